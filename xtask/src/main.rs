@@ -1,2 +1,103 @@
-//! The project commands.
-fn main() {}
+//! The project's commands: `cargo xtask test | models | crash | torture | fuzz`.
+//!
+//! A thin dispatcher: it decides what runs in which order and with which environment; the work is
+//! cargo's, the test binaries' and `crossdock-verify`'s. It exits with 0, with 1 when something
+//! failed, and with 2 when it was called wrongly.
+
+mod all;
+mod fuzz;
+mod models;
+mod run;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's commands.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs everything that must pass: format, lints, tests, models and the crash sweep.
+    Test {
+        /// Leave the models and the crash sweep out.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Runs the loom models, then every mutant of them, which must be caught.
+    Models {
+        /// Explore without a bound on preemptions (hours, not minutes).
+        #[arg(long)]
+        full: bool,
+        /// Run only models whose name contains this, and their mutants.
+        filter: Option<String>,
+    },
+    /// Kills and stops every operation at every step that changes the segment.
+    Crash {
+        /// Stop at every instruction, not only where the segment changed.
+        #[arg(long)]
+        full: bool,
+        /// Passed on to `crossdock-verify crash`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Lets processes work, and be killed and restarted at random, then balances their ledger.
+    Torture {
+        /// What to torture, a name that `crossdock-verify torture` knows.
+        what: String,
+        /// For how many seconds.
+        #[arg(long, default_value_t = 60)]
+        secs: u64,
+    },
+    /// Runs the fuzz targets, or the one that is named.
+    Fuzz {
+        /// The target; without it each one in turn.
+        target: Option<String>,
+        /// For how many seconds each.
+        #[arg(long, default_value_t = 60)]
+        secs: u64,
+    },
+}
+
+/// A verb ran and did not succeed; what went wrong has been said.
+#[derive(Debug)]
+enum Failed {
+    /// A check failed, or something needed is missing.
+    Check,
+    /// The program that was started does not know the arguments it was given.
+    Usage,
+}
+
+type Outcome = Result<(), Failed>;
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn main() -> ExitCode {
+    // A wrong call ends inside `parse`, with 2.
+    let outcome = match Cli::parse().verb {
+        Verb::Test { quick } => all::test(quick),
+        Verb::Models { full, filter } => models::models(full, filter.as_deref()),
+        Verb::Crash { full, args } => verify::crash(full, &args),
+        Verb::Torture { what, secs } => verify::torture(&what, secs),
+        Verb::Fuzz { target, secs } => fuzz::fuzz(target.as_deref(), secs),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Check) => ExitCode::FAILURE,
+        Err(Failed::Usage) => ExitCode::from(2),
+    }
+}

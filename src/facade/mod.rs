@@ -1,0 +1,39 @@
+//! The loom facade: the only door to shared state.
+//!
+//! An algorithm in `raw` names atomics, futexes and waiting through this module alone. A normal
+//! build gets [`real`]: core's atomics and futex(2), with nothing in between. Under the `loom` cfg
+//! it gets `model`: loom's atomics, a modelled futex, and a step counter that can end a modelled
+//! process before any of its shared steps. The algorithm is the same text in both.
+//!
+//! What both sides offer:
+//!
+//! | name | real | model |
+//! |---|---|---|
+//! | `AtomicU32`, `AtomicU64` | core's | loom's, a step each |
+//! | [`Futex`] | 4 bytes, futex(2) | loom atomic and a wait queue |
+//! | [`Words`] | relaxed atomic words | a race-checked cell |
+//! | [`Deadline`] | monotonic clock | passes when the model says so |
+//! | [`Backoff`] | bounded pauses | never spins: spinning explodes a model |
+//! | [`mutation`] | `false` | the seeded bug under test |
+
+#[cfg(loom)]
+#[macro_use]
+pub(crate) mod model;
+#[cfg(not(loom))]
+mod real;
+
+#[cfg(loom)]
+pub(crate) use model::{AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, mutation};
+#[cfg(not(loom))]
+pub(crate) use real::{AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, mutation};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::Ordering;
+#[cfg(not(loom))]
+pub(crate) use real::Ordering;
+
+/// The ordering an access has, weakened to `Relaxed` while the seeded bug `mutant` is under test.
+#[inline(always)]
+pub(crate) fn ordering(order: Ordering, mutant: u32) -> Ordering {
+    if mutation(mutant) { Ordering::Relaxed } else { order }
+}

@@ -1,0 +1,415 @@
+//! The facade under the `loom` cfg: loom's atomics, a modelled futex, and death at any step.
+//!
+//! - **Steps.** Every shared access is a step. [`process`] runs a body as a process that dies
+//!   before its k-th step: it unwinds, so that nothing of its own code runs any more, and then the
+//!   modelled kernel does what the real one does: drop the process's byte locks, after its last
+//!   store. A sweep runs the model for every k until the victim survives.
+//! - **Time.** Real waiters sleep in slices. A model in which a sleep may end at any time would
+//!   hide every lost wake-up behind "the slice ended"; one in which it never ends would report the
+//!   wake that a dead process owed. So a modelled sleep ends early exactly when some process dies
+//!   after it began: [`process`] wakes all sleepers then. Nothing else ends it but a wake.
+//! - **Soft faults.** [`soft_fault_at`] makes the k-th operation that may fail without cause do so
+//!   once: a weak CAS, a wait that returns at once. loom itself never does either.
+//! - **Seeded bugs.** [`mutation`] is true for the number in `CROSSDOCK_MUTANT`.
+
+use core::time::Duration;
+use std::cell::Cell as StdCell;
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering::Relaxed as StdRelaxed};
+
+use loom::sync::atomic as la;
+use loom::sync::atomic::Ordering;
+
+/// Whether the seeded bug `number` is the one under test.
+pub(crate) fn mutation(number: u32) -> bool {
+    static ACTIVE: OnceLock<u32> = OnceLock::new();
+    let active = ACTIVE.get_or_init(|| {
+        std::env::var("CROSSDOCK_MUTANT").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    });
+    *active == number
+}
+
+/// How many processes died, and survived, in the runs since [`reset_counts`].
+static DEATHS: StdAtomicU64 = StdAtomicU64::new(0);
+static SOFT_FAULTS: StdAtomicU64 = StdAtomicU64::new(0);
+
+loom::thread_local! {
+    static STEPS_LEFT: StdCell<Option<u32>> = StdCell::new(None);
+    static SOFT_LEFT: StdCell<Option<u32>> = StdCell::new(None);
+}
+
+/// What a dying process unwinds with.
+struct Killed;
+
+/// A point where the running process may die; the facade calls it before every shared access.
+pub(crate) fn step() {
+    let dies = STEPS_LEFT.with(|left| match left.get() {
+        Some(0) => true,
+        Some(n) => {
+            left.set(Some(n - 1));
+            false
+        }
+        None => false,
+    });
+    if dies {
+        STEPS_LEFT.with(|left| left.set(None));
+        std::panic::resume_unwind(Box::new(Killed));
+    }
+}
+
+fn soft_fault() -> bool {
+    SOFT_LEFT.with(|left| match left.get() {
+        Some(0) => {
+            left.set(None);
+            SOFT_FAULTS.fetch_add(1, StdRelaxed);
+            true
+        }
+        Some(n) => {
+            left.set(Some(n - 1));
+            false
+        }
+        None => false,
+    })
+}
+
+/// Makes the `k`-th operation of this process that may fail without cause do so.
+pub(crate) fn soft_fault_at(k: Option<u32>) {
+    SOFT_LEFT.with(|left| left.set(k));
+}
+
+/// The machine that the modelled processes run on; one per execution.
+pub(crate) struct Kernel {
+    sleepers: loom::sync::Mutex<VecDeque<std::sync::Arc<Sleeper>>>,
+    /// Byte locks: 0 or the process that holds it. They die with the process.
+    bytes: [la::AtomicU32; 3],
+}
+
+struct Sleeper {
+    on: usize,
+    signal: loom::sync::Condvar,
+    awake: StdCell<bool>,
+}
+
+// SAFETY: `awake` is only touched while `Kernel::sleepers` is locked.
+unsafe impl Send for Sleeper {}
+// SAFETY: as above.
+unsafe impl Sync for Sleeper {}
+
+loom::lazy_static! {
+    static ref KERNEL: Kernel = Kernel {
+        sleepers: loom::sync::Mutex::new(VecDeque::new()),
+        bytes: [la::AtomicU32::new(0), la::AtomicU32::new(0), la::AtomicU32::new(0)],
+    };
+}
+
+/// Runs `body` as process `id` (not 0), which dies before its `death`-th step.
+///
+/// Returns whether it survived.
+pub(crate) fn process(id: u32, death: Option<u32>, body: impl FnOnce()) -> bool {
+    STEPS_LEFT.with(|left| left.set(death));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+    STEPS_LEFT.with(|left| left.set(None));
+    match outcome {
+        Ok(()) => true,
+        Err(cause) if cause.is::<Killed>() => {
+            DEATHS.fetch_add(1, StdRelaxed);
+            for byte in &KERNEL.bytes {
+                // The kernel drops a lock after the last store of its holder: Release.
+                let _ = byte.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+            let mut sleepers = KERNEL.sleepers.lock().unwrap();
+            for sleeper in sleepers.drain(..) {
+                sleeper.awake.set(true);
+                sleeper.signal.notify_one();
+            }
+            false
+        }
+        Err(cause) => std::panic::resume_unwind(cause),
+    }
+}
+
+/// `F_OFD_SETLK` of byte `index` for process `id`: whether it was free (or its own).
+pub(crate) fn lock_byte(index: u32, id: u32) -> bool {
+    step();
+    let byte = &KERNEL.bytes[index as usize];
+    byte.compare_exchange(0, id, Ordering::AcqRel, Ordering::Acquire).is_ok()
+}
+
+/// Unlocks byte `index`, which process `id` holds.
+pub(crate) fn unlock_byte(index: u32, id: u32) {
+    step();
+    let byte = &KERNEL.bytes[index as usize];
+    let _ = byte.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
+}
+
+/// `F_OFD_GETLK` of byte `index`: who holds it now. An RMW, since the kernel never answers stale.
+pub(crate) fn is_byte_locked(index: u32) -> bool {
+    step();
+    KERNEL.bytes[index as usize].fetch_add(0, Ordering::AcqRel) != 0
+}
+
+macro_rules! atomic {
+    ($name:ident, $int:ty) => {
+        /// loom's atomic; every access is a step.
+        pub(crate) struct $name(la::$name);
+
+        #[expect(dead_code, reason = "the model offers what the real side has")]
+        impl $name {
+            #[track_caller]
+            pub(crate) fn new(value: $int) -> Self {
+                Self(la::$name::new(value))
+            }
+            #[track_caller]
+            pub(crate) fn load(&self, order: Ordering) -> $int {
+                step();
+                self.0.load(order)
+            }
+            #[track_caller]
+            pub(crate) fn store(&self, value: $int, order: Ordering) {
+                step();
+                self.0.store(value, order);
+            }
+            #[track_caller]
+            pub(crate) fn swap(&self, value: $int, order: Ordering) -> $int {
+                step();
+                self.0.swap(value, order)
+            }
+            #[track_caller]
+            pub(crate) fn fetch_add(&self, value: $int, order: Ordering) -> $int {
+                step();
+                self.0.fetch_add(value, order)
+            }
+            #[track_caller]
+            pub(crate) fn fetch_sub(&self, value: $int, order: Ordering) -> $int {
+                step();
+                self.0.fetch_sub(value, order)
+            }
+            #[track_caller]
+            pub(crate) fn fetch_and(&self, value: $int, order: Ordering) -> $int {
+                step();
+                self.0.fetch_and(value, order)
+            }
+            #[track_caller]
+            pub(crate) fn fetch_or(&self, value: $int, order: Ordering) -> $int {
+                step();
+                self.0.fetch_or(value, order)
+            }
+            #[track_caller]
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $int,
+                new: $int,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$int, $int> {
+                step();
+                self.0.compare_exchange(current, new, success, failure)
+            }
+            #[track_caller]
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                current: $int,
+                new: $int,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$int, $int> {
+                step();
+                if soft_fault() {
+                    return Err(self.0.load(failure));
+                }
+                self.0.compare_exchange(current, new, success, failure)
+            }
+        }
+    };
+}
+atomic!(AtomicU32, u32);
+atomic!(AtomicU64, u64);
+
+/// A word with the kernel's wait queue: the value is compared under the queue's lock.
+pub(crate) struct Futex(AtomicU32);
+
+impl Futex {
+    #[track_caller]
+    pub(crate) fn new(value: u32) -> Self {
+        Self(AtomicU32::new(value))
+    }
+    #[track_caller]
+    pub(crate) fn load(&self, order: Ordering) -> u32 {
+        self.0.load(order)
+    }
+    #[track_caller]
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.0.compare_exchange(current, new, success, failure)
+    }
+    #[track_caller]
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.0.compare_exchange_weak(current, new, success, failure)
+    }
+    #[track_caller]
+    pub(crate) fn fetch_and(&self, mask: u32, order: Ordering) -> u32 {
+        self.0.fetch_and(mask, order)
+    }
+
+    fn key(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    pub(crate) fn wait(&self, expected: u32, _slice: Duration) {
+        step();
+        if soft_fault() {
+            return;
+        }
+        let mut sleepers = KERNEL.sleepers.lock().unwrap();
+        // The kernel reads the word under its queue's lock; an RMW reads the newest value in loom.
+        if self.0.0.fetch_add(0, Ordering::Relaxed) != expected {
+            return;
+        }
+        let me = std::sync::Arc::new(Sleeper {
+            on: self.key(),
+            signal: loom::sync::Condvar::new(),
+            awake: StdCell::new(false),
+        });
+        sleepers.push_back(me.clone());
+        while !me.awake.get() {
+            sleepers = me.signal.wait(sleepers).unwrap();
+        }
+    }
+
+    pub(crate) fn wake(&self, count: u32) {
+        step();
+        let mut sleepers = KERNEL.sleepers.lock().unwrap();
+        for _ in 0..count {
+            let Some(place) = sleepers.iter().position(|s| s.on == self.key()) else { break };
+            let Some(sleeper) = sleepers.remove(place) else { break };
+            sleeper.awake.set(true);
+            sleeper.signal.notify_one();
+        }
+    }
+}
+
+/// Plain data in one race-checked cell: loom fails the model if a read can meet a write.
+pub(crate) struct Words<const N: usize>(loom::cell::UnsafeCell<[u64; N]>);
+
+impl<const N: usize> Words<N> {
+    #[track_caller]
+    pub(crate) fn new(words: [u64; N]) -> Self {
+        Self(loom::cell::UnsafeCell::new(words))
+    }
+    #[track_caller]
+    pub(crate) fn read(&self) -> [u64; N] {
+        step();
+        // SAFETY: loom fails the model before this is a race.
+        self.0.with(|words| unsafe { *words })
+    }
+    #[track_caller]
+    pub(crate) fn write(&self, words: &[u64; N]) {
+        step();
+        // SAFETY: as in `read`.
+        self.0.with_mut(|cell| unsafe { *cell = *words });
+    }
+}
+
+// SAFETY: loom's cell checks that accesses are ordered.
+unsafe impl<const N: usize> Sync for Words<N> {}
+
+/// A deadline that never comes, or has passed after so many looks.
+#[derive(Debug)]
+pub(crate) struct Deadline(Option<StdCell<u32>>);
+
+/// How long a waiter may still sleep.
+#[derive(Debug)]
+pub(crate) enum Left {
+    Forever,
+    For(Duration),
+    Passed,
+}
+
+impl Deadline {
+    pub(crate) fn never() -> Self {
+        Self(None)
+    }
+    /// A deadline that has passed when it is looked at for the `looks + 1`-th time.
+    pub(crate) fn after_looks(looks: u32) -> Self {
+        Self(Some(StdCell::new(looks)))
+    }
+    pub(crate) fn left(&self) -> Left {
+        match &self.0 {
+            None => Left::Forever,
+            Some(looks) if looks.get() == 0 => Left::Passed,
+            Some(looks) => {
+                looks.set(looks.get() - 1);
+                Left::For(Duration::from_millis(1))
+            }
+        }
+    }
+}
+
+/// Models never spin.
+pub(crate) struct Backoff;
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+    pub(crate) fn spin(&mut self) -> bool {
+        false
+    }
+}
+
+/// Explores `body`, prints how many interleavings that took under `name`, and returns how many
+/// deaths and soft faults happened in them.
+pub(crate) fn explore(name: &str, body: impl Fn() + Sync + Send + 'static) -> (u64, u64) {
+    DEATHS.store(0, StdRelaxed);
+    SOFT_FAULTS.store(0, StdRelaxed);
+    let runs = std::sync::Arc::new(StdAtomicU64::new(0));
+    let counted = runs.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.check(move || {
+        counted.fetch_add(1, StdRelaxed);
+        body();
+    });
+    println!("model {name}: {} interleavings", runs.load(StdRelaxed));
+    (DEATHS.load(StdRelaxed), SOFT_FAULTS.load(StdRelaxed))
+}
+
+/// Explores `body(None)` and then `body(Some(k))` for every step k at which its victim can die.
+pub(crate) fn explore_deaths(name: &str, body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
+    explore(name, move || body(None));
+    for k in 0.. {
+        assert!(k < 500, "the victim never survives");
+        let (deaths, _) = explore(name, move || body(Some(k)));
+        if deaths == 0 {
+            assert!(k > 0, "the victim has no step to die at");
+            return;
+        }
+    }
+}
+
+/// Explores `body(k)` for every k at which an operation can fail without cause.
+pub(crate) fn explore_soft_faults(
+    name: &str,
+    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+) {
+    for k in 0.. {
+        assert!(k < 500, "soft faults never end");
+        let (_, faults) = explore(name, move || body(Some(k)));
+        if faults == 0 {
+            assert!(k > 0, "no operation can fail without cause");
+            return;
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The kinds of primitive that an entry can be. Numbers are for ever.
+
+/// What an entry is. The numbers are part of the layout: one is never used for anything else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A [`sync::Mutex`](crate::sync::Mutex).
+    Mutex = 1,
+    /// A [`sync::RawMutex`](crate::sync::RawMutex).
+    RawMutex = 2,
+    /// A [`Counter`](crate::Counter).
+    Counter = 3,
+    /// A [`ShardedCounter`](crate::ShardedCounter).
+    ShardedCounter = 4,
+}
+
+impl Kind {
+    /// All kinds of this layout version.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Mutex, Self::RawMutex, Self::Counter, Self::ShardedCounter];
+
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
+}
+
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Mutex => "Mutex",
+            Self::RawMutex => "RawMutex",
+            Self::Counter => "Counter",
+            Self::ShardedCounter => "ShardedCounter",
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! What may live in shared memory, byte by byte.
+//!
+//! Everything here is `repr(C)`, little-endian, and made of fixed-width atomics; nothing is
+//! trusted that was read from a segment before it was checked here. `tests/abi.rs` holds the sizes
+//! and offsets; a change to any of them is a new [`LAYOUT_VERSION`].
+
+mod checksum;
+mod geometry;
+mod kind;
+mod name;
+mod record;
+mod tag;
+
+pub(crate) use geometry::{Geometry, HEADER_LEN, HEADER_WORDS, HeaderFault, PAGE, Request, offsets};
+pub use kind::Kind;
+pub(crate) use name::Name;
+pub use name::NameError;
+pub use record::PayloadShape;
+pub(crate) use record::{RECORD_LEN, RECORD_WORDS, Record, RecordFault};
+pub(crate) use tag::Tag;
+
+/// The version of everything in this module; segments of another version are refused.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// Bytes between two words that different processes write: two cache lines, because processors
+/// prefetch lines in pairs.
+pub(crate) const PADDING: usize = 128;

@@ -1,0 +1,2 @@
+//! Tests.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[];

@@ -1,0 +1,322 @@
+//! A mutex for processes that may be killed while they hold it, or while they hand it over.
+//!
+//! # State
+//!
+//! One futex word. 0 is free and clean.
+//!
+//! ```text
+//!     31         30           29        28                  10 9            0
+//! | POISONED | OWNER_DIED | CONTENDED |   generation: 19     |   index: 10  |
+//!   \__ sticky: survive unlock __/       \______ owner's tag, 0 = free ______/
+//! ```
+//!
+//! # Protocol
+//!
+//! - lock: CAS 0 to the own tag. Otherwise spin a bounded time while nobody sleeps, then set
+//!   `CONTENDED` and sleep in slices of 1 to 4 ms. A waiter that has slept takes the lock with
+//!   `CONTENDED` set, since others may sleep still. A newcomer may barge in.
+//! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set.
+//!   A CAS and not a swap, so that one whose lock was taken over (because other code closed the
+//!   descriptor that kept it alive) does not free its successor's lock.
+//! - takeover: a waiter that has seen the same owner twice asks whether it lives before it sleeps.
+//!   If not, it CASes the whole word, dead tag included, to its own tag and `OWNER_DIED`.
+//!   Whoever reaps the dead participant does the same, without taking the lock.
+//! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until somebody
+//!   clears it.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | before the locking CAS, or while asleep | nothing, or a `CONTENDED` too many | the next unlock wakes nobody |
+//! | between lock and unlock | the dead tag | the next to wait, to try, or to reap: `OWNER_DIED` |
+//! | after the unlocking CAS, before the wake | a free word, or a newcomer's, and a sleeper | the sleeper, when its slice ends; the reaper, which wakes one |
+//! | in a takeover | as after a lock, with `OWNER_DIED` | as above |
+//!
+//! The third row is the known hole of robust mutexes: the dead one's wake is owed, somebody barges
+//! in with a word that does not say `CONTENDED`, and its unlock wakes nobody. Here the sleeper's
+//! slice ends, it sees the new owner and sets `CONTENDED` again.
+//!
+//! A stopped owner blocks everybody else, as with any mutex, and is never taken for dead. A
+//! stopped waiter blocks nobody: another barges past it.
+//!
+//! # Ordering
+//!
+//! (M1) the unlocking CAS (Release) pairs with the locking CAS (Acquire): the data. (M2) a takeover
+//! needs no pair in the word, since the dead owner's last store is ordered before the answer of
+//! the kernel that it is dead, and so before the takeover.
+//!
+//! # Trade-offs
+//!
+//! Keeping `CONTENDED` through unlock would close the hole without slices, and cost a wake for
+//! ever after one sleep. The word and futex protocol is Drepper's third mutex ("Futexes are
+//! tricky", 2004), with the owner in it as the kernel's robust futexes have.
+
+use core::time::Duration;
+
+use crate::facade::{Backoff, Deadline, Futex, Left, Ordering, mutation, ordering};
+use crate::layout::Tag;
+use crate::raw::Peers;
+
+const CONTENDED: u32 = 1 << 29;
+/// The last owner died holding the lock, or the one before it did and nobody repaired the data.
+pub(crate) const OWNER_DIED: u32 = 1 << 30;
+/// A thread panicked while it held the lock.
+pub(crate) const POISONED: u32 = 1 << 31;
+const STICKY: u32 = OWNER_DIED | POISONED;
+
+/// How long a waiter sleeps before it looks at the owner again: the first slice, and the longest.
+const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
+
+/// The word of a mutex, in the segment.
+#[repr(C)]
+pub(crate) struct MutexState {
+    word: Futex,
+}
+
+/// Proof of a lock that was taken: by whom, and with which flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Held {
+    owner: Tag,
+    flags: u32,
+}
+
+impl Held {
+    pub(crate) fn owner(&self) -> Tag {
+        self.owner
+    }
+    pub(crate) fn owner_died(&self) -> bool {
+        self.flags & OWNER_DIED != 0
+    }
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.flags & POISONED != 0
+    }
+}
+
+/// Why a lock was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A live participant has it (and, with a deadline, still has it at the deadline).
+    Busy,
+    /// The word names an owner that the segment cannot have.
+    Corrupt { word: u32 },
+    /// This process is no participant any more: see [`Peers::am_alive`].
+    Expelled,
+}
+
+/// What a look at a word says.
+enum Seen {
+    Free,
+    Owned(Tag),
+}
+
+fn owner(word: u32, peers: &impl Peers) -> Result<Seen, Refused> {
+    if word & Tag::MASK == 0 {
+        return Ok(Seen::Free);
+    }
+    match Tag::in_word(word, peers.participants()) {
+        Some(tag) => Ok(Seen::Owned(tag)),
+        None => Err(Refused::Corrupt { word }),
+    }
+}
+
+impl MutexState {
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        Self { word: Futex::new(0) }
+    }
+
+    /// Locks, waiting until `deadline` if somebody alive has it.
+    #[inline]
+    pub(crate) fn lock(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+    ) -> Result<Held, Refused> {
+        // ORDERING: Acquire; pairs with (M1) in `unlock`.
+        let acquire = ordering(Ordering::Acquire, 1);
+        match self.word.compare_exchange(0, me.bits(), acquire, Ordering::Relaxed) {
+            Ok(_) => Ok(Held { owner: me, flags: 0 }),
+            Err(_) => self.lock_contended(me, peers, deadline),
+        }
+    }
+
+    /// Locks if nobody alive has it; never sleeps.
+    #[inline]
+    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+        // ORDERING: Acquire; pairs with (M1) in `unlock`.
+        let acquire = ordering(Ordering::Acquire, 1);
+        match self.word.compare_exchange(0, me.bits(), acquire, Ordering::Relaxed) {
+            Ok(_) => Ok(Held { owner: me, flags: 0 }),
+            Err(_) => self.try_lock_flagged(me, peers),
+        }
+    }
+
+    #[cold]
+    fn try_lock_flagged(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+        loop {
+            // ORDERING: Relaxed; the CAS in `take` decides.
+            let seen = self.word.load(Ordering::Relaxed);
+            let died = match owner(seen, peers)? {
+                Seen::Free => 0,
+                Seen::Owned(tag) if peers.is_alive(tag) => return Err(Refused::Busy),
+                Seen::Owned(_) => OWNER_DIED,
+            };
+            if let Some(held) = self.take(seen, me, died) {
+                return Ok(held);
+            }
+        }
+    }
+
+    #[cold]
+    fn lock_contended(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+    ) -> Result<Held, Refused> {
+        let mut backoff = Backoff::new();
+        // CONTENDED once this waiter has slept: it cannot know whether others still do.
+        let mut others = 0;
+        let mut slice = SLICES.0;
+        // The owner that this waiter saw before it last spun or slept.
+        let mut suspect = 0;
+        let mut member = false;
+        loop {
+            // ORDERING: Relaxed; the CAS in `take` decides.
+            let seen = self.word.load(Ordering::Relaxed);
+            let tag = match owner(seen, peers)? {
+                Seen::Free => match self.take(seen, me, others) {
+                    Some(held) => return Ok(held),
+                    None => continue,
+                },
+                Seen::Owned(tag) => tag,
+            };
+            if suspect == 0 {
+                suspect = tag.bits();
+            }
+            if seen & CONTENDED == 0 && backoff.spin() {
+                continue;
+            }
+            let unchanged = core::mem::replace(&mut suspect, tag.bits()) == tag.bits();
+            if unchanged && (mutation(6) || !peers.is_alive(tag)) {
+                match self.take(seen, me, others | OWNER_DIED) {
+                    Some(held) => return Ok(held),
+                    None => continue,
+                }
+            }
+            let sleep = match deadline.left() {
+                Left::Forever => slice,
+                Left::For(left) => slice.min(left),
+                // Whether the owner lives was asked above, unless it changed just now.
+                Left::Passed => return self.try_lock(me, peers),
+            };
+            if !member {
+                member = true;
+                if !peers.am_alive() {
+                    return Err(Refused::Expelled);
+                }
+            }
+            let expected = if mutation(8) { seen } else { seen | CONTENDED };
+            if seen != expected
+                // ORDERING: Relaxed; the flag carries no data, the unlocking CAS reads the word.
+                && self
+                    .word
+                    .compare_exchange_weak(seen, expected, Ordering::Relaxed, Ordering::Relaxed)
+                    .is_err()
+            {
+                continue;
+            }
+            self.word.wait(expected, sleep);
+            others = if mutation(5) { 0 } else { CONTENDED };
+            slice = (slice * 2).min(SLICES.1);
+            backoff = Backoff::new();
+        }
+    }
+
+    /// Takes the lock if the word is still `seen`, which is free or a dead owner's.
+    fn take(&self, seen: u32, me: Tag, extra: u32) -> Option<Held> {
+        let word = (seen & !Tag::MASK) | me.bits() | extra;
+        // ORDERING: Acquire; pairs with (M1) in `unlock`; (M2) for a takeover.
+        let acquire = ordering(Ordering::Acquire, 1);
+        self.word.compare_exchange(seen, word, acquire, Ordering::Relaxed).ok()?;
+        let flags = if mutation(4) { word & POISONED } else { word & STICKY };
+        Some(Held { owner: me, flags })
+    }
+
+    /// Unlocks, adding [`POISONED`] if asked to; does nothing if the lock is no longer `held`.
+    #[inline]
+    pub(crate) fn unlock(&self, held: Held, poison: bool) {
+        let add = if poison { POISONED } else { 0 };
+        let keep = if mutation(10) { 0 } else { STICKY };
+        let mut seen = held.owner.bits() | held.flags;
+        loop {
+            let free = (seen & keep) | add;
+            // ORDERING: Release; (M1) publishes the data to the next owner.
+            let release = ordering(Ordering::Release, 2);
+            match self.word.compare_exchange(seen, free, release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) if now & Tag::MASK == held.owner.bits() => seen = now,
+                Err(_) => return,
+            }
+        }
+        if seen & CONTENDED != 0 && !mutation(3) {
+            self.word.wake(1);
+        }
+    }
+
+    /// Declares the data consistent after an owner died.
+    pub(crate) fn mark_consistent(&self, held: &mut Held) {
+        held.flags &= !OWNER_DIED;
+        // ORDERING: Relaxed; what was repaired is published by the unlock.
+        self.word.fetch_and(!OWNER_DIED, Ordering::Relaxed);
+    }
+
+    /// Clears the poison, whoever holds the lock.
+    pub(crate) fn clear_poison(&self) {
+        // ORDERING: Relaxed; the flag carries no data.
+        self.word.fetch_and(!POISONED, Ordering::Relaxed);
+    }
+
+    /// The word, for people to look at: it may have changed when it is read.
+    pub(crate) fn glance(&self) -> Glance {
+        // ORDERING: Relaxed; a snapshot that decides nothing.
+        let word = self.word.load(Ordering::Relaxed);
+        Glance {
+            locked: word & Tag::MASK != 0,
+            owner_died: word & OWNER_DIED != 0,
+            poisoned: word & POISONED != 0,
+        }
+    }
+
+    /// Gives back what participant `dead` held here, and wakes whom it may have owed a wake.
+    pub(crate) fn recover(&self, dead: Tag) {
+        // ORDERING: Relaxed; the CAS decides, and (M2) orders the dead owner's stores.
+        let mut seen = self.word.load(Ordering::Relaxed);
+        while seen & Tag::MASK == dead.bits() || (mutation(7) && seen & Tag::MASK != 0) {
+            let died = if mutation(11) { 0 } else { OWNER_DIED };
+            let free = (seen & STICKY) | died;
+            // ORDERING: Release; a helper passes on what it saw of the dead owner's stores to the
+            // one that locks next, as (M1) would have.
+            let release = ordering(Ordering::Release, 9);
+            match self.word.compare_exchange(seen, free, release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        self.word.wake(1);
+    }
+}
+
+/// What a look at a mutex says to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    pub(crate) locked: bool,
+    pub(crate) owner_died: bool,
+    pub(crate) poisoned: bool,
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,282 @@
+//! The participant registry: who takes part in a segment, and who is dead.
+//!
+//! # State
+//!
+//! One word for each index, and one byte lock of the segment's file, which the kernel drops when
+//! its holder's process is gone.
+//!
+//! ```text
+//!  31         21 20                  2 1     0
+//! | 0: 11      | generation: 19       | state |     state: 0 FREE, 1 LIVE, 2 DEAD
+//! ```
+//!
+//! ```text
+//! FREE(g) --join: lock byte, re-read, publish--> LIVE(g+1)
+//! LIVE(g) --leave: recover oneself-------------> FREE(g)     then unlock the byte
+//! LIVE(g) --anybody who finds the byte free----> DEAD(g)
+//! DEAD(g) --anybody, after every entry---------> FREE(g)
+//! ```
+//!
+//! # Protocol
+//!
+//! - A tag is alive while its index is LIVE with its generation and the byte is locked. Only the
+//!   byte's holder leaves FREE, so LIVE implies that the byte was locked by that very generation;
+//!   a byte that is free while the word still says LIVE(g) is the death of g, for ever.
+//! - join looks round-robin for a FREE index (never the lowest, so that an index rests; never a
+//!   dead one), locks its byte, reads the word again, and publishes. With no index free it reaps
+//!   once and tries again.
+//! - reap is helping: any number do it at once. Each step is a CAS that carries the dead
+//!   generation, so a helper that was stopped for hours changes nothing when it goes on.
+//! - leave recovers oneself as a helper would (a guard may have been leaked), sets FREE, and only
+//!   then lets the byte go, so nobody ever sees LIVE without its lock but after a death.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | join, before the lock | nothing | - |
+//! | join, lock taken, not published | FREE | nobody needs to |
+//! | LIVE | LIVE(g), byte free | whoever joins a full segment, reaps, or waits for it |
+//! | leave, before FREE | LIVE(g), byte free | as above |
+//! | leave, after FREE | FREE, byte free | nobody needs to |
+//! | reap, anywhere | LIVE(g) or DEAD(g) | the next helper, from the start |
+//!
+//! A joiner stopped between lock and publication keeps its index from others and hinders nobody
+//! otherwise. A stopped helper hinders nobody.
+//!
+//! # Ordering
+//!
+//! (R1) publishing LIVE (Release) pairs with the Acquire loads of helpers. (R2) DEAD to FREE
+//! (Release) pairs with the joiner's Acquire loads: who reuses an index sees all repairs done. The
+//! byte lock orders the rest: the kernel drops it after the holder's last store, and a probe that
+//! finds it free comes after that.
+
+use crate::facade::{AtomicU32, Ordering, mutation, ordering};
+use crate::layout::Tag;
+
+const STATE_MASK: u32 = 3;
+const FREE: u32 = 0;
+const LIVE: u32 = 1;
+const DEAD: u32 = 2;
+const STATE_BITS: u32 = 2;
+
+/// One participant's word of the registry, in the segment.
+#[repr(transparent)]
+pub(crate) struct ParticipantState(AtomicU32);
+
+/// A word of the registry, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub(crate) struct Standing(u32);
+
+impl Standing {
+    fn live(tag: Tag) -> Self {
+        Self(tag.generation() << STATE_BITS | LIVE)
+    }
+    fn dead(tag: Tag) -> Self {
+        Self(tag.generation() << STATE_BITS | DEAD)
+    }
+    fn free(tag: Tag) -> Self {
+        Self(tag.generation() << STATE_BITS | FREE)
+    }
+    fn generation(self) -> u32 {
+        self.0 >> STATE_BITS
+    }
+    pub(crate) fn is_free(self) -> bool {
+        self.0 & STATE_MASK == FREE
+    }
+    pub(crate) fn is_live(self) -> bool {
+        self.0 & STATE_MASK == LIVE
+    }
+    pub(crate) fn is_dead(self) -> bool {
+        self.0 & STATE_MASK == DEAD
+    }
+    /// The tag that has this standing at `index`; `None` for garbage, and before the first join.
+    pub(crate) fn tag(self, index: u32) -> Option<Tag> {
+        Tag::new(index, self.generation())
+    }
+}
+
+/// The byte locks that stand behind the registry: `F_OFD_SETLK` and `F_OFD_GETLK`.
+pub(crate) trait ByteLocks {
+    /// What locking can fail with.
+    type Error;
+    /// Locks byte `index` on the description that is this process's alone; false if it is taken.
+    fn try_lock(&self, index: u32) -> Result<bool, Self::Error>;
+    /// Unlocks byte `index`.
+    fn unlock(&self, index: u32) -> Result<(), Self::Error>;
+    /// Whether anybody holds byte `index`, asked through a description that never locks. When that
+    /// cannot be told, true: errors lean to alive.
+    fn is_locked(&self, index: u32) -> bool;
+}
+
+/// What came of a join.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    As(Tag),
+    /// Every index is taken, by the living or by dead ones not reaped yet.
+    Full,
+}
+
+/// Whose tag a helper found, and what it did about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaped {
+    /// Nobody dead at this index.
+    Nobody,
+    /// The index was freed, by this helper or another.
+    Freed,
+    /// Something the dead participant may hold is of a kind that this version does not know; the
+    /// index stays DEAD.
+    Stuck,
+}
+
+/// The registry of a segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Registry<'a, W> {
+    words: &'a [W],
+    /// Where the next joiner begins to look: a hint.
+    cursor: &'a AtomicU32,
+}
+
+impl<W> Registry<'_, W>
+where
+    W: AsRef<ParticipantState>,
+{
+    pub(crate) fn new<'a>(words: &'a [W], cursor: &'a AtomicU32) -> Registry<'a, W> {
+        Registry { words, cursor }
+    }
+
+    fn word(&self, index: u32) -> Option<&AtomicU32> {
+        Some(&self.words.get(index as usize)?.as_ref().0)
+    }
+
+    /// The standing of an index; free when there is none such.
+    pub(crate) fn standing(&self, index: u32) -> Standing {
+        // ORDERING: Acquire; pairs with (R1) and (R2).
+        let acquire = ordering(Ordering::Acquire, 27);
+        Standing(self.word(index).map_or(0, |word| word.load(acquire)))
+    }
+
+    /// Takes an index; `describe` runs while nobody else knows of it yet.
+    pub(crate) fn join<L: ByteLocks>(
+        &self,
+        locks: &L,
+        describe: impl Fn(u32),
+    ) -> Result<Joined, L::Error> {
+        let count = u32::try_from(self.words.len()).unwrap_or(0);
+        // ORDERING: Relaxed; a hint.
+        let start = self.cursor.fetch_add(1, Ordering::Relaxed);
+        for step in 0..count {
+            let index = start.wrapping_add(step) % count;
+            let seen = self.standing(index);
+            if !(seen.is_free() || (mutation(24) && seen.is_dead())) || !locks.try_lock(index)? {
+                continue;
+            }
+            // Somebody may have joined, and died, since the word was read.
+            let now = if mutation(20) { seen } else { self.standing(index) };
+            let tag = Tag::new(index, Tag::next_generation(now.generation()));
+            if let Some(tag) = tag.filter(|_| now.is_free() || mutation(24)) {
+                describe(index);
+                if self.replace(index, now, Standing::live(tag)) {
+                    return Ok(Joined::As(tag));
+                }
+            }
+            locks.unlock(index)?;
+        }
+        Ok(Joined::Full)
+    }
+
+    /// Whether `tag` is a participant's.
+    pub(crate) fn is_alive(&self, tag: Tag, me: Tag, locks: &impl ByteLocks) -> bool {
+        // Never probed: the own lock is what a probe would find, or, closed by mistake, not find.
+        if tag == me {
+            return true;
+        }
+        let live = Standing::live(tag);
+        let same = |seen: Standing| seen == live || (mutation(21) && seen.is_live());
+        // The second look tells the tag's own lock from that of the index's next owner.
+        same(self.standing(tag.index()))
+            && locks.is_locked(tag.index())
+            && same(self.standing(tag.index()))
+    }
+
+    /// Whether `me` still holds its index: others would find it alive.
+    pub(crate) fn stands(&self, me: Tag, locks: &impl ByteLocks) -> bool {
+        self.standing(me.index()) == Standing::live(me) && locks.is_locked(me.index())
+    }
+
+    /// Repairs what a dead participant left at `index`, if there is one.
+    ///
+    /// `visit` gives back what the tag holds in every published entry, and returns false if it met
+    /// an entry that it does not know how to repair. It runs again for the same tag whenever a
+    /// helper did not come to its end.
+    pub(crate) fn reap(
+        &self,
+        index: u32,
+        me: Option<Tag>,
+        locks: &impl ByteLocks,
+        visit: impl FnOnce(Tag) -> bool,
+    ) -> Reaped {
+        let seen = self.standing(index);
+        let Some(tag) = seen.tag(index).filter(|tag| Some(*tag) != me) else {
+            return Reaped::Nobody;
+        };
+        if seen.is_live() {
+            if locks.is_locked(index) && !mutation(22) {
+                return Reaped::Nobody;
+            }
+            if !self.replace(index, Standing::live(tag), Standing::dead(tag))
+                && self.standing(index) != Standing::dead(tag)
+            {
+                return Reaped::Nobody;
+            }
+        } else if !seen.is_dead() {
+            return Reaped::Nobody;
+        }
+        if mutation(23) {
+            self.replace(index, Standing::dead(tag), Standing::free(tag));
+        }
+        if !visit(tag) {
+            return Reaped::Stuck;
+        }
+        if mutation(26) {
+            // ORDERING: a seeded bug; a blind store, as a helper without generations would.
+            self.word(index).map(|word| word.store(Standing::free(tag).0, Ordering::Release));
+        }
+        self.replace(index, Standing::dead(tag), Standing::free(tag));
+        Reaped::Freed
+    }
+
+    /// Leaves: `visit` gives back what `me` still holds; then the index is free.
+    pub(crate) fn leave<L: ByteLocks>(
+        &self,
+        me: Tag,
+        locks: &L,
+        visit: impl FnOnce(Tag) -> bool,
+    ) -> Result<(), L::Error> {
+        if mutation(25) {
+            self.replace(me.index(), Standing::live(me), Standing::free(me));
+        }
+        if visit(me) {
+            self.replace(me.index(), Standing::live(me), Standing::free(me));
+        }
+        locks.unlock(me.index())
+    }
+
+    fn replace(&self, index: u32, from: Standing, to: Standing) -> bool {
+        let Some(word) = self.word(index) else { return false };
+        // ORDERING: Release; (R1) publishes a join, (R2) publishes repairs. Acquire; a helper that
+        // loses the race continues from the winner's state.
+        let release = ordering(Ordering::AcqRel, 28);
+        word.compare_exchange(from.0, to.0, release, Ordering::Acquire).is_ok()
+    }
+}
+
+impl AsRef<ParticipantState> for ParticipantState {
+    fn as_ref(&self) -> &ParticipantState {
+        self
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,463 @@
+//! What can go wrong with segments, memberships and entries.
+
+use std::fmt;
+use std::io;
+
+pub use crate::layout::NameError;
+use crate::layout::{Kind, PayloadShape};
+pub use crate::sys::limits::Limit;
+
+/// Why no segment was created.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// The name cannot be a segment's.
+    Name(NameError),
+    /// A segment of that name exists.
+    Exists {
+        /// The name.
+        name: String,
+    },
+    /// The size is less than the registry, the directory and one page of arena need.
+    TooSmall {
+        /// The size asked for, in bytes.
+        size: u64,
+        /// The least size for so many participants and entries, in bytes.
+        least: u64,
+    },
+    /// The size is more than a limit allows; nothing was allocated.
+    TooLarge {
+        /// The size asked for, in bytes.
+        size: u64,
+        /// Which limit.
+        limit: Limit,
+        /// What the limit still allows, in bytes.
+        available: u64,
+    },
+    /// The number of participants is 0 or more than a segment can have.
+    Participants {
+        /// The number asked for.
+        found: u32,
+        /// The most that a segment can have.
+        max: u32,
+    },
+    /// The number of entries is 0 or more than a segment can have.
+    Entries {
+        /// The number asked for.
+        found: u32,
+        /// The most that a segment can have.
+        max: u32,
+    },
+    /// The mode has bits other than read and write permissions, or lacks the owner's.
+    Mode {
+        /// The mode asked for.
+        found: u32,
+    },
+    /// Not allowed to create files there.
+    Permission {
+        /// What the system was asked for.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The system refused.
+    Io {
+        /// What it was asked for.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// Why no segment was opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The name cannot be a segment's.
+    Name(NameError),
+    /// There is no segment of that name.
+    NotFound {
+        /// The name.
+        name: String,
+    },
+    /// The segment's mode does not allow this user to read and write it.
+    Permission {
+        /// What it said.
+        source: io::Error,
+    },
+    /// A symbolic link stands where the segment was expected.
+    Symlink {
+        /// The name.
+        name: String,
+    },
+    /// The segment belongs to another user than expected.
+    OtherOwner {
+        /// The user expected.
+        expected: u32,
+        /// The user found.
+        found: u32,
+    },
+    /// Something other than a file: a directory, a socket, a pipe.
+    NotAFile,
+    /// A file without any bytes.
+    Empty,
+    /// A file that is shorter, or longer, than its header says.
+    OtherSize {
+        /// The size in the header, in bytes.
+        expected: u64,
+        /// The size of the file, in bytes.
+        found: u64,
+    },
+    /// A file that crossdock did not write.
+    NotASegment,
+    /// A segment of another layout version.
+    LayoutVersion {
+        /// The version of this build.
+        expected: u32,
+        /// The version of the segment.
+        found: u32,
+    },
+    /// A segment from a machine of the other byte order.
+    ByteOrder {
+        /// What the byte order mark reads as here.
+        found: u32,
+    },
+    /// A header whose checksum or numbers are wrong.
+    Corrupt,
+    /// The segment exists and is smaller than asked for.
+    Smaller {
+        /// What is too small.
+        what: &'static str,
+        /// What was asked for.
+        expected: u64,
+        /// What the segment has.
+        found: u64,
+    },
+    /// A descriptor that is open for reading only, or writing only.
+    ReadOnly,
+    /// A descriptor of a memory file that can still shrink or grow.
+    Unsealed,
+    /// The system refused.
+    Io {
+        /// What it was asked for.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// Why a segment was neither opened nor created.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenOrCreateError {
+    /// It exists and cannot be opened.
+    Open(OpenError),
+    /// It does not exist and cannot be created.
+    Create(CreateError),
+}
+
+/// Why this process is no participant of a segment.
+///
+/// Most operations join by themselves at first use, and so can fail with this.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// As many processes as the segment was made for take part in it, and all of them live.
+    RegistryFull {
+        /// How many that is.
+        participants: u32,
+    },
+    /// Other code of this process has closed the descriptor that showed the others that this
+    /// process lives (`close_range`, a daemonizing library), so they took it for dead. What it
+    /// held was given back as a dead owner's; its next operation joins anew.
+    Expelled,
+    /// The system refused.
+    Io {
+        /// What it was asked for.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// Why an entry was not created or opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// The name cannot be an entry's.
+    Name(NameError),
+    /// An entry of that name exists.
+    Exists {
+        /// The name.
+        name: String,
+        /// What it is.
+        found: FoundKind,
+    },
+    /// There is no entry of that name.
+    NotFound {
+        /// The name.
+        name: String,
+    },
+    /// The entry is of another kind.
+    OtherKind {
+        /// The name.
+        name: String,
+        /// The kind that was asked for.
+        expected: Kind,
+        /// The kind found.
+        found: FoundKind,
+    },
+    /// The entry's payload is another type.
+    OtherPayload {
+        /// The name.
+        name: String,
+        /// The payload that was asked for.
+        expected: PayloadShape,
+        /// The payload found.
+        found: PayloadShape,
+    },
+    /// The entry has another size.
+    OtherSize {
+        /// The name.
+        name: String,
+        /// The size that such an entry has, in bytes.
+        expected: u64,
+        /// The size found, in bytes.
+        found: u64,
+    },
+    /// The entry was created with another capacity.
+    OtherCapacity {
+        /// The name.
+        name: String,
+        /// The capacity that was asked for.
+        expected: u64,
+        /// The capacity found.
+        found: u64,
+    },
+    /// The payload is aligned to more than 128 bytes, or larger than a segment can be.
+    Payload {
+        /// The payload.
+        found: PayloadShape,
+    },
+    /// The directory has no room for one more entry.
+    DirectoryFull {
+        /// How many entries it has.
+        entries: u32,
+    },
+    /// The arena has no room for the entry.
+    ArenaFull {
+        /// Bytes that the entry needs.
+        needed: u64,
+        /// Bytes that are left.
+        free: u64,
+    },
+    /// The directory holds what crossdock did not write.
+    Corrupt {
+        /// Which record, or `None` if it is the count of records or the control mutex.
+        record: Option<u32>,
+    },
+    /// This process could not become a participant.
+    Membership(MembershipError),
+}
+
+/// The kind of an entry as found, which may be one that this version does not know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FoundKind {
+    /// A kind of this version.
+    Known(Kind),
+    /// The number of a kind that this version does not know.
+    Unknown(u32),
+}
+
+impl FoundKind {
+    pub(crate) fn of(number: u32) -> Self {
+        Kind::from_number(number).map_or(Self::Unknown(number), Self::Known)
+    }
+}
+
+impl fmt::Display for FoundKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(kind) => kind.fmt(f),
+            Self::Unknown(number) => write!(f, "unknown kind {number}"),
+        }
+    }
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => write!(f, "segment name: {error}"),
+            Self::Exists { name } => write!(f, "a segment named \"{name}\" exists"),
+            Self::TooSmall { size, least } => {
+                write!(f, "expected a size of at least {least} bytes, found {size}")
+            }
+            Self::TooLarge { size, limit, available } => write!(
+                f,
+                "expected a size of at most {available} bytes ({limit}), found {size}"
+            ),
+            Self::Participants { found, max } => {
+                write!(f, "expected 1 to {max} participants, found {found}")
+            }
+            Self::Entries { found, max } => {
+                write!(f, "expected room for 1 to {max} entries, found {found}")
+            }
+            Self::Mode { found } => {
+                write!(f, "expected a mode of 0600 to 0666, found {found:04o}")
+            }
+            Self::Permission { what, source } | Self::Io { what, source } => {
+                write!(f, "{what}: {source}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CreateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Name(source) => Some(source),
+            Self::Permission { source, .. } | Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => write!(f, "segment name: {error}"),
+            Self::NotFound { name } => write!(f, "there is no segment named \"{name}\""),
+            Self::Permission { source } => write!(f, "no permission to open the segment: {source}"),
+            Self::Symlink { name } => {
+                write!(f, "expected a segment at \"{name}\", found a symbolic link")
+            }
+            Self::OtherOwner { expected, found } => {
+                write!(f, "expected a segment of user {expected}, found one of user {found}")
+            }
+            Self::NotAFile => f.write_str("expected a segment, found something that is no file"),
+            Self::Empty => f.write_str("expected a segment, found an empty file"),
+            Self::OtherSize { expected, found } => {
+                write!(f, "expected a segment of {expected} bytes, found {found}")
+            }
+            Self::NotASegment => f.write_str("expected a segment, found a file of another format"),
+            Self::LayoutVersion { expected, found } => {
+                write!(f, "expected layout version {expected}, found {found}")
+            }
+            Self::ByteOrder { found } => {
+                write!(f, "expected a little-endian segment, found byte order mark {found:#010x}")
+            }
+            Self::Corrupt => f.write_str("expected a segment, found a corrupt header"),
+            Self::Smaller { what, expected, found } => {
+                write!(f, "expected a segment with {what} of at least {expected}, found {found}")
+            }
+            Self::ReadOnly => {
+                f.write_str("expected a descriptor open for reading and writing, found another")
+            }
+            Self::Unsealed => f.write_str(
+                "expected a descriptor sealed against shrinking and growing, found an unsealed one",
+            ),
+            Self::Io { what, source } => write!(f, "{what}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Name(source) => Some(source),
+            Self::Permission { source } | Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for OpenOrCreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Create(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenOrCreateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open(error) => error.source(),
+            Self::Create(error) => error.source(),
+        }
+    }
+}
+
+impl fmt::Display for MembershipError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RegistryFull { participants } => {
+                write!(f, "all {participants} participants of the segment are alive")
+            }
+            Self::Expelled => f.write_str(
+                "the descriptor that kept this process a participant was closed by other code",
+            ),
+            Self::Io { what, source } => write!(f, "{what}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for MembershipError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => write!(f, "entry name: {error}"),
+            Self::Exists { name, found } => write!(f, "an entry \"{name}\" exists: a {found}"),
+            Self::NotFound { name } => write!(f, "there is no entry \"{name}\""),
+            Self::OtherKind { name, expected, found } => {
+                write!(f, "entry \"{name}\": expected a {expected}, found a {found}")
+            }
+            Self::OtherPayload { name, expected, found } => {
+                write!(f, "entry \"{name}\": expected payload {expected}, found {found}")
+            }
+            Self::OtherSize { name, expected, found } => {
+                write!(f, "entry \"{name}\": expected {expected} bytes, found {found}")
+            }
+            Self::OtherCapacity { name, expected, found } => {
+                write!(f, "entry \"{name}\": expected capacity {expected}, found {found}")
+            }
+            Self::Payload { found } => write!(
+                f,
+                "expected a payload aligned to at most 128 bytes that fits a segment, found {found}"
+            ),
+            Self::DirectoryFull { entries } => {
+                write!(f, "the directory is full: it has room for {entries} entries")
+            }
+            Self::ArenaFull { needed, free } => {
+                write!(f, "the arena is full: expected {needed} free bytes, found {free}")
+            }
+            Self::Corrupt { record: Some(record) } => {
+                write!(f, "expected a directory record, found garbage at number {record}")
+            }
+            Self::Corrupt { record: None } => {
+                f.write_str("expected a directory, found garbage in its count or control word")
+            }
+            Self::Membership(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for EntryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Name(source) => Some(source),
+            Self::Membership(error) => error.source(),
+            _ => None,
+        }
+    }
+}

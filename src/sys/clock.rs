@@ -1,0 +1,62 @@
+//! Deadlines on the monotonic clock.
+
+use std::time::{Duration, Instant};
+
+/// When a wait ends, if ever. Absolute, so that a wait in several parts does not grow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+/// How long a waiter may still sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// As long as it takes.
+    Forever,
+    /// This long; never zero.
+    For(Duration),
+    /// Not at all: the deadline has passed.
+    Passed,
+}
+
+impl Deadline {
+    /// A deadline that never comes.
+    pub(crate) const fn never() -> Self {
+        Self(None)
+    }
+
+    /// A deadline `timeout` from now; never, if the clock cannot tell that time.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    /// A deadline at an instant.
+    pub(crate) const fn at(instant: Instant) -> Self {
+        Self(Some(instant))
+    }
+
+    /// How long is left.
+    pub(crate) fn left(&self) -> Left {
+        match self.0.map(|end| end.saturating_duration_since(Instant::now())) {
+            None => Left::Forever,
+            Some(Duration::ZERO) => Left::Passed,
+            Some(left) => Left::For(left),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_too_long_for_the_clock_is_for_ever() {
+        assert_eq!(Deadline::after(Duration::MAX).left(), Left::Forever);
+        assert_eq!(Deadline::never().left(), Left::Forever);
+    }
+
+    #[test]
+    fn a_past_instant_has_passed() {
+        assert_eq!(Deadline::at(Instant::now()).left(), Left::Passed);
+        assert_eq!(Deadline::after(Duration::ZERO).left(), Left::Passed);
+        assert!(matches!(Deadline::after(Duration::from_secs(60)).left(), Left::For(_)));
+    }
+}

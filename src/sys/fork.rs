@@ -1,0 +1,248 @@
+//! What must be true in a forked child: that it is not its parent.
+//!
+//! - A [`ForkCell`] is a word that the kernel clears in a child (`MADV_WIPEONFORK`), whether it was
+//!   made by fork or by a bare clone.
+//! - Descriptors whose locks say "this process is alive" are kept in [`slots`](Exclusive::adopt);
+//!   a `pthread_atfork` handler closes them in the child. Closing is right and unlocking is wrong:
+//!   the lock belongs to the description that parent and child share.
+//! - [`exclusive`] is the process's one lock for its table of mappings and those slots. A fork waits
+//!   for it, so a child always finds both consistent and the lock free.
+//!
+//! A child made by a bare clone (no handlers run) keeps its parent alive in the eyes of others
+//! until it execs or ends; nothing worse. A first use of [`exclusive`] in one thread while another
+//! forks may leave a child without handlers, with the same result.
+
+use core::sync::atomic::AtomicU32;
+use std::cell::UnsafeCell;
+use std::fs::File;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Once;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::shm;
+
+/// A word of private memory that reads 0 in a forked child.
+#[derive(Debug)]
+pub(crate) struct ForkCell {
+    page: MmapRaw,
+}
+
+impl ForkCell {
+    /// mmap(2) of one anonymous page, and madvise(2), `MADV_WIPEONFORK`.
+    pub(crate) fn new() -> io::Result<Self> {
+        let page = MmapRaw::from(MmapOptions::new().len(4096).map_anon()?);
+        let base = page.as_mut_ptr().cast();
+        // SAFETY: the page is mapped, and this changes only what a child of fork sees of it.
+        super::checked(unsafe { libc::madvise(base, page.len(), libc::MADV_WIPEONFORK) })?;
+        Ok(Self { page })
+    }
+
+    /// The word; only ever accessed through this.
+    #[inline]
+    pub(crate) fn get(&self) -> &AtomicU32 {
+        let word = self.page.as_mut_ptr().cast::<AtomicU32>();
+        // SAFETY: the page is mapped while `self` lives, zeroed, aligned, and writable, and
+        // nobody has a slice of it.
+        unsafe { &*word }
+    }
+}
+
+/// A lock that a fork waits for: a plain pthread mutex, which may be unlocked in the child.
+struct ForkLock {
+    mutex: UnsafeCell<libc::pthread_mutex_t>,
+    slots: UnsafeCell<Vec<Option<Slot>>>,
+}
+
+/// A registered descriptor, with what tells whether the number still means that file.
+struct Slot {
+    file: File,
+    device: u64,
+    inode: u64,
+}
+
+// SAFETY: the mutex is made for this; `slots` is only reached by its holder.
+unsafe impl Sync for ForkLock {}
+
+static LOCK: ForkLock = ForkLock {
+    mutex: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
+    slots: UnsafeCell::new(Vec::new()),
+};
+
+extern "C" fn prepare() {
+    // SAFETY: an initialised mutex; `exclusive` never calls out, so this thread does not hold it.
+    unsafe { libc::pthread_mutex_lock(LOCK.mutex.get()) };
+}
+
+extern "C" fn parent() {
+    // SAFETY: locked by this thread in `prepare`.
+    unsafe { libc::pthread_mutex_unlock(LOCK.mutex.get()) };
+}
+
+extern "C" fn child() {
+    // SAFETY: this thread holds the lock since `prepare`, and is the only one here.
+    let slots = unsafe { &mut *LOCK.slots.get() };
+    for slot in slots {
+        if let Some(slot) = slot.take() {
+            slot.close();
+        }
+    }
+    parent();
+}
+
+impl Slot {
+    /// Closes the descriptor, unless other code has closed it and its number means another file.
+    /// Async-signal-safe: fstat and close only.
+    fn close(self) {
+        let same = shm::status(self.file.as_fd())
+            .is_ok_and(|now| (now.device, now.inode) == (self.device, self.inode));
+        if !same {
+            let _not_ours = std::mem::ManuallyDrop::new(self.file);
+        }
+    }
+}
+
+/// The process's own exclusion, for as long as it lives: no fork happens meanwhile.
+#[derive(Debug)]
+pub(crate) struct Exclusive {
+    _not_send: PhantomData<*mut ()>,
+}
+
+/// Names a descriptor that was [adopted](Exclusive::adopt).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotId(usize);
+
+/// Locks the process's table of mappings and the slots; must not be called twice by one thread.
+pub(crate) fn exclusive() -> Exclusive {
+    static HANDLERS: Once = Once::new();
+    HANDLERS.call_once(|| {
+        // SAFETY: the handlers are functions of this program and stay loaded.
+        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    });
+    prepare();
+    Exclusive { _not_send: PhantomData }
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        parent();
+    }
+}
+
+impl Exclusive {
+    #[expect(clippy::mut_from_ref, reason = "the lock is held, and each method uses it once")]
+    fn slots(&self) -> &mut Vec<Option<Slot>> {
+        // SAFETY: `self` proves that this thread holds the lock; no method calls another with the
+        // reference at hand.
+        unsafe { &mut *LOCK.slots.get() }
+    }
+
+    /// Takes a descriptor in, to be closed in a forked child. Take the lock on it afterwards.
+    pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<SlotId> {
+        let status = shm::status(fd.as_fd())?;
+        let slot =
+            Slot { file: File::from(fd), device: status.device, inode: status.inode };
+        let slots = self.slots();
+        let free = slots.iter().position(Option::is_none).unwrap_or_else(|| {
+            slots.push(None);
+            slots.len() - 1
+        });
+        slots[free] = Some(slot);
+        Ok(SlotId(free))
+    }
+
+    /// The descriptor; none if other code has closed it, or if this is a forked child.
+    pub(crate) fn borrow(&self, id: SlotId) -> Option<BorrowedFd<'_>> {
+        self.slots().get(id.0)?.as_ref().map(|slot| slot.file.as_fd())
+    }
+
+    /// Closes the descriptor.
+    pub(crate) fn close(&self, id: SlotId) {
+        if let Some(slot) = self.slots().get_mut(id.0).and_then(Option::take) {
+            slot.close();
+        }
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::{locks, shm};
+    use std::os::fd::AsRawFd;
+    use core::sync::atomic::Ordering;
+
+    /// fork(2); the child runs `body` and exits with its value.
+    fn forked(body: impl FnOnce() -> u8) -> i32 {
+        // SAFETY: the child calls what `body` does and _exit; tests allocate nothing there.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let code = body();
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(code.into()) }
+        }
+        pid
+    }
+
+    fn exit_code(pid: i32) -> i32 {
+        let mut status = 0;
+        // SAFETY: `status` outlives the call.
+        unsafe { libc::waitpid(pid, &mut status, 0) };
+        assert!(libc::WIFEXITED(status));
+        libc::WEXITSTATUS(status)
+    }
+
+    #[test]
+    fn the_word_is_zero_in_a_child_and_kept_in_the_parent() {
+        let cell = ForkCell::new().unwrap();
+        cell.get().store(77, Ordering::Relaxed);
+        let pid = forked(|| u8::try_from(cell.get().load(Ordering::Relaxed)).unwrap_or(99));
+        assert_eq!(exit_code(pid), 0);
+        assert_eq!(cell.get().load(Ordering::Relaxed), 77);
+    }
+
+    #[test]
+    fn an_adopted_descriptor_is_closed_in_a_child_and_its_lock_stays() {
+        let file = shm::memfd(c"crossdock-test").unwrap();
+        let own = locks::reopen(file.as_fd(), None).unwrap();
+        let number = own.as_raw_fd();
+        let id = exclusive().adopt(own).unwrap();
+        {
+            let exclusive = exclusive();
+            assert!(locks::try_lock_byte(exclusive.borrow(id).unwrap(), 3).unwrap());
+        }
+        let pid = forked(|| {
+            // SAFETY: asks whether the number is open.
+            let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+            u8::from(flags != -1 || exclusive().borrow(id).is_some())
+        });
+        assert_eq!(exit_code(pid), 0);
+        assert!(locks::is_byte_locked(file.as_fd(), 3).unwrap());
+        {
+            // Unlocked first: a child of another test may not have closed its copy yet.
+            let exclusive = exclusive();
+            locks::unlock_byte(exclusive.borrow(id).unwrap(), 3).unwrap();
+            exclusive.close(id);
+        }
+        assert!(!locks::is_byte_locked(file.as_fd(), 3).unwrap());
+    }
+
+    #[test]
+    fn a_number_that_means_another_file_is_not_closed() {
+        let own = shm::memfd(c"crossdock-test").unwrap();
+        let other = shm::memfd(c"crossdock-test").unwrap();
+        let number = own.as_raw_fd();
+        let id = exclusive().adopt(own).unwrap();
+        // SAFETY: replaces the file behind a number, as a careless library would.
+        let result = unsafe { libc::dup2(other.as_raw_fd(), number) };
+        assert_eq!(result, number);
+        exclusive().close(id);
+        // SAFETY: asks whether the number is open.
+        let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+        assert_ne!(flags, -1);
+        // SAFETY: nobody else owns that number.
+        unsafe { libc::close(number) };
+    }
+}

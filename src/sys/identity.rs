@@ -1,0 +1,52 @@
+//! Who this process is, for people to read: never a proof that somebody is alive.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// What tells one process from another that has its number later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Process id, in its own PID namespace.
+    pub(crate) pid: u32,
+    /// When it started, in clock ticks since boot; 0 when /proc does not say.
+    pub(crate) start_time: u64,
+    /// The inode of its PID namespace; 0 when /proc does not say.
+    pub(crate) pid_namespace: u64,
+}
+
+/// The identity of the calling process.
+pub(crate) fn own() -> Identity {
+    Identity {
+        pid: std::process::id(),
+        start_time: fs::read_to_string("/proc/self/stat")
+            .ok()
+            .and_then(|stat| start_time(&stat))
+            .unwrap_or(0),
+        pid_namespace: fs::metadata("/proc/self/ns/pid").map(|meta| meta.ino()).unwrap_or(0),
+    }
+}
+
+/// Field 22 of proc_pid_stat(5); the command in field 2 may contain anything.
+fn start_time(stat: &str) -> Option<u64> {
+    let (_, after_command) = stat.rsplit_once(')')?;
+    after_command.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_may_contain_spaces_and_brackets() {
+        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
+        assert_eq!(start_time(stat), Some(4242));
+        assert_eq!(start_time("nonsense"), None);
+    }
+
+    #[test]
+    fn this_process_has_an_identity() {
+        let me = own();
+        assert_eq!(me.pid, std::process::id());
+        assert!(me.start_time > 0 && me.pid_namespace > 0);
+    }
+}

@@ -1,0 +1,171 @@
+//! How much may be allocated, asked before anything is.
+//!
+//! An unchecked memory file of a terabyte does not fail: it has the machine's processes killed
+//! one by one. So every limit that can be read is read first. One that cannot be read (no /proc,
+//! another cgroup layout) does not refuse.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A limit that refused a size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `RLIMIT_FSIZE`, the largest file that this process may make; passing it kills.
+    FileSize,
+    /// The free space of the file system under /dev/shm.
+    FileSystem,
+    /// The memory that a cgroup above this process may still use.
+    CgroupMemory,
+    /// `MemAvailable`, what the machine can give without swapping.
+    AvailableMemory,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FileSize => "the file size limit, RLIMIT_FSIZE",
+            Self::FileSystem => "free space in /dev/shm",
+            Self::CgroupMemory => "the memory limit of the cgroup",
+            Self::AvailableMemory => "available memory",
+        })
+    }
+}
+
+/// The first limit that `len` bytes would pass, and what it still allows.
+pub(crate) fn refusal(len: u64, filesystem: Option<&Path>) -> Option<(Limit, u64)> {
+    let limits = [
+        (Limit::FileSize, file_size()),
+        (Limit::FileSystem, filesystem.and_then(free_space)),
+        (Limit::CgroupMemory, cgroup_memory(Path::new("/proc/self/cgroup"), "/sys/fs/cgroup")),
+        (Limit::AvailableMemory, read("/proc/meminfo").and_then(|text| available_memory(&text))),
+    ];
+    limits
+        .into_iter()
+        .filter_map(|(limit, available)| Some((limit, available?)))
+        .find(|(_, available)| len > *available)
+}
+
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// getrlimit(2), `RLIMIT_FSIZE`.
+fn file_size() -> Option<u64> {
+    nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_FSIZE)
+        .ok()
+        .map(|(soft, _)| soft)
+}
+
+/// statvfs(3).
+fn free_space(path: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(path).ok()?;
+    // A file system without a size, such as a tmpfs with size=0, has no blocks at all.
+    (stat.blocks() > 0).then(|| stat.blocks_available().saturating_mul(stat.fragment_size()))
+}
+
+fn available_memory(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// The least that any cgroup from this process's up to the root still allows.
+fn cgroup_memory(of_process: &Path, mount: &str) -> Option<u64> {
+    let text = read(of_process)?;
+    let v2 = text.lines().find_map(|line| line.strip_prefix("0::")).map(|group| {
+        (PathBuf::from(mount), group.to_owned(), "memory.max", "memory.current")
+    });
+    let v1 = text.lines().find_map(|line| {
+        let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+        controllers.split(',').any(|name| name == "memory").then(|| {
+            let files = ("memory.limit_in_bytes", "memory.usage_in_bytes");
+            (Path::new(mount).join("memory"), group.to_owned(), files.0, files.1)
+        })
+    });
+    let number = |path: PathBuf| read(path)?.trim().parse::<u64>().ok();
+    let left = |(root, group, max, current): (PathBuf, String, &str, &str)| {
+        let group = root.join(group.trim_start_matches('/'));
+        group
+            .ancestors()
+            .take_while(|folder| folder.starts_with(&root))
+            .filter_map(|folder| {
+                let used = number(folder.join(current)).unwrap_or(0);
+                Some(number(folder.join(max))?.saturating_sub(used))
+            })
+            .min()
+    };
+    [v2, v1].into_iter().flatten().filter_map(left).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_is_read_in_bytes() {
+        let text = "MemTotal: 9 kB\nMemFree:  1 kB\nMemAvailable:      42 kB\n";
+        assert_eq!(available_memory(text), Some(42 * 1024));
+        assert_eq!(available_memory("MemTotal: 9 kB"), None);
+        assert_eq!(available_memory("MemAvailable: x kB"), None);
+    }
+
+    fn tree(name: &str, files: &[(&str, &str)]) -> PathBuf {
+        let root =
+            std::env::temp_dir().join(format!("crossdock-cgroup-{}-{name}", std::process::id()));
+        for (path, text) in files {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn the_tightest_cgroup_on_the_way_up_decides() {
+        let root = tree(
+            "v2",
+            &[
+                ("self", "0::/a/b\n"),
+                ("cg/a/memory.max", "1000\n"),
+                ("cg/a/memory.current", "900\n"),
+                ("cg/a/b/memory.max", "max\n"),
+                ("cg/a/b/memory.current", "1\n"),
+            ],
+        );
+        let mount = root.join("cg");
+        let found = cgroup_memory(&root.join("self"), mount.to_str().unwrap());
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(found, Some(100));
+    }
+
+    #[test]
+    fn the_first_version_of_cgroups_is_read_too() {
+        let root = tree(
+            "v1",
+            &[
+                ("self", "5:cpu:/x\n4:memory,hugetlb:/a\n"),
+                ("cg/memory/a/memory.limit_in_bytes", "500\n"),
+                ("cg/memory/a/memory.usage_in_bytes", "600\n"),
+            ],
+        );
+        let mount = root.join("cg");
+        let found = cgroup_memory(&root.join("self"), mount.to_str().unwrap());
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(found, Some(0));
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_read_does_not_refuse() {
+        assert_eq!(cgroup_memory(Path::new("/nonexistent"), "/nonexistent"), None);
+        assert_eq!(refusal(1, None), None);
+    }
+
+    #[test]
+    fn an_absurd_size_is_refused_with_the_limit_named() {
+        let (limit, available) = refusal(u64::MAX, Some(Path::new("/dev/shm"))).unwrap();
+        assert_ne!(limit, Limit::FileSize);
+        assert!(available < u64::MAX);
+    }
+}

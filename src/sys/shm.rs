@@ -1,0 +1,197 @@
+//! The files behind segments: sealed memory files, and files under /dev/shm.
+
+use std::ffi::CStr;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, SealFlag};
+use nix::sys::memfd::MFdFlags;
+
+use super::restarted;
+
+/// What fstat(2) says of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FileStatus {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// Bytes.
+    pub(crate) len: u64,
+    pub(crate) uid: u32,
+    pub(crate) is_regular: bool,
+}
+
+/// memfd_create(2): a memory file that can be sealed, with mode 0600.
+pub(crate) fn memfd(name: &CStr) -> io::Result<OwnedFd> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let no_exec = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+    // Kernels before 6.3 do not know MFD_NOEXEC_SEAL.
+    let fd = match nix::sys::memfd::memfd_create(name, flags | no_exec) {
+        Err(nix::Error::EINVAL) => nix::sys::memfd::memfd_create(name, flags)?,
+        result => result?,
+    };
+    set_mode(fd.as_fd(), 0o600)?;
+    Ok(fd)
+}
+
+/// The seals of a segment's memory file: nobody can pull the memory from under a mapping.
+pub(crate) fn segment_seals() -> SealFlag {
+    SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL
+}
+
+/// fcntl(2), `F_ADD_SEALS`.
+pub(crate) fn seal(fd: BorrowedFd<'_>, seals: SealFlag) -> io::Result<()> {
+    nix::fcntl::fcntl(fd, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(())
+}
+
+/// fcntl(2), `F_GET_SEALS`; none for a file that cannot be sealed.
+pub(crate) fn seals(fd: BorrowedFd<'_>) -> io::Result<SealFlag> {
+    match nix::fcntl::fcntl(fd, FcntlArg::F_GET_SEALS) {
+        Ok(bits) => Ok(SealFlag::from_bits_retain(bits)),
+        Err(nix::Error::EINVAL) => Ok(SealFlag::empty()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// open(2), `O_TMPFILE`: a file in `directory` that has no name yet.
+pub(crate) fn unlinked_file(directory: &Path) -> io::Result<OwnedFd> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_TMPFILE)
+        .open(directory)?;
+    Ok(file.into())
+}
+
+/// linkat(2): gives a file from [`unlinked_file`] its name; fails if that exists.
+pub(crate) fn link(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let from = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    nix::unistd::linkat(
+        nix::fcntl::AT_FDCWD,
+        from.as_str(),
+        nix::fcntl::AT_FDCWD,
+        path,
+        nix::fcntl::AtFlags::AT_SYMLINK_FOLLOW,
+    )?;
+    Ok(())
+}
+
+/// open(2), `O_NOFOLLOW`: an existing file, for reading and writing; never blocks.
+pub(crate) fn open_existing(path: &Path) -> io::Result<OwnedFd> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+    Ok(file.into())
+}
+
+/// unlink(2).
+pub(crate) fn unlink(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// stat(2) without following a link: the device and inode at `path`.
+pub(crate) fn place(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// ftruncate(2).
+pub(crate) fn set_len(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+    nix::unistd::ftruncate(fd, i64::try_from(len).map_err(io::Error::other)?)?;
+    Ok(())
+}
+
+/// fallocate(2): has the kernel find memory for the first `len` bytes now.
+pub(crate) fn reserve(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+    let len = i64::try_from(len).map_err(io::Error::other)?;
+    loop {
+        match nix::fcntl::fallocate(fd, FallocateFlags::empty(), 0, len) {
+            Err(nix::Error::EINTR) => {}
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// fchmod(2).
+pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    File::from(fd.try_clone_to_owned()?).set_permissions(Permissions::from_mode(mode))
+}
+
+/// fstat(2).
+pub(crate) fn status(fd: BorrowedFd<'_>) -> io::Result<FileStatus> {
+    let stat = nix::sys::stat::fstat(fd)?;
+    Ok(FileStatus {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        len: u64::try_from(stat.st_size).unwrap_or(0),
+        uid: stat.st_uid,
+        is_regular: stat.st_mode & libc::S_IFMT == libc::S_IFREG,
+    })
+}
+
+/// fcntl(2), `F_GETFL`: whether the descriptor reads and writes.
+pub(crate) fn is_read_write(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: the descriptor is open, and F_GETFL takes no argument.
+    let flags = restarted(|| unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    let path_only = OFlag::from_bits_retain(flags).contains(OFlag::O_PATH);
+    Ok(flags & libc::O_ACCMODE == libc::O_RDWR && !path_only)
+}
+
+/// geteuid(2).
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: has no preconditions and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shm_path(name: &str) -> std::path::PathBuf {
+        Path::new("/dev/shm").join(format!("crossdock-sys-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn a_sealed_memory_file_cannot_shrink_or_grow() {
+        let fd = memfd(c"crossdock-test").unwrap();
+        set_len(fd.as_fd(), 8192).unwrap();
+        assert!(!seals(fd.as_fd()).unwrap().contains(segment_seals()));
+        seal(fd.as_fd(), segment_seals()).unwrap();
+        assert!(seals(fd.as_fd()).unwrap().contains(segment_seals()));
+        assert!(set_len(fd.as_fd(), 4096).is_err());
+        assert!(set_len(fd.as_fd(), 16384).is_err());
+    }
+
+    #[test]
+    fn a_file_appears_under_its_name_only_when_linked_and_only_once() {
+        let path = shm_path("link");
+        let first = unlinked_file(Path::new("/dev/shm")).unwrap();
+        let second = unlinked_file(Path::new("/dev/shm")).unwrap();
+        assert!(!path.exists());
+        link(first.as_fd(), &path).unwrap();
+        let again = link(second.as_fd(), &path).unwrap_err();
+        let there = place(&path).unwrap();
+        unlink(&path).unwrap();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        let status = status(first.as_fd()).unwrap();
+        assert_eq!(there, (status.device, status.inode));
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let path = shm_path("symlink");
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let error = open_existing(&path).unwrap_err();
+        unlink(&path).unwrap();
+        assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
+    }
+
+    #[test]
+    fn a_read_only_descriptor_is_told() {
+        let file = File::open("/proc/self/stat").unwrap();
+        assert!(!is_read_write(file.as_fd()).unwrap());
+        assert!(is_read_write(memfd(c"crossdock-test").unwrap().as_fd()).unwrap());
+    }
+}

@@ -1,0 +1,307 @@
+//! `cargo xtask models`: the loom models, and the mutants that they must catch.
+//!
+//! A model is a test of the library, built with `--cfg loom`, whose name contains `model_`. It
+//! runs in a process of its own and prints `model <name>: <n> interleavings`.
+//!
+//! A mutant is a number; with `CROSSDOCK_MUTANT` set to it, the algorithm has one ordering
+//! weakened or one step dropped. The test `list_mutants` prints what there is, one
+//! `mutant <number> <model test> <description>` a line. A mutant is caught when its model's
+//! process fails; loom aborts on a deadlock, so each needs a process of its own. A mutant that
+//! passes, or that does not end within its time, has not been caught.
+
+mod output;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::run::{Watched, cargo, shown, watched};
+use crate::{Failed, Outcome, root};
+use output::Mutant;
+
+/// Names of models contain this.
+const MODEL: &str = "model_";
+/// The test that prints the mutants.
+const LIST_MUTANTS: &str = "list_mutants";
+/// How many preemptions a bounded run explores, unless the caller's environment says otherwise.
+const PREEMPTIONS: (&str, &str) = ("LOOM_MAX_PREEMPTIONS", "2");
+const FULL: (&str, &str) = ("CROSSDOCK_MODEL_FULL", "1");
+const MUTANT: &str = "CROSSDOCK_MUTANT";
+/// A mutant that its model does not catch within this is not caught.
+const MUTANT_LIMIT: Duration = Duration::from_secs(120);
+/// All models and mutants of a bounded run must be through by then; the build is not counted.
+const BOUNDED_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// An unbounded run may take this.
+const FULL_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(crate) fn models(full: bool, filter: Option<&str>) -> Outcome {
+    let binary = build()?;
+    let run = Run {
+        binary: &binary,
+        full,
+        deadline: Instant::now() + if full { FULL_LIMIT } else { BOUNDED_LIMIT },
+    };
+
+    let tests = output::tests(&run.listing(&["--list"])?);
+    let chosen = |name: &str| name.contains(MODEL) && filter.is_none_or(|part| name.contains(part));
+    let models: Vec<&String> = tests.iter().filter(|name| chosen(name)).collect();
+    if models.is_empty() {
+        eprintln!("xtask: no model matches; a model is a test whose name contains `{MODEL}`");
+        return Err(Failed::Check);
+    }
+    let interleavings = run.models(&models)?;
+    let mutants = run.mutants(&tests, &models, filter.is_some())?;
+    run.catch(&mutants)?;
+    println!(
+        "models: {} models, {interleavings} interleavings, 0 failed; mutants: {} of {} caught",
+        models.len(),
+        mutants.len(),
+        mutants.len()
+    );
+    Ok(())
+}
+
+/// Builds the library's tests under loom, and says where they are.
+fn build() -> Result<PathBuf, Failed> {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let mut command = cargo(["test", "--release", "-p", "crossdock", "--lib"]);
+    command.args(["--no-default-features", "--no-run"]);
+    command.arg("--message-format=json-render-diagnostics");
+    command.arg("--target-dir").arg(target.join("loom"));
+    command
+        .env("RUSTFLAGS", "--cfg loom")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let built = command
+        .output()
+        .map_err(|error| failed_to_start(&command, &error))?;
+    if !built.status.success() {
+        eprintln!("xtask: the models do not build");
+        return Err(Failed::Check);
+    }
+    let messages = String::from_utf8_lossy(&built.stdout);
+    messages
+        .lines()
+        .find_map(output::executable)
+        .map(|path| root().join(path))
+        .ok_or_else(|| {
+            eprintln!("xtask: cargo named no test binary");
+            Failed::Check
+        })
+}
+
+fn failed_to_start(command: &Command, error: &std::io::Error) -> Failed {
+    eprintln!("xtask: {} could not be started: {error}", shown(command));
+    Failed::Check
+}
+
+struct Run<'a> {
+    binary: &'a Path,
+    full: bool,
+    deadline: Instant,
+}
+
+impl Run<'_> {
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(self.binary);
+        command.current_dir(root()).args(args).env_remove(MUTANT);
+        if self.full {
+            command.env_remove(PREEMPTIONS.0).env(FULL.0, FULL.1);
+        } else {
+            command.env_remove(FULL.0);
+            if std::env::var_os(PREEMPTIONS.0).is_none() {
+                command.env(PREEMPTIONS.0, PREEMPTIONS.1);
+            }
+        }
+        command
+    }
+
+    fn one_test(&self, name: &str) -> Command {
+        self.command(&[
+            name,
+            "--exact",
+            "--nocapture",
+            "--include-ignored",
+            "--test-threads=1",
+        ])
+    }
+
+    /// What the binary prints in a run that only lists.
+    fn listing(&self, args: &[&str]) -> Result<String, Failed> {
+        let mut command = self.command(args);
+        let done = watched(&mut command, self.left())
+            .map_err(|error| failed_to_start(&command, &error))?;
+        if done.succeeded() {
+            return Ok(done.output);
+        }
+        eprintln!("xtask: {} failed:\n{}", shown(&command), done.output);
+        Err(Failed::Check)
+    }
+
+    /// Runs the models as they are; returns how many interleavings they explored.
+    fn models(&self, names: &[&String]) -> Result<u64, Failed> {
+        let failed = AtomicUsize::new(0);
+        let total = Mutex::new(0u64);
+        at_once(names, |name| {
+            if self.left().is_zero() {
+                failed.fetch_add(1, Ordering::Relaxed);
+                return println!("model {name}: not run, the time is up");
+            }
+            let mut command = self.one_test(name);
+            let Ok(done) = watched(&mut command, self.left()) else {
+                failed.fetch_add(1, Ordering::Relaxed);
+                return println!("model {name}: FAILED, could not be started");
+            };
+            let explored = output::interleavings(&done.output);
+            let took = done.took.as_secs_f64();
+            if done.succeeded() && explored > 0 {
+                *total
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner()) += explored;
+                println!("model {name}: {explored} interleavings ({took:.1} s)");
+            } else {
+                failed.fetch_add(1, Ordering::Relaxed);
+                let why = if done.succeeded() {
+                    "reported no interleavings"
+                } else {
+                    ended(&done)
+                };
+                println!("model {name}: FAILED, {why} ({took:.1} s)\n{}", done.output);
+            }
+        });
+        match failed.into_inner() {
+            0 => Ok(total
+                .into_inner()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())),
+            failed => {
+                println!("models: {} models, {failed} failed", names.len());
+                Err(Failed::Check)
+            }
+        }
+    }
+
+    /// The mutants of the models that ran, their model's name completed to the test's.
+    fn mutants(
+        &self,
+        tests: &[String],
+        models: &[&String],
+        some: bool,
+    ) -> Result<Vec<Mutant>, Failed> {
+        let Some(list) = tests
+            .iter()
+            .find(|name| output::is_named(name, LIST_MUTANTS))
+        else {
+            eprintln!("xtask: no test `{LIST_MUTANTS}`: models that catch nothing prove nothing");
+            return Err(Failed::Check);
+        };
+        let args = [
+            list,
+            "--exact",
+            "--nocapture",
+            "--include-ignored",
+            "--test-threads=1",
+        ];
+        let mut mutants = output::mutants(&self.listing(&args)?);
+        let mut numbers = BTreeSet::new();
+        for mutant in &mut mutants {
+            let model = tests
+                .iter()
+                .find(|name| output::is_named(name, &mutant.model));
+            let Some(model) = model else {
+                eprintln!(
+                    "xtask: mutant {}: there is no test {}",
+                    mutant.number, mutant.model
+                );
+                return Err(Failed::Check);
+            };
+            mutant.model.clone_from(model);
+            if !numbers.insert(mutant.number) {
+                eprintln!("xtask: mutant {} is listed twice", mutant.number);
+                return Err(Failed::Check);
+            }
+        }
+        mutants.retain(|mutant| models.contains(&&mutant.model));
+        if mutants.is_empty() && !some {
+            eprintln!("xtask: no mutant is listed: models that catch nothing prove nothing");
+            return Err(Failed::Check);
+        }
+        Ok(mutants)
+    }
+
+    /// Runs each mutant's model, which must fail.
+    fn catch(&self, mutants: &[Mutant]) -> Outcome {
+        let loose = Mutex::new(Vec::new());
+        at_once(mutants, |mutant| {
+            let limit = self.left().min(MUTANT_LIMIT);
+            let mut command = self.one_test(&mutant.model);
+            command.env(MUTANT, mutant.number.to_string());
+            let verdict = match watched(&mut command, limit) {
+                Err(_) => "NOT CAUGHT, its model could not be started",
+                Ok(done) if done.status.is_none() => "NOT CAUGHT, its time was up",
+                Ok(done) if done.succeeded() => "NOT CAUGHT, its model passed",
+                Ok(_) => "caught",
+            };
+            println!(
+                "mutant {}: {verdict} ({})",
+                mutant.number, mutant.description
+            );
+            if verdict != "caught" {
+                loose
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner())
+                    .push(mutant.number);
+            }
+        });
+        let mut loose = loose
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if loose.is_empty() {
+            return Ok(());
+        }
+        loose.sort_unstable();
+        let caught = mutants.len() - loose.len();
+        println!(
+            "mutants: {caught} of {} caught; not caught: {loose:?}",
+            mutants.len()
+        );
+        if self.left().is_zero() {
+            println!(
+                "models: stopped, the run passed its {} s",
+                BOUNDED_LIMIT.as_secs()
+            );
+        }
+        Err(Failed::Check)
+    }
+}
+
+fn ended(done: &Watched) -> &'static str {
+    if done.status.is_some() {
+        "see below"
+    } else {
+        "its time was up"
+    }
+}
+
+/// Does `work` for each item, as many at once as there are cores.
+fn at_once<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores.min(items.len()) {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(item);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,159 @@
+//! Programs that xtask starts: with a terminal of their own, or watched, with their output kept.
+
+use std::env;
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{Failed, Outcome, root};
+
+/// cargo, the one that runs us, at the root of the workspace.
+pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(args);
+    command
+}
+
+/// Whether `cargo NAME` is there to be used.
+pub(crate) fn cargo_has(name: &str) -> bool {
+    let mut command = cargo([name, "--version"]);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Runs a command whose output goes where ours goes.
+pub(crate) fn pass_through(mut command: Command) -> Outcome {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => {
+            eprintln!("xtask: {} ended with {status}", shown(&command));
+            Err(if status.code() == Some(2) {
+                Failed::Usage
+            } else {
+                Failed::Check
+            })
+        }
+        Err(error) => {
+            eprintln!("xtask: {} could not be started: {error}", shown(&command));
+            Err(Failed::Check)
+        }
+    }
+}
+
+/// A command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let mut line = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    for arg in command.get_args() {
+        line.push(' ');
+        line.push_str(&arg.to_string_lossy());
+    }
+    line
+}
+
+/// How a watched program ended, and all that it wrote.
+pub(crate) struct Watched {
+    /// `None`: it was still running when its time was up, and was killed.
+    pub(crate) status: Option<ExitStatus>,
+    /// Its standard output, then its standard error.
+    pub(crate) output: String,
+    pub(crate) took: Duration,
+}
+
+impl Watched {
+    pub(crate) fn succeeded(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+}
+
+/// Runs a command to its end or to the end of `limit`, and keeps its output.
+pub(crate) fn watched(command: &mut Command, limit: Duration) -> io::Result<Watched> {
+    let begun = Instant::now();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+
+    // Both pipes reach their end when the program does: no polling, no sleeping.
+    let deadline = begun + limit;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let (out, err) = match (stdout.recv_timeout(left()), stderr.recv_timeout(left())) {
+        (Ok(out), Ok(err)) => (out, err),
+        (out, err) => return killed(child, out.ok(), err.ok(), (&stdout, &stderr), begun),
+    };
+    let status = child.wait()?;
+    Ok(Watched {
+        status: Some(status),
+        output: out + &err,
+        took: begun.elapsed(),
+    })
+}
+
+fn killed(
+    mut child: Child,
+    out: Option<String>,
+    err: Option<String>,
+    pipes: (&mpsc::Receiver<String>, &mpsc::Receiver<String>),
+    begun: Instant,
+) -> io::Result<Watched> {
+    child.kill()?;
+    child.wait()?;
+    let out = out.unwrap_or_else(|| pipes.0.recv().unwrap_or_default());
+    let err = err.unwrap_or_else(|| pipes.1.recv().unwrap_or_default());
+    Ok(Watched {
+        status: None,
+        output: out + &err,
+        took: begun.elapsed(),
+    })
+}
+
+/// Reads a pipe to its end on a thread, and sends all of it at once.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What came before an error is still worth showing.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        // The receiver is gone only when nobody wants the text any more.
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Watched {
+        watched(Command::new("sh").args(["-c", script]), limit).expect("sh can be started")
+    }
+
+    #[test]
+    fn a_program_that_ends_is_reported_with_its_output() {
+        let done = shell("echo out; echo err >&2; exit 3", Duration::from_secs(60));
+        assert_eq!(done.status.and_then(|status| status.code()), Some(3));
+        assert_eq!(done.output, "out\nerr\n");
+        assert!(!done.succeeded());
+    }
+
+    #[test]
+    fn a_program_whose_time_is_up_is_killed() {
+        let done = shell("echo begun; exec sleep 600", Duration::from_millis(100));
+        assert!(done.status.is_none());
+        assert_eq!(done.output, "begun\n");
+    }
+}
