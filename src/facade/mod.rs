@@ -35,5 +35,9 @@ pub(crate) use real::Ordering;
 /// The ordering an access has, weakened to `Relaxed` while the seeded bug `mutant` is under test.
 #[inline(always)]
 pub(crate) fn ordering(order: Ordering, mutant: u32) -> Ordering {
-    if mutation(mutant) { Ordering::Relaxed } else { order }
+    if mutation(mutant) {
+        Ordering::Relaxed
+    } else {
+        order
+    }
 }

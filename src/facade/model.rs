@@ -25,7 +25,10 @@ use loom::sync::atomic::Ordering;
 pub(crate) fn mutation(number: u32) -> bool {
     static ACTIVE: OnceLock<u32> = OnceLock::new();
     let active = ACTIVE.get_or_init(|| {
-        std::env::var("CROSSDOCK_MUTANT").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+        std::env::var("CROSSDOCK_MUTANT")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
     });
     *active == number
 }
@@ -133,7 +136,8 @@ pub(crate) fn process(id: u32, death: Option<u32>, body: impl FnOnce()) -> bool 
 pub(crate) fn lock_byte(index: u32, id: u32) -> bool {
     step();
     let byte = &KERNEL.bytes[index as usize];
-    byte.compare_exchange(0, id, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    byte.compare_exchange(0, id, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok()
 }
 
 /// Unlocks byte `index`, which process `id` holds.
@@ -292,8 +296,12 @@ impl Futex {
         step();
         let mut sleepers = KERNEL.sleepers.lock().unwrap();
         for _ in 0..count {
-            let Some(place) = sleepers.iter().position(|s| s.on == self.key()) else { break };
-            let Some(sleeper) = sleepers.remove(place) else { break };
+            let Some(place) = sleepers.iter().position(|s| s.on == self.key()) else {
+                break;
+            };
+            let Some(sleeper) = sleepers.remove(place) else {
+                break;
+            };
             sleeper.awake.set(true);
             sleeper.signal.notify_one();
         }
@@ -387,7 +395,10 @@ pub(crate) fn explore(name: &str, body: impl Fn() + Sync + Send + 'static) -> (u
 }
 
 /// Explores `body(None)` and then `body(Some(k))` for every step k at which its victim can die.
-pub(crate) fn explore_deaths(name: &str, body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
+pub(crate) fn explore_deaths(
+    name: &str,
+    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+) {
     explore(name, move || body(None));
     for k in 0.. {
         assert!(k < 500, "the victim never survives");

@@ -119,7 +119,10 @@ impl Geometry {
     pub(crate) fn decode(words: &[u64; HEADER_WORDS], file_len: u64) -> Result<Self, HeaderFault> {
         let halves = |word: u64| {
             let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
-            (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+            (
+                u32::from_le_bytes([a, b, c, d]),
+                u32::from_le_bytes([e, f, g, h]),
+            )
         };
         let (version, byte_order) = halves(words[1]);
         if words[0] == MAGIC.swap_bytes() || (words[0] == MAGIC && byte_order != BYTE_ORDER) {
@@ -142,7 +145,12 @@ impl Geometry {
         if participants == 0 || participants > Tag::MAX_PARTICIPANTS || entries == 0 {
             return Err(HeaderFault::Geometry);
         }
-        let planned = Self::plan(Request { len: file_len, participants, entries, anonymous });
+        let planned = Self::plan(Request {
+            len: file_len,
+            participants,
+            entries,
+            anonymous,
+        });
         // The one layout of this version for these numbers, or none that we wrote.
         match planned {
             Ok(planned) if planned.encode() == *words => Ok(planned),
@@ -157,7 +165,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn request(len: u64, participants: u32, entries: u32) -> Request {
-        Request { len, participants, entries, anonymous: true }
+        Request {
+            len,
+            participants,
+            entries,
+            anonymous: true,
+        }
     }
 
     proptest! {
@@ -194,14 +207,20 @@ mod tests {
         let mut words = Geometry::plan(request(1 << 20, 128, 64)).unwrap().encode();
         words[6] = u64::MAX - 7;
         words[15] = checksum(words[..15].iter().copied());
-        assert_eq!(Geometry::decode(&words, 1 << 20), Err(HeaderFault::Geometry));
+        assert_eq!(
+            Geometry::decode(&words, 1 << 20),
+            Err(HeaderFault::Geometry)
+        );
     }
 
     #[test]
     fn another_version_and_byte_order_are_named() {
         let mut words = Geometry::plan(request(1 << 20, 128, 64)).unwrap().encode();
         words[1] = u64::from(BYTE_ORDER) << 32 | 7;
-        assert_eq!(Geometry::decode(&words, 1 << 20), Err(HeaderFault::Version { found: 7 }));
+        assert_eq!(
+            Geometry::decode(&words, 1 << 20),
+            Err(HeaderFault::Version { found: 7 })
+        );
         let swapped = words.map(u64::swap_bytes);
         assert!(matches!(
             Geometry::decode(&swapped, 1 << 20),

@@ -17,8 +17,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Mutex, Self::RawMutex, Self::Counter, Self::ShardedCounter];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Mutex,
+        Self::RawMutex,
+        Self::Counter,
+        Self::ShardedCounter,
+    ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u32 == number)

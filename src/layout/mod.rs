@@ -8,13 +8,15 @@ mod checksum;
 mod geometry;
 mod kind;
 mod name;
+mod padded;
 mod record;
 mod tag;
 
-pub(crate) use geometry::{Geometry, HEADER_LEN, HEADER_WORDS, HeaderFault, PAGE, Request, offsets};
+pub(crate) use geometry::{Geometry, HEADER_WORDS, HeaderFault, PAGE, Request, offsets};
 pub use kind::Kind;
 pub(crate) use name::Name;
 pub use name::NameError;
+pub(crate) use padded::Padded;
 pub use record::PayloadShape;
 pub(crate) use record::{RECORD_LEN, RECORD_WORDS, Record, RecordFault};
 pub(crate) use tag::Tag;

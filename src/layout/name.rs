@@ -38,7 +38,10 @@ impl fmt::Display for NameError {
                 write!(f, "expected a name of at most {max} bytes, found {len}")
             }
             Self::Forbidden { character } => {
-                write!(f, "expected a name without '/' and NUL, found {character:?}")
+                write!(
+                    f,
+                    "expected a name without '/' and NUL, found {character:?}"
+                )
             }
             Self::Dots => f.write_str("expected a name other than \".\" and \"..\""),
         }
@@ -62,7 +65,10 @@ impl Name {
             return Err(NameError::Forbidden { character });
         }
         if text.len() > max {
-            return Err(NameError::TooLong { len: text.len(), max });
+            return Err(NameError::TooLong {
+                len: text.len(),
+                max,
+            });
         }
         if matches!(text, "." | "..") {
             return Err(NameError::Dots);
@@ -111,7 +117,10 @@ impl fmt::Display for Name {
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
-        let len = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+        let len = bytes
+            .iter()
+            .rposition(|b| *b != 0)
+            .map_or(0, |last| last + 1);
         f.pad(&String::from_utf8_lossy(&bytes[..len]))
     }
 }
@@ -145,12 +154,21 @@ mod tests {
     #[test]
     fn bad_names_are_told_apart() {
         assert_eq!(Name::entry("").unwrap_err(), NameError::Empty);
-        assert_eq!(Name::entry("a/b").unwrap_err(), NameError::Forbidden { character: '/' });
-        assert_eq!(Name::entry("a\0b").unwrap_err(), NameError::Forbidden { character: '\0' });
+        assert_eq!(
+            Name::entry("a/b").unwrap_err(),
+            NameError::Forbidden { character: '/' }
+        );
+        assert_eq!(
+            Name::entry("a\0b").unwrap_err(),
+            NameError::Forbidden { character: '\0' }
+        );
         assert_eq!(Name::entry(".").unwrap_err(), NameError::Dots);
         assert_eq!(Name::entry("..").unwrap_err(), NameError::Dots);
         let long = "x".repeat(65);
-        assert_eq!(Name::entry(&long).unwrap_err(), NameError::TooLong { len: 65, max: 64 });
+        assert_eq!(
+            Name::entry(&long).unwrap_err(),
+            NameError::TooLong { len: 65, max: 64 }
+        );
         assert!(Name::entry(&long[..64]).is_ok());
     }
 

@@ -55,7 +55,11 @@ impl PayloadShape {
 
     /// The shape of an entry without a payload.
     pub(crate) fn none() -> Self {
-        Self { size: 0, align: 1, name: Name::payload("") }
+        Self {
+            size: 0,
+            align: 1,
+            name: Name::payload(""),
+        }
     }
 }
 
@@ -64,7 +68,11 @@ impl fmt::Display for PayloadShape {
         if *self == Self::none() {
             return f.write_str("no payload");
         }
-        write!(f, "\"{}\" ({} bytes, aligned to {})", self.name, self.size, self.align)
+        write!(
+            f,
+            "\"{}\" ({} bytes, aligned to {})",
+            self.name, self.size, self.align
+        )
     }
 }
 
@@ -130,7 +138,11 @@ impl Record {
         let inside = record.offset >= arena
             && record.end().is_some_and(|record_end| record_end <= end)
             && record.offset % PADDING as u64 == 0;
-        if inside { Ok(record) } else { Err(RecordFault::Place) }
+        if inside {
+            Ok(record)
+        } else {
+            Err(RecordFault::Place)
+        }
     }
 
     /// The first byte after the entry's.
@@ -139,7 +151,13 @@ impl Record {
     }
 
     fn checksum(words: &[u64; RECORD_WORDS]) -> u64 {
-        checksum(words.iter().enumerate().filter(|(at, _)| *at != CHECKSUM).map(|(_, word)| *word))
+        checksum(
+            words
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| *at != CHECKSUM)
+                .map(|(_, word)| *word),
+        )
     }
 }
 
@@ -153,7 +171,11 @@ mod tests {
             kind: 1,
             offset,
             len,
-            payload: PayloadShape { size: 8, align: 8, name: Name::payload("u64") },
+            payload: PayloadShape {
+                size: 8,
+                align: 8,
+                name: Name::payload("u64"),
+            },
             config: [1, 2, 3, 4],
             name: Name::entry("total").unwrap(),
         }

@@ -60,7 +60,11 @@ impl Tag {
 
     /// The generation after this one.
     pub(crate) fn next_generation(generation: u32) -> u32 {
-        if generation >= GENERATION_MAX { 1 } else { generation + 1 }
+        if generation >= GENERATION_MAX {
+            1
+        } else {
+            generation + 1
+        }
     }
 }
 

@@ -13,8 +13,14 @@ pub(crate) fn place(
     end: u64,
     len: u64,
 ) -> Result<u64, u64> {
-    let used = records.into_iter().filter_map(|record| record.end()).fold(arena, u64::max);
-    let offset = used.checked_next_multiple_of(PADDING as u64).unwrap_or(end).min(end);
+    let used = records
+        .into_iter()
+        .filter_map(|record| record.end())
+        .fold(arena, u64::max);
+    let offset = used
+        .checked_next_multiple_of(PADDING as u64)
+        .unwrap_or(end)
+        .min(end);
     let free = end - offset;
     if len <= free { Ok(offset) } else { Err(free) }
 }

@@ -33,7 +33,9 @@ pub(crate) struct CounterState {
 impl CounterState {
     #[cfg(test)]
     pub(crate) fn new(value: u64) -> Self {
-        Self { value: AtomicU64::new(value) }
+        Self {
+            value: AtomicU64::new(value),
+        }
     }
 
     /// Adds and returns the value before.
@@ -41,7 +43,8 @@ impl CounterState {
     pub(crate) fn add(&self, amount: u64) -> u64 {
         if mutation(40) {
             let seen = self.value.load(Ordering::Acquire);
-            self.value.store(seen.wrapping_add(amount), Ordering::Release);
+            self.value
+                .store(seen.wrapping_add(amount), Ordering::Release);
             return seen;
         }
         // ORDERING: AcqRel; (C1).
@@ -69,7 +72,8 @@ impl CounterState {
     #[inline]
     pub(crate) fn compare_exchange(&self, current: u64, new: u64) -> Result<u64, u64> {
         // ORDERING: AcqRel, and Acquire on failure; (C1).
-        self.value.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
+        self.value
+            .compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
     }
 
     #[inline]
@@ -96,12 +100,9 @@ impl CounterState {
                 return seen;
             }
             // ORDERING: AcqRel, and Acquire on failure; (C1).
-            let done = self.value.compare_exchange_weak(
-                seen,
-                value,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            let done =
+                self.value
+                    .compare_exchange_weak(seen, value, Ordering::AcqRel, Ordering::Acquire);
             match done {
                 Ok(_) => return seen,
                 Err(now) => seen = now,

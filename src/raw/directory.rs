@@ -88,8 +88,10 @@ impl<'a> Directory<'a> {
         // ORDERING: Acquire; pairs with (D1).
         let acquire = ordering(Ordering::Acquire, 30);
         let count = self.count.load(acquire);
-        let published =
-            self.records.get(..count as usize).ok_or(Fault::Count { found: count })?;
+        let published = self
+            .records
+            .get(..count as usize)
+            .ok_or(Fault::Count { found: count })?;
         Ok((0..count).zip(published).map(move |(index, words)| {
             Record::decode(&words.read(), self.arena, self.end)
                 .map(|record| Found { index, record })
@@ -152,10 +154,21 @@ impl<'a> Directory<'a> {
         }
         // ORDERING: Relaxed; only the control mutex's owner writes it.
         let index = self.count.load(Ordering::Relaxed);
-        let place = self.records.get(index as usize).ok_or(NotCreated::DirectoryFull)?;
-        let taken = self.records().map_err(NotCreated::Corrupt)?.filter_map(Result::ok);
-        record.offset = arena::place(taken.map(|found| found.record), self.arena, self.end, record.len)
-            .map_err(|free| NotCreated::ArenaFull { free })?;
+        let place = self
+            .records
+            .get(index as usize)
+            .ok_or(NotCreated::DirectoryFull)?;
+        let taken = self
+            .records()
+            .map_err(NotCreated::Corrupt)?
+            .filter_map(Result::ok);
+        record.offset = arena::place(
+            taken.map(|found| found.record),
+            self.arena,
+            self.end,
+            record.len,
+        )
+        .map_err(|free| NotCreated::ArenaFull { free })?;
         if mutation(32) {
             self.count.store(index + 1, Ordering::Release);
         }

@@ -124,7 +124,9 @@ fn owner(word: u32, peers: &impl Peers) -> Result<Seen, Refused> {
 impl MutexState {
     #[cfg(test)]
     pub(crate) fn new() -> Self {
-        Self { word: Futex::new(0) }
+        Self {
+            word: Futex::new(0),
+        }
     }
 
     /// Locks, waiting until `deadline` if somebody alive has it.
@@ -137,8 +139,14 @@ impl MutexState {
     ) -> Result<Held, Refused> {
         // ORDERING: Acquire; pairs with (M1) in `unlock`.
         let acquire = ordering(Ordering::Acquire, 1);
-        match self.word.compare_exchange(0, me.bits(), acquire, Ordering::Relaxed) {
-            Ok(_) => Ok(Held { owner: me, flags: 0 }),
+        match self
+            .word
+            .compare_exchange(0, me.bits(), acquire, Ordering::Relaxed)
+        {
+            Ok(_) => Ok(Held {
+                owner: me,
+                flags: 0,
+            }),
             Err(_) => self.lock_contended(me, peers, deadline),
         }
     }
@@ -148,8 +156,14 @@ impl MutexState {
     pub(crate) fn try_lock(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
         // ORDERING: Acquire; pairs with (M1) in `unlock`.
         let acquire = ordering(Ordering::Acquire, 1);
-        match self.word.compare_exchange(0, me.bits(), acquire, Ordering::Relaxed) {
-            Ok(_) => Ok(Held { owner: me, flags: 0 }),
+        match self
+            .word
+            .compare_exchange(0, me.bits(), acquire, Ordering::Relaxed)
+        {
+            Ok(_) => Ok(Held {
+                owner: me,
+                flags: 0,
+            }),
             Err(_) => self.try_lock_flagged(me, peers),
         }
     }
@@ -241,8 +255,14 @@ impl MutexState {
         let word = (seen & !Tag::MASK) | me.bits() | extra;
         // ORDERING: Acquire; pairs with (M1) in `unlock`; (M2) for a takeover.
         let acquire = ordering(Ordering::Acquire, 1);
-        self.word.compare_exchange(seen, word, acquire, Ordering::Relaxed).ok()?;
-        let flags = if mutation(4) { word & POISONED } else { word & STICKY };
+        self.word
+            .compare_exchange(seen, word, acquire, Ordering::Relaxed)
+            .ok()?;
+        let flags = if mutation(4) {
+            word & POISONED
+        } else {
+            word & STICKY
+        };
         Some(Held { owner: me, flags })
     }
 
@@ -256,7 +276,10 @@ impl MutexState {
             let free = (seen & keep) | add;
             // ORDERING: Release; (M1) publishes the data to the next owner.
             let release = ordering(Ordering::Release, 2);
-            match self.word.compare_exchange(seen, free, release, Ordering::Relaxed) {
+            match self
+                .word
+                .compare_exchange(seen, free, release, Ordering::Relaxed)
+            {
                 Ok(_) => break,
                 Err(now) if now & Tag::MASK == held.owner.bits() => seen = now,
                 Err(_) => return,
@@ -301,7 +324,10 @@ impl MutexState {
             // ORDERING: Release; a helper passes on what it saw of the dead owner's stores to the
             // one that locks next, as (M1) would have.
             let release = ordering(Ordering::Release, 9);
-            match self.word.compare_exchange(seen, free, release, Ordering::Relaxed) {
+            match self
+                .word
+                .compare_exchange(seen, free, release, Ordering::Relaxed)
+            {
                 Ok(_) => break,
                 Err(now) => seen = now,
             }

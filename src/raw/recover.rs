@@ -2,7 +2,9 @@
 //!
 //! A new primitive adds its line here, and nothing to the segment.
 
-use crate::layout::{Kind, Tag};
+use crate::facade::{AtomicU32, Words};
+use crate::layout::{Kind, Padded, Tag};
+use crate::raw::counter::CounterState;
 use crate::raw::mutex::MutexState;
 
 /// Where an entry's first bytes are, as a reference to state of the type that its kind has.
@@ -25,14 +27,23 @@ pub(crate) unsafe trait SharedState: Sync {}
 
 // SAFETY: one atomic word.
 unsafe impl SharedState for MutexState {}
+// SAFETY: one atomic word.
+unsafe impl SharedState for CounterState {}
+// SAFETY: one atomic word.
+unsafe impl SharedState for AtomicU32 {}
+// SAFETY: `repr(transparent)` over atomic words.
+unsafe impl<const N: usize> SharedState for Words<N> {}
+// SAFETY: `repr(C)`, the state and padding, aligned to 128.
+unsafe impl<S: SharedState> SharedState for Padded<S> {}
 
 /// Gives back what `dead` holds in an entry of kind `kind`; false if the kind is unknown, or the
 /// entry too short to be one.
 pub(crate) fn recover(kind: u32, place: &impl Place, dead: Tag) -> bool {
     match Kind::from_number(kind) {
-        Some(Kind::Mutex | Kind::RawMutex) => {
-            place.state::<MutexState>().map(|state| state.recover(dead)).is_some()
-        }
+        Some(Kind::Mutex | Kind::RawMutex) => place
+            .state::<MutexState>()
+            .map(|state| state.recover(dead))
+            .is_some(),
         Some(Kind::Counter | Kind::ShardedCounter) => true,
         None => false,
     }

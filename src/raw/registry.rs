@@ -173,7 +173,11 @@ where
                 continue;
             }
             // Somebody may have joined, and died, since the word was read.
-            let now = if mutation(20) { seen } else { self.standing(index) };
+            let now = if mutation(20) {
+                seen
+            } else {
+                self.standing(index)
+            };
             let tag = Tag::new(index, Tag::next_generation(now.generation()));
             if let Some(tag) = tag.filter(|_| now.is_free() || mutation(24)) {
                 describe(index);
@@ -189,9 +193,11 @@ where
     /// Whether `tag` is a participant's.
     pub(crate) fn is_alive(&self, tag: Tag, me: Tag, locks: &impl ByteLocks) -> bool {
         // Never probed: the own lock is what a probe would find, or, closed by mistake, not find.
-        if tag == me {
-            return true;
-        }
+        tag == me || self.probe(tag, locks)
+    }
+
+    /// Whether another process has `tag`, as one that is no participant asks.
+    pub(crate) fn probe(&self, tag: Tag, locks: &impl ByteLocks) -> bool {
         let live = Standing::live(tag);
         let same = |seen: Standing| seen == live || (mutation(21) && seen.is_live());
         // The second look tells the tag's own lock from that of the index's next owner.
@@ -241,7 +247,8 @@ where
         }
         if mutation(26) {
             // ORDERING: a seeded bug; a blind store, as a helper without generations would.
-            self.word(index).map(|word| word.store(Standing::free(tag).0, Ordering::Release));
+            self.word(index)
+                .map(|word| word.store(Standing::free(tag).0, Ordering::Release));
         }
         self.replace(index, Standing::dead(tag), Standing::free(tag));
         Reaped::Freed
@@ -264,11 +271,14 @@ where
     }
 
     fn replace(&self, index: u32, from: Standing, to: Standing) -> bool {
-        let Some(word) = self.word(index) else { return false };
+        let Some(word) = self.word(index) else {
+            return false;
+        };
         // ORDERING: Release; (R1) publishes a join, (R2) publishes repairs. Acquire; a helper that
         // loses the race continues from the winner's state.
         let release = ordering(Ordering::AcqRel, 28);
-        word.compare_exchange(from.0, to.0, release, Ordering::Acquire).is_ok()
+        word.compare_exchange(from.0, to.0, release, Ordering::Acquire)
+            .is_ok()
     }
 }
 

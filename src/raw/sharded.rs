@@ -45,7 +45,9 @@ impl<'a, W: AsRef<CounterState>> Sharded<'a, W> {
 
     /// The sum of all cells; wraps.
     pub(crate) fn sum(self) -> u64 {
-        self.cells.iter().fold(0, |sum: u64, cell| sum.wrapping_add(cell.as_ref().get()))
+        self.cells
+            .iter()
+            .fold(0, |sum: u64, cell| sum.wrapping_add(cell.as_ref().get()))
     }
 }
 

@@ -293,7 +293,11 @@ impl fmt::Display for CreateError {
             Self::TooSmall { size, least } => {
                 write!(f, "expected a size of at least {least} bytes, found {size}")
             }
-            Self::TooLarge { size, limit, available } => write!(
+            Self::TooLarge {
+                size,
+                limit,
+                available,
+            } => write!(
                 f,
                 "expected a size of at most {available} bytes ({limit}), found {size}"
             ),
@@ -333,7 +337,10 @@ impl fmt::Display for OpenError {
                 write!(f, "expected a segment at \"{name}\", found a symbolic link")
             }
             Self::OtherOwner { expected, found } => {
-                write!(f, "expected a segment of user {expected}, found one of user {found}")
+                write!(
+                    f,
+                    "expected a segment of user {expected}, found one of user {found}"
+                )
             }
             Self::NotAFile => f.write_str("expected a segment, found something that is no file"),
             Self::Empty => f.write_str("expected a segment, found an empty file"),
@@ -345,11 +352,21 @@ impl fmt::Display for OpenError {
                 write!(f, "expected layout version {expected}, found {found}")
             }
             Self::ByteOrder { found } => {
-                write!(f, "expected a little-endian segment, found byte order mark {found:#010x}")
+                write!(
+                    f,
+                    "expected a little-endian segment, found byte order mark {found:#010x}"
+                )
             }
             Self::Corrupt => f.write_str("expected a segment, found a corrupt header"),
-            Self::Smaller { what, expected, found } => {
-                write!(f, "expected a segment with {what} of at least {expected}, found {found}")
+            Self::Smaller {
+                what,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "expected a segment with {what} of at least {expected}, found {found}"
+                )
             }
             Self::ReadOnly => {
                 f.write_str("expected a descriptor open for reading and writing, found another")
@@ -394,7 +411,10 @@ impl fmt::Display for MembershipError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RegistryFull { participants } => {
-                write!(f, "all {participants} participants of the segment are alive")
+                write!(
+                    f,
+                    "all {participants} participants of the segment are alive"
+                )
             }
             Self::Expelled => f.write_str(
                 "the descriptor that kept this process a participant was closed by other code",
@@ -419,30 +439,69 @@ impl fmt::Display for EntryError {
             Self::Name(error) => write!(f, "entry name: {error}"),
             Self::Exists { name, found } => write!(f, "an entry \"{name}\" exists: a {found}"),
             Self::NotFound { name } => write!(f, "there is no entry \"{name}\""),
-            Self::OtherKind { name, expected, found } => {
-                write!(f, "entry \"{name}\": expected a {expected}, found a {found}")
+            Self::OtherKind {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected a {expected}, found a {found}"
+                )
             }
-            Self::OtherPayload { name, expected, found } => {
-                write!(f, "entry \"{name}\": expected payload {expected}, found {found}")
+            Self::OtherPayload {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected payload {expected}, found {found}"
+                )
             }
-            Self::OtherSize { name, expected, found } => {
-                write!(f, "entry \"{name}\": expected {expected} bytes, found {found}")
+            Self::OtherSize {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected {expected} bytes, found {found}"
+                )
             }
-            Self::OtherCapacity { name, expected, found } => {
-                write!(f, "entry \"{name}\": expected capacity {expected}, found {found}")
+            Self::OtherCapacity {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected capacity {expected}, found {found}"
+                )
             }
             Self::Payload { found } => write!(
                 f,
                 "expected a payload aligned to at most 128 bytes that fits a segment, found {found}"
             ),
             Self::DirectoryFull { entries } => {
-                write!(f, "the directory is full: it has room for {entries} entries")
+                write!(
+                    f,
+                    "the directory is full: it has room for {entries} entries"
+                )
             }
             Self::ArenaFull { needed, free } => {
-                write!(f, "the arena is full: expected {needed} free bytes, found {free}")
+                write!(
+                    f,
+                    "the arena is full: expected {needed} free bytes, found {free}"
+                )
             }
-            Self::Corrupt { record: Some(record) } => {
-                write!(f, "expected a directory record, found garbage at number {record}")
+            Self::Corrupt {
+                record: Some(record),
+            } => {
+                write!(
+                    f,
+                    "expected a directory record, found garbage at number {record}"
+                )
             }
             Self::Corrupt { record: None } => {
                 f.write_str("expected a directory, found garbage in its count or control word")

@@ -1,2 +1,363 @@
-//! segment
+//! Segments: shared memory with a registry of who uses it and a directory of what is in it.
+
 mod error;
+mod inspect;
+mod mapping;
+mod membership;
+mod options;
+mod place;
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+pub use error::{
+    CreateError, EntryError, FoundKind, Limit, MembershipError, NameError, OpenError,
+    OpenOrCreateError,
+};
+pub use inspect::{EntryInfo, ParticipantInfo};
+pub(crate) use mapping::{FileId, Mapping};
+pub use membership::Reaping;
+pub use options::SegmentOptions;
+pub use place::Placeable;
+pub(crate) use place::{Anchor, Bytes, Entry, Shape, sealed};
+
+use crate::layout::Name;
+pub use crate::layout::{Kind, PayloadShape};
+use crate::raw::directory::{Fault, Found, Missing, NotCreated};
+use crate::raw::mutex::Refused;
+use crate::segment::membership::{Membership, Others};
+use crate::sys::{locks, shm};
+
+/// A piece of memory that processes share, with named, typed entries in it.
+///
+/// An anonymous segment lives as long as somebody has it. A named one is the file
+/// `/dev/shm/crossdock.NAME` and lives until [`unlink`](Self::unlink), or the next boot; its memory
+/// stays valid for those who have it open. Entries live as long as their segment: none can be
+/// removed, so make another segment for what comes and goes.
+///
+/// A `Segment` is a handle: cheap to clone, `Send + Sync`, and it keeps the memory mapped, as every
+/// handle of an entry does. A process has one mapping, and is one participant, however often it
+/// opens a segment.
+///
+/// What processes do that were killed meanwhile is given back by those who need it: see
+/// [`reap`](Self::reap).
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::{Counter, Segment};
+///
+/// let segment = Segment::anonymous()?;
+/// let total = segment.create::<Counter>("total", 0)?;
+/// assert_eq!(total.add(2), 2);
+/// assert_eq!(segment.open::<Counter>("total")?.get(), 2);
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Segment {
+    mapping: Arc<Mapping>,
+}
+
+impl Segment {
+    /// Makes an anonymous segment with the default options: 1 MiB, 128 participants, 64 entries.
+    ///
+    /// # Errors
+    ///
+    /// See [`SegmentOptions::anonymous`].
+    pub fn anonymous() -> Result<Self, CreateError> {
+        SegmentOptions::new().anonymous()
+    }
+
+    /// Creates an entry.
+    ///
+    /// It appears complete or not at all, whenever this process is killed. Blocks while another
+    /// process creates one in the same segment; a creator that was killed is passed over, one that
+    /// was stopped is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::Exists`] if there is an entry of that name; [`EntryError::DirectoryFull`],
+    /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`];
+    /// [`EntryError::Membership`] if this process cannot take part; [`EntryError::Corrupt`].
+    pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
+        let checked = Name::entry(name).map_err(EntryError::Name)?;
+        let shape = self.shape_for::<P>(&config)?;
+        let me = Membership::tag(&self.mapping).map_err(EntryError::Membership)?;
+        let others = Others {
+            mapping: &self.mapping,
+            me,
+        };
+        let record = shape.record(checked);
+        let prepare = |offset: u64| {
+            if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, shape.len) {
+                P::prepare(&bytes, config);
+            }
+        };
+        let created = self
+            .mapping
+            .directory()
+            .create(record, me, &others, prepare);
+        let found = created.map_err(|refused| match refused {
+            NotCreated::Exists(found) => EntryError::Exists {
+                name: name.to_owned(),
+                found: FoundKind::of(found.record.kind),
+            },
+            NotCreated::DirectoryFull => EntryError::DirectoryFull {
+                entries: self.mapping.geometry().entries,
+            },
+            NotCreated::ArenaFull { free } => EntryError::ArenaFull {
+                needed: shape.len,
+                free,
+            },
+            NotCreated::Corrupt(fault) => corrupt(fault),
+            NotCreated::Control(Refused::Expelled) => {
+                Membership::expel(&self.mapping, me);
+                EntryError::Membership(MembershipError::Expelled)
+            }
+            // Nobody waits for the control mutex with a deadline.
+            NotCreated::Control(Refused::Busy | Refused::Corrupt { .. }) => {
+                EntryError::Corrupt { record: None }
+            }
+        })?;
+        self.attach(found)
+    }
+
+    /// Opens an entry.
+    ///
+    /// Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::NotFound`] if there is none of that name; [`EntryError::OtherKind`],
+    /// [`EntryError::OtherPayload`], [`EntryError::OtherSize`] if it is not what is asked for;
+    /// [`EntryError::Name`]; [`EntryError::Corrupt`].
+    pub fn open<P: Placeable>(&self, name: &str) -> Result<P, EntryError> {
+        let found = self.find(name)?;
+        self.attach_as(name, found)
+    }
+
+    /// Opens an entry, or creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What [`open`](Self::open) and [`create`](Self::create) say, but for
+    /// [`EntryError::NotFound`] and [`EntryError::Exists`]; and [`EntryError::OtherCapacity`] if it
+    /// exists with another capacity than `config` says. A first value is no capacity: that of an
+    /// entry that exists is left alone.
+    pub fn open_or_create<P: Placeable>(
+        &self,
+        name: &str,
+        config: P::Config,
+    ) -> Result<P, EntryError> {
+        let shape = self.shape_for::<P>(&config)?;
+        let opened = match self.find(name) {
+            Err(EntryError::NotFound { .. }) => match self.create::<P>(name, config) {
+                // Somebody was faster; entries stay, so this time it is there.
+                Err(EntryError::Exists { .. }) => self.find(name)?,
+                created => return created,
+            },
+            found => found?,
+        };
+        shape.check(name, &opened.record)?;
+        self.attach(opened)
+    }
+
+    /// Returns the name of a named segment.
+    pub fn name(&self) -> Option<&str> {
+        options::name_of(self.mapping.path()?)
+    }
+
+    /// Returns the size in bytes, registry and directory included.
+    #[expect(clippy::len_without_is_empty, reason = "no segment is empty")]
+    pub fn len(&self) -> u64 {
+        self.mapping.geometry().len
+    }
+
+    /// Removes the name of a named segment: nobody can open it any more, and its memory goes with
+    /// its last user. Does nothing to an anonymous one, or if the name is gone already.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NotASegment`] if another file has that name by now, which is left alone;
+    /// [`OpenError::Permission`] and [`OpenError::Io`] if the system refuses.
+    pub fn unlink(&self) -> Result<(), OpenError> {
+        let Some(path) = self.mapping.path() else {
+            return Ok(());
+        };
+        let denied = |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::PermissionDenied => OpenError::Permission { source },
+            _ => OpenError::Io {
+                what: "unlinking the segment",
+                source,
+            },
+        };
+        let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        match shm::place(path) {
+            Err(error) if gone(&error) => return Ok(()),
+            Err(error) => return Err(denied(error)),
+            Ok((device, inode)) if (FileId { device, inode }) != self.mapping.id() => {
+                return Err(OpenError::NotASegment);
+            }
+            Ok(_) => {}
+        }
+        match shm::unlink(path) {
+            Err(error) if !gone(&error) => Err(denied(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives back what dead participants hold, and frees their places in the registry.
+    ///
+    /// Never needed for progress: who waits for something takes it over from a dead owner, and who
+    /// joins a full registry reaps first. Never blocks; any number of processes may do it at once.
+    pub fn reap(&self) -> Reaping {
+        Membership::reap(&self.mapping)
+    }
+
+    pub(crate) fn from_mapping(mapping: Arc<Mapping>) -> Self {
+        Self { mapping }
+    }
+
+    /// Opens a segment that a process of this program handed over, which has checked it.
+    #[cfg(feature = "process")]
+    pub(crate) fn inherit(fd: OwnedFd) -> Result<Self, OpenError> {
+        let io = |what| move |source| OpenError::Io { what, source };
+        let status = shm::status(fd.as_fd()).map_err(io("fstat of the descriptor"))?;
+        // A named one keeps its name, as long as the name is still its own.
+        let path = shm::path_behind(fd.as_fd()).ok().filter(|path| {
+            options::is_path(path)
+                && shm::place(path).is_ok_and(|place| place == (status.device, status.inode))
+        });
+        Ok(Self::from_mapping(Mapping::of(fd, path)?))
+    }
+
+    /// Attaches to the entry at `index`, which a handle of another process named.
+    #[cfg(feature = "process")]
+    pub(crate) fn open_at<P: Placeable>(&self, index: u32) -> Result<P, EntryError> {
+        let found = self
+            .mapping
+            .directory()
+            .at(index)
+            .map_err(|missing| match missing {
+                Missing::Name => EntryError::NotFound {
+                    name: format!("number {index}"),
+                },
+                Missing::Corrupt(fault) => corrupt(fault),
+            })?;
+        self.attach_as(&found.record.name.to_string(), found)
+    }
+
+    /// What tells this segment from others.
+    #[cfg(feature = "process")]
+    pub(crate) fn id(&self) -> FileId {
+        self.mapping.id()
+    }
+
+    pub(crate) fn mapping(&self) -> &Arc<Mapping> {
+        &self.mapping
+    }
+
+    fn shape_for<P: Placeable>(&self, config: &P::Config) -> Result<Shape, EntryError> {
+        P::shape(P::words(config), self.mapping.geometry().participants).ok_or(
+            EntryError::Payload {
+                found: P::payload(),
+            },
+        )
+    }
+
+    fn find(&self, name: &str) -> Result<Found, EntryError> {
+        let checked = Name::entry(name).map_err(EntryError::Name)?;
+        self.mapping
+            .directory()
+            .find(checked)
+            .map_err(|missing| match missing {
+                Missing::Name => EntryError::NotFound {
+                    name: name.to_owned(),
+                },
+                Missing::Corrupt(fault) => corrupt(fault),
+            })
+    }
+
+    /// Checks a record against what `P` makes of its configuration, and attaches a handle.
+    fn attach_as<P: Placeable>(&self, name: &str, found: Found) -> Result<P, EntryError> {
+        place::check_kind(P::KIND, || name.to_owned(), &found.record)?;
+        let shape = P::shape(found.record.config, self.mapping.geometry().participants).ok_or(
+            EntryError::Corrupt {
+                record: Some(found.index),
+            },
+        )?;
+        shape.check(name, &found.record)?;
+        self.attach(found)
+    }
+
+    fn attach<P: Placeable>(&self, found: Found) -> Result<P, EntryError> {
+        let Found { index, record } = found;
+        P::attach(Entry {
+            mapping: self.mapping.clone(),
+            index,
+            record,
+        })
+        .ok_or(EntryError::Corrupt {
+            record: Some(index),
+        })
+    }
+}
+
+fn corrupt(fault: Fault) -> EntryError {
+    EntryError::Corrupt {
+        record: match fault {
+            Fault::Count { .. } => None,
+            Fault::Record { index, .. } => Some(index),
+        },
+    }
+}
+
+/// Never blocks, and shows no contents.
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment")
+            .field("name", &self.name())
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+/// The descriptor of the segment's file, to pass to another process. Nothing may be locked through
+/// it: the registry's byte locks are in the same file.
+impl AsFd for Segment {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.mapping.fd()
+    }
+}
+
+/// Opens an anonymous segment that came as a descriptor.
+///
+/// # Errors
+///
+/// [`OpenError::Unsealed`] if the file could still shrink or grow, as that of a named segment can:
+/// open that by its name. [`OpenError::ReadOnly`] if the descriptor does not read and write. Every
+/// other [`OpenError`] if it is no segment.
+impl TryFrom<OwnedFd> for Segment {
+    type Error = OpenError;
+
+    fn try_from(fd: OwnedFd) -> Result<Self, OpenError> {
+        let io = |what| move |source| OpenError::Io { what, source };
+        if !shm::status(fd.as_fd())
+            .map_err(io("fstat of the descriptor"))?
+            .is_regular
+        {
+            return Err(OpenError::NotAFile);
+        }
+        if !shm::is_read_write(fd.as_fd()).map_err(io("fcntl of the descriptor"))? {
+            return Err(OpenError::ReadOnly);
+        }
+        let seals = shm::seals(fd.as_fd()).map_err(io("fcntl of the descriptor"))?;
+        if !seals.contains(shm::segment_seals()) {
+            return Err(OpenError::Unsealed);
+        }
+        // Whatever others lock through the description that was passed, probes go through our own.
+        let fd = locks::reopen(fd.as_fd(), None).unwrap_or(fd);
+        Ok(Self::from_mapping(Mapping::of(fd, None)?))
+    }
+}

@@ -35,7 +35,10 @@ impl Deadline {
 
     /// How long is left.
     pub(crate) fn left(&self) -> Left {
-        match self.0.map(|end| end.saturating_duration_since(Instant::now())) {
+        match self
+            .0
+            .map(|end| end.saturating_duration_since(Instant::now()))
+        {
             None => Left::Forever,
             Some(Duration::ZERO) => Left::Passed,
             Some(left) => Left::For(left),
@@ -57,6 +60,9 @@ mod tests {
     fn a_past_instant_has_passed() {
         assert_eq!(Deadline::at(Instant::now()).left(), Left::Passed);
         assert_eq!(Deadline::after(Duration::ZERO).left(), Left::Passed);
-        assert!(matches!(Deadline::after(Duration::from_secs(60)).left(), Left::For(_)));
+        assert!(matches!(
+            Deadline::after(Duration::from_secs(60)).left(),
+            Left::For(_)
+        ));
     }
 }

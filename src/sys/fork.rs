@@ -114,6 +114,16 @@ pub(crate) struct Exclusive {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotId(usize);
 
+impl SlotId {
+    pub(crate) fn number(self) -> usize {
+        self.0
+    }
+
+    pub(crate) fn from_number(number: usize) -> Self {
+        Self(number)
+    }
+}
+
 /// Locks the process's table of mappings and the slots; must not be called twice by one thread.
 pub(crate) fn exclusive() -> Exclusive {
     static HANDLERS: Once = Once::new();
@@ -122,7 +132,9 @@ pub(crate) fn exclusive() -> Exclusive {
         unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
     });
     prepare();
-    Exclusive { _not_send: PhantomData }
+    Exclusive {
+        _not_send: PhantomData,
+    }
 }
 
 impl Drop for Exclusive {
@@ -132,7 +144,10 @@ impl Drop for Exclusive {
 }
 
 impl Exclusive {
-    #[expect(clippy::mut_from_ref, reason = "the lock is held, and each method uses it once")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the lock is held, and each method uses it once"
+    )]
     fn slots(&self) -> &mut Vec<Option<Slot>> {
         // SAFETY: `self` proves that this thread holds the lock; no method calls another with the
         // reference at hand.
@@ -142,8 +157,11 @@ impl Exclusive {
     /// Takes a descriptor in, to be closed in a forked child. Take the lock on it afterwards.
     pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<SlotId> {
         let status = shm::status(fd.as_fd())?;
-        let slot =
-            Slot { file: File::from(fd), device: status.device, inode: status.inode };
+        let slot = Slot {
+            file: File::from(fd),
+            device: status.device,
+            inode: status.inode,
+        };
         let slots = self.slots();
         let free = slots.iter().position(Option::is_none).unwrap_or_else(|| {
             slots.push(None);
@@ -155,7 +173,10 @@ impl Exclusive {
 
     /// The descriptor; none if other code has closed it, or if this is a forked child.
     pub(crate) fn borrow(&self, id: SlotId) -> Option<BorrowedFd<'_>> {
-        self.slots().get(id.0)?.as_ref().map(|slot| slot.file.as_fd())
+        self.slots()
+            .get(id.0)?
+            .as_ref()
+            .map(|slot| slot.file.as_fd())
     }
 
     /// Closes the descriptor.
@@ -166,13 +187,12 @@ impl Exclusive {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::{locks, shm};
-    use std::os::fd::AsRawFd;
     use core::sync::atomic::Ordering;
+    use std::os::fd::AsRawFd;
 
     /// fork(2); the child runs `body` and exits with its value.
     fn forked(body: impl FnOnce() -> u8) -> i32 {

@@ -12,9 +12,19 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
     });
-    let timespec = timespec.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+    let timespec = timespec
+        .as_ref()
+        .map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: `word` and `timespec` outlive the call, which only reads them.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, expected, timespec) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            expected,
+            timespec,
+        )
+    };
 }
 
 /// futex(2), `FUTEX_WAKE`: wakes up to `count` of those who sleep on `word`.

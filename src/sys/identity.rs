@@ -22,7 +22,9 @@ pub(crate) fn own() -> Identity {
             .ok()
             .and_then(|stat| start_time(&stat))
             .unwrap_or(0),
-        pid_namespace: fs::metadata("/proc/self/ns/pid").map(|meta| meta.ino()).unwrap_or(0),
+        pid_namespace: fs::metadata("/proc/self/ns/pid")
+            .map(|meta| meta.ino())
+            .unwrap_or(0),
     }
 }
 

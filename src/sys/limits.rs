@@ -38,8 +38,14 @@ pub(crate) fn refusal(len: u64, filesystem: Option<&Path>) -> Option<(Limit, u64
     let limits = [
         (Limit::FileSize, file_size()),
         (Limit::FileSystem, filesystem.and_then(free_space)),
-        (Limit::CgroupMemory, cgroup_memory(Path::new("/proc/self/cgroup"), "/sys/fs/cgroup")),
-        (Limit::AvailableMemory, read("/proc/meminfo").and_then(|text| available_memory(&text))),
+        (
+            Limit::CgroupMemory,
+            cgroup_memory(Path::new("/proc/self/cgroup"), "/sys/fs/cgroup"),
+        ),
+        (
+            Limit::AvailableMemory,
+            read("/proc/meminfo").and_then(|text| available_memory(&text)),
+        ),
     ];
     limits
         .into_iter()
@@ -66,7 +72,9 @@ fn free_space(path: &Path) -> Option<u64> {
 }
 
 fn available_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -74,15 +82,31 @@ fn available_memory(meminfo: &str) -> Option<u64> {
 /// The least that any cgroup from this process's up to the root still allows.
 fn cgroup_memory(of_process: &Path, mount: &str) -> Option<u64> {
     let text = read(of_process)?;
-    let v2 = text.lines().find_map(|line| line.strip_prefix("0::")).map(|group| {
-        (PathBuf::from(mount), group.to_owned(), "memory.max", "memory.current")
-    });
+    let v2 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .map(|group| {
+            (
+                PathBuf::from(mount),
+                group.to_owned(),
+                "memory.max",
+                "memory.current",
+            )
+        });
     let v1 = text.lines().find_map(|line| {
         let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
-        controllers.split(',').any(|name| name == "memory").then(|| {
-            let files = ("memory.limit_in_bytes", "memory.usage_in_bytes");
-            (Path::new(mount).join("memory"), group.to_owned(), files.0, files.1)
-        })
+        controllers
+            .split(',')
+            .any(|name| name == "memory")
+            .then(|| {
+                let files = ("memory.limit_in_bytes", "memory.usage_in_bytes");
+                (
+                    Path::new(mount).join("memory"),
+                    group.to_owned(),
+                    files.0,
+                    files.1,
+                )
+            })
     });
     let number = |path: PathBuf| read(path)?.trim().parse::<u64>().ok();
     let left = |(root, group, max, current): (PathBuf, String, &str, &str)| {
@@ -158,7 +182,10 @@ mod tests {
 
     #[test]
     fn a_limit_that_cannot_be_read_does_not_refuse() {
-        assert_eq!(cgroup_memory(Path::new("/nonexistent"), "/nonexistent"), None);
+        assert_eq!(
+            cgroup_memory(Path::new("/nonexistent"), "/nonexistent"),
+            None
+        );
         assert_eq!(refusal(1, None), None);
     }
 

@@ -58,7 +58,11 @@ pub(crate) fn is_byte_locked(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool
 /// writing. A file that has a `path` can do without /proc.
 pub(crate) fn reopen(fd: BorrowedFd<'_>, path: Option<&std::path::Path>) -> io::Result<OwnedFd> {
     let open = |path: &std::path::Path, flags| -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY | flags).open(path)
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY | flags)
+            .open(path)
     };
     let expected = shm::status(fd)?;
     let through_proc = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -71,7 +75,10 @@ pub(crate) fn reopen(fd: BorrowedFd<'_>, path: Option<&std::path::Path>) -> io::
     };
     let found = shm::status(fresh.as_fd())?;
     if (found.device, found.inode) != (expected.device, expected.inode) {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "another file stands there now"));
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "another file stands there now",
+        ));
     }
     Ok(fresh.into())
 }

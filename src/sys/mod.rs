@@ -3,7 +3,11 @@
 //! EINTR, errno and timeouts are handled here. Descriptors are owned or borrowed, never bare
 //! numbers; errors are [`std::io::Error`] with the errno kept.
 
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    target_endian = "little"
+)))]
 compile_error!("crossdock supports 64-bit little-endian Linux only");
 
 pub(crate) mod clock;
@@ -17,7 +21,11 @@ pub(crate) mod shm;
 
 /// The value of a C call that reports failure as -1, or errno.
 fn checked(result: libc::c_int) -> std::io::Result<libc::c_int> {
-    if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+    if result == -1 {
+        Err(std::io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// Repeats a C call while a signal interrupts it.

@@ -12,6 +12,13 @@ use nix::sys::memfd::MFdFlags;
 
 use super::restarted;
 
+/// Nothing stands at that path.
+pub(crate) const NOT_FOUND: i32 = libc::ENOENT;
+/// A symbolic link stands there, and `O_NOFOLLOW` was given.
+pub(crate) const IS_LINK: i32 = libc::ELOOP;
+/// A directory or a socket stands there.
+pub(crate) const NOT_A_FILE: [i32; 2] = [libc::EISDIR, libc::ENXIO];
+
 /// What fstat(2) says of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileStatus {
@@ -83,7 +90,11 @@ pub(crate) fn link(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 /// open(2), `O_NOFOLLOW`: an existing file, for reading and writing; never blocks.
 pub(crate) fn open_existing(path: &Path) -> io::Result<OwnedFd> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(path)?;
     Ok(file.into())
 }
 
@@ -95,6 +106,12 @@ pub(crate) fn unlink(path: &Path) -> io::Result<()> {
 /// stat(2) without following a link: the device and inode at `path`.
 pub(crate) fn place(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// readlink(2) of `/proc/self/fd/N`: the path of the file behind `fd`, if it has one.
+#[cfg(feature = "process")]
+pub(crate) fn path_behind(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
 /// ftruncate(2).

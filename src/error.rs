@@ -1,0 +1,80 @@
+//! One error for programs that only pass errors on.
+
+use std::fmt;
+
+use crate::segment::{CreateError, EntryError, MembershipError, OpenError, OpenOrCreateError};
+use crate::sync::NotLocked;
+
+/// Any error of this crate that carries no guard and no value, for `?` in a `main`.
+///
+/// Operations have errors of their own, which say what can happen to them; each turns into this one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A segment was not created.
+    Create(CreateError),
+    /// A segment was not opened.
+    Open(OpenError),
+    /// An entry was not created or opened.
+    Entry(EntryError),
+    /// This process is no participant of a segment.
+    Membership(MembershipError),
+    /// A lock is not held.
+    NotLocked(NotLocked),
+    /// A process was not started.
+    #[cfg(feature = "process")]
+    Spawn(crate::process::SpawnError),
+    /// A process gave no result.
+    #[cfg(feature = "process")]
+    Process(crate::process::JoinError),
+}
+
+macro_rules! umbrella {
+    ($($(#[$gate:meta])? $variant:ident($error:ty))*) => {
+        impl fmt::Display for Error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $($(#[$gate])? Self::$variant(error) => error.fmt(f),)*
+                }
+            }
+        }
+
+        impl std::error::Error for Error {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    $($(#[$gate])? Self::$variant(error) => error.source(),)*
+                }
+            }
+        }
+
+        $(
+            $(#[$gate])?
+            impl From<$error> for Error {
+                fn from(error: $error) -> Self {
+                    Self::$variant(error)
+                }
+            }
+        )*
+    };
+}
+
+umbrella! {
+    Create(CreateError)
+    Open(OpenError)
+    Entry(EntryError)
+    Membership(MembershipError)
+    NotLocked(NotLocked)
+    #[cfg(feature = "process")]
+    Spawn(crate::process::SpawnError)
+    #[cfg(feature = "process")]
+    Process(crate::process::JoinError)
+}
+
+impl From<OpenOrCreateError> for Error {
+    fn from(error: OpenOrCreateError) -> Self {
+        match error {
+            OpenOrCreateError::Open(error) => Self::Open(error),
+            OpenOrCreateError::Create(error) => Self::Create(error),
+        }
+    }
+}

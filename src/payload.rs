@@ -1,0 +1,72 @@
+//! Payloads: the values that a user puts into a segment, and how they are told apart.
+
+use crate::layout::Name;
+use crate::segment::PayloadShape;
+
+/// A type whose values can stand in a segment.
+///
+/// Its size, its alignment and a name that you declare once with [`payload!`](crate::payload!) are
+/// its fingerprint: an entry is only opened as what it was created as. Rename a payload when you
+/// change its fields (`"shop.order/1"`, then `"shop.order/2"`).
+///
+/// Numbers and arrays of payloads have names already.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::bytemuck::{Pod, Zeroable};
+///
+/// #[derive(Clone, Copy, Pod, Zeroable)]
+/// #[repr(C)]
+/// struct Stock {
+///     boxes: u64,
+///     pallets: u64,
+/// }
+/// crossdock::payload!(Stock, "shop.stock/1");
+/// ```
+pub trait Payload: Copy + Send + Sync + 'static {
+    /// The name that processes compare; at most its first 64 bytes count.
+    const NAME: &'static str;
+}
+
+/// Declares the name under which a type is a [`Payload`](crate::Payload).
+#[macro_export]
+macro_rules! payload {
+    ($type:ty, $name:literal) => {
+        impl $crate::Payload for $type {
+            const NAME: &'static str = $name;
+        }
+    };
+}
+
+macro_rules! named {
+    ($($type:ident $name:literal)*) => { $(
+        impl Payload for $type {
+            const NAME: &'static str = $name;
+        }
+    )* };
+}
+named!(u8 "u8" u16 "u16" u32 "u32" u64 "u64" u128 "u128");
+named!(i8 "i8" i16 "i16" i32 "i32" i64 "i64" i128 "i128" f32 "f32" f64 "f64");
+
+/// Arrays have their element's name; the size tells how many there are.
+impl<T: Payload, const N: usize> Payload for [T; N] {
+    const NAME: &'static str = T::NAME;
+}
+
+/// The fingerprint of `T`; `None` if a segment cannot hold it.
+pub(crate) fn shape_of<T: Payload>() -> Option<PayloadShape> {
+    let shape = describe::<T>();
+    let fits = size_of::<T>() == usize::try_from(shape.size).ok()?
+        && align_of::<T>() <= crate::layout::PADDING;
+    fits.then_some(shape)
+}
+
+/// What to call `T` in an error; a size or alignment that does not fit shows as the largest.
+pub(crate) fn describe<T: Payload>() -> PayloadShape {
+    PayloadShape {
+        size: u32::try_from(size_of::<T>()).unwrap_or(u32::MAX),
+        align: u32::try_from(align_of::<T>()).unwrap_or(u32::MAX),
+        name: Name::payload(T::NAME),
+    }
+}

@@ -1,0 +1,276 @@
+//! A segment as this process has it: the mapping, checked once, and shared by all who open it.
+
+use std::cell::UnsafeCell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::ptr::NonNull;
+use std::sync::{Arc, Weak};
+
+use crate::facade::{AtomicU32, Words};
+use crate::layout::{Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, offsets};
+use crate::raw::directory::{Directory, RecordState};
+use crate::raw::mutex::MutexState;
+use crate::raw::recover::{self, SharedState};
+use crate::raw::registry::{ParticipantState, Registry};
+use crate::segment::error::OpenError;
+use crate::segment::membership::Membership;
+use crate::sys::fork::{Exclusive, exclusive};
+use crate::sys::mmap::Map;
+use crate::sys::shm::{self, FileStatus};
+
+/// What tells one file from another while it exists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+impl From<FileStatus> for FileId {
+    fn from(status: FileStatus) -> Self {
+        Self {
+            device: status.device,
+            inode: status.inode,
+        }
+    }
+}
+
+/// One mapped segment.
+///
+/// Invariant 1: `map` has `geometry.len` bytes, and `geometry` is a plan (see
+/// [`Geometry::decode`]), so everything that it places is inside and aligned.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    map: Map,
+    geometry: Geometry,
+    id: FileId,
+    /// For mapping and for probing; nobody ever locks through its description.
+    fd: OwnedFd,
+    /// Where a named segment was found.
+    path: Option<PathBuf>,
+    membership: Membership,
+}
+
+/// A participant's entry of the registry, in the segment: its word, and what people want to know.
+#[repr(C, align(64))]
+pub(crate) struct ParticipantEntry {
+    state: ParticipantState,
+    pub(crate) pid: AtomicU32,
+    pub(crate) start_time: crate::facade::AtomicU64,
+    pub(crate) pid_namespace: crate::facade::AtomicU64,
+}
+
+impl AsRef<ParticipantState> for ParticipantEntry {
+    fn as_ref(&self) -> &ParticipantState {
+        &self.state
+    }
+}
+
+/// The mappings of this process: one for each segment that somebody has a handle of.
+struct Table(UnsafeCell<Vec<(FileId, Weak<Mapping>)>>);
+
+// SAFETY: reached only with an `Exclusive` at hand, of which there is one at a time.
+unsafe impl Sync for Table {}
+
+static TABLE: Table = Table(UnsafeCell::new(Vec::new()));
+
+/// The table, which `_exclusive` proves that nobody else has.
+#[expect(clippy::mut_from_ref, reason = "the exclusion is what is borrowed")]
+fn table(_exclusive: &Exclusive) -> &mut Vec<(FileId, Weak<Mapping>)> {
+    // SAFETY: `_exclusive` is the only one in the process, and no caller takes the table twice.
+    unsafe { &mut *TABLE.0.get() }
+}
+
+impl Mapping {
+    /// The mapping of the segment behind `fd`, made now or found: one process has one for each
+    /// file, so that it is one participant.
+    pub(crate) fn of(fd: OwnedFd, path: Option<PathBuf>) -> Result<Arc<Self>, OpenError> {
+        let io = |what| move |source| OpenError::Io { what, source };
+        let status = shm::status(fd.as_fd()).map_err(io("fstat of the segment"))?;
+        let id = FileId::from(status);
+        if let Some(found) = Self::known(id) {
+            return Ok(found);
+        }
+        let fresh = Arc::new(Self::map(fd, status, path)?);
+        let exclusive = exclusive();
+        let table = table(&exclusive);
+        table.retain(|(_, mapping)| mapping.strong_count() > 0);
+        // Another thread may have been faster.
+        let found = table
+            .iter()
+            .find(|(known, _)| *known == id)
+            .and_then(|(_, m)| m.upgrade());
+        let mapping = found.unwrap_or_else(|| {
+            table.push((id, Arc::downgrade(&fresh)));
+            fresh.clone()
+        });
+        // Dropping a mapping takes the exclusion: not while it is held.
+        drop(exclusive);
+        drop(fresh);
+        Ok(mapping)
+    }
+
+    fn known(id: FileId) -> Option<Arc<Self>> {
+        let exclusive = exclusive();
+        let table = table(&exclusive);
+        table
+            .iter()
+            .find(|(known, _)| *known == id)
+            .and_then(|(_, mapping)| mapping.upgrade())
+    }
+
+    fn map(fd: OwnedFd, status: FileStatus, path: Option<PathBuf>) -> Result<Self, OpenError> {
+        let io = |what| move |source| OpenError::Io { what, source };
+        if !status.is_regular {
+            return Err(OpenError::NotAFile);
+        }
+        if status.len == 0 {
+            return Err(OpenError::Empty);
+        }
+        let words_len = HEADER_WORDS * 8;
+        let len = usize::try_from(status.len).map_err(|_| OpenError::Corrupt)?;
+        if len < words_len {
+            return Err(OpenError::NotASegment);
+        }
+        let map = Map::new(fd.as_fd(), len).map_err(io("mmap of the segment"))?;
+        let header = map.base().cast::<Words<HEADER_WORDS>>();
+        // SAFETY: the mapping has at least that many bytes, page-aligned, and any bytes are words.
+        let words = unsafe { header.as_ref() }.read();
+        let geometry = Geometry::decode(&words, status.len).map_err(|fault| match fault {
+            HeaderFault::Magic => OpenError::NotASegment,
+            HeaderFault::ByteOrder { found } => OpenError::ByteOrder { found },
+            HeaderFault::Version { found } => OpenError::LayoutVersion {
+                expected: LAYOUT_VERSION,
+                found,
+            },
+            HeaderFault::Checksum | HeaderFault::Geometry => OpenError::Corrupt,
+            HeaderFault::Len { header } => OpenError::OtherSize {
+                expected: header,
+                found: status.len,
+            },
+        })?;
+        let membership = Membership::new().map_err(io("a page that fork wipes"))?;
+        Ok(Self {
+            map,
+            geometry,
+            id: status.into(),
+            fd,
+            path,
+            membership,
+        })
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+
+    pub(crate) fn path(&self) -> Option<&PathBuf> {
+        self.path.as_ref()
+    }
+
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Maps every page now.
+    pub(crate) fn prefault(&self) -> std::io::Result<()> {
+        self.map.prefault()
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// A pointer to `count` values of `T` at byte `offset`, if all of them are inside and aligned.
+    pub(crate) fn at<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
+        let len = size_of::<T>().checked_mul(count)?;
+        let end = usize::try_from(offset).ok()?.checked_add(len)?;
+        let offset = usize::try_from(offset).ok()?;
+        if end as u64 > self.geometry.len || !offset.is_multiple_of(align_of::<T>()) {
+            return None;
+        }
+        // SAFETY: `offset` is inside the mapping (Invariant 1).
+        Some(unsafe { self.map.base().add(offset) }.cast())
+    }
+
+    fn slice<T: SharedState>(&self, offset: u64, count: u32) -> &[T] {
+        let count = count as usize;
+        match self.at::<T>(offset, count) {
+            // SAFETY: `at` has checked place and alignment; `SharedState` makes any bytes valid and
+            // all access atomic; the mapping lives as long as `self`.
+            Some(first) => unsafe { std::slice::from_raw_parts(first.as_ptr(), count) },
+            None => &[],
+        }
+    }
+
+    fn state<T: SharedState>(&self, offset: usize) -> &T {
+        let place = self.map.base();
+        // SAFETY: the header's offsets are below the least length of a segment (Invariant 1).
+        let place = unsafe { place.add(offset) }.cast::<T>();
+        // SAFETY: multiples of 128, and as in `slice`.
+        unsafe { place.as_ref() }
+    }
+
+    pub(crate) fn participants(&self) -> &[ParticipantEntry] {
+        self.slice(self.geometry.registry, self.geometry.participants)
+    }
+
+    pub(crate) fn registry(&self) -> Registry<'_, ParticipantEntry> {
+        let cursor = self.state::<Padded<AtomicU32>>(offsets::CURSOR);
+        Registry::new(self.participants(), cursor.as_ref())
+    }
+
+    pub(crate) fn directory(&self) -> Directory<'_> {
+        Directory {
+            control: self.state::<Padded<MutexState>>(offsets::CONTROL).as_ref(),
+            count: self.state::<Padded<AtomicU32>>(offsets::COUNT).as_ref(),
+            records: self.slice::<RecordState>(self.geometry.directory, self.geometry.entries),
+            arena: self.geometry.arena,
+            end: self.geometry.len,
+        }
+    }
+
+    /// Writes the header of a segment that nobody else can see yet.
+    pub(crate) fn initialise(fd: BorrowedFd<'_>, geometry: &Geometry) -> std::io::Result<Map> {
+        let len = usize::try_from(geometry.len).map_err(std::io::Error::other)?;
+        let map = Map::new(fd, len)?;
+        let header = map.base().cast::<Words<HEADER_WORDS>>();
+        // SAFETY: a planned segment is longer than its header; the file is zeroed, so all the rest
+        // of it is in its first state already.
+        unsafe { header.as_ref() }.write(&geometry.encode());
+        Ok(map)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // Whoever is on the list keeps its lock; a leave that fails is a death, and is repaired so.
+        let _ = Membership::leave(self);
+    }
+}
+
+/// An entry's bytes, for a helper that knows no more than its kind.
+pub(crate) struct EntryBytes<'a> {
+    pub(crate) mapping: &'a Mapping,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
+// SAFETY: `at` checks that the state is inside the mapping, which outlives the reference, and
+// aligned; the length check that it is inside the entry.
+unsafe impl recover::Place for EntryBytes<'_> {
+    fn state<S: SharedState>(&self) -> Option<&S> {
+        if (size_of::<S>() as u64) > self.len {
+            return None;
+        }
+        let place = self.mapping.at::<S>(self.offset, 1)?;
+        // SAFETY: as said above.
+        Some(unsafe { place.as_ref() })
+    }
+}
+
+// SAFETY: `repr(C)`, atomics only, aligned to 64.
+unsafe impl SharedState for ParticipantEntry {}

@@ -1,0 +1,283 @@
+//! This process's membership of a segment: joining, staying alive, leaving, and helping.
+//!
+//! The registry's algorithm is `raw::registry`; here are the descriptor that locks, the one that
+//! probes, and the tag, which a forked child does not inherit.
+
+use crate::facade::Ordering::Relaxed;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use crate::layout::Tag;
+use crate::raw::Peers;
+use crate::raw::recover;
+use crate::raw::registry::{ByteLocks, Joined, Reaped};
+use crate::segment::error::MembershipError;
+use crate::segment::mapping::{EntryBytes, Mapping};
+use crate::sys::fork::{Exclusive, ForkCell, SlotId, exclusive};
+use crate::sys::{identity, locks};
+
+/// Where in the file the participants' bytes are: far behind any segment's end.
+const LOCKS_BASE: u64 = 1 << 40;
+
+/// The tag of this process, 0 while it has none; and the slot of the descriptor that locks.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    tag: ForkCell,
+    /// The slot's number plus 1, 0 for none; wiped in a child like the tag.
+    slot: ForkCell,
+}
+
+/// The byte locks of a segment's file.
+struct Locks<'a> {
+    /// The description that is this process's alone; none for those who only probe.
+    own: Option<BorrowedFd<'a>>,
+    probe: BorrowedFd<'a>,
+}
+
+impl ByteLocks for Locks<'_> {
+    type Error = io::Error;
+
+    fn try_lock(&self, index: u32) -> io::Result<bool> {
+        self.own.map_or(Ok(false), |fd| {
+            locks::try_lock_byte(fd, LOCKS_BASE + u64::from(index))
+        })
+    }
+
+    fn unlock(&self, index: u32) -> io::Result<()> {
+        self.own.map_or(Ok(()), |fd| {
+            locks::unlock_byte(fd, LOCKS_BASE + u64::from(index))
+        })
+    }
+
+    fn is_locked(&self, index: u32) -> bool {
+        locks::is_byte_locked(self.probe, LOCKS_BASE + u64::from(index)).unwrap_or(true)
+    }
+}
+
+/// How many indices a helper freed, and how many it could not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reaping {
+    /// Dead participants whose holdings were given back and whose places are free now.
+    pub freed: u32,
+    /// Dead participants that may hold something in an entry that this version cannot repair: of
+    /// an unknown kind, or with a corrupt record. Their places stay taken.
+    pub stuck: u32,
+}
+
+impl Membership {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            tag: ForkCell::new()?,
+            slot: ForkCell::new()?,
+        })
+    }
+
+    /// The tag of this process, if it is a participant already.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<Tag> {
+        // ORDERING: Relaxed; private to the process, and the tag's meaning is in the segment, which
+        // the thread that joined has published there (R1) before it stored the tag.
+        Tag::in_word(self.tag.get().load(Relaxed), Tag::MAX_PARTICIPANTS)
+    }
+
+    /// The tag of this process, which joins if it has none.
+    #[inline]
+    pub(crate) fn tag(mapping: &Mapping) -> Result<Tag, MembershipError> {
+        match mapping.membership().current() {
+            Some(tag) => Ok(tag),
+            None => Self::join(mapping),
+        }
+    }
+
+    #[cold]
+    fn join(mapping: &Mapping) -> Result<Tag, MembershipError> {
+        let this = mapping.membership();
+        let exclusive = exclusive();
+        if let Some(tag) = this.current() {
+            return Ok(tag);
+        }
+        let io = |what| move |source| MembershipError::Io { what, source };
+        let fresh = locks::reopen(mapping.fd(), mapping.path().map(|path| path.as_path()))
+            .map_err(io(
+                "opening the segment a second time, through /proc/self/fd",
+            ))?;
+        let slot = exclusive.adopt(fresh).map_err(io("fstat of the segment"))?;
+        let joined = Self::join_through(mapping, &exclusive, slot);
+        match joined {
+            Ok(Joined::As(tag)) => {
+                // ORDERING: Relaxed; both are read under the exclusion, or by `current`.
+                this.slot.get().store(slot_word(slot), Relaxed);
+                this.tag.get().store(tag.bits(), Relaxed);
+                Ok(tag)
+            }
+            Ok(Joined::Full) => {
+                exclusive.close(slot);
+                let participants = mapping.geometry().participants;
+                Err(MembershipError::RegistryFull { participants })
+            }
+            Err(source) => {
+                exclusive.close(slot);
+                Err(MembershipError::Io {
+                    what: "locking a byte of the segment",
+                    source,
+                })
+            }
+        }
+    }
+
+    fn join_through(mapping: &Mapping, exclusive: &Exclusive, slot: SlotId) -> io::Result<Joined> {
+        let locks = Locks {
+            own: exclusive.borrow(slot),
+            probe: mapping.fd(),
+        };
+        let identity = identity::own();
+        let describe = |index: u32| {
+            if let Some(entry) = mapping.participants().get(index as usize) {
+                // ORDERING: Relaxed; for people, published by (R1) with the rest.
+                entry.pid.store(identity.pid, Relaxed);
+                entry.start_time.store(identity.start_time, Relaxed);
+                entry.pid_namespace.store(identity.pid_namespace, Relaxed);
+            }
+        };
+        match mapping.registry().join(&locks, describe)? {
+            Joined::Full => {
+                Self::reap_with(mapping, &locks, None);
+                mapping.registry().join(&locks, describe)
+            }
+            joined => Ok(joined),
+        }
+    }
+
+    /// Leaves, if this process is a participant: gives back what it still holds first.
+    pub(crate) fn leave(mapping: &Mapping) -> io::Result<()> {
+        let this = mapping.membership();
+        let exclusive = exclusive();
+        let Some(tag) = this.current() else {
+            return Ok(());
+        };
+        let slot = slot_of(this.slot.get().load(Relaxed));
+        let own = slot.and_then(|slot| exclusive.borrow(slot));
+        let locks = Locks {
+            own,
+            probe: mapping.fd(),
+        };
+        let left = mapping
+            .registry()
+            .leave(tag, &locks, |tag| visit(mapping, tag));
+        this.tag.get().store(0, Relaxed);
+        if let Some(slot) = slot {
+            exclusive.close(slot);
+        }
+        left
+    }
+
+    /// Forgets a membership that others have taken for dead; the next operation joins anew.
+    pub(crate) fn expel(mapping: &Mapping, tag: Tag) {
+        let this = mapping.membership();
+        let exclusive = exclusive();
+        if this.current() != Some(tag) {
+            return;
+        }
+        this.tag.get().store(0, Relaxed);
+        if let Some(slot) = slot_of(this.slot.get().load(Relaxed)) {
+            exclusive.close(slot);
+        }
+    }
+
+    /// Whether the participant with this standing at `index` is alive.
+    pub(crate) fn is_alive(mapping: &Mapping, tag: Tag) -> bool {
+        let locks = Locks {
+            own: None,
+            probe: mapping.fd(),
+        };
+        match mapping.membership().current() {
+            Some(me) => mapping.registry().is_alive(tag, me, &locks),
+            None => mapping.registry().probe(tag, &locks),
+        }
+    }
+
+    /// Gives back what every dead participant holds, and frees its place.
+    pub(crate) fn reap(mapping: &Mapping) -> Reaping {
+        let locks = Locks {
+            own: None,
+            probe: mapping.fd(),
+        };
+        Self::reap_with(mapping, &locks, mapping.membership().current())
+    }
+
+    fn reap_with(mapping: &Mapping, locks: &Locks<'_>, me: Option<Tag>) -> Reaping {
+        let mut reaping = Reaping::default();
+        for index in 0..mapping.geometry().participants {
+            match mapping
+                .registry()
+                .reap(index, me, locks, |tag| visit(mapping, tag))
+            {
+                Reaped::Nobody => {}
+                Reaped::Freed => reaping.freed += 1,
+                Reaped::Stuck => reaping.stuck += 1,
+            }
+        }
+        reaping
+    }
+}
+
+fn slot_word(slot: SlotId) -> u32 {
+    u32::try_from(slot.number()).map_or(0, |number| number.saturating_add(1))
+}
+
+fn slot_of(word: u32) -> Option<SlotId> {
+    Some(SlotId::from_number(word.checked_sub(1)? as usize))
+}
+
+/// Gives back what `tag` holds in every published entry; false if one of them cannot be repaired.
+fn visit(mapping: &Mapping, tag: Tag) -> bool {
+    let directory = mapping.directory();
+    directory.control.recover(tag);
+    let Ok(records) = directory.records() else {
+        return false;
+    };
+    let mut all = true;
+    for found in records {
+        all &= found.is_ok_and(|found| {
+            let bytes = EntryBytes {
+                mapping,
+                offset: found.record.offset,
+                len: found.record.len,
+            };
+            recover::recover(found.record.kind, &bytes, tag)
+        });
+    }
+    all
+}
+
+/// The others, as one participant's operations see them.
+#[derive(Clone, Copy)]
+pub(crate) struct Others<'a> {
+    pub(crate) mapping: &'a Mapping,
+    pub(crate) me: Tag,
+}
+
+impl Peers for Others<'_> {
+    #[cold]
+    fn is_alive(&self, tag: Tag) -> bool {
+        let locks = Locks {
+            own: None,
+            probe: self.mapping.fd(),
+        };
+        self.mapping.registry().is_alive(tag, self.me, &locks)
+    }
+
+    #[cold]
+    fn am_alive(&self) -> bool {
+        let locks = Locks {
+            own: None,
+            probe: self.mapping.fd(),
+        };
+        self.mapping.registry().stands(self.me, &locks)
+    }
+
+    fn participants(&self) -> u32 {
+        self.mapping.geometry().participants
+    }
+}

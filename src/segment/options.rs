@@ -1,0 +1,375 @@
+//! How a segment is made or opened.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use crate::layout::{Geometry, Name, PAGE, Request, Tag};
+use crate::segment::Segment;
+use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};
+use crate::segment::mapping::Mapping;
+use crate::sys::{limits, mmap, shm};
+
+/// Where named segments are.
+const DIRECTORY: &str = "/dev/shm";
+/// What the file names of all named segments begin with.
+const PREFIX: &str = "crossdock.";
+/// The most bytes that a segment's name can have: a file name's 255 less the prefix.
+const NAME_MAX: usize = 255 - PREFIX.len();
+const DEFAULT_SIZE: u64 = 1 << 20;
+const DEFAULT_PARTICIPANTS: u32 = 128;
+const DEFAULT_ENTRIES: u32 = 64;
+/// The most entries; keeps the directory within 16 MiB.
+const MAX_ENTRIES: u32 = 1 << 16;
+/// How often `open_or_create` tries again when others create and unlink the same name meanwhile.
+const RACES: u32 = 64;
+
+/// Options and flags for making or opening a [`Segment`], in the manner of
+/// [`std::fs::OpenOptions`].
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::SegmentOptions;
+///
+/// let segment = SegmentOptions::new().size(1 << 16).participants(8).anonymous()?;
+/// assert_eq!(segment.len(), 65_536);
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SegmentOptions {
+    size: Option<u64>,
+    participants: Option<u32>,
+    entries: u32,
+    mode: u32,
+    owner: Option<u32>,
+    reserve: bool,
+    prefault: bool,
+}
+
+impl Default for SegmentOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SegmentOptions {
+    /// Returns the defaults: 1 MiB, 128 participants, 64 entries, mode 0600, reserved.
+    pub fn new() -> Self {
+        Self {
+            size: None,
+            participants: None,
+            entries: DEFAULT_ENTRIES,
+            mode: 0o600,
+            owner: None,
+            reserve: true,
+            prefault: false,
+        }
+    }
+
+    /// Sets the size in bytes, registry and directory included; rounded up to 4,096.
+    ///
+    /// An existing segment keeps the size it was made with; opening one that is smaller than this
+    /// is an error.
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
+    }
+
+    /// Sets how many processes can take part at once: 1 to 1,023, 64 bytes each.
+    ///
+    /// An existing segment keeps its number; opening one that has fewer is an error.
+    pub fn participants(mut self, processes: u32) -> Self {
+        self.participants = Some(processes);
+        self
+    }
+
+    /// Sets how many entries can be created: 1 to 65,536, 256 bytes each.
+    pub fn entries(mut self, entries: u32) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// Sets the permissions of a new named segment, whatever the umask: 0600 to 0666.
+    ///
+    /// Who may write to a segment may break it: processes of other users are trusted as one's own.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets whose segment is expected at open, by user id: by default one's own.
+    pub fn owner(mut self, user: u32) -> Self {
+        self.owner = Some(user);
+        self
+    }
+
+    /// Sets whether all memory is found at creation (the default), so that a full machine is an
+    /// error then and not a killed process later.
+    pub fn reserve(mut self, reserve: bool) -> Self {
+        self.reserve = reserve;
+        self
+    }
+
+    /// Sets whether every page is mapped at once, so that no first access takes a page fault; off
+    /// by default.
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.prefault = prefault;
+        self
+    }
+
+    /// Makes a segment without a name: a memory file, sealed against any change of its size.
+    ///
+    /// It reaches other processes as an argument of [`process::spawn`](crate::process::spawn), by
+    /// fork, or as a descriptor, and is gone with its last user.
+    ///
+    /// # Errors
+    ///
+    /// Every [`CreateError`] but those of names. A size that the machine cannot give is refused
+    /// before anything is allocated.
+    pub fn anonymous(&self) -> Result<Segment, CreateError> {
+        let geometry = self.plan(true)?;
+        let io = |what| move |source| CreateError::Io { what, source };
+        refuse_too_large(geometry.len, None)?;
+        const NAME: &CStr = c"crossdock";
+        let fd = shm::memfd(NAME).map_err(io("memfd_create"))?;
+        let map = self.fill(&fd, &geometry)?;
+        shm::seal(fd.as_fd(), shm::segment_seals()).map_err(io("sealing the segment"))?;
+        self.finish(fd, map, None)
+    }
+
+    /// Makes a segment with a name that nobody has used; see [`Segment`] for where.
+    ///
+    /// It appears fully initialised or not at all, whenever this process is killed.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Exists`] if there is a segment, or anything else, of that name; and every
+    /// other [`CreateError`].
+    pub fn create_new(&self, name: &str) -> Result<Segment, CreateError> {
+        let path = path_of(name).map_err(CreateError::Name)?;
+        let geometry = self.plan(false)?;
+        let directory = Path::new(DIRECTORY);
+        refuse_too_large(geometry.len, Some(directory))?;
+        let io = |what: &'static str| {
+            move |source: io::Error| match source.kind() {
+                io::ErrorKind::PermissionDenied => CreateError::Permission { what, source },
+                _ => CreateError::Io { what, source },
+            }
+        };
+        let fd = shm::unlinked_file(directory).map_err(io("creating a file in /dev/shm"))?;
+        let map = self.fill(&fd, &geometry)?;
+        shm::set_mode(fd.as_fd(), self.mode).map_err(io("fchmod of the segment"))?;
+        // From here on it exists.
+        shm::link(fd.as_fd(), &path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => CreateError::Exists {
+                name: name.to_owned(),
+            },
+            _ => io("linking the segment into /dev/shm, through /proc/self/fd")(source),
+        })?;
+        self.finish(fd, map, Some(path))
+    }
+
+    /// Opens a named segment.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NotFound`] if there is none, [`OpenError::Permission`],
+    /// [`OpenError::OtherOwner`] and [`OpenError::Symlink`] if it is not to be trusted, and every
+    /// other [`OpenError`] if what stands there is no segment of this layout.
+    pub fn open(&self, name: &str) -> Result<Segment, OpenError> {
+        let path = path_of(name).map_err(OpenError::Name)?;
+        let fd = shm::open_existing(&path).map_err(|source| match source.raw_os_error() {
+            Some(code) if code == shm::NOT_FOUND => OpenError::NotFound {
+                name: name.to_owned(),
+            },
+            Some(code) if code == shm::IS_LINK => OpenError::Symlink {
+                name: name.to_owned(),
+            },
+            Some(code) if shm::NOT_A_FILE.contains(&code) => OpenError::NotAFile,
+            _ if source.kind() == io::ErrorKind::PermissionDenied => {
+                OpenError::Permission { source }
+            }
+            _ => OpenError::Io {
+                what: "opening the segment",
+                source,
+            },
+        })?;
+        let status = shm::status(fd.as_fd()).map_err(|source| OpenError::Io {
+            what: "fstat of the segment",
+            source,
+        })?;
+        let expected = self.owner.unwrap_or_else(shm::effective_user);
+        if status.uid != expected {
+            return Err(OpenError::OtherOwner {
+                expected,
+                found: status.uid,
+            });
+        }
+        let mapping = Mapping::of(fd, Some(path))?;
+        let geometry = mapping.geometry();
+        let smaller = [
+            ("a size", self.size, geometry.len),
+            (
+                "participants",
+                self.participants.map(u64::from),
+                geometry.participants.into(),
+            ),
+        ];
+        for (what, expected, found) in smaller {
+            if let Some(expected) = expected.filter(|expected| *expected > found) {
+                return Err(OpenError::Smaller {
+                    what,
+                    expected,
+                    found,
+                });
+            }
+        }
+        let segment = Segment::from_mapping(mapping);
+        if self.prefault {
+            segment
+                .mapping()
+                .prefault()
+                .map_err(|source| OpenError::Io {
+                    what: "mapping every page",
+                    source,
+                })?;
+        }
+        Ok(segment)
+    }
+
+    /// Opens a named segment, or makes it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What [`open`](Self::open) and [`create_new`](Self::create_new) say, but for
+    /// [`OpenError::NotFound`] and [`CreateError::Exists`]: those two come back only when others
+    /// create and unlink the name again and again meanwhile.
+    pub fn open_or_create(&self, name: &str) -> Result<Segment, OpenOrCreateError> {
+        let mut races = 0;
+        loop {
+            races += 1;
+            match self.open(name) {
+                Err(OpenError::NotFound { .. }) => {}
+                opened => return opened.map_err(OpenOrCreateError::Open),
+            }
+            match self.create_new(name) {
+                Err(CreateError::Exists { .. }) if races < RACES => {}
+                created => return created.map_err(OpenOrCreateError::Create),
+            }
+        }
+    }
+
+    fn plan(&self, anonymous: bool) -> Result<Geometry, CreateError> {
+        let participants = self.participants.unwrap_or(DEFAULT_PARTICIPANTS);
+        if participants == 0 || participants > Tag::MAX_PARTICIPANTS {
+            let max = Tag::MAX_PARTICIPANTS;
+            return Err(CreateError::Participants {
+                found: participants,
+                max,
+            });
+        }
+        if self.entries == 0 || self.entries > MAX_ENTRIES {
+            return Err(CreateError::Entries {
+                found: self.entries,
+                max: MAX_ENTRIES,
+            });
+        }
+        if self.mode & !0o666 != 0 || self.mode & 0o600 != 0o600 {
+            return Err(CreateError::Mode { found: self.mode });
+        }
+        let size = self.size.unwrap_or(DEFAULT_SIZE);
+        let len = size
+            .checked_next_multiple_of(PAGE)
+            .unwrap_or(u64::MAX - PAGE + 1);
+        Geometry::plan(Request {
+            len,
+            participants,
+            entries: self.entries,
+            anonymous,
+        })
+        .map_err(|least| CreateError::TooSmall { size, least })
+    }
+
+    /// Gives a new file its length, its memory and its header.
+    fn fill(&self, fd: &OwnedFd, geometry: &Geometry) -> Result<mmap::Map, CreateError> {
+        let io = |what: &'static str| {
+            move |source: io::Error| match source.kind() {
+                // Somebody else has taken the room since the limits were read.
+                io::ErrorKind::StorageFull => CreateError::TooLarge {
+                    size: geometry.len,
+                    limit: limits::Limit::FileSystem,
+                    available: 0,
+                },
+                _ => CreateError::Io { what, source },
+            }
+        };
+        shm::set_len(fd.as_fd(), geometry.len).map_err(io("ftruncate of the segment"))?;
+        if self.reserve {
+            shm::reserve(fd.as_fd(), geometry.len).map_err(io("fallocate of the segment"))?;
+        }
+        let map = Mapping::initialise(fd.as_fd(), geometry).map_err(io("mmap of the segment"))?;
+        if self.prefault {
+            map.prefault().map_err(io("mapping every page"))?;
+        }
+        Ok(map)
+    }
+
+    /// Opens what was just made; `map` keeps its pages mapped until then.
+    fn finish(
+        &self,
+        fd: OwnedFd,
+        map: mmap::Map,
+        path: Option<PathBuf>,
+    ) -> Result<Segment, CreateError> {
+        let made = Mapping::of(fd, path).map_err(|error| match error {
+            OpenError::Io { what, source } => CreateError::Io { what, source },
+            other => CreateError::Io {
+                what: "opening the new segment",
+                source: io::Error::other(other),
+            },
+        })?;
+        drop(map);
+        let segment = Segment::from_mapping(made);
+        if self.prefault {
+            segment
+                .mapping()
+                .prefault()
+                .map_err(|source| CreateError::Io {
+                    what: "mapping every page",
+                    source,
+                })?;
+        }
+        Ok(segment)
+    }
+}
+
+/// Where the segment of that name is.
+pub(crate) fn path_of(name: &str) -> Result<PathBuf, crate::layout::NameError> {
+    Name::check(name, NAME_MAX)?;
+    Ok(Path::new(DIRECTORY).join(format!("{PREFIX}{name}")))
+}
+
+/// The name of the segment at that path.
+pub(crate) fn name_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()?.strip_prefix(PREFIX)
+}
+
+/// Whether a segment could be at that path.
+#[cfg(feature = "process")]
+pub(crate) fn is_path(path: &Path) -> bool {
+    path.parent() == Some(Path::new(DIRECTORY)) && name_of(path).is_some()
+}
+
+fn refuse_too_large(size: u64, filesystem: Option<&Path>) -> Result<(), CreateError> {
+    match limits::refusal(size, filesystem) {
+        Some((limit, available)) => Err(CreateError::TooLarge {
+            size,
+            limit,
+            available,
+        }),
+        None => Ok(()),
+    }
+}

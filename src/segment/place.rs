@@ -1,0 +1,265 @@
+//! What can stand in a segment, and the core that every handle is made of.
+
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::layout::{Kind, PayloadShape, Record, Tag};
+use crate::raw::recover::SharedState;
+use crate::segment::error::{EntryError, FoundKind, MembershipError};
+use crate::segment::mapping::Mapping;
+use crate::segment::membership::{Membership, Others};
+
+/// A primitive that can be an entry of a [`Segment`](crate::Segment).
+///
+/// Sealed: the kinds are part of the byte layout, so they are crossdock's own. Handles are
+/// `Clone + Send + Sync` and keep the segment mapped.
+pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed {
+    /// What [`Segment::create`](crate::Segment::create) needs to know.
+    type Config;
+
+    #[doc(hidden)]
+    const KIND: Kind;
+
+    #[doc(hidden)]
+    fn payload() -> PayloadShape;
+
+    #[doc(hidden)]
+    fn words(config: &Self::Config) -> [u64; 4];
+
+    #[doc(hidden)]
+    fn shape(config: [u64; 4], participants: u32) -> Option<Shape>;
+
+    #[doc(hidden)]
+    fn prepare(bytes: &Bytes<'_>, config: Self::Config);
+
+    #[doc(hidden)]
+    fn attach(entry: Entry) -> Option<Self>;
+
+    #[doc(hidden)]
+    fn entry(&self) -> &Entry;
+}
+
+/// Keeps [`Placeable`] crossdock's own.
+pub(crate) mod sealed {
+    #[expect(unnameable_types, reason = "that is what seals the trait")]
+    pub trait Sealed {}
+}
+
+/// What an entry of some kind, payload and configuration looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub(crate) kind: Kind,
+    /// Bytes.
+    pub(crate) len: u64,
+    pub(crate) payload: PayloadShape,
+    pub(crate) config: [u64; 4],
+}
+
+impl Shape {
+    /// The record of an entry of this shape, placed nowhere yet.
+    pub(crate) fn record(&self, name: crate::layout::Name) -> Record {
+        Record {
+            kind: self.kind as u32,
+            offset: 0,
+            len: self.len,
+            payload: self.payload,
+            config: self.config,
+            name,
+        }
+    }
+
+    /// Why `record` is no entry of this shape, if it is not.
+    pub(crate) fn check(&self, name: &str, record: &Record) -> Result<(), EntryError> {
+        let name = || name.to_owned();
+        check_kind(self.kind, name, record)?;
+        if record.payload != self.payload {
+            let (expected, found) = (self.payload, record.payload);
+            return Err(EntryError::OtherPayload {
+                name: name(),
+                expected,
+                found,
+            });
+        }
+        if record.config != self.config {
+            let (expected, found) = (self.config[0], record.config[0]);
+            return Err(EntryError::OtherCapacity {
+                name: name(),
+                expected,
+                found,
+            });
+        }
+        if record.len != self.len {
+            let (expected, found) = (self.len, record.len);
+            return Err(EntryError::OtherSize {
+                name: name(),
+                expected,
+                found,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether the record is of the kind that is asked for.
+pub(crate) fn check_kind(
+    expected: Kind,
+    name: impl FnOnce() -> String,
+    record: &Record,
+) -> Result<(), EntryError> {
+    if record.kind == expected as u32 {
+        return Ok(());
+    }
+    Err(EntryError::OtherKind {
+        name: name(),
+        expected,
+        found: FoundKind::of(record.kind),
+    })
+}
+
+/// An entry's bytes before anybody can find them: zeroed, and its creator's alone.
+#[derive(Debug)]
+pub struct Bytes<'a> {
+    mapping: &'a Mapping,
+    offset: u64,
+    len: u64,
+}
+
+impl<'a> Bytes<'a> {
+    /// The `len` bytes at `offset`, zeroed now: a creator that died may have written there.
+    pub(crate) fn zeroed(mapping: &'a Mapping, offset: u64, len: u64) -> Option<Self> {
+        let count = usize::try_from(len).ok()?;
+        let first = mapping.at::<u8>(offset, count)?;
+        // SAFETY: inside the mapping by `at`, and no entry is there yet, so nobody else reads or
+        // writes these bytes while this process holds the control mutex.
+        unsafe { first.as_ptr().write_bytes(0, count) };
+        Some(Self {
+            mapping,
+            offset,
+            len,
+        })
+    }
+
+    /// The state at the start of the entry.
+    pub(crate) fn state<S: SharedState>(&self) -> Option<&'a S> {
+        let place = self.mapping.at::<S>(self.offset, 1)?;
+        // SAFETY: inside the mapping and aligned by `at`, which lives for 'a; any bytes are valid.
+        ((size_of::<S>() as u64) <= self.len).then(|| unsafe { place.as_ref() })
+    }
+
+    /// Writes a value `offset` bytes into the entry.
+    pub(crate) fn write<T: bytemuck::Pod>(&self, offset: u64, value: T) {
+        let inside = offset
+            .checked_add(size_of::<T>() as u64)
+            .is_some_and(|end| end <= self.len);
+        let place = self.mapping.at::<T>(self.offset.saturating_add(offset), 1);
+        if let Some(place) = place.filter(|_| inside) {
+            // SAFETY: inside the entry, aligned, and nobody else's yet.
+            unsafe { place.as_ptr().write(value) };
+        }
+    }
+}
+
+/// An entry that was found or created, checked against its kind.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub(crate) mapping: Arc<Mapping>,
+    pub(crate) index: u32,
+    pub(crate) record: Record,
+}
+
+/// The core of a handle: state in the segment, and what keeps it mapped.
+///
+/// Invariant 1: `state` points to the start of the entry's bytes, which hold an `S` and stay
+/// mapped as long as `entry.mapping`.
+pub(crate) struct Anchor<S> {
+    state: NonNull<S>,
+    entry: Entry,
+}
+
+// SAFETY: `S` is atomics only (`SharedState`), reachable from any thread; the rest is Send + Sync.
+unsafe impl<S: SharedState> Send for Anchor<S> {}
+// SAFETY: as above.
+unsafe impl<S: SharedState> Sync for Anchor<S> {}
+
+impl<S> Clone for Anchor<S> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state,
+            entry: self.entry.clone(),
+        }
+    }
+}
+
+impl<S: SharedState> Deref for Anchor<S> {
+    type Target = S;
+
+    #[inline]
+    fn deref(&self) -> &S {
+        // SAFETY: Invariant 1, and any bytes are a valid `S`.
+        unsafe { self.state.as_ref() }
+    }
+}
+
+impl<S: SharedState> Anchor<S> {
+    /// Anchors a handle at its entry; `None` if the entry is too short for its state.
+    pub(crate) fn new(entry: Entry) -> Option<Self> {
+        let state = entry.mapping.at::<S>(entry.record.offset, 1)?;
+        // INVARIANT: 1, by `at` and this comparison.
+        ((size_of::<S>() as u64) <= entry.record.len).then_some(Self { state, entry })
+    }
+
+    /// A pointer to a `T`, `offset` bytes into the entry, if it is inside and aligned.
+    pub(crate) fn payload<T>(&self, offset: u64) -> Option<NonNull<T>> {
+        let end = offset.checked_add(size_of::<T>() as u64)?;
+        let place = self.entry.record.offset.checked_add(offset)?;
+        if end > self.entry.record.len {
+            return None;
+        }
+        self.entry.mapping.at::<T>(place, 1)
+    }
+
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The state of `count` values that begin the entry.
+    pub(crate) fn slice(&self, count: u32) -> &[S] {
+        let count = count as usize;
+        match self.entry.mapping.at::<S>(self.entry.record.offset, count) {
+            Some(first) if (size_of::<S>() * count) as u64 <= self.entry.record.len => {
+                // SAFETY: inside the entry, and as for `deref`.
+                unsafe { std::slice::from_raw_parts(first.as_ptr(), count) }
+            }
+            _ => &[],
+        }
+    }
+
+    /// This process's tag, which it gets now if it has none.
+    #[inline]
+    pub(crate) fn tag(&self) -> Result<Tag, MembershipError> {
+        Membership::tag(&self.entry.mapping)
+    }
+
+    /// This process's tag, if it has one.
+    #[inline]
+    pub(crate) fn current_tag(&self) -> Option<Tag> {
+        self.entry.mapping.membership().current()
+    }
+
+    #[inline]
+    pub(crate) fn others(&self, me: Tag) -> Others<'_> {
+        Others {
+            mapping: &self.entry.mapping,
+            me,
+        }
+    }
+
+    /// Forgets a membership that others have taken for dead.
+    #[cold]
+    pub(crate) fn expelled(&self, me: Tag) -> MembershipError {
+        Membership::expel(&self.entry.mapping, me);
+        MembershipError::Expelled
+    }
+}

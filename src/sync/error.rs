@@ -1,0 +1,184 @@
+//! What a lock says instead of `Ok`.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use crate::raw::mutex::Held;
+use crate::segment::MembershipError;
+
+/// What [`Mutex::lock`](super::Mutex::lock) says instead of `Ok`.
+#[non_exhaustive]
+pub enum LockError<G> {
+    /// The lock is held, and its last owner died while it held it, so the data may be half
+    /// changed; or an earlier owner did, and nobody has answered for it yet.
+    OwnerDied(G),
+    /// The lock is held, and a thread panicked while it held it.
+    Poisoned(G),
+    /// The lock's word cannot be one, so the lock is not held.
+    Corrupt {
+        /// The word found.
+        word: u32,
+    },
+    /// The lock is not held: this process is no participant of the segment.
+    Join(MembershipError),
+}
+
+/// What [`Mutex::try_lock`](super::Mutex::try_lock) says instead of `Ok`.
+#[non_exhaustive]
+pub enum TryLockError<G> {
+    /// A live participant holds the lock.
+    WouldBlock,
+    /// As [`LockError::OwnerDied`].
+    OwnerDied(G),
+    /// As [`LockError::Poisoned`].
+    Poisoned(G),
+    /// As [`LockError::Corrupt`].
+    Corrupt {
+        /// The word found.
+        word: u32,
+    },
+    /// As [`LockError::Join`].
+    Join(MembershipError),
+}
+
+/// What [`Mutex::try_lock_timeout`](super::Mutex::try_lock_timeout) and
+/// [`Mutex::try_lock_deadline`](super::Mutex::try_lock_deadline) say instead of `Ok`.
+#[non_exhaustive]
+pub enum TimedLockError<G> {
+    /// A live participant still holds the lock.
+    Timeout,
+    /// As [`LockError::OwnerDied`].
+    OwnerDied(G),
+    /// As [`LockError::Poisoned`].
+    Poisoned(G),
+    /// As [`LockError::Corrupt`].
+    Corrupt {
+        /// The word found.
+        word: u32,
+    },
+    /// As [`LockError::Join`].
+    Join(MembershipError),
+}
+
+/// Why [`Mutex::lock_or_repair`](super::Mutex::lock_or_repair) holds no lock.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NotLocked {
+    /// A thread panicked while it held the lock, and nobody has cleared the poison.
+    Poisoned,
+    /// The lock's word cannot be one.
+    Corrupt {
+        /// The word found.
+        word: u32,
+    },
+    /// This process is no participant of the segment.
+    Join(MembershipError),
+}
+
+/// What a lock attempt came to, before it is told in the words of its operation.
+pub(super) enum Outcome<G> {
+    Clean(G),
+    OwnerDied(G),
+    Poisoned(G),
+}
+
+impl<G> Outcome<G> {
+    pub(super) fn of(held: Held, guard: G) -> Self {
+        if held.owner_died() {
+            Self::OwnerDied(guard)
+        } else if held.is_poisoned() {
+            Self::Poisoned(guard)
+        } else {
+            Self::Clean(guard)
+        }
+    }
+}
+
+/// Why a lock attempt came to nothing. `B` is `Infallible` where waiting has no end.
+pub(super) enum Failure<B> {
+    Busy(B),
+    Corrupt { word: u32 },
+    Join(MembershipError),
+}
+
+const OWNER_DIED: &str = "the last owner died while it held the lock";
+const POISONED: &str = "a thread panicked while it held the lock";
+
+fn corrupt(f: &mut fmt::Formatter<'_>, word: u32) -> fmt::Result {
+    write!(f, "expected the word of a lock, found {word:#010x}")
+}
+
+impl fmt::Display for NotLocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisoned => f.write_str(POISONED),
+            Self::Corrupt { word } => corrupt(f, *word),
+            Self::Join(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NotLocked {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Join(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// Implements what the three errors that may carry a guard have in common.
+macro_rules! carries_a_guard {
+    ($error:ident, $never:ty $(, $busy:ident $text:literal)?) => {
+        impl<G> $error<G> {
+            pub(super) fn result(outcome: Result<Outcome<G>, Failure<$never>>) -> Result<G, Self> {
+                Err(match outcome {
+                    Ok(Outcome::Clean(guard)) => return Ok(guard),
+                    Ok(Outcome::OwnerDied(guard)) => Self::OwnerDied(guard),
+                    Ok(Outcome::Poisoned(guard)) => Self::Poisoned(guard),
+                    $(Err(Failure::Busy(())) => Self::$busy,)?
+                    Err(Failure::Corrupt { word }) => Self::Corrupt { word },
+                    Err(Failure::Join(error)) => Self::Join(error),
+                })
+            }
+        }
+
+        impl<G> fmt::Display for $error<G> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$busy => f.write_str($text),)?
+                    Self::OwnerDied(_) => f.write_str(OWNER_DIED),
+                    Self::Poisoned(_) => f.write_str(POISONED),
+                    Self::Corrupt { word } => corrupt(f, *word),
+                    Self::Join(error) => error.fmt(f),
+                }
+            }
+        }
+
+        /// Shows what happened, not what the lock protects.
+        impl<G> fmt::Debug for $error<G> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$busy => f.write_str(stringify!($busy)),)?
+                    Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
+                    Self::Poisoned(_) => f.write_str("Poisoned(..)"),
+                    Self::Corrupt { word } => write!(f, "Corrupt {{ word: {word:#010x} }}"),
+                    Self::Join(error) => write!(f, "Join({error:?})"),
+                }
+            }
+        }
+
+        impl<G> std::error::Error for $error<G> {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    Self::Join(error) => error.source(),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+carries_a_guard!(LockError, Infallible);
+carries_a_guard!(TryLockError, (), WouldBlock "another participant holds the lock");
+carries_a_guard!(TimedLockError, (), Timeout "another participant still holds the lock");

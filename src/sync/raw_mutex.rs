@@ -1,0 +1,293 @@
+//! The mutex without data, and what both mutexes are made of.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use crate::facade::Deadline;
+use crate::layout::{Kind, PayloadShape};
+use crate::raw::mutex::{Glance, Held, MutexState, Refused};
+use crate::segment::{Anchor, Bytes, Entry, Placeable, Shape, sealed};
+use crate::sync::error::{Failure, Outcome};
+use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
+
+/// A lock that protects something outside of itself: a file, a region of memory, a device.
+///
+/// For data of a [`Pod`](bytemuck::Pod) type use [`Mutex`](super::Mutex); everything that is said
+/// there and in the [module's documentation](super) is true here. The guard is the proof.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::Segment;
+/// use crossdock::sync::RawMutex;
+///
+/// let segment = Segment::anonymous()?;
+/// let printer = segment.create::<RawMutex>("printer", ())?;
+/// {
+///     let _guard = printer.lock_or_repair(|| println!("a job was cut off"))?;
+///     assert!(printer.is_locked());
+/// }
+/// assert!(!printer.is_locked());
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RawMutex {
+    state: Anchor<MutexState>,
+}
+
+/// Proof that this thread holds a [`RawMutex`]; dropping it unlocks.
+///
+/// In a forked child, one that was inherited is nobody's: dropping it does nothing.
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct RawMutexGuard<'a> {
+    mutex: &'a RawMutex,
+    held: Held,
+    /// Whether the thread was panicking already when it locked.
+    panicking: bool,
+    _not_send: PhantomData<*mut ()>,
+}
+
+// SAFETY: a shared guard gives no access but through methods that only read the guard itself.
+unsafe impl Sync for RawMutexGuard<'_> {}
+
+impl RawMutex {
+    /// Attaches to an entry that begins with a mutex's word.
+    pub(super) fn anchored(entry: Entry) -> Option<Self> {
+        Anchor::new(entry).map(|state| Self { state })
+    }
+
+    pub(super) fn anchor(&self) -> &Anchor<MutexState> {
+        &self.state
+    }
+
+    /// Locks, waiting as long as a live participant holds the lock.
+    ///
+    /// The lock of a participant that was killed is taken over within a few milliseconds; that of
+    /// one that was stopped is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock; see the
+    /// [table](super#what-a-lock-says-of-its-last-owner). [`LockError::Join`] and
+    /// [`LockError::Corrupt`] do not.
+    #[inline]
+    pub fn lock(&self) -> Result<RawMutexGuard<'_>, LockError<RawMutexGuard<'_>>> {
+        LockError::result(self.wait())
+    }
+
+    /// Locks as [`lock`](Self::lock) does, and calls `repair` if the last owner died.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLocked`], and the lock is not held: in particular if it is poisoned.
+    pub fn lock_or_repair(&self, repair: impl FnOnce()) -> Result<RawMutexGuard<'_>, NotLocked> {
+        match self.lock() {
+            Ok(guard) => Ok(guard),
+            Err(LockError::OwnerDied(guard)) if guard.is_poisoned() => Err(NotLocked::Poisoned),
+            Err(LockError::OwnerDied(mut guard)) => {
+                repair();
+                guard.mark_consistent();
+                Ok(guard)
+            }
+            Err(LockError::Poisoned(_)) => Err(NotLocked::Poisoned),
+            Err(LockError::Corrupt { word }) => Err(NotLocked::Corrupt { word }),
+            Err(LockError::Join(error)) => Err(NotLocked::Join(error)),
+        }
+    }
+
+    /// Locks if no live participant holds the lock; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if one does; the others as [`lock`](Self::lock).
+    #[inline]
+    pub fn try_lock(&self) -> Result<RawMutexGuard<'_>, TryLockError<RawMutexGuard<'_>>> {
+        TryLockError::result(self.attempt())
+    }
+
+    /// Locks, waiting no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedLockError::Timeout`] if a live participant still holds the lock then; the others as
+    /// [`lock`](Self::lock).
+    pub fn try_lock_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<RawMutexGuard<'_>, TimedLockError<RawMutexGuard<'_>>> {
+        TimedLockError::result(self.wait_until(&Deadline::after(timeout)))
+    }
+
+    /// Locks, waiting until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_lock_timeout`](Self::try_lock_timeout).
+    pub fn try_lock_deadline(
+        &self,
+        deadline: Instant,
+    ) -> Result<RawMutexGuard<'_>, TimedLockError<RawMutexGuard<'_>>> {
+        TimedLockError::result(self.wait_until(&Deadline::at(deadline)))
+    }
+
+    /// Returns whether somebody, alive or dead, has the lock: a glance, which may be over.
+    pub fn is_locked(&self) -> bool {
+        self.glance().locked
+    }
+
+    /// Returns whether the lock is poisoned.
+    pub fn is_poisoned(&self) -> bool {
+        self.glance().poisoned
+    }
+
+    /// Clears the poison, whoever holds the lock.
+    pub fn clear_poison(&self) {
+        self.state.clear_poison();
+    }
+
+    pub(super) fn glance(&self) -> Glance {
+        self.state.glance()
+    }
+
+    #[inline]
+    pub(super) fn wait(&self) -> Result<Outcome<RawMutexGuard<'_>>, Failure<Infallible>> {
+        loop {
+            match self.wait_until(&const { Deadline::never() }) {
+                Ok(outcome) => return Ok(outcome),
+                Err(Failure::Busy(())) => {}
+                Err(Failure::Corrupt { word }) => return Err(Failure::Corrupt { word }),
+                Err(Failure::Join(error)) => return Err(Failure::Join(error)),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn wait_until(
+        &self,
+        deadline: &Deadline,
+    ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
+        let me = self.state.tag().map_err(Failure::Join)?;
+        match self.state.lock(me, &self.state.others(me), deadline) {
+            Ok(held) => Ok(self.guard(held)),
+            Err(refused) => Err(self.failure(refused, me)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn attempt(&self) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
+        let me = self.state.tag().map_err(Failure::Join)?;
+        match self.state.try_lock(me, &self.state.others(me)) {
+            Ok(held) => Ok(self.guard(held)),
+            Err(refused) => Err(self.failure(refused, me)),
+        }
+    }
+
+    #[inline]
+    fn guard(&self, held: Held) -> Outcome<RawMutexGuard<'_>> {
+        let panicking = std::thread::panicking();
+        let guard = RawMutexGuard {
+            mutex: self,
+            held,
+            panicking,
+            _not_send: PhantomData,
+        };
+        Outcome::of(held, guard)
+    }
+
+    #[cold]
+    fn failure(&self, refused: Refused, me: crate::layout::Tag) -> Failure<()> {
+        match refused {
+            Refused::Busy => Failure::Busy(()),
+            Refused::Corrupt { word } => Failure::Corrupt { word },
+            Refused::Expelled => Failure::Join(self.state.expelled(me)),
+        }
+    }
+}
+
+impl RawMutexGuard<'_> {
+    /// Returns whether an owner died while it held the lock, and nobody has answered for it yet.
+    pub fn owner_died(&self) -> bool {
+        self.held.owner_died()
+    }
+
+    /// Returns whether a thread panicked while it held the lock, and nobody has cleared that.
+    pub fn is_poisoned(&self) -> bool {
+        self.held.is_poisoned() && self.mutex.is_poisoned()
+    }
+
+    /// Declares that what the lock protects is whole again, after an owner died.
+    pub fn mark_consistent(&mut self) {
+        self.mutex.state.mark_consistent(&mut self.held);
+    }
+}
+
+impl Drop for RawMutexGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // In a forked child this is the parent's lock.
+        if self.mutex.state.current_tag() == Some(self.held.owner()) {
+            let poison = !self.panicking && std::thread::panicking();
+            self.mutex.state.unlock(self.held, poison);
+        }
+    }
+}
+
+impl fmt::Debug for RawMutexGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawMutexGuard")
+            .field("owner_died", &self.owner_died())
+            .field("is_poisoned", &self.is_poisoned())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Never blocks.
+impl fmt::Debug for RawMutex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let glance = self.glance();
+        f.debug_struct("RawMutex")
+            .field("locked", &glance.locked)
+            .field("owner_died", &glance.owner_died)
+            .field("poisoned", &glance.poisoned)
+            .finish()
+    }
+}
+
+impl sealed::Sealed for RawMutex {}
+
+impl Placeable for RawMutex {
+    type Config = ();
+
+    const KIND: Kind = Kind::RawMutex;
+
+    fn payload() -> PayloadShape {
+        PayloadShape::none()
+    }
+
+    fn words((): &()) -> [u64; 4] {
+        [0; 4]
+    }
+
+    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+        let len = size_of::<MutexState>() as u64;
+        (config == [0; 4]).then_some(Shape {
+            kind: Self::KIND,
+            len,
+            payload: Self::payload(),
+            config,
+        })
+    }
+
+    /// A zeroed word is a free, clean lock.
+    fn prepare(_bytes: &Bytes<'_>, (): ()) {}
+
+    fn attach(entry: Entry) -> Option<Self> {
+        Self::anchored(entry)
+    }
+
+    fn entry(&self) -> &Entry {
+        self.state.entry()
+    }
+}
