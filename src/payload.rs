@@ -14,7 +14,7 @@ use crate::segment::PayloadShape;
 /// # Examples
 ///
 /// ```
-/// use crossdock::bytemuck::{Pod, Zeroable};
+/// use bytemuck::{Pod, Zeroable};
 ///
 /// #[derive(Clone, Copy, Pod, Zeroable)]
 /// #[repr(C)]

@@ -6,8 +6,9 @@
 //!   store. A sweep runs the model for every k until the victim survives.
 //! - **Time.** Real waiters sleep in slices. A model in which a sleep may end at any time would
 //!   hide every lost wake-up behind "the slice ended"; one in which it never ends would report the
-//!   wake that a dead process owed. So a modelled sleep ends early exactly when some process dies
-//!   after it began: [`process`] wakes all sleepers then. Nothing else ends it but a wake.
+//!   wake that a dead process owed. So each death ends two sleeps of every other process, the one
+//!   it is in or the next ones, and nothing else ends a sleep but a wake: the models prove that two
+//!   looks after the last death are enough.
 //! - **Soft faults.** [`soft_fault_at`] makes the k-th operation that may fail without cause do so
 //!   once: a weak CAS, a wait that returns at once. loom itself never does either.
 //! - **Seeded bugs.** [`mutation`] is true for the number in `CROSSDOCK_MUTANT`.
@@ -33,14 +34,19 @@ pub(crate) fn mutation(number: u32) -> bool {
     *active == number
 }
 
-/// How many processes died, and survived, in the runs since [`reset_counts`].
+/// What happened in the interleavings of the running exploration.
 static DEATHS: StdAtomicU64 = StdAtomicU64::new(0);
 static SOFT_FAULTS: StdAtomicU64 = StdAtomicU64::new(0);
 
 loom::thread_local! {
     static STEPS_LEFT: StdCell<Option<u32>> = StdCell::new(None);
     static SOFT_LEFT: StdCell<Option<u32>> = StdCell::new(None);
+    /// How many deaths this process has slept through, and how many slices it has left of the last.
+    static SLICES: StdCell<(u32, u32)> = StdCell::new((0, 0));
 }
+
+/// How many sleeps of a process a death ends.
+const SLICES_PER_DEATH: u32 = 2;
 
 /// What a dying process unwinds with.
 struct Killed;
@@ -56,9 +62,15 @@ pub(crate) fn step() {
         None => false,
     });
     if dies {
-        STEPS_LEFT.with(|left| left.set(None));
-        std::panic::resume_unwind(Box::new(Killed));
+        DEATHS.fetch_add(1, StdRelaxed);
+        die();
     }
+}
+
+/// The running process dies here; not counted, since no sweep over its steps asked for it.
+pub(crate) fn die() -> ! {
+    STEPS_LEFT.with(|left| left.set(None));
+    std::panic::resume_unwind(Box::new(Killed))
 }
 
 fn soft_fault() -> bool {
@@ -83,9 +95,31 @@ pub(crate) fn soft_fault_at(k: Option<u32>) {
 
 /// The machine that the modelled processes run on; one per execution.
 pub(crate) struct Kernel {
-    sleepers: loom::sync::Mutex<VecDeque<std::sync::Arc<Sleeper>>>,
+    sleepers: loom::sync::Mutex<Sleepers>,
     /// Byte locks: 0 or the process that holds it. They die with the process.
     bytes: [la::AtomicU32; 3],
+}
+
+#[derive(Default)]
+struct Sleepers {
+    queue: VecDeque<std::sync::Arc<Sleeper>>,
+    deaths: u32,
+}
+
+impl Sleepers {
+    /// Whether the slice that this process sleeps ends, because somebody has died.
+    fn slice_ends(&self) -> bool {
+        SLICES.with(|slices| {
+            let (deaths, left) = slices.get();
+            let left = if deaths < self.deaths {
+                SLICES_PER_DEATH
+            } else {
+                left
+            };
+            slices.set((self.deaths, left.saturating_sub(1)));
+            left > 0
+        })
+    }
 }
 
 struct Sleeper {
@@ -101,29 +135,30 @@ unsafe impl Sync for Sleeper {}
 
 loom::lazy_static! {
     static ref KERNEL: Kernel = Kernel {
-        sleepers: loom::sync::Mutex::new(VecDeque::new()),
+        sleepers: loom::sync::Mutex::new(Sleepers::default()),
         bytes: [la::AtomicU32::new(0), la::AtomicU32::new(0), la::AtomicU32::new(0)],
     };
 }
 
 /// Runs `body` as process `id` (not 0), which dies before its `death`-th step.
 ///
-/// Returns whether it survived.
-pub(crate) fn process(id: u32, death: Option<u32>, body: impl FnOnce()) -> bool {
+/// Returns whether it survived. `body` is only borrowed, so that what it has captured is dropped
+/// after the unwinding: loom's `Arc` lets others run when it is dropped, and to std they all run
+/// on the thread that is panicking, which poisons their mutexes.
+pub(crate) fn process(id: u32, death: Option<u32>, body: impl Fn()) -> bool {
     STEPS_LEFT.with(|left| left.set(death));
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&body));
     STEPS_LEFT.with(|left| left.set(None));
     match outcome {
         Ok(()) => true,
         Err(cause) if cause.is::<Killed>() => {
-            DEATHS.fetch_add(1, StdRelaxed);
             for byte in &KERNEL.bytes {
                 // The kernel drops a lock after the last store of its holder: Release.
                 let _ = byte.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
             let mut sleepers = KERNEL.sleepers.lock().unwrap();
-            for sleeper in sleepers.drain(..) {
-                sleeper.awake.set(true);
+            sleepers.deaths += 1;
+            for sleeper in &sleepers.queue {
                 sleeper.signal.notify_one();
             }
             false
@@ -281,14 +316,29 @@ impl Futex {
         if self.0.0.fetch_add(0, Ordering::Relaxed) != expected {
             return;
         }
+        if sleepers.slice_ends() {
+            return;
+        }
+        // A seeded bug: a sleeper whose word has changed relies on whoever changed it to wake it.
+        let trusting = mutation(15);
         let me = std::sync::Arc::new(Sleeper {
             on: self.key(),
             signal: loom::sync::Condvar::new(),
             awake: StdCell::new(false),
         });
-        sleepers.push_back(me.clone());
-        while !me.awake.get() {
+        sleepers.queue.push_back(me.clone());
+        loop {
             sleepers = me.signal.wait(sleepers).unwrap();
+            if me.awake.get() {
+                return;
+            }
+            let changed = || self.0.0.fetch_add(0, Ordering::Relaxed) != expected;
+            if !(trusting && changed()) && sleepers.slice_ends() {
+                sleepers
+                    .queue
+                    .retain(|sleeper| !std::sync::Arc::ptr_eq(sleeper, &me));
+                return;
+            }
         }
     }
 
@@ -296,10 +346,11 @@ impl Futex {
         step();
         let mut sleepers = KERNEL.sleepers.lock().unwrap();
         for _ in 0..count {
-            let Some(place) = sleepers.iter().position(|s| s.on == self.key()) else {
-                break;
-            };
-            let Some(sleeper) = sleepers.remove(place) else {
+            let place = sleepers
+                .queue
+                .iter()
+                .position(|sleeper| sleeper.on == self.key());
+            let Some(sleeper) = place.and_then(|place| sleepers.queue.remove(place)) else {
                 break;
             };
             sleeper.awake.set(true);
@@ -377,21 +428,53 @@ impl Backoff {
     }
 }
 
-/// Explores `body`, prints how many interleavings that took under `name`, and returns how many
-/// deaths and soft faults happened in them.
-pub(crate) fn explore(name: &str, body: impl Fn() + Sync + Send + 'static) -> (u64, u64) {
+/// Whether the models may take as long as they like (`cargo xtask models --full`).
+fn full() -> bool {
+    static FULL: OnceLock<bool> = OnceLock::new();
+    *FULL.get_or_init(|| std::env::var_os("CROSSDOCK_MODEL_FULL").is_some())
+}
+
+/// The preemptions that a run explores whose caller says nothing: every further one multiplies
+/// the interleavings by ten and more, so the full run too has an end.
+const PREEMPTIONS_FULL: usize = 4;
+
+/// How many deaths and soft faults happened in the interleavings of one exploration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Explored {
+    pub(crate) deaths: u64,
+    pub(crate) soft_faults: u64,
+}
+
+/// Explores `body` and prints how many interleavings that took under `name`.
+pub(crate) fn explore(name: &str, body: impl Fn() + Sync + Send + 'static) -> Explored {
+    explore_at_least(name, 0, body)
+}
+
+/// As [`explore`], with `preemptions` at least: some bugs do not show with fewer.
+pub(crate) fn explore_at_least(
+    name: &str,
+    preemptions: usize,
+    body: impl Fn() + Sync + Send + 'static,
+) -> Explored {
     DEATHS.store(0, StdRelaxed);
     SOFT_FAULTS.store(0, StdRelaxed);
     let runs = std::sync::Arc::new(StdAtomicU64::new(0));
     let counted = runs.clone();
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
+    let bound = builder
+        .preemption_bound
+        .or_else(|| full().then_some(PREEMPTIONS_FULL));
+    builder.preemption_bound = bound.map(|bound| bound.max(preemptions));
     builder.check(move || {
         counted.fetch_add(1, StdRelaxed);
         body();
     });
     println!("model {name}: {} interleavings", runs.load(StdRelaxed));
-    (DEATHS.load(StdRelaxed), SOFT_FAULTS.load(StdRelaxed))
+    Explored {
+        deaths: DEATHS.load(StdRelaxed),
+        soft_faults: SOFT_FAULTS.load(StdRelaxed),
+    }
 }
 
 /// Explores `body(None)` and then `body(Some(k))` for every step k at which its victim can die.
@@ -399,11 +482,23 @@ pub(crate) fn explore_deaths(
     name: &str,
     body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
 ) {
-    explore(name, move || body(None));
+    explore_deaths_at_least(name, 0, body);
+}
+
+/// As [`explore_deaths`], with `preemptions` at least.
+pub(crate) fn explore_deaths_at_least(
+    name: &str,
+    preemptions: usize,
+    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+) {
+    explore_at_least(&format!("{name}, nobody dies"), preemptions, move || {
+        body(None)
+    });
     for k in 0.. {
         assert!(k < 500, "the victim never survives");
-        let (deaths, _) = explore(name, move || body(Some(k)));
-        if deaths == 0 {
+        let name = format!("{name}, killed before step {k}");
+        let explored = explore_at_least(&name, preemptions, move || body(Some(k)));
+        if explored.deaths == 0 {
             assert!(k > 0, "the victim has no step to die at");
             return;
         }
@@ -417,8 +512,8 @@ pub(crate) fn explore_soft_faults(
 ) {
     for k in 0.. {
         assert!(k < 500, "soft faults never end");
-        let (_, faults) = explore(name, move || body(Some(k)));
-        if faults == 0 {
+        let explored = explore(&format!("{name}, soft fault {k}"), move || body(Some(k)));
+        if explored.soft_faults == 0 {
             assert!(k > 0, "no operation can fail without cause");
             return;
         }

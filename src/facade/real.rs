@@ -76,6 +76,11 @@ impl Futex {
 pub(crate) struct Words<const N: usize>([AtomicU64; N]);
 
 impl<const N: usize> Words<N> {
+    #[cfg(test)]
+    pub(crate) fn new(words: [u64; N]) -> Self {
+        Self(words.map(AtomicU64::new))
+    }
+
     pub(crate) fn read(&self) -> [u64; N] {
         // ORDERING: Relaxed; the publishing word orders the data (see the caller's protocol).
         core::array::from_fn(|i| self.0[i].load(Ordering::Relaxed))

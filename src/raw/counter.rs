@@ -105,6 +105,7 @@ impl CounterState {
                     .compare_exchange_weak(seen, value, Ordering::AcqRel, Ordering::Acquire);
             match done {
                 Ok(_) => return seen,
+                Err(_) if mutation(44) => return seen,
                 Err(now) => seen = now,
             }
         }

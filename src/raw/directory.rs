@@ -131,6 +131,11 @@ impl<'a> Directory<'a> {
         peers: &impl Peers,
         prepare: impl FnOnce(u64),
     ) -> Result<Found, NotCreated> {
+        if mutation(35) {
+            return self
+                .create_locked(&mut record, prepare)
+                .map(|index| Found { index, record });
+        }
         // A dead creator has left nothing to repair, see above.
         let mut held = self
             .control
@@ -138,7 +143,9 @@ impl<'a> Directory<'a> {
             .map_err(NotCreated::Control)?;
         self.control.mark_consistent(&mut held);
         let created = self.create_locked(&mut record, prepare);
-        self.control.unlock(held, false);
+        if !(mutation(34) && created.is_err()) {
+            self.control.unlock(held, false);
+        }
         created.map(|index| Found { index, record })
     }
 
@@ -158,10 +165,8 @@ impl<'a> Directory<'a> {
             .records
             .get(index as usize)
             .ok_or(NotCreated::DirectoryFull)?;
-        let taken = self
-            .records()
-            .map_err(NotCreated::Corrupt)?
-            .filter_map(Result::ok);
+        let taken = self.records().map_err(NotCreated::Corrupt)?;
+        let taken = taken.filter_map(Result::ok).filter(|_| !mutation(36));
         record.offset = arena::place(
             taken.map(|found| found.record),
             self.arena,

@@ -11,6 +11,8 @@ pub(crate) mod mutex;
 pub(crate) mod recover;
 pub(crate) mod registry;
 pub(crate) mod sharded;
+#[cfg(all(test, loom))]
+mod stage;
 
 use crate::layout::Tag;
 

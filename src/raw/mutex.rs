@@ -14,7 +14,8 @@
 //!
 //! - lock: CAS 0 to the own tag. Otherwise spin a bounded time while nobody sleeps, then set
 //!   `CONTENDED` and sleep in slices of 1 to 4 ms. A waiter that has slept takes the lock with
-//!   `CONTENDED` set, since others may sleep still. A newcomer may barge in.
+//!   `CONTENDED` set, since others may sleep still. A newcomer may barge in. A waiter that gives up
+//!   at its deadline wakes another in its place: the wake it had may have been the only one.
 //! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set.
 //!   A CAS and not a swap, so that one whose lock was taken over (because other code closed the
 //!   descriptor that kept it alive) does not free its successor's lock.
@@ -44,7 +45,11 @@
 //!
 //! (M1) the unlocking CAS (Release) pairs with the locking CAS (Acquire): the data. (M2) a takeover
 //! needs no pair in the word, since the dead owner's last store is ordered before the answer of
-//! the kernel that it is dead, and so before the takeover.
+//! the kernel that it is dead, and so before the takeover. (M3) the locking CAS (Release) pairs with
+//! the loads that read an owner's tag (Acquire): whoever asks whether an owner lives sees that it
+//! has joined. Without it a waiter could find a newcomer's tag in the word and its registry entry
+//! as it was before, and rob it. What others do to the word meanwhile are RMWs, which continue the
+//! release sequence.
 //!
 //! # Trade-offs
 //!
@@ -121,6 +126,16 @@ fn owner(word: u32, peers: &impl Peers) -> Result<Seen, Refused> {
     }
 }
 
+/// The ordering of a CAS that puts the own tag into the word.
+#[inline(always)]
+fn claiming() -> Ordering {
+    if mutation(50) {
+        return Ordering::Acquire;
+    }
+    // ORDERING: Acquire; pairs with (M1) in `unlock`. Release; (M3) publishes that the owner joined.
+    ordering(Ordering::AcqRel, 1)
+}
+
 impl MutexState {
     #[cfg(test)]
     pub(crate) fn new() -> Self {
@@ -137,11 +152,9 @@ impl MutexState {
         peers: &impl Peers,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
-        // ORDERING: Acquire; pairs with (M1) in `unlock`.
-        let acquire = ordering(Ordering::Acquire, 1);
         match self
             .word
-            .compare_exchange(0, me.bits(), acquire, Ordering::Relaxed)
+            .compare_exchange(0, me.bits(), claiming(), Ordering::Relaxed)
         {
             Ok(_) => Ok(Held {
                 owner: me,
@@ -154,31 +167,44 @@ impl MutexState {
     /// Locks if nobody alive has it; never sleeps.
     #[inline]
     pub(crate) fn try_lock(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
-        // ORDERING: Acquire; pairs with (M1) in `unlock`.
-        let acquire = ordering(Ordering::Acquire, 1);
         match self
             .word
-            .compare_exchange(0, me.bits(), acquire, Ordering::Relaxed)
+            .compare_exchange(0, me.bits(), claiming(), Ordering::Relaxed)
         {
             Ok(_) => Ok(Held {
                 owner: me,
                 flags: 0,
             }),
-            Err(_) => self.try_lock_flagged(me, peers),
+            Err(_) => self.try_lock_flagged(me, peers, 0),
         }
     }
 
+    /// The last try of a waiter whose deadline has passed.
+    ///
+    /// It may have been woken just now. If another has barged in, whose word does not say that
+    /// there are sleepers, then the wake must go to the next of them.
     #[cold]
-    fn try_lock_flagged(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+    fn give_up(&self, me: Tag, peers: &impl Peers, others: u32) -> Result<Held, Refused> {
+        let others = if mutation(14) { 0 } else { others };
+        let tried = self.try_lock_flagged(me, peers, others);
+        if tried.is_err() && others != 0 && !mutation(13) {
+            self.word.wake(1);
+        }
+        tried
+    }
+
+    #[cold]
+    fn try_lock_flagged(&self, me: Tag, peers: &impl Peers, others: u32) -> Result<Held, Refused> {
         loop {
-            // ORDERING: Relaxed; the CAS in `take` decides.
-            let seen = self.word.load(Ordering::Relaxed);
+            // ORDERING: Acquire; pairs with (M3) in `claiming`.
+            let seen = self.word.load(ordering(Ordering::Acquire, 51));
             let died = match owner(seen, peers)? {
                 Seen::Free => 0,
                 Seen::Owned(tag) if peers.is_alive(tag) => return Err(Refused::Busy),
+                Seen::Owned(_) if mutation(18) => 0,
                 Seen::Owned(_) => OWNER_DIED,
             };
-            if let Some(held) = self.take(seen, me, died) {
+            if let Some(held) = self.take(seen, me, others | died) {
                 return Ok(held);
             }
         }
@@ -199,8 +225,8 @@ impl MutexState {
         let mut suspect = 0;
         let mut member = false;
         loop {
-            // ORDERING: Relaxed; the CAS in `take` decides.
-            let seen = self.word.load(Ordering::Relaxed);
+            // ORDERING: Acquire; pairs with (M3) in `claiming`.
+            let seen = self.word.load(ordering(Ordering::Acquire, 51));
             let tag = match owner(seen, peers)? {
                 Seen::Free => match self.take(seen, me, others) {
                     Some(held) => return Ok(held),
@@ -216,7 +242,8 @@ impl MutexState {
             }
             let unchanged = core::mem::replace(&mut suspect, tag.bits()) == tag.bits();
             if unchanged && (mutation(6) || !peers.is_alive(tag)) {
-                match self.take(seen, me, others | OWNER_DIED) {
+                let died = if mutation(17) { 0 } else { OWNER_DIED };
+                match self.take(seen, me, others | died) {
                     Some(held) => return Ok(held),
                     None => continue,
                 }
@@ -225,7 +252,7 @@ impl MutexState {
                 Left::Forever => slice,
                 Left::For(left) => slice.min(left),
                 // Whether the owner lives was asked above, unless it changed just now.
-                Left::Passed => return self.try_lock(me, peers),
+                Left::Passed => return self.give_up(me, peers, others),
             };
             if !member {
                 member = true;
@@ -233,7 +260,8 @@ impl MutexState {
                     return Err(Refused::Expelled);
                 }
             }
-            let expected = if mutation(8) { seen } else { seen | CONTENDED };
+            let silent = mutation(8) || (mutation(12) && others != 0);
+            let expected = if silent { seen } else { seen | CONTENDED };
             if seen != expected
                 // ORDERING: Relaxed; the flag carries no data, the unlocking CAS reads the word.
                 && self
@@ -253,10 +281,8 @@ impl MutexState {
     /// Takes the lock if the word is still `seen`, which is free or a dead owner's.
     fn take(&self, seen: u32, me: Tag, extra: u32) -> Option<Held> {
         let word = (seen & !Tag::MASK) | me.bits() | extra;
-        // ORDERING: Acquire; pairs with (M1) in `unlock`; (M2) for a takeover.
-        let acquire = ordering(Ordering::Acquire, 1);
         self.word
-            .compare_exchange(seen, word, acquire, Ordering::Relaxed)
+            .compare_exchange(seen, word, claiming(), Ordering::Relaxed)
             .ok()?;
         let flags = if mutation(4) {
             word & POISONED
@@ -294,7 +320,12 @@ impl MutexState {
     pub(crate) fn mark_consistent(&self, held: &mut Held) {
         held.flags &= !OWNER_DIED;
         // ORDERING: Relaxed; what was repaired is published by the unlock.
-        self.word.fetch_and(!OWNER_DIED, Ordering::Relaxed);
+        let cleared = if mutation(16) {
+            OWNER_DIED | CONTENDED
+        } else {
+            OWNER_DIED
+        };
+        self.word.fetch_and(!cleared, Ordering::Relaxed);
     }
 
     /// Clears the poison, whoever holds the lock.
@@ -332,7 +363,9 @@ impl MutexState {
                 Err(now) => seen = now,
             }
         }
-        self.word.wake(1);
+        if !mutation(19) {
+            self.word.wake(1);
+        }
     }
 }
 

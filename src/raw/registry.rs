@@ -179,13 +179,15 @@ where
                 self.standing(index)
             };
             let tag = Tag::new(index, Tag::next_generation(now.generation()));
-            if let Some(tag) = tag.filter(|_| now.is_free() || mutation(24)) {
+            if let Some(tag) = tag.filter(|_| now.is_free() || (mutation(24) && now.is_dead())) {
                 describe(index);
                 if self.replace(index, now, Standing::live(tag)) {
                     return Ok(Joined::As(tag));
                 }
             }
-            locks.unlock(index)?;
+            if !mutation(29) {
+                locks.unlock(index)?;
+            }
         }
         Ok(Joined::Full)
     }
@@ -203,7 +205,7 @@ where
         // The second look tells the tag's own lock from that of the index's next owner.
         same(self.standing(tag.index()))
             && locks.is_locked(tag.index())
-            && same(self.standing(tag.index()))
+            && (mutation(52) || same(self.standing(tag.index())))
     }
 
     /// Whether `me` still holds its index: others would find it alive.
@@ -247,8 +249,9 @@ where
         }
         if mutation(26) {
             // ORDERING: a seeded bug; a blind store, as a helper without generations would.
-            self.word(index)
-                .map(|word| word.store(Standing::free(tag).0, Ordering::Release));
+            if let Some(word) = self.word(index) {
+                word.store(Standing::free(tag).0, Ordering::Release);
+            }
         }
         self.replace(index, Standing::dead(tag), Standing::free(tag));
         Reaped::Freed
@@ -264,8 +267,11 @@ where
         if mutation(25) {
             self.replace(me.index(), Standing::live(me), Standing::free(me));
         }
-        if visit(me) {
+        if mutation(53) || visit(me) {
             self.replace(me.index(), Standing::live(me), Standing::free(me));
+        }
+        if mutation(54) {
+            return Ok(());
         }
         locks.unlock(me.index())
     }

@@ -9,8 +9,9 @@
 //!   for it, so a child always finds both consistent and the lock free.
 //!
 //! A child made by a bare clone (no handlers run) keeps its parent alive in the eyes of others
-//! until it execs or ends; nothing worse. A first use of [`exclusive`] in one thread while another
-//! forks may leave a child without handlers, with the same result.
+//! until it execs or ends; nothing worse. One window is left: if one thread forks in the very moment
+//! in which another makes the first use of [`exclusive`] in this process, the child may find it
+//! locked for ever. Opening a segment before there are other threads closes it.
 
 use core::sync::atomic::AtomicU32;
 use std::cell::UnsafeCell;
@@ -128,6 +129,7 @@ impl SlotId {
 pub(crate) fn exclusive() -> Exclusive {
     static HANDLERS: Once = Once::new();
     HANDLERS.call_once(|| {
+        // It fails only for want of memory; children are then as those of a bare clone.
         // SAFETY: the handlers are functions of this program and stay loaded.
         unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
     });

@@ -79,48 +79,60 @@ fn available_memory(meminfo: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// The memory files of one version of cgroups.
+struct Files {
+    max: &'static str,
+    current: &'static str,
+    /// The line of `memory.stat` with the cached file pages that the kernel drops first.
+    cached: &'static str,
+}
+
+const V2: Files = Files {
+    max: "memory.max",
+    current: "memory.current",
+    cached: "inactive_file",
+};
+const V1: Files = Files {
+    max: "memory.limit_in_bytes",
+    current: "memory.usage_in_bytes",
+    cached: "total_inactive_file",
+};
+
 /// The least that any cgroup from this process's up to the root still allows.
 fn cgroup_memory(of_process: &Path, mount: &str) -> Option<u64> {
     let text = read(of_process)?;
-    let v2 = text
-        .lines()
-        .find_map(|line| line.strip_prefix("0::"))
-        .map(|group| {
-            (
-                PathBuf::from(mount),
-                group.to_owned(),
-                "memory.max",
-                "memory.current",
-            )
-        });
+    let mount = Path::new(mount);
+    let v2 = text.lines().find_map(|line| line.strip_prefix("0::"));
     let v1 = text.lines().find_map(|line| {
         let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
         controllers
             .split(',')
             .any(|name| name == "memory")
-            .then(|| {
-                let files = ("memory.limit_in_bytes", "memory.usage_in_bytes");
-                (
-                    Path::new(mount).join("memory"),
-                    group.to_owned(),
-                    files.0,
-                    files.1,
-                )
-            })
+            .then_some(group)
     });
+    let v2 = v2.and_then(|group| least_left(mount.to_owned(), group, &V2));
+    let v1 = v1.and_then(|group| least_left(mount.join("memory"), group, &V1));
+    v2.into_iter().chain(v1).min()
+}
+
+fn least_left(root: PathBuf, group: &str, files: &Files) -> Option<u64> {
     let number = |path: PathBuf| read(path)?.trim().parse::<u64>().ok();
-    let left = |(root, group, max, current): (PathBuf, String, &str, &str)| {
-        let group = root.join(group.trim_start_matches('/'));
-        group
-            .ancestors()
-            .take_while(|folder| folder.starts_with(&root))
-            .filter_map(|folder| {
-                let used = number(folder.join(current)).unwrap_or(0);
-                Some(number(folder.join(max))?.saturating_sub(used))
-            })
-            .min()
+    let cached = |folder: &Path| {
+        let text = read(folder.join("memory.stat"))?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(files.cached)?.strip_prefix(' '))?;
+        line.trim().parse::<u64>().ok()
     };
-    [v2, v1].into_iter().flatten().filter_map(left).min()
+    root.join(group.trim_start_matches('/'))
+        .ancestors()
+        .take_while(|folder| folder.starts_with(&root))
+        .filter_map(|folder| {
+            let max = number(folder.join(files.max))?;
+            let used = number(folder.join(files.current)).unwrap_or(0);
+            Some(max.saturating_sub(used.saturating_sub(cached(folder).unwrap_or(0))))
+        })
+        .min()
 }
 
 #[cfg(test)]
@@ -153,7 +165,8 @@ mod tests {
             &[
                 ("self", "0::/a/b\n"),
                 ("cg/a/memory.max", "1000\n"),
-                ("cg/a/memory.current", "900\n"),
+                ("cg/a/memory.current", "950\n"),
+                ("cg/a/memory.stat", "anon 7\ninactive_file 50\n"),
                 ("cg/a/b/memory.max", "max\n"),
                 ("cg/a/b/memory.current", "1\n"),
             ],

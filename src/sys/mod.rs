@@ -11,13 +11,21 @@
 compile_error!("crossdock supports 64-bit little-endian Linux only");
 
 pub(crate) mod clock;
+#[cfg(feature = "process")]
+pub(crate) mod exe;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod identity;
 pub(crate) mod limits;
 pub(crate) mod locks;
 pub(crate) mod mmap;
+#[cfg(feature = "process")]
+pub(crate) mod pidfd;
+#[cfg(feature = "process")]
+pub(crate) mod process;
 pub(crate) mod shm;
+#[cfg(feature = "process")]
+pub(crate) mod socket;
 
 /// The value of a C call that reports failure as -1, or errno.
 fn checked(result: libc::c_int) -> std::io::Result<libc::c_int> {

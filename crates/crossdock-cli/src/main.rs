@@ -1,2 +1,76 @@
-//! Under construction.
-fn main() {}
+//! The `crossdock` command.
+
+mod warehouse;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use crossdock::process;
+
+/// Shared memory for separate processes: demos and measurements.
+#[derive(Debug, Parser)]
+#[command(name = "crossdock", version, arg_required_else_help = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Warehouse(warehouse::Options),
+}
+
+/// Exit code of a command that could not be understood.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    process::init();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.exit_code() == 0 => {
+            print_ignoring_closed_pipes(&error.render().to_string());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return usage(&one_line(&error)),
+    };
+    let outcome = match cli.command {
+        Command::Warehouse(options) => match options.check() {
+            Ok(()) => warehouse::run(&options),
+            Err(message) => return usage(&message),
+        },
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("crossdock: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(message: &str) -> ExitCode {
+    eprintln!("crossdock: {message} (see --help)");
+    ExitCode::from(USAGE)
+}
+
+/// What clap says in several paragraphs, without its tips and its usage.
+fn one_line(error: &clap::Error) -> String {
+    use clap::error::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return "expected a command".into();
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty());
+    let joined = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    joined.trim_start_matches("error: ").to_owned()
+}
+
+/// Prints, also into a pipe that nobody reads any more.
+pub(crate) fn print_ignoring_closed_pipes(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,2 +1,9 @@
-//! Tests.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[];
+//! What a mutex is held to: models under loom, plain tests otherwise.
+
+#[cfg(loom)]
+mod models;
+#[cfg(not(loom))]
+mod units;
+
+#[cfg(loom)]
+pub(crate) use models::MUTANTS;

@@ -1,0 +1,204 @@
+//! `crossdock warehouse`: workers in processes of their own count packed products into one shared
+//! total. Wrong with a racy counter, right with the others, and still right when workers are
+//! killed.
+
+mod floor;
+mod report;
+mod schedule;
+mod shift;
+mod tally;
+mod worker;
+
+use std::fmt;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+/// The most workers: places in a registry, less some for those that were killed and not reaped.
+const MAX_WORKERS: u32 = 500;
+/// The most products in all: a run of hours.
+const MAX_PRODUCTS: u64 = 1_000_000_000_000;
+
+/// Packs products in several processes that count them into one shared total.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// How many workers there are.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) workers: u32,
+    /// How many products each worker packs.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) products: u64,
+    /// How the total is counted.
+    #[arg(long, value_enum, default_value_t = Choice::Atomic)]
+    pub(crate) counter: Choice,
+    /// Kill so many workers (SIGKILL) while they pack; each is replaced by one that goes on.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) kill: u32,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but the last line.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// What `--counter` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Choice {
+    /// `total += 1` as a load and a store: updates get lost.
+    Racy,
+    /// A load and a store under a crash-safe lock.
+    Mutex,
+    /// One atomic addition.
+    Atomic,
+    /// An atomic addition to a cell of one's own; the total is the sum.
+    Sharded,
+    /// One run of each, and a table.
+    All,
+}
+
+/// How a run counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Racy,
+    Mutex,
+    Atomic,
+    Sharded,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Racy => "racy",
+            Self::Mutex => "mutex",
+            Self::Atomic => "atomic",
+            Self::Sharded => "sharded",
+        })
+    }
+}
+
+impl Choice {
+    fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Racy => &[Kind::Racy],
+            Self::Mutex => &[Kind::Mutex],
+            Self::Atomic => &[Kind::Atomic],
+            Self::Sharded => &[Kind::Sharded],
+            Self::All => &[Kind::Racy, Kind::Mutex, Kind::Atomic, Kind::Sharded],
+        }
+    }
+}
+
+/// What one run came to.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) counter: Kind,
+    pub(crate) expected: u64,
+    pub(crate) total: u64,
+    /// Products that were packed and are missing from the total.
+    pub(crate) lost: u64,
+    /// By how much the total is off because nobody can tell whether a killed worker had counted
+    /// the product in its hands; at most one for each kill.
+    pub(crate) unsettled: u64,
+    pub(crate) ns_per_op: f64,
+    pub(crate) seconds: f64,
+    pub(crate) killed: u32,
+    /// How often a worker found that the lock's owner had died, and put the total right.
+    pub(crate) recovered: u64,
+}
+
+impl Run {
+    /// Tells apart what kills leave open and what is lost.
+    fn settle(counter: Kind, expected: u64, total: u64, killed: u32) -> (u64, u64) {
+        let off = total.abs_diff(expected);
+        let unsettled = match counter {
+            // Exact: there is nothing that a kill could leave open.
+            Kind::Mutex => 0,
+            Kind::Racy | Kind::Atomic | Kind::Sharded => off.min(killed.into()),
+        };
+        (off - unsettled, unsettled)
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Crossdock(crossdock::Error),
+    /// A counter that must be exact is not.
+    Wrong(Run),
+    /// A worker ended as it should not.
+    Worker {
+        id: u32,
+        message: String,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crossdock(error) => error.fmt(f),
+            Self::Wrong(run) => write!(
+                f,
+                "the {} counter is wrong: expected {}, found {}",
+                run.counter, run.expected, run.total
+            ),
+            Self::Worker { id, message } => write!(f, "worker {id}: {message}"),
+        }
+    }
+}
+
+impl<E: Into<crossdock::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Crossdock(error.into())
+    }
+}
+
+impl Options {
+    /// What clap cannot see: bounds, and options that exclude each other.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !(1..=MAX_WORKERS).contains(&self.workers) {
+            return Err(format!(
+                "expected 1 to {MAX_WORKERS} workers, found {}",
+                self.workers
+            ));
+        }
+        let products = self.products.checked_mul(self.workers.into());
+        if self.products == 0 || products.is_none_or(|products| products > MAX_PRODUCTS) {
+            return Err(format!(
+                "expected 1 to {MAX_PRODUCTS} products in all, found {} for each of {} workers",
+                self.products, self.workers
+            ));
+        }
+        if u64::from(self.kill) > self.expected() {
+            return Err(format!(
+                "expected at most one kill for each product ({}), found {}",
+                self.expected(),
+                self.kill
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many products there are in all.
+    pub(crate) fn expected(&self) -> u64 {
+        self.products.saturating_mul(self.workers.into())
+    }
+}
+
+/// Runs what the options say and reports it.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let report = report::Report::new(options);
+    let mut runs = Vec::new();
+    for kind in options.counter.kinds() {
+        runs.push(shift::run(options, *kind, &report)?);
+    }
+    report.finish(&runs);
+    match runs
+        .into_iter()
+        .find(|run| run.counter != Kind::Racy && run.lost > 0)
+    {
+        Some(wrong) => Err(Failure::Wrong(wrong)),
+        None => Ok(()),
+    }
+}

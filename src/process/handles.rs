@@ -1,0 +1,190 @@
+//! Handles among the values that travel.
+//!
+//! A handle serialises as a slot number and an entry index. The slots are the segments that the
+//! values name, each once, gathered in a thread-local while one value is encoded; their
+//! descriptors travel beside the bytes, by inheritance to a new process and over a socket back.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::CodecError;
+use crate::segment::Segment;
+
+const ELSEWHERE: &str =
+    "handles of shared memory travel only as arguments and results of process::spawn";
+
+thread_local! {
+    static TRANSFER: RefCell<Option<Transfer>> = const { RefCell::new(None) };
+}
+
+/// The value that this thread is encoding or decoding.
+struct Transfer {
+    slots: Slots,
+    /// What a handle said, for the codec forgets the words of its errors.
+    refusal: Option<String>,
+}
+
+enum Slots {
+    Sending(Vec<Segment>),
+    Receiving(Vec<Slot>),
+}
+
+enum Slot {
+    Closed(OwnedFd),
+    Open(Segment),
+    /// Being opened, or could not be.
+    Empty,
+}
+
+/// Makes a transfer this thread's current one, and on drop the previous one again.
+struct Scope(Option<Transfer>);
+
+impl Scope {
+    fn enter(slots: Slots) -> Self {
+        Self(TRANSFER.replace(Some(Transfer {
+            slots,
+            refusal: None,
+        })))
+    }
+
+    fn leave(mut self) -> Option<Transfer> {
+        TRANSFER.replace(self.0.take())
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if let Some(previous) = self.0.take() {
+            TRANSFER.set(Some(previous));
+        } else {
+            TRANSFER.set(None);
+        }
+    }
+}
+
+/// Encodes `value`; gives its bytes and the segments that its handles live in.
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>), CodecError> {
+    let scope = Scope::enter(Slots::Sending(Vec::new()));
+    let bytes = postcard::to_stdvec(value);
+    match (bytes, scope.leave()) {
+        (
+            Ok(bytes),
+            Some(Transfer {
+                slots: Slots::Sending(segments),
+                ..
+            }),
+        ) => Ok((bytes, segments)),
+        (Ok(bytes), _) => Ok((bytes, Vec::new())),
+        (Err(error), transfer) => Err(error_of(error, transfer)),
+    }
+}
+
+/// Decodes a value whose segments arrived as `fds`; those that no handle names are closed.
+pub(super) fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    fds: Vec<OwnedFd>,
+) -> Result<T, CodecError> {
+    let scope = Scope::enter(Slots::Receiving(
+        fds.into_iter().map(Slot::Closed).collect(),
+    ));
+    let value = postcard::from_bytes(bytes);
+    let transfer = scope.leave();
+    value.map_err(|error| error_of(error, transfer))
+}
+
+fn error_of(error: postcard::Error, transfer: Option<Transfer>) -> CodecError {
+    match transfer.and_then(|transfer| transfer.refusal) {
+        Some(message) => CodecError::handle(message),
+        None => error.into(),
+    }
+}
+
+/// Runs `f` on the current transfer; `None` if there is none.
+fn with_transfer<T>(f: impl FnOnce(&mut Transfer) -> Option<T>) -> Option<T> {
+    TRANSFER
+        .try_with(|transfer| transfer.borrow_mut().as_mut().and_then(f))
+        .ok()
+        .flatten()
+}
+
+/// Notes the words of a handle's error and gives them back.
+pub(super) fn refuse(message: String) -> String {
+    with_transfer(|transfer| {
+        transfer.refusal = Some(message.clone());
+        Some(())
+    });
+    message
+}
+
+/// Serialises a handle: its segment, and its entry in there if it is not the segment itself.
+///
+/// Fails, in the serializer's error, anywhere but in an argument or result of a spawned function.
+pub(crate) fn serialize_handle<S: Serializer>(
+    segment: &Segment,
+    entry: Option<u32>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let slot = with_transfer(|transfer| match &mut transfer.slots {
+        Slots::Sending(segments) => {
+            let known = segments.iter().position(|known| known.id() == segment.id());
+            let slot = known.unwrap_or_else(|| {
+                segments.push(segment.clone());
+                segments.len() - 1
+            });
+            u32::try_from(slot).ok()
+        }
+        Slots::Receiving(_) => None,
+    });
+    let Some(slot) = slot else {
+        return Err(S::Error::custom(ELSEWHERE));
+    };
+    (slot, entry).serialize(serializer)
+}
+
+/// Deserialises what [`serialize_handle`] wrote.
+///
+/// Fails, in the deserializer's error, anywhere but in an argument or result of a spawned function,
+/// and if the segment cannot be mapped.
+pub(crate) fn deserialize_handle<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<(Segment, Option<u32>), D::Error> {
+    let receiving =
+        with_transfer(|transfer| matches!(transfer.slots, Slots::Receiving(_)).then_some(()));
+    if receiving.is_none() {
+        return Err(D::Error::custom(ELSEWHERE));
+    }
+    let (slot, entry) = <(u32, Option<u32>)>::deserialize(deserializer)?;
+    match open(slot) {
+        Ok(segment) => Ok((segment, entry)),
+        Err(message) => Err(D::Error::custom(refuse(message))),
+    }
+}
+
+/// The segment in `slot`, mapped at the first call for it.
+fn open(slot: u32) -> Result<Segment, String> {
+    let taken = with_slot(slot, |slot| std::mem::replace(slot, Slot::Empty));
+    let segment = match taken {
+        Some(Slot::Open(segment)) => segment,
+        // Mapping may call into other rooms: the thread-local is not borrowed meanwhile.
+        Some(Slot::Closed(fd)) => Segment::inherit(fd)
+            .map_err(|error| format!("the segment of a handle cannot be mapped: {error}"))?,
+        Some(Slot::Empty) | None => {
+            return Err(format!(
+                "a handle names segment {slot}, which did not travel with it"
+            ));
+        }
+    };
+    with_slot(slot, |slot| *slot = Slot::Open(segment.clone()));
+    Ok(segment)
+}
+
+fn with_slot<T>(slot: u32, f: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+    with_transfer(|transfer| match &mut transfer.slots {
+        Slots::Receiving(slots) => slots.get_mut(usize::try_from(slot).ok()?).map(f),
+        Slots::Sending(_) => None,
+    })
+}

@@ -1,0 +1,157 @@
+//! The job: what a worker finds in the sealed memfd that the environment names.
+//!
+//! ```text
+//! 0        8         12      20
+//! | magic  | version | nonce | postcard: what to run, what was inherited | postcard: arguments |
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use crate::sys::exe::Image;
+use crate::sys::limits::{self, Limit};
+use crate::sys::process::is_frozen;
+
+/// The environment variable: the job's descriptor number, a colon, the nonce.
+pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
+
+const MAGIC: [u8; 8] = *b"crossjob";
+/// Raised with any change to the job's or the result's bytes.
+pub(super) const VERSION: u32 = 1;
+const PREFIX: usize = 20;
+
+/// What to run, and what was inherited for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) nonce: u64,
+    pub(super) image: Image,
+    /// Offsets from the load base.
+    pub(super) function: u64,
+    pub(super) trampoline: u64,
+    /// Descriptor numbers.
+    pub(super) result: i32,
+    pub(super) socket: i32,
+    pub(super) segments: Vec<i32>,
+    /// The real standard output and the test that is the worker, under a test harness.
+    pub(super) harness: Option<(i32, String)>,
+}
+
+type Wire = (
+    (u64, u64, u64, (i64, i64), u64),
+    u64,
+    u64,
+    i32,
+    i32,
+    Vec<i32>,
+    Option<(i32, String)>,
+);
+
+/// What was found under the number in the environment.
+pub(super) enum Found {
+    /// Something else: the variable is stale.
+    Nothing,
+    /// A job in the bytes of another version, or damaged.
+    Foreign(&'static str),
+    /// A job, and its encoded arguments.
+    Job(Job, Vec<u8>),
+}
+
+impl Job {
+    /// The job's bytes.
+    pub(super) fn encode(self, arguments: &[u8]) -> Result<Vec<u8>, postcard::Error> {
+        let Image {
+            device,
+            inode,
+            size,
+            modified,
+            anchor,
+        } = self.image;
+        let wire: Wire = (
+            (device, inode, size, modified, anchor),
+            self.function,
+            self.trampoline,
+            self.result,
+            self.socket,
+            self.segments,
+            self.harness,
+        );
+        let mut bytes = Vec::with_capacity(PREFIX + 128 + arguments.len());
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.nonce.to_le_bytes());
+        let mut bytes = postcard::to_extend(&wire, bytes)?;
+        bytes.extend_from_slice(arguments);
+        Ok(bytes)
+    }
+
+    /// Reads the job in `file`, if it is one and has this nonce.
+    pub(super) fn read(file: &File, nonce: u64) -> io::Result<Found> {
+        if !is_frozen(file)? {
+            return Ok(Found::Nothing);
+        }
+        let bytes = read_all(file)?;
+        let Some((magic, rest)) = bytes.split_first_chunk::<8>() else {
+            return Ok(Found::Nothing);
+        };
+        let Some((version, rest)) = rest.split_first_chunk::<4>() else {
+            return Ok(Found::Nothing);
+        };
+        let Some((found, rest)) = rest.split_first_chunk::<8>() else {
+            return Ok(Found::Nothing);
+        };
+        if *magic != MAGIC || u64::from_le_bytes(*found) != nonce {
+            return Ok(Found::Nothing);
+        }
+        if u32::from_le_bytes(*version) != VERSION {
+            return Ok(Found::Foreign(
+                "the parent has another version of crossdock",
+            ));
+        }
+        let Ok((wire, arguments)) = postcard::take_from_bytes::<Wire>(rest) else {
+            return Ok(Found::Foreign("the job does not decode"));
+        };
+        let (image, function, trampoline, result, socket, segments, harness) = wire;
+        let (device, inode, size, modified, anchor) = image;
+        let image = Image {
+            device,
+            inode,
+            size,
+            modified,
+            anchor,
+        };
+        let job = Self {
+            nonce,
+            image,
+            function,
+            trampoline,
+            result,
+            socket,
+            segments,
+            harness,
+        };
+        Ok(Found::Job(job, arguments.to_vec()))
+    }
+}
+
+/// The limit that a memfd of `len` bytes would pass, and what it still allows.
+///
+/// Nothing else stops a memfd from taking all memory. To ask takes a tenth of a spawn's time, so
+/// small ones go unasked.
+pub(super) fn refusal(len: usize) -> Option<(Limit, u64)> {
+    const SMALL: usize = 64 << 10;
+    if len <= SMALL {
+        None
+    } else {
+        limits::refusal(len as u64, None)
+    }
+}
+
+/// All bytes of a file that no longer changes its size.
+pub(super) fn read_all(file: &File) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(file.metadata()?.len())
+        .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}

@@ -1,0 +1,123 @@
+//! The outcome: what a worker leaves in the result memfd.
+//!
+//! ```text
+//! 0     4         8      12         16
+//! | pid | started | kind | segments | payload |
+//! ```
+//! The pid is written between fork and exec, `started` when the worker takes its job, the rest when
+//! the job is done. **Commit:** the seals. Before them there is no outcome, whatever the bytes say;
+//! after them nobody can change it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::job::{read_all, refusal};
+use crate::sys::process::{TOO_LARGE, freeze, is_frozen};
+
+const STARTED_AT: u64 = 4;
+const KIND_AT: u64 = 8;
+const HEADER: usize = 16;
+
+/// What an outcome is. The numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum Kind {
+    /// The payload is the encoded value.
+    Value = 1,
+    /// The payload is the message of the panic.
+    Panicked = 2,
+    /// The payload says why the arguments do not decode.
+    Arguments = 3,
+    /// The payload says why the value does not serialise.
+    Encode = 4,
+    /// The payload says why the job was not run.
+    Refused = 5,
+    /// The payload is the errno that kept the value from being handed over.
+    Unsent = 6,
+}
+
+impl Kind {
+    fn of(number: u32) -> Option<Self> {
+        [
+            Self::Value,
+            Self::Panicked,
+            Self::Arguments,
+            Self::Encode,
+            Self::Refused,
+            Self::Unsent,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u32 == number)
+    }
+}
+
+/// A committed outcome.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) kind: Kind,
+    /// How many segments' descriptors were sent for the value.
+    pub(super) segments: u32,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Outcome {
+    /// The outcome in `file`, `None` if none was committed.
+    pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
+        if !is_frozen(file)? {
+            return Ok(None);
+        }
+        let mut payload = read_all(file)?;
+        let header: Vec<u8> = payload.drain(..HEADER.min(payload.len())).collect();
+        let kind = number(&header, 8).and_then(Kind::of);
+        match (kind, number(&header, 12)) {
+            (Some(kind), Some(segments)) => Ok(Some(Self {
+                kind,
+                segments,
+                payload,
+            })),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+/// The pid recorded in `file`, and whether the worker has started.
+pub(super) fn progress(file: &File) -> io::Result<(u32, bool)> {
+    let mut bytes = [0; 8];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => {}
+        // Nothing but the pid yet.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        Err(error) => return Err(error),
+    }
+    Ok((
+        number(&bytes, 0).unwrap_or(0),
+        number(&bytes, 4).unwrap_or(0) != 0,
+    ))
+}
+
+/// Records that the worker has taken its job.
+pub(super) fn record_start(file: &File) -> io::Result<()> {
+    file.write_all_at(&1_u32.to_le_bytes(), STARTED_AT)
+}
+
+/// Writes the outcome and commits it.
+pub(super) fn commit(file: &File, kind: Kind, segments: u32, payload: &[u8]) -> io::Result<()> {
+    if refusal(payload.len()).is_some() {
+        return Err(io::Error::from_raw_os_error(TOO_LARGE));
+    }
+    file.write_all_at(payload, HEADER as u64)?;
+    file.set_len((HEADER + payload.len()) as u64)?;
+    let mut header = [0; 8];
+    header[..4].copy_from_slice(&(kind as u32).to_le_bytes());
+    header[4..].copy_from_slice(&segments.to_le_bytes());
+    file.write_all_at(&header, KIND_AT)?;
+    freeze(file)
+}

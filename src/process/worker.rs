@@ -1,0 +1,256 @@
+//! The worker's side: taking the job, running it, handing the outcome over.
+
+use std::any::Any;
+use std::env;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::exit;
+use std::sync::{Mutex, PoisonError};
+
+use super::init::Restart;
+use super::job::{Found, Job, VARIABLE};
+use super::outcome::{Kind, commit, progress, record_start};
+use super::spawn::{Failure, Returned, Trampoline};
+use crate::sys::exe::{Code, Image};
+use crate::sys::process::{
+    adopt, duplicate, errno, has_raised_privileges, remove_variable, replace_stdout,
+};
+use crate::sys::socket::{FDS_PER_MESSAGE, send_fds};
+
+/// The exit code after a panic, as of a Rust program whose main panics.
+const PANICKED: i32 = 101;
+/// The exit code when there is a job and no result, without a panic.
+const FAILED: i32 = 1;
+
+/// Runs this process's job, if it has one, and then never returns.
+///
+/// A variable that is stale, or inherited from a process that did not take its job, is removed.
+pub(super) fn run_pending() {
+    static CLAIM: Mutex<()> = Mutex::new(());
+    let claim = CLAIM.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(variable) = env::var_os(VARIABLE) else {
+        return;
+    };
+    // Whoever can start a privileged program could else have it jump anywhere in its code.
+    let found = if has_raised_privileges() {
+        Ok(Found::Nothing)
+    } else {
+        find(&variable)
+    };
+    // SAFETY: `init` is the first call of main, where there is one thread; under a test harness the
+    // main thread waits for this one. A program with other threads at this point is told so in its
+    // docs, and they would have to use the C library's getenv at this very moment.
+    unsafe { remove_variable(VARIABLE) };
+    let job = match found {
+        Ok(Found::Nothing) => return,
+        Ok(Found::Foreign(what)) => fail(what),
+        Ok(Found::Job(job, arguments)) => Assignment::take_over(job, arguments),
+        Err(error) => fail(&format!("cannot read the job: {error}")),
+    };
+    drop(claim);
+    match job {
+        Ok(assignment) => assignment.run(),
+        Err(error) => fail(&format!("cannot take over what was inherited: {error}")),
+    }
+}
+
+/// The job that the variable names, if it is this process's own.
+fn find(variable: &OsStr) -> io::Result<Found> {
+    let parsed = variable.to_str().and_then(|text| {
+        let (fd, nonce) = text.split_once(':')?;
+        Some((fd.parse().ok()?, u64::from_str_radix(nonce, 16).ok()?))
+    });
+    let Some((fd, nonce)) = parsed else {
+        return Ok(Found::Nothing);
+    };
+    // Through duplicates, for the numbers may be somebody else's until the nonce was seen.
+    // An error is not "nothing": a child that took itself for the first process would spawn anew.
+    let Some(file) = duplicate(fd)? else {
+        return Ok(Found::Nothing);
+    };
+    let found = Job::read(&File::from(file), nonce)?;
+    if let Found::Job(job, _) = &found {
+        // A child that did not take its job may have started this process, and left it its
+        // descriptors: the job is for the process that the parent forked, once.
+        let Some(result) = duplicate(job.result)? else {
+            return Ok(Found::Nothing);
+        };
+        if progress(&File::from(result))? != (std::process::id(), false) {
+            return Ok(Found::Nothing);
+        }
+        // SAFETY: `fd` is the job's memfd, as the nonce in it says, inherited for this module
+        // alone; it is taken over once, for the variable is removed under the claim lock.
+        drop(unsafe { adopt(fd) }?);
+    }
+    Ok(found)
+}
+
+/// Ends a process that has a job and no way to tell its parent what is wrong.
+fn fail(what: &str) -> ! {
+    eprintln!("crossdock: a spawned process cannot run its function: {what}");
+    exit(FAILED)
+}
+
+/// A job with the descriptors it needs.
+struct Assignment {
+    job: Job,
+    arguments: Vec<u8>,
+    result: File,
+    socket: UnixStream,
+    segments: Vec<OwnedFd>,
+    pid: u32,
+}
+
+impl Assignment {
+    fn take_over(job: Job, arguments: Vec<u8>) -> io::Result<Self> {
+        let own = |fd| {
+            // SAFETY: the parent inherited this number to this process for this job alone, listed
+            // it once, and the job is taken over once, before anything else runs here.
+            unsafe { adopt(fd) }
+        };
+        let result = own(job.result)?.into();
+        let socket = own(job.socket)?.into();
+        let segments = job
+            .segments
+            .iter()
+            .copied()
+            .map(own)
+            .collect::<io::Result<_>>()?;
+        let restart = match &job.harness {
+            Some((output, worker)) => {
+                let output = own(*output)?;
+                // What the harness has left in the buffer belongs where the rest of it went.
+                io::stdout().flush()?;
+                replace_stdout(&output)?;
+                Restart::Test(worker.clone())
+            }
+            None => Restart::Main,
+        };
+        restart.set();
+        Ok(Self {
+            job,
+            arguments,
+            result,
+            socket,
+            segments,
+            pid: std::process::id(),
+        })
+    }
+
+    fn run(mut self) -> ! {
+        if let Err(error) = record_start(&self.result) {
+            fail(&format!("cannot record the start: {error}"));
+        }
+        let (function, trampoline) = match locate(&self.job) {
+            Ok(addresses) => addresses,
+            Err(what) => {
+                eprintln!("crossdock: a spawned process refuses its function: {what}");
+                self.end(Kind::Refused, 0, what.as_bytes(), FAILED)
+            }
+        };
+        let arguments = std::mem::take(&mut self.arguments);
+        let segments = std::mem::take(&mut self.segments);
+        let returned = catch_unwind(AssertUnwindSafe(|| {
+            trampoline(function, &arguments, segments)
+        }));
+        match returned {
+            Ok(Ok(returned)) => self.hand_over(returned),
+            Ok(Err(Failure::Arguments(error))) => {
+                self.end(Kind::Arguments, 0, describe(&error).as_bytes(), FAILED)
+            }
+            Ok(Err(Failure::Encode(error))) => {
+                self.end(Kind::Encode, 0, describe(&error).as_bytes(), FAILED)
+            }
+            Err(payload) => {
+                let message = message_of(&*payload).to_owned();
+                // Its drop may panic, and the process ends anyway.
+                std::mem::forget(payload);
+                self.end(Kind::Panicked, 0, message.as_bytes(), PANICKED)
+            }
+        }
+    }
+
+    /// Sends the segments, then commits the value.
+    fn hand_over(self, (value, segments): Returned) -> ! {
+        let fds: Vec<_> = segments.iter().map(AsFd::as_fd).collect();
+        match send_all(self.socket.as_fd(), &fds) {
+            Ok(count) => self.end(Kind::Value, count, &value, 0),
+            Err(error) => self.end(Kind::Unsent, 0, &errno_of(&error), FAILED),
+        }
+    }
+
+    /// Commits the outcome and ends the process.
+    fn end(self, kind: Kind, segments: u32, payload: &[u8], code: i32) -> ! {
+        // Whatever was printed before the commit is out before it; an error has nobody to go to.
+        let _ = io::stdout().flush();
+        if std::process::id() != self.pid {
+            // The function forked, and this is the copy: the outcome is its parent's to give.
+            exit(code);
+        }
+        let committed = commit(&self.result, kind, segments, payload)
+            .or_else(|error| commit(&self.result, Kind::Unsent, 0, &errno_of(&error)));
+        match committed {
+            Ok(()) => exit(code),
+            Err(error) => fail(&format!("cannot hand its result over: {error}")),
+        }
+    }
+}
+
+/// The addresses of the function and its trampoline, if this is the parent's program.
+pub(super) fn locate(job: &Job) -> Result<(*const (), Trampoline), String> {
+    let image = Image::current().map_err(|error| format!("no /proc/self/exe: {error}"))?;
+    if image != job.image {
+        return Err(format!(
+            "this program is not the one that spawned it: {image:?} is not {:?}",
+            job.image
+        ));
+    }
+    let code = Code::of_program();
+    let addresses = (code.address(job.function), code.address(job.trampoline));
+    let (Some(function), Some(trampoline)) = addresses else {
+        return Err("the function does not lie in the program's code".to_owned());
+    };
+    // SAFETY: the parent took this offset from a `Trampoline` in its code, and this process
+    // runs the same file (device, inode, size, time) with the same layout (the anchor).
+    let trampoline = unsafe { std::mem::transmute::<*const (), Trampoline>(trampoline) };
+    Ok((function, trampoline))
+}
+
+/// Sends descriptors in as many messages as they need, never blocking; gives their number.
+pub(super) fn send_all(socket: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> io::Result<u32> {
+    let count = u32::try_from(fds.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    for fds in fds.chunks(FDS_PER_MESSAGE) {
+        send_fds(socket, fds)?;
+    }
+    Ok(count)
+}
+
+/// An error and its sources, in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// The message of a panic, if its payload is a string, as `panic!` makes them.
+fn message_of(payload: &(dyn Any + Send)) -> &str {
+    if let Some(message) = payload.downcast_ref::<&str>() {
+        message
+    } else if let Some(message) = payload.downcast_ref::<String>() {
+        message
+    } else {
+        "Box<dyn Any>"
+    }
+}
+
+fn errno_of(error: &io::Error) -> [u8; 4] {
+    errno(error).to_le_bytes()
+}

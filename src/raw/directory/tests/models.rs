@@ -1,0 +1,225 @@
+//! The directory under loom.
+
+use loom::sync::Arc;
+
+use super::super::{Directory, Found, Missing, NotCreated, RecordState};
+use crate::facade::model::{explore_at_least, explore_deaths, explore_deaths_at_least};
+use crate::facade::{AtomicU32, Words};
+use crate::layout::{Name, PADDING, PayloadShape, RECORD_WORDS, Record};
+use crate::raw::mutex::MutexState;
+use crate::raw::stage::{Oracle, finish, players, start, tag};
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (30, READER, "a reader does not acquire the count"),
+    (31, SAME, "create does not look whether the name exists"),
+    (
+        32,
+        READER,
+        "the count says that there is a record before there is one",
+    ),
+    (33, READER, "the count does not publish the record"),
+    (
+        34,
+        SAME,
+        "a creator that finds the name keeps the control mutex",
+    ),
+    (35, OTHERS, "a creator does not take the control mutex"),
+    (
+        36,
+        OTHERS,
+        "a creator takes no notice of the bytes that others have",
+    ),
+];
+
+const READER: &str = "model_a_reader_finds_complete_entries_or_none";
+const SAME: &str = "model_of_two_creators_of_a_name_one_makes_it";
+const OTHERS: &str = "model_two_creators_never_share_bytes";
+
+/// Bytes of the arena that an entry takes, and how many entries fit.
+const LEN: u64 = PADDING as u64;
+const ROOM: usize = 3;
+
+/// A directory, and the arena as one race-checked cell for each place in it.
+struct Store {
+    control: MutexState,
+    count: AtomicU32,
+    records: [RecordState; ROOM],
+    arena: [Words<1>; ROOM],
+}
+
+impl Store {
+    fn open() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            control: MutexState::new(),
+            count: AtomicU32::new(0),
+            records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
+            arena: core::array::from_fn(|_| Words::new([0])),
+        })
+    }
+
+    fn directory(&self) -> Directory<'_> {
+        Directory {
+            control: &self.control,
+            count: &self.count,
+            records: &self.records,
+            arena: LEN,
+            end: LEN * (1 + ROOM as u64),
+        }
+    }
+
+    fn bytes(&self, offset: u64) -> &Words<1> {
+        assert_eq!(offset % LEN, 0);
+        &self.arena[usize::try_from(offset / LEN).unwrap() - 1]
+    }
+
+    /// Process `id` creates an entry that says so, in its record and in its bytes.
+    fn create(&self, id: u32, name: &str) -> Result<Found, NotCreated> {
+        let record = Record {
+            kind: 1,
+            offset: 0,
+            len: LEN,
+            payload: PayloadShape::none(),
+            config: [id.into(), 0, 0, 0],
+            name: Name::entry(name).unwrap(),
+        };
+        self.directory()
+            .create(record, tag(id), &Oracle(id), |offset| {
+                self.bytes(offset).write(&[id.into()]);
+            })
+    }
+
+    /// Looks for a name; what is found is complete, and its bytes are its creator's.
+    fn find(&self, name: &str) -> Result<Found, Missing> {
+        let found = self.directory().find(Name::entry(name).unwrap());
+        match found {
+            Ok(found) => {
+                let [by] = self.bytes(found.record.offset).read();
+                assert_eq!(by, found.record.config[0], "another's bytes");
+            }
+            Err(missing) => assert_eq!(missing, Missing::Name),
+        }
+        found
+    }
+}
+
+/// Hunts: a name that two entries have; a loser that does not see the winner's entry.
+#[test]
+fn model_of_two_creators_of_a_name_one_makes_it() {
+    explore_at_least("two creators of one name", 4, || {
+        let store = Store::open();
+        finish([1, 2].map(|id| {
+            let store = store.clone();
+            start(id, None, move || match store.create(id, "stock") {
+                Ok(made) => assert_eq!(made.record.config[0], id.into()),
+                Err(NotCreated::Exists(found)) => {
+                    assert_ne!(found.record.config[0], id.into());
+                    assert_eq!(store.find("stock"), Ok(found));
+                }
+                Err(other) => panic!("{other:?}"),
+            })
+        }));
+        assert_eq!(
+            store.directory().records().unwrap().count(),
+            1,
+            "the name exists twice"
+        );
+        store
+            .create(3, "total")
+            .expect("nobody is at work any more");
+    });
+}
+
+/// Hunts: two entries that overlap in the directory or in the arena.
+#[test]
+fn model_two_creators_never_share_bytes() {
+    explore_at_least("two creators of two names", 4, || {
+        let store = Store::open();
+        finish([(1, "stock"), (2, "total")].map(|(id, name)| {
+            let store = store.clone();
+            start(id, None, move || {
+                store.create(id, name).expect("there is room for both");
+            })
+        }));
+        let [stock, total] = ["stock", "total"].map(|name| store.find(name).expect("it was made"));
+        assert_ne!(stock.record.offset, total.record.offset);
+        assert_ne!(stock.index, total.index);
+    });
+}
+
+/// Hunts: a count that is seen before what it counts.
+#[test]
+fn model_a_reader_finds_complete_entries_or_none() {
+    explore_at_least("a creator and a reader", 4, || {
+        let store = Store::open();
+        let (creator, reader) = (store.clone(), store.clone());
+        finish([
+            start(1, None, move || {
+                creator.create(1, "stock").expect("there is room");
+                creator.create(1, "total").expect("there is room");
+            }),
+            start(2, None, move || {
+                if reader.find("total").is_ok() {
+                    reader.find("stock").expect("it was made first");
+                }
+            }),
+        ]);
+    });
+}
+
+/// Hunts: a creator killed anywhere that leaves a half entry to a reader, or a control mutex or
+/// bytes to nobody.
+#[test]
+fn model_wherever_a_creator_dies_others_create_and_find() {
+    explore_deaths("a creator killed, another, and a reader", |death| {
+        let store = Store::open();
+        let (victim, creator, reader) = (store.clone(), store.clone(), store.clone());
+        finish([
+            start(1, death, move || {
+                victim.create(1, "stock").expect("there is room");
+            }),
+            start(2, None, move || {
+                creator.create(2, "total").expect("there is room");
+                creator.find("total").expect("it was made");
+            }),
+            start(3, None, move || {
+                let _ = reader.find("stock");
+            }),
+        ]);
+        let stock = match store.create(3, "stock") {
+            Ok(found) | Err(NotCreated::Exists(found)) => found,
+            Err(other) => panic!("{other:?}"),
+        };
+        let total = store.find("total").expect("it was made");
+        assert_eq!(store.find("stock"), Ok(stock));
+        assert_ne!(stock.record.offset, total.record.offset);
+    });
+}
+
+/// Hunts: the same for one name, which one of the two makes or finds.
+#[test]
+fn model_wherever_a_creator_dies_its_name_can_be_made() {
+    explore_deaths_at_least(
+        "a creator killed, and another of the same name",
+        3,
+        |death| {
+            let store = Store::open();
+            let (victim, creator) = (store.clone(), store.clone());
+            finish([
+                start(1, death, move || {
+                    let _ = victim.create(1, "stock");
+                }),
+                start(2, None, move || {
+                    let made = creator.create(2, "stock");
+                    assert!(
+                        matches!(made, Ok(_) | Err(NotCreated::Exists(_))),
+                        "{made:?}"
+                    );
+                    creator.find("stock").expect("one has made it");
+                }),
+            ]);
+            assert_eq!(store.directory().records().unwrap().count(), 1);
+        },
+    );
+}

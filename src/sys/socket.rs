@@ -1,0 +1,130 @@
+//! File descriptors sent over a unix stream socket.
+//!
+//! Each message is one byte of data and up to [`FDS_PER_MESSAGE`] descriptors. The control message
+//! is laid out here as 64-bit words: length, then level and type, then two descriptors a word.
+
+use std::io;
+use std::mem::{offset_of, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// As many descriptors as the kernel takes in one message (`SCM_MAX_FD`).
+pub(crate) const FDS_PER_MESSAGE: usize = 253;
+
+/// The words before the descriptors: a `cmsghdr`.
+const HEADER_WORDS: usize = 2;
+const HEADER_BYTES: usize = HEADER_WORDS * 8;
+const CONTROL_WORDS: usize = HEADER_WORDS + FDS_PER_MESSAGE.div_ceil(2);
+
+const _: () = assert!(size_of::<libc::cmsghdr>() == HEADER_BYTES);
+const _: () = assert!(offset_of!(libc::cmsghdr, cmsg_level) == 8);
+const _: () = assert!(offset_of!(libc::cmsghdr, cmsg_type) == 12);
+
+/// The second word of a control message that carries descriptors.
+const RIGHTS: u64 = pair(libc::SOL_SOCKET, libc::SCM_RIGHTS);
+
+/// Two 32-bit numbers as one little-endian word, `low` first in memory.
+const fn pair(low: i32, high: i32) -> u64 {
+    low.cast_unsigned() as u64 | ((high.cast_unsigned() as u64) << 32)
+}
+
+/// sendmsg(2) with `SCM_RIGHTS`: sends one message that carries `fds`, never blocking.
+///
+/// Fails with `EAGAIN` when the socket's buffer is full and with `EINVAL` for no descriptor or
+/// more than [`FDS_PER_MESSAGE`]. Allocates nothing: async-signal-safe.
+pub(crate) fn send_fds(socket: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    if fds.is_empty() || fds.len() > FDS_PER_MESSAGE {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    let bytes = HEADER_BYTES + fds.len() * size_of::<libc::c_int>();
+    let mut control = [0_u64; CONTROL_WORDS];
+    control[0] = bytes as u64;
+    control[1] = RIGHTS;
+    for (word, fds) in control[HEADER_WORDS..].iter_mut().zip(fds.chunks(2)) {
+        *word = pair(fds[0].as_raw_fd(), fds.get(1).map_or(0, AsRawFd::as_raw_fd));
+    }
+    let mut byte = 0_u8;
+    let mut data = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    let message = header(&mut data, &mut control, bytes.next_multiple_of(8));
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    loop {
+        // SAFETY: `message` points to `data`, `byte` and `control`, which live here and have the
+        // lengths that it states.
+        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) };
+        if sent >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// recvmsg(2): takes one message and the descriptors it carries, close-on-exec, never blocking.
+///
+/// Fails with `EAGAIN` when there is none, and with `EMFILE` when this process could not hold all
+/// the descriptors (those that did arrive are closed).
+pub(crate) fn receive_fds(socket: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {
+    let mut control = [0_u64; CONTROL_WORDS];
+    let mut byte = 0_u8;
+    let mut data = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    let mut message = header(&mut data, &mut control, CONTROL_WORDS * 8);
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let received = loop {
+        // SAFETY: `message` points to `data`, `byte` and `control`, which live here, are not
+        // otherwise accessed during the call and have the lengths that it states.
+        let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+        if received >= 0 {
+            break received;
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    };
+    let mut fds = Vec::new();
+    // The words are zeroes unless the kernel wrote a control message.
+    if control[1] == RIGHTS {
+        let bytes = usize::try_from(control[0]).unwrap_or(0);
+        let count = bytes.saturating_sub(HEADER_BYTES) / size_of::<libc::c_int>();
+        for index in 0..count.min(FDS_PER_MESSAGE) {
+            let [a, b, c, d, e, f, g, h] = control[HEADER_WORDS + index / 2].to_le_bytes();
+            let fd = if index % 2 == 0 {
+                [a, b, c, d]
+            } else {
+                [e, f, g, h]
+            };
+            // SAFETY: the kernel has just installed this descriptor for this call and listed it
+            // once in the control message; nothing else owns it.
+            fds.push(unsafe { OwnedFd::from_raw_fd(libc::c_int::from_le_bytes(fd)) });
+        }
+    }
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
+    }
+    if received == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(fds)
+}
+
+/// A message header over one data vector and the first `control_bytes` of `control`.
+fn header(
+    data: &mut libc::iovec,
+    control: &mut [u64; CONTROL_WORDS],
+    control_bytes: usize,
+) -> libc::msghdr {
+    // SAFETY: msghdr is plain data, for which all zeroes is a value: null pointers, no lengths.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = control_bytes as _;
+    message
+}

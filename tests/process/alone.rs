@@ -1,0 +1,146 @@
+//! Claims about a whole process: each test runs in a worker, where no other test interferes.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::{Gate, call, has_children, start, wait_at};
+
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").expect("/proc").count()
+}
+
+#[test]
+fn two_hundred_leave_no_zombie_and_no_descriptor() {
+    let counted = call(
+        |()| {
+            let before = open_files();
+            for number in 0..200_u32 {
+                assert_eq!(
+                    call(|number: u32| number + 1, number).expect("joined"),
+                    number + 1
+                );
+            }
+            (before, open_files(), has_children())
+        },
+        (),
+    );
+    let (before, after, children) = counted.expect("joined");
+    assert_eq!((after, children), (before, false));
+}
+
+#[test]
+fn a_dropped_process_runs_on_and_is_reaped_at_a_later_spawn() {
+    let left = call(
+        |()| {
+            let before = open_files();
+            let gate = Gate::new();
+            let worker = start(|gate: PathBuf| wait_at(&gate), gate.path());
+            let arrived = gate.arrival();
+            let pidfd = worker.as_fd().try_clone_to_owned().expect("a copy");
+            drop(worker);
+            drop(arrived);
+            let mut poll = libc::pollfd {
+                fd: pidfd.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: one pollfd is passed and counted.
+            let ready = unsafe { libc::poll(&raw mut poll, 1, 60_000) };
+            assert_eq!(ready, 1);
+            assert!(has_children());
+            call(|()| (), ()).expect("joined");
+            drop((pidfd, gate));
+            (open_files() == before, has_children())
+        },
+        (),
+    );
+    assert_eq!(left.expect("joined"), (true, false));
+}
+
+#[test]
+fn what_the_function_starts_sees_neither_the_job_nor_its_descriptors() {
+    let seen = call(
+        |()| {
+            let environment = Command::new("env").output().expect("env").stdout;
+            let listing = Command::new("ls")
+                .arg("/proc/self/fd")
+                .output()
+                .expect("ls")
+                .stdout;
+            let own = std::env::vars().any(|(name, _)| name.starts_with("CROSSDOCK_SPAWN"));
+            (
+                own || String::from_utf8_lossy(&environment).contains("CROSSDOCK_SPAWN"),
+                String::from_utf8_lossy(&listing).split_whitespace().count(),
+            )
+        },
+        (),
+    );
+    // The three standard ones, and that of the directory.
+    let (variable, descriptors) = seen.expect("joined");
+    assert!(!variable);
+    let inherited = Command::new("ls")
+        .arg("/proc/self/fd")
+        .output()
+        .expect("ls")
+        .stdout;
+    assert_eq!(
+        descriptors,
+        String::from_utf8_lossy(&inherited)
+            .split_whitespace()
+            .count()
+    );
+}
+
+#[test]
+fn standard_input_is_empty() {
+    let read = call(
+        |()| std::io::read_to_string(std::io::stdin()).expect("read"),
+        (),
+    );
+    assert_eq!(read.expect("joined"), "");
+}
+
+#[test]
+fn the_latest_worker_named_wins_and_one_that_does_not_init_starts_nothing() {
+    let told = call(
+        |()| {
+            let mut told = Vec::new();
+            for worker in [
+                "no_such_test",
+                "harness::never_initialises",
+                "crossdock_worker",
+            ] {
+                crossdock::process::init_test(worker);
+                let joined = crossdock::process::spawn(|()| 1_u8, ())
+                    .expect("spawned")
+                    .join();
+                told.push(format!("{joined:?}"));
+            }
+            told
+        },
+        (),
+    );
+    let expected = [
+        "Err(NotStarted { code: 0 })",
+        "Err(NotStarted { code: 7 })",
+        "Ok(1)",
+    ];
+    assert_eq!(told.expect("joined"), expected);
+}
+
+#[test]
+fn a_job_is_not_taken_by_a_process_that_the_child_starts() {
+    let joined = call(
+        |()| {
+            crossdock::process::init_test("harness::passes_its_environment_on");
+            let joined = crossdock::process::spawn(|()| 1_u8, ())
+                .expect("spawned")
+                .join();
+            format!("{joined:?}")
+        },
+        (),
+    );
+    assert_eq!(joined.expect("joined"), "Err(NotStarted { code: 8 })");
+}

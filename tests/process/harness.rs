@@ -1,0 +1,136 @@
+//! Runs of this test binary that the tests start, each of one test. Those that are only for that do
+//! nothing in an ordinary run.
+
+use std::env;
+use std::process::{Command, Output, exit};
+
+use crossdock::process::{self, SpawnError};
+
+/// Set for the runs, and inherited by what they start.
+const ALONE: &str = "CROSSDOCK_TEST_ALONE";
+
+fn is_alone() -> bool {
+    env::var_os(ALONE).is_some()
+}
+
+/// Whether this process was spawned and has not called init.
+fn has_a_job() -> bool {
+    env::var_os("CROSSDOCK_SPAWN").is_some()
+}
+
+fn run(test: &str, variables: &[(&str, &str)]) -> Output {
+    Command::new(env::current_exe().expect("a path"))
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .envs(variables.iter().copied())
+        .output()
+        .expect("run")
+}
+
+#[track_caller]
+fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("1 passed"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn without_init_spawn_is_an_error() {
+    assert_success(&run("harness::does_not_initialise", &[]));
+}
+
+#[test]
+fn does_not_initialise() {
+    if !is_alone() {
+        return;
+    }
+    assert!(matches!(
+        process::spawn(|()| (), ()),
+        Err(SpawnError::NotInitialised)
+    ));
+    // Nor does init on a thread that is not the main one, as a test's.
+    process::init();
+    assert!(matches!(
+        process::spawn(|()| (), ()),
+        Err(SpawnError::NotInitialised)
+    ));
+}
+
+/// A child whose program never calls init: it is no worker, and cannot spawn.
+#[test]
+fn never_initialises() {
+    if !has_a_job() {
+        return;
+    }
+    match process::spawn(|()| (), ()) {
+        Err(SpawnError::NotInitialised) => exit(7),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A child that starts a program which does call init.
+#[test]
+fn passes_its_environment_on() {
+    if !has_a_job() {
+        return;
+    }
+    assert_success(&run("harness::initialises_and_spawns", &[]));
+    exit(8)
+}
+
+#[test]
+fn a_stale_variable_is_ignored_and_removed() {
+    for stale in [
+        "",
+        "1",
+        "x:y",
+        "-1:0",
+        "1:0",
+        "0:ffff",
+        "99999:5",
+        "99999999999:5",
+        "7:-3",
+    ] {
+        assert_success(&run(
+            "harness::initialises_and_spawns",
+            &[("CROSSDOCK_SPAWN", stale)],
+        ));
+    }
+}
+
+#[test]
+fn initialises_and_spawns() {
+    process::init_test("crossdock_worker");
+    assert!(!has_a_job());
+    let worker = process::spawn(|number: u32| number + 1, 1).expect("spawned");
+    assert_eq!(worker.join().expect("joined"), 2);
+}
+
+#[test]
+fn what_the_workers_harness_prints_is_not_seen_and_what_the_function_prints_is() {
+    let output = run("harness::prints", &[]);
+    assert_success(&output);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed.matches("from the worker").count(), 1, "{printed}");
+    assert_eq!(printed.matches("running 1 test").count(), 1, "{printed}");
+    assert!(!printed.contains("crossdock_worker"), "{printed}");
+}
+
+#[test]
+fn prints() {
+    process::init_test("crossdock_worker");
+    process::spawn(|()| print!("from the worker"), ())
+        .expect("spawned")
+        .join()
+        .expect("joined");
+}
+
+#[test]
+fn a_test_may_be_its_own_worker() {
+    process::init_test("harness::a_test_may_be_its_own_worker");
+    let worker = process::spawn(|number: u32| number + 1, 1).expect("spawned");
+    assert_eq!(worker.join().expect("joined"), 2);
+    process::init_test("crossdock_worker");
+}

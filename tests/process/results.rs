@@ -1,0 +1,235 @@
+//! Arguments go, results come.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crossdock::process::{JoinError, Process, SpawnError};
+use serde::{Deserialize, Serialize};
+
+use crate::support::{call, start};
+
+fn square(number: u64) -> u64 {
+    number * number
+}
+
+#[test]
+fn the_result_comes_back() {
+    assert_eq!(call(square, 12).expect("joined"), 144);
+}
+
+#[test]
+fn join_consumes_and_returns() {
+    assert_eq!(start(square, 5).join().expect("joined"), 25);
+}
+
+#[test]
+fn many_run_at_once() {
+    let workers: Vec<_> = (0..16).map(|number| start(square, number)).collect();
+    let results: Vec<_> = workers
+        .into_iter()
+        .map(|w| w.join().expect("joined"))
+        .collect();
+    assert_eq!(
+        results,
+        (0..16).map(|number| number * number).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn it_runs_in_a_process_of_its_own() {
+    let worker = start(|()| std::process::id(), ());
+    let id = worker.id();
+    assert_eq!(worker.join().expect("joined"), id);
+    assert_ne!(id, std::process::id());
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Order {
+    item: String,
+    price: Option<f64>,
+    tags: BTreeMap<String, Vec<u8>>,
+}
+
+#[test]
+fn a_tuple_of_structs_and_strings_arrives() {
+    let order = Order {
+        item: "crate".to_owned(),
+        price: Some(2.5),
+        tags: BTreeMap::from([("size".to_owned(), vec![1, 2, 3])]),
+    };
+    let back = call(
+        |(mut order, item, count): (Order, String, i8)| {
+            order.item = format!("{count} {item} {}", order.item);
+            order
+        },
+        (order.clone(), "wooden".to_owned(), -3),
+    );
+    assert_eq!(
+        back.expect("joined"),
+        Order {
+            item: "-3 wooden crate".to_owned(),
+            ..order
+        }
+    );
+}
+
+#[test]
+fn a_mebibyte_goes_there_and_back() {
+    let bytes: Vec<u8> = (0..1 << 20)
+        .map(|index: u32| index.to_le_bytes()[1])
+        .collect();
+    let back = call(
+        |mut bytes: Vec<u8>| {
+            bytes.reverse();
+            bytes
+        },
+        bytes.clone(),
+    );
+    assert!(back.expect("joined").into_iter().rev().eq(bytes));
+}
+
+#[test]
+fn nothing_goes_there_and_back() {
+    call(|()| (), ()).expect("joined");
+}
+
+#[test]
+fn a_closure_that_captures_nothing_is_a_function() {
+    assert_eq!(call(|(a, b): (u8, u8)| a + b, (1, 2)).expect("joined"), 3);
+}
+
+fn same_unsigned(number: u64) -> u64 {
+    number
+}
+
+fn same_signed(number: i64) -> i64 {
+    number
+}
+
+fn also_same_unsigned(number: u64) -> u64 {
+    number
+}
+
+#[test]
+fn functions_of_equal_code_run_with_their_own_types() {
+    assert_eq!(call(same_unsigned, u64::MAX).expect("joined"), u64::MAX);
+    assert_eq!(call(same_signed, -5).expect("joined"), -5);
+    assert_eq!(call(also_same_unsigned, 7).expect("joined"), 7);
+}
+
+fn describe<T: std::fmt::Debug>(value: T) -> String {
+    format!("{value:?}")
+}
+
+#[test]
+fn a_generic_function_runs_as_instantiated() {
+    assert_eq!(call(describe::<u8>, 7).expect("joined"), "7");
+    assert_eq!(
+        call(describe::<Option<bool>>, Some(true)).expect("joined"),
+        "Some(true)"
+    );
+}
+
+/// Serialises as two bytes, and wants a string.
+#[derive(Debug)]
+struct Crooked;
+
+impl Serialize for Crooked {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (255_u8, 255_u8).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Crooked {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// Does not serialise.
+#[derive(Debug, Deserialize)]
+struct Mute;
+
+impl Serialize for Mute {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("mute"))
+    }
+}
+
+#[test]
+fn arguments_that_do_not_decode_are_reported() {
+    assert!(matches!(
+        call(|_: Crooked| (), Crooked),
+        Err(JoinError::Arguments(_))
+    ));
+}
+
+#[test]
+fn a_result_that_does_not_decode_is_reported() {
+    assert!(matches!(call(|()| Crooked, ()), Err(JoinError::Decode(_))));
+}
+
+#[test]
+fn a_result_that_does_not_serialise_is_reported() {
+    assert!(matches!(call(|()| Mute, ()), Err(JoinError::Encode(_))));
+}
+
+#[test]
+fn arguments_that_do_not_serialise_start_nothing() {
+    crossdock::process::init_test("crossdock_worker");
+    let spawned = crossdock::process::spawn(|_: Mute| (), Mute);
+    assert!(matches!(spawned, Err(SpawnError::Encode(_))));
+}
+
+#[test]
+fn a_function_of_a_shared_library_is_refused() {
+    crossdock::process::init_test("crossdock_worker");
+    let foreign = libc::getpid as *const ();
+    // SAFETY: the pointer is that of a function, and nothing calls it: `spawn` refuses it first.
+    let foreign = unsafe { std::mem::transmute::<*const (), fn(u32) -> u32>(foreign) };
+    let spawned = crossdock::process::spawn(foreign, 1);
+    if cfg!(target_feature = "crt-static") {
+        return; // There the C library is part of the program.
+    }
+    assert!(matches!(spawned, Err(SpawnError::NotInProgram)));
+}
+
+#[test]
+fn a_worker_spawns_workers_that_spawn_workers() {
+    fn tree(depth: u32) -> u32 {
+        if depth == 0 {
+            return 1;
+        }
+        let children = [(); 2].map(|()| crossdock::process::spawn(tree, depth - 1));
+        children
+            .into_iter()
+            .map(|child| child.expect("spawned").join().expect("joined"))
+            .sum()
+    }
+    assert_eq!(call(tree, 3).expect("joined"), 8);
+}
+
+#[test]
+fn a_process_is_send_and_sync_whatever_it_returns() {
+    fn check<T: Send + Sync>() {}
+    check::<Process<Rc<u8>>>();
+}
+
+#[test]
+fn threads_spawn_at_once() {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4_u64)
+            .map(|thread| {
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        let number = thread * 100 + number;
+                        assert_eq!(call(square, number).expect("joined"), number * number);
+                    }
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().expect("no panic"));
+    });
+}

@@ -1,0 +1,117 @@
+//! Segments among arguments and results.
+
+use crossdock::process::JoinError;
+use crossdock::{Counter, Mutex, Segment, ShardedCounter};
+
+use crate::support::{call, start};
+
+fn total(segment: &Segment) -> Counter {
+    segment.open("total").expect("opened")
+}
+
+#[test]
+fn workers_count_in_the_segment_they_were_given() {
+    let segment = Segment::anonymous().expect("made");
+    let counter = segment.create::<Counter>("total", 0).expect("created");
+    let workers: Vec<_> = (0..4)
+        .map(|_| {
+            start(
+                |segment: Segment| {
+                    for _ in 0..1000 {
+                        total(&segment).add(1);
+                    }
+                },
+                segment.clone(),
+            )
+        })
+        .collect();
+    for worker in workers {
+        worker.join().expect("joined");
+    }
+    assert_eq!(counter.get(), 4000);
+}
+
+#[test]
+fn a_segment_made_by_a_worker_outlives_it() {
+    let segment = call(
+        |first: u64| {
+            let segment = Segment::anonymous().expect("made");
+            segment.create::<Counter>("total", first).expect("created");
+            segment
+        },
+        5,
+    );
+    let segment = segment.expect("joined");
+    assert_eq!(total(&segment).add(1), 6);
+}
+
+#[test]
+fn a_segment_does_not_travel_by_any_other_way() {
+    let segment = Segment::anonymous().expect("made");
+    let error = postcard::to_stdvec(&segment).expect_err("refused");
+    assert_eq!(error, postcard::Error::SerdeSerCustom);
+}
+
+#[test]
+fn handles_of_entries_travel_beside_plain_values() {
+    let segment = Segment::anonymous().expect("made");
+    let counter = segment.create::<Counter>("total", 0).expect("created");
+    let signed = segment
+        .create::<Counter<i64>>("signed", -1)
+        .expect("created");
+    let sharded = segment
+        .create::<ShardedCounter>("sharded", ())
+        .expect("created");
+    let mutex = segment.create::<Mutex<u64>>("mutex", 1).expect("created");
+    let other = Segment::anonymous().expect("made");
+    let elsewhere = other.create::<Counter>("total", 100).expect("created");
+
+    type Handles = (
+        u64,
+        Counter,
+        Counter<i64>,
+        ShardedCounter,
+        Mutex<u64>,
+        Counter,
+    );
+    let args: Handles = (
+        7,
+        counter.clone(),
+        signed.clone(),
+        sharded.clone(),
+        mutex.clone(),
+        elsewhere.clone(),
+    );
+    let back = call(
+        |(number, counter, signed, sharded, mutex, elsewhere): Handles| {
+            counter.add(number);
+            signed.sub(1);
+            sharded.add(2);
+            *mutex.lock_or_repair(|_| ()).expect("locked") += number;
+            elsewhere.add(1);
+            elsewhere
+        },
+        args,
+    );
+    assert_eq!(back.expect("joined").get(), 101);
+    assert_eq!((counter.get(), signed.get(), sharded.get()), (7, -2, 2));
+    assert_eq!(*mutex.lock_or_repair(|_| ()).expect("locked"), 8);
+}
+
+#[test]
+fn a_worker_killed_with_the_lock_leaves_it_to_its_parent() {
+    let segment = Segment::anonymous().expect("made");
+    let mutex = segment.create::<Mutex<u64>>("mutex", 1).expect("created");
+    let joined = call(
+        |mutex: Mutex<u64>| -> u8 {
+            let _guard = mutex.lock_or_repair(|_| ()).expect("locked");
+            std::process::abort()
+        },
+        mutex.clone(),
+    );
+    assert!(matches!(joined, Err(JoinError::Killed { .. })));
+    let mut repaired = false;
+    let guard = mutex.lock_or_repair(|_| repaired = true).expect("locked");
+    drop(guard);
+    assert!(repaired);
+}
