@@ -45,7 +45,8 @@ pub(crate) struct Options {
 /// What `--counter` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Choice {
-    /// `total += 1` as a load and a store: updates get lost.
+    /// `total += 1` as a load and a store, now and then with a yield in between, as a busy machine
+    /// makes it: updates get lost.
     Racy,
     /// A load and a store under a crash-safe lock.
     Mutex,

@@ -25,6 +25,10 @@ pub(crate) struct Ledger {
 
 crossdock::payload!(Ledger, "crossdock.warehouse.ledger/1");
 
+/// How often a racy worker lets others run between its load and its store, as a busy machine does
+/// of its own accord: without it a short run may have its workers one after the other, by luck.
+const RACY_YIELDS: u64 = 64;
+
 /// Keeps the compiler from moving a step across: a kill sees the stores in the order of the
 /// program's instructions, so that must be the order of the source.
 fn step() {
@@ -98,6 +102,9 @@ impl Tally {
             Self::Racy(total) => {
                 // The tutorial's `shared_total.value += 1`: others may count in between.
                 let seen = total.get();
+                if done % (products / RACY_YIELDS).max(1) == 0 {
+                    std::thread::yield_now();
+                }
                 midway(done);
                 total.set(seen + 1);
                 seen + 1
