@@ -1,7 +1,6 @@
 //! Payloads: the values that a user puts into a segment, and how they are told apart.
 
-use crate::layout::Name;
-use crate::segment::PayloadShape;
+use crate::layout::{Name, PayloadShape};
 
 /// A type whose values can stand in a segment.
 ///

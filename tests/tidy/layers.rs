@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("layout", &["facade"]),
     ("raw", &["facade", "layout"]),
     ("ring", &["facade", "layout"]),
+    ("payload", &["layout"]),
     ("segment", BELOW_HANDLES),
     ("sync", HANDLES),
     ("counter", HANDLES),
@@ -18,9 +19,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("process", EVERYTHING),
 ];
 const BELOW_HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring"];
-const HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring", "segment"];
+const HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring", "payload", "segment"];
 const EVERYTHING: &[&str] = &[
-    "sys", "facade", "layout", "raw", "ring", "segment", "sync", "counter", "array", "queue",
+    "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync", "counter", "array",
+    "queue",
 ];
 /// The rooms that the models compile. They name rooms only, never what the root re-exports.
 const MODELLED: &[&str] = &["sys", "facade", "layout", "raw", "ring"];
