@@ -80,10 +80,22 @@ fn next_instruction(pid: i32) -> [u8; 16] {
 impl Cost {
     /// Whether the instruction locks: a prefix, or an exchange with memory.
     fn count(&mut self, instruction: &[u8; 16]) {
-        let is_prefix = |byte: &u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3);
-        let prefixes = instruction.iter().take_while(|byte| is_prefix(byte)).count();
+        let is_prefix = |byte: &u8| {
+            matches!(
+                byte,
+                0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3
+            )
+        };
+        let prefixes = instruction
+            .iter()
+            .take_while(|byte| is_prefix(byte))
+            .count();
         let (prefixes, rest) = instruction.split_at(prefixes);
-        let rest = if matches!(rest[0], 0x40..=0x4f) { &rest[1..] } else { rest };
+        let rest = if matches!(rest[0], 0x40..=0x4f) {
+            &rest[1..]
+        } else {
+            rest
+        };
         let exchanges = matches!(rest[0], 0x86 | 0x87) && rest[1] >> 6 != 3;
         self.locked += u32::from(exchanges || prefixes.contains(&0xf0));
         self.syscalls += u32::from(rest[..2] == [0x0f, 0x05]);
@@ -134,8 +146,19 @@ fn hot_paths_take_the_locked_instructions_that_are_promised_and_no_system_call()
     for (at, (operation, locked)) in expected.into_iter().enumerate() {
         // A traced thread that ended would wait for its tracer, and its process with it.
         let last = at + 1 == expected.len();
-        let then = if last { libc::PTRACE_DETACH } else { libc::PTRACE_CONT };
-        assert_eq!(cost_of_next(then), Cost { locked, syscalls: 0 }, "{operation}");
+        let then = if last {
+            libc::PTRACE_DETACH
+        } else {
+            libc::PTRACE_CONT
+        };
+        assert_eq!(
+            cost_of_next(then),
+            Cost {
+                locked,
+                syscalls: 0
+            },
+            "{operation}"
+        );
     }
     worker.join().unwrap();
 }

@@ -137,7 +137,7 @@ impl Record {
         };
         let inside = record.offset >= arena
             && record.end().is_some_and(|record_end| record_end <= end)
-            && record.offset % PADDING as u64 == 0;
+            && record.offset.is_multiple_of(PADDING as u64);
         if inside {
             Ok(record)
         } else {

@@ -122,6 +122,10 @@ impl<'a> Directory<'a> {
         Err(missing)
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "once for each entry, and all of it is used"
+    )]
     /// Creates the entry that `record` describes, but for its offset; `prepare` writes its bytes,
     /// at the offset it is given, before anybody can find it.
     pub(crate) fn create(
@@ -149,6 +153,10 @@ impl<'a> Directory<'a> {
         created.map(|index| Found { index, record })
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "once for each entry, and all of it is used"
+    )]
     fn create_locked(
         self,
         record: &mut Record,

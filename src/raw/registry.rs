@@ -41,8 +41,10 @@
 //! | leave, after FREE | FREE, byte free | nobody needs to |
 //! | reap, anywhere | LIVE(g) or DEAD(g) | the next helper, from the start |
 //!
-//! A joiner stopped between lock and publication keeps its index from others and hinders nobody
-//! otherwise. A stopped helper hinders nobody.
+//! A joiner stopped between lock and publication keeps its index from others. If another has joined
+//! and died at that very index between the joiner's first look and its lock, that dead one looks
+//! alive until the joiner goes on, reads the word again and lets the byte go: what it held waits for
+//! the stopped joiner. A stopped helper hinders nobody.
 //!
 //! # Ordering
 //!

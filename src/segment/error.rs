@@ -212,9 +212,9 @@ pub enum EntryError {
         /// The name.
         name: String,
         /// The payload that was asked for.
-        expected: PayloadShape,
+        expected: Box<PayloadShape>,
         /// The payload found.
-        found: PayloadShape,
+        found: Box<PayloadShape>,
     },
     /// The entry has another size.
     OtherSize {
@@ -237,7 +237,7 @@ pub enum EntryError {
     /// The payload is aligned to more than 128 bytes, or larger than a segment can be.
     Payload {
         /// The payload.
-        found: PayloadShape,
+        found: Box<PayloadShape>,
     },
     /// The directory has no room for one more entry.
     DirectoryFull {

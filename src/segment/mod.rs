@@ -261,7 +261,7 @@ impl Segment {
     fn shape_for<P: Placeable>(&self, config: &P::Config) -> Result<Shape, EntryError> {
         P::shape(P::words(config), self.mapping.geometry().participants).ok_or(
             EntryError::Payload {
-                found: P::payload(),
+                found: Box::new(P::payload()),
             },
         )
     }

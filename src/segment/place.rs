@@ -75,7 +75,7 @@ impl Shape {
         let name = || name.to_owned();
         check_kind(self.kind, name, record)?;
         if record.payload != self.payload {
-            let (expected, found) = (self.payload, record.payload);
+            let (expected, found) = (Box::new(self.payload), Box::new(record.payload));
             return Err(EntryError::OtherPayload {
                 name: name(),
                 expected,
@@ -143,9 +143,12 @@ impl<'a> Bytes<'a> {
 
     /// The state at the start of the entry.
     pub(crate) fn state<S: SharedState>(&self) -> Option<&'a S> {
+        if size_of::<S>() as u64 > self.len {
+            return None;
+        }
         let place = self.mapping.at::<S>(self.offset, 1)?;
         // SAFETY: inside the mapping and aligned by `at`, which lives for 'a; any bytes are valid.
-        ((size_of::<S>() as u64) <= self.len).then(|| unsafe { place.as_ref() })
+        Some(unsafe { place.as_ref() })
     }
 
     /// Writes a value `offset` bytes into the entry.

@@ -19,7 +19,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("process", EVERYTHING),
 ];
 const BELOW_HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring"];
-const HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring", "payload", "segment"];
+const HANDLES: &[&str] = &[
+    "sys", "facade", "layout", "raw", "ring", "payload", "segment",
+];
 const EVERYTHING: &[&str] = &[
     "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync", "counter", "array",
     "queue",

@@ -102,7 +102,7 @@ impl Tally {
             Self::Racy(total) => {
                 // The tutorial's `shared_total.value += 1`: others may count in between.
                 let seen = total.get();
-                if done % (products / RACY_YIELDS).max(1) == 0 {
+                if done.is_multiple_of((products / RACY_YIELDS).max(1)) {
                     std::thread::yield_now();
                 }
                 midway(done);

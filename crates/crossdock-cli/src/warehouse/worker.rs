@@ -110,8 +110,5 @@ fn pack_all(order: &Order, next: &mut Next) -> Result<(), NotLocked> {
 
 /// Sleeps until the driver unlocks `lock`, or kills this worker; false if the driver died.
 fn wait_for_driver(lock: &RawMutex) -> bool {
-    match lock.lock() {
-        Ok(_) => true,
-        Err(_) => false,
-    }
+    lock.lock().is_ok()
 }
