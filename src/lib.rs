@@ -77,7 +77,15 @@
 //! 64-bit little-endian Linux, kernel 5.4 or later (pidfds); tested on x86_64. On processors with
 //! weaker ordering the algorithms rest on the loom models and the written argument.
 
-#![cfg_attr(loom, expect(dead_code, reason = "only the algorithms are modelled"))]
+#![cfg_attr(
+    loom,
+    expect(
+        dead_code,
+        unused_imports,
+        unreachable_pub,
+        reason = "only the algorithms are modelled"
+    )
+)]
 
 mod facade;
 mod layout;

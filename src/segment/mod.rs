@@ -259,11 +259,11 @@ impl Segment {
     }
 
     fn shape_for<P: Placeable>(&self, config: &P::Config) -> Result<Shape, EntryError> {
-        P::shape(P::words(config), self.mapping.geometry().participants).ok_or(
+        P::shape(P::words(config), self.mapping.geometry().participants).ok_or_else(|| {
             EntryError::Payload {
                 found: Box::new(P::payload()),
-            },
-        )
+            }
+        })
     }
 
     fn find(&self, name: &str) -> Result<Found, EntryError> {
