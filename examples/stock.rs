@@ -1,5 +1,5 @@
-//! Two programs that know nothing of each other share a stock: run this as often as you like, also
-//! at the same time, and kill it when you like. `--forget` removes the segment.
+//! Programs that know nothing of each other share a stock: run this as often as you like, also at
+//! the same time, and kill it when you like. `stock warehouse --forget` removes the segment.
 use bytemuck::{Pod, Zeroable};
 use crossdock::{Mutex, SegmentOptions};
 
@@ -19,16 +19,15 @@ impl Stock {
 }
 
 fn main() -> Result<(), crossdock::Error> {
-    let segment = SegmentOptions::new()
-        .size(1 << 20)
-        .open_or_create("warehouse")?;
-    if std::env::args().any(|argument| argument == "--forget") {
-        return Ok(segment.unlink()?);
-    }
+    let name = std::env::args().nth(1).unwrap_or("warehouse".into());
+    let segment = SegmentOptions::new().size(1 << 20).open_or_create(&name)?;
     let stock = segment.open_or_create::<Mutex<Stock>>("stock", Stock::default())?;
     let mut shelf = stock.lock_or_repair(|stock| stock.recount())?; // runs only if the last owner died holding it
     shelf.boxes += 1;
     shelf.labels += 1;
     println!("{} boxes, {} labels", shelf.boxes, shelf.labels);
+    if std::env::args().any(|argument| argument == "--forget") {
+        segment.unlink()?;
+    }
     Ok(())
 }

@@ -1,2 +1,61 @@
-//! Under construction.
-fn main() {}
+//! `crossdock-verify`: kills and stops crossdock's operations at every instruction, and tortures
+//! them for minutes.
+
+mod crash;
+mod process;
+mod random;
+mod torture;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::process::Broken;
+use crate::torture::{TortureArgs, WorkerArgs};
+
+/// Kills, stops and tortures crossdock's operations, and judges what is left.
+#[derive(Parser)]
+#[command(name = "crossdock-verify", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Kills and stops every operation at every step that changes the segment.
+    ///
+    /// A child is single-stepped through each operation and killed, or stopped and let go on,
+    /// after k instructions; others act meanwhile; then the survivors are judged. Each operation
+    /// has a seeded bug that its judge must catch. Exits with 1 if anything is stuck, lost or
+    /// duplicated, or a seeded bug is not caught.
+    Crash {
+        /// Kill and stop after every instruction, not only where something changed.
+        #[arg(long)]
+        full: bool,
+        /// Sweep only operations whose name contains this.
+        filter: Option<String>,
+    },
+    /// Lets processes work, kills and stops them at random, and balances their ledger.
+    ///
+    /// Workers transfer between accounts, count, create entries, join, leave and reap, on one
+    /// segment. They are killed and restarted, and stopped and let go on. In the end the accounts
+    /// must have their sum, the counts must agree but for those killed between counting and
+    /// counting, and nobody may be stuck or listed. Exits with 1 otherwise.
+    Torture(TortureArgs),
+    /// One process of `torture`, which starts it.
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Crash { full, filter } => crash::run(full, filter.as_deref()),
+        Verb::Torture(args) => torture::run(&args),
+        Verb::Worker(args) => torture::work(args),
+    };
+    outcome.unwrap_or_else(|Broken(what)| {
+        eprintln!("crossdock-verify: {what}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,241 @@
+//! The passes over one operation: record, kill, stop; and the same for its seeded bug.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::crash::judge;
+use crate::crash::operation::{Complaint, Fate, Harm, Operation, Owned, Scene};
+use crate::crash::trail::Trail;
+use crate::crash::victim::{Step, Victim, exit_code, resume};
+use crate::process::{Broken, PANICKED, watch_over};
+
+/// An operation with fewer steps than this is killed after each of them.
+const FEW_STEPS: usize = 600;
+/// How long a survivor may take: hundreds of slices of a waiter.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where a bug is expected, and waiting for nothing.
+const SHORT_PATIENCE: Duration = Duration::from_millis(200);
+/// Every how many stop points a real SIGSTOP is sent.
+const SUSPEND_EVERY: usize = 5;
+/// Seconds that one point may take before the rig gives itself up.
+const WATCHDOG: u32 = 60;
+/// An operation that has not ended after so many steps never will.
+const ENDLESS: usize = 3_000_000;
+
+/// An operation in the table: what it is called, and how to make it.
+pub(crate) struct Listed {
+    pub(crate) name: &'static str,
+    /// What the seeded bug does.
+    pub(crate) seed: &'static str,
+    pub(crate) sweep: fn(&Self, bool) -> Result<Row, Broken>,
+}
+
+/// What came of sweeping one operation.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) seed: &'static str,
+    pub(crate) steps: usize,
+    pub(crate) changes: usize,
+    pub(crate) kills: u64,
+    pub(crate) stops: u64,
+    pub(crate) outcomes: BTreeMap<&'static str, u64>,
+    pub(crate) complaints: Vec<(usize, Complaint)>,
+    /// At which step the seeded bug was caught, and what the judge said.
+    pub(crate) caught: Option<(usize, Complaint)>,
+    pub(crate) took: Duration,
+}
+
+impl Row {
+    pub(crate) fn count(&self, harm: Harm) -> usize {
+        let complaints = self.complaints.iter();
+        complaints.filter(|(_, one)| one.harm == harm).count()
+    }
+
+    fn add(&mut self, k: usize, scene: Scene) {
+        match scene.fate {
+            Fate::KilledAmongOthers | Fate::KilledAlone => self.kills += 1,
+            Fate::Stopped | Fate::Suspended => self.stops += 1,
+        }
+        for (what, count) in scene.outcomes() {
+            *self.outcomes.entry(what).or_default() += count;
+        }
+        let complaints = scene.complaints.into_iter();
+        self.complaints.extend(complaints.map(|one| (k, one)));
+    }
+}
+
+/// Sweeps an operation, then its seeded bug.
+pub(crate) fn sweep<O: Operation>(
+    listed: &Listed,
+    full: bool,
+    make: impl Fn(bool) -> O,
+) -> Result<Row, Broken> {
+    let begun = Instant::now();
+    let mut row = Row {
+        name: listed.name,
+        seed: listed.seed,
+        ..Row::default()
+    };
+    let operation = make(false);
+    let record = Record::of(&operation)?;
+    row.steps = record.steps;
+    row.changes = record.changes.len();
+    for point in record.points(full) {
+        let scene = pass(&operation, &record, point, PATIENCE)?;
+        row.add(point.0, scene);
+    }
+    row.caught = caught(&make(true))?;
+    row.took = begun.elapsed();
+    Ok(row)
+}
+
+/// Where the judge first complains about a seeded bug.
+fn caught<O: Operation>(seeded: &O) -> Result<Option<(usize, Complaint)>, Broken> {
+    let record = Record::of(seeded)?;
+    for point in record.points(false) {
+        let scene = pass(seeded, &record, point, SHORT_PATIENCE)?;
+        if let Some(complaint) = scene.complaints.into_iter().next() {
+            return Ok(Some((point.0, complaint)));
+        }
+    }
+    Ok(None)
+}
+
+/// One run of an operation from its start to its end, and what could be seen of it.
+struct Record {
+    steps: usize,
+    /// The steps after which the image was another.
+    changes: BTreeSet<usize>,
+    /// The steps that were system calls.
+    calls: BTreeSet<usize>,
+    trail: Trail,
+}
+
+impl Record {
+    fn of<O: Operation>(operation: &O) -> Result<Self, Broken> {
+        watch_over(4 * WATCHDOG)?;
+        let (world, mut victim) = start(operation)?;
+        let mut seen = O::Seen::default();
+        operation.assemble(&world, &mut seen)?;
+        let mut record = Self {
+            steps: 0,
+            changes: BTreeSet::new(),
+            calls: BTreeSet::new(),
+            trail: Trail::default(),
+        };
+        let (mut before, mut now) = (Vec::new(), Vec::new());
+        operation.image(&world, &mut before)?;
+        loop {
+            let (address, is_call) = victim.next()?;
+            record.trail.note(address);
+            if let Step::Ended(_) = victim.step()? {
+                return Ok(record);
+            }
+            record.steps += 1;
+            if is_call {
+                record.calls.insert(record.steps);
+            }
+            operation.image(&world, &mut now)?;
+            if now != before {
+                record.changes.insert(record.steps);
+                std::mem::swap(&mut now, &mut before);
+            }
+            if record.steps > ENDLESS {
+                return Err(Broken("an operation does not end by itself".into()));
+            }
+        }
+    }
+
+    /// Where the victim is killed and stopped: everywhere, or around each change of the image and
+    /// after each system call.
+    fn points(&self, full: bool) -> impl Iterator<Item = (usize, Fate)> + '_ {
+        let everywhere = full || self.steps < FEW_STEPS;
+        let near = move |k: &usize| {
+            let changed = self.changes.contains(k) || self.changes.contains(&(k.wrapping_sub(1)));
+            *k == 0 || changed || self.calls.contains(k)
+        };
+        let ks = (0..=self.steps).filter(move |k| everywhere || near(k));
+        ks.enumerate().flat_map(|(number, k)| {
+            let stop = if number % SUSPEND_EVERY == 1 {
+                Fate::Suspended
+            } else {
+                Fate::Stopped
+            };
+            [
+                (k, Fate::KilledAmongOthers),
+                (k, Fate::KilledAlone),
+                (k, stop),
+            ]
+        })
+    }
+}
+
+/// Makes a world, and a victim in it.
+fn start<O: Operation>(operation: &O) -> Result<(O::World, Victim), Broken> {
+    let mut world = Some(operation.world()?);
+    let victim = Victim::start(|begin| match world.take() {
+        Some(world) => operation.victim(Owned::new(world), begin),
+        None => PANICKED,
+    })?;
+    // The child has taken its copy; this one is still here.
+    let world = world.ok_or_else(|| Broken("the world is gone".into()))?;
+    Ok((world, victim))
+}
+
+/// One victim, its fate after `k` steps, and the judgement.
+fn pass<O: Operation>(
+    operation: &O,
+    record: &Record,
+    (k, fate): (usize, Fate),
+    patience: Duration,
+) -> Result<Scene, Broken> {
+    watch_over(WATCHDOG)?;
+    let (world, mut victim) = start(operation)?;
+    let base = operation.base(&world);
+    let reaps = operation.survivors_reap();
+    let mut seen = O::Seen::default();
+    operation.assemble(&world, &mut seen)?;
+    let mut scene = Scene::new(fate, victim.child().pid(), patience);
+    if let Step::Ended(code) = record.trail.follow(&mut victim, k)? {
+        // It was faster than the one that was recorded: an end like any other.
+        operation.after_end(&world, seen, code, &mut scene)?;
+        judge::after_death(base, &mut scene, reaps, operation.leaves())?;
+        return Ok(scene);
+    }
+    if fate == Fate::KilledAlone {
+        victim.kill()?;
+        operation.after_kill(&world, seen, &mut scene)?;
+        judge::after_death(base, &mut scene, reaps, false)?;
+        return Ok(scene);
+    }
+    if fate == Fate::KilledAmongOthers {
+        operation.meanwhile(&world, &mut seen, &mut scene)?;
+        victim.kill()?;
+        operation.after_kill(&world, seen, &mut scene)?;
+        judge::after_death(base, &mut scene, reaps, false)?;
+        return Ok(scene);
+    }
+    let mut others = |scene: &mut Scene| {
+        operation.meanwhile(&world, &mut seen, scene)?;
+        judge::while_stopped(base, scene, reaps)?;
+        operation.again(&world, &mut seen, scene)
+    };
+    let mut child = if fate == Fate::Suspended {
+        let child = victim.suspend()?;
+        others(&mut scene)?;
+        resume(child)?
+    } else {
+        others(&mut scene)?;
+        victim.release()?
+    };
+    match exit_code(&mut child, patience)? {
+        Some(code) => operation.after_end(&world, seen, code, &mut scene)?,
+        None => {
+            scene.stuck("the victim goes on and does not finish");
+            child.kill()?;
+        }
+    }
+    judge::after_death(base, &mut scene, reaps, operation.leaves())?;
+    Ok(scene)
+}

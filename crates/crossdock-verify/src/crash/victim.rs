@@ -1,0 +1,139 @@
+//! The process that is stepped, stopped and killed.
+
+use std::time::Duration;
+
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, raise};
+use nix::sys::wait::{WaitStatus, waitpid};
+
+use crate::process::{Broken, Child, End, forked};
+
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!("the rig reads and writes the registers and the code of x86_64");
+
+/// A traced child, stopped between two instructions.
+pub(crate) struct Victim {
+    child: Child,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// One more instruction has been executed.
+    Stopped,
+    /// The process has exited.
+    Ended(u8),
+}
+
+impl Victim {
+    /// Starts a victim, and returns when it has called what it is given: there its steps begin.
+    pub(crate) fn start(body: impl FnOnce(&mut dyn FnMut()) -> u8) -> Result<Self, Broken> {
+        let mut child = forked(|| {
+            body(&mut || {
+                ptrace::traceme().expect("the rig traces its child");
+                raise(Signal::SIGSTOP).expect("a process can stop itself");
+            })
+        })?;
+        let status = waitpid(child.pid(), None)?;
+        if child.note(status) || !matches!(status, WaitStatus::Stopped(_, Signal::SIGSTOP)) {
+            return Err(Broken(format!(
+                "a victim did not get to its start: {status:?}"
+            )));
+        }
+        Ok(Self { child })
+    }
+
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Lets the victim execute one instruction; a system call is one.
+    pub(crate) fn step(&mut self) -> Result<Step, Broken> {
+        ptrace::step(self.child.pid(), None)?;
+        self.stopped()
+    }
+
+    /// Waits for the stop that ends a step, or for the end.
+    fn stopped(&mut self) -> Result<Step, Broken> {
+        let status = waitpid(self.child.pid(), None)?;
+        self.child.note(status);
+        match status {
+            WaitStatus::Stopped(_, Signal::SIGTRAP) => Ok(Step::Stopped),
+            WaitStatus::Exited(_, code) => Ok(Step::Ended(u8::try_from(code)?)),
+            other => Err(Broken(format!(
+                "a victim did something unforeseen: {other:?}"
+            ))),
+        }
+    }
+
+    /// Where the next instruction is, and whether it is a system call.
+    pub(crate) fn next(&self) -> Result<(u64, bool), Broken> {
+        const SYSCALL: [u8; 2] = [0x0f, 0x05];
+        let at = ptrace::getregs(self.child.pid())?.rip;
+        let word = ptrace::read(self.child.pid(), at as ptrace::AddressType)?;
+        Ok((at, word.to_le_bytes().starts_with(&SYSCALL)))
+    }
+
+    /// Lets the victim run until it is about to execute the instruction at `address` for the time
+    /// after `visits` earlier ones, by a breakpoint in its own copy of the code.
+    pub(crate) fn run_to(&mut self, address: u64, visits: u32) -> Result<Step, Broken> {
+        const BREAKPOINT: i64 = 0xcc;
+        let pid = self.child.pid();
+        let place = address as ptrace::AddressType;
+        let code = ptrace::read(pid, place)?;
+        let trap = (code & !0xff) | BREAKPOINT;
+        for visit in 0..=visits {
+            // A breakpoint under the victim's feet would not be a visit.
+            if visit > 0
+                && let Step::Ended(code) = self.step()?
+            {
+                return Ok(Step::Ended(code));
+            }
+            ptrace::write(pid, place, trap)?;
+            ptrace::cont(pid, None)?;
+            if let Step::Ended(code) = self.stopped()? {
+                return Ok(Step::Ended(code));
+            }
+            ptrace::write(pid, place, code)?;
+            let mut registers = ptrace::getregs(pid)?;
+            registers.rip = address;
+            ptrace::setregs(pid, registers)?;
+        }
+        Ok(Step::Stopped)
+    }
+
+    /// Kills the victim where it is, and waits for its death.
+    pub(crate) fn kill(mut self) -> Result<(), Broken> {
+        self.child.kill()
+    }
+
+    /// Turns the tracer's stop into one by a real SIGSTOP.
+    pub(crate) fn suspend(self) -> Result<Child, Broken> {
+        ptrace::detach(self.child.pid(), Signal::SIGSTOP)?;
+        if !self.child.reaches(&['T'], Duration::from_secs(10)) {
+            return Err(Broken("a victim did not take SIGSTOP".into()));
+        }
+        Ok(self.child)
+    }
+
+    /// Lets the victim go on by itself.
+    pub(crate) fn release(self) -> Result<Child, Broken> {
+        ptrace::detach(self.child.pid(), None)?;
+        Ok(self.child)
+    }
+}
+
+/// Lets a suspended victim go on.
+pub(crate) fn resume(child: Child) -> Result<Child, Broken> {
+    child.signal(Signal::SIGCONT)?;
+    Ok(child)
+}
+
+/// What the victim exited with, if it did so in time.
+pub(crate) fn exit_code(child: &mut Child, patience: Duration) -> Result<Option<u8>, Broken> {
+    match child.end_within(patience)? {
+        None => Ok(None),
+        Some(End::Exited(code)) => Ok(Some(code)),
+        Some(End::Killed(signal)) => Err(Broken(format!("a victim died of {signal}"))),
+    }
+}

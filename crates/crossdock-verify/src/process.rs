@@ -1,0 +1,212 @@
+//! Child processes that never outlive the rig, and waits that end.
+
+use std::ffi::c_int;
+use std::fs;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, alarm, fork, getpid, getppid};
+
+/// The rig cannot do its work: what failed, in words. Never a finding about the library.
+#[derive(Debug)]
+pub(crate) struct Broken(pub(crate) String);
+
+impl<E: std::error::Error> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Exited(u8),
+    Killed(Signal),
+}
+
+/// A forked child, killed and collected when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+    end: Option<End>,
+}
+
+/// What a child exits with after a panic.
+pub(crate) const PANICKED: u8 = 101;
+
+/// fork(2); the child runs `body` and exits with its value, and dies with the rig.
+pub(crate) fn forked(body: impl FnOnce() -> u8) -> Result<Child, Broken> {
+    let parent = getpid();
+    // SAFETY: the rig has one thread, so the child may do whatever the rig may.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Child::of(child),
+        ForkResult::Child => {
+            let code = match set_pdeathsig(Signal::SIGKILL) {
+                Ok(()) if getppid() == parent => {
+                    catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED)
+                }
+                _ => PANICKED,
+            };
+            exit_now(code)
+        }
+    }
+}
+
+/// _exit(2): no handlers, no destructors.
+pub(crate) fn exit_now(code: u8) -> ! {
+    // SAFETY: ends the process; nothing runs after it.
+    unsafe { libc::_exit(code.into()) }
+}
+
+impl Child {
+    /// pidfd_open(2) of a child of this process.
+    fn of(pid: Pid) -> Result<Self, Broken> {
+        // SAFETY: takes a number and flags; there are no pointers.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+        let fd = c_int::try_from(Errno::result(fd)?)?;
+        // SAFETY: the call has just made the descriptor, and nobody else knows of it.
+        let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self {
+            pid,
+            pidfd,
+            end: None,
+        })
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Notes what waitpid(2) said; true if the process is gone.
+    pub(crate) fn note(&mut self, status: WaitStatus) -> bool {
+        match status {
+            WaitStatus::Exited(_, code) => {
+                self.end = Some(End::Exited(u8::try_from(code).unwrap_or(PANICKED)));
+            }
+            WaitStatus::Signaled(_, signal, _) => self.end = Some(End::Killed(signal)),
+            _ => {}
+        }
+        self.end.is_some()
+    }
+
+    /// Waits until the process has ended, no longer than `patience`; `None` if it has not.
+    pub(crate) fn end_within(&mut self, patience: Duration) -> Result<Option<End>, Broken> {
+        let deadline = Instant::now() + patience;
+        while self.end.is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            wait_readable(&self.pidfd, left)?;
+            if !self.note(waitpid(self.pid, Some(WaitPidFlag::WNOHANG))?) && left.is_zero() {
+                return Ok(None);
+            }
+        }
+        Ok(self.end)
+    }
+
+    /// kill(2) of a process that was not collected yet, so the number is still its own.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Broken> {
+        if self.end.is_none() {
+            kill(self.pid, signal)?;
+        }
+        Ok(())
+    }
+
+    /// Kills the process and waits for its death.
+    pub(crate) fn kill(&mut self) -> Result<(), Broken> {
+        self.signal(Signal::SIGKILL)?;
+        while self.end.is_none() {
+            self.note(waitpid(self.pid, None)?);
+        }
+        Ok(())
+    }
+
+    /// Waits until the kernel says that the process is in one of `states` (see proc_pid_stat(5)),
+    /// no longer than `patience`.
+    pub(crate) fn reaches(&self, states: &[char], patience: Duration) -> bool {
+        until(patience, || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+            let state = stat
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next());
+            state.is_some_and(|state| states.contains(&state))
+        })
+    }
+
+    /// Waits until the process is in futex(2), no longer than `patience`.
+    pub(crate) fn sleeps_on_a_futex(&self, patience: Duration) -> bool {
+        let number = format!("{} ", libc::SYS_futex);
+        until(patience, || {
+            fs::read_to_string(format!("/proc/{}/syscall", self.pid))
+                .is_ok_and(|call| call.starts_with(&number))
+        })
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // A child that cannot be killed dies with the rig.
+        let _ = self.kill();
+    }
+}
+
+/// Looks until `done`, yielding in between, no longer than `patience`.
+pub(crate) fn until(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        if done() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// poll(2): waits until `fd` is readable, or its other end closed, no longer than `patience`.
+pub(crate) fn wait_readable(fd: impl AsFd, patience: Duration) -> Result<bool, Broken> {
+    // Rounded up: what is left of a patience is not nothing.
+    let millis = patience.as_nanos().div_ceil(1_000_000);
+    let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut fds, timeout) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// poll(2) of nothing: lets `time` pass, or less when a signal comes.
+pub(crate) fn pause(time: Duration) -> Result<(), Broken> {
+    let millis = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+    match poll(&mut [], PollTimeout::from(millis)) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+extern "C" fn give_up(_: c_int) {
+    const SAID: &[u8] = b"crossdock-verify: stuck itself; giving up\n";
+    // SAFETY: write(2) may be called in a handler, and the bytes are static.
+    unsafe { libc::write(2, SAID.as_ptr().cast(), SAID.len()) };
+    exit_now(1)
+}
+
+/// Has this process end, and its children with it, if it does not call this again in time.
+pub(crate) fn watch_over(seconds: u32) -> Result<(), Broken> {
+    let action = SigAction::new(
+        SigHandler::Handler(give_up),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
+    // SAFETY: the handler calls only what a handler may call.
+    unsafe { sigaction(Signal::SIGALRM, &action) }?;
+    alarm::set(seconds);
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What the workers share: the segment, its entries, and how a worker comes to them.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::process::Stdio;
+
+use crossdock::segment::CreateError;
+use crossdock::sync::RawMutex;
+use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
+
+use crate::process::Broken;
+use crate::torture::ledger::Ledger;
+
+/// Entries that workers create when they come to need them.
+pub(crate) const EXTRAS: u64 = 96;
+pub(crate) const EXTRA_VALUE: u64 = 7;
+
+/// A process's handles.
+pub(crate) struct Shared {
+    pub(crate) segment: Segment,
+    pub(crate) ledger: Mutex<Ledger>,
+    /// Transfers that were told to have been made.
+    pub(crate) transfers: Counter,
+    /// A lock, and two counters that are equal whenever it is free.
+    pub(crate) raw: RawMutex,
+    pub(crate) pair: [Counter; 2],
+    /// Operations, counted twice.
+    pub(crate) total: Counter,
+    pub(crate) cells: ShardedCounter,
+    pub(crate) repairs: Counter,
+    /// Not 0 when workers shall leave.
+    pub(crate) stop: Counter,
+}
+
+/// How a worker comes to the segment.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// By its name.
+    Name(String),
+    /// By a descriptor that it inherits as its standard input.
+    Descriptor,
+}
+
+/// The name of worker `slot`'s count of operations.
+pub(crate) fn progress_name(slot: usize) -> String {
+    format!("progress.{slot}")
+}
+
+pub(crate) fn extra_name(number: u64) -> String {
+    format!("extra.{number}")
+}
+
+impl Shared {
+    /// Makes the segment, for so many workers.
+    pub(crate) fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
+        let participants = u32::try_from(workers)? + 2;
+        let entries = u32::try_from(workers)? + u32::try_from(EXTRAS)? + 16;
+        let options = SegmentOptions::new()
+            .size(1 << 20)
+            .participants(participants)
+            .entries(entries);
+        let segment = match way {
+            Way::Name(name) => match options.create_new(name) {
+                Err(CreateError::Exists { .. }) => {
+                    return Err(Broken(format!("a segment named {name} exists")));
+                }
+                made => made?,
+            },
+            Way::Descriptor => options.anonymous()?,
+        };
+        for slot in 0..workers {
+            segment.create::<Counter>(&progress_name(slot), 0)?;
+        }
+        segment.create::<Mutex<Ledger>>("ledger", Ledger::new())?;
+        segment.create::<RawMutex>("raw", ())?;
+        segment.create::<ShardedCounter>("cells", ())?;
+        for name in ["transfers", "left", "right", "total", "repairs", "stop"] {
+            segment.create::<Counter>(name, 0)?;
+        }
+        Self::attach(segment)
+    }
+
+    /// Comes to the segment as a worker does.
+    pub(crate) fn open(way: &Way) -> Result<Self, Broken> {
+        Self::attach(match way {
+            Way::Name(name) => SegmentOptions::new().open(name)?,
+            Way::Descriptor => Segment::try_from(io::stdin().as_fd().try_clone_to_owned()?)?,
+        })
+    }
+
+    fn attach(segment: Segment) -> Result<Self, Broken> {
+        Ok(Self {
+            ledger: segment.open("ledger")?,
+            transfers: segment.open("transfers")?,
+            raw: segment.open("raw")?,
+            pair: [segment.open("left")?, segment.open("right")?],
+            total: segment.open("total")?,
+            cells: segment.open("cells")?,
+            repairs: segment.open("repairs")?,
+            stop: segment.open("stop")?,
+            segment,
+        })
+    }
+
+    /// What a worker gets as its standard input.
+    pub(crate) fn stdin(&self, way: &Way) -> Result<Stdio, Broken> {
+        Ok(match way {
+            Way::Name(_) => Stdio::null(),
+            Way::Descriptor => self.segment.as_fd().try_clone_to_owned()?.into(),
+        })
+    }
+}
