@@ -179,7 +179,8 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`OpenError::NotASegment`] if another file has that name by now, which is left alone;
+    /// [`OpenError::NotASegment`] if another file has that name by now, which is left alone (one that
+    /// takes the name between that look and the removal is not told apart);
     /// [`OpenError::Permission`] and [`OpenError::Io`] if the system refuses.
     pub fn unlink(&self) -> Result<(), OpenError> {
         let Some(path) = self.mapping.path() else {

@@ -1,0 +1,400 @@
+//! The byte layout of version 1, held from the outside: a change here is a new layout version.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::os::fd::AsFd;
+
+use crossdock::bytemuck::{Pod, Zeroable};
+use crossdock::segment::Kind;
+use crossdock::sync::RawMutex;
+use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
+use support::image::{self, CONTROL, COUNT, CURSOR, u32_at, u64_at};
+use support::names::Unique;
+use support::process::{Line, child, holder};
+
+const PARTICIPANTS: usize = 4;
+const REGISTRY: usize = 512;
+const DIRECTORY: usize = REGISTRY + PARTICIPANTS * 64;
+const ARENA: usize = 4096;
+
+fn options() -> SegmentOptions {
+    SegmentOptions::new()
+        .size(1 << 16)
+        .participants(4)
+        .entries(8)
+}
+
+fn segment() -> Segment {
+    options().anonymous().unwrap()
+}
+
+fn bytes(segment: &Segment) -> Vec<u8> {
+    image::bytes(&segment.as_fd())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_header_is_byte_for_byte_this() {
+    let golden = [
+        "63726f7373646f6b", // "crossdok"
+        "0100000004030201", // layout version 1, byte order mark 0x01020304
+        "0000010000000000", // 65,536 bytes
+        "0400000008000000", // 4 participants, 8 entries
+        "0002000000000000", // the registry
+        "0003000000000000", // the directory
+        "0010000000000000", // the arena
+        "0000000000000000",
+        "0100000000000000", // anonymous
+        "0000000000000000",
+        "0000000000000000",
+        "0000000000000000",
+        "0000000000000000",
+        "0000000000000000",
+        "0000000000000000",
+        "bb402358a76f4b07", // the checksum
+    ];
+    let bytes = bytes(&segment());
+    assert_eq!(hex(&bytes[..128]), golden.concat());
+    assert!(bytes[128..].iter().all(|byte| *byte == 0));
+    assert_eq!(bytes.len(), 1 << 16);
+}
+
+#[test]
+fn the_checksum_of_the_header_is_over_its_first_15_words() {
+    let bytes = bytes(&segment());
+    let sum = image::checksum((0..15).map(|word| u64_at(&bytes, word * 8)));
+    assert_eq!(u64_at(&bytes, 120), sum);
+}
+
+#[test]
+fn a_named_segment_has_no_flag() {
+    let name = Unique::new();
+    let named = options().create_new(&name).unwrap();
+    let mut named = bytes(&named);
+    assert_eq!(u64_at(&named, 64), 0);
+    named[64] = 1;
+    image::sign_header(&mut named);
+    assert_eq!(named, bytes(&segment()));
+}
+
+#[test]
+fn the_largest_numbers_have_their_places() {
+    let options = SegmentOptions::new().participants(1023).entries(65_536);
+    let bytes = bytes(&options.size(32 << 20).anonymous().unwrap());
+    assert_eq!((u32_at(&bytes, 24), u32_at(&bytes, 28)), (1023, 65_536));
+    let directory = 512 + 1023 * 64;
+    assert_eq!(u64_at(&bytes, 40), directory);
+    let end = directory + 65_536 * 256;
+    assert_eq!(u64_at(&bytes, 48), end.next_multiple_of(4096));
+}
+
+#[test]
+fn the_control_count_and_cursor_words_are_on_lines_of_their_own() {
+    let segment = segment();
+    segment.create::<Counter>("a", 1).unwrap();
+    segment.create::<Counter>("b", 2).unwrap();
+    let bytes = bytes(&segment);
+    assert_eq!((CONTROL, COUNT, CURSOR), (128, 256, 384));
+    assert_eq!(u32_at(&bytes, 128), 0, "free again");
+    assert_eq!(u32_at(&bytes, 256), 2, "two entries");
+    assert_eq!(u32_at(&bytes, 384), 1, "one has joined");
+    let words = [128..132, 256..260, 384..388];
+    let between = (128..512).filter(|at| !words.iter().any(|word| word.contains(at)));
+    assert!(between.into_iter().all(|at| bytes[at] == 0));
+}
+
+#[test]
+fn a_record_has_its_fields_where_they_are_said_to_be() {
+    let segment = segment();
+    segment
+        .create::<Mutex<[u16; 3]>>("an entry of 28 bytes' name!", [1, 2, 3])
+        .unwrap();
+    let bytes = bytes(&segment);
+    let record = &bytes[DIRECTORY..DIRECTORY + 256];
+    assert_eq!(u64_at(record, 0), 1, "kind");
+    assert_eq!(u64_at(record, 8), ARENA as u64, "offset");
+    assert_eq!(u64_at(record, 16), 10, "len");
+    assert_eq!(
+        (u32_at(record, 24), u32_at(record, 28)),
+        (6, 2),
+        "size, align"
+    );
+    assert!(record[32..64].iter().all(|byte| *byte == 0), "config");
+    assert_eq!(u64_at(record, 64), 0);
+    let words = (0..32).filter(|word| *word != 9);
+    let sum = image::checksum(words.map(|word| u64_at(record, word * 8)));
+    assert_eq!(u64_at(record, 72), sum, "checksum");
+    assert!(record[80..128].iter().all(|byte| *byte == 0));
+    let mut name = *b"an entry of 28 bytes' name!\0                                    ";
+    name[27..].fill(0);
+    assert_eq!(record[128..192], name, "name");
+    let mut payload = [0; 64];
+    payload[..3].copy_from_slice(b"u16");
+    assert_eq!(record[192..256], payload, "payload");
+    assert!(bytes[DIRECTORY + 256..ARENA].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn records_are_256_bytes_apart() {
+    let segment = segment();
+    for name in ["a", "b", "c"] {
+        segment.create::<Counter>(name, 1).unwrap();
+    }
+    let bytes = bytes(&segment);
+    for (number, name) in (0..).zip(*b"abc") {
+        let record = &bytes[DIRECTORY + number * 256..];
+        assert_eq!(record[128], name);
+        assert_eq!(u64_at(record, 8), (ARENA + number * 128) as u64);
+    }
+}
+
+/// The number of the kind, the length and the payload's shape, as the record has them.
+fn recorded<P: Placeable>(config: P::Config) -> (u64, u64, u32, u32) {
+    let segment = segment();
+    segment.create::<P>("x", config).unwrap();
+    let record = &bytes(&segment)[DIRECTORY..];
+    (
+        u64_at(record, 0),
+        u64_at(record, 16),
+        u32_at(record, 24),
+        u32_at(record, 28),
+    )
+}
+
+#[test]
+fn kinds_have_their_numbers_and_lengths() {
+    assert_eq!(recorded::<Mutex<u64>>(0), (1, 16, 8, 8));
+    assert_eq!(recorded::<RawMutex>(()), (2, 4, 0, 1));
+    assert_eq!(recorded::<Counter<u64>>(0), (3, 128, 8, 8));
+    assert_eq!(recorded::<Counter<i64>>(0), (3, 128, 8, 8));
+    assert_eq!(recorded::<ShardedCounter>(()), (4, 4 * 128, 0, 1));
+    let numbers = [
+        Kind::Mutex,
+        Kind::RawMutex,
+        Kind::Counter,
+        Kind::ShardedCounter,
+    ];
+    assert_eq!(numbers.map(|kind| kind as u32), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_counter_is_64_bits_at_the_start_of_its_entry() {
+    let segment = segment();
+    segment
+        .create::<Counter>("u", 0x0102_0304_0506_0708)
+        .unwrap();
+    segment.create::<Counter<i64>>("i", -2).unwrap();
+    let bytes = bytes(&segment);
+    assert_eq!(hex(&bytes[ARENA..ARENA + 8]), "0807060504030201");
+    assert_eq!(hex(&bytes[ARENA + 128..ARENA + 136]), "feffffffffffffff");
+}
+
+#[test]
+fn the_cells_of_a_sharded_counter_are_128_bytes_apart_by_index() {
+    let segment = segment();
+    let sharded = segment.create::<ShardedCounter>("s", ()).unwrap();
+    sharded.add(5);
+    child(|| sharded.add(6)).join();
+    let bytes = bytes(&segment);
+    assert_eq!(u64_at(&bytes, ARENA), 5);
+    assert_eq!(u64_at(&bytes, ARENA + 128), 6);
+    let states = [ARENA..ARENA + 8, ARENA + 128..ARENA + 136];
+    let rest = (ARENA..bytes.len()).filter(|at| !states.iter().any(|s| s.contains(at)));
+    assert!(rest.into_iter().all(|at| bytes[at] == 0));
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[bytemuck(crate = "crossdock::bytemuck")]
+#[repr(C)]
+struct Hundred([u8; 96], [u8; 4]);
+crossdock::payload!(Hundred, "test.hundred/1");
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[bytemuck(crate = "crossdock::bytemuck")]
+#[repr(C, align(16))]
+struct Aligned16([u8; 16]);
+crossdock::payload!(Aligned16, "test.aligned-16/1");
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[bytemuck(crate = "crossdock::bytemuck")]
+#[repr(C, align(128))]
+struct Aligned128([u8; 128]);
+crossdock::payload!(Aligned128, "test.aligned-128/1");
+
+/// Where the data of a mutex begins, and how long its entry is.
+fn data_of<T: crossdock::Payload + Pod>(value: T) -> (usize, u64) {
+    let segment = segment();
+    segment.create::<Mutex<T>>("m", value).unwrap();
+    let bytes = bytes(&segment);
+    assert_eq!(u32_at(&bytes, ARENA), 0, "free");
+    let first = bytes[ARENA..].iter().position(|byte| *byte != 0).unwrap();
+    (first, u64_at(&bytes, DIRECTORY + 16))
+}
+
+#[test]
+fn the_data_of_a_mutex_is_behind_its_word_where_its_alignment_lets_it() {
+    assert_eq!(data_of(0xffu8), (4, 5));
+    assert_eq!(data_of(!0u16), (4, 6));
+    assert_eq!(data_of(!0u32), (4, 8));
+    assert_eq!(data_of(!0u64), (8, 16));
+    assert_eq!(data_of(!0u128), (16, 32));
+    assert_eq!(data_of([0xffu8; 3]), (4, 7));
+    assert_eq!(data_of(Hundred([1; 96], [1; 4])), (4, 104));
+    assert_eq!(data_of(Aligned16([1; 16])), (16, 32));
+    assert_eq!(data_of(Aligned128([1; 128])), (128, 256));
+}
+
+/// The tag that index and generation make.
+const fn tag(index: u32, generation: u32) -> u32 {
+    generation << 10 | index
+}
+
+const CONTENDED: u32 = 1 << 29;
+const OWNER_DIED: u32 = 1 << 30;
+const POISONED: u32 = 1 << 31;
+
+#[test]
+fn the_word_of_a_mutex_holds_its_owners_tag_and_flags() {
+    let segment = segment();
+    let mutex = segment.create::<Mutex<u64>>("m", 0).unwrap();
+    let word = || u32_at(&bytes(&segment), ARENA);
+    assert_eq!(word(), 0);
+    let guard = mutex.lock().unwrap();
+    assert_eq!(word(), tag(0, 1));
+    drop(guard);
+    assert_eq!(word(), 0);
+
+    let dead = holder(|| mutex.lock().unwrap());
+    assert_eq!(word(), tag(1, 1));
+    dead.kill();
+    let guard = mutex.lock().unwrap_err();
+    assert_eq!(word(), OWNER_DIED | tag(0, 1));
+    drop(guard);
+    assert_eq!(word(), OWNER_DIED);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _guard = mutex.lock();
+        std::panic::resume_unwind(Box::new(()));
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(word(), POISONED | OWNER_DIED);
+    drop(mutex.lock_or_repair(|_| ()));
+    mutex.clear_poison();
+    assert_eq!(word(), OWNER_DIED);
+    drop(mutex.lock_or_repair(|_| ()).unwrap());
+    assert_eq!(word(), 0);
+}
+
+#[test]
+fn a_sleeping_waiter_shows_in_the_word() {
+    let _watch = support::watch();
+    let segment = segment();
+    let mutex = segment.create::<Mutex<u64>>("m", 0).unwrap();
+    let guard = mutex.lock().unwrap();
+    let line = Line::new();
+    let waiter = child(|| {
+        line.say(1);
+        drop(mutex.lock().unwrap());
+    });
+    line.hear();
+    let window = image::Window::of(&segment);
+    let word = || {
+        window
+            .word(ARENA)
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    while word() == tag(0, 1) {
+        std::thread::yield_now();
+    }
+    assert_eq!(word(), CONTENDED | tag(0, 1));
+    drop(guard);
+    waiter.join();
+    assert_eq!(word(), 0);
+}
+
+#[test]
+fn a_participants_entry_has_its_fields_where_they_are_said_to_be() {
+    let segment = segment();
+    segment.create::<Counter>("c", 0).unwrap();
+    let me = segment.participants()[0];
+    let own = &bytes(&segment)[REGISTRY..REGISTRY + 64];
+    assert_eq!(u32_at(own, 0), 1 << 2 | 1, "generation 1, live");
+    assert_eq!(u32_at(own, 4), std::process::id(), "pid");
+    assert_eq!(u64_at(own, 8), me.start_time);
+    assert_eq!(u64_at(own, 16), me.pid_namespace);
+    assert!(own[24..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn the_word_of_a_participant_says_how_it_stands() {
+    let name = Unique::new();
+    let first = options().create_new(&name).unwrap();
+    let mutex = first.create::<Mutex<u64>>("m", 0).unwrap();
+    let word = |index: usize| u32_at(&bytes(&first), REGISTRY + index * 64);
+    assert_eq!([0, 1, 2, 3].map(word), [1 << 2 | 1, 0, 0, 0]);
+    let other = holder(|| drop(mutex.lock().unwrap()));
+    assert_eq!([0, 1, 2, 3].map(word), [1 << 2 | 1, 1 << 2 | 1, 0, 0]);
+    other.kill();
+    assert_eq!(word(1), 1 << 2 | 1, "live, as long as nobody has looked");
+    assert_eq!(first.reap().freed, 1);
+    assert_eq!(word(1), 1 << 2, "free, of generation 1");
+    for index in [2, 3, 1] {
+        holder(|| drop(mutex.lock().unwrap())).kill();
+        let generation = if index == 1 { 2 } else { 1 };
+        assert_eq!(word(index), generation << 2 | 1);
+        first.reap();
+    }
+}
+
+#[test]
+fn participants_lock_bytes_from_a_tebibyte_on() {
+    use std::os::fd::AsRawFd;
+    let segment = segment();
+    let locked = |index: i64| {
+        let mut lock = libc::flock {
+            l_type: i16::try_from(libc::F_WRLCK).unwrap(),
+            l_whence: 0,
+            l_start: (1 << 40) + index,
+            l_len: 1,
+            l_pid: 0,
+        };
+        let fd = segment.as_fd().as_raw_fd();
+        // SAFETY: the descriptor is open, and the lock outlives the call that writes to it.
+        let result = unsafe { libc::fcntl(fd, libc::F_OFD_GETLK, &mut lock) };
+        assert_eq!(result, 0);
+        i32::from(lock.l_type) == libc::F_WRLCK
+    };
+    assert!(!(0..4).any(locked));
+    let mutex = segment.create::<Mutex<u64>>("m", 0).unwrap();
+    assert_eq!([0, 1, 2, 3].map(locked), [true, false, false, false]);
+    let other = holder(|| drop(mutex.lock().unwrap()));
+    assert_eq!([0, 1, 2, 3].map(locked), [true, true, false, false]);
+    other.kill();
+    assert_eq!([0, 1, 2, 3].map(locked), [true, false, false, false]);
+}
+
+#[test]
+fn a_named_segment_is_this_file() {
+    let name = Unique::new();
+    let _segment = options().create_new(&name).unwrap();
+    let path = format!("/dev/shm/crossdock.{}", &*name);
+    assert_eq!(std::fs::metadata(path).unwrap().len(), 1 << 16);
+}
+
+#[test]
+fn entries_begin_at_multiples_of_128() {
+    let segment = segment();
+    segment.create::<RawMutex>("a", ()).unwrap();
+    segment.create::<Mutex<[u8; 128]>>("b", [1; 128]).unwrap();
+    segment.create::<Counter>("c", 1).unwrap();
+    let offsets: Vec<u64> = segment
+        .entries()
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.offset)
+        .collect();
+    assert_eq!(offsets, [4096, 4096 + 128, 4096 + 384]);
+}

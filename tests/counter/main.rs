@@ -1,0 +1,7 @@
+//! Counters: every operation, and many processes at once, some of which are killed.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod operations;
+mod processes;

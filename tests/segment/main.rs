@@ -1,0 +1,15 @@
+//! Segments, their registry and their directory, tried from the outside by real processes.
+
+mod descriptors;
+mod directory;
+mod entries;
+mod found;
+mod garbage;
+mod life;
+mod names;
+mod options;
+mod registry;
+mod surroundings;
+
+#[path = "../support/mod.rs"]
+mod support;
