@@ -316,16 +316,27 @@ impl MutexState {
         }
     }
 
-    /// Declares the data consistent after an owner died.
+    /// Declares the data consistent after an owner died; changes nothing if the lock is no longer
+    /// `held`.
     pub(crate) fn mark_consistent(&self, held: &mut Held) {
-        held.flags &= !OWNER_DIED;
-        // ORDERING: Relaxed; what was repaired is published by the unlock.
         let cleared = if mutation(16) {
             OWNER_DIED | CONTENDED
         } else {
             OWNER_DIED
         };
-        self.word.fetch_and(!cleared, Ordering::Relaxed);
+        let mut seen = held.owner.bits() | held.flags;
+        held.flags &= !OWNER_DIED;
+        while seen & Tag::MASK == held.owner.bits() {
+            // ORDERING: Relaxed; what was repaired is published by the unlock.
+            let relaxed = Ordering::Relaxed;
+            match self
+                .word
+                .compare_exchange(seen, seen & !cleared, relaxed, relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
     }
 
     /// Clears the poison, whoever holds the lock.

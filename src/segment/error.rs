@@ -27,7 +27,7 @@ pub enum CreateError {
     },
     /// The size is more than a limit allows; nothing was allocated.
     TooLarge {
-        /// The size asked for, in bytes.
+        /// The size asked for, in bytes, rounded up to 4,096.
         size: u64,
         /// Which limit.
         limit: Limit,
@@ -280,7 +280,7 @@ impl fmt::Display for FoundKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(kind) => kind.fmt(f),
-            Self::Unknown(number) => write!(f, "unknown kind {number}"),
+            Self::Unknown(number) => write!(f, "primitive of unknown kind {number}"),
         }
     }
 }

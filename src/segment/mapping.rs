@@ -1,11 +1,13 @@
 //! A segment as this process has it: the mapping, checked once, and shared by all who open it.
 
 use std::cell::UnsafeCell;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
+use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, Words};
 use crate::layout::{Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, offsets};
 use crate::raw::directory::{Directory, RecordState};
@@ -44,7 +46,9 @@ pub(crate) struct Mapping {
     geometry: Geometry,
     id: FileId,
     /// For mapping and for probing; nobody ever locks through its description.
-    fd: OwnedFd,
+    fd: ManuallyDrop<OwnedFd>,
+    /// Not 0 once other code was seen to have closed `fd`.
+    lost: AtomicU32,
     /// Where a named segment was found.
     path: Option<PathBuf>,
     membership: Membership,
@@ -87,7 +91,7 @@ impl Mapping {
         let io = |what| move |source| OpenError::Io { what, source };
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the segment"))?;
         let id = FileId::from(status);
-        if let Some(found) = Self::known(id) {
+        if let Some(found) = Self::known(id, fd.as_fd()) {
             return Ok(found);
         }
         let fresh = Arc::new(Self::map(fd, status, path)?);
@@ -95,27 +99,36 @@ impl Mapping {
         let table = table(&exclusive);
         table.retain(|(_, mapping)| mapping.strong_count() > 0);
         // Another thread may have been faster.
-        let found = table
-            .iter()
-            .find(|(known, _)| *known == id)
-            .and_then(|(_, m)| m.upgrade());
+        let others = Self::all_of(table, id);
+        let found = Self::intact(&others, fresh.fd()).cloned();
         let mapping = found.unwrap_or_else(|| {
             table.push((id, Arc::downgrade(&fresh)));
             fresh.clone()
         });
         // Dropping a mapping takes the exclusion: not while it is held.
         drop(exclusive);
-        drop(fresh);
+        drop((fresh, others));
         Ok(mapping)
     }
 
-    fn known(id: FileId) -> Option<Arc<Self>> {
+    fn known(id: FileId, fd: BorrowedFd<'_>) -> Option<Arc<Self>> {
         let exclusive = exclusive();
-        let table = table(&exclusive);
-        table
-            .iter()
-            .find(|(known, _)| *known == id)
-            .and_then(|(_, mapping)| mapping.upgrade())
+        let all = Self::all_of(table(&exclusive), id);
+        drop(exclusive);
+        Self::intact(&all, fd).cloned()
+    }
+
+    /// The mapping that still has its descriptor, and not one whose number `new` has by now.
+    fn intact<'a>(all: &'a [Arc<Self>], new: BorrowedFd<'_>) -> Option<&'a Arc<Self>> {
+        let reused = |mapping: &&Arc<Self>| mapping.fd().as_raw_fd() == new.as_raw_fd();
+        all.iter().filter(reused).for_each(|mapping| mapping.lose());
+        all.iter().find(|mapping| mapping.is_intact())
+    }
+
+    /// All mappings of that file: one, and those whose descriptor other code has closed.
+    fn all_of(table: &[(FileId, Weak<Self>)], id: FileId) -> Vec<Arc<Self>> {
+        let same = table.iter().filter(|(known, _)| *known == id);
+        same.filter_map(|(_, mapping)| mapping.upgrade()).collect()
     }
 
     fn map(fd: OwnedFd, status: FileStatus, path: Option<PathBuf>) -> Result<Self, OpenError> {
@@ -153,7 +166,8 @@ impl Mapping {
             map,
             geometry,
             id: status.into(),
-            fd,
+            fd: ManuallyDrop::new(fd),
+            lost: AtomicU32::new(0),
             path,
             membership,
         })
@@ -182,6 +196,26 @@ impl Mapping {
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Whether the descriptor still is the segment's. Other code may have closed it, and its number
+    /// may mean another file by now, through which everybody would look dead.
+    ///
+    /// What is lost stays lost: should the number mean this file again, it is another's to close.
+    pub(crate) fn is_intact(&self) -> bool {
+        // ORDERING: Relaxed; a flag that carries no data, here and in `lose`.
+        if self.lost.load(Relaxed) != 0 {
+            return false;
+        }
+        let intact = shm::status(self.fd()).is_ok_and(|now| FileId::from(now) == self.id);
+        if !intact {
+            self.lose();
+        }
+        intact
+    }
+
+    fn lose(&self) {
+        self.lost.store(1, Relaxed);
     }
 
     /// A pointer to `count` values of `T` at byte `offset`, if all of them are inside and aligned.
@@ -249,6 +283,10 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // Whoever is on the list keeps its lock; a leave that fails is a death, and is repaired so.
         let _ = Membership::leave(self);
+        if self.is_intact() {
+            // SAFETY: nobody uses the descriptor after this, and it is dropped nowhere else.
+            unsafe { ManuallyDrop::drop(&mut self.fd) };
+        }
     }
 }
 

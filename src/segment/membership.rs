@@ -31,7 +31,7 @@ pub(crate) struct Membership {
 struct Locks<'a> {
     /// The description that is this process's alone; none for those who only probe.
     own: Option<BorrowedFd<'a>>,
-    probe: BorrowedFd<'a>,
+    mapping: &'a Mapping,
 }
 
 impl ByteLocks for Locks<'_> {
@@ -50,7 +50,11 @@ impl ByteLocks for Locks<'_> {
     }
 
     fn is_locked(&self, index: u32) -> bool {
-        locks::is_byte_locked(self.probe, LOCKS_BASE + u64::from(index)).unwrap_or(true)
+        match locks::is_byte_locked(self.mapping.fd(), LOCKS_BASE + u64::from(index)) {
+            // Only the segment's own file says that somebody is dead.
+            Ok(false) => !self.mapping.is_intact(),
+            Ok(true) | Err(_) => true,
+        }
     }
 }
 
@@ -98,10 +102,11 @@ impl Membership {
             return Ok(tag);
         }
         let io = |what| move |source| MembershipError::Io { what, source };
-        let fresh = locks::reopen(mapping.fd(), mapping.path().map(|path| path.as_path()))
-            .map_err(io(
-                "opening the segment a second time, through /proc/self/fd",
-            ))?;
+        let id = (mapping.id().device, mapping.id().inode);
+        let path = mapping.path().map(|path| path.as_path());
+        let fresh = locks::reopen(mapping.fd(), id, path).map_err(io(
+            "opening the segment a second time, through /proc/self/fd",
+        ))?;
         let slot = exclusive.adopt(fresh).map_err(io("fstat of the segment"))?;
         let joined = Self::join_through(mapping, &exclusive, slot);
         match joined {
@@ -129,7 +134,7 @@ impl Membership {
     fn join_through(mapping: &Mapping, exclusive: &Exclusive, slot: SlotId) -> io::Result<Joined> {
         let locks = Locks {
             own: exclusive.borrow(slot),
-            probe: mapping.fd(),
+            mapping,
         };
         let identity = identity::own();
         let describe = |index: u32| {
@@ -158,10 +163,7 @@ impl Membership {
         };
         let slot = slot_of(this.slot.get().load(Relaxed));
         let own = slot.and_then(|slot| exclusive.borrow(slot));
-        let locks = Locks {
-            own,
-            probe: mapping.fd(),
-        };
+        let locks = Locks { own, mapping };
         let left = mapping
             .registry()
             .leave(tag, &locks, |tag| visit(mapping, tag));
@@ -187,10 +189,7 @@ impl Membership {
 
     /// Whether the participant with this standing at `index` is alive.
     pub(crate) fn is_alive(mapping: &Mapping, tag: Tag) -> bool {
-        let locks = Locks {
-            own: None,
-            probe: mapping.fd(),
-        };
+        let locks = Locks { own: None, mapping };
         match mapping.membership().current() {
             Some(me) => mapping.registry().is_alive(tag, me, &locks),
             None => mapping.registry().probe(tag, &locks),
@@ -199,10 +198,7 @@ impl Membership {
 
     /// Gives back what every dead participant holds, and frees its place.
     pub(crate) fn reap(mapping: &Mapping) -> Reaping {
-        let locks = Locks {
-            own: None,
-            probe: mapping.fd(),
-        };
+        let locks = Locks { own: None, mapping };
         Self::reap_with(mapping, &locks, mapping.membership().current())
     }
 
@@ -263,7 +259,7 @@ impl Peers for Others<'_> {
     fn is_alive(&self, tag: Tag) -> bool {
         let locks = Locks {
             own: None,
-            probe: self.mapping.fd(),
+            mapping: self.mapping,
         };
         self.mapping.registry().is_alive(tag, self.me, &locks)
     }
@@ -272,9 +268,9 @@ impl Peers for Others<'_> {
     fn am_alive(&self) -> bool {
         let locks = Locks {
             own: None,
-            probe: self.mapping.fd(),
+            mapping: self.mapping,
         };
-        self.mapping.registry().stands(self.me, &locks)
+        self.mapping.is_intact() && self.mapping.registry().stands(self.me, &locks)
     }
 
     fn participants(&self) -> u32 {

@@ -283,6 +283,7 @@ impl Segment {
     /// Checks a record against what `P` makes of its configuration, and attaches a handle.
     fn attach_as<P: Placeable>(&self, name: &str, found: Found) -> Result<P, EntryError> {
         place::check_kind(P::KIND, || name.to_owned(), &found.record)?;
+        place::check_payload(P::payload(), || name.to_owned(), &found.record)?;
         let shape = P::shape(found.record.config, self.mapping.geometry().participants).ok_or(
             EntryError::Corrupt {
                 record: Some(found.index),
@@ -344,10 +345,8 @@ impl TryFrom<OwnedFd> for Segment {
 
     fn try_from(fd: OwnedFd) -> Result<Self, OpenError> {
         let io = |what| move |source| OpenError::Io { what, source };
-        if !shm::status(fd.as_fd())
-            .map_err(io("fstat of the descriptor"))?
-            .is_regular
-        {
+        let status = shm::status(fd.as_fd()).map_err(io("fstat of the descriptor"))?;
+        if !status.is_regular {
             return Err(OpenError::NotAFile);
         }
         if !shm::is_read_write(fd.as_fd()).map_err(io("fcntl of the descriptor"))? {
@@ -358,7 +357,7 @@ impl TryFrom<OwnedFd> for Segment {
             return Err(OpenError::Unsealed);
         }
         // Whatever others lock through the description that was passed, probes go through our own.
-        let fd = locks::reopen(fd.as_fd(), None).unwrap_or(fd);
+        let fd = locks::reopen(fd.as_fd(), (status.device, status.inode), None).unwrap_or(fd);
         Ok(Self::from_mapping(Mapping::of(fd, None)?))
     }
 }

@@ -74,14 +74,7 @@ impl Shape {
     pub(crate) fn check(&self, name: &str, record: &Record) -> Result<(), EntryError> {
         let name = || name.to_owned();
         check_kind(self.kind, name, record)?;
-        if record.payload != self.payload {
-            let (expected, found) = (Box::new(self.payload), Box::new(record.payload));
-            return Err(EntryError::OtherPayload {
-                name: name(),
-                expected,
-                found,
-            });
-        }
+        check_payload(self.payload, name, record)?;
         if record.config != self.config {
             let (expected, found) = (self.config[0], record.config[0]);
             return Err(EntryError::OtherCapacity {
@@ -115,6 +108,22 @@ pub(crate) fn check_kind(
         name: name(),
         expected,
         found: FoundKind::of(record.kind),
+    })
+}
+
+/// Whether the record's payload is the one that is asked for.
+pub(crate) fn check_payload(
+    expected: PayloadShape,
+    name: impl FnOnce() -> String,
+    record: &Record,
+) -> Result<(), EntryError> {
+    if record.payload == expected {
+        return Ok(());
+    }
+    Err(EntryError::OtherPayload {
+        name: name(),
+        expected: Box::new(expected),
+        found: Box::new(record.payload),
     })
 }
 

@@ -219,7 +219,10 @@ impl RawMutexGuard<'_> {
 
     /// Declares that what the lock protects is whole again, after an owner died.
     pub fn mark_consistent(&mut self) {
-        self.mutex.state.mark_consistent(&mut self.held);
+        // In a forked child this is the parent's lock.
+        if self.mutex.state.current_tag() == Some(self.held.owner()) {
+            self.mutex.state.mark_consistent(&mut self.held);
+        }
     }
 }
 

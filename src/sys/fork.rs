@@ -9,9 +9,7 @@
 //!   for it, so a child always finds both consistent and the lock free.
 //!
 //! A child made by a bare clone (no handlers run) keeps its parent alive in the eyes of others
-//! until it execs or ends; nothing worse. One window is left: if one thread forks in the very moment
-//! in which another makes the first use of [`exclusive`] in this process, the child may find it
-//! locked for ever. Opening a segment before there are other threads closes it.
+//! until it execs or ends, and finds the lock taken for ever if another thread had it at that moment.
 
 use core::sync::atomic::AtomicU32;
 use std::cell::UnsafeCell;
@@ -19,7 +17,6 @@ use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Once;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -125,14 +122,23 @@ impl SlotId {
     }
 }
 
+/// Registers the handlers when the program or library is loaded. At first use it would be too late:
+/// a fork in another thread at that moment would leave a child without handlers and with the lock
+/// taken for ever, by a thread that it does not have.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static REGISTER: extern "C" fn() = register;
+
+extern "C" fn register() {
+    // It fails only for want of memory; children are then as those of a bare clone.
+    // SAFETY: the handlers are functions of this program and stay loaded.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+}
+
 /// Locks the process's table of mappings and the slots; must not be called twice by one thread.
 pub(crate) fn exclusive() -> Exclusive {
-    static HANDLERS: Once = Once::new();
-    HANDLERS.call_once(|| {
-        // It fails only for want of memory; children are then as those of a bare clone.
-        // SAFETY: the handlers are functions of this program and stay loaded.
-        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
-    });
+    // Whoever links this function links the handlers.
+    std::hint::black_box(&REGISTER);
     prepare();
     Exclusive {
         _not_send: PhantomData,
@@ -228,7 +234,10 @@ mod tests {
     #[test]
     fn an_adopted_descriptor_is_closed_in_a_child_and_its_lock_stays() {
         let file = shm::memfd(c"crossdock-test").unwrap();
-        let own = locks::reopen(file.as_fd(), None).unwrap();
+        let own = {
+            let status = shm::status(file.as_fd()).unwrap();
+            locks::reopen(file.as_fd(), (status.device, status.inode), None).unwrap()
+        };
         let number = own.as_raw_fd();
         let id = exclusive().adopt(own).unwrap();
         {

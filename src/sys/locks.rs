@@ -6,7 +6,7 @@
 //! descriptor would keep the lock alive in somebody else. Through the very description that holds
 //! a lock, the byte looks free: probes go through another one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -54,33 +54,45 @@ pub(crate) fn is_byte_locked(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool
     Ok(i32::from(lock.l_type) != libc::F_UNLCK)
 }
 
-/// open(2) of `/proc/self/fd/N`: a fresh description of the file behind `fd`, for reading and
-/// writing. A file that has a `path` can do without /proc.
-pub(crate) fn reopen(fd: BorrowedFd<'_>, path: Option<&std::path::Path>) -> io::Result<OwnedFd> {
-    let open = |path: &std::path::Path, flags| -> io::Result<File> {
-        OpenOptions::new()
+/// open(2) of `/proc/thread-self/fd/N`: a fresh description of the file behind `fd`, for reading
+/// and writing; never of another file than that of `expected`, device and inode, which the number
+/// means after other code has closed it. A file that has a `path` can do without either.
+///
+/// Not `/proc/self`, which has no descriptors any more when the main thread has ended.
+pub(crate) fn reopen(
+    fd: BorrowedFd<'_>,
+    expected: (u64, u64),
+    path: Option<&std::path::Path>,
+) -> io::Result<OwnedFd> {
+    let open = |path: &std::path::Path, flags| -> io::Result<OwnedFd> {
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(libc::O_NOCTTY | flags)
-            .open(path)
-    };
-    let expected = shm::status(fd)?;
-    let through_proc = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let fresh = match (open(through_proc.as_ref(), 0), path) {
-        (Ok(file), _) => file,
-        (Err(error), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
-            open(path, libc::O_NOFOLLOW)?
+            .open(path)?;
+        let found = shm::status(file.as_fd())?;
+        if (found.device, found.inode) == expected {
+            return Ok(file.into());
         }
-        (Err(error), _) => return Err(error),
-    };
-    let found = shm::status(fresh.as_fd())?;
-    if (found.device, found.inode) != (expected.device, expected.inode) {
-        return Err(io::Error::new(
+        Err(io::Error::new(
             io::ErrorKind::NotFound,
             "another file stands there now",
-        ));
+        ))
+    };
+    // Looked at before it is opened: opening another file can have effects of its own.
+    let through_proc = shm::status(fd)
+        .map(|now| (now.device, now.inode) == expected)
+        .unwrap_or(false)
+        .then(|| open(shm::proc_path(fd).as_ref(), 0));
+    match (through_proc, path) {
+        (Some(Ok(fresh)), _) => Ok(fresh),
+        (Some(Err(error)), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
+            open(path, libc::O_NOFOLLOW)
+        }
+        (Some(Err(error)), _) => Err(error),
+        (None, Some(path)) => open(path, libc::O_NOFOLLOW),
+        (None, None) => Err(io::Error::from_raw_os_error(libc::EBADF)),
     }
-    Ok(fresh.into())
 }
 
 #[cfg(test)]
@@ -91,10 +103,15 @@ mod tests {
         shm::memfd(c"crossdock-test").unwrap()
     }
 
+    fn reopened(fd: BorrowedFd<'_>) -> OwnedFd {
+        let status = shm::status(fd).unwrap();
+        reopen(fd, (status.device, status.inode), None).unwrap()
+    }
+
     #[test]
     fn the_own_description_sees_its_lock_as_free_and_a_fresh_one_as_held() {
         let fd = file();
-        let probe = reopen(fd.as_fd(), None).unwrap();
+        let probe = reopened(fd.as_fd());
         assert!(try_lock_byte(fd.as_fd(), 7).unwrap());
         assert!(!is_byte_locked(fd.as_fd(), 7).unwrap());
         assert!(is_byte_locked(probe.as_fd(), 7).unwrap());
@@ -107,9 +124,9 @@ mod tests {
     #[test]
     fn closing_another_description_takes_nothing_away() {
         let fd = file();
-        let probe = reopen(fd.as_fd(), None).unwrap();
+        let probe = reopened(fd.as_fd());
         assert!(try_lock_byte(fd.as_fd(), 7).unwrap());
-        drop(reopen(fd.as_fd(), None).unwrap());
+        drop(reopened(fd.as_fd()));
         assert!(is_byte_locked(probe.as_fd(), 7).unwrap());
         drop(fd);
         assert!(!is_byte_locked(probe.as_fd(), 7).unwrap());

@@ -74,9 +74,15 @@ pub(crate) fn unlinked_file(directory: &Path) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// The descriptor as a path. Not through `/proc/self`, which has no descriptors any more when the
+/// main thread has ended.
+pub(crate) fn proc_path(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/thread-self/fd/{}", fd.as_raw_fd())
+}
+
 /// linkat(2): gives a file from [`unlinked_file`] its name; fails if that exists.
 pub(crate) fn link(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-    let from = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let from = proc_path(fd);
     nix::unistd::linkat(
         nix::fcntl::AT_FDCWD,
         from.as_str(),
@@ -108,10 +114,10 @@ pub(crate) fn place(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// readlink(2) of `/proc/self/fd/N`: the path of the file behind `fd`, if it has one.
+/// readlink(2) of `/proc/thread-self/fd/N`: the path of the file behind `fd`, if it has one.
 #[cfg(feature = "process")]
 pub(crate) fn path_behind(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
-    fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+    fs::read_link(proc_path(fd))
 }
 
 /// ftruncate(2).
