@@ -215,7 +215,7 @@ impl<N: Number> Placeable for Counter<N> {
 /// Adding is one atomic instruction, never blocks and never fails. Cells outlive the processes
 /// that added to them: nothing is lost when one is killed, but for an addition that it was in the
 /// middle of, which was made or was not. A process that cannot join the segment adds to another's
-/// cell.
+/// cell, and tries to join no more until another operation of it does.
 ///
 /// # Examples
 ///
@@ -242,7 +242,7 @@ impl ShardedCounter {
     #[inline]
     pub fn add(&self, amount: u64) {
         // One that cannot join is nobody's owner either: any cell will do.
-        let index = self.state.tag().map_or(0, |tag| tag.index());
+        let index = self.state.tag_if_possible().map_or(0, |tag| tag.index());
         self.sharded().add(index, amount);
     }
 

@@ -51,8 +51,9 @@ impl Scope {
         })))
     }
 
-    fn leave(mut self) -> Option<Transfer> {
-        TRANSFER.replace(self.0.take())
+    fn leave(self) -> Option<Transfer> {
+        // The drop of `self` makes the previous transfer the current one again.
+        TRANSFER.take()
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>),
                 ..
             }),
         ) => Ok((bytes, segments)),
-        (Ok(bytes), _) => Ok((bytes, Vec::new())),
+        (Ok(_), _) => Err(CodecError::handle(ELSEWHERE.to_owned())),
         (Err(error), transfer) => Err(error_of(error, transfer)),
     }
 }

@@ -90,24 +90,23 @@ impl Job {
         if !is_frozen(file)? {
             return Ok(Found::Nothing);
         }
-        let bytes = read_all(file)?;
-        let Some((magic, rest)) = bytes.split_first_chunk::<8>() else {
-            return Ok(Found::Nothing);
-        };
-        let Some((version, rest)) = rest.split_first_chunk::<4>() else {
-            return Ok(Found::Nothing);
-        };
-        let Some((found, rest)) = rest.split_first_chunk::<8>() else {
-            return Ok(Found::Nothing);
-        };
-        if *magic != MAGIC || u64::from_le_bytes(*found) != nonce {
+        // First of all whether it is a job: a stranger's file may be of any size.
+        let mut prefix = [0; PREFIX];
+        if file.read_exact_at(&mut prefix, 0).is_err() {
             return Ok(Found::Nothing);
         }
-        if u32::from_le_bytes(*version) != VERSION {
+        let (magic, rest) = prefix.split_at(MAGIC.len());
+        let (version, found) = rest.split_at(size_of_val(&VERSION));
+        if magic != MAGIC || found != nonce.to_le_bytes() {
+            return Ok(Found::Nothing);
+        }
+        if version != VERSION.to_le_bytes() {
             return Ok(Found::Foreign(
                 "the parent has another version of crossdock",
             ));
         }
+        let bytes = read_all(file)?;
+        let rest = bytes.get(PREFIX..).unwrap_or_default();
         let Ok((wire, arguments)) = postcard::take_from_bytes::<Wire>(rest) else {
             return Ok(Found::Foreign("the job does not decode"));
         };
@@ -141,7 +140,8 @@ impl Job {
 pub(super) fn refusal(len: usize) -> Option<(Limit, u64)> {
     const SMALL: usize = 64 << 10;
     if len <= SMALL {
-        None
+        // Passing this one kills, however small.
+        limits::file_size_refusal(len as u64)
     } else {
         limits::refusal(len as u64, None)
     }

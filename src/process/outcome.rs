@@ -110,7 +110,7 @@ pub(super) fn record_start(file: &File) -> io::Result<()> {
 
 /// Writes the outcome and commits it.
 pub(super) fn commit(file: &File, kind: Kind, segments: u32, payload: &[u8]) -> io::Result<()> {
-    if refusal(payload.len()).is_some() {
+    if refusal(HEADER + payload.len()).is_some() {
         return Err(io::Error::from_raw_os_error(TOO_LARGE));
     }
     file.write_all_at(payload, HEADER as u64)?;

@@ -182,7 +182,8 @@ fn start<R>(
         result: childs_result,
         others,
     };
-    let id = process::spawn(command, inherited).map_err(SpawnError::io("start /proc/self/exe"))?;
+    let mut child =
+        process::spawn(command, inherited).map_err(SpawnError::io("start /proc/self/exe"))?;
     // The child's ends were closed just now, so the limit on open files leaves room for this one.
     let pidfd = socket::receive_fds(socket.as_fd())
         .and_then(|fds| {
@@ -190,8 +191,13 @@ fn start<R>(
                 .next()
                 .ok_or(io::ErrorKind::UnexpectedEof.into())
         })
-        .map_err(SpawnError::io("receive the child's pidfd"))?;
-    Ok(Process::new(id, pidfd, result, socket))
+        .map_err(|source| {
+            // Not reaped yet, so the number is its own: nothing runs, and no zombie stays.
+            let _ = child.kill();
+            let _ = child.wait();
+            SpawnError::io("receive the child's pidfd")(source)
+        })?;
+    Ok(Process::new(child.id(), pidfd, result, socket))
 }
 
 fn memfd(name: &CStr) -> io::Result<File> {

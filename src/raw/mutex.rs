@@ -254,7 +254,9 @@ impl MutexState {
                 // Whether the owner lives was asked above, unless it changed just now.
                 Left::Passed => return self.give_up(me, peers, others),
             };
-            if !member {
+            // Before the first sleep, and whenever an owner lasts: other code may close descriptors
+            // at any time.
+            if unchanged || !member {
                 member = true;
                 if !peers.am_alive() {
                     return Err(Refused::Expelled);

@@ -169,7 +169,8 @@ where
         // ORDERING: Relaxed; a hint.
         let start = self.cursor.fetch_add(1, Ordering::Relaxed);
         for step in 0..count {
-            let index = start.wrapping_add(step) % count;
+            // Reduced first: the cursor wraps at 2^32, which need not be a multiple of the count.
+            let index = (start % count + step) % count;
             let seen = self.standing(index);
             if !(seen.is_free() || (mutation(24) && seen.is_dead())) || !locks.try_lock(index)? {
                 continue;

@@ -162,9 +162,11 @@ pub enum OpenOrCreateError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MembershipError {
-    /// As many processes as the segment was made for take part in it, and all of them live.
+    /// No place is free, also after those of the dead were given back: as many processes as the
+    /// segment was made for take part in it, or a place cannot be freed (see
+    /// [`Reaping::stuck`](super::Reaping::stuck)).
     RegistryFull {
-        /// How many that is.
+        /// How many places there are.
         participants: u32,
     },
     /// Other code of this process has closed the descriptor that showed the others that this

@@ -3,7 +3,8 @@
 //! The registry's algorithm is `raw::registry`; here are the descriptor that locks, the one that
 //! probes, and the tag, which a forked child does not inherit.
 
-use crate::facade::Ordering::Relaxed;
+use crate::facade::AtomicU32;
+use crate::facade::Ordering::{self, Relaxed};
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -13,18 +14,16 @@ use crate::raw::recover;
 use crate::raw::registry::{ByteLocks, Joined, Reaped};
 use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping};
-use crate::sys::fork::{Exclusive, ForkCell, SlotId, exclusive};
+use crate::sys::fork::{Exclusive, ForkPage, SlotId, exclusive};
 use crate::sys::{identity, locks};
 
 /// Where in the file the participants' bytes are: far behind any segment's end.
 const LOCKS_BASE: u64 = 1 << 40;
 
-/// The tag of this process, 0 while it has none; and the slot of the descriptor that locks.
+/// What this process knows of its membership. A forked child reads zeros everywhere: it is nobody.
 #[derive(Debug)]
 pub(crate) struct Membership {
-    tag: ForkCell,
-    /// The slot's number plus 1, 0 for none; wiped in a child like the tag.
-    slot: ForkCell,
+    page: ForkPage,
 }
 
 /// The byte locks of a segment's file.
@@ -72,17 +71,52 @@ pub struct Reaping {
 impl Membership {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
-            tag: ForkCell::new()?,
-            slot: ForkCell::new()?,
+            page: ForkPage::new()?,
         })
+    }
+
+    /// The tag, 0 for none.
+    #[inline]
+    fn tag_word(&self) -> &AtomicU32 {
+        &self.page.words()[0]
+    }
+
+    /// The slot of the descriptor that locks, its number plus 1; 0 for none.
+    fn slot_word(&self) -> &AtomicU32 {
+        &self.page.words()[1]
+    }
+
+    /// Not 0 once this process could not join and does well without.
+    #[inline]
+    fn outsider_word(&self) -> &AtomicU32 {
+        &self.page.words()[2]
     }
 
     /// The tag of this process, if it is a participant already.
     #[inline]
     pub(crate) fn current(&self) -> Option<Tag> {
-        // ORDERING: Relaxed; private to the process, and the tag's meaning is in the segment, which
-        // the thread that joined has published there (R1) before it stored the tag.
-        Tag::in_word(self.tag.get().load(Relaxed), Tag::MAX_PARTICIPANTS)
+        // ORDERING: Acquire; (B1) pairs with the store in `join`. The thread that joined published
+        // that in the segment, and whoever reads the tag here may put it into a word that others
+        // read with (M3).
+        let word = self.tag_word().load(Ordering::Acquire);
+        Tag::in_word(word, Tag::MAX_PARTICIPANTS)
+    }
+
+    /// The tag of this process, for an operation that does not need one: a process that could not
+    /// join is not asked again.
+    #[inline]
+    pub(crate) fn tag_if_possible(mapping: &Mapping) -> Option<Tag> {
+        let this = mapping.membership();
+        match this.current() {
+            // ORDERING: Relaxed; a hint.
+            None if this.outsider_word().load(Relaxed) == 0 => {
+                let joined = Self::join(mapping).ok();
+                this.outsider_word()
+                    .store(u32::from(joined.is_none()), Relaxed);
+                joined
+            }
+            current => current,
+        }
     }
 
     /// The tag of this process, which joins if it has none.
@@ -111,9 +145,10 @@ impl Membership {
         let joined = Self::join_through(mapping, &exclusive, slot);
         match joined {
             Ok(Joined::As(tag)) => {
-                // ORDERING: Relaxed; both are read under the exclusion, or by `current`.
-                this.slot.get().store(slot_word(slot), Relaxed);
-                this.tag.get().store(tag.bits(), Relaxed);
+                // ORDERING: Relaxed; read under the exclusion only.
+                this.slot_word().store(slot_word(slot), Relaxed);
+                // ORDERING: Release; (B1) publishes to other threads that this process has joined.
+                this.tag_word().store(tag.bits(), Ordering::Release);
                 Ok(tag)
             }
             Ok(Joined::Full) => {
@@ -161,13 +196,13 @@ impl Membership {
         let Some(tag) = this.current() else {
             return Ok(());
         };
-        let slot = slot_of(this.slot.get().load(Relaxed));
+        let slot = slot_of(this.slot_word().load(Relaxed));
         let own = slot.and_then(|slot| exclusive.borrow(slot));
         let locks = Locks { own, mapping };
         let left = mapping
             .registry()
             .leave(tag, &locks, |tag| visit(mapping, tag));
-        this.tag.get().store(0, Relaxed);
+        this.tag_word().store(0, Relaxed);
         if let Some(slot) = slot {
             exclusive.close(slot);
         }
@@ -181,8 +216,8 @@ impl Membership {
         if this.current() != Some(tag) {
             return;
         }
-        this.tag.get().store(0, Relaxed);
-        if let Some(slot) = slot_of(this.slot.get().load(Relaxed)) {
+        this.tag_word().store(0, Relaxed);
+        if let Some(slot) = slot_of(this.slot_word().load(Relaxed)) {
             exclusive.close(slot);
         }
     }

@@ -162,14 +162,15 @@ impl SegmentOptions {
         let fd = shm::unlinked_file(directory).map_err(io("creating a file in /dev/shm"))?;
         let map = self.fill(&fd, &geometry)?;
         shm::set_mode(fd.as_fd(), self.mode).map_err(io("fchmod of the segment"))?;
+        let segment = self.finish(fd, map, Some(path.clone()))?;
         // From here on it exists.
-        shm::link(fd.as_fd(), &path).map_err(|source| match source.kind() {
+        shm::link(segment.as_fd(), &path).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => CreateError::Exists {
                 name: name.to_owned(),
             },
             _ => io("linking the segment into /dev/shm, through /proc/self/fd")(source),
         })?;
-        self.finish(fd, map, Some(path))
+        Ok(segment)
     }
 
     /// Opens a named segment.

@@ -254,6 +254,12 @@ impl<S: SharedState> Anchor<S> {
         Membership::tag(&self.entry.mapping)
     }
 
+    /// This process's tag, for an operation that can do without.
+    #[inline]
+    pub(crate) fn tag_if_possible(&self) -> Option<Tag> {
+        Membership::tag_if_possible(&self.entry.mapping)
+    }
+
     /// This process's tag, if it has one.
     #[inline]
     pub(crate) fn current_tag(&self) -> Option<Tag> {

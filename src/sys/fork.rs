@@ -1,6 +1,6 @@
 //! What must be true in a forked child: that it is not its parent.
 //!
-//! - A [`ForkCell`] is a word that the kernel clears in a child (`MADV_WIPEONFORK`), whether it was
+//! - A [`ForkPage`] has words that the kernel clears in a child (`MADV_WIPEONFORK`), whether it was
 //!   made by fork or by a bare clone.
 //! - Descriptors whose locks say "this process is alive" are kept in [`slots`](Exclusive::adopt);
 //!   a `pthread_atfork` handler closes them in the child. Closing is right and unlocking is wrong:
@@ -22,13 +22,16 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::shm;
 
-/// A word of private memory that reads 0 in a forked child.
+/// Some words of private memory that read 0 in a forked child.
 #[derive(Debug)]
-pub(crate) struct ForkCell {
+pub(crate) struct ForkPage {
     page: MmapRaw,
 }
 
-impl ForkCell {
+impl ForkPage {
+    /// How many words there are.
+    pub(crate) const WORDS: usize = 4;
+
     /// mmap(2) of one anonymous page, and madvise(2), `MADV_WIPEONFORK`.
     pub(crate) fn new() -> io::Result<Self> {
         let page = MmapRaw::from(MmapOptions::new().len(4096).map_anon()?);
@@ -38,13 +41,13 @@ impl ForkCell {
         Ok(Self { page })
     }
 
-    /// The word; only ever accessed through this.
+    /// The words; only ever accessed through this.
     #[inline]
-    pub(crate) fn get(&self) -> &AtomicU32 {
-        let word = self.page.as_mut_ptr().cast::<AtomicU32>();
+    pub(crate) fn words(&self) -> &[AtomicU32; Self::WORDS] {
+        let words = self.page.as_mut_ptr().cast::<[AtomicU32; Self::WORDS]>();
         // SAFETY: the page is mapped while `self` lives, zeroed, aligned, and writable, and
         // nobody has a slice of it.
-        unsafe { &*word }
+        unsafe { &*words }
     }
 }
 
@@ -91,12 +94,16 @@ extern "C" fn child() {
 }
 
 impl Slot {
+    /// Whether the number still means the file that was adopted. Async-signal-safe.
+    fn is_ours(&self) -> bool {
+        shm::status(self.file.as_fd())
+            .is_ok_and(|now| (now.device, now.inode) == (self.device, self.inode))
+    }
+
     /// Closes the descriptor, unless other code has closed it and its number means another file.
     /// Async-signal-safe: fstat and close only.
     fn close(self) {
-        let same = shm::status(self.file.as_fd())
-            .is_ok_and(|now| (now.device, now.inode) == (self.device, self.inode));
-        if !same {
+        if !self.is_ours() {
             let _not_ours = std::mem::ManuallyDrop::new(self.file);
         }
     }
@@ -179,11 +186,13 @@ impl Exclusive {
         Ok(SlotId(free))
     }
 
-    /// The descriptor; none if other code has closed it, or if this is a forked child.
+    /// The descriptor; none if other code has closed it, whatever its number means now, or if this
+    /// is a forked child.
     pub(crate) fn borrow(&self, id: SlotId) -> Option<BorrowedFd<'_>> {
         self.slots()
             .get(id.0)?
             .as_ref()
+            .filter(|slot| slot.is_ours())
             .map(|slot| slot.file.as_fd())
     }
 
@@ -224,11 +233,12 @@ mod tests {
 
     #[test]
     fn the_word_is_zero_in_a_child_and_kept_in_the_parent() {
-        let cell = ForkCell::new().unwrap();
-        cell.get().store(77, Ordering::Relaxed);
-        let pid = forked(|| u8::try_from(cell.get().load(Ordering::Relaxed)).unwrap_or(99));
+        let page = ForkPage::new().unwrap();
+        let [word, ..] = page.words();
+        word.store(77, Ordering::Relaxed);
+        let pid = forked(|| u8::try_from(word.load(Ordering::Relaxed)).unwrap_or(99));
         assert_eq!(exit_code(pid), 0);
-        assert_eq!(cell.get().load(Ordering::Relaxed), 77);
+        assert_eq!(word.load(Ordering::Relaxed), 77);
     }
 
     #[test]

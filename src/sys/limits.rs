@@ -53,6 +53,14 @@ pub(crate) fn refusal(len: u64, filesystem: Option<&Path>) -> Option<(Limit, u64
         .find(|(_, available)| len > *available)
 }
 
+/// [`Limit::FileSize`] alone, if `len` bytes would pass it: one system call.
+#[cfg(feature = "process")]
+pub(crate) fn file_size_refusal(len: u64) -> Option<(Limit, u64)> {
+    file_size()
+        .filter(|available| len > *available)
+        .map(|available| (Limit::FileSize, available))
+}
+
 fn read(path: impl AsRef<Path>) -> Option<String> {
     fs::read_to_string(path).ok()
 }

@@ -86,10 +86,8 @@ pub(crate) fn reopen(
         .then(|| open(shm::proc_path(fd).as_ref(), 0));
     match (through_proc, path) {
         (Some(Ok(fresh)), _) => Ok(fresh),
-        (Some(Err(error)), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
-            open(path, libc::O_NOFOLLOW)
-        }
-        (Some(Err(error)), _) => Err(error),
+        (Some(Err(_)), Some(path)) => open(path, libc::O_NOFOLLOW),
+        (Some(Err(error)), None) => Err(error),
         (None, Some(path)) => open(path, libc::O_NOFOLLOW),
         (None, None) => Err(io::Error::from_raw_os_error(libc::EBADF)),
     }

@@ -39,7 +39,7 @@ pub(crate) struct Inherited {
 /// Between fork and exec the child clears close-on-exec on them, sends a pidfd of itself over the
 /// socket and records its pid: nobody can reap it, and no other process can have got its pid,
 /// before these are made. The caller takes the pidfd from the other end of the socket.
-pub(crate) fn spawn(mut command: Command, inherited: Inherited) -> io::Result<u32> {
+pub(crate) fn spawn(mut command: Command, inherited: Inherited) -> io::Result<std::process::Child> {
     let inherited = Arc::new(inherited);
     let before_exec = {
         let inherited = Arc::clone(&inherited);
@@ -48,7 +48,7 @@ pub(crate) fn spawn(mut command: Command, inherited: Inherited) -> io::Result<u3
     // SAFETY: `prepare` runs in the forked child and calls only fcntl, getpid, pidfd_open,
     // sendmsg, pwrite and close, all async-signal-safe; it allocates nothing and takes no lock.
     unsafe { command.pre_exec(before_exec) };
-    command.spawn().map(|child| child.id())
+    command.spawn()
 }
 
 /// The child's part between fork and exec.

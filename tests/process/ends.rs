@@ -246,3 +246,28 @@ fn a_forked_copy_of_the_worker_does_not_answer_for_it() {
     );
     assert!(result.expect("joined"));
 }
+
+#[test]
+fn a_limit_of_a_few_bytes_is_an_error_and_no_signal() {
+    let told = call(
+        |()| {
+            let set = |soft: u64| {
+                let limit = libc::rlimit {
+                    rlim_cur: soft,
+                    rlim_max: libc::RLIM_INFINITY,
+                };
+                // SAFETY: `limit` lives during the call, and this process is the test's.
+                unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
+            };
+            let refused = [0, 4, 16].map(|bytes| {
+                set(bytes);
+                let spawned = crossdock::process::spawn(|()| (), ());
+                matches!(spawned, Err(SpawnError::TooLarge { .. }))
+            });
+            set(libc::RLIM_INFINITY);
+            refused
+        },
+        (),
+    );
+    assert_eq!(told.expect("joined"), [true; 3]);
+}

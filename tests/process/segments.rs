@@ -115,3 +115,52 @@ fn a_worker_killed_with_the_lock_leaves_it_to_its_parent() {
     drop(guard);
     assert!(repaired);
 }
+
+#[test]
+fn a_copy_that_the_function_forks_does_not_change_its_result() {
+    let counted = call(
+        |()| {
+            let make = |first: u64| {
+                let segment = Segment::anonymous().expect("made");
+                segment.create::<Counter>("total", first).expect("created")
+            };
+            let own = make(1);
+            // SAFETY: this process has one thread but for the harness's, which waits.
+            let copy = unsafe { libc::fork() };
+            if copy == 0 {
+                return make(222);
+            }
+            let mut status = 0;
+            // SAFETY: `status` outlives the call.
+            unsafe { libc::waitpid(copy, &raw mut status, 0) };
+            own
+        },
+        (),
+    );
+    assert_eq!(counted.expect("joined").get(), 1);
+}
+
+/// Starts a process of its own while it is encoded.
+#[derive(serde::Deserialize)]
+struct Spawning(Counter);
+
+impl serde::Serialize for Spawning {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let squared = start(|n: u64| n * n, 3).join();
+        assert_eq!(squared.expect("joined"), 9);
+        serializer.serialize_newtype_struct("Spawning", &self.0)
+    }
+}
+
+#[test]
+fn a_spawn_in_the_middle_of_a_spawn_leaves_its_handles_alone() {
+    let segment = Segment::anonymous().expect("made");
+    let counter = segment.create::<Counter>("total", 0).expect("created");
+    let before = counter.clone();
+    let told = call(
+        |(first, second): (Counter, Spawning)| first.add(1) + second.0.add(1),
+        (before, Spawning(counter.clone())),
+    );
+    assert_eq!(told.expect("joined"), 3);
+    assert_eq!(counter.get(), 2);
+}

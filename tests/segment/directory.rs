@@ -139,7 +139,7 @@ fn a_full_registry_is_an_error_of_those_who_need_a_tag_and_not_of_the_others() {
         let error = segment.create::<Counter>("more", 0).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "all 2 participants of the segment are alive"
+            "none of the segment's 2 places for participants is free"
         );
         assert!(matches!(
             error,
@@ -148,7 +148,7 @@ fn a_full_registry_is_an_error_of_those_who_need_a_tag_and_not_of_the_others() {
         let error = mutex.try_lock().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "all 2 participants of the segment are alive"
+            "none of the segment's 2 places for participants is free"
         );
         assert!(segment.open::<RawMutex>("m").is_err());
         assert!(segment.open::<Mutex<u64>>("m").is_ok());

@@ -72,6 +72,19 @@ impl Room {
     }
 }
 
+#[test]
+fn every_free_index_is_looked_at_wherever_the_cursor_wraps() {
+    let count = 100;
+    for start in [u32::MAX, u32::MAX - 1, u32::MAX - 50, u32::MAX - 99] {
+        for free in 0..count {
+            // All but one are garbage, which nobody joins.
+            let room = Room::new((0..count).map(|index| if index == free { 0 } else { 3 }));
+            room.cursor.store(start, crate::facade::Ordering::Relaxed);
+            assert_eq!(room.join().map(Tag::index), Some(free));
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_the_words_say_join_and_reap_end_and_stay_inside(
