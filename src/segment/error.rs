@@ -415,7 +415,7 @@ impl fmt::Display for MembershipError {
             Self::RegistryFull { participants } => {
                 write!(
                     f,
-                    "all {participants} participants of the segment are alive"
+                    "none of the segment's {participants} places for participants is free"
                 )
             }
             Self::Expelled => f.write_str(
