@@ -129,18 +129,12 @@ impl<T: Payload + Pod> Mutex<T> {
         &self,
         repair: impl FnOnce(&mut T),
     ) -> Result<MutexGuard<'_, T>, NotLocked> {
-        match self.lock() {
-            Ok(guard) => Ok(guard),
-            Err(LockError::OwnerDied(guard)) if guard.is_poisoned() => Err(NotLocked::Poisoned),
-            Err(LockError::OwnerDied(mut guard)) => {
-                repair(&mut guard);
-                guard.mark_consistent();
-                Ok(guard)
-            }
-            Err(LockError::Poisoned(_)) => Err(NotLocked::Poisoned),
-            Err(LockError::Corrupt { word }) => Err(NotLocked::Corrupt { word }),
-            Err(LockError::Join(error)) => Err(NotLocked::Join(error)),
-        }
+        let mut data = self.data;
+        let raw = self.raw.lock_or_repair(|| {
+            // SAFETY: Invariant 1; the lock is held, and there is no guard of it yet.
+            repair(unsafe { data.as_mut() });
+        })?;
+        Ok(MutexGuard { data, raw })
     }
 
     /// Locks if no live participant holds the lock; never waits.
