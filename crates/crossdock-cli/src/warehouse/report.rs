@@ -45,7 +45,7 @@ impl Report {
         }
         let bar = ProgressBar::new(expected);
         if let Ok(style) = ProgressStyle::with_template(
-            "{msg:8} [{bar:40}] {human_pos}/{human_len} products, {per_sec}",
+            "{msg:8} [{bar:40}] {human_pos}/{human_len} products, {eta} left",
         ) {
             bar.set_style(style);
         }
