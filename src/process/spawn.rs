@@ -129,7 +129,7 @@ fn start<R>(
     let job = memfd(c"crossdock-job").map_err(SpawnError::io("make the job's memfd"))?;
     let mut others = segments
         .iter()
-        .map(|segment| segment.as_fd().try_clone_to_owned())
+        .map(Segment::duplicate)
         .collect::<Result<Vec<_>, _>>()
         .map_err(SpawnError::io("duplicate a segment's descriptor"))?;
     let inherited_segments = others.iter().map(AsRawFd::as_raw_fd).collect();

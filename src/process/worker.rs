@@ -15,6 +15,7 @@ use super::init::Restart;
 use super::job::{Found, Job, VARIABLE};
 use super::outcome::{Kind, commit, progress, record_start};
 use super::spawn::{Failure, Returned, Trampoline};
+use crate::segment::Segment;
 use crate::sys::exe::{Code, Image};
 use crate::sys::process::{
     adopt, duplicate, errno, has_raised_privileges, remove_variable, replace_stdout,
@@ -181,8 +182,12 @@ impl Assignment {
             let _ = io::stdout().flush();
             exit(0);
         }
-        let fds: Vec<_> = segments.iter().map(AsFd::as_fd).collect();
-        match send_all(self.socket.as_fd(), &fds) {
+        let duplicates = segments.iter().map(Segment::duplicate);
+        let sent = duplicates.collect::<io::Result<Vec<_>>>().and_then(|fds| {
+            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+            send_all(self.socket.as_fd(), &fds)
+        });
+        match sent {
             Ok(count) => self.end(Kind::Value, count, &value, 0),
             Err(error) => self.end(Kind::Unsent, 0, &errno_of(&error), FAILED),
         }

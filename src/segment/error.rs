@@ -171,7 +171,9 @@ pub enum MembershipError {
     },
     /// Other code of this process has closed the descriptor that showed the others that this
     /// process lives (`close_range`, a daemonizing library), so they took it for dead. What it
-    /// held was given back as a dead owner's; its next operation joins anew.
+    /// held was given back as a dead owner's; its next operation joins anew. If the segment's own
+    /// descriptor was closed as well, that fails with [`Io`](Self::Io) for an anonymous segment, and
+    /// waiting on a named one says this again: open it once more.
     Expelled,
     /// The system refused.
     Io {

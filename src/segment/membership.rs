@@ -15,7 +15,7 @@ use crate::raw::registry::{ByteLocks, Joined, Reaped};
 use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping};
 use crate::sys::fork::{Exclusive, ForkPage, SlotId, exclusive};
-use crate::sys::{identity, locks};
+use crate::sys::{identity, locks, shm};
 
 /// Where in the file the participants' bytes are: far behind any segment's end.
 const LOCKS_BASE: u64 = 1 << 40;
@@ -210,16 +210,27 @@ impl Membership {
     }
 
     /// Forgets a membership that others have taken for dead; the next operation joins anew.
-    pub(crate) fn expel(mapping: &Mapping, tag: Tag) {
+    ///
+    /// Unless only the descriptor that probes is gone: to the others this process lives, and other
+    /// threads' guards hold. It just cannot ask who else does.
+    pub(crate) fn expel(mapping: &Mapping, tag: Tag) -> MembershipError {
         let this = mapping.membership();
         let exclusive = exclusive();
         if this.current() != Some(tag) {
-            return;
+            return MembershipError::Expelled;
+        }
+        let slot = slot_of(this.slot_word().load(Relaxed));
+        if !mapping.is_intact() && slot.is_some_and(|slot| exclusive.borrow(slot).is_some()) {
+            return MembershipError::Io {
+                what: "asking who is alive, through the segment's descriptor",
+                source: shm::closed_by_others(),
+            };
         }
         this.tag_word().store(0, Relaxed);
-        if let Some(slot) = slot_of(this.slot_word().load(Relaxed)) {
+        if let Some(slot) = slot {
             exclusive.close(slot);
         }
+        MembershipError::Expelled
     }
 
     /// Whether the participant with this standing at `index` is alive.

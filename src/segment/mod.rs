@@ -112,8 +112,7 @@ impl Segment {
             },
             NotCreated::Corrupt(fault) => corrupt(fault),
             NotCreated::Control(Refused::Expelled) => {
-                Membership::expel(&self.mapping, me);
-                EntryError::Membership(MembershipError::Expelled)
+                EntryError::Membership(Membership::expel(&self.mapping, me))
             }
             // Nobody waits for the control mutex with a deadline.
             NotCreated::Control(Refused::Busy | Refused::Corrupt { .. }) => {
@@ -138,6 +137,8 @@ impl Segment {
     }
 
     /// Opens an entry, or creates it if there is none.
+    ///
+    /// Never blocks if it exists; else as [`create`](Self::create).
     ///
     /// # Errors
     ///
@@ -211,7 +212,8 @@ impl Segment {
     /// Gives back what dead participants hold, and frees their places in the registry.
     ///
     /// Never needed for progress: who waits for something takes it over from a dead owner, and who
-    /// joins a full registry reaps first. Never blocks; any number of processes may do it at once.
+    /// joins a full registry reaps first. Never blocks; any number of processes may do it at once. One
+    /// that is stopped is alive, and not reaped.
     pub fn reap(&self) -> Reaping {
         Membership::reap(&self.mapping)
     }
@@ -247,6 +249,17 @@ impl Segment {
                 Missing::Corrupt(fault) => corrupt(fault),
             })?;
         self.attach_as(&found.record.name.to_string(), found)
+    }
+
+    /// A descriptor of the segment's file for another process; an error if other code has closed the
+    /// segment's own, whatever its number means now.
+    #[cfg(feature = "process")]
+    pub(crate) fn duplicate(&self) -> std::io::Result<OwnedFd> {
+        let fd = self.mapping.fd().try_clone_to_owned()?;
+        let now = FileId::from(shm::status(fd.as_fd())?);
+        (now == self.id())
+            .then_some(fd)
+            .ok_or_else(shm::closed_by_others)
     }
 
     /// What tells this segment from others.

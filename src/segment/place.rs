@@ -277,7 +277,6 @@ impl<S: SharedState> Anchor<S> {
     /// Forgets a membership that others have taken for dead.
     #[cold]
     pub(crate) fn expelled(&self, me: Tag) -> MembershipError {
-        Membership::expel(&self.entry.mapping, me);
-        MembershipError::Expelled
+        Membership::expel(&self.entry.mapping, me)
     }
 }

@@ -79,6 +79,9 @@ impl RawMutex {
 
     /// Locks as [`lock`](Self::lock) does, and calls `repair` if the last owner died.
     ///
+    /// If this process dies in the middle of it, the next one's `repair` is called; if `repair`
+    /// panics, the lock is also poisoned.
+    ///
     /// # Errors
     ///
     /// [`NotLocked`], and the lock is not held: in particular if it is poisoned.
@@ -218,6 +221,9 @@ impl RawMutexGuard<'_> {
     }
 
     /// Declares that what the lock protects is whole again, after an owner died.
+    ///
+    /// Does nothing in a forked child, or if the lock was taken over because this process was
+    /// [expelled](crate::segment::MembershipError::Expelled).
     pub fn mark_consistent(&mut self) {
         // In a forked child this is the parent's lock.
         if self.mutex.state.current_tag() == Some(self.held.owner()) {

@@ -30,6 +30,11 @@ pub(crate) struct FileStatus {
     pub(crate) is_regular: bool,
 }
 
+/// What to say of a descriptor that other code has closed: EBADF, whatever its number means now.
+pub(crate) fn closed_by_others() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBADF)
+}
+
 /// memfd_create(2): a memory file that can be sealed, with mode 0600.
 pub(crate) fn memfd(name: &CStr) -> io::Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;

@@ -19,6 +19,9 @@ const MAX_WORKERS: u32 = 500;
 /// The most products in all: a run of hours.
 const MAX_PRODUCTS: u64 = 1_000_000_000_000;
 
+/// The most kills: each starts a process, and each order carries those to come.
+const MAX_KILLS: u32 = 10_000;
+
 /// Packs products in several processes that count them into one shared total.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
@@ -105,7 +108,7 @@ pub(crate) struct Run {
     pub(crate) ns_per_op: f64,
     pub(crate) seconds: f64,
     pub(crate) killed: u32,
-    /// How often a worker found that the lock's owner had died, and put the total right.
+    /// How often a worker made the change again that a dead owner of the lock was in the middle of.
     pub(crate) recovered: u64,
 }
 
@@ -169,6 +172,12 @@ impl Options {
             return Err(format!(
                 "expected 1 to {MAX_PRODUCTS} products in all, found {} for each of {} workers",
                 self.products, self.workers
+            ));
+        }
+        if self.kill > MAX_KILLS {
+            return Err(format!(
+                "expected at most {MAX_KILLS} kills, found {}",
+                self.kill
             ));
         }
         if u64::from(self.kill) > self.expected() {

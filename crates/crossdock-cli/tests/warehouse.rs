@@ -202,6 +202,7 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["--products", "0"],
         &["--products", "18446744073709551615"],
         &["--kill", "51"],
+        &["--products", "1000000", "--kill", "10001"],
         &["--counter", "abacus"],
         &["--bogus"],
         &["stray"],

@@ -27,7 +27,7 @@ pub(crate) fn kills(workers: u32, products: u64, kills: u32) -> Vec<Vec<Kill>> {
             let own = kills / workers + u32::from(worker < kills % workers);
             (0..own)
                 .map(|nth| Kill {
-                    after: (u64::from(nth) + 1) * products / (u64::from(own) + 1),
+                    after: (u64::from(nth) + 1).saturating_mul(products) / (u64::from(own) + 1),
                     moment: match (worker + nth) % 2 {
                         0 => Moment::Midway,
                         _ => Moment::Anywhere,

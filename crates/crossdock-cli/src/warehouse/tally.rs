@@ -76,8 +76,8 @@ impl Notes<'_> {
             step();
             ledger.intent = 0;
             step();
+            self.recovered.add(1);
         }
-        self.recovered.add(1);
     }
 }
 

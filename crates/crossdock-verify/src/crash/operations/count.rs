@@ -18,16 +18,26 @@ enum Verb {
     Swap,
     CompareExchange,
     FetchMax,
+    FetchMin,
+    FetchAnd,
+    FetchOr,
+    Set,
     ShardedFirst,
     ShardedLater,
 }
 
 const START: u64 = 40;
-/// What the victim's operation is given, and the third party's.
-const VICTIM: u64 = 50;
-const THIRD: u64 = 70;
-
 impl Verb {
+    /// What the victim's operation is given.
+    fn victims(self) -> u64 {
+        if self == Self::FetchMin { 30 } else { 50 }
+    }
+
+    /// What the third party's operation is given.
+    fn thirds(self) -> u64 {
+        if self == Self::FetchMin { 20 } else { 70 }
+    }
+
     /// The value after, and what is returned.
     fn specified(self, value: u64, amount: u64) -> (u64, u64) {
         match self {
@@ -40,6 +50,10 @@ impl Verb {
             Self::CompareExchange if value == START => (amount, value),
             Self::CompareExchange => (value, value),
             Self::FetchMax => (value.max(amount), value),
+            Self::FetchMin => (value.min(amount), value),
+            Self::FetchAnd => (value & amount, value),
+            Self::FetchOr => (value | amount, value),
+            Self::Set => (amount, 0),
             Self::ShardedFirst | Self::ShardedLater => (value + amount, 0),
         }
     }
@@ -87,6 +101,13 @@ impl Counting {
                 Ok(found) | Err(found) => found,
             },
             Verb::FetchMax => counter.fetch_max(amount),
+            Verb::FetchMin => counter.fetch_min(amount),
+            Verb::FetchAnd => counter.fetch_and(amount),
+            Verb::FetchOr => counter.fetch_or(amount),
+            Verb::Set => {
+                counter.set(amount);
+                0
+            }
             Verb::ShardedFirst | Verb::ShardedLater => {
                 world.base.cells.add(if spare { 0 } else { amount });
                 0
@@ -99,6 +120,9 @@ impl Counting {
         if self.verb.is_sharded() {
             (0..amount).for_each(|_| world.base.cells.add(1));
             return 0;
+        }
+        if self.verb == Verb::Set {
+            world.counter.set(amount ^ 1);
         }
         let (value, returned) = self.verb.specified(world.counter.get(), amount);
         world.counter.set(value);
@@ -135,25 +159,25 @@ impl Operation for Counting {
             world.base.join();
         }
         if self.verb != Verb::ShardedFirst {
-            self.operate(&world, true, VICTIM);
+            self.operate(&world, true, self.verb.victims());
         }
         begin();
         let returned = if self.seeded {
-            self.operate_wrongly(&world, VICTIM)
+            self.operate_wrongly(&world, self.verb.victims())
         } else {
-            self.operate(&world, false, VICTIM)
+            self.operate(&world, false, self.verb.victims())
         };
         returned.to_le_bytes()[0]
     }
 
     fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
         let found = self.value(world);
-        let (made, _) = self.verb.specified(START, VICTIM);
+        let (made, _) = self.verb.specified(START, self.verb.victims());
         if found != START && found != made {
             scene.lost(format!("the value is {found}: not {START}, and not {made}"));
         }
-        let returned = self.operate(world, false, THIRD);
-        let (left, expected) = self.verb.specified(found, THIRD);
+        let returned = self.operate(world, false, self.verb.thirds());
+        let (left, expected) = self.verb.specified(found, self.verb.thirds());
         if returned != expected {
             scene.lost(format!("a third party was told {returned}, not {expected}"));
         }
@@ -163,7 +187,7 @@ impl Operation for Counting {
 
     fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
         let value = self.value(world);
-        let (made, _) = self.verb.specified(START, VICTIM);
+        let (made, _) = self.verb.specified(START, self.verb.victims());
         let (found, allowed) = match seen.values {
             Some((found, left)) => (found, vec![left]),
             None => (value, vec![START, made]),
@@ -182,9 +206,9 @@ impl Operation for Counting {
     ) -> Result<(), Broken> {
         let (value, returned) = match seen.values {
             // The third party was first.
-            Some((START, left)) => self.verb.specified(left, VICTIM),
-            Some((_, left)) => (left, self.verb.specified(START, VICTIM).1),
-            None => self.verb.specified(START, VICTIM),
+            Some((START, left)) => self.verb.specified(left, self.verb.victims()),
+            Some((_, left)) => (left, self.verb.specified(START, self.verb.victims()).1),
+            None => self.verb.specified(START, self.verb.victims()),
         };
         compare(self.value(world), &[value], scene);
         let returned = returned.to_le_bytes()[0];
@@ -227,6 +251,10 @@ listed! {
     "Counter::swap" Swap "a load and a store"
     "Counter::compare_exchange" CompareExchange "a load, a comparison and a store"
     "Counter::fetch_max" FetchMax "a load, a comparison and a store"
+    "Counter::fetch_min" FetchMin "a load, a comparison and a store"
+    "Counter::fetch_and" FetchAnd "a load and a store"
+    "Counter::fetch_or" FetchOr "a load and a store"
+    "Counter::set" Set "two stores"
     "ShardedCounter::add, the first" ShardedFirst "an addition in fifty steps"
     "ShardedCounter::add, a later one" ShardedLater "an addition in fifty steps"
 }
