@@ -164,3 +164,25 @@ fn a_spawn_in_the_middle_of_a_spawn_leaves_its_handles_alone() {
     assert_eq!(told.expect("joined"), 3);
     assert_eq!(counter.get(), 2);
 }
+
+#[test]
+fn a_descriptor_that_means_another_segment_by_now_is_not_handed_over() {
+    use std::os::fd::{AsFd, AsRawFd};
+
+    let refused = call(
+        |()| {
+            let own = Segment::anonymous().expect("made");
+            let counter = own.create::<Counter>("total", 0).expect("created");
+            let other = Segment::anonymous().expect("made");
+            other.create::<Counter>("total", 222).expect("created");
+            let number = own.as_fd().as_raw_fd();
+            // SAFETY: what a careless library does to a number that is not its own.
+            let result = unsafe { libc::dup2(other.as_fd().as_raw_fd(), number) };
+            assert_eq!(result, number);
+            let spawned = crossdock::process::spawn(|counter: Counter| counter.get(), counter);
+            matches!(spawned, Err(crossdock::process::SpawnError::Io { .. }))
+        },
+        (),
+    );
+    assert!(refused.expect("joined"));
+}

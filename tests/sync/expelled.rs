@@ -281,3 +281,29 @@ fn a_number_that_means_another_file_is_not_closed_with_the_last_handle() {
         File::from(file).write_all(b"still open").unwrap();
     });
 }
+
+#[test]
+fn who_lost_only_the_descriptor_that_probes_is_told_and_keeps_what_it_holds() {
+    let _watch = watch();
+    let (segment, mine) = sample();
+    let theirs = segment.create::<Mutex<u64>>("theirs", 0).unwrap();
+    let other = holder(|| theirs.lock().unwrap());
+    let victim = holder(|| {
+        let held = mine.lock().unwrap();
+        let file = File::open("/dev/null").unwrap();
+        // SAFETY: what a careless library does to a number that is not its own.
+        let result = unsafe { libc::dup2(file.as_raw_fd(), segment.as_fd().as_raw_fd()) };
+        assert_eq!(result, segment.as_fd().as_raw_fd());
+        let error = theirs.try_lock_timeout(SHORT).unwrap_err();
+        assert!(
+            matches!(error, TimedLockError::Join(MembershipError::Io { .. })),
+            "{error}"
+        );
+        held
+    });
+    let busy = mine.try_lock().unwrap_err();
+    assert!(matches!(busy, TryLockError::WouldBlock), "{busy}");
+    victim.release();
+    assert!(mine.lock().is_ok());
+    other.release();
+}

@@ -296,3 +296,12 @@ fn what_is_of_one_process_is_found_in_an_algorithm() {
     );
     assert_eq!(of_one_process("src/segment/a.rs", bad).len(), 0);
 }
+
+#[test]
+fn other_targets_do_not_compile() {
+    let text = crate::read("src/sys/mod.rs");
+    let dense: String = text.split_whitespace().collect();
+    let gate = "#[cfg(not(all(target_os=\"linux\",target_pointer_width=\"64\",\
+                target_endian=\"little\")))]compile_error!(";
+    assert!(dense.contains(gate));
+}
