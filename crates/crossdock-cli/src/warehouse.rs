@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// How many products each worker packs.
     #[arg(long, default_value_t = 10)]
     pub(crate) products: u64,
-    /// How the total is counted.
+    /// How the total is counted; with "all", the last line is the sum of all runs.
     #[arg(long, value_enum, default_value_t = Choice::Atomic)]
     pub(crate) counter: Choice,
     /// Kill so many workers (SIGKILL) while they pack; each is replaced by one that goes on.
@@ -141,7 +141,7 @@ pub(crate) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Crossdock(error) => error.fmt(f),
+            Self::Crossdock(error) => f.write_str(&with_causes(error)),
             Self::Wrong(run) => write!(
                 f,
                 "the {} counter is wrong: expected {}, found {}",
@@ -150,6 +150,21 @@ impl fmt::Display for Failure {
             Self::Worker { id, message } => write!(f, "worker {id}: {message}"),
         }
     }
+}
+
+/// An error and what caused it, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors say their cause themselves.
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl<E: Into<crossdock::Error>> From<E> for Failure {

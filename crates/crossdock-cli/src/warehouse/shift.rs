@@ -8,7 +8,7 @@ use super::floor::Floor;
 use super::report::Report;
 use super::schedule::{self, Kill};
 use super::worker::{self, Done, Order};
-use super::{Failure, Kind, Options, Run};
+use super::{Failure, Kind, Options, Run, with_causes};
 
 /// How long the driver sleeps before it looks at the workers again.
 const LOOK: Duration = Duration::from_millis(2);
@@ -146,7 +146,7 @@ impl Post {
             }
             Ok(Done::NotLocked(message)) => message,
             Ok(Done::Alone) => "took the driver for dead".to_owned(),
-            Err(error) => error.to_string(),
+            Err(error) => with_causes(&error),
         };
         Err(Failure::Worker {
             id: self.id,

@@ -64,6 +64,8 @@ pub(crate) struct Scene {
     /// How long a survivor may take before it counts as stuck.
     pub(crate) patience: Duration,
     pub(crate) complaints: Vec<Complaint>,
+    /// The victim had ended before its point: nobody was killed or stopped.
+    pub(crate) ended: bool,
     outcomes: BTreeMap<&'static str, u64>,
 }
 
@@ -74,6 +76,7 @@ impl Scene {
             victim,
             patience,
             complaints: Vec::new(),
+            ended: false,
             outcomes: BTreeMap::new(),
         }
     }

@@ -54,6 +54,7 @@ impl Row {
 
     fn add(&mut self, k: usize, scene: Scene) {
         match scene.fate {
+            _ if scene.ended => {}
             Fate::KilledAmongOthers | Fate::KilledAlone => self.kills += 1,
             Fate::Stopped | Fate::Suspended => self.stops += 1,
         }
@@ -199,9 +200,15 @@ fn pass<O: Operation>(
     let mut scene = Scene::new(fate, victim.child().pid(), patience);
     if let Step::Ended(code) = record.trail.follow(&mut victim, k)? {
         // It was faster than the one that was recorded: an end like any other.
+        scene.ended = true;
+        scene.outcome("ended before");
         operation.after_end(&world, seen, code, &mut scene)?;
         judge::after_death(base, &mut scene, reaps, operation.leaves())?;
         return Ok(scene);
+    }
+    // An operation that depends on the time may take another way; it is judged all the same.
+    if !record.trail.is_at(&victim, k)? {
+        scene.outcome("beside the trail");
     }
     if fate == Fate::KilledAlone {
         victim.kill()?;

@@ -49,6 +49,15 @@ impl Trail {
         Ok(Step::Stopped)
     }
 
+    /// Whether the victim, after `k` instructions, is where the recorded one was.
+    pub(crate) fn is_at(&self, victim: &Victim, k: usize) -> Result<bool, Broken> {
+        let (now, _) = victim.next()?;
+        Ok(self
+            .points
+            .get(k)
+            .is_none_or(|(address, _)| *address == now))
+    }
+
     /// The point near before `k` that was visited least before: its step, address and visits.
     fn short_cut(&self, k: usize) -> Option<(usize, u64, u32)> {
         if k < SHORT {
