@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::segment::{CreateError, EntryError, MembershipError, OpenError, OpenOrCreateError};
+use crate::segment::{
+    CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
+};
 use crate::sync::NotLocked;
 
 /// Any error of this crate that carries no guard and no value, for `?` in a `main`.
@@ -19,6 +21,8 @@ pub enum Error {
     Entry(EntryError),
     /// This process is no participant of a segment.
     Membership(MembershipError),
+    /// A monitor does not watch.
+    Monitor(MonitorError),
     /// A lock is not held.
     NotLocked(NotLocked),
     /// A process was not started.
@@ -63,6 +67,7 @@ umbrella! {
     Open(OpenError)
     Entry(EntryError)
     Membership(MembershipError)
+    Monitor(MonitorError)
     NotLocked(NotLocked)
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError)

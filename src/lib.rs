@@ -40,6 +40,7 @@
 //! |---|---|---|---|---|
 //! | [`Segment`] | memory with a directory of typed entries | `open` lock-free; `create` waits for a stopped creator | nothing half made | directory |
 //! | its registry | who takes part, and who is dead | lock-free | its place, until somebody reaps | registry |
+//! | [`segment::Monitor`] | a thread that hears of peers' deaths at once | goes on | nothing: it only helps | registry |
 //! | [`Mutex`], [`sync::RawMutex`] | mutual exclusion | blocks if the owner is stopped | the lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
 //! | [`Counter`] | one atomic number | wait-free | its last addition made, or not | counter |
 //! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::outcome::{self, Kind, Outcome};
 use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles};
+use crate::sys::child::{self, Child};
 use crate::sys::clock::Deadline;
-use crate::sys::pidfd::{self, Child};
 use crate::sys::socket;
 
 /// A process started by [`spawn`](super::spawn()), which will have an `R`.
@@ -76,7 +76,7 @@ impl<R> Process<R> {
     /// A stopped process runs.
     pub fn is_alive(&self) -> bool {
         // Errors lean to alive.
-        !pidfd::has_ended(self.pidfd.as_fd()).unwrap_or(false)
+        !child::has_ended(self.pidfd.as_fd()).unwrap_or(false)
     }
 
     /// Returns how the process ended, `None` while it runs. Does not block.
@@ -103,7 +103,7 @@ impl<R> Process<R> {
     /// # Errors
     /// If the process is another user's by now, or a filter of system calls forbids it.
     pub fn terminate(&self) -> io::Result<()> {
-        pidfd::terminate(self.pidfd.as_fd())
+        child::terminate(self.pidfd.as_fd())
     }
 
     /// Ends the process: SIGKILL, which it cannot refuse. Does not wait for it.
@@ -113,7 +113,7 @@ impl<R> Process<R> {
     /// # Errors
     /// If the process is another user's by now, or a filter of system calls forbids it.
     pub fn kill(&self) -> io::Result<()> {
-        pidfd::kill(self.pidfd.as_fd())
+        child::kill(self.pidfd.as_fd())
     }
 
     /// Takes the exit status, once, and remembers it.
@@ -121,11 +121,11 @@ impl<R> Process<R> {
         // Under the lock, so that of two threads one does not take the other for somebody else.
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.is_none() {
-            *ended = match pidfd::reap(self.pidfd.as_fd(), block)? {
+            *ended = match child::reap(self.pidfd.as_fd(), block)? {
                 Child::Runs => None,
                 Child::Ended(status) => Some(Ended::With(status)),
                 // A live one is the child of another process, of which this one is a fork.
-                Child::Unknown => pidfd::has_ended(self.pidfd.as_fd())?.then_some(Ended::Reaped),
+                Child::Unknown => child::has_ended(self.pidfd.as_fd())?.then_some(Ended::Reaped),
             };
         }
         Ok(*ended)
@@ -200,7 +200,7 @@ impl<R: DeserializeOwned> Process<R> {
     }
 
     fn wait(&self, deadline: Deadline) -> Result<bool, JoinError> {
-        pidfd::wait(self.pidfd.as_fd(), deadline).map_err(JoinError::io("wait for the process"))
+        child::wait(self.pidfd.as_fd(), deadline).map_err(JoinError::io("wait for the process"))
     }
 
     /// The outcome of a process that has ended.
@@ -301,5 +301,5 @@ fn orphans() -> std::sync::MutexGuard<'static, Vec<Arc<OwnedFd>>> {
 
 /// Frees the entries of those that have ended meanwhile. Does not block.
 pub(super) fn reap_orphans() {
-    orphans().retain(|pidfd| matches!(pidfd::reap(pidfd.as_fd(), false), Ok(Child::Runs)));
+    orphans().retain(|pidfd| matches!(child::reap(pidfd.as_fd(), false), Ok(Child::Runs)));
 }

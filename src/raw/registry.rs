@@ -211,6 +211,11 @@ where
             && (mutation(52) || same(self.standing(tag.index())))
     }
 
+    /// Whether nobody has found out yet that `tag` is dead or has left.
+    pub(crate) fn is_live(&self, tag: Tag) -> bool {
+        self.standing(tag.index()) == Standing::live(tag)
+    }
+
     /// Whether `me` still holds its index: others would find it alive.
     pub(crate) fn stands(&self, me: Tag, locks: &impl ByteLocks) -> bool {
         self.standing(me.index()) == Standing::live(me) && locks.is_locked(me.index())

@@ -184,6 +184,21 @@ pub enum MembershipError {
     },
 }
 
+/// Why a [`Monitor`](super::Monitor) does not watch.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// The monitor was started before the fork that made this process: its thread is the parent's.
+    Inherited,
+    /// The system refused.
+    Io {
+        /// What it was asked for.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
 /// Why an entry was not created or opened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -433,6 +448,24 @@ impl std::error::Error for MembershipError {
         match self {
             Self::Io { source, .. } => Some(source),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for MonitorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inherited => f.write_str("the monitor is that of the process before the fork"),
+            Self::Io { what, source } => write!(f, "{what}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for MonitorError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Inherited => None,
         }
     }
 }

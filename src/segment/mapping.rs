@@ -1,6 +1,5 @@
 //! A segment as this process has it: the mapping, checked once, and shared by all who open it.
 
-use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -14,9 +13,10 @@ use crate::raw::directory::{Directory, RecordState};
 use crate::raw::mutex::MutexState;
 use crate::raw::recover::{self, SharedState};
 use crate::raw::registry::{ParticipantState, Registry};
+use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
-use crate::sys::fork::{Exclusive, exclusive};
+use crate::sys::fork::{Guarded, exclusive};
 use crate::sys::mmap::Map;
 use crate::sys::shm::{self, FileStatus};
 
@@ -52,6 +52,7 @@ pub(crate) struct Mapping {
     /// Where a named segment was found.
     path: Option<PathBuf>,
     membership: Membership,
+    attention: Attention,
 }
 
 /// A participant's entry of the registry, in the segment: its word, and what people want to know.
@@ -70,19 +71,7 @@ impl AsRef<ParticipantState> for ParticipantEntry {
 }
 
 /// The mappings of this process: one for each segment that somebody has a handle of.
-struct Table(UnsafeCell<Vec<(FileId, Weak<Mapping>)>>);
-
-// SAFETY: reached only with an `Exclusive` at hand, of which there is one at a time.
-unsafe impl Sync for Table {}
-
-static TABLE: Table = Table(UnsafeCell::new(Vec::new()));
-
-/// The table, which `_exclusive` proves that nobody else has.
-#[expect(clippy::mut_from_ref, reason = "the exclusion is what is borrowed")]
-fn table(_exclusive: &Exclusive) -> &mut Vec<(FileId, Weak<Mapping>)> {
-    // SAFETY: `_exclusive` is the only one in the process, and no caller takes the table twice.
-    unsafe { &mut *TABLE.0.get() }
-}
+static TABLE: Guarded<Vec<(FileId, Weak<Mapping>)>> = Guarded::new(Vec::new());
 
 impl Mapping {
     /// The mapping of the segment behind `fd`, made now or found: one process has one for each
@@ -95,8 +84,8 @@ impl Mapping {
             return Ok(found);
         }
         let fresh = Arc::new(Self::map(fd, status, path)?);
-        let exclusive = exclusive();
-        let table = table(&exclusive);
+        let mut exclusive = exclusive();
+        let table = TABLE.get(&mut exclusive);
         table.retain(|(_, mapping)| mapping.strong_count() > 0);
         // Another thread may have been faster.
         let others = Self::all_of(table, id);
@@ -112,8 +101,8 @@ impl Mapping {
     }
 
     fn known(id: FileId, fd: BorrowedFd<'_>) -> Option<Arc<Self>> {
-        let exclusive = exclusive();
-        let all = Self::all_of(table(&exclusive), id);
+        let mut exclusive = exclusive();
+        let all = Self::all_of(TABLE.get(&mut exclusive), id);
         drop(exclusive);
         Self::intact(&all, fd).cloned()
     }
@@ -170,6 +159,7 @@ impl Mapping {
             lost: AtomicU32::new(0),
             path,
             membership,
+            attention: Attention::new(),
         })
     }
 
@@ -187,6 +177,11 @@ impl Mapping {
 
     pub(crate) fn membership(&self) -> &Membership {
         &self.membership
+    }
+
+    /// What this process's monitor is told of this segment.
+    pub(crate) fn attention(&self) -> &Attention {
+        &self.attention
     }
 
     /// Maps every page now.
@@ -281,6 +276,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        self.attention.end(&self.membership);
         // Whoever is on the list keeps its lock; a leave that fails is a death, and is repaired so.
         let _ = Membership::leave(self);
         if self.is_intact() {

@@ -233,6 +233,22 @@ impl Membership {
         MembershipError::Expelled
     }
 
+    /// Not 0 while a monitor of this process, and not of one that it was forked from, watches the
+    /// segment.
+    #[inline]
+    pub(crate) fn monitored_word(&self) -> &AtomicU32 {
+        &self.page.words()[3]
+    }
+
+    /// The process id of a participant, if it means the same process here as there.
+    pub(crate) fn pid_of(mapping: &Mapping, tag: Tag, own_namespace: u64) -> Option<u32> {
+        let entry = mapping.participants().get(tag.index() as usize)?;
+        // ORDERING: Relaxed; what is done with it is checked by a probe afterwards.
+        let namespace = entry.pid_namespace.load(Relaxed);
+        let pid = entry.pid.load(Relaxed);
+        (namespace == own_namespace && namespace != 0 && pid != 0).then_some(pid)
+    }
+
     /// Whether the participant with this standing at `index` is alive.
     pub(crate) fn is_alive(mapping: &Mapping, tag: Tag) -> bool {
         let locks = Locks { own: None, mapping };
@@ -246,6 +262,14 @@ impl Membership {
     pub(crate) fn reap(mapping: &Mapping) -> Reaping {
         let locks = Locks { own: None, mapping };
         Self::reap_with(mapping, &locks, mapping.membership().current())
+    }
+
+    /// Gives back what the participant at `index` holds, if it is dead, and frees its place.
+    pub(crate) fn reap_at(mapping: &Mapping, index: u32) {
+        let locks = Locks { own: None, mapping };
+        let me = mapping.membership().current();
+        let visit = |tag| visit(mapping, tag);
+        mapping.registry().reap(index, me, &locks, visit);
     }
 
     fn reap_with(mapping: &Mapping, locks: &Locks<'_>, me: Option<Tag>) -> Reaping {
@@ -307,7 +331,13 @@ impl Peers for Others<'_> {
             own: None,
             mapping: self.mapping,
         };
-        self.mapping.registry().is_alive(tag, self.me, &locks)
+        let alive = self.mapping.registry().is_alive(tag, self.me, &locks);
+        if alive && tag != self.me {
+            // Whoever asks is about to wait for it.
+            let membership = self.mapping.membership();
+            self.mapping.attention().wants(membership, tag);
+        }
+        alive
     }
 
     #[cold]

@@ -1,9 +1,11 @@
 //! Segments: shared memory with a registry of who uses it and a directory of what is in it.
 
+mod attention;
 mod error;
 mod inspect;
 mod mapping;
 mod membership;
+mod monitor;
 mod options;
 mod place;
 
@@ -12,12 +14,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 pub use error::{
-    CreateError, EntryError, FoundKind, Limit, MembershipError, NameError, OpenError,
+    CreateError, EntryError, FoundKind, Limit, MembershipError, MonitorError, NameError, OpenError,
     OpenOrCreateError,
 };
 pub use inspect::{EntryInfo, ParticipantInfo};
 pub(crate) use mapping::{FileId, Mapping};
 pub use membership::Reaping;
+pub use monitor::Monitor;
 pub use options::SegmentOptions;
 pub use place::Placeable;
 pub(crate) use place::{Anchor, Bytes, Entry, Shape, sealed};

@@ -101,8 +101,9 @@ const fn data_offset<T>() -> u64 {
 impl<T: Payload + Pod> Mutex<T> {
     /// Locks, waiting as long as a live participant holds the lock.
     ///
-    /// The lock of a participant that was killed is taken over within a few milliseconds; that of
-    /// one that was stopped is waited for. A thread that holds the lock already waits for ever.
+    /// The lock of a participant that was killed is taken over within a few milliseconds, or at once
+    /// with a [`Monitor`](crate::segment::Monitor); that of one that was stopped is waited for. A
+    /// thread that holds the lock already waits for ever.
     ///
     /// # Errors
     ///

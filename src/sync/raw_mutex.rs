@@ -64,8 +64,8 @@ impl RawMutex {
 
     /// Locks, waiting as long as a live participant holds the lock.
     ///
-    /// The lock of a participant that was killed is taken over within a few milliseconds; that of
-    /// one that was stopped is waited for.
+    /// The lock of a participant that was killed is taken over within a few milliseconds, or at once
+    /// with a [`Monitor`](crate::segment::Monitor); that of one that was stopped is waited for.
     ///
     /// # Errors
     ///

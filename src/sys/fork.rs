@@ -158,6 +158,26 @@ impl Drop for Exclusive {
     }
 }
 
+/// A value that is reached under the process's exclusion only, and so is consistent in a forked child.
+#[derive(Debug)]
+pub(crate) struct Guarded<T>(UnsafeCell<T>);
+
+// SAFETY: `get` gives access to the holder of the exclusion only, of which there is one.
+unsafe impl<T: Send> Sync for Guarded<T> {}
+
+impl<T> Guarded<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// The value, as long as the exclusion is borrowed.
+    pub(crate) fn get<'a>(&'a self, _exclusive: &'a mut Exclusive) -> &'a mut T {
+        // SAFETY: there is one `Exclusive` at a time in the process, and it is borrowed mutably as
+        // long as the reference lives.
+        unsafe { &mut *self.0.get() }
+    }
+}
+
 impl Exclusive {
     #[expect(
         clippy::mut_from_ref,

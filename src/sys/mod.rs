@@ -10,7 +10,10 @@
 )))]
 compile_error!("crossdock supports 64-bit little-endian Linux only");
 
+#[cfg(feature = "process")]
+pub(crate) mod child;
 pub(crate) mod clock;
+pub(crate) mod events;
 #[cfg(feature = "process")]
 pub(crate) mod exe;
 pub(crate) mod fork;
@@ -19,11 +22,11 @@ pub(crate) mod identity;
 pub(crate) mod limits;
 pub(crate) mod locks;
 pub(crate) mod mmap;
-#[cfg(feature = "process")]
 pub(crate) mod pidfd;
 #[cfg(feature = "process")]
 pub(crate) mod process;
 pub(crate) mod shm;
+pub(crate) mod signals;
 #[cfg(feature = "process")]
 pub(crate) mod socket;
 

@@ -82,6 +82,12 @@ pub(crate) fn write_error(text: &str) {
     unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
 }
 
+/// A child that sleeps until it is killed.
+pub(crate) fn sleeper() -> Child {
+    let line = Line::new();
+    child(move || line.sleep_until_killed())
+}
+
 impl Child {
     pub(crate) fn pid(&self) -> u32 {
         self.pid.cast_unsigned()

@@ -4,6 +4,7 @@ mod contention;
 mod death;
 mod expelled;
 mod forked;
+mod monitor;
 mod sticky;
 mod stopped;
 

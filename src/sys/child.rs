@@ -1,0 +1,136 @@
+//! Children by file descriptor: waiting, reaping and signalling without a pid that could have been
+//! given to another process meanwhile.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::clock::{Deadline, Left};
+use super::{checked, restarted};
+
+/// A child, as waitid(2) sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Child {
+    /// It runs.
+    Runs,
+    /// It has ended like this, and is forgotten now.
+    Ended(ExitStatus),
+    /// It is no child of this process, or no longer: somebody else took its exit status, or
+    /// SIGCHLD is ignored.
+    Unknown,
+}
+
+/// ppoll(2): waits until the process has ended, or until `deadline`; says whether it has ended.
+///
+/// A process that somebody else has reaped has ended, too.
+pub(crate) fn wait(pidfd: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
+    loop {
+        let left = deadline.left();
+        let timeout = match left {
+            Left::Forever => None,
+            Left::For(left) => Some(timespec(left)),
+            Left::Passed => Some(timespec(Duration::ZERO)),
+        };
+        let timeout = timeout
+            .as_ref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
+        let mut poll = libc::pollfd {
+            fd: pidfd.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one pollfd is passed and counted; `timeout` is null or points to a timespec
+        // that lives in this iteration; no signal mask is given.
+        let ready = unsafe { libc::ppoll(&raw mut poll, 1, timeout, std::ptr::null()) };
+        match checked(ready) {
+            Ok(0) if left == Left::Passed => return Ok(false),
+            Ok(0) => {}
+            Ok(_) => return Ok(true),
+            // The time that is left is counted anew.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether the process has ended. Does not block.
+pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
+    wait(pidfd, Deadline::after(Duration::ZERO))
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
+
+/// waitid(2) with `P_PIDFD` and `WEXITED`: takes the exit status of a child and frees its entry in
+/// the process table; with `block`, waits until it has ended.
+pub(crate) fn reap(pidfd: BorrowedFd<'_>, block: bool) -> io::Result<Child> {
+    let flags = if block {
+        libc::WEXITED
+    } else {
+        libc::WEXITED | libc::WNOHANG
+    };
+    // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let id = pidfd.as_raw_fd().cast_unsigned();
+    // SAFETY: `info` is writable for the length of the call; the rest are integers.
+    let waited = restarted(|| unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, flags) });
+    match waited {
+        Ok(_) => Ok(status_of(&info).map_or(Child::Runs, Child::Ended)),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(Child::Unknown),
+        Err(error) => Err(error),
+    }
+}
+
+/// The exit status that waitid(2) left in `info`, or `None` if no child had ended.
+fn status_of(info: &libc::siginfo_t) -> Option<ExitStatus> {
+    // SAFETY: waitid fills the members of a SIGCHLD siginfo, or leaves the zeroes; the pid is
+    // valid to read in both.
+    let pid = unsafe { info.si_pid() };
+    if pid == 0 {
+        return None;
+    }
+    // SAFETY: as above; a pid other than 0 says that waitid filled it.
+    let status = unsafe { info.si_status() };
+    Some(ExitStatus::from_raw(match info.si_code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => status,
+    }))
+}
+
+/// pidfd_send_signal(2) with `SIGTERM`; a process that has ended is no error.
+pub(crate) fn terminate(pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    signal(pidfd, libc::SIGTERM)
+}
+
+/// pidfd_send_signal(2) with `SIGKILL`; a process that has ended is no error.
+pub(crate) fn kill(pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    signal(pidfd, libc::SIGKILL)
+}
+
+fn signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
+    let info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo asks the kernel to fill it; the other arguments are integers.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            info,
+            0,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        error => Err(error),
+    }
+}

@@ -1,0 +1,43 @@
+//! Signals, for threads that are none of the program's.
+
+use std::mem::MaybeUninit;
+
+/// pthread_sigmask(3): runs `body` with all signals blocked, so that a thread which it starts has
+/// them blocked from its first instruction: the program's handlers never run there.
+pub(crate) fn blocked<R>(body: impl FnOnce() -> R) -> R {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset writes a whole set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: reads the set that was filled above, and writes the one that was in force.
+    let changed =
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    let result = body();
+    if changed == 0 {
+        // SAFETY: reads the set that was written above.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether SIGUSR1 is blocked in this thread.
+    fn is_blocked() -> bool {
+        let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: a null set changes nothing; the mask in force is written.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr()) };
+        // SAFETY: the set was written above.
+        (unsafe { libc::sigismember(mask.as_ptr(), libc::SIGUSR1) }) == 1
+    }
+
+    #[test]
+    fn a_thread_started_with_signals_blocked_keeps_them_blocked() {
+        assert!(!is_blocked());
+        let thread = blocked(|| std::thread::spawn(is_blocked));
+        assert!(thread.join().unwrap());
+        assert!(!is_blocked());
+    }
+}
