@@ -1,0 +1,135 @@
+//! A worker: what runs in the processes.
+
+use std::time::Instant;
+
+use crossdock::Counter;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::Contestant;
+use crate::work::Work;
+use crate::worker::{die_with, said};
+use crate::{Failure, pin};
+
+/// What a worker is told.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Order<H> {
+    /// The number and what guards it.
+    pub(super) handle: H,
+    pub(super) task: Task,
+    /// The process that waits for the result.
+    pub(super) driver: u32,
+}
+
+/// What a worker does, whatever it adds to.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Task {
+    pub(super) core: Option<usize>,
+    pub(super) inside: Work,
+    pub(super) outside: Work,
+    pub(super) latency: bool,
+    /// Which [`Phase`] the run is in.
+    pub(super) phase: Counter,
+    /// How many workers are there.
+    pub(super) arrived: Counter,
+    /// How often this one has added.
+    pub(super) count: Counter,
+}
+
+/// The phases of a run, as the driver sets them.
+pub(super) struct Phase;
+
+impl Phase {
+    /// Not all are there.
+    pub(super) const GATHER: u64 = 0;
+    /// They add, and nothing is measured.
+    pub(super) const WARM_UP: u64 = 1;
+    /// They add.
+    pub(super) const MEASURE: u64 = 2;
+    /// They end.
+    pub(super) const STOP: u64 = 3;
+}
+
+/// What a worker has done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Done {
+    /// How often it added, from the beginning to the end.
+    pub(super) ops: u64,
+    /// How often an addition took how many nanoseconds.
+    pub(super) latency: Vec<(u64, u64)>,
+}
+
+/// The histogram that latencies are counted in: three digits, up to a minute.
+pub(super) fn histogram() -> Result<Histogram<u64>, String> {
+    Histogram::new_with_max(60_000_000_000, 3).map_err(said)
+}
+
+/// Runs in a process of its own.
+pub(super) fn work<C: Contestant>(order: Order<C::Handle>) -> Result<Done, String> {
+    die_with(order.driver)?;
+    let contestant = C::attach(&order.handle).map_err(said)?;
+    add_until_stopped(&order.task, |inside| contestant.add(inside))
+}
+
+/// The loop, for processes and for threads.
+pub(super) fn add_until_stopped(
+    task: &Task,
+    add: impl Fn(Work) -> Result<(), Failure>,
+) -> Result<Done, String> {
+    if let Some(core) = task.core {
+        pin::pin(core).map_err(said)?;
+    }
+    let mut times = task.latency.then(histogram).transpose()?;
+    task.arrived.add(1);
+    while task.phase.get() == Phase::GATHER {
+        std::thread::yield_now();
+    }
+    let ops = match &mut times {
+        None => plain(task, add),
+        Some(times) => timed(task, add, times),
+    };
+    let latency = times.iter().flat_map(|times| {
+        let recorded = times.iter_recorded();
+        recorded.map(|step| (step.value_iterated_to(), step.count_at_value()))
+    });
+    Ok(Done {
+        ops: ops.map_err(said)?,
+        latency: latency.collect(),
+    })
+}
+
+#[inline(always)]
+fn plain(task: &Task, add: impl Fn(Work) -> Result<(), Failure>) -> Result<u64, Failure> {
+    let mut ops = 0;
+    while task.phase.get() != Phase::STOP {
+        add(task.inside)?;
+        ops += 1;
+        task.count.set(ops);
+        task.outside.run();
+    }
+    Ok(ops)
+}
+
+#[inline(always)]
+fn timed(
+    task: &Task,
+    add: impl Fn(Work) -> Result<(), Failure>,
+    times: &mut Histogram<u64>,
+) -> Result<u64, Failure> {
+    let mut ops = 0;
+    loop {
+        let phase = task.phase.get();
+        if phase == Phase::STOP {
+            return Ok(ops);
+        }
+        let start = Instant::now();
+        add(task.inside)?;
+        let took = start.elapsed();
+        if phase == Phase::MEASURE {
+            times.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        }
+        ops += 1;
+        task.count.set(ops);
+        task.outside.run();
+    }
+}

@@ -1,0 +1,135 @@
+//! What every worker process of an experiment does first, and how its end is noticed.
+
+use std::fmt::Display;
+use std::os::fd::AsFd;
+
+use crossdock::process::Process;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Failure;
+
+/// Has the kernel kill this worker when `parent`, which started it, dies: whatever it is waiting for
+/// then, nobody will come.
+///
+/// # Errors
+///
+/// If the parent is dead already.
+pub fn die_with(parent: u32) -> Result<(), String> {
+    // SAFETY: asks for a signal at the parent's death; no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    if std::os::unix::process::parent_id() == parent {
+        Ok(())
+    } else {
+        Err("the parent is gone".to_owned())
+    }
+}
+
+/// The workers of a run. Those that are not joined are killed when it is dropped.
+#[derive(Debug)]
+pub struct Crew<R> {
+    workers: Vec<Process<Result<R, String>>>,
+}
+
+impl<R: Serialize + DeserializeOwned> Crew<R> {
+    /// A crew without workers.
+    pub fn new() -> Self {
+        Self {
+            workers: Vec::new(),
+        }
+    }
+
+    /// Takes a worker in.
+    pub fn add(&mut self, worker: Process<Result<R, String>>) {
+        self.workers.push(worker);
+    }
+
+    /// Lets others run until `ready`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Worker`] if a worker ends before: what it said.
+    pub fn until(&mut self, mut ready: impl FnMut() -> bool) -> Result<(), Failure> {
+        const LOOKS: u32 = 1024;
+        loop {
+            for _ in 0..LOOKS {
+                if ready() {
+                    return Ok(());
+                }
+                std::thread::yield_now();
+            }
+            if let Some(at) = self.workers.iter().position(|worker| !worker.is_alive()) {
+                let early = "it ended before the others were there".to_owned();
+                return match outcome(self.workers.swap_remove(at)) {
+                    Err(failure) => Err(failure),
+                    Ok(_) => Err(Failure::Worker(early)),
+                };
+            }
+        }
+    }
+
+    /// What all of them returned, in the order in which they came.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Worker`] as soon as one ended as it should not, or returned an error; the others,
+    /// which may wait for what it had, are killed.
+    pub fn join(mut self) -> Result<Vec<R>, Failure> {
+        let mut places: Vec<usize> = (0..self.workers.len()).collect();
+        let mut results: Vec<(usize, R)> = Vec::new();
+        while !self.workers.is_empty() {
+            let at = self.next_to_end()?;
+            results.push((places.remove(at), outcome(self.workers.remove(at))?));
+        }
+        results.sort_by_key(|(place, _)| *place);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// Waits until one has ended.
+    fn next_to_end(&self) -> Result<usize, Failure> {
+        let of = |worker| PollFd::new(AsFd::as_fd(worker), PollFlags::POLLIN);
+        let mut ends: Vec<PollFd<'_>> = self.workers.iter().map(of).collect();
+        loop {
+            match poll(&mut ends, PollTimeout::NONE) {
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(Failure::io("poll")(errno.into())),
+            }
+            if let Some(at) = ends.iter().position(|end| end.any() == Some(true)) {
+                return Ok(at);
+            }
+        }
+    }
+}
+
+impl<R: Serialize + DeserializeOwned> Default for Crew<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> Drop for Crew<R> {
+    fn drop(&mut self) {
+        for worker in self.workers.drain(..) {
+            // One that has ended already is no error, and whoever cannot be killed dies with us.
+            let _ = worker.kill();
+        }
+    }
+}
+
+fn outcome<R: Serialize + DeserializeOwned>(
+    worker: Process<Result<R, String>>,
+) -> Result<R, Failure> {
+    match worker.join() {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(message)) => Err(Failure::Worker(message)),
+        Err(error) => Err(Failure::Worker(error.to_string())),
+    }
+}
+
+/// An error as a worker returns it.
+pub(crate) fn said(error: impl Display) -> String {
+    error.to_string()
+}
