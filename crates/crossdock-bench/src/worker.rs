@@ -46,6 +46,11 @@ impl<R: Serialize + DeserializeOwned> Crew<R> {
         self.workers.push(worker);
     }
 
+    /// The process ids of those that are not joined.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.workers.iter().map(Process::id)
+    }
+
     /// Lets others run until `ready`.
     ///
     /// # Errors

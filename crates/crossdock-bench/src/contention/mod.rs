@@ -21,6 +21,7 @@ use crate::stats::{median, range};
 use crate::work::Work;
 
 pub use kinds::KINDS;
+pub(crate) use kinds::{pthread_lock, pthread_memory};
 
 /// One way to add to a shared number, between processes.
 pub trait Contestant: Sized + 'static {

@@ -1,0 +1,113 @@
+//! The locks whose owners are killed.
+
+use crossdock::segment::Monitor;
+use crossdock::sync::LockError;
+use crossdock::{Mutex, Segment};
+
+use super::{Kind, Lock};
+use crate::Failure;
+use crate::contention::{pthread_lock, pthread_memory};
+use crate::memory::Memory;
+use crate::yardstick::Robustness;
+
+/// All kinds that are measured without anything else installed. One line for each lock.
+pub const KINDS: &[Kind] = &[
+    Kind::of::<InSlices>("crossdock::Mutex: the waiter looks at the owner every 1 to 4 ms"),
+    Kind::of::<Monitored>("the same, with a segment::Monitor in the waiter's process"),
+    Kind::of::<PthreadRobust>("yardstick: pthread_mutex_t between processes, robust"),
+];
+
+/// A mutex and the segment that it is in.
+type InSegment = (Segment, Mutex<u64>);
+
+fn create() -> Result<InSegment, Failure> {
+    let segment = Segment::anonymous()?;
+    let mutex = segment.create("lock", 0)?;
+    Ok((segment, mutex))
+}
+
+fn hold((_, mutex): &InSegment) -> Result<(), Failure> {
+    std::mem::forget(mutex.lock_or_repair(|_| ())?);
+    Ok(())
+}
+
+fn take((_, mutex): &InSegment, have: impl FnOnce()) -> Result<bool, Failure> {
+    match mutex.lock() {
+        Ok(_guard) => Ok(false),
+        Err(LockError::OwnerDied(mut guard)) => {
+            have();
+            guard.mark_consistent();
+            Ok(true)
+        }
+        Err(error) => Err(Failure::Worker(error.to_string())),
+    }
+}
+
+struct InSlices;
+
+impl Lock for InSlices {
+    type Handle = InSegment;
+    type Waiting = ();
+    const NAME: &'static str = "mutex";
+
+    fn create() -> Result<InSegment, Failure> {
+        create()
+    }
+    fn hold(handle: &InSegment) -> Result<(), Failure> {
+        hold(handle)
+    }
+    fn prepare(_handle: &InSegment) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn take(handle: &InSegment, have: impl FnOnce()) -> Result<bool, Failure> {
+        take(handle, have)
+    }
+}
+
+struct Monitored;
+
+impl Lock for Monitored {
+    type Handle = InSegment;
+    type Waiting = Monitor;
+    const NAME: &'static str = "mutex-monitor";
+
+    fn create() -> Result<InSegment, Failure> {
+        create()
+    }
+    fn hold(handle: &InSegment) -> Result<(), Failure> {
+        hold(handle)
+    }
+    fn prepare((segment, _): &InSegment) -> Result<Monitor, Failure> {
+        let monitor = Monitor::start()?;
+        monitor.watch(segment)?;
+        Ok(monitor)
+    }
+    fn take(handle: &InSegment, have: impl FnOnce()) -> Result<bool, Failure> {
+        take(handle, have)
+    }
+}
+
+struct PthreadRobust;
+
+impl Lock for PthreadRobust {
+    type Handle = Memory;
+    type Waiting = ();
+    const NAME: &'static str = super::YARDSTICK;
+
+    fn create() -> Result<Memory, Failure> {
+        pthread_memory(Robustness::Robust)
+    }
+    fn hold(memory: &Memory) -> Result<(), Failure> {
+        pthread_lock(memory).lock().map(drop)
+    }
+    fn prepare(_memory: &Memory) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn take(memory: &Memory, have: impl FnOnce()) -> Result<bool, Failure> {
+        let lock = pthread_lock(memory);
+        let died = lock.lock()?;
+        have();
+        lock.unlock();
+        Ok(died)
+    }
+}

@@ -1,0 +1,23 @@
+//! Recovery, with real processes.
+
+use crossdock::process;
+use crossdock_bench::recovery::{KINDS, YARDSTICK, run};
+
+#[test]
+fn crossdock_worker() {
+    process::init();
+}
+
+#[test]
+fn every_kind_has_the_lock_of_a_killed_owner() {
+    process::init_test("crossdock_worker");
+    let rows = run(KINDS, 3, &mut |_| ()).unwrap();
+    assert_eq!(rows.len(), KINDS.len());
+    for row in &rows {
+        assert_eq!(row.rounds, 3, "{}", row.kind);
+        assert!(row.p50_us > 0.0 && row.p50_us <= row.p90_us);
+        assert!(row.p90_us <= row.p99_us && row.p99_us <= row.max_us);
+    }
+    let yardstick = rows.iter().find(|row| row.kind == YARDSTICK).unwrap();
+    assert_eq!(yardstick.p50_ratio, Some(1.0));
+}
