@@ -1,5 +1,7 @@
 //! Tags: who holds something, in 29 bits of the very word that says that it is held.
 
+use core::num::NonZeroU32;
+
 /// Bits of a tag that hold the participant's index.
 const INDEX_BITS: u32 = 10;
 /// Bits of a tag that hold the generation of that index.
@@ -21,7 +23,7 @@ pub(crate) const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 /// is given away again only when no word carries its old tag any more, so the 524,287 generations
 /// are only there for helpers that were stopped in the middle of a repair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Tag(u32);
+pub(crate) struct Tag(NonZeroU32);
 
 impl Tag {
     /// The bits that a tag can have; the rest of a word is its owner's.
@@ -32,30 +34,37 @@ impl Tag {
 
     pub(crate) fn new(index: u32, generation: u32) -> Option<Self> {
         let fits = index < Self::MAX_PARTICIPANTS && (1..=GENERATION_MAX).contains(&generation);
-        fits.then_some(Self(generation << INDEX_BITS | index))
+        let bits = NonZeroU32::new(generation << INDEX_BITS | index);
+        bits.filter(|_| fits).map(Self)
     }
 
     /// The tag in a word's low bits; `None` when they are 0 or no tag of a registry with so many
     /// participants.
     #[inline]
     pub(crate) fn in_word(word: u32, participants: u32) -> Option<Self> {
-        let tag = Self(word & Self::MASK);
+        let tag = Self(NonZeroU32::new(word & Self::MASK)?);
         (tag.generation() != 0 && tag.index() < participants).then_some(tag)
+    }
+
+    /// The tag whose [`bits`](Self::bits) this process has put down for itself; `None` for 0.
+    #[inline]
+    pub(crate) fn from_bits(bits: u32) -> Option<Self> {
+        NonZeroU32::new(bits).map(Self)
     }
 
     #[inline]
     pub(crate) fn bits(self) -> u32 {
-        self.0
+        self.0.get()
     }
 
     #[inline]
     pub(crate) fn index(self) -> u32 {
-        self.0 & INDEX_MASK
+        self.bits() & INDEX_MASK
     }
 
     #[inline]
     pub(crate) fn generation(self) -> u32 {
-        self.0 >> INDEX_BITS
+        self.bits() >> INDEX_BITS
     }
 
     /// The generation after this one.

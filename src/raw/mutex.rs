@@ -144,39 +144,45 @@ impl MutexState {
         }
     }
 
+    /// Locks if the lock is free and clean: one instruction.
+    #[inline(always)]
+    pub(crate) fn lock_clean(&self, me: Tag) -> Option<Held> {
+        let (free, relaxed) = (0, Ordering::Relaxed);
+        self.word
+            .compare_exchange(free, me.bits(), claiming(), relaxed)
+            .ok()?;
+        Some(Held {
+            owner: me,
+            flags: 0,
+        })
+    }
+
     /// Locks, waiting until `deadline` if somebody alive has it.
-    #[inline]
     pub(crate) fn lock(
         &self,
         me: Tag,
         peers: &impl Peers,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
-        match self
-            .word
-            .compare_exchange(0, me.bits(), claiming(), Ordering::Relaxed)
-        {
-            Ok(_) => Ok(Held {
-                owner: me,
-                flags: 0,
-            }),
-            Err(_) => self.lock_contended(me, peers, deadline),
+        match self.lock_clean(me) {
+            Some(held) => Ok(held),
+            None => self.lock_contended(me, peers, deadline),
         }
     }
 
     /// Locks if nobody alive has it; never sleeps.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn try_lock(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
-        match self
-            .word
-            .compare_exchange(0, me.bits(), claiming(), Ordering::Relaxed)
-        {
-            Ok(_) => Ok(Held {
-                owner: me,
-                flags: 0,
-            }),
-            Err(_) => self.try_lock_flagged(me, peers, 0),
+        match self.lock_clean(me) {
+            Some(held) => Ok(held),
+            None => self.try_lock_contended(me, peers),
         }
+    }
+
+    /// [`try_lock`](Self::try_lock) after [`lock_clean`](Self::lock_clean) did not do.
+    #[cold]
+    pub(crate) fn try_lock_contended(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+        self.try_lock_flagged(me, peers, 0)
     }
 
     /// The last try of a waiter whose deadline has passed.
@@ -210,8 +216,9 @@ impl MutexState {
         }
     }
 
+    /// [`lock`](Self::lock) after [`lock_clean`](Self::lock_clean) did not do.
     #[cold]
-    fn lock_contended(
+    pub(crate) fn lock_contended(
         &self,
         me: Tag,
         peers: &impl Peers,
@@ -295,22 +302,42 @@ impl MutexState {
     }
 
     /// Unlocks, adding [`POISONED`] if asked to; does nothing if the lock is no longer `held`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unlock(&self, held: Held, poison: bool) {
+        // ORDERING: Release; (M1) publishes the data to the next owner.
+        let release = ordering(Ordering::Release, 2);
+        let (mine, free) = (held.owner.bits(), 0);
+        let clean = held.flags == 0
+            && !poison
+            && self
+                .word
+                .compare_exchange(mine, free, release, Ordering::Relaxed)
+                .is_ok();
+        if !clean {
+            self.unlock_contended(held, poison);
+        }
+    }
+
+    /// There are sleepers or flags, or the lock is not `held` any more.
+    #[cold]
+    fn unlock_contended(&self, held: Held, poison: bool) {
         let add = if poison { POISONED } else { 0 };
         let keep = if mutation(10) { 0 } else { STICKY };
-        let mut seen = held.owner.bits() | held.flags;
+        // ORDERING: Relaxed; the CAS decides.
+        let mut seen = self.word.load(Ordering::Relaxed);
         loop {
+            if seen & Tag::MASK != held.owner.bits() {
+                return;
+            }
             let free = (seen & keep) | add;
-            // ORDERING: Release; (M1) publishes the data to the next owner.
+            // ORDERING: Release; (M1), as in `unlock`.
             let release = ordering(Ordering::Release, 2);
             match self
                 .word
                 .compare_exchange(seen, free, release, Ordering::Relaxed)
             {
                 Ok(_) => break,
-                Err(now) if now & Tag::MASK == held.owner.bits() => seen = now,
-                Err(_) => return,
+                Err(now) => seen = now,
             }
         }
         if seen & CONTENDED != 0 && !mutation(3) {

@@ -99,7 +99,7 @@ impl Membership {
         // that in the segment, and whoever reads the tag here may put it into a word that others
         // read with (M3).
         let word = self.tag_word().load(Ordering::Acquire);
-        Tag::in_word(word, Tag::MAX_PARTICIPANTS)
+        Tag::from_bits(word)
     }
 
     /// The tag of this process, for an operation that does not need one: a process that could not

@@ -113,7 +113,10 @@ impl<T: Payload + Pod> Mutex<T> {
     #[inline]
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        LockError::result(self.with_data(self.raw.wait()))
+        match self.raw.lock_clean() {
+            Some(raw) => Ok(self.guard(raw)),
+            None => LockError::result(self.with_data(self.raw.wait())),
+        }
     }
 
     /// Locks as [`lock`](Self::lock) does, and calls `repair` with the data if the last owner died:
@@ -126,16 +129,20 @@ impl<T: Payload + Pod> Mutex<T> {
     ///
     /// [`NotLocked`], and the lock is not held: in particular if it is poisoned, whether or not an
     /// owner died too; see [`clear_poison`](Self::clear_poison).
+    #[inline]
     pub fn lock_or_repair(
         &self,
         repair: impl FnOnce(&mut T),
     ) -> Result<MutexGuard<'_, T>, NotLocked> {
-        let mut data = self.data;
-        let raw = self.raw.lock_or_repair(|| {
-            // SAFETY: Invariant 1; the lock is held, and there is no guard of it yet.
-            repair(unsafe { data.as_mut() });
-        })?;
-        Ok(MutexGuard { data, raw })
+        let raw = match self.raw.lock_clean() {
+            Some(raw) => raw,
+            None => self.raw.wait_and_repair(|| {
+                let mut data = self.data;
+                // SAFETY: Invariant 1; the lock is held, and there is no guard of it yet.
+                repair(unsafe { data.as_mut() });
+            })?,
+        };
+        Ok(self.guard(raw))
     }
 
     /// Locks if no live participant holds the lock; never waits.
@@ -145,7 +152,10 @@ impl<T: Payload + Pod> Mutex<T> {
     /// [`TryLockError::WouldBlock`] if one does; the others as [`lock`](Self::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
-        TryLockError::result(self.with_data(self.raw.attempt()))
+        match self.raw.lock_clean() {
+            Some(raw) => Ok(self.guard(raw)),
+            None => TryLockError::result(self.with_data(self.raw.attempt())),
+        }
     }
 
     /// Locks, waiting no longer than `timeout`.
@@ -188,19 +198,23 @@ impl<T: Payload + Pod> Mutex<T> {
         self.raw.clear_poison();
     }
 
-    #[inline]
+    #[inline(always)]
+    fn guard<'a>(&self, raw: RawMutexGuard<'a>) -> MutexGuard<'a, T> {
+        MutexGuard {
+            data: self.data,
+            raw,
+        }
+    }
+
+    #[cold]
     fn with_data<'a, B>(
         &self,
         outcome: Result<Outcome<RawMutexGuard<'a>>, Failure<B>>,
     ) -> Result<Outcome<MutexGuard<'a, T>>, Failure<B>> {
-        let wrap = |raw| MutexGuard {
-            data: self.data,
-            raw,
-        };
         outcome.map(|outcome| match outcome {
-            Outcome::Clean(raw) => Outcome::Clean(wrap(raw)),
-            Outcome::OwnerDied(raw) => Outcome::OwnerDied(wrap(raw)),
-            Outcome::Poisoned(raw) => Outcome::Poisoned(wrap(raw)),
+            Outcome::Clean(raw) => Outcome::Clean(self.guard(raw)),
+            Outcome::OwnerDied(raw) => Outcome::OwnerDied(self.guard(raw)),
+            Outcome::Poisoned(raw) => Outcome::Poisoned(self.guard(raw)),
         })
     }
 }

@@ -74,7 +74,10 @@ impl RawMutex {
     /// [`LockError::Corrupt`] do not.
     #[inline]
     pub fn lock(&self) -> Result<RawMutexGuard<'_>, LockError<RawMutexGuard<'_>>> {
-        LockError::result(self.wait())
+        match self.lock_clean() {
+            Some(guard) => Ok(guard),
+            None => LockError::result(self.wait()),
+        }
     }
 
     /// Locks as [`lock`](Self::lock) does, and calls `repair` if the last owner died.
@@ -85,18 +88,31 @@ impl RawMutex {
     /// # Errors
     ///
     /// [`NotLocked`], and the lock is not held: in particular if it is poisoned.
+    #[inline]
     pub fn lock_or_repair(&self, repair: impl FnOnce()) -> Result<RawMutexGuard<'_>, NotLocked> {
-        match self.lock() {
-            Ok(guard) => Ok(guard),
-            Err(LockError::OwnerDied(guard)) if guard.is_poisoned() => Err(NotLocked::Poisoned),
-            Err(LockError::OwnerDied(mut guard)) => {
+        match self.lock_clean() {
+            Some(guard) => Ok(guard),
+            None => self.wait_and_repair(repair),
+        }
+    }
+
+    #[cold]
+    pub(super) fn wait_and_repair(
+        &self,
+        repair: impl FnOnce(),
+    ) -> Result<RawMutexGuard<'_>, NotLocked> {
+        match self.wait() {
+            Ok(Outcome::Clean(guard)) => Ok(guard),
+            Ok(Outcome::OwnerDied(guard)) if guard.is_poisoned() => Err(NotLocked::Poisoned),
+            Ok(Outcome::OwnerDied(mut guard)) => {
                 repair();
                 guard.mark_consistent();
                 Ok(guard)
             }
-            Err(LockError::Poisoned(_)) => Err(NotLocked::Poisoned),
-            Err(LockError::Corrupt { word }) => Err(NotLocked::Corrupt { word }),
-            Err(LockError::Join(error)) => Err(NotLocked::Join(error)),
+            Ok(Outcome::Poisoned(_)) => Err(NotLocked::Poisoned),
+            Err(Failure::Busy(never)) => match never {},
+            Err(Failure::Corrupt { word }) => Err(NotLocked::Corrupt { word }),
+            Err(Failure::Join(error)) => Err(NotLocked::Join(error)),
         }
     }
 
@@ -107,7 +123,10 @@ impl RawMutex {
     /// [`TryLockError::WouldBlock`] if one does; the others as [`lock`](Self::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<RawMutexGuard<'_>, TryLockError<RawMutexGuard<'_>>> {
-        TryLockError::result(self.attempt())
+        match self.lock_clean() {
+            Some(guard) => Ok(guard),
+            None => TryLockError::result(self.attempt()),
+        }
     }
 
     /// Locks, waiting no longer than `timeout`.
@@ -154,10 +173,19 @@ impl RawMutex {
         self.state.glance()
     }
 
-    #[inline]
+    /// Locks a lock that is free and clean, if this process is a participant already: what nearly
+    /// every call comes to, so it is all that is inlined.
+    #[inline(always)]
+    pub(super) fn lock_clean(&self) -> Option<RawMutexGuard<'_>> {
+        let me = self.state.current_tag()?;
+        self.state.lock_clean(me).map(|held| self.guard(held))
+    }
+
+    /// Locks after [`lock_clean`](Self::lock_clean) did not do.
+    #[cold]
     pub(super) fn wait(&self) -> Result<Outcome<RawMutexGuard<'_>>, Failure<Infallible>> {
         loop {
-            match self.wait_until(&const { Deadline::never() }) {
+            match self.wait_until(&Deadline::never()) {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failure::Busy(())) => {}
                 Err(Failure::Corrupt { word }) => return Err(Failure::Corrupt { word }),
@@ -166,37 +194,39 @@ impl RawMutex {
         }
     }
 
-    #[inline]
+    #[cold]
     pub(super) fn wait_until(
         &self,
         deadline: &Deadline,
     ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
         let me = self.state.tag().map_err(Failure::Join)?;
-        match self.state.lock(me, &self.state.others(me), deadline) {
-            Ok(held) => Ok(self.guard(held)),
+        match self
+            .state
+            .lock_contended(me, &self.state.others(me), deadline)
+        {
+            Ok(held) => Ok(Outcome::of(held, self.guard(held))),
             Err(refused) => Err(self.failure(refused, me)),
         }
     }
 
-    #[inline]
+    /// Tries after [`lock_clean`](Self::lock_clean) did not do.
+    #[cold]
     pub(super) fn attempt(&self) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
         let me = self.state.tag().map_err(Failure::Join)?;
-        match self.state.try_lock(me, &self.state.others(me)) {
-            Ok(held) => Ok(self.guard(held)),
+        match self.state.try_lock_contended(me, &self.state.others(me)) {
+            Ok(held) => Ok(Outcome::of(held, self.guard(held))),
             Err(refused) => Err(self.failure(refused, me)),
         }
     }
 
-    #[inline]
-    fn guard(&self, held: Held) -> Outcome<RawMutexGuard<'_>> {
-        let panicking = std::thread::panicking();
-        let guard = RawMutexGuard {
+    #[inline(always)]
+    fn guard(&self, held: Held) -> RawMutexGuard<'_> {
+        RawMutexGuard {
             mutex: self,
             held,
-            panicking,
+            panicking: std::thread::panicking(),
             _not_send: PhantomData,
-        };
-        Outcome::of(held, guard)
+        }
     }
 
     #[cold]
