@@ -1,5 +1,8 @@
 //! The `crossdock` command.
 
+mod contention;
+mod lists;
+mod recovery;
 mod warehouse;
 
 use std::process::ExitCode;
@@ -18,6 +21,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Warehouse(warehouse::Options),
+    Contention(contention::Options),
+    Recovery(recovery::Options),
 }
 
 /// Exit code of a command that could not be understood.
@@ -35,7 +40,15 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Warehouse(options) => match options.check() {
-            Ok(()) => warehouse::run(&options),
+            Ok(()) => warehouse::run(&options).map_err(|failure| failure.to_string()),
+            Err(message) => return usage(&message),
+        },
+        Command::Contention(options) => match options.check() {
+            Ok(ready) => contention::run(ready),
+            Err(message) => return usage(&message),
+        },
+        Command::Recovery(options) => match options.check() {
+            Ok(ready) => recovery::run(ready),
             Err(message) => return usage(&message),
         },
     };

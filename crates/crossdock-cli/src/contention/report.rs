@@ -1,0 +1,156 @@
+//! What a person, or a program, gets to read.
+
+use comfy_table::{CellAlignment, Table, presets};
+use crossdock_bench::contention::Row;
+use crossdock_bench::machine::Machine;
+use serde::Serialize;
+
+use super::Measured;
+use crate::print_ignoring_closed_pipes as print_text;
+
+/// The kind that the others are compared with in the table.
+const YARDSTICK: &str = "pthread-robust";
+
+/// The one object of `--json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    machine: &'a Machine,
+    setting: String,
+    rows: &'a [Row],
+    notes: &'a [String],
+}
+
+pub(super) fn print(measured: &Measured<'_>) -> Result<(), String> {
+    let text = if measured.options.json {
+        json(measured)?
+    } else if measured.options.csv {
+        csv(&measured.rows)?
+    } else {
+        people(measured)
+    };
+    print_text(&text);
+    Ok(())
+}
+
+fn json(measured: &Measured<'_>) -> Result<String, String> {
+    let document = Document {
+        machine: &measured.machine,
+        setting: measured.setting(),
+        rows: &measured.rows,
+        notes: &measured.notes,
+    };
+    let text = serde_json::to_string(&document).map_err(|error| error.to_string())?;
+    Ok(text + "\n")
+}
+
+fn csv(rows: &[Row]) -> Result<String, String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = [
+        "kind",
+        "processes",
+        "pin",
+        "ns_per_op",
+        "mops",
+        "speedup",
+        "fairness",
+        "lost",
+        "p50_ns",
+        "p99_ns",
+        "p999_ns",
+    ];
+    let said = |error: csv::Error| error.to_string();
+    writer.write_record(header).map_err(said)?;
+    for row in rows {
+        let nanos = |time: Option<u64>| time.map_or(String::new(), |time| time.to_string());
+        writer
+            .write_record([
+                row.kind.to_owned(),
+                row.processes.to_string(),
+                row.pin.to_string(),
+                row.ns_per_op.to_string(),
+                row.mops.to_string(),
+                row.speedup.map_or(String::new(), |times| times.to_string()),
+                row.fairness.to_string(),
+                row.lost.to_string(),
+                nanos(row.p50_ns),
+                nanos(row.p99_ns),
+                nanos(row.p999_ns),
+            ])
+            .map_err(said)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
+fn people(measured: &Measured<'_>) -> String {
+    let mut text = format!(
+        "{}\n{}\n{}\n",
+        measured.machine,
+        measured.setting(),
+        table(measured)
+    );
+    for note in &measured.notes {
+        text += &format!("note: {note}\n");
+    }
+    text
+}
+
+fn table(measured: &Measured<'_>) -> Table {
+    let rows = &measured.rows;
+    let latency = measured.options.latency;
+    let compared = rows.iter().any(|row| row.kind == YARDSTICK);
+    let mut header = vec!["processes", "kind", "ns per op", "Mops/s", "speed-up"];
+    if compared {
+        header.push("of robust");
+    }
+    header.extend(["fairness", "lost"]);
+    if latency {
+        header.extend(["p50 ns", "p99 ns", "p99.9 ns"]);
+    }
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(&header);
+    let mut before = None;
+    for row in rows {
+        let first = before.replace(row.processes) != Some(row.processes);
+        if first && row.processes != rows[0].processes {
+            table.add_row(vec![""; header.len()]);
+        }
+        let mut cells = vec![
+            if first {
+                row.processes.to_string()
+            } else {
+                String::new()
+            },
+            row.kind.to_owned(),
+            format!("{:.1}", row.ns_per_op),
+            format!("{:.1}", row.mops),
+            row.speedup
+                .map_or("-".to_owned(), |times| format!("{times:.2}")),
+        ];
+        if compared {
+            cells.push(of_yardstick(row, rows));
+        }
+        cells.extend([format!("{:.2}", row.fairness), row.lost.to_string()]);
+        if latency {
+            let times = [row.p50_ns, row.p99_ns, row.p999_ns];
+            cells.extend(times.map(|time| time.map_or("-".to_owned(), |time| time.to_string())));
+        }
+        table.add_row(cells);
+    }
+    for (at, column) in table.column_iter_mut().enumerate() {
+        if at != 1 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Time of an operation as a share of the yardstick's with as many processes.
+fn of_yardstick(row: &Row, rows: &[Row]) -> String {
+    let same = |other: &&Row| other.kind == YARDSTICK && other.processes == row.processes;
+    rows.iter().find(same).map_or("-".to_owned(), |yardstick| {
+        format!("{:.2}", row.ns_per_op / yardstick.ns_per_op)
+    })
+}

@@ -1,0 +1,83 @@
+//! Options that are lists.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+/// Whether all values are different and within `bounds`, which are called `expected`.
+pub(crate) fn within<T: PartialOrd + Display>(
+    values: &[T],
+    bounds: RangeInclusive<T>,
+    expected: &str,
+) -> Result<(), String> {
+    if let Some(value) = values.iter().find(|value| !bounds.contains(value)) {
+        return Err(format!("expected {expected}, found {value}"));
+    }
+    unique(values, expected)
+}
+
+fn unique<T: PartialEq + Display>(values: &[T], expected: &str) -> Result<(), String> {
+    for (at, value) in values.iter().enumerate() {
+        if values[..at].contains(value) {
+            return Err(format!("expected {expected}, found {value} twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Those of `all` whose names were given; all if none was.
+pub(crate) fn chosen<K: Copy>(
+    all: &[K],
+    name: impl Fn(&K) -> &'static str,
+    names: &[String],
+) -> Result<Vec<K>, String> {
+    let known = all.iter().map(&name).collect::<Vec<_>>().join(", ");
+    let expected = format!("kinds of {known}");
+    unique(names, &expected)?;
+    if names.is_empty() {
+        return Ok(all.to_vec());
+    }
+    let find = |wanted: &String| {
+        let found = all.iter().find(|kind| name(kind) == wanted);
+        found
+            .copied()
+            .ok_or_else(|| format!("expected {expected}, found {wanted:?}"))
+    };
+    names.iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn numbers_are_within_bounds_and_different() {
+        assert_eq!(within(&[1, 8], 1..=8, "1 to 8"), Ok(()));
+        assert_eq!(
+            within(&[1, 9], 1..=8, "1 to 8"),
+            Err("expected 1 to 8, found 9".into())
+        );
+        assert_eq!(
+            within(&[2, 2], 1..=8, "1 to 8"),
+            Err("expected 1 to 8, found 2 twice".into())
+        );
+    }
+
+    #[test]
+    fn names_choose_in_their_order_and_none_chooses_all() {
+        let pick = |list: &[&str]| chosen(&["a", "b"], |name| name, &names(list));
+        assert_eq!(pick(&[]), Ok(vec!["a", "b"]));
+        assert_eq!(pick(&["b", "a"]), Ok(vec!["b", "a"]));
+        assert_eq!(
+            pick(&["c"]),
+            Err("expected kinds of a, b, found \"c\"".into())
+        );
+        assert_eq!(
+            pick(&["a", "a"]),
+            Err("expected kinds of a, b, found a twice".into())
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! `crossdock recovery`: the owner of a lock is killed; how long until a waiter has it.
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use crossdock_bench::machine::Machine;
+use crossdock_bench::recovery::{KINDS, Kind, Row, run as measure};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::lists;
+use crate::print_ignoring_closed_pipes as print;
+
+const MAX_ROUNDS: u32 = 100_000;
+
+/// Kills owners of locks, and measures how long until a waiter has the lock.
+///
+/// Kinds: mutex (the waiter looks at the owner every 1 to 4 ms), mutex-monitor (with a
+/// segment::Monitor in the waiter's process), and as a yardstick pthread-robust. Times are from the
+/// SIGKILL to the lock.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// How many owners of each kind are killed.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    rounds: u32,
+    /// Only these kinds.
+    #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
+    kinds: Vec<String>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A run that can begin.
+pub(crate) struct Ready {
+    options: Options,
+    kinds: Vec<Kind>,
+}
+
+/// The one object of `--json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    machine: &'a Machine,
+    rows: &'a [Row],
+}
+
+impl Options {
+    /// What clap cannot see: bounds and names.
+    pub(crate) fn check(self) -> Result<Ready, String> {
+        if !(1..=MAX_ROUNDS).contains(&self.rounds) {
+            return Err(format!(
+                "expected 1 to {MAX_ROUNDS} rounds, found {}",
+                self.rounds
+            ));
+        }
+        let kinds = lists::chosen(KINDS, |kind| kind.name, &self.kinds)?;
+        Ok(Ready {
+            options: self,
+            kinds,
+        })
+    }
+}
+
+/// Measures and reports.
+pub(crate) fn run(Ready { options, kinds }: Ready) -> Result<(), String> {
+    let kills = u64::from(options.rounds) * kinds.len() as u64;
+    let bar = if options.json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(kills)
+    };
+    let template = "[{bar:40}] {pos}/{len} owners killed, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let rows = measure(&kinds, options.rounds, &mut |done| {
+        bar.set_position(done as u64);
+    })
+    .map_err(|failure| failure.to_string())?;
+    bar.finish_and_clear();
+    let machine = Machine::this();
+    if options.json {
+        let document = Document {
+            machine: &machine,
+            rows: &rows,
+        };
+        let text = serde_json::to_string(&document).map_err(|error| error.to_string())?;
+        print(&format!("{text}\n"));
+    } else {
+        print(&format!(
+            "{machine}\nfrom SIGKILL of the owner to the waiter's lock, {} owners of each kind\n{}\n",
+            options.rounds,
+            table(&rows)
+        ));
+    }
+    Ok(())
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header([
+            "kind",
+            "p50 us",
+            "p90 us",
+            "p99 us",
+            "max us",
+            "p50 of robust",
+            "p99 of robust",
+        ]);
+    for row in rows {
+        let ratio =
+            |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.1}"));
+        let time = |time: f64| format!("{time:.0}");
+        table.add_row([
+            row.kind.to_owned(),
+            time(row.p50_us),
+            time(row.p90_us),
+            time(row.p99_us),
+            time(row.max_us),
+            ratio(row.p50_ratio),
+            ratio(row.p99_ratio),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
