@@ -1,6 +1,6 @@
 //! What a person, or a program, gets to read.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use crossdock_bench::contention::Row;
 use crossdock_bench::machine::Machine;
 use serde::Serialize;
@@ -109,7 +109,9 @@ fn table(measured: &Measured<'_>) -> Table {
     }
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_preset(presets::NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
         .set_header(&header);
     let mut before = None;
     for row in rows {

@@ -1,0 +1,251 @@
+//! `crossdock contention` and `crossdock recovery`, run as a user runs them.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const KINDS: [&str; 7] = [
+    "racy",
+    "mutex",
+    "counter",
+    "sharded",
+    "futex",
+    "pthread",
+    "pthread-robust",
+];
+
+fn crossdock(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_crossdock"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn printed(arguments: &[&str]) -> String {
+    let output = crossdock(arguments);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a short run of contention prints, with further arguments.
+fn contention(arguments: &[&str]) -> String {
+    let short = ["contention", "--secs", "0.01", "--runs", "1"];
+    printed(&[&short, arguments].concat())
+}
+
+fn json(text: &str) -> Value {
+    assert_eq!(text.lines().count(), 1);
+    serde_json::from_str(text).unwrap()
+}
+
+/// A file of this test's own, which goes when it ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let name = format!("crossdock-{}-{name}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn the_object_has_a_row_for_each_kind_and_number_of_processes() {
+    let document = json(&contention(&["--processes", "1,2", "--json"]));
+    assert!(document["machine"]["cores"].as_u64() > Some(0));
+    assert!(document["machine"]["kernel"].is_string());
+    let rows = document["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * KINDS.len());
+    for (row, (processes, kind)) in rows.iter().zip(
+        [1, 2]
+            .iter()
+            .flat_map(|processes| KINDS.map(|kind| (processes, kind))),
+    ) {
+        assert_eq!(row["kind"], kind);
+        assert_eq!(row["processes"], *processes);
+        assert_eq!(row["pin"], "cores");
+        assert!(row["ns_per_op"].as_f64() > Some(0.0));
+        let mops = 1e3 / row["ns_per_op"].as_f64().unwrap();
+        assert!((row["mops"].as_f64().unwrap() - mops).abs() < 1e-6 * mops);
+        assert!(row["speedup"].as_f64() > Some(0.0));
+        assert!((0.0..=1.0).contains(&row["fairness"].as_f64().unwrap()));
+        assert!(row["p50_ns"].is_null() && row["p99_ns"].is_null());
+        if kind != "racy" {
+            assert_eq!(row["lost"], 0, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn one_process_is_needed_for_a_speed_up() {
+    let document = json(&contention(&[
+        "--processes",
+        "2",
+        "--kinds",
+        "mutex",
+        "--json",
+    ]));
+    assert!(document["rows"][0]["speedup"].is_null());
+}
+
+#[test]
+fn latencies_are_there_when_asked_for() {
+    let arguments = [
+        "--processes",
+        "2",
+        "--kinds",
+        "counter",
+        "--latency",
+        "--json",
+    ];
+    let document = json(&contention(&arguments));
+    let row = &document["rows"][0];
+    let at = |name: &str| row[name].as_u64().unwrap();
+    assert!(at("p50_ns") <= at("p99_ns") && at("p99_ns") <= at("p999_ns"));
+}
+
+#[test]
+fn the_table_names_the_machine_the_setting_and_every_kind() {
+    let text = contention(&[
+        "--processes",
+        "1,2",
+        "--pin",
+        "free",
+        "--work-outside",
+        "100",
+    ]);
+    for word in KINDS.into_iter().chain([
+        "processes",
+        "ns per op",
+        "Mops/s",
+        "speed-up",
+        "of robust",
+        "fairness",
+        "lost",
+        "core",
+        "Linux",
+        "not pinned",
+        "100 ns outside",
+    ]) {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("p99"), "{text}");
+}
+
+#[test]
+fn more_processes_than_cores_are_said_to_share_them() {
+    let text = contention(&["--processes", "256", "--kinds", "counter"]);
+    assert!(text.contains("note: 256 processes share "), "{text}");
+}
+
+#[test]
+fn values_are_separated_by_commas() {
+    let text = contention(&["--processes", "1", "--kinds", "futex,mutex", "--csv"]);
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next(),
+        Some("kind,processes,pin,ns_per_op,mops,speedup,fairness,lost,p50_ns,p99_ns,p999_ns")
+    );
+    let kinds: Vec<&str> = lines
+        .map(|line| {
+            assert_eq!(line.split(',').count(), 11, "{line}");
+            line.split(',').next().unwrap()
+        })
+        .collect();
+    assert_eq!(kinds, ["futex", "mutex"]);
+}
+
+#[test]
+fn the_plot_has_a_line_for_each_kind() {
+    let file = Scratch::new("plot.svg");
+    std::fs::write(&file.0, "x".repeat(1_000_000)).unwrap();
+    contention(&["--processes", "1,2", "--plot", file.path()]);
+    let image = std::fs::read_to_string(&file.0).unwrap();
+    assert!(image.starts_with("<svg") || image.starts_with("<?xml"));
+    assert!(
+        image.trim_end().ends_with("</svg>"),
+        "what stood there is gone"
+    );
+    for word in KINDS
+        .into_iter()
+        .chain(["processes", "prefers-color-scheme"])
+    {
+        assert!(image.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
+    let directory = std::env::temp_dir();
+    let directory = directory.to_str().unwrap();
+    let cases: &[&[&str]] = &[
+        &["contention", "--processes", "0"],
+        &["contention", "--processes", ""],
+        &["contention", "--processes", "2,,4"],
+        &["contention", "--processes", "1,257"],
+        &["contention", "--processes", "4294967296"],
+        &["contention", "--processes", "2,2"],
+        &["contention", "--secs", "0"],
+        &["contention", "--secs", "-1"],
+        &["contention", "--secs", "NaN"],
+        &["contention", "--secs", "1e9"],
+        &["contention", "--runs", "0"],
+        &["contention", "--runs", "1001"],
+        &["contention", "--pin", "loosely"],
+        &["contention", "--work-inside", "1000000001"],
+        &["contention", "--work-outside", "-5"],
+        &["contention", "--kinds", "abacus"],
+        &["contention", "--kinds", ""],
+        &["contention", "--kinds", "mutex,mutex"],
+        &["contention", "--json", "--csv"],
+        &["contention", "--plot", "/nowhere/at/all.svg"],
+        &["contention", "--plot", "plot.png"],
+        &["contention", "--plot", directory],
+        &["contention", "stray"],
+        &["recovery", "--rounds", "0"],
+        &["recovery", "--rounds", "100001"],
+        &["recovery", "--kinds", "abacus"],
+        &["recovery", "--bogus"],
+    ];
+    for arguments in cases {
+        let output = crossdock(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.starts_with("crossdock: "), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn recovery_is_measured_beside_the_robust_mutex() {
+    let document = json(&printed(&["recovery", "--rounds", "2", "--json"]));
+    let rows = document["rows"].as_array().unwrap();
+    let kinds: Vec<_> = rows
+        .iter()
+        .map(|row| row["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["mutex", "mutex-monitor", "pthread-robust"]);
+    for row in rows {
+        assert_eq!(row["rounds"], 2);
+        assert!(row["p50_us"].as_f64() > Some(0.0));
+        assert!(row["p99_us"].as_f64() >= row["p50_us"].as_f64());
+        assert!(row["p50_ratio"].is_f64() && row["p99_ratio"].is_f64());
+    }
+    let text = printed(&["recovery", "--rounds", "1", "--kinds", "mutex-monitor"]);
+    assert!(
+        text.contains("p50 us") && text.contains("mutex-monitor"),
+        "{text}"
+    );
+}
