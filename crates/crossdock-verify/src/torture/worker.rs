@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use crossdock::Counter;
+use crossdock::segment::Monitor;
 use crossdock::sync::{LockError, MutexGuard, TimedLockError, TryLockError};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -54,6 +55,14 @@ pub(crate) fn run(args: WorkerArgs) -> Result<ExitCode, Broken> {
         // Dropping the last handle leaves the segment, so each round joins anew.
         let shared = Shared::open(&way)?;
         let progress = shared.segment.open::<Counter>(&progress_name(args.slot))?;
+        // Half of the time a thread of this process reaps those who die meanwhile.
+        let monitor = match random.below(2) {
+            0 => Some(Monitor::start()?),
+            _ => None,
+        };
+        if let Some(monitor) = &monitor {
+            monitor.watch(&shared.segment)?;
+        }
         for _ in 0..random.below(20_000) {
             match work(&shared, &mut random) {
                 Ok(()) => {}
