@@ -1,10 +1,11 @@
-//! The project's commands: `cargo xtask test | models | crash | torture | fuzz`.
+//! The project's commands: `cargo xtask test | models | crash | torture | compare | fuzz`.
 //!
 //! A thin dispatcher: it decides what runs in which order and with which environment; the work is
-//! cargo's, the test binaries' and `crossdock-verify`'s. It exits with 0, with 1 when something
-//! failed, and with 2 when it was called wrongly.
+//! cargo's, the test binaries', `crossdock-verify`'s and `crossdock-compare`'s. It exits with 0,
+//! with 1 when something failed, and with 2 when it was called wrongly.
 
 mod all;
+mod compare;
 mod fuzz;
 mod models;
 mod run;
@@ -60,6 +61,14 @@ enum Verb {
         #[arg(long, default_value_t = 60)]
         secs: u64,
     },
+    /// Measures crossdock beside what people would use instead.
+    Compare {
+        /// What to compare: locks.
+        what: String,
+        /// Passed on to `crossdock-compare`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Runs the fuzz targets, or the one that is named.
     Fuzz {
         /// The target; without it each one in turn.
@@ -93,6 +102,7 @@ fn main() -> ExitCode {
         Verb::Models { full, filter } => models::models(full, filter.as_deref()),
         Verb::Crash { full, args } => verify::crash(full, &args),
         Verb::Torture { what, secs } => verify::torture(&what, secs),
+        Verb::Compare { what, args } => compare::compare(&what, &args),
         Verb::Fuzz { target, secs } => fuzz::fuzz(target.as_deref(), secs),
     };
     match outcome {

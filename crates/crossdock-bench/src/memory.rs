@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -62,6 +62,13 @@ impl Memory {
         // SAFETY: inside the mapping, by the assertion.
         let place = unsafe { self.map.as_mut_ptr().add(offset) };
         NonNull::new(place.cast()).expect("no mapping is at 0")
+    }
+}
+
+impl AsFd for Memory {
+    /// The memfd. Where it came to by travelling, its description is that process's own.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -1,0 +1,258 @@
+//! Colours, strokes and markers: told apart by people who see few colours, on light and on dark.
+
+use svg::node::element::{Group, Path, Polyline};
+
+/// A colour for light pages and one for dark.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Colour {
+    pub(super) light: &'static str,
+    pub(super) dark: &'static str,
+}
+
+const fn colour(light: &'static str, dark: &'static str) -> Colour {
+    Colour { light, dark }
+}
+
+pub(super) const PAGE: Colour = colour("#ffffff", "#0d1117");
+pub(super) const SHADE: Colour = colour("#f3f4f6", "#161b22");
+pub(super) const GRID: Colour = colour("#dfe3e8", "#272d36");
+pub(super) const AXIS: Colour = colour("#6e7781", "#8b949e");
+pub(super) const INK: Colour = colour("#1f2328", "#e6edf3");
+pub(super) const QUIET: Colour = colour("#59636e", "#9198a1");
+
+/// How the points of a line look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marker {
+    Circle,
+    Square,
+    Diamond,
+    Triangle,
+    Cross,
+}
+
+/// How the line of a kind looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    class: &'static str,
+    colour: Colour,
+    marker: Marker,
+    /// As `stroke-dasharray` has it; empty for a line without gaps.
+    dashes: &'static str,
+    width: f64,
+}
+
+const fn bold(class: &'static str, colour: Colour, marker: Marker) -> Look {
+    Look {
+        class,
+        colour,
+        marker,
+        dashes: "",
+        width: 2.8,
+    }
+}
+
+const fn dashed(class: &'static str, colour: Colour, marker: Marker, dashes: &'static str) -> Look {
+    Look {
+        class,
+        colour,
+        marker,
+        dashes,
+        width: 1.8,
+    }
+}
+
+/// Crossdock's own are bold, yardsticks are dashed; the colours are those of Okabe and Ito, darker
+/// or lighter where the page asks for it.
+const KNOWN: &[(&str, Look)] = &[
+    (
+        "mutex",
+        bold("k0", colour("#0072b2", "#56b4e9"), Marker::Circle),
+    ),
+    (
+        "counter",
+        bold("k1", colour("#d55e00", "#ff8f45"), Marker::Diamond),
+    ),
+    (
+        "sharded",
+        bold("k2", colour("#00875f", "#2cc295"), Marker::Triangle),
+    ),
+    (
+        "racy",
+        dashed("k3", colour("#7d8590", "#8b949e"), Marker::Cross, "2 4"),
+    ),
+    (
+        "futex",
+        dashed("k4", colour("#b4558f", "#e09cc6"), Marker::Triangle, "8 4"),
+    ),
+    (
+        "pthread",
+        dashed(
+            "k5",
+            colour("#8f7400", "#f0e442"),
+            Marker::Square,
+            "8 3 2 3",
+        ),
+    ),
+    (
+        "pthread-robust",
+        dashed("k6", colour("#1f2328", "#e6edf3"), Marker::Square, "5 3"),
+    ),
+];
+
+/// For those that have no look of their own, in turn.
+const SPARE: &[Look] = &[
+    dashed("k7", colour("#7b4fb5", "#b392f0"), Marker::Diamond, "10 4"),
+    dashed(
+        "k8",
+        colour("#8c4a3c", "#d9a08f"),
+        Marker::Circle,
+        "10 3 2 3",
+    ),
+    dashed("k9", colour("#00747c", "#39c5cf"), Marker::Triangle, "4 4"),
+    dashed("k10", colour("#5f6b00", "#b8c43a"), Marker::Cross, "10 4"),
+];
+
+/// The look of a kind: its own wherever it stands, or one of the spare ones by its place.
+pub(super) fn of(kind: &str, place: usize) -> Look {
+    let known = KNOWN.iter().find(|(name, _)| *name == kind);
+    known.map_or(SPARE[place % SPARE.len()], |(_, look)| *look)
+}
+
+/// The rules for these looks and for all else. What they override is written beside the elements,
+/// for readers that know no rules.
+pub(super) fn style(looks: impl Iterator<Item = Look>) -> String {
+    let mut dark = Vec::new();
+    for (class, property, colour) in [
+        ("page", "fill", PAGE),
+        ("shade", "fill", SHADE),
+        ("grid", "stroke", GRID),
+        ("axis", "stroke", AXIS),
+        ("ink", "fill", INK),
+        ("quiet", "fill", QUIET),
+    ] {
+        dark.push(format!(".{class} {{ {property}: {} }}", colour.dark));
+    }
+    for Look { class, colour, .. } in looks {
+        dark.push(format!(".{class} {{ color: {} }}", colour.dark));
+    }
+    let dark = dark.join("\n");
+    format!("\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n")
+}
+
+impl Look {
+    /// Whether this is the look of one of crossdock's own.
+    pub(super) fn is_own(self) -> bool {
+        self.dashes.is_empty()
+    }
+
+    /// What everything of a line is in: its colour is the current one.
+    pub(super) fn group(self) -> Group {
+        Group::new()
+            .set("class", self.class)
+            .set("color", self.colour.light)
+    }
+
+    /// The line of this look.
+    pub(super) fn line(self, points: String) -> Polyline {
+        let line = Polyline::new()
+            .set("class", "line")
+            .set("points", points)
+            .set("fill", "none")
+            .set("stroke", "currentColor")
+            .set("stroke-width", self.width)
+            .set("stroke-linejoin", "round");
+        if self.is_own() {
+            line
+        } else {
+            line.set("stroke-dasharray", self.dashes)
+        }
+    }
+
+    /// A point of this look.
+    pub(super) fn marker(self, x: f64, y: f64) -> Path {
+        let shape = match self.marker {
+            Marker::Circle => "m-4.5,0 a4.5,4.5 0 1 0 9,0 a4.5,4.5 0 1 0 -9,0 z",
+            Marker::Square => "m-4,-4 h8 v8 h-8 z",
+            Marker::Diamond => "m0,-5.5 l5.5,5.5 l-5.5,5.5 l-5.5,-5.5 z",
+            Marker::Triangle => "m0,-5.5 l5.2,9.3 h-10.4 z",
+            Marker::Cross => "m-4,-4 l8,8 m-8,0 l8,-8",
+        };
+        let point = Path::new().set("d", format!("M{x},{y} {shape}"));
+        if self.marker == Marker::Cross {
+            point.set("stroke", "currentColor").set("stroke-width", 1.8)
+        } else {
+            point.set("fill", "currentColor")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crossdock_bench::contention::KINDS;
+
+    use super::*;
+
+    fn all() -> Vec<Look> {
+        let known = KNOWN.iter().map(|(_, look)| *look);
+        known.chain(SPARE.iter().copied()).collect()
+    }
+
+    /// How much brighter the one is than the other, as WCAG has it.
+    fn contrast(one: &str, other: &str) -> f64 {
+        let bright = |colour: &str| {
+            let part = |at: usize| {
+                let value = u8::from_str_radix(&colour[at..at + 2], 16).unwrap();
+                let share = f64::from(value) / 255.0;
+                if share <= 0.04045 {
+                    share / 12.92
+                } else {
+                    ((share + 0.055) / 1.055).powf(2.4)
+                }
+            };
+            0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) + 0.05
+        };
+        let (one, other) = (bright(one), bright(other));
+        one.max(other) / one.min(other)
+    }
+
+    #[test]
+    fn every_kind_has_a_look_of_its_own() {
+        for kind in KINDS {
+            assert!(
+                KNOWN.iter().any(|(name, _)| *name == kind.name),
+                "{}",
+                kind.name
+            );
+        }
+        let classes: HashSet<_> = all().iter().map(|look| look.class).collect();
+        let lines: HashSet<_> = all()
+            .iter()
+            .map(|look| (look.dashes, look.marker as u8))
+            .collect();
+        assert_eq!((classes.len(), lines.len()), (all().len(), all().len()));
+    }
+
+    #[test]
+    fn lines_stand_out_and_text_can_be_read_on_light_and_on_dark() {
+        let lines = all().into_iter().map(|look| (look.colour, 3.0));
+        let text = [(INK, 7.0), (QUIET, 4.5)];
+        for (colour, least) in lines.chain(text) {
+            for page in [PAGE, SHADE] {
+                assert!(
+                    contrast(colour.light, page.light) >= least,
+                    "{}",
+                    colour.light
+                );
+                assert!(contrast(colour.dark, page.dark) >= least, "{}", colour.dark);
+            }
+        }
+    }
+
+    #[test]
+    fn kinds_without_a_look_get_a_spare_one() {
+        assert_eq!(of("flock", 5).class, SPARE[1].class);
+        assert_eq!(of("mutex", 5).class, "k0");
+    }
+}

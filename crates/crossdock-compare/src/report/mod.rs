@@ -1,0 +1,86 @@
+//! What was measured, as a document for people and as one for machines.
+
+mod kept;
+mod markdown;
+mod verdict;
+mod versions;
+
+use std::path::Path;
+
+use crossdock_bench::Failure;
+use crossdock_bench::machine::Machine;
+use serde::Serialize;
+
+use crate::contest::{Effort, Setting};
+use crate::creation::Made;
+use crate::kills::Toll;
+use crate::locks::failed;
+
+#[cfg(test)]
+pub(crate) use verdict::tests::setting as sample_setting;
+pub(crate) use verdict::{Duel, Goal};
+use versions::Versions;
+
+/// Everything that a run found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// The day, as UTC has it.
+    pub(crate) date: String,
+    pub(crate) command: String,
+    pub(crate) machine: Machine,
+    pub(crate) versions: Versions,
+    pub(crate) effort: Effort,
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) goals: Vec<Goal>,
+    /// crossdock's mutex against each other lock.
+    pub(crate) duels: Vec<Duel>,
+    pub(crate) creation: Vec<Made>,
+    /// A survivor without progress for so long counts as stuck.
+    pub(crate) stuck_after_ms: u128,
+    pub(crate) kills: Vec<Toll>,
+}
+
+impl Report {
+    pub(crate) fn new(
+        command: String,
+        effort: Effort,
+        settings: Vec<Setting>,
+        creation: Vec<Made>,
+        kills: Vec<Toll>,
+    ) -> Self {
+        Self {
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+            command,
+            machine: Machine::this(),
+            versions: Versions::here(),
+            effort,
+            goals: verdict::goals(&settings),
+            duels: verdict::duels(&settings),
+            settings,
+            creation,
+            stuck_after_ms: crate::kills::PATIENCE.as_millis(),
+            kills,
+        }
+    }
+
+    /// The document, with what people wrote in the one that stands at `path`, if one does.
+    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
+        let kept = kept::of(path).map_err(refused)?;
+        Ok(markdown::document(self, &kept))
+    }
+
+    /// Writes the document to `path`, where what people wrote stays.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let document = self.document(path)?;
+        kept::replace(path, &document).map_err(refused)
+    }
+}
+
+fn refused(words: String) -> Failure {
+    failed("the document", words)
+}
+
+/// Says what is wrong with the document at `path`, before anything is measured for it.
+pub(crate) fn check(path: &Path) -> Result<(), String> {
+    kept::of(path).map(drop)
+}

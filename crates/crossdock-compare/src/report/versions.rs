@@ -1,0 +1,76 @@
+//! Of what, besides the machine, the figures are.
+
+use std::ffi::CStr;
+
+use serde::Serialize;
+
+use crate::locks::python_version;
+
+const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Versions {
+    pub(crate) rustc: &'static str,
+    pub(crate) crossdock: &'static str,
+    pub(crate) raw_sync: String,
+    pub(crate) shared_memory: String,
+    pub(crate) parking_lot: String,
+    pub(crate) glibc: String,
+    /// `None`: there is no interpreter, and nothing of it was measured.
+    pub(crate) python: Option<String>,
+}
+
+impl Versions {
+    pub(super) fn here() -> Self {
+        Self {
+            rustc: env!("CROSSDOCK_RUSTC"),
+            crossdock: env!("CARGO_PKG_VERSION"),
+            raw_sync: locked("raw_sync"),
+            shared_memory: locked("shared_memory"),
+            parking_lot: locked("parking_lot"),
+            glibc: glibc(),
+            python: python_version(),
+        }
+    }
+}
+
+/// The version of a crate in the workspace's lock file.
+fn locked(name: &str) -> String {
+    let wanted = format!("name = \"{name}\"");
+    let mut lines = LOCK_FILE.lines().skip_while(|line| *line != wanted).skip(1);
+    let version = lines
+        .next()
+        .and_then(|line| line.strip_prefix("version = "));
+    version.unwrap_or("unknown").trim_matches('"').to_owned()
+}
+
+fn glibc() -> String {
+    // SAFETY: takes nothing, and returns a string that lives as long as the program.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: as above.
+    let version = unsafe { CStr::from_ptr(version) };
+    version.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_is_known() {
+        let versions = Versions::here();
+        assert!(versions.rustc.starts_with("rustc "), "{versions:?}");
+        assert_eq!(versions.raw_sync, "0.1.5");
+        for version in [
+            &versions.shared_memory,
+            &versions.parking_lot,
+            &versions.glibc,
+        ] {
+            assert!(
+                version.starts_with(|c: char| c.is_ascii_digit()),
+                "{versions:?}"
+            );
+        }
+        assert_eq!(locked("no such crate"), "unknown");
+    }
+}

@@ -1,0 +1,25 @@
+//! `cargo xtask compare`: that is `crossdock-compare`, built for release.
+
+use crate::run::{cargo, pass_through};
+use crate::{Failed, Outcome};
+
+/// What can be compared. Looked up here, so that a wrong name costs no build.
+const WHATS: [&str; 2] = ["locks", "spinning"];
+
+pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {
+    if !WHATS.contains(&what) {
+        let known = WHATS.join(", ");
+        eprintln!("xtask: expected something to compare ({known}), found `{what}`");
+        return Err(Failed::Usage);
+    }
+    let mut command = cargo([
+        "run",
+        "--quiet",
+        "--release",
+        "-p",
+        "crossdock-compare",
+        "--",
+    ]);
+    command.arg(what).args(args);
+    pass_through(command)
+}
