@@ -7,7 +7,7 @@ use crate::layout::{Kind, Padded, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
 use crate::raw::counter::CounterState;
 use crate::raw::sharded::Sharded;
-use crate::segment::{Anchor, Bytes, Entry, Placeable, Shape, sealed};
+use crate::segment::{Anchor, Bytes, Entry, Placeable, Row, Shape, sealed};
 
 /// A number that a [`Counter`] can hold: `u64` or `i64`. Sealed.
 pub trait Number: Payload + bytemuck::Pod + Ord + fmt::Debug + fmt::Display + number::Bits {}
@@ -231,8 +231,7 @@ impl<N: Number> Placeable for Counter<N> {
 /// ```
 #[derive(Clone)]
 pub struct ShardedCounter {
-    state: Anchor<Padded<CounterState>>,
-    cells: u32,
+    cells: Row<Padded<CounterState>>,
 }
 
 impl ShardedCounter {
@@ -242,7 +241,8 @@ impl ShardedCounter {
     #[inline]
     pub fn add(&self, amount: u64) {
         // One that cannot join is nobody's owner either: any cell will do.
-        let index = self.state.tag_if_possible().map_or(0, |tag| tag.index());
+        let tag = self.cells.anchor().tag_if_possible();
+        let index = tag.map_or(0, |tag| tag.index());
         self.sharded().add(index, amount);
     }
 
@@ -256,7 +256,7 @@ impl ShardedCounter {
 
     #[inline]
     fn sharded(&self) -> Sharded<'_, Padded<CounterState>> {
-        Sharded::new(self.state.slice(self.cells))
+        Sharded::new(self.cells.all())
     }
 }
 
@@ -295,12 +295,12 @@ impl Placeable for ShardedCounter {
     fn prepare(_bytes: &Bytes<'_>, (): ()) {}
 
     fn attach(entry: Entry) -> Option<Self> {
-        let cells = entry.mapping.geometry().participants;
-        let state: Anchor<Padded<CounterState>> = Anchor::new(entry)?;
-        (state.slice(cells).len() == cells as usize).then_some(Self { state, cells })
+        let participants = entry.mapping.geometry().participants;
+        let cells = Row::new(entry, participants)?;
+        Some(Self { cells })
     }
 
     fn entry(&self) -> &Entry {
-        self.state.entry()
+        self.cells.anchor().entry()
     }
 }

@@ -77,7 +77,7 @@ impl Membership {
 
     /// The tag, 0 for none.
     #[inline]
-    fn tag_word(&self) -> &AtomicU32 {
+    pub(crate) fn tag_word(&self) -> &AtomicU32 {
         &self.page.words()[0]
     }
 
@@ -95,28 +95,31 @@ impl Membership {
     /// The tag of this process, if it is a participant already.
     #[inline]
     pub(crate) fn current(&self) -> Option<Tag> {
+        Self::tag_in(self.tag_word())
+    }
+
+    /// The tag in a [`tag_word`](Self::tag_word).
+    #[inline(always)]
+    pub(crate) fn tag_in(word: &AtomicU32) -> Option<Tag> {
         // ORDERING: Acquire; (B1) pairs with the store in `join`. The thread that joined published
         // that in the segment, and whoever reads the tag here may put it into a word that others
         // read with (M3).
-        let word = self.tag_word().load(Ordering::Acquire);
-        Tag::from_bits(word)
+        Tag::from_bits(word.load(Ordering::Acquire))
     }
 
     /// The tag of this process, for an operation that does not need one: a process that could not
     /// join is not asked again.
-    #[inline]
+    #[cold]
     pub(crate) fn tag_if_possible(mapping: &Mapping) -> Option<Tag> {
         let this = mapping.membership();
-        match this.current() {
-            // ORDERING: Relaxed; a hint.
-            None if this.outsider_word().load(Relaxed) == 0 => {
-                let joined = Self::join(mapping).ok();
-                this.outsider_word()
-                    .store(u32::from(joined.is_none()), Relaxed);
-                joined
-            }
-            current => current,
+        // ORDERING: Relaxed; a hint.
+        if this.outsider_word().load(Relaxed) != 0 {
+            return this.current();
         }
+        let joined = Self::join(mapping).ok();
+        this.outsider_word()
+            .store(u32::from(joined.is_none()), Relaxed);
+        joined
     }
 
     /// The tag of this process, which joins if it has none.

@@ -23,7 +23,7 @@ pub use membership::Reaping;
 pub use monitor::Monitor;
 pub use options::SegmentOptions;
 pub use place::Placeable;
-pub(crate) use place::{Anchor, Bytes, Entry, Shape, sealed};
+pub(crate) use place::{Anchor, Bytes, Entry, Row, Shape, sealed};
 
 use crate::layout::Name;
 pub use crate::layout::{Kind, PayloadShape};

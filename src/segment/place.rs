@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use crate::facade::AtomicU32;
 use crate::layout::{Kind, PayloadShape, Record, Tag};
 use crate::raw::recover::SharedState;
 use crate::segment::error::{EntryError, FoundKind, MembershipError};
@@ -185,9 +186,50 @@ pub struct Entry {
 ///
 /// Invariant 1: `state` points to the start of the entry's bytes, which hold an `S` and stay
 /// mapped as long as `entry.mapping`.
+/// Invariant 2: `tag` points to the tag word of the mapping's membership, which stays where it is as
+/// long as `entry.mapping`.
 pub(crate) struct Anchor<S> {
     state: NonNull<S>,
+    tag: NonNull<AtomicU32>,
     entry: Entry,
+}
+
+/// The core of a handle whose entry begins with several states.
+///
+/// Invariant 1: the entry's bytes hold so many `S`, one after the other.
+pub(crate) struct Row<S> {
+    first: Anchor<S>,
+    count: usize,
+}
+
+impl<S: SharedState> Row<S> {
+    /// Anchors a handle at its entry; `None` if the entry is too short for so many states.
+    pub(crate) fn new(entry: Entry, count: u32) -> Option<Self> {
+        let first: Anchor<S> = Anchor::new(entry)?;
+        let count = count as usize;
+        // INVARIANT: 1, by this.
+        let all = size_of::<S>().checked_mul(count)? as u64;
+        (all <= first.entry.record.len).then_some(Self { first, count })
+    }
+
+    pub(crate) fn anchor(&self) -> &Anchor<S> {
+        &self.first
+    }
+
+    #[inline(always)]
+    pub(crate) fn all(&self) -> &[S] {
+        // SAFETY: Invariant 1, and as for an `Anchor`.
+        unsafe { std::slice::from_raw_parts(self.first.state.as_ptr(), self.count) }
+    }
+}
+
+impl<S> Clone for Row<S> {
+    fn clone(&self) -> Self {
+        Self {
+            first: self.first.clone(),
+            count: self.count,
+        }
+    }
 }
 
 // SAFETY: `S` is atomics only (`SharedState`), reachable from any thread; the rest is Send + Sync.
@@ -199,6 +241,7 @@ impl<S> Clone for Anchor<S> {
     fn clone(&self) -> Self {
         Self {
             state: self.state,
+            tag: self.tag,
             entry: self.entry.clone(),
         }
     }
@@ -218,8 +261,10 @@ impl<S: SharedState> Anchor<S> {
     /// Anchors a handle at its entry; `None` if the entry is too short for its state.
     pub(crate) fn new(entry: Entry) -> Option<Self> {
         let state = entry.mapping.at::<S>(entry.record.offset, 1)?;
+        // INVARIANT: 2; the word is in a page that the mapping owns.
+        let tag = NonNull::from(entry.mapping.membership().tag_word());
         // INVARIANT: 1, by `at` and this comparison.
-        ((size_of::<S>() as u64) <= entry.record.len).then_some(Self { state, entry })
+        ((size_of::<S>() as u64) <= entry.record.len).then_some(Self { state, tag, entry })
     }
 
     /// A pointer to a `T`, `offset` bytes into the entry, if it is inside and aligned.
@@ -236,18 +281,6 @@ impl<S: SharedState> Anchor<S> {
         &self.entry
     }
 
-    /// The state of `count` values that begin the entry.
-    pub(crate) fn slice(&self, count: u32) -> &[S] {
-        let count = count as usize;
-        match self.entry.mapping.at::<S>(self.entry.record.offset, count) {
-            Some(first) if (size_of::<S>() * count) as u64 <= self.entry.record.len => {
-                // SAFETY: inside the entry, and as for `deref`.
-                unsafe { std::slice::from_raw_parts(first.as_ptr(), count) }
-            }
-            _ => &[],
-        }
-    }
-
     /// This process's tag, which it gets now if it has none.
     #[inline]
     pub(crate) fn tag(&self) -> Result<Tag, MembershipError> {
@@ -255,15 +288,19 @@ impl<S: SharedState> Anchor<S> {
     }
 
     /// This process's tag, for an operation that can do without.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tag_if_possible(&self) -> Option<Tag> {
-        Membership::tag_if_possible(&self.entry.mapping)
+        match self.current_tag() {
+            None => Membership::tag_if_possible(&self.entry.mapping),
+            tag => tag,
+        }
     }
 
     /// This process's tag, if it has one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn current_tag(&self) -> Option<Tag> {
-        self.entry.mapping.membership().current()
+        // SAFETY: Invariant 2, and an atomic may be shared with anybody.
+        Membership::tag_in(unsafe { self.tag.as_ref() })
     }
 
     #[inline]
