@@ -14,7 +14,7 @@ pub struct Machine {
     pub model: String,
     /// The instruction set.
     pub arch: &'static str,
-    /// Release of the kernel.
+    /// Version of the kernel, without what a distribution adds to it.
     pub kernel: String,
     /// Whether a hypervisor is underneath.
     pub virtual_machine: bool,
@@ -31,11 +31,17 @@ impl Machine {
                 .unwrap_or("unknown")
                 .to_owned(),
             arch: std::env::consts::ARCH,
-            kernel: kernel.trim().to_owned(),
+            kernel: version(&kernel).to_owned(),
             virtual_machine: field(&cpuinfo, "flags")
                 .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
         }
     }
+}
+
+fn version(release: &str) -> &str {
+    let is_version = |c: char| c.is_ascii_digit() || c == '.';
+    let end = release.find(|c| !is_version(c)).unwrap_or(release.len());
+    &release[..end]
 }
 
 /// The first value of a field of /proc/cpuinfo.
@@ -74,6 +80,12 @@ mod tests {
         let machine = Machine::this();
         assert!(machine.cores > 0);
         assert!(machine.kernel.contains('.'), "{machine}");
+    }
+
+    #[test]
+    fn a_kernel_has_its_version_only() {
+        assert_eq!(version("6.18.44-generic+\n"), "6.18.44");
+        assert_eq!(version("6.18\n"), "6.18");
     }
 
     #[test]

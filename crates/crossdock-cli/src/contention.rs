@@ -4,8 +4,8 @@
 mod plot;
 mod report;
 
-use std::fs::File;
-use std::io::{Seek, Write};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,7 +95,6 @@ impl From<PinChoice> for Pin {
 pub(crate) struct Ready {
     options: Options,
     kinds: Vec<Kind>,
-    plot: Option<File>,
 }
 
 /// What was measured, for the report and the plot.
@@ -113,7 +112,7 @@ impl Options {
         lists::within(&self.processes, 1..=MAX_PROCESSES, &range)?;
         if !(SECS.0..=SECS.1).contains(&self.secs) {
             return Err(format!(
-                "expected {} to {} seconds a run, found {}",
+                "expected {} to {} seconds a run, found {:?}",
                 SECS.0, SECS.1, self.secs
             ));
         }
@@ -134,11 +133,10 @@ impl Options {
             }
         }
         let kinds = lists::chosen(KINDS, |kind| kind.name, &self.kinds)?;
-        let plot = self.plot.as_deref().map(writable).transpose()?;
+        self.plot.as_deref().map_or(Ok(()), writable)?;
         Ok(Ready {
             options: self,
             kinds,
-            plot,
         })
     }
 
@@ -164,33 +162,28 @@ impl Options {
     }
 }
 
-/// The file that the plot goes to, opened before anything is measured.
-fn writable(path: &Path) -> Result<File, String> {
-    let refused = |why: &str| {
-        Err(format!(
-            "cannot write the plot to {}: {why}",
-            path.display()
-        ))
-    };
+/// Whether the plot can be written, found out before anything is measured. What stands there is kept
+/// until there is a plot.
+fn writable(path: &Path) -> Result<(), String> {
+    let refused = |why: &str| Err(format!("cannot write the plot to {path:?}: {why}"));
     let svg = |extension: &std::ffi::OsStr| extension.eq_ignore_ascii_case("svg");
     if !path.extension().is_some_and(svg) {
         return refused("expected a name that ends in .svg");
     }
-    let mut options = File::options();
-    // What stands there is kept until there is a plot.
-    match options.write(true).create(true).truncate(false).open(path) {
-        Ok(file) => Ok(file),
-        Err(error) => refused(&error.to_string()),
-    }
+    let tried = match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return refused("expected a file, found something else"),
+        Ok(_) => File::options().append(true).open(path).map(drop),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            File::create_new(path).and_then(|_| fs::remove_file(path))
+        }
+        Err(error) => Err(error),
+    };
+    tried.or_else(|error| refused(&error.to_string()))
 }
 
 /// Measures what the options say and reports it.
 pub(crate) fn run(ready: Ready) -> Result<(), String> {
-    let Ready {
-        options,
-        kinds,
-        plot,
-    } = ready;
+    let Ready { options, kinds } = ready;
     let plan = options.plan(kinds);
     let bar = bar(&plan, &options);
     let rows = measure(&plan, &mut |step: Step| {
@@ -206,8 +199,8 @@ pub(crate) fn run(ready: Ready) -> Result<(), String> {
         machine: Machine::this(),
         rows,
     };
-    if let Some(file) = plot {
-        draw(file, &measured)?;
+    if let Some(path) = &options.plot {
+        draw(path, &measured)?;
     }
     report::print(&measured)
 }
@@ -226,12 +219,9 @@ fn bar(plan: &Plan, options: &Options) -> ProgressBar {
     bar
 }
 
-fn draw(mut file: File, measured: &Measured<'_>) -> Result<(), String> {
+fn draw(path: &Path, measured: &Measured<'_>) -> Result<(), String> {
     let image = plot::svg(&measured.rows, &measured.machine, &measured.setting());
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| file.write_all(image.as_bytes()))
-        .map_err(|error| format!("cannot write the plot: {error}"))
+    fs::write(path, image).map_err(|error| format!("cannot write the plot to {path:?}: {error}"))
 }
 
 impl Measured<'_> {
@@ -257,6 +247,9 @@ impl Measured<'_> {
         if (*inside, *outside) != (0, 0) {
             text += &format!("; {inside} ns of work inside, {outside} ns outside");
         }
+        if self.options.latency {
+            text += "; each addition timed";
+        }
         text
     }
 }
@@ -276,6 +269,12 @@ fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
         let crowded = crowded.join(", ");
         notes.push(format!("{crowded} processes share {cores} core{s}"));
     }
+    for row in rows.iter().filter(|row| row.mops == 0.0) {
+        notes.push(format!(
+            "{}, {} processes: nothing was added in the time that was measured",
+            row.kind, row.processes
+        ));
+    }
     for row in rows.iter().filter(|row| row.lost > 0) {
         notes.push(format!(
             "{} lost {} of {} additions of {} processes",
@@ -284,7 +283,8 @@ fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
     }
     if options.latency {
         notes.push(
-            "each addition was timed, by two looks at the clock, which are part of ns per op"
+            "each addition was timed by two looks at the clock: one is part of every percentile, \
+             both are part of ns per op"
                 .to_owned(),
         );
     }

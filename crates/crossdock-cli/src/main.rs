@@ -81,9 +81,16 @@ fn one_line(error: &clap::Error) -> String {
     joined.trim_start_matches("error: ").to_owned()
 }
 
-/// Prints, also into a pipe that nobody reads any more.
+/// Prints, also into a pipe that nobody reads any more. Any other failure ends the program: what it
+/// was asked for is lost.
 pub(crate) fn print_ignoring_closed_pipes(text: &str) {
-    use std::io::Write;
+    use std::io::{ErrorKind, Write};
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("crossdock: standard output: {error}");
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }

@@ -186,6 +186,55 @@ fn the_plot_has_a_line_for_each_kind() {
 }
 
 #[test]
+fn a_run_too_short_for_its_work_has_no_figures() {
+    let arguments = [
+        "--kinds",
+        "mutex",
+        "--processes",
+        "1",
+        "--work-inside",
+        "200000000",
+    ];
+    let text = contention(&arguments);
+    assert!(
+        text.contains("note: mutex, 1 processes: nothing was added"),
+        "{text}"
+    );
+    let document = json(&contention(&[&arguments[..], &["--json"]].concat()));
+    assert!(document["rows"][0]["ns_per_op"].is_null());
+    assert_eq!(document["rows"][0]["mops"], 0.0);
+}
+
+#[test]
+fn a_plot_path_that_is_no_file_is_refused_and_none_is_left_behind() {
+    let pipe = Scratch::new("pipe.svg");
+    let made = Command::new("mkfifo").arg(&pipe.0).status().unwrap();
+    assert!(made.success());
+    let output = crossdock(&["contention", "--plot", pipe.path()]);
+    assert_eq!(output.status.code(), Some(2));
+    let file = Scratch::new("none.svg");
+    let output = crossdock(&["contention", "--runs", "0", "--plot", file.path()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!file.0.exists());
+}
+
+#[test]
+fn what_cannot_be_printed_is_a_failure() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock"));
+    command
+        .args(["recovery", "--rounds", "1", "--json"])
+        .stdout(full);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("crossdock: standard output: "), "{said}");
+}
+
+#[test]
 fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
     let directory = std::env::temp_dir();
     let directory = directory.to_str().unwrap();
@@ -212,6 +261,7 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["contention", "--plot", "/nowhere/at/all.svg"],
         &["contention", "--plot", "plot.png"],
         &["contention", "--plot", directory],
+        &["contention", "--plot", "/nowhere/a\nb.svg"],
         &["contention", "stray"],
         &["recovery", "--rounds", "0"],
         &["recovery", "--rounds", "100001"],

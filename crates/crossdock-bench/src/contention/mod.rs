@@ -136,9 +136,9 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Wall clock for each addition of all workers together.
+    /// Wall clock for each addition of all workers together; infinite if there was none.
     pub fn ns_per_op(&self) -> f64 {
-        self.elapsed.as_secs_f64() * 1e9 / as_f64(self.ops.iter().sum::<u64>().max(1))
+        self.elapsed.as_secs_f64() * 1e9 / as_f64(self.ops.iter().sum())
     }
 
     /// The share of the worker that added least, of that of the one that added most.
@@ -196,7 +196,8 @@ pub struct Row {
     pub processes: u32,
     /// Where they ran.
     pub pin: Pin,
-    /// Wall clock for each addition of all workers together.
+    /// Wall clock for each addition of all workers together; infinite, which is null in JSON, if
+    /// there was none in the time that was measured.
     pub ns_per_op: f64,
     /// The least and the greatest of that over the runs.
     pub ns_per_op_range: (f64, f64),
@@ -264,7 +265,9 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Step)) -> Result<Vec<Row>, Fail
         .collect();
     for row in &mut rows {
         let one = alone.iter().find(|(kind, _)| *kind == row.kind);
-        row.speedup = one.map(|(_, mops)| row.mops / mops);
+        row.speedup = one
+            .map(|(_, mops)| row.mops / mops)
+            .filter(|x| x.is_finite());
     }
     Ok(rows)
 }

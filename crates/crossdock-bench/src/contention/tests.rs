@@ -36,6 +36,13 @@ fn a_worker_that_never_added_makes_a_run_as_unfair_as_can_be() {
 }
 
 #[test]
+fn a_run_without_an_addition_has_no_rate() {
+    let row = row("mutex", 2, Pin::Cores, &[sample(&[0, 0], 0)]);
+    assert_eq!(row.ns_per_op, f64::INFINITY);
+    assert_eq!(row.mops, 0.0);
+}
+
+#[test]
 fn names_are_unique() {
     let mut names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
     names.sort_unstable();

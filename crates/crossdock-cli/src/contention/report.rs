@@ -67,7 +67,11 @@ fn csv(rows: &[Row]) -> Result<String, String> {
                 row.kind.to_owned(),
                 row.processes.to_string(),
                 row.pin.to_string(),
-                row.ns_per_op.to_string(),
+                if row.ns_per_op.is_finite() {
+                    row.ns_per_op.to_string()
+                } else {
+                    String::new()
+                },
                 row.mops.to_string(),
                 row.speedup.map_or(String::new(), |times| times.to_string()),
                 row.fairness.to_string(),
@@ -126,8 +130,8 @@ fn table(measured: &Measured<'_>) -> Table {
                 String::new()
             },
             row.kind.to_owned(),
-            format!("{:.1}", row.ns_per_op),
-            format!("{:.1}", row.mops),
+            number(row.ns_per_op),
+            number(row.mops),
             row.speedup
                 .map_or("-".to_owned(), |times| format!("{times:.2}")),
         ];
@@ -149,10 +153,38 @@ fn table(measured: &Measured<'_>) -> Table {
     table
 }
 
+/// At least three digits of a figure, if there is one.
+fn number(value: f64) -> String {
+    match value {
+        value if !value.is_finite() || value == 0.0 => "-".to_owned(),
+        value if value < 1.0 => format!("{value:.3}"),
+        value if value < 10.0 => format!("{value:.2}"),
+        value => format!("{value:.1}"),
+    }
+}
+
 /// Time of an operation as a share of the yardstick's with as many processes.
 fn of_yardstick(row: &Row, rows: &[Row]) -> String {
     let same = |other: &&Row| other.kind == YARDSTICK && other.processes == row.processes;
-    rows.iter().find(same).map_or("-".to_owned(), |yardstick| {
-        format!("{:.2}", row.ns_per_op / yardstick.ns_per_op)
-    })
+    let ratio = rows
+        .iter()
+        .find(same)
+        .map(|yardstick| row.ns_per_op / yardstick.ns_per_op);
+    ratio
+        .filter(|ratio| ratio.is_finite())
+        .map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_three_digits_and_nothing_is_no_number() {
+        assert_eq!(number(0.3456), "0.346");
+        assert_eq!(number(3.456), "3.46");
+        assert_eq!(number(1234.56), "1234.6");
+        assert_eq!(number(f64::INFINITY), "-");
+        assert_eq!(number(0.0), "-");
+    }
 }
