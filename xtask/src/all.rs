@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::run::{cargo, cargo_has, pass_through};
-use crate::{Outcome, models, verify};
+use crate::{Outcome, counts, models, verify};
 
 pub(crate) fn test(quick: bool) -> Outcome {
     let begun = Instant::now();
@@ -54,8 +54,13 @@ pub(crate) fn test(quick: bool) -> Outcome {
         ]))
     })?;
     if quick {
-        println!("==> models, crash: left out (--quick)");
+        println!("==> counts, models, crash: left out (--quick)");
     } else {
+        if let Some(why) = counts::missing() {
+            println!("==> counts: skipped, {why}");
+        } else {
+            step("counts", &|| counts::counts(false))?;
+        }
         step("models", &|| models::models(false, None))?;
         step("crash", &|| verify::crash(false, &[]))?;
     }

@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test | models | crash | torture | compare | fuzz`.
+//! The project's commands: `cargo xtask test | counts | models | crash | torture | compare | fuzz`.
 //!
 //! A thin dispatcher: it decides what runs in which order and with which environment; the work is
 //! cargo's, the test binaries', `crossdock-verify`'s and `crossdock-compare`'s. It exits with 0,
@@ -6,6 +6,7 @@
 
 mod all;
 mod compare;
+mod counts;
 mod fuzz;
 mod models;
 mod run;
@@ -30,11 +31,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Runs everything that must pass: format, lints, tests, models and the crash sweep.
+    /// Runs everything that must pass: format, lints, tests, counts, models and the crash sweep.
     Test {
-        /// Leave the models and the crash sweep out.
+        /// Leave the counts, the models and the crash sweep out.
         #[arg(long)]
         quick: bool,
+    },
+    /// Counts what the hot paths execute; they must not have grown. Needs valgrind.
+    Counts {
+        /// Write what is counted to `benches/counts.txt`, as the figures from now on.
+        #[arg(long)]
+        save: bool,
     },
     /// Runs the loom models, then every mutant of them, which must be caught.
     Models {
@@ -99,6 +106,7 @@ fn main() -> ExitCode {
     // A wrong call ends inside `parse`, with 2.
     let outcome = match Cli::parse().verb {
         Verb::Test { quick } => all::test(quick),
+        Verb::Counts { save } => counts::counts(save),
         Verb::Models { full, filter } => models::models(full, filter.as_deref()),
         Verb::Crash { full, args } => verify::crash(full, &args),
         Verb::Torture { what, secs } => verify::torture(&what, secs),

@@ -13,13 +13,13 @@ mod output;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::run::{Watched, cargo, shown, watched};
+use crate::run::{Watched, built, cargo, shown, watched};
 use crate::{Failed, Outcome, root};
 use output::Mutant;
 
@@ -71,28 +71,9 @@ fn build() -> Result<PathBuf, Failed> {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     let mut command = cargo(["test", "--release", "-p", "crossdock", "--lib"]);
     command.args(["--no-default-features", "--no-run"]);
-    command.arg("--message-format=json-render-diagnostics");
     command.arg("--target-dir").arg(target.join("loom"));
-    command
-        .env("RUSTFLAGS", "--cfg loom")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
-    let built = command
-        .output()
-        .map_err(|error| failed_to_start(&command, &error))?;
-    if !built.status.success() {
-        eprintln!("xtask: the models do not build");
-        return Err(Failed::Check);
-    }
-    let messages = String::from_utf8_lossy(&built.stdout);
-    messages
-        .lines()
-        .find_map(output::executable)
-        .map(|path| root().join(path))
-        .ok_or_else(|| {
-            eprintln!("xtask: cargo named no test binary");
-            Failed::Check
-        })
+    command.env("RUSTFLAGS", "--cfg loom");
+    built(command)
 }
 
 fn failed_to_start(command: &Command, error: &std::io::Error) -> Failed {

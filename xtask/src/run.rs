@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -45,9 +46,48 @@ pub(crate) fn pass_through(mut command: Command) -> Outcome {
     }
 }
 
+/// Has cargo build one program, and says where it is.
+pub(crate) fn built(mut command: Command) -> Result<PathBuf, Failed> {
+    command
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let built = command.output().map_err(|error| {
+        eprintln!("xtask: {} could not be started: {error}", shown(&command));
+        Failed::Check
+    })?;
+    if !built.status.success() {
+        eprintln!("xtask: {} ended with {}", shown(&command), built.status);
+        return Err(Failed::Check);
+    }
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let path = messages.lines().find_map(executable);
+    path.map(|path| root().join(path)).ok_or_else(|| {
+        eprintln!("xtask: {} named no program", shown(&command));
+        Failed::Check
+    })
+}
+
+/// The path of the program, if this message of cargo's names one.
+fn executable(message: &str) -> Option<String> {
+    if !message.contains(r#""reason":"compiler-artifact""#) {
+        return None;
+    }
+    let (_, path) = message.split_once(r#""executable":""#)?;
+    let mut chars = path.chars();
+    let mut plain = String::new();
+    loop {
+        match chars.next()? {
+            '"' => return Some(plain),
+            '\\' => plain.push(chars.next()?),
+            other => plain.push(other),
+        }
+    }
+}
+
 /// A command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program());
+    let program = Path::new(command.get_program());
     let mut line = program
         .file_name()
         .unwrap_or_default()
@@ -155,5 +195,17 @@ mod tests {
         let done = shell("echo begun; exec sleep 600", Duration::from_millis(100));
         assert!(done.status.is_none());
         assert_eq!(done.output, "begun\n");
+    }
+
+    #[test]
+    fn the_test_binary_is_found_among_cargos_messages() {
+        let artifact = r#"{"reason":"compiler-artifact","executable":"/a \"b\"/c","fresh":true}"#;
+        assert_eq!(executable(artifact).as_deref(), Some(r#"/a "b"/c"#));
+        let library = r#"{"reason":"compiler-artifact","executable":null,"fresh":true}"#;
+        assert_eq!(executable(library), None);
+        assert_eq!(
+            executable(r#"{"reason":"build-finished","success":true}"#),
+            None
+        );
     }
 }

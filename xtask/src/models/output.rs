@@ -1,4 +1,4 @@
-//! What cargo, libtest and the models print, taken apart.
+//! What libtest and the models print, taken apart.
 
 /// One line of `list_mutants`.
 #[derive(Debug, PartialEq)]
@@ -8,23 +8,6 @@ pub(super) struct Mutant {
     pub(super) model: String,
     /// Which ordering is weakened, which step dropped.
     pub(super) description: String,
-}
-
-/// The path of the test binary, if this message of cargo's names one.
-pub(super) fn executable(message: &str) -> Option<String> {
-    if !message.contains(r#""reason":"compiler-artifact""#) {
-        return None;
-    }
-    let (_, path) = message.split_once(r#""executable":""#)?;
-    let mut chars = path.chars();
-    let mut plain = String::new();
-    loop {
-        match chars.next()? {
-            '"' => return Some(plain),
-            '\\' => plain.push(chars.next()?),
-            other => plain.push(other),
-        }
-    }
 }
 
 /// The tests that `--list` names.
@@ -78,18 +61,6 @@ fn mutant(line: &str) -> Option<Mutant> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_test_binary_is_found_among_cargos_messages() {
-        let artifact = r#"{"reason":"compiler-artifact","executable":"/a \"b\"/c","fresh":true}"#;
-        assert_eq!(executable(artifact).as_deref(), Some(r#"/a "b"/c"#));
-        let library = r#"{"reason":"compiler-artifact","executable":null,"fresh":true}"#;
-        assert_eq!(executable(library), None);
-        assert_eq!(
-            executable(r#"{"reason":"build-finished","success":true}"#),
-            None
-        );
-    }
 
     #[test]
     fn tests_are_listed_and_benches_are_not() {

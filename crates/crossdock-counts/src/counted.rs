@@ -1,0 +1,112 @@
+//! What is counted: a function for each path, which runs its operation once.
+//!
+//! They are called, never inlined, so that their symbols are where counting begins and ends. What
+//! the compiler inlines into them is what it inlines into a user's function.
+
+use std::hint::black_box;
+
+use crossdock::sync::RawMutex;
+use crossdock::{Counter, Error, Mutex, Segment, SegmentOptions, ShardedCounter};
+
+/// Runs an operation; whether it did what the path is named for.
+pub(crate) type Operation = fn(&World) -> bool;
+
+/// The places for participants, which is how many cells a [`ShardedCounter`] has.
+const PARTICIPANTS: u32 = 128;
+
+/// What the operations work on.
+pub(crate) struct World {
+    segment: Segment,
+    mutex: Mutex<u64>,
+    held: Mutex<u64>,
+    raw: RawMutex,
+    counter: Counter,
+    sharded: ShardedCounter,
+}
+
+impl World {
+    /// A segment of this process's own, with an entry of each kind, one of them locked.
+    pub(crate) fn new() -> Result<Self, Error> {
+        let segment = SegmentOptions::new()
+            .participants(PARTICIPANTS)
+            .anonymous()?;
+        let held = segment.create::<Mutex<u64>>("held", 0)?;
+        std::mem::forget(held.lock());
+        Ok(Self {
+            mutex: segment.create("mutex", 0)?,
+            held,
+            raw: segment.create("raw", ())?,
+            counter: segment.create("counter", 0)?,
+            sharded: segment.create("sharded", ())?,
+            segment,
+        })
+    }
+}
+
+/// Defines the functions, and the table of them.
+macro_rules! paths {
+    ($(fn $name:ident($world:ident) $body:block)+) => {
+        $(
+            #[inline(never)]
+            fn $name($world: &World) -> bool $body
+        )+
+
+        /// The paths, by the names of their functions.
+        pub(crate) const PATHS: &[(&str, Operation)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+paths! {
+    fn mutex_lock_unlock(world) {
+        let Ok(mut data) = world.mutex.lock() else {
+            return false;
+        };
+        *data += 1;
+        true
+    }
+
+    fn mutex_lock_or_repair_unlock(world) {
+        let Ok(mut data) = world.mutex.lock_or_repair(|data| *data = 0) else {
+            return false;
+        };
+        *data += 1;
+        true
+    }
+
+    fn mutex_try_lock_unlock(world) {
+        let Ok(mut data) = world.mutex.try_lock() else {
+            return false;
+        };
+        *data += 1;
+        true
+    }
+
+    fn mutex_try_lock_refused(world) {
+        world.held.try_lock().is_err()
+    }
+
+    fn raw_mutex_lock_unlock(world) {
+        world.raw.lock().is_ok()
+    }
+
+    fn counter_add(world) {
+        world.counter.add(1) != u64::MAX
+    }
+
+    fn counter_get(world) {
+        world.counter.get() != u64::MAX
+    }
+
+    fn sharded_counter_add(world) {
+        world.sharded.add(1);
+        true
+    }
+
+    fn sharded_counter_get(world) {
+        world.sharded.get() != u64::MAX
+    }
+
+    fn segment_open_entry(world) {
+        black_box(world.segment.open::<Counter>("counter")).is_ok()
+    }
+}
