@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Failure;
@@ -72,20 +74,42 @@ impl AsFd for Memory {
     }
 }
 
-/// The process and descriptor that a [`Memory`] can be opened through.
+/// The process and descriptor that a [`Memory`] can be opened through, and which file it is: a
+/// process id may mean another process to who opens it.
 #[derive(Serialize, Deserialize)]
-struct Place(u32, i32);
+struct Place {
+    pid: u32,
+    number: i32,
+    device: u64,
+    inode: u64,
+}
+
+fn place(file: &File) -> io::Result<Place> {
+    let found = file.metadata()?;
+    Ok(Place {
+        pid: std::process::id(),
+        number: file.as_raw_fd(),
+        device: found.dev(),
+        inode: found.ino(),
+    })
+}
 
 impl Serialize for Memory {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Place(std::process::id(), self.file.as_raw_fd()).serialize(serializer)
+        place(&self.file)
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Memory {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Place(pid, number) = Place::deserialize(deserializer)?;
-        let path = format!("/proc/{pid}/fd/{number}");
+        let expected = Place::deserialize(deserializer)?;
+        let path = format!("/proc/{}/fd/{}", expected.pid, expected.number);
+        let found = std::fs::metadata(&path).map_err(D::Error::custom)?;
+        if (found.dev(), found.ino()) != (expected.device, expected.inode) {
+            return Err(D::Error::custom(format!("{path} is another file here")));
+        }
         let mut options = File::options();
         let file = options.read(true).write(true).open(path);
         file.and_then(Self::map).map_err(D::Error::custom)

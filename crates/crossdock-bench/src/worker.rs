@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use crossdock::process::Process;
 use nix::errno::Errno;
@@ -75,6 +76,30 @@ impl<R: Serialize + DeserializeOwned> Crew<R> {
         }
     }
 
+    /// Lets them work for so long.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Worker`] as soon as one ends: what it said.
+    pub fn work_for(&mut self, time: Duration) -> Result<(), Failure> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            // In whole milliseconds, rounded down; the last one is spent looking.
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            if let Some(at) = self.ended(timeout)? {
+                let early = "it ended before it was told to".to_owned();
+                return Err(match outcome(self.workers.swap_remove(at)) {
+                    Err(failure) => failure,
+                    Ok(_) => Failure::Worker(early),
+                });
+            }
+        }
+    }
+
     /// What all of them returned, in the order in which they came.
     ///
     /// # Errors
@@ -85,27 +110,24 @@ impl<R: Serialize + DeserializeOwned> Crew<R> {
         let mut places: Vec<usize> = (0..self.workers.len()).collect();
         let mut results: Vec<(usize, R)> = Vec::new();
         while !self.workers.is_empty() {
-            let at = self.next_to_end()?;
+            let Some(at) = self.ended(PollTimeout::NONE)? else {
+                continue;
+            };
             results.push((places.remove(at), outcome(self.workers.remove(at))?));
         }
         results.sort_by_key(|(place, _)| *place);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// Waits until one has ended.
-    fn next_to_end(&self) -> Result<usize, Failure> {
+    /// Waits until one has ended, or the time is over.
+    fn ended(&self, timeout: PollTimeout) -> Result<Option<usize>, Failure> {
         let of = |worker| PollFd::new(AsFd::as_fd(worker), PollFlags::POLLIN);
         let mut ends: Vec<PollFd<'_>> = self.workers.iter().map(of).collect();
-        loop {
-            match poll(&mut ends, PollTimeout::NONE) {
-                Ok(_) => {}
-                Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(Failure::io("poll")(errno.into())),
-            }
-            if let Some(at) = ends.iter().position(|end| end.any() == Some(true)) {
-                return Ok(at);
-            }
+        match poll(&mut ends, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Failure::io("poll")(errno.into())),
         }
+        Ok(ends.iter().position(|end| end.any() == Some(true)))
     }
 }
 

@@ -199,10 +199,11 @@ pub(crate) fn run(ready: Ready) -> Result<(), String> {
         machine: Machine::this(),
         rows,
     };
-    if let Some(path) = &options.plot {
-        draw(path, &measured)?;
+    report::print(&measured)?;
+    match &options.plot {
+        Some(path) => draw(path, &measured),
+        None => Ok(()),
     }
-    report::print(&measured)
 }
 
 /// The bar goes to standard error, and is silent where that is no terminal.
@@ -219,9 +220,16 @@ fn bar(plan: &Plan, options: &Options) -> ProgressBar {
     bar
 }
 
+/// Writes the plot beside its place and moves it there: what stands there is kept if that fails.
 fn draw(path: &Path, measured: &Measured<'_>) -> Result<(), String> {
     let image = plot::svg(&measured.rows, &measured.machine, &measured.setting());
-    fs::write(path, image).map_err(|error| format!("cannot write the plot to {path:?}: {error}"))
+    let beside = path.with_extension(format!("svg.{}", std::process::id()));
+    let written = fs::write(&beside, image).and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| {
+        // It may not even exist.
+        let _ = fs::remove_file(&beside);
+        format!("cannot write the plot to {path:?}: {error}")
+    })
 }
 
 impl Measured<'_> {

@@ -1,24 +1,24 @@
 //! Options that are lists.
 
-use std::fmt::Display;
+use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 /// Whether all values are different and within `bounds`, which are called `expected`.
-pub(crate) fn within<T: PartialOrd + Display>(
+pub(crate) fn within<T: PartialOrd + Debug>(
     values: &[T],
     bounds: RangeInclusive<T>,
     expected: &str,
 ) -> Result<(), String> {
     if let Some(value) = values.iter().find(|value| !bounds.contains(value)) {
-        return Err(format!("expected {expected}, found {value}"));
+        return Err(format!("expected {expected}, found {value:?}"));
     }
     unique(values, expected)
 }
 
-fn unique<T: PartialEq + Display>(values: &[T], expected: &str) -> Result<(), String> {
+fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Result<(), String> {
     for (at, value) in values.iter().enumerate() {
         if values[..at].contains(value) {
-            return Err(format!("expected {expected}, found {value} twice"));
+            return Err(format!("expected {expected}, found {value:?} twice"));
         }
     }
     Ok(())
@@ -77,7 +77,7 @@ mod tests {
         );
         assert_eq!(
             pick(&["a", "a"]),
-            Err("expected kinds of a, b, found a twice".into())
+            Err("expected kinds of a, b, found \"a\" twice".into())
         );
     }
 }

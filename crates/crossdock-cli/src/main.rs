@@ -55,15 +55,21 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("crossdock: {error}");
+            say(&error);
             ExitCode::FAILURE
         }
     }
 }
 
 fn usage(message: &str) -> ExitCode {
-    eprintln!("crossdock: {message} (see --help)");
+    say(&format!("{message} (see --help)"));
     ExitCode::from(USAGE)
+}
+
+/// One line on standard error; if that cannot be written to, the exit code must do.
+fn say(message: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "crossdock: {message}");
 }
 
 /// What clap says in several paragraphs, without its tips and its usage.
@@ -88,7 +94,7 @@ pub(crate) fn print_ignoring_closed_pipes(text: &str) {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("crossdock: standard output: {error}");
+            say(&format!("standard output: {error}"));
             std::process::exit(1);
         }
         _ => {}

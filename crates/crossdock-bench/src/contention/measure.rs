@@ -86,10 +86,16 @@ fn sample(ops: Vec<u64>, elapsed: Duration, done: &[Done], found: u64) -> Result
         latency.saturating_record_n(*value, *count);
     }
     let latency: Option<Histogram<u64>> = Some(latency).filter(|all| !all.is_empty());
+    let expected: u64 = done.iter().map(|done| done.ops).sum();
+    if found > expected {
+        return Err(Failure::Worker(format!(
+            "the number is {found} after {expected} additions"
+        )));
+    }
     Ok(Sample {
         ops,
         elapsed,
-        expected: done.iter().map(|done| done.ops).sum(),
+        expected,
         found,
         latency,
     })
@@ -147,12 +153,13 @@ impl Floor {
         crew.until(|| self.arrived.get() == all)?;
         self.phase.set(Phase::WARM_UP);
         let counts = || self.counts.iter().map(Counter::get).collect::<Vec<_>>();
-        pass(self.time.mul_f64(WARM_UP));
+        crew.work_for(self.time.mul_f64(WARM_UP))?;
         self.phase.set(Phase::MEASURE);
-        let (start, before) = (Instant::now(), counts());
-        pass(self.time);
-        let (elapsed, after) = (start.elapsed(), counts());
+        let (start, before) = at_once(counts);
+        crew.work_for(self.time)?;
+        let (end, after) = at_once(counts);
         self.phase.set(Phase::STOP);
+        let elapsed = end - start;
         let ops = before
             .iter()
             .zip(&after)
@@ -161,10 +168,19 @@ impl Floor {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the time passes in which the others are measured; nothing is waited for"
-)]
-fn pass(time: Duration) {
-    std::thread::sleep(time);
+/// Reads something, and the time at which it was read: again, if the reading was interrupted for long.
+fn at_once<T>(read: impl Fn() -> T) -> (Instant, T) {
+    const LONG: Duration = Duration::from_micros(50);
+    const TRIES: u32 = 100;
+    let mut tries = 0;
+    loop {
+        let (before, read, took) = {
+            let before = Instant::now();
+            (before, read(), before.elapsed())
+        };
+        tries += 1;
+        if took < LONG || tries == TRIES {
+            return (before + took / 2, read);
+        }
+    }
 }

@@ -43,8 +43,9 @@ pub(super) fn round<L: Lock>(pause: Duration) -> Result<Duration, Failure> {
     // Kills it.
     drop(owner);
     let times = waiter.join()?;
-    let got = times.first().copied().unwrap_or(killed);
-    Ok(Duration::from_nanos(got.saturating_sub(killed)))
+    let got = times.first().and_then(|got| got.checked_sub(killed));
+    let early = || Failure::Worker("the owner ended before it was killed".to_owned());
+    got.map(Duration::from_nanos).ok_or_else(early)
 }
 
 /// The owner: it locks, and sleeps until it is killed.
