@@ -44,6 +44,7 @@
 //! | [`Mutex`], [`sync::RawMutex`] | mutual exclusion | blocks if the owner is stopped | the lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
 //! | [`Counter`] | one atomic number | wait-free | its last addition made, or not | counter |
 //! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |
+//! | [`queue::spsc`] | a ring for one producer and one consumer | wait-free; who waits for items, or room, waits for the other | its end, and an item that it was popping | spsc |
 //! | [`process`] | functions in processes of their own | `join` waits | a typed error at `join` | - |
 //!
 //! "Lock-free" and "wait-free" are meant as the literature does: a process that is stopped, or
@@ -90,7 +91,10 @@
 
 mod facade;
 mod layout;
+#[cfg(all(test, loom))]
+mod mutants;
 mod raw;
+mod ring;
 
 #[cfg(not(loom))]
 mod counter;
@@ -100,6 +104,8 @@ mod error;
 mod payload;
 #[cfg(all(not(loom), feature = "process"))]
 pub mod process;
+#[cfg(not(loom))]
+pub mod queue;
 #[cfg(not(loom))]
 pub mod segment;
 #[cfg(not(loom))]

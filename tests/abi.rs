@@ -6,6 +6,7 @@ mod support;
 use std::os::fd::AsFd;
 
 use crossdock::bytemuck::{Pod, Zeroable};
+use crossdock::queue::spsc::Spsc;
 use crossdock::segment::Kind;
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
@@ -397,4 +398,37 @@ fn entries_begin_at_multiples_of_128() {
         .map(|entry| entry.offset)
         .collect();
     assert_eq!(offsets, [4096, 4096 + 128, 4096 + 384]);
+}
+
+#[test]
+fn a_ring_is_two_sides_and_its_items() {
+    let segment = segment();
+    let ring = segment.create::<Spsc<u64>>("r", 3).unwrap();
+    let (mut push, mut pop) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    for item in [7, 8, 9] {
+        push.push(item).unwrap();
+    }
+    assert_eq!(pop.pop(), Ok(7));
+    let bytes = bytes(&segment);
+    let entry = &segment.entries().unwrap()[0];
+    assert_eq!(entry.kind.to_string(), "Spsc");
+    assert_eq!(entry.len, 256 + 3 * 8);
+    let at = usize::try_from(entry.offset).unwrap();
+    let tag = u32_at(&bytes, at + 8);
+    assert_eq!(
+        (u64_at(&bytes, at), u64_at(&bytes, at + 128)),
+        (3, 1),
+        "positions"
+    );
+    assert!(tag != 0 && tag == u32_at(&bytes, at + 136), "roles");
+    assert_eq!(
+        (u32_at(&bytes, at + 12), u32_at(&bytes, at + 140)),
+        (0, 0),
+        "bells"
+    );
+    let items = [256, 264, 272].map(|item| u64_at(&bytes, at + item));
+    assert_eq!(items, [7, 8, 9]);
+    let record = &bytes[DIRECTORY..];
+    assert_eq!(u64_at(record, 0), Kind::Spsc as u64);
+    assert_eq!(u64_at(record, 32), 3, "the capacity");
 }

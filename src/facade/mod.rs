@@ -14,6 +14,7 @@
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
 //! | [`Backoff`] | bounded pauses | never spins: spinning explodes a model |
+//! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences |
 //! | [`mutation`] | `false` | the seeded bug under test |
 
 #[cfg(loom)]
@@ -23,9 +24,15 @@ pub(crate) mod model;
 mod real;
 
 #[cfg(loom)]
-pub(crate) use model::{AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, mutation};
+pub(crate) use model::{
+    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, heavy_barrier, light_barrier,
+    mutation, use_light_barriers,
+};
 #[cfg(not(loom))]
-pub(crate) use real::{AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, mutation};
+pub(crate) use real::{
+    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, heavy_barrier, light_barrier,
+    mutation, use_light_barriers,
+};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::Ordering;

@@ -302,6 +302,11 @@ impl Futex {
         self.0.fetch_and(mask, order)
     }
 
+    #[track_caller]
+    pub(crate) fn store(&self, value: u32, order: Ordering) {
+        self.0.store(value, order);
+    }
+
     fn key(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -358,6 +363,21 @@ impl Futex {
         }
     }
 }
+
+/// The light side of a barrier between two processes: under loom as strong as the heavy one, for
+/// that is what both amount to.
+pub(crate) fn light_barrier() {
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// The heavy side.
+pub(crate) fn heavy_barrier() {
+    step();
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// Takes part in the heavy barriers of others.
+pub(crate) fn use_light_barriers() {}
 
 /// Plain data in one race-checked cell: loom fails the model if a read can meet a write.
 pub(crate) struct Words<const N: usize>(loom::cell::UnsafeCell<[u64; N]>);

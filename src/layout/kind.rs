@@ -13,15 +13,18 @@ pub enum Kind {
     Counter = 3,
     /// A [`ShardedCounter`](crate::ShardedCounter).
     ShardedCounter = 4,
+    /// A [`queue::spsc::Spsc`](crate::queue::spsc::Spsc).
+    Spsc = 5,
 }
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Mutex,
         Self::RawMutex,
         Self::Counter,
         Self::ShardedCounter,
+        Self::Spsc,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
@@ -36,6 +39,7 @@ impl core::fmt::Display for Kind {
             Self::RawMutex => "RawMutex",
             Self::Counter => "Counter",
             Self::ShardedCounter => "ShardedCounter",
+            Self::Spsc => "Spsc",
         })
     }
 }

@@ -1,11 +1,13 @@
 //! What can travel besides plain values: segments, and the handles of their entries.
 
+use bytemuck::{CheckedBitPattern, NoUninit};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handles::{deserialize_handle, refuse, serialize_handle};
 use crate::counter::{Counter, Number, ShardedCounter};
 use crate::payload::Payload;
+use crate::queue::spsc::Spsc;
 use crate::segment::{Placeable, Segment};
 use crate::sync::{Mutex, RawMutex};
 
@@ -68,4 +70,5 @@ handle_travels! {
     [] ShardedCounter;
     [T: Payload, bytemuck::Pod] Mutex<T>;
     [] RawMutex;
+    [T: Payload, NoUninit, CheckedBitPattern] Spsc<T>;
 }

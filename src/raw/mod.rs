@@ -7,12 +7,10 @@ mod arena;
 pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod mutex;
-#[cfg(not(loom))]
-pub(crate) mod recover;
 pub(crate) mod registry;
 pub(crate) mod sharded;
 #[cfg(all(test, loom))]
-mod stage;
+pub(crate) mod stage;
 
 use crate::layout::Tag;
 
@@ -26,23 +24,10 @@ pub(crate) trait Peers {
     /// the descriptor that holds it, so that others take this process for dead.
     fn am_alive(&self) -> bool;
 
+    /// The asking process is about to sleep until `tag` does something, or dies: whoever can tell it
+    /// of that sooner than its slice ends is to know.
+    fn sleeps_for(&self, _tag: Tag) {}
+
     /// How many participants the segment can have; tags of higher indices are garbage.
     fn participants(&self) -> u32;
-}
-
-/// The list of seeded bugs and the model that each must break, for `cargo xtask models`.
-#[cfg(all(test, loom))]
-pub(crate) mod mutants {
-    #[test]
-    fn list_mutants() {
-        let rooms = [
-            super::mutex::tests::MUTANTS,
-            super::registry::tests::MUTANTS,
-            super::directory::tests::MUTANTS,
-            super::counter::tests::MUTANTS,
-        ];
-        for (number, model, what) in rooms.into_iter().flatten() {
-            println!("mutant {number} {model} {what}");
-        }
-    }
 }

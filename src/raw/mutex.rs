@@ -19,8 +19,7 @@
 //! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set.
 //!   A CAS and not a swap, so that one whose lock was taken over (because other code closed the
 //!   descriptor that kept it alive) does not free its successor's lock.
-//! - takeover: a waiter that has seen the same owner twice asks whether it lives before it sleeps.
-//!   If not, it CASes the whole word, dead tag included, to its own tag and `OWNER_DIED`.
+//! - takeover: a waiter asks whether the owner lives before it sleeps. If not, it CASes the whole word, dead tag included, to its own tag and `OWNER_DIED`.
 //!   Whoever reaps the dead participant does the same, without taking the lock.
 //! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until somebody
 //!   clears it.
@@ -228,7 +227,7 @@ impl MutexState {
         // CONTENDED once this waiter has slept: it cannot know whether others still do.
         let mut others = 0;
         let mut slice = SLICES.0;
-        // The owner that this waiter saw before it last spun or slept.
+        // The owner that this waiter last slept for.
         let mut suspect = 0;
         let mut member = false;
         loop {
@@ -241,14 +240,12 @@ impl MutexState {
                 },
                 Seen::Owned(tag) => tag,
             };
-            if suspect == 0 {
-                suspect = tag.bits();
-            }
             if seen & CONTENDED == 0 && backoff.spin() {
                 continue;
             }
             let unchanged = core::mem::replace(&mut suspect, tag.bits()) == tag.bits();
-            if unchanged && (mutation(6) || !peers.is_alive(tag)) {
+            // Asked before every sleep: an owner that dies costs its waiters one slice at most.
+            if mutation(6) || !peers.is_alive(tag) {
                 let died = if mutation(17) { 0 } else { OWNER_DIED };
                 match self.take(seen, me, others | died) {
                     Some(held) => return Ok(held),
@@ -258,7 +255,6 @@ impl MutexState {
             let sleep = match deadline.left() {
                 Left::Forever => slice,
                 Left::For(left) => slice.min(left),
-                // Whether the owner lives was asked above, unless it changed just now.
                 Left::Passed => return self.give_up(me, peers, others),
             };
             // Before the first sleep, and whenever an owner lasts: other code may close descriptors
@@ -280,6 +276,7 @@ impl MutexState {
             {
                 continue;
             }
+            peers.sleeps_for(tag);
             self.word.wait(expected, sleep);
             others = if mutation(5) { 0 } else { CONTENDED };
             slice = (slice * 2).min(SLICES.1);

@@ -11,9 +11,9 @@ use crate::sys::fork::{Guarded, exclusive};
 
 /// A segment's part of it, private to the process.
 ///
-/// A waiter that finds an owner alive stores its tag at the owner's index and raises the monitor's
-/// signal, if the tag is new there. So the monitor learns of each peer once, and a wait for one
-/// that it knows costs one load.
+/// A waiter that is about to sleep for an owner stores its tag at the owner's index and raises the
+/// monitor's signal, if the tag is new there. So the monitor learns of each peer once, and a wait
+/// for one that it knows costs one load.
 #[derive(Debug)]
 pub(crate) struct Attention {
     tags: OnceLock<Box<[AtomicU32]>>,
@@ -28,31 +28,46 @@ impl Attention {
         }
     }
 
-    /// From now on `signal` is raised for every peer that somebody waits for.
-    pub(crate) fn begin(&self, membership: &Membership, participants: u32, signal: Arc<Signal>) {
-        let tags = self
-            .tags
-            .get_or_init(|| (0..participants).map(|_| AtomicU32::new(0)).collect());
+    /// From now on `signal` is raised for every peer that somebody waits for. Another's that was
+    /// before is raised a last time, so that it forgets the segment.
+    pub(crate) fn begin(&self, membership: &Membership, participants: u32, signal: &Arc<Signal>) {
+        let fresh: Box<[AtomicU32]> = (0..participants).map(|_| AtomicU32::new(0)).collect();
         let mut exclusive = exclusive();
-        *self.signal.get(&mut exclusive) = Some(signal);
-        for tag in tags {
-            // ORDERING: Relaxed; a monitor before this one knew them, and this one does not.
-            tag.store(0, Relaxed);
+        // Under the exclusion, for which a fork waits: a child finds it set or not.
+        let _ = self.tags.set(fresh);
+        let current = self.signal.get(&mut exclusive);
+        let known = |current: &Arc<Signal>| Arc::ptr_eq(current, signal);
+        let before = if current.as_ref().is_some_and(known) {
+            None
+        } else {
+            current.replace(Arc::clone(signal))
+        };
+        if before.is_some() || membership.monitored_word().load(Relaxed) == 0 {
+            for tag in self.tags.get().into_iter().flatten() {
+                // ORDERING: Relaxed; a monitor before this one knew them, and this one does not.
+                tag.store(0, Relaxed);
+            }
         }
         // ORDERING: Release; pairs with (A1) in `wants`: the table is there.
         membership.monitored_word().store(1, Ordering::Release);
+        drop(exclusive);
+        if let Some(before) = before {
+            before.raise();
+        }
     }
 
     /// Tells the monitor that somebody waits for `tag`, if there is a monitor and it does not know.
+    #[inline]
     pub(crate) fn wants(&self, membership: &Membership, tag: Tag) {
         // ORDERING: Acquire; (A1).
-        if membership.monitored_word().load(Ordering::Acquire) == 0 {
-            return;
+        if membership.monitored_word().load(Ordering::Acquire) != 0 {
+            self.tell(tag);
         }
-        let cell = self
-            .tags
-            .get()
-            .and_then(|tags| tags.get(tag.index() as usize));
+    }
+
+    #[cold]
+    fn tell(&self, tag: Tag) {
+        let cell = self.cell(tag);
         let Some(cell) = cell.filter(|cell| cell.load(Relaxed) != tag.bits()) else {
             return;
         };
@@ -62,11 +77,23 @@ impl Attention {
         }
     }
 
-    /// All tags that somebody waited for.
+    fn cell(&self, tag: Tag) -> Option<&AtomicU32> {
+        self.tags.get()?.get(tag.index() as usize)
+    }
+
+    /// The tag at each index that somebody waited for.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = Tag> {
         let tags = self.tags.get().into_iter().flatten();
-        // ORDERING: Relaxed; as in `wants`.
-        tags.filter_map(|tag| Tag::in_word(tag.load(Relaxed), Tag::MAX_PARTICIPANTS))
+        // ORDERING: Relaxed; as in `tell`.
+        tags.filter_map(|tag| Tag::from_bits(tag.load(Relaxed)))
+    }
+
+    /// Forgets that somebody waits for `tag`: the next one to wait for it tells again.
+    pub(crate) fn forget(&self, tag: Tag) {
+        if let Some(cell) = self.cell(tag) {
+            // ORDERING: Relaxed; as in `tell`.
+            let _ = cell.compare_exchange(tag.bits(), 0, Relaxed, Relaxed);
+        }
     }
 
     fn raise(&self) {
@@ -78,18 +105,26 @@ impl Attention {
         }
     }
 
+    /// Whether the segment is that monitor's.
+    pub(crate) fn is_of(&self, signal: &Arc<Signal>) -> bool {
+        let mut exclusive = exclusive();
+        let current = self.signal.get(&mut exclusive);
+        current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, signal))
+    }
+
     /// The segment is no longer monitored by the one whose signal this is.
     pub(crate) fn end_of(&self, membership: &Membership, signal: &Arc<Signal>) {
         let mut exclusive = exclusive();
         let current = self.signal.get(&mut exclusive);
-        let ours = current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, signal));
-        let ended = ours.then(|| current.take());
-        if ours {
+        let ours = |current: &mut Arc<Signal>| Arc::ptr_eq(current, signal);
+        let ended = current.take_if(ours);
+        if ended.is_some() {
             // ORDERING: Relaxed; a waiter that does not see it raises nothing.
             membership.monitored_word().store(0, Relaxed);
         }
+        // Dropping the last of a signal takes the exclusion.
         drop(exclusive);
         drop(ended);
     }

@@ -190,6 +190,9 @@ pub enum MembershipError {
 pub enum MonitorError {
     /// The monitor was started before the fork that made this process: its thread is the parent's.
     Inherited,
+    /// Other code of this process has closed the monitor's descriptors, and it has ended: start
+    /// another.
+    Ended,
     /// The system refused.
     Io {
         /// What it was asked for.
@@ -252,6 +255,15 @@ pub enum EntryError {
         expected: u64,
         /// The capacity found.
         found: u64,
+    },
+    /// Nothing can have that capacity.
+    Capacity {
+        /// The capacity that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
     },
     /// The payload is aligned to more than 128 bytes, or larger than a segment can be.
     Payload {
@@ -456,6 +468,7 @@ impl fmt::Display for MonitorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inherited => f.write_str("the monitor is that of the process before the fork"),
+            Self::Ended => f.write_str("the monitor's descriptors were closed by other code"),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
         }
     }
@@ -465,7 +478,7 @@ impl std::error::Error for MonitorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Inherited => None,
+            Self::Inherited | Self::Ended => None,
         }
     }
 }
@@ -505,6 +518,9 @@ impl fmt::Display for EntryError {
                     f,
                     "entry \"{name}\": expected {expected} bytes, found {found}"
                 )
+            }
+            Self::Capacity { found, least, most } => {
+                write!(f, "expected a capacity of {least} to {most}, found {found}")
             }
             Self::OtherCapacity {
                 name,

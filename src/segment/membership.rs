@@ -10,10 +10,10 @@ use std::os::fd::BorrowedFd;
 
 use crate::layout::Tag;
 use crate::raw::Peers;
-use crate::raw::recover;
 use crate::raw::registry::{ByteLocks, Joined, Reaped};
 use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping};
+use crate::segment::recover;
 use crate::sys::fork::{Exclusive, ForkPage, SlotId, exclusive};
 use crate::sys::{identity, locks, shm};
 
@@ -334,13 +334,14 @@ impl Peers for Others<'_> {
             own: None,
             mapping: self.mapping,
         };
-        let alive = self.mapping.registry().is_alive(tag, self.me, &locks);
-        if alive && tag != self.me {
-            // Whoever asks is about to wait for it.
+        self.mapping.registry().is_alive(tag, self.me, &locks)
+    }
+
+    fn sleeps_for(&self, tag: Tag) {
+        if tag != self.me {
             let membership = self.mapping.membership();
             self.mapping.attention().wants(membership, tag);
         }
-        alive
     }
 
     #[cold]

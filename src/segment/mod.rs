@@ -8,6 +8,8 @@ mod membership;
 mod monitor;
 mod options;
 mod place;
+mod recover;
+mod watcher;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,7 +25,7 @@ pub use membership::Reaping;
 pub use monitor::Monitor;
 pub use options::SegmentOptions;
 pub use place::Placeable;
-pub(crate) use place::{Anchor, Bytes, Entry, Row, Shape, sealed};
+pub(crate) use place::{Anchor, Bytes, Entry, OwnTag, Row, Shape, sealed};
 
 use crate::layout::Name;
 pub use crate::layout::{Kind, PayloadShape};
@@ -81,8 +83,9 @@ impl Segment {
     /// # Errors
     ///
     /// [`EntryError::Exists`] if there is an entry of that name; [`EntryError::DirectoryFull`],
-    /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`];
-    /// [`EntryError::Membership`] if this process cannot take part; [`EntryError::Corrupt`].
+    /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`],
+    /// [`EntryError::Capacity`]; [`EntryError::Membership`] if this process cannot take part;
+    /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
         let checked = Name::entry(name).map_err(EntryError::Name)?;
         let shape = self.shape_for::<P>(&config)?;
@@ -276,11 +279,8 @@ impl Segment {
     }
 
     fn shape_for<P: Placeable>(&self, config: &P::Config) -> Result<Shape, EntryError> {
-        P::shape(P::words(config), self.mapping.geometry().participants).ok_or_else(|| {
-            EntryError::Payload {
-                found: Box::new(P::payload()),
-            }
-        })
+        P::shape(P::words(config), self.mapping.geometry().participants)
+            .ok_or_else(|| P::refused(config))
     }
 
     fn find(&self, name: &str) -> Result<Found, EntryError> {

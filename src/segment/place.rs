@@ -6,11 +6,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::facade::AtomicU32;
+use crate::facade::Ordering::Relaxed;
 use crate::layout::{Kind, PayloadShape, Record, Tag};
-use crate::raw::recover::SharedState;
 use crate::segment::error::{EntryError, FoundKind, MembershipError};
-use crate::segment::mapping::Mapping;
+use crate::segment::mapping::{Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, Others};
+use crate::segment::recover::SharedState;
 
 /// A primitive that can be an entry of a [`Segment`](crate::Segment).
 ///
@@ -31,6 +32,14 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
 
     #[doc(hidden)]
     fn shape(config: [u64; 4], participants: u32) -> Option<Shape>;
+
+    /// What to say of a configuration that has no shape.
+    #[doc(hidden)]
+    fn refused(_config: &Self::Config) -> EntryError {
+        EntryError::Payload {
+            found: Box::new(Self::payload()),
+        }
+    }
 
     #[doc(hidden)]
     fn prepare(bytes: &Bytes<'_>, config: Self::Config);
@@ -194,6 +203,17 @@ pub(crate) struct Anchor<S> {
     entry: Entry,
 }
 
+/// Where the tag of this process is: 0 in a forked child, until it joins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnTag<'a>(&'a AtomicU32);
+
+impl OwnTag<'_> {
+    #[inline(always)]
+    pub(crate) fn current(self) -> Option<Tag> {
+        Membership::tag_in(self.0)
+    }
+}
+
 /// The core of a handle whose entry begins with several states.
 ///
 /// Invariant 1: the entry's bytes hold so many `S`, one after the other.
@@ -269,12 +289,27 @@ impl<S: SharedState> Anchor<S> {
 
     /// A pointer to a `T`, `offset` bytes into the entry, if it is inside and aligned.
     pub(crate) fn payload<T>(&self, offset: u64) -> Option<NonNull<T>> {
-        let end = offset.checked_add(size_of::<T>() as u64)?;
+        self.payloads(offset, 1)
+    }
+
+    /// A pointer to `count` values of `T`, `offset` bytes into the entry, if all of them are inside
+    /// and aligned.
+    pub(crate) fn payloads<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
+        let len = size_of::<T>().checked_mul(count)? as u64;
+        let end = offset.checked_add(len)?;
         let place = self.entry.record.offset.checked_add(offset)?;
         if end > self.entry.record.len {
             return None;
         }
-        self.entry.mapping.at::<T>(place, 1)
+        self.entry.mapping.at::<T>(place, count)
+    }
+
+    /// The process id of a participant, for people.
+    pub(crate) fn pid_of(&self, tag: Tag) -> u32 {
+        let entries = self.entry.mapping.participants();
+        // ORDERING: Relaxed; for people.
+        let pid = |entry: &ParticipantEntry| entry.pid.load(Relaxed);
+        entries.get(tag.index() as usize).map_or(0, pid)
     }
 
     pub(crate) fn entry(&self) -> &Entry {
@@ -299,8 +334,20 @@ impl<S: SharedState> Anchor<S> {
     /// This process's tag, if it has one.
     #[inline(always)]
     pub(crate) fn current_tag(&self) -> Option<Tag> {
+        self.own().current()
+    }
+
+    /// Where this process's tag is.
+    #[inline(always)]
+    pub(crate) fn own(&self) -> OwnTag<'_> {
         // SAFETY: Invariant 2, and an atomic may be shared with anybody.
-        Membership::tag_in(unsafe { self.tag.as_ref() })
+        OwnTag(unsafe { self.tag.as_ref() })
+    }
+
+    /// The state.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> &S {
+        self
     }
 
     #[inline]

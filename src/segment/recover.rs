@@ -6,6 +6,7 @@ use crate::facade::{AtomicU32, Words};
 use crate::layout::{Kind, Padded, Tag};
 use crate::raw::counter::CounterState;
 use crate::raw::mutex::MutexState;
+use crate::ring::spsc::SpscState;
 
 /// Where an entry's first bytes are, as a reference to state of the type that its kind has.
 ///
@@ -29,6 +30,8 @@ pub(crate) unsafe trait SharedState: Sync {}
 unsafe impl SharedState for MutexState {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for CounterState {}
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for SpscState {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for AtomicU32 {}
 // SAFETY: `repr(transparent)` over atomic words.
@@ -45,6 +48,10 @@ pub(crate) fn recover(kind: u32, place: &impl Place, dead: Tag) -> bool {
             .map(|state| state.recover(dead))
             .is_some(),
         Some(Kind::Counter | Kind::ShardedCounter) => true,
+        Some(Kind::Spsc) => place
+            .state::<SpscState>()
+            .map(|state| state.recover(dead))
+            .is_some(),
         None => false,
     }
 }

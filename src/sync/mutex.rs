@@ -113,8 +113,9 @@ impl<T: Payload + Pod> Mutex<T> {
     #[inline]
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        let data = self.data;
         match self.raw.lock_clean() {
-            Some(raw) => Ok(self.guard(raw)),
+            Some(raw) => Ok(MutexGuard { data, raw }),
             None => LockError::result(self.with_data(self.raw.wait())),
         }
     }
@@ -134,15 +135,16 @@ impl<T: Payload + Pod> Mutex<T> {
         &self,
         repair: impl FnOnce(&mut T),
     ) -> Result<MutexGuard<'_, T>, NotLocked> {
+        let data = self.data;
         let raw = match self.raw.lock_clean() {
             Some(raw) => raw,
             None => self.raw.wait_and_repair(|| {
-                let mut data = self.data;
+                let mut data = data;
                 // SAFETY: Invariant 1; the lock is held, and there is no guard of it yet.
                 repair(unsafe { data.as_mut() });
             })?,
         };
-        Ok(self.guard(raw))
+        Ok(MutexGuard { data, raw })
     }
 
     /// Locks if no live participant holds the lock; never waits.
@@ -152,8 +154,9 @@ impl<T: Payload + Pod> Mutex<T> {
     /// [`TryLockError::WouldBlock`] if one does; the others as [`lock`](Self::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
+        let data = self.data;
         match self.raw.lock_clean() {
-            Some(raw) => Ok(self.guard(raw)),
+            Some(raw) => Ok(MutexGuard { data, raw }),
             None => TryLockError::result(self.with_data(self.raw.attempt())),
         }
     }
@@ -198,7 +201,6 @@ impl<T: Payload + Pod> Mutex<T> {
         self.raw.clear_poison();
     }
 
-    #[inline(always)]
     fn guard<'a>(&self, raw: RawMutexGuard<'a>) -> MutexGuard<'a, T> {
         MutexGuard {
             data: self.data,

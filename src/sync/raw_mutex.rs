@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::facade::Deadline;
 use crate::layout::{Kind, PayloadShape};
 use crate::raw::mutex::{Glance, Held, MutexState, Refused};
-use crate::segment::{Anchor, Bytes, Entry, Placeable, Shape, sealed};
+use crate::segment::{Anchor, Bytes, Entry, OwnTag, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
 
@@ -42,7 +42,9 @@ pub struct RawMutex {
 /// In a forked child, one that was inherited is nobody's: dropping it does nothing.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RawMutexGuard<'a> {
-    mutex: &'a RawMutex,
+    /// At hand, and not behind the handle: what unlocks is in registers already.
+    state: &'a MutexState,
+    own: OwnTag<'a>,
     held: Held,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
@@ -177,8 +179,17 @@ impl RawMutex {
     /// every call comes to, so it is all that is inlined.
     #[inline(always)]
     pub(super) fn lock_clean(&self) -> Option<RawMutexGuard<'_>> {
-        let me = self.state.current_tag()?;
-        self.state.lock_clean(me).map(|held| self.guard(held))
+        // Everything is looked up before the instruction that locks: others wait from then on.
+        let (state, own) = (self.state.state(), self.state.own());
+        let panicking = std::thread::panicking();
+        let held = state.lock_clean(own.current()?)?;
+        Some(RawMutexGuard {
+            state,
+            own,
+            held,
+            panicking,
+            _not_send: PhantomData,
+        })
     }
 
     /// Locks after [`lock_clean`](Self::lock_clean) did not do.
@@ -219,10 +230,10 @@ impl RawMutex {
         }
     }
 
-    #[inline(always)]
     fn guard(&self, held: Held) -> RawMutexGuard<'_> {
         RawMutexGuard {
-            mutex: self,
+            state: self.state.state(),
+            own: self.state.own(),
             held,
             panicking: std::thread::panicking(),
             _not_send: PhantomData,
@@ -247,7 +258,7 @@ impl RawMutexGuard<'_> {
 
     /// Returns whether a thread panicked while it held the lock, and nobody has cleared that.
     pub fn is_poisoned(&self) -> bool {
-        self.held.is_poisoned() && self.mutex.is_poisoned()
+        self.held.is_poisoned() && self.state.glance().poisoned
     }
 
     /// Declares that what the lock protects is whole again, after an owner died.
@@ -256,8 +267,8 @@ impl RawMutexGuard<'_> {
     /// [expelled](crate::segment::MembershipError::Expelled).
     pub fn mark_consistent(&mut self) {
         // In a forked child this is the parent's lock.
-        if self.mutex.state.current_tag() == Some(self.held.owner()) {
-            self.mutex.state.mark_consistent(&mut self.held);
+        if self.own.current() == Some(self.held.owner()) {
+            self.state.mark_consistent(&mut self.held);
         }
     }
 }
@@ -266,9 +277,9 @@ impl Drop for RawMutexGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         // In a forked child this is the parent's lock.
-        if self.mutex.state.current_tag() == Some(self.held.owner()) {
+        if self.own.current() == Some(self.held.owner()) {
             let poison = !self.panicking && std::thread::panicking();
-            self.mutex.state.unlock(self.held, poison);
+            self.state.unlock(self.held, poison);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::clock::{Deadline, Left};
-use super::{checked, restarted};
+use super::{checked, restarted, timespec};
 
 /// A child, as waitid(2) sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +58,6 @@ pub(crate) fn wait(pidfd: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool
 /// Whether the process has ended. Does not block.
 pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
     wait(pidfd, Deadline::after(Duration::ZERO))
-}
-
-fn timespec(time: Duration) -> libc::timespec {
-    libc::timespec {
-        tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
-        tv_nsec: time.subsec_nanos().into(),
-    }
 }
 
 /// waitid(2) with `P_PIDFD` and `WEXITED`: takes the exit status of a child and frees its entry in

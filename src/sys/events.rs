@@ -1,131 +1,217 @@
-//! Waiting for descriptors, and for another thread's word: epoll(7) and eventfd(2).
+//! Waiting for processes to end, and for another thread's word: ppoll(2) on pidfds and a pipe.
+//!
+//! Every descriptor here is [adopted](Exclusive::adopt): a forked child closes its copy, and none is
+//! written to or closed whose number means another file by now, because other code has closed it.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use core::sync::atomic::Ordering::Relaxed;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{checked, restarted};
+use super::fork::{Exclusive, ForkPage, SlotId, exclusive};
+use super::{checked, timespec};
 
-/// eventfd(2): what one thread raises and another waits for.
+/// A descriptor that is this process's, and not that of a child forked from it.
 #[derive(Debug)]
-pub(crate) struct Signal(File);
+pub(crate) struct Descriptor {
+    slot: SlotId,
+    /// For ppoll(2), which owns nothing: a number that means nothing, or something else, is told.
+    number: libc::c_int,
+    here: Here,
+}
+
+/// Tells a process from a child forked from it, in which the slots are somebody else's.
+#[derive(Clone, Debug)]
+pub(crate) struct Here(Arc<ForkPage>);
+
+impl Here {
+    /// This process.
+    pub(crate) fn new() -> io::Result<Self> {
+        let page = ForkPage::new()?;
+        page.words()[0].store(1, Relaxed);
+        Ok(Self(Arc::new(page)))
+    }
+
+    /// Whether it still is.
+    pub(crate) fn is_here(&self) -> bool {
+        self.0.words()[0].load(Relaxed) != 0
+    }
+}
+
+impl Descriptor {
+    /// Adopts a descriptor.
+    pub(crate) fn new(fd: OwnedFd, here: &Here) -> io::Result<Self> {
+        let number = fd.as_raw_fd();
+        let slot = exclusive().adopt(fd)?;
+        let here = here.clone();
+        Ok(Self { slot, number, here })
+    }
+
+    /// Calls `body` with the descriptor, if it is there.
+    fn with<R>(&self, body: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        if !self.here.is_here() {
+            return None;
+        }
+        let exclusive: Exclusive = exclusive();
+        exclusive.borrow(self.slot).map(body)
+    }
+
+    /// Whether it is there: not in a forked child, and not once other code has closed it.
+    pub(crate) fn is_there(&self) -> bool {
+        self.with(|_| ()).is_some()
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if self.here.is_here() {
+            exclusive().close(self.slot);
+        }
+    }
+}
+
+/// pipe(2): what one thread raises and another waits for.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    read: Descriptor,
+    write: Descriptor,
+}
 
 impl Signal {
-    /// eventfd(2), `EFD_CLOEXEC | EFD_NONBLOCK`.
-    pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: eventfd takes two integers and touches no memory.
-        let fd = checked(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        // SAFETY: the kernel has just made `fd` for this call; nothing else owns it.
-        Ok(Self(unsafe { File::from_raw_fd(fd) }))
+    /// pipe2(2), `O_CLOEXEC | O_NONBLOCK`.
+    pub(crate) fn new(here: &Here) -> io::Result<Self> {
+        let mut ends = [0; 2];
+        let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
+        // SAFETY: `ends` has room for the two descriptors.
+        checked(unsafe { libc::pipe2(ends.as_mut_ptr(), flags) })?;
+        // SAFETY: the kernel has just made it for this call; nothing else owns it.
+        let read = unsafe { OwnedFd::from_raw_fd(ends[0]) };
+        // SAFETY: as above.
+        let write = unsafe { OwnedFd::from_raw_fd(ends[1]) };
+        Ok(Self {
+            read: Descriptor::new(read, here)?,
+            write: Descriptor::new(write, here)?,
+        })
     }
 
     /// Makes it readable until it is [cleared](Self::clear).
     pub(crate) fn raise(&self) {
-        // Full means raised 2^64 times and not cleared: it is readable.
-        let _ = (&self.0).write(&1_u64.to_ne_bytes());
+        // Full means raised and not cleared: it is readable.
+        self.write.with(|fd| {
+            let (byte, one) = ([1_u8], 1);
+            // SAFETY: the byte outlives the call, which reads it.
+            unsafe { libc::write(fd.as_raw_fd(), byte.as_ptr().cast(), one) };
+        });
     }
 
     /// Makes it unreadable.
     pub(crate) fn clear(&self) {
-        let _ = (&self.0).read(&mut [0; 8]);
-    }
-}
-
-impl AsFd for Signal {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// epoll(7): waits for many descriptors, each known by a key.
-#[derive(Debug)]
-pub(crate) struct Poller(OwnedFd);
-
-impl Poller {
-    /// How many keys one wait returns at most.
-    const BATCH: usize = 64;
-
-    /// epoll_create1(2), close-on-exec.
-    pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: epoll_create1 takes an integer and touches no memory.
-        let fd = checked(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: the kernel has just made `fd` for this call; nothing else owns it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
-    }
-
-    /// epoll_ctl(2), `EPOLL_CTL_ADD`: has waits return `key` while `fd` is readable.
-    pub(crate) fn add(&self, fd: BorrowedFd<'_>, key: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: libc::EPOLLIN.cast_unsigned(),
-            u64: key,
-        };
-        let (poller, fd) = (self.0.as_raw_fd(), fd.as_raw_fd());
-        // SAFETY: `event` is readable for the length of the call; the rest are integers.
-        let added = unsafe { libc::epoll_ctl(poller, libc::EPOLL_CTL_ADD, fd, &raw mut event) };
-        checked(added).map(drop)
-    }
-
-    /// epoll_ctl(2), `EPOLL_CTL_DEL`. Closing does not do if a forked child has a copy.
-    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
-        let (poller, fd) = (self.0.as_raw_fd(), fd.as_raw_fd());
-        let nothing = std::ptr::null_mut();
-        // SAFETY: EPOLL_CTL_DEL ignores the event; the rest are integers.
-        unsafe { libc::epoll_ctl(poller, libc::EPOLL_CTL_DEL, fd, nothing) };
-    }
-
-    /// epoll_wait(2): waits for `timeout`, rounded up to milliseconds, at most, and returns the keys
-    /// of what is readable.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<Vec<u64>> {
-        let millis = timeout.map_or(-1, |timeout| {
-            let millis = timeout.as_nanos().div_ceil(1_000_000);
-            libc::c_int::try_from(millis).unwrap_or(libc::c_int::MAX)
+        self.read.with(|fd| {
+            let mut bytes = [0_u8; 64];
+            let (fd, first, room) = (fd.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len());
+            // An error says that it is empty.
+            // SAFETY: `bytes` has room for that many and outlives the calls.
+            while unsafe { libc::read(fd, first, room) } > 0 {}
         });
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; Self::BATCH];
-        let room = libc::c_int::try_from(events.len()).unwrap_or(1);
-        let poller = self.0.as_raw_fd();
-        let first = events.as_mut_ptr();
-        // SAFETY: `events` has room for that many and outlives the call.
-        let ready = restarted(|| unsafe { libc::epoll_wait(poller, first, room, millis) })?;
-        let ready = usize::try_from(ready).unwrap_or(0);
-        Ok(events.iter().take(ready).map(|event| event.u64).collect())
     }
+
+    /// What to wait for.
+    pub(crate) fn descriptor(&self) -> &Descriptor {
+        &self.read
+    }
+}
+
+/// What a wait says of one descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polled {
+    /// Nothing.
+    Quiet,
+    /// It is readable.
+    Ready,
+    /// Its number means nothing any more.
+    Closed,
+}
+
+/// ppoll(2): waits for `timeout` at most until one of the descriptors has something to say.
+pub(crate) fn wait<'a>(
+    descriptors: impl Iterator<Item = &'a Descriptor>,
+    timeout: Duration,
+) -> io::Result<Vec<Polled>> {
+    let mut polls: Vec<libc::pollfd> = descriptors
+        .map(|descriptor| libc::pollfd {
+            fd: descriptor.number,
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    let time = timespec(timeout);
+    let count = polls.len() as libc::nfds_t;
+    // SAFETY: so many entries, and a timespec, outlive the call; no signal mask is given.
+    let ready =
+        unsafe { libc::ppoll(polls.as_mut_ptr(), count, &raw const time, std::ptr::null()) };
+    match checked(ready) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(error) => return Err(error),
+    }
+    let said = |poll: &libc::pollfd| match poll.revents {
+        0 => Polled::Quiet,
+        events if events & libc::POLLNVAL != 0 => Polled::Closed,
+        _ => Polled::Ready,
+    };
+    Ok(polls.iter().map(said).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_signal_is_readable_from_its_raising_to_its_clearing() {
-        let (poller, signal) = (Poller::new().unwrap(), Signal::new().unwrap());
-        poller.add(signal.as_fd(), 7).unwrap();
-        let now = Some(Duration::ZERO);
-        assert!(poller.wait(now).unwrap().is_empty());
-        signal.raise();
-        signal.raise();
-        assert_eq!(poller.wait(None).unwrap(), [7]);
-        assert_eq!(poller.wait(now).unwrap(), [7]);
-        signal.clear();
-        assert!(poller.wait(now).unwrap().is_empty());
+    fn signal() -> Signal {
+        Signal::new(&Here::new().unwrap()).unwrap()
+    }
+
+    fn look(signal: &Signal) -> Polled {
+        wait([signal.descriptor()].into_iter(), Duration::ZERO).unwrap()[0]
     }
 
     #[test]
-    fn what_was_removed_is_not_waited_for() {
-        let (poller, signal) = (Poller::new().unwrap(), Signal::new().unwrap());
-        poller.add(signal.as_fd(), 7).unwrap();
+    fn a_signal_is_readable_from_its_raising_to_its_clearing() {
+        let signal = signal();
+        assert_eq!(look(&signal), Polled::Quiet);
         signal.raise();
-        poller.remove(signal.as_fd());
-        assert!(poller.wait(Some(Duration::ZERO)).unwrap().is_empty());
+        signal.raise();
+        assert_eq!(look(&signal), Polled::Ready);
+        assert_eq!(look(&signal), Polled::Ready);
+        signal.clear();
+        assert_eq!(look(&signal), Polled::Quiet);
     }
 
     #[test]
     fn another_threads_signal_ends_a_wait() {
-        let (poller, signal) = (Poller::new().unwrap(), Signal::new().unwrap());
-        poller.add(signal.as_fd(), 7).unwrap();
+        let signal = signal();
         std::thread::scope(|scope| {
             scope.spawn(|| signal.raise());
-            assert_eq!(poller.wait(None).unwrap(), [7]);
+            let long = Duration::from_secs(3600);
+            let said = wait([signal.descriptor()].into_iter(), long);
+            assert_eq!(said.unwrap(), [Polled::Ready]);
         });
+    }
+
+    #[test]
+    fn a_number_that_means_another_file_is_neither_written_to_nor_closed() {
+        let signal = signal();
+        let other = super::super::shm::memfd(c"crossdock-test").unwrap();
+        let number = signal.write.number;
+        // SAFETY: replaces the file behind a number, as a careless library would.
+        assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
+        signal.raise();
+        assert!(!signal.write.is_there() && signal.read.is_there());
+        drop(signal);
+        assert_eq!(std::fs::File::from(other).metadata().unwrap().len(), 0);
+        // SAFETY: asks whether the number is open.
+        assert_ne!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
+        // SAFETY: nobody else owns that number.
+        unsafe { libc::close(number) };
     }
 }

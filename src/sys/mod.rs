@@ -10,6 +10,7 @@
 )))]
 compile_error!("crossdock supports 64-bit little-endian Linux only");
 
+pub(crate) mod barrier;
 #[cfg(feature = "process")]
 pub(crate) mod child;
 pub(crate) mod clock;
@@ -36,6 +37,14 @@ fn checked(result: libc::c_int) -> std::io::Result<libc::c_int> {
         Err(std::io::Error::last_os_error())
     } else {
         Ok(result)
+    }
+}
+
+/// A time span as the kernel has it.
+fn timespec(time: std::time::Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
     }
 }
 

@@ -2,12 +2,27 @@
 
 use std::mem::MaybeUninit;
 
-/// pthread_sigmask(3): runs `body` with all signals blocked, so that a thread which it starts has
-/// them blocked from its first instruction: the program's handlers never run there.
+/// What a thread raises itself: blocked, it would end the process instead of being handled.
+const OWN: [libc::c_int; 6] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+];
+
+/// pthread_sigmask(3): runs `body` with all signals blocked but those that a thread raises itself, so
+/// that a thread which it starts has them blocked from its first instruction: the program's handlers
+/// do not run there.
 pub(crate) fn blocked<R>(body: impl FnOnce() -> R) -> R {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigfillset writes a whole set.
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    for signal in OWN {
+        // SAFETY: the set was filled above.
+        unsafe { libc::sigdelset(all.as_mut_ptr(), signal) };
+    }
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: reads the set that was filled above, and writes the one that was in force.
     let changed =

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crossdock::segment::{Monitor, MonitorError};
 use crossdock::sync::{LockError, TimedLockError};
-use crossdock::{Mutex, Segment};
+use crossdock::{Mutex, Segment, SegmentOptions};
 
 use crate::support::image::{PARTICIPANT_LEN, REGISTRY, Window};
+use crate::support::names::Unique;
 use crate::support::process::{Holder, Line, child, holder, in_child, leaves_nothing, sleeper};
 use crate::support::watch;
 use crate::{Came, WAYS, lock, sample};
@@ -241,4 +242,135 @@ fn a_segment_may_be_closed_while_it_is_watched() {
         holder.kill();
         wait_until_reaped(&segment);
     });
+}
+
+/// How many descriptors this process has.
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn a_peer_that_comes_again_and_again_costs_one_descriptor() {
+    let _watch = watch();
+    let name = Unique::new();
+    let segment = SegmentOptions::new().create_new(&name).unwrap();
+    let mutex = segment.create::<Mutex<u64>>("m", 0).unwrap();
+    in_child(|| {
+        let segment = SegmentOptions::new().open(&name).unwrap();
+        let monitor = Monitor::start().unwrap();
+        monitor.watch(&segment).unwrap();
+        let mine = segment.open::<Mutex<u64>>("m").unwrap();
+        let (come, ready, leave, gone) = (Line::new(), Line::new(), Line::new(), Line::new());
+        let _peer = child(|| {
+            loop {
+                come.hear();
+                let segment = SegmentOptions::new().open(&name).unwrap();
+                let mutex = segment.open::<Mutex<u64>>("m").unwrap();
+                let guard = mutex.lock().unwrap();
+                ready.say(1);
+                leave.hear();
+                drop(guard);
+                drop((mutex, segment));
+                gone.say(1);
+            }
+        });
+        let before = descriptors();
+        for _ in 0..20 {
+            come.say(1);
+            ready.hear();
+            wait_in_vain(&mine);
+            leave.say(1);
+            gone.hear();
+        }
+        assert!(
+            descriptors() <= before + 2,
+            "{} more",
+            descriptors() - before
+        );
+    });
+    drop(mutex);
+}
+
+#[test]
+fn watching_again_costs_nothing() {
+    let _watch = watch();
+    in_child(|| {
+        let (segment, mutex, monitor, holder) = monitored();
+        wait_in_vain(&mutex);
+        let before = descriptors();
+        for _ in 0..20 {
+            monitor.watch(&segment).unwrap();
+            wait_in_vain(&mutex);
+        }
+        assert!(descriptors() <= before + 1);
+        holder.kill();
+        wait_until_reaped(&segment);
+    });
+}
+
+#[test]
+fn a_monitor_whose_descriptors_were_closed_ends_and_touches_no_others() {
+    let _watch = watch();
+    in_child(|| {
+        let (segment, mutex) = sample();
+        let monitor = Monitor::start().unwrap();
+        monitor.watch(&segment).unwrap();
+        drop((segment, mutex));
+        // SAFETY: closes what other code thinks is nobody's, as a daemonizing library does.
+        unsafe { libc::close_range(3, u32::MAX, 0) };
+        // What gets the numbers now.
+        let files: Vec<_> = (0..16).map(|_| tempfile()).collect();
+        let other = Segment::anonymous().unwrap();
+        while monitor.watch(&other).is_ok() {
+            std::thread::yield_now();
+        }
+        assert!(matches!(monitor.watch(&other), Err(MonitorError::Ended)));
+        drop(monitor);
+        for file in files {
+            assert_eq!(file.metadata().unwrap().len(), 0);
+        }
+    });
+}
+
+fn tempfile() -> std::fs::File {
+    let options = libc::O_TMPFILE;
+    let mut file = std::fs::File::options();
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut file, options);
+    file.read(true).write(true).open("/dev/shm").unwrap()
+}
+
+#[test]
+fn a_child_forked_while_a_segment_begins_to_be_watched_can_watch_it() {
+    let _watch = watch();
+    for _ in 0..30 {
+        let segment = SegmentOptions::new()
+            .participants(1023)
+            .size(1 << 20)
+            .anonymous()
+            .unwrap();
+        let monitor = Monitor::start().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| monitor.watch(&segment).unwrap());
+            in_child(|| {
+                let own = Monitor::start().unwrap();
+                own.watch(&segment).unwrap();
+            });
+        });
+    }
+}
+
+#[test]
+fn a_try_watches_nobody() {
+    let _watch = watch();
+    let (segment, mutex, _monitor, holder) = monitored();
+    assert!(matches!(
+        mutex.try_lock(),
+        Err(crossdock::sync::TryLockError::WouldBlock)
+    ));
+    holder.kill();
+    let (other, waited, _other_monitor, sentinel) = monitored();
+    wait_in_vain(&waited);
+    sentinel.kill();
+    wait_until_reaped(&other);
+    assert!(has_dead(&segment));
 }

@@ -7,6 +7,7 @@ mod locks;
 mod naive;
 mod named;
 mod registry;
+mod ring;
 mod room;
 
 use crate::crash::sweep::Listed;
@@ -21,6 +22,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         named::LISTED,
         locks::LISTED,
         count::LISTED,
+        ring::LISTED,
     ]
     .into_iter()
     .flatten()

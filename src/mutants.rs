@@ -1,0 +1,17 @@
+//! The list of seeded bugs and the model that each must break, for `cargo xtask models`.
+
+use crate::{raw, ring};
+
+#[test]
+fn list_mutants() {
+    let rooms = [
+        raw::mutex::tests::MUTANTS,
+        raw::registry::tests::MUTANTS,
+        raw::directory::tests::MUTANTS,
+        raw::counter::tests::MUTANTS,
+        ring::spsc::tests::MUTANTS,
+    ];
+    for (number, model, what) in rooms.into_iter().flatten() {
+        println!("mutant {number} {model} {what}");
+    }
+}

@@ -1,0 +1,283 @@
+//! The ring, before an end of it is claimed, and what both ends are made of.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+
+use crate::facade::use_light_barriers;
+use crate::layout::{Kind, PADDING, PayloadShape, Tag};
+use crate::payload::{Payload, describe, shape_of};
+use crate::queue::spsc::{ClaimError, Consumer, Producer};
+use crate::ring::spsc::{Cursor, Role, Spsc as Ring, SpscState, Unclaimed};
+use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
+
+/// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
+/// items.
+///
+/// This handle is anybody's: cheap to clone, and it travels to other processes. The ends are
+/// claimed by [`producer`](Self::producer) and [`consumer`](Self::consumer).
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::Segment;
+/// use crossdock::queue::spsc::Spsc;
+///
+/// let segment = Segment::anonymous()?;
+/// let fruits = segment.create::<Spsc<u64>>("fruits", 16)?;
+/// let (mut fill, mut drain) = (fruits.producer()?, fruits.consumer()?);
+/// fill.push(1)?;
+/// fill.push(2)?;
+/// assert_eq!((drain.pop()?, drain.pop()?), (1, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Spsc<T> {
+    state: Anchor<SpscState>,
+    /// Invariant 1: `capacity` values of `T` are mapped there, aligned, as long as `state`.
+    slots: NonNull<MaybeUninit<T>>,
+    capacity: u64,
+}
+
+// SAFETY: slots are reached by the holders of the two roles only, of whom each touches what the
+// other does not, by the ring's protocol; `T` is Send.
+unsafe impl<T: Payload> Send for Spsc<T> {}
+// SAFETY: as above.
+unsafe impl<T: Payload> Sync for Spsc<T> {}
+
+impl<T> Clone for Spsc<T> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            slots: self.slots,
+            capacity: self.capacity,
+        }
+    }
+}
+
+/// Where the slots begin.
+const SLOTS: u64 = (size_of::<SpscState>() as u64).next_multiple_of(PADDING as u64);
+/// The largest capacity; no segment is as large.
+const MOST: u64 = 1 << 40;
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
+    /// Claims the producer's end.
+    ///
+    /// Never blocks. One whose process was killed or has left is replaced, and the items that it
+    /// pushed stay. The first operation of a process joins the segment.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::RoleTaken`] while another handle has it, in this process or a live one;
+    /// [`ClaimError::Join`]; [`ClaimError::Corrupt`].
+    pub fn producer(&self) -> Result<Producer<T>, ClaimError> {
+        self.claim(Role::Producer).map(Producer::new)
+    }
+
+    /// Claims the consumer's end; all is said at [`producer`](Self::producer).
+    ///
+    /// # Errors
+    ///
+    /// As [`producer`](Self::producer).
+    pub fn consumer(&self) -> Result<Consumer<T>, ClaimError> {
+        self.claim(Role::Consumer).map(Consumer::new)
+    }
+
+    /// How many items it holds at most.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    fn claim(&self, role: Role) -> Result<End<T>, ClaimError> {
+        let me = self.state.tag().map_err(ClaimError::Join)?;
+        use_light_barriers();
+        let claimed = self.ring().claim(role, me, &self.state.others(me));
+        let cursor = claimed.map_err(|refused| match refused {
+            Unclaimed::Taken(tag) => ClaimError::RoleTaken {
+                pid: self.state.pid_of(tag),
+            },
+            Unclaimed::Corrupt => ClaimError::Corrupt,
+        })?;
+        Ok(End {
+            at: cursor.position() % self.capacity,
+            role,
+            cursor,
+            me,
+            spsc: self.clone(),
+            _not_sync: PhantomData,
+        })
+    }
+
+    fn ring(&self) -> Ring<'_> {
+        Ring::new(&self.state, self.capacity)
+    }
+}
+
+/// A claimed end.
+pub(super) struct End<T: Payload> {
+    spsc: Spsc<T>,
+    pub(super) cursor: Cursor,
+    /// The slot of the cursor's position.
+    at: u64,
+    role: Role,
+    me: Tag,
+    /// The methods take `&mut self`, so nothing is lost by it; `Cursor` need not be thought about.
+    _not_sync: PhantomData<std::cell::Cell<()>>,
+}
+
+impl<T: Payload> End<T> {
+    #[inline(always)]
+    pub(super) fn ring(&self) -> Ring<'_> {
+        Ring::new(&self.spsc.state, self.spsc.capacity)
+    }
+
+    pub(super) fn spsc(&self) -> &Spsc<T> {
+        &self.spsc
+    }
+
+    /// Whether the end is this process's still, which a forked child's is not.
+    #[inline(always)]
+    pub(super) fn is_mine(&self) -> bool {
+        self.spsc.state.current_tag() == Some(self.me)
+    }
+
+    pub(super) fn tag(&self) -> Tag {
+        self.me
+    }
+
+    /// The slots of the next `count` items: those up to the end of the ring, and how many they are.
+    #[inline(always)]
+    pub(super) fn slots(&self, count: u64) -> (NonNull<MaybeUninit<T>>, usize) {
+        let run = count.min(self.spsc.capacity - self.at);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "below the capacity, whose slots are all in memory"
+        )]
+        let (at, run) = (self.at as usize, run as usize);
+        // SAFETY: `at` is below the capacity, so the slot is inside (Invariant 1 of `Spsc`).
+        (unsafe { self.spsc.slots.add(at) }, run)
+    }
+
+    /// The first slot of the ring.
+    pub(super) fn first(&self) -> NonNull<MaybeUninit<T>> {
+        self.spsc.slots
+    }
+
+    /// Commits the next `count` items.
+    #[inline(always)]
+    pub(super) fn commit(&mut self, count: u64) {
+        let ring = Ring::new(&self.spsc.state, self.spsc.capacity);
+        ring.commit(&mut self.cursor, count);
+        self.at += count;
+        if self.at >= self.spsc.capacity {
+            self.at -= self.spsc.capacity;
+        }
+    }
+
+    /// How many items, or places, are there.
+    #[inline(always)]
+    pub(super) fn available(&mut self) -> Result<u64, crate::ring::spsc::Corrupt> {
+        Ring::new(&self.spsc.state, self.spsc.capacity).available(&mut self.cursor)
+    }
+
+    /// The same, with a look at the other side.
+    pub(super) fn refresh(&mut self) -> Result<u64, crate::ring::spsc::Corrupt> {
+        Ring::new(&self.spsc.state, self.spsc.capacity).refresh(&mut self.cursor)
+    }
+
+    #[cold]
+    pub(super) fn wait(&mut self, deadline: &crate::facade::Deadline) -> crate::ring::spsc::Waited {
+        let others = self.spsc.state.others(self.me);
+        let ring = Ring::new(&self.spsc.state, self.spsc.capacity);
+        let waited = ring.wait(&mut self.cursor, &others, deadline);
+        if waited == crate::ring::spsc::Waited::Expelled {
+            // What comes of it is told at the next claim.
+            let _ = self.spsc.state.expelled(self.me);
+        }
+        waited
+    }
+}
+
+impl<T: Payload> Drop for End<T> {
+    fn drop(&mut self) {
+        // In a forked child this is the parent's.
+        if self.is_mine() {
+            self.ring().leave(self.role, self.me);
+        }
+    }
+}
+
+impl<T: Payload> fmt::Debug for Spsc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spsc")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> sealed::Sealed for Spsc<T> {}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Spsc<T> {
+    /// The capacity, in items: 1 to 2^40, as far as the segment has room.
+    type Config = u64;
+
+    const KIND: Kind = Kind::Spsc;
+
+    fn payload() -> PayloadShape {
+        describe::<T>()
+    }
+
+    fn words(capacity: &u64) -> [u64; 4] {
+        [*capacity, 0, 0, 0]
+    }
+
+    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+        let [capacity, 0, 0, 0] = config else {
+            return None;
+        };
+        let payload = shape_of::<T>()?;
+        let slots = capacity.checked_mul(size_of::<T>() as u64)?;
+        let len = SLOTS.checked_add(slots)?;
+        (1..=MOST).contains(&capacity).then_some(Shape {
+            kind: Self::KIND,
+            len,
+            payload,
+            config,
+        })
+    }
+
+    fn refused(capacity: &u64) -> EntryError {
+        match shape_of::<T>() {
+            None => EntryError::Payload {
+                found: Box::new(Self::payload()),
+            },
+            Some(_) => EntryError::Capacity {
+                found: *capacity,
+                least: 1,
+                most: MOST,
+            },
+        }
+    }
+
+    /// Zeroed positions and roles are those of an empty ring that nobody has.
+    fn prepare(_bytes: &Bytes<'_>, _capacity: u64) {}
+
+    fn attach(entry: Entry) -> Option<Self> {
+        let capacity = entry.record.config[0];
+        let state: Anchor<SpscState> = Anchor::new(entry)?;
+        let count = usize::try_from(capacity).ok()?;
+        // INVARIANT: 1, by `payloads`.
+        let slots = state.payloads::<T>(SLOTS, count)?;
+        Some(Self {
+            state,
+            slots: slots.cast(),
+            capacity,
+        })
+    }
+
+    fn entry(&self) -> &Entry {
+        self.state.entry()
+    }
+}

@@ -1,0 +1,22 @@
+//! A ring for one producer and one consumer.
+//!
+//! # When processes die or stop
+//!
+//! | | what others see |
+//! |---|---|
+//! | a producer is killed | what it had pushed arrives; then `pop` says [`Disconnected`](PopError::Disconnected), and another process may become the producer |
+//! | a consumer is killed | an item that it was popping comes again, to the next consumer; `push` says [`Disconnected`](PushError::Disconnected) once the ring is full |
+//! | either is stopped | the other goes on as far as items, or room, reach, and then waits |
+//!
+//! A push takes effect with one store, and so does a pop. Nothing that was pushed is lost, and nothing
+//! comes twice to consumers that live.
+
+mod consumer;
+mod error;
+mod handle;
+mod producer;
+
+pub use consumer::Consumer;
+pub use error::{ClaimError, PopError, PushError, TryPopError, TryPushError};
+pub use handle::Spsc;
+pub use producer::Producer;

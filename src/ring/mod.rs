@@ -1,0 +1,6 @@
+//! The queues' algorithms, over borrowed state: what runs in a segment and under loom alike.
+//!
+//! As in `raw`, nothing here knows of files, mappings, threads or syscalls.
+
+pub(crate) mod bell;
+pub(crate) mod spsc;

@@ -1,0 +1,407 @@
+//! A ring for one producer and one consumer, wait-free on both sides.
+//!
+//! # State
+//!
+//! Two sides, each on cache lines of its own, and a slot for each item of the capacity.
+//!
+//! ```text
+//! side of the producer: position (tail), role, bell of the consumer
+//! side of the consumer: position (head), role, bell of the producer
+//!
+//! role    30     29     28                  10 9            0
+//!      | DIED | LEFT |   generation: 19     |   index: 10  |
+//!                     \______ holder's tag, 0 = nobody ____/
+//! ```
+//!
+//! Positions count items for ever; item n is in slot n modulo the capacity. Invariant 1:
+//! head <= tail <= head + capacity.
+//!
+//! # Protocol
+//!
+//! - claim a role: CAS from free, left, died, or the tag of somebody dead, to the own tag; then read
+//!   both positions. One process has a role at a time, and one handle in it.
+//! - push: with `tail < head + capacity`, write the slot, then store `tail + 1`: the commit. The
+//!   head that was last seen is kept in the handle; it is read anew when the ring looks full.
+//! - pop: with `head < tail`, read the slot, then store `head + 1`: the commit.
+//! - wait: spin some microseconds, then sleep by the own bell, which the other side rings after
+//!   each commit. A sleeper whose peer has left or died looks once more, and then says so.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | claim, before the CAS | nothing | - |
+//! | in a role | the dead tag | the next to claim it, who goes on from the position; whoever reaps: `DIED` |
+//! | push, before the commit | bytes in a slot that is nobody's | the next push writes over them |
+//! | push, after the commit, before the ringing | a sleeper whose wake is owed | see [`bell`](super::bell) |
+//! | pop, before the commit | the item, unconsumed | the next consumer gets it |
+//! | pop, after the commit | as for push | see [`bell`](super::bell) |
+//!
+//! A producer that is stopped delays nobody but those who wait for its items, a stopped consumer
+//! nobody but those who wait for room.
+//!
+//! # Ordering
+//!
+//! (S1) storing the tail (Release) pairs with the consumer's load (Acquire): the item. (S2) storing the head
+//! (Release) pairs with the producer's load (Acquire): the slot is read before it is written
+//! again. (S3) leaving a role (Release) pairs with claiming it (Acquire), and with the look of a peer
+//! that waits: positions of the last holder. A dead holder's last stores are ordered before the
+//! kernel's answer that it is dead. (M3) of `raw::mutex` holds for roles, too.
+//!
+//! # Trade-offs
+//!
+//! The scheme is Lamport's (1977), with the cached positions of FastForward and MCRingBuffer, as
+//! in folly's ProducerConsumerQueue and rtrb.
+
+use core::time::Duration;
+
+use crate::facade::{AtomicU32, AtomicU64, Backoff, Deadline, Left, Ordering, mutation, ordering};
+use crate::layout::{Padded, Tag};
+use crate::raw::Peers;
+use crate::ring::bell::Bell;
+
+const LEFT: u32 = 1 << 29;
+const DIED: u32 = 1 << 30;
+
+/// How long a waiter sleeps before it looks again: the first slice, and the longest.
+const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
+
+/// The shared part of one side.
+#[repr(C)]
+pub(crate) struct Side {
+    position: AtomicU64,
+    role: AtomicU32,
+    /// Where the *other* side sleeps: whoever commits here has it on the line that it writes.
+    bell: Bell,
+}
+
+/// A ring but for its slots, in the segment.
+#[repr(C)]
+pub(crate) struct SpscState {
+    producer: Padded<Side>,
+    consumer: Padded<Side>,
+}
+
+/// Which side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Producer,
+    Consumer,
+}
+
+/// Why a role was not claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unclaimed {
+    /// A live participant has it.
+    Taken(Tag),
+    /// The state cannot be a ring's.
+    Corrupt,
+}
+
+/// Positions or a role that a ring cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Corrupt;
+
+/// What a wait came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// So many items or places are there.
+    Ready(u64),
+    /// None is there, and the other side has left or died.
+    Alone,
+    /// None is there, and the deadline has passed.
+    Timeout,
+    /// The positions cannot be a ring's.
+    Corrupt,
+    /// This process is no participant any more.
+    Expelled,
+}
+
+/// Where the holder of a role is; private to its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    role: Role,
+    position: u64,
+    /// Up to where the other side was seen to let this one go.
+    limit: u64,
+}
+
+impl Cursor {
+    /// The position of the next item.
+    #[inline(always)]
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+/// A ring with its capacity.
+#[derive(Clone, Copy)]
+pub(crate) struct Spsc<'a> {
+    state: &'a SpscState,
+    capacity: u64,
+}
+
+impl SpscState {
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        let side = || {
+            Padded(Side {
+                position: AtomicU64::new(0),
+                role: AtomicU32::new(0),
+                bell: Bell::new(),
+            })
+        };
+        Self {
+            producer: side(),
+            consumer: side(),
+        }
+    }
+
+    #[inline(always)]
+    fn side(&self, role: Role) -> &Side {
+        match role {
+            Role::Producer => &self.producer.0,
+            Role::Consumer => &self.consumer.0,
+        }
+    }
+
+    #[inline(always)]
+    fn other(&self, role: Role) -> &Side {
+        match role {
+            Role::Producer => &self.consumer.0,
+            Role::Consumer => &self.producer.0,
+        }
+    }
+
+    /// Gives back the roles that participant `dead` has, and wakes whom it may have owed a wake.
+    pub(crate) fn recover(&self, dead: Tag) {
+        for role in [Role::Producer, Role::Consumer] {
+            let side = self.side(role);
+            let died = if mutation(65) { 0 } else { DIED };
+            // ORDERING: Release; (S3) a helper passes on what it saw of the dead one's stores.
+            let release = Ordering::AcqRel;
+            let _ = side
+                .role
+                .compare_exchange(dead.bits(), died, release, Ordering::Relaxed);
+            side.bell.wake();
+        }
+    }
+
+    /// Who has a role.
+    #[cfg(test)]
+    pub(crate) fn holder(&self, role: Role, participants: u32) -> Option<Tag> {
+        // ORDERING: Relaxed; a glance.
+        Tag::in_word(self.side(role).role.load(Ordering::Relaxed), participants)
+    }
+}
+
+/// Who a role word names.
+enum Holder {
+    Nobody,
+    Tag(Tag),
+}
+
+fn holder(word: u32, participants: u32) -> Result<Holder, Corrupt> {
+    match word {
+        0 | LEFT | DIED => Ok(Holder::Nobody),
+        word if word & !Tag::MASK != 0 => Err(Corrupt),
+        word => Tag::in_word(word, participants)
+            .map(Holder::Tag)
+            .ok_or(Corrupt),
+    }
+}
+
+impl<'a> Spsc<'a> {
+    pub(crate) fn new(state: &'a SpscState, capacity: u64) -> Self {
+        Self { state, capacity }
+    }
+
+    /// Takes a role that nobody alive has.
+    pub(crate) fn claim(
+        self,
+        role: Role,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Cursor, Unclaimed> {
+        let word = &self.state.side(role).role;
+        loop {
+            // ORDERING: Acquire; pairs with (M3) below.
+            let seen = word.load(Ordering::Acquire);
+            match holder(seen, peers.participants()) {
+                Ok(Holder::Tag(tag)) if !mutation(68) && peers.is_alive(tag) => {
+                    return Err(Unclaimed::Taken(tag));
+                }
+                Ok(_) => {}
+                Err(Corrupt) => return Err(Unclaimed::Corrupt),
+            }
+            // ORDERING: Acquire; pairs with (S3) in `leave` and `recover`. Release; (M3).
+            let claiming = Ordering::AcqRel;
+            if word
+                .compare_exchange(seen, me.bits(), claiming, Ordering::Relaxed)
+                .is_ok()
+            {
+                break;
+            }
+        }
+        self.cursor(role).map_err(|Corrupt| {
+            self.leave(role, me);
+            Unclaimed::Corrupt
+        })
+    }
+
+    /// Where the holder of a role begins.
+    fn cursor(self, role: Role) -> Result<Cursor, Corrupt> {
+        // ORDERING: Relaxed; (S3) orders what the last holder stored.
+        let position = self.state.side(role).position.load(Ordering::Relaxed);
+        let mut cursor = Cursor {
+            role,
+            position,
+            limit: position,
+        };
+        self.refresh(&mut cursor)?;
+        Ok(cursor)
+    }
+
+    /// How many items, or places, are there; looks at the other side only if none is known of.
+    #[inline(always)]
+    pub(crate) fn available(self, cursor: &mut Cursor) -> Result<u64, Corrupt> {
+        match cursor.limit.wrapping_sub(cursor.position) {
+            0 => self.refresh(cursor),
+            known => Ok(known),
+        }
+    }
+
+    /// As [`available`](Self::available), with a look at the other side.
+    #[inline]
+    pub(crate) fn refresh(self, cursor: &mut Cursor) -> Result<u64, Corrupt> {
+        let mutant = match cursor.role {
+            Role::Producer => 70,
+            Role::Consumer => 71,
+        };
+        // ORDERING: Acquire; pairs with (S1), or (S2).
+        let acquire = ordering(Ordering::Acquire, mutant);
+        let other = self.state.other(cursor.role).position.load(acquire);
+        let limit = match cursor.role {
+            Role::Producer if mutation(72) => other.wrapping_add(self.capacity + 1),
+            Role::Producer => other.wrapping_add(self.capacity),
+            Role::Consumer => other,
+        };
+        let available = limit.wrapping_sub(cursor.position);
+        // Invariant 1; a peer's garbage gives an error, and not a place outside of the ring.
+        if available > self.capacity && !mutation(72) {
+            return Err(Corrupt);
+        }
+        cursor.limit = limit;
+        Ok(available)
+    }
+
+    /// Commits the next `count` items, which were written, or read, before. They were available.
+    #[inline(always)]
+    pub(crate) fn commit(self, cursor: &mut Cursor, count: u64) {
+        cursor.position = cursor.position.wrapping_add(count);
+        let side = self.state.side(cursor.role);
+        let mutant = match cursor.role {
+            Role::Producer => 73,
+            Role::Consumer => 74,
+        };
+        // ORDERING: Release; (S1) publishes the items, (S2) gives their slots back.
+        let release = ordering(Ordering::Release, mutant);
+        side.position.store(cursor.position, release);
+        if !mutation(75) {
+            side.bell.ring();
+        }
+    }
+
+    /// Whether the other side's last holder has left or died.
+    #[cfg(test)]
+    pub(crate) fn is_alone(self, role: Role, peers: &impl Peers) -> Result<bool, Corrupt> {
+        Self::is_gone(self.others_role(role), peers)
+    }
+
+    /// The role word of the other side.
+    fn others_role(self, role: Role) -> u32 {
+        // ORDERING: Acquire; pairs with (M3) in `claim`, and with (S3): its last position.
+        let acquire = ordering(Ordering::Acquire, 76);
+        self.state.other(role).role.load(acquire)
+    }
+
+    fn is_gone(seen: u32, peers: &impl Peers) -> Result<bool, Corrupt> {
+        Ok(match holder(seen, peers.participants())? {
+            Holder::Nobody => seen != 0,
+            Holder::Tag(tag) => !peers.is_alive(tag),
+        })
+    }
+
+    /// Whether the other side's last holder is known to have left or died, without asking anybody.
+    pub(crate) fn has_left(self, role: Role) -> bool {
+        matches!(self.others_role(role), LEFT | DIED)
+    }
+
+    /// Waits until an item, or a place, is there.
+    pub(crate) fn wait(
+        self,
+        cursor: &mut Cursor,
+        peers: &impl Peers,
+        deadline: &Deadline,
+    ) -> Waited {
+        let mut backoff = Backoff::new();
+        let mut slice = SLICES.0;
+        loop {
+            match self.available(cursor) {
+                Ok(0) => {}
+                Ok(count) => return Waited::Ready(count),
+                Err(Corrupt) => return Waited::Corrupt,
+            }
+            if backoff.spin() {
+                continue;
+            }
+            let other = self.others_role(cursor.role);
+            match Self::is_gone(other, peers) {
+                Ok(false) => {}
+                // It may have committed something before it left.
+                Ok(true) => match self.refresh(cursor) {
+                    Ok(count) if count > 0 && !mutation(77) => return Waited::Ready(count),
+                    Ok(_) => return Waited::Alone,
+                    Err(Corrupt) => return Waited::Corrupt,
+                },
+                Err(Corrupt) => return Waited::Corrupt,
+            }
+            let sleep = match deadline.left() {
+                Left::Forever => slice,
+                Left::For(left) => slice.min(left),
+                Left::Passed => return Waited::Timeout,
+            };
+            if !peers.am_alive() {
+                return Waited::Expelled;
+            }
+            if let Ok(Holder::Tag(tag)) = holder(other, peers.participants()) {
+                peers.sleeps_for(tag);
+            }
+            // The bell by which this side sleeps is on the line of the other, who rings it.
+            let bell = &self.state.other(cursor.role).bell;
+            let role = cursor.role;
+            bell.sleep(sleep, || {
+                self.refresh(cursor) != Ok(0) || (!mutation(61) && self.others_role(role) != other)
+            });
+            slice = (slice * 2).min(SLICES.1);
+            backoff = Backoff::new();
+        }
+    }
+
+    /// Gives a role back; does nothing if it is no longer `me`'s.
+    pub(crate) fn leave(self, role: Role, me: Tag) {
+        let side = self.state.side(role);
+        // ORDERING: Release; (S3). No seeded bug weakens it: under loom the barrier of the commit
+        // before it is a full fence, and hides that.
+        let release = Ordering::AcqRel;
+        let left = side
+            .role
+            .compare_exchange(me.bits(), LEFT, release, Ordering::Relaxed);
+        if left.is_ok() && !mutation(79) {
+            side.bell.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,141 @@
+//! The ring for two, by one thread: bounds, laps, garbage.
+
+use std::time::Duration;
+
+use super::super::{Corrupt, Role, Spsc, SpscState, Unclaimed, Waited};
+use crate::facade::{Deadline, Ordering::Relaxed};
+use crate::layout::Tag;
+use crate::raw::Peers;
+
+struct All {
+    alive: bool,
+}
+
+impl Peers for All {
+    fn is_alive(&self, _: Tag) -> bool {
+        self.alive
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        8
+    }
+}
+
+const ALIVE: All = All { alive: true };
+const DEAD: All = All { alive: false };
+
+fn me() -> Tag {
+    Tag::new(3, 7).unwrap()
+}
+
+fn other() -> Tag {
+    Tag::new(4, 7).unwrap()
+}
+
+#[test]
+fn as_many_fit_as_the_capacity_says_lap_after_lap() {
+    let state = SpscState::new();
+    for capacity in [1, 2, 3, 64] {
+        let ring = Spsc::new(&state, capacity);
+        let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+        let mut pop = ring.claim(Role::Consumer, me(), &ALIVE).unwrap();
+        for _ in 0..5 {
+            for left in (1..=capacity).rev() {
+                assert_eq!(ring.refresh(&mut push), Ok(left));
+                ring.commit(&mut push, 1);
+            }
+            assert_eq!(ring.available(&mut push), Ok(0));
+            assert_eq!(ring.refresh(&mut pop), Ok(capacity));
+            ring.commit(&mut pop, capacity);
+            assert_eq!(ring.available(&mut pop), Ok(0));
+        }
+        ring.leave(Role::Producer, me());
+        ring.leave(Role::Consumer, me());
+    }
+}
+
+#[test]
+fn a_role_has_one_live_holder_and_a_dead_one_is_replaced() {
+    let state = SpscState::new();
+    let ring = Spsc::new(&state, 4);
+    let mut first = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+    ring.commit(&mut first, 3);
+    let taken = Err(Unclaimed::Taken(me()));
+    assert_eq!(ring.claim(Role::Producer, other(), &ALIVE), taken);
+    assert_eq!(ring.claim(Role::Producer, me(), &ALIVE), taken);
+    let next = ring.claim(Role::Producer, other(), &DEAD).unwrap();
+    assert_eq!(next.position(), 3);
+    assert_eq!(state.holder(Role::Producer, 8), Some(other()));
+    // The one that was replaced gives nothing back that is not its own.
+    ring.leave(Role::Producer, me());
+    assert_eq!(state.holder(Role::Producer, 8), Some(other()));
+    state.recover(me());
+    assert_eq!(state.holder(Role::Producer, 8), Some(other()));
+    state.recover(other());
+    assert_eq!(state.holder(Role::Producer, 8), None);
+}
+
+#[test]
+fn one_is_alone_once_the_other_has_left_or_died_and_not_before_it_came() {
+    let state = SpscState::new();
+    let ring = Spsc::new(&state, 4);
+    let alone = |peers: &All| ring.is_alone(Role::Consumer, peers);
+    assert_eq!(alone(&ALIVE), Ok(false));
+    let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+    assert_eq!(alone(&ALIVE), Ok(false));
+    assert_eq!(alone(&DEAD), Ok(true));
+    ring.commit(&mut push, 1);
+    ring.leave(Role::Producer, me());
+    assert_eq!(alone(&ALIVE), Ok(true));
+    let mut pop = ring.claim(Role::Consumer, other(), &ALIVE).unwrap();
+    let soon = || Deadline::after(Duration::ZERO);
+    assert_eq!(ring.wait(&mut pop, &ALIVE, &soon()), Waited::Ready(1));
+    ring.commit(&mut pop, 1);
+    assert_eq!(ring.wait(&mut pop, &ALIVE, &soon()), Waited::Alone);
+    let again = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+    assert_eq!(again.position(), 1);
+    assert_eq!(ring.wait(&mut pop, &ALIVE, &soon()), Waited::Timeout);
+}
+
+#[test]
+fn garbage_is_told_and_leads_nowhere() {
+    let state = SpscState::new();
+    let ring = Spsc::new(&state, 4);
+    let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+    let mut pop = ring.claim(Role::Consumer, me(), &ALIVE).unwrap();
+    for wild in [5, 100, u64::MAX, u64::MAX - 4, 1 << 63] {
+        state.producer.0.position.store(wild, Relaxed);
+        assert_eq!(ring.refresh(&mut pop), Err(Corrupt), "{wild}");
+        assert_eq!(
+            ring.wait(&mut pop, &ALIVE, &Deadline::never()),
+            Waited::Corrupt
+        );
+        state.producer.0.position.store(0, Relaxed);
+        // The head may be up to the capacity behind, also across the end of the numbers.
+        let expected = if wild == u64::MAX {
+            Ok(3)
+        } else {
+            Err(Corrupt)
+        };
+        state.consumer.0.position.store(wild, Relaxed);
+        assert_eq!(ring.refresh(&mut push), expected, "{wild}");
+        state.consumer.0.position.store(0, Relaxed);
+    }
+    for wild in [1_u32, 0x8000_0000, 3 << 29, u32::MAX, 1 << 29 | 5] {
+        state.consumer.0.role.store(wild, Relaxed);
+        let claimed = ring.claim(Role::Consumer, me(), &ALIVE);
+        assert_eq!(claimed, Err(Unclaimed::Corrupt), "{wild:#x}");
+        assert_eq!(ring.is_alone(Role::Producer, &ALIVE), Err(Corrupt));
+    }
+    state.consumer.0.role.store(0, Relaxed);
+    state.producer.0.position.store(77, Relaxed);
+    let claimed = ring.claim(Role::Consumer, me(), &ALIVE);
+    assert_eq!(claimed, Err(Unclaimed::Corrupt));
+    assert_eq!(
+        state.holder(Role::Consumer, 8),
+        None,
+        "and the role is free"
+    );
+}

@@ -1,0 +1,77 @@
+//! The ring for two against std's `VecDeque`.
+
+use std::collections::VecDeque;
+
+use crossdock::Segment;
+use crossdock::queue::spsc::{Spsc, TryPopError, TryPushError};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push(u64),
+    PushSlice(Vec<u64>),
+    Pop,
+    PopSlice(usize),
+    /// Gives an end back and claims it again.
+    ChangeProducer,
+    ChangeConsumer,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        any::<u64>().prop_map(Step::Push),
+        proptest::collection::vec(any::<u64>(), 0..7).prop_map(Step::PushSlice),
+        Just(Step::Pop),
+        (0_usize..7).prop_map(Step::PopSlice),
+        Just(Step::ChangeProducer),
+        Just(Step::ChangeConsumer),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+proptest! {
+    #[test]
+    fn it_is_a_queue_of_bounded_length(capacity in 1_usize..6, steps in steps()) {
+        let segment = Segment::anonymous().unwrap();
+        let ring = segment.create::<Spsc<u64>>("ring", capacity as u64).unwrap();
+        let mut queue = VecDeque::new();
+        let mut producer = Some(ring.producer().unwrap());
+        let mut consumer = Some(ring.consumer().unwrap());
+        for step in steps {
+            let (push, pop) = (producer.as_mut().unwrap(), consumer.as_mut().unwrap());
+            match step {
+                Step::Push(value) if queue.len() < capacity => {
+                    prop_assert_eq!(push.try_push(value), Ok(()));
+                    queue.push_back(value);
+                }
+                Step::Push(value) => {
+                    prop_assert_eq!(push.try_push(value), Err(TryPushError::Full(value)));
+                }
+                Step::PushSlice(values) => {
+                    let room = (capacity - queue.len()).min(values.len());
+                    prop_assert_eq!(push.push_slice(&values), Ok(room));
+                    queue.extend(&values[..room]);
+                }
+                Step::Pop => {
+                    let expected = queue.pop_front().ok_or(TryPopError::Empty);
+                    prop_assert_eq!(pop.try_pop(), expected);
+                }
+                Step::PopSlice(count) => {
+                    let mut values = vec![0; count];
+                    let there = count.min(queue.len());
+                    prop_assert_eq!(pop.pop_slice(&mut values), Ok(there));
+                    let expected: Vec<u64> = queue.drain(..there).collect();
+                    prop_assert_eq!(&values[..there], &expected[..]);
+                }
+                Step::ChangeProducer => {
+                    drop(producer.take());
+                    producer = Some(ring.producer().unwrap());
+                }
+                Step::ChangeConsumer => {
+                    drop(consumer.take());
+                    consumer = Some(ring.consumer().unwrap());
+                }
+            }
+        }
+    }
+}
