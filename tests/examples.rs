@@ -46,3 +46,11 @@ fn two_processes_square_and_cube() {
     let printed = run("squares", &[]);
     assert!(printed.lines().count() > 1, "{printed}");
 }
+
+#[test]
+fn a_killed_drainers_successor_drains_what_is_left() {
+    let printed = run("fruits", &[]);
+    let drained = "the second drained: banana, cherry, date, elderberry, fig";
+    assert_eq!(printed.lines().last(), Some(drained));
+    assert!(printed.starts_with("the first to drain: "), "{printed}");
+}

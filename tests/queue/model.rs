@@ -12,6 +12,9 @@ enum Step {
     PushSlice(Vec<u64>),
     Pop,
     PopSlice(usize),
+    /// Writes so many in place, and commits so many of them.
+    WriteChunk(usize, usize),
+    ReadChunk(usize, usize),
     /// Gives an end back and claims it again.
     ChangeProducer,
     ChangeConsumer,
@@ -23,6 +26,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         proptest::collection::vec(any::<u64>(), 0..7).prop_map(Step::PushSlice),
         Just(Step::Pop),
         (0_usize..7).prop_map(Step::PopSlice),
+        (1_usize..7, 0_usize..7).prop_map(|(most, count)| Step::WriteChunk(most, count)),
+        (1_usize..7, 0_usize..7).prop_map(|(most, count)| Step::ReadChunk(most, count)),
         Just(Step::ChangeProducer),
         Just(Step::ChangeConsumer),
     ];
@@ -62,6 +67,34 @@ proptest! {
                     prop_assert_eq!(pop.pop_slice(&mut values), Ok(there));
                     let expected: Vec<u64> = queue.drain(..there).collect();
                     prop_assert_eq!(&values[..there], &expected[..]);
+                }
+                Step::WriteChunk(most, count) => {
+                    let room = (capacity - queue.len()).min(most);
+                    let Ok(mut chunk) = push.write_chunk(most) else {
+                        prop_assert_eq!(room, 0);
+                        continue;
+                    };
+                    prop_assert_eq!(chunk.len(), room);
+                    let (first, second) = chunk.as_mut_slices();
+                    for (number, place) in first.iter_mut().chain(second).enumerate() {
+                        *place = number as u64;
+                    }
+                    let count = count.min(room);
+                    chunk.commit(count);
+                    queue.extend(0..count as u64);
+                }
+                Step::ReadChunk(most, count) => {
+                    let Ok(chunk) = pop.read_chunk(most) else {
+                        prop_assert!(queue.is_empty());
+                        continue;
+                    };
+                    let (first, second) = chunk.as_slices();
+                    let found: Vec<u64> = first.iter().chain(second).copied().collect();
+                    let expected: Vec<u64> = queue.iter().take(most).copied().collect();
+                    prop_assert_eq!(&found, &expected);
+                    let count = count.min(found.len());
+                    chunk.commit(count);
+                    queue.drain(..count);
                 }
                 Step::ChangeProducer => {
                     drop(producer.take());

@@ -11,11 +11,13 @@
 //! A push takes effect with one store, and so does a pop. Nothing that was pushed is lost, and nothing
 //! comes twice to consumers that live.
 
+mod chunk;
 mod consumer;
 mod error;
 mod handle;
 mod producer;
 
+pub use chunk::{ReadChunk, WriteChunk};
 pub use consumer::Consumer;
 pub use error::{ClaimError, PopError, PushError, TryPopError, TryPushError};
 pub use handle::Spsc;

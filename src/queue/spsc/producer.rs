@@ -20,7 +20,7 @@ use crate::ring::spsc::{Corrupt, Waited};
 /// [`Lost`](TryPushError::Lost). So does one whose process was
 /// [expelled](crate::segment::MembershipError::Expelled) from the segment.
 pub struct Producer<T: Payload> {
-    end: End<T>,
+    pub(super) end: End<T>,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
