@@ -38,7 +38,7 @@ fn drain_one_and_die(fruits: Spsc<Fruit>) {
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the other processes begin, and end, here
     let segment = Segment::anonymous()?;
-    let fruits = segment.create::<Spsc<Fruit>>("fruits", 4)?;
+    let fruits = segment.create::<Spsc<Fruit>>("fruits", 8)?;
 
     let mut filler = fruits.producer()?;
     for name in ["apple", "banana", "cherry"] {
