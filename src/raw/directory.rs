@@ -99,7 +99,8 @@ impl<'a> Directory<'a> {
         }))
     }
 
-    /// The record at `index`.
+    /// The record at `index`, which a handle of another process named.
+    #[cfg(any(test, feature = "process"))]
     pub(crate) fn at(self, index: u32) -> Result<Found, Missing> {
         self.records()
             .map_err(Missing::Corrupt)?

@@ -313,6 +313,7 @@ impl Segment {
         let Found { index, record } = found;
         P::attach(Entry {
             mapping: self.mapping.clone(),
+            #[cfg(feature = "process")]
             index,
             record,
         })

@@ -187,6 +187,8 @@ impl<'a> Bytes<'a> {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub(crate) mapping: Arc<Mapping>,
+    /// By which a handle travels.
+    #[cfg(feature = "process")]
     pub(crate) index: u32,
     pub(crate) record: Record,
 }
