@@ -374,3 +374,50 @@ fn a_try_watches_nobody() {
     wait_until_reaped(&other);
     assert!(has_dead(&segment));
 }
+
+#[test]
+fn an_owner_in_another_pid_namespace_is_waited_for_in_slices() {
+    let _watch = watch();
+    let (segment, mutex) = sample();
+    let monitor = Monitor::start().unwrap();
+    monitor.watch(&segment).unwrap();
+    let (ready, kill, end) = (Line::new(), Line::new(), Line::new());
+    let outside = child(|| {
+        // SAFETY: of the processes, only children made from now on are in another namespace.
+        let apart = unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID) } == 0;
+        if !apart {
+            ready.say(0);
+            return;
+        }
+        // SAFETY: the child locks, speaks and waits; it is killed here or with its parent.
+        let owner = unsafe { libc::fork() };
+        if owner == 0 {
+            // SAFETY: asks for a signal at the parent's death; no memory is involved.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            std::mem::forget(mutex.lock());
+            ready.say(1);
+            end.sleep_until_killed();
+        }
+        kill.hear();
+        // SAFETY: the child is not reaped, so the number is still its own.
+        unsafe { libc::kill(owner, libc::SIGKILL) };
+        let mut status = 0;
+        // SAFETY: the child is ours and `status` outlives the call.
+        unsafe { libc::waitpid(owner, &mut status, 0) };
+        end.say(1);
+    });
+    if ready.hear() == 0 {
+        eprintln!("no namespaces here: nothing was tried");
+        outside.join();
+        return;
+    }
+    let peers = segment.participants();
+    let owner = peers.iter().find(|peer| !peer.is_self && peer.pid == 1);
+    assert!(owner.is_some_and(|owner| owner.alive), "{peers:?}");
+    wait_in_vain(&mutex);
+    kill.say(1);
+    end.hear();
+    assert!(matches!(mutex.lock(), Err(LockError::OwnerDied(_))));
+    assert!(has_dead(&segment), "nobody was watched by number 1");
+    outside.join();
+}
