@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::queue::spsc::{ClaimError, PopError, TryPopError};
 use crate::segment::{
     CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
 };
@@ -25,6 +26,12 @@ pub enum Error {
     Monitor(MonitorError),
     /// A lock is not held.
     NotLocked(NotLocked),
+    /// An end of a ring was not claimed.
+    Claim(ClaimError),
+    /// Nothing was popped.
+    Pop(PopError),
+    /// Nothing was popped, without waiting.
+    TryPop(TryPopError),
     /// A process was not started.
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError),
@@ -69,6 +76,9 @@ umbrella! {
     Membership(MembershipError)
     Monitor(MonitorError)
     NotLocked(NotLocked)
+    Claim(ClaimError)
+    Pop(PopError)
+    TryPop(TryPopError)
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError)
     #[cfg(feature = "process")]

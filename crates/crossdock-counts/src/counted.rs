@@ -3,8 +3,10 @@
 //! They are called, never inlined, so that their symbols are where counting begins and ends. What
 //! the compiler inlines into them is what it inlines into a user's function.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 
+use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Error, Mutex, Segment, SegmentOptions, ShardedCounter};
 
@@ -22,6 +24,7 @@ pub(crate) struct World {
     raw: RawMutex,
     counter: Counter,
     sharded: ShardedCounter,
+    ring: RefCell<(Producer<u64>, Consumer<u64>)>,
 }
 
 impl World {
@@ -32,12 +35,14 @@ impl World {
             .anonymous()?;
         let held = segment.create::<Mutex<u64>>("held", 0)?;
         std::mem::forget(held.lock());
+        let ring = segment.create::<Spsc<u64>>("ring", 64)?;
         Ok(Self {
             mutex: segment.create("mutex", 0)?,
             held,
             raw: segment.create("raw", ())?,
             counter: segment.create("counter", 0)?,
             sharded: segment.create("sharded", ())?,
+            ring: RefCell::new((ring.producer()?, ring.consumer()?)),
             segment,
         })
     }
@@ -104,6 +109,11 @@ paths! {
 
     fn sharded_counter_get(world) {
         world.sharded.get() != u64::MAX
+    }
+
+    fn spsc_try_push_try_pop(world) {
+        let mut ring = world.ring.borrow_mut();
+        ring.0.try_push(1).is_ok() && ring.1.try_pop() == Ok(1)
     }
 
     fn segment_open_entry(world) {
