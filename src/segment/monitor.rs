@@ -28,7 +28,8 @@ use crate::sys::signals;
 ///
 /// It uses two descriptors, and one for each peer and segment that was waited for; none of
 /// them outlives the peer's participation by more than a second. Should other code close them, it
-/// stops, and touches none that have their numbers then. Its thread has the program's signals blocked.
+/// stops, and touches no file, pipe or socket that has their numbers then. Its thread has the
+/// program's signals blocked.
 ///
 /// One serves a whole process, for as many segments as it is told to [`watch`](Self::watch), until
 /// it is dropped. A forked child has none: there, the one that it inherited does nothing, and its

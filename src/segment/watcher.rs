@@ -65,8 +65,7 @@ impl Watcher {
 
     pub(super) fn run(mut self) {
         while let Ok(said) = self.wait() {
-            let signal = said.first().copied().unwrap_or(Polled::Closed);
-            if signal == Polled::Closed || !self.shared.signal.descriptor().is_there() {
+            if !self.shared.signal.is_there() {
                 break;
             }
             self.note(said.get(1..).unwrap_or_default());

@@ -58,7 +58,7 @@ impl Descriptor {
     }
 
     /// Whether it is there: not in a forked child, and not once other code has closed it.
-    pub(crate) fn is_there(&self) -> bool {
+    fn is_there(&self) -> bool {
         self.with(|_| ()).is_some()
     }
 }
@@ -114,6 +114,12 @@ impl Signal {
             // SAFETY: `bytes` has room for that many and outlives the calls.
             while unsafe { libc::read(fd, first, room) } > 0 {}
         });
+    }
+
+    /// Whether both ends are there. Without the one nobody can raise it; without the other it says
+    /// that it is raised, for ever.
+    pub(crate) fn is_there(&self) -> bool {
+        self.read.is_there() && self.write.is_there()
     }
 
     /// What to wait for.
@@ -207,6 +213,7 @@ mod tests {
         assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
         signal.raise();
         assert!(!signal.write.is_there() && signal.read.is_there());
+        assert!(!signal.is_there());
         drop(signal);
         assert_eq!(std::fs::File::from(other).metadata().unwrap().len(), 0);
         // SAFETY: asks whether the number is open.

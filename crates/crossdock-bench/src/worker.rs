@@ -88,7 +88,8 @@ impl<R: Serialize + DeserializeOwned> Crew<R> {
             if left.is_zero() {
                 return Ok(());
             }
-            // In whole milliseconds, rounded down; the last one is spent looking.
+            // In whole milliseconds, rounded up: this process shall sleep while they work.
+            let left = left + Duration::from_micros(999);
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
             if let Some(at) = self.ended(timeout)? {
                 let early = "it ended before it was told to".to_owned();

@@ -11,7 +11,7 @@ use super::handle::{End, Spsc};
 use super::{PopError, TryPopError};
 use crate::facade::Deadline;
 use crate::payload::Payload;
-use crate::ring::spsc::{Corrupt, Waited};
+use crate::ring::spsc::{Corrupt, Role, Waited};
 
 /// The consumer's end of a ring: one at a time, in one process.
 ///
@@ -52,7 +52,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
 
     #[cold]
     fn none(&mut self) -> Result<T, TryPopError> {
-        if !self.end.ring().has_left(crate::ring::spsc::Role::Consumer) {
+        if !self.end.ring().has_left(Role::Consumer) {
             return Err(TryPopError::Empty);
         }
         // It may have pushed something before it left.

@@ -1,17 +1,16 @@
 //! The ring, before an end of it is claimed, and what both ends are made of.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::facade::use_light_barriers;
+use crate::facade::{Deadline, use_light_barriers};
 use crate::layout::{Kind, PADDING, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::spsc::{ClaimError, Consumer, Producer};
-use crate::ring::spsc::{Cursor, Role, Spsc as Ring, SpscState, Unclaimed};
+use crate::ring::spsc::{Corrupt, Cursor, Role, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
@@ -106,10 +105,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
             cursor,
             me,
             spsc: self.clone(),
-            _not_sync: PhantomData,
         })
     }
+}
 
+impl<T> Spsc<T> {
+    #[inline(always)]
     fn ring(&self) -> Ring<'_> {
         Ring::new(&self.state, self.capacity)
     }
@@ -118,19 +119,17 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
 /// A claimed end.
 pub(super) struct End<T: Payload> {
     spsc: Spsc<T>,
-    pub(super) cursor: Cursor,
+    cursor: Cursor,
     /// The slot of the cursor's position.
     at: u64,
     role: Role,
     me: Tag,
-    /// The methods take `&mut self`, so nothing is lost by it; `Cursor` need not be thought about.
-    _not_sync: PhantomData<std::cell::Cell<()>>,
 }
 
 impl<T: Payload> End<T> {
     #[inline(always)]
     pub(super) fn ring(&self) -> Ring<'_> {
-        Ring::new(&self.spsc.state, self.spsc.capacity)
+        self.spsc.ring()
     }
 
     pub(super) fn spsc(&self) -> &Spsc<T> {
@@ -168,8 +167,7 @@ impl<T: Payload> End<T> {
     /// Commits the next `count` items.
     #[inline(always)]
     pub(super) fn commit(&mut self, count: u64) {
-        let ring = Ring::new(&self.spsc.state, self.spsc.capacity);
-        ring.commit(&mut self.cursor, count);
+        self.spsc.ring().commit(&mut self.cursor, count);
         self.at += count;
         if self.at >= self.spsc.capacity {
             self.at -= self.spsc.capacity;
@@ -178,21 +176,20 @@ impl<T: Payload> End<T> {
 
     /// How many items, or places, are there.
     #[inline(always)]
-    pub(super) fn available(&mut self) -> Result<u64, crate::ring::spsc::Corrupt> {
-        Ring::new(&self.spsc.state, self.spsc.capacity).available(&mut self.cursor)
+    pub(super) fn available(&mut self) -> Result<u64, Corrupt> {
+        self.spsc.ring().available(&mut self.cursor)
     }
 
     /// The same, with a look at the other side.
-    pub(super) fn refresh(&mut self) -> Result<u64, crate::ring::spsc::Corrupt> {
-        Ring::new(&self.spsc.state, self.spsc.capacity).refresh(&mut self.cursor)
+    pub(super) fn refresh(&mut self) -> Result<u64, Corrupt> {
+        self.spsc.ring().refresh(&mut self.cursor)
     }
 
     #[cold]
-    pub(super) fn wait(&mut self, deadline: &crate::facade::Deadline) -> crate::ring::spsc::Waited {
+    pub(super) fn wait(&mut self, deadline: &Deadline) -> Waited {
         let others = self.spsc.state.others(self.me);
-        let ring = Ring::new(&self.spsc.state, self.spsc.capacity);
-        let waited = ring.wait(&mut self.cursor, &others, deadline);
-        if waited == crate::ring::spsc::Waited::Expelled {
+        let waited = self.spsc.ring().wait(&mut self.cursor, &others, deadline);
+        if waited == Waited::Expelled {
             // What comes of it is told at the next claim.
             let _ = self.spsc.state.expelled(self.me);
         }

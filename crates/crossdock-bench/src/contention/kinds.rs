@@ -17,8 +17,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Atomic>("crossdock::Counter"),
     Kind::of::<Sharded>("crossdock::ShardedCounter"),
     Kind::of::<Futex>("yardstick: a plain lock on a futex, which its owner's death leaves locked"),
-    Kind::of::<Pthread>("yardstick: pthread_mutex_t between processes, as the one before"),
-    Kind::of::<PthreadRobust>("yardstick: the same, robust: the next one is told of a death"),
+    Kind::of::<Pthread<false>>("yardstick: pthread_mutex_t between processes, as the one before"),
+    Kind::of::<Pthread<true>>("yardstick: the same, robust: the next one is told of a death"),
 ];
 
 /// A segment with room for so many processes and their driver.
@@ -204,21 +204,31 @@ pub(crate) fn pthread_lock(memory: &Memory) -> PthreadLock {
     unsafe { PthreadLock::at(memory.at(0)) }
 }
 
-struct Pthreads {
+/// A number under a pthread mutex, robust or not.
+struct Pthread<const ROBUST: bool> {
     lock: PthreadLock,
     number: Number,
     _memory: Memory,
 }
 
-impl Pthreads {
-    fn attach(memory: &Memory) -> Self {
-        Self {
+impl<const ROBUST: bool> Contestant for Pthread<ROBUST> {
+    type Handle = Memory;
+    const NAME: &'static str = if ROBUST { "pthread-robust" } else { "pthread" };
+
+    fn create(_processes: u32) -> Result<Memory, Failure> {
+        pthread_memory(if ROBUST {
+            Robustness::Robust
+        } else {
+            Robustness::Stalled
+        })
+    }
+    fn attach(memory: &Memory) -> Result<Self, Failure> {
+        Ok(Self {
             lock: pthread_lock(memory),
             number: Number::in_memory(memory),
             _memory: memory.clone(),
-        }
+        })
     }
-
     #[inline]
     fn add(&self, inside: Work) -> Result<(), Failure> {
         self.lock.lock()?;
@@ -226,45 +236,6 @@ impl Pthreads {
         inside.run();
         self.lock.unlock();
         Ok(())
-    }
-}
-
-struct Pthread(Pthreads);
-
-impl Contestant for Pthread {
-    type Handle = Memory;
-    const NAME: &'static str = "pthread";
-
-    fn create(_processes: u32) -> Result<Memory, Failure> {
-        pthread_memory(Robustness::Stalled)
-    }
-    fn attach(memory: &Memory) -> Result<Self, Failure> {
-        Ok(Self(Pthreads::attach(memory)))
-    }
-    #[inline]
-    fn add(&self, inside: Work) -> Result<(), Failure> {
-        self.0.add(inside)
-    }
-    fn total(memory: &Memory) -> Result<u64, Failure> {
-        Ok(Number::in_memory(memory).get())
-    }
-}
-
-struct PthreadRobust(Pthreads);
-
-impl Contestant for PthreadRobust {
-    type Handle = Memory;
-    const NAME: &'static str = "pthread-robust";
-
-    fn create(_processes: u32) -> Result<Memory, Failure> {
-        pthread_memory(Robustness::Robust)
-    }
-    fn attach(memory: &Memory) -> Result<Self, Failure> {
-        Ok(Self(Pthreads::attach(memory)))
-    }
-    #[inline]
-    fn add(&self, inside: Work) -> Result<(), Failure> {
-        self.0.add(inside)
     }
     fn total(memory: &Memory) -> Result<u64, Failure> {
         Ok(Number::in_memory(memory).get())
