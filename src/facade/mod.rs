@@ -13,16 +13,20 @@
 //! | [`Futex`] | 4 bytes, futex(2) | loom atomic and a wait queue |
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
-//! | [`Backoff`] | bounded pauses | never spins: spinning explodes a model |
+//! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences |
 //! | [`mutation`] | `false` | the seeded bug under test |
 
+#[cfg(not(loom))]
+mod backoff;
 #[cfg(loom)]
 #[macro_use]
 pub(crate) mod model;
 #[cfg(not(loom))]
 mod real;
 
+#[cfg(not(loom))]
+pub(crate) use backoff::Backoff;
 #[cfg(loom)]
 pub(crate) use model::{
     AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, heavy_barrier, light_barrier,
@@ -30,14 +34,26 @@ pub(crate) use model::{
 };
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, heavy_barrier, light_barrier,
-    mutation, use_light_barriers,
+    AtomicU32, AtomicU64, Deadline, Futex, Left, Words, heavy_barrier, light_barrier, mutation,
+    use_light_barriers,
 };
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use real::Ordering;
+
+/// What a waiter does before it sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Spins for some microseconds.
+    #[default]
+    Adaptive,
+    /// Spins, and never sleeps.
+    Spin,
+    /// Nothing.
+    Park,
+}
 
 /// The ordering an access has, weakened to `Relaxed` while the seeded bug `mutant` is under test.
 #[inline(always)]

@@ -102,11 +102,17 @@ pub(crate) struct Kernel {
 
 #[derive(Default)]
 struct Sleepers {
-    queue: VecDeque<std::sync::Arc<Sleeper>>,
+    /// Who sleeps on which word: one that waits for several is there once for each.
+    queue: VecDeque<(usize, std::sync::Arc<Sleeper>)>,
     deaths: u32,
 }
 
 impl Sleepers {
+    fn remove(&mut self, me: &std::sync::Arc<Sleeper>) {
+        self.queue
+            .retain(|(_, sleeper)| !std::sync::Arc::ptr_eq(sleeper, me));
+    }
+
     /// Whether the slice that this process sleeps ends, because somebody has died.
     fn slice_ends(&self) -> bool {
         SLICES.with(|slices| {
@@ -123,7 +129,6 @@ impl Sleepers {
 }
 
 struct Sleeper {
-    on: usize,
     signal: loom::sync::Condvar,
     awake: StdCell<bool>,
 }
@@ -158,7 +163,7 @@ pub(crate) fn process(id: u32, death: Option<u32>, body: impl Fn()) -> bool {
             }
             let mut sleepers = KERNEL.sleepers.lock().unwrap();
             sleepers.deaths += 1;
-            for sleeper in &sleepers.queue {
+            for (_, sleeper) in &sleepers.queue {
                 sleeper.signal.notify_one();
             }
             false
@@ -311,56 +316,58 @@ impl Futex {
         std::ptr::from_ref(self).addr()
     }
 
-    pub(crate) fn wait(&self, expected: u32, _slice: Duration) {
+    pub(crate) fn wait(&self, expected: u32, slice: Duration) {
+        Self::wait_any(&[(self, expected)], slice);
+    }
+
+    /// As the kernel does it, word for word: each is compared, and slept on, under the queue's lock, but
+    /// not all at once. A wake by one word leaves the sleeper on the others until it runs, so it can take
+    /// the wakes of several.
+    pub(crate) fn wait_any(words: &[(&Self, u32)], _slice: Duration) {
         step();
-        if soft_fault() {
+        if words.is_empty() || soft_fault() {
             return;
         }
-        let mut sleepers = KERNEL.sleepers.lock().unwrap();
-        // The kernel reads the word under its queue's lock; an RMW reads the newest value in loom.
-        if self.0.0.fetch_add(0, Ordering::Relaxed) != expected {
-            return;
-        }
-        if sleepers.slice_ends() {
-            return;
-        }
-        // A seeded bug: a sleeper whose word has changed relies on whoever changed it to wake it.
-        let trusting = mutation(15);
         let me = std::sync::Arc::new(Sleeper {
-            on: self.key(),
             signal: loom::sync::Condvar::new(),
             awake: StdCell::new(false),
         });
-        sleepers.queue.push_back(me.clone());
-        loop {
-            sleepers = me.signal.wait(sleepers).unwrap();
-            if me.awake.get() {
-                return;
+        // An RMW reads the newest value in loom.
+        let changed =
+            |(word, expected): &(&Self, u32)| word.0.0.fetch_add(0, Ordering::Relaxed) != *expected;
+        let mut sleepers = KERNEL.sleepers.lock().unwrap();
+        for (number, word) in words.iter().enumerate() {
+            if number > 0 {
+                drop(sleepers);
+                sleepers = KERNEL.sleepers.lock().unwrap();
             }
-            let changed = || self.0.0.fetch_add(0, Ordering::Relaxed) != expected;
-            if !(trusting && changed()) && sleepers.slice_ends() {
-                sleepers
-                    .queue
-                    .retain(|sleeper| !std::sync::Arc::ptr_eq(sleeper, &me));
-                return;
+            if changed(word) {
+                return sleepers.remove(&me);
             }
+            sleepers.queue.push_back((word.0.key(), me.clone()));
         }
+        // A seeded bug: a sleeper whose word has changed relies on whoever changed it to wake it.
+        let trusting = mutation(15);
+        let mut trusts = false;
+        while !me.awake.get() && (trusts || !sleepers.slice_ends()) {
+            sleepers = me.signal.wait(sleepers).unwrap();
+            trusts = trusting && words.iter().any(changed);
+        }
+        sleepers.remove(&me);
     }
 
-    pub(crate) fn wake(&self, count: u32) {
+    pub(crate) fn wake(&self, count: u32) -> u32 {
         step();
         let mut sleepers = KERNEL.sleepers.lock().unwrap();
-        for _ in 0..count {
-            let place = sleepers
-                .queue
-                .iter()
-                .position(|sleeper| sleeper.on == self.key());
-            let Some(sleeper) = place.and_then(|place| sleepers.queue.remove(place)) else {
-                break;
+        for woken in 0..count {
+            let place = sleepers.queue.iter().position(|(on, _)| *on == self.key());
+            let Some((_, sleeper)) = place.and_then(|place| sleepers.queue.remove(place)) else {
+                return woken;
             };
             sleeper.awake.set(true);
             sleeper.signal.notify_one();
         }
+        count
     }
 }
 
@@ -436,14 +443,20 @@ impl Deadline {
     }
 }
 
-/// Models never spin.
+/// Models never spin, whatever the pace.
 pub(crate) struct Backoff;
 
 impl Backoff {
     pub(crate) fn new() -> Self {
         Self
     }
+    pub(crate) fn of(_pace: super::Pace) -> Self {
+        Self
+    }
     pub(crate) fn spin(&mut self) -> bool {
+        false
+    }
+    pub(crate) fn spin_on(&mut self, _slice: Duration) -> bool {
         false
     }
 }

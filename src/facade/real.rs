@@ -66,9 +66,20 @@ impl Futex {
         futex::wait(&self.0, expected, Some(slice));
     }
 
-    /// Wakes up to `count` sleepers.
-    pub(crate) fn wake(&self, count: u32) {
-        futex::wake(&self.0, count);
+    /// Sleeps while each word is what stands beside it, for `slice` at most; may return early for no
+    /// reason, and does if there is no word. Only the first 128 count.
+    ///
+    /// One wake of one word ends it, and wakes of several may before it runs: it can take as many
+    /// wakes as there are words.
+    #[expect(dead_code, reason = "the ground of what is built next")]
+    pub(crate) fn wait_any(words: &[(&Self, u32)], slice: Duration) {
+        let words = words.iter().map(|(word, expected)| (&word.0, *expected));
+        futex::wait_any(words, Some(slice));
+    }
+
+    /// Wakes up to `count` sleepers, and returns how many there were to wake.
+    pub(crate) fn wake(&self, count: u32) -> u32 {
+        futex::wake(&self.0, count)
     }
 }
 
@@ -116,65 +127,4 @@ pub(crate) fn heavy_barrier() {
 /// Takes part in the heavy barriers of others; to be called before the first light one.
 pub(crate) fn use_light_barriers() {
     barrier::take_part();
-}
-
-/// Bounded spinning before a waiter sleeps: 8, 16 .. 512 pauses with one look after each.
-///
-/// A hundred single pauses made a contended lock slower than no spinning at all; this shape halves
-/// its cost (`docs/design.md`, Mutex). One pause takes 3 to 50 ns, as the processor has it, so the
-/// clock says when it is enough: after the first three steps, which are too short to ask it, no
-/// step begins later than [`Self::LONGEST`]. Where a pause takes 13 ns that makes seven steps of
-/// 13 us together; where it is longer there are fewer steps, where it is shorter more long ones.
-#[derive(Debug)]
-pub(crate) struct Backoff {
-    step: u32,
-    end: Option<Deadline>,
-}
-
-impl Backoff {
-    const FIRST: u32 = 8;
-    /// The steps that ask no clock.
-    const BRIEF: u32 = 3;
-    /// The step whose length the later ones have.
-    const LAST: u32 = 6;
-    const LONGEST: Duration = Duration::from_micros(8);
-    /// The steps in all, should the clock stand still.
-    const MOST: u32 = 64;
-
-    pub(crate) fn new() -> Self {
-        Self { step: 0, end: None }
-    }
-
-    /// Pauses and returns true, or returns false when it is time to sleep.
-    pub(crate) fn spin(&mut self) -> bool {
-        if self.step >= Self::MOST {
-            return false;
-        }
-        if self.step >= Self::BRIEF {
-            let end = self
-                .end
-                .get_or_insert_with(|| Deadline::after(Self::LONGEST));
-            if end.left() == Left::Passed {
-                return false;
-            }
-        }
-        for _ in 0..Self::FIRST << self.step.min(Self::LAST) {
-            core::hint::spin_loop();
-        }
-        self.step += 1;
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spinning_ends() {
-        let mut backoff = Backoff::new();
-        let steps = (0..1_000_000).take_while(|_| backoff.spin()).count();
-        assert!((4..=64).contains(&steps), "{steps}");
-        assert!(!backoff.spin());
-    }
 }

@@ -2,6 +2,27 @@
 
 use std::time::{Duration, Instant};
 
+/// clock_gettime(2), `CLOCK_MONOTONIC`: for calls that want a point of this clock.
+pub(crate) fn monotonic() -> Duration {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+/// The same, as it was at the last tick, some milliseconds ago at most: a few nanoseconds to read.
+pub(crate) fn monotonic_coarse() -> Duration {
+    read(libc::CLOCK_MONOTONIC_COARSE)
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
+    let mut now = super::timespec(Duration::ZERO);
+    // SAFETY: `now` is a timespec, and the call's to write.
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
+    let part = |number: i64| number.try_into().unwrap_or_default();
+    Duration::new(
+        part(now.tv_sec),
+        u32::try_from(now.tv_nsec).unwrap_or_default(),
+    )
+}
+
 /// When a wait ends, if ever. Absolute, so that a wait in several parts does not grow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Option<Instant>);
@@ -54,6 +75,14 @@ mod tests {
     fn a_timeout_too_long_for_the_clock_is_for_ever() {
         assert_eq!(Deadline::after(Duration::MAX).left(), Left::Forever);
         assert_eq!(Deadline::never().left(), Left::Forever);
+    }
+
+    #[test]
+    fn the_monotonic_clock_is_that_of_instants() {
+        let (began, instant) = (monotonic(), Instant::now());
+        std::thread::yield_now();
+        let between = monotonic().checked_sub(began).unwrap();
+        assert!(instant.elapsed() >= Duration::ZERO && between > Duration::ZERO);
     }
 
     #[test]

@@ -1,17 +1,21 @@
-//! futex(2), shared between processes.
+//! futex(2) and futex_waitv(2), shared between processes.
+//!
+//! A wait may return early for any reason; callers look at their words again in any case, so why it
+//! returned is not told.
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::clock;
+
+/// How many words [`wait_any`] can wait for at once.
+const MOST: usize = libc::FUTEX_WAITV_MAX as usize;
+/// How long [`wait_any`] sleeps at most where the kernel cannot wait for several words.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// futex(2), `FUTEX_WAIT`: sleeps while `word` is `expected`, for `timeout` at most.
-///
-/// It may return early for any reason; callers look at their word again in any case, so why it
-/// returned is not told.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-    let timespec = timeout.map(|timeout| libc::timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    });
+    let timespec = timeout.map(super::timespec);
     let timespec = timespec
         .as_ref()
         .map_or(core::ptr::null(), core::ptr::from_ref);
@@ -27,16 +31,112 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
     };
 }
 
-/// futex(2), `FUTEX_WAKE`: wakes up to `count` of those who sleep on `word`.
-pub(crate) fn wake(word: &AtomicU32, count: u32) {
+/// futex(2), `FUTEX_WAKE`: wakes up to `count` of those who sleep on `word`, and returns how many
+/// there were to wake.
+pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
+    // To the kernel the count is signed, and a negative one means 1.
+    let count = count.min(i32::MAX.cast_unsigned());
     // SAFETY: FUTEX_WAKE takes the word's address as a key and does not touch it.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count) };
+    let woken = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count) };
+    u32::try_from(woken).unwrap_or(0)
+}
+
+/// futex_waitv(2): sleeps while each word is what stands beside it, for `timeout` at most. Returns at
+/// once if there is no word; only the first 128 count.
+///
+/// One wake of one word ends it. Others may come before it runs, and are taken, too: it can use up
+/// as many wakes as there are words, and does not tell which.
+///
+/// Before kernel 5.16, and where a filter forbids the call, it sleeps on the first word, for 1 ms
+/// at most: callers then look at all words at that rate.
+pub(crate) fn wait_any<'a>(
+    words: impl IntoIterator<Item = (&'a AtomicU32, u32)>,
+    timeout: Option<Duration>,
+) {
+    static MISSING: AtomicBool = AtomicBool::new(false);
+    let words = Words::of(words);
+    // ORDERING: Relaxed; the flag is all there is, here and below.
+    let missing = MISSING.load(Ordering::Relaxed);
+    if missing || words.sleep(timeout) == Slept::Missing {
+        MISSING.store(true, Ordering::Relaxed);
+        words.look(timeout);
+    }
+}
+
+/// What futex_waitv(2) came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slept {
+    /// Woken, or not; or a word had another value.
+    Done,
+    /// The kernel has no such call, or a filter forbids it.
+    Missing,
+}
+
+/// The words of a wait.
+struct Words<'a> {
+    first: Option<(&'a AtomicU32, u32)>,
+    list: [libc::futex_waitv; MOST],
+    count: u32,
+}
+
+impl<'a> Words<'a> {
+    fn of(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>) -> Self {
+        let mut taken = Self {
+            first: None,
+            // SAFETY: a list of integers, of which all zeros is one.
+            list: unsafe { core::mem::zeroed() },
+            count: 0,
+        };
+        for (place, (word, expected)) in taken.list.iter_mut().zip(words) {
+            taken.first.get_or_insert((word, expected));
+            place.val = expected.into();
+            place.uaddr = word.as_ptr().expose_provenance() as u64;
+            place.flags = libc::FUTEX2_SIZE_U32.cast_unsigned();
+            taken.count += 1;
+        }
+        taken
+    }
+
+    fn sleep(&self, timeout: Option<Duration>) -> Slept {
+        if self.count == 0 {
+            return Slept::Done;
+        }
+        // The kernel wants to know until when, not for how long.
+        let end =
+            timeout.map(|timeout| super::timespec(clock::monotonic().saturating_add(timeout)));
+        let end = end.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+        // SAFETY: the list, its words and `end` outlive the call, which only reads them.
+        let woken = unsafe {
+            libc::syscall(
+                libc::SYS_futex_waitv,
+                self.list.as_ptr(),
+                self.count,
+                0,
+                end,
+                libc::CLOCK_MONOTONIC,
+            )
+        };
+        let errno = (woken == -1).then(std::io::Error::last_os_error);
+        match errno.and_then(|error| error.raw_os_error()) {
+            Some(libc::ENOSYS | libc::EPERM) => Slept::Missing,
+            _ => Slept::Done,
+        }
+    }
+
+    /// What can be done without futex_waitv(2).
+    fn look(&self, timeout: Option<Duration>) {
+        if let Some((word, expected)) = self.first {
+            wait(word, expected, Some(timeout.unwrap_or(LOOK).min(LOOK)));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::sync::atomic::Ordering;
+    use std::time::Instant;
+
+    const SLICE: Duration = Duration::from_millis(1);
 
     #[test]
     fn a_changed_word_is_not_slept_on() {
@@ -45,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_slice_ends() {
-        wait(&AtomicU32::new(0), 0, Some(Duration::from_millis(1)));
+        wait(&AtomicU32::new(0), 0, Some(SLICE));
     }
 
     #[test]
@@ -60,5 +160,117 @@ mod tests {
             word.store(1, Ordering::Release);
             wake(&word, 1);
         });
+    }
+
+    /// Wakes one at a time until so many were woken, in all.
+    fn wake_in_turn(word: &AtomicU32, wanted: u32) {
+        let mut woken = 0;
+        while woken < wanted {
+            let one = wake(word, 1);
+            assert!(one <= 1);
+            woken += one;
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_wake_says_how_many_it_woke_and_wakes_no_more_than_asked_for() {
+        let word = AtomicU32::new(0);
+        assert_eq!(wake(&word, u32::MAX), 0);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| wait(&word, 0, None));
+            }
+            wake_in_turn(&word, 3);
+            assert_eq!(wake(&word, 1), 0);
+        });
+    }
+
+    #[test]
+    fn a_wake_of_all_wakes_more_than_one() {
+        let word = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while word.load(Ordering::Acquire) == 0 {
+                        wait(&word, 0, Some(SLICE));
+                    }
+                });
+            }
+            let several = (0..1_000_000).any(|_| {
+                std::thread::yield_now();
+                wake(&word, u32::MAX) > 1
+            });
+            word.store(1, Ordering::Release);
+            assert!(several);
+        });
+    }
+
+    #[test]
+    fn of_several_words_a_changed_one_is_not_slept_on() {
+        let words = [0, 0, 1].map(AtomicU32::new);
+        wait_any(words.iter().map(|word| (word, 0)), None);
+        let none: [(&AtomicU32, u32); 0] = [];
+        wait_any(none, None);
+    }
+
+    #[test]
+    fn a_slice_of_several_words_ends_and_not_before_its_time() {
+        let words = [0, 0].map(AtomicU32::new);
+        let begin = Instant::now();
+        let slice = Words::of(words.iter().map(|word| (word, 0))).sleep(Some(SLICE));
+        assert!(slice == Slept::Missing || begin.elapsed() >= SLICE);
+    }
+
+    #[test]
+    fn a_wake_of_any_word_ends_a_wait_without_timeout() {
+        for woken in 0..MOST {
+            let words: [AtomicU32; MOST] = core::array::from_fn(|_| AtomicU32::new(0));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while words[woken].load(Ordering::Acquire) == 0 {
+                        wait_any(words.iter().map(|word| (word, 0)), None);
+                    }
+                });
+                words[woken].store(1, Ordering::Release);
+                wake(&words[woken], 1);
+            });
+        }
+    }
+
+    #[test]
+    fn one_that_sleeps_on_several_words_is_woken_once_by_one() {
+        let words = [0, 0].map(AtomicU32::new);
+        let sleeper = Words::of(words.iter().map(|word| (word, 0)));
+        if sleeper.sleep(Some(Duration::ZERO)) == Slept::Missing {
+            return;
+        }
+        std::thread::scope(|scope| {
+            let sleeping = scope.spawn(|| sleeper.sleep(None));
+            wake_in_turn(&words[1], 1);
+            assert_eq!(sleeping.join().unwrap(), Slept::Done);
+            assert_eq!(words.each_ref().map(|word| wake(word, u32::MAX)), [0, 0]);
+        });
+    }
+
+    #[test]
+    fn without_the_call_a_change_is_seen_at_the_next_look() {
+        let words = [0, 0].map(AtomicU32::new);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while words[1].load(Ordering::Acquire) == 0 {
+                    Words::of(words.iter().map(|word| (word, 0))).look(None);
+                }
+            });
+            words[1].store(1, Ordering::Release);
+        });
+    }
+
+    #[test]
+    fn more_words_than_the_kernel_takes_are_cut() {
+        let words: [AtomicU32; MOST + 1] = core::array::from_fn(|_| AtomicU32::new(0));
+        let taken = Words::of(words.iter().map(|word| (word, 0)));
+        assert_eq!(taken.count as usize, MOST);
+        taken.sleep(Some(SLICE));
     }
 }

@@ -1,0 +1,154 @@
+//! What a waiter does before it sleeps, or instead.
+
+use core::time::Duration;
+
+use super::Pace;
+use super::real::{Deadline, Left};
+
+/// Bounded spinning before a waiter sleeps: 8, 16 .. 512 pauses with one look after each.
+///
+/// A hundred single pauses made a contended lock slower than no spinning at all; this shape halves
+/// its cost (`docs/design.md`, Mutex). One pause takes 3 to 50 ns, as the processor has it, so the
+/// clock says when it is enough: after the first three steps, which are too short to ask it, no
+/// step begins later than [`Self::LONGEST`]. Where a pause takes 13 ns that makes seven steps of
+/// 13 us together; where it is longer there are fewer steps, where it is shorter more long ones.
+///
+/// One that never sleeps ([`Pace::Spin`]) looks after every pause, and asks the clock at every 32nd
+/// look. Each 32 us it lets others run: where there are more spinners than processors, the one that
+/// it waits for may have none, and would have to wait for the end of a scheduler's slice of some
+/// milliseconds. Where there is nobody else to run, that costs less than 1 us in 32.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    pace: Pace,
+    step: u32,
+    end: Option<Deadline>,
+    /// When one that never sleeps lets others run.
+    rest: Option<Deadline>,
+}
+
+impl Backoff {
+    const FIRST: u32 = 8;
+    /// The steps that ask no clock.
+    const BRIEF: u32 = 3;
+    /// The step whose length the later ones have.
+    const LAST: u32 = 6;
+    const LONGEST: Duration = Duration::from_micros(8);
+    /// The steps in all, should the clock stand still.
+    const MOST: u32 = 64;
+
+    /// Of one that never sleeps: its first slice, the looks for each look at the clock, and how long
+    /// it keeps the processor.
+    const SLICE: Duration = Duration::from_micros(64);
+    const LOOKS: u32 = 32;
+    const KEEPS: Duration = Duration::from_micros(32);
+
+    pub(crate) fn new() -> Self {
+        Self::of(Pace::Adaptive)
+    }
+
+    pub(crate) fn of(pace: Pace) -> Self {
+        Self {
+            pace,
+            step: 0,
+            end: None,
+            rest: None,
+        }
+    }
+
+    /// Pauses and returns true, or returns false when it is time to sleep, or to
+    /// [`spin_on`](Self::spin_on).
+    #[inline]
+    pub(crate) fn spin(&mut self) -> bool {
+        match self.pace {
+            Pace::Adaptive => self.brief(),
+            Pace::Spin => self.steady(),
+            Pace::Park => false,
+        }
+    }
+
+    /// To be asked instead of sleeping: whether this one never sleeps. Then it spins for another
+    /// `slice`.
+    pub(crate) fn spin_on(&mut self, slice: Duration) -> bool {
+        self.end = Some(Deadline::after(slice));
+        self.rest = Some(Deadline::after(slice.min(Self::KEEPS)));
+        self.pace == Pace::Spin
+    }
+
+    fn brief(&mut self) -> bool {
+        if self.step >= Self::MOST {
+            return false;
+        }
+        if self.step >= Self::BRIEF {
+            let end = self
+                .end
+                .get_or_insert_with(|| Deadline::after(Self::LONGEST));
+            if end.left() == Left::Passed {
+                return false;
+            }
+        }
+        for _ in 0..Self::FIRST << self.step.min(Self::LAST) {
+            core::hint::spin_loop();
+        }
+        self.step += 1;
+        true
+    }
+
+    #[inline]
+    fn steady(&mut self) -> bool {
+        core::hint::spin_loop();
+        self.step = (self.step + 1) % Self::LOOKS;
+        self.step != 0 || self.is_early()
+    }
+
+    fn is_early(&mut self) -> bool {
+        let keeps = || Deadline::after(Self::KEEPS);
+        if self.rest.get_or_insert_with(keeps).left() != Left::Passed {
+            return true;
+        }
+        std::thread::yield_now();
+        self.rest = Some(keeps());
+        let end = self.end.get_or_insert_with(|| Deadline::after(Self::SLICE));
+        end.left() != Left::Passed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn spinning_ends() {
+        let mut backoff = Backoff::new();
+        let steps = (0..1_000_000).take_while(|_| backoff.spin()).count();
+        assert!((4..=64).contains(&steps), "{steps}");
+        assert!(!backoff.spin());
+        assert!(!backoff.spin_on(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn one_that_parks_does_not_spin() {
+        let mut backoff = Backoff::of(Pace::Park);
+        assert!(!backoff.spin());
+        assert!(!backoff.spin_on(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn one_that_never_sleeps_stops_for_a_look_around_when_its_slice_is_over() {
+        let mut backoff = Backoff::of(Pace::Spin);
+        let slice = Duration::from_millis(2);
+        let mut looks = 0;
+        for _ in 0..3 {
+            while backoff.spin() {
+                looks += 1;
+            }
+            let begin = Instant::now();
+            assert!(backoff.spin_on(slice));
+            while backoff.spin() {}
+            assert!(begin.elapsed() >= slice);
+            assert!(backoff.spin_on(slice));
+        }
+        assert!(looks >= Backoff::LOOKS);
+    }
+}
