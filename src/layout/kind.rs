@@ -15,16 +15,19 @@ pub enum Kind {
     ShardedCounter = 4,
     /// A [`queue::spsc::Spsc`](crate::queue::spsc::Spsc).
     Spsc = 5,
+    /// A [`queue::Queue`](crate::queue::Queue).
+    Queue = 6,
 }
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Mutex,
         Self::RawMutex,
         Self::Counter,
         Self::ShardedCounter,
         Self::Spsc,
+        Self::Queue,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
@@ -40,6 +43,7 @@ impl core::fmt::Display for Kind {
             Self::Counter => "Counter",
             Self::ShardedCounter => "ShardedCounter",
             Self::Spsc => "Spsc",
+            Self::Queue => "Queue",
         })
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::handles::{deserialize_handle, refuse, serialize_handle};
 use crate::counter::{Counter, Number, ShardedCounter};
 use crate::payload::Payload;
+use crate::queue::Queue;
 use crate::queue::spsc::Spsc;
 use crate::segment::{Placeable, Segment};
 use crate::sync::{Mutex, RawMutex};
@@ -71,4 +72,5 @@ handle_travels! {
     [T: Payload, bytemuck::Pod] Mutex<T>;
     [] RawMutex;
     [T: Payload, NoUninit, CheckedBitPattern] Spsc<T>;
+    [T: Payload, NoUninit, CheckedBitPattern] Queue<T>;
 }

@@ -4,4 +4,12 @@
 //! copy: they are [`NoUninit`](bytemuck::NoUninit) and
 //! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they come out.
 
+mod mpmc;
 pub mod spsc;
+mod wait;
+
+pub use mpmc::{
+    CountError, Iter, Queue, Received, Receiver, RecvError, SendError, Sender, TryIter,
+    TryRecvError, TrySendError,
+};
+pub use wait::Wait;

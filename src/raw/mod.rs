@@ -12,6 +12,7 @@ pub(crate) mod sharded;
 #[cfg(all(test, loom))]
 pub(crate) mod stage;
 
+use crate::facade::AtomicU64;
 use crate::layout::Tag;
 
 /// What a waiting or helping process must know of the others.
@@ -27,6 +28,12 @@ pub(crate) trait Peers {
     /// The asking process is about to sleep until `tag` does something, or dies: whoever can tell it
     /// of that sooner than its slice ends is to know.
     fn sleeps_for(&self, _tag: Tag) {}
+
+    /// Gives back what dead participants hold, unless somebody did so within the last slice, as
+    /// `last` says, and it is not `urgent`. Whether it did.
+    fn reap(&self, _last: &AtomicU64, _urgent: bool) -> bool {
+        false
+    }
 
     /// How many participants the segment can have; tags of higher indices are garbage.
     fn participants(&self) -> u32;

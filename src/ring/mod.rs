@@ -3,4 +3,6 @@
 //! As in `raw`, nothing here knows of files, mappings, threads or syscalls.
 
 pub(crate) mod bell;
+pub(crate) mod ends;
+pub(crate) mod slots;
 pub(crate) mod spsc;

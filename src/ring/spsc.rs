@@ -24,7 +24,8 @@
 //!   head that was last seen is kept in the handle; it is read anew when the ring looks full.
 //! - pop: with `head < tail`, read the slot, then store `head + 1`: the commit.
 //! - wait: spin some microseconds, then sleep by the own bell, which the other side rings after
-//!   each commit. A sleeper whose peer has left or died looks once more, and then says so.
+//!   each commit. A sleeper whose peer has left or died looks once more, and then says so. One that
+//!   never sleeps asks all that a sleeper does, after each slice of spinning.
 //!
 //! # Crash
 //!
@@ -55,7 +56,9 @@
 
 use core::time::Duration;
 
-use crate::facade::{AtomicU32, AtomicU64, Backoff, Deadline, Left, Ordering, mutation, ordering};
+use crate::facade::{
+    AtomicU32, AtomicU64, Backoff, Deadline, Left, Ordering, Pace, mutation, ordering,
+};
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
@@ -308,7 +311,7 @@ impl<'a> Spsc<'a> {
         let release = ordering(Ordering::Release, mutant);
         side.position.store(cursor.position, release);
         if !mutation(75) {
-            side.bell.ring();
+            side.bell.ring_all();
         }
     }
 
@@ -343,8 +346,9 @@ impl<'a> Spsc<'a> {
         cursor: &mut Cursor,
         peers: &impl Peers,
         deadline: &Deadline,
+        pace: Pace,
     ) -> Waited {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::of(pace);
         let mut slice = SLICES.0;
         loop {
             match self.available(cursor) {
@@ -377,6 +381,9 @@ impl<'a> Spsc<'a> {
             if let Ok(Holder::Tag(tag)) = holder(other, peers.participants()) {
                 peers.sleeps_for(tag);
             }
+            if backoff.spin_on(sleep) {
+                continue;
+            }
             // The bell by which this side sleeps is on the line of the other, who rings it.
             let bell = &self.state.other(cursor.role).bell;
             let role = cursor.role;
@@ -384,7 +391,7 @@ impl<'a> Spsc<'a> {
                 self.refresh(cursor) != Ok(0) || (!mutation(61) && self.others_role(role) != other)
             });
             slice = (slice * 2).min(SLICES.1);
-            backoff = Backoff::new();
+            backoff = Backoff::of(pace);
         }
     }
 

@@ -304,6 +304,19 @@ unsafe impl recover::Place for EntryBytes<'_> {
         // SAFETY: as said above.
         Some(unsafe { place.as_ref() })
     }
+
+    fn states<S: SharedState>(&self, offset: u64, count: u64) -> Option<&[S]> {
+        let len = (size_of::<S>() as u64).checked_mul(count)?;
+        let count = usize::try_from(count).ok()?;
+        if offset.checked_add(len)? > self.len {
+            return None;
+        }
+        let place = self
+            .mapping
+            .at::<S>(self.offset.checked_add(offset)?, count)?;
+        // SAFETY: as said above.
+        Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), count) })
+    }
 }
 
 // SAFETY: `repr(C)`, atomics only, aligned to 64.

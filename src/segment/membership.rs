@@ -3,8 +3,8 @@
 //! The registry's algorithm is `raw::registry`; here are the descriptor that locks, the one that
 //! probes, and the tag, which a forked child does not inherit.
 
-use crate::facade::AtomicU32;
 use crate::facade::Ordering::{self, Relaxed};
+use crate::facade::{AtomicU32, AtomicU64};
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -14,11 +14,15 @@ use crate::raw::registry::{ByteLocks, Joined, Reaped};
 use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping};
 use crate::segment::recover;
+use crate::sys::clock::monotonic_coarse;
 use crate::sys::fork::{Exclusive, ForkPage, SlotId, exclusive};
 use crate::sys::{identity, locks, shm};
 
 /// Where in the file the participants' bytes are: far behind any segment's end.
 const LOCKS_BASE: u64 = 1 << 40;
+
+/// How often those who wait in one queue look for dead participants, all together: nanoseconds.
+const REAP_EVERY: u64 = 4_000_000;
 
 /// What this process knows of its membership. A forked child reads zeros everywhere: it is nobody.
 #[derive(Debug)]
@@ -314,7 +318,8 @@ fn visit(mapping: &Mapping, tag: Tag) -> bool {
                 offset: found.record.offset,
                 len: found.record.len,
             };
-            recover::recover(found.record.kind, &bytes, tag)
+            let participants = mapping.geometry().participants;
+            recover::recover(&found.record, participants, &bytes, tag)
         });
     }
     all
@@ -351,6 +356,24 @@ impl Peers for Others<'_> {
             mapping: self.mapping,
         };
         self.mapping.is_intact() && self.mapping.registry().stands(self.me, &locks)
+    }
+
+    #[cold]
+    fn reap(&self, last: &AtomicU64, urgent: bool) -> bool {
+        let now = u64::try_from(monotonic_coarse().as_nanos()).unwrap_or(0);
+        // ORDERING: Relaxed; it only spares work. A time to come is no time: garbage.
+        let before = last.load(Relaxed);
+        let is_recent = before <= now && now - before < REAP_EVERY;
+        let does = urgent || !is_recent;
+        if does {
+            last.store(now, Relaxed);
+            let locks = Locks {
+                own: None,
+                mapping: self.mapping,
+            };
+            Membership::reap_with(self.mapping, &locks, Some(self.me));
+        }
+        does
     }
 
     fn participants(&self) -> u32 {

@@ -21,6 +21,7 @@ pub use error::{
 };
 pub use inspect::{EntryInfo, ParticipantInfo};
 pub(crate) use mapping::{FileId, Mapping};
+pub(crate) use membership::Others;
 pub use membership::Reaping;
 pub use monitor::Monitor;
 pub use options::SegmentOptions;
@@ -31,7 +32,7 @@ use crate::layout::Name;
 pub use crate::layout::{Kind, PayloadShape};
 use crate::raw::directory::{Fault, Found, Missing, NotCreated};
 use crate::raw::mutex::Refused;
-use crate::segment::membership::{Membership, Others};
+use crate::segment::membership::Membership;
 use crate::sys::{locks, shm};
 
 /// A piece of memory that processes share, with named, typed entries in it.

@@ -2,10 +2,11 @@
 //!
 //! A new primitive adds its line here, and nothing to the segment.
 
-use crate::facade::{AtomicU32, Words};
-use crate::layout::{Kind, Padded, Tag};
+use crate::facade::{AtomicU32, AtomicU64, Words};
+use crate::layout::{Kind, Padded, Record, Tag};
 use crate::raw::counter::CounterState;
 use crate::raw::mutex::MutexState;
+use crate::ring::slots::{Ring, Slots, SlotsLayout, SlotsState};
 use crate::ring::spsc::SpscState;
 
 /// Where an entry's first bytes are, as a reference to state of the type that its kind has.
@@ -17,6 +18,9 @@ use crate::ring::spsc::SpscState;
 pub(crate) unsafe trait Place {
     /// The state at the start of the entry, if it is long enough.
     fn state<S: SharedState>(&self) -> Option<&S>;
+
+    /// `count` states, `offset` bytes into the entry, if all of them are inside.
+    fn states<S: SharedState>(&self, offset: u64, count: u64) -> Option<&[S]>;
 }
 
 /// State that may be referred to at any place of a segment: atomics only, any bytes are valid.
@@ -32,17 +36,21 @@ unsafe impl SharedState for MutexState {}
 unsafe impl SharedState for CounterState {}
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SpscState {}
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for SlotsState {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for AtomicU32 {}
+// SAFETY: one atomic word.
+unsafe impl SharedState for AtomicU64 {}
 // SAFETY: `repr(transparent)` over atomic words.
 unsafe impl<const N: usize> SharedState for Words<N> {}
 // SAFETY: `repr(C)`, the state and padding, aligned to 128.
 unsafe impl<S: SharedState> SharedState for Padded<S> {}
 
-/// Gives back what `dead` holds in an entry of kind `kind`; false if the kind is unknown, or the
-/// entry too short to be one.
-pub(crate) fn recover(kind: u32, place: &impl Place, dead: Tag) -> bool {
-    match Kind::from_number(kind) {
+/// Gives back what `dead` holds in the entry of a record; false if the kind is unknown, or the entry
+/// too short to be one.
+pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, dead: Tag) -> bool {
+    match Kind::from_number(record.kind) {
         Some(Kind::Mutex | Kind::RawMutex) => place
             .state::<MutexState>()
             .map(|state| state.recover(dead))
@@ -52,6 +60,49 @@ pub(crate) fn recover(kind: u32, place: &impl Place, dead: Tag) -> bool {
             .state::<SpscState>()
             .map(|state| state.recover(dead))
             .is_some(),
+        Some(Kind::Queue) => queue(record, participants, place)
+            .map(|ring| ring.recover(dead))
+            .is_some(),
         None => false,
+    }
+}
+
+/// The ring of a queue, whatever its payload is.
+fn queue<'a>(
+    record: &Record,
+    participants: u32,
+    place: &'a impl Place,
+) -> Option<Ring<'a, Strided<'a>>> {
+    let [capacity, ..] = record.config;
+    let layout = SlotsLayout::new(
+        capacity,
+        record.payload.size(),
+        record.payload.align(),
+        participants,
+    )?;
+    Some(Ring {
+        state: place.state::<SlotsState>()?,
+        cells: place.states(layout.cells, participants.into())?,
+        slots: Strided {
+            words: place.states(layout.slots, layout.slots_len() / WORD)?,
+            stride: usize::try_from(layout.stride / WORD).ok()?,
+        },
+        geometry: layout.geometry,
+    })
+}
+
+const WORD: u64 = size_of::<AtomicU64>() as u64;
+
+/// The words of slots that lie so many words apart.
+#[derive(Clone, Copy)]
+struct Strided<'a> {
+    words: &'a [AtomicU64],
+    stride: usize,
+}
+
+impl Slots for Strided<'_> {
+    #[expect(clippy::cast_possible_truncation, reason = "as many as are in memory")]
+    fn word(&self, index: u64) -> &AtomicU64 {
+        &self.words[index as usize * self.stride]
     }
 }

@@ -1,7 +1,9 @@
 //! Queues between processes that are killed, stopped, forked and cheated on.
 
 mod model;
+mod mpmc;
 mod spsc;
+mod wait;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,7 +6,7 @@ use loom::sync::Arc;
 
 use super::super::{Cursor, Role, Spsc, SpscState, Unclaimed, Waited};
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
-use crate::facade::{Deadline, Words};
+use crate::facade::{Deadline, Pace, Words};
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
@@ -17,7 +17,6 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         LEAVER,
         "a sleeper does not look once more whether it is alone",
     ),
-    (62, TIGHT, "whoever rings wakes nobody"),
     (63, TIGHT, "a sleeper has no barrier before its last look"),
     (64, TIGHT, "a sleeper does not look once more"),
     (
@@ -25,7 +24,8 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         REAPED,
         "giving back a role says that nobody ever had it",
     ),
-    (66, TIGHT, "whoever rings leaves the bell as it is"),
+    (66, TIGHT, "whoever wakes all leaves the bell as it is"),
+    (69, TIGHT, "whoever wakes all wakes nobody"),
     (68, TAKEN, "a role is taken from one that lives"),
     (70, TIGHT, "the producer does not acquire the head"),
     (71, TIGHT, "the consumer does not acquire the tail"),
@@ -82,7 +82,8 @@ impl Belt {
     }
 
     fn wait(&self, cursor: &mut Cursor, id: u32) -> Waited {
-        self.ring().wait(cursor, &Oracle(id), &Deadline::never())
+        self.ring()
+            .wait(cursor, &Oracle(id), &Deadline::never(), Pace::Adaptive)
     }
 
     /// Pushes the item that belongs at the cursor: its own position.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::super::{Corrupt, Role, Spsc, SpscState, Unclaimed, Waited};
-use crate::facade::{Deadline, Ordering::Relaxed};
+use crate::facade::{Deadline, Ordering::Relaxed, Pace};
 use crate::layout::Tag;
 use crate::raw::Peers;
 
 struct All {
     alive: bool,
+    member: bool,
 }
 
 impl Peers for All {
@@ -16,15 +17,25 @@ impl Peers for All {
         self.alive
     }
     fn am_alive(&self) -> bool {
-        true
+        self.member
     }
     fn participants(&self) -> u32 {
         8
     }
 }
 
-const ALIVE: All = All { alive: true };
-const DEAD: All = All { alive: false };
+const ALIVE: All = All {
+    alive: true,
+    member: true,
+};
+const DEAD: All = All {
+    alive: false,
+    ..ALIVE
+};
+const EXPELLED: All = All {
+    member: false,
+    ..ALIVE
+};
 
 fn me() -> Tag {
     Tag::new(3, 7).unwrap()
@@ -91,12 +102,38 @@ fn one_is_alone_once_the_other_has_left_or_died_and_not_before_it_came() {
     assert_eq!(alone(&ALIVE), Ok(true));
     let mut pop = ring.claim(Role::Consumer, other(), &ALIVE).unwrap();
     let soon = || Deadline::after(Duration::ZERO);
-    assert_eq!(ring.wait(&mut pop, &ALIVE, &soon()), Waited::Ready(1));
+    assert_eq!(
+        ring.wait(&mut pop, &ALIVE, &soon(), Pace::Adaptive),
+        Waited::Ready(1)
+    );
     ring.commit(&mut pop, 1);
-    assert_eq!(ring.wait(&mut pop, &ALIVE, &soon()), Waited::Alone);
+    assert_eq!(
+        ring.wait(&mut pop, &ALIVE, &soon(), Pace::Adaptive),
+        Waited::Alone
+    );
     let again = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
     assert_eq!(again.position(), 1);
-    assert_eq!(ring.wait(&mut pop, &ALIVE, &soon()), Waited::Timeout);
+    assert_eq!(
+        ring.wait(&mut pop, &ALIVE, &soon(), Pace::Adaptive),
+        Waited::Timeout
+    );
+}
+
+#[test]
+fn whatever_its_pace_a_wait_ends_when_it_is_in_vain() {
+    let soon = || Deadline::after(Duration::from_micros(200));
+    for pace in [Pace::Adaptive, Pace::Spin, Pace::Park] {
+        let state = SpscState::new();
+        let ring = Spsc::new(&state, 4);
+        let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+        let mut pop = ring.claim(Role::Consumer, other(), &ALIVE).unwrap();
+        let mut wait = |peers: &All, until: &_| ring.wait(&mut pop, peers, until, pace);
+        assert_eq!(wait(&ALIVE, &soon()), Waited::Timeout);
+        assert_eq!(wait(&DEAD, &Deadline::never()), Waited::Alone);
+        assert_eq!(wait(&EXPELLED, &Deadline::never()), Waited::Expelled);
+        ring.commit(&mut push, 1);
+        assert_eq!(wait(&DEAD, &Deadline::never()), Waited::Ready(1));
+    }
 }
 
 #[test]
@@ -109,7 +146,7 @@ fn garbage_is_told_and_leads_nowhere() {
         state.producer.0.position.store(wild, Relaxed);
         assert_eq!(ring.refresh(&mut pop), Err(Corrupt), "{wild}");
         assert_eq!(
-            ring.wait(&mut pop, &ALIVE, &Deadline::never()),
+            ring.wait(&mut pop, &ALIVE, &Deadline::never(), Pace::Adaptive),
             Waited::Corrupt
         );
         state.producer.0.position.store(0, Relaxed);

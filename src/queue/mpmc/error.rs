@@ -1,0 +1,251 @@
+//! What can happen at a queue.
+
+use std::fmt;
+
+use crate::segment::MembershipError;
+
+/// Why nothing was sent, without waiting; the value comes back.
+#[non_exhaustive]
+pub enum TrySendError<T> {
+    /// There is no room.
+    Full(T),
+    /// The queue is closed, or its last receiver has left or died.
+    Disconnected(T),
+    /// The queue's state cannot be that of a queue.
+    Corrupt(T),
+    /// This process could not take part in the segment.
+    Join {
+        /// What was not sent.
+        value: T,
+        /// Why.
+        source: MembershipError,
+    },
+}
+
+/// Why nothing was sent; the value comes back.
+#[non_exhaustive]
+pub enum SendError<T> {
+    /// The queue is closed, or its last receiver has left or died.
+    Disconnected(T),
+    /// There still was no room at the deadline. Not without one.
+    Timeout(T),
+    /// The queue's state cannot be that of a queue.
+    Corrupt(T),
+    /// This process could not take part in the segment, or does not any more.
+    Join {
+        /// What was not sent.
+        value: T,
+        /// Why.
+        source: MembershipError,
+    },
+}
+
+/// Why nothing was received, without waiting.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TryRecvError {
+    /// There is no item.
+    Empty,
+    /// There is no item, and the queue is closed, or its last sender has left or died.
+    Disconnected,
+    /// The item was not a valid value. It is gone, and the next one is next.
+    Invalid,
+    /// The queue's state cannot be that of a queue.
+    Corrupt,
+    /// This process could not take part in the segment.
+    Join(MembershipError),
+}
+
+/// Why nothing was received.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// There is no item, and the queue is closed, or its last sender has left or died.
+    Disconnected,
+    /// There still was no item at the deadline. Not without one.
+    Timeout,
+    /// The item was not a valid value. It is gone, and the next one is next.
+    Invalid,
+    /// The queue's state cannot be that of a queue.
+    Corrupt,
+    /// This process could not take part in the segment, or does not any more.
+    Join(MembershipError),
+}
+
+/// Why a sender or a receiver was not counted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CountError {
+    /// This process has 131,071 of them, which is the most that it can have.
+    TooMany,
+    /// This process could not take part in the segment.
+    Join(MembershipError),
+}
+
+const FULL: &str = "the queue is full";
+const EMPTY: &str = "the queue is empty";
+const NO_RECEIVER: &str = "the queue is closed, or its last receiver has left or died";
+const NO_SENDER: &str = "the queue is empty, and closed, or its last sender has left or died";
+const STILL_FULL: &str = "the queue was still full at the deadline";
+const STILL_EMPTY: &str = "the queue was still empty at the deadline";
+const INVALID: &str = "expected an item that is a valid value, found bytes that are none";
+const CORRUPT: &str = "expected the state of a queue, found something else";
+const TOO_MANY: &str = "this process is counted 131,071 times at that side already";
+
+impl<T> TrySendError<T> {
+    /// The value that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value)
+            | Self::Disconnected(value)
+            | Self::Corrupt(value)
+            | Self::Join { value, .. } => value,
+        }
+    }
+
+    pub(super) fn without_value(self) -> TrySendError<()> {
+        match self {
+            Self::Full(_) => TrySendError::Full(()),
+            Self::Disconnected(_) => TrySendError::Disconnected(()),
+            Self::Corrupt(_) => TrySendError::Corrupt(()),
+            Self::Join { source, .. } => TrySendError::Join { value: (), source },
+        }
+    }
+
+    fn parts(&self) -> (&'static str, &'static str, Option<&MembershipError>) {
+        match self {
+            Self::Full(_) => ("Full(..)", FULL, None),
+            Self::Disconnected(_) => ("Disconnected(..)", NO_RECEIVER, None),
+            Self::Corrupt(_) => ("Corrupt(..)", CORRUPT, None),
+            Self::Join { source, .. } => ("Join(..)", "", Some(source)),
+        }
+    }
+}
+
+impl<T> SendError<T> {
+    /// The value that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Disconnected(value)
+            | Self::Timeout(value)
+            | Self::Corrupt(value)
+            | Self::Join { value, .. } => value,
+        }
+    }
+
+    fn parts(&self) -> (&'static str, &'static str, Option<&MembershipError>) {
+        match self {
+            Self::Disconnected(_) => ("Disconnected(..)", NO_RECEIVER, None),
+            Self::Timeout(_) => ("Timeout(..)", STILL_FULL, None),
+            Self::Corrupt(_) => ("Corrupt(..)", CORRUPT, None),
+            Self::Join { source, .. } => ("Join(..)", "", Some(source)),
+        }
+    }
+}
+
+/// What came of a send that did not wait because it had room, or will never have any.
+impl<T> From<TrySendError<T>> for SendError<T> {
+    fn from(error: TrySendError<T>) -> Self {
+        match error {
+            TrySendError::Full(value) => Self::Timeout(value),
+            TrySendError::Disconnected(value) => Self::Disconnected(value),
+            TrySendError::Corrupt(value) => Self::Corrupt(value),
+            TrySendError::Join { value, source } => Self::Join { value, source },
+        }
+    }
+}
+
+/// As for sending.
+impl From<TryRecvError> for RecvError {
+    fn from(error: TryRecvError) -> Self {
+        match error {
+            TryRecvError::Empty => Self::Timeout,
+            TryRecvError::Disconnected => Self::Disconnected,
+            TryRecvError::Invalid => Self::Invalid,
+            TryRecvError::Corrupt => Self::Corrupt,
+            TryRecvError::Join(source) => Self::Join(source),
+        }
+    }
+}
+
+impl TryRecvError {
+    fn parts(&self) -> (&'static str, Option<&MembershipError>) {
+        match self {
+            Self::Empty => (EMPTY, None),
+            Self::Disconnected => (NO_SENDER, None),
+            Self::Invalid => (INVALID, None),
+            Self::Corrupt => (CORRUPT, None),
+            Self::Join(source) => ("", Some(source)),
+        }
+    }
+}
+
+impl CountError {
+    fn parts(&self) -> (&'static str, Option<&MembershipError>) {
+        match self {
+            Self::TooMany => (TOO_MANY, None),
+            Self::Join(source) => ("", Some(source)),
+        }
+    }
+}
+
+impl RecvError {
+    fn parts(&self) -> (&'static str, Option<&MembershipError>) {
+        match self {
+            Self::Disconnected => (NO_SENDER, None),
+            Self::Timeout => (STILL_EMPTY, None),
+            Self::Invalid => (INVALID, None),
+            Self::Corrupt => (CORRUPT, None),
+            Self::Join(source) => ("", Some(source)),
+        }
+    }
+}
+
+/// The errors that give a value back show what happened, not the value.
+macro_rules! gives_back {
+    ($($error:ident)+) => {$(
+        impl<T> fmt::Debug for $error<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.parts().0)
+            }
+        }
+
+        impl<T> fmt::Display for $error<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.parts() {
+                    (_, _, Some(source)) => source.fmt(f),
+                    (_, text, None) => f.write_str(text),
+                }
+            }
+        }
+
+        impl<T> std::error::Error for $error<T> {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                self.parts().2.and_then(std::error::Error::source)
+            }
+        }
+    )+};
+}
+
+gives_back!(TrySendError SendError);
+
+macro_rules! gives_nothing {
+    ($($error:ident)+) => {$(
+        impl fmt::Display for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.parts() {
+                    (_, Some(source)) => source.fmt(f),
+                    (text, None) => f.write_str(text),
+                }
+            }
+        }
+
+        impl std::error::Error for $error {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                self.parts().1.and_then(std::error::Error::source)
+            }
+        }
+    )+};
+}
+
+gives_nothing!(TryRecvError RecvError CountError);

@@ -1,0 +1,351 @@
+//! The queue's handle: where its parts are, and what it knows of them.
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+
+use crate::facade::{AtomicU64, Ordering, use_light_barriers};
+use crate::layout::{Kind, PayloadShape, Tag};
+use crate::payload::{Payload, describe, shape_of};
+use crate::ring::slots::{Cursor, Position, Ring, Slots, SlotsLayout, SlotsState};
+use crate::segment::{
+    Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
+};
+
+/// A bounded queue for any number of senders and receivers, first in, first out; an entry of a
+/// segment, created with its capacity in items, 2 to 2^32.
+///
+/// Items travel by copy. Sending and receiving make no system call unless somebody sleeps, or has to
+/// be found dead. Handles are cheap to clone, and each keeps to itself where in the ring it was: a
+/// clone for each thread is faster than one for all.
+///
+/// # How it ends
+///
+/// A queue ends by [`close`](Self::close): nothing can be sent any more, receivers get what is there,
+/// and then [`Disconnected`](RecvError::Disconnected). This handle is not counted. Whoever takes a
+/// [`sender`](Self::sender) or a [`receiver`](Self::receiver) is: once there was a sender, an empty
+/// queue whose last sender was dropped, or was in a process that has ended, however it did, is
+/// disconnected for its receivers; the same holds for senders once there was a receiver. It goes on
+/// when the next one comes.
+///
+/// # When processes die or stop
+///
+/// | | killed | stopped |
+/// |---|---|---|
+/// | [`send`](Self::send), before its commit | nothing is sent; the slot is skipped | receivers do not see what was sent after it; senders find no room when they come round to its slot |
+/// | `send`, after it | the item arrives | nobody is delayed |
+/// | [`recv`](Self::recv), before its commit | the item is delivered again, marked, perhaps after later ones | senders find no room when they come round to its slot |
+/// | `recv`, after it | the item is consumed | nobody is delayed |
+/// | [`force_send`](Self::force_send) | as `recv`, then as `send` | as `recv`, then as `send` |
+/// | [`close`](Self::close) | it is closed, or not | nobody is delayed |
+/// | a counted [`Sender`], [`Receiver`] | it is counted no more | it still counts |
+///
+/// The commit of each is one store. Between an operation's claim of a slot and its commit lie some
+/// nanoseconds and the copy of one item. Nothing whose send was committed is lost; what was
+/// received is never delivered again. Whoever waits finds out within some milliseconds that
+/// somebody has died, by asking the kernel; nobody is taken for dead for being slow.
+///
+/// The order is that of the claims: what one sender sends after another item comes after it.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::Segment;
+/// use crossdock::queue::Queue;
+///
+/// let segment = Segment::anonymous()?;
+/// let orders = segment.create::<Queue<u32>>("orders", 8)?;
+/// let waiter = orders.sender()?;
+/// waiter.send(1)?;
+/// waiter.send(2)?;
+/// drop(waiter);
+/// assert_eq!(orders.iter().collect::<Result<Vec<_>, _>>()?, [1, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`RecvError::Disconnected`]: super::RecvError::Disconnected
+/// [`Sender`]: super::Sender
+/// [`Receiver`]: super::Receiver
+pub struct Queue<T> {
+    state: Anchor<SlotsState>,
+    /// Invariant 1: as many slots as the capacity are mapped there, aligned, as long as `state`.
+    slots: NonNull<Slot<T>>,
+    /// Invariant 2: as many cells as the segment has participants are mapped there, likewise.
+    cells: NonNull<[AtomicU64]>,
+    layout: SlotsLayout,
+    tail: AtomicU64,
+    head: AtomicU64,
+    epoch: AtomicU64,
+}
+
+/// A slot: the word that says whose it is, and the item.
+#[repr(C)]
+pub(super) struct Slot<T> {
+    word: AtomicU64,
+    item: MaybeUninit<T>,
+}
+
+/// The slots of a queue.
+pub(super) struct Places<'a, T>(NonNull<Slot<T>>, std::marker::PhantomData<&'a Slot<T>>);
+
+impl<T> Clone for Places<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Places<'_, T> {}
+
+impl<T> Slots for Places<'_, T> {
+    #[inline(always)]
+    fn word(&self, index: u64) -> &AtomicU64 {
+        #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
+        let index = index as usize;
+        // SAFETY: below the capacity, by the trait's word, so inside by Invariant 1.
+        let slot = unsafe { self.0.add(index) };
+        // SAFETY: as above; an atomic may be shared with anybody.
+        unsafe { &(*slot.as_ptr()).word }
+    }
+}
+
+// SAFETY: items are reached by whoever has claimed their slot only; `T` is Send.
+unsafe impl<T: Payload> Send for Queue<T> {}
+// SAFETY: as above.
+unsafe impl<T: Payload> Sync for Queue<T> {}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        // ORDERING: Acquire; (Q3) of `ring::slots`, within this process.
+        let same = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Acquire));
+        Self {
+            state: self.state.clone(),
+            slots: self.slots,
+            cells: self.cells,
+            layout: self.layout,
+            tail: same(&self.tail),
+            head: same(&self.head),
+            epoch: same(&self.epoch),
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    #[inline(always)]
+    pub(super) fn ring(&self) -> Ring<'_, Places<'_, T>> {
+        Ring {
+            state: &self.state,
+            // SAFETY: Invariant 2, and atomics may be shared with anybody.
+            cells: unsafe { self.cells.as_ref() },
+            slots: Places(self.slots, std::marker::PhantomData),
+            geometry: self.layout.geometry,
+        }
+    }
+
+    /// Where the item of a slot is.
+    #[inline(always)]
+    pub(super) fn item(&self, index: u64) -> NonNull<T> {
+        #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
+        let index = index as usize;
+        // SAFETY: a claim's index is below the capacity: inside by Invariant 1.
+        let slot = unsafe { self.slots.add(index) };
+        // SAFETY: as above; no reference is made.
+        let item = unsafe { &raw mut (*slot.as_ptr()).item };
+        // SAFETY: a place inside of an object is not null.
+        unsafe { NonNull::new_unchecked(item) }.cast()
+    }
+
+    /// What this handle knows, for a sender.
+    #[inline(always)]
+    pub(super) fn tail(&self) -> Cursor {
+        Cursor {
+            // ORDERING: Acquire; (Q3) of `ring::slots`, between this process's threads.
+            tail: Position(self.tail.load(Ordering::Acquire)),
+            ..Cursor::default()
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn keep_tail(&self, cursor: &Cursor) {
+        // ORDERING: Release; as above.
+        self.tail.store(cursor.tail.0, Ordering::Release);
+    }
+
+    /// What this handle knows, for a receiver.
+    #[inline(always)]
+    pub(super) fn head(&self) -> Cursor {
+        Cursor {
+            // ORDERING: Acquire; as for `tail`.
+            head: Position(self.head.load(Ordering::Acquire)),
+            epoch: self.epoch.load(Ordering::Acquire),
+            ..Cursor::default()
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn keep_head(&self, cursor: &Cursor) {
+        // ORDERING: Release; as for `tail`.
+        self.head.store(cursor.head.0, Ordering::Release);
+        if self.epoch.load(Ordering::Relaxed) != cursor.epoch {
+            self.epoch.store(cursor.epoch, Ordering::Release);
+        }
+    }
+
+    /// This process's tag.
+    #[inline(always)]
+    pub(super) fn me(&self) -> Result<Tag, MembershipError> {
+        match self.state.current_tag() {
+            Some(tag) => Ok(tag),
+            None => self.join(),
+        }
+    }
+
+    /// This process's tag, if it has one.
+    pub(super) fn me_already(&self) -> Option<Tag> {
+        self.state.current_tag()
+    }
+
+    #[cold]
+    fn join(&self) -> Result<Tag, MembershipError> {
+        use_light_barriers();
+        self.state.tag()
+    }
+
+    #[inline(always)]
+    pub(super) fn others(&self, me: Tag) -> Others<'_> {
+        self.state.others(me)
+    }
+
+    /// Forgets a membership that others have taken for dead, and says so.
+    #[cold]
+    pub(super) fn expelled(&self, me: Tag) -> MembershipError {
+        self.state.expelled(me)
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
+    /// How many items it holds at most.
+    pub fn capacity(&self) -> u64 {
+        self.layout.geometry.capacity()
+    }
+
+    /// How many items are there: a glance, exact while nobody is at work. Items that are being sent
+    /// or are to be delivered again count, those that are being received do not.
+    ///
+    /// Never blocks. 0 if the state cannot be that of a queue.
+    pub fn len(&self) -> u64 {
+        let mut cursor = Cursor {
+            tail: self.tail().tail,
+            ..self.head()
+        };
+        self.ring().len(&mut cursor).unwrap_or(0)
+    }
+
+    /// Whether there is no item: a glance, as [`len`](Self::len).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there is no room: a glance, as [`len`](Self::len).
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// Closes the queue, for ever and for all: nothing can be sent any more, and receivers get what
+    /// is there. Never blocks. A send that is at work meanwhile has been made in time or says
+    /// `Disconnected`; no item comes after a receiver was told `Disconnected`, but one that another
+    /// receiver was taking when it died.
+    pub fn close(&self) {
+        self.ring().close();
+    }
+
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        self.ring().ends().is_closed()
+    }
+}
+
+impl<T: Payload> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("capacity", &self.layout.geometry.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> sealed::Sealed for Queue<T> {}
+
+fn layout_of<T: Payload>(capacity: u64, participants: u32) -> Option<SlotsLayout> {
+    let shape = shape_of::<T>()?;
+    SlotsLayout::new(capacity, shape.size(), shape.align(), participants)
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
+    /// The capacity, in items: 2 to 2^32, as far as the segment has room.
+    type Config = u64;
+
+    const KIND: Kind = Kind::Queue;
+
+    fn payload() -> PayloadShape {
+        describe::<T>()
+    }
+
+    fn words(capacity: &u64) -> [u64; 4] {
+        [*capacity, 0, 0, 0]
+    }
+
+    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
+        let [capacity, 0, 0, 0] = config else {
+            return None;
+        };
+        let layout = layout_of::<T>(capacity, participants)?;
+        Some(Shape {
+            kind: Self::KIND,
+            len: layout.len(),
+            payload: shape_of::<T>()?,
+            config,
+        })
+    }
+
+    fn refused(capacity: &u64) -> EntryError {
+        match shape_of::<T>() {
+            None => EntryError::Payload {
+                found: Box::new(Self::payload()),
+            },
+            Some(_) => EntryError::Capacity {
+                found: *capacity,
+                least: SlotsLayout::CAPACITIES.0,
+                most: SlotsLayout::CAPACITIES.1,
+            },
+        }
+    }
+
+    /// Zeroed words are those of an empty ring that nobody was ever at.
+    fn prepare(_bytes: &Bytes<'_>, _capacity: u64) {}
+
+    fn attach(entry: Entry) -> Option<Self> {
+        let participants = entry.mapping.geometry().participants;
+        let layout = layout_of::<T>(entry.record.config[0], participants)?;
+        let state: Anchor<SlotsState> = Anchor::new(entry)?;
+        let count = usize::try_from(layout.geometry.capacity()).ok()?;
+        // INVARIANT: 1 and 2, by `payloads`.
+        let slots = state.payloads::<Slot<T>>(layout.slots, count)?;
+        let cells = state.payloads(layout.cells, participants as usize)?;
+        let cells = NonNull::slice_from_raw_parts(cells, participants as usize);
+        use_light_barriers();
+        (layout.stride == size_of::<Slot<T>>() as u64).then_some(Self {
+            state,
+            slots,
+            cells,
+            layout,
+            tail: AtomicU64::new(0),
+            head: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+        })
+    }
+
+    fn entry(&self) -> &Entry {
+        self.state.entry()
+    }
+}

@@ -1,0 +1,14 @@
+//! A bounded queue for many senders and many receivers.
+
+mod counted;
+mod error;
+mod handle;
+mod iter;
+mod receive;
+mod send;
+
+pub use counted::{Receiver, Sender};
+pub use error::{CountError, RecvError, SendError, TryRecvError, TrySendError};
+pub use handle::Queue;
+pub use iter::{Iter, TryIter};
+pub use receive::Received;

@@ -1,0 +1,191 @@
+//! Sending.
+
+use std::time::{Duration, Instant};
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+
+use super::receive::read;
+use super::{Queue, SendError, TrySendError};
+use crate::facade::Deadline;
+use crate::payload::Payload;
+use crate::ring::ends::Side;
+use crate::ring::slots::wait::Ended;
+use crate::ring::slots::{Claim, Refused};
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
+    /// Sends an item, if there is room.
+    ///
+    /// Does not wait, but for some microseconds if somebody is just about to make room. No system
+    /// call, unless somebody sleeps or has to be found dead.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`], with the value.
+    #[inline]
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        match self.send_unrung(value) {
+            Ok(()) => {
+                self.ring().ring(Side::Sender);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends an item, and wakes nobody.
+    #[inline(always)]
+    fn send_unrung(&self, value: T) -> Result<(), TrySendError<T>> {
+        let me = match self.me() {
+            Ok(me) => me,
+            Err(source) => return Err(TrySendError::Join { value, source }),
+        };
+        let ring = self.ring();
+        let mut cursor = self.tail();
+        let claim = ring.claim_send(&mut cursor, me, &self.others(me));
+        self.keep_tail(&cursor);
+        match claim {
+            Ok(claim) => {
+                self.write(&claim, value);
+                ring.commit_send(&claim);
+                Ok(())
+            }
+            Err(Refused::Nothing | Refused::Busy) => Err(TrySendError::Full(value)),
+            Err(Refused::Over) => Err(TrySendError::Disconnected(value)),
+            Err(Refused::Corrupt) => Err(TrySendError::Corrupt(value)),
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, claim: &Claim, value: T) {
+        // SAFETY: mapped and aligned, and this claim's alone until the commit.
+        unsafe { self.item(claim.index).write(value) };
+    }
+
+    /// Sends as many of the items as there is room for, one after the other, and returns how many
+    /// that were. Does not wait. Items of other senders can come between them.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`], if not even the first was sent: never for an empty slice.
+    pub fn send_slice(&self, values: &[T]) -> Result<usize, TrySendError<()>> {
+        for (sent, value) in values.iter().enumerate() {
+            if let Err(error) = self.send_unrung(*value) {
+                if sent == 0 {
+                    return Err(error.without_value());
+                }
+                self.ring().ring(Side::Sender);
+                return Ok(sent);
+            }
+        }
+        self.ring().ring(Side::Sender);
+        Ok(values.len())
+    }
+
+    /// Sends an item, waiting for room as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the value.
+    #[inline]
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        self.send_until(value, &const { Deadline::never() })
+    }
+
+    /// Sends an item, waiting for room no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the value.
+    pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
+        self.send_until(value, &Deadline::after(timeout))
+    }
+
+    /// Sends an item, waiting for room until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the value.
+    pub fn send_deadline(&self, value: T, deadline: Instant) -> Result<(), SendError<T>> {
+        self.send_until(value, &Deadline::at(deadline))
+    }
+
+    #[inline]
+    fn send_until(&self, value: T, deadline: &Deadline) -> Result<(), SendError<T>> {
+        match self.try_send(value) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(value)) => self.wait_and_send(value, deadline),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cold]
+    fn wait_and_send(&self, value: T, deadline: &Deadline) -> Result<(), SendError<T>> {
+        let me = match self.me() {
+            Ok(me) => me,
+            Err(source) => return Err(SendError::Join { value, source }),
+        };
+        let ring = self.ring();
+        let mut cursor = self.tail();
+        let claim = ring.wait_send(&mut cursor, me, &self.others(me), deadline);
+        self.keep_tail(&cursor);
+        match claim {
+            Ok(claim) => {
+                self.write(&claim, value);
+                ring.commit_send(&claim);
+                ring.ring(Side::Sender);
+                Ok(())
+            }
+            Err(ended) => Err(match ended {
+                Ended::Over => SendError::Disconnected(value),
+                Ended::Timeout => SendError::Timeout(value),
+                Ended::Corrupt => SendError::Corrupt(value),
+                Ended::Expelled => SendError::Join {
+                    value,
+                    source: self.expelled(me),
+                },
+            }),
+        }
+    }
+
+    /// Sends an item, in the place of the oldest one if there is no room, and returns that.
+    ///
+    /// Waits only while somebody else is at work in the very slot that is needed: a receiver that
+    /// takes the oldest item and is stopped meanwhile delays it. An item that cannot be given back
+    /// because its bytes are no value is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the value; not `Timeout`.
+    pub fn force_send(&self, value: T) -> Result<Option<T>, SendError<T>> {
+        let me = match self.me() {
+            Ok(me) => me,
+            Err(source) => return Err(SendError::Join { value, source }),
+        };
+        let ring = self.ring();
+        let mut cursor = self.tail();
+        let claimed = ring.wait_replace(&mut cursor, me, &self.others(me));
+        let (claim, oldest) = match claimed {
+            Ok((claim, true)) => {
+                let oldest = read(self.item(claim.index));
+                (ring.replace(claim, &mut cursor, me), oldest)
+            }
+            Ok((claim, false)) => (claim, None),
+            Err(ended) => {
+                self.keep_tail(&cursor);
+                return Err(match ended {
+                    Ended::Over | Ended::Timeout => SendError::Disconnected(value),
+                    Ended::Corrupt => SendError::Corrupt(value),
+                    Ended::Expelled => SendError::Join {
+                        value,
+                        source: self.expelled(me),
+                    },
+                });
+            }
+        };
+        self.keep_tail(&cursor);
+        self.write(&claim, value);
+        ring.commit_send(&claim);
+        ring.ring(Side::Sender);
+        Ok(oldest)
+    }
+}

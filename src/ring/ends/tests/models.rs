@@ -1,0 +1,1 @@
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[];

@@ -1,0 +1,650 @@
+//! A bounded ring for many senders and many receivers, in which every slot says who is at work in it.
+//!
+//! # State
+//!
+//! A word for each slot, beside its item; the [`ends`](super::ends); two bells; hints.
+//!
+//! ```text
+//! word of a slot   63        32 31   29 28                         0
+//!                  |    lap: 32 | state | tag of whoever is at work |
+//!
+//! FREE(l)     may be claimed to send item l * capacity + n      READING(l, tag)  an item is being taken
+//! WRITING(l, tag)  an item is being written                     ORPHAN(l)        its taker died: again
+//! READY(l)         an item is there
+//! ```
+//!
+//! There is no head and no tail that counts: the words of the slots alone decide. Every handle
+//! knows a position up to which it saw all slots claimed, and walks on from there. The shared
+//! hints say about where others are, for handles that are new or were idle; nobody relies on them.
+//!
+//! # Protocol
+//!
+//! ```text
+//! send      FREE(l) -CAS-> WRITING(l, me), write, -store-> READY(l)
+//! receive   READY(l) -CAS-> READING(l, me), read, -store-> FREE(l + 1)
+//! replace   READY(l) -CAS-> READING(l, me), read, -store-> WRITING(l + 1, me), write, READY(l + 1)
+//! skip      WRITING(l, dead) -CAS-> FREE(l + 1)               by whoever finds it
+//! orphan    READING(l, dead) -CAS-> ORPHAN(l)                 by whoever reaps, then the epoch
+//! again     ORPHAN(l) or READING(l, dead) -CAS-> READING(l, me)    by a receiver
+//! ```
+//!
+//! A walker passes a slot only once it has seen it claimed for its side in its lap, or in a later
+//! one; so what is claimed is a prefix, and items leave in the order of their slots. What may
+//! come later than its place is an orphan: receivers look for them when the epoch has changed, and
+//! when the ring comes round.
+//!
+//! The commits are the two last stores of send and receive. Whoever commits rings a bell. What waits
+//! is in [`wait`].
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | send, before the CAS | nothing | - |
+//! | send, before the commit | WRITING(l, dead) | whoever comes to the slot, and whoever reaps: skips it |
+//! | send, after the commit | the item; a sleeper whose wake is owed | see [`bell`](super::bell) |
+//! | receive, before the commit | READING(l, dead): the item | a receiver who comes to the slot, or looks for orphans: takes it |
+//! | receive, after the commit | as for send | see [`bell`](super::bell) |
+//! | replace | either of the two: the old item, or a slot to skip | as above |
+//! | skip, orphan | the same as before, or repaired | the next to come, as before |
+//! | orphan, before the epoch | an orphan that nobody looks for | whoever reaps: the dead one is still to be reaped |
+//! | a hint | an older hint | the next to set it |
+//!
+//! Stopped in WRITING: receivers find nothing behind the slot, and senders no room once they come
+//! round to it. Stopped in READING: senders find no room once they come round to it.
+//!
+//! # Ordering
+//!
+//! (Q1) READY is stored (Release) after the item is written, and claimed (Acquire) before it is
+//! read. (Q2) FREE is stored (Release) after it is read, and claimed (Acquire) before another is written.
+//! A claim by CAS passes both on. (Q3) a walker reads the words (Acquire), and hints are set
+//! (Release) and read (Acquire), so that nobody finds a slot older than what a hint says of it.
+//! (Q4) the epoch (Release, Acquire): the orphans marked before. (Q5) closing, and a sender's claim:
+//! a sender looks after its claim, behind a light barrier, whether the queue is closed; a receiver that
+//! finds it closed and empty looks once more, behind a heavy one. One of the two sees the other.
+//! (M3) of `raw::mutex` holds for the words.
+//!
+//! # Trade-offs
+//!
+//! Rings with a shared tail (Vyukov's, folly's, DPDK's) need one CAS or fetch-add there, and stall
+//! for ever when somebody dies between it and its slot. Here the one CAS is in the slot and names
+//! its owner; and no line is written by all. A slot needs eight bytes.
+
+use crate::facade::{
+    AtomicU64, Backoff, Ordering, heavy_barrier, light_barrier, mutation, ordering,
+};
+use crate::layout::{Padded, Tag};
+use crate::raw::Peers;
+use crate::ring::bell::Bell;
+use crate::ring::ends::{Ends, Side};
+
+pub(crate) mod wait;
+mod word;
+
+pub(crate) use word::{Geometry, Position, SlotsLayout};
+use word::{State, Word};
+
+/// A ring but for its cells and slots, in the segment.
+#[repr(C)]
+pub(crate) struct SlotsState {
+    /// What everybody reads and hardly anybody writes.
+    pub(crate) common: Padded<Common>,
+    tail: Padded<AtomicU64>,
+    head: Padded<AtomicU64>,
+}
+
+/// What everybody reads.
+#[repr(C)]
+pub(crate) struct Common {
+    ends: AtomicU64,
+    /// How often orphans were left.
+    epoch: AtomicU64,
+    /// When somebody last looked for dead participants on behalf of this ring.
+    pub(crate) reaped: AtomicU64,
+    /// Where receivers sleep, and where senders do.
+    items: Bell,
+    room: Bell,
+}
+
+/// Where the words of the slots are.
+pub(crate) trait Slots: Copy {
+    /// The word of the slot at `index`, which is below the capacity.
+    fn word(&self, index: u64) -> &AtomicU64;
+}
+
+/// What a handle knows; private to its process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// All positions before it were seen claimed to send.
+    pub(crate) tail: Position,
+    /// All positions before it were seen claimed to receive.
+    pub(crate) head: Position,
+    /// The epoch whose orphans were looked for.
+    pub(crate) epoch: u64,
+}
+
+/// A slot that is the caller's alone until it commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// The slot's index.
+    pub(crate) index: u64,
+    lap: u32,
+    /// Whether a receiver has died over it before.
+    pub(crate) again: bool,
+}
+
+/// Why no slot was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// There is no room, or no item.
+    Nothing,
+    /// Somebody alive is at work in the slot that would be next.
+    Busy,
+    /// There is none, and never will be.
+    Over,
+    /// The words cannot be a ring's.
+    Corrupt,
+}
+
+/// A ring with its geometry.
+#[derive(Clone, Copy)]
+pub(crate) struct Ring<'a, S> {
+    pub(crate) state: &'a SlotsState,
+    pub(crate) cells: &'a [AtomicU64],
+    pub(crate) slots: S,
+    pub(crate) geometry: Geometry,
+}
+
+/// What a walker found.
+enum Found {
+    /// A slot to be claimed, and its word.
+    Open(Word),
+    /// The ring ends here for now.
+    Shut,
+    /// Somebody is at work in the slot that would be next.
+    Busy(Word, Tag),
+}
+
+impl SlotsState {
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        Self {
+            common: Padded(Common {
+                ends: AtomicU64::new(0),
+                epoch: AtomicU64::new(0),
+                reaped: AtomicU64::new(0),
+                items: Bell::new(),
+                room: Bell::new(),
+            }),
+            tail: Padded(AtomicU64::new(0)),
+            head: Padded(AtomicU64::new(0)),
+        }
+    }
+
+    /// Where a side sleeps.
+    #[inline(always)]
+    pub(crate) fn bell(&self, side: Side) -> &Bell {
+        match side {
+            Side::Sender => &self.common.0.room,
+            Side::Receiver => &self.common.0.items,
+        }
+    }
+
+    fn hint(&self, side: Side) -> &AtomicU64 {
+        match side {
+            Side::Sender => &self.tail.0,
+            Side::Receiver => &self.head.0,
+        }
+    }
+}
+
+impl<'a, S: Slots> Ring<'a, S> {
+    /// How it ends.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> Ends<'a> {
+        Ends {
+            word: &self.state.common.0.ends,
+            cells: self.cells,
+        }
+    }
+
+    fn participants(&self) -> u32 {
+        u32::try_from(self.cells.len()).unwrap_or(u32::MAX)
+    }
+
+    #[inline(always)]
+    fn look(&self, index: u64) -> Word {
+        // ORDERING: Acquire; (Q3), and (M3).
+        Word(
+            self.slots
+                .word(index)
+                .load(ordering(Ordering::Acquire, 100)),
+        )
+    }
+
+    #[inline(always)]
+    fn swap(&self, index: u64, from: Word, to: Word) -> bool {
+        // ORDERING: Acquire; (Q1), (Q2). Release; (M3).
+        let both = ordering(Ordering::AcqRel, 101);
+        let word = self.slots.word(index);
+        word.compare_exchange(from.0, to.0, both, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Claims the next slot to send.
+    #[inline(always)]
+    pub(crate) fn claim_send(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Claim, Refused> {
+        if self.ends().is_over(Side::Sender) {
+            return Err(Refused::Over);
+        }
+        let at = cursor.tail;
+        let (index, lap) = (self.geometry.index(at), self.geometry.lap(at));
+        let free = Word::new(lap, State::Free);
+        let claim = if self.look(index) == free
+            && self.swap(index, free, Word::held(lap, State::Writing, me))
+        {
+            self.passed(Side::Sender, &mut cursor.tail);
+            Claim {
+                index,
+                lap,
+                again: false,
+            }
+        } else {
+            self.search(Side::Sender, cursor, me, peers)?
+        };
+        if !mutation(102) {
+            light_barrier();
+        }
+        if self.ends().is_over(Side::Sender) && !mutation(103) {
+            self.abandon(&claim);
+            return Err(Refused::Over);
+        }
+        Ok(claim)
+    }
+
+    /// Claims the next slot to receive. [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to
+    /// be asked about.
+    #[inline(always)]
+    pub(crate) fn claim_recv(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Claim, Refused> {
+        // ORDERING: Acquire; (Q4).
+        let epoch = self.state.common.0.epoch.load(Ordering::Acquire);
+        if epoch != cursor.epoch && !mutation(104) {
+            if let Some(claim) = self.orphan(me) {
+                return Ok(claim);
+            }
+            cursor.epoch = epoch;
+        }
+        let at = cursor.head;
+        let (index, lap) = (self.geometry.index(at), self.geometry.lap(at));
+        let ready = Word::new(lap, State::Ready);
+        if self.look(index) == ready && self.swap(index, ready, Word::held(lap, State::Reading, me))
+        {
+            self.passed(Side::Receiver, &mut cursor.head);
+            return Ok(Claim {
+                index,
+                lap,
+                again: false,
+            });
+        }
+        self.search(Side::Receiver, cursor, me, peers)
+    }
+
+    /// Claims the slot at the tail, whether it is free or has the oldest item in it: then that is to
+    /// be read, and [`replace`](Self::replace) called.
+    pub(crate) fn claim_replace(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<(Claim, bool), Refused> {
+        match self.claim_send(cursor, me, peers) {
+            Err(Refused::Nothing) => {}
+            other => return other.map(|claim| (claim, false)),
+        }
+        let at = cursor.tail;
+        let index = self.geometry.index(at);
+        let lap = self.geometry.lap(at).wrapping_sub(1);
+        let word = self.look(index);
+        let is_oldest =
+            word == Word::new(lap, State::Ready) || word == Word::new(lap, State::Orphan);
+        if !is_oldest || !self.swap(index, word, Word::held(lap, State::Reading, me)) {
+            return Err(Refused::Nothing);
+        }
+        let again = word.state() == Some(State::Orphan);
+        Ok((Claim { index, lap, again }, true))
+    }
+
+    /// Consumes the item of a slot claimed by [`claim_replace`](Self::claim_replace), which was read,
+    /// and claims the slot to send.
+    pub(crate) fn replace(&self, claim: Claim, cursor: &mut Cursor, me: Tag) -> Claim {
+        let lap = claim.lap.wrapping_add(1);
+        let writing = Word::held(lap, State::Writing, me);
+        // ORDERING: Release; (M3).
+        self.slots
+            .word(claim.index)
+            .store(writing.0, Ordering::Release);
+        self.passed(Side::Sender, &mut cursor.tail);
+        Claim {
+            lap,
+            again: false,
+            ..claim
+        }
+    }
+
+    /// Commits an item that was written.
+    #[inline(always)]
+    pub(crate) fn commit_send(&self, claim: &Claim) {
+        let ready = Word::new(claim.lap, State::Ready);
+        // ORDERING: Release; (Q1).
+        let release = ordering(Ordering::Release, 105);
+        self.slots.word(claim.index).store(ready.0, release);
+    }
+
+    /// Commits that an item was read.
+    #[inline(always)]
+    pub(crate) fn commit_recv(&self, claim: &Claim) {
+        let free = Word::new(claim.lap.wrapping_add(1), State::Free);
+        // ORDERING: Release; (Q2).
+        let release = ordering(Ordering::Release, 106);
+        self.slots.word(claim.index).store(free.0, release);
+    }
+
+    /// Gives back a slot that was claimed to send, unsent.
+    #[cold]
+    fn abandon(&self, claim: &Claim) {
+        self.commit_recv(claim);
+        self.ring_all();
+    }
+
+    /// Wakes one that sleeps for what a side has just committed.
+    #[inline(always)]
+    pub(crate) fn ring(&self, side: Side) {
+        if !mutation(107) {
+            self.state.bell(side.other()).ring();
+        }
+    }
+
+    fn ring_all(&self) {
+        self.state.bell(Side::Sender).ring_all();
+        self.state.bell(Side::Receiver).ring_all();
+    }
+
+    /// Wakes all that sleep at either side.
+    pub(crate) fn wake_all(&self) {
+        self.state.bell(Side::Sender).wake();
+        self.state.bell(Side::Receiver).wake();
+    }
+
+    /// Closes it: nothing can be sent any more.
+    pub(crate) fn close(&self) {
+        self.ends().close();
+        self.wake_all();
+    }
+
+    /// Counts participant `me` once less at a side.
+    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Peers) {
+        if self.ends().uncount(side, me, peers) {
+            self.wake_all();
+        }
+    }
+
+    /// Moves on, and sets the shared hint now and then.
+    #[inline(always)]
+    fn passed(&self, side: Side, at: &mut Position) {
+        if self.geometry.is_marked(*at) {
+            self.publish(side, self.geometry.next(*at));
+        }
+        *at = self.geometry.next(*at);
+    }
+
+    #[cold]
+    fn publish(&self, side: Side, next: Position) {
+        let hint = self.state.hint(side);
+        // ORDERING: Relaxed; the CAS decides. Release; (Q3).
+        let seen = hint.load(Ordering::Relaxed);
+        if seen < next.0 {
+            let _ = hint.compare_exchange(seen, next.0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Claims the next slot for a side, by walking to it and clearing what dead ones left there.
+    #[cold]
+    fn search(
+        &self,
+        side: Side,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Claim, Refused> {
+        let mut backoff = Backoff::new();
+        let at = match side {
+            Side::Sender => &mut cursor.tail,
+            Side::Receiver => &mut cursor.head,
+        };
+        loop {
+            let found = self.find(side, at)?;
+            let index = self.geometry.index(*at);
+            let (word, tag) = match found {
+                Found::Shut => return Err(Refused::Nothing),
+                Found::Open(word) => {
+                    let held = match side {
+                        Side::Sender => State::Writing,
+                        Side::Receiver => State::Reading,
+                    };
+                    if self.swap(index, word, Word::held(word.lap(), held, me)) {
+                        // An orphan of the lap before is not what stands at this position.
+                        if word.lap() == self.geometry.lap(*at) {
+                            self.passed(side, at);
+                        }
+                        let again = word.state() == Some(State::Orphan);
+                        return Ok(Claim {
+                            index,
+                            lap: word.lap(),
+                            again,
+                        });
+                    }
+                    continue;
+                }
+                Found::Busy(word, tag) => (word, tag),
+            };
+            if backoff.spin() {
+                continue;
+            }
+            if peers.is_alive(tag) && !mutation(108) {
+                peers.sleeps_for(tag);
+                return Err(Refused::Busy);
+            }
+            match word.state() {
+                Some(State::Writing) if !mutation(109) => self.skip(index, word),
+                Some(State::Reading) if side == Side::Receiver => {
+                    if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
+                        return Ok(Claim {
+                            index,
+                            lap: word.lap(),
+                            again: true,
+                        });
+                    }
+                }
+                // A receiver's, and only a receiver can take it up.
+                _ => return Err(Refused::Nothing),
+            }
+        }
+    }
+
+    /// Frees a slot whose sender died before it committed.
+    fn skip(&self, index: u64, word: Word) {
+        let free = Word::new(word.lap().wrapping_add(1), State::Free);
+        if self.swap(index, word, free) && !mutation(110) {
+            self.ring_all();
+        }
+    }
+
+    /// Walks to where a side can go on, or cannot.
+    fn find(&self, side: Side, at: &mut Position) -> Result<Found, Refused> {
+        let mut steps = 0_u32;
+        loop {
+            let word = self.look(self.geometry.index(*at));
+            let state = word.state().ok_or(Refused::Corrupt)?;
+            let ahead = word.laps_after(self.geometry.lap(*at));
+            let open = Ok(Found::Open(word));
+            let busy = || match word.tag(self.participants()) {
+                Some(tag) => Ok(Found::Busy(word, tag)),
+                None => Err(Refused::Corrupt),
+            };
+            match (side, ahead, state) {
+                (Side::Sender, 0, State::Free) => return open,
+                (Side::Receiver, 0, State::Ready | State::Orphan) => return open,
+                (Side::Receiver, 0, State::Free) => return Ok(Found::Shut),
+                (Side::Receiver, 0, State::Writing) => return busy(),
+                (Side::Receiver, -1, State::Orphan) => return open,
+                (Side::Receiver, -1, State::Reading) => return busy(),
+                (Side::Sender, -1, State::Ready | State::Orphan) => return Ok(Found::Shut),
+                (Side::Sender, -1, State::Writing | State::Reading) => return busy(),
+                (_, 0, _) => {}
+                (_, 1.., _) if ahead <= self.geometry.laps_behind_at_most() => {}
+                // Far from where this handle is: it was idle for long, or this is garbage.
+                _ if self.jump(side, at)? => continue,
+                _ => return Err(Refused::Corrupt),
+            }
+            *at = self.geometry.next(*at);
+            steps += 1;
+            if steps % 4 == 1 {
+                self.jump(side, at)?;
+            }
+        }
+    }
+
+    /// Goes to where the shared hint says, if that is further; whether it was.
+    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, Refused> {
+        // ORDERING: Acquire; (Q3).
+        let acquire = ordering(Ordering::Acquire, 111);
+        let hint = Position(self.state.hint(side).load(acquire));
+        if hint <= *at {
+            return Ok(false);
+        }
+        // Whoever set it had claimed the slot before it.
+        let before = self.geometry.previous(hint).ok_or(Refused::Corrupt)?;
+        let word = self.look(self.geometry.index(before));
+        let is_claimed = match (word.laps_after(self.geometry.lap(before)), word.state()) {
+            (0, Some(State::Free)) => false,
+            (0, Some(State::Writing | State::Ready)) => side == Side::Sender,
+            (ahead, state) => ahead >= 0 && state.is_some(),
+        };
+        if !is_claimed {
+            return Err(Refused::Corrupt);
+        }
+        *at = hint;
+        Ok(true)
+    }
+
+    /// Claims an item whose taker died, if there is one.
+    #[cold]
+    fn orphan(&self, me: Tag) -> Option<Claim> {
+        (0..self.geometry.capacity()).find_map(|index| {
+            let word = self.look(index);
+            let lap = word.lap();
+            let taken = word.state() == Some(State::Orphan)
+                && self.swap(index, word, Word::held(lap, State::Reading, me));
+            taken.then_some(Claim {
+                index,
+                lap,
+                again: true,
+            })
+        })
+    }
+
+    /// What it means that a receiver found nothing: it looks once more, and says so if nothing will
+    /// ever come.
+    #[cold]
+    pub(crate) fn nothing(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Claim, Refused> {
+        let over = self.ends().is_over(Side::Receiver);
+        if over && !mutation(112) {
+            heavy_barrier();
+        }
+        // One that died with an item in its hands has left it to us.
+        let looked = peers.reap(&self.state.common.0.reaped, over);
+        if !over && !looked {
+            return Err(Refused::Nothing);
+        }
+        match self.claim_recv(cursor, me, peers) {
+            Err(Refused::Nothing) if over => Err(Refused::Over),
+            Err(Refused::Busy) if over && mutation(113) => Err(Refused::Over),
+            other => other,
+        }
+    }
+
+    /// Whether a side may find what it waits for.
+    pub(crate) fn is_ready(&self, side: Side, cursor: &mut Cursor) -> bool {
+        // ORDERING: Acquire; (Q4).
+        let epoch = self.state.common.0.epoch.load(Ordering::Acquire);
+        let at = match side {
+            Side::Sender => &mut cursor.tail,
+            Side::Receiver => &mut cursor.head,
+        };
+        let found = self.find(side, at);
+        !matches!(found, Ok(Found::Shut | Found::Busy(..)))
+            || (side == Side::Receiver && epoch != cursor.epoch)
+            || self.ends().is_over(side)
+    }
+
+    /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
+    pub(crate) fn recover(&self, dead: Tag) {
+        let mut orphans = false;
+        for index in 0..self.geometry.capacity() {
+            let word = self.look(index);
+            match word.state() {
+                Some(State::Orphan) => orphans = true,
+                Some(State::Writing) if word.is_of(dead) => {
+                    let free = Word::new(word.lap().wrapping_add(1), State::Free);
+                    self.swap(index, word, free);
+                }
+                Some(State::Reading) if word.is_of(dead) && !mutation(114) => {
+                    self.swap(index, word, Word::new(word.lap(), State::Orphan));
+                    orphans = true;
+                }
+                _ => {}
+            }
+        }
+        if orphans && !mutation(115) {
+            // ORDERING: Release; (Q4).
+            let release = ordering(Ordering::Release, 116);
+            self.state.common.0.epoch.fetch_add(1, release);
+        }
+        self.ends().recover(dead);
+        if !mutation(117) {
+            self.wake_all();
+        }
+    }
+
+    /// About how many items are there; exact while nobody is at work.
+    pub(crate) fn len(&self, cursor: &mut Cursor) -> Result<u64, Refused> {
+        self.find(Side::Sender, &mut cursor.tail)?;
+        self.find(Side::Receiver, &mut cursor.head)?;
+        let items = self.geometry.distance(cursor.head, cursor.tail);
+        // ORDERING: Acquire; (Q4).
+        if self.state.common.0.epoch.load(Ordering::Acquire) == cursor.epoch {
+            return Ok(items);
+        }
+        let orphans = (0..self.geometry.capacity())
+            .filter(|index| self.look(*index).state() == Some(State::Orphan));
+        Ok((items + orphans.count() as u64).min(self.geometry.capacity()))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

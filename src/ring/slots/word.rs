@@ -1,0 +1,206 @@
+//! The words of a slot ring, and the arithmetic of positions.
+
+use super::SlotsState;
+use crate::facade::AtomicU64;
+use crate::layout::{PADDING, Tag};
+
+/// What a slot is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Free,
+    Writing,
+    Ready,
+    Reading,
+    Orphan,
+}
+
+const TAG_BITS: u32 = Tag::MASK.count_ones();
+const STATES: [State; 5] = [
+    State::Free,
+    State::Writing,
+    State::Ready,
+    State::Reading,
+    State::Orphan,
+];
+
+/// The word of a slot: lap, state, and whoever is at work there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(pub(super) u64);
+
+impl Word {
+    #[inline(always)]
+    pub(super) fn new(lap: u32, state: State) -> Self {
+        Self((lap as u64) << 32 | (state as u64) << TAG_BITS)
+    }
+
+    #[inline(always)]
+    pub(super) fn held(lap: u32, state: State, tag: Tag) -> Self {
+        Self(Self::new(lap, state).0 | u64::from(tag.bits()))
+    }
+
+    #[inline(always)]
+    pub(super) fn lap(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// How many laps it is ahead of `lap`; less than 0 if it is behind.
+    #[inline(always)]
+    pub(super) fn laps_after(self, lap: u32) -> i32 {
+        self.lap().wrapping_sub(lap).cast_signed()
+    }
+
+    pub(super) fn state(self) -> Option<State> {
+        STATES.get((self.0 as u32 >> TAG_BITS) as usize).copied()
+    }
+
+    /// Whose it is, if that can be a participant.
+    pub(super) fn tag(self, participants: u32) -> Option<Tag> {
+        Tag::in_word(self.0 as u32, participants)
+    }
+
+    pub(super) fn is_of(self, tag: Tag) -> bool {
+        self.0 as u32 & Tag::MASK == tag.bits()
+    }
+}
+
+/// The place of an item in the order of all: the lap, and below it the index of the slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position(pub(crate) u64);
+
+/// The size of a ring, and what follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    capacity: u64,
+    /// How many bits of a position are the index.
+    bits: u32,
+    /// The hint is set at every index that has none of these bits.
+    marks: u64,
+}
+
+/// At most so many positions lie between two that set the hint.
+const STRIDE: u64 = 64;
+/// How many may have died, or be stopped, between a claim and the hint that they owe.
+const LATE: u64 = Tag::MAX_PARTICIPANTS as u64 + 2;
+
+impl Geometry {
+    /// `capacity` is 2 to 2^32.
+    pub(crate) const fn new(capacity: u64) -> Self {
+        let bits = (capacity - 1).ilog2() + 1;
+        let stride = if capacity < STRIDE {
+            1 << capacity.ilog2()
+        } else {
+            STRIDE
+        };
+        Self {
+            capacity,
+            bits,
+            marks: stride - 1,
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    #[inline(always)]
+    pub(crate) fn index(&self, at: Position) -> u64 {
+        at.0 & ((1 << self.bits) - 1)
+    }
+
+    #[inline(always)]
+    pub(super) fn lap(&self, at: Position) -> u32 {
+        (at.0 >> self.bits) as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn next(&self, at: Position) -> Position {
+        let next = at.0 + 1;
+        let index = next & ((1 << self.bits) - 1);
+        Position(if index == self.capacity {
+            (next | ((1 << self.bits) - 1)) + 1
+        } else {
+            next
+        })
+    }
+
+    /// The position before; `None` if it is no position, or the first.
+    pub(super) fn previous(&self, at: Position) -> Option<Position> {
+        let index = self.index(at);
+        if index >= self.capacity {
+            return None;
+        }
+        let before = at.0.checked_sub(1)?;
+        Some(Position(if index == 0 {
+            before - ((1 << self.bits) - self.capacity)
+        } else {
+            before
+        }))
+    }
+
+    #[inline(always)]
+    pub(super) fn is_marked(&self, at: Position) -> bool {
+        at.0 & self.marks == 0
+    }
+
+    /// How many positions `to` is after `from`, within one round.
+    pub(super) fn distance(&self, from: Position, to: Position) -> u64 {
+        let laps = (to.0 >> self.bits).saturating_sub(from.0 >> self.bits);
+        let end = laps.saturating_mul(self.capacity) + self.index(to);
+        end.saturating_sub(self.index(from)).min(self.capacity)
+    }
+
+    /// How far, in laps, the words can be ahead of a handle that knows the hint.
+    pub(super) fn laps_behind_at_most(&self) -> i32 {
+        let laps = (self.marks + 1) * LATE / self.capacity + 2;
+        i32::try_from(laps).unwrap_or(i32::MAX)
+    }
+}
+
+/// Where the parts of a ring are, in bytes from the start of its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotsLayout {
+    pub(crate) cells: u64,
+    pub(crate) slots: u64,
+    /// From one slot to the next.
+    pub(crate) stride: u64,
+    pub(crate) geometry: Geometry,
+}
+
+impl SlotsLayout {
+    /// The least and the largest capacity.
+    pub(crate) const CAPACITIES: (u64, u64) = (2, 1 << 32);
+
+    /// `None` if there is no such ring.
+    pub(crate) fn new(capacity: u64, size: u64, align: u64, participants: u32) -> Option<Self> {
+        let (least, most) = Self::CAPACITIES;
+        if !(least..=most).contains(&capacity) || !align.is_power_of_two() {
+            return None;
+        }
+        let word = size_of::<AtomicU64>() as u64;
+        let align = align.max(word);
+        let item = word.checked_next_multiple_of(align)?;
+        let stride = item.checked_add(size)?.checked_next_multiple_of(align)?;
+        let cells = size_of::<SlotsState>() as u64;
+        let slots = cells + u64::from(participants) * word;
+        let layout = Self {
+            cells,
+            slots: slots.next_multiple_of(PADDING as u64),
+            stride,
+            geometry: Geometry::new(capacity),
+        };
+        capacity
+            .checked_mul(stride)?
+            .checked_add(layout.slots)
+            .map(|_| layout)
+    }
+
+    /// The bytes of all slots.
+    pub(crate) fn slots_len(&self) -> u64 {
+        self.geometry.capacity * self.stride
+    }
+
+    /// The bytes of all.
+    pub(crate) fn len(&self) -> u64 {
+        self.slots + self.slots_len()
+    }
+}
