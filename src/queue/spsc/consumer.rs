@@ -11,6 +11,7 @@ use super::handle::{End, Spsc};
 use super::{PopError, TryPopError};
 use crate::facade::Deadline;
 use crate::payload::Payload;
+use crate::queue::Wait;
 use crate::ring::spsc::{Corrupt, Role, Waited};
 
 /// The consumer's end of a ring: one at a time, in one process.
@@ -113,7 +114,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
 
     /// Pops an item, waiting for one as long as there is a producer, or none has come yet.
     ///
-    /// Spins some microseconds, then sleeps.
+    /// Waits as [`set_wait`](Self::set_wait) has it: spins some microseconds, then sleeps.
     ///
     /// # Errors
     ///
@@ -163,6 +164,18 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     /// Whether there is no item just now.
     pub fn is_empty(&mut self) -> bool {
         self.end.available() == Ok(0)
+    }
+
+    /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.end.wait = wait;
+    }
+
+    /// The same end, waiting otherwise: see [`set_wait`](Self::set_wait).
+    #[must_use]
+    pub fn with_wait(mut self, wait: Wait) -> Self {
+        self.set_wait(wait);
+        self
     }
 
     /// The ring.

@@ -9,6 +9,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use crate::facade::{Deadline, use_light_barriers};
 use crate::layout::{Kind, PADDING, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
+use crate::queue::Wait;
 use crate::queue::spsc::{ClaimError, Consumer, Producer};
 use crate::ring::spsc::{Corrupt, Cursor, Role, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
@@ -104,6 +105,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
             role,
             cursor,
             me,
+            wait: Wait::default(),
             spsc: self.clone(),
         })
     }
@@ -124,6 +126,7 @@ pub(super) struct End<T: Payload> {
     at: u64,
     role: Role,
     me: Tag,
+    pub(super) wait: Wait,
 }
 
 impl<T: Payload> End<T> {
@@ -188,7 +191,11 @@ impl<T: Payload> End<T> {
     #[cold]
     pub(super) fn wait(&mut self, deadline: &Deadline) -> Waited {
         let others = self.spsc.state.others(self.me);
-        let waited = self.spsc.ring().wait(&mut self.cursor, &others, deadline);
+        let pace = self.wait.pace();
+        let waited = self
+            .spsc
+            .ring()
+            .wait(&mut self.cursor, &others, deadline, pace);
         if waited == Waited::Expelled {
             // What comes of it is told at the next claim.
             let _ = self.spsc.state.expelled(self.me);

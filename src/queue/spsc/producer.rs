@@ -11,6 +11,7 @@ use super::handle::{End, Spsc};
 use super::{PushError, TryPushError};
 use crate::facade::Deadline;
 use crate::payload::Payload;
+use crate::queue::Wait;
 use crate::ring::spsc::{Corrupt, Waited};
 
 /// The producer's end of a ring: one at a time, in one process.
@@ -93,7 +94,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
 
     /// Pushes an item, waiting for room as long as there is a consumer, or none has come yet.
     ///
-    /// Spins some microseconds, then sleeps.
+    /// Waits as [`set_wait`](Self::set_wait) has it: spins some microseconds, then sleeps.
     ///
     /// # Errors
     ///
@@ -137,6 +138,18 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
                 Waited::Expelled => return Err(PushError::Lost(value)),
             }
         }
+    }
+
+    /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.end.wait = wait;
+    }
+
+    /// The same end, waiting otherwise: see [`set_wait`](Self::set_wait).
+    #[must_use]
+    pub fn with_wait(mut self, wait: Wait) -> Self {
+        self.set_wait(wait);
+        self
     }
 
     /// The ring.
