@@ -6,9 +6,10 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::facade::{AtomicU64, Ordering, use_light_barriers};
+use crate::facade::{AtomicU64, Ordering, Pace, use_light_barriers};
 use crate::layout::{Kind, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
+use crate::queue::Wait;
 use crate::ring::slots::{Cursor, Position, Ring, Slots, SlotsLayout, SlotsState};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
@@ -78,6 +79,7 @@ pub struct Queue<T> {
     tail: AtomicU64,
     head: AtomicU64,
     epoch: AtomicU64,
+    wait: Wait,
 }
 
 /// A slot: the word that says whose it is, and the item.
@@ -127,6 +129,7 @@ impl<T> Clone for Queue<T> {
             tail: same(&self.tail),
             head: same(&self.head),
             epoch: same(&self.epoch),
+            wait: self.wait,
         }
     }
 }
@@ -192,6 +195,10 @@ impl<T> Queue<T> {
         }
     }
 
+    pub(super) fn pace(&self) -> Pace {
+        self.wait.pace()
+    }
+
     /// This process's tag.
     #[inline(always)]
     pub(super) fn me(&self) -> Result<Tag, MembershipError> {
@@ -250,6 +257,19 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Whether there is no room: a glance, as [`len`](Self::len).
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
+    }
+
+    /// The same queue, whose blocking operations wait otherwise: a matter of this handle and its
+    /// clones.
+    #[must_use]
+    pub fn with_wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// How the blocking operations of this handle wait; [`Wait::Adaptive`] at first.
+    pub fn wait(&self) -> Wait {
+        self.wait
     }
 
     /// Closes the queue, for ever and for all: nothing can be sent any more, and receivers get what
@@ -342,6 +362,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
             tail: AtomicU64::new(0),
             head: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            wait: Wait::default(),
         })
     }
 

@@ -186,7 +186,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let me = self.me().map_err(RecvError::Join)?;
         let ring = self.ring();
         let mut cursor = self.head();
-        let claim = ring.wait_recv(&mut cursor, me, &self.others(me), deadline);
+        let claim = ring.wait_recv(&mut cursor, me, &self.others(me), deadline, self.pace());
         self.keep_head(&cursor);
         let claim = claim.map_err(|ended| match ended {
             Ended::Over => RecvError::Disconnected,

@@ -126,7 +126,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         let ring = self.ring();
         let mut cursor = self.tail();
-        let claim = ring.wait_send(&mut cursor, me, &self.others(me), deadline);
+        let claim = ring.wait_send(&mut cursor, me, &self.others(me), deadline, self.pace());
         self.keep_tail(&cursor);
         match claim {
             Ok(claim) => {
@@ -163,7 +163,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         let ring = self.ring();
         let mut cursor = self.tail();
-        let claimed = ring.wait_replace(&mut cursor, me, &self.others(me));
+        let claimed = ring.wait_replace(&mut cursor, me, &self.others(me), self.pace());
         let (claim, oldest) = match claimed {
             Ok((claim, true)) => {
                 let oldest = read(self.item(claim.index));

@@ -24,7 +24,7 @@
 use core::time::Duration;
 
 use super::{Claim, Cursor, Refused, Ring, Slots};
-use crate::facade::{Backoff, Deadline, Left, mutation};
+use crate::facade::{Backoff, Deadline, Left, Pace, mutation};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::ring::ends::Side;
@@ -53,9 +53,10 @@ impl<S: Slots> Ring<'_, S> {
         me: Tag,
         peers: &impl Peers,
         deadline: &Deadline,
+        pace: Pace,
     ) -> Result<Claim, Ended> {
         let attempt = |cursor: &mut Cursor| self.claim_send(cursor, me, peers);
-        self.wait(Side::Sender, cursor, peers, deadline, attempt)
+        self.wait(Side::Sender, cursor, peers, (deadline, pace), attempt)
     }
 
     /// Waits for an item.
@@ -65,12 +66,13 @@ impl<S: Slots> Ring<'_, S> {
         me: Tag,
         peers: &impl Peers,
         deadline: &Deadline,
+        pace: Pace,
     ) -> Result<Claim, Ended> {
         let attempt = |cursor: &mut Cursor| match self.claim_recv(cursor, me, peers) {
             Err(Refused::Nothing) => self.nothing(cursor, me, peers),
             other => other,
         };
-        self.wait(Side::Receiver, cursor, peers, deadline, attempt)
+        self.wait(Side::Receiver, cursor, peers, (deadline, pace), attempt)
     }
 
     /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
@@ -79,9 +81,11 @@ impl<S: Slots> Ring<'_, S> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
+        pace: Pace,
     ) -> Result<(Claim, bool), Ended> {
         let attempt = |cursor: &mut Cursor| self.claim_replace(cursor, me, peers);
-        self.wait(Side::Sender, cursor, peers, &Deadline::never(), attempt)
+        let how = (&Deadline::never(), pace);
+        self.wait(Side::Sender, cursor, peers, how, attempt)
     }
 
     fn wait<R>(
@@ -89,10 +93,10 @@ impl<S: Slots> Ring<'_, S> {
         side: Side,
         cursor: &mut Cursor,
         peers: &impl Peers,
-        deadline: &Deadline,
+        (deadline, pace): (&Deadline, Pace),
         attempt: impl Fn(&mut Cursor) -> Result<R, Refused>,
     ) -> Result<R, Ended> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::of(pace);
         let mut slice = SLICES.0;
         let mut slept = false;
         loop {
@@ -119,11 +123,13 @@ impl<S: Slots> Ring<'_, S> {
                 return Err(Ended::Expelled);
             }
             self.look_after_the_dead(side, peers);
-            let bell = self.state.bell(side);
-            bell.sleep(sleep, || self.is_ready(side, cursor));
-            slept = true;
+            if !backoff.spin_on(sleep) {
+                let bell = self.state.bell(side);
+                bell.sleep(sleep, || self.is_ready(side, cursor));
+                slept = true;
+                backoff = Backoff::of(pace);
+            }
             slice = (slice * 2).min(SLICES.1);
-            backoff = Backoff::new();
         }
     }
 

@@ -8,7 +8,7 @@ use loom::sync::Arc;
 use super::super::wait::Ended;
 use super::super::{Claim, Cursor, Geometry, Refused, Ring, Slots, SlotsState};
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
-use crate::facade::{AtomicU64, Deadline, Words};
+use crate::facade::{AtomicU64, Deadline, Pace, Words};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::stage::{finish, players, start, tag};
@@ -163,10 +163,13 @@ impl Player<'_> {
 
     fn send(&mut self, item: u64) -> Result<(), Ended> {
         let mut cursor = self.cursor;
-        let claim = self
-            .belt
-            .ring()
-            .wait_send(&mut cursor, tag(self.id), self, &Deadline::never());
+        let claim = self.belt.ring().wait_send(
+            &mut cursor,
+            tag(self.id),
+            self,
+            &Deadline::never(),
+            Pace::Adaptive,
+        );
         self.cursor = cursor;
         claim.map(|claim| self.put(&claim, item))
     }
@@ -189,10 +192,13 @@ impl Player<'_> {
 
     fn recv(&mut self) -> Result<u64, Ended> {
         let mut cursor = self.cursor;
-        let claim = self
-            .belt
-            .ring()
-            .wait_recv(&mut cursor, tag(self.id), self, &Deadline::never());
+        let claim = self.belt.ring().wait_recv(
+            &mut cursor,
+            tag(self.id),
+            self,
+            &Deadline::never(),
+            Pace::Adaptive,
+        );
         self.cursor = cursor;
         claim.map(|claim| self.take(&claim))
     }
