@@ -112,6 +112,25 @@ impl Backoff {
     }
 }
 
+/// Waiting for somebody who is about to be done: 16 pauses with a look after each, a fraction of a
+/// microsecond.
+#[derive(Debug)]
+pub(crate) struct Patience(u32);
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self(16)
+    }
+
+    /// Pauses and returns true, or returns false when it has taken long enough.
+    pub(crate) fn wait(&mut self) -> bool {
+        core::hint::spin_loop();
+        let goes_on = self.0 > 0;
+        self.0 = self.0.saturating_sub(1);
+        goes_on
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;

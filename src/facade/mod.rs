@@ -26,11 +26,11 @@ pub(crate) mod model;
 mod real;
 
 #[cfg(not(loom))]
-pub(crate) use backoff::Backoff;
+pub(crate) use backoff::{Backoff, Patience};
 #[cfg(loom)]
 pub(crate) use model::{
-    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Words, heavy_barrier, light_barrier,
-    mutation, use_light_barriers,
+    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words, heavy_barrier,
+    light_barrier, mutation, use_light_barriers,
 };
 #[cfg(not(loom))]
 pub(crate) use real::{

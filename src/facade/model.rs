@@ -461,6 +461,18 @@ impl Backoff {
     }
 }
 
+/// Nor are they patient.
+pub(crate) struct Patience;
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+    pub(crate) fn wait(&mut self) -> bool {
+        false
+    }
+}
+
 /// Whether the models may take as long as they like (`cargo xtask models --full`).
 fn full() -> bool {
     static FULL: OnceLock<bool> = OnceLock::new();

@@ -71,7 +71,7 @@
 //! its owner; and no line is written by all. A slot needs eight bytes.
 
 use crate::facade::{
-    AtomicU64, Backoff, Ordering, heavy_barrier, light_barrier, mutation, ordering,
+    AtomicU64, Ordering, Patience, heavy_barrier, light_barrier, mutation, ordering,
 };
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
@@ -121,6 +121,9 @@ pub(crate) struct Cursor {
     pub(crate) head: Position,
     /// The epoch whose orphans were looked for.
     pub(crate) epoch: u64,
+    /// A word whose owner was found alive, which is not asked again before others are reaped; 0 for
+    /// none.
+    pub(crate) alive: u64,
 }
 
 /// A slot that is the caller's alone until it commits.
@@ -152,7 +155,7 @@ pub(crate) struct Ring<'a, S> {
     pub(crate) state: &'a SlotsState,
     pub(crate) cells: &'a [AtomicU64],
     pub(crate) slots: S,
-    pub(crate) geometry: Geometry,
+    pub(crate) geometry: &'a Geometry,
 }
 
 /// What a walker found.
@@ -231,70 +234,109 @@ impl<'a, S: Slots> Ring<'a, S> {
             .is_ok()
     }
 
-    /// Claims the next slot to send.
+    /// Claims the slot at `at`, if it is just what this side wants, and says where the next one is.
     #[inline(always)]
+    fn take(&self, side: Side, at: Position, me: Tag) -> Option<(Claim, Position)> {
+        let (index, lap) = (self.geometry.index(at), self.geometry.lap(at));
+        let (open, held) = match side {
+            Side::Sender => (State::Free, State::Writing),
+            Side::Receiver => (State::Ready, State::Reading),
+        };
+        let open = Word::new(lap, open);
+        if self.look(index) != open || !self.swap(index, open, Word::held(lap, held, me)) {
+            return None;
+        }
+        let claim = Claim {
+            index,
+            lap,
+            again: false,
+        };
+        Some((claim, self.passed(side, at)))
+    }
+
+    /// Claims a slot to send if it is the one at `at`, and nothing is in the way.
+    #[inline(always)]
+    pub(crate) fn quick_send(&self, at: Position, me: Tag) -> Option<(Claim, Position)> {
+        if self.ends().is_over(Side::Sender) {
+            return None;
+        }
+        self.take(Side::Sender, at, me)
+            .filter(|(claim, _)| self.is_in_time(claim))
+    }
+
+    /// Claims the next slot to send.
     pub(crate) fn claim_send(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
     ) -> Result<Claim, Refused> {
+        if let Some((claim, next)) = self.quick_send(cursor.tail, me) {
+            cursor.tail = next;
+            return Ok(claim);
+        }
         if self.ends().is_over(Side::Sender) {
             return Err(Refused::Over);
         }
-        let at = cursor.tail;
-        let (index, lap) = (self.geometry.index(at), self.geometry.lap(at));
-        let free = Word::new(lap, State::Free);
-        let claim = if self.look(index) == free
-            && self.swap(index, free, Word::held(lap, State::Writing, me))
-        {
-            self.passed(Side::Sender, &mut cursor.tail);
-            Claim {
-                index,
-                lap,
-                again: false,
-            }
+        let claim = self.search(Side::Sender, cursor, me, peers)?;
+        if self.is_in_time(&claim) {
+            Ok(claim)
         } else {
-            self.search(Side::Sender, cursor, me, peers)?
-        };
+            Err(Refused::Over)
+        }
+    }
+
+    /// Whether a slot that was claimed to send may be: if not, it is given back, unsent.
+    #[inline(always)]
+    fn is_in_time(&self, claim: &Claim) -> bool {
         if !mutation(102) {
             light_barrier();
         }
-        if self.ends().is_over(Side::Sender) && !mutation(103) {
-            self.abandon(&claim);
-            return Err(Refused::Over);
+        if !self.ends().is_over(Side::Sender) || mutation(103) {
+            return true;
         }
-        Ok(claim)
+        self.abandon(claim);
+        false
     }
 
-    /// Claims the next slot to receive. [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to
-    /// be asked about.
+    /// Claims the item at `at`, if nothing is in the way; `epoch` is that of the handle.
     #[inline(always)]
+    pub(crate) fn quick_recv(
+        &self,
+        at: Position,
+        epoch: u64,
+        me: Tag,
+    ) -> Option<(Claim, Position)> {
+        if self.epoch() != epoch && !mutation(104) {
+            return None;
+        }
+        self.take(Side::Receiver, at, me)
+    }
+
+    #[inline(always)]
+    fn epoch(&self) -> u64 {
+        // ORDERING: Acquire; (Q4).
+        self.state.common.0.epoch.load(Ordering::Acquire)
+    }
+
+    /// Claims the next item. [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to be asked
+    /// about.
     pub(crate) fn claim_recv(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
     ) -> Result<Claim, Refused> {
-        // ORDERING: Acquire; (Q4).
-        let epoch = self.state.common.0.epoch.load(Ordering::Acquire);
+        if let Some((claim, next)) = self.quick_recv(cursor.head, cursor.epoch, me) {
+            cursor.head = next;
+            return Ok(claim);
+        }
+        let epoch = self.epoch();
         if epoch != cursor.epoch && !mutation(104) {
             if let Some(claim) = self.orphan(me) {
                 return Ok(claim);
             }
             cursor.epoch = epoch;
-        }
-        let at = cursor.head;
-        let (index, lap) = (self.geometry.index(at), self.geometry.lap(at));
-        let ready = Word::new(lap, State::Ready);
-        if self.look(index) == ready && self.swap(index, ready, Word::held(lap, State::Reading, me))
-        {
-            self.passed(Side::Receiver, &mut cursor.head);
-            return Ok(Claim {
-                index,
-                lap,
-                again: false,
-            });
         }
         self.search(Side::Receiver, cursor, me, peers)
     }
@@ -333,7 +375,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.slots
             .word(claim.index)
             .store(writing.0, Ordering::Release);
-        self.passed(Side::Sender, &mut cursor.tail);
+        cursor.tail = self.passed(Side::Sender, cursor.tail);
         Claim {
             lap,
             again: false,
@@ -398,13 +440,14 @@ impl<'a, S: Slots> Ring<'a, S> {
         }
     }
 
-    /// Moves on, and sets the shared hint now and then.
+    /// The position after one that was claimed. Sets the shared hint now and then.
     #[inline(always)]
-    fn passed(&self, side: Side, at: &mut Position) {
-        if self.geometry.is_marked(*at) {
-            self.publish(side, self.geometry.next(*at));
+    fn passed(&self, side: Side, at: Position) -> Position {
+        let next = self.geometry.next(at);
+        if self.geometry.is_marked(at) {
+            self.publish(side, next);
         }
-        *at = self.geometry.next(*at);
+        next
     }
 
     #[cold]
@@ -426,10 +469,13 @@ impl<'a, S: Slots> Ring<'a, S> {
         me: Tag,
         peers: &impl Peers,
     ) -> Result<Claim, Refused> {
-        let mut backoff = Backoff::new();
+        let mut patience = Patience::new();
+        let Cursor {
+            tail, head, alive, ..
+        } = cursor;
         let at = match side {
-            Side::Sender => &mut cursor.tail,
-            Side::Receiver => &mut cursor.head,
+            Side::Sender => tail,
+            Side::Receiver => head,
         };
         loop {
             let found = self.find(side, at)?;
@@ -444,7 +490,7 @@ impl<'a, S: Slots> Ring<'a, S> {
                     if self.swap(index, word, Word::held(word.lap(), held, me)) {
                         // An orphan of the lap before is not what stands at this position.
                         if word.lap() == self.geometry.lap(*at) {
-                            self.passed(side, at);
+                            *at = self.passed(side, *at);
                         }
                         let again = word.state() == Some(State::Orphan);
                         return Ok(Claim {
@@ -457,11 +503,18 @@ impl<'a, S: Slots> Ring<'a, S> {
                 }
                 Found::Busy(word, tag) => (word, tag),
             };
-            if backoff.spin() {
+            if *alive == word.0 {
+                if peers.reap(&self.state.common.0.reaped, false) {
+                    continue;
+                }
+                return Err(Refused::Busy);
+            }
+            if patience.wait() {
                 continue;
             }
             if peers.is_alive(tag) && !mutation(108) {
                 peers.sleeps_for(tag);
+                *alive = word.0;
                 return Err(Refused::Busy);
             }
             match word.state() {
@@ -590,8 +643,7 @@ impl<'a, S: Slots> Ring<'a, S> {
 
     /// Whether a side may find what it waits for.
     pub(crate) fn is_ready(&self, side: Side, cursor: &mut Cursor) -> bool {
-        // ORDERING: Acquire; (Q4).
-        let epoch = self.state.common.0.epoch.load(Ordering::Acquire);
+        let epoch = self.epoch();
         let at = match side {
             Side::Sender => &mut cursor.tail,
             Side::Receiver => &mut cursor.head,
@@ -636,8 +688,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.find(Side::Sender, &mut cursor.tail)?;
         self.find(Side::Receiver, &mut cursor.head)?;
         let items = self.geometry.distance(cursor.head, cursor.tail);
-        // ORDERING: Acquire; (Q4).
-        if self.state.common.0.epoch.load(Ordering::Acquire) == cursor.epoch {
+        if self.epoch() == cursor.epoch {
             return Ok(items);
         }
         let orphans = (0..self.geometry.capacity())

@@ -60,19 +60,13 @@ pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, de
             .state::<SpscState>()
             .map(|state| state.recover(dead))
             .is_some(),
-        Some(Kind::Queue) => queue(record, participants, place)
-            .map(|ring| ring.recover(dead))
-            .is_some(),
+        Some(Kind::Queue) => recover_queue(record, participants, place, dead).is_some(),
         None => false,
     }
 }
 
-/// The ring of a queue, whatever its payload is.
-fn queue<'a>(
-    record: &Record,
-    participants: u32,
-    place: &'a impl Place,
-) -> Option<Ring<'a, Strided<'a>>> {
+/// As [`recover`], for a queue of whatever payload.
+fn recover_queue(record: &Record, participants: u32, place: &impl Place, dead: Tag) -> Option<()> {
     let [capacity, ..] = record.config;
     let layout = SlotsLayout::new(
         capacity,
@@ -80,15 +74,17 @@ fn queue<'a>(
         record.payload.align(),
         participants,
     )?;
-    Some(Ring {
+    let ring = Ring {
         state: place.state::<SlotsState>()?,
         cells: place.states(layout.cells, participants.into())?,
         slots: Strided {
             words: place.states(layout.slots, layout.slots_len() / WORD)?,
             stride: usize::try_from(layout.stride / WORD).ok()?,
         },
-        geometry: layout.geometry,
-    })
+        geometry: &layout.geometry,
+    };
+    ring.recover(dead);
+    Some(())
 }
 
 const WORD: u64 = size_of::<AtomicU64>() as u64;

@@ -79,6 +79,7 @@ pub struct Queue<T> {
     tail: AtomicU64,
     head: AtomicU64,
     epoch: AtomicU64,
+    alive: AtomicU64,
     wait: Wait,
 }
 
@@ -129,6 +130,7 @@ impl<T> Clone for Queue<T> {
             tail: same(&self.tail),
             head: same(&self.head),
             epoch: same(&self.epoch),
+            alive: AtomicU64::new(0),
             wait: self.wait,
         }
     }
@@ -142,7 +144,7 @@ impl<T> Queue<T> {
             // SAFETY: Invariant 2, and atomics may be shared with anybody.
             cells: unsafe { self.cells.as_ref() },
             slots: Places(self.slots, std::marker::PhantomData),
-            geometry: self.layout.geometry,
+            geometry: &self.layout.geometry,
         }
     }
 
@@ -159,40 +161,52 @@ impl<T> Queue<T> {
         unsafe { NonNull::new_unchecked(item) }.cast()
     }
 
-    /// What this handle knows, for a sender.
+    /// Where this handle's next slot to send is.
     #[inline(always)]
-    pub(super) fn tail(&self) -> Cursor {
-        Cursor {
-            // ORDERING: Acquire; (Q3) of `ring::slots`, between this process's threads.
-            tail: Position(self.tail.load(Ordering::Acquire)),
-            ..Cursor::default()
-        }
+    pub(super) fn tail(&self) -> Position {
+        // ORDERING: Acquire; (Q3) of `ring::slots`, between this process's threads.
+        Position(self.tail.load(Ordering::Acquire))
     }
 
     #[inline(always)]
-    pub(super) fn keep_tail(&self, cursor: &Cursor) {
-        // ORDERING: Release; as above.
-        self.tail.store(cursor.tail.0, Ordering::Release);
-    }
-
-    /// What this handle knows, for a receiver.
-    #[inline(always)]
-    pub(super) fn head(&self) -> Cursor {
-        Cursor {
-            // ORDERING: Acquire; as for `tail`.
-            head: Position(self.head.load(Ordering::Acquire)),
-            epoch: self.epoch.load(Ordering::Acquire),
-            ..Cursor::default()
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn keep_head(&self, cursor: &Cursor) {
+    pub(super) fn set_tail(&self, tail: Position) {
         // ORDERING: Release; as for `tail`.
-        self.head.store(cursor.head.0, Ordering::Release);
-        if self.epoch.load(Ordering::Relaxed) != cursor.epoch {
-            self.epoch.store(cursor.epoch, Ordering::Release);
+        self.tail.store(tail.0, Ordering::Release);
+    }
+
+    /// Where this handle's next item is, and the epoch whose orphans it has looked for.
+    #[inline(always)]
+    pub(super) fn head(&self) -> (Position, u64) {
+        // ORDERING: Acquire; as for `tail`, and (Q4).
+        let head = Position(self.head.load(Ordering::Acquire));
+        (head, self.epoch.load(Ordering::Acquire))
+    }
+
+    #[inline(always)]
+    pub(super) fn set_head(&self, head: Position) {
+        // ORDERING: Release; as for `tail`.
+        self.head.store(head.0, Ordering::Release);
+    }
+
+    /// All that this handle knows.
+    pub(super) fn cursor(&self) -> Cursor {
+        let (head, epoch) = self.head();
+        Cursor {
+            tail: self.tail(),
+            head,
+            epoch,
+            // ORDERING: Relaxed; it only spares work.
+            alive: self.alive.load(Ordering::Relaxed),
         }
+    }
+
+    pub(super) fn keep(&self, cursor: &Cursor) {
+        self.set_tail(cursor.tail);
+        self.set_head(cursor.head);
+        // ORDERING: Release; (Q4).
+        self.epoch.store(cursor.epoch, Ordering::Release);
+        // ORDERING: Relaxed; it only spares work.
+        self.alive.store(cursor.alive, Ordering::Relaxed);
     }
 
     pub(super) fn pace(&self) -> Pace {
@@ -200,15 +214,15 @@ impl<T> Queue<T> {
     }
 
     /// This process's tag.
-    #[inline(always)]
     pub(super) fn me(&self) -> Result<Tag, MembershipError> {
-        match self.state.current_tag() {
+        match self.me_already() {
             Some(tag) => Ok(tag),
             None => self.join(),
         }
     }
 
     /// This process's tag, if it has one.
+    #[inline(always)]
     pub(super) fn me_already(&self) -> Option<Tag> {
         self.state.current_tag()
     }
@@ -242,10 +256,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     ///
     /// Never blocks. 0 if the state cannot be that of a queue.
     pub fn len(&self) -> u64 {
-        let mut cursor = Cursor {
-            tail: self.tail().tail,
-            ..self.head()
-        };
+        let mut cursor = self.cursor();
         self.ring().len(&mut cursor).unwrap_or(0)
     }
 
@@ -362,6 +373,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
             tail: AtomicU64::new(0),
             head: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            alive: AtomicU64::new(0),
             wait: Wait::default(),
         })
     }

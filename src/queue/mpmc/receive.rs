@@ -52,15 +52,27 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Receives an item, and wakes nobody; `None` if its bytes are no value.
     #[inline(always)]
     fn recv_unrung(&self) -> Result<Option<Received<T>>, TryRecvError> {
+        if let Some(me) = self.me_already() {
+            let (head, epoch) = self.head();
+            if let Some((claim, next)) = self.ring().quick_recv(head, epoch, me) {
+                self.set_head(next);
+                return Ok(self.take(&claim));
+            }
+        }
+        self.recv_slowly()
+    }
+
+    #[cold]
+    fn recv_slowly(&self) -> Result<Option<Received<T>>, TryRecvError> {
         let me = self.me().map_err(TryRecvError::Join)?;
         let ring = self.ring();
-        let mut cursor = self.head();
+        let mut cursor = self.cursor();
         let others = self.others(me);
         let mut claim = ring.claim_recv(&mut cursor, me, &others);
         if claim == Err(Refused::Nothing) {
             claim = ring.nothing(&mut cursor, me, &others);
         }
-        self.keep_head(&cursor);
+        self.keep(&cursor);
         match claim {
             Ok(claim) => Ok(self.take(&claim)),
             Err(Refused::Nothing | Refused::Busy) => Err(TryRecvError::Empty),
@@ -185,9 +197,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     fn wait_and_recv(&self, deadline: &Deadline) -> Result<Received<T>, RecvError> {
         let me = self.me().map_err(RecvError::Join)?;
         let ring = self.ring();
-        let mut cursor = self.head();
+        let mut cursor = self.cursor();
         let claim = ring.wait_recv(&mut cursor, me, &self.others(me), deadline, self.pace());
-        self.keep_head(&cursor);
+        self.keep(&cursor);
         let claim = claim.map_err(|ended| match ended {
             Ended::Over => RecvError::Disconnected,
             Ended::Timeout => RecvError::Timeout,

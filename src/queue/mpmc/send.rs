@@ -35,14 +35,27 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Sends an item, and wakes nobody.
     #[inline(always)]
     fn send_unrung(&self, value: T) -> Result<(), TrySendError<T>> {
+        if let Some(me) = self.me_already()
+            && let Some((claim, next)) = self.ring().quick_send(self.tail(), me)
+        {
+            self.set_tail(next);
+            self.write(&claim, value);
+            self.ring().commit_send(&claim);
+            return Ok(());
+        }
+        self.send_slowly(value)
+    }
+
+    #[cold]
+    fn send_slowly(&self, value: T) -> Result<(), TrySendError<T>> {
         let me = match self.me() {
             Ok(me) => me,
             Err(source) => return Err(TrySendError::Join { value, source }),
         };
         let ring = self.ring();
-        let mut cursor = self.tail();
+        let mut cursor = self.cursor();
         let claim = ring.claim_send(&mut cursor, me, &self.others(me));
-        self.keep_tail(&cursor);
+        self.keep(&cursor);
         match claim {
             Ok(claim) => {
                 self.write(&claim, value);
@@ -125,9 +138,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             Err(source) => return Err(SendError::Join { value, source }),
         };
         let ring = self.ring();
-        let mut cursor = self.tail();
+        let mut cursor = self.cursor();
         let claim = ring.wait_send(&mut cursor, me, &self.others(me), deadline, self.pace());
-        self.keep_tail(&cursor);
+        self.keep(&cursor);
         match claim {
             Ok(claim) => {
                 self.write(&claim, value);
@@ -162,7 +175,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             Err(source) => return Err(SendError::Join { value, source }),
         };
         let ring = self.ring();
-        let mut cursor = self.tail();
+        let mut cursor = self.cursor();
         let claimed = ring.wait_replace(&mut cursor, me, &self.others(me), self.pace());
         let (claim, oldest) = match claimed {
             Ok((claim, true)) => {
@@ -171,7 +184,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             }
             Ok((claim, false)) => (claim, None),
             Err(ended) => {
-                self.keep_tail(&cursor);
+                self.keep(&cursor);
                 return Err(match ended {
                     Ended::Over | Ended::Timeout => SendError::Disconnected(value),
                     Ended::Corrupt => SendError::Corrupt(value),
@@ -182,7 +195,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 });
             }
         };
-        self.keep_tail(&cursor);
+        self.keep(&cursor);
         self.write(&claim, value);
         ring.commit_send(&claim);
         ring.ring(Side::Sender);

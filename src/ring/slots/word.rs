@@ -71,7 +71,8 @@ pub(crate) struct Position(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     capacity: u64,
-    /// How many bits of a position are the index.
+    /// The bits of a position that are the index, and how many they are.
+    mask: u64,
     bits: u32,
     /// The hint is set at every index that has none of these bits.
     marks: u64,
@@ -93,6 +94,7 @@ impl Geometry {
         };
         Self {
             capacity,
+            mask: (1 << bits) - 1,
             bits,
             marks: stride - 1,
         }
@@ -104,7 +106,7 @@ impl Geometry {
 
     #[inline(always)]
     pub(crate) fn index(&self, at: Position) -> u64 {
-        at.0 & ((1 << self.bits) - 1)
+        at.0 & self.mask
     }
 
     #[inline(always)]
@@ -115,12 +117,10 @@ impl Geometry {
     #[inline(always)]
     pub(super) fn next(&self, at: Position) -> Position {
         let next = at.0 + 1;
-        let index = next & ((1 << self.bits) - 1);
-        Position(if index == self.capacity {
-            (next | ((1 << self.bits) - 1)) + 1
-        } else {
-            next
-        })
+        if next & self.mask == self.capacity {
+            return Position((next | self.mask) + 1);
+        }
+        Position(next)
     }
 
     /// The position before; `None` if it is no position, or the first.
@@ -131,7 +131,7 @@ impl Geometry {
         }
         let before = at.0.checked_sub(1)?;
         Some(Position(if index == 0 {
-            before - ((1 << self.bits) - self.capacity)
+            before - (self.mask + 1 - self.capacity)
         } else {
             before
         }))

@@ -34,6 +34,7 @@ struct Belt {
     state: SlotsState,
     cells: [AtomicU64; 3],
     slots: Vec<Slot>,
+    geometry: Geometry,
     /// Everything that was received, by whoever lives to tell; a bit for each item.
     got: Ledger,
     /// The items whose send was committed.
@@ -79,6 +80,7 @@ impl Belt {
             state: SlotsState::new(),
             cells: [0; 3].map(AtomicU64::new),
             slots: (0..capacity).map(|_| slot()).collect(),
+            geometry: Geometry::new(capacity as u64),
             got: Ledger::new(0),
             sent: Ledger::new(0),
             order: Mutex::new(Vec::new()),
@@ -90,7 +92,7 @@ impl Belt {
             state: &self.state,
             cells: &self.cells,
             slots: &self.slots,
-            geometry: Geometry::new(self.slots.len() as u64),
+            geometry: &self.geometry,
         }
     }
 
