@@ -112,22 +112,30 @@ impl Backoff {
     }
 }
 
-/// Waiting for somebody who is about to be done: 16 pauses with a look after each, a fraction of a
-/// microsecond.
+/// Waiting for somebody who is about to be done: 8, 16 and 32 pauses with a look after each, less than a
+/// microsecond where a pause takes 13 ns. Whoever looks more often takes the other's cache line away
+/// in the middle of its work.
 #[derive(Debug)]
 pub(crate) struct Patience(u32);
 
 impl Patience {
+    const FIRST: u32 = 8;
+    const LAST: u32 = 32;
+
     pub(crate) fn new() -> Self {
-        Self(16)
+        Self(Self::FIRST)
     }
 
     /// Pauses and returns true, or returns false when it has taken long enough.
     pub(crate) fn wait(&mut self) -> bool {
-        core::hint::spin_loop();
-        let goes_on = self.0 > 0;
-        self.0 = self.0.saturating_sub(1);
-        goes_on
+        if self.0 > Self::LAST {
+            return false;
+        }
+        for _ in 0..self.0 {
+            core::hint::spin_loop();
+        }
+        self.0 *= 2;
+        true
     }
 }
 

@@ -34,7 +34,27 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`TryRecvError`].
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.try_recv_marked().map(|received| received.value)
+        let Some(claim) = self.quick_claim() else {
+            let slowly = self.recv_slowly()?;
+            self.ring().ring(Side::Receiver);
+            return slowly
+                .map(|received| received.value)
+                .ok_or(TryRecvError::Invalid);
+        };
+        let value = read(self.item(claim.index));
+        self.ring().commit_recv(&claim);
+        self.ring().ring(Side::Receiver);
+        value.ok_or(TryRecvError::Invalid)
+    }
+
+    /// The next item, if nothing is in the way.
+    #[inline(always)]
+    fn quick_claim(&self) -> Option<Claim> {
+        let me = self.me_already()?;
+        let (head, epoch) = self.head();
+        let (claim, next) = self.ring().quick_recv(head, epoch, me)?;
+        self.set_head(next);
+        Some(claim)
     }
 
     /// As [`try_recv`](Self::try_recv), with the mark of an item that is delivered again.
@@ -52,14 +72,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Receives an item, and wakes nobody; `None` if its bytes are no value.
     #[inline(always)]
     fn recv_unrung(&self) -> Result<Option<Received<T>>, TryRecvError> {
-        if let Some(me) = self.me_already() {
-            let (head, epoch) = self.head();
-            if let Some((claim, next)) = self.ring().quick_recv(head, epoch, me) {
-                self.set_head(next);
-                return Ok(self.take(&claim));
-            }
+        match self.quick_claim() {
+            Some(claim) => Ok(self.take(&claim)),
+            None => self.recv_slowly(),
         }
-        self.recv_slowly()
     }
 
     #[cold]
@@ -133,8 +149,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`RecvError`].
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.recv_until(&const { Deadline::never() })
-            .map(|received| received.value)
+        match self.try_recv() {
+            Err(TryRecvError::Empty) => self
+                .wait_and_recv(&const { Deadline::never() })
+                .map(|received| received.value),
+            received => received.map_err(Into::into),
+        }
     }
 
     /// Receives an item, waiting for one no longer than `timeout`.
