@@ -24,6 +24,12 @@ impl Failure {
     pub fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, source }
     }
+
+    /// For `map_err`: a worker's own, in its words.
+    #[cold]
+    pub fn said(error: impl fmt::Display) -> Self {
+        Self::Worker(error.to_string())
+    }
 }
 
 impl<E: Into<crossdock::Error>> From<E> for Failure {

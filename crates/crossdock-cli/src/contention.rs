@@ -4,25 +4,19 @@
 mod plot;
 mod report;
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use crossdock_bench::contention::{KINDS, Kind, Plan, Row, Step, run as measure};
 use crossdock_bench::machine::Machine;
-use crossdock_bench::pin::{self, Pin};
 use crossdock_bench::work::{Speed, Work};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::lists;
+use crate::measuring::{self, PinChoice};
 
 /// The most processes of a run.
 const MAX_PROCESSES: u32 = 256;
-/// The longest and the shortest run, in seconds.
-const SECS: (f64, f64) = (0.001, 3600.0);
-const MAX_RUNS: u32 = 1000;
 /// The longest work beside an addition: a second.
 const MAX_WORK: u64 = 1_000_000_000;
 
@@ -73,24 +67,6 @@ pub(crate) struct Options {
     plot: Option<PathBuf>,
 }
 
-/// What `--pin` takes.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PinChoice {
-    Cores,
-    Same,
-    Free,
-}
-
-impl From<PinChoice> for Pin {
-    fn from(choice: PinChoice) -> Self {
-        match choice {
-            PinChoice::Cores => Self::Cores,
-            PinChoice::Same => Self::Same,
-            PinChoice::Free => Self::Free,
-        }
-    }
-}
-
 /// A run that can begin: everything was checked.
 pub(crate) struct Ready {
     options: Options,
@@ -110,18 +86,7 @@ impl Options {
     pub(crate) fn check(self) -> Result<Ready, String> {
         let range = format!("1 to {MAX_PROCESSES} processes");
         lists::within(&self.processes, 1..=MAX_PROCESSES, &range)?;
-        if !(SECS.0..=SECS.1).contains(&self.secs) {
-            return Err(format!(
-                "expected {} to {} seconds a run, found {:?}",
-                SECS.0, SECS.1, self.secs
-            ));
-        }
-        if !(1..=MAX_RUNS).contains(&self.runs) {
-            return Err(format!(
-                "expected 1 to {MAX_RUNS} runs, found {}",
-                self.runs
-            ));
-        }
+        measuring::runs(self.secs, self.runs)?;
         for (option, work) in [
             ("--work-inside", self.work_inside),
             ("--work-outside", self.work_outside),
@@ -133,7 +98,7 @@ impl Options {
             }
         }
         let kinds = lists::chosen(KINDS, |kind| kind.name, &self.kinds)?;
-        self.plot.as_deref().map_or(Ok(()), writable)?;
+        self.plot.as_deref().map_or(Ok(()), measuring::can_draw)?;
         Ok(Ready {
             options: self,
             kinds,
@@ -162,34 +127,16 @@ impl Options {
     }
 }
 
-/// Whether the plot can be written, found out before anything is measured. What stands there is kept
-/// until there is a plot.
-fn writable(path: &Path) -> Result<(), String> {
-    let refused = |why: &str| Err(format!("cannot write the plot to {path:?}: {why}"));
-    let svg = |extension: &std::ffi::OsStr| extension.eq_ignore_ascii_case("svg");
-    if !path.extension().is_some_and(svg) {
-        return refused("expected a name that ends in .svg");
-    }
-    let tried = match fs::metadata(path) {
-        Ok(found) if !found.is_file() => return refused("expected a file, found something else"),
-        Ok(_) => File::options().append(true).open(path).map(drop),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            File::create_new(path).and_then(|_| fs::remove_file(path))
-        }
-        Err(error) => Err(error),
-    };
-    tried.or_else(|error| refused(&error.to_string()))
-}
-
 /// Measures what the options say and reports it.
 pub(crate) fn run(ready: Ready) -> Result<(), String> {
     let Ready { options, kinds } = ready;
     let plan = options.plan(kinds);
-    let bar = bar(&plan, &options);
+    let runs = plan.kinds.len() * plan.processes.len() * plan.runs as usize;
+    let bar = measuring::bar(runs as u64, "runs", options.json || options.csv);
     let rows = measure(&plan, &mut |step: Step| {
         let s = if step.processes == 1 { "" } else { "es" };
         bar.set_position(step.done as u64);
-        bar.set_message(format!("{}, {} process{s}", step.kind, step.processes));
+        bar.set_message(format!(": {}, {} process{s}", step.kind, step.processes));
     })
     .map_err(|failure| failure.to_string())?;
     bar.finish_and_clear();
@@ -201,35 +148,12 @@ pub(crate) fn run(ready: Ready) -> Result<(), String> {
     };
     report::print(&measured)?;
     match &options.plot {
-        Some(path) => draw(path, &measured),
+        Some(path) => {
+            let image = plot::svg(&measured.rows, &measured.machine, &measured.setting());
+            measuring::draw(path, &image)
+        }
         None => Ok(()),
     }
-}
-
-/// The bar goes to standard error, and is silent where that is no terminal.
-fn bar(plan: &Plan, options: &Options) -> ProgressBar {
-    if options.json || options.csv {
-        return ProgressBar::hidden();
-    }
-    let runs = plan.kinds.len() * plan.processes.len() * plan.runs as usize;
-    let bar = ProgressBar::new(runs as u64);
-    let template = "[{bar:40}] {pos}/{len} runs, {eta} left: {msg}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
-}
-
-/// Writes the plot beside its place and moves it there: what stands there is kept if that fails.
-fn draw(path: &Path, measured: &Measured<'_>) -> Result<(), String> {
-    let image = plot::svg(&measured.rows, &measured.machine, &measured.setting());
-    let beside = path.with_extension(format!("svg.{}", std::process::id()));
-    let written = fs::write(&beside, image).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // It may not even exist.
-        let _ = fs::remove_file(&beside);
-        format!("cannot write the plot to {path:?}: {error}")
-    })
 }
 
 impl Measured<'_> {
@@ -238,20 +162,12 @@ impl Measured<'_> {
         let Options {
             secs,
             runs,
+            pin,
             work_inside: inside,
             work_outside: outside,
             ..
         } = self.options;
-        let pin = match self.options.pin {
-            PinChoice::Cores => "each process on a core of its own, in turn",
-            PinChoice::Same => "all processes on one core",
-            PinChoice::Free => "processes not pinned",
-        };
-        let runs = match runs {
-            1 => "one run".to_owned(),
-            runs => format!("medians of {runs} runs"),
-        };
-        let mut text = format!("{runs} of {secs} s each, interleaved; {pin}");
+        let mut text = measuring::said(*secs, *runs, *pin);
         if (*inside, *outside) != (0, 0) {
             text += &format!("; {inside} ns of work inside, {outside} ns outside");
         }
@@ -264,19 +180,8 @@ impl Measured<'_> {
 
 /// What the figures alone do not say.
 fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
-    let mut notes = Vec::new();
-    let cores = pin::cores().map_or(1, |cores| cores.len());
-    let crowded: Vec<String> = options
-        .processes
-        .iter()
-        .filter(|processes| **processes as usize > cores)
-        .map(u32::to_string)
-        .collect();
-    if !crowded.is_empty() && !matches!(options.pin, PinChoice::Same) {
-        let s = if cores == 1 { "" } else { "s" };
-        let crowded = crowded.join(", ");
-        notes.push(format!("{crowded} processes share {cores} core{s}"));
-    }
+    let processes = options.processes.iter().copied();
+    let mut notes: Vec<String> = options.pin.crowded(processes).into_iter().collect();
     for row in rows.iter().filter(|row| row.mops == 0.0) {
         notes.push(format!(
             "{}, {} processes: nothing was added in the time that was measured",

@@ -15,7 +15,20 @@ pub(crate) fn within<T: PartialOrd + Debug>(
     unique(values, expected)
 }
 
-fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Result<(), String> {
+/// Whether all values are different, and among those that there are, which are called `expected`.
+pub(crate) fn known<T: PartialEq + Debug>(
+    values: &[T],
+    all: &[T],
+    expected: &str,
+) -> Result<(), String> {
+    if let Some(value) = values.iter().find(|value| !all.contains(value)) {
+        return Err(format!("expected {expected}, found {value:?}"));
+    }
+    unique(values, expected)
+}
+
+/// Whether all values are different; they are called `expected`.
+pub(crate) fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Result<(), String> {
     for (at, value) in values.iter().enumerate() {
         if values[..at].contains(value) {
             return Err(format!("expected {expected}, found {value:?} twice"));
@@ -63,6 +76,19 @@ mod tests {
         assert_eq!(
             within(&[2, 2], 1..=8, "1 to 8"),
             Err("expected 1 to 8, found 2 twice".into())
+        );
+    }
+
+    #[test]
+    fn values_are_known_and_different() {
+        assert_eq!(known(&[8, 64], &[8, 64], "8 or 64"), Ok(()));
+        assert_eq!(
+            known(&[9], &[8, 64], "8 or 64"),
+            Err("expected 8 or 64, found 9".into())
+        );
+        assert_eq!(
+            known(&[8, 8], &[8, 64], "8 or 64"),
+            Err("expected 8 or 64, found 8 twice".into())
         );
     }
 

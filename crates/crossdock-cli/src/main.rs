@@ -2,7 +2,11 @@
 
 mod contention;
 mod lists;
+mod measuring;
+mod plot;
+mod queues;
 mod recovery;
+mod tables;
 mod warehouse;
 
 use std::process::ExitCode;
@@ -23,6 +27,7 @@ enum Command {
     Warehouse(warehouse::Options),
     Contention(contention::Options),
     Recovery(recovery::Options),
+    Queues(queues::Options),
 }
 
 /// Exit code of a command that could not be understood.
@@ -49,6 +54,10 @@ fn main() -> ExitCode {
         },
         Command::Recovery(options) => match options.check() {
             Ok(ready) => recovery::run(ready),
+            Err(message) => return usage(&message),
+        },
+        Command::Queues(options) => match options.check() {
+            Ok(ready) => queues::run(ready),
             Err(message) => return usage(&message),
         },
     };

@@ -4,10 +4,10 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use crossdock_bench::machine::Machine;
 use crossdock_bench::recovery::{KINDS, Kind, Row, run as measure};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::lists;
+use crate::measuring;
 use crate::print_ignoring_closed_pipes as print;
 
 const MAX_ROUNDS: u32 = 100_000;
@@ -63,15 +63,7 @@ impl Options {
 /// Measures and reports.
 pub(crate) fn run(Ready { options, kinds }: Ready) -> Result<(), String> {
     let kills = u64::from(options.rounds) * kinds.len() as u64;
-    let bar = if options.json {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(kills)
-    };
-    let template = "[{bar:40}] {pos}/{len} owners killed, {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    let bar = measuring::bar(kills, "owners killed", options.json);
     let rows = measure(&kinds, options.rounds, &mut |done| {
         bar.set_position(done as u64);
     })

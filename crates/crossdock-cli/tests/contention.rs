@@ -1,8 +1,11 @@
 //! `crossdock contention` and `crossdock recovery`, run as a user runs them.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+mod command;
 
+use std::path::Path;
+use std::process::Command;
+
+use command::{Scratch, crossdock, json, printed, refused};
 use serde_json::Value;
 
 const KINDS: [&str; 7] = [
@@ -15,49 +18,17 @@ const KINDS: [&str; 7] = [
     "pthread-robust",
 ];
 
-fn crossdock(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crossdock"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn printed(arguments: &[&str]) -> String {
-    let output = crossdock(arguments);
-    assert!(output.status.success(), "{output:?}");
-    assert!(output.stderr.is_empty(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// What a short run of contention prints, with further arguments.
 fn contention(arguments: &[&str]) -> String {
     let short = ["contention", "--secs", "0.01", "--runs", "1"];
     printed(&[&short, arguments].concat())
 }
 
-fn json(text: &str) -> Value {
-    assert_eq!(text.lines().count(), 1);
-    serde_json::from_str(text).unwrap()
-}
-
-/// A file of this test's own, which goes when it ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("crossdock-{}-{name}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+/// Millions of additions a second of one process of a kind.
+fn alone(rows: &[Value], kind: &str) -> f64 {
+    let mut rows = rows.iter();
+    let row = rows.find(|row| row["kind"] == kind && row["processes"] == 1);
+    row.unwrap()["mops"].as_f64().unwrap()
 }
 
 #[test]
@@ -75,10 +46,10 @@ fn the_object_has_a_row_for_each_kind_and_number_of_processes() {
         assert_eq!(row["kind"], kind);
         assert_eq!(row["processes"], *processes);
         assert_eq!(row["pin"], "cores");
-        assert!(row["ns_per_op"].as_f64() > Some(0.0));
-        let mops = 1e3 / row["ns_per_op"].as_f64().unwrap();
-        assert!((row["mops"].as_f64().unwrap() - mops).abs() < 1e-6 * mops);
-        assert!(row["speedup"].as_f64() > Some(0.0));
+        // A busy machine may come to no addition in the time.
+        let mops = row["ns_per_op"].as_f64().map_or(0.0, |nanos| 1e3 / nanos);
+        assert!((row["mops"].as_f64().unwrap() - mops).abs() <= 1e-6 * mops);
+        assert_eq!(row["speedup"].is_f64(), alone(rows, kind) > 0.0);
         assert!((0.0..=1.0).contains(&row["fairness"].as_f64().unwrap()));
         assert!(row["p50_ns"].is_null() && row["p99_ns"].is_null());
         if kind != "racy" {
@@ -169,9 +140,9 @@ fn values_are_separated_by_commas() {
 #[test]
 fn the_plot_has_a_line_for_each_kind() {
     let file = Scratch::new("plot.svg");
-    std::fs::write(&file.0, "x".repeat(1_000_000)).unwrap();
+    std::fs::write(file.path(), "x".repeat(1_000_000)).unwrap();
     contention(&["--processes", "1,2", "--plot", file.path()]);
-    let image = std::fs::read_to_string(&file.0).unwrap();
+    let image = std::fs::read_to_string(file.path()).unwrap();
     assert!(image.starts_with("<svg") || image.starts_with("<?xml"));
     assert!(
         image.trim_end().ends_with("</svg>"),
@@ -208,14 +179,14 @@ fn a_run_too_short_for_its_work_has_no_figures() {
 #[test]
 fn a_plot_path_that_is_no_file_is_refused_and_none_is_left_behind() {
     let pipe = Scratch::new("pipe.svg");
-    let made = Command::new("mkfifo").arg(&pipe.0).status().unwrap();
+    let made = Command::new("mkfifo").arg(pipe.path()).status().unwrap();
     assert!(made.success());
     let output = crossdock(&["contention", "--plot", pipe.path()]);
     assert_eq!(output.status.code(), Some(2));
     let file = Scratch::new("none.svg");
     let output = crossdock(&["contention", "--runs", "0", "--plot", file.path()]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(!file.0.exists());
+    assert!(!Path::new(file.path()).exists());
 }
 
 #[test]
@@ -269,12 +240,7 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["recovery", "--bogus"],
     ];
     for arguments in cases {
-        let output = crossdock(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(output.stdout.is_empty(), "{arguments:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
-        assert!(said.starts_with("crossdock: "), "{arguments:?}: {said}");
+        refused(arguments);
     }
 }
 

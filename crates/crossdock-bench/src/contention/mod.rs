@@ -11,13 +11,14 @@ mod workers;
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Failure;
 use crate::pin::Pin;
+use crate::rounds::interleave;
 use crate::stats::{median, range};
+use crate::times::Times;
 use crate::work::Work;
 
 pub use kinds::KINDS;
@@ -131,8 +132,8 @@ pub struct Sample {
     pub expected: u64,
     /// What the number was in the end.
     pub found: u64,
-    /// How long additions took, in nanoseconds, if that was asked for.
-    pub latency: Option<Histogram<u64>>,
+    /// How long additions took, if that was asked for.
+    pub latency: Option<Times>,
 }
 
 impl Sample {
@@ -231,28 +232,23 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Step)) -> Result<Vec<Row>, Fail
         .iter()
         .flat_map(|processes| plan.kinds.iter().map(|kind| (*kind, *processes)))
         .collect();
-    let mut samples: Vec<Vec<Sample>> = cells.iter().map(|_| Vec::new()).collect();
     let of = cells.len() * plan.runs as usize;
-    for round in 0..plan.runs as usize {
-        for turn in 0..cells.len() {
-            let at = (turn + round) % cells.len();
-            let (kind, processes) = cells[at];
-            progress(Step {
-                kind: kind.name,
-                processes,
-                done: round * cells.len() + turn,
-                of,
-            });
-            samples[at].push((kind.run)(&Setting {
-                processes,
-                pin: plan.pin,
-                time: plan.time,
-                inside: plan.inside,
-                outside: plan.outside,
-                latency: plan.latency,
-            })?);
-        }
-    }
+    let samples = interleave(&cells, plan.runs, |(kind, processes), done| {
+        progress(Step {
+            kind: kind.name,
+            processes: *processes,
+            done,
+            of,
+        });
+        (kind.run)(&Setting {
+            processes: *processes,
+            pin: plan.pin,
+            time: plan.time,
+            inside: plan.inside,
+            outside: plan.outside,
+            latency: plan.latency,
+        })
+    })?;
     let mut rows: Vec<Row> = cells
         .iter()
         .zip(&samples)
@@ -274,19 +270,10 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Step)) -> Result<Vec<Row>, Fail
 
 fn row(kind: &'static str, processes: u32, pin: Pin, samples: &[Sample]) -> Row {
     let ns_per_op = median(samples.iter().map(Sample::ns_per_op));
-    let mut latency: Option<Histogram<u64>> = None;
-    for histogram in samples.iter().filter_map(|sample| sample.latency.as_ref()) {
-        match &mut latency {
-            // All are made with the same bounds.
-            Some(sum) => drop(sum.add(histogram)),
-            None => latency = Some(histogram.clone()),
-        }
+    let mut latency = Times::default();
+    for times in samples.iter().filter_map(|sample| sample.latency.as_ref()) {
+        latency.add(times);
     }
-    let latency = latency.filter(|histogram| !histogram.is_empty());
-    let at = |quantile| {
-        let histogram = latency.as_ref()?;
-        Some(histogram.value_at_quantile(quantile))
-    };
     Row {
         kind,
         processes,
@@ -298,9 +285,9 @@ fn row(kind: &'static str, processes: u32, pin: Pin, samples: &[Sample]) -> Row 
         fairness: median(samples.iter().map(Sample::fairness)),
         lost: samples.iter().map(Sample::lost).sum(),
         ops: samples.iter().map(|sample| sample.expected).sum(),
-        p50_ns: at(0.5),
-        p99_ns: at(0.99),
-        p999_ns: at(0.999),
+        p50_ns: latency.at(0.5),
+        p99_ns: latency.at(0.99),
+        p999_ns: latency.at(0.999),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use crossdock::Counter;
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Contestant;
+use crate::Failure;
+use crate::floor::{Phase, Post};
+use crate::times::Times;
 use crate::work::Work;
 use crate::worker::{die_with, said};
-use crate::{Failure, pin};
 
 /// What a worker is told.
 #[derive(Clone, Serialize, Deserialize)]
@@ -24,30 +24,10 @@ pub(super) struct Order<H> {
 /// What a worker does, whatever it adds to.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Task {
-    pub(super) core: Option<usize>,
+    pub(super) post: Post,
     pub(super) inside: Work,
     pub(super) outside: Work,
     pub(super) latency: bool,
-    /// Which [`Phase`] the run is in.
-    pub(super) phase: Counter,
-    /// How many workers are there.
-    pub(super) arrived: Counter,
-    /// How often this one has added.
-    pub(super) count: Counter,
-}
-
-/// The phases of a run, as the driver sets them.
-pub(super) struct Phase;
-
-impl Phase {
-    /// Not all are there.
-    pub(super) const GATHER: u64 = 0;
-    /// They add, and nothing is measured.
-    pub(super) const WARM_UP: u64 = 1;
-    /// They add.
-    pub(super) const MEASURE: u64 = 2;
-    /// They end.
-    pub(super) const STOP: u64 = 3;
 }
 
 /// What a worker has done.
@@ -55,13 +35,8 @@ impl Phase {
 pub(super) struct Done {
     /// How often it added, from the beginning to the end.
     pub(super) ops: u64,
-    /// How often an addition took how many nanoseconds.
-    pub(super) latency: Vec<(u64, u64)>,
-}
-
-/// The histogram that latencies are counted in: three digits, up to a minute.
-pub(super) fn histogram() -> Result<Histogram<u64>, String> {
-    Histogram::new_with_max(60_000_000_000, 3).map_err(said)
+    /// How long additions took, as far as they were timed.
+    pub(super) latency: Times,
 }
 
 /// Runs in a process of its own.
@@ -76,25 +51,16 @@ pub(super) fn add_until_stopped(
     task: &Task,
     add: impl Fn(Work) -> Result<(), Failure>,
 ) -> Result<Done, String> {
-    if let Some(core) = task.core {
-        pin::pin(core).map_err(said)?;
-    }
-    let mut times = task.latency.then(histogram).transpose()?;
-    task.arrived.add(1);
-    while task.phase.get() == Phase::GATHER {
-        std::thread::yield_now();
-    }
-    let ops = match &mut times {
-        None => plain(task, add),
-        Some(times) => timed(task, add, times),
+    task.post.begin()?;
+    let mut latency = Times::default();
+    let ops = if task.latency {
+        timed(task, add, &mut latency)
+    } else {
+        plain(task, add)
     };
-    let latency = times.iter().flat_map(|times| {
-        let recorded = times.iter_recorded();
-        recorded.map(|step| (step.value_iterated_to(), step.count_at_value()))
-    });
     Ok(Done {
         ops: ops.map_err(said)?,
-        latency: latency.collect(),
+        latency,
     })
 }
 
@@ -107,13 +73,13 @@ fn plain(task: &Task, add: impl Fn(Work) -> Result<(), Failure>) -> Result<u64, 
     let idle = (task.inside, task.outside) == (Work::none(), Work::none());
     let stride = if idle { STRIDE } else { 1 };
     let mut ops = 0;
-    while task.phase.get() != Phase::STOP {
+    while task.post.phase() != Phase::STOP {
         for _ in 0..stride {
             add(task.inside)?;
             task.outside.run();
         }
         ops += stride;
-        task.count.set(ops);
+        task.post.publish(ops);
     }
     Ok(ops)
 }
@@ -122,11 +88,11 @@ fn plain(task: &Task, add: impl Fn(Work) -> Result<(), Failure>) -> Result<u64, 
 fn timed(
     task: &Task,
     add: impl Fn(Work) -> Result<(), Failure>,
-    times: &mut Histogram<u64>,
+    times: &mut Times,
 ) -> Result<u64, Failure> {
     let mut ops = 0;
     loop {
-        let phase = task.phase.get();
+        let phase = task.post.phase();
         if phase == Phase::STOP {
             return Ok(ops);
         }
@@ -134,11 +100,11 @@ fn timed(
         add(task.inside)?;
         let took = start.elapsed();
         // Whatever reaches into the time that is measured: the longest are not to be left out.
-        if phase == Phase::MEASURE || task.phase.get() == Phase::MEASURE {
-            times.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        if phase == Phase::MEASURE || task.post.phase() == Phase::MEASURE {
+            times.record(took);
         }
         ops += 1;
-        task.count.set(ops);
+        task.post.publish(ops);
         task.outside.run();
     }
 }

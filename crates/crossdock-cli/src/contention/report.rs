@@ -1,12 +1,13 @@
 //! What a person, or a program, gets to read.
 
-use comfy_table::{CellAlignment, Table, TableComponent, presets};
+use comfy_table::Table;
 use crossdock_bench::contention::Row;
 use crossdock_bench::machine::Machine;
 use serde::Serialize;
 
 use super::Measured;
 use crate::print_ignoring_closed_pipes as print_text;
+use crate::tables;
 
 /// The kind that the others are compared with in the table.
 const YARDSTICK: &str = "pthread-robust";
@@ -111,27 +112,12 @@ fn table(measured: &Measured<'_>) -> Table {
     if latency {
         header.extend(["p50 ns", "p99 ns", "p99.9 ns"]);
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_style(TableComponent::HeaderLines, '─')
-        .set_style(TableComponent::MiddleHeaderIntersections, '─')
-        .set_header(&header);
-    let mut before = None;
+    let mut table = tables::grouped(&header);
     for row in rows {
-        let first = before.replace(row.processes) != Some(row.processes);
-        if first && row.processes != rows[0].processes {
-            table.add_row(vec![""; header.len()]);
-        }
         let mut cells = vec![
-            if first {
-                row.processes.to_string()
-            } else {
-                String::new()
-            },
             row.kind.to_owned(),
-            number(row.ns_per_op),
-            number(row.mops),
+            tables::number(row.ns_per_op),
+            tables::number(row.mops),
             row.speedup
                 .map_or("-".to_owned(), |times| format!("{times:.2}")),
         ];
@@ -143,24 +129,9 @@ fn table(measured: &Measured<'_>) -> Table {
             let times = [row.p50_ns, row.p99_ns, row.p999_ns];
             cells.extend(times.map(|time| time.map_or("-".to_owned(), |time| time.to_string())));
         }
-        table.add_row(cells);
+        table.add(&[row.processes.to_string()], &cells);
     }
-    for (at, column) in table.column_iter_mut().enumerate() {
-        if at != 1 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-/// At least three digits of a figure, if there is one.
-fn number(value: f64) -> String {
-    match value {
-        value if !value.is_finite() || value == 0.0 => "-".to_owned(),
-        value if value < 1.0 => format!("{value:.3}"),
-        value if value < 10.0 => format!("{value:.2}"),
-        value => format!("{value:.1}"),
-    }
+    table.done(1)
 }
 
 /// Time of an operation as a share of the yardstick's with as many processes.
@@ -173,18 +144,4 @@ fn of_yardstick(row: &Row, rows: &[Row]) -> String {
     ratio
         .filter(|ratio| ratio.is_finite())
         .map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_has_three_digits_and_nothing_is_no_number() {
-        assert_eq!(number(0.3456), "0.346");
-        assert_eq!(number(3.456), "3.46");
-        assert_eq!(number(1234.56), "1234.6");
-        assert_eq!(number(f64::INFINITY), "-");
-        assert_eq!(number(0.0), "-");
-    }
 }

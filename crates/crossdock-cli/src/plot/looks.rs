@@ -28,11 +28,12 @@ enum Marker {
     Diamond,
     Triangle,
     Cross,
+    Plus,
 }
 
 /// How the line of a kind looks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     class: &'static str,
     colour: Colour,
     marker: Marker,
@@ -63,7 +64,7 @@ const fn dashed(class: &'static str, colour: Colour, marker: Marker, dashes: &'s
 
 /// Crossdock's own are bold, yardsticks are dashed; the colours are those of Okabe and Ito, darker
 /// or lighter where the page asks for it.
-const KNOWN: &[(&str, Look)] = &[
+const LOCKS: &[(&str, Look)] = &[
     (
         "mutex",
         bold("k0", colour("#0072b2", "#56b4e9"), Marker::Circle),
@@ -99,6 +100,59 @@ const KNOWN: &[(&str, Look)] = &[
     ),
 ];
 
+/// The same of queues: what is sent several at once has the colour of what is sent one by one.
+const QUEUES: &[(&str, Look)] = &[
+    (
+        "spsc",
+        bold("q0", colour("#0072b2", "#56b4e9"), Marker::Circle),
+    ),
+    (
+        "spsc-batch",
+        bold("q1", colour("#0072b2", "#56b4e9"), Marker::Square),
+    ),
+    (
+        "spsc-adaptive",
+        bold("q9", colour("#00747c", "#39c5cf"), Marker::Cross),
+    ),
+    (
+        "queue-adaptive",
+        bold("q10", colour("#00875f", "#2cc295"), Marker::Plus),
+    ),
+    (
+        "queue",
+        bold("q2", colour("#d55e00", "#ff8f45"), Marker::Diamond),
+    ),
+    (
+        "queue-batch",
+        bold("q3", colour("#d55e00", "#ff8f45"), Marker::Triangle),
+    ),
+    (
+        "lamport",
+        dashed("q4", colour("#1f2328", "#e6edf3"), Marker::Circle, "5 3"),
+    ),
+    (
+        "vyukov",
+        dashed("q5", colour("#b4558f", "#e09cc6"), Marker::Diamond, "8 4"),
+    ),
+    (
+        "pipe",
+        dashed(
+            "q6",
+            colour("#8f7400", "#f0e442"),
+            Marker::Square,
+            "8 3 2 3",
+        ),
+    ),
+    (
+        "pipe-batch",
+        dashed("q7", colour("#8f7400", "#f0e442"), Marker::Cross, "8 3 2 3"),
+    ),
+    (
+        "socket",
+        dashed("q8", colour("#7d8590", "#8b949e"), Marker::Triangle, "2 4"),
+    ),
+];
+
 /// For those that have no look of their own, in turn.
 const SPARE: &[Look] = &[
     dashed("k7", colour("#7b4fb5", "#b392f0"), Marker::Diamond, "10 4"),
@@ -111,12 +165,6 @@ const SPARE: &[Look] = &[
     dashed("k9", colour("#00747c", "#39c5cf"), Marker::Triangle, "4 4"),
     dashed("k10", colour("#5f6b00", "#b8c43a"), Marker::Cross, "10 4"),
 ];
-
-/// The look of a kind: its own wherever it stands, or one of the spare ones by its place.
-pub(super) fn of(kind: &str, place: usize) -> Look {
-    let known = KNOWN.iter().find(|(name, _)| *name == kind);
-    known.map_or(SPARE[place % SPARE.len()], |(_, look)| *look)
-}
 
 /// The rules for these looks and for all else. What they override is written beside the elements,
 /// for readers that know no rules.
@@ -133,13 +181,32 @@ pub(super) fn style(looks: impl Iterator<Item = Look>) -> String {
         dark.push(format!(".{class} {{ {property}: {} }}", colour.dark));
     }
     for Look { class, colour, .. } in looks {
-        dark.push(format!(".{class} {{ color: {} }}", colour.dark));
+        let rule = format!(".{class} {{ color: {} }}", colour.dark);
+        // A kind may have a line in each panel.
+        if !dark.contains(&rule) {
+            dark.push(rule);
+        }
     }
     let dark = dark.join("\n");
     format!("\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n")
 }
 
 impl Look {
+    /// The look of a lock or a counter: its own wherever it stands, or a spare one by its place.
+    pub(crate) fn of_lock(kind: &str, place: usize) -> Self {
+        Self::of(LOCKS, kind, place)
+    }
+
+    /// The same of a queue.
+    pub(crate) fn of_queue(kind: &str, place: usize) -> Self {
+        Self::of(QUEUES, kind, place)
+    }
+
+    fn of(known: &[(&str, Self)], kind: &str, place: usize) -> Self {
+        let known = known.iter().find(|(name, _)| *name == kind);
+        known.map_or(SPARE[place % SPARE.len()], |(_, look)| *look)
+    }
+
     /// Whether this is the look of one of crossdock's own.
     pub(super) fn is_own(self) -> bool {
         self.dashes.is_empty()
@@ -176,9 +243,10 @@ impl Look {
             Marker::Diamond => "m0,-5.5 l5.5,5.5 l-5.5,5.5 l-5.5,-5.5 z",
             Marker::Triangle => "m0,-5.5 l5.2,9.3 h-10.4 z",
             Marker::Cross => "m-4,-4 l8,8 m-8,0 l8,-8",
+            Marker::Plus => "m-5,0 h10 m-5,-5 v10",
         };
         let point = Path::new().set("d", format!("M{x},{y} {shape}"));
-        if self.marker == Marker::Cross {
+        if matches!(self.marker, Marker::Cross | Marker::Plus) {
             point.set("stroke", "currentColor").set("stroke-width", 1.8)
         } else {
             point.set("fill", "currentColor")
@@ -190,13 +258,16 @@ impl Look {
 mod tests {
     use std::collections::HashSet;
 
-    use crossdock_bench::contention::KINDS;
+    use crossdock_bench::{contention, queues};
 
     use super::*;
 
-    fn all() -> Vec<Look> {
-        let known = KNOWN.iter().map(|(_, look)| *look);
-        known.chain(SPARE.iter().copied()).collect()
+    /// All that can stand in one plot, for each sort of plot.
+    fn plots() -> [Vec<Look>; 2] {
+        [LOCKS, QUEUES].map(|known| {
+            let known = known.iter().map(|(_, look)| *look);
+            known.chain(SPARE.iter().copied()).collect()
+        })
     }
 
     /// How much brighter the one is than the other, as WCAG has it.
@@ -219,24 +290,24 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_look_of_its_own() {
-        for kind in KINDS {
-            assert!(
-                KNOWN.iter().any(|(name, _)| *name == kind.name),
-                "{}",
-                kind.name
-            );
+        let locks = contention::KINDS.iter().map(|kind| (LOCKS, kind.name));
+        let queues = queues::KINDS.iter().map(|kind| (QUEUES, kind.name));
+        for (known, kind) in locks.chain(queues) {
+            assert!(known.iter().any(|(name, _)| *name == kind), "{kind}");
         }
-        let classes: HashSet<_> = all().iter().map(|look| look.class).collect();
-        let lines: HashSet<_> = all()
-            .iter()
-            .map(|look| (look.dashes, look.marker as u8))
-            .collect();
-        assert_eq!((classes.len(), lines.len()), (all().len(), all().len()));
+        for plot in plots() {
+            let classes: HashSet<_> = plot.iter().map(|look| look.class).collect();
+            let lines: HashSet<_> = plot
+                .iter()
+                .map(|look| (look.dashes, look.marker as u8))
+                .collect();
+            assert_eq!((classes.len(), lines.len()), (plot.len(), plot.len()));
+        }
     }
 
     #[test]
     fn lines_stand_out_and_text_can_be_read_on_light_and_on_dark() {
-        let lines = all().into_iter().map(|look| (look.colour, 3.0));
+        let lines = plots().into_iter().flatten().map(|look| (look.colour, 3.0));
         let text = [(INK, 7.0), (QUIET, 4.5)];
         for (colour, least) in lines.chain(text) {
             for page in [PAGE, SHADE] {
@@ -252,7 +323,8 @@ mod tests {
 
     #[test]
     fn kinds_without_a_look_get_a_spare_one() {
-        assert_eq!(of("flock", 5).class, SPARE[1].class);
-        assert_eq!(of("mutex", 5).class, "k0");
+        assert_eq!(Look::of_lock("flock", 5).class, SPARE[1].class);
+        assert_eq!(Look::of_lock("mutex", 5).class, "k0");
+        assert_eq!(Look::of_queue("mutex", 5).class, SPARE[1].class);
     }
 }

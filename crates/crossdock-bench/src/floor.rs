@@ -1,0 +1,154 @@
+//! Where the workers of a run meet, are let go, counted and stopped.
+
+use std::time::{Duration, Instant};
+
+use crossdock::{Counter, Segment, SegmentOptions};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::pin::Pin;
+use crate::worker::{Crew, said};
+use crate::{Failure, pin};
+
+/// How much of the measured time the workers run before.
+const WARM_UP: f64 = 0.15;
+
+/// The phases of a run, as the driver sets them.
+pub(crate) struct Phase;
+
+impl Phase {
+    /// Not all are there.
+    const GATHER: u64 = 0;
+    /// They work, and nothing is measured.
+    const WARM_UP: u64 = 1;
+    /// They work.
+    pub(crate) const MEASURE: u64 = 2;
+    /// They end.
+    pub(crate) const STOP: u64 = 3;
+}
+
+/// A worker's place in a run: what it shares with the driver.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Post {
+    core: Option<usize>,
+    /// Which [`Phase`] the run is in.
+    phase: Counter,
+    /// How many workers are there.
+    arrived: Counter,
+    /// How much this one has done.
+    count: Counter,
+}
+
+impl Post {
+    /// Pins the calling thread, says that it is there, and lets others run until all are.
+    pub(crate) fn begin(&self) -> Result<(), String> {
+        if let Some(core) = self.core {
+            pin::pin(core).map_err(said)?;
+        }
+        self.arrived.add(1);
+        while self.phase.get() == Phase::GATHER {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// The phase of the run: one load.
+    #[inline(always)]
+    pub(crate) fn phase(&self) -> u64 {
+        self.phase.get()
+    }
+
+    /// Publishes how much was done so far.
+    #[inline(always)]
+    pub(crate) fn publish(&self, done: u64) {
+        self.count.set(done);
+    }
+}
+
+/// What the driver and its workers share.
+pub(crate) struct Floor {
+    phase: Counter,
+    arrived: Counter,
+    counts: Vec<Counter>,
+    posts: Vec<Post>,
+    _segment: Segment,
+}
+
+impl Floor {
+    /// One for so many workers.
+    pub(crate) fn new(workers: u32, pinned: Pin) -> Result<Self, Failure> {
+        let entries = workers + 2;
+        let segment = SegmentOptions::new()
+            .size((128 << 10) + u64::from(entries) * 1024)
+            .participants((workers + 8).min(1023))
+            .entries(entries)
+            .anonymous()?;
+        let counter = |name: &str| segment.create::<Counter>(name, 0);
+        let (phase, arrived) = (counter("phase")?, counter("arrived")?);
+        let counts = (1..=workers)
+            .map(|worker| counter(&format!("count {worker}")))
+            .collect::<Result<Vec<_>, _>>()?;
+        let cores = pin::cores()?;
+        let posts = (0..).zip(&counts).map(|(worker, count)| Post {
+            core: pinned.core(worker, &cores),
+            phase: phase.clone(),
+            arrived: arrived.clone(),
+            count: count.clone(),
+        });
+        Ok(Self {
+            posts: posts.collect(),
+            phase,
+            arrived,
+            counts,
+            _segment: segment,
+        })
+    }
+
+    /// The places of all workers, in their order.
+    pub(crate) fn posts(&self) -> &[Post] {
+        &self.posts
+    }
+
+    /// Lets the workers begin, and stops them: what each did in the time between, and the time.
+    pub(crate) fn measure<R>(
+        &self,
+        crew: &mut Crew<R>,
+        time: Duration,
+    ) -> Result<(Vec<u64>, Duration), Failure>
+    where
+        R: Serialize + DeserializeOwned,
+    {
+        let all = self.counts.len() as u64;
+        crew.until(|| self.arrived.get() == all)?;
+        self.phase.set(Phase::WARM_UP);
+        let counts = || self.counts.iter().map(Counter::get).collect::<Vec<_>>();
+        crew.work_for(time.mul_f64(WARM_UP))?;
+        self.phase.set(Phase::MEASURE);
+        let (start, before) = at_once(counts);
+        crew.work_for(time)?;
+        let (end, after) = at_once(counts);
+        self.phase.set(Phase::STOP);
+        let done = before
+            .iter()
+            .zip(&after)
+            .map(|(before, after)| after - before);
+        Ok((done.collect(), end - start))
+    }
+}
+
+/// Reads something, and the time at which it was read: again, if the reading was interrupted for long.
+fn at_once<T>(read: impl Fn() -> T) -> (Instant, T) {
+    const LONG: Duration = Duration::from_micros(50);
+    const TRIES: u32 = 100;
+    let mut tries = 0;
+    loop {
+        let (before, read, took) = {
+            let before = Instant::now();
+            (before, read(), before.elapsed())
+        };
+        tries += 1;
+        if took < LONG || tries == TRIES {
+            return (before + took / 2, read);
+        }
+    }
+}

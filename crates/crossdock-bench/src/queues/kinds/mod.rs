@@ -1,0 +1,45 @@
+//! The contestants: crossdock's own, and the yardsticks.
+
+mod channels;
+mod queue;
+mod rings;
+mod spsc;
+
+use crossdock::queue::Wait;
+use crossdock::{Placeable, SegmentOptions};
+
+use super::{Kind, Shape};
+use crate::Failure;
+
+/// All kinds that are measured without anything else installed. One line for each way to use a queue.
+pub const KINDS: &[Kind] = &[
+    Kind::of::<rings::Lamport>("yardstick: a minimal ring for two, which hears of no death"),
+    Kind::of::<spsc::Ring<false>>("crossdock::queue::spsc; who waits sleeps at once"),
+    Kind::of::<spsc::Ring<false>>("").batched("spsc-batch", "the same: push_slice, pop_slice"),
+    Kind::of::<spsc::Ring<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<rings::Vyukov>("yardstick: Vyukov's ring for many, which one death can stall"),
+    Kind::of::<queue::Many<false>>("crossdock::queue::Queue; who waits sleeps at once"),
+    Kind::of::<queue::Many<false>>("").batched("queue-batch", "the same: send_slice, recv_slice"),
+    Kind::of::<queue::Many<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<channels::Of<channels::Pipe>>("yardstick: a pipe"),
+    Kind::of::<channels::Of<channels::Pipe>>("")
+        .batched("pipe-batch", "the same, 4,096 bytes at once"),
+    Kind::of::<channels::Of<channels::Socket>>("yardstick: a pair of Unix sockets, SOCK_SEQPACKET"),
+];
+
+/// An entry for items of `size` bytes in a segment of its own.
+fn in_segment<P: Placeable<Config = u64>>(shape: Shape, size: usize) -> Result<P, Failure> {
+    let participants = shape.workers().saturating_add(8).min(1023);
+    // Beside an item there may be a word, and something for each participant.
+    let items = u64::from(shape.capacity) * (size as u64 + 8);
+    let segment = SegmentOptions::new()
+        .size((64 << 10) + items + u64::from(participants) * 256)
+        .participants(participants)
+        .anonymous()?;
+    Ok(segment.create("queue", u64::from(shape.capacity))?)
+}
+
+/// How crossdock's own wait.
+fn waiting(adaptive: bool) -> Wait {
+    if adaptive { Wait::Adaptive } else { Wait::Park }
+}
