@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::queue::WaitAnyError;
 use crate::queue::spsc::{ClaimError, PopError, TryPopError};
 use crate::segment::{
     CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
@@ -32,6 +33,8 @@ pub enum Error {
     Pop(PopError),
     /// Nothing was popped, without waiting.
     TryPop(TryPopError),
+    /// None of several queues was ready.
+    WaitAny(WaitAnyError),
     /// A process was not started.
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError),
@@ -79,6 +82,7 @@ umbrella! {
     Claim(ClaimError)
     Pop(PopError)
     TryPop(TryPopError)
+    WaitAny(WaitAnyError)
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError)
     #[cfg(feature = "process")]

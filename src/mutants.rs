@@ -10,6 +10,9 @@ fn list_mutants() {
         raw::directory::tests::MUTANTS,
         raw::counter::tests::MUTANTS,
         ring::spsc::tests::MUTANTS,
+        ring::ends::tests::MUTANTS,
+        ring::slots::tests::MUTANTS,
+        ring::any::tests::MUTANTS,
     ];
     for (number, model, what) in rooms.into_iter().flatten() {
         println!("mutant {number} {model} {what}");

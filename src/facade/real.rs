@@ -71,7 +71,6 @@ impl Futex {
     ///
     /// One wake of one word ends it, and wakes of several may before it runs: it can take as many
     /// wakes as there are words.
-    #[expect(dead_code, reason = "the ground of what is built next")]
     pub(crate) fn wait_any(words: &[(&Self, u32)], slice: Duration) {
         let words = words.iter().map(|(word, expected)| (&word.0, *expected));
         futex::wait_any(words, Some(slice));

@@ -7,9 +7,11 @@
 mod mpmc;
 pub mod spsc;
 mod wait;
+mod wait_any;
 
 pub use mpmc::{
     CountError, Iter, Queue, Received, Receiver, RecvError, SendError, Sender, TryIter,
     TryRecvError, TrySendError,
 };
 pub use wait::Wait;
+pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_deadline, wait_any_timeout};

@@ -33,7 +33,7 @@ pub enum Wait {
     /// Spins, and never sleeps: the shortest delay, for a processor that has nothing else to do. It
     /// keeps that processor busy as long as it waits.
     ///
-    /// It asks once a millisecond at least whether it waits in vain. Each 32 us it calls
+    /// It asks every few milliseconds whether it waits in vain. Each 32 us it calls
     /// sched_yield(2): where more processes spin than there are processors, the one that it waits
     /// for may have none, and would get one only when the scheduler takes this one away, after some
     /// milliseconds.

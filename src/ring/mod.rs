@@ -2,6 +2,7 @@
 //!
 //! As in `raw`, nothing here knows of files, mappings, threads or syscalls.
 
+pub(crate) mod any;
 pub(crate) mod bell;
 pub(crate) mod ends;
 pub(crate) mod slots;

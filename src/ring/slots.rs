@@ -643,15 +643,18 @@ impl<'a, S: Slots> Ring<'a, S> {
 
     /// Whether a side may find what it waits for.
     pub(crate) fn is_ready(&self, side: Side, cursor: &mut Cursor) -> bool {
-        let epoch = self.epoch();
+        let orphans = side == Side::Receiver && self.epoch() != cursor.epoch;
         let at = match side {
             Side::Sender => &mut cursor.tail,
             Side::Receiver => &mut cursor.head,
         };
-        let found = self.find(side, at);
-        !matches!(found, Ok(Found::Shut | Found::Busy(..)))
-            || (side == Side::Receiver && epoch != cursor.epoch)
-            || self.ends().is_over(side)
+        orphans
+            || match self.find(side, at) {
+                Ok(Found::Open(_)) | Err(_) => true,
+                // What is being written still comes, also into a closed queue.
+                Ok(Found::Busy(..)) if side == Side::Receiver => false,
+                Ok(_) => self.ends().is_over(side),
+            }
     }
 
     /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.

@@ -340,6 +340,32 @@ impl<'a> Spsc<'a> {
         matches!(self.others_role(role), LEFT | DIED)
     }
 
+    /// Whether an operation has something to do, or to say, at once: an item or a place is there, or
+    /// none will come, or the state cannot be a ring's.
+    pub(crate) fn is_ready(self, cursor: &Cursor, participants: u32) -> bool {
+        self.available(&mut { *cursor }) != Ok(0)
+            || match holder(self.others_role(cursor.role), participants) {
+                Ok(Holder::Nobody) => self.has_left(cursor.role),
+                Ok(Holder::Tag(_)) => false,
+                Err(Corrupt) => true,
+            }
+    }
+
+    /// The bell by which a role sleeps: it is on the line of the other, who rings it.
+    pub(crate) fn bell(self, role: Role) -> &'a Bell {
+        &self.state.other(role).bell
+    }
+
+    /// Gives the other side's role back if its holder is dead.
+    pub(crate) fn look_after_the_dead(self, role: Role, peers: &impl Peers) {
+        if let Ok(Holder::Tag(tag)) = holder(self.others_role(role), peers.participants()) {
+            peers.sleeps_for(tag);
+            if !peers.is_alive(tag) && !mutation(97) {
+                self.state.recover(tag);
+            }
+        }
+    }
+
     /// Waits until an item, or a place, is there.
     pub(crate) fn wait(
         self,
@@ -384,10 +410,8 @@ impl<'a> Spsc<'a> {
             if backoff.spin_on(sleep) {
                 continue;
             }
-            // The bell by which this side sleeps is on the line of the other, who rings it.
-            let bell = &self.state.other(cursor.role).bell;
             let role = cursor.role;
-            bell.sleep(sleep, || {
+            self.bell(role).sleep(sleep, || {
                 self.refresh(cursor) != Ok(0) || (!mutation(61) && self.others_role(role) != other)
             });
             slice = (slice * 2).min(SLICES.1);

@@ -4,6 +4,7 @@ mod model;
 mod mpmc;
 mod spsc;
 mod wait;
+mod wait_any;
 
 #[path = "../support/mod.rs"]
 mod support;

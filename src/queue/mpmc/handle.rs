@@ -10,6 +10,8 @@ use crate::facade::{AtomicU64, Ordering, Pace, use_light_barriers};
 use crate::layout::{Kind, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
+use crate::ring::bell::Bell;
+use crate::ring::ends::Side;
 use crate::ring::slots::{Cursor, Position, Ring, Slots, SlotsLayout, SlotsState};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
@@ -146,6 +148,11 @@ impl<T> Queue<T> {
             slots: Places(self.slots, std::marker::PhantomData),
             geometry: &self.layout.geometry,
         }
+    }
+
+    /// Where a side sleeps.
+    pub(super) fn bell_of(&self, side: Side) -> &Bell {
+        self.state.bell(side)
     }
 
     /// Where the item of a slot is.

@@ -6,6 +6,7 @@ mod handle;
 mod iter;
 mod receive;
 mod send;
+mod source;
 
 pub use counted::{Receiver, Sender};
 pub use error::{CountError, RecvError, SendError, TryRecvError, TrySendError};

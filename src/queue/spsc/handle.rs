@@ -11,6 +11,8 @@ use crate::layout::{Kind, PADDING, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::queue::spsc::{ClaimError, Consumer, Producer};
+use crate::raw::Peers;
+use crate::ring::bell::Bell;
 use crate::ring::spsc::{Corrupt, Cursor, Role, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
 
@@ -197,10 +199,34 @@ impl<T: Payload> End<T> {
             .ring()
             .wait(&mut self.cursor, &others, deadline, pace);
         if waited == Waited::Expelled {
-            // What comes of it is told at the next claim.
-            let _ = self.spsc.state.expelled(self.me);
+            self.expelled();
         }
         waited
+    }
+
+    /// Forgets a membership that others have taken for dead. What comes of it is told at the next
+    /// claim.
+    pub(super) fn expelled(&self) {
+        let _ = self.spsc.state.expelled(self.me);
+    }
+
+    /// Whether an operation has something to do, or to say, at once.
+    pub(super) fn has_something(&self) -> bool {
+        let participants = self.spsc.state.others(self.me).participants();
+        self.ring().is_ready(&self.cursor, participants)
+    }
+
+    /// The bell by which this end sleeps.
+    pub(super) fn own_bell(&self) -> &Bell {
+        self.ring().bell(self.role)
+    }
+
+    /// Gives the other end back if its process is dead. False if this one is no participant any
+    /// more.
+    pub(super) fn look_after_the_other(&self) -> bool {
+        let others = self.spsc.state.others(self.me);
+        self.ring().look_after_the_dead(self.role, &others);
+        others.am_alive()
     }
 }
 

@@ -16,6 +16,7 @@ mod consumer;
 mod error;
 mod handle;
 mod producer;
+mod source;
 
 pub use chunk::{ReadChunk, WriteChunk};
 pub use consumer::Consumer;

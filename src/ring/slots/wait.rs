@@ -135,7 +135,7 @@ impl<S: Slots> Ring<'_, S> {
 
     /// Gives back what dead participants hold, and finds out whether anybody is left at the other
     /// side.
-    fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
+    pub(crate) fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
         peers.reap(&self.state.common.0.reaped, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);

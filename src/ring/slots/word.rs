@@ -115,7 +115,7 @@ impl Geometry {
     }
 
     #[inline(always)]
-    pub(super) fn next(&self, at: Position) -> Position {
+    pub(crate) fn next(&self, at: Position) -> Position {
         let next = at.0 + 1;
         if next & self.mask == self.capacity {
             return Position((next | self.mask) + 1);

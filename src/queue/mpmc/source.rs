@@ -1,0 +1,67 @@
+//! A queue as one of several that are waited for.
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+
+use super::{Queue, Receiver};
+use crate::payload::Payload;
+use crate::queue::wait_any::{Waitable, sealed};
+use crate::raw::Peers;
+use crate::ring::any::{Seen, Source};
+use crate::ring::bell::Bell;
+use crate::ring::ends::Side;
+use crate::segment::MembershipError;
+
+impl<T: Payload> Source for Queue<T> {
+    fn is_ready(&self) -> bool {
+        let mut cursor = self.cursor();
+        let ready = self.ring().is_ready(Side::Receiver, &mut cursor);
+        self.set_head(cursor.head);
+        ready
+    }
+
+    fn bell(&self) -> &Bell {
+        self.bell_of(Side::Receiver)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn look_after_the_dead(&self) -> bool {
+        let Ok(me) = self.me() else {
+            return false;
+        };
+        let others = self.others(me);
+        let alive = others.am_alive();
+        if alive {
+            self.ring().look_after_the_dead(Side::Receiver, &others);
+        }
+        alive
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Queue<T> {
+    fn seen(&self) -> Seen<'_> {
+        Seen(self)
+    }
+
+    fn expelled(&self) -> Option<MembershipError> {
+        Some(match self.me() {
+            Ok(me) => Self::expelled(self, me),
+            Err(error) => error,
+        })
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Receiver<T> {
+    fn seen(&self) -> Seen<'_> {
+        (**self).seen()
+    }
+
+    fn expelled(&self) -> Option<MembershipError> {
+        sealed::Sealed::expelled(&**self)
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Waitable for Queue<T> {}
+impl<T: Payload + NoUninit + CheckedBitPattern> Waitable for Receiver<T> {}

@@ -1,0 +1,45 @@
+//! A consumer as one of several things that are waited for.
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+
+use super::Consumer;
+use super::handle::End;
+use crate::payload::Payload;
+use crate::queue::wait_any::{Waitable, sealed};
+use crate::ring::any::{Seen, Source};
+use crate::ring::bell::Bell;
+use crate::segment::MembershipError;
+
+impl<T: Payload> Source for End<T> {
+    /// Also when the end is lost: its operations say so.
+    fn is_ready(&self) -> bool {
+        !self.is_mine() || self.has_something()
+    }
+
+    fn bell(&self) -> &Bell {
+        self.own_bell()
+    }
+
+    /// Nobody else has this end.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn look_after_the_dead(&self) -> bool {
+        self.look_after_the_other()
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Consumer<T> {
+    fn seen(&self) -> Seen<'_> {
+        Seen(&self.end)
+    }
+
+    /// Its operations say that the end is lost.
+    fn expelled(&self) -> Option<MembershipError> {
+        self.end.expelled();
+        None
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Waitable for Consumer<T> {}

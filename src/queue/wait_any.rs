@@ -1,0 +1,161 @@
+//! Waiting for several queues at once.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::facade::Deadline;
+use crate::ring::any::{self, Source, Waited};
+use crate::segment::MembershipError;
+
+/// What [`wait_any`] can wait for: a [`Queue`](super::Queue), a [`Receiver`](super::Receiver) of one, a
+/// [`Consumer`](super::spsc::Consumer) of a ring.
+///
+/// It is ready when there is an item, and when there is none and none will come: receiving, or
+/// popping, says so then. Only this crate implements it.
+pub trait Waitable: sealed::Sealed {}
+
+pub(crate) mod sealed {
+    use crate::ring::any::Seen;
+    use crate::segment::MembershipError;
+
+    #[expect(unnameable_types, reason = "that is what seals the trait")]
+    pub trait Sealed {
+        #[doc(hidden)]
+        fn seen(&self) -> Seen<'_>;
+        /// Why this process is no participant of its segment.
+        #[doc(hidden)]
+        fn expelled(&self) -> Option<MembershipError>;
+    }
+}
+
+/// Waits until one of several queues has an item, or has none and never will, and returns its index:
+/// the lowest, if several are ready.
+///
+/// It takes nothing. Another receiver may be faster, so ask by `try_recv` and wait again if there is
+/// nothing; of a ring, which has one consumer, `pop` gives the item, or says why there is none, at
+/// once.
+///
+/// As the lowest index wins, a queue that never runs empty hides those behind it: that makes an
+/// order of importance. Where all are to have their turn, turn the list, or look at the others
+/// when one was ready.
+///
+/// Spins some microseconds, then sleeps. The queues may be in different segments, and others may
+/// wait for the same ones, by `recv` or by `wait_any`: where one of those was to be woken and this one
+/// was instead, it wakes the next. One system call waits for up to 128 queues; of more, each 128 have
+/// their turn, a few milliseconds each, so that an item can be noticed that much later. So can it before
+/// kernel 5.16, by a millisecond. Whether those who could send live is asked every few milliseconds,
+/// of the kernel.
+///
+/// A process that is killed while it waits leaves nothing. One that is stopped, or killed, just when it
+/// was woken can have had the wake of another, who then finds its item some milliseconds later.
+///
+/// # Errors
+///
+/// [`WaitAnyError`], but not `Timeout`.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::Segment;
+/// use crossdock::queue::{Queue, TryRecvError, wait_any};
+///
+/// let segment = Segment::anonymous()?;
+/// let urgent = segment.create::<Queue<u32>>("urgent", 8)?;
+/// let normal = segment.create::<Queue<u32>>("normal", 8)?;
+/// normal.send(2)?;
+/// urgent.send(1)?;
+/// urgent.close();
+/// normal.close();
+///
+/// let (mut queues, mut got) = (vec![&urgent, &normal], Vec::new());
+/// while !queues.is_empty() {
+///     let list: Vec<_> = queues.iter().map(|queue| *queue as _).collect();
+///     let ready = wait_any(&list)?;
+///     match queues[ready].try_recv() {
+///         Ok(order) => got.push(order),
+///         Err(TryRecvError::Empty) => {} // another was faster
+///         Err(TryRecvError::Disconnected) => drop(queues.remove(ready)),
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// assert_eq!(got, [1, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn wait_any(sources: &[&dyn Waitable]) -> Result<usize, WaitAnyError> {
+    wait_until(sources, &Deadline::never())
+}
+
+/// As [`wait_any`], no longer than `timeout`. Of zero, it looks, and asks who lives.
+///
+/// # Errors
+///
+/// [`WaitAnyError`].
+pub fn wait_any_timeout(
+    sources: &[&dyn Waitable],
+    timeout: Duration,
+) -> Result<usize, WaitAnyError> {
+    wait_until(sources, &Deadline::after(timeout))
+}
+
+/// As [`wait_any`], until `deadline` at the latest.
+///
+/// # Errors
+///
+/// [`WaitAnyError`].
+pub fn wait_any_deadline(
+    sources: &[&dyn Waitable],
+    deadline: Instant,
+) -> Result<usize, WaitAnyError> {
+    wait_until(sources, &Deadline::at(deadline))
+}
+
+fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, WaitAnyError> {
+    if sources.is_empty() {
+        return Err(WaitAnyError::NoSources);
+    }
+    let list: Vec<&dyn Source> = sources.iter().map(|source| source.seen().0).collect();
+    match any::wait(&list, deadline) {
+        Waited::Ready(index) => Ok(index),
+        Waited::Timeout => Err(WaitAnyError::Timeout),
+        Waited::Expelled(index) => match sources[index].expelled() {
+            Some(source) => Err(WaitAnyError::Join { index, source }),
+            None => Ok(index),
+        },
+    }
+}
+
+/// Why nothing was waited for, or nothing came.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WaitAnyError {
+    /// The list is empty: nothing would ever come.
+    NoSources,
+    /// None was ready at the deadline. Not without one.
+    Timeout,
+    /// This process could not take part in the segment of one of them, or does not any more.
+    Join {
+        /// Which of the list.
+        index: usize,
+        /// Why.
+        source: MembershipError,
+    },
+}
+
+impl fmt::Display for WaitAnyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSources => f.write_str("expected queues to wait for, found an empty list"),
+            Self::Timeout => f.write_str("none of the queues was ready at the deadline"),
+            Self::Join { index, source } => write!(f, "queue {index} of the list: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for WaitAnyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Join { source, .. } => source.source(),
+            _ => None,
+        }
+    }
+}
