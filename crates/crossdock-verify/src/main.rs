@@ -6,6 +6,7 @@ mod process;
 mod random;
 mod torture;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -38,10 +39,12 @@ enum Verb {
     },
     /// Lets processes work, kills and stops them at random, and balances their ledger.
     ///
-    /// Workers transfer between accounts, count, create entries, join, leave and reap, on one
-    /// segment. They are killed and restarted, and stopped and let go on. In the end the accounts
-    /// must have their sum, the counts must agree but for those killed between counting and
-    /// counting, and nobody may be stuck or listed. Exits with 1 otherwise.
+    /// Workers at one segment are killed and restarted, and stopped and let go on. At `locks` they
+    /// transfer between accounts, count, create entries, join, leave and reap; in the end the
+    /// accounts must have their sum, and the counts must agree but for those killed between
+    /// counting and counting. At `queues` they send and receive; in the end every item must have
+    /// arrived once, but for what somebody was killed with in its hands. Nobody may be stuck or
+    /// listed. Exits with 1 otherwise.
     Torture(TortureArgs),
     /// One process of `torture`, which starts it.
     #[command(hide = true)]
@@ -55,7 +58,10 @@ fn main() -> ExitCode {
         Verb::Worker(args) => torture::work(args),
     };
     outcome.unwrap_or_else(|Broken(what)| {
-        eprintln!("crossdock-verify: {what}");
+        // At once: many workers may have something to say.
+        let said = format!("crossdock-verify: {what}\n");
+        // Where nobody listens there is nothing to be done.
+        let _ = io::stderr().write_all(said.as_bytes());
         ExitCode::FAILURE
     })
 }

@@ -66,6 +66,9 @@ pub(crate) struct Scene {
     pub(crate) complaints: Vec<Complaint>,
     /// The victim had ended before its point: nobody was killed or stopped.
     pub(crate) ended: bool,
+    /// How often the victim would still have changed what can be seen; `None` if it took another way
+    /// than the one that was recorded.
+    pub(crate) left: Option<usize>,
     outcomes: BTreeMap<&'static str, u64>,
 }
 
@@ -77,6 +80,7 @@ impl Scene {
             patience,
             complaints: Vec::new(),
             ended: false,
+            left: None,
             outcomes: BTreeMap::new(),
         }
     }

@@ -207,7 +207,9 @@ fn pass<O: Operation>(
         return Ok(scene);
     }
     // An operation that depends on the time may take another way; it is judged all the same.
-    if !record.trail.is_at(&victim, k)? {
+    if record.trail.is_at(&victim, k)? {
+        scene.left = Some(record.changes.range(k + 1..).count());
+    } else {
         scene.outcome("beside the trail");
     }
     if fate == Fate::KilledAlone {

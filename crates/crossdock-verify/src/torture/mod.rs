@@ -1,27 +1,33 @@
 //! `torture`: processes at random work, killed and stopped at random, and a ledger that balances.
 
 mod driver;
-mod ledger;
-mod shared;
+mod locks;
+mod queues;
+mod way;
 mod worker;
 
 use std::fs;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use crossdock::Segment;
 
 use crate::process::Broken;
 use crate::random::Random;
-use crate::torture::driver::{Driver, Tally};
-use crate::torture::shared::{Shared, Way};
-pub(crate) use worker::{WorkerArgs, run as work};
+use crate::torture::driver::Tally;
+pub(crate) use crate::torture::worker::{WorkerArgs, work};
 
 /// What can be tortured.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
     /// Mutexes, counters, the registry and the directory.
     Locks,
+    /// Rings and queues.
+    Queues,
 }
+
+/// How many faults are told: one is often followed by many.
+const SHOWN: usize = 12;
 
 /// How to torture.
 #[derive(Args, Debug)]
@@ -31,51 +37,48 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
-    /// How many processes work at a time.
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=500))]
-    processes: u16,
+    /// How many processes work at a time: 6 at locks, 64 at queues unless it is said.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
+    processes: Option<u16>,
     /// Repeats a run, as far as the scheduler lets it.
     #[arg(long)]
     seed: Option<u64>,
     /// How often a second somebody is killed or stopped; two of three are killed.
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 150.0)]
     kill_rate: f64,
 }
 
+/// What a run has to say.
+struct Report {
+    what: &'static str,
+    /// What was done, besides kills and stops.
+    done: String,
+    tally: Tally,
+}
+
 pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
-    let What::Locks = args.what;
     let seed = args.seed.unwrap_or_else(random_seed);
-    let name = format!("torture-{}", std::process::id());
-    let way = if Random::new(seed).below(2) == 0 {
-        Way::Name(name.clone())
-    } else {
-        Way::Descriptor
+    let random = Random::new(seed);
+    let report = match args.what {
+        What::Locks => locks::run(args, random)?,
+        What::Queues => queues::run(args, random)?,
     };
-    let shared = Shared::create(&way, args.processes.into())?;
-    let driven = Driver::new(args, seed, &way, &shared).and_then(Driver::run);
-    let judged = driven.map(|tally| judge(&shared, tally));
-    // Whatever happened, the name goes.
-    shared.segment.unlink()?;
-    let mut tally = judged?;
-    if fs::exists(format!("/dev/shm/crossdock.{name}"))? {
-        tally.faults.push(format!("{name} is left in /dev/shm"));
-    }
+    let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {
         "balanced"
     } else {
         "NOT balanced"
     };
     println!(
-        "torture locks: {} s, {} kills, {} stops, {} operations, {} repairs, ledger {balance}",
-        args.secs,
-        tally.kills,
-        tally.stops,
-        shared.total.get(),
-        shared.repairs.get(),
+        "torture {what}: {} s, {} kills, {} stops, {done}, ledger {balance}",
+        args.secs, tally.kills, tally.stops,
     );
-    println!("torture locks: seed {seed}");
-    for fault in &tally.faults {
-        println!("torture locks: {fault}");
+    println!("torture {what}: seed {seed}");
+    for fault in tally.faults.iter().take(SHOWN) {
+        println!("torture {what}: {fault}");
+    }
+    if tally.faults.len() > SHOWN {
+        println!("torture {what}: and {} more", tally.faults.len() - SHOWN);
     }
     Ok(if tally.faults.is_empty() {
         ExitCode::SUCCESS
@@ -84,62 +87,34 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
     })
 }
 
-/// What must hold when everybody has left or is dead.
-fn judge(shared: &Shared, mut tally: Tally) -> Tally {
-    let kills = tally.kills;
-    let mut fault = |what: String| tally.faults.push(what);
-    let reaping = shared.segment.reap();
-    if reaping.stuck > 0 {
-        fault(format!("{} places are stuck", reaping.stuck));
+/// Takes the name of a segment away, whatever happened to it.
+fn take_away(segment: &Segment, faults: &mut Vec<String>) -> Result<(), Broken> {
+    let name = segment.name().map(str::to_owned);
+    segment.unlink()?;
+    if let Some(name) = name
+        && fs::exists(format!("/dev/shm/crossdock.{name}"))?
+    {
+        faults.push(format!("{name} is left in /dev/shm"));
     }
-    for one in shared.segment.participants() {
-        if !one.is_self {
-            fault(format!("{one} is still listed"));
-        }
-    }
-    if let Err(error) = shared.segment.entries() {
-        fault(format!("the directory cannot be read: {error}"));
-    }
-    if shared.ledger.is_locked() || shared.raw.is_locked() {
-        fault("a lock is still held".into());
-    }
-    match shared.ledger.lock_or_repair(|ledger| ledger.repair()) {
-        Ok(ledger) => {
-            if !ledger.is_balanced() {
-                fault(format!("the ledger is torn: {:?}", *ledger));
-            }
-            within(
-                "transfers",
-                ledger.transfers(),
-                shared.transfers.get(),
-                kills,
-                &mut fault,
-            );
-        }
-        Err(error) => fault(format!("the ledger cannot be locked: {error}")),
-    }
-    within(
-        "operations",
-        shared.total.get(),
-        shared.cells.get(),
-        kills,
-        &mut fault,
-    );
-    let [left, right] = &shared.pair;
-    within("the pair", left.get(), right.get(), kills, &mut fault);
-    if shared.total.get() == 0 {
-        fault("nobody has done anything".into());
-    }
-    tally
+    Ok(())
 }
 
-/// Two counts of the same may differ by as many as were killed between counting and counting.
-fn within(what: &str, one: u64, other: u64, kills: u64, fault: &mut impl FnMut(String)) {
-    if one.abs_diff(other) > kills {
-        fault(format!(
-            "{what}: {one} and {other} differ by more than {kills} kills"
-        ));
+/// What is wrong with a segment that everybody has left, or died in.
+fn abandoned(segment: &Segment) -> Vec<String> {
+    let mut faults = Vec::new();
+    let reaping = segment.reap();
+    if reaping.stuck > 0 {
+        faults.push(format!("{} places are stuck", reaping.stuck));
     }
+    for one in segment.participants() {
+        if !one.is_self {
+            faults.push(format!("{one} is still listed"));
+        }
+    }
+    if let Err(error) = segment.entries() {
+        faults.push(format!("the directory cannot be read: {error}"));
+    }
+    faults
 }
 
 /// A seed that is hardly any other run's.

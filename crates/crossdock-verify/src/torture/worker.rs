@@ -1,24 +1,21 @@
-//! A worker: random operations, until it is told to leave or killed.
+//! One process of `torture`, as it is started.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
-use crossdock::Counter;
-use crossdock::segment::Monitor;
-use crossdock::sync::{LockError, MutexGuard, TimedLockError, TryLockError};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
 use crate::process::Broken;
 use crate::random::Random;
-use crate::torture::ledger::{ACCOUNTS, Ledger};
-use crate::torture::shared::{EXTRA_VALUE, EXTRAS, Shared, Way, extra_name, progress_name};
+use crate::torture::way::Way;
+use crate::torture::{What, locks, queues};
 
 /// How `torture` starts a worker.
 #[derive(Args, Debug)]
 pub(crate) struct WorkerArgs {
+    what: What,
     #[arg(long)]
     slot: usize,
     #[arg(long)]
@@ -28,10 +25,22 @@ pub(crate) struct WorkerArgs {
     /// Without a name, the segment is standard input.
     #[arg(long)]
     name: Option<String>,
+    /// The parent's descriptor of the ledger, if that has a file of its own.
+    #[arg(long)]
+    ledger: Option<i32>,
+}
+
+/// What a worker knows when it begins.
+pub(crate) struct Orders {
+    pub(crate) slot: usize,
+    pub(crate) way: Way,
+    pub(crate) random: Random,
+    /// The path of the ledger's file.
+    pub(crate) ledger: Option<String>,
 }
 
 /// Why a worker goes on no longer.
-enum Ended {
+pub(crate) enum Ended {
     /// It was asked to, or wants to be replaced.
     Left,
     /// What it found cannot be.
@@ -44,145 +53,37 @@ impl<E: std::error::Error> From<E> for Ended {
     }
 }
 
-pub(crate) fn run(args: WorkerArgs) -> Result<ExitCode, Broken> {
+impl Ended {
+    /// How the process ends.
+    pub(crate) fn of_worker(self, slot: usize) -> Result<ExitCode, Broken> {
+        match self {
+            Self::Left => Ok(ExitCode::SUCCESS),
+            Self::Wrong(what) => Err(Broken(format!("worker {slot}: {what}"))),
+        }
+    }
+}
+
+/// nice(2): the driver, and workers on their way to death or to their beginning, come first.
+fn give_way() {
+    // SAFETY: takes a number. That it may fail changes nothing but the pace.
+    unsafe { libc::nice(10) };
+}
+
+pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
     set_pdeathsig(Signal::SIGKILL)?;
     if getppid().as_raw() != args.parent {
         return Err(Broken("whoever started this worker is gone".into()));
     }
-    let way = args.name.map_or(Way::Descriptor, Way::Name);
-    let mut random = Random::new(args.seed);
-    loop {
-        // Dropping the last handle leaves the segment, so each round joins anew.
-        let shared = Shared::open(&way)?;
-        let progress = shared.segment.open::<Counter>(&progress_name(args.slot))?;
-        // Half of the time a thread of this process reaps those who die meanwhile.
-        let monitor = match random.below(2) {
-            0 => Some(Monitor::start()?),
-            _ => None,
-        };
-        if let Some(monitor) = &monitor {
-            monitor.watch(&shared.segment)?;
-        }
-        for _ in 0..random.below(20_000) {
-            match work(&shared, &mut random) {
-                Ok(()) => {}
-                Err(Ended::Left) => return Ok(ExitCode::SUCCESS),
-                Err(Ended::Wrong(what)) => {
-                    return Err(Broken(format!("worker {}: {what}", args.slot)));
-                }
-            }
-            shared.total.add(1);
-            shared.cells.add(1);
-            progress.add(1);
-        }
-    }
-}
-
-/// One operation.
-fn work(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
-    match random.below(1000) {
-        0..600 => {
-            let Some(mut ledger) = enter(shared, random)? else {
-                return Ok(());
-            };
-            if !ledger.is_balanced() {
-                return Err(Ended::Wrong(format!("the ledger is torn: {:?}", *ledger)));
-            }
-            let amount = i64::try_from(random.below(100))?;
-            let (from, to) = (random.index(ACCOUNTS), random.index(ACCOUNTS));
-            ledger.transfer(from, to, amount, || dawdle(random));
-            drop(ledger);
-            shared.transfers.add(1);
-        }
-        600..850 => {
-            let [left, right] = &shared.pair;
-            let guard = shared.raw.lock_or_repair(|| {
-                right.set(left.get());
-                shared.repairs.add(1);
-            })?;
-            if left.get() != right.get() {
-                let values = (left.get(), right.get());
-                return Err(Ended::Wrong(format!("the pair is torn: {values:?}")));
-            }
-            left.add(1);
-            dawdle(random);
-            right.add(1);
-            drop(guard);
-        }
-        850..900 => extra(shared, random)?,
-        900..915 => {
-            let reaping = shared.segment.reap();
-            if reaping.stuck > 0 {
-                return Err(Ended::Wrong(format!("{} places are stuck", reaping.stuck)));
-            }
-        }
-        915..930 => {
-            shared.segment.entries()?;
-            shared.segment.participants();
-        }
-        930 if random.below(50) == 0 => return Err(Ended::Left),
-        _ if shared.stop.get() != 0 => return Err(Ended::Left),
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Now and then gives the processor away, so that kills and stops find a lock held.
-fn dawdle(random: &mut Random) {
-    if random.below(64) == 0 {
-        std::thread::yield_now();
-    }
-}
-
-/// Takes the ledger in one of the ways there are; `None` if somebody else has it.
-fn enter<'a>(
-    shared: &'a Shared,
-    random: &mut Random,
-) -> Result<Option<MutexGuard<'a, Ledger>>, Ended> {
-    let repaired = |mut guard: MutexGuard<'a, Ledger>| {
-        guard.repair();
-        guard.mark_consistent();
-        shared.repairs.add(1);
-        Some(guard)
+    give_way();
+    let parent = args.parent;
+    let orders = Orders {
+        slot: args.slot,
+        way: Way::told(args.name),
+        random: Random::new(args.seed),
+        ledger: args.ledger.map(|fd| format!("/proc/{parent}/fd/{fd}")),
     };
-    Ok(match random.below(4) {
-        0 => match shared.ledger.lock() {
-            Ok(guard) => Some(guard),
-            Err(LockError::OwnerDied(guard)) => repaired(guard),
-            Err(other) => return Err(Ended::Wrong(other.to_string())),
-        },
-        1 => match shared.ledger.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TryLockError::WouldBlock) => None,
-            Err(other) => return Err(Ended::Wrong(other.to_string())),
-        },
-        2 => match shared.ledger.try_lock_timeout(Duration::from_millis(2)) {
-            Ok(guard) => Some(guard),
-            Err(TimedLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TimedLockError::Timeout) => None,
-            Err(other) => return Err(Ended::Wrong(other.to_string())),
-        },
-        _ => Some(shared.ledger.lock_or_repair(|ledger| {
-            ledger.repair();
-            shared.repairs.add(1);
-        })?),
-    })
-}
-
-/// Finds or makes one of the entries that come with time.
-fn extra(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
-    let name = extra_name(random.below(EXTRAS));
-    // Rarely, so that there is something left to create for a while.
-    let found = if random.below(20) == 0 {
-        shared.segment.open_or_create::<Counter>(&name, EXTRA_VALUE)
-    } else {
-        shared.segment.open::<Counter>(&name)
-    };
-    match found {
-        Ok(entry) if entry.get() == EXTRA_VALUE => Ok(()),
-        Ok(entry) => Err(Ended::Wrong(format!("{name} is {}", entry.get()))),
-        Err(crossdock::segment::EntryError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
+    match args.what {
+        What::Locks => locks::work(orders),
+        What::Queues => queues::work(orders),
     }
 }

@@ -6,6 +6,7 @@ mod lock;
 mod locks;
 mod naive;
 mod named;
+mod queue;
 mod registry;
 mod ring;
 mod room;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         locks::LISTED,
         count::LISTED,
         ring::LISTED,
+        queue::LISTED,
     ]
     .into_iter()
     .flatten()

@@ -1,15 +1,12 @@
-//! What the workers share: the segment, its entries, and how a worker comes to them.
+//! What the workers share: the segment and its entries.
 
-use std::io;
-use std::os::fd::AsFd;
-use std::process::Stdio;
-
-use crossdock::segment::CreateError;
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 use crate::process::Broken;
-use crate::torture::ledger::Ledger;
+use crate::torture::way::Way;
+
+use super::ledger::Ledger;
 
 /// Entries that workers create when they come to need them.
 pub(crate) const EXTRAS: u64 = 96;
@@ -32,15 +29,6 @@ pub(crate) struct Shared {
     pub(crate) stop: Counter,
 }
 
-/// How a worker comes to the segment.
-#[derive(Clone, Debug)]
-pub(crate) enum Way {
-    /// By its name.
-    Name(String),
-    /// By a descriptor that it inherits as its standard input.
-    Descriptor,
-}
-
 /// The name of worker `slot`'s count of operations.
 pub(crate) fn progress_name(slot: usize) -> String {
     format!("progress.{slot}")
@@ -59,15 +47,7 @@ impl Shared {
             .size(1 << 20)
             .participants(participants)
             .entries(entries);
-        let segment = match way {
-            Way::Name(name) => match options.create_new(name) {
-                Err(CreateError::Exists { .. }) => {
-                    return Err(Broken(format!("a segment named {name} exists")));
-                }
-                made => made?,
-            },
-            Way::Descriptor => options.anonymous()?,
-        };
+        let segment = way.create(&options)?;
         for slot in 0..workers {
             segment.create::<Counter>(&progress_name(slot), 0)?;
         }
@@ -82,10 +62,7 @@ impl Shared {
 
     /// Comes to the segment as a worker does.
     pub(crate) fn open(way: &Way) -> Result<Self, Broken> {
-        Self::attach(match way {
-            Way::Name(name) => SegmentOptions::new().open(name)?,
-            Way::Descriptor => Segment::try_from(io::stdin().as_fd().try_clone_to_owned()?)?,
-        })
+        Self::attach(way.open()?)
     }
 
     fn attach(segment: Segment) -> Result<Self, Broken> {
@@ -99,14 +76,6 @@ impl Shared {
             repairs: segment.open("repairs")?,
             stop: segment.open("stop")?,
             segment,
-        })
-    }
-
-    /// What a worker gets as its standard input.
-    pub(crate) fn stdin(&self, way: &Way) -> Result<Stdio, Broken> {
-        Ok(match way {
-            Way::Name(_) => Stdio::null(),
-            Way::Descriptor => self.segment.as_fd().try_clone_to_owned()?.into(),
         })
     }
 }

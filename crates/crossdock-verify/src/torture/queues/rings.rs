@@ -1,0 +1,167 @@
+//! Work at a ring for two: whoever gets an end of it is its producer, or its consumer, for a while.
+
+use std::time::Instant;
+
+use crossdock::queue::spsc::{
+    ClaimError, Consumer, PopError, Producer, PushError, TryPopError, TryPushError,
+};
+
+use crate::torture::worker::Ended;
+
+use super::desk::BATCH;
+use super::item::{Item, NOTHING};
+use super::worker::{Order, Worker, wrong};
+use super::yard::Lines;
+
+/// Stays at one of the rings, at an end that is free.
+pub(crate) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+    let number = worker.random.index(lines.rings.len());
+    let (ring, line) = (&lines.rings[number], lines.first_ring + number);
+    // One in a few is killed, or leaves, with the end in its hands.
+    let forgets = worker.random.below(50) == 0;
+    if worker.random.below(2) == 0 {
+        let mut end = match ring.producer() {
+            Ok(end) => end,
+            Err(ClaimError::RoleTaken { .. }) => return Ok(()),
+            Err(error) => return Err(wrong(line, error)),
+        };
+        worker.desk.count_send(line);
+        worker.repeat(|worker| push(worker, line, &mut end))?;
+        if forgets {
+            std::mem::forget(end);
+            return Err(Ended::Left);
+        }
+    } else {
+        let mut end = match ring.consumer() {
+            Ok(end) => end,
+            Err(ClaimError::RoleTaken { .. }) => return Ok(()),
+            Err(error) => return Err(wrong(line, error)),
+        };
+        worker.desk.count_receive(line);
+        worker.repeat(|worker| pop(worker, line, &mut end))?;
+        if forgets {
+            std::mem::forget(end);
+            return Err(Ended::Left);
+        }
+    }
+    Ok(())
+}
+
+/// Sends one item or some; false if nobody receives.
+fn push<T: Item>(worker: &mut Worker, line: usize, end: &mut Producer<T>) -> Result<bool, Ended> {
+    let mut goes_on = true;
+    let way = worker.random.below(5);
+    let count = match way {
+        0 => 1 + worker.random.index(BATCH),
+        _ => 1,
+    };
+    let sent = worker.send(line, count, |worker, items: &[T]| {
+        let item = items[0];
+        let pushed = match way {
+            0 => return end.push_slice(items).map_err(|error| wrong(line, error)),
+            1 => end.try_push(item).map_err(|error| match error {
+                TryPushError::Full(item) => PushError::Timeout(item),
+                TryPushError::Corrupt(item) => PushError::Corrupt(item),
+                other => PushError::Lost(other.into_inner()),
+            }),
+            2 => end.push_timeout(item, worker.patience()),
+            3 => end.push(item),
+            _ => end.push_deadline(item, Instant::now() + worker.patience()),
+        };
+        match pushed {
+            Ok(()) => Ok(1),
+            Err(PushError::Timeout(back)) => unsent(&item, &back),
+            Err(PushError::Disconnected(back)) => {
+                goes_on = false;
+                unsent(&item, &back)
+            }
+            Err(error) => Err(wrong(line, error)),
+        }
+    })?;
+    Ok(goes_on && sent.is_some())
+}
+
+/// None was sent; what came back must be what was to be sent.
+pub(super) fn unsent<T: Item>(item: &T, back: &T) -> Result<usize, Ended> {
+    if item.id() == back.id() {
+        return Ok(0);
+    }
+    let (item, back) = (item.show(), back.show());
+    Err(Ended::Wrong(format!("{back} came back for {item}")))
+}
+
+/// Receives one item or some; false if nobody sends.
+fn pop<T: Item>(worker: &mut Worker, line: usize, end: &mut Consumer<T>) -> Result<bool, Ended> {
+    worker.desk.begin_to_receive();
+    let popped = match worker.random.below(5) {
+        0 => {
+            let mut items = [NOTHING; BATCH].map(T::of);
+            let most = 1 + worker.random.index(BATCH);
+            let count = end
+                .pop_slice(&mut items[..most])
+                .map_err(|error| wrong(line, error))?;
+            for item in &items[..count] {
+                worker.arrived(line, item, Order::Kept)?;
+            }
+            Err(PopError::Timeout)
+        }
+        1 => end.try_pop().map_err(|error| match error {
+            TryPopError::Empty => PopError::Timeout,
+            TryPopError::Disconnected => PopError::Disconnected,
+            TryPopError::Corrupt => PopError::Corrupt,
+            _ => PopError::Lost,
+        }),
+        2 => end.pop_timeout(worker.patience()),
+        3 => end.pop(),
+        _ => end.pop_deadline(Instant::now() + worker.patience()),
+    };
+    let goes_on = match popped {
+        Ok(item) => {
+            worker.arrived(line, &item, Order::Kept)?;
+            true
+        }
+        Err(PopError::Timeout) => true,
+        Err(PopError::Disconnected) => false,
+        Err(error) => return Err(wrong(line, error)),
+    };
+    worker.desk.end_of_receiving();
+    Ok(goes_on)
+}
+
+/// Pops all that is left.
+pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+    for (ring, line) in lines.rings.iter().zip(lines.first_ring..) {
+        let mut end = ring.consumer().map_err(|error| wrong(line, error))?;
+        loop {
+            match end.try_pop() {
+                Ok(item) => worker.arrived(line, &item, Order::Kept)?,
+                Err(TryPopError::Empty | TryPopError::Disconnected) => break,
+                Err(error) => return Err(wrong(line, error)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fills every ring to its capacity and empties it again.
+pub(super) fn fill<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+    for (ring, line) in lines.rings.iter().zip(lines.first_ring..) {
+        let mut end = ring.producer().map_err(|error| wrong(line, error))?;
+        let mut filled = 0;
+        while worker.send(line, 1, |_, items: &[T]| match end.try_push(items[0]) {
+            Ok(()) => Ok(1),
+            Err(TryPushError::Full(_)) => Ok(0),
+            Err(error) => Err(wrong(line, error)),
+        })? == Some(1)
+        {
+            filled += 1;
+        }
+        if filled != ring.capacity() {
+            let capacity = ring.capacity();
+            return Err(Ended::Wrong(format!(
+                "line {line} takes {filled} items, and its capacity is {capacity}"
+            )));
+        }
+    }
+    drain(worker, lines)
+}

@@ -1,0 +1,154 @@
+//! The segment with its rings and queues, and how all of them and their lanes are numbered.
+
+use crossdock::queue::Queue;
+use crossdock::queue::spsc::Spsc;
+use crossdock::{Segment, SegmentOptions};
+
+use crate::process::Broken;
+use crate::torture::way::Way;
+
+use super::item::{Item, Large, Small};
+
+/// The capacities of the rings for two; each comes with small and with large items.
+const RING_CAPACITIES: [u64; 4] = [1, 3, 8, 1024];
+/// Those of the queues, which come likewise.
+const QUEUE_CAPACITIES: [u64; 4] = [2, 3, 8, 1024];
+
+/// How many rings there are.
+pub(crate) const RINGS: usize = 2 * RING_CAPACITIES.len();
+/// How many rings and queues there are.
+pub(crate) const LINES: usize = RINGS + 2 * QUEUE_CAPACITIES.len();
+
+/// Whether senders and receivers of a queue are counted, most of them; of the others nobody is.
+pub(crate) fn is_counted(line: usize) -> bool {
+    // Each capacity once, and once not.
+    (line - RINGS) % 2 == (line - RINGS) / QUEUE_CAPACITIES.len()
+}
+
+/// The rings and queues of one size of items.
+pub(crate) struct Lines<T> {
+    pub(crate) rings: Vec<Spsc<T>>,
+    /// The line that is the first ring.
+    pub(crate) first_ring: usize,
+    pub(crate) queues: Vec<Queue<T>>,
+    /// The line that is the first queue.
+    pub(crate) first_queue: usize,
+}
+
+/// A process's handles.
+pub(crate) struct Yard {
+    pub(crate) segment: Segment,
+    pub(crate) small: Lines<Small>,
+    pub(crate) large: Lines<Large>,
+}
+
+/// How lines and lanes are numbered.
+///
+/// A line is a ring or a queue. A lane is a sequence of items in a line: the only one of a ring,
+/// whoever is its producer, and one of each slot's worker in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbering {
+    pub(crate) slots: usize,
+}
+
+impl Numbering {
+    pub(crate) fn new(slots: usize) -> Self {
+        Self { slots }
+    }
+
+    pub(crate) fn lanes(self) -> usize {
+        RINGS + (LINES - RINGS) * self.slots
+    }
+
+    /// The lane of the worker in `slot`, in a line.
+    pub(crate) fn lane(self, line: usize, slot: usize) -> usize {
+        match line.checked_sub(RINGS) {
+            None => line,
+            Some(queue) => RINGS + queue * self.slots + slot,
+        }
+    }
+
+    pub(crate) fn line_of(self, lane: usize) -> usize {
+        match lane.checked_sub(RINGS) {
+            None => lane,
+            Some(lane) => RINGS + lane / self.slots,
+        }
+    }
+}
+
+/// The halves of the lines.
+const SMALL: usize = 0;
+const LARGE: usize = 1;
+
+fn name(line: usize) -> String {
+    format!("line.{line}")
+}
+
+impl<T: Item> Lines<T> {
+    fn create(segment: &Segment, half: usize) -> Result<(), Broken> {
+        let [first_ring, first_queue] = Self::firsts(half);
+        // Once somebody was there, whoever waits is told when the last one has gone.
+        for (line, capacity) in (first_ring..).zip(RING_CAPACITIES) {
+            let ring = segment.create::<Spsc<T>>(&name(line), capacity)?;
+            drop((ring.producer()?, ring.consumer()?));
+        }
+        for (line, capacity) in (first_queue..).zip(QUEUE_CAPACITIES) {
+            let queue = segment.create::<Queue<T>>(&name(line), capacity)?;
+            if is_counted(line) {
+                drop((queue.sender()?, queue.receiver()?));
+            }
+        }
+        Ok(())
+    }
+
+    fn open(segment: &Segment, half: usize) -> Result<Self, Broken> {
+        let [first_ring, first_queue] = Self::firsts(half);
+        let rings = (first_ring..).take(RING_CAPACITIES.len());
+        let queues = (first_queue..).take(QUEUE_CAPACITIES.len());
+        Ok(Self {
+            rings: rings
+                .map(|line| segment.open(&name(line)))
+                .collect::<Result<_, _>>()?,
+            first_ring,
+            queues: queues
+                .map(|line| segment.open(&name(line)))
+                .collect::<Result<_, _>>()?,
+            first_queue,
+        })
+    }
+
+    /// The first ring and the first queue of small items, half 0, or of large ones, half 1.
+    fn firsts(half: usize) -> [usize; 2] {
+        [
+            half * RING_CAPACITIES.len(),
+            RINGS + half * QUEUE_CAPACITIES.len(),
+        ]
+    }
+}
+
+impl Yard {
+    /// Makes the segment, for so many workers.
+    pub(crate) fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
+        let options = SegmentOptions::new()
+            .size(1 << 20)
+            .participants(u32::try_from(workers)? + 2)
+            .entries(u32::try_from(LINES)? + 8);
+        let segment = way.create(&options)?;
+        Lines::<Small>::create(&segment, SMALL)?;
+        Lines::<Large>::create(&segment, LARGE)?;
+        Self::attach(segment)
+    }
+
+    /// Comes to the segment as a worker does.
+    pub(crate) fn open(way: &Way) -> Result<Self, Broken> {
+        Self::attach(way.open()?)
+    }
+
+    fn attach(segment: Segment) -> Result<Self, Broken> {
+        Ok(Self {
+            small: Lines::open(&segment, SMALL)?,
+            large: Lines::open(&segment, LARGE)?,
+            segment,
+        })
+    }
+}
