@@ -501,6 +501,20 @@ pub(crate) fn explore_at_least(
     preemptions: usize,
     body: impl Fn() + Sync + Send + 'static,
 ) -> Explored {
+    explore_within(name, |bound| bound.max(preemptions), body)
+}
+
+/// As [`explore`], with one preemption fewer: for three that block, each of which multiplies the
+/// interleavings.
+pub(crate) fn explore_one_less(name: &str, body: impl Fn() + Sync + Send + 'static) -> Explored {
+    explore_within(name, |bound| bound.saturating_sub(1), body)
+}
+
+fn explore_within(
+    name: &str,
+    limit: impl Fn(usize) -> usize,
+    body: impl Fn() + Sync + Send + 'static,
+) -> Explored {
     DEATHS.store(0, StdRelaxed);
     SOFT_FAULTS.store(0, StdRelaxed);
     let runs = std::sync::Arc::new(StdAtomicU64::new(0));
@@ -510,7 +524,7 @@ pub(crate) fn explore_at_least(
     let bound = builder
         .preemption_bound
         .or_else(|| full().then_some(PREEMPTIONS_FULL));
-    builder.preemption_bound = bound.map(|bound| bound.max(preemptions));
+    builder.preemption_bound = bound.map(limit);
     builder.check(move || {
         counted.fetch_add(1, StdRelaxed);
         body();

@@ -289,7 +289,8 @@ impl<'a, S: Slots> Ring<'a, S> {
     /// Whether a slot that was claimed to send may be: if not, it is given back, unsent.
     #[inline(always)]
     fn is_in_time(&self, claim: &Claim) -> bool {
-        if !mutation(102) {
+        // Under loom this is a full fence, which would hide that (Q2) is missing.
+        if !mutation(102) && !mutation(106) {
             light_barrier();
         }
         if !self.ends().is_over(Side::Sender) || mutation(103) {

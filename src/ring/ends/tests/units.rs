@@ -1,1 +1,66 @@
+//! Counting at the ends of a queue, one step after the other.
 
+use super::super::{Ends, MOST, Side, TooMany};
+use crate::facade::AtomicU64;
+use crate::layout::Tag;
+use crate::raw::Peers;
+
+struct AllAlive;
+
+impl Peers for AllAlive {
+    fn is_alive(&self, _tag: Tag) -> bool {
+        true
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        2
+    }
+}
+
+#[test]
+fn a_side_is_over_when_its_last_one_has_gone_and_not_before() {
+    let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
+    let ends = Ends {
+        word: &word,
+        cells: &cells,
+    };
+    let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
+    for side in [Side::Sender, Side::Receiver] {
+        let over = || ends.is_over(side.other());
+        assert!(!over(), "nobody was ever counted");
+        ends.count(side, first).unwrap();
+        ends.count(side, first).unwrap();
+        ends.count(side, second).unwrap();
+        assert!(!ends.uncount(side, first, &AllAlive) && !over());
+        assert!(!ends.uncount(side, first, &AllAlive) && !over());
+        assert!(ends.uncount(side, second, &AllAlive) && over());
+        assert!(!ends.uncount(side, second, &AllAlive), "it is not counted");
+        ends.count(side, second).unwrap();
+        assert!(!over(), "somebody has come again");
+        ends.recover(second);
+        assert!(over(), "it was dead");
+    }
+    assert!(!ends.is_closed());
+    ends.close();
+    assert!(ends.is_closed() && ends.is_over(Side::Sender) && ends.is_over(Side::Receiver));
+}
+
+#[test]
+fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
+    let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
+    let ends = Ends {
+        word: &word,
+        cells: &cells,
+    };
+    let me = Tag::new(0, 1).unwrap();
+    for side in [Side::Sender, Side::Receiver] {
+        for _ in 0..MOST {
+            ends.count(side, me).unwrap();
+        }
+        assert_eq!(ends.count(side, me), Err(TooMany));
+        assert!(!ends.uncount(side, me, &AllAlive));
+        assert_eq!(ends.count(side, me), Ok(()));
+    }
+}
