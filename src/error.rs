@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::queue::WaitAnyError;
 use crate::queue::spsc::{ClaimError, PopError, TryPopError};
+use crate::queue::{CountError, RecvError, TryRecvError, WaitAnyError};
 use crate::segment::{
     CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
 };
@@ -33,6 +33,12 @@ pub enum Error {
     Pop(PopError),
     /// Nothing was popped, without waiting.
     TryPop(TryPopError),
+    /// A sender or a receiver was not counted.
+    Count(CountError),
+    /// Nothing was received.
+    Recv(RecvError),
+    /// Nothing was received, without waiting.
+    TryRecv(TryRecvError),
     /// None of several queues was ready.
     WaitAny(WaitAnyError),
     /// A process was not started.
@@ -82,6 +88,9 @@ umbrella! {
     Claim(ClaimError)
     Pop(PopError)
     TryPop(TryPopError)
+    Count(CountError)
+    Recv(RecvError)
+    TryRecv(TryRecvError)
     WaitAny(WaitAnyError)
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError)

@@ -45,6 +45,8 @@
 //! | [`Counter`] | one atomic number | wait-free | its last addition made, or not | counter |
 //! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |
 //! | [`queue::spsc`] | a ring for one producer and one consumer | wait-free; who waits for items, or room, waits for the other | its end, and an item that it was popping | spsc |
+//! | [`queue::Queue`] | a bounded queue for many senders and receivers | waits for one that is stopped just between its claim of a slot and its commit: receivers for what is behind a sender's, senders for room when they come round to it | an item that it was taking, delivered again; a slot that is skipped; its counted senders and receivers, gone | slots, ends |
+//! | [`queue::wait_any`] | waiting for several queues at once | as they do | nothing | any |
 //! | [`process`] | functions in processes of their own | `join` waits | a typed error at `join` | - |
 //!
 //! "Lock-free" and "wait-free" are meant as the literature does: a process that is stopped, or

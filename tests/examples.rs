@@ -48,9 +48,16 @@ fn two_processes_square_and_cube() {
 }
 
 #[test]
-fn a_killed_drainers_successor_drains_what_is_left() {
-    let printed = run("fruits", &[]);
-    let drained = "the second drained: banana, cherry, date, elderberry, fig";
-    assert_eq!(printed.lines().last(), Some(drained));
-    assert!(printed.starts_with("the first to drain: "), "{printed}");
+fn a_queue_is_drained_until_nobody_is_left_to_fill_it() {
+    let all = "apple, banana, cherry, date, elderberry, fig";
+    assert_eq!(run("fruits", &[]), format!("drained: {all}\n"));
+}
+
+#[test]
+fn a_producer_and_a_consumer_that_are_killed_are_replaced_and_nothing_is_lost() {
+    let printed = run("replaced", &[]);
+    let lines: Vec<_> = printed.lines().collect();
+    assert!(lines[0].starts_with("the first producer: "), "{printed}");
+    assert!(lines[1].starts_with("the first consumer: "), "{printed}");
+    assert_eq!(lines[2], "numbers that arrived: 100000 of 100000");
 }

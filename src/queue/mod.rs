@@ -1,7 +1,9 @@
 //! Queues between processes.
 //!
-//! [`spsc`] is a ring for one producer and one consumer, wait-free on both sides. Items travel by
-//! copy: they are [`NoUninit`](bytemuck::NoUninit) and
+//! [`Queue`] is for many senders and receivers, [`spsc`] a ring for one producer and one consumer,
+//! wait-free on both sides. [`wait_any`] waits for several of them, and [`Wait`] says how.
+//!
+//! Items travel by copy: they are [`NoUninit`](bytemuck::NoUninit) and
 //! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they come out.
 
 mod mpmc;

@@ -1,0 +1,67 @@
+//! A producer and a consumer are killed in the middle of their work, and replaced: every item
+//! arrives.
+
+use std::error::Error;
+
+use crossdock::queue::spsc::{PushError, Spsc, TryPopError};
+use crossdock::{Counter, Segment, process};
+
+const ITEMS: u64 = 100_000;
+
+/// Pushes the numbers from where the last producer was killed.
+fn produce((numbers, pushed): (Spsc<u64>, Counter)) {
+    let mut numbers = numbers.producer().expect("nobody else produces");
+    for item in pushed.get()..ITEMS {
+        // Killed between a push and the note of it, this one's successor pushes the number again.
+        while let Err(error) = numbers.push(item) {
+            let waits = matches!(error, PushError::Disconnected(_));
+            assert!(waits, "{error}"); // the consumer was killed: its successor comes
+            std::thread::yield_now();
+        }
+        pushed.add(1);
+    }
+}
+
+/// Pops the numbers, and counts them.
+fn consume((numbers, arrived): (Spsc<u64>, Counter)) {
+    let mut numbers = numbers.consumer().expect("nobody else consumes");
+    while arrived.get() < ITEMS {
+        match numbers.read_chunk(1) {
+            Ok(chunk) => {
+                let item = chunk.as_slices().0[0];
+                assert!(item <= arrived.get(), "a number is missing before {item}");
+                // Noted first, popped then: one that comes again is known by its number.
+                arrived.fetch_max(item + 1);
+                chunk.commit(1);
+            }
+            // Also while a producer was killed and its successor has not come yet.
+            Err(TryPopError::Empty | TryPopError::Disconnected) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    process::init(); // the other processes begin, and end, here
+    let segment = Segment::anonymous()?;
+    let numbers = segment.create::<Spsc<u64>>("numbers", 64)?;
+    let pushed = segment.create::<Counter>("pushed", 0)?;
+    let arrived = segment.create::<Counter>("arrived", 0)?;
+
+    let consumer = process::spawn(consume, (numbers.clone(), arrived.clone()))?;
+    let unlucky = process::spawn(produce, (numbers.clone(), pushed.clone()))?;
+    while pushed.get() < 1_000 {
+        std::thread::yield_now();
+    }
+    unlucky.kill()?;
+    println!("the first producer: {}", unlucky.join().unwrap_err());
+    consumer.kill()?;
+    println!("the first consumer: {}", consumer.join().unwrap_err());
+
+    let producer = process::spawn(produce, (numbers.clone(), pushed))?;
+    let consumer = process::spawn(consume, (numbers, arrived.clone()))?;
+    producer.join()?;
+    consumer.join()?;
+    println!("numbers that arrived: {} of {ITEMS}", arrived.get());
+    Ok(())
+}
