@@ -86,9 +86,7 @@ impl Backoff {
                 return false;
             }
         }
-        for _ in 0..Self::FIRST << self.step.min(Self::LAST) {
-            core::hint::spin_loop();
-        }
+        pause(Self::FIRST << self.step.min(Self::LAST));
         self.step += 1;
         true
     }
@@ -115,15 +113,30 @@ impl Backoff {
 /// Waiting for somebody who is about to be done: 8, 16 and 32 pauses with a look after each, less than a
 /// microsecond where a pause takes 13 ns. Whoever looks more often takes the other's cache line away
 /// in the middle of its work.
+///
+/// Who comes upon somebody after several steps in a row follows a stream, and went faster than it: before
+/// all that it waits for 128 pauses, 2 or 3 us, so that the other one gets ahead and both are in cache
+/// lines of their own. After a single step, as when question and answer alternate, that would be
+/// latency for nothing.
 #[derive(Debug)]
 pub(crate) struct Patience(u32);
 
 impl Patience {
     const FIRST: u32 = 8;
     const LAST: u32 = 32;
+    const FOLLOWING: u32 = 128;
 
     pub(crate) fn new() -> Self {
         Self(Self::FIRST)
+    }
+
+    /// Lets somebody get ahead, who was caught up with after so many steps; whether it did.
+    pub(crate) fn follow(steps: u64) -> bool {
+        let is_stream = steps > 1;
+        if is_stream {
+            pause(Self::FOLLOWING);
+        }
+        is_stream
     }
 
     /// Pauses and returns true, or returns false when it has taken long enough.
@@ -131,11 +144,15 @@ impl Patience {
         if self.0 > Self::LAST {
             return false;
         }
-        for _ in 0..self.0 {
-            core::hint::spin_loop();
-        }
+        pause(self.0);
         self.0 *= 2;
         true
+    }
+}
+
+fn pause(times: u32) {
+    for _ in 0..times {
+        core::hint::spin_loop();
     }
 }
 
@@ -152,6 +169,16 @@ mod tests {
         assert!((4..=64).contains(&steps), "{steps}");
         assert!(!backoff.spin());
         assert!(!backoff.spin_on(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn patience_ends_and_only_a_stream_is_followed() {
+        let mut patience = Patience::new();
+        assert_eq!((0..100).take_while(|_| patience.wait()).count(), 3);
+        assert_eq!(
+            [0, 1, 2, 99].map(Patience::follow),
+            [false, false, true, true]
+        );
     }
 
     #[test]

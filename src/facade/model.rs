@@ -468,6 +468,9 @@ impl Patience {
     pub(crate) fn new() -> Self {
         Self
     }
+    pub(crate) fn follow(_steps: u64) -> bool {
+        false
+    }
     pub(crate) fn wait(&mut self) -> bool {
         false
     }

@@ -124,6 +124,8 @@ pub(crate) struct Cursor {
     /// A word whose owner was found alive, which is not asked again before others are reaped; 0 for
     /// none.
     pub(crate) alive: u64,
+    /// Where it was when it last caught up with receivers, and with senders.
+    pub(crate) caught_up: [Position; 2],
 }
 
 /// A slot that is the caller's alone until it commits.
@@ -472,17 +474,24 @@ impl<'a, S: Slots> Ring<'a, S> {
     ) -> Result<Claim, Refused> {
         let mut patience = Patience::new();
         let Cursor {
-            tail, head, alive, ..
+            tail,
+            head,
+            alive,
+            caught_up: [full, empty],
+            ..
         } = cursor;
-        let at = match side {
-            Side::Sender => tail,
-            Side::Receiver => head,
+        let (at, caught_up) = match side {
+            Side::Sender => (tail, full),
+            Side::Receiver => (head, empty),
         };
         loop {
             let found = self.find(side, at)?;
             let index = self.geometry.index(*at);
             let (word, tag) = match found {
-                Found::Shut => return Err(Refused::Nothing),
+                Found::Shut => {
+                    *caught_up = *at;
+                    return Err(Refused::Nothing);
+                }
                 Found::Open(word) => {
                     let held = match side {
                         Side::Sender => State::Writing,
@@ -504,6 +513,11 @@ impl<'a, S: Slots> Ring<'a, S> {
                 }
                 Found::Busy(word, tag) => (word, tag),
             };
+            let steps = at.0.saturating_sub(caught_up.0);
+            *caught_up = *at;
+            if Patience::follow(steps) {
+                continue;
+            }
             if *alive == word.0 {
                 if peers.reap(&self.state.common.0.reaped, false) {
                     continue;

@@ -82,6 +82,8 @@ pub struct Queue<T> {
     head: AtomicU64,
     epoch: AtomicU64,
     alive: AtomicU64,
+    /// Where it was when it last caught up with receivers, and with senders.
+    caught_up: [AtomicU64; 2],
     wait: Wait,
 }
 
@@ -133,6 +135,7 @@ impl<T> Clone for Queue<T> {
             head: same(&self.head),
             epoch: same(&self.epoch),
             alive: AtomicU64::new(0),
+            caught_up: Default::default(),
             wait: self.wait,
         }
     }
@@ -202,8 +205,10 @@ impl<T> Queue<T> {
             tail: self.tail(),
             head,
             epoch,
-            // ORDERING: Relaxed; it only spares work.
+            // ORDERING: Relaxed; they only spare work.
             alive: self.alive.load(Ordering::Relaxed),
+            caught_up: [0, 1]
+                .map(|side: usize| Position(self.caught_up[side].load(Ordering::Relaxed))),
         }
     }
 
@@ -212,8 +217,11 @@ impl<T> Queue<T> {
         self.set_head(cursor.head);
         // ORDERING: Release; (Q4).
         self.epoch.store(cursor.epoch, Ordering::Release);
-        // ORDERING: Relaxed; it only spares work.
+        // ORDERING: Relaxed; they only spare work.
         self.alive.store(cursor.alive, Ordering::Relaxed);
+        for (place, at) in self.caught_up.iter().zip(cursor.caught_up) {
+            place.store(at.0, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn pace(&self) -> Pace {
@@ -381,6 +389,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
             head: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             alive: AtomicU64::new(0),
+            caught_up: Default::default(),
             wait: Wait::default(),
         })
     }
