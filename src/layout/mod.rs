@@ -10,6 +10,7 @@ mod kind;
 mod name;
 mod padded;
 mod record;
+pub(crate) mod slots;
 mod tag;
 
 pub(crate) use geometry::{Geometry, HEADER_WORDS, HeaderFault, PAGE, Request, offsets};

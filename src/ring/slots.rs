@@ -70,19 +70,18 @@
 //! for ever when somebody dies between it and its slot. Here the one CAS is in the slot and names
 //! its owner; and no line is written by all. A slot needs eight bytes.
 
-use crate::facade::{
-    AtomicU64, Ordering, Patience, heavy_barrier, light_barrier, mutation, ordering,
-};
+use crate::facade::{AtomicU64, Ordering, heavy_barrier, light_barrier, mutation, ordering};
+use crate::layout::slots::{Geometry, Position, SLOTS_STATE, State, Word};
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
 use crate::ring::ends::{Ends, Side};
 
+mod repair;
 pub(crate) mod wait;
-mod word;
+mod walk;
 
-pub(crate) use word::{Geometry, Position, SlotsLayout};
-use word::{State, Word};
+use walk::Found;
 
 /// A ring but for its cells and slots, in the segment.
 #[repr(C)]
@@ -92,6 +91,9 @@ pub(crate) struct SlotsState {
     tail: Padded<AtomicU64>,
     head: Padded<AtomicU64>,
 }
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<SlotsState>() == SLOTS_STATE);
 
 /// What everybody reads.
 #[repr(C)]
@@ -160,18 +162,8 @@ pub(crate) struct Ring<'a, S> {
     pub(crate) geometry: &'a Geometry,
 }
 
-/// What a walker found.
-enum Found {
-    /// A slot to be claimed, and its word.
-    Open(Word),
-    /// The ring ends here for now.
-    Shut,
-    /// Somebody is at work in the slot that would be next.
-    Busy(Word, Tag),
-}
-
 impl SlotsState {
-    #[cfg(test)]
+    #[cfg(all(test, loom))]
     pub(crate) fn new() -> Self {
         Self {
             common: Padded(Common {
@@ -463,174 +455,6 @@ impl<'a, S: Slots> Ring<'a, S> {
         }
     }
 
-    /// Claims the next slot for a side, by walking to it and clearing what dead ones left there.
-    #[cold]
-    fn search(
-        &self,
-        side: Side,
-        cursor: &mut Cursor,
-        me: Tag,
-        peers: &impl Peers,
-    ) -> Result<Claim, Refused> {
-        let mut patience = Patience::new();
-        let Cursor {
-            tail,
-            head,
-            alive,
-            caught_up: [full, empty],
-            ..
-        } = cursor;
-        let (at, caught_up) = match side {
-            Side::Sender => (tail, full),
-            Side::Receiver => (head, empty),
-        };
-        loop {
-            let found = self.find(side, at)?;
-            let index = self.geometry.index(*at);
-            let (word, tag) = match found {
-                Found::Shut => {
-                    *caught_up = *at;
-                    return Err(Refused::Nothing);
-                }
-                Found::Open(word) => {
-                    let held = match side {
-                        Side::Sender => State::Writing,
-                        Side::Receiver => State::Reading,
-                    };
-                    if self.swap(index, word, Word::held(word.lap(), held, me)) {
-                        // An orphan of the lap before is not what stands at this position.
-                        if word.lap() == self.geometry.lap(*at) {
-                            *at = self.passed(side, *at);
-                        }
-                        let again = word.state() == Some(State::Orphan);
-                        return Ok(Claim {
-                            index,
-                            lap: word.lap(),
-                            again,
-                        });
-                    }
-                    continue;
-                }
-                Found::Busy(word, tag) => (word, tag),
-            };
-            let steps = at.0.saturating_sub(caught_up.0);
-            *caught_up = *at;
-            if Patience::follow(steps) {
-                continue;
-            }
-            if *alive == word.0 {
-                if peers.reap(&self.state.common.0.reaped, false) {
-                    continue;
-                }
-                return Err(Refused::Busy);
-            }
-            if patience.wait() {
-                continue;
-            }
-            if peers.is_alive(tag) && !mutation(108) {
-                peers.sleeps_for(tag);
-                *alive = word.0;
-                return Err(Refused::Busy);
-            }
-            match word.state() {
-                Some(State::Writing) if !mutation(109) => self.skip(index, word),
-                Some(State::Reading) if side == Side::Receiver => {
-                    if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
-                        return Ok(Claim {
-                            index,
-                            lap: word.lap(),
-                            again: true,
-                        });
-                    }
-                }
-                // A receiver's, and only a receiver can take it up.
-                _ => return Err(Refused::Nothing),
-            }
-        }
-    }
-
-    /// Frees a slot whose sender died before it committed.
-    fn skip(&self, index: u64, word: Word) {
-        let free = Word::new(word.lap().wrapping_add(1), State::Free);
-        if self.swap(index, word, free) && !mutation(110) {
-            self.ring_all();
-        }
-    }
-
-    /// Walks to where a side can go on, or cannot.
-    fn find(&self, side: Side, at: &mut Position) -> Result<Found, Refused> {
-        let mut steps = 0_u32;
-        loop {
-            let word = self.look(self.geometry.index(*at));
-            let state = word.state().ok_or(Refused::Corrupt)?;
-            let ahead = word.laps_after(self.geometry.lap(*at));
-            let open = Ok(Found::Open(word));
-            let busy = || match word.tag(self.participants()) {
-                Some(tag) => Ok(Found::Busy(word, tag)),
-                None => Err(Refused::Corrupt),
-            };
-            match (side, ahead, state) {
-                (Side::Sender, 0, State::Free) => return open,
-                (Side::Receiver, 0, State::Ready | State::Orphan) => return open,
-                (Side::Receiver, 0, State::Free) => return Ok(Found::Shut),
-                (Side::Receiver, 0, State::Writing) => return busy(),
-                (Side::Receiver, -1, State::Orphan) => return open,
-                (Side::Receiver, -1, State::Reading) => return busy(),
-                (Side::Sender, -1, State::Ready | State::Orphan) => return Ok(Found::Shut),
-                (Side::Sender, -1, State::Writing | State::Reading) => return busy(),
-                (_, 0, _) => {}
-                (_, 1.., _) if ahead <= self.geometry.laps_behind_at_most() => {}
-                // Far from where this handle is: it was idle for long, or this is garbage.
-                _ if self.jump(side, at)? => continue,
-                _ => return Err(Refused::Corrupt),
-            }
-            *at = self.geometry.next(*at);
-            steps += 1;
-            if steps % 4 == 1 {
-                self.jump(side, at)?;
-            }
-        }
-    }
-
-    /// Goes to where the shared hint says, if that is further; whether it was.
-    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, Refused> {
-        // ORDERING: Acquire; (Q3).
-        let acquire = ordering(Ordering::Acquire, 111);
-        let hint = Position(self.state.hint(side).load(acquire));
-        if hint <= *at {
-            return Ok(false);
-        }
-        // Whoever set it had claimed the slot before it.
-        let before = self.geometry.previous(hint).ok_or(Refused::Corrupt)?;
-        let word = self.look(self.geometry.index(before));
-        let is_claimed = match (word.laps_after(self.geometry.lap(before)), word.state()) {
-            (0, Some(State::Free)) => false,
-            (0, Some(State::Writing | State::Ready)) => side == Side::Sender,
-            (ahead, state) => ahead >= 0 && state.is_some(),
-        };
-        if !is_claimed {
-            return Err(Refused::Corrupt);
-        }
-        *at = hint;
-        Ok(true)
-    }
-
-    /// Claims an item whose taker died, if there is one.
-    #[cold]
-    fn orphan(&self, me: Tag) -> Option<Claim> {
-        (0..self.geometry.capacity()).find_map(|index| {
-            let word = self.look(index);
-            let lap = word.lap();
-            let taken = word.state() == Some(State::Orphan)
-                && self.swap(index, word, Word::held(lap, State::Reading, me));
-            taken.then_some(Claim {
-                index,
-                lap,
-                again: true,
-            })
-        })
-    }
-
     /// What it means that a receiver found nothing: it looks once more, and says so if nothing will
     /// ever come.
     #[cold]
@@ -670,48 +494,6 @@ impl<'a, S: Slots> Ring<'a, S> {
                 Ok(Found::Busy(..)) if side == Side::Receiver => false,
                 Ok(_) => self.ends().is_over(side),
             }
-    }
-
-    /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
-    pub(crate) fn recover(&self, dead: Tag) {
-        let mut orphans = false;
-        for index in 0..self.geometry.capacity() {
-            let word = self.look(index);
-            match word.state() {
-                Some(State::Orphan) => orphans = true,
-                Some(State::Writing) if word.is_of(dead) => {
-                    let free = Word::new(word.lap().wrapping_add(1), State::Free);
-                    self.swap(index, word, free);
-                }
-                Some(State::Reading) if word.is_of(dead) && !mutation(114) => {
-                    self.swap(index, word, Word::new(word.lap(), State::Orphan));
-                    orphans = true;
-                }
-                _ => {}
-            }
-        }
-        if orphans && !mutation(115) {
-            // ORDERING: Release; (Q4).
-            let release = ordering(Ordering::Release, 116);
-            self.state.common.0.epoch.fetch_add(1, release);
-        }
-        self.ends().recover(dead);
-        if !mutation(117) {
-            self.wake_all();
-        }
-    }
-
-    /// About how many items are there; exact while nobody is at work.
-    pub(crate) fn len(&self, cursor: &mut Cursor) -> Result<u64, Refused> {
-        self.find(Side::Sender, &mut cursor.tail)?;
-        self.find(Side::Receiver, &mut cursor.head)?;
-        let items = self.geometry.distance(cursor.head, cursor.tail);
-        if self.epoch() == cursor.epoch {
-            return Ok(items);
-        }
-        let orphans = (0..self.geometry.capacity())
-            .filter(|index| self.look(*index).state() == Some(State::Orphan));
-        Ok((items + orphans.count() as u64).min(self.geometry.capacity()))
     }
 }
 

@@ -3,10 +3,11 @@
 //! A new primitive adds its line here, and nothing to the segment.
 
 use crate::facade::{AtomicU32, AtomicU64, Words};
+use crate::layout::slots::SlotsLayout;
 use crate::layout::{Kind, Padded, Record, Tag};
 use crate::raw::counter::CounterState;
 use crate::raw::mutex::MutexState;
-use crate::ring::slots::{Ring, Slots, SlotsLayout, SlotsState};
+use crate::ring::slots::{Ring, Slots, SlotsState};
 use crate::ring::spsc::SpscState;
 
 /// Where an entry's first bytes are, as a reference to state of the type that its kind has.

@@ -7,12 +7,13 @@ use std::ptr::NonNull;
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use crate::facade::{AtomicU64, Ordering, Pace, use_light_barriers};
+use crate::layout::slots::{Position, SlotsLayout};
 use crate::layout::{Kind, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::ring::bell::Bell;
 use crate::ring::ends::Side;
-use crate::ring::slots::{Cursor, Position, Ring, Slots, SlotsLayout, SlotsState};
+use crate::ring::slots::{Cursor, Ring, Slots, SlotsState};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
 };

@@ -1,9 +1,9 @@
-//! What a slot ring is held to: models under loom, plain tests otherwise.
+//! What a slot ring is held to: models under loom. tests/queue has the plain ones.
 
 #[cfg(loom)]
 mod models;
-#[cfg(not(loom))]
-mod units;
+#[cfg(loom)]
+mod stage;
 
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;

@@ -1,12 +1,10 @@
-//! The words of a slot ring, and the arithmetic of positions.
+//! The words of a slot ring, the arithmetic of positions, and where its parts are in an entry.
 
-use super::SlotsState;
-use crate::facade::AtomicU64;
-use crate::layout::{PADDING, Tag};
+use super::{PADDING, Tag};
 
 /// What a slot is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     Free,
     Writing,
     Ready,
@@ -14,6 +12,8 @@ pub(super) enum State {
     Orphan,
 }
 
+/// The bytes of a ring but for its cells and slots.
+pub(crate) const SLOTS_STATE: usize = 3 * PADDING;
 const TAG_BITS: u32 = Tag::MASK.count_ones();
 const STATES: [State; 5] = [
     State::Free,
@@ -25,41 +25,47 @@ const STATES: [State; 5] = [
 
 /// The word of a slot: lap, state, and whoever is at work there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Word(pub(super) u64);
+pub(crate) struct Word(pub(crate) u64);
 
 impl Word {
     #[inline(always)]
-    pub(super) fn new(lap: u32, state: State) -> Self {
+    pub(crate) fn new(lap: u32, state: State) -> Self {
         Self((lap as u64) << 32 | (state as u64) << TAG_BITS)
     }
 
     #[inline(always)]
-    pub(super) fn held(lap: u32, state: State, tag: Tag) -> Self {
+    pub(crate) fn held(lap: u32, state: State, tag: Tag) -> Self {
         Self(Self::new(lap, state).0 | u64::from(tag.bits()))
     }
 
     #[inline(always)]
-    pub(super) fn lap(self) -> u32 {
+    pub(crate) fn lap(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
     /// How many laps it is ahead of `lap`; less than 0 if it is behind.
     #[inline(always)]
-    pub(super) fn laps_after(self, lap: u32) -> i32 {
+    pub(crate) fn laps_after(self, lap: u32) -> i32 {
         self.lap().wrapping_sub(lap).cast_signed()
     }
 
-    pub(super) fn state(self) -> Option<State> {
-        STATES.get((self.0 as u32 >> TAG_BITS) as usize).copied()
+    /// The half with state and tag.
+    #[expect(clippy::cast_possible_truncation, reason = "the lap is above")]
+    fn half(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(crate) fn state(self) -> Option<State> {
+        STATES.get((self.half() >> TAG_BITS) as usize).copied()
     }
 
     /// Whose it is, if that can be a participant.
-    pub(super) fn tag(self, participants: u32) -> Option<Tag> {
-        Tag::in_word(self.0 as u32, participants)
+    pub(crate) fn tag(self, participants: u32) -> Option<Tag> {
+        Tag::in_word(self.half(), participants)
     }
 
-    pub(super) fn is_of(self, tag: Tag) -> bool {
-        self.0 as u32 & Tag::MASK == tag.bits()
+    pub(crate) fn is_of(self, tag: Tag) -> bool {
+        self.half() & Tag::MASK == tag.bits()
     }
 }
 
@@ -110,7 +116,8 @@ impl Geometry {
     }
 
     #[inline(always)]
-    pub(super) fn lap(&self, at: Position) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "laps wrap in the words")]
+    pub(crate) fn lap(&self, at: Position) -> u32 {
         (at.0 >> self.bits) as u32
     }
 
@@ -124,7 +131,7 @@ impl Geometry {
     }
 
     /// The position before; `None` if it is no position, or the first.
-    pub(super) fn previous(&self, at: Position) -> Option<Position> {
+    pub(crate) fn previous(&self, at: Position) -> Option<Position> {
         let index = self.index(at);
         if index >= self.capacity {
             return None;
@@ -138,19 +145,19 @@ impl Geometry {
     }
 
     #[inline(always)]
-    pub(super) fn is_marked(&self, at: Position) -> bool {
+    pub(crate) fn is_marked(&self, at: Position) -> bool {
         at.0 & self.marks == 0
     }
 
     /// How many positions `to` is after `from`, within one round.
-    pub(super) fn distance(&self, from: Position, to: Position) -> u64 {
+    pub(crate) fn distance(&self, from: Position, to: Position) -> u64 {
         let laps = (to.0 >> self.bits).saturating_sub(from.0 >> self.bits);
         let end = laps.saturating_mul(self.capacity) + self.index(to);
         end.saturating_sub(self.index(from)).min(self.capacity)
     }
 
     /// How far, in laps, the words can be ahead of a handle that knows the hint.
-    pub(super) fn laps_behind_at_most(&self) -> i32 {
+    pub(crate) fn laps_behind_at_most(&self) -> i32 {
         let laps = (self.marks + 1) * LATE / self.capacity + 2;
         i32::try_from(laps).unwrap_or(i32::MAX)
     }
@@ -176,11 +183,11 @@ impl SlotsLayout {
         if !(least..=most).contains(&capacity) || !align.is_power_of_two() {
             return None;
         }
-        let word = size_of::<AtomicU64>() as u64;
+        let word = size_of::<u64>() as u64;
         let align = align.max(word);
         let item = word.checked_next_multiple_of(align)?;
         let stride = item.checked_add(size)?.checked_next_multiple_of(align)?;
-        let cells = size_of::<SlotsState>() as u64;
+        let cells = SLOTS_STATE as u64;
         let slots = cells + u64::from(participants) * word;
         let layout = Self {
             cells,
@@ -202,5 +209,52 @@ impl SlotsLayout {
     /// The bytes of all.
     pub(crate) fn len(&self) -> u64 {
         self.slots + self.slots_len()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn positions_go_round_and_back(capacity in 2_u64..5_000, steps in 1_usize..200) {
+            let geometry = Geometry::new(capacity);
+            let mut at = Position::default();
+            for step in 0..steps as u64 {
+                prop_assert_eq!(geometry.index(at), step % capacity);
+                let next = geometry.next(at);
+                prop_assert!(next > at);
+                prop_assert_eq!(geometry.previous(next), Some(at));
+                prop_assert_eq!(geometry.distance(at, next), 1);
+                at = next;
+            }
+        }
+
+        #[test]
+        fn any_hint_has_an_index_in_the_ring_or_is_refused(capacity in 2_u64..5_000, hint: u64) {
+            let geometry = Geometry::new(capacity);
+            match geometry.previous(Position(hint)) {
+                Some(before) => prop_assert!(geometry.index(before) < capacity),
+                None => prop_assert!(hint == 0 || geometry.index(Position(hint)) >= capacity),
+            }
+        }
+
+        #[test]
+        fn a_layout_has_room_for_all_or_there_is_none(capacity: u64, size in 1_u64..1 << 32, align in 0_u32..8, participants in 1_u32..1024) {
+            let _ = align;
+            if let Some(layout) = SlotsLayout::new(capacity, size, 1 << align, participants) {
+                prop_assert!((2..=1 << 32).contains(&capacity));
+                prop_assert!(layout.len() >= capacity * (size + 8));
+                prop_assert!(layout.slots >= layout.cells + 8 * u64::from(participants));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_position_has_none_before_it() {
+        assert_eq!(Geometry::new(4).previous(Position(0)), None);
     }
 }

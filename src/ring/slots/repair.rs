@@ -1,0 +1,69 @@
+//! Giving back what a dead participant has in a slot ring.
+//!
+//! # State
+//!
+//! That of [`slots`](super).
+//!
+//! # Protocol
+//!
+//! Look at every slot: what the dead one was writing is skipped, what it was reading is left as an
+//! orphan. Then, if an orphan was seen, whoever left it: the epoch; then the ends; then wake all.
+//!
+//! # Crash
+//!
+//! Any number do this at once, and each step is a CAS whose expected value has the dead one's tag.
+//! Killed anywhere, the dead one is still to be reaped, and the next to do so sees every orphan again.
+//!
+//! # Ordering
+//!
+//! (Q4) of [`slots`](super).
+
+use super::{Cursor, Refused, Ring, Slots};
+use crate::facade::{Ordering, mutation, ordering};
+use crate::layout::Tag;
+use crate::layout::slots::{State, Word};
+use crate::ring::ends::Side;
+
+impl<S: Slots> Ring<'_, S> {
+    /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
+    pub(crate) fn recover(&self, dead: Tag) {
+        let mut orphans = false;
+        for index in 0..self.geometry.capacity() {
+            let word = self.look(index);
+            match word.state() {
+                Some(State::Orphan) => orphans = true,
+                Some(State::Writing) if word.is_of(dead) => {
+                    let free = Word::new(word.lap().wrapping_add(1), State::Free);
+                    self.swap(index, word, free);
+                }
+                Some(State::Reading) if word.is_of(dead) && !mutation(114) => {
+                    self.swap(index, word, Word::new(word.lap(), State::Orphan));
+                    orphans = true;
+                }
+                _ => {}
+            }
+        }
+        if orphans && !mutation(115) {
+            // ORDERING: Release; (Q4).
+            let release = ordering(Ordering::Release, 116);
+            self.state.common.0.epoch.fetch_add(1, release);
+        }
+        self.ends().recover(dead);
+        if !mutation(117) {
+            self.wake_all();
+        }
+    }
+
+    /// About how many items are there; exact while nobody is at work.
+    pub(crate) fn len(&self, cursor: &mut Cursor) -> Result<u64, Refused> {
+        self.find(Side::Sender, &mut cursor.tail)?;
+        self.find(Side::Receiver, &mut cursor.head)?;
+        let items = self.geometry.distance(cursor.head, cursor.tail);
+        if self.epoch() == cursor.epoch {
+            return Ok(items);
+        }
+        let orphans = (0..self.geometry.capacity())
+            .filter(|index| self.look(*index).state() == Some(State::Orphan));
+        Ok((items + orphans.count() as u64).min(self.geometry.capacity()))
+    }
+}
