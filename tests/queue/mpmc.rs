@@ -24,7 +24,7 @@ fn what_is_sent_is_received_in_order_over_many_laps() {
             assert!(matches!(other.try_send(9), Err(TrySendError::Full(9))));
             let got: Result<Vec<_>, _> = other.try_iter().collect();
             assert_eq!(got.unwrap(), items);
-            assert!(other.is_empty() && queue.len() == 0);
+            assert!(other.is_empty() && queue.is_empty());
             assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
         }
     }
