@@ -72,9 +72,11 @@ const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 /// The shared part of one side.
 #[repr(C)]
 pub(crate) struct Side {
-    position: AtomicU64,
+    /// Alone on its line: what is read at each commit beside it would wait until the line is back
+    /// from the other side.
+    position: Padded<AtomicU64>,
     role: AtomicU32,
-    /// Where the *other* side sleeps: whoever commits here has it on the line that it writes.
+    /// Where the *other* side sleeps: whoever commits here looks at it.
     bell: Bell,
 }
 
@@ -149,7 +151,7 @@ impl SpscState {
     pub(crate) fn new() -> Self {
         let side = || {
             Padded(Side {
-                position: AtomicU64::new(0),
+                position: Padded(AtomicU64::new(0)),
                 role: AtomicU32::new(0),
                 bell: Bell::new(),
             })
@@ -255,7 +257,7 @@ impl<'a> Spsc<'a> {
     /// Where the holder of a role begins.
     fn cursor(self, role: Role) -> Result<Cursor, Corrupt> {
         // ORDERING: Relaxed; (S3) orders what the last holder stored.
-        let position = self.state.side(role).position.load(Ordering::Relaxed);
+        let position = self.state.side(role).position.0.load(Ordering::Relaxed);
         let mut cursor = Cursor {
             role,
             position,
@@ -283,7 +285,7 @@ impl<'a> Spsc<'a> {
         };
         // ORDERING: Acquire; pairs with (S1), or (S2).
         let acquire = ordering(Ordering::Acquire, mutant);
-        let other = self.state.other(cursor.role).position.load(acquire);
+        let other = self.state.other(cursor.role).position.0.load(acquire);
         let limit = match cursor.role {
             Role::Producer if mutation(72) => other.wrapping_add(self.capacity + 1),
             Role::Producer => other.wrapping_add(self.capacity),
@@ -309,7 +311,7 @@ impl<'a> Spsc<'a> {
         };
         // ORDERING: Release; (S1) publishes the items, (S2) gives their slots back.
         let release = ordering(Ordering::Release, mutant);
-        side.position.store(cursor.position, release);
+        side.position.0.store(cursor.position, release);
         if !mutation(75) {
             side.bell.ring_all();
         }
