@@ -132,6 +132,12 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// Whose it is.
+    #[inline(always)]
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     /// The position of the next item.
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {

@@ -21,12 +21,21 @@ use crate::ring::spsc::{Corrupt, Role, Waited};
 /// [`Lost`](TryPopError::Lost). So does one whose process was
 /// [expelled](crate::segment::MembershipError::Expelled) from the segment.
 pub struct Consumer<T: Payload> {
+    /// Invariant 1: its role is the consumer's.
     pub(super) end: End<T>,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
+    /// `end` has the consumer's role.
     pub(super) fn new(end: End<T>) -> Self {
+        // INVARIANT: 1, by the caller's word.
         Self { end }
+    }
+
+    #[inline(always)]
+    fn end(&mut self) -> &mut End<T> {
+        // SAFETY: Invariant 1.
+        unsafe { self.end.as_role(Role::Consumer) }
     }
 
     /// Pops an item, if there is one. Wait-free, and no system call unless the producer sleeps.
@@ -36,15 +45,16 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     /// [`TryPopError`].
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, TryPopError> {
-        if !self.end.is_mine() {
+        let end = self.end();
+        if !end.is_mine() {
             return Err(TryPopError::Lost);
         }
-        match self.end.available() {
+        match end.available() {
             Ok(0) => self.none(),
             Ok(_) => {
-                let (slot, _) = self.end.slots(1);
+                let (slot, _) = end.slots(1);
                 let value = read(slot);
-                self.end.commit(1);
+                end.commit(1);
                 value.ok_or(TryPopError::Corrupt)
             }
             Err(Corrupt) => Err(TryPopError::Corrupt),

@@ -151,6 +151,18 @@ impl<T: Payload> End<T> {
         self.me
     }
 
+    /// The same end, whose role the caller knows as it is compiled.
+    ///
+    /// # Safety
+    ///
+    /// It has that role.
+    #[inline(always)]
+    pub(super) unsafe fn as_role(&mut self, role: Role) -> &mut Self {
+        // SAFETY: the caller's word.
+        unsafe { std::hint::assert_unchecked(self.cursor.role() == role) };
+        self
+    }
+
     /// The slots of the next `count` items: those up to the end of the ring, and how many they are.
     #[inline(always)]
     pub(super) fn slots(&self, count: u64) -> (NonNull<MaybeUninit<T>>, usize) {

@@ -12,7 +12,7 @@ use super::{PushError, TryPushError};
 use crate::facade::Deadline;
 use crate::payload::Payload;
 use crate::queue::Wait;
-use crate::ring::spsc::{Corrupt, Waited};
+use crate::ring::spsc::{Corrupt, Role, Waited};
 
 /// The producer's end of a ring: one at a time, in one process.
 ///
@@ -21,12 +21,21 @@ use crate::ring::spsc::{Corrupt, Waited};
 /// [`Lost`](TryPushError::Lost). So does one whose process was
 /// [expelled](crate::segment::MembershipError::Expelled) from the segment.
 pub struct Producer<T: Payload> {
+    /// Invariant 1: its role is the producer's.
     pub(super) end: End<T>,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
+    /// `end` has the producer's role.
     pub(super) fn new(end: End<T>) -> Self {
+        // INVARIANT: 1, by the caller's word.
         Self { end }
+    }
+
+    #[inline(always)]
+    fn end(&mut self) -> &mut End<T> {
+        // SAFETY: Invariant 1.
+        unsafe { self.end.as_role(Role::Producer) }
     }
 
     /// Pushes an item, if there is room. Wait-free, and no system call unless the consumer sleeps.
@@ -36,16 +45,17 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     /// [`TryPushError`], with the value.
     #[inline]
     pub fn try_push(&mut self, value: T) -> Result<(), TryPushError<T>> {
-        if !self.end.is_mine() {
+        let end = self.end();
+        if !end.is_mine() {
             return Err(TryPushError::Lost(value));
         }
-        match self.end.available() {
+        match end.available() {
             Ok(0) => Err(TryPushError::Full(value)),
             Ok(_) => {
-                let (slot, _) = self.end.slots(1);
+                let (slot, _) = end.slots(1);
                 // SAFETY: mapped, aligned, and this end's alone until the commit.
                 unsafe { slot.write(MaybeUninit::new(value)) };
-                self.end.commit(1);
+                end.commit(1);
                 Ok(())
             }
             Err(Corrupt) => Err(TryPushError::Corrupt(value)),
