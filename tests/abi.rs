@@ -412,21 +412,21 @@ fn a_ring_is_two_sides_and_its_items() {
     let bytes = bytes(&segment);
     let entry = &segment.entries().unwrap()[0];
     assert_eq!(entry.kind.to_string(), "Spsc");
-    assert_eq!(entry.len, 256 + 3 * 8);
+    assert_eq!(entry.len, 512 + 3 * 8);
     let at = usize::try_from(entry.offset).unwrap();
-    let tag = u32_at(&bytes, at + 8);
+    let tag = u32_at(&bytes, at + 128);
     assert_eq!(
-        (u64_at(&bytes, at), u64_at(&bytes, at + 128)),
+        (u64_at(&bytes, at), u64_at(&bytes, at + 256)),
         (3, 1),
         "positions"
     );
-    assert!(tag != 0 && tag == u32_at(&bytes, at + 136), "roles");
+    assert!(tag != 0 && tag == u32_at(&bytes, at + 384), "roles");
     assert_eq!(
-        (u32_at(&bytes, at + 12), u32_at(&bytes, at + 140)),
+        (u32_at(&bytes, at + 132), u32_at(&bytes, at + 388)),
         (0, 0),
         "bells"
     );
-    let items = [256, 264, 272].map(|item| u64_at(&bytes, at + item));
+    let items = [512, 520, 528].map(|item| u64_at(&bytes, at + item));
     assert_eq!(items, [7, 8, 9]);
     let record = &bytes[DIRECTORY..];
     assert_eq!(u64_at(record, 0), Kind::Spsc as u64);

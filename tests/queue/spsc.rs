@@ -313,7 +313,7 @@ crossdock::payload!(Colour, "test.colour/1");
 
 /// Where the first item of the only entry of a segment is.
 fn first_slot(segment: &Segment) -> usize {
-    usize::try_from(segment.entries().unwrap()[0].offset).unwrap() + 256
+    usize::try_from(segment.entries().unwrap()[0].offset).unwrap() + 512
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn any_byte_of_the_state_flipped_is_an_error_or_works() {
     push.push(1).unwrap();
     let window = Window::of(&segment);
     let at = usize::try_from(segment.entries().unwrap()[0].offset).unwrap();
-    for byte in at..at + 256 {
+    for byte in at..at + 512 {
         for bit in 0..8 {
             let place = window.byte(byte);
             let before = place.fetch_xor(1 << bit, Relaxed);
