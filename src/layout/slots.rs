@@ -90,6 +90,9 @@ const STRIDE: u64 = 64;
 const LATE: u64 = Tag::MAX_PARTICIPANTS as u64 + 2;
 
 impl Geometry {
+    /// No ring lasts as long.
+    const LAST: u64 = u64::MAX >> 1;
+
     /// `capacity` is 2 to 2^32.
     pub(crate) const fn new(capacity: u64) -> Self {
         let bits = (capacity - 1).ilog2() + 1;
@@ -123,17 +126,17 @@ impl Geometry {
 
     #[inline(always)]
     pub(crate) fn next(&self, at: Position) -> Position {
-        let next = at.0 + 1;
+        let next = at.0.wrapping_add(1);
         if next & self.mask == self.capacity {
-            return Position((next | self.mask) + 1);
+            return Position((next | self.mask).wrapping_add(1));
         }
         Position(next)
     }
 
-    /// The position before; `None` if it is no position, or the first.
+    /// The position before; `None` if it is the first, or none that any ring comes to.
     pub(crate) fn previous(&self, at: Position) -> Option<Position> {
         let index = self.index(at);
-        if index >= self.capacity {
+        if index >= self.capacity || at.0 > Self::LAST {
             return None;
         }
         let before = at.0.checked_sub(1)?;
@@ -142,6 +145,11 @@ impl Geometry {
         } else {
             before
         }))
+    }
+
+    /// The position of the same slot one lap before; there is one.
+    pub(crate) fn lap_before(&self, at: Position) -> Position {
+        Position(at.0.wrapping_sub(self.mask + 1))
     }
 
     #[inline(always)]
@@ -238,7 +246,7 @@ mod tests {
             let geometry = Geometry::new(capacity);
             match geometry.previous(Position(hint)) {
                 Some(before) => prop_assert!(geometry.index(before) < capacity),
-                None => prop_assert!(hint == 0 || geometry.index(Position(hint)) >= capacity),
+                None => prop_assert!(hint == 0 || hint >> 63 != 0 || geometry.index(Position(hint)) >= capacity),
             }
         }
 

@@ -89,9 +89,14 @@ impl Side {
     }
 }
 
-/// This participant is counted at that side as often as a cell can count.
+/// Why somebody was not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMany;
+pub(crate) enum Uncounted {
+    /// This participant is counted at that side as often as a cell can count.
+    TooMany,
+    /// The cell is another's: this participant is none any more, or it is garbage.
+    NotMine,
+}
 
 /// The end of a queue: its word, and the participants' cells.
 #[derive(Clone, Copy)]
@@ -142,19 +147,22 @@ impl Ends<'_> {
     }
 
     /// Counts participant `me` once more at a side.
-    pub(crate) fn count(self, side: Side, me: Tag) -> Result<(), TooMany> {
-        let cell = self.cells.get(me.index() as usize).ok_or(TooMany)?;
+    pub(crate) fn count(self, side: Side, me: Tag) -> Result<(), Uncounted> {
+        let cell = self
+            .cells
+            .get(me.index() as usize)
+            .ok_or(Uncounted::NotMine)?;
         // ORDERING: Relaxed; one's own word.
         let mut seen = cell.load(Ordering::Relaxed);
         loop {
-            // What an earlier owner of the index left here was given back before the index was.
-            let mine = if owner(seen) == me.bits() {
-                seen
-            } else {
-                u64::from(me.bits())
+            let mine = match owner(seen) {
+                0 => u64::from(me.bits()),
+                tag if tag == me.bits() => seen,
+                // What an earlier owner of the index had was given back before the index was.
+                _ => return Err(Uncounted::NotMine),
             };
             if side.count(mine) == MOST {
-                return Err(TooMany);
+                return Err(Uncounted::TooMany);
             }
             // ORDERING: Release; (M3).
             let release = Ordering::AcqRel;
@@ -168,7 +176,8 @@ impl Ends<'_> {
         Ok(())
     }
 
-    /// Counts participant `me` once less at a side; true if nobody is left there.
+    /// Counts participant `me` once less at a side; true if nobody is left there, and whoever sleeps
+    /// at either side is to be woken.
     pub(crate) fn uncount(self, side: Side, me: Tag, peers: &impl Peers) -> bool {
         let Some(cell) = self.cells.get(me.index() as usize) else {
             return false;
@@ -193,7 +202,8 @@ impl Ends<'_> {
     }
 
     /// Finds out whether nobody is left at a side where somebody was, as far as the tags that are
-    /// counted there are not `alive`.
+    /// counted there are not `alive`; true if it is the first to. Whoever sleeps at either side is
+    /// to be woken then.
     #[cold]
     pub(crate) fn settle(self, side: Side, alive: impl Fn(Tag) -> bool) -> bool {
         // ORDERING: Relaxed; whoever is counted for the first time now is not gone.
@@ -212,7 +222,7 @@ impl Ends<'_> {
                 let tag = Tag::from_bits(owner(seen)).filter(|_| side.count(seen) > 0);
                 tag.is_some_and(&alive)
             };
-            if self.cells.iter().any(counted) {
+            if seen & side.gone() != 0 || self.cells.iter().any(counted) {
                 return false;
             }
             // ORDERING: Release; (E2). Acquire; a helper passes on what it saw.

@@ -370,6 +370,8 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.slots
             .word(claim.index)
             .store(writing.0, Ordering::Release);
+        // Receivers that are idle meanwhile have to hear of it: nothing before it is left.
+        self.passed(Side::Receiver, self.geometry.lap_before(cursor.tail));
         cursor.tail = self.passed(Side::Sender, cursor.tail);
         Claim {
             lap,
@@ -455,6 +457,25 @@ impl<'a, S: Slots> Ring<'a, S> {
         }
     }
 
+    /// Gives back what dead participants have, unless somebody did so just now.
+    pub(crate) fn look_for_the_dead(&self, peers: &impl Peers) {
+        peers.reap(&self.state.common.0.reaped, false);
+    }
+
+    /// What it means that a sender found no room: it looks once more if somebody may have died.
+    #[cold]
+    pub(crate) fn full(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Claim, Refused> {
+        if !peers.reap(&self.state.common.0.reaped, false) {
+            return Err(Refused::Nothing);
+        }
+        self.claim_send(cursor, me, peers)
+    }
+
     /// What it means that a receiver found nothing: it looks once more, and says so if nothing will
     /// ever come.
     #[cold]
@@ -482,18 +503,41 @@ impl<'a, S: Slots> Ring<'a, S> {
 
     /// Whether a side may find what it waits for.
     pub(crate) fn is_ready(&self, side: Side, cursor: &mut Cursor) -> bool {
-        let orphans = side == Side::Receiver && self.epoch() != cursor.epoch;
+        if side == Side::Receiver && self.has_orphans(cursor) {
+            return true;
+        }
         let at = match side {
             Side::Sender => &mut cursor.tail,
             Side::Receiver => &mut cursor.head,
         };
-        orphans
-            || match self.find(side, at) {
-                Ok(Found::Open(_)) | Err(_) => true,
-                // What is being written still comes, also into a closed queue.
-                Ok(Found::Busy(..)) if side == Side::Receiver => false,
-                Ok(_) => self.ends().is_over(side),
-            }
+        match self.find(side, at) {
+            Ok(Found::Open(_)) | Err(_) => true,
+            // What is being written still comes, also into a closed queue.
+            Ok(Found::Busy(..)) if side == Side::Receiver => false,
+            Ok(_) => self.ends().is_over(side),
+        }
+    }
+
+    /// Whether one that replaces what is there may find a slot.
+    pub(crate) fn is_ready_to_replace(&self, cursor: &mut Cursor) -> bool {
+        !matches!(
+            self.find(Side::Sender, &mut cursor.tail),
+            Ok(Found::Busy(..))
+        ) || self.ends().is_over(Side::Sender)
+    }
+
+    /// Whether there are items whose takers died, that this handle has not looked for.
+    fn has_orphans(&self, cursor: &mut Cursor) -> bool {
+        let epoch = self.epoch();
+        if epoch == cursor.epoch {
+            return false;
+        }
+        let is_orphan = |index| self.look(index).state() == Some(State::Orphan);
+        let found = (0..self.geometry.capacity()).any(is_orphan);
+        if !found {
+            cursor.epoch = epoch;
+        }
+        found
     }
 }
 

@@ -55,6 +55,28 @@ fn force_send_drops_the_oldest_when_there_is_no_room() {
 }
 
 #[test]
+fn a_receiver_that_was_idle_finds_what_replacing_left() {
+    for (capacity, laps) in [
+        (2, 3_000),
+        (3, 3_000),
+        (64, 3_000),
+        (100, 2_000),
+        (1024, 200),
+    ] {
+        let queue = queue(capacity);
+        let idle = queue.clone();
+        for item in 0..capacity * laps {
+            let oldest = queue.force_send(item).unwrap();
+            assert_eq!(oldest, item.checked_sub(capacity));
+        }
+        assert_eq!(idle.len(), capacity);
+        let left: Result<Vec<_>, _> = idle.try_iter().collect();
+        let expected: Vec<_> = (capacity * (laps - 1)..capacity * laps).collect();
+        assert_eq!(left.unwrap(), expected, "capacity {capacity}");
+    }
+}
+
+#[test]
 fn a_closed_queue_is_drained_and_then_disconnected() {
     let queue = queue(4);
     queue.send(1).unwrap();

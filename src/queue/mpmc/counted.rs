@@ -5,17 +5,19 @@ use std::ops::Deref;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{CountError, Queue};
+use super::{CountError, Iter, Queue, RecvError};
 use crate::layout::Tag;
 use crate::payload::Payload;
-use crate::ring::ends::{Side, TooMany};
+use crate::raw::Peers;
+use crate::ring::ends::{Side, Uncounted};
 
 /// A sender of a queue that is counted: when the last one is dropped, or its process ends, an empty
 /// queue is disconnected for its receivers.
 ///
 /// It is the [`Queue`] that it dereferences to, and a count: [`sender`](Queue::sender) of it makes
 /// another one. In a forked child an inherited one is an
-/// uncounted handle. It does not travel to other processes: send the queue, and let them take a sender
+/// uncounted handle, and so is one whose process was
+/// [expelled](crate::segment::MembershipError::Expelled). It does not travel to other processes: send the queue, and let them take a sender
 /// of their own, while the one who sends it keeps one, lest the last be gone before the first has
 /// come.
 #[must_use = "a sender that is dropped is counted no more"]
@@ -42,7 +44,13 @@ impl<T: Payload> Counted<T> {
     fn new(queue: &Queue<T>, side: Side) -> Result<Self, CountError> {
         let me = queue.me().map_err(CountError::Join)?;
         let counted = queue.ring().ends().count(side, me);
-        counted.map_err(|TooMany| CountError::TooMany)?;
+        counted.map_err(|uncounted| match uncounted {
+            Uncounted::TooMany => CountError::TooMany,
+            Uncounted::NotMine if !queue.others(me).am_alive() => {
+                CountError::Join(queue.expelled(me))
+            }
+            Uncounted::NotMine => CountError::Corrupt,
+        })?;
         Ok(Self {
             queue: queue.clone(),
             side,
@@ -104,3 +112,12 @@ macro_rules! counted {
 }
 
 counted!(Sender Receiver);
+
+impl<'a, T: Payload + NoUninit + CheckedBitPattern> IntoIterator for &'a Receiver<T> {
+    type Item = Result<T, RecvError>;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Iter<'a, T> {
+        self.iter()
+    }
+}

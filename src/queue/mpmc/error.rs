@@ -78,7 +78,9 @@ pub enum RecvError {
 pub enum CountError {
     /// This process has 131,071 of them, which is the most that it can have.
     TooMany,
-    /// This process could not take part in the segment.
+    /// The queue's state cannot be that of a queue.
+    Corrupt,
+    /// This process could not take part in the segment, or does not any more.
     Join(MembershipError),
 }
 
@@ -184,6 +186,7 @@ impl CountError {
     fn parts(&self) -> (&'static str, Option<&MembershipError>) {
         match self {
             Self::TooMany => (TOO_MANY, None),
+            Self::Corrupt => (CORRUPT, None),
             Self::Join(source) => ("", Some(source)),
         }
     }

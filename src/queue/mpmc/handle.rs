@@ -295,7 +295,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     }
 
     /// How the blocking operations of this handle wait; [`Wait::Adaptive`] at first.
-    pub fn wait(&self) -> Wait {
+    pub fn wait_mode(&self) -> Wait {
         self.wait
     }
 

@@ -14,6 +14,7 @@ use crate::ring::slots::{Claim, Refused};
 
 /// An item, and whether somebody has died over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Received<T> {
     /// The item.
     pub value: T,

@@ -54,7 +54,11 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         let ring = self.ring();
         let mut cursor = self.cursor();
-        let claim = ring.claim_send(&mut cursor, me, &self.others(me));
+        let others = self.others(me);
+        let mut claim = ring.claim_send(&mut cursor, me, &others);
+        if claim == Err(Refused::Nothing) {
+            claim = ring.full(&mut cursor, me, &others);
+        }
         self.keep(&cursor);
         match claim {
             Ok(claim) => {
@@ -177,10 +181,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let ring = self.ring();
         let mut cursor = self.cursor();
         let claimed = ring.wait_replace(&mut cursor, me, &self.others(me), self.pace());
+        let replaced = matches!(claimed, Ok((_, true)));
         let (claim, oldest) = match claimed {
             Ok((claim, true)) => {
                 let oldest = read(self.item(claim.index));
-                (ring.replace(claim, &mut cursor, me), oldest)
+                let next = ring.replace(claim, &mut cursor, me);
+                (next, oldest)
             }
             Ok((claim, false)) => (claim, None),
             Err(ended) => {
@@ -199,6 +205,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.write(&claim, value);
         ring.commit_send(&claim);
         ring.ring(Side::Sender);
+        if replaced {
+            // Perhaps nobody is left to receive: the next call says so.
+            ring.look_for_the_dead(&self.others(me));
+        }
         Ok(oldest)
     }
 }

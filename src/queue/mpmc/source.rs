@@ -15,7 +15,7 @@ impl<T: Payload> Source for Queue<T> {
     fn is_ready(&self) -> bool {
         let mut cursor = self.cursor();
         let ready = self.ring().is_ready(Side::Receiver, &mut cursor);
-        self.set_head(cursor.head);
+        self.keep(&cursor);
         ready
     }
 

@@ -79,8 +79,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// [`TryPopError::Lost`], and nothing was popped; [`TryPopError::Corrupt`]: if an item was not a
-    /// valid value, those up to it are gone.
+    /// [`TryPopError::Lost`], and nothing was popped; [`TryPopError::Corrupt`]: if the first item was
+    /// not a valid value, it is gone. One further on ends the slice before it.
     pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, TryPopError> {
         if !self.end.is_mine() {
             return Err(TryPopError::Lost);
@@ -108,14 +108,20 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
                 // SAFETY: the rest begin the ring.
                 unsafe { self.end.first().add(done as usize - run) }
             };
-            done += 1;
             match read(slot) {
                 Some(item) => *value = item,
-                None => {
+                // It is the first of the next call.
+                None if done > 0 => {
                     self.end.commit(done);
+                    #[expect(clippy::cast_possible_truncation, reason = "as above")]
+                    return Ok(done as usize);
+                }
+                None => {
+                    self.end.commit(1);
                     return Err(TryPopError::Corrupt);
                 }
             }
+            done += 1;
         }
         self.end.commit(count);
         #[expect(clippy::cast_possible_truncation, reason = "as above")]

@@ -56,7 +56,15 @@ impl<S: Slots> Ring<'_, S> {
         pace: Pace,
     ) -> Result<Claim, Ended> {
         let attempt = |cursor: &mut Cursor| self.claim_send(cursor, me, peers);
-        self.wait(Side::Sender, cursor, peers, (deadline, pace), attempt)
+        let ready = |cursor: &mut Cursor| self.is_ready(Side::Sender, cursor);
+        self.wait(
+            Side::Sender,
+            cursor,
+            peers,
+            (deadline, pace),
+            attempt,
+            ready,
+        )
     }
 
     /// Waits for an item.
@@ -72,7 +80,15 @@ impl<S: Slots> Ring<'_, S> {
             Err(Refused::Nothing) => self.nothing(cursor, me, peers),
             other => other,
         };
-        self.wait(Side::Receiver, cursor, peers, (deadline, pace), attempt)
+        let ready = |cursor: &mut Cursor| self.is_ready(Side::Receiver, cursor);
+        self.wait(
+            Side::Receiver,
+            cursor,
+            peers,
+            (deadline, pace),
+            attempt,
+            ready,
+        )
     }
 
     /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
@@ -85,7 +101,8 @@ impl<S: Slots> Ring<'_, S> {
     ) -> Result<(Claim, bool), Ended> {
         let attempt = |cursor: &mut Cursor| self.claim_replace(cursor, me, peers);
         let how = (&Deadline::never(), pace);
-        self.wait(Side::Sender, cursor, peers, how, attempt)
+        let ready = |cursor: &mut Cursor| self.is_ready_to_replace(cursor);
+        self.wait(Side::Sender, cursor, peers, how, attempt, ready)
     }
 
     fn wait<R>(
@@ -95,6 +112,7 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Peers,
         (deadline, pace): (&Deadline, Pace),
         attempt: impl Fn(&mut Cursor) -> Result<R, Refused>,
+        is_ready: impl Fn(&mut Cursor) -> bool,
     ) -> Result<R, Ended> {
         let mut backoff = Backoff::of(pace);
         let mut slice = SLICES.0;
@@ -125,7 +143,7 @@ impl<S: Slots> Ring<'_, S> {
             self.look_after_the_dead(side, peers);
             if !backoff.spin_on(sleep) {
                 let bell = self.state.bell(side);
-                bell.sleep(sleep, || self.is_ready(side, cursor));
+                bell.sleep(sleep, || is_ready(cursor));
                 slept = true;
                 backoff = Backoff::of(pace);
             }

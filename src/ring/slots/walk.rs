@@ -51,6 +51,7 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Peers,
     ) -> Result<Claim, Refused> {
         let mut patience = Patience::new();
+        let mut reaped = false;
         let Cursor {
             tail,
             head,
@@ -97,7 +98,8 @@ impl<S: Slots> Ring<'_, S> {
                 continue;
             }
             if *alive == word.0 {
-                if peers.reap(&self.state.common.0.reaped, false) {
+                if !reaped && peers.reap(&self.state.common.0.reaped, false) {
+                    reaped = true;
                     continue;
                 }
                 return Err(Refused::Busy);

@@ -1,6 +1,6 @@
 //! Counting at the ends of a queue, one step after the other.
 
-use super::super::{Ends, MOST, Side, TooMany};
+use super::super::{Ends, MOST, Side, Uncounted};
 use crate::facade::AtomicU64;
 use crate::layout::Tag;
 use crate::raw::Peers;
@@ -59,8 +59,24 @@ fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
         for _ in 0..MOST {
             ends.count(side, me).unwrap();
         }
-        assert_eq!(ends.count(side, me), Err(TooMany));
+        assert_eq!(ends.count(side, me), Err(Uncounted::TooMany));
         assert!(!ends.uncount(side, me, &AllAlive));
         assert_eq!(ends.count(side, me), Ok(()));
     }
+}
+
+#[test]
+fn a_cell_that_is_anothers_is_left_to_it() {
+    let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
+    let ends = Ends {
+        word: &word,
+        cells: &cells,
+    };
+    let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
+    ends.count(Side::Sender, after).unwrap();
+    let late = ends.count(Side::Sender, before);
+    assert_eq!(late, Err(Uncounted::NotMine));
+    assert!(!ends.uncount(Side::Sender, before, &AllAlive));
+    assert!(!ends.is_over(Side::Receiver));
+    assert!(ends.uncount(Side::Sender, after, &AllAlive));
 }

@@ -143,22 +143,22 @@ fn garbage_is_told_and_leads_nowhere() {
     let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
     let mut pop = ring.claim(Role::Consumer, me(), &ALIVE).unwrap();
     for wild in [5, 100, u64::MAX, u64::MAX - 4, 1 << 63] {
-        state.producer.0.position.store(wild, Relaxed);
+        state.producer.0.position.0.store(wild, Relaxed);
         assert_eq!(ring.refresh(&mut pop), Err(Corrupt), "{wild}");
         assert_eq!(
             ring.wait(&mut pop, &ALIVE, &Deadline::never(), Pace::Adaptive),
             Waited::Corrupt
         );
-        state.producer.0.position.store(0, Relaxed);
+        state.producer.0.position.0.store(0, Relaxed);
         // The head may be up to the capacity behind, also across the end of the numbers.
         let expected = if wild == u64::MAX {
             Ok(3)
         } else {
             Err(Corrupt)
         };
-        state.consumer.0.position.store(wild, Relaxed);
+        state.consumer.0.position.0.store(wild, Relaxed);
         assert_eq!(ring.refresh(&mut push), expected, "{wild}");
-        state.consumer.0.position.store(0, Relaxed);
+        state.consumer.0.position.0.store(0, Relaxed);
     }
     for wild in [1_u32, 0x8000_0000, 3 << 29, u32::MAX, 1 << 29 | 5] {
         state.consumer.0.role.store(wild, Relaxed);
@@ -167,7 +167,7 @@ fn garbage_is_told_and_leads_nowhere() {
         assert_eq!(ring.is_alone(Role::Producer, &ALIVE), Err(Corrupt));
     }
     state.consumer.0.role.store(0, Relaxed);
-    state.producer.0.position.store(77, Relaxed);
+    state.producer.0.position.0.store(77, Relaxed);
     let claimed = ring.claim(Role::Consumer, me(), &ALIVE);
     assert_eq!(claimed, Err(Unclaimed::Corrupt));
     assert_eq!(
