@@ -1,5 +1,6 @@
 //! What the tests with real processes share: children, names, signals, and raw bytes.
 
+pub(crate) mod careless;
 pub(crate) mod image;
 pub(crate) mod names;
 pub(crate) mod process;

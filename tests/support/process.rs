@@ -119,11 +119,31 @@ impl Child {
     /// SIGSTOP; returns when the child is stopped.
     pub(crate) fn stop(&self) {
         self.signal(libc::SIGSTOP);
+        self.stops();
+    }
+
+    /// Returns when the child is stopped, by whomever.
+    pub(crate) fn stops(&self) {
         let mut status = 0;
         // SAFETY: the child is ours and `status` outlives the call.
         let pid = unsafe { libc::waitpid(self.pid, &mut status, libc::WUNTRACED) };
         assert_eq!(pid, self.pid);
         assert!(libc::WIFSTOPPED(status), "ended: {status:#x}");
+    }
+
+    /// Returns when the child sleeps, or has ended.
+    pub(crate) fn sleeps(&self) {
+        let path = format!("/proc/{}/stat", self.pid);
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let stat = std::fs::read_to_string(&path).expect("/proc");
+            let (_, after_name) = stat.rsplit_once(") ").expect("a name");
+            if after_name.starts_with(['S', 'Z']) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("child {} does not sleep", self.pid);
     }
 
     /// SIGCONT.

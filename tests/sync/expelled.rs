@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use crossdock::segment::MembershipError;
 use crossdock::sync::{LockError, TimedLockError, TryLockError};
 use crossdock::{Mutex, Segment, SegmentOptions};
 
+use crate::support::careless::{close, close_all_from_3, locking_descriptor};
 use crate::support::image::unsealed;
 use crate::support::names::Unique;
 use crate::support::process::{Line, child, holder, in_child};
@@ -19,33 +19,6 @@ use crate::{Came, WAYS, lock, sample};
 const SHORT: Duration = Duration::from_millis(20);
 const EXPELLED: &str =
     "the descriptor that kept this process a participant was closed by other code";
-
-/// The descriptor through which this process, which has one segment, is a participant of it.
-fn locking_descriptor(segment: &Segment) -> i32 {
-    let probe = segment.as_fd().as_raw_fd();
-    let inode = |number: i32| {
-        let meta = std::fs::metadata(format!("/proc/self/fd/{number}")).ok()?;
-        Some((meta.dev(), meta.ino()))
-    };
-    let all = std::fs::read_dir("/proc/self/fd").unwrap();
-    let numbers: Vec<i32> = all
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
-        .filter(|number| *number != probe && inode(*number) == inode(probe))
-        .collect();
-    assert_eq!(numbers.len(), 1, "{numbers:?}");
-    numbers[0]
-}
-
-fn close(number: i32) {
-    // SAFETY: what a careless library does to a descriptor that is not its own.
-    assert_eq!(unsafe { libc::close(number) }, 0);
-}
-
-fn close_all_from_3() {
-    // SAFETY: what a careless library does to descriptors that are not its own.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
-    assert_eq!(result, 0, "close_range");
-}
 
 /// Runs `body` in a child whose mutex `theirs` another process holds.
 fn with_a_lock_of_another(body: impl FnOnce(&Segment, &Mutex<u64>, &Mutex<u64>)) {

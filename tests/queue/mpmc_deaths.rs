@@ -1,0 +1,405 @@
+//! The queue for many, and processes that are killed or stopped while they copy an item.
+
+use std::time::Duration;
+
+use crossdock::Segment;
+use crossdock::queue::{
+    Queue, Received, RecvError, SendError, TryRecvError, TrySendError, wait_any,
+};
+
+use crate::caught::{At, Large, caught, large, number};
+use crate::support::process::{Child, Line, child};
+use crate::support::watch;
+
+const SOON: Duration = Duration::from_millis(30);
+
+fn queue(capacity: u64) -> (Segment, Queue<Large>) {
+    let segment = Segment::anonymous().unwrap();
+    let queue = segment.create("queue", capacity).unwrap();
+    (segment, queue)
+}
+
+/// A queue of 4 with items from 0 on in it, and a receiver that was stopped while it copies the
+/// first one.
+fn with_a_receiver_in_mid_read(items: u64) -> (Segment, Queue<Large>, Child) {
+    let (segment, queue) = queue(4);
+    for item in 0..items {
+        queue.send(large(item)).unwrap();
+    }
+    let receiver = caught(&segment, 0, At::Touch, || {
+        assert_eq!(number(&queue.try_recv().unwrap()), 0);
+    });
+    (segment, queue, receiver)
+}
+
+/// Receives what comes, without ever waiting for it, and whether it comes again.
+#[track_caller]
+fn polled(queue: &Queue<Large>) -> (u64, bool) {
+    loop {
+        match queue.try_recv_marked() {
+            Ok(received) => return marked(&received),
+            Err(TryRecvError::Empty) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[track_caller]
+fn marked(received: &Received<Large>) -> (u64, bool) {
+    (number(&received.value), received.redelivered)
+}
+
+#[track_caller]
+fn rest(queue: &Queue<Large>) -> Vec<u64> {
+    let items = queue.try_iter().map(|item| number(&item.unwrap()));
+    items.collect()
+}
+
+/// Sends and receives some laps of items.
+#[track_caller]
+fn goes_on(queue: &Queue<Large>) {
+    for item in 0..3 * queue.capacity() {
+        queue.send(large(item)).unwrap();
+        assert_eq!(number(&queue.recv().unwrap()), item);
+    }
+    let all: Vec<_> = (100..100 + queue.capacity()).collect();
+    for item in &all {
+        queue.try_send(large(*item)).unwrap();
+    }
+    assert!(matches!(
+        queue.try_send(large(0)),
+        Err(TrySendError::Full(_))
+    ));
+    assert_eq!(rest(queue), all);
+    assert_eq!(queue.len(), 0);
+}
+
+#[test]
+fn what_a_killed_sender_was_writing_is_skipped() {
+    let _watch = watch();
+    let (segment, queue) = queue(4);
+    queue.send(large(1)).unwrap();
+    let sender = caught(&segment, 1, At::Touch, || {
+        queue.send(large(2)).unwrap();
+    });
+    queue.send(large(3)).unwrap();
+    sender.kill();
+    assert_eq!(polled(&queue), (1, false));
+    assert_eq!(polled(&queue), (3, false));
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    goes_on(&queue);
+}
+
+#[test]
+fn a_sleeping_receiver_gets_what_was_sent_after_a_killed_sender() {
+    let _watch = watch();
+    let (segment, queue) = queue(4);
+    let sender = caught(&segment, 0, At::Touch, || {
+        queue.send(large(2)).unwrap();
+    });
+    queue.send(large(3)).unwrap();
+    let line = Line::new();
+    let receiver = child(|| {
+        line.say(1);
+        assert_eq!(marked(&queue.recv_marked().unwrap()), (3, false));
+    });
+    line.hear();
+    receiver.sleeps();
+    sender.kill();
+    receiver.join();
+    goes_on(&queue);
+}
+
+#[test]
+fn a_sleeping_sender_gets_the_slot_of_a_killed_one() {
+    let _watch = watch();
+    let (segment, queue) = queue(2);
+    queue.send(large(1)).unwrap();
+    let dies = caught(&segment, 1, At::Touch, || {
+        queue.send(large(2)).unwrap();
+    });
+    let line = Line::new();
+    let sender = child(|| {
+        line.say(1);
+        queue.send(large(3)).unwrap();
+        queue.send(large(4)).unwrap();
+    });
+    line.hear();
+    assert_eq!(number(&queue.recv().unwrap()), 1);
+    sender.sleeps();
+    dies.kill();
+    assert_eq!(number(&queue.recv().unwrap()), 3);
+    assert_eq!(number(&queue.recv().unwrap()), 4);
+    sender.join();
+    goes_on(&queue);
+}
+
+#[test]
+fn of_a_slice_whose_sender_was_killed_what_was_committed_arrives() {
+    let _watch = watch();
+    let (segment, queue) = queue(4);
+    let sender = caught(&segment, 2, At::Touch, || {
+        let items = [1, 2, 3, 4].map(large);
+        assert_eq!(queue.send_slice(&items).unwrap(), 4);
+    });
+    sender.kill();
+    segment.reap();
+    assert_eq!(rest(&queue), [1, 2]);
+    goes_on(&queue);
+}
+
+#[test]
+fn what_a_killed_receiver_was_reading_comes_again_with_a_mark() {
+    let _watch = watch();
+    let (_segment, queue, receiver) = with_a_receiver_in_mid_read(2);
+    receiver.kill();
+    let mut got = [polled(&queue), polled(&queue)];
+    got.sort_unstable();
+    assert_eq!(got, [(0, true), (1, false)]);
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    goes_on(&queue);
+}
+
+#[test]
+fn it_comes_again_to_one_who_waits_for_it() {
+    let _watch = watch();
+    let (_segment, queue, receiver) = with_a_receiver_in_mid_read(1);
+    receiver.kill();
+    assert_eq!(marked(&queue.recv_marked().unwrap()), (0, true));
+    goes_on(&queue);
+}
+
+#[test]
+fn it_comes_again_to_one_who_sleeps_already() {
+    let _watch = watch();
+    let (_segment, queue, receiver) = with_a_receiver_in_mid_read(1);
+    let line = Line::new();
+    let sleeper = child(|| {
+        line.say(1);
+        assert_eq!(marked(&queue.recv_marked().unwrap()), (0, true));
+    });
+    line.hear();
+    sleeper.sleeps();
+    receiver.kill();
+    sleeper.join();
+    goes_on(&queue);
+}
+
+#[test]
+fn it_comes_again_to_one_who_asks_which_queue_is_ready() {
+    let _watch = watch();
+    let (_segment, queue, receiver) = with_a_receiver_in_mid_read(1);
+    let line = Line::new();
+    let sleeper = child(|| {
+        line.say(1);
+        assert_eq!(wait_any(&[&queue]).unwrap(), 0);
+        assert_eq!(marked(&queue.recv_marked().unwrap()), (0, true));
+    });
+    line.hear();
+    sleeper.sleeps();
+    receiver.kill();
+    sleeper.join();
+}
+
+#[test]
+fn it_comes_again_when_whoever_got_it_again_was_killed_too() {
+    let _watch = watch();
+    let (segment, queue, receiver) = with_a_receiver_in_mid_read(1);
+    receiver.kill();
+    for _ in 0..3 {
+        segment.reap();
+        let next = caught(&segment, 0, At::Touch, || {
+            let _ = queue.recv();
+        });
+        next.kill();
+    }
+    assert_eq!(marked(&queue.recv_marked().unwrap()), (0, true));
+    goes_on(&queue);
+}
+
+#[test]
+fn the_end_is_told_only_after_it_has_come_again() {
+    let _watch = watch();
+    for counted in [false, true] {
+        let (_segment, queue, receiver) = with_a_receiver_in_mid_read(2);
+        if counted {
+            drop(queue.sender().unwrap());
+        } else {
+            queue.close();
+        }
+        receiver.kill();
+        let mut got = Vec::new();
+        let over = loop {
+            match queue.try_recv_marked() {
+                Ok(received) => got.push(marked(&received)),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(over, TryRecvError::Disconnected), "{over:?}");
+        got.sort_unstable();
+        assert_eq!(got, [(0, true), (1, false)], "counted: {counted}");
+        assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
+    }
+}
+
+#[test]
+fn of_a_slice_whose_receiver_was_killed_what_was_not_received_comes_again() {
+    let _watch = watch();
+    let (segment, queue) = queue(4);
+    queue.send_slice(&[0, 1, 2].map(large)).unwrap();
+    let receiver = caught(&segment, 1, At::Touch, || {
+        let mut items = [large(9); 3];
+        assert_eq!(queue.recv_slice(&mut items).unwrap(), 3);
+    });
+    receiver.kill();
+    let mut got = [polled(&queue), polled(&queue)];
+    got.sort_unstable();
+    assert_eq!(got, [(1, true), (2, false)]);
+    goes_on(&queue);
+}
+
+#[test]
+fn an_item_whose_replacer_was_killed_over_it_comes_again() {
+    let _watch = watch();
+    let (segment, queue) = queue(2);
+    queue.send_slice(&[0, 1].map(large)).unwrap();
+    let replacer = caught(&segment, 0, At::Touch, || {
+        queue.force_send(large(2)).unwrap();
+    });
+    replacer.kill();
+    let mut got = [polled(&queue), polled(&queue)];
+    got.sort_unstable();
+    assert_eq!(got, [(0, true), (1, false)]);
+    goes_on(&queue);
+}
+
+#[test]
+fn an_item_that_was_replaced_is_gone_whatever_becomes_of_the_other() {
+    let _watch = watch();
+    let (segment, queue) = queue(2);
+    queue.send_slice(&[0, 1].map(large)).unwrap();
+    let replacer = caught(&segment, 0, At::Write, || {
+        queue.force_send(large(2)).unwrap();
+    });
+    replacer.kill();
+    segment.reap();
+    assert_eq!(rest(&queue), [1]);
+    goes_on(&queue);
+}
+
+#[test]
+fn a_full_queue_goes_on_after_its_receiver_was_killed_in_mid_read() {
+    let _watch = watch();
+    let (_segment, queue, receiver) = with_a_receiver_in_mid_read(4);
+    assert!(matches!(
+        queue.try_send(large(4)),
+        Err(TrySendError::Full(_))
+    ));
+    let line = Line::new();
+    let sender = child(|| {
+        line.say(1);
+        queue.send(large(4)).unwrap();
+    });
+    line.hear();
+    sender.sleeps();
+    receiver.kill();
+    let mut got: Vec<_> = (0..5).map(|_| number(&queue.recv().unwrap())).collect();
+    got.sort_unstable();
+    assert_eq!(got, [0, 1, 2, 3, 4]);
+    sender.join();
+    goes_on(&queue);
+}
+
+#[test]
+fn one_who_replaces_gets_the_slot_of_a_killed_receiver() {
+    let _watch = watch();
+    let (_segment, queue, receiver) = with_a_receiver_in_mid_read(4);
+    let line = Line::new();
+    let replacer = child(|| {
+        line.say(1);
+        let oldest = queue.force_send(large(4)).unwrap();
+        assert_eq!(oldest.map(|item| number(&item)), Some(0));
+    });
+    line.hear();
+    replacer.sleeps();
+    receiver.kill();
+    replacer.join();
+    assert_eq!(rest(&queue), [1, 2, 3, 4]);
+    goes_on(&queue);
+}
+
+#[test]
+fn a_stopped_sender_is_waited_for_and_its_item_comes_in_its_place() {
+    let _watch = watch();
+    let (segment, queue) = queue(4);
+    let sender = caught(&segment, 0, At::Touch, || {
+        queue.send(large(1)).unwrap();
+        queue.send(large(3)).unwrap();
+    });
+    queue.send(large(2)).unwrap();
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    assert_eq!(segment.reap().freed, 0);
+    sender.cont();
+    let got = [(); 3].map(|()| number(&queue.recv().unwrap()));
+    assert_eq!(got, [1, 2, 3]);
+    sender.join();
+    goes_on(&queue);
+}
+
+#[test]
+fn the_end_is_not_told_before_a_stopped_sender_in_mid_write_has_made_its_item() {
+    let _watch = watch();
+    let (segment, queue) = queue(4);
+    let sender = caught(&segment, 0, At::Touch, || {
+        queue.send(large(1)).unwrap();
+    });
+    queue.close();
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    sender.cont();
+    assert_eq!(number(&queue.recv().unwrap()), 1);
+    assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
+    sender.join();
+}
+
+#[test]
+fn a_stopped_receiver_keeps_its_item_and_its_slot() {
+    let _watch = watch();
+    let (segment, queue, receiver) = with_a_receiver_in_mid_read(1);
+    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    for item in 1..4 {
+        queue.send(large(item)).unwrap();
+    }
+    let refused = queue.try_send(large(4));
+    assert!(matches!(refused, Err(TrySendError::Full(_))));
+    let refused = queue.send_timeout(large(4), SOON);
+    assert!(matches!(refused, Err(SendError::Timeout(_))));
+    assert_eq!(segment.reap().freed, 0);
+    assert_eq!(rest(&queue), [1, 2, 3]);
+    let refused = queue.send_timeout(large(4), SOON);
+    assert!(matches!(refused, Err(SendError::Timeout(_))));
+    receiver.cont();
+    queue.send(large(4)).unwrap();
+    receiver.join();
+    assert_eq!(rest(&queue), [4]);
+    goes_on(&queue);
+}
+
+#[test]
+fn one_who_replaces_waits_for_a_stopped_receiver() {
+    let _watch = watch();
+    let (_segment, queue, receiver) = with_a_receiver_in_mid_read(4);
+    let line = Line::new();
+    let replacer = child(|| {
+        line.say(1);
+        let oldest = queue.force_send(large(4)).unwrap();
+        assert!(oldest.is_none());
+    });
+    line.hear();
+    replacer.sleeps();
+    receiver.cont();
+    receiver.join();
+    replacer.join();
+    assert_eq!(rest(&queue), [1, 2, 3, 4]);
+}

@@ -1,0 +1,111 @@
+//! The queue for many, and a process whose descriptors other code of it has closed.
+
+use std::time::Duration;
+
+use crossdock::Segment;
+use crossdock::queue::{Queue, RecvError, SendError, TryRecvError, TrySendError, wait_any_timeout};
+use crossdock::segment::MembershipError;
+
+use crate::support::careless::{close, close_all_from_3, locking_descriptor};
+use crate::support::process::{Line, child, in_child};
+use crate::support::watch;
+
+const SOON: Duration = Duration::from_millis(30);
+
+fn queue(capacity: u64) -> (Segment, Queue<u64>) {
+    let segment = Segment::anonymous().unwrap();
+    let queue = segment.create("queue", capacity).unwrap();
+    (segment, queue)
+}
+
+#[test]
+fn who_was_taken_for_dead_is_told_when_it_waits_and_joins_anew() {
+    let _watch = watch();
+    let (segment, empty) = queue(4);
+    let full: Queue<u64> = segment.create("full", 2).unwrap();
+    full.send_slice(&[1, 2]).unwrap();
+    let told = |error: &MembershipError| matches!(error, MembershipError::Expelled);
+    type Way<'a> = &'a dyn Fn() -> Option<MembershipError>;
+    let recv: Way<'_> = &|| match empty.recv_timeout(SOON) {
+        Err(RecvError::Join(error)) => Some(error),
+        other => {
+            assert!(matches!(other, Err(RecvError::Timeout)));
+            None
+        }
+    };
+    let send: Way<'_> = &|| match full.send_timeout(3, SOON) {
+        Err(SendError::Join { value: 3, source }) => Some(source),
+        other => {
+            assert!(matches!(other, Err(SendError::Timeout(3))));
+            None
+        }
+    };
+    for way in [recv, send] {
+        in_child(|| {
+            empty.send(5).unwrap();
+            assert_eq!(empty.recv().unwrap(), 5);
+            close(locking_descriptor(&segment));
+            assert!(way().as_ref().is_some_and(told));
+            assert!(way().is_none(), "it has joined anew");
+            empty.send(6).unwrap();
+            assert_eq!(empty.recv().unwrap(), 6);
+        });
+    }
+    assert_eq!((full.recv().unwrap(), full.recv().unwrap()), (1, 2));
+}
+
+#[test]
+fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
+    let _watch = watch();
+    let (_segment, queue) = queue(4);
+    in_child(|| {
+        queue.send(1).unwrap();
+        assert_eq!(queue.recv().unwrap(), 1);
+        close_all_from_3();
+        assert!(matches!(
+            queue.recv(),
+            Err(RecvError::Join(MembershipError::Expelled))
+        ));
+        // There is no way back to a segment without a name.
+        assert!(matches!(
+            queue.recv(),
+            Err(RecvError::Join(MembershipError::Io { .. }))
+        ));
+        assert!(matches!(
+            queue.try_send(1),
+            Err(TrySendError::Join {
+                value: 1,
+                source: MembershipError::Io { .. }
+            })
+        ));
+        assert!(wait_any_timeout(&[&queue], SOON).is_err());
+    });
+    queue.send(2).unwrap();
+    assert_eq!(queue.recv().unwrap(), 2);
+}
+
+#[test]
+fn an_expelled_sender_is_counted_no_more_and_its_drop_uncounts_nobody() {
+    let _watch = watch();
+    let (segment, queue) = queue(4);
+    let (line, end) = (Line::new(), Line::new());
+    let careless = child(|| {
+        let sender = queue.sender().unwrap();
+        close(locking_descriptor(&segment));
+        line.say(1);
+        end.hear();
+        drop(sender);
+        line.say(1);
+        end.hear();
+    });
+    line.hear();
+    assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
+    let mine = queue.sender().unwrap();
+    end.say(1);
+    line.hear();
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    drop(mine);
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Disconnected)));
+    end.say(1);
+    careless.join();
+}

@@ -1,0 +1,262 @@
+//! The queue for many, over bytes that no queue has written: whatever they are, every operation ends,
+//! and works or says what is wrong.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
+use crossdock::queue::{Queue, RecvError, TryRecvError, wait_any_timeout};
+use crossdock::{Segment, SegmentOptions};
+use proptest::prelude::*;
+
+use crate::support::image::Window;
+use crate::support::watch;
+
+/// How long garbage may keep an operation waiting.
+const SHORT: Duration = Duration::from_micros(100);
+
+/// A segment with one queue in it, and its bytes.
+struct Place {
+    segment: Segment,
+    window: Window,
+    words: std::ops::Range<usize>,
+}
+
+impl Place {
+    fn new(capacity: u64) -> Self {
+        let options = SegmentOptions::new()
+            .size(1 << 14)
+            .participants(4)
+            .entries(2);
+        let segment = options.anonymous().unwrap();
+        segment.create::<Queue<u64>>("queue", capacity).unwrap();
+        let entry = &segment.entries().unwrap()[0];
+        let begin = usize::try_from(entry.offset).unwrap();
+        let len = usize::try_from(entry.len).unwrap();
+        Self {
+            window: Window::of(&segment),
+            words: begin..begin + len,
+            segment,
+        }
+    }
+
+    /// A handle that knows nothing yet, of an empty queue that nobody was ever at.
+    fn fresh(&self) -> Queue<u64> {
+        self.words
+            .clone()
+            .step_by(8)
+            .for_each(|at| self.window.long(at).store(0, Relaxed));
+        self.segment.open("queue").unwrap()
+    }
+
+    fn write(&self, word: usize, value: u64) {
+        let words = self.words.len() / 8;
+        self.window
+            .long(self.words.start + word % words * 8)
+            .store(value, Relaxed);
+    }
+}
+
+/// All operations that end by themselves whoever else is at work; how many of them have worked.
+fn everything(queue: &Queue<u64>) -> usize {
+    let worked = [
+        queue.try_recv().is_ok(),
+        queue.try_send(1).is_ok(),
+        queue.send_timeout(2, SHORT).is_ok(),
+        queue.recv_timeout(SHORT).is_ok(),
+        queue.send_slice(&[3, 4, 5]).is_ok(),
+        queue.recv_marked_timeout(SHORT).is_ok(),
+        queue.recv_slice(&mut [0; 5]).is_ok(),
+        queue
+            .sender()
+            .is_ok_and(|sender| sender.try_send(6).is_ok()),
+        queue
+            .receiver()
+            .is_ok_and(|receiver| receiver.try_recv().is_ok()),
+        wait_any_timeout(&[queue], SHORT).is_ok(),
+    ];
+    assert!(queue.len() <= queue.capacity());
+    assert!(!(queue.is_full() && queue.is_empty()));
+    assert!(queue.try_iter().take(20).count() <= 20);
+    worked.iter().filter(|worked| **worked).count()
+}
+
+#[test]
+fn any_bit_of_the_entry_flipped_is_an_error_or_works() {
+    let _watch = watch();
+    let place = Place::new(3);
+    let (mut worked, mut refused) = (0, 0);
+    for at in place.words.clone() {
+        for bit in 0..8 {
+            let queue = place.fresh();
+            queue.send_slice(&[1, 2]).unwrap();
+            place.window.byte(at).fetch_xor(1 << bit, Relaxed);
+            let count = everything(&queue);
+            (worked, refused) = (worked + count, refused + 10 - count);
+        }
+    }
+    assert!(worked > 0 && refused > 0, "{worked} {refused}");
+    let queue = place.fresh();
+    queue.send(7).unwrap();
+    assert_eq!(queue.recv().unwrap(), 7);
+}
+
+/// What may stand in a word: anything, and what looks like something.
+fn value() -> impl Strategy<Value = u64> {
+    let lap = prop_oneof![0_u64..4, (u64::from(u32::MAX) - 2)..=u64::from(u32::MAX)];
+    let tag = prop_oneof![
+        Just(0),
+        (0_u64..5, 0_u64..3).prop_map(|(index, life)| life << 10 | index)
+    ];
+    let slot = (lap.clone(), 0_u64..8, tag.clone())
+        .prop_map(|(lap, state, tag)| lap << 32 | state << 29 | tag);
+    let cell = (0_u64..4, 0_u64..4, tag)
+        .prop_map(|(receivers, senders, tag)| receivers << 46 | senders << 29 | tag);
+    let position = (lap, 0_u64..8).prop_map(|(lap, index)| lap << 2 | index);
+    prop_oneof![
+        1 => any::<u64>(),
+        1 => 0_u64..40,
+        1 => (u64::MAX - 40)..=u64::MAX,
+        4 => slot,
+        2 => cell,
+        2 => position,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_stands_in_its_words_every_operation_ends(
+        capacity in 2_u64..6,
+        rounds in 0_u64..9,
+        writes in proptest::collection::vec((any::<usize>(), value()), 1..40),
+        again in proptest::collection::vec((any::<usize>(), value()), 0..8),
+    ) {
+        let _watch = watch();
+        let place = Place::new(capacity);
+        let queue = place.fresh();
+        for item in 0..rounds {
+            queue.send(item).unwrap();
+            queue.recv().unwrap();
+        }
+        for batch in [writes, again] {
+            for (word, value) in batch {
+                place.write(word, value);
+            }
+            everything(&queue);
+            everything(&queue.clone());
+            everything(&place.segment.open("queue").unwrap());
+            place.segment.reap();
+        }
+        queue.close();
+        everything(&queue);
+        let queue = place.fresh();
+        queue.send(7).unwrap();
+        prop_assert_eq!(queue.recv().unwrap(), 7);
+    }
+}
+
+/// Generation 77 of the last participant, who never was.
+const NOBODY: u64 = 77 << 10 | 3;
+const WRITING: u64 = 1 << 29 | NOBODY;
+const READING: u64 = 3 << 29 | NOBODY;
+
+/// A full queue of 2, with the items 5 and 6, in which the first slot is `held` by nobody.
+fn held_by_nobody(held: u64) -> (Place, Queue<u64>) {
+    let place = Place::new(2);
+    let queue = place.fresh();
+    queue.send_slice(&[5, 6]).unwrap();
+    let ready = 2 << 29;
+    let mut slots = (0..place.words.len() / 8).filter(|word| {
+        place
+            .window
+            .long(place.words.start + word * 8)
+            .load(Relaxed)
+            == ready
+    });
+    let (Some(first), Some(_), None) = (slots.next(), slots.next(), slots.next()) else {
+        panic!("expected two words that say that there is an item");
+    };
+    place.write(first, held);
+    (place, queue)
+}
+
+#[test]
+fn what_nobody_writes_is_skipped() {
+    let _watch = watch();
+    let (_place, queue) = held_by_nobody(WRITING);
+    assert_eq!(queue.recv().unwrap(), 6);
+    assert!(matches!(queue.recv_timeout(SHORT), Err(RecvError::Timeout)));
+    queue.send(7).unwrap();
+    assert_eq!(queue.recv().unwrap(), 7);
+}
+
+#[test]
+fn what_nobody_reads_comes_again() {
+    let _watch = watch();
+    let (_place, queue) = held_by_nobody(READING);
+    let got = [(); 2].map(|()| queue.recv_marked().unwrap());
+    assert_eq!(got.map(|got| got.value), [6, 5]);
+    assert_eq!(got.map(|got| got.redelivered), [false, true]);
+    queue.send(7).unwrap();
+    assert_eq!(queue.recv().unwrap(), 7);
+}
+
+/// A payload of which not every bit pattern is a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, CheckedBitPattern)]
+#[repr(u32)]
+enum Colour {
+    Red = 0x5ed0_5ed0,
+    Green = 0x9ee4_9ee4,
+}
+crossdock::payload!(Colour, "test.sent-colour/1");
+
+/// Where the only word is that holds `value`.
+fn only_word_with(window: &Window, value: u32) -> usize {
+    let bytes = window.bytes();
+    let mut words = (0..bytes.len()).step_by(4);
+    let found = words
+        .find(|at| window.word(*at).load(Relaxed) == value)
+        .unwrap();
+    assert!(words.all(|at| window.word(at).load(Relaxed) != value));
+    found
+}
+
+#[test]
+fn bytes_that_are_no_value_are_told_and_passed_over() {
+    let segment = Segment::anonymous().unwrap();
+    let queue = segment.create::<Queue<Colour>>("queue", 4).unwrap();
+    let window = Window::of(&segment);
+    let spoil = || {
+        queue.send(Colour::Red).unwrap();
+        let at = only_word_with(&window, Colour::Red as u32);
+        window.word(at).store(9, Relaxed);
+        queue.send(Colour::Green).unwrap();
+    };
+    spoil();
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Invalid)));
+    assert_eq!(queue.try_recv().unwrap(), Colour::Green);
+    spoil();
+    assert!(matches!(queue.recv(), Err(RecvError::Invalid)));
+    assert_eq!(queue.recv().unwrap(), Colour::Green);
+    spoil();
+    let all: Vec<_> = queue.try_iter().collect();
+    assert!(matches!(
+        all[..],
+        [Err(TryRecvError::Invalid), Ok(Colour::Green)]
+    ));
+    spoil();
+    let mut items = [Colour::Green; 4];
+    assert!(matches!(
+        queue.recv_slice(&mut items),
+        Err(TryRecvError::Invalid)
+    ));
+    assert_eq!(queue.recv_slice(&mut items).unwrap(), 1);
+    spoil();
+    queue.send(Colour::Green).unwrap();
+    queue.send(Colour::Green).unwrap();
+    assert_eq!(queue.force_send(Colour::Green).unwrap(), None);
+    assert_eq!(queue.try_iter().map(Result::unwrap).count(), 4);
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+}
