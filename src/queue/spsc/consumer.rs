@@ -95,33 +95,30 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         }
         let count = ready.min(wanted);
         let (first, run) = self.end.slots(count);
-        let mut done = 0;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "at most the length of a slice"
         )]
-        for value in &mut values[..count as usize] {
-            let slot = if (done as usize) < run {
+        for (done, value) in values[..count as usize].iter_mut().enumerate() {
+            let slot = if done < run {
                 // SAFETY: `run` slots from there are mapped.
-                unsafe { first.add(done as usize) }
+                unsafe { first.add(done) }
             } else {
                 // SAFETY: the rest begin the ring.
-                unsafe { self.end.first().add(done as usize - run) }
+                unsafe { self.end.first().add(done - run) }
             };
             match read(slot) {
                 Some(item) => *value = item,
                 // It is the first of the next call.
                 None if done > 0 => {
-                    self.end.commit(done);
-                    #[expect(clippy::cast_possible_truncation, reason = "as above")]
-                    return Ok(done as usize);
+                    self.end.commit(done as u64);
+                    return Ok(done);
                 }
                 None => {
                     self.end.commit(1);
                     return Err(TryPopError::Corrupt);
                 }
             }
-            done += 1;
         }
         self.end.commit(count);
         #[expect(clippy::cast_possible_truncation, reason = "as above")]

@@ -62,8 +62,17 @@ impl<S: Slots> Ring<'_, S> {
         if self.epoch() == cursor.epoch {
             return Ok(items);
         }
-        let orphans = (0..self.geometry.capacity())
-            .filter(|index| self.look(*index).state() == Some(State::Orphan));
+        // Those that are not before the head are among the items.
+        let (end, lap) = (
+            self.geometry.index(cursor.head),
+            self.geometry.lap(cursor.head),
+        );
+        let orphans = (0..self.geometry.capacity()).filter(|index| {
+            let word = self.look(*index);
+            let ahead = word.laps_after(lap);
+            let is_before = ahead < 0 || ahead == 0 && *index < end;
+            is_before && word.state() == Some(State::Orphan)
+        });
         Ok((items + orphans.count() as u64).min(self.geometry.capacity()))
     }
 }

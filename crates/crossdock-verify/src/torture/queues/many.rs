@@ -156,7 +156,9 @@ fn receive<T: Item>(
     end: &Queue<T>,
     counted: bool,
 ) -> Result<bool, Ended> {
-    let told = |Received { value, redelivered }| match redelivered {
+    let told = |Received {
+                    value, redelivered, ..
+                }| match redelivered {
         true => Came::One(value, Order::Redelivered),
         false => Came::One(value, Order::Kept),
     };
@@ -252,7 +254,9 @@ pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<()
     for (queue, line) in lines.queues.iter().zip(lines.first_queue..) {
         loop {
             match queue.try_recv_marked() {
-                Ok(Received { value, redelivered }) => {
+                Ok(Received {
+                    value, redelivered, ..
+                }) => {
                     let order = match redelivered {
                         true => Order::Redelivered,
                         false => Order::Kept,
