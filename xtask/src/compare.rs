@@ -4,7 +4,9 @@ use crate::run::{cargo, pass_through};
 use crate::{Failed, Outcome};
 
 /// What can be compared. Looked up here, so that a wrong name costs no build.
-const WHATS: [&str; 2] = ["locks", "spinning"];
+const WHATS: [&str; 4] = ["locks", "spinning", "queues", "chaos"];
+/// Those beside which crossdock is held that take minutes to build: for these, and nothing else.
+const FOREIGN: [&str; 2] = ["queues", "chaos"];
 
 pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {
     if !WHATS.contains(&what) {
@@ -12,14 +14,10 @@ pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {
         eprintln!("xtask: expected something to compare ({known}), found `{what}`");
         return Err(Failed::Usage);
     }
-    let mut command = cargo([
-        "run",
-        "--quiet",
-        "--release",
-        "-p",
-        "crossdock-compare",
-        "--",
-    ]);
-    command.arg(what).args(args);
+    let mut command = cargo(["run", "--quiet", "--release", "-p", "crossdock-compare"]);
+    if FOREIGN.contains(&what) {
+        command.args(["--features", "foreign"]);
+    }
+    command.arg("--").arg(what).args(args);
     pass_through(command)
 }

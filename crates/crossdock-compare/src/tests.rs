@@ -5,11 +5,14 @@ use std::time::Duration;
 use crossdock::process;
 use crossdock_bench::contention::Setting;
 use crossdock_bench::pin::Pin;
+use crossdock_bench::queues::{Idle, Shape};
 use crossdock_bench::work::{Speed, Work};
 
+use crate::chaos::{self, Role};
 use crate::contest::Effort;
 use crate::kills::{TRIED, Trial};
 use crate::locks::{ENTRANTS, Entrant, OURS, ROBUST, Sort, python_version};
+use crate::queues::entrants as queues;
 use crate::report::Report;
 
 /// A spawned process of these tests begins, and ends, here.
@@ -94,6 +97,123 @@ fn a_half_made_change_under_flock_is_found() {
         // Held says that it was between the marks, which lie outside of the change's halves.
         assert!(trial.held || !trial.wrong, "{trial:?}");
     }
+}
+
+fn passed(sort: impl Fn(queues::Sort) -> bool) {
+    process::init_test("tests::crossdock_worker");
+    let setting = |idle| crossdock_bench::queues::Setting {
+        shape: Shape {
+            capacity: queues::CAPACITY,
+            producers: 1,
+            consumers: 1,
+            idle,
+        },
+        size: 64,
+        batch: 1,
+        pin: Pin::Free,
+        time: Duration::from_millis(10),
+    };
+    let entrants = queues::ENTRANTS.iter().filter(|one| sort(one.sort));
+    let mut some = 0;
+    for (entrant, kind) in entrants.filter_map(|one| Some((one, one.kind().ok()?))) {
+        for idle in [Idle::Spin, Idle::Park] {
+            if kind.can.take(1, 1, idle) {
+                // On a busy machine not each run gets to pass something.
+                let mut samples = (0..100).map(|_| {
+                    let sample = (kind.throughput)(&setting(idle)).expect(entrant.name);
+                    assert_eq!(sample.sent, sample.received, "{} {idle:?}", entrant.name);
+                    assert_eq!(sample.wrong, 0, "{} {idle:?}", entrant.name);
+                    sample
+                });
+                let passed = samples.any(|sample| sample.received > 0);
+                assert!(passed, "{} {idle:?}", entrant.name);
+            }
+        }
+        some += 1;
+    }
+    assert!(some > 0);
+}
+
+#[test]
+fn no_queue_loses_an_item() {
+    passed(|sort| sort != queues::Sort::Interpreted);
+}
+
+#[test]
+fn the_interpreter_loses_no_item() {
+    if python_version().is_some() {
+        passed(|sort| sort == queues::Sort::Interpreted);
+    }
+}
+
+fn chaos(kind: &str, role: Role, kills: usize) -> Vec<chaos::Trial> {
+    process::init_test("tests::crossdock_worker");
+    let tried = chaos::TRIED.iter().find(|tried| tried.kind == kind);
+    let once = tried.expect("it is tried").once;
+    (0..kills)
+        .map(|_| once(role, LONG).expect("a trial"))
+        .collect()
+}
+
+#[test]
+fn the_survivors_of_a_killed_user_of_our_queues_go_on_and_nothing_is_lost() {
+    for kind in [queues::SPSC, queues::QUEUE] {
+        for role in [Role::Sender, Role::Receiver] {
+            for trial in chaos(kind, role, 3) {
+                let taken = trial.taken;
+                assert!(!taken || role == Role::Receiver, "{kind} {role:?}");
+                let expected = chaos::Trial {
+                    taken,
+                    ..chaos::Trial::default()
+                };
+                assert_eq!(trial, expected, "{kind} {role:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipe_goes_on_and_loses_what_its_killed_reader_had_taken_alone() {
+    for trial in chaos(queues::PIPE, Role::Receiver, 3) {
+        assert!(!trial.stuck && !trial.cut && trial.lost == 0, "{trial:?}");
+    }
+}
+
+#[test]
+fn each_command_writes_its_part_and_keeps_the_others() {
+    let path = std::env::temp_dir().join(format!("crossdock-parts-{}.md", std::process::id()));
+    let read = || std::fs::read_to_string(&path).expect("a document");
+    report().write(&path).expect("written where nothing was");
+    let locks = read();
+    crate::report::queues::tests::report()
+        .write(&path)
+        .expect("written");
+    let queues = read();
+    crate::report::chaos::tests::report()
+        .write(&path)
+        .expect("written");
+    let all = read();
+    report().write(&path).expect("written again");
+    let again = read();
+    std::fs::remove_file(&path).expect("removed");
+    let (before, after) = locks
+        .split_once("<!-- hand-written: begin -->")
+        .expect("a mark");
+    for text in [&queues, &all] {
+        assert!(text.starts_with(before) && text.ends_with(after), "{text}");
+        assert_eq!(text.matches("\n## Queues\n").count(), 1);
+    }
+    assert_eq!(
+        queues
+            .matches("\n## Queues whose users are killed\n")
+            .count(),
+        0
+    );
+    assert_eq!(
+        all.matches("\n## Queues whose users are killed\n").count(),
+        1
+    );
+    assert_eq!(all, again);
 }
 
 fn report() -> Report {

@@ -1,12 +1,21 @@
 //! The command as it is called.
 
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_crossdock-compare"))
         .args(arguments)
         .output()
         .expect("it can be started")
+}
+
+/// Runs what measures: one at a time, or the one takes the processor that the other is to get its
+/// few milliseconds of.
+fn measure(arguments: &[&str]) -> Output {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    run(arguments)
 }
 
 #[test]
@@ -20,8 +29,14 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         (&["locks", "--output", "/"], "/"),
         (&["spinning", "--secs", "NaN"], "more than 0"),
         (&["spinning", "--runs", "0"], "1 to 1000 runs"),
-        (&["queues"], "queues"),
-        (&[], "expected something to compare: locks"),
+        (&["queues", "--secs", "-1"], "-1"),
+        (&["queues", "--secs", "0"], "more than 0"),
+        (&["queues", "--runs", "1001"], "1 to 1000 runs, found 1001"),
+        (&["queues", "--output", "/"], "/"),
+        (&["chaos", "--kills", "10001"], "at most 10000 kills"),
+        (&["chaos", "--kills", "some"], "some"),
+        (&["pipes"], "pipes"),
+        (&[], "locks, spinning, queues or chaos"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -45,7 +60,7 @@ fn a_short_run_is_one_json_object_with_ours_and_theirs() {
         "--kills",
         "1",
     ];
-    let output = run(&[&["locks", "--json"][..], &effort].concat());
+    let output = measure(&[&["locks", "--json"][..], &effort].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -69,4 +84,65 @@ fn a_short_run_is_one_json_object_with_ours_and_theirs() {
         found["command"],
         format!("cargo xtask compare locks {}", effort.join(" "))
     );
+}
+
+#[test]
+fn a_short_run_of_queues_is_one_json_object_with_ours_and_theirs() {
+    let effort = ["--secs", "0.01", "--runs", "1"];
+    let output = measure(&[&["queues", "--json"][..], &effort].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let settings = found["settings"].as_array().expect("settings");
+    assert_eq!(settings.len(), 8);
+    for setting in settings {
+        let figures = setting["figures"].as_array().expect("figures");
+        for figure in figures {
+            assert_eq!(figure["lost"], 0, "{figure}");
+            assert_eq!(figure["wrong"], 0, "{figure}");
+        }
+        for kind in ["queue", "pipe", "kanal"] {
+            let named = figures.iter().filter(|figure| figure["kind"] == kind);
+            assert_eq!(named.count(), 1, "{kind} in {setting}");
+        }
+    }
+    assert_eq!(found["round_trips"].as_array().map(Vec::len), Some(2));
+    let entrants = found["entrants"].as_array().expect("entrants");
+    let boost = entrants.iter().find(|entrant| entrant["kind"] == "boost");
+    let note = boost.map(|boost| boost["note"].as_str().unwrap_or_default());
+    let built = settings[0]["figures"]
+        .as_array()
+        .is_some_and(|figures| figures.iter().any(|figure| figure["kind"] == "boost"));
+    assert_eq!(note.map(|note| note.starts_with("not built")), Some(!built));
+    assert_eq!(
+        found["command"],
+        format!("cargo xtask compare queues {}", effort.join(" "))
+    );
+}
+
+#[test]
+fn a_short_run_of_chaos_is_one_json_object_in_which_ours_go_on() {
+    let output = measure(&["chaos", "--json", "--kills", "1"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let tolls = found["tolls"].as_array().expect("tolls");
+    for kind in ["spsc", "queue", "vyukov", "pipe"] {
+        for killed in ["sender", "receiver"] {
+            let mut of_kind = tolls.iter().filter(|toll| toll["kind"] == kind);
+            let toll = of_kind.find(|toll| toll["killed"] == killed);
+            assert!(
+                toll.is_some_and(|toll| toll["kills"] == 1),
+                "{kind} {killed}"
+            );
+        }
+    }
+    let ours = tolls
+        .iter()
+        .filter(|toll| toll["kind"] == "spsc" || toll["kind"] == "queue");
+    for toll in ours {
+        assert_eq!(toll["lost"], 0, "{toll}");
+        assert_eq!(toll["doubled"], 0, "{toll}");
+        assert_eq!(toll["cut"], 0, "{toll}");
+    }
 }

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) enum Script {
     Contention,
     Kills,
+    Queues,
+    Chaos,
 }
 
 impl Script {
@@ -29,6 +31,8 @@ impl Script {
         match self {
             Self::Contention => include_str!("../python/contention.py"),
             Self::Kills => include_str!("../python/kills.py"),
+            Self::Queues => include_str!("../python/queues.py"),
+            Self::Chaos => include_str!("../python/chaos.py"),
         }
     }
 

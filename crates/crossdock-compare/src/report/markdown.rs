@@ -2,21 +2,20 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
-use super::kept::{BEGIN, END};
+use super::kept::Kept;
+use super::table::{goals, nanos, table, times};
 use super::verdict::Duel;
 use super::{Report, versions::Versions};
 use crate::contest::{Figure, Setting};
 use crate::kills::Toll;
 use crate::locks::{OURS, Sort, entrant};
 
-/// The whole document; `kept` is what people wrote into the one before.
-pub(super) fn document(report: &Report, kept: &str) -> String {
+/// The whole document; `kept` is what others wrote into the one before.
+pub(super) fn document(report: &Report, kept: &Kept) -> String {
     let parts = [
         head(report),
         contention(report),
-        goals(report),
+        format!("## Goals\n\n{}", goals(&report.goals)),
         lost(report),
         won(report),
         creation(report),
@@ -26,49 +25,13 @@ pub(super) fn document(report: &Report, kept: &str) -> String {
             include_str!("text/limits.md").trim_end()
         ),
         noise(report),
-        format!("{BEGIN}{kept}{END}"),
+        kept.text(),
     ];
-    parts.join("\n\n") + "\n"
-}
-
-fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::ASCII_MARKDOWN)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header.to_vec());
-    let rows: Vec<Vec<String>> = rows.into_iter().collect();
-    for (at, column) in table.column_iter_mut().enumerate() {
-        let is_number = |row: &Vec<String>| {
-            let cell = row.get(at).map_or("", String::as_str);
-            let digit = cell.starts_with(|c: char| c.is_ascii_digit());
-            // A setting begins with a number, too.
-            cell == "-" || (digit && !cell.contains(':'))
-        };
-        if at > 0 && rows.iter().all(is_number) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.add_rows(rows);
-    let padded = table.to_string();
-    let lines: Vec<&str> = padded.lines().map(str::trim_end).collect();
-    lines.join("\n")
-}
-
-fn nanos(ns: f64) -> String {
-    if ns < 100.0 {
-        format!("{ns:.1}")
-    } else {
-        format!("{ns:.0}")
-    }
+    parts.join("\n\n")
 }
 
 fn micros(ns: f64) -> String {
     format!("{:.1}", ns / 1e3)
-}
-
-fn times(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}"))
 }
 
 fn label(kind: &str) -> &str {
@@ -84,8 +47,8 @@ fn head(report: &Report) -> String {
         .collect();
     format!(
         "# Benchmarks\n\n\
-         crossdock beside what people would use instead. Written by `{}`, all but the part that is \
-         marked as hand-written: change the program, not the figures.\n\n\
+         crossdock beside what people would use instead. Written by `{}`, all but the parts behind it \
+         that are marked: change the program, not the figures.\n\n\
          - **Date**: {}\n\
          - **Machine**: {machine}\n\
          - **Versions**: {}\n\
@@ -160,27 +123,6 @@ fn figures(setting: &Setting) -> String {
         ]
     };
     table(&header, setting.figures.iter().map(row))
-}
-
-fn goals(report: &Report) -> String {
-    let rows = report.goals.iter().map(|goal| {
-        let sign = if goal.at_most { "at most" } else { "at least" };
-        vec![
-            goal.what.clone(),
-            goal.setting.clone(),
-            format!("{sign} {:.2}", goal.goal),
-            format!("{:.2}", goal.found),
-            if goal.holds() { "yes" } else { "**no**" }.into(),
-        ]
-    });
-    let missed = report.goals.iter().filter(|goal| !goal.holds()).count();
-    let verdict = match (report.goals.len(), missed) {
-        (0, _) => return "## Goals\n\nNone was measured.".into(),
-        (all, 0) => format!("All {all} hold in this run."),
-        (all, missed) => format!("{missed} of {all} missed in this run."),
-    };
-    let header = ["", "setting", "goal", "found", "holds"];
-    format!("## Goals\n\n{verdict}\n\n{}", table(&header, rows))
 }
 
 fn clearness(duel: &Duel) -> String {

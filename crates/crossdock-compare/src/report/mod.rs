@@ -1,7 +1,10 @@
 //! What was measured, as a document for people and as one for machines.
 
+pub(crate) mod chaos;
 mod kept;
 mod markdown;
+pub(crate) mod queues;
+mod table;
 mod verdict;
 mod versions;
 
@@ -49,7 +52,7 @@ impl Report {
         kills: Vec<Toll>,
     ) -> Self {
         Self {
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+            date: today(),
             command,
             machine: Machine::this(),
             versions: Versions::here(),
@@ -74,6 +77,11 @@ impl Report {
         let document = self.document(path)?;
         kept::replace(path, &document).map_err(refused)
     }
+}
+
+/// The day, as UTC has it.
+fn today() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
 }
 
 fn refused(words: String) -> Failure {

@@ -1,6 +1,7 @@
 //! Of what, besides the machine, the figures are.
 
 use std::ffi::CStr;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -32,6 +33,42 @@ impl Versions {
             python: python_version(),
         }
     }
+}
+
+/// What something is, and of which version.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Version {
+    name: &'static str,
+    version: String,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// Of what is there to be measured as a queue.
+pub(super) fn of_queues() -> Vec<Version> {
+    let rustc = env!("CROSSDOCK_RUSTC").trim_start_matches("rustc ");
+    let rustc = rustc.split(' ').next().unwrap_or(rustc).to_owned();
+    let mut versions = vec![
+        ("rustc", rustc),
+        ("crossdock", env!("CARGO_PKG_VERSION").to_owned()),
+        ("glibc", glibc()),
+        ("rtrb", locked("rtrb")),
+        ("crossbeam-queue", locked("crossbeam-queue")),
+        ("kanal", locked("kanal")),
+    ];
+    #[cfg(boost)]
+    versions.push(("Boost", crate::queues::boost::version()));
+    if cfg!(feature = "foreign") {
+        versions.push(("iceoryx2", locked("iceoryx2")));
+        versions.push(("ipc-channel", locked("ipc-channel")));
+    }
+    versions.extend(python_version().map(|version| ("Python", version)));
+    let version = |(name, version)| Version { name, version };
+    versions.into_iter().map(version).collect()
 }
 
 /// The version of a crate in the workspace's lock file.
@@ -69,6 +106,12 @@ mod tests {
             assert!(
                 version.starts_with(|c: char| c.is_ascii_digit()),
                 "{versions:?}"
+            );
+        }
+        for Version { name, version } in of_queues() {
+            assert!(
+                version.starts_with(|c: char| c.is_ascii_digit()),
+                "{name} {version}"
             );
         }
         assert_eq!(locked("no such crate"), "unknown");

@@ -1,0 +1,107 @@
+//! Queues of other libraries.
+
+use std::marker::PhantomData;
+
+use crossdock_bench::Failure;
+use crossdock_bench::queues::{Contestant, Idle, Receiver, Sender};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+#[cfg(boost)]
+use super::SLICE;
+use super::{Link, shape, tries};
+use crate::chaos::RELIABLE;
+#[cfg(boost)]
+use crate::queues::boost::{Boost, End};
+use crate::queues::iceoryx2::{Iceoryx2, Place, Publishes, Subscribes};
+
+/// A contestant that tries.
+pub(crate) struct Tries<C>(PhantomData<C>);
+
+/// How many receivers a contestant has.
+const fn receivers(most: u32) -> usize {
+    if most > 1 { 2 } else { 1 }
+}
+
+impl<C: Contestant> Link for Tries<C>
+where
+    C::Handle<1>: Serialize + DeserializeOwned,
+{
+    type Handle = C::Handle<1>;
+    type Sender = C::Sender<1>;
+    type Receiver = C::Receiver<1>;
+    const NAME: &'static str = C::NAME;
+    const RECEIVERS: usize = receivers(C::CAN.consumers);
+
+    fn create() -> Result<Self::Handle, Failure> {
+        C::create(shape(Idle::Spin))
+    }
+    fn sender(handle: &Self::Handle) -> Result<Self::Sender, Failure> {
+        C::sender(handle, Idle::Spin)
+    }
+    fn receiver(handle: &Self::Handle) -> Result<Self::Receiver, Failure> {
+        C::receiver(handle, Idle::Spin)
+    }
+    fn send(sender: &mut Self::Sender, item: u64) -> Result<bool, Failure> {
+        let sent = tries(|| Ok(sender.try_send(&[item])?.then_some(())))?;
+        Ok(sent.is_some())
+    }
+    fn recv(receiver: &mut Self::Receiver) -> Result<Option<u64>, Failure> {
+        let item = tries(|| receiver.try_recv())?;
+        Ok(item.map(|[item]| item))
+    }
+}
+
+/// Boost's queue, waiting.
+#[cfg(boost)]
+impl Link for Boost {
+    type Handle = <Self as Contestant>::Handle<1>;
+    type Sender = End;
+    type Receiver = End;
+    const NAME: &'static str = <Self as Contestant>::NAME;
+
+    fn create() -> Result<Self::Handle, Failure> {
+        <Self as Contestant>::create::<1>(shape(Idle::Park))
+    }
+    fn sender(handle: &Self::Handle) -> Result<Self::Sender, Failure> {
+        <Self as Contestant>::sender::<1>(handle, Idle::Park)
+    }
+    fn receiver(handle: &Self::Handle) -> Result<Self::Receiver, Failure> {
+        <Self as Contestant>::receiver::<1>(handle, Idle::Park)
+    }
+    fn send(sender: &mut Self::Sender, item: u64) -> Result<bool, Failure> {
+        sender.push_for(item, SLICE)
+    }
+    fn recv(receiver: &mut Self::Receiver) -> Result<Option<u64>, Failure> {
+        receiver.pop_for(SLICE)
+    }
+}
+
+/// iceoryx2 whose sends retry until they are delivered.
+pub(crate) struct Iceoryx2Reliable;
+
+impl Link for Iceoryx2Reliable {
+    type Handle = Place;
+    type Sender = Publishes<1>;
+    type Receiver = Subscribes<1>;
+    const NAME: &'static str = RELIABLE;
+    const RECEIVERS: usize = 1;
+
+    fn create() -> Result<Self::Handle, Failure> {
+        Iceoryx2::create::<1>(shape(Idle::Spin))
+    }
+    fn sender(place: &Self::Handle) -> Result<Self::Sender, Failure> {
+        Self::Sender::new(place, true, false)
+    }
+    fn receiver(place: &Self::Handle) -> Result<Self::Receiver, Failure> {
+        Self::Receiver::new(place, false)
+    }
+    fn send(sender: &mut Self::Sender, item: u64) -> Result<bool, Failure> {
+        let sent = tries(|| Ok(sender.publish(&[item])?.then_some(())))?;
+        Ok(sent.is_some())
+    }
+    fn recv(receiver: &mut Self::Receiver) -> Result<Option<u64>, Failure> {
+        let item = tries(|| receiver.try_recv())?;
+        Ok(item.map(|[item]| item))
+    }
+}

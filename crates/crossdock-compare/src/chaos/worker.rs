@@ -1,0 +1,84 @@
+//! A process of a trial: it sends or receives, without a pause.
+
+use crossdock_bench::worker::die_with;
+use serde::{Deserialize, Serialize};
+
+use super::board::{Ledger, Part, Phase};
+use super::{Link, Role};
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Job<H> {
+    pub(super) queue: H,
+    pub(super) ledger: Ledger,
+    pub(super) role: Role,
+    /// Its place on the board.
+    pub(super) part: usize,
+    /// Of a sender, the how manyth it is.
+    pub(super) sender: usize,
+    pub(super) parent: u32,
+}
+
+/// A receiver that got nothing so often in a row, when there are no senders any more, has got all.
+const NOTHING_LEFT: u32 = 3;
+
+pub(super) fn work<L: Link>(job: Job<L::Handle>) -> Result<(), String> {
+    die_with(job.parent)?;
+    let (ledger, part) = (&job.ledger, job.ledger.part(job.part));
+    match job.role {
+        Role::Sender => {
+            let mut sender = L::sender(&job.queue).map_err(|error| error.to_string())?;
+            gather(ledger, part);
+            send::<L>(ledger, part, job.sender, &mut sender)
+        }
+        Role::Receiver => {
+            let mut receiver = L::receiver(&job.queue).map_err(|error| error.to_string())?;
+            gather(ledger, part);
+            receive::<L>(ledger, part, &mut receiver)
+        }
+    }
+}
+
+fn gather(ledger: &Ledger, part: &Part) {
+    part.arrive();
+    while ledger.phase() == Phase::Gather {
+        std::thread::yield_now();
+    }
+}
+
+fn send<L: Link>(
+    ledger: &Ledger,
+    part: &Part,
+    number: usize,
+    sender: &mut L::Sender,
+) -> Result<(), String> {
+    while ledger.phase() == Phase::Traffic {
+        let Some(item) = ledger.next(part, number) else {
+            std::thread::yield_now();
+            continue;
+        };
+        if L::send(sender, item).map_err(|error| error.to_string())? {
+            part.done();
+        }
+    }
+    Ok(())
+}
+
+fn receive<L: Link>(
+    ledger: &Ledger,
+    part: &Part,
+    receiver: &mut L::Receiver,
+) -> Result<(), String> {
+    let mut nothing = 0;
+    while nothing < NOTHING_LEFT {
+        let drain = ledger.phase() == Phase::Drain;
+        match L::recv(receiver).map_err(|error| error.to_string())? {
+            Some(item) => {
+                ledger.arrived(part, item);
+                nothing = 0;
+            }
+            None if drain => nothing += 1,
+            None => {}
+        }
+    }
+    Ok(())
+}

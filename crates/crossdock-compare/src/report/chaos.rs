@@ -1,0 +1,119 @@
+//! What became of queues whose users were killed.
+
+use std::path::Path;
+
+use crossdock_bench::Failure;
+use crossdock_bench::machine::Machine;
+use serde::Serialize;
+
+use super::kept::{self, Part};
+use super::table::table;
+use super::versions::{self, Version};
+use super::{refused, today};
+use crate::chaos::{PATIENCE, Role, Toll, label};
+
+/// Everything that a run found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// The day, as UTC has it.
+    date: String,
+    command: String,
+    machine: Machine,
+    versions: Vec<Version>,
+    /// How many senders, and how many receivers, of each queue were killed.
+    kills: u32,
+    /// Who made no progress for so long counts as stuck.
+    stuck_after_ms: u128,
+    tolls: Vec<Toll>,
+}
+
+impl Report {
+    pub(crate) fn new(command: String, kills: u32, tolls: Vec<Toll>) -> Self {
+        Self {
+            date: today(),
+            command,
+            machine: Machine::this(),
+            versions: versions::of_queues(),
+            kills,
+            stuck_after_ms: PATIENCE.as_millis(),
+            tolls,
+        }
+    }
+
+    /// The document at `path` with this part.
+    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
+        kept::with(path, Part::Chaos, &self.part()).map_err(refused)
+    }
+
+    /// Writes this part into the document at `path`.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        kept::replace(path, &self.document(path)?).map_err(refused)
+    }
+
+    fn part(&self) -> String {
+        let versions: Vec<String> = self.versions.iter().map(Version::to_string).collect();
+        let text =
+            include_str!("text/chaos.md").replace("{stuck}", &self.stuck_after_ms.to_string());
+        format!(
+            "\n\n## Queues whose users are killed\n\nWritten by `{}`.\n\n- **Date**: {}\n\
+             - **Machine**: {}\n- **Versions**: {}\n- **Effort**: {} senders and {} receivers of each \
+             queue killed\n\n{}\n\n### Senders killed\n\n{}\n\n### Receivers killed\n\n{}\n\n",
+            self.command,
+            self.date,
+            self.machine,
+            versions.join(", "),
+            self.kills,
+            self.kills,
+            text.trim_end(),
+            self.tolls(Role::Sender),
+            self.tolls(Role::Receiver),
+        )
+    }
+
+    fn tolls(&self, killed: Role) -> String {
+        let row = |toll: &Toll| {
+            let mut row = vec![
+                label(toll.kind).to_owned(),
+                toll.kills.to_string(),
+                toll.stuck.to_string(),
+                toll.cut.to_string(),
+                toll.lost.to_string(),
+                toll.doubled.to_string(),
+            ];
+            if killed == Role::Receiver {
+                row.push(toll.taken.to_string());
+            }
+            row
+        };
+        let mut header = vec!["", "kills", "stuck", "cut off", "lost", "doubled"];
+        if killed == Role::Receiver {
+            header.push("taken");
+        }
+        let tolls = self.tolls.iter().filter(|toll| toll.killed == killed);
+        table(&header, tolls.map(row))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn report() -> Report {
+        let mut toll = Toll::of("vyukov", Role::Receiver);
+        toll.kills = 30;
+        toll.stuck = 7;
+        toll.taken = 3;
+        Report::new("cargo xtask compare chaos".into(), 30, vec![toll])
+    }
+
+    #[test]
+    fn a_toll_is_in_the_table_of_its_role() {
+        let text = report().part();
+        let (_, receivers) = text.split_once("### Receivers killed").expect("a table");
+        let row = receivers.lines().find(|line| line.contains("naive ring"));
+        let cells: Vec<&str> = row.expect("a row").split('|').map(str::trim).collect();
+        assert_eq!(cells[2..8], ["30", "7", "0", "0", "0", "3"]);
+        assert_eq!(text.matches("naive ring for many").count(), 1);
+        assert!(text.contains("1000 ms"), "{text}");
+    }
+}

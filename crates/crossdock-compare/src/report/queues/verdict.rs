@@ -1,0 +1,237 @@
+//! What the figures of queues say: which goals hold, and where something else is faster.
+
+use crossdock_bench::queues::Idle;
+
+use crate::queues::contest::{Found, Setting, TripSetting, ratio};
+use crate::queues::entrants::{
+    BOOST, ICEORYX2, MINIMAL, NAIVE, PIPE, QUEUE, QUEUE_ADAPTIVE, QUEUE_BATCH, SPSC, SPSC_ADAPTIVE,
+    SPSC_BATCH, Sort, entrant,
+};
+use crate::report::verdict::Goal;
+
+/// Something that was faster than ours.
+pub(super) struct Lost {
+    pub(super) faster: &'static str,
+    pub(super) ours: &'static str,
+    pub(super) setting: String,
+    pub(super) ratio: f64,
+    pub(super) apart: &'static str,
+}
+
+/// Ours, whether it is for many, whether it passes several at once, and what it is where one waits.
+const OURS: [(&str, bool, bool, Option<&str>); 4] = [
+    (SPSC, false, false, Some(SPSC_ADAPTIVE)),
+    (SPSC_BATCH, false, true, None),
+    (QUEUE, true, false, Some(QUEUE_ADAPTIVE)),
+    (QUEUE_BATCH, true, true, None),
+];
+
+/// Which of ours others are held beside, where workers idle so: its kind, and whether it fits another.
+fn ours(idle: Idle) -> impl Iterator<Item = (&'static str, impl Fn(&str) -> bool)> {
+    OURS.into_iter()
+        .filter_map(move |(kind, many, batched, waiting)| {
+            let kind = match idle {
+                Idle::Spin => kind,
+                Idle::Park => waiting?,
+            };
+            let fits = move |other: &str| {
+                let other = entrant(other).filter(|other| other.sort != Sort::Ours);
+                let other = other.and_then(|other| other.kind().ok());
+                other.is_some_and(|other| {
+                    let for_many = other.can.producers > 1 && other.can.consumers > 1;
+                    other.batched == batched && (for_many || !many)
+                })
+            };
+            Some((kind, fits))
+        })
+}
+
+pub(super) fn lost(setting: &Setting) -> Vec<Lost> {
+    let mut lost = Vec::new();
+    for (ours, fits) in ours(setting.idle) {
+        let Some(ours) = setting.figure(ours) else {
+            continue;
+        };
+        for theirs in setting.figures.iter().filter(|one| fits(one.kind)) {
+            let ratio = ours.ns_per_item / theirs.ns_per_item;
+            let apart = ours.ns_max < theirs.ns_min || theirs.ns_max < ours.ns_min;
+            if ratio > 1.0 {
+                lost.push(Lost {
+                    faster: theirs.kind,
+                    ours: ours.kind,
+                    setting: setting.title.clone(),
+                    ratio,
+                    apart: if apart { "yes" } else { "no" },
+                });
+            }
+        }
+    }
+    lost
+}
+
+pub(super) fn lost_trips(setting: &TripSetting) -> Vec<Lost> {
+    let mut lost = Vec::new();
+    for (ours, fits) in ours(setting.idle) {
+        let Some(ours) = setting.trip(ours) else {
+            continue;
+        };
+        for theirs in setting.trips.iter().filter(|one| fits(one.kind)) {
+            let ratio = ratio(ours.p50_ns, theirs.p50_ns);
+            if ratio > 1.0 {
+                lost.push(Lost {
+                    faster: theirs.kind,
+                    ours: ours.kind,
+                    setting: setting.title.to_owned(),
+                    ratio,
+                    apart: "-",
+                });
+            }
+        }
+    }
+    lost
+}
+
+/// Producers, consumers, size, whose rate, over whose, at least.
+const RATES: &[(u32, u32, u32, &str, &str, f64)] = &[
+    (1, 1, 8, SPSC, MINIMAL, 1.0),
+    (1, 1, 64, SPSC, MINIMAL, 1.0),
+    (1, 1, 8, SPSC_BATCH, MINIMAL, 2.0),
+    (1, 1, 8, QUEUE, NAIVE, 1.0),
+    (1, 1, 64, QUEUE, NAIVE, 1.0),
+    (2, 2, 8, QUEUE, NAIVE, 1.0),
+    (2, 2, 64, QUEUE, NAIVE, 1.0),
+    (16, 1, 8, QUEUE, NAIVE, 0.7),
+    (16, 1, 64, QUEUE, NAIVE, 0.7),
+    (1, 1, 8, QUEUE, BOOST, 6.0),
+    (1, 1, 64, QUEUE, BOOST, 6.0),
+    (1, 1, 8, QUEUE, ICEORYX2, 10.0),
+    (1, 1, 64, QUEUE, ICEORYX2, 10.0),
+];
+
+/// What both do meanwhile, whose round trip, over whose, at most.
+const ROUND_TRIPS: &[(Idle, &str, &str, f64)] = &[
+    (Idle::Spin, SPSC, NAIVE, 1.5),
+    (Idle::Spin, QUEUE, NAIVE, 1.5),
+    (Idle::Park, SPSC, PIPE, 1.0),
+    (Idle::Park, QUEUE, PIPE, 1.0),
+];
+
+/// The goals whose settings were measured.
+pub(super) fn goals(found: &Found) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for (producers, consumers, size, kind, over, least) in RATES {
+        let setting = found.settings.iter().find(|one| {
+            (one.producers, one.consumers, one.size) == (*producers, *consumers, *size)
+                && one.idle == Idle::Spin
+        });
+        let figures = setting.and_then(|s| Some((s, s.figure(kind)?, s.figure(over)?)));
+        if let Some((setting, ours, theirs)) = figures {
+            goals.push(Goal {
+                what: format!("rate of `{kind}` over `{over}`"),
+                setting: setting.title.clone(),
+                at_most: false,
+                goal: *least,
+                found: theirs.ns_per_item / ours.ns_per_item,
+            });
+        }
+    }
+    for (idle, kind, beside, most) in ROUND_TRIPS {
+        let setting = found.round_trips.iter().find(|one| one.idle == *idle);
+        let trips = setting.and_then(|s| Some((s, s.trip(kind)?, s.trip(beside)?)));
+        if let Some((setting, ours, theirs)) = trips {
+            goals.push(Goal {
+                what: format!("median of `{kind}` over `{beside}`"),
+                setting: setting.title.to_owned(),
+                at_most: true,
+                goal: *most,
+                found: ratio(ours.p50_ns, theirs.p50_ns),
+            });
+        }
+    }
+    goals
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::queues::contest::{Figure, Trip};
+
+    fn figure(kind: &'static str, ns: f64) -> Figure {
+        Figure {
+            kind,
+            sort: entrant(kind).expect("an entrant").sort,
+            ns_per_item: ns,
+            ns_min: ns * 0.9,
+            ns_max: ns * 1.1,
+            mitems: 1e3 / ns,
+            lost: 0,
+            wrong: 0,
+            to_minimal: Some(10.0 / ns),
+            to_naive: None,
+            to_pipe: None,
+        }
+    }
+
+    fn trip(kind: &'static str, p50_ns: u64) -> Trip {
+        Trip {
+            kind,
+            sort: entrant(kind).expect("an entrant").sort,
+            trips: 1,
+            p50_ns,
+            p99_ns: p50_ns,
+            p999_ns: p50_ns,
+            to_naive: None,
+            to_pipe: None,
+        }
+    }
+
+    pub(crate) fn found() -> Found {
+        Found {
+            settings: vec![Setting {
+                title: "1 producer, 1 consumer: 8 bytes".into(),
+                producers: 1,
+                consumers: 1,
+                size: 8,
+                idle: Idle::Spin,
+                figures: vec![
+                    figure(SPSC, 12.0),
+                    figure(SPSC_BATCH, 4.0),
+                    figure(MINIMAL, 10.0),
+                    figure(QUEUE, 16.0),
+                    figure("rtrb", 8.0),
+                    figure("kanal", 15.0),
+                    figure(PIPE, 400.0),
+                ],
+            }],
+            round_trips: vec![TripSetting {
+                title: "round trip",
+                idle: Idle::Park,
+                trips: vec![trip(SPSC, 3_000), trip(PIPE, 60_000)],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_goal_is_held_against_what_was_found() {
+        let all = goals(&found());
+        assert_eq!(all.len(), 3, "{all:?}");
+        assert!((all[0].found - 10.0 / 12.0).abs() < 1e-9 && !all[0].holds());
+        assert!((all[1].found - 2.5).abs() < 1e-9 && all[1].holds());
+        assert!((all[2].found - 0.05).abs() < 1e-9 && all[2].holds());
+    }
+
+    #[test]
+    fn what_is_faster_than_ours_is_found() {
+        let lost = lost(&found().settings[0]);
+        let lost: Vec<_> = lost
+            .iter()
+            .map(|one| (one.ours, one.faster, one.apart))
+            .collect();
+        let expected = [
+            (SPSC, MINIMAL, "no"),
+            (SPSC, "rtrb", "yes"),
+            (QUEUE, "kanal", "no"),
+        ];
+        assert_eq!(lost, expected);
+    }
+}
