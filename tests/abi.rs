@@ -6,6 +6,7 @@ mod support;
 use std::os::fd::AsFd;
 
 use crossdock::bytemuck::{Pod, Zeroable};
+use crossdock::queue::Queue;
 use crossdock::queue::spsc::Spsc;
 use crossdock::segment::Kind;
 use crossdock::sync::RawMutex;
@@ -431,4 +432,56 @@ fn a_ring_is_two_sides_and_its_items() {
     let record = &bytes[DIRECTORY..];
     assert_eq!(u64_at(record, 0), Kind::Spsc as u64);
     assert_eq!(u64_at(record, 32), 3, "the capacity");
+}
+
+/// The state of a queue for many in a segment of 4 participants, before its slots.
+const SLOTS: u64 = 3 * 128 + 128;
+
+#[test]
+fn a_queue_is_its_state_a_cell_for_each_participant_and_slots() {
+    let segment = segment();
+    let queue = segment.create::<Queue<u64>>("q", 3).unwrap();
+    let (sender, receiver) = (queue.sender().unwrap(), queue.receiver().unwrap());
+    for item in [7, 8, 9] {
+        sender.send(item).unwrap();
+    }
+    assert_eq!(receiver.recv().unwrap(), 7);
+    let entry = &segment.entries().unwrap()[0];
+    assert_eq!(entry.kind.to_string(), "Queue");
+    assert_eq!(entry.len, SLOTS + 3 * 16);
+    let words = |places: &[usize]| -> Vec<u64> {
+        let (bytes, at) = (bytes(&segment), usize::try_from(entry.offset).unwrap());
+        places
+            .iter()
+            .map(|place| u64_at(&bytes, at + place))
+            .collect()
+    };
+    let (ends, epoch, bells, cells) = (0, 8, 24, [384, 392, 400, 408]);
+    assert_eq!(words(&[ends]), [2 << 32 | 0b11], "counted twice, both ever");
+    assert_eq!(words(&[epoch, bells]), [0, 0]);
+    assert_eq!(words(&[128, 256]), [1 << 2, 1], "hints, a lap in 2 bits");
+    let me = u64::from(tag(0, 1));
+    assert_eq!(words(&cells), [1 << 46 | 1 << 29 | me, 0, 0, 0]);
+    let ready = 2 << 29;
+    assert_eq!(words(&[512, 528, 544]), [1 << 32, ready, ready], "slots");
+    assert_eq!(words(&[520, 536, 552]), [7, 8, 9], "items");
+    drop(receiver);
+    assert_eq!(words(&[ends]), [2 << 32 | 0b1011], "no receiver any more");
+    assert_eq!(words(&cells), [1 << 29 | me, 0, 0, 0]);
+    queue.close();
+    assert_eq!(words(&[ends]), [2 << 32 | 0b11011], "closed");
+    let record = &bytes(&segment)[DIRECTORY..];
+    assert_eq!(u64_at(record, 0), Kind::Queue as u64);
+    assert_eq!(u64_at(record, 32), 3, "the capacity");
+}
+
+#[test]
+fn an_item_of_a_queue_is_behind_its_word_where_its_alignment_lets_it() {
+    assert_eq!(recorded::<Queue<u8>>(2), (6, SLOTS + 2 * 16, 1, 1));
+    assert_eq!(recorded::<Queue<u64>>(5), (6, SLOTS + 5 * 16, 8, 8));
+    assert_eq!(recorded::<Queue<[u64; 3]>>(2), (6, SLOTS + 2 * 32, 24, 8));
+    let aligned = recorded::<Queue<Aligned16>>(2);
+    assert_eq!(aligned, (6, SLOTS + 2 * 32, 16, 16));
+    let aligned = recorded::<Queue<Aligned128>>(2);
+    assert_eq!(aligned, (6, SLOTS + 2 * 256, 128, 128));
 }

@@ -1,9 +1,10 @@
 //! Segments among arguments and results.
 
 use crossdock::process::JoinError;
+use crossdock::queue::{Queue, RecvError, TryRecvError};
 use crossdock::{Counter, Mutex, Segment, ShardedCounter};
 
-use crate::support::{call, start};
+use crate::support::{call, outcome, start};
 
 fn total(segment: &Segment) -> Counter {
     segment.open("total").expect("opened")
@@ -96,6 +97,40 @@ fn handles_of_entries_travel_beside_plain_values() {
     assert_eq!(back.expect("joined").get(), 101);
     assert_eq!((counter.get(), signed.get(), sharded.get()), (7, -2, 2));
     assert_eq!(*mutex.lock_or_repair(|_| ()).expect("locked"), 8);
+}
+
+#[test]
+fn workers_take_a_sender_of_the_queue_they_were_given() {
+    let segment = Segment::anonymous().expect("made");
+    let queue = segment.create::<Queue<u64>>("queue", 4).expect("created");
+    let stays = queue.sender().expect("counted");
+    let mut workers: Vec<_> = (0..3)
+        .map(|id| {
+            start(
+                |(queue, id): (Queue<u64>, u64)| {
+                    let sender = queue.sender().expect("counted");
+                    for item in 0..100 {
+                        sender.send(id * 100 + item).expect("sent");
+                    }
+                    queue
+                },
+                (queue.clone(), id),
+            )
+        })
+        .collect();
+    let mut sums = [0; 3];
+    for _ in 0..300 {
+        let item = queue.recv().expect("received");
+        sums[usize::try_from(item / 100).expect("small")] += item % 100;
+    }
+    assert_eq!(sums, [4950; 3]);
+    for worker in &mut workers {
+        let same = outcome(worker).expect("joined");
+        assert_eq!(same.capacity(), 4);
+    }
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    drop(stays);
+    assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
 }
 
 #[test]

@@ -329,6 +329,15 @@ fn one_who_replaces_gets_the_slot_of_a_killed_receiver() {
 }
 
 #[test]
+fn a_glance_after_a_death_counts_what_comes_again_once() {
+    let _watch = watch();
+    let (segment, queue, receiver) = with_a_receiver_in_mid_read(2);
+    receiver.kill();
+    assert_eq!(segment.reap().freed, 1);
+    assert_eq!((queue.len(), queue.clone().len()), (2, 2));
+}
+
+#[test]
 fn a_stopped_sender_is_waited_for_and_its_item_comes_in_its_place() {
     let _watch = watch();
     let (segment, queue) = queue(4);

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 
+use crossdock::queue::Queue;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Error, Mutex, Segment, SegmentOptions, ShardedCounter};
@@ -25,6 +26,7 @@ pub(crate) struct World {
     counter: Counter,
     sharded: ShardedCounter,
     ring: RefCell<(Producer<u64>, Consumer<u64>)>,
+    queue: Queue<u64>,
 }
 
 impl World {
@@ -43,6 +45,7 @@ impl World {
             counter: segment.create("counter", 0)?,
             sharded: segment.create("sharded", ())?,
             ring: RefCell::new((ring.producer()?, ring.consumer()?)),
+            queue: segment.create("queue", 64)?,
             segment,
         })
     }
@@ -114,6 +117,10 @@ paths! {
     fn spsc_try_push_try_pop(world) {
         let mut ring = world.ring.borrow_mut();
         ring.0.try_push(1).is_ok() && ring.1.try_pop() == Ok(1)
+    }
+
+    fn queue_try_send_try_recv(world) {
+        world.queue.try_send(1).is_ok() && world.queue.try_recv().is_ok_and(|item| item == 1)
     }
 
     fn segment_open_entry(world) {
