@@ -6,12 +6,10 @@ use std::error::Error;
 use crossdock::queue::spsc::{PushError, Spsc, TryPopError};
 use crossdock::{Counter, Segment, process};
 
-const ITEMS: u64 = 100_000;
-
-/// Pushes the numbers from where the last producer was killed.
-fn produce((numbers, pushed): (Spsc<u64>, Counter)) {
+/// Pushes the numbers from where the last producer was killed, up to `end`.
+fn produce((numbers, pushed, end): (Spsc<u64>, Counter, u64)) {
     let mut numbers = numbers.producer().expect("nobody else produces");
-    for item in pushed.get()..ITEMS {
+    for item in pushed.get()..end {
         // Killed between a push and the note of it, this one's successor pushes the number again.
         while let Err(error) = numbers.push(item) {
             let waits = matches!(error, PushError::Disconnected(_));
@@ -22,10 +20,10 @@ fn produce((numbers, pushed): (Spsc<u64>, Counter)) {
     }
 }
 
-/// Pops the numbers, and counts them.
-fn consume((numbers, arrived): (Spsc<u64>, Counter)) {
+/// Pops the numbers up to `end`, and counts them.
+fn consume((numbers, arrived, end): (Spsc<u64>, Counter, u64)) {
     let mut numbers = numbers.consumer().expect("nobody else consumes");
-    while arrived.get() < ITEMS {
+    while arrived.get() < end {
         match numbers.read_chunk(1) {
             Ok(chunk) => {
                 let item = chunk.as_slices().0[0];
@@ -48,8 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pushed = segment.create::<Counter>("pushed", 0)?;
     let arrived = segment.create::<Counter>("arrived", 0)?;
 
-    let consumer = process::spawn(consume, (numbers.clone(), arrived.clone()))?;
-    let unlucky = process::spawn(produce, (numbers.clone(), pushed.clone()))?;
+    let consumer = process::spawn(consume, (numbers.clone(), arrived.clone(), u64::MAX))?;
+    let unlucky = process::spawn(produce, (numbers.clone(), pushed.clone(), u64::MAX))?;
     while pushed.get() < 1_000 {
         std::thread::yield_now();
     }
@@ -58,10 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     consumer.kill()?;
     println!("the first consumer: {}", consumer.join().unwrap_err());
 
-    let producer = process::spawn(produce, (numbers.clone(), pushed))?;
-    let consumer = process::spawn(consume, (numbers, arrived.clone()))?;
+    let end = pushed.get() + 100_000;
+    let producer = process::spawn(produce, (numbers.clone(), pushed, end))?;
+    let consumer = process::spawn(consume, (numbers, arrived.clone(), end))?;
     producer.join()?;
     consumer.join()?;
-    println!("numbers that arrived: {} of {ITEMS}", arrived.get());
+    println!("numbers that did not arrive: {}", end - arrived.get());
     Ok(())
 }
