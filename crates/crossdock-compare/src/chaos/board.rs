@@ -103,9 +103,10 @@ impl Ledger {
         (number < ITEMS).then(|| item(sender, number))
     }
 
-    /// Writes down that `item` has arrived.
-    pub(super) fn arrived(&self, part: &Part, item: u64) {
-        match origin(item) {
+    /// Writes down that an item has arrived, all of whose words are the same.
+    pub(super) fn arrived(&self, part: &Part, item: &[u64]) {
+        let whole = item.iter().all(|word| *word == item[0]);
+        match origin(item[0]).filter(|_| whole) {
             Some((sender, number)) => {
                 let times = &self.board().arrived[sender][number];
                 // It stays at the most: more is no worse.
@@ -198,18 +199,19 @@ mod tests {
         }
         let unfinished = ledger.next(sender, 1).expect("an item");
         for item in [sent[0], sent[2], sent[2], sent[4], unfinished, 0, u64::MAX] {
-            ledger.arrived(receiver, item);
+            ledger.arrived(receiver, &[item; 2]);
         }
+        ledger.arrived(receiver, &[sent[1], sent[3]]);
         let balance = ledger.balance(&[3, 2]);
         let expected = Balance {
             missing: 2,
             doubled: 1,
-            torn: 2,
+            torn: 3,
         };
         assert_eq!(balance, expected);
         assert_eq!(balance.lost(Role::Sender), (2, false));
         assert_eq!(balance.lost(Role::Receiver), (1, true));
-        assert_eq!(receiver.count(), 7);
+        assert_eq!(receiver.count(), 8);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod worker;
 
 use std::time::Duration;
 
-use crossdock_bench::Failure;
+use crossdock_bench::{Failure, pin};
 use serde::{Deserialize, Serialize};
 
 use crate::locks::{Script, python_version};
@@ -23,11 +23,13 @@ use board::Balance;
 use links::Link;
 
 /// A process that has not gone on for so long is stuck.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// The kill comes so many microseconds after all have begun, at most.
 const LATEST: u64 = 5_000;
-/// How many items a process must pass to count as going on: several times what is in a queue.
+/// How many items must pass for each process to count as going on: several times what is in a queue.
 const PROGRESS: u64 = 256;
+/// After so many items a process lets others of its core run, so that none of them starves.
+const TURN: u64 = 32;
 
 /// iceoryx2 whose sends retry until they are delivered.
 const RELIABLE: &str = "iceoryx2-reliable";
@@ -38,6 +40,17 @@ const RELIABLE: &str = "iceoryx2-reliable";
 pub(crate) enum Role {
     Sender,
     Receiver,
+}
+
+impl Role {
+    /// Where the processes of a role run, so that a sender and a receiver are at work at once. There is
+    /// at least one core.
+    fn core(self, cores: &[usize]) -> usize {
+        match self {
+            Self::Sender => cores[0],
+            Self::Receiver => cores[1 % cores.len()],
+        }
+    }
 }
 
 /// What one kill came to.
@@ -170,7 +183,10 @@ pub(crate) fn run(kills: u32, mut step: impl FnMut()) -> Result<Vec<Toll>, Failu
     let mut tolls: Vec<Toll> = cells().map(toll).collect();
     for _ in 0..kills {
         for ((tried, role), toll) in cells().zip(&mut tolls) {
-            toll.add((tried.once)(role, PATIENCE)?);
+            let trial = (tried.once)(role, PATIENCE);
+            let named =
+                |error| Failure::Worker(format!("{}, {role:?} killed: {error}", tried.kind));
+            toll.add(trial.map_err(named)?);
             step();
         }
     }
@@ -185,13 +201,18 @@ pub(crate) fn run(kills: u32, mut step: impl FnMut()) -> Result<Vec<Toll>, Failu
 fn python(killed: Role, kills: u32, step: &mut impl FnMut()) -> Result<Toll, Failure> {
     let mut toll = Toll::of(PYTHON, killed);
     let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
+    let cores = pin::cores()?;
+    let core = |role: Role| role.core(&cores) as u64;
     let arguments = [
         kills.into(),
         u64::from(killed == Role::Receiver),
         patience,
         PROGRESS,
+        u64::try_from(trial::END.as_millis()).unwrap_or(u64::MAX),
         LATEST,
         links::CAPACITY.into(),
+        core(Role::Sender),
+        core(Role::Receiver),
     ];
     Script::Chaos.run(&arguments, Duration::from_secs(120), |trial: Trial| {
         toll.add(trial);

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crossdock::process::{self, JoinError, JoinTimeoutError, Process};
-use crossdock_bench::Failure;
+use crossdock_bench::{Failure, pin};
 
 use super::board::{ITEMS, Ledger, Phase};
 use super::worker::{Job, work};
@@ -12,6 +12,8 @@ use super::{LATEST, Link, PROGRESS, Role, Trial};
 
 /// For what has to happen, however busy the machine is: a process begins, a process ends.
 const SOON: Duration = Duration::from_secs(60);
+/// Who has not ended so long after it was told to is stuck.
+pub(super) const END: Duration = Duration::from_secs(10);
 /// Between two looks at the board.
 const GLANCE: Duration = Duration::from_micros(500);
 
@@ -27,6 +29,7 @@ struct Workers<'a, L: Link> {
     all: Vec<Worker>,
     queue: &'a L::Handle,
     ledger: &'a Ledger,
+    cores: Vec<usize>,
     /// How many processes there have been.
     begun: usize,
     /// The places of those that send, or sent.
@@ -72,6 +75,7 @@ impl<L: Link> Workers<'_, L> {
             part,
             sender,
             parent: std::process::id(),
+            core: role.core(&self.cores),
         };
         let process = process::spawn(work::<L>, job)?;
         self.all.push(Worker {
@@ -121,18 +125,39 @@ impl<L: Link> Workers<'_, L> {
         }
     }
 
-    /// Waits for the end of all of a role; whether they ended well.
-    fn join(&mut self, role: Role) -> Result<Option<String>, Failure> {
+    /// Waits for the end of all of a role.
+    fn join(&mut self, role: Role) -> Result<Seen, Failure> {
         for worker in self.all.iter_mut().filter(|worker| worker.role == role) {
-            match worker.process.join_timeout(SOON) {
+            match worker.process.join_timeout(END) {
                 Ok(Ok(())) => {}
-                Ok(Err(words)) => return Ok(Some(words)),
+                Ok(Err(words)) => return Ok(Seen::GaveUp(words)),
+                Err(JoinTimeoutError::Timeout) => return Ok(Seen::Not),
                 Err(error) => return Err(ended(worker.part, error)),
             }
         }
         self.all.retain(|worker| worker.role != role);
-        Ok(None)
+        Ok(Seen::Done)
     }
+}
+
+/// Whether each has passed an item since, and those of each role enough together: one of them may be
+/// quicker than the other. `before` has no count of the newcomer, which is the last one.
+fn has_gone_on<L: Link>(workers: &Workers<'_, L>, before: &[u64]) -> bool {
+    let counts = workers.counts();
+    let before = before.iter().chain([&0]);
+    let passed = counts.iter().zip(before).map(|(now, before)| now - before);
+    let passed: Vec<(Role, u64)> = workers.all.iter().map(|one| one.role).zip(passed).collect();
+    let of_role = |role| {
+        let of_role = passed.iter().filter(move |(one, _)| *one == role);
+        let counts = of_role.map(|(_, count)| *count);
+        counts.clone().sum::<u64>() >= PROGRESS * counts.count() as u64
+    };
+    // Who has sent all that the board has room for need not go on, nor who has got all that.
+    let at_end = |(worker, count): (&Worker, &u64)| worker.role == Role::Sender && *count == ITEMS;
+    workers.all.iter().zip(&counts).any(at_end)
+        || (passed.iter().all(|(_, count)| *count > 0)
+            && of_role(Role::Sender)
+            && of_role(Role::Receiver))
 }
 
 pub(super) fn once<L: Link>(victim: Role, patience: Duration) -> Result<Trial, Failure> {
@@ -142,6 +167,7 @@ pub(super) fn once<L: Link>(victim: Role, patience: Duration) -> Result<Trial, F
         all: Vec::new(),
         queue: &queue,
         ledger: &ledger,
+        cores: pin::cores()?,
         begun: 0,
         senders: Vec::new(),
     };
@@ -166,21 +192,7 @@ pub(super) fn once<L: Link>(victim: Role, patience: Duration) -> Result<Trial, F
 
     let before = workers.counts();
     workers.add(victim)?;
-    let went_on = |workers: &Workers<L>| {
-        let counts = workers.counts();
-        let at_end = |worker: &Worker, count: u64| worker.role == Role::Sender && count == ITEMS;
-        let mut all = workers
-            .all
-            .iter()
-            .zip(counts.iter().zip(before.iter().chain([&0])));
-        // Who has sent all that the board has room for need not go on, nor who has got all that.
-        let over = workers.all.iter().zip(&counts);
-        let over = over
-            .filter(|(worker, count)| at_end(worker, **count))
-            .count()
-            == L::SENDERS;
-        all.all(|(worker, (now, before))| over || at_end(worker, *now) || *now >= before + PROGRESS)
-    };
+    let went_on = |workers: &Workers<L>| has_gone_on(workers, &before);
     let mut trial = Trial::default();
     match workers.until(patience, went_on)? {
         Seen::Done => {}
@@ -188,10 +200,15 @@ pub(super) fn once<L: Link>(victim: Role, patience: Duration) -> Result<Trial, F
         Seen::GaveUp(_) => trial.cut = true,
     }
     ledger.enter(Phase::Stop);
-    if !trial.stuck && !trial.cut {
-        trial.cut = workers.join(Role::Sender)?.is_some();
-        ledger.enter(Phase::Drain);
-        trial.cut |= workers.join(Role::Receiver)?.is_some();
+    for role in [Role::Sender, Role::Receiver] {
+        if !trial.stuck && !trial.cut {
+            match workers.join(role)? {
+                Seen::Done => {}
+                Seen::Not => trial.stuck = true,
+                Seen::GaveUp(_) => trial.cut = true,
+            }
+            ledger.enter(Phase::Drain);
+        }
     }
     let senders = std::mem::take(&mut workers.senders);
     drop(workers);

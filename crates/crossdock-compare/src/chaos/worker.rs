@@ -1,10 +1,12 @@
 //! A process of a trial: it sends or receives, without a pause.
 
+use crossdock_bench::pin::pin;
 use crossdock_bench::worker::die_with;
 use serde::{Deserialize, Serialize};
 
 use super::board::{Ledger, Part, Phase};
-use super::{Link, Role};
+use super::links::WORDS;
+use super::{Link, Role, TURN};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Job<H> {
@@ -16,6 +18,8 @@ pub(super) struct Job<H> {
     /// Of a sender, the how manyth it is.
     pub(super) sender: usize,
     pub(super) parent: u32,
+    /// Where it runs.
+    pub(super) core: usize,
 }
 
 /// A receiver that got nothing so often in a row, when there are no senders any more, has got all.
@@ -23,6 +27,7 @@ const NOTHING_LEFT: u32 = 3;
 
 pub(super) fn work<L: Link>(job: Job<L::Handle>) -> Result<(), String> {
     die_with(job.parent)?;
+    pin(job.core).map_err(|error| error.to_string())?;
     let (ledger, part) = (&job.ledger, job.ledger.part(job.part));
     match job.role {
         Role::Sender => {
@@ -45,6 +50,13 @@ fn gather(ledger: &Ledger, part: &Part) {
     }
 }
 
+/// Lets others run, now and then.
+fn take_turns(part: &Part) {
+    if part.count().is_multiple_of(TURN) {
+        std::thread::yield_now();
+    }
+}
+
 fn send<L: Link>(
     ledger: &Ledger,
     part: &Part,
@@ -56,8 +68,9 @@ fn send<L: Link>(
             std::thread::yield_now();
             continue;
         };
-        if L::send(sender, item).map_err(|error| error.to_string())? {
+        if L::send(sender, &[item; WORDS]).map_err(|error| error.to_string())? {
             part.done();
+            take_turns(part);
         }
     }
     Ok(())
@@ -73,7 +86,8 @@ fn receive<L: Link>(
         let drain = ledger.phase() == Phase::Drain;
         match L::recv(receiver).map_err(|error| error.to_string())? {
             Some(item) => {
-                ledger.arrived(part, item);
+                ledger.arrived(part, &item);
+                take_turns(part);
                 nothing = 0;
             }
             None if drain => nothing += 1,

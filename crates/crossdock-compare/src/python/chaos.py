@@ -1,9 +1,9 @@
 """A process that sends to a multiprocessing.Queue, or receives, is killed; who goes on, and with what?
 
 Arguments: the parent's process id, how many trials, whether receivers are killed (1) or senders (0),
-the milliseconds after which a process that made no progress is stuck, how many items are progress,
-the microseconds that the kill is delayed at most, and the queue's size. A JSON object for each trial
-on standard output.
+the milliseconds after which a process that made no progress is stuck, how many items for each process
+are progress, the milliseconds after which a process that did not end is stuck, the microseconds that the kill is delayed at most, the queue's size, and the cores of senders and of
+receivers. A JSON object for each trial on standard output.
 """
 
 import ctypes
@@ -22,6 +22,8 @@ ITEMS = 1 << 20
 GATHER, TRAFFIC, STOP, DRAIN = range(4)
 SLICE = 0.01
 NOTHING_LEFT = 3
+WORDS = 128
+TURN = 32
 
 
 def die_with(parent):
@@ -30,21 +32,33 @@ def die_with(parent):
         os._exit(1)
 
 
-def sender(number, parent, items, phase, ready, done, arrived):
+def take_turns(count):
+    if count % TURN == 0:
+        os.sched_yield()
+
+
+def number_of(origin, count):
+    return bytes([origin]) + count.to_bytes(7, "little")
+
+
+def sender(number, parent, core, items, phase, ready, done, arrived):
     die_with(parent)
+    os.sched_setaffinity(0, [core])
     ready[number] = 1
     while phase.value == GATHER:
         time.sleep(0)
     while phase.value == TRAFFIC and done[number] < ITEMS:
         try:
-            items.put((number, done[number]), timeout=SLICE)
+            items.put(number_of(number, done[number]) * WORDS, timeout=SLICE)
         except queue.Full:
             continue
         done[number] += 1
+        take_turns(done[number])
 
 
-def receiver(number, parent, items, phase, ready, done, arrived):
+def receiver(number, parent, core, items, phase, ready, done, arrived):
     die_with(parent)
+    os.sched_setaffinity(0, [core])
     own, place = arrived[number], SENDERS + number
     ready[place] = 1
     while phase.value == GATHER:
@@ -53,13 +67,17 @@ def receiver(number, parent, items, phase, ready, done, arrived):
     while nothing < NOTHING_LEFT:
         drain = phase.value == DRAIN
         try:
-            origin, count = items.get(timeout=SLICE)
+            item = items.get(timeout=SLICE)
         except queue.Empty:
             nothing += drain
             continue
         nothing = 0
+        if item != item[:8] * WORDS:
+            sys.exit("half an item came")
+        origin, count = item[0], int.from_bytes(item[1:8], "little")
         own[origin * ITEMS + count] += 1
         done[place] += 1
+        take_turns(done[place])
 
 
 def within(seconds, condition):
@@ -85,16 +103,17 @@ def balance(done, arrived):
     return missing, doubled
 
 
-def trial(context, receivers_die, patience, progress, most, size):
+def trial(context, receivers_die, patience, progress, end, most, size, cores):
     items = context.Queue(size)
     phase = context.RawValue("i", GATHER)
     ready = context.RawArray("i", SENDERS + RECEIVERS)
     done = context.RawArray("q", SENDERS + RECEIVERS)
     arrived = [context.RawArray("B", SENDERS * ITEMS) for _ in range(RECEIVERS)]
-    shared = (os.getpid(), items, phase, ready, done, arrived)
 
     def begin(place):
         is_sender = place < SENDERS
+        core = cores[0 if is_sender else 1]
+        shared = (os.getpid(), core, items, phase, ready, done, arrived)
         work, number = (sender, place) if is_sender else (receiver, place - SENDERS)
         process = context.Process(target=work, args=(number, *shared), daemon=True)
         process.start()
@@ -115,18 +134,25 @@ def trial(context, receivers_die, patience, progress, most, size):
         workers.pop(victim).join(60)
         before = list(done)
         workers[newcomer] = begin(newcomer)
-        gone_on = lambda: all(done[place] >= before[place] + progress for place in workers)
+
+        def gone_on():
+            passed = {place: done[place] - before[place] for place in workers}
+            senders = [count for place, count in passed.items() if place < SENDERS]
+            receivers = [count for place, count in passed.items() if place >= SENDERS]
+            enough = all(sum(role) >= progress * len(role) for role in (senders, receivers))
+            return enough and all(passed.values())
+
         gave_up = lambda: any(process.exitcode is not None for process in workers.values())
         went_on = within(patience, lambda: gone_on() or gave_up())
-        cut = went_on and not gone_on()
+        cut = went_on and gave_up()
         phase.value = STOP
-        if went_on and not cut:
-            for last, is_sender in ((DRAIN, True), (DRAIN, False)):
-                of_role = [workers[place] for place in workers if (place < SENDERS) == is_sender]
-                for process in of_role:
-                    process.join(60)
-                    cut |= process.exitcode != 0
-                phase.value = last
+        for is_sender in (True, False):
+            for place in workers:
+                if (place < SENDERS) == is_sender and went_on and not cut:
+                    workers[place].join(end)
+                    went_on = workers[place].exitcode is not None
+                    cut = went_on and workers[place].exitcode != 0
+            phase.value = DRAIN
     finally:
         for process in workers.values():
             process.kill()
@@ -143,11 +169,11 @@ def trial(context, receivers_die, patience, progress, most, size):
 
 
 def main():
-    parent, trials, receivers_die, millis, progress, most, size = map(int, sys.argv[1:])
+    parent, trials, receivers_die, millis, progress, end, most, size, *cores = map(int, sys.argv[1:])
     die_with(parent)
     context = multiprocessing.get_context("fork")
     for _ in range(trials):
-        found = trial(context, receivers_die == 1, millis / 1e3, progress, most, size)
+        found = trial(context, receivers_die == 1, millis / 1e3, progress, end / 1e3, most, size, cores)
         print(json.dumps(found), flush=True)
 
 

@@ -122,19 +122,28 @@ impl End {
     }
 
     /// Sends, for so long at most.
-    pub(crate) fn push_for(&self, item: u64, time: Duration) -> Result<bool, Failure> {
-        let (queue, at) = (self.0.as_ptr(), (&raw const item).cast());
+    pub(crate) fn push_for<const W: usize>(
+        &self,
+        item: &Item<W>,
+        time: Duration,
+    ) -> Result<bool, Failure> {
+        let (queue, at) = (self.0.as_ptr(), item.as_ptr().cast());
+        let size = size_of::<Item<W>>();
         // SAFETY: the queue is open as long as `self`, and so many bytes are there to be read.
-        let returned = unsafe { compare_boost_timed_send(queue, at, 8, millis(time)) };
+        let returned = unsafe { compare_boost_timed_send(queue, at, size, millis(time)) };
         outcome(returned, "sent to")
     }
 
     /// Receives, for so long at most.
-    pub(crate) fn pop_for(&self, time: Duration) -> Result<Option<u64>, Failure> {
-        let mut item = 0_u64;
-        let (queue, at) = (self.0.as_ptr(), (&raw mut item).cast());
+    pub(crate) fn pop_for<const W: usize>(
+        &self,
+        time: Duration,
+    ) -> Result<Option<Item<W>>, Failure> {
+        let mut item = [0; W];
+        let size = size_of::<Item<W>>();
+        let (queue, at) = (self.0.as_ptr(), item.as_mut_ptr().cast());
         // SAFETY: the queue is open as long as `self`, and so many bytes are there to be written.
-        let returned = unsafe { compare_boost_timed_receive(queue, at, 8, millis(time)) };
+        let returned = unsafe { compare_boost_timed_receive(queue, at, size, millis(time)) };
         Ok(outcome(returned, "received from")?.then_some(item))
     }
 }

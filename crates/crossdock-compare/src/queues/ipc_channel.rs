@@ -138,17 +138,9 @@ impl Contestant for IpcChannel {
     }
 }
 
-fn bytes<const W: usize>(item: &Item<W>) -> &[u8] {
-    // SAFETY: so many bytes are there, none of them padding, and bytes need no alignment.
-    unsafe { std::slice::from_raw_parts(item.as_ptr().cast(), size_of::<Item<W>>()) }
-}
-
 fn item<const W: usize>(bytes: &[u8]) -> Result<Item<W>, Failure> {
-    if bytes.len() != size_of::<Item<W>>() {
-        return Err(said(format!("{} bytes came", bytes.len())));
-    }
-    // SAFETY: so many bytes are there, at any alignment, and any are numbers.
-    Ok(unsafe { bytes.as_ptr().cast::<Item<W>>().read_unaligned() })
+    let read = bytemuck::checked::try_pod_read_unaligned(bytes);
+    read.map_err(|_| said(format!("{} bytes came", bytes.len())))
 }
 
 impl<const W: usize> Sender<W> for End<IpcBytesSender> {
@@ -160,7 +152,7 @@ impl<const W: usize> Sender<W> for End<IpcBytesSender> {
 
     #[inline]
     fn send(&mut self, item: &Item<W>) -> Result<(), Failure> {
-        self.0.send(bytes(item)).map_err(said)
+        self.0.send(bytemuck::bytes_of(item)).map_err(said)
     }
 }
 

@@ -127,23 +127,31 @@ impl End {
     }
 
     /// Sends, for so long at most.
-    pub(crate) fn push_for(&self, item: u64, time: Duration) -> Result<bool, Failure> {
-        let until = wall_clock(time);
-        let (at, descriptor) = ((&raw const item).cast(), self.0.as_raw_fd());
+    pub(crate) fn push_for<const W: usize>(
+        &self,
+        item: &Item<W>,
+        time: Duration,
+    ) -> Result<bool, Failure> {
+        let (until, size) = (wall_clock(time), size_of::<Item<W>>());
+        let (at, descriptor) = (item.as_ptr().cast(), self.0.as_raw_fd());
         // SAFETY: so many bytes are there to be read; the descriptor is open as long as `self`.
-        let sent = unsafe { libc::mq_timedsend(descriptor, at, 8, 0, &raw const until) };
+        let sent = unsafe { libc::mq_timedsend(descriptor, at, size, 0, &raw const until) };
         done("mq_timedsend", sent != 0)
     }
 
     /// Receives, for so long at most.
-    pub(crate) fn pop_for(&self, time: Duration) -> Result<Option<u64>, Failure> {
+    pub(crate) fn pop_for<const W: usize>(
+        &self,
+        time: Duration,
+    ) -> Result<Option<Item<W>>, Failure> {
         let until = wall_clock(time);
-        let mut item = 0_u64;
-        let (at, descriptor) = ((&raw mut item).cast(), self.0.as_raw_fd());
+        let mut item = [0; W];
+        let size = size_of::<Item<W>>();
+        let (at, descriptor) = (item.as_mut_ptr().cast(), self.0.as_raw_fd());
         let no_priority = std::ptr::null_mut();
         // SAFETY: so many bytes are there to be written; the descriptor is open as long as `self`.
         let got =
-            unsafe { libc::mq_timedreceive(descriptor, at, 8, no_priority, &raw const until) };
+            unsafe { libc::mq_timedreceive(descriptor, at, size, no_priority, &raw const until) };
         Ok(done("mq_timedreceive", got < 0)?.then_some(item))
     }
 }

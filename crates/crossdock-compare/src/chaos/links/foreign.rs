@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 #[cfg(boost)]
 use super::SLICE;
-use super::{Link, shape, tries};
+use super::{Item, Link, WORDS, shape, tries};
 use crate::chaos::RELIABLE;
 #[cfg(boost)]
 use crate::queues::boost::{Boost, End};
@@ -25,11 +25,11 @@ const fn receivers(most: u32) -> usize {
 
 impl<C: Contestant> Link for Tries<C>
 where
-    C::Handle<1>: Serialize + DeserializeOwned,
+    C::Handle<WORDS>: Serialize + DeserializeOwned,
 {
-    type Handle = C::Handle<1>;
-    type Sender = C::Sender<1>;
-    type Receiver = C::Receiver<1>;
+    type Handle = C::Handle<WORDS>;
+    type Sender = C::Sender<WORDS>;
+    type Receiver = C::Receiver<WORDS>;
     const NAME: &'static str = C::NAME;
     const RECEIVERS: usize = receivers(C::CAN.consumers);
 
@@ -42,37 +42,36 @@ where
     fn receiver(handle: &Self::Handle) -> Result<Self::Receiver, Failure> {
         C::receiver(handle, Idle::Spin)
     }
-    fn send(sender: &mut Self::Sender, item: u64) -> Result<bool, Failure> {
-        let sent = tries(|| Ok(sender.try_send(&[item])?.then_some(())))?;
+    fn send(sender: &mut Self::Sender, item: &Item) -> Result<bool, Failure> {
+        let sent = tries(|| Ok(sender.try_send(item)?.then_some(())))?;
         Ok(sent.is_some())
     }
-    fn recv(receiver: &mut Self::Receiver) -> Result<Option<u64>, Failure> {
-        let item = tries(|| receiver.try_recv())?;
-        Ok(item.map(|[item]| item))
+    fn recv(receiver: &mut Self::Receiver) -> Result<Option<Item>, Failure> {
+        tries(|| receiver.try_recv())
     }
 }
 
 /// Boost's queue, waiting.
 #[cfg(boost)]
 impl Link for Boost {
-    type Handle = <Self as Contestant>::Handle<1>;
+    type Handle = <Self as Contestant>::Handle<WORDS>;
     type Sender = End;
     type Receiver = End;
     const NAME: &'static str = <Self as Contestant>::NAME;
 
     fn create() -> Result<Self::Handle, Failure> {
-        <Self as Contestant>::create::<1>(shape(Idle::Park))
+        <Self as Contestant>::create::<WORDS>(shape(Idle::Park))
     }
     fn sender(handle: &Self::Handle) -> Result<Self::Sender, Failure> {
-        <Self as Contestant>::sender::<1>(handle, Idle::Park)
+        <Self as Contestant>::sender::<WORDS>(handle, Idle::Park)
     }
     fn receiver(handle: &Self::Handle) -> Result<Self::Receiver, Failure> {
-        <Self as Contestant>::receiver::<1>(handle, Idle::Park)
+        <Self as Contestant>::receiver::<WORDS>(handle, Idle::Park)
     }
-    fn send(sender: &mut Self::Sender, item: u64) -> Result<bool, Failure> {
+    fn send(sender: &mut Self::Sender, item: &Item) -> Result<bool, Failure> {
         sender.push_for(item, SLICE)
     }
-    fn recv(receiver: &mut Self::Receiver) -> Result<Option<u64>, Failure> {
+    fn recv(receiver: &mut Self::Receiver) -> Result<Option<Item>, Failure> {
         receiver.pop_for(SLICE)
     }
 }
@@ -82,13 +81,13 @@ pub(crate) struct Iceoryx2Reliable;
 
 impl Link for Iceoryx2Reliable {
     type Handle = Place;
-    type Sender = Publishes<1>;
-    type Receiver = Subscribes<1>;
+    type Sender = Publishes<WORDS>;
+    type Receiver = Subscribes<WORDS>;
     const NAME: &'static str = RELIABLE;
     const RECEIVERS: usize = 1;
 
     fn create() -> Result<Self::Handle, Failure> {
-        Iceoryx2::create::<1>(shape(Idle::Spin))
+        Iceoryx2::create::<WORDS>(shape(Idle::Spin))
     }
     fn sender(place: &Self::Handle) -> Result<Self::Sender, Failure> {
         Self::Sender::new(place, true, false)
@@ -96,12 +95,11 @@ impl Link for Iceoryx2Reliable {
     fn receiver(place: &Self::Handle) -> Result<Self::Receiver, Failure> {
         Self::Receiver::new(place, false)
     }
-    fn send(sender: &mut Self::Sender, item: u64) -> Result<bool, Failure> {
-        let sent = tries(|| Ok(sender.publish(&[item])?.then_some(())))?;
+    fn send(sender: &mut Self::Sender, item: &Item) -> Result<bool, Failure> {
+        let sent = tries(|| Ok(sender.publish(item)?.then_some(())))?;
         Ok(sent.is_some())
     }
-    fn recv(receiver: &mut Self::Receiver) -> Result<Option<u64>, Failure> {
-        let item = tries(|| receiver.try_recv())?;
-        Ok(item.map(|[item]| item))
+    fn recv(receiver: &mut Self::Receiver) -> Result<Option<Item>, Failure> {
+        tries(|| receiver.try_recv())
     }
 }

@@ -10,11 +10,17 @@ pub(super) mod vyukov;
 use std::time::Duration;
 
 use crossdock_bench::Failure;
-use crossdock_bench::queues::{Idle, Shape};
+use crossdock_bench::queues::{self, Idle, Shape};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A queue of numbers between processes.
+/// How many words an item has: so many that its copying takes a while, in which a kill can hit.
+pub(super) const WORDS: usize = 128;
+
+/// What is sent.
+pub(super) type Item = queues::Item<WORDS>;
+
+/// A queue between processes.
 pub(crate) trait Link: Sized + 'static {
     /// What travels to the processes that use it.
     type Handle: Clone + Serialize + DeserializeOwned + 'static;
@@ -33,10 +39,10 @@ pub(crate) trait Link: Sized + 'static {
     fn receiver(handle: &Self::Handle) -> Result<Self::Receiver, Failure>;
 
     /// Sends; false if there was no room for a while.
-    fn send(sender: &mut Self::Sender, item: u64) -> Result<bool, Failure>;
+    fn send(sender: &mut Self::Sender, item: &Item) -> Result<bool, Failure>;
 
     /// Receives; `None` if nothing was there for a while.
-    fn recv(receiver: &mut Self::Receiver) -> Result<Option<u64>, Failure>;
+    fn recv(receiver: &mut Self::Receiver) -> Result<Option<Item>, Failure>;
 }
 
 /// Few, so that the traffic comes round to a slot that was left behind.

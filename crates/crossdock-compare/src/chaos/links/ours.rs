@@ -2,15 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use crossdock::SegmentOptions;
 use crossdock::queue::spsc::{ClaimError, Consumer, PopError, Producer, PushError, Spsc};
 use crossdock::queue::{Queue, RecvError, SendError};
+use crossdock::{Segment, SegmentOptions};
 use crossdock_bench::Failure;
 
-use super::{CAPACITY, Link, SLICE};
+use super::{CAPACITY, Item, Link, SLICE, WORDS};
 
 /// crossdock's ring for two: whoever comes takes the role of the killed over.
 pub(crate) struct OurSpsc;
+
+/// One with room for the items of a trial.
+fn segment() -> Result<Segment, Failure> {
+    let items = u64::from(CAPACITY) * WORDS as u64 * 8;
+    let options = SegmentOptions::new().size((256 << 10) + items);
+    Ok(options.participants(16).anonymous()?)
+}
 
 /// How long a newcomer asks for the role of one that was killed.
 const TAKE_OVER: Duration = Duration::from_secs(10);
@@ -29,32 +36,32 @@ fn claim<E>(claim: impl Fn() -> Result<E, ClaimError>) -> Result<E, Failure> {
 }
 
 impl Link for OurSpsc {
-    type Handle = Spsc<u64>;
-    type Sender = Producer<u64>;
-    type Receiver = Consumer<u64>;
+    type Handle = Spsc<Item>;
+    type Sender = Producer<Item>;
+    type Receiver = Consumer<Item>;
     const NAME: &'static str = "spsc";
     const SENDERS: usize = 1;
     const RECEIVERS: usize = 1;
 
-    fn create() -> Result<Spsc<u64>, Failure> {
-        let segment = SegmentOptions::new().participants(16).anonymous()?;
+    fn create() -> Result<Spsc<Item>, Failure> {
+        let segment = segment()?;
         Ok(segment.create("ring", u64::from(CAPACITY))?)
     }
-    fn sender(ring: &Spsc<u64>) -> Result<Producer<u64>, Failure> {
+    fn sender(ring: &Spsc<Item>) -> Result<Producer<Item>, Failure> {
         claim(|| ring.producer())
     }
-    fn receiver(ring: &Spsc<u64>) -> Result<Consumer<u64>, Failure> {
+    fn receiver(ring: &Spsc<Item>) -> Result<Consumer<Item>, Failure> {
         claim(|| ring.consumer())
     }
-    fn send(producer: &mut Producer<u64>, item: u64) -> Result<bool, Failure> {
-        match producer.push_timeout(item, SLICE) {
+    fn send(producer: &mut Producer<Item>, item: &Item) -> Result<bool, Failure> {
+        match producer.push_timeout(*item, SLICE) {
             Ok(()) => Ok(true),
             // Another consumer comes.
             Err(PushError::Timeout(_) | PushError::Disconnected(_)) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }
-    fn recv(consumer: &mut Consumer<u64>) -> Result<Option<u64>, Failure> {
+    fn recv(consumer: &mut Consumer<Item>) -> Result<Option<Item>, Failure> {
         match consumer.pop_timeout(SLICE) {
             Ok(item) => Ok(Some(item)),
             // Another producer comes.
@@ -68,29 +75,29 @@ impl Link for OurSpsc {
 pub(crate) struct OurQueue;
 
 impl Link for OurQueue {
-    type Handle = Queue<u64>;
-    type Sender = Queue<u64>;
-    type Receiver = Queue<u64>;
+    type Handle = Queue<Item>;
+    type Sender = Queue<Item>;
+    type Receiver = Queue<Item>;
     const NAME: &'static str = "queue";
 
-    fn create() -> Result<Queue<u64>, Failure> {
-        let segment = SegmentOptions::new().participants(16).anonymous()?;
+    fn create() -> Result<Queue<Item>, Failure> {
+        let segment = segment()?;
         Ok(segment.create("queue", u64::from(CAPACITY))?)
     }
-    fn sender(queue: &Queue<u64>) -> Result<Queue<u64>, Failure> {
+    fn sender(queue: &Queue<Item>) -> Result<Queue<Item>, Failure> {
         Ok(queue.clone())
     }
-    fn receiver(queue: &Queue<u64>) -> Result<Queue<u64>, Failure> {
+    fn receiver(queue: &Queue<Item>) -> Result<Queue<Item>, Failure> {
         Ok(queue.clone())
     }
-    fn send(queue: &mut Queue<u64>, item: u64) -> Result<bool, Failure> {
-        match queue.send_timeout(item, SLICE) {
+    fn send(queue: &mut Queue<Item>, item: &Item) -> Result<bool, Failure> {
+        match queue.send_timeout(*item, SLICE) {
             Ok(()) => Ok(true),
             Err(SendError::Timeout(_)) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }
-    fn recv(queue: &mut Queue<u64>) -> Result<Option<u64>, Failure> {
+    fn recv(queue: &mut Queue<Item>) -> Result<Option<Item>, Failure> {
         match queue.recv_timeout(SLICE) {
             Ok(item) => Ok(Some(item)),
             Err(RecvError::Timeout) => Ok(None),

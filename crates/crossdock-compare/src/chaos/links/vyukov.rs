@@ -3,32 +3,31 @@
 use crossdock_bench::Failure;
 use crossdock_bench::yardstick::{VyukovEnd, VyukovRing};
 
-use super::{CAPACITY, Link, tries};
+use super::{CAPACITY, Item, Link, WORDS, tries};
 
 /// It tries.
 pub(crate) struct Vyukov;
 
 impl Link for Vyukov {
-    type Handle = VyukovRing<1>;
-    type Sender = VyukovEnd<1>;
-    type Receiver = VyukovEnd<1>;
+    type Handle = VyukovRing<WORDS>;
+    type Sender = VyukovEnd<WORDS>;
+    type Receiver = VyukovEnd<WORDS>;
     const NAME: &'static str = "vyukov";
 
-    fn create() -> Result<VyukovRing<1>, Failure> {
+    fn create() -> Result<VyukovRing<WORDS>, Failure> {
         VyukovRing::new(CAPACITY)
     }
-    fn sender(ring: &VyukovRing<1>) -> Result<VyukovEnd<1>, Failure> {
+    fn sender(ring: &VyukovRing<WORDS>) -> Result<VyukovEnd<WORDS>, Failure> {
         Ok(ring.open())
     }
-    fn receiver(ring: &VyukovRing<1>) -> Result<VyukovEnd<1>, Failure> {
+    fn receiver(ring: &VyukovRing<WORDS>) -> Result<VyukovEnd<WORDS>, Failure> {
         Ok(ring.open())
     }
-    fn send(sender: &mut VyukovEnd<1>, item: u64) -> Result<bool, Failure> {
-        let sent = tries(|| Ok(sender.push(&[item]).then_some(())))?;
+    fn send(sender: &mut VyukovEnd<WORDS>, item: &Item) -> Result<bool, Failure> {
+        let sent = tries(|| Ok(sender.push(item).then_some(())))?;
         Ok(sent.is_some())
     }
-    fn recv(receiver: &mut VyukovEnd<1>) -> Result<Option<u64>, Failure> {
-        let item = tries(|| Ok(receiver.pop()))?;
-        Ok(item.map(|[item]| item))
+    fn recv(receiver: &mut VyukovEnd<WORDS>) -> Result<Option<Item>, Failure> {
+        tries(|| Ok(receiver.pop()))
     }
 }
