@@ -92,6 +92,7 @@ impl Bell {
     }
 
     #[cold]
+    #[inline(never)]
     fn wake_one(&self) {
         let woken = if mutation(62) { 1 } else { self.word.wake(1) };
         if woken == 0 {
@@ -106,6 +107,7 @@ impl Bell {
     /// Wakes whoever sleeps, whether or not the word says so: for what is committed once and not
     /// looked at again.
     #[cold]
+    #[inline(never)]
     pub(crate) fn wake(&self) {
         light_barrier();
         if !mutation(66) {

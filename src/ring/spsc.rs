@@ -51,13 +51,21 @@
 //!
 //! # Trade-offs
 //!
+//! Whoever catches up with the other in a stream pauses some microseconds before it looks again: one
+//! that follows at the other's heels has both wait for each other's cache lines at each item.
+//!
+//! What bounds a stream of items of a cache line is how many of them the processor's store queue
+//! holds while their lines come back from the other side: a push is the stores of the item and two
+//! more, and is inlined, so that the value need not be stored anywhere else.
+//!
 //! The scheme is Lamport's (1977), with the cached positions of FastForward and MCRingBuffer, as
 //! in folly's ProducerConsumerQueue and rtrb.
 
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::facade::{
-    AtomicU32, AtomicU64, Backoff, Deadline, Left, Ordering, Pace, mutation, ordering,
+    AtomicU32, AtomicU64, Backoff, Deadline, Left, Ordering, Pace, Patience, mutation, ordering,
 };
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
@@ -94,6 +102,27 @@ pub(crate) enum Role {
     Consumer,
 }
 
+/// A role as a type: what depends on it is decided as it is compiled.
+pub(crate) trait Seat: Copy {
+    const ROLE: Role;
+}
+
+/// The producer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Producing;
+
+/// The consumer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Consuming;
+
+impl Seat for Producing {
+    const ROLE: Role = Role::Producer;
+}
+
+impl Seat for Consuming {
+    const ROLE: Role = Role::Consumer;
+}
+
 /// Why a role was not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unclaimed {
@@ -124,24 +153,26 @@ pub(crate) enum Waited {
 
 /// Where the holder of a role is; private to its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    role: Role,
+pub(crate) struct Cursor<R> {
     position: u64,
     /// Up to where the other side was seen to let this one go.
     limit: u64,
+    /// Where it was when it last caught up with the other side.
+    caught_up: u64,
+    role: PhantomData<R>,
 }
 
-impl Cursor {
-    /// Whose it is.
-    #[inline(always)]
-    pub(crate) fn role(&self) -> Role {
-        self.role
-    }
-
+impl<R> Cursor<R> {
     /// The position of the next item.
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// How many items, or places, were there when the other side was looked at last.
+    #[inline(always)]
+    pub(crate) fn known(&self) -> u64 {
+        self.limit.wrapping_sub(self.position)
     }
 }
 
@@ -228,13 +259,12 @@ impl<'a> Spsc<'a> {
     }
 
     /// Takes a role that nobody alive has.
-    pub(crate) fn claim(
+    pub(crate) fn claim<R: Seat>(
         self,
-        role: Role,
         me: Tag,
         peers: &impl Peers,
-    ) -> Result<Cursor, Unclaimed> {
-        let word = &self.state.side(role).role;
+    ) -> Result<Cursor<R>, Unclaimed> {
+        let word = &self.state.side(R::ROLE).role;
         loop {
             // ORDERING: Acquire; pairs with (M3) below.
             let seen = word.load(Ordering::Acquire);
@@ -254,45 +284,62 @@ impl<'a> Spsc<'a> {
                 break;
             }
         }
-        self.cursor(role).map_err(|Corrupt| {
-            self.leave(role, me);
+        self.cursor().map_err(|Corrupt| {
+            self.leave(R::ROLE, me);
             Unclaimed::Corrupt
         })
     }
 
     /// Where the holder of a role begins.
-    fn cursor(self, role: Role) -> Result<Cursor, Corrupt> {
+    fn cursor<R: Seat>(self) -> Result<Cursor<R>, Corrupt> {
         // ORDERING: Relaxed; (S3) orders what the last holder stored.
-        let position = self.state.side(role).position.0.load(Ordering::Relaxed);
+        let position = self.state.side(R::ROLE).position.0.load(Ordering::Relaxed);
         let mut cursor = Cursor {
-            role,
             position,
             limit: position,
+            caught_up: position,
+            role: PhantomData,
         };
         self.refresh(&mut cursor)?;
         Ok(cursor)
     }
 
-    /// How many items, or places, are there; looks at the other side only if none is known of.
+    /// How many items, or places, are there; looks at the other side only if none is known of, and
+    /// lets it get ahead if it was caught up with in a stream.
     #[inline(always)]
-    pub(crate) fn available(self, cursor: &mut Cursor) -> Result<u64, Corrupt> {
-        match cursor.limit.wrapping_sub(cursor.position) {
-            0 => self.refresh(cursor),
+    pub(crate) fn available<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
+        match cursor.known() {
+            0 => self.catch_up(cursor),
             known => Ok(known),
         }
     }
 
-    /// As [`available`](Self::available), with a look at the other side.
+    #[cold]
+    fn catch_up<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
+        let found = self.refresh(cursor);
+        if found != Ok(0) {
+            return found;
+        }
+        let steps = cursor.position.wrapping_sub(cursor.caught_up);
+        cursor.caught_up = cursor.position;
+        if Patience::follow(steps) {
+            self.refresh(cursor)
+        } else {
+            found
+        }
+    }
+
+    /// How many items, or places, are there, by a look at the other side.
     #[inline]
-    pub(crate) fn refresh(self, cursor: &mut Cursor) -> Result<u64, Corrupt> {
-        let mutant = match cursor.role {
+    pub(crate) fn refresh<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
+        let mutant = match R::ROLE {
             Role::Producer => 70,
             Role::Consumer => 71,
         };
         // ORDERING: Acquire; pairs with (S1), or (S2).
         let acquire = ordering(Ordering::Acquire, mutant);
-        let other = self.state.other(cursor.role).position.0.load(acquire);
-        let limit = match cursor.role {
+        let other = self.state.other(R::ROLE).position.0.load(acquire);
+        let limit = match R::ROLE {
             Role::Producer if mutation(72) => other.wrapping_add(self.capacity + 1),
             Role::Producer => other.wrapping_add(self.capacity),
             Role::Consumer => other,
@@ -308,10 +355,10 @@ impl<'a> Spsc<'a> {
 
     /// Commits the next `count` items, which were written, or read, before. They were available.
     #[inline(always)]
-    pub(crate) fn commit(self, cursor: &mut Cursor, count: u64) {
+    pub(crate) fn commit<R: Seat>(self, cursor: &mut Cursor<R>, count: u64) {
         cursor.position = cursor.position.wrapping_add(count);
-        let side = self.state.side(cursor.role);
-        let mutant = match cursor.role {
+        let side = self.state.side(R::ROLE);
+        let mutant = match R::ROLE {
             Role::Producer => 73,
             Role::Consumer => 74,
         };
@@ -350,10 +397,11 @@ impl<'a> Spsc<'a> {
 
     /// Whether an operation has something to do, or to say, at once: an item or a place is there, or
     /// none will come, or the state cannot be a ring's.
-    pub(crate) fn is_ready(self, cursor: &Cursor, participants: u32) -> bool {
-        self.available(&mut { *cursor }) != Ok(0)
-            || match holder(self.others_role(cursor.role), participants) {
-                Ok(Holder::Nobody) => self.has_left(cursor.role),
+    pub(crate) fn is_ready<R: Seat>(self, cursor: &Cursor<R>, participants: u32) -> bool {
+        cursor.known() > 0
+            || self.refresh(&mut { *cursor }) != Ok(0)
+            || match holder(self.others_role(R::ROLE), participants) {
+                Ok(Holder::Nobody) => self.has_left(R::ROLE),
                 Ok(Holder::Tag(_)) => false,
                 Err(Corrupt) => true,
             }
@@ -375,9 +423,9 @@ impl<'a> Spsc<'a> {
     }
 
     /// Waits until an item, or a place, is there.
-    pub(crate) fn wait(
+    pub(crate) fn wait<R: Seat>(
         self,
-        cursor: &mut Cursor,
+        cursor: &mut Cursor<R>,
         peers: &impl Peers,
         deadline: &Deadline,
         pace: Pace,
@@ -393,7 +441,7 @@ impl<'a> Spsc<'a> {
             if backoff.spin() {
                 continue;
             }
-            let other = self.others_role(cursor.role);
+            let other = self.others_role(R::ROLE);
             match Self::is_gone(other, peers) {
                 Ok(false) => {}
                 // It may have committed something before it left.
@@ -418,9 +466,9 @@ impl<'a> Spsc<'a> {
             if backoff.spin_on(sleep) {
                 continue;
             }
-            let role = cursor.role;
-            self.bell(role).sleep(sleep, || {
-                self.refresh(cursor) != Ok(0) || (!mutation(61) && self.others_role(role) != other)
+            self.bell(R::ROLE).sleep(sleep, || {
+                self.refresh(cursor) != Ok(0)
+                    || (!mutation(61) && self.others_role(R::ROLE) != other)
             });
             slice = (slice * 2).min(SLICES.1);
             backoff = Backoff::of(pace);

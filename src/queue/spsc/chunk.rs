@@ -8,7 +8,7 @@ use bytemuck::Pod;
 use super::handle::End;
 use super::{Consumer, Producer, TryPopError, TryPushError};
 use crate::payload::Payload;
-use crate::ring::spsc::{Corrupt, Role};
+use crate::ring::spsc::{Consuming, Corrupt, Producing, Role, Seat};
 
 /// Places of a ring that a [`Producer`] may write to; none of them is pushed until
 /// [`commit`](Self::commit).
@@ -16,7 +16,7 @@ use crate::ring::spsc::{Corrupt, Role};
 /// They hold whatever stood there before. Dropping it pushes nothing.
 #[must_use = "nothing is pushed until `commit`"]
 pub struct WriteChunk<'a, T: Payload> {
-    end: &'a mut End<T>,
+    end: &'a mut End<T, Producing>,
     len: usize,
 }
 
@@ -25,7 +25,7 @@ pub struct WriteChunk<'a, T: Payload> {
 /// Dropping it pops nothing: they come again.
 #[must_use = "nothing is popped until `commit`"]
 pub struct ReadChunk<'a, T: Payload> {
-    end: &'a mut End<T>,
+    end: &'a mut End<T, Consuming>,
     len: usize,
 }
 
@@ -56,7 +56,7 @@ impl<T: Payload + Pod> Producer<T> {
         if !self.end.is_mine() {
             return Err(TryPushError::Lost(()));
         }
-        match up_to(&mut self.end, most) {
+        match self.end.up_to(most) {
             Ok(0) => Err(TryPushError::Full(())),
             Ok(len) => Ok(WriteChunk {
                 end: &mut self.end,
@@ -78,13 +78,13 @@ impl<T: Payload + Pod> Consumer<T> {
         if !self.end.is_mine() {
             return Err(TryPopError::Lost);
         }
-        let mut found = up_to(&mut self.end, most);
+        let mut found = self.end.up_to(most);
         if found == Ok(0) {
             if !self.end.ring().has_left(Role::Consumer) {
                 return Err(TryPopError::Empty);
             }
             // It may have pushed something before it left.
-            found = up_to(&mut self.end, most);
+            found = self.end.up_to(most);
         }
         match found {
             Ok(0) => Err(TryPopError::Disconnected),
@@ -97,19 +97,8 @@ impl<T: Payload + Pod> Consumer<T> {
     }
 }
 
-/// How many of `most` are available; looks at the other side if that are fewer than known of.
-fn up_to<T: Payload>(end: &mut End<T>, most: usize) -> Result<usize, Corrupt> {
-    let wanted = most as u64;
-    let mut there = end.available()?;
-    if there < wanted {
-        there = end.refresh()?;
-    }
-    // `most` is a usize, so what is not above it is one.
-    Ok(usize::try_from(there.min(wanted)).unwrap_or(most))
-}
-
 /// The slots of the next `len` items, in two runs: to the end of the ring, and from its beginning.
-fn runs<T: Payload>(end: &End<T>, len: usize) -> [(NonNull<T>, usize); 2] {
+fn runs<T: Payload, R: Seat>(end: &End<T, R>, len: usize) -> [(NonNull<T>, usize); 2] {
     let (first, run) = end.slots(len as u64);
     [(first.cast(), run), (end.first().cast(), len - run)]
 }

@@ -12,7 +12,7 @@ use super::{PopError, TryPopError};
 use crate::facade::Deadline;
 use crate::payload::Payload;
 use crate::queue::Wait;
-use crate::ring::spsc::{Corrupt, Role, Waited};
+use crate::ring::spsc::{Consuming, Corrupt, Role, Waited};
 
 /// The consumer's end of a ring: one at a time, in one process.
 ///
@@ -21,55 +21,62 @@ use crate::ring::spsc::{Corrupt, Role, Waited};
 /// [`Lost`](TryPopError::Lost). So does one whose process was
 /// [expelled](crate::segment::MembershipError::Expelled) from the segment.
 pub struct Consumer<T: Payload> {
-    /// Invariant 1: its role is the consumer's.
-    pub(super) end: End<T>,
+    pub(super) end: End<T, Consuming>,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
-    /// `end` has the consumer's role.
-    pub(super) fn new(end: End<T>) -> Self {
-        // INVARIANT: 1, by the caller's word.
+    pub(super) fn new(end: End<T, Consuming>) -> Self {
         Self { end }
-    }
-
-    #[inline(always)]
-    fn end(&mut self) -> &mut End<T> {
-        // SAFETY: Invariant 1.
-        unsafe { self.end.as_role(Role::Consumer) }
     }
 
     /// Pops an item, if there is one. Wait-free, and no system call unless the producer sleeps.
     ///
+    /// When the ring is empty after several items were popped, it looks twice, some microseconds
+    /// apart: whoever pops at the producer's heels slows both down.
+    ///
     /// # Errors
     ///
     /// [`TryPopError`].
-    #[inline]
+    #[inline(always)]
     pub fn try_pop(&mut self) -> Result<T, TryPopError> {
-        let end = self.end();
-        if !end.is_mine() {
+        if !self.end.is_quick() {
+            self.look()?;
+        }
+        self.take().ok_or(TryPopError::Corrupt)
+    }
+
+    /// Looks for an item when none is known of; returns if there is one.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self) -> Result<(), TryPopError> {
+        if !self.end.is_mine() {
             return Err(TryPopError::Lost);
         }
-        match end.available() {
+        match self.end.available() {
             Ok(0) => self.none(),
-            Ok(_) => {
-                let (slot, _) = end.slots(1);
-                let value = read(slot);
-                end.commit(1);
-                value.ok_or(TryPopError::Corrupt)
-            }
+            Ok(_) => Ok(()),
             Err(Corrupt) => Err(TryPopError::Corrupt),
         }
     }
 
-    #[cold]
-    fn none(&mut self) -> Result<T, TryPopError> {
+    /// Pops the next item, which is there; `None` if its bytes are no value.
+    #[inline(always)]
+    fn take(&mut self) -> Option<T> {
+        let (slot, _) = self.end.slots(1);
+        let item = read(slot);
+        self.end.commit(1);
+        item
+    }
+
+    /// What it means that there is no item; returns if there is one.
+    fn none(&mut self) -> Result<(), TryPopError> {
         if !self.end.ring().has_left(Role::Consumer) {
             return Err(TryPopError::Empty);
         }
         // It may have pushed something before it left.
         match self.end.refresh() {
             Ok(0) => Err(TryPopError::Disconnected),
-            Ok(_) => self.try_pop(),
+            Ok(_) => Ok(()),
             Err(Corrupt) => Err(TryPopError::Corrupt),
         }
     }
@@ -85,44 +92,26 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         if !self.end.is_mine() {
             return Err(TryPopError::Lost);
         }
-        let wanted = values.len() as u64;
-        let mut ready = self
+        let count = self
             .end
-            .available()
+            .up_to(values.len())
             .map_err(|Corrupt| TryPopError::Corrupt)?;
-        if ready < wanted {
-            ready = self.end.refresh().map_err(|Corrupt| TryPopError::Corrupt)?;
+        let (first, run) = self.end.slots(count as u64);
+        let (head, tail) = values[..count].split_at_mut(run);
+        // SAFETY: `run` slots from there are mapped and this end's until the commit; those of the
+        // second part begin the ring, and there are as many.
+        let mut done = unsafe { copy_out(first, head) };
+        if done == run && !tail.is_empty() {
+            // SAFETY: as above.
+            done += unsafe { copy_out(self.end.first(), tail) };
         }
-        let count = ready.min(wanted);
-        let (first, run) = self.end.slots(count);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "at most the length of a slice"
-        )]
-        for (done, value) in values[..count as usize].iter_mut().enumerate() {
-            let slot = if done < run {
-                // SAFETY: `run` slots from there are mapped.
-                unsafe { first.add(done) }
-            } else {
-                // SAFETY: the rest begin the ring.
-                unsafe { self.end.first().add(done - run) }
-            };
-            match read(slot) {
-                Some(item) => *value = item,
-                // It is the first of the next call.
-                None if done > 0 => {
-                    self.end.commit(done as u64);
-                    return Ok(done);
-                }
-                None => {
-                    self.end.commit(1);
-                    return Err(TryPopError::Corrupt);
-                }
-            }
+        if done == 0 && count > 0 {
+            self.end.commit(1);
+            return Err(TryPopError::Corrupt);
         }
-        self.end.commit(count);
-        #[expect(clippy::cast_possible_truncation, reason = "as above")]
-        Ok(count as usize)
+        // An item that is no value and not the first will be the first of the next call.
+        self.end.commit(done as u64);
+        Ok(done)
     }
 
     /// Pops an item, waiting for one as long as there is a producer, or none has come yet.
@@ -154,23 +143,30 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         self.pop_until(&Deadline::at(deadline))
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop_until(&mut self, deadline: &Deadline) -> Result<T, PopError> {
-        loop {
-            match self.try_pop() {
-                Ok(value) => return Ok(value),
-                Err(TryPopError::Empty) => {}
-                Err(TryPopError::Disconnected) => return Err(PopError::Disconnected),
-                Err(TryPopError::Corrupt) => return Err(PopError::Corrupt),
-                Err(TryPopError::Lost) => return Err(PopError::Lost),
-            }
-            match self.end.wait(deadline) {
-                Waited::Ready(_) => {}
-                Waited::Alone => return Err(PopError::Disconnected),
-                Waited::Timeout => return Err(PopError::Timeout),
-                Waited::Corrupt => return Err(PopError::Corrupt),
-                Waited::Expelled => return Err(PopError::Lost),
-            }
+        if !self.end.is_quick() {
+            self.wait_for_an_item(deadline)?;
+        }
+        self.take().ok_or(PopError::Corrupt)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_for_an_item(&mut self, deadline: &Deadline) -> Result<(), PopError> {
+        match self.look() {
+            Ok(()) => return Ok(()),
+            Err(TryPopError::Empty) => {}
+            Err(TryPopError::Disconnected) => return Err(PopError::Disconnected),
+            Err(TryPopError::Corrupt) => return Err(PopError::Corrupt),
+            Err(TryPopError::Lost) => return Err(PopError::Lost),
+        }
+        match self.end.wait(deadline) {
+            Waited::Ready(_) => Ok(()),
+            Waited::Alone => Err(PopError::Disconnected),
+            Waited::Timeout => Err(PopError::Timeout),
+            Waited::Corrupt => Err(PopError::Corrupt),
+            Waited::Expelled => Err(PopError::Lost),
         }
     }
 
@@ -197,17 +193,35 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     }
 }
 
+/// Copies items out, up to the first whose bytes are no value; how many those are.
+///
+/// # Safety
+///
+/// As many slots from `first` as there are places are mapped, and the caller's alone.
+#[inline(always)]
+unsafe fn copy_out<T: CheckedBitPattern>(
+    first: NonNull<MaybeUninit<T>>,
+    places: &mut [T],
+) -> usize {
+    for (done, place) in places.iter_mut().enumerate() {
+        // SAFETY: the caller's word.
+        match read(unsafe { first.add(done) }) {
+            Some(item) => *place = item,
+            None => return done,
+        }
+    }
+    places.len()
+}
+
 /// Copies an item out; `None` if its bytes are no value.
 #[inline(always)]
 fn read<T: CheckedBitPattern>(slot: NonNull<MaybeUninit<T>>) -> Option<T> {
-    // SAFETY: a slot is mapped and aligned; it is this end's until the commit; any bytes are a
-    // `T::Bits`, which has the layout of `T`.
-    let bits = unsafe { slot.cast::<T::Bits>().read() };
-    if !T::is_valid_bit_pattern(&bits) {
-        return None;
-    }
-    // SAFETY: the bits, which are a copy, were just found valid.
-    Some(unsafe { NonNull::from(&bits).cast::<T>().read() })
+    // SAFETY: a slot is mapped and aligned, and this end's until the commit.
+    let item = unsafe { slot.read() };
+    // SAFETY: any bytes are a `T::Bits`, which has the layout of `T`.
+    let bits = unsafe { &*item.as_ptr().cast::<T::Bits>() };
+    // SAFETY: the bits, which are a copy, are found valid.
+    T::is_valid_bit_pattern(bits).then(|| unsafe { item.assume_init() })
 }
 
 impl<T: Payload> fmt::Debug for Consumer<T> {

@@ -103,6 +103,29 @@ impl std::error::Error for ClaimError {
     }
 }
 
+impl TryPushError<()> {
+    /// The same, said of a value.
+    pub(super) fn with<T>(self, value: T) -> TryPushError<T> {
+        match self {
+            Self::Full(()) => TryPushError::Full(value),
+            Self::Corrupt(()) => TryPushError::Corrupt(value),
+            Self::Lost(()) => TryPushError::Lost(value),
+        }
+    }
+}
+
+impl PushError<()> {
+    /// The same, said of a value.
+    pub(super) fn with<T>(self, value: T) -> PushError<T> {
+        match self {
+            Self::Disconnected(()) => PushError::Disconnected(value),
+            Self::Timeout(()) => PushError::Timeout(value),
+            Self::Corrupt(()) => PushError::Corrupt(value),
+            Self::Lost(()) => PushError::Lost(value),
+        }
+    }
+}
+
 impl<T> TryPushError<T> {
     /// The value that was not pushed.
     pub fn into_inner(self) -> T {

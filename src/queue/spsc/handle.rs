@@ -13,7 +13,7 @@ use crate::queue::Wait;
 use crate::queue::spsc::{ClaimError, Consumer, Producer};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
-use crate::ring::spsc::{Corrupt, Cursor, Role, Spsc as Ring, SpscState, Unclaimed, Waited};
+use crate::ring::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
@@ -75,7 +75,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     /// [`ClaimError::RoleTaken`] while another handle has it, in this process or a live one;
     /// [`ClaimError::Join`]; [`ClaimError::Corrupt`].
     pub fn producer(&self) -> Result<Producer<T>, ClaimError> {
-        self.claim(Role::Producer).map(Producer::new)
+        self.claim().map(Producer::new)
     }
 
     /// Claims the consumer's end; all is said at [`producer`](Self::producer).
@@ -84,7 +84,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     ///
     /// As [`producer`](Self::producer).
     pub fn consumer(&self) -> Result<Consumer<T>, ClaimError> {
-        self.claim(Role::Consumer).map(Consumer::new)
+        self.claim().map(Consumer::new)
     }
 
     /// How many items it holds at most.
@@ -92,19 +92,19 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
         self.capacity
     }
 
-    fn claim(&self, role: Role) -> Result<End<T>, ClaimError> {
+    fn claim<R: Seat>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag().map_err(ClaimError::Join)?;
         use_light_barriers();
-        let claimed = self.ring().claim(role, me, &self.state.others(me));
-        let cursor = claimed.map_err(|refused| match refused {
+        let claimed = self.ring().claim(me, &self.state.others(me));
+        let cursor: Cursor<R> = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {
                 pid: self.state.pid_of(tag),
             },
             Unclaimed::Corrupt => ClaimError::Corrupt,
         })?;
         Ok(End {
-            at: cursor.position() % self.capacity,
-            role,
+            // INVARIANT: 1, of `End`.
+            begin: cursor.position() - cursor.position() % self.capacity,
             cursor,
             me,
             wait: Wait::default(),
@@ -121,17 +121,19 @@ impl<T> Spsc<T> {
 }
 
 /// A claimed end.
-pub(super) struct End<T: Payload> {
+pub(super) struct End<T: Payload, R: Seat> {
     spsc: Spsc<T>,
-    cursor: Cursor,
-    /// The slot of the cursor's position.
-    at: u64,
-    role: Role,
+    cursor: Cursor<R>,
+    /// The position whose item is in the first slot, in this lap. It changes once in a lap, where the
+    /// slot itself would have to be stored at each item.
+    ///
+    /// Invariant 1: the cursor's position is less than a capacity further.
+    begin: u64,
     me: Tag,
     pub(super) wait: Wait,
 }
 
-impl<T: Payload> End<T> {
+impl<T: Payload, R: Seat> End<T, R> {
     #[inline(always)]
     pub(super) fn ring(&self) -> Ring<'_> {
         self.spsc.ring()
@@ -147,32 +149,28 @@ impl<T: Payload> End<T> {
         self.spsc.state.current_tag() == Some(self.me)
     }
 
-    pub(super) fn tag(&self) -> Tag {
-        self.me
+    /// Whether the end is this process's, and an item or a place is known of.
+    #[inline(always)]
+    pub(super) fn is_quick(&self) -> bool {
+        self.is_mine() && self.cursor.known() > 0
     }
 
-    /// The same end, whose role the caller knows as it is compiled.
-    ///
-    /// # Safety
-    ///
-    /// It has that role.
-    #[inline(always)]
-    pub(super) unsafe fn as_role(&mut self, role: Role) -> &mut Self {
-        // SAFETY: the caller's word.
-        unsafe { std::hint::assert_unchecked(self.cursor.role() == role) };
-        self
+    pub(super) fn tag(&self) -> Tag {
+        self.me
     }
 
     /// The slots of the next `count` items: those up to the end of the ring, and how many they are.
     #[inline(always)]
     pub(super) fn slots(&self, count: u64) -> (NonNull<MaybeUninit<T>>, usize) {
-        let run = count.min(self.spsc.capacity - self.at);
+        let at = self.cursor.position().wrapping_sub(self.begin);
+        let run = count.min(self.spsc.capacity - at);
         #[expect(
             clippy::cast_possible_truncation,
             reason = "below the capacity, whose slots are all in memory"
         )]
-        let (at, run) = (self.at as usize, run as usize);
-        // SAFETY: `at` is below the capacity, so the slot is inside (Invariant 1 of `Spsc`).
+        let (at, run) = (at as usize, run as usize);
+        // SAFETY: `at` is below the capacity (Invariant 1 of `End`), so the slot is inside (Invariant
+        // 1 of `Spsc`).
         (unsafe { self.spsc.slots.add(at) }, run)
     }
 
@@ -181,13 +179,13 @@ impl<T: Payload> End<T> {
         self.spsc.slots
     }
 
-    /// Commits the next `count` items.
+    /// Commits the next `count` items, which were there: no more than the capacity.
     #[inline(always)]
     pub(super) fn commit(&mut self, count: u64) {
         self.spsc.ring().commit(&mut self.cursor, count);
-        self.at += count;
-        if self.at >= self.spsc.capacity {
-            self.at -= self.spsc.capacity;
+        // INVARIANT: 1, as no more than a capacity was added.
+        if self.cursor.position().wrapping_sub(self.begin) >= self.spsc.capacity {
+            self.begin = self.begin.wrapping_add(self.spsc.capacity);
         }
     }
 
@@ -197,7 +195,18 @@ impl<T: Payload> End<T> {
         self.spsc.ring().available(&mut self.cursor)
     }
 
-    /// The same, with a look at the other side.
+    /// How many of `wanted` items, or places, are there; looks at the other side if fewer are known of.
+    #[inline(always)]
+    pub(super) fn up_to(&mut self, wanted: usize) -> Result<usize, Corrupt> {
+        let mut there = self.cursor.known();
+        if there < wanted as u64 {
+            there = self.refresh()?;
+        }
+        // `wanted` is a usize, so what is not above it is one.
+        Ok(usize::try_from(there).map_or(wanted, |there| there.min(wanted)))
+    }
+
+    /// As [`available`](Self::available), with a look at the other side.
     pub(super) fn refresh(&mut self) -> Result<u64, Corrupt> {
         self.spsc.ring().refresh(&mut self.cursor)
     }
@@ -230,23 +239,23 @@ impl<T: Payload> End<T> {
 
     /// The bell by which this end sleeps.
     pub(super) fn own_bell(&self) -> &Bell {
-        self.ring().bell(self.role)
+        self.ring().bell(R::ROLE)
     }
 
     /// Gives the other end back if its process is dead. False if this one is no participant any
     /// more.
     pub(super) fn look_after_the_other(&self) -> bool {
         let others = self.spsc.state.others(self.me);
-        self.ring().look_after_the_dead(self.role, &others);
+        self.ring().look_after_the_dead(R::ROLE, &others);
         others.am_alive()
     }
 }
 
-impl<T: Payload> Drop for End<T> {
+impl<T: Payload, R: Seat> Drop for End<T, R> {
     fn drop(&mut self) {
         // In a forked child this is the parent's.
         if self.is_mine() {
-            self.ring().leave(self.role, self.me);
+            self.ring().leave(R::ROLE, self.me);
         }
     }
 }

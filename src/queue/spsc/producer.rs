@@ -12,7 +12,7 @@ use super::{PushError, TryPushError};
 use crate::facade::Deadline;
 use crate::payload::Payload;
 use crate::queue::Wait;
-use crate::ring::spsc::{Corrupt, Role, Waited};
+use crate::ring::spsc::{Corrupt, Producing, Waited};
 
 /// The producer's end of a ring: one at a time, in one process.
 ///
@@ -21,44 +21,54 @@ use crate::ring::spsc::{Corrupt, Role, Waited};
 /// [`Lost`](TryPushError::Lost). So does one whose process was
 /// [expelled](crate::segment::MembershipError::Expelled) from the segment.
 pub struct Producer<T: Payload> {
-    /// Invariant 1: its role is the producer's.
-    pub(super) end: End<T>,
+    pub(super) end: End<T, Producing>,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
-    /// `end` has the producer's role.
-    pub(super) fn new(end: End<T>) -> Self {
-        // INVARIANT: 1, by the caller's word.
+    pub(super) fn new(end: End<T, Producing>) -> Self {
         Self { end }
-    }
-
-    #[inline(always)]
-    fn end(&mut self) -> &mut End<T> {
-        // SAFETY: Invariant 1.
-        unsafe { self.end.as_role(Role::Producer) }
     }
 
     /// Pushes an item, if there is room. Wait-free, and no system call unless the consumer sleeps.
     ///
+    /// When the ring is full after several items were pushed, it looks twice, some microseconds apart: whoever
+    /// pushes at the consumer's heels slows both down.
+    ///
     /// # Errors
     ///
     /// [`TryPushError`], with the value.
-    #[inline]
+    #[inline(always)]
     pub fn try_push(&mut self, value: T) -> Result<(), TryPushError<T>> {
-        let end = self.end();
-        if !end.is_mine() {
-            return Err(TryPushError::Lost(value));
+        if !self.end.is_quick()
+            && let Err(refused) = self.look()
+        {
+            return Err(refused.with(value));
         }
-        match end.available() {
-            Ok(0) => Err(TryPushError::Full(value)),
-            Ok(_) => {
-                let (slot, _) = end.slots(1);
-                // SAFETY: mapped, aligned, and this end's alone until the commit.
-                unsafe { slot.write(MaybeUninit::new(value)) };
-                end.commit(1);
-                Ok(())
-            }
-            Err(Corrupt) => Err(TryPushError::Corrupt(value)),
+        self.put(value);
+        Ok(())
+    }
+
+    /// Pushes an item for which there is room.
+    #[inline(always)]
+    fn put(&mut self, value: T) {
+        let (slot, _) = self.end.slots(1);
+        // SAFETY: mapped, aligned, and this end's alone until the commit.
+        unsafe { slot.write(MaybeUninit::new(value)) };
+        self.end.commit(1);
+    }
+
+    /// Looks for room when none is known of. It has no part in the value, which may so stay in
+    /// registers.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self) -> Result<(), TryPushError<()>> {
+        if !self.end.is_mine() {
+            return Err(TryPushError::Lost(()));
+        }
+        match self.end.available() {
+            Ok(0) => Err(TryPushError::Full(())),
+            Ok(_) => Ok(()),
+            Err(Corrupt) => Err(TryPushError::Corrupt(())),
         }
     }
 
@@ -72,24 +82,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
         if !self.end.is_mine() {
             return Err(TryPushError::Lost(()));
         }
-        let wanted = values.len() as u64;
-        let mut room = self
+        let count = self
             .end
-            .available()
+            .up_to(values.len())
             .map_err(|Corrupt| TryPushError::Corrupt(()))?;
-        if room < wanted {
-            room = self
-                .end
-                .refresh()
-                .map_err(|Corrupt| TryPushError::Corrupt(()))?;
-        }
-        let count = room.min(wanted);
-        let (first, run) = self.end.slots(count);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "at most the length of a slice"
-        )]
-        let (head, tail) = values[..count as usize].split_at(run);
+        let (first, run) = self.end.slots(count as u64);
+        let (head, tail) = values[..count].split_at(run);
         // SAFETY: `run` slots from there are mapped and this end's alone until the commit; those
         // of the second part begin the ring, and there are as many.
         unsafe { copy_in(first, head) };
@@ -97,9 +95,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
             // SAFETY: as above.
             unsafe { copy_in(self.end.first(), tail) };
         }
-        self.end.commit(count);
-        #[expect(clippy::cast_possible_truncation, reason = "as above")]
-        Ok(count as usize)
+        self.end.commit(count as u64);
+        Ok(count)
     }
 
     /// Pushes an item, waiting for room as long as there is a consumer, or none has come yet.
@@ -131,22 +128,32 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
         self.push_until(value, &Deadline::at(deadline))
     }
 
-    #[inline]
-    fn push_until(&mut self, mut value: T, deadline: &Deadline) -> Result<(), PushError<T>> {
-        loop {
-            match self.try_push(value) {
-                Ok(()) => return Ok(()),
-                Err(TryPushError::Full(back)) => value = back,
-                Err(TryPushError::Corrupt(value)) => return Err(PushError::Corrupt(value)),
-                Err(TryPushError::Lost(value)) => return Err(PushError::Lost(value)),
-            }
-            match self.end.wait(deadline) {
-                Waited::Ready(_) => {}
-                Waited::Alone => return Err(PushError::Disconnected(value)),
-                Waited::Timeout => return Err(PushError::Timeout(value)),
-                Waited::Corrupt => return Err(PushError::Corrupt(value)),
-                Waited::Expelled => return Err(PushError::Lost(value)),
-            }
+    #[inline(always)]
+    fn push_until(&mut self, value: T, deadline: &Deadline) -> Result<(), PushError<T>> {
+        if !self.end.is_quick()
+            && let Err(refused) = self.wait_for_room(deadline)
+        {
+            return Err(refused.with(value));
+        }
+        self.put(value);
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_for_room(&mut self, deadline: &Deadline) -> Result<(), PushError<()>> {
+        match self.look() {
+            Ok(()) => return Ok(()),
+            Err(TryPushError::Full(())) => {}
+            Err(TryPushError::Corrupt(())) => return Err(PushError::Corrupt(())),
+            Err(TryPushError::Lost(())) => return Err(PushError::Lost(())),
+        }
+        match self.end.wait(deadline) {
+            Waited::Ready(_) => Ok(()),
+            Waited::Alone => Err(PushError::Disconnected(())),
+            Waited::Timeout => Err(PushError::Timeout(())),
+            Waited::Corrupt => Err(PushError::Corrupt(())),
+            Waited::Expelled => Err(PushError::Lost(())),
         }
     }
 

@@ -8,9 +8,10 @@ use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::ring::any::{Seen, Source};
 use crate::ring::bell::Bell;
+use crate::ring::spsc::Seat;
 use crate::segment::MembershipError;
 
-impl<T: Payload> Source for End<T> {
+impl<T: Payload, R: Seat> Source for End<T, R> {
     /// Also when the end is lost: its operations say so.
     fn is_ready(&self) -> bool {
         !self.is_mine() || self.has_something()

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Cursor, Role, Spsc, SpscState, Unclaimed, Waited};
+use super::super::{Consuming, Cursor, Producing, Role, Seat, Spsc, SpscState, Unclaimed, Waited};
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
 use crate::facade::{Deadline, Pace, Words};
 use crate::raw::stage::{Oracle, finish, players, start, tag};
@@ -73,27 +73,27 @@ impl Belt {
         Spsc::new(&self.state, self.slots.len() as u64)
     }
 
-    fn claim(&self, role: Role, id: u32) -> Result<Cursor, Unclaimed> {
-        self.ring().claim(role, tag(id), &Oracle(id))
+    fn claim<R: Seat>(&self, id: u32) -> Result<Cursor<R>, Unclaimed> {
+        self.ring().claim(tag(id), &Oracle(id))
     }
 
-    fn slot(&self, cursor: &Cursor) -> &Words<1> {
+    fn slot<R>(&self, cursor: &Cursor<R>) -> &Words<1> {
         &self.slots[usize::try_from(cursor.position()).unwrap() % self.slots.len()]
     }
 
-    fn wait(&self, cursor: &mut Cursor, id: u32) -> Waited {
+    fn wait<R: Seat>(&self, cursor: &mut Cursor<R>, id: u32) -> Waited {
         self.ring()
             .wait(cursor, &Oracle(id), &Deadline::never(), Pace::Adaptive)
     }
 
     /// Pushes the item that belongs at the cursor: its own position.
-    fn push(&self, cursor: &mut Cursor) {
+    fn push(&self, cursor: &mut Cursor<Producing>) {
         self.slot(cursor).write(&[cursor.position()]);
         self.ring().commit(cursor, 1);
     }
 
     /// Pops an item that is there.
-    fn pop(&self, cursor: &mut Cursor) {
+    fn pop(&self, cursor: &mut Cursor<Consuming>) {
         let [item] = self.slot(cursor).read();
         assert_eq!(item, cursor.position(), "another item stands there");
         self.ring().commit(cursor, 1);
@@ -103,7 +103,7 @@ impl Belt {
 
     /// Pushes one if the role is free, and leaves.
     fn produce_one(&self, id: u32) {
-        if let Ok(mut cursor) = self.claim(Role::Producer, id) {
+        if let Ok(mut cursor) = self.claim::<Producing>(id) {
             self.push(&mut cursor);
             self.ring().leave(Role::Producer, tag(id));
         }
@@ -111,7 +111,7 @@ impl Belt {
 
     /// Pops until the producer is gone.
     fn consume(&self, id: u32) {
-        let mut cursor = self.claim(Role::Consumer, id).expect("nobody has it");
+        let mut cursor = self.claim::<Consuming>(id).expect("nobody has it");
         loop {
             match self.wait(&mut cursor, id) {
                 Waited::Ready(_) => self.pop(&mut cursor),
@@ -122,7 +122,7 @@ impl Belt {
     }
 
     /// Pops what is there, and does not wait.
-    fn drain(&self, cursor: &mut Cursor) {
+    fn drain(&self, cursor: &mut Cursor<Consuming>) {
         while self.ring().refresh(cursor) != Ok(0) {
             self.pop(cursor);
         }
@@ -137,8 +137,8 @@ fn model_every_item_arrives_once_and_in_order_and_nobody_oversleeps() {
         let belt = Belt::of(1);
         let (producer, consumer) = (belt.clone(), belt.clone());
         // Both are there from the beginning: neither finds itself alone before the other has come.
-        let push = Cell(belt.claim(Role::Producer, 1).unwrap());
-        let pop = Cell(belt.claim(Role::Consumer, 2).unwrap());
+        let push = Cell(belt.claim::<Producing>(1).unwrap());
+        let pop = Cell(belt.claim::<Consuming>(2).unwrap());
         finish([
             start(1, None, move || {
                 let mut cursor = push.take();
@@ -160,10 +160,10 @@ fn model_every_item_arrives_once_and_in_order_and_nobody_oversleeps() {
 }
 
 /// A cursor that a process takes with it.
-struct Cell(Cursor);
+struct Cell<R>(Cursor<R>);
 
-impl Cell {
-    fn take(&self) -> Cursor {
+impl<R: Copy> Cell<R> {
+    fn take(&self) -> Cursor<R> {
         self.0
     }
 }
@@ -175,7 +175,7 @@ fn model_what_a_producer_committed_before_it_left_or_died_arrives() {
     explore_deaths_at_least("a producer that leaves, or is killed", 2, |death| {
         let belt = Belt::of(2);
         let (producer, consumer) = (belt.clone(), belt.clone());
-        let push = Cell(belt.claim(Role::Producer, 1).unwrap());
+        let push = Cell(belt.claim::<Producing>(1).unwrap());
         finish([
             start(1, death, move || {
                 let mut cursor = push.take();
@@ -187,7 +187,7 @@ fn model_what_a_producer_committed_before_it_left_or_died_arrives() {
             start(2, None, move || consumer.consume(2)),
         ]);
         // The next producer begins where the last one ended: nothing is between them.
-        let next = belt.claim(Role::Producer, 3).expect("nobody has it");
+        let next = belt.claim::<Producing>(3).expect("nobody has it");
         assert_eq!(
             next.position(),
             belt.taken.load(Relaxed),
@@ -202,12 +202,12 @@ fn model_a_dead_consumers_successor_goes_on_where_it_was() {
     explore_deaths("a consumer killed, another in its place", |death| {
         let belt = Belt::of(2);
         let (victim, successor) = (belt.clone(), belt.clone());
-        let mut push = belt.claim(Role::Producer, 3).unwrap();
+        let mut push = belt.claim::<Producing>(3).unwrap();
         belt.push(&mut push);
         belt.push(&mut push);
         finish([
             start(1, death, move || {
-                if let Ok(mut cursor) = victim.claim(Role::Consumer, 1) {
+                if let Ok(mut cursor) = victim.claim::<Consuming>(1) {
                     for _ in 0..2 {
                         if victim.ring().available(&mut cursor) != Ok(0) {
                             let [item] = victim.slot(&cursor).read();
@@ -218,7 +218,7 @@ fn model_a_dead_consumers_successor_goes_on_where_it_was() {
                 }
             }),
             start(2, None, move || {
-                if let Ok(mut cursor) = successor.claim(Role::Consumer, 2) {
+                if let Ok(mut cursor) = successor.claim::<Consuming>(2) {
                     assert!(
                         !is_byte_locked(0) || cursor.position() == 0,
                         "it lives, and has committed"
@@ -239,7 +239,7 @@ fn model_a_role_that_was_left_is_taken_up_at_its_position() {
     explore("two producers, one after the other", || {
         let belt = Belt::of(2);
         let (first, second) = (belt.clone(), belt.clone());
-        let push = Cell(belt.claim(Role::Producer, 1).unwrap());
+        let push = Cell(belt.claim::<Producing>(1).unwrap());
         finish([
             start(1, None, move || {
                 let mut cursor = push.take();
@@ -247,7 +247,7 @@ fn model_a_role_that_was_left_is_taken_up_at_its_position() {
                 first.ring().leave(Role::Producer, tag(1));
             }),
             start(2, None, move || {
-                if let Ok(mut cursor) = second.claim(Role::Producer, 2) {
+                if let Ok(mut cursor) = second.claim::<Producing>(2) {
                     assert_eq!(cursor.position(), 1, "the first one's item is written over");
                     second.push(&mut cursor);
                 }
@@ -263,7 +263,7 @@ fn model_a_consumer_is_told_of_a_producer_that_others_reaped() {
     explore_deaths("a producer killed, a reaper, a consumer", |death| {
         let belt = Belt::of(1);
         let (victim, reaper, consumer) = (belt.clone(), belt.clone(), belt.clone());
-        let push = Cell(belt.claim(Role::Producer, 1).unwrap());
+        let push = Cell(belt.claim::<Producing>(1).unwrap());
         finish([
             start(1, death, move || {
                 let mut cursor = push.take();
@@ -277,7 +277,7 @@ fn model_a_consumer_is_told_of_a_producer_that_others_reaped() {
             }),
             start(2, None, move || consumer.consume(2)),
         ]);
-        let next = belt.claim(Role::Producer, 3).expect("nobody has it");
+        let next = belt.claim::<Producing>(3).expect("nobody has it");
         assert_eq!(
             next.position(),
             belt.taken.load(Relaxed),
@@ -295,7 +295,7 @@ fn model_a_role_has_one_holder() {
             let belt = belt.clone();
             start(id, None, move || belt.produce_one(id))
         }));
-        let mut cursor = belt.claim(Role::Consumer, 3).unwrap();
+        let mut cursor = belt.claim::<Consuming>(3).unwrap();
         belt.drain(&mut cursor);
         assert!((1..=2).contains(&belt.taken.load(Relaxed)));
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Corrupt, Role, Spsc, SpscState, Unclaimed, Waited};
+use super::super::{Consuming, Corrupt, Producing, Role, Spsc, SpscState, Unclaimed, Waited};
 use crate::facade::{Deadline, Ordering::Relaxed, Pace};
 use crate::layout::Tag;
 use crate::raw::Peers;
@@ -50,8 +50,8 @@ fn as_many_fit_as_the_capacity_says_lap_after_lap() {
     let state = SpscState::new();
     for capacity in [1, 2, 3, 64] {
         let ring = Spsc::new(&state, capacity);
-        let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
-        let mut pop = ring.claim(Role::Consumer, me(), &ALIVE).unwrap();
+        let mut push = ring.claim::<Producing>(me(), &ALIVE).unwrap();
+        let mut pop = ring.claim::<Consuming>(me(), &ALIVE).unwrap();
         for _ in 0..5 {
             for left in (1..=capacity).rev() {
                 assert_eq!(ring.refresh(&mut push), Ok(left));
@@ -71,12 +71,12 @@ fn as_many_fit_as_the_capacity_says_lap_after_lap() {
 fn a_role_has_one_live_holder_and_a_dead_one_is_replaced() {
     let state = SpscState::new();
     let ring = Spsc::new(&state, 4);
-    let mut first = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+    let mut first = ring.claim::<Producing>(me(), &ALIVE).unwrap();
     ring.commit(&mut first, 3);
     let taken = Err(Unclaimed::Taken(me()));
-    assert_eq!(ring.claim(Role::Producer, other(), &ALIVE), taken);
-    assert_eq!(ring.claim(Role::Producer, me(), &ALIVE), taken);
-    let next = ring.claim(Role::Producer, other(), &DEAD).unwrap();
+    assert_eq!(ring.claim::<Producing>(other(), &ALIVE), taken);
+    assert_eq!(ring.claim::<Producing>(me(), &ALIVE), taken);
+    let next = ring.claim::<Producing>(other(), &DEAD).unwrap();
     assert_eq!(next.position(), 3);
     assert_eq!(state.holder(Role::Producer, 8), Some(other()));
     // The one that was replaced gives nothing back that is not its own.
@@ -94,13 +94,13 @@ fn one_is_alone_once_the_other_has_left_or_died_and_not_before_it_came() {
     let ring = Spsc::new(&state, 4);
     let alone = |peers: &All| ring.is_alone(Role::Consumer, peers);
     assert_eq!(alone(&ALIVE), Ok(false));
-    let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+    let mut push = ring.claim::<Producing>(me(), &ALIVE).unwrap();
     assert_eq!(alone(&ALIVE), Ok(false));
     assert_eq!(alone(&DEAD), Ok(true));
     ring.commit(&mut push, 1);
     ring.leave(Role::Producer, me());
     assert_eq!(alone(&ALIVE), Ok(true));
-    let mut pop = ring.claim(Role::Consumer, other(), &ALIVE).unwrap();
+    let mut pop = ring.claim::<Consuming>(other(), &ALIVE).unwrap();
     let soon = || Deadline::after(Duration::ZERO);
     assert_eq!(
         ring.wait(&mut pop, &ALIVE, &soon(), Pace::Adaptive),
@@ -111,7 +111,7 @@ fn one_is_alone_once_the_other_has_left_or_died_and_not_before_it_came() {
         ring.wait(&mut pop, &ALIVE, &soon(), Pace::Adaptive),
         Waited::Alone
     );
-    let again = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
+    let again = ring.claim::<Producing>(me(), &ALIVE).unwrap();
     assert_eq!(again.position(), 1);
     assert_eq!(
         ring.wait(&mut pop, &ALIVE, &soon(), Pace::Adaptive),
@@ -125,8 +125,8 @@ fn whatever_its_pace_a_wait_ends_when_it_is_in_vain() {
     for pace in [Pace::Adaptive, Pace::Spin, Pace::Park] {
         let state = SpscState::new();
         let ring = Spsc::new(&state, 4);
-        let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
-        let mut pop = ring.claim(Role::Consumer, other(), &ALIVE).unwrap();
+        let mut push = ring.claim::<Producing>(me(), &ALIVE).unwrap();
+        let mut pop = ring.claim::<Consuming>(other(), &ALIVE).unwrap();
         let mut wait = |peers: &All, until: &_| ring.wait(&mut pop, peers, until, pace);
         assert_eq!(wait(&ALIVE, &soon()), Waited::Timeout);
         assert_eq!(wait(&DEAD, &Deadline::never()), Waited::Alone);
@@ -140,8 +140,8 @@ fn whatever_its_pace_a_wait_ends_when_it_is_in_vain() {
 fn garbage_is_told_and_leads_nowhere() {
     let state = SpscState::new();
     let ring = Spsc::new(&state, 4);
-    let mut push = ring.claim(Role::Producer, me(), &ALIVE).unwrap();
-    let mut pop = ring.claim(Role::Consumer, me(), &ALIVE).unwrap();
+    let mut push = ring.claim::<Producing>(me(), &ALIVE).unwrap();
+    let mut pop = ring.claim::<Consuming>(me(), &ALIVE).unwrap();
     for wild in [5, 100, u64::MAX, u64::MAX - 4, 1 << 63] {
         state.producer.0.position.0.store(wild, Relaxed);
         assert_eq!(ring.refresh(&mut pop), Err(Corrupt), "{wild}");
@@ -162,13 +162,13 @@ fn garbage_is_told_and_leads_nowhere() {
     }
     for wild in [1_u32, 0x8000_0000, 3 << 29, u32::MAX, 1 << 29 | 5] {
         state.consumer.0.role.store(wild, Relaxed);
-        let claimed = ring.claim(Role::Consumer, me(), &ALIVE);
+        let claimed = ring.claim::<Consuming>(me(), &ALIVE);
         assert_eq!(claimed, Err(Unclaimed::Corrupt), "{wild:#x}");
         assert_eq!(ring.is_alone(Role::Producer, &ALIVE), Err(Corrupt));
     }
     state.consumer.0.role.store(0, Relaxed);
     state.producer.0.position.0.store(77, Relaxed);
-    let claimed = ring.claim(Role::Consumer, me(), &ALIVE);
+    let claimed = ring.claim::<Consuming>(me(), &ALIVE);
     assert_eq!(claimed, Err(Unclaimed::Corrupt));
     assert_eq!(
         state.holder(Role::Consumer, 8),
