@@ -24,7 +24,7 @@
 //! receive   READY(l) -CAS-> READING(l, me), read, -store-> FREE(l + 1)
 //! replace   READY(l) -CAS-> READING(l, me), read, -store-> WRITING(l + 1, me), write, READY(l + 1)
 //! skip      WRITING(l, dead) -CAS-> FREE(l + 1)               by whoever finds it
-//! orphan    READING(l, dead) -CAS-> ORPHAN(l)                 by whoever reaps, then the epoch
+//! orphan    READING(l, dead) -CAS-> ORPHAN(l), then the epoch by whoever reaps, a sender that finds it
 //! again     ORPHAN(l) or READING(l, dead) -CAS-> READING(l, me)    by a receiver
 //! ```
 //!
@@ -43,11 +43,11 @@
 //! | send, before the CAS | nothing | - |
 //! | send, before the commit | WRITING(l, dead) | whoever comes to the slot, and whoever reaps: skips it |
 //! | send, after the commit | the item; a sleeper whose wake is owed | see [`bell`](super::bell) |
-//! | receive, before the commit | READING(l, dead): the item | a receiver who comes to the slot, or looks for orphans: takes it |
+//! | receive, before the commit | READING(l, dead): the item | a receiver who comes to the slot, or looks for orphans: takes it; a sender who comes to it: leaves it as an orphan |
 //! | receive, after the commit | as for send | see [`bell`](super::bell) |
 //! | replace | either of the two: the old item, or a slot to skip | as above |
 //! | skip, orphan | the same as before, or repaired | the next to come, as before |
-//! | orphan, before the epoch | an orphan that nobody looks for | whoever reaps: the dead one is still to be reaped |
+//! | orphan, before the epoch | an orphan that nobody looks for | whoever reaps the one that was killed |
 //! | a hint | an older hint | the next to set it |
 //!
 //! Stopped in WRITING: receivers find nothing behind the slot, and senders no room once they come

@@ -10,6 +10,7 @@ use crossdock::{Segment, SegmentOptions};
 use proptest::prelude::*;
 
 use crate::support::image::Window;
+use crate::support::process::child;
 use crate::support::watch;
 
 /// How long garbage may keep an operation waiting.
@@ -201,6 +202,19 @@ fn what_nobody_reads_comes_again() {
     assert_eq!(got.map(|got| got.redelivered), [false, true]);
     queue.send(7).unwrap();
     assert_eq!(queue.recv().unwrap(), 7);
+}
+
+#[test]
+fn what_nobody_holds_can_be_replaced() {
+    let _watch = watch();
+    for (held, replaced) in [(WRITING, None), (READING, Some(5))] {
+        let (_place, queue) = held_by_nobody(held);
+        let replacer = child(|| assert_eq!(queue.force_send(7).unwrap(), replaced));
+        replacer.join();
+        assert_eq!([(); 2].map(|()| queue.recv().unwrap()), [6, 7]);
+        queue.send(8).unwrap();
+        assert_eq!(queue.recv().unwrap(), 8);
+    }
 }
 
 /// A payload of which not every bit pattern is a value.

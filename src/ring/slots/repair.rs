@@ -7,12 +7,14 @@
 //! # Protocol
 //!
 //! Look at every slot: what the dead one was writing is skipped, what it was reading is left as an
-//! orphan. Then, if an orphan was seen, whoever left it: the epoch; then the ends; then wake all.
+//! orphan. Then, if an orphan was seen, whoever left it: the epoch; then the ends; then wake all. A
+//! sender that comes to a slot of the dead does its part of it, see [`walk`](super::walk).
 //!
 //! # Crash
 //!
 //! Any number do this at once, and each step is a CAS whose expected value has the dead one's tag.
-//! Killed anywhere, the dead one is still to be reaped, and the next to do so sees every orphan again.
+//! Killed anywhere, the dead one is still to be reaped, and the next to do so sees every orphan again:
+//! also those of which a sender that was killed has told nobody.
 //!
 //! # Ordering
 //!
@@ -31,7 +33,7 @@ impl<S: Slots> Ring<'_, S> {
         for index in 0..self.geometry.capacity() {
             let word = self.look(index);
             match word.state() {
-                Some(State::Orphan) => orphans = true,
+                Some(State::Orphan) => orphans |= !mutation(122),
                 Some(State::Writing) if word.is_of(dead) => {
                     let free = Word::new(word.lap().wrapping_add(1), State::Free);
                     self.swap(index, word, free);
@@ -44,14 +46,19 @@ impl<S: Slots> Ring<'_, S> {
             }
         }
         if orphans && !mutation(115) {
-            // ORDERING: Release; (Q4).
-            let release = ordering(Ordering::Release, 116);
-            self.state.common.0.epoch.fetch_add(1, release);
+            self.tell_of_orphans();
         }
         self.ends().recover(dead);
         if !mutation(117) {
             self.wake_all();
         }
+    }
+
+    /// Has every receiver look for orphans; to be called after they were left.
+    pub(super) fn tell_of_orphans(&self) {
+        // ORDERING: Release; (Q4).
+        let release = ordering(Ordering::Release, 116);
+        self.state.common.0.epoch.fetch_add(1, release);
     }
 
     /// About how many items are there; exact while nobody is at work.

@@ -3,6 +3,8 @@
 #[cfg(loom)]
 mod models;
 #[cfg(loom)]
+mod orphans;
+#[cfg(loom)]
 mod stage;
 
 #[cfg(loom)]

@@ -9,19 +9,22 @@
 //! - a slot that is claimed for the own side in this lap, or is in a later lap: go on
 //! - a slot that may be claimed: claim it
 //! - a slot that somebody is at work in: look a few times; then ask once whether its owner lives. If
-//!   not, skip it, or take its item.
+//!   not, skip it; or take its item, as a receiver, or leave it as an orphan, as a sender: the word
+//!   to ORPHAN, then the epoch, then the bells
 //! - now and then, and wherever the words make no sense, look at the shared hint: it is believed if
 //!   the slot before it was claimed. Words that make no sense there either are garbage.
 //!
 //! # Crash
 //!
 //! A walker holds nothing until its CAS, which puts its tag into the word; what it skips or takes
-//! from the dead is one CAS as well, whose expected value has the dead one's tag and lap. Killed
-//! anywhere it leaves what it found, or what it made of it.
+//! from the dead, or leaves as an orphan, is one CAS as well, whose expected value has the dead one's
+//! tag and lap. Killed anywhere it leaves what it found, or what it made of it. Killed between an
+//! orphan and the epoch it leaves one that nobody looks for, until it is itself reaped: see
+//! [`repair`](super::repair). Stopped there, receivers find the orphan when they come round to it.
 //!
 //! # Ordering
 //!
-//! (Q3) and (M3) of [`slots`](super).
+//! (Q3), (Q4) and (M3) of [`slots`](super).
 
 use super::{Claim, Cursor, Refused, Ring, Slots};
 use crate::facade::{Ordering, Patience, mutation, ordering};
@@ -123,7 +126,8 @@ impl<S: Slots> Ring<'_, S> {
                         });
                     }
                 }
-                // A receiver's, and only a receiver can take it up.
+                Some(State::Reading) if !mutation(119) => self.leave(index, word),
+                // Nobody else is at work in a slot.
                 _ => return Err(Refused::Nothing),
             }
         }
@@ -133,6 +137,19 @@ impl<S: Slots> Ring<'_, S> {
     fn skip(&self, index: u64, word: Word) {
         let free = Word::new(word.lap().wrapping_add(1), State::Free);
         if self.swap(index, word, free) && !mutation(110) {
+            self.ring_all();
+        }
+    }
+
+    /// Leaves the item of a receiver that died before it committed to whoever comes first.
+    fn leave(&self, index: u64, word: Word) {
+        if !self.swap(index, word, Word::new(word.lap(), State::Orphan)) {
+            return;
+        }
+        if !mutation(120) {
+            self.tell_of_orphans();
+        }
+        if !mutation(121) {
             self.ring_all();
         }
     }

@@ -4,13 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use loom::sync::Arc;
 
+use super::super::Cursor;
 use super::super::wait::Ended;
-use super::super::{Claim, Cursor};
 use super::stage::{Belt, player};
 use crate::facade::AtomicU64;
-use crate::facade::model::{
-    explore, explore_deaths, explore_one_less, is_byte_locked, unlock_byte,
-};
+use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::stage::{finish, start, tag};
@@ -67,6 +65,18 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         BATON,
         "one that slept and got an item does not look whether there are more",
     ),
+    (
+        119,
+        REPLACED,
+        "a sender waits for a dead receiver whom nobody reaps",
+    ),
+    (
+        120,
+        LEFT,
+        "a sender that leaves an orphan does not change the epoch",
+    ),
+    (121, LEFT, "a sender that leaves an orphan wakes nobody"),
+    (122, LEFT, "whoever reaps tells of no orphans but its own"),
 ];
 
 const LAPS: &str = "model_slots_items_arrive_once_in_order_and_nobody_oversleeps";
@@ -75,6 +85,8 @@ const LIVING: &str = "model_slots_a_slot_of_the_living_is_theirs";
 const CLOSED: &str = "model_slots_nothing_comes_after_the_end";
 const ORPHANED: &str = "model_slots_an_item_of_the_dead_finds_a_sleeper";
 const HEARD: &str = "model_slots_whoever_hears_of_orphans_finds_them";
+const REPLACED: &str = "model_slots_what_the_dead_were_taking_can_be_replaced";
+const LEFT: &str = "model_slots_what_a_sender_leaves_finds_a_sleeper";
 const SKIPPED: &str = "model_slots_a_slot_of_the_dead_makes_room";
 const BATON: &str = "model_slots_two_items_for_two_sleepers";
 const IDLE: &str = "model_slots_one_that_was_idle_finds_its_way";
@@ -248,18 +260,9 @@ fn model_slots_the_oldest_is_replaced_while_it_is_taken() {
                     let forcer = player(&forcer, 1);
                     let claimed =
                         forcer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &forcer));
-                    let claim = match claimed {
-                        Ok((claim, false)) => claim,
-                        Ok((claim, true)) => {
-                            let [oldest] = forcer.belt.item(&claim).read();
-                            let next =
-                                forcer.with(|ring, cursor, me| ring.replace(claim, cursor, me));
-                            forcer.belt.note(oldest);
-                            next
-                        }
-                        Err(_) => return,
-                    };
-                    forcer.commit(&claim, 2);
+                    if let Ok(claimed) = claimed {
+                        forcer.commit(&forcer.vacate(claimed), 2);
+                    }
                 }),
                 start(2, None, move || {
                     let receiver = player(&receiver, 2);
@@ -296,78 +299,6 @@ fn model_slots_nothing_comes_after_the_end() {
         ]);
         let (sent, got) = (belt.sent.load(Relaxed), belt.got.load(Relaxed));
         assert_eq!(sent, got, "sent after the end");
-    });
-}
-
-/// Hunts: a sleeper that is not told of an item whose taker was killed, although somebody reaped.
-#[test]
-fn model_slots_an_item_of_the_dead_finds_a_sleeper() {
-    explore_deaths("slots: a receiver killed, a sleeper, a reaper", |death| {
-        let belt = Belt::of(2);
-        let (claim, passed) = taken(&belt);
-        let (victim, sleeper, reaper) = (belt.clone(), belt.clone(), belt.clone());
-        let victim = start(1, death, move || {
-            let victim = player(&victim, 1);
-            victim.take(&claim);
-            victim.cursor.set(passed);
-            let _ = victim.try_send(2);
-        });
-        let sleeper = start(2, None, move || {
-            let sleeper = player(&sleeper, 2);
-            sleeper.cursor.set(passed);
-            assert!(sleeper.recv().is_ok());
-        });
-        finish([victim]);
-        let reaper = start(3, None, move || {
-            if !is_byte_locked(0) {
-                reaper.ring().recover(tag(1));
-            }
-            let (sent, got) = (reaper.sent.load(Relaxed), reaper.got.load(Relaxed));
-            if got & 1 << 1 != 0 && sent & 1 << 2 == 0 {
-                // The dead one has taken the item, and has sent none: the sleeper may have one.
-                let reaper = player(&reaper, 3);
-                reaper.cursor.set(passed);
-                assert_eq!(reaper.try_send(3), Ok(()));
-            }
-        });
-        finish([sleeper, reaper]);
-        belt.balance(0);
-    });
-}
-
-/// An item that process 1 has claimed, and what it knows then.
-fn taken(belt: &Belt) -> (Claim, Cursor) {
-    let taker = player(belt, 1);
-    assert_eq!(taker.try_send(1), Ok(()));
-    let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
-    (claim.unwrap(), taker.cursor.get())
-}
-
-/// Hunts: a receiver that has heard of orphans and does not find them.
-#[test]
-fn model_slots_whoever_hears_of_orphans_finds_them() {
-    explore("slots: a dead receiver, a reaper, a receiver", || {
-        let belt = Belt::of(2);
-        let (_, passed) = taken(&belt);
-        unlock_byte(0, 1);
-        let (reaper, receiver) = (belt.clone(), belt.clone());
-        finish([
-            start(2, None, move || reaper.ring().recover(tag(1))),
-            start(3, None, move || {
-                let receiver = player(&receiver, 3);
-                let mut cursor = passed;
-                let claim = receiver
-                    .belt
-                    .ring()
-                    .claim_recv(&mut cursor, tag(3), &receiver);
-                let heard = cursor.epoch != passed.epoch;
-                assert!(!heard || claim.is_ok(), "an orphan was not found");
-                if let Ok(claim) = claim {
-                    receiver.take(&claim);
-                }
-            }),
-        ]);
-        belt.balance(0);
     });
 }
 

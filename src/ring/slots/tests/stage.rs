@@ -26,6 +26,11 @@ pub(super) struct Belt {
     pub(super) got: Ledger,
 }
 
+/// A tag that nobody ever had: garbage, which nobody will reap.
+pub(super) fn nobody() -> Tag {
+    Tag::new(2, 2).unwrap()
+}
+
 impl Slots for &[AtomicU64] {
     fn word(&self, index: u64) -> &AtomicU64 {
         &self[usize::try_from(index).unwrap()]
@@ -41,7 +46,7 @@ pub(super) struct Player<'a> {
 
 impl Peers for Player<'_> {
     fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.id) || is_byte_locked(other.index())
+        other == tag(self.id) || other != nobody() && is_byte_locked(other.index())
     }
     fn am_alive(&self) -> bool {
         true
@@ -151,6 +156,26 @@ impl Player<'_> {
             ring.wait_send(cursor, me, self, &never, Pace::Adaptive)
         };
         self.with(wait).map(|claim| self.commit(&claim, item))
+    }
+
+    /// Sends an item, in the place of the oldest one if there is no room.
+    pub(super) fn force(&self, item: u64) -> Result<(), Ended> {
+        let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
+            ring.wait_replace(cursor, me, self, Pace::Adaptive)
+        };
+        self.with(wait)
+            .map(|claimed| self.commit(&self.vacate(claimed), item))
+    }
+
+    /// Takes the item, if there is one, out of a slot that was claimed to replace it.
+    pub(super) fn vacate(&self, (claim, has_item): (Claim, bool)) -> Claim {
+        if !has_item {
+            return claim;
+        }
+        let [oldest] = self.belt.item(&claim).read();
+        let next = self.with(|ring, cursor, me| ring.replace(claim, cursor, me));
+        self.belt.note(oldest);
+        next
     }
 
     /// Takes a claimed item. No step is between the commit and the note.
