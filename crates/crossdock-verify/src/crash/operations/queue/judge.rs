@@ -80,7 +80,7 @@ impl Queueing {
                 "{missing:?} never came, and the victim told of {is_told:#09b}"
             ));
         }
-        if missing.len() < self.verb.takes() && self.verb != Verb::ForceSend {
+        if missing.len() < self.verb.takes() && !self.verb.replaces() {
             scene.lost(format!("the victim ended with {missing:?} only"));
         }
         missing.len()
@@ -119,7 +119,13 @@ impl Queueing {
     fn marks(&self, seen: &Seen, taken: usize, code: Option<u8>, scene: &mut Scene) {
         let marked = seen.got.iter().filter(|got| got.again).count();
         let over_dead = usize::from(self.verb.dead() == Some(Dead::Receiving));
-        let by_victim = usize::from(code.is_some_and(|code| code & AGAIN != 0));
+        // Whoever replaces the item of the dead has it, and is not told that it came again.
+        let cut_off = if over_dead > 0 && self.verb.replaces() {
+            bit(self.verb.before()[0])
+        } else {
+            AGAIN
+        };
+        let by_victim = usize::from(code.is_some_and(|code| code & cut_off != 0));
         let may_die = code.is_none() && self.verb.takes() > 0;
         // The victim may die over the very item that another has died over.
         let most = over_dead + usize::from(may_die && taken < self.verb.takes()) - by_victim.min(1);

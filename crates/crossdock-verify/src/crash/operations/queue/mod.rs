@@ -310,6 +310,7 @@ listed! {
     "Queue::send to a sleeper" SendWake "an item sent to another queue"
     "Queue::try_send when full" TrySendFull "an item thrown away to make room"
     "Queue::force_send when full" ForceSend "two items dropped for one"
+    "Queue::force_send past a dead receiver" ForceSendDead "two items dropped for one"
     "Queue::send_slice" SendSlice "two items change places"
     "Queue::recv" Recv "an item received and sent again"
     "Queue::recv of an orphan" RecvAgain "an item received and sent again"

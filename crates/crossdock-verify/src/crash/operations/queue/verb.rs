@@ -14,6 +14,8 @@ pub(super) enum Verb {
     SendWake,
     TrySendFull,
     ForceSend,
+    /// Replaces an item whose receiver was killed.
+    ForceSendDead,
     SendSlice,
     Recv,
     /// Takes an item whose receiver was killed.
@@ -58,7 +60,7 @@ impl Verb {
             | Self::RecvAgain => &[1],
             Self::RecvSkip | Self::Close | Self::ReapSender => &[1, 2],
             Self::Recv | Self::RecvSlice | Self::ReceiverRecv | Self::ReapReceiver => &[1, 2, 3],
-            Self::TrySendFull | Self::ForceSend => &[1, 2, 3, 4],
+            Self::TrySendFull | Self::ForceSend | Self::ForceSendDead => &[1, 2, 3, 4],
         }
     }
 
@@ -70,6 +72,7 @@ impl Verb {
             | Self::SendWake
             | Self::TrySendFull
             | Self::ForceSend
+            | Self::ForceSendDead
             | Self::SenderSend => &[7],
             Self::SendSlice => &[7, 8, 9],
             _ => &[],
@@ -80,6 +83,7 @@ impl Verb {
     pub(super) fn takes(self) -> usize {
         match self {
             Self::ForceSend
+            | Self::ForceSendDead
             | Self::Recv
             | Self::RecvAgain
             | Self::RecvSkip
@@ -89,11 +93,16 @@ impl Verb {
         }
     }
 
+    /// Whether the victim takes an item only to make room, and is not told whether it came again.
+    pub(super) fn replaces(self) -> bool {
+        matches!(self, Self::ForceSend | Self::ForceSendDead)
+    }
+
     /// Who died at the queue before the victim came.
     pub(super) fn dead(self) -> Option<Dead> {
         match self {
             Self::RecvSkip | Self::ReapSender => Some(Dead::Sending),
-            Self::RecvAgain | Self::ReapReceiver => Some(Dead::Receiving),
+            Self::RecvAgain | Self::ForceSendDead | Self::ReapReceiver => Some(Dead::Receiving),
             _ => None,
         }
     }
@@ -166,7 +175,7 @@ pub(super) fn act(verb: Verb, place: &Place, begin: &mut dyn FnMut()) -> u8 {
                 Err(_) => FAILED,
             }
         }
-        Verb::ForceSend => {
+        Verb::ForceSend | Verb::ForceSendDead => {
             begin();
             match queue.force_send(7) {
                 Ok(dropped) => dropped.map_or(NONE, bit) | bit(7),
@@ -290,7 +299,7 @@ pub(super) fn act_wrongly(verb: Verb, place: &Place, begin: &mut dyn FnMut()) ->
             Ok(3) => bit(7),
             _ => FAILED,
         },
-        Verb::ForceSend => {
+        Verb::ForceSend | Verb::ForceSendDead => {
             let dropped = queue.try_recv().ok().and(queue.force_send(7).ok());
             dropped.map_or(FAILED, |dropped| dropped.map_or(NONE, bit) | bit(7))
         }
