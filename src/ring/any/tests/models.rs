@@ -7,7 +7,7 @@ use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU32, Deadline, Ordering};
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 use crate::ring::bell::Bell;
-use crate::ring::spsc::{Cursor, Role, Spsc, SpscState};
+use crate::ring::spsc::{Consuming, Cursor, Producing, Role, Seat, Spsc, SpscState};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -259,7 +259,7 @@ fn model_one_that_waits_for_the_dead_is_told() {
 /// A ring for two, of which one process has the consumer's end.
 struct End<'a> {
     ring: Spsc<'a>,
-    cursor: Cursor,
+    cursor: Cursor<Consuming>,
 }
 
 impl Source for End<'_> {
@@ -279,18 +279,19 @@ impl Source for End<'_> {
     }
 }
 
+fn claim<R: Seat>(state: &SpscState, id: u32) -> Cursor<R> {
+    let claimed = Spsc::new(state, 1).claim(tag(id), &Oracle(id));
+    claimed.expect("nobody has it")
+}
+
 /// Hunts: a consumer of two rings that sleeps for ever because a producer has pushed, left or died.
 #[test]
 fn model_a_dead_producer_makes_its_ring_ready() {
     explore_deaths("a consumer of two rings, a producer killed", |death| {
         players();
         let rings = Arc::new([SpscState::new(), SpscState::new()]);
-        let of = |rings: &Arc<[SpscState; 2]>, which: usize, role, id| {
-            let claimed = Spsc::new(&rings[which], 1).claim(role, tag(id), &Oracle(id));
-            claimed.expect("nobody has it")
-        };
-        let cursors = [0, 1].map(|which| of(&rings, which, Role::Consumer, 1));
-        let push = of(&rings, 1, Role::Producer, 2);
+        let cursors = [0, 1].map(|which| claim(&rings[which], 1));
+        let push = claim::<Producing>(&rings[1], 2);
         let (consumer, producer) = (rings.clone(), rings);
         finish([
             start(1, None, move || {
