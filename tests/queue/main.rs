@@ -15,3 +15,21 @@ mod wait_any;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+use std::time::Duration;
+
+use crossdock::queue::Queue;
+use crossdock::{Placeable, Segment};
+
+/// How long it is waited for what does not come.
+const SOON: Duration = Duration::from_millis(30);
+
+/// A queue in a segment of its own.
+fn queue<T>(capacity: u64) -> (Segment, Queue<T>)
+where
+    Queue<T>: Placeable<Config = u64>,
+{
+    let segment = Segment::anonymous().unwrap();
+    let queue = segment.create("queue", capacity).unwrap();
+    (segment, queue)
+}

@@ -1,28 +1,19 @@
 //! The queue for many, and processes that are killed or stopped while they copy an item.
 
-use std::time::Duration;
-
 use crossdock::Segment;
 use crossdock::queue::{
     Queue, Received, RecvError, SendError, TryRecvError, TrySendError, wait_any,
 };
 
 use crate::caught::{At, Large, caught, large, number};
-use crate::support::process::{Child, Line, child};
+use crate::support::process::{Child, Line, asleep, child};
 use crate::support::watch;
-
-const SOON: Duration = Duration::from_millis(30);
-
-fn queue(capacity: u64) -> (Segment, Queue<Large>) {
-    let segment = Segment::anonymous().unwrap();
-    let queue = segment.create("queue", capacity).unwrap();
-    (segment, queue)
-}
+use crate::{SOON, queue};
 
 /// A queue of 4 with items from 0 on in it, and a receiver that was stopped while it copies the
 /// first one.
 fn with_a_receiver_in_mid_read(items: u64) -> (Segment, Queue<Large>, Child) {
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<Large>(4);
     for item in 0..items {
         queue.send(large(item)).unwrap();
     }
@@ -30,6 +21,13 @@ fn with_a_receiver_in_mid_read(items: u64) -> (Segment, Queue<Large>, Child) {
         assert_eq!(number(&queue.try_recv().unwrap()), 0);
     });
     (segment, queue, receiver)
+}
+
+/// A process that was stopped while it copies an item into that slot.
+fn in_mid_send(segment: &Segment, queue: &Queue<Large>, slot: usize, item: u64) -> Child {
+    caught(segment, slot, At::Touch, || {
+        queue.send(large(item)).unwrap()
+    })
 }
 
 /// Receives what comes, without ever waiting for it, and whether it comes again.
@@ -42,6 +40,14 @@ fn polled(queue: &Queue<Large>) -> (u64, bool) {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Receives the two items that are left, of which either may come first.
+#[track_caller]
+fn two(queue: &Queue<Large>) -> [(u64, bool); 2] {
+    let mut got = [polled(queue), polled(queue)];
+    got.sort_unstable();
+    got
 }
 
 #[track_caller]
@@ -77,11 +83,9 @@ fn goes_on(queue: &Queue<Large>) {
 #[test]
 fn what_a_killed_sender_was_writing_is_skipped() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<Large>(4);
     queue.send(large(1)).unwrap();
-    let sender = caught(&segment, 1, At::Touch, || {
-        queue.send(large(2)).unwrap();
-    });
+    let sender = in_mid_send(&segment, &queue, 1, 2);
     queue.send(large(3)).unwrap();
     sender.kill();
     assert_eq!(polled(&queue), (1, false));
@@ -93,18 +97,12 @@ fn what_a_killed_sender_was_writing_is_skipped() {
 #[test]
 fn a_sleeping_receiver_gets_what_was_sent_after_a_killed_sender() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
-    let sender = caught(&segment, 0, At::Touch, || {
-        queue.send(large(2)).unwrap();
-    });
+    let (segment, queue) = queue::<Large>(4);
+    let sender = in_mid_send(&segment, &queue, 0, 2);
     queue.send(large(3)).unwrap();
-    let line = Line::new();
-    let receiver = child(|| {
-        line.say(1);
+    let receiver = asleep(|| {
         assert_eq!(marked(&queue.recv_marked().unwrap()), (3, false));
     });
-    line.hear();
-    receiver.sleeps();
     sender.kill();
     receiver.join();
     goes_on(&queue);
@@ -113,11 +111,9 @@ fn a_sleeping_receiver_gets_what_was_sent_after_a_killed_sender() {
 #[test]
 fn a_sleeping_sender_gets_the_slot_of_a_killed_one() {
     let _watch = watch();
-    let (segment, queue) = queue(2);
+    let (segment, queue) = queue::<Large>(2);
     queue.send(large(1)).unwrap();
-    let dies = caught(&segment, 1, At::Touch, || {
-        queue.send(large(2)).unwrap();
-    });
+    let dies = in_mid_send(&segment, &queue, 1, 2);
     let line = Line::new();
     let sender = child(|| {
         line.say(1);
@@ -137,7 +133,7 @@ fn a_sleeping_sender_gets_the_slot_of_a_killed_one() {
 #[test]
 fn of_a_slice_whose_sender_was_killed_what_was_committed_arrives() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<Large>(4);
     let sender = caught(&segment, 2, At::Touch, || {
         let items = [1, 2, 3, 4].map(large);
         assert_eq!(queue.send_slice(&items).unwrap(), 4);
@@ -153,9 +149,7 @@ fn what_a_killed_receiver_was_reading_comes_again_with_a_mark() {
     let _watch = watch();
     let (_segment, queue, receiver) = with_a_receiver_in_mid_read(2);
     receiver.kill();
-    let mut got = [polled(&queue), polled(&queue)];
-    got.sort_unstable();
-    assert_eq!(got, [(0, true), (1, false)]);
+    assert_eq!(two(&queue), [(0, true), (1, false)]);
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
     goes_on(&queue);
 }
@@ -173,13 +167,9 @@ fn it_comes_again_to_one_who_waits_for_it() {
 fn it_comes_again_to_one_who_sleeps_already() {
     let _watch = watch();
     let (_segment, queue, receiver) = with_a_receiver_in_mid_read(1);
-    let line = Line::new();
-    let sleeper = child(|| {
-        line.say(1);
+    let sleeper = asleep(|| {
         assert_eq!(marked(&queue.recv_marked().unwrap()), (0, true));
     });
-    line.hear();
-    sleeper.sleeps();
     receiver.kill();
     sleeper.join();
     goes_on(&queue);
@@ -189,14 +179,10 @@ fn it_comes_again_to_one_who_sleeps_already() {
 fn it_comes_again_to_one_who_asks_which_queue_is_ready() {
     let _watch = watch();
     let (_segment, queue, receiver) = with_a_receiver_in_mid_read(1);
-    let line = Line::new();
-    let sleeper = child(|| {
-        line.say(1);
+    let sleeper = asleep(|| {
         assert_eq!(wait_any(&[&queue]).unwrap(), 0);
         assert_eq!(marked(&queue.recv_marked().unwrap()), (0, true));
     });
-    line.hear();
-    sleeper.sleeps();
     receiver.kill();
     sleeper.join();
 }
@@ -245,38 +231,34 @@ fn the_end_is_told_only_after_it_has_come_again() {
 #[test]
 fn of_a_slice_whose_receiver_was_killed_what_was_not_received_comes_again() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<Large>(4);
     queue.send_slice(&[0, 1, 2].map(large)).unwrap();
     let receiver = caught(&segment, 1, At::Touch, || {
         let mut items = [large(9); 3];
         assert_eq!(queue.recv_slice(&mut items).unwrap(), 3);
     });
     receiver.kill();
-    let mut got = [polled(&queue), polled(&queue)];
-    got.sort_unstable();
-    assert_eq!(got, [(1, true), (2, false)]);
+    assert_eq!(two(&queue), [(1, true), (2, false)]);
     goes_on(&queue);
 }
 
 #[test]
 fn an_item_whose_replacer_was_killed_over_it_comes_again() {
     let _watch = watch();
-    let (segment, queue) = queue(2);
+    let (segment, queue) = queue::<Large>(2);
     queue.send_slice(&[0, 1].map(large)).unwrap();
     let replacer = caught(&segment, 0, At::Touch, || {
         queue.force_send(large(2)).unwrap();
     });
     replacer.kill();
-    let mut got = [polled(&queue), polled(&queue)];
-    got.sort_unstable();
-    assert_eq!(got, [(0, true), (1, false)]);
+    assert_eq!(two(&queue), [(0, true), (1, false)]);
     goes_on(&queue);
 }
 
 #[test]
 fn an_item_that_was_replaced_is_gone_whatever_becomes_of_the_other() {
     let _watch = watch();
-    let (segment, queue) = queue(2);
+    let (segment, queue) = queue::<Large>(2);
     queue.send_slice(&[0, 1].map(large)).unwrap();
     let replacer = caught(&segment, 0, At::Write, || {
         queue.force_send(large(2)).unwrap();
@@ -295,13 +277,9 @@ fn a_full_queue_goes_on_after_its_receiver_was_killed_in_mid_read() {
         queue.try_send(large(4)),
         Err(TrySendError::Full(_))
     ));
-    let line = Line::new();
-    let sender = child(|| {
-        line.say(1);
+    let sender = asleep(|| {
         queue.send(large(4)).unwrap();
     });
-    line.hear();
-    sender.sleeps();
     receiver.kill();
     let mut got: Vec<_> = (0..5).map(|_| number(&queue.recv().unwrap())).collect();
     got.sort_unstable();
@@ -314,14 +292,10 @@ fn a_full_queue_goes_on_after_its_receiver_was_killed_in_mid_read() {
 fn one_who_replaces_gets_the_slot_of_a_killed_receiver() {
     let _watch = watch();
     let (_segment, queue, receiver) = with_a_receiver_in_mid_read(4);
-    let line = Line::new();
-    let replacer = child(|| {
-        line.say(1);
+    let replacer = asleep(|| {
         let oldest = queue.force_send(large(4)).unwrap();
         assert_eq!(oldest.map(|item| number(&item)), Some(0));
     });
-    line.hear();
-    replacer.sleeps();
     receiver.kill();
     replacer.join();
     assert_eq!(rest(&queue), [1, 2, 3, 4]);
@@ -340,7 +314,7 @@ fn a_glance_after_a_death_counts_what_comes_again_once() {
 #[test]
 fn a_stopped_sender_is_waited_for_and_its_item_comes_in_its_place() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<Large>(4);
     let sender = caught(&segment, 0, At::Touch, || {
         queue.send(large(1)).unwrap();
         queue.send(large(3)).unwrap();
@@ -359,10 +333,8 @@ fn a_stopped_sender_is_waited_for_and_its_item_comes_in_its_place() {
 #[test]
 fn the_end_is_not_told_before_a_stopped_sender_in_mid_write_has_made_its_item() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
-    let sender = caught(&segment, 0, At::Touch, || {
-        queue.send(large(1)).unwrap();
-    });
+    let (segment, queue) = queue::<Large>(4);
+    let sender = in_mid_send(&segment, &queue, 0, 1);
     queue.close();
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
     assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
@@ -399,14 +371,10 @@ fn a_stopped_receiver_keeps_its_item_and_its_slot() {
 fn one_who_replaces_waits_for_a_stopped_receiver() {
     let _watch = watch();
     let (_segment, queue, receiver) = with_a_receiver_in_mid_read(4);
-    let line = Line::new();
-    let replacer = child(|| {
-        line.say(1);
+    let replacer = asleep(|| {
         let oldest = queue.force_send(large(4)).unwrap();
         assert!(oldest.is_none());
     });
-    line.hear();
-    replacer.sleeps();
     receiver.cont();
     receiver.join();
     replacer.join();

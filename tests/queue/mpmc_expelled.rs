@@ -1,27 +1,17 @@
 //! The queue for many, and a process whose descriptors other code of it has closed.
 
-use std::time::Duration;
-
-use crossdock::Segment;
 use crossdock::queue::{Queue, RecvError, SendError, TryRecvError, TrySendError, wait_any_timeout};
 use crossdock::segment::MembershipError;
 
 use crate::support::careless::{close, close_all_from_3, locking_descriptor};
 use crate::support::process::{Line, child, in_child};
 use crate::support::watch;
-
-const SOON: Duration = Duration::from_millis(30);
-
-fn queue(capacity: u64) -> (Segment, Queue<u64>) {
-    let segment = Segment::anonymous().unwrap();
-    let queue = segment.create("queue", capacity).unwrap();
-    (segment, queue)
-}
+use crate::{SOON, queue};
 
 #[test]
 fn who_was_taken_for_dead_is_told_when_it_waits_and_joins_anew() {
     let _watch = watch();
-    let (segment, empty) = queue(4);
+    let (segment, empty) = queue::<u64>(4);
     let full: Queue<u64> = segment.create("full", 2).unwrap();
     full.send_slice(&[1, 2]).unwrap();
     let told = |error: &MembershipError| matches!(error, MembershipError::Expelled);
@@ -57,7 +47,7 @@ fn who_was_taken_for_dead_is_told_when_it_waits_and_joins_anew() {
 #[test]
 fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
     let _watch = watch();
-    let (_segment, queue) = queue(4);
+    let (_segment, queue) = queue::<u64>(4);
     in_child(|| {
         queue.send(1).unwrap();
         assert_eq!(queue.recv().unwrap(), 1);
@@ -87,7 +77,7 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
 #[test]
 fn an_expelled_sender_is_counted_no_more_and_its_drop_uncounts_nobody() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<u64>(4);
     let (line, end) = (Line::new(), Line::new());
     let careless = child(|| {
         let sender = queue.sender().unwrap();

@@ -1,27 +1,20 @@
 //! The queue for many, between processes that come, leave, are killed, stopped and forked.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossdock::Segment;
 use crossdock::queue::{Queue, RecvError, SendError, TryRecvError, TrySendError, Wait};
 
-use crate::support::process::{Child, Line, child, holder, in_child};
+use crate::support::process::{Child, Holder, Line, child, holder, in_child};
 use crate::support::watch;
+use crate::{SOON, queue};
 
 const ALL: [Wait; 3] = [Wait::Adaptive, Wait::Spin, Wait::Park];
-const SOON: Duration = Duration::from_millis(30);
-
-fn queue(capacity: u64) -> (Segment, Queue<u64>) {
-    let segment = Segment::anonymous().unwrap();
-    let queue = segment.create("queue", capacity).unwrap();
-    (segment, queue)
-}
 
 #[test]
 fn every_item_arrives_once_and_in_order_whatever_the_capacity() {
     let _watch = watch();
     for (capacity, items) in [(2, 5_000), (3, 20_000), (8, 20_000), (1024, 200_000)] {
-        let (_segment, queue) = queue(capacity);
+        let (_segment, queue) = queue::<u64>(capacity);
         let line = Line::new();
         let sender = child(|| {
             let sender = queue.sender().unwrap();
@@ -42,7 +35,7 @@ fn every_item_arrives_once_and_in_order_whatever_the_capacity() {
 #[test]
 fn slices_arrive_whole_and_in_order() {
     let _watch = watch();
-    let (_segment, queue) = queue(100);
+    let (_segment, queue) = queue::<u64>(100);
     let items: Vec<u64> = (0..100_000).collect();
     let sender = child(|| {
         let mut rest = &items[..];
@@ -85,7 +78,7 @@ fn of_many_senders_and_receivers_each_gets_each_ones_items_in_order_and_all_are_
     const EACH: u64 = 5_000;
     let _watch = watch();
     for wait in ALL {
-        let (segment, queue) = queue(5);
+        let (segment, queue) = queue::<u64>(5);
         let queue = queue.with_wait(wait);
         let got = segment.create::<crossdock::Counter>("got", 0).unwrap();
         let sum = segment.create::<crossdock::Counter>("sum", 0).unwrap();
@@ -127,11 +120,31 @@ fn of_many_senders_and_receivers_each_gets_each_ones_items_in_order_and_all_are_
     }
 }
 
+/// A child that waits so in `waits` goes on when `peer`, the last of the other side, was killed or has
+/// left.
+fn is_told(wait: Wait, peer: Holder, killed: bool, waits: impl FnOnce()) {
+    let line = Line::new();
+    let waiter = child(|| {
+        line.say(1);
+        waits();
+    });
+    line.hear();
+    if wait != Wait::Spin {
+        waiter.sleeps();
+    }
+    if killed {
+        peer.kill();
+    } else {
+        peer.release();
+    }
+    waiter.join();
+}
+
 #[test]
 fn a_sleeping_receiver_is_told_that_the_last_sender_was_killed_or_has_left() {
     let _watch = watch();
     for (wait, killed) in ALL.iter().flat_map(|wait| [(*wait, true), (*wait, false)]) {
-        let (_segment, queue) = queue(2);
+        let (_segment, queue) = queue::<u64>(2);
         let queue = queue.with_wait(wait);
         let (first, last) = (
             holder(|| queue.sender().unwrap()),
@@ -140,22 +153,10 @@ fn a_sleeping_receiver_is_told_that_the_last_sender_was_killed_or_has_left() {
         first.kill();
         let ended = queue.recv_timeout(SOON);
         assert!(matches!(ended, Err(RecvError::Timeout)), "{wait:?}");
-        let line = Line::new();
-        let waiter = child(|| {
-            line.say(1);
+        is_told(wait, last, killed, || {
             let ended = queue.recv();
             assert!(matches!(ended, Err(RecvError::Disconnected)), "{wait:?}");
         });
-        line.hear();
-        if wait != Wait::Spin {
-            waiter.sleeps();
-        }
-        if killed {
-            last.kill();
-        } else {
-            last.release();
-        }
-        waiter.join();
         assert!(matches!(queue.try_recv(), Err(TryRecvError::Disconnected)));
         let _another = queue.sender().unwrap();
         assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
@@ -166,26 +167,14 @@ fn a_sleeping_receiver_is_told_that_the_last_sender_was_killed_or_has_left() {
 fn a_sleeping_sender_is_told_that_the_last_receiver_was_killed_or_has_left() {
     let _watch = watch();
     for (wait, killed) in ALL.iter().flat_map(|wait| [(*wait, true), (*wait, false)]) {
-        let (_segment, queue) = queue(2);
+        let (_segment, queue) = queue::<u64>(2);
         let queue = queue.with_wait(wait);
         queue.send_slice(&[1, 2]).unwrap();
         let receiver = holder(|| queue.receiver().unwrap());
-        let line = Line::new();
-        let waiter = child(|| {
-            line.say(1);
+        is_told(wait, receiver, killed, || {
             let ended = queue.send(3);
             assert!(matches!(ended, Err(SendError::Disconnected(3))), "{wait:?}");
         });
-        line.hear();
-        if wait != Wait::Spin {
-            waiter.sleeps();
-        }
-        if killed {
-            receiver.kill();
-        } else {
-            receiver.release();
-        }
-        waiter.join();
         assert!(matches!(
             queue.try_send(4),
             Err(TrySendError::Disconnected(4))
@@ -207,7 +196,7 @@ fn a_sleeping_sender_is_told_that_the_last_receiver_was_killed_or_has_left() {
 #[test]
 fn whoever_sleeps_is_told_that_the_queue_was_closed() {
     let _watch = watch();
-    let (segment, empty) = queue(2);
+    let (segment, empty) = queue::<u64>(2);
     let full: Queue<u64> = segment.create("full", 2).unwrap();
     full.send_slice(&[1, 2]).unwrap();
     let line = Line::new();
@@ -238,7 +227,7 @@ fn whoever_sleeps_is_told_that_the_queue_was_closed() {
 fn a_stopped_sender_still_counts() {
     let _watch = watch();
     for wait in ALL {
-        let (segment, queue) = queue(2);
+        let (segment, queue) = queue::<u64>(2);
         let queue = queue.with_wait(wait);
         let sender = holder(|| queue.sender().unwrap());
         sender.child.stop();
@@ -258,7 +247,7 @@ fn a_stopped_sender_still_counts() {
 fn a_full_queue_waits_until_its_time_and_gives_the_value_back() {
     let _watch = watch();
     for wait in ALL {
-        let (_segment, queue) = queue(2);
+        let (_segment, queue) = queue::<u64>(2);
         let queue = queue.with_wait(wait);
         queue.send_slice(&[1, 2]).unwrap();
         let begin = Instant::now();
@@ -273,7 +262,7 @@ fn a_full_queue_waits_until_its_time_and_gives_the_value_back() {
 #[test]
 fn a_leaked_sender_is_counted_no_more_when_its_process_ends() {
     let _watch = watch();
-    let (segment, queue) = queue(2);
+    let (segment, queue) = queue::<u64>(2);
     in_child(|| std::mem::forget(queue.sender().unwrap()));
     assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
     in_child(|| std::mem::forget(queue.sender().unwrap()));
@@ -284,7 +273,7 @@ fn a_leaked_sender_is_counted_no_more_when_its_process_ends() {
 #[test]
 fn in_a_forked_child_an_inherited_queue_is_a_participants_of_its_own() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<u64>(4);
     queue.send(1).unwrap();
     in_child(|| {
         let before = segment.participants().len();
@@ -299,7 +288,7 @@ fn in_a_forked_child_an_inherited_queue_is_a_participants_of_its_own() {
 #[test]
 fn in_a_forked_child_inherited_senders_and_receivers_do_not_count() {
     let _watch = watch();
-    let (_segment, queue) = queue(4);
+    let (_segment, queue) = queue::<u64>(4);
     let (sender, receiver) = (queue.sender().unwrap(), queue.receiver().unwrap());
     in_child(|| {
         // SAFETY: this process's copies, which it does not touch again.
@@ -333,7 +322,7 @@ fn in_a_forked_child_inherited_senders_and_receivers_do_not_count() {
 #[test]
 fn a_forked_childs_own_sender_counts_beside_its_parents() {
     let _watch = watch();
-    let (_segment, queue) = queue(4);
+    let (_segment, queue) = queue::<u64>(4);
     let sender = queue.sender().unwrap();
     let child = holder(|| sender.sender().unwrap());
     drop(sender);
@@ -345,7 +334,7 @@ fn a_forked_childs_own_sender_counts_beside_its_parents() {
 #[test]
 fn killing_senders_and_receivers_at_random_moments_leaves_a_queue_that_works() {
     let _watch = watch();
-    let (segment, queue) = queue(4);
+    let (segment, queue) = queue::<u64>(4);
     let got = segment.create::<crossdock::Counter>("got", 0).unwrap();
     for _ in 0..30 {
         let workers: Vec<_> = [true, false, true, false]

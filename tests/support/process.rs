@@ -39,6 +39,18 @@ pub(crate) fn child(body: impl FnOnce()) -> Child {
     }
 }
 
+/// A child that runs `body`, and sleeps in it by now, or has ended.
+pub(crate) fn asleep(body: impl FnOnce()) -> Child {
+    let line = Line::new();
+    let child = child(|| {
+        line.say(1);
+        body();
+    });
+    line.hear();
+    child.sleeps();
+    child
+}
+
 /// Has children print a panic past the capture of the test harness, and without a lock that a thread
 /// of the parent may have held at the fork.
 fn let_children_panic_aloud() {
