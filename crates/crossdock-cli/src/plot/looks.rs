@@ -2,6 +2,8 @@
 
 use svg::node::element::{Group, Path, Polyline};
 
+use Marker::{Circle, Cross, Diamond, Plus, Square, Triangle};
+
 /// A colour for light pages and one for dark.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Colour {
@@ -19,6 +21,18 @@ pub(super) const GRID: Colour = colour("#dfe3e8", "#272d36");
 pub(super) const AXIS: Colour = colour("#6e7781", "#8b949e");
 pub(super) const INK: Colour = colour("#1f2328", "#e6edf3");
 pub(super) const QUIET: Colour = colour("#59636e", "#9198a1");
+
+// Those of Okabe and Ito, darker or lighter where the page asks for it, and some beside them.
+const BLUE: Colour = colour("#0072b2", "#56b4e9");
+const ORANGE: Colour = colour("#d55e00", "#ff8f45");
+const GREEN: Colour = colour("#00875f", "#2cc295");
+const GREY: Colour = colour("#7d8590", "#8b949e");
+const PINK: Colour = colour("#b4558f", "#e09cc6");
+const YELLOW: Colour = colour("#8f7400", "#f0e442");
+const TEAL: Colour = colour("#00747c", "#39c5cf");
+const VIOLET: Colour = colour("#7b4fb5", "#b392f0");
+const BROWN: Colour = colour("#8c4a3c", "#d9a08f");
+const OLIVE: Colour = colour("#5f6b00", "#b8c43a");
 
 /// How the points of a line look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,108 +76,38 @@ const fn dashed(class: &'static str, colour: Colour, marker: Marker, dashes: &'s
     }
 }
 
-/// Crossdock's own are bold, yardsticks are dashed; the colours are those of Okabe and Ito, darker
-/// or lighter where the page asks for it.
+/// Crossdock's own are bold, yardsticks are dashed.
 const LOCKS: &[(&str, Look)] = &[
-    (
-        "mutex",
-        bold("k0", colour("#0072b2", "#56b4e9"), Marker::Circle),
-    ),
-    (
-        "counter",
-        bold("k1", colour("#d55e00", "#ff8f45"), Marker::Diamond),
-    ),
-    (
-        "sharded",
-        bold("k2", colour("#00875f", "#2cc295"), Marker::Triangle),
-    ),
-    (
-        "racy",
-        dashed("k3", colour("#7d8590", "#8b949e"), Marker::Cross, "2 4"),
-    ),
-    (
-        "futex",
-        dashed("k4", colour("#b4558f", "#e09cc6"), Marker::Triangle, "8 4"),
-    ),
-    (
-        "pthread",
-        dashed(
-            "k5",
-            colour("#8f7400", "#f0e442"),
-            Marker::Square,
-            "8 3 2 3",
-        ),
-    ),
-    (
-        "pthread-robust",
-        dashed("k6", colour("#1f2328", "#e6edf3"), Marker::Square, "5 3"),
-    ),
+    ("mutex", bold("k0", BLUE, Circle)),
+    ("counter", bold("k1", ORANGE, Diamond)),
+    ("sharded", bold("k2", GREEN, Triangle)),
+    ("racy", dashed("k3", GREY, Cross, "2 4")),
+    ("futex", dashed("k4", PINK, Triangle, "8 4")),
+    ("pthread", dashed("k5", YELLOW, Square, "8 3 2 3")),
+    ("pthread-robust", dashed("k6", INK, Square, "5 3")),
 ];
 
 /// The same of queues: what is sent several at once has the colour of what is sent one by one.
 const QUEUES: &[(&str, Look)] = &[
-    (
-        "spsc",
-        bold("q0", colour("#0072b2", "#56b4e9"), Marker::Circle),
-    ),
-    (
-        "spsc-batch",
-        bold("q1", colour("#0072b2", "#56b4e9"), Marker::Square),
-    ),
-    (
-        "spsc-adaptive",
-        bold("q9", colour("#00747c", "#39c5cf"), Marker::Cross),
-    ),
-    (
-        "queue-adaptive",
-        bold("q10", colour("#00875f", "#2cc295"), Marker::Plus),
-    ),
-    (
-        "queue",
-        bold("q2", colour("#d55e00", "#ff8f45"), Marker::Diamond),
-    ),
-    (
-        "queue-batch",
-        bold("q3", colour("#d55e00", "#ff8f45"), Marker::Triangle),
-    ),
-    (
-        "lamport",
-        dashed("q4", colour("#1f2328", "#e6edf3"), Marker::Circle, "5 3"),
-    ),
-    (
-        "vyukov",
-        dashed("q5", colour("#b4558f", "#e09cc6"), Marker::Diamond, "8 4"),
-    ),
-    (
-        "pipe",
-        dashed(
-            "q6",
-            colour("#8f7400", "#f0e442"),
-            Marker::Square,
-            "8 3 2 3",
-        ),
-    ),
-    (
-        "pipe-batch",
-        dashed("q7", colour("#8f7400", "#f0e442"), Marker::Cross, "8 3 2 3"),
-    ),
-    (
-        "socket",
-        dashed("q8", colour("#7d8590", "#8b949e"), Marker::Triangle, "2 4"),
-    ),
+    ("spsc", bold("q0", BLUE, Circle)),
+    ("spsc-batch", bold("q1", BLUE, Square)),
+    ("spsc-adaptive", bold("q9", TEAL, Cross)),
+    ("queue-adaptive", bold("q10", GREEN, Plus)),
+    ("queue", bold("q2", ORANGE, Diamond)),
+    ("queue-batch", bold("q3", ORANGE, Triangle)),
+    ("lamport", dashed("q4", INK, Circle, "5 3")),
+    ("vyukov", dashed("q5", PINK, Diamond, "8 4")),
+    ("pipe", dashed("q6", YELLOW, Square, "8 3 2 3")),
+    ("pipe-batch", dashed("q7", YELLOW, Cross, "8 3 2 3")),
+    ("socket", dashed("q8", GREY, Triangle, "2 4")),
 ];
 
 /// For those that have no look of their own, in turn.
 const SPARE: &[Look] = &[
-    dashed("k7", colour("#7b4fb5", "#b392f0"), Marker::Diamond, "10 4"),
-    dashed(
-        "k8",
-        colour("#8c4a3c", "#d9a08f"),
-        Marker::Circle,
-        "10 3 2 3",
-    ),
-    dashed("k9", colour("#00747c", "#39c5cf"), Marker::Triangle, "4 4"),
-    dashed("k10", colour("#5f6b00", "#b8c43a"), Marker::Cross, "10 4"),
+    dashed("k7", VIOLET, Diamond, "10 4"),
+    dashed("k8", BROWN, Circle, "10 3 2 3"),
+    dashed("k9", TEAL, Triangle, "4 4"),
+    dashed("k10", OLIVE, Cross, "10 4"),
 ];
 
 /// The rules for these looks and for all else. What they override is written beside the elements,
@@ -238,15 +182,15 @@ impl Look {
     /// A point of this look.
     pub(super) fn marker(self, x: f64, y: f64) -> Path {
         let shape = match self.marker {
-            Marker::Circle => "m-4.5,0 a4.5,4.5 0 1 0 9,0 a4.5,4.5 0 1 0 -9,0 z",
-            Marker::Square => "m-4,-4 h8 v8 h-8 z",
-            Marker::Diamond => "m0,-5.5 l5.5,5.5 l-5.5,5.5 l-5.5,-5.5 z",
-            Marker::Triangle => "m0,-5.5 l5.2,9.3 h-10.4 z",
-            Marker::Cross => "m-4,-4 l8,8 m-8,0 l8,-8",
-            Marker::Plus => "m-5,0 h10 m-5,-5 v10",
+            Circle => "m-4.5,0 a4.5,4.5 0 1 0 9,0 a4.5,4.5 0 1 0 -9,0 z",
+            Square => "m-4,-4 h8 v8 h-8 z",
+            Diamond => "m0,-5.5 l5.5,5.5 l-5.5,5.5 l-5.5,-5.5 z",
+            Triangle => "m0,-5.5 l5.2,9.3 h-10.4 z",
+            Cross => "m-4,-4 l8,8 m-8,0 l8,-8",
+            Plus => "m-5,0 h10 m-5,-5 v10",
         };
         let point = Path::new().set("d", format!("M{x},{y} {shape}"));
-        if matches!(self.marker, Marker::Cross | Marker::Plus) {
+        if matches!(self.marker, Cross | Plus) {
             point.set("stroke", "currentColor").set("stroke-width", 1.8)
         } else {
             point.set("fill", "currentColor")
