@@ -52,6 +52,18 @@ pub struct Kind {
     pub round_trip: fn(&Setting) -> Result<Trips, Failure>,
 }
 
+/// A run with items of the setting's size: one of [`SIZES`].
+macro_rules! sized {
+    ($contestant:ident, $what:ident::$workers:ident) => {
+        |setting| match setting.size {
+            8 => $what::$workers::<$contestant, 1>(setting),
+            64 => $what::$workers::<$contestant, 8>(setting),
+            1024 => $what::$workers::<$contestant, 128>(setting),
+            other => Err(no_such_size(other)),
+        }
+    };
+}
+
 impl Kind {
     /// A kind whose workers are processes.
     pub const fn of<C: Contestant>(about: &'static str) -> Self
@@ -65,18 +77,8 @@ impl Kind {
             about,
             can: C::CAN,
             batched: false,
-            throughput: |setting| match setting.size {
-                8 => throughput::processes::<C, 1>(setting),
-                64 => throughput::processes::<C, 8>(setting),
-                1024 => throughput::processes::<C, 128>(setting),
-                other => Err(no_such_size(other)),
-            },
-            round_trip: |setting| match setting.size {
-                8 => round_trip::processes::<C, 1>(setting),
-                64 => round_trip::processes::<C, 8>(setting),
-                1024 => round_trip::processes::<C, 128>(setting),
-                other => Err(no_such_size(other)),
-            },
+            throughput: sized!(C, throughput::processes),
+            round_trip: sized!(C, round_trip::processes),
         }
     }
 
@@ -92,18 +94,8 @@ impl Kind {
             about,
             can: C::CAN,
             batched: false,
-            throughput: |setting| match setting.size {
-                8 => throughput::threads::<C, 1>(setting),
-                64 => throughput::threads::<C, 8>(setting),
-                1024 => throughput::threads::<C, 128>(setting),
-                other => Err(no_such_size(other)),
-            },
-            round_trip: |setting| match setting.size {
-                8 => round_trip::threads::<C, 1>(setting),
-                64 => round_trip::threads::<C, 8>(setting),
-                1024 => round_trip::threads::<C, 128>(setting),
-                other => Err(no_such_size(other)),
-            },
+            throughput: sized!(C, throughput::threads),
+            round_trip: sized!(C, round_trip::threads),
         }
     }
 
