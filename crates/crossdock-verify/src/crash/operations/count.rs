@@ -7,7 +7,7 @@
 use crossdock::Counter;
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::sweep::{Listed, sweep};
+use crate::crash::sweep::Listed;
 use crate::process::Broken;
 
 /// What is done to the counter.
@@ -232,20 +232,9 @@ fn compare(value: u64, allowed: &[u64], scene: &mut Scene) {
     }
 }
 
-macro_rules! listed {
-    ($($name:literal $verb:ident $seed:literal)*) => {
-        /// The operations on counters.
-        pub(crate) const LISTED: &[Listed] = &[$(Listed {
-            name: $name,
-            seed: $seed,
-            sweep: |listed, full| {
-                sweep(listed, full, |seeded| Counting { verb: Verb::$verb, seeded })
-            },
-        }),*];
-    };
-}
-
-listed! {
+/// The operations on counters.
+pub(crate) const LISTED: &[Listed] = listed! {
+    |verb, seeded| Counting { verb, seeded };
     "Counter::add" Add "a load, an addition and a store"
     "Counter::sub" Sub "a load, a subtraction and a store"
     "Counter::swap" Swap "a load and a store"
@@ -257,4 +246,4 @@ listed! {
     "Counter::set" Set "two stores"
     "ShardedCounter::add, the first" ShardedFirst "an addition in fifty steps"
     "ShardedCounter::add, a later one" ShardedLater "an addition in fifty steps"
-}
+};

@@ -1,5 +1,19 @@
 //! The operations that are swept: for each a world, a victim, a third party, a judge, and a bug.
 
+/// A table: how an operation is made of a `Verb` and whether its bug is seeded; then for each its
+/// name, its verb, and what the bug is.
+macro_rules! listed {
+    ($new:expr; $($name:literal $verb:ident $seed:literal)*) => {
+        &[$($crate::crash::sweep::Listed {
+            name: $name,
+            seed: $seed,
+            sweep: |listed, full| {
+                $crate::crash::sweep::sweep(listed, full, |seeded| $new(Verb::$verb, seeded))
+            },
+        }),*]
+    };
+}
+
 mod count;
 mod create;
 mod lock;

@@ -3,7 +3,7 @@
 use crossdock::queue::spsc::{ClaimError, Consumer, Producer, Spsc, TryPopError};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::sweep::{Listed, sweep};
+use crate::crash::sweep::Listed;
 use crate::process::Broken;
 
 /// What the victim does.
@@ -321,24 +321,13 @@ impl Operation for Ringing {
     }
 }
 
-macro_rules! listed {
-    ($($name:literal $verb:ident $seed:literal)*) => {
-        /// The operations on rings for two.
-        pub(crate) const LISTED: &[Listed] = &[$(Listed {
-            name: $name,
-            seed: $seed,
-            sweep: |listed, full| {
-                sweep(listed, full, |seeded| Ringing { verb: Verb::$verb, seeded })
-            },
-        }),*];
-    };
-}
-
-listed! {
+/// The operations on rings for two.
+pub(crate) const LISTED: &[Listed] = listed! {
+    |verb, seeded| Ringing { verb, seeded };
     "spsc push" Push "an item that nobody sent before it"
     "spsc push_slice" PushSlice "two items change places"
     "spsc pop" Pop "two items popped for one"
     "spsc pop_slice" PopSlice "three items popped for two"
     "spsc claim" Claim "an item pushed when claiming"
     "spsc leave" Leave "an item pushed when leaving"
-}
+};

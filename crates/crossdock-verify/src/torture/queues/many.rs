@@ -9,7 +9,7 @@ use crate::torture::worker::Ended;
 use super::desk::BATCH;
 use super::item::{Item, NOTHING};
 use super::rings::unsent;
-use super::worker::{Order, Worker, wrong};
+use super::worker::{Order, Worker, leave, wrong};
 use super::yard::{Lines, is_counted};
 
 /// Stays at one of the queues, on one side.
@@ -39,10 +39,7 @@ pub(super) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
         }
         let sender = queue.sender().map_err(|error| wrong(line, error))?;
         work(worker, &sender)?;
-        if forgets {
-            std::mem::forget(sender);
-            return Err(Ended::Left);
-        }
+        leave(sender, forgets)
     } else {
         worker.desk.count_receive(line);
         let work = |worker: &mut Worker, end: &Queue<T>| {
@@ -53,12 +50,8 @@ pub(super) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
         }
         let receiver = queue.receiver().map_err(|error| wrong(line, error))?;
         work(worker, &receiver)?;
-        if forgets {
-            std::mem::forget(receiver);
-            return Err(Ended::Left);
-        }
+        leave(receiver, forgets)
     }
-    Ok(())
 }
 
 /// Nobody is counted at the other side just now; where nobody ever is, that must not be said.
@@ -286,21 +279,13 @@ pub(super) fn fill<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
             true => Some(queue.receiver().map_err(|error| wrong(line, error))?),
             false => None,
         };
-        let mut filled = 0;
-        while worker.send(line, 1, |_, items: &[T]| match queue.try_send(items[0]) {
-            Ok(()) => Ok(1),
-            Err(TrySendError::Full(_)) => Ok(0),
-            Err(error) => Err(wrong(line, error)),
-        })? == Some(1)
-        {
-            filled += 1;
-        }
-        if filled != queue.capacity() {
-            let capacity = queue.capacity();
-            return Err(Ended::Wrong(format!(
-                "line {line} takes {filled} items, and its capacity is {capacity}"
-            )));
-        }
+        worker.fill(line, queue.capacity(), |item: T| {
+            match queue.try_send(item) {
+                Ok(()) => Ok(1),
+                Err(TrySendError::Full(_)) => Ok(0),
+                Err(error) => Err(wrong(line, error)),
+            }
+        })?;
     }
     drain(worker, lines)
 }

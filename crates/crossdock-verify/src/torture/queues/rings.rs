@@ -10,7 +10,7 @@ use crate::torture::worker::Ended;
 
 use super::desk::BATCH;
 use super::item::{Item, NOTHING};
-use super::worker::{Order, Worker, wrong};
+use super::worker::{Order, Worker, leave, wrong};
 use super::yard::Lines;
 
 /// Stays at one of the rings, at an end that is free.
@@ -20,31 +20,29 @@ pub(crate) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
     // One in a few is killed, or leaves, with the end in its hands.
     let forgets = worker.random.below(50) == 0;
     if worker.random.below(2) == 0 {
-        let mut end = match ring.producer() {
-            Ok(end) => end,
-            Err(ClaimError::RoleTaken { .. }) => return Ok(()),
-            Err(error) => return Err(wrong(line, error)),
+        let Some(mut end) = free(line, ring.producer())? else {
+            return Ok(());
         };
         worker.desk.count_send(line);
         worker.repeat(|worker| push(worker, line, &mut end))?;
-        if forgets {
-            std::mem::forget(end);
-            return Err(Ended::Left);
-        }
+        leave(end, forgets)
     } else {
-        let mut end = match ring.consumer() {
-            Ok(end) => end,
-            Err(ClaimError::RoleTaken { .. }) => return Ok(()),
-            Err(error) => return Err(wrong(line, error)),
+        let Some(mut end) = free(line, ring.consumer())? else {
+            return Ok(());
         };
         worker.desk.count_receive(line);
         worker.repeat(|worker| pop(worker, line, &mut end))?;
-        if forgets {
-            std::mem::forget(end);
-            return Err(Ended::Left);
-        }
+        leave(end, forgets)
     }
-    Ok(())
+}
+
+/// An end, unless somebody has it.
+fn free<E>(line: usize, claimed: Result<E, ClaimError>) -> Result<Option<E>, Ended> {
+    match claimed {
+        Ok(end) => Ok(Some(end)),
+        Err(ClaimError::RoleTaken { .. }) => Ok(None),
+        Err(error) => Err(wrong(line, error)),
+    }
 }
 
 /// Sends one item or some; false if nobody receives.
@@ -147,21 +145,11 @@ pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<()
 pub(super) fn fill<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
     for (ring, line) in lines.rings.iter().zip(lines.first_ring..) {
         let mut end = ring.producer().map_err(|error| wrong(line, error))?;
-        let mut filled = 0;
-        while worker.send(line, 1, |_, items: &[T]| match end.try_push(items[0]) {
+        worker.fill(line, ring.capacity(), |item: T| match end.try_push(item) {
             Ok(()) => Ok(1),
             Err(TryPushError::Full(_)) => Ok(0),
             Err(error) => Err(wrong(line, error)),
-        })? == Some(1)
-        {
-            filled += 1;
-        }
-        if filled != ring.capacity() {
-            let capacity = ring.capacity();
-            return Err(Ended::Wrong(format!(
-                "line {line} takes {filled} items, and its capacity is {capacity}"
-            )));
-        }
+        })?;
     }
     drain(worker, lines)
 }

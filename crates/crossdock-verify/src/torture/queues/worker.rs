@@ -38,6 +38,15 @@ pub(crate) fn wrong(line: usize, error: impl std::error::Error) -> Ended {
     Ended::Wrong(format!("line {line}: {error}"))
 }
 
+/// Leaves an end that it stayed at: gives it back, or ends with it in its hands.
+pub(crate) fn leave<E>(end: E, forgets: bool) -> Result<(), Ended> {
+    if forgets {
+        std::mem::forget(end);
+        return Err(Ended::Left);
+    }
+    Ok(())
+}
+
 /// A worker, with what it must remember.
 pub(crate) struct Worker<'a> {
     slot: usize,
@@ -169,6 +178,26 @@ impl<'a> Worker<'a> {
         }
         self.desk.end_of_sending();
         Ok(Some(sent))
+    }
+
+    /// Sends one item after the other until `send` says that it has sent none, which must be when there
+    /// are `capacity` of them.
+    pub(crate) fn fill<T: Item>(
+        &mut self,
+        line: usize,
+        capacity: u64,
+        mut send: impl FnMut(T) -> Result<usize, Ended>,
+    ) -> Result<(), Ended> {
+        let mut filled = 0;
+        while self.send(line, 1, |_, items: &[T]| send(items[0]))? == Some(1) {
+            filled += 1;
+        }
+        if filled != capacity {
+            return Err(Ended::Wrong(format!(
+                "line {line} takes {filled} items, and its capacity is {capacity}"
+            )));
+        }
+        Ok(())
     }
 
     /// Marks an item that was received from `line`.

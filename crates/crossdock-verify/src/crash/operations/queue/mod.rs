@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossdock::queue::{RecvError, SendError};
 
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
-use crate::crash::sweep::{Listed, sweep};
+use crate::crash::sweep::Listed;
 use crate::process::{Broken, Child, End};
 use place::{CAPACITY, Got, Place, TOLD};
 use verb::{OTHER, Verb, act, act_wrongly};
@@ -291,20 +291,9 @@ impl Queueing {
     }
 }
 
-macro_rules! listed {
-    ($($name:literal $verb:ident $seed:literal)*) => {
-        /// The operations on queues.
-        pub(crate) const LISTED: &[Listed] = &[$(Listed {
-            name: $name,
-            seed: $seed,
-            sweep: |listed, full| {
-                sweep(listed, full, |seeded| Queueing::new(Verb::$verb, seeded))
-            },
-        }),*];
-    };
-}
-
-listed! {
+/// The operations on queues.
+pub(crate) const LISTED: &[Listed] = listed! {
+    Queueing::new;
     "Queue::send" Send "an item that nobody sent before it"
     "Queue::send, joining" SendFirst "an item that nobody sent before it"
     "Queue::send to a sleeper" SendWake "an item sent to another queue"
@@ -326,4 +315,4 @@ listed! {
     "Receiver: drop" DropReceiver "an item sent when leaving"
     "Queue: reap a dead sender" ReapSender "an item sent for the dead"
     "Queue: reap a dead receiver" ReapReceiver "an item sent by the reaper"
-}
+};
