@@ -271,40 +271,20 @@ impl Laid<'_> {
         for tick in self.up.ticks() {
             let y = tenth(self.up.at(tick.value));
             group.append(
-                Line::new()
+                straight((LEFT, y), (right, y))
                     .set("class", "grid")
-                    .set("stroke", looks::GRID.light)
-                    .set("x1", LEFT)
-                    .set("x2", tenth(right))
-                    .set("y1", y)
-                    .set("y2", y),
+                    .set("stroke", looks::GRID.light),
             );
             group.append(text(&tick.label, LEFT - 9.0, y + 4.5).set("text-anchor", "end"));
         }
         for count in self.across.ticks() {
             let x = tenth(self.across.at(count));
-            group.append(
-                Line::new()
-                    .set("class", "axis")
-                    .set("stroke", looks::AXIS.light)
-                    .set("x1", x)
-                    .set("x2", x)
-                    .set("y1", bottom)
-                    .set("y2", bottom + 5.0),
-            );
+            group.append(axis_line((x, bottom), (x, bottom + 5.0)));
             group.append(text(&count.to_string(), x, bottom + 20.0).set("text-anchor", "middle"));
         }
         let middle = (LEFT + right) / 2.0;
         group
-            .add(
-                Line::new()
-                    .set("class", "axis")
-                    .set("stroke", looks::AXIS.light)
-                    .set("x1", LEFT)
-                    .set("x2", tenth(right))
-                    .set("y1", bottom)
-                    .set("y2", bottom),
-            )
+            .add(axis_line((LEFT, bottom), (right, bottom)))
             .add(text(self.panel.across, middle, bottom + 40.0).set("text-anchor", "middle"))
             .add(quiet(
                 text(self.panel.unit, LEFT - 9.0, self.top - 12.0).set("text-anchor", "end"),
@@ -360,20 +340,30 @@ impl Laid<'_> {
             let (x, y) = at(point);
             if let Some((low, high)) = point.bar {
                 group.append(
-                    Line::new()
+                    straight((x, self.up.at(low)), (x, self.up.at(high)))
                         .set("stroke", "currentColor")
                         .set("stroke-opacity", 0.6)
-                        .set("stroke-width", 1.2)
-                        .set("x1", x)
-                        .set("x2", x)
-                        .set("y1", tenth(self.up.at(low)))
-                        .set("y2", tenth(self.up.at(high))),
+                        .set("stroke-width", 1.2),
                 );
             }
             group.append(series.look.marker(x, y).add(Title::new(&point.said)));
         }
         group
     }
+}
+
+fn straight((from_x, from_y): (f64, f64), (to_x, to_y): (f64, f64)) -> Line {
+    Line::new()
+        .set("x1", tenth(from_x))
+        .set("x2", tenth(to_x))
+        .set("y1", tenth(from_y))
+        .set("y2", tenth(to_y))
+}
+
+fn axis_line(from: (f64, f64), to: (f64, f64)) -> Line {
+    straight(from, to)
+        .set("class", "axis")
+        .set("stroke", looks::AXIS.light)
 }
 
 /// From the end of a line to its label.

@@ -159,6 +159,15 @@ fn the_plot_has_a_line_for_each_kind() {
 
 #[test]
 fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
+    let nothing_left = [
+        "queues",
+        "--kinds",
+        "spsc",
+        "--pairs",
+        "2x2",
+        "--round-trip",
+        "none",
+    ];
     for arguments in [
         &["queues", "--capacity", "0"][..],
         &["queues", "--capacity", "1"],
@@ -181,15 +190,7 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["queues", "--round-trip", "never"],
         &["queues", "--kinds", "abacus"],
         &["queues", "--kinds", "spsc,spsc"],
-        &[
-            "queues",
-            "--kinds",
-            "spsc",
-            "--pairs",
-            "2x2",
-            "--round-trip",
-            "none",
-        ],
+        &nothing_left,
         &["queues", "--secs", "0"],
         &["queues", "--runs", "0"],
         &["queues", "--pin", "loosely"],
@@ -198,15 +199,7 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
     ] {
         refused(arguments);
     }
-    let output = crossdock(&[
-        "queues",
-        "--kinds",
-        "spsc",
-        "--pairs",
-        "2x2",
-        "--round-trip",
-        "none",
-    ]);
+    let output = crossdock(&nothing_left);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("not made for 2x2: spsc"), "{said}");
 }
