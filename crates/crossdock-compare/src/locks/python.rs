@@ -26,7 +26,11 @@ pub(crate) enum Script {
     Chaos,
 }
 
+/// What every script begins with.
+const COMMON: &str = include_str!("../python/common.py");
+
 impl Script {
+    /// What is behind [`COMMON`].
     fn text(self) -> &'static str {
         match self {
             Self::Contention => include_str!("../python/contention.py"),
@@ -46,7 +50,7 @@ impl Script {
     ) -> Result<(), Failure> {
         let mut command = Command::new(PYTHON);
         command
-            .args(["-I", "-c", self.text()])
+            .args(["-I", "-c", &[COMMON, self.text()].join("\n")])
             .arg(std::process::id().to_string())
             .args(arguments.iter().map(u64::to_string))
             .stdin(Stdio::null())

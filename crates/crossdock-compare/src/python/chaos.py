@@ -2,17 +2,16 @@
 
 Arguments: the parent's process id, how many trials, whether receivers are killed (1) or senders (0),
 the milliseconds after which a process that made no progress is stuck, how many items for each process
-are progress, the milliseconds after which a process that did not end is stuck, the microseconds that the kill is delayed at most, the queue's size, and the cores of senders and of
-receivers. A JSON object for each trial on standard output.
+are progress, the milliseconds after which a process that did not end is stuck, the microseconds that
+the kill is delayed at most, the queue's size, and the cores of senders and of receivers. A JSON object
+for each trial on standard output.
 """
 
-import ctypes
 import json
 import multiprocessing
 import os
 import queue
 import random
-import signal
 import sys
 import time
 
@@ -24,12 +23,6 @@ SLICE = 0.01
 NOTHING_LEFT = 3
 WORDS = 128
 TURN = 32
-
-
-def die_with(parent):
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def take_turns(count):
@@ -78,15 +71,6 @@ def receiver(number, parent, core, items, phase, ready, done, arrived):
         own[origin * ITEMS + count] += 1
         done[place] += 1
         take_turns(done[place])
-
-
-def within(seconds, condition):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.0005)
-    return True
 
 
 def balance(done, arrived):

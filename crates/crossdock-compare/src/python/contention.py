@@ -4,22 +4,14 @@ Arguments: the parent's process id, the number of processes, the nanoseconds to 
 cores to pin them to in turn (none: not pinned). One JSON object on standard output.
 """
 
-import ctypes
 import json
 import multiprocessing
 import os
-import signal
 import sys
 import time
 
 BATCH = 32
 LINE = 16  # words of 8 bytes: what a worker publishes shares no cache line with another's
-
-
-def die_with(parent):
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def worker(index, core, parent, gate, stop, counts, value):

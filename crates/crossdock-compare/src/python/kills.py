@@ -6,12 +6,10 @@ survivor's under the lock and outside, and the most that the kill is delayed. A 
 trial on standard output.
 """
 
-import ctypes
 import json
 import multiprocessing
 import os
 import random
-import signal
 import sys
 import time
 
@@ -19,12 +17,6 @@ SURVIVORS = 2
 WORKERS = 1 + SURVIVORS
 VICTIM = 0
 PROGRESS = 3
-
-
-def die_with(parent):
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def work(micros):
@@ -44,15 +36,6 @@ def worker(index, parent, inside, outside, stop, done, holds, number, mirror):
             holds[index] = 0
         done[index] += 1
         work(outside)
-
-
-def within(seconds, condition):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.0005)
-    return True
 
 
 def trial(context, patience, inside, outside, most):

@@ -5,23 +5,15 @@ size, the numbers of producers and consumers (0 and 0: two processes make round 
 to pin them to in turn (none: not pinned). One JSON object on standard output.
 """
 
-import ctypes
 import json
 import multiprocessing
 import os
-import signal
 import sys
 import time
 
 BATCH = 32
 LINE = 16  # words of 8 bytes: what a worker publishes shares no cache line with another's
 GATHER, WARM_UP, MEASURE, STOP = range(4)
-
-
-def die_with(parent):
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def begin(parent, core, index, ready, phase):
