@@ -3,23 +3,19 @@
 use std::path::Path;
 
 use crossdock_bench::Failure;
-use crossdock_bench::machine::Machine;
 use serde::Serialize;
 
 use super::kept::{self, Part};
+use super::occasion::Occasion;
+use super::refused;
 use super::table::table;
-use super::versions::{self, Version};
-use super::{refused, today};
 use crate::chaos::{PATIENCE, Role, Toll, label};
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// The day, as UTC has it.
-    date: String,
-    command: String,
-    machine: Machine,
-    versions: Vec<Version>,
+    #[serde(flatten)]
+    occasion: Occasion,
     /// How many senders, and how many receivers, of each queue were killed.
     kills: u32,
     /// Who made no progress for so long counts as stuck.
@@ -30,10 +26,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(command: String, kills: u32, tolls: Vec<Toll>) -> Self {
         Self {
-            date: today(),
-            command,
-            machine: Machine::this(),
-            versions: versions::of_queues(),
+            occasion: Occasion::now(command),
             kills,
             stuck_after_ms: PATIENCE.as_millis(),
             tolls,
@@ -51,17 +44,12 @@ impl Report {
     }
 
     fn part(&self) -> String {
-        let versions: Vec<String> = self.versions.iter().map(Version::to_string).collect();
         let text =
             include_str!("text/chaos.md").replace("{stuck}", &self.stuck_after_ms.to_string());
         format!(
-            "\n\n## Queues whose users are killed\n\nWritten by `{}`.\n\n- **Date**: {}\n\
-             - **Machine**: {}\n- **Versions**: {}\n- **Effort**: {} senders and {} receivers of each \
-             queue killed\n\n{}\n\n### Senders killed\n\n{}\n\n### Receivers killed\n\n{}\n\n",
-            self.command,
-            self.date,
-            self.machine,
-            versions.join(", "),
+            "\n\n## Queues whose users are killed\n\n{}\n- **Effort**: {} senders and {} receivers of \
+             each queue killed\n\n{}\n\n### Senders killed\n\n{}\n\n### Receivers killed\n\n{}\n\n",
+            self.occasion,
             self.kills,
             self.kills,
             text.trim_end(),

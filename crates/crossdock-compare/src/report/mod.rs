@@ -3,6 +3,7 @@
 pub(crate) mod chaos;
 mod kept;
 mod markdown;
+mod occasion;
 pub(crate) mod queues;
 mod table;
 mod verdict;

@@ -37,7 +37,7 @@ impl Versions {
 
 /// What something is, and of which version.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Version {
+pub(super) struct Version {
     name: &'static str,
     version: String,
 }

@@ -6,26 +6,22 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crossdock_bench::Failure;
-use crossdock_bench::machine::Machine;
 use serde::Serialize;
 use verdict::Lost;
 
 use crate::queues::contest::{Effort, Figure, Found, Setting, TripSetting};
 use crate::queues::entrants::{ENTRANTS, Entrant, Sort, entrant};
 use crate::report::kept::{self, Part};
+use crate::report::occasion::Occasion;
+use crate::report::refused;
 use crate::report::table::{goals, nanos, ratios, table, times};
 use crate::report::verdict::Goal;
-use crate::report::versions::{self, Version};
-use crate::report::{refused, today};
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// The day, as UTC has it.
-    date: String,
-    command: String,
-    machine: Machine,
-    versions: Vec<Version>,
+    #[serde(flatten)]
+    occasion: Occasion,
     effort: Effort,
     entrants: Vec<Entry>,
     #[serde(flatten)]
@@ -49,10 +45,7 @@ impl Report {
             note: one.note(),
         };
         Self {
-            date: today(),
-            command,
-            machine: Machine::this(),
-            versions: versions::of_queues(),
+            occasion: Occasion::now(command),
             effort,
             entrants: ENTRANTS.iter().map(entry).collect(),
             goals: verdict::goals(&found),
@@ -87,14 +80,9 @@ impl Report {
     }
 
     fn head(&self) -> String {
-        let versions: Vec<String> = self.versions.iter().map(Version::to_string).collect();
         format!(
-            "## Queues\n\nWritten by `{}`.\n\n- **Date**: {}\n- **Machine**: {}\n- **Versions**: {}\n\
-             - **Effort**: runs of {} s, {} for each figure\n\n{}",
-            self.command,
-            self.date,
-            self.machine,
-            versions.join(", "),
+            "## Queues\n\n{}\n- **Effort**: runs of {} s, {} for each figure\n\n{}",
+            self.occasion,
             self.effort.secs,
             self.effort.runs,
             include_str!("../text/queues.md").trim_end(),

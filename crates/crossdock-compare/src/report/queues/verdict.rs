@@ -2,7 +2,7 @@
 
 use crossdock_bench::queues::Idle;
 
-use crate::queues::contest::{Found, Setting, TripSetting, ratio};
+use crate::queues::contest::{Figure, Found, Setting, Trip, TripSetting, ratio};
 use crate::queues::entrants::{
     BOOST, ICEORYX2, MINIMAL, NAIVE, PIPE, QUEUE, QUEUE_ADAPTIVE, QUEUE_BATCH, SPSC, SPSC_ADAPTIVE,
     SPSC_BATCH, Sort, entrant,
@@ -47,43 +47,44 @@ fn ours(idle: Idle) -> impl Iterator<Item = (&'static str, impl Fn(&str) -> bool
 }
 
 pub(super) fn lost(setting: &Setting) -> Vec<Lost> {
-    let mut lost = Vec::new();
-    for (ours, fits) in ours(setting.idle) {
-        let Some(ours) = setting.figure(ours) else {
-            continue;
-        };
-        for theirs in setting.figures.iter().filter(|one| fits(one.kind)) {
-            let ratio = ours.ns_per_item / theirs.ns_per_item;
-            let apart = ours.ns_max < theirs.ns_min || theirs.ns_max < ours.ns_min;
-            if ratio > 1.0 {
-                lost.push(Lost {
-                    faster: theirs.kind,
-                    ours: ours.kind,
-                    setting: setting.title.clone(),
-                    ratio,
-                    apart: if apart { "yes" } else { "no" },
-                });
-            }
-        }
-    }
-    lost
+    let beside = |ours: &Figure, theirs: &Figure| {
+        let apart = ours.ns_max < theirs.ns_min || theirs.ns_max < ours.ns_min;
+        let ratio = ours.ns_per_item / theirs.ns_per_item;
+        (ratio, if apart { "yes" } else { "no" })
+    };
+    let (idle, title, all) = (setting.idle, &setting.title, &setting.figures);
+    faster(idle, title, all, |one| one.kind, beside)
 }
 
 pub(super) fn lost_trips(setting: &TripSetting) -> Vec<Lost> {
+    let beside = |ours: &Trip, theirs: &Trip| (ratio(ours.p50_ns, theirs.p50_ns), "-");
+    let (idle, title, all) = (setting.idle, setting.title, &setting.trips);
+    faster(idle, title, all, |one| one.kind, beside)
+}
+
+/// Those of one setting that were faster than one of ours. `beside` says how many times as long ours
+/// took as theirs, and whether their runs were apart.
+fn faster<F>(
+    idle: Idle,
+    title: &str,
+    all: &[F],
+    kind: impl Fn(&F) -> &'static str,
+    beside: impl Fn(&F, &F) -> (f64, &'static str),
+) -> Vec<Lost> {
     let mut lost = Vec::new();
-    for (ours, fits) in ours(setting.idle) {
-        let Some(ours) = setting.trip(ours) else {
+    for (ours, fits) in ours(idle) {
+        let Some(ours) = all.iter().find(|one| kind(one) == ours) else {
             continue;
         };
-        for theirs in setting.trips.iter().filter(|one| fits(one.kind)) {
-            let ratio = ratio(ours.p50_ns, theirs.p50_ns);
+        for theirs in all.iter().filter(|one| fits(kind(one))) {
+            let (ratio, apart) = beside(ours, theirs);
             if ratio > 1.0 {
                 lost.push(Lost {
-                    faster: theirs.kind,
-                    ours: ours.kind,
-                    setting: setting.title.to_owned(),
+                    faster: kind(theirs),
+                    ours: kind(ours),
+                    setting: title.to_owned(),
                     ratio,
-                    apart: "-",
+                    apart,
                 });
             }
         }
@@ -154,7 +155,6 @@ pub(super) fn goals(found: &Found) -> Vec<Goal> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::queues::contest::{Figure, Trip};
 
     fn figure(kind: &'static str, ns: f64) -> Figure {
         Figure {
