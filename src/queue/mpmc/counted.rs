@@ -15,11 +15,10 @@ use crate::ring::ends::{Side, Uncounted};
 /// queue is disconnected for its receivers.
 ///
 /// It is the [`Queue`] that it dereferences to, and a count: [`sender`](Queue::sender) of it makes
-/// another one. In a forked child an inherited one is an
-/// uncounted handle, and so is one whose process was
-/// [expelled](crate::segment::MembershipError::Expelled). It does not travel to other processes: send the queue, and let them take a sender
-/// of their own, while the one who sends it keeps one, lest the last be gone before the first has
-/// come.
+/// another one. In a forked child an inherited one is an uncounted handle, and so is one whose
+/// process was [expelled](crate::segment::MembershipError::Expelled). It does not travel to other
+/// processes: send the queue, and let them take a sender of their own, while the one who sends it
+/// keeps one, lest the last be gone before the first has come.
 #[must_use = "a sender that is dropped is counted no more"]
 pub struct Sender<T: Payload> {
     counted: Counted<T>,

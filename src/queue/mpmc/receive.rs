@@ -115,7 +115,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// # Errors
     ///
     /// [`TryRecvError`], if there was not even one: never for an empty slice. One whose bytes are no
-    /// value ends the batch, and is told by [`Invalid`](TryRecvError::Invalid) if it was the first; else it is gone.
+    /// value ends the batch, and is told by [`Invalid`](TryRecvError::Invalid) if it was the first;
+    /// else it is gone.
     pub fn recv_slice(&self, values: &mut [T]) -> Result<usize, TryRecvError> {
         let mut count = 0;
         let mut ended = Ok(());

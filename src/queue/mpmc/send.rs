@@ -7,6 +7,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use super::receive::read;
 use super::{Queue, SendError, TrySendError};
 use crate::facade::Deadline;
+use crate::layout::Tag;
 use crate::payload::Payload;
 use crate::ring::ends::Side;
 use crate::ring::slots::wait::Ended;
@@ -152,15 +153,21 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 ring.ring(Side::Sender);
                 Ok(())
             }
-            Err(ended) => Err(match ended {
-                Ended::Over => SendError::Disconnected(value),
-                Ended::Timeout => SendError::Timeout(value),
-                Ended::Corrupt => SendError::Corrupt(value),
-                Ended::Expelled => SendError::Join {
-                    value,
-                    source: self.expelled(me),
-                },
-            }),
+            Err(ended) => Err(self.unsent(value, ended, me)),
+        }
+    }
+
+    /// Why a wait has ended without a slot for the value.
+    #[cold]
+    fn unsent(&self, value: T, ended: Ended, me: Tag) -> SendError<T> {
+        match ended {
+            Ended::Over => SendError::Disconnected(value),
+            Ended::Timeout => SendError::Timeout(value),
+            Ended::Corrupt => SendError::Corrupt(value),
+            Ended::Expelled => SendError::Join {
+                value,
+                source: self.expelled(me),
+            },
         }
     }
 
@@ -191,14 +198,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             Ok((claim, false)) => (claim, None),
             Err(ended) => {
                 self.keep(&cursor);
-                return Err(match ended {
-                    Ended::Over | Ended::Timeout => SendError::Disconnected(value),
-                    Ended::Corrupt => SendError::Corrupt(value),
-                    Ended::Expelled => SendError::Join {
-                        value,
-                        source: self.expelled(me),
-                    },
-                });
+                return Err(self.unsent(value, ended, me));
             }
         };
         self.keep(&cursor);
