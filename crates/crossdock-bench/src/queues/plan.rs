@@ -152,25 +152,18 @@ impl Plan {
     }
 
     fn cells(&self) -> Vec<Cell> {
+        let throughput = self.pairs.iter().map(|pair| (*pair, self.idle, false));
+        let round_trips = self.round_trips.iter().map(|idle| ((1, 1), *idle, true));
         let mut cells = Vec::new();
-        for (producers, consumers) in &self.pairs {
+        for ((producers, consumers), idle, trips) in throughput.chain(round_trips) {
+            let takes = |kind: &&Kind| {
+                kind.can.take(producers, consumers, idle) && !(trips && kind.batched)
+            };
             for size in &self.sizes {
-                let takes = |kind: &&Kind| kind.can.take(*producers, *consumers, self.idle);
                 let cell = |kind: &Kind| Cell {
                     kind: *kind,
-                    setting: self.setting(kind, *size, (*producers, *consumers), self.idle),
-                    trips: false,
-                };
-                cells.extend(self.kinds.iter().filter(takes).map(cell));
-            }
-        }
-        for idle in &self.round_trips {
-            for size in &self.sizes {
-                let takes = |kind: &&Kind| !kind.batched && kind.can.take(1, 1, *idle);
-                let cell = |kind: &Kind| Cell {
-                    kind: *kind,
-                    setting: self.setting(kind, *size, (1, 1), *idle),
-                    trips: true,
+                    setting: self.setting(kind, *size, (producers, consumers), idle),
+                    trips,
                 };
                 cells.extend(self.kinds.iter().filter(takes).map(cell));
             }
