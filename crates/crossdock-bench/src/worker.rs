@@ -206,6 +206,6 @@ fn outcome<R: Serialize + DeserializeOwned>(
 }
 
 /// An error as a worker returns it.
-pub(crate) fn said(error: impl Display) -> String {
+pub fn said(error: impl Display) -> String {
     error.to_string()
 }

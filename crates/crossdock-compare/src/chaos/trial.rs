@@ -194,19 +194,11 @@ pub(super) fn once<L: Link>(victim: Role, patience: Duration) -> Result<Trial, F
     workers.add(victim)?;
     let went_on = |workers: &Workers<L>| has_gone_on(workers, &before);
     let mut trial = Trial::default();
-    match workers.until(patience, went_on)? {
-        Seen::Done => {}
-        Seen::Not => trial.stuck = true,
-        Seen::GaveUp(_) => trial.cut = true,
-    }
+    trial.saw(&workers.until(patience, went_on)?);
     ledger.enter(Phase::Stop);
     for role in [Role::Sender, Role::Receiver] {
         if !trial.stuck && !trial.cut {
-            match workers.join(role)? {
-                Seen::Done => {}
-                Seen::Not => trial.stuck = true,
-                Seen::GaveUp(_) => trial.cut = true,
-            }
+            trial.saw(&workers.join(role)?);
             ledger.enter(Phase::Drain);
         }
     }
@@ -214,6 +206,17 @@ pub(super) fn once<L: Link>(victim: Role, patience: Duration) -> Result<Trial, F
     drop(workers);
     trial.judge(ledger.balance(&senders), victim);
     Ok(trial)
+}
+
+impl Trial {
+    /// What a look at the survivors says of them.
+    fn saw(&mut self, seen: &Seen) {
+        match seen {
+            Seen::Done => {}
+            Seen::Not => self.stuck = true,
+            Seen::GaveUp(_) => self.cut = true,
+        }
+    }
 }
 
 fn begun(seen: Seen) -> Result<(), Failure> {

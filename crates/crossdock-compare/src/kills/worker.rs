@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossdock_bench::memory::Memory;
 use crossdock_bench::work::Work;
-use crossdock_bench::worker::die_with;
+use crossdock_bench::worker::{die_with, said};
 use serde::{Deserialize, Serialize};
 
 use crate::locks::Lock;
@@ -54,7 +54,7 @@ fn add_one(number: &AtomicU64) {
 
 pub(super) fn work<L: Lock>(job: Job<L::Handle>) -> Result<(), String> {
     die_with(job.parent)?;
-    let lock = L::attach(&job.lock).map_err(|error| error.to_string())?;
+    let lock = L::attach(&job.lock).map_err(said)?;
     let board = job.board.at::<Board>(0);
     // SAFETY: `job.board` keeps it mapped, and atomics may be shared with anybody.
     let board = unsafe { board.as_ref() };
@@ -72,8 +72,7 @@ pub(super) fn work<L: Lock>(job: Job<L::Handle>) -> Result<(), String> {
             add_one(&board.mirror);
             slot.holds.store(0, Ordering::Relaxed);
         };
-        lock.with(repair, change)
-            .map_err(|error| error.to_string())?;
+        lock.with(repair, change).map_err(said)?;
         add_one(&slot.done);
         job.outside.run();
     }
