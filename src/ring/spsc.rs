@@ -314,7 +314,7 @@ impl<'a> Spsc<'a> {
         }
     }
 
-    #[cold]
+    #[inline]
     fn catch_up<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
         let found = self.refresh(cursor);
         if found != Ok(0) {
