@@ -13,6 +13,7 @@
 //! | [`Futex`] | 4 bytes, futex(2) | loom atomic and a wait queue |
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
+//! | [`clock`] | the monotonic clock | always 0 |
 //! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences |
 //! | [`mutation`] | `false` | the seeded bug under test |
@@ -29,13 +30,13 @@ mod real;
 pub(crate) use backoff::{Backoff, Patience};
 #[cfg(loom)]
 pub(crate) use model::{
-    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words, heavy_barrier,
+    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words, clock, heavy_barrier,
     light_barrier, mutation, use_light_barriers,
 };
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicU32, AtomicU64, Deadline, Futex, Left, Words, heavy_barrier, light_barrier, mutation,
-    use_light_barriers,
+    AtomicU32, AtomicU64, Deadline, Futex, Left, Words, clock, heavy_barrier, light_barrier,
+    mutation, use_light_barriers,
 };
 
 #[cfg(loom)]

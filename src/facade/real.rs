@@ -109,6 +109,11 @@ impl<const N: usize> Words<N> {
     }
 }
 
+/// The monotonic clock, in nanoseconds; the same for all processes.
+pub(crate) fn clock() -> u64 {
+    u64::try_from(crate::sys::clock::monotonic().as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The light side of a barrier between two processes: whatever this one stored before is visible, to
 /// one that has had a [`heavy_barrier`] since, before what it loads after. Costs no instruction.
 #[inline(always)]

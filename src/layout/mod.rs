@@ -12,6 +12,7 @@ mod padded;
 mod record;
 pub(crate) mod slots;
 mod tag;
+pub(crate) mod work;
 
 pub(crate) use geometry::{Geometry, HEADER_WORDS, HeaderFault, PAGE, Request, offsets};
 pub use kind::Kind;

@@ -82,8 +82,9 @@ impl Bell {
         }
     }
 
+    /// Whether somebody may sleep; to be asked after a commit.
     #[inline(always)]
-    fn is_armed(&self) -> bool {
+    pub(crate) fn is_armed(&self) -> bool {
         if !mutation(60) {
             light_barrier();
         }

@@ -76,6 +76,7 @@ use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
 use crate::ring::ends::{Ends, Side};
+pub(crate) use crate::ring::wait::Refused;
 
 mod repair;
 pub(crate) mod wait;
@@ -138,19 +139,6 @@ pub(crate) struct Claim {
     lap: u32,
     /// Whether a receiver has died over it before.
     pub(crate) again: bool,
-}
-
-/// Why no slot was claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// There is no room, or no item.
-    Nothing,
-    /// Somebody alive is at work in the slot that would be next.
-    Busy,
-    /// There is none, and never will be.
-    Over,
-    /// The words cannot be a ring's.
-    Corrupt,
 }
 
 /// A ring with its geometry.

@@ -6,43 +6,116 @@
 //!
 //! # Protocol
 //!
-//! Try; spin some microseconds; then, until it works: look after the dead, sleep by the own bell for
-//! a slice, try. One that slept and got a slot rings its own bell again if the next slot is to be had
-//! as well: items are committed in any order, and two wakes may have gone to one that could not use the
-//! first.
+//! That of [`wait`](crate::ring::wait). Who waits looks after the dead by reaping, and by settling
+//! whether anybody is left at the other side.
 //!
 //! # Crash
 //!
-//! A waiter holds nothing. Killed after it was woken, it leaves others that needed the wake asleep
-//! until their slices end. Whom it waits for may be dead: at the end of each slice it reaps, and
-//! settles whether anybody is left at the other side.
+//! As there.
 //!
 //! # Ordering
 //!
-//! That of [`bell`](crate::ring::bell).
-
-use core::time::Duration;
+//! As there.
 
 use super::{Claim, Cursor, Refused, Ring, Slots};
-use crate::facade::{Backoff, Deadline, Left, Pace, mutation};
+use crate::facade::{Deadline, Pace};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::ring::ends::Side;
+pub(crate) use crate::ring::wait::Ended;
+use crate::ring::wait::{Quest, wait};
 
-/// How long a waiter sleeps before it looks again: the first slice, and the longest.
-const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(8));
+/// What somebody waits for.
+struct At<'a, S, P> {
+    ring: Ring<'a, S>,
+    side: Side,
+    cursor: &'a mut Cursor,
+    me: Tag,
+    peers: &'a P,
+}
 
-/// Why a wait ended without a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// There is nothing, and never will be.
-    Over,
-    /// The deadline has passed.
-    Timeout,
-    /// The words cannot be a ring's.
-    Corrupt,
-    /// This process is no participant any more.
-    Expelled,
+/// A slot to send.
+struct Send<'a, S, P>(At<'a, S, P>);
+
+/// An item.
+struct Receive<'a, S, P>(At<'a, S, P>);
+
+/// A slot that is free, or has an item in it that is to be replaced.
+struct Replace<'a, S, P>(At<'a, S, P>);
+
+impl<S: Slots, P: Peers> At<'_, S, P> {
+    fn is_ready(&mut self) -> bool {
+        self.ring.is_ready(self.side, self.cursor)
+    }
+
+    fn look_after_the_dead(&self) {
+        self.ring.look_after_the_dead(self.side, self.peers);
+    }
+}
+
+impl<S: Slots, P: Peers> Quest for Send<'_, S, P> {
+    type Found = Claim;
+
+    fn attempt(&mut self) -> Result<Claim, Refused> {
+        self.0
+            .ring
+            .claim_send(self.0.cursor, self.0.me, self.0.peers)
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0.look_after_the_dead();
+    }
+}
+
+impl<S: Slots, P: Peers> Quest for Receive<'_, S, P> {
+    type Found = Claim;
+
+    fn attempt(&mut self) -> Result<Claim, Refused> {
+        let At {
+            ring,
+            cursor,
+            me,
+            peers,
+            ..
+        } = &mut self.0;
+        match ring.claim_recv(cursor, *me, *peers) {
+            Err(Refused::Nothing) => ring.nothing(cursor, *me, *peers),
+            other => other,
+        }
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0.look_after_the_dead();
+    }
+}
+
+impl<S: Slots, P: Peers> Quest for Replace<'_, S, P> {
+    type Found = (Claim, bool);
+
+    fn attempt(&mut self) -> Result<(Claim, bool), Refused> {
+        self.0
+            .ring
+            .claim_replace(self.0.cursor, self.0.me, self.0.peers)
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.ring.is_ready_to_replace(self.0.cursor)
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0.look_after_the_dead();
+    }
 }
 
 impl<S: Slots> Ring<'_, S> {
@@ -55,16 +128,9 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         pace: Pace,
     ) -> Result<Claim, Ended> {
-        let attempt = |cursor: &mut Cursor| self.claim_send(cursor, me, peers);
-        let ready = |cursor: &mut Cursor| self.is_ready(Side::Sender, cursor);
-        self.wait(
-            Side::Sender,
-            cursor,
-            peers,
-            (deadline, pace),
-            attempt,
-            ready,
-        )
+        let mut quest = Send(self.at(Side::Sender, cursor, me, peers));
+        let bell = self.state.bell(Side::Sender);
+        wait(&mut quest, bell, peers, deadline, pace)
     }
 
     /// Waits for an item.
@@ -76,19 +142,9 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         pace: Pace,
     ) -> Result<Claim, Ended> {
-        let attempt = |cursor: &mut Cursor| match self.claim_recv(cursor, me, peers) {
-            Err(Refused::Nothing) => self.nothing(cursor, me, peers),
-            other => other,
-        };
-        let ready = |cursor: &mut Cursor| self.is_ready(Side::Receiver, cursor);
-        self.wait(
-            Side::Receiver,
-            cursor,
-            peers,
-            (deadline, pace),
-            attempt,
-            ready,
-        )
+        let mut quest = Receive(self.at(Side::Receiver, cursor, me, peers));
+        let bell = self.state.bell(Side::Receiver);
+        wait(&mut quest, bell, peers, deadline, pace)
     }
 
     /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
@@ -99,55 +155,24 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Peers,
         pace: Pace,
     ) -> Result<(Claim, bool), Ended> {
-        let attempt = |cursor: &mut Cursor| self.claim_replace(cursor, me, peers);
-        let how = (&Deadline::never(), pace);
-        let ready = |cursor: &mut Cursor| self.is_ready_to_replace(cursor);
-        self.wait(Side::Sender, cursor, peers, how, attempt, ready)
+        let mut quest = Replace(self.at(Side::Sender, cursor, me, peers));
+        let bell = self.state.bell(Side::Sender);
+        wait(&mut quest, bell, peers, &Deadline::never(), pace)
     }
 
-    fn wait<R>(
-        &self,
+    fn at<'b, P>(
+        &'b self,
         side: Side,
-        cursor: &mut Cursor,
-        peers: &impl Peers,
-        (deadline, pace): (&Deadline, Pace),
-        attempt: impl Fn(&mut Cursor) -> Result<R, Refused>,
-        is_ready: impl Fn(&mut Cursor) -> bool,
-    ) -> Result<R, Ended> {
-        let mut backoff = Backoff::of(pace);
-        let mut slice = SLICES.0;
-        let mut slept = false;
-        loop {
-            match attempt(cursor) {
-                Ok(got) => {
-                    if slept && !mutation(118) {
-                        self.pass_on(side, cursor);
-                    }
-                    return Ok(got);
-                }
-                Err(Refused::Over) => return Err(Ended::Over),
-                Err(Refused::Corrupt) => return Err(Ended::Corrupt),
-                Err(Refused::Nothing | Refused::Busy) => {}
-            }
-            if backoff.spin() {
-                continue;
-            }
-            let sleep = match deadline.left() {
-                Left::Forever => slice,
-                Left::For(left) => slice.min(left),
-                Left::Passed => return Err(Ended::Timeout),
-            };
-            if !peers.am_alive() {
-                return Err(Ended::Expelled);
-            }
-            self.look_after_the_dead(side, peers);
-            if !backoff.spin_on(sleep) {
-                let bell = self.state.bell(side);
-                bell.sleep(sleep, || is_ready(cursor));
-                slept = true;
-                backoff = Backoff::of(pace);
-            }
-            slice = (slice * 2).min(SLICES.1);
+        cursor: &'b mut Cursor,
+        me: Tag,
+        peers: &'b P,
+    ) -> At<'b, S, P> {
+        At {
+            ring: *self,
+            side,
+            cursor,
+            me,
+            peers,
         }
     }
 
@@ -161,13 +186,6 @@ impl<S: Slots> Ring<'_, S> {
         };
         if self.ends().settle(side.other(), is_there) {
             self.wake_all();
-        }
-    }
-
-    /// Wakes another sleeper if the next slot is to be had.
-    fn pass_on(&self, side: Side, cursor: &mut Cursor) {
-        if self.is_ready(side, cursor) {
-            self.state.bell(side).ring();
         }
     }
 }

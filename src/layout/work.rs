@@ -1,0 +1,346 @@
+//! The words of a work queue, and where its parts are in an entry.
+
+use super::slots::Geometry;
+use super::{PADDING, Tag};
+
+/// What a cell is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Free,
+    Loaned,
+    Sending,
+    Queued,
+    Held,
+    Returned,
+    Buried,
+    Freeing,
+    Part,
+}
+
+const STATES: [State; 9] = [
+    State::Free,
+    State::Loaned,
+    State::Sending,
+    State::Queued,
+    State::Held,
+    State::Returned,
+    State::Buried,
+    State::Freeing,
+    State::Part,
+];
+
+const OWNER_BITS: u32 = Tag::MASK.count_ones();
+const STATE_BITS: u32 = 4;
+const ATTEMPT_SHIFT: u32 = OWNER_BITS + STATE_BITS;
+const ATTEMPT_BITS: u32 = 7;
+const VERSION_SHIFT: u32 = ATTEMPT_SHIFT + ATTEMPT_BITS;
+const VERSION_BITS: u32 = 64 - VERSION_SHIFT;
+/// The bits of a version, in a cell's word and in a slot's.
+const VERSIONS: u32 = (1 << VERSION_BITS) - 1;
+
+/// Attempts are counted up to here.
+pub(crate) const MOST_ATTEMPTS: u8 = (1 << ATTEMPT_BITS) - 1;
+
+/// The word of a cell: how often the cell was used, how often its message was delivered, what it is
+/// at, and whose it is: a participant's, or of a part the cell that the message begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CellWord(pub(crate) u64);
+
+impl CellWord {
+    #[inline(always)]
+    fn of(version: u32, attempts: u8, state: State, owner: u32) -> Self {
+        Self(
+            (version as u64) << VERSION_SHIFT
+                | (attempts as u64) << ATTEMPT_SHIFT
+                | (state as u64) << OWNER_BITS
+                | owner as u64,
+        )
+    }
+
+    #[inline(always)]
+    pub(crate) fn version(self) -> u32 {
+        (self.0 >> VERSION_SHIFT) as u32
+    }
+
+    /// How often its message was delivered.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    pub(crate) fn attempts(self) -> u8 {
+        (self.0 >> ATTEMPT_SHIFT) as u8 & MOST_ATTEMPTS
+    }
+
+    #[inline(always)]
+    pub(crate) fn state(self) -> Option<State> {
+        let state = self.0 >> OWNER_BITS & ((1 << STATE_BITS) - 1);
+        STATES.get(state as usize).copied()
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    fn owner(self) -> u32 {
+        self.0 as u32 & Tag::MASK
+    }
+
+    pub(crate) fn is_of(self, tag: Tag) -> bool {
+        self.owner() == tag.bits()
+    }
+
+    /// Whether it is a part of the message that begins with cell `head`.
+    pub(crate) fn is_part_of(self, head: u32) -> bool {
+        self.state() == Some(State::Part) && self.owner() == head
+    }
+
+    /// The same, in another state, as `tag`'s.
+    #[inline(always)]
+    pub(crate) fn held(self, state: State, tag: Tag) -> Self {
+        Self::of(self.version(), self.attempts(), state, tag.bits())
+    }
+
+    /// The same in the hands of one to whom it is delivered once more.
+    #[inline(always)]
+    pub(crate) fn delivered(self, tag: Tag) -> Self {
+        let attempts = (self.attempts() + 1).min(MOST_ATTEMPTS);
+        Self::of(self.version(), attempts, State::Held, tag.bits())
+    }
+
+    /// The same, in another state, nobody's.
+    pub(crate) fn at_rest(self, state: State) -> Self {
+        Self::of(self.version(), self.attempts(), state, 0)
+    }
+
+    /// A dead letter: delivered `most` times at least.
+    pub(crate) fn buried(self, most: u8) -> Self {
+        let attempts = self.attempts().max(most);
+        Self::of(self.version(), attempts, State::Buried, 0)
+    }
+
+    /// The same as a part of the message that begins with cell `head`.
+    pub(crate) fn part_of(self, head: u32) -> Self {
+        Self::of(self.version(), 0, State::Part, head)
+    }
+
+    /// Free, for its next use.
+    #[inline(always)]
+    pub(crate) fn freed(self) -> Self {
+        Self::of(self.version().wrapping_add(1), 0, State::Free, 0)
+    }
+
+    /// A number that grows with all that happens to the cell, but for deliveries of a message that
+    /// was delivered [`MOST_ATTEMPTS`] times.
+    pub(crate) fn progress(self) -> u64 {
+        self.0 >> OWNER_BITS
+    }
+}
+
+/// The word of a slot: its lap, and the message that stands there, if there is one: its cell, and that
+/// cell's version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotWord(pub(crate) u64);
+
+/// The bits of a cell's index; in a slot there is one more than the index, or 0.
+const INDEX_BITS: u32 = 20;
+const LAP_SHIFT: u32 = INDEX_BITS + VERSION_BITS;
+const LAP_BITS: u32 = 64 - LAP_SHIFT;
+
+/// A message in the order: where it begins, and the version of that cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) cell: u32,
+    pub(crate) version: u32,
+}
+
+impl SlotWord {
+    #[inline(always)]
+    pub(crate) fn free(lap: u32) -> Self {
+        Self((lap as u64) << LAP_SHIFT)
+    }
+
+    #[inline(always)]
+    pub(crate) fn ready(lap: u32, entry: Entry) -> Self {
+        let version = u64::from(entry.version & VERSIONS);
+        Self(Self::free(lap).0 | version << INDEX_BITS | u64::from(entry.cell + 1))
+    }
+
+    /// How many laps it is ahead of `lap`; less than 0 if it is behind.
+    #[inline(always)]
+    pub(crate) fn laps_after(self, lap: u32) -> i32 {
+        let ahead = (self.0 >> LAP_SHIFT) as u32;
+        let unused = 32 - LAP_BITS;
+        (ahead.wrapping_sub(lap) << unused).cast_signed() >> unused
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    pub(crate) fn entry(self) -> Option<Entry> {
+        let cell = (self.0 as u32 & ((1 << INDEX_BITS) - 1)).checked_sub(1)?;
+        let version = (self.0 >> INDEX_BITS) as u32 & VERSIONS;
+        Some(Entry { cell, version })
+    }
+}
+
+/// The bytes of a work queue but for what there are several of.
+pub(crate) const WORK_STATE: usize = 3 * PADDING;
+
+/// What a cell begins with: its word, and when its message may be delivered again.
+pub(crate) const CELL_WORDS: usize = 2 * size_of::<u64>();
+/// Cells are no nearer to each other, so that two processes do not meet in a cache line.
+const CELL_ALIGN: u64 = 64;
+
+/// The size of a work queue, and the rules that it was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) order: Geometry,
+    pub(crate) cells: u32,
+    /// After so many deliveries a message that comes back is a dead letter.
+    pub(crate) most_attempts: u8,
+}
+
+/// Where the parts are, in bytes from the start of the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorkLayout {
+    pub(crate) counts: u64,
+    pub(crate) slots: u64,
+    pub(crate) cells: u64,
+    /// From one cell to the next.
+    pub(crate) stride: u64,
+    /// Where in a cell the message is.
+    pub(crate) message: u64,
+    pub(crate) rules: Rules,
+}
+
+impl WorkLayout {
+    /// The least and the largest number of cells.
+    pub(crate) const CELLS: (u64, u64) = (1, (1 << INDEX_BITS) - 1);
+    /// The least and the largest number of attempts.
+    pub(crate) const ATTEMPTS: (u64, u64) = (1, MOST_ATTEMPTS as u64 - 1);
+
+    /// For so many cells with a message of `size` and `align` in each; `None` if there is no such queue.
+    pub(crate) fn new(
+        cells: u64,
+        attempts: u64,
+        (size, align): (u64, u64),
+        participants: u32,
+    ) -> Option<Self> {
+        let (least, most) = Self::CELLS;
+        let (once, often) = Self::ATTEMPTS;
+        if !(least..=most).contains(&cells) || !(once..=often).contains(&attempts) {
+            return None;
+        }
+        if !align.is_power_of_two() {
+            return None;
+        }
+        let word = size_of::<u64>() as u64;
+        let order = Geometry::new(cells.max(2));
+        let message = (CELL_WORDS as u64).checked_next_multiple_of(align)?;
+        let stride = message
+            .checked_add(size)?
+            .checked_next_multiple_of(align.max(CELL_ALIGN))?;
+        let counts = WORK_STATE as u64;
+        let padding = PADDING as u64;
+        let slots = (counts + u64::from(participants) * word).next_multiple_of(padding);
+        let layout = Self {
+            counts,
+            slots,
+            cells: (slots + order.capacity() * word).next_multiple_of(padding),
+            stride,
+            message,
+            rules: Rules {
+                order,
+                cells: u32::try_from(cells).ok()?,
+                most_attempts: u8::try_from(attempts).ok()?,
+            },
+        };
+        cells
+            .checked_mul(stride)?
+            .checked_add(layout.cells)
+            .map(|_| layout)
+    }
+
+    /// The bytes of all cells.
+    pub(crate) fn cells_len(&self) -> u64 {
+        u64::from(self.rules.cells) * self.stride
+    }
+
+    /// The bytes of all.
+    pub(crate) fn len(&self) -> u64 {
+        self.cells + self.cells_len()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tag() -> Tag {
+        Tag::new(5, 9).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_says_what_was_put_into_it(version in 0..=VERSIONS, attempts in 0..MOST_ATTEMPTS) {
+            let word = CellWord::of(version, attempts, State::Free, 0);
+            let held = word.delivered(tag());
+            prop_assert_eq!(held.version(), version);
+            prop_assert_eq!(held.attempts(), attempts + 1);
+            prop_assert_eq!(held.state(), Some(State::Held));
+            prop_assert!(held.is_of(tag()) && !word.is_of(tag()));
+            prop_assert_eq!(held.freed().attempts(), 0);
+            prop_assert_eq!(held.freed().version(), (version + 1) & VERSIONS);
+            prop_assert!(word.part_of(77).is_part_of(77) && !word.part_of(77).is_part_of(78));
+        }
+
+        #[test]
+        fn a_slot_says_what_was_put_into_it(lap in 0..1_u32 << LAP_BITS, cell in 0..(1_u32 << INDEX_BITS) - 1, version in 0..=VERSIONS) {
+            let entry = Entry { cell, version };
+            let ready = SlotWord::ready(lap, entry);
+            prop_assert_eq!(ready.entry(), Some(entry));
+            prop_assert_eq!(SlotWord::free(lap).entry(), None);
+            for word in [ready, SlotWord::free(lap)] {
+                prop_assert_eq!(word.laps_after(lap), 0);
+                prop_assert_eq!(word.laps_after(lap.wrapping_add(1)), -1);
+                prop_assert_eq!(word.laps_after(lap.wrapping_sub(3)), 3);
+            }
+        }
+
+        #[test]
+        fn a_layout_has_room_for_all_or_there_is_none(cells: u64, size in 0_u64..1 << 40, align in 0_u32..8, participants in 1_u32..1024) {
+            let made = WorkLayout::new(cells % (1 << 22), 3, (size, 1 << align), participants);
+            if let Some(layout) = made {
+                prop_assert!(layout.len() >= u64::from(layout.rules.cells) * (size + 16));
+                prop_assert!(layout.slots >= layout.counts + 8 * u64::from(participants));
+                prop_assert!(layout.cells >= layout.slots + 8 * layout.rules.order.capacity());
+                prop_assert_eq!(layout.message % (1 << align), 0);
+                prop_assert_eq!(layout.stride % (1 << align), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_attempt_counts_on_as_itself() {
+        let mut word = CellWord(0);
+        for _ in 0..200 {
+            word = word.delivered(tag());
+        }
+        assert_eq!(word.attempts(), MOST_ATTEMPTS);
+    }
+
+    #[test]
+    fn a_later_state_is_more_progress() {
+        let word = CellWord(0);
+        let steps = [
+            word,
+            word.held(State::Loaned, tag()),
+            word.held(State::Sending, tag()),
+            word.at_rest(State::Queued),
+            word.delivered(tag()),
+            word.delivered(tag()).at_rest(State::Returned),
+            word.delivered(tag())
+                .at_rest(State::Returned)
+                .delivered(tag()),
+            word.freed(),
+        ];
+        assert!(steps.is_sorted_by_key(|word| word.progress()));
+    }
+}

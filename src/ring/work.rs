@@ -1,0 +1,417 @@
+//! A queue of messages that their receivers hold until they acknowledge them.
+//!
+//! # State
+//!
+//! A word for each cell, beside the message in it; a ring of slots, at least as many as cells, which
+//! says in which order; the [`ends`](super::ends); three bells; hints.
+//!
+//! ```text
+//! cell   63          40 39       33 32   29 28                                        0
+//!        | version: 24 | attempts  | state | tag of whoever has it, or of a part: head  |
+//! slot   63      44 43            20 19              0
+//!        |  lap: 20 | version: 24   | cell + 1, or 0   |
+//!
+//! FREE(v)            may be loaned                    RETURNED(v, a)  was delivered a times, comes again
+//! LOANED(v, tag)     is being written                 BURIED(v, a)    a dead letter
+//! SENDING(v, tag)    is being sent, or was            FREEING(v, tag) is given back, with its parts
+//! QUEUED(v)          was sent by one that has died    PART(v, head)   belongs to the message of a cell
+//! HELD(v, a, tag)    is delivered, the ath time
+//! ```
+//!
+//! A message is sent when a slot names its cell in the version that it has: the cell itself may say
+//! SENDING for as long as its sender lives. So a slot is never in somebody's hands, and who is slow or
+//! stopped with a message in hand is in nobody's way.
+//!
+//! # Protocol
+//!
+//! ```text
+//! loan     FREE(v) -CAS-> LOANED(v, me), write
+//! send     LOANED(v, me) -CAS-> SENDING(v, me); is it closed? if not, slot FREE(l) -CAS-> READY(l, cell, v)
+//! receive  slot READY(l, cell, v): cell SENDING(v, any) or QUEUED(v) -CAS-> HELD(v, 1, me);
+//!          then, as whoever finds the cell otherwise: slot READY(l, cell, v) -CAS-> FREE(l + 1)
+//! ack      HELD(v, a, me) -CAS-> FREE(v + 1)
+//! return   HELD(v, a, me or dead) -CAS-> RETURNED(v, a), or BURIED(v, a) after the most attempts; the epoch
+//! again    RETURNED(v, a) -CAS-> HELD(v, a + 1, me)
+//! parts    FREE(w) -CAS-> PART(w, head), while the head is LOANED; PART(w, head) -CAS-> FREE(w + 1)
+//!          while it is FREEING: a message with parts goes through HELD -CAS-> FREEING(v, me) to FREE
+//! ```
+//!
+//! Positions, walking and hints are those of [`slots`](super::slots). There are no more messages than
+//! cells, and no fewer slots: whoever has a cell to send finds a slot. Messages that came back are
+//! looked for in all cells when the epoch has changed, before those that wait in the order.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | loan, before the CAS | nothing | - |
+//! | loan, send, before the slot | LOANED or SENDING(v, dead), in no slot | whoever reaps: frees it |
+//! | send, after the slot | the message; a sleeper whose wake is owed | whoever reaps: QUEUED; see [`bell`](super::bell) |
+//! | receive, after the cell | HELD(v, a, dead): the message; its slot | whoever reaps: returns it; whoever comes to the slot: frees it |
+//! | ack, before the CAS | as above | as above |
+//! | ack, after it | a sleeper whose wake is owed | see [`bell`](super::bell) |
+//! | ack, return of a loan, in the parts | FREEING(v, dead) and some parts | whoever reaps: frees the rest, then the head |
+//! | return, before the epoch | a returned message that nobody looks for | whoever reaps the one that was killed |
+//!
+//! One that is stopped anywhere delays nobody, but: in SENDING, before its slot, those who wait for
+//! the end of a closed queue; with a message in hand, those who wait for that, or for it to be idle.
+//!
+//! # Ordering
+//!
+//! (W1) a slot is made READY (Release) after the message is written, and read (Acquire) before it is
+//! read; what was returned passes through the cell's word (Release, Acquire). (W2) FREE (Release) after
+//! it is read, and loaned (Acquire) before another is written. (W3) walkers read slots (Acquire), and
+//! hints are set (Release) and read (Acquire), as (Q3) of `slots`. (W4) the epoch (Release, Acquire): what was
+//! returned before. (W5) closing, and SENDING: as (Q5). (W6) a part is read before its head, and freed by
+//! a CAS only if the head is still being freed: a later message's part is never taken for this one's.
+//! (M3) of `raw::mutex` holds for the words.
+//!
+//! # Trade-offs
+//!
+//! The index in the slot is what LCRQ and SCQ (Nikolaev, 2019) have, the cells are a pool; but nobody
+//! moves a counter that others wait for. A send costs two locked instructions, a delivery two, an acknowledgement
+//! one.
+
+use crate::facade::{AtomicU64, Ordering, light_barrier, mutation, ordering};
+use crate::layout::slots::Position;
+use crate::layout::work::{CellWord, Rules, State, WORK_STATE};
+use crate::layout::{Padded, Tag};
+use crate::raw::Peers;
+use crate::ring::bell::Bell;
+use crate::ring::ends::{Ends, Side};
+use crate::ring::wait::Refused;
+
+mod idle;
+mod order;
+mod parts;
+mod repair;
+mod returned;
+pub(crate) mod wait;
+
+/// A work queue but for what there are several of, in the segment.
+#[repr(C)]
+pub(crate) struct WorkState {
+    /// What everybody reads and hardly anybody writes.
+    common: Padded<Common>,
+    tail: Padded<AtomicU64>,
+    head: Padded<AtomicU64>,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<WorkState>() == WORK_STATE);
+#[cfg(loom)]
+const _: usize = WORK_STATE;
+
+/// What everybody reads.
+#[repr(C)]
+struct Common {
+    ends: AtomicU64,
+    /// How often messages were returned.
+    epoch: AtomicU64,
+    /// When somebody last looked for dead participants on behalf of this queue.
+    reaped: AtomicU64,
+    /// Where receivers sleep, where senders do, and who waits for it to be idle.
+    items: Bell,
+    room: Bell,
+    idle: Bell,
+}
+
+/// Where the words of slots and cells are.
+pub(crate) trait Places: Copy {
+    /// The word of the slot at `index`, which is below their number.
+    fn slot(&self, index: u64) -> &AtomicU64;
+    /// The word of the cell at `index`, which is below their number.
+    fn cell(&self, index: u32) -> &AtomicU64;
+    /// When its message may be delivered again, by the monotonic clock, in nanoseconds.
+    fn not_before(&self, index: u32) -> &AtomicU64;
+}
+
+/// What a handle knows; private to its process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// All positions before it were seen taken to send.
+    pub(crate) tail: Position,
+    /// All positions before it were seen received.
+    pub(crate) head: Position,
+    /// Where it was when it last caught up with senders.
+    pub(crate) caught_up: Position,
+    /// The epoch whose returned messages were looked for.
+    pub(crate) epoch: u64,
+    /// When the next of those that may not be delivered yet is due; 0 for never.
+    pub(crate) due: u64,
+    /// The cell at which to look for a returned message.
+    pub(crate) returned: u32,
+    /// The cell at which to look for a free one.
+    pub(crate) free: u32,
+}
+
+/// A cell that is the caller's alone, and its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mine {
+    /// The cell's index.
+    pub(crate) cell: u32,
+    pub(crate) word: CellWord,
+}
+
+/// The cell was taken away: its owner was found to be no participant any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    /// The queue is closed, or nobody will receive it: it is still a loan.
+    Over(Mine),
+    /// As [`Lost`].
+    Lost,
+    /// The words cannot be a queue's: it is still a loan.
+    Corrupt(Mine),
+}
+
+/// A work queue with its rules.
+#[derive(Clone, Copy)]
+pub(crate) struct Work<'a, P> {
+    pub(crate) state: &'a WorkState,
+    pub(crate) counts: &'a [AtomicU64],
+    pub(crate) places: P,
+    pub(crate) rules: &'a Rules,
+}
+
+impl WorkState {
+    #[cfg(all(test, loom))]
+    pub(crate) fn new() -> Self {
+        Self {
+            common: Padded(Common {
+                ends: AtomicU64::new(0),
+                epoch: AtomicU64::new(0),
+                reaped: AtomicU64::new(0),
+                items: Bell::new(),
+                room: Bell::new(),
+                idle: Bell::new(),
+            }),
+            tail: Padded(AtomicU64::new(0)),
+            head: Padded(AtomicU64::new(0)),
+        }
+    }
+
+    /// Where a side sleeps.
+    #[inline(always)]
+    pub(crate) fn bell(&self, side: Side) -> &Bell {
+        match side {
+            Side::Sender => &self.common.0.room,
+            Side::Receiver => &self.common.0.items,
+        }
+    }
+
+    fn hint(&self, side: Side) -> &AtomicU64 {
+        match side {
+            Side::Sender => &self.tail.0,
+            Side::Receiver => &self.head.0,
+        }
+    }
+}
+
+impl<'a, P: Places> Work<'a, P> {
+    /// How it ends.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> Ends<'a> {
+        Ends {
+            word: &self.state.common.0.ends,
+            cells: self.counts,
+        }
+    }
+
+    fn participants(&self) -> u32 {
+        u32::try_from(self.counts.len()).unwrap_or(u32::MAX)
+    }
+
+    #[inline(always)]
+    fn look(&self, cell: u32) -> CellWord {
+        // ORDERING: Acquire; (W1), (W6), (M3).
+        let acquire = ordering(Ordering::Acquire, 200);
+        CellWord(self.places.cell(cell).load(acquire))
+    }
+
+    #[inline(always)]
+    fn swap(&self, cell: u32, from: CellWord, to: CellWord) -> bool {
+        // ORDERING: Acquire; (W1), (W2). Release; (W1), (W2), (M3).
+        let both = ordering(Ordering::AcqRel, 201);
+        let word = self.places.cell(cell);
+        word.compare_exchange(from.0, to.0, both, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Takes a free cell, to be written, and sent or given back.
+    #[inline(always)]
+    pub(crate) fn loan(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
+        self.take_free(cursor, |word| word.held(State::Loaned, me))
+    }
+
+    /// Takes a free cell and makes something of it.
+    #[inline(always)]
+    fn take_free(
+        &self,
+        cursor: &mut Cursor,
+        to: impl Fn(CellWord) -> CellWord,
+    ) -> Result<Mine, Refused> {
+        for _ in 0..self.rules.cells {
+            let cell = cursor.free;
+            cursor.free = self.after(cell);
+            let word = self.look(cell);
+            if word.state() == Some(State::Free) && self.swap(cell, word, to(word)) {
+                let word = to(word);
+                self.undelay(cell);
+                return Ok(Mine { cell, word });
+            }
+        }
+        Err(Refused::Nothing)
+    }
+
+    #[inline(always)]
+    fn after(&self, cell: u32) -> u32 {
+        if cell + 1 < self.rules.cells {
+            cell + 1
+        } else {
+            0
+        }
+    }
+
+    /// Sends a message that was written into a loan.
+    #[inline(always)]
+    pub(crate) fn send(&self, cursor: &mut Cursor, mine: Mine, me: Tag) -> Result<(), Unsent> {
+        let sending = mine.word.held(State::Sending, me);
+        if !self.swap(mine.cell, mine.word, sending) {
+            return Err(Unsent::Lost);
+        }
+        let mine = Mine {
+            word: sending,
+            ..mine
+        };
+        // Under loom this is a full fence.
+        if !mutation(202) {
+            light_barrier();
+        }
+        if self.ends().is_over(Side::Sender) && !mutation(203) {
+            return Err(Unsent::Over(mine));
+        }
+        self.publish(cursor, mine)
+            .map_err(|_| Unsent::Corrupt(mine))?;
+        Ok(())
+    }
+
+    /// Wakes one that sleeps for what a side has just committed.
+    #[inline(always)]
+    pub(crate) fn ring(&self, side: Side) {
+        if !mutation(204) {
+            self.state.bell(side.other()).ring();
+        }
+    }
+
+    /// Acknowledges a message that has no parts: its cell is free.
+    #[inline(always)]
+    pub(crate) fn ack(&self, cursor: &Cursor, mine: Mine) -> Result<(), Lost> {
+        if !self.swap(mine.cell, mine.word, mine.word.freed()) {
+            return Err(Lost);
+        }
+        self.tell_of_room(cursor);
+        Ok(())
+    }
+
+    /// Wakes whom a cell that has become free may concern.
+    #[inline(always)]
+    fn tell_of_room(&self, cursor: &Cursor) {
+        self.ring(Side::Receiver);
+        self.tell_of_idleness(cursor);
+        if self.ends().is_over(Side::Receiver) {
+            // Those who wait whether something comes back.
+            self.state.common.0.items.ring_all();
+        }
+    }
+
+    /// Gives back a loan, unsent.
+    #[cold]
+    pub(crate) fn abandon(&self, cursor: &Cursor, mine: Mine) -> Result<(), Lost> {
+        self.ack(cursor, mine)
+    }
+
+    /// Gives back a message that was delivered, not to be delivered again before `not_before`, or to be
+    /// a dead letter.
+    #[cold]
+    pub(crate) fn give_back(
+        &self,
+        cursor: &Cursor,
+        mine: Mine,
+        not_before: u64,
+    ) -> Result<(), Lost> {
+        self.delay(mine.cell, not_before);
+        if !self.swap(mine.cell, mine.word, self.come_back(mine.word)) {
+            return Err(Lost);
+        }
+        if !mutation(206) {
+            self.tell_of_returned();
+        }
+        self.state.common.0.items.ring();
+        self.tell_of_idleness(cursor);
+        Ok(())
+    }
+
+    /// What becomes of a message that was delivered and not acknowledged.
+    fn come_back(&self, word: CellWord) -> CellWord {
+        let most = self.rules.most_attempts;
+        if word.attempts() >= most && !mutation(207) {
+            word.buried(most)
+        } else {
+            word.at_rest(State::Returned)
+        }
+    }
+
+    /// Says that there are messages that were returned.
+    fn tell_of_returned(&self) {
+        // ORDERING: Release; (W4).
+        let release = ordering(Ordering::Release, 208);
+        self.state.common.0.epoch.fetch_add(1, release);
+    }
+
+    #[inline(always)]
+    fn epoch(&self) -> u64 {
+        // ORDERING: Acquire; (W4).
+        let acquire = ordering(Ordering::Acquire, 209);
+        self.state.common.0.epoch.load(acquire)
+    }
+
+    /// Takes the next message: one that was returned, or else the first in the order.
+    /// [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to be asked about.
+    #[inline(always)]
+    pub(crate) fn receive(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
+        if (self.epoch() != cursor.epoch || cursor.due != 0)
+            && !mutation(210)
+            && let Some(mine) = self.take_returned(cursor, me)
+        {
+            return Ok(mine);
+        }
+        self.take_next(cursor, me)
+    }
+
+    /// Closes it: nothing can be sent any more.
+    pub(crate) fn close(&self) {
+        self.ends().close();
+        self.wake_all();
+    }
+
+    /// Wakes all that sleep.
+    pub(crate) fn wake_all(&self) {
+        self.state.common.0.room.wake();
+        self.state.common.0.items.wake();
+        self.state.common.0.idle.wake();
+    }
+
+    /// Counts participant `me` once less at a side.
+    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Peers) {
+        if self.ends().uncount(side, me, peers) {
+            self.wake_all();
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,141 @@
+//! Giving back what a dead participant has in a work queue, and what the end of a queue is.
+//!
+//! # State
+//!
+//! That of [`work`](super).
+//!
+//! # Protocol
+//!
+//! First the slots: a message that one names, and that the dead one was sending, is QUEUED. Then the
+//! cells: what the dead one had loaned, was sending or freeing, is freed; what was delivered to it is
+//! returned, or buried. Then, if a returned message was seen, whoever left it: the epoch; then the
+//! ends; then wake all.
+//!
+//! What the dead one sent stays in its slot until somebody has taken its cell, so a cell that is still
+//! SENDING when all slots were seen was not sent.
+//!
+//! # Crash
+//!
+//! Any number do this at once, and each step is a CAS whose expected value has the dead one's tag.
+//! Killed anywhere, the dead one is still to be reaped, and the next to do so sees everything again.
+//!
+//! # Ordering
+//!
+//! (W4), (W5) of [`work`](super). The dead one's stores are ordered before the kernel's answer that it is
+//! dead.
+
+use super::{Cursor, Mine, Places, Work};
+use crate::facade::{heavy_barrier, mutation};
+use crate::layout::Tag;
+use crate::layout::work::State;
+use crate::raw::Peers;
+use crate::ring::ends::Side;
+use crate::ring::wait::Refused;
+
+impl<P: Places> Work<'_, P> {
+    /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
+    pub(crate) fn recover(&self, dead: Tag) {
+        if !mutation(250) {
+            for entry in self.entries() {
+                if let Ok((word, true)) = self.find(entry)
+                    && word.is_of(dead)
+                {
+                    self.swap(entry.cell, word, word.at_rest(State::Queued));
+                }
+            }
+        }
+        let mut returned = false;
+        for cell in 0..self.rules.cells {
+            let word = self.look(cell);
+            match word.state() {
+                Some(State::Returned) => returned = true,
+                Some(State::Loaned | State::Sending | State::Freeing)
+                    if word.is_of(dead) && !mutation(251) =>
+                {
+                    self.free_of_dead(cell, word, dead);
+                }
+                Some(State::Held) if word.is_of(dead) && !mutation(252) => {
+                    self.swap(cell, word, self.come_back(word));
+                    returned = true;
+                }
+                _ => {}
+            }
+        }
+        if returned && !mutation(253) {
+            self.tell_of_returned();
+        }
+        self.ends().recover(dead);
+        if !mutation(254) {
+            self.wake_all();
+        }
+    }
+
+    /// Gives back what dead participants hold, and finds out whether anybody is left at the other
+    /// side.
+    pub(super) fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
+        peers.reap(&self.state.common.0.reaped, false);
+        let is_there = |tag| {
+            peers.sleeps_for(tag);
+            peers.is_alive(tag)
+        };
+        if self.ends().settle(side.other(), is_there) {
+            self.wake_all();
+        }
+    }
+
+    /// What it means that no cell is free: it looks once more if somebody may have died.
+    #[cold]
+    pub(crate) fn full(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Mine, Refused> {
+        if self.ends().is_over(Side::Sender) {
+            return Err(Refused::Over);
+        }
+        if !peers.reap(&self.state.common.0.reaped, false) {
+            return Err(Refused::Nothing);
+        }
+        self.loan(cursor, me)
+    }
+
+    /// What it means that a receiver found nothing: it looks once more, and says so if nothing will
+    /// ever come.
+    #[cold]
+    pub(crate) fn nothing(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Mine, Refused> {
+        let over = self.ends().is_over(Side::Receiver);
+        if over && !mutation(255) {
+            heavy_barrier();
+        }
+        // One that died with a message in its hands has left it to us.
+        let looked = peers.reap(&self.state.common.0.reaped, over);
+        if !over && !looked {
+            return Err(Refused::Nothing);
+        }
+        // What may still come is looked for first: it may have come when that is known.
+        let expects = over && !mutation(256) && self.expects(me);
+        match self.receive(cursor, me) {
+            Err(Refused::Nothing) if over && expects => Err(Refused::Busy),
+            Err(Refused::Nothing) if over => Err(Refused::Over),
+            other => other,
+        }
+    }
+
+    /// Whether anything is being sent, or is in the hands of somebody else and may come back.
+    pub(super) fn expects(&self, me: Tag) -> bool {
+        (0..self.rules.cells).any(|cell| {
+            let word = self.look(cell);
+            match word.state() {
+                Some(State::Sending | State::Queued | State::Returned) => true,
+                Some(State::Held) => !word.is_of(me) && word.attempts() < self.rules.most_attempts,
+                _ => false,
+            }
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Waiting at a work queue: for a cell, for a message, or for it to be idle.
+//!
+//! # State
+//!
+//! The three bells of [`work`](super).
+//!
+//! # Protocol
+//!
+//! That of [`wait`](crate::ring::wait).
+//!
+//! # Crash
+//!
+//! As there.
+//!
+//! # Ordering
+//!
+//! As there.
+
+use super::{Cursor, Mine, Places, Work};
+use crate::facade::{Deadline, Pace};
+use crate::layout::Tag;
+use crate::layout::work::State;
+use crate::raw::Peers;
+use crate::ring::ends::Side;
+pub(crate) use crate::ring::wait::Ended;
+use crate::ring::wait::{Quest, Refused, wait};
+
+/// Who waits, and where.
+struct At<'a, P, Q> {
+    work: Work<'a, P>,
+    cursor: &'a mut Cursor,
+    me: Tag,
+    peers: &'a Q,
+}
+
+/// A free cell.
+struct Room<'a, P, Q>(At<'a, P, Q>);
+
+/// A message.
+struct Message<'a, P, Q>(At<'a, P, Q>);
+
+/// That everything is done.
+struct Idleness<'a, P, Q>(At<'a, P, Q>);
+
+impl<P: Places, Q: Peers> Quest for Room<'_, P, Q> {
+    type Found = Mine;
+
+    fn attempt(&mut self) -> Result<Mine, Refused> {
+        let At {
+            work, cursor, me, ..
+        } = &mut self.0;
+        if work.ends().is_over(Side::Sender) {
+            return Err(Refused::Over);
+        }
+        work.loan(cursor, *me)
+    }
+    fn is_ready(&mut self) -> bool {
+        let work = &self.0.work;
+        work.ends().is_over(Side::Sender) || work.has_room()
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.work.has_room()
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0.work.look_after_the_dead(Side::Sender, self.0.peers);
+    }
+}
+
+impl<P: Places, Q: Peers> Quest for Message<'_, P, Q> {
+    type Found = Mine;
+
+    fn attempt(&mut self) -> Result<Mine, Refused> {
+        let At {
+            work,
+            cursor,
+            me,
+            peers,
+        } = &mut self.0;
+        match work.receive(cursor, *me) {
+            Err(Refused::Nothing) => work.nothing(cursor, *me, *peers),
+            other => other,
+        }
+    }
+    fn is_ready(&mut self) -> bool {
+        let At {
+            work, cursor, me, ..
+        } = &mut self.0;
+        work.is_ready(cursor) || work.ends().is_over(Side::Receiver) && !work.expects(*me)
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.work.is_ready(self.0.cursor)
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0
+            .work
+            .look_after_the_dead(Side::Receiver, self.0.peers);
+    }
+}
+
+impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
+    type Found = ();
+
+    fn attempt(&mut self) -> Result<(), Refused> {
+        self.0.work.is_idle().then_some(()).ok_or(Refused::Nothing)
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.work.is_idle()
+    }
+    fn leaves_more(&mut self) -> bool {
+        true
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0
+            .work
+            .look_after_the_dead(Side::Receiver, self.0.peers);
+    }
+}
+
+impl<P: Places> Work<'_, P> {
+    /// Waits for a free cell.
+    pub(crate) fn wait_loan(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        pace: Pace,
+    ) -> Result<Mine, Ended> {
+        let mut quest = Room(self.at(cursor, me, peers));
+        let bell = self.state.bell(Side::Sender);
+        wait(&mut quest, bell, peers, deadline, pace)
+    }
+
+    /// Waits for a message.
+    pub(crate) fn wait_receive(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        pace: Pace,
+    ) -> Result<Mine, Ended> {
+        let mut quest = Message(self.at(cursor, me, peers));
+        let bell = self.state.bell(Side::Receiver);
+        wait(&mut quest, bell, peers, deadline, pace)
+    }
+
+    /// Waits until everything that was sent is done.
+    pub(crate) fn wait_idle(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        pace: Pace,
+    ) -> Result<(), Ended> {
+        let mut quest = Idleness(self.at(cursor, me, peers));
+        let bell = &self.state.common.0.idle;
+        wait(&mut quest, bell, peers, deadline, pace)
+    }
+
+    fn at<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> At<'b, P, Q> {
+        At {
+            work: *self,
+            cursor,
+            me,
+            peers,
+        }
+    }
+
+    /// Whether a receiver may find a message, or garbage.
+    pub(crate) fn is_ready(&self, cursor: &mut Cursor) -> bool {
+        self.has_returned(cursor) || self.has_next(cursor)
+    }
+
+    fn has_room(&self) -> bool {
+        (0..self.rules.cells).any(|cell| self.look(cell).state() == Some(State::Free))
+    }
+}
