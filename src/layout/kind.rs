@@ -17,17 +17,26 @@ pub enum Kind {
     Spsc = 5,
     /// A [`queue::Queue`](crate::queue::Queue).
     Queue = 6,
+    /// A [`queue::WorkQueue`](crate::queue::WorkQueue).
+    WorkQueue = 7,
+    /// A [`queue::ByteQueue`](crate::queue::ByteQueue).
+    ByteQueue = 8,
+    /// A [`queue::Channel`](crate::queue::Channel).
+    Channel = 9,
 }
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Mutex,
         Self::RawMutex,
         Self::Counter,
         Self::ShardedCounter,
         Self::Spsc,
         Self::Queue,
+        Self::WorkQueue,
+        Self::ByteQueue,
+        Self::Channel,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
@@ -44,6 +53,9 @@ impl core::fmt::Display for Kind {
             Self::ShardedCounter => "ShardedCounter",
             Self::Spsc => "Spsc",
             Self::Queue => "Queue",
+            Self::WorkQueue => "WorkQueue",
+            Self::ByteQueue => "ByteQueue",
+            Self::Channel => "Channel",
         })
     }
 }

@@ -183,6 +183,10 @@ pub(crate) const WORK_STATE: usize = 3 * PADDING;
 
 /// What a cell begins with: its word, and when its message may be delivered again.
 pub(crate) const CELL_WORDS: usize = 2 * size_of::<u64>();
+/// What a cell of a queue of bytes has before them: the length of the message, and the next part.
+pub(crate) const PART_WORDS: usize = 2 * size_of::<u64>();
+/// Bytes in a cell begin at a multiple of this.
+pub(crate) const PART_ALIGN: u64 = 16;
 /// Cells are no nearer to each other, so that two processes do not meet in a cache line.
 const CELL_ALIGN: u64 = 64;
 
@@ -211,6 +215,8 @@ pub(crate) struct WorkLayout {
 impl WorkLayout {
     /// The least and the largest number of cells.
     pub(crate) const CELLS: (u64, u64) = (1, (1 << INDEX_BITS) - 1);
+    /// The least and the largest number of bytes in a cell of a queue of bytes.
+    pub(crate) const CELL_SIZES: (u64, u64) = (1, 1 << 30);
     /// The least and the largest number of attempts.
     pub(crate) const ATTEMPTS: (u64, u64) = (1, MOST_ATTEMPTS as u64 - 1);
 
@@ -254,6 +260,19 @@ impl WorkLayout {
             .checked_mul(stride)?
             .checked_add(layout.cells)
             .map(|_| layout)
+    }
+
+    /// For a queue of bytes, whose cells hold `size` of them and what a part has besides.
+    pub(crate) fn of_bytes(config: [u64; 4], participants: u32) -> Option<Self> {
+        let [cells, attempts, size, 0] = config else {
+            return None;
+        };
+        let (least, most) = Self::CELL_SIZES;
+        if !(least..=most).contains(&size) {
+            return None;
+        }
+        let size = PART_WORDS as u64 + size;
+        Self::new(cells, attempts, (size, PART_ALIGN), participants)
     }
 
     /// The bytes of all cells.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::handles::{deserialize_handle, refuse, serialize_handle};
 use crate::counter::{Counter, Number, ShardedCounter};
 use crate::payload::Payload;
-use crate::queue::Queue;
 use crate::queue::spsc::Spsc;
+use crate::queue::{Queue, WorkQueue};
 use crate::segment::{Placeable, Segment};
 use crate::sync::{Mutex, RawMutex};
 
@@ -73,4 +73,5 @@ handle_travels! {
     [] RawMutex;
     [T: Payload, NoUninit, CheckedBitPattern] Spsc<T>;
     [T: Payload, NoUninit, CheckedBitPattern] Queue<T>;
+    [T: Payload, bytemuck::Pod] WorkQueue<T>;
 }

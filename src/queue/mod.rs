@@ -3,17 +3,24 @@
 //! [`Queue`] is for many senders and receivers, [`spsc`] a ring for one producer and one consumer,
 //! wait-free on both sides. [`wait_any`] waits for several of them, and [`Wait`] says how.
 //!
-//! Items travel by copy: they are [`NoUninit`](bytemuck::NoUninit) and
+//! [`WorkQueue`] is for messages that must be done: whoever receives one holds it until it is
+//! acknowledged, and it is delivered again if its holder dies.
+//!
+//! Items of the others travel by copy: they are [`NoUninit`](bytemuck::NoUninit) and
 //! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they come out.
 
+mod counted;
 mod mpmc;
 pub mod spsc;
 mod wait;
 mod wait_any;
+mod work;
 
+pub use counted::{Countable, ReceiverOf, SenderOf};
 pub use mpmc::{
     CountError, Iter, Queue, Received, Receiver, RecvError, SendError, Sender, TryIter,
     TryRecvError, TrySendError,
 };
 pub use wait::Wait;
 pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_deadline, wait_any_timeout};
+pub use work::{AckError, DeadLetters, Delivery, Loan, WaitIdleError, WorkOptions, WorkQueue};

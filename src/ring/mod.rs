@@ -7,5 +7,5 @@ pub(crate) mod bell;
 pub(crate) mod ends;
 pub(crate) mod slots;
 pub(crate) mod spsc;
-mod wait;
+pub(crate) mod wait;
 pub(crate) mod work;

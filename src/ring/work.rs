@@ -221,10 +221,6 @@ impl<'a, P: Places> Work<'a, P> {
         }
     }
 
-    fn participants(&self) -> u32 {
-        u32::try_from(self.counts.len()).unwrap_or(u32::MAX)
-    }
-
     #[inline(always)]
     fn look(&self, cell: u32) -> CellWord {
         // ORDERING: Acquire; (W1), (W6), (M3).
@@ -326,12 +322,6 @@ impl<'a, P: Places> Work<'a, P> {
             // Those who wait whether something comes back.
             self.state.common.0.items.ring_all();
         }
-    }
-
-    /// Gives back a loan, unsent.
-    #[cold]
-    pub(crate) fn abandon(&self, cursor: &Cursor, mine: Mine) -> Result<(), Lost> {
-        self.ack(cursor, mine)
     }
 
     /// Gives back a message that was delivered, not to be delivered again before `not_before`, or to be

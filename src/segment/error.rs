@@ -256,6 +256,34 @@ pub enum EntryError {
         /// The capacity found.
         found: u64,
     },
+    /// The entry was created with the same capacity, but otherwise.
+    OtherConfig {
+        /// The name.
+        name: String,
+        /// The numbers that were asked for: of a work queue its capacity, how often a message is
+        /// delivered, and the bytes of a cell.
+        expected: Box<[u64; 4]>,
+        /// The numbers found.
+        found: Box<[u64; 4]>,
+    },
+    /// No queue can deliver a message so often at most.
+    Attempts {
+        /// The number that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
+    },
+    /// No queue can have cells of so many bytes.
+    CellSize {
+        /// The number that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
+    },
     /// Nothing can have that capacity.
     Capacity {
         /// The capacity that was asked for.
@@ -530,6 +558,23 @@ impl fmt::Display for EntryError {
                 write!(
                     f,
                     "entry \"{name}\": expected capacity {expected}, found {found}"
+                )
+            }
+            Self::OtherConfig {
+                name,
+                expected,
+                found,
+            } => write!(
+                f,
+                "entry \"{name}\": expected a configuration of {expected:?}, found {found:?}"
+            ),
+            Self::Attempts { found, least, most } => {
+                write!(f, "expected {least} to {most} attempts, found {found}")
+            }
+            Self::CellSize { found, least, most } => {
+                write!(
+                    f,
+                    "expected cells of {least} to {most} bytes, found {found}"
                 )
             }
             Self::Payload { found } => write!(

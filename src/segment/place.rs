@@ -87,6 +87,13 @@ impl Shape {
         check_payload(self.payload, name, record)?;
         if record.config != self.config {
             let (expected, found) = (self.config[0], record.config[0]);
+            if expected == found {
+                return Err(EntryError::OtherConfig {
+                    name: name(),
+                    expected: Box::new(self.config),
+                    found: Box::new(record.config),
+                });
+            }
             return Err(EntryError::OtherCapacity {
                 name: name(),
                 expected,

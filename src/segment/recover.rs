@@ -4,11 +4,13 @@
 
 use crate::facade::{AtomicU32, AtomicU64, Words};
 use crate::layout::slots::SlotsLayout;
+use crate::layout::work::WorkLayout;
 use crate::layout::{Kind, Padded, Record, Tag};
 use crate::raw::counter::CounterState;
 use crate::raw::mutex::MutexState;
 use crate::ring::slots::{Ring, Slots, SlotsState};
 use crate::ring::spsc::SpscState;
+use crate::ring::work::{Places, Work, WorkState};
 
 /// Where an entry's first bytes are, as a reference to state of the type that its kind has.
 ///
@@ -39,6 +41,8 @@ unsafe impl SharedState for CounterState {}
 unsafe impl SharedState for SpscState {}
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SlotsState {}
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for WorkState {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for AtomicU32 {}
 // SAFETY: one atomic word.
@@ -62,6 +66,16 @@ pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, de
             .map(|state| state.recover(dead))
             .is_some(),
         Some(Kind::Queue) => recover_queue(record, participants, place, dead).is_some(),
+        Some(Kind::WorkQueue) => {
+            let [cells, attempts, ..] = record.config;
+            let message = (record.payload.size(), record.payload.align());
+            WorkLayout::new(cells, attempts, message, participants)
+                .and_then(|layout| recover_work(&layout, participants, place, dead))
+                .is_some()
+        }
+        Some(Kind::ByteQueue | Kind::Channel) => WorkLayout::of_bytes(record.config, participants)
+            .and_then(|layout| recover_work(&layout, participants, place, dead))
+            .is_some(),
         None => false,
     }
 }
@@ -88,6 +102,27 @@ fn recover_queue(record: &Record, participants: u32, place: &impl Place, dead: T
     Some(())
 }
 
+/// As [`recover`], for a work queue that is laid out so.
+fn recover_work(
+    layout: &WorkLayout,
+    participants: u32,
+    place: &impl Place,
+    dead: Tag,
+) -> Option<()> {
+    let work = Work {
+        state: place.state::<WorkState>()?,
+        counts: place.states(layout.counts, participants.into())?,
+        places: Spots {
+            slots: place.states(layout.slots, layout.rules.order.capacity())?,
+            cells: place.states(layout.cells, layout.cells_len() / WORD)?,
+            stride: usize::try_from(layout.stride / WORD).ok()?,
+        },
+        rules: &layout.rules,
+    };
+    work.recover(dead);
+    Some(())
+}
+
 const WORD: u64 = size_of::<AtomicU64>() as u64;
 
 /// The words of slots that lie so many words apart.
@@ -101,5 +136,28 @@ impl Slots for Strided<'_> {
     #[expect(clippy::cast_possible_truncation, reason = "as many as are in memory")]
     fn word(&self, index: u64) -> &AtomicU64 {
         &self.words[index as usize * self.stride]
+    }
+}
+
+/// The slots and cells of a work queue, as words.
+#[derive(Clone, Copy)]
+struct Spots<'a> {
+    slots: &'a [AtomicU64],
+    cells: &'a [AtomicU64],
+    stride: usize,
+}
+
+impl Places for Spots<'_> {
+    #[expect(clippy::cast_possible_truncation, reason = "as many as are in memory")]
+    fn slot(&self, index: u64) -> &AtomicU64 {
+        &self.slots[index as usize]
+    }
+
+    fn cell(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride]
+    }
+
+    fn not_before(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride + 1]
     }
 }

@@ -145,6 +145,30 @@ impl<T> SendError<T> {
     }
 }
 
+impl TrySendError<()> {
+    /// The same, said of a value.
+    pub(crate) fn with<T>(self, value: T) -> TrySendError<T> {
+        match self {
+            Self::Full(()) => TrySendError::Full(value),
+            Self::Disconnected(()) => TrySendError::Disconnected(value),
+            Self::Corrupt(()) => TrySendError::Corrupt(value),
+            Self::Join { source, .. } => TrySendError::Join { value, source },
+        }
+    }
+}
+
+impl SendError<()> {
+    /// The same, said of a value.
+    pub(crate) fn with<T>(self, value: T) -> SendError<T> {
+        match self {
+            Self::Disconnected(()) => SendError::Disconnected(value),
+            Self::Timeout(()) => SendError::Timeout(value),
+            Self::Corrupt(()) => SendError::Corrupt(value),
+            Self::Join { source, .. } => SendError::Join { value, source },
+        }
+    }
+}
+
 /// What came of a send that did not wait because it had room, or will never have any.
 impl<T> From<TrySendError<T>> for SendError<T> {
     fn from(error: TrySendError<T>) -> Self {

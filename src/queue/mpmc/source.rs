@@ -2,7 +2,7 @@
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{Queue, Receiver};
+use super::Queue;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::raw::Peers;
@@ -53,15 +53,4 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Queue<T> {
     }
 }
 
-impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Receiver<T> {
-    fn seen(&self) -> Seen<'_> {
-        (**self).seen()
-    }
-
-    fn expelled(&self) -> Option<MembershipError> {
-        sealed::Sealed::expelled(&**self)
-    }
-}
-
 impl<T: Payload + NoUninit + CheckedBitPattern> Waitable for Queue<T> {}
-impl<T: Payload + NoUninit + CheckedBitPattern> Waitable for Receiver<T> {}

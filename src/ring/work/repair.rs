@@ -72,7 +72,7 @@ impl<P: Places> Work<'_, P> {
 
     /// Gives back what dead participants hold, and finds out whether anybody is left at the other
     /// side.
-    pub(super) fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
+    pub(crate) fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
         peers.reap(&self.state.common.0.reaped, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
@@ -119,7 +119,7 @@ impl<P: Places> Work<'_, P> {
             return Err(Refused::Nothing);
         }
         // What may still come is looked for first: it may have come when that is known.
-        let expects = over && !mutation(256) && self.expects(me);
+        let expects = over && !mutation(256) && self.expects(Some(me));
         match self.receive(cursor, me) {
             Err(Refused::Nothing) if over && expects => Err(Refused::Busy),
             Err(Refused::Nothing) if over => Err(Refused::Over),
@@ -127,13 +127,16 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
-    /// Whether anything is being sent, or is in the hands of somebody else and may come back.
-    pub(super) fn expects(&self, me: Tag) -> bool {
+    /// Whether anything is being sent, or is in the hands of another than `me` and may come back.
+    pub(super) fn expects(&self, me: Option<Tag>) -> bool {
         (0..self.rules.cells).any(|cell| {
             let word = self.look(cell);
             match word.state() {
                 Some(State::Sending | State::Queued | State::Returned) => true,
-                Some(State::Held) => !word.is_of(me) && word.attempts() < self.rules.most_attempts,
+                Some(State::Held) => {
+                    let is_mine = me.is_some_and(|me| word.is_of(me));
+                    !is_mine && word.attempts() < self.rules.most_attempts
+                }
                 _ => false,
             }
         })

@@ -82,10 +82,7 @@ impl<P: Places, Q: Peers> Quest for Message<'_, P, Q> {
         }
     }
     fn is_ready(&mut self) -> bool {
-        let At {
-            work, cursor, me, ..
-        } = &mut self.0;
-        work.is_ready(cursor) || work.ends().is_over(Side::Receiver) && !work.expects(*me)
+        self.0.work.is_ready_for(self.0.cursor, Some(self.0.me))
     }
     fn leaves_more(&mut self) -> bool {
         self.0.work.is_ready(self.0.cursor)
@@ -169,8 +166,13 @@ impl<P: Places> Work<'_, P> {
     }
 
     /// Whether a receiver may find a message, or garbage.
-    pub(crate) fn is_ready(&self, cursor: &mut Cursor) -> bool {
+    fn is_ready(&self, cursor: &mut Cursor) -> bool {
         self.has_returned(cursor) || self.has_next(cursor)
+    }
+
+    /// The same, or that nothing will come any more.
+    pub(crate) fn is_ready_for(&self, cursor: &mut Cursor, me: Option<Tag>) -> bool {
+        self.is_ready(cursor) || self.ends().is_over(Side::Receiver) && !self.expects(me)
     }
 
     fn has_room(&self) -> bool {

@@ -1,0 +1,143 @@
+//! Senders and receivers that are counted, so that the other side learns when the last has gone.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::CountError;
+use crate::layout::Tag;
+use crate::queue::wait_any::{Waitable, sealed as waitable};
+use crate::raw::Peers;
+use crate::ring::any::Seen;
+use crate::ring::ends::{Ends, Side, Uncounted};
+use crate::segment::{MembershipError, Others};
+
+/// A queue whose senders and receivers can be counted: [`Queue`](super::Queue),
+/// [`WorkQueue`](super::WorkQueue), [`ByteQueue`](super::ByteQueue), [`Channel`](super::Channel). Only
+/// this crate implements it.
+pub trait Countable: Clone + fmt::Debug + sealed::Sealed {}
+
+pub(super) mod sealed {
+    #[expect(unnameable_types, reason = "that is what seals the trait")]
+    pub trait Sealed {
+        #[doc(hidden)]
+        fn counting(&self) -> super::Counting<'_>;
+    }
+}
+
+/// What counting needs of a queue.
+#[expect(missing_debug_implementations, reason = "nobody can name it")]
+pub struct Counting<'a>(pub(super) &'a dyn Counts);
+
+/// The same, for this crate.
+pub(super) trait Counts {
+    fn me(&self) -> Result<Tag, MembershipError>;
+    fn me_already(&self) -> Option<Tag>;
+    fn others(&self, me: Tag) -> Others<'_>;
+    fn expelled(&self, me: Tag) -> MembershipError;
+    fn ends(&self) -> Ends<'_>;
+    fn uncount(&self, side: Side, me: Tag);
+}
+
+/// A sender of a queue that is counted: when the last one is dropped, or its process ends, an empty
+/// queue is disconnected for its receivers.
+///
+/// It is the queue that it dereferences to, and a count: `sender()` of it makes another one. In a
+/// forked child an inherited one is an uncounted handle, and so is one whose process was
+/// [expelled](crate::segment::MembershipError::Expelled). It does not travel to other processes: send
+/// the queue, and let them take a sender of their own, while the one who sends it keeps one, lest the
+/// last be gone before the first has come.
+#[must_use = "a sender that is dropped is counted no more"]
+pub struct SenderOf<Q: Countable> {
+    counted: Counted<Q>,
+}
+
+/// A receiver of a queue that is counted: when the last one is dropped, or its process ends, the
+/// queue is disconnected for its senders.
+///
+/// All else is as for [`SenderOf`].
+#[must_use = "a receiver that is dropped is counted no more"]
+pub struct ReceiverOf<Q: Countable> {
+    counted: Counted<Q>,
+}
+
+struct Counted<Q: Countable> {
+    queue: Q,
+    side: Side,
+    me: Tag,
+}
+
+impl<Q: Countable> Counted<Q> {
+    fn new(queue: &Q, side: Side) -> Result<Self, CountError> {
+        let Counting(of) = queue.counting();
+        let me = of.me().map_err(CountError::Join)?;
+        let counted = of.ends().count(side, me);
+        counted.map_err(|uncounted| match uncounted {
+            Uncounted::TooMany => CountError::TooMany,
+            Uncounted::NotMine if !of.others(me).am_alive() => CountError::Join(of.expelled(me)),
+            Uncounted::NotMine => CountError::Corrupt,
+        })?;
+        Ok(Self {
+            queue: queue.clone(),
+            side,
+            me,
+        })
+    }
+}
+
+impl<Q: Countable> Drop for Counted<Q> {
+    fn drop(&mut self) {
+        let Counting(of) = self.queue.counting();
+        // In a forked child this is the parent's.
+        if of.me_already() == Some(self.me) {
+            of.uncount(self.side, self.me);
+        }
+    }
+}
+
+impl<Q: Countable> SenderOf<Q> {
+    pub(super) fn new(queue: &Q) -> Result<Self, CountError> {
+        Counted::new(queue, Side::Sender).map(|counted| Self { counted })
+    }
+}
+
+impl<Q: Countable> ReceiverOf<Q> {
+    pub(super) fn new(queue: &Q) -> Result<Self, CountError> {
+        Counted::new(queue, Side::Receiver).map(|counted| Self { counted })
+    }
+}
+
+macro_rules! counted {
+    ($($handle:ident $name:literal)+) => {$(
+        impl<Q: Countable> Deref for $handle<Q> {
+            type Target = Q;
+
+            #[inline(always)]
+            fn deref(&self) -> &Q {
+                &self.counted.queue
+            }
+        }
+
+        impl<Q: Countable> fmt::Debug for $handle<Q> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct($name)
+                    .field("queue", &self.counted.queue)
+                    .field("participant", &self.counted.me)
+                    .finish()
+            }
+        }
+    )+};
+}
+
+counted!(SenderOf "Sender" ReceiverOf "Receiver");
+
+impl<Q: Countable + Waitable> waitable::Sealed for ReceiverOf<Q> {
+    fn seen(&self) -> Seen<'_> {
+        (**self).seen()
+    }
+
+    fn expelled(&self) -> Option<MembershipError> {
+        waitable::Sealed::expelled(&**self)
+    }
+}
+
+impl<Q: Countable + Waitable> Waitable for ReceiverOf<Q> {}

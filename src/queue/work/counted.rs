@@ -1,0 +1,104 @@
+//! Senders and receivers of work queues that are counted.
+
+use bytemuck::Pod;
+
+use super::WorkQueue;
+use super::pool::Pool;
+use crate::layout::Tag;
+use crate::payload::Payload;
+use crate::queue::CountError;
+use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
+use crate::queue::wait_any::{Waitable, sealed as waitable};
+use crate::ring::any::{Seen, Source};
+use crate::ring::bell::Bell;
+use crate::ring::ends::{Ends, Side};
+use crate::segment::{MembershipError, Others};
+
+impl Counts for Pool {
+    fn me(&self) -> Result<Tag, MembershipError> {
+        self.me()
+    }
+    fn me_already(&self) -> Option<Tag> {
+        self.me_already()
+    }
+    fn others(&self, me: Tag) -> Others<'_> {
+        self.others(me)
+    }
+    fn expelled(&self, me: Tag) -> MembershipError {
+        self.expelled(me)
+    }
+    fn ends(&self) -> Ends<'_> {
+        self.ends()
+    }
+    fn uncount(&self, side: Side, me: Tag) {
+        self.work().uncount(side, me, &self.others(me));
+    }
+}
+
+impl Source for Pool {
+    fn is_ready(&self) -> bool {
+        self.is_ready()
+    }
+    fn bell(&self) -> &Bell {
+        self.bell_of(Side::Receiver)
+    }
+    fn is_shared(&self) -> bool {
+        true
+    }
+    fn look_after_the_dead(&self) -> bool {
+        self.look_after_the_dead()
+    }
+}
+
+/// Lets the senders and receivers of a kind of queue be counted, and receivers wait for it among others.
+macro_rules! counts {
+    ($([$($bound:tt)+] $queue:ident;)+) => {$(
+        impl<$($bound)+> sealed::Sealed for $queue<T> {
+            fn counting(&self) -> Counting<'_> {
+                Counting(self.pool())
+            }
+        }
+
+        impl<$($bound)+> Countable for $queue<T> {}
+
+        impl<$($bound)+> $queue<T> {
+            /// A sender that is counted. Never blocks.
+            ///
+            /// # Errors
+            ///
+            /// [`CountError`].
+            pub fn sender(&self) -> Result<SenderOf<Self>, CountError> {
+                SenderOf::new(self)
+            }
+
+            /// A receiver that is counted. Never blocks.
+            ///
+            /// # Errors
+            ///
+            /// [`CountError`].
+            pub fn receiver(&self) -> Result<ReceiverOf<Self>, CountError> {
+                ReceiverOf::new(self)
+            }
+        }
+
+        impl<$($bound)+> waitable::Sealed for $queue<T> {
+            fn seen(&self) -> Seen<'_> {
+                Seen(self.pool())
+            }
+
+            fn expelled(&self) -> Option<MembershipError> {
+                let pool = self.pool();
+                Some(match pool.me() {
+                    Ok(me) => pool.expelled(me),
+                    Err(error) => error,
+                })
+            }
+        }
+
+        impl<$($bound)+> Waitable for $queue<T> {}
+    )+};
+}
+
+counts! {
+    [T: Payload + Pod] WorkQueue;
+}

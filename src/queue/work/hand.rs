@@ -1,0 +1,144 @@
+//! A cell in this process's hands.
+
+use crate::facade::Deadline;
+use crate::layout::Tag;
+use crate::ring::ends::Side;
+use crate::ring::work::wait::Ended;
+use crate::ring::work::{Mine, Unsent};
+
+use super::AckError;
+use super::pool::Pool;
+use crate::queue::{SendError, TrySendError};
+use crate::ring::wait::Refused;
+
+/// A cell that is this process's: a loan, or a message that was delivered.
+pub(super) struct Hand<'q> {
+    pub(super) pool: &'q Pool,
+    pub(super) mine: Mine,
+    pub(super) me: Tag,
+}
+
+impl Hand<'_> {
+    /// Whether it is this process's still, which a forked child's is not.
+    #[inline(always)]
+    pub(super) fn is_mine(&self) -> bool {
+        self.pool.me_already() == Some(self.me)
+    }
+
+    /// How often the message was delivered.
+    pub(super) fn attempt(&self) -> u8 {
+        let most = self.pool.layout().rules.most_attempts;
+        self.mine.word.attempts().min(most)
+    }
+
+    /// Acknowledges a message without parts, or gives up such a loan.
+    #[inline(always)]
+    pub(super) fn ack(&self) -> Result<(), AckError> {
+        if !self.is_mine() {
+            return Err(AckError::Lost);
+        }
+        let cursor = self.pool.cursor();
+        let acked = self.pool.work().ack(&cursor, self.mine);
+        acked.map_err(|_| AckError::Lost)
+    }
+
+    /// Gives back a message that was delivered, not to be delivered again before `not_before`.
+    #[cold]
+    pub(super) fn give_back(&self, not_before: u64) -> Result<(), AckError> {
+        if !self.is_mine() {
+            return Err(AckError::Lost);
+        }
+        let cursor = self.pool.cursor();
+        let work = self.pool.work();
+        let given = work.give_back(&cursor, self.mine, not_before);
+        given.map_err(|_| AckError::Lost)
+    }
+
+    /// Makes a dead letter of a message that was delivered.
+    #[cold]
+    pub(super) fn bury(&self) -> Result<(), AckError> {
+        if !self.is_mine() {
+            return Err(AckError::Lost);
+        }
+        let cursor = self.pool.cursor();
+        let buried = self.pool.work().bury(&cursor, self.mine);
+        buried.map_err(|_| AckError::Lost)
+    }
+
+    /// Sends a loan. If it was not sent, it is a loan still, unless it is lost.
+    #[inline(always)]
+    pub(super) fn send(&mut self) -> Result<(), SendError<()>> {
+        if !self.is_mine() {
+            return Err(SendError::Corrupt(()));
+        }
+        let mut cursor = self.pool.cursor();
+        let work = self.pool.work();
+        let sent = work.send(&mut cursor, self.mine, self.me);
+        self.pool.keep(&cursor);
+        match sent {
+            Ok(()) => {
+                work.ring(Side::Sender);
+                Ok(())
+            }
+            Err(Unsent::Over(mine)) => {
+                self.mine = mine;
+                Err(SendError::Disconnected(()))
+            }
+            Err(Unsent::Corrupt(mine)) => {
+                self.mine = mine;
+                Err(SendError::Corrupt(()))
+            }
+            Err(Unsent::Lost) => Err(SendError::Join {
+                value: (),
+                source: self.pool.expelled(self.me),
+            }),
+        }
+    }
+}
+
+impl Pool {
+    /// Takes a cell to write to, if there is one.
+    #[inline(always)]
+    pub(super) fn try_hand(&self) -> Result<Hand<'_>, TrySendError<()>> {
+        let join = |source| TrySendError::Join { value: (), source };
+        let me = self.me().map_err(join)?;
+        match self.try_loan(me) {
+            Ok(mine) => Ok(self.hand(mine, me)),
+            Err(Refused::Nothing | Refused::Busy) => Err(TrySendError::Full(())),
+            Err(Refused::Over) => Err(TrySendError::Disconnected(())),
+            Err(Refused::Corrupt) => Err(TrySendError::Corrupt(())),
+        }
+    }
+
+    /// Takes a cell to write to, waiting for one.
+    #[inline(always)]
+    pub(super) fn hand_until(&self, deadline: &Deadline) -> Result<Hand<'_>, SendError<()>> {
+        match self.try_hand() {
+            Ok(hand) => Ok(hand),
+            Err(TrySendError::Full(())) => self.wait_for_hand(deadline),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cold]
+    fn wait_for_hand(&self, deadline: &Deadline) -> Result<Hand<'_>, SendError<()>> {
+        let join = |source| SendError::Join { value: (), source };
+        let me = self.me().map_err(join)?;
+        match self.wait_loan(me, deadline) {
+            Ok(mine) => Ok(self.hand(mine, me)),
+            Err(Ended::Over) => Err(SendError::Disconnected(())),
+            Err(Ended::Timeout) => Err(SendError::Timeout(())),
+            Err(Ended::Corrupt) => Err(SendError::Corrupt(())),
+            Err(Ended::Expelled) => Err(join(self.expelled(me))),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn hand(&self, mine: Mine, me: Tag) -> Hand<'_> {
+        Hand {
+            pool: self,
+            mine,
+            me,
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What work queues of all kinds are made of: cells, whatever is in them.
+
+use std::ptr::NonNull;
+
+use crate::facade::{AtomicU64, Deadline, Ordering, Pace, use_light_barriers};
+use crate::layout::Tag;
+use crate::layout::slots::Position;
+use crate::layout::work::WorkLayout;
+use crate::queue::Wait;
+use crate::raw::Peers;
+use crate::ring::bell::Bell;
+use crate::ring::ends::{Ends, Side};
+use crate::ring::wait::Refused;
+use crate::ring::work::wait::Ended;
+use crate::ring::work::{Cursor, Mine, Places, Work, WorkState};
+use crate::segment::{Anchor, Entry, MembershipError, Others};
+
+/// A handle of a work queue that does not know what its messages are.
+pub(super) struct Pool {
+    state: Anchor<WorkState>,
+    /// Invariant 1: as many words as there are slots are mapped there, as long as `state`.
+    slots: NonNull<AtomicU64>,
+    /// Invariant 2: as many cells as `layout` says are mapped there, likewise, each aligned to 64 and
+    /// to its message.
+    cells: NonNull<u8>,
+    /// Invariant 3: as many counts as the segment has participants are mapped there, likewise.
+    counts: NonNull<[AtomicU64]>,
+    layout: WorkLayout,
+    cursor: [AtomicU64; 7],
+    pub(super) wait: Wait,
+}
+
+// SAFETY: what is reached through the pointers is atomic, or the message of a cell, which whoever has
+// the cell reaches alone, or only reads.
+unsafe impl Send for Pool {}
+// SAFETY: as above.
+unsafe impl Sync for Pool {}
+
+/// Where the words are.
+#[derive(Clone, Copy)]
+pub(super) struct Spots<'a>(&'a Pool);
+
+impl Places for Spots<'_> {
+    #[inline(always)]
+    fn slot(&self, index: u64) -> &AtomicU64 {
+        #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
+        let index = index as usize;
+        // SAFETY: below the number of slots, by the trait's word: Invariant 1. Atomics may be shared
+        // with anybody.
+        unsafe { self.0.slots.add(index).as_ref() }
+    }
+
+    #[inline(always)]
+    fn cell(&self, index: u32) -> &AtomicU64 {
+        // SAFETY: below the number of cells, by the trait's word: Invariant 2, and a cell begins with
+        // its words.
+        unsafe { self.0.cell(index).cast::<AtomicU64>().as_ref() }
+    }
+
+    #[inline(always)]
+    fn not_before(&self, index: u32) -> &AtomicU64 {
+        // SAFETY: as above.
+        unsafe { self.0.cell(index).cast::<AtomicU64>().add(1).as_ref() }
+    }
+}
+
+impl Clone for Pool {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            slots: self.slots,
+            cells: self.cells,
+            counts: self.counts,
+            layout: self.layout,
+            // ORDERING: Acquire; (W3) of `ring::work`, within this process.
+            cursor: [0, 1, 2, 3, 4, 5, 6]
+                .map(|at: usize| AtomicU64::new(self.cursor[at].load(Ordering::Acquire))),
+            wait: self.wait,
+        }
+    }
+}
+
+impl Pool {
+    /// The handle of an entry that was laid out so.
+    pub(super) fn attach(entry: Entry, layout: WorkLayout) -> Option<Self> {
+        let participants = entry.mapping.geometry().participants as usize;
+        let state: Anchor<WorkState> = Anchor::new(entry)?;
+        let count = |count: u64| usize::try_from(count).ok();
+        // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what
+        // `layout` puts the cells at.
+        let slots = state.payloads(layout.slots, count(layout.rules.order.capacity())?)?;
+        let cells = state.payloads(layout.cells, count(layout.cells_len())?)?;
+        let counts = state.payloads(layout.counts, participants)?;
+        use_light_barriers();
+        Some(Self {
+            state,
+            slots,
+            cells,
+            counts: NonNull::slice_from_raw_parts(counts, participants),
+            layout,
+            cursor: Default::default(),
+            wait: Wait::default(),
+        })
+    }
+
+    pub(super) fn entry(&self) -> &Entry {
+        self.state.entry()
+    }
+
+    pub(super) fn layout(&self) -> &WorkLayout {
+        &self.layout
+    }
+
+    #[inline(always)]
+    pub(super) fn work(&self) -> Work<'_, Spots<'_>> {
+        Work {
+            state: &self.state,
+            // SAFETY: Invariant 3, and atomics may be shared with anybody.
+            counts: unsafe { self.counts.as_ref() },
+            places: Spots(self),
+            rules: &self.layout.rules,
+        }
+    }
+
+    pub(super) fn ends(&self) -> Ends<'_> {
+        self.work().ends()
+    }
+
+    /// Where a side sleeps.
+    pub(super) fn bell_of(&self, side: Side) -> &Bell {
+        self.state.bell(side)
+    }
+
+    #[inline(always)]
+    fn cell(&self, index: u32) -> NonNull<u8> {
+        #[expect(clippy::cast_possible_truncation, reason = "all cells are in memory")]
+        let offset = (u64::from(index) * self.layout.stride) as usize;
+        // SAFETY: the callers' indices are below the number of cells: inside by Invariant 2.
+        unsafe { self.cells.add(offset) }
+    }
+
+    /// Where the message of a cell is: whoever has the cell may write, or read, as many bytes there
+    /// as the pool was laid out for.
+    #[inline(always)]
+    pub(super) fn message(&self, index: u32) -> NonNull<u8> {
+        debug_assert!(index < self.layout.rules.cells);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 128")]
+        let offset = self.layout.message as usize;
+        // SAFETY: as in `cell`.
+        unsafe { self.cell(index).add(offset) }
+    }
+
+    /// All that this handle knows.
+    #[inline(always)]
+    pub(super) fn cursor(&self) -> Cursor {
+        // ORDERING: Acquire; (W3), (W4) of `ring::work`, between this process's threads.
+        let [tail, head, caught_up, epoch, due, returned, free] = self
+            .cursor
+            .each_ref()
+            .map(|word| word.load(Ordering::Acquire));
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "indices of cells, stored below"
+        )]
+        Cursor {
+            tail: Position(tail),
+            head: Position(head),
+            caught_up: Position(caught_up),
+            epoch,
+            due,
+            returned: returned as u32,
+            free: free as u32,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn keep(&self, cursor: &Cursor) {
+        let words = [
+            cursor.tail.0,
+            cursor.head.0,
+            cursor.caught_up.0,
+            cursor.epoch,
+            cursor.due,
+            cursor.returned.into(),
+            cursor.free.into(),
+        ];
+        for (place, word) in self.cursor.iter().zip(words) {
+            // ORDERING: Release; as for `cursor`.
+            place.store(word, Ordering::Release);
+        }
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        self.wait.pace()
+    }
+
+    /// This process's tag.
+    #[inline(always)]
+    pub(super) fn me(&self) -> Result<Tag, MembershipError> {
+        match self.me_already() {
+            Some(tag) => Ok(tag),
+            None => self.join(),
+        }
+    }
+
+    /// This process's tag, if it has one.
+    #[inline(always)]
+    pub(super) fn me_already(&self) -> Option<Tag> {
+        self.state.current_tag()
+    }
+
+    #[cold]
+    fn join(&self) -> Result<Tag, MembershipError> {
+        use_light_barriers();
+        self.state.tag()
+    }
+
+    #[inline(always)]
+    pub(super) fn others(&self, me: Tag) -> Others<'_> {
+        self.state.others(me)
+    }
+
+    /// Forgets a membership that others have taken for dead, and says so.
+    #[cold]
+    pub(super) fn expelled(&self, me: Tag) -> MembershipError {
+        self.state.expelled(me)
+    }
+
+    /// Takes a free cell, if there is one.
+    #[inline(always)]
+    pub(super) fn try_loan(&self, me: Tag) -> Result<Mine, Refused> {
+        let mut cursor = self.cursor();
+        let work = self.work();
+        let mut loaned = if work.ends().is_over(Side::Sender) {
+            Err(Refused::Over)
+        } else {
+            work.loan(&mut cursor, me)
+        };
+        if loaned == Err(Refused::Nothing) {
+            loaned = work.full(&mut cursor, me, &self.others(me));
+        }
+        self.keep(&cursor);
+        loaned
+    }
+
+    /// Takes a free cell, waiting for one.
+    #[cold]
+    pub(super) fn wait_loan(&self, me: Tag, deadline: &Deadline) -> Result<Mine, Ended> {
+        let mut cursor = self.cursor();
+        let loaned =
+            self.work()
+                .wait_loan(&mut cursor, me, &self.others(me), deadline, self.pace());
+        self.keep(&cursor);
+        loaned
+    }
+
+    /// Takes the next message, if there is one.
+    #[inline(always)]
+    pub(super) fn try_receive(&self, me: Tag) -> Result<Mine, Refused> {
+        let mut cursor = self.cursor();
+        let work = self.work();
+        let mut received = work.receive(&mut cursor, me);
+        if received == Err(Refused::Nothing) {
+            received = work.nothing(&mut cursor, me, &self.others(me));
+        }
+        self.keep(&cursor);
+        received
+    }
+
+    /// Takes the next message, waiting for one.
+    #[cold]
+    pub(super) fn wait_receive(&self, me: Tag, deadline: &Deadline) -> Result<Mine, Ended> {
+        let mut cursor = self.cursor();
+        let received =
+            self.work()
+                .wait_receive(&mut cursor, me, &self.others(me), deadline, self.pace());
+        self.keep(&cursor);
+        received
+    }
+
+    /// Waits until everything that was sent is done.
+    pub(super) fn wait_idle(&self, me: Tag, deadline: &Deadline) -> Result<(), Ended> {
+        let mut cursor = self.cursor();
+        let idle = self
+            .work()
+            .wait_idle(&mut cursor, me, &self.others(me), deadline, self.pace());
+        self.keep(&cursor);
+        idle
+    }
+
+    /// Whether there is something to receive, or to say, for one of several that are waited for.
+    pub(super) fn is_ready(&self) -> bool {
+        let mut cursor = self.cursor();
+        let ready = self.work().is_ready_for(&mut cursor, self.me_already());
+        self.keep(&cursor);
+        ready
+    }
+
+    /// Gives back what dead participants hold. False if this process is no participant any more.
+    pub(super) fn look_after_the_dead(&self) -> bool {
+        let Ok(me) = self.me() else {
+            return false;
+        };
+        let others = self.others(me);
+        let alive = others.am_alive();
+        if alive {
+            self.work().look_after_the_dead(Side::Receiver, &others);
+        }
+        alive
+    }
+}

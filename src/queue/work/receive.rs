@@ -1,0 +1,73 @@
+//! Receiving, for work queues of all kinds.
+
+use std::time::Duration;
+
+use super::WaitIdleError;
+use super::hand::Hand;
+use super::pool::Pool;
+use crate::facade::{Deadline, clock};
+use crate::queue::{RecvError, TryRecvError};
+use crate::ring::wait::Refused;
+use crate::ring::work::wait::Ended;
+
+impl Pool {
+    /// Takes the next message, if there is one.
+    #[inline(always)]
+    pub(super) fn try_take(&self) -> Result<Hand<'_>, TryRecvError> {
+        let me = self.me().map_err(TryRecvError::Join)?;
+        match self.try_receive(me) {
+            Ok(mine) => Ok(self.hand(mine, me)),
+            Err(Refused::Nothing | Refused::Busy) => Err(TryRecvError::Empty),
+            Err(Refused::Over) => Err(TryRecvError::Disconnected),
+            Err(Refused::Corrupt) => Err(TryRecvError::Corrupt),
+        }
+    }
+
+    /// Takes the next message, waiting for one.
+    #[inline(always)]
+    pub(super) fn take_until(&self, deadline: &Deadline) -> Result<Hand<'_>, RecvError> {
+        match self.try_take() {
+            Ok(hand) => Ok(hand),
+            Err(TryRecvError::Empty) => self.wait_and_take(deadline),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cold]
+    fn wait_and_take(&self, deadline: &Deadline) -> Result<Hand<'_>, RecvError> {
+        let me = self.me().map_err(RecvError::Join)?;
+        match self.wait_receive(me, deadline) {
+            Ok(mine) => Ok(self.hand(mine, me)),
+            Err(Ended::Over) => Err(RecvError::Disconnected),
+            Err(Ended::Timeout) => Err(RecvError::Timeout),
+            Err(Ended::Corrupt) => Err(RecvError::Corrupt),
+            Err(Ended::Expelled) => Err(RecvError::Join(self.expelled(me))),
+        }
+    }
+
+    /// Takes a dead letter, if there is one.
+    pub(super) fn take_letter(&self) -> Result<Option<Hand<'_>>, RecvError> {
+        let me = self.me().map_err(RecvError::Join)?;
+        let taken = self.work().take_buried(me);
+        Ok(taken.map(|mine| self.hand(mine, me)))
+    }
+
+    /// Waits until everything that was sent is done.
+    pub(super) fn until_idle(&self, deadline: &Deadline) -> Result<(), WaitIdleError> {
+        let me = self.me().map_err(WaitIdleError::Join)?;
+        self.wait_idle(me, deadline).map_err(|ended| match ended {
+            Ended::Timeout => WaitIdleError::Timeout,
+            Ended::Over | Ended::Corrupt => WaitIdleError::Corrupt,
+            Ended::Expelled => WaitIdleError::Join(self.expelled(me)),
+        })
+    }
+}
+
+/// When a message may be delivered again that is given back now.
+pub(super) fn after(delay: Duration) -> u64 {
+    if delay.is_zero() {
+        return 0;
+    }
+    let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+    clock().saturating_add(nanos)
+}
