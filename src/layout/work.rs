@@ -181,11 +181,10 @@ impl SlotWord {
 /// The bytes of a work queue but for what there are several of.
 pub(crate) const WORK_STATE: usize = 3 * PADDING;
 
-/// What a cell begins with: its word, and when its message may be delivered again.
-pub(crate) const CELL_WORDS: usize = 2 * size_of::<u64>();
-/// What a cell of a queue of bytes has before them: the length of the message, and the next part.
-pub(crate) const PART_WORDS: usize = 2 * size_of::<u64>();
-/// Bytes in a cell begin at a multiple of this.
+/// What a cell begins with: its word, when its message may be delivered again, and of a message of
+/// several cells its length and the next cell.
+pub(crate) const CELL_WORDS: usize = 4 * size_of::<u64>();
+/// Bytes in a cell of a queue of bytes begin at a multiple of this.
 pub(crate) const PART_ALIGN: u64 = 16;
 /// Cells are no nearer to each other, so that two processes do not meet in a cache line.
 const CELL_ALIGN: u64 = 64;
@@ -197,6 +196,8 @@ pub(crate) struct Rules {
     pub(crate) cells: u32,
     /// After so many deliveries a message that comes back is a dead letter.
     pub(crate) most_attempts: u8,
+    /// Whether a message may have several cells.
+    pub(crate) spans: bool,
 }
 
 /// Where the parts are, in bytes from the start of the entry.
@@ -254,6 +255,7 @@ impl WorkLayout {
                 order,
                 cells: u32::try_from(cells).ok()?,
                 most_attempts: u8::try_from(attempts).ok()?,
+                spans: false,
             },
         };
         cells
@@ -271,8 +273,9 @@ impl WorkLayout {
         if !(least..=most).contains(&size) {
             return None;
         }
-        let size = PART_WORDS as u64 + size;
-        Self::new(cells, attempts, (size, PART_ALIGN), participants)
+        let mut layout = Self::new(cells, attempts, (size, PART_ALIGN), participants)?;
+        layout.rules.spans = true;
+        Some(layout)
     }
 
     /// The bytes of all cells.

@@ -124,6 +124,10 @@ pub(crate) trait Places: Copy {
     fn cell(&self, index: u32) -> &AtomicU64;
     /// When its message may be delivered again, by the monotonic clock, in nanoseconds.
     fn not_before(&self, index: u32) -> &AtomicU64;
+    /// The length of the message that begins there, in bytes, if it may have several cells.
+    fn len(&self, index: u32) -> &AtomicU64;
+    /// The cell after it in a message of several.
+    fn next(&self, index: u32) -> &AtomicU64;
 }
 
 /// What a handle knows; private to its process.
@@ -316,7 +320,12 @@ impl<'a, P: Places> Work<'a, P> {
     /// Wakes whom a cell that has become free may concern.
     #[inline(always)]
     fn tell_of_room(&self, cursor: &Cursor) {
-        self.ring(Side::Receiver);
+        if self.rules.spans {
+            // Who is woken may need more than there is, and another one not.
+            self.state.common.0.room.ring_all();
+        } else {
+            self.ring(Side::Receiver);
+        }
         self.tell_of_idleness(cursor);
         if self.ends().is_over(Side::Receiver) {
             // Those who wait whether something comes back.

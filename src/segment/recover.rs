@@ -160,4 +160,12 @@ impl Places for Spots<'_> {
     fn not_before(&self, index: u32) -> &AtomicU64 {
         &self.cells[index as usize * self.stride + 1]
     }
+
+    fn len(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride + 2]
+    }
+
+    fn next(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride + 3]
+    }
 }

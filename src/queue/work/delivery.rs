@@ -89,7 +89,7 @@ impl<'q, T: Payload + Pod> Loan<'q, T> {
     #[cold]
     fn give_up(&mut self) {
         // It is lost already, if it is not this process's.
-        let _ = self.hand.ack();
+        let _ = self.hand.free(1);
     }
 }
 
@@ -141,7 +141,7 @@ impl<'q, T: Payload + Pod> Delivery<'q, T> {
     /// [`AckError`]: it comes again, or has.
     #[inline]
     pub fn ack(self) -> Result<(), AckError> {
-        std::mem::ManuallyDrop::new(self).hand.ack()
+        std::mem::ManuallyDrop::new(self).hand.free(1)
     }
 
     /// Gives the message back, to be delivered again when `delay` has passed: to whoever receives then.

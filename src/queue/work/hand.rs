@@ -31,15 +31,16 @@ impl Hand<'_> {
         self.mine.word.attempts().min(most)
     }
 
-    /// Acknowledges a message without parts, or gives up such a loan.
+    /// Acknowledges a message of so many cells, or gives up such a loan.
     #[inline(always)]
-    pub(super) fn ack(&self) -> Result<(), AckError> {
+    pub(super) fn free(&self, cells: u32) -> Result<(), AckError> {
         if !self.is_mine() {
             return Err(AckError::Lost);
         }
         let cursor = self.pool.cursor();
-        let acked = self.pool.work().ack(&cursor, self.mine);
-        acked.map_err(|_| AckError::Lost)
+        let work = self.pool.work();
+        let freed = work.free(&cursor, self.mine, self.me, cells);
+        freed.map_err(|_| AckError::Lost)
     }
 
     /// Gives back a message that was delivered, not to be delivered again before `not_before`.
@@ -97,12 +98,12 @@ impl Hand<'_> {
 }
 
 impl Pool {
-    /// Takes a cell to write to, if there is one.
+    /// Takes so many cells to write one message to, if there are as many.
     #[inline(always)]
-    pub(super) fn try_hand(&self) -> Result<Hand<'_>, TrySendError<()>> {
+    pub(super) fn try_hand(&self, cells: u32) -> Result<Hand<'_>, TrySendError<()>> {
         let join = |source| TrySendError::Join { value: (), source };
         let me = self.me().map_err(join)?;
-        match self.try_loan(me) {
+        match self.try_loan(me, cells) {
             Ok(mine) => Ok(self.hand(mine, me)),
             Err(Refused::Nothing | Refused::Busy) => Err(TrySendError::Full(())),
             Err(Refused::Over) => Err(TrySendError::Disconnected(())),
@@ -110,21 +111,25 @@ impl Pool {
         }
     }
 
-    /// Takes a cell to write to, waiting for one.
+    /// The same, waiting for them.
     #[inline(always)]
-    pub(super) fn hand_until(&self, deadline: &Deadline) -> Result<Hand<'_>, SendError<()>> {
-        match self.try_hand() {
+    pub(super) fn hand_until(
+        &self,
+        cells: u32,
+        deadline: &Deadline,
+    ) -> Result<Hand<'_>, SendError<()>> {
+        match self.try_hand(cells) {
             Ok(hand) => Ok(hand),
-            Err(TrySendError::Full(())) => self.wait_for_hand(deadline),
+            Err(TrySendError::Full(())) => self.wait_for_hand(cells, deadline),
             Err(error) => Err(error.into()),
         }
     }
 
     #[cold]
-    fn wait_for_hand(&self, deadline: &Deadline) -> Result<Hand<'_>, SendError<()>> {
+    fn wait_for_hand(&self, cells: u32, deadline: &Deadline) -> Result<Hand<'_>, SendError<()>> {
         let join = |source| SendError::Join { value: (), source };
         let me = self.me().map_err(join)?;
-        match self.wait_loan(me, deadline) {
+        match self.wait_loan(me, cells, deadline) {
             Ok(mine) => Ok(self.hand(mine, me)),
             Err(Ended::Over) => Err(SendError::Disconnected(())),
             Err(Ended::Timeout) => Err(SendError::Timeout(())),

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, use_light_barriers};
 use crate::layout::Tag;
 use crate::layout::slots::Position;
-use crate::layout::work::WorkLayout;
+use crate::layout::work::{CELL_WORDS, WorkLayout};
 use crate::queue::Wait;
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
@@ -40,6 +40,16 @@ unsafe impl Sync for Pool {}
 #[derive(Clone, Copy)]
 pub(super) struct Spots<'a>(&'a Pool);
 
+impl Spots<'_> {
+    /// What a cell begins with.
+    #[inline(always)]
+    fn words(&self, index: u32) -> &[AtomicU64; CELL_WORDS / size_of::<AtomicU64>()] {
+        // SAFETY: below the number of cells, by the word of `Places`: Invariant 2, and a cell begins
+        // with its words. Atomics may be shared with anybody.
+        unsafe { self.0.cell(index).cast().as_ref() }
+    }
+}
+
 impl Places for Spots<'_> {
     #[inline(always)]
     fn slot(&self, index: u64) -> &AtomicU64 {
@@ -52,15 +62,22 @@ impl Places for Spots<'_> {
 
     #[inline(always)]
     fn cell(&self, index: u32) -> &AtomicU64 {
-        // SAFETY: below the number of cells, by the trait's word: Invariant 2, and a cell begins with
-        // its words.
-        unsafe { self.0.cell(index).cast::<AtomicU64>().as_ref() }
+        &self.words(index)[0]
     }
 
     #[inline(always)]
     fn not_before(&self, index: u32) -> &AtomicU64 {
-        // SAFETY: as above.
-        unsafe { self.0.cell(index).cast::<AtomicU64>().add(1).as_ref() }
+        &self.words(index)[1]
+    }
+
+    #[inline(always)]
+    fn len(&self, index: u32) -> &AtomicU64 {
+        &self.words(index)[2]
+    }
+
+    #[inline(always)]
+    fn next(&self, index: u32) -> &AtomicU64 {
+        &self.words(index)[3]
     }
 }
 
@@ -226,30 +243,34 @@ impl Pool {
         self.state.expelled(me)
     }
 
-    /// Takes a free cell, if there is one.
+    /// Takes so many free cells for one message, if there are as many.
     #[inline(always)]
-    pub(super) fn try_loan(&self, me: Tag) -> Result<Mine, Refused> {
+    pub(super) fn try_loan(&self, me: Tag, cells: u32) -> Result<Mine, Refused> {
         let mut cursor = self.cursor();
         let work = self.work();
         let mut loaned = if work.ends().is_over(Side::Sender) {
             Err(Refused::Over)
         } else {
-            work.loan(&mut cursor, me)
+            work.loan_span(&mut cursor, me, cells)
         };
         if loaned == Err(Refused::Nothing) {
-            loaned = work.full(&mut cursor, me, &self.others(me));
+            loaned = work.full(&mut cursor, me, cells, &self.others(me));
         }
         self.keep(&cursor);
         loaned
     }
 
-    /// Takes a free cell, waiting for one.
+    /// The same, waiting for them.
     #[cold]
-    pub(super) fn wait_loan(&self, me: Tag, deadline: &Deadline) -> Result<Mine, Ended> {
-        let mut cursor = self.cursor();
-        let loaned =
-            self.work()
-                .wait_loan(&mut cursor, me, &self.others(me), deadline, self.pace());
+    pub(super) fn wait_loan(
+        &self,
+        me: Tag,
+        cells: u32,
+        deadline: &Deadline,
+    ) -> Result<Mine, Ended> {
+        let (mut cursor, others) = (self.cursor(), self.others(me));
+        let work = self.work();
+        let loaned = work.wait_loan(&mut cursor, me, cells, &others, deadline, self.pace());
         self.keep(&cursor);
         loaned
     }

@@ -102,7 +102,7 @@ impl<T: Payload + Pod> WorkQueue<T> {
     #[inline]
     pub fn try_loan(&self) -> Result<Loan<'_, T>, TrySendError<()>> {
         // INVARIANT: 1 of `Loan`, by Invariant 1.
-        self.pool.try_hand().map(Loan::new)
+        self.pool.try_hand(1).map(Loan::new)
     }
 
     /// A place for a message, waiting for one as long as it takes.
@@ -136,7 +136,7 @@ impl<T: Payload + Pod> WorkQueue<T> {
     #[inline(always)]
     fn loan_until(&self, deadline: &Deadline) -> Result<Loan<'_, T>, SendError<()>> {
         // INVARIANT: 1 of `Loan`, by Invariant 1.
-        self.pool.hand_until(deadline).map(Loan::new)
+        self.pool.hand_until(1, deadline).map(Loan::new)
     }
 
     /// Sends a message, if there is room: a loan, a copy, and its sending.

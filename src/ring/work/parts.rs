@@ -3,16 +3,16 @@
 //! # State
 //!
 //! PART(v, head) of [`work`](super): a cell that belongs to the message that begins with cell `head`,
-//! whoever has that one. Which part comes after which is in the cells themselves, and the typed
-//! handles' own.
+//! whoever has that one. Its length stands in the head, and each cell says which is the next.
 //!
 //! # Protocol
 //!
-//! A loan takes its parts one by one. To free a message, its head becomes FREEING, which commits it;
-//! then the parts are freed, then the head. Whoever has the message frees the parts that it knows of;
-//! a helper looks at all cells.
+//! A loan takes its parts one by one, and gives all back if there are too few. To free a message, its
+//! head becomes FREEING, which commits it; then the parts are freed, then the head. Whoever has the
+//! message follows the parts from one to the next; a helper looks at all cells, and so does an owner
+//! who did not find as many as there should be.
 //!
-//! A helper reads a part, then whether the head is still being freed, and frees the part by a CAS that
+//! Whoever frees a part reads it, then whether the head is still being freed, and frees it by a CAS that
 //! expects what it read. If the message was freed by another meanwhile, either the head has gone
 //! on, or the part's version has: a part of a later message is never freed for an earlier one.
 //!
@@ -25,50 +25,106 @@
 //!
 //! # Ordering
 //!
-//! (W6) of [`work`](super).
+//! (W6) of [`work`](super). Length and next are ordered by (W1).
 
 use super::{Cursor, Lost, Mine, Places, Work};
-use crate::facade::mutation;
+use crate::facade::{Ordering, mutation};
 use crate::layout::Tag;
 use crate::layout::work::{CellWord, State};
 use crate::ring::wait::Refused;
 
 impl<P: Places> Work<'_, P> {
-    /// Takes a free cell as a part of the message that begins with `head`, which is the caller's loan.
-    pub(crate) fn add_part(&self, cursor: &mut Cursor, head: Mine) -> Result<u32, Refused> {
-        self.take_free(cursor, |word| word.part_of(head.cell))
-            .map(|mine| mine.cell)
+    /// Takes so many free cells for one message.
+    #[inline(always)]
+    pub(crate) fn loan_span(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        cells: u32,
+    ) -> Result<Mine, Refused> {
+        if cells == 1 {
+            return self.loan(cursor, me);
+        }
+        self.loan_parts(cursor, me, cells)
     }
 
-    /// Whether `cell` is a part of the message that begins with `head`.
-    pub(crate) fn is_part(&self, cell: u32, head: u32) -> bool {
-        cell < self.rules.cells && self.look(cell).is_part_of(head)
+    #[cold]
+    fn loan_parts(&self, cursor: &mut Cursor, me: Tag, cells: u32) -> Result<Mine, Refused> {
+        // Whoever takes some and gives them back is in the way of others who want as many.
+        if !self.has_room(cells) {
+            return Err(Refused::Nothing);
+        }
+        let head = self.loan(cursor, me)?;
+        let mut last = head.cell;
+        for have in 1..cells {
+            let part = self.take_free(cursor, |word| word.part_of(head.cell));
+            let Ok(part) = part else {
+                let _ = self.free(cursor, head, me, have);
+                return Err(Refused::Nothing);
+            };
+            // ORDERING: Relaxed; (W1) orders it.
+            let next = self.places.next(last);
+            next.store(part.cell.into(), Ordering::Relaxed);
+            last = part.cell;
+        }
+        Ok(head)
     }
 
-    /// Frees a message or a loan, and its parts: acknowledges it, or gives it up.
+    /// Says how long the message of a loan is, in bytes.
+    pub(crate) fn set_len(&self, head: Mine, len: u64) {
+        // ORDERING: Relaxed; (W1) orders it.
+        self.places.len(head.cell).store(len, Ordering::Relaxed);
+    }
+
+    /// How long a message is, in bytes.
+    pub(crate) fn len(&self, head: Mine) -> u64 {
+        // ORDERING: Relaxed; (W1) orders it.
+        self.places.len(head.cell).load(Ordering::Relaxed)
+    }
+
+    /// The cell after one of the message that begins with `head`; `None` if what stands there is no part
+    /// of it.
+    pub(crate) fn next_part(&self, head: u32, cell: u32) -> Option<u32> {
+        // ORDERING: Relaxed; (W1) orders it.
+        let next = self.places.next(cell).load(Ordering::Relaxed);
+        let next = u32::try_from(next).ok()?;
+        (next < self.rules.cells && self.look(next).is_part_of(head)).then_some(next)
+    }
+
+    /// Frees a message, or a loan, of so many cells: acknowledges it, or gives it up.
+    #[inline(always)]
     pub(crate) fn free(
         &self,
         cursor: &Cursor,
         mine: Mine,
         me: Tag,
-        parts: impl Iterator<Item = u32>,
-        count: u32,
+        cells: u32,
     ) -> Result<(), Lost> {
+        if cells == 1 {
+            return self.ack(cursor, mine);
+        }
+        self.free_span(cursor, mine, me, cells)
+    }
+
+    #[cold]
+    fn free_span(&self, cursor: &Cursor, mine: Mine, me: Tag, cells: u32) -> Result<(), Lost> {
         let freeing = mine.word.held(State::Freeing, me);
         if !self.swap(mine.cell, mine.word, freeing) {
             return Err(Lost);
         }
-        let mut freed = 0;
-        for part in parts {
-            if part < self.rules.cells && self.free_part(part, mine.cell, freeing) {
-                freed += 1;
+        let mut next = self.next_part(mine.cell, mine.cell);
+        let mut freed = 1;
+        while let Some(part) = next.filter(|_| freed < cells) {
+            next = self.next_part(mine.cell, part);
+            if !self.free_part(part, mine.cell, freeing) {
+                break;
             }
+            freed += 1;
         }
-        if freed < count {
+        if freed < cells {
             self.free_parts(mine.cell, freeing);
         }
         self.swap(mine.cell, freeing, freeing.freed());
-        self.state.common.0.room.ring_all();
         self.tell_of_room(cursor);
         Ok(())
     }

@@ -83,12 +83,13 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
-    /// What it means that no cell is free: it looks once more if somebody may have died.
+    /// What it means that so many cells are not free: it looks once more if somebody may have died.
     #[cold]
     pub(crate) fn full(
         &self,
         cursor: &mut Cursor,
         me: Tag,
+        cells: u32,
         peers: &impl Peers,
     ) -> Result<Mine, Refused> {
         if self.ends().is_over(Side::Sender) {
@@ -97,7 +98,7 @@ impl<P: Places> Work<'_, P> {
         if !peers.reap(&self.state.common.0.reaped, false) {
             return Err(Refused::Nothing);
         }
-        self.loan(cursor, me)
+        self.loan_span(cursor, me, cells)
     }
 
     /// What it means that a receiver found nothing: it looks once more, and says so if nothing will

@@ -33,8 +33,8 @@ struct At<'a, P, Q> {
     peers: &'a Q,
 }
 
-/// A free cell.
-struct Room<'a, P, Q>(At<'a, P, Q>);
+/// So many free cells.
+struct Room<'a, P, Q>(At<'a, P, Q>, u32);
 
 /// A message.
 struct Message<'a, P, Q>(At<'a, P, Q>);
@@ -52,14 +52,14 @@ impl<P: Places, Q: Peers> Quest for Room<'_, P, Q> {
         if work.ends().is_over(Side::Sender) {
             return Err(Refused::Over);
         }
-        work.loan(cursor, *me)
+        work.loan_span(cursor, *me, self.1)
     }
     fn is_ready(&mut self) -> bool {
         let work = &self.0.work;
-        work.ends().is_over(Side::Sender) || work.has_room()
+        work.ends().is_over(Side::Sender) || work.has_room(self.1)
     }
     fn leaves_more(&mut self) -> bool {
-        self.0.work.has_room()
+        self.0.work.has_room(1)
     }
     fn look_after_the_dead(&mut self) {
         self.0.work.look_after_the_dead(Side::Sender, self.0.peers);
@@ -114,16 +114,17 @@ impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
 }
 
 impl<P: Places> Work<'_, P> {
-    /// Waits for a free cell.
+    /// Waits for so many free cells.
     pub(crate) fn wait_loan(
         &self,
         cursor: &mut Cursor,
         me: Tag,
+        cells: u32,
         peers: &impl Peers,
         deadline: &Deadline,
         pace: Pace,
     ) -> Result<Mine, Ended> {
-        let mut quest = Room(self.at(cursor, me, peers));
+        let mut quest = Room(self.at(cursor, me, peers), cells);
         let bell = self.state.bell(Side::Sender);
         wait(&mut quest, bell, peers, deadline, pace)
     }
@@ -175,7 +176,10 @@ impl<P: Places> Work<'_, P> {
         self.is_ready(cursor) || self.ends().is_over(Side::Receiver) && !self.expects(me)
     }
 
-    fn has_room(&self) -> bool {
-        (0..self.rules.cells).any(|cell| self.look(cell).state() == Some(State::Free))
+    /// Whether so many cells are free just now.
+    pub(super) fn has_room(&self, cells: u32) -> bool {
+        let is_free = |cell: &u32| self.look(*cell).state() == Some(State::Free);
+        let free = (0..self.rules.cells).filter(is_free);
+        free.take(cells as usize).count() == cells as usize
     }
 }
