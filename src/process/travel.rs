@@ -8,7 +8,7 @@ use super::handles::{deserialize_handle, refuse, serialize_handle};
 use crate::counter::{Counter, Number, ShardedCounter};
 use crate::payload::Payload;
 use crate::queue::spsc::Spsc;
-use crate::queue::{Queue, WorkQueue};
+use crate::queue::{ByteQueue, Queue, WorkQueue};
 use crate::segment::{Placeable, Segment};
 use crate::sync::{Mutex, RawMutex};
 
@@ -74,4 +74,5 @@ handle_travels! {
     [T: Payload, NoUninit, CheckedBitPattern] Spsc<T>;
     [T: Payload, NoUninit, CheckedBitPattern] Queue<T>;
     [T: Payload, bytemuck::Pod] WorkQueue<T>;
+    [] ByteQueue;
 }

@@ -23,4 +23,7 @@ pub use mpmc::{
 };
 pub use wait::Wait;
 pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_deadline, wait_any_timeout};
-pub use work::{AckError, DeadLetters, Delivery, Loan, WaitIdleError, WorkOptions, WorkQueue};
+pub use work::{
+    AckError, ByteDelivery, ByteLoan, ByteOptions, ByteQueue, DeadLetters, Delivery, Loan,
+    RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError, WorkOptions, WorkQueue,
+};

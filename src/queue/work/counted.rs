@@ -2,8 +2,8 @@
 
 use bytemuck::Pod;
 
-use super::WorkQueue;
 use super::pool::Pool;
+use super::{ByteQueue, WorkQueue};
 use crate::layout::Tag;
 use crate::payload::Payload;
 use crate::queue::CountError;
@@ -52,16 +52,16 @@ impl Source for Pool {
 
 /// Lets the senders and receivers of a kind of queue be counted, and receivers wait for it among others.
 macro_rules! counts {
-    ($([$($bound:tt)+] $queue:ident;)+) => {$(
-        impl<$($bound)+> sealed::Sealed for $queue<T> {
+    ($([$($bound:tt)*] $queue:ty;)+) => {$(
+        impl<$($bound)*> sealed::Sealed for $queue {
             fn counting(&self) -> Counting<'_> {
                 Counting(self.pool())
             }
         }
 
-        impl<$($bound)+> Countable for $queue<T> {}
+        impl<$($bound)*> Countable for $queue {}
 
-        impl<$($bound)+> $queue<T> {
+        impl<$($bound)*> $queue {
             /// A sender that is counted. Never blocks.
             ///
             /// # Errors
@@ -81,7 +81,7 @@ macro_rules! counts {
             }
         }
 
-        impl<$($bound)+> waitable::Sealed for $queue<T> {
+        impl<$($bound)*> waitable::Sealed for $queue {
             fn seen(&self) -> Seen<'_> {
                 Seen(self.pool())
             }
@@ -95,10 +95,11 @@ macro_rules! counts {
             }
         }
 
-        impl<$($bound)+> Waitable for $queue<T> {}
+        impl<$($bound)*> Waitable for $queue {}
     )+};
 }
 
 counts! {
-    [T: Payload + Pod] WorkQueue;
+    [T: Payload + Pod] WorkQueue<T>;
+    [] ByteQueue;
 }

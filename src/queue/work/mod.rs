@@ -1,5 +1,7 @@
 //! Work queues: what is received is held until it is acknowledged.
 
+mod bytes;
+mod bytes_in_hand;
 mod counted;
 mod delivery;
 mod error;
@@ -9,7 +11,9 @@ mod pool;
 mod queue;
 mod receive;
 
+pub use bytes::ByteQueue;
+pub use bytes_in_hand::{ByteDelivery, ByteLoan};
 pub use delivery::{DeadLetters, Delivery, Loan};
-pub use error::{AckError, WaitIdleError};
-pub use options::WorkOptions;
+pub use error::{AckError, RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError};
+pub use options::{ByteOptions, WorkOptions};
 pub use queue::WorkQueue;

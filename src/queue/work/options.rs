@@ -44,5 +44,44 @@ impl WorkOptions {
     }
 }
 
+/// What a [`ByteQueue`](super::ByteQueue), or a [`Channel`](super::Channel), is created with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteOptions {
+    pub(super) cells: u64,
+    pub(super) cell_size: u64,
+    pub(super) max_attempts: u8,
+}
+
+/// How many bytes a cell holds unless something else is asked for.
+const CELL_SIZE: u64 = 256;
+
+impl ByteOptions {
+    /// With so many cells: a message takes one for each [`cell_size`](Self::cell_size) bytes, at
+    /// least one. 1 to 1,048,575, as far as the segment has room.
+    pub const fn new(cells: u64) -> Self {
+        Self {
+            cells,
+            cell_size: CELL_SIZE,
+            max_attempts: MAX_ATTEMPTS,
+        }
+    }
+
+    /// How many bytes a cell holds: 1 to 2^30, and 256 if this is not called. Each takes up 32 more, and
+    /// is rounded up to a multiple of 64.
+    #[must_use]
+    pub const fn cell_size(mut self, bytes: u64) -> Self {
+        self.cell_size = bytes;
+        self
+    }
+
+    /// After so many deliveries a message that comes back is a dead letter: 1 to 126, and 5 if this is
+    /// not called.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u8) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+}
+
 /// The bounds of what can be asked for.
 pub(super) const CAPACITIES: (u64, u64) = WorkLayout::CELLS;
