@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
+use crate::queue::ValueError;
 use crate::sys::limits::Limit;
 
 /// Why a value could not be encoded or decoded on its way between two processes.
@@ -11,7 +12,7 @@ pub struct CodecError(Cause);
 
 #[derive(Debug, Clone)]
 enum Cause {
-    Codec(postcard::Error),
+    Codec(ValueError),
     /// A handle among the values, in its own words.
     Handle(String),
     /// It happened in the other process, which sent its words.
@@ -30,23 +31,14 @@ impl CodecError {
 
 impl From<postcard::Error> for CodecError {
     fn from(error: postcard::Error) -> Self {
-        Self(Cause::Codec(error))
+        Self(Cause::Codec(error.into()))
     }
 }
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Codec(postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom) => {
-                f.write_str("the value's own serde code refused")
-            }
-            Cause::Codec(postcard::Error::WontImplement) => {
-                f.write_str("the type needs a self-describing format")
-            }
-            Cause::Codec(postcard::Error::SerializeSeqLengthUnknown) => {
-                f.write_str("a sequence does not say its length")
-            }
-            Cause::Codec(_) => f.write_str("the bytes are not those of such a value"),
+            Cause::Codec(error) => error.fmt(f),
             Cause::Handle(message) | Cause::Remote(message) => f.write_str(message),
         }
     }
@@ -55,7 +47,7 @@ impl fmt::Display for CodecError {
 impl Error for CodecError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Cause::Codec(error) => Some(error),
+            Cause::Codec(error) => error.source(),
             Cause::Handle(_) | Cause::Remote(_) => None,
         }
     }

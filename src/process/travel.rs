@@ -8,7 +8,7 @@ use super::handles::{deserialize_handle, refuse, serialize_handle};
 use crate::counter::{Counter, Number, ShardedCounter};
 use crate::payload::Payload;
 use crate::queue::spsc::Spsc;
-use crate::queue::{ByteQueue, Queue, WorkQueue};
+use crate::queue::{ByteQueue, Channel, Queue, WorkQueue};
 use crate::segment::{Placeable, Segment};
 use crate::sync::{Mutex, RawMutex};
 
@@ -75,4 +75,5 @@ handle_travels! {
     [T: Payload, NoUninit, CheckedBitPattern] Queue<T>;
     [T: Payload, bytemuck::Pod] WorkQueue<T>;
     [] ByteQueue;
+    [T: Serialize, serde::de::DeserializeOwned, std::any::Any] Channel<T>;
 }

@@ -4,7 +4,8 @@
 //! wait-free on both sides. [`wait_any`] waits for several of them, and [`Wait`] says how.
 //!
 //! [`WorkQueue`] is for messages that must be done: whoever receives one holds it until it is
-//! acknowledged, and it is delivered again if its holder dies.
+//! acknowledged, and it is delivered again if its holder dies. [`ByteQueue`] is the same for messages of
+//! any length, and [`Channel`] for strings, enums and whatever else serde can encode.
 //!
 //! Items of the others travel by copy: they are [`NoUninit`](bytemuck::NoUninit) and
 //! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they come out.
@@ -27,3 +28,5 @@ pub use work::{
     AckError, ByteDelivery, ByteLoan, ByteOptions, ByteQueue, DeadLetters, Delivery, Loan,
     RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError, WorkOptions, WorkQueue,
 };
+#[cfg(feature = "process")]
+pub use work::{Channel, ChannelError, Held, ValueError};

@@ -103,3 +103,8 @@ counts! {
     [T: Payload + Pod] WorkQueue<T>;
     [] ByteQueue;
 }
+
+#[cfg(feature = "process")]
+counts! {
+    [T] super::Channel<T>;
+}

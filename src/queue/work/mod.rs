@@ -2,6 +2,8 @@
 
 mod bytes;
 mod bytes_in_hand;
+#[cfg(feature = "process")]
+mod channel;
 mod counted;
 mod delivery;
 mod error;
@@ -10,10 +12,16 @@ mod options;
 mod pool;
 mod queue;
 mod receive;
+#[cfg(feature = "process")]
+mod value_error;
 
 pub use bytes::ByteQueue;
 pub use bytes_in_hand::{ByteDelivery, ByteLoan};
+#[cfg(feature = "process")]
+pub use channel::{Channel, ChannelError, Held};
 pub use delivery::{DeadLetters, Delivery, Loan};
 pub use error::{AckError, RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError};
 pub use options::{ByteOptions, WorkOptions};
 pub use queue::WorkQueue;
+#[cfg(feature = "process")]
+pub use value_error::ValueError;
