@@ -1,5 +1,10 @@
 //! Payloads: the values that a user puts into a segment, and how they are told apart.
 
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use bytemuck::CheckedBitPattern;
+
 use crate::layout::{Name, PayloadShape};
 
 /// A type whose values can stand in a segment.
@@ -51,6 +56,21 @@ named!(i8 "i8" i16 "i16" i32 "i32" i64 "i64" i128 "i128" f32 "f32" f64 "f64");
 /// Arrays have their element's name; the size tells how many there are.
 impl<T: Payload, const N: usize> Payload for [T; N] {
     const NAME: &'static str = T::NAME;
+}
+
+/// Copies a value out of a slot, whatever bytes are in it; `None` if they are no `T`.
+///
+/// # Safety
+///
+/// The slot is mapped and aligned, and nobody writes to it meanwhile.
+#[inline(always)]
+pub(crate) unsafe fn read<T: CheckedBitPattern>(slot: NonNull<T>) -> Option<T> {
+    // SAFETY: the caller's word; uninitialised is what any bytes may be taken for.
+    let value = unsafe { slot.cast::<MaybeUninit<T>>().read() };
+    // SAFETY: any bytes are a `T::Bits`, which has the layout of `T`.
+    let bits = unsafe { &*value.as_ptr().cast::<T::Bits>() };
+    // SAFETY: the bits, which are a copy, are found valid.
+    T::is_valid_bit_pattern(bits).then(|| unsafe { value.assume_init() })
 }
 
 /// The fingerprint of `T`; `None` if a segment cannot hold it.

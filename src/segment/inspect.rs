@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::layout::PayloadShape;
-use crate::segment::error::{EntryError, FoundKind};
 use crate::segment::membership::Membership;
+use crate::segment::{EntryError, FoundKind};
 use crate::segment::{Segment, corrupt};
 
 /// What the directory says of an entry.

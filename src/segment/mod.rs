@@ -1,6 +1,7 @@
 //! Segments: shared memory with a registry of who uses it and a directory of what is in it.
 
 mod attention;
+mod entry_error;
 mod error;
 mod inspect;
 mod mapping;
@@ -15,10 +16,8 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-pub use error::{
-    CreateError, EntryError, FoundKind, Limit, MembershipError, MonitorError, NameError, OpenError,
-    OpenOrCreateError,
-};
+pub use entry_error::{EntryError, FoundKind, NameError};
+pub use error::{CreateError, Limit, MembershipError, MonitorError, OpenError, OpenOrCreateError};
 pub use inspect::{EntryInfo, ParticipantInfo};
 pub(crate) use mapping::{FileId, Mapping};
 pub(crate) use membership::Others;
@@ -85,7 +84,8 @@ impl Segment {
     ///
     /// [`EntryError::Exists`] if there is an entry of that name; [`EntryError::DirectoryFull`],
     /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`],
-    /// [`EntryError::Capacity`]; [`EntryError::Membership`] if this process cannot take part;
+    /// [`EntryError::Capacity`], [`EntryError::Attempts`], [`EntryError::CellSize`];
+    /// [`EntryError::Membership`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
         let checked = Name::entry(name).map_err(EntryError::Name)?;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::facade::AtomicU32;
 use crate::facade::Ordering::Relaxed;
 use crate::layout::{Kind, PayloadShape, Record, Tag};
-use crate::segment::error::{EntryError, FoundKind, MembershipError};
 use crate::segment::mapping::{Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, Others};
 use crate::segment::recover::SharedState;
+use crate::segment::{EntryError, FoundKind, MembershipError};
 
 /// A primitive that can be an entry of a [`Segment`](crate::Segment).
 ///

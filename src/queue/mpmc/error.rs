@@ -105,15 +105,6 @@ impl<T> TrySendError<T> {
         }
     }
 
-    pub(super) fn without_value(self) -> TrySendError<()> {
-        match self {
-            Self::Full(_) => TrySendError::Full(()),
-            Self::Disconnected(_) => TrySendError::Disconnected(()),
-            Self::Corrupt(_) => TrySendError::Corrupt(()),
-            Self::Join { source, .. } => TrySendError::Join { value: (), source },
-        }
-    }
-
     fn parts(&self) -> (&'static str, &'static str, Option<&MembershipError>) {
         match self {
             Self::Full(_) => ("Full(..)", FULL, None),
@@ -147,7 +138,7 @@ impl<T> SendError<T> {
 
 impl TrySendError<()> {
     /// The same, said of a value.
-    pub(crate) fn with<T>(self, value: T) -> TrySendError<T> {
+    pub(in crate::queue) fn with<T>(self, value: T) -> TrySendError<T> {
         match self {
             Self::Full(()) => TrySendError::Full(value),
             Self::Disconnected(()) => TrySendError::Disconnected(value),
@@ -159,7 +150,7 @@ impl TrySendError<()> {
 
 impl SendError<()> {
     /// The same, said of a value.
-    pub(crate) fn with<T>(self, value: T) -> SendError<T> {
+    pub(in crate::queue) fn with<T>(self, value: T) -> SendError<T> {
         match self {
             Self::Disconnected(()) => SendError::Disconnected(value),
             Self::Timeout(()) => SendError::Timeout(value),

@@ -1,13 +1,12 @@
 //! Receiving.
 
-use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{Iter, Queue, RecvError, TryIter, TryRecvError};
 use crate::facade::Deadline;
-use crate::payload::Payload;
+use crate::payload::{Payload, read};
 use crate::ring::ends::Side;
 use crate::ring::slots::wait::Ended;
 use crate::ring::slots::{Claim, Refused};
@@ -33,19 +32,23 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// # Errors
     ///
     /// [`TryRecvError`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        let Some(claim) = self.quick_claim() else {
-            let slowly = self.recv_slowly()?;
-            self.ring().ring(Side::Receiver);
-            return slowly
-                .map(|received| received.value)
-                .ok_or(TryRecvError::Invalid);
-        };
-        let value = read(self.item(claim.index));
+        let claim = self.claim()?;
+        // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
+        let value = unsafe { read(self.item(claim.index)) };
         self.ring().commit_recv(&claim);
         self.ring().ring(Side::Receiver);
         value.ok_or(TryRecvError::Invalid)
+    }
+
+    /// The next item, if there is one.
+    #[inline(always)]
+    fn claim(&self) -> Result<Claim, TryRecvError> {
+        match self.quick_claim() {
+            Some(claim) => Ok(claim),
+            None => self.find_item(),
+        }
     }
 
     /// The next item, if nothing is in the way.
@@ -73,14 +76,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Receives an item, and wakes nobody; `None` if its bytes are no value.
     #[inline(always)]
     fn recv_unrung(&self) -> Result<Option<Received<T>>, TryRecvError> {
-        match self.quick_claim() {
-            Some(claim) => Ok(self.take(&claim)),
-            None => self.recv_slowly(),
-        }
+        self.claim().map(|claim| self.take(&claim))
     }
 
     #[cold]
-    fn recv_slowly(&self) -> Result<Option<Received<T>>, TryRecvError> {
+    #[inline(never)]
+    fn find_item(&self) -> Result<Claim, TryRecvError> {
         let me = self.me().map_err(TryRecvError::Join)?;
         let ring = self.ring();
         let mut cursor = self.cursor();
@@ -90,18 +91,18 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             claim = ring.nothing(&mut cursor, me, &others);
         }
         self.keep(&cursor);
-        match claim {
-            Ok(claim) => Ok(self.take(&claim)),
-            Err(Refused::Nothing | Refused::Busy) => Err(TryRecvError::Empty),
-            Err(Refused::Over) => Err(TryRecvError::Disconnected),
-            Err(Refused::Corrupt) => Err(TryRecvError::Corrupt),
-        }
+        claim.map_err(|refused| match refused {
+            Refused::Nothing | Refused::Busy => TryRecvError::Empty,
+            Refused::Over => TryRecvError::Disconnected,
+            Refused::Corrupt => TryRecvError::Corrupt,
+        })
     }
 
     /// Consumes a claimed item; `None` if its bytes are no value.
     #[inline(always)]
     fn take(&self, claim: &Claim) -> Option<Received<T>> {
-        let value = read(self.item(claim.index));
+        // SAFETY: as in `try_recv`.
+        let value = unsafe { read(self.item(claim.index)) };
         self.ring().commit_recv(claim);
         value.map(|value| Received {
             value,
@@ -151,12 +152,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`RecvError`].
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        match self.try_recv() {
-            Err(TryRecvError::Empty) => self
-                .wait_and_recv(&const { Deadline::never() })
-                .map(|received| received.value),
-            received => received.map_err(Into::into),
-        }
+        self.recv_until(&const { Deadline::never() })
+            .map(|received| received.value)
     }
 
     /// Receives an item, waiting for one no longer than `timeout`.
@@ -206,31 +203,37 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.recv_until(&Deadline::at(deadline))
     }
 
-    #[inline]
+    #[inline(always)]
     fn recv_until(&self, deadline: &Deadline) -> Result<Received<T>, RecvError> {
-        match self.try_recv_marked() {
-            Ok(received) => Ok(received),
-            Err(TryRecvError::Empty) => self.wait_and_recv(deadline),
-            Err(error) => Err(error.into()),
-        }
+        let claim = match self.quick_claim() {
+            Some(claim) => claim,
+            None => self.wait_for_item(deadline)?,
+        };
+        let received = self.take(&claim);
+        self.ring().ring(Side::Receiver);
+        received.ok_or(RecvError::Invalid)
     }
 
     #[cold]
-    fn wait_and_recv(&self, deadline: &Deadline) -> Result<Received<T>, RecvError> {
+    #[inline(never)]
+    fn wait_for_item(&self, deadline: &Deadline) -> Result<Claim, RecvError> {
+        match self.find_item() {
+            Ok(claim) => return Ok(claim),
+            Err(TryRecvError::Empty) => {}
+            Err(error) => return Err(error.into()),
+        }
         let me = self.me().map_err(RecvError::Join)?;
-        let ring = self.ring();
         let mut cursor = self.cursor();
-        let claim = ring.wait_recv(&mut cursor, me, &self.others(me), deadline, self.pace());
+        let claim = self
+            .ring()
+            .wait_recv(&mut cursor, me, &self.others(me), deadline, self.pace());
         self.keep(&cursor);
-        let claim = claim.map_err(|ended| match ended {
+        claim.map_err(|ended| match ended {
             Ended::Over => RecvError::Disconnected,
             Ended::Timeout => RecvError::Timeout,
             Ended::Corrupt => RecvError::Corrupt,
             Ended::Expelled => RecvError::Join(self.expelled(me)),
-        })?;
-        let received = self.take(&claim);
-        ring.ring(Side::Receiver);
-        received.ok_or(RecvError::Invalid)
+        })
     }
 
     /// The items as they come, waiting for each; ends when the queue is disconnected.
@@ -242,17 +245,4 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter::new(self)
     }
-}
-
-/// Copies an item out; `None` if its bytes are no value.
-#[inline(always)]
-pub(super) fn read<T: CheckedBitPattern>(item: NonNull<T>) -> Option<T> {
-    // SAFETY: a slot is mapped and aligned; it is the claim's until the commit; any bytes are a
-    // `T::Bits`, which has the layout of `T`.
-    let bits = unsafe { item.cast::<T::Bits>().read() };
-    if !T::is_valid_bit_pattern(&bits) {
-        return None;
-    }
-    // SAFETY: the bits, which are a copy, were just found valid.
-    Some(unsafe { NonNull::from(&bits).cast::<T>().read() })
 }

@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::receive::read;
 use super::{Queue, SendError, TrySendError};
 use crate::facade::Deadline;
 use crate::layout::Tag;
-use crate::payload::Payload;
+use crate::payload::{Payload, read};
 use crate::ring::ends::Side;
 use crate::ring::slots::wait::Ended;
 use crate::ring::slots::{Claim, Refused};
@@ -22,37 +21,49 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// # Errors
     ///
     /// [`TrySendError`], with the value.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        match self.send_unrung(value) {
-            Ok(()) => {
+        match self.slot() {
+            Ok(claim) => {
+                self.put(&claim, value);
                 self.ring().ring(Side::Sender);
                 Ok(())
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.with(value)),
         }
     }
 
-    /// Sends an item, and wakes nobody.
+    /// The next slot, if there is one.
     #[inline(always)]
-    fn send_unrung(&self, value: T) -> Result<(), TrySendError<T>> {
-        if let Some(me) = self.me_already()
-            && let Some((claim, next)) = self.ring().quick_send(self.tail(), me)
-        {
-            self.set_tail(next);
-            self.write(&claim, value);
-            self.ring().commit_send(&claim);
-            return Ok(());
+    fn slot(&self) -> Result<Claim, TrySendError<()>> {
+        match self.quick_slot() {
+            Some(claim) => Ok(claim),
+            None => self.find_slot(),
         }
-        self.send_slowly(value)
     }
 
+    /// Writes an item into a slot that was claimed, and commits it.
+    #[inline(always)]
+    fn put(&self, claim: &Claim, value: T) {
+        self.write(claim, value);
+        self.ring().commit_send(claim);
+    }
+
+    /// The next slot, if nothing is in the way.
+    #[inline(always)]
+    fn quick_slot(&self) -> Option<Claim> {
+        let me = self.me_already()?;
+        let (claim, next) = self.ring().quick_send(self.tail(), me)?;
+        self.set_tail(next);
+        Some(claim)
+    }
+
+    /// Looks for a slot. It has no part in the value, which may so stay in registers.
     #[cold]
-    fn send_slowly(&self, value: T) -> Result<(), TrySendError<T>> {
-        let me = match self.me() {
-            Ok(me) => me,
-            Err(source) => return Err(TrySendError::Join { value, source }),
-        };
+    #[inline(never)]
+    fn find_slot(&self) -> Result<Claim, TrySendError<()>> {
+        let join = |source| TrySendError::Join { value: (), source };
+        let me = self.me().map_err(join)?;
         let ring = self.ring();
         let mut cursor = self.cursor();
         let others = self.others(me);
@@ -61,16 +72,11 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             claim = ring.full(&mut cursor, me, &others);
         }
         self.keep(&cursor);
-        match claim {
-            Ok(claim) => {
-                self.write(&claim, value);
-                ring.commit_send(&claim);
-                Ok(())
-            }
-            Err(Refused::Nothing | Refused::Busy) => Err(TrySendError::Full(value)),
-            Err(Refused::Over) => Err(TrySendError::Disconnected(value)),
-            Err(Refused::Corrupt) => Err(TrySendError::Corrupt(value)),
-        }
+        claim.map_err(|refused| match refused {
+            Refused::Nothing | Refused::Busy => TrySendError::Full(()),
+            Refused::Over => TrySendError::Disconnected(()),
+            Refused::Corrupt => TrySendError::Corrupt(()),
+        })
     }
 
     #[inline(always)]
@@ -87,12 +93,13 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`TrySendError`], if not even the first was sent: never for an empty slice.
     pub fn send_slice(&self, values: &[T]) -> Result<usize, TrySendError<()>> {
         for (sent, value) in values.iter().enumerate() {
-            if let Err(error) = self.send_unrung(*value) {
-                if sent == 0 {
-                    return Err(error.without_value());
+            match self.slot() {
+                Ok(claim) => self.put(&claim, *value),
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => {
+                    self.ring().ring(Side::Sender);
+                    return Ok(sent);
                 }
-                self.ring().ring(Side::Sender);
-                return Ok(sent);
             }
         }
         self.ring().ring(Side::Sender);
@@ -127,39 +134,41 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.send_until(value, &Deadline::at(deadline))
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_until(&self, value: T, deadline: &Deadline) -> Result<(), SendError<T>> {
-        match self.try_send(value) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(value)) => self.wait_and_send(value, deadline),
-            Err(error) => Err(error.into()),
-        }
+        let claim = match self.quick_slot() {
+            Some(claim) => claim,
+            None => match self.wait_for_slot(deadline) {
+                Ok(claim) => claim,
+                Err(error) => return Err(error.with(value)),
+            },
+        };
+        self.put(&claim, value);
+        self.ring().ring(Side::Sender);
+        Ok(())
     }
 
     #[cold]
-    fn wait_and_send(&self, value: T, deadline: &Deadline) -> Result<(), SendError<T>> {
-        let me = match self.me() {
-            Ok(me) => me,
-            Err(source) => return Err(SendError::Join { value, source }),
-        };
-        let ring = self.ring();
-        let mut cursor = self.cursor();
-        let claim = ring.wait_send(&mut cursor, me, &self.others(me), deadline, self.pace());
-        self.keep(&cursor);
-        match claim {
-            Ok(claim) => {
-                self.write(&claim, value);
-                ring.commit_send(&claim);
-                ring.ring(Side::Sender);
-                Ok(())
-            }
-            Err(ended) => Err(self.unsent(value, ended, me)),
+    #[inline(never)]
+    fn wait_for_slot(&self, deadline: &Deadline) -> Result<Claim, SendError<()>> {
+        match self.find_slot() {
+            Ok(claim) => return Ok(claim),
+            Err(TrySendError::Full(())) => {}
+            Err(error) => return Err(error.into()),
         }
+        let join = |source| SendError::Join { value: (), source };
+        let me = self.me().map_err(join)?;
+        let mut cursor = self.cursor();
+        let claim = self
+            .ring()
+            .wait_send(&mut cursor, me, &self.others(me), deadline, self.pace());
+        self.keep(&cursor);
+        claim.map_err(|ended| self.unsent((), ended, me))
     }
 
     /// Why a wait has ended without a slot for the value.
     #[cold]
-    fn unsent(&self, value: T, ended: Ended, me: Tag) -> SendError<T> {
+    fn unsent<V>(&self, value: V, ended: Ended, me: Tag) -> SendError<V> {
         match ended {
             Ended::Over => SendError::Disconnected(value),
             Ended::Timeout => SendError::Timeout(value),
@@ -191,7 +200,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let replaced = matches!(claimed, Ok((_, true)));
         let (claim, oldest) = match claimed {
             Ok((claim, true)) => {
-                let oldest = read(self.item(claim.index));
+                // SAFETY: a slot's item is mapped and aligned, and this claim's.
+                let oldest = unsafe { read(self.item(claim.index)) };
                 let next = ring.replace(claim, &mut cursor, me);
                 (next, oldest)
             }
@@ -202,8 +212,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             }
         };
         self.keep(&cursor);
-        self.write(&claim, value);
-        ring.commit_send(&claim);
+        self.put(&claim, value);
         ring.ring(Side::Sender);
         if replaced {
             // Perhaps nobody is left to receive: the next call says so.

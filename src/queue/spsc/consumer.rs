@@ -10,7 +10,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use super::handle::{End, Spsc};
 use super::{PopError, TryPopError};
 use crate::facade::Deadline;
-use crate::payload::Payload;
+use crate::payload::{Payload, read};
 use crate::queue::Wait;
 use crate::ring::spsc::{Consuming, Corrupt, Role, Waited};
 
@@ -63,7 +63,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     #[inline(always)]
     fn take(&mut self) -> Option<T> {
         let (slot, _) = self.end.slots(1);
-        let item = read(slot);
+        // SAFETY: a slot is mapped and aligned, and this end's until the commit.
+        let item = unsafe { read(slot.cast()) };
         self.end.commit(1);
         item
     }
@@ -205,23 +206,14 @@ unsafe fn copy_out<T: CheckedBitPattern>(
 ) -> usize {
     for (done, place) in places.iter_mut().enumerate() {
         // SAFETY: the caller's word.
-        match read(unsafe { first.add(done) }) {
+        let slot = unsafe { first.add(done) };
+        // SAFETY: as above.
+        match unsafe { read(slot.cast()) } {
             Some(item) => *place = item,
             None => return done,
         }
     }
     places.len()
-}
-
-/// Copies an item out; `None` if its bytes are no value.
-#[inline(always)]
-fn read<T: CheckedBitPattern>(slot: NonNull<MaybeUninit<T>>) -> Option<T> {
-    // SAFETY: a slot is mapped and aligned, and this end's until the commit.
-    let item = unsafe { slot.read() };
-    // SAFETY: any bytes are a `T::Bits`, which has the layout of `T`.
-    let bits = unsafe { &*item.as_ptr().cast::<T::Bits>() };
-    // SAFETY: the bits, which are a copy, are found valid.
-    T::is_valid_bit_pattern(bits).then(|| unsafe { item.assume_init() })
 }
 
 impl<T: Payload> fmt::Debug for Consumer<T> {

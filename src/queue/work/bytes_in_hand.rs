@@ -160,13 +160,10 @@ impl io::Write for ByteLoan<'_> {
             .len()
             .min(self.cell_size - offset)
             .min(self.len - done);
-        let first = self.hand.pool.message(cell).as_ptr();
+        // SAFETY: `offset` is inside of the cell.
+        let first = unsafe { self.hand.pool.message(cell).add(offset) }.as_ptr();
         // SAFETY: Invariant 1: mapped, this process's alone, and inside of the cell.
-        unsafe {
-            first
-                .add(offset)
-                .copy_from_nonoverlapping(bytes.as_ptr(), len);
-        }
+        unsafe { first.copy_from_nonoverlapping(bytes.as_ptr(), len) };
         let next = if offset + len < self.cell_size {
             Some(cell)
         } else {

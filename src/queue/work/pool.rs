@@ -55,9 +55,10 @@ impl Places for Spots<'_> {
     fn slot(&self, index: u64) -> &AtomicU64 {
         #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
         let index = index as usize;
-        // SAFETY: below the number of slots, by the trait's word: Invariant 1. Atomics may be shared
-        // with anybody.
-        unsafe { self.0.slots.add(index).as_ref() }
+        // SAFETY: below the number of slots, by the trait's word: Invariant 1.
+        let slot = unsafe { self.0.slots.add(index) };
+        // SAFETY: as above; atomics may be shared with anybody.
+        unsafe { slot.as_ref() }
     }
 
     #[inline(always)]

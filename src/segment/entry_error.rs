@@ -1,0 +1,257 @@
+//! What can go wrong with an entry.
+
+use std::fmt;
+
+use super::MembershipError;
+pub use crate::layout::NameError;
+use crate::layout::{Kind, PayloadShape};
+
+/// Why an entry was not created or opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// The name cannot be an entry's.
+    Name(NameError),
+    /// An entry of that name exists.
+    Exists {
+        /// The name.
+        name: String,
+        /// What it is.
+        found: FoundKind,
+    },
+    /// There is no entry of that name.
+    NotFound {
+        /// The name.
+        name: String,
+    },
+    /// The entry is of another kind.
+    OtherKind {
+        /// The name.
+        name: String,
+        /// The kind that was asked for.
+        expected: Kind,
+        /// The kind found.
+        found: FoundKind,
+    },
+    /// The entry's payload is another type.
+    OtherPayload {
+        /// The name.
+        name: String,
+        /// The payload that was asked for.
+        expected: Box<PayloadShape>,
+        /// The payload found.
+        found: Box<PayloadShape>,
+    },
+    /// The entry has another size.
+    OtherSize {
+        /// The name.
+        name: String,
+        /// The size that such an entry has, in bytes.
+        expected: u64,
+        /// The size found, in bytes.
+        found: u64,
+    },
+    /// The entry was created with another capacity.
+    OtherCapacity {
+        /// The name.
+        name: String,
+        /// The capacity that was asked for.
+        expected: u64,
+        /// The capacity found.
+        found: u64,
+    },
+    /// The entry was created with the same capacity, but otherwise.
+    OtherConfig {
+        /// The name.
+        name: String,
+        /// The numbers that were asked for: of a work queue its capacity, how often a message is
+        /// delivered, and the bytes of a cell.
+        expected: Box<[u64; 4]>,
+        /// The numbers found.
+        found: Box<[u64; 4]>,
+    },
+    /// No queue can deliver a message so often at most.
+    Attempts {
+        /// The number that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
+    },
+    /// No queue can have cells of so many bytes.
+    CellSize {
+        /// The number that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
+    },
+    /// Nothing can have that capacity.
+    Capacity {
+        /// The capacity that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
+    },
+    /// The payload is aligned to more than 128 bytes, or larger than a segment can be.
+    Payload {
+        /// The payload.
+        found: Box<PayloadShape>,
+    },
+    /// The directory has no room for one more entry.
+    DirectoryFull {
+        /// How many entries it has.
+        entries: u32,
+    },
+    /// The arena has no room for the entry.
+    ArenaFull {
+        /// Bytes that the entry needs.
+        needed: u64,
+        /// Bytes that are left.
+        free: u64,
+    },
+    /// The directory holds what crossdock did not write.
+    Corrupt {
+        /// Which record, or `None` if it is the count of records or the control mutex.
+        record: Option<u32>,
+    },
+    /// This process could not become a participant.
+    Membership(MembershipError),
+}
+
+/// The kind of an entry as found, which may be one that this version does not know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FoundKind {
+    /// A kind of this version.
+    Known(Kind),
+    /// The number of a kind that this version does not know.
+    Unknown(u32),
+}
+
+impl FoundKind {
+    pub(crate) fn of(number: u32) -> Self {
+        Kind::from_number(number).map_or(Self::Unknown(number), Self::Known)
+    }
+}
+
+impl fmt::Display for FoundKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(kind) => kind.fmt(f),
+            Self::Unknown(number) => write!(f, "primitive of unknown kind {number}"),
+        }
+    }
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => write!(f, "entry name: {error}"),
+            Self::Exists { name, found } => write!(f, "an entry \"{name}\" exists: a {found}"),
+            Self::NotFound { name } => write!(f, "there is no entry \"{name}\""),
+            Self::OtherKind {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected a {expected}, found a {found}"
+                )
+            }
+            Self::OtherPayload {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected payload {expected}, found {found}"
+                )
+            }
+            Self::OtherSize {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected {expected} bytes, found {found}"
+                )
+            }
+            Self::Capacity { found, least, most } => {
+                write!(f, "expected a capacity of {least} to {most}, found {found}")
+            }
+            Self::OtherCapacity {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected capacity {expected}, found {found}"
+                )
+            }
+            Self::OtherConfig {
+                name,
+                expected,
+                found,
+            } => write!(
+                f,
+                "entry \"{name}\": expected a configuration of {expected:?}, found {found:?}"
+            ),
+            Self::Attempts { found, least, most } => {
+                write!(f, "expected {least} to {most} attempts, found {found}")
+            }
+            Self::CellSize { found, least, most } => {
+                write!(
+                    f,
+                    "expected cells of {least} to {most} bytes, found {found}"
+                )
+            }
+            Self::Payload { found } => write!(
+                f,
+                "expected a payload aligned to at most 128 bytes that fits a segment, found {found}"
+            ),
+            Self::DirectoryFull { entries } => {
+                write!(
+                    f,
+                    "the directory is full: it has room for {entries} entries"
+                )
+            }
+            Self::ArenaFull { needed, free } => {
+                write!(
+                    f,
+                    "the arena is full: expected {needed} free bytes, found {free}"
+                )
+            }
+            Self::Corrupt {
+                record: Some(record),
+            } => {
+                write!(
+                    f,
+                    "expected a directory record, found garbage at number {record}"
+                )
+            }
+            Self::Corrupt { record: None } => {
+                f.write_str("expected a directory, found garbage in its count or control word")
+            }
+            Self::Membership(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for EntryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Name(source) => Some(source),
+            Self::Membership(error) => error.source(),
+            _ => None,
+        }
+    }
+}
