@@ -16,6 +16,7 @@ pub mod machine;
 pub mod memory;
 pub mod pin;
 pub mod queues;
+pub mod ratio;
 pub mod recovery;
 mod rounds;
 pub mod stats;

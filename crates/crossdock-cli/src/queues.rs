@@ -68,7 +68,8 @@ pub(crate) struct Options {
     /// How long each run is measured, in seconds.
     #[arg(long, default_value_t = 0.08)]
     secs: f64,
-    /// How often each is run, interleaved with the others; the medians are shown.
+    /// How often each is run, in rounds with the others; medians are shown, and ratios are medians of
+    /// those within a round.
     #[arg(long, default_value_t = 3, value_name = "N")]
     runs: u32,
     /// Where the processes run: each on a core of its own (in turn, if there are more), all on the

@@ -76,6 +76,11 @@ fn others_are_compared_with_the_first() {
         let throughput = rows(&document, "throughput");
         let at = |at: usize, name: &str| throughput[at][name].as_f64().filter(|value| *value > 0.0);
         let ratios = (at(0, "ratio")?, at(1, "ratio")?);
+        let ratio = &throughput[1]["ratio"];
+        assert_eq!(
+            throughput[1]["ratio_range"],
+            Value::from(vec![ratio.clone(); 2])
+        );
         Some((ratios, at(1, "mitems")? / at(0, "mitems")?))
     });
     let ((first, second), expected) = measured.expect("something is passed in 20 runs");
@@ -100,6 +105,8 @@ fn the_tables_name_the_machine_the_setting_and_every_kind() {
         "ns per item",
         "Mitems/s",
         "of first",
+        "least..most",
+        "ratios within each round",
         "2x1",
         "round trips",
         "p99.9 ns",

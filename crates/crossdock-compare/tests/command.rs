@@ -100,6 +100,9 @@ fn a_short_run_of_queues_is_one_json_object_with_ours_and_theirs() {
         for figure in figures {
             assert_eq!(figure["lost"], 0, "{figure}");
             assert_eq!(figure["wrong"], 0, "{figure}");
+            // Of one run, so all of them are one.
+            let ratio = &figure["to_pipe"];
+            assert_eq!(ratio["ratio"], ratio["ratio_range"][0], "{figure}");
         }
         for kind in ["queue", "pipe", "kanal"] {
             let named = figures.iter().filter(|figure| figure["kind"] == kind);
@@ -107,6 +110,9 @@ fn a_short_run_of_queues_is_one_json_object_with_ours_and_theirs() {
         }
     }
     assert_eq!(found["round_trips"].as_array().map(Vec::len), Some(2));
+    for goal in found["goals"].as_array().expect("goals") {
+        assert_eq!(goal["found"], goal["found_range"][1], "{goal}");
+    }
     let entrants = found["entrants"].as_array().expect("entrants");
     let boost = entrants.iter().find(|entrant| entrant["kind"] == "boost");
     let note = boost.map(|boost| boost["note"].as_str().unwrap_or_default());

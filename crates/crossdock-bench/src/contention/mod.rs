@@ -233,26 +233,33 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Step)) -> Result<Vec<Row>, Fail
         .flat_map(|processes| plan.kinds.iter().map(|kind| (*kind, *processes)))
         .collect();
     let of = cells.len() * plan.runs as usize;
-    let samples = interleave(&cells, plan.runs, |(kind, processes), done| {
-        progress(Step {
-            kind: kind.name,
-            processes: *processes,
-            done,
-            of,
-        });
-        (kind.run)(&Setting {
-            processes: *processes,
-            pin: plan.pin,
-            time: plan.time,
-            inside: plan.inside,
-            outside: plan.outside,
-            latency: plan.latency,
-        })
-    })?;
+    let samples = interleave(
+        &cells,
+        |_| plan.runs,
+        |(kind, processes), done| {
+            progress(Step {
+                kind: kind.name,
+                processes: *processes,
+                done,
+                of,
+            });
+            (kind.run)(&Setting {
+                processes: *processes,
+                pin: plan.pin,
+                time: plan.time,
+                inside: plan.inside,
+                outside: plan.outside,
+                latency: plan.latency,
+            })
+        },
+    )?;
     let mut rows: Vec<Row> = cells
         .iter()
-        .zip(&samples)
-        .map(|((kind, processes), samples)| row(kind.name, *processes, plan.pin, samples))
+        .zip(samples)
+        .map(|((kind, processes), samples)| {
+            let samples: Vec<Sample> = samples.into_iter().flatten().collect();
+            row(kind.name, *processes, plan.pin, &samples)
+        })
         .collect();
     let alone: Vec<(&str, f64)> = rows
         .iter()

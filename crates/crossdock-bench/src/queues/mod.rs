@@ -46,6 +46,9 @@ pub struct Kind {
     pub can: Can,
     /// Whether items are sent and received several at once. Such a kind makes no round trips.
     pub batched: bool,
+    /// How often it is run at most in a plan that has more runs: for one whose runs cost more than the
+    /// time that is measured.
+    pub most_runs: u32,
     /// One run of throughput.
     pub throughput: fn(&Setting) -> Result<Sample, Failure>,
     /// One run of round trips.
@@ -77,6 +80,7 @@ impl Kind {
             about,
             can: C::CAN,
             batched: false,
+            most_runs: u32::MAX,
             throughput: sized!(C, throughput::processes),
             round_trip: sized!(C, round_trip::processes),
         }
@@ -94,9 +98,16 @@ impl Kind {
             about,
             can: C::CAN,
             batched: false,
+            most_runs: u32::MAX,
             throughput: sized!(C, throughput::threads),
             round_trip: sized!(C, round_trip::threads),
         }
+    }
+
+    /// The same, but run so often at most, whatever a plan says.
+    #[must_use]
+    pub const fn at_most(self, most_runs: u32) -> Self {
+        Self { most_runs, ..self }
     }
 
     /// The same with several items at once, which is done in tries.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Idle, Kind, Sample, Setting, Shape, Trips};
 use crate::Failure;
 use crate::pin::Pin;
+use crate::ratio::Ratio;
 use crate::rounds::interleave;
 use crate::stats::{median, range};
 use crate::times::Times;
@@ -28,7 +29,8 @@ pub struct Plan {
     pub idle: Idle,
     /// The same for round trips, one after the other; none are made without.
     pub round_trips: Vec<Idle>,
-    /// How often each; the runs of all are interleaved.
+    /// In how many rounds: each kind is run once in each, or [at most so often](Kind::most_runs).
+    /// Kinds that are compared should stand together, so that they are run close in time.
     pub runs: u32,
     /// Where workers run.
     pub pin: Pin,
@@ -85,6 +87,11 @@ pub struct Row {
     /// The same as a multiple of that of the first kind of the same setting: the median of the ratios
     /// in each round.
     pub ratio: Option<f64>,
+    /// The least and the greatest of those.
+    pub ratio_range: Option<(f64, f64)>,
+    /// [`ns_per_item`](Self::ns_per_item) in each round, or nothing where it was not run.
+    #[serde(skip)]
+    pub ns_by_round: Vec<Option<f64>>,
     /// How many items were received, in all runs.
     pub items: u64,
     /// How many were sent and never received.
@@ -112,8 +119,14 @@ pub struct TripRow {
     pub p99_ns: Option<u64>,
     /// The same of 999 in 1,000.
     pub p999_ns: Option<u64>,
-    /// [`p50_ns`](Self::p50_ns) as a multiple of that of the first kind of the same setting.
+    /// The median of a run as a multiple of that of the first kind of the same setting: the median of
+    /// the ratios in each round.
     pub ratio: Option<f64>,
+    /// The least and the greatest of those.
+    pub ratio_range: Option<(f64, f64)>,
+    /// The median of the trips of each round, in nanoseconds; nothing where there were none.
+    #[serde(skip)]
+    pub p50_by_round: Vec<Option<f64>>,
 }
 
 impl Row {
@@ -145,10 +158,31 @@ enum Outcome {
     Trips(Trips),
 }
 
+impl Outcome {
+    fn sample(&self) -> Option<&Sample> {
+        match self {
+            Self::Throughput(sample) => Some(sample),
+            Self::Trips(_) => None,
+        }
+    }
+
+    fn times(&self) -> Option<&Times> {
+        match self {
+            Self::Throughput(_) => None,
+            Self::Trips(trips) => Some(&trips.times),
+        }
+    }
+}
+
 impl Plan {
     /// How many runs there will be.
     pub fn runs(&self) -> usize {
-        self.cells().len() * self.runs as usize
+        let cells = self.cells();
+        cells.iter().map(|cell| self.runs_of(cell) as usize).sum()
+    }
+
+    fn runs_of(&self, cell: &Cell) -> u32 {
+        self.runs.min(cell.kind.most_runs)
     }
 
     fn cells(&self) -> Vec<Cell> {
@@ -193,8 +227,8 @@ impl Plan {
     }
 }
 
-/// Measures what the plan says, one run of each kind in each setting after the other, and that so
-/// often; each round begins with another one. `progress` is told before every run.
+/// Measures what the plan says in rounds: one run of each kind in each setting after the other, and
+/// that so often; each round begins with another one. `progress` is told before every run.
 ///
 /// # Errors
 ///
@@ -202,66 +236,55 @@ impl Plan {
 pub fn run(plan: &Plan, progress: &mut dyn FnMut(Step)) -> Result<Measured, Failure> {
     let cells = plan.cells();
     let of = plan.runs();
-    let outcomes = interleave(&cells, plan.runs, |cell, done| {
-        let Cell { kind, setting, .. } = cell;
-        progress(Step {
-            kind: kind.name,
-            size: setting.size,
-            done,
-            of,
-        });
-        if cell.trips {
-            (kind.round_trip)(setting).map(Outcome::Trips)
-        } else {
-            (kind.throughput)(setting).map(Outcome::Throughput)
-        }
-    })?;
+    let outcomes = interleave(
+        &cells,
+        |cell| plan.runs_of(cell),
+        |cell, done| {
+            let Cell { kind, setting, .. } = cell;
+            progress(Step {
+                kind: kind.name,
+                size: setting.size,
+                done,
+                of,
+            });
+            if cell.trips {
+                (kind.round_trip)(setting).map(Outcome::Trips)
+            } else {
+                (kind.throughput)(setting).map(Outcome::Throughput)
+            }
+        },
+    )?;
     let mut measured = Measured {
         throughput: Vec::new(),
         round_trips: Vec::new(),
     };
-    let mut firsts: Vec<(Row, Vec<f64>)> = Vec::new();
     for (cell, outcomes) in cells.iter().zip(outcomes) {
-        let (mut samples, mut trips) = (Vec::new(), Times::default());
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Throughput(sample) => samples.push(sample),
-                Outcome::Trips(some) => trips.add(&some.times),
-            }
-        }
         if cell.trips {
-            let mut row = trip_row(cell, &trips);
+            let mut row = trip_row(cell, &outcomes);
             let mut before = measured.round_trips.iter();
             let first = before.find(|first| first.is_beside(&row)).unwrap_or(&row);
-            row.ratio = ratio_of(row.p50_ns, first.p50_ns);
+            let ratio = Ratio::by_round(&row.p50_by_round, &first.p50_by_round);
+            (row.ratio, row.ratio_range) = parts(ratio);
             measured.round_trips.push(row);
         } else {
-            let mut row = row(cell, &samples);
-            let times: Vec<f64> = samples.iter().map(Sample::ns_per_item).collect();
-            if !firsts.iter().any(|(first, _)| first.is_beside(&row)) {
-                firsts.push((row.clone(), times.clone()));
-            }
-            let first = firsts.iter().find(|(first, _)| first.is_beside(&row));
-            row.ratio = first.and_then(|(_, first)| ratio_by_round(first, &times));
+            let mut row = row(cell, &outcomes);
+            let mut before = measured.throughput.iter();
+            let first = before.find(|first| first.is_beside(&row)).unwrap_or(&row);
+            // Of rates, so the other way round.
+            let ratio = Ratio::by_round(&first.ns_by_round, &row.ns_by_round);
+            (row.ratio, row.ratio_range) = parts(ratio);
             measured.throughput.push(row);
         }
     }
     Ok(measured)
 }
 
-/// The median over the rounds of how many times as fast it was.
-fn ratio_by_round(first: &[f64], times: &[f64]) -> Option<f64> {
-    let ratios = first.iter().zip(times).map(|(first, time)| first / time);
-    Some(median(ratios)).filter(|ratio| ratio.is_finite())
+fn parts(ratio: Option<Ratio>) -> (Option<f64>, Option<(f64, f64)>) {
+    let parts = ratio.map(|Ratio { ratio, ratio_range }| (ratio, ratio_range));
+    parts.unzip()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds for a ratio")]
-fn ratio_of(time: Option<u64>, first: Option<u64>) -> Option<f64> {
-    let ratio = time? as f64 / first? as f64;
-    Some(ratio).filter(|ratio| ratio.is_finite())
-}
-
-fn row(cell: &Cell, samples: &[Sample]) -> Row {
+fn row(cell: &Cell, rounds: &[Option<Outcome>]) -> Row {
     let Setting {
         shape,
         size,
@@ -269,8 +292,10 @@ fn row(cell: &Cell, samples: &[Sample]) -> Row {
         pin,
         ..
     } = cell.setting;
-    let ns_per_item = median(samples.iter().map(Sample::ns_per_item));
-    let sum = |of: fn(&Sample) -> u64| samples.iter().map(of).sum();
+    let by_round = || rounds.iter().map(|round| round.as_ref()?.sample());
+    let samples = || by_round().flatten();
+    let ns_per_item = median(samples().map(Sample::ns_per_item));
+    let sum = |of: fn(&Sample) -> u64| samples().map(of).sum();
     Row {
         kind: cell.kind.name,
         size,
@@ -280,25 +305,39 @@ fn row(cell: &Cell, samples: &[Sample]) -> Row {
         idle: shape.idle,
         pin,
         ns_per_item,
-        ns_per_item_range: range(samples.iter().map(Sample::ns_per_item)).unwrap_or_default(),
+        ns_per_item_range: range(samples().map(Sample::ns_per_item)).unwrap_or_default(),
         mitems: 1e3 / ns_per_item,
         ratio: None,
+        ratio_range: None,
+        ns_by_round: by_round()
+            .map(|sample| sample.map(Sample::ns_per_item))
+            .collect(),
         items: sum(|sample| sample.received),
         lost: sum(|sample| sample.sent.saturating_sub(sample.received)),
         wrong: sum(|sample| sample.wrong),
     }
 }
 
-fn trip_row(cell: &Cell, times: &Times) -> TripRow {
+fn trip_row(cell: &Cell, rounds: &[Option<Outcome>]) -> TripRow {
+    let by_round = || rounds.iter().map(|round| round.as_ref()?.times());
+    let mut all = Times::default();
+    by_round().flatten().for_each(|times| all.add(times));
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds for a ratio")]
+    let p50 = |times: &Times| times.at(0.5).map(|nanos| nanos as f64);
     TripRow {
         kind: cell.kind.name,
         size: cell.setting.size,
         idle: cell.setting.shape.idle,
         pin: cell.setting.pin,
-        trips: times.len(),
-        p50_ns: times.at(0.5),
-        p99_ns: times.at(0.99),
-        p999_ns: times.at(0.999),
+        trips: all.len(),
+        p50_ns: all.at(0.5),
+        p99_ns: all.at(0.99),
+        p999_ns: all.at(0.999),
         ratio: None,
+        ratio_range: None,
+        p50_by_round: by_round().map(|times| p50(times?)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

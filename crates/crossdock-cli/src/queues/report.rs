@@ -40,12 +40,16 @@ fn json(found: &Found<'_>) -> Result<String, String> {
     Ok(text + "\n")
 }
 
+/// What the ratios are, and why.
+const RATIOS: &str = "of first, least..most: median and range of the ratios within each round, as the \
+    machine may be faster in one round than in the next";
+
 fn people(found: &Found<'_>) -> String {
     let Measured {
         throughput,
         round_trips,
     } = &found.measured;
-    let mut text = format!("{}\n{}\n", found.machine, found.setting());
+    let mut text = format!("{}\n{}\n{RATIOS}\n", found.machine, found.setting());
     if !throughput.is_empty() {
         text += &format!("\nthroughput\n{}\n", throughput_table(throughput));
     }
@@ -69,6 +73,7 @@ fn throughput_table(rows: &[Row]) -> Table {
         "ns per item",
         "Mitems/s",
         "of first",
+        "least..most",
         "lost",
         "wrong",
     ]);
@@ -82,6 +87,7 @@ fn throughput_table(rows: &[Row]) -> Table {
             tables::number(row.ns_per_item),
             tables::number(row.mitems),
             ratio(row.ratio),
+            ratios(row.ratio_range),
             row.lost.to_string(),
             row.wrong.to_string(),
         ];
@@ -92,7 +98,14 @@ fn throughput_table(rows: &[Row]) -> Table {
 
 fn trip_table(rows: &[TripRow]) -> Table {
     let mut table = tables::grouped(&[
-        "waiting", "bytes", "kind", "p50 ns", "p99 ns", "p99.9 ns", "of first",
+        "waiting",
+        "bytes",
+        "kind",
+        "p50 ns",
+        "p99 ns",
+        "p99.9 ns",
+        "of first",
+        "least..most",
     ]);
     for row in rows {
         let idle = match row.idle {
@@ -106,6 +119,7 @@ fn trip_table(rows: &[TripRow]) -> Table {
             time(row.p99_ns),
             time(row.p999_ns),
             ratio(row.ratio),
+            ratios(row.ratio_range),
         ];
         table.add(&[idle.to_owned(), row.size.to_string()], &cells);
     }
@@ -113,5 +127,11 @@ fn trip_table(rows: &[TripRow]) -> Table {
 }
 
 fn ratio(ratio: Option<f64>) -> String {
-    ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))
+    let finite = ratio.filter(|ratio| ratio.is_finite());
+    finite.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))
+}
+
+fn ratios(range: Option<(f64, f64)>) -> String {
+    let said = |(least, most)| format!("{}..{}", ratio(Some(least)), ratio(Some(most)));
+    range.map_or("-".to_owned(), said)
 }

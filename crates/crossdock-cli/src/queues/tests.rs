@@ -75,6 +75,8 @@ fn row(kind: &'static str, producers: u32, size: u32, mitems: f64) -> Row {
         ns_per_item_range: (ns_per_item * 0.9, ns_per_item * 1.1),
         mitems,
         ratio: Some(1.0),
+        ratio_range: Some((0.9, 1.1)),
+        ns_by_round: vec![Some(ns_per_item)],
         items: 1,
         lost: 0,
         wrong: 0,
@@ -92,6 +94,8 @@ fn trip(kind: &'static str, p50_ns: Option<u64>) -> TripRow {
         p99_ns: p50_ns.map(|time| time * 2),
         p999_ns: p50_ns.map(|time| time * 3),
         ratio: None,
+        ratio_range: None,
+        p50_by_round: Vec::new(),
     }
 }
 

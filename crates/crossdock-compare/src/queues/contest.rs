@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossdock_bench::Failure;
 use crossdock_bench::pin::Pin;
 use crossdock_bench::queues::{self, Idle, Kind, Plan, Row, TripRow};
+use crossdock_bench::ratio::Ratio;
 use serde::Serialize;
 
 use super::entrants::{CAPACITY, ENTRANTS, MINIMAL, NAIVE, PIPE, PYTHON, Sort, entrant};
@@ -59,10 +60,13 @@ pub(crate) struct Figure {
     pub(crate) mitems: f64,
     pub(crate) lost: u64,
     pub(crate) wrong: u64,
+    /// What it took in each round.
+    #[serde(skip)]
+    pub(crate) ns_by_round: Vec<Option<f64>>,
     /// How many times as fast it is as the minimal ring here, as the naive one, and as a pipe.
-    pub(crate) to_minimal: Option<f64>,
-    pub(crate) to_naive: Option<f64>,
-    pub(crate) to_pipe: Option<f64>,
+    pub(crate) to_minimal: Option<Ratio>,
+    pub(crate) to_naive: Option<Ratio>,
+    pub(crate) to_pipe: Option<Ratio>,
 }
 
 /// One setting of throughput.
@@ -85,9 +89,12 @@ pub(crate) struct Trip {
     pub(crate) p50_ns: u64,
     pub(crate) p99_ns: u64,
     pub(crate) p999_ns: u64,
-    /// How many times as long the median is as that of the naive ring, and as that of a pipe.
-    pub(crate) to_naive: Option<f64>,
-    pub(crate) to_pipe: Option<f64>,
+    /// The median of each round.
+    #[serde(skip)]
+    pub(crate) p50_by_round: Vec<Option<f64>>,
+    /// How many times as long that is as that of the naive ring, and as that of a pipe.
+    pub(crate) to_naive: Option<Ratio>,
+    pub(crate) to_pipe: Option<Ratio>,
 }
 
 /// One setting of round trips.
@@ -105,25 +112,40 @@ pub(crate) struct Found {
     pub(crate) round_trips: Vec<TripSetting>,
 }
 
+impl Figure {
+    /// How many times as fast it is as `other` of the same setting.
+    pub(crate) fn rate_over(&self, other: &Self) -> Option<Ratio> {
+        other.time_over(self)
+    }
+
+    /// How many times as long an item takes as in `other` of the same setting.
+    pub(crate) fn time_over(&self, other: &Self) -> Option<Ratio> {
+        Ratio::by_round(&self.ns_by_round, &other.ns_by_round)
+    }
+}
+
+impl Trip {
+    /// How many times as long it takes as `other` of the same setting.
+    pub(crate) fn time_over(&self, other: &Self) -> Option<Ratio> {
+        Ratio::by_round(&self.p50_by_round, &other.p50_by_round)
+    }
+}
+
 impl Setting {
     pub(crate) fn figure(&self, kind: &str) -> Option<&Figure> {
         self.figures.iter().find(|figure| figure.kind == kind)
     }
 
-    fn compare(&mut self) {
-        let of = |kind| self.figure(kind).map(|figure| figure.ns_per_item);
+    /// Holds each figure beside those that others are measured by.
+    pub(crate) fn compare(&mut self) {
+        let of = |kind| self.figure(kind).cloned();
         let (minimal, naive, pipe) = (of(MINIMAL), of(NAIVE), of(PIPE));
         for figure in &mut self.figures {
-            figure.to_pipe = pipe.map(|pipe| pipe / figure.ns_per_item);
-            figure.to_minimal = minimal.map(|minimal| minimal / figure.ns_per_item);
-            figure.to_naive = naive.map(|naive| naive / figure.ns_per_item);
+            let over = |other: &Option<Figure>| figure.rate_over(other.as_ref()?);
+            let ratios = (over(&minimal), over(&naive), over(&pipe));
+            (figure.to_minimal, figure.to_naive, figure.to_pipe) = ratios;
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds for a ratio")]
-pub(crate) fn ratio(time: u64, of: u64) -> f64 {
-    time as f64 / of as f64
 }
 
 impl TripSetting {
@@ -132,11 +154,11 @@ impl TripSetting {
     }
 
     fn compare(&mut self) {
-        let of = |kind| self.trip(kind).map(|trip| trip.p50_ns);
+        let of = |kind| self.trip(kind).cloned();
         let (naive, pipe) = (of(NAIVE), of(PIPE));
         for trip in &mut self.trips {
-            trip.to_naive = naive.map(|naive| ratio(trip.p50_ns, naive));
-            trip.to_pipe = pipe.map(|pipe| ratio(trip.p50_ns, pipe));
+            let over = |other: &Option<Trip>| trip.time_over(other.as_ref()?);
+            (trip.to_naive, trip.to_pipe) = (over(&naive), over(&pipe));
         }
     }
 }
@@ -229,6 +251,7 @@ fn add(settings: &mut Vec<Setting>, row: &Row) {
         mitems: row.mitems,
         lost: row.lost,
         wrong: row.wrong,
+        ns_by_round: row.ns_by_round.clone(),
         to_minimal: None,
         to_naive: None,
         to_pipe: None,
@@ -261,6 +284,7 @@ fn add_trip(settings: &mut Vec<TripSetting>, row: &TripRow) {
         p50_ns,
         p99_ns,
         p999_ns,
+        p50_by_round: row.p50_by_round.clone(),
         to_naive: None,
         to_pipe: None,
     };

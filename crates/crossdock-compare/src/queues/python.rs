@@ -8,7 +8,7 @@ use crossdock_bench::{Failure, pin};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::entrants::PYTHON;
+use super::entrants::{COSTLY_RUNS, PYTHON};
 use crate::locks::{Script, failed};
 
 /// For starting the interpreter and its processes, however busy the machine is.
@@ -20,6 +20,7 @@ pub(super) const KIND: Kind = Kind {
     about: "Python",
     can: Can::MANY_TO_MANY,
     batched: false,
+    most_runs: COSTLY_RUNS,
     throughput,
     round_trip,
 };

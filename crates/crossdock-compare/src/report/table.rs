@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crossdock_bench::ratio::Ratio;
+
 use super::verdict::Goal;
 
 /// A table; columns of figures are aligned to the right.
@@ -43,28 +45,47 @@ pub(super) fn times(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}"))
 }
 
-/// The column of a ratio, if any row has one.
+/// The least and the most of a ratio.
+pub(super) fn span(range: Option<(f64, f64)>) -> String {
+    let times = |ratio: f64| times(Some(ratio).filter(|ratio| ratio.is_finite()));
+    range.map_or_else(
+        || "-".into(),
+        |(least, most)| format!("{}..{}", times(least), times(most)),
+    )
+}
+
+/// The column of a ratio, if any row has one: the median and the range.
 pub(super) fn ratios<'a, T>(
     title: &'static str,
     rows: &'a [T],
-    of: impl Fn(&'a T) -> Option<f64>,
+    of: impl Fn(&'a T) -> Option<Ratio>,
 ) -> Option<(&'static str, Vec<String>)> {
-    let ratios: Vec<Option<f64>> = rows.iter().map(of).collect();
+    let ratios: Vec<Option<Ratio>> = rows.iter().map(of).collect();
+    let cell = |ratio: &Option<Ratio>| {
+        let said = |one: Ratio| format!("{:.2} ({})", one.ratio, span(Some(one.ratio_range)));
+        ratio.map_or_else(|| "-".into(), said)
+    };
     let some = ratios.iter().any(Option::is_some);
-    some.then(|| (title, ratios.into_iter().map(times).collect()))
+    some.then(|| (title, ratios.iter().map(cell).collect()))
 }
 
 /// What is aimed at, and what was found.
 pub(super) fn goals(goals: &[Goal]) -> String {
+    let ranges = goals.iter().any(|goal| goal.found_range.is_some());
     let rows = goals.iter().map(|goal| {
         let sign = if goal.at_most { "at most" } else { "at least" };
-        vec![
+        let holds = if goal.holds() { "yes" } else { "**no**" };
+        let mut row = vec![
             goal.what.clone(),
             goal.setting.clone(),
             format!("{sign} {:.2}", goal.goal),
             format!("{:.2}", goal.found),
-            if goal.holds() { "yes" } else { "**no**" }.into(),
-        ]
+            holds.into(),
+        ];
+        if ranges {
+            row.insert(4, span(goal.found_range));
+        }
+        row
     });
     let missed = goals.iter().filter(|goal| !goal.holds()).count();
     let verdict = match (goals.len(), missed) {
@@ -72,6 +93,9 @@ pub(super) fn goals(goals: &[Goal]) -> String {
         (all, 0) => format!("All {all} hold in this run."),
         (all, missed) => format!("{missed} of {all} missed in this run."),
     };
-    let header = ["", "setting", "goal", "found", "holds"];
+    let mut header = vec!["", "setting", "goal", "found", "holds"];
+    if ranges {
+        header.insert(4, "least..most");
+    }
     format!("{verdict}\n\n{}", table(&header, rows))
 }

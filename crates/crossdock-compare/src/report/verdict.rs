@@ -60,6 +60,9 @@ pub(crate) struct Goal {
     pub(crate) at_most: bool,
     pub(crate) goal: f64,
     pub(crate) found: f64,
+    /// The least and the most of any round, of what was found in each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) found_range: Option<(f64, f64)>,
 }
 
 impl Goal {
@@ -100,6 +103,7 @@ pub(super) fn goals(settings: &[Setting]) -> Vec<Goal> {
                 at_most: true,
                 goal: *most,
                 found: ours.ns_per_op / theirs.ns_per_op,
+                found_range: None,
             });
         }
     }
@@ -111,6 +115,7 @@ pub(super) fn goals(settings: &[Setting]) -> Vec<Goal> {
                 at_most: false,
                 goal: FAIRNESS,
                 found: ours.fairness,
+                found_range: None,
             });
         }
     }

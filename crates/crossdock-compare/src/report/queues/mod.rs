@@ -14,7 +14,7 @@ use crate::queues::entrants::{ENTRANTS, Entrant, Sort, entrant};
 use crate::report::kept::{self, Part};
 use crate::report::occasion::Occasion;
 use crate::report::refused;
-use crate::report::table::{goals, nanos, ratios, table, times};
+use crate::report::table::{goals, nanos, ratios, span, table, times};
 use crate::report::verdict::Goal;
 
 /// Everything that a run found.
@@ -81,10 +81,11 @@ impl Report {
 
     fn head(&self) -> String {
         format!(
-            "## Queues\n\n{}\n- **Effort**: runs of {} s, {} for each figure\n\n{}",
+            "## Queues\n\n{}\n- **Effort**: runs of {} s, {} for each figure{}\n\n{}",
             self.occasion,
             self.effort.secs,
             self.effort.runs,
+            fewer(self.effort.runs),
             include_str!("../text/queues.md").trim_end(),
         )
     }
@@ -134,17 +135,23 @@ impl Report {
         let settings = self.found.settings.iter().flat_map(verdict::lost);
         let trips = self.found.round_trips.iter().flat_map(verdict::lost_trips);
         let mut rows: Vec<Lost> = settings.chain(trips).collect();
-        rows.sort_by(|one, other| other.ratio.total_cmp(&one.ratio));
+        rows.sort_by(|one, other| other.ratio.ratio.total_cmp(&one.ratio.ratio));
         let rows = rows.iter().map(|row| {
             vec![
                 label(row.faster).to_owned(),
                 label(row.ours).to_owned(),
                 row.setting.clone(),
-                times(Some(row.ratio)),
-                row.apart.into(),
+                times(Some(row.ratio.ratio)),
+                span(Some(row.ratio.ratio_range)),
             ]
         });
-        let header = ["faster", "than", "setting", "ours over theirs", "apart"];
+        let header = [
+            "faster",
+            "than",
+            "setting",
+            "ours over theirs",
+            "least..most",
+        ];
         let rows: Vec<Vec<String>> = rows.collect();
         let rows = if rows.is_empty() {
             "None was faster anywhere.".to_owned()
@@ -153,6 +160,18 @@ impl Report {
         };
         format!("### Where crossdock's queues are slower\n\n{text}\n\n{rows}")
     }
+}
+
+/// Which have fewer runs.
+fn fewer(runs: u32) -> String {
+    let mut text = String::new();
+    for entrant in ENTRANTS {
+        let most = entrant.kind().map_or(runs, |kind| kind.most_runs);
+        if most < runs {
+            let _ = write!(text, ", {most} of {}", entrant.label);
+        }
+    }
+    text
 }
 
 fn label(kind: &str) -> &str {
@@ -244,10 +263,21 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_table_has_the_ratios_that_there_are() {
+    fn a_table_has_the_ratios_that_there_are_with_their_ranges() {
         let text = report().part();
         let headers: Vec<&str> = text.lines().filter(|line| line.contains("M/s |")).collect();
         assert_eq!(headers.len(), 1, "{text}");
-        assert!(headers[0].ends_with("| x minimal |"), "{headers:?}");
+        assert!(headers[0].contains(" x minimal |"), "{headers:?}");
+        assert!(!headers[0].contains(" x naive |"), "{headers:?}");
+        assert!(text.contains("| 2.50 (2.50..5.00) |"), "{text}");
+    }
+
+    #[test]
+    fn a_goal_is_shown_with_its_range() {
+        let text = report().part();
+        let (_, goals) = text.split_once("### Goals").expect("a section");
+        let row = goals.lines().find(|line| line.contains("`spsc-batch`"));
+        let row = row.expect("a goal");
+        assert!(row.contains("|  2.50 |  2.50..5.00 |"), "{row}");
     }
 }

@@ -1,8 +1,9 @@
 //! What the figures of queues say: which goals hold, and where something else is faster.
 
 use crossdock_bench::queues::Idle;
+use crossdock_bench::ratio::Ratio;
 
-use crate::queues::contest::{Figure, Found, Setting, Trip, TripSetting, ratio};
+use crate::queues::contest::{Figure, Found, Setting, Trip, TripSetting};
 use crate::queues::entrants::{
     BOOST, ICEORYX2, MINIMAL, NAIVE, PIPE, QUEUE, QUEUE_ADAPTIVE, QUEUE_BATCH, SPSC, SPSC_ADAPTIVE,
     SPSC_BATCH, Sort, entrant,
@@ -14,8 +15,8 @@ pub(super) struct Lost {
     pub(super) faster: &'static str,
     pub(super) ours: &'static str,
     pub(super) setting: String,
-    pub(super) ratio: f64,
-    pub(super) apart: &'static str,
+    /// Our time over theirs.
+    pub(super) ratio: Ratio,
 }
 
 /// Ours, whether it is for many, whether it passes several at once, and what it is where one waits.
@@ -47,29 +48,23 @@ fn ours(idle: Idle) -> impl Iterator<Item = (&'static str, impl Fn(&str) -> bool
 }
 
 pub(super) fn lost(setting: &Setting) -> Vec<Lost> {
-    let beside = |ours: &Figure, theirs: &Figure| {
-        let apart = ours.ns_max < theirs.ns_min || theirs.ns_max < ours.ns_min;
-        let ratio = ours.ns_per_item / theirs.ns_per_item;
-        (ratio, if apart { "yes" } else { "no" })
-    };
     let (idle, title, all) = (setting.idle, &setting.title, &setting.figures);
-    faster(idle, title, all, |one| one.kind, beside)
+    faster(idle, title, all, |one| one.kind, Figure::time_over)
 }
 
 pub(super) fn lost_trips(setting: &TripSetting) -> Vec<Lost> {
-    let beside = |ours: &Trip, theirs: &Trip| (ratio(ours.p50_ns, theirs.p50_ns), "-");
     let (idle, title, all) = (setting.idle, setting.title, &setting.trips);
-    faster(idle, title, all, |one| one.kind, beside)
+    faster(idle, title, all, |one| one.kind, Trip::time_over)
 }
 
 /// Those of one setting that were faster than one of ours. `beside` says how many times as long ours
-/// took as theirs, and whether their runs were apart.
+/// took as theirs.
 fn faster<F>(
     idle: Idle,
     title: &str,
     all: &[F],
     kind: impl Fn(&F) -> &'static str,
-    beside: impl Fn(&F, &F) -> (f64, &'static str),
+    beside: impl Fn(&F, &F) -> Option<Ratio>,
 ) -> Vec<Lost> {
     let mut lost = Vec::new();
     for (ours, fits) in ours(idle) {
@@ -77,14 +72,12 @@ fn faster<F>(
             continue;
         };
         for theirs in all.iter().filter(|one| fits(kind(one))) {
-            let (ratio, apart) = beside(ours, theirs);
-            if ratio > 1.0 {
+            if let Some(ratio) = beside(ours, theirs).filter(|found| found.ratio > 1.0) {
                 lost.push(Lost {
                     faster: kind(theirs),
                     ours: kind(ours),
                     setting: title.to_owned(),
                     ratio,
-                    apart,
                 });
             }
         }
@@ -125,27 +118,29 @@ pub(super) fn goals(found: &Found) -> Vec<Goal> {
             (one.producers, one.consumers, one.size) == (*producers, *consumers, *size)
                 && one.idle == Idle::Spin
         });
-        let figures = setting.and_then(|s| Some((s, s.figure(kind)?, s.figure(over)?)));
-        if let Some((setting, ours, theirs)) = figures {
+        let rate = |s: &Setting| s.figure(kind)?.rate_over(s.figure(over)?);
+        if let Some((setting, found)) = setting.and_then(|s| Some((s, rate(s)?))) {
             goals.push(Goal {
                 what: format!("rate of `{kind}` over `{over}`"),
                 setting: setting.title.clone(),
                 at_most: false,
                 goal: *least,
-                found: theirs.ns_per_item / ours.ns_per_item,
+                found: found.ratio,
+                found_range: Some(found.ratio_range),
             });
         }
     }
     for (idle, kind, beside, most) in ROUND_TRIPS {
         let setting = found.round_trips.iter().find(|one| one.idle == *idle);
-        let trips = setting.and_then(|s| Some((s, s.trip(kind)?, s.trip(beside)?)));
-        if let Some((setting, ours, theirs)) = trips {
+        let time = |s: &TripSetting| s.trip(kind)?.time_over(s.trip(beside)?);
+        if let Some((setting, found)) = setting.and_then(|s| Some((s, time(s)?))) {
             goals.push(Goal {
                 what: format!("median of `{kind}` over `{beside}`"),
                 setting: setting.title.to_owned(),
                 at_most: true,
                 goal: *most,
-                found: ratio(ours.p50_ns, theirs.p50_ns),
+                found: found.ratio,
+                found_range: Some(found.ratio_range),
             });
         }
     }
@@ -166,27 +161,32 @@ pub(crate) mod tests {
             mitems: 1e3 / ns,
             lost: 0,
             wrong: 0,
-            to_minimal: Some(10.0 / ns),
+            ns_by_round: [1.0, 4.0, 0.5].map(|by| Some(ns * by)).to_vec(),
+            to_minimal: None,
             to_naive: None,
             to_pipe: None,
         }
     }
 
-    fn trip(kind: &'static str, p50_ns: u64) -> Trip {
+    fn trip(kind: &'static str, p50_ns: u32) -> Trip {
         Trip {
             kind,
             sort: entrant(kind).expect("an entrant").sort,
             trips: 1,
-            p50_ns,
-            p99_ns: p50_ns,
-            p999_ns: p50_ns,
+            p50_ns: p50_ns.into(),
+            p99_ns: p50_ns.into(),
+            p999_ns: p50_ns.into(),
+            p50_by_round: vec![Some(p50_ns.into()); 2],
             to_naive: None,
             to_pipe: None,
         }
     }
 
     pub(crate) fn found() -> Found {
-        Found {
+        // In the last round, the machine turned slow behind all others.
+        let mut minimal = figure(MINIMAL, 10.0);
+        minimal.ns_by_round[2] = Some(10.0);
+        let mut found = Found {
             settings: vec![Setting {
                 title: "1 producer, 1 consumer: 8 bytes".into(),
                 producers: 1,
@@ -196,7 +196,7 @@ pub(crate) mod tests {
                 figures: vec![
                     figure(SPSC, 12.0),
                     figure(SPSC_BATCH, 4.0),
-                    figure(MINIMAL, 10.0),
+                    minimal,
                     figure(QUEUE, 16.0),
                     figure("rtrb", 8.0),
                     figure("kanal", 15.0),
@@ -208,7 +208,9 @@ pub(crate) mod tests {
                 idle: Idle::Park,
                 trips: vec![trip(SPSC, 3_000), trip(PIPE, 60_000)],
             }],
-        }
+        };
+        found.settings[0].compare();
+        found
     }
 
     #[test]
@@ -225,12 +227,12 @@ pub(crate) mod tests {
         let lost = lost(&found().settings[0]);
         let lost: Vec<_> = lost
             .iter()
-            .map(|one| (one.ours, one.faster, one.apart))
+            .map(|one| (one.ours, one.faster, one.ratio.ratio))
             .collect();
         let expected = [
-            (SPSC, MINIMAL, "no"),
-            (SPSC, "rtrb", "yes"),
-            (QUEUE, "kanal", "no"),
+            (SPSC, MINIMAL, 1.2),
+            (SPSC, "rtrb", 1.5),
+            (QUEUE, "kanal", 16.0 / 15.0),
         ];
         assert_eq!(lost, expected);
     }
