@@ -152,6 +152,28 @@ struct Cell {
     trips: bool,
 }
 
+impl Cell {
+    /// A worker's failure, with whose and in which setting.
+    #[cold]
+    fn named(&self, failure: Failure) -> Failure {
+        let Failure::Worker(message) = failure else {
+            return failure;
+        };
+        let Setting { shape, size, .. } = self.setting;
+        let Shape {
+            producers,
+            consumers,
+            idle,
+            ..
+        } = shape;
+        let trips = if self.trips { ", round trips" } else { "" };
+        Failure::Worker(format!(
+            "{}, {producers}x{consumers}, {size} bytes, {idle:?}{trips}: {message}",
+            self.kind.name
+        ))
+    }
+}
+
 /// What one run of a cell came to.
 enum Outcome {
     Throughput(Sample),
@@ -247,11 +269,12 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Step)) -> Result<Measured, Fail
                 done,
                 of,
             });
-            if cell.trips {
+            let outcome = if cell.trips {
                 (kind.round_trip)(setting).map(Outcome::Trips)
             } else {
                 (kind.throughput)(setting).map(Outcome::Throughput)
-            }
+            };
+            outcome.map_err(|failure| cell.named(failure))
         },
     )?;
     let mut measured = Measured {

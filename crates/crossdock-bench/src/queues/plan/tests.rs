@@ -117,3 +117,19 @@ fn a_kind_of_few_runs_is_compared_in_the_rounds_that_it_has() {
     assert_eq!(second.items, 2000);
     assert_eq!(second.ratio_range, Some((0.125, 0.5)));
 }
+
+#[test]
+fn a_worker_that_fails_is_named() {
+    let fails = Kind {
+        throughput: |_| Err(Failure::Worker("no luck".to_owned())),
+        ..SECOND
+    };
+    let plan = Plan {
+        kinds: vec![FIRST, fails],
+        pairs: vec![(1, 1)],
+        ..plan()
+    };
+    let failure = run(&plan, &mut |_| ()).unwrap_err().to_string();
+    let expected = "a worker failed: second, 1x1, 8 bytes, Spin: no luck";
+    assert_eq!(failure, expected);
+}
