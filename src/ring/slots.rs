@@ -131,14 +131,35 @@ pub(crate) struct Cursor {
     pub(crate) caught_up: [Position; 2],
 }
 
-/// A slot that is the caller's alone until it commits.
+/// A slot that is the caller's alone until it commits. It has no padding, so that it stays in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// The slot's index.
     pub(crate) index: u64,
-    lap: u32,
+    /// Its lap, and above that whether a receiver has died over it before.
+    turn: u64,
+}
+
+impl Claim {
+    #[inline(always)]
+    fn new(index: u64, lap: u32, again: bool) -> Self {
+        Self {
+            index,
+            turn: (again as u64) << 32 | lap as u64,
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the mark is above")]
+    fn lap(self) -> u32 {
+        self.turn as u32
+    }
+
     /// Whether a receiver has died over it before.
-    pub(crate) again: bool,
+    #[inline(always)]
+    pub(crate) fn is_again(self) -> bool {
+        self.turn >> 32 != 0
+    }
 }
 
 /// A ring with its geometry.
@@ -228,22 +249,18 @@ impl<'a, S: Slots> Ring<'a, S> {
         if self.look(index) != open || !self.swap(index, open, Word::held(lap, held, me)) {
             return None;
         }
-        let claim = Claim {
-            index,
-            lap,
-            again: false,
-        };
+        let claim = Claim::new(index, lap, false);
         Some((claim, self.passed(side, at)))
     }
 
-    /// Claims a slot to send if it is the one at `at`, and nothing is in the way.
+    /// Claims a slot to send if it is the one at `at`, and nothing is in the way. It may be too late: see
+    /// [`is_late`](Self::is_late).
     #[inline(always)]
     pub(crate) fn quick_send(&self, at: Position, me: Tag) -> Option<(Claim, Position)> {
         if self.ends().is_over(Side::Sender) {
             return None;
         }
         self.take(Side::Sender, at, me)
-            .filter(|(claim, _)| self.is_in_time(claim))
     }
 
     /// Claims the next slot to send.
@@ -255,31 +272,33 @@ impl<'a, S: Slots> Ring<'a, S> {
     ) -> Result<Claim, Refused> {
         if let Some((claim, next)) = self.quick_send(cursor.tail, me) {
             cursor.tail = next;
-            return Ok(claim);
+            return self.in_time(claim);
         }
         if self.ends().is_over(Side::Sender) {
             return Err(Refused::Over);
         }
         let claim = self.search(Side::Sender, cursor, me, peers)?;
-        if self.is_in_time(&claim) {
-            Ok(claim)
-        } else {
-            Err(Refused::Over)
-        }
+        self.in_time(claim)
     }
 
-    /// Whether a slot that was claimed to send may be: if not, it is given back, unsent.
+    /// A slot that was claimed to send, if it may be: else it is given back, unsent.
+    fn in_time(&self, claim: Claim) -> Result<Claim, Refused> {
+        if self.is_late() {
+            self.abandon(claim);
+            return Err(Refused::Over);
+        }
+        Ok(claim)
+    }
+
+    /// Whether a slot that was claimed to send is to be given back by [`abandon`](Self::abandon): nobody
+    /// will receive what would be sent.
     #[inline(always)]
-    fn is_in_time(&self, claim: &Claim) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         // Under loom this is a full fence, which would hide that (Q2) is missing.
         if !mutation(102) && !mutation(106) {
             light_barrier();
         }
-        if !self.ends().is_over(Side::Sender) || mutation(103) {
-            return true;
-        }
-        self.abandon(claim);
-        false
+        self.ends().is_over(Side::Sender) && !mutation(103)
     }
 
     /// Claims the item at `at`, if nothing is in the way; `epoch` is that of the handle.
@@ -346,13 +365,13 @@ impl<'a, S: Slots> Ring<'a, S> {
             return Err(Refused::Nothing);
         }
         let again = word.state() == Some(State::Orphan);
-        Ok((Claim { index, lap, again }, true))
+        Ok((Claim::new(index, lap, again), true))
     }
 
     /// Consumes the item of a slot claimed by [`claim_replace`](Self::claim_replace), which was read,
     /// and claims the slot to send.
     pub(crate) fn replace(&self, claim: Claim, cursor: &mut Cursor, me: Tag) -> Claim {
-        let lap = claim.lap.wrapping_add(1);
+        let lap = claim.lap().wrapping_add(1);
         let writing = Word::held(lap, State::Writing, me);
         // ORDERING: Release; (M3).
         self.slots
@@ -361,17 +380,13 @@ impl<'a, S: Slots> Ring<'a, S> {
         // Receivers that are idle meanwhile have to hear of it: nothing before it is left.
         self.passed(Side::Receiver, self.geometry.lap_before(cursor.tail));
         cursor.tail = self.passed(Side::Sender, cursor.tail);
-        Claim {
-            lap,
-            again: false,
-            ..claim
-        }
+        Claim::new(claim.index, lap, false)
     }
 
     /// Commits an item that was written.
     #[inline(always)]
-    pub(crate) fn commit_send(&self, claim: &Claim) {
-        let ready = Word::new(claim.lap, State::Ready);
+    pub(crate) fn commit_send(&self, claim: Claim) {
+        let ready = Word::new(claim.lap(), State::Ready);
         // ORDERING: Release; (Q1).
         let release = ordering(Ordering::Release, 105);
         self.slots.word(claim.index).store(ready.0, release);
@@ -379,8 +394,8 @@ impl<'a, S: Slots> Ring<'a, S> {
 
     /// Commits that an item was read.
     #[inline(always)]
-    pub(crate) fn commit_recv(&self, claim: &Claim) {
-        let free = Word::new(claim.lap.wrapping_add(1), State::Free);
+    pub(crate) fn commit_recv(&self, claim: Claim) {
+        let free = Word::new(claim.lap().wrapping_add(1), State::Free);
         // ORDERING: Release; (Q2).
         let release = ordering(Ordering::Release, 106);
         self.slots.word(claim.index).store(free.0, release);
@@ -388,7 +403,7 @@ impl<'a, S: Slots> Ring<'a, S> {
 
     /// Gives back a slot that was claimed to send, unsent.
     #[cold]
-    fn abandon(&self, claim: &Claim) {
+    pub(crate) fn abandon(&self, claim: Claim) {
         self.commit_recv(claim);
         self.ring_all();
     }

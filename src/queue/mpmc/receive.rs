@@ -37,7 +37,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let claim = self.claim()?;
         // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
         let value = unsafe { read(self.item(claim.index)) };
-        self.ring().commit_recv(&claim);
+        self.ring().commit_recv(claim);
         self.ring().ring(Side::Receiver);
         value.ok_or(TryRecvError::Invalid)
     }
@@ -76,7 +76,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Receives an item, and wakes nobody; `None` if its bytes are no value.
     #[inline(always)]
     fn recv_unrung(&self) -> Result<Option<Received<T>>, TryRecvError> {
-        self.claim().map(|claim| self.take(&claim))
+        self.claim().map(|claim| self.take(claim))
     }
 
     #[cold]
@@ -100,13 +100,13 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// Consumes a claimed item; `None` if its bytes are no value.
     #[inline(always)]
-    fn take(&self, claim: &Claim) -> Option<Received<T>> {
+    fn take(&self, claim: Claim) -> Option<Received<T>> {
         // SAFETY: as in `try_recv`.
         let value = unsafe { read(self.item(claim.index)) };
         self.ring().commit_recv(claim);
         value.map(|value| Received {
             value,
-            redelivered: claim.again,
+            redelivered: claim.is_again(),
         })
     }
 
@@ -209,7 +209,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             Some(claim) => claim,
             None => self.wait_for_item(deadline)?,
         };
-        let received = self.take(&claim);
+        let received = self.take(claim);
         self.ring().ring(Side::Receiver);
         received.ok_or(RecvError::Invalid)
     }

@@ -25,7 +25,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         match self.slot() {
             Ok(claim) => {
-                self.put(&claim, value);
+                self.put(claim, value);
                 self.ring().ring(Side::Sender);
                 Ok(())
             }
@@ -44,7 +44,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// Writes an item into a slot that was claimed, and commits it.
     #[inline(always)]
-    fn put(&self, claim: &Claim, value: T) {
+    fn put(&self, claim: Claim, value: T) {
         self.write(claim, value);
         self.ring().commit_send(claim);
     }
@@ -55,7 +55,17 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let me = self.me_already()?;
         let (claim, next) = self.ring().quick_send(self.tail(), me)?;
         self.set_tail(next);
+        if self.ring().is_late() {
+            return self.too_late(claim);
+        }
         Some(claim)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn too_late(&self, claim: Claim) -> Option<Claim> {
+        self.ring().abandon(claim);
+        None
     }
 
     /// Looks for a slot. It has no part in the value, which may so stay in registers.
@@ -80,7 +90,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     }
 
     #[inline(always)]
-    fn write(&self, claim: &Claim, value: T) {
+    fn write(&self, claim: Claim, value: T) {
         // SAFETY: mapped and aligned, and this claim's alone until the commit.
         unsafe { self.item(claim.index).write(value) };
     }
@@ -94,7 +104,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     pub fn send_slice(&self, values: &[T]) -> Result<usize, TrySendError<()>> {
         for (sent, value) in values.iter().enumerate() {
             match self.slot() {
-                Ok(claim) => self.put(&claim, *value),
+                Ok(claim) => self.put(claim, *value),
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => {
                     self.ring().ring(Side::Sender);
@@ -143,7 +153,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 Err(error) => return Err(error.with(value)),
             },
         };
-        self.put(&claim, value);
+        self.put(claim, value);
         self.ring().ring(Side::Sender);
         Ok(())
     }
@@ -212,7 +222,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             }
         };
         self.keep(&cursor);
-        self.put(&claim, value);
+        self.put(claim, value);
         ring.ring(Side::Sender);
         if replaced {
             // Perhaps nobody is left to receive: the next call says so.

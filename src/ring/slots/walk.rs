@@ -85,11 +85,7 @@ impl<S: Slots> Ring<'_, S> {
                             *at = self.passed(side, *at);
                         }
                         let again = word.state() == Some(State::Orphan);
-                        return Ok(Claim {
-                            index,
-                            lap: word.lap(),
-                            again,
-                        });
+                        return Ok(Claim::new(index, word.lap(), again));
                     }
                     continue;
                 }
@@ -119,11 +115,7 @@ impl<S: Slots> Ring<'_, S> {
                 Some(State::Writing) if !mutation(109) => self.skip(index, word),
                 Some(State::Reading) if side == Side::Receiver => {
                     if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
-                        return Ok(Claim {
-                            index,
-                            lap: word.lap(),
-                            again: true,
-                        });
+                        return Ok(Claim::new(index, word.lap(), true));
                     }
                 }
                 Some(State::Reading) if !mutation(119) => self.leave(index, word),
@@ -220,11 +212,7 @@ impl<S: Slots> Ring<'_, S> {
             let lap = word.lap();
             let taken = word.state() == Some(State::Orphan)
                 && self.swap(index, word, Word::held(lap, State::Reading, me));
-            taken.then_some(Claim {
-                index,
-                lap,
-                again: true,
-            })
+            taken.then_some(Claim::new(index, lap, true))
         })
     }
 }

@@ -141,7 +141,7 @@ impl Player<'_> {
 
     pub(super) fn commit(&self, claim: &Claim, item: u64) {
         self.belt.item(claim).write(&[item]);
-        self.belt.ring().commit_send(claim);
+        self.belt.ring().commit_send(*claim);
         self.belt.sent.fetch_or(1 << item, Relaxed);
         self.belt.ring().ring(Side::Sender);
     }
@@ -181,7 +181,7 @@ impl Player<'_> {
     /// Takes a claimed item. No step is between the commit and the note.
     pub(super) fn take(&self, claim: &Claim) -> u64 {
         let [item] = self.belt.item(claim).read();
-        self.belt.ring().commit_recv(claim);
+        self.belt.ring().commit_recv(*claim);
         self.belt.note(item);
         self.belt.ring().ring(Side::Receiver);
         item
