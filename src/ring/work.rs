@@ -130,6 +130,10 @@ pub(crate) trait Places: Copy {
     fn next(&self, index: u32) -> &AtomicU64;
 }
 
+/// The bits of the epoch that handles compare.
+pub(crate) const EPOCH_BITS: u32 = 28;
+const EPOCHS: u64 = (1 << EPOCH_BITS) - 1;
+
 /// What a handle knows; private to its process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
@@ -375,7 +379,7 @@ impl<'a, P: Places> Work<'a, P> {
     fn epoch(&self) -> u64 {
         // ORDERING: Acquire; (W4).
         let acquire = ordering(Ordering::Acquire, 209);
-        self.state.common.0.epoch.load(acquire)
+        self.state.common.0.epoch.load(acquire) & EPOCHS
     }
 
     /// Takes the next message: one that was returned, or else the first in the order.

@@ -12,7 +12,7 @@ use crate::ring::bell::Bell;
 use crate::ring::ends::{Ends, Side};
 use crate::ring::wait::Refused;
 use crate::ring::work::wait::Ended;
-use crate::ring::work::{Cursor, Mine, Places, Work, WorkState};
+use crate::ring::work::{Cursor, EPOCH_BITS, Mine, Places, Work, WorkState};
 use crate::segment::{Anchor, Entry, MembershipError, Others};
 
 /// A handle of a work queue that does not know what its messages are.
@@ -26,8 +26,28 @@ pub(super) struct Pool {
     /// Invariant 3: as many counts as the segment has participants are mapped there, likewise.
     counts: NonNull<[AtomicU64]>,
     layout: WorkLayout,
-    cursor: [AtomicU64; 7],
+    cursor: [AtomicU64; 6],
     pub(super) wait: Wait,
+}
+
+/// The bits of a time that are not kept: about a millisecond.
+const COARSE_BITS: u32 = 20;
+const DUE_BITS: u32 = u64::BITS - EPOCH_BITS;
+const LAST_DUE: u64 = (1 << DUE_BITS) - 1;
+
+/// An epoch, and when a message of it is due, or a little before, as one word: of two threads that keep
+/// what they know, one may overwrite the other's, but nobody has the epoch of one and the time of the
+/// other, and forgets a message for ever.
+#[inline(always)]
+fn packed(epoch: u64, due: u64) -> u64 {
+    let coarse = (due >> COARSE_BITS).clamp(u64::from(due != 0), LAST_DUE);
+    epoch << DUE_BITS | coarse
+}
+
+/// What was [`packed`].
+#[inline(always)]
+fn unpacked(word: u64) -> (u64, u64) {
+    (word >> DUE_BITS, (word & LAST_DUE) << COARSE_BITS)
 }
 
 // SAFETY: what is reached through the pointers is atomic, or the message of a cell, which whoever has
@@ -91,7 +111,7 @@ impl Clone for Pool {
             counts: self.counts,
             layout: self.layout,
             // ORDERING: Acquire; (W3) of `ring::work`, within this process.
-            cursor: [0, 1, 2, 3, 4, 5, 6]
+            cursor: [0, 1, 2, 3, 4, 5]
                 .map(|at: usize| AtomicU64::new(self.cursor[at].load(Ordering::Acquire))),
             wait: self.wait,
         }
@@ -172,10 +192,11 @@ impl Pool {
     #[inline(always)]
     pub(super) fn cursor(&self) -> Cursor {
         // ORDERING: Acquire; (W3), (W4) of `ring::work`, between this process's threads.
-        let [tail, head, caught_up, epoch, due, returned, free] = self
+        let [tail, head, caught_up, looked, returned, free] = self
             .cursor
             .each_ref()
             .map(|word| word.load(Ordering::Acquire));
+        let (epoch, due) = unpacked(looked);
         #[expect(
             clippy::cast_possible_truncation,
             reason = "indices of cells, stored below"
@@ -197,8 +218,7 @@ impl Pool {
             cursor.tail.0,
             cursor.head.0,
             cursor.caught_up.0,
-            cursor.epoch,
-            cursor.due,
+            packed(cursor.epoch, cursor.due),
             cursor.returned.into(),
             cursor.free.into(),
         ];
@@ -329,5 +349,25 @@ impl Pool {
             self.work().look_after_the_dead(Side::Receiver, &others);
         }
         alive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_due_is_kept_as_due_then_or_a_little_before(epoch in 0..1_u64 << EPOCH_BITS, due: u64, near in 0_u64..4 << COARSE_BITS) {
+            for due in [due, near] {
+                let (kept, coarse) = unpacked(packed(epoch, due));
+                prop_assert_eq!(kept, epoch);
+                prop_assert_eq!(coarse == 0, due == 0);
+                prop_assert!(coarse <= due.max(1 << COARSE_BITS));
+                prop_assert!(coarse == LAST_DUE << COARSE_BITS || due.abs_diff(coarse) <= 1 << COARSE_BITS);
+            }
+        }
     }
 }
