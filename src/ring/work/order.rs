@@ -10,8 +10,12 @@
 //! - to send: a free slot is taken by the CAS that names the message
 //! - to receive: the message's cell decides. Whoever finds that it was received frees the slot for the
 //!   next lap, and goes on.
-//! - now and then, and wherever the words make no sense, look at the shared hint: it is believed if
-//!   the slot before it was passed. Words that make no sense there either are garbage.
+//! - now and then, before a slot is taken for free or the ring for empty, and wherever the words make
+//!   no sense, look at the shared hint: it is believed if the slot before it was passed. Words that
+//!   make no sense there either are garbage.
+//!
+//! A slot's lap has few bits: to a handle that was idle while the ring went round 2^20 times, a slot far
+//! from the end looks like the end. The hint tells it.
 //!
 //! # Crash
 //!
@@ -71,6 +75,8 @@ impl<P: Places> Work<'_, P> {
             let (index, lap) = (self.rules.order.index(at), self.rules.order.lap(at));
             let seen = self.look_at_slot(index);
             match (seen.laps_after(lap), seen.entry()) {
+                // A lap is told from another only within a turn of its bits.
+                (0, None) if self.jump(Side::Sender, &mut cursor.tail)? => continue,
                 (0, None) => {
                     if self.swap_slot(index, seen, SlotWord::ready(lap, entry)) {
                         cursor.tail = self.passed(Side::Sender, at);
@@ -105,7 +111,7 @@ impl<P: Places> Work<'_, P> {
                 (0, None) => {
                     let stream = at.0.saturating_sub(cursor.caught_up.0);
                     cursor.caught_up = at;
-                    if Patience::follow(stream) {
+                    if Patience::follow(stream) || self.jump(Side::Receiver, &mut cursor.head)? {
                         continue;
                     }
                     return Err(Refused::Nothing);
@@ -141,7 +147,11 @@ impl<P: Places> Work<'_, P> {
             let at = cursor.head;
             let seen = self.look_at_slot(self.rules.order.index(at));
             match (seen.laps_after(self.rules.order.lap(at)), seen.entry()) {
-                (0, None) => return false,
+                (0, None) => match self.jump(Side::Receiver, &mut cursor.head) {
+                    Ok(false) => return false,
+                    Ok(true) => continue,
+                    Err(_) => return true,
+                },
                 (0, Some(entry)) => match self.find(entry) {
                     Ok((_, false)) => {}
                     _ => return true,
@@ -195,7 +205,7 @@ impl<P: Places> Work<'_, P> {
     }
 
     /// Goes to where the shared hint says, if that is further; whether it was.
-    #[cold]
+    #[inline(always)]
     fn jump(&self, side: Side, at: &mut Position) -> Result<bool, Refused> {
         // ORDERING: Acquire; (W3).
         let acquire = ordering(Ordering::Acquire, 223);
@@ -203,6 +213,11 @@ impl<P: Places> Work<'_, P> {
         if hint <= *at {
             return Ok(false);
         }
+        self.jump_to(hint, side, at)
+    }
+
+    #[cold]
+    fn jump_to(&self, hint: Position, side: Side, at: &mut Position) -> Result<bool, Refused> {
         // Whoever set it had passed the slot before it.
         let before = self.rules.order.previous(hint).ok_or(Refused::Corrupt)?;
         let seen = self.look_at_slot(self.rules.order.index(before));
