@@ -77,7 +77,7 @@ impl CellWord {
 
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
-    fn owner(self) -> u32 {
+    pub(crate) fn owner(self) -> u32 {
         self.0 as u32 & Tag::MASK
     }
 
@@ -94,6 +94,11 @@ impl CellWord {
     #[inline(always)]
     pub(crate) fn held(self, state: State, tag: Tag) -> Self {
         Self::of(self.version(), self.attempts(), state, tag.bits())
+    }
+
+    /// The same in another state.
+    pub(crate) fn at(self, state: State) -> Self {
+        Self::of(self.version(), self.attempts(), state, self.owner())
     }
 
     /// The same in the hands of one to whom it is delivered once more.

@@ -35,6 +35,14 @@ pub(crate) trait Peers {
         false
     }
 
+    /// Whether this can say who is a [`stranger`](Self::is_stranger).
+    const KNOWS_STRANGERS: bool = false;
+
+    /// Whether `tag` is in no registry any more: its owner was reaped, or never was. Asks nobody.
+    fn is_stranger(&self, _tag: Tag) -> bool {
+        false
+    }
+
     /// How many participants the segment can have; tags of higher indices are garbage.
     fn participants(&self) -> u32;
 }

@@ -151,6 +151,8 @@ pub(crate) struct Cursor {
     pub(crate) returned: u32,
     /// The cell at which to look for a free one.
     pub(crate) free: u32,
+    /// The cell at which to ask who has it.
+    pub(crate) asked: u32,
 }
 
 /// A cell that is the caller's alone, and its word.

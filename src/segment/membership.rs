@@ -333,6 +333,12 @@ pub(crate) struct Others<'a> {
 }
 
 impl Peers for Others<'_> {
+    const KNOWS_STRANGERS: bool = true;
+
+    fn is_stranger(&self, tag: Tag) -> bool {
+        !self.mapping.registry().is_live(tag)
+    }
+
     #[cold]
     fn is_alive(&self, tag: Tag) -> bool {
         let locks = Locks {

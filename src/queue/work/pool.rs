@@ -26,7 +26,7 @@ pub(super) struct Pool {
     /// Invariant 3: as many counts as the segment has participants are mapped there, likewise.
     counts: NonNull<[AtomicU64]>,
     layout: WorkLayout,
-    cursor: [AtomicU64; 6],
+    cursor: [AtomicU64; 7],
     pub(super) wait: Wait,
 }
 
@@ -111,7 +111,7 @@ impl Clone for Pool {
             counts: self.counts,
             layout: self.layout,
             // ORDERING: Acquire; (W3) of `ring::work`, within this process.
-            cursor: [0, 1, 2, 3, 4, 5]
+            cursor: [0, 1, 2, 3, 4, 5, 6]
                 .map(|at: usize| AtomicU64::new(self.cursor[at].load(Ordering::Acquire))),
             wait: self.wait,
         }
@@ -192,7 +192,7 @@ impl Pool {
     #[inline(always)]
     pub(super) fn cursor(&self) -> Cursor {
         // ORDERING: Acquire; (W3), (W4) of `ring::work`, between this process's threads.
-        let [tail, head, caught_up, looked, returned, free] = self
+        let [tail, head, caught_up, looked, returned, free, asked] = self
             .cursor
             .each_ref()
             .map(|word| word.load(Ordering::Acquire));
@@ -209,6 +209,7 @@ impl Pool {
             due,
             returned: returned as u32,
             free: free as u32,
+            asked: asked as u32,
         }
     }
 
@@ -221,6 +222,7 @@ impl Pool {
             packed(cursor.epoch, cursor.due),
             cursor.returned.into(),
             cursor.free.into(),
+            cursor.asked.into(),
         ];
         for (place, word) in self.cursor.iter().zip(words) {
             // ORDERING: Release; as for `cursor`.
@@ -346,7 +348,10 @@ impl Pool {
         let others = self.others(me);
         let alive = others.am_alive();
         if alive {
-            self.work().look_after_the_dead(Side::Receiver, &others);
+            let mut cursor = self.cursor();
+            let work = self.work();
+            work.look_after_the_dead(&mut cursor, Side::Receiver, &others);
+            self.keep(&cursor);
         }
         alive
     }

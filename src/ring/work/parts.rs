@@ -148,8 +148,8 @@ impl<P: Places> Work<'_, P> {
 
     /// Frees a cell that is a dead participant's, and its parts.
     #[cold]
-    pub(super) fn free_of_dead(&self, cell: u32, word: CellWord, dead: Tag) {
-        let freeing = word.held(State::Freeing, dead);
+    pub(super) fn free_of_dead(&self, cell: u32, word: CellWord) {
+        let freeing = word.at(State::Freeing);
         if word != freeing && !self.swap(cell, word, freeing) {
             return;
         }

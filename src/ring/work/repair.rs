@@ -11,6 +11,10 @@
 //! returned, or buried. Then, if a returned message was seen, whoever left it: the epoch; then the
 //! ends; then wake all.
 //!
+//! Who was reaped while it lives, because other code of it closed its descriptors, does not know, and may
+//! take a cell that nobody will reap it for again. Whoever looks after the dead therefore looks, at some
+//! of the cells each time, for owners that are in no registry.
+//!
 //! What the dead one sent stays in its slot until somebody has taken its cell, so a cell that is still
 //! SENDING when all slots were seen was not sent.
 //!
@@ -32,13 +36,25 @@ use crate::raw::Peers;
 use crate::ring::ends::Side;
 use crate::ring::wait::Refused;
 
+/// At so many cells it is looked at a time for owners that are in no registry.
+const AT_ONCE: u32 = 256;
+
 impl<P: Places> Work<'_, P> {
     /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
     pub(crate) fn recover(&self, dead: Tag) {
+        self.give_back_of(dead.bits());
+        self.ends().recover(dead);
+        if !mutation(254) {
+            self.wake_all();
+        }
+    }
+
+    /// Gives back the cells of whoever has these bits.
+    fn give_back_of(&self, dead: u32) {
         if !mutation(250) {
             for entry in self.entries() {
                 if let Ok((word, true)) = self.find(entry)
-                    && word.is_of(dead)
+                    && word.owner() == dead
                 {
                     self.swap(entry.cell, word, word.at_rest(State::Queued));
                 }
@@ -50,11 +66,11 @@ impl<P: Places> Work<'_, P> {
             match word.state() {
                 Some(State::Returned) => returned = true,
                 Some(State::Loaned | State::Sending | State::Freeing)
-                    if word.is_of(dead) && !mutation(251) =>
+                    if word.owner() == dead && !mutation(251) =>
                 {
-                    self.free_of_dead(cell, word, dead);
+                    self.free_of_dead(cell, word);
                 }
-                Some(State::Held) if word.is_of(dead) && !mutation(252) => {
+                Some(State::Held) if word.owner() == dead && !mutation(252) => {
                     self.swap(cell, word, self.come_back(word));
                     returned = true;
                 }
@@ -64,16 +80,44 @@ impl<P: Places> Work<'_, P> {
         if returned && !mutation(253) {
             self.tell_of_returned();
         }
-        self.ends().recover(dead);
-        if !mutation(254) {
-            self.wake_all();
+    }
+
+    /// Gives back what dead participants hold, unless somebody did so a moment ago and it is not
+    /// urgent; whether it did.
+    fn reap(&self, cursor: &mut Cursor, peers: &impl Peers, urgent: bool) -> bool {
+        let does = peers.reap(&self.state.common.0.reaped, urgent);
+        if does {
+            self.look_for_strangers(cursor, peers);
+        }
+        does
+    }
+
+    /// Gives back what those have who are in no registry: who was reaped, but is alive, may have taken a
+    /// cell since, and whoever reaps will not hear of it again. Looks at some of the cells.
+    fn look_for_strangers<Q: Peers>(&self, cursor: &mut Cursor, peers: &Q) {
+        if !Q::KNOWS_STRANGERS {
+            return;
+        }
+        for _ in 0..self.rules.cells.min(AT_ONCE) {
+            let cell = cursor.asked;
+            cursor.asked = self.after(cell);
+            let word = self.look(cell);
+            let has_owner = matches!(
+                word.state(),
+                Some(State::Loaned | State::Sending | State::Held | State::Freeing)
+            );
+            let tag = Tag::in_word(word.owner(), peers.participants());
+            if has_owner && tag.is_none_or(|tag| peers.is_stranger(tag)) {
+                self.give_back_of(word.owner());
+                self.wake_all();
+            }
         }
     }
 
     /// Gives back what dead participants hold, and finds out whether anybody is left at the other
     /// side.
-    pub(crate) fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
-        peers.reap(&self.state.common.0.reaped, false);
+    pub(crate) fn look_after_the_dead(&self, cursor: &mut Cursor, side: Side, peers: &impl Peers) {
+        self.reap(cursor, peers, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
             peers.is_alive(tag)
@@ -95,7 +139,7 @@ impl<P: Places> Work<'_, P> {
         if self.ends().is_over(Side::Sender) {
             return Err(Refused::Over);
         }
-        if !peers.reap(&self.state.common.0.reaped, false) {
+        if !self.reap(cursor, peers, false) {
             return Err(Refused::Nothing);
         }
         self.loan_span(cursor, me, cells)
@@ -115,7 +159,7 @@ impl<P: Places> Work<'_, P> {
             heavy_barrier();
         }
         // One that died with a message in its hands has left it to us.
-        let looked = peers.reap(&self.state.common.0.reaped, over);
+        let looked = self.reap(cursor, peers, over);
         if !over && !looked {
             return Err(Refused::Nothing);
         }

@@ -62,7 +62,13 @@ impl<P: Places, Q: Peers> Quest for Room<'_, P, Q> {
         self.0.work.has_room(1)
     }
     fn look_after_the_dead(&mut self) {
-        self.0.work.look_after_the_dead(Side::Sender, self.0.peers);
+        let At {
+            work,
+            cursor,
+            peers,
+            ..
+        } = &mut self.0;
+        work.look_after_the_dead(cursor, Side::Sender, *peers);
     }
 }
 
@@ -88,9 +94,13 @@ impl<P: Places, Q: Peers> Quest for Message<'_, P, Q> {
         self.0.work.is_ready(self.0.cursor)
     }
     fn look_after_the_dead(&mut self) {
-        self.0
-            .work
-            .look_after_the_dead(Side::Receiver, self.0.peers);
+        let At {
+            work,
+            cursor,
+            peers,
+            ..
+        } = &mut self.0;
+        work.look_after_the_dead(cursor, Side::Receiver, *peers);
     }
 }
 
@@ -107,9 +117,13 @@ impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
         true
     }
     fn look_after_the_dead(&mut self) {
-        self.0
-            .work
-            .look_after_the_dead(Side::Receiver, self.0.peers);
+        let At {
+            work,
+            cursor,
+            peers,
+            ..
+        } = &mut self.0;
+        work.look_after_the_dead(cursor, Side::Receiver, *peers);
     }
 }
 
