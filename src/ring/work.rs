@@ -348,6 +348,10 @@ impl<'a, P: Places> Work<'a, P> {
         mine: Mine,
         not_before: u64,
     ) -> Result<(), Lost> {
+        // The message of a cell that was taken away is not delayed, whoever has it now.
+        if self.look(mine.cell) != mine.word {
+            return Err(Lost);
+        }
         self.delay(mine.cell, not_before);
         if !self.swap(mine.cell, mine.word, self.come_back(mine.word)) {
             return Err(Lost);
