@@ -12,6 +12,8 @@ mod mpmc_processes;
 mod spsc;
 mod wait;
 mod wait_any;
+mod work;
+mod work_expelled;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,171 @@
+//! The work queue, and a process whose descriptors other code of it has closed.
+
+use std::time::Duration;
+
+use crossdock::queue::{
+    AckError, RecvError, SendError, TryRecvError, WaitIdleError, wait_any_timeout,
+};
+use crossdock::segment::MembershipError;
+
+use crate::SOON;
+use crate::support::careless::{close, close_all_from_3, locking_descriptor};
+use crate::support::process::{Line, child, in_child};
+use crate::support::watch;
+use crate::work::{done, goes_on, work};
+
+#[test]
+fn who_was_taken_for_dead_has_lost_what_it_held() {
+    let _watch = watch();
+    let (segment, queue) = work::<u64>(4);
+    type End<'a> = &'a dyn Fn(crossdock::queue::Delivery<'_, u64>) -> Result<(), AckError>;
+    let ends: [End<'_>; 4] = [
+        &|held| held.ack(),
+        &|held| held.nack(Duration::from_secs(3600)),
+        &|held| held.reject(),
+        &|held| {
+            drop(held);
+            Err(AckError::Lost)
+        },
+    ];
+    for end in ends {
+        let (line, go) = (Line::new(), Line::new());
+        queue.send(7).unwrap();
+        let careless = child(|| {
+            let held = queue.recv().unwrap();
+            let loan = queue.loan().unwrap();
+            close(locking_descriptor(&segment));
+            line.say(1);
+            go.hear();
+            assert_eq!(end(held), Err(AckError::Lost));
+            assert!(matches!(
+                loan.send(),
+                Err(SendError::Join {
+                    source: MembershipError::Expelled,
+                    ..
+                })
+            ));
+            line.say(1);
+            go.hear();
+        });
+        line.hear();
+        let again = queue.recv().unwrap();
+        assert_eq!((*again, again.attempt()), (7, 2));
+        go.say(1);
+        line.hear();
+        assert_eq!(queue.room(), 3);
+        // Neither its end nor its delay has touched what is another's by now.
+        drop(again);
+        assert_eq!(done(&queue), (7, 3));
+        goes_on(&queue);
+        go.say(1);
+        careless.join();
+        goes_on(&queue);
+    }
+}
+
+/// It does not know, and goes on with the tag of one that was reaped.
+#[test]
+fn what_it_takes_after_it_was_reaped_comes_back_when_it_is_killed() {
+    let _watch = watch();
+    let (segment, queue) = work::<u64>(4);
+    for loans in [false, true] {
+        let (line, go) = (Line::new(), Line::new());
+        let careless = child(|| {
+            queue.send(1).unwrap();
+            done(&queue);
+            close(locking_descriptor(&segment));
+            line.say(1);
+            go.hear();
+            let loan = loans.then(|| queue.try_loan().unwrap());
+            let held = queue.try_recv().unwrap();
+            assert_eq!((*held, queue.room()), (2, 4 - 1 - u64::from(loans)));
+            line.say(1);
+            go.hear();
+            drop((loan, held));
+            unreachable!("was to be killed");
+        });
+        line.hear();
+        assert_eq!(segment.reap().freed, 1);
+        queue.send(2).unwrap();
+        go.say(1);
+        line.hear();
+        careless.kill();
+        assert_eq!(done(&queue), (2, 2));
+        queue.wait_idle().unwrap();
+        goes_on(&queue);
+    }
+}
+
+#[test]
+fn it_is_told_when_it_waits_and_joins_anew() {
+    let _watch = watch();
+    let (segment, queue) = work::<u64>(2);
+    let told = |error: &MembershipError| matches!(error, MembershipError::Expelled);
+    type Way<'a> = &'a dyn Fn() -> Option<MembershipError>;
+    let recv: Way<'_> = &|| match queue.recv_timeout(SOON) {
+        Err(RecvError::Join(error)) => Some(error),
+        other => {
+            assert!(matches!(other, Err(RecvError::Timeout)));
+            None
+        }
+    };
+    let send: Way<'_> = &|| {
+        let loans = [queue.loan().unwrap(), queue.loan().unwrap()];
+        let sent = queue.send_timeout(3, SOON);
+        drop(loans);
+        match sent {
+            Err(SendError::Join { value: 3, source }) => Some(source),
+            other => {
+                assert!(matches!(other, Err(SendError::Timeout(3))));
+                None
+            }
+        }
+    };
+    let idle: Way<'_> = &|| {
+        queue.send(4).unwrap();
+        let waited = queue.wait_idle_timeout(SOON);
+        assert_eq!(done(&queue).0, 4);
+        match waited {
+            Err(WaitIdleError::Join(error)) => Some(error),
+            other => {
+                assert!(matches!(other, Err(WaitIdleError::Timeout)));
+                None
+            }
+        }
+    };
+    for way in [recv, send, idle] {
+        in_child(|| {
+            queue.send(5).unwrap();
+            assert_eq!(done(&queue), (5, 1));
+            close(locking_descriptor(&segment));
+            assert!(way().as_ref().is_some_and(told));
+            assert!(way().is_none(), "it has joined anew");
+        });
+        goes_on(&queue);
+    }
+}
+
+#[test]
+fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
+    let _watch = watch();
+    let (_segment, queue) = work::<u64>(2);
+    in_child(|| {
+        queue.send(1).unwrap();
+        let held = queue.recv().unwrap();
+        close_all_from_3();
+        assert!(matches!(
+            queue.recv(),
+            Err(RecvError::Join(MembershipError::Expelled))
+        ));
+        // There is no way back to a segment without a name.
+        assert!(matches!(
+            queue.try_recv(),
+            Err(TryRecvError::Join(MembershipError::Io { .. }))
+        ));
+        assert!(wait_any_timeout(&[&queue], SOON).is_err());
+        assert!(queue.dead_letters().take().is_err());
+        assert_eq!(held.ack(), Err(AckError::Lost));
+    });
+    assert_eq!(done(&queue), (1, 2));
+    goes_on(&queue);
+}
