@@ -14,6 +14,7 @@ mod wait;
 mod wait_any;
 mod work;
 mod work_expelled;
+mod work_processes;
 
 #[path = "../support/mod.rs"]
 mod support;
