@@ -61,3 +61,57 @@ fn a_producer_and_a_consumer_that_are_killed_are_replaced_and_nothing_is_lost() 
     assert!(lines[1].starts_with("the first consumer: "), "{printed}");
     assert_eq!(lines[2], "numbers that did not arrive: 0");
 }
+
+#[test]
+fn a_baker_bakes_what_a_cashier_sends_until_exit() {
+    let printed = run("bakery", &[]);
+    let of = |who: &str| -> Vec<&str> {
+        let lines = printed.lines();
+        lines.filter_map(|line| line.strip_prefix(who)).collect()
+    };
+    assert_eq!(of("cashier: ").len(), 4, "{printed}");
+    assert_eq!(of("baker: "), ["two rolls", "a rye loaf", "twelve buns"]);
+    assert_eq!(of("baked: "), ["two rolls, a rye loaf, twelve buns"]);
+}
+
+#[test]
+fn the_order_of_a_baker_that_was_killed_is_baked_by_another() {
+    let printed = run("bakery_killed", &[]);
+    assert!(printed.starts_with("the first baker: "), "{printed}");
+    for line in [
+        "two rolls, attempt 2",
+        "a rye loaf, attempt 1",
+        "twelve buns, attempt 1",
+    ] {
+        let line = format!("the second baker: {line}");
+        assert_eq!(
+            printed.lines().filter(|l| *l == line).count(),
+            1,
+            "{printed}"
+        );
+    }
+    assert_eq!(printed.lines().count(), 4);
+}
+
+#[test]
+fn every_task_is_in_the_log_once() {
+    let printed = run("tasks", &[]);
+    let mut lines: Vec<_> = printed
+        .lines()
+        .map(|line| line.split_once(": ").unwrap().1)
+        .collect();
+    lines.sort_unstable();
+    let expected = [
+        "168 primes below 1000",
+        "303 primes below 2000",
+        "430 primes below 3000",
+        "550 primes below 4000",
+        "669 primes below 5000",
+        "the sum of [1, 2, 3, 4, 5] is 15",
+        "the sum of [1, 2, 3, 4] is 10",
+        "the sum of [1, 2, 3] is 6",
+        "the sum of [1, 2] is 3",
+        "the sum of [1] is 1",
+    ];
+    assert_eq!(lines, expected);
+}
