@@ -1,6 +1,7 @@
 //! The `crossdock` command.
 
 mod contention;
+mod demo;
 mod lists;
 mod measuring;
 mod plot;
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Warehouse(warehouse::Options),
+    Demo(demo::Options),
     Contention(contention::Options),
     Recovery(recovery::Options),
     Queues(queues::Options),
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Warehouse(options) => match options.check() {
             Ok(()) => warehouse::run(&options).map_err(|failure| failure.to_string()),
+            Err(message) => return usage(&message),
+        },
+        Command::Demo(options) => match options.check() {
+            Ok(()) => demo::run(&options).map_err(|failure| failure.to_string()),
             Err(message) => return usage(&message),
         },
         Command::Contention(options) => match options.check() {
@@ -79,6 +85,21 @@ fn usage(message: &str) -> ExitCode {
 fn say(message: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "crossdock: {message}");
+}
+
+/// An error and what caused it, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors say their cause themselves.
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// What clap says in several paragraphs, without its tips and its usage.

@@ -14,6 +14,8 @@ use std::fmt;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::with_causes;
+
 /// The most workers: places in a registry, less some for those that were killed and not reaped.
 const MAX_WORKERS: u32 = 500;
 /// The most products in all: a run of hours.
@@ -150,21 +152,6 @@ impl fmt::Display for Failure {
             Self::Worker { id, message } => write!(f, "worker {id}: {message}"),
         }
     }
-}
-
-/// An error and what caused it, on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some errors say their cause themselves.
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 impl<E: Into<crossdock::Error>> From<E> for Failure {

@@ -8,7 +8,8 @@ use super::floor::Floor;
 use super::report::Report;
 use super::schedule::{self, Kill};
 use super::worker::{self, Done, Order};
-use super::{Failure, Kind, Options, Run, with_causes};
+use super::{Failure, Kind, Options, Run};
+use crate::with_causes;
 
 /// How long the driver sleeps before it looks at the workers again.
 const LOOK: Duration = Duration::from_millis(2);

@@ -1,0 +1,161 @@
+//! `crossdock demo`: messages that must be done, by workers that are killed with one in hand. Each is
+//! done exactly once, by another worker if need be.
+
+mod bakery;
+mod crew;
+mod ledger;
+mod place;
+mod report;
+mod tasks;
+
+use std::fmt;
+
+use clap::{Args, Subcommand};
+
+use ledger::Outcome;
+use report::Report;
+
+/// The most messages: each gets a line.
+const MAX_MESSAGES: u32 = 10_000;
+/// The most workers at once.
+const MAX_WORKERS: u32 = 100;
+/// The most kills: each starts a process.
+const MAX_KILLS: u32 = 100;
+
+/// Shows work queues: who is killed with a message in hand is replaced, and the message done once.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    demo: Demo,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Demo {
+    /// A cashier sends orders to a baker, as strings, and then "exit".
+    Bakery {
+        /// How many orders the cashier takes.
+        #[arg(long, default_value_t = 6, value_name = "N")]
+        orders: u32,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Workers take tasks, do them, and write what came of it into a log.
+    Tasks {
+        /// How many tasks there are.
+        #[arg(long, default_value_t = 12, value_name = "N")]
+        tasks: u32,
+        /// How many workers there are.
+        #[arg(long, default_value_t = 3, value_name = "N")]
+        workers: u32,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What both take.
+#[derive(Clone, Copy, Debug, Args)]
+struct Common {
+    /// Kill so many workers (SIGKILL), each with a message in hand that another one then does; one,
+    /// without a number.
+    #[arg(
+        long,
+        default_value_t = 0,
+        num_args = 0..=1,
+        default_missing_value = "1",
+        value_name = "N"
+    )]
+    kill: u32,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but the last line.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Why a demo failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Crossdock(crossdock::Error),
+    /// Something was not done exactly once.
+    Wrong(Outcome),
+    /// Something that cannot happen did, to the driver or to a worker.
+    Broken {
+        who: String,
+        message: String,
+    },
+}
+
+impl Failure {
+    fn broken(who: &str, error: &dyn std::error::Error) -> Self {
+        Self::Broken {
+            who: who.to_owned(),
+            message: crate::with_causes(error),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crossdock(error) => f.write_str(&crate::with_causes(error)),
+            Self::Wrong(outcome) => write!(f, "not everything was done exactly once: {outcome}"),
+            Self::Broken { who, message } => write!(f, "{who}: {message}"),
+        }
+    }
+}
+
+impl<E: Into<crossdock::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Crossdock(error.into())
+    }
+}
+
+impl Options {
+    /// What clap cannot see: bounds, and options that exclude each other.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (messages, what) = match self.demo {
+            Demo::Bakery { orders, .. } => (orders, "orders"),
+            Demo::Tasks { tasks, .. } => (tasks, "tasks"),
+        };
+        within(messages, MAX_MESSAGES, what)?;
+        if let Demo::Tasks { workers, .. } = self.demo {
+            within(workers, MAX_WORKERS, "workers")?;
+        }
+        let kills = self.common().kill;
+        if kills > MAX_KILLS.min(messages) {
+            return Err(format!(
+                "expected at most {MAX_KILLS} kills, and one for each of {messages} {what}, found {kills}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn common(&self) -> Common {
+        match self.demo {
+            Demo::Bakery { common, .. } | Demo::Tasks { common, .. } => common,
+        }
+    }
+}
+
+fn within(found: u32, most: u32, what: &str) -> Result<(), String> {
+    if (1..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(format!("expected 1 to {most} {what}, found {found}"))
+}
+
+/// Runs what the options say and reports it.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let Common { kill, json, quiet } = options.common();
+    let report = Report::new(json, quiet);
+    let outcome = match options.demo {
+        Demo::Bakery { orders, .. } => bakery::run(orders, kill, &report)?,
+        Demo::Tasks { tasks, workers, .. } => tasks::run(tasks, workers, kill, &report)?,
+    };
+    if outcome.is_exact() {
+        Ok(())
+    } else {
+        Err(Failure::Wrong(outcome))
+    }
+}

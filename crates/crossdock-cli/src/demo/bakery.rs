@@ -1,0 +1,103 @@
+//! The bakery: a cashier, a baker, orders as strings, and then "exit".
+
+use crossdock::process;
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+use super::crew::{self, Plan, Trade};
+use super::ledger::Outcome;
+use super::place::{Ended, Place};
+use super::report::Report;
+
+const GOODS: [&str; 6] = [
+    "rolls",
+    "rye bread",
+    "croissants",
+    "cinnamon buns",
+    "pretzels",
+    "apple pie",
+];
+const EXIT: &str = "exit";
+
+const TRADE: Trade = Trade {
+    demo: "bakery",
+    giver: "cashier",
+    worker: "baker",
+    message: "order",
+    done: "baked",
+};
+
+fn order(number: u32) -> String {
+    let goods = GOODS[(number as usize - 1) % GOODS.len()];
+    format!("order {number} ({goods})")
+}
+
+#[derive(Serialize, Deserialize)]
+struct Till {
+    orders: u32,
+    place: Place<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Oven {
+    id: u32,
+    /// What this baker is to be killed with in hand.
+    fatal: Vec<String>,
+    place: Place<String>,
+}
+
+fn take_orders(till: Till) -> Ended {
+    let place = &till.place;
+    let orders = place.giver()?;
+    for number in 1..=till.orders {
+        let order = order(number);
+        place.say(format!("cashier: {order}"))?;
+        orders.send(&order).map_err(|error| error.to_string())?;
+    }
+    // An order that comes again may do so after those that were sent later: not after "exit".
+    place.wait_until_done()?;
+    place.say(format!("cashier: {EXIT}"))?;
+    let sent = orders.send(&EXIT.to_owned());
+    sent.map_err(|error| error.to_string())
+}
+
+fn bake(oven: Oven) -> Ended {
+    let Oven { id, fatal, place } = oven;
+    while let Some(held) = place.next()? {
+        let order = held.clone();
+        let attempt = held.attempt();
+        if order == EXIT {
+            held.ack().map_err(|error| error.to_string())?;
+            return place.say(format!("baker {id}: goes home"));
+        }
+        if attempt == 1 && fatal.contains(&order) {
+            place.wait_to_be_killed(id, &order)?;
+        }
+        let line = crew::line(TRADE.worker, id, &format!("baked {order}"), attempt);
+        place.done(held, order, line)?;
+    }
+    Err("the cashier went without a word".to_owned())
+}
+
+pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, Failure> {
+    let plan = Plan::new(TRADE, (1..=orders).map(order).collect(), 1, kills);
+    let place = Place::new()?;
+    let cashier = || {
+        let till = Till {
+            orders,
+            place: place.clone(),
+        };
+        Ok(process::spawn(take_orders, till)?)
+    };
+    let baker = |id| {
+        let oven = Oven {
+            id,
+            fatal: plan.fatal.clone(),
+            place: place.clone(),
+        };
+        Ok(process::spawn(bake, oven)?)
+    };
+    let outcome = crew::run(&plan, &place, report, cashier, baker)?;
+    report.finish(&TRADE, &outcome);
+    Ok(outcome)
+}

@@ -1,0 +1,246 @@
+//! The driver: it starts the processes, kills the workers that wait for it with a message in hand,
+//! replaces them, and notes what was done.
+
+use std::time::Duration;
+
+use crossdock::process::{JoinError, JoinTimeoutError, Process};
+use crossdock::queue::{ChannelError, RecvError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Failure;
+use super::ledger::{Ledger, Outcome};
+use super::place::{Ended, Event, Place};
+use super::report::Report;
+
+/// How long the driver hears nothing before it looks at the processes.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What things are called in a demo.
+#[derive(Clone, Copy)]
+pub(crate) struct Trade {
+    pub(crate) demo: &'static str,
+    /// Who sends the messages.
+    pub(crate) giver: &'static str,
+    pub(crate) worker: &'static str,
+    pub(crate) message: &'static str,
+    /// What happens to a message.
+    pub(crate) done: &'static str,
+}
+
+/// What is to happen.
+pub(crate) struct Plan {
+    pub(crate) trade: Trade,
+    /// All messages, as they are called, each once.
+    pub(crate) messages: Vec<String>,
+    pub(crate) workers: u32,
+    /// Those whose first receivers are killed with them in hand.
+    pub(crate) fatal: Vec<String>,
+}
+
+/// A process as the driver sees it.
+struct Member {
+    /// What it is called.
+    name: String,
+    /// The number of a worker.
+    worker: Option<u32>,
+    process: Process<Ended>,
+}
+
+/// The processes that run. Dropped before they have ended, because something is wrong, it ends them.
+struct Crew(Vec<Member>);
+
+impl Plan {
+    /// Spreads the kills evenly over the messages; at most as many as those.
+    pub(crate) fn new(trade: Trade, messages: Vec<String>, workers: u32, kills: u32) -> Self {
+        let (count, kills) = (messages.len(), kills as usize);
+        let fatal = (0..kills).map(|nth| messages[(2 * nth + 1) * count / (2 * kills)].clone());
+        Self {
+            trade,
+            fatal: fatal.collect(),
+            messages,
+            workers,
+        }
+    }
+}
+
+/// What a worker did, as a line; the attempt is said if it is not the first.
+pub(crate) fn line(worker: &str, id: u32, did: &str, attempt: u8) -> String {
+    match attempt {
+        1 => format!("{worker} {id}: {did}"),
+        again => format!("{worker} {id}: {did}, attempt {again}"),
+    }
+}
+
+/// Runs a plan to its end.
+pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
+    plan: &Plan,
+    place: &Place<M>,
+    report: &Report,
+    giver: impl FnOnce() -> Result<Process<Ended>, Failure>,
+    worker: impl Fn(u32) -> Result<Process<Ended>, Failure>,
+) -> Result<Outcome, Failure> {
+    let Trade {
+        demo, worker: name, ..
+    } = plan.trade;
+    // The others end if this process dies: they wait for this lock, or write to this receiver.
+    let alive = place.driver.lock_or_repair(|| ())?;
+    let log = place.log.receiver()?;
+
+    let mut ledger = Ledger::new(&plan.messages);
+    let mut crew = Crew(Vec::new());
+    let mut hired = 0;
+    let mut hire = |crew: &mut Crew| -> Result<u32, Failure> {
+        hired += 1;
+        crew.0.push(Member {
+            name: format!("{name} {hired}"),
+            worker: Some(hired),
+            process: worker(hired)?,
+        });
+        Ok(hired)
+    };
+    for _ in 0..plan.workers {
+        hire(&mut crew)?;
+    }
+    crew.0.push(Member {
+        name: plan.trade.giver.to_owned(),
+        worker: None,
+        process: giver()?,
+    });
+
+    let mut killed = 0;
+    loop {
+        match log.recv_timeout(LOOK) {
+            Ok(Event::Said(line)) => report.line(&line),
+            Ok(Event::Done {
+                message,
+                attempt,
+                line,
+            }) => {
+                ledger.note(&message, attempt);
+                report.line(&line);
+            }
+            Ok(Event::InHand { worker, message }) => {
+                report.line(&format!("{name} {worker}: has {message} in hand"));
+                crew.kill(worker)?;
+                killed += 1;
+                report.line(&format!("{name} {worker}: killed"));
+                let next = hire(&mut crew)?;
+                report.line(&format!("{name} {next}: comes instead"));
+            }
+            // What a process says, it says before it ends: once all have, and nothing is left in the
+            // log, nothing comes any more.
+            Err(ChannelError::Queue(RecvError::Timeout)) if crew.0.is_empty() => break,
+            Err(ChannelError::Queue(RecvError::Timeout)) => crew.look()?,
+            Err(error) => return Err(Failure::broken("the log", &error)),
+        }
+    }
+    drop(alive);
+    Ok(Outcome {
+        demo,
+        acknowledged: place.acknowledged.get(),
+        dead_letters: place.messages.count_dead_letters(),
+        killed,
+        idle: place.messages.is_idle(),
+        ..ledger.outcome()
+    })
+}
+
+impl Crew {
+    /// Kills a worker, which waits for it.
+    fn kill(&mut self, worker: u32) -> Result<(), Failure> {
+        let found = self.0.iter().position(|who| who.worker == Some(worker));
+        let Some(at) = found else {
+            return Err(Failure::Broken {
+                who: format!("worker {worker}"),
+                message: "asked to be killed, and had ended".to_owned(),
+            });
+        };
+        let Member { name, process, .. } = self.0.swap_remove(at);
+        // If that failed, the outcome says so.
+        let _ = process.kill();
+        match process.join() {
+            Err(JoinError::Killed { .. }) => Ok(()),
+            outcome => ended(&name, outcome),
+        }
+    }
+
+    /// Forgets those that have ended as they should.
+    fn look(&mut self) -> Result<(), Failure> {
+        let mut at = 0;
+        while let Some(Member { name, process, .. }) = self.0.get_mut(at) {
+            let outcome = match process.join_timeout(Duration::ZERO) {
+                Ok(outcome) => Ok(outcome),
+                Err(JoinTimeoutError::Join(error)) => Err(error),
+                Err(_) => {
+                    at += 1;
+                    continue;
+                }
+            };
+            ended(name, outcome)?;
+            self.0.swap_remove(at);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a process ended as it should.
+fn ended(name: &str, outcome: Result<Ended, JoinError>) -> Result<(), Failure> {
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(message)) => Err(Failure::Broken {
+            who: name.to_owned(),
+            message,
+        }),
+        Err(error) => Err(Failure::broken(name, &error)),
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        for member in self.0.drain(..) {
+            // It has ended, then.
+            let _ = member.process.kill();
+            let _ = member.process.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRADE: Trade = Trade {
+        demo: "",
+        giver: "",
+        worker: "",
+        message: "",
+        done: "",
+    };
+
+    #[test]
+    fn each_kill_has_a_message_of_its_own() {
+        for (messages, kills) in [(1, 0), (1, 1), (6, 1), (6, 6), (7, 3), (10_000, 100)] {
+            let names = (0..messages).map(|number: u32| number.to_string());
+            let mut fatal = Plan::new(TRADE, names.collect(), 1, kills).fatal;
+            fatal.sort();
+            fatal.dedup();
+            assert_eq!(fatal.len(), kills as usize, "{messages} {kills}");
+        }
+    }
+
+    #[test]
+    fn one_kill_is_in_the_middle() {
+        let names = (1..=6).map(|number: u32| number.to_string());
+        assert_eq!(Plan::new(TRADE, names.collect(), 1, 1).fatal, ["4"]);
+    }
+
+    #[test]
+    fn an_attempt_that_is_not_the_first_is_said() {
+        assert_eq!(line("baker", 1, "baked it", 1), "baker 1: baked it");
+        assert_eq!(
+            line("baker", 2, "baked it", 2),
+            "baker 2: baked it, attempt 2"
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! The task log: workers take tasks, and write what came of them into a log.
+
+use std::fmt;
+
+use crossdock::process;
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+use super::crew::{self, Plan, Trade};
+use super::ledger::Outcome;
+use super::place::{Ended, Place};
+use super::report::Report;
+
+const TRADE: Trade = Trade {
+    demo: "tasks",
+    giver: "dispatcher",
+    worker: "worker",
+    message: "task",
+    done: "done",
+};
+
+#[derive(Serialize, Deserialize)]
+struct Task {
+    number: u32,
+    what: What,
+}
+
+#[derive(Serialize, Deserialize)]
+enum What {
+    Primes { below: u32 },
+    Sum(Vec<u32>),
+    Reverse(String),
+}
+
+impl Task {
+    fn new(number: u32) -> Self {
+        let what = match number % 3 {
+            1 => What::Primes {
+                below: 1_000 + number,
+            },
+            2 => What::Sum((1..=number % 100).collect()),
+            _ => What::Reverse(format!("parcel {number}")),
+        };
+        Self { number, what }
+    }
+
+    fn perform(&self) -> String {
+        match &self.what {
+            What::Primes { below } => {
+                let is_prime = |n: &u32| (2..).take_while(|m| m * m <= *n).all(|m| n % m != 0);
+                let primes = (2..*below).filter(is_prime).count();
+                format!("{primes} primes are below {below}")
+            }
+            What::Sum(numbers) => format!(
+                "the sum up to {} is {}",
+                numbers.len(),
+                numbers.iter().sum::<u32>()
+            ),
+            What::Reverse(text) => {
+                let reversed: String = text.chars().rev().collect();
+                format!("{text:?} is {reversed:?} from behind")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.number)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Desk {
+    tasks: u32,
+    place: Place<Task>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Bench {
+    id: u32,
+    /// What this worker is to be killed with in hand.
+    fatal: Vec<String>,
+    place: Place<Task>,
+}
+
+fn give(desk: Desk) -> Ended {
+    let tasks = desk.place.giver()?;
+    for number in 1..=desk.tasks {
+        let sent = tasks.send(&Task::new(number));
+        sent.map_err(|error| error.to_string())?;
+    }
+    desk.place.wait_until_done()
+    // The last sender goes: the workers end.
+}
+
+fn work(bench: Bench) -> Ended {
+    let Bench { id, fatal, place } = bench;
+    while let Some(task) = place.next()? {
+        let name = task.to_string();
+        let attempt = task.attempt();
+        if attempt == 1 && fatal.contains(&name) {
+            place.wait_to_be_killed(id, &name)?;
+        }
+        let did = format!("{name}: {}", task.perform());
+        place.done(task, name, crew::line(TRADE.worker, id, &did, attempt))?;
+    }
+    Ok(())
+}
+
+pub(super) fn run(
+    tasks: u32,
+    workers: u32,
+    kills: u32,
+    report: &Report,
+) -> Result<Outcome, Failure> {
+    let names = (1..=tasks).map(|number| Task::new(number).to_string());
+    let plan = Plan::new(TRADE, names.collect(), workers, kills);
+    let place = Place::new()?;
+    let giver = || {
+        let desk = Desk {
+            tasks,
+            place: place.clone(),
+        };
+        Ok(process::spawn(give, desk)?)
+    };
+    let worker = |id| {
+        let bench = Bench {
+            id,
+            fatal: plan.fatal.clone(),
+            place: place.clone(),
+        };
+        Ok(process::spawn(work, bench)?)
+    };
+    let outcome = crew::run(&plan, &place, report, giver, worker)?;
+    report.finish(&TRADE, &outcome);
+    Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_have_results() {
+        let results = [1, 2, 3].map(|number| Task::new(number).perform());
+        assert_eq!(
+            results,
+            [
+                "168 primes are below 1001",
+                "the sum up to 2 is 3",
+                "\"parcel 3\" is \"3 lecrap\" from behind"
+            ]
+        );
+    }
+}
