@@ -6,8 +6,8 @@ mod support;
 use std::os::fd::AsFd;
 
 use crossdock::bytemuck::{Pod, Zeroable};
-use crossdock::queue::Queue;
 use crossdock::queue::spsc::Spsc;
+use crossdock::queue::{ByteOptions, ByteQueue, Queue, WorkOptions, WorkQueue};
 use crossdock::segment::Kind;
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
@@ -179,8 +179,13 @@ fn kinds_have_their_numbers_and_lengths() {
         Kind::RawMutex,
         Kind::Counter,
         Kind::ShardedCounter,
+        Kind::Spsc,
+        Kind::Queue,
+        Kind::WorkQueue,
+        Kind::ByteQueue,
+        Kind::Channel,
     ];
-    assert_eq!(numbers.map(|kind| kind as u32), [1, 2, 3, 4]);
+    assert_eq!(numbers.map(|kind| kind as u32), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 #[test]
@@ -484,4 +489,95 @@ fn an_item_of_a_queue_is_behind_its_word_where_its_alignment_lets_it() {
     assert_eq!(aligned, (6, SLOTS + 2 * 32, 16, 16));
     let aligned = recorded::<Queue<Aligned128>>(2);
     assert_eq!(aligned, (6, SLOTS + 2 * 256, 128, 128));
+}
+
+/// Where the cells of a work queue of 3 begin, in a segment of 4 participants: behind its state, a word
+/// for each participant, and 3 slots.
+const CELLS: u64 = SLOTS + 128;
+
+#[test]
+fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
+    const VERSION: u64 = 1 << 40;
+    const ATTEMPT: u64 = 1 << 33;
+    let segment = segment();
+    let options = WorkOptions::new(3).max_attempts(2);
+    let queue = segment.create::<WorkQueue<u64>>("w", options).unwrap();
+    let (sender, receiver) = (queue.sender().unwrap(), queue.receiver().unwrap());
+    let entry = &segment.entries().unwrap()[0];
+    assert_eq!(entry.kind.to_string(), "WorkQueue");
+    assert_eq!(entry.len, CELLS + 3 * 64);
+    let words = |places: &[usize]| -> Vec<u64> {
+        let (bytes, at) = (bytes(&segment), usize::try_from(entry.offset).unwrap());
+        places
+            .iter()
+            .map(|place| u64_at(&bytes, at + place))
+            .collect()
+    };
+    let (ends, epoch, bells) = (0, 8, [24, 32]);
+    let (slots, cells, messages) = ([512, 520, 528], [640, 704, 768], [672, 736, 800]);
+    let me = u64::from(tag(0, 1));
+    let [loaned, sending, held, returned, buried] = [1, 2, 4, 5, 6].map(|state| state << 29);
+    assert_eq!(words(&[ends]), [2 << 32 | 0b11], "counted twice, both ever");
+    assert_eq!(
+        words(&[384, 392, 400, 408]),
+        [1 << 46 | 1 << 29 | me, 0, 0, 0]
+    );
+    sender.send(7).unwrap();
+    sender.send(8).unwrap();
+    let loan = queue.loan().unwrap();
+    assert_eq!(words(&cells), [sending | me, sending | me, loaned | me]);
+    assert_eq!(words(&slots), [1, 2, 0], "cells, from 1 on");
+    assert_eq!(words(&messages[..2]), [7, 8]);
+    drop(loan);
+    let first = receiver.recv().unwrap();
+    assert_eq!(words(&cells), [ATTEMPT | held | me, sending | me, VERSION]);
+    assert_eq!(words(&slots), [1 << 44, 2, 0], "free in the next lap");
+    assert_eq!(words(&[epoch]), [0]);
+    drop(first);
+    assert_eq!(words(&cells[..1]), [ATTEMPT | returned]);
+    assert_eq!(words(&[epoch]), [1]);
+    drop(receiver.recv().unwrap());
+    assert_eq!(words(&cells[..1]), [2 * ATTEMPT | buried]);
+    queue.dead_letters().take().unwrap().unwrap().ack().unwrap();
+    receiver.recv().unwrap().ack().unwrap();
+    assert_eq!(words(&cells), [VERSION; 3]);
+    assert_eq!(words(&slots), [1 << 44, 1 << 44, 0]);
+    sender.send(9).unwrap();
+    assert_eq!(
+        words(&slots[2..]),
+        [VERSION >> 20 | words(&cells).len() as u64]
+    );
+    assert_eq!(words(&[128, 256]), [1 << 2, 1], "hints, a lap in 2 bits");
+    assert_eq!(words(&bells), [0, 0]);
+    drop((sender, receiver));
+    queue.close();
+    assert_eq!(words(&[ends]), [2 << 32 | 0b11111], "closed");
+    let record = &bytes(&segment)[DIRECTORY..];
+    assert_eq!(u64_at(record, 0), Kind::WorkQueue as u64);
+    let config = [32, 40, 48, 56].map(|at| u64_at(record, at));
+    assert_eq!(config, [3, 2, 0, 0], "capacity, attempts");
+}
+
+#[test]
+fn a_message_is_behind_four_words_where_its_alignment_lets_it() {
+    let work = |capacity| WorkOptions::new(capacity);
+    assert_eq!(recorded::<WorkQueue<u8>>(work(1)), (7, CELLS + 64, 1, 1));
+    assert_eq!(
+        recorded::<WorkQueue<[u64; 4]>>(work(3)),
+        (7, CELLS + 3 * 64, 32, 8)
+    );
+    assert_eq!(
+        recorded::<WorkQueue<[u64; 5]>>(work(16)),
+        (7, CELLS + 16 * 128, 40, 8)
+    );
+    assert_eq!(
+        recorded::<WorkQueue<u64>>(work(17)),
+        (7, CELLS + 128 + 17 * 64, 8, 8),
+        "two lines of slots"
+    );
+    let aligned = recorded::<WorkQueue<Aligned128>>(work(2));
+    assert_eq!(aligned, (7, CELLS + 2 * 256, 128, 128));
+    let bytes = ByteOptions::new(3).cell_size(100);
+    let (kind, len, ..) = recorded::<ByteQueue>(bytes);
+    assert_eq!((kind, len), (8, CELLS + 3 * 192));
 }

@@ -14,6 +14,9 @@ mod wait;
 mod wait_any;
 mod work;
 mod work_expelled;
+mod work_garbage;
+mod work_model;
+mod work_open;
 mod work_processes;
 
 #[path = "../support/mod.rs"]

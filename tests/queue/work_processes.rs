@@ -418,7 +418,7 @@ fn several_queues_of_both_kinds_are_waited_for_at_once() {
     let (segment, jobs) = work::<u64>(4);
     let ring = segment.create::<Queue<u64>>("ring", 4).unwrap();
     let both = || wait_any(&[&ring, &jobs]).unwrap();
-    let line = Line::new();
+    let (line, go) = (Line::new(), Line::new());
     let waiter = asleep(|| {
         assert_eq!(both(), 1);
         let held = jobs.try_recv().unwrap();
@@ -431,6 +431,8 @@ fn several_queues_of_both_kinds_are_waited_for_at_once() {
         assert_eq!(done(&jobs), (5, 2));
         // One whose holder is killed.
         line.say(1);
+        go.hear();
+        line.say(1);
         assert_eq!(both(), 1);
         assert_eq!(done(&jobs), (7, 2));
         assert_eq!(both(), 1, "the end");
@@ -441,12 +443,14 @@ fn several_queues_of_both_kinds_are_waited_for_at_once() {
     waiter.sleeps();
     ring.send(6).unwrap();
     line.hear();
-    waiter.sleeps();
     let sender = jobs.sender().unwrap();
     let dies = holder(|| {
         sender.send(7).unwrap();
-        jobs.recv()
+        jobs.recv().unwrap()
     });
+    go.say(1);
+    line.hear();
+    waiter.sleeps();
     dies.kill();
     drop(sender);
     waiter.join();
