@@ -48,17 +48,16 @@ struct Oven {
 
 fn take_orders(till: Till) -> Ended {
     let place = &till.place;
-    let orders = place.giver()?;
+    let _open = place.giver()?;
     for number in 1..=till.orders {
         let order = order(number);
         place.say(format!("cashier: {order}"))?;
-        orders.send(&order).map_err(|error| error.to_string())?;
+        place.send(&order)?;
     }
     // An order that comes again may do so after those that were sent later: not after "exit".
     place.wait_until_done()?;
     place.say(format!("cashier: {EXIT}"))?;
-    let sent = orders.send(&EXIT.to_owned());
-    sent.map_err(|error| error.to_string())
+    place.send(&EXIT.to_owned())
 }
 
 fn bake(oven: Oven) -> Ended {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crossdock::queue::{
-    ByteOptions, Channel, ChannelError, Held, RecvError, SenderOf, WaitIdleError,
+    ByteOptions, Channel, ChannelError, Held, RecvError, SendBytesError, SenderOf, WaitIdleError,
 };
 use crossdock::sync::{RawMutex, TryLockError};
 use crossdock::{Counter, Segment};
@@ -85,10 +85,20 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
         self.tell(&Event::Said(line))
     }
 
-    /// Gives messages as a sender that is counted: when it has gone, and nothing is left or in
-    /// anybody's hands, the workers are told so.
+    /// Has this process counted as one that gives messages: when it has gone, and nothing is left or
+    /// in anybody's hands, the workers are told so.
     pub(crate) fn giver(&self) -> Result<SenderOf<Channel<M>>, String> {
         self.messages.sender().map_err(why)
+    }
+
+    /// Sends a message, waiting for room unless the driver is gone.
+    pub(crate) fn send(&self, message: &M) -> Ended {
+        loop {
+            match self.messages.send_timeout(message, LOOK) {
+                Err(ChannelError::Queue(SendBytesError::Timeout)) if self.has_driver() => {}
+                outcome => return outcome.map_err(why),
+            }
+        }
     }
 
     /// Waits until all messages are done, or the driver is gone.

@@ -85,13 +85,12 @@ struct Bench {
 }
 
 fn give(desk: Desk) -> Ended {
-    let tasks = desk.place.giver()?;
+    let _open = desk.place.giver()?;
     for number in 1..=desk.tasks {
-        let sent = tasks.send(&Task::new(number));
-        sent.map_err(|error| error.to_string())?;
+        desk.place.send(&Task::new(number))?;
     }
     desk.place.wait_until_done()
-    // The last sender goes: the workers end.
+    // The only sender goes: the workers end.
 }
 
 fn work(bench: Bench) -> Ended {
