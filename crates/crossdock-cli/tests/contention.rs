@@ -1,11 +1,13 @@
 //! `crossdock contention` and `crossdock recovery`, run as a user runs them.
 
 mod command;
+mod scratch;
 
 use std::path::Path;
 use std::process::Command;
 
-use command::{Scratch, crossdock, json, printed, refused};
+use command::{crossdock, json, printed, refused};
+use scratch::Scratch;
 use serde_json::Value;
 
 const KINDS: [&str; 7] = [

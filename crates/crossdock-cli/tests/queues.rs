@@ -1,8 +1,10 @@
 //! `crossdock queues`, run as a user runs it.
 
 mod command;
+mod scratch;
 
-use command::{Scratch, crossdock, json, printed, refused};
+use command::{crossdock, json, printed, refused};
+use scratch::Scratch;
 use serde_json::Value;
 
 /// What a short run prints, with further arguments.

@@ -1,6 +1,5 @@
 //! The command, as a user runs it.
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -34,24 +33,4 @@ pub(crate) fn refused(arguments: &[&str]) {
 pub(crate) fn json(text: &str) -> Value {
     assert_eq!(text.lines().count(), 1);
     serde_json::from_str(text).unwrap()
-}
-
-/// A file of a test's own, which goes when it ends.
-pub(crate) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(crate) fn new(name: &str) -> Self {
-        let name = format!("crossdock-{}-{name}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
