@@ -15,7 +15,7 @@ enum Task {
 fn perform(task: &Task) -> String {
     match task {
         Task::Primes { below } => {
-            let is_prime = |n: &u64| (2..*n).all(|m| n % m != 0);
+            let is_prime = |n: &u64| (2..*n).all(|m| !n.is_multiple_of(m));
             let primes = (2..*below).filter(is_prime).count();
             format!("{primes} primes below {below}")
         }

@@ -47,7 +47,11 @@ impl Task {
     fn perform(&self) -> String {
         match &self.what {
             What::Primes { below } => {
-                let is_prime = |n: &u32| (2..).take_while(|m| m * m <= *n).all(|m| n % m != 0);
+                let is_prime = |n: &u32| {
+                    (2..)
+                        .take_while(|m| m * m <= *n)
+                        .all(|m| !n.is_multiple_of(m))
+                };
                 let primes = (2..*below).filter(is_prime).count();
                 format!("{primes} primes are below {below}")
             }
