@@ -46,6 +46,9 @@
 //! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |
 //! | [`queue::spsc`] | a ring for one producer and one consumer | wait-free; who waits for items, or room, waits for the other | its end, and an item that it was popping | spsc |
 //! | [`queue::Queue`] | a bounded queue for many senders and receivers | waits for one that is stopped just between its claim of a slot and its commit: receivers for what is behind a sender's, senders for room when they come round to it | an item that it was taking, delivered again; a slot that is skipped; its counted senders and receivers, gone | slots, ends |
+//! | [`queue::WorkQueue`] | messages held until they are acknowledged | lock-free; its message waits for it, and so does who waits until all is done | the message that it had in hand, delivered again or a dead letter; loans that are free again; its counted senders and receivers, gone | work, ends |
+//! | [`queue::ByteQueue`] | the same, for messages of bytes, of one cell or several | as above | as above | work, ends |
+//! | `queue::Channel` | the same, for what serde can encode; feature `process` | as above | as above | work, ends |
 //! | [`queue::wait_any`] | waiting for several queues at once | as they do | nothing | any |
 //! | [`process`] | functions in processes of their own | `join` waits | a typed error at `join` | - |
 //!
