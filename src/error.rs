@@ -3,7 +3,10 @@
 use std::fmt;
 
 use crate::queue::spsc::{ClaimError, PopError, TryPopError};
-use crate::queue::{CountError, RecvError, TryRecvError, WaitAnyError};
+use crate::queue::{
+    AckError, CountError, RecvError, RecvIntoError, SendBytesError, TryRecvError,
+    TrySendBytesError, WaitAnyError, WaitIdleError,
+};
 use crate::segment::{
     CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
 };
@@ -41,6 +44,19 @@ pub enum Error {
     TryRecv(TryRecvError),
     /// None of several queues was ready.
     WaitAny(WaitAnyError),
+    /// A message was not acknowledged, or given back.
+    Ack(AckError),
+    /// A queue was not idle.
+    WaitIdle(WaitIdleError),
+    /// No message of bytes was sent.
+    SendBytes(SendBytesError),
+    /// No message of bytes was sent, without waiting.
+    TrySendBytes(TrySendBytesError),
+    /// No message of bytes was received into a place.
+    RecvInto(RecvIntoError),
+    /// A value was not encoded, or a message not decoded.
+    #[cfg(feature = "process")]
+    Value(crate::queue::ValueError),
     /// A process was not started.
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError),
@@ -92,6 +108,13 @@ umbrella! {
     Recv(RecvError)
     TryRecv(TryRecvError)
     WaitAny(WaitAnyError)
+    Ack(AckError)
+    WaitIdle(WaitIdleError)
+    SendBytes(SendBytesError)
+    TrySendBytes(TrySendBytesError)
+    RecvInto(RecvIntoError)
+    #[cfg(feature = "process")]
+    Value(crate::queue::ValueError)
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError)
     #[cfg(feature = "process")]
@@ -103,6 +126,17 @@ impl From<OpenOrCreateError> for Error {
         match error {
             OpenOrCreateError::Open(error) => Self::Open(error),
             OpenOrCreateError::Create(error) => Self::Create(error),
+        }
+    }
+}
+
+#[cfg(feature = "process")]
+impl<E: Into<Self>> From<crate::queue::ChannelError<E>> for Error {
+    fn from(error: crate::queue::ChannelError<E>) -> Self {
+        match error {
+            crate::queue::ChannelError::Value(error) => Self::Value(error),
+            crate::queue::ChannelError::Queue(error) => error.into(),
+            crate::queue::ChannelError::Ack(error) => Self::Ack(error),
         }
     }
 }

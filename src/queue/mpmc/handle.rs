@@ -28,7 +28,7 @@ use crate::segment::{
 /// # How it ends
 ///
 /// A queue ends by [`close`](Self::close): nothing can be sent any more, receivers get what is there,
-/// and then [`Disconnected`](RecvError::Disconnected). This handle is not counted. Whoever takes a
+/// and then [`Disconnected`](super::RecvError::Disconnected). This handle is not counted. Whoever takes a
 /// [`sender`](Self::sender) or a [`receiver`](Self::receiver) is: once there was a sender, an empty
 /// queue whose last sender was dropped, or was in a process that has ended, however it did, is
 /// disconnected for its receivers; the same holds for senders once there was a receiver. It goes on
