@@ -537,7 +537,7 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
     assert_eq!(words(&cells[..1]), [ATTEMPT | returned]);
     assert_eq!(words(&[epoch]), [1]);
     drop(receiver.recv().unwrap());
-    assert_eq!(words(&cells[..1]), [2 * ATTEMPT | buried]);
+    assert_eq!(words(&cells[..1]), [(2 * ATTEMPT) | buried]);
     queue.dead_letters().take().unwrap().unwrap().ack().unwrap();
     receiver.recv().unwrap().ack().unwrap();
     assert_eq!(words(&cells), [VERSION; 3]);
