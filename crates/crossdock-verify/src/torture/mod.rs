@@ -3,6 +3,7 @@
 mod driver;
 mod locks;
 mod queues;
+mod sheet;
 mod way;
 mod worker;
 

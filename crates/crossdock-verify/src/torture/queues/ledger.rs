@@ -3,15 +3,10 @@
 //! It has a file of its own, not a segment: what it says must not depend on what is tortured. Of
 //! the file only what was touched is in memory: a bit for each item of a round.
 
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
-
 use crate::process::Broken;
+use crate::torture::sheet::Sheet;
 
 use super::desk::Desk;
 use super::item::{Id, MOST_LANES};
@@ -46,56 +41,44 @@ pub(crate) enum Arrival {
     Unknown,
 }
 
-/// The file, mapped.
+/// The file.
 ///
-/// Invariant 1: the mapping holds a `Head`, `slots` desks at `DESKS`, and after them the lanes and
-/// the bits that `numbering` has.
+/// Invariant 1: it holds a `Head`, `slots` desks at `DESKS`, and after them the lanes and the bits that
+/// `numbering` has.
 pub(crate) struct Ledger {
-    file: File,
-    map: MmapRaw,
+    sheet: Sheet,
     numbering: Numbering,
 }
 
 const DESKS: usize = PAGE;
 
 impl Ledger {
-    /// memfd_create(2): an empty ledger for so many slots.
+    /// An empty ledger for so many slots.
     pub(crate) fn create(slots: usize) -> Result<Self, Broken> {
         let numbering = Numbering::new(slots);
         if numbering.lanes() > MOST_LANES {
             return Err(Broken(format!("{slots} workers have too many lanes")));
         }
-        // SAFETY: the name is a string that ends with a zero.
-        let fd = unsafe { libc::memfd_create(c"ledger".as_ptr(), libc::MFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error().into());
-        }
-        // SAFETY: the call has just made the descriptor, and nobody else knows of it.
-        let file = unsafe { File::from_raw_fd(fd) };
-        let ledger = Self::map(file, numbering)?;
+        // INVARIANT: 1, by the length.
+        let sheet = Sheet::create(Self::len(numbering))?;
+        let ledger = Self { sheet, numbering };
         ledger.head().slots.store(slots as u64, Ordering::Relaxed);
         Ok(ledger)
     }
 
     /// The ledger in the file at `path`.
     pub(crate) fn open(path: &str) -> Result<Self, Broken> {
-        let file = File::options().read(true).write(true).open(path)?;
-        let mut slots = [0; 8];
-        file.read_exact_at(&mut slots, 0)?;
-        let slots = usize::try_from(u64::from_le_bytes(slots))?;
-        Self::map(file, Numbering::new(slots))
+        let mut numbering = Numbering::new(0);
+        let sheet = Sheet::open(path, |slots| {
+            numbering = Numbering::new(usize::try_from(slots)?);
+            Ok(Self::len(numbering))
+        })?;
+        // INVARIANT: 1, as whoever made it wrote.
+        Ok(Self { sheet, numbering })
     }
 
-    fn map(file: File, numbering: Numbering) -> Result<Self, Broken> {
-        let len = Self::bits_at(numbering) + numbering.lanes() * LANE_BYTES;
-        file.set_len(len as u64)?;
-        // INVARIANT: 1, by the length.
-        let map = MmapOptions::new().len(len).map_raw(&file)?;
-        Ok(Self {
-            file,
-            map,
-            numbering,
-        })
+    fn len(numbering: Numbering) -> usize {
+        Self::bits_at(numbering) + numbering.lanes() * LANE_BYTES
     }
 
     fn lanes_at(numbering: Numbering) -> usize {
@@ -107,21 +90,9 @@ impl Ledger {
         (Self::lanes_at(numbering) + lanes).next_multiple_of(PAGE)
     }
 
-    /// What stands at an offset.
-    ///
-    /// # Safety
-    ///
-    /// A `T` is there: mapped, aligned, and of atomics only.
-    unsafe fn at<T>(&self, offset: usize) -> &T {
-        // SAFETY: mapped, so it is inside.
-        let place = unsafe { self.map.as_mut_ptr().add(offset) };
-        // SAFETY: the caller's word; any bytes are atomics.
-        unsafe { &*place.cast() }
-    }
-
     fn head(&self) -> &Head {
         // SAFETY: Invariant 1.
-        unsafe { self.at(0) }
+        unsafe { self.sheet.at(0) }
     }
 
     pub(crate) fn numbering(&self) -> Numbering {
@@ -130,7 +101,7 @@ impl Ledger {
 
     /// The descriptor, for workers to find it at this process.
     pub(crate) fn fd(&self) -> i32 {
-        self.file.as_raw_fd()
+        self.sheet.fd()
     }
 
     /// # Panics
@@ -139,7 +110,7 @@ impl Ledger {
     pub(crate) fn desk(&self, slot: usize) -> &Desk {
         assert!(slot < self.numbering.slots, "no slot {slot}");
         // SAFETY: Invariant 1.
-        unsafe { self.at(DESKS + slot * size_of::<Desk>()) }
+        unsafe { self.sheet.at(DESKS + slot * size_of::<Desk>()) }
     }
 
     pub(crate) fn desks(&self) -> impl Iterator<Item = &Desk> {
@@ -149,7 +120,10 @@ impl Ledger {
     fn lane(&self, lane: usize) -> &Lane {
         assert!(lane < self.numbering.lanes(), "no lane {lane}");
         // SAFETY: Invariant 1.
-        unsafe { self.at(Self::lanes_at(self.numbering) + lane * size_of::<Lane>()) }
+        unsafe {
+            self.sheet
+                .at(Self::lanes_at(self.numbering) + lane * size_of::<Lane>())
+        }
     }
 
     fn bits(&self, lane: usize, word: usize) -> &AtomicU64 {
@@ -158,7 +132,10 @@ impl Ledger {
             "no word {word} of lane {lane}"
         );
         // SAFETY: Invariant 1.
-        unsafe { self.at(Self::bits_at(self.numbering) + lane * LANE_BYTES + word * 8) }
+        unsafe {
+            self.sheet
+                .at(Self::bits_at(self.numbering) + lane * LANE_BYTES + word * 8)
+        }
     }
 
     pub(crate) fn round(&self) -> u8 {
@@ -223,9 +200,7 @@ impl Ledger {
     /// Begins anew: all numbers are free again, nothing has arrived. Nobody else is using it.
     pub(crate) fn turn_over(&self) -> Result<(), Broken> {
         // The counts of the desks stay; lanes and bits become zeros.
-        let len = self.file.metadata()?.len();
-        self.file.set_len(Self::lanes_at(self.numbering) as u64)?;
-        self.file.set_len(len)?;
+        self.sheet.clear_from(Self::lanes_at(self.numbering))?;
         let head = self.head();
         head.round.fetch_add(1, Ordering::Relaxed);
         head.stop.store(0, Ordering::Relaxed);
