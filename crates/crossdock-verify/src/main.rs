@@ -2,6 +2,7 @@
 //! them for minutes.
 
 mod crash;
+mod line;
 mod process;
 mod random;
 mod torture;
@@ -43,8 +44,10 @@ enum Verb {
     /// transfer between accounts, count, create entries, join, leave and reap; in the end the
     /// accounts must have their sum, and the counts must agree but for those killed between
     /// counting and counting. At `queues` they send and receive; in the end every item must have
-    /// arrived once, but for what somebody was killed with in its hands. Nobody may be stuck or
-    /// listed. Exits with 1 otherwise.
+    /// arrived once, but for what somebody was killed with in its hands. At `work` they send, receive,
+    /// acknowledge, give back and reject; in the end every message must be done once, as itself or as a
+    /// dead letter, and each delivery one later than the one before. Nobody may be stuck or listed.
+    /// Exits with 1 otherwise.
     Torture(TortureArgs),
     /// One process of `torture`, which starts it.
     #[command(hide = true)]

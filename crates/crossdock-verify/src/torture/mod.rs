@@ -5,6 +5,7 @@ mod locks;
 mod queues;
 mod sheet;
 mod way;
+mod work;
 mod worker;
 
 use std::fs;
@@ -25,6 +26,8 @@ enum What {
     Locks,
     /// Rings and queues.
     Queues,
+    /// Work queues.
+    Work,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -38,7 +41,7 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
-    /// How many processes work at a time: 6 at locks, 64 at queues unless it is said.
+    /// How many processes work at a time: 6 at locks, 64 at the others unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
     /// Repeats a run, as far as the scheduler lets it.
@@ -63,6 +66,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
     let report = match args.what {
         What::Locks => locks::run(args, random)?,
         What::Queues => queues::run(args, random)?,
+        What::Work => work::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {

@@ -10,7 +10,7 @@ use nix::unistd::getppid;
 use crate::process::Broken;
 use crate::random::Random;
 use crate::torture::way::Way;
-use crate::torture::{What, locks, queues};
+use crate::torture::{What, locks, queues, work as tasks};
 
 /// How `torture` starts a worker.
 #[derive(Args, Debug)]
@@ -85,5 +85,6 @@ pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
     match args.what {
         What::Locks => locks::work(orders),
         What::Queues => queues::work(orders),
+        What::Work => tasks::work(orders),
     }
 }

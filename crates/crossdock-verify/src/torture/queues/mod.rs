@@ -1,8 +1,8 @@
 //! `torture queues`: items through rings and queues; each that was sent arrives once.
 
 mod audit;
-mod desk;
-mod item;
+pub(super) mod desk;
+pub(super) mod item;
 mod ledger;
 mod many;
 mod rings;

@@ -1,0 +1,475 @@
+//! A worker: sends, receives and makes an end of messages here and there, until it is told to leave or
+//! killed.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crossdock::queue::{RecvError, WaitIdleError};
+use crossdock::segment::Monitor;
+
+use super::desk::Desk;
+use super::ledger::{LANE_ITEMS, Ledger};
+use super::yard::{LINES, Visit, Yard, is_counted, nothing};
+use crate::line::{Held, Line, Patience, Refused};
+use crate::process::Broken;
+use crate::random::Random;
+use crate::torture::queues::desk::in_this_order;
+use crate::torture::queues::item::Id;
+use crate::torture::worker::{Ended, Orders};
+
+/// How long a worker stays at one line, and how much it does there.
+const STAY: Duration = Duration::from_millis(100);
+const OPERATIONS: u64 = 1000;
+/// How many messages a worker has in its hands at most.
+const HANDS: usize = 3;
+/// The longest time after which a message comes again.
+const LONGEST_DELAY: Duration = Duration::from_millis(3);
+
+/// An error that a line must not give.
+fn wrong(line: usize, error: impl std::fmt::Display) -> Ended {
+    Ended::Wrong(format!("line {line}: {error}"))
+}
+
+/// A worker, with what it must remember.
+pub(crate) struct Worker<'a> {
+    slot: usize,
+    random: Random,
+    ledger: &'a Ledger,
+    desk: &'a Desk,
+    deadline: Instant,
+}
+
+/// A message in a worker's hands.
+struct InHand<H> {
+    held: H,
+    id: Id,
+    /// Of a dead letter: how many of its deliveries were not noted.
+    letter: Option<u64>,
+}
+
+pub(crate) fn work(orders: Orders) -> Result<ExitCode, Broken> {
+    let path = orders
+        .ledger
+        .ok_or_else(|| Broken("a worker at work queues needs a ledger".into()))?;
+    let ledger = Ledger::open(&path)?;
+    let mut worker = Worker::new(&ledger, orders.slot, orders.random);
+    loop {
+        // Dropping the last handle leaves the segment, so each round joins anew.
+        let yard = Yard::open(&orders.way)?;
+        // Now and then a thread of this process reaps those who die meanwhile.
+        let monitor = match worker.random.below(4) {
+            0 => Some(Monitor::start()?),
+            _ => None,
+        };
+        if let Some(monitor) = &monitor {
+            monitor.watch(&yard.segment)?;
+        }
+        for _ in 0..worker.random.below(40) {
+            if let Err(ended) = worker.stay(&yard) {
+                if matches!(ended, Ended::Wrong(_)) {
+                    // The others would find the same.
+                    ledger.dismiss();
+                }
+                return ended.of_worker(orders.slot);
+            }
+        }
+    }
+}
+
+impl Visit for Worker<'_> {
+    type Error = Ended;
+
+    /// Stays at a line, on one side.
+    fn visit<L: Line>(&mut self, number: usize, line: &L) -> Result<(), Ended> {
+        let counted = is_counted(number) && self.random.below(4) > 0;
+        // One in a few dies with its handle in its hands.
+        let forgets = self.random.below(50) == 0;
+        if self.random.below(5) < 2 {
+            self.desk.count_send(number);
+            if !counted {
+                return self.repeat(|this| this.send(number, line, false));
+            }
+            let sender = line.count_sender().map_err(|error| wrong(number, error))?;
+            self.repeat(|this| this.send(number, line, true))?;
+            leave(sender, forgets)
+        } else {
+            self.desk.count_receive(number);
+            if !counted {
+                return self.receive(number, line, forgets);
+            }
+            let receiver = line
+                .count_receiver()
+                .map_err(|error| wrong(number, error))?;
+            self.receive(number, line, forgets)?;
+            leave(receiver, forgets)
+        }
+    }
+}
+
+/// Leaves what it stayed with: gives it back, or ends with it in its hands.
+fn leave<T>(what: T, forgets: bool) -> Result<(), Ended> {
+    if forgets {
+        std::mem::forget(what);
+        return Err(Ended::Left);
+    }
+    Ok(())
+}
+
+/// Nobody is counted at the other side just now; where nobody ever is, that must not be said.
+fn gone(line: usize) -> Result<(), Ended> {
+    if is_counted(line) {
+        return Ok(());
+    }
+    let what = "it says that the other side is gone, where nobody is counted";
+    Err(wrong(line, what))
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn new(ledger: &'a Ledger, slot: usize, random: Random) -> Self {
+        Self {
+            slot,
+            random,
+            ledger,
+            desk: ledger.desk(slot),
+            deadline: Instant::now(),
+        }
+    }
+
+    /// Some work at one line.
+    fn stay(&mut self, yard: &Yard) -> Result<(), Ended> {
+        self.deadline = Instant::now() + STAY;
+        if self.random.below(16) == 0 && yard.segment.reap().stuck > 0 {
+            return Err(Ended::Wrong("places are stuck".into()));
+        }
+        self.desk.advance();
+        let line = self.random.index(LINES);
+        yard.visit(line, self)
+    }
+
+    /// Repeats an operation until it says that there is nothing more to do, or it is time to go.
+    fn repeat(
+        &mut self,
+        mut operation: impl FnMut(&mut Self) -> Result<bool, Ended>,
+    ) -> Result<(), Ended> {
+        for _ in 0..self.random.below(OPERATIONS) {
+            let goes_on = operation(self)?;
+            self.desk.advance();
+            if self.ledger.is_over() {
+                return Err(Ended::Left);
+            }
+            if !goes_on || Instant::now() > self.deadline {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long to wait: mostly not long; where somebody `tells` of the end, also as long as it takes.
+    fn patience(&mut self, tells: bool) -> Patience {
+        let most = match self.random.below(20) {
+            0 => Duration::from_millis(200),
+            _ => Duration::from_millis(4),
+        };
+        match self.random.below(16) {
+            0 if tells => Patience::Ever,
+            0..3 => Patience::For(self.random.time_below(most)),
+            _ => Patience::Try,
+        }
+    }
+
+    /// Whether to stay where nobody is at the other side: mostly, or two would hardly meet.
+    fn stays_alone(&mut self) -> bool {
+        std::thread::yield_now();
+        self.random.below(64) > 0
+    }
+
+    /// Sends the next message of its lane; false if nobody receives, or the lane is used up.
+    fn send<L: Line>(&mut self, number: usize, line: &L, counted: bool) -> Result<bool, Ended> {
+        let patience = self.patience(counted);
+        Ok(match self.send_next(number, line, patience)? {
+            None => false,
+            Some(Err(Refused::Gone)) => self.stays_alone(),
+            Some(_) => true,
+        })
+    }
+
+    /// What its next message in a line is.
+    fn next_id(&self, number: usize) -> Result<Id, Ended> {
+        let lane = self.ledger.numbering().lane(number, self.slot);
+        Ok(Id {
+            round: self.ledger.round(),
+            lane: u16::try_from(lane)?,
+            number: self.ledger.next(lane),
+        })
+    }
+
+    /// The same; `None` if the lane is used up.
+    fn send_next<L: Line>(
+        &mut self,
+        number: usize,
+        line: &L,
+        patience: Patience,
+    ) -> Result<Option<Result<(), Refused>>, Ended> {
+        let id = self.next_id(number)?;
+        let lane = usize::from(id.lane);
+        if id.number + 1 >= LANE_ITEMS {
+            return Ok(None);
+        }
+        let way = self.random.below(16);
+        if way == 0 {
+            // Never sent, whoever dies with it.
+            if let Err(Refused::Wrong(what)) = line.send_loan(nothing(), patience, true) {
+                return Err(wrong(number, what));
+            }
+        }
+        self.desk.begin_to_send(lane, id.number);
+        // Before it is sent, so that nobody gives a number out twice.
+        self.ledger.set_next(lane, id.number + 1);
+        in_this_order();
+        let sent = if way < 8 {
+            line.send(id.word(), patience)
+        } else {
+            line.send_loan(id.word(), patience, false)
+        };
+        in_this_order();
+        match &sent {
+            Ok(()) => {}
+            Err(Refused::Wrong(what)) => return Err(wrong(number, what)),
+            Err(refused) => {
+                self.ledger.set_next(lane, id.number);
+                if matches!(refused, Refused::Gone) {
+                    gone(number)?;
+                }
+            }
+        }
+        self.desk.end_of_sending();
+        Ok(Some(sent))
+    }
+
+    /// Receives messages, holds some, and makes an end of them, or gives them back.
+    fn receive<L: Line>(&mut self, number: usize, line: &L, forgets: bool) -> Result<(), Ended> {
+        let mut hands = Vec::with_capacity(HANDS);
+        let worked = self.repeat(|this| {
+            if hands.len() < HANDS && this.random.below(3) > 0 {
+                // Not as long as it takes: the queue may be full of dead letters, or of what it has in
+                // its hands.
+                let patience = this.patience(false);
+                match this.take(number, line, patience)? {
+                    Ok(one) => hands.push(one),
+                    Err(Refused::Gone) => return Ok(this.stays_alone()),
+                    Err(_) => {}
+                }
+            } else if !hands.is_empty() {
+                let one = hands.swap_remove(this.random.index(hands.len()));
+                this.finish(number, one)?;
+            } else if this.random.below(4) == 0 {
+                hands.extend(this.take_letter(number, line)?);
+            } else if this.random.below(32) == 0 {
+                let most = Duration::from_millis(4);
+                let patience = Patience::For(this.random.time_below(most));
+                match line.wait_idle(patience) {
+                    Ok(()) | Err(WaitIdleError::Timeout) => {}
+                    Err(error) => return Err(wrong(number, error)),
+                }
+            }
+            Ok(true)
+        });
+        if forgets {
+            // It dies with all of them.
+            std::mem::forget(hands);
+            worked?;
+            return Err(Ended::Left);
+        }
+        worked
+    }
+
+    /// Receives a message, and notes it.
+    fn take<'q, L: Line>(
+        &mut self,
+        number: usize,
+        line: &'q L,
+        patience: Patience,
+    ) -> Result<Result<InHand<L::Held<'q>>, Refused>, Ended> {
+        self.desk.begin_to_receive();
+        let taken = match line.receive(patience) {
+            Ok(held) => {
+                let id = self.read(number, &held)?;
+                let unnoted = self.ledger.deliver(id, held.attempt());
+                let unnoted = unnoted.map_err(|what| wrong(number, what))?;
+                self.desk.count_delivery(held.attempt() > 1, unnoted);
+                Ok(InHand {
+                    held,
+                    id,
+                    letter: None,
+                })
+            }
+            Err(Refused::Wrong(what)) => return Err(wrong(number, what)),
+            Err(refused) => {
+                if matches!(refused, Refused::Gone) {
+                    gone(number)?;
+                }
+                Err(refused)
+            }
+        };
+        self.desk.end_of_receiving();
+        Ok(taken)
+    }
+
+    /// Takes a dead letter.
+    fn take_letter<'q, L: Line>(
+        &mut self,
+        number: usize,
+        line: &'q L,
+    ) -> Result<Option<InHand<L::Held<'q>>>, Ended> {
+        let letter = line
+            .letter()
+            .map_err(|error: RecvError| wrong(number, error))?;
+        let Some(held) = letter else {
+            return Ok(None);
+        };
+        let id = self.read(number, &held)?;
+        let unnoted = self.ledger.bury(id, line.max_attempts());
+        let unnoted = unnoted.map_err(|what| wrong(number, what))?;
+        Ok(Some(InHand {
+            held,
+            id,
+            letter: Some(unnoted),
+        }))
+    }
+
+    /// Which message it is.
+    fn read(&self, number: usize, held: &impl Held) -> Result<Id, Ended> {
+        let id = held
+            .word()
+            .and_then(Id::of)
+            .ok_or_else(|| wrong(number, "a torn message came"))?;
+        let line = self.ledger.numbering().line_of(id.lane.into());
+        if line != number {
+            return Err(wrong(number, format!("{id} came, which is of line {line}")));
+        }
+        Ok(id)
+    }
+
+    /// Acknowledges a message, or does something else with it.
+    fn finish<H: Held>(&mut self, number: usize, one: InHand<H>) -> Result<(), Ended> {
+        match self.random.below(16) {
+            0 => drop(one.held),
+            1 => one.held.nack(Duration::ZERO)?,
+            2 => {
+                let delay = self.random.time_below(LONGEST_DELAY);
+                one.held.nack(delay)?;
+            }
+            3 => {
+                let noted = self.ledger.reject(one.id);
+                noted.map_err(|what| wrong(number, what))?;
+                in_this_order();
+                one.held.reject()?;
+            }
+            _ => self.end(number, one)?,
+        }
+        Ok(())
+    }
+
+    /// Acknowledges a message, and notes that it is done.
+    fn end<H: Held>(&mut self, number: usize, one: InHand<H>) -> Result<(), Ended> {
+        let still_torn = one.held.word().and_then(Id::of) != Some(one.id);
+        if still_torn {
+            let what = format!("{} was changed in somebody's hands", one.id);
+            return Err(wrong(number, what));
+        }
+        self.desk.begin_to_end(one.id.word());
+        one.held.ack()?;
+        in_this_order();
+        let noted = self.ledger.end(one.id);
+        noted.map_err(|what| wrong(number, what))?;
+        self.desk.end_of_ending();
+        self.desk.count_done(number, one.letter);
+        Ok(())
+    }
+}
+
+/// What one who is alone does at each line when a round is over: all that is left, one after the other.
+pub(crate) struct Last<'a, 'b>(pub(crate) &'b mut Worker<'a>);
+
+/// How long a message that comes again may take.
+const LATE: Duration = Duration::from_millis(50);
+/// How long a queue may take to be idle, where nobody else is.
+const IDLE: Patience = Patience::For(Duration::from_secs(5));
+
+impl Visit for Last<'_, '_> {
+    type Error = Ended;
+
+    /// Makes an end of all that is left, fills the line, and empties it again.
+    fn visit<L: Line>(&mut self, number: usize, line: &L) -> Result<(), Ended> {
+        self.drain(number, line)?;
+        // Where receivers are counted there must be one.
+        let _receiver = match is_counted(number) {
+            true => Some(
+                line.count_receiver()
+                    .map_err(|error| wrong(number, error))?,
+            ),
+            false => None,
+        };
+        let (mut sent, mut used) = (0, 0);
+        loop {
+            let id = self.0.next_id(number)?;
+            match self.0.send_next(number, line, Patience::Try)? {
+                Some(Ok(())) => (sent, used) = (sent + 1, used + line.cells(id.word())),
+                Some(Err(Refused::Nothing)) if used + line.cells(id.word()) > line.capacity() => {
+                    break;
+                }
+                other => {
+                    let what = format!("it takes {sent} messages, then gives {other:?}");
+                    return Err(wrong(number, what));
+                }
+            }
+        }
+        if line.is_idle() {
+            return Err(wrong(number, "it is full, and idle"));
+        }
+        self.drain(number, line)
+    }
+}
+
+impl Last<'_, '_> {
+    fn drain<L: Line>(&mut self, number: usize, line: &L) -> Result<(), Ended> {
+        loop {
+            match self.0.take(number, line, Patience::Try)? {
+                Ok(one) => self.0.end(number, one)?,
+                Err(_) if line.is_idle() => break,
+                // Something is not due yet.
+                Err(_) => match self.0.take(number, line, Patience::For(LATE))? {
+                    Ok(one) => self.0.end(number, one)?,
+                    Err(_) => return Err(wrong(number, "nothing comes, and it is not idle")),
+                },
+            }
+        }
+        while let Some(letter) = self.0.take_letter(number, line)? {
+            self.0.end(number, letter)?;
+        }
+        line.wait_idle(IDLE).map_err(|error| wrong(number, error))?;
+        if line.room() != line.capacity() {
+            let (room, all) = (line.room(), line.capacity());
+            let what = format!("{room} of {all} cells are free when all is done");
+            return Err(wrong(number, what));
+        }
+        Ok(())
+    }
+}
+
+/// Closes a line, and looks whether it ends; nobody else is there.
+pub(crate) struct Close;
+
+impl Visit for Close {
+    type Error = Ended;
+
+    fn visit<L: Line>(&mut self, number: usize, line: &L) -> Result<(), Ended> {
+        line.close();
+        let refuses = matches!(line.send(nothing(), Patience::Try), Err(Refused::Gone));
+        let ends = matches!(line.receive(Patience::Try), Err(Refused::Gone));
+        if !line.is_closed() || !refuses || !ends {
+            return Err(wrong(number, "it does not end"));
+        }
+        Ok(())
+    }
+}
