@@ -122,9 +122,14 @@ pub(crate) struct Base {
 impl Base {
     /// A fresh anonymous segment; the rig is its first participant.
     pub(crate) fn new(participants: u32) -> Result<Self, Broken> {
+        Self::of_size(participants, 8192)
+    }
+
+    /// The same, with so many bytes: each step looks at all of them.
+    pub(crate) fn of_size(participants: u32, bytes: u64) -> Result<Self, Broken> {
         const ENTRIES: u32 = 8;
         let segment = SegmentOptions::new()
-            .size(8192)
+            .size(bytes)
             .participants(participants)
             .entries(ENTRIES)
             .anonymous()?;

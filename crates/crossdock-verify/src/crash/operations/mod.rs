@@ -24,6 +24,7 @@ mod queue;
 mod registry;
 mod ring;
 mod room;
+mod work;
 
 use crate::crash::sweep::Listed;
 
@@ -39,6 +40,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         count::LISTED,
         ring::LISTED,
         queue::LISTED,
+        work::LISTED,
+        work::LISTED_BYTES,
     ]
     .into_iter()
     .flatten()
