@@ -30,12 +30,17 @@ pub struct Place {
 impl Place {
     /// With a handle of the entry, which is made with that capacity; `None` if it cannot be.
     pub fn new<P: Placeable<Config = u64>>(capacity: u64) -> Option<(Self, P)> {
+        Self::with(capacity)
+    }
+
+    /// With a handle of the entry, which is made so; `None` if it cannot be.
+    pub fn with<P: Placeable>(config: P::Config) -> Option<(Self, P)> {
         let options = SegmentOptions::new()
             .size(1 << 14)
             .participants(4)
             .entries(2);
         let segment: Segment = options.anonymous().ok()?;
-        let handle = segment.create(NAME, capacity).ok()?;
+        let handle = segment.create(NAME, config).ok()?;
         let entry = segment.entries().ok()?.pop()?;
         let place = Self {
             file: File::from(segment.as_fd().try_clone_to_owned().ok()?),
