@@ -150,7 +150,9 @@ impl<P: Places> Work<'_, P> {
     #[cold]
     pub(super) fn free_of_dead(&self, cell: u32, word: CellWord) {
         let freeing = word.at(State::Freeing);
-        if word != freeing && !self.swap(cell, word, freeing) {
+        let begins = word == freeing || self.swap(cell, word, freeing);
+        // If another helper has begun, that one may be stopped, or dead, before it is through.
+        if !begins && mutation(242) {
             return;
         }
         if !mutation(241) {
