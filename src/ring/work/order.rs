@@ -145,14 +145,19 @@ impl<P: Places> Work<'_, P> {
         let mut steps = 0_u32;
         loop {
             let at = cursor.head;
-            let seen = self.look_at_slot(self.rules.order.index(at));
-            match (seen.laps_after(self.rules.order.lap(at)), seen.entry()) {
+            let (index, lap) = (self.rules.order.index(at), self.rules.order.lap(at));
+            let seen = self.look_at_slot(index);
+            match (seen.laps_after(lap), seen.entry()) {
                 (0, None) => match self.jump(Side::Receiver, &mut cursor.head) {
                     Ok(false) => return false,
                     Ok(true) => continue,
                     Err(_) => return true,
                 },
                 (0, Some(entry)) => match self.find(entry) {
+                    // INVARIANT: the head of a handle passes no slot that is not free for the next lap.
+                    Ok((_, false)) if !mutation(224) => {
+                        self.swap_slot(index, seen, SlotWord::free(lap.wrapping_add(1)));
+                    }
                     Ok((_, false)) => {}
                     _ => return true,
                 },
