@@ -9,7 +9,8 @@
 //! Try; spin some microseconds; then, until it works: look after the dead, sleep by the bell for a
 //! slice, try. One that slept and got what it wanted rings its own bell again if the next one would get
 //! something as well: commits come in any order, and two wakes may have gone to one that could not
-//! use the first.
+//! use the first. One that slept and is told of the end wakes all: they may have looked before it, and
+//! sleep because this one has armed the bell once more.
 //!
 //! # Crash
 //!
@@ -92,7 +93,12 @@ pub(crate) fn wait<Q: Quest>(
                 }
                 return Ok(found);
             }
-            Err(Refused::Over) => return Err(Ended::Over),
+            Err(Refused::Over) => {
+                if slept && !mutation(205) {
+                    bell.ring_all();
+                }
+                return Err(Ended::Over);
+            }
             Err(Refused::Corrupt) => return Err(Ended::Corrupt),
             Err(Refused::Nothing | Refused::Busy) => {}
         }
