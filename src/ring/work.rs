@@ -333,8 +333,14 @@ impl<'a, P: Places> Work<'a, P> {
             self.ring(Side::Receiver);
         }
         self.tell_of_idleness(cursor);
-        if self.ends().is_over(Side::Receiver) {
-            // Those who wait whether something comes back.
+        self.tell_of_the_end();
+    }
+
+    /// Wakes those who wait whether something comes back to a queue that is over, when it does not, or
+    /// not to them.
+    #[inline(always)]
+    fn tell_of_the_end(&self) {
+        if self.ends().is_over(Side::Receiver) && !mutation(211) {
             self.state.common.0.items.ring_all();
         }
     }
@@ -361,6 +367,7 @@ impl<'a, P: Places> Work<'a, P> {
         }
         self.state.common.0.items.ring();
         self.tell_of_idleness(cursor);
+        self.tell_of_the_end();
         Ok(())
     }
 

@@ -177,8 +177,8 @@ impl<P: Places> Work<'_, P> {
         (0..self.rules.cells).any(|cell| {
             let word = self.look(cell);
             match word.state() {
-                Some(State::Sending | State::Queued | State::Returned) => true,
-                Some(State::Held) => {
+                Some(State::Sending | State::Queued | State::Returned) => !mutation(257),
+                Some(State::Held) if !mutation(258) => {
                     let is_mine = me.is_some_and(|me| word.is_of(me));
                     !is_mine && word.attempts() < self.rules.most_attempts
                 }

@@ -22,7 +22,6 @@ use super::{Cursor, Lost, Mine, Places, Work};
 use crate::facade::{Ordering, clock, mutation};
 use crate::layout::Tag;
 use crate::layout::work::State;
-use crate::ring::ends::Side;
 
 impl<P: Places> Work<'_, P> {
     /// A message is not to be delivered again before then.
@@ -117,9 +116,7 @@ impl<P: Places> Work<'_, P> {
             return Err(Lost);
         }
         self.tell_of_idleness(cursor);
-        if self.ends().is_over(Side::Receiver) {
-            self.state.common.0.items.ring_all();
-        }
+        self.tell_of_the_end();
         Ok(())
     }
 
