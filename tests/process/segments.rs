@@ -1,7 +1,7 @@
 //! Segments among arguments and results.
 
 use crossdock::process::JoinError;
-use crossdock::queue::{Queue, RecvError, TryRecvError};
+use crossdock::queue::{Queue, RecvError, TryRecvError, WorkOptions, WorkQueue};
 use crossdock::{Counter, Mutex, Segment, ShardedCounter};
 
 use crate::support::{call, outcome, start};
@@ -131,6 +131,37 @@ fn workers_take_a_sender_of_the_queue_they_were_given() {
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
     drop(stays);
     assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
+}
+
+#[test]
+fn a_worker_killed_with_a_message_of_the_queue_it_was_given_leaves_it_to_the_next() {
+    let segment = Segment::anonymous().expect("made");
+    let jobs = segment
+        .create::<WorkQueue<u64>>("jobs", WorkOptions::new(4))
+        .expect("created");
+    jobs.send(7).expect("sent");
+    let killed = call(
+        |jobs: WorkQueue<u64>| {
+            let job = jobs.recv().expect("received");
+            assert_eq!((*job, job.attempt()), (7, 1));
+            let me = std::process::id().cast_signed();
+            // SAFETY: a signal to this very process.
+            unsafe { libc::kill(me, libc::SIGKILL) };
+        },
+        jobs.clone(),
+    );
+    assert!(killed.is_err());
+    let seen = call(
+        |jobs: WorkQueue<u64>| {
+            let job = jobs.recv().expect("received");
+            let seen = (*job, job.attempt());
+            job.ack().expect("acknowledged");
+            seen
+        },
+        jobs.clone(),
+    );
+    assert_eq!(seen.expect("joined"), (7, 2));
+    jobs.wait_idle().expect("idle");
 }
 
 #[test]

@@ -29,6 +29,31 @@ pub struct Loan<'q, T: Payload + Pod> {
 ///
 /// Dropping it without [`ack`](Self::ack) gives it back, to be delivered again, and so does the end of
 /// the process. In a forked child an inherited one is nobody's, and dropping it does nothing.
+///
+/// It cannot be acknowledged twice:
+///
+/// ```compile_fail,E0382
+/// # use crossdock::Segment;
+/// # use crossdock::queue::{WorkOptions, WorkQueue};
+/// # let segment = Segment::anonymous()?;
+/// # let orders = segment.create::<WorkQueue<u32>>("orders", WorkOptions::new(8))?;
+/// let order = orders.recv()?;
+/// order.ack()?;
+/// order.ack()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// nor is it written to:
+///
+/// ```compile_fail,E0594
+/// # use crossdock::Segment;
+/// # use crossdock::queue::{WorkOptions, WorkQueue};
+/// # let segment = Segment::anonymous()?;
+/// # let orders = segment.create::<WorkQueue<u32>>("orders", WorkOptions::new(8))?;
+/// let mut order = orders.recv()?;
+/// *order = 7;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a delivery that is dropped comes again"]
 pub struct Delivery<'q, T: Payload + Pod> {
     /// Invariant 1: its pool is laid out for messages of `T`, and nobody writes to its cell while this
