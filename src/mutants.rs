@@ -13,6 +13,7 @@ fn list_mutants() {
         ring::ends::tests::MUTANTS,
         ring::slots::tests::MUTANTS,
         ring::any::tests::MUTANTS,
+        ring::work::tests::MUTANTS,
     ];
     for (number, model, what) in rooms.into_iter().flatten() {
         println!("mutant {number} {model} {what}");

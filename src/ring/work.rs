@@ -266,7 +266,9 @@ impl<'a, P: Places> Work<'a, P> {
             let word = self.look(cell);
             if word.state() == Some(State::Free) && self.swap(cell, word, to(word)) {
                 let word = to(word);
-                self.undelay(cell);
+                if !mutation(213) {
+                    self.undelay(cell);
+                }
                 return Ok(Mine { cell, word });
             }
         }
@@ -365,7 +367,9 @@ impl<'a, P: Places> Work<'a, P> {
         if !mutation(206) {
             self.tell_of_returned();
         }
-        self.state.common.0.items.ring();
+        if !mutation(214) {
+            self.state.common.0.items.ring();
+        }
         self.tell_of_idleness(cursor);
         self.tell_of_the_end();
         Ok(())
@@ -411,7 +415,9 @@ impl<'a, P: Places> Work<'a, P> {
     /// Closes it: nothing can be sent any more.
     pub(crate) fn close(&self) {
         self.ends().close();
-        self.wake_all();
+        if !mutation(212) {
+            self.wake_all();
+        }
     }
 
     /// Wakes all that sleep.

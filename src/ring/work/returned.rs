@@ -71,9 +71,7 @@ impl<P: Places> Work<'_, P> {
             }
         }
         cursor.due = due;
-        if !mutation(230) {
-            cursor.epoch = epoch;
-        }
+        cursor.epoch = if mutation(230) { self.epoch() } else { epoch };
         None
     }
 
@@ -99,7 +97,11 @@ impl<P: Places> Work<'_, P> {
     pub(crate) fn take_buried(&self, me: Tag) -> Option<Mine> {
         (0..self.rules.cells).find_map(|cell| {
             let word = self.look(cell);
-            let held = word.delivered(me);
+            let held = if mutation(231) {
+                word.held(State::Held, me)
+            } else {
+                word.delivered(me)
+            };
             let taken = word.state() == Some(State::Buried) && self.swap(cell, word, held);
             taken.then_some(Mine { cell, word: held })
         })
@@ -115,7 +117,9 @@ impl<P: Places> Work<'_, P> {
         ) {
             return Err(Lost);
         }
-        self.tell_of_idleness(cursor);
+        if !mutation(232) {
+            self.tell_of_idleness(cursor);
+        }
         self.tell_of_the_end();
         Ok(())
     }

@@ -1,4 +1,17 @@
 //! What a work queue is held to: models under loom. tests/queue has the plain ones.
 
 #[cfg(loom)]
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[];
+mod ends;
+#[cfg(loom)]
+mod idle;
+#[cfg(loom)]
+mod models;
+#[cfg(loom)]
+mod parts;
+#[cfg(loom)]
+mod returned;
+#[cfg(loom)]
+mod stage;
+
+#[cfg(loom)]
+pub(crate) use models::MUTANTS;

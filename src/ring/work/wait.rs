@@ -181,7 +181,7 @@ impl<P: Places> Work<'_, P> {
     }
 
     /// Whether a receiver may find a message, or garbage.
-    fn is_ready(&self, cursor: &mut Cursor) -> bool {
+    pub(super) fn is_ready(&self, cursor: &mut Cursor) -> bool {
         self.has_returned(cursor) || self.has_next(cursor)
     }
 
