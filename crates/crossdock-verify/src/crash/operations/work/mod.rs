@@ -22,7 +22,8 @@ struct Working<Q> {
     seeded: bool,
     /// How many steps it takes whoever dies before the victim to change something.
     steps_to_change: OnceCell<usize>,
-    looks: Cell<u32>,
+    /// How many victims were killed alone.
+    alone: Cell<u32>,
     kind: PhantomData<Q>,
 }
 
@@ -58,15 +59,19 @@ impl<Q: Kind> Working<Q> {
             verb,
             seeded,
             steps_to_change: OnceCell::new(),
-            looks: Cell::new(0),
+            alone: Cell::new(0),
             kind: PhantomData,
         }
     }
 
     /// True every few times: waiting for what does not come takes long.
     fn is_chosen(&self) -> bool {
-        self.looks.set(self.looks.get() + 1);
-        self.looks.get() % 4 == 1
+        self.alone.get() % 4 == 1
+    }
+
+    /// Every other time somebody reaps before anybody receives.
+    fn reaps_first(&self) -> bool {
+        self.alone.get() % 2 == 0
     }
 
     /// All messages that are in the queue, or were, but for the victim's.
@@ -339,6 +344,12 @@ impl<Q: Kind> Operation for Working<Q> {
         mut seen: Seen,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
+        if scene.fate == Fate::KilledAlone {
+            self.alone.set(self.alone.get() + 1);
+            if self.reaps_first() {
+                place.base.segment.reap();
+            }
+        }
         self.wake(place, &mut seen, scene)?;
         self.drain(place, &mut seen, false, scene);
         self.judge(place, &seen, None, scene);
