@@ -31,6 +31,7 @@ fn the_object_has_a_row_for_each_kind_in_each_setting() {
         ("vyukov", 4),
         ("queue", 4),
         ("queue-batch", 4),
+        ("work", 4),
         ("pipe", 4),
         ("pipe-batch", 4),
         ("socket", 4),

@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use crossdock::queue::Queue;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
+use crossdock::queue::{Queue, WorkOptions, WorkQueue};
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Error, Mutex, Segment, SegmentOptions, ShardedCounter};
 
@@ -27,6 +27,7 @@ pub(crate) struct World {
     sharded: ShardedCounter,
     ring: RefCell<(Producer<u64>, Consumer<u64>)>,
     queue: Queue<u64>,
+    work: WorkQueue<u64>,
 }
 
 impl World {
@@ -46,6 +47,7 @@ impl World {
             sharded: segment.create("sharded", ())?,
             ring: RefCell::new((ring.producer()?, ring.consumer()?)),
             queue: segment.create("queue", 64)?,
+            work: segment.create("work", WorkOptions::new(64))?,
             segment,
         })
     }
@@ -121,6 +123,14 @@ paths! {
 
     fn queue_try_send_try_recv(world) {
         world.queue.try_send(1).is_ok() && world.queue.try_recv().is_ok_and(|item| item == 1)
+    }
+
+    fn work_try_send_try_recv_ack(world) {
+        let received = || {
+            let delivery = world.work.try_recv().ok()?;
+            (*delivery == 1 && delivery.ack().is_ok()).then_some(())
+        };
+        world.work.try_send(1).is_ok() && received().is_some()
     }
 
     fn segment_open_entry(world) {

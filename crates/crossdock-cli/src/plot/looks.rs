@@ -95,6 +95,8 @@ const QUEUES: &[(&str, Look)] = &[
     ("queue-adaptive", bold("q10", GREEN, Plus)),
     ("queue", bold("q2", ORANGE, Diamond)),
     ("queue-batch", bold("q3", ORANGE, Triangle)),
+    ("work", bold("q11", VIOLET, Circle)),
+    ("work-adaptive", bold("q12", VIOLET, Plus)),
     ("lamport", dashed("q4", INK, Circle, "5 3")),
     ("vyukov", dashed("q5", PINK, Diamond, "8 4")),
     ("pipe", dashed("q6", YELLOW, Square, "8 3 2 3")),

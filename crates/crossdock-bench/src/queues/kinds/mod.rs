@@ -4,6 +4,7 @@ mod channels;
 mod queue;
 mod rings;
 mod spsc;
+mod work;
 
 use crossdock::queue::Wait;
 use crossdock::{Placeable, SegmentOptions};
@@ -21,14 +22,16 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<queue::Many<false>>("crossdock::queue::Queue; who waits sleeps at once"),
     Kind::of::<queue::Many<false>>("").batched("queue-batch", "the same: send_slice, recv_slice"),
     Kind::of::<queue::Many<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<work::Work<false>>("crossdock::queue::WorkQueue, acknowledged; sleeps at once"),
+    Kind::of::<work::Work<true>>("the same; who waits spins before, as by default"),
     Kind::of::<channels::Of<channels::Pipe>>("yardstick: a pipe"),
     Kind::of::<channels::Of<channels::Pipe>>("")
         .batched("pipe-batch", "the same, 4,096 bytes at once"),
     Kind::of::<channels::Of<channels::Socket>>("yardstick: a pair of Unix sockets, SOCK_SEQPACKET"),
 ];
 
-/// An entry for items of `size` bytes in a segment of its own.
-fn in_segment<P: Placeable<Config = u64>>(shape: Shape, size: usize) -> Result<P, Failure> {
+/// An entry for items that take up `size` bytes each, in a segment of its own.
+fn in_segment<P: Placeable>(shape: Shape, size: usize, config: P::Config) -> Result<P, Failure> {
     let participants = shape.workers().saturating_add(8).min(1023);
     // Beside an item there may be a word, and something for each participant.
     let items = u64::from(shape.capacity) * (size as u64 + 8);
@@ -36,7 +39,7 @@ fn in_segment<P: Placeable<Config = u64>>(shape: Shape, size: usize) -> Result<P
         .size((64 << 10) + items + u64::from(participants) * 256)
         .participants(participants)
         .anonymous()?;
-    Ok(segment.create("queue", u64::from(shape.capacity))?)
+    Ok(segment.create("queue", config)?)
 }
 
 /// How crossdock's own wait.

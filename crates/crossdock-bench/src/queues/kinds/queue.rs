@@ -21,7 +21,7 @@ impl<const ADAPTIVE: bool> Contestant for Many<ADAPTIVE> {
     };
 
     fn create<const W: usize>(shape: Shape) -> Result<Queue<Item<W>>, Failure> {
-        in_segment(shape, size_of::<Item<W>>())
+        in_segment(shape, size_of::<Item<W>>(), shape.capacity.into())
     }
     fn sender<const W: usize>(
         queue: &Queue<Item<W>>,

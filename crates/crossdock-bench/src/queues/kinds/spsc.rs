@@ -21,7 +21,7 @@ impl<const ADAPTIVE: bool> Contestant for Ring<ADAPTIVE> {
     };
 
     fn create<const W: usize>(shape: Shape) -> Result<Spsc<Item<W>>, Failure> {
-        in_segment(shape, size_of::<Item<W>>())
+        in_segment(shape, size_of::<Item<W>>(), shape.capacity.into())
     }
     fn sender<const W: usize>(
         ring: &Spsc<Item<W>>,
