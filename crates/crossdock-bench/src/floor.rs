@@ -14,22 +14,23 @@ use crate::{Failure, pin};
 const WARM_UP: f64 = 0.15;
 
 /// The phases of a run, as the driver sets them.
-pub(crate) struct Phase;
+#[derive(Clone, Copy, Debug)]
+pub struct Phase;
 
 impl Phase {
     /// Not all are there.
-    const GATHER: u64 = 0;
+    pub const GATHER: u64 = 0;
     /// They work, and nothing is measured.
-    const WARM_UP: u64 = 1;
+    pub const WARM_UP: u64 = 1;
     /// They work.
-    pub(crate) const MEASURE: u64 = 2;
+    pub const MEASURE: u64 = 2;
     /// They end.
-    pub(crate) const STOP: u64 = 3;
+    pub const STOP: u64 = 3;
 }
 
 /// A worker's place in a run: what it shares with the driver.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Post {
+pub struct Post {
     core: Option<usize>,
     /// Which [`Phase`] the run is in.
     phase: Counter,
@@ -41,7 +42,11 @@ pub(crate) struct Post {
 
 impl Post {
     /// Pins the calling thread, says that it is there, and lets others run until all are.
-    pub(crate) fn begin(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be pinned.
+    pub fn begin(&self) -> Result<(), String> {
         if let Some(core) = self.core {
             pin::pin(core).map_err(said)?;
         }
@@ -54,19 +59,19 @@ impl Post {
 
     /// The phase of the run: one load.
     #[inline(always)]
-    pub(crate) fn phase(&self) -> u64 {
+    pub fn phase(&self) -> u64 {
         self.phase.get()
     }
 
     /// Publishes how much was done so far.
     #[inline(always)]
-    pub(crate) fn publish(&self, done: u64) {
+    pub fn publish(&self, done: u64) {
         self.count.set(done);
     }
 }
 
 /// What the driver and its workers share.
-pub(crate) struct Floor {
+pub struct Floor {
     phase: Counter,
     arrived: Counter,
     counts: Vec<Counter>,
@@ -76,7 +81,11 @@ pub(crate) struct Floor {
 
 impl Floor {
     /// One for so many workers.
-    pub(crate) fn new(workers: u32, pinned: Pin) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the system refuses.
+    pub fn new(workers: u32, pinned: Pin) -> Result<Self, Failure> {
         let entries = workers + 2;
         let segment = SegmentOptions::new()
             .size((128 << 10) + u64::from(entries) * 1024)
@@ -105,12 +114,16 @@ impl Floor {
     }
 
     /// The places of all workers, in their order.
-    pub(crate) fn posts(&self) -> &[Post] {
+    pub fn posts(&self) -> &[Post] {
         &self.posts
     }
 
     /// Lets the workers begin, and stops them: what each did in the time between, and the time.
-    pub(crate) fn measure<R>(
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Worker`] if one of them ends before.
+    pub fn measure<R>(
         &self,
         crew: &mut Crew<R>,
         time: Duration,

@@ -11,14 +11,14 @@
 
 pub mod contention;
 mod failure;
-mod floor;
+pub mod floor;
 pub mod machine;
 pub mod memory;
 pub mod pin;
 pub mod queues;
 pub mod ratio;
 pub mod recovery;
-mod rounds;
+pub mod rounds;
 pub mod stats;
 pub mod times;
 pub mod work;

@@ -7,7 +7,11 @@ use crate::Failure;
 /// rounds that lie as far apart. `run` is told how many runs there were before.
 ///
 /// What each cell came to is in the order of rounds, with nothing where it was not run.
-pub(crate) fn interleave<C, S>(
+///
+/// # Errors
+///
+/// The first [`Failure`] of a run.
+pub fn interleave<C, S>(
     cells: &[C],
     runs: impl Fn(&C) -> u32,
     mut run: impl FnMut(&C, usize) -> Result<S, Failure>,

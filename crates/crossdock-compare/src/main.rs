@@ -1,6 +1,6 @@
 //! The same work done by crossdock and by what people would use instead, measured side by side.
 //!
-//! `cargo xtask compare locks | queues | chaos` runs it. Unpublished: the others and what they bring along are
+//! `cargo xtask compare locks | queues | work | chaos` runs it. Unpublished: the others and what they bring along are
 //! nobody's dependencies but this program's.
 
 mod chaos;
@@ -14,6 +14,7 @@ mod report;
 mod spinning;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use crate::locks::failed;
 use crate::options::{
     ChaosOptions, Cli, LocksOptions, Output, QueuesOptions, SpinningOptions, USAGE, What,
+    WorkOptions,
 };
 use crate::report::Report;
 
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         What::Locks(options) => locks(options),
         What::Spinning(options) => spinning(options),
         What::Queues(options) => queues(options),
+        What::Work(options) => work(options),
         What::Chaos(options) => chaos(options),
     };
     match printed {
@@ -74,7 +77,7 @@ fn one_line(error: &clap::Error) -> String {
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        return "expected something to compare: locks, spinning, queues or chaos".into();
+        return "expected something to compare: locks, spinning, queues, work or chaos".into();
     }
     let text = error.render().to_string();
     let lines = text.lines().take_while(|line| !line.trim().is_empty());
@@ -117,6 +120,21 @@ fn queues(options: &QueuesOptions) -> Result<String, Failure> {
     bar.finish_and_clear();
 
     let report = report::queues::Report::new(options.command(), effort, found);
+    let document = |path: &Path| report.document(path);
+    finish(&options.output, &report, document, |path| {
+        report.write(path)
+    })
+}
+
+/// Measures large messages in place; returns what is to be printed.
+fn work(options: &WorkOptions) -> Result<String, Failure> {
+    let effort = options.effort();
+    let bar = progress(work::count(&effort));
+    bar.set_message("handing over");
+    let found = work::run(&effort, || bar.inc(1))?;
+    bar.finish_and_clear();
+
+    let report = report::work::Report::new(options.command(), effort, found);
     let document = |path: &Path| report.document(path);
     finish(&options.output, &report, document, |path| {
         report.write(path)

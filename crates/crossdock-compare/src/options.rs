@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::contest::Effort;
-use crate::{queues, report};
+use crate::{queues, report, work};
 
 /// crossdock beside what people would use instead.
 #[derive(Debug, Parser)]
@@ -21,6 +21,7 @@ pub(crate) enum What {
     Locks(LocksOptions),
     Spinning(SpinningOptions),
     Queues(QueuesOptions),
+    Work(WorkOptions),
     Chaos(ChaosOptions),
 }
 
@@ -85,6 +86,20 @@ pub(crate) struct QueuesOptions {
     pub(crate) output: Output,
 }
 
+/// Measures what it costs to hand large messages over in place, and writes its part of
+/// docs/benchmarks.md.
+#[derive(Debug, Args)]
+pub(crate) struct WorkOptions {
+    /// How long each way is measured in each run, in seconds.
+    #[arg(long, default_value_t = WORK_SECS)]
+    secs: f64,
+    /// How often each way is measured; figures are medians.
+    #[arg(long, default_value_t = WORK_RUNS)]
+    runs: u32,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
 /// Kills senders and receivers of queues, and writes their part of docs/benchmarks.md.
 #[derive(Debug, Args)]
 pub(crate) struct ChaosOptions {
@@ -103,6 +118,8 @@ const PROCESSES: [u32; 3] = [1, 2, 8];
 // Many short runs rather than few long ones: ratios are taken within a round.
 const QUEUES_SECS: f64 = 0.08;
 const QUEUES_RUNS: u32 = 15;
+const WORK_SECS: f64 = 0.3;
+const WORK_RUNS: u32 = 9;
 const KILLS: u32 = 30;
 
 /// Exit code of a call that could not be understood.
@@ -170,6 +187,11 @@ impl What {
                 check_runs(options.runs)
             }
             Self::Queues(options) => {
+                check_secs(options.secs)?;
+                check_runs(options.runs)?;
+                options.output.check()
+            }
+            Self::Work(options) => {
                 check_secs(options.secs)?;
                 check_runs(options.runs)?;
                 options.output.check()
@@ -242,6 +264,23 @@ impl QueuesOptions {
         let call = Call::of("queues")
             .with("--secs", self.secs, QUEUES_SECS)
             .with("--runs", self.runs, QUEUES_RUNS);
+        call.0
+    }
+}
+
+impl WorkOptions {
+    pub(crate) fn effort(&self) -> work::Effort {
+        work::Effort {
+            secs: self.secs,
+            runs: self.runs,
+        }
+    }
+
+    /// What was called.
+    pub(crate) fn command(&self) -> String {
+        let call = Call::of("work")
+            .with("--secs", self.secs, WORK_SECS)
+            .with("--runs", self.runs, WORK_RUNS);
         call.0
     }
 }

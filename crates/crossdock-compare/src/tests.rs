@@ -189,6 +189,9 @@ fn each_command_writes_its_part_and_keeps_the_others() {
         .write(&path)
         .expect("written");
     let queues = read();
+    crate::report::work::tests::report()
+        .write(&path)
+        .expect("written");
     crate::report::chaos::tests::report()
         .write(&path)
         .expect("written");
@@ -213,6 +216,7 @@ fn each_command_writes_its_part_and_keeps_the_others() {
         all.matches("\n## Queues whose users are killed\n").count(),
         1
     );
+    assert_eq!(all.matches("\n## Large messages\n").count(), 1);
     assert_eq!(all, again);
 }
 

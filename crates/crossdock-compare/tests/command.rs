@@ -33,10 +33,13 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         (&["queues", "--secs", "0"], "more than 0"),
         (&["queues", "--runs", "1001"], "1 to 1000 runs, found 1001"),
         (&["queues", "--output", "/"], "/"),
+        (&["work", "--secs", "0"], "more than 0"),
+        (&["work", "--runs", "0"], "1 to 1000 runs"),
+        (&["work", "--output", "/"], "/"),
         (&["chaos", "--kills", "10001"], "at most 10000 kills"),
         (&["chaos", "--kills", "some"], "some"),
         (&["pipes"], "pipes"),
-        (&[], "locks, spinning, queues or chaos"),
+        (&[], "locks, spinning, queues, work or chaos"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -123,6 +126,27 @@ fn a_short_run_of_queues_is_one_json_object_with_ours_and_theirs() {
     assert_eq!(
         found["command"],
         format!("cargo xtask compare queues {}", effort.join(" "))
+    );
+}
+
+#[test]
+fn a_short_run_of_work_is_one_json_object_with_its_goals() {
+    let effort = ["--secs", "0.01", "--runs", "1"];
+    let output = measure(&[&["work", "--json"][..], &effort].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for (table, rows) in [("untouched", 2), ("in_place", 3)] {
+        let figures = found[table].as_array().expect("figures");
+        assert_eq!(figures.len(), rows, "{table}");
+        for figure in figures {
+            assert!(figure["ns"].as_f64().is_some_and(|ns| ns > 0.0), "{figure}");
+        }
+    }
+    assert_eq!(found["goals"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        found["command"],
+        format!("cargo xtask compare work {}", effort.join(" "))
     );
 }
 

@@ -15,6 +15,8 @@ pub(crate) const SPSC_ADAPTIVE: &str = "spsc-adaptive";
 pub(crate) const QUEUE: &str = "queue";
 pub(crate) const QUEUE_BATCH: &str = "queue-batch";
 pub(crate) const QUEUE_ADAPTIVE: &str = "queue-adaptive";
+pub(crate) const WORK: &str = "work";
+pub(crate) const WORK_ADAPTIVE: &str = "work-adaptive";
 /// What those are measured by.
 pub(crate) const MINIMAL: &str = "lamport";
 pub(crate) const NAIVE: &str = "vyukov";
@@ -142,6 +144,11 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
         "32 items at once; only tries",
     ),
     shared(PIPE, "pipe", "holds 64 KiB"),
+    ours(
+        WORK,
+        "crossdock `WorkQueue`",
+        "what is received is acknowledged at once; who waits sleeps at once",
+    ),
     foreign(BOOST, "Boost `message_queue`", "", BOOST_SOURCE),
     foreign(
         ICEORYX2,
@@ -158,6 +165,11 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
         QUEUE_ADAPTIVE,
         "crossdock `Queue`, adaptive",
         "as `Queue`; who waits spins before it sleeps, as by default",
+    ),
+    ours(
+        WORK_ADAPTIVE,
+        "crossdock `WorkQueue`, adaptive",
+        "as `WorkQueue`; who waits spins before it sleeps, as by default",
     ),
     shared(
         "pipe-batch",

@@ -15,15 +15,17 @@ const EMPTY: &str = "\n\n## What was tried for the mutex\n\nNothing is written h
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Queues,
+    Work,
     Chaos,
 }
 
-const PARTS: [Part; 2] = [Part::Queues, Part::Chaos];
+const PARTS: [Part; 3] = [Part::Queues, Part::Work, Part::Chaos];
 
 impl Part {
     fn marks(self) -> (&'static str, &'static str) {
         match self {
             Self::Queues => ("<!-- queues: begin -->", "<!-- queues: end -->"),
+            Self::Work => ("<!-- work: begin -->", "<!-- work: end -->"),
             Self::Chaos => ("<!-- chaos: begin -->", "<!-- chaos: end -->"),
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod queues;
 mod table;
 mod verdict;
 mod versions;
+pub(crate) mod work;
 
 use std::path::Path;
 

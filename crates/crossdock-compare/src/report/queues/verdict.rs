@@ -6,7 +6,7 @@ use crossdock_bench::ratio::Ratio;
 use crate::queues::contest::{Figure, Found, Setting, Trip, TripSetting};
 use crate::queues::entrants::{
     BOOST, ICEORYX2, MINIMAL, NAIVE, PIPE, QUEUE, QUEUE_ADAPTIVE, QUEUE_BATCH, SPSC, SPSC_ADAPTIVE,
-    SPSC_BATCH, Sort, entrant,
+    SPSC_BATCH, Sort, WORK, entrant,
 };
 use crate::report::verdict::Goal;
 
@@ -100,6 +100,8 @@ const RATES: &[(u32, u32, u32, &str, &str, f64)] = &[
     (1, 1, 64, QUEUE, BOOST, 6.0),
     (1, 1, 8, QUEUE, ICEORYX2, 10.0),
     (1, 1, 64, QUEUE, ICEORYX2, 10.0),
+    (1, 1, 64, WORK, PIPE, 2.0),
+    (1, 1, 64, WORK, ICEORYX2, 3.0),
 ];
 
 /// What both do meanwhile, whose round trip, over whose, at most.

@@ -1,0 +1,134 @@
+//! Large messages that nobody copies: what it costs to pass one that is not touched, and one that is
+//! written and read where it is.
+
+mod in_place;
+mod untouched;
+
+use std::time::Duration;
+
+use crossdock_bench::Failure;
+use crossdock_bench::ratio::Ratio;
+use crossdock_bench::rounds::interleave;
+use crossdock_bench::stats::{median, range};
+use serde::Serialize;
+
+/// How much is measured.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Effort {
+    pub(crate) secs: f64,
+    pub(crate) runs: u32,
+}
+
+/// A way to hand messages over, and how it is measured once: nanoseconds for each message.
+struct Way {
+    kind: &'static str,
+    label: &'static str,
+    once: fn(Duration) -> Result<f64, Failure>,
+}
+
+/// What one way came to.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) kind: &'static str,
+    #[serde(skip)]
+    pub(crate) label: &'static str,
+    /// For a message: the median, the least and the most of any run.
+    pub(crate) ns: f64,
+    pub(crate) ns_min: f64,
+    pub(crate) ns_max: f64,
+    #[serde(skip)]
+    ns_by_round: Vec<Option<f64>>,
+}
+
+/// All that was found.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Found {
+    /// Small ones first.
+    pub(crate) untouched: Vec<Figure>,
+    /// The yardstick first.
+    pub(crate) in_place: Vec<Figure>,
+}
+
+/// How many bytes are written and read in place.
+pub(crate) const BLOCK: usize = in_place::BLOCK;
+
+impl Figure {
+    fn of(way: &Way, ns_by_round: Vec<Option<f64>>) -> Self {
+        let all = || ns_by_round.iter().flatten().copied();
+        let (ns_min, ns_max) = range(all()).unwrap_or_default();
+        Self {
+            kind: way.kind,
+            label: way.label,
+            ns: median(all()),
+            ns_min,
+            ns_max,
+            ns_by_round,
+        }
+    }
+
+    /// How many times as long it takes as another one.
+    pub(crate) fn time_over(&self, other: &Self) -> Option<Ratio> {
+        Ratio::by_round(&self.ns_by_round, &other.ns_by_round)
+    }
+}
+
+/// How many measurements that is.
+pub(crate) fn count(effort: &Effort) -> u64 {
+    let ways = untouched::WAYS.len() + in_place::WAYS.len();
+    ways as u64 * u64::from(effort.runs)
+}
+
+/// Measures every way; `step` is called before each measurement.
+pub(crate) fn run(effort: &Effort, mut step: impl FnMut()) -> Result<Found, Failure> {
+    let time = Duration::from_secs_f64(effort.secs);
+    let mut measure = |ways: &[Way]| -> Result<Vec<Figure>, Failure> {
+        let rounds = interleave(
+            ways,
+            |_| effort.runs,
+            |way, _| {
+                step();
+                (way.once)(time)
+            },
+        )?;
+        let figures = ways.iter().zip(rounds);
+        Ok(figures.map(|(way, ns)| Figure::of(way, ns)).collect())
+    };
+    Ok(Found {
+        untouched: measure(untouched::WAYS)?,
+        in_place: measure(in_place::WAYS)?,
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn found() -> Found {
+        let figure = |kind, by: f64| {
+            let ns = [2.0, 8.0, 1.0].map(|ns| Some(ns * by)).to_vec();
+            let way = Way {
+                kind,
+                label: kind,
+                once: |_| Ok(0.0),
+            };
+            Figure::of(&way, ns)
+        };
+        Found {
+            untouched: vec![figure("small", 1.0), figure("large", 1.25)],
+            in_place: vec![
+                figure("ring", 1.0),
+                figure("work", 1.0),
+                figure("bytes", 2.0),
+            ],
+        }
+    }
+
+    #[test]
+    fn figures_are_medians_and_ratios_those_of_a_round() {
+        let found = found();
+        let (small, large) = (&found.untouched[0], &found.untouched[1]);
+        assert_eq!((small.ns, small.ns_min, small.ns_max), (2.0, 1.0, 8.0));
+        let ratio = large.time_over(small).expect("both were measured");
+        assert_eq!((ratio.ratio, ratio.ratio_range), (1.25, (1.25, 1.25)));
+    }
+}
