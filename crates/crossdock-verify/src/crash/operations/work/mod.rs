@@ -71,7 +71,7 @@ impl<Q: Kind> Working<Q> {
 
     /// Every other time somebody reaps before anybody receives.
     fn reaps_first(&self) -> bool {
-        self.alone.get() % 2 == 0
+        self.alone.get().is_multiple_of(2)
     }
 
     /// All messages that are in the queue, or were, but for the victim's.
