@@ -104,7 +104,11 @@ impl End {
     #[inline(always)]
     fn take(&mut self) -> Option<(u64, &mut Block)> {
         let [index] = self.come.pop()?;
-        let offset = index as usize % BLOCKS as usize * BLOCK;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "below the number of blocks"
+        )]
+        let offset = (index % u64::from(BLOCKS)) as usize * BLOCK;
         // SAFETY: mapped as long as `self`, and nobody else's: its index was handed over, and is not
         // handed on before this borrow has ended. Any bytes are a block.
         let block = unsafe { self.blocks.at::<Block>(offset).as_mut() };
@@ -134,7 +138,9 @@ impl HandOver for Indices {
     }
     fn writer(self) -> End {
         // SAFETY: one worker writes, and opens one end of each; the reader opens the others.
-        let (come, go) = unsafe { (self.back.consumer(), self.there.producer()) };
+        let come = unsafe { self.back.consumer() };
+        // SAFETY: as above.
+        let go = unsafe { self.there.producer() };
         End {
             come,
             go,
@@ -143,7 +149,9 @@ impl HandOver for Indices {
     }
     fn reader(self) -> End {
         // SAFETY: as above, one worker reads; it begins by giving all blocks to the writer.
-        let (come, mut go) = unsafe { (self.there.consumer(), self.back.producer()) };
+        let come = unsafe { self.there.consumer() };
+        // SAFETY: as above.
+        let mut go = unsafe { self.back.producer() };
         for index in 0..BLOCKS {
             go.push(&[index.into()]);
         }
