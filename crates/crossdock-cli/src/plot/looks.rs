@@ -66,6 +66,19 @@ const fn bold(class: &'static str, colour: Colour, marker: Marker) -> Look {
     }
 }
 
+/// For more kinds of our own than there are markers.
+const fn bold_dashed(
+    class: &'static str,
+    colour: Colour,
+    marker: Marker,
+    dashes: &'static str,
+) -> Look {
+    Look {
+        width: 2.8,
+        ..dashed(class, colour, marker, dashes)
+    }
+}
+
 const fn dashed(class: &'static str, colour: Colour, marker: Marker, dashes: &'static str) -> Look {
     Look {
         class,
@@ -95,8 +108,8 @@ const QUEUES: &[(&str, Look)] = &[
     ("queue-adaptive", bold("q10", GREEN, Plus)),
     ("queue", bold("q2", ORANGE, Diamond)),
     ("queue-batch", bold("q3", ORANGE, Triangle)),
-    ("work", bold("q11", VIOLET, Circle)),
-    ("work-adaptive", bold("q12", VIOLET, Plus)),
+    ("work", bold_dashed("q11", VIOLET, Circle, "14 3")),
+    ("work-adaptive", bold_dashed("q12", VIOLET, Plus, "14 3")),
     ("lamport", dashed("q4", INK, Circle, "5 3")),
     ("vyukov", dashed("q5", PINK, Diamond, "8 4")),
     ("pipe", dashed("q6", YELLOW, Square, "8 3 2 3")),
