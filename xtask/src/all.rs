@@ -62,7 +62,7 @@ pub(crate) fn test(quick: bool) -> Outcome {
             step("counts", &|| counts::counts(false))?;
         }
         step("models", &|| models::models(false, None))?;
-        step("crash", &|| verify::crash(false, &[]))?;
+        step("crash", &|| verify::crash(false, &["--thin".to_owned()]))?;
     }
     println!(
         "==> all {steps} steps passed ({:.1} s)",

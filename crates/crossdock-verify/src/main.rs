@@ -35,6 +35,9 @@ enum Verb {
         /// Kill and stop after every instruction, not only where something changed.
         #[arg(long)]
         full: bool,
+        /// Kill and stop longer operations at each change, each system call and every third step
+        #[arg(long, conflicts_with = "full")]
+        thin: bool,
         /// Sweep only operations whose name contains this.
         filter: Option<String>,
     },
@@ -56,7 +59,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
-        Verb::Crash { full, filter } => crash::run(full, filter.as_deref()),
+        Verb::Crash { full, thin, filter } => {
+            crash::sweep::THIN.store(thin, std::sync::atomic::Ordering::Relaxed);
+            crash::run(full, filter.as_deref())
+        }
         Verb::Torture(args) => torture::run(&args),
         Verb::Worker(args) => torture::work(args),
     };

@@ -3,7 +3,7 @@
 mod judge;
 mod operation;
 mod operations;
-mod sweep;
+pub(crate) mod sweep;
 mod trail;
 mod victim;
 

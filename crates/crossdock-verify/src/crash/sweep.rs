@@ -1,6 +1,8 @@
 //! The passes over one operation: record, kill, stop; and the same for its seeded bug.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::crash::judge;
@@ -11,6 +13,10 @@ use crate::process::{Broken, PANICKED, watch_over};
 
 /// An operation with fewer steps than this is killed after each of them.
 const FEW_STEPS: usize = 600;
+/// Whether those of more than [`VERY_FEW_STEPS`] are killed at every third of the steps between changes.
+pub(crate) static THIN: AtomicBool = AtomicBool::new(false);
+const VERY_FEW_STEPS: usize = 150;
+const STRIDE: usize = 3;
 /// How long a survivor may take: hundreds of slices of a waiter.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same where a bug is expected, and waiting for nothing.
@@ -156,7 +162,9 @@ impl Record {
             let changed = self.changes.contains(k) || self.changes.contains(&(k.wrapping_sub(1)));
             *k == 0 || changed || self.calls.contains(k)
         };
-        let ks = (0..=self.steps).filter(move |k| everywhere || near(k));
+        let thin = !full && THIN.load(Relaxed) && self.steps > VERY_FEW_STEPS;
+        let far = move |k: &usize| everywhere && (!thin || k.is_multiple_of(STRIDE));
+        let ks = (0..=self.steps).filter(move |k| far(k) || near(k));
         ks.enumerate().flat_map(|(number, k)| {
             let stop = if number % SUSPEND_EVERY == 1 {
                 Fate::Suspended
