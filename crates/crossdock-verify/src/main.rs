@@ -58,6 +58,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    crossdock::process::init();
     let outcome = match Cli::parse().verb {
         Verb::Crash { full, thin, filter } => {
             crash::sweep::THIN.store(thin, std::sync::atomic::Ordering::Relaxed);

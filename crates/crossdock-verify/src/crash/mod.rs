@@ -7,49 +7,133 @@ pub(crate) mod sweep;
 mod trail;
 mod victim;
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use crossdock::{Counter, Segment, process};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
+use serde::{Deserialize, Serialize};
 
 use crate::crash::operation::Harm;
-use crate::crash::sweep::Row;
+use crate::crash::sweep::{Listed, Row, THIN};
 use crate::process::Broken;
 
-/// Sweeps the operations whose names contain `filter`.
+/// What a sweeper is to do, which is a process of its own: the rig forks, traces and sets an alarm.
+#[derive(Clone, Serialize, Deserialize)]
+struct Task {
+    full: bool,
+    thin: bool,
+    filter: Option<String>,
+    /// How many operations the sweepers have begun.
+    begun: Counter,
+    /// The process that waits for it.
+    rig: u32,
+}
+
+/// What a sweeper has done.
+#[derive(Default, Serialize, Deserialize)]
+struct Done {
+    rows: Vec<Row>,
+    /// Operations that could not be swept.
+    broken: usize,
+    /// Files that they left in /dev/shm.
+    behind: Vec<PathBuf>,
+}
+
+/// Sweeps the operations whose names contain `filter`, as many at once as there are processors.
 pub(crate) fn run(full: bool, filter: Option<&str>) -> Result<ExitCode, Broken> {
     let begun = Instant::now();
-    let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
-    let mut rows = Vec::new();
-    let mut broken = 0;
-    for listed in operations::all().filter(|listed| wanted(listed.name)) {
-        match (listed.sweep)(listed, full) {
-            Ok(row) => {
+    let count = wanted(filter).count();
+    if count == 0 {
+        return Err(Broken("no operation has such a name".into()));
+    }
+    let task = Task {
+        full,
+        thin: THIN.load(Relaxed),
+        filter: filter.map(str::to_owned),
+        begun: Segment::anonymous()?.create::<Counter>("begun", 0)?,
+        rig: std::process::id(),
+    };
+    let sweepers = available_parallelism().map_or(1, NonZeroUsize::get);
+    let sweepers = (0..sweepers.min(count))
+        .map(|_| process::spawn(sweep_some, task.clone()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut all = Done::default();
+    for sweeper in sweepers {
+        let done = sweeper.join()?.map_err(Broken)?;
+        all.rows.extend(done.rows);
+        all.broken += done.broken;
+        all.behind.extend(done.behind);
+    }
+    all.rows.sort_by_key(|row| row.place);
+    Ok(judged(&all, begun))
+}
+
+/// The operations whose names contain `filter`.
+fn wanted(filter: Option<&str>) -> impl Iterator<Item = (usize, &'static Listed)> {
+    let is_wanted = move |name: &str| filter.is_none_or(|filter| name.contains(filter));
+    operations::all()
+        .filter(move |listed| is_wanted(listed.name))
+        .enumerate()
+}
+
+/// Sweeps operations that no other sweeper has begun, as long as there are any.
+fn sweep_some(task: Task) -> Result<Done, String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    set_pdeathsig(Signal::SIGKILL).map_err(|error| said(&error))?;
+    if u32::try_from(getppid().as_raw()) != Ok(task.rig) {
+        return Err("whoever waits for it has ended".to_owned());
+    }
+    THIN.store(task.thin, Relaxed);
+    let mut done = Done::default();
+    let mut mine = usize::try_from(task.begun.add(1)).map_err(|error| said(&error))?;
+    for (place, listed) in wanted(task.filter.as_deref()) {
+        if place + 1 != mine {
+            continue;
+        }
+        match (listed.sweep)(listed, task.full) {
+            Ok(mut row) => {
+                row.place = place;
                 tell(&row);
-                rows.push(row);
+                done.rows.push(row);
             }
             Err(Broken(what)) => {
                 println!("{}: could not be swept: {what}", listed.name);
-                broken += 1;
+                done.broken += 1;
             }
         }
+        mine = usize::try_from(task.begun.add(1)).map_err(|error| said(&error))?;
     }
-    if rows.is_empty() && broken == 0 {
-        return Err(Broken("no operation has such a name".into()));
-    }
-    let behind = operations::left_behind()?;
-    operations::sweep_away()?;
-    println!("\n{}", table(&rows));
+    done.behind = operations::left_behind().map_err(|error| said(&error))?;
+    operations::sweep_away().map_err(|error| said(&error))?;
+    Ok(done)
+}
+
+/// Says what came of all, and whether it is good.
+fn judged(done: &Done, begun: Instant) -> ExitCode {
+    let Done {
+        rows,
+        broken,
+        behind,
+    } = done;
+    println!("\n{}", table(rows));
     let sum = |count: fn(&Row) -> u64| rows.iter().map(count).sum::<u64>();
     let harms = |harm| rows.iter().map(|row| row.count(harm)).sum::<usize>();
     let uncaught = rows.iter().filter(|row| row.caught.is_none()).count();
-    for path in &behind {
+    for path in behind {
         println!("crash: {} is left in /dev/shm", path.display());
     }
     if uncaught > 0 {
         println!("crash: {uncaught} seeded bugs were not caught");
     }
-    if broken > 0 {
+    if *broken > 0 {
         println!("crash: {broken} operations could not be swept");
     }
     let (stuck, lost, duplicated) = (
@@ -63,19 +147,18 @@ pub(crate) fn run(full: bool, filter: Option<&str>) -> Result<ExitCode, Broken> 
         sum(|row| row.kills),
         sum(|row| row.stops),
     );
-    let good = stuck + lost + duplicated + uncaught + broken == 0;
-    Ok(if good {
+    if stuck + lost + duplicated + uncaught + broken == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
-/// What one operation came to, as soon as it is swept.
+/// What one operation came to, as soon as it is swept: all at once, since others do so too.
 fn tell(row: &Row) {
     const SHOWN: usize = 12;
-    println!(
-        "{}: {} steps, {} kills, {} stops, {:.1} s",
+    let mut said = format!(
+        "{}: {} steps, {} kills, {} stops, {:.1} s\n",
         row.name,
         row.steps,
         row.kills,
@@ -83,15 +166,16 @@ fn tell(row: &Row) {
         row.took.as_secs_f64()
     );
     for (k, complaint) in row.complaints.iter().take(SHOWN) {
-        println!("    k={k}: {complaint}");
+        said += &format!("    k={k}: {complaint}\n");
     }
     if row.complaints.len() > SHOWN {
-        println!("    and {} more", row.complaints.len() - SHOWN);
+        said += &format!("    and {} more\n", row.complaints.len() - SHOWN);
     }
-    match &row.caught {
-        Some((k, said)) => println!("    seeded bug \"{}\" caught at k={k}: {said}", row.seed),
-        None => println!("    seeded bug \"{}\" NOT caught", row.seed),
-    }
+    said += &match &row.caught {
+        Some((k, bug)) => format!("    seeded bug \"{}\" caught at k={k}: {bug}", row.seed),
+        None => format!("    seeded bug \"{}\" NOT caught", row.seed),
+    };
+    println!("{said}");
 }
 
 fn table(rows: &[Row]) -> Table {
@@ -118,7 +202,7 @@ fn table(rows: &[Row]) -> Table {
             outcomes.push(format!("{} COMPLAINTS", row.complaints.len()));
         }
         table.add_row([
-            row.name.to_owned(),
+            row.name.clone().into_owned(),
             row.steps.to_string(),
             row.changes.to_string(),
             row.kills.to_string(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossdock::{Counter, Segment, SegmentOptions, ShardedCounter};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
 use crate::process::Broken;
 
@@ -16,7 +17,7 @@ use crate::process::Broken;
 pub(crate) type Owned<T> = std::mem::ManuallyDrop<T>;
 
 /// What went wrong for the survivors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Harm {
     /// Somebody waits for ever, or something is never given back.
     Stuck,
@@ -27,7 +28,7 @@ pub(crate) enum Harm {
 }
 
 /// One finding of a judge.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Complaint {
     pub(crate) harm: Harm,
     pub(crate) what: String,

@@ -1,9 +1,12 @@
 //! The passes over one operation: record, kill, stop; and the same for its seeded bug.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use crate::crash::judge;
 use crate::crash::operation::{Complaint, Fate, Harm, Operation, Owned, Scene};
@@ -17,14 +20,15 @@ const FEW_STEPS: usize = 600;
 pub(crate) static THIN: AtomicBool = AtomicBool::new(false);
 const VERY_FEW_STEPS: usize = 150;
 const STRIDE: usize = 3;
-/// How long a survivor may take: hundreds of slices of a waiter.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a survivor may take: thousands of slices of a waiter, since a busy machine may leave one
+/// without a processor for seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// The same where a bug is expected, and waiting for nothing.
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
 /// Every how many stop points a real SIGSTOP is sent.
 const SUSPEND_EVERY: usize = 5;
 /// Seconds that one point may take before the rig gives itself up.
-const WATCHDOG: u32 = 60;
+const WATCHDOG: u32 = 120;
 /// An operation that has not ended after so many steps never will.
 const ENDLESS: usize = 3_000_000;
 
@@ -37,15 +41,17 @@ pub(crate) struct Listed {
 }
 
 /// What came of sweeping one operation.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) seed: &'static str,
+    /// Where it stands in the table.
+    pub(crate) place: usize,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) seed: Cow<'static, str>,
     pub(crate) steps: usize,
     pub(crate) changes: usize,
     pub(crate) kills: u64,
     pub(crate) stops: u64,
-    pub(crate) outcomes: BTreeMap<&'static str, u64>,
+    pub(crate) outcomes: BTreeMap<Cow<'static, str>, u64>,
     pub(crate) complaints: Vec<(usize, Complaint)>,
     /// At which step the seeded bug was caught, and what the judge said.
     pub(crate) caught: Option<(usize, Complaint)>,
@@ -65,7 +71,7 @@ impl Row {
             Fate::Stopped | Fate::Suspended => self.stops += 1,
         }
         for (what, count) in scene.outcomes() {
-            *self.outcomes.entry(what).or_default() += count;
+            *self.outcomes.entry(what.into()).or_default() += count;
         }
         let complaints = scene.complaints.into_iter();
         self.complaints.extend(complaints.map(|one| (k, one)));
@@ -80,8 +86,8 @@ pub(crate) fn sweep<O: Operation>(
 ) -> Result<Row, Broken> {
     let begun = Instant::now();
     let mut row = Row {
-        name: listed.name,
-        seed: listed.seed,
+        name: listed.name.into(),
+        seed: listed.seed.into(),
         ..Row::default()
     };
     let operation = make(false);
