@@ -9,7 +9,8 @@
 //!
 //! | name | real | model |
 //! |---|---|---|
-//! | `AtomicU32`, `AtomicU64` | core's | loom's, a step each |
+//! | `AtomicU8` to `AtomicU64` | core's | loom's, a step each |
+//! | `fence` | core's | loom's |
 //! | [`Futex`] | 4 bytes, futex(2) | loom atomic and a wait queue |
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
@@ -30,17 +31,17 @@ mod real;
 pub(crate) use backoff::{Backoff, Patience};
 #[cfg(loom)]
 pub(crate) use model::{
-    AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words, clock, heavy_barrier,
-    light_barrier, mutation, use_light_barriers,
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words,
+    clock, heavy_barrier, light_barrier, mutation, use_light_barriers,
 };
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicU32, AtomicU64, Deadline, Futex, Left, Words, clock, heavy_barrier, light_barrier,
-    mutation, use_light_barriers,
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, clock, fence,
+    heavy_barrier, light_barrier, mutation, use_light_barriers,
 };
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::Ordering;
+pub(crate) use loom::sync::atomic::{Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use real::Ordering;
 

@@ -240,6 +240,11 @@ macro_rules! atomic {
                 self.0.fetch_or(value, order)
             }
             #[track_caller]
+            pub(crate) fn fetch_xor(&self, value: $int, order: Ordering) -> $int {
+                step();
+                self.0.fetch_xor(value, order)
+            }
+            #[track_caller]
             pub(crate) fn compare_exchange(
                 &self,
                 current: $int,
@@ -267,6 +272,8 @@ macro_rules! atomic {
         }
     };
 }
+atomic!(AtomicU8, u8);
+atomic!(AtomicU16, u16);
 atomic!(AtomicU32, u32);
 atomic!(AtomicU64, u64);
 

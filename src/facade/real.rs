@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 pub(crate) use crate::sys::clock::{Deadline, Left};
 use crate::sys::{barrier, futex};
@@ -124,7 +124,7 @@ pub(crate) fn light_barrier() {
 /// The heavy side: a full barrier here and, at once, in the middle of whatever the processes do that
 /// use the light side. Where the kernel has none, a sleeper's slices make up for it.
 pub(crate) fn heavy_barrier() {
-    core::sync::atomic::fence(Ordering::SeqCst);
+    fence(Ordering::SeqCst);
     barrier::everywhere();
 }
 
