@@ -9,6 +9,7 @@ fn list_mutants() {
         raw::registry::tests::MUTANTS,
         raw::directory::tests::MUTANTS,
         raw::counter::tests::MUTANTS,
+        raw::element::tests::MUTANTS,
         ring::spsc::tests::MUTANTS,
         ring::ends::tests::MUTANTS,
         ring::slots::tests::MUTANTS,

@@ -163,26 +163,8 @@ impl<'a> Directory<'a> {
         record: &mut Record,
         prepare: impl FnOnce(u64),
     ) -> Result<u32, NotCreated> {
-        match self.find(record.name) {
-            Ok(found) if !mutation(31) => return Err(NotCreated::Exists(found)),
-            Ok(_) | Err(Missing::Name) => {}
-            Err(Missing::Corrupt(fault)) => return Err(NotCreated::Corrupt(fault)),
-        }
-        // ORDERING: Relaxed; only the control mutex's owner writes it.
-        let index = self.count.load(Ordering::Relaxed);
-        let place = self
-            .records
-            .get(index as usize)
-            .ok_or(NotCreated::DirectoryFull)?;
-        let taken = self.records().map_err(NotCreated::Corrupt)?;
-        let taken = taken.filter_map(Result::ok).filter(|_| !mutation(36));
-        record.offset = arena::place(
-            taken.map(|found| found.record),
-            self.arena,
-            self.end,
-            record.len,
-        )
-        .map_err(|free| NotCreated::ArenaFull { free })?;
+        let (index, place, offset) = self.room(record)?;
+        record.offset = offset;
         if mutation(32) {
             self.count.store(index + 1, Ordering::Release);
         }
@@ -192,6 +174,37 @@ impl<'a> Directory<'a> {
         let release = ordering(Ordering::Release, 33);
         self.count.store(index + 1, release);
         Ok(index)
+    }
+
+    #[expect(
+        clippy::result_large_err,
+        reason = "once for each entry, and all of it is used"
+    )]
+    /// Where the record and its bytes go: its index, its place, and the bytes' offset. Whoever holds
+    /// the control mutex may rely on it; to others it says what there is no use in trying, since entries
+    /// stay and room never comes back.
+    pub(crate) fn room(self, record: &Record) -> Result<(u32, &'a RecordState, u64), NotCreated> {
+        match self.find(record.name) {
+            Ok(found) if !mutation(31) => return Err(NotCreated::Exists(found)),
+            Ok(_) | Err(Missing::Name) => {}
+            Err(Missing::Corrupt(fault)) => return Err(NotCreated::Corrupt(fault)),
+        }
+        // ORDERING: Relaxed; only the control mutex's owner writes it, and only one may rely on it.
+        let index = self.count.load(Ordering::Relaxed);
+        let place = self
+            .records
+            .get(index as usize)
+            .ok_or(NotCreated::DirectoryFull)?;
+        let taken = self.records().map_err(NotCreated::Corrupt)?;
+        let taken = taken.filter_map(Result::ok).filter(|_| !mutation(36));
+        let offset = arena::place(
+            taken.map(|found| found.record),
+            self.arena,
+            self.end,
+            record.len,
+        )
+        .map_err(|free| NotCreated::ArenaFull { free })?;
+        Ok((index, place, offset))
     }
 }
 

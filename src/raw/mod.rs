@@ -6,6 +6,7 @@
 mod arena;
 pub(crate) mod counter;
 pub(crate) mod directory;
+pub(crate) mod element;
 pub(crate) mod mutex;
 pub(crate) mod registry;
 pub(crate) mod sharded;

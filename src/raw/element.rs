@@ -1,0 +1,297 @@
+//! An element of an array: one atomic word, as wide as its value.
+//!
+//! # State
+//!
+//! The value's bits in 8, 16, 32 or 64 of them; what they mean is the handle's business. Elements lie
+//! side by side, without padding and without an owner.
+//!
+//! # Protocol
+//!
+//! One atomic access for each operation, and that is its commit. What the processor cannot do in one
+//! (a maximum, an addition of floating-point numbers) is a load, a computation, and a compare-and-swap
+//! that is its commit, and that is tried again when another was faster.
+//!
+//! An operation on many elements is one such access for each of them, in order.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | before the one access | nothing | - |
+//! | after it | the new value | nobody needs to |
+//! | among many elements | those before it are stored, those behind it are not | nobody can: it was never one step |
+//!
+//! As of a counter, nobody can tell whether a process killed in the middle had made its last change.
+//! Wait-free on processors that have the instruction; the loops are lock-free: one fails only because
+//! another succeeded. A stopped process delays nobody.
+//!
+//! # Ordering
+//!
+//! Changes are AcqRel, `set` is Release and `get` Acquire (E1), so what a process wrote before it
+//! changed an element is seen by one that reads the new value, as with a counter.
+//!
+//! Operations on many elements access each with Relaxed and have one fence for all. A copy out ends
+//! with an Acquire fence: as if each load were Acquire, for whatever comes after the copy. A copy in
+//! begins with a Release fence: as if each store were Release, for whatever came before it (E2). Between
+//! two elements of one copy nothing is ordered.
+//!
+//! # Trade-offs
+//!
+//! There is no way to ask for another ordering. On x86_64 it would save nothing: loads and stores are
+//! plain ones, and a read-modify-write is locked whatever it says. Elsewhere the copies have one fence
+//! where a loop over acquiring loads has one for each. A flag that is relaxed by mistake is found by
+//! nobody, least of all in another process.
+
+use crate::facade::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence, mutation, ordering,
+};
+
+/// The atomics that an element can be; sealed, since nobody else can name it.
+pub trait Word: Send + Sync + 'static {
+    /// A word's value.
+    type Bits: Copy + Eq;
+
+    fn load(&self, order: Ordering) -> Self::Bits;
+    fn store(&self, bits: Self::Bits, order: Ordering);
+    fn swap(&self, bits: Self::Bits, order: Ordering) -> Self::Bits;
+    fn fetch_add(&self, bits: Self::Bits, order: Ordering) -> Self::Bits;
+    fn fetch_sub(&self, bits: Self::Bits, order: Ordering) -> Self::Bits;
+    fn fetch_and(&self, bits: Self::Bits, order: Ordering) -> Self::Bits;
+    fn fetch_or(&self, bits: Self::Bits, order: Ordering) -> Self::Bits;
+    fn fetch_xor(&self, bits: Self::Bits, order: Ordering) -> Self::Bits;
+
+    fn compare_exchange(
+        &self,
+        current: Self::Bits,
+        new: Self::Bits,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<Self::Bits, Self::Bits>;
+
+    fn compare_exchange_weak(
+        &self,
+        current: Self::Bits,
+        new: Self::Bits,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<Self::Bits, Self::Bits>;
+}
+
+macro_rules! word {
+    ($($atomic:ident $bits:ident)*) => {$(
+        impl Word for $atomic {
+            type Bits = $bits;
+
+            #[inline(always)]
+            fn load(&self, order: Ordering) -> $bits {
+                self.load(order)
+            }
+
+            #[inline(always)]
+            fn store(&self, bits: $bits, order: Ordering) {
+                self.store(bits, order);
+            }
+
+            #[inline(always)]
+            fn swap(&self, bits: $bits, order: Ordering) -> $bits {
+                self.swap(bits, order)
+            }
+
+            #[inline(always)]
+            fn fetch_add(&self, bits: $bits, order: Ordering) -> $bits {
+                self.fetch_add(bits, order)
+            }
+
+            #[inline(always)]
+            fn fetch_sub(&self, bits: $bits, order: Ordering) -> $bits {
+                self.fetch_sub(bits, order)
+            }
+
+            #[inline(always)]
+            fn fetch_and(&self, bits: $bits, order: Ordering) -> $bits {
+                self.fetch_and(bits, order)
+            }
+
+            #[inline(always)]
+            fn fetch_or(&self, bits: $bits, order: Ordering) -> $bits {
+                self.fetch_or(bits, order)
+            }
+
+            #[inline(always)]
+            fn fetch_xor(&self, bits: $bits, order: Ordering) -> $bits {
+                self.fetch_xor(bits, order)
+            }
+
+            #[inline(always)]
+            fn compare_exchange(
+                &self,
+                current: $bits,
+                new: $bits,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$bits, $bits> {
+                self.compare_exchange(current, new, success, failure)
+            }
+
+            #[inline(always)]
+            fn compare_exchange_weak(
+                &self,
+                current: $bits,
+                new: $bits,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$bits, $bits> {
+                self.compare_exchange_weak(current, new, success, failure)
+            }
+        }
+    )*};
+}
+word!(AtomicU8 u8 AtomicU16 u16 AtomicU32 u32 AtomicU64 u64);
+
+/// An element, in the segment.
+#[repr(transparent)]
+pub struct ElementState<W>(W);
+
+impl<W: Word> ElementState<W> {
+    #[cfg(test)]
+    pub(crate) fn new(word: W) -> Self {
+        Self(word)
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> W::Bits {
+        // ORDERING: Acquire; pairs with (E1).
+        self.0.load(ordering(Ordering::Acquire, 400))
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, bits: W::Bits) {
+        // ORDERING: Release; (E1).
+        self.0.store(bits, ordering(Ordering::Release, 401));
+    }
+
+    #[inline(always)]
+    pub(crate) fn swap(&self, bits: W::Bits) -> W::Bits {
+        // ORDERING: AcqRel; (E1).
+        self.0.swap(bits, Ordering::AcqRel)
+    }
+
+    /// Adds and returns the value before; wraps.
+    #[inline(always)]
+    pub(crate) fn add(&self, bits: W::Bits) -> W::Bits {
+        // ORDERING: AcqRel; (E1).
+        self.0.fetch_add(bits, Ordering::AcqRel)
+    }
+
+    /// Subtracts and returns the value before; wraps.
+    #[inline(always)]
+    pub(crate) fn sub(&self, bits: W::Bits) -> W::Bits {
+        // ORDERING: AcqRel; (E1).
+        self.0.fetch_sub(bits, Ordering::AcqRel)
+    }
+
+    #[inline(always)]
+    pub(crate) fn and(&self, bits: W::Bits) -> W::Bits {
+        // ORDERING: AcqRel; (E1).
+        self.0.fetch_and(bits, Ordering::AcqRel)
+    }
+
+    #[inline(always)]
+    pub(crate) fn or(&self, bits: W::Bits) -> W::Bits {
+        // ORDERING: AcqRel; (E1).
+        self.0.fetch_or(bits, Ordering::AcqRel)
+    }
+
+    #[inline(always)]
+    pub(crate) fn xor(&self, bits: W::Bits) -> W::Bits {
+        // ORDERING: AcqRel; (E1).
+        self.0.fetch_xor(bits, Ordering::AcqRel)
+    }
+
+    /// Stores `new` if the bits are `current`; returns those before.
+    #[inline(always)]
+    pub(crate) fn exchange(&self, current: W::Bits, new: W::Bits) -> Result<W::Bits, W::Bits> {
+        // ORDERING: AcqRel, and Acquire on failure; (E1).
+        self.0
+            .compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    /// Replaces the bits by what `next` makes of them, unless that is nothing; returns those before.
+    /// `next` is called again when others have changed them meanwhile.
+    #[inline(always)]
+    pub(crate) fn update(
+        &self,
+        mut next: impl FnMut(W::Bits) -> Option<W::Bits>,
+    ) -> Result<W::Bits, W::Bits> {
+        let mut seen = self.get();
+        loop {
+            let Some(new) = next(seen) else {
+                return Err(seen);
+            };
+            if mutation(402) {
+                self.set(new);
+                return Ok(seen);
+            }
+            // ORDERING: AcqRel, and Acquire on failure; (E1).
+            let done = self.0.compare_exchange_weak(
+                seen,
+                new,
+                ordering(Ordering::AcqRel, 403),
+                Ordering::Acquire,
+            );
+            match done {
+                Ok(_) => return Ok(seen),
+                Err(_) if mutation(404) => return Ok(seen),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Copies elements out, each into the place beside it.
+    #[inline(always)]
+    pub(crate) fn copy_out<'a, P: 'a>(
+        pairs: impl Iterator<Item = (&'a Self, &'a mut P)>,
+        value: impl Fn(W::Bits) -> P,
+    ) {
+        for (element, place) in pairs {
+            // ORDERING: Relaxed; the fence below is for all.
+            *place = value(element.0.load(Ordering::Relaxed));
+        }
+        // ORDERING: Acquire; (E2) pairs with (E1), and with the fence in `copy_in`.
+        if !mutation(405) {
+            fence(Ordering::Acquire);
+        }
+    }
+
+    /// Copies elements out into a new collection.
+    #[inline(always)]
+    pub(crate) fn collect<'a, P, C: FromIterator<P>>(
+        elements: impl Iterator<Item = &'a Self>,
+        value: impl Fn(W::Bits) -> P,
+    ) -> C {
+        // ORDERING: Relaxed; the fence below is for all.
+        let values = elements.map(|element| value(element.0.load(Ordering::Relaxed)));
+        let all = values.collect();
+        // ORDERING: Acquire; (E2), as in `copy_out`.
+        if !mutation(406) {
+            fence(Ordering::Acquire);
+        }
+        all
+    }
+
+    /// Copies what stands beside each element into it.
+    #[inline(always)]
+    pub(crate) fn copy_in<'a>(pairs: impl Iterator<Item = (&'a Self, W::Bits)>) {
+        // ORDERING: Release; (E2) pairs with the Acquire in `get`, and with the fence in `copy_out`.
+        if !mutation(407) {
+            fence(Ordering::Release);
+        }
+        for (element, bits) in pairs {
+            // ORDERING: Relaxed; the fence above is for all.
+            element.0.store(bits, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
