@@ -23,11 +23,13 @@ pub enum Kind {
     ByteQueue = 8,
     /// A [`queue::Channel`](crate::queue::Channel).
     Channel = 9,
+    /// An [`AtomicArray`](crate::AtomicArray).
+    AtomicArray = 12,
 }
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Mutex,
         Self::RawMutex,
         Self::Counter,
@@ -37,10 +39,16 @@ impl Kind {
         Self::WorkQueue,
         Self::ByteQueue,
         Self::Channel,
+        Self::AtomicArray,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
+
+    /// Whether the first number of its configuration is a length.
+    pub(crate) fn is_array(self) -> bool {
+        matches!(self, Self::AtomicArray)
     }
 }
 
@@ -56,6 +64,7 @@ impl core::fmt::Display for Kind {
             Self::WorkQueue => "WorkQueue",
             Self::ByteQueue => "ByteQueue",
             Self::Channel => "Channel",
+            Self::AtomicArray => "AtomicArray",
         })
     }
 }

@@ -60,6 +60,15 @@ pub enum EntryError {
         /// The capacity found.
         found: u64,
     },
+    /// The array was created with another length.
+    OtherLength {
+        /// The name.
+        name: String,
+        /// The length that was asked for.
+        expected: u64,
+        /// The length found.
+        found: u64,
+    },
     /// The entry was created with the same capacity, but otherwise.
     OtherConfig {
         /// The name.
@@ -91,6 +100,15 @@ pub enum EntryError {
     /// Nothing can have that capacity.
     Capacity {
         /// The capacity that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
+    },
+    /// No array can have that length.
+    Length {
+        /// The length that was asked for.
         found: u64,
         /// The least that there is.
         least: u64,
@@ -187,6 +205,9 @@ impl fmt::Display for EntryError {
             Self::Capacity { found, least, most } => {
                 write!(f, "expected a capacity of {least} to {most}, found {found}")
             }
+            Self::Length { found, least, most } => {
+                write!(f, "expected a length of {least} to {most}, found {found}")
+            }
             Self::OtherCapacity {
                 name,
                 expected,
@@ -195,6 +216,16 @@ impl fmt::Display for EntryError {
                 write!(
                     f,
                     "entry \"{name}\": expected capacity {expected}, found {found}"
+                )
+            }
+            Self::OtherLength {
+                name,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "entry \"{name}\": expected length {expected}, found {found}"
                 )
             }
             Self::OtherConfig {

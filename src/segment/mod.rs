@@ -27,8 +27,8 @@ pub use options::SegmentOptions;
 pub use place::Placeable;
 pub(crate) use place::{Anchor, Bytes, Entry, OwnTag, Row, Shape, sealed};
 
-use crate::layout::Name;
 pub use crate::layout::{Kind, PayloadShape};
+use crate::layout::{Name, Record};
 use crate::raw::directory::{Fault, Found, Missing, NotCreated};
 use crate::raw::mutex::Refused;
 use crate::segment::membership::Membership;
@@ -84,18 +84,24 @@ impl Segment {
     ///
     /// [`EntryError::Exists`] if there is an entry of that name; [`EntryError::DirectoryFull`],
     /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`],
-    /// [`EntryError::Capacity`], [`EntryError::Attempts`], [`EntryError::CellSize`];
+    /// [`EntryError::Capacity`], [`EntryError::Length`], [`EntryError::Attempts`],
+    /// [`EntryError::CellSize`];
     /// [`EntryError::Membership`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
         let checked = Name::entry(name).map_err(EntryError::Name)?;
         let shape = self.shape_for::<P>(&config)?;
+        let record = shape.record(checked);
+        let config = P::ready(config, || {
+            let room = self.mapping.directory().room(&record);
+            room.map(drop)
+                .map_err(|refused| self.not_created(name, &record, refused))
+        })?;
         let me = Membership::tag(&self.mapping).map_err(EntryError::Membership)?;
         let others = Others {
             mapping: &self.mapping,
             me,
         };
-        let record = shape.record(checked);
         let prepare = |offset: u64| {
             if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, shape.len) {
                 P::prepare(&bytes, config);
@@ -106,25 +112,10 @@ impl Segment {
             .directory()
             .create(record, me, &others, prepare);
         let found = created.map_err(|refused| match refused {
-            NotCreated::Exists(found) => EntryError::Exists {
-                name: name.to_owned(),
-                found: FoundKind::of(found.record.kind),
-            },
-            NotCreated::DirectoryFull => EntryError::DirectoryFull {
-                entries: self.mapping.geometry().entries,
-            },
-            NotCreated::ArenaFull { free } => EntryError::ArenaFull {
-                needed: shape.len,
-                free,
-            },
-            NotCreated::Corrupt(fault) => corrupt(fault),
             NotCreated::Control(Refused::Expelled) => {
                 EntryError::Membership(Membership::expel(&self.mapping, me))
             }
-            // Nobody waits for the control mutex with a deadline.
-            NotCreated::Control(Refused::Busy | Refused::Corrupt { .. }) => {
-                EntryError::Corrupt { record: None }
-            }
+            refused => self.not_created(name, &record, refused),
         })?;
         self.attach(found)
     }
@@ -150,9 +141,10 @@ impl Segment {
     /// # Errors
     ///
     /// What [`open`](Self::open) and [`create`](Self::create) say, but for
-    /// [`EntryError::NotFound`] and [`EntryError::Exists`]; and [`EntryError::OtherCapacity`] if it
-    /// exists with another capacity than `config` says. A first value is no capacity: that of an
-    /// entry that exists is left alone.
+    /// [`EntryError::NotFound`] and [`EntryError::Exists`]; and [`EntryError::OtherCapacity`],
+    /// [`EntryError::OtherLength`] or [`EntryError::OtherConfig`] if it exists with another capacity,
+    /// length or the like than `config` says. A first value is none of those: that of an entry that
+    /// exists is left alone.
     pub fn open_or_create<P: Placeable>(
         &self,
         name: &str,
@@ -282,6 +274,26 @@ impl Segment {
     fn shape_for<P: Placeable>(&self, config: &P::Config) -> Result<Shape, EntryError> {
         P::shape(P::words(config), self.mapping.geometry().participants)
             .ok_or_else(|| P::refused(config))
+    }
+
+    /// What to say of an entry that was not created.
+    fn not_created(&self, name: &str, record: &Record, refused: NotCreated) -> EntryError {
+        match refused {
+            NotCreated::Exists(found) => EntryError::Exists {
+                name: name.to_owned(),
+                found: FoundKind::of(found.record.kind),
+            },
+            NotCreated::DirectoryFull => EntryError::DirectoryFull {
+                entries: self.mapping.geometry().entries,
+            },
+            NotCreated::ArenaFull { free } => EntryError::ArenaFull {
+                needed: record.len,
+                free,
+            },
+            NotCreated::Corrupt(fault) => corrupt(fault),
+            // Nobody waits for the control mutex with a deadline; `create` knows of the expelled.
+            NotCreated::Control(_) => EntryError::Corrupt { record: None },
+        }
     }
 
     fn find(&self, name: &str) -> Result<Found, EntryError> {

@@ -41,6 +41,16 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
         }
     }
 
+    /// Does what a configuration asks for that others need not wait for; `fits` says whether the entry
+    /// would be refused as things stand.
+    #[doc(hidden)]
+    fn ready(
+        config: Self::Config,
+        _fits: impl FnOnce() -> Result<(), EntryError>,
+    ) -> Result<Self::Config, EntryError> {
+        Ok(config)
+    }
+
     #[doc(hidden)]
     fn prepare(bytes: &Bytes<'_>, config: Self::Config);
 
@@ -94,10 +104,19 @@ impl Shape {
                     found: Box::new(record.config),
                 });
             }
-            return Err(EntryError::OtherCapacity {
-                name: name(),
-                expected,
-                found,
+            let name = name();
+            return Err(if self.kind.is_array() {
+                EntryError::OtherLength {
+                    name,
+                    expected,
+                    found,
+                }
+            } else {
+                EntryError::OtherCapacity {
+                    name,
+                    expected,
+                    found,
+                }
             });
         }
         if record.len != self.len {
@@ -178,15 +197,39 @@ impl<'a> Bytes<'a> {
     }
 
     /// Writes a value `offset` bytes into the entry.
-    pub(crate) fn write<T: bytemuck::Pod>(&self, offset: u64, value: T) {
-        let inside = offset
-            .checked_add(size_of::<T>() as u64)
-            .is_some_and(|end| end <= self.len);
-        let place = self.mapping.at::<T>(self.offset.saturating_add(offset), 1);
-        if let Some(place) = place.filter(|_| inside) {
-            // SAFETY: inside the entry, aligned, and nobody else's yet.
-            unsafe { place.as_ptr().write(value) };
+    pub(crate) fn write<T: bytemuck::NoUninit>(&self, offset: u64, value: T) {
+        self.write_same(offset, value, 1);
+    }
+
+    /// Writes a value so many times, from `offset` bytes into the entry on.
+    pub(crate) fn write_same<T: bytemuck::NoUninit>(&self, offset: u64, value: T, count: usize) {
+        if let Some(first) = self.places::<T>(offset, count) {
+            for index in 0..count {
+                // SAFETY: inside of the `count` values that are the entry's.
+                let place = unsafe { first.add(index) };
+                // SAFETY: inside the entry, aligned, and nobody else's yet.
+                unsafe { place.as_ptr().write(value) };
+            }
         }
+    }
+
+    /// Writes values one after the other, from `offset` bytes into the entry on.
+    pub(crate) fn write_all<T: bytemuck::NoUninit>(&self, offset: u64, values: &[T]) {
+        if let Some(first) = self.places::<T>(offset, values.len()) {
+            // SAFETY: as many as there are places, inside the entry, aligned, and nobody else's yet;
+            // what a process has in its own memory is not there.
+            unsafe { first.copy_from_nonoverlapping(NonNull::from(values).cast(), values.len()) };
+        }
+    }
+
+    /// Where `count` values are, `offset` bytes into the entry, if all of them are inside and aligned.
+    fn places<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
+        let len = size_of::<T>().checked_mul(count)? as u64;
+        let inside = offset.checked_add(len)? <= self.len;
+        let first = self
+            .mapping
+            .at::<T>(self.offset.checked_add(offset)?, count);
+        first.filter(|_| inside)
     }
 }
 

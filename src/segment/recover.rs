@@ -2,7 +2,7 @@
 //!
 //! A new primitive adds its line here, and nothing to the segment.
 
-use crate::facade::{AtomicU32, AtomicU64, Words};
+use crate::facade::{AtomicU8, AtomicU32, AtomicU64, Words};
 use crate::layout::slots::SlotsLayout;
 use crate::layout::work::WorkLayout;
 use crate::layout::{Kind, Padded, Record, Tag};
@@ -43,6 +43,8 @@ unsafe impl SharedState for SpscState {}
 unsafe impl SharedState for SlotsState {}
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for WorkState {}
+// SAFETY: one atomic byte.
+unsafe impl SharedState for AtomicU8 {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for AtomicU32 {}
 // SAFETY: one atomic word.
@@ -60,7 +62,7 @@ pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, de
             .state::<MutexState>()
             .map(|state| state.recover(dead))
             .is_some(),
-        Some(Kind::Counter | Kind::ShardedCounter) => true,
+        Some(Kind::Counter | Kind::ShardedCounter | Kind::AtomicArray) => true,
         Some(Kind::Spsc) => place
             .state::<SpscState>()
             .map(|state| state.recover(dead))
