@@ -102,6 +102,8 @@ mod raw;
 mod ring;
 
 #[cfg(not(loom))]
+pub mod array;
+#[cfg(not(loom))]
 mod counter;
 #[cfg(not(loom))]
 mod error;
@@ -120,6 +122,7 @@ mod sys;
 
 #[cfg(not(loom))]
 pub use {
+    array::AtomicArray,
     bytemuck,
     counter::{Counter, Number, ShardedCounter},
     error::Error,

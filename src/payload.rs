@@ -13,7 +13,7 @@ use crate::layout::{Name, PayloadShape};
 /// its fingerprint: an entry is only opened as what it was created as. Rename a payload when you
 /// change its fields (`"shop.order/1"`, then `"shop.order/2"`).
 ///
-/// Numbers and arrays of payloads have names already.
+/// Numbers, `bool` and arrays of payloads have names already.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ macro_rules! named {
     )* };
 }
 named!(u8 "u8" u16 "u16" u32 "u32" u64 "u64" u128 "u128");
-named!(i8 "i8" i16 "i16" i32 "i32" i64 "i64" i128 "i128" f32 "f32" f64 "f64");
+named!(i8 "i8" i16 "i16" i32 "i32" i64 "i64" i128 "i128" f32 "f32" f64 "f64" bool "bool");
 
 /// Arrays have their element's name; the size tells how many there are.
 impl<T: Payload, const N: usize> Payload for [T; N] {

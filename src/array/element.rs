@@ -1,0 +1,183 @@
+//! One element of an array.
+
+use std::fmt;
+
+use super::{Atomic, Bitwise, Numeric};
+use crate::raw::element::ElementState;
+
+/// One value of an [`AtomicArray`](super::AtomicArray), which processes change in single atomic steps.
+///
+/// As std's atomics, without an ordering to choose: whoever reads a value sees all that its writer
+/// wrote before, as with a [`Counter`](crate::Counter). Every operation is one atomic instruction and no
+/// system call; it never blocks and never fails, and no process can hinder another. Those that take a
+/// few tries when others are faster say so.
+///
+/// A process killed in the middle of a change has made it or has not, and nobody can tell which.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::array::Init;
+/// use crossdock::{AtomicArray, Segment};
+///
+/// let segment = Segment::anonymous()?;
+/// let stock = segment.create::<AtomicArray<i32>>("stock", Init::zeroed(3))?;
+/// stock[0].store(5);
+/// assert_eq!(stock[0].fetch_sub(2), 5);
+/// assert_eq!(stock[0].compare_exchange(3, 7), Ok(3));
+/// assert_eq!(stock.first().map(|element| element.load()), Some(7));
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[repr(transparent)]
+pub struct Element<T: Atomic>(ElementState<T::Word>);
+
+impl<T: Atomic> Element<T> {
+    #[inline(always)]
+    pub(super) fn state(&self) -> &ElementState<T::Word> {
+        &self.0
+    }
+
+    /// Returns the value.
+    #[inline]
+    pub fn load(&self) -> T {
+        T::of(self.0.get())
+    }
+
+    /// Sets the value.
+    #[inline]
+    pub fn store(&self, value: T) {
+        self.0.set(value.bits());
+    }
+
+    /// Sets the value, and returns the one before.
+    #[inline]
+    pub fn swap(&self, value: T) -> T {
+        T::of(self.0.swap(value.bits()))
+    }
+
+    /// Sets the value to `new` if it is `current`; returns the one before.
+    ///
+    /// Floating-point numbers are compared by their bits: 0.0 is not -0.0, and a NaN is itself.
+    ///
+    /// # Errors
+    ///
+    /// The value found, if it is not `current`; nothing is changed then.
+    #[inline]
+    pub fn compare_exchange(&self, current: T, new: T) -> Result<T, T> {
+        T::exchange(&self.0, current, new)
+    }
+
+    /// Sets the value to what `next` makes of it; returns the one before.
+    ///
+    /// A load and a compare-and-swap; `next` is called again if another process was faster. Lock-free:
+    /// that happens only when the other one has got its change made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{AtomicArray, Segment};
+    ///
+    /// let segment = Segment::anonymous()?;
+    /// let prices = segment.create::<AtomicArray<f64>>("prices", [9.5, 20.0].into())?;
+    /// assert_eq!(prices[1].update(|price| price * 0.5), 20.0);
+    /// assert_eq!(prices[1].load(), 10.0);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[inline]
+    pub fn update(&self, mut next: impl FnMut(T) -> T) -> T {
+        let (Ok(bits) | Err(bits)) = self.0.update(|bits| Some(next(T::of(bits)).bits()));
+        T::of(bits)
+    }
+
+    /// As [`update`](Self::update), unless `next` says that there is nothing to set; returns the value
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// The value of which `next` made nothing; nothing is changed then.
+    #[inline]
+    pub fn try_update(&self, mut next: impl FnMut(T) -> Option<T>) -> Result<T, T> {
+        let done = self.0.update(|bits| next(T::of(bits)).map(T::bits));
+        done.map(T::of).map_err(T::of)
+    }
+}
+
+impl<T: Numeric> Element<T> {
+    /// Adds, and returns the value before. Whole numbers wrap.
+    ///
+    /// For floating-point numbers there is no such instruction: as [`update`](Self::update).
+    #[inline]
+    pub fn fetch_add(&self, amount: T) -> T {
+        T::add(&self.0, amount)
+    }
+
+    /// Subtracts, and returns the value before. Whole numbers wrap.
+    ///
+    /// For floating-point numbers there is no such instruction: as [`update`](Self::update).
+    #[inline]
+    pub fn fetch_sub(&self, amount: T) -> T {
+        T::sub(&self.0, amount)
+    }
+
+    /// Raises the value to `value` if it is less; returns the one before. As [`update`](Self::update).
+    ///
+    /// A NaN counts as no value: it is replaced by any other, and replaces none.
+    #[inline]
+    pub fn fetch_max(&self, value: T) -> T {
+        self.replace_if(value, |value, found| value > found)
+    }
+
+    /// Lowers the value to `value` if it is more; returns the one before. As [`update`](Self::update).
+    ///
+    /// A NaN counts as no value: it is replaced by any other, and replaces none.
+    #[inline]
+    pub fn fetch_min(&self, value: T) -> T {
+        self.replace_if(value, |value, found| value < found)
+    }
+
+    #[inline(always)]
+    fn replace_if(&self, value: T, better: impl Fn(T, T) -> bool) -> T {
+        #[expect(clippy::eq_op, reason = "what is not itself is a NaN")]
+        let is_nan = |value: T| value != value;
+        let best = |bits| {
+            let found = T::of(bits);
+            let missing = is_nan(found) && !is_nan(value);
+            (missing || better(value, found)).then(|| value.bits())
+        };
+        let (Ok(bits) | Err(bits)) = self.0.update(best);
+        T::of(bits)
+    }
+}
+
+impl<T: Bitwise> Element<T> {
+    /// Keeps the bits that `mask` has; returns the value before.
+    #[inline]
+    pub fn fetch_and(&self, mask: T) -> T {
+        T::and(&self.0, mask)
+    }
+
+    /// Sets the bits that `mask` has; returns the value before.
+    #[inline]
+    pub fn fetch_or(&self, mask: T) -> T {
+        T::or(&self.0, mask)
+    }
+
+    /// Turns the bits over that `mask` has; returns the value before.
+    #[inline]
+    pub fn fetch_xor(&self, mask: T) -> T {
+        T::xor(&self.0, mask)
+    }
+
+    /// Turns all bits over; returns the value before.
+    #[inline]
+    pub fn fetch_not(&self) -> T {
+        T::not(&self.0)
+    }
+}
+
+/// The value, as it is now.
+impl<T: Atomic> fmt::Debug for Element<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.load().fmt(f)
+    }
+}
