@@ -97,7 +97,7 @@ impl<T: Atomic> AtomicArray<T> {
     /// wrote before is seen after it.
     #[doc(alias = "snapshot")]
     pub fn to_vec(&self) -> Vec<T> {
-        ElementState::collect(self.iter().map(Element::state), T::of)
+        ElementState::collect(self.iter().map(Element::state), T::from_word)
     }
 
     /// Copies as many values out as there is room for, one after the other, beginning with element `at`.
@@ -125,7 +125,10 @@ impl<T: Atomic> AtomicArray<T> {
     #[track_caller]
     pub fn load_slice(&self, at: usize, values: &mut [T]) {
         let elements = self.part(at, values.len());
-        ElementState::copy_out(elements.iter().map(Element::state).zip(values), T::of);
+        ElementState::copy_out(
+            elements.iter().map(Element::state).zip(values),
+            T::from_word,
+        );
     }
 
     /// Copies values in, one after the other, beginning with element `at`.
@@ -140,14 +143,14 @@ impl<T: Atomic> AtomicArray<T> {
     #[track_caller]
     pub fn store_slice(&self, at: usize, values: &[T]) {
         let elements = self.part(at, values.len());
-        let bits = values.iter().map(|value| value.bits());
+        let bits = values.iter().map(|value| value.to_word());
         ElementState::copy_in(elements.iter().map(Element::state).zip(bits));
     }
 
     /// Sets all elements to `value`, one after the other; as [`store_slice`](Self::store_slice).
     #[inline]
     pub fn fill(&self, value: T) {
-        let bits = value.bits();
+        let bits = value.to_word();
         ElementState::copy_in(self.iter().map(|element| (element.state(), bits)));
     }
 

@@ -40,19 +40,19 @@ impl<T: Atomic> Element<T> {
     /// Returns the value.
     #[inline]
     pub fn load(&self) -> T {
-        T::of(self.0.get())
+        T::from_word(self.0.get())
     }
 
     /// Sets the value.
     #[inline]
     pub fn store(&self, value: T) {
-        self.0.set(value.bits());
+        self.0.set(value.to_word());
     }
 
     /// Sets the value, and returns the one before.
     #[inline]
     pub fn swap(&self, value: T) -> T {
-        T::of(self.0.swap(value.bits()))
+        T::from_word(self.0.swap(value.to_word()))
     }
 
     /// Sets the value to `new` if it is `current`; returns the one before.
@@ -64,7 +64,7 @@ impl<T: Atomic> Element<T> {
     /// The value found, if it is not `current`; nothing is changed then.
     #[inline]
     pub fn compare_exchange(&self, current: T, new: T) -> Result<T, T> {
-        T::exchange(&self.0, current, new)
+        T::exchange_word(&self.0, current, new)
     }
 
     /// Sets the value to what `next` makes of it; returns the one before.
@@ -85,8 +85,10 @@ impl<T: Atomic> Element<T> {
     /// ```
     #[inline]
     pub fn update(&self, mut next: impl FnMut(T) -> T) -> T {
-        let (Ok(bits) | Err(bits)) = self.0.update(|bits| Some(next(T::of(bits)).bits()));
-        T::of(bits)
+        let (Ok(bits) | Err(bits)) = self
+            .0
+            .update(|bits| Some(next(T::from_word(bits)).to_word()));
+        T::from_word(bits)
     }
 
     /// As [`update`](Self::update), unless `next` says that there is nothing to set; returns the value
@@ -97,8 +99,10 @@ impl<T: Atomic> Element<T> {
     /// The value of which `next` made nothing; nothing is changed then.
     #[inline]
     pub fn try_update(&self, mut next: impl FnMut(T) -> Option<T>) -> Result<T, T> {
-        let done = self.0.update(|bits| next(T::of(bits)).map(T::bits));
-        done.map(T::of).map_err(T::of)
+        let done = self
+            .0
+            .update(|bits| next(T::from_word(bits)).map(T::to_word));
+        done.map(T::from_word).map_err(T::from_word)
     }
 }
 
@@ -108,7 +112,7 @@ impl<T: Numeric> Element<T> {
     /// For floating-point numbers there is no such instruction: as [`update`](Self::update).
     #[inline]
     pub fn fetch_add(&self, amount: T) -> T {
-        T::add(&self.0, amount)
+        T::add_word(&self.0, amount)
     }
 
     /// Subtracts, and returns the value before. Whole numbers wrap.
@@ -116,7 +120,7 @@ impl<T: Numeric> Element<T> {
     /// For floating-point numbers there is no such instruction: as [`update`](Self::update).
     #[inline]
     pub fn fetch_sub(&self, amount: T) -> T {
-        T::sub(&self.0, amount)
+        T::sub_word(&self.0, amount)
     }
 
     /// Raises the value to `value` if it is less; returns the one before. As [`update`](Self::update).
@@ -140,12 +144,12 @@ impl<T: Numeric> Element<T> {
         #[expect(clippy::eq_op, reason = "what is not itself is a NaN")]
         let is_nan = |value: T| value != value;
         let best = |bits| {
-            let found = T::of(bits);
+            let found = T::from_word(bits);
             let missing = is_nan(found) && !is_nan(value);
-            (missing || better(value, found)).then(|| value.bits())
+            (missing || better(value, found)).then(|| value.to_word())
         };
         let (Ok(bits) | Err(bits)) = self.0.update(best);
-        T::of(bits)
+        T::from_word(bits)
     }
 }
 
@@ -153,25 +157,25 @@ impl<T: Bitwise> Element<T> {
     /// Keeps the bits that `mask` has; returns the value before.
     #[inline]
     pub fn fetch_and(&self, mask: T) -> T {
-        T::and(&self.0, mask)
+        T::and_word(&self.0, mask)
     }
 
     /// Sets the bits that `mask` has; returns the value before.
     #[inline]
     pub fn fetch_or(&self, mask: T) -> T {
-        T::or(&self.0, mask)
+        T::or_word(&self.0, mask)
     }
 
     /// Turns the bits over that `mask` has; returns the value before.
     #[inline]
     pub fn fetch_xor(&self, mask: T) -> T {
-        T::xor(&self.0, mask)
+        T::xor_word(&self.0, mask)
     }
 
     /// Turns all bits over; returns the value before.
     #[inline]
     pub fn fetch_not(&self) -> T {
-        T::not(&self.0)
+        T::not_word(&self.0)
     }
 }
 

@@ -36,33 +36,33 @@ pub(super) mod stored {
     pub trait Stored: Copy {
         type Word: Word;
 
-        fn bits(self) -> Bits<Self>;
+        fn to_word(self) -> Bits<Self>;
 
         /// Any bits are some value.
-        fn of(bits: Bits<Self>) -> Self;
+        fn from_word(bits: Bits<Self>) -> Self;
 
         /// Stores `new` if the value is `current`; returns the one before.
         #[inline(always)]
-        fn exchange(state: &State<Self>, current: Self, new: Self) -> Result<Self, Self> {
-            let done = state.exchange(current.bits(), new.bits());
-            done.map(Self::of).map_err(Self::of)
+        fn exchange_word(state: &State<Self>, current: Self, new: Self) -> Result<Self, Self> {
+            let done = state.exchange(current.to_word(), new.to_word());
+            done.map(Self::from_word).map_err(Self::from_word)
         }
     }
 
     /// Addition; returns the value before.
     #[expect(unnameable_types, reason = "that is what seals the trait")]
     pub trait Added: Stored {
-        fn add(state: &State<Self>, amount: Self) -> Self;
-        fn sub(state: &State<Self>, amount: Self) -> Self;
+        fn add_word(state: &State<Self>, amount: Self) -> Self;
+        fn sub_word(state: &State<Self>, amount: Self) -> Self;
     }
 
     /// Operations on bits; each returns the value before.
     #[expect(unnameable_types, reason = "that is what seals the trait")]
     pub trait Masked: Stored {
-        fn and(state: &State<Self>, mask: Self) -> Self;
-        fn or(state: &State<Self>, mask: Self) -> Self;
-        fn xor(state: &State<Self>, mask: Self) -> Self;
-        fn not(state: &State<Self>) -> Self;
+        fn and_word(state: &State<Self>, mask: Self) -> Self;
+        fn or_word(state: &State<Self>, mask: Self) -> Self;
+        fn xor_word(state: &State<Self>, mask: Self) -> Self;
+        fn not_word(state: &State<Self>) -> Self;
     }
 }
 
@@ -76,47 +76,47 @@ macro_rules! whole {
             type Word = $word;
 
             #[inline(always)]
-            fn bits(self) -> $bits {
+            fn to_word(self) -> $bits {
                 $bits::from_ne_bytes(self.to_ne_bytes())
             }
 
             #[inline(always)]
-            fn of(bits: $bits) -> Self {
+            fn from_word(bits: $bits) -> Self {
                 Self::from_ne_bytes(bits.to_ne_bytes())
             }
         }
 
         impl Added for $value {
             #[inline(always)]
-            fn add(state: &ElementState<$word>, amount: Self) -> Self {
-                Self::of(state.add(amount.bits()))
+            fn add_word(state: &ElementState<$word>, amount: Self) -> Self {
+                Self::from_word(state.add(amount.to_word()))
             }
 
             #[inline(always)]
-            fn sub(state: &ElementState<$word>, amount: Self) -> Self {
-                Self::of(state.sub(amount.bits()))
+            fn sub_word(state: &ElementState<$word>, amount: Self) -> Self {
+                Self::from_word(state.sub(amount.to_word()))
             }
         }
 
         impl Masked for $value {
             #[inline(always)]
-            fn and(state: &ElementState<$word>, mask: Self) -> Self {
-                Self::of(state.and(mask.bits()))
+            fn and_word(state: &ElementState<$word>, mask: Self) -> Self {
+                Self::from_word(state.and(mask.to_word()))
             }
 
             #[inline(always)]
-            fn or(state: &ElementState<$word>, mask: Self) -> Self {
-                Self::of(state.or(mask.bits()))
+            fn or_word(state: &ElementState<$word>, mask: Self) -> Self {
+                Self::from_word(state.or(mask.to_word()))
             }
 
             #[inline(always)]
-            fn xor(state: &ElementState<$word>, mask: Self) -> Self {
-                Self::of(state.xor(mask.bits()))
+            fn xor_word(state: &ElementState<$word>, mask: Self) -> Self {
+                Self::from_word(state.xor(mask.to_word()))
             }
 
             #[inline(always)]
-            fn not(state: &ElementState<$word>) -> Self {
-                Self::of(state.xor($bits::MAX))
+            fn not_word(state: &ElementState<$word>) -> Self {
+                Self::from_word(state.xor($bits::MAX))
             }
         }
     )*};
@@ -141,29 +141,29 @@ macro_rules! floating {
             type Word = $word;
 
             #[inline(always)]
-            fn bits(self) -> $bits {
+            fn to_word(self) -> $bits {
                 self.to_bits()
             }
 
             #[inline(always)]
-            fn of(bits: $bits) -> Self {
+            fn from_word(bits: $bits) -> Self {
                 Self::from_bits(bits)
             }
         }
 
         impl Added for $value {
             #[inline]
-            fn add(state: &ElementState<$word>, amount: Self) -> Self {
-                let sum = |bits| Some((Self::of(bits) + amount).bits());
+            fn add_word(state: &ElementState<$word>, amount: Self) -> Self {
+                let sum = |bits| Some((Self::from_word(bits) + amount).to_word());
                 let (Ok(bits) | Err(bits)) = state.update(sum);
-                Self::of(bits)
+                Self::from_word(bits)
             }
 
             #[inline]
-            fn sub(state: &ElementState<$word>, amount: Self) -> Self {
-                let difference = |bits| Some((Self::of(bits) - amount).bits());
+            fn sub_word(state: &ElementState<$word>, amount: Self) -> Self {
+                let difference = |bits| Some((Self::from_word(bits) - amount).to_word());
                 let (Ok(bits) | Err(bits)) = state.update(difference);
-                Self::of(bits)
+                Self::from_word(bits)
             }
         }
     )*};
@@ -181,24 +181,31 @@ impl Stored for bool {
     type Word = AtomicU8;
 
     #[inline(always)]
-    fn bits(self) -> u8 {
+    fn to_word(self) -> u8 {
         self.into()
     }
 
     #[inline(always)]
-    fn of(bits: u8) -> Self {
+    fn from_word(bits: u8) -> Self {
         bits != 0
     }
 
     #[inline(always)]
-    fn exchange(state: &ElementState<AtomicU8>, current: Self, new: Self) -> Result<Self, Self> {
-        match state.exchange(current.bits(), new.bits()) {
+    fn exchange_word(
+        state: &ElementState<AtomicU8>,
+        current: Self,
+        new: Self,
+    ) -> Result<Self, Self> {
+        match state.exchange(current.to_word(), new.to_word()) {
             // A byte that means the same.
-            Err(found) if Self::of(found) == current => {
-                let replaced = |bits| (Self::of(bits) == current).then_some(new.bits());
-                state.update(replaced).map(Self::of).map_err(Self::of)
+            Err(found) if Self::from_word(found) == current => {
+                let replaced = |bits| (Self::from_word(bits) == current).then_some(new.to_word());
+                state
+                    .update(replaced)
+                    .map(Self::from_word)
+                    .map_err(Self::from_word)
             }
-            done => done.map(Self::of).map_err(Self::of),
+            done => done.map(Self::from_word).map_err(Self::from_word),
         }
     }
 }
@@ -206,27 +213,27 @@ impl Stored for bool {
 /// What changes nothing is an atomic step all the same.
 impl Masked for bool {
     #[inline(always)]
-    fn and(state: &ElementState<AtomicU8>, mask: Self) -> Self {
-        Self::of(if mask { state.or(0) } else { state.swap(0) })
+    fn and_word(state: &ElementState<AtomicU8>, mask: Self) -> Self {
+        Self::from_word(if mask { state.or(0) } else { state.swap(0) })
     }
 
     #[inline(always)]
-    fn or(state: &ElementState<AtomicU8>, mask: Self) -> Self {
-        Self::of(if mask { state.swap(1) } else { state.or(0) })
+    fn or_word(state: &ElementState<AtomicU8>, mask: Self) -> Self {
+        Self::from_word(if mask { state.swap(1) } else { state.or(0) })
     }
 
     #[inline(always)]
-    fn xor(state: &ElementState<AtomicU8>, mask: Self) -> Self {
+    fn xor_word(state: &ElementState<AtomicU8>, mask: Self) -> Self {
         if mask {
-            Self::not(state)
+            Self::not_word(state)
         } else {
-            Self::of(state.or(0))
+            Self::from_word(state.or(0))
         }
     }
 
     #[inline]
-    fn not(state: &ElementState<AtomicU8>) -> Self {
-        let (Ok(bits) | Err(bits)) = state.update(|bits| Some((!Self::of(bits)).bits()));
-        Self::of(bits)
+    fn not_word(state: &ElementState<AtomicU8>) -> Self {
+        let (Ok(bits) | Err(bits)) = state.update(|bits| Some((!Self::from_word(bits)).to_word()));
+        Self::from_word(bits)
     }
 }

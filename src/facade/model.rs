@@ -198,7 +198,6 @@ macro_rules! atomic {
         /// loom's atomic; every access is a step.
         pub(crate) struct $name(la::$name);
 
-        #[expect(dead_code, reason = "the model offers what the real side has")]
         impl $name {
             #[track_caller]
             pub(crate) fn new(value: $int) -> Self {
