@@ -184,8 +184,10 @@ fn kinds_have_their_numbers_and_lengths() {
         Kind::WorkQueue,
         Kind::ByteQueue,
         Kind::Channel,
+        Kind::AtomicArray,
     ];
-    assert_eq!(numbers.map(|kind| kind as u32), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let expected = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12];
+    assert_eq!(numbers.map(|kind| kind as u32), expected);
 }
 
 #[test]

@@ -43,8 +43,16 @@ fn programs_that_run_one_after_the_other_share_a_stock() {
 
 #[test]
 fn two_processes_square_and_cube() {
-    let printed = run("squares", &[]);
-    assert!(printed.lines().count() > 1, "{printed}");
+    let printed = run("powers", &[]);
+    let lines: Vec<_> = printed.lines().collect();
+    assert!(lines.contains(&"squares: [4, 9, 16, 25]"), "{printed}");
+    assert!(lines.contains(&"cubes:   [8, 27, 64, 125]"), "{printed}");
+}
+
+#[test]
+fn three_processes_square_a_list_where_it_is() {
+    let expected = "numbers: [1, 2, 3, 4, 5, 6]\nsquares: [1, 4, 9, 16, 25, 36]\ntheir sum: 91\n";
+    assert_eq!(run("squares", &[]), expected);
 }
 
 #[test]

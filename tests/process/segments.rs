@@ -2,7 +2,7 @@
 
 use crossdock::process::JoinError;
 use crossdock::queue::{Queue, RecvError, TryRecvError, WorkOptions, WorkQueue};
-use crossdock::{Counter, Mutex, Segment, ShardedCounter};
+use crossdock::{AtomicArray, Counter, Mutex, Segment, ShardedCounter};
 
 use crate::support::{call, outcome, start};
 
@@ -97,6 +97,23 @@ fn handles_of_entries_travel_beside_plain_values() {
     assert_eq!(back.expect("joined").get(), 101);
     assert_eq!((counter.get(), signed.get(), sharded.get()), (7, -2, 2));
     assert_eq!(*mutex.lock_or_repair(|_| ()).expect("locked"), 8);
+}
+
+#[test]
+fn workers_add_to_the_array_they_were_given() {
+    let segment = Segment::anonymous().expect("made");
+    let sums = segment
+        .create::<AtomicArray<f64>>("sums", [0.5, 0.0].into())
+        .expect("created");
+    let back = call(
+        |(sums, amount): (AtomicArray<f64>, f64)| {
+            sums[1].fetch_add(amount);
+            sums
+        },
+        (sums.clone(), 2.0),
+    );
+    back.expect("joined")[0].fetch_add(1.0);
+    assert_eq!(sums.to_vec(), [1.5, 2.0]);
 }
 
 #[test]

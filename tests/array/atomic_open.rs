@@ -1,0 +1,298 @@
+//! The array of atomics: what it is not opened as, and what it refuses to be made as.
+
+use std::cell::Cell;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use crossdock::array::Init;
+use crossdock::queue::Queue;
+use crossdock::segment::{EntryError, Kind};
+use crossdock::{AtomicArray, Counter, Segment, SegmentOptions};
+
+use crate::support::image::{self, put_u64, sealed, sign_record};
+
+fn with_an_array() -> Segment {
+    let segment = Segment::anonymous().unwrap();
+    segment
+        .create::<AtomicArray<u32>>("array", [1, 2, 3].into())
+        .unwrap();
+    segment
+}
+
+/// A function that counts its calls.
+fn counted(len: usize) -> (Rc<Cell<u32>>, Init<u32>) {
+    let calls = Rc::new(Cell::new(0));
+    let noted = calls.clone();
+    let init = Init::from_fn(len, move |index| {
+        noted.set(noted.get() + 1);
+        u32::try_from(index).unwrap()
+    });
+    (calls, init)
+}
+
+#[test]
+fn it_is_made_of_whatever_makes_a_list() {
+    let lists: [Init<u32>; 8] = [
+        [0, 1, 2].into(),
+        vec![0, 1, 2].into(),
+        Box::<[u32]>::from([0, 1, 2]).into(),
+        (&[0, 1, 2][..]).into(),
+        Init::from_slice(&[0, 1, 2]),
+        Init::from_fn(3, |index| u32::try_from(index).unwrap()),
+        (0..3).collect(),
+        counted(3).1,
+    ];
+    for init in lists {
+        assert_eq!((init.len(), init.is_empty()), (3, false));
+        assert_eq!(format!("{init:?}"), "Init { len: 3, .. }");
+        assert_eq!(crate::array(init).to_vec(), [0, 1, 2]);
+    }
+    assert_eq!(crate::array(Init::<u32>::zeroed(2)).to_vec(), [0, 0]);
+    assert_eq!(crate::array(Init::filled(2, 7_u32)).to_vec(), [7, 7]);
+}
+
+#[test]
+fn lengths_that_cannot_be_are_refused_with_both_bounds() {
+    let segment = Segment::anonymous().unwrap();
+    let most_u32 = isize::MAX as u64 / 4;
+    let refused = |init: Init<u32>| segment.create::<AtomicArray<u32>>("array", init);
+    for (length, init) in [
+        (0, Init::zeroed(0)),
+        (0, Init::from_slice(&[])),
+        (0, Vec::new().into()),
+        (most_u32 + 1, Init::zeroed(1 << 61)),
+        (u64::MAX, Init::filled(usize::MAX, 7)),
+    ] {
+        assert!(
+            matches!(
+                refused(init),
+                Err(EntryError::Length { found, least: 1, most })
+                    if most == most_u32 && (found == length || length == most + 1)
+            ),
+            "{length}"
+        );
+    }
+    let error = refused(Init::zeroed(0)).unwrap_err().to_string();
+    let expected = format!("expected a length of 1 to {most_u32}, found 0");
+    assert_eq!(error, expected);
+    assert!(segment.entries().unwrap().is_empty());
+}
+
+#[test]
+fn a_length_that_the_arena_has_no_room_for_is_refused_by_bytes_and_nothing_is_called() {
+    let segment = Segment::anonymous().unwrap();
+    for length in [1 << 20, 1 << 40, isize::MAX as usize / 4] {
+        let (calls, made) = counted(length);
+        for init in [made, Init::zeroed(length), Init::filled(length, 1)] {
+            let refused = segment.create::<AtomicArray<u32>>("array", init);
+            assert!(
+                matches!(refused, Err(EntryError::ArenaFull { needed, free }) if needed == 4 * length as u64 && free < needed),
+                "{length}: {refused:?}"
+            );
+        }
+        assert_eq!(calls.get(), 0);
+    }
+    assert!(segment.entries().unwrap().is_empty());
+}
+
+#[test]
+fn the_whole_arena_can_be_one_array() {
+    let segment = Segment::anonymous().unwrap();
+    let Err(EntryError::ArenaFull { free, .. }) =
+        segment.create::<AtomicArray<u8>>("array", Init::zeroed(1 << 30))
+    else {
+        panic!("created");
+    };
+    let free = usize::try_from(free).unwrap();
+    let array = segment
+        .create::<AtomicArray<u8>>("array", Init::filled(free, 3))
+        .unwrap();
+    assert_eq!((array.len(), array[free - 1].load()), (free, 3));
+    let refused = segment.create::<AtomicArray<u8>>("more", Init::zeroed(1));
+    assert!(matches!(
+        refused,
+        Err(EntryError::ArenaFull { needed: 1, free: 0 })
+    ));
+}
+
+#[test]
+fn a_function_is_not_called_for_an_array_that_exists() {
+    let segment = with_an_array();
+    let (calls, init) = counted(3);
+    let refused = segment.create::<AtomicArray<u32>>("array", init);
+    assert!(matches!(refused, Err(EntryError::Exists { .. })));
+    let (more, init) = counted(3);
+    let found = segment.open_or_create::<AtomicArray<u32>>("array", init);
+    assert_eq!(found.unwrap().to_vec(), [1, 2, 3]);
+    let (most, init) = counted(4);
+    let refused = segment.open_or_create::<AtomicArray<u32>>("array", init);
+    assert!(matches!(refused, Err(EntryError::OtherLength { .. })));
+    assert_eq!((calls.get(), more.get(), most.get()), (0, 0, 0));
+
+    let (calls, init) = counted(4);
+    segment
+        .open_or_create::<AtomicArray<u32>>("other", init)
+        .unwrap();
+    assert_eq!(calls.get(), 4);
+}
+
+#[test]
+fn a_full_directory_is_told_before_a_function_is_called() {
+    let options = SegmentOptions::new().size(1 << 16).entries(1);
+    let segment = options.anonymous().unwrap();
+    segment.create::<Counter>("first", 0).unwrap();
+    let (calls, init) = counted(3);
+    let refused = segment.create::<AtomicArray<u32>>("array", init);
+    assert!(matches!(
+        refused,
+        Err(EntryError::DirectoryFull { entries: 1 })
+    ));
+    assert_eq!(calls.get(), 0);
+}
+
+#[test]
+fn a_function_that_panics_leaves_nothing_behind() {
+    let segment = Segment::anonymous().unwrap();
+    let init = Init::from_fn(5, |index| {
+        if index == 3 {
+            std::panic::resume_unwind(Box::new("no third"));
+        }
+        index as u64
+    });
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        segment.create::<AtomicArray<u64>>("array", init)
+    }));
+    assert!(caught.is_err());
+    assert!(segment.entries().unwrap().is_empty());
+    segment
+        .create::<AtomicArray<u64>>("array", Init::zeroed(5))
+        .unwrap();
+}
+
+#[test]
+fn a_function_may_create_entries_of_the_same_segment() {
+    let segment = Segment::anonymous().unwrap();
+    let inner = segment.clone();
+    let init = Init::from_fn(3, move |index| {
+        inner
+            .create::<Counter>(&format!("counter {index}"), 0)
+            .unwrap()
+            .add(5)
+    });
+    let array = segment.create::<AtomicArray<u64>>("array", init).unwrap();
+    assert_eq!(array.to_vec(), [5; 3]);
+    assert_eq!(segment.entries().unwrap().len(), 4);
+}
+
+#[test]
+fn another_length_is_an_error_that_names_both() {
+    let segment = with_an_array();
+    let error = segment
+        .open_or_create::<AtomicArray<u32>>("array", Init::zeroed(4))
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        EntryError::OtherLength {
+            expected: 4,
+            found: 3,
+            ..
+        }
+    ));
+    assert_eq!(
+        error.to_string(),
+        "entry \"array\": expected length 4, found 3"
+    );
+    let open = segment.open::<AtomicArray<u32>>("array").unwrap();
+    assert_eq!(open.to_vec(), [1, 2, 3]);
+}
+
+#[test]
+fn another_payload_is_an_error_that_names_both() {
+    let segment = with_an_array();
+    let Err(EntryError::OtherPayload {
+        expected, found, ..
+    }) = segment.open::<AtomicArray<u64>>("array")
+    else {
+        panic!("opened as another");
+    };
+    assert_eq!((expected.name(), expected.size()), ("u64".to_owned(), 8));
+    assert_eq!((found.name(), found.size()), ("u32".to_owned(), 4));
+    for refused in [
+        segment.open::<AtomicArray<i32>>("array").err(),
+        segment.open::<AtomicArray<f32>>("array").err(),
+        segment.open::<AtomicArray<bool>>("array").err(),
+        segment
+            .open_or_create::<AtomicArray<i32>>("array", Init::zeroed(3))
+            .err(),
+    ] {
+        assert!(matches!(refused, Some(EntryError::OtherPayload { .. })));
+    }
+}
+
+#[test]
+fn another_kind_is_an_error_that_names_both() {
+    let segment = with_an_array();
+    segment.create::<Queue<u32>>("queue", 3).unwrap();
+    let refused = segment.open::<AtomicArray<u32>>("queue");
+    assert!(
+        matches!(&refused, Err(EntryError::OtherKind { expected: Kind::AtomicArray, found, .. }) if found.to_string() == "Queue"),
+        "{refused:?}"
+    );
+    let refused = segment.open::<Queue<u32>>("array").unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "entry \"array\": expected a Queue, found a AtomicArray"
+    );
+    assert!(matches!(
+        segment.open::<AtomicArray<u32>>("nothing"),
+        Err(EntryError::NotFound { .. })
+    ));
+}
+
+#[test]
+fn a_record_whose_numbers_are_no_arrays_is_an_error_though_its_checksum_is_right() {
+    const PARTICIPANTS: usize = 4;
+    let options = SegmentOptions::new()
+        .size(1 << 16)
+        .participants(4)
+        .entries(2);
+    let segment = options.anonymous().unwrap();
+    segment
+        .create::<AtomicArray<u32>>("array", [1, 2, 3].into())
+        .unwrap();
+    let original = image::bytes(&segment.as_fd());
+    let record = image::record(PARTICIPANTS, 0);
+    // The length, what has to be 0 behind it, and the bytes.
+    let forgeries = [
+        (32, 0),
+        (32, 2),
+        (32, 4),
+        (32, 1 << 62),
+        (32, u64::MAX),
+        (40, 1),
+        (48, 1),
+        (56, 1),
+        (16, 0),
+        (16, 8),
+        (16, 16),
+    ];
+    for (at, value) in forgeries {
+        let mut bytes = original.clone();
+        put_u64(&mut bytes, record + at, value);
+        sign_record(&mut bytes, record);
+        let forged = Segment::try_from(sealed(&bytes)).unwrap();
+        let opened = forged.open::<AtomicArray<u32>>("array");
+        assert!(
+            matches!(
+                opened,
+                Err(EntryError::OtherSize { .. } | EntryError::Corrupt { .. })
+            ),
+            "{at}: {value}: {opened:?}"
+        );
+        forged.reap();
+    }
+    let forged = Segment::try_from(sealed(&original)).unwrap();
+    let array = forged.open::<AtomicArray<u32>>("array").unwrap();
+    assert_eq!(array.to_vec(), [1, 2, 3]);
+}

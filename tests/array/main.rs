@@ -1,0 +1,20 @@
+//! Arrays: every operation, and many processes at once, some of which are killed.
+
+mod atomic;
+mod atomic_garbage;
+mod atomic_layout;
+mod atomic_model;
+mod atomic_open;
+mod atomic_processes;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use crossdock::array::{Atomic, Init};
+use crossdock::{AtomicArray, Segment};
+
+/// An array of atomics in a segment of its own.
+fn array<T: Atomic>(values: impl Into<Init<T>>) -> AtomicArray<T> {
+    let segment = Segment::anonymous().unwrap();
+    segment.create("array", values.into()).unwrap()
+}
