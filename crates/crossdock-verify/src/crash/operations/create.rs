@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crossdock::array::Init;
 use crossdock::segment::EntryError;
-use crossdock::{Counter, Mutex, Placeable, Segment};
+use crossdock::{AtomicArray, Counter, Mutex, Placeable, Segment};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::{Listed, sweep};
@@ -27,6 +28,11 @@ pub(crate) const LISTED: &[Listed] = &[
         sweep: |listed, full| sweep(listed, full, |seeded| creating(Verb::Mutex, seeded)),
     },
     Listed {
+        name: "Segment::create::<AtomicArray>",
+        seed: "an entry that is published before it has its values",
+        sweep: |listed, full| sweep(listed, full, |seeded| creating(Verb::Array, seeded)),
+    },
+    Listed {
         name: "Segment::open_or_create",
         seed: "a creator that sets its value though another was first",
         sweep: |listed, full| sweep(listed, full, |seeded| creating(Verb::OpenOrCreate, seeded)),
@@ -37,6 +43,7 @@ pub(crate) const LISTED: &[Listed] = &[
 enum Verb {
     Counter,
     Mutex,
+    Array,
     OpenOrCreate,
 }
 
@@ -89,6 +96,21 @@ impl Valued for Mutex<[u64; 2]> {
     }
 }
 
+/// Values that a function makes, all the same.
+impl Valued for AtomicArray<u16> {
+    fn config(value: u8) -> Init<u16> {
+        Init::from_fn(5, move |_| value.into())
+    }
+    fn value(&self) -> Option<u8> {
+        let values = self.to_vec();
+        let same = values.iter().all(|value| *value == values[0]);
+        u8::try_from(values[0]).ok().filter(|_| same)
+    }
+    fn set(&self, value: u8) {
+        self.fill(value.into());
+    }
+}
+
 impl Creating {
     /// What the victim does; the value that is there then.
     fn operate<P: Valued>(&self, segment: &Segment) -> Result<u8, Broken> {
@@ -109,13 +131,14 @@ impl Creating {
         // A mutex that the victim holds at its point could not be read by others.
         Ok(match self.verb {
             Verb::OpenOrCreate => made.value().unwrap_or(PANICKED),
-            Verb::Counter | Verb::Mutex => VICTIM,
+            Verb::Counter | Verb::Mutex | Verb::Array => VICTIM,
         })
     }
 
     fn operate_on(&self, segment: &Segment) -> u8 {
         let made = match self.verb {
             Verb::Mutex => self.operate::<Mutex<[u64; 2]>>(segment),
+            Verb::Array => self.operate::<AtomicArray<u16>>(segment),
             Verb::Counter | Verb::OpenOrCreate => self.operate::<Counter>(segment),
         };
         made.unwrap_or(PANICKED)
@@ -126,6 +149,9 @@ impl Creating {
         let found = match self.verb {
             Verb::Mutex => segment
                 .open::<Mutex<[u64; 2]>>(NAME)
+                .map(|entry| entry.value()),
+            Verb::Array => segment
+                .open::<AtomicArray<u16>>(NAME)
                 .map(|entry| entry.value()),
             Verb::Counter | Verb::OpenOrCreate => {
                 segment.open::<Counter>(NAME).map(|entry| entry.value())

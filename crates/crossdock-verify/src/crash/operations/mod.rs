@@ -16,6 +16,7 @@ macro_rules! listed {
 
 mod count;
 mod create;
+mod elements;
 mod lock;
 mod locks;
 mod naive;
@@ -38,6 +39,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         named::LISTED,
         locks::LISTED,
         count::LISTED,
+        elements::LISTED,
+        elements::LISTED_MANY,
         ring::LISTED,
         queue::LISTED,
         work::LISTED,
