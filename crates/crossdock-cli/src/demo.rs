@@ -1,11 +1,12 @@
-//! `crossdock demo`: messages that must be done, by workers that are killed with one in hand. Each is
-//! done exactly once, by another worker if need be.
+//! `crossdock demo`: an array that processes fill; and messages that must be done, by workers that are
+//! killed with one in hand. Each is done exactly once, by another worker if need be.
 
 mod bakery;
 mod crew;
 mod ledger;
 mod place;
 mod report;
+mod squares;
 mod tasks;
 
 use std::fmt;
@@ -15,14 +16,17 @@ use clap::{Args, Subcommand};
 use ledger::Outcome;
 use report::Report;
 
+/// The most numbers that are squared: all squares are printed.
+const MAX_NUMBERS: u32 = 10_000;
 /// The most messages: each gets a line.
 const MAX_MESSAGES: u32 = 10_000;
-/// The most workers at once.
+/// The most workers, or processes that square, at once.
 const MAX_WORKERS: u32 = 100;
 /// The most kills: each starts a process.
 const MAX_KILLS: u32 = 100;
 
-/// Shows work queues: who is killed with a message in hand is replaced, and the message done once.
+/// Shows arrays, which many fill, and work queues: who is killed with a message in hand is replaced,
+/// and the message done once.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -50,9 +54,20 @@ enum Demo {
         #[command(flatten)]
         common: Common,
     },
+    /// Processes square numbers, each its share, into one array.
+    Squares {
+        /// How many numbers there are: 1 to N.
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        numbers: u32,
+        /// How many processes there are.
+        #[arg(long, default_value_t = 3, value_name = "N")]
+        processes: u32,
+        #[command(flatten)]
+        said: Said,
+    },
 }
 
-/// What both take.
+/// What those with messages take.
 #[derive(Clone, Copy, Debug, Args)]
 struct Common {
     /// Kill so many workers (SIGKILL), each with a message in hand that another one then does; one,
@@ -65,6 +80,13 @@ struct Common {
         value_name = "N"
     )]
     kill: u32,
+    #[command(flatten)]
+    said: Said,
+}
+
+/// How it is said.
+#[derive(Clone, Copy, Debug, Args)]
+struct Said {
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -79,6 +101,8 @@ pub(crate) enum Failure {
     Crossdock(crossdock::Error),
     /// Something was not done exactly once.
     Wrong(Outcome),
+    /// A square, or their sum, is not what it should be.
+    Sum(String),
     /// Something that cannot happen did, to the driver or to a worker.
     Broken {
         who: String,
@@ -100,6 +124,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Crossdock(error) => f.write_str(&crate::with_causes(error)),
             Self::Wrong(outcome) => write!(f, "not everything was done exactly once: {outcome}"),
+            Self::Sum(what) => f.write_str(what),
             Self::Broken { who, message } => write!(f, "{who}: {message}"),
         }
     }
@@ -114,15 +139,21 @@ impl<E: Into<crossdock::Error>> From<E> for Failure {
 impl Options {
     /// What clap cannot see: bounds, and options that exclude each other.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let (messages, what) = match self.demo {
-            Demo::Bakery { orders, .. } => (orders, "orders"),
-            Demo::Tasks { tasks, .. } => (tasks, "tasks"),
+        let (messages, what, kills) = match self.demo {
+            Demo::Bakery { orders, common } => (orders, "orders", common.kill),
+            Demo::Tasks { tasks, common, .. } => (tasks, "tasks", common.kill),
+            Demo::Squares {
+                numbers, processes, ..
+            } => {
+                within(numbers, MAX_NUMBERS, "numbers")?;
+                let what = "processes, with a number for each";
+                return within(processes, MAX_WORKERS.min(numbers), what);
+            }
         };
         within(messages, MAX_MESSAGES, what)?;
         if let Demo::Tasks { workers, .. } = self.demo {
             within(workers, MAX_WORKERS, "workers")?;
         }
-        let kills = self.common().kill;
         if kills > MAX_KILLS.min(messages) {
             return Err(format!(
                 "expected at most {MAX_KILLS} kills, and one for each of {messages} {what}, found {kills}"
@@ -130,11 +161,11 @@ impl Options {
         }
         Ok(())
     }
+}
 
-    fn common(&self) -> Common {
-        match self.demo {
-            Demo::Bakery { common, .. } | Demo::Tasks { common, .. } => common,
-        }
+impl Said {
+    fn report(self) -> Report {
+        Report::new(self.json, self.quiet)
     }
 }
 
@@ -147,11 +178,18 @@ fn within(found: u32, most: u32, what: &str) -> Result<(), String> {
 
 /// Runs what the options say and reports it.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let Common { kill, json, quiet } = options.common();
-    let report = Report::new(json, quiet);
     let outcome = match options.demo {
-        Demo::Bakery { orders, .. } => bakery::run(orders, kill, &report)?,
-        Demo::Tasks { tasks, workers, .. } => tasks::run(tasks, workers, kill, &report)?,
+        Demo::Bakery { orders, common } => bakery::run(orders, common.kill, &common.said.report())?,
+        Demo::Tasks {
+            tasks,
+            workers,
+            common,
+        } => tasks::run(tasks, workers, common.kill, &common.said.report())?,
+        Demo::Squares {
+            numbers,
+            processes,
+            said,
+        } => return squares::run(numbers, processes, &said.report()),
     };
     if outcome.is_exact() {
         Ok(())

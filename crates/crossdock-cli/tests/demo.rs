@@ -98,6 +98,33 @@ fn many_kills_lose_nothing_and_double_nothing() {
 }
 
 #[test]
+fn processes_square_their_shares_of_a_list() {
+    assert_eq!(
+        printed(&["demo", "squares"]),
+        "process 1: squared 3, from 1 to 3\n\
+         process 2: squared 3, from 4 to 6\n\
+         process 3: squared 4, from 7 to 10\n\
+         squares: 1, 4, 9, 16, 25, 36, 49, 64, 81, 100\n\
+         sum of squares: 385\n"
+    );
+    let quiet = ["demo", "squares", "--numbers", "4", "--processes", "4"];
+    assert_eq!(
+        printed(&[&quiet[..], &["--quiet"]].concat()),
+        "sum of squares: 30\n"
+    );
+    let many = ["demo", "squares", "--numbers", "1000", "--processes", "20"];
+    let document = json(&printed(&[&many[..], &["--json"]].concat()));
+    assert_eq!(document["sum"], 333_833_500);
+    assert_eq!(document["squares"][999], 1_000_000);
+    assert_eq!(document["squares"].as_array().unwrap().len(), 1000);
+    assert_eq!(
+        (&document["numbers"], &document["processes"]),
+        (&1000.into(), &20.into())
+    );
+    assert_eq!(document["demo"], "squares");
+}
+
+#[test]
 fn quiet_leaves_the_last_line() {
     assert_eq!(
         printed(&["demo", "tasks", "--quiet", "--kill", "2"]),
@@ -144,6 +171,12 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["tasks", "--workers", "101"],
         &["tasks", "--kill", "13"],
         &["tasks", "stray"],
+        &["squares", "--numbers", "0"],
+        &["squares", "--numbers", "10001"],
+        &["squares", "--processes", "0"],
+        &["squares", "--processes", "11"],
+        &["squares", "--numbers", "1000", "--processes", "101"],
+        &["squares", "--kill", "1"],
     ];
     for arguments in cases {
         refused(&[&["demo"], *arguments].concat());

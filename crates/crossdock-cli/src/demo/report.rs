@@ -1,5 +1,7 @@
 //! What a person, or a program, gets to read.
 
+use serde::Serialize;
+
 use super::crew::Trade;
 use super::ledger::Outcome;
 use crate::print_ignoring_closed_pipes as print;
@@ -22,14 +24,18 @@ impl Report {
     }
 
     pub(crate) fn finish(&self, trade: &Trade, outcome: &Outcome) {
-        if self.json {
-            // Plain numbers and strings: they always serialise.
-            if let Ok(text) = serde_json::to_string(outcome) {
-                print(&format!("{text}\n"));
-            }
-            return;
+        self.end(&summary(trade, outcome), outcome);
+    }
+
+    /// The last line, or the object that is printed instead of all lines.
+    pub(crate) fn end(&self, line: &str, document: &impl Serialize) {
+        if !self.json {
+            return print(&format!("{line}\n"));
         }
-        print(&format!("{}\n", summary(trade, outcome)));
+        // Plain numbers and strings: they always serialise.
+        if let Ok(text) = serde_json::to_string(document) {
+            print(&format!("{text}\n"));
+        }
     }
 }
 
