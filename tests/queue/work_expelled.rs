@@ -145,6 +145,59 @@ fn it_is_told_when_it_waits_and_joins_anew() {
     }
 }
 
+/// It is a participant anew, and the loan is of the one that it was.
+#[test]
+fn a_loan_of_one_that_has_joined_anew_is_lost() {
+    let _watch = watch();
+    let (segment, queue) = work::<u64>(2);
+    let (line, go) = (Line::new(), Line::new());
+    let careless = child(|| {
+        let loan = queue.loan().unwrap();
+        close(locking_descriptor(&segment));
+        line.say(1);
+        go.hear();
+        assert!(matches!(
+            queue.recv_timeout(SOON),
+            Err(RecvError::Join(MembershipError::Expelled))
+        ));
+        queue.send(6).unwrap();
+        assert!(matches!(loan.send(), Err(SendError::Lost(()))));
+    });
+    line.hear();
+    assert_eq!(segment.reap().freed, 1);
+    go.say(1);
+    careless.join();
+    assert_eq!(done(&queue), (6, 1));
+    goes_on(&queue);
+}
+
+/// It does not know that it was reaped; what it is told it has sent is there, also when it is dead.
+#[test]
+fn what_it_sends_after_it_was_reaped_arrives() {
+    let _watch = watch();
+    let (segment, queue) = work::<u64>(2);
+    let (line, go) = (Line::new(), Line::new());
+    let careless = child(|| {
+        queue.send(1).unwrap();
+        done(&queue);
+        close(locking_descriptor(&segment));
+        line.say(1);
+        go.hear();
+        queue.send(2).unwrap();
+        line.say(1);
+        go.hear();
+        unreachable!("was to be killed");
+    });
+    line.hear();
+    assert_eq!(segment.reap().freed, 1);
+    go.say(1);
+    line.hear();
+    careless.kill();
+    segment.reap();
+    assert_eq!(done(&queue), (2, 1));
+    goes_on(&queue);
+}
+
 #[test]
 fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
     let _watch = watch();

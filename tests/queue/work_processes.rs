@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crossdock::queue::{
-    AckError, Queue, RecvError, SendError, TryRecvError, TrySendError, Wait, WorkQueue, wait_any,
-    wait_any_timeout,
+    AckError, ByteOptions, ByteQueue, Queue, RecvError, SendBytesError, SendError, TryRecvError,
+    TrySendError, Wait, WorkQueue, wait_any, wait_any_timeout,
 };
 use crossdock::{Counter, Segment};
 
@@ -400,7 +400,8 @@ fn in_a_forked_child_what_is_inherited_does_nothing() {
             let late = Duration::from_secs(3600);
             assert_eq!(copy(&held).nack(late), Err(AckError::Lost));
             assert_eq!(copy(&held).reject(), Err(AckError::Lost));
-            copy(&loan).send().unwrap_err();
+            let error = copy(&loan).send().unwrap_err();
+            assert!(matches!(error, SendError::Lost(())), "{error}");
         });
         assert_eq!(queue.room(), room);
         assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
@@ -410,6 +411,33 @@ fn in_a_forked_child_what_is_inherited_does_nothing() {
     drop(held);
     assert_eq!(done(&queue), (1, 2));
     goes_on(&queue);
+}
+
+#[test]
+fn in_a_forked_child_an_inherited_loan_of_bytes_says_that_it_is_lost() {
+    let _watch = watch();
+    let segment = Segment::anonymous().unwrap();
+    let options = ByteOptions::new(4).cell_size(16);
+    let queue = segment.create::<ByteQueue>("bytes", options).unwrap();
+    for len in [3, 40] {
+        let loan = queue.loan(len).unwrap();
+        let room = queue.room();
+        in_child(|| {
+            drop(copy(&loan));
+            let error = copy(&loan).send().unwrap_err();
+            assert!(matches!(error, SendBytesError::Lost), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains("expected a loan of this process")
+            );
+        });
+        assert_eq!(queue.room(), room);
+        loan.send().unwrap();
+        let sent = queue.try_recv().unwrap();
+        assert_eq!(sent.len(), len);
+        sent.ack().unwrap();
+    }
 }
 
 #[test]

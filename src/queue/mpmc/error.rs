@@ -31,6 +31,9 @@ pub enum SendError<T> {
     Timeout(T),
     /// The queue's state cannot be that of a queue.
     Corrupt(T),
+    /// The [`Loan`](crate::queue::Loan) is not this process's: it is a forked child of the one that took it, or
+    /// others have taken that one for dead meanwhile, and it has joined anew. Of a loan only.
+    Lost(T),
     /// This process could not take part in the segment, or does not any more.
     Join {
         /// What was not sent.
@@ -92,6 +95,8 @@ const STILL_FULL: &str = "the queue was still full at the deadline";
 const STILL_EMPTY: &str = "the queue was still empty at the deadline";
 const INVALID: &str = "expected an item that is a valid value, found bytes that are none";
 const CORRUPT: &str = "expected the state of a queue, found something else";
+const LOST_LOAN: &str = "expected a loan of this process, found one of a process that it was forked from, or that \
+     others took for dead";
 const TOO_MANY: &str = "this process is counted 131,071 times at that side already";
 
 impl<T> TrySendError<T> {
@@ -122,6 +127,7 @@ impl<T> SendError<T> {
             Self::Disconnected(value)
             | Self::Timeout(value)
             | Self::Corrupt(value)
+            | Self::Lost(value)
             | Self::Join { value, .. } => value,
         }
     }
@@ -131,6 +137,7 @@ impl<T> SendError<T> {
             Self::Disconnected(_) => ("Disconnected(..)", NO_RECEIVER, None),
             Self::Timeout(_) => ("Timeout(..)", STILL_FULL, None),
             Self::Corrupt(_) => ("Corrupt(..)", CORRUPT, None),
+            Self::Lost(_) => ("Lost(..)", LOST_LOAN, None),
             Self::Join { source, .. } => ("Join(..)", "", Some(source)),
         }
     }
@@ -149,12 +156,26 @@ impl TrySendError<()> {
 }
 
 impl SendError<()> {
+    /// The same of a loan that was taken only to be sent: it was lost because others took this process for
+    /// dead, and another thread of it has joined anew.
+    #[cold]
+    pub(in crate::queue) fn of_own_loan(self) -> Self {
+        match self {
+            Self::Lost(value) => Self::Join {
+                value,
+                source: MembershipError::Expelled,
+            },
+            other => other,
+        }
+    }
+
     /// The same, said of a value.
     pub(in crate::queue) fn with<T>(self, value: T) -> SendError<T> {
         match self {
             Self::Disconnected(()) => SendError::Disconnected(value),
             Self::Timeout(()) => SendError::Timeout(value),
             Self::Corrupt(()) => SendError::Corrupt(value),
+            Self::Lost(()) => SendError::Lost(value),
             Self::Join { source, .. } => SendError::Join { value, source },
         }
     }

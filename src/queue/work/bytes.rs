@@ -177,7 +177,7 @@ impl ByteQueue {
     ) -> Result<(), SendBytesError> {
         let mut loan = self.loan_until(message.len(), deadline)?;
         loan.fill(message);
-        loan.send()
+        loan.send().map_err(SendBytesError::of_own_loan)
     }
 
     /// Receives the next message, if there is one; as [`WorkQueue`](super::WorkQueue) does.

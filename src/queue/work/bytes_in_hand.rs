@@ -12,7 +12,9 @@ use super::{AckError, RecvIntoError, SendBytesError};
 /// A place for a message of bytes, this process's alone until it is sent.
 ///
 /// It holds whatever stood there before. It can be filled part by part, or written to as a stream.
-/// Dropping it gives the place back, unsent, and so does the end of the process.
+/// Dropping it gives the place back, unsent, and so does the end of the process. In a forked child an
+/// inherited one is nobody's: dropping it does nothing, what is behind it is another process's to write, and
+/// [`send`](Self::send) says [`SendBytesError::Lost`].
 #[must_use = "nothing is sent until `send`"]
 pub struct ByteLoan<'q> {
     /// Invariant 1: a loan of as many cells as the message needs, of `cell_size` bytes each.
@@ -125,7 +127,8 @@ impl<'q> ByteLoan<'q> {
     ///
     /// # Errors
     ///
-    /// [`SendBytesError`], not `Timeout` or `TooLong`: it was not sent, and the place is given back.
+    /// [`SendBytesError`], not `Timeout` or `TooLong`: it was not sent, and the place is given back. For
+    /// [`Join`](SendBytesError::Join) see [`Loan::send`](super::Loan::send).
     #[inline]
     pub fn send(self) -> Result<(), SendBytesError> {
         let mut this = ManuallyDrop::new(self);

@@ -65,6 +65,9 @@ pub enum SendBytesError {
     Timeout,
     /// The queue's state cannot be that of a queue.
     Corrupt,
+    /// The [`ByteLoan`](super::ByteLoan) is not this process's: it is a forked child of the one that took it, or
+    /// others have taken that one for dead meanwhile, and it has joined anew. Of a loan only.
+    Lost,
     /// This process could not take part in the segment, or does not any more.
     Join(MembershipError),
 }
@@ -115,7 +118,20 @@ impl From<SendError<()>> for SendBytesError {
             SendError::Disconnected(()) => Self::Disconnected,
             SendError::Timeout(()) => Self::Timeout,
             SendError::Corrupt(()) => Self::Corrupt,
+            SendError::Lost(()) => Self::Lost,
             SendError::Join { source, .. } => Self::Join(source),
+        }
+    }
+}
+
+impl SendBytesError {
+    /// The same of a loan that was taken only to be sent: it was lost because others took this process for
+    /// dead, and another thread of it has joined anew.
+    #[cold]
+    pub(super) fn of_own_loan(self) -> Self {
+        match self {
+            Self::Lost => Self::Join(MembershipError::Expelled),
+            other => other,
         }
     }
 }
@@ -128,6 +144,7 @@ impl From<SendBytesError> for TrySendBytesError {
             SendBytesError::Timeout => Self::Full,
             SendBytesError::Disconnected => Self::Disconnected,
             SendBytesError::Corrupt => Self::Corrupt,
+            SendBytesError::Lost => Self::Join(MembershipError::Expelled),
             SendBytesError::Join(source) => Self::Join(source),
         }
     }
@@ -167,6 +184,7 @@ impl fmt::Display for SendBytesError {
             ),
             Self::Disconnected => f.write_str(NO_RECEIVER),
             Self::Corrupt => f.write_str(CORRUPT),
+            Self::Lost => SendError::Lost(()).fmt(f),
             Self::Join(source) => source.fmt(f),
         }
     }

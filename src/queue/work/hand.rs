@@ -9,6 +9,7 @@ use crate::ring::work::{Mine, Unsent};
 use super::AckError;
 use super::pool::Pool;
 use crate::queue::{SendError, TrySendError};
+use crate::raw::Peers;
 use crate::ring::wait::Refused;
 
 /// A cell that is this process's: a loan, or a message that was delivered.
@@ -70,7 +71,7 @@ impl Hand<'_> {
     #[inline(always)]
     pub(super) fn send(&mut self) -> Result<(), SendError<()>> {
         if !self.is_mine() {
-            return Err(SendError::Corrupt(()));
+            return Err(SendError::Lost(()));
         }
         let mut cursor = self.pool.cursor();
         let work = self.pool.work();
@@ -89,10 +90,20 @@ impl Hand<'_> {
                 self.mine = mine;
                 Err(SendError::Corrupt(()))
             }
-            Err(Unsent::Lost) => Err(SendError::Join {
-                value: (),
-                source: self.pool.expelled(self.me),
-            }),
+            Err(Unsent::Lost) => Err(self.lost()),
+        }
+    }
+
+    /// Why the cell is this process's no longer.
+    #[cold]
+    fn lost(&self) -> SendError<()> {
+        // Garbage in one word is no reason to give up all that this process holds.
+        if self.pool.others(self.me).am_alive() {
+            return SendError::Corrupt(());
+        }
+        SendError::Join {
+            value: (),
+            source: self.pool.expelled(self.me),
         }
     }
 }

@@ -150,7 +150,9 @@ impl<T: Payload + Pod> WorkQueue<T> {
             Ok(loan) => loan.send_value(value).map_err(|error| match error {
                 SendError::Disconnected(()) => TrySendError::Disconnected(()),
                 SendError::Join { source, .. } => TrySendError::Join { value: (), source },
-                SendError::Timeout(()) | SendError::Corrupt(()) => TrySendError::Corrupt(()),
+                SendError::Timeout(()) | SendError::Corrupt(()) | SendError::Lost(()) => {
+                    TrySendError::Corrupt(())
+                }
             }),
             Err(error) => Err(error),
         };
