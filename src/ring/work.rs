@@ -85,7 +85,7 @@ mod idle;
 mod order;
 mod parts;
 mod repair;
-mod returned;
+pub(crate) mod returned;
 pub(crate) mod wait;
 
 /// A work queue but for what there are several of, in the segment.

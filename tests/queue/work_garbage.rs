@@ -264,3 +264,72 @@ fn a_delay_that_nobody_asked_for_does_not_outlast_the_message() {
     drop(queue.recv().unwrap());
     assert_eq!(crate::work::done(&queue), (1, 2));
 }
+
+/// Thirty days, in nanoseconds.
+const LONGEST: u64 = 30 * 24 * 60 * 60 * 1_000_000_000;
+
+/// The monotonic clock, in nanoseconds.
+fn now() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes to `now`, which outlives the call.
+    let read = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    assert_eq!(read, 0);
+    u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).unwrap()
+}
+
+#[test]
+fn a_time_that_no_delay_is_long_enough_for_is_no_time() {
+    let _watch = watch();
+    let place = Place::new(2);
+    let queue = place.fresh();
+    for garbage in [u64::MAX, u64::MAX >> 1, now() + 2 * LONGEST] {
+        queue.send(1).unwrap();
+        drop(queue.recv().unwrap());
+        place.write(CELLS + 8, garbage);
+        place.write(CELLS + STRIDE + 8, garbage);
+        assert_eq!(crate::work::done(&queue), (1, 2), "{garbage}");
+    }
+}
+
+#[test]
+fn a_delay_is_as_long_as_the_longest_at_most() {
+    let _watch = watch();
+    let place = Place::new(1);
+    let queue = place.fresh();
+    for delay in [Duration::MAX, Duration::from_secs(31 * 24 * 60 * 60)] {
+        queue.send(1).unwrap();
+        queue.recv().unwrap().nack(delay).unwrap();
+        let due = place.read(CELLS + 8);
+        assert!((now()..=now() + LONGEST).contains(&due), "{due}");
+        assert!(matches!(
+            queue.recv_timeout(SHORT),
+            Err(crossdock::queue::RecvError::Timeout)
+        ));
+        place.write(CELLS + 8, 0);
+        assert_eq!(crate::work::done(&queue), (1, 2));
+    }
+}
+
+/// One word that is garbage is no reason to give up what else this process has.
+#[test]
+fn a_loan_whose_word_is_garbage_is_corrupt_and_its_process_stays() {
+    use crossdock::queue::SendError;
+    let _watch = watch();
+    let place = Place::new(2);
+    let queue = place.fresh();
+    queue.send(5).unwrap();
+    let held = queue.recv().unwrap();
+    let loan = queue.loan().unwrap();
+    let at = (0..2).map(|cell| CELLS + cell * STRIDE);
+    let at = at.into_iter().find(|at| place.read(*at) >> 29 & 15 == 1);
+    let at = at.expect("a loan");
+    let word = place.read(at);
+    place.write(at, word ^ 1 << 40);
+    assert!(matches!(loan.send(), Err(SendError::Corrupt(()))));
+    held.ack().expect("it is still this process's");
+    place.write(at, 0);
+    goes_on(&queue);
+}

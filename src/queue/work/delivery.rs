@@ -17,7 +17,8 @@ use crate::queue::{RecvError, SendError};
 /// A place for a message, this process's alone until it is sent.
 ///
 /// It holds whatever stood there before. Dropping it gives the place back, unsent, and so does the end
-/// of the process.
+/// of the process. In a forked child an inherited one is nobody's: dropping it does nothing, what is behind it
+/// is another process's to write, and [`send`](Self::send) says [`SendError::Lost`].
 #[must_use = "nothing is sent until `send`"]
 pub struct Loan<'q, T: Payload + Pod> {
     /// Invariant 1: its pool is laid out for messages of `T`, and its cell is this process's alone.
@@ -92,7 +93,9 @@ impl<'q, T: Payload + Pod> Loan<'q, T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], not `Timeout`: it was not sent, and the place is given back.
+    /// [`SendError`], not `Timeout`: it was not sent, and the place is given back. With
+    /// [`Join`](SendError::Join) others took this process for dead, and gave the place back: if they did that
+    /// in the middle of this call, it is not known whether the message was received before.
     #[inline]
     pub fn send(self) -> Result<(), SendError<()>> {
         let mut this = std::mem::ManuallyDrop::new(self);
@@ -108,7 +111,7 @@ impl<'q, T: Payload + Pod> Loan<'q, T> {
     pub(super) fn send_value(self, value: T) -> Result<(), SendError<()>> {
         // SAFETY: Invariant 1: mapped, aligned, and this process's alone.
         unsafe { place::<T>(&self.hand).write(value) };
-        self.send()
+        self.send().map_err(SendError::of_own_loan)
     }
 
     #[cold]
@@ -173,7 +176,8 @@ impl<'q, T: Payload + Pod> Delivery<'q, T> {
     /// After [`max_attempts`](super::WorkOptions::max_attempts) deliveries, and of a dead letter, it is a
     /// dead letter.
     ///
-    /// Receivers that sleep find out within some milliseconds of that time.
+    /// Receivers that sleep find out within some milliseconds of that time. A delay of more than 30 days is
+    /// one of 30 days.
     ///
     /// # Errors
     ///

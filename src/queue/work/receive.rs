@@ -8,6 +8,7 @@ use super::pool::Pool;
 use crate::facade::{Deadline, clock};
 use crate::queue::{RecvError, TryRecvError};
 use crate::ring::wait::Refused;
+use crate::ring::work::returned::LONGEST_DELAY;
 use crate::ring::work::wait::Ended;
 
 impl Pool {
@@ -69,5 +70,5 @@ pub(super) fn after(delay: Duration) -> u64 {
         return 0;
     }
     let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-    clock().saturating_add(nanos)
+    clock().saturating_add(nanos.min(LONGEST_DELAY))
 }

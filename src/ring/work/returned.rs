@@ -8,7 +8,8 @@
 //!
 //! A receiver whose epoch is not the shared one goes round all cells, and takes what was returned and
 //! is due. When it has been round and found nothing, the epoch that it read before is its own, and it
-//! knows when the next one is due, if one is.
+//! knows when the next one is due, if one is. What is due later than a delay may be long is due: that time
+//! is nobody's.
 //!
 //! # Crash
 //!
@@ -23,7 +24,18 @@ use crate::facade::{Ordering, clock, mutation};
 use crate::layout::Tag;
 use crate::layout::work::State;
 
+/// No message is delayed for longer, in nanoseconds: 30 days.
+pub(crate) const LONGEST_DELAY: u64 = 30 * 24 * 60 * 60 * 1_000_000_000;
+
 impl<P: Places> Work<'_, P> {
+    /// When the message of a cell may be delivered, if that is later than `now`.
+    fn due_after(&self, cell: u32, now: u64) -> Option<u64> {
+        // ORDERING: Relaxed; (W1) orders it.
+        let due = self.places.not_before(cell).load(Ordering::Relaxed);
+        let is_later = due > now && due - now <= LONGEST_DELAY;
+        is_later.then_some(due)
+    }
+
     /// A message is not to be delivered again before then.
     pub(super) fn delay(&self, cell: u32, not_before: u64) {
         // ORDERING: Relaxed; (W1) orders it.
@@ -55,14 +67,8 @@ impl<P: Places> Work<'_, P> {
             if word.state() != Some(State::Returned) {
                 continue;
             }
-            // ORDERING: Relaxed; (W1) orders it.
-            let not_before = self.places.not_before(cell).load(Ordering::Relaxed);
-            if not_before > now {
-                due = if due == 0 {
-                    not_before
-                } else {
-                    not_before.min(due)
-                };
+            if let Some(later) = self.due_after(cell, now) {
+                due = if due == 0 { later } else { later.min(due) };
                 continue;
             }
             let held = word.delivered(me);
@@ -84,9 +90,7 @@ impl<P: Places> Work<'_, P> {
         }
         let now = clock();
         let is_due = |cell| {
-            // ORDERING: Relaxed; (W1) orders it.
-            let not_before = || self.places.not_before(cell).load(Ordering::Relaxed);
-            self.look(cell).state() == Some(State::Returned) && not_before() <= now
+            self.look(cell).state() == Some(State::Returned) && self.due_after(cell, now).is_none()
         };
         (0..self.rules.cells).any(is_due)
     }
