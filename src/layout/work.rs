@@ -2,6 +2,7 @@
 
 use super::slots::Geometry;
 use super::{PADDING, Tag};
+use crate::facade::mutation;
 
 /// What a cell is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +163,12 @@ impl SlotWord {
 
     #[inline(always)]
     pub(crate) fn ready(lap: u32, entry: Entry) -> Self {
-        let version = u64::from(entry.version & VERSIONS);
+        let kept = if mutation(267) {
+            VERSIONS >> 1
+        } else {
+            VERSIONS
+        };
+        let version = u64::from(entry.version & kept);
         Self(Self::free(lap).0 | version << INDEX_BITS | u64::from(entry.cell + 1))
     }
 
@@ -170,6 +176,9 @@ impl SlotWord {
     #[inline(always)]
     pub(crate) fn laps_after(self, lap: u32) -> i32 {
         let ahead = (self.0 >> LAP_SHIFT) as u32;
+        if mutation(263) {
+            return ahead.wrapping_sub(lap).cast_signed();
+        }
         let unused = 32 - LAP_BITS;
         (ahead.wrapping_sub(lap) << unused).cast_signed() >> unused
     }

@@ -26,7 +26,8 @@
 //!
 //! ```text
 //! loan     FREE(v) -CAS-> LOANED(v, me), write
-//! send     LOANED(v, me) -CAS-> SENDING(v, me); is it closed? if not, slot FREE(l) -CAS-> READY(l, cell, v)
+//! send     LOANED(v, me) -CAS-> SENDING(v, me); is it closed? if not, slot FREE(l) -CAS-> READY(l, cell, v);
+//!          does the registry still know me? if not, SENDING(v, me) -CAS-> QUEUED(v), or see what became of it
 //! receive  slot READY(l, cell, v): cell SENDING(v, any) or QUEUED(v) -CAS-> HELD(v, 1, me);
 //!          then, as whoever finds the cell otherwise: slot READY(l, cell, v) -CAS-> FREE(l + 1)
 //! ack      HELD(v, a, me) -CAS-> FREE(v + 1)
@@ -54,7 +55,14 @@
 //! | return, before the epoch | a returned message that nobody looks for | whoever reaps the one that was killed |
 //!
 //! One that is stopped anywhere delays nobody, but: in SENDING, before its slot, those who wait for
-//! the end of a closed queue; with a message in hand, those who wait for that, or for it to be idle.
+//! the end of a closed queue; with a message in hand, those who wait for that, or for it to be idle. One that is
+//! stopped before the epoch delays what it returned until somebody who finds nothing looks at that cell: they look
+//! at some each time.
+//!
+//! One that lives and was taken for dead, because other code of its process closed its descriptors, has its
+//! cells taken away, and its next CAS expects its own word. The slot of a send is no such word: whoever reaps may have
+//! looked at it before the message was there, and frees the cell. So a sender looks afterwards whether the
+//! registry still knows it; only if not there is a doubt, which it decides, or tells of.
 //!
 //! # Ordering
 //!
@@ -64,6 +72,8 @@
 //! hints are set (Release) and read (Acquire), as (Q3) of `slots`. (W4) the epoch (Release, Acquire): what was
 //! returned before. (W5) closing, and SENDING: as (Q5). (W6) a part is read before its head, and freed by
 //! a CAS only if the head is still being freed: a later message's part is never taken for this one's.
+//! (W7) a sender puts its message into a slot and then asks the registry, behind a light barrier; whoever
+//! reaps has marked it there, and then looks at the slots, behind a heavy one. One of the two sees the other.
 //! (M3) of `raw::mutex` holds for the words.
 //!
 //! # Trade-offs
@@ -71,6 +81,10 @@
 //! The index in the slot is what LCRQ and SCQ (Nikolaev, 2019) have, the cells are a pool; but nobody
 //! moves a counter that others wait for. A send costs two locked instructions, a delivery two, an acknowledgement
 //! one.
+//!
+//! Laps have 20 bits and versions 24. One that is stopped between its look at a word and its CAS while the ring goes
+//! round exactly 2^20 times, or the cell is used exactly 2^24 times, does not see that: its message
+//! may stand in a slot that is not the next one, and be seen when the ring comes to it.
 
 use crate::facade::{AtomicU64, Ordering, light_barrier, mutation, ordering};
 use crate::layout::slots::Position;
@@ -172,7 +186,7 @@ pub(crate) struct Lost;
 pub(crate) enum Unsent {
     /// The queue is closed, or nobody will receive it: it is still a loan.
     Over(Mine),
-    /// As [`Lost`].
+    /// As [`Lost`]; if that was found only after the message was in its slot, it may have been received.
     Lost,
     /// The words cannot be a queue's: it is still a loan.
     Corrupt(Mine),
@@ -188,8 +202,9 @@ pub(crate) struct Work<'a, P> {
 }
 
 impl WorkState {
+    /// As it is when all positions before `begin` were passed.
     #[cfg(all(test, loom))]
-    pub(crate) fn new() -> Self {
+    pub(crate) fn after(begin: Position) -> Self {
         Self {
             common: Padded(Common {
                 ends: AtomicU64::new(0),
@@ -199,8 +214,8 @@ impl WorkState {
                 room: Bell::new(),
                 idle: Bell::new(),
             }),
-            tail: Padded(AtomicU64::new(0)),
-            head: Padded(AtomicU64::new(0)),
+            tail: Padded(AtomicU64::new(begin.0)),
+            head: Padded(AtomicU64::new(begin.0)),
         }
     }
 
@@ -286,7 +301,13 @@ impl<'a, P: Places> Work<'a, P> {
 
     /// Sends a message that was written into a loan.
     #[inline(always)]
-    pub(crate) fn send(&self, cursor: &mut Cursor, mine: Mine, me: Tag) -> Result<(), Unsent> {
+    pub(crate) fn send(
+        &self,
+        cursor: &mut Cursor,
+        mine: Mine,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<(), Unsent> {
         let sending = mine.word.held(State::Sending, me);
         if !self.swap(mine.cell, mine.word, sending) {
             return Err(Unsent::Lost);
@@ -304,7 +325,34 @@ impl<'a, P: Places> Work<'a, P> {
         }
         self.publish(cursor, mine)
             .map_err(|_| Unsent::Corrupt(mine))?;
+        // (W7). Under loom this is a full fence.
+        if !mutation(264) {
+            light_barrier();
+        }
+        if peers.is_stranger(me) && !mutation(265) && !self.stays(mine) {
+            return Err(Unsent::Lost);
+        }
         Ok(())
+    }
+
+    /// Whether a message that one sent whom others take for dead is there, or was: they may have freed its
+    /// cell. If nobody did so yet, nobody will.
+    #[cold]
+    fn stays(&self, mine: Mine) -> bool {
+        let queued = mine.word.at_rest(State::Queued);
+        if mutation(273) && self.look(mine.cell) == mine.word
+            || self.swap(mine.cell, mine.word, queued)
+        {
+            return true;
+        }
+        let word = self.look(mine.cell);
+        let is_it = match word.state() {
+            Some(State::Queued | State::Held | State::Returned | State::Buried) => true,
+            // Of what was received: its receiver is about to free it.
+            Some(State::Freeing) => word.attempts() > 0,
+            _ => false,
+        };
+        mutation(272) || is_it && word.version() == mine.word.version()
     }
 
     /// Wakes one that sleeps for what a side has just committed.
@@ -397,6 +445,11 @@ impl<'a, P: Places> Work<'a, P> {
         // ORDERING: Acquire; (W4).
         let acquire = ordering(Ordering::Acquire, 209);
         self.state.common.0.epoch.load(acquire) & EPOCHS
+    }
+
+    /// What is not the epoch: to whoever has it, something was returned since.
+    fn epoch_before(&self) -> u64 {
+        self.epoch().wrapping_sub(1) & EPOCHS
     }
 
     /// Takes the next message: one that was returned, or else the first in the order.

@@ -75,7 +75,8 @@ impl Hand<'_> {
         }
         let mut cursor = self.pool.cursor();
         let work = self.pool.work();
-        let sent = work.send(&mut cursor, self.mine, self.me);
+        let others = self.pool.others(self.me);
+        let sent = work.send(&mut cursor, self.mine, self.me, &others);
         self.pool.keep(&cursor);
         match sent {
             Ok(()) => {

@@ -7,7 +7,9 @@
 //!
 //! # Protocol
 //!
-//! A loan takes its parts one by one, and gives all back if there are too few. To free a message, its
+//! A loan takes its parts one by one, and gives all back if there are too few. After each it looks, by an RMW,
+//! whether the head is still its own: whoever takes the head away later finds the part, and who took it before
+//! may not have, so that one is given back at once. To free a message, its
 //! head becomes FREEING, which commits it; then the parts are freed, then the head. Whoever has the
 //! message follows the parts from one to the next; a helper looks at all cells, and so does an owner
 //! who did not find as many as there should be.
@@ -62,6 +64,11 @@ impl<P: Places> Work<'_, P> {
                 let _ = self.free(cursor, head, me, have);
                 return Err(Refused::Nothing);
             };
+            // An RMW of the head, which whoever frees it acquires: it sees the part then.
+            if !mutation(268) && !self.swap(head.cell, head.word, head.word) {
+                self.swap(part.cell, part.word, part.word.freed());
+                return Err(Refused::Nothing);
+            }
             // ORDERING: Relaxed; (W1) orders it.
             let next = self.places.next(last);
             next.store(part.cell.into(), Ordering::Relaxed);

@@ -6,14 +6,15 @@
 //!
 //! # Protocol
 //!
-//! First the slots: a message that one names, and that the dead one was sending, is QUEUED. Then the
-//! cells: what the dead one had loaned, was sending or freeing, is freed; what was delivered to it is
-//! returned, or buried. Then, if a returned message was seen, whoever left it: the epoch; then the
-//! ends; then wake all.
+//! The cells: what the dead one had loaned, was sending or freeing, is freed; what was delivered to it is
+//! returned, or buried. But at the first that it was sending all slots are looked at: a message that one
+//! names, and that the dead one was sending, is QUEUED. Then, if a returned message was seen, whoever left
+//! it: the epoch; then the ends; then wake all.
 //!
 //! Who was reaped while it lives, because other code of it closed its descriptors, does not know, and may
 //! take a cell that nobody will reap it for again. Whoever looks after the dead therefore looks, at some
-//! of the cells each time, for owners that are in no registry.
+//! of the cells each time, for owners that are in no registry; and for messages that were returned, and that
+//! it has not looked for, because whoever returned them is stopped before the epoch.
 //!
 //! What the dead one sent stays in its slot until somebody has taken its cell, so a cell that is still
 //! SENDING when all slots were seen was not sent.
@@ -25,13 +26,13 @@
 //!
 //! # Ordering
 //!
-//! (W4), (W5) of [`work`](super). The dead one's stores are ordered before the kernel's answer that it is
+//! (W4), (W5), (W7) of [`work`](super). The dead one's stores are ordered before the kernel's answer that it is
 //! dead.
 
 use super::{Cursor, Mine, Places, Work};
 use crate::facade::{heavy_barrier, mutation};
 use crate::layout::Tag;
-use crate::layout::work::State;
+use crate::layout::work::{CellWord, State};
 use crate::raw::Peers;
 use crate::ring::ends::Side;
 use crate::ring::wait::Refused;
@@ -49,20 +50,19 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
-    /// Gives back the cells of whoever has these bits.
+    /// Gives back the cells of whoever has these bits, whom no registry knows as alive any more.
     fn give_back_of(&self, dead: u32) {
-        if !mutation(250) {
-            for entry in self.entries() {
-                if let Ok((word, true)) = self.find(entry)
-                    && word.owner() == dead
-                {
-                    self.swap(entry.cell, word, word.at_rest(State::Queued));
-                }
-            }
-        }
+        let is_being_sent =
+            |word: CellWord| word.state() == Some(State::Sending) && word.owner() == dead;
         let mut returned = false;
+        let mut knows_sent = false;
         for cell in 0..self.rules.cells {
-            let word = self.look(cell);
+            let mut word = self.look(cell);
+            if is_being_sent(word) && !knows_sent {
+                self.keep_sent(is_being_sent);
+                knows_sent = true;
+                word = self.look(cell);
+            }
             match word.state() {
                 Some(State::Returned) => returned = true,
                 Some(State::Loaned | State::Sending | State::Freeing)
@@ -82,6 +82,23 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
+    /// Keeps what a dead one has sent.
+    #[cold]
+    fn keep_sent(&self, is_its: impl Fn(CellWord) -> bool) {
+        // (W7): it may live, and put a message into a slot just now.
+        if !mutation(266) {
+            heavy_barrier();
+        }
+        for entry in self.entries() {
+            if let Ok((word, true)) = self.find(entry)
+                && is_its(word)
+                && !mutation(250)
+            {
+                self.swap(entry.cell, word, word.at_rest(State::Queued));
+            }
+        }
+    }
+
     /// Gives back what dead participants hold, unless somebody did so a moment ago and it is not
     /// urgent; whether it did.
     fn reap(&self, cursor: &mut Cursor, peers: &impl Peers, urgent: bool) -> bool {
@@ -93,8 +110,9 @@ impl<P: Places> Work<'_, P> {
     }
 
     /// Gives back what those have who are in no registry: who was reaped, but is alive, may have taken a
-    /// cell since, and whoever reaps will not hear of it again. Looks at some of the cells.
-    fn look_for_strangers<Q: Peers>(&self, cursor: &mut Cursor, peers: &Q) {
+    /// cell since, and whoever reaps will not hear of it again. And has the next look find what was returned
+    /// by one that is stopped before it has told. Looks at some of the cells.
+    pub(super) fn look_for_strangers<Q: Peers>(&self, cursor: &mut Cursor, peers: &Q) {
         if !Q::KNOWS_STRANGERS {
             return;
         }
@@ -106,8 +124,12 @@ impl<P: Places> Work<'_, P> {
                 word.state(),
                 Some(State::Loaned | State::Sending | State::Held | State::Freeing)
             );
+            if word.state() == Some(State::Returned) && self.is_due(cell) && !mutation(270) {
+                cursor.epoch = self.epoch_before();
+            }
             let tag = Tag::in_word(word.owner(), peers.participants());
-            if has_owner && tag.is_none_or(|tag| peers.is_stranger(tag)) {
+            let is_stranger = tag.is_none_or(|tag| peers.is_stranger(tag) || mutation(274));
+            if has_owner && is_stranger && !mutation(269) {
                 self.give_back_of(word.owner());
                 self.wake_all();
             }

@@ -36,6 +36,11 @@ impl<P: Places> Work<'_, P> {
         is_later.then_some(due)
     }
 
+    /// Whether the message of a cell may be delivered now.
+    pub(super) fn is_due(&self, cell: u32) -> bool {
+        self.due_after(cell, clock()).is_none()
+    }
+
     /// A message is not to be delivered again before then.
     pub(super) fn delay(&self, cell: u32, not_before: u64) {
         // ORDERING: Relaxed; (W1) orders it.

@@ -12,6 +12,10 @@ mod parts;
 mod returned;
 #[cfg(loom)]
 mod stage;
+#[cfg(loom)]
+mod strangers;
+#[cfg(loom)]
+mod wrap;
 
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;

@@ -119,7 +119,45 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         NOT_IDLE,
         "whoever asks whether it is idle looks at no slots",
     ),
+    (263, WRAP, "laps are not compared in a circle"),
+    (
+        264,
+        TAKEN,
+        "a sender has no barrier before it asks the registry",
+    ),
+    (265, TAKEN, "a sender does not ask the registry"),
+    (
+        266,
+        TAKEN,
+        "whoever reaps has no barrier before it looks for what was sent",
+    ),
+    (267, WRAP, "a slot keeps fewer bits of a version"),
+    (268, ORPHAN, "a loan takes parts without a look at its head"),
+    (269, STRANGERS, "nobody gives back what strangers have"),
+    (
+        270,
+        STOPPED,
+        "nobody looks for what was returned and not told of",
+    ),
+    (
+        272,
+        TAKEN,
+        "a sender that was taken for dead believes that its message is there",
+    ),
+    (
+        273,
+        TAKEN,
+        "a sender that was taken for dead does not keep its message there",
+    ),
+    (274, ROBBED, "everybody is a stranger"),
 ];
+
+const WRAP: &str = "model_work_laps_and_versions_begin_anew";
+const TAKEN: &str = "model_work_who_is_taken_for_dead_knows_what_it_has_sent";
+const ORPHAN: &str = "model_work_no_part_outlives_a_head_that_was_taken_away";
+const STRANGERS: &str = "model_work_strangers_are_looked_for";
+const ROBBED: &str = "model_work_who_is_no_stranger_keeps_what_it_has";
+const STOPPED: &str = "model_work_what_a_stopped_one_returned_is_found";
 
 const LAPS: &str = "model_work_messages_arrive_once_in_order_and_nobody_oversleeps";
 const HELPED: &str = "model_work_a_helper_dies_too";

@@ -7,10 +7,10 @@ use loom::sync::Arc;
 use super::super::wait::Ended;
 use super::super::{Cursor, Mine, Places, Unsent, Work, WorkState};
 use crate::facade::model::is_byte_locked;
-use crate::facade::{AtomicU64, Deadline, Pace, Words};
+use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words};
 use crate::layout::Tag;
-use crate::layout::slots::Geometry;
-use crate::layout::work::Rules;
+use crate::layout::slots::{Geometry, Position};
+use crate::layout::work::{Rules, SlotWord};
 use crate::raw::Peers;
 use crate::raw::stage::{players, tag};
 use crate::ring::ends::Side;
@@ -28,6 +28,10 @@ pub(super) struct Shop {
     pub(super) sent: Ledger,
     tried: Ledger,
     pub(super) done: Ledger,
+    /// A bit for each process that the registry does not know any more.
+    strangers: AtomicU64,
+    /// What a handle knows that is new.
+    start: Cursor,
     /// At which attempt each was last delivered.
     attempts: [Ledger; ITEMS],
 }
@@ -66,6 +70,8 @@ pub(super) struct Worker<'a> {
     pub(super) shop: &'a Shop,
     pub(super) id: u32,
     pub(super) cursor: std::cell::Cell<Cursor>,
+    /// Whether the registry is asked. In most models everybody is there.
+    asks: bool,
 }
 
 impl Peers for Worker<'_> {
@@ -83,6 +89,12 @@ impl Peers for Worker<'_> {
         }
         reaps
     }
+    const KNOWS_STRANGERS: bool = true;
+
+    fn is_stranger(&self, other: Tag) -> bool {
+        // ORDERING: Acquire; as the registry's words are read.
+        self.asks && self.shop.strangers.load(Ordering::Acquire) & 1 << other.index() != 0
+    }
     fn participants(&self) -> u32 {
         3
     }
@@ -91,19 +103,33 @@ impl Peers for Worker<'_> {
 impl Shop {
     /// Of so many cells, for messages that are delivered `most_attempts` times at most.
     pub(super) fn of(cells: u32, most_attempts: u8) -> Arc<Self> {
+        Self::after(0, 0, cells, most_attempts)
+    }
+
+    /// The same, in the last lap and the last version that words have bits for.
+    pub(super) fn late(cells: u32, most_attempts: u8) -> Arc<Self> {
+        Self::after((1 << 20) - 1, (1 << 24) - 1, cells, most_attempts)
+    }
+
+    /// The same after so many laps, and so many uses of each cell.
+    fn after(laps: u32, version: u64, cells: u32, most_attempts: u8) -> Arc<Self> {
         players();
         let order = Geometry::new(u64::from(cells).max(2));
+        let begin = Position(u64::from(laps) << order.capacity().next_power_of_two().ilog2());
+        let slot = SlotWord::free(laps).0;
         let cell = |_| Cell {
-            word: AtomicU64::new(0),
+            word: AtomicU64::new(version << 40),
             not_before: AtomicU64::new(0),
             len: AtomicU64::new(0),
             next: AtomicU64::new(0),
             message: Words::new([99]),
         };
         Arc::new(Self {
-            state: WorkState::new(),
+            state: WorkState::after(begin),
             counts: [0; 3].map(AtomicU64::new),
-            slots: (0..order.capacity()).map(|_| AtomicU64::new(0)).collect(),
+            slots: (0..order.capacity())
+                .map(|_| AtomicU64::new(slot))
+                .collect(),
             cells: (0..cells).map(cell).collect(),
             rules: Rules {
                 order,
@@ -114,6 +140,13 @@ impl Shop {
             sent: Ledger::new(0),
             tried: Ledger::new(0),
             done: Ledger::new(0),
+            strangers: AtomicU64::new(0),
+            start: Cursor {
+                tail: begin,
+                head: begin,
+                caught_up: begin,
+                ..Cursor::default()
+            },
             attempts: [0; ITEMS].map(Ledger::new),
         })
     }
@@ -147,6 +180,12 @@ impl Shop {
     /// How often an item was delivered, to those who came to say so.
     pub(super) fn attempts(&self, item: u64) -> u64 {
         self.attempts[usize::try_from(item).unwrap()].load(Relaxed)
+    }
+
+    /// Others take process `id` for dead, which lives: the registry does not know it any more.
+    pub(super) fn forget(&self, id: u32) {
+        // ORDERING: Release, Acquire; as the registry's words are changed.
+        self.strangers.fetch_or(1 << (id - 1), Ordering::AcqRel);
     }
 
     /// Gives back what process 1 has, if that was killed.
@@ -191,7 +230,8 @@ pub(super) fn worker(shop: &Shop, id: u32) -> Worker<'_> {
     Worker {
         shop,
         id,
-        cursor: std::cell::Cell::default(),
+        cursor: std::cell::Cell::new(shop.start),
+        asks: false,
     }
 }
 
@@ -210,6 +250,11 @@ impl<'a> Worker<'a> {
         self
     }
 
+    /// The same, who asks the registry.
+    pub(super) fn asking(self) -> Self {
+        Self { asks: true, ..self }
+    }
+
     pub(super) fn loan(&self) -> Result<Mine, Refused> {
         self.with(|work, cursor, me| work.loan(cursor, me))
     }
@@ -220,7 +265,7 @@ impl<'a> Worker<'a> {
 
     pub(super) fn send_loan(&self, mine: Mine, item: u64) -> Result<(), Unsent> {
         self.write(mine, item);
-        self.with(|work, cursor, me| work.send(cursor, mine, me))?;
+        self.with(|work, cursor, me| work.send(cursor, mine, me, self))?;
         self.shop.sent.fetch_or(1 << item, Relaxed);
         self.shop.work().ring(Side::Sender);
         Ok(())
@@ -305,6 +350,21 @@ impl<'a> Worker<'a> {
             let done = self.with(|work, cursor, _| work.ack(cursor, mine));
             assert_eq!(done, Ok(()), "it was taken away");
         });
+    }
+
+    /// The same, if it is this process's still.
+    pub(super) fn try_finish(&self, mine: Mine) {
+        let [item] = self.shop.message(mine).read();
+        self.shop.tried.fetch_or(1 << item, Relaxed);
+        if self.with(|work, cursor, _| work.ack(cursor, mine)).is_ok() {
+            let before = self.shop.done.fetch_or(1 << item, Relaxed);
+            assert_eq!(before & 1 << item, 0, "item {item} was done twice");
+        }
+    }
+
+    /// Gives back what those have who are in no registry.
+    pub(super) fn look_for_strangers(&self) {
+        self.with(|work, cursor, _| work.look_for_strangers(cursor, self));
     }
 
     /// Takes a message if there is one, and acknowledges it.
