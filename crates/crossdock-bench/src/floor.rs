@@ -12,6 +12,9 @@ use crate::{Failure, pin};
 
 /// How much of the measured time the workers run before.
 const WARM_UP: f64 = 0.15;
+/// How much longer is measured, at most, until something was done: a busy machine may not let the workers run in
+/// a short time.
+const MEASURED_ON: Duration = Duration::from_secs(2);
 
 /// The phases of a run, as the driver sets them.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +121,8 @@ impl Floor {
         &self.posts
     }
 
-    /// Lets the workers begin, and stops them: what each did in the time between, and the time.
+    /// Lets the workers begin, and stops them: what each did in the time between, and the time. If that was
+    /// nothing, they go on for as long again, and for two seconds more at most.
     ///
     /// # Errors
     ///
@@ -138,14 +142,17 @@ impl Floor {
         crew.work_for(time.mul_f64(WARM_UP))?;
         self.phase.set(Phase::MEASURE);
         let (start, before) = at_once(counts);
-        crew.work_for(time)?;
-        let (end, after) = at_once(counts);
-        self.phase.set(Phase::STOP);
-        let done = before
-            .iter()
-            .zip(&after)
-            .map(|(before, after)| after - before);
-        Ok((done.collect(), end - start))
+        loop {
+            crew.work_for(time)?;
+            let (end, after) = at_once(counts);
+            let both = before.iter().zip(&after);
+            let done: Vec<u64> = both.map(|(before, after)| after - before).collect();
+            let elapsed = end - start;
+            if done.iter().any(|done| *done > 0) || elapsed > time + MEASURED_ON {
+                self.phase.set(Phase::STOP);
+                return Ok((done, elapsed));
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossdock::process;
 use crossdock_bench::Failure;
@@ -155,6 +155,7 @@ struct Flawed<const HOW: u8>;
 struct End<const HOW: u8, const W: usize> {
     items: Arc<Mutex<VecDeque<Item<W>>>>,
     passed: u64,
+    opened: Instant,
 }
 
 impl<const HOW: u8> Contestant for Flawed<HOW> {
@@ -172,7 +173,11 @@ impl<const HOW: u8> Contestant for Flawed<HOW> {
         _idle: Idle,
     ) -> Result<Self::Sender<W>, Failure> {
         let items = Arc::clone(handle);
-        Ok(End { items, passed: 0 })
+        Ok(End {
+            items,
+            passed: 0,
+            opened: Instant::now(),
+        })
     }
     fn receiver<const W: usize>(
         handle: &Self::Handle<W>,
@@ -186,6 +191,9 @@ const SOUND: u8 = 0;
 const LOSES: u8 = 1;
 const TURNS: u8 = 2;
 const REFUSES: u8 = 3;
+const LATE: u8 = 4;
+/// More than a run is measured for.
+const LONG: Duration = Duration::from_millis(150);
 
 impl<const HOW: u8, const W: usize> Sender<W> for End<HOW, W> {
     fn try_send(&mut self, item: &Item<W>) -> Result<bool, Failure> {
@@ -212,7 +220,7 @@ impl<const HOW: u8, const W: usize> Receiver<W> for End<HOW, W> {
         let mut items = self.items.lock().unwrap();
         // So that two can be turned.
         let wait = HOW == TURNS && self.passed == 0 && items.len() < 60;
-        if wait {
+        if wait || HOW == LATE && self.opened.elapsed() < LONG {
             return Ok(None);
         }
         self.passed += 1;
@@ -242,6 +250,16 @@ fn what_is_lost_or_out_of_order_is_found() {
     let sample = flawed::<TURNS>().unwrap();
     assert_eq!(sample.sent, sample.received);
     assert!(sample.wrong > 0);
+}
+
+#[test]
+fn a_run_in_whose_time_nothing_passes_is_measured_on() {
+    let sample = flawed::<LATE>().unwrap();
+    assert!(balances(&sample), "{sample:?}");
+    assert!(sample.items.iter().sum::<u64>() > 0, "{sample:?}");
+    let kind = Kind::threads::<Flawed<LATE>>("");
+    let trips = (kind.round_trip)(&setting(&kind, 1, 1, Idle::Spin)).unwrap();
+    assert!(!trips.times.is_empty(), "no trip was waited for");
 }
 
 #[test]

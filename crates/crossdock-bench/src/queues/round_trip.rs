@@ -139,7 +139,7 @@ fn ask<const W: usize>(
     mut receiver: impl Receiver<W>,
 ) -> Result<Times, Failure> {
     let mut times = Times::default();
-    let mut number = 0;
+    let (mut number, mut measured) = (0, 0);
     let mut phase = task.post.phase();
     let mut before = Instant::now();
     while phase != Phase::STOP {
@@ -154,6 +154,8 @@ fn ask<const W: usize>(
         // Whatever reaches into the time that is measured: the longest are not to be left out.
         if phase == Phase::MEASURE || next == Phase::MEASURE {
             times.record(now - before);
+            measured += 1;
+            task.post.publish(measured);
         }
         (phase, before, number) = (next, now, number + 1);
     }
