@@ -26,8 +26,8 @@ const MAX_BATCH: u32 = 1024;
 /// Has processes pass items to each other, through several kinds of queues, and compares.
 ///
 /// Kinds: spsc and queue, the same with several items at once (-batch), work (what is received is
-/// acknowledged at once), and for those that wait the same spinning before they sleep, as by default
-/// (-adaptive); and as yardsticks lamport (a minimal ring for one producer and one consumer) and
+/// acknowledged at once), bytes (the same, an item being a slice of bytes, read where it is), and for
+/// those that wait the same spinning before they sleep, as by default (-adaptive); and as yardsticks lamport (a minimal ring for one producer and one consumer) and
 /// vyukov (a ring for many of both) in the same shared memory, pipe, pipe-batch, and socket (a pair
 /// of Unix sockets). Every consumer checks the order of what it receives, and at the end everything
 /// that was sent must have been received. A kind is left out of settings that it is not made for.

@@ -32,6 +32,7 @@ fn the_object_has_a_row_for_each_kind_in_each_setting() {
         ("queue", 4),
         ("queue-batch", 4),
         ("work", 4),
+        ("bytes", 4),
         ("pipe", 4),
         ("pipe-batch", 4),
         ("socket", 4),
@@ -97,6 +98,7 @@ fn the_tables_name_the_machine_the_setting_and_every_kind() {
     for word in [
         "lamport",
         "spsc-batch",
+        "bytes-adaptive",
         "vyukov",
         "pipe-batch",
         "socket",
@@ -145,7 +147,9 @@ fn processes_may_wait_and_round_trips_be_left_out() {
         .iter()
         .map(|row| row["kind"].as_str().unwrap())
         .collect();
-    assert!(kinds.contains(&"spsc") && kinds.contains(&"queue-adaptive"));
+    for kind in ["spsc", "queue-adaptive", "work-adaptive", "bytes-adaptive"] {
+        assert!(kinds.contains(&kind), "{kind}");
+    }
     assert!(!kinds.contains(&"lamport") && !kinds.contains(&"spsc-batch"));
     assert_eq!(document["round_trips"], Value::Array(Vec::new()));
 }
@@ -159,6 +163,7 @@ fn the_plot_has_a_line_for_each_kind() {
     for word in [
         "lamport",
         "spsc-batch",
+        "bytes-adaptive",
         "socket",
         "bytes of an item",
         "prefers-color-scheme",

@@ -110,6 +110,8 @@ const QUEUES: &[(&str, Look)] = &[
     ("queue-batch", bold("q3", ORANGE, Triangle)),
     ("work", bold_dashed("q11", VIOLET, Circle, "14 3")),
     ("work-adaptive", bold_dashed("q12", VIOLET, Plus, "14 3")),
+    ("bytes", bold_dashed("q13", BROWN, Square, "14 3")),
+    ("bytes-adaptive", bold_dashed("q14", BROWN, Cross, "14 3")),
     ("lamport", dashed("q4", INK, Circle, "5 3")),
     ("vyukov", dashed("q5", PINK, Diamond, "8 4")),
     ("pipe", dashed("q6", YELLOW, Square, "8 3 2 3")),

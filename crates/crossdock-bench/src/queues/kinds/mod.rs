@@ -1,5 +1,6 @@
 //! The contestants: crossdock's own, and the yardsticks.
 
+mod bytes;
 mod channels;
 mod queue;
 mod rings;
@@ -24,6 +25,10 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<queue::Many<true>>("the same; who waits spins before, as by default"),
     Kind::of::<work::Work<false>>("crossdock::queue::WorkQueue, acknowledged; sleeps at once"),
     Kind::of::<work::Work<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<bytes::OfBytes<false>>(
+        "crossdock::queue::ByteQueue, read in place, acknowledged; sleeps at once",
+    ),
+    Kind::of::<bytes::OfBytes<true>>("the same; who waits spins before, as by default"),
     Kind::of::<channels::Of<channels::Pipe>>("yardstick: a pipe"),
     Kind::of::<channels::Of<channels::Pipe>>("")
         .batched("pipe-batch", "the same, 4,096 bytes at once"),
