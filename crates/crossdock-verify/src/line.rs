@@ -1,8 +1,11 @@
 //! Work queues of all kinds, as the rigs use them: every message is made of a word.
 
+mod channel;
+
 use std::io::Write;
 use std::time::Duration;
 
+pub(crate) use channel::Task;
 use crossdock::Payload;
 use crossdock::bytemuck::Pod;
 use crossdock::queue::{
@@ -69,10 +72,17 @@ pub(crate) trait Line: Countable {
     type Held<'q>: Held
     where
         Self: 'q;
+    /// Whether there are messages that nobody can read.
+    const BREAKS: bool = false;
 
     fn send(&self, word: u64, patience: Patience) -> Result<(), Refused>;
     /// The same, by a loan: written where it is, and sent, or given up.
     fn send_loan(&self, word: u64, patience: Patience, gives_up: bool) -> Result<(), Refused>;
+    /// Sends a message that nobody can read: its receiver makes a dead letter of it, and takes the next one.
+    /// `None` where there are none such.
+    fn send_broken(&self, _word: u64, _patience: Patience) -> Option<Result<(), Refused>> {
+        None
+    }
     fn receive(&self, patience: Patience) -> Result<Self::Held<'_>, Refused>;
     fn letter(&self) -> Result<Option<Self::Held<'_>>, RecvError>;
     fn wait_idle(&self, patience: Patience) -> Result<(), WaitIdleError>;

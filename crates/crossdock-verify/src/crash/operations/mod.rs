@@ -45,6 +45,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         queue::LISTED,
         work::LISTED,
         work::LISTED_BYTES,
+        work::LISTED_CHANNELS,
     ]
     .into_iter()
     .flatten()

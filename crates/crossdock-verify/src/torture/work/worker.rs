@@ -226,10 +226,20 @@ impl<'a> Worker<'a> {
         // Before it is sent, so that nobody gives a number out twice.
         self.ledger.set_next(lane, id.number + 1);
         in_this_order();
-        let sent = if way < 8 {
-            line.send(id.word(), patience)
-        } else {
-            line.send_loan(id.word(), patience, false)
+        let broken = match way {
+            1 if L::BREAKS => {
+                // Its receiver makes a dead letter of it.
+                let noted = self.ledger.reject(id);
+                noted.map_err(|what| wrong(number, what))?;
+                in_this_order();
+                line.send_broken(id.word(), patience)
+            }
+            _ => None,
+        };
+        let sent = match (broken, way) {
+            (Some(sent), _) => sent,
+            (None, ..8) => line.send(id.word(), patience),
+            (None, _) => line.send_loan(id.word(), patience, false),
         };
         in_this_order();
         match &sent {

@@ -1,11 +1,11 @@
 //! The segment with its work queues, and how they and their lanes are numbered.
 
 use crossdock::bytemuck::{Pod, Zeroable};
-use crossdock::queue::{ByteOptions, ByteQueue, WorkOptions, WorkQueue};
+use crossdock::queue::{ByteOptions, ByteQueue, Channel, WorkOptions, WorkQueue};
 use crossdock::segment::Placeable;
 use crossdock::{Segment, SegmentOptions};
 
-use crate::line::{Line, Message};
+use crate::line::{Line, Message, Task};
 use crate::process::Broken;
 use crate::torture::queues::item::Id;
 use crate::torture::way::Way;
@@ -51,10 +51,12 @@ impl Message for Large {
 const SMALL: [(u64, u8); 3] = [(1, 3), (5, 126), (256, 2)];
 const LARGE: [(u64, u8); 2] = [(3, 5), (64, 1)];
 /// Cells, bytes in each, and the same.
-const BYTES: [(u64, u64, u8); 3] = [(6, 16, 4), (40, 24, 126), (200, 100, 3)];
+const BYTES: [(u64, u64, u8); 2] = [(6, 16, 4), (200, 100, 3)];
+/// The same of channels.
+const CHANNELS: [(u64, u64, u8); 1] = [(40, 24, 126)];
 
 /// How many lines there are.
-pub(crate) const LINES: usize = SMALL.len() + LARGE.len() + BYTES.len();
+pub(crate) const LINES: usize = SMALL.len() + LARGE.len() + BYTES.len() + CHANNELS.len();
 
 /// Whether senders and receivers of a line are counted, most of them; of the others nobody is.
 pub(crate) fn is_counted(line: usize) -> bool {
@@ -67,6 +69,7 @@ pub(crate) struct Yard {
     pub(crate) small: Vec<WorkQueue<Small>>,
     pub(crate) large: Vec<WorkQueue<Large>>,
     pub(crate) bytes: Vec<ByteQueue>,
+    pub(crate) channels: Vec<Channel<Task>>,
 }
 
 /// What is done at each line, whatever its kind.
@@ -130,6 +133,7 @@ fn open<L: Placeable>(segment: &Segment, lines: std::ops::Range<usize>) -> Resul
 
 const FIRST_LARGE: usize = SMALL.len();
 const FIRST_BYTES: usize = FIRST_LARGE + LARGE.len();
+const FIRST_CHANNEL: usize = FIRST_BYTES + BYTES.len();
 
 impl Yard {
     /// Makes the segment, for so many workers.
@@ -147,11 +151,16 @@ impl Yard {
             let options = WorkOptions::new(capacity).max_attempts(attempts);
             create::<WorkQueue<Large>>(&segment, line, options)?;
         }
-        for (line, (cells, size, attempts)) in (FIRST_BYTES..).zip(BYTES) {
-            let options = ByteOptions::new(cells)
+        let options = |(cells, size, attempts)| {
+            ByteOptions::new(cells)
                 .cell_size(size)
-                .max_attempts(attempts);
-            create::<ByteQueue>(&segment, line, options)?;
+                .max_attempts(attempts)
+        };
+        for (line, rules) in (FIRST_BYTES..).zip(BYTES) {
+            create::<ByteQueue>(&segment, line, options(rules))?;
+        }
+        for (line, rules) in (FIRST_CHANNEL..).zip(CHANNELS) {
+            create::<Channel<Task>>(&segment, line, options(rules))?;
         }
         Self::attach(segment)
     }
@@ -165,14 +174,17 @@ impl Yard {
         Ok(Self {
             small: open(&segment, 0..FIRST_LARGE)?,
             large: open(&segment, FIRST_LARGE..FIRST_BYTES)?,
-            bytes: open(&segment, FIRST_BYTES..LINES)?,
+            bytes: open(&segment, FIRST_BYTES..FIRST_CHANNEL)?,
+            channels: open(&segment, FIRST_CHANNEL..LINES)?,
             segment,
         })
     }
 
     /// Has one line visited.
     pub(crate) fn visit<V: Visit>(&self, line: usize, visit: &mut V) -> Result<(), V::Error> {
-        if let Some(bytes) = line.checked_sub(FIRST_BYTES) {
+        if let Some(channel) = line.checked_sub(FIRST_CHANNEL) {
+            visit.visit(line, &self.channels[channel])
+        } else if let Some(bytes) = line.checked_sub(FIRST_BYTES) {
             visit.visit(line, &self.bytes[bytes])
         } else if let Some(large) = line.checked_sub(FIRST_LARGE) {
             visit.visit(line, &self.large[large])

@@ -8,11 +8,11 @@ use std::cell::{Cell, OnceCell};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use crossdock::queue::{ByteQueue, WorkQueue};
+use crossdock::queue::{ByteQueue, Channel, WorkQueue};
 
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::line::{Patience, Refused};
+use crate::line::{Patience, Refused, Task};
 use crate::process::{Broken, Child, End};
 use place::{CAPACITY, Done, Got, Kind, Place, SLEEPERS, Sleeper, TOLD};
 use verb::{FIRST, OTHER, Told, Verb, act, act_wrongly};
@@ -104,7 +104,8 @@ impl<Q: Kind> Working<Q> {
     /// from it.
     fn receive(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) {
         let verb = self.verb;
-        let all = self.all(seen).len();
+        // What cannot be read is nobody's to acknowledge.
+        let all = self.all(seen).len() - usize::from(verb.breaks());
         let most = match verb {
             // It stays as good as full.
             Verb::TrySendFull => 1,
@@ -441,4 +442,18 @@ pub(crate) const LISTED_BYTES: &[Listed] = listed! {
     "ByteQueue: Receiver: drop" DropReceiver "a message sent when leaving"
     "ByteQueue: reap a dead loaner" ReapLoaner "a message sent for the dead"
     "ByteQueue: reap a dead holder" ReapHolder "a message sent by the reaper"
+};
+
+/// The operations on channels that are more than those on the bytes.
+pub(crate) const LISTED_CHANNELS: &[Listed] = listed! {
+    Working::<Channel<Task>>::new;
+    "Channel::send" Send "a value that nobody sent before it"
+    "Channel::send to a sleeper" SendWake "a value sent to another channel"
+    "Channel::recv_held" Recv "a value sent again and acknowledged"
+    "Channel::recv_held, ack" RecvAck "a value sent again and acknowledged"
+    "Channel::recv past what cannot be decoded" RecvBroken "a dead letter that nobody sees"
+    "Channel: Held::ack" Ack "a value given back"
+    "Channel: Held: drop" Drop "a value acknowledged"
+    "Channel: Held::reject" Reject "a value given back"
+    "Channel::take_dead_letter, ack" LetterAck "a dead letter given back"
 };

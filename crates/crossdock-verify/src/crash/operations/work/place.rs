@@ -3,13 +3,13 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use crossdock::queue::{ByteOptions, ByteQueue, WorkOptions, WorkQueue};
+use crossdock::queue::{ByteOptions, ByteQueue, Channel, WorkOptions, WorkQueue};
 use crossdock::segment::Placeable;
 
 use super::verb::{FIRST, Told, Verb};
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::{Step, Victim};
-use crate::line::{Held, Line, Patience, Refused};
+use crate::line::{Held, Line, Patience, Refused, Task};
 use crate::process::{Broken, Child, forked};
 
 pub(super) const CAPACITY: u64 = 5;
@@ -94,6 +94,16 @@ impl Kind for ByteQueue {
         ByteOptions::new(6 * CAPACITY)
             .cell_size(16)
             .max_attempts(ATTEMPTS)
+    }
+}
+
+impl Kind for Channel<Task> {
+    const SPANS: bool = true;
+    const BYTES: u64 = 16384;
+
+    /// As queues of bytes.
+    fn options() -> ByteOptions {
+        <ByteQueue as Kind>::options()
     }
 }
 
@@ -183,7 +193,11 @@ impl<Q: Kind> Place<Q> {
             place.prepared()?.ack()?;
         }
         for item in verb.before() {
-            place.prepare(*item)?;
+            if verb.breaks() && *item == FIRST {
+                place.prepare_broken(*item)?;
+            } else {
+                place.prepare(*item)?;
+            }
         }
         for _ in 0..verb.returned() {
             place.prepared()?.nack(Duration::ZERO)?;
@@ -199,6 +213,12 @@ impl<Q: Kind> Place<Q> {
 
     fn prepare(&self, item: u64) -> Result<(), Broken> {
         self.queue.send(item, Patience::Try).map_err(wrong)
+    }
+
+    fn prepare_broken(&self, item: u64) -> Result<(), Broken> {
+        let sent = self.queue.send_broken(item, Patience::Try);
+        sent.ok_or_else(|| wrong("no message of this kind cannot be read"))?
+            .map_err(wrong)
     }
 
     fn prepared(&self) -> Result<Q::Held<'_>, Broken> {

@@ -28,6 +28,8 @@ pub(super) enum Verb {
     RecvAgain,
     /// Beside a sender that was killed.
     RecvBeside,
+    /// Past a message that cannot be read.
+    RecvBroken,
     Ack,
     /// To a sender that sleeps.
     AckWake,
@@ -94,6 +96,7 @@ impl Verb {
             | Self::RecvAgain
             | Self::RecvReturned => &[1],
             Self::RecvBeside
+            | Self::RecvBroken
             | Self::Ack
             | Self::Nack
             | Self::Drop
@@ -128,6 +131,11 @@ impl Verb {
     /// Whether the first of them is a dead letter.
     pub(super) fn buries(self) -> bool {
         matches!(self, Self::LetterAck | Self::LetterDrop)
+    }
+
+    /// Whether nobody can read the first of them: whoever receives it makes a dead letter of it.
+    pub(super) fn breaks(self) -> bool {
+        self == Self::RecvBroken
     }
 
     /// How often a message was delivered before the victim's first step, but for to itself.
@@ -168,6 +176,7 @@ impl Verb {
                 | Self::RecvReturned
                 | Self::RecvAgain
                 | Self::RecvBeside
+                | Self::RecvBroken
                 | Self::ReceiverRecv
         ))
     }
@@ -201,7 +210,12 @@ impl Verb {
     pub(super) fn ends_buried(self) -> bool {
         matches!(
             self,
-            Self::NackLast | Self::DropLast | Self::ReapLast | Self::LetterAck | Self::LetterDrop
+            Self::NackLast
+                | Self::DropLast
+                | Self::ReapLast
+                | Self::LetterAck
+                | Self::LetterDrop
+                | Self::RecvBroken
         )
     }
 
@@ -510,6 +524,16 @@ pub(super) fn act_wrongly<Q: Kind>(verb: Verb, place: &Place<Q>, begin: &mut dyn
             begin();
             place.spare.close();
             NONE
+        }
+        Verb::RecvBroken => {
+            rehearse(&place.spare);
+            begin();
+            let code = keep(queue.receive(Patience::Ever));
+            // It was given up, and nobody has looked at it.
+            if let Ok(Some(letter)) = queue.letter() {
+                let _ = letter.ack();
+            }
+            code
         }
         Verb::LetterAck => act(Verb::LetterDrop, place, &mut begin),
         Verb::LetterDrop => act(Verb::LetterAck, place, &mut begin),
