@@ -79,14 +79,22 @@ impl Elements {
         })
     }
 
-    /// The values of the array that `verb` works on; `None` if one is no small number.
-    fn values(&self, verb: Verb) -> Option<Vec<u8>> {
-        let whole = |value: f64| (0..=255).find(|whole| f64::from(*whole) == value);
+    /// The value and its neighbours; `None` if one is no small number.
+    fn values(&self, verb: Verb) -> Option<[u8; 3]> {
+        let mut values = [0; 3];
+        for (index, value) in values.iter_mut().enumerate() {
+            *value = self.get(verb, index)?;
+        }
+        Some(values)
+    }
+
+    #[inline(always)]
+    fn get(&self, verb: Verb, index: usize) -> Option<u8> {
         match verb {
-            Verb::FloatAdd | Verb::FloatMax => self.floats.values().map(whole).collect(),
-            Verb::ByteAdd | Verb::ByteXor => Some(self.bytes.to_vec()),
-            Verb::ShortUpdate => self.shorts.values().map(|v| u8::try_from(v).ok()).collect(),
-            Verb::FlagNot | Verb::FlagExchange => Some(self.flags.values().map(u8::from).collect()),
+            Verb::FloatAdd | Verb::FloatMax => small(self.floats[index].load()),
+            Verb::ByteAdd | Verb::ByteXor => Some(self.bytes[index].load()),
+            Verb::ShortUpdate => u8::try_from(self.shorts[index].load()).ok(),
+            Verb::FlagNot | Verb::FlagExchange => Some(self.flags[index].load().into()),
         }
     }
 
@@ -95,7 +103,6 @@ impl Elements {
         let float = &self.floats[MIDDLE];
         let byte = &self.bytes[MIDDLE];
         let flag = &self.flags[MIDDLE];
-        let small = |value: f64| (0..=255).find(|whole| f64::from(*whole) == value);
         match verb {
             Verb::FloatAdd => small(float.fetch_add(amount.into())).unwrap_or(PANICKED),
             Verb::FloatMax => small(float.fetch_max(amount.into())).unwrap_or(PANICKED),
@@ -114,7 +121,7 @@ impl Elements {
 
     /// The same as a load, a computation and a store, as it must not be.
     fn operate_wrongly(&self, verb: Verb, amount: u8) -> u8 {
-        let before = self.values(verb).map_or(PANICKED, |values| values[MIDDLE]);
+        let before = self.get(verb, MIDDLE).unwrap_or(PANICKED);
         let after = verb.specified(before, amount);
         match verb {
             Verb::FloatAdd | Verb::FloatMax => self.floats[MIDDLE].store(after.into()),
@@ -124,6 +131,17 @@ impl Elements {
         }
         before
     }
+}
+
+/// A number as a byte, if it is one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is compared with what it was"
+)]
+fn small(value: f64) -> Option<u8> {
+    let byte = value as u8;
+    (f64::from(byte) == value).then_some(byte)
 }
 
 struct Changing {
@@ -145,8 +163,8 @@ struct Seen {
 impl Changing {
     /// The value, if its neighbours are as they were.
     fn value(&self, world: &World, scene: &mut Scene) -> Option<u8> {
-        match world.elements.values(self.verb).as_deref() {
-            Some([BESIDE, value, BESIDE]) => Some(*value),
+        match world.elements.values(self.verb) {
+            Some([BESIDE, value, BESIDE]) => Some(value),
             found => {
                 scene.lost(format!("the elements are {found:?}"));
                 None

@@ -97,6 +97,12 @@ fn judge(shared: &Shared, tally: &mut Tally) {
     }
     let (total, cells) = (shared.total.get(), shared.cells.get());
     faults.extend(apart("operations", total, cells, kills));
+    let sum: f64 = shared.sums.values().sum();
+    if sum.fract() != 0.0 || (sum - total as f64).abs() > kills as f64 {
+        faults.push(format!(
+            "operations: {total}, and numbers that add up to {sum}, with {kills} kills"
+        ));
+    }
     let [left, right] = &shared.pair;
     faults.extend(apart("the pair", left.get(), right.get(), kills));
     if total == 0 {

@@ -1,7 +1,8 @@
 //! What the workers share: the segment and its entries.
 
+use crossdock::array::Init;
 use crossdock::sync::RawMutex;
-use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
+use crossdock::{AtomicArray, Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 use crate::process::Broken;
 use crate::torture::way::Way;
@@ -11,6 +12,8 @@ use super::ledger::Ledger;
 /// Entries that workers create when they come to need them.
 pub(crate) const EXTRAS: u64 = 96;
 pub(crate) const EXTRA_VALUE: u64 = 7;
+/// How many numbers the operations are spread over.
+pub(crate) const SUMS: usize = 3;
 
 /// A process's handles.
 pub(crate) struct Shared {
@@ -21,9 +24,11 @@ pub(crate) struct Shared {
     /// A lock, and two counters that are equal whenever it is free.
     pub(crate) raw: RawMutex,
     pub(crate) pair: [Counter; 2],
-    /// Operations, counted twice.
+    /// Operations, counted three times.
     pub(crate) total: Counter,
     pub(crate) cells: ShardedCounter,
+    /// The same once more, spread over floating-point numbers.
+    pub(crate) sums: AtomicArray<f64>,
     pub(crate) repairs: Counter,
     /// Not 0 when workers shall leave.
     pub(crate) stop: Counter,
@@ -54,6 +59,7 @@ impl Shared {
         segment.create::<Mutex<Ledger>>("ledger", Ledger::new())?;
         segment.create::<RawMutex>("raw", ())?;
         segment.create::<ShardedCounter>("cells", ())?;
+        segment.create::<AtomicArray<f64>>("sums", Init::zeroed(SUMS))?;
         for name in ["transfers", "left", "right", "total", "repairs", "stop"] {
             segment.create::<Counter>(name, 0)?;
         }
@@ -73,6 +79,7 @@ impl Shared {
             pair: [segment.open("left")?, segment.open("right")?],
             total: segment.open("total")?,
             cells: segment.open("cells")?,
+            sums: segment.open("sums")?,
             repairs: segment.open("repairs")?,
             stop: segment.open("stop")?,
             segment,

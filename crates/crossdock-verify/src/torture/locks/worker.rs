@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::torture::worker::{Ended, Orders};
 
 use super::ledger::{ACCOUNTS, Ledger};
-use super::shared::{EXTRA_VALUE, EXTRAS, Shared, extra_name, progress_name};
+use super::shared::{EXTRA_VALUE, EXTRAS, SUMS, Shared, extra_name, progress_name};
 
 pub(crate) fn work(mut orders: Orders) -> Result<ExitCode, Broken> {
     let random = &mut orders.random;
@@ -35,6 +35,7 @@ pub(crate) fn work(mut orders: Orders) -> Result<ExitCode, Broken> {
             }
             shared.total.add(1);
             shared.cells.add(1);
+            shared.sums[random.index(SUMS)].fetch_add(1.0);
             progress.add(1);
         }
     }
