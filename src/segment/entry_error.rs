@@ -166,11 +166,24 @@ impl fmt::Display for FoundKind {
     }
 }
 
+/// One of a kind: a Mutex, an Array.
+fn one(kind: impl fmt::Display) -> String {
+    let kind = kind.to_string();
+    let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {kind}")
+}
+
 impl fmt::Display for EntryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(error) => write!(f, "entry name: {error}"),
-            Self::Exists { name, found } => write!(f, "an entry \"{name}\" exists: a {found}"),
+            Self::Exists { name, found } => {
+                write!(f, "an entry \"{name}\" exists: {}", one(found))
+            }
             Self::NotFound { name } => write!(f, "there is no entry \"{name}\""),
             Self::OtherKind {
                 name,
@@ -179,7 +192,9 @@ impl fmt::Display for EntryError {
             } => {
                 write!(
                     f,
-                    "entry \"{name}\": expected a {expected}, found a {found}"
+                    "entry \"{name}\": expected {}, found {}",
+                    one(expected),
+                    one(found)
                 )
             }
             Self::OtherPayload {

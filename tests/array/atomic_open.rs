@@ -242,7 +242,7 @@ fn another_kind_is_an_error_that_names_both() {
     let refused = segment.open::<Queue<u32>>("array").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "entry \"array\": expected a Queue, found a AtomicArray"
+        "entry \"array\": expected a Queue, found an AtomicArray"
     );
     assert!(matches!(
         segment.open::<AtomicArray<u32>>("nothing"),
