@@ -5,17 +5,21 @@
 
 use std::cell::RefCell;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossdock::array::Init;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, WorkOptions, WorkQueue};
 use crossdock::sync::RawMutex;
-use crossdock::{Counter, Error, Mutex, Segment, SegmentOptions, ShardedCounter};
+use crossdock::{AtomicArray, Counter, Error, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 /// Runs an operation; whether it did what the path is named for.
 pub(crate) type Operation = fn(&World) -> bool;
 
 /// The places for participants, which is how many cells a [`ShardedCounter`] has.
 const PARTICIPANTS: u32 = 128;
+/// How long arrays are, and what they are held to: the paths that end with it are as long.
+const LEN: usize = 1024;
 
 /// What the operations work on.
 pub(crate) struct World {
@@ -25,6 +29,12 @@ pub(crate) struct World {
     raw: RawMutex,
     counter: Counter,
     sharded: ShardedCounter,
+    array: AtomicArray<u64>,
+    floats: AtomicArray<f64>,
+    /// Where many elements are copied to and from.
+    values: RefCell<Vec<u64>>,
+    /// What std has.
+    plain: Box<[AtomicU64]>,
     ring: RefCell<(Producer<u64>, Consumer<u64>)>,
     queue: Queue<u64>,
     work: WorkQueue<u64>,
@@ -45,6 +55,10 @@ impl World {
             raw: segment.create("raw", ())?,
             counter: segment.create("counter", 0)?,
             sharded: segment.create("sharded", ())?,
+            array: segment.create("array", Init::zeroed(LEN))?,
+            floats: segment.create("floats", Init::zeroed(LEN))?,
+            values: RefCell::new(vec![1; LEN]),
+            plain: (0..LEN).map(|_| AtomicU64::new(1)).collect(),
             ring: RefCell::new((ring.producer()?, ring.consumer()?)),
             queue: segment.create("queue", 64)?,
             work: segment.create("work", WorkOptions::new(64))?,
@@ -114,6 +128,65 @@ paths! {
 
     fn sharded_counter_get(world) {
         world.sharded.get() != u64::MAX
+    }
+
+    fn atomic_array_load(world) {
+        world.array[7].load() != u64::MAX
+    }
+
+    fn atomic_array_fetch_add(world) {
+        world.array[7].fetch_add(1) != u64::MAX
+    }
+
+    fn atomic_array_fetch_add_float(world) {
+        world.floats[7].fetch_add(1.0) >= 0.0
+    }
+
+    fn atomic_array_load_slice_1024(world) {
+        world.array.load_slice(0, &mut world.values.borrow_mut());
+        true
+    }
+
+    fn atomic_array_store_slice_1024(world) {
+        world.array.store_slice(0, &world.values.borrow());
+        true
+    }
+
+    fn atomic_array_fill_1024(world) {
+        world.array.fill(black_box(1));
+        true
+    }
+
+    fn atomic_array_sum_1024(world) {
+        world.array.values().fold(0, u64::wrapping_add) != u64::MAX
+    }
+
+    fn yardstick_relaxed_load_1024(world) {
+        let mut values = world.values.borrow_mut();
+        for (value, atomic) in values[..LEN].iter_mut().zip(&world.plain) {
+            *value = atomic.load(Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn yardstick_relaxed_store_1024(world) {
+        for (atomic, value) in world.plain.iter().zip(&world.values.borrow()[..LEN]) {
+            atomic.store(*value, Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn yardstick_relaxed_fill_1024(world) {
+        let value = black_box(1);
+        for atomic in &world.plain {
+            atomic.store(value, Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn yardstick_relaxed_sum_1024(world) {
+        let values = world.plain.iter().map(|atomic| atomic.load(Ordering::Relaxed));
+        values.fold(0, u64::wrapping_add) != u64::MAX
     }
 
     fn spsc_try_push_try_pop(world) {
