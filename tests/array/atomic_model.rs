@@ -23,12 +23,16 @@ trait Flags: Plain + Bitwise {
     }
 }
 
+/// The first bytes of a number.
+fn low<const N: usize>(bits: u64) -> [u8; N] {
+    *bits.to_le_bytes().first_chunk().expect("8 at most")
+}
+
 macro_rules! whole {
     ($($type:ident $unsigned:ident)*) => {$(
         impl Plain for $type {
-            #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
             fn of(bits: u64) -> Self {
-                Self::from_le_bytes((bits as $unsigned).to_le_bytes())
+                Self::from_le_bytes(low(bits))
             }
             fn bits(self) -> u64 {
                 $unsigned::from_le_bytes(self.to_le_bytes()).into()
@@ -50,9 +54,8 @@ whole!(u8 u8 u16 u16 u32 u32 u64 u64 i8 u8 i16 u16 i32 u32 i64 u64);
 macro_rules! floating {
     ($($type:ident $unsigned:ident)*) => {$(
         impl Plain for $type {
-            #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
             fn of(bits: u64) -> Self {
-                Self::from_bits(bits as $unsigned)
+                Self::from_le_bytes(low(bits))
             }
             fn bits(self) -> u64 {
                 self.to_bits().into()
