@@ -11,10 +11,14 @@ mod atomic_processes;
 mod support;
 
 use crossdock::array::{Atomic, Init};
-use crossdock::{AtomicArray, Segment};
+use crossdock::{AtomicArray, SegmentOptions};
 
-/// An array of atomics in a segment of its own.
+/// An array of atomics in a segment of its own, a small one: many are made.
 fn array<T: Atomic>(values: impl Into<Init<T>>) -> AtomicArray<T> {
-    let segment = Segment::anonymous().unwrap();
+    let options = SegmentOptions::new()
+        .size(1 << 14)
+        .participants(2)
+        .entries(2);
+    let segment = options.anonymous().unwrap();
     segment.create("array", values.into()).unwrap()
 }
