@@ -209,12 +209,17 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
+    #[inline(always)]
+    fn hint(&self, side: Side) -> Position {
+        // ORDERING: Acquire; (W3).
+        let acquire = ordering(Ordering::Acquire, 223);
+        Position(self.state.hint(side).load(acquire))
+    }
+
     /// Goes to where the shared hint says, if that is further; whether it was.
     #[inline(always)]
     fn jump(&self, side: Side, at: &mut Position) -> Result<bool, Refused> {
-        // ORDERING: Acquire; (W3).
-        let acquire = ordering(Ordering::Acquire, 223);
-        let hint = Position(self.state.hint(side).load(acquire));
+        let hint = self.hint(side);
         if hint <= *at {
             return Ok(false);
         }
@@ -223,18 +228,30 @@ impl<P: Places> Work<'_, P> {
 
     #[cold]
     fn jump_to(&self, hint: Position, side: Side, at: &mut Position) -> Result<bool, Refused> {
-        // Whoever set it had passed the slot before it.
-        let before = self.rules.order.previous(hint).ok_or(Refused::Corrupt)?;
-        let seen = self.look_at_slot(self.rules.order.index(before));
-        let is_passed = match (seen.laps_after(self.rules.order.lap(before)), seen.entry()) {
-            (1.., _) => true,
-            (0, Some(entry)) => side == Side::Sender || !self.find(entry)?.1,
-            _ => false,
-        };
-        if !is_passed {
-            return Err(Refused::Corrupt);
+        let mut hint = hint;
+        while !self.is_passed(hint, side)? {
+            // One that was stopped in between finds a slot that others have passed so often since that it
+            // looks like one behind. They have set the hint, too.
+            let now = self.hint(side);
+            if now <= hint || mutation(275) {
+                return Err(Refused::Corrupt);
+            }
+            hint = now;
         }
         *at = hint;
         Ok(true)
+    }
+
+    /// Whether the slot before a hint was passed, as whoever set it had done.
+    fn is_passed(&self, hint: Position, side: Side) -> Result<bool, Refused> {
+        let before = self.rules.order.previous(hint).ok_or(Refused::Corrupt)?;
+        let seen = self.look_at_slot(self.rules.order.index(before));
+        Ok(
+            match (seen.laps_after(self.rules.order.lap(before)), seen.entry()) {
+                (1.., _) => true,
+                (0, Some(entry)) => side == Side::Sender || !self.find(entry)?.1,
+                _ => false,
+            },
+        )
     }
 }

@@ -150,9 +150,15 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a sender that was taken for dead does not keep its message there",
     ),
     (274, ROBBED, "everybody is a stranger"),
+    (
+        275,
+        HALF,
+        "a hint that is not believed is not looked at again",
+    ),
 ];
 
 const WRAP: &str = "model_work_laps_and_versions_begin_anew";
+const HALF: &str = "model_work_one_that_was_stopped_for_half_of_all_laps_finds_its_way";
 const TAKEN: &str = "model_work_who_is_taken_for_dead_knows_what_it_has_sent";
 const ORPHAN: &str = "model_work_no_part_outlives_a_head_that_was_taken_away";
 const STRANGERS: &str = "model_work_strangers_are_looked_for";

@@ -32,6 +32,9 @@ pub(super) struct Shop {
     strangers: AtomicU64,
     /// What a handle knows that is new.
     start: Cursor,
+    /// Before this look at a slot, 1 for the next, others go round half as often as laps have numbers; 0 for
+    /// never.
+    pub(super) leap: Ledger,
     /// At which attempt each was last delivered.
     attempts: [Ledger; ITEMS],
 }
@@ -49,6 +52,15 @@ struct Cell {
 
 impl Places for &Shop {
     fn slot(&self, index: u64) -> &AtomicU64 {
+        match self.leap.load(Relaxed) {
+            0 => {}
+            left => {
+                self.leap.store(left - 1, Relaxed);
+                if left == 1 {
+                    self.go_round();
+                }
+            }
+        }
         &self.slots[usize::try_from(index).unwrap()]
     }
     fn cell(&self, index: u32) -> &AtomicU64 {
@@ -147,6 +159,7 @@ impl Shop {
                 caught_up: begin,
                 ..Cursor::default()
             },
+            leap: Ledger::new(0),
             attempts: [0; ITEMS].map(Ledger::new),
         })
     }
@@ -180,6 +193,21 @@ impl Shop {
     /// How often an item was delivered, to those who came to say so.
     pub(super) fn attempts(&self, item: u64) -> u64 {
         self.attempts[usize::try_from(item).unwrap()].load(Relaxed)
+    }
+
+    /// As if others had sent and received as many messages as make half of all laps; all is free.
+    fn go_round(&self) {
+        let order = self.rules.order;
+        let lap_len = order.capacity().next_power_of_two();
+        let [tail, head] = [Side::Sender, Side::Receiver].map(|side| self.state.hint(side));
+        let laps = u64::from(order.lap(Position(tail.load(Ordering::Acquire)))) + (1 << 19);
+        for slot in &self.slots {
+            let word = SlotWord::free(u32::try_from(laps).unwrap());
+            slot.store(word.0, Ordering::Release);
+        }
+        for hint in [tail, head] {
+            hint.store(laps * lap_len, Ordering::Release);
+        }
     }
 
     /// Others take process `id` for dead, which lives: the registry does not know it any more.

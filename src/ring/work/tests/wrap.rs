@@ -1,5 +1,7 @@
 //! Laps and versions that begin anew, under loom.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::stage::{Shop, worker};
 use crate::facade::model::{explore, explore_deaths};
 use crate::raw::stage::{finish, start};
@@ -88,4 +90,32 @@ fn model_work_one_that_was_idle_since_the_last_lap_finds_its_way() {
             shop.balance();
         },
     );
+}
+
+/// Hunts: a handle that says that it found garbage, because it was stopped between two looks while others went
+/// round so often that what was ahead looks as if it were behind.
+#[test]
+fn model_work_one_that_was_stopped_for_half_of_all_laps_finds_its_way() {
+    for look in 1..8 {
+        explore(
+            "work: one that is stopped while others go round",
+            move || {
+                let shop = Shop::of(1, 2);
+                let known = worker(&shop, 1).cursor.get();
+                let first = worker(&shop, 1);
+                for item in 0..3 {
+                    assert!(first.try_send(item));
+                    assert_eq!(first.pick(), Some(item));
+                }
+                let idle = worker(&shop, 2).knowing(known);
+                shop.leap.store(look, Relaxed);
+                assert!(!idle.is_ready() && idle.receive().is_err());
+                assert!(idle.try_send(5));
+                shop.leap.store(0, Relaxed);
+                let other = worker(&shop, 3);
+                assert_eq!(other.pick(), Some(5));
+                shop.balance();
+            },
+        );
+    }
 }
