@@ -148,11 +148,13 @@ where
         Registry { words, cursor }
     }
 
+    #[inline(always)]
     fn word(&self, index: u32) -> Option<&AtomicU32> {
         Some(&self.words.get(index as usize)?.as_ref().0)
     }
 
     /// The standing of an index; free when there is none such.
+    #[inline(always)]
     pub(crate) fn standing(&self, index: u32) -> Standing {
         // ORDERING: Acquire; pairs with (R1) and (R2).
         let acquire = ordering(Ordering::Acquire, 27);
@@ -212,6 +214,7 @@ where
     }
 
     /// Whether nobody has found out yet that `tag` is dead or has left.
+    #[inline(always)]
     pub(crate) fn is_live(&self, tag: Tag) -> bool {
         self.standing(tag.index()) == Standing::live(tag)
     }

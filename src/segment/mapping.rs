@@ -214,6 +214,7 @@ impl Mapping {
     }
 
     /// A pointer to `count` values of `T` at byte `offset`, if all of them are inside and aligned.
+    #[inline(always)]
     pub(crate) fn at<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
         let len = size_of::<T>().checked_mul(count)?;
         let end = usize::try_from(offset).ok()?.checked_add(len)?;
@@ -225,6 +226,7 @@ impl Mapping {
         Some(unsafe { self.map.base().add(offset) }.cast())
     }
 
+    #[inline(always)]
     fn slice<T: SharedState>(&self, offset: u64, count: u32) -> &[T] {
         let count = count as usize;
         match self.at::<T>(offset, count) {
@@ -235,6 +237,7 @@ impl Mapping {
         }
     }
 
+    #[inline(always)]
     fn state<T: SharedState>(&self, offset: usize) -> &T {
         let place = self.map.base();
         // SAFETY: the header's offsets are below the least length of a segment (Invariant 1).
@@ -243,10 +246,12 @@ impl Mapping {
         unsafe { place.as_ref() }
     }
 
+    #[inline(always)]
     pub(crate) fn participants(&self) -> &[ParticipantEntry] {
         self.slice(self.geometry.registry, self.geometry.participants)
     }
 
+    #[inline(always)]
     pub(crate) fn registry(&self) -> Registry<'_, ParticipantEntry> {
         let cursor = self.state::<Padded<AtomicU32>>(offsets::CURSOR);
         Registry::new(self.participants(), cursor.as_ref())

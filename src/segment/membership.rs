@@ -335,6 +335,7 @@ pub(crate) struct Others<'a> {
 impl Peers for Others<'_> {
     const KNOWS_STRANGERS: bool = true;
 
+    #[inline(always)]
     fn is_stranger(&self, tag: Tag) -> bool {
         !self.mapping.registry().is_live(tag)
     }

@@ -23,7 +23,8 @@ use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 /// [parts](ByteLoan::parts_mut). No operation allocates memory, but those that return a `Vec`.
 ///
 /// Whoever sends a message of many cells waits until as many are free at once; senders of short ones
-/// may take them before.
+/// may take them before, and two that want many at the same moment may both find too few, and give back what
+/// they took: one that only tries is refused then.
 ///
 /// # Examples
 ///

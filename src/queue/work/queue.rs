@@ -266,7 +266,8 @@ impl<T: Payload + Pod> WorkQueue<T> {
     /// Waits until everything that was sent is done: acknowledged, or a dead letter.
     ///
     /// A message that its holder sends on before it acknowledges its own is waited for as well. There
-    /// was a moment at which all was done; others may have sent more since.
+    /// was a moment at which all was done; others may have sent more since. Who waits with a delivery in its
+    /// own hands waits for itself.
     ///
     /// # Errors
     ///
