@@ -12,6 +12,7 @@ pub(crate) mod registry;
 pub(crate) mod sharded;
 #[cfg(all(test, loom))]
 pub(crate) mod stage;
+mod vigil;
 
 use crate::facade::AtomicU64;
 use crate::layout::Tag;

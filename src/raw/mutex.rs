@@ -56,11 +56,10 @@
 //! ever after one sleep. The word and futex protocol is Drepper's third mutex ("Futexes are
 //! tricky", 2004), with the owner in it as the kernel's robust futexes have.
 
-use core::time::Duration;
-
-use crate::facade::{Backoff, Deadline, Futex, Left, Ordering, mutation, ordering};
+use crate::facade::{Deadline, Futex, Ordering, mutation, ordering};
 use crate::layout::Tag;
 use crate::raw::Peers;
+use crate::raw::vigil::{Awake, Vigil};
 
 const CONTENDED: u32 = 1 << 29;
 /// The last owner died holding the lock, or the one before it did and nobody repaired the data.
@@ -68,9 +67,6 @@ pub(crate) const OWNER_DIED: u32 = 1 << 30;
 /// A thread panicked while it held the lock.
 pub(crate) const POISONED: u32 = 1 << 31;
 const STICKY: u32 = OWNER_DIED | POISONED;
-
-/// How long a waiter sleeps before it looks at the owner again: the first slice, and the longest.
-const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
 
 /// The word of a mutex, in the segment.
 #[repr(C)]
@@ -223,13 +219,9 @@ impl MutexState {
         peers: &impl Peers,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
-        let mut backoff = Backoff::new();
+        let mut vigil = Vigil::new();
         // CONTENDED once this waiter has slept: it cannot know whether others still do.
         let mut others = 0;
-        let mut slice = SLICES.0;
-        // The owner that this waiter last slept for.
-        let mut suspect = 0;
-        let mut member = false;
         loop {
             // ORDERING: Acquire; pairs with (M3) in `claiming`.
             let seen = self.word.load(ordering(Ordering::Acquire, 51));
@@ -240,10 +232,9 @@ impl MutexState {
                 },
                 Seen::Owned(tag) => tag,
             };
-            if seen & CONTENDED == 0 && backoff.spin() {
+            if seen & CONTENDED == 0 && vigil.spin() {
                 continue;
             }
-            let unchanged = core::mem::replace(&mut suspect, tag.bits()) == tag.bits();
             // Asked before every sleep: an owner that dies costs its waiters one slice at most.
             if mutation(6) || !peers.is_alive(tag) {
                 let died = if mutation(17) { 0 } else { OWNER_DIED };
@@ -252,19 +243,11 @@ impl MutexState {
                     None => continue,
                 }
             }
-            let sleep = match deadline.left() {
-                Left::Forever => slice,
-                Left::For(left) => slice.min(left),
-                Left::Passed => return self.give_up(me, peers, others),
+            let sleep = match vigil.slice(tag, peers, deadline) {
+                Ok(sleep) => sleep,
+                Err(Awake::Late) => return self.give_up(me, peers, others),
+                Err(Awake::Expelled) => return Err(Refused::Expelled),
             };
-            // Before the first sleep, and whenever an owner lasts: other code may close descriptors
-            // at any time.
-            if unchanged || !member {
-                member = true;
-                if !peers.am_alive() {
-                    return Err(Refused::Expelled);
-                }
-            }
             let silent = mutation(8) || (mutation(12) && others != 0);
             let expected = if silent { seen } else { seen | CONTENDED };
             if seen != expected
@@ -279,8 +262,7 @@ impl MutexState {
             peers.sleeps_for(tag);
             self.word.wait(expected, sleep);
             others = if mutation(5) { 0 } else { CONTENDED };
-            slice = (slice * 2).min(SLICES.1);
-            backoff = Backoff::new();
+            vigil.slept();
         }
     }
 
