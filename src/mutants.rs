@@ -10,6 +10,7 @@ fn list_mutants() {
         raw::directory::tests::MUTANTS,
         raw::counter::tests::MUTANTS,
         raw::element::tests::MUTANTS,
+        raw::rwlock::tests::MUTANTS,
         ring::spsc::tests::MUTANTS,
         ring::ends::tests::MUTANTS,
         ring::slots::tests::MUTANTS,

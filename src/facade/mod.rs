@@ -17,6 +17,7 @@
 //! | [`clock`] | the monotonic clock | always 0 |
 //! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences |
+//! | [`program_order`] | a compiler fence | nothing |
 //! | [`mutation`] | `false` | the seeded bug under test |
 
 #[cfg(not(loom))]
@@ -32,12 +33,12 @@ pub(crate) use backoff::{Backoff, Patience};
 #[cfg(loom)]
 pub(crate) use model::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words,
-    clock, heavy_barrier, light_barrier, mutation, use_light_barriers,
+    clock, heavy_barrier, light_barrier, mutation, program_order, use_light_barriers,
 };
 #[cfg(not(loom))]
 pub(crate) use real::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, clock, fence,
-    heavy_barrier, light_barrier, mutation, use_light_barriers,
+    heavy_barrier, light_barrier, mutation, program_order, use_light_barriers,
 };
 
 #[cfg(loom)]

@@ -314,6 +314,11 @@ impl Futex {
     }
 
     #[track_caller]
+    pub(crate) fn fetch_or(&self, mask: u32, order: Ordering) -> u32 {
+        self.0.fetch_or(mask, order)
+    }
+
+    #[track_caller]
     pub(crate) fn store(&self, value: u32, order: Ordering) {
         self.0.store(value, order);
     }
@@ -396,6 +401,9 @@ pub(crate) fn heavy_barrier() {
 
 /// Takes part in the heavy barriers of others.
 pub(crate) fn use_light_barriers() {}
+
+/// loom runs every thread in the order of its program.
+pub(crate) fn program_order() {}
 
 /// Plain data in one race-checked cell: loom fails the model if a read can meet a write.
 pub(crate) struct Words<const N: usize>(loom::cell::UnsafeCell<[u64; N]>);
@@ -564,13 +572,27 @@ pub(crate) fn explore_deaths_at_least(
     preemptions: usize,
     body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
 ) {
-    explore_at_least(&format!("{name}, nobody dies"), preemptions, move || {
-        body(None)
-    });
+    explore_deaths_within(name, |bound| bound.max(preemptions), body);
+}
+
+/// As [`explore_deaths`], with one preemption fewer: for a victim of many steps beside two others.
+pub(crate) fn explore_deaths_one_less(
+    name: &str,
+    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+) {
+    explore_deaths_within(name, |bound| bound.saturating_sub(1), body);
+}
+
+fn explore_deaths_within(
+    name: &str,
+    limit: impl Fn(usize) -> usize,
+    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+) {
+    explore_within(&format!("{name}, nobody dies"), &limit, move || body(None));
     for k in 0.. {
         assert!(k < 500, "the victim never survives");
         let name = format!("{name}, killed before step {k}");
-        let explored = explore_at_least(&name, preemptions, move || body(Some(k)));
+        let explored = explore_within(&name, &limit, move || body(Some(k)));
         if explored.deaths == 0 {
             assert!(k > 0, "the victim has no step to die at");
             return;

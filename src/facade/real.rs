@@ -57,6 +57,11 @@ impl Futex {
     }
 
     #[inline]
+    pub(crate) fn fetch_or(&self, mask: u32, order: Ordering) -> u32 {
+        self.0.fetch_or(mask, order)
+    }
+
+    #[inline]
     pub(crate) fn store(&self, value: u32, order: Ordering) {
         self.0.store(value, order);
     }
@@ -131,4 +136,11 @@ pub(crate) fn heavy_barrier() {
 /// Takes part in the heavy barriers of others; to be called before the first light one.
 pub(crate) fn use_light_barriers() {
     barrier::take_part();
+}
+
+/// What was stored before is stored first should this process be killed: the compiler moves nothing
+/// past this. Orders nothing between two processes that live.
+#[inline(always)]
+pub(crate) fn program_order() {
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }

@@ -139,6 +139,12 @@ impl MutexState {
         }
     }
 
+    /// Puts anything into the word.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn set(&self, word: u32) {
+        self.word.store(word, Ordering::Relaxed);
+    }
+
     /// Locks if the lock is free and clean: one instruction.
     #[inline(always)]
     pub(crate) fn lock_clean(&self, me: Tag) -> Option<Held> {
@@ -351,6 +357,15 @@ impl MutexState {
     pub(crate) fn clear_poison(&self) {
         // ORDERING: Relaxed; the flag carries no data.
         self.word.fetch_and(!POISONED, Ordering::Relaxed);
+    }
+
+    /// Who holds the lock, alive or dead.
+    pub(crate) fn holder(&self, peers: &impl Peers) -> Result<Option<Tag>, Refused> {
+        // ORDERING: Acquire; pairs with (M3) in `claiming`.
+        match owner(self.word.load(ordering(Ordering::Acquire, 51)), peers)? {
+            Seen::Free => Ok(None),
+            Seen::Owned(tag) => Ok(Some(tag)),
+        }
     }
 
     /// The word, for people to look at: it may have changed when it is read.

@@ -97,6 +97,17 @@ impl Pair {
         self.1.write(&[first + 1]);
     }
 
+    /// What both are, as one sees it who only reads.
+    pub(crate) fn look(&self) -> u64 {
+        let [first] = self.0.read();
+        let [second] = self.1.read();
+        assert_eq!(
+            first, second,
+            "torn data, and nobody said that a writer had died"
+        );
+        first
+    }
+
     pub(crate) fn value(&self) -> u64 {
         let [first] = self.0.read();
         first

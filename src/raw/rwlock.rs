@@ -1,0 +1,468 @@
+//! A lock for many readers or one writer, any of which may be killed.
+//!
+//! # State
+//!
+//! ```text
+//! mutex      u32   who is at the door: a writer, or a reader that could not go in by its cell
+//! writing    u32   who changes the data, and what became of the last one that did
+//! roster     1024 bits, which cells are in use
+//! cells      one for each participant, on lines of its own: how many of its threads read
+//! ```
+//!
+//! ```text
+//! writing:   31         30        29     28                  10 9            0
+//!       | POISONED | OWNER_DIED |  0  |   generation: 19     |   index: 10  |
+//!         \__ survive unlock __/      \______ writer's tag, 0 = none _______/
+//! ```
+//!
+//! Invariant 1: while `writing` names somebody or has a flag, every cell in use is barred; while it names
+//! somebody, no other reads. Invariant 2: cells are barred, opened and added to the roster only by
+//! whoever holds the mutex, which is: the door. Invariant 3: a cell says `WAITING` only while it is barred,
+//! and whoever clears that wakes all that sleep on it.
+//!
+//! # Protocol
+//!
+//! - read: one CAS in the own [cell](cell). If that is barred: spin, then look who is at the door. If nobody
+//!   alive is, take it; else say `WAITING` in the own cell, look at the door again, and sleep on the cell. A
+//!   process that has no cell yet waits for the door as a writer does.
+//! - at the door: settle what a dead predecessor left. A reader counts itself in its cell, adding that to
+//!   the roster if it must, and leaves.
+//! - write: take the door, settle, bar every cell in use, wait until each counts nobody, passing over
+//!   those whose owners are dead; then the own tag into `writing`.
+//! - unlock of a writer: its tag leaves `writing`, which is the commit, and it leaves the door.
+//! - to leave the door: open the cells, waking those that sleep on them, and unlock the mutex. If
+//!   `writing` has a flag the cells stay barred, so that every reader comes to the door and is told;
+//!   then the mutex is unlocked first, and then the sleepers are woken, who take the door in turn.
+//! - downgrade: a writer counts itself in its cell before it unlocks.
+//! - settle: a tag in `writing` when somebody else holds the mutex is a dead writer's: `OWNER_DIED`. That a
+//!   holder of the mutex died says nothing by itself: it can have been a reader, or not have begun.
+//!
+//! A reader that comes after a writer has barred its cell waits for that writer, so readers do not
+//! starve writers. A cell that is open lets all threads of its process in.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | reading | a count in the dead one's cell | the next writer, who passes over it; whoever reaps |
+//! | at the door, not yet writing | the dead tag in the mutex, cells barred | the next at the door, who is told nothing |
+//! | writing | also its tag in `writing` | the next at the door: `OWNER_DIED`, until a writer repairs the data |
+//! | unlocking, after the commit | the dead tag in the mutex, some cells barred | the next at the door, who is told nothing |
+//! | after the mutex is unlocked | sleepers whose wake is owed | they, when their slices end; whoever reaps |
+//! | adding a cell | a bit in the roster for a cell that is nobody's | the next writer, who clears it |
+//! | downgrading, before the commit | as writing, and a count | as both |
+//!
+//! A stopped reader blocks writers; and, while one waits for it at the door, the readers that come later. A
+//! stopped writer, or a reader that is stopped at the door, blocks all that need the door.
+//!
+//! One that was taken for dead, because other code closed its descriptors, commits nothing, since the
+//! commit expects its tag. If that happens between its commit and its leaving, it can open cells that
+//! its successor has barred.
+//!
+//! # Ordering
+//!
+//! (W1) and (W2) are in [`cell`]. What is known at the door is handed on by the mutex's (M1), and so is
+//! the data from one writer to the next; `writing` and the roster are therefore Relaxed. What a dead
+//! writer did is ordered by the kernel (M2), and passed on by whoever reaps: (Release) in the mutex, in the
+//! cell for a dead reader. The tag goes into `writing` before the data is touched, and out after it: in
+//! the program's order, which is what a kill cuts off.
+//!
+//! (W3) is the race of a reader that goes to sleep with one that leaves the door and keeps the cells barred:
+//!
+//! ```text
+//! reader                              at the door
+//! WAITING into the cell (AcqRel)      unlock the mutex
+//! is it still held? else try it       WAITING out of the cell (AcqRel): was it there? then wake
+//! ```
+//!
+//! Both change one word, so one is after the other: either the leaver sees `WAITING`, or the reader's
+//! RMW reads what the leaver's wrote, and then sees the mutex unlocked.
+//!
+//! # Trade-offs
+//!
+//! Counting readers in one word makes every read two transfers of one line between processors; here
+//! readers of different processes share none, and a writer pays for that with two RMWs for each process
+//! that has ever read. That is the big-reader lock of Linux 2.4 ("brlock"), with BRAVO's (Dice and Kogan,
+//! 2019) slots fixed to their owners, since only a slot that has an owner can be given back
+//! when it dies. Asymmetric fences would save a reader its locked instructions, and cost every writer
+//! a membarrier(2).
+//!
+//! Sleepers sleep where their wake comes from: writers on the mutex, which wakes one, readers on their cells,
+//! all of which are woken. With one word for all, each unlock of a writer would have to wake everybody.
+
+mod cell;
+mod door;
+mod wait;
+
+use crate::facade::{AtomicU32, AtomicU64, Deadline, Ordering, mutation, program_order};
+use crate::layout::{Padded, Tag};
+use crate::raw::Peers;
+use crate::raw::mutex::{self, MutexState, OWNER_DIED, POISONED};
+pub(crate) use cell::Cell;
+use cell::Shut;
+pub(crate) use door::{Annex, Door, Nothing};
+
+/// How many threads of one process can read at a time.
+pub(crate) const MOST: u32 = 2047;
+/// The words of the roster.
+const ROSTER: usize = (Tag::MAX_PARTICIPANTS as usize + 1) / 64;
+const STICKY: u32 = OWNER_DIED | POISONED;
+
+/// The first bytes of a lock, in the segment.
+#[repr(C)]
+pub(crate) struct RwLockState {
+    mutex: MutexState,
+    writing: AtomicU32,
+    roster: [AtomicU64; ROSTER],
+}
+
+/// A lock: its state, the cells of the participants, and what else is to be looked after.
+#[derive(Clone, Copy)]
+pub(crate) struct RwLock<'a, A = Nothing> {
+    state: &'a RwLockState,
+    cells: &'a [Padded<Cell>],
+    annex: A,
+}
+
+/// Proof that somebody reads, with what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Reading {
+    owner: Tag,
+    flags: u32,
+}
+
+/// Why a lock was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A live participant is in the way (and, with a deadline, still is at the deadline).
+    Busy,
+    /// A word that no lock can have.
+    Corrupt { word: u32 },
+    /// This process is no participant any more: see [`Peers::am_alive`].
+    Expelled,
+    /// [`MOST`] threads of this process read.
+    Full,
+}
+
+impl From<mutex::Refused> for Refused {
+    fn from(refused: mutex::Refused) -> Self {
+        match refused {
+            mutex::Refused::Busy => Self::Busy,
+            mutex::Refused::Corrupt { word } => Self::Corrupt { word },
+            mutex::Refused::Expelled => Self::Expelled,
+        }
+    }
+}
+
+impl Reading {
+    pub(crate) fn owner(&self) -> Tag {
+        self.owner
+    }
+    pub(crate) fn owner_died(&self) -> bool {
+        self.flags & OWNER_DIED != 0
+    }
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.flags & POISONED != 0
+    }
+}
+
+impl RwLockState {
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        Self {
+            mutex: MutexState::new(),
+            writing: AtomicU32::new(0),
+            roster: core::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// Clears the poison, whoever has the lock.
+    pub(crate) fn clear_poison(&self) {
+        // ORDERING: Relaxed; the flag carries no data.
+        self.writing.fetch_and(!POISONED, Ordering::Relaxed);
+    }
+
+    /// Whether somebody, alive or dead, changes the data: a hint.
+    fn is_written(&self) -> bool {
+        // ORDERING: Relaxed; a hint.
+        self.writing.load(Ordering::Relaxed) & Tag::MASK != 0
+    }
+}
+
+impl<'a, A: Annex> RwLock<'a, A> {
+    #[inline(always)]
+    pub(crate) fn new(state: &'a RwLockState, cells: &'a [Padded<Cell>], annex: A) -> Self {
+        Self {
+            state,
+            cells,
+            annex,
+        }
+    }
+
+    /// The cell of participant `me`.
+    #[inline(always)]
+    fn cell(&self, me: Tag) -> Option<&'a Cell> {
+        self.cells.get(me.index() as usize).map(|cell| &cell.0)
+    }
+
+    /// The cells in use, with their indices.
+    fn cells(&self) -> impl Iterator<Item = (u32, &'a Cell)> {
+        let (state, cells) = (self.state, self.cells);
+        let words = state.roster.iter().zip((0..cells.len()).step_by(64));
+        words.flat_map(move |(word, first)| {
+            // ORDERING: Relaxed; changed by who holds the door, and asked by who has held it.
+            let mut bits = word.load(Ordering::Relaxed);
+            core::iter::from_fn(move || {
+                let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+                bits &= bits - 1;
+                Some(first + bit as usize)
+            })
+            .filter_map(move |index| {
+                let cell = &cells.get(index)?.0;
+                Some((u32::try_from(index).ok()?, cell))
+            })
+        })
+    }
+
+    /// The word of the roster, and the bit in it, of participant `index`.
+    fn place(&self, index: u32) -> Option<(&'a AtomicU64, u64)> {
+        let word = self.state.roster.get(index as usize / 64)?;
+        Some((word, 1 << (index % 64)))
+    }
+
+    /// Reads if the own cell is open: one instruction.
+    #[inline(always)]
+    pub(crate) fn read_clean(&self, me: Tag) -> Option<Reading> {
+        self.cell(me)?.enter(me).ok()?;
+        Some(Reading {
+            owner: me,
+            flags: 0,
+        })
+    }
+
+    /// Stops reading; does nothing if that is not counted any more.
+    #[inline(always)]
+    pub(crate) fn stop_reading(&self, reading: Reading) {
+        if let Some(cell) = self.cell(reading.owner) {
+            cell.leave(reading.owner);
+        }
+    }
+
+    /// Reads, waiting until the deadline if a writer is there, or at the door; without a deadline, only
+    /// as long as a reader needs there.
+    #[cold]
+    pub(crate) fn read(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Reading, Refused> {
+        match self.come_in(me, peers, wait)? {
+            None => Ok(Reading {
+                owner: me,
+                flags: 0,
+            }),
+            Some(door) => self.read_inside(door, peers, wait),
+        }
+    }
+
+    /// Counts the one that holds the door as a reader, and leaves the door.
+    fn read_inside(
+        &self,
+        door: Door,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Reading, Refused> {
+        let me = door.owner();
+        if let Err(refused) = self.annex.shut(me, peers, wait) {
+            self.leave(door);
+            return Err(refused);
+        }
+        let admitted = self.register(me).and_then(|cell| cell.admit(me).ok());
+        let flags = door.flags;
+        self.leave(door);
+        match admitted {
+            Some(()) => Ok(Reading { owner: me, flags }),
+            None => Err(Refused::Full),
+        }
+    }
+
+    /// The own cell of one that holds the door, in the roster from now on.
+    fn register(&self, me: Tag) -> Option<&'a Cell> {
+        let cell = self.cell(me)?;
+        let (word, bit) = self.place(me.index())?;
+        // ORDERING: Relaxed; the mutex hands the roster on.
+        if word.load(Ordering::Relaxed) & bit == 0 && !mutation(321) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+        Some(cell)
+    }
+
+    /// Writes, waiting until the deadline for who is there; without a deadline, not for readers, and
+    /// only as long as a reader needs at the door.
+    pub(crate) fn write(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Door, Refused> {
+        let door = self.hold(me, peers, wait)?;
+        let shut = if mutation(338) {
+            Ok(())
+        } else {
+            self.annex.shut(me, peers, wait)
+        };
+        if let Err(refused) = shut.and_then(|()| self.exclude(peers, wait)) {
+            if mutation(333) {
+                self.state.mutex.unlock(door.held, false);
+            } else {
+                self.leave(door);
+            }
+            return Err(refused);
+        }
+        self.begin(&door);
+        Ok(door)
+    }
+
+    /// Bars every cell in use and waits until nobody reads; for one that holds the door, and leaves it in
+    /// any case.
+    pub(crate) fn exclude(
+        &self,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<(), Refused> {
+        // All are barred before the first is waited for.
+        for (index, cell) in self.cells() {
+            if cell.bar().owner(index).is_none() {
+                self.strike(index);
+            }
+        }
+        if mutation(309) {
+            return Ok(());
+        }
+        for (index, cell) in self.cells() {
+            self.drain(index, cell, peers, wait)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a cell that is nobody's off the roster.
+    fn strike(&self, index: u32) {
+        if let Some((word, bit)) = self.place(index) {
+            // ORDERING: Relaxed; the mutex hands the roster on.
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that the data changes from now on.
+    fn begin(&self, door: &Door) {
+        let (tag, writing) = (door.owner().bits(), &self.state.writing);
+        if mutation(317) {
+            return;
+        }
+        // ORDERING: Relaxed; who asks holds the mutex. Without a flag nobody else changes the word.
+        if door.flags == 0 {
+            writing.store(tag, Ordering::Relaxed);
+        } else {
+            writing.fetch_or(tag, Ordering::Relaxed);
+        }
+        program_order();
+    }
+
+    /// Says that the data is whole; false if the lock was taken over meanwhile.
+    fn commit(&self, door: &Door, poison: bool) -> bool {
+        let add = if poison { POISONED } else { 0 };
+        let mut seen = door.owner().bits() | door.flags;
+        while seen & Tag::MASK == door.owner().bits() {
+            // ORDERING: Release; the data is written before, if this process is killed just after it.
+            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+            let free = if mutation(316) {
+                seen | add
+            } else {
+                (seen & STICKY) | add
+            };
+            match self
+                .state
+                .writing
+                .compare_exchange(seen, free, release, relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+        false
+    }
+
+    /// Stops writing, adding [`POISONED`] if asked to; does nothing if the lock was taken over.
+    #[inline]
+    pub(crate) fn stop_writing(&self, door: Door, poison: bool) {
+        if self.commit(&door, poison) {
+            self.leave(door);
+        }
+    }
+
+    /// Reads instead of writing; nobody writes in between.
+    pub(crate) fn downgrade(&self, door: Door) -> Reading {
+        let (owner, flags) = (door.owner(), door.flags);
+        // ORDERING: Relaxed; a hint: one whose lock was taken over has no say in any cell.
+        let is_mine = self.state.writing.load(Ordering::Relaxed) & Tag::MASK == owner.bits();
+        if is_mine {
+            if mutation(319) {
+                self.stop_writing(door, false);
+                let _ = self.register(owner).map(|cell| cell.admit(owner));
+                return Reading { owner, flags };
+            }
+            if let Some(cell) = self.register(owner).filter(|_| !mutation(320)) {
+                // There is room: nobody read.
+                let _ = cell.admit(owner);
+            }
+            self.stop_writing(door, false);
+        }
+        Reading { owner, flags }
+    }
+
+    /// Declares the data consistent after a writer died; changes nothing if the lock was taken over.
+    pub(crate) fn mark_consistent(&self, door: &mut Door) {
+        let cleared = if mutation(335) { STICKY } else { OWNER_DIED };
+        let mut seen = door.owner().bits() | door.flags;
+        door.flags &= !OWNER_DIED;
+        while seen & Tag::MASK == door.owner().bits() {
+            // ORDERING: Relaxed; what was repaired is published by the unlock.
+            let relaxed = Ordering::Relaxed;
+            match self
+                .state
+                .writing
+                .compare_exchange(seen, seen & !cleared, relaxed, relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// The words, for people to look at: they may have changed when they are read.
+    pub(crate) fn glance(&self) -> Glance {
+        // ORDERING: Relaxed; a snapshot that decides nothing.
+        let writing = self.state.writing.load(Ordering::Relaxed);
+        Glance {
+            writes: writing & Tag::MASK != 0,
+            readers: self.cells().map(|(_, cell)| cell.glance().readers()).sum(),
+            owner_died: writing & OWNER_DIED != 0,
+            poisoned: writing & POISONED != 0,
+        }
+    }
+}
+
+/// What a look at a lock says to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    pub(crate) writes: bool,
+    /// Threads of all processes.
+    pub(crate) readers: u32,
+    pub(crate) owner_died: bool,
+    pub(crate) poisoned: bool,
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
