@@ -15,8 +15,9 @@ use crate::ring::slots::{Claim, Refused};
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Sends an item, if there is room.
     ///
-    /// Does not wait, but for some microseconds if somebody is just about to make room. No system
-    /// call, unless somebody sleeps or has to be found dead.
+    /// Does not wait, but for some microseconds if somebody is just about to make room. When the queue is
+    /// full after several items were sent, it looks twice, some microseconds apart: whoever follows at
+    /// the other's heels slows both down. No system call, unless somebody sleeps or has to be found dead.
     ///
     /// # Errors
     ///

@@ -8,6 +8,7 @@
 //!
 //! - a slot that is claimed for the own side in this lap, or is in a later lap: go on
 //! - a slot that may be claimed: claim it
+//! - caught up with the other side after several steps: let it get ahead, and look once more
 //! - a slot that somebody is at work in: look a few times; then ask once whether its owner lives. If
 //!   not, skip it; or take its item, as a receiver, or leave it as an orphan, as a sender: the word
 //!   to ORPHAN, then the epoch, then the bells
@@ -71,7 +72,11 @@ impl<S: Slots> Ring<'_, S> {
             let index = self.geometry.index(*at);
             let (word, tag) = match found {
                 Found::Shut => {
+                    let steps = at.0.saturating_sub(caught_up.0);
                     *caught_up = *at;
+                    if Patience::follow(steps) {
+                        continue;
+                    }
                     return Err(Refused::Nothing);
                 }
                 Found::Open(word) => {
