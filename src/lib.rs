@@ -44,7 +44,7 @@
 //! | [`Mutex`], [`sync::RawMutex`] | mutual exclusion | blocks if the owner is stopped | the lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
 //! | [`Counter`] | one atomic number | wait-free | its last addition made, or not | counter |
 //! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |
-//! | [`AtomicArray`] | a list of atomic numbers or flags | wait-free; sums of floats, maximum, minimum and updates lock-free | its last change of an element made, or not; of one to many the first | element |
+//! | [`AtomicArray`] | a list of atomic numbers or flags | loads, stores, swaps, exchanges and sums of whole numbers wait-free, the rest lock-free | its last change of an element made, or not; of one to many the first | element |
 //! | [`queue::spsc`] | a ring for one producer and one consumer | wait-free; who waits for items, or room, waits for the other | its end, and an item that it was popping | spsc |
 //! | [`queue::Queue`] | a bounded queue for many senders and receivers | waits for one that is stopped just between its claim of a slot and its commit: receivers for what is behind a sender's, senders for room when they come round to it | an item that it was taking, delivered again; a slot that is skipped; its counted senders and receivers, gone | slots, ends |
 //! | [`queue::WorkQueue`] | messages held until they are acknowledged | lock-free; its message waits for it, and so does who waits until all is done | the message that it had in hand, delivered again or a dead letter; loans that are free again; its counted senders and receivers, gone | work, ends |

@@ -8,9 +8,11 @@ use crate::raw::element::ElementState;
 /// One value of an [`AtomicArray`](super::AtomicArray), which processes change in single atomic steps.
 ///
 /// As std's atomics, without an ordering to choose: whoever reads a value sees all that its writer
-/// wrote before, as with a [`Counter`](crate::Counter). Every operation is one atomic instruction and no
-/// system call; it never blocks and never fails, and no process can hinder another. Those that take a
-/// few tries when others are faster say so.
+/// wrote before, as with a [`Counter`](crate::Counter). No operation makes a system call, blocks or
+/// fails, and no process that is stopped or killed can hinder another. Loads, stores, swaps, exchanges and
+/// sums of whole numbers are one atomic instruction. The others may take a few tries, as
+/// [`update`](Self::update) does, where the processor has no such instruction: x86_64 has none for sums of
+/// floating-point numbers, for maximum and minimum, and for bits whose value before is asked for.
 ///
 /// A process killed in the middle of a change has made it or has not, and nobody can tell which.
 ///
@@ -107,23 +109,20 @@ impl<T: Atomic> Element<T> {
 }
 
 impl<T: Numeric> Element<T> {
-    /// Adds, and returns the value before. Whole numbers wrap.
-    ///
-    /// For floating-point numbers there is no such instruction: as [`update`](Self::update).
+    /// Adds, and returns the value before. Whole numbers wrap; those of floating point are rounded as
+    /// everywhere, so the order in which processes add can show in the sum.
     #[inline]
     pub fn fetch_add(&self, amount: T) -> T {
         T::add_word(&self.0, amount)
     }
 
-    /// Subtracts, and returns the value before. Whole numbers wrap.
-    ///
-    /// For floating-point numbers there is no such instruction: as [`update`](Self::update).
+    /// Subtracts, and returns the value before; as [`fetch_add`](Self::fetch_add).
     #[inline]
     pub fn fetch_sub(&self, amount: T) -> T {
         T::sub_word(&self.0, amount)
     }
 
-    /// Raises the value to `value` if it is less; returns the one before. As [`update`](Self::update).
+    /// Raises the value to `value` if it is less; returns the one before.
     ///
     /// A NaN counts as no value: it is replaced by any other, and replaces none.
     #[inline]
@@ -131,7 +130,7 @@ impl<T: Numeric> Element<T> {
         self.replace_if(value, |value, found| value > found)
     }
 
-    /// Lowers the value to `value` if it is more; returns the one before. As [`update`](Self::update).
+    /// Lowers the value to `value` if it is more; returns the one before.
     ///
     /// A NaN counts as no value: it is replaced by any other, and replaces none.
     #[inline]

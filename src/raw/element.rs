@@ -22,8 +22,9 @@
 //! | among many elements | those before it are stored, those behind it are not | nobody can: it was never one step |
 //!
 //! As of a counter, nobody can tell whether a process killed in the middle had made its last change.
-//! Wait-free on processors that have the instruction; the loops are lock-free: one fails only because
-//! another succeeded. A stopped process delays nobody.
+//! Wait-free on processors that have the instruction (x86_64 has none that returns the bits before an
+//! and, or, xor); the loops are lock-free: one fails only because another succeeded. A stopped process
+//! delays nobody.
 //!
 //! # Ordering
 //!
