@@ -35,7 +35,23 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`TryRecvError`].
     #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        let claim = self.claim()?;
+        match self.quick_claim() {
+            Some(claim) => self.take_and_ring(claim),
+            None => self.try_recv_slowly(),
+        }
+    }
+
+    /// [`try_recv`](Self::try_recv) after the quick way did not do. It returns the item itself, so that this
+    /// does not pass through memory where it was quick.
+    #[cold]
+    #[inline(never)]
+    fn try_recv_slowly(&self) -> Result<T, TryRecvError> {
+        self.find_item().and_then(|claim| self.take_and_ring(claim))
+    }
+
+    /// Consumes a claimed item.
+    #[inline(always)]
+    fn take_and_ring(&self, claim: Claim) -> Result<T, TryRecvError> {
         // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
         let value = unsafe { read(self.item(claim.index)) };
         self.ring().commit_recv(claim);

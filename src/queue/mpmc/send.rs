@@ -7,7 +7,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use super::{Queue, SendError, TrySendError};
 use crate::facade::Deadline;
 use crate::layout::Tag;
-use crate::payload::{Payload, read};
+use crate::payload::{Payload, read, write};
 use crate::ring::ends::Side;
 use crate::ring::slots::wait::Ended;
 use crate::ring::slots::{Claim, Refused};
@@ -24,14 +24,32 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`TrySendError`], with the value.
     #[inline(always)]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        match self.slot() {
+        match self.quick_slot() {
+            Some(claim) => {
+                self.put_and_ring(claim, value);
+                Ok(())
+            }
+            None => self.try_send_slowly(value),
+        }
+    }
+
+    /// [`try_send`](Self::try_send) after the quick way did not do.
+    #[cold]
+    #[inline(never)]
+    fn try_send_slowly(&self, value: T) -> Result<(), TrySendError<T>> {
+        match self.find_slot() {
             Ok(claim) => {
-                self.put(claim, value);
-                self.ring().ring(Side::Sender);
+                self.put_and_ring(claim, value);
                 Ok(())
             }
             Err(error) => Err(error.with(value)),
         }
+    }
+
+    #[inline(always)]
+    fn put_and_ring(&self, claim: Claim, value: T) {
+        self.put(claim, value);
+        self.ring().ring(Side::Sender);
     }
 
     /// The next slot, if there is one.
@@ -57,16 +75,16 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let (claim, next) = self.ring().quick_send(self.tail(), me)?;
         self.set_tail(next);
         if self.ring().is_late() {
-            return self.too_late(claim);
+            self.too_late(claim);
+            return None;
         }
         Some(claim)
     }
 
     #[cold]
     #[inline(never)]
-    fn too_late(&self, claim: Claim) -> Option<Claim> {
+    fn too_late(&self, claim: Claim) {
         self.ring().abandon(claim);
-        None
     }
 
     /// Looks for a slot. It has no part in the value, which may so stay in registers.
@@ -93,7 +111,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(always)]
     fn write(&self, claim: Claim, value: T) {
         // SAFETY: mapped and aligned, and this claim's alone until the commit.
-        unsafe { self.item(claim.index).write(value) };
+        unsafe { write(self.item(claim.index), &value) };
     }
 
     /// Sends as many of the items as there is room for, one after the other, and returns how many
@@ -154,8 +172,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 Err(error) => return Err(error.with(value)),
             },
         };
-        self.put(claim, value);
-        self.ring().ring(Side::Sender);
+        self.put_and_ring(claim, value);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use super::handle::{End, Spsc};
 use super::{PushError, TryPushError};
 use crate::facade::Deadline;
-use crate::payload::Payload;
+use crate::payload::{Payload, write};
 use crate::queue::Wait;
 use crate::ring::spsc::{Corrupt, Producing, Waited};
 
@@ -53,7 +53,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     fn put(&mut self, value: T) {
         let (slot, _) = self.end.slots(1);
         // SAFETY: mapped, aligned, and this end's alone until the commit.
-        unsafe { slot.write(MaybeUninit::new(value)) };
+        unsafe { write(slot.cast(), &value) };
         self.end.commit(1);
     }
 
