@@ -42,6 +42,7 @@
 //! | its registry | who takes part, and who is dead | lock-free | its place, until somebody reaps | registry |
 //! | [`segment::Monitor`] | a thread that hears of peers' deaths at once | goes on | nothing: it only helps | registry |
 //! | [`Mutex`], [`sync::RawMutex`] | mutual exclusion | blocks if the owner is stopped | the lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
+//! | [`RwLock`] | many readers or one writer | a stopped reader blocks writers, and readers that come while one waits; a stopped writer blocks all | a read lock, passed over; a write lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | rwlock |
 //! | [`Counter`] | one atomic number | wait-free | its last addition made, or not | counter |
 //! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |
 //! | [`AtomicArray`] | a list of atomic numbers or flags | loads, stores, swaps, exchanges and sums of whole numbers wait-free, the rest lock-free | its last change of an element made, or not; of one to many the first | element |
@@ -129,5 +130,5 @@ pub use {
     error::Error,
     payload::Payload,
     segment::{Placeable, Segment, SegmentOptions},
-    sync::Mutex,
+    sync::{Mutex, RwLock},
 };

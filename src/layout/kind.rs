@@ -23,13 +23,15 @@ pub enum Kind {
     ByteQueue = 8,
     /// A [`queue::Channel`](crate::queue::Channel).
     Channel = 9,
+    /// A [`sync::RwLock`](crate::sync::RwLock).
+    RwLock = 10,
     /// An [`AtomicArray`](crate::AtomicArray).
     AtomicArray = 12,
 }
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Mutex,
         Self::RawMutex,
         Self::Counter,
@@ -39,6 +41,7 @@ impl Kind {
         Self::WorkQueue,
         Self::ByteQueue,
         Self::Channel,
+        Self::RwLock,
         Self::AtomicArray,
     ];
 
@@ -64,6 +67,7 @@ impl core::fmt::Display for Kind {
             Self::WorkQueue => "WorkQueue",
             Self::ByteQueue => "ByteQueue",
             Self::Channel => "Channel",
+            Self::RwLock => "RwLock",
             Self::AtomicArray => "AtomicArray",
         })
     }

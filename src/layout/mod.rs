@@ -10,6 +10,7 @@ mod kind;
 mod name;
 mod padded;
 mod record;
+mod rwlock;
 pub(crate) mod slots;
 mod tag;
 pub(crate) mod work;
@@ -21,6 +22,7 @@ pub use name::NameError;
 pub(crate) use padded::Padded;
 pub use record::PayloadShape;
 pub(crate) use record::{RECORD_LEN, RECORD_WORDS, Record, RecordFault};
+pub(crate) use rwlock::{RWLOCK_STATE, RwLockLayout};
 pub(crate) use tag::Tag;
 
 /// The version of everything in this module; segments of another version are refused.

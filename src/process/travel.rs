@@ -11,7 +11,7 @@ use crate::payload::Payload;
 use crate::queue::spsc::Spsc;
 use crate::queue::{ByteQueue, Channel, Queue, WorkQueue};
 use crate::segment::{Placeable, Segment};
-use crate::sync::{Mutex, RawMutex};
+use crate::sync::{Mutex, RawMutex, RwLock};
 
 /// Travels as an argument or result of [`spawn`](super::spawn()), and nowhere else.
 impl Serialize for Segment {
@@ -73,6 +73,7 @@ handle_travels! {
     [] ShardedCounter;
     [T: Payload, bytemuck::Pod] Mutex<T>;
     [] RawMutex;
+    [T: Payload, bytemuck::Pod] RwLock<T>;
     [T: Payload, NoUninit, CheckedBitPattern] Spsc<T>;
     [T: Payload, NoUninit, CheckedBitPattern] Queue<T>;
     [T: Payload, bytemuck::Pod] WorkQueue<T>;

@@ -9,7 +9,6 @@ pub(crate) mod directory;
 pub(crate) mod element;
 pub(crate) mod mutex;
 pub(crate) mod registry;
-#[cfg_attr(not(test), expect(dead_code, reason = "its handle follows"))]
 pub(crate) mod rwlock;
 pub(crate) mod sharded;
 #[cfg(all(test, loom))]

@@ -95,7 +95,7 @@ mod door;
 mod wait;
 
 use crate::facade::{AtomicU32, AtomicU64, Deadline, Ordering, mutation, program_order};
-use crate::layout::{Padded, Tag};
+use crate::layout::{Padded, RWLOCK_STATE, Tag};
 use crate::raw::Peers;
 use crate::raw::mutex::{self, MutexState, OWNER_DIED, POISONED};
 pub(crate) use cell::Cell;
@@ -109,12 +109,15 @@ const ROSTER: usize = (Tag::MAX_PARTICIPANTS as usize + 1) / 64;
 const STICKY: u32 = OWNER_DIED | POISONED;
 
 /// The first bytes of a lock, in the segment.
-#[repr(C)]
+#[repr(C, align(128))]
 pub(crate) struct RwLockState {
     mutex: MutexState,
     writing: AtomicU32,
     roster: [AtomicU64; ROSTER],
 }
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<RwLockState>() == RWLOCK_STATE);
 
 /// A lock: its state, the cells of the participants, and what else is to be looked after.
 #[derive(Clone, Copy)]
@@ -156,6 +159,11 @@ impl From<mutex::Refused> for Refused {
 }
 
 impl Reading {
+    /// What one that wrote goes on with, when the lock is not its own.
+    pub(crate) fn of(door: Door) -> Self {
+        let (owner, flags) = (door.owner(), door.flags);
+        Self { owner, flags }
+    }
     pub(crate) fn owner(&self) -> Tag {
         self.owner
     }
@@ -183,6 +191,12 @@ impl RwLockState {
         self.writing.fetch_and(!POISONED, Ordering::Relaxed);
     }
 
+    /// Whether the data is poisoned.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        // ORDERING: Relaxed; the flag carries no data.
+        self.writing.load(Ordering::Relaxed) & POISONED != 0
+    }
+
     /// Whether somebody, alive or dead, changes the data: a hint.
     fn is_written(&self) -> bool {
         // ORDERING: Relaxed; a hint.
@@ -198,6 +212,17 @@ impl<'a, A: Annex> RwLock<'a, A> {
             cells,
             annex,
         }
+    }
+
+    /// The same without its annex: for one that reads or writes already.
+    #[inline(always)]
+    pub(crate) fn alone(&self) -> RwLock<'a> {
+        RwLock::new(self.state, self.cells, Nothing)
+    }
+
+    /// Whether the data is poisoned.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state.is_poisoned()
     }
 
     /// The cell of participant `me`.
@@ -404,14 +429,14 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Reads instead of writing; nobody writes in between.
     pub(crate) fn downgrade(&self, door: Door) -> Reading {
-        let (owner, flags) = (door.owner(), door.flags);
+        let owner = door.owner();
         // ORDERING: Relaxed; a hint: one whose lock was taken over has no say in any cell.
         let is_mine = self.state.writing.load(Ordering::Relaxed) & Tag::MASK == owner.bits();
         if is_mine {
             if mutation(319) {
                 self.stop_writing(door, false);
                 let _ = self.register(owner).map(|cell| cell.admit(owner));
-                return Reading { owner, flags };
+                return Reading::of(door);
             }
             if let Some(cell) = self.register(owner).filter(|_| !mutation(320)) {
                 // There is room: nobody read.
@@ -419,7 +444,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
             }
             self.stop_writing(door, false);
         }
-        Reading { owner, flags }
+        Reading::of(door)
     }
 
     /// Declares the data consistent after a writer died; changes nothing if the lock was taken over.

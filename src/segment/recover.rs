@@ -5,9 +5,10 @@
 use crate::facade::{AtomicU8, AtomicU32, AtomicU64, Words};
 use crate::layout::slots::SlotsLayout;
 use crate::layout::work::WorkLayout;
-use crate::layout::{Kind, Padded, Record, Tag};
+use crate::layout::{Kind, Padded, Record, RwLockLayout, Tag};
 use crate::raw::counter::CounterState;
 use crate::raw::mutex::MutexState;
+use crate::raw::rwlock::{Cell, Nothing, RwLock, RwLockState};
 use crate::ring::slots::{Ring, Slots, SlotsState};
 use crate::ring::spsc::SpscState;
 use crate::ring::work::{Places, Work, WorkState};
@@ -38,6 +39,10 @@ unsafe impl SharedState for MutexState {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for CounterState {}
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for RwLockState {}
+// SAFETY: `repr(transparent)` over one atomic word.
+unsafe impl SharedState for Cell {}
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SpscState {}
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SlotsState {}
@@ -63,6 +68,7 @@ pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, de
             .map(|state| state.recover(dead))
             .is_some(),
         Some(Kind::Counter | Kind::ShardedCounter | Kind::AtomicArray) => true,
+        Some(Kind::RwLock) => recover_rwlock(record, participants, place, dead).is_some(),
         Some(Kind::Spsc) => place
             .state::<SpscState>()
             .map(|state| state.recover(dead))
@@ -80,6 +86,14 @@ pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, de
             .is_some(),
         None => false,
     }
+}
+
+/// As [`recover`], for a lock of readers and writers.
+fn recover_rwlock(record: &Record, participants: u32, place: &impl Place, dead: Tag) -> Option<()> {
+    let layout = RwLockLayout::new(record.payload.size(), participants)?;
+    let cells = place.states(layout.cells, participants.into())?;
+    RwLock::new(place.state::<RwLockState>()?, cells, Nothing).recover(dead);
+    Some(())
 }
 
 /// As [`recover`], for a queue of whatever payload.

@@ -6,13 +6,14 @@ use std::fmt;
 use crate::raw::mutex::Held;
 use crate::segment::MembershipError;
 
-/// What [`Mutex::lock`](super::Mutex::lock) says instead of `Ok`.
+/// What [`Mutex::lock`](super::Mutex::lock), [`RwLock::read`](super::RwLock::read) and
+/// [`RwLock::write`](super::RwLock::write) say instead of `Ok`.
 #[non_exhaustive]
 pub enum LockError<G> {
-    /// The lock is held, and its last owner died while it held it, so the data may be half
+    /// The lock is held, and its last owner died while it held it (to write), so the data may be half
     /// changed; or an earlier owner did, and nobody has answered for it yet.
     OwnerDied(G),
-    /// The lock is held, and a thread panicked while it held it.
+    /// The lock is held, and a thread panicked while it held it (to write).
     Poisoned(G),
     /// The lock's word cannot be one, so the lock is not held.
     Corrupt {
@@ -21,9 +22,16 @@ pub enum LockError<G> {
     },
     /// The lock is not held: this process is no participant of the segment.
     Join(MembershipError),
+    /// So many threads of this process read already that no more can be counted. Of a
+    /// [`RwLock`](super::RwLock) that is read only.
+    TooManyReaders {
+        /// How many can.
+        most: u32,
+    },
 }
 
-/// What [`Mutex::try_lock`](super::Mutex::try_lock) says instead of `Ok`.
+/// What [`Mutex::try_lock`](super::Mutex::try_lock), [`RwLock::try_read`](super::RwLock::try_read) and
+/// [`RwLock::try_write`](super::RwLock::try_write) say instead of `Ok`.
 #[non_exhaustive]
 pub enum TryLockError<G> {
     /// A live participant holds the lock.
@@ -39,10 +47,16 @@ pub enum TryLockError<G> {
     },
     /// As [`LockError::Join`].
     Join(MembershipError),
+    /// As [`LockError::TooManyReaders`].
+    TooManyReaders {
+        /// How many can be counted.
+        most: u32,
+    },
 }
 
 /// What [`Mutex::try_lock_timeout`](super::Mutex::try_lock_timeout) and
-/// [`Mutex::try_lock_deadline`](super::Mutex::try_lock_deadline) say instead of `Ok`.
+/// [`Mutex::try_lock_deadline`](super::Mutex::try_lock_deadline), and the like of
+/// [`RwLock`](super::RwLock), say instead of `Ok`.
 #[non_exhaustive]
 pub enum TimedLockError<G> {
     /// A live participant still holds the lock.
@@ -58,9 +72,15 @@ pub enum TimedLockError<G> {
     },
     /// As [`LockError::Join`].
     Join(MembershipError),
+    /// As [`LockError::TooManyReaders`].
+    TooManyReaders {
+        /// How many can be counted.
+        most: u32,
+    },
 }
 
-/// Why [`Mutex::lock_or_repair`](super::Mutex::lock_or_repair) holds no lock.
+/// Why [`Mutex::lock_or_repair`](super::Mutex::lock_or_repair), and the like of
+/// [`RwLock`](super::RwLock), hold no lock.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NotLocked {
@@ -73,10 +93,16 @@ pub enum NotLocked {
     },
     /// This process is no participant of the segment.
     Join(MembershipError),
+    /// So many threads of this process read already that no more can be counted. Of a
+    /// [`RwLock`](super::RwLock) that is read only.
+    TooManyReaders {
+        /// How many can.
+        most: u32,
+    },
 }
 
 /// What a lock attempt came to, before it is told in the words of its operation.
-pub(super) enum Outcome<G> {
+pub(crate) enum Outcome<G> {
     Clean(G),
     OwnerDied(G),
     Poisoned(G),
@@ -84,21 +110,45 @@ pub(super) enum Outcome<G> {
 
 impl<G> Outcome<G> {
     pub(super) fn of(held: Held, guard: G) -> Self {
-        if held.owner_died() {
+        Self::when(held.owner_died(), held.is_poisoned(), guard)
+    }
+
+    pub(crate) fn when(owner_died: bool, poisoned: bool, guard: G) -> Self {
+        if owner_died {
             Self::OwnerDied(guard)
-        } else if held.is_poisoned() {
+        } else if poisoned {
             Self::Poisoned(guard)
         } else {
             Self::Clean(guard)
         }
     }
+
+    pub(crate) fn map<H>(self, make: impl FnOnce(G) -> H) -> Outcome<H> {
+        match self {
+            Self::Clean(guard) => Outcome::Clean(make(guard)),
+            Self::OwnerDied(guard) => Outcome::OwnerDied(make(guard)),
+            Self::Poisoned(guard) => Outcome::Poisoned(make(guard)),
+        }
+    }
 }
 
 /// Why a lock attempt came to nothing. `B` is `Infallible` where waiting has no end.
-pub(super) enum Failure<B> {
+pub(crate) enum Failure<B> {
     Busy(B),
     Corrupt { word: u32 },
+    TooManyReaders { most: u32 },
     Join(MembershipError),
+}
+
+impl From<Failure<Infallible>> for NotLocked {
+    fn from(failure: Failure<Infallible>) -> Self {
+        match failure {
+            Failure::Busy(never) => match never {},
+            Failure::Corrupt { word } => Self::Corrupt { word },
+            Failure::TooManyReaders { most } => Self::TooManyReaders { most },
+            Failure::Join(error) => Self::Join(error),
+        }
+    }
 }
 
 const OWNER_DIED: &str = "the last owner died while it held the lock";
@@ -108,11 +158,19 @@ fn corrupt(f: &mut fmt::Formatter<'_>, word: u32) -> fmt::Result {
     write!(f, "expected the word of a lock, found {word:#010x}")
 }
 
+fn too_many(f: &mut fmt::Formatter<'_>, most: u32) -> fmt::Result {
+    write!(
+        f,
+        "{most} threads of this process read already, and no more can be counted"
+    )
+}
+
 impl fmt::Display for NotLocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Poisoned => f.write_str(POISONED),
             Self::Corrupt { word } => corrupt(f, *word),
+            Self::TooManyReaders { most } => too_many(f, *most),
             Self::Join(error) => error.fmt(f),
         }
     }
@@ -131,13 +189,14 @@ impl std::error::Error for NotLocked {
 macro_rules! carries_a_guard {
     ($error:ident, $never:ty $(, $busy:ident $text:literal)?) => {
         impl<G> $error<G> {
-            pub(super) fn result(outcome: Result<Outcome<G>, Failure<$never>>) -> Result<G, Self> {
+            pub(crate) fn result(outcome: Result<Outcome<G>, Failure<$never>>) -> Result<G, Self> {
                 Err(match outcome {
                     Ok(Outcome::Clean(guard)) => return Ok(guard),
                     Ok(Outcome::OwnerDied(guard)) => Self::OwnerDied(guard),
                     Ok(Outcome::Poisoned(guard)) => Self::Poisoned(guard),
                     $(Err(Failure::Busy(())) => Self::$busy,)?
                     Err(Failure::Corrupt { word }) => Self::Corrupt { word },
+                    Err(Failure::TooManyReaders { most }) => Self::TooManyReaders { most },
                     Err(Failure::Join(error)) => Self::Join(error),
                 })
             }
@@ -150,6 +209,7 @@ macro_rules! carries_a_guard {
                     Self::OwnerDied(_) => f.write_str(OWNER_DIED),
                     Self::Poisoned(_) => f.write_str(POISONED),
                     Self::Corrupt { word } => corrupt(f, *word),
+                    Self::TooManyReaders { most } => too_many(f, *most),
                     Self::Join(error) => error.fmt(f),
                 }
             }
@@ -163,6 +223,7 @@ macro_rules! carries_a_guard {
                     Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
                     Self::Poisoned(_) => f.write_str("Poisoned(..)"),
                     Self::Corrupt { word } => write!(f, "Corrupt {{ word: {word:#010x} }}"),
+                    Self::TooManyReaders { most } => write!(f, "TooManyReaders {{ most: {most} }}"),
                     Self::Join(error) => write!(f, "Join({error:?})"),
                 }
             }

@@ -112,9 +112,7 @@ impl RawMutex {
                 Ok(guard)
             }
             Ok(Outcome::Poisoned(_)) => Err(NotLocked::Poisoned),
-            Err(Failure::Busy(never)) => match never {},
-            Err(Failure::Corrupt { word }) => Err(NotLocked::Corrupt { word }),
-            Err(Failure::Join(error)) => Err(NotLocked::Join(error)),
+            Err(failure) => Err(failure.into()),
         }
     }
 
@@ -200,6 +198,9 @@ impl RawMutex {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failure::Busy(())) => {}
                 Err(Failure::Corrupt { word }) => return Err(Failure::Corrupt { word }),
+                Err(Failure::TooManyReaders { most }) => {
+                    return Err(Failure::TooManyReaders { most });
+                }
                 Err(Failure::Join(error)) => return Err(Failure::Join(error)),
             }
         }

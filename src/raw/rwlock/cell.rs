@@ -106,7 +106,7 @@ pub(crate) struct Cell(Futex);
 
 impl Cell {
     #[cfg(test)]
-    pub(super) fn new(word: u32) -> Self {
+    pub(crate) fn new(word: u32) -> Self {
         Self(Futex::new(word))
     }
 

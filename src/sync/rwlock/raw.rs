@@ -1,0 +1,336 @@
+//! The lock of readers and writers below its data: who this process is, and the guards that prove it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use crate::facade::Deadline;
+use crate::layout::{Padded, Tag};
+use crate::raw::rwlock::{
+    Annex, Cell, Door, Glance, MOST, Nothing, Reading, Refused, RwLock, RwLockState,
+};
+use crate::segment::{Anchor, Entry, OwnTag};
+use crate::sync::NotLocked;
+use crate::sync::error::{Failure, Outcome};
+
+/// What a handle has that begins with such a lock.
+///
+/// Invariant 1: `cells` points to `count` cells inside the entry that `state` keeps mapped.
+#[derive(Clone)]
+pub(crate) struct RawRwLock {
+    state: Anchor<RwLockState>,
+    cells: NonNull<Padded<Cell>>,
+    count: usize,
+}
+
+/// The lock, as one process uses it, beside an annex.
+pub(crate) struct Access<'a, A> {
+    lock: RwLock<'a, A>,
+    anchor: &'a Anchor<RwLockState>,
+}
+
+/// Proof that this thread reads; dropping it ends that.
+///
+/// In a forked child, one that was inherited is nobody's: dropping it does nothing.
+#[must_use = "the lock is released when the guard is dropped"]
+pub(crate) struct RawReadGuard<'a> {
+    lock: RwLock<'a>,
+    own: OwnTag<'a>,
+    reading: Reading,
+    _not_send: PhantomData<*mut ()>,
+}
+
+/// Proof that this thread writes; dropping it ends that.
+///
+/// In a forked child, one that was inherited is nobody's: dropping it does nothing.
+#[must_use = "the lock is released when the guard is dropped"]
+pub(crate) struct RawWriteGuard<'a> {
+    lock: RwLock<'a>,
+    own: OwnTag<'a>,
+    door: Door,
+    /// Whether the thread was panicking already when it locked.
+    panicking: bool,
+    _not_send: PhantomData<*mut ()>,
+}
+
+// SAFETY: the cells are atomics, reachable from any thread; the rest is Send + Sync.
+unsafe impl Send for RawRwLock {}
+// SAFETY: as above.
+unsafe impl Sync for RawRwLock {}
+// SAFETY: a shared guard gives no access but through methods that only read the guard itself.
+unsafe impl Sync for RawReadGuard<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for RawWriteGuard<'_> {}
+
+impl RawRwLock {
+    /// Attaches to an entry that begins with a lock's state, and has the cells of so many participants
+    /// `cells` bytes from its start.
+    pub(crate) fn anchored(entry: Entry, cells: u64) -> Option<Self> {
+        let count = entry.mapping.geometry().participants as usize;
+        let state: Anchor<RwLockState> = Anchor::new(entry)?;
+        // INVARIANT: 1, by `payloads`.
+        let cells = state.payloads(cells, count)?;
+        Some(Self {
+            state,
+            cells,
+            count,
+        })
+    }
+
+    pub(crate) fn anchor(&self) -> &Anchor<RwLockState> {
+        &self.state
+    }
+
+    /// The lock as it is used beside an annex.
+    #[inline(always)]
+    pub(crate) fn beside<A: Annex>(&self, annex: A) -> Access<'_, A> {
+        // SAFETY: Invariant 1, and any bytes are a cell.
+        let cells = unsafe { std::slice::from_raw_parts(self.cells.as_ptr(), self.count) };
+        Access {
+            lock: RwLock::new(self.state.state(), cells, annex),
+            anchor: &self.state,
+        }
+    }
+
+    /// The lock by itself.
+    #[inline(always)]
+    pub(crate) fn alone(&self) -> Access<'_, Nothing> {
+        self.beside(Nothing)
+    }
+
+    pub(crate) fn glance(&self) -> Glance {
+        self.alone().lock.glance()
+    }
+
+    pub(crate) fn clear_poison(&self) {
+        self.state.clear_poison();
+    }
+}
+
+impl<'a, A: Annex> Access<'a, A> {
+    /// Reads if the own cell is open, and this process is a participant already: what nearly every call
+    /// comes to, so it is all that is inlined.
+    #[inline(always)]
+    pub(crate) fn read_clean(&self) -> Option<RawReadGuard<'a>> {
+        let own = self.anchor.own();
+        let reading = self.lock.read_clean(own.current()?)?;
+        Some(self.reads(reading))
+    }
+
+    /// Reads after [`read_clean`](Self::read_clean) did not do, waiting until `deadline`.
+    #[cold]
+    pub(crate) fn read_until(
+        &self,
+        deadline: &Deadline,
+    ) -> Result<Outcome<RawReadGuard<'a>>, Failure<()>> {
+        self.read(Some(deadline))
+    }
+
+    /// Reads after [`read_clean`](Self::read_clean) did not do, without waiting.
+    #[cold]
+    pub(crate) fn try_read(&self) -> Result<Outcome<RawReadGuard<'a>>, Failure<()>> {
+        self.read(None)
+    }
+
+    /// Reads after [`read_clean`](Self::read_clean) did not do.
+    #[cold]
+    pub(crate) fn read_wait(&self) -> Result<Outcome<RawReadGuard<'a>>, Failure<Infallible>> {
+        patiently(|deadline| self.read(Some(deadline)))
+    }
+
+    /// Writes, waiting until `deadline`.
+    pub(crate) fn write_until(
+        &self,
+        deadline: &Deadline,
+    ) -> Result<Outcome<RawWriteGuard<'a>>, Failure<()>> {
+        self.write(Some(deadline))
+    }
+
+    /// Writes, without waiting.
+    pub(crate) fn try_write(&self) -> Result<Outcome<RawWriteGuard<'a>>, Failure<()>> {
+        self.write(None)
+    }
+
+    /// Writes.
+    pub(crate) fn write_wait(&self) -> Result<Outcome<RawWriteGuard<'a>>, Failure<Infallible>> {
+        patiently(|deadline| self.write(Some(deadline)))
+    }
+
+    /// Writes, and calls `repair` before that if a writer died.
+    pub(crate) fn write_or_repair(
+        &self,
+        repair: impl FnOnce(),
+    ) -> Result<RawWriteGuard<'a>, NotLocked> {
+        match self.write_wait() {
+            Ok(Outcome::Clean(guard)) => Ok(guard),
+            Ok(Outcome::OwnerDied(mut guard)) if !guard.is_poisoned() => {
+                repair();
+                guard.mark_consistent();
+                Ok(guard)
+            }
+            Ok(Outcome::OwnerDied(_) | Outcome::Poisoned(_)) => Err(NotLocked::Poisoned),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Reads after [`read_clean`](Self::read_clean) did not do; if a writer died, writes first, calls
+    /// `repair`, and goes on to read.
+    #[cold]
+    pub(crate) fn read_or_repair(
+        &self,
+        repair: impl FnOnce(),
+    ) -> Result<RawReadGuard<'a>, NotLocked> {
+        match self.read_wait() {
+            Ok(Outcome::Clean(guard)) => Ok(guard),
+            Ok(Outcome::OwnerDied(guard)) if !guard.is_poisoned() => {
+                drop(guard);
+                self.write_or_repair(repair).map(RawWriteGuard::downgrade)
+            }
+            Ok(Outcome::OwnerDied(_) | Outcome::Poisoned(_)) => Err(NotLocked::Poisoned),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    fn read(&self, wait: Option<&Deadline>) -> Result<Outcome<RawReadGuard<'a>>, Failure<()>> {
+        let me = self.anchor.tag().map_err(Failure::Join)?;
+        // A process that has joined only now, or has an open cell at the last moment.
+        let read = match self.lock.read_clean(me) {
+            Some(reading) => Ok(reading),
+            None => self.lock.read(me, &self.anchor.others(me), wait),
+        };
+        let reading = read.map_err(|refused| self.failure(refused, me))?;
+        let (died, poisoned) = (reading.owner_died(), reading.is_poisoned());
+        Ok(Outcome::when(died, poisoned, self.reads(reading)))
+    }
+
+    fn write(&self, wait: Option<&Deadline>) -> Result<Outcome<RawWriteGuard<'a>>, Failure<()>> {
+        let me = self.anchor.tag().map_err(Failure::Join)?;
+        let written = self.lock.write(me, &self.anchor.others(me), wait);
+        let door = written.map_err(|refused| self.failure(refused, me))?;
+        let guard = RawWriteGuard {
+            lock: self.lock.alone(),
+            own: self.anchor.own(),
+            door,
+            panicking: std::thread::panicking(),
+            _not_send: PhantomData,
+        };
+        Ok(Outcome::when(door.owner_died(), door.is_poisoned(), guard))
+    }
+
+    #[inline(always)]
+    fn reads(&self, reading: Reading) -> RawReadGuard<'a> {
+        RawReadGuard {
+            lock: self.lock.alone(),
+            own: self.anchor.own(),
+            reading,
+            _not_send: PhantomData,
+        }
+    }
+
+    #[cold]
+    fn failure(&self, refused: Refused, me: Tag) -> Failure<()> {
+        match refused {
+            Refused::Busy => Failure::Busy(()),
+            Refused::Corrupt { word } => Failure::Corrupt { word },
+            Refused::Full => Failure::TooManyReaders { most: MOST },
+            Refused::Expelled => Failure::Join(self.anchor.expelled(me)),
+        }
+    }
+}
+
+/// Tries until it is not for lack of time that nothing comes of it.
+fn patiently<G>(
+    attempt: impl Fn(&Deadline) -> Result<Outcome<G>, Failure<()>>,
+) -> Result<Outcome<G>, Failure<Infallible>> {
+    loop {
+        match attempt(&Deadline::never()) {
+            Ok(outcome) => return Ok(outcome),
+            Err(Failure::Busy(())) => {}
+            Err(Failure::Corrupt { word }) => return Err(Failure::Corrupt { word }),
+            Err(Failure::TooManyReaders { most }) => {
+                return Err(Failure::TooManyReaders { most });
+            }
+            Err(Failure::Join(error)) => return Err(Failure::Join(error)),
+        }
+    }
+}
+
+impl RawReadGuard<'_> {
+    pub(crate) fn owner_died(&self) -> bool {
+        self.reading.owner_died()
+    }
+
+    /// Whether the data was poisoned when this one came in, and nobody has cleared that.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.reading.is_poisoned() && self.lock.is_poisoned()
+    }
+}
+
+impl<'a> RawWriteGuard<'a> {
+    pub(crate) fn owner_died(&self) -> bool {
+        self.door.owner_died()
+    }
+
+    /// Whether the data was poisoned when this one came in, and nobody has cleared that.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.door.is_poisoned() && self.lock.is_poisoned()
+    }
+
+    pub(crate) fn mark_consistent(&mut self) {
+        if self.is_own() {
+            self.lock.mark_consistent(&mut self.door);
+        }
+    }
+
+    /// Reads from now on; nobody writes in between.
+    pub(crate) fn downgrade(self) -> RawReadGuard<'a> {
+        let (lock, own) = (self.lock, self.own);
+        let reading = if self.is_own() {
+            lock.downgrade(self.door)
+        } else {
+            Reading::of(self.door)
+        };
+        std::mem::forget(self);
+        RawReadGuard {
+            lock,
+            own,
+            reading,
+            _not_send: PhantomData,
+        }
+    }
+
+    /// False in a forked child, to which this is its parent's lock.
+    fn is_own(&self) -> bool {
+        self.own.current() == Some(self.door.owner())
+    }
+}
+
+impl Drop for RawReadGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // In a forked child this is the parent's lock.
+        if self.own.current() == Some(self.reading.owner()) {
+            self.lock.stop_reading(self.reading);
+        }
+    }
+}
+
+impl Drop for RawWriteGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_own() {
+            let poison = !self.panicking && std::thread::panicking();
+            self.lock.stop_writing(self.door, poison);
+        }
+    }
+}
+
+impl fmt::Debug for RawReadGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawReadGuard")
+            .field("owner_died", &self.owner_died())
+            .field("is_poisoned", &self.is_poisoned())
+            .finish_non_exhaustive()
+    }
+}
