@@ -5,6 +5,10 @@ mod death;
 mod expelled;
 mod forked;
 mod monitor;
+mod rwlock;
+mod rwlock_deaths;
+mod rwlock_garbage;
+mod rwlock_model;
 mod sticky;
 mod stopped;
 
