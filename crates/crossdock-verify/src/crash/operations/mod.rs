@@ -25,6 +25,8 @@ mod queue;
 mod registry;
 mod ring;
 mod room;
+mod rwlock;
+mod shelf;
 mod work;
 
 use crate::crash::sweep::Listed;
@@ -38,6 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         create::LISTED,
         named::LISTED,
         locks::LISTED,
+        rwlock::LISTED,
         count::LISTED,
         elements::LISTED,
         elements::LISTED_MANY,
