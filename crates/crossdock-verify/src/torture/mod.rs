@@ -3,6 +3,7 @@
 mod driver;
 mod locks;
 mod queues;
+mod rwlock;
 mod sheet;
 mod way;
 mod work;
@@ -24,6 +25,9 @@ pub(crate) use crate::torture::worker::{WorkerArgs, work};
 enum What {
     /// Mutexes, counters, the registry and the directory.
     Locks,
+    /// Locks of readers and writers.
+    #[value(name = "rwlock")]
+    RwLock,
     /// Rings and queues.
     Queues,
     /// Work queues.
@@ -41,7 +45,7 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
-    /// How many processes work at a time: 6 at locks, 64 at the others unless it is said.
+    /// How many processes work at a time: 6 at locks of either kind, 64 at the others unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
     /// Repeats a run, as far as the scheduler lets it.
@@ -65,6 +69,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
     let random = Random::new(seed);
     let report = match args.what {
         What::Locks => locks::run(args, random)?,
+        What::RwLock => rwlock::run(args, random)?,
         What::Queues => queues::run(args, random)?,
         What::Work => work::run(args, random)?,
     };

@@ -10,7 +10,7 @@ use nix::unistd::getppid;
 use crate::process::Broken;
 use crate::random::Random;
 use crate::torture::way::Way;
-use crate::torture::{What, locks, queues, work as tasks};
+use crate::torture::{What, locks, queues, rwlock, work as tasks};
 
 /// How `torture` starts a worker.
 #[derive(Args, Debug)]
@@ -84,6 +84,7 @@ pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
     };
     match args.what {
         What::Locks => locks::work(orders),
+        What::RwLock => rwlock::work(orders),
         What::Queues => queues::work(orders),
         What::Work => tasks::work(orders),
     }
