@@ -22,8 +22,9 @@ const MAX_WORK: u64 = 1_000_000_000;
 
 /// Has processes add to one shared number, in several ways, and compares.
 ///
-/// Kinds: racy (load, add, store: wrong), mutex, counter, sharded; and as yardsticks futex (a plain
-/// lock of three states), pthread, pthread-robust.
+/// Kinds: racy (load, add, store: wrong), mutex, counter, sharded, rwlock-read (which adds nothing, and
+/// looks), rwlock-write; and as yardsticks futex (a plain lock of three states), pthread, pthread-robust,
+/// pthread-rwlock-read, pthread-rwlock-write.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// How many processes add at once, one after the other.

@@ -10,14 +10,18 @@ use command::{crossdock, json, printed, refused};
 use scratch::Scratch;
 use serde_json::Value;
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 11] = [
     "racy",
     "mutex",
     "counter",
     "sharded",
+    "rwlock-read",
+    "rwlock-write",
     "futex",
     "pthread",
     "pthread-robust",
+    "pthread-rwlock-read",
+    "pthread-rwlock-write",
 ];
 
 /// What a short run of contention prints, with further arguments.

@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
 
+use super::readers::{PthreadReads, PthreadWrites, Reads, Writes};
 use super::{Contestant, Kind};
 use crate::Failure;
 use crate::memory::Memory;
@@ -16,13 +17,17 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Locked>("crossdock::Mutex<u64>"),
     Kind::of::<Atomic>("crossdock::Counter"),
     Kind::of::<Sharded>("crossdock::ShardedCounter"),
+    Kind::of::<Reads>("crossdock::RwLock<u64>, read"),
+    Kind::of::<Writes>("crossdock::RwLock<u64>, written"),
     Kind::of::<Futex>("yardstick: a plain lock on a futex, which its owner's death leaves locked"),
     Kind::of::<Pthread<false>>("yardstick: pthread_mutex_t between processes, as the one before"),
     Kind::of::<Pthread<true>>("yardstick: the same, robust: the next one is told of a death"),
+    Kind::of::<PthreadReads>("yardstick: pthread_rwlock_t between processes, read"),
+    Kind::of::<PthreadWrites>("yardstick: the same, written"),
 ];
 
 /// A segment with room for so many processes and their driver.
-fn segment(processes: u32) -> Result<Segment, Failure> {
+pub(super) fn segment(processes: u32) -> Result<Segment, Failure> {
     let participants = (processes + 8).min(1023);
     let size = (256 << 10) + u64::from(participants) * 256;
     Ok(SegmentOptions::new()
@@ -133,22 +138,22 @@ impl Contestant for Sharded {
 const NUMBER: usize = 56;
 
 /// The number of a yardstick, for whoever holds its lock.
-struct Number(NonNull<u64>);
+pub(super) struct Number(NonNull<u64>);
 
 impl Number {
-    fn in_memory(memory: &Memory) -> Self {
+    pub(super) fn in_memory(memory: &Memory) -> Self {
         Self(memory.at(NUMBER))
     }
 
     #[inline]
-    fn add(&self) {
+    pub(super) fn add(&self) {
         let next = self.get() + 1;
         // SAFETY: `Memory::at` checked the place, whose memory its contestant keeps; the lock is held.
         unsafe { self.0.write_volatile(next) };
     }
 
     #[inline]
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         // SAFETY: as in `add`.
         unsafe { self.0.read_volatile() }
     }

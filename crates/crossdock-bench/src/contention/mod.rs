@@ -7,6 +7,7 @@
 
 mod kinds;
 mod measure;
+mod readers;
 mod workers;
 
 use std::time::Duration;

@@ -98,6 +98,10 @@ const LOCKS: &[(&str, Look)] = &[
     ("futex", dashed("k4", PINK, Triangle, "8 4")),
     ("pthread", dashed("k5", YELLOW, Square, "8 3 2 3")),
     ("pthread-robust", dashed("k6", INK, Square, "5 3")),
+    ("rwlock-read", bold("k7", TEAL, Circle)),
+    ("rwlock-write", bold("k8", TEAL, Plus)),
+    ("pthread-rwlock-read", dashed("k9", GREY, Circle, "8 3 2 3")),
+    ("pthread-rwlock-write", dashed("k10", GREY, Plus, "8 3 2 3")),
 ];
 
 /// The same of queues: what is sent several at once has the colour of what is sent one by one.
