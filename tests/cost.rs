@@ -7,7 +7,7 @@
 use std::os::raw::c_long;
 
 use crossdock::sync::RawMutex;
-use crossdock::{Counter, Mutex, Segment, ShardedCounter, process};
+use crossdock::{Counter, Mutex, RwLock, Segment, ShardedCounter, process};
 
 #[test]
 fn crossdock_worker() {
@@ -34,16 +34,26 @@ fn measured(mut operation: impl FnMut()) {
     breakpoint();
 }
 
-type Subjects = (Mutex<u64>, RawMutex, Counter, Counter<i64>, ShardedCounter);
+type Subjects = (
+    Mutex<u64>,
+    RawMutex,
+    RwLock<u64>,
+    Counter,
+    Counter<i64>,
+    ShardedCounter,
+);
 
 /// Runs in the worker: one pair of breakpoints for each operation, in the order of the test.
-fn operations((mutex, raw, counter, signed, sharded): Subjects) {
+fn operations((mutex, raw, rwlock, counter, signed, sharded): Subjects) {
     // SAFETY: asks to be traced by the parent, which waits for that.
     unsafe { libc::ptrace(libc::PTRACE_TRACEME) };
     measured(|| *mutex.lock().unwrap() += 1);
     measured(|| *mutex.try_lock().unwrap() += 1);
     measured(|| *mutex.lock_or_repair(|_| ()).unwrap() += 1);
     measured(|| drop(raw.lock().unwrap()));
+    measured(|| drop(rwlock.read().unwrap()));
+    measured(|| drop(rwlock.try_read().unwrap()));
+    measured(|| drop(rwlock.read_or_repair(|_| ()).unwrap()));
     measured(|| _ = counter.add(1));
     measured(|| _ = signed.sub(1));
     measured(|| sharded.add(1));
@@ -128,6 +138,7 @@ fn hot_paths_take_the_locked_instructions_that_are_promised_and_no_system_call()
     let subjects = (
         segment.create("mutex", 0).unwrap(),
         segment.create("raw", ()).unwrap(),
+        segment.create("rwlock", 0).unwrap(),
         segment.create("counter", 0).unwrap(),
         segment.create("signed", 0).unwrap(),
         segment.create("sharded", ()).unwrap(),
@@ -138,6 +149,9 @@ fn hot_paths_take_the_locked_instructions_that_are_promised_and_no_system_call()
         ("Mutex::try_lock and unlock", 2),
         ("Mutex::lock_or_repair and unlock", 2),
         ("RawMutex::lock and unlock", 2),
+        ("RwLock::read and unlock", 2),
+        ("RwLock::try_read and unlock", 2),
+        ("RwLock::read_or_repair and unlock", 2),
         ("Counter::add", 1),
         ("Counter::sub", 1),
         ("ShardedCounter::add", 1),

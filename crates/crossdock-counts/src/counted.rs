@@ -11,7 +11,9 @@ use crossdock::array::Init;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, WorkOptions, WorkQueue};
 use crossdock::sync::RawMutex;
-use crossdock::{AtomicArray, Counter, Error, Mutex, Segment, SegmentOptions, ShardedCounter};
+use crossdock::{
+    AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter,
+};
 
 /// Runs an operation; whether it did what the path is named for.
 pub(crate) type Operation = fn(&World) -> bool;
@@ -27,6 +29,7 @@ pub(crate) struct World {
     mutex: Mutex<u64>,
     held: Mutex<u64>,
     raw: RawMutex,
+    rwlock: RwLock<u64>,
     counter: Counter,
     sharded: ShardedCounter,
     array: AtomicArray<u64>,
@@ -53,6 +56,7 @@ impl World {
             mutex: segment.create("mutex", 0)?,
             held,
             raw: segment.create("raw", ())?,
+            rwlock: segment.create("rwlock", 0)?,
             counter: segment.create("counter", 0)?,
             sharded: segment.create("sharded", ())?,
             array: segment.create("array", Init::zeroed(LEN))?,
@@ -111,6 +115,23 @@ paths! {
 
     fn raw_mutex_lock_unlock(world) {
         world.raw.lock().is_ok()
+    }
+
+    fn rwlock_read_unlock(world) {
+        world.rwlock.read().is_ok_and(|data| black_box(*data) == 0)
+    }
+
+    fn rwlock_read_or_repair_unlock(world) {
+        let data = world.rwlock.read_or_repair(|data| *data = 0);
+        data.is_ok_and(|data| black_box(*data) == 0)
+    }
+
+    fn rwlock_write_unlock(world) {
+        let Ok(mut data) = world.rwlock.write() else {
+            return false;
+        };
+        *data += 1;
+        true
     }
 
     fn counter_add(world) {
