@@ -2,7 +2,7 @@
 
 use crossdock::process::JoinError;
 use crossdock::queue::{Queue, RecvError, TryRecvError, WorkOptions, WorkQueue};
-use crossdock::{AtomicArray, Counter, Mutex, Segment, ShardedCounter};
+use crossdock::{AtomicArray, Counter, Mutex, RwLock, Segment, ShardedCounter};
 
 use crate::support::{call, outcome, start};
 
@@ -97,6 +97,36 @@ fn handles_of_entries_travel_beside_plain_values() {
     assert_eq!(back.expect("joined").get(), 101);
     assert_eq!((counter.get(), signed.get(), sharded.get()), (7, -2, 2));
     assert_eq!(*mutex.lock_or_repair(|_| ()).expect("locked"), 8);
+}
+
+#[test]
+fn workers_read_and_write_by_the_lock_they_were_given() {
+    let segment = Segment::anonymous().expect("made");
+    let lock = segment
+        .create::<RwLock<[u64; 2]>>("lock", [1, 1])
+        .expect("created");
+    let reading = lock.read_or_repair(|_| ()).expect("locked");
+    let back = call(
+        |lock: RwLock<[u64; 2]>| {
+            let seen = *lock.read_or_repair(|_| ()).expect("locked");
+            assert!(lock.try_write().is_err());
+            (seen, lock)
+        },
+        lock.clone(),
+    );
+    let (seen, again) = back.expect("joined");
+    assert_eq!(seen, *reading);
+    drop(reading);
+    let back = call(
+        |lock: RwLock<[u64; 2]>| {
+            let mut guard = lock.write_or_repair(|_| ()).expect("locked");
+            *guard = [2, 2];
+            *guard.downgrade()
+        },
+        again,
+    );
+    assert_eq!(back.expect("joined"), [2, 2]);
+    assert_eq!(*lock.read_or_repair(|_| ()).expect("locked"), [2, 2]);
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "RwLock::try_write_timeout" WriteTimeout "what is busy is changed all the same"
     "RwLock::read_or_repair" ReadOrRepair "a repair that is made later"
     "RwLock::write_or_repair" WriteOrRepair "a repair that is made later"
-    "Segment::reap of a writer and a reader" Reap "a dead writer's tag is wiped away"
+    "RwLock, a writer and a reader reaped" Reap "a dead writer's tag is wiped away"
 };
 
 /// What others did while the victim was stopped.
@@ -127,7 +127,7 @@ impl Using {
             }
         }
         for sleeper in &shelf.sleepers {
-            match sleeper.end_within(scene.patience)? {
+            match sleeper.wakes_and_ends(scene.patience)? {
                 Some(End::Exited(code @ (0 | 1))) => {
                     seen.written += u64::from(sleeper.writes);
                     scene.outcome(if code == 0 { "sleeper" } else { "sleeper told" });

@@ -2,7 +2,7 @@
 //! victim.
 
 use std::cell::RefCell;
-use std::io::{PipeWriter, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -157,6 +157,12 @@ pub(crate) struct Peer {
     pub(crate) writes: bool,
     child: RefCell<Child>,
     tell: PipeWriter,
+    ready: PipeReader,
+}
+
+/// Waits for a byte, no longer than `patience`; whether it came.
+fn hear(mut pipe: &PipeReader, patience: Duration) -> Result<bool, Broken> {
+    Ok(wait_readable(pipe, patience)? && pipe.read(&mut [0])? == 1)
 }
 
 impl Peer {
@@ -203,6 +209,9 @@ impl Peer {
                     Err(_) => return 2,
                 }
             };
+            // It stays, so that nobody counts it among those who died meanwhile.
+            ready();
+            go();
             match died {
                 true => 1,
                 false if words[0] != words[1] => 3,
@@ -222,17 +231,18 @@ impl Peer {
                 let _ = done.write_all(b"!");
             };
             let mut hear = || {
-                let _ = wait_readable(&told, Duration::from_secs(600));
+                let _ = hear(&told, Duration::from_secs(600));
             };
             body(&mut say, &mut hear)
         })?;
-        if !wait_readable(&ready, Duration::from_secs(10))? {
+        if !hear(&ready, Duration::from_secs(10))? {
             return Err(Broken("another process does not come to the lock".into()));
         }
         Ok(Self {
             writes,
             child: RefCell::new(child),
             tell,
+            ready,
         })
     }
 
@@ -251,11 +261,15 @@ impl Peer {
     /// Has it go on, and end; `None` if it does not.
     pub(crate) fn go_on(&self, patience: Duration) -> Result<Option<End>, Broken> {
         self.tell()?;
-        self.end_within(patience)
+        self.child.borrow_mut().end_within(patience)
     }
 
-    pub(crate) fn end_within(&self, patience: Duration) -> Result<Option<End>, Broken> {
-        self.child.borrow_mut().end_within(patience)
+    /// Has one that slept end, when it has had the lock; `None` if it does not get it.
+    pub(crate) fn wakes_and_ends(&self, patience: Duration) -> Result<Option<End>, Broken> {
+        if !hear(&self.ready, patience)? {
+            return Ok(None);
+        }
+        self.go_on(patience)
     }
 
     fn tell(&self) -> Result<(), Broken> {
