@@ -174,47 +174,51 @@ impl<W: Word> ElementState<W> {
     #[inline(always)]
     pub(crate) fn swap(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
-        self.0.swap(bits, Ordering::AcqRel)
+        self.0.swap(bits, ordering(Ordering::AcqRel, 408))
     }
 
     /// Adds and returns the value before; wraps.
     #[inline(always)]
     pub(crate) fn add(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
-        self.0.fetch_add(bits, Ordering::AcqRel)
+        self.0.fetch_add(bits, ordering(Ordering::AcqRel, 409))
     }
 
     /// Subtracts and returns the value before; wraps.
     #[inline(always)]
     pub(crate) fn sub(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
-        self.0.fetch_sub(bits, Ordering::AcqRel)
+        self.0.fetch_sub(bits, ordering(Ordering::AcqRel, 410))
     }
 
     #[inline(always)]
     pub(crate) fn and(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
-        self.0.fetch_and(bits, Ordering::AcqRel)
+        self.0.fetch_and(bits, ordering(Ordering::AcqRel, 411))
     }
 
     #[inline(always)]
     pub(crate) fn or(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
-        self.0.fetch_or(bits, Ordering::AcqRel)
+        self.0.fetch_or(bits, ordering(Ordering::AcqRel, 412))
     }
 
     #[inline(always)]
     pub(crate) fn xor(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
-        self.0.fetch_xor(bits, Ordering::AcqRel)
+        self.0.fetch_xor(bits, ordering(Ordering::AcqRel, 413))
     }
 
     /// Stores `new` if the bits are `current`; returns those before.
     #[inline(always)]
     pub(crate) fn exchange(&self, current: W::Bits, new: W::Bits) -> Result<W::Bits, W::Bits> {
         // ORDERING: AcqRel, and Acquire on failure; (E1).
-        self.0
-            .compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
+        self.0.compare_exchange(
+            current,
+            new,
+            ordering(Ordering::AcqRel, 414),
+            ordering(Ordering::Acquire, 415),
+        )
     }
 
     /// Replaces the bits by what `next` makes of them, unless that is nothing; returns those before.

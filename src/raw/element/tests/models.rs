@@ -23,9 +23,18 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (405, OUT, "a copy out has no fence"),
     (406, OUT, "a collected copy has no fence"),
     (407, IN, "a copy in has no fence"),
+    (408, FLAG, "swap does not publish"),
+    (409, FLAG, "add does not publish"),
+    (410, FLAG, "sub does not publish"),
+    (411, FLAG, "and does not publish"),
+    (412, FLAG, "or does not publish"),
+    (413, FLAG, "xor does not publish"),
+    (414, FLAG, "exchange does not publish"),
+    (415, REFUSED, "an exchange that is refused does not acquire"),
 ];
 
 const FLAG: &str = "model_who_reads_an_element_sees_what_was_written_before";
+const REFUSED: &str = "model_a_refused_exchange_sees_what_was_written_before";
 const SUMS: &str = "model_no_sum_of_floats_is_lost";
 const UPDATED: &str = "model_an_update_publishes_what_was_written_before";
 const SOFT: &str = "model_a_weak_cas_that_fails_without_cause_is_made_again";
@@ -103,20 +112,59 @@ fn model_a_weak_cas_that_fails_without_cause_is_made_again() {
     });
 }
 
+const START: u8 = 3;
+
+/// Each way to change an element that is [`START`].
+const CHANGES: [fn(&Narrow); 8] = [
+    |element| element.set(1),
+    |element| assert_eq!(element.swap(1), START),
+    |element| assert_eq!(element.add(254), START),
+    |element| assert_eq!(element.sub(2), START),
+    |element| assert_eq!(element.and(1), START),
+    |element| assert_eq!(element.or(4), START),
+    |element| assert_eq!(element.xor(2), START),
+    |element| assert_eq!(element.exchange(START, 1), Ok(START)),
+];
+
 /// Hunts: an element that is seen before what its process wrote (E1).
 #[test]
 fn model_who_reads_an_element_sees_what_was_written_before() {
-    explore("a writer that stores, and a reader", || {
-        let shared = Arc::new((narrow(0), Words::new([0])));
-        let (writer, reader) = (shared.clone(), shared.clone());
+    for change in CHANGES {
+        explore(
+            "a writer that changes an element, and a reader",
+            move || {
+                let shared = Arc::new((narrow(START), Words::new([0])));
+                let (writer, reader) = (shared.clone(), shared.clone());
+                finish([
+                    start(1, None, move || {
+                        writer.1.write(&[7]);
+                        change(&writer.0);
+                    }),
+                    start(2, None, move || {
+                        if reader.0.get() != START {
+                            assert_eq!(reader.1.read(), [7]);
+                        }
+                    }),
+                ]);
+            },
+        );
+    }
+}
+
+/// Hunts: the same for an exchange that finds what it did not expect.
+#[test]
+fn model_a_refused_exchange_sees_what_was_written_before() {
+    explore("a writer that stores, and one that exchanges", || {
+        let shared = Arc::new((narrow(START), Words::new([0])));
+        let (writer, other) = (shared.clone(), shared.clone());
         finish([
             start(1, None, move || {
                 writer.1.write(&[7]);
                 writer.0.set(1);
             }),
             start(2, None, move || {
-                if reader.0.get() == 1 {
-                    assert_eq!(reader.1.read(), [7]);
+                if other.0.exchange(START, START) == Err(1) {
+                    assert_eq!(other.1.read(), [7]);
                 }
             }),
         ]);
