@@ -13,6 +13,8 @@
 //!   once: a weak CAS, a wait that returns at once. loom itself never does either.
 //! - **Seeded bugs.** [`mutation`] is true for the number in `CROSSDOCK_MUTANT`.
 
+mod explore;
+
 use core::time::Duration;
 use std::cell::Cell as StdCell;
 use std::collections::VecDeque;
@@ -21,6 +23,11 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering::Relaxed as StdRelax
 
 use loom::sync::atomic as la;
 use loom::sync::atomic::Ordering;
+
+pub(crate) use explore::{
+    explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_deaths_one_less,
+    explore_one_less, explore_soft_faults,
+};
 
 /// Whether the seeded bug `number` is the one under test.
 pub(crate) fn mutation(number: u32) -> bool {
@@ -492,125 +499,5 @@ impl Patience {
     }
     pub(crate) fn wait(&mut self) -> bool {
         false
-    }
-}
-
-/// Whether the models may take as long as they like (`cargo xtask models --full`).
-fn full() -> bool {
-    static FULL: OnceLock<bool> = OnceLock::new();
-    *FULL.get_or_init(|| std::env::var_os("CROSSDOCK_MODEL_FULL").is_some())
-}
-
-/// The preemptions that a run explores whose caller says nothing: every further one multiplies
-/// the interleavings by ten and more, so the full run too has an end.
-const PREEMPTIONS_FULL: usize = 4;
-
-/// How many deaths and soft faults happened in the interleavings of one exploration.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Explored {
-    pub(crate) deaths: u64,
-    pub(crate) soft_faults: u64,
-}
-
-/// Explores `body` and prints how many interleavings that took under `name`.
-pub(crate) fn explore(name: &str, body: impl Fn() + Sync + Send + 'static) -> Explored {
-    explore_at_least(name, 0, body)
-}
-
-/// As [`explore`], with `preemptions` at least: some bugs do not show with fewer.
-pub(crate) fn explore_at_least(
-    name: &str,
-    preemptions: usize,
-    body: impl Fn() + Sync + Send + 'static,
-) -> Explored {
-    explore_within(name, |bound| bound.max(preemptions), body)
-}
-
-/// As [`explore`], with one preemption fewer: for three that block, each of which multiplies the
-/// interleavings.
-pub(crate) fn explore_one_less(name: &str, body: impl Fn() + Sync + Send + 'static) -> Explored {
-    explore_within(name, |bound| bound.saturating_sub(1), body)
-}
-
-fn explore_within(
-    name: &str,
-    limit: impl Fn(usize) -> usize,
-    body: impl Fn() + Sync + Send + 'static,
-) -> Explored {
-    DEATHS.store(0, StdRelaxed);
-    SOFT_FAULTS.store(0, StdRelaxed);
-    let runs = std::sync::Arc::new(StdAtomicU64::new(0));
-    let counted = runs.clone();
-    let mut builder = loom::model::Builder::new();
-    builder.max_branches = 20_000;
-    let bound = builder
-        .preemption_bound
-        .or_else(|| full().then_some(PREEMPTIONS_FULL));
-    builder.preemption_bound = bound.map(limit);
-    builder.check(move || {
-        counted.fetch_add(1, StdRelaxed);
-        body();
-    });
-    println!("model {name}: {} interleavings", runs.load(StdRelaxed));
-    Explored {
-        deaths: DEATHS.load(StdRelaxed),
-        soft_faults: SOFT_FAULTS.load(StdRelaxed),
-    }
-}
-
-/// Explores `body(None)` and then `body(Some(k))` for every step k at which its victim can die.
-pub(crate) fn explore_deaths(
-    name: &str,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    explore_deaths_at_least(name, 0, body);
-}
-
-/// As [`explore_deaths`], with `preemptions` at least.
-pub(crate) fn explore_deaths_at_least(
-    name: &str,
-    preemptions: usize,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    explore_deaths_within(name, |bound| bound.max(preemptions), body);
-}
-
-/// As [`explore_deaths`], with one preemption fewer: for a victim of many steps beside two others.
-pub(crate) fn explore_deaths_one_less(
-    name: &str,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    explore_deaths_within(name, |bound| bound.saturating_sub(1), body);
-}
-
-fn explore_deaths_within(
-    name: &str,
-    limit: impl Fn(usize) -> usize,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    explore_within(&format!("{name}, nobody dies"), &limit, move || body(None));
-    for k in 0.. {
-        assert!(k < 500, "the victim never survives");
-        let name = format!("{name}, killed before step {k}");
-        let explored = explore_within(&name, &limit, move || body(Some(k)));
-        if explored.deaths == 0 {
-            assert!(k > 0, "the victim has no step to die at");
-            return;
-        }
-    }
-}
-
-/// Explores `body(k)` for every k at which an operation can fail without cause.
-pub(crate) fn explore_soft_faults(
-    name: &str,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    for k in 0.. {
-        assert!(k < 500, "soft faults never end");
-        let explored = explore(&format!("{name}, soft fault {k}"), move || body(Some(k)));
-        if explored.soft_faults == 0 {
-            assert!(k > 0, "no operation can fail without cause");
-            return;
-        }
     }
 }
