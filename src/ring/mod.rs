@@ -5,6 +5,7 @@
 pub(crate) mod any;
 pub(crate) mod bell;
 pub(crate) mod ends;
+pub(crate) mod role;
 pub(crate) mod slots;
 pub(crate) mod spsc;
 pub(crate) mod wait;

@@ -7,19 +7,16 @@
 //! ```text
 //! side of the producer: position (tail), role, bell of the consumer
 //! side of the consumer: position (head), role, bell of the producer
-//!
-//! role    30     29     28                  10 9            0
-//!      | DIED | LEFT |   generation: 19     |   index: 10  |
-//!                     \______ holder's tag, 0 = nobody ____/
 //! ```
+//!
+//! The roles are [`role`](super::role)s.
 //!
 //! Positions count items for ever; item n is in slot n modulo the capacity. Invariant 1:
 //! head <= tail <= head + capacity.
 //!
 //! # Protocol
 //!
-//! - claim a role: CAS from free, left, died, or the tag of somebody dead, to the own tag; then read
-//!   both positions. One process has a role at a time, and one handle in it.
+//! - claim a [`role`](super::role), then read both positions. One process has a role at a time, and one handle in it.
 //! - push: with `tail < head + capacity`, write the slot, then store `tail + 1`: the commit. The
 //!   head that was last seen is kept in the handle; it is read anew when the ring looks full.
 //! - pop: with `head < tail`, read the slot, then store `head + 1`: the commit.
@@ -45,9 +42,7 @@
 //!
 //! (S1) storing the tail (Release) pairs with the consumer's load (Acquire): the item. (S2) storing the head
 //! (Release) pairs with the producer's load (Acquire): the slot is read before it is written
-//! again. (S3) leaving a role (Release) pairs with claiming it (Acquire), and with the look of a peer
-//! that waits: positions of the last holder. A dead holder's last stores are ordered before the
-//! kernel's answer that it is dead. (M3) of `raw::mutex` holds for roles, too.
+//! again. (S3) of [`role`](super::role): positions of the last holder.
 //!
 //! # Trade-offs
 //!
@@ -65,14 +60,12 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::facade::{
-    AtomicU32, AtomicU64, Backoff, Deadline, Left, Ordering, Pace, Patience, mutation, ordering,
+    AtomicU64, Backoff, Deadline, Left, Ordering, Pace, Patience, mutation, ordering,
 };
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
-
-const LEFT: u32 = 1 << 29;
-const DIED: u32 = 1 << 30;
+use crate::ring::role::{self, RoleWord, Seen};
 
 /// How long a waiter sleeps before it looks again: the first slice, and the longest.
 const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
@@ -83,7 +76,7 @@ pub(crate) struct Side {
     /// Alone on its line: what is read at each commit beside it would wait until the line is back
     /// from the other side.
     position: Padded<AtomicU64>,
-    role: AtomicU32,
+    role: RoleWord,
     /// Where the *other* side sleeps: whoever commits here looks at it.
     bell: Bell,
 }
@@ -189,7 +182,7 @@ impl SpscState {
         let side = || {
             Padded(Side {
                 position: Padded(AtomicU64::new(0)),
-                role: AtomicU32::new(0),
+                role: RoleWord::new(),
                 bell: Bell::new(),
             })
         };
@@ -219,12 +212,7 @@ impl SpscState {
     pub(crate) fn recover(&self, dead: Tag) {
         for role in [Role::Producer, Role::Consumer] {
             let side = self.side(role);
-            let died = if mutation(65) { 0 } else { DIED };
-            // ORDERING: Release; (S3) a helper passes on what it saw of the dead one's stores.
-            let release = Ordering::AcqRel;
-            let _ = side
-                .role
-                .compare_exchange(dead.bits(), died, release, Ordering::Relaxed);
+            side.role.recover(dead);
             side.bell.wake();
         }
     }
@@ -232,24 +220,13 @@ impl SpscState {
     /// Who has a role.
     #[cfg(test)]
     pub(crate) fn holder(&self, role: Role, participants: u32) -> Option<Tag> {
-        // ORDERING: Relaxed; a glance.
-        Tag::in_word(self.side(role).role.load(Ordering::Relaxed), participants)
+        self.side(role).role.look().holder(participants).ok()?
     }
 }
 
-/// Who a role word names.
-enum Holder {
-    Nobody,
-    Tag(Tag),
-}
-
-fn holder(word: u32, participants: u32) -> Result<Holder, Corrupt> {
-    match word {
-        0 | LEFT | DIED => Ok(Holder::Nobody),
-        word if word & !Tag::MASK != 0 => Err(Corrupt),
-        word => Tag::in_word(word, participants)
-            .map(Holder::Tag)
-            .ok_or(Corrupt),
+impl From<role::Garbage> for Corrupt {
+    fn from(_: role::Garbage) -> Self {
+        Self
     }
 }
 
@@ -264,26 +241,11 @@ impl<'a> Spsc<'a> {
         me: Tag,
         peers: &impl Peers,
     ) -> Result<Cursor<R>, Unclaimed> {
-        let word = &self.state.side(R::ROLE).role;
-        loop {
-            // ORDERING: Acquire; pairs with (M3) below.
-            let seen = word.load(Ordering::Acquire);
-            match holder(seen, peers.participants()) {
-                Ok(Holder::Tag(tag)) if !mutation(68) && peers.is_alive(tag) => {
-                    return Err(Unclaimed::Taken(tag));
-                }
-                Ok(_) => {}
-                Err(Corrupt) => return Err(Unclaimed::Corrupt),
-            }
-            // ORDERING: Acquire; pairs with (S3) in `leave` and `recover`. Release; (M3).
-            let claiming = Ordering::AcqRel;
-            if word
-                .compare_exchange(seen, me.bits(), claiming, Ordering::Relaxed)
-                .is_ok()
-            {
-                break;
-            }
-        }
+        let claimed = self.state.side(R::ROLE).role.claim(me, peers);
+        claimed.map_err(|refused| match refused {
+            role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),
+            role::Unclaimed::Garbage(_) => Unclaimed::Corrupt,
+        })?;
         self.cursor().map_err(|Corrupt| {
             self.leave(R::ROLE, me);
             Unclaimed::Corrupt
@@ -373,26 +335,17 @@ impl<'a> Spsc<'a> {
     /// Whether the other side's last holder has left or died.
     #[cfg(test)]
     pub(crate) fn is_alone(self, role: Role, peers: &impl Peers) -> Result<bool, Corrupt> {
-        Self::is_gone(self.others_role(role), peers)
+        Ok(self.others_role(role).is_gone(peers)?)
     }
 
-    /// The role word of the other side.
-    fn others_role(self, role: Role) -> u32 {
-        // ORDERING: Acquire; pairs with (M3) in `claim`, and with (S3): its last position.
-        let acquire = ordering(Ordering::Acquire, 76);
-        self.state.other(role).role.load(acquire)
-    }
-
-    fn is_gone(seen: u32, peers: &impl Peers) -> Result<bool, Corrupt> {
-        Ok(match holder(seen, peers.participants())? {
-            Holder::Nobody => seen != 0,
-            Holder::Tag(tag) => !peers.is_alive(tag),
-        })
+    /// The role of the other side.
+    fn others_role(self, role: Role) -> Seen {
+        self.state.other(role).role.look()
     }
 
     /// Whether the other side's last holder is known to have left or died, without asking anybody.
     pub(crate) fn has_left(self, role: Role) -> bool {
-        matches!(self.others_role(role), LEFT | DIED)
+        self.others_role(role).is_left()
     }
 
     /// Whether an operation has something to do, or to say, at once: an item or a place is there, or
@@ -400,10 +353,10 @@ impl<'a> Spsc<'a> {
     pub(crate) fn is_ready<R: Seat>(self, cursor: &Cursor<R>, participants: u32) -> bool {
         cursor.known() > 0
             || self.refresh(&mut { *cursor }) != Ok(0)
-            || match holder(self.others_role(R::ROLE), participants) {
-                Ok(Holder::Nobody) => self.has_left(R::ROLE),
-                Ok(Holder::Tag(_)) => false,
-                Err(Corrupt) => true,
+            || match self.others_role(R::ROLE).holder(participants) {
+                Ok(None) => self.has_left(R::ROLE),
+                Ok(Some(_)) => false,
+                Err(_) => true,
             }
     }
 
@@ -414,7 +367,7 @@ impl<'a> Spsc<'a> {
 
     /// Gives the other side's role back if its holder is dead.
     pub(crate) fn look_after_the_dead(self, role: Role, peers: &impl Peers) {
-        if let Ok(Holder::Tag(tag)) = holder(self.others_role(role), peers.participants()) {
+        if let Ok(Some(tag)) = self.others_role(role).holder(peers.participants()) {
             peers.sleeps_for(tag);
             if !peers.is_alive(tag) && !mutation(97) {
                 self.state.recover(tag);
@@ -442,7 +395,7 @@ impl<'a> Spsc<'a> {
                 continue;
             }
             let other = self.others_role(R::ROLE);
-            match Self::is_gone(other, peers) {
+            match other.is_gone(peers) {
                 Ok(false) => {}
                 // It may have committed something before it left.
                 Ok(true) => match self.refresh(cursor) {
@@ -450,7 +403,7 @@ impl<'a> Spsc<'a> {
                     Ok(_) => return Waited::Alone,
                     Err(Corrupt) => return Waited::Corrupt,
                 },
-                Err(Corrupt) => return Waited::Corrupt,
+                Err(_) => return Waited::Corrupt,
             }
             let sleep = match deadline.left() {
                 Left::Forever => slice,
@@ -460,7 +413,7 @@ impl<'a> Spsc<'a> {
             if !peers.am_alive() {
                 return Waited::Expelled;
             }
-            if let Ok(Holder::Tag(tag)) = holder(other, peers.participants()) {
+            if let Ok(Some(tag)) = other.holder(peers.participants()) {
                 peers.sleeps_for(tag);
             }
             if backoff.spin_on(sleep) {
@@ -478,13 +431,7 @@ impl<'a> Spsc<'a> {
     /// Gives a role back; does nothing if it is no longer `me`'s.
     pub(crate) fn leave(self, role: Role, me: Tag) {
         let side = self.state.side(role);
-        // ORDERING: Release; (S3). No seeded bug weakens it: under loom the barrier of the commit
-        // before it is a full fence, and hides that.
-        let release = Ordering::AcqRel;
-        let left = side
-            .role
-            .compare_exchange(me.bits(), LEFT, release, Ordering::Relaxed);
-        if left.is_ok() && !mutation(79) {
+        if side.role.leave(me) && !mutation(79) {
             side.bell.wake();
         }
     }

@@ -161,12 +161,12 @@ fn garbage_is_told_and_leads_nowhere() {
         state.consumer.0.position.0.store(0, Relaxed);
     }
     for wild in [1_u32, 0x8000_0000, 3 << 29, u32::MAX, 1 << 29 | 5] {
-        state.consumer.0.role.store(wild, Relaxed);
+        state.consumer.0.role.spoil(wild);
         let claimed = ring.claim::<Consuming>(me(), &ALIVE);
         assert_eq!(claimed, Err(Unclaimed::Corrupt), "{wild:#x}");
         assert_eq!(ring.is_alone(Role::Producer, &ALIVE), Err(Corrupt));
     }
-    state.consumer.0.role.store(0, Relaxed);
+    state.consumer.0.role.spoil(0);
     state.producer.0.position.0.store(77, Relaxed);
     let claimed = ring.claim::<Consuming>(me(), &ALIVE);
     assert_eq!(claimed, Err(Unclaimed::Corrupt));
