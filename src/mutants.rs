@@ -15,6 +15,7 @@ fn list_mutants() {
         ring::ends::tests::MUTANTS,
         ring::slots::tests::MUTANTS,
         ring::any::tests::MUTANTS,
+        ring::snapshot::tests::MUTANTS,
         ring::work::tests::MUTANTS,
     ];
     for (number, model, what) in rooms.into_iter().flatten() {

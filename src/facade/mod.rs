@@ -18,6 +18,7 @@
 //! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences |
 //! | [`program_order`] | a compiler fence | nothing |
+//! | [`barrier_after_rmw`] | a full fence, unless the RMW is one | a full fence |
 //! | [`mutation`] | `false` | the seeded bug under test |
 
 #[cfg(not(loom))]
@@ -33,12 +34,13 @@ pub(crate) use backoff::{Backoff, Patience};
 #[cfg(loom)]
 pub(crate) use model::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words,
-    clock, heavy_barrier, light_barrier, mutation, program_order, use_light_barriers,
+    barrier_after_rmw, clock, heavy_barrier, light_barrier, mutation, program_order,
+    use_light_barriers,
 };
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, clock, fence,
-    heavy_barrier, light_barrier, mutation, program_order, use_light_barriers,
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, barrier_after_rmw,
+    clock, fence, heavy_barrier, light_barrier, mutation, program_order, use_light_barriers,
 };
 
 #[cfg(loom)]

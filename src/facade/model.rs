@@ -406,6 +406,12 @@ pub(crate) fn heavy_barrier() {
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
+/// The barrier of one that has just changed a word.
+pub(crate) fn barrier_after_rmw() {
+    step();
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
 /// Takes part in the heavy barriers of others.
 pub(crate) fn use_light_barriers() {}
 

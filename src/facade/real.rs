@@ -133,6 +133,18 @@ pub(crate) fn heavy_barrier() {
     barrier::everywhere();
 }
 
+/// A full barrier between a successful read-modify-write just before it and what is loaded after: Linux's
+/// `smp_mb__after_atomic`. On x86 the read-modify-write is a full barrier itself, so that only the compiler is
+/// left to be told.
+#[inline(always)]
+pub(crate) fn barrier_after_rmw() {
+    if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+        core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// Takes part in the heavy barriers of others; to be called before the first light one.
 pub(crate) fn use_light_barriers() {
     barrier::take_part();

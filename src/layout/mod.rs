@@ -12,6 +12,7 @@ mod padded;
 mod record;
 mod rwlock;
 pub(crate) mod slots;
+pub(crate) mod snapshot;
 mod tag;
 pub(crate) mod work;
 

@@ -1,4 +1,5 @@
-//! The queues' algorithms, over borrowed state: what runs in a segment and under loom alike.
+//! The algorithms of queues and snapshots, over borrowed state: what runs in a segment and under loom
+//! alike.
 //!
 //! As in `raw`, nothing here knows of files, mappings, threads or syscalls.
 
@@ -7,6 +8,7 @@ pub(crate) mod bell;
 pub(crate) mod ends;
 pub(crate) mod role;
 pub(crate) mod slots;
+pub(crate) mod snapshot;
 pub(crate) mod spsc;
 pub(crate) mod wait;
 pub(crate) mod work;

@@ -1,0 +1,9 @@
+//! What the snapshot is held to: models under loom, plain tests otherwise.
+
+#[cfg(loom)]
+mod models;
+#[cfg(not(loom))]
+mod units;
+
+#[cfg(loom)]
+pub(crate) use models::MUTANTS;
