@@ -10,6 +10,7 @@ use crate::queue::{
 use crate::segment::{
     CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
 };
+use crate::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError, WriterError};
 use crate::sync::NotLocked;
 
 /// Any error of this crate that carries no guard and no value, for `?` in a `main`.
@@ -54,6 +55,16 @@ pub enum Error {
     TrySendBytes(TrySendBytesError),
     /// No message of bytes was received into a place.
     RecvInto(RecvIntoError),
+    /// Nobody became the writer of a snapshot.
+    Writer(WriterError),
+    /// No seat of a snapshot was taken.
+    Reader(ReaderError),
+    /// Nothing was published.
+    Publish(PublishError),
+    /// Nothing that was published was read.
+    Read(ReadError),
+    /// Nothing newer was published.
+    WaitNewer(WaitNewerError),
     /// A value was not encoded, or a message not decoded.
     #[cfg(feature = "process")]
     Value(crate::queue::ValueError),
@@ -113,6 +124,11 @@ umbrella! {
     SendBytes(SendBytesError)
     TrySendBytes(TrySendBytesError)
     RecvInto(RecvIntoError)
+    Writer(WriterError)
+    Reader(ReaderError)
+    Publish(PublishError)
+    Read(ReadError)
+    WaitNewer(WaitNewerError)
     #[cfg(feature = "process")]
     Value(crate::queue::ValueError)
     #[cfg(feature = "process")]

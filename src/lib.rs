@@ -52,6 +52,7 @@
 //! | [`queue::ByteQueue`] | the same, for messages of bytes, of one cell or several | as above | as above | work, ends |
 //! | `queue::Channel` | the same, for what serde can encode; feature `process` | as above | as above | work, ends |
 //! | [`queue::wait_any`] | waiting for several queues at once | as they do | nothing | any |
+//! | [`Snapshot`] | the latest whole value of one writer, for many readers | wait-free; who waits for something newer waits for the writer | the value before, whole; the writer's role and seats, which others take over | snapshot |
 //! | [`process`] | functions in processes of their own | `join` waits | a typed error at `join` | - |
 //!
 //! "Lock-free" and "wait-free" are meant as the literature does: a process that is stopped, or
@@ -118,6 +119,8 @@ pub mod queue;
 #[cfg(not(loom))]
 pub mod segment;
 #[cfg(not(loom))]
+pub mod snapshot;
+#[cfg(not(loom))]
 pub mod sync;
 #[cfg(not(loom))]
 mod sys;
@@ -130,5 +133,6 @@ pub use {
     error::Error,
     payload::Payload,
     segment::{Placeable, Segment, SegmentOptions},
+    snapshot::{Snapshot, SnapshotOptions},
     sync::{Mutex, RwLock},
 };

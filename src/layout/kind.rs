@@ -27,11 +27,13 @@ pub enum Kind {
     RwLock = 10,
     /// An [`AtomicArray`](crate::AtomicArray).
     AtomicArray = 12,
+    /// A [`Snapshot`](crate::Snapshot).
+    Snapshot = 13,
 }
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Mutex,
         Self::RawMutex,
         Self::Counter,
@@ -43,6 +45,7 @@ impl Kind {
         Self::Channel,
         Self::RwLock,
         Self::AtomicArray,
+        Self::Snapshot,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
@@ -69,6 +72,7 @@ impl core::fmt::Display for Kind {
             Self::Channel => "Channel",
             Self::RwLock => "RwLock",
             Self::AtomicArray => "AtomicArray",
+            Self::Snapshot => "Snapshot",
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::payload::Payload;
 use crate::queue::spsc::Spsc;
 use crate::queue::{ByteQueue, Channel, Queue, WorkQueue};
 use crate::segment::{Placeable, Segment};
+use crate::snapshot::Snapshot;
 use crate::sync::{Mutex, RawMutex, RwLock};
 
 /// Travels as an argument or result of [`spawn`](super::spawn()), and nowhere else.
@@ -77,6 +78,7 @@ handle_travels! {
     [T: Payload, NoUninit, CheckedBitPattern] Spsc<T>;
     [T: Payload, NoUninit, CheckedBitPattern] Queue<T>;
     [T: Payload, bytemuck::Pod] WorkQueue<T>;
+    [T: Payload, bytemuck::Pod] Snapshot<T>;
     [] ByteQueue;
     [T: Serialize, serde::de::DeserializeOwned, std::any::Any] Channel<T>;
 }

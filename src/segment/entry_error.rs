@@ -51,7 +51,7 @@ pub enum EntryError {
         /// The size found, in bytes.
         found: u64,
     },
-    /// The entry was created with another capacity.
+    /// The entry was created with another capacity; that of a snapshot is how many readers it can have.
     OtherCapacity {
         /// The name.
         name: String,
@@ -90,6 +90,15 @@ pub enum EntryError {
     },
     /// No queue can have cells of so many bytes.
     CellSize {
+        /// The number that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is.
+        most: u64,
+    },
+    /// No snapshot can have so many readers.
+    Readers {
         /// The number that was asked for.
         found: u64,
         /// The least that there is.
@@ -259,6 +268,9 @@ impl fmt::Display for EntryError {
                     f,
                     "expected cells of {least} to {most} bytes, found {found}"
                 )
+            }
+            Self::Readers { found, least, most } => {
+                write!(f, "expected {least} to {most} readers, found {found}")
             }
             Self::Payload { found } => write!(
                 f,

@@ -4,12 +4,14 @@
 
 use crate::facade::{AtomicU8, AtomicU32, AtomicU64, Words};
 use crate::layout::slots::SlotsLayout;
+use crate::layout::snapshot::SnapshotLayout;
 use crate::layout::work::WorkLayout;
 use crate::layout::{Kind, Padded, Record, RwLockLayout, Tag};
 use crate::raw::counter::CounterState;
 use crate::raw::mutex::MutexState;
 use crate::raw::rwlock::{Cell, Nothing, RwLock, RwLockState};
 use crate::ring::slots::{Ring, Slots, SlotsState};
+use crate::ring::snapshot::{Snapshot, SnapshotState};
 use crate::ring::spsc::SpscState;
 use crate::ring::work::{Places, Work, WorkState};
 
@@ -50,6 +52,8 @@ unsafe impl SharedState for SlotsState {}
 unsafe impl SharedState for WorkState {}
 // SAFETY: one atomic byte.
 unsafe impl SharedState for AtomicU8 {}
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for SnapshotState {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for AtomicU32 {}
 // SAFETY: one atomic word.
@@ -84,6 +88,7 @@ pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, de
         Some(Kind::ByteQueue | Kind::Channel) => WorkLayout::of_bytes(record.config, participants)
             .and_then(|layout| recover_work(&layout, participants, place, dead))
             .is_some(),
+        Some(Kind::Snapshot) => recover_snapshot(record, place, dead).is_some(),
         None => false,
     }
 }
@@ -93,6 +98,18 @@ fn recover_rwlock(record: &Record, participants: u32, place: &impl Place, dead: 
     let layout = RwLockLayout::new(record.payload.size(), participants)?;
     let cells = place.states(layout.cells, participants.into())?;
     RwLock::new(place.state::<RwLockState>()?, cells, Nothing).recover(dead);
+    Some(())
+}
+
+/// As [`recover`], for a snapshot of whatever payload.
+fn recover_snapshot(record: &Record, place: &impl Place, dead: Tag) -> Option<()> {
+    let layout = SnapshotLayout::new(record.config[0], record.payload.size())?;
+    let snapshot = Snapshot {
+        state: place.state::<SnapshotState>()?,
+        seats: place.states(layout.seats, layout.readers)?,
+        stamps: place.states(layout.stamps, layout.count())?,
+    };
+    snapshot.recover(dead);
     Some(())
 }
 

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("counter", HANDLES),
     ("array", HANDLES),
     ("queue", HANDLES),
+    ("snapshot", HANDLES),
     ("process", EVERYTHING),
 ];
 const BELOW_HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring"];
@@ -24,7 +25,7 @@ const HANDLES: &[&str] = &[
 ];
 const EVERYTHING: &[&str] = &[
     "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync", "counter", "array",
-    "queue",
+    "queue", "snapshot",
 ];
 /// The rooms that the models compile. They name rooms only, never what the root re-exports.
 const MODELLED: &[&str] = &["sys", "facade", "layout", "raw", "ring"];

@@ -1,0 +1,53 @@
+//! What a snapshot is created with.
+
+/// What a [`Snapshot`](super::Snapshot) is created with: its first value, and how many readers there can
+/// be at once.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::{Segment, Snapshot, SnapshotOptions};
+///
+/// let segment = Segment::anonymous()?;
+/// let options = SnapshotOptions::new([0_u64; 2]).readers(4);
+/// let place = segment.create::<Snapshot<[u64; 2]>>("place", options)?;
+/// assert_eq!(place.readers(), 4);
+/// // With 16, if only the value matters:
+/// let pace = segment.create::<Snapshot<f64>>("pace", 1.5.into())?;
+/// assert_eq!(pace.readers(), 16);
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotOptions<T> {
+    pub(super) first: T,
+    pub(super) readers: u64,
+}
+
+/// How many readers there can be unless something else is asked for.
+const READERS: u64 = 16;
+
+impl<T> SnapshotOptions<T> {
+    /// With that value, of version 0, until something is published; and 16 seats.
+    pub const fn new(first: T) -> Self {
+        Self {
+            first,
+            readers: READERS,
+        }
+    }
+
+    /// So many seats: 1 to 4,094, as far as the segment has room. Each [`Reader`](super::Reader) takes one, and
+    /// each [`Snapshot::load`](super::Snapshot::load) as long as it lasts. A seat takes up 136 bytes and a buffer
+    /// for a value, which is a multiple of 128; there are two buffers more.
+    #[must_use]
+    pub const fn readers(mut self, seats: u64) -> Self {
+        self.readers = seats;
+        self
+    }
+}
+
+/// [`SnapshotOptions::new`].
+impl<T> From<T> for SnapshotOptions<T> {
+    fn from(first: T) -> Self {
+        Self::new(first)
+    }
+}
