@@ -2,7 +2,7 @@
 
 use crossdock::process::JoinError;
 use crossdock::queue::{Queue, RecvError, TryRecvError, WorkOptions, WorkQueue};
-use crossdock::{AtomicArray, Counter, Mutex, RwLock, Segment, ShardedCounter};
+use crossdock::{AtomicArray, Counter, Mutex, RwLock, Segment, ShardedCounter, Snapshot};
 
 use crate::support::{call, outcome, start};
 
@@ -298,4 +298,24 @@ fn a_descriptor_that_means_another_segment_by_now_is_not_handed_over() {
         (),
     );
     assert!(refused.expect("joined"));
+}
+
+#[test]
+fn a_snapshot_travels_and_its_new_writer_is_another_process() {
+    let segment = Segment::anonymous().expect("made");
+    let latest = segment
+        .create::<Snapshot<[u64; 4]>>("latest", [1; 4].into())
+        .expect("created");
+    let mut reader = latest.reader().expect("a seat");
+    let version = call(
+        |latest: Snapshot<[u64; 4]>| {
+            let mut writer = latest.writer().expect("nobody else");
+            writer.update(|value| value[2] = 7).expect("published")
+        },
+        latest.clone(),
+    );
+    assert_eq!(version.expect("joined"), 1);
+    assert_eq!(reader.load(), Ok([1, 1, 7, 1]));
+    let again = call(|latest: Snapshot<[u64; 4]>| latest, latest).expect("joined");
+    assert_eq!(again.load().expect("a seat"), [1, 1, 7, 1]);
 }

@@ -1,0 +1,93 @@
+//! A process whose descriptors other code of it has closed, so that the others take it for dead.
+
+use crossdock::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError};
+
+use crate::support::careless::{close, close_all_from_3, locking_descriptor};
+use crate::support::process::{Line, child, in_child};
+use crate::support::watch;
+use crate::{SOON, large, number, snapshot};
+
+#[test]
+fn a_writer_whose_role_was_taken_is_told_and_can_claim_it_again() {
+    let _watch = watch();
+    let (segment, snapshot) = snapshot(1);
+    let (line, go) = (Line::new(), Line::new());
+    let careless = child(|| {
+        let mut writer = snapshot.writer().unwrap();
+        writer.publish(large(1)).unwrap();
+        close(locking_descriptor(&segment));
+        line.say(1);
+        go.hear();
+        assert_eq!(writer.publish(large(9)), Err(PublishError::Lost));
+        assert_eq!(writer.publish(large(9)), Err(PublishError::Lost));
+        drop(writer);
+        assert_eq!(snapshot.writer().unwrap().publish(large(3)), Ok(3));
+    });
+    line.hear();
+    assert_eq!(snapshot.writer().unwrap().publish(large(2)), Ok(2));
+    go.say(1);
+    careless.join();
+    assert_eq!(number(&snapshot.load().unwrap()), 3);
+}
+
+#[test]
+fn a_reader_whose_seat_was_freed_is_told_and_can_take_another() {
+    let _watch = watch();
+    let (segment, snapshot) = snapshot(1);
+    let (line, go) = (Line::new(), Line::new());
+    let careless = child(|| {
+        let mut reader = snapshot.reader().unwrap();
+        assert_eq!(number(&reader.read().unwrap()), 0);
+        close(locking_descriptor(&segment));
+        line.say(1);
+        go.hear();
+        // Also what it has read already.
+        assert_eq!(reader.load(), Err(ReadError::Lost));
+        assert_eq!(reader.load(), Err(ReadError::Lost));
+        drop(reader);
+        line.say(1);
+        go.hear();
+        assert_eq!(number(&snapshot.reader().unwrap().read().unwrap()), 0);
+    });
+    line.hear();
+    let mine = snapshot.reader().unwrap();
+    go.say(1);
+    line.hear();
+    assert!(matches!(
+        snapshot.reader(),
+        Err(ReaderError::NoFreeSeat { seats: 1 })
+    ));
+    drop(mine);
+    go.say(1);
+    careless.join();
+}
+
+#[test]
+fn who_waits_and_was_taken_for_dead_is_told() {
+    let _watch = watch();
+    let (segment, snapshot) = snapshot(2);
+    in_child(|| {
+        let mut reader = snapshot.reader().unwrap();
+        assert_eq!(reader.wait_newer().unwrap().version(), 0);
+        close(locking_descriptor(&segment));
+        let told = reader.wait_newer_timeout(SOON).err();
+        assert_eq!(told, Some(WaitNewerError::Lost));
+        assert_eq!(number(&snapshot.load().unwrap()), 0, "it has joined anew");
+    });
+}
+
+#[test]
+fn closing_every_descriptor_is_an_error_and_nobody_hangs() {
+    let _watch = watch();
+    let (_segment, snapshot) = snapshot(2);
+    in_child(|| {
+        let mut reader = snapshot.reader().unwrap();
+        assert_eq!(reader.wait_newer().unwrap().version(), 0);
+        close_all_from_3();
+        assert_eq!(reader.wait_newer().err(), Some(WaitNewerError::Lost));
+        // There is no way back to a segment without a name.
+        assert!(matches!(snapshot.load(), Err(ReaderError::Join(_))));
+    });
+    assert_eq!(snapshot.writer().unwrap().publish(large(1)), Ok(1));
+    assert_eq!(number(&snapshot.load().unwrap()), 1);
+}
