@@ -27,6 +27,7 @@ mod ring;
 mod room;
 mod rwlock;
 mod shelf;
+mod snapshot;
 mod work;
 
 use crate::crash::sweep::Listed;
@@ -49,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         work::LISTED,
         work::LISTED_BYTES,
         work::LISTED_CHANNELS,
+        snapshot::LISTED,
     ]
     .into_iter()
     .flatten()
