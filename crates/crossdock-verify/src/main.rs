@@ -49,7 +49,9 @@ enum Verb {
     /// counting and counting. At `queues` they send and receive; in the end every item must have
     /// arrived once, but for what somebody was killed with in its hands. At `work` they send, receive,
     /// acknowledge, give back and reject; in the end every message must be done once, as itself or as a
-    /// dead letter, and each delivery one later than the one before. Nobody may be stuck or listed.
+    /// dead letter, and each delivery one later than the one before. At `snapshots` they publish and read;
+    /// what is read must be whole, and no older than what was known to be published before. Nobody may be stuck
+    /// or listed.
     /// Exits with 1 otherwise.
     Torture(TortureArgs),
     /// One process of `torture`, which starts it.

@@ -5,6 +5,7 @@ mod locks;
 mod queues;
 mod rwlock;
 mod sheet;
+mod snapshots;
 mod way;
 mod work;
 mod worker;
@@ -32,6 +33,8 @@ enum What {
     Queues,
     /// Work queues.
     Work,
+    /// Snapshots.
+    Snapshots,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -72,6 +75,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::RwLock => rwlock::run(args, random)?,
         What::Queues => queues::run(args, random)?,
         What::Work => work::run(args, random)?,
+        What::Snapshots => snapshots::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {
