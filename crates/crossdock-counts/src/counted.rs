@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossdock::array::Init;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, WorkOptions, WorkQueue};
+use crossdock::snapshot::{Reader, Writer};
 use crossdock::sync::RawMutex;
 use crossdock::{
-    AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter,
+    AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter, Snapshot,
 };
 
 /// Runs an operation; whether it did what the path is named for.
@@ -41,6 +42,8 @@ pub(crate) struct World {
     ring: RefCell<(Producer<u64>, Consumer<u64>)>,
     queue: Queue<u64>,
     work: WorkQueue<u64>,
+    /// Of as many seats as there are unless something else is asked for.
+    snapshot: RefCell<(Writer<u64>, Reader<u64>)>,
 }
 
 impl World {
@@ -52,6 +55,7 @@ impl World {
         let held = segment.create::<Mutex<u64>>("held", 0)?;
         std::mem::forget(held.lock());
         let ring = segment.create::<Spsc<u64>>("ring", 64)?;
+        let snapshot = segment.create::<Snapshot<u64>>("snapshot", 0.into())?;
         Ok(Self {
             mutex: segment.create("mutex", 0)?,
             held,
@@ -66,6 +70,7 @@ impl World {
             ring: RefCell::new((ring.producer()?, ring.consumer()?)),
             queue: segment.create("queue", 64)?,
             work: segment.create("work", WorkOptions::new(64))?,
+            snapshot: RefCell::new((snapshot.writer()?, snapshot.reader()?)),
             segment,
         })
     }
@@ -225,6 +230,19 @@ paths! {
             (*delivery == 1 && delivery.ack().is_ok()).then_some(())
         };
         world.work.try_send(1).is_ok() && received().is_some()
+    }
+
+    fn snapshot_publish(world) {
+        world.snapshot.borrow_mut().0.publish(1).is_ok()
+    }
+
+    fn snapshot_publish_read(world) {
+        let mut snapshot = world.snapshot.borrow_mut();
+        snapshot.0.publish(1).is_ok() && snapshot.1.read().is_ok_and(|value| *value == 1)
+    }
+
+    fn snapshot_read_again(world) {
+        world.snapshot.borrow_mut().1.read().is_ok()
     }
 
     fn segment_open_entry(world) {
