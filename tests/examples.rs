@@ -102,6 +102,16 @@ fn the_order_of_a_baker_that_was_killed_is_baked_by_another() {
 }
 
 #[test]
+fn a_sensor_is_killed_and_its_last_reading_is_whole() {
+    let printed = run("snapshot", &[]);
+    let lines: Vec<_> = printed.lines().collect();
+    assert!(lines[0].starts_with("the first sensor: "), "{printed}");
+    assert_eq!(lines[1], "its last reading is whole: true");
+    assert_eq!(lines.len(), 4);
+    assert!(lines[2..].iter().all(|line| line.ends_with(": true")));
+}
+
+#[test]
 fn every_task_is_in_the_log_once() {
     let printed = run("tasks", &[]);
     let mut lines: Vec<_> = printed
