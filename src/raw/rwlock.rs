@@ -94,6 +94,8 @@ mod cell;
 mod door;
 mod wait;
 
+use core::convert::Infallible;
+
 use crate::facade::{AtomicU32, AtomicU64, Deadline, Ordering, mutation, program_order};
 use crate::layout::{Padded, RWLOCK_STATE, Tag};
 use crate::raw::Peers;
@@ -220,6 +222,10 @@ impl<'a, A: Annex> RwLock<'a, A> {
         RwLock::new(self.state, self.cells, Nothing)
     }
 
+    pub(crate) fn state(&self) -> &'a RwLockState {
+        self.state
+    }
+
     /// Whether the data is poisoned.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.state.is_poisoned()
@@ -227,27 +233,39 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// The cell of participant `me`.
     #[inline(always)]
-    fn cell(&self, me: Tag) -> Option<&'a Cell> {
+    pub(crate) fn cell(&self, me: Tag) -> Option<&'a Cell> {
         self.cells.get(me.index() as usize).map(|cell| &cell.0)
     }
 
-    /// The cells in use, with their indices.
-    fn cells(&self) -> impl Iterator<Item = (u32, &'a Cell)> {
-        let (state, cells) = (self.state, self.cells);
-        let words = state.roster.iter().zip((0..cells.len()).step_by(64));
-        words.flat_map(move |(word, first)| {
+    /// Does something with each cell in use, until that fails.
+    #[inline]
+    fn try_each<E>(&self, mut visit: impl FnMut(u32, &'a Cell) -> Result<(), E>) -> Result<(), E> {
+        let words = self.state.roster.iter().zip(self.cells.chunks(64));
+        for ((word, cells), first) in words.zip((0..).step_by(64)) {
             // ORDERING: Relaxed; changed by who holds the door, and asked by who has held it.
             let mut bits = word.load(Ordering::Relaxed);
-            core::iter::from_fn(move || {
-                let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
                 bits &= bits - 1;
-                Some(first + bit as usize)
-            })
-            .filter_map(move |index| {
-                let cell = &cells.get(index)?.0;
-                Some((u32::try_from(index).ok()?, cell))
-            })
-        })
+                if let Some(cell) = cells.get(bit as usize) {
+                    visit(first + bit, &cell.0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does something with each cell in use.
+    #[inline]
+    fn each(&self, mut visit: impl FnMut(u32, &'a Cell)) {
+        let all: Result<(), Infallible> = self.try_each(|index, cell| {
+            visit(index, cell);
+            Ok(())
+        });
+        match all {
+            Ok(()) => {}
+            Err(never) => match never {},
+        }
     }
 
     /// The word of the roster, and the bit in it, of participant `index`.
@@ -259,15 +277,14 @@ impl<'a, A: Annex> RwLock<'a, A> {
     /// Reads if the own cell is open: one instruction.
     #[inline(always)]
     pub(crate) fn read_clean(&self, me: Tag) -> Option<Reading> {
-        self.cell(me)?.enter(me).ok()?;
-        Some(Reading {
+        self.cell(me)?.enter_clean(me).then_some(Reading {
             owner: me,
             flags: 0,
         })
     }
 
-    /// Stops reading; does nothing if that is not counted any more.
-    #[inline(always)]
+    /// Stops reading, as [`Cell::leave`] does.
+    #[cfg(test)]
     pub(crate) fn stop_reading(&self, reading: Reading) {
         if let Some(cell) = self.cell(reading.owner) {
             cell.leave(reading.owner);
@@ -324,6 +341,32 @@ impl<'a, A: Annex> RwLock<'a, A> {
         Some(cell)
     }
 
+    /// Whether a cell is in use: a hint, but for one that holds the door.
+    fn is_read(&self) -> bool {
+        let words = self.cells.len().div_ceil(64);
+        // ORDERING: Relaxed; as in `try_each`.
+        let mut words = self.state.roster.iter().take(words);
+        words.any(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Writes if nobody is there, and nobody has read yet: the way of those who only write.
+    #[inline]
+    pub(crate) fn write_clean(&self, me: Tag) -> Option<Door> {
+        if self.is_read() {
+            return None;
+        }
+        let held = self.state.mutex.lock_clean(me)?;
+        let door = Door { held, flags: 0 };
+        // ORDERING: Relaxed; the mutex orders it.
+        let is_clean = self.state.writing.load(Ordering::Relaxed) == 0;
+        if !is_clean || self.is_read() || self.annex.is_open() {
+            self.leave(door);
+            return None;
+        }
+        self.begin(&door);
+        Some(door)
+    }
+
     /// Writes, waiting until the deadline for who is there; without a deadline, not for readers, and
     /// only as long as a reader needs at the door.
     pub(crate) fn write(
@@ -358,18 +401,17 @@ impl<'a, A: Annex> RwLock<'a, A> {
         wait: Option<&Deadline>,
     ) -> Result<(), Refused> {
         // All are barred before the first is waited for.
-        for (index, cell) in self.cells() {
+        let mut in_use = false;
+        self.each(|index, cell| {
+            in_use = true;
             if cell.bar().owner(index).is_none() {
                 self.strike(index);
             }
-        }
-        if mutation(309) {
+        });
+        if !in_use || mutation(309) {
             return Ok(());
         }
-        for (index, cell) in self.cells() {
-            self.drain(index, cell, peers, wait)?;
-        }
-        Ok(())
+        self.try_each(|index, cell| self.drain(index, cell, peers, wait))
     }
 
     /// Takes a cell that is nobody's off the roster.
@@ -470,9 +512,11 @@ impl<'a, A: Annex> RwLock<'a, A> {
     pub(crate) fn glance(&self) -> Glance {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let writing = self.state.writing.load(Ordering::Relaxed);
+        let mut readers = 0;
+        self.each(|_, cell| readers += cell.glance().readers());
         Glance {
             writes: writing & Tag::MASK != 0,
-            readers: self.cells().map(|(_, cell)| cell.glance().readers()).sum(),
+            readers,
             owner_died: writing & OWNER_DIED != 0,
             poisoned: writing & POISONED != 0,
         }

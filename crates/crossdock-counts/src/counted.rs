@@ -60,7 +60,6 @@ impl World {
             mutex: segment.create("mutex", 0)?,
             held,
             raw: segment.create("raw", ())?,
-            rwlock: segment.create("rwlock", 0)?,
             counter: segment.create("counter", 0)?,
             sharded: segment.create("sharded", ())?,
             array: segment.create("array", Init::zeroed(LEN))?,
@@ -71,6 +70,7 @@ impl World {
             queue: segment.create("queue", 64)?,
             work: segment.create("work", WorkOptions::new(64))?,
             snapshot: RefCell::new((snapshot.writer()?, snapshot.reader()?)),
+            rwlock: segment.create("rwlock", 0)?,
             segment,
         })
     }

@@ -56,7 +56,6 @@ impl Word {
         Self(owner.generation() << GENERATION_SHIFT)
     }
 
-    #[inline(always)]
     pub(super) fn is_of(self, owner: Tag) -> bool {
         self.0 >> GENERATION_SHIFT == owner.generation()
     }
@@ -66,12 +65,10 @@ impl Word {
         Tag::new(index, self.0 >> GENERATION_SHIFT)
     }
 
-    #[inline(always)]
     pub(super) fn readers(self) -> u32 {
         self.0 & COUNT
     }
 
-    #[inline(always)]
     pub(super) fn is_barred(self) -> bool {
         self.0 & BARRED != 0
     }
@@ -81,7 +78,6 @@ impl Word {
     }
 
     /// With one reader less; nobody waits for an owner that reads no more.
-    #[inline(always)]
     fn less_one(self) -> Self {
         let less = self.0 - 1;
         let waiting = if less & COUNT == 0 { WAITING } else { 0 };
@@ -137,8 +133,19 @@ impl Cell {
         Word(self.0.load(ordering(Ordering::Acquire, 303)))
     }
 
-    /// Counts a thread of `me`, unless the cell is barred.
+    /// Counts a thread of `me`, if nothing else is there to be thought of: one instruction.
     #[inline(always)]
+    pub(super) fn enter_clean(&self, me: Tag) -> bool {
+        let seen = self.glance();
+        // Of this generation, without a flag, and less than full: all in one.
+        seen.0.wrapping_sub(Word::of(me).0) < COUNT
+            // ORDERING: Acquire; pairs with (W2).
+            && self
+                .replace(seen, Word(seen.0 + 1), ordering(Ordering::Acquire, 300))
+                .is_ok()
+    }
+
+    /// Counts a thread of `me`, unless the cell is barred.
     pub(super) fn enter(&self, me: Tag) -> Result<(), Shut> {
         let mut seen = self.glance();
         loop {
@@ -178,7 +185,21 @@ impl Cell {
 
     /// Counts a thread of `me` less; nothing if the cell is not its any more.
     #[inline(always)]
-    pub(super) fn leave(&self, me: Tag) {
+    pub(crate) fn leave(&self, me: Tag) {
+        let seen = self.glance();
+        // As in `enter_clean`, and not 0.
+        let clean = seen.0.wrapping_sub(Word::of(me).0).wrapping_sub(1) < COUNT;
+        // ORDERING: Release; (W1).
+        let release = ordering(Ordering::Release, 301);
+        if !clean || self.replace(seen, Word(seen.0 - 1), release).is_err() {
+            self.leave_barred(me);
+        }
+    }
+
+    /// The same, when somebody may have to be woken.
+    #[cold]
+    #[inline(never)]
+    fn leave_barred(&self, me: Tag) {
         let mut seen = self.glance();
         loop {
             if (!seen.is_of(me) && !mutation(323)) || seen.readers() == 0 {
@@ -194,8 +215,6 @@ impl Cell {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn wake(&self) {
         if !mutation(305) {
             self.0.wake(u32::MAX);

@@ -147,11 +147,11 @@ impl<A: Annex> RwLock<'_, A> {
             flags
         };
         if flags == 0 && !self.annex.is_open() {
-            for (_, cell) in self.cells() {
+            self.each(|_, cell| {
                 if cell.glance().is_barred() {
                     cell.open();
                 }
-            }
+            });
             self.state.mutex.unlock(door.held, false);
         } else {
             if mutation(328) {
@@ -166,9 +166,7 @@ impl<A: Annex> RwLock<'_, A> {
 
     /// Wakes all that sleep on cells; to be called when the door may be free.
     pub(super) fn rouse(&self) {
-        for (_, cell) in self.cells() {
-            cell.rouse();
-        }
+        self.each(|_, cell| cell.rouse());
     }
 
     /// Gives back what participant `dead` held here, and wakes whom it may have owed a wake.

@@ -159,7 +159,10 @@ impl<T: Payload + Pod> RwLock<T> {
     /// [`LockError::Corrupt`] do not.
     #[inline]
     pub fn write(&self) -> Result<RwLockWriteGuard<'_, T>, LockError<RwLockWriteGuard<'_, T>>> {
-        LockError::result(self.writing(self.raw.alone().write_wait()))
+        match self.raw.alone().write_clean() {
+            Some(raw) => Ok(self.writes(raw)),
+            None => LockError::result(self.writing(self.raw.alone().write_wait())),
+        }
     }
 
     /// Reads as [`read`](Self::read) does; if a writer died, writes first, calls `repair` with the data,
@@ -198,9 +201,11 @@ impl<T: Payload + Pod> RwLock<T> {
         &self,
         repair: impl FnOnce(&mut T),
     ) -> Result<RwLockWriteGuard<'_, T>, NotLocked> {
-        let raw = self.raw.alone().write_or_repair(self.repairing(repair))?;
-        // SAFETY: Invariant 1, and `raw` is of its lock.
-        Ok(unsafe { RwLockWriteGuard::new(self.data, raw) })
+        let raw = match self.raw.alone().write_clean() {
+            Some(raw) => raw,
+            None => self.raw.alone().write_or_repair(self.repairing(repair))?,
+        };
+        Ok(self.writes(raw))
     }
 
     /// Reads if no live participant writes, or waits to write; never sleeps.
@@ -232,7 +237,10 @@ impl<T: Payload + Pod> RwLock<T> {
     pub fn try_write(
         &self,
     ) -> Result<RwLockWriteGuard<'_, T>, TryLockError<RwLockWriteGuard<'_, T>>> {
-        TryLockError::result(self.writing(self.raw.alone().try_write()))
+        match self.raw.alone().write_clean() {
+            Some(raw) => Ok(self.writes(raw)),
+            None => TryLockError::result(self.writing(self.raw.alone().try_write())),
+        }
     }
 
     /// Reads, waiting no longer than `timeout`.
@@ -335,6 +343,12 @@ impl<T: Payload + Pod> RwLock<T> {
     fn reads<'a>(&self, raw: RawReadGuard<'a>) -> RwLockReadGuard<'a, T> {
         // SAFETY: Invariant 1, and `raw` is of its lock.
         unsafe { RwLockReadGuard::new(self.data, raw) }
+    }
+
+    #[inline(always)]
+    fn writes<'a>(&self, raw: RawWriteGuard<'a>) -> RwLockWriteGuard<'a, T> {
+        // SAFETY: Invariant 1, and `raw` is of its lock.
+        unsafe { RwLockWriteGuard::new(self.data, raw) }
     }
 
     fn reading<'a, B>(

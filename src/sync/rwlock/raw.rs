@@ -35,7 +35,9 @@ pub(crate) struct Access<'a, A> {
 /// In a forked child, one that was inherited is nobody's: dropping it does nothing.
 #[must_use = "the lock is released when the guard is dropped"]
 pub(crate) struct RawReadGuard<'a> {
-    lock: RwLock<'a>,
+    /// At hand, and not behind the handle: what leaves is in registers already. There is one.
+    cell: Option<&'a Cell>,
+    state: &'a RwLockState,
     own: OwnTag<'a>,
     reading: Reading,
     _not_send: PhantomData<*mut ()>,
@@ -139,7 +141,15 @@ impl<'a, A: Annex> Access<'a, A> {
         patiently(|deadline| self.read(Some(deadline)))
     }
 
-    /// Writes, waiting until `deadline`.
+    /// Writes if nobody is there, and nobody has read yet, and this process is a participant already.
+    #[inline(always)]
+    pub(crate) fn write_clean(&self) -> Option<RawWriteGuard<'a>> {
+        let door = self.lock.write_clean(self.anchor.own().current()?)?;
+        Some(self.writes(door))
+    }
+
+    /// Writes after [`write_clean`](Self::write_clean) did not do, waiting until `deadline`.
+    #[cold]
     pub(crate) fn write_until(
         &self,
         deadline: &Deadline,
@@ -147,17 +157,21 @@ impl<'a, A: Annex> Access<'a, A> {
         self.write(Some(deadline))
     }
 
-    /// Writes, without waiting.
+    /// Writes after [`write_clean`](Self::write_clean) did not do, without waiting.
+    #[cold]
     pub(crate) fn try_write(&self) -> Result<Outcome<RawWriteGuard<'a>>, Failure<()>> {
         self.write(None)
     }
 
-    /// Writes.
+    /// Writes after [`write_clean`](Self::write_clean) did not do.
+    #[cold]
     pub(crate) fn write_wait(&self) -> Result<Outcome<RawWriteGuard<'a>>, Failure<Infallible>> {
         patiently(|deadline| self.write(Some(deadline)))
     }
 
-    /// Writes, and calls `repair` before that if a writer died.
+    /// Writes after [`write_clean`](Self::write_clean) did not do, and calls `repair` before that if a
+    /// writer died.
+    #[cold]
     pub(crate) fn write_or_repair(
         &self,
         repair: impl FnOnce(),
@@ -208,20 +222,26 @@ impl<'a, A: Annex> Access<'a, A> {
         let me = self.anchor.tag().map_err(Failure::Join)?;
         let written = self.lock.write(me, &self.anchor.others(me), wait);
         let door = written.map_err(|refused| self.failure(refused, me))?;
-        let guard = RawWriteGuard {
+        let (died, poisoned) = (door.owner_died(), door.is_poisoned());
+        Ok(Outcome::when(died, poisoned, self.writes(door)))
+    }
+
+    #[inline(always)]
+    fn writes(&self, door: Door) -> RawWriteGuard<'a> {
+        RawWriteGuard {
             lock: self.lock.alone(),
             own: self.anchor.own(),
             door,
             panicking: std::thread::panicking(),
             _not_send: PhantomData,
-        };
-        Ok(Outcome::when(door.owner_died(), door.is_poisoned(), guard))
+        }
     }
 
     #[inline(always)]
     fn reads(&self, reading: Reading) -> RawReadGuard<'a> {
         RawReadGuard {
-            lock: self.lock.alone(),
+            cell: self.lock.cell(reading.owner()),
+            state: self.anchor.state(),
             own: self.anchor.own(),
             reading,
             _not_send: PhantomData,
@@ -263,7 +283,7 @@ impl RawReadGuard<'_> {
 
     /// Whether the data was poisoned when this one came in, and nobody has cleared that.
     pub(crate) fn is_poisoned(&self) -> bool {
-        self.reading.is_poisoned() && self.lock.is_poisoned()
+        self.reading.is_poisoned() && self.state.is_poisoned()
     }
 }
 
@@ -293,7 +313,8 @@ impl<'a> RawWriteGuard<'a> {
         };
         std::mem::forget(self);
         RawReadGuard {
-            lock,
+            cell: lock.cell(reading.owner()),
+            state: lock.state(),
             own,
             reading,
             _not_send: PhantomData,
@@ -310,8 +331,10 @@ impl Drop for RawReadGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         // In a forked child this is the parent's lock.
-        if self.own.current() == Some(self.reading.owner()) {
-            self.lock.stop_reading(self.reading);
+        if self.own.current() == Some(self.reading.owner())
+            && let Some(cell) = self.cell
+        {
+            cell.leave(self.reading.owner());
         }
     }
 }

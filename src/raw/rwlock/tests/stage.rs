@@ -58,7 +58,10 @@ impl Library {
     }
 
     pub(super) fn begin_writing(&self, id: u32, deadline: &Deadline) -> Result<Door, Refused> {
-        self.lock().write(tag(id), &Oracle(id), Some(deadline))
+        match self.lock().write_clean(tag(id)) {
+            Some(door) => Ok(door),
+            None => self.lock().write(tag(id), &Oracle(id), Some(deadline)),
+        }
     }
 
     pub(super) fn try_read(&self, id: u32) -> Result<Reading, Refused> {
