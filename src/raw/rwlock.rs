@@ -342,11 +342,12 @@ impl<'a, A: Annex> RwLock<'a, A> {
     }
 
     /// Whether a cell is in use: a hint, but for one that holds the door.
+    #[inline(always)]
     fn is_read(&self) -> bool {
         let words = self.cells.len().div_ceil(64);
         // ORDERING: Relaxed; as in `try_each`.
-        let mut words = self.state.roster.iter().take(words);
-        words.any(|word| word.load(Ordering::Relaxed) != 0)
+        let words = self.state.roster.iter().take(words);
+        words.fold(0, |all, word| all | word.load(Ordering::Relaxed)) != 0
     }
 
     /// Writes if nobody is there, and nobody has read yet: the way of those who only write.
@@ -356,13 +357,14 @@ impl<'a, A: Annex> RwLock<'a, A> {
             return None;
         }
         let held = self.state.mutex.lock_clean(me)?;
-        let door = Door { held, flags: 0 };
+        let mut door = Door::new(held, 0);
         // ORDERING: Relaxed; the mutex orders it.
         let is_clean = self.state.writing.load(Ordering::Relaxed) == 0;
-        if !is_clean || self.is_read() || self.annex.is_open() {
+        if !is_clean || self.is_read() && !mutation(336) || self.annex.is_open() {
             self.leave(door);
             return None;
         }
+        door.is_alone = true;
         self.begin(&door);
         Some(door)
     }
@@ -464,13 +466,23 @@ impl<'a, A: Annex> RwLock<'a, A> {
     /// Stops writing, adding [`POISONED`] if asked to; does nothing if the lock was taken over.
     #[inline]
     pub(crate) fn stop_writing(&self, door: Door, poison: bool) {
-        if self.commit(&door, poison) {
+        if !self.commit(&door, poison) {
+            return;
+        }
+        if door.is_alone {
+            // There is no cell to open, and nobody sleeps on one.
+            self.state.mutex.unlock(door.held, false);
+        } else {
             self.leave(door);
         }
     }
 
     /// Reads instead of writing; nobody writes in between.
     pub(crate) fn downgrade(&self, door: Door) -> Reading {
+        let door = Door {
+            is_alone: false,
+            ..door
+        };
         let owner = door.owner();
         // ORDERING: Relaxed; a hint: one whose lock was taken over has no say in any cell.
         let is_mine = self.state.writing.load(Ordering::Relaxed) & Tag::MASK == owner.bits();

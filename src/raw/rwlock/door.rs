@@ -66,9 +66,19 @@ impl Annex for Nothing {
 pub(crate) struct Door {
     pub(super) held: Held,
     pub(super) flags: u32,
+    /// Whether no cell was in use when it began to write, and none can be since.
+    pub(super) is_alone: bool,
 }
 
 impl Door {
+    pub(super) fn new(held: Held, flags: u32) -> Self {
+        let is_alone = false;
+        Self {
+            held,
+            flags,
+            is_alone,
+        }
+    }
     pub(crate) fn owner(&self) -> Tag {
         self.held.owner()
     }
@@ -106,7 +116,7 @@ impl<A: Annex> RwLock<'_, A> {
         while seen & !STICKY != 0 {
             let participants = u32::try_from(self.cells.len()).unwrap_or(0);
             if seen & !STICKY & !Tag::MASK != 0 || Tag::in_word(seen, participants).is_none() {
-                self.leave(Door { held, flags: 0 });
+                self.leave(Door::new(held, 0));
                 return Err(Refused::Corrupt { word: seen });
             }
             let told = if mutation(313) {
@@ -129,7 +139,7 @@ impl<A: Annex> RwLock<'_, A> {
             // That is about whoever held the door, and has been looked at.
             self.state.mutex.mark_consistent(&mut held);
         }
-        Ok(Door { held, flags: seen })
+        Ok(Door::new(held, seen))
     }
 
     /// Leaves the door: lets readers in, unless every reader has to come to the door.

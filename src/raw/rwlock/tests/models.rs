@@ -105,6 +105,11 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         REPAIRED,
         "declaring the data consistent clears the poison",
     ),
+    (
+        336,
+        EXCLUDE,
+        "a writer that finds the door free does not look again whether somebody reads",
+    ),
     (338, ANNEXED, "a writer does not shut the annex"),
     (
         339,
