@@ -9,6 +9,7 @@ fn list_mutants() {
         raw::registry::tests::MUTANTS,
         raw::directory::tests::MUTANTS,
         raw::counter::tests::MUTANTS,
+        raw::leases::tests::MUTANTS,
         raw::element::tests::MUTANTS,
         raw::rwlock::tests::MUTANTS,
         ring::spsc::tests::MUTANTS,

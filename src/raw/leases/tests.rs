@@ -1,0 +1,13 @@
+//! What leases are held to: models under loom, plain tests otherwise.
+
+#[cfg(loom)]
+mod deaths;
+#[cfg(loom)]
+mod models;
+#[cfg(loom)]
+mod stage;
+#[cfg(not(loom))]
+mod units;
+
+#[cfg(loom)]
+pub(crate) use stage::MUTANTS;
