@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::array::{
+    CopyError, FinishError, LeaseError, RestartError, TimedLeaseError, TryLeaseError,
+};
 use crate::queue::spsc::{ClaimError, PopError, TryPopError};
 use crate::queue::{
     AckError, CountError, RecvError, RecvIntoError, SendBytesError, TryRecvError,
@@ -31,6 +34,18 @@ pub enum Error {
     Monitor(MonitorError),
     /// A lock is not held.
     NotLocked(NotLocked),
+    /// No chunk of an array was leased.
+    Lease(LeaseError),
+    /// No chunk of an array was leased, without waiting.
+    TryLease(TryLeaseError),
+    /// No chunk of an array was leased in time.
+    TimedLease(TimedLeaseError),
+    /// A chunk of an array was not finished.
+    Finish(FinishError),
+    /// The chunks of an array were not made to do again.
+    Restart(RestartError),
+    /// Values were not copied from or to an array.
+    Copy(CopyError),
     /// An end of a ring was not claimed.
     Claim(ClaimError),
     /// Nothing was popped.
@@ -112,6 +127,12 @@ umbrella! {
     Membership(MembershipError)
     Monitor(MonitorError)
     NotLocked(NotLocked)
+    Lease(LeaseError)
+    TryLease(TryLeaseError)
+    TimedLease(TimedLeaseError)
+    Finish(FinishError)
+    Restart(RestartError)
+    Copy(CopyError)
     Claim(ClaimError)
     Pop(PopError)
     TryPop(TryPopError)

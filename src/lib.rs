@@ -45,6 +45,7 @@
 //! | [`RwLock`] | many readers or one writer | a stopped reader blocks writers, and readers that come while one waits; a stopped writer blocks all | a read lock, passed over; a write lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | rwlock |
 //! | [`Counter`] | one atomic number | wait-free | its last addition made, or not | counter |
 //! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |
+//! | [`Array`] | many values, behind a lock, and in chunks that processes lease | a stopped holder of a chunk blocks readers and writers, and who wants that chunk; else as [`RwLock`] | its chunks, to do, and the next one is told; what it was writing, as [`RwLock`] | leases, rwlock |
 //! | [`AtomicArray`] | a list of atomic numbers or flags | loads, stores, swaps, exchanges and sums of whole numbers wait-free, the rest lock-free | its last change of an element made, or not; of one to many the first | element |
 //! | [`queue::spsc`] | a ring for one producer and one consumer | wait-free; who waits for items, or room, waits for the other | its end, and an item that it was popping | spsc |
 //! | [`queue::Queue`] | a bounded queue for many senders and receivers | waits for one that is stopped just between its claim of a slot and its commit: receivers for what is behind a sender's, senders for room when they come round to it | an item that it was taking, delivered again; a slot that is skipped; its counted senders and receivers, gone | slots, ends |
@@ -127,7 +128,7 @@ mod sys;
 
 #[cfg(not(loom))]
 pub use {
-    array::AtomicArray,
+    array::{Array, AtomicArray},
     bytemuck,
     counter::{Counter, Number, ShardedCounter},
     error::Error,

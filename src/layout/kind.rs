@@ -25,6 +25,8 @@ pub enum Kind {
     Channel = 9,
     /// A [`sync::RwLock`](crate::sync::RwLock).
     RwLock = 10,
+    /// An [`Array`](crate::Array).
+    Array = 11,
     /// An [`AtomicArray`](crate::AtomicArray).
     AtomicArray = 12,
     /// A [`Snapshot`](crate::Snapshot).
@@ -33,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds of this layout version.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Mutex,
         Self::RawMutex,
         Self::Counter,
@@ -44,6 +46,7 @@ impl Kind {
         Self::ByteQueue,
         Self::Channel,
         Self::RwLock,
+        Self::Array,
         Self::AtomicArray,
         Self::Snapshot,
     ];
@@ -54,7 +57,7 @@ impl Kind {
 
     /// Whether the first number of its configuration is a length.
     pub(crate) fn is_array(self) -> bool {
-        matches!(self, Self::AtomicArray)
+        matches!(self, Self::Array | Self::AtomicArray)
     }
 }
 
@@ -71,6 +74,7 @@ impl core::fmt::Display for Kind {
             Self::ByteQueue => "ByteQueue",
             Self::Channel => "Channel",
             Self::RwLock => "RwLock",
+            Self::Array => "Array",
             Self::AtomicArray => "AtomicArray",
             Self::Snapshot => "Snapshot",
         })

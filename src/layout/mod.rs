@@ -4,6 +4,7 @@
 //! trusted that was read from a segment before it was checked here. `tests/abi.rs` holds the sizes
 //! and offsets; a change to any of them is a new [`LAYOUT_VERSION`].
 
+pub(crate) mod array;
 mod checksum;
 mod geometry;
 mod kind;

@@ -5,7 +5,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handles::{deserialize_handle, refuse, serialize_handle};
-use crate::array::{Atomic, AtomicArray};
+use crate::array::{Array, Atomic, AtomicArray};
 use crate::counter::{Counter, Number, ShardedCounter};
 use crate::payload::Payload;
 use crate::queue::spsc::Spsc;
@@ -69,6 +69,7 @@ macro_rules! handle_travels {
 }
 
 handle_travels! {
+    [T: Payload, bytemuck::Pod] Array<T>;
     [T: Atomic] AtomicArray<T>;
     [N: Number] Counter<N>;
     [] ShardedCounter;

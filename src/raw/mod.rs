@@ -7,7 +7,6 @@ mod arena;
 pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod element;
-#[cfg_attr(not(test), expect(dead_code, reason = "its handle follows"))]
 pub(crate) mod leases;
 pub(crate) mod mutex;
 pub(crate) mod registry;

@@ -74,7 +74,7 @@ pub enum EntryError {
         /// The name.
         name: String,
         /// The numbers that were asked for: of a work queue its capacity, how often a message is
-        /// delivered, and the bytes of a cell.
+        /// delivered, and the bytes of a cell; of an array its length, and that of a chunk.
         expected: Box<[u64; 4]>,
         /// The numbers found.
         found: Box<[u64; 4]>,
@@ -122,6 +122,15 @@ pub enum EntryError {
         /// The least that there is.
         least: u64,
         /// The most that there is.
+        most: u64,
+    },
+    /// No chunk of the array can have that length.
+    ChunkLength {
+        /// The length that was asked for.
+        found: u64,
+        /// The least that there is.
+        least: u64,
+        /// The most that there is: the length of the array.
         most: u64,
     },
     /// The payload is aligned to more than 128 bytes, or larger than a segment can be.
@@ -231,6 +240,12 @@ impl fmt::Display for EntryError {
             }
             Self::Length { found, least, most } => {
                 write!(f, "expected a length of {least} to {most}, found {found}")
+            }
+            Self::ChunkLength { found, least, most } => {
+                write!(
+                    f,
+                    "expected chunks of {least} to {most} values, found {found}"
+                )
             }
             Self::OtherCapacity {
                 name,

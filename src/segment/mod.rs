@@ -85,7 +85,7 @@ impl Segment {
     /// [`EntryError::Exists`] if there is an entry of that name; [`EntryError::DirectoryFull`],
     /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`],
     /// [`EntryError::Capacity`], [`EntryError::Length`], [`EntryError::Attempts`],
-    /// [`EntryError::CellSize`], [`EntryError::Readers`];
+    /// [`EntryError::ChunkLength`], [`EntryError::CellSize`], [`EntryError::Readers`];
     /// [`EntryError::Membership`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {

@@ -186,6 +186,11 @@ impl<'a> Bytes<'a> {
         })
     }
 
+    /// How many participants the segment can have.
+    pub(crate) fn participants(&self) -> u32 {
+        self.mapping.geometry().participants
+    }
+
     /// The state at the start of the entry.
     pub(crate) fn state<S: SharedState>(&self) -> Option<&'a S> {
         if size_of::<S>() as u64 > self.len {

@@ -2,12 +2,14 @@
 //!
 //! A new primitive adds its line here, and nothing to the segment.
 
-use crate::facade::{AtomicU8, AtomicU32, AtomicU64, Words};
+use crate::facade::{AtomicU8, AtomicU32, AtomicU64, Futex, Words};
+use crate::layout::array::ArrayLayout;
 use crate::layout::slots::SlotsLayout;
 use crate::layout::snapshot::SnapshotLayout;
 use crate::layout::work::WorkLayout;
 use crate::layout::{Kind, Padded, Record, RwLockLayout, Tag};
 use crate::raw::counter::CounterState;
+use crate::raw::leases::{Grid, GridState};
 use crate::raw::mutex::MutexState;
 use crate::raw::rwlock::{Cell, Nothing, RwLock, RwLockState};
 use crate::ring::slots::{Ring, Slots, SlotsState};
@@ -55,6 +57,10 @@ unsafe impl SharedState for AtomicU8 {}
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SnapshotState {}
 // SAFETY: one atomic word.
+unsafe impl SharedState for GridState {}
+// SAFETY: one atomic word.
+unsafe impl SharedState for Futex {}
+// SAFETY: one atomic word.
 unsafe impl SharedState for AtomicU32 {}
 // SAFETY: one atomic word.
 unsafe impl SharedState for AtomicU64 {}
@@ -73,6 +79,7 @@ pub(crate) fn recover(record: &Record, participants: u32, place: &impl Place, de
             .is_some(),
         Some(Kind::Counter | Kind::ShardedCounter | Kind::AtomicArray) => true,
         Some(Kind::RwLock) => recover_rwlock(record, participants, place, dead).is_some(),
+        Some(Kind::Array) => recover_array(record, participants, place, dead).is_some(),
         Some(Kind::Spsc) => place
             .state::<SpscState>()
             .map(|state| state.recover(dead))
@@ -110,6 +117,21 @@ fn recover_snapshot(record: &Record, place: &impl Place, dead: Tag) -> Option<()
         stamps: place.states(layout.stamps, layout.count())?,
     };
     snapshot.recover(dead);
+    Some(())
+}
+
+/// As [`recover`], for an array of whatever payload.
+fn recover_array(record: &Record, participants: u32, place: &impl Place, dead: Tag) -> Option<()> {
+    let [len, chunk, ..] = record.config;
+    let payload = (record.payload.size(), record.payload.align());
+    let layout = ArrayLayout::new((len, chunk), payload, participants)?;
+    let grid = Grid {
+        state: place.states(ArrayLayout::GRID, 1)?.first()?,
+        chunks: place.states(layout.chunks, layout.cut.count() as u64)?,
+    };
+    let cells = place.states(layout.cells, participants.into())?;
+    grid.recover(dead);
+    RwLock::new(place.state::<RwLockState>()?, cells, grid).recover(dead);
     Some(())
 }
 

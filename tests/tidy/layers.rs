@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("segment", BELOW_HANDLES),
     ("sync", HANDLES),
     ("counter", HANDLES),
-    ("array", HANDLES),
+    ("array", ABOVE_LOCKS),
     ("queue", HANDLES),
     ("snapshot", HANDLES),
     ("process", EVERYTHING),
@@ -22,6 +22,9 @@ const LAYERS: &[(&str, &[&str])] = &[
 const BELOW_HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring"];
 const HANDLES: &[&str] = &[
     "sys", "facade", "layout", "raw", "ring", "payload", "segment",
+];
+const ABOVE_LOCKS: &[&str] = &[
+    "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync",
 ];
 const EVERYTHING: &[&str] = &[
     "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync", "counter", "array",

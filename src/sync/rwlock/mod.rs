@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 
 pub use guards::{RwLockReadGuard, RwLockWriteGuard};
-pub(crate) use raw::RawRwLock;
-use raw::{RawReadGuard, RawWriteGuard};
+pub(crate) use raw::{Access, RawReadGuard, RawRwLock, RawWriteGuard};
 
 use crate::facade::Deadline;
 use crate::layout::{Kind, PayloadShape, RwLockLayout};

@@ -26,7 +26,7 @@ pub(crate) struct RawRwLock {
 
 /// The lock, as one process uses it, beside an annex.
 pub(crate) struct Access<'a, A> {
-    lock: RwLock<'a, A>,
+    pub(crate) lock: RwLock<'a, A>,
     anchor: &'a Anchor<RwLockState>,
 }
 
