@@ -187,10 +187,11 @@ fn kinds_have_their_numbers_and_lengths() {
         Kind::ByteQueue,
         Kind::Channel,
         Kind::RwLock,
+        Kind::Array,
         Kind::AtomicArray,
         Kind::Snapshot,
     ];
-    let expected = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13];
+    let expected = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
     assert_eq!(numbers.map(|kind| kind as u32), expected);
 }
 

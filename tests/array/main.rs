@@ -6,6 +6,11 @@ mod atomic_layout;
 mod atomic_model;
 mod atomic_open;
 mod atomic_processes;
+mod leases;
+mod leases_garbage;
+mod leases_layout;
+mod leases_model;
+mod leases_open;
 
 #[path = "../support/mod.rs"]
 mod support;
