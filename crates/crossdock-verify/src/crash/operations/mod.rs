@@ -17,6 +17,8 @@ macro_rules! listed {
 mod count;
 mod create;
 mod elements;
+mod hand;
+mod leases;
 mod lock;
 mod locks;
 mod naive;
@@ -48,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         ring::LISTED,
         queue::LISTED,
         work::LISTED,
+        leases::LISTED,
         work::LISTED_BYTES,
         work::LISTED_CHANNELS,
         snapshot::LISTED,

@@ -1,0 +1,50 @@
+//! A process that has something in its hands until it is told to let go.
+
+use std::cell::RefCell;
+use std::io::{PipeWriter, Write};
+use std::time::Duration;
+
+use crate::process::{Broken, Child, End, forked, wait_readable};
+
+/// The process, and how it is told.
+pub(crate) struct Hand {
+    child: RefCell<Child>,
+    tell: PipeWriter,
+}
+
+impl Hand {
+    /// Starts one that takes something, and returns when it has it. What it is told to do with it then
+    /// says whether all was well.
+    pub(crate) fn hold<T>(
+        take: impl FnOnce() -> Option<T>,
+        let_go: impl FnOnce(T) -> bool,
+    ) -> Result<Self, Broken> {
+        let (told, tell) = std::io::pipe()?;
+        let (ready, mut done) = std::io::pipe()?;
+        let child = forked(|| {
+            let Some(held) = take() else { return 1 };
+            let heard = done
+                .write_all(b"!")
+                .is_ok_and(|()| wait_readable(&told, Duration::from_secs(600)).is_ok());
+            u8::from(!let_go(held) || !heard)
+        })?;
+        if !wait_readable(&ready, Duration::from_secs(10))? {
+            return Err(Broken("a holder does not get what it is to hold".into()));
+        }
+        Ok(Self {
+            child: RefCell::new(child),
+            tell,
+        })
+    }
+
+    /// Has it let go and end: its code, or `None` if it does not end.
+    pub(crate) fn let_go(&self, patience: Duration) -> Result<Option<u8>, Broken> {
+        // A byte and not a closed pipe: others that were forked have the pipe too.
+        (&self.tell).write_all(b"!")?;
+        Ok(match self.child.borrow_mut().end_within(patience)? {
+            Some(End::Exited(code)) => Some(code),
+            Some(End::Killed(_)) => Some(u8::MAX),
+            None => None,
+        })
+    }
+}
