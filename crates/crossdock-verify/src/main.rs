@@ -50,8 +50,10 @@ enum Verb {
     /// arrived once, but for what somebody was killed with in its hands. At `work` they send, receive,
     /// acknowledge, give back and reject; in the end every message must be done once, as itself or as a
     /// dead letter, and each delivery one later than the one before. At `snapshots` they publish and read;
-    /// what is read must be whole, and no older than what was known to be published before. Nobody may be stuck
-    /// or listed.
+    /// what is read must be whole, and no older than what was known to be published before. At `array` they
+    /// lease chunks, fill and finish them, round after round, and read and write all of them in between; in the
+    /// end each chunk must be finished once in each round, but for what is in doubt because somebody was killed.
+    /// Nobody may be stuck or listed.
     /// Exits with 1 otherwise.
     Torture(TortureArgs),
     /// One process of `torture`, which starts it.

@@ -1,5 +1,6 @@
 //! `torture`: processes at random work, killed and stopped at random, and a ledger that balances.
 
+mod array;
 mod driver;
 mod locks;
 mod queues;
@@ -35,6 +36,8 @@ enum What {
     Work,
     /// Snapshots.
     Snapshots,
+    /// Arrays with leases.
+    Array,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -48,7 +51,8 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
-    /// How many processes work at a time: 6 at locks of either kind, 64 at the others unless it is said.
+    /// How many processes work at a time: 6 at locks of either kind and at arrays, 64 at the others unless it is
+    /// said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
     /// Repeats a run, as far as the scheduler lets it.
@@ -76,6 +80,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Queues => queues::run(args, random)?,
         What::Work => work::run(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,
+        What::Array => array::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {

@@ -10,7 +10,7 @@ use nix::unistd::getppid;
 use crate::process::Broken;
 use crate::random::Random;
 use crate::torture::way::Way;
-use crate::torture::{What, locks, queues, rwlock, snapshots, work as tasks};
+use crate::torture::{What, array, locks, queues, rwlock, snapshots, work as tasks};
 
 /// How `torture` starts a worker.
 #[derive(Args, Debug)]
@@ -88,5 +88,6 @@ pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
         What::Queues => queues::work(orders),
         What::Work => tasks::work(orders),
         What::Snapshots => snapshots::work(orders),
+        What::Array => array::work(orders),
     }
 }
