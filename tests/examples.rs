@@ -50,6 +50,14 @@ fn two_processes_square_and_cube() {
 }
 
 #[test]
+fn the_row_of_a_killed_process_is_done_again() {
+    let expected = "the first process: the process was killed by signal 9\n\
+                    1 of 64 rows done again\n\
+                    the product is what one process computes\n";
+    assert_eq!(run("matrix", &[]), expected);
+}
+
+#[test]
 fn three_processes_square_a_list_where_it_is() {
     let expected = "numbers: [1, 2, 3, 4, 5, 6]\nsquares: [1, 4, 9, 16, 25, 36]\ntheir sum: 91\n";
     assert_eq!(run("squares", &[]), expected);

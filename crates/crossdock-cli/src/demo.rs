@@ -1,9 +1,10 @@
-//! `crossdock demo`: an array that processes fill; and messages that must be done, by workers that are
+//! `crossdock demo`: arrays that processes fill; and messages that must be done, by workers that are
 //! killed with one in hand. Each is done exactly once, by another worker if need be.
 
 mod bakery;
 mod crew;
 mod ledger;
+mod matrix;
 mod place;
 mod report;
 mod squares;
@@ -22,6 +23,8 @@ const MAX_NUMBERS: u32 = 10_000;
 const MAX_MESSAGES: u32 = 10_000;
 /// The most workers, or processes that square, at once.
 const MAX_WORKERS: u32 = 100;
+/// The most rows of a matrix: its product takes their cube of multiplications.
+const MAX_ROWS: u32 = 1_000;
 /// The most kills: each starts a process.
 const MAX_KILLS: u32 = 100;
 
@@ -65,13 +68,24 @@ enum Demo {
         #[command(flatten)]
         said: Said,
     },
+    /// Processes multiply two matrices: each takes one row after the other.
+    Matrix {
+        /// How many rows and columns the matrices have.
+        #[arg(long, default_value_t = 128, value_name = "N")]
+        size: u32,
+        /// How many processes there are.
+        #[arg(long, default_value_t = 3, value_name = "N")]
+        processes: u32,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 /// What those with messages take.
 #[derive(Clone, Copy, Debug, Args)]
 struct Common {
-    /// Kill so many workers (SIGKILL), each with a message in hand that another one then does; one,
-    /// without a number.
+    /// Kill so many workers (SIGKILL), each with a message, or a row, in hand that another one then does;
+    /// one, without a number.
     #[arg(
         long,
         default_value_t = 0,
@@ -101,7 +115,7 @@ pub(crate) enum Failure {
     Crossdock(crossdock::Error),
     /// Something was not done exactly once.
     Wrong(Outcome),
-    /// A square, or their sum, is not what it should be.
+    /// A square, their sum, or a product is not what it should be.
     Sum(String),
     /// Something that cannot happen did, to the driver or to a worker.
     Broken {
@@ -142,6 +156,25 @@ impl Options {
         let (messages, what, kills) = match self.demo {
             Demo::Bakery { orders, common } => (orders, "orders", common.kill),
             Demo::Tasks { tasks, common, .. } => (tasks, "tasks", common.kill),
+            Demo::Matrix {
+                size,
+                processes,
+                common,
+            } => {
+                within(size, MAX_ROWS, "rows")?;
+                within(
+                    processes,
+                    MAX_WORKERS.min(size),
+                    "processes, with a row for each",
+                )?;
+                if common.kill > processes {
+                    let found = common.kill;
+                    return Err(format!(
+                        "expected at most one kill for each of {processes} processes, found {found}"
+                    ));
+                }
+                return Ok(());
+            }
             Demo::Squares {
                 numbers, processes, ..
             } => {
@@ -190,6 +223,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             processes,
             said,
         } => return squares::run(numbers, processes, &said.report()),
+        Demo::Matrix {
+            size,
+            processes,
+            common,
+        } => return matrix::run(size, processes, common.kill, &common.said.report()),
     };
     if outcome.is_exact() {
         Ok(())

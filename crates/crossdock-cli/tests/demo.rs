@@ -265,3 +265,47 @@ fn output_that_cannot_be_written_is_an_error_and_leaves_no_process() {
     assert_eq!(driver.wait().unwrap().code(), Some(1), "{said}");
     assert!(said.starts_with("crossdock: standard output: "), "{said}");
 }
+
+#[test]
+fn processes_multiply_matrices_row_by_row_and_who_is_killed_leaves_its_row_to_another() {
+    let said = printed(&["demo", "matrix", "--size", "40"]);
+    let last = said.lines().last();
+    assert_eq!(last, Some("40 rows, 40 done; as one process computes them"));
+    for kills in [1, 3] {
+        let kill = kills.to_string();
+        let rest = [
+            "--size",
+            "60",
+            "--processes",
+            "3",
+            "--json",
+            "--kill",
+            &kill,
+        ];
+        let document = json(&printed(&[&["demo", "matrix"][..], &rest].concat()));
+        for (field, value) in [
+            ("rows", 60),
+            ("done", 60),
+            ("processes", 3),
+            ("killed", kills),
+            ("again", kills),
+        ] {
+            assert_eq!(document[field], value, "{field}: {document}");
+        }
+        assert_eq!(document["equal"], true);
+    }
+    let said = printed(&["demo", "matrix", "--kill"]);
+    assert_eq!(
+        said.lines().last(),
+        Some("128 rows, 128 done; 1 killed, 1 done again; as one process computes them")
+    );
+    assert_eq!(of(&said, "process 4: ")[0], "comes instead");
+    for wrong in [
+        ["--size", "0"],
+        ["--size", "1001"],
+        ["--processes", "129"],
+        ["--kill", "4"],
+    ] {
+        refused(&[&["demo", "matrix"][..], &wrong].concat());
+    }
+}

@@ -1,0 +1,81 @@
+//! The product of two matrices: processes lease its rows, one of them is killed in the middle of one,
+//! and another does that row again.
+
+use std::error::Error;
+
+use crossdock::array::{ArrayOptions, Init};
+use crossdock::{Array, Counter, Segment, process};
+
+const SIZE: usize = 64;
+
+/// The matrices, each cut into its rows.
+type Matrices = [Array<f64>; 3];
+
+fn row_of(left: &[f64], right: &[f64], row: usize, product: &mut [f64]) {
+    for (column, value) in product.iter_mut().enumerate() {
+        let terms = (0..SIZE).map(|k| left[row * SIZE + k] * right[k * SIZE + column]);
+        *value = terms.sum();
+    }
+}
+
+fn multiply(([left, right, product], again): (Matrices, Counter)) {
+    let left = left.read().expect("nobody writes it");
+    let right = right.read().expect("nobody writes it");
+    while let Some(mut row) = product.lease_chunk().expect("nobody writes it") {
+        if row.holder_died() {
+            again.add(1);
+        }
+        row_of(&left, &right, row.index(), &mut row);
+        row.finish().expect("it is this process's"); // killed before, it leaves the row to another
+    }
+}
+
+/// Takes a row and never finishes it.
+fn unlucky((product, in_hand): (Array<f64>, Counter)) {
+    let next = product.lease_chunk().expect("nobody writes it");
+    let mut row = next.expect("all rows are to do");
+    row[..SIZE / 2].fill(f64::NAN);
+    in_hand.add(1);
+    loop {
+        std::thread::park(); // until it is killed
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    process::init(); // the processes begin, and end, here
+    let segment = Segment::anonymous()?;
+    let matrix = |name, value: fn(usize) -> f64| {
+        let options = ArrayOptions::new(Init::from_fn(SIZE * SIZE, value)).chunk(SIZE);
+        segment.create::<Array<f64>>(name, options)
+    };
+    let left = matrix("left", |i| (i % 7) as f64)?;
+    let right = matrix("right", |i| (i % 5) as f64)?;
+    let product = matrix("product", |_| 0.0)?;
+    let again = segment.create::<Counter>("again", 0)?;
+
+    let in_hand = segment.create::<Counter>("in hand", 0)?;
+    let first = process::spawn(unlucky, (product.clone(), in_hand.clone()))?;
+    while in_hand.get() == 0 {
+        std::thread::yield_now();
+    }
+    first.kill()?;
+    println!("the first process: {}", first.join().unwrap_err());
+
+    let matrices = [left.clone(), right.clone(), product.clone()];
+    let workers = (0..3)
+        .map(|_| process::spawn(multiply, (matrices.clone(), again.clone())))
+        .collect::<Result<Vec<_>, _>>()?;
+    for worker in workers {
+        worker.join()?;
+    }
+    println!("{} of {} rows done again", again.get(), product.chunks());
+
+    let mut alone = vec![0.0; SIZE * SIZE];
+    let (left, right) = (left.read_or_repair(|_| ())?, right.read_or_repair(|_| ())?);
+    for (row, values) in alone.chunks_mut(SIZE).enumerate() {
+        row_of(&left, &right, row, values);
+    }
+    assert_eq!(*product.read_or_repair(|_| ())?, *alone);
+    println!("the product is what one process computes");
+    Ok(())
+}
