@@ -4,7 +4,7 @@ use crate::run::{cargo, pass_through};
 use crate::{Failed, Outcome};
 
 /// What can be compared. Looked up here, so that a wrong name costs no build.
-const WHATS: [&str; 5] = ["locks", "spinning", "queues", "work", "chaos"];
+const WHATS: [&str; 6] = ["locks", "spinning", "queues", "work", "arrays", "chaos"];
 /// Those beside which crossdock is held that take minutes to build: for these, and nothing else.
 const FOREIGN: [&str; 2] = ["queues", "chaos"];
 

@@ -70,7 +70,7 @@ enum Verb {
     },
     /// Measures crossdock beside what people would use instead.
     Compare {
-        /// What to compare: locks, spinning, queues, work or chaos.
+        /// What to compare: locks, spinning, queues, work, arrays or chaos.
         what: String,
         /// Passed on to `crossdock-compare`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

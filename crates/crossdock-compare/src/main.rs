@@ -1,8 +1,9 @@
 //! The same work done by crossdock and by what people would use instead, measured side by side.
 //!
-//! `cargo xtask compare locks | queues | work | chaos` runs it. Unpublished: the others and what they bring along are
+//! `cargo xtask compare locks | queues | work | arrays | chaos` runs it. Unpublished: the others and what they bring along are
 //! nobody's dependencies but this program's.
 
+mod arrays;
 mod chaos;
 mod contest;
 mod creation;
@@ -27,8 +28,8 @@ use serde::Serialize;
 
 use crate::locks::failed;
 use crate::options::{
-    ChaosOptions, Cli, LocksOptions, Output, QueuesOptions, SpinningOptions, USAGE, What,
-    WorkOptions,
+    ArraysOptions, ChaosOptions, Cli, LocksOptions, Output, QueuesOptions, SpinningOptions, USAGE,
+    What, WorkOptions,
 };
 use crate::report::Report;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         What::Spinning(options) => spinning(options),
         What::Queues(options) => queues(options),
         What::Work(options) => work(options),
+        What::Arrays(options) => arrays(options),
         What::Chaos(options) => chaos(options),
     };
     match printed {
@@ -77,7 +79,8 @@ fn one_line(error: &clap::Error) -> String {
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        return "expected something to compare: locks, spinning, queues, work or chaos".into();
+        return "expected something to compare: locks, spinning, queues, work, arrays or chaos"
+            .into();
     }
     let text = error.render().to_string();
     let lines = text.lines().take_while(|line| !line.trim().is_empty());
@@ -135,6 +138,21 @@ fn work(options: &WorkOptions) -> Result<String, Failure> {
     bar.finish_and_clear();
 
     let report = report::work::Report::new(options.command(), effort, found);
+    let document = |path: &Path| report.document(path);
+    finish(&options.output, &report, document, |path| {
+        report.write(path)
+    })
+}
+
+/// Measures arrays; returns what is to be printed.
+fn arrays(options: &ArraysOptions) -> Result<String, Failure> {
+    let effort = options.effort();
+    let bar = progress(arrays::count(&effort));
+    bar.set_message("copying and computing");
+    let found = arrays::run(&effort, || bar.inc(1))?;
+    bar.finish_and_clear();
+
+    let report = report::arrays::Report::new(options.command(), effort, found);
     let document = |path: &Path| report.document(path);
     finish(&options.output, &report, document, |path| {
         report.write(path)

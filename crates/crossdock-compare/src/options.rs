@@ -22,6 +22,7 @@ pub(crate) enum What {
     Spinning(SpinningOptions),
     Queues(QueuesOptions),
     Work(WorkOptions),
+    Arrays(ArraysOptions),
     Chaos(ChaosOptions),
 }
 
@@ -90,6 +91,19 @@ pub(crate) struct QueuesOptions {
 /// docs/benchmarks.md.
 #[derive(Debug, Args)]
 pub(crate) struct WorkOptions {
+    /// How long each way is measured in each run, in seconds.
+    #[arg(long, default_value_t = WORK_SECS)]
+    secs: f64,
+    /// How often each way is measured; figures are medians.
+    #[arg(long, default_value_t = WORK_RUNS)]
+    runs: u32,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Measures copies of arrays, and work on leased chunks, and writes their part of docs/benchmarks.md.
+#[derive(Debug, Args)]
+pub(crate) struct ArraysOptions {
     /// How long each way is measured in each run, in seconds.
     #[arg(long, default_value_t = WORK_SECS)]
     secs: f64,
@@ -196,6 +210,11 @@ impl What {
                 check_runs(options.runs)?;
                 options.output.check()
             }
+            Self::Arrays(options) => {
+                check_secs(options.secs)?;
+                check_runs(options.runs)?;
+                options.output.check()
+            }
             Self::Chaos(options) => {
                 check_kills(options.kills)?;
                 options.output.check()
@@ -279,6 +298,23 @@ impl WorkOptions {
     /// What was called.
     pub(crate) fn command(&self) -> String {
         let call = Call::of("work")
+            .with("--secs", self.secs, WORK_SECS)
+            .with("--runs", self.runs, WORK_RUNS);
+        call.0
+    }
+}
+
+impl ArraysOptions {
+    pub(crate) fn effort(&self) -> work::Effort {
+        work::Effort {
+            secs: self.secs,
+            runs: self.runs,
+        }
+    }
+
+    /// What was called.
+    pub(crate) fn command(&self) -> String {
+        let call = Call::of("arrays")
             .with("--secs", self.secs, WORK_SECS)
             .with("--runs", self.runs, WORK_RUNS);
         call.0

@@ -192,6 +192,9 @@ fn each_command_writes_its_part_and_keeps_the_others() {
     crate::report::work::tests::report()
         .write(&path)
         .expect("written");
+    crate::report::arrays::tests::report()
+        .write(&path)
+        .expect("written");
     crate::report::chaos::tests::report()
         .write(&path)
         .expect("written");
@@ -217,6 +220,7 @@ fn each_command_writes_its_part_and_keeps_the_others() {
         1
     );
     assert_eq!(all.matches("\n## Large messages\n").count(), 1);
+    assert_eq!(all.matches("\n## Arrays\n").count(), 1);
     assert_eq!(all, again);
 }
 

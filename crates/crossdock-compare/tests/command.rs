@@ -36,10 +36,12 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         (&["work", "--secs", "0"], "more than 0"),
         (&["work", "--runs", "0"], "1 to 1000 runs"),
         (&["work", "--output", "/"], "/"),
+        (&["arrays", "--secs", "0"], "more than 0"),
+        (&["arrays", "--runs", "1001"], "1 to 1000 runs"),
         (&["chaos", "--kills", "10001"], "at most 10000 kills"),
         (&["chaos", "--kills", "some"], "some"),
         (&["pipes"], "pipes"),
-        (&[], "locks, spinning, queues, work or chaos"),
+        (&[], "locks, spinning, queues, work, arrays or chaos"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -126,6 +128,26 @@ fn a_short_run_of_queues_is_one_json_object_with_ours_and_theirs() {
     assert_eq!(
         found["command"],
         format!("cargo xtask compare queues {}", effort.join(" "))
+    );
+}
+
+#[test]
+fn a_short_run_of_arrays_is_one_json_object_with_its_goals() {
+    let effort = ["--secs", "0.01", "--runs", "1"];
+    let output = measure(&[&["arrays", "--json"][..], &effort].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for (part, figures) in [("atomics", 4), ("kernel", 2), ("goals", 7)] {
+        let rows = found[part].as_array().map(Vec::len);
+        assert_eq!(rows, Some(figures), "{part}");
+    }
+    for figure in found["kernel"].as_array().expect("figures") {
+        assert!(figure["ns"].as_f64().is_some_and(|ns| ns > 0.0), "{figure}");
+    }
+    assert_eq!(
+        found["command"],
+        format!("cargo xtask compare arrays {}", effort.join(" "))
     );
 }
 

@@ -16,16 +16,18 @@ const EMPTY: &str = "\n\n## What was tried for the mutex\n\nNothing is written h
 pub(crate) enum Part {
     Queues,
     Work,
+    Arrays,
     Chaos,
 }
 
-const PARTS: [Part; 3] = [Part::Queues, Part::Work, Part::Chaos];
+const PARTS: [Part; 4] = [Part::Queues, Part::Work, Part::Arrays, Part::Chaos];
 
 impl Part {
     fn marks(self) -> (&'static str, &'static str) {
         match self {
             Self::Queues => ("<!-- queues: begin -->", "<!-- queues: end -->"),
             Self::Work => ("<!-- work: begin -->", "<!-- work: end -->"),
+            Self::Arrays => ("<!-- arrays: begin -->", "<!-- arrays: end -->"),
             Self::Chaos => ("<!-- chaos: begin -->", "<!-- chaos: end -->"),
         }
     }

@@ -1,5 +1,6 @@
 //! What was measured, as a document for people and as one for machines.
 
+pub(crate) mod arrays;
 pub(crate) mod chaos;
 mod kept;
 mod markdown;

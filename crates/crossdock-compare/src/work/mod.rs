@@ -20,10 +20,10 @@ pub(crate) struct Effort {
 }
 
 /// A way to hand messages over, and how it is measured once: nanoseconds for each message.
-struct Way {
-    kind: &'static str,
-    label: &'static str,
-    once: fn(Duration) -> Result<f64, Failure>,
+pub(crate) struct Way {
+    pub(crate) kind: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) once: fn(Duration) -> Result<f64, Failure>,
 }
 
 /// What one way came to.
@@ -80,39 +80,46 @@ pub(crate) fn count(effort: &Effort) -> u64 {
 
 /// Measures every way; `step` is called before each measurement.
 pub(crate) fn run(effort: &Effort, mut step: impl FnMut()) -> Result<Found, Failure> {
-    let time = Duration::from_secs_f64(effort.secs);
-    let mut measure = |ways: &[Way]| -> Result<Vec<Figure>, Failure> {
-        let rounds = interleave(
-            ways,
-            |_| effort.runs,
-            |way, _| {
-                step();
-                (way.once)(time)
-            },
-        )?;
-        let figures = ways.iter().zip(rounds);
-        Ok(figures.map(|(way, ns)| Figure::of(way, ns)).collect())
-    };
     Ok(Found {
-        untouched: measure(untouched::WAYS)?,
-        in_place: measure(in_place::WAYS)?,
+        untouched: figures(untouched::WAYS, effort, &mut step)?,
+        in_place: figures(in_place::WAYS, effort, &mut step)?,
     })
+}
+
+/// Measures some ways in turn, run after run; `step` is called before each measurement.
+pub(crate) fn figures(
+    ways: &[Way],
+    effort: &Effort,
+    mut step: impl FnMut(),
+) -> Result<Vec<Figure>, Failure> {
+    let time = Duration::from_secs_f64(effort.secs);
+    let rounds = interleave(
+        ways,
+        |_| effort.runs,
+        |way, _| {
+            step();
+            (way.once)(time)
+        },
+    )?;
+    let figures = ways.iter().zip(rounds);
+    Ok(figures.map(|(way, ns)| Figure::of(way, ns)).collect())
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn found() -> Found {
-        let figure = |kind, by: f64| {
-            let ns = [2.0, 8.0, 1.0].map(|ns| Some(ns * by)).to_vec();
-            let way = Way {
-                kind,
-                label: kind,
-                once: |_| Ok(0.0),
-            };
-            Figure::of(&way, ns)
+    pub(crate) fn figure(kind: &'static str, ns: [f64; 3]) -> Figure {
+        let way = Way {
+            kind,
+            label: kind,
+            once: |_| Ok(0.0),
         };
+        Figure::of(&way, ns.map(Some).to_vec())
+    }
+
+    pub(crate) fn found() -> Found {
+        let figure = |kind, by: f64| figure(kind, [2.0, 8.0, 1.0].map(|ns| ns * by));
         Found {
             untouched: vec![figure("small", 1.0), figure("large", 1.25)],
             in_place: vec![
