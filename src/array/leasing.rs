@@ -22,9 +22,9 @@ impl<T: Payload + Pod> Array<T> {
     /// system call. Whoever leases first after a reader or a writer opens all chunks, which waits for the
     /// readers to leave.
     ///
-    /// A thread that has a chunk may wait for ever for another one, if somebody waits to read in between:
-    /// finish the first one before, or use [`try_lease_chunk`](Self::try_lease_chunk). One that has a
-    /// guard of the same array waits for ever.
+    /// A thread that has a chunk may wait for ever for another one: if what is to do is all in its own hands,
+    /// or if somebody waits to read in between. Finish the first one before, or use
+    /// [`try_lease_chunk`](Self::try_lease_chunk). One that has a guard of the same array waits for ever.
     ///
     /// # Errors
     ///
