@@ -29,6 +29,7 @@
 //!   the roster if it must, and leaves.
 //! - write: take the door, settle, bar every cell in use, wait until each counts nobody, passing over
 //!   those whose owners are dead; then the own tag into `writing`.
+//!   If no cell is in use then that is all: none can be before the door is left.
 //! - unlock of a writer: its tag leaves `writing`, which is the commit, and it leaves the door.
 //! - to leave the door: open the cells, waking those that sleep on them, and unlock the mutex. If
 //!   `writing` has a flag the cells stay barred, so that every reader comes to the door and is told;

@@ -131,7 +131,7 @@ const ANNEXED: &str = "model_rwlock_nobody_comes_in_before_the_annex_is_shut";
 /// for the first time just then. Nobody dies, so no slice ends.
 #[test]
 fn model_rwlock_a_reader_and_a_writer_exclude_each_other() {
-    explore_at_least("rwlock: a newcomer that reads twice, a writer", 3, || {
+    explore("rwlock: a newcomer that reads twice, a writer", || {
         let library = Library::open();
         let (reader, writer) = (library.clone(), library.clone());
         finish([
