@@ -221,18 +221,30 @@ pub(super) fn run(size: u32, processes: u32, kills: u32, report: &Report) -> Res
     let mut rows = vec![0; size as usize];
     let mut crew = Crew(Vec::new());
     let mut hired = processes;
-    for id in 1..=processes {
+    // Those that are to be killed come first: the others might leave them nothing.
+    let first = if kills == 0 { processes } else { kills };
+    for id in 1..=first {
         crew.hire(id, size, id <= kills, &place)?;
     }
+    let mut fallen = Vec::new();
     loop {
         match place.log.recv_timeout(LOOK) {
             Ok([IN_HAND, id, row]) => {
-                crew.kill(id)?;
-                outcome.killed += 1;
-                report.line(&format!("process {id}: killed in the middle of row {row}"));
-                hired += 1;
-                report.line(&format!("process {hired}: comes instead"));
-                crew.hire(hired, size, false, &place)?;
+                fallen.push((id, row));
+                if fallen.len() < kills as usize {
+                    continue;
+                }
+                for id in first + 1..=processes {
+                    crew.hire(id, size, false, &place)?;
+                }
+                for (id, row) in fallen.drain(..) {
+                    crew.kill(id)?;
+                    outcome.killed += 1;
+                    report.line(&format!("process {id}: killed in the middle of row {row}"));
+                    hired += 1;
+                    report.line(&format!("process {hired}: comes instead"));
+                    crew.hire(hired, size, false, &place)?;
+                }
             }
             Ok([what, id, row]) => {
                 if let Some(times) = rows.get_mut(row as usize) {
