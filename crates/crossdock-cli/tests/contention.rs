@@ -170,7 +170,7 @@ fn a_run_too_short_for_its_work_has_no_figures() {
         "--processes",
         "1",
         "--work-inside",
-        "200000000",
+        "1000000000",
     ];
     let text = contention(&arguments);
     assert!(
