@@ -98,7 +98,7 @@ const LOCKS: &[(&str, Look)] = &[
     ("futex", dashed("k4", PINK, Triangle, "8 4")),
     ("pthread", dashed("k5", YELLOW, Square, "8 3 2 3")),
     ("pthread-robust", dashed("k6", INK, Square, "5 3")),
-    ("rwlock-read", bold("k7", TEAL, Circle)),
+    ("rwlock-read", bold("k7", TEAL, Square)),
     ("rwlock-write", bold("k8", TEAL, Plus)),
     ("pthread-rwlock-read", dashed("k9", GREY, Circle, "8 3 2 3")),
     ("pthread-rwlock-write", dashed("k10", GREY, Plus, "8 3 2 3")),
@@ -125,10 +125,10 @@ const QUEUES: &[(&str, Look)] = &[
 
 /// For those that have no look of their own, in turn.
 const SPARE: &[Look] = &[
-    dashed("k7", VIOLET, Diamond, "10 4"),
-    dashed("k8", BROWN, Circle, "10 3 2 3"),
-    dashed("k9", TEAL, Triangle, "4 4"),
-    dashed("k10", OLIVE, Cross, "10 4"),
+    dashed("s0", VIOLET, Diamond, "10 4"),
+    dashed("s1", BROWN, Circle, "10 3 2 3"),
+    dashed("s2", TEAL, Triangle, "4 4"),
+    dashed("s3", OLIVE, Cross, "10 4"),
 ];
 
 /// The rules for these looks and for all else. What they override is written beside the elements,
