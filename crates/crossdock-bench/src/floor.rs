@@ -14,7 +14,7 @@ use crate::{Failure, pin};
 const WARM_UP: f64 = 0.15;
 /// How much longer is measured, at most, until something was done: a busy machine may not let the workers run in
 /// a short time.
-const MEASURED_ON: Duration = Duration::from_secs(2);
+const MEASURED_ON: Duration = Duration::from_millis(500);
 
 /// The phases of a run, as the driver sets them.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +122,7 @@ impl Floor {
     }
 
     /// Lets the workers begin, and stops them: what each did in the time between, and the time. If that was
-    /// nothing, they go on for as long again, and for two seconds more at most.
+    /// nothing, they go on for as long again, and for half a second more at most.
     ///
     /// # Errors
     ///

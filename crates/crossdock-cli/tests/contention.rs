@@ -164,22 +164,24 @@ fn the_plot_has_a_line_for_each_kind() {
 
 #[test]
 fn a_run_too_short_for_its_work_has_no_figures() {
-    let arguments = [
+    // Longer than a run goes on in which nothing was added.
+    let nanoseconds = "1000000000";
+    let document = json(&contention(&[
         "--kinds",
         "mutex",
         "--processes",
         "1",
         "--work-inside",
-        "1000000000",
-    ];
-    let text = contention(&arguments);
-    assert!(
-        text.contains("note: mutex, 1 processes: nothing was added"),
-        "{text}"
-    );
-    let document = json(&contention(&[&arguments[..], &["--json"]].concat()));
-    assert!(document["rows"][0]["ns_per_op"].is_null());
+        nanoseconds,
+        "--json",
+    ]));
+    assert!(document["rows"][0]["ns_per_op"].is_null(), "{document}");
     assert_eq!(document["rows"][0]["mops"], 0.0);
+    let notes = document["notes"].to_string();
+    assert!(
+        notes.contains("mutex, 1 processes: nothing was added"),
+        "{notes}"
+    );
 }
 
 #[test]
