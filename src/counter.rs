@@ -42,8 +42,9 @@ impl Number for i64 {}
 
 /// One number that processes change together, in single atomic steps.
 ///
-/// Every operation is one atomic instruction (maximum and minimum may take a few tries) and no
-/// system call; it never blocks and never fails, and no process can hinder another. Additions
+/// Every operation is one atomic instruction and no system call; it never blocks and never fails, and
+/// no process can hinder another. Maximum and minimum may take a few tries, and so may `fetch_and` and
+/// `fetch_or` where the processor has no instruction that also says what was there, as x86_64. Additions
 /// wrap. Updates are also a signal: who reads a value sees all that its writer wrote before.
 ///
 /// A process killed in the middle of an update has made it or has not, and nobody can tell which:
