@@ -34,7 +34,7 @@ pub(super) struct Job {
     pub(super) socket: i32,
     pub(super) segments: Vec<i32>,
     /// The real standard output and the test that is the worker, under a test harness.
-    pub(super) harness: Option<(i32, String)>,
+    pub(super) harness: Option<(Option<i32>, String)>,
 }
 
 type Wire = (
@@ -44,7 +44,7 @@ type Wire = (
     i32,
     i32,
     Vec<i32>,
-    Option<(i32, String)>,
+    Option<(Option<i32>, String)>,
 );
 
 /// What was found under the number in the environment.

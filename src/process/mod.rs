@@ -39,7 +39,7 @@
 //!
 //! # How a function travels
 //! As its offset in the program, so it must lie in the program itself and not in a shared library
-//! ([`SpawnError::NotInProgram`]). The worker runs `/proc/self/exe`, so a program that was replaced
+//! ([`SpawnError::NotInProgram`]). The worker runs `/proc/thread-self/exe`, so a program that was replaced
 //! on disk meanwhile still spawns what it is; it then compares device, inode, size, modification
 //! time and layout with its parent's before it believes an offset ([`JoinError::Refused`]).
 //!

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::{self, stdout};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -19,8 +18,8 @@ use super::running::{self, Process};
 use super::{CodecError, SpawnError, handles};
 use crate::segment::Segment;
 use crate::sys::exe::{Code, Image, SELF_EXE};
-use crate::sys::process::{self, Inherited, above_standard};
-use crate::sys::{shm, socket};
+use crate::sys::process::{self, Inherited};
+use crate::sys::{descriptor, shm, socket};
 
 /// Runs one job in the worker: decodes the arguments for the function at the address, calls it and
 /// encodes what it returns.
@@ -121,7 +120,8 @@ fn start<R>(
     segments: &[Segment],
 ) -> Result<Process<R>, SpawnError> {
     running::reap_orphans();
-    let (socket, childs_socket) = socket_pair().map_err(SpawnError::io("make a socket pair"))?;
+    let (socket, childs_socket) =
+        descriptor::socket_pair().map_err(SpawnError::io("make a socket pair"))?;
     let result = memfd(c"crossdock-result").map_err(SpawnError::io("make the result's memfd"))?;
     let childs_result = result
         .try_clone()
@@ -141,20 +141,19 @@ fn start<R>(
     command.args(restart.arguments()).stdin(Stdio::null());
     let mut harness = None;
     if let Restart::Test(worker) = restart {
-        // What the harness prints goes nowhere; the worker puts the real output back.
-        let output = stdout()
-            .as_fd()
-            .try_clone_to_owned()
+        // What the harness prints goes nowhere; the worker puts the real output back, if there is
+        // one.
+        let output = descriptor::duplicate(stdout().as_raw_fd())
             .map_err(SpawnError::io("duplicate standard output"))?;
         command.stdout(Stdio::null());
-        harness = Some((output.as_raw_fd(), worker.clone()));
-        others.push(output);
+        harness = Some((output.as_ref().map(AsRawFd::as_raw_fd), worker.clone()));
+        others.extend(output);
     }
 
     let nonce = process::nonce().map_err(SpawnError::io("get a random number"))?;
     let bytes = Job {
         nonce,
-        image: Image::current().map_err(SpawnError::io("look at /proc/self/exe"))?,
+        image: Image::current().map_err(SpawnError::io("look at /proc/thread-self/exe"))?,
         function,
         trampoline,
         result: childs_result.as_raw_fd(),
@@ -182,8 +181,8 @@ fn start<R>(
         result: childs_result,
         others,
     };
-    let mut child =
-        process::spawn(command, inherited).map_err(SpawnError::io("start /proc/self/exe"))?;
+    let mut child = process::spawn(command, inherited)
+        .map_err(SpawnError::io("start /proc/thread-self/exe"))?;
     // The child's ends were closed just now, so the limit on open files leaves room for this one.
     let pidfd = socket::receive_fds(socket.as_fd())
         .and_then(|fds| {
@@ -201,10 +200,5 @@ fn start<R>(
 }
 
 fn memfd(name: &CStr) -> io::Result<File> {
-    Ok(above_standard(shm::memfd(name)?)?.into())
-}
-
-fn socket_pair() -> io::Result<(UnixStream, UnixStream)> {
-    let (ours, childs) = UnixStream::pair()?;
-    Ok((ours, above_standard(childs.into())?.into()))
+    Ok(shm::memfd(name)?.into())
 }

@@ -16,10 +16,9 @@ use super::job::{Found, Job, VARIABLE};
 use super::outcome::{Kind, commit, progress, record_start};
 use super::spawn::{Failure, Returned, Trampoline};
 use crate::segment::Segment;
+use crate::sys::descriptor::{adopt, duplicate};
 use crate::sys::exe::{Code, Image};
-use crate::sys::process::{
-    adopt, duplicate, errno, has_raised_privileges, remove_variable, replace_stdout,
-};
+use crate::sys::process::{errno, has_raised_privileges, remove_variable, replace_stdout};
 use crate::sys::socket::{FDS_PER_MESSAGE, send_fds};
 
 /// The exit code after a panic, as of a Rust program whose main panics.
@@ -123,10 +122,11 @@ impl Assignment {
             .collect::<io::Result<_>>()?;
         let restart = match &job.harness {
             Some((output, worker)) => {
-                let output = own(*output)?;
                 // What the harness has left in the buffer belongs where the rest of it went.
                 io::stdout().flush()?;
-                replace_stdout(&output)?;
+                if let Some(output) = output {
+                    replace_stdout(&own(*output)?)?;
+                }
                 Restart::Test(worker.clone())
             }
             None => Restart::Main,
@@ -212,7 +212,7 @@ impl Assignment {
 
 /// The addresses of the function and its trampoline, if this is the parent's program.
 pub(super) fn locate(job: &Job) -> Result<(*const (), Trampoline), String> {
-    let image = Image::current().map_err(|error| format!("no /proc/self/exe: {error}"))?;
+    let image = Image::current().map_err(|error| format!("no /proc/thread-self/exe: {error}"))?;
     if image != job.image {
         return Err(format!(
             "this program is not the one that spawned it: {image:?} is not {:?}",

@@ -146,7 +146,7 @@ impl Membership {
         let id = (mapping.id().device, mapping.id().inode);
         let path = mapping.path().map(|path| path.as_path());
         let fresh = locks::reopen(mapping.fd(), id, path).map_err(io(
-            "opening the segment a second time, through /proc/self/fd",
+            "opening the segment a second time, through /proc/thread-self/fd",
         ))?;
         let slot = exclusive.adopt(fresh).map_err(io("fstat of the segment"))?;
         let joined = Self::join_through(mapping, &exclusive, slot);

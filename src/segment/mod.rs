@@ -32,7 +32,7 @@ use crate::layout::{Name, Record};
 use crate::raw::directory::{Fault, Found, Missing, NotCreated};
 use crate::raw::mutex::Refused;
 use crate::segment::membership::Membership;
-use crate::sys::{locks, shm};
+use crate::sys::{descriptor, locks, shm};
 
 /// A piece of memory that processes share, with named, typed entries in it.
 ///
@@ -387,7 +387,11 @@ impl TryFrom<OwnedFd> for Segment {
             return Err(OpenError::Unsealed);
         }
         // Whatever others lock through the description that was passed, probes go through our own.
-        let fd = locks::reopen(fd.as_fd(), (status.device, status.inode), None).unwrap_or(fd);
+        let place = (status.device, status.inode);
+        let fd = match locks::reopen(fd.as_fd(), place, None) {
+            Ok(own) => own,
+            Err(_) => descriptor::above_standard(fd).map_err(io("duplicating the descriptor"))?,
+        };
         Ok(Self::from_mapping(Mapping::of(fd, None)?))
     }
 }

@@ -168,7 +168,7 @@ impl SegmentOptions {
             io::ErrorKind::AlreadyExists => CreateError::Exists {
                 name: name.to_owned(),
             },
-            _ => io("linking the segment into /dev/shm, through /proc/self/fd")(source),
+            _ => io("linking the segment into /dev/shm, through /proc/thread-self/fd")(source),
         })?;
         Ok(segment)
     }

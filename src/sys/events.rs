@@ -5,12 +5,12 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::fork::{Exclusive, ForkPage, SlotId, exclusive};
-use super::{checked, timespec};
+use super::{checked, descriptor, timespec};
 
 /// A descriptor that is this process's, and not that of a child forked from it.
 #[derive(Debug)]
@@ -85,13 +85,13 @@ impl Signal {
         let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
         // SAFETY: `ends` has room for the two descriptors.
         checked(unsafe { libc::pipe2(ends.as_mut_ptr(), flags) })?;
-        // SAFETY: the kernel has just made it for this call; nothing else owns it.
-        let read = unsafe { OwnedFd::from_raw_fd(ends[0]) };
+        // SAFETY: pipe2 has just made it for this call.
+        let read = unsafe { descriptor::made(ends[0]) };
         // SAFETY: as above.
-        let write = unsafe { OwnedFd::from_raw_fd(ends[1]) };
+        let write = unsafe { descriptor::made(ends[1]) };
         Ok(Self {
-            read: Descriptor::new(read, here)?,
-            write: Descriptor::new(write, here)?,
+            read: Descriptor::new(read?, here)?,
+            write: Descriptor::new(write?, here)?,
         })
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
 /// The path through which a process starts its own program, replaced on disk or not.
-pub(crate) const SELF_EXE: &str = "/proc/self/exe";
+pub(crate) const SELF_EXE: &str = "/proc/thread-self/exe";
 
 /// Which file a program was started from, and how it was linked.
 ///
@@ -23,7 +23,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// stat(2) of `/proc/self/exe`: the image of this process.
+    /// stat(2) of `/proc/thread-self/exe`: the image of this process.
     pub(crate) fn current() -> io::Result<Self> {
         let file = std::fs::metadata(SELF_EXE)?;
         let anchor: fn() = anchor;

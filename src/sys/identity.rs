@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::descriptor;
 
 /// What tells one process from another that has its number later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,11 +21,13 @@ pub(crate) struct Identity {
 pub(crate) fn own() -> Identity {
     Identity {
         pid: std::process::id(),
-        start_time: fs::read_to_string("/proc/self/stat")
+        // That of a thread says when the thread started, and that of a main thread that has ended
+        // can still be read.
+        start_time: descriptor::read_text(Path::new("/proc/self/stat"))
             .ok()
             .and_then(|stat| start_time(&stat))
             .unwrap_or(0),
-        pid_namespace: fs::metadata("/proc/self/ns/pid")
+        pid_namespace: fs::metadata("/proc/thread-self/ns/pid")
             .map(|meta| meta.ino())
             .unwrap_or(0),
     }

@@ -5,8 +5,9 @@
 //! another cgroup layout) does not refuse.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use super::descriptor;
 
 /// A limit that refused a size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +41,7 @@ pub(crate) fn refusal(len: u64, filesystem: Option<&Path>) -> Option<(Limit, u64
         (Limit::FileSystem, filesystem.and_then(free_space)),
         (
             Limit::CgroupMemory,
-            cgroup_memory(Path::new("/proc/self/cgroup"), "/sys/fs/cgroup"),
+            cgroup_memory(Path::new("/proc/thread-self/cgroup"), "/sys/fs/cgroup"),
         ),
         (
             Limit::AvailableMemory,
@@ -62,7 +63,7 @@ pub(crate) fn file_size_refusal(len: u64) -> Option<(Limit, u64)> {
 }
 
 fn read(path: impl AsRef<Path>) -> Option<String> {
-    fs::read_to_string(path).ok()
+    descriptor::read_text(path.as_ref()).ok()
 }
 
 /// getrlimit(2), `RLIMIT_FSIZE`.
@@ -146,6 +147,7 @@ fn least_left(root: PathBuf, group: &str, files: &Files) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn available_memory_is_read_in_bytes() {

@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use super::{restarted, shm};
+use super::{descriptor, restarted, shm};
 
 fn byte(kind: libc::c_int, offset: u64) -> io::Result<libc::flock> {
     let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
@@ -58,21 +58,20 @@ pub(crate) fn is_byte_locked(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool
 /// and writing; never of another file than that of `expected`, device and inode, which the number
 /// means after other code has closed it. A file that has a `path` can do without either.
 ///
-/// Not `/proc/self`, which has no descriptors any more when the main thread has ended.
+/// Not that of the process, which has no descriptors any more when the main thread has ended.
 pub(crate) fn reopen(
     fd: BorrowedFd<'_>,
     expected: (u64, u64),
     path: Option<&std::path::Path>,
 ) -> io::Result<OwnedFd> {
     let open = |path: &std::path::Path, flags| -> io::Result<OwnedFd> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOCTTY | flags)
-            .open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.custom_flags(libc::O_NOCTTY | flags);
+        let file = descriptor::open(&options, path)?;
         let found = shm::status(file.as_fd())?;
         if (found.device, found.inode) == expected {
-            return Ok(file.into());
+            return Ok(file);
         }
         Err(io::Error::new(
             io::ErrorKind::NotFound,

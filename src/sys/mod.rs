@@ -14,6 +14,7 @@ pub(crate) mod barrier;
 #[cfg(feature = "process")]
 pub(crate) mod child;
 pub(crate) mod clock;
+pub(crate) mod descriptor;
 pub(crate) mod events;
 #[cfg(feature = "process")]
 pub(crate) mod exe;

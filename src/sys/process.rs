@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -75,39 +75,6 @@ fn keep_on_exec(fd: &impl AsFd) -> io::Result<()> {
 fn set_descriptor_flags(fd: libc::c_int, flags: libc::c_int) -> io::Result<()> {
     // SAFETY: F_SETFD takes an integer and touches no memory; a number that is not open is EBADF.
     checked(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) }).map(drop)
-}
-
-/// fcntl(2) with `F_DUPFD_CLOEXEC`: a descriptor for whatever is open under the number `fd`, above
-/// the standard ones; `None` if nothing is.
-pub(crate) fn duplicate(fd: libc::c_int) -> io::Result<Option<OwnedFd>> {
-    // SAFETY: F_DUPFD_CLOEXEC takes an integer and touches no memory.
-    let copy = match checked(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }) {
-        Ok(copy) => copy,
-        Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    // SAFETY: the kernel has just made `copy` for this call; nothing else owns it.
-    Ok(Some(unsafe { OwnedFd::from_raw_fd(copy) }))
-}
-
-/// fcntl(2) with `F_SETFD`: takes over an inherited descriptor and makes it close-on-exec.
-///
-/// # Safety
-/// - `fd` was inherited over execve for the caller alone: nothing in this process owns it.
-pub(crate) unsafe fn adopt(fd: libc::c_int) -> io::Result<OwnedFd> {
-    set_descriptor_flags(fd, libc::FD_CLOEXEC)?;
-    // SAFETY: it is open, or F_SETFD would have failed, and nothing else owns it (the caller's
-    // duty).
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// `fd` itself if it is above the standard descriptors, else a duplicate that is.
-pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > libc::STDERR_FILENO {
-        Ok(fd)
-    } else {
-        fd.try_clone()
-    }
 }
 
 /// dup2(2): makes `fd` the standard output of this process.

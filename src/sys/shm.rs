@@ -10,7 +10,7 @@ use std::path::Path;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, SealFlag};
 use nix::sys::memfd::MFdFlags;
 
-use super::restarted;
+use super::{descriptor, restarted};
 
 /// Nothing stands at that path.
 pub(crate) const NOT_FOUND: i32 = libc::ENOENT;
@@ -40,8 +40,8 @@ pub(crate) fn memfd(name: &CStr) -> io::Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let no_exec = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
     // Kernels before 6.3 do not know MFD_NOEXEC_SEAL.
-    let fd = match nix::sys::memfd::memfd_create(name, flags | no_exec) {
-        Err(nix::Error::EINVAL) => nix::sys::memfd::memfd_create(name, flags)?,
+    let fd = match descriptor::memfd(name, flags | no_exec) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => descriptor::memfd(name, flags)?,
         result => result?,
     };
     set_mode(fd.as_fd(), 0o600)?;
@@ -70,16 +70,13 @@ pub(crate) fn seals(fd: BorrowedFd<'_>) -> io::Result<SealFlag> {
 
 /// open(2), `O_TMPFILE`: a file in `directory` that has no name yet.
 pub(crate) fn unlinked_file(directory: &Path) -> io::Result<OwnedFd> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(libc::O_TMPFILE)
-        .open(directory)?;
-    Ok(file.into())
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options.mode(0o600).custom_flags(libc::O_TMPFILE);
+    descriptor::open(&options, directory)
 }
 
-/// The descriptor as a path. Not through `/proc/self`, which has no descriptors any more when the
+/// The descriptor as a path. Not through that of the process, which has no descriptors any more when the
 /// main thread has ended.
 pub(crate) fn proc_path(fd: BorrowedFd<'_>) -> String {
     format!("/proc/thread-self/fd/{}", fd.as_raw_fd())
@@ -101,12 +98,9 @@ pub(crate) fn link(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 /// open(2), `O_NOFOLLOW`: an existing file, for reading and writing; never blocks.
 pub(crate) fn open_existing(path: &Path) -> io::Result<OwnedFd> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags)
-        .open(path)?;
-    Ok(file.into())
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(flags);
+    descriptor::open(&options, path)
 }
 
 /// unlink(2).
@@ -218,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_read_only_descriptor_is_told() {
-        let file = File::open("/proc/self/stat").unwrap();
+        let file = File::open("/proc/thread-self/stat").unwrap();
         assert!(!is_read_write(file.as_fd()).unwrap());
         assert!(is_read_write(memfd(c"crossdock-test").unwrap().as_fd()).unwrap());
     }

@@ -5,7 +5,9 @@
 
 use std::io;
 use std::mem::{offset_of, size_of};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use super::descriptor;
 
 /// As many descriptors as the kernel takes in one message (`SCM_MAX_FD`).
 pub(crate) const FDS_PER_MESSAGE: usize = 253;
@@ -101,8 +103,8 @@ pub(crate) fn receive_fds(socket: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {
                 [e, f, g, h]
             };
             // SAFETY: the kernel has just installed this descriptor for this call and listed it
-            // once in the control message; nothing else owns it.
-            fds.push(unsafe { OwnedFd::from_raw_fd(libc::c_int::from_le_bytes(fd)) });
+            // once in the control message.
+            fds.push(unsafe { descriptor::made(libc::c_int::from_le_bytes(fd)) });
         }
     }
     if message.msg_flags & libc::MSG_CTRUNC != 0 {
@@ -111,7 +113,8 @@ pub(crate) fn receive_fds(socket: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {
     if received == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(fds)
+    // All are taken before the first error, so that none stays open without an owner.
+    fds.into_iter().collect()
 }
 
 /// A message header over one data vector and the first `control_bytes` of `control`.

@@ -144,3 +144,34 @@ fn a_job_is_not_taken_by_a_process_that_the_child_starts() {
     );
     assert_eq!(joined.expect("joined"), "Err(NotStarted { code: 8 })");
 }
+
+#[test]
+fn a_process_without_standard_descriptors_spawns_and_joins() {
+    let seen = call(
+        |()| {
+            for fd in 0..3 {
+                // SAFETY: numbers that only the C library and std know, who bear with it.
+                unsafe { libc::close(fd) };
+            }
+            let segment = crossdock::Segment::anonymous().expect("made");
+            let counter = segment
+                .create::<crossdock::Counter>("total", 0)
+                .expect("created");
+            let back = call(
+                |counter: crossdock::Counter| {
+                    counter.add(1);
+                    counter
+                },
+                counter.clone(),
+            );
+            let back = back.expect("joined");
+            // SAFETY: asks whether the number is open.
+            let is_open = |fd: &libc::c_int| unsafe { libc::fcntl(*fd, libc::F_GETFD) } != -1;
+            let open: Vec<_> = (0..3).filter(is_open).collect();
+            println!("lost");
+            (back.get(), open)
+        },
+        (),
+    );
+    assert_eq!(seen.expect("joined"), (1, Vec::new()));
+}

@@ -5,6 +5,7 @@ use std::env;
 use std::process::{Command, Output, exit};
 
 use crossdock::process::{self, SpawnError};
+use crossdock::{Mutex, Segment, SegmentOptions};
 
 /// Set for the runs, and inherited by what they start.
 const ALONE: &str = "CROSSDOCK_TEST_ALONE";
@@ -133,4 +134,50 @@ fn a_test_may_be_its_own_worker() {
     let worker = process::spawn(|number: u32| number + 1, 1).expect("spawned");
     assert_eq!(worker.join().expect("joined"), 2);
     process::init_test("crossdock_worker");
+}
+
+#[test]
+fn a_process_whose_main_thread_has_ended_still_does_everything() {
+    let output = run("harness::goes_on_without_its_main_thread", &[]);
+    assert_eq!(output.status.code(), Some(23), "{output:?}");
+}
+
+#[test]
+fn goes_on_without_its_main_thread() {
+    extern "C" fn end_thread(_: libc::c_int) {
+        // SAFETY: ends the calling thread, as pthread_exit does at last.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    }
+    if !is_alone() {
+        return;
+    }
+    process::init_test("crossdock_worker");
+    let handler: extern "C" fn(libc::c_int) = end_thread;
+    // SAFETY: the handler makes one system call.
+    unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
+    let me = std::process::id();
+    // SAFETY: a signal to the main thread, whose id is that of the process.
+    unsafe { libc::syscall(libc::SYS_tgkill, me, me, libc::SIGUSR1) };
+    while !std::fs::read_to_string(format!("/proc/{me}/task/{me}/stat"))
+        .expect("/proc")
+        .contains(") Z ")
+    {
+        std::thread::yield_now();
+    }
+    let name = format!("test-main-thread-{me}");
+    let named = SegmentOptions::new().create_new(&name).expect("made");
+    named.unlink().expect("unlinked");
+    let segment = Segment::anonymous().expect("made");
+    let mutex = segment.create::<Mutex<u64>>("m", 1).expect("created");
+    *mutex.lock().expect("locked") += 1;
+    assert!(segment.participants()[0].start_time > 0);
+    let worker = process::spawn(
+        |mutex: Mutex<u64>| {
+            *mutex.lock().expect("locked") += 1;
+        },
+        mutex.clone(),
+    );
+    worker.expect("spawned").join().expect("joined");
+    assert_eq!(*mutex.lock().expect("locked"), 3);
+    exit(23);
 }

@@ -9,6 +9,7 @@ mod life;
 mod names;
 mod options;
 mod registry;
+mod standard;
 mod surroundings;
 
 #[path = "../support/mod.rs"]

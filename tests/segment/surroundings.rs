@@ -271,7 +271,7 @@ fn without_proc_an_anonymous_segment_can_be_looked_at_and_not_joined() {
     in_child(|| {
         assert!(into_nothing());
         let made = SegmentOptions::new().anonymous().unwrap();
-        let text = "opening the segment a second time, through /proc/self/fd: \
+        let text = "opening the segment a second time, through /proc/thread-self/fd: \
                     No such file or directory (os error 2)";
         let error = made.create::<Counter>("c", 1).unwrap_err();
         assert_eq!(error.to_string(), text);
@@ -314,7 +314,7 @@ fn without_proc_a_named_segment_is_joined_through_its_path() {
         assert!(
             error
                 .to_string()
-                .starts_with("linking the segment into /dev/shm, through /proc/self/fd: "),
+                .starts_with("linking the segment into /dev/shm, through /proc/thread-self/fd: "),
             "{error}"
         );
     });

@@ -4,6 +4,7 @@
 //! breaks it, so that a rule which can never fail is noticed, and on the tree.
 
 mod dependencies;
+mod descriptors;
 mod layers;
 mod source;
 mod texts;

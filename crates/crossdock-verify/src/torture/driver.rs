@@ -132,7 +132,7 @@ impl<J: Job> Driver<'_, J> {
 
     fn start(&mut self, number: usize) -> Result<Child, Broken> {
         let seed = self.random.next();
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = Command::new("/proc/thread-self/exe");
         command
             .args(["worker", J::NAME, "--slot", &number.to_string()])
             .args(["--seed", &seed.to_string()])

@@ -1,0 +1,98 @@
+//! Where descriptors come from: every one that the library makes or receives is above 2.
+//!
+//! In a process that has closed its standard descriptors, as daemons do, the kernel gives their
+//! numbers to whatever is opened next, and what the program prints would be written over a
+//! segment. So nothing else in the library makes an owned descriptor; `tests/tidy` holds this.
+
+use std::ffi::CStr;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use nix::sys::memfd::MFdFlags;
+
+use super::checked;
+
+/// The least number of a descriptor that is none of the standard ones.
+const FIRST: libc::c_int = libc::STDERR_FILENO + 1;
+
+/// `fd` itself if it is above the standard descriptors, else a duplicate that is.
+///
+/// Async-signal-safe.
+pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() >= FIRST {
+        return Ok(fd);
+    }
+    // SAFETY: F_DUPFD_CLOEXEC takes an integer and touches no memory.
+    let copy = checked(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST) })?;
+    // SAFETY: the kernel has just made `copy` for this call; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// The descriptor that a system call returned, or errno if it returned -1. Async-signal-safe.
+///
+/// # Safety
+/// - `result` is what a system call has just returned that makes a descriptor for its caller, or
+///   that failed with -1.
+pub(crate) unsafe fn made(result: libc::c_int) -> io::Result<OwnedFd> {
+    let fd = checked(result)?;
+    // SAFETY: the kernel has just made `fd` for the caller; nothing else owns it.
+    above_standard(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// open(2), close-on-exec.
+pub(crate) fn open(options: &OpenOptions, path: &Path) -> io::Result<OwnedFd> {
+    above_standard(options.open(path)?.into())
+}
+
+/// open(2), read(2): a file of /proc or /sys as text.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let fd = open(OpenOptions::new().read(true), path)?;
+    let mut text = String::new();
+    std::fs::File::from(fd).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// memfd_create(2).
+pub(crate) fn memfd(name: &CStr, flags: MFdFlags) -> io::Result<OwnedFd> {
+    above_standard(nix::sys::memfd::memfd_create(name, flags)?)
+}
+
+/// socketpair(2), close-on-exec.
+#[cfg(feature = "process")]
+pub(crate) fn socket_pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (one, other) = UnixStream::pair()?;
+    Ok((
+        above_standard(one.into())?.into(),
+        above_standard(other.into())?.into(),
+    ))
+}
+
+/// fcntl(2) with `F_DUPFD_CLOEXEC`: a descriptor for whatever is open under the number `fd`; `None`
+/// if nothing is.
+#[cfg(feature = "process")]
+pub(crate) fn duplicate(fd: libc::c_int) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: F_DUPFD_CLOEXEC takes an integer and touches no memory.
+    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, FIRST) };
+    // SAFETY: the call above made it, or failed.
+    match unsafe { made(copy) } {
+        Ok(copy) => Ok(Some(copy)),
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// fcntl(2) with `F_SETFD`: takes over an inherited descriptor and makes it close-on-exec.
+///
+/// # Safety
+/// - `fd` was inherited over execve for the caller alone: nothing in this process owns it.
+#[cfg(feature = "process")]
+pub(crate) unsafe fn adopt(fd: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: F_SETFD takes an integer and touches no memory; a number that is not open is EBADF.
+    checked(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: it is open, or F_SETFD would have failed, and nothing else owns it (the caller's
+    // duty).
+    above_standard(unsafe { OwnedFd::from_raw_fd(fd) })
+}
