@@ -107,6 +107,8 @@ mod ring;
 
 #[cfg(not(loom))]
 pub mod array;
+#[cfg(all(not(loom), feature = "process"))]
+mod codec;
 #[cfg(not(loom))]
 mod counter;
 #[cfg(not(loom))]

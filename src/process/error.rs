@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use crate::queue::ValueError;
+use crate::codec::ValueError;
 use crate::sys::limits::Limit;
 
 /// Why a value could not be encoded or decoded on its way between two processes.
@@ -29,9 +29,9 @@ impl CodecError {
     }
 }
 
-impl From<postcard::Error> for CodecError {
-    fn from(error: postcard::Error) -> Self {
-        Self(Cause::Codec(error.into()))
+impl From<ValueError> for CodecError {
+    fn from(error: ValueError) -> Self {
+        Self(Cause::Codec(error))
     }
 }
 

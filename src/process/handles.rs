@@ -12,6 +12,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::CodecError;
+use crate::codec::{self, ValueError};
 use crate::segment::Segment;
 
 const ELSEWHERE: &str =
@@ -70,7 +71,7 @@ impl Drop for Scope {
 /// Encodes `value`; gives its bytes and the segments that its handles live in.
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>), CodecError> {
     let scope = Scope::enter(Slots::Sending(Vec::new()));
-    let bytes = postcard::to_stdvec(value);
+    let bytes = codec::encode(value);
     match (bytes, scope.leave()) {
         (
             Ok(bytes),
@@ -92,12 +93,12 @@ pub(super) fn decode<T: DeserializeOwned>(
     let scope = Scope::enter(Slots::Receiving(
         fds.into_iter().map(Slot::Closed).collect(),
     ));
-    let value = postcard::from_bytes(bytes);
+    let value = codec::decode(bytes);
     let transfer = scope.leave();
     value.map_err(|error| error_of(error, transfer))
 }
 
-fn error_of(error: postcard::Error, transfer: Option<Transfer>) -> CodecError {
+fn error_of(error: ValueError, transfer: Option<Transfer>) -> CodecError {
     match transfer.and_then(|transfer| transfer.refusal) {
         Some(message) => CodecError::handle(message),
         None => error.into(),

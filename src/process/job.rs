@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::codec::ValueError;
 use crate::sys::exe::Image;
 use crate::sys::limits::{self, Limit};
 use crate::sys::process::is_frozen;
@@ -59,7 +60,7 @@ pub(super) enum Found {
 
 impl Job {
     /// The job's bytes.
-    pub(super) fn encode(self, arguments: &[u8]) -> Result<Vec<u8>, postcard::Error> {
+    pub(super) fn encode(self, arguments: &[u8]) -> Result<Vec<u8>, ValueError> {
         let Image {
             device,
             inode,
@@ -80,7 +81,7 @@ impl Job {
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&self.nonce.to_le_bytes());
-        let mut bytes = postcard::to_extend(&wire, bytes)?;
+        let mut bytes = postcard::to_extend(&wire, bytes).map_err(ValueError::codec)?;
         bytes.extend_from_slice(arguments);
         Ok(bytes)
     }

@@ -47,7 +47,9 @@
 //! its environment, so it is never a worker and cannot spawn ([`SpawnError::Privileged`]).
 //!
 //! The codec is postcard. It is not self-describing: types whose `Deserialize` asks what comes next
-//! (`#[serde(untagged)]`, `#[serde(flatten)]`, `serde_json::Value`) do not decode.
+//! (`#[serde(untagged)]`, `#[serde(flatten)]`, `serde_json::Value`) do not decode. Bytes left over behind
+//! a value, values nested deeper than 128 levels, and more than 65,536 elements that take no bytes are
+//! errors ([`JoinError::Arguments`], [`JoinError::Decode`]), as at a [`Channel`](crate::queue::Channel).
 
 mod error;
 pub(crate) mod handles;

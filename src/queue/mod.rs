@@ -17,6 +17,8 @@ mod wait;
 mod wait_any;
 mod work;
 
+#[cfg(feature = "process")]
+pub use crate::codec::ValueError;
 pub use counted::{Countable, ReceiverOf, SenderOf};
 pub use mpmc::{
     CountError, Iter, Queue, Received, Receiver, RecvError, SendError, Sender, TryIter,
@@ -29,4 +31,4 @@ pub use work::{
     RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError, WorkOptions, WorkQueue,
 };
 #[cfg(feature = "process")]
-pub use work::{Channel, ChannelError, Held, ValueError};
+pub use work::{Channel, ChannelError, Held};

@@ -169,6 +169,69 @@ fn a_result_that_does_not_decode_is_reported() {
     assert!(matches!(call(|()| Crooked, ()), Err(JoinError::Decode(_))));
 }
 
+/// Serialises as two bytes, and wants one.
+#[derive(Debug)]
+struct Longer;
+
+impl Serialize for Longer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (1_u8, 2_u8).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Longer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u8::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[test]
+fn bytes_behind_the_arguments_or_the_result_are_reported() {
+    let arguments = call(|_: Longer| (), Longer).expect_err("a byte is left");
+    assert!(matches!(arguments, JoinError::Arguments(_)), "{arguments}");
+    assert!(
+        arguments.to_string().contains("found 1 more"),
+        "{arguments}"
+    );
+    let result = call(|()| Longer, ()).expect_err("a byte is left");
+    let JoinError::Decode(result) = result else {
+        panic!("{result}");
+    };
+    assert!(result.to_string().contains("found 1 more"), "{result}");
+}
+
+/// Serialises as the end of a chain of so many bytes, and wants a chain.
+#[derive(Debug)]
+struct Chain(usize);
+
+impl Serialize for Chain {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple;
+        let mut links = serializer.serialize_tuple(self.0)?;
+        (0..self.0).try_for_each(|_| links.serialize_element(&1_u8))?;
+        links.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Chain {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let inner = Option::<Box<Self>>::deserialize(deserializer)?;
+        Ok(Self(inner.map_or(0, |inner| inner.0 + 1)))
+    }
+}
+
+#[test]
+fn arguments_and_results_that_nest_without_end_are_reported_and_overflow_no_stack() {
+    let arguments = call(|_: Chain| (), Chain(1 << 20)).expect_err("too deep");
+    assert!(matches!(arguments, JoinError::Arguments(_)), "{arguments}");
+    assert!(arguments.to_string().contains("128 levels"), "{arguments}");
+    let result = call(|()| Chain(1 << 20), ()).expect_err("too deep");
+    let JoinError::Decode(result) = result else {
+        panic!("{result}");
+    };
+    assert!(result.to_string().contains("128 levels"), "{result}");
+}
+
 #[test]
 fn a_result_that_does_not_serialise_is_reported() {
     assert!(matches!(call(|()| Mute, ()), Err(JoinError::Encode(_))));

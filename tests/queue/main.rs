@@ -1,6 +1,8 @@
 //! Queues between processes that are killed, stopped, forked and cheated on.
 
 mod caught;
+#[cfg(feature = "process")]
+mod channel;
 mod model;
 mod mpmc;
 mod mpmc_deaths;

@@ -11,11 +11,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("raw", &["facade", "layout"]),
     ("ring", &["facade", "layout", "raw"]),
     ("payload", &["layout"]),
+    ("codec", &["layout"]),
     ("segment", BELOW_HANDLES),
     ("sync", HANDLES),
     ("counter", HANDLES),
     ("array", ABOVE_LOCKS),
-    ("queue", HANDLES),
+    ("queue", ABOVE_CODEC),
     ("snapshot", HANDLES),
     ("process", EVERYTHING),
 ];
@@ -26,9 +27,12 @@ const HANDLES: &[&str] = &[
 const ABOVE_LOCKS: &[&str] = &[
     "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync",
 ];
+const ABOVE_CODEC: &[&str] = &[
+    "sys", "facade", "layout", "raw", "ring", "payload", "codec", "segment",
+];
 const EVERYTHING: &[&str] = &[
-    "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync", "counter", "array",
-    "queue", "snapshot",
+    "sys", "facade", "layout", "raw", "ring", "payload", "codec", "segment", "sync", "counter",
+    "array", "queue", "snapshot",
 ];
 /// The rooms that the models compile. They name rooms only, never what the root re-exports.
 const MODELLED: &[&str] = &["sys", "facade", "layout", "raw", "ring"];

@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::pool::Pool;
 use super::{
-    AckError, ByteDelivery, ByteOptions, ByteQueue, SendBytesError, TrySendBytesError, ValueError,
+    AckError, ByteDelivery, ByteOptions, ByteQueue, SendBytesError, TrySendBytesError,
     WaitIdleError, bytes,
 };
+use crate::codec::{self, ValueError};
 use crate::facade::Deadline;
 use crate::layout::{Kind, PayloadShape};
 use crate::payload::describe;
@@ -27,8 +28,12 @@ use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 /// receiver dies over it, [`recv_held`](Self::recv_held) gives it with its delivery: all that is said of
 /// [`WorkQueue`](super::WorkQueue) holds.
 ///
-/// A message that cannot be decoded as a `T` is a [dead letter](Self::take_dead_letter) at once, and the
-/// error says why. Two programs must mean the same by `T`: what is compared when the entry is opened
+/// A message that cannot be decoded as a `T` is never acknowledged: it is a
+/// [dead letter](Self::take_dead_letter) at once, and the error says why. All of its bytes must be those of
+/// the value. No message keeps its receiver busy or exhausts its stack: values are nested at most 128 levels
+/// deep (sequences, maps, tuples, structs, enums, options), a length that the message is too short for
+/// is refused, and at most 65,536 elements of a message take no bytes, as those of a `Vec<()>` do.
+/// Two programs must mean the same by `T`: what is compared when the entry is opened
 /// is that it is a channel. Handles of entries do not travel through it.
 ///
 /// # Examples
@@ -95,15 +100,15 @@ fn decode<E, T: DeserializeOwned>(
     delivery: ByteDelivery<'_>,
 ) -> Result<Held<'_, T>, ChannelError<E>> {
     let decoded = match delivery.as_slice() {
-        Some(bytes) => postcard::from_bytes(bytes),
-        None => postcard::from_bytes(&delivery.to_vec()),
+        Some(bytes) => codec::decode(bytes),
+        None => codec::decode(&delivery.to_vec()),
     };
     match decoded {
         Ok(value) => Ok(Held { value, delivery }),
         Err(error) => {
             // If it is not this process's any more, another one gets it, and finds out.
             let _ = delivery.reject();
-            Err(ChannelError::Value(error.into()))
+            Err(ChannelError::Value(error))
         }
     }
 }
@@ -278,7 +283,7 @@ impl<T: Serialize + DeserializeOwned> Channel<T> {
 }
 
 fn encode<E, T: Serialize>(value: &T) -> Result<Vec<u8>, ChannelError<E>> {
-    postcard::to_stdvec(value).map_err(|error| ChannelError::Value(error.into()))
+    codec::encode(value).map_err(ChannelError::Value)
 }
 
 impl<T> Channel<T> {

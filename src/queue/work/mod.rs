@@ -12,8 +12,6 @@ mod options;
 mod pool;
 mod queue;
 mod receive;
-#[cfg(feature = "process")]
-mod value_error;
 
 pub use bytes::ByteQueue;
 pub use bytes_in_hand::{ByteDelivery, ByteLoan};
@@ -23,5 +21,3 @@ pub use delivery::{DeadLetters, Delivery, Loan};
 pub use error::{AckError, RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError};
 pub use options::{ByteOptions, WorkOptions};
 pub use queue::WorkQueue;
-#[cfg(feature = "process")]
-pub use value_error::ValueError;

@@ -1,0 +1,61 @@
+//! Values that cannot be encoded, or decoded.
+
+use std::error::Error;
+use std::fmt;
+
+use super::bounded::Exceeded;
+
+/// Why a value could not be encoded, or a message not be decoded.
+#[derive(Clone, Debug)]
+pub struct ValueError(Cause);
+
+#[derive(Clone, Debug)]
+pub(super) enum Cause {
+    Codec(postcard::Error),
+    Exceeded(Exceeded),
+    /// So many bytes of the message were not part of the value.
+    LeftOver(usize),
+}
+
+impl ValueError {
+    pub(crate) fn codec(error: postcard::Error) -> Self {
+        Self(Cause::Codec(error))
+    }
+
+    pub(super) fn of(cause: Cause) -> Self {
+        Self(cause)
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = match &self.0 {
+            Cause::Codec(error) => error,
+            Cause::Exceeded(exceeded) => return exceeded.fmt(f),
+            Cause::LeftOver(bytes) => {
+                return write!(
+                    f,
+                    "expected the bytes of one value, found {bytes} more behind it: \
+                     its sender means another type"
+                );
+            }
+        };
+        f.write_str(match error {
+            postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom => {
+                "the value's own serde code refused"
+            }
+            postcard::Error::WontImplement => "the type needs a self-describing format",
+            postcard::Error::SerializeSeqLengthUnknown => "a sequence does not say its length",
+            _ => "the bytes are not those of such a value",
+        })
+    }
+}
+
+impl Error for ValueError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Cause::Codec(error) => Some(error),
+            Cause::Exceeded(_) | Cause::LeftOver(_) => None,
+        }
+    }
+}
