@@ -1,7 +1,9 @@
 //! futex(2) and futex_waitv(2), shared between processes.
 //!
 //! A wait may return early for any reason; callers look at their words again in any case, so why it
-//! returned is not told.
+//! returned is not told. But a call that the kernel refuses is no sleep: a caller that looks and waits
+//! in turn would burn a processor. Only EAGAIN, EINTR and ETIMEDOUT count as having slept; after any
+//! other error [`wait_any`] sleeps in another way.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -47,8 +49,8 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
 /// One wake of one word ends it. Others may come before it runs, and are taken, too: it can use up
 /// as many wakes as there are words, and does not tell which.
 ///
-/// Before kernel 5.16, and where a filter forbids the call, it sleeps on the first word, for 1 ms
-/// at most: callers then look at all words at that rate.
+/// Where the kernel refuses the call (before 5.16, under a filter, for want of memory), it sleeps on the
+/// first word, for 1 ms at most: callers then look at all words at that rate.
 pub(crate) fn wait_any<'a>(
     words: impl IntoIterator<Item = (&'a AtomicU32, u32)>,
     timeout: Option<Duration>,
@@ -56,11 +58,15 @@ pub(crate) fn wait_any<'a>(
     static MISSING: AtomicBool = AtomicBool::new(false);
     let words = Words::of(words);
     // ORDERING: Relaxed; the flag is all there is, here and below.
-    let missing = MISSING.load(Ordering::Relaxed);
-    if missing || words.sleep(timeout) == Slept::Missing {
-        MISSING.store(true, Ordering::Relaxed);
-        words.look(timeout);
+    if MISSING.load(Ordering::Relaxed) {
+        return words.look(timeout);
     }
+    match words.sleep(timeout) {
+        Slept::Done => return,
+        Slept::Refused(Refusal::ForNow) => {}
+        Slept::Refused(Refusal::ForGood) => MISSING.store(true, Ordering::Relaxed),
+    }
+    words.look(timeout);
 }
 
 /// What futex_waitv(2) came to.
@@ -68,8 +74,17 @@ pub(crate) fn wait_any<'a>(
 enum Slept {
     /// Woken, or not; or a word had another value.
     Done,
-    /// The kernel has no such call, or a filter forbids it.
-    Missing,
+    /// It did not sleep.
+    Refused(Refusal),
+}
+
+/// Whether a refused call is to be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The kernel had no memory for it.
+    ForNow,
+    /// The kernel has no such call, or a filter forbids it, with whatever error.
+    ForGood,
 }
 
 /// The words of a wait.
@@ -118,8 +133,9 @@ impl<'a> Words<'a> {
         };
         let errno = (woken == -1).then(std::io::Error::last_os_error);
         match errno.and_then(|error| error.raw_os_error()) {
-            Some(libc::ENOSYS | libc::EPERM) => Slept::Missing,
-            _ => Slept::Done,
+            None | Some(libc::EAGAIN | libc::EINTR | libc::ETIMEDOUT) => Slept::Done,
+            Some(libc::ENOMEM) => Slept::Refused(Refusal::ForNow),
+            Some(_) => Slept::Refused(Refusal::ForGood),
         }
     }
 
@@ -134,6 +150,7 @@ impl<'a> Words<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::filter;
     use std::time::Instant;
 
     const SLICE: Duration = Duration::from_millis(1);
@@ -219,7 +236,7 @@ mod tests {
         let words = [0, 0].map(AtomicU32::new);
         let begin = Instant::now();
         let slice = Words::of(words.iter().map(|word| (word, 0))).sleep(Some(SLICE));
-        assert!(slice == Slept::Missing || begin.elapsed() >= SLICE);
+        assert!(slice != Slept::Done || begin.elapsed() >= SLICE);
     }
 
     #[test]
@@ -242,7 +259,7 @@ mod tests {
     fn one_that_sleeps_on_several_words_is_woken_once_by_one() {
         let words = [0, 0].map(AtomicU32::new);
         let sleeper = Words::of(words.iter().map(|word| (word, 0)));
-        if sleeper.sleep(Some(Duration::ZERO)) == Slept::Missing {
+        if sleeper.sleep(Some(Duration::ZERO)) != Slept::Done {
             return;
         }
         std::thread::scope(|scope| {
@@ -264,6 +281,40 @@ mod tests {
             });
             words[1].store(1, Ordering::Release);
         });
+    }
+
+    #[test]
+    fn a_refused_call_is_no_sleep_whatever_the_error() {
+        let refusals = [
+            (libc::ENOSYS, Refusal::ForGood),
+            (libc::EPERM, Refusal::ForGood),
+            (libc::EACCES, Refusal::ForGood),
+            (libc::EINVAL, Refusal::ForGood),
+            (libc::ENOMEM, Refusal::ForNow),
+        ];
+        for (errno, refusal) in refusals {
+            let (slept, waited) = filter::refusing(libc::SYS_futex_waitv, errno, || {
+                let words = [0, 0].map(AtomicU32::new);
+                let pairs = || words.iter().map(|word| (word, 0));
+                let slept = Words::of(pairs()).sleep(Some(SLICE));
+                let begin = Instant::now();
+                wait_any(pairs(), Some(SLICE));
+                (slept, begin.elapsed())
+            });
+            assert_eq!(slept, Slept::Refused(refusal), "errno {errno}");
+            assert!(waited >= SLICE, "errno {errno}: {waited:?}");
+        }
+    }
+
+    #[test]
+    fn what_ends_a_wait_is_a_sleep() {
+        for errno in [libc::EAGAIN, libc::EINTR, libc::ETIMEDOUT] {
+            let slept = filter::refusing(libc::SYS_futex_waitv, errno, || {
+                let words = [0, 0].map(AtomicU32::new);
+                Words::of(words.iter().map(|word| (word, 0))).sleep(Some(SLICE))
+            });
+            assert_eq!(slept, Slept::Done, "errno {errno}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) mod descriptor;
 pub(crate) mod events;
 #[cfg(feature = "process")]
 pub(crate) mod exe;
+#[cfg(test)]
+pub(crate) mod filter;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod identity;
