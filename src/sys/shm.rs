@@ -10,7 +10,7 @@ use std::path::Path;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, SealFlag};
 use nix::sys::memfd::MFdFlags;
 
-use super::{descriptor, restarted};
+use super::{descriptor, restarted, signals};
 
 /// Nothing stands at that path.
 pub(crate) const NOT_FOUND: i32 = libc::ENOENT;
@@ -125,15 +125,45 @@ pub(crate) fn set_len(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// The most bytes that one call reserves: about 2 ms of work.
+const PIECE: u64 = 16 << 20;
+/// The fewest.
+const LEAST_PIECE: u64 = 4096;
+/// So often in a row the smallest piece may be interrupted while signals are blocked: a debugger or a
+/// freezer can do that, but not for ever.
+const TRIES: u32 = 1000;
+
 /// fallocate(2): has the kernel find memory for the first `len` bytes now.
+///
+/// A call that a signal interrupts gives back all that it had found, so one for a large file can be
+/// interrupted for ever by a timer. It is reserved in pieces, each of which is progress; an interrupted
+/// piece is halved, and the smallest is reserved with signals blocked.
 pub(crate) fn reserve(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
-    let len = i64::try_from(len).map_err(io::Error::other)?;
-    loop {
-        match nix::fcntl::fallocate(fd, FallocateFlags::empty(), 0, len) {
-            Err(nix::Error::EINTR) => {}
-            result => return Ok(result?),
+    in_pieces(len, |offset, len| {
+        nix::fcntl::fallocate(fd, FallocateFlags::empty(), offset, len)
+    })
+}
+
+fn in_pieces(len: u64, mut reserve: impl FnMut(i64, i64) -> nix::Result<()>) -> io::Result<()> {
+    let signed = |number: u64| i64::try_from(number).map_err(io::Error::other);
+    let (mut done, mut piece) = (0, PIECE);
+    let mut tries = 0;
+    while done < len {
+        let next = piece.min(len - done);
+        let (offset, bytes) = (signed(done)?, signed(next)?);
+        let result = if piece > LEAST_PIECE {
+            reserve(offset, bytes)
+        } else {
+            signals::blocked(|| reserve(offset, bytes))
+        };
+        match result {
+            Ok(()) => (done, tries) = (done + next, 0),
+            Err(nix::Error::EINTR) if piece > LEAST_PIECE => piece /= 2,
+            Err(nix::Error::EINTR) if tries < TRIES => tries += 1,
+            Err(error) => return Err(error.into()),
         }
     }
+    Ok(())
 }
 
 /// fchmod(2).
@@ -169,7 +199,10 @@ pub(crate) fn effective_user() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::sys::filter::{self, Refused};
 
     fn shm_path(name: &str) -> std::path::PathBuf {
         Path::new("/dev/shm").join(format!("crossdock-sys-{}-{name}", std::process::id()))
@@ -208,6 +241,87 @@ mod tests {
         let error = open_existing(&path).unwrap_err();
         unlink(&path).unwrap();
         assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
+    }
+
+    /// Each byte of `len` is reserved once, in order, by calls that are refused if they are as `is_refused`
+    /// says; returns how many were made.
+    fn calls_to_reserve(len: u64, is_refused: impl Fn(u64, u64) -> bool) -> u64 {
+        let (mut calls, mut end) = (0, 0);
+        in_pieces(len, |offset, bytes| {
+            calls += 1;
+            let bytes = u64::try_from(bytes).unwrap();
+            if is_refused(calls, bytes) {
+                return Err(nix::Error::EINTR);
+            }
+            assert_eq!(u64::try_from(offset).unwrap(), end);
+            end += bytes;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(end, len);
+        calls
+    }
+
+    #[test]
+    fn what_is_interrupted_is_reserved_in_smaller_pieces() {
+        let len = (1 << 30) + 123;
+        assert_eq!(calls_to_reserve(1000, |_, _| false), 1);
+        assert_eq!(calls_to_reserve(len, |_, _| false), len.div_ceil(PIECE));
+        for most in [LEAST_PIECE, 1 << 20] {
+            let halvings = u64::from((PIECE / most).ilog2());
+            let calls = calls_to_reserve(len, |_, bytes| bytes > most);
+            assert_eq!(calls, halvings + len.div_ceil(most));
+        }
+        // Every other call of any size.
+        calls_to_reserve(1 << 20, |calls, _| calls % 2 == 1);
+    }
+
+    #[test]
+    fn what_is_always_interrupted_is_an_error_in_the_end() {
+        let mut calls = 0;
+        let reserved = in_pieces(1 << 40, |_, _| {
+            calls += 1;
+            Err(nix::Error::EINTR)
+        });
+        let error = reserved.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+        assert!(calls < 2 * TRIES);
+    }
+
+    #[test]
+    fn a_file_is_reserved_where_long_calls_are_interrupted() {
+        let most = Refused::AtLeast(3, (1 << 20) + 1);
+        let len = 8 << 20;
+        let file = memfd(c"crossdock-test").unwrap();
+        filter::refusing_some(libc::SYS_fallocate, most, libc::EINTR, || {
+            reserve(file.as_fd(), len).unwrap();
+        });
+        let meta = File::from(file).metadata().unwrap();
+        assert_eq!((meta.len(), meta.blocks()), (len, len / 512));
+    }
+
+    /// Signals at this thread, as fast as another one can send them.
+    #[test]
+    fn a_file_is_reserved_in_a_storm_of_signals() {
+        extern "C" fn nothing(_: libc::c_int) {}
+        let handler: extern "C" fn(libc::c_int) = nothing;
+        // SAFETY: the handler does nothing; no other code of the tests uses SIGURG.
+        unsafe { libc::signal(libc::SIGURG, handler as libc::sighandler_t) };
+        // SAFETY: has no preconditions.
+        let thread = unsafe { libc::pthread_self() };
+        let done = AtomicBool::new(false);
+        let file = memfd(c"crossdock-test").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    // SAFETY: that thread waits for this one at the end of the scope.
+                    unsafe { libc::pthread_kill(thread, libc::SIGURG) };
+                }
+            });
+            let reserved = reserve(file.as_fd(), 32 << 20);
+            done.store(true, Ordering::Release);
+            reserved.unwrap();
+        });
     }
 
     #[test]
