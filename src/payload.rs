@@ -29,18 +29,46 @@ use crate::layout::{Name, PayloadShape};
 /// crossdock::payload!(Stock, "shop.stock/1");
 /// ```
 pub trait Payload: Copy + Send + Sync + 'static {
-    /// The name that processes compare; at most its first 64 bytes count.
+    /// The name that processes compare: 1 to 64 bytes, no NUL among them. Another one does not compile
+    /// where the type becomes an entry.
     const NAME: &'static str;
+
+    /// Does not compile if the name cannot be one.
+    #[doc(hidden)]
+    const IS_NAMED: () = check_name(Self::NAME);
 }
 
-/// Declares the name under which a type is a [`Payload`](crate::Payload).
+/// Declares the name under which a type is a [`Payload`](crate::Payload): 1 to 64 bytes, none of them NUL.
+///
+/// A name is compared as a whole, so one that is too long is refused when it is compiled:
+///
+/// ```compile_fail,E0080
+/// #[derive(Clone, Copy)]
+/// struct Wordy(u64);
+/// crossdock::payload!(Wordy, "a.name.of.sixty-five.bytes.which.is.one.more.than.there.can.be/12");
+/// ```
 #[macro_export]
 macro_rules! payload {
     ($type:ty, $name:literal) => {
         impl $crate::Payload for $type {
             const NAME: &'static str = $name;
         }
+        const _: () = <$type as $crate::Payload>::IS_NAMED;
     };
+}
+
+/// Refuses what cannot be the name of a payload, when it is compiled.
+const fn check_name(name: &str) {
+    assert!(!name.is_empty(), "a payload's name cannot be empty");
+    assert!(
+        name.len() <= Name::MAX,
+        "a payload's name has at most 64 bytes"
+    );
+    let mut rest = name.as_bytes();
+    while let [first, others @ ..] = rest {
+        assert!(*first != 0, "a payload's name has no NUL");
+        rest = others;
+    }
 }
 
 macro_rules! named {
@@ -53,7 +81,7 @@ macro_rules! named {
 named!(u8 "u8" u16 "u16" u32 "u32" u64 "u64" u128 "u128");
 named!(i8 "i8" i16 "i16" i32 "i32" i64 "i64" i128 "i128" f32 "f32" f64 "f64" bool "bool");
 
-/// Arrays have their element's name; the size tells how many there are.
+/// Arrays have their element's name, which is not longer for that; the size tells how many there are.
 impl<T: Payload, const N: usize> Payload for [T; N] {
     const NAME: &'static str = T::NAME;
 }
@@ -139,6 +167,8 @@ pub(crate) fn shape_of<T: Payload>() -> Option<PayloadShape> {
 
 /// What to call `T` in an error; a size or alignment that does not fit shows as the largest.
 pub(crate) fn describe<T: Payload>() -> PayloadShape {
+    // A name that was not declared by `payload!`.
+    const { T::IS_NAMED };
     PayloadShape {
         size: u32::try_from(size_of::<T>()).unwrap_or(u32::MAX),
         align: u32::try_from(align_of::<T>()).unwrap_or(u32::MAX),

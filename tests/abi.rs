@@ -1,5 +1,7 @@
-//! The byte layout of version 1, held from the outside: a change here is a new layout version.
+//! The byte layout of version 2, held from the outside: a change here is a new layout version.
 
+#[path = "abi/index.rs"]
+mod index;
 #[path = "abi/rwlock.rs"]
 mod rwlock;
 #[path = "support/mod.rs"]
@@ -13,13 +15,15 @@ use crossdock::queue::{ByteOptions, ByteQueue, Queue, WorkOptions, WorkQueue};
 use crossdock::segment::Kind;
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
-use support::image::{self, CONTROL, COUNT, CURSOR, u32_at, u64_at};
+use support::image::{self, CONTROL, COUNT, CURSOR, INDEXED, u32_at, u64_at};
 use support::names::Unique;
 use support::process::{Line, child, holder};
 
 const PARTICIPANTS: usize = 4;
 const REGISTRY: usize = 512;
 const DIRECTORY: usize = REGISTRY + PARTICIPANTS * 64;
+const INDEX: usize = DIRECTORY + 8 * 256;
+const INDEX_END: usize = INDEX + 16 * 4;
 const ARENA: usize = 4096;
 
 fn options() -> SegmentOptions {
@@ -45,13 +49,13 @@ fn hex(bytes: &[u8]) -> String {
 fn the_header_is_byte_for_byte_this() {
     let golden = [
         "63726f7373646f6b", // "crossdok"
-        "0100000004030201", // layout version 1, byte order mark 0x01020304
+        "0200000004030201", // layout version 2, byte order mark 0x01020304
         "0000010000000000", // 65,536 bytes
         "0400000008000000", // 4 participants, 8 entries
         "0002000000000000", // the registry
         "0003000000000000", // the directory
         "0010000000000000", // the arena
-        "0000000000000000",
+        "000b000000000000", // the index
         "0100000000000000", // anonymous
         "0000000000000000",
         "0000000000000000",
@@ -59,7 +63,7 @@ fn the_header_is_byte_for_byte_this() {
         "0000000000000000",
         "0000000000000000",
         "0000000000000000",
-        "bb402358a76f4b07", // the checksum
+        "f83b7bc35be6bbe3", // the checksum
     ];
     let bytes = bytes(&segment());
     assert_eq!(hex(&bytes[..128]), golden.concat());
@@ -93,7 +97,9 @@ fn the_largest_numbers_have_their_places() {
     let directory = 512 + 1023 * 64;
     assert_eq!(u64_at(&bytes, 40), directory);
     let end = directory + 65_536 * 256;
-    assert_eq!(u64_at(&bytes, 48), end.next_multiple_of(4096));
+    assert_eq!(u64_at(&bytes, 56), end, "the index");
+    let end = end + 131_072 * 4;
+    assert_eq!(u64_at(&bytes, 48), end.next_multiple_of(4096), "the arena");
 }
 
 #[test]
@@ -102,11 +108,12 @@ fn the_control_count_and_cursor_words_are_on_lines_of_their_own() {
     segment.create::<Counter>("a", 1).unwrap();
     segment.create::<Counter>("b", 2).unwrap();
     let bytes = bytes(&segment);
-    assert_eq!((CONTROL, COUNT, CURSOR), (128, 256, 384));
+    assert_eq!((CONTROL, COUNT, INDEXED, CURSOR), (128, 256, 320, 384));
     assert_eq!(u32_at(&bytes, 128), 0, "free again");
     assert_eq!(u32_at(&bytes, 256), 2, "two entries");
+    assert_eq!(u32_at(&bytes, 320), 2, "both have slots");
     assert_eq!(u32_at(&bytes, 384), 1, "one has joined");
-    let words = [128..132, 256..260, 384..388];
+    let words = [128..132, 256..260, 320..324, 384..388];
     let between = (128..512).filter(|at| !words.iter().any(|word| word.contains(at)));
     assert!(between.into_iter().all(|at| bytes[at] == 0));
 }
@@ -139,7 +146,8 @@ fn a_record_has_its_fields_where_they_are_said_to_be() {
     let mut payload = [0; 64];
     payload[..3].copy_from_slice(b"u16");
     assert_eq!(record[192..256], payload, "payload");
-    assert!(bytes[DIRECTORY + 256..ARENA].iter().all(|byte| *byte == 0));
+    assert!(bytes[DIRECTORY + 256..INDEX].iter().all(|byte| *byte == 0));
+    assert!(bytes[INDEX_END..ARENA].iter().all(|byte| *byte == 0));
 }
 
 #[test]

@@ -88,6 +88,7 @@ fn forge(mode: u8, input: &[u8]) -> Vec<u8> {
         4 => DIRECTORY + RECORD,
         5 => ARENA,
         6 => ARENA + 128,
+        _ if mode & 0x80 != 0 => DIRECTORY + ENTRIES * RECORD,
         _ => DIRECTORY + 3 * RECORD,
     };
     lay_over(&mut bytes, at, input, xor);

@@ -1,10 +1,11 @@
 //! The header's fixed words, and where everything in a segment lies.
 //!
 //! ```text
-//! byte 0                                     128        256       384      512
-//!      | identity and geometry, 16 words     | control  | count   | cursor |
+//! byte 0                                128       256     320       384      512
+//!      | identity and geometry, 16 words | control | count | indexed | cursor |
 //!      | registry: participants x 64 bytes, from byte 512                  |
 //!      | directory: entries x 256 bytes                                    |
+//!      | index of the directory: slots x 4 bytes                           |
 //!      | arena: everything else, from a multiple of 4,096                  |
 //! ```
 //!
@@ -12,13 +13,14 @@
 //! word   0       1                 2     3                      4           5
 //!     | magic | order, version | len | entries, participants | registry | directory |
 //! word   6       7       8       9..15    15
-//!     | arena | (zero) | flags | (zero) | checksum |
+//!     | arena | index | flags | (zero) | checksum |
 //! ```
 //!
 //! The words are written before anybody else can open the segment and never again. They are
 //! checked once at open and copied; nothing reads them a second time.
 
 use super::checksum::checksum;
+use super::index::{MAX_ENTRIES, index_slots};
 use super::{LAYOUT_VERSION, RECORD_LEN, Tag};
 
 /// Words of the header that describe the segment.
@@ -40,12 +42,16 @@ pub(crate) mod offsets {
     pub(crate) const CONTROL: usize = 128;
     /// The number of published entries.
     pub(crate) const COUNT: usize = 256;
+    /// How many of them the index has for certain.
+    pub(crate) const INDEXED: usize = 320;
     /// Where the next joiner begins to look for a free index.
     pub(crate) const CURSOR: usize = 384;
 }
 
 /// Bytes of a participant's registry entry.
 pub(crate) const PARTICIPANT_LEN: u64 = 64;
+/// Bytes of a slot of the index.
+const SLOT_LEN: u64 = 4;
 
 /// Where everything in a segment lies; valid by construction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +61,7 @@ pub(crate) struct Geometry {
     pub(crate) entries: u32,
     pub(crate) registry: u64,
     pub(crate) directory: u64,
+    pub(crate) index: u64,
     pub(crate) arena: u64,
     pub(crate) anonymous: bool,
 }
@@ -80,12 +87,13 @@ pub(crate) enum HeaderFault {
 }
 
 impl Geometry {
-    /// The layout for `request`, or the least length that it needs.
+    /// The layout for `request`, of at most [`MAX_ENTRIES`], or the least length that it needs.
     pub(crate) fn plan(request: Request) -> Result<Self, u64> {
         let registry = HEADER_LEN as u64;
         let directory = registry + u64::from(request.participants) * PARTICIPANT_LEN;
-        let directory_end = directory + u64::from(request.entries) * RECORD_LEN as u64;
-        let arena = directory_end.next_multiple_of(PAGE);
+        let index = directory + u64::from(request.entries) * RECORD_LEN as u64;
+        let index_end = index + u64::from(index_slots(request.entries)) * SLOT_LEN;
+        let arena = index_end.next_multiple_of(PAGE);
         let least = arena + PAGE;
         if request.len < least {
             return Err(least);
@@ -96,6 +104,7 @@ impl Geometry {
             entries: request.entries,
             registry,
             directory,
+            index,
             arena,
             anonymous: request.anonymous,
         })
@@ -110,6 +119,7 @@ impl Geometry {
         words[4] = self.registry;
         words[5] = self.directory;
         words[6] = self.arena;
+        words[7] = self.index;
         words[8] = if self.anonymous { FLAG_ANONYMOUS } else { 0 };
         words[15] = checksum(words[..15].iter().copied());
         words
@@ -142,7 +152,9 @@ impl Geometry {
         if words[2] != file_len {
             return Err(HeaderFault::Len { header: words[2] });
         }
-        if participants == 0 || participants > Tag::MAX_PARTICIPANTS || entries == 0 {
+        let possible = (1..=Tag::MAX_PARTICIPANTS).contains(&participants)
+            && (1..=MAX_ENTRIES).contains(&entries);
+        if !possible {
             return Err(HeaderFault::Geometry);
         }
         let planned = Self::plan(Request {

@@ -7,6 +7,7 @@
 pub(crate) mod array;
 mod checksum;
 mod geometry;
+mod index;
 mod kind;
 mod name;
 mod padded;
@@ -18,6 +19,7 @@ mod tag;
 pub(crate) mod work;
 
 pub(crate) use geometry::{Geometry, HEADER_WORDS, HeaderFault, PAGE, Request, offsets};
+pub(crate) use index::{MAX_ENTRIES, NameHash, Slot, index_slots};
 pub use kind::Kind;
 pub(crate) use name::Name;
 pub use name::NameError;
@@ -28,7 +30,7 @@ pub(crate) use rwlock::{RWLOCK_STATE, RwLockLayout};
 pub(crate) use tag::Tag;
 
 /// The version of everything in this module; segments of another version are refused.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// Bytes between two words that different processes write: two cache lines, because processors
 /// prefetch lines in pairs.

@@ -48,7 +48,7 @@ impl PayloadShape {
         self.align.into()
     }
 
-    /// Returns the name that the payload was declared with; its first 64 bytes.
+    /// Returns the name that the payload was declared with.
     pub fn name(&self) -> String {
         self.name.to_string()
     }

@@ -1,22 +1,13 @@
 //! The arena: where the next entry's bytes go.
 //!
-//! There is no free list and no mark to keep: entries are never removed, so the space in use ends
-//! where the last entry ends, and that is computed from the records. A creator that dies leaves
-//! nothing to repair; its bytes are simply given to the next.
+//! There is no free list and no mark to keep: entries are never removed and lie in the order of their
+//! records, so the space in use ends where the last entry ends. A creator that dies leaves nothing to
+//! repair; its bytes are simply given to the next.
 
-use crate::layout::{PADDING, Record};
+use crate::layout::PADDING;
 
-/// Where `len` bytes fit behind all of `records`, or how many bytes are left.
-pub(crate) fn place(
-    records: impl IntoIterator<Item = Record>,
-    arena: u64,
-    end: u64,
-    len: u64,
-) -> Result<u64, u64> {
-    let used = records
-        .into_iter()
-        .filter_map(|record| record.end())
-        .fold(arena, u64::max);
+/// Where `len` bytes fit behind the byte `used`, or how many bytes are left before `end`.
+pub(crate) fn place(used: u64, end: u64, len: u64) -> Result<u64, u64> {
     let offset = used
         .checked_next_multiple_of(PADDING as u64)
         .unwrap_or(end)

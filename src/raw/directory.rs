@@ -7,16 +7,18 @@
 //!
 //! # Protocol
 //!
-//! - find: load the count, compare names. Lock-free; waits for nobody.
+//! - find: follow the name through the [index](super::index), then compare the names of the records
+//!   that are not in it yet. Lock-free; waits for no one.
 //! - create: take the control mutex, look for the name again, find room behind the last entry,
-//!   prepare its bytes, write the record, and publish both with **one store**: count + 1.
+//!   prepare its bytes, write the record, and publish both with **one store**: count + 1. Then put it
+//!   into the index.
 //!
 //! # Crash
 //!
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
 //! | before the count's store | bytes and a record above the count, the control mutex held | the next creator takes the mutex over and writes over them |
-//! | after it | a complete entry, the control mutex held | the next creator takes the mutex over |
+//! | after it | a complete entry, perhaps not in the index, the control mutex held | the next creator takes the mutex over, and completes the index |
 //!
 //! There is no intent to write down beyond the mutex's own tag: nothing below the count is ever
 //! half done, so the next owner has nothing to repair. Reaping needs the control mutex only as one
@@ -27,10 +29,11 @@
 //! # Ordering
 //!
 //! (D1) the count's store (Release) pairs with the load in `find` and `records` (Acquire): the
-//! record and the entry's prepared bytes.
+//! record and the entry's prepared bytes. Those of the index stand there.
 
 use crate::facade::{AtomicU32, Deadline, Ordering, Words, mutation, ordering};
-use crate::layout::{Name, RECORD_WORDS, Record, RecordFault, Tag};
+use crate::layout::{Name, NameHash, RECORD_WORDS, Record, RecordFault, Slot, Tag};
+use crate::raw::index::{Garbage, Index};
 use crate::raw::mutex::{MutexState, Refused};
 use crate::raw::{Peers, arena};
 
@@ -43,6 +46,7 @@ pub(crate) struct Directory<'a> {
     pub(crate) control: &'a MutexState,
     pub(crate) count: &'a AtomicU32,
     pub(crate) records: &'a [RecordState],
+    pub(crate) index: Index<'a>,
     pub(crate) arena: u64,
     pub(crate) end: u64,
 }
@@ -70,6 +74,8 @@ pub(crate) enum Fault {
     Count { found: u32 },
     /// A record whose checksum or place is wrong.
     Record { index: u32, fault: RecordFault },
+    /// The index says what cannot be.
+    Index,
 }
 
 /// Why no entry was created.
@@ -85,42 +91,79 @@ pub(crate) enum NotCreated {
 impl<'a> Directory<'a> {
     /// The published records, in the order of their creation.
     pub(crate) fn records(self) -> Result<impl Iterator<Item = Result<Found, Fault>> + 'a, Fault> {
+        self.records_from(0)
+    }
+
+    /// Those of them whose number is `first` or above.
+    fn records_from(
+        self,
+        first: u32,
+    ) -> Result<impl Iterator<Item = Result<Found, Fault>> + 'a, Fault> {
+        let published = self.published()?;
+        let some = published.get(first as usize..).ok_or(Fault::Index)?;
+        Ok((first..).zip(some).map(move |it| self.decode(it)))
+    }
+
+    fn published(self) -> Result<&'a [RecordState], Fault> {
         // ORDERING: Acquire; pairs with (D1).
         let acquire = ordering(Ordering::Acquire, 30);
         let count = self.count.load(acquire);
-        let published = self
-            .records
+        self.records
             .get(..count as usize)
-            .ok_or(Fault::Count { found: count })?;
-        Ok((0..count).zip(published).map(move |(index, words)| {
-            Record::decode(&words.read(), self.arena, self.end)
-                .map(|record| Found { index, record })
-                .map_err(|fault| Fault::Record { index, fault })
-        }))
+            .ok_or(Fault::Count { found: count })
+    }
+
+    fn decode(self, (index, words): (u32, &RecordState)) -> Result<Found, Fault> {
+        Record::decode(&words.read(), self.arena, self.end)
+            .map(|record| Found { index, record })
+            .map_err(|fault| Fault::Record { index, fault })
     }
 
     /// The record at `index`, which a handle of another process named.
-    #[cfg(any(test, feature = "process"))]
     pub(crate) fn at(self, index: u32) -> Result<Found, Missing> {
-        self.records()
-            .map_err(Missing::Corrupt)?
-            .nth(index as usize)
-            .ok_or(Missing::Name)?
-            .map_err(Missing::Corrupt)
+        let published = self.published().map_err(Missing::Corrupt)?;
+        let words = published.get(index as usize).ok_or(Missing::Name)?;
+        self.decode((index, words)).map_err(Missing::Corrupt)
     }
 
     /// Looks for `name`.
     pub(crate) fn find(self, name: Name) -> Result<Found, Missing> {
+        let indexed = self.index.indexed();
         let mut missing = Missing::Name;
-        for found in self.records().map_err(Missing::Corrupt)? {
-            match found {
+        let hash = NameHash::of(name);
+        for slot in self.index.slots(hash) {
+            match self.in_slot(slot) {
                 Ok(found) if found.record.name == name => return Ok(found),
                 Ok(_) => {}
                 // It may have been the one: do not claim that there is none.
                 Err(fault) => missing = Missing::Corrupt(fault),
             }
         }
+        if mutation(704) {
+            return Err(missing);
+        }
+        // Not in the index yet.
+        for found in self.records_from(indexed).map_err(Missing::Corrupt)? {
+            match found {
+                Ok(found) if found.record.name == name => return Ok(found),
+                Ok(_) => {}
+                Err(fault) => missing = Missing::Corrupt(fault),
+            }
+        }
         Err(missing)
+    }
+
+    /// The record that a slot of the index names: it is published before it has one, and its name has
+    /// the slot's mark.
+    fn in_slot(self, slot: Result<Slot, Garbage>) -> Result<Found, Fault> {
+        let slot = slot.map_err(|Garbage| Fault::Index)?;
+        let number = slot.number().ok_or(Fault::Index)?;
+        let found = self.at(number).map_err(|missing| match missing {
+            Missing::Name => Fault::Index,
+            Missing::Corrupt(fault) => fault,
+        })?;
+        let is_its = NameHash::of(found.record.name).slot(number) == slot;
+        is_its.then_some(found).ok_or(Fault::Index)
     }
 
     #[expect(
@@ -173,7 +216,33 @@ impl<'a> Directory<'a> {
         // ORDERING: Release; (D1) publishes the record and the bytes behind it.
         let release = ordering(Ordering::Release, 33);
         self.count.store(index + 1, release);
+        self.complete_index(index + 1);
         Ok(index)
+    }
+
+    /// Puts every record below `count` into the index that is not there yet: the last one, and those
+    /// whose creators were killed in between. For the control mutex's owner.
+    fn complete_index(self, count: u32) {
+        // ORDERING: Relaxed; only the control mutex's owner writes it.
+        let mut indexed = self.index.indexed.load(Ordering::Relaxed);
+        if mutation(705) {
+            indexed = count - 1;
+        }
+        if mutation(707) {
+            self.index.set_indexed(count);
+        }
+        let Some(missing) = self.records.get(indexed as usize..count as usize) else {
+            // Garbage, which `find` tells.
+            return;
+        };
+        for it in (indexed..).zip(missing) {
+            // What is no record, or finds no slot, stays where `find` looks at each one.
+            let Ok(found) = self.decode(it) else { return };
+            if !self.index.insert(found.record.name, found.index) {
+                return;
+            }
+        }
+        self.index.set_indexed(count);
     }
 
     #[expect(
@@ -195,15 +264,18 @@ impl<'a> Directory<'a> {
             .records
             .get(index as usize)
             .ok_or(NotCreated::DirectoryFull)?;
-        let taken = self.records().map_err(NotCreated::Corrupt)?;
-        let taken = taken.filter_map(Result::ok).filter(|_| !mutation(36));
-        let offset = arena::place(
-            taken.map(|found| found.record),
-            self.arena,
-            self.end,
-            record.len,
-        )
-        .map_err(|free| NotCreated::ArenaFull { free })?;
+        // Entries lie in the order of their records.
+        let used = match self.records[..index as usize].last() {
+            Some(words) if !mutation(36) => {
+                let last = self
+                    .decode((index - 1, words))
+                    .map_err(NotCreated::Corrupt)?;
+                last.record.end().unwrap_or(self.end)
+            }
+            _ => self.arena,
+        };
+        let offset = arena::place(used, self.end, record.len)
+            .map_err(|free| NotCreated::ArenaFull { free })?;
         Ok((index, place, offset))
     }
 }

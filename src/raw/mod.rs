@@ -7,6 +7,7 @@ mod arena;
 pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod element;
+pub(crate) mod index;
 pub(crate) mod leases;
 pub(crate) mod mutex;
 pub(crate) mod registry;

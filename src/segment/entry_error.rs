@@ -152,7 +152,7 @@ pub enum EntryError {
     },
     /// The directory holds what crossdock did not write.
     Corrupt {
-        /// Which record, or `None` if it is the count of records or the control mutex.
+        /// Which record, or `None` if it is the count of records, their index or the control mutex.
         record: Option<u32>,
     },
     /// This process could not become a participant.
@@ -311,9 +311,9 @@ impl fmt::Display for EntryError {
                     "expected a directory record, found garbage at number {record}"
                 )
             }
-            Self::Corrupt { record: None } => {
-                f.write_str("expected a directory, found garbage in its count or control word")
-            }
+            Self::Corrupt { record: None } => f.write_str(
+                "expected a directory, found garbage in its count, index or control word",
+            ),
             Self::Membership(error) => error.fmt(f),
         }
     }

@@ -8,8 +8,11 @@ use std::sync::{Arc, Weak};
 
 use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, Words};
-use crate::layout::{Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, offsets};
+use crate::layout::{
+    Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, index_slots, offsets,
+};
 use crate::raw::directory::{Directory, RecordState};
+use crate::raw::index::Index;
 use crate::raw::mutex::MutexState;
 use crate::raw::registry::{ParticipantState, Registry};
 use crate::segment::attention::Attention;
@@ -242,7 +245,7 @@ impl Mapping {
         let place = self.map.base();
         // SAFETY: the header's offsets are below the least length of a segment (Invariant 1).
         let place = unsafe { place.add(offset) }.cast::<T>();
-        // SAFETY: multiples of 128, and as in `slice`.
+        // SAFETY: multiples of 64 at least, and of the alignment of what is there; as in `slice`.
         unsafe { place.as_ref() }
     }
 
@@ -262,6 +265,10 @@ impl Mapping {
             control: self.state::<Padded<MutexState>>(offsets::CONTROL).as_ref(),
             count: self.state::<Padded<AtomicU32>>(offsets::COUNT).as_ref(),
             records: self.slice::<RecordState>(self.geometry.directory, self.geometry.entries),
+            index: Index {
+                indexed: self.state::<AtomicU32>(offsets::INDEXED),
+                slots: self.slice(self.geometry.index, index_slots(self.geometry.entries)),
+            },
             arena: self.geometry.arena,
             end: self.geometry.len,
         }

@@ -339,7 +339,7 @@ impl Segment {
 fn corrupt(fault: Fault) -> EntryError {
     EntryError::Corrupt {
         record: match fault {
-            Fault::Count { .. } => None,
+            Fault::Count { .. } | Fault::Index => None,
             Fault::Record { index, .. } => Some(index),
         },
     }

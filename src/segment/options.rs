@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use crate::layout::{Geometry, Name, PAGE, Request, Tag};
+use crate::layout::{Geometry, MAX_ENTRIES, Name, PAGE, Request, Tag};
 use crate::segment::Segment;
 use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};
 use crate::segment::mapping::Mapping;
@@ -20,8 +20,6 @@ const NAME_MAX: usize = 255 - PREFIX.len();
 const DEFAULT_SIZE: u64 = 1 << 20;
 const DEFAULT_PARTICIPANTS: u32 = 128;
 const DEFAULT_ENTRIES: u32 = 64;
-/// The most entries; keeps the directory within 16 MiB.
-const MAX_ENTRIES: u32 = 1 << 16;
 /// How often `open_or_create` tries again when others create and unlink the same name meanwhile.
 const RACES: u32 = 64;
 
@@ -86,7 +84,7 @@ impl SegmentOptions {
         self
     }
 
-    /// Sets how many entries can be created: 1 to 65,536, 256 bytes each.
+    /// Sets how many entries can be created: 1 to 65,536, some 264 bytes each.
     pub fn entries(mut self, entries: u32) -> Self {
         self.entries = entries;
         self

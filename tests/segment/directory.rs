@@ -6,7 +6,7 @@ use crossdock::segment::{EntryError, FoundKind, MembershipError};
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions};
 
-use crate::support::image::{self, CONTROL, COUNT, Window};
+use crate::support::image::{self, CONTROL, COUNT, INDEXED, Window};
 use crate::support::process::{Line, child, holder, in_child};
 use crate::support::watch;
 
@@ -234,7 +234,7 @@ fn a_count_beyond_the_directory_is_corrupt() {
         let error = segment.entries().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "expected a directory, found garbage in its count or control word"
+            "expected a directory, found garbage in its count, index or control word"
         );
         assert!(matches!(error, EntryError::Corrupt { record: None, .. }));
         assert!(segment.open::<Counter>("c").is_err());
@@ -265,7 +265,6 @@ fn a_record_that_is_garbage_is_named_by_its_number() {
     assert_eq!(segment.open::<Counter>("a").unwrap().get(), 1);
     for error in [
         segment.open::<Counter>("b").unwrap_err(),
-        segment.open::<Counter>("never made").unwrap_err(),
         segment.create::<Counter>("c", 1).unwrap_err(),
     ] {
         assert!(matches!(
@@ -276,6 +275,76 @@ fn a_record_that_is_garbage_is_named_by_its_number() {
             }
         ));
     }
+}
+
+#[test]
+fn the_index_is_made_again_where_a_killed_creator_left_it_behind() {
+    let segment = Segment::anonymous().unwrap();
+    for (name, value) in [("a", 1), ("b", 2)] {
+        segment.create::<Counter>(name, value).unwrap();
+    }
+    // What a creator leaves that is killed after "b" is published: it has no slot yet.
+    let window = Window::of(&segment);
+    let (home, slot) = image::slot("b", 1, 64);
+    let index = image::record(128, 64);
+    let place = |at: usize| window.word(index + at % image::slots(64) * 4);
+    let of_b = (home..).find(|at| place(*at).load(Ordering::Relaxed) == slot);
+    place(of_b.unwrap()).store(0, Ordering::Relaxed);
+    window.word(INDEXED).store(1, Ordering::Relaxed);
+    assert_eq!(segment.open::<Counter>("b").unwrap().get(), 2);
+    assert!(segment.create::<Counter>("b", 3).is_err());
+    segment.create::<Counter>("c", 3).unwrap();
+    assert_eq!(window.word(INDEXED).load(Ordering::Relaxed), 3);
+    assert_eq!(place(of_b.unwrap()).load(Ordering::Relaxed), slot);
+    for (name, value) in [("a", 1), ("b", 2), ("c", 3)] {
+        assert_eq!(segment.open::<Counter>(name).unwrap().get(), value);
+    }
+}
+
+#[test]
+fn a_slot_that_names_what_is_not_there_is_corrupt() {
+    let segment = Segment::anonymous().unwrap();
+    segment.create::<Counter>("a", 1).unwrap();
+    let window = Window::of(&segment);
+    let (home, slot) = image::slot("a", 0, 64);
+    let place = window.word(image::record(128, 64) + home * 4);
+    // The number of no record; another mark; no number.
+    for garbage in [slot + 1, slot ^ (1 << 20), slot & !0x1_ffff] {
+        place.store(garbage, Ordering::Relaxed);
+        for error in [
+            segment.open::<Counter>("a").unwrap_err(),
+            segment.create::<Counter>("a", 1).unwrap_err(),
+        ] {
+            assert!(matches!(error, EntryError::Corrupt { record: None, .. }));
+        }
+    }
+}
+
+/// So many that no index of fewer would hold them, in one process and as another sees them.
+#[test]
+fn the_most_entries_are_all_found() {
+    let _watch = watch();
+    let options = SegmentOptions::new().size(32 << 20).entries(65_536);
+    let segment = options.participants(2).anonymous().unwrap();
+    let name = |number: u64| format!("entry-{number}");
+    for number in 0..65_536 {
+        segment.create::<Counter>(&name(number), number).unwrap();
+    }
+    let full = segment.create::<Counter>("one more", 0).unwrap_err();
+    assert!(matches!(
+        full,
+        EntryError::DirectoryFull { entries: 65_536 }
+    ));
+    in_child(|| {
+        for number in 0..65_536 {
+            assert_eq!(
+                segment.open::<Counter>(&name(number)).unwrap().get(),
+                number
+            );
+        }
+        let absent = segment.open::<Counter>("one more").unwrap_err();
+        assert!(matches!(absent, EntryError::NotFound { .. }));
+    });
 }
 
 #[test]

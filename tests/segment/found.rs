@@ -224,7 +224,7 @@ fn a_file_larger_than_the_address_space_is_refused() {
 #[test]
 fn another_layout_version_is_refused_with_both_named() {
     leaves_nothing(|| {
-        for version in [0, 2, 77, u32::MAX] {
+        for version in [0, 1, 77, u32::MAX] {
             let mut bytes = good();
             image::put_u32(&mut bytes, 8, version);
             for signed in [false, true] {
@@ -234,11 +234,11 @@ fn another_layout_version_is_refused_with_both_named() {
                 let error = refused_bytes(&bytes);
                 assert_eq!(
                     error.to_string(),
-                    format!("expected layout version 1, found {version}")
+                    format!("expected layout version 2, found {version}")
                 );
                 assert!(matches!(
                     error,
-                    OpenError::LayoutVersion { expected: 1, found, .. } if found == version
+                    OpenError::LayoutVersion { expected: 2, found, .. } if found == version
                 ));
             }
         }
@@ -254,7 +254,7 @@ fn the_other_byte_order_is_refused() {
         }
         let mut mark_only = good();
         image::put_u32(&mut mark_only, 12, 0x0403_0201);
-        for (bytes, mark) in [(swapped, "0x01000000"), (mark_only, "0x04030201")] {
+        for (bytes, mark) in [(swapped, "0x02000000"), (mark_only, "0x04030201")] {
             let error = refused_bytes(&bytes);
             assert_eq!(
                 error.to_string(),

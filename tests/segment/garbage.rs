@@ -44,10 +44,10 @@ fn end_of_entries() -> usize {
     image::arena(PARTICIPANTS, ENTRIES) + 3 * 128 + PARTICIPANTS * 128
 }
 
-/// Every byte that means something: the header with its words, the registry, the directory, and
-/// the states and data of the entries.
+/// Every byte that means something: the header with its words, the registry, the directory, its index,
+/// and the states and data of the entries.
 fn meaningful() -> impl Iterator<Item = usize> {
-    let directory_end = image::record(PARTICIPANTS, ENTRIES);
+    let directory_end = image::record(PARTICIPANTS, ENTRIES) + image::slots(ENTRIES) * 4;
     let states = image::arena(PARTICIPANTS, ENTRIES)..end_of_entries();
     (0..directory_end).chain(states)
 }
@@ -194,7 +194,14 @@ fn every_value_of_the_small_words_is_an_error_or_works() {
         let bytes = image::bytes(&sample.segment);
         let mutex = image::arena(PARTICIPANTS, ENTRIES);
         let registry = [REGISTRY, REGISTRY + 64];
-        let words = [CONTROL, image::COUNT, CURSOR, mutex, mutex + 128];
+        let words = [
+            CONTROL,
+            image::COUNT,
+            image::INDEXED,
+            CURSOR,
+            mutex,
+            mutex + 128,
+        ];
         for at in words.into_iter().chain(registry) {
             for shift in 0..32 {
                 for low in [0, 1, 2, 3, 5, 7, 0x3ff, 0x400, 0x401, 0x402] {

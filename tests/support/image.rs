@@ -13,6 +13,7 @@ const NOT_ALL_OF_IT: () = ();
 
 pub(crate) const CONTROL: usize = 128;
 pub(crate) const COUNT: usize = 256;
+pub(crate) const INDEXED: usize = 320;
 pub(crate) const CURSOR: usize = 384;
 pub(crate) const REGISTRY: usize = 512;
 pub(crate) const PARTICIPANT_LEN: usize = 64;
@@ -26,9 +27,29 @@ pub(crate) fn record(participants: usize, index: usize) -> usize {
     REGISTRY + participants * PARTICIPANT_LEN + index * RECORD_LEN
 }
 
+/// How many slots the index of so many entries has.
+pub(crate) fn slots(entries: usize) -> usize {
+    (2 * entries).next_power_of_two()
+}
+
+/// The slot that the record of that name and number has, and the first place where it is looked for.
+pub(crate) fn slot(name: &str, number: usize, entries: usize) -> (usize, u32) {
+    let mut bytes = [0; 64];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    let hash = checksum((0..8).map(|word| u64_at(&bytes, word * 8)));
+    let (low, high) = (hash & 0xffff_ffff, hash >> 32);
+    let word = (high & 0xfffe_0000) | (number as u64 + 1);
+    let home = low % slots(entries) as u64;
+    (
+        usize::try_from(home).expect("64 bits"),
+        u32::try_from(word).expect("32 bits"),
+    )
+}
+
 /// Where the arena begins.
 pub(crate) fn arena(participants: usize, entries: usize) -> usize {
-    record(participants, entries).next_multiple_of(4096)
+    let index_end = record(participants, entries) + slots(entries) * 4;
+    index_end.next_multiple_of(4096)
 }
 
 /// The bytes of the file behind `fd`.

@@ -4,8 +4,9 @@ use loom::sync::Arc;
 
 use super::super::{Directory, Found, Missing, NotCreated, RecordState};
 use crate::facade::model::{explore_at_least, explore_deaths, explore_deaths_at_least};
-use crate::facade::{AtomicU32, Words};
-use crate::layout::{Name, PADDING, PayloadShape, RECORD_WORDS, Record};
+use crate::facade::{AtomicU32, Ordering, Words};
+use crate::layout::{Name, NameHash, PADDING, PayloadShape, RECORD_WORDS, Record};
+use crate::raw::index::Index;
 use crate::raw::mutex::MutexState;
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 
@@ -30,21 +31,55 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         OTHERS,
         "a creator takes no notice of the bytes that others have",
     ),
+    (700, TWICE, "who follows a slot does not acquire its record"),
+    (
+        701,
+        TWICE,
+        "a reader does not acquire the slots that are said to be there",
+    ),
+    (
+        702,
+        TWICE,
+        "how many records have slots is said before others see those",
+    ),
+    (703, TWICE, "a slot does not publish its record"),
+    (
+        704,
+        DEATH,
+        "a reader does not look at the records that are not in the index yet",
+    ),
+    (
+        705,
+        DEATH,
+        "a creator forgets the record that a killed one did not put into the index",
+    ),
+    (706, SLOTS, "a slot is taken from a record that has it"),
+    (
+        707,
+        TWICE,
+        "a record is said to have a slot before it has one",
+    ),
 ];
 
 const READER: &str = "model_a_reader_finds_complete_entries_or_none";
 const SAME: &str = "model_of_two_creators_of_a_name_one_makes_it";
 const OTHERS: &str = "model_two_creators_never_share_bytes";
+const TWICE: &str = "model_what_was_found_is_found_again";
+const DEATH: &str = "model_wherever_a_creator_dies_others_create_and_find";
+const SLOTS: &str = "model_two_records_that_get_slots_at_once_are_both_found";
 
 /// Bytes of the arena that an entry takes, and how many entries fit.
 const LEN: u64 = PADDING as u64;
 const ROOM: usize = 3;
+const SLOT_COUNT: usize = 8;
 
 /// A directory, and the arena as one race-checked cell for each place in it.
 struct Store {
     control: MutexState,
     count: AtomicU32,
     records: [RecordState; ROOM],
+    indexed: AtomicU32,
+    slots: [AtomicU32; SLOT_COUNT],
     arena: [Words<1>; ROOM],
 }
 
@@ -55,6 +90,8 @@ impl Store {
             control: MutexState::new(),
             count: AtomicU32::new(0),
             records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
+            indexed: AtomicU32::new(0),
+            slots: core::array::from_fn(|_| AtomicU32::new(0)),
             arena: core::array::from_fn(|_| Words::new([0])),
         })
     }
@@ -64,8 +101,16 @@ impl Store {
             control: &self.control,
             count: &self.count,
             records: &self.records,
+            index: self.index(),
             arena: LEN,
             end: LEN * (1 + ROOM as u64),
+        }
+    }
+
+    fn index(&self) -> Index<'_> {
+        Index {
+            indexed: &self.indexed,
+            slots: &self.slots,
         }
     }
 
@@ -90,6 +135,14 @@ impl Store {
             })
     }
 
+    /// Empties the index.
+    fn forget_slots(&self) {
+        self.indexed.store(0, Ordering::Relaxed);
+        for slot in &self.slots {
+            slot.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Looks for a name; what is found is complete, and its bytes are its creator's.
     fn find(&self, name: &str) -> Result<Found, Missing> {
         let found = self.directory().find(Name::entry(name).unwrap());
@@ -102,6 +155,14 @@ impl Store {
         }
         found
     }
+}
+
+/// Two names that are looked for from the same slot on.
+fn names_of_one_home() -> [String; 2] {
+    let home = |name: &str| NameHash::of(Name::entry(name).unwrap()).home(SLOT_COUNT);
+    let other = (0..).map(|number| format!("name {number}"));
+    let same = |name: &String| home(name) == home("stock");
+    ["stock".to_owned(), other.into_iter().find(same).unwrap()]
 }
 
 /// Hunts: a name that two entries have; a loser that does not see the winner's entry.
@@ -168,8 +229,54 @@ fn model_a_reader_finds_complete_entries_or_none() {
     });
 }
 
-/// Hunts: a creator killed anywhere that leaves a half entry to a reader, or a control mutex or
-/// bytes to nobody.
+/// Hunts: an entry that goes from the records into the index, and is in neither meanwhile; a slot that
+/// is seen before its record.
+#[test]
+fn model_what_was_found_is_found_again() {
+    explore_at_least("a creator and a reader who looks twice", 4, || {
+        let store = Store::open();
+        let (creator, reader) = (store.clone(), store.clone());
+        finish([
+            start(1, None, move || {
+                creator.create(1, "stock").expect("there is room");
+            }),
+            start(2, None, move || {
+                let first = reader.find("stock");
+                if first.is_ok() {
+                    assert_eq!(reader.find("stock"), first, "it is gone");
+                }
+            }),
+        ]);
+        store.find("stock").expect("it was made");
+    });
+}
+
+/// Hunts: one that was stopped before it gave its record a slot, and takes that of a later record.
+#[test]
+fn model_two_records_that_get_slots_at_once_are_both_found() {
+    let names = names_of_one_home();
+    explore_at_least("two records of one home", 3, move || {
+        let store = Store::open();
+        names.iter().for_each(|name| {
+            store.create(1, name).expect("there is room");
+        });
+        store.forget_slots();
+        finish([1, 2].map(|id| {
+            let (store, name) = (store.clone(), names[id as usize - 1].clone());
+            start(id, None, move || {
+                let name = Name::entry(&name).unwrap();
+                assert!(store.index().insert(name, id - 1));
+            })
+        }));
+        store.index().set_indexed(2);
+        names.iter().for_each(|name| {
+            store.find(name).expect("it has a slot");
+        });
+    });
+}
+
+/// Hunts: a creator killed anywhere that leaves a half entry to a reader, a control mutex or bytes
+/// to nobody, or an entry that is found no more.
 #[test]
 fn model_wherever_a_creator_dies_others_create_and_find() {
     explore_deaths("a creator killed, another, and a reader", |death| {
@@ -194,6 +301,8 @@ fn model_wherever_a_creator_dies_others_create_and_find() {
         let total = store.find("total").expect("it was made");
         assert_eq!(store.find("stock"), Ok(stock));
         assert_ne!(stock.record.offset, total.record.offset);
+        let all = store.directory().records().unwrap().count();
+        assert_eq!(all, 2, "a name exists twice");
     });
 }
 

@@ -6,10 +6,12 @@ use super::super::{Directory, Fault, Missing, NotCreated, RecordState};
 use crate::facade::{AtomicU32, Ordering, Words};
 use crate::layout::{Name, PADDING, PayloadShape, RECORD_WORDS, Record, RecordFault, Tag};
 use crate::raw::Peers;
+use crate::raw::index::Index;
 use crate::raw::mutex::MutexState;
 
 const ARENA: u64 = 4096;
 const ROOM: usize = 3;
+const SLOTS: usize = 8;
 
 struct Alone;
 
@@ -29,6 +31,8 @@ struct Store {
     control: MutexState,
     count: AtomicU32,
     records: [RecordState; ROOM],
+    indexed: AtomicU32,
+    slots: [AtomicU32; SLOTS],
     end: u64,
 }
 
@@ -39,6 +43,8 @@ impl Store {
             control: MutexState::new(),
             count: AtomicU32::new(0),
             records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
+            indexed: AtomicU32::new(0),
+            slots: [const { AtomicU32::new(0) }; SLOTS],
             end: ARENA + len,
         }
     }
@@ -48,6 +54,10 @@ impl Store {
             control: &self.control,
             count: &self.count,
             records: &self.records,
+            index: Index {
+                indexed: &self.indexed,
+                slots: &self.slots,
+            },
             arena: ARENA,
             end: self.end,
         }
@@ -113,10 +123,68 @@ proptest! {
         store.count.store(count, Ordering::Relaxed);
         if count as usize > ROOM {
             let fault = Fault::Count { found: count };
-            prop_assert_eq!(store.find("stock"), Err(Missing::Corrupt(fault)));
+            prop_assert_eq!(store.find("total"), Err(Missing::Corrupt(fault)));
             prop_assert_eq!(store.create("total", 8), Err(Box::new(NotCreated::Corrupt(fault))));
         }
     }
+
+    /// Whatever one slot and the number beside the slots say, an entry is found as it is, or there is
+    /// an error; only an emptied slot hides one.
+    #[test]
+    fn any_slot_and_any_number_of_the_index_are_found_out(slot: u32, at in 0..SLOTS, indexed: u32) {
+        let store = Store::new(1024);
+        let made = ["stock", "total"].map(|name| (name, store.create(name, 8).unwrap()));
+        let before = store.slots[at].swap(slot, Ordering::Relaxed);
+        store.indexed.store(indexed, Ordering::Relaxed);
+        for (name, offset) in made {
+            match store.find(name) {
+                Ok(found) => prop_assert_eq!(found, offset),
+                Err(Missing::Corrupt(_)) => {}
+                Err(Missing::Name) => prop_assert!(before != 0 && slot == 0 && indexed > 0),
+            }
+        }
+        let created = store.create("third", 8);
+        let told = matches!(created.as_ref().map_err(AsRef::as_ref), Err(NotCreated::Corrupt(_)));
+        prop_assert!(created.is_ok() || told, "{created:?}");
+        prop_assert!(indexed <= 2 || told);
+    }
+}
+
+/// A directory without an index, or whose index is behind, is read record by record; the next creator
+/// completes it.
+#[test]
+fn the_index_is_made_again_from_the_records() {
+    let store = Store::new(1024);
+    let made = ["stock", "total"].map(|name| (name, store.create(name, 8).unwrap()));
+    store.indexed.store(0, Ordering::Relaxed);
+    for slot in &store.slots {
+        slot.store(0, Ordering::Relaxed);
+    }
+    for (name, offset) in made {
+        assert_eq!(store.find(name), Ok(offset));
+    }
+    store.create("third", 8).unwrap();
+    assert_eq!(store.indexed.load(Ordering::Relaxed), 3);
+    let taken = |slot: &&AtomicU32| slot.load(Ordering::Relaxed) != 0;
+    assert_eq!(store.slots.iter().filter(taken).count(), 3);
+    for (name, offset) in made {
+        assert_eq!(store.find(name), Ok(offset));
+    }
+}
+
+/// Slots that are all taken, which only garbage brings about, end the search.
+#[test]
+fn an_index_without_an_empty_slot_is_found_out() {
+    let store = Store::new(1024);
+    store.create("stock", 8).unwrap();
+    let stock = store.slots.iter().map(|slot| slot.load(Ordering::Relaxed));
+    let stock = stock.max().unwrap();
+    for slot in &store.slots {
+        slot.store(stock, Ordering::Relaxed);
+    }
+    assert!(store.find("stock").is_ok());
+    let refused = store.create("total", 8).map_err(|refused| *refused);
+    assert_eq!(refused, Err(NotCreated::Corrupt(Fault::Index)));
 }
 
 #[test]
