@@ -104,6 +104,7 @@ mod layout;
 mod mutants;
 mod raw;
 mod ring;
+mod wait;
 
 #[cfg(not(loom))]
 pub mod array;

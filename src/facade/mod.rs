@@ -12,6 +12,7 @@
 //! | `AtomicU8` to `AtomicU64` | core's | loom's, a step each |
 //! | `fence` | core's | loom's |
 //! | [`Futex`] | 4 bytes, futex(2) | loom atomic and a wait queue |
+//! | [`futex_wait`], [`futex_wait_any`] | futex(2), futex_waitv(2) | the queue; ends by a wake or a death |
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
 //! | [`clock`] | the monotonic clock | always 0 |
@@ -34,13 +35,14 @@ pub(crate) use backoff::{Backoff, Patience};
 #[cfg(loom)]
 pub(crate) use model::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words,
-    barrier_after_rmw, clock, heavy_barrier, light_barrier, mutation, program_order,
-    use_light_barriers,
+    barrier_after_rmw, clock, futex_wait, futex_wait_any, heavy_barrier, light_barrier, mutation,
+    program_order, use_light_barriers,
 };
 #[cfg(not(loom))]
 pub(crate) use real::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, barrier_after_rmw,
-    clock, fence, heavy_barrier, light_barrier, mutation, program_order, use_light_barriers,
+    clock, fence, futex_wait, futex_wait_any, heavy_barrier, light_barrier, mutation,
+    program_order, use_light_barriers,
 };
 
 #[cfg(loom)]

@@ -334,46 +334,6 @@ impl Futex {
         std::ptr::from_ref(self).addr()
     }
 
-    pub(crate) fn wait(&self, expected: u32, slice: Duration) {
-        Self::wait_any(&[(self, expected)], slice);
-    }
-
-    /// As the kernel does it, word for word: each is compared, and slept on, under the queue's lock, but
-    /// not all at once. A wake by one word leaves the sleeper on the others until it runs, so it can take
-    /// the wakes of several.
-    pub(crate) fn wait_any(words: &[(&Self, u32)], _slice: Duration) {
-        step();
-        if words.is_empty() || soft_fault() {
-            return;
-        }
-        let me = std::sync::Arc::new(Sleeper {
-            signal: loom::sync::Condvar::new(),
-            awake: StdCell::new(false),
-        });
-        // An RMW reads the newest value in loom.
-        let changed =
-            |(word, expected): &(&Self, u32)| word.0.0.fetch_add(0, Ordering::Relaxed) != *expected;
-        let mut sleepers = KERNEL.sleepers.lock().unwrap();
-        for (number, word) in words.iter().enumerate() {
-            if number > 0 {
-                drop(sleepers);
-                sleepers = KERNEL.sleepers.lock().unwrap();
-            }
-            if changed(word) {
-                return sleepers.remove(&me);
-            }
-            sleepers.queue.push_back((word.0.key(), me.clone()));
-        }
-        // A seeded bug: a sleeper whose word has changed relies on whoever changed it to wake it.
-        let trusting = mutation(15);
-        let mut trusts = false;
-        while !me.awake.get() && (trusts || !sleepers.slice_ends()) {
-            sleepers = me.signal.wait(sleepers).unwrap();
-            trusts = trusting && words.iter().any(changed);
-        }
-        sleepers.remove(&me);
-    }
-
     pub(crate) fn wake(&self, count: u32) -> u32 {
         step();
         let mut sleepers = KERNEL.sleepers.lock().unwrap();
@@ -387,6 +347,47 @@ impl Futex {
         }
         count
     }
+}
+
+/// As [`futex_wait_any`], for one word.
+pub(crate) fn futex_wait(word: &Futex, expected: u32, slice: Duration) {
+    futex_wait_any(&[(word, expected)], slice);
+}
+
+/// As the kernel does it, word for word: each is compared, and slept on, under the queue's lock, but
+/// not all at once. A wake by one word leaves the sleeper on the others until it runs, so it can take
+/// the wakes of several.
+pub(crate) fn futex_wait_any(words: &[(&Futex, u32)], _slice: Duration) {
+    step();
+    if words.is_empty() || soft_fault() {
+        return;
+    }
+    let me = std::sync::Arc::new(Sleeper {
+        signal: loom::sync::Condvar::new(),
+        awake: StdCell::new(false),
+    });
+    // An RMW reads the newest value in loom.
+    let changed =
+        |(word, expected): &(&Futex, u32)| word.0.0.fetch_add(0, Ordering::Relaxed) != *expected;
+    let mut sleepers = KERNEL.sleepers.lock().unwrap();
+    for (number, word) in words.iter().enumerate() {
+        if number > 0 {
+            drop(sleepers);
+            sleepers = KERNEL.sleepers.lock().unwrap();
+        }
+        if changed(word) {
+            return sleepers.remove(&me);
+        }
+        sleepers.queue.push_back((word.0.key(), me.clone()));
+    }
+    // A seeded bug: a sleeper whose word has changed relies on whoever changed it to wake it.
+    let trusting = mutation(15);
+    let mut trusts = false;
+    while !me.awake.get() && (trusts || !sleepers.slice_ends()) {
+        sleepers = me.signal.wait(sleepers).unwrap();
+        trusts = trusting && words.iter().any(changed);
+    }
+    sleepers.remove(&me);
 }
 
 /// Time does not pass.

@@ -66,25 +66,25 @@ impl Futex {
         self.0.store(value, order);
     }
 
-    /// Sleeps while the word is `expected`, for `slice` at most; may return early for no reason.
-    pub(crate) fn wait(&self, expected: u32, slice: Duration) {
-        futex::wait(&self.0, expected, Some(slice));
-    }
-
-    /// Sleeps while each word is what stands beside it, for `slice` at most; may return early for no
-    /// reason, and does if there is no word. Only the first 128 count.
-    ///
-    /// One wake of one word ends it, and wakes of several may before it runs: it can take as many
-    /// wakes as there are words.
-    pub(crate) fn wait_any(words: &[(&Self, u32)], slice: Duration) {
-        let words = words.iter().map(|(word, expected)| (&word.0, *expected));
-        futex::wait_any(words, Some(slice));
-    }
-
     /// Wakes up to `count` sleepers, and returns how many there were to wake.
     pub(crate) fn wake(&self, count: u32) -> u32 {
         futex::wake(&self.0, count)
     }
+}
+
+/// Sleeps while the word is `expected`, for `slice` at most; may return early for no reason.
+pub(crate) fn futex_wait(word: &Futex, expected: u32, slice: Duration) {
+    futex::wait(&word.0, expected, Some(slice));
+}
+
+/// Sleeps while each word is what stands beside it, for `slice` at most; may return early for no
+/// reason, and does if there is no word. Only the first 128 count.
+///
+/// One wake of one word ends it, and wakes of several may before it runs: it can take as many
+/// wakes as there are words.
+pub(crate) fn futex_wait_any(words: &[(&Futex, u32)], slice: Duration) {
+    let words = words.iter().map(|(word, expected)| (&word.0, *expected));
+    futex::wait_any(words, Some(slice));
 }
 
 /// `N` words of plain data that are written before they are published and read after.

@@ -88,7 +88,7 @@ use crate::facade::{AtomicU32, Futex, Ordering, mutation, ordering};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::rwlock::Refused;
-use crate::raw::vigil::Awake;
+use crate::wait::WaitError;
 
 pub(crate) use door::Leases;
 
@@ -178,11 +178,11 @@ impl From<Refused> for NotLeased {
     }
 }
 
-impl From<Awake> for NotLeased {
-    fn from(awake: Awake) -> Self {
-        match awake {
-            Awake::Late => Self::Busy,
-            Awake::Expelled => Self::Expelled,
+impl From<WaitError> for NotLeased {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::Busy,
+            WaitError::NotMember => Self::Expelled,
         }
     }
 }

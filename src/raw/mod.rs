@@ -15,7 +15,6 @@ pub(crate) mod rwlock;
 pub(crate) mod sharded;
 #[cfg(all(test, loom))]
 pub(crate) mod stage;
-mod vigil;
 
 use crate::facade::AtomicU64;
 use crate::layout::Tag;

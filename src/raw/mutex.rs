@@ -59,7 +59,6 @@
 use crate::facade::{Deadline, Futex, Ordering, mutation, ordering};
 use crate::layout::Tag;
 use crate::raw::Peers;
-use crate::raw::vigil::{Awake, Vigil};
 
 const CONTENDED: u32 = 1 << 29;
 /// The last owner died holding the lock, or the one before it did and nobody repaired the data.
@@ -225,51 +224,7 @@ impl MutexState {
         peers: &impl Peers,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
-        let mut vigil = Vigil::new();
-        // CONTENDED once this waiter has slept: it cannot know whether others still do.
-        let mut others = 0;
-        loop {
-            // ORDERING: Acquire; pairs with (M3) in `claiming`.
-            let seen = self.word.load(ordering(Ordering::Acquire, 51));
-            let tag = match owner(seen, peers)? {
-                Seen::Free => match self.take(seen, me, others) {
-                    Some(held) => return Ok(held),
-                    None => continue,
-                },
-                Seen::Owned(tag) => tag,
-            };
-            if seen & CONTENDED == 0 && vigil.spin() {
-                continue;
-            }
-            // Asked before every sleep: an owner that dies costs its waiters one slice at most.
-            if mutation(6) || !peers.is_alive(tag) {
-                let died = if mutation(17) { 0 } else { OWNER_DIED };
-                match self.take(seen, me, others | died) {
-                    Some(held) => return Ok(held),
-                    None => continue,
-                }
-            }
-            let sleep = match vigil.slice(tag, peers, deadline) {
-                Ok(sleep) => sleep,
-                Err(Awake::Late) => return self.give_up(me, peers, others),
-                Err(Awake::Expelled) => return Err(Refused::Expelled),
-            };
-            let silent = mutation(8) || (mutation(12) && others != 0);
-            let expected = if silent { seen } else { seen | CONTENDED };
-            if seen != expected
-                // ORDERING: Relaxed; the flag carries no data, the unlocking CAS reads the word.
-                && self
-                    .word
-                    .compare_exchange_weak(seen, expected, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_err()
-            {
-                continue;
-            }
-            peers.sleeps_for(tag);
-            self.word.wait(expected, sleep);
-            others = if mutation(5) { 0 } else { CONTENDED };
-            vigil.slept();
-        }
+        self.wait(me, peers, deadline)
     }
 
     /// Takes the lock if the word is still `seen`, which is free or a dead owner's.
@@ -413,3 +368,4 @@ pub(crate) struct Glance {
 
 #[cfg(test)]
 pub(crate) mod tests;
+mod wait;

@@ -39,16 +39,9 @@
 //! crossbeam), needs memory for the sets and a list at each source that the dead have to be removed
 //! from. Here a source does not know who waits for it, or for what else.
 
-use core::time::Duration;
-
-use crate::facade::{Backoff, Deadline, Futex, Left, heavy_barrier, mutation};
+use crate::facade::{Deadline, Futex, Pace, heavy_barrier, mutation};
 use crate::ring::bell::{ARMED, Bell};
-
-/// How long a waiter sleeps before it looks again: the first slice, and the longest.
-const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
-
-/// How many words the kernel waits for at a time.
-const AT_ONCE: usize = 128;
+use crate::wait::{AT_ONCE, SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
 
 /// Something to wait for.
 pub(crate) trait Source {
@@ -80,34 +73,67 @@ pub(crate) enum Waited {
     Expelled(usize),
 }
 
+impl From<WaitError> for Waited {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::Timeout,
+            // Each source is asked for itself.
+            WaitError::NotMember => Self::Expelled(0),
+        }
+    }
+}
+
 /// Waits until one of the sources is ready; there is one at least.
 pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> Waited {
-    let mut backoff = Backoff::new();
-    let mut slice = SLICES.0;
-    let mut window = 0;
-    let mut announced = false;
-    loop {
-        if let Some(ready) = look(sources, announced) {
-            return Waited::Ready(ready);
+    let mut any = Any {
+        sources,
+        words: [(sources[0].bell().word(), ARMED); AT_ONCE],
+        window: 0,
+        announced: false,
+    };
+    match block_on(&mut any, deadline, WaitSchedule::new(Pace::Adaptive)) {
+        Ok(ready) => Waited::Ready(ready),
+        Err(waited) => waited,
+    }
+}
+
+/// The first of several sources that is ready.
+struct Any<'a, S: ?Sized> {
+    sources: &'a [&'a S],
+    words: [(&'a Futex, u32); AT_ONCE],
+    /// The first source of those that are slept on next.
+    window: usize,
+    /// Whether this waiter has armed the bells.
+    announced: bool,
+}
+
+impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
+    type Output = usize;
+    type Error = Waited;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let ready = look(self.sources, self.announced);
+        Ok(ready.map_or(Step::Blocked, Step::Done))
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        if mutation(96) {
+            return Ok(Step::Blocked);
         }
-        if backoff.spin() {
-            continue;
+        let is_member = |source: &&S| source.look_after_the_dead();
+        match self.sources.iter().position(|source| !is_member(source)) {
+            Some(index) => Err(Waited::Expelled(index)),
+            None => Ok(Step::Blocked),
         }
-        if !mutation(96) {
-            let is_member = |source: &&S| source.look_after_the_dead();
-            if let Some(index) = sources.iter().position(|source| !is_member(source)) {
-                return Waited::Expelled(index);
-            }
-        }
-        let sleep = match deadline.left() {
-            Left::Forever => slice,
-            Left::For(left) => slice.min(left),
-            Left::Passed => {
-                // The dead have been looked after since the last look.
-                let ready = look(sources, announced);
-                return ready.map_or(Waited::Timeout, Waited::Ready);
-            }
-        };
+    }
+
+    /// Asked of each source when the dead are reaped.
+    fn is_member(&self) -> bool {
+        true
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let sources = self.sources;
         let armed = if mutation(94) { 1 } else { sources.len() };
         for source in &sources[..armed] {
             source.bell().arm();
@@ -115,14 +141,23 @@ pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> W
         if !mutation(92) {
             heavy_barrier();
         }
-        announced |= !mutation(98);
-        if mutation(93) || !sources.iter().any(|source| source.is_ready()) {
-            sleep_on(sources, window, sleep);
-            window = (window + AT_ONCE) % sources.len();
-            announced = true;
+        self.announced |= !mutation(98);
+        if !mutation(93) && sources.iter().any(|source| source.is_ready()) {
+            return None;
         }
-        slice = (slice * 2).min(SLICES.1);
-        backoff = Backoff::new();
+        let from = sources[self.window..].iter().chain(&sources[..self.window]);
+        for (word, source) in self.words.iter_mut().zip(from) {
+            word.0 = source.bell().word();
+        }
+        self.window = (self.window + AT_ONCE) % sources.len();
+        self.announced = true;
+        let count = if mutation(95) { 1 } else { sources.len() };
+        Some(SleepOn::Any(&self.words[..count.min(AT_ONCE)]))
+    }
+
+    /// The dead have been looked after since the last attempt.
+    fn timed_out(&mut self) -> Result<usize, Waited> {
+        look(self.sources, self.announced).ok_or(Waited::Timeout)
     }
 }
 
@@ -142,17 +177,6 @@ fn look<S: Source + ?Sized>(sources: &[&S], announced: bool) -> Option<usize> {
         }
     }
     Some(first)
-}
-
-/// Sleeps on the words from the one at `window` on, as many as can be at a time.
-fn sleep_on<S: Source + ?Sized>(sources: &[&S], window: usize, slice: Duration) {
-    let mut words = [(sources[window].bell().word(), ARMED); AT_ONCE];
-    let from = sources[window..].iter().chain(&sources[..window]);
-    for (word, source) in words.iter_mut().zip(from) {
-        word.0 = source.bell().word();
-    }
-    let count = if mutation(95) { 1 } else { sources.len() };
-    Futex::wait_any(&words[..count.min(AT_ONCE)], slice);
 }
 
 #[cfg(test)]

@@ -45,9 +45,8 @@
 //! With a full fence in each column one of the two sees the other's store. Without membarrier the
 //! light side can lose that race, and the sleeper's slice ends instead.
 
-use core::time::Duration;
-
 use crate::facade::{Futex, Ordering, heavy_barrier, light_barrier, mutation};
+use crate::wait::SleepOn;
 
 /// What the word is while somebody may sleep.
 pub(crate) const ARMED: u32 = 1;
@@ -137,15 +136,14 @@ impl Bell {
         &self.word
     }
 
-    /// Sleeps for `slice` at most, unless `ready` by then; may return early for no reason.
+    /// Announces a sleeper, and returns what it sleeps on; `None` if it is `ready` by then.
     #[cold]
-    pub(crate) fn sleep(&self, slice: Duration, ready: impl FnOnce() -> bool) {
+    pub(crate) fn announce(&self, ready: impl FnOnce() -> bool) -> Option<SleepOn<'_>> {
         self.arm();
         if !mutation(63) {
             heavy_barrier();
         }
-        if mutation(64) || !ready() {
-            self.word.wait(ARMED, slice);
-        }
+        let sleeps = mutation(64) || !ready();
+        sleeps.then_some(SleepOn::One(&self.word, ARMED))
     }
 }

@@ -57,18 +57,13 @@
 //! in folly's ProducerConsumerQueue and rtrb.
 
 use core::marker::PhantomData;
-use core::time::Duration;
 
-use crate::facade::{
-    AtomicU64, Backoff, Deadline, Left, Ordering, Pace, Patience, mutation, ordering,
-};
+use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Patience, mutation, ordering};
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
 use crate::ring::role::{self, RoleWord, Seen};
-
-/// How long a waiter sleeps before it looks again: the first slice, and the longest.
-const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
+use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
 
 /// The shared part of one side.
 #[repr(C)]
@@ -383,48 +378,15 @@ impl<'a> Spsc<'a> {
         deadline: &Deadline,
         pace: Pace,
     ) -> Waited {
-        let mut backoff = Backoff::of(pace);
-        let mut slice = SLICES.0;
-        loop {
-            match self.available(cursor) {
-                Ok(0) => {}
-                Ok(count) => return Waited::Ready(count),
-                Err(Corrupt) => return Waited::Corrupt,
-            }
-            if backoff.spin() {
-                continue;
-            }
-            let other = self.others_role(R::ROLE);
-            match other.is_gone(peers) {
-                Ok(false) => {}
-                // It may have committed something before it left.
-                Ok(true) => match self.refresh(cursor) {
-                    Ok(count) if count > 0 && !mutation(77) => return Waited::Ready(count),
-                    Ok(_) => return Waited::Alone,
-                    Err(Corrupt) => return Waited::Corrupt,
-                },
-                Err(_) => return Waited::Corrupt,
-            }
-            let sleep = match deadline.left() {
-                Left::Forever => slice,
-                Left::For(left) => slice.min(left),
-                Left::Passed => return Waited::Timeout,
-            };
-            if !peers.am_alive() {
-                return Waited::Expelled;
-            }
-            if let Ok(Some(tag)) = other.holder(peers.participants()) {
-                peers.sleeps_for(tag);
-            }
-            if backoff.spin_on(sleep) {
-                continue;
-            }
-            self.bell(R::ROLE).sleep(sleep, || {
-                self.refresh(cursor) != Ok(0)
-                    || (!mutation(61) && self.others_role(R::ROLE) != other)
-            });
-            slice = (slice * 2).min(SLICES.1);
-            backoff = Backoff::of(pace);
+        let mut op = Wait {
+            ring: self,
+            cursor,
+            peers,
+            other: None,
+        };
+        match block_on(&mut op, deadline, WaitSchedule::new(pace)) {
+            Ok(count) => Waited::Ready(count),
+            Err(waited) => waited,
         }
     }
 
@@ -434,6 +396,67 @@ impl<'a> Spsc<'a> {
         if side.role.leave(me) && !mutation(79) {
             side.bell.wake();
         }
+    }
+}
+
+/// What a role waits for: items, or places.
+struct Wait<'a, 'b, R, P> {
+    ring: Spsc<'a>,
+    cursor: &'b mut Cursor<R>,
+    peers: &'b P,
+    /// The other side's role before this side goes to sleep.
+    other: Option<Seen>,
+}
+
+impl From<WaitError> for Waited {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::Timeout,
+            WaitError::NotMember => Self::Expelled,
+        }
+    }
+}
+
+impl<R: Seat, P: Peers> WaitOp for Wait<'_, '_, R, P> {
+    type Output = u64;
+    type Error = Waited;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        match self.ring.available(self.cursor) {
+            Ok(0) => Ok(Step::Blocked),
+            Ok(count) => Ok(Step::Done(count)),
+            Err(Corrupt) => Err(Waited::Corrupt),
+        }
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        let other = self.ring.others_role(R::ROLE);
+        self.other = Some(other);
+        match other.is_gone(self.peers) {
+            Ok(false) => Ok(Step::Blocked),
+            // It may have committed something before it left.
+            Ok(true) => match self.ring.refresh(self.cursor) {
+                Ok(count) if count > 0 && !mutation(77) => Ok(Step::Done(count)),
+                Ok(_) => Err(Waited::Alone),
+                Err(Corrupt) => Err(Waited::Corrupt),
+            },
+            Err(_) => Err(Waited::Corrupt),
+        }
+    }
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let (ring, other) = (self.ring, self.other?);
+        if let Ok(Some(tag)) = other.holder(self.peers.participants()) {
+            self.peers.sleeps_for(tag);
+        }
+        ring.bell(R::ROLE).announce(|| {
+            ring.refresh(self.cursor) != Ok(0)
+                || (!mutation(61) && ring.others_role(R::ROLE) != other)
+        })
     }
 }
 

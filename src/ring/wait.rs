@@ -6,8 +6,7 @@
 //!
 //! # Protocol
 //!
-//! Try; spin some microseconds; then, until it works: look after the dead, sleep by the bell for a
-//! slice, try. One that slept and got what it wanted rings its own bell again if the next one would get
+//! That of [`wait`](crate::wait), asleep by the bell. One that slept and got what it wanted rings its own bell again if the next one would get
 //! something as well: commits come in any order, and two wakes may have gone to one that could not
 //! use the first. One that slept and is told of the end wakes all: they may have looked before it, and
 //! sleep because this one has armed the bell once more.
@@ -21,14 +20,10 @@
 //!
 //! That of [`bell`](super::bell).
 
-use core::time::Duration;
-
-use crate::facade::{Backoff, Deadline, Left, Pace, mutation};
+use crate::facade::{Deadline, Pace, mutation};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
-
-/// How long a waiter sleeps before it looks again: the first slice, and the longest.
-const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(8));
+use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
 
 /// Why nothing was had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +69,24 @@ pub(crate) trait Quest {
     fn look_after_the_dead(&mut self);
 }
 
+impl From<WaitError> for Ended {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::Timeout,
+            WaitError::NotMember => Self::Expelled,
+        }
+    }
+}
+
+/// A quest of one that sleeps by a bell.
+struct ByBell<'a, Q, P> {
+    quest: &'a mut Q,
+    bell: &'a Bell,
+    peers: &'a P,
+    /// Whether this waiter has armed the bell.
+    announced: bool,
+}
+
 /// Waits until an attempt gets what is wanted.
 pub(crate) fn wait<Q: Quest>(
     quest: &mut Q,
@@ -82,43 +95,57 @@ pub(crate) fn wait<Q: Quest>(
     deadline: &Deadline,
     pace: Pace,
 ) -> Result<Q::Found, Ended> {
-    let mut backoff = Backoff::of(pace);
-    let mut slice = SLICES.0;
-    let mut slept = false;
-    loop {
-        match quest.attempt() {
+    let mut op = ByBell {
+        quest,
+        bell,
+        peers,
+        announced: false,
+    };
+    block_on(&mut op, deadline, WaitSchedule::new(pace))
+}
+
+impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
+    type Output = Q::Found;
+    type Error = Ended;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        match self.quest.attempt() {
             Ok(found) => {
-                if slept && !mutation(118) && quest.leaves_more() {
-                    bell.ring();
+                if self.announced && !mutation(118) && self.quest.leaves_more() {
+                    self.bell.ring();
                 }
-                return Ok(found);
+                Ok(Step::Done(found))
             }
             Err(Refused::Over) => {
-                if slept && !mutation(205) {
-                    bell.ring_all();
+                if self.announced && !mutation(205) {
+                    self.bell.ring_all();
                 }
-                return Err(Ended::Over);
+                Err(Ended::Over)
             }
-            Err(Refused::Corrupt) => return Err(Ended::Corrupt),
-            Err(Refused::Nothing | Refused::Busy) => {}
+            Err(Refused::Corrupt) => Err(Ended::Corrupt),
+            Err(Refused::Nothing | Refused::Busy) => Ok(Step::Blocked),
         }
-        if backoff.spin() {
-            continue;
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        self.quest.look_after_the_dead();
+        Ok(Step::Blocked)
+    }
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        self.announced = true;
+        self.bell.announce(|| self.quest.is_ready())
+    }
+
+    /// The dead have been looked after since the last attempt.
+    fn timed_out(&mut self) -> Result<Q::Found, Ended> {
+        match self.attempt()? {
+            Step::Done(found) => Ok(found),
+            Step::Retry | Step::Blocked => Err(Ended::Timeout),
         }
-        let sleep = match deadline.left() {
-            Left::Forever => slice,
-            Left::For(left) => slice.min(left),
-            Left::Passed => return Err(Ended::Timeout),
-        };
-        if !peers.am_alive() {
-            return Err(Ended::Expelled);
-        }
-        quest.look_after_the_dead();
-        if !backoff.spin_on(sleep) {
-            bell.sleep(sleep, || quest.is_ready());
-            slept = true;
-            backoff = Backoff::of(pace);
-        }
-        slice = (slice * 2).min(SLICES.1);
     }
 }

@@ -8,8 +8,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("facade", &["sys"]),
     ("layout", &["facade"]),
-    ("raw", &["facade", "layout"]),
-    ("ring", &["facade", "layout", "raw"]),
+    ("wait", &["facade"]),
+    ("raw", &["facade", "layout", "wait"]),
+    ("ring", &["facade", "layout", "wait", "raw"]),
     ("payload", &["layout"]),
     ("codec", &["layout"]),
     ("segment", BELOW_HANDLES),
@@ -20,22 +21,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("snapshot", HANDLES),
     ("process", EVERYTHING),
 ];
-const BELOW_HANDLES: &[&str] = &["sys", "facade", "layout", "raw", "ring"];
+const BELOW_HANDLES: &[&str] = &["sys", "facade", "layout", "wait", "raw", "ring"];
 const HANDLES: &[&str] = &[
-    "sys", "facade", "layout", "raw", "ring", "payload", "segment",
+    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "segment",
 ];
 const ABOVE_LOCKS: &[&str] = &[
-    "sys", "facade", "layout", "raw", "ring", "payload", "segment", "sync",
+    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "segment", "sync",
 ];
 const ABOVE_CODEC: &[&str] = &[
-    "sys", "facade", "layout", "raw", "ring", "payload", "codec", "segment",
+    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "codec", "segment",
 ];
 const EVERYTHING: &[&str] = &[
-    "sys", "facade", "layout", "raw", "ring", "payload", "codec", "segment", "sync", "counter",
-    "array", "queue", "snapshot",
+    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "codec", "segment", "sync",
+    "counter", "array", "queue", "snapshot",
 ];
 /// The rooms that the models compile. They name rooms only, never what the root re-exports.
-const MODELLED: &[&str] = &["sys", "facade", "layout", "raw", "ring"];
+const MODELLED: &[&str] = &["sys", "facade", "layout", "wait", "raw", "ring"];
 /// Files beside the rooms: the tour, and the umbrella over the errors of all rooms.
 const ABOVE_ALL: &[&str] = &["lib", "error", "mutants"];
 
@@ -194,7 +195,7 @@ const OF_ONE_PROCESS: &[&str] = &[
 
 /// Rule: the algorithms use nothing that is of one process.
 fn of_one_process(path: &str, text: &str) -> Vec<String> {
-    if !matches!(room(path), "raw" | "ring") || is_test_file(path) {
+    if !matches!(room(path), "wait" | "raw" | "ring") || is_test_file(path) {
         return Vec::new();
     }
     let code = code(text);
@@ -303,6 +304,37 @@ fn what_is_of_one_process_is_found_in_an_algorithm() {
         0
     );
     assert_eq!(of_one_process("src/segment/a.rs", bad).len(), 0);
+}
+
+/// Rule: only `wait` sleeps on a word.
+fn sleeping(path: &str, text: &str) -> Vec<String> {
+    if matches!(room(path), "sys" | "facade" | "wait") || is_test_file(path) {
+        return Vec::new();
+    }
+    let code = code(text);
+    let mut violations = Vec::new();
+    for name in ["futex_wait", "futex_wait_any", "sys::futex"] {
+        for at in words(&code, name) {
+            let line = line_of(&code, at);
+            violations.push(format!(
+                "{path}:{line}: `{name}`: src/wait is the one place that sleeps"
+            ));
+        }
+    }
+    violations
+}
+
+#[test]
+fn only_the_room_that_waits_sleeps() {
+    hold(&files(&["src"], ".rs"), sleeping);
+}
+
+#[test]
+fn a_sleep_outside_of_the_room_that_waits_is_found() {
+    let bad = "fn f() { futex_wait(&word, 1, slice); facade::futex_wait_any(&words, slice); }";
+    assert_eq!(sleeping("src/ring/spsc.rs", bad).len(), 2);
+    assert_eq!(sleeping("src/wait/mod.rs", bad).len(), 0);
+    assert_eq!(sleeping("src/ring/tests.rs", bad).len(), 0);
 }
 
 #[test]

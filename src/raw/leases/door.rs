@@ -31,14 +31,13 @@
 //!
 //! (L1) and (L3) of [`leases`](super). Everything else is ordered by the door.
 
-use super::{
-    DIED, DONE, Found, GRID_OPEN, Grid, Look, NotLeased, OPEN, RESTARTING, RESTARTS, Taken, holder,
-};
-use crate::facade::{Deadline, Ordering, mutation, ordering};
+use super::wait::Return;
+use super::{DONE, Found, GRID_OPEN, Grid, Look, NotLeased, OPEN, RESTARTING, RESTARTS, holder};
+use crate::facade::{Deadline, Ordering, Pace, mutation, ordering};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::rwlock::{Annex, Door, Refused, RwLock};
-use crate::raw::vigil::Vigil;
+use crate::wait::{WaitSchedule, block_on, try_now};
 
 /// The chunks of an array, and the lock beside which they are leased.
 #[derive(Clone, Copy)]
@@ -130,35 +129,13 @@ impl Grid<'_> {
         peers: &impl Peers,
         wait: Option<&Deadline>,
     ) -> Result<(), NotLeased> {
-        let mut vigil = Vigil::new();
-        loop {
-            let word = self.look(chunk);
-            let Some(holder) = holder(word, peers)? else {
-                return Ok(());
-            };
-            if mutation(356) {
-                return Ok(());
-            }
-            if wait.is_some() && vigil.spin() {
-                continue;
-            }
-            if !peers.is_alive(holder) {
-                let died = if mutation(357) { 0 } else { DIED };
-                // Whoever was faster has freed it, too.
-                let _ = self.free(chunk, word, (word & (OPEN | DIED)) | died);
-                continue;
-            }
-            let Some(deadline) = wait else {
-                return Err(NotLeased::Leased(holder));
-            };
-            let taken = Taken {
-                chunk,
-                word,
-                holder,
-            };
-            let slice = vigil.slice(holder, peers, deadline)?;
-            self.sleep_for(taken, peers, slice);
-            vigil.slept();
+        let mut back = Return::new(self, chunk, peers);
+        if let Some(deadline) = wait {
+            return block_on(&mut back, deadline, WaitSchedule::new(Pace::Adaptive));
+        }
+        match try_now(&mut back)? {
+            Some(()) => Ok(()),
+            None => Err(back.holder().map_or(NotLeased::Busy, NotLeased::Leased)),
         }
     }
 

@@ -18,14 +18,15 @@
 //!
 //! (L1), (L2), (L3) of [`leases`](super).
 
-use core::time::Duration;
-
 use super::door::Want;
-use super::{Found, Grid, Leased, Leases, Look, NotLeased, RESTARTING, RESTARTS, Taken, WANTED};
-use crate::facade::{Deadline, Ordering, mutation};
+use super::{
+    DIED, Found, Grid, Leased, Leases, Look, NotLeased, OPEN, RESTARTING, RESTARTS, Taken, WANTED,
+    holder,
+};
+use crate::facade::{Deadline, Ordering, Pace, mutation};
 use crate::layout::Tag;
 use crate::raw::Peers;
-use crate::raw::vigil::Vigil;
+use crate::wait::{SleepOn, Step, Stepped, WaitOp, WaitSchedule, block_on, try_now};
 
 impl Grid<'_> {
     /// Looks for what is wanted, and claims it if it can be had.
@@ -43,8 +44,8 @@ impl Grid<'_> {
         }
     }
 
-    /// Sleeps until a chunk is back, as long as its word is as it was seen but for `WANTED`.
-    pub(super) fn sleep_for(&self, taken: Taken, peers: &impl Peers, slice: Duration) {
+    /// Announces one that sleeps until a chunk is back, if its word is still as it was seen.
+    fn announce(&self, taken: Taken, peers: &impl Peers) -> Option<SleepOn<'_>> {
         let Taken {
             chunk,
             word: seen,
@@ -52,16 +53,157 @@ impl Grid<'_> {
         } = taken;
         let word = &self.chunks[chunk];
         let wanted = if mutation(364) { seen } else { seen | WANTED };
-        // ORDERING: Relaxed; the flag carries no data, the CAS that ends the lease reads the word.
-        let (relaxed, said) = (Ordering::Relaxed, seen == wanted);
-        if said
-            || word
-                .compare_exchange_weak(seen, wanted, relaxed, relaxed)
-                .is_ok()
-        {
-            peers.sleeps_for(holder);
-            word.wait(wanted, slice);
+        if seen != wanted {
+            // ORDERING: Relaxed; the flag carries no data, the CAS that ends the lease reads the word.
+            let relaxed = Ordering::Relaxed;
+            word.compare_exchange_weak(seen, wanted, relaxed, relaxed)
+                .ok()?;
         }
+        peers.sleeps_for(holder);
+        Some(SleepOn::One(word, wanted))
+    }
+}
+
+/// A chunk that is closed, and shall be nobody's.
+pub(super) struct Return<'a, P> {
+    grid: &'a Grid<'a>,
+    chunk: usize,
+    peers: &'a P,
+    /// The chunk at the last attempt.
+    taken: Option<Taken>,
+}
+
+impl<'a, P: Peers> Return<'a, P> {
+    pub(super) fn new(grid: &'a Grid<'a>, chunk: usize, peers: &'a P) -> Self {
+        Self {
+            grid,
+            chunk,
+            peers,
+            taken: None,
+        }
+    }
+
+    /// The holder of the chunk at the last attempt.
+    pub(super) fn holder(&self) -> Option<Tag> {
+        self.taken.map(|taken| taken.holder)
+    }
+}
+
+impl<P: Peers> WaitOp for Return<'_, P> {
+    type Output = ();
+    type Error = NotLeased;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let (chunk, word) = (self.chunk, self.grid.look(self.chunk));
+        self.taken = holder(word, self.peers)?.map(|holder| Taken {
+            chunk,
+            word,
+            holder,
+        });
+        Ok(match self.taken {
+            Some(_) if !mutation(356) => Step::Blocked,
+            _ => Step::Done(()),
+        })
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        match self.taken {
+            Some(Taken { word, holder, .. }) if !self.peers.is_alive(holder) => {
+                let died = if mutation(357) { 0 } else { DIED };
+                // Whoever was faster has freed it, too.
+                let _ = self
+                    .grid
+                    .free(self.chunk, word, (word & (OPEN | DIED)) | died);
+                Ok(Step::Retry)
+            }
+            _ => Ok(Step::Blocked),
+        }
+    }
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        self.grid.announce(self.taken?, self.peers)
+    }
+}
+
+/// A chunk that is to do, whichever can be had first.
+struct Any<'a, P> {
+    leases: &'a Leases<'a>,
+    from: usize,
+    me: Tag,
+    peers: &'a P,
+    wait: Option<&'a Deadline>,
+    /// What a walk before the first attempt came to.
+    found: Option<Found>,
+    /// A chunk that was another's at the last attempt.
+    taken: Option<Taken>,
+}
+
+impl<P: Peers> Any<'_, P> {
+    fn walk(&self, look: Look) -> Result<Found, NotLeased> {
+        self.leases.grid.walk(self.from, self.me, self.peers, look)
+    }
+
+    fn by_the_door(&self) -> Result<Found, NotLeased> {
+        let want = Want::Any(self.from);
+        self.leases
+            .by_the_door(want, self.me, self.peers, self.wait)
+    }
+
+    /// What a walk that came to this means.
+    fn step(&mut self, mut found: Found) -> Stepped<Self> {
+        let grid = &self.leases.grid;
+        loop {
+            match found {
+                Found::Got(leased) => return Ok(Step::Done(Some(leased))),
+                Found::Taken(taken) => {
+                    self.taken = Some(taken);
+                    return Ok(Step::Blocked);
+                }
+                Found::Done => {
+                    let word = grid.word();
+                    if word & RESTARTING == 0 || mutation(365) {
+                        found = self.walk(Look::Passing)?;
+                        let restarts = (grid.word() ^ word) / RESTARTS;
+                        if found == Found::Done && restarts == 0 {
+                            return Ok(Step::Done(None));
+                        }
+                        continue;
+                    }
+                }
+                Found::Closed => {}
+            }
+            found = self.by_the_door()?;
+        }
+    }
+}
+
+impl<P: Peers> WaitOp for Any<'_, P> {
+    type Output = Option<Leased>;
+    type Error = NotLeased;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let found = match self.found.take() {
+            Some(found) => found,
+            None => self.walk(Look::Passing)?,
+        };
+        self.step(found)
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        let found = self.walk(Look::Asking)?;
+        self.step(found)
+    }
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        self.leases.grid.announce(self.taken?, self.peers)
     }
 }
 
@@ -85,47 +227,24 @@ impl Leases<'_> {
     #[cold]
     fn wait_for_any(
         &self,
-        mut found: Found,
+        found: Found,
         from: usize,
         me: Tag,
         peers: &impl Peers,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, NotLeased> {
-        let grid = &self.grid;
-        let mut vigil = Vigil::new();
-        loop {
-            match found {
-                Found::Got(leased) => return Ok(Some(leased)),
-                Found::Done => {
-                    let word = grid.word();
-                    if word & RESTARTING == 0 || mutation(365) {
-                        found = grid.walk(from, me, peers, Look::Passing)?;
-                        let restarts = (grid.word() ^ word) / RESTARTS;
-                        if found == Found::Done && restarts == 0 {
-                            return Ok(None);
-                        }
-                        continue;
-                    }
-                }
-                Found::Closed => {}
-                Found::Taken(_) if wait.is_some() && vigil.spin() => {
-                    found = grid.walk(from, me, peers, Look::Passing)?;
-                    continue;
-                }
-                Found::Taken(_) => {
-                    // Asked before every sleep: a holder that dies costs its waiters one slice at most.
-                    found = grid.walk(from, me, peers, Look::Asking)?;
-                    if let Found::Taken(taken) = found {
-                        let deadline = wait.ok_or(NotLeased::Busy)?;
-                        let slice = vigil.slice(taken.holder, peers, deadline)?;
-                        grid.sleep_for(taken, peers, slice);
-                        vigil.slept();
-                        found = grid.walk(from, me, peers, Look::Passing)?;
-                    }
-                    continue;
-                }
-            }
-            found = self.by_the_door(Want::Any(from), me, peers, wait)?;
+        let mut any = Any {
+            leases: self,
+            from,
+            me,
+            peers,
+            wait,
+            found: Some(found),
+            taken: None,
+        };
+        match wait {
+            Some(deadline) => block_on(&mut any, deadline, WaitSchedule::new(Pace::Adaptive)),
+            None => try_now(&mut any)?.ok_or(NotLeased::Busy),
         }
     }
 

@@ -33,11 +33,10 @@
 //! was read before it is written. (W2) open (Release) pairs with enter (Acquire): the data. (W3) see
 //! [`rwlock`](super).
 
-use core::time::Duration;
-
 use super::MOST;
 use crate::facade::{Futex, Ordering, mutation, ordering};
 use crate::layout::Tag;
+use crate::wait::SleepOn;
 
 const BARRED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
@@ -262,9 +261,9 @@ impl Cell {
         Ok(said)
     }
 
-    /// Sleeps while the word is `expected`, for `slice` at most.
-    pub(super) fn sleep(&self, expected: Word, slice: Duration) {
-        self.0.wait(expected.0, slice);
+    /// What one that has said so sleeps on.
+    pub(super) fn sleep_on(&self, expected: Word) -> SleepOn<'_> {
+        SleepOn::One(&self.0, expected.0)
     }
 
     /// Takes the cell from a dead owner, if the word is still `seen`.

@@ -6,7 +6,7 @@
 //!
 //! # Protocol
 //!
-//! That of [`vigil`](crate::raw::vigil). A reader waits for whoever holds the door, and sleeps on its own
+//! That of [`wait`](crate::wait). A reader waits for whoever holds the door, and sleeps on its own
 //! cell; a writer waits for the owner of a cell, and sleeps on that.
 //!
 //! # Crash
@@ -21,19 +21,127 @@
 //!
 //! (W1) to (W3) of [`rwlock`](super).
 
+use super::cell::Word;
 use super::{Annex, Cell, Door, Refused, RwLock, Shut};
-use crate::facade::{Backoff, Deadline, mutation};
+use crate::facade::{Backoff, Deadline, Pace, mutation};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::mutex::{self, Held};
-use crate::raw::vigil::{Awake, Vigil};
+use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on, try_now};
 
-impl From<Awake> for Refused {
-    fn from(awake: Awake) -> Self {
-        match awake {
-            Awake::Late => Self::Busy,
-            Awake::Expelled => Self::Expelled,
+impl From<WaitError> for Refused {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::Busy,
+            WaitError::NotMember => Self::Expelled,
         }
+    }
+}
+
+/// A reader that comes in by its own cell, or by the door.
+struct Enter<'a, A, P> {
+    lock: &'a RwLock<'a, A>,
+    cell: &'a Cell,
+    me: Tag,
+    peers: &'a P,
+    wait: Option<&'a Deadline>,
+    /// The cell's word at the last attempt.
+    seen: Option<Word>,
+    /// The owner of the door.
+    owner: Tag,
+}
+
+impl<A: Annex, P: Peers> WaitOp for Enter<'_, A, P> {
+    type Output = Option<Door>;
+    type Error = Refused;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let (lock, me) = (self.lock, self.me);
+        match self.cell.enter(me) {
+            Ok(()) => Ok(Step::Done(None)),
+            Err(Shut::Full) => Err(Refused::Full),
+            Err(Shut::Stranger) => {
+                let door = lock.hold(me, self.peers, self.wait)?;
+                Ok(Step::Done(Some(door)))
+            }
+            Err(Shut::Barred(seen)) => {
+                self.seen = Some(seen);
+                Ok(Step::Blocked)
+            }
+        }
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        let mutex = &self.lock.state.mutex;
+        let holder = mutex.holder(self.peers)?;
+        let lives = |tag: &Tag| self.peers.is_alive(*tag) || mutation(312);
+        if let Some(owner) = holder.filter(lives) {
+            self.owner = owner;
+            return Ok(Step::Blocked);
+        }
+        match mutex.try_lock_contended(self.me, self.peers) {
+            Ok(held) => Ok(Step::Done(Some(self.lock.settle(held)?))),
+            Err(mutex::Refused::Busy) => Ok(Step::Retry),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let seen = self.cell.say_that_one_sleeps(self.seen?).ok()?;
+        // Whoever held the door may have left it before it could know of a sleeper.
+        let holder = self.lock.state.mutex.holder(self.peers);
+        if !mutation(331) && holder != Ok(Some(self.owner)) {
+            return None;
+        }
+        self.peers.sleeps_for(self.owner);
+        Some(self.cell.sleep_on(seen))
+    }
+}
+
+/// A writer that waits until nobody that lives reads by a cell that is barred.
+struct Drain<'a, P> {
+    index: u32,
+    cell: &'a Cell,
+    peers: &'a P,
+    /// The cell's word at the last attempt, and its owner.
+    blocked: Option<(Word, Tag)>,
+}
+
+impl<P: Peers> WaitOp for Drain<'_, P> {
+    type Output = ();
+    type Error = Refused;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let seen = self.cell.look();
+        // A count that is nobody's counts nobody.
+        let owner = seen.owner(self.index).filter(|_| seen.readers() > 0);
+        self.blocked = owner.map(|owner| (seen, owner));
+        Ok(owner.map_or(Step::Done(()), |_| Step::Blocked))
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        match self.blocked {
+            Some((seen, owner)) if mutation(310) || !self.peers.is_alive(owner) => {
+                self.cell.bury(seen);
+                Ok(Step::Retry)
+            }
+            _ => Ok(Step::Blocked),
+        }
+    }
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let (seen, owner) = self.blocked?;
+        let seen = self.cell.say_that_one_sleeps(seen).ok()?;
+        self.peers.sleeps_for(owner);
+        Some(self.cell.sleep_on(seen))
     }
 }
 
@@ -48,44 +156,27 @@ impl<A: Annex> RwLock<'_, A> {
         let Some(cell) = self.cell(me) else {
             return Err(Refused::Corrupt { word: me.bits() });
         };
-        let mut vigil = Vigil::new();
+        let mut enter = Enter {
+            lock: self,
+            cell,
+            me,
+            peers,
+            wait,
+            seen: None,
+            owner: me,
+        };
+        if let Some(deadline) = wait {
+            return block_on(&mut enter, deadline, WaitSchedule::new(Pace::Adaptive));
+        }
+        // One that does not wait asks for the door at once: a reader has no business there for long.
+        let mut backoff = Backoff::new();
         loop {
-            let seen = match cell.enter(me) {
-                Ok(()) => return Ok(None),
-                Err(Shut::Full) => return Err(Refused::Full),
-                Err(Shut::Stranger) => return self.hold(me, peers, wait).map(Some),
-                Err(Shut::Barred(seen)) => seen,
-            };
-            let mutex = &self.state.mutex;
-            // One that does not wait asks for the door at once: a reader has no business there for long.
-            if wait.is_some() && vigil.spin() {
-                continue;
+            if let Some(came_in) = try_now(&mut enter)? {
+                return Ok(came_in);
             }
-            let holder = mutex.holder(peers)?;
-            let Some(owner) = holder.filter(|tag| peers.is_alive(*tag) || mutation(312)) else {
-                match mutex.try_lock_contended(me, peers) {
-                    Ok(held) => return self.settle(held).map(Some),
-                    Err(mutex::Refused::Busy) => continue,
-                    Err(refused) => return Err(refused.into()),
-                }
-            };
-            let Some(deadline) = wait else {
-                if self.state.is_written() || !vigil.spin() {
-                    return Err(Refused::Busy);
-                }
-                continue;
-            };
-            let slice = vigil.slice(owner, peers, deadline)?;
-            let Ok(seen) = cell.say_that_one_sleeps(seen) else {
-                continue;
-            };
-            // Whoever held the door may have left it before it could know of a sleeper.
-            if !mutation(331) && mutex.holder(peers)? != Some(owner) {
-                continue;
+            if self.state.is_written() || !backoff.spin() {
+                return Err(Refused::Busy);
             }
-            peers.sleeps_for(owner);
-            cell.sleep(seen, slice);
-            vigil.slept();
         }
     }
 
@@ -110,30 +201,15 @@ impl<A: Annex> RwLock<'_, A> {
         peers: &impl Peers,
         wait: Option<&Deadline>,
     ) -> Result<(), Refused> {
-        let mut vigil = Vigil::new();
-        loop {
-            let seen = cell.look();
-            // A count that is nobody's counts nobody.
-            let Some(owner) = seen.owner(index).filter(|_| seen.readers() > 0) else {
-                return Ok(());
-            };
-            if wait.is_some() && vigil.spin() {
-                continue;
-            }
-            if mutation(310) || !peers.is_alive(owner) {
-                cell.bury(seen);
-                continue;
-            }
-            let Some(deadline) = wait else {
-                return Err(Refused::Busy);
-            };
-            let slice = vigil.slice(owner, peers, deadline)?;
-            let Ok(seen) = cell.say_that_one_sleeps(seen) else {
-                continue;
-            };
-            peers.sleeps_for(owner);
-            cell.sleep(seen, slice);
-            vigil.slept();
+        let mut drain = Drain {
+            index,
+            cell,
+            peers,
+            blocked: None,
+        };
+        match wait {
+            Some(deadline) => block_on(&mut drain, deadline, WaitSchedule::new(Pace::Adaptive)),
+            None => try_now(&mut drain)?.ok_or(Refused::Busy),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::facade::{AtomicU32, Deadline, Ordering};
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 use crate::ring::bell::Bell;
 use crate::ring::spsc::{Consuming, Cursor, Producing, Role, Seat, Spsc, SpscState};
+use crate::wait::sleep_once;
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -35,9 +36,6 @@ const OTHERS: &str = "model_one_that_was_woken_by_two_hands_on_what_it_does_not_
 const LAST: &str = "model_any_of_them_wakes_it";
 const DEAD: &str = "model_one_that_waits_for_the_dead_is_told";
 const RING: &str = "model_a_dead_producer_makes_its_ring_ready";
-
-/// How long a sleep is does not matter in a model.
-const SLICE: core::time::Duration = core::time::Duration::from_millis(1);
 
 /// Items that one process puts in, and others take out.
 struct Pot {
@@ -85,7 +83,7 @@ impl Pot {
             if !alive {
                 return false;
             }
-            self.bell.sleep(SLICE, || self.has_some());
+            sleep_once(self.bell.announce(|| self.has_some()));
             slept = true;
         }
     }
