@@ -9,6 +9,7 @@ use nix::unistd::{Pid, getpid};
 
 use crate::process::{Broken, pause, until, watch_over};
 use crate::random::Random;
+use crate::torture::TortureArgs;
 
 /// How long a worker may make no progress: it is stopped for a few milliseconds at a time, and
 /// waits for others that are.
@@ -25,10 +26,10 @@ pub(crate) trait Job {
     /// Completes a worker's command line.
     fn equip(&self, command: &mut Command) -> Result<(), Broken>;
 
-    /// How much the worker in `slot` and those before it have done.
+    /// How much the worker in `slot` and those before it have done. Each thread of a process has a slot.
     fn progress(&self, slot: usize) -> u64;
 
-    /// The process in `slot` has ended, by itself or not, and none is there yet in its place.
+    /// The worker in `slot` has ended with its process, and none is there yet in its place.
     fn ended(&mut self, _slot: usize) {}
 
     /// What has not gone on for longer than [`WINDOW`], besides single workers.
@@ -44,26 +45,57 @@ pub(crate) trait Job {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) processes: usize,
+    /// How many threads a process has at most, each a worker in a slot of its own.
+    pub(crate) threads: usize,
     /// How often a second somebody is killed or stopped.
     pub(crate) kill_rate: f64,
+}
+
+impl Plan {
+    /// What the command line says, or so many processes.
+    pub(crate) fn of(args: &TortureArgs, processes: u16) -> Self {
+        Self {
+            processes: args.processes.unwrap_or(processes).into(),
+            threads: args.threads.into(),
+            kill_rate: args.kill_rate,
+        }
+    }
+
+    /// How many slots there are for workers.
+    pub(crate) fn slots(&self) -> usize {
+        self.processes * self.threads
+    }
+
+    /// The first slot of the process with a number.
+    fn slot(&self, process: usize) -> usize {
+        process * self.threads
+    }
 }
 
 /// All that a run came to.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) kills: u64,
+    /// How many threads were cut off by the kills.
+    pub(crate) cut_off: u64,
     pub(crate) stops: u64,
     pub(crate) faults: Vec<String>,
 }
 
-/// One worker's place, and whoever has it.
+/// One process, and its threads.
 struct Slot {
     child: Child,
-    seen: u64,
-    since: Instant,
+    threads: Vec<Thread>,
     stopped_until: Option<Instant>,
     /// It was killed; whoever has much to do dies late.
     killed: bool,
+}
+
+/// What was seen of a thread's progress, and when it was last seen to have made some.
+#[derive(Clone, Copy)]
+struct Thread {
+    seen: u64,
+    since: Instant,
 }
 
 pub(crate) struct Driver<'a, J: Job> {
@@ -91,14 +123,8 @@ pub(crate) fn drive(
         tally,
     };
     for number in 0..plan.processes {
-        let child = driver.start(number)?;
-        driver.slots.push(Slot {
-            child,
-            seen: 0,
-            since: Instant::now(),
-            stopped_until: None,
-            killed: false,
-        });
+        let slot = driver.start(number)?;
+        driver.slots.push(slot);
     }
     driver.run(time)
 }
@@ -130,25 +156,28 @@ impl<J: Job> Driver<'_, J> {
         self.finish()
     }
 
-    fn start(&mut self, number: usize) -> Result<Child, Broken> {
+    fn start(&mut self, number: usize) -> Result<Slot, Broken> {
         let seed = self.random.next();
+        let threads = 1 + self.random.index(self.plan.threads);
+        let first = self.plan.slot(number);
         let mut command = Command::new("/proc/thread-self/exe");
         command
-            .args(["worker", J::NAME, "--slot", &number.to_string()])
+            .args(["worker", J::NAME, "--slot", &first.to_string()])
+            .args(["--threads", &threads.to_string()])
             .args(["--seed", &seed.to_string()])
             .args(["--parent", &getpid().to_string()]);
         self.job.equip(&mut command)?;
-        Ok(command.spawn()?)
-    }
-
-    fn restart(&mut self, number: usize) -> Result<(), Broken> {
-        let child = self.start(number)?;
-        let slot = &mut self.slots[number];
-        slot.child = child;
-        slot.since = Instant::now();
-        slot.stopped_until = None;
-        slot.killed = false;
-        Ok(())
+        let child = command.spawn()?;
+        let begins = |thread| Thread {
+            seen: self.job.progress(first + thread),
+            since: Instant::now(),
+        };
+        Ok(Slot {
+            child,
+            threads: (0..threads).map(begins).collect(),
+            stopped_until: None,
+            killed: false,
+        })
     }
 
     /// Replaces workers that have ended.
@@ -157,20 +186,32 @@ impl<J: Job> Driver<'_, J> {
             if let Some(status) = self.slots[number].child.try_wait()?
                 && self.ended(number, status)
             {
-                self.restart(number)?;
+                self.slots[number] = self.start(number)?;
             }
         }
         Ok(())
     }
 
-    /// Notes the end of a worker; false if it should not have come to it.
+    /// Clears the slots of a process that has ended.
+    fn clear(&mut self, number: usize) {
+        let first = self.plan.slot(number);
+        for slot in first..first + self.slots[number].threads.len() {
+            self.job.ended(slot);
+        }
+    }
+
+    /// Notes the end of a process; false if it should not have come to it.
     fn ended(&mut self, number: usize, status: ExitStatus) -> bool {
-        self.job.ended(number);
-        let killed = self.slots[number].killed && status.signal() == Some(libc::SIGKILL);
+        self.clear(number);
+        let slot = &self.slots[number];
+        let threads = slot.threads.len();
+        // With several threads, one that wants to be replaced kills the process that it is in.
+        let killed = status.signal() == Some(libc::SIGKILL) && (slot.killed || threads > 1);
         if killed {
             self.tally.kills += 1;
+            self.tally.cut_off += threads as u64;
         } else if !status.success() {
-            self.fault(format!("worker {number} ended with {status}"));
+            self.fault(format!("process {number} ended with {status}"));
         }
         killed || status.success()
     }
@@ -198,12 +239,17 @@ impl<J: Job> Driver<'_, J> {
         let now = Instant::now();
         let mut stuck = self.job.stuck();
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            let count = self.job.progress(number);
-            if count != slot.seen || slot.stopped_until.is_some() {
-                slot.seen = count;
-                slot.since = now;
-            } else if now - slot.since > WINDOW {
-                stuck.push(format!("worker {number} is stuck at {count}"));
+            let first = self.plan.slot(number);
+            for (thread, place) in slot.threads.iter_mut().zip(first..) {
+                let count = self.job.progress(place);
+                if count != thread.seen || slot.stopped_until.is_some() {
+                    *thread = Thread {
+                        seen: count,
+                        since: now,
+                    };
+                } else if now - thread.since > WINDOW {
+                    stuck.push(format!("worker {place} is stuck at {count}"));
+                }
             }
         }
         self.tally.faults.extend(stuck);
@@ -219,14 +265,22 @@ impl<J: Job> Driver<'_, J> {
         }
         let deadline = Instant::now() + WINDOW;
         let left = || deadline.saturating_duration_since(Instant::now());
-        let counts: Vec<u64> = self.progress().collect();
-        for (number, count) in counts.into_iter().enumerate() {
+        let counts: Vec<u64> = (0..self.plan.slots())
+            .map(|slot| self.job.progress(slot))
+            .collect();
+        for number in 0..self.slots.len() {
             let slot = &mut self.slots[number];
-            // One that has just left by itself has nothing to advance to.
-            if !until(left(), || {
-                self.job.progress(number) != count || matches!(slot.child.try_wait(), Ok(Some(_)))
-            }) {
-                self.fault(format!("worker {number} does not advance after SIGCONT"));
+            let first = self.plan.slot(number);
+            let slots = counts.iter().enumerate().skip(first);
+            for (place, count) in slots.take(slot.threads.len()) {
+                // One that has just left by itself has nothing to advance to.
+                if !until(left(), || {
+                    self.job.progress(place) != *count
+                        || matches!(slot.child.try_wait(), Ok(Some(_)))
+                }) {
+                    let what = format!("worker {place} does not advance after SIGCONT");
+                    self.tally.faults.push(what);
+                }
             }
         }
         self.job.dismiss();
@@ -242,15 +296,11 @@ impl<J: Job> Driver<'_, J> {
             if ended {
                 self.ended(number, status);
             } else {
-                self.job.ended(number);
-                self.fault(format!("worker {number} does not leave"));
+                self.clear(number);
+                self.fault(format!("process {number} does not leave"));
             }
         }
         Ok(())
-    }
-
-    fn progress(&self) -> impl Iterator<Item = u64> {
-        (0..self.slots.len()).map(|number| self.job.progress(number))
     }
 
     fn fault(&mut self, what: String) {
@@ -270,7 +320,9 @@ impl Slot {
     fn go_on(&mut self) -> Result<(), Broken> {
         self.signal(Signal::SIGCONT)?;
         self.stopped_until = None;
-        self.since = Instant::now();
+        for thread in &mut self.threads {
+            thread.since = Instant::now();
+        }
         Ok(())
     }
 }

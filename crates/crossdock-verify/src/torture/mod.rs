@@ -55,6 +55,9 @@ pub(crate) struct TortureArgs {
     /// said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
+    /// How many threads work in a process at most: each that is started draws its number.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=8))]
+    threads: u16,
     /// Repeats a run, as far as the scheduler lets it.
     #[arg(long)]
     seed: Option<u64>,

@@ -25,8 +25,8 @@ const LINES: usize = 2 * SEATS.len();
 const STAY: Duration = Duration::from_millis(50);
 /// How often it uses it at most.
 const OPERATIONS: u64 = 400;
-/// The most workers.
-const SLOTS: usize = 512;
+/// The most threads of all workers.
+const SLOTS: usize = 4096;
 
 type Small = [u64; 2];
 type Large = [u64; 600];
@@ -357,7 +357,7 @@ const fn inverse(factor: u64) -> u64 {
 fn leave<T>(what: T, forgets: bool) -> Result<(), Ended> {
     if forgets {
         std::mem::forget(what);
-        return Err(Ended::Left);
+        return Err(Ended::Replaced);
     }
     Ok(())
 }
@@ -459,10 +459,7 @@ impl Gallery {
 }
 
 pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
-    let plan = Plan {
-        processes: args.processes.unwrap_or(PROCESSES).into(),
-        kill_rate: args.kill_rate,
-    };
+    let plan = Plan::of(args, PROCESSES);
     let way = Way::any(&mut random);
     let mut gallery = Gallery {
         wall: Wall::create(&way, plan.processes)?,

@@ -1,13 +1,16 @@
-//! One process of `torture`, as it is started.
+//! One process of `torture`, as it is started: one thread or several, each a worker in a slot of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use clap::Args;
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, raise};
 use nix::unistd::getppid;
 
-use crate::process::Broken;
+use crate::process::{Broken, PANICKED, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{What, array, locks, queues, rwlock, snapshots, work as tasks};
@@ -16,8 +19,11 @@ use crate::torture::{What, array, locks, queues, rwlock, snapshots, work as task
 #[derive(Args, Debug)]
 pub(crate) struct WorkerArgs {
     what: What,
+    /// The slot of its first thread; those of the others follow.
     #[arg(long)]
     slot: usize,
+    #[arg(long)]
+    threads: usize,
     #[arg(long)]
     seed: u64,
     #[arg(long)]
@@ -30,6 +36,9 @@ pub(crate) struct WorkerArgs {
     ledger: Option<i32>,
 }
 
+/// Whether this process has more than one thread at work.
+static SEVERAL: AtomicBool = AtomicBool::new(false);
+
 /// What a worker knows when it begins.
 pub(crate) struct Orders {
     pub(crate) slot: usize,
@@ -41,8 +50,10 @@ pub(crate) struct Orders {
 
 /// Why a worker goes on no longer.
 pub(crate) enum Ended {
-    /// It was asked to, or wants to be replaced.
+    /// It was asked to leave.
     Left,
+    /// It wants to be replaced, perhaps with something in its hands that only its death gives back.
+    Replaced,
     /// What it found cannot be.
     Wrong(String),
 }
@@ -58,6 +69,12 @@ impl Ended {
     pub(crate) fn of_worker(self, slot: usize) -> Result<ExitCode, Broken> {
         match self {
             Self::Left => Ok(ExitCode::SUCCESS),
+            // Others of its threads are in the middle of something, and may wait for what it has.
+            Self::Replaced if SEVERAL.load(Relaxed) => {
+                raise(Signal::SIGKILL)?;
+                Err(Broken("a worker outlives its SIGKILL".into()))
+            }
+            Self::Replaced => Ok(ExitCode::SUCCESS),
             Self::Wrong(what) => Err(Broken(format!("worker {slot}: {what}"))),
         }
     }
@@ -76,13 +93,43 @@ pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
     }
     give_way();
     let parent = args.parent;
-    let orders = Orders {
-        slot: args.slot,
-        way: Way::told(args.name),
-        random: Random::new(args.seed),
-        ledger: args.ledger.map(|fd| format!("/proc/{parent}/fd/{fd}")),
-    };
-    match args.what {
+    let way = Way::told(args.name);
+    let ledger = args.ledger.map(|fd| format!("/proc/{parent}/fd/{fd}"));
+    let mut random = Random::new(args.seed);
+    SEVERAL.store(args.threads > 1, Relaxed);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..args.threads)
+            .map(|thread| {
+                let orders = Orders {
+                    slot: args.slot + thread,
+                    way: way.clone(),
+                    random: Random::new(random.next()),
+                    ledger: ledger.clone(),
+                };
+                scope.spawn(move || {
+                    // The process ends with a thread that fails: others would wait for what it has.
+                    match catch_unwind(AssertUnwindSafe(|| one(args.what, orders))) {
+                        Ok(Ok(code)) => code,
+                        Ok(Err(Broken(what))) => {
+                            eprintln!("crossdock-verify: {what}");
+                            exit_now(1)
+                        }
+                        Err(_) => exit_now(PANICKED),
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| {
+            // A thread that fails has ended the process.
+            let _ = thread.join();
+        });
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One thread of a worker.
+fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
+    match what {
         What::Locks => locks::work(orders),
         What::RwLock => rwlock::work(orders),
         What::Queues => queues::work(orders),

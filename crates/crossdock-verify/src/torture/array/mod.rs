@@ -54,13 +54,10 @@ impl Job for Field {
 }
 
 pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
-    let plan = Plan {
-        processes: args.processes.unwrap_or(PROCESSES).into(),
-        kill_rate: args.kill_rate,
-    };
+    let plan = Plan::of(args, PROCESSES);
     let way = Way::any(&mut random);
     let mut field = Field {
-        shared: Shared::create(&way, plan.processes)?,
+        shared: Shared::create(&way, plan)?,
         way,
         doubts: vec![0; CHUNKS],
     };

@@ -4,6 +4,7 @@ use crossdock::array::{ArrayOptions, Init};
 use crossdock::{Array, AtomicArray, Counter, Mutex, Segment, SegmentOptions};
 
 use crate::process::Broken;
+use crate::torture::driver::Plan;
 use crate::torture::way::Way;
 
 pub(crate) const CHUNKS: usize = 24;
@@ -63,11 +64,11 @@ pub(crate) fn repair(values: &mut [u64]) {
 }
 
 impl Shared {
-    /// Makes the segment, for so many workers.
-    pub(crate) fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
+    /// Makes the segment for a plan's workers.
+    pub(crate) fn create(way: &Way, plan: Plan) -> Result<Self, Broken> {
         let options = SegmentOptions::new()
             .size(1 << 20)
-            .participants(u32::try_from(workers)? + 2)
+            .participants(u32::try_from(plan.processes)? + 2)
             .entries(16);
         let segment = way.create(&options)?;
         let array = ArrayOptions::new(Init::zeroed(CHUNKS * WORDS)).chunk(WORDS);
@@ -76,7 +77,7 @@ impl Shared {
             segment.create::<AtomicArray<u64>>(name, Init::zeroed(CHUNKS))?;
         }
         for name in ["intents", "progress"] {
-            segment.create::<AtomicArray<u64>>(name, Init::zeroed(workers))?;
+            segment.create::<AtomicArray<u64>>(name, Init::zeroed(plan.slots()))?;
         }
         segment.create::<Mutex<[u64; 2]>>("rounds", [0, 0])?;
         for name in ["reads", "writes", "stop"] {

@@ -42,7 +42,7 @@ fn operate(shared: &Shared, slot: usize, random: &mut Random) -> Result<(), Ende
                 return Err(Ended::Wrong(format!("{} places are stuck", reaping.stuck)));
             }
         }
-        970 if random.below(50) == 0 => return Err(Ended::Left),
+        970 if random.below(50) == 0 => return Err(Ended::Replaced),
         _ if shared.stop.get() != 0 => return Err(Ended::Left),
         _ => {}
     }

@@ -43,13 +43,10 @@ impl Job for Bank {
 }
 
 pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
-    let plan = Plan {
-        processes: args.processes.unwrap_or(PROCESSES).into(),
-        kill_rate: args.kill_rate,
-    };
+    let plan = Plan::of(args, PROCESSES);
     let way = Way::any(&mut random);
-    let shared = Shared::create(&way, plan.processes)?;
-    let progress = (0..plan.processes)
+    let shared = Shared::create(&way, plan)?;
+    let progress = (0..plan.slots())
         .map(|slot| shared.segment.open(&progress_name(slot)))
         .collect::<Result<_, _>>()?;
     let mut bank = Bank {
@@ -79,7 +76,7 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
 
 /// What must hold when everybody has left or is dead.
 fn judge(shared: &Shared, tally: &mut Tally) {
-    let kills = tally.kills;
+    let kills = tally.cut_off;
     let faults = &mut tally.faults;
     faults.extend(abandoned(&shared.segment));
     if shared.ledger.is_locked() || shared.raw.is_locked() {
@@ -100,7 +97,7 @@ fn judge(shared: &Shared, tally: &mut Tally) {
     let sum: f64 = shared.sums.values().sum();
     if sum.fract() != 0.0 || (sum - total as f64).abs() > kills as f64 {
         faults.push(format!(
-            "operations: {total}, and numbers that add up to {sum}, with {kills} kills"
+            "operations: {total}, and numbers that add up to {sum}, with {kills} threads killed"
         ));
     }
     let [left, right] = &shared.pair;
@@ -110,8 +107,8 @@ fn judge(shared: &Shared, tally: &mut Tally) {
     }
 }
 
-/// Two counts of the same may differ by as many as were killed between counting and counting.
+/// Two counts of the same may differ by as many threads as were killed between counting and counting.
 fn apart(what: &str, one: u64, other: u64, kills: u64) -> Option<String> {
     (one.abs_diff(other) > kills)
-        .then(|| format!("{what}: {one} and {other} differ by more than {kills} kills"))
+        .then(|| format!("{what}: {one} and {other} differ by more than {kills} killed threads"))
 }

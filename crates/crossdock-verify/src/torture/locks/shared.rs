@@ -5,6 +5,7 @@ use crossdock::sync::RawMutex;
 use crossdock::{AtomicArray, Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 use crate::process::Broken;
+use crate::torture::driver::Plan;
 use crate::torture::way::Way;
 
 use super::ledger::Ledger;
@@ -44,16 +45,16 @@ pub(crate) fn extra_name(number: u64) -> String {
 }
 
 impl Shared {
-    /// Makes the segment, for so many workers.
-    pub(crate) fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
-        let participants = u32::try_from(workers)? + 2;
-        let entries = u32::try_from(workers)? + u32::try_from(EXTRAS)? + 16;
+    /// Makes the segment for a plan's workers.
+    pub(crate) fn create(way: &Way, plan: Plan) -> Result<Self, Broken> {
+        let participants = u32::try_from(plan.processes)? + 2;
+        let entries = u32::try_from(plan.slots())? + u32::try_from(EXTRAS)? + 16;
         let options = SegmentOptions::new()
             .size(1 << 20)
             .participants(participants)
             .entries(entries);
         let segment = way.create(&options)?;
-        for slot in 0..workers {
+        for slot in 0..plan.slots() {
             segment.create::<Counter>(&progress_name(slot), 0)?;
         }
         segment.create::<Mutex<Ledger>>("ledger", Ledger::new())?;

@@ -83,7 +83,7 @@ fn operate(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
             shared.segment.entries()?;
             shared.segment.participants();
         }
-        930 if random.below(50) == 0 => return Err(Ended::Left),
+        930 if random.below(50) == 0 => return Err(Ended::Replaced),
         _ if shared.stop.get() != 0 => return Err(Ended::Left),
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! What is sent: items that say whose they are, and that leave a trace when they are read.
 
+use std::cell::Cell;
 use std::fmt;
-use std::sync::OnceLock;
 
 use crossdock::Payload;
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
@@ -85,13 +85,14 @@ crossdock::payload!(Small, "crossdock-verify.small/1");
 pub(crate) struct Large([u64; 8]);
 crossdock::payload!(Large, "crossdock-verify.large/1");
 
-/// The desk of this process, once it works.
-static DESK: OnceLock<&'static Desk> = OnceLock::new();
+thread_local! {
+    /// The desk of this thread, once it works.
+    static DESK: Cell<Option<&'static Desk>> = const { Cell::new(None) };
+}
 
-/// From now on each item that this process reads is noted at its desk.
+/// From now on each item that this thread reads is noted at its desk.
 pub(crate) fn note_at(desk: &'static Desk) {
-    // Only a worker calls this, and once.
-    let _ = DESK.set(desk);
+    DESK.set(Some(desk));
 }
 
 fn note(word: u64) {

@@ -91,15 +91,15 @@ impl Job for Hub {
 }
 
 impl Hub {
-    fn create(way: Way, workers: usize) -> Result<Self, Broken> {
+    fn create(way: Way, plan: Plan) -> Result<Self, Broken> {
         let flow = Flow {
             since: Instant::now(),
             then: Counted::default(),
         };
         Ok(Self {
-            yard: Yard::create(&way, workers)?,
+            yard: Yard::create(&way, plan.processes)?,
             // One slot more, for whoever drains what they leave.
-            ledger: Ledger::create(workers + 1)?,
+            ledger: Ledger::create(plan.slots() + 1)?,
             way,
             doubts: Doubts::default(),
             flows: [flow; LINES],
@@ -108,11 +108,11 @@ impl Hub {
 
     /// What must hold when everybody has left or is dead: all that is left is received, every line
     /// still has its capacity, and the ledger balances.
-    fn balance(&mut self, workers: usize, random: &mut Random) -> Result<Balance, Broken> {
+    fn balance(&mut self, slot: usize, random: &mut Random) -> Result<Balance, Broken> {
         watch_over(WATCHDOG)?;
         let mut faults = abandoned(&self.yard.segment);
         let random = Random::new(random.next());
-        let mut last = Worker::new(&self.ledger, workers, random);
+        let mut last = Worker::new(&self.ledger, slot, random);
         let drained =
             clear(&mut last, &self.yard.small).and_then(|()| clear(&mut last, &self.yard.large));
         if let Err(Ended::Wrong(what)) = drained {
@@ -153,11 +153,8 @@ fn clear<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
 }
 
 pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
-    let plan = Plan {
-        processes: args.processes.unwrap_or(PROCESSES).into(),
-        kill_rate: args.kill_rate,
-    };
-    let mut hub = Hub::create(Way::any(&mut random), plan.processes)?;
+    let plan = Plan::of(args, PROCESSES);
+    let mut hub = Hub::create(Way::any(&mut random), plan)?;
     let mut tally = Tally::default();
     let ran = rounds(args.secs, plan, &mut hub, &mut random, &mut tally);
     if tally.faults.is_empty() {
@@ -194,7 +191,7 @@ fn rounds(
     let mut sum = Balance::default();
     for _ in 0..rounds {
         drive(plan, hub, random, tally, time)?;
-        let balance = hub.balance(plan.processes, random)?;
+        let balance = hub.balance(plan.slots(), random)?;
         sum.numbered += balance.numbered;
         sum.received += balance.received;
         sum.unsent += balance.unsent;

@@ -42,7 +42,7 @@ pub(crate) fn wrong(line: usize, error: impl std::error::Error) -> Ended {
 pub(crate) fn leave<E>(end: E, forgets: bool) -> Result<(), Ended> {
     if forgets {
         std::mem::forget(end);
-        return Err(Ended::Left);
+        return Err(Ended::Replaced);
     }
     Ok(())
 }

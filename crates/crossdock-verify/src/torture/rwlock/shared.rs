@@ -4,6 +4,7 @@ use crossdock::{Counter, RwLock, Segment, SegmentOptions};
 
 use super::book::Book;
 use crate::process::Broken;
+use crate::torture::driver::Plan;
 use crate::torture::way::Way;
 
 /// A process's handles.
@@ -25,14 +26,14 @@ pub(super) fn progress_name(slot: usize) -> String {
 
 impl Shared {
     /// Makes the segment, for so many workers.
-    pub(super) fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
-        let participants = u32::try_from(workers)? + 2;
+    pub(super) fn create(way: &Way, plan: Plan) -> Result<Self, Broken> {
+        let participants = u32::try_from(plan.processes)? + 2;
         let options = SegmentOptions::new()
             .size(1 << 20)
             .participants(participants)
-            .entries(u32::try_from(workers)? + 8);
+            .entries(u32::try_from(plan.slots())? + 8);
         let segment = way.create(&options)?;
-        for slot in 0..workers {
+        for slot in 0..plan.slots() {
             segment.create::<Counter>(&progress_name(slot), 0)?;
         }
         segment.create::<RwLock<Book>>("book", Book::first())?;

@@ -1,4 +1,4 @@
-//! A worker: one thread or two that read and write, until they are told to leave or killed.
+//! A worker: reads and writes, until it is told to leave or killed.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,27 +31,11 @@ pub(crate) fn work(mut orders: Orders) -> Result<ExitCode, Broken> {
         if let Some(monitor) = &monitor {
             monitor.watch(&shared.segment)?;
         }
-        let rounds = random.below(20_000);
-        let mut second = Random::new(random.next());
-        let work = |random: &mut Random| {
-            for _ in 0..rounds {
-                operate(&shared, random)?;
-                progress.add(1);
+        for _ in 0..random.below(20_000) {
+            if let Err(ended) = operate(&shared, random) {
+                return ended.of_worker(orders.slot);
             }
-            Ok(())
-        };
-        let done: Result<(), Ended> = if random.below(3) == 0 {
-            std::thread::scope(|scope| {
-                let other = scope.spawn(|| work(&mut second));
-                let own = work(random);
-                let other = other.join();
-                own.and(other.unwrap_or_else(|_| Err(Ended::Wrong("a thread panicked".into()))))
-            })
-        } else {
-            work(random)
-        };
-        if let Err(ended) = done {
-            return ended.of_worker(orders.slot);
+            progress.add(1);
         }
     }
 }
@@ -93,7 +77,7 @@ fn operate(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
                 return Err(Ended::Wrong(format!("{} places are stuck", reaping.stuck)));
             }
         }
-        915..920 if random.below(50) == 0 => return Err(Ended::Left),
+        915..920 if random.below(50) == 0 => return Err(Ended::Replaced),
         _ if shared.stop.get() != 0 => return Err(Ended::Left),
         _ => {}
     }

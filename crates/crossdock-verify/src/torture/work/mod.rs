@@ -88,15 +88,15 @@ impl Job for Shop {
 }
 
 impl Shop {
-    fn create(way: Way, workers: usize) -> Result<Self, Broken> {
+    fn create(way: Way, plan: Plan) -> Result<Self, Broken> {
         let flow = Flow {
             since: Instant::now(),
             then: Counted::default(),
         };
         Ok(Self {
-            yard: Yard::create(&way, workers)?,
+            yard: Yard::create(&way, plan.processes)?,
             // One slot more, for whoever drains what they leave.
-            ledger: Ledger::create(workers + 1)?,
+            ledger: Ledger::create(plan.slots() + 1)?,
             way,
             doubts: Doubts::default(),
             unnoted: 0,
@@ -106,11 +106,11 @@ impl Shop {
 
     /// What must hold when everybody has left or is dead: all that is left can be done, every line
     /// is idle and has all its cells, and the ledger balances.
-    fn balance(&mut self, workers: usize, random: &mut Random) -> Result<Balance, Broken> {
+    fn balance(&mut self, slot: usize, random: &mut Random) -> Result<Balance, Broken> {
         watch_over(WATCHDOG)?;
         let mut faults = abandoned(&self.yard.segment);
         let random = Random::new(random.next());
-        let mut worker = Worker::new(&self.ledger, workers, random);
+        let mut worker = Worker::new(&self.ledger, slot, random);
         if let Err(Ended::Wrong(what)) = self.yard.visit_all(&mut Last(&mut worker)) {
             faults.push(what);
         }
@@ -136,11 +136,8 @@ impl Shop {
 }
 
 pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
-    let plan = Plan {
-        processes: args.processes.unwrap_or(PROCESSES).into(),
-        kill_rate: args.kill_rate,
-    };
-    let mut shop = Shop::create(Way::any(&mut random), plan.processes)?;
+    let plan = Plan::of(args, PROCESSES);
+    let mut shop = Shop::create(Way::any(&mut random), plan)?;
     let mut tally = Tally::default();
     let ran = rounds(args.secs, plan, &mut shop, &mut random, &mut tally);
     if tally.faults.is_empty() {
@@ -180,7 +177,7 @@ fn rounds(
     let mut sum = Balance::default();
     for _ in 0..rounds {
         drive(plan, shop, random, tally, time)?;
-        let balance = shop.balance(plan.processes, random)?;
+        let balance = shop.balance(plan.slots(), random)?;
         sum.numbered += balance.numbered;
         sum.done += balance.done;
         sum.unsent += balance.unsent;

@@ -110,7 +110,7 @@ impl Visit for Worker<'_> {
 fn leave<T>(what: T, forgets: bool) -> Result<(), Ended> {
     if forgets {
         std::mem::forget(what);
-        return Err(Ended::Left);
+        return Err(Ended::Replaced);
     }
     Ok(())
 }
@@ -288,7 +288,7 @@ impl<'a> Worker<'a> {
             // It dies with all of them.
             std::mem::forget(hands);
             worked?;
-            return Err(Ended::Left);
+            return Err(Ended::Replaced);
         }
         worked
     }
