@@ -26,7 +26,7 @@ use loom::sync::atomic::Ordering;
 
 pub(crate) use explore::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_deaths_one_less,
-    explore_one_less, explore_soft_faults,
+    explore_one_less, explore_soft_faults, explore_two_deaths,
 };
 
 /// Whether the seeded bug `number` is the one under test.
@@ -43,10 +43,14 @@ pub(crate) fn mutation(number: u32) -> bool {
 
 /// What happened in the interleavings of the running exploration.
 static DEATHS: StdAtomicU64 = StdAtomicU64::new(0);
+/// The same of process 1, 2 and 3, each by itself.
+static DEATHS_OF: [StdAtomicU64; 3] = [const { StdAtomicU64::new(0) }; 3];
 static SOFT_FAULTS: StdAtomicU64 = StdAtomicU64::new(0);
 
 loom::thread_local! {
     static STEPS_LEFT: StdCell<Option<u32>> = StdCell::new(None);
+    /// Which process runs, 0 for none.
+    static RUNNING: StdCell<u32> = StdCell::new(0);
     static SOFT_LEFT: StdCell<Option<u32>> = StdCell::new(None);
     /// How many deaths this process has slept through, and how many slices it has left of the last.
     static SLICES: StdCell<(u32, u32)> = StdCell::new((0, 0));
@@ -70,6 +74,10 @@ pub(crate) fn step() {
     });
     if dies {
         DEATHS.fetch_add(1, StdRelaxed);
+        let running = RUNNING.with(StdCell::get) as usize;
+        if let Some(deaths) = running.checked_sub(1).and_then(|at| DEATHS_OF.get(at)) {
+            deaths.fetch_add(1, StdRelaxed);
+        }
         die();
     }
 }
@@ -159,6 +167,7 @@ loom::lazy_static! {
 /// on the thread that is panicking, which poisons their mutexes.
 pub(crate) fn process(id: u32, death: Option<u32>, body: impl Fn()) -> bool {
     STEPS_LEFT.with(|left| left.set(death));
+    RUNNING.with(|running| running.set(id));
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&body));
     STEPS_LEFT.with(|left| left.set(None));
     match outcome {
@@ -194,9 +203,16 @@ pub(crate) fn unlock_byte(index: u32, id: u32) {
     let _ = byte.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
 }
 
+/// Seeded bugs of whoever asks the kernel: a second death goes unnoticed. A number for each model of two
+/// deaths, each of which must break.
+const SECOND_DEATH_UNNOTICED: core::ops::RangeInclusive<u32> = 750..=769;
+
 /// `F_OFD_GETLK` of byte `index`: who holds it now. An RMW, since the kernel never answers stale.
 pub(crate) fn is_byte_locked(index: u32) -> bool {
     step();
+    if SECOND_DEATH_UNNOTICED.clone().any(mutation) && KERNEL.sleepers.lock().unwrap().deaths > 1 {
+        return true;
+    }
     KERNEL.bytes[index as usize].fetch_add(0, Ordering::AcqRel) != 0
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn test(quick: bool) -> Outcome {
         } else {
             step("counts", &|| counts::counts(false))?;
         }
-        step("models", &|| models::models(false, None))?;
+        step("models", &|| models::models(false, false, None))?;
         step("crash", &|| verify::crash(false, &["--thin".to_owned()]))?;
     }
     println!(

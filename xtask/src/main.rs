@@ -48,6 +48,10 @@ enum Verb {
         /// Explore without a bound on preemptions (hours, not minutes).
         #[arg(long)]
         full: bool,
+        /// 2: run only the models of two deaths, and kill both processes at every pair of steps, not at one
+        /// pair in three.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+        deaths: u8,
         /// Run only models whose name contains this, and their mutants.
         filter: Option<String>,
     },
@@ -107,7 +111,11 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Test { quick } => all::test(quick),
         Verb::Counts { save } => counts::counts(save),
-        Verb::Models { full, filter } => models::models(full, filter.as_deref()),
+        Verb::Models {
+            full,
+            deaths,
+            filter,
+        } => models::models(full, deaths == 2, filter.as_deref()),
         Verb::Crash { full, args } => verify::crash(full, &args),
         Verb::Torture { what, secs } => verify::torture(&what, secs),
         Verb::Compare { what, args } => compare::compare(&what, &args),

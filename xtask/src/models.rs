@@ -31,31 +31,46 @@ const LIST_MUTANTS: &str = "list_mutants";
 const PREEMPTIONS: (&str, &str) = ("LOOM_MAX_PREEMPTIONS", "2");
 const FULL: (&str, &str) = ("CROSSDOCK_MODEL_FULL", "1");
 const MUTANT: &str = "CROSSDOCK_MUTANT";
+/// Both processes of a model of two deaths die at every pair of steps.
+const DEATHS: (&str, &str) = ("CROSSDOCK_MODEL_DEATHS", "2");
+/// Names of models of two deaths contain this.
+const TWO_DEATHS: &str = "two_deaths";
 /// A mutant that its model does not catch within this is not caught.
 const MUTANT_LIMIT: Duration = Duration::from_secs(120);
 /// All models and mutants of a bounded run must be through by then; the build is not counted. They take
 /// a fifth of that on two processors that have nothing else to do.
 const BOUNDED_LIMIT: Duration = Duration::from_secs(15 * 60);
-/// An unbounded run may take this.
+/// A run without a bound, or of every pair of deaths, may take this.
 const FULL_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(crate) fn models(full: bool, filter: Option<&str>) -> Outcome {
+/// Runs the models whose names contain `filter`, and their mutants: without a bound if `full`; only those of two
+/// deaths, at every pair of steps, if `every_pair`.
+pub(crate) fn models(full: bool, every_pair: bool, filter: Option<&str>) -> Outcome {
     let binary = build()?;
     let run = Run {
         binary: &binary,
         full,
-        deadline: Instant::now() + if full { FULL_LIMIT } else { BOUNDED_LIMIT },
+        every_pair,
+        deadline: Instant::now()
+            + if full || every_pair {
+                FULL_LIMIT
+            } else {
+                BOUNDED_LIMIT
+            },
     };
 
     let tests = output::tests(&run.listing(&["--list"])?);
-    let chosen = |name: &str| name.contains(MODEL) && filter.is_none_or(|part| name.contains(part));
+    let chosen = |name: &str| {
+        let wanted = filter.is_none_or(|part| name.contains(part));
+        name.contains(MODEL) && wanted && (!every_pair || name.contains(TWO_DEATHS))
+    };
     let models: Vec<&String> = tests.iter().filter(|name| chosen(name)).collect();
     if models.is_empty() {
         eprintln!("xtask: no model matches; a model is a test whose name contains `{MODEL}`");
         return Err(Failed::Check);
     }
     let interleavings = run.models(&models)?;
-    let mutants = run.mutants(&tests, &models, filter.is_some())?;
+    let mutants = run.mutants(&tests, &models, filter.is_some() || every_pair)?;
     run.catch(&mutants)?;
     println!(
         "models: {} models, {interleavings} interleavings, 0 failed; mutants: {} of {} caught",
@@ -85,6 +100,7 @@ fn failed_to_start(command: &Command, error: &std::io::Error) -> Failed {
 struct Run<'a> {
     binary: &'a Path,
     full: bool,
+    every_pair: bool,
     deadline: Instant,
 }
 
@@ -96,6 +112,11 @@ impl Run<'_> {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(self.binary);
         command.current_dir(root()).args(args).env_remove(MUTANT);
+        if self.every_pair {
+            command.env(DEATHS.0, DEATHS.1);
+        } else {
+            command.env_remove(DEATHS.0);
+        }
         if self.full {
             command.env_remove(PREEMPTIONS.0).env(FULL.0, FULL.1);
         } else {

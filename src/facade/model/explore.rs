@@ -3,13 +3,22 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{DEATHS, SOFT_FAULTS};
+use super::{DEATHS, DEATHS_OF, SOFT_FAULTS};
 
 /// Whether the models may take as long as they like (`cargo xtask models --full`).
 fn full() -> bool {
     static FULL: OnceLock<bool> = OnceLock::new();
     *FULL.get_or_init(|| std::env::var_os("CROSSDOCK_MODEL_FULL").is_some())
 }
+
+/// Whether models of two deaths explore every pair of steps (`cargo xtask models --deaths 2`).
+fn every_pair() -> bool {
+    static EVERY: OnceLock<bool> = OnceLock::new();
+    *EVERY.get_or_init(|| std::env::var_os("CROSSDOCK_MODEL_DEATHS").is_some_and(|two| two == "2"))
+}
+
+/// Of the pairs of steps at which two processes die, a bounded run explores one in so many.
+const PAIRS_APART: u32 = 3;
 
 /// The preemptions that a run explores whose caller says nothing: every further one multiplies
 /// the interleavings by ten and more, so the full run too has an end.
@@ -19,6 +28,8 @@ const PREEMPTIONS_FULL: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Explored {
     pub(crate) deaths: u64,
+    /// Of process 1, 2 and 3.
+    deaths_of: [u64; 3],
     pub(crate) soft_faults: u64,
 }
 
@@ -48,6 +59,7 @@ fn explore_within(
     body: impl Fn() + Sync + Send + 'static,
 ) -> Explored {
     DEATHS.store(0, Relaxed);
+    DEATHS_OF.iter().for_each(|deaths| deaths.store(0, Relaxed));
     SOFT_FAULTS.store(0, Relaxed);
     let runs = std::sync::Arc::new(AtomicU64::new(0));
     let counted = runs.clone();
@@ -64,6 +76,7 @@ fn explore_within(
     println!("model {name}: {} interleavings", runs.load(Relaxed));
     Explored {
         deaths: DEATHS.load(Relaxed),
+        deaths_of: DEATHS_OF.each_ref().map(|deaths| deaths.load(Relaxed)),
         soft_faults: SOFT_FAULTS.load(Relaxed),
     }
 }
@@ -106,6 +119,42 @@ fn explore_deaths_within(
         if explored.deaths == 0 {
             assert!(k > 0, "the victim has no step to die at");
             return;
+        }
+    }
+}
+
+/// Explores `body([k, j])` for the pairs of steps at which process 1 and process 2 can die, both in one
+/// run: every pair in a run of `--deaths 2`, else one in [`PAIRS_APART`], with one preemption fewer.
+///
+/// The model has at most 20 steps for either, so that the pairs stay few.
+pub(crate) fn explore_two_deaths(
+    name: &str,
+    body: impl Fn([Option<u32>; 2]) + Copy + Sync + Send + 'static,
+) {
+    const MOST: u32 = 60;
+    let (apart, fewer) = if every_pair() {
+        (1, 0)
+    } else {
+        (PAIRS_APART, 1)
+    };
+    let limit = move |bound: usize| bound.saturating_sub(fewer);
+    let mut both = 0;
+    for k in 0.. {
+        assert!(k < MOST, "process 1 never survives");
+        let one = format!("{name}, process 1 killed before step {k}");
+        let explored = explore_within(&one, limit, move || body([Some(k), None]));
+        if explored.deaths_of[0] == 0 {
+            assert!(both > 0, "no two processes die");
+            return;
+        }
+        for j in (k % apart..).step_by(apart as usize) {
+            assert!(j < MOST, "process 2 never survives");
+            let two = format!("{one}, process 2 before step {j}");
+            let explored = explore_within(&two, limit, move || body([Some(k), Some(j)]));
+            if explored.deaths_of[1] == 0 {
+                break;
+            }
+            both += 1;
         }
     }
 }

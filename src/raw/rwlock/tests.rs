@@ -6,6 +6,8 @@ mod deaths;
 mod models;
 #[cfg(loom)]
 mod stage;
+#[cfg(loom)]
+mod two_deaths;
 #[cfg(not(loom))]
 mod units;
 

@@ -10,6 +10,8 @@ use crate::raw::index::Index;
 use crate::raw::mutex::MutexState;
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 
+mod two_deaths;
+
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (30, READER, "a reader does not acquire the count"),
@@ -26,6 +28,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a creator that finds the name keeps the control mutex",
     ),
     (35, OTHERS, "a creator does not take the control mutex"),
+    (755, two_deaths::CREATORS, "a second death goes unnoticed"),
     (
         36,
         OTHERS,

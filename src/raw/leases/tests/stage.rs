@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 use loom::sync::Arc;
 
 use super::super::{Grid, GridState, Leased, Leases, NotLeased, RESTARTS};
+use super::two_deaths::HOLDERS;
 use crate::facade::{AtomicU32, Deadline, Futex, Words};
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
@@ -83,6 +84,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "one that leaves the door lets readers in beside leases",
     ),
     (367, POISON, "there are leases of what was poisoned"),
+    (753, HOLDERS, "a second death goes unnoticed"),
 ];
 
 const TWO: &str = "model_two_who_lease_one_chunk_exclude_each_other";

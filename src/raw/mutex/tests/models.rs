@@ -15,6 +15,8 @@ use crate::facade::model::{
 };
 use crate::raw::stage::{Oracle, Pair, finish, players, start, tag};
 
+mod two_deaths;
+
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (1, TWO, "the locking CAS does not acquire"),
@@ -80,6 +82,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a try takes a dead owner's lock over without saying so",
     ),
     (19, LEAVER, "giving back a lock wakes nobody"),
+    (750, two_deaths::THIRD, "a second death goes unnoticed"),
 ];
 
 const DEATH: &str = "model_survivor_gets_the_lock_wherever_the_owner_dies";

@@ -13,6 +13,8 @@ use crate::raw::Peers;
 use crate::raw::mutex::MutexState;
 use crate::raw::stage::{Bytes, Pair, finish, start};
 
+mod two_deaths;
+
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
@@ -70,6 +72,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (53, LIFE, "leave gives nothing back"),
     (54, JOINERS, "leave keeps the byte"),
+    (754, two_deaths::HELPER, "a second death goes unnoticed"),
 ];
 
 const ONE_INDEX: &str = "model_a_joiner_that_comes_second_leaves_no_trace";

@@ -5,6 +5,7 @@ use loom::sync::Arc;
 use super::super::{Annex, Door, Refused, RwLock};
 use super::deaths::{DIED, EXPELLED, LEAKED, LEAVER, PASSED, READER, REPAIRED, WRITER};
 use super::stage::Library;
+use super::two_deaths::{BOTH, WRITERS};
 use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
 };
@@ -110,6 +111,8 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         EXCLUDE,
         "a writer that finds the door free does not look again whether somebody reads",
     ),
+    (751, WRITERS, "a second death goes unnoticed"),
+    (752, BOTH, "a second death goes unnoticed"),
     (338, ANNEXED, "a writer does not shut the annex"),
     (
         339,

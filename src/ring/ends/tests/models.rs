@@ -7,6 +7,8 @@ use crate::facade::model::{explore, explore_at_least, explore_deaths, is_byte_lo
 use crate::facade::{AtomicU64, Words};
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 
+mod two_deaths;
+
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (130, LEFT, "whoever finds it over does not acquire"),
@@ -21,6 +23,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (135, LEFT, "the last to be uncounted does not settle"),
     (136, LEFT, "two that are uncounted at once have no barrier"),
     (137, DIED, "whoever reaps does not settle"),
+    (758, two_deaths::SENDERS, "a second death goes unnoticed"),
 ];
 
 const LEFT: &str = "model_ends_the_last_two_leave_at_once";

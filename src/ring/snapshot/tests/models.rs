@@ -12,6 +12,8 @@ use crate::layout::snapshot::Held;
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 use crate::ring::wait::Ended;
 
+mod two_deaths;
+
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (370, ONE, "a reader does not acquire the latest edition"),
@@ -85,6 +87,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a reader takes what it saw, though another was given to it",
     ),
     (394, NEWS, "a writer that leaves wakes nobody"),
+    (757, two_deaths::WRITERS, "a second death goes unnoticed"),
 ];
 
 const ONE: &str = "model_snapshot_a_reader_has_a_whole_value_that_is_never_older";

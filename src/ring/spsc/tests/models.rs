@@ -9,6 +9,8 @@ use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_
 use crate::facade::{Deadline, Pace, Words};
 use crate::raw::stage::{Oracle, finish, players, start, tag};
 
+mod two_deaths;
+
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (60, TIGHT, "whoever rings has no barrier before its look"),
@@ -44,6 +46,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "one that finds itself alone does not look once more",
     ),
     (79, LEAVER, "leaving a role wakes nobody"),
+    (756, two_deaths::ROLES, "a second death goes unnoticed"),
 ];
 
 const TIGHT: &str = "model_every_item_arrives_once_and_in_order_and_nobody_oversleeps";
