@@ -102,6 +102,22 @@ pub(crate) unsafe fn read<T: CheckedBitPattern>(slot: NonNull<T>) -> Option<T> {
     T::is_valid_bit_pattern(bits).then(|| unsafe { value.assume_init() })
 }
 
+/// Copies a value out of a slot into a box, whatever bytes are in it; `None` if they are no `T`. Nothing of
+/// it passes through the stack.
+///
+/// # Safety
+///
+/// As for [`read`].
+pub(crate) unsafe fn read_boxed<T: CheckedBitPattern>(slot: NonNull<T>) -> Option<Box<T>> {
+    let mut value = Box::<T>::new_uninit();
+    // SAFETY: the caller's word; a `T` is there, and room for one here, which is elsewhere.
+    unsafe { slot.as_ptr().copy_to_nonoverlapping(value.as_mut_ptr(), 1) };
+    // SAFETY: any bytes are a `T::Bits`, which has the layout of `T`.
+    let bits = unsafe { &*value.as_ptr().cast::<T::Bits>() };
+    // SAFETY: the bits, which are a copy, are found valid.
+    T::is_valid_bit_pattern(bits).then(|| unsafe { value.assume_init() })
+}
+
 /// Copies a value into a slot.
 ///
 /// # Safety
@@ -173,5 +189,20 @@ pub(crate) fn describe<T: Payload>() -> PayloadShape {
         size: u32::try_from(size_of::<T>()).unwrap_or(u32::MAX),
         align: u32::try_from(align_of::<T>()).unwrap_or(u32::MAX),
         name: Name::payload(T::NAME),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bytes_that_are_a_value_come_in_a_box() {
+        for (byte, value) in [(0, Some(false)), (1, Some(true)), (2, None)] {
+            let slot: u8 = byte;
+            // SAFETY: a byte is there, and nobody writes to it.
+            let read = unsafe { read_boxed(NonNull::from(&slot).cast::<bool>()) };
+            assert_eq!(read.as_deref(), value.as_ref());
+        }
     }
 }

@@ -13,6 +13,9 @@ use crate::segment::{Bytes, EntryError};
 /// went wrong, and says so ([`EntryError::Length`]). It is `isize::MAX` bytes at most, and as much as
 /// the segment has room for; that is found out before anything is allocated or called.
 ///
+/// Single values of some hundred KiB and more come zeroed, or from a `Vec` or a box: the functions that take
+/// or make one by value copy it through the stack. Leases and guards refer to values where they are.
+///
 /// With [`open_or_create`](crate::Segment::open_or_create), the values are those of an array that is
 /// created; one that exists must have the same length, and keeps its values.
 ///
@@ -43,7 +46,8 @@ pub struct Init<T> {
 enum Values<T> {
     /// All bytes are 0.
     Zeroed,
-    Same(T),
+    /// In a box, so that what an array is created with is small however large its values are.
+    Same(Box<T>),
     /// As many as the length.
     Listed(Box<[T]>),
     /// Not made yet.
@@ -66,7 +70,7 @@ impl<T: Payload> Init<T> {
     pub fn filled(len: usize, value: T) -> Self {
         Self {
             len,
-            values: Values::Same(value),
+            values: Values::Same(Box::new(value)),
         }
     }
 
@@ -148,7 +152,7 @@ impl<T: Payload> Init<T> {
     {
         match self.values {
             Values::Zeroed => {}
-            Values::Same(value) => bytes.write_same(offset, value, self.len),
+            Values::Same(value) => bytes.write_same(offset, &*value, self.len),
             Values::Listed(values) => bytes.write_all(offset, &values),
             // `ready` has made them.
             Values::Made(_) => {}

@@ -1,6 +1,7 @@
 //! Segments: shared memory with a registry of who uses it and a directory of what is in it.
 
 mod attention;
+mod boxed;
 mod entry_error;
 mod error;
 mod inspect;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+pub use boxed::HoldsValue;
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MembershipError, MonitorError, OpenError, OpenOrCreateError};
 pub use inspect::{EntryInfo, ParticipantInfo};
@@ -76,6 +78,9 @@ impl Segment {
 
     /// Creates an entry.
     ///
+    /// `config` passes through the stack. A first value of some hundred KiB and more goes with
+    /// [`create_boxed`](Self::create_boxed) or [`create_with`](Self::create_with).
+    ///
     /// It appears complete or not at all, whenever this process is killed. Blocks while another
     /// process creates one in the same segment; a creator that was killed is passed over, one that
     /// was stopped is waited for.
@@ -89,10 +94,22 @@ impl Segment {
     /// [`EntryError::Membership`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
-        let checked = Name::entry(name).map_err(EntryError::Name)?;
         let shape = self.shape_for::<P>(&config)?;
+        self.create_shaped(name, &shape, |fits| P::ready(config, fits), P::prepare)
+    }
+
+    /// Creates an entry of that shape: with what `ready` makes before others wait, which `prepare` puts
+    /// into its bytes. `ready` can ask whether the entry would be refused as things stand.
+    fn create_shaped<P: Placeable, C>(
+        &self,
+        name: &str,
+        shape: &Shape,
+        ready: impl FnOnce(&dyn Fn() -> Result<(), EntryError>) -> Result<C, EntryError>,
+        prepare: impl FnOnce(&Bytes<'_>, C),
+    ) -> Result<P, EntryError> {
+        let checked = Name::entry(name).map_err(EntryError::Name)?;
         let record = shape.record(checked);
-        let config = P::ready(config, || {
+        let config = ready(&|| {
             let room = self.mapping.directory().room(&record);
             room.map(drop)
                 .map_err(|refused| self.not_created(name, &record, refused))
@@ -104,7 +121,7 @@ impl Segment {
         };
         let prepare = |offset: u64| {
             if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, shape.len) {
-                P::prepare(&bytes, config);
+                prepare(&bytes, config);
             }
         };
         let created = self
@@ -151,8 +168,18 @@ impl Segment {
         config: P::Config,
     ) -> Result<P, EntryError> {
         let shape = self.shape_for::<P>(&config)?;
+        self.open_or_create_shaped(name, &shape, || self.create(name, config))
+    }
+
+    /// Opens an entry of that shape, or has it created if there is none.
+    fn open_or_create_shaped<P: Placeable>(
+        &self,
+        name: &str,
+        shape: &Shape,
+        create: impl FnOnce() -> Result<P, EntryError>,
+    ) -> Result<P, EntryError> {
         let opened = match self.find(name) {
-            Err(EntryError::NotFound { .. }) => match self.create::<P>(name, config) {
+            Err(EntryError::NotFound { .. }) => match create() {
                 // Somebody was faster; entries stay, so this time it is there.
                 Err(EntryError::Exists { .. }) => self.find(name)?,
                 created => return created,

@@ -202,18 +202,19 @@ impl<'a> Bytes<'a> {
     }
 
     /// Writes a value `offset` bytes into the entry.
-    pub(crate) fn write<T: bytemuck::NoUninit>(&self, offset: u64, value: T) {
+    pub(crate) fn write<T: bytemuck::NoUninit>(&self, offset: u64, value: &T) {
         self.write_same(offset, value, 1);
     }
 
     /// Writes a value so many times, from `offset` bytes into the entry on.
-    pub(crate) fn write_same<T: bytemuck::NoUninit>(&self, offset: u64, value: T, count: usize) {
+    pub(crate) fn write_same<T: bytemuck::NoUninit>(&self, offset: u64, value: &T, count: usize) {
         if let Some(first) = self.places::<T>(offset, count) {
             for index in 0..count {
                 // SAFETY: inside of the `count` values that are the entry's.
                 let place = unsafe { first.add(index) };
-                // SAFETY: inside the entry, aligned, and nobody else's yet.
-                unsafe { place.as_ptr().write(value) };
+                // SAFETY: inside the entry, aligned, and nobody else's yet; what a process has in its
+                // own memory is not there.
+                unsafe { place.copy_from_nonoverlapping(NonNull::from(value), 1) };
             }
         }
     }

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use bytemuck::Pod;
 
+use super::options::READERS;
 use super::{Reader, ReaderError, SnapshotOptions, Writer, WriterError};
 use crate::facade::{AtomicU64, use_light_barriers};
 use crate::layout::snapshot::{Held, SnapshotLayout};
@@ -13,7 +14,9 @@ use crate::layout::{Kind, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::raw::Peers;
 use crate::ring::snapshot::{Corrupt, Seat, Snapshot as Raw, SnapshotState, Unclaimed, Unseated};
-use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, Shape, sealed};
+use crate::segment::{
+    Anchor, Bytes, Entry, EntryError, HoldsValue, MembershipError, Placeable, Shape, sealed,
+};
 
 /// The latest whole value of one writer, as an entry of a segment: created with the
 /// [options](SnapshotOptions), or just with its first value.
@@ -21,6 +24,10 @@ use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeabl
 /// This handle is anybody's: cheap to clone, and it travels to other processes.
 /// [`writer`](Self::writer) claims the one role in which a process can publish, [`reader`](Self::reader) takes one of
 /// the seats.
+///
+/// [`Writer::publish`] and the two `load`s copy a value through the stack. One of some hundred KiB and more is created
+/// by [`Segment::create_boxed`](crate::Segment::create_boxed) or [`create_with`](crate::Segment::create_with), published by
+/// [`Writer::publish_with`] or [`Writer::update`], and read where it is by [`Reader::read`].
 ///
 /// The algorithm is Chen's and Burns' (1997): there are two buffers more than seats, so that the writer always finds
 /// one that nobody reads.
@@ -279,22 +286,13 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
     }
 
     fn refused(options: &SnapshotOptions<T>) -> EntryError {
-        let (least, most) = SnapshotLayout::READERS;
-        let found = options.readers;
-        match shape_of::<T>() {
-            Some(_) if !(least..=most).contains(&found) => {
-                EntryError::Readers { found, least, most }
-            }
-            _ => EntryError::Payload {
-                found: Box::new(Self::payload()),
-            },
-        }
+        Self::refused_with(options.readers)
     }
 
     /// Zeros are a snapshot whose latest is of version 0, in the first buffer, and that nobody is at.
     fn prepare(bytes: &Bytes<'_>, options: SnapshotOptions<T>) {
         if let Some(layout) = SnapshotLayout::new(options.readers, size_of::<T>() as u64) {
-            bytes.write(layout.buffers, options.first);
+            bytes.write(layout.buffers, &options.first);
         }
     }
 
@@ -320,5 +318,39 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
 
     fn entry(&self) -> &Entry {
         self.state.entry()
+    }
+}
+
+impl<T: Payload + Pod> HoldsValue for Snapshot<T> {
+    type Value = T;
+    type Boxed = SnapshotOptions<Box<T>>;
+
+    fn boxed_words(options: Option<&SnapshotOptions<Box<T>>>) -> [u64; 4] {
+        [options.map_or(READERS, |options| options.readers), 0, 0, 0]
+    }
+
+    fn boxed_refused(options: Option<&SnapshotOptions<Box<T>>>) -> EntryError {
+        Self::refused_with(options.map_or(READERS, |options| options.readers))
+    }
+
+    fn prepare_boxed(bytes: &Bytes<'_>, options: SnapshotOptions<Box<T>>) {
+        if let Some(layout) = SnapshotLayout::new(options.readers, size_of::<T>() as u64) {
+            bytes.write(layout.buffers, &*options.first);
+        }
+    }
+}
+
+impl<T: Payload + Pod> Snapshot<T> {
+    /// Why there is no snapshot of so many seats.
+    fn refused_with(found: u64) -> EntryError {
+        let (least, most) = SnapshotLayout::READERS;
+        match shape_of::<T>() {
+            Some(_) if !(least..=most).contains(&found) => {
+                EntryError::Readers { found, least, most }
+            }
+            _ => EntryError::Payload {
+                found: Box::new(Self::payload()),
+            },
+        }
     }
 }

@@ -24,7 +24,7 @@ pub struct SnapshotOptions<T> {
 }
 
 /// How many readers there can be unless something else is asked for.
-const READERS: u64 = 16;
+pub(super) const READERS: u64 = 16;
 
 impl<T> SnapshotOptions<T> {
     /// With that value, of version 0, until something is published; and 16 seats.

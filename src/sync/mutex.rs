@@ -11,7 +11,7 @@ use crate::facade::Deadline;
 use crate::layout::{Kind, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
 use crate::raw::mutex::MutexState;
-use crate::segment::{Bytes, Entry, Placeable, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryError, HoldsValue, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{LockError, NotLocked, RawMutex, RawMutexGuard, TimedLockError, TryLockError};
 
@@ -27,7 +27,9 @@ use crate::sync::{LockError, NotLocked, RawMutex, RawMutexGuard, TimedLockError,
 /// lock is not fair. An owner that is stopped (SIGSTOP, a debugger) blocks the others until it
 /// goes on.
 ///
-/// `T` is [`Pod`], because a killed writer can leave any bytes behind.
+/// `T` is [`Pod`], because a killed writer can leave any bytes behind. A first value of some hundred KiB and
+/// more is created by [`Segment::create_boxed`](crate::Segment::create_boxed) or
+/// [`create_with`](crate::Segment::create_with), since `create` copies it through the stack; guards refer to it where it is.
 ///
 /// # Examples
 ///
@@ -293,6 +295,25 @@ impl<T> Clone for Mutex<T> {
     }
 }
 
+impl<T: Payload + Pod> HoldsValue for Mutex<T> {
+    type Value = T;
+    type Boxed = Box<T>;
+
+    fn boxed_words(_: Option<&Box<T>>) -> [u64; 4] {
+        [0; 4]
+    }
+
+    fn boxed_refused(_: Option<&Box<T>>) -> EntryError {
+        EntryError::Payload {
+            found: Box::new(Self::payload()),
+        }
+    }
+
+    fn prepare_boxed(bytes: &Bytes<'_>, first: Box<T>) {
+        bytes.write(data_offset::<T>(), &*first);
+    }
+}
+
 impl<T: Payload + Pod> sealed::Sealed for Mutex<T> {}
 
 impl<T: Payload + Pod> Placeable for Mutex<T> {
@@ -321,7 +342,7 @@ impl<T: Payload + Pod> Placeable for Mutex<T> {
     }
 
     fn prepare(bytes: &Bytes<'_>, first: T) {
-        bytes.write(data_offset::<T>(), first);
+        bytes.write(data_offset::<T>(), &first);
     }
 
     fn attach(entry: Entry) -> Option<Self> {

@@ -116,6 +116,12 @@ impl Child {
         );
     }
 
+    /// Waits until the child has ended by itself: its status, as waitpid(2) has it.
+    pub(crate) fn status(mut self) -> i32 {
+        assert!(self.ends(), "child {} hangs", self.pid);
+        self.reap()
+    }
+
     /// SIGKILL; returns when the child is gone and reaped.
     pub(crate) fn kill(mut self) {
         self.signal(libc::SIGKILL);

@@ -53,6 +53,18 @@ pub(crate) fn test(quick: bool) -> Outcome {
             "--lib",
         ]))
     })?;
+    step("large values, not optimised", &|| {
+        let args = [
+            "test",
+            "--profile",
+            "dev",
+            "-p",
+            "crossdock",
+            "--test",
+            "large",
+        ];
+        pass_through(cargo(args))
+    })?;
     if quick {
         println!("==> counts, models, crash: left out (--quick)");
     } else {

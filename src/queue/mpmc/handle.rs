@@ -25,6 +25,13 @@ use crate::segment::{
 /// be found dead. Handles are cheap to clone, and each keeps to itself where in the ring it was: a
 /// clone for each thread is faster than one for all.
 ///
+/// # Large items
+///
+/// What takes or returns an item by value copies it through the stack, several times in a program that is
+/// not optimised. Items of some hundred KiB and more are sent by [`send_with`](Self::send_with), which has
+/// them written where they are, or by [`send_slice`](Self::send_slice), and received by
+/// [`recv_boxed`](Self::recv_boxed): none of them uses the stack for an item.
+///
 /// # How it ends
 ///
 /// A queue ends by [`close`](Self::close): nothing can be sent any more, receivers get what is there,
@@ -47,7 +54,7 @@ use crate::segment::{
 /// | a counted [`Sender`], [`Receiver`] | it is counted no more | it still counts |
 ///
 /// The commit of each is one store. Between an operation's claim of a slot and its commit lie some
-/// nanoseconds and the copy of one item. Nothing whose send was committed is lost; what was
+/// nanoseconds and the copy of one item, or the function that writes it. Nothing whose send was committed is lost; what was
 /// received is never delivered again. Whoever waits finds out within some milliseconds that
 /// somebody has died, by asking the kernel; nobody is taken for dead for being slow.
 ///

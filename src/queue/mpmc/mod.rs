@@ -4,6 +4,7 @@ mod counted;
 mod error;
 mod handle;
 mod iter;
+mod large;
 mod receive;
 mod send;
 mod source;

@@ -61,7 +61,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// The next item, if there is one.
     #[inline(always)]
-    fn claim(&self) -> Result<Claim, TryRecvError> {
+    pub(super) fn claim(&self) -> Result<Claim, TryRecvError> {
         match self.quick_claim() {
             Some(claim) => Ok(claim),
             None => self.find_item(),
@@ -233,7 +233,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     #[cold]
     #[inline(never)]
-    fn wait_for_item(&self, deadline: &Deadline) -> Result<Claim, RecvError> {
+    pub(super) fn wait_for_item(&self, deadline: &Deadline) -> Result<Claim, RecvError> {
         match self.find_item() {
             Ok(claim) => return Ok(claim),
             Err(TryRecvError::Empty) => {}

@@ -54,7 +54,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// The next slot, if there is one.
     #[inline(always)]
-    fn slot(&self) -> Result<Claim, TrySendError<()>> {
+    pub(super) fn slot(&self) -> Result<Claim, TrySendError<()>> {
         match self.quick_slot() {
             Some(claim) => Ok(claim),
             None => self.find_slot(),
@@ -65,6 +65,13 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(always)]
     fn put(&self, claim: Claim, value: T) {
         self.write(claim, value);
+        self.ring().commit_send(claim);
+    }
+
+    /// Copies an item into a slot that was claimed, and commits it.
+    fn put_from(&self, claim: Claim, value: &T) {
+        // SAFETY: as in `write`.
+        unsafe { write(self.item(claim.index), value) };
         self.ring().commit_send(claim);
     }
 
@@ -123,7 +130,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     pub fn send_slice(&self, values: &[T]) -> Result<usize, TrySendError<()>> {
         for (sent, value) in values.iter().enumerate() {
             match self.slot() {
-                Ok(claim) => self.put(claim, *value),
+                Ok(claim) => self.put_from(claim, value),
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => {
                     self.ring().ring(Side::Sender);
@@ -178,7 +185,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     #[cold]
     #[inline(never)]
-    fn wait_for_slot(&self, deadline: &Deadline) -> Result<Claim, SendError<()>> {
+    pub(super) fn wait_for_slot(&self, deadline: &Deadline) -> Result<Claim, SendError<()>> {
         match self.find_slot() {
             Ok(claim) => return Ok(claim),
             Err(TrySendError::Full(())) => {}

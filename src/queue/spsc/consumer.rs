@@ -48,7 +48,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     /// Looks for an item when none is known of; returns if there is one.
     #[cold]
     #[inline(never)]
-    fn look(&mut self) -> Result<(), TryPopError> {
+    pub(super) fn look(&mut self) -> Result<(), TryPopError> {
         if !self.end.is_mine() {
             return Err(TryPopError::Lost);
         }
@@ -154,7 +154,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
 
     #[cold]
     #[inline(never)]
-    fn wait_for_an_item(&mut self, deadline: &Deadline) -> Result<(), PopError> {
+    pub(super) fn wait_for_an_item(&mut self, deadline: &Deadline) -> Result<(), PopError> {
         match self.look() {
             Ok(()) => return Ok(()),
             Err(TryPopError::Empty) => {}

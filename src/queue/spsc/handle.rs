@@ -22,6 +22,11 @@ use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed}
 /// This handle is anybody's: cheap to clone, and it travels to other processes. The ends are
 /// claimed by [`producer`](Self::producer) and [`consumer`](Self::consumer).
 ///
+/// What takes or returns an item by value copies it through the stack. Items of some hundred KiB and more
+/// are pushed by [`push_with`](super::Producer::push_with), [`push_slice`](super::Producer::push_slice) or in a
+/// [chunk](super::Producer::write_chunk), and popped by [`pop_boxed`](super::Consumer::pop_boxed) or read in a
+/// [chunk](super::Consumer::read_chunk).
+///
 /// # Examples
 ///
 /// ```

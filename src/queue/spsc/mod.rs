@@ -15,6 +15,7 @@ mod chunk;
 mod consumer;
 mod error;
 mod handle;
+mod large;
 mod producer;
 mod source;
 

@@ -61,7 +61,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     /// registers.
     #[cold]
     #[inline(never)]
-    fn look(&mut self) -> Result<(), TryPushError<()>> {
+    pub(super) fn look(&mut self) -> Result<(), TryPushError<()>> {
         if !self.end.is_mine() {
             return Err(TryPushError::Lost(()));
         }
@@ -141,7 +141,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
 
     #[cold]
     #[inline(never)]
-    fn wait_for_room(&mut self, deadline: &Deadline) -> Result<(), PushError<()>> {
+    pub(super) fn wait_for_room(&mut self, deadline: &Deadline) -> Result<(), PushError<()>> {
         match self.look() {
             Ok(()) => return Ok(()),
             Err(TryPushError::Full(())) => {}

@@ -31,6 +31,9 @@ use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 /// The capacity counts all messages that are not done: loans, those that wait, deliveries, and dead
 /// letters that nobody took.
 ///
+/// [`send`](Self::send) copies its value through the stack; a loan and a delivery use none of it, so messages of
+/// any size go by those.
+///
 /// # How it ends
 ///
 /// As [`Queue`](crate::queue::Queue) does: by [`close`](Self::close), or when the last counted

@@ -15,7 +15,7 @@ pub(crate) use raw::{Access, RawReadGuard, RawRwLock, RawWriteGuard};
 use crate::facade::Deadline;
 use crate::layout::{Kind, PayloadShape, RwLockLayout};
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, Placeable, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryError, HoldsValue, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
 
@@ -46,7 +46,9 @@ use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
 /// bytes, and 128 for each participant that the segment can have: 16 KiB where there can be 128, as by
 /// default.
 ///
-/// `T` is [`Pod`], because a killed writer can leave any bytes behind.
+/// `T` is [`Pod`], because a killed writer can leave any bytes behind. A first value of some hundred KiB and
+/// more is created by [`Segment::create_boxed`](crate::Segment::create_boxed) or
+/// [`create_with`](crate::Segment::create_with), since `create` copies it through the stack; guards refer to it where it is.
 ///
 /// The algorithm is that of the big-reader lock ("brlock") of Linux 2.4, with counts that can be given back
 /// when their owner dies.
@@ -389,6 +391,25 @@ impl<T> Clone for RwLock<T> {
     }
 }
 
+impl<T: Payload + Pod> HoldsValue for RwLock<T> {
+    type Value = T;
+    type Boxed = Box<T>;
+
+    fn boxed_words(_: Option<&Box<T>>) -> [u64; 4] {
+        [0; 4]
+    }
+
+    fn boxed_refused(_: Option<&Box<T>>) -> EntryError {
+        EntryError::Payload {
+            found: Box::new(Self::payload()),
+        }
+    }
+
+    fn prepare_boxed(bytes: &Bytes<'_>, first: Box<T>) {
+        bytes.write(RwLockLayout::DATA, &*first);
+    }
+}
+
 impl<T: Payload + Pod> sealed::Sealed for RwLock<T> {}
 
 impl<T: Payload + Pod> Placeable for RwLock<T> {
@@ -418,7 +439,7 @@ impl<T: Payload + Pod> Placeable for RwLock<T> {
 
     /// Zeroed words are a lock that nobody has.
     fn prepare(bytes: &Bytes<'_>, first: T) {
-        bytes.write(RwLockLayout::DATA, first);
+        bytes.write(RwLockLayout::DATA, &first);
     }
 
     fn attach(entry: Entry) -> Option<Self> {

@@ -1,0 +1,147 @@
+//! Entries whose first value is too large for the stack.
+
+use bytemuck::Zeroable;
+
+use super::place::{Bytes, Placeable, Shape};
+use super::{EntryError, Segment};
+
+/// A primitive that is created with a value: a [`Mutex`](crate::Mutex), a [`RwLock`](crate::RwLock) or
+/// a [`Snapshot`](crate::Snapshot).
+///
+/// A value of some hundred KiB and more is created by [`Segment::create_boxed`] or
+/// [`Segment::create_with`]: both leave it on the heap until it is in the segment.
+pub trait HoldsValue: Placeable {
+    /// The value.
+    type Value;
+
+    /// What [`Segment::create_boxed`] needs to know: the first value in a box; of a snapshot also
+    /// [`SnapshotOptions`](crate::SnapshotOptions) of one.
+    type Boxed: From<Box<Self::Value>>;
+
+    /// As `Placeable::words`; those of a value alone if there are no options.
+    #[doc(hidden)]
+    fn boxed_words(first: Option<&Self::Boxed>) -> [u64; 4];
+
+    #[doc(hidden)]
+    fn boxed_refused(first: Option<&Self::Boxed>) -> EntryError;
+
+    #[doc(hidden)]
+    fn prepare_boxed(bytes: &Bytes<'_>, first: Self::Boxed);
+}
+
+impl Segment {
+    /// Creates an entry whose first value comes in a box. All else is as for [`create`](Self::create).
+    ///
+    /// The value is copied from the heap into the segment and does not pass through the stack, as one
+    /// that `create` takes does several times.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{Mutex, Segment, SegmentOptions, Snapshot, SnapshotOptions};
+    ///
+    /// type Image = [u8; 4 << 20];
+    /// let segment = SegmentOptions::new().size(64 << 20).anonymous()?;
+    /// let white: Box<Image> = vec![255; 4 << 20].into_boxed_slice().try_into().expect("as long");
+    /// let image = segment.create_boxed::<Mutex<Image>>("image", white.clone())?;
+    /// assert_eq!(image.lock_or_repair(|image| image.fill(0))?[7], 255);
+    ///
+    /// let latest = SnapshotOptions::new(white).readers(2);
+    /// let latest = segment.create_boxed::<Snapshot<Image>>("latest", latest)?;
+    /// assert_eq!(latest.reader()?.read()?[7], 255);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn create_boxed<P: HoldsValue>(
+        &self,
+        name: &str,
+        first: impl Into<P::Boxed>,
+    ) -> Result<P, EntryError> {
+        let first = first.into();
+        let shape = self.boxed_shape::<P>(Some(&first))?;
+        self.create_shaped(name, &shape, |_| Ok(first), P::prepare_boxed)
+    }
+
+    /// Opens an entry, or creates it with a first value that comes in a box. All else is as for
+    /// [`open_or_create`](Self::open_or_create).
+    ///
+    /// # Errors
+    ///
+    /// As [`open_or_create`](Self::open_or_create).
+    pub fn open_or_create_boxed<P: HoldsValue>(
+        &self,
+        name: &str,
+        first: impl Into<P::Boxed>,
+    ) -> Result<P, EntryError> {
+        let first = first.into();
+        let shape = self.boxed_shape::<P>(Some(&first))?;
+        self.open_or_create_shaped(name, &shape, || {
+            self.create_shaped(name, &shape, |_| Ok(first), P::prepare_boxed)
+        })
+    }
+
+    /// Creates an entry whose first value `write` makes of zeros, on the heap. All else is as for
+    /// [`create`](Self::create).
+    ///
+    /// `write` is called before others are kept waiting, and not at all if there is no room for the
+    /// entry or it exists; a panic in it leaves nothing behind. Nothing passes through the stack. A
+    /// snapshot has as many seats as is usual.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{RwLock, SegmentOptions};
+    ///
+    /// let segment = SegmentOptions::new().size(16 << 20).anonymous()?;
+    /// let prices = segment.create_with::<RwLock<[u64; 1 << 20]>>("prices", |prices| prices[3] = 7)?;
+    /// assert_eq!(prices.read_or_repair(|_| ())?[2..4], [0, 7]);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn create_with<P: HoldsValue>(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut P::Value),
+    ) -> Result<P, EntryError>
+    where
+        P::Value: Zeroable,
+    {
+        let shape = self.boxed_shape::<P>(None)?;
+        let ready = |fits: &dyn Fn() -> Result<(), EntryError>| {
+            fits()?;
+            let mut first = bytemuck::zeroed_box();
+            write(&mut first);
+            Ok(P::Boxed::from(first))
+        };
+        self.create_shaped(name, &shape, ready, P::prepare_boxed)
+    }
+
+    /// Opens an entry, or creates it with a first value that `write` makes of zeros, on the heap. All
+    /// else is as for [`open_or_create`](Self::open_or_create) and [`create_with`](Self::create_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`open_or_create`](Self::open_or_create).
+    pub fn open_or_create_with<P: HoldsValue>(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut P::Value),
+    ) -> Result<P, EntryError>
+    where
+        P::Value: Zeroable,
+    {
+        let shape = self.boxed_shape::<P>(None)?;
+        self.open_or_create_shaped(name, &shape, || self.create_with(name, write))
+    }
+
+    fn boxed_shape<P: HoldsValue>(&self, first: Option<&P::Boxed>) -> Result<Shape, EntryError> {
+        P::shape(P::boxed_words(first), self.mapping.geometry().participants)
+            .ok_or_else(|| P::boxed_refused(first))
+    }
+}
