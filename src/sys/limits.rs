@@ -4,10 +4,12 @@
 //! one by one. So every limit that can be read is read first. One that cannot be read (no /proc,
 //! another cgroup layout) does not refuse.
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::descriptor;
+use super::{clock, descriptor};
 
 /// A limit that refused a size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,11 +36,22 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The first limit that `len` bytes would pass, and what it still allows.
+/// The tightest limit, if `len` bytes would pass it, and what it still allows.
+///
+/// Memory is read from dozens of files in /proc and /sys, so it is looked at anew only where that can
+/// make a difference: see [`Look`].
 pub(crate) fn refusal(len: u64, filesystem: Option<&Path>) -> Option<(Limit, u64)> {
-    let limits = [
+    static LOOK: Look = Look::new();
+    let now = clock::monotonic_coarse();
+    let quick = [
         (Limit::FileSize, file_size()),
         (Limit::FileSystem, filesystem.and_then(free_space)),
+    ];
+    let fits = |(_, available): &(Limit, Option<u64>)| available.is_none_or(|most| len <= most);
+    if quick.iter().all(fits) && LOOK.covers(len, now) {
+        return None;
+    }
+    let memory = [
         (
             Limit::CgroupMemory,
             cgroup_memory(Path::new("/proc/thread-self/cgroup"), "/sys/fs/cgroup"),
@@ -48,10 +61,57 @@ pub(crate) fn refusal(len: u64, filesystem: Option<&Path>) -> Option<(Limit, u64
             read("/proc/meminfo").and_then(|text| available_memory(&text)),
         ),
     ];
-    limits
+    LOOK.remember(least(memory).map(|(_, available)| available), len, now);
+    least(quick.into_iter().chain(memory)).filter(|(_, available)| len > *available)
+}
+
+/// The limit that allows the least, of those that could be read.
+fn least(limits: impl IntoIterator<Item = (Limit, Option<u64>)>) -> Option<(Limit, u64)> {
+    let read = limits
         .into_iter()
-        .filter_map(|(limit, available)| Some((limit, available?)))
-        .find(|(_, available)| len > *available)
+        .filter_map(|(limit, available)| Some((limit, available?)));
+    read.min_by_key(|(_, available)| *available)
+}
+
+/// What the last look at the memory allowed: a hundredth of it, once, for a second.
+///
+/// All that is made on the strength of one look is less than a hundredth of what there was, so a look
+/// in between would have refused it only if others had taken the rest meanwhile, and those could have
+/// taken it right after that look as well.
+struct Look {
+    /// Bytes that may be made before the next look.
+    spare: AtomicU64,
+    /// When it was, in nanoseconds of the monotonic clock.
+    at: AtomicU64,
+}
+
+impl Look {
+    const SHARE: u64 = 100;
+    const STAYS: Duration = Duration::from_secs(1);
+
+    const fn new() -> Self {
+        Self {
+            spare: AtomicU64::new(0),
+            at: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether `len` bytes are within what the last look allowed; they are taken off it.
+    fn covers(&self, len: u64, now: Duration) -> bool {
+        // ORDERING: Relaxed; two numbers that both err by one look at most, here and in `remember`.
+        let at = Duration::from_nanos(self.at.load(Relaxed));
+        let is_fresh = now.checked_sub(at).is_some_and(|age| age < Self::STAYS);
+        let take = |spare: u64| spare.checked_sub(len);
+        is_fresh && self.spare.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
+
+    /// Notes what a look for `len` bytes has found; what could not be read does not limit.
+    fn remember(&self, available: Option<u64>, len: u64, now: Duration) {
+        let left = available.unwrap_or(u64::MAX).saturating_sub(len);
+        self.spare.store(left / Self::SHARE, Relaxed);
+        let now = u64::try_from(now.as_nanos()).unwrap_or(0);
+        self.at.store(now, Relaxed);
+    }
 }
 
 /// [`Limit::FileSize`] alone, if `len` bytes would pass it: one system call.
@@ -210,6 +270,37 @@ mod tests {
             None
         );
         assert_eq!(refusal(1, None), None);
+    }
+
+    #[test]
+    fn a_look_covers_a_hundredth_of_what_it_found_for_a_second() {
+        let look = Look::new();
+        let second = |at: u64| Duration::from_secs(100 + at);
+        assert!(!look.covers(1, second(0)), "before the first look");
+        look.remember(Some(10_000 + 50), 50, second(0));
+        assert!(!look.covers(101, second(0)), "more than a hundredth");
+        assert!(look.covers(60, second(0)));
+        assert!(!look.covers(60, second(0)), "with what was made before");
+        assert!(look.covers(40, second(0)));
+        assert!(!look.covers(1, second(0)));
+        look.remember(Some(10_000), 0, second(0));
+        assert!(!look.covers(1, second(1)), "too old");
+        look.remember(Some(10_000), 0, second(5));
+        assert!(!look.covers(1, second(4)), "in a time to come");
+        look.remember(Some(99), 0, second(5));
+        assert!(!look.covers(1, second(5)), "a hundredth of nearly nothing");
+    }
+
+    #[test]
+    fn the_tightest_limit_is_named() {
+        let limits = [
+            (Limit::FileSize, Some(7)),
+            (Limit::FileSystem, None),
+            (Limit::CgroupMemory, Some(5)),
+            (Limit::AvailableMemory, Some(6)),
+        ];
+        assert_eq!(least(limits), Some((Limit::CgroupMemory, 5)));
+        assert_eq!(least([(Limit::FileSystem, None)]), None);
     }
 
     #[test]
