@@ -33,8 +33,10 @@ pub(crate) mod error;
 mod mutex;
 mod raw_mutex;
 pub(crate) mod rwlock;
+mod sleeps;
 
 pub use error::{LockError, NotLocked, TimedLockError, TryLockError};
 pub use mutex::{Mutex, MutexGuard};
 pub use raw_mutex::{RawMutex, RawMutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use sleeps::{Sleeps, sleeps};

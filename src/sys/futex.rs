@@ -5,7 +5,7 @@
 //! in turn would burn a processor. Only EAGAIN, EINTR and ETIMEDOUT count as having slept; after any
 //! other error [`wait_any`] sleeps in another way.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock;
@@ -15,6 +15,36 @@ const MOST: usize = libc::FUTEX_WAITV_MAX as usize;
 /// How long [`wait_any`] sleeps at most where the kernel cannot wait for several words.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How often this process has slept, and how often until the time was up.
+static SLEPT: AtomicU64 = AtomicU64::new(0);
+static TIMED_OUT: AtomicU64 = AtomicU64::new(0);
+/// Whether the time was up when the last of its sleeps ended.
+static LAST_TIMED_OUT: AtomicBool = AtomicBool::new(false);
+
+/// How a process has slept: how often, how often until the time was up, and whether the last time was.
+pub(crate) fn slept() -> (u64, u64, bool) {
+    // ORDERING: Relaxed; counts that order nothing, here and in `note`.
+    let [all, timed_out] = [&SLEPT, &TIMED_OUT].map(|count| count.load(Ordering::Relaxed));
+    (all, timed_out, LAST_TIMED_OUT.load(Ordering::Relaxed))
+}
+
+/// Counts a sleep that ended with `errno`, if it was one.
+fn note(errno: Option<i32>) {
+    if errno == Some(libc::EAGAIN) {
+        return;
+    }
+    let timed_out = errno == Some(libc::ETIMEDOUT);
+    SLEPT.fetch_add(1, Ordering::Relaxed);
+    TIMED_OUT.fetch_add(timed_out.into(), Ordering::Relaxed);
+    LAST_TIMED_OUT.store(timed_out, Ordering::Relaxed);
+}
+
+/// What a call that returned `result` failed with.
+fn errno_of(result: libc::c_long) -> Option<i32> {
+    let failed = (result == -1).then(std::io::Error::last_os_error);
+    failed.and_then(|error| error.raw_os_error())
+}
+
 /// futex(2), `FUTEX_WAIT`: sleeps while `word` is `expected`, for `timeout` at most.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
     let timespec = timeout.map(super::timespec);
@@ -22,7 +52,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         .as_ref()
         .map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: `word` and `timespec` outlive the call, which only reads them.
-    unsafe {
+    let woken = unsafe {
         libc::syscall(
             libc::SYS_futex,
             word.as_ptr(),
@@ -31,6 +61,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
             timespec,
         )
     };
+    note(errno_of(woken));
 }
 
 /// futex(2), `FUTEX_WAKE`: wakes up to `count` of those who sleep on `word`, and returns how many
@@ -131,9 +162,12 @@ impl<'a> Words<'a> {
                 libc::CLOCK_MONOTONIC,
             )
         };
-        let errno = (woken == -1).then(std::io::Error::last_os_error);
-        match errno.and_then(|error| error.raw_os_error()) {
-            None | Some(libc::EAGAIN | libc::EINTR | libc::ETIMEDOUT) => Slept::Done,
+        let errno = errno_of(woken);
+        match errno {
+            None | Some(libc::EAGAIN | libc::EINTR | libc::ETIMEDOUT) => {
+                note(errno);
+                Slept::Done
+            }
             Some(libc::ENOMEM) => Slept::Refused(Refusal::ForNow),
             Some(_) => Slept::Refused(Refusal::ForGood),
         }

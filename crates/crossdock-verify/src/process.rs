@@ -4,7 +4,12 @@ use std::ffi::c_int;
 use std::fs;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicPtr, AtomicU64};
 use std::time::{Duration, Instant};
+
+use crossdock::sync::sleeps;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -38,19 +43,54 @@ pub(crate) struct Child {
     end: Option<End>,
 }
 
+/// How many children were served after a sleep that no wake had ended, but the end of its slice: in memory that
+/// they share with the rig.
+fn by_slice() -> Result<&'static AtomicU64, Broken> {
+    static PLACE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+    let place = NonNull::new(PLACE.load(Relaxed)).map_or_else(shared_word, Ok)?;
+    PLACE.store(place.as_ptr(), Relaxed);
+    // SAFETY: a word that is mapped for good, and used as an atomic alone.
+    Ok(unsafe { place.as_ref() })
+}
+
+/// mmap(2): a word, zeroed, that forked children share.
+fn shared_word() -> Result<NonNull<AtomicU64>, Broken> {
+    let (access, kind) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+    );
+    // SAFETY: a new mapping, at an address that the kernel chooses.
+    let place = unsafe { libc::mmap(std::ptr::null_mut(), 8, access, kind, -1, 0) };
+    if place == libc::MAP_FAILED {
+        return Err(Errno::last().into());
+    }
+    NonNull::new(place.cast()).ok_or_else(|| Broken("a mapping at address 0".into()))
+}
+
+/// How many children were served by the end of a slice since this was last asked.
+pub(crate) fn take_served_by_slice() -> Result<u64, Broken> {
+    Ok(by_slice()?.swap(0, Relaxed))
+}
+
 /// What a child exits with after a panic.
 pub(crate) const PANICKED: u8 = 101;
 
 /// fork(2); the child runs `body` and exits with its value, and dies with the rig.
 pub(crate) fn forked(body: impl FnOnce() -> u8) -> Result<Child, Broken> {
     let parent = getpid();
+    let by_slice = by_slice()?;
+    let slept = sleeps().all;
     // SAFETY: the rig has one thread, so the child may do whatever the rig may.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Child::of(child),
         ForkResult::Child => {
             let code = match set_pdeathsig(Signal::SIGKILL) {
                 Ok(()) if getppid() == parent => {
-                    catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED)
+                    let code = catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED);
+                    let sleeps = sleeps();
+                    let timed_out = sleeps.all > slept && sleeps.last_timed_out;
+                    by_slice.fetch_add(timed_out.into(), Relaxed);
+                    code
                 }
                 _ => PANICKED,
             };

@@ -147,6 +147,10 @@ fn judged(done: &Done, begun: Instant) -> ExitCode {
         sum(|row| row.kills),
         sum(|row| row.stops),
     );
+    println!(
+        "crash: {} survivors were served by the end of a slice, and not by a wake",
+        sum(|row| row.by_slice)
+    );
     if stuck + lost + duplicated + uncaught + broken == 0 {
         ExitCode::SUCCESS
     } else {
@@ -189,6 +193,7 @@ fn table(rows: &[Row]) -> Table {
             "changes",
             "kills",
             "stops",
+            "by a slice",
             "outcomes",
             "seeded bug",
         ]);
@@ -207,6 +212,7 @@ fn table(rows: &[Row]) -> Table {
             row.changes.to_string(),
             row.kills.to_string(),
             row.stops.to_string(),
+            row.by_slice.to_string(),
             outcomes.join(", "),
             match &row.caught {
                 Some((k, _)) => format!("caught at {k}"),

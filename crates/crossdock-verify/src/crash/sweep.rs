@@ -12,7 +12,7 @@ use crate::crash::judge;
 use crate::crash::operation::{Complaint, Fate, Harm, Operation, Owned, Scene};
 use crate::crash::trail::Trail;
 use crate::crash::victim::{Step, Victim, exit_code, resume};
-use crate::process::{Broken, PANICKED, watch_over};
+use crate::process::{Broken, PANICKED, take_served_by_slice, watch_over};
 
 /// An operation with fewer steps than this is killed after each of them.
 const FEW_STEPS: usize = 600;
@@ -51,6 +51,8 @@ pub(crate) struct Row {
     pub(crate) changes: usize,
     pub(crate) kills: u64,
     pub(crate) stops: u64,
+    /// How many survivors were served only after the end of a slice: no wake ended their last sleep.
+    pub(crate) by_slice: u64,
     pub(crate) outcomes: BTreeMap<Cow<'static, str>, u64>,
     pub(crate) complaints: Vec<(usize, Complaint)>,
     /// At which step the seeded bug was caught, and what the judge said.
@@ -92,12 +94,14 @@ pub(crate) fn sweep<O: Operation>(
     };
     let operation = make(false);
     let record = Record::of(&operation)?;
+    take_served_by_slice()?;
     row.steps = record.steps;
     row.changes = record.changes.len();
     for point in record.points(full) {
         let scene = pass(&operation, &record, point, PATIENCE)?;
         row.add(point.0, scene);
     }
+    row.by_slice = take_served_by_slice()?;
     row.caught = caught(&make(true))?;
     row.took = begun.elapsed();
     Ok(row)
