@@ -42,7 +42,7 @@ pub(crate) use model::{
 pub(crate) use real::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, barrier_after_rmw,
     clock, fence, futex_wait, futex_wait_any, heavy_barrier, light_barrier, mutation,
-    program_order, use_light_barriers,
+    program_order, slept, use_light_barriers,
 };
 
 #[cfg(loom)]

@@ -5,6 +5,7 @@ use core::time::Duration;
 pub(crate) use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 pub(crate) use crate::sys::clock::{Deadline, Left};
+pub(crate) use crate::sys::futex::slept;
 use crate::sys::{barrier, futex};
 
 /// No seeded bug is ever active in a normal build.

@@ -1,6 +1,6 @@
 //! How often a process has slept in this library.
 
-use crate::sys::futex;
+use crate::facade::slept;
 
 /// How often this process has slept while it waited for others: see [`sleeps`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Sleeps {
 /// ```
 #[must_use]
 pub fn sleeps() -> Sleeps {
-    let (all, timed_out, last_timed_out) = futex::slept();
+    let (all, timed_out, last_timed_out) = slept();
     Sleeps {
         all,
         timed_out,
