@@ -62,7 +62,7 @@
 //! # What holds everywhere
 //!
 //! - **Only the kernel says that a process is dead**: it drops the lock on a byte of the segment's
-//!   file when the process's memory is gone. No time-out does, no process id, no heartbeat. A process
+//!   file when the process's memory is gone, to which the lock is tied and to no descriptor. No time-out does, no process id, no heartbeat. A process
 //!   that is stopped, swapped out or held in a debugger is alive.
 //! - **Nothing is held anonymously**: every word that says "taken" says by whom, in the same word.
 //! - **Repair is helping**: whoever needs something takes it from the dead, any number at once, and

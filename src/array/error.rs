@@ -61,7 +61,7 @@ pub enum TimedLeaseError {
 #[non_exhaustive]
 pub enum FinishError {
     /// This process does not have the chunk: it is a forked child of the one that leased it, or others
-    /// have taken it for dead, because other code of it closed its descriptors. Then the chunk was
+    /// have taken it for dead, because other code of it unmapped its lock. Then the chunk was
     /// given back, and is to do or done by another.
     Lost,
 }

@@ -25,8 +25,8 @@ pub(crate) trait Peers {
     /// Never errs to dead: only the kernel says that somebody is.
     fn is_alive(&self, tag: Tag) -> bool;
 
-    /// Whether one's own membership still stands; false when other code of this process has closed
-    /// the descriptor that holds it, so that others take this process for dead.
+    /// Whether one's own membership still stands; false when other code of this process has unmapped
+    /// what holds it, so that others take this process for dead, or closed what it asks through.
     fn am_alive(&self) -> bool;
 
     /// The asking process is about to sleep until `tag` does something, or dies: whoever can tell it

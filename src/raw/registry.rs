@@ -27,6 +27,10 @@
 //!   once and tries again.
 //! - reap is helping: any number do it at once. Each step is a CAS that carries the dead
 //!   generation, so a helper that was stopped for hours changes nothing when it goes on.
+//! - Who marks, or finds the mark, has a heavy barrier before it visits. So a process that lost its
+//!   membership and does not know it yet (other code unmapped the page that held its lock) can
+//!   put its tag into a word and ask afterwards, behind a light barrier, whether it still is LIVE:
+//!   either it learns that it is not, and takes the tag out again, or the visit finds the tag.
 //! - leave recovers oneself as a helper would (a guard may have been leaked), sets FREE, and only
 //!   then lets the byte go, so nobody ever sees LIVE without its lock but after a death.
 //!
@@ -50,10 +54,20 @@
 //!
 //! (R1) publishing LIVE (Release) pairs with the Acquire loads of helpers. (R2) DEAD to FREE
 //! (Release) pairs with the joiner's Acquire loads: who reuses an index sees all repairs done. The
-//! byte lock orders the rest: the kernel drops it after the holder's last store, and a probe that
+//! (R3) a visit comes after a heavy barrier, and that after
+//! the mark; a tag in a word comes before a light barrier, and that before the look at the mark:
+//!
+//! ```text
+//! who lost its membership        who reaps
+//! word := tag                    LIVE -> DEAD, or finds DEAD
+//! light barrier                  heavy barrier
+//! looks for its LIVE             visits the word
+//! ```
+//!
+//! One of the two sees what the other did. The byte lock orders the rest: the kernel drops it after the holder's last store, and a probe that
 //! finds it free comes after that.
 
-use crate::facade::{AtomicU32, Ordering, mutation, ordering};
+use crate::facade::{AtomicU32, Ordering, heavy_barrier, mutation, ordering};
 use crate::layout::Tag;
 
 const STATE_MASK: u32 = 3;
@@ -156,9 +170,9 @@ where
     /// The standing of an index; free when there is none such.
     #[inline(always)]
     pub(crate) fn standing(&self, index: u32) -> Standing {
-        // ORDERING: Acquire; pairs with (R1) and (R2).
-        let acquire = ordering(Ordering::Acquire, 27);
-        Standing(self.word(index).map_or(0, |word| word.load(acquire)))
+        // ORDERING: Acquire; pairs with (R1) and (R2). Who visits has the barrier of (R3) besides.
+        let word = self.word(index);
+        Standing(word.map_or(0, |word| word.load(Ordering::Acquire)))
     }
 
     /// Takes an index; `describe` runs while nobody else knows of it yet.
@@ -254,6 +268,11 @@ where
         }
         if mutation(23) {
             self.replace(index, Standing::dead(tag), Standing::free(tag));
+        }
+        // ORDERING: (R3) who finds the mark owes the barrier as well: who made it may be stopped, or
+        // dead, before its own.
+        if !(mutation(540) || (mutation(541) && seen.is_dead())) {
+            heavy_barrier();
         }
         if !visit(tag) {
             return Reaped::Stuck;

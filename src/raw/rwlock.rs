@@ -56,7 +56,7 @@
 //! A stopped reader blocks writers; and, while one waits for it at the door, the readers that come later. A
 //! stopped writer, or a reader that is stopped at the door, blocks all that need the door.
 //!
-//! One that was taken for dead, because other code closed its descriptors, commits nothing, since the
+//! One that was taken for dead, because other code unmapped its lock, commits nothing, since the
 //! commit expects its tag. If that happens between its commit and its leaving, it can open cells that
 //! its successor has barred.
 //!

@@ -59,7 +59,7 @@
 //! stopped before the epoch delays what it returned until somebody who finds nothing looks at that cell: they look
 //! at some each time.
 //!
-//! One that lives and was taken for dead, because other code of its process closed its descriptors, has its
+//! One that lives and was taken for dead, because other code of its process unmapped its lock, has its
 //! cells taken away, and its next CAS expects its own word. The slot of a send is no such word: whoever reaps may have
 //! looked at it before the message was there, and frees the cell. So a sender looks afterwards whether the
 //! registry still knows it; only if not there is a doubt, which it decides, or tells of.

@@ -168,13 +168,17 @@ pub enum MembershipError {
         /// How many places there are.
         participants: u32,
     },
-    /// Other code of this process has closed the descriptor that showed the others that this
-    /// process lives (`close_range`, a daemonizing library), so they took it for dead. What it
-    /// held was given back as a dead owner's; its next operation joins anew. If the segment's own
-    /// descriptor was closed as well, that fails with [`Io`](Self::Io) for an anonymous segment, and
-    /// waiting on a named one says this again: open it once more.
+    /// Other code of this process has unmapped the page that showed the others that this process
+    /// lives, or something wrote garbage to the registry, so they took it for dead. What it held was
+    /// given back as a dead owner's; its next operation joins anew.
+    ///
+    /// Closing descriptors does not do this: it keeps a process from asking who else lives, and who
+    /// has to is told so by [`Io`](Self::Io).
     Expelled,
-    /// The system refused.
+    /// The system refused; or other code of this process has closed the segment's descriptor
+    /// (`close_range`, a daemonizing library), without which nobody can ask who is alive. What this
+    /// process holds stays its own, and what needs no answer goes on. Opening a named segment once more
+    /// mends it for all its handles.
     Io {
         /// What it was asked for.
         what: &'static str,
@@ -332,9 +336,9 @@ impl fmt::Display for MembershipError {
                     "none of the segment's {participants} places for participants is free"
                 )
             }
-            Self::Expelled => f.write_str(
-                "the descriptor that kept this process a participant was closed by other code",
-            ),
+            Self::Expelled => {
+                f.write_str("other code has unmapped the page that kept this process a participant")
+            }
             Self::Io { what, source } => write!(f, "{what}: {source}"),
         }
     }

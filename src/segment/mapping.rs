@@ -1,12 +1,9 @@
 //! A segment as this process has it: the mapping, checked once, and shared by all who open it.
 
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr::NonNull;
-use std::sync::{Arc, Weak};
 
-use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, Words};
 use crate::layout::{
     Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, index_slots, offsets,
@@ -15,13 +12,14 @@ use crate::raw::directory::{Directory, RecordState};
 use crate::raw::index::Index;
 use crate::raw::mutex::MutexState;
 use crate::raw::registry::{ParticipantState, Registry};
+use crate::segment::attachment::Link;
 use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
 use crate::segment::recover::{self, SharedState};
-use crate::sys::fork::{Guarded, exclusive};
 use crate::sys::mmap::Map;
-use crate::sys::shm::{self, FileStatus};
+use crate::sys::probe::Probe;
+use crate::sys::shm::FileStatus;
 
 /// What tells one file from another while it exists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,14 +46,12 @@ pub(crate) struct Mapping {
     map: Map,
     geometry: Geometry,
     id: FileId,
-    /// For mapping and for probing; nobody ever locks through its description.
-    fd: ManuallyDrop<OwnedFd>,
-    /// Not 0 once other code was seen to have closed `fd`.
-    lost: AtomicU32,
+    probe: Probe,
     /// Where a named segment was found.
     path: Option<PathBuf>,
     membership: Membership,
     attention: Attention,
+    link: Link,
 }
 
 /// A participant's entry of the registry, in the segment: its word, and what people want to know.
@@ -73,57 +69,13 @@ impl AsRef<ParticipantState> for ParticipantEntry {
     }
 }
 
-/// The mappings of this process: one for each segment that somebody has a handle of.
-static TABLE: Guarded<Vec<(FileId, Weak<Mapping>)>> = Guarded::new(Vec::new());
-
 impl Mapping {
-    /// The mapping of the segment behind `fd`, made now or found: one process has one for each
-    /// file, so that it is one participant.
-    pub(crate) fn of(fd: OwnedFd, path: Option<PathBuf>) -> Result<Arc<Self>, OpenError> {
-        let io = |what| move |source| OpenError::Io { what, source };
-        let status = shm::status(fd.as_fd()).map_err(io("fstat of the segment"))?;
-        let id = FileId::from(status);
-        if let Some(found) = Self::known(id, fd.as_fd()) {
-            return Ok(found);
-        }
-        let fresh = Arc::new(Self::map(fd, status, path)?);
-        let mut exclusive = exclusive();
-        let table = TABLE.get(&mut exclusive);
-        table.retain(|(_, mapping)| mapping.strong_count() > 0);
-        // Another thread may have been faster.
-        let others = Self::all_of(table, id);
-        let found = Self::intact(&others, fresh.fd()).cloned();
-        let mapping = found.unwrap_or_else(|| {
-            table.push((id, Arc::downgrade(&fresh)));
-            fresh.clone()
-        });
-        // Dropping a mapping takes the exclusion: not while it is held.
-        drop(exclusive);
-        drop((fresh, others));
-        Ok(mapping)
-    }
-
-    fn known(id: FileId, fd: BorrowedFd<'_>) -> Option<Arc<Self>> {
-        let mut exclusive = exclusive();
-        let all = Self::all_of(TABLE.get(&mut exclusive), id);
-        drop(exclusive);
-        Self::intact(&all, fd).cloned()
-    }
-
-    /// The mapping that still has its descriptor, and not one whose number `new` has by now.
-    fn intact<'a>(all: &'a [Arc<Self>], new: BorrowedFd<'_>) -> Option<&'a Arc<Self>> {
-        let reused = |mapping: &&Arc<Self>| mapping.fd().as_raw_fd() == new.as_raw_fd();
-        all.iter().filter(reused).for_each(|mapping| mapping.lose());
-        all.iter().find(|mapping| mapping.is_intact())
-    }
-
-    /// All mappings of that file: one, and those whose descriptor other code has closed.
-    fn all_of(table: &[(FileId, Weak<Self>)], id: FileId) -> Vec<Arc<Self>> {
-        let same = table.iter().filter(|(known, _)| *known == id);
-        same.filter_map(|(_, mapping)| mapping.upgrade()).collect()
-    }
-
-    fn map(fd: OwnedFd, status: FileStatus, path: Option<PathBuf>) -> Result<Self, OpenError> {
+    /// Maps the segment behind `fd`.
+    pub(crate) fn map(
+        fd: OwnedFd,
+        status: FileStatus,
+        path: Option<PathBuf>,
+    ) -> Result<Self, OpenError> {
         let io = |what| move |source| OpenError::Io { what, source };
         if !status.is_regular {
             return Err(OpenError::NotAFile);
@@ -158,11 +110,11 @@ impl Mapping {
             map,
             geometry,
             id: status.into(),
-            fd: ManuallyDrop::new(fd),
-            lost: AtomicU32::new(0),
+            probe: Probe::new(fd, (status.device, status.inode)),
             path,
             membership,
             attention: Attention::new(),
+            link: Link::new(),
         })
     }
 
@@ -192,28 +144,23 @@ impl Mapping {
         self.map.prefault()
     }
 
+    /// The descriptor that asks who is alive.
+    pub(crate) fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.probe.fd()
     }
 
-    /// Whether the descriptor still is the segment's. Other code may have closed it, and its number
-    /// may mean another file by now, through which everybody would look dead.
-    ///
-    /// What is lost stays lost: should the number mean this file again, it is another's to close.
+    /// Whether the descriptor still is the segment's.
     pub(crate) fn is_intact(&self) -> bool {
-        // ORDERING: Relaxed; a flag that carries no data, here and in `lose`.
-        if self.lost.load(Relaxed) != 0 {
-            return false;
-        }
-        let intact = shm::status(self.fd()).is_ok_and(|now| FileId::from(now) == self.id);
-        if !intact {
-            self.lose();
-        }
-        intact
+        self.probe.is_intact()
     }
 
-    fn lose(&self) {
-        self.lost.store(1, Relaxed);
+    /// Its place among the mappings of this process.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// A pointer to `count` values of `T` at byte `offset`, if all of them are inside and aligned.
@@ -289,12 +236,6 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         self.attention.end(&self.membership);
-        // Whoever is on the list keeps its lock; a leave that fails is a death, and is repaired so.
-        let _ = Membership::leave(self);
-        if self.is_intact() {
-            // SAFETY: nobody uses the descriptor after this, and it is dropped nowhere else.
-            unsafe { ManuallyDrop::drop(&mut self.fd) };
-        }
     }
 }
 

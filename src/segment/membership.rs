@@ -1,12 +1,15 @@
 //! This process's membership of a segment: joining, staying alive, leaving, and helping.
 //!
-//! The registry's algorithm is `raw::registry`; here are the descriptor that locks, the one that
-//! probes, and the tag, which a forked child does not inherit.
+//! The registry's algorithm is `raw::registry`; here are the mapping that holds the lock, the
+//! descriptor that probes, and the tag, which a forked child does not inherit.
 
 use crate::facade::Ordering::{self, Relaxed};
 use crate::facade::{AtomicU32, AtomicU64};
+use std::cell::Cell;
+use std::ffi::CString;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use crate::layout::Tag;
 use crate::raw::Peers;
@@ -15,8 +18,10 @@ use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping};
 use crate::segment::recover;
 use crate::sys::clock::monotonic_coarse;
-use crate::sys::fork::{Exclusive, ForkPage, SlotId, exclusive};
-use crate::sys::{identity, locks, shm};
+use crate::sys::fork::{Exclusive, ForkPage, exclusive};
+use crate::sys::identity::{self, Identity};
+use crate::sys::locks::{self, Held};
+use crate::sys::shm;
 
 /// Where in the file the participants' bytes are: far behind any segment's end.
 const LOCKS_BASE: u64 = 1 << 40;
@@ -32,24 +37,44 @@ pub(crate) struct Membership {
 
 /// The byte locks of a segment's file.
 struct Locks<'a> {
-    /// The description that is this process's alone; none for those who only probe.
-    own: Option<BorrowedFd<'a>>,
+    way: Way<'a>,
     mapping: &'a Mapping,
+}
+
+/// What this process does with the byte locks.
+enum Way<'a> {
+    /// It asks who lives.
+    Asks,
+    /// It takes one, through a description that is its alone.
+    Joins(BorrowedFd<'a>),
+    /// It lets its own go.
+    Leaves(Cell<Option<Held>>),
+}
+
+impl<'a> Locks<'a> {
+    fn asking(mapping: &'a Mapping) -> Self {
+        let way = Way::Asks;
+        Self { way, mapping }
+    }
 }
 
 impl ByteLocks for Locks<'_> {
     type Error = io::Error;
 
     fn try_lock(&self, index: u32) -> io::Result<bool> {
-        self.own.map_or(Ok(false), |fd| {
-            locks::try_lock_byte(fd, LOCKS_BASE + u64::from(index))
-        })
+        match &self.way {
+            Way::Joins(fd) => locks::try_lock_byte(*fd, LOCKS_BASE + u64::from(index)),
+            Way::Asks | Way::Leaves(_) => Ok(false),
+        }
     }
 
     fn unlock(&self, index: u32) -> io::Result<()> {
-        self.own.map_or(Ok(()), |fd| {
-            locks::unlock_byte(fd, LOCKS_BASE + u64::from(index))
-        })
+        match &self.way {
+            Way::Joins(fd) => locks::unlock_byte(*fd, LOCKS_BASE + u64::from(index))?,
+            Way::Leaves(held) => held.take().into_iter().for_each(Held::release),
+            Way::Asks => {}
+        }
+        Ok(())
     }
 
     fn is_locked(&self, index: u32) -> bool {
@@ -85,15 +110,10 @@ impl Membership {
         &self.page.words()[0]
     }
 
-    /// The slot of the descriptor that locks, its number plus 1; 0 for none.
-    fn slot_word(&self) -> &AtomicU32 {
-        &self.page.words()[1]
-    }
-
     /// Not 0 once this process could not join and does well without.
     #[inline]
     fn outsider_word(&self) -> &AtomicU32 {
-        &self.page.words()[2]
+        &self.page.words()[1]
     }
 
     /// The tag of this process, if it is a participant already.
@@ -138,47 +158,54 @@ impl Membership {
     #[cold]
     fn join(mapping: &Mapping) -> Result<Tag, MembershipError> {
         let this = mapping.membership();
+        let io = |what| move |source| MembershipError::Io { what, source };
+        // What allocates, and what reads /proc, comes before the exclusion: a fork waits for that.
+        let identity = identity::own();
+        let path = mapping.path().map(|path| path.as_os_str().as_bytes());
+        let path = path.and_then(|path| CString::new(path).ok());
         let exclusive = exclusive();
         if let Some(tag) = this.current() {
             return Ok(tag);
         }
-        let io = |what| move |source| MembershipError::Io { what, source };
         let id = (mapping.id().device, mapping.id().inode);
-        let path = mapping.path().map(|path| path.as_path());
-        let fresh = locks::reopen(mapping.fd(), id, path).map_err(io(
+        let fresh = locks::reopen(mapping.fd(), id, path.as_deref()).map_err(io(
             "opening the segment a second time, through /proc/thread-self/fd",
         ))?;
-        let slot = exclusive.adopt(fresh).map_err(io("fstat of the segment"))?;
-        let joined = Self::join_through(mapping, &exclusive, slot);
+        let held = Held::new(fresh.as_fd()).map_err(io("mmap of the page that holds a lock"))?;
+        let locks = Locks {
+            way: Way::Joins(fresh.as_fd()),
+            mapping,
+        };
+        let joined = Self::join_through(&locks, identity);
+        // From here on only the mapping holds the lock.
+        drop(fresh);
         match joined {
             Ok(Joined::As(tag)) => {
+                if !Locks::asking(mapping).is_locked(tag.index()) {
+                    let left = Self::leave_as(mapping, tag, held, &exclusive);
+                    let source = left.err().unwrap_or_else(locks::not_kept);
+                    return Err(io("keeping a lock by a mapping")(source));
+                }
                 // ORDERING: Relaxed; read under the exclusion only.
-                this.slot_word().store(slot_word(slot), Relaxed);
+                this.page.address().store(held.address(), Relaxed);
                 // ORDERING: Release; (B1) publishes to other threads that this process has joined.
                 this.tag_word().store(tag.bits(), Ordering::Release);
                 Ok(tag)
             }
             Ok(Joined::Full) => {
-                exclusive.close(slot);
+                held.release();
                 let participants = mapping.geometry().participants;
                 Err(MembershipError::RegistryFull { participants })
             }
             Err(source) => {
-                exclusive.close(slot);
-                Err(MembershipError::Io {
-                    what: "locking a byte of the segment",
-                    source,
-                })
+                held.release();
+                Err(io("locking a byte of the segment")(source))
             }
         }
     }
 
-    fn join_through(mapping: &Mapping, exclusive: &Exclusive, slot: SlotId) -> io::Result<Joined> {
-        let locks = Locks {
-            own: exclusive.borrow(slot),
-            mapping,
-        };
-        let identity = identity::own();
+    fn join_through(locks: &Locks<'_>, identity: Identity) -> io::Result<Joined> {
+        let mapping = locks.mapping;
         let describe = |index: u32| {
             if let Some(entry) = mapping.participants().get(index as usize) {
                 // ORDERING: Relaxed; for people, published by (R1) with the rest.
@@ -187,55 +214,64 @@ impl Membership {
                 entry.pid_namespace.store(identity.pid_namespace, Relaxed);
             }
         };
-        match mapping.registry().join(&locks, describe)? {
+        match mapping.registry().join(locks, describe)? {
             Joined::Full => {
-                Self::reap_with(mapping, &locks, None);
-                mapping.registry().join(&locks, describe)
+                Self::reap_with(locks, None);
+                mapping.registry().join(locks, describe)
             }
             joined => Ok(joined),
         }
     }
 
     /// Leaves, if this process is a participant: gives back what it still holds first.
-    pub(crate) fn leave(mapping: &Mapping) -> io::Result<()> {
-        let this = mapping.membership();
-        let exclusive = exclusive();
-        let Some(tag) = this.current() else {
-            return Ok(());
-        };
-        let slot = slot_of(this.slot_word().load(Relaxed));
-        let own = slot.and_then(|slot| exclusive.borrow(slot));
-        let locks = Locks { own, mapping };
-        let left = mapping
-            .registry()
-            .leave(tag, &locks, |tag| visit(mapping, tag));
-        this.tag_word().store(0, Relaxed);
-        if let Some(slot) = slot {
-            exclusive.close(slot);
+    pub(crate) fn leave(mapping: &Mapping, exclusive: &Exclusive) -> io::Result<()> {
+        match (
+            Self::held(mapping, exclusive),
+            mapping.membership().current(),
+        ) {
+            (Some(held), Some(tag)) => Self::leave_as(mapping, tag, held, exclusive),
+            _ => Ok(()),
         }
+    }
+
+    fn leave_as(mapping: &Mapping, tag: Tag, held: Held, _: &Exclusive) -> io::Result<()> {
+        let locks = Locks {
+            way: Way::Leaves(Cell::new(Some(held))),
+            mapping,
+        };
+        let visit = |tag| visit(mapping, tag);
+        let left = mapping.registry().leave(tag, &locks, visit);
+        mapping.membership().tag_word().store(0, Relaxed);
         left
+    }
+
+    /// Takes what holds this process's lock, if it is a participant.
+    fn held(mapping: &Mapping, _: &Exclusive) -> Option<Held> {
+        let address = mapping.membership().page.address().swap(0, Relaxed);
+        // SAFETY: `join` has put it there, in this address space, since a child of fork reads 0; and
+        // it is taken out once, under the exclusion.
+        unsafe { Held::at(address) }
     }
 
     /// Forgets a membership that others have taken for dead; the next operation joins anew.
     ///
-    /// Unless only the descriptor that probes is gone: to the others this process lives, and other
-    /// threads' guards hold. It just cannot ask who else does.
+    /// Unless only the descriptor that probes is gone: to the others this process lives, and its
+    /// guards hold. It just cannot ask who else does.
     pub(crate) fn expel(mapping: &Mapping, tag: Tag) -> MembershipError {
         let this = mapping.membership();
         let exclusive = exclusive();
         if this.current() != Some(tag) {
             return MembershipError::Expelled;
         }
-        let slot = slot_of(this.slot_word().load(Relaxed));
-        if !mapping.is_intact() && slot.is_some_and(|slot| exclusive.borrow(slot).is_some()) {
+        if !mapping.is_intact() && mapping.registry().is_live(tag) {
             return MembershipError::Io {
                 what: "asking who is alive, through the segment's descriptor",
                 source: shm::closed_by_others(),
             };
         }
         this.tag_word().store(0, Relaxed);
-        if let Some(slot) = slot {
-            exclusive.close(slot);
+        if let Some(held) = Self::held(mapping, &exclusive) {
+            held.release();
         }
         MembershipError::Expelled
     }
@@ -244,7 +280,7 @@ impl Membership {
     /// segment.
     #[inline]
     pub(crate) fn monitored_word(&self) -> &AtomicU32 {
-        &self.page.words()[3]
+        &self.page.words()[2]
     }
 
     /// The process id of a participant, if it means the same process here as there.
@@ -258,7 +294,7 @@ impl Membership {
 
     /// Whether the participant with this standing at `index` is alive.
     pub(crate) fn is_alive(mapping: &Mapping, tag: Tag) -> bool {
-        let locks = Locks { own: None, mapping };
+        let locks = Locks::asking(mapping);
         match mapping.membership().current() {
             Some(me) => mapping.registry().is_alive(tag, me, &locks),
             None => mapping.registry().probe(tag, &locks),
@@ -267,19 +303,19 @@ impl Membership {
 
     /// Gives back what every dead participant holds, and frees its place.
     pub(crate) fn reap(mapping: &Mapping) -> Reaping {
-        let locks = Locks { own: None, mapping };
-        Self::reap_with(mapping, &locks, mapping.membership().current())
+        Self::reap_with(&Locks::asking(mapping), mapping.membership().current())
     }
 
     /// Gives back what the participant at `index` holds, if it is dead, and frees its place.
     pub(crate) fn reap_at(mapping: &Mapping, index: u32) {
-        let locks = Locks { own: None, mapping };
+        let locks = Locks::asking(mapping);
         let me = mapping.membership().current();
         let visit = |tag| visit(mapping, tag);
         mapping.registry().reap(index, me, &locks, visit);
     }
 
-    fn reap_with(mapping: &Mapping, locks: &Locks<'_>, me: Option<Tag>) -> Reaping {
+    fn reap_with(locks: &Locks<'_>, me: Option<Tag>) -> Reaping {
+        let mapping = locks.mapping;
         let mut reaping = Reaping::default();
         for index in 0..mapping.geometry().participants {
             match mapping
@@ -293,14 +329,6 @@ impl Membership {
         }
         reaping
     }
-}
-
-fn slot_word(slot: SlotId) -> u32 {
-    u32::try_from(slot.number()).map_or(0, |number| number.saturating_add(1))
-}
-
-fn slot_of(word: u32) -> Option<SlotId> {
-    Some(SlotId::from_number(word.checked_sub(1)? as usize))
 }
 
 /// Gives back what `tag` holds in every published entry; false if one of them cannot be repaired.
@@ -342,10 +370,7 @@ impl Peers for Others<'_> {
 
     #[cold]
     fn is_alive(&self, tag: Tag) -> bool {
-        let locks = Locks {
-            own: None,
-            mapping: self.mapping,
-        };
+        let locks = Locks::asking(self.mapping);
         self.mapping.registry().is_alive(tag, self.me, &locks)
     }
 
@@ -358,10 +383,7 @@ impl Peers for Others<'_> {
 
     #[cold]
     fn am_alive(&self) -> bool {
-        let locks = Locks {
-            own: None,
-            mapping: self.mapping,
-        };
+        let locks = Locks::asking(self.mapping);
         self.mapping.is_intact() && self.mapping.registry().stands(self.me, &locks)
     }
 
@@ -374,11 +396,8 @@ impl Peers for Others<'_> {
         let does = urgent || !is_recent;
         if does {
             last.store(now, Relaxed);
-            let locks = Locks {
-                own: None,
-                mapping: self.mapping,
-            };
-            Membership::reap_with(self.mapping, &locks, Some(self.me));
+            let locks = Locks::asking(self.mapping);
+            Membership::reap_with(&locks, Some(self.me));
         }
         does
     }

@@ -1,5 +1,6 @@
 //! Segments: shared memory with a registry of who uses it and a directory of what is in it.
 
+mod attachment;
 mod attention;
 mod boxed;
 mod entry_error;
@@ -15,13 +16,12 @@ mod watcher;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 
 pub use boxed::HoldsValue;
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MembershipError, MonitorError, OpenError, OpenOrCreateError};
 pub use inspect::{EntryInfo, ParticipantInfo};
-pub(crate) use mapping::{FileId, Mapping};
+pub(crate) use mapping::FileId;
 pub(crate) use membership::Others;
 pub use membership::Reaping;
 pub use monitor::Monitor;
@@ -33,6 +33,7 @@ pub use crate::layout::{Kind, PayloadShape};
 use crate::layout::{Name, Record};
 use crate::raw::directory::{Fault, Found, Missing, NotCreated};
 use crate::raw::mutex::Refused;
+use crate::segment::attachment::Attachment;
 use crate::segment::membership::Membership;
 use crate::sys::{descriptor, locks, shm};
 
@@ -63,7 +64,7 @@ use crate::sys::{descriptor, locks, shm};
 /// ```
 #[derive(Clone)]
 pub struct Segment {
-    mapping: Arc<Mapping>,
+    mapping: Attachment,
 }
 
 impl Segment {
@@ -244,7 +245,7 @@ impl Segment {
         Membership::reap(&self.mapping)
     }
 
-    pub(crate) fn from_mapping(mapping: Arc<Mapping>) -> Self {
+    pub(crate) fn from_mapping(mapping: Attachment) -> Self {
         Self { mapping }
     }
 
@@ -258,7 +259,7 @@ impl Segment {
             options::is_path(path)
                 && shm::place(path).is_ok_and(|place| place == (status.device, status.inode))
         });
-        Ok(Self::from_mapping(Mapping::of(fd, path)?))
+        Ok(Self::from_mapping(Attachment::of(fd, path)?))
     }
 
     /// Attaches to the entry at `index`, which a handle of another process named.
@@ -294,7 +295,7 @@ impl Segment {
         self.mapping.id()
     }
 
-    pub(crate) fn mapping(&self) -> &Arc<Mapping> {
+    pub(crate) fn mapping(&self) -> &Attachment {
         &self.mapping
     }
 
@@ -419,6 +420,6 @@ impl TryFrom<OwnedFd> for Segment {
             Ok(own) => own,
             Err(_) => descriptor::above_standard(fd).map_err(io("duplicating the descriptor"))?,
         };
-        Ok(Self::from_mapping(Mapping::of(fd, None)?))
+        Ok(Self::from_mapping(Attachment::of(fd, None)?))
     }
 }

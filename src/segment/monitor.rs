@@ -116,7 +116,7 @@ impl Monitor {
         if inbox.ended {
             return Err(MonitorError::Ended);
         }
-        inbox.segments.push(Arc::downgrade(mapping));
+        inbox.segments.push(mapping.downgrade());
         drop(inbox);
         let participants = mapping.geometry().participants;
         let attention = mapping.attention();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::layout::{Geometry, MAX_ENTRIES, Name, PAGE, Request, Tag};
 use crate::segment::Segment;
+use crate::segment::attachment::Attachment;
 use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};
 use crate::segment::mapping::Mapping;
 use crate::sys::{limits, mmap, shm};
@@ -207,7 +208,7 @@ impl SegmentOptions {
                 found: status.uid,
             });
         }
-        let mapping = Mapping::of(fd, Some(path))?;
+        let mapping = Attachment::of(fd, Some(path))?;
         let geometry = mapping.geometry();
         let smaller = [
             ("a size", self.size, geometry.len),
@@ -323,7 +324,7 @@ impl SegmentOptions {
         map: mmap::Map,
         path: Option<PathBuf>,
     ) -> Result<Segment, CreateError> {
-        let made = Mapping::of(fd, path).map_err(|error| match error {
+        let made = Attachment::of(fd, path).map_err(|error| match error {
             OpenError::Io { what, source } => CreateError::Io { what, source },
             other => CreateError::Io {
                 what: "opening the new segment",

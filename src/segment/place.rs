@@ -3,11 +3,11 @@
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 use crate::facade::AtomicU32;
 use crate::facade::Ordering::Relaxed;
 use crate::layout::{Kind, PayloadShape, Record, Tag};
+use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, Others};
 use crate::segment::recover::SharedState;
@@ -242,7 +242,7 @@ impl<'a> Bytes<'a> {
 /// An entry that was found or created, checked against its kind.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub(crate) mapping: Arc<Mapping>,
+    pub(crate) mapping: Attachment,
     /// By which a handle travels.
     #[cfg(feature = "process")]
     pub(crate) index: u32,

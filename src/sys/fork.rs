@@ -1,17 +1,17 @@
 //! What must be true in a forked child: that it is not its parent.
 //!
 //! - A [`ForkPage`] has words that the kernel clears in a child (`MADV_WIPEONFORK`), whether it was
-//!   made by fork or by a bare clone.
-//! - Descriptors whose locks say "this process is alive" are kept in [`slots`](Exclusive::adopt);
-//!   a `pthread_atfork` handler closes them in the child. Closing is right and unlocking is wrong:
-//!   the lock belongs to the description that parent and child share.
+//!   made by fork or by a bare clone. What shows the others that the parent lives is
+//!   [held](super::locks::Held) by a mapping that a child does not have.
+//! - Descriptors that are of use to this process alone are kept in [`slots`](Exclusive::adopt); a
+//!   `pthread_atfork` handler closes them in the child.
 //! - [`exclusive`] is the process's one lock for its table of mappings and those slots. A fork waits
 //!   for it, so a child always finds both consistent and the lock free.
 //!
-//! A child made by a bare clone (no handlers run) keeps its parent alive in the eyes of others
-//! until it execs or ends, and finds the lock taken for ever if another thread had it at that moment.
+//! A child made by a bare clone (no handlers run) keeps those descriptors until it execs or ends, and
+//! finds the lock taken for ever if another thread had it at that moment.
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicUsize};
 use std::cell::UnsafeCell;
 use std::fs::File;
 use std::io;
@@ -26,6 +26,13 @@ use super::shm;
 #[derive(Debug)]
 pub(crate) struct ForkPage {
     page: MmapRaw,
+}
+
+/// What is in the page.
+#[repr(C)]
+struct Wiped {
+    words: [AtomicU32; ForkPage::WORDS],
+    address: AtomicUsize,
 }
 
 impl ForkPage {
@@ -44,10 +51,20 @@ impl ForkPage {
     /// The words; only ever accessed through this.
     #[inline]
     pub(crate) fn words(&self) -> &[AtomicU32; Self::WORDS] {
-        let words = self.page.as_mut_ptr().cast::<[AtomicU32; Self::WORDS]>();
-        // SAFETY: the page is mapped while `self` lives, zeroed, aligned, and writable, and
-        // nobody has a slice of it.
-        unsafe { &*words }
+        &self.wiped().words
+    }
+
+    /// One more word, as long as an address; only ever accessed through this.
+    pub(crate) fn address(&self) -> &AtomicUsize {
+        &self.wiped().address
+    }
+
+    #[inline]
+    fn wiped(&self) -> &Wiped {
+        let wiped = self.page.as_mut_ptr().cast::<Wiped>();
+        // SAFETY: the page is mapped while `self` lives, zeroed, aligned, and writable, and all
+        // access is through the atomics.
+        unsafe { &*wiped }
     }
 }
 
@@ -57,7 +74,7 @@ struct ForkLock {
     slots: UnsafeCell<Vec<Option<Slot>>>,
 }
 
-/// A registered descriptor, with what tells whether the number still means that file.
+/// A descriptor that was taken in, with what tells whether the number still means that file.
 struct Slot {
     file: File,
     device: u64,
@@ -119,16 +136,6 @@ pub(crate) struct Exclusive {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotId(usize);
 
-impl SlotId {
-    pub(crate) fn number(self) -> usize {
-        self.0
-    }
-
-    pub(crate) fn from_number(number: usize) -> Self {
-        Self(number)
-    }
-}
-
 /// Registers the handlers when the program or library is loaded. At first use it would be too late:
 /// a fork in another thread at that moment would leave a child without handlers and with the lock
 /// taken for ever, by a thread that it does not have.
@@ -189,7 +196,7 @@ impl Exclusive {
         unsafe { &mut *LOCK.slots.get() }
     }
 
-    /// Takes a descriptor in, to be closed in a forked child. Take the lock on it afterwards.
+    /// Takes a descriptor in, to be closed in a forked child.
     pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<SlotId> {
         let status = shm::status(fd.as_fd())?;
         let slot = Slot {
@@ -227,7 +234,7 @@ impl Exclusive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{locks, shm};
+    use crate::sys::shm;
     use core::sync::atomic::Ordering;
     use std::os::fd::AsRawFd;
 
@@ -256,38 +263,29 @@ mod tests {
         let page = ForkPage::new().unwrap();
         let [word, ..] = page.words();
         word.store(77, Ordering::Relaxed);
-        let pid = forked(|| u8::try_from(word.load(Ordering::Relaxed)).unwrap_or(99));
+        page.address().store(78, Ordering::Relaxed);
+        let pid = forked(|| {
+            let address = page.address().load(Ordering::Relaxed);
+            u8::from(word.load(Ordering::Relaxed) != 0 || address != 0)
+        });
         assert_eq!(exit_code(pid), 0);
         assert_eq!(word.load(Ordering::Relaxed), 77);
+        assert_eq!(page.address().load(Ordering::Relaxed), 78);
     }
 
     #[test]
-    fn an_adopted_descriptor_is_closed_in_a_child_and_its_lock_stays() {
-        let file = shm::memfd(c"crossdock-test").unwrap();
-        let own = {
-            let status = shm::status(file.as_fd()).unwrap();
-            locks::reopen(file.as_fd(), (status.device, status.inode), None).unwrap()
-        };
+    fn an_adopted_descriptor_is_closed_in_a_child_and_there_in_the_parent() {
+        let own = shm::memfd(c"crossdock-test").unwrap();
         let number = own.as_raw_fd();
         let id = exclusive().adopt(own).unwrap();
-        {
-            let exclusive = exclusive();
-            assert!(locks::try_lock_byte(exclusive.borrow(id).unwrap(), 3).unwrap());
-        }
         let pid = forked(|| {
             // SAFETY: asks whether the number is open.
             let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
             u8::from(flags != -1 || exclusive().borrow(id).is_some())
         });
         assert_eq!(exit_code(pid), 0);
-        assert!(locks::is_byte_locked(file.as_fd(), 3).unwrap());
-        {
-            // Unlocked first: a child of another test may not have closed its copy yet.
-            let exclusive = exclusive();
-            locks::unlock_byte(exclusive.borrow(id).unwrap(), 3).unwrap();
-            exclusive.close(id);
-        }
-        assert!(!locks::is_byte_locked(file.as_fd(), 3).unwrap());
+        assert!(exclusive().borrow(id).is_some());
+        exclusive().close(id);
     }
 
     #[test]

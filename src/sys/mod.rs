@@ -27,6 +27,7 @@ pub(crate) mod limits;
 pub(crate) mod locks;
 pub(crate) mod mmap;
 pub(crate) mod pidfd;
+pub(crate) mod probe;
 #[cfg(feature = "process")]
 pub(crate) mod process;
 pub(crate) mod shm;

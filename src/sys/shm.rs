@@ -76,18 +76,46 @@ pub(crate) fn unlinked_file(directory: &Path) -> io::Result<OwnedFd> {
     descriptor::open(&options, directory)
 }
 
-/// The descriptor as a path. Not through that of the process, which has no descriptors any more when the
-/// main thread has ended.
-pub(crate) fn proc_path(fd: BorrowedFd<'_>) -> String {
-    format!("/proc/thread-self/fd/{}", fd.as_raw_fd())
+/// The path of a descriptor, `/proc/thread-self/fd/N`, made without allocating. Not through
+/// that of the process, which has no descriptors any more when the main thread has ended.
+pub(crate) struct ProcPath {
+    /// Ends with a zero.
+    text: [u8; Self::LEN],
+}
+
+impl ProcPath {
+    const START: &[u8] = b"/proc/thread-self/fd/";
+    /// The start, the ten digits that a number can have, and the zero.
+    const LEN: usize = Self::START.len() + 11;
+
+    pub(crate) fn new(fd: BorrowedFd<'_>) -> Self {
+        let mut text = [0; Self::LEN];
+        text[..Self::START.len()].copy_from_slice(Self::START);
+        let number = fd.as_raw_fd().unsigned_abs();
+        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        let mut rest = number;
+        for place in text[Self::START.len()..][..digits].iter_mut().rev() {
+            *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
+        Self { text }
+    }
+}
+
+impl std::ops::Deref for ProcPath {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.text).unwrap_or(c"")
+    }
 }
 
 /// linkat(2): gives a file from [`unlinked_file`] its name; fails if that exists.
 pub(crate) fn link(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-    let from = proc_path(fd);
+    let from = ProcPath::new(fd);
     nix::unistd::linkat(
         nix::fcntl::AT_FDCWD,
-        from.as_str(),
+        &*from,
         nix::fcntl::AT_FDCWD,
         path,
         nix::fcntl::AtFlags::AT_SYMLINK_FOLLOW,
@@ -116,7 +144,8 @@ pub(crate) fn place(path: &Path) -> io::Result<(u64, u64)> {
 /// readlink(2) of `/proc/thread-self/fd/N`: the path of the file behind `fd`, if it has one.
 #[cfg(feature = "process")]
 pub(crate) fn path_behind(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
-    fs::read_link(proc_path(fd))
+    use std::os::unix::ffi::OsStrExt;
+    fs::read_link(std::ffi::OsStr::from_bytes(ProcPath::new(fd).to_bytes()))
 }
 
 /// ftruncate(2).
@@ -322,6 +351,17 @@ mod tests {
             done.store(true, Ordering::Release);
             reserved.unwrap();
         });
+    }
+
+    #[test]
+    fn the_path_of_a_descriptor_has_its_number() {
+        for number in [0, 7, 10, 999, 1_048_575, i32::MAX] {
+            // SAFETY: the number is not used as a descriptor.
+            let fd = unsafe { BorrowedFd::borrow_raw(number) };
+            let path = ProcPath::new(fd);
+            let expected = format!("/proc/thread-self/fd/{number}");
+            assert_eq!(path.to_str().unwrap(), expected);
+        }
     }
 
     #[test]

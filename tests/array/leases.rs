@@ -9,7 +9,7 @@ use crossdock::array::{
 use crossdock::sync::{LockError, TimedLockError, TryLockError};
 use crossdock::{Array, Segment};
 
-use crate::support::careless::{close, locking_descriptor};
+use crate::support::careless::lose_membership;
 use crate::support::process::{Line, asleep, child, holder, in_child};
 use crate::support::watch;
 
@@ -380,7 +380,7 @@ fn who_was_taken_for_dead_has_lost_its_chunks() {
     let (line, end) = (Line::new(), Line::new());
     let careless = child(|| {
         let [first, second] = [0, 1].map(|chunk| array.lease(chunk).unwrap());
-        close(locking_descriptor(&segment));
+        lose_membership(&segment);
         line.say(1);
         end.hear();
         assert_eq!(first.finish(), Err(FinishError::Lost));

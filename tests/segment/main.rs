@@ -1,5 +1,6 @@
 //! Segments, their registry and their directory, tried from the outside by real processes.
 
+mod alive;
 mod descriptors;
 mod directory;
 mod entries;

@@ -1,7 +1,7 @@
-//! Other code of a process, which does to descriptors what it likes.
+//! Other code of a process, which does to descriptors and mappings what it likes.
 #![expect(dead_code, reason = "each test crate uses its part of it")]
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use crossdock::Segment;
@@ -9,25 +9,27 @@ use crossdock::Segment;
 /// Unused on purpose: there is always something here that some test crate has no need of.
 const NOT_ALL_OF_IT: () = ();
 
-/// The descriptor through which this process, which has one segment, is a participant of it.
-pub(crate) fn locking_descriptor(segment: &Segment) -> i32 {
-    let probe = segment.as_fd().as_raw_fd();
-    let inode = |number: i32| {
-        let meta = std::fs::metadata(format!("/proc/self/fd/{number}")).ok()?;
-        Some((meta.dev(), meta.ino()))
-    };
-    let all = std::fs::read_dir("/proc/self/fd").unwrap();
-    let numbers: Vec<i32> = all
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
-        .filter(|number| *number != probe && inode(*number) == inode(probe))
+/// Takes its membership from this process, as the kernel would be asked to by code that unmaps what
+/// it has not mapped: the page that holds its lock is gone.
+pub(crate) fn lose_membership(segment: &Segment) {
+    let inode = std::fs::File::from(segment.as_fd().try_clone_to_owned().unwrap())
+        .metadata()
+        .unwrap()
+        .ino();
+    let maps = std::fs::read_to_string("/proc/thread-self/maps").unwrap();
+    let pages: Vec<usize> = maps
+        .lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let is_it = fields[1] == "---s" && fields[4].parse() == Ok(inode);
+            let start = fields[0].split('-').next().unwrap();
+            is_it.then(|| usize::from_str_radix(start, 16).unwrap())
+        })
         .collect();
-    assert_eq!(numbers.len(), 1, "{numbers:?}");
-    numbers[0]
-}
-
-pub(crate) fn close(number: i32) {
-    // SAFETY: what a careless library does to a descriptor that is not its own.
-    assert_eq!(unsafe { libc::close(number) }, 0);
+    assert_eq!(pages.len(), 1, "{maps}");
+    // SAFETY: what a careless library does to memory that is not its own; nobody reads this page.
+    let result = unsafe { libc::munmap(std::ptr::without_provenance_mut(pages[0]), 4096) };
+    assert_eq!(result, 0, "munmap");
 }
 
 pub(crate) fn close_all_from_3() {

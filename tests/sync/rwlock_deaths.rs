@@ -8,7 +8,7 @@ use crossdock::sync::{LockError, NotLocked, TimedLockError, TryLockError};
 use crossdock::{Counter, RwLock, SegmentOptions};
 
 use crate::rwlock::{Came, WAYS, Way, poison, read, sample, write};
-use crate::support::careless::{close, locking_descriptor};
+use crate::support::careless::lose_membership;
 use crate::support::names::Unique;
 use crate::support::process::{Line, asleep, child, holder, in_child};
 use crate::support::watch;
@@ -398,7 +398,7 @@ fn a_reader_that_was_expelled_is_passed_over_and_leaves_nobodys_cell() {
     let (line, go) = (Line::new(), Line::new());
     let careless = child(|| {
         let guard = lock.read().unwrap();
-        close(locking_descriptor(&segment));
+        lose_membership(&segment);
         line.say(1);
         go.hear();
         drop(guard);
@@ -428,7 +428,7 @@ fn a_writer_that_was_expelled_commits_nothing() {
         let (line, go) = (Line::new(), Line::new());
         let careless = child(|| {
             let guard = lock.write().unwrap();
-            close(locking_descriptor(&segment));
+            lose_membership(&segment);
             line.say(1);
             go.hear();
             if downgrades {
@@ -462,7 +462,7 @@ fn one_that_was_expelled_does_not_wait() {
     let writer = holder(|| lock.write().unwrap());
     in_child(|| {
         assert!(lock.try_read().is_err());
-        close(locking_descriptor(&segment));
+        lose_membership(&segment);
         assert!(matches!(lock.read(), Err(LockError::Join(_))));
         let again = lock.try_read_timeout(SHORT);
         assert!(matches!(again, Err(TimedLockError::Timeout)));
@@ -471,7 +471,7 @@ fn one_that_was_expelled_does_not_wait() {
     let reader = holder(|| lock.read().unwrap());
     in_child(|| {
         assert!(lock.try_write().is_err());
-        close(locking_descriptor(&segment));
+        lose_membership(&segment);
         assert!(matches!(lock.write(), Err(LockError::Join(_))));
         assert!(lock.read().is_ok(), "as a new participant");
     });

@@ -10,7 +10,7 @@ use crate::segment::MembershipError;
 #[non_exhaustive]
 pub enum AckError {
     /// This process does not have the message: it is a forked child of the one that received it, or
-    /// others have taken it for dead, because other code of it closed its descriptors. Then the
+    /// others have taken it for dead, because other code of it unmapped its lock. Then the
     /// message was delivered, or will be, to another receiver.
     Lost,
 }

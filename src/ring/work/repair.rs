@@ -11,7 +11,7 @@
 //! names, and that the dead one was sending, is QUEUED. Then, if a returned message was seen, whoever left
 //! it: the epoch; then the ends; then wake all.
 //!
-//! Who was reaped while it lives, because other code of it closed its descriptors, does not know, and may
+//! Who was reaped while it lives, because other code of it unmapped its lock, does not know, and may
 //! take a cell that nobody will reap it for again. Whoever looks after the dead therefore looks, at some
 //! of the cells each time, for owners that are in no registry; and for messages that were returned, and that
 //! it has not looked for, because whoever returned them is stopped before the epoch.

@@ -5,9 +5,9 @@ use loom::sync::atomic::AtomicU32 as Word;
 
 use super::super::{Joined, ParticipantState, Reaped, Registry};
 use crate::facade::model::{
-    die, explore_at_least, explore_deaths, explore_deaths_at_least, process,
+    die, explore_at_least, explore_deaths, explore_deaths_at_least, process, unlock_byte,
 };
-use crate::facade::{AtomicU32, Deadline, Ordering, Words};
+use crate::facade::{AtomicU32, Deadline, Ordering, Words, light_barrier};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::mutex::MutexState;
@@ -44,11 +44,6 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         HELPERS,
         "a late helper frees the index of its next owner",
     ),
-    (
-        27,
-        HELPERS,
-        "a helper does not acquire what the registry publishes",
-    ),
     (28, HELPERS, "the registry does not publish"),
     (
         29,
@@ -72,6 +67,12 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (53, LIFE, "leave gives nothing back"),
     (54, JOINERS, "leave keeps the byte"),
+    (540, LOST, "a reaper has no barrier before it visits"),
+    (
+        541,
+        LOST,
+        "a reaper that finds the mark has no barrier of its own",
+    ),
     (754, two_deaths::HELPER, "a second death goes unnoticed"),
 ];
 
@@ -80,6 +81,7 @@ const REJOIN: &str = "model_a_dead_tag_is_dead_for_ever";
 const HELPERS: &str = "model_a_late_helper_does_not_touch_the_next_owner";
 const ROBBED: &str = "model_a_newcomer_that_locks_is_not_robbed";
 const JOINERS: &str = "model_two_joiners_never_share_an_index";
+const LOST: &str = "model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay";
 const LIFE: &str = "model_wherever_a_participant_dies_its_index_and_word_come_back";
 
 /// The tag of one that asks and is at no index of these small registries.
@@ -312,6 +314,39 @@ fn model_wherever_a_helper_dies_another_finishes() {
             ]);
             let word = club.word.load(Ordering::Relaxed);
             assert_ne!(word, former.bits(), "the word is lost");
+        },
+    );
+}
+
+/// Hunts: one that was reaped, because its lock was taken from it, puts its tag into a word that no
+/// reaper looks at any more, and does not learn it. The first reaper dies wherever it may.
+#[test]
+fn model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay() {
+    explore_deaths(
+        "one that lost its lock, a reaper killed, and a reaper",
+        |death| {
+            let club = Club::<1>::open();
+            let tag = club.join(1).expect("nobody else is there");
+            unlock_byte(0, 1);
+            let (lost, first, second) = (club.clone(), club.clone(), club.clone());
+            finish([
+                start(1, None, move || {
+                    assert!(lost.hold(tag));
+                    light_barrier();
+                    if !lost.registry().is_live(tag) {
+                        lost.give_back(tag);
+                    }
+                }),
+                start(2, death, move || {
+                    first.reap(2, 0);
+                }),
+                start(3, None, move || {
+                    second.reap(3, 0);
+                }),
+            ]);
+            club.reap_all(4);
+            assert_eq!(club.word.load(Ordering::Relaxed), 0, "the tag stays");
+            assert!(club.live(4), "the index is lost");
         },
     );
 }
