@@ -19,7 +19,7 @@ pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
 
 const MAGIC: [u8; 8] = *b"crossjob";
 /// Raised with any change to the job's or the result's bytes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 const PREFIX: usize = 20;
 
 /// What to run, and what was inherited for it.
@@ -34,6 +34,10 @@ pub(super) struct Job {
     pub(super) result: i32,
     pub(super) socket: i32,
     pub(super) segments: Vec<i32>,
+    /// The name under which the parent is shown.
+    pub(super) name: Vec<u8>,
+    /// The parent's pidfd, if the worker ends when the parent does.
+    pub(super) parent: Option<i32>,
     /// The real standard output and the test that is the worker, under a test harness.
     pub(super) harness: Option<(Option<i32>, String)>,
 }
@@ -45,6 +49,7 @@ type Wire = (
     i32,
     i32,
     Vec<i32>,
+    (Vec<u8>, Option<i32>),
     Option<(Option<i32>, String)>,
 );
 
@@ -75,6 +80,7 @@ impl Job {
             self.result,
             self.socket,
             self.segments,
+            (self.name, self.parent),
             self.harness,
         );
         let mut bytes = Vec::with_capacity(PREFIX + 128 + arguments.len());
@@ -111,7 +117,7 @@ impl Job {
         let Ok((wire, arguments)) = postcard::take_from_bytes::<Wire>(rest) else {
             return Ok(Found::Foreign("the job does not decode"));
         };
-        let (image, function, trampoline, result, socket, segments, harness) = wire;
+        let (image, function, trampoline, result, socket, segments, (name, parent), harness) = wire;
         let (device, inode, size, modified, anchor) = image;
         let image = Image {
             device,
@@ -128,6 +134,8 @@ impl Job {
             result,
             socket,
             segments,
+            name,
+            parent,
             harness,
         };
         Ok(Found::Job(job, arguments.to_vec()))

@@ -25,7 +25,10 @@
 //! locks or open files (handles that travel excepted), and `static`s in their initial state. It
 //! inherits the environment, the working directory, standard output and standard error; its
 //! standard input is `/dev/null`, as in Python's multiprocessing, so that workers do not fight over
-//! the terminal; of the parent's command line it has only the program's name.
+//! the terminal; of the parent's command line it has only the program's name, under which ps(1) shows
+//! it, too. No signal is blocked in it, whatever its parent has blocked. SIGPIPE, SIGTERM and SIGINT are
+//! at their default, and so is every signal that the parent handles; others that the parent ignores are
+//! ignored.
 //!
 //! It does not end with its parent, and a dropped [`Process`] does not end it either.
 //!
@@ -41,7 +44,12 @@
 //! As its offset in the program, so it must lie in the program itself and not in a shared library
 //! ([`SpawnError::NotInProgram`]). The worker runs `/proc/thread-self/exe`, so a program that was replaced
 //! on disk meanwhile still spawns what it is; it then compares device, inode, size, modification
-//! time and layout with its parent's before it believes an offset ([`JoinError::Refused`]).
+//! time and layout with its parent's before it believes an offset ([`JoinError::Refused`]), unless
+//! the kernel says that it was started by this very link.
+//!
+//! A program that was started through the dynamic loader is started through it again. One that runs
+//! under valgrind is started by its path, and the worker runs without valgrind unless that follows
+//! children.
 //!
 //! A program that has more rights than who started it (setuid, file capabilities) does not believe
 //! its environment, so it is never a worker and cannot spawn ([`SpawnError::Privileged`]).
@@ -51,6 +59,7 @@
 //! a value, values nested deeper than 128 levels, and more than 65,536 elements that take no bytes are
 //! errors ([`JoinError::Arguments`], [`JoinError::Decode`]), as at a [`Channel`](crate::queue::Channel).
 
+mod bound;
 mod error;
 pub(crate) mod handles;
 mod init;
@@ -67,3 +76,5 @@ pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError
 pub use init::{init, init_test};
 pub use running::Process;
 pub use spawn::spawn;
+#[doc(hidden)]
+pub use spawn::spawn_bound;

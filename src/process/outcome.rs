@@ -4,7 +4,7 @@
 //! 0     4         8      12         16
 //! | pid | started | kind | segments | payload |
 //! ```
-//! The pid is written between fork and exec, `started` when the worker takes its job, the rest when
+//! The pid is written before exec, `started` when the worker takes its job, the rest when
 //! the job is done. **Commit:** the seals. Before them there is no outcome, whatever the bytes say;
 //! after them nobody can change it.
 

@@ -1,13 +1,12 @@
 //! Spawning: the parent's side.
 
 use std::env;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, stdout};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,9 +16,9 @@ use super::job::{Job, VARIABLE, refusal};
 use super::running::{self, Process};
 use super::{CodecError, SpawnError, handles};
 use crate::segment::Segment;
-use crate::sys::exe::{Code, Image, SELF_EXE};
-use crate::sys::process::{self, Inherited};
-use crate::sys::{descriptor, shm, socket};
+use crate::sys::exe::{self, Code, Image, Program};
+use crate::sys::start::Command;
+use crate::sys::{self, descriptor, pidfd, process, shm};
 
 /// Runs one job in the worker: decodes the arguments for the function at the address, calls it and
 /// encodes what it returns.
@@ -53,8 +52,9 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
 /// by serde, and handles of shared memory among them refer to the same memory on the other side,
 /// where the new process is a participant of its own.
 ///
-/// Blocks until the new process runs this program (about a millisecond), not until the function
-/// begins. Up to the limit on open files, any number of segments may travel as arguments. Their
+/// Blocks until the new process runs this program (a fraction of a millisecond, however much memory
+/// this process has), not until the function begins. Other threads go on meanwhile, and no handler of
+/// pthread_atfork(3) runs. Up to the limit on open files, any number of segments may travel as arguments. Their
 /// descriptors reach no other process that this one starts meanwhile, on whatever thread.
 ///
 /// Any thread may spawn, and a worker may spawn in turn.
@@ -95,6 +95,43 @@ where
     A: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
+    spawn_as(function, args, Lifetime::Own)
+}
+
+/// [`spawn`](super::spawn()), for a process that ends when this one does, whatever ends this one.
+///
+/// It ends like one that is killed: at once, wherever its function is. If this process has ended before
+/// the new one calls [`init`](super::init), the function does not begin.
+///
+/// # Errors
+/// As [`spawn`](super::spawn()).
+#[doc(hidden)]
+pub fn spawn_bound<A, R>(function: fn(A) -> R, args: A) -> Result<Process<R>, SpawnError>
+where
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    spawn_as(function, args, Lifetime::OfTheParent)
+}
+
+/// When a worker ends that has not ended by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    /// When it is ended.
+    Own,
+    /// When its parent ends.
+    OfTheParent,
+}
+
+fn spawn_as<A, R>(
+    function: fn(A) -> R,
+    args: A,
+    lifetime: Lifetime,
+) -> Result<Process<R>, SpawnError>
+where
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
     let restart = Restart::current().ok_or(SpawnError::NotInitialised)?;
     if process::has_raised_privileges() {
         return Err(SpawnError::Privileged);
@@ -109,7 +146,7 @@ where
         return Err(SpawnError::NotInProgram);
     };
     let (arguments, segments) = handles::encode(&args).map_err(SpawnError::Encode)?;
-    start(&restart, (function, entry), &arguments, &segments)
+    start(&restart, (function, entry), &arguments, &segments, lifetime)
 }
 
 /// The part of [`spawn`] that does not depend on the types.
@@ -118,47 +155,51 @@ fn start<R>(
     (function, trampoline): (u64, u64),
     arguments: &[u8],
     segments: &[Segment],
+    lifetime: Lifetime,
 ) -> Result<Process<R>, SpawnError> {
     running::reap_orphans();
+    let program =
+        Program::current().map_err(SpawnError::io("find out how this program was started"))?;
+    let image = Image::current().map_err(SpawnError::io("look at this program's file"))?;
     let (socket, childs_socket) =
         descriptor::socket_pair().map_err(SpawnError::io("make a socket pair"))?;
     let result = memfd(c"crossdock-result").map_err(SpawnError::io("make the result's memfd"))?;
-    let childs_result = result
-        .try_clone()
-        .map_err(SpawnError::io("duplicate a descriptor"))?;
     let job = memfd(c"crossdock-job").map_err(SpawnError::io("make the job's memfd"))?;
-    let mut others = segments
+    let mut inherited = segments
         .iter()
         .map(Segment::duplicate)
         .collect::<Result<Vec<_>, _>>()
         .map_err(SpawnError::io("duplicate a segment's descriptor"))?;
-    let inherited_segments = others.iter().map(AsRawFd::as_raw_fd).collect();
-
-    let mut command = Command::new(SELF_EXE);
-    if let Some(name) = env::args_os().next() {
-        command.arg0(name);
+    let inherited_segments = inherited.iter().map(AsRawFd::as_raw_fd).collect();
+    let mut parent = None;
+    if lifetime == Lifetime::OfTheParent {
+        let pidfd = pidfd::open(std::process::id())
+            .map_err(SpawnError::io("open a pidfd of this process"))?;
+        parent = Some(pidfd.as_raw_fd());
+        inherited.push(pidfd);
     }
-    command.args(restart.arguments()).stdin(Stdio::null());
     let mut harness = None;
     if let Restart::Test(worker) = restart {
         // What the harness prints goes nowhere; the worker puts the real output back, if there is
         // one.
         let output = descriptor::duplicate(stdout().as_raw_fd())
             .map_err(SpawnError::io("duplicate standard output"))?;
-        command.stdout(Stdio::null());
         harness = Some((output.as_ref().map(AsRawFd::as_raw_fd), worker.clone()));
-        others.extend(output);
+        inherited.extend(output);
     }
 
     let nonce = process::nonce().map_err(SpawnError::io("get a random number"))?;
+    let mute = harness.is_some();
     let bytes = Job {
         nonce,
-        image: Image::current().map_err(SpawnError::io("look at /proc/thread-self/exe"))?,
+        image,
         function,
         trampoline,
-        result: childs_result.as_raw_fd(),
+        result: result.as_raw_fd(),
         socket: childs_socket.as_raw_fd(),
         segments: inherited_segments,
+        name: exe::name().to_bytes().to_owned(),
+        parent,
         harness,
     }
     .encode(arguments)
@@ -173,30 +214,45 @@ fn start<R>(
     job.write_all_at(&bytes, 0)
         .map_err(SpawnError::io("write the job"))?;
     process::freeze(&job).map_err(SpawnError::io("seal the job"))?;
-    command.env(VARIABLE, format!("{}:{nonce:x}", job.as_raw_fd()));
-    others.push(job.into());
 
-    let inherited = Inherited {
-        socket: childs_socket,
-        result: childs_result,
-        others,
-    };
-    let mut child = process::spawn(command, inherited)
-        .map_err(SpawnError::io("start /proc/thread-self/exe"))?;
-    // The child's ends were closed just now, so the limit on open files leaves room for this one.
-    let pidfd = socket::receive_fds(socket.as_fd())
-        .and_then(|fds| {
-            fds.into_iter()
-                .next()
-                .ok_or(io::ErrorKind::UnexpectedEof.into())
-        })
-        .map_err(|source| {
-            // Not reaped yet, so the number is its own: nothing runs, and no zombie stays.
-            let _ = child.kill();
-            let _ = child.wait();
-            SpawnError::io("receive the child's pidfd")(source)
-        })?;
-    Ok(Process::new(child.id(), pidfd, result, socket))
+    let variable = format!("{VARIABLE}={}:{nonce:x}", job.as_raw_fd());
+    let command = command(&program, restart, variable, mute);
+    let inherited: Vec<_> = inherited
+        .iter()
+        .map(AsFd::as_fd)
+        .chain([childs_socket.as_fd(), job.as_fd()])
+        .collect();
+    let (id, pidfd) = sys::start::start(&command, &inherited, &result)
+        .map_err(|(what, source)| SpawnError::Io { what, source })?;
+    Ok(Process::new(id, pidfd, result, socket))
+}
+
+/// What the child runs: this program, with its name and what the restart says as arguments.
+fn command(program: &Program, restart: &Restart, variable: String, mute: bool) -> Command {
+    // None of these texts has a zero in it: they came over execve, but for those of the restart,
+    // and a worker's name that has one names no test.
+    let text = |bytes: Vec<u8>| CString::new(bytes).unwrap_or_default();
+    let (path, words) = program.command();
+    let mut arguments = words.to_vec();
+    if arguments.is_empty() {
+        let name = env::args_os().next().unwrap_or_default();
+        arguments.push(text(name.into_vec()));
+    }
+    let rest = restart.arguments().into_iter();
+    arguments.extend(rest.map(|word| text(word.as_bytes().to_owned())));
+    let inherited = env::vars_os().filter(|(name, _)| name != VARIABLE);
+    let inherited = inherited.map(|(mut line, value)| {
+        line.push("=");
+        line.push(value);
+        text(line.into_vec())
+    });
+    let environment = inherited.chain([text(variable.into_bytes())]).collect();
+    Command {
+        path,
+        arguments,
+        environment,
+        mute,
+    }
 }
 
 fn memfd(name: &CStr) -> io::Result<File> {

@@ -164,6 +164,8 @@ fn job() -> Job {
         result: -1,
         socket: -1,
         segments: Vec::new(),
+        name: Vec::new(),
+        parent: None,
         harness: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,13 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::{Mutex, PoisonError};
 
+use super::bound;
 use super::init::Restart;
 use super::job::{Found, Job, VARIABLE};
 use super::outcome::{Kind, commit, progress, record_start};
 use super::spawn::{Failure, Returned, Trampoline};
 use crate::segment::Segment;
 use crate::sys::descriptor::{adopt, duplicate};
-use crate::sys::exe::{Code, Image};
+use crate::sys::exe::{self, Code, Image, Program};
 use crate::sys::process::{errno, has_raised_privileges, remove_variable, replace_stdout};
 use crate::sys::socket::{FDS_PER_MESSAGE, send_fds};
 
@@ -102,6 +103,8 @@ struct Assignment {
     result: File,
     socket: UnixStream,
     segments: Vec<OwnedFd>,
+    /// The parent's pidfd, if this process ends with it.
+    parent: Option<OwnedFd>,
     pid: u32,
 }
 
@@ -112,6 +115,7 @@ impl Assignment {
             // it once, and the job is taken over once, before anything else runs here.
             unsafe { adopt(fd) }
         };
+        exe::take_name(CString::new(job.name.as_slice()).unwrap_or_default());
         let result = own(job.result)?.into();
         let socket = own(job.socket)?.into();
         let segments = job
@@ -120,6 +124,7 @@ impl Assignment {
             .copied()
             .map(own)
             .collect::<io::Result<_>>()?;
+        let parent = job.parent.map(own).transpose()?;
         let restart = match &job.harness {
             Some((output, worker)) => {
                 // What the harness has left in the buffer belongs where the rest of it went.
@@ -138,6 +143,7 @@ impl Assignment {
             result,
             socket,
             segments,
+            parent,
             pid: std::process::id(),
         })
     }
@@ -145,6 +151,10 @@ impl Assignment {
     fn run(mut self) -> ! {
         if let Err(error) = record_start(&self.result) {
             fail(&format!("cannot record the start: {error}"));
+        }
+        if let Some(Err(error)) = self.parent.take().map(bound::end_with) {
+            let what = format!("it cannot watch its parent: {error}");
+            self.end(Kind::Refused, 0, what.as_bytes(), FAILED)
         }
         let (function, trampoline) = match locate(&self.job) {
             Ok(addresses) => addresses,
@@ -212,12 +222,14 @@ impl Assignment {
 
 /// The addresses of the function and its trampoline, if this is the parent's program.
 pub(super) fn locate(job: &Job) -> Result<(*const (), Trampoline), String> {
-    let image = Image::current().map_err(|error| format!("no /proc/thread-self/exe: {error}"))?;
-    if image != job.image {
-        return Err(format!(
-            "this program is not the one that spawned it: {image:?} is not {:?}",
-            job.image
-        ));
+    if !Program::is_the_parents() {
+        let image = Image::current().map_err(|error| format!("no look at its file: {error}"))?;
+        if image != job.image {
+            return Err(format!(
+                "this program is not the one that spawned it: {image:?} is not {:?}",
+                job.image
+            ));
+        }
     }
     let code = Code::of_program();
     let addresses = (code.address(job.function), code.address(job.trampoline));
@@ -225,7 +237,8 @@ pub(super) fn locate(job: &Job) -> Result<(*const (), Trampoline), String> {
         return Err("the function does not lie in the program's code".to_owned());
     };
     // SAFETY: the parent took this offset from a `Trampoline` in its code, and this process
-    // runs the same file (device, inode, size, time) with the same layout (the anchor).
+    // runs the same file: it was started by the link of /proc to it, or device, inode, size, time
+    // and layout (the anchor) say so.
     let trampoline = unsafe { std::mem::transmute::<*const (), Trampoline>(trampoline) };
     Ok((function, trampoline))
 }

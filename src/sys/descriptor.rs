@@ -47,12 +47,17 @@ pub(crate) fn open(options: &OpenOptions, path: &Path) -> io::Result<OwnedFd> {
     above_standard(options.open(path)?.into())
 }
 
+/// open(2), read(2): a file of /proc or /sys.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let fd = open(OpenOptions::new().read(true), path)?;
+    let mut bytes = Vec::new();
+    std::fs::File::from(fd).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// open(2), read(2): a file of /proc or /sys as text.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let fd = open(OpenOptions::new().read(true), path)?;
-    let mut text = String::new();
-    std::fs::File::from(fd).read_to_string(&mut text)?;
-    Ok(text)
+    String::from_utf8(read(path)?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// memfd_create(2).

@@ -1,13 +1,211 @@
 //! The program that is running: where its code lies, and which file it came from.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, CString, OsStr, c_void};
+use std::fs::Metadata;
 use std::io;
 use std::ops::Range;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::{descriptor, process};
+
 /// The path through which a process starts its own program, replaced on disk or not.
-pub(crate) const SELF_EXE: &str = "/proc/thread-self/exe";
+const SELF_EXE: &str = "/proc/thread-self/exe";
+
+/// Which file the kernel started for this process's program, and how a child of it is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// The program itself.
+    Itself,
+    /// The dynamic loader, which was given the program as an argument: these words, the last of
+    /// which is the program's path.
+    Loader(Vec<CString>),
+    /// An emulator, such as valgrind, which has mapped the program from this path.
+    Emulator(PathBuf),
+}
+
+impl Program {
+    /// Whether a parent started this process by the link of /proc to its own program: then it is the
+    /// same program, and no look at its file can say more.
+    pub(crate) fn is_the_parents() -> bool {
+        executed().to_bytes() == SELF_EXE.as_bytes() && !is_loaded()
+    }
+
+    /// Looks at this process, once.
+    ///
+    /// Fails if the program is not what the kernel started, and its file is no longer at its path.
+    pub(crate) fn current() -> io::Result<Self> {
+        static CURRENT: OnceLock<Program> = OnceLock::new();
+        if let Some(known) = CURRENT.get() {
+            return Ok(known.clone());
+        }
+        let found = Self::find()?;
+        Ok(CURRENT.get_or_init(|| found).clone())
+    }
+
+    fn find() -> io::Result<Self> {
+        if Self::is_the_parents() {
+            return Ok(Self::Itself);
+        }
+        let loader = is_loaded();
+        let started = std::fs::metadata(SELF_EXE)?;
+        let same = |file: Metadata| (file.dev(), file.ino()) == (started.dev(), started.ino());
+        // The cheap look first; it fails where the path is relative to another directory, too.
+        let named = Path::new(OsStr::from_bytes(executed().to_bytes()));
+        if !loader && std::fs::metadata(named).is_ok_and(same) {
+            return Ok(Self::Itself);
+        }
+        let path = file_of_code()?;
+        if std::fs::metadata(&path).is_ok_and(same) {
+            return Ok(Self::Itself);
+        }
+        if loader {
+            return loader_words(&path).map(Self::Loader);
+        }
+        Ok(Self::Emulator(path))
+    }
+
+    /// The path to start, and the words of its command line that come before the arguments, if
+    /// they are not the program's name.
+    pub(crate) fn command(&self) -> (CString, &[CString]) {
+        let itself = || CString::new(SELF_EXE).unwrap_or_default();
+        match self {
+            Self::Itself => (itself(), &[]),
+            Self::Loader(words) => (itself(), words),
+            Self::Emulator(path) => {
+                let path = CString::new(path.as_os_str().as_bytes());
+                (path.unwrap_or_default(), &[])
+            }
+        }
+    }
+
+    /// stat(2) of the program's file.
+    fn metadata(&self) -> io::Result<Metadata> {
+        match self {
+            Self::Itself => std::fs::metadata(SELF_EXE),
+            Self::Loader(_) | Self::Emulator(_) => std::fs::metadata(file_of_code()?),
+        }
+    }
+}
+
+/// getauxval(3), `AT_BASE`: whether the dynamic loader was started, and loaded the program, which names one.
+fn is_loaded() -> bool {
+    // SAFETY: getauxval takes an integer and reads what the kernel left at exec.
+    let loader_at = unsafe { libc::getauxval(libc::AT_BASE) };
+    Code::of_program().has_loader && loader_at == 0
+}
+
+/// getauxval(3), `AT_EXECFN`: the path by which the program was started; empty if that is not known.
+fn executed() -> &'static CStr {
+    // SAFETY: getauxval takes an integer and reads what the kernel left at exec.
+    let path = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    let path = usize::try_from(path).unwrap_or(0);
+    if path == 0 {
+        return c"";
+    }
+    let path = std::ptr::with_exposed_provenance(path);
+    // SAFETY: the kernel, or the loader in its place, left a path there that ends with a zero and
+    // stays for the life of the process.
+    unsafe { CStr::from_ptr(path) }
+}
+
+/// The name that this process has from its parent.
+static NAME: OnceLock<CString> = OnceLock::new();
+
+/// Takes the name that the parent has, for this process and those that it starts: the kernel named it
+/// after the path that it was started by, which is that of no program.
+pub(crate) fn take_name(name: CString) {
+    process::set_name(NAME.get_or_init(|| name));
+}
+
+/// The name under which ps(1) shows this program: the last part of the path by which it was started,
+/// or the name that the parent gave.
+pub(crate) fn name() -> &'static CStr {
+    if let Some(name) = NAME.get() {
+        return name;
+    }
+    let path = executed().to_bytes_with_nul();
+    let begin = path.iter().rposition(|byte| *byte == b'/');
+    let name = path.get(begin.map_or(0, |at| at + 1)..);
+    name.and_then(|name| CStr::from_bytes_with_nul(name).ok())
+        .unwrap_or_default()
+}
+
+/// proc_pid_maps(5): the path of the file that this program's code is mapped from, if the file is
+/// still there.
+fn file_of_code() -> io::Result<PathBuf> {
+    let anchor: fn() = anchor;
+    let anchor = (anchor as *const ()).expose_provenance() as u64;
+    let maps = descriptor::read(Path::new("/proc/thread-self/maps"))?;
+    // A path that is no text is not found under what it becomes, which the look at the file says.
+    let maps = String::from_utf8_lossy(&maps);
+    let mapped = maps.lines().find_map(|line| Mapped::parse(line, anchor));
+    let gone = || {
+        let why = "the program's file is no longer where it was mapped from";
+        io::Error::new(io::ErrorKind::NotFound, why)
+    };
+    let mapped = mapped.ok_or_else(gone)?;
+    let file = std::fs::metadata(mapped.path)?;
+    let device = (libc::major(file.dev()), libc::minor(file.dev()));
+    if (device, file.ino()) != (mapped.device, mapped.inode) {
+        return Err(gone());
+    }
+    Ok(mapped.path.into())
+}
+
+/// A line of proc_pid_maps(5): `start-end rwxp offset major:minor inode path`.
+struct Mapped<'a> {
+    device: (u32, u32),
+    inode: u64,
+    path: &'a str,
+}
+
+impl<'a> Mapped<'a> {
+    /// The mapping of this line, if it is of a file and has the address.
+    fn parse(line: &'a str, address: u64) -> Option<Self> {
+        let hex = |text| u64::from_str_radix(text, 16).ok();
+        let mut words = line.splitn(6, ' ');
+        let (start, end) = words.next()?.split_once('-')?;
+        if !(hex(start)?..hex(end)?).contains(&address) {
+            return None;
+        }
+        let (major, minor) = words.nth(2)?.split_once(':')?;
+        let device = (
+            u32::try_from(hex(major)?).ok()?,
+            u32::try_from(hex(minor)?).ok()?,
+        );
+        let inode = words.next()?.parse().ok()?;
+        let path = words.next()?.trim_start();
+        path.starts_with('/').then_some(Self {
+            device,
+            inode,
+            path,
+        })
+    }
+}
+
+/// proc_pid_cmdline(5): the words with which the loader was started, its options and the program's
+/// path among them, which is the last of them.
+fn loader_words(program: &Path) -> io::Result<Vec<CString>> {
+    let bytes = descriptor::read(Path::new("/proc/thread-self/cmdline"))?;
+    let mut words: Vec<CString> = bytes
+        .split_inclusive(|byte| *byte == 0)
+        .filter_map(|word| CStr::from_bytes_with_nul(word).ok().map(CStr::to_owned))
+        .collect();
+    // The program sees its own words only, its path or name first.
+    let own = std::env::args_os().len();
+    let before = words.len().checked_sub(own).filter(|before| *before > 0);
+    let Some(before) = before else {
+        let why = "the command line of the dynamic loader has been changed";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    };
+    words.truncate(before);
+    let path = CString::new(program.as_os_str().to_owned().into_vec());
+    words.push(path.map_err(io::Error::other)?);
+    Ok(words)
+}
 
 /// Which file a program was started from, and how it was linked.
 ///
@@ -23,9 +221,18 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// stat(2) of `/proc/thread-self/exe`: the image of this process.
+    /// stat(2) of the program's file, once: the image of this process.
     pub(crate) fn current() -> io::Result<Self> {
-        let file = std::fs::metadata(SELF_EXE)?;
+        static CURRENT: OnceLock<Image> = OnceLock::new();
+        if let Some(known) = CURRENT.get() {
+            return Ok(*known);
+        }
+        let found = Self::find()?;
+        Ok(*CURRENT.get_or_init(|| found))
+    }
+
+    fn find() -> io::Result<Self> {
+        let file = Program::current()?.metadata()?;
         let anchor: fn() = anchor;
         Ok(Self {
             device: file.dev(),
@@ -50,6 +257,8 @@ fn anchor() {
 pub(crate) struct Code {
     base: u64,
     segments: Vec<Range<u64>>,
+    /// Whether the program names a dynamic loader.
+    has_loader: bool,
 }
 
 impl Code {
@@ -107,6 +316,7 @@ unsafe extern "C" fn first_object(
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     code.base = info.dlpi_addr;
     for header in headers {
+        code.has_loader |= header.p_type == libc::PT_INTERP;
         if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0 {
             let start = code.base.wrapping_add(header.p_vaddr);
             code.segments

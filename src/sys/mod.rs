@@ -34,6 +34,8 @@ pub(crate) mod shm;
 pub(crate) mod signals;
 #[cfg(feature = "process")]
 pub(crate) mod socket;
+#[cfg(feature = "process")]
+pub(crate) mod start;
 
 /// The value of a C call that reports failure as -1, or errno.
 fn checked(result: libc::c_int) -> std::io::Result<libc::c_int> {

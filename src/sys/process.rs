@@ -1,17 +1,14 @@
-//! Starting a child that inherits chosen descriptors, and taking them over in that child.
+//! What a process and its children know of each other, and of themselves.
 
-use std::fs::File;
-use std::io;
+use std::ffi::CStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
-use std::sync::Arc;
+use std::path::Path;
 
 use nix::fcntl::SealFlag;
 
-use super::{checked, pidfd, restarted, shm, socket};
+use super::{descriptor, restarted, shm};
 
 /// More bytes than a limit allows.
 pub(crate) const TOO_LARGE: i32 = libc::EFBIG;
@@ -19,62 +16,6 @@ pub(crate) const TOO_LARGE: i32 = libc::EFBIG;
 /// The number of a system error, for the other side of a spawn.
 pub(crate) fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
-}
-
-/// What a spawned child inherits, each above the three standard descriptors.
-///
-/// All are close-on-exec in this process, so no other child that it starts meanwhile gets them.
-#[derive(Debug)]
-pub(crate) struct Inherited {
-    /// The child's end of the pair over which descriptors come back.
-    pub(crate) socket: UnixStream,
-    /// Where the child records its pid (at offset 0), and later its result.
-    pub(crate) result: File,
-    /// Whatever else it needs.
-    pub(crate) others: Vec<OwnedFd>,
-}
-
-/// fork(2), execve(2): starts `command` with the descriptors of `inherited`; gives its pid.
-///
-/// Between fork and exec the child clears close-on-exec on them, sends a pidfd of itself over the
-/// socket and records its pid: nobody can reap it, and no other process can have got its pid,
-/// before these are made. The caller takes the pidfd from the other end of the socket.
-pub(crate) fn spawn(mut command: Command, inherited: Inherited) -> io::Result<std::process::Child> {
-    let inherited = Arc::new(inherited);
-    let before_exec = {
-        let inherited = Arc::clone(&inherited);
-        move || prepare(&inherited)
-    };
-    // SAFETY: `prepare` runs in the forked child and calls only fcntl, getpid, pidfd_open,
-    // sendmsg, pwrite and close, all async-signal-safe; it allocates nothing and takes no lock.
-    unsafe { command.pre_exec(before_exec) };
-    command.spawn()
-}
-
-/// The child's part between fork and exec.
-fn prepare(inherited: &Inherited) -> io::Result<()> {
-    keep_on_exec(&inherited.socket)?;
-    keep_on_exec(&inherited.result)?;
-    for fd in &inherited.others {
-        keep_on_exec(fd)?;
-    }
-    let pid = std::process::id();
-    let own = pidfd::open(pid)?;
-    socket::send_fds(inherited.socket.as_fd(), &[own.as_fd()])?;
-    match inherited.result.write_at(&pid.to_le_bytes(), 0)? {
-        4 => Ok(()),
-        _ => Err(io::Error::from_raw_os_error(libc::EIO)),
-    }
-}
-
-/// fcntl(2) with `F_SETFD`: lets `fd` survive execve. Async-signal-safe.
-fn keep_on_exec(fd: &impl AsFd) -> io::Result<()> {
-    set_descriptor_flags(fd.as_fd().as_raw_fd(), 0)
-}
-
-fn set_descriptor_flags(fd: libc::c_int, flags: libc::c_int) -> io::Result<()> {
-    // SAFETY: F_SETFD takes an integer and touches no memory; a number that is not open is EBADF.
-    checked(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) }).map(drop)
 }
 
 /// dup2(2): makes `fd` the standard output of this process.
@@ -94,8 +35,27 @@ pub(crate) fn is_frozen(file: &File) -> io::Result<bool> {
     shm::seals(file.as_fd()).map(|seals| seals.contains(frozen()))
 }
 
+/// Not F_SEAL_WRITE: that waits until every processor has let go of the file's pages, since it is for
+/// files that somebody has mapped. Nobody maps these, and this seal refuses every write after it.
 fn frozen() -> SealFlag {
-    shm::segment_seals() | SealFlag::F_SEAL_WRITE
+    shm::segment_seals() | SealFlag::from_bits_retain(libc::F_SEAL_FUTURE_WRITE)
+}
+
+/// prctl(2) with `PR_SET_NAME`, or a write to proc_pid_comm(5): names this process, as ps(1) shows it,
+/// on whatever thread. What a name has to say it says in 15 bytes.
+pub(crate) fn set_name(name: &CStr) {
+    if on_main_thread() {
+        // SAFETY: the name ends with a zero; the rest of the arguments are unused.
+        unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+        return;
+    }
+    let id = std::process::id();
+    let path = format!("/proc/{id}/task/{id}/comm");
+    let opened = descriptor::open(OpenOptions::new().write(true), Path::new(&path));
+    if let Ok(fd) = opened {
+        // For people: a process whose name cannot be set works all the same.
+        let _ = File::from(fd).write(name.to_bytes());
+    }
 }
 
 /// gettid(2), getpid(2): whether the calling thread is the one that the process began with.
@@ -103,6 +63,18 @@ pub(crate) fn on_main_thread() -> bool {
     // SAFETY: gettid takes nothing and cannot fail.
     let thread = unsafe { libc::gettid() };
     u32::try_from(thread) == Ok(std::process::id())
+}
+
+/// getppid(2): the process id of the parent, or of the process that has inherited this one; 0 if that is
+/// in another PID namespace.
+pub(crate) fn parent() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
+/// _exit(2): ends this process at once, as SIGKILL would.
+pub(crate) fn end_now() -> ! {
+    // SAFETY: ends the process, without handlers and destructors.
+    unsafe { libc::_exit(128 + libc::SIGKILL) }
 }
 
 /// getrandom(2): a number that no other spawn has.

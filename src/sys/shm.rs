@@ -1,10 +1,10 @@
 //! The files behind segments: sealed memory files, and files under /dev/shm.
 
 use std::ffi::CStr;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, SealFlag};
@@ -197,7 +197,10 @@ fn in_pieces(len: u64, mut reserve: impl FnMut(i64, i64) -> nix::Result<()>) -> 
 
 /// fchmod(2).
 pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
-    File::from(fd.try_clone_to_owned()?).set_permissions(Permissions::from_mode(mode))
+    Ok(nix::sys::stat::fchmod(
+        fd,
+        nix::sys::stat::Mode::from_bits_truncate(mode),
+    )?)
 }
 
 /// fstat(2).
@@ -325,7 +328,7 @@ mod tests {
         filter::refusing_some(libc::SYS_fallocate, most, libc::EINTR, || {
             reserve(file.as_fd(), len).unwrap();
         });
-        let meta = File::from(file).metadata().unwrap();
+        let meta = fs::File::from(file).metadata().unwrap();
         assert_eq!((meta.len(), meta.blocks()), (len, len / 512));
     }
 
@@ -366,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_read_only_descriptor_is_told() {
-        let file = File::open("/proc/thread-self/stat").unwrap();
+        let file = fs::File::open("/proc/thread-self/stat").unwrap();
         assert!(!is_read_write(file.as_fd()).unwrap());
         assert!(is_read_write(memfd(c"crossdock-test").unwrap().as_fd()).unwrap());
     }

@@ -181,3 +181,42 @@ fn goes_on_without_its_main_thread() {
     assert_eq!(*mutex.lock().expect("locked"), 3);
     exit(23);
 }
+
+/// Runs a test of this binary through another program, which is not there on every machine.
+fn run_through(program: &[&str], test: &str) -> Option<Output> {
+    let (first, rest) = program.split_first().expect("a program");
+    let output = Command::new(first)
+        .args(rest)
+        .arg(env::current_exe().expect("a path"))
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .output();
+    match output {
+        Ok(output) => Some(output),
+        Err(error) => {
+            eprintln!("skipped, {first}: {error}");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_program_that_was_started_through_the_loader_spawns() {
+    let loader = "/lib64/ld-linux-x86-64.so.2";
+    for program in [
+        &[loader][..],
+        &[loader, "--library-path", "/lib", "--argv0", "another"],
+    ] {
+        if let Some(output) = run_through(program, "harness::initialises_and_spawns") {
+            assert_success(&output);
+        }
+    }
+}
+
+#[test]
+fn a_program_that_runs_under_valgrind_spawns() {
+    let program = ["valgrind", "-q", "--tool=none"];
+    if let Some(output) = run_through(&program, "harness::initialises_and_spawns") {
+        assert_success(&output);
+    }
+}

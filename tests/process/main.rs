@@ -1,10 +1,12 @@
 //! Processes that are spawned, joined, killed and lost.
 
 mod alone;
+mod bound;
 mod ends;
 mod harness;
 mod results;
 mod segments;
+mod signals;
 mod support;
 
 #[test]
