@@ -15,6 +15,7 @@ fn list_mutants() {
         ring::spsc::tests::MUTANTS,
         ring::ends::tests::MUTANTS,
         ring::slots::tests::MUTANTS,
+        ring::slots::tests::ends::MUTANTS,
         ring::any::tests::MUTANTS,
         ring::snapshot::tests::MUTANTS,
         ring::work::tests::MUTANTS,

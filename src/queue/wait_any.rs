@@ -73,7 +73,7 @@ pub(crate) mod sealed {
 ///     let ready = wait_any(&list)?;
 ///     match queues[ready].try_recv() {
 ///         Ok(order) => got.push(order),
-///         Err(TryRecvError::Empty) => {} // another was faster
+///         Err(TryRecvError::Empty | TryRecvError::Busy) => {} // another was faster
 ///         Err(TryRecvError::Disconnected) => drop(queues.remove(ready)),
 ///         Err(error) => return Err(error.into()),
 ///     }

@@ -34,7 +34,7 @@
 //! when the ring comes round.
 //!
 //! The commits are the two last stores of send and receive. Whoever commits rings a bell. What waits
-//! is in [`wait`].
+//! is in [`wait`], and when a receiver is told of the end in [`end`].
 //!
 //! # Crash
 //!
@@ -51,7 +51,8 @@
 //! | a hint | an older hint | the next to set it |
 //!
 //! Stopped in WRITING: receivers find nothing behind the slot, and senders no room once they come
-//! round to it. Stopped in READING: senders find no room once they come round to it.
+//! round to it. Stopped in READING: senders find no room once they come round to it, and receivers of a
+//! queue that has ended are not told so.
 //!
 //! # Ordering
 //!
@@ -61,7 +62,9 @@
 //! (Release) and read (Acquire), so that nobody finds a slot older than what a hint says of it.
 //! (Q4) the epoch (Release, Acquire): the orphans marked before. (Q5) closing, and a sender's claim:
 //! a sender looks after its claim, behind a light barrier, whether the queue is closed; a receiver that
-//! finds it closed and empty looks once more, behind a heavy one. One of the two sees the other.
+//! finds it closed and empty looks once more, behind a heavy one. One of the two sees the other. (Q6) the
+//! end: a receiver frees its slot, and looks behind a light barrier whether the queue has ended; a receiver that
+//! is about to sleep has armed the bell, and looks at the slots behind a heavy one. One of the two sees the other.
 //! (M3) of `raw::mutex` holds for the words.
 //!
 //! # Trade-offs
@@ -70,7 +73,7 @@
 //! for ever when somebody dies between it and its slot. Here the one CAS is in the slot and names
 //! its owner; and no line is written by all. A slot needs eight bytes.
 
-use crate::facade::{AtomicU64, Ordering, heavy_barrier, light_barrier, mutation, ordering};
+use crate::facade::{AtomicU64, Ordering, light_barrier, mutation, ordering};
 use crate::layout::slots::{Geometry, Position, SLOTS_STATE, State, Word};
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
@@ -78,11 +81,10 @@ use crate::ring::bell::Bell;
 use crate::ring::ends::{Ends, Side};
 pub(crate) use crate::ring::wait::Refused;
 
+mod end;
 mod repair;
 pub(crate) mod wait;
 mod walk;
-
-use walk::Found;
 
 /// A ring but for its cells and slots, in the segment.
 #[repr(C)]
@@ -124,11 +126,19 @@ pub(crate) struct Cursor {
     pub(crate) head: Position,
     /// The epoch whose orphans were looked for.
     pub(crate) epoch: u64,
-    /// A word whose owner was found alive, which is not asked again before others are reaped; 0 for
-    /// none.
-    pub(crate) alive: u64,
+    /// The slot whose owner was found alive, which is not asked again before others are reaped, or a slice has
+    /// passed.
+    pub(crate) alive: Asked,
     /// Where it was when it last caught up with receivers, and with senders.
     pub(crate) caught_up: [Position; 2],
+}
+
+/// A slot and its word when its owner was asked about; a word of 0 is none. Another slot can have the
+/// same word: its owner may be at work in several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) index: u64,
+    pub(crate) word: u64,
 }
 
 /// A slot that is the caller's alone until it commits. It has no padding, so that it stays in registers.
@@ -408,11 +418,16 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.ring_all();
     }
 
-    /// Wakes one that sleeps for what a side has just committed.
+    /// Wakes one that sleeps for what a side has just committed, and the receivers if that was a receipt
+    /// from a queue that has ended: it may have been the last.
     #[inline(always)]
     pub(crate) fn ring(&self, side: Side) {
         if !mutation(107) {
             self.state.bell(side.other()).ring();
+        }
+        // ORDERING: (Q6); the barrier is the bell's.
+        if side == Side::Receiver && self.ends().is_over(side) && !mutation(500) {
+            self.state.bell(side).ring_all();
         }
     }
 
@@ -477,70 +492,6 @@ impl<'a, S: Slots> Ring<'a, S> {
             return Err(Refused::Nothing);
         }
         self.claim_send(cursor, me, peers)
-    }
-
-    /// What it means that a receiver found nothing: it looks once more, and says so if nothing will
-    /// ever come.
-    #[cold]
-    pub(crate) fn nothing(
-        &self,
-        cursor: &mut Cursor,
-        me: Tag,
-        peers: &impl Peers,
-    ) -> Result<Claim, Refused> {
-        let over = self.ends().is_over(Side::Receiver);
-        if over && !mutation(112) {
-            heavy_barrier();
-        }
-        // One that died with an item in its hands has left it to us.
-        let looked = peers.reap(&self.state.common.0.reaped, over);
-        if !over && !looked {
-            return Err(Refused::Nothing);
-        }
-        match self.claim_recv(cursor, me, peers) {
-            Err(Refused::Nothing) if over => Err(Refused::Over),
-            Err(Refused::Busy) if over && mutation(113) => Err(Refused::Over),
-            other => other,
-        }
-    }
-
-    /// Whether a side may find what it waits for.
-    pub(crate) fn is_ready(&self, side: Side, cursor: &mut Cursor) -> bool {
-        if side == Side::Receiver && self.has_orphans(cursor) {
-            return true;
-        }
-        let at = match side {
-            Side::Sender => &mut cursor.tail,
-            Side::Receiver => &mut cursor.head,
-        };
-        match self.find(side, at) {
-            Ok(Found::Open(_)) | Err(_) => true,
-            // What is being written still comes, also into a closed queue.
-            Ok(Found::Busy(..)) if side == Side::Receiver => false,
-            Ok(_) => self.ends().is_over(side),
-        }
-    }
-
-    /// Whether one that replaces what is there may find a slot.
-    pub(crate) fn is_ready_to_replace(&self, cursor: &mut Cursor) -> bool {
-        !matches!(
-            self.find(Side::Sender, &mut cursor.tail),
-            Ok(Found::Busy(..))
-        ) || self.ends().is_over(Side::Sender)
-    }
-
-    /// Whether there are items whose takers died, that this handle has not looked for.
-    fn has_orphans(&self, cursor: &mut Cursor) -> bool {
-        let epoch = self.epoch();
-        if epoch == cursor.epoch {
-            return false;
-        }
-        let is_orphan = |index| self.look(index).state() == Some(State::Orphan);
-        let found = (0..self.geometry.capacity()).any(is_orphan);
-        if !found {
-            cursor.epoch = epoch;
-        }
-        found
     }
 }
 

@@ -3,9 +3,11 @@
 mod caught;
 #[cfg(feature = "process")]
 mod channel;
+mod linearizable;
 mod model;
 mod mpmc;
 mod mpmc_deaths;
+mod mpmc_end;
 mod mpmc_expelled;
 mod mpmc_garbage;
 mod mpmc_model;

@@ -36,7 +36,7 @@ fn polled(queue: &Queue<Large>) -> (u64, bool) {
     loop {
         match queue.try_recv_marked() {
             Ok(received) => return marked(&received),
-            Err(TryRecvError::Empty) => std::thread::yield_now(),
+            Err(TryRecvError::Empty | TryRecvError::Busy) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
     }
@@ -276,7 +276,7 @@ fn a_full_queue_goes_on_after_its_receiver_was_killed_in_mid_read() {
     let (_segment, queue, receiver) = with_a_receiver_in_mid_read(4);
     assert!(matches!(
         queue.try_send(large(4)),
-        Err(TrySendError::Full(_))
+        Err(TrySendError::Busy(_))
     ));
     let sender = asleep(|| {
         queue.send(large(4)).unwrap();
@@ -321,7 +321,12 @@ fn a_stopped_sender_is_waited_for_and_its_item_comes_in_its_place() {
         queue.send(large(3)).unwrap();
     });
     queue.send(large(2)).unwrap();
-    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Busy)));
+    assert!(!queue.is_empty());
+    assert!(matches!(
+        queue.try_iter().next(),
+        Some(Err(TryRecvError::Busy))
+    ));
     assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
     assert_eq!(segment.reap().freed, 0);
     sender.cont();
@@ -337,7 +342,7 @@ fn the_end_is_not_told_before_a_stopped_sender_in_mid_write_has_made_its_item() 
     let (segment, queue) = queue::<Large>(4);
     let sender = in_mid_send(&segment, &queue, 0, 1);
     queue.close();
-    assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+    assert!(matches!(queue.try_recv(), Err(TryRecvError::Busy)));
     assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
     sender.cont();
     assert_eq!(number(&queue.recv().unwrap()), 1);
@@ -354,7 +359,7 @@ fn a_stopped_receiver_keeps_its_item_and_its_slot() {
         queue.send(large(item)).unwrap();
     }
     let refused = queue.try_send(large(4));
-    assert!(matches!(refused, Err(TrySendError::Full(_))));
+    assert!(matches!(refused, Err(TrySendError::Busy(_))));
     let refused = queue.send_timeout(large(4), SOON);
     assert!(matches!(refused, Err(SendError::Timeout(_))));
     assert_eq!(segment.reap().freed, 0);

@@ -42,7 +42,7 @@ fn slices_arrive_whole_and_in_order() {
         while let Some(first) = rest.first() {
             let sent = match queue.send_slice(&rest[..rest.len().min(37)]) {
                 Ok(sent) => sent,
-                Err(TrySendError::Full(())) => {
+                Err(TrySendError::Full(()) | TrySendError::Busy(())) => {
                     queue.send(*first).unwrap();
                     1
                 }
@@ -61,7 +61,7 @@ fn slices_arrive_whole_and_in_order() {
                     next += 1;
                 }
             }
-            Err(TryRecvError::Empty) => std::thread::yield_now(),
+            Err(TryRecvError::Empty | TryRecvError::Busy) => std::thread::yield_now(),
             Err(error) => {
                 assert!(matches!(error, TryRecvError::Disconnected), "{error}");
                 break;

@@ -81,7 +81,7 @@ fn taker(queues: &[Queue<u64>], taken: &Counter) -> Child {
                     taken.add(1);
                 }
                 // Another was faster.
-                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Empty | TryRecvError::Busy) => {}
                 Err(TryRecvError::Disconnected) => drop(open.remove(ready)),
                 Err(error) => panic!("{error}"),
             }

@@ -103,7 +103,7 @@ pub(crate) trait Line: Countable {
 impl<T> From<TrySendError<T>> for Refused {
     fn from(error: TrySendError<T>) -> Self {
         match error {
-            TrySendError::Full(_) => Self::Nothing,
+            TrySendError::Full(_) | TrySendError::Busy(_) => Self::Nothing,
             TrySendError::Disconnected(_) => Self::Gone,
             error => Self::Wrong(error.to_string()),
         }
@@ -143,7 +143,7 @@ impl From<SendBytesError> for Refused {
 impl From<TryRecvError> for Refused {
     fn from(error: TryRecvError) -> Self {
         match error {
-            TryRecvError::Empty => Self::Nothing,
+            TryRecvError::Empty | TryRecvError::Busy => Self::Nothing,
             TryRecvError::Disconnected => Self::Gone,
             error => Self::wrong(error),
         }

@@ -9,6 +9,11 @@ use crate::segment::MembershipError;
 pub enum TrySendError<T> {
     /// There is no room.
     Full(T),
+    /// A live peer is at work in the slot that is next: a receiver takes the oldest item out of it, or
+    /// another sender has not completed the one of the round before. Whether there is room is known when it is done,
+    /// or dead: try again, or [`send`](crate::queue::Queue::send), which waits. Of a [`Queue`](crate::queue::Queue)
+    /// only.
+    Busy(T),
     /// The queue is closed, or its last receiver has left or died.
     Disconnected(T),
     /// The queue's state cannot be that of a queue.
@@ -49,6 +54,10 @@ pub enum SendError<T> {
 pub enum TryRecvError {
     /// There is no item.
     Empty,
+    /// A live peer is at work on what is next: a sender writes the next item, behind which others may be; or the
+    /// queue has ended, and another receiver takes an item that comes again if it dies. Try again, or
+    /// [`recv`](crate::queue::Queue::recv), which waits. Of a [`Queue`](crate::queue::Queue) only.
+    Busy,
     /// There is no item, and the queue is closed, or its last sender has left or died.
     Disconnected,
     /// The item was not a valid value. It is gone, and the next one is next.
@@ -89,6 +98,8 @@ pub enum CountError {
 
 const FULL: &str = "the queue is full";
 const EMPTY: &str = "the queue is empty";
+const BUSY_SLOT: &str = "the next slot of the queue is in use by a live peer";
+const BUSY_ITEM: &str = "a live peer is at work on the next item of the queue";
 const NO_RECEIVER: &str = "the queue is closed, or its last receiver has left or died";
 const NO_SENDER: &str = "the queue is empty, and closed, or its last sender has left or died";
 const STILL_FULL: &str = "the queue was still full at the deadline";
@@ -104,6 +115,7 @@ impl<T> TrySendError<T> {
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(value)
+            | Self::Busy(value)
             | Self::Disconnected(value)
             | Self::Corrupt(value)
             | Self::Join { value, .. } => value,
@@ -113,6 +125,7 @@ impl<T> TrySendError<T> {
     fn parts(&self) -> (&'static str, &'static str, Option<&MembershipError>) {
         match self {
             Self::Full(_) => ("Full(..)", FULL, None),
+            Self::Busy(_) => ("Busy(..)", BUSY_SLOT, None),
             Self::Disconnected(_) => ("Disconnected(..)", NO_RECEIVER, None),
             Self::Corrupt(_) => ("Corrupt(..)", CORRUPT, None),
             Self::Join { source, .. } => ("Join(..)", "", Some(source)),
@@ -148,6 +161,7 @@ impl TrySendError<()> {
     pub(in crate::queue) fn with<T>(self, value: T) -> TrySendError<T> {
         match self {
             Self::Full(()) => TrySendError::Full(value),
+            Self::Busy(()) => TrySendError::Busy(value),
             Self::Disconnected(()) => TrySendError::Disconnected(value),
             Self::Corrupt(()) => TrySendError::Corrupt(value),
             Self::Join { source, .. } => TrySendError::Join { value, source },
@@ -185,7 +199,7 @@ impl SendError<()> {
 impl<T> From<TrySendError<T>> for SendError<T> {
     fn from(error: TrySendError<T>) -> Self {
         match error {
-            TrySendError::Full(value) => Self::Timeout(value),
+            TrySendError::Full(value) | TrySendError::Busy(value) => Self::Timeout(value),
             TrySendError::Disconnected(value) => Self::Disconnected(value),
             TrySendError::Corrupt(value) => Self::Corrupt(value),
             TrySendError::Join { value, source } => Self::Join { value, source },
@@ -197,7 +211,7 @@ impl<T> From<TrySendError<T>> for SendError<T> {
 impl From<TryRecvError> for RecvError {
     fn from(error: TryRecvError) -> Self {
         match error {
-            TryRecvError::Empty => Self::Timeout,
+            TryRecvError::Empty | TryRecvError::Busy => Self::Timeout,
             TryRecvError::Disconnected => Self::Disconnected,
             TryRecvError::Invalid => Self::Invalid,
             TryRecvError::Corrupt => Self::Corrupt,
@@ -210,6 +224,7 @@ impl TryRecvError {
     fn parts(&self) -> (&'static str, Option<&MembershipError>) {
         match self {
             Self::Empty => (EMPTY, None),
+            Self::Busy => (BUSY_ITEM, None),
             Self::Disconnected => (NO_SENDER, None),
             Self::Invalid => (INVALID, None),
             Self::Corrupt => (CORRUPT, None),

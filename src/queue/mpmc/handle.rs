@@ -13,7 +13,7 @@ use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::ring::bell::Bell;
 use crate::ring::ends::Side;
-use crate::ring::slots::{Cursor, Ring, Slots, SlotsState};
+use crate::ring::slots::{Asked, Cursor, Ring, Slots, SlotsState};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
 };
@@ -35,7 +35,9 @@ use crate::segment::{
 /// # How it ends
 ///
 /// A queue ends by [`close`](Self::close): nothing can be sent any more, receivers get what is there,
-/// and then [`Disconnected`](super::RecvError::Disconnected). This handle is not counted. Whoever takes a
+/// and then [`Disconnected`](super::RecvError::Disconnected): each of them, once no item can come any more. An
+/// item that another receiver is taking can: it is delivered again if that one is killed. So a receiver that
+/// is *stopped* while it takes an item delays the end for the others. This handle is not counted. Whoever takes a
 /// [`sender`](Self::sender) or a [`receiver`](Self::receiver) is: once there was a sender, an empty
 /// queue whose last sender was dropped, or was in a process that has ended, however it did, is
 /// disconnected for its receivers; the same holds for senders once there was a receiver. It goes on
@@ -47,7 +49,7 @@ use crate::segment::{
 /// |---|---|---|
 /// | [`send`](Self::send), before its commit | nothing is sent; the slot is skipped | receivers do not see what was sent after it; senders find no room when they come round to its slot |
 /// | `send`, after it | the item arrives | nobody is delayed |
-/// | [`recv`](Self::recv), before its commit | the item is delivered again, marked, perhaps after later ones | senders find no room when they come round to its slot |
+/// | [`recv`](Self::recv), before its commit | the item is delivered again, marked, perhaps after later ones | senders find no room when they come round to its slot; receivers are not told of the end |
 /// | `recv`, after it | the item is consumed | nobody is delayed |
 /// | [`force_send`](Self::force_send) | as `recv`, then as `send` | as `recv`, then as `send` |
 /// | [`close`](Self::close) | it is closed, or not | nobody is delayed |
@@ -89,7 +91,8 @@ pub struct Queue<T> {
     tail: AtomicU64,
     head: AtomicU64,
     epoch: AtomicU64,
-    alive: AtomicU64,
+    /// The index and the word of a slot whose owner was found alive.
+    alive: [AtomicU64; 2],
     /// Where it was when it last caught up with receivers, and with senders.
     caught_up: [AtomicU64; 2],
     wait: Wait,
@@ -142,7 +145,7 @@ impl<T> Clone for Queue<T> {
             tail: same(&self.tail),
             head: same(&self.head),
             epoch: same(&self.epoch),
-            alive: AtomicU64::new(0),
+            alive: Default::default(),
             caught_up: Default::default(),
             wait: self.wait,
         }
@@ -213,8 +216,12 @@ impl<T> Queue<T> {
             tail: self.tail(),
             head,
             epoch,
-            // ORDERING: Relaxed; they only spare work.
-            alive: self.alive.load(Ordering::Relaxed),
+            // ORDERING: Relaxed; they only spare work, also if two threads mix them up: others are asked about
+            // again before long.
+            alive: Asked {
+                index: self.alive[0].load(Ordering::Relaxed),
+                word: self.alive[1].load(Ordering::Relaxed),
+            },
             caught_up: [0, 1]
                 .map(|side: usize| Position(self.caught_up[side].load(Ordering::Relaxed))),
         }
@@ -226,7 +233,8 @@ impl<T> Queue<T> {
         // ORDERING: Release; (Q4).
         self.epoch.store(cursor.epoch, Ordering::Release);
         // ORDERING: Relaxed; they only spare work.
-        self.alive.store(cursor.alive, Ordering::Relaxed);
+        self.alive[0].store(cursor.alive.index, Ordering::Relaxed);
+        self.alive[1].store(cursor.alive.word, Ordering::Relaxed);
         for (place, at) in self.caught_up.iter().zip(cursor.caught_up) {
             place.store(at.0, Ordering::Relaxed);
         }
@@ -283,9 +291,15 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.ring().len(&mut cursor).unwrap_or(0)
     }
 
-    /// Whether there is no item: a glance, as [`len`](Self::len).
+    /// Whether there was no item at some moment of this call, so that [`try_recv`](Self::try_recv) would have said
+    /// [`Empty`](super::TryRecvError::Empty): an item that is being sent is one, and so is one that is to be
+    /// delivered again. The answer may be stale when it is returned.
+    ///
+    /// Never blocks. True if the state cannot be that of a queue.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let mut cursor = self.cursor();
+        let is_empty = self.ring().is_empty(&mut cursor).unwrap_or(true);
+        is_empty && self.len() == 0
     }
 
     /// Whether there is no room: a glance, as [`len`](Self::len).
@@ -308,8 +322,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// Closes the queue, for ever and for all: nothing can be sent any more, and receivers get what
     /// is there. Never blocks. A send that is at work meanwhile has been made in time or says
-    /// `Disconnected`; no item comes after a receiver was told `Disconnected`, but one that another
-    /// receiver was taking when it died.
+    /// `Disconnected`. No item comes after a receiver was told `Disconnected`: none is told so while another one is
+    /// taking an item, which would come again if that one died.
     pub fn close(&self) {
         self.ring().close();
     }
@@ -396,7 +410,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
             tail: AtomicU64::new(0),
             head: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
-            alive: AtomicU64::new(0),
+            alive: Default::default(),
             caught_up: Default::default(),
             wait: Wait::default(),
         })

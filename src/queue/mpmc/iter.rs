@@ -16,7 +16,9 @@ pub struct Iter<'a, T: Payload> {
 
 /// The items that are in a queue; made by [`Queue::try_iter`].
 ///
-/// Does not wait: it ends when there is no item. Errors as for [`Iter`].
+/// Does not wait: it ends when there is no item, and when the queue is disconnected. Where a live peer is at
+/// work on the next item it gives [`TryRecvError::Busy`], and does not end: the next call looks again. Other
+/// errors as for [`Iter`].
 #[derive(Debug)]
 pub struct TryIter<'a, T: Payload> {
     queue: Option<&'a Queue<T>>,
@@ -59,7 +61,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Iterator for TryIter<'_, T> {
     fn next(&mut self) -> Option<Self::Item> {
         let received = self.queue?.try_recv();
         match received {
-            Ok(_) | Err(TryRecvError::Invalid) => Some(received),
+            Ok(_) | Err(TryRecvError::Invalid | TryRecvError::Busy) => Some(received),
             Err(TryRecvError::Disconnected | TryRecvError::Empty) => {
                 self.queue = None;
                 None

@@ -25,7 +25,8 @@ pub struct Received<T> {
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Receives an item, if there is one.
     ///
-    /// Does not wait, but for some microseconds if the next item is just being written. When the queue is
+    /// Does not wait, but for some microseconds if the next item is just being written: if it still is then, that
+    /// is [`Busy`](TryRecvError::Busy), and not [`Empty`](TryRecvError::Empty). When the queue is
     /// empty after several items were received, it looks twice, some microseconds apart: whoever follows
     /// at the other's heels slows both down. No system call, unless somebody sleeps or has to be found
     /// dead: on an empty queue it is asked every few milliseconds who is.
@@ -109,7 +110,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         }
         self.keep(&cursor);
         claim.map_err(|refused| match refused {
-            Refused::Nothing | Refused::Busy => TryRecvError::Empty,
+            Refused::Nothing => TryRecvError::Empty,
+            Refused::Busy => TryRecvError::Busy,
             Refused::Over => TryRecvError::Disconnected,
             Refused::Corrupt => TryRecvError::Corrupt,
         })
@@ -236,7 +238,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     pub(super) fn wait_for_item(&self, deadline: &Deadline) -> Result<Claim, RecvError> {
         match self.find_item() {
             Ok(claim) => return Ok(claim),
-            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Empty | TryRecvError::Busy) => {}
             Err(error) => return Err(error.into()),
         }
         let me = self.me().map_err(RecvError::Join)?;
@@ -258,7 +260,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         Iter::new(self)
     }
 
-    /// The items that are there; ends when there is none.
+    /// The items that are there; ends when there is none, and not at [`Busy`](TryRecvError::Busy).
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter::new(self)
     }

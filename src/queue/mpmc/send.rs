@@ -15,7 +15,8 @@ use crate::ring::slots::{Claim, Refused};
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Sends an item, if there is room.
     ///
-    /// Does not wait, but for some microseconds if somebody is just about to make room. When the queue is
+    /// Does not wait, but for some microseconds if a peer is just about to make room: if it still is then, that is
+    /// [`Busy`](TrySendError::Busy), and not [`Full`](TrySendError::Full). When the queue is
     /// full after several items were sent, it looks twice, some microseconds apart: whoever follows at
     /// the other's heels slows both down. No system call, unless somebody sleeps or has to be found dead.
     ///
@@ -109,7 +110,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         }
         self.keep(&cursor);
         claim.map_err(|refused| match refused {
-            Refused::Nothing | Refused::Busy => TrySendError::Full(()),
+            Refused::Nothing => TrySendError::Full(()),
+            Refused::Busy => TrySendError::Busy(()),
             Refused::Over => TrySendError::Disconnected(()),
             Refused::Corrupt => TrySendError::Corrupt(()),
         })
@@ -188,7 +190,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     pub(super) fn wait_for_slot(&self, deadline: &Deadline) -> Result<Claim, SendError<()>> {
         match self.find_slot() {
             Ok(claim) => return Ok(claim),
-            Err(TrySendError::Full(())) => {}
+            Err(TrySendError::Full(()) | TrySendError::Busy(())) => {}
             Err(error) => return Err(error.into()),
         }
         let join = |source| SendError::Join { value: (), source };

@@ -104,7 +104,7 @@ impl From<(usize, u64)> for SendBytesError {
 impl From<TrySendError<()>> for TrySendBytesError {
     fn from(error: TrySendError<()>) -> Self {
         match error {
-            TrySendError::Full(()) => Self::Full,
+            TrySendError::Full(()) | TrySendError::Busy(()) => Self::Full,
             TrySendError::Disconnected(()) => Self::Disconnected,
             TrySendError::Corrupt(()) => Self::Corrupt,
             TrySendError::Join { source, .. } => Self::Join(source),

@@ -20,6 +20,7 @@
 //!
 //! (Q4) of [`slots`](super).
 
+use super::walk::Found;
 use super::{Cursor, Refused, Ring, Slots};
 use crate::facade::{Ordering, mutation, ordering};
 use crate::layout::Tag;
@@ -59,6 +60,17 @@ impl<S: Slots> Ring<'_, S> {
         // ORDERING: Release; (Q4).
         let release = ordering(Ordering::Release, 116);
         self.state.common.0.epoch.fetch_add(1, release);
+    }
+
+    /// Whether there is no item, at some moment of this call: those that are being sent, and those that
+    /// are to be delivered again, are there; those that are being received are not.
+    pub(crate) fn is_empty(&self, cursor: &mut Cursor) -> Result<bool, Refused> {
+        let is_empty = match self.find(Side::Receiver, &mut cursor.head)? {
+            Found::Open(_) => false,
+            Found::Busy(word, _) => word.state() == Some(State::Reading),
+            Found::Shut => true,
+        };
+        Ok(is_empty && !self.has_orphans(cursor))
     }
 
     /// About how many items are there; exact while nobody is at work.

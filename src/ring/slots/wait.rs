@@ -7,7 +7,8 @@
 //! # Protocol
 //!
 //! That of [`wait`](crate::ring::wait). Who waits looks after the dead by reaping, and by settling
-//! whether anybody is left at the other side.
+//! whether anybody is left at the other side; and the owner of the slot that it waits for is asked about once a
+//! slice.
 //!
 //! # Crash
 //!
@@ -17,7 +18,7 @@
 //!
 //! As there.
 
-use super::{Claim, Cursor, Refused, Ring, Slots};
+use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
 use crate::facade::{Deadline, Pace};
 use crate::layout::Tag;
 use crate::raw::Peers;
@@ -48,7 +49,9 @@ impl<S: Slots, P: Peers> At<'_, S, P> {
         self.ring.is_ready(self.side, self.cursor)
     }
 
-    fn look_after_the_dead(&self) {
+    fn look_after_the_dead(&mut self) {
+        // Who was found alive may have died since.
+        self.cursor.alive = Asked::default();
         self.ring.look_after_the_dead(self.side, self.peers);
     }
 }

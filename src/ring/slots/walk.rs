@@ -11,7 +11,9 @@
 //! - caught up with the other side after several steps: let it get ahead, and look once more
 //! - a slot that somebody is at work in: look a few times; then ask once whether its owner lives. If
 //!   not, skip it; or take its item, as a receiver, or leave it as an orphan, as a sender: the word
-//!   to ORPHAN, then the epoch, then the bells
+//!   to ORPHAN, then the epoch, then the bells. If it lives, the walk ends there: what stands behind
+//!   the slot is not looked at. A receiver whose next slot is still being read in the lap before has
+//!   found nothing: no sender has come there
 //! - now and then, and wherever the words make no sense, look at the shared hint: it is believed if
 //!   the slot before it was claimed. Words that make no sense there either are garbage.
 //!
@@ -27,7 +29,7 @@
 //!
 //! (Q3), (Q4) and (M3) of [`slots`](super).
 
-use super::{Claim, Cursor, Refused, Ring, Slots};
+use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
 use crate::facade::{Ordering, Patience, mutation, ordering};
 use crate::layout::Tag;
 use crate::layout::slots::{Position, State, Word};
@@ -101,20 +103,25 @@ impl<S: Slots> Ring<'_, S> {
             if Patience::follow(steps) {
                 continue;
             }
-            if *alive == word.0 {
+            let slot = Asked {
+                index,
+                word: word.0,
+            };
+            let is_known = *alive == slot || mutation(506) && alive.word == slot.word;
+            if is_known {
                 if !reaped && peers.reap(&self.state.common.0.reaped, false) {
                     reaped = true;
                     continue;
                 }
-                return Err(Refused::Busy);
+                return Err(Self::busy(side, word));
             }
             if patience.wait() {
                 continue;
             }
             if peers.is_alive(tag) && !mutation(108) {
                 peers.sleeps_for(tag);
-                *alive = word.0;
-                return Err(Refused::Busy);
+                *alive = slot;
+                return Err(Self::busy(side, word));
             }
             match word.state() {
                 Some(State::Writing) if !mutation(109) => self.skip(index, word),
@@ -127,6 +134,15 @@ impl<S: Slots> Ring<'_, S> {
                 // Nobody else is at work in a slot.
                 _ => return Err(Refused::Nothing),
             }
+        }
+    }
+
+    /// What it means that somebody alive is at work in the slot that would be next.
+    fn busy(side: Side, word: Word) -> Refused {
+        match (side, word.state()) {
+            // The item of the lap before is being received: none was sent to this place yet.
+            (Side::Receiver, Some(State::Reading)) => Refused::Nothing,
+            _ => Refused::Busy,
         }
     }
 

@@ -7,9 +7,9 @@ use loom::sync::Arc;
 use super::super::wait::Ended;
 use super::super::{Claim, Cursor, Refused, Ring, Slots, SlotsState};
 use crate::facade::model::is_byte_locked;
-use crate::facade::{AtomicU64, Deadline, Pace, Words};
+use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words};
 use crate::layout::Tag;
-use crate::layout::slots::Geometry;
+use crate::layout::slots::{Geometry, Word};
 use crate::raw::Peers;
 use crate::raw::stage::{players, tag};
 use crate::ring::ends::Side;
@@ -85,6 +85,16 @@ impl Belt {
             slots: &self.words,
             geometry: &self.geometry,
         }
+    }
+
+    pub(super) fn word(&self, index: usize) -> Word {
+        // ORDERING: Acquire; as a walker.
+        Word(self.words[index].load(Ordering::Acquire))
+    }
+
+    pub(super) fn set(&self, index: usize, word: Word) {
+        // ORDERING: Release; as a walker.
+        self.words[index].store(word.0, Ordering::Release);
     }
 
     pub(super) fn item(&self, claim: &Claim) -> &Words<1> {
@@ -189,12 +199,17 @@ impl Player<'_> {
 
     /// Takes an item if there is one.
     pub(super) fn pick(&self) -> Option<u64> {
+        self.try_pick().ok()
+    }
+
+    /// The same, or why there is none.
+    pub(super) fn try_pick(&self) -> Result<u64, Refused> {
         let claim = self.with(|ring, cursor, me| match ring.claim_recv(cursor, me, self) {
             Err(Refused::Nothing) => ring.nothing(cursor, me, self),
             other => other,
         });
         assert_ne!(claim, Err(Refused::Corrupt));
-        claim.ok().map(|claim| self.take(&claim))
+        claim.map(|claim| self.take(&claim))
     }
 
     pub(super) fn recv(&self) -> Result<u64, Ended> {

@@ -42,7 +42,7 @@ impl<const W: usize> Sender<W> for Queue<Item<W>> {
     fn try_send(&mut self, item: &Item<W>) -> Result<bool, Failure> {
         match Self::try_send(self, *item) {
             Ok(()) => Ok(true),
-            Err(TrySendError::Full(_)) => Ok(false),
+            Err(TrySendError::Full(_) | TrySendError::Busy(_)) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }
@@ -50,7 +50,7 @@ impl<const W: usize> Sender<W> for Queue<Item<W>> {
     fn try_send_some(&mut self, items: &[Item<W>]) -> Result<usize, Failure> {
         match self.send_slice(items) {
             Ok(count) => Ok(count),
-            Err(TrySendError::Full(())) => Ok(0),
+            Err(TrySendError::Full(()) | TrySendError::Busy(())) => Ok(0),
             Err(error) => Err(Failure::said(error)),
         }
     }
@@ -65,7 +65,7 @@ impl<const W: usize> Receiver<W> for Queue<Item<W>> {
     fn try_recv(&mut self) -> Result<Option<Item<W>>, Failure> {
         match Self::try_recv(self) {
             Ok(item) => Ok(Some(item)),
-            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Empty | TryRecvError::Busy) => Ok(None),
             Err(error) => Err(Failure::said(error)),
         }
     }
@@ -73,7 +73,7 @@ impl<const W: usize> Receiver<W> for Queue<Item<W>> {
     fn try_recv_some(&mut self, items: &mut [Item<W>]) -> Result<usize, Failure> {
         match self.recv_slice(items) {
             Ok(count) => Ok(count),
-            Err(TryRecvError::Empty) => Ok(0),
+            Err(TryRecvError::Empty | TryRecvError::Busy) => Ok(0),
             Err(error) => Err(Failure::said(error)),
         }
     }

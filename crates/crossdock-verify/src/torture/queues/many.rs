@@ -82,13 +82,15 @@ fn send<T: Item>(
         let outcome = match way {
             0 => match end.send_slice(items) {
                 Ok(sent) => return Ok(sent),
-                Err(TrySendError::Full(())) => return Ok(0),
+                Err(TrySendError::Full(()) | TrySendError::Busy(())) => return Ok(0),
                 Err(TrySendError::Disconnected(())) => Err(SendError::Disconnected(item)),
                 Err(error) => return Err(wrong(line, error)),
             },
             1 | 2 => match end.try_send(item) {
                 Ok(()) => Ok(()),
-                Err(TrySendError::Full(back)) => Err(SendError::Timeout(back)),
+                Err(TrySendError::Full(back) | TrySendError::Busy(back)) => {
+                    Err(SendError::Timeout(back))
+                }
                 Err(TrySendError::Disconnected(back)) => Err(SendError::Disconnected(back)),
                 Err(error) => return Err(wrong(line, error)),
             },
@@ -228,7 +230,7 @@ fn each<T: Item>(
 
 fn tried<T>(outcome: Result<Came<T>, TryRecvError>) -> Result<Came<T>, String> {
     match outcome {
-        Err(TryRecvError::Empty) => Ok(Came::Nothing),
+        Err(TryRecvError::Empty | TryRecvError::Busy) => Ok(Came::Nothing),
         Err(TryRecvError::Disconnected) => Ok(Came::Gone),
         other => other.map_err(|error| error.to_string()),
     }

@@ -134,7 +134,7 @@ impl Place {
         while taken.got.len() < most {
             match self.queue.try_recv_marked() {
                 Ok(got) => taken.got.push(Got::new(got)),
-                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Empty | TryRecvError::Busy) => break,
                 Err(TryRecvError::Disconnected) => {
                     taken.over = true;
                     break;
@@ -171,7 +171,9 @@ impl Place {
     pub(super) fn offer(&self, item: u64, scene: &mut Scene) -> bool {
         match self.queue.try_send(item) {
             Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+            Err(TrySendError::Full(_) | TrySendError::Busy(_) | TrySendError::Disconnected(_)) => {
+                false
+            }
             Err(error) => {
                 scene.lost(format!("sending: {error}"));
                 false
