@@ -10,6 +10,7 @@
 
 mod bounded;
 mod error;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::ValueError;
+
+pub(crate) use schema::{HANDLE, name_of};
 
 use bounded::{Bounded, Bounds, Source};
 use error::Cause;

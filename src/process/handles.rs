@@ -5,9 +5,10 @@
 //! descriptors travel beside the bytes, by inheritance to a new process and over a socket back.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::os::fd::OwnedFd;
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -154,15 +155,33 @@ pub(crate) fn serialize_handle<S: Serializer>(
 pub(crate) fn deserialize_handle<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<(Segment, Option<u32>), D::Error> {
-    let receiving =
-        with_transfer(|transfer| matches!(transfer.slots, Slots::Receiving(_)).then_some(()));
-    if receiving.is_none() {
-        return Err(D::Error::custom(ELSEWHERE));
+    deserializer.deserialize_newtype_struct(codec::HANDLE, HandleVisitor)
+}
+
+/// Deserialises the content of a handle, which has a name so that types with handles are told apart.
+struct HandleVisitor;
+
+impl<'de> Visitor<'de> for HandleVisitor {
+    type Value = (Segment, Option<u32>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a handle of shared memory")
     }
-    let (slot, entry) = <(u32, Option<u32>)>::deserialize(deserializer)?;
-    match open(slot) {
-        Ok(segment) => Ok((segment, entry)),
-        Err(message) => Err(D::Error::custom(refuse(message))),
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
+        let receiving =
+            with_transfer(|transfer| matches!(transfer.slots, Slots::Receiving(_)).then_some(()));
+        if receiving.is_none() {
+            return Err(D::Error::custom(ELSEWHERE));
+        }
+        let (slot, entry) = <(u32, Option<u32>)>::deserialize(deserializer)?;
+        match open(slot) {
+            Ok(segment) => Ok((segment, entry)),
+            Err(message) => Err(D::Error::custom(refuse(message))),
+        }
     }
 }
 

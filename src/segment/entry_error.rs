@@ -42,6 +42,13 @@ pub enum EntryError {
         /// The payload found.
         found: Box<PayloadShape>,
     },
+    /// The values of a channel could not be decoded, whatever they are.
+    Undecodable {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The entry has another size.
     OtherSize {
         /// The name.
@@ -233,6 +240,12 @@ impl fmt::Display for EntryError {
                 write!(
                     f,
                     "entry \"{name}\": expected {expected} bytes, found {found}"
+                )
+            }
+            Self::Undecodable { name, reason } => {
+                write!(
+                    f,
+                    "entry \"{name}\": its values cannot be decoded: {reason}"
                 )
             }
             Self::Capacity { found, least, most } => {

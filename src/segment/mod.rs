@@ -91,11 +91,12 @@ impl Segment {
     /// [`EntryError::Exists`] if there is an entry of that name; [`EntryError::DirectoryFull`],
     /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`],
     /// [`EntryError::Capacity`], [`EntryError::Length`], [`EntryError::Attempts`],
-    /// [`EntryError::ChunkLength`], [`EntryError::CellSize`], [`EntryError::Readers`];
+    /// [`EntryError::ChunkLength`], [`EntryError::CellSize`], [`EntryError::Readers`],
+    /// [`EntryError::Undecodable`];
     /// [`EntryError::Membership`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
-        let shape = self.shape_for::<P>(&config)?;
+        let shape = self.shape_for::<P>(name, &config)?;
         self.create_shaped(name, &shape, |fits| P::ready(config, fits), P::prepare)
     }
 
@@ -146,10 +147,27 @@ impl Segment {
     ///
     /// [`EntryError::NotFound`] if there is none of that name; [`EntryError::OtherKind`],
     /// [`EntryError::OtherPayload`], [`EntryError::OtherSize`] if it is not what is asked for;
-    /// [`EntryError::Name`]; [`EntryError::Corrupt`].
+    /// [`EntryError::Undecodable`] of a channel; [`EntryError::Name`]; [`EntryError::Corrupt`].
     pub fn open<P: Placeable>(&self, name: &str) -> Result<P, EntryError> {
         let found = self.find(name)?;
-        self.attach_as(name, found)
+        let payload = P::named(None).map_err(|reason| undecodable(name, reason))?;
+        self.attach_as(name, found, payload)
+    }
+
+    /// Opens an entry that was created with that configuration. A first value is no part of it.
+    ///
+    /// Never blocks. A [`Channel`](crate::queue::Channel) that was created with a name for its values is
+    /// opened with it so.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); and [`EntryError::OtherCapacity`], [`EntryError::OtherLength`] or
+    /// [`EntryError::OtherConfig`] if it was created otherwise.
+    pub fn open_as<P: Placeable>(&self, name: &str, config: &P::Config) -> Result<P, EntryError> {
+        let found = self.find(name)?;
+        let shape = self.shape_for::<P>(name, config)?;
+        shape.check(name, &found.record)?;
+        self.attach(found)
     }
 
     /// Opens an entry, or creates it if there is none.
@@ -168,7 +186,7 @@ impl Segment {
         name: &str,
         config: P::Config,
     ) -> Result<P, EntryError> {
-        let shape = self.shape_for::<P>(&config)?;
+        let shape = self.shape_for::<P>(name, &config)?;
         self.open_or_create_shaped(name, &shape, || self.create(name, config))
     }
 
@@ -275,7 +293,8 @@ impl Segment {
                 },
                 Missing::Corrupt(fault) => corrupt(fault),
             })?;
-        self.attach_as(&found.record.name.to_string(), found)
+        let payload = P::handed_over(found.record.payload);
+        self.attach_as(&found.record.name.to_string(), found, payload)
     }
 
     /// A descriptor of the segment's file for another process; an error if other code has closed the
@@ -299,9 +318,11 @@ impl Segment {
         &self.mapping
     }
 
-    fn shape_for<P: Placeable>(&self, config: &P::Config) -> Result<Shape, EntryError> {
-        P::shape(P::words(config), self.mapping.geometry().participants)
-            .ok_or_else(|| P::refused(config))
+    fn shape_for<P: Placeable>(&self, name: &str, config: &P::Config) -> Result<Shape, EntryError> {
+        let shape = P::shape(P::words(config), self.mapping.geometry().participants);
+        let shape = shape.ok_or_else(|| P::refused(config))?;
+        let payload = P::named(Some(config)).map_err(|reason| undecodable(name, reason))?;
+        Ok(Shape { payload, ..shape })
     }
 
     /// What to say of an entry that was not created.
@@ -338,15 +359,20 @@ impl Segment {
     }
 
     /// Checks a record against what `P` makes of its configuration, and attaches a handle.
-    fn attach_as<P: Placeable>(&self, name: &str, found: Found) -> Result<P, EntryError> {
+    fn attach_as<P: Placeable>(
+        &self,
+        name: &str,
+        found: Found,
+        payload: PayloadShape,
+    ) -> Result<P, EntryError> {
         place::check_kind(P::KIND, || name.to_owned(), &found.record)?;
-        place::check_payload(P::payload(), || name.to_owned(), &found.record)?;
+        place::check_payload(payload, || name.to_owned(), &found.record)?;
         let shape = P::shape(found.record.config, self.mapping.geometry().participants).ok_or(
             EntryError::Corrupt {
                 record: Some(found.index),
             },
         )?;
-        shape.check(name, &found.record)?;
+        Shape { payload, ..shape }.check(name, &found.record)?;
         self.attach(found)
     }
 
@@ -361,6 +387,13 @@ impl Segment {
         .ok_or(EntryError::Corrupt {
             record: Some(index),
         })
+    }
+}
+
+fn undecodable(name: &str, reason: &'static str) -> EntryError {
+    EntryError::Undecodable {
+        name: name.to_owned(),
+        reason,
     }
 }
 

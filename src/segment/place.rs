@@ -27,6 +27,20 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
     #[doc(hidden)]
     fn payload() -> PayloadShape;
 
+    /// The payload that the entry's record names: with a configuration, or without one; or why there
+    /// is none.
+    #[doc(hidden)]
+    fn named(_config: Option<&Self::Config>) -> Result<PayloadShape, &'static str> {
+        Ok(Self::payload())
+    }
+
+    /// The same of an entry whose handle another process of this program has handed over, in whose
+    /// record `found` is.
+    #[doc(hidden)]
+    fn handed_over(_found: PayloadShape) -> PayloadShape {
+        Self::payload()
+    }
+
     #[doc(hidden)]
     fn words(config: &Self::Config) -> [u64; 4];
 

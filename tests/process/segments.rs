@@ -1,7 +1,9 @@
 //! Segments among arguments and results.
 
 use crossdock::process::JoinError;
-use crossdock::queue::{Queue, RecvError, TryRecvError, WorkOptions, WorkQueue};
+use crossdock::queue::{
+    ByteOptions, Channel, Queue, RecvError, TryRecvError, WorkOptions, WorkQueue,
+};
 use crossdock::{AtomicArray, Counter, Mutex, RwLock, Segment, ShardedCounter, Snapshot};
 
 use crate::support::{call, outcome, start};
@@ -144,6 +146,27 @@ fn workers_add_to_the_array_they_were_given() {
     );
     back.expect("joined")[0].fetch_add(1.0);
     assert_eq!(sums.to_vec(), [1.5, 2.0]);
+}
+
+#[test]
+fn channels_travel_whatever_their_values_are_called() {
+    let segment = Segment::anonymous().expect("made");
+    let options = ByteOptions::new(8);
+    let plain: Channel<Vec<u16>> = segment.create("plain", options).expect("created");
+    let named = segment
+        .create("named", options.payload_name("texts/1"))
+        .expect("created");
+    type Channels = (Channel<Vec<u16>>, Channel<String>);
+    let back = call(
+        |(plain, named): Channels| {
+            plain.send(&vec![1, 2]).expect("sent");
+            named.send(&"two rolls".to_owned()).expect("sent");
+            named
+        },
+        (plain.clone(), named),
+    );
+    assert_eq!(back.expect("joined").recv().expect("received"), "two rolls");
+    assert_eq!(plain.recv().expect("received"), [1, 2]);
 }
 
 #[test]

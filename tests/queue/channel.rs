@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crossdock::Segment;
-use crossdock::queue::{ByteOptions, Channel, ChannelError, TryRecvError};
+use crossdock::queue::{ByteOptions, ByteQueue, Channel, ChannelError, TryRecvError};
+use crossdock::segment::EntryError;
+use crossdock::{Counter, Segment};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -96,4 +97,186 @@ fn a_message_that_nests_without_end_is_refused_and_overflows_no_stack() {
     let (_segment, channel) = channel::<Node>();
     let said = refused(&channel, &[1; 16_000]);
     assert!(said.contains("128 levels"), "{said}");
+}
+
+mod builds {
+    //! One type, as different builds of a program have it.
+
+    use super::*;
+
+    pub(super) mod now {
+        use super::*;
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        pub(crate) struct Order {
+            pub(crate) id: u64,
+            pub(crate) boxes: u32,
+        }
+    }
+
+    /// What another build could have: a macro of the same name with other fields.
+    macro_rules! order {
+        ($module:ident $($field:ident: $type:ty),*) => {
+            pub(super) mod $module {
+                use super::*;
+                #[derive(Debug, Serialize, Deserialize)]
+                pub(crate) struct Order { $($field: $type),* }
+            }
+        };
+    }
+    order! { fewer id: u64 }
+    order! { turned boxes: u32, id: u64 }
+    order! { more id: u64, boxes: u32, note: Option<String> }
+    order! { signed id: i64, boxes: u32 }
+    order! { renamed id: u64, crates: u32 }
+    order! { same id: u64, boxes: u32 }
+}
+
+#[track_caller]
+fn is_other<T: Serialize + DeserializeOwned + 'static>(segment: &Segment) {
+    let opened = segment.open::<Channel<T>>("channel");
+    let Err(EntryError::OtherPayload {
+        expected, found, ..
+    }) = &opened
+    else {
+        panic!("{opened:?}");
+    };
+    assert_ne!(expected.name(), found.name());
+    let or_created = segment.open_or_create::<Channel<T>>("channel", ByteOptions::new(64));
+    assert!(matches!(or_created, Err(EntryError::OtherPayload { .. })));
+}
+
+#[test]
+fn a_channel_of_another_type_is_not_opened() {
+    let (segment, channel) = channel::<builds::now::Order>();
+    channel
+        .send(&builds::now::Order { id: 7, boxes: 3 })
+        .unwrap();
+    is_other::<builds::fewer::Order>(&segment);
+    is_other::<builds::turned::Order>(&segment);
+    is_other::<builds::more::Order>(&segment);
+    is_other::<builds::signed::Order>(&segment);
+    is_other::<builds::renamed::Order>(&segment);
+    is_other::<(u64, u32)>(&segment);
+    is_other::<u32>(&segment);
+    is_other::<()>(&segment);
+    let same = segment
+        .open::<Channel<builds::same::Order>>("channel")
+        .unwrap();
+    assert!(format!("{:?}", same.recv().unwrap()).contains("id: 7"));
+    assert_eq!(channel.count_dead_letters(), 0);
+}
+
+#[test]
+fn an_unsigned_number_is_not_received_as_a_signed_one() {
+    let (segment, channel) = channel::<u32>();
+    channel.send(&5).unwrap();
+    let opened = segment
+        .open::<Channel<i64>>("channel")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        opened.contains("\"i64#") && opened.contains("\"u32#"),
+        "{opened}"
+    );
+    assert_eq!(channel.recv().unwrap(), 5);
+}
+
+#[test]
+fn a_name_stands_for_the_type_of_strings_lists_and_tuples_as_of_others() {
+    const ORDERS: ByteOptions = ByteOptions::new(8).payload_name("shop.orders/1");
+    const OTHER: ByteOptions = ByteOptions::new(8).payload_name("shop.orders/2");
+    let segment = Segment::anonymous().unwrap();
+    let texts = segment.create::<Channel<String>>("texts", ORDERS).unwrap();
+    let lists = segment.create::<Channel<Vec<u8>>>("lists", ORDERS).unwrap();
+    let pairs = segment
+        .create::<Channel<(u8, u16)>>("pairs", ORDERS)
+        .unwrap();
+    texts.send(&"two rolls".to_owned()).unwrap();
+    lists.send(&vec![1, 2]).unwrap();
+    pairs.send(&(3, 4)).unwrap();
+
+    let same = segment
+        .open_as::<Channel<Box<str>>>("texts", &ORDERS)
+        .unwrap();
+    assert_eq!(&*same.recv().unwrap(), "two rolls");
+    let same = segment
+        .open_or_create::<Channel<Vec<u8>>>("lists", ORDERS)
+        .unwrap();
+    assert_eq!(same.recv().unwrap(), [1, 2]);
+    let same = segment
+        .open_as::<Channel<builds::now::Order>>("pairs", &ORDERS)
+        .unwrap();
+    assert_eq!(same.recv().unwrap(), builds::now::Order { id: 3, boxes: 4 });
+
+    for opened in [
+        segment.open::<Channel<String>>("texts"),
+        segment.open_as("texts", &OTHER),
+        segment.open_as("texts", &ByteOptions::new(8)),
+        segment.open_or_create("texts", OTHER),
+    ] {
+        let said = opened.unwrap_err().to_string();
+        assert!(said.contains("found \"shop.orders/1\""), "{said}");
+    }
+    let unnamed = segment
+        .create::<Channel<String>>("unnamed", ByteOptions::new(8))
+        .unwrap();
+    let opened = segment.open_as::<Channel<String>>("unnamed", &ORDERS);
+    assert!(matches!(opened, Err(EntryError::OtherPayload { .. })));
+    drop(unnamed);
+    let missing = segment.open_as::<Channel<String>>("missing", &ORDERS);
+    assert!(matches!(missing, Err(EntryError::NotFound { .. })));
+    let other = segment.open_as::<Channel<String>>("texts", &ORDERS.cell_size(64));
+    assert!(matches!(other, Err(EntryError::OtherConfig { .. })));
+}
+
+#[test]
+fn a_queue_of_bytes_may_have_a_name() {
+    const NAMED: ByteOptions = ByteOptions::new(8).payload_name("frames/1");
+    let segment = Segment::anonymous().unwrap();
+    segment.create::<ByteQueue>("bytes", NAMED).unwrap();
+    assert!(segment.open_as::<ByteQueue>("bytes", &NAMED).is_ok());
+    let opened = segment.open::<ByteQueue>("bytes");
+    assert!(matches!(opened, Err(EntryError::OtherPayload { .. })));
+}
+
+#[test]
+#[should_panic(expected = "1 to 64 bytes")]
+fn a_name_that_would_be_cut_is_refused() {
+    let _ = ByteOptions::new(8)
+        .payload_name("12345678901234567890123456789012345678901234567890123456789012345");
+}
+
+#[test]
+fn what_no_message_can_be_decoded_as_is_refused_when_the_channel_is_created() {
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u32),
+        Text(String),
+    }
+    let segment = Segment::anonymous().unwrap();
+    let created = segment.create::<Channel<Vec<Either>>>("either", ByteOptions::new(8));
+    let said = created.unwrap_err().to_string();
+    assert!(
+        said.contains("\"either\"") && said.contains("untagged"),
+        "{said}"
+    );
+    let created = segment.open_or_create::<Channel<Counter>>("handle", ByteOptions::new(8));
+    let said = created.unwrap_err().to_string();
+    assert!(said.contains("process::spawn"), "{said}");
+    assert!(segment.entries().unwrap().is_empty());
+    // A name is a promise that the type can be decoded; what cannot be is a dead letter.
+    let named = ByteOptions::new(8).payload_name("either/1");
+    let named = segment.create::<Channel<Either>>("either", named).unwrap();
+    named.send(&Either::Number(1)).unwrap();
+    assert!(matches!(named.recv(), Err(ChannelError::Value(_))));
+    assert_eq!(named.count_dead_letters(), 1);
+}
+
+#[test]
+fn the_directory_says_what_a_channel_carries() {
+    let (segment, _channel) = channel::<Vec<builds::now::Order>>();
+    let entry = segment.entries().unwrap().pop().unwrap();
+    let payload = entry.payload.name();
+    assert!(payload.starts_with("[Order]#"), "{payload}");
 }

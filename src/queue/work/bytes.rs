@@ -10,7 +10,7 @@ use super::queue::refused;
 use super::{ByteOptions, RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError};
 use crate::facade::Deadline;
 use crate::layout::work::{State, WorkLayout};
-use crate::layout::{Kind, PayloadShape};
+use crate::layout::{Kind, Name, PayloadShape};
 use crate::payload::describe;
 use crate::queue::{RecvError, TryRecvError, Wait};
 use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
@@ -386,6 +386,17 @@ pub(super) fn shape(
 }
 
 impl ByteOptions {
+    /// `payload`, with the name that was asked for, if one was.
+    pub(super) fn name(&self, payload: PayloadShape) -> PayloadShape {
+        match self.payload {
+            Some(name) => PayloadShape {
+                name: Name::payload(name),
+                ..payload
+            },
+            None => payload,
+        }
+    }
+
     pub(super) fn words(&self) -> [u64; 4] {
         [self.cells, self.max_attempts.into(), self.cell_size, 0]
     }
@@ -411,6 +422,15 @@ impl Placeable for ByteQueue {
 
     fn payload() -> PayloadShape {
         describe::<u8>()
+    }
+
+    fn named(options: Option<&ByteOptions>) -> Result<PayloadShape, &'static str> {
+        Ok(options.map_or_else(Self::payload, |options| options.name(Self::payload())))
+    }
+
+    /// Both are the same program, so they mean the same by it.
+    fn handed_over(found: PayloadShape) -> PayloadShape {
+        found
     }
 
     fn words(options: &ByteOptions) -> [u64; 4] {

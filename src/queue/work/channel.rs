@@ -33,8 +33,25 @@ use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 /// the value. No message keeps its receiver busy or exhausts its stack: values are nested at most 128 levels
 /// deep (sequences, maps, tuples, structs, enums, options), a length that the message is too short for
 /// is refused, and at most 65,536 elements of a message take no bytes, as those of a `Vec<()>` do.
-/// Two programs must mean the same by `T`: what is compared when the entry is opened
-/// is that it is a channel. Handles of entries do not travel through it.
+///
+/// Handles of entries do not travel through it.
+///
+/// # What two programs mean by `T`
+///
+/// They must mean the same, so the entry is opened only as a channel of the same type: what serde sees of `T`
+/// when it deserializes one is compared, by a hash of the names of structs, enums, fields and variants,
+/// their order, and the kinds of their values. Rust's own types count by their kinds: a `Vec<u8>` is a
+/// `VecDeque<u8>`, and a `Box<T>` a `T`. The hash is the same in every build; a type that was changed or
+/// renamed is another ([`EntryError::OtherPayload`], which shows both).
+///
+/// For that, `T` is deserialized from sample values, once a process, when a channel of it is created or first
+/// opened. Where it refuses all of them, as a string with a syntax of its own may, its name has a `?`, and what
+/// follows that place in the same struct is not compared. Of a type that contains itself some rounds are.
+///
+/// [`ByteOptions::payload_name`] gives the values a name of your own instead, whatever their type.
+///
+/// A type whose values no message can be decoded as, because it needs a self-describing format
+/// (`#[serde(untagged)]`, `#[serde(flatten)]`), is refused with [`EntryError::Undecodable`].
 ///
 /// # Examples
 ///
@@ -460,6 +477,22 @@ impl<T: Serialize + DeserializeOwned + 'static> Placeable for Channel<T> {
 
     fn payload() -> PayloadShape {
         describe::<u8>()
+    }
+
+    fn named(options: Option<&ByteOptions>) -> Result<PayloadShape, &'static str> {
+        let payload = Self::payload();
+        match options {
+            Some(options) if options.payload.is_some() => Ok(options.name(payload)),
+            _ => match codec::name_of::<T>() {
+                Ok(name) => Ok(PayloadShape { name, ..payload }),
+                Err(undecodable) => Err(undecodable.reason()),
+            },
+        }
+    }
+
+    /// Both are the same program, so they mean the same by it.
+    fn handed_over(found: PayloadShape) -> PayloadShape {
+        found
     }
 
     fn words(options: &ByteOptions) -> [u64; 4] {

@@ -1,5 +1,6 @@
 //! What a work queue is created with.
 
+use crate::layout::Name;
 use crate::layout::work::WorkLayout;
 
 /// What a [`WorkQueue`](super::WorkQueue) is created with.
@@ -50,6 +51,7 @@ pub struct ByteOptions {
     pub(super) cells: u64,
     pub(super) cell_size: u64,
     pub(super) max_attempts: u8,
+    pub(super) payload: Option<&'static str>,
 }
 
 /// How many bytes a cell holds unless something else is asked for.
@@ -63,7 +65,43 @@ impl ByteOptions {
             cells,
             cell_size: CELL_SIZE,
             max_attempts: MAX_ATTEMPTS,
+            payload: None,
         }
+    }
+
+    /// What the messages are called, instead of what a [`Channel`](super::Channel) finds out about its type:
+    /// any text of 1 to 64 bytes that says what they mean, and in which version.
+    ///
+    /// Channels with that name are opened with [`open_as`](crate::Segment::open_as) or
+    /// [`open_or_create`](crate::Segment::open_or_create), with the same name, and their types are not compared:
+    /// it is a promise that every value of one is a value of the other. It is for types of which too little can be
+    /// seen, and for types that change in ways that the encoding does not show.
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty or longer than 64 bytes; in a constant that is an error of the compiler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::Segment;
+    /// use crossdock::queue::{ByteOptions, ByteQueue};
+    ///
+    /// const ORDERS: ByteOptions = ByteOptions::new(64).payload_name("shop.orders/1");
+    /// let segment = Segment::anonymous()?;
+    /// segment.create::<ByteQueue>("orders", ORDERS)?;
+    /// assert!(segment.open_as::<ByteQueue>("orders", &ORDERS).is_ok());
+    /// assert!(segment.open_as::<ByteQueue>("orders", &ByteOptions::new(64)).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn payload_name(mut self, name: &'static str) -> Self {
+        assert!(
+            !name.is_empty() && name.len() <= Name::MAX,
+            "a payload's name has 1 to 64 bytes"
+        );
+        self.payload = Some(name);
+        self
     }
 
     /// How many bytes a cell holds: 1 to 2^30, and 256 if this is not called. Each takes up 32 more, and

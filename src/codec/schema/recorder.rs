@@ -1,0 +1,537 @@
+//! A deserializer that has no message: it notes what a type asks for, and gives it samples.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::value::U32Deserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    SeqAccess, VariantAccess, Visitor,
+};
+
+use super::tree::{At, Names, ROOT, Shape, Tree};
+use super::{HANDLE, Undecodable};
+
+/// How often a type is deserialized, before less is looked at.
+const MOST_RUNS: usize = 1024;
+/// How deep values are made where nothing is noted.
+const MOST_FILLED: usize = 48;
+/// How many parts of a tuple are noted: an array may be long.
+const MOST_PARTS: usize = 64;
+
+/// What is noted of a type.
+#[derive(Debug)]
+pub(super) struct Notes {
+    pub(super) tree: Tree,
+    pub(super) undecodable: Option<Undecodable>,
+    /// The plain value that was given last, and how many samples there are of it.
+    last: Option<(At, usize)>,
+    /// The node that was reached last.
+    reached: At,
+    /// Which variant makes a value where nothing is noted, of each enum that came so.
+    shallow: Vec<(Shape, usize)>,
+    /// The enums that are being made so: where they are in `shallow`.
+    making: Vec<usize>,
+    /// A value that is made so does not end.
+    endless: bool,
+    runs: usize,
+}
+
+/// Deserializes a type until all is noted.
+pub(super) fn record<T: DeserializeOwned>(most_again: usize) -> Notes {
+    let notes = RefCell::new(Notes {
+        tree: Tree::new(most_again),
+        undecodable: None,
+        last: None,
+        reached: ROOT,
+        shallow: Vec::new(),
+        making: Vec::new(),
+        endless: false,
+        runs: 0,
+    });
+    while notes.borrow_mut().begin(most_again) {
+        let recorder = Recorder {
+            notes: &notes,
+            place: Place::Noted(ROOT),
+        };
+        // A type that panics refuses.
+        let run = catch_unwind(AssertUnwindSafe(|| T::deserialize(recorder).is_ok()));
+        notes.borrow_mut().end(run.unwrap_or(false));
+    }
+    notes.into_inner()
+}
+
+impl Notes {
+    /// Whether nothing was left out because it was too much.
+    pub(super) fn is_whole(&self) -> bool {
+        self.runs < MOST_RUNS && !self.tree.is_full()
+    }
+
+    fn begin(&mut self, most_again: usize) -> bool {
+        let more = !self.tree.nodes[ROOT].done && self.undecodable.is_none();
+        // What is too much is looked at again with fewer rounds, if there are fewer.
+        let vain = most_again > 1 && self.tree.is_full();
+        if !more || vain || self.runs >= MOST_RUNS {
+            return false;
+        }
+        self.runs += 1;
+        (self.last, self.reached, self.endless) = (None, ROOT, false);
+        self.making.clear();
+        true
+    }
+
+    /// After a run: takes another sample, or another variant, if the type has refused.
+    fn end(&mut self, accepted: bool) {
+        if !accepted {
+            if self.endless && self.make_another_variant() {
+                return;
+            }
+            if let Some((at, samples)) = self.last
+                && self.tree.nodes[at].sample + 1 < samples
+            {
+                self.tree.nodes[at].sample += 1;
+                return;
+            }
+            self.tree.refuse(self.reached);
+        }
+        self.tree.settle();
+    }
+
+    /// The innermost enum that was being made, and has variants that were not tried.
+    fn make_another_variant(&mut self) -> bool {
+        for at in self.making.drain(..).rev() {
+            let (shape, variant) = &mut self.shallow[at];
+            if let Shape::Enum(_, variants) = shape
+                && *variant + 1 < variants.len()
+            {
+                *variant += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Where in `shallow` an enum is.
+    fn shallow(&mut self, shape: Shape) -> usize {
+        let known = self.shallow.iter().position(|(known, _)| *known == shape);
+        known.unwrap_or_else(|| {
+            self.shallow.push((shape, 0));
+            self.shallow.len() - 1
+        })
+    }
+}
+
+/// Where a value is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// At a node.
+    Noted(At),
+    /// Where nothing is noted: as short a value as there is, so many levels deep, that is as the one at
+    /// the node, if it is known.
+    Filled { like: Option<At>, depth: usize },
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Recorder<'n> {
+    notes: &'n RefCell<Notes>,
+    place: Place,
+}
+
+/// A type has refused, or must not be looked at further. Its words do not matter.
+#[derive(Debug)]
+pub(super) struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sample value was refused")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl serde::de::Error for Refused {
+    fn custom<T: fmt::Display>(_words: T) -> Self {
+        Self
+    }
+}
+
+impl Recorder<'_> {
+    /// The sample to give for a plain value.
+    fn sample<T: Copy>(&self, kind: &'static str, samples: &[T]) -> Result<T, Refused> {
+        let mut notes = self.notes.borrow_mut();
+        let at = match self.place {
+            Place::Noted(at) => {
+                notes.reached = at;
+                notes.tree.enter(at, Shape::Plain(kind));
+                Some(at)
+            }
+            Place::Filled { like, .. } => like,
+        };
+        let node = at.filter(|at| {
+            let shape = notes.tree.nodes[*at].shape;
+            shape == Shape::Plain(kind) || shape == Shape::Deep
+        });
+        notes.last = node.map(|at| (at, samples.len()));
+        let sample = node.map_or(0, |at| notes.tree.nodes[at].sample);
+        samples.get(sample).copied().ok_or(Refused)
+    }
+
+    /// Notes that a value with parts is asked for, and says where its parts are: at the node's, or
+    /// nowhere.
+    fn parts(&self, shape: Shape) -> Result<Place, Refused> {
+        let mut notes = self.notes.borrow_mut();
+        match self.place {
+            Place::Noted(at) => {
+                notes.reached = at;
+                if notes.tree.enter(at, shape) {
+                    return Ok(Place::Noted(at));
+                }
+                let like = notes.tree.around(at, shape);
+                Ok(Place::Filled { like, depth: 0 })
+            }
+            Place::Filled { depth, .. } if depth >= MOST_FILLED => {
+                notes.endless = true;
+                Err(Refused)
+            }
+            Place::Filled { like, depth } => {
+                let like = like.filter(|at| notes.tree.nodes[*at].shape == shape);
+                let depth = depth + 1;
+                Ok(Place::Filled { like, depth })
+            }
+        }
+    }
+
+    fn undecodable<T>(&self, why: Undecodable) -> Result<T, Refused> {
+        self.notes.borrow_mut().undecodable = Some(why);
+        Err(Refused)
+    }
+}
+
+/// The parts of a value, one after the other.
+struct Parts<'n> {
+    notes: &'n RefCell<Notes>,
+    of: Place,
+    next: usize,
+    count: usize,
+}
+
+impl<'n> Parts<'n> {
+    fn new(notes: &'n RefCell<Notes>, of: Place, count: usize) -> Self {
+        Self {
+            notes,
+            of,
+            next: 0,
+            count,
+        }
+    }
+
+    /// The only part.
+    fn one(notes: &'n RefCell<Notes>, of: Place) -> Recorder<'n> {
+        Self::new(notes, of, 1).part()
+    }
+
+    fn part(&mut self) -> Recorder<'n> {
+        let number = self.next;
+        self.next += 1;
+        let mut notes = self.notes.borrow_mut();
+        let place = match self.of {
+            Place::Noted(at) => {
+                let long = matches!(
+                    notes.tree.nodes[at].shape,
+                    Shape::Tuple(_) | Shape::TupleStruct(..) | Shape::TupleVariant(_)
+                );
+                if long && number >= MOST_PARTS {
+                    let like = notes.tree.nodes[at].children.first().copied();
+                    Place::Filled { like, depth: 0 }
+                } else {
+                    Place::Noted(notes.tree.child(at, number))
+                }
+            }
+            Place::Filled { like, depth } => {
+                let like = like.and_then(|at| notes.tree.nodes[at].children.get(number).copied());
+                Place::Filled { like, depth }
+            }
+        };
+        Recorder {
+            notes: self.notes,
+            place,
+        }
+    }
+}
+
+/// One element, or none where nothing is noted.
+fn elements(place: Place) -> usize {
+    match place {
+        Place::Noted(_) => 1,
+        Place::Filled { .. } => 0,
+    }
+}
+
+const STRINGS: &[&str] = &[
+    "a",
+    "",
+    "1",
+    "A",
+    "/",
+    "a.a",
+    "1.0.0",
+    "true",
+    "127.0.0.1",
+    "127.0.0.1:1",
+    "1970-01-01",
+    "00:00:00",
+    "1970-01-01T00:00:00",
+    "1970-01-01T00:00:00Z",
+    "a@a.a",
+    "http://a.a/",
+    "00000000-0000-0000-0000-000000000000",
+];
+const BYTES: &[&[u8]] = &[
+    &[1],
+    &[],
+    &[1; 2],
+    &[1; 4],
+    &[1; 6],
+    &[1; 8],
+    &[1; 12],
+    &[1; 16],
+    &[1; 20],
+    &[1; 32],
+    &[1; 64],
+];
+
+macro_rules! plain {
+    ($($method:ident $visit:ident $kind:literal $samples:expr;)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+            visitor.$visit(self.sample($kind, $samples)?)
+        }
+    )+};
+}
+
+macro_rules! self_describing {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Refused> {
+            self.undecodable(Undecodable::SelfDescribing)
+        }
+    )+};
+}
+
+impl<'de> Deserializer<'de> for Recorder<'_> {
+    type Error = Refused;
+
+    plain! {
+        deserialize_bool visit_bool "bool" &[false, true];
+        deserialize_i8 visit_i8 "i8" &[1, 0, 2, 100, -1];
+        deserialize_i16 visit_i16 "i16" &[1, 0, 2, 100, -1];
+        deserialize_i32 visit_i32 "i32" &[1, 0, 2, 100, -1];
+        deserialize_i64 visit_i64 "i64" &[1, 0, 2, 100, -1];
+        deserialize_i128 visit_i128 "i128" &[1, 0, 2, 100, -1];
+        deserialize_u8 visit_u8 "u8" &[1, 0, 2, 100];
+        deserialize_u16 visit_u16 "u16" &[1, 0, 2, 100];
+        deserialize_u32 visit_u32 "u32" &[1, 0, 2, 100];
+        deserialize_u64 visit_u64 "u64" &[1, 0, 2, 100];
+        deserialize_u128 visit_u128 "u128" &[1, 0, 2, 100];
+        deserialize_f32 visit_f32 "f32" &[1.0, 0.0, 0.5, -1.0];
+        deserialize_f64 visit_f64 "f64" &[1.0, 0.0, 0.5, -1.0];
+        deserialize_char visit_char "char" &['a', '1', 'A'];
+        deserialize_str visit_borrowed_str "string" STRINGS;
+        deserialize_string visit_str "string" STRINGS;
+        deserialize_bytes visit_borrowed_bytes "bytes" BYTES;
+        deserialize_byte_buf visit_bytes "bytes" BYTES;
+    }
+
+    self_describing! {
+        deserialize_any deserialize_identifier deserialize_ignored_any
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.sample("()", &[()])?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.parts(Shape::Unit(name))?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        if name == HANDLE {
+            return self.undecodable(Undecodable::Handle);
+        }
+        let place = self.parts(Shape::Newtype(name))?;
+        visitor.visit_newtype_struct(Parts::one(self.notes, place))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.parts(Shape::Option)? {
+            Place::Filled { .. } => visitor.visit_none(),
+            noted => visitor.visit_some(Parts::one(self.notes, noted)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let place = self.parts(Shape::Seq)?;
+        visitor.visit_seq(Parts::new(self.notes, place, elements(place)))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let place = self.parts(Shape::Map)?;
+        visitor.visit_map(Parts::new(self.notes, place, 2 * elements(place)))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let place = self.parts(Shape::Tuple(len))?;
+        visitor.visit_seq(Parts::new(self.notes, place, len))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let place = self.parts(Shape::TupleStruct(name, len))?;
+        visitor.visit_seq(Parts::new(self.notes, place, len))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: Names,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let place = self.parts(Shape::Struct(name, fields))?;
+        visitor.visit_seq(Parts::new(self.notes, place, fields.len()))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: Names,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let shape = Shape::Enum(name, variants);
+        let place = self.parts(shape)?;
+        let mut notes = self.notes.borrow_mut();
+        let variant = match place {
+            Place::Noted(at) => notes.tree.variant(at, variants.len()),
+            Place::Filled { .. } => {
+                let known = notes.shallow(shape);
+                notes.making.push(known);
+                notes.shallow[known].1
+            }
+        };
+        let mut content = Parts::new(self.notes, place, variants.len());
+        content.next = variant;
+        drop(notes);
+        let content = content.part();
+        let made = visitor.visit_enum(Chosen { variant, content })?;
+        let mut notes = self.notes.borrow_mut();
+        match (place, content.place) {
+            (Place::Noted(_), Place::Noted(at)) => notes.tree.nodes[at].passed = true,
+            _ => drop(notes.making.pop()),
+        }
+        Ok(made)
+    }
+}
+
+impl<'de> SeqAccess<'de> for Parts<'_> {
+    type Error = Refused;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Refused> {
+        if self.next == self.count {
+            return Ok(None);
+        }
+        seed.deserialize(self.part()).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.count - self.next)
+    }
+}
+
+impl<'de> MapAccess<'de> for Parts<'_> {
+    type Error = Refused;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Refused> {
+        self.next_element_seed(seed)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
+        seed.deserialize(self.part())
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some((self.count - self.next) / 2)
+    }
+}
+
+/// An enum's variant, and where its content is.
+struct Chosen<'n> {
+    variant: usize,
+    content: Recorder<'n>,
+}
+
+impl<'de, 'n> EnumAccess<'de> for Chosen<'n> {
+    type Error = Refused;
+    type Variant = Recorder<'n>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Recorder<'n>), Refused> {
+        let number = u32::try_from(self.variant).map_err(|_| Refused)?;
+        let number: U32Deserializer<Refused> = number.into_deserializer();
+        Ok((seed.deserialize(number)?, self.content))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Recorder<'_> {
+    type Error = Refused;
+
+    fn unit_variant(self) -> Result<(), Refused> {
+        self.parts(Shape::UnitVariant).map(drop)
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
+        let place = self.parts(Shape::NewtypeVariant)?;
+        seed.deserialize(Parts::one(self.notes, place))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refused> {
+        let place = self.parts(Shape::TupleVariant(len))?;
+        visitor.visit_seq(Parts::new(self.notes, place, len))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: Names,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let place = self.parts(Shape::StructVariant(fields))?;
+        visitor.visit_seq(Parts::new(self.notes, place, fields.len()))
+    }
+}

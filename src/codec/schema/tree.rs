@@ -1,0 +1,286 @@
+//! What was seen of a type: a node for each place at which serde asked for something.
+
+use std::fmt::Write;
+
+/// What serde asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Nothing yet.
+    Unseen,
+    /// A value without parts, by the name of its kind.
+    Plain(&'static str),
+    Unit(&'static str),
+    Newtype(&'static str),
+    Option,
+    Seq,
+    Map,
+    Tuple(usize),
+    TupleStruct(&'static str, usize),
+    Struct(&'static str, Names),
+    /// Its variants are its children.
+    Enum(&'static str, Names),
+    UnitVariant,
+    NewtypeVariant,
+    TupleVariant(usize),
+    StructVariant(Names),
+    /// A container of that name which contains itself.
+    Again(&'static str),
+    /// A part that lies too deep.
+    Deep,
+}
+
+pub(super) type Names = &'static [&'static str];
+
+/// The number of a node.
+pub(super) type At = usize;
+pub(super) const ROOT: At = 0;
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) shape: Shape,
+    pub(super) children: Vec<At>,
+    parent: Option<At>,
+    depth: usize,
+    /// Which sample value it is given; of plain values.
+    pub(super) sample: usize,
+    /// The type refused every sample here, so what follows it was not seen.
+    opaque: bool,
+    /// Whether it was passed without a refusal; of variants.
+    pub(super) passed: bool,
+    /// All that can be seen of it was.
+    pub(super) done: bool,
+}
+
+/// The nodes of a type.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
+    /// How often containers of one name and the same parts may lie in each other.
+    most_again: usize,
+}
+
+/// How many levels are looked at.
+const MOST_LEVELS: usize = 32;
+/// How many nodes, before less is looked at.
+const MOST_NODES: usize = 4096;
+
+impl Tree {
+    pub(super) fn new(most_again: usize) -> Self {
+        let mut tree = Self {
+            nodes: Vec::new(),
+            most_again,
+        };
+        tree.add(None, 0);
+        tree
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.nodes.len() >= MOST_NODES
+    }
+
+    fn add(&mut self, parent: Option<At>, depth: usize) -> At {
+        self.nodes.push(Node {
+            shape: Shape::Unseen,
+            children: Vec::new(),
+            parent,
+            depth,
+            sample: 0,
+            opaque: false,
+            passed: false,
+            done: false,
+        });
+        self.nodes.len() - 1
+    }
+
+    /// The child of that number, which follows those that there are.
+    pub(super) fn child(&mut self, at: At, number: usize) -> At {
+        while self.nodes[at].children.len() <= number {
+            let child = self.add(Some(at), self.nodes[at].depth + 1);
+            self.nodes[at].children.push(child);
+        }
+        self.nodes[at].children[number]
+    }
+
+    /// Notes what was asked for, and says whether its parts are to be looked at.
+    pub(super) fn enter(&mut self, at: At, shape: Shape) -> bool {
+        let node = &self.nodes[at];
+        let seen = match container(shape) {
+            Some(name) if self.count_around(at, shape) >= self.most_again => Shape::Again(name),
+            _ if node.depth >= MOST_LEVELS || self.is_full() => Shape::Deep,
+            _ => shape,
+        };
+        self.nodes[at].shape = seen;
+        seen == shape
+    }
+
+    /// How many of the nodes around one are of that shape.
+    fn count_around(&self, at: At, shape: Shape) -> usize {
+        let around = std::iter::successors(self.nodes[at].parent, |at| self.nodes[*at].parent);
+        around.filter(|at| self.nodes[*at].shape == shape).count()
+    }
+
+    /// The nearest node around one of that shape.
+    pub(super) fn around(&self, at: At, shape: Shape) -> Option<At> {
+        let mut around = std::iter::successors(self.nodes[at].parent, |at| self.nodes[*at].parent);
+        around.find(|at| self.nodes[*at].shape == shape)
+    }
+
+    /// Which variant of an enum to look at: one that has not been, else one that was no obstacle.
+    pub(super) fn variant(&self, at: At, count: usize) -> usize {
+        let children = &self.nodes[at].children;
+        let find = |wanted: fn(&Node) -> bool| {
+            children
+                .iter()
+                .position(|child| wanted(&self.nodes[*child]))
+        };
+        find(|node| !node.done)
+            .or_else(|| (children.len() < count).then_some(children.len()))
+            .or_else(|| find(|node| node.passed))
+            .unwrap_or(0)
+    }
+
+    /// Notes that the type refuses whatever comes here.
+    pub(super) fn refuse(&mut self, at: At) {
+        self.nodes[at].opaque = true;
+    }
+
+    /// Finds out what is done, children first; they have the greater numbers.
+    pub(super) fn settle(&mut self) {
+        for at in (0..self.nodes.len()).rev() {
+            let node = &self.nodes[at];
+            let all = match node.shape {
+                Shape::Enum(_, variants) => node.children.len() == variants.len(),
+                _ => true,
+            };
+            let done = all && node.children.iter().all(|child| self.nodes[*child].done);
+            self.nodes[at].done = done;
+        }
+    }
+
+    pub(super) fn is_opaque(&self) -> bool {
+        self.nodes.iter().any(|node| node.opaque)
+    }
+
+    /// All that was seen: the same text for the same type in every build.
+    pub(super) fn write(&self, at: At, text: &mut String) {
+        let node = &self.nodes[at];
+        match node.shape {
+            Shape::Unseen => text.push('_'),
+            Shape::Plain(kind) => text.push_str(kind),
+            Shape::Unit(name) => {
+                text.push_str("struct ");
+                write_name(name, text);
+            }
+            Shape::Newtype(name) => {
+                write_name(name, text);
+                self.write_parts(node, ["(", ")"], None, text);
+            }
+            Shape::TupleStruct(name, len) => {
+                write_name(name, text);
+                self.write_tuple(node, len, text);
+            }
+            Shape::Option => self.write_parts(node, ["Option<", ">"], None, text),
+            Shape::Seq => self.write_parts(node, ["[", "]"], None, text),
+            Shape::Map => self.write_parts(node, ["{", "}"], None, text),
+            Shape::Tuple(len) | Shape::TupleVariant(len) => self.write_tuple(node, len, text),
+            Shape::Struct(name, fields) => {
+                write_name(name, text);
+                self.write_parts(node, ["{", "}"], Some(fields), text);
+            }
+            Shape::Enum(name, variants) => {
+                text.push_str("enum ");
+                write_name(name, text);
+                self.write_parts(node, ["{", "}"], Some(variants), text);
+            }
+            Shape::UnitVariant => text.push(';'),
+            Shape::NewtypeVariant => self.write_parts(node, ["(", ")"], None, text),
+            Shape::StructVariant(fields) => {
+                self.write_parts(node, ["{", "}"], Some(fields), text);
+            }
+            Shape::Again(name) => {
+                text.push('^');
+                write_name(name, text);
+            }
+            Shape::Deep => text.push_str("..."),
+        }
+        if node.opaque {
+            text.push('?');
+        }
+    }
+
+    /// The parts of a tuple, and how many there are if not all of them were seen.
+    fn write_tuple(&self, node: &Node, len: usize, text: &mut String) {
+        self.write_parts(node, ["(", ")"], None, text);
+        if len > node.children.len() {
+            // Infallible.
+            let _ = write!(text, "*{len}");
+        }
+    }
+
+    /// The parts of a node, with their names if they have some, also of those that were not seen.
+    fn write_parts(
+        &self,
+        node: &Node,
+        [open, close]: [&str; 2],
+        names: Option<Names>,
+        text: &mut String,
+    ) {
+        text.push_str(open);
+        let count = node.children.len().max(names.map_or(0, <[_]>::len));
+        for number in 0..count {
+            if let Some(name) = names.and_then(|names| names.get(number)) {
+                write_name(name, text);
+                text.push(':');
+            }
+            if let Some(child) = node.children.get(number) {
+                self.write(*child, text);
+            }
+            text.push(',');
+        }
+        text.push_str(close);
+    }
+
+    /// What a person calls the type.
+    pub(super) fn write_short(&self, at: At, text: &mut String) {
+        let node = &self.nodes[at];
+        let (open, between, close) = match node.shape {
+            Shape::Plain(kind) => return text.push_str(kind),
+            Shape::Option => ("Option<", "", ">"),
+            Shape::Seq => ("[", "", "]"),
+            Shape::Map => ("{", ": ", "}"),
+            Shape::Tuple(_) => ("(", ", ", ")"),
+            shape => return text.push_str(container(shape).unwrap_or("...")),
+        };
+        text.push_str(open);
+        for (number, child) in node.children.iter().enumerate() {
+            if number > 0 {
+                text.push_str(between);
+            }
+            self.write_short(*child, text);
+        }
+        text.push_str(close);
+    }
+}
+
+/// The name of a container that has one.
+fn container(shape: Shape) -> Option<&'static str> {
+    match shape {
+        Shape::Unit(name)
+        | Shape::Newtype(name)
+        | Shape::TupleStruct(name, _)
+        | Shape::Struct(name, _)
+        | Shape::Enum(name, _)
+        | Shape::Again(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// A name cannot be taken for what stands between names.
+fn write_name(name: &str, text: &mut String) {
+    if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        text.push_str(name);
+    } else {
+        // Infallible.
+        let _ = write!(text, "{name:?}");
+    }
+}
