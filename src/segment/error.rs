@@ -132,6 +132,9 @@ pub enum OpenError {
         /// What the segment has.
         found: u64,
     },
+    /// Another process has found the segment unused, and is about to remove its name (see
+    /// [`remove_unused`](super::SegmentOptions::remove_unused)).
+    BeingRemoved,
     /// A descriptor that is open for reading only, or writing only.
     ReadOnly,
     /// A descriptor of a memory file that can still shrink or grow.
@@ -287,6 +290,9 @@ impl fmt::Display for OpenError {
                     f,
                     "expected a segment with {what} of at least {expected}, found {found}"
                 )
+            }
+            Self::BeingRemoved => {
+                f.write_str("the segment was unused, and another process removes it just now")
             }
             Self::ReadOnly => {
                 f.write_str("expected a descriptor open for reading and writing, found another")

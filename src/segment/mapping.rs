@@ -16,6 +16,7 @@ use crate::segment::attachment::Link;
 use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
+use crate::segment::presence;
 use crate::segment::recover::{self, SharedState};
 use crate::sys::mmap::Map;
 use crate::sys::probe::Probe;
@@ -105,6 +106,9 @@ impl Mapping {
                 found: status.len,
             },
         })?;
+        if !presence::show(fd.as_fd()).map_err(io("locking a byte of the segment"))? {
+            return Err(OpenError::BeingRemoved);
+        }
         let membership = Membership::new().map_err(io("a page that fork wipes"))?;
         Ok(Self {
             map,

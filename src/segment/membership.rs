@@ -24,7 +24,7 @@ use crate::sys::locks::{self, Held};
 use crate::sys::shm;
 
 /// Where in the file the participants' bytes are: far behind any segment's end.
-const LOCKS_BASE: u64 = 1 << 40;
+pub(crate) const LOCKS_BASE: u64 = 1 << 40;
 
 /// How often those who wait in one queue look for dead participants, all together: nanoseconds.
 const REAP_EVERY: u64 = 4_000_000;

@@ -11,6 +11,7 @@ mod membership;
 mod monitor;
 mod options;
 mod place;
+mod presence;
 mod recover;
 mod watcher;
 

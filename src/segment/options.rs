@@ -4,7 +4,9 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::facade::{Deadline, Left};
 use crate::layout::{Geometry, MAX_ENTRIES, Name, PAGE, Request, Tag};
 use crate::segment::Segment;
 use crate::segment::attachment::Attachment;
@@ -23,6 +25,8 @@ const DEFAULT_PARTICIPANTS: u32 = 128;
 const DEFAULT_ENTRIES: u32 = 64;
 /// How often `open_or_create` tries again when others create and unlink the same name meanwhile.
 const RACES: u32 = 64;
+/// How long it waits, all in all, for others that remove the segment just now.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Options and flags for making or opening a [`Segment`], in the manner of
 /// [`std::fs::OpenOptions`].
@@ -181,34 +185,20 @@ impl SegmentOptions {
     /// other [`OpenError`] if what stands there is no segment of this layout.
     pub fn open(&self, name: &str) -> Result<Segment, OpenError> {
         let path = path_of(name).map_err(OpenError::Name)?;
-        let fd = shm::open_existing(&path).map_err(|source| match source.raw_os_error() {
-            Some(code) if code == shm::NOT_FOUND => OpenError::NotFound {
-                name: name.to_owned(),
-            },
-            Some(code) if code == shm::IS_LINK => OpenError::Symlink {
-                name: name.to_owned(),
-            },
-            Some(code) if shm::NOT_A_FILE.contains(&code) => OpenError::NotAFile,
-            _ if source.kind() == io::ErrorKind::PermissionDenied => {
-                OpenError::Permission { source }
-            }
-            _ => OpenError::Io {
-                what: "opening the segment",
-                source,
-            },
-        })?;
-        let status = shm::status(fd.as_fd()).map_err(|source| OpenError::Io {
+        let fd = shm::open_existing(&path).map_err(|source| Self::not_opened(name, source))?;
+        let fstat = |source| OpenError::Io {
             what: "fstat of the segment",
             source,
-        })?;
-        let expected = self.owner.unwrap_or_else(shm::effective_user);
-        if status.uid != expected {
-            return Err(OpenError::OtherOwner {
-                expected,
-                found: status.uid,
+        };
+        let status = shm::status(fd.as_fd()).map_err(fstat)?;
+        self.check_owner(status.uid)?;
+        let mapping = Attachment::of(fd, Some(path))?;
+        // From here on nobody finds it unused; it may have been removed before.
+        if !shm::status(mapping.fd()).map_err(fstat)?.is_linked {
+            return Err(OpenError::NotFound {
+                name: name.to_owned(),
             });
         }
-        let mapping = Attachment::of(fd, Some(path))?;
         let geometry = mapping.geometry();
         let smaller = [
             ("a size", self.size, geometry.len),
@@ -240,19 +230,55 @@ impl SegmentOptions {
         Ok(segment)
     }
 
+    /// Why a named segment's file was not opened, or removed.
+    pub(crate) fn not_opened(name: &str, source: io::Error) -> OpenError {
+        match source.raw_os_error() {
+            Some(code) if code == shm::NOT_FOUND => OpenError::NotFound {
+                name: name.to_owned(),
+            },
+            Some(code) if code == shm::IS_LINK => OpenError::Symlink {
+                name: name.to_owned(),
+            },
+            Some(code) if shm::NOT_A_FILE.contains(&code) => OpenError::NotAFile,
+            _ if source.kind() == io::ErrorKind::PermissionDenied => {
+                OpenError::Permission { source }
+            }
+            _ => OpenError::Io {
+                what: "opening the segment",
+                source,
+            },
+        }
+    }
+
+    /// Refuses a segment of another user than is expected.
+    pub(crate) fn check_owner(&self, found: u32) -> Result<(), OpenError> {
+        let expected = self.owner.unwrap_or_else(shm::effective_user);
+        (found == expected)
+            .then_some(())
+            .ok_or(OpenError::OtherOwner { expected, found })
+    }
+
     /// Opens a named segment, or makes it if there is none.
     ///
     /// # Errors
     ///
     /// What [`open`](Self::open) and [`create_new`](Self::create_new) say, but for
     /// [`OpenError::NotFound`] and [`CreateError::Exists`]: those two come back only when others
-    /// create and unlink the name again and again meanwhile.
+    /// create and unlink the name again and again meanwhile. [`OpenError::BeingRemoved`] comes back only
+    /// when a process was stopped while it removes the segment.
     pub fn open_or_create(&self, name: &str) -> Result<Segment, OpenOrCreateError> {
         let mut races = 0;
+        let patience = Deadline::after(PATIENCE);
         loop {
             races += 1;
             match self.open(name) {
                 Err(OpenError::NotFound { .. }) => {}
+                // At once, as a rule: who removes it has two calls to make.
+                Err(OpenError::BeingRemoved) if patience.left() != Left::Passed => {
+                    races -= 1;
+                    std::thread::yield_now();
+                    continue;
+                }
                 opened => return opened.map_err(OpenOrCreateError::Open),
             }
             match self.create_new(name) {

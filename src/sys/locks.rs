@@ -19,22 +19,36 @@ use super::{checked, descriptor, restarted, shm};
 /// Bytes of the mapping that holds a description; the kernel rounds them up to a page.
 const PAGE: usize = 4096;
 
-fn byte(kind: libc::c_int, offset: u64) -> io::Result<libc::flock> {
+fn bytes(kind: libc::c_int, offset: u64, count: u64) -> io::Result<libc::flock> {
     let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
     Ok(libc::flock {
         l_type: libc::c_short::try_from(kind).map_err(invalid)?,
         l_whence: 0,
         l_start: i64::try_from(offset).map_err(invalid)?,
-        l_len: 1,
+        l_len: i64::try_from(count).map_err(invalid)?,
         l_pid: 0,
     })
 }
 
 /// fcntl(2), `F_OFD_SETLK` with `F_WRLCK`: locks the byte at `offset`; false if another has it.
 pub(crate) fn try_lock_byte(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
-    let lock = byte(libc::F_WRLCK, offset)?;
+    try_lock_bytes(fd, offset, 1)
+}
+
+/// As [`try_lock_byte`], for so many bytes: all of them or none.
+pub(crate) fn try_lock_bytes(fd: BorrowedFd<'_>, offset: u64, count: u64) -> io::Result<bool> {
+    try_lock(fd, &bytes(libc::F_WRLCK, offset, count)?)
+}
+
+/// fcntl(2), `F_OFD_SETLK` with `F_RDLCK`: shares the byte at `offset` with whoever does the same; false if
+/// another has it locked. The descriptor need only read.
+pub(crate) fn try_share_byte(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
+    try_lock(fd, &bytes(libc::F_RDLCK, offset, 1)?)
+}
+
+fn try_lock(fd: BorrowedFd<'_>, lock: &libc::flock) -> io::Result<bool> {
     // SAFETY: the descriptor is open and `lock` outlives the call.
-    let result = restarted(|| unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &lock) });
+    let result = restarted(|| unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, lock) });
     match result {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
@@ -46,15 +60,21 @@ pub(crate) fn try_lock_byte(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool>
 
 /// fcntl(2), `F_OFD_SETLK` with `F_UNLCK`: unlocks the byte at `offset`.
 pub(crate) fn unlock_byte(fd: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
-    let lock = byte(libc::F_UNLCK, offset)?;
+    let lock = bytes(libc::F_UNLCK, offset, 1)?;
     // SAFETY: the descriptor is open and `lock` outlives the call.
     restarted(|| unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &lock) })?;
     Ok(())
 }
 
-/// fcntl(2), `F_OFD_GETLK`: whether another description has the byte at `offset` locked.
+/// fcntl(2), `F_OFD_GETLK`: whether another description has the byte at `offset` locked, or
+/// shares it.
 pub(crate) fn is_byte_locked(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
-    let mut lock = byte(libc::F_WRLCK, offset)?;
+    are_bytes_locked(fd, offset, 1)
+}
+
+/// As [`is_byte_locked`], of any of so many bytes.
+pub(crate) fn are_bytes_locked(fd: BorrowedFd<'_>, offset: u64, count: u64) -> io::Result<bool> {
+    let mut lock = bytes(libc::F_WRLCK, offset, count)?;
     // SAFETY: the descriptor is open and `lock` outlives the call, which may write to it.
     restarted(|| unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) })?;
     Ok(i32::from(lock.l_type) != libc::F_UNLCK)

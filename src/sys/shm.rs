@@ -27,6 +27,8 @@ pub(crate) struct FileStatus {
     /// Bytes.
     pub(crate) len: u64,
     pub(crate) uid: u32,
+    /// Whether it has a name.
+    pub(crate) is_linked: bool,
     pub(crate) is_regular: bool,
 }
 
@@ -131,6 +133,14 @@ pub(crate) fn open_existing(path: &Path) -> io::Result<OwnedFd> {
     descriptor::open(&options, path)
 }
 
+/// open(2), `O_NOFOLLOW`: an existing file, for reading only; never blocks.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
+    let mut options = OpenOptions::new();
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    options.read(true).custom_flags(flags);
+    descriptor::open(&options, path)
+}
+
 /// unlink(2).
 pub(crate) fn unlink(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
@@ -211,6 +221,7 @@ pub(crate) fn status(fd: BorrowedFd<'_>) -> io::Result<FileStatus> {
         inode: stat.st_ino,
         len: u64::try_from(stat.st_size).unwrap_or(0),
         uid: stat.st_uid,
+        is_linked: stat.st_nlink > 0,
         is_regular: stat.st_mode & libc::S_IFMT == libc::S_IFREG,
     })
 }

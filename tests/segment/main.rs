@@ -9,6 +9,7 @@ mod garbage;
 mod life;
 mod names;
 mod options;
+mod presence;
 mod registry;
 mod standard;
 mod surroundings;

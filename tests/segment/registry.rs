@@ -290,3 +290,30 @@ fn a_hundred_lives_end_where_they_began() {
     segment.reap();
     assert_eq!(segment.participants().len(), 1);
 }
+
+/// Hunts: one thread that finds no mapping in the process and makes another, while the last handle of the
+/// one before is dropped and has not left yet: two participants of one process.
+#[test]
+fn threads_that_open_and_drop_a_segment_of_one_place_are_one_participant() {
+    let _watch = watch();
+    let name = Unique::new();
+    let options = SegmentOptions::new().size(1 << 16).participants(1);
+    let made = options.create_new(&name).unwrap();
+    drop(made.create::<Mutex<u64>>("m", 0).unwrap());
+    drop(made);
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    let segment = SegmentOptions::new().open(&name).unwrap();
+                    *segment.open::<Mutex<u64>>("m").unwrap().lock().unwrap() += 1;
+                }
+            });
+        }
+    });
+    let segment = SegmentOptions::new().open(&name).unwrap();
+    assert_eq!(
+        *segment.open::<Mutex<u64>>("m").unwrap().lock().unwrap(),
+        24_000
+    );
+}

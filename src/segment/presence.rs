@@ -1,0 +1,173 @@
+//! Whether any process has a segment open: a byte of its file that each of them locks, shared.
+//!
+//! A participant joins at its first operation, so that no participant's byte is locked does not say that
+//! nobody is there. The lock on this byte is taken at every open, through the very description that is
+//! mapped, and the mapping keeps it: in a forked child, too, which has the same memory without having
+//! opened anything. It is gone when the last address space that has the segment mapped, and the last
+//! descriptor that could map it, are gone; no code that only closes descriptors takes it away.
+//!
+//! Who wants to be alone takes it [exclusively](Alone), or learns that somebody is there. Who opens the
+//! segment meanwhile is told that it is being removed.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::layout::Tag;
+use crate::segment::error::OpenError;
+use crate::segment::mapping::FileId;
+use crate::segment::membership::LOCKS_BASE;
+use crate::segment::options::{SegmentOptions, path_of};
+use crate::sys::{locks, shm};
+
+/// The byte, right behind those of the participants that a segment can have at most.
+const PRESENCE: u64 = LOCKS_BASE + Tag::MAX_PARTICIPANTS as u64 + 1;
+/// Theirs and this one: whoever has a lock on one of them is there.
+const ALL: (u64, u64) = (LOCKS_BASE, PRESENCE - LOCKS_BASE + 1);
+/// How often another file of the same name is tried.
+const RACES: u32 = 64;
+
+/// Shows, from now on and as long as anything is mapped through the description of `fd`, that the segment
+/// is in use. False if another process has it for itself alone.
+pub(crate) fn show(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    locks::try_share_byte(fd, PRESENCE)
+}
+
+/// Whether any process has the segment open, this one included. To be asked through a description that is
+/// not mapped; one that reads only will do.
+pub(crate) fn is_in_use(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let (first, count) = ALL;
+    locks::are_bytes_locked(fd, first, count)
+}
+
+/// A segment that no process has open, and that none can open while this lives.
+#[derive(Debug)]
+pub(crate) struct Alone {
+    fd: OwnedFd,
+}
+
+impl Alone {
+    /// Takes the segment behind `fd`, a description that is not mapped, for this process alone; none if
+    /// another, or this one, has it open.
+    pub(crate) fn with(fd: OwnedFd) -> io::Result<Option<Self>> {
+        let (first, count) = ALL;
+        let alone = locks::try_lock_bytes(fd.as_fd(), first, count)?;
+        Ok(alone.then_some(Self { fd }))
+    }
+
+    /// The descriptor.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl SegmentOptions {
+    /// Returns whether any process has the segment of that name open, the calling one included. It may have
+    /// changed when this returns.
+    ///
+    /// A process that was forked after its parent opened the segment has it open, too. Nothing is opened or
+    /// joined, and whatever the file contains, it is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NotFound`], [`OpenError::Symlink`], [`OpenError::NotAFile`], [`OpenError::Permission`],
+    /// [`OpenError::Name`] and [`OpenError::Io`].
+    pub fn is_in_use(&self, name: &str) -> Result<bool, OpenError> {
+        let path = path_of(name).map_err(OpenError::Name)?;
+        let fd = shm::open_to_read(&path).map_err(|source| Self::not_opened(name, source))?;
+        is_in_use(fd.as_fd()).map_err(asking)
+    }
+
+    /// Removes a named segment if no process has it open, the calling one included, and returns whether it
+    /// did. Both are one step: who opens the name meanwhile either keeps it from being removed, or is told
+    /// [`OpenError::BeingRemoved`] or [`OpenError::NotFound`].
+    ///
+    /// Whatever the file contains, it is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As for [`is_in_use`](Self::is_in_use); and [`OpenError::OtherOwner`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::SegmentOptions;
+    ///
+    /// let name = format!("unused-{}", std::process::id());
+    /// let segment = SegmentOptions::new().create_new(&name)?;
+    /// assert!(!SegmentOptions::new().remove_unused(&name)?);
+    /// drop(segment);
+    /// assert!(SegmentOptions::new().remove_unused(&name)?);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn remove_unused(&self, name: &str) -> Result<bool, OpenError> {
+        let path = path_of(name).map_err(OpenError::Name)?;
+        for _ in 0..RACES {
+            let fd = shm::open_existing(&path).map_err(|source| Self::not_opened(name, source))?;
+            let status = shm::status(fd.as_fd()).map_err(asking)?;
+            self.check_owner(status.uid)?;
+            let Some(alone) = Alone::with(fd).map_err(asking)? else {
+                return Ok(false);
+            };
+            // The name may be another's since it was opened: then that one is tried.
+            let id = FileId::from(shm::status(alone.fd()).map_err(asking)?);
+            match shm::place(&path) {
+                Ok((device, inode)) if id == (FileId { device, inode }) => {}
+                Ok(_) => continue,
+                Err(source) => return Err(Self::not_opened(name, source)),
+            }
+            let removed = shm::unlink(&path);
+            // Until then nobody can have opened it.
+            drop(alone);
+            return match removed {
+                Ok(()) => Ok(true),
+                Err(source) => Err(Self::not_opened(name, source)),
+            };
+        }
+        Ok(false)
+    }
+}
+
+fn asking(source: io::Error) -> OpenError {
+    OpenError::Io {
+        what: "asking who has the segment open",
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_alone_keeps_others_out_and_is_refused_where_somebody_is() {
+        let file = shm::memfd(c"crossdock-test").unwrap();
+        let status = shm::status(file.as_fd()).unwrap();
+        let again = || locks::reopen(file.as_fd(), (status.device, status.inode), None).unwrap();
+        let (user, second, cleaner) = (again(), again(), again());
+        assert!(!is_in_use(cleaner.as_fd()).unwrap());
+        assert!(show(user.as_fd()).unwrap() && show(second.as_fd()).unwrap());
+        assert!(is_in_use(cleaner.as_fd()).unwrap());
+        assert!(Alone::with(cleaner).unwrap().is_none());
+        drop((user, second));
+        let alone = Alone::with(again()).unwrap().expect("nobody is there");
+        assert!(!show(again().as_fd()).unwrap());
+        assert!(Alone::with(again()).unwrap().is_none());
+        assert!(is_in_use(again().as_fd()).unwrap() && !is_in_use(alone.fd()).unwrap());
+        drop(alone);
+        assert!(show(again().as_fd()).unwrap());
+    }
+
+    #[test]
+    fn a_participant_is_there_though_it_shows_nothing() {
+        let file = shm::memfd(c"crossdock-test").unwrap();
+        let status = shm::status(file.as_fd()).unwrap();
+        let again = || locks::reopen(file.as_fd(), (status.device, status.inode), None).unwrap();
+        for index in [0, Tag::MAX_PARTICIPANTS - 1] {
+            let participant = again();
+            let byte = LOCKS_BASE + u64::from(index);
+            assert!(locks::try_lock_byte(participant.as_fd(), byte).unwrap());
+            assert!(is_in_use(again().as_fd()).unwrap());
+            assert!(Alone::with(again()).unwrap().is_none());
+        }
+    }
+}
