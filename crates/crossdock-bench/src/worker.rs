@@ -17,6 +17,10 @@ use crate::Failure;
 /// Has the kernel kill this worker when `parent`, which started it, dies: whatever it is waiting for
 /// then, nobody will come.
 ///
+/// The signal comes when the thread ends that started this worker, which is the driver's main thread in
+/// every experiment. `process::spawn_bound` follows the process instead, with a thread in the worker; a
+/// worker with one thread more takes longer to end, and that is measured here.
+///
 /// # Errors
 ///
 /// If the parent is dead already.

@@ -86,7 +86,7 @@ pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, F
             orders,
             place: place.clone(),
         };
-        Ok(process::spawn(take_orders, till)?)
+        Ok(process::spawn_bound(take_orders, till)?)
     };
     let baker = |id| {
         let oven = Oven {
@@ -94,7 +94,7 @@ pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, F
             fatal: plan.fatal.clone(),
             place: place.clone(),
         };
-        Ok(process::spawn(bake, oven)?)
+        Ok(process::spawn_bound(bake, oven)?)
     };
     let outcome = crew::run(&plan, &place, report, cashier, baker)?;
     report.finish(&TRADE, &outcome);

@@ -121,7 +121,7 @@ impl Crew {
             fatal,
             place: place.clone(),
         };
-        let process = process::spawn(multiply, bench)?;
+        let process = process::spawn_bound(multiply, bench)?;
         self.0.push(Member {
             id,
             rows: 0,

@@ -101,7 +101,7 @@ impl Post {
             talk,
             floor: floor.clone(),
         };
-        self.process = Some(process::spawn(worker::work, order)?);
+        self.process = Some(process::spawn_bound(worker::work, order)?);
         Ok(())
     }
 
