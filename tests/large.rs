@@ -207,6 +207,37 @@ fn an_array() {
     });
 }
 
+#[cfg(feature = "process")]
+#[test]
+fn a_value_in_a_channel_that_nests_as_deep_as_one_may() {
+    use crossdock::queue::{ByteOptions, Channel};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Node {
+        name: String,
+        numbers: [u64; 8],
+        next: Option<Box<Node>>,
+    }
+    on_a_small_stack(|| {
+        let channel = Segment::anonymous().unwrap();
+        let channel = channel
+            .create::<Channel<Node>>("nodes", ByteOptions::new(64))
+            .unwrap();
+        let mut node = None;
+        for level in 0..63 {
+            let name = level.to_string();
+            node = Some(Box::new(Node {
+                name,
+                numbers: [level; 8],
+                next: node,
+            }));
+        }
+        channel.send(&node.unwrap()).unwrap();
+        assert_eq!(channel.recv().unwrap().name, "62");
+    });
+}
+
 fn panics(body: impl FnOnce()) {
     assert!(catch_unwind(AssertUnwindSafe(body)).is_err());
 }

@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::fmt;
 
-use super::bounded::Exceeded;
+use super::bounds::{Bounds, Exceeded};
 
 /// Why a value could not be encoded, or a message not be decoded.
 #[derive(Clone, Debug)]
 pub struct ValueError(Cause);
 
 #[derive(Clone, Debug)]
-pub(super) enum Cause {
+enum Cause {
     Codec(postcard::Error),
     Exceeded(Exceeded),
     /// So many bytes of the message were not part of the value.
@@ -18,12 +18,16 @@ pub(super) enum Cause {
 }
 
 impl ValueError {
-    pub(crate) fn codec(error: postcard::Error) -> Self {
-        Self(Cause::Codec(error))
+    /// The bound that was exceeded, or else what the codec says.
+    pub(super) fn caused(bounds: &Bounds, error: postcard::Error) -> Self {
+        match bounds.exceeded() {
+            Some(exceeded) => Self(Cause::Exceeded(exceeded)),
+            None => Self(Cause::Codec(error)),
+        }
     }
 
-    pub(super) fn of(cause: Cause) -> Self {
-        Self(cause)
+    pub(super) fn left_over(bytes: usize) -> Self {
+        Self(Cause::LeftOver(bytes))
     }
 }
 

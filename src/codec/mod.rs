@@ -7,12 +7,16 @@
 //! - values are nested at most [`MAX_DEPTH`] levels deep, so no message exhausts the stack;
 //! - a length that the bytes behind it cannot hold is refused before anything is allocated for it, and at
 //!   most [`MAX_EMPTY`] elements of a message take no bytes, so no short message keeps its receiver busy.
+//!
+//! Encoding holds the same bounds, so that what was sent can be received.
 
-mod bounded;
+mod bounds;
 mod error;
+mod read;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,8 +25,9 @@ pub use error::ValueError;
 
 pub(crate) use schema::{HANDLE, name_of};
 
-use bounded::{Bounded, Bounds, Source};
-use error::Cause;
+use bounds::Bounds;
+use read::{Bounded, Source};
+use write::{Message, Writer};
 
 /// How many levels of a value lie in each other at most: sequences, maps, tuples, structs, enums and
 /// options.
@@ -30,9 +35,23 @@ pub(crate) const MAX_DEPTH: u32 = 128;
 /// How many elements of the sequences and maps in a message may take no bytes.
 pub(crate) const MAX_EMPTY: u32 = 1 << 16;
 
-/// Encodes a value.
+/// Encodes a value, if it can be decoded again.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, ValueError> {
-    postcard::to_stdvec(value).map_err(ValueError::codec)
+    encode_behind(Vec::new(), value)
+}
+
+/// The same, behind bytes that are there already.
+pub(crate) fn encode_behind<T: Serialize + ?Sized>(
+    prefix: Vec<u8>,
+    value: &T,
+) -> Result<Vec<u8>, ValueError> {
+    let bounds = Bounds::new(prefix.len());
+    let mut message = postcard::Serializer {
+        output: Message::new(prefix, &bounds),
+    };
+    let encoded = value.serialize(Writer::new(&mut message, &bounds));
+    encoded.map_err(|error| ValueError::caused(&bounds, error))?;
+    Ok(message.output.into_bytes())
 }
 
 /// Decodes the value of which `bytes` are the encoding: all of them.
@@ -40,12 +59,9 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError>
     let bounds = Bounds::new(bytes.len());
     let mut source = postcard::Deserializer::from_flavor(Source::new(bytes, &bounds));
     let decoded = T::deserialize(Bounded::new(&mut source, &bounds));
-    let value = decoded.map_err(|error| match bounds.exceeded() {
-        Some(exceeded) => ValueError::of(Cause::Exceeded(exceeded)),
-        None => ValueError::codec(error),
-    })?;
-    match bounds.left() {
+    let value = decoded.map_err(|error| ValueError::caused(&bounds, error))?;
+    match bounds.place() {
         0 => Ok(value),
-        left => Err(ValueError::of(Cause::LeftOver(left))),
+        left => Err(ValueError::left_over(left)),
     }
 }

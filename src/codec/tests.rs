@@ -94,6 +94,14 @@ proptest! {
     }
 
     #[test]
+    fn a_value_is_encoded_as_postcard_alone_encodes_it(order in orders()) {
+        prop_assert_eq!(encode(&order).unwrap(), postcard::to_stdvec(&order).unwrap());
+        let mut behind = vec![1, 2, 3];
+        behind.extend(encode(&order).unwrap());
+        prop_assert_eq!(encode_behind(vec![1, 2, 3], &order).unwrap(), behind);
+    }
+
+    #[test]
     fn bytes_behind_the_value_are_refused(order in orders(), more in 1..9_usize) {
         let mut bytes = encode(&order).unwrap();
         bytes.resize(bytes.len() + more, 0);
@@ -132,6 +140,61 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn what_nests_too_deep_to_be_decoded_is_not_encoded() {
+    let most = MAX_DEPTH as usize / 2 - 1;
+    let mut node = Node(None);
+    for _ in 0..most {
+        node = Node(Some(Box::new(node)));
+    }
+    assert_eq!(encode(&node).unwrap(), nodes(most));
+    let refused = encode(&Node(Some(Box::new(node)))).unwrap_err();
+    assert!(refused.to_string().contains("128 levels"), "{refused}");
+}
+
+/// Each kind of level takes as many of them to write as to read.
+#[test]
+fn the_deepest_value_of_each_kind_comes_back_and_a_deeper_one_is_not_encoded() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Level {
+        End,
+        New(Box<Level>),
+        Tuple(u8, Box<Level>),
+        Struct { inner: Box<Level> },
+        Some(Option<Box<Level>>),
+        All(Vec<Level>),
+        Map(BTreeMap<u8, Level>),
+        Pair((Box<Level>, u8)),
+        Empty(Vec<()>, BTreeMap<(), ()>, Option<()>),
+    }
+    type Around = fn(Level) -> Level;
+    let kinds: [(u32, Around); 7] = [
+        (1, |inner| Level::New(inner.into())),
+        (1, |inner| Level::Tuple(1, inner.into())),
+        (1, |inner| Level::Struct {
+            inner: inner.into(),
+        }),
+        (2, |inner| Level::Some(Some(inner.into()))),
+        (2, |inner| Level::All(vec![Level::End, inner])),
+        (2, |inner| Level::Map(BTreeMap::from([(1, inner)]))),
+        (2, |inner| Level::Pair((inner.into(), 1))),
+    ];
+    let ends = [
+        (1, Level::End),
+        (2, Level::Empty(vec![()], BTreeMap::from([((), ())]), None)),
+    ];
+    for (levels, around) in kinds {
+        for (end, value) in &ends {
+            let mut value = value.clone();
+            for _ in 0..(MAX_DEPTH - end) / levels {
+                value = around(value);
+            }
+            comes_back(&value);
+            assert!(encode(&around(value)).is_err());
+        }
+    }
+}
+
+#[test]
 fn levels_are_counted_in_each_other_and_not_beside_each_other() {
     comes_back(&vec![Mark::Nested(Box::new(Mark::None)); 1000]);
     comes_back(&vec![Some(Some(vec![(1, 2)])); 1000]);
@@ -159,11 +222,13 @@ fn elements_that_take_no_bytes_are_bounded_in_all_sequences_together() {
     comes_back(&vec![vec![(); 1 << 8]; 1 << 8]);
     comes_back(&BTreeMap::from([((), ())]));
     comes_back(&BTreeSet::from([[(), ()]]));
-    let many = encode(&(vec![(); (1 << 16) + 1], [0_u8; 9])).unwrap();
+    let many = postcard::to_stdvec(&(vec![(); (1 << 16) + 1], [0_u8; 9])).unwrap();
     let refused = decode::<(Vec<()>, [u8; 9])>(&many).unwrap_err();
     assert!(refused.to_string().contains("65536 elements"), "{refused}");
-    let many = encode(&vec![vec![(); 1 << 8]; (1 << 8) + 1]).unwrap();
-    assert!(decode::<Vec<Vec<()>>>(&many).is_err());
+    let many = vec![vec![(); 1 << 8]; (1 << 8) + 1];
+    assert!(decode::<Vec<Vec<()>>>(&postcard::to_stdvec(&many).unwrap()).is_err());
+    let refused = encode(&many).unwrap_err();
+    assert!(refused.to_string().contains("65536 elements"), "{refused}");
 }
 
 #[test]

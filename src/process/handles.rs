@@ -145,7 +145,7 @@ pub(crate) fn serialize_handle<S: Serializer>(
     let Some(slot) = slot else {
         return Err(S::Error::custom(ELSEWHERE));
     };
-    (slot, entry).serialize(serializer)
+    serializer.serialize_newtype_struct(codec::HANDLE, &(slot, entry))
 }
 
 /// Deserialises what [`serialize_handle`] wrote.

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::codec::ValueError;
+use crate::codec::{self, ValueError};
 use crate::sys::exe::Image;
 use crate::sys::limits::{self, Limit};
 use crate::sys::process::is_frozen;
@@ -87,7 +87,7 @@ impl Job {
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&self.nonce.to_le_bytes());
-        let mut bytes = postcard::to_extend(&wire, bytes).map_err(ValueError::codec)?;
+        let mut bytes = codec::encode_behind(bytes, &wire)?;
         bytes.extend_from_slice(arguments);
         Ok(bytes)
     }

@@ -97,6 +97,10 @@ fn a_message_that_nests_without_end_is_refused_and_overflows_no_stack() {
     let (_segment, channel) = channel::<Node>();
     let said = refused(&channel, &[1; 16_000]);
     assert!(said.contains("128 levels"), "{said}");
+    let deep = (0..100).fold(Node(None), |node, _| Node(Some(Box::new(node))));
+    let sent = channel.send(&deep);
+    assert!(matches!(sent, Err(ChannelError::Value(_))));
+    assert!(channel.is_idle());
 }
 
 mod builds {

@@ -32,7 +32,8 @@ use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 /// [dead letter](Self::take_dead_letter) at once, and the error says why. All of its bytes must be those of
 /// the value. No message keeps its receiver busy or exhausts its stack: values are nested at most 128 levels
 /// deep (sequences, maps, tuples, structs, enums, options), a length that the message is too short for
-/// is refused, and at most 65,536 elements of a message take no bytes, as those of a `Vec<()>` do.
+/// is refused, and at most 65,536 elements of a message take no bytes, as those of a `Vec<()>` do. A value
+/// beyond these bounds is not sent.
 ///
 /// Handles of entries do not travel through it.
 ///

@@ -3,115 +3,14 @@
 //! Everything that can nest passes through [`Bounded`], which counts the levels, and every length that the
 //! message states through [`Visit`], which holds it against the bytes that are left.
 
-use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
 
-use super::{MAX_DEPTH, MAX_EMPTY};
-
-/// What of a message has been used, and which of its bounds it exceeded.
-#[derive(Debug)]
-pub(super) struct Bounds {
-    /// Bytes of the message that were not read yet.
-    left: Cell<usize>,
-    /// Levels that may still be entered.
-    depth: Cell<u32>,
-    /// Elements that may still take no bytes.
-    empty: Cell<u32>,
-    exceeded: Cell<Option<Exceeded>>,
-}
-
-/// The bound that a message exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exceeded {
-    Depth,
-    Length { elements: usize, bytes: usize },
-    Empty,
-}
-
-impl Bounds {
-    pub(super) fn new(left: usize) -> Self {
-        Self {
-            left: Cell::new(left),
-            depth: Cell::new(MAX_DEPTH),
-            empty: Cell::new(MAX_EMPTY),
-            exceeded: Cell::new(None),
-        }
-    }
-
-    pub(super) fn left(&self) -> usize {
-        self.left.get()
-    }
-
-    pub(super) fn exceeded(&self) -> Option<Exceeded> {
-        self.exceeded.get()
-    }
-
-    /// Notes the bound, since the codec forgets the words of its errors.
-    #[cold]
-    fn refuse<E: serde::de::Error>(&self, exceeded: Exceeded) -> E {
-        self.exceeded.set(Some(exceeded));
-        E::custom(exceeded)
-    }
-
-    /// Runs `f` one level deeper.
-    fn nested<T, E: serde::de::Error>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let depth = self.depth.get();
-        let Some(below) = depth.checked_sub(1) else {
-            return Err(self.refuse(Exceeded::Depth));
-        };
-        self.depth.set(below);
-        let result = f();
-        self.depth.set(depth);
-        result
-    }
-
-    /// Whether the bytes that are left can hold so many elements.
-    fn check_length<E: serde::de::Error>(&self, elements: Option<usize>) -> Result<(), E> {
-        let bytes = self.left();
-        match elements {
-            Some(elements) if elements > bytes.saturating_add(self.empty.get() as usize) => {
-                Err(self.refuse(Exceeded::Length { elements, bytes }))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Counts an element that was read when so many bytes were left, if it took none of them.
-    fn count_element<E: serde::de::Error>(&self, before: usize) -> Result<(), E> {
-        if self.left() < before {
-            return Ok(());
-        }
-        let Some(empty) = self.empty.get().checked_sub(1) else {
-            return Err(self.refuse(Exceeded::Empty));
-        };
-        self.empty.set(empty);
-        Ok(())
-    }
-}
-
-impl fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Depth => write!(
-                f,
-                "expected a value of at most {MAX_DEPTH} levels, found a deeper one"
-            ),
-            Self::Length { elements, bytes } => write!(
-                f,
-                "expected no more elements than the {bytes} bytes behind their number can hold, \
-                 found {elements}"
-            ),
-            Self::Empty => write!(
-                f,
-                "expected at most {MAX_EMPTY} elements that take no bytes, found more"
-            ),
-        }
-    }
-}
+use super::bounds::Bounds;
 
 /// The bytes of a message.
 pub(super) struct Source<'de> {
@@ -140,7 +39,7 @@ impl<'de> postcard::de_flavors::Flavor<'de> for Source<'de> {
             .split_first()
             .ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
         self.rest = rest;
-        self.bounds.left.set(rest.len());
+        self.bounds.set_place(rest.len());
         Ok(*first)
     }
 
@@ -151,7 +50,7 @@ impl<'de> postcard::de_flavors::Flavor<'de> for Source<'de> {
             .split_at_checked(count)
             .ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
         self.rest = rest;
-        self.bounds.left.set(rest.len());
+        self.bounds.set_place(rest.len());
         Ok(taken)
     }
 
@@ -221,7 +120,7 @@ macro_rules! nested {
         ) -> Result<V::Value, D::Error> {
             let Self { inner, bounds } = self;
             let visit = Visit { visitor, bounds, stated: $stated };
-            bounds.nested(|| inner.$method($($name,)* visit))
+            bounds.nested(D::Error::custom, || inner.$method($($name,)* visit))
         }
     )+};
 }
@@ -294,7 +193,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<'_, V> {
             stated,
         } = self;
         if stated {
-            bounds.check_length(inner.size_hint())?;
+            bounds.check_length(A::Error::custom, inner.size_hint())?;
         }
         visitor.visit_seq(Elements {
             inner,
@@ -310,7 +209,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<'_, V> {
             bounds,
             stated,
         } = self;
-        bounds.check_length(inner.size_hint())?;
+        bounds.check_length(A::Error::custom, inner.size_hint())?;
         visitor.visit_map(Elements {
             inner,
             bounds,
@@ -343,10 +242,10 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
         let bounds = self.bounds;
-        let before = bounds.left();
+        let before = bounds.place();
         let element = self.inner.next_element_seed(Seed { seed, bounds })?;
         if self.stated && element.is_some() {
-            bounds.count_element(before)?;
+            bounds.count_element(A::Error::custom, before)?;
         }
         Ok(element)
     }
@@ -367,10 +266,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
         let bounds = self.bounds;
-        let before = bounds.left();
+        let before = bounds.place();
         let key = self.inner.next_key_seed(Seed { seed, bounds })?;
         if key.is_some() {
-            bounds.count_element(before)?;
+            bounds.count_element(A::Error::custom, before)?;
         }
         Ok(key)
     }

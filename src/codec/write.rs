@@ -1,0 +1,256 @@
+//! A serializer around postcard's that holds the bounds of a message, as the deserializer does.
+
+use serde::ser::{
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+
+use super::bounds::Bounds;
+
+/// The bytes of a message.
+pub(super) struct Message<'b> {
+    bytes: Vec<u8>,
+    bounds: &'b Bounds,
+}
+
+impl<'b> Message<'b> {
+    pub(super) fn new(bytes: Vec<u8>, bounds: &'b Bounds) -> Self {
+        Self { bytes, bounds }
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl postcard::ser_flavors::Flavor for Message<'_> {
+    type Output = Vec<u8>;
+
+    #[inline]
+    fn try_extend(&mut self, data: &[u8]) -> Result<(), postcard::Error> {
+        self.bytes.extend_from_slice(data);
+        self.bounds.set_place(self.bytes.len());
+        Ok(())
+    }
+
+    #[inline]
+    fn try_push(&mut self, data: u8) -> Result<(), postcard::Error> {
+        self.bytes.push(data);
+        self.bounds.set_place(self.bytes.len());
+        Ok(())
+    }
+
+    fn finalize(self) -> Result<Vec<u8>, postcard::Error> {
+        Ok(self.bytes)
+    }
+}
+
+/// A serializer whose values are bounded.
+pub(super) struct Writer<'b, S> {
+    inner: S,
+    bounds: &'b Bounds,
+}
+
+impl<'b, S> Writer<'b, S> {
+    pub(super) fn new(inner: S, bounds: &'b Bounds) -> Self {
+        Self { inner, bounds }
+    }
+}
+
+/// An element, a field or a content, bounded.
+struct Part<'b, T: ?Sized> {
+    value: &'b T,
+    bounds: &'b Bounds,
+}
+
+impl<T: Serialize + ?Sized> Serialize for Part<'_, T> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(Writer::new(inner, self.bounds))
+    }
+}
+
+/// Values in which nothing nests.
+macro_rules! flat {
+    ($($method:ident($($name:ident: $type:ty),*))+) => {$(
+        #[inline]
+        fn $method(self, $($name: $type),*) -> Result<S::Ok, S::Error> {
+            self.inner.$method($($name),*)
+        }
+    )+};
+}
+
+/// Values that are a level of their own, and one other value's.
+macro_rules! around_one {
+    ($($method:ident($($name:ident: $type:ty),*))+) => {$(
+        #[inline]
+        fn $method<T: Serialize + ?Sized>(
+            self,
+            $($name: $type,)*
+            value: &T,
+        ) -> Result<S::Ok, S::Error> {
+            let Self { inner, bounds } = self;
+            bounds.nested(S::Error::custom, || inner.$method($($name,)* &Part { value, bounds }))
+        }
+    )+};
+}
+
+/// Values in which others nest, one after the other; they end with the `end` of their parts.
+macro_rules! around_many {
+    ($($method:ident($($name:ident: $type:ty),*) $parts:ident)+) => {$(
+        #[inline]
+        fn $method(self, $($name: $type),*) -> Result<Self::$parts, S::Error> {
+            let Self { inner, bounds } = self;
+            bounds.enter(S::Error::custom)?;
+            Ok(Writer::new(inner.$method($($name),*)?, bounds))
+        }
+    )+};
+}
+
+impl<'b, S: Serializer> Serializer for Writer<'b, S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Writer<'b, S::SerializeSeq>;
+    type SerializeTuple = Writer<'b, S::SerializeTuple>;
+    type SerializeTupleStruct = Writer<'b, S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Writer<'b, S::SerializeTupleVariant>;
+    type SerializeMap = Writer<'b, S::SerializeMap>;
+    type SerializeStruct = Writer<'b, S::SerializeStruct>;
+    type SerializeStructVariant = Writer<'b, S::SerializeStructVariant>;
+
+    flat! {
+        serialize_bool(value: bool) serialize_i8(value: i8) serialize_i16(value: i16)
+        serialize_i32(value: i32) serialize_i64(value: i64) serialize_i128(value: i128)
+        serialize_u8(value: u8) serialize_u16(value: u16) serialize_u32(value: u32)
+        serialize_u64(value: u64) serialize_u128(value: u128) serialize_f32(value: f32)
+        serialize_f64(value: f64) serialize_char(value: char) serialize_str(value: &str)
+        serialize_bytes(value: &[u8]) serialize_unit() serialize_unit_struct(name: &'static str)
+    }
+
+    around_one! {
+        serialize_some()
+        serialize_newtype_struct(name: &'static str)
+        serialize_newtype_variant(name: &'static str, index: u32, variant: &'static str)
+    }
+
+    around_many! {
+        serialize_seq(len: Option<usize>) SerializeSeq
+        serialize_tuple(len: usize) SerializeTuple
+        serialize_tuple_struct(name: &'static str, len: usize) SerializeTupleStruct
+        serialize_tuple_variant(
+            name: &'static str, index: u32, variant: &'static str, len: usize
+        ) SerializeTupleVariant
+        serialize_map(len: Option<usize>) SerializeMap
+        serialize_struct(name: &'static str, len: usize) SerializeStruct
+        serialize_struct_variant(
+            name: &'static str, index: u32, variant: &'static str, len: usize
+        ) SerializeStructVariant
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<S::Ok, S::Error> {
+        let Self { inner, bounds } = self;
+        bounds.nested(S::Error::custom, || inner.serialize_none())
+    }
+
+    #[inline]
+    fn serialize_unit_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+    ) -> Result<S::Ok, S::Error> {
+        let Self { inner, bounds } = self;
+        bounds.nested(S::Error::custom, || {
+            inner.serialize_unit_variant(name, index, variant)
+        })
+    }
+
+    #[inline]
+    fn collect_str<T: std::fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.collect_str(value)
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+/// Parts whose number the type knows.
+macro_rules! parts {
+    ($($parts:ident $method:ident($($name:ident: $type:ty),*))+) => {$(
+        impl<A: $parts> $parts for Writer<'_, A> {
+            type Ok = A::Ok;
+            type Error = A::Error;
+
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($name: $type,)*
+                value: &T,
+            ) -> Result<(), A::Error> {
+                let bounds = self.bounds;
+                self.inner.$method($($name,)* &Part { value, bounds })
+            }
+
+            #[inline]
+            fn end(self) -> Result<A::Ok, A::Error> {
+                self.bounds.leave();
+                self.inner.end()
+            }
+        }
+    )+};
+}
+
+parts! {
+    SerializeTuple serialize_element()
+    SerializeTupleStruct serialize_field()
+    SerializeTupleVariant serialize_field()
+    SerializeStruct serialize_field(name: &'static str)
+    SerializeStructVariant serialize_field(name: &'static str)
+}
+
+impl<A: SerializeSeq> SerializeSeq for Writer<'_, A> {
+    type Ok = A::Ok;
+    type Error = A::Error;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), A::Error> {
+        let bounds = self.bounds;
+        let before = bounds.place();
+        self.inner.serialize_element(&Part { value, bounds })?;
+        bounds.count_element(A::Error::custom, before)
+    }
+
+    #[inline]
+    fn end(self) -> Result<A::Ok, A::Error> {
+        self.bounds.leave();
+        self.inner.end()
+    }
+}
+
+impl<A: SerializeMap> SerializeMap for Writer<'_, A> {
+    type Ok = A::Ok;
+    type Error = A::Error;
+
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), A::Error> {
+        let bounds = self.bounds;
+        let before = bounds.place();
+        self.inner.serialize_key(&Part { value, bounds })?;
+        bounds.count_element(A::Error::custom, before)
+    }
+
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), A::Error> {
+        let bounds = self.bounds;
+        self.inner.serialize_value(&Part { value, bounds })
+    }
+
+    #[inline]
+    fn end(self) -> Result<A::Ok, A::Error> {
+        self.bounds.leave();
+        self.inner.end()
+    }
+}
