@@ -34,7 +34,7 @@ impl Attention {
         let fresh: Box<[AtomicU32]> = (0..participants).map(|_| AtomicU32::new(0)).collect();
         let mut exclusive = exclusive();
         // Under the exclusion, for which a fork waits: a child finds it set or not.
-        let _ = self.tags.set(fresh);
+        let unused = self.tags.set(fresh).err();
         let current = self.signal.get(&mut exclusive);
         let known = |current: &Arc<Signal>| Arc::ptr_eq(current, signal);
         let before = if current.as_ref().is_some_and(known) {
@@ -51,6 +51,7 @@ impl Attention {
         // ORDERING: Release; pairs with (A1) in `wants`: the table is there.
         membership.monitored_word().store(1, Ordering::Release);
         drop(exclusive);
+        drop(unused);
         if let Some(before) = before {
             before.raise();
         }

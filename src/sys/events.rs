@@ -1,6 +1,6 @@
 //! Waiting for processes to end, and for another thread's word: ppoll(2) on pidfds and a pipe.
 //!
-//! Every descriptor here is [adopted](Exclusive::adopt): a forked child closes its copy, and none is
+//! Every descriptor here is [adopted](adopt): a forked child closes its copy, and none is
 //! written to or closed whose number means another file by now, because other code has closed it.
 
 use core::sync::atomic::Ordering::Relaxed;
@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fork::{Exclusive, ForkPage, SlotId, exclusive};
+use super::fork::{Exclusive, ForkPage, SlotId, adopt, exclusive};
 use super::{checked, descriptor, timespec};
 
 /// A descriptor that is this process's, and not that of a child forked from it.
@@ -43,7 +43,7 @@ impl Descriptor {
     /// Adopts a descriptor.
     pub(crate) fn new(fd: OwnedFd, here: &Here) -> io::Result<Self> {
         let number = fd.as_raw_fd();
-        let slot = exclusive().adopt(fd)?;
+        let slot = adopt(fd)?;
         let here = here.clone();
         Ok(Self { slot, number, here })
     }

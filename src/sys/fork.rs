@@ -3,7 +3,7 @@
 //! - A [`ForkPage`] has words that the kernel clears in a child (`MADV_WIPEONFORK`), whether it was
 //!   made by fork or by a bare clone. What shows the others that the parent lives is
 //!   [held](super::locks::Held) by a mapping that a child does not have.
-//! - Descriptors that are of use to this process alone are kept in [`slots`](Exclusive::adopt); a
+//! - Descriptors that are of use to this process alone are kept in [slots](adopt); a
 //!   `pthread_atfork` handler closes them in the child.
 //! - [`exclusive`] is the process's one lock for its table of mappings and those slots. A fork waits
 //!   for it, so a child always finds both consistent and the lock free.
@@ -132,7 +132,7 @@ pub(crate) struct Exclusive {
     _not_send: PhantomData<*mut ()>,
 }
 
-/// Names a descriptor that was [adopted](Exclusive::adopt).
+/// Names a descriptor that was [adopted](adopt).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotId(usize);
 
@@ -150,6 +150,10 @@ extern "C" fn register() {
 }
 
 /// Locks the process's table of mappings and the slots; must not be called twice by one thread.
+///
+/// Whoever holds it allocates nothing, frees nothing, formats nothing and reads nothing of /proc: an
+/// allocator may have fork handlers that were registered after these, and a fork in another thread then
+/// holds the allocator's lock while it waits for this one. `tests/fork_lock.rs` holds this.
 pub(crate) fn exclusive() -> Exclusive {
     // Whoever links this function links the handlers.
     std::hint::black_box(&REGISTER);
@@ -185,6 +189,38 @@ impl<T> Guarded<T> {
     }
 }
 
+/// Takes a descriptor in, to be closed in a forked child. Takes the exclusion.
+pub(crate) fn adopt(fd: OwnedFd) -> io::Result<SlotId> {
+    let status = shm::status(fd.as_fd())?;
+    let slot = Slot {
+        file: File::from(fd),
+        device: status.device,
+        inode: status.inode,
+    };
+    // More room, made before the exclusion is taken; what it replaces is freed after it.
+    let mut room = Vec::new();
+    loop {
+        let exclusive = exclusive();
+        let slots = exclusive.slots();
+        if let Some(free) = slots.iter().position(Option::is_none) {
+            slots[free] = Some(slot);
+            return Ok(SlotId(free));
+        }
+        if slots.len() == slots.capacity() {
+            if room.capacity() <= slots.len() {
+                let needed = 2 * slots.len() + 8;
+                drop(exclusive);
+                room = Vec::with_capacity(needed);
+                continue;
+            }
+            room.append(slots);
+            std::mem::swap(slots, &mut room);
+        }
+        slots.push(Some(slot));
+        return Ok(SlotId(slots.len() - 1));
+    }
+}
+
 impl Exclusive {
     #[expect(
         clippy::mut_from_ref,
@@ -194,23 +230,6 @@ impl Exclusive {
         // SAFETY: `self` proves that this thread holds the lock; no method calls another with the
         // reference at hand.
         unsafe { &mut *LOCK.slots.get() }
-    }
-
-    /// Takes a descriptor in, to be closed in a forked child.
-    pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<SlotId> {
-        let status = shm::status(fd.as_fd())?;
-        let slot = Slot {
-            file: File::from(fd),
-            device: status.device,
-            inode: status.inode,
-        };
-        let slots = self.slots();
-        let free = slots.iter().position(Option::is_none).unwrap_or_else(|| {
-            slots.push(None);
-            slots.len() - 1
-        });
-        slots[free] = Some(slot);
-        Ok(SlotId(free))
     }
 
     /// The descriptor; none if other code has closed it, whatever its number means now, or if this
@@ -277,7 +296,7 @@ mod tests {
     fn an_adopted_descriptor_is_closed_in_a_child_and_there_in_the_parent() {
         let own = shm::memfd(c"crossdock-test").unwrap();
         let number = own.as_raw_fd();
-        let id = exclusive().adopt(own).unwrap();
+        let id = adopt(own).unwrap();
         let pid = forked(|| {
             // SAFETY: asks whether the number is open.
             let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
@@ -293,7 +312,7 @@ mod tests {
         let own = shm::memfd(c"crossdock-test").unwrap();
         let other = shm::memfd(c"crossdock-test").unwrap();
         let number = own.as_raw_fd();
-        let id = exclusive().adopt(own).unwrap();
+        let id = adopt(own).unwrap();
         // SAFETY: replaces the file behind a number, as a careless library would.
         let result = unsafe { libc::dup2(other.as_raw_fd(), number) };
         assert_eq!(result, number);

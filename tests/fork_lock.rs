@@ -1,0 +1,143 @@
+//! Nothing is allocated or freed while the library holds the lock that a fork waits for.
+//!
+//! An allocator with fork handlers of its own, registered at its first use and so after the
+//! library's, has its lock taken first by a fork: a thread that allocated under the library's lock
+//! would wait for the forking thread, which waits for that lock. This binary's allocator forks in
+//! every call. So an allocation under the lock never returns, whatever the other threads do.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use crossdock::segment::Monitor;
+use crossdock::sync::RawMutex;
+use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
+
+/// Forks before it allocates and before it frees, while it is asked to.
+struct Forking;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Forking = Forking;
+
+fn fork_if_asked() {
+    if !ASKED.load(Relaxed) {
+        return;
+    }
+    FORKS.fetch_add(1, Relaxed);
+    // SAFETY: the child ends at once.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: as said.
+        unsafe { libc::_exit(0) }
+    }
+    // SAFETY: a null pointer asks for no status.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+}
+
+// SAFETY: the system's allocator, after a fork that changes nothing here.
+unsafe impl GlobalAlloc for Forking {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        fork_if_asked();
+        // SAFETY: the caller's duties are the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        fork_if_asked();
+        // SAFETY: the caller's duties are the same.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+/// What the watchdog says, which ends the test if it hangs.
+extern "C" fn hangs(_: libc::c_int) {
+    let text = "an allocation, or something freed, under the lock that a fork waits for\n";
+    // SAFETY: the text outlives the call.
+    unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(101) }
+}
+
+/// A participant that is killed.
+fn dead(segment: &Segment) {
+    // SAFETY: the child uses the segment, and is killed.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let lock = segment.open::<RawMutex>("held").unwrap();
+        std::mem::forget(lock.lock());
+        // SAFETY: ends the process as a kill does.
+        unsafe { libc::raise(libc::SIGKILL) };
+    }
+    // SAFETY: a null pointer asks for no status.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+}
+
+fn asked<R>(body: impl FnOnce() -> R) -> R {
+    ASKED.store(true, Relaxed);
+    let result = body();
+    ASKED.store(false, Relaxed);
+    result
+}
+
+/// Makes, joins, leaves and finds segments, in all ways.
+fn segments(name: &str) {
+    let options = SegmentOptions::new().size(1 << 16).participants(2);
+    let named = options.create_new(name).unwrap();
+    let again = options.open(name).unwrap();
+    let mutex = named.create::<Mutex<u64>>("m", 1).unwrap();
+    *mutex.lock().unwrap() += 1;
+    drop((again, mutex));
+    named.unlink().unwrap();
+    drop(named);
+    let segment = options.anonymous().unwrap();
+    let copy = Segment::try_from(segment.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    let counter = segment.create::<ShardedCounter>("s", ()).unwrap();
+    counter.add(1);
+    drop((segment, copy, counter));
+}
+
+/// Joins a segment that is full of dead participants, which are reaped.
+fn reaps(segment: &Segment) {
+    assert_eq!(segment.participants().len(), 2);
+    let lock = segment.open::<RawMutex>("held").unwrap();
+    drop(lock.lock_or_repair(|| ()).unwrap());
+    segment.reap();
+}
+
+/// Monitors come and go, in such numbers that their descriptors need more room.
+fn monitors(segment: &Segment) {
+    let many: Vec<Monitor> = (0..20).map(|_| Monitor::start().unwrap()).collect();
+    for monitor in &many {
+        monitor.watch(segment).unwrap();
+    }
+    drop(many);
+}
+
+#[test]
+fn nothing_is_allocated_or_freed_under_the_lock_that_a_fork_waits_for() {
+    let handler: extern "C" fn(libc::c_int) = hangs;
+    // SAFETY: the handler makes two system calls.
+    unsafe { libc::signal(libc::SIGALRM, handler as libc::sighandler_t) };
+    // SAFETY: takes an integer.
+    unsafe { libc::alarm(120) };
+    let name = format!("test-fork-lock-{}", std::process::id());
+    asked(|| segments(&name));
+    // The child joins, not this process.
+    let full = SegmentOptions::new().participants(2).anonymous().unwrap();
+    let held = full.create::<RawMutex>("held", ()).unwrap();
+    drop(held);
+    // A process that was taken for one that left: joins anew as soon as it needs to.
+    dead(&full);
+    asked(|| reaps(&full));
+    dead(&full);
+    let counter = full.create::<Counter>("c", 0).unwrap();
+    counter.add(1);
+    asked(|| monitors(&full));
+    asked(|| drop((counter, full)));
+    assert!(FORKS.load(Relaxed) > 100, "{FORKS:?}");
+    // SAFETY: takes an integer.
+    unsafe { libc::alarm(0) };
+}
