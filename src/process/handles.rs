@@ -36,7 +36,8 @@ enum Slots {
 }
 
 enum Slot {
-    Closed(OwnedFd),
+    /// With the name that its sender knows it by.
+    Closed(OwnedFd, Option<String>),
     Open(Segment),
     /// Being opened, or could not be.
     Empty,
@@ -80,9 +81,37 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>),
                 slots: Slots::Sending(segments),
                 ..
             }),
-        ) => Ok((bytes, segments)),
+        ) => Ok((with_names(bytes, &segments)?, segments)),
         (Ok(_), _) => Err(CodecError::handle(ELSEWHERE.to_owned())),
         (Err(error), transfer) => Err(error_of(error, transfer)),
+    }
+}
+
+/// The bytes of a value with the names of its segments behind them, and the length of those: a
+/// descriptor does not say under which name its file is found.
+fn with_names(bytes: Vec<u8>, segments: &[Segment]) -> Result<Vec<u8>, CodecError> {
+    let end = bytes.len();
+    let names: Vec<Option<&str>> = segments.iter().map(Segment::name).collect();
+    let mut bytes = match names.iter().any(Option::is_some) {
+        true => codec::encode_behind(bytes, &names)?,
+        false => bytes,
+    };
+    let length = u32::try_from(bytes.len() - end);
+    let length = length.map_err(|_| CodecError::handle("too many names".to_owned()))?;
+    bytes.extend_from_slice(&length.to_le_bytes());
+    Ok(bytes)
+}
+
+/// What [`with_names`] has put together.
+fn without_names(bytes: &[u8]) -> Result<(&[u8], Vec<Option<String>>), CodecError> {
+    let parts = bytes.split_last_chunk().and_then(|(rest, length)| {
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        rest.split_at_checked(rest.len().checked_sub(length)?)
+    });
+    let cut = || CodecError::handle("a value without the names of its segments".to_owned());
+    match parts.ok_or_else(cut)? {
+        (value, []) => Ok((value, Vec::new())),
+        (value, names) => Ok((value, codec::decode(names)?)),
     }
 }
 
@@ -91,8 +120,11 @@ pub(super) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     fds: Vec<OwnedFd>,
 ) -> Result<T, CodecError> {
+    let (bytes, names) = without_names(bytes)?;
+    let names = names.into_iter().chain(std::iter::repeat(None));
+    let slots = fds.into_iter().zip(names);
     let scope = Scope::enter(Slots::Receiving(
-        fds.into_iter().map(Slot::Closed).collect(),
+        slots.map(|(fd, name)| Slot::Closed(fd, name)).collect(),
     ));
     let value = codec::decode(bytes);
     let transfer = scope.leave();
@@ -191,7 +223,7 @@ fn open(slot: u32) -> Result<Segment, String> {
     let segment = match taken {
         Some(Slot::Open(segment)) => segment,
         // Mapping may call into other rooms: the thread-local is not borrowed meanwhile.
-        Some(Slot::Closed(fd)) => Segment::inherit(fd)
+        Some(Slot::Closed(fd, name)) => Segment::inherit(fd, name.as_deref())
             .map_err(|error| format!("the segment of a handle cannot be mapped: {error}"))?,
         Some(Slot::Empty) | None => {
             return Err(format!(

@@ -19,7 +19,7 @@ pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
 
 const MAGIC: [u8; 8] = *b"crossjob";
 /// Raised with any change to the job's or the result's bytes.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 const PREFIX: usize = 20;
 
 /// What to run, and what was inherited for it.

@@ -215,7 +215,7 @@ fn descriptors_arrive_in_order_and_a_full_buffer_does_not_block() {
     let fds = receive_fds(there.as_fd()).expect("received");
     let files: Vec<_> = fds
         .into_iter()
-        .map(|fd| Handle(Segment::inherit(fd).expect("a segment"), None).file())
+        .map(|fd| Handle(Segment::inherit(fd, None).expect("a segment"), None).file())
         .collect();
     assert_eq!(files, [first.file(), second.file(), first.file()]);
 }

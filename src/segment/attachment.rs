@@ -46,8 +46,10 @@ impl Attachment {
         let io = |what| move |source| OpenError::Io { what, source };
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the segment"))?;
         let id = FileId::from(status);
-        if let Some(found) = Self::find(id, &mut exclusive()) {
+        let found = Self::find(id, &mut exclusive());
+        if let Some(found) = found {
             found.probe().mend(fd);
+            found.learn_path(path);
             return Ok(found);
         }
         let fresh = Arc::new(Mapping::map(fd, status, path)?);
@@ -56,6 +58,7 @@ impl Attachment {
         if let Some(found) = Self::find(id, &mut exclusive) {
             // Dropping a mapping may take the exclusion: not while it is held.
             drop(exclusive);
+            found.learn_path(fresh.path().cloned());
             return Ok(found);
         }
         let rest = FIRST.get(&mut exclusive).replace(Arc::clone(&fresh));

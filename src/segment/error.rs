@@ -135,6 +135,8 @@ pub enum OpenError {
     /// Another process has found the segment unused, and is about to remove its name (see
     /// [`remove_unused`](super::SegmentOptions::remove_unused)).
     BeingRemoved,
+    /// The segment's file has a name, and this process does not know it, so it cannot remove it.
+    NameUnknown,
     /// A descriptor that is open for reading only, or writing only.
     ReadOnly,
     /// A descriptor of a memory file that can still shrink or grow.
@@ -293,6 +295,9 @@ impl fmt::Display for OpenError {
             }
             Self::BeingRemoved => {
                 f.write_str("the segment was unused, and another process removes it just now")
+            }
+            Self::NameUnknown => {
+                f.write_str("the segment has a name in /dev/shm that this process does not know")
             }
             Self::ReadOnly => {
                 f.write_str("expected a descriptor open for reading and writing, found another")

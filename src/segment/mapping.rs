@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use crate::facade::{AtomicU32, Words};
 use crate::layout::{
@@ -49,7 +50,7 @@ pub(crate) struct Mapping {
     id: FileId,
     probe: Probe,
     /// Where a named segment was found.
-    path: Option<PathBuf>,
+    path: OnceLock<PathBuf>,
     membership: Membership,
     attention: Attention,
     link: Link,
@@ -115,7 +116,7 @@ impl Mapping {
             geometry,
             id: status.into(),
             probe: Probe::new(fd, (status.device, status.inode)),
-            path,
+            path: path.map(OnceLock::from).unwrap_or_default(),
             membership,
             attention: Attention::new(),
             link: Link::new(),
@@ -131,7 +132,14 @@ impl Mapping {
     }
 
     pub(crate) fn path(&self) -> Option<&PathBuf> {
-        self.path.as_ref()
+        self.path.get()
+    }
+
+    /// Takes down where the segment is found, if that was not known.
+    pub(crate) fn learn_path(&self, path: Option<PathBuf>) {
+        if let Some(path) = path {
+            let _ = self.path.set(path);
+        }
     }
 
     pub(crate) fn membership(&self) -> &Membership {

@@ -224,14 +224,19 @@ impl Segment {
     /// Removes the name of a named segment: nobody can open it any more, and its memory goes with
     /// its last user. Does nothing to an anonymous one, or if the name is gone already.
     ///
+    /// The name travels with the handles of [`process::spawn`](crate::process::spawn), so a worker may
+    /// remove it as well as its parent.
+    ///
     /// # Errors
     ///
+    /// [`OpenError::NameUnknown`] if the segment's file has a name and this process does not know it:
+    /// other code has renamed it, or the process that handed it over sees another /dev/shm.
     /// [`OpenError::NotASegment`] if another file has that name by now, which is left alone (one that
     /// takes the name between that look and the removal is not told apart);
     /// [`OpenError::Permission`] and [`OpenError::Io`] if the system refuses.
     pub fn unlink(&self) -> Result<(), OpenError> {
         let Some(path) = self.mapping.path() else {
-            return Ok(());
+            return self.has_no_name();
         };
         let denied = |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::PermissionDenied => OpenError::Permission { source },
@@ -242,7 +247,7 @@ impl Segment {
         };
         let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
         match shm::place(path) {
-            Err(error) if gone(&error) => return Ok(()),
+            Err(error) if gone(&error) => return self.has_no_name(),
             Err(error) => return Err(denied(error)),
             Ok((device, inode)) if (FileId { device, inode }) != self.mapping.id() => {
                 return Err(OpenError::NotASegment);
@@ -252,6 +257,27 @@ impl Segment {
         match shm::unlink(path) {
             Err(error) if !gone(&error) => Err(denied(error)),
             _ => Ok(()),
+        }
+    }
+
+    /// An error if the file has a name, which this process does not know.
+    fn has_no_name(&self) -> Result<(), OpenError> {
+        if self.mapping.geometry().anonymous {
+            return Ok(());
+        }
+        let status = shm::status(self.mapping.fd()).map_err(|source| OpenError::Io {
+            what: "fstat of the segment",
+            source,
+        })?;
+        if FileId::from(status) != self.mapping.id() {
+            return Err(OpenError::Io {
+                what: "asking whether the segment has a name",
+                source: shm::closed_by_others(),
+            });
+        }
+        match status.is_linked {
+            true => Err(OpenError::NameUnknown),
+            false => Ok(()),
         }
     }
 
@@ -268,15 +294,16 @@ impl Segment {
         Self { mapping }
     }
 
-    /// Opens a segment that a process of this program handed over, which has checked it.
+    /// Opens a segment that a process of this program handed over, which has checked it and knows it
+    /// by `name`.
     #[cfg(feature = "process")]
-    pub(crate) fn inherit(fd: OwnedFd) -> Result<Self, OpenError> {
+    pub(crate) fn inherit(fd: OwnedFd, name: Option<&str>) -> Result<Self, OpenError> {
         let io = |what| move |source| OpenError::Io { what, source };
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the descriptor"))?;
-        // A named one keeps its name, as long as the name is still its own.
-        let path = shm::path_behind(fd.as_fd()).ok().filter(|path| {
-            options::is_path(path)
-                && shm::place(path).is_ok_and(|place| place == (status.device, status.inode))
+        // It keeps its name, as long as the name is its own, here as there.
+        let path = name.and_then(|name| options::path_of(name).ok());
+        let path = path.filter(|path| {
+            shm::place(path).is_ok_and(|place| place == (status.device, status.inode))
         });
         Ok(Self::from_mapping(Attachment::of(fd, path)?))
     }

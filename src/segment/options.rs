@@ -383,12 +383,6 @@ pub(crate) fn name_of(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.strip_prefix(PREFIX)
 }
 
-/// Whether a segment could be at that path.
-#[cfg(feature = "process")]
-pub(crate) fn is_path(path: &Path) -> bool {
-    path.parent() == Some(Path::new(DIRECTORY)) && name_of(path).is_some()
-}
-
 fn refuse_too_large(size: u64, filesystem: Option<&Path>) -> Result<(), CreateError> {
     match limits::refusal(size, filesystem) {
         Some((limit, available)) => Err(CreateError::TooLarge {

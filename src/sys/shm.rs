@@ -151,13 +151,6 @@ pub(crate) fn place(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// readlink(2) of `/proc/thread-self/fd/N`: the path of the file behind `fd`, if it has one.
-#[cfg(feature = "process")]
-pub(crate) fn path_behind(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
-    fs::read_link(std::ffi::OsStr::from_bytes(ProcPath::new(fd).to_bytes()))
-}
-
 /// ftruncate(2).
 pub(crate) fn set_len(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
     nix::unistd::ftruncate(fd, i64::try_from(len).map_err(io::Error::other)?)?;

@@ -4,6 +4,7 @@ mod alone;
 mod bound;
 mod ends;
 mod harness;
+mod names;
 mod results;
 mod segments;
 mod signals;
