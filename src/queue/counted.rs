@@ -6,7 +6,6 @@ use std::ops::Deref;
 use super::CountError;
 use crate::layout::Tag;
 use crate::queue::wait_any::{Waitable, sealed as waitable};
-use crate::raw::Peers;
 use crate::ring::any::Seen;
 use crate::ring::ends::{Ends, Side, Uncounted};
 use crate::segment::{MembershipError, Others};
@@ -70,11 +69,10 @@ impl<Q: Countable> Counted<Q> {
     fn new(queue: &Q, side: Side) -> Result<Self, CountError> {
         let Counting(of) = queue.counting();
         let me = of.me().map_err(CountError::Join)?;
-        let counted = of.ends().count(side, me);
+        let counted = of.ends().count(side, me, &of.others(me));
         counted.map_err(|uncounted| match uncounted {
             Uncounted::TooMany => CountError::TooMany,
-            Uncounted::NotMine if !of.others(me).am_alive() => CountError::Join(of.expelled(me)),
-            Uncounted::NotMine => CountError::Corrupt,
+            Uncounted::Lost => CountError::Join(of.expelled(me)),
         })?;
         Ok(Self {
             queue: queue.clone(),

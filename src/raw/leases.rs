@@ -33,6 +33,8 @@
 //! - **lease, closed**: go to the lock's door; bar and drain the readers as a writer does; make the grid
 //!   `OPEN`; claim a chunk, so that whoever opens gets something; open all chunks; leave, with the
 //!   readers barred. See [`door`].
+//!   After either claim, ask the registry whether it still knows the own tag, (K1) of [`raw`](super); if not,
+//!   give the chunk back, not done, and say that the membership is lost.
 //! - **finish**: CAS the own tag to `DONE`; **drop**: CAS it away. Both keep `OPEN` as they find it, and
 //!   wake everybody if the chunk was `WANTED`.
 //! - **read, write**, when they are in the door and find the grid `OPEN`: close every chunk, wait for
@@ -50,6 +52,7 @@
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
 //! | lease, before the CAS; a waiter | nothing, or a `WANTED` too many | the next finish wakes nobody |
+//! | after the CAS of a process that was reaped before, and does not know it | the tag of no participant | the next that wants the chunk, or that closes |
 //! | between lease and finish | the dead tag | the next that wants the chunk, that closes, or that reaps: to do, `DIED` |
 //! | finish or drop, after the CAS | sleepers whose wake is owed | the sleepers, when their slices end |
 //! | opening, before the grid is `OPEN` | barred cells, the door's dead tag | the next in the door: a reader un-bars, a lease goes on |
@@ -86,8 +89,8 @@ mod wait;
 
 use crate::facade::{AtomicU32, Futex, Ordering, mutation, ordering};
 use crate::layout::Tag;
-use crate::raw::Peers;
 use crate::raw::rwlock::Refused;
+use crate::raw::{Peers, is_member_still};
 use crate::wait::WaitError;
 
 pub(crate) use door::Leases;
@@ -241,9 +244,16 @@ impl<'a> Grid<'a> {
         self.chunks[chunk].load(ordering(Ordering::Acquire, 340))
     }
 
-    /// Claims a chunk whose word is still `seen`: nobody's, or a dead holder's.
+    /// Claims a chunk whose word is still `seen`, nobody's or a dead holder's; `None` if it is not.
     #[inline(always)]
-    fn take(&self, chunk: usize, seen: u32, me: Tag, extra: u32) -> Option<Leased> {
+    fn take(
+        &self,
+        chunk: usize,
+        seen: u32,
+        me: Tag,
+        peers: &impl Peers,
+        extra: u32,
+    ) -> Result<Option<Leased>, NotLeased> {
         let was_held = seen & Tag::MASK != 0;
         // Whoever sleeps for the dead one's chunk sleeps for this one's from now on.
         let wanted = if was_held && !mutation(341) {
@@ -262,14 +272,30 @@ impl<'a> Grid<'a> {
             // ORDERING: Acquire; pairs with (L1). Release; (L2) publishes that the holder joined.
             Ordering::AcqRel
         };
-        self.chunks[chunk]
-            .compare_exchange(seen, word, order, Ordering::Relaxed)
-            .ok()?;
-        Some(Leased {
+        let taken = self.chunks[chunk].compare_exchange(seen, word, order, Ordering::Relaxed);
+        if taken.is_err() {
+            return Ok(None);
+        }
+        let leased = Leased {
             chunk,
             owner: me,
             holder_died: word & DIED != 0,
-        })
+        };
+        if !is_member_still(peers, 590) {
+            return Err(self.lost(leased));
+        }
+        Ok(Some(leased))
+    }
+
+    /// Gives back a chunk that a process took that is no participant any more.
+    #[cold]
+    #[inline(never)]
+    fn lost(&self, leased: Leased) -> NotLeased {
+        // Where it is another's by now, others have given it back.
+        if !mutation(591) {
+            self.end(leased, false);
+        }
+        NotLeased::Expelled
     }
 
     /// Looks at one chunk, and claims it if it can be had; one that is done only if `again`.
@@ -301,7 +327,7 @@ impl<'a> Grid<'a> {
             if (word | extra) & OPEN == 0 && !mutation(347) {
                 return Ok(Found::Closed);
             }
-            if let Some(leased) = self.take(chunk, word, me, extra) {
+            if let Some(leased) = self.take(chunk, word, me, peers, extra)? {
                 return Ok(Found::Got(leased));
             }
         }

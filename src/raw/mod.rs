@@ -16,7 +16,7 @@ pub(crate) mod sharded;
 #[cfg(all(test, loom))]
 pub(crate) mod stage;
 
-use crate::facade::AtomicU64;
+use crate::facade::{AtomicU64, light_barrier, mutation};
 use crate::layout::Tag;
 
 /// What a waiting or helping process must know of the others.
@@ -42,11 +42,45 @@ pub(crate) trait Peers {
     /// Whether this can say who is a [`stranger`](Self::is_stranger).
     const KNOWS_STRANGERS: bool = false;
 
-    /// Whether `tag` is in no registry any more: its owner was reaped, or never was. Asks nobody.
+    /// Whether the registry does not say that `tag` is a live participant's: its owner was reaped, or
+    /// never was. One load, and no system call.
     fn is_stranger(&self, _tag: Tag) -> bool {
         false
     }
 
+    /// Whether the registry still says that the asking process is a live participant. One load, and no
+    /// system call: see [`is_member_still`].
+    fn am_registered(&self) -> bool {
+        true
+    }
+
     /// How many participants the segment can have; tags of higher indices are garbage.
     fn participants(&self) -> u32;
+}
+
+/// Whether a process that has just put its tag into a word is a participant still.
+///
+/// A process that others took for dead does not know it: other code may have unmapped what its lock
+/// stands on, or written into the registry. So who claims asks afterwards, and takes its tag out of
+/// the word again if the answer is no. (K1):
+///
+/// ```text
+/// a claim                      a reaper
+/// the tag into the word        the registry: DEAD
+/// light barrier                heavy barrier
+/// the registry: LIVE?          the word: is the tag there? then take it out
+/// ```
+///
+/// With a full fence in each column one of the two sees the other's store. So the tag of a process that
+/// was reaped stays in no word, but for that of a process that is killed or stopped between the two
+/// steps of its claim: its tag is a [stranger's](Peers::is_stranger), which is never alive.
+///
+/// `mutant` is the seeded bug that does not ask.
+#[inline(always)]
+pub(crate) fn is_member_still<P: Peers>(peers: &P, mutant: u32) -> bool {
+    // Under loom this is a full fence, which would hide that others are missing.
+    if P::KNOWS_STRANGERS && !mutation(571) {
+        light_barrier();
+    }
+    peers.am_registered() || mutation(mutant)
 }

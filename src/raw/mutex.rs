@@ -19,6 +19,8 @@
 //! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set.
 //!   A CAS and not a swap, so that one whose lock was taken over (because other code closed the
 //!   descriptor that kept it alive) does not free its successor's lock.
+//! - after each locking CAS: ask the registry whether it still knows the own tag, (K1) of
+//!   [`raw`](super). If not, unlock, keeping the flags, and say that the membership is lost.
 //! - takeover: a waiter asks whether the owner lives before it sleeps. If not, it CASes the whole word, dead tag included, to its own tag and `OWNER_DIED`.
 //!   Whoever reaps the dead participant does the same, without taking the lock.
 //! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until somebody
@@ -32,6 +34,7 @@
 //! | between lock and unlock | the dead tag | the next to wait, to try, or to reap: `OWNER_DIED` |
 //! | after the unlocking CAS, before the wake | a free word, or a newcomer's, and a sleeper | the sleeper, when its slice ends; the reaper, which wakes one |
 //! | in a takeover | as after a lock, with `OWNER_DIED` | as above |
+//! | after the CAS of a process that was reaped before, and does not know it | the tag of no participant | the next to wait, or to try: it is not alive |
 //!
 //! The third row is the known hole of robust mutexes: the dead one's wake is owed, somebody barges
 //! in with a word that does not say `CONTENDED`, and its unlock wakes nobody. Here the sleeper's
@@ -58,7 +61,7 @@
 
 use crate::facade::{Deadline, Futex, Ordering, mutation, ordering};
 use crate::layout::Tag;
-use crate::raw::Peers;
+use crate::raw::{Peers, is_member_still};
 
 const CONTENDED: u32 = 1 << 29;
 /// The last owner died holding the lock, or the one before it did and nobody repaired the data.
@@ -92,6 +95,12 @@ impl Held {
         self.flags & POISONED != 0
     }
 }
+
+/// Why a lock was not taken at once: it was not free and clean, or it was, and this process, which
+/// had that tag, is no participant any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Unclean(pub(crate) Option<Tag>);
 
 /// Why a lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,17 +153,35 @@ impl MutexState {
         self.word.store(word, Ordering::Relaxed);
     }
 
-    /// Locks if the lock is free and clean: one instruction.
+    /// Locks if the lock is free and clean: one instruction, and a look at the registry. What it was
+    /// if not, [`put_back`](Self::put_back) is to be told.
     #[inline(always)]
-    pub(crate) fn lock_clean(&self, me: Tag) -> Option<Held> {
+    pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Peers) -> Result<Held, Unclean> {
         let (free, relaxed) = (0, Ordering::Relaxed);
         self.word
             .compare_exchange(free, me.bits(), claiming(), relaxed)
-            .ok()?;
-        Some(Held {
+            .map_err(|_| Unclean(None))?;
+        if !is_member_still(peers, 570) {
+            return Err(Unclean(Some(me)));
+        }
+        Ok(Held {
             owner: me,
             flags: 0,
         })
+    }
+
+    /// Takes the tag out again that was put into the word by a process that is no participant any more.
+    pub(crate) fn put_back(&self, Unclean(lost): Unclean) {
+        if let Some(owner) = lost.filter(|_| !mutation(572)) {
+            self.unlock(Held { owner, flags: 0 }, false);
+        }
+    }
+
+    /// As [`lock_clean`](Self::lock_clean), for one whose next step is the slow one.
+    pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Peers) -> Option<Held> {
+        self.lock_clean(me, peers)
+            .map_err(|unclean| self.put_back(unclean))
+            .ok()
     }
 
     /// Locks, waiting until `deadline` if somebody alive has it.
@@ -164,7 +191,7 @@ impl MutexState {
         peers: &impl Peers,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
-        match self.lock_clean(me) {
+        match self.try_lock_clean(me, peers) {
             Some(held) => Ok(held),
             None => self.lock_contended(me, peers, deadline),
         }
@@ -173,7 +200,7 @@ impl MutexState {
     /// Locks if nobody alive has it; never sleeps.
     #[cfg(test)]
     pub(crate) fn try_lock(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
-        match self.lock_clean(me) {
+        match self.try_lock_clean(me, peers) {
             Some(held) => Ok(held),
             None => self.try_lock_contended(me, peers),
         }
@@ -210,7 +237,7 @@ impl MutexState {
                 Seen::Owned(_) if mutation(18) => 0,
                 Seen::Owned(_) => OWNER_DIED,
             };
-            if let Some(held) = self.take(seen, me, others | died) {
+            if let Some(held) = self.take(seen, me, peers, others | died)? {
                 return Ok(held);
             }
         }
@@ -227,18 +254,33 @@ impl MutexState {
         self.wait(me, peers, deadline)
     }
 
-    /// Takes the lock if the word is still `seen`, which is free or a dead owner's.
-    fn take(&self, seen: u32, me: Tag, extra: u32) -> Option<Held> {
+    /// Takes the lock if the word is still `seen`, which is free or a dead owner's; `None` if it is
+    /// not.
+    fn take(
+        &self,
+        seen: u32,
+        me: Tag,
+        peers: &impl Peers,
+        extra: u32,
+    ) -> Result<Option<Held>, Refused> {
         let word = (seen & !Tag::MASK) | me.bits() | extra;
-        self.word
-            .compare_exchange(seen, word, claiming(), Ordering::Relaxed)
-            .ok()?;
+        let taken = self
+            .word
+            .compare_exchange(seen, word, claiming(), Ordering::Relaxed);
+        if taken.is_err() {
+            return Ok(None);
+        }
         let flags = if mutation(4) {
             word & POISONED
         } else {
             word & STICKY
         };
-        Some(Held { owner: me, flags })
+        let held = Held { owner: me, flags };
+        if !is_member_still(peers, 573) {
+            self.unlock(held, false);
+            return Err(Refused::Expelled);
+        }
+        Ok(Some(held))
     }
 
     /// Unlocks, adding [`POISONED`] if asked to; does nothing if the lock is no longer `held`.
@@ -312,6 +354,12 @@ impl MutexState {
     pub(crate) fn clear_poison(&self) {
         // ORDERING: Relaxed; the flag carries no data.
         self.word.fetch_and(!POISONED, Ordering::Relaxed);
+    }
+
+    /// Whether the lock is `owner`'s: only others that take it for dead, and itself, change that.
+    pub(crate) fn is_of(&self, owner: Tag) -> bool {
+        // ORDERING: Relaxed; a look, and what follows from it stays the owner's risk.
+        self.word.load(Ordering::Relaxed) & Tag::MASK == owner.bits()
     }
 
     /// Who holds the lock, alive or dead.

@@ -80,6 +80,15 @@ const STATE_BITS: u32 = 2;
 #[repr(transparent)]
 pub(crate) struct ParticipantState(AtomicU32);
 
+impl ParticipantState {
+    /// Whether no process has found out yet that `tag`, of this index, is dead or has left.
+    #[inline(always)]
+    pub(crate) fn is_live(&self, tag: Tag) -> bool {
+        // ORDERING: Acquire; pairs with (R1) and (R2).
+        Standing(self.0.load(Ordering::Acquire)) == Standing::live(tag)
+    }
+}
+
 /// A word of the registry, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
@@ -211,10 +220,16 @@ where
         Ok(Joined::Full)
     }
 
-    /// Whether `tag` is a participant's.
+    /// Whether `tag` is a participant's. One that is found dead is DEAD from then on, so that a process
+    /// that lives, and has lost its lock, is told at its next claim.
     pub(crate) fn is_alive(&self, tag: Tag, me: Tag, locks: &impl ByteLocks) -> bool {
         // Never probed: the own lock is what a probe would find, or, closed by mistake, not find.
-        tag == me || self.probe(tag, locks)
+        let alive = tag == me || self.probe(tag, locks);
+        if !alive && !mutation(574) {
+            // LIVE, and the byte was free: only a death makes that.
+            self.replace(tag.index(), Standing::live(tag), Standing::dead(tag));
+        }
+        alive
     }
 
     /// Whether another process has `tag`, as one that is no participant asks.
@@ -230,7 +245,9 @@ where
     /// Whether nobody has found out yet that `tag` is dead or has left.
     #[inline(always)]
     pub(crate) fn is_live(&self, tag: Tag) -> bool {
-        self.standing(tag.index()) == Standing::live(tag)
+        self.words
+            .get(tag.index() as usize)
+            .is_some_and(|word| word.as_ref().is_live(tag))
     }
 
     /// Whether `me` still holds its index: others would find it alive.

@@ -99,8 +99,8 @@ use core::convert::Infallible;
 
 use crate::facade::{AtomicU32, AtomicU64, Deadline, Ordering, mutation, program_order};
 use crate::layout::{Padded, RWLOCK_STATE, Tag};
-use crate::raw::Peers;
 use crate::raw::mutex::{self, MutexState, OWNER_DIED, POISONED};
+use crate::raw::{Peers, is_member_still};
 pub(crate) use cell::Cell;
 use cell::Shut;
 pub(crate) use door::{Annex, Door, Nothing};
@@ -277,8 +277,8 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Reads if the own cell is open: one instruction.
     #[inline(always)]
-    pub(crate) fn read_clean(&self, me: Tag) -> Option<Reading> {
-        self.cell(me)?.enter_clean(me).then_some(Reading {
+    pub(crate) fn read_clean(&self, me: Tag, peers: &impl Peers) -> Option<Reading> {
+        self.cell(me)?.enter_clean(me, peers).then_some(Reading {
             owner: me,
             flags: 0,
         })
@@ -322,12 +322,14 @@ impl<'a, A: Annex> RwLock<'a, A> {
             self.leave(door);
             return Err(refused);
         }
-        let admitted = self.register(me).and_then(|cell| cell.admit(me).ok());
+        let cell = self.register(me);
+        let admitted = cell.map_or(Err(Shut::Stranger), |cell| cell.admit(me, peers));
         let flags = door.flags;
         self.leave(door);
         match admitted {
-            Some(()) => Ok(Reading { owner: me, flags }),
-            None => Err(Refused::Full),
+            Ok(()) => Ok(Reading { owner: me, flags }),
+            Err(Shut::Stranger) => Err(Refused::Expelled),
+            Err(Shut::Full | Shut::Barred(_)) => Err(Refused::Full),
         }
     }
 
@@ -353,11 +355,11 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Writes if nobody is there, and nobody has read yet: the way of those who only write.
     #[inline]
-    pub(crate) fn write_clean(&self, me: Tag) -> Option<Door> {
+    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Peers) -> Option<Door> {
         if self.is_read() {
             return None;
         }
-        let held = self.state.mutex.lock_clean(me)?;
+        let held = self.state.mutex.try_lock_clean(me, peers)?;
         let mut door = Door::new(held, 0);
         // ORDERING: Relaxed; the mutex orders it.
         let is_clean = self.state.writing.load(Ordering::Relaxed) == 0;
@@ -397,7 +399,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
     }
 
     /// Bars every cell in use and waits until nobody reads; for one that holds the door, and leaves it in
-    /// any case.
+    /// any case. If it had to wait, it asks afterwards whether it is a participant still.
     pub(crate) fn exclude(
         &self,
         peers: &impl Peers,
@@ -414,7 +416,20 @@ impl<'a, A: Annex> RwLock<'a, A> {
         if !in_use || mutation(309) {
             return Ok(());
         }
-        self.try_each(|index, cell| self.drain(index, cell, peers, wait))
+        let mut waited = false;
+        self.try_each(|index, cell| {
+            waited |= self.drain(index, cell, peers, wait)?;
+            Ok::<(), Refused>(())
+        })?;
+        if waited && !is_member_still(peers, 585) {
+            return Err(Refused::Expelled);
+        }
+        Ok(())
+    }
+
+    /// Whether a door is held still: no process has found its holder dead.
+    fn is_held(&self, door: &Door) -> bool {
+        self.state.mutex.is_of(door.owner())
     }
 
     /// Takes a cell that is nobody's off the roster.
@@ -441,10 +456,20 @@ impl<'a, A: Annex> RwLock<'a, A> {
     }
 
     /// Says that the data is whole; false if the lock was taken over meanwhile.
+    ///
+    /// Another's tag beside the door's own holder is that of a process that was taken for dead in the
+    /// door, and has begun to write since: it says nothing, and may have hidden a flag.
     fn commit(&self, door: &Door, poison: bool) -> bool {
         let add = if poison { POISONED } else { 0 };
         let mut seen = door.owner().bits() | door.flags;
-        while seen & Tag::MASK == door.owner().bits() {
+        loop {
+            if seen & Tag::MASK != door.owner().bits() {
+                if !self.is_held(door) || mutation(586) {
+                    return false;
+                }
+                seen = self.reclaim(door, seen);
+                continue;
+            }
             // ORDERING: Release; the data is written before, if this process is killed just after it.
             let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
             let free = if mutation(316) {
@@ -461,7 +486,22 @@ impl<'a, A: Annex> RwLock<'a, A> {
                 Err(now) => seen = now,
             }
         }
-        false
+    }
+
+    /// Puts the tag of the door's holder back into `writing`, in the place of a tag that is no writer's;
+    /// the word as it is then.
+    #[cold]
+    fn reclaim(&self, door: &Door, seen: u32) -> u32 {
+        let relaxed = Ordering::Relaxed;
+        let mine = (seen & STICKY) | door.flags | door.owner().bits();
+        match self
+            .state
+            .writing
+            .compare_exchange(seen, mine, relaxed, relaxed)
+        {
+            Ok(_) => mine,
+            Err(now) => now,
+        }
     }
 
     /// Stops writing, adding [`POISONED`] if asked to; does nothing if the lock was taken over.
@@ -479,23 +519,22 @@ impl<'a, A: Annex> RwLock<'a, A> {
     }
 
     /// Reads instead of writing; nobody writes in between.
-    pub(crate) fn downgrade(&self, door: Door) -> Reading {
+    pub(crate) fn downgrade(&self, door: Door, peers: &impl Peers) -> Reading {
         let door = Door {
             is_alone: false,
             ..door
         };
         let owner = door.owner();
-        // ORDERING: Relaxed; a hint: one whose lock was taken over has no say in any cell.
-        let is_mine = self.state.writing.load(Ordering::Relaxed) & Tag::MASK == owner.bits();
-        if is_mine {
+        // One whose lock was taken over has no say in any cell.
+        if self.is_held(&door) {
             if mutation(319) {
                 self.stop_writing(door, false);
-                let _ = self.register(owner).map(|cell| cell.admit(owner));
+                let _ = self.register(owner).map(|cell| cell.admit(owner, peers));
                 return Reading::of(door);
             }
             if let Some(cell) = self.register(owner).filter(|_| !mutation(320)) {
                 // There is room: nobody read.
-                let _ = cell.admit(owner);
+                let _ = cell.admit(owner, peers);
             }
             self.stop_writing(door, false);
         }

@@ -7,8 +7,8 @@ use core::convert::Infallible;
 
 use loom::thread::JoinHandle;
 
-use crate::facade::Words;
 use crate::facade::model::{is_byte_locked, lock_byte, process, unlock_byte};
+use crate::facade::{AtomicU32, Ordering, Words, heavy_barrier, mutation};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::registry::ByteLocks;
@@ -46,6 +46,76 @@ impl Peers for Oracle {
     }
     fn am_alive(&self) -> bool {
         true
+    }
+    fn participants(&self) -> u32 {
+        3
+    }
+}
+
+/// A registry that may have lost a participant that lives, as garbage in its word makes it, or an unmapped
+/// lock: what it is asked by those who claim.
+pub(crate) struct Roll {
+    /// A bit for each process that is not in it any more.
+    lost: AtomicU32,
+}
+
+impl Roll {
+    pub(crate) fn new() -> Self {
+        Self {
+            lost: AtomicU32::new(0),
+        }
+    }
+
+    /// Process `id`, which lives, is no participant from now on; what it holds is the caller's to
+    /// give back: what a reaper does before it visits the entries.
+    pub(crate) fn lose(&self, id: u32) {
+        // ORDERING: Release, Acquire; as the registry's words are changed.
+        self.lost.fetch_or(1 << (id - 1), Ordering::AcqRel);
+        if !mutation(575) {
+            heavy_barrier();
+        }
+    }
+
+    /// What process `id` knows of its peers.
+    pub(crate) fn known_to(&self, id: u32) -> Registered<'_> {
+        let me = tag(id);
+        Registered { roll: self, me }
+    }
+
+    /// The same for the next owner of the index of process 1.
+    pub(crate) fn known_to_successor(&self) -> Registered<'_> {
+        let me = successor();
+        Registered { roll: self, me }
+    }
+}
+
+/// The tag of the next owner of the index that process 1 had.
+pub(crate) fn successor() -> Tag {
+    Tag::new(0, 2).unwrap()
+}
+
+/// One participant's peers, who are asked of a [`Roll`].
+pub(crate) struct Registered<'a> {
+    roll: &'a Roll,
+    pub(crate) me: Tag,
+}
+
+impl Peers for Registered<'_> {
+    const KNOWS_STRANGERS: bool = true;
+
+    fn is_alive(&self, other: Tag) -> bool {
+        other == self.me || !self.is_stranger(other) && is_byte_locked(other.index())
+    }
+    fn am_alive(&self) -> bool {
+        !self.is_stranger(self.me)
+    }
+    fn is_stranger(&self, other: Tag) -> bool {
+        // ORDERING: Acquire; as the registry's words are read.
+        let lost = self.roll.lost.load(Ordering::Acquire);
+        other.generation() == 1 && lost & 1 << other.index() != 0
+    }
+    fn am_registered(&self) -> bool {
+        !self.is_stranger(self.me)
     }
     fn participants(&self) -> u32 {
         3

@@ -14,8 +14,10 @@
 //!
 //! # Protocol
 //!
-//! - count: in the own cell, one more; then, by CAS, the word: once more somebody was counted, EVER, and not
-//!   GONE.
+//! - count: in the own cell, one more; ask the registry whether it still knows the own tag, (K1) of
+//!   [`raw`](crate::raw), and take the tag out of the cell if not; then, by CAS, the word: once more
+//!   somebody was counted, EVER, and not GONE. A tag in the own cell that the registry does not know, or
+//!   that is of another index, counts no participant: it is replaced.
 //! - uncount: in the own cell, one less. If that was this participant's last, settle.
 //! - settle a side: load the word; if no cell of a live participant counts one, CAS the word that was
 //!   loaded to GONE. If somebody was counted meanwhile, the word has changed: once more.
@@ -28,6 +30,7 @@
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
 //! | count, after the cell | a cell of a dead participant | whoever reaps: clears it, settles |
+//! | the same, of a process that was reaped before, and does not know it | the tag of no participant | the index's next owner, when it counts; to all others it counts nothing |
 //! | counted | the same | the same |
 //! | uncount, after the cell | GONE is owed | whoever reaps settles; so does each receiver that waits |
 //! | close | nothing, or CLOSED | sleepers look when their slices end |
@@ -45,7 +48,7 @@
 
 use crate::facade::{AtomicU64, Ordering, heavy_barrier, mutation, ordering};
 use crate::layout::Tag;
-use crate::raw::Peers;
+use crate::raw::{Peers, is_member_still};
 
 const CLOSED: u64 = 1 << 4;
 const COUNTED: u64 = 1 << 32;
@@ -94,8 +97,8 @@ impl Side {
 pub(crate) enum Uncounted {
     /// This participant is counted at that side as often as a cell can count.
     TooMany,
-    /// The cell is another's: this participant is none any more, or it is garbage.
-    NotMine,
+    /// This process is no participant any more.
+    Lost,
 }
 
 /// The end of a queue: its word, and the participants' cells.
@@ -103,6 +106,13 @@ pub(crate) enum Uncounted {
 pub(crate) struct Ends<'a> {
     pub(crate) word: &'a AtomicU64,
     pub(crate) cells: &'a [AtomicU64],
+}
+
+/// Whether a cell of `me`'s index is that of another participant, which has the index since.
+fn is_counted(cell: u64, me: Tag, peers: &impl Peers) -> bool {
+    let other = Tag::in_word(owner(cell), peers.participants());
+    let there = other.filter(|other| other.index() == me.index());
+    there.is_some_and(|other| !peers.is_stranger(other) || mutation(602))
 }
 
 /// The tag in a cell.
@@ -147,29 +157,33 @@ impl Ends<'_> {
     }
 
     /// Counts participant `me` once more at a side.
-    pub(crate) fn count(self, side: Side, me: Tag) -> Result<(), Uncounted> {
-        let cell = self
-            .cells
-            .get(me.index() as usize)
-            .ok_or(Uncounted::NotMine)?;
-        // ORDERING: Relaxed; one's own word.
-        let mut seen = cell.load(Ordering::Relaxed);
+    pub(crate) fn count(self, side: Side, me: Tag, peers: &impl Peers) -> Result<(), Uncounted> {
+        let cell = self.cells.get(me.index() as usize).ok_or(Uncounted::Lost)?;
+        // ORDERING: Acquire; pairs with (M3) below, where the cell is the next owner's of the index.
+        let mut seen = cell.load(Ordering::Acquire);
         loop {
-            let mine = match owner(seen) {
-                0 => u64::from(me.bits()),
-                tag if tag == me.bits() => seen,
-                // What an earlier owner of the index had was given back before the index was.
-                _ => return Err(Uncounted::NotMine),
+            let mine = if owner(seen) == me.bits() {
+                seen
+            } else if is_counted(seen, me, peers) {
+                return Err(Uncounted::Lost);
+            } else {
+                u64::from(me.bits())
             };
             if side.count(mine) == MOST {
                 return Err(Uncounted::TooMany);
             }
             // ORDERING: Release; (M3).
             let release = Ordering::AcqRel;
-            match cell.compare_exchange(seen, mine + side.one(), release, Ordering::Relaxed) {
+            match cell.compare_exchange(seen, mine + side.one(), release, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(now) => seen = now,
             }
+        }
+        if !is_member_still(peers, 600) {
+            if !mutation(601) {
+                self.recover(me);
+            }
+            return Err(Uncounted::Lost);
         }
         let once_more = if mutation(131) { 0 } else { COUNTED };
         self.change(|word| (word.wrapping_add(once_more) | side.ever()) & !side.gone());

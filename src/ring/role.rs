@@ -12,7 +12,9 @@
 //!
 //! # Protocol
 //!
-//! - claim: CAS from free, left, died, or the tag of somebody dead, to the own tag.
+//! - claim: CAS from free, left, died, or the tag of somebody dead, to the own tag; then ask the registry
+//!   whether it still knows that tag, (K1) of [`raw`](crate::raw). If not: CAS back to what it was, or to
+//!   `DIED` where that was a tag.
 //! - leave: CAS from the own tag to `LEFT`.
 //! - recover: CAS from the dead one's tag to `DIED`.
 //!
@@ -21,6 +23,7 @@
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
 //! | claim, before the CAS | nothing | - |
+//! | claim of a process that was reaped before, and does not know it | the tag of no participant | the next to claim it |
 //! | in the role | the dead tag | the next to claim it; whoever reaps: `DIED` |
 //! | leave, after the CAS | `LEFT` | - |
 //!
@@ -34,7 +37,7 @@
 
 use crate::facade::{AtomicU32, Ordering, mutation, ordering};
 use crate::layout::Tag;
-use crate::raw::Peers;
+use crate::raw::{Peers, is_member_still};
 
 const LEFT: u32 = 1 << 29;
 const DIED: u32 = 1 << 30;
@@ -58,6 +61,8 @@ pub(crate) enum Unclaimed {
     Taken(Tag),
     /// The word is not a role's.
     Garbage(Garbage),
+    /// This process is no participant any more.
+    Lost,
 }
 
 impl Seen {
@@ -70,6 +75,11 @@ impl Seen {
                 .map(Some)
                 .ok_or(Garbage(word)),
         }
+    }
+
+    /// Whether it has no holder, alive or dead.
+    pub(crate) fn is_free(self) -> bool {
+        self.0 == 0 || self.is_left()
     }
 
     /// Whether its last holder is known to have left or died, without asking anybody.
@@ -114,9 +124,29 @@ impl RoleWord {
                 .0
                 .compare_exchange(seen.0, me.bits(), claiming, Ordering::Relaxed);
             if claimed.is_ok() {
-                return Ok(());
+                return self.stay(seen, me, peers);
             }
         }
+    }
+
+    /// Whether `me`, who has the role now, is a participant still; else it is as it was `before`.
+    fn stay(&self, before: Seen, me: Tag, peers: &impl Peers) -> Result<(), Unclaimed> {
+        if is_member_still(peers, 605) {
+            return Ok(());
+        }
+        let was = if before.0 & Tag::MASK == 0 {
+            before.0
+        } else {
+            DIED
+        };
+        // ORDERING: Release; (S3) passes on what the claim acquired.
+        let release = Ordering::AcqRel;
+        if !mutation(606) {
+            let _ = self
+                .0
+                .compare_exchange(me.bits(), was, release, Ordering::Relaxed);
+        }
+        Err(Unclaimed::Lost)
     }
 
     /// Who has it, for a peer.

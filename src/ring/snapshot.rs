@@ -24,7 +24,8 @@
 //!   CAS of each seat from `CHOOSING` to its buffer. Ring the bell.
 //! - claim the writer's role: then give the latest edition to all that are choosing, since the writer before
 //!   may have died before it did.
-//! - sit: CAS a seat from free, or from somebody dead, to the own tag. Leave: CAS it to free.
+//! - sit: CAS a seat from free, or from somebody dead, to the own tag; then ask the registry whether it still
+//!   knows that tag, (K1) of [`raw`](crate::raw), and leave if not. Leave: CAS it to free.
 //! - wait: see [`wait`](mod@wait).
 //!
 //! A reader that loaded an edition before a commit finds its CAS refused after the giving that
@@ -76,7 +77,7 @@ pub(crate) mod wait;
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::layout::snapshot::{Edition, Held, MOST_BUFFERS, SeatWord};
 use crate::layout::{Padded, Tag};
-use crate::raw::Peers;
+use crate::raw::{Peers, is_member_still};
 use crate::ring::bell::Bell;
 use crate::ring::role::{self, Garbage, RoleWord};
 
@@ -117,6 +118,8 @@ pub(crate) enum Unseated {
     /// All are those of live participants.
     Full,
     Corrupt(Corrupt),
+    /// This process is no participant any more.
+    Lost,
 }
 
 /// Why the writer's role was not claimed.
@@ -125,6 +128,8 @@ pub(crate) enum Unclaimed {
     /// A live participant has it.
     Taken(Tag),
     Corrupt(Corrupt),
+    /// This process is no participant any more.
+    Lost,
 }
 
 /// A reader in its seat; private to its process.
@@ -259,12 +264,13 @@ impl Snapshot<'_> {
                 match self.try_sit(at, word, peers, asks) {
                     // INVARIANT: 1, by the range.
                     Ok(true) => {
-                        return Ok(Seated {
+                        let seated = Seated {
                             at,
                             me,
                             word,
                             has: None,
-                        });
+                        };
+                        return self.stay(seated, peers);
                     }
                     Ok(false) => {}
                     Err(corrupt) => wrong = Some(corrupt),
@@ -272,6 +278,18 @@ impl Snapshot<'_> {
             }
         }
         Err(wrong.map_or(Unseated::Full, Unseated::Corrupt))
+    }
+
+    /// Whether one that has just sat down is a participant still; else its seat is free again.
+    fn stay(self, seated: Seated, peers: &impl Peers) -> Result<Seated, Unseated> {
+        if is_member_still(peers, 610) {
+            return Ok(seated);
+        }
+        if !mutation(611) {
+            // Where it is another's by now, others have given it back.
+            let _ = self.leave_seat(&seated);
+        }
+        Err(Unseated::Lost)
     }
 
     /// Takes one seat if it is free, or, if it is asked for, its reader dead.
@@ -416,6 +434,7 @@ impl Snapshot<'_> {
         role.claim(me, peers).map_err(|refused| match refused {
             role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),
             role::Unclaimed::Garbage(garbage) => Unclaimed::Corrupt(garbage.into()),
+            role::Unclaimed::Lost => Unclaimed::Lost,
         })?;
         match self.latest() {
             Ok(edition) => {

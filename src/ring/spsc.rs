@@ -20,6 +20,11 @@
 //! - push: with `tail < head + capacity`, write the slot, then store `tail + 1`: the commit. The
 //!   head that was last seen is kept in the handle; it is read anew when the ring looks full.
 //! - pop: with `head < tail`, read the slot, then store `head + 1`: the commit.
+//! - a holder that was taken for dead, and does not know it, may store a position that is older than its
+//!   successor's. So a position that breaks Invariant 1 is taken for an old one while the other side has
+//!   a holder: nothing new is known, and it is read again. Each holder looks, before it reports or waits
+//!   that there is nothing, whether its own position is as it has stored it, and stores it again if not.
+//!   Before each operation it looks whether it has its role still.
 //! - wait: spin some microseconds, then sleep by the own bell, which the other side rings after
 //!   each commit. A sleeper whose peer has left or died looks once more, and then says so. One that
 //!   never sleeps asks all that a sleeper does, after each slice of spinning.
@@ -34,6 +39,9 @@
 //! | push, after the commit, before the ringing | a sleeper whose wake is owed | see [`bell`](super::bell) |
 //! | pop, before the commit | the item, unconsumed | the next consumer gets it |
 //! | pop, after the commit | as for push | see [`bell`](super::bell) |
+//!
+//! One that was taken for dead in the middle of an operation, and goes on, may write the slot at which its
+//! successor is, and hides items, or room, until its successor's next operation.
 //!
 //! A producer that is stopped delays nobody but those who wait for its items, a stopped consumer
 //! nobody but those who wait for room.
@@ -118,6 +126,8 @@ pub(crate) enum Unclaimed {
     Taken(Tag),
     /// The state cannot be a ring's.
     Corrupt,
+    /// This process is no participant any more.
+    Lost,
 }
 
 /// Positions or a role that a ring cannot have.
@@ -147,6 +157,7 @@ pub(crate) struct Cursor<R> {
     limit: u64,
     /// Where it was when it last caught up with the other side.
     caught_up: u64,
+    me: Tag,
     role: PhantomData<R>,
 }
 
@@ -240,24 +251,27 @@ impl<'a> Spsc<'a> {
         claimed.map_err(|refused| match refused {
             role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),
             role::Unclaimed::Garbage(_) => Unclaimed::Corrupt,
+            role::Unclaimed::Lost => Unclaimed::Lost,
         })?;
-        self.cursor().map_err(|Corrupt| {
+        self.cursor(me).map_err(|Corrupt| {
             self.leave(R::ROLE, me);
             Unclaimed::Corrupt
         })
     }
 
     /// Where the holder of a role begins.
-    fn cursor<R: Seat>(self) -> Result<Cursor<R>, Corrupt> {
+    fn cursor<R: Seat>(self, me: Tag) -> Result<Cursor<R>, Corrupt> {
         // ORDERING: Relaxed; (S3) orders what the last holder stored.
         let position = self.state.side(R::ROLE).position.0.load(Ordering::Relaxed);
         let mut cursor = Cursor {
             position,
             limit: position,
             caught_up: position,
+            me,
             role: PhantomData,
         };
-        self.refresh(&mut cursor)?;
+        // Which of the two is older cannot be told here.
+        self.look(&mut cursor).ok_or(Corrupt)?;
         Ok(cursor)
     }
 
@@ -277,6 +291,7 @@ impl<'a> Spsc<'a> {
         if found != Ok(0) {
             return found;
         }
+        self.restore(cursor);
         let steps = cursor.position.wrapping_sub(cursor.caught_up);
         cursor.caught_up = cursor.position;
         if Patience::follow(steps) {
@@ -286,9 +301,47 @@ impl<'a> Spsc<'a> {
         }
     }
 
-    /// How many items, or places, are there, by a look at the other side.
+    /// How many items, or places, are there, by a look at the other side. 0 if that has a position that
+    /// cannot be, and a holder, who stores its own again.
     #[inline]
     pub(crate) fn refresh<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
+        match self.look(cursor) {
+            Some(available) => Ok(available),
+            None => self.stale(R::ROLE),
+        }
+    }
+
+    /// What it means that the other side has a position that cannot be.
+    #[cold]
+    fn stale(self, role: Role) -> Result<u64, Corrupt> {
+        if self.others_role(role).is_free() || mutation(617) {
+            return Err(Corrupt);
+        }
+        Ok(0)
+    }
+
+    /// Stores the position of a role's holder again if another one stands there.
+    #[cold]
+    pub(crate) fn restore<R: Seat>(self, cursor: &Cursor<R>) {
+        let side = self.state.side(R::ROLE);
+        // ORDERING: Relaxed; the holder's own.
+        let is_there = side.position.0.load(Ordering::Relaxed) == cursor.position;
+        if !is_there && self.is_held(cursor) && !mutation(616) {
+            // ORDERING: Release; (S1), (S2), as it was stored before.
+            side.position.0.store(cursor.position, Ordering::Release);
+            side.bell.ring_all();
+        }
+    }
+
+    /// Whether the role is the holder's still.
+    #[inline(always)]
+    pub(crate) fn is_held<R: Seat>(self, cursor: &Cursor<R>) -> bool {
+        self.state.side(R::ROLE).role.check(cursor.me).is_ok() || mutation(615)
+    }
+
+    /// As [`refresh`](Self::refresh); `None` if the position cannot be.
+    #[inline]
+    fn look<R: Seat>(self, cursor: &mut Cursor<R>) -> Option<u64> {
         let mutant = match R::ROLE {
             Role::Producer => 70,
             Role::Consumer => 71,
@@ -302,12 +355,12 @@ impl<'a> Spsc<'a> {
             Role::Consumer => other,
         };
         let available = limit.wrapping_sub(cursor.position);
-        // Invariant 1; a peer's garbage gives an error, and not a place outside of the ring.
+        // Invariant 1; a peer's garbage leads to no place outside of the ring.
         if available > self.capacity && !mutation(72) {
-            return Err(Corrupt);
+            return None;
         }
         cursor.limit = limit;
-        Ok(available)
+        Some(available)
     }
 
     /// Commits the next `count` items, which were written, or read, before. They were available.
@@ -435,10 +488,10 @@ impl<R: Seat, P: Peers> WaitOp for Wait<'_, '_, R, P> {
         match other.is_gone(self.peers) {
             Ok(false) => Ok(Step::Blocked),
             // It may have committed something before it left.
-            Ok(true) => match self.ring.refresh(self.cursor) {
-                Ok(count) if count > 0 && !mutation(77) => Ok(Step::Done(count)),
-                Ok(_) => Err(Waited::Alone),
-                Err(Corrupt) => Err(Waited::Corrupt),
+            Ok(true) => match self.ring.look(self.cursor) {
+                Some(count) if count > 0 && !mutation(77) => Ok(Step::Done(count)),
+                Some(_) => Err(Waited::Alone),
+                None => Err(Waited::Corrupt),
             },
             Err(_) => Err(Waited::Corrupt),
         }

@@ -14,8 +14,9 @@ use std::os::unix::ffi::OsStrExt;
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::registry::{ByteLocks, Joined, Reaped};
+use crate::segment::attachment::Attachment;
 use crate::segment::error::MembershipError;
-use crate::segment::mapping::{EntryBytes, Mapping};
+use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::recover;
 use crate::sys::clock::monotonic_coarse;
 use crate::sys::fork::{Exclusive, ForkPage, exclusive};
@@ -356,8 +357,24 @@ fn visit(mapping: &Mapping, tag: Tag) -> bool {
 /// The others, as one participant's operations see them.
 #[derive(Clone, Copy)]
 pub(crate) struct Others<'a> {
-    pub(crate) mapping: &'a Mapping,
+    pub(crate) mapping: &'a Attachment,
+    /// The entries of the mapping's registry, at hand.
+    registry: &'a [ParticipantEntry],
+    /// Invariant 1: its index is below the number of those entries.
     pub(crate) me: Tag,
+}
+
+impl<'a> Others<'a> {
+    /// The peers of `me`, a tag that this process has, or had.
+    #[inline(always)]
+    pub(crate) fn new(mapping: &'a Attachment, registry: &'a [ParticipantEntry], me: Tag) -> Self {
+        // INVARIANT: 1; `Registry::join` gives no other tags.
+        Self {
+            mapping,
+            registry,
+            me,
+        }
+    }
 }
 
 impl Peers for Others<'_> {
@@ -365,7 +382,15 @@ impl Peers for Others<'_> {
 
     #[inline(always)]
     fn is_stranger(&self, tag: Tag) -> bool {
-        !self.mapping.registry().is_live(tag)
+        let entry = self.registry.get(tag.index() as usize);
+        !entry.is_some_and(|entry| entry.as_ref().is_live(tag))
+    }
+
+    #[inline(always)]
+    fn am_registered(&self) -> bool {
+        // SAFETY: Invariant 1.
+        let entry = unsafe { self.registry.get_unchecked(self.me.index() as usize) };
+        entry.as_ref().is_live(self.me)
     }
 
     #[cold]

@@ -118,10 +118,7 @@ impl Segment {
                 .map_err(|refused| self.not_created(name, &record, refused))
         })?;
         let me = Membership::tag(&self.mapping).map_err(EntryError::Membership)?;
-        let others = Others {
-            mapping: &self.mapping,
-            me,
-        };
+        let others = Others::new(&self.mapping, self.mapping.participants(), me);
         let prepare = |offset: u64| {
             if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, shape.len) {
                 prepare(&bytes, config);

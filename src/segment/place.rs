@@ -269,9 +269,12 @@ pub struct Entry {
 /// mapped as long as `entry.mapping`.
 /// Invariant 2: `tag` points to the tag word of the mapping's membership, which stays where it is as
 /// long as `entry.mapping`.
+/// Invariant 3: `registry` are the participants' entries of the mapping, which stay where they are as
+/// long as `entry.mapping`.
 pub(crate) struct Anchor<S> {
     state: NonNull<S>,
     tag: NonNull<AtomicU32>,
+    registry: NonNull<[ParticipantEntry]>,
     entry: Entry,
 }
 
@@ -334,6 +337,7 @@ impl<S> Clone for Anchor<S> {
         Self {
             state: self.state,
             tag: self.tag,
+            registry: self.registry,
             entry: self.entry.clone(),
         }
     }
@@ -355,8 +359,15 @@ impl<S: SharedState> Anchor<S> {
         let state = entry.mapping.at::<S>(entry.record.offset, 1)?;
         // INVARIANT: 2; the word is in a page that the mapping owns.
         let tag = NonNull::from(entry.mapping.membership().tag_word());
+        // INVARIANT: 3.
+        let registry = NonNull::from(entry.mapping.participants());
         // INVARIANT: 1, by `at` and this comparison.
-        ((size_of::<S>() as u64) <= entry.record.len).then_some(Self { state, tag, entry })
+        ((size_of::<S>() as u64) <= entry.record.len).then_some(Self {
+            state,
+            tag,
+            registry,
+            entry,
+        })
     }
 
     /// A pointer to a `T`, `offset` bytes into the entry, if it is inside and aligned.
@@ -422,12 +433,12 @@ impl<S: SharedState> Anchor<S> {
         self
     }
 
-    #[inline]
+    /// The others. Making it loads nothing: hot paths ask it no more than whether they are a participant.
+    #[inline(always)]
     pub(crate) fn others(&self, me: Tag) -> Others<'_> {
-        Others {
-            mapping: &self.entry.mapping,
-            me,
-        }
+        // SAFETY: Invariant 3, and atomics may be shared with anybody.
+        let registry = unsafe { self.registry.as_ref() };
+        Others::new(&self.entry.mapping, registry, me)
     }
 
     /// Forgets a membership that others have taken for dead.

@@ -143,6 +143,7 @@ impl<T: Payload + Pod> Snapshot<T> {
                 pid: self.state.pid_of(tag),
             },
             Unclaimed::Corrupt(Corrupt { word }) => WriterError::Corrupt { word },
+            Unclaimed::Lost => WriterError::Join(self.state.expelled(me)),
         })?;
         Ok(Writer::new(self.clone(), author))
     }
@@ -159,7 +160,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     pub fn reader(&self) -> Result<Reader<T>, ReaderError> {
         let me = self.state.tag().map_err(ReaderError::Join)?;
         let sat = self.raw().sit(me, Held::Nothing, &self.state.others(me));
-        let seated = sat.map_err(|unseated| self.unseated(unseated))?;
+        let seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
         Ok(Reader::new(self.clone(), seated))
     }
 
@@ -175,7 +176,7 @@ impl<T: Payload + Pod> Snapshot<T> {
         let me = self.state.tag().map_err(ReaderError::Join)?;
         let (raw, others) = (self.raw(), self.state.others(me));
         let sat = raw.sit(me, Held::Choosing, &others);
-        let mut seated = sat.map_err(|unseated| self.unseated(unseated))?;
+        let mut seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
         let chosen = raw.choose(&mut seated);
         // SAFETY: the buffer is mapped and aligned, and this reader's until it leaves; any bytes are a `T`.
         let value = chosen.map(|index| unsafe { self.buffer(index).read() });
@@ -197,12 +198,13 @@ impl<T: Payload + Pod> Snapshot<T> {
         self.state.glance()
     }
 
-    fn unseated(&self, unseated: Unseated) -> ReaderError {
+    fn unseated(&self, unseated: Unseated, me: Tag) -> ReaderError {
         match unseated {
             Unseated::Full => ReaderError::NoFreeSeat {
                 seats: self.readers(),
             },
             Unseated::Corrupt(Corrupt { word }) => ReaderError::Corrupt { word },
+            Unseated::Lost => ReaderError::Join(self.state.expelled(me)),
         }
     }
 }

@@ -117,8 +117,8 @@ impl<T: Payload + Pod> Mutex<T> {
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
         let data = self.data;
         match self.raw.lock_clean() {
-            Some(raw) => Ok(MutexGuard { data, raw }),
-            None => LockError::result(self.with_data(self.raw.wait())),
+            Ok(raw) => Ok(MutexGuard { data, raw }),
+            Err(unclean) => LockError::result(self.with_data(self.raw.wait(unclean))),
         }
     }
 
@@ -139,8 +139,8 @@ impl<T: Payload + Pod> Mutex<T> {
     ) -> Result<MutexGuard<'_, T>, NotLocked> {
         let data = self.data;
         let raw = match self.raw.lock_clean() {
-            Some(raw) => raw,
-            None => self.raw.wait_and_repair(|| {
+            Ok(raw) => raw,
+            Err(unclean) => self.raw.wait_and_repair(unclean, || {
                 let mut data = data;
                 // SAFETY: Invariant 1; the lock is held, and there is no guard of it yet.
                 repair(unsafe { data.as_mut() });
@@ -158,8 +158,8 @@ impl<T: Payload + Pod> Mutex<T> {
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
         let data = self.data;
         match self.raw.lock_clean() {
-            Some(raw) => Ok(MutexGuard { data, raw }),
-            None => TryLockError::result(self.with_data(self.raw.attempt())),
+            Ok(raw) => Ok(MutexGuard { data, raw }),
+            Err(unclean) => TryLockError::result(self.with_data(self.raw.attempt(unclean))),
         }
     }
 

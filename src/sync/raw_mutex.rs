@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::facade::Deadline;
 use crate::layout::{Kind, PayloadShape};
-use crate::raw::mutex::{Glance, Held, MutexState, Refused};
+use crate::raw::mutex::{Glance, Held, MutexState, Refused, Unclean};
 use crate::segment::{Anchor, Bytes, Entry, OwnTag, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
@@ -77,8 +77,8 @@ impl RawMutex {
     #[inline]
     pub fn lock(&self) -> Result<RawMutexGuard<'_>, LockError<RawMutexGuard<'_>>> {
         match self.lock_clean() {
-            Some(guard) => Ok(guard),
-            None => LockError::result(self.wait()),
+            Ok(guard) => Ok(guard),
+            Err(unclean) => LockError::result(self.wait(unclean)),
         }
     }
 
@@ -93,17 +93,18 @@ impl RawMutex {
     #[inline]
     pub fn lock_or_repair(&self, repair: impl FnOnce()) -> Result<RawMutexGuard<'_>, NotLocked> {
         match self.lock_clean() {
-            Some(guard) => Ok(guard),
-            None => self.wait_and_repair(repair),
+            Ok(guard) => Ok(guard),
+            Err(unclean) => self.wait_and_repair(unclean, repair),
         }
     }
 
     #[cold]
     pub(super) fn wait_and_repair(
         &self,
+        unclean: Unclean,
         repair: impl FnOnce(),
     ) -> Result<RawMutexGuard<'_>, NotLocked> {
-        match self.wait() {
+        match self.wait(unclean) {
             Ok(Outcome::Clean(guard)) => Ok(guard),
             Ok(Outcome::OwnerDied(guard)) if guard.is_poisoned() => Err(NotLocked::Poisoned),
             Ok(Outcome::OwnerDied(mut guard)) => {
@@ -124,8 +125,8 @@ impl RawMutex {
     #[inline]
     pub fn try_lock(&self) -> Result<RawMutexGuard<'_>, TryLockError<RawMutexGuard<'_>>> {
         match self.lock_clean() {
-            Some(guard) => Ok(guard),
-            None => TryLockError::result(self.attempt()),
+            Ok(guard) => Ok(guard),
+            Err(unclean) => TryLockError::result(self.attempt(unclean)),
         }
     }
 
@@ -176,12 +177,13 @@ impl RawMutex {
     /// Locks a lock that is free and clean, if this process is a participant already: what nearly
     /// every call comes to, so it is all that is inlined.
     #[inline(always)]
-    pub(super) fn lock_clean(&self) -> Option<RawMutexGuard<'_>> {
+    pub(super) fn lock_clean(&self) -> Result<RawMutexGuard<'_>, Unclean> {
         // Everything is looked up before the instruction that locks: others wait from then on.
         let (state, own) = (self.state.state(), self.state.own());
         let panicking = std::thread::panicking();
-        let held = state.lock_clean(own.current()?)?;
-        Some(RawMutexGuard {
+        let me = own.current().ok_or(Unclean(None))?;
+        let held = state.lock_clean(me, &self.state.others(me))?;
+        Ok(RawMutexGuard {
             state,
             own,
             held,
@@ -192,7 +194,11 @@ impl RawMutex {
 
     /// Locks after [`lock_clean`](Self::lock_clean) did not do.
     #[cold]
-    pub(super) fn wait(&self) -> Result<Outcome<RawMutexGuard<'_>>, Failure<Infallible>> {
+    pub(super) fn wait(
+        &self,
+        unclean: Unclean,
+    ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<Infallible>> {
+        self.state.put_back(unclean);
         loop {
             match self.wait_until(&Deadline::never()) {
                 Ok(outcome) => return Ok(outcome),
@@ -223,7 +229,11 @@ impl RawMutex {
 
     /// Tries after [`lock_clean`](Self::lock_clean) did not do.
     #[cold]
-    pub(super) fn attempt(&self) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
+    pub(super) fn attempt(
+        &self,
+        unclean: Unclean,
+    ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
+        self.state.put_back(unclean);
         let me = self.state.tag().map_err(Failure::Join)?;
         match self.state.try_lock_contended(me, &self.state.others(me)) {
             Ok(held) => Ok(Outcome::of(held, self.guard(held))),

@@ -4,6 +4,7 @@ mod caught;
 #[cfg(feature = "process")]
 mod channel;
 mod linearizable;
+mod lost;
 mod model;
 mod mpmc;
 mod mpmc_deaths;

@@ -4,6 +4,7 @@ mod contention;
 mod death;
 mod expelled;
 mod forked;
+mod lost;
 mod monitor;
 mod rwlock;
 mod rwlock_deaths;

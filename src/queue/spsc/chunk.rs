@@ -121,14 +121,17 @@ impl<T: Payload + Pod> WriteChunk<'_, T> {
         (first, second)
     }
 
-    /// Pushes the first `count` places at once, and gives up the others.
+    /// Pushes the first `count` places at once, and gives up the others. Nothing if this process has lost the
+    /// end meanwhile, which the next operation says.
     ///
     /// # Panics
     ///
     /// If there are fewer.
     pub fn commit(self, count: usize) {
         assert!(count <= self.len, "{count} of {} places", self.len);
-        self.end.commit(count as u64);
+        if self.end.is_mine() {
+            self.end.commit(count as u64);
+        }
     }
 }
 
@@ -150,14 +153,17 @@ impl<T: Payload + Pod> ReadChunk<'_, T> {
         (first, second)
     }
 
-    /// Pops the first `count` items at once; the others come again.
+    /// Pops the first `count` items at once; the others come again. None if this process has lost the end
+    /// meanwhile, which the next operation says.
     ///
     /// # Panics
     ///
     /// If there are fewer.
     pub fn commit(self, count: usize) {
         assert!(count <= self.len, "{count} of {} items", self.len);
-        self.end.commit(count as u64);
+        if self.end.is_mine() {
+            self.end.commit(count as u64);
+        }
     }
 }
 

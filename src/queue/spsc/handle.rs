@@ -106,6 +106,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
                 pid: self.state.pid_of(tag),
             },
             Unclaimed::Corrupt => ClaimError::Corrupt,
+            Unclaimed::Lost => ClaimError::Join(self.state.expelled(me)),
         })?;
         Ok(End {
             // INVARIANT: 1, of `End`.
@@ -148,10 +149,11 @@ impl<T: Payload, R: Seat> End<T, R> {
         &self.spsc
     }
 
-    /// Whether the end is this process's still, which a forked child's is not.
+    /// Whether the end is this process's still: a forked child's is not, nor is that of a process that
+    /// others took for dead.
     #[inline(always)]
     pub(super) fn is_mine(&self) -> bool {
-        self.spsc.state.current_tag() == Some(self.me)
+        self.spsc.state.current_tag() == Some(self.me) && self.ring().is_held(&self.cursor)
     }
 
     /// Whether the end is this process's, and an item or a place is known of.
@@ -260,6 +262,7 @@ impl<T: Payload, R: Seat> Drop for End<T, R> {
     fn drop(&mut self) {
         // In a forked child this is the parent's.
         if self.is_mine() {
+            self.ring().restore(&self.cursor);
             self.ring().leave(R::ROLE, self.me);
         }
     }

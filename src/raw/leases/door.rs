@@ -35,8 +35,8 @@ use super::wait::Return;
 use super::{DONE, Found, GRID_OPEN, Grid, Look, NotLeased, OPEN, RESTARTING, RESTARTS, holder};
 use crate::facade::{Deadline, Ordering, Pace, mutation, ordering};
 use crate::layout::Tag;
-use crate::raw::Peers;
 use crate::raw::rwlock::{Annex, Door, Refused, RwLock};
+use crate::raw::{Peers, is_member_still};
 use crate::wait::{WaitSchedule, block_on, try_now};
 
 /// The chunks of an array, and the lock beside which they are leased.
@@ -106,6 +106,10 @@ impl Grid<'_> {
         }
         for chunk in 0..self.chunks.len() {
             self.wait_for(chunk, peers, wait)?;
+        }
+        // It may have waited for long.
+        if !is_member_still(peers, 592) {
+            return Err(NotLeased::Expelled);
         }
         self.set(word & !GRID_OPEN);
         Ok(word & !GRID_OPEN)

@@ -3,6 +3,8 @@
 #[cfg(loom)]
 mod deaths;
 #[cfg(loom)]
+mod lost;
+#[cfg(loom)]
 mod models;
 #[cfg(loom)]
 mod stage;
@@ -11,5 +13,7 @@ mod two_deaths;
 #[cfg(not(loom))]
 mod units;
 
+#[cfg(loom)]
+pub(crate) use lost::MUTANTS as LOST;
 #[cfg(loom)]
 pub(crate) use stage::MUTANTS;

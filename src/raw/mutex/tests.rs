@@ -1,6 +1,8 @@
 //! What a mutex is held to: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
+mod lost;
+#[cfg(loom)]
 mod models;
 #[cfg(not(loom))]
 mod units;

@@ -65,7 +65,8 @@ impl MutexState {
 
 impl<P: Peers> Lock<'_, P> {
     fn take(&self, died: u32) -> Stepped<Self> {
-        let taken = self.state.take(self.seen, self.me, self.others | died);
+        let extra = self.others | died;
+        let taken = self.state.take(self.seen, self.me, self.peers, extra)?;
         Ok(taken.map_or(Step::Retry, Step::Done))
     }
 }

@@ -14,7 +14,11 @@
 //! # Protocol
 //!
 //! - enter, leave: one CAS each, by the owner of the generation only. One that was taken for dead finds
-//!   another generation, or 0, and does nothing.
+//!   another generation, or 0, and does nothing. After it entered, it asks whether it is a participant
+//!   still, (K1) of [`raw`](crate::raw), and gives its cell back if not.
+//! - admit: the holder of the door puts its own generation into its cell. One of another generation that
+//!   the registry knows is the next owner's of the index: then the holder is no participant any more. One
+//!   that the registry does not know was left by a process that was taken for dead, and is replaced.
 //! - bar, open: an RMW each, by whoever holds the door. `BARRED` keeps newcomers out, not those that are in.
 //! - `WAITING`: somebody sleeps on the word, a writer until nobody reads, or threads of the owner until
 //!   it is open. It is set beside `BARRED` only (Invariant 3 of [`rwlock`](super)); whoever clears it
@@ -36,6 +40,7 @@
 use super::MOST;
 use crate::facade::{Futex, Ordering, mutation, ordering};
 use crate::layout::Tag;
+use crate::raw::{Peers, is_member_still};
 use crate::wait::SleepOn;
 
 const BARRED: u32 = 1 << 11;
@@ -72,7 +77,7 @@ impl Word {
         self.0 & BARRED != 0
     }
 
-    fn with_waiting(self) -> Self {
+    pub(super) fn with_waiting(self) -> Self {
         Self(self.0 | WAITING)
     }
 
@@ -132,9 +137,11 @@ impl Cell {
         Word(self.0.load(ordering(Ordering::Acquire, 303)))
     }
 
-    /// Counts a thread of `me`, if nothing else is there to be thought of: one instruction.
+    /// Counts a thread of `me`, if nothing else is there to be thought of: one instruction, and a look at
+    /// the registry. If that does not know `me` any more, the cell is [given back](Self::give_back) by
+    /// who goes the slow way.
     #[inline(always)]
-    pub(super) fn enter_clean(&self, me: Tag) -> bool {
+    pub(super) fn enter_clean(&self, me: Tag, peers: &impl Peers) -> bool {
         let seen = self.glance();
         // Of this generation, without a flag, and less than full: all in one.
         seen.0.wrapping_sub(Word::of(me).0) < COUNT
@@ -142,10 +149,20 @@ impl Cell {
             && self
                 .replace(seen, Word(seen.0 + 1), ordering(Ordering::Acquire, 300))
                 .is_ok()
+            && is_member_still(peers, 580)
+    }
+
+    /// Gives the cell back if `me`, whose it may be, is no participant any more; whether it was.
+    pub(super) fn give_back(&self, me: Tag, peers: &impl Peers) -> bool {
+        let is_lost = !peers.am_registered();
+        if is_lost && !mutation(581) {
+            self.recover(me);
+        }
+        is_lost
     }
 
     /// Counts a thread of `me`, unless the cell is barred.
-    pub(super) fn enter(&self, me: Tag) -> Result<(), Shut> {
+    pub(super) fn enter(&self, me: Tag, peers: &impl Peers) -> Result<(), Shut> {
         let mut seen = self.glance();
         loop {
             if !seen.is_of(me) {
@@ -159,25 +176,39 @@ impl Cell {
             }
             // ORDERING: Acquire; pairs with (W2).
             match self.replace(seen, Word(seen.0 + 1), ordering(Ordering::Acquire, 300)) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return self.stay(me, peers, 582),
                 Err(now) => seen = now,
             }
         }
     }
 
-    /// Counts a thread of `me`, whoever the cell was of; it is barred from then on. For one that holds
-    /// the door, when everything is as it should be.
-    pub(super) fn admit(&self, me: Tag) -> Result<(), Shut> {
-        let mut seen = self.glance();
+    /// Whether `me`, who is counted, is a participant still; else its cell is given back.
+    fn stay(&self, me: Tag, peers: &impl Peers, mutant: u32) -> Result<(), Shut> {
+        if is_member_still(peers, mutant) {
+            return Ok(());
+        }
+        self.give_back(me, peers);
+        Err(Shut::Stranger)
+    }
+
+    /// Counts a thread of `me`, unless the cell is that of a participant that has the index since; it is
+    /// barred from then on. For one that holds the door, when everything is as it should be.
+    pub(super) fn admit(&self, me: Tag, peers: &impl Peers) -> Result<(), Shut> {
+        let mut seen = self.look();
         loop {
+            let others = seen.owner(me.index()).filter(|_| !seen.is_of(me));
+            if others.is_some_and(|other| !peers.is_stranger(other)) && !mutation(583) {
+                return Err(Shut::Stranger);
+            }
             let own = if seen.is_of(me) { seen } else { Word::of(me) };
             if own.readers() == COUNT {
                 return Err(Shut::Full);
             }
-            // ORDERING: Relaxed; who holds the door is ordered by the mutex.
-            match self.replace(seen, Word((own.0 + 1) | BARRED), Ordering::Relaxed) {
-                Ok(()) => return Ok(()),
-                Err(now) => seen = now,
+            // ORDERING: Release; (M3) of `raw::mutex`: one that finds this generation and asks the
+            // registry sees that it has joined. Else who holds the door is ordered by the mutex.
+            match self.replace(seen, Word((own.0 + 1) | BARRED), Ordering::Release) {
+                Ok(()) => return self.stay(me, peers, 584),
+                Err(_) => seen = self.look(),
             }
         }
     }

@@ -99,7 +99,7 @@ impl<A: Annex> RwLock<'_, A> {
         peers: &impl Peers,
         wait: Option<&Deadline>,
     ) -> Result<Door, Refused> {
-        let held = match (self.state.mutex.lock_clean(me), wait) {
+        let held = match (self.state.mutex.try_lock_clean(me, peers), wait) {
             (Some(held), _) => held,
             (None, Some(deadline)) => self.state.mutex.lock_contended(me, peers, deadline)?,
             (None, None) => self.try_hold(me, peers)?,
@@ -144,6 +144,10 @@ impl<A: Annex> RwLock<'_, A> {
 
     /// Leaves the door: lets readers in, unless every reader has to come to the door.
     pub(crate) fn leave(&self, door: Door) {
+        // Who was taken for dead in the door opens no cell that its next holder has barred.
+        if !self.is_held(&door) && !mutation(587) {
+            return;
+        }
         // ORDERING: Relaxed; only the poison can be cleared by one that does not hold the door.
         let flags = self.state.writing.load(Ordering::Relaxed);
         let flags = if mutation(315) {

@@ -57,7 +57,7 @@ impl<A: Annex, P: Peers> WaitOp for Enter<'_, A, P> {
 
     fn attempt(&mut self) -> Stepped<Self> {
         let (lock, me) = (self.lock, self.me);
-        match self.cell.enter(me) {
+        match self.cell.enter(me, self.peers) {
             Ok(()) => Ok(Step::Done(None)),
             Err(Shut::Full) => Err(Refused::Full),
             Err(Shut::Stranger) => {
@@ -109,10 +109,13 @@ struct Drain<'a, P> {
     peers: &'a P,
     /// The cell's word at the last attempt, and its owner.
     blocked: Option<(Word, Tag)>,
+    /// Whether an attempt was in vain.
+    waited: bool,
 }
 
 impl<P: Peers> WaitOp for Drain<'_, P> {
-    type Output = ();
+    /// Whether it had to wait.
+    type Output = bool;
     type Error = Refused;
 
     fn attempt(&mut self) -> Stepped<Self> {
@@ -120,7 +123,8 @@ impl<P: Peers> WaitOp for Drain<'_, P> {
         // A count that is nobody's counts nobody.
         let owner = seen.owner(self.index).filter(|_| seen.readers() > 0);
         self.blocked = owner.map(|owner| (seen, owner));
-        Ok(owner.map_or(Step::Done(()), |_| Step::Blocked))
+        self.waited |= owner.is_some();
+        Ok(owner.map_or(Step::Done(self.waited), |_| Step::Blocked))
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
@@ -156,6 +160,10 @@ impl<A: Annex> RwLock<'_, A> {
         let Some(cell) = self.cell(me) else {
             return Err(Refused::Corrupt { word: me.bits() });
         };
+        // It may have come here for having found that, by the clean way.
+        if cell.give_back(me, peers) {
+            return Err(Refused::Expelled);
+        }
         let mut enter = Enter {
             lock: self,
             cell,
@@ -193,19 +201,21 @@ impl<A: Annex> RwLock<'_, A> {
         }
     }
 
-    /// Waits until nobody that lives reads by a cell that is barred; without a deadline, does not wait.
+    /// Waits until nobody that lives reads by a cell that is barred, and says whether it had to; without a
+    /// deadline, does not wait.
     pub(super) fn drain(
         &self,
         index: u32,
         cell: &Cell,
         peers: &impl Peers,
         wait: Option<&Deadline>,
-    ) -> Result<(), Refused> {
+    ) -> Result<bool, Refused> {
         let mut drain = Drain {
             index,
             cell,
             peers,
             blocked: None,
+            waited: false,
         };
         match wait {
             Some(deadline) => block_on(&mut drain, deadline, WaitSchedule::new(Pace::Adaptive)),

@@ -49,7 +49,7 @@ pub(crate) struct RawReadGuard<'a> {
 #[must_use = "the lock is released when the guard is dropped"]
 pub(crate) struct RawWriteGuard<'a> {
     lock: RwLock<'a>,
-    own: OwnTag<'a>,
+    anchor: &'a Anchor<RwLockState>,
     door: Door,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
@@ -116,7 +116,8 @@ impl<'a, A: Annex> Access<'a, A> {
     #[inline(always)]
     pub(crate) fn read_clean(&self) -> Option<RawReadGuard<'a>> {
         let own = self.anchor.own();
-        let reading = self.lock.read_clean(own.current()?)?;
+        let me = own.current()?;
+        let reading = self.lock.read_clean(me, &self.anchor.others(me))?;
         Some(self.reads(reading))
     }
 
@@ -144,7 +145,8 @@ impl<'a, A: Annex> Access<'a, A> {
     /// Writes if nobody is there, and nobody has read yet, and this process is a participant already.
     #[inline(always)]
     pub(crate) fn write_clean(&self) -> Option<RawWriteGuard<'a>> {
-        let door = self.lock.write_clean(self.anchor.own().current()?)?;
+        let me = self.anchor.own().current()?;
+        let door = self.lock.write_clean(me, &self.anchor.others(me))?;
         Some(self.writes(door))
     }
 
@@ -209,9 +211,10 @@ impl<'a, A: Annex> Access<'a, A> {
     fn read(&self, wait: Option<&Deadline>) -> Result<Outcome<RawReadGuard<'a>>, Failure<()>> {
         let me = self.anchor.tag().map_err(Failure::Join)?;
         // A process that has joined only now, or has an open cell at the last moment.
-        let read = match self.lock.read_clean(me) {
+        let others = self.anchor.others(me);
+        let read = match self.lock.read_clean(me, &others) {
             Some(reading) => Ok(reading),
-            None => self.lock.read(me, &self.anchor.others(me), wait),
+            None => self.lock.read(me, &others, wait),
         };
         let reading = read.map_err(|refused| self.failure(refused, me))?;
         let (died, poisoned) = (reading.owner_died(), reading.is_poisoned());
@@ -230,7 +233,7 @@ impl<'a, A: Annex> Access<'a, A> {
     fn writes(&self, door: Door) -> RawWriteGuard<'a> {
         RawWriteGuard {
             lock: self.lock.alone(),
-            own: self.anchor.own(),
+            anchor: self.anchor,
             door,
             panicking: std::thread::panicking(),
             _not_send: PhantomData,
@@ -305,9 +308,9 @@ impl<'a> RawWriteGuard<'a> {
 
     /// Reads from now on; nobody writes in between.
     pub(crate) fn downgrade(self) -> RawReadGuard<'a> {
-        let (lock, own) = (self.lock, self.own);
+        let (lock, own) = (self.lock, self.anchor.own());
         let reading = if self.is_own() {
-            lock.downgrade(self.door)
+            lock.downgrade(self.door, &self.anchor.others(self.door.owner()))
         } else {
             Reading::of(self.door)
         };
@@ -323,7 +326,7 @@ impl<'a> RawWriteGuard<'a> {
 
     /// False in a forked child, to which this is its parent's lock.
     fn is_own(&self) -> bool {
-        self.own.current() == Some(self.door.owner())
+        self.anchor.own().current() == Some(self.door.owner())
     }
 }
 

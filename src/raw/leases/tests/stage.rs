@@ -251,7 +251,7 @@ impl<const N: usize> Field<N> {
     /// Begins to read, waiting as long as `wait` says.
     fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<Reading, Refused> {
         let lock = self.leases().lock;
-        match lock.read_clean(tag(id)) {
+        match lock.read_clean(tag(id), &Oracle(id)) {
             Some(reading) => Ok(reading),
             None => lock.read(tag(id), &Oracle(id), wait),
         }

@@ -83,6 +83,31 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (19, LEAVER, "giving back a lock wakes nobody"),
     (750, two_deaths::THIRD, "a second death goes unnoticed"),
+    (
+        570,
+        LOST,
+        "who locks at once does not ask whether it is a participant still",
+    ),
+    (
+        571,
+        LOST,
+        "who asks whether it is a participant still does so before its tag is there",
+    ),
+    (
+        572,
+        LOST,
+        "who was reaped does not take its tag out of the lock again",
+    ),
+    (
+        573,
+        LOST_TAKES_OVER,
+        "who takes a lock over does not ask whether it is a participant still",
+    ),
+    (
+        575,
+        LOST,
+        "a reaper looks for a tag before it has said that its owner is dead",
+    ),
 ];
 
 const DEATH: &str = "model_survivor_gets_the_lock_wherever_the_owner_dies";
@@ -95,6 +120,9 @@ const REPAIR: &str = "model_declaring_the_data_consistent_keeps_the_sleepers_kno
 const LATE: &str = "model_a_dead_owner_is_never_called_busy";
 const LEAVER: &str = "model_a_leaver_gives_its_leaked_lock_to_a_sleeper";
 const PASSED: &str = "model_a_reaper_passes_on_what_the_dead_owner_wrote";
+const LOST: &str = "model_mutex_of_one_that_was_reaped_no_tag_stays";
+const LOST_TAKES_OVER: &str =
+    "model_mutex_that_one_who_was_reaped_takes_over_says_still_that_its_owner_died";
 const FLAGS: &str = "model_sticky_flags_survive_a_waiter_that_says_it_sleeps";
 
 /// Data behind a lock.

@@ -5,7 +5,7 @@ use loom::sync::atomic::AtomicU32 as Word;
 
 use super::super::{Joined, ParticipantState, Reaped, Registry};
 use crate::facade::model::{
-    die, explore_at_least, explore_deaths, explore_deaths_at_least, process, unlock_byte,
+    die, explore_at_least, explore_deaths, explore_deaths_at_least, lock_byte, process, unlock_byte,
 };
 use crate::facade::{AtomicU32, Deadline, Ordering, Words, light_barrier};
 use crate::layout::Tag;
@@ -74,12 +74,18 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a reaper that finds the mark has no barrier of its own",
     ),
     (754, two_deaths::HELPER, "a second death goes unnoticed"),
+    (
+        574,
+        UNLOCKED,
+        "who finds a participant dead does not say so in the registry",
+    ),
 ];
 
 const ONE_INDEX: &str = "model_a_joiner_that_comes_second_leaves_no_trace";
 const REJOIN: &str = "model_a_dead_tag_is_dead_for_ever";
 const HELPERS: &str = "model_a_late_helper_does_not_touch_the_next_owner";
 const ROBBED: &str = "model_a_newcomer_that_locks_is_not_robbed";
+const UNLOCKED: &str = "model_registry_one_whose_byte_others_unlocked_is_told";
 const JOINERS: &str = "model_two_joiners_never_share_an_index";
 const LOST: &str = "model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay";
 const LIFE: &str = "model_wherever_a_participant_dies_its_index_and_word_come_back";
@@ -533,4 +539,32 @@ fn model_wherever_a_member_dies_its_lock_comes_back() {
         ]);
         shop.visit(2, waiter_tag);
     });
+}
+
+/// Hunts: a participant whose byte other code has unlocked, whom others took for dead and did not tell: it
+/// would take the same word again and again, and they from it.
+#[test]
+fn model_registry_one_whose_byte_others_unlocked_is_told() {
+    explore_at_least(
+        "registry: a byte is unlocked, one asks, one reaps",
+        2,
+        || {
+            let club = Club::<1>::open();
+            assert!(lock_byte(1, 2) && lock_byte(2, 3));
+            let tag = club.join(1).expect("nobody else is there");
+            let (asker, reaper) = (club.clone(), club.clone());
+            unlock_byte(0, 1);
+            finish([
+                start(2, None, move || {
+                    let lives = asker.registry().is_alive(tag, asker_tag(), &Bytes(2));
+                    assert!(!lives, "the byte is free");
+                    assert!(!asker.registry().is_live(tag), "it is not told");
+                }),
+                start(3, None, move || {
+                    reaper.reap(3, 0);
+                }),
+            ]);
+            assert!(!club.registry().is_live(tag));
+        },
+    );
 }

@@ -239,7 +239,7 @@ fn model_rwlock_nobody_writes_while_a_writer_goes_on_to_read() {
         library.work(&mut door);
         finish([
             start(1, None, move || {
-                let reading = first.lock().downgrade(door);
+                let reading = first.lock().downgrade(door, &Oracle(1));
                 assert_eq!(first.browse(reading), Some(1), "somebody wrote");
             }),
             start(2, None, move || second.write(2)),

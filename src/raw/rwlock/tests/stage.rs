@@ -51,21 +51,21 @@ impl Library {
     }
 
     pub(super) fn begin_reading(&self, id: u32, deadline: &Deadline) -> Result<Reading, Refused> {
-        match self.lock().read_clean(tag(id)) {
+        match self.lock().read_clean(tag(id), &Oracle(id)) {
             Some(reading) => Ok(reading),
             None => self.lock().read(tag(id), &Oracle(id), Some(deadline)),
         }
     }
 
     pub(super) fn begin_writing(&self, id: u32, deadline: &Deadline) -> Result<Door, Refused> {
-        match self.lock().write_clean(tag(id)) {
+        match self.lock().write_clean(tag(id), &Oracle(id)) {
             Some(door) => Ok(door),
             None => self.lock().write(tag(id), &Oracle(id), Some(deadline)),
         }
     }
 
     pub(super) fn try_read(&self, id: u32) -> Result<Reading, Refused> {
-        match self.lock().read_clean(tag(id)) {
+        match self.lock().read_clean(tag(id), &Oracle(id)) {
             Some(reading) => Ok(reading),
             None => self.lock().read(tag(id), &Oracle(id), None),
         }

@@ -43,6 +43,9 @@ impl Peers for Others {
     fn am_alive(&self) -> bool {
         !self.expelled
     }
+    fn is_stranger(&self, tag: Tag) -> bool {
+        !self.is_alive(tag)
+    }
     fn participants(&self) -> u32 {
         PARTICIPANTS
     }
@@ -170,7 +173,7 @@ proptest! {
             lock.view().stop_reading(reading);
             let door = lock.view().write(me(), &ALONE, None).unwrap();
             prop_assert_eq!((door.owner_died(), door.is_poisoned()), expected);
-            let reading = lock.view().downgrade(door);
+            let reading = lock.view().downgrade(door, &ALONE);
             prop_assert_eq!((reading.owner_died(), reading.is_poisoned()), expected);
             lock.view().stop_reading(reading);
         }
@@ -180,9 +183,9 @@ proptest! {
 #[test]
 fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
     let lock = Lock::new();
-    assert_eq!(lock.view().read_clean(me()), None);
+    assert_eq!(lock.view().read_clean(me(), &ALONE), None);
     let first = lock.view().read(me(), &ALONE, None).unwrap();
-    let second = lock.view().read_clean(me()).unwrap();
+    let second = lock.view().read_clean(me(), &ALONE).unwrap();
     assert_eq!(lock.view().glance().readers, 2);
     assert_eq!(
         lock.view().write(other(), &with_other(), None).map(drop),
@@ -200,7 +203,7 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
             poisoned: false
         }
     );
-    assert_eq!(lock.view().read_clean(me()), None);
+    assert_eq!(lock.view().read_clean(me(), &ALONE), None);
     assert_eq!(
         lock.view().read(me(), &with_other(), Some(&soon())),
         Err(Refused::Busy)
@@ -208,7 +211,7 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
     lock.view().stop_writing(door, false);
     let reading = lock
         .view()
-        .read_clean(me())
+        .read_clean(me(), &ALONE)
         .expect("the cell is open again");
     lock.view().stop_reading(reading);
 }
@@ -217,7 +220,7 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
 fn no_more_are_counted_than_can_be() {
     let full = 1 << 13 | MOST;
     let lock = Lock::of(0, [full, 0, 0, 0], 1);
-    assert_eq!(lock.cell(me()).enter(me()), Err(Shut::Full));
+    assert_eq!(lock.cell(me()).enter(me(), &ALONE), Err(Shut::Full));
     let refused = lock.view().read(me(), &ALONE, None);
     assert_eq!(refused, Err(Refused::Full));
     let lock = Lock::of(0, [full | BARRED, 0, 0, 0], 1);
@@ -254,11 +257,15 @@ fn a_writer_whose_lock_was_taken_over_commits_nothing() {
     assert!(door.owner_died());
     lock.view().mark_consistent(&mut lost);
     lock.view().stop_writing(lost, true);
-    let reading = lock.view().downgrade(lost);
+    let reading = lock.view().downgrade(lost, &ALONE);
     lock.view().stop_reading(reading);
     let glance = lock.view().glance();
     assert!(glance.writes && glance.owner_died && !glance.poisoned);
-    assert_eq!(lock.view().read_clean(me()), None, "the cell is barred");
+    assert_eq!(
+        lock.view().read_clean(me(), &ALONE),
+        None,
+        "the cell is barred"
+    );
     lock.view().stop_writing(door, false);
 }
 
@@ -300,14 +307,14 @@ fn a_panic_is_remembered_until_it_is_cleared() {
     let reading = lock.view().read(me(), &ALONE, None).unwrap();
     assert!(reading.is_poisoned() && reading.owner() == me());
     lock.view().stop_reading(reading);
-    assert_eq!(lock.view().read_clean(me()), None, "all are told");
+    assert_eq!(lock.view().read_clean(me(), &ALONE), None, "all are told");
     lock.state.clear_poison();
     let reading = lock.view().read(me(), &ALONE, None).unwrap();
     assert!(!reading.is_poisoned());
     lock.view().stop_reading(reading);
     let reading = lock
         .view()
-        .read_clean(me())
+        .read_clean(me(), &ALONE)
         .expect("the cell is open again");
     lock.view().stop_reading(reading);
 }

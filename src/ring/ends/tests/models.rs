@@ -55,7 +55,10 @@ impl End {
     }
 
     fn count(&self, id: u32) {
-        assert_eq!(self.ends().count(Side::Sender, tag(id)), Ok(()));
+        assert_eq!(
+            self.ends().count(Side::Sender, tag(id), &Oracle(id)),
+            Ok(())
+        );
     }
 
     fn uncount(&self, id: u32) {

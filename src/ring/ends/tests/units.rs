@@ -30,14 +30,14 @@ fn a_side_is_over_when_its_last_one_has_gone_and_not_before() {
     for side in [Side::Sender, Side::Receiver] {
         let over = || ends.is_over(side.other());
         assert!(!over(), "nobody was ever counted");
-        ends.count(side, first).unwrap();
-        ends.count(side, first).unwrap();
-        ends.count(side, second).unwrap();
+        ends.count(side, first, &AllAlive).unwrap();
+        ends.count(side, first, &AllAlive).unwrap();
+        ends.count(side, second, &AllAlive).unwrap();
         assert!(!ends.uncount(side, first, &AllAlive) && !over());
         assert!(!ends.uncount(side, first, &AllAlive) && !over());
         assert!(ends.uncount(side, second, &AllAlive) && over());
         assert!(!ends.uncount(side, second, &AllAlive), "it is not counted");
-        ends.count(side, second).unwrap();
+        ends.count(side, second, &AllAlive).unwrap();
         assert!(!over(), "somebody has come again");
         ends.recover(second);
         assert!(over(), "it was dead");
@@ -57,11 +57,11 @@ fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
     let me = Tag::new(0, 1).unwrap();
     for side in [Side::Sender, Side::Receiver] {
         for _ in 0..MOST {
-            ends.count(side, me).unwrap();
+            ends.count(side, me, &AllAlive).unwrap();
         }
-        assert_eq!(ends.count(side, me), Err(Uncounted::TooMany));
+        assert_eq!(ends.count(side, me, &AllAlive), Err(Uncounted::TooMany));
         assert!(!ends.uncount(side, me, &AllAlive));
-        assert_eq!(ends.count(side, me), Ok(()));
+        assert_eq!(ends.count(side, me, &AllAlive), Ok(()));
     }
 }
 
@@ -73,10 +73,56 @@ fn a_cell_that_is_anothers_is_left_to_it() {
         cells: &cells,
     };
     let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
-    ends.count(Side::Sender, after).unwrap();
-    let late = ends.count(Side::Sender, before);
-    assert_eq!(late, Err(Uncounted::NotMine));
+    ends.count(Side::Sender, after, &AllAlive).unwrap();
+    let late = ends.count(Side::Sender, before, &AllAlive);
+    assert_eq!(late, Err(Uncounted::Lost));
     assert!(!ends.uncount(Side::Sender, before, &AllAlive));
     assert!(!ends.is_over(Side::Receiver));
     assert!(ends.uncount(Side::Sender, after, &AllAlive));
+}
+
+/// Peers of whom only those of the second generation are in the registry.
+struct Second;
+
+impl Peers for Second {
+    fn is_alive(&self, tag: Tag) -> bool {
+        !self.is_stranger(tag)
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn is_stranger(&self, tag: Tag) -> bool {
+        tag.generation() != 2
+    }
+    fn participants(&self) -> u32 {
+        2
+    }
+}
+
+#[test]
+fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
+    let me = Tag::new(0, 2).unwrap();
+    let [former, other] = [(0, 1), (1, 2)].map(|(index, generation)| Tag::new(index, generation));
+    for stranger in [
+        former.unwrap().bits(),
+        other.unwrap().bits(),
+        1023,
+        5 << 10 | 7,
+    ] {
+        let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
+        let ends = Ends {
+            word: &word,
+            cells: &cells,
+        };
+        let counted = u64::from(stranger) + 3 * Side::Receiver.one();
+        cells[0].store(counted, crate::facade::Ordering::Relaxed);
+        assert_eq!(
+            ends.count(Side::Sender, me, &Second),
+            Ok(()),
+            "{stranger:#x}"
+        );
+        let cell = cells[0].load(crate::facade::Ordering::Relaxed);
+        assert_eq!(cell, u64::from(me.bits()) + Side::Sender.one());
+        assert!(ends.uncount(Side::Sender, me, &Second));
+    }
 }

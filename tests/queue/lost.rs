@@ -1,0 +1,146 @@
+//! A process that was reaped and does not know it, at rings and counts: it is told, and harms no other.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossdock::queue::spsc::{ClaimError, Spsc, TryPopError, TryPushError};
+use crossdock::queue::{CountError, Queue};
+use crossdock::segment::MembershipError;
+use crossdock::{Segment, SegmentOptions};
+
+use crate::support::careless::Reaped;
+use crate::support::image::Window;
+use crate::support::process::{child, in_child};
+use crate::support::watch;
+
+/// Two places, so that the next to join has the index of the one that was reaped.
+fn for_two() -> Segment {
+    SegmentOptions::new().participants(2).anonymous().unwrap()
+}
+
+#[test]
+fn it_is_not_counted_and_the_next_owner_of_its_index_is() {
+    let _watch = watch();
+    let segment = for_two();
+    let queue: Queue<u64> = segment.create("queue", 4).unwrap();
+    assert!(queue.try_recv().is_err());
+    let lost = Reaped::after(
+        &segment,
+        || assert!(queue.try_recv().is_err()),
+        |()| {
+            let refused = queue.sender().err();
+            assert!(matches!(
+                refused,
+                Some(CountError::Join(MembershipError::Expelled))
+            ));
+        },
+    );
+    lost.goes_on();
+    lost.ends();
+    for _ in 0..3 {
+        child(|| drop(queue.sender().unwrap())).join();
+        segment.reap();
+    }
+}
+
+#[test]
+fn what_is_counted_for_no_participant_keeps_no_index_out() {
+    let _watch = watch();
+    let segment = for_two();
+    let queue: Queue<u64> = segment.create("queue", 4).unwrap();
+    let window = Window::of(&segment);
+    let before = window.bytes();
+    let sender = queue.sender().unwrap();
+    let after = window.bytes();
+    let at = usize::try_from(segment.entries().unwrap()[0].offset).unwrap();
+    // The cell is the one word of the entry that has this participant's tag: its index is 0.
+    let tag = 1 << 10;
+    let mut cells = (at..at + 1024).step_by(8).filter(|at| {
+        let [old, new] = [&before, &after].map(|bytes| crate::support::image::u64_at(bytes, *at));
+        old == 0 && new & 0x1fff_ffff == tag
+    });
+    let cell = cells.next().expect("it is counted");
+    drop(sender);
+    // As one leaves it that is killed when it has counted itself after it was reaped.
+    window.long(cell).store(7 << 10 | 1 << 29, Relaxed);
+    drop(queue.sender().unwrap());
+    assert_eq!(window.long(cell).load(Relaxed), tag);
+}
+
+#[test]
+fn a_producer_pushes_nothing_when_its_end_is_anothers() {
+    let _watch = watch();
+    let segment = for_two();
+    let ring: Spsc<u64> = segment.create("ring", 8).unwrap();
+    let mut pop = ring.consumer().unwrap();
+    let lost = Reaped::after(
+        &segment,
+        || {
+            let mut push = ring.producer().unwrap();
+            push.push(1).unwrap();
+            push.push(2).unwrap();
+            push
+        },
+        |mut push| {
+            assert_eq!(push.try_push(666), Err(TryPushError::Lost(666)));
+            assert_eq!(push.push_slice(&[666]), Err(TryPushError::Lost(())));
+            assert!(matches!(push.write_chunk(1), Err(TryPushError::Lost(()))));
+            drop(push);
+            assert!(matches!(
+                ring.producer(),
+                Err(ClaimError::Join(MembershipError::Expelled) | ClaimError::RoleTaken { .. })
+            ));
+        },
+    );
+    let mut push = ring.producer().unwrap();
+    let items: Vec<u64> = (100..106).collect();
+    assert_eq!(push.push_slice(&items), Ok(6));
+    let got: Vec<_> = (0..6).map(|_| pop.try_pop().unwrap()).collect();
+    assert_eq!(got, [1, 2, 100, 101, 102, 103]);
+    assert_eq!(push.push_slice(&[0; 9]), Ok(6));
+    lost.goes_on();
+    let got: Vec<_> = (0..8).map(|_| pop.try_pop().unwrap()).collect();
+    assert_eq!(got, [104, 105, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(pop.try_pop(), Err(TryPopError::Empty));
+    lost.ends();
+}
+
+/// As one stores it that was reaped in the middle of a push, and a pop.
+#[test]
+fn an_old_position_is_read_again_and_its_holder_stores_its_own() {
+    let _watch = watch();
+    let segment = for_two();
+    let ring: Spsc<u64> = segment.create("ring", 2).unwrap();
+    let (mut push, mut pop) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let window = Window::of(&segment);
+    let at = usize::try_from(segment.entries().unwrap()[0].offset).unwrap();
+    // The lines of the two sides begin with their positions.
+    let position = |value: u64| {
+        let mut places = (at..at + 512).step_by(8);
+        places.find(|at| window.long(*at).load(Relaxed) == value)
+    };
+    for item in 0..7 {
+        push.push(item).unwrap();
+        assert_eq!(pop.pop(), Ok(item));
+    }
+    assert_eq!(push.push_slice(&[7, 8]), Ok(2));
+    let (tail, head) = (position(9).unwrap(), position(7).unwrap());
+    for old in [0, 3, 5] {
+        window.long(tail).store(old, Relaxed);
+        assert_eq!(pop.try_pop(), Err(TryPopError::Empty), "{old}");
+        // It has not yet seen that there is no room.
+        assert_eq!(push.try_push(9), Err(TryPushError::Full(9)));
+        assert_eq!(window.long(tail).load(Relaxed), 9);
+    }
+    assert_eq!((pop.pop(), pop.pop()), (Ok(7), Ok(8)));
+    window.long(head).store(2, Relaxed);
+    assert_eq!(push.try_push(9), Err(TryPushError::Full(9)));
+    assert_eq!(pop.try_pop(), Err(TryPopError::Empty));
+    assert_eq!(push.try_push(9), Ok(()));
+    assert_eq!(pop.pop(), Ok(9));
+    // Whose it was is dead: there is none that could store it again.
+    window.long(tail).store(1, Relaxed);
+    std::mem::forget(push);
+    in_child(|| {
+        assert!(matches!(ring.consumer(), Err(ClaimError::RoleTaken { .. })));
+    });
+}
