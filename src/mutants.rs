@@ -8,6 +8,7 @@ fn list_mutants() {
         raw::mutex::tests::MUTANTS,
         raw::registry::tests::MUTANTS,
         raw::directory::tests::MUTANTS,
+        raw::directory::tests::LOST,
         raw::counter::tests::MUTANTS,
         raw::leases::tests::MUTANTS,
         raw::leases::tests::LOST,

@@ -111,9 +111,10 @@ fn the_control_count_and_cursor_words_are_on_lines_of_their_own() {
     assert_eq!((CONTROL, COUNT, INDEXED, CURSOR), (128, 256, 320, 384));
     assert_eq!(u32_at(&bytes, 128), 0, "free again");
     assert_eq!(u32_at(&bytes, 256), 2, "two entries");
+    assert_eq!(u32_at(&bytes, 260), 1 << 10, "the tag of their creator");
     assert_eq!(u32_at(&bytes, 320), 2, "both have slots");
     assert_eq!(u32_at(&bytes, 384), 1, "one has joined");
-    let words = [128..132, 256..260, 320..324, 384..388];
+    let words = [128..132, 256..264, 320..324, 384..388];
     let between = (128..512).filter(|at| !words.iter().any(|word| word.contains(at)));
     assert!(between.into_iter().all(|at| bytes[at] == 0));
 }

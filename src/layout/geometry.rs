@@ -40,7 +40,7 @@ const FLAG_ANONYMOUS: u64 = 1;
 pub(crate) mod offsets {
     /// The mutex that serialises the creation of entries.
     pub(crate) const CONTROL: usize = 128;
-    /// The number of published entries.
+    /// The number of published entries, and the tag of the last creator.
     pub(crate) const COUNT: usize = 256;
     /// How many of them the index has for certain.
     pub(crate) const INDEXED: usize = 320;

@@ -2,36 +2,47 @@
 //!
 //! # State
 //!
-//! A count, records behind it, and a control mutex that creators take. Records below the count are
-//! complete and never change; what lies above is nobody's.
+//! A word with the count and the tag of the last creator, records behind it, and a control mutex that
+//! creators take. Records below the count are complete and never change; what lies above is nobody's.
+//!
+//! ```text
+//! | 0: 3 | creator's tag: 29 | count: 32 |
+//! ```
 //!
 //! # Protocol
 //!
 //! - find: follow the name through the [index](super::index), then compare the names of the records
 //!   that are not in it yet. Lock-free; waits for no one.
-//! - create: take the control mutex, look for the name again, find room behind the last entry,
-//!   prepare its bytes, write the record, and publish both with **one store**: count + 1. Then put it
-//!   into the index.
+//! - create: take the control mutex; stamp: CAS the own tag into the word, whatever the count is; look for
+//!   the name again, find room behind the last entry, prepare its bytes, write the record, and publish
+//!   both with **one CAS** from the stamped word: count + 1. Then put it into the index.
+//!
+//! The stamp is for a creator that others took for dead, and that does not know it: the next creator has
+//! stamped the word since, so its CAS fails. Without a stamp it could publish a record that the next one has
+//! half written. It also looks before it writes its record whether the stamp is its own still.
 //!
 //! # Crash
 //!
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
-//! | before the count's store | bytes and a record above the count, the control mutex held | the next creator takes the mutex over and writes over them |
+//! | before the CAS of the count | bytes and a record above the count, the control mutex held | the next creator takes the mutex over and writes over them |
 //! | after it | a complete entry, perhaps not in the index, the control mutex held | the next creator takes the mutex over, and completes the index |
 //!
 //! There is no intent to write down beyond the mutex's own tag: nothing below the count is ever
 //! half done, so the next owner has nothing to repair. Reaping needs the control mutex only as one
 //! more mutex that the dead one may hold.
 //!
+//! A creator that is taken for dead while it prepares bytes, or in the moment between its look at the stamp and its
+//! record, may write over what the next creator makes there.
+//!
 //! A stopped creator blocks other creators, and nobody who looks for or uses entries.
 //!
 //! # Ordering
 //!
-//! (D1) the count's store (Release) pairs with the load in `find` and `records` (Acquire): the
+//! (D1) the count's CAS (Release) pairs with the load in `find` and `records` (Acquire): the
 //! record and the entry's prepared bytes. Those of the index stand there.
 
-use crate::facade::{AtomicU32, Deadline, Ordering, Words, mutation, ordering};
+use crate::facade::{AtomicU64, Deadline, Ordering, Words, mutation, ordering};
 use crate::layout::{Name, NameHash, RECORD_WORDS, Record, RecordFault, Slot, Tag};
 use crate::raw::index::{Garbage, Index};
 use crate::raw::mutex::{MutexState, Refused};
@@ -44,7 +55,8 @@ pub(crate) type RecordState = Words<RECORD_WORDS>;
 #[derive(Clone, Copy)]
 pub(crate) struct Directory<'a> {
     pub(crate) control: &'a MutexState,
-    pub(crate) count: &'a AtomicU32,
+    /// The count, and the tag of the last creator.
+    pub(crate) count: &'a AtomicU64,
     pub(crate) records: &'a [RecordState],
     pub(crate) index: Index<'a>,
     pub(crate) arena: u64,
@@ -88,6 +100,12 @@ pub(crate) enum NotCreated {
     Control(Refused),
 }
 
+/// The count in the word.
+#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+fn count_in(word: u64) -> u32 {
+    word as u32
+}
+
 impl<'a> Directory<'a> {
     /// The published records, in the order of their creation.
     pub(crate) fn records(self) -> Result<impl Iterator<Item = Result<Found, Fault>> + 'a, Fault> {
@@ -107,7 +125,7 @@ impl<'a> Directory<'a> {
     fn published(self) -> Result<&'a [RecordState], Fault> {
         // ORDERING: Acquire; pairs with (D1).
         let acquire = ordering(Ordering::Acquire, 30);
-        let count = self.count.load(acquire);
+        let count = count_in(self.count.load(acquire));
         self.records
             .get(..count as usize)
             .ok_or(Fault::Count { found: count })
@@ -181,7 +199,7 @@ impl<'a> Directory<'a> {
     ) -> Result<Found, NotCreated> {
         if mutation(35) {
             return self
-                .create_locked(&mut record, prepare)
+                .create_locked(&mut record, me, prepare)
                 .map(|index| Found { index, record });
         }
         // A dead creator has left nothing to repair, see above.
@@ -190,7 +208,7 @@ impl<'a> Directory<'a> {
             .lock(me, peers, &Deadline::never())
             .map_err(NotCreated::Control)?;
         self.control.mark_consistent(&mut held);
-        let created = self.create_locked(&mut record, prepare);
+        let created = self.create_locked(&mut record, me, prepare);
         if !(mutation(34) && created.is_err()) {
             self.control.unlock(held, false);
         }
@@ -204,20 +222,66 @@ impl<'a> Directory<'a> {
     fn create_locked(
         self,
         record: &mut Record,
+        me: Tag,
         prepare: impl FnOnce(u64),
     ) -> Result<u32, NotCreated> {
+        let lost = NotCreated::Control(Refused::Expelled);
+        let stamped = self.stamp(me);
         let (index, place, offset) = self.room(record)?;
+        if index != count_in(stamped) {
+            return Err(lost);
+        }
         record.offset = offset;
         if mutation(32) {
-            self.count.store(index + 1, Ordering::Release);
+            self.count.store(stamped + 1, Ordering::Release);
         }
         prepare(record.offset);
+        // ORDERING: Relaxed; a look, and what follows from it stays this process's risk.
+        if self.count.load(Ordering::Relaxed) != stamped && !mutation(32) && !mutation(621) {
+            return Err(lost);
+        }
         place.write(&record.encode());
-        // ORDERING: Release; (D1) publishes the record and the bytes behind it.
-        let release = ordering(Ordering::Release, 33);
-        self.count.store(index + 1, release);
+        if !self.publish(stamped) && !mutation(32) {
+            return Err(lost);
+        }
         self.complete_index(index + 1);
         Ok(index)
+    }
+
+    /// Says who creates from now on; the word as it is then. For the control mutex's owner.
+    fn stamp(self, me: Tag) -> u64 {
+        // ORDERING: Relaxed; only the control mutex's owner changes it, or one that was, whose CAS is seen.
+        let mut seen = self.count.load(Ordering::Relaxed);
+        loop {
+            let stamped = u64::from(me.bits()) << 32 | u64::from(count_in(seen));
+            // ORDERING: Acquire; what a former owner published last. Release; (D1) is continued.
+            let both = Ordering::AcqRel;
+            match self
+                .count
+                .compare_exchange(seen, stamped, both, Ordering::Relaxed)
+            {
+                Ok(_) => return stamped,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Publishes the record behind the count, if no other creator has stamped the word since.
+    fn publish(self, stamped: u64) -> bool {
+        // ORDERING: Release; (D1) publishes the record and the bytes behind it.
+        let release = ordering(Ordering::Release, 33);
+        if mutation(620) {
+            // A seeded bug: a CAS on the count alone.
+            let seen = self.count.load(Ordering::Relaxed);
+            return count_in(seen) == count_in(stamped)
+                && self
+                    .count
+                    .compare_exchange(seen, seen + 1, release, Ordering::Relaxed)
+                    .is_ok();
+        }
+        self.count
+            .compare_exchange(stamped, stamped + 1, release, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Puts every record below `count` into the index that is not there yet: the last one, and those
@@ -259,7 +323,7 @@ impl<'a> Directory<'a> {
             Err(Missing::Corrupt(fault)) => return Err(NotCreated::Corrupt(fault)),
         }
         // ORDERING: Relaxed; only the control mutex's owner writes it, and only one may rely on it.
-        let index = self.count.load(Ordering::Relaxed);
+        let index = count_in(self.count.load(Ordering::Relaxed));
         let place = self
             .records
             .get(index as usize)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use crate::facade::{AtomicU32, Words};
+use crate::facade::{AtomicU32, AtomicU64, Words};
 use crate::layout::{
     Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, index_slots, offsets,
 };
@@ -61,8 +61,8 @@ pub(crate) struct Mapping {
 pub(crate) struct ParticipantEntry {
     state: ParticipantState,
     pub(crate) pid: AtomicU32,
-    pub(crate) start_time: crate::facade::AtomicU64,
-    pub(crate) pid_namespace: crate::facade::AtomicU64,
+    pub(crate) start_time: AtomicU64,
+    pub(crate) pid_namespace: AtomicU64,
 }
 
 impl AsRef<ParticipantState> for ParticipantEntry {
@@ -222,7 +222,7 @@ impl Mapping {
     pub(crate) fn directory(&self) -> Directory<'_> {
         Directory {
             control: self.state::<Padded<MutexState>>(offsets::CONTROL).as_ref(),
-            count: self.state::<Padded<AtomicU32>>(offsets::COUNT).as_ref(),
+            count: self.state::<Padded<AtomicU64>>(offsets::COUNT).as_ref(),
             records: self.slice::<RecordState>(self.geometry.directory, self.geometry.entries),
             index: Index {
                 indexed: self.state::<AtomicU32>(offsets::INDEXED),

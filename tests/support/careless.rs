@@ -66,7 +66,8 @@ impl Reaped {
             go.hear();
         });
         line.hear();
-        assert_eq!(segment.reap().freed, 1);
+        // Beside those that have ended before.
+        assert!(segment.reap().freed >= 1);
         Self { child, line, go }
     }
 

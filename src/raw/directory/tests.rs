@@ -1,9 +1,13 @@
 //! What the directory is held to: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
+mod lost;
+#[cfg(loom)]
 mod models;
 #[cfg(not(loom))]
 mod units;
 
+#[cfg(loom)]
+pub(crate) use lost::MUTANTS as LOST;
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;

@@ -4,7 +4,7 @@ use loom::sync::Arc;
 
 use super::super::{Directory, Found, Missing, NotCreated, RecordState};
 use crate::facade::model::{explore_at_least, explore_deaths, explore_deaths_at_least};
-use crate::facade::{AtomicU32, Ordering, Words};
+use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
 use crate::layout::{Name, NameHash, PADDING, PayloadShape, RECORD_WORDS, Record};
 use crate::raw::index::Index;
 use crate::raw::mutex::MutexState;
@@ -79,7 +79,7 @@ const SLOT_COUNT: usize = 8;
 /// A directory, and the arena as one race-checked cell for each place in it.
 struct Store {
     control: MutexState,
-    count: AtomicU32,
+    count: AtomicU64,
     records: [RecordState; ROOM],
     indexed: AtomicU32,
     slots: [AtomicU32; SLOT_COUNT],
@@ -91,7 +91,7 @@ impl Store {
         players();
         Arc::new(Self {
             control: MutexState::new(),
-            count: AtomicU32::new(0),
+            count: AtomicU64::new(0),
             records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
             indexed: AtomicU32::new(0),
             slots: core::array::from_fn(|_| AtomicU32::new(0)),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{Directory, Fault, Missing, NotCreated, RecordState};
-use crate::facade::{AtomicU32, Ordering, Words};
+use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
 use crate::layout::{Name, PADDING, PayloadShape, RECORD_WORDS, Record, RecordFault, Tag};
 use crate::raw::Peers;
 use crate::raw::index::Index;
@@ -29,7 +29,7 @@ impl Peers for Alone {
 
 struct Store {
     control: MutexState,
-    count: AtomicU32,
+    count: AtomicU64,
     records: [RecordState; ROOM],
     indexed: AtomicU32,
     slots: [AtomicU32; SLOTS],
@@ -41,7 +41,7 @@ impl Store {
     fn new(len: u64) -> Self {
         Self {
             control: MutexState::new(),
-            count: AtomicU32::new(0),
+            count: AtomicU64::new(0),
             records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
             indexed: AtomicU32::new(0),
             slots: [const { AtomicU32::new(0) }; SLOTS],
@@ -120,7 +120,7 @@ proptest! {
         let fault = Fault::Record { index: 0, fault: RecordFault::Checksum };
         prop_assert_eq!(store.find("stock"), Err(Missing::Corrupt(fault)));
         prop_assert_eq!(store.create("stock", 8), Err(Box::new(NotCreated::Corrupt(fault))));
-        store.count.store(count, Ordering::Relaxed);
+        store.count.store(count.into(), Ordering::Relaxed);
         if count as usize > ROOM {
             let fault = Fault::Count { found: count };
             prop_assert_eq!(store.find("total"), Err(Missing::Corrupt(fault)));
