@@ -20,6 +20,7 @@ fn list_mutants() {
         ring::ends::tests::MUTANTS,
         ring::ends::tests::LOST,
         ring::slots::tests::MUTANTS,
+        ring::slots::tests::LOST,
         ring::slots::tests::ends::MUTANTS,
         ring::any::tests::MUTANTS,
         ring::snapshot::tests::MUTANTS,

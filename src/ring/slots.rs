@@ -28,6 +28,9 @@
 //! again     ORPHAN(l) or READING(l, dead) -CAS-> READING(l, me)    by a receiver
 //! ```
 //!
+//! After each claim: ask the registry whether it still knows the own tag, (K1) of [`raw`](crate::raw). If not,
+//! give the slot back, as a helper gives back that of a dead one: see [`lost`].
+//!
 //! A walker passes a slot only once it has seen it claimed for its side in its lap, or in a later
 //! one; so what is claimed is a prefix, and items leave in the order of their slots. What may
 //! come later than its place is an orphan: receivers look for them when the epoch has changed, and
@@ -82,6 +85,7 @@ use crate::ring::ends::{Ends, Side};
 pub(crate) use crate::ring::wait::Refused;
 
 mod end;
+mod lost;
 mod repair;
 pub(crate) mod wait;
 mod walk;
@@ -282,17 +286,18 @@ impl<'a, S: Slots> Ring<'a, S> {
     ) -> Result<Claim, Refused> {
         if let Some((claim, next)) = self.quick_send(cursor.tail, me) {
             cursor.tail = next;
-            return self.in_time(claim);
+            return self.in_time(claim, me, peers);
         }
         if self.ends().is_over(Side::Sender) {
             return Err(Refused::Over);
         }
         let claim = self.search(Side::Sender, cursor, me, peers)?;
-        self.in_time(claim)
+        self.in_time(claim, me, peers)
     }
 
     /// A slot that was claimed to send, if it may be: else it is given back, unsent.
-    fn in_time(&self, claim: Claim) -> Result<Claim, Refused> {
+    fn in_time(&self, claim: Claim, me: Tag, peers: &impl Peers) -> Result<Claim, Refused> {
+        self.stay(Side::Sender, claim, me, peers)?;
         if self.is_late() {
             self.abandon(claim);
             return Err(Refused::Over);
@@ -339,6 +344,16 @@ impl<'a, S: Slots> Ring<'a, S> {
         me: Tag,
         peers: &impl Peers,
     ) -> Result<Claim, Refused> {
+        let claim = self.next_item(cursor, me, peers)?;
+        self.stay(Side::Receiver, claim, me, peers)
+    }
+
+    fn next_item(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<Claim, Refused> {
         if let Some((claim, next)) = self.quick_recv(cursor.head, cursor.epoch, me) {
             cursor.head = next;
             return Ok(claim);
@@ -375,7 +390,9 @@ impl<'a, S: Slots> Ring<'a, S> {
             return Err(Refused::Nothing);
         }
         let again = word.state() == Some(State::Orphan);
-        Ok((Claim::new(index, lap, again), true))
+        let claim = Claim::new(index, lap, again);
+        let claim = self.stay(Side::Receiver, claim, me, peers)?;
+        Ok((claim, true))
     }
 
     /// Consumes the item of a slot claimed by [`claim_replace`](Self::claim_replace), which was read,

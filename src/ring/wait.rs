@@ -36,6 +36,8 @@ pub(crate) enum Refused {
     Over,
     /// The words cannot be a ring's.
     Corrupt,
+    /// This process is no participant any more.
+    Lost,
 }
 
 /// Why a wait ended without it.
@@ -123,6 +125,7 @@ impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
                 Err(Ended::Over)
             }
             Err(Refused::Corrupt) => Err(Ended::Corrupt),
+            Err(Refused::Lost) => Err(Ended::Expelled),
             Err(Refused::Nothing | Refused::Busy) => Ok(Step::Blocked),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossdock::queue::spsc::{ClaimError, Spsc, TryPopError, TryPushError};
-use crossdock::queue::{CountError, Queue};
+use crossdock::queue::{CountError, Queue, TryRecvError, TrySendError};
 use crossdock::segment::MembershipError;
 use crossdock::{Segment, SegmentOptions};
 
@@ -143,4 +143,46 @@ fn an_old_position_is_read_again_and_its_holder_stores_its_own() {
     in_child(|| {
         assert!(matches!(ring.consumer(), Err(ClaimError::RoleTaken { .. })));
     });
+}
+
+#[test]
+fn a_queue_gives_it_no_slot_and_no_item() {
+    let _watch = watch();
+    let segment = Segment::anonymous().unwrap();
+    let queue: Queue<u64> = segment.create("queue", 2).unwrap();
+    for round in 0..3 {
+        let lost = Reaped::after(
+            &segment,
+            || assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty))),
+            |()| {
+                let got = queue.try_recv();
+                assert!(matches!(
+                    got,
+                    Err(TryRecvError::Join(MembershipError::Expelled))
+                ));
+            },
+        );
+        queue.send(round).unwrap();
+        lost.goes_on();
+        assert_eq!(queue.try_recv().unwrap(), round);
+        lost.ends();
+        let lost = Reaped::after(
+            &segment,
+            || assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty))),
+            |()| {
+                let sent = queue.try_send(666);
+                assert!(matches!(
+                    sent,
+                    Err(TrySendError::Join {
+                        value: 666,
+                        source: MembershipError::Expelled
+                    })
+                ));
+            },
+        );
+        lost.goes_on();
+        assert_eq!(queue.send_slice(&[1, 2]).unwrap(), 2);
+        assert_eq!((queue.recv().unwrap(), queue.recv().unwrap()), (1, 2));
+        lost.ends();
+    }
 }

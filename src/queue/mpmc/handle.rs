@@ -13,7 +13,7 @@ use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::ring::bell::Bell;
 use crate::ring::ends::Side;
-use crate::ring::slots::{Asked, Cursor, Ring, Slots, SlotsState};
+use crate::ring::slots::{Asked, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
 };
@@ -273,6 +273,13 @@ impl<T> Queue<T> {
     #[cold]
     pub(super) fn expelled(&self, me: Tag) -> MembershipError {
         self.state.expelled(me)
+    }
+
+    /// Gives back a slot that this process claimed when it was no participant any more.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn withdraw(&self, side: Side, claim: Claim, me: Tag) {
+        self.ring().withdraw(side, claim, me);
     }
 }
 

@@ -76,6 +76,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let (head, epoch) = self.head();
         let (claim, next) = self.ring().quick_recv(head, epoch, me)?;
         self.set_head(next);
+        if self.ring().is_lost(&self.others(me)) {
+            self.withdraw(Side::Receiver, claim, me);
+            return None;
+        }
         Some(claim)
     }
 
@@ -114,6 +118,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             Refused::Busy => TryRecvError::Busy,
             Refused::Over => TryRecvError::Disconnected,
             Refused::Corrupt => TryRecvError::Corrupt,
+            Refused::Lost => TryRecvError::Join(self.expelled(me)),
         })
     }
 

@@ -82,6 +82,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let me = self.me_already()?;
         let (claim, next) = self.ring().quick_send(self.tail(), me)?;
         self.set_tail(next);
+        if self.ring().is_lost(&self.others(me)) {
+            self.withdraw(Side::Sender, claim, me);
+            return None;
+        }
         if self.ring().is_late() {
             self.too_late(claim);
             return None;
@@ -114,6 +118,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             Refused::Busy => TrySendError::Busy(()),
             Refused::Over => TrySendError::Disconnected(()),
             Refused::Corrupt => TrySendError::Corrupt(()),
+            Refused::Lost => join(self.expelled(me)),
         })
     }
 

@@ -120,6 +120,7 @@ impl Pool {
             Err(Refused::Nothing | Refused::Busy) => Err(TrySendError::Full(())),
             Err(Refused::Over) => Err(TrySendError::Disconnected(())),
             Err(Refused::Corrupt) => Err(TrySendError::Corrupt(())),
+            Err(Refused::Lost) => Err(join(self.expelled(me))),
         }
     }
 

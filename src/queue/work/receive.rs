@@ -21,6 +21,7 @@ impl Pool {
             Err(Refused::Nothing | Refused::Busy) => Err(TryRecvError::Empty),
             Err(Refused::Over) => Err(TryRecvError::Disconnected),
             Err(Refused::Corrupt) => Err(TryRecvError::Corrupt),
+            Err(Refused::Lost) => Err(TryRecvError::Join(self.expelled(me))),
         }
     }
 

@@ -104,7 +104,8 @@ impl<S: Slots> Ring<'_, S> {
                 None => return Err(Refused::Corrupt),
             }
             if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
-                return Ok(Claim::new(index, word.lap(), true));
+                let claim = Claim::new(index, word.lap(), true);
+                return self.stay(Side::Receiver, claim, me, peers);
             }
         }
     }

@@ -3,11 +3,15 @@
 #[cfg(loom)]
 pub(crate) mod ends;
 #[cfg(loom)]
+mod lost;
+#[cfg(loom)]
 mod models;
 #[cfg(loom)]
 mod orphans;
 #[cfg(loom)]
 mod stage;
 
+#[cfg(loom)]
+pub(crate) use lost::MUTANTS as LOST;
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;

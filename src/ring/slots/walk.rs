@@ -147,7 +147,7 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// Frees a slot whose sender died before it committed.
-    fn skip(&self, index: u64, word: Word) {
+    pub(super) fn skip(&self, index: u64, word: Word) {
         let free = Word::new(word.lap().wrapping_add(1), State::Free);
         if self.swap(index, word, free) && !mutation(110) {
             self.ring_all();
@@ -155,7 +155,7 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// Leaves the item of a receiver that died before it committed to whoever comes first.
-    fn leave(&self, index: u64, word: Word) {
+    pub(super) fn leave(&self, index: u64, word: Word) {
         if !self.swap(index, word, Word::new(word.lap(), State::Orphan)) {
             return;
         }

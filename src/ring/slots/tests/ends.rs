@@ -81,7 +81,10 @@ fn ended(end: End) -> loom::sync::Arc<Belt> {
     let belt = Belt::of(2);
     let first = player(&belt, 3);
     if let End::Left = end {
-        assert_eq!(belt.ring().ends().count(Side::Sender, tag(3)), Ok(()));
+        assert_eq!(
+            belt.ring().ends().count(Side::Sender, tag(3), &first),
+            Ok(())
+        );
     }
     assert_eq!(first.try_send(1), Ok(()));
     match end {
