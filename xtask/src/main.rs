@@ -31,7 +31,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Runs everything that must pass: format, lints, tests, counts, models and the crash sweep.
+    /// Runs everything that must pass: format, lints, tests, counts, models and the crash sweep; then
+    /// says what each part took.
     Test {
         /// Leave the counts, the models and the crash sweep out.
         #[arg(long)]
