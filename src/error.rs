@@ -11,7 +11,8 @@ use crate::queue::{
     TrySendBytesError, WaitAnyError, WaitIdleError,
 };
 use crate::segment::{
-    CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
+    CreateError, EntryError, ListError, MembershipError, MonitorError, OpenError,
+    OpenOrCreateError, RemoveError,
 };
 use crate::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError, WriterError};
 use crate::sync::NotLocked;
@@ -26,6 +27,10 @@ pub enum Error {
     Create(CreateError),
     /// A segment was not opened.
     Open(OpenError),
+    /// The name of a segment was not removed.
+    Remove(RemoveError),
+    /// The named segments were not listed.
+    List(ListError),
     /// An entry was not created or opened.
     Entry(EntryError),
     /// This process is no participant of a segment.
@@ -123,6 +128,8 @@ macro_rules! umbrella {
 umbrella! {
     Create(CreateError)
     Open(OpenError)
+    Remove(RemoveError)
+    List(ListError)
     Entry(EntryError)
     Membership(MembershipError)
     Monitor(MonitorError)
@@ -177,3 +184,6 @@ impl<E: Into<Self>> From<crate::queue::ChannelError<E>> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,7 +116,8 @@ pub enum CopyError {
 }
 
 const OWNER_DIED: &str = "the last writer died while it wrote to the array";
-const POISONED: &str = "a thread panicked while it wrote to the array";
+const POISONED: &str =
+    "a thread panicked while it wrote to the array, and clear_poison was not called since";
 
 fn leased(f: &mut fmt::Formatter<'_>, pid: u32) -> fmt::Result {
     write!(f, "process {pid} has leased the chunk")

@@ -5,6 +5,10 @@ use std::fmt;
 
 use super::bounds::{Bounds, Exceeded};
 
+/// How handles get to other processes.
+pub(super) const HANDLE_ELSEWHERE: &str = "handles of shared memory travel only as arguments and \
+     results of process::spawn: give the receiver the segment that way, and send an entry's name";
+
 /// Why a value could not be encoded, or a message not be decoded.
 #[derive(Clone, Debug)]
 pub struct ValueError(Cause);
@@ -13,6 +17,8 @@ pub struct ValueError(Cause);
 enum Cause {
     Codec(postcard::Error),
     Exceeded(Exceeded),
+    /// A handle is among what the value is made of.
+    Handle,
     /// So many bytes of the message were not part of the value.
     LeftOver(usize),
 }
@@ -26,6 +32,11 @@ impl ValueError {
         }
     }
 
+    /// A handle is among what the value is made of.
+    pub(super) fn handle() -> Self {
+        Self(Cause::Handle)
+    }
+
     pub(super) fn left_over(bytes: usize) -> Self {
         Self(Cause::LeftOver(bytes))
     }
@@ -36,6 +47,7 @@ impl fmt::Display for ValueError {
         let error = match &self.0 {
             Cause::Codec(error) => error,
             Cause::Exceeded(exceeded) => return exceeded.fmt(f),
+            Cause::Handle => return f.write_str(HANDLE_ELSEWHERE),
             Cause::LeftOver(bytes) => {
                 return write!(
                     f,
@@ -59,7 +71,7 @@ impl Error for ValueError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Cause::Codec(error) => Some(error),
-            Cause::Exceeded(_) | Cause::LeftOver(_) => None,
+            Cause::Exceeded(_) | Cause::Handle | Cause::LeftOver(_) => None,
         }
     }
 }

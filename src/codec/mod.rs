@@ -18,6 +18,8 @@ mod schema;
 mod tests;
 mod write;
 
+use std::cell::Cell;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,6 +28,7 @@ pub use error::ValueError;
 pub(crate) use schema::{HANDLE, name_of};
 
 use bounds::Bounds;
+use error::HANDLE_ELSEWHERE;
 use read::{Bounded, Source};
 use write::{Message, Writer};
 
@@ -34,6 +37,27 @@ use write::{Message, Writer};
 pub(crate) const MAX_DEPTH: u32 = 128;
 /// How many elements of the sequences and maps in a message may take no bytes.
 pub(crate) const MAX_EMPTY: u32 = 1 << 16;
+
+thread_local! {
+    /// Whether the value that this thread encodes or decodes has refused as a handle does; postcard
+    /// forgets the words of a refusal.
+    static REFUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that a handle refuses to be part of the value that this thread encodes or decodes, and returns
+/// its words.
+pub(crate) fn refuse_handle() -> &'static str {
+    REFUSED.set(true);
+    HANDLE_ELSEWHERE
+}
+
+/// What to say of an error of postcard's, of a value within these bounds.
+fn refusal(bounds: &Bounds, error: postcard::Error) -> ValueError {
+    if REFUSED.take() {
+        return ValueError::handle();
+    }
+    ValueError::caused(bounds, error)
+}
 
 /// Encodes a value, if it can be decoded again.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, ValueError> {
@@ -45,21 +69,23 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(
     prefix: Vec<u8>,
     value: &T,
 ) -> Result<Vec<u8>, ValueError> {
+    REFUSED.set(false);
     let bounds = Bounds::new(prefix.len());
     let mut message = postcard::Serializer {
         output: Message::new(prefix, &bounds),
     };
     let encoded = value.serialize(Writer::new(&mut message, &bounds));
-    encoded.map_err(|error| ValueError::caused(&bounds, error))?;
+    encoded.map_err(|error| refusal(&bounds, error))?;
     Ok(message.output.into_bytes())
 }
 
 /// Decodes the value of which `bytes` are the encoding: all of them.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
+    REFUSED.set(false);
     let bounds = Bounds::new(bytes.len());
     let mut source = postcard::Deserializer::from_flavor(Source::new(bytes, &bounds));
     let decoded = T::deserialize(Bounded::new(&mut source, &bounds));
-    let value = decoded.map_err(|error| ValueError::caused(&bounds, error))?;
+    let value = decoded.map_err(|error| refusal(&bounds, error))?;
     match bounds.place() {
         0 => Ok(value),
         left => Err(ValueError::left_over(left)),

@@ -16,9 +16,6 @@ use super::CodecError;
 use crate::codec::{self, ValueError};
 use crate::segment::Segment;
 
-const ELSEWHERE: &str =
-    "handles of shared memory travel only as arguments and results of process::spawn";
-
 thread_local! {
     static TRANSFER: RefCell<Option<Transfer>> = const { RefCell::new(None) };
 }
@@ -82,7 +79,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>),
                 ..
             }),
         ) => Ok((with_names(bytes, &segments)?, segments)),
-        (Ok(_), _) => Err(CodecError::handle(ELSEWHERE.to_owned())),
+        (Ok(_), _) => Err(CodecError::handle(codec::refuse_handle().to_owned())),
         (Err(error), transfer) => Err(error_of(error, transfer)),
     }
 }
@@ -175,7 +172,7 @@ pub(crate) fn serialize_handle<S: Serializer>(
         Slots::Receiving(_) => None,
     });
     let Some(slot) = slot else {
-        return Err(S::Error::custom(ELSEWHERE));
+        return Err(S::Error::custom(codec::refuse_handle()));
     };
     serializer.serialize_newtype_struct(codec::HANDLE, &(slot, entry))
 }
@@ -207,7 +204,7 @@ impl<'de> Visitor<'de> for HandleVisitor {
         let receiving =
             with_transfer(|transfer| matches!(transfer.slots, Slots::Receiving(_)).then_some(()));
         if receiving.is_none() {
-            return Err(D::Error::custom(ELSEWHERE));
+            return Err(D::Error::custom(codec::refuse_handle()));
         }
         let (slot, entry) = <(u32, Option<u32>)>::deserialize(deserializer)?;
         match open(slot) {

@@ -377,6 +377,7 @@ impl MutexState {
         let word = self.word.load(Ordering::Relaxed);
         Glance {
             locked: word & Tag::MASK != 0,
+            owner: Tag::from_bits(word & Tag::MASK),
             owner_died: word & OWNER_DIED != 0,
             poisoned: word & POISONED != 0,
         }
@@ -410,6 +411,8 @@ impl MutexState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Glance {
     pub(crate) locked: bool,
+    /// By whom, if that can be one.
+    pub(crate) owner: Option<Tag>,
     pub(crate) owner_died: bool,
     pub(crate) poisoned: bool,
 }

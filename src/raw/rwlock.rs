@@ -560,6 +560,23 @@ impl<'a, A: Annex> RwLock<'a, A> {
         }
     }
 
+    /// The index of the participant that writes, or of one that reads, of which `me` comes first: for
+    /// people, as [`glance`](Self::glance).
+    pub(crate) fn holder(&self, me: Tag) -> Option<u32> {
+        // ORDERING: Relaxed; a snapshot that decides nothing.
+        let writing = self.state.writing.load(Ordering::Relaxed);
+        if let Some(writer) = Tag::from_bits(writing & Tag::MASK) {
+            return Some(writer.index());
+        }
+        let mut holder = None;
+        self.each(|index, cell| {
+            if cell.glance().readers() > 0 && (holder.is_none() || index == me.index()) {
+                holder = Some(index);
+            }
+        });
+        holder
+    }
+
     /// The words, for people to look at: they may have changed when they are read.
     pub(crate) fn glance(&self) -> Glance {
         // ORDERING: Relaxed; a snapshot that decides nothing.

@@ -43,7 +43,7 @@ pub(crate) struct Attachment(Arc<Mapping>);
 impl Attachment {
     /// Attaches to the segment behind `fd`: to this process's mapping of it, made now or found.
     pub(crate) fn of(fd: OwnedFd, path: Option<PathBuf>) -> Result<Self, OpenError> {
-        let io = |what| move |source| OpenError::Io { what, source };
+        let io = OpenError::io;
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the segment"))?;
         let id = FileId::from(status);
         let found = Self::find(id, &mut exclusive());

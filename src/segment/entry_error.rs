@@ -205,7 +205,7 @@ fn one(kind: impl fmt::Display) -> String {
 impl fmt::Display for EntryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(error) => write!(f, "entry name: {error}"),
+            Self::Name(_) => f.write_str("the name cannot be an entry's"),
             Self::Exists { name, found } => {
                 write!(f, "an entry \"{name}\" exists: {}", one(found))
             }
@@ -307,13 +307,15 @@ impl fmt::Display for EntryError {
             Self::DirectoryFull { entries } => {
                 write!(
                     f,
-                    "the directory is full: it has room for {entries} entries"
+                    "the directory is full: it has room for {entries} entries \
+                     (SegmentOptions::entries makes more)"
                 )
             }
             Self::ArenaFull { needed, free } => {
                 write!(
                     f,
-                    "the arena is full: expected {needed} free bytes, found {free}"
+                    "the arena is full: expected {needed} free bytes, found {free} \
+                     (SegmentOptions::size makes more)"
                 )
             }
             Self::Corrupt {

@@ -69,11 +69,18 @@ pub enum CreateError {
 }
 
 /// Why no segment was opened.
+///
+/// Each says which one, by its name; a segment that came as a descriptor has none.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The name cannot be a segment's.
-    Name(NameError),
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        source: NameError,
+    },
     /// There is no segment of that name.
     NotFound {
         /// The name.
@@ -81,7 +88,9 @@ pub enum OpenError {
     },
     /// The segment's mode does not allow this user to read and write it.
     Permission {
-        /// What it said.
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+        /// What the system said.
         source: io::Error,
     },
     /// A symbolic link stands where the segment was expected.
@@ -91,26 +100,41 @@ pub enum OpenError {
     },
     /// The segment belongs to another user than expected.
     OtherOwner {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
         /// The user expected.
         expected: u32,
         /// The user found.
         found: u32,
     },
     /// Something other than a file: a directory, a socket, a pipe.
-    NotAFile,
+    NotAFile {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+    },
     /// A file without any bytes.
-    Empty,
+    Empty {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+    },
     /// A file that is shorter, or longer, than its header says.
     OtherSize {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
         /// The size in the header, in bytes.
         expected: u64,
         /// The size of the file, in bytes.
         found: u64,
     },
     /// A file that crossdock did not write.
-    NotASegment,
+    NotASegment {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+    },
     /// A segment of another layout version.
     LayoutVersion {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
         /// The version of this build.
         expected: u32,
         /// The version of the segment.
@@ -118,13 +142,20 @@ pub enum OpenError {
     },
     /// A segment from a machine of the other byte order.
     ByteOrder {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
         /// What the byte order mark reads as here.
         found: u32,
     },
     /// A header whose checksum or numbers are wrong.
-    Corrupt,
+    Corrupt {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+    },
     /// The segment exists and is smaller than asked for.
     Smaller {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
         /// What is too small.
         what: &'static str,
         /// What was asked for.
@@ -134,15 +165,24 @@ pub enum OpenError {
     },
     /// Another process has found the segment unused, and is about to remove its name (see
     /// [`remove_unused`](super::SegmentOptions::remove_unused)).
-    BeingRemoved,
-    /// The segment's file has a name, and this process does not know it, so it cannot remove it.
-    NameUnknown,
+    BeingRemoved {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+    },
     /// A descriptor that is open for reading only, or writing only.
-    ReadOnly,
+    ReadOnly {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+    },
     /// A descriptor of a memory file that can still shrink or grow.
-    Unsealed,
+    Unsealed {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
+    },
     /// The system refused.
     Io {
+        /// The segment's name, if it was opened by one.
+        name: Option<String>,
         /// What it was asked for.
         what: &'static str,
         /// What it said.
@@ -213,7 +253,7 @@ pub enum MonitorError {
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(error) => write!(f, "segment name: {error}"),
+            Self::Name(_) => f.write_str("the name cannot be a segment's"),
             Self::Exists { name } => write!(f, "a segment named \"{name}\" exists"),
             Self::TooSmall { size, least } => {
                 write!(f, "expected a size of at least {least} bytes, found {size}")
@@ -235,9 +275,7 @@ impl fmt::Display for CreateError {
             Self::Mode { found } => {
                 write!(f, "expected a mode of 0600 to 0666, found {found:04o}")
             }
-            Self::Permission { what, source } | Self::Io { what, source } => {
-                write!(f, "{what}: {source}")
-            }
+            Self::Permission { what, .. } | Self::Io { what, .. } => write!(f, "{what} failed"),
         }
     }
 }
@@ -252,60 +290,128 @@ impl std::error::Error for CreateError {
     }
 }
 
+impl OpenError {
+    /// For `map_err`: the system refused `what`.
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            name: None,
+            what,
+            source,
+        }
+    }
+
+    /// The same, of the segment of that name.
+    pub(crate) fn of(mut self, segment: &str) -> Self {
+        match &mut self {
+            Self::Name { .. } | Self::NotFound { .. } | Self::Symlink { .. } => {}
+            Self::Permission { name, .. }
+            | Self::OtherOwner { name, .. }
+            | Self::NotAFile { name }
+            | Self::Empty { name }
+            | Self::OtherSize { name, .. }
+            | Self::NotASegment { name }
+            | Self::LayoutVersion { name, .. }
+            | Self::ByteOrder { name, .. }
+            | Self::Corrupt { name }
+            | Self::Smaller { name, .. }
+            | Self::BeingRemoved { name }
+            | Self::ReadOnly { name }
+            | Self::Unsealed { name }
+            | Self::Io { name, .. } => *name = Some(segment.to_owned()),
+        }
+        self
+    }
+
+    /// Returns the name that the segment was to be opened by; `None` if it came as a descriptor.
+    pub fn segment(&self) -> Option<&str> {
+        match self {
+            Self::Name { name, .. } | Self::NotFound { name } | Self::Symlink { name } => {
+                Some(name)
+            }
+            Self::Permission { name, .. }
+            | Self::OtherOwner { name, .. }
+            | Self::NotAFile { name }
+            | Self::Empty { name }
+            | Self::OtherSize { name, .. }
+            | Self::NotASegment { name }
+            | Self::LayoutVersion { name, .. }
+            | Self::ByteOrder { name, .. }
+            | Self::Corrupt { name }
+            | Self::Smaller { name, .. }
+            | Self::BeingRemoved { name }
+            | Self::ReadOnly { name }
+            | Self::Unsealed { name }
+            | Self::Io { name, .. } => name.as_deref(),
+        }
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::NotFound { name } = self {
+            return write!(f, "there is no segment named {name:?}");
+        }
+        if let Some(name) = self.segment() {
+            write!(f, "segment {name:?}: ")?;
+        }
         match self {
-            Self::Name(error) => write!(f, "segment name: {error}"),
-            Self::NotFound { name } => write!(f, "there is no segment named \"{name}\""),
-            Self::Permission { source } => write!(f, "no permission to open the segment: {source}"),
-            Self::Symlink { name } => {
-                write!(f, "expected a segment at \"{name}\", found a symbolic link")
-            }
-            Self::OtherOwner { expected, found } => {
+            Self::Name { .. } => f.write_str("no segment can have that name"),
+            Self::NotFound { .. } => Ok(()),
+            Self::Permission { .. } => f.write_str("no permission to open it"),
+            Self::Symlink { .. } => f.write_str("expected a file, found a symbolic link"),
+            Self::OtherOwner {
+                expected, found, ..
+            } => {
                 write!(
                     f,
-                    "expected a segment of user {expected}, found one of user {found}"
+                    "expected one of user {expected}, found one of user {found}"
                 )
             }
-            Self::NotAFile => f.write_str("expected a segment, found something that is no file"),
-            Self::Empty => f.write_str("expected a segment, found an empty file"),
-            Self::OtherSize { expected, found } => {
+            Self::NotAFile { .. } => {
+                f.write_str("expected a segment, found something that is no file")
+            }
+            Self::Empty { .. } => f.write_str("expected a segment, found an empty file"),
+            Self::OtherSize {
+                expected, found, ..
+            } => {
                 write!(f, "expected a segment of {expected} bytes, found {found}")
             }
-            Self::NotASegment => f.write_str("expected a segment, found a file of another format"),
-            Self::LayoutVersion { expected, found } => {
+            Self::NotASegment { .. } => {
+                f.write_str("expected a segment, found a file of another format")
+            }
+            Self::LayoutVersion {
+                expected, found, ..
+            } => {
                 write!(f, "expected layout version {expected}, found {found}")
             }
-            Self::ByteOrder { found } => {
+            Self::ByteOrder { found, .. } => {
                 write!(
                     f,
                     "expected a little-endian segment, found byte order mark {found:#010x}"
                 )
             }
-            Self::Corrupt => f.write_str("expected a segment, found a corrupt header"),
+            Self::Corrupt { .. } => f.write_str("expected a segment, found a corrupt header"),
             Self::Smaller {
                 what,
                 expected,
                 found,
+                ..
             } => {
                 write!(
                     f,
                     "expected a segment with {what} of at least {expected}, found {found}"
                 )
             }
-            Self::BeingRemoved => {
-                f.write_str("the segment was unused, and another process removes it just now")
+            Self::BeingRemoved { .. } => {
+                f.write_str("it was unused, and another process removes it just now")
             }
-            Self::NameUnknown => {
-                f.write_str("the segment has a name in /dev/shm that this process does not know")
-            }
-            Self::ReadOnly => {
+            Self::ReadOnly { .. } => {
                 f.write_str("expected a descriptor open for reading and writing, found another")
             }
-            Self::Unsealed => f.write_str(
+            Self::Unsealed { .. } => f.write_str(
                 "expected a descriptor sealed against shrinking and growing, found an unsealed one",
             ),
-            Self::Io { what, source } => write!(f, "{what}: {source}"),
+            Self::Io { what, .. } => write!(f, "{what} failed"),
         }
     }
 }
@@ -313,8 +419,8 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Name(source) => Some(source),
-            Self::Permission { source } | Self::Io { source, .. } => Some(source),
+            Self::Name { source, .. } => Some(source),
+            Self::Permission { source, .. } | Self::Io { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -344,13 +450,14 @@ impl fmt::Display for MembershipError {
             Self::RegistryFull { participants } => {
                 write!(
                     f,
-                    "none of the segment's {participants} places for participants is free"
+                    "none of the segment's {participants} places for participants is free \
+                     (SegmentOptions::participants makes more)"
                 )
             }
             Self::Expelled => {
                 f.write_str("other code has unmapped the page that kept this process a participant")
             }
-            Self::Io { what, source } => write!(f, "{what}: {source}"),
+            Self::Io { what, .. } => write!(f, "{what} failed"),
         }
     }
 }
@@ -369,7 +476,7 @@ impl fmt::Display for MonitorError {
         match self {
             Self::Inherited => f.write_str("the monitor is that of the process before the fork"),
             Self::Ended => f.write_str("the monitor's descriptors were closed by other code"),
-            Self::Io { what, source } => write!(f, "{what}: {source}"),
+            Self::Io { what, .. } => write!(f, "{what} failed"),
         }
     }
 }

@@ -78,37 +78,39 @@ impl Mapping {
         status: FileStatus,
         path: Option<PathBuf>,
     ) -> Result<Self, OpenError> {
-        let io = |what| move |source| OpenError::Io { what, source };
+        let io = OpenError::io;
         if !status.is_regular {
-            return Err(OpenError::NotAFile);
+            return Err(OpenError::NotAFile { name: None });
         }
         if status.len == 0 {
-            return Err(OpenError::Empty);
+            return Err(OpenError::Empty { name: None });
         }
         let words_len = HEADER_WORDS * 8;
-        let len = usize::try_from(status.len).map_err(|_| OpenError::Corrupt)?;
+        let len = usize::try_from(status.len).map_err(|_| OpenError::Corrupt { name: None })?;
         if len < words_len {
-            return Err(OpenError::NotASegment);
+            return Err(OpenError::NotASegment { name: None });
         }
         let map = Map::new(fd.as_fd(), len).map_err(io("mmap of the segment"))?;
         let header = map.base().cast::<Words<HEADER_WORDS>>();
         // SAFETY: the mapping has at least that many bytes, page-aligned, and any bytes are words.
         let words = unsafe { header.as_ref() }.read();
         let geometry = Geometry::decode(&words, status.len).map_err(|fault| match fault {
-            HeaderFault::Magic => OpenError::NotASegment,
-            HeaderFault::ByteOrder { found } => OpenError::ByteOrder { found },
+            HeaderFault::Magic => OpenError::NotASegment { name: None },
+            HeaderFault::ByteOrder { found } => OpenError::ByteOrder { name: None, found },
             HeaderFault::Version { found } => OpenError::LayoutVersion {
+                name: None,
                 expected: LAYOUT_VERSION,
                 found,
             },
-            HeaderFault::Checksum | HeaderFault::Geometry => OpenError::Corrupt,
+            HeaderFault::Checksum | HeaderFault::Geometry => OpenError::Corrupt { name: None },
             HeaderFault::Len { header } => OpenError::OtherSize {
+                name: None,
                 expected: header,
                 found: status.len,
             },
         })?;
         if !presence::show(fd.as_fd()).map_err(io("locking a byte of the segment"))? {
-            return Err(OpenError::BeingRemoved);
+            return Err(OpenError::BeingRemoved { name: None });
         }
         let membership = Membership::new().map_err(io("a page that fork wipes"))?;
         Ok(Self {

@@ -9,6 +9,8 @@ mod inspect;
 mod mapping;
 mod membership;
 mod monitor;
+mod name_error;
+mod names;
 mod options;
 mod place;
 mod presence;
@@ -26,6 +28,8 @@ pub(crate) use mapping::FileId;
 pub(crate) use membership::Others;
 pub use membership::Reaping;
 pub use monitor::Monitor;
+pub use name_error::{ListError, RemoveError};
+pub use names::NamedSegment;
 pub use options::SegmentOptions;
 pub use place::Placeable;
 pub(crate) use place::{Anchor, Bytes, Entry, OwnTag, Row, Shape, sealed};
@@ -209,73 +213,13 @@ impl Segment {
 
     /// Returns the name of a named segment.
     pub fn name(&self) -> Option<&str> {
-        options::name_of(self.mapping.path()?)
+        names::name_of(self.mapping.path()?)
     }
 
     /// Returns the size in bytes, registry and directory included.
     #[expect(clippy::len_without_is_empty, reason = "no segment is empty")]
     pub fn len(&self) -> u64 {
         self.mapping.geometry().len
-    }
-
-    /// Removes the name of a named segment: nobody can open it any more, and its memory goes with
-    /// its last user. Does nothing to an anonymous one, or if the name is gone already.
-    ///
-    /// The name travels with the handles of [`process::spawn`](crate::process::spawn), so a worker may
-    /// remove it as well as its parent.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError::NameUnknown`] if the segment's file has a name and this process does not know it:
-    /// other code has renamed it, or the process that handed it over sees another /dev/shm.
-    /// [`OpenError::NotASegment`] if another file has that name by now, which is left alone (one that
-    /// takes the name between that look and the removal is not told apart);
-    /// [`OpenError::Permission`] and [`OpenError::Io`] if the system refuses.
-    pub fn unlink(&self) -> Result<(), OpenError> {
-        let Some(path) = self.mapping.path() else {
-            return self.has_no_name();
-        };
-        let denied = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::PermissionDenied => OpenError::Permission { source },
-            _ => OpenError::Io {
-                what: "unlinking the segment",
-                source,
-            },
-        };
-        let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-        match shm::place(path) {
-            Err(error) if gone(&error) => return self.has_no_name(),
-            Err(error) => return Err(denied(error)),
-            Ok((device, inode)) if (FileId { device, inode }) != self.mapping.id() => {
-                return Err(OpenError::NotASegment);
-            }
-            Ok(_) => {}
-        }
-        match shm::unlink(path) {
-            Err(error) if !gone(&error) => Err(denied(error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// An error if the file has a name, which this process does not know.
-    fn has_no_name(&self) -> Result<(), OpenError> {
-        if self.mapping.geometry().anonymous {
-            return Ok(());
-        }
-        let status = shm::status(self.mapping.fd()).map_err(|source| OpenError::Io {
-            what: "fstat of the segment",
-            source,
-        })?;
-        if FileId::from(status) != self.mapping.id() {
-            return Err(OpenError::Io {
-                what: "asking whether the segment has a name",
-                source: shm::closed_by_others(),
-            });
-        }
-        match status.is_linked {
-            true => Err(OpenError::NameUnknown),
-            false => Ok(()),
-        }
     }
 
     /// Gives back what dead participants hold, and frees their places in the registry.
@@ -295,10 +239,10 @@ impl Segment {
     /// by `name`.
     #[cfg(feature = "process")]
     pub(crate) fn inherit(fd: OwnedFd, name: Option<&str>) -> Result<Self, OpenError> {
-        let io = |what| move |source| OpenError::Io { what, source };
+        let io = OpenError::io;
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the descriptor"))?;
         // It keeps its name, as long as the name is its own, here as there.
-        let path = name.and_then(|name| options::path_of(name).ok());
+        let path = name.and_then(|name| names::path_of(name).ok());
         let path = path.filter(|path| {
             shm::place(path).is_ok_and(|place| place == (status.device, status.inode))
         });
@@ -460,17 +404,17 @@ impl TryFrom<OwnedFd> for Segment {
     type Error = OpenError;
 
     fn try_from(fd: OwnedFd) -> Result<Self, OpenError> {
-        let io = |what| move |source| OpenError::Io { what, source };
+        let io = OpenError::io;
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the descriptor"))?;
         if !status.is_regular {
-            return Err(OpenError::NotAFile);
+            return Err(OpenError::NotAFile { name: None });
         }
         if !shm::is_read_write(fd.as_fd()).map_err(io("fcntl of the descriptor"))? {
-            return Err(OpenError::ReadOnly);
+            return Err(OpenError::ReadOnly { name: None });
         }
         let seals = shm::seals(fd.as_fd()).map_err(io("fcntl of the descriptor"))?;
         if !seals.contains(shm::segment_seals()) {
-            return Err(OpenError::Unsealed);
+            return Err(OpenError::Unsealed { name: None });
         }
         // Whatever others lock through the description that was passed, probes go through our own.
         let place = (status.device, status.inode);

@@ -7,19 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::facade::{Deadline, Left};
-use crate::layout::{Geometry, MAX_ENTRIES, Name, PAGE, Request, Tag};
+use crate::layout::{Geometry, MAX_ENTRIES, PAGE, Request, Tag};
 use crate::segment::Segment;
 use crate::segment::attachment::Attachment;
 use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};
 use crate::segment::mapping::Mapping;
+use crate::segment::names::{DIRECTORY, path_of, path_to_open};
 use crate::sys::{limits, mmap, shm};
 
-/// Where named segments are.
-const DIRECTORY: &str = "/dev/shm";
-/// What the file names of all named segments begin with.
-const PREFIX: &str = "crossdock.";
-/// The most bytes that a segment's name can have: a file name's 255 less the prefix.
-const NAME_MAX: usize = 255 - PREFIX.len();
 const DEFAULT_SIZE: u64 = 1 << 20;
 const DEFAULT_PARTICIPANTS: u32 = 128;
 const DEFAULT_ENTRIES: u32 = 64;
@@ -184,17 +179,19 @@ impl SegmentOptions {
     /// [`OpenError::OtherOwner`] and [`OpenError::Symlink`] if it is not to be trusted, and every
     /// other [`OpenError`] if what stands there is no segment of this layout.
     pub fn open(&self, name: &str) -> Result<Segment, OpenError> {
-        let path = path_of(name).map_err(OpenError::Name)?;
+        self.open_file(name).map_err(|error| error.of(name))
+    }
+
+    /// As [`open`](Self::open); errors need not say the name.
+    fn open_file(&self, name: &str) -> Result<Segment, OpenError> {
+        let path = path_to_open(name)?;
         let fd = shm::open_existing(&path).map_err(|source| Self::not_opened(name, source))?;
-        let fstat = |source| OpenError::Io {
-            what: "fstat of the segment",
-            source,
-        };
-        let status = shm::status(fd.as_fd()).map_err(fstat)?;
+        let fstat = || OpenError::io("fstat of the segment");
+        let status = shm::status(fd.as_fd()).map_err(fstat())?;
         self.check_owner(status.uid)?;
         let mapping = Attachment::of(fd, Some(path))?;
         // From here on nobody finds it unused; it may have been removed before.
-        if !shm::status(mapping.fd()).map_err(fstat)?.is_linked {
+        if !shm::status(mapping.fd()).map_err(fstat())?.is_linked {
             return Err(OpenError::NotFound {
                 name: name.to_owned(),
             });
@@ -211,6 +208,7 @@ impl SegmentOptions {
         for (what, expected, found) in smaller {
             if let Some(expected) = expected.filter(|expected| *expected > found) {
                 return Err(OpenError::Smaller {
+                    name: None,
                     what,
                     expected,
                     found,
@@ -219,43 +217,40 @@ impl SegmentOptions {
         }
         let segment = Segment::from_mapping(mapping);
         if self.prefault {
-            segment
-                .mapping()
-                .prefault()
-                .map_err(|source| OpenError::Io {
-                    what: "mapping every page",
-                    source,
-                })?;
+            let prefaulted = segment.mapping().prefault();
+            prefaulted.map_err(OpenError::io("mapping every page"))?;
         }
         Ok(segment)
     }
 
     /// Why a named segment's file was not opened, or removed.
     pub(crate) fn not_opened(name: &str, source: io::Error) -> OpenError {
+        let own = || name.to_owned();
         match source.raw_os_error() {
-            Some(code) if code == shm::NOT_FOUND => OpenError::NotFound {
-                name: name.to_owned(),
-            },
-            Some(code) if code == shm::IS_LINK => OpenError::Symlink {
-                name: name.to_owned(),
-            },
-            Some(code) if shm::NOT_A_FILE.contains(&code) => OpenError::NotAFile,
-            _ if source.kind() == io::ErrorKind::PermissionDenied => {
-                OpenError::Permission { source }
+            Some(code) if code == shm::NOT_FOUND => OpenError::NotFound { name: own() },
+            Some(code) if code == shm::IS_LINK => OpenError::Symlink { name: own() },
+            Some(code) if shm::NOT_A_FILE.contains(&code) => {
+                OpenError::NotAFile { name: Some(own()) }
             }
-            _ => OpenError::Io {
-                what: "opening the segment",
-                source,
-            },
+            _ if source.kind() == io::ErrorKind::PermissionDenied => {
+                let name = Some(own());
+                OpenError::Permission { name, source }
+            }
+            _ => OpenError::io("opening the file")(source).of(name),
         }
     }
 
     /// Refuses a segment of another user than is expected.
     pub(crate) fn check_owner(&self, found: u32) -> Result<(), OpenError> {
         let expected = self.owner.unwrap_or_else(shm::effective_user);
+        let name = None;
         (found == expected)
             .then_some(())
-            .ok_or(OpenError::OtherOwner { expected, found })
+            .ok_or(OpenError::OtherOwner {
+                name,
+                expected,
+                found,
+            })
     }
 
     /// Opens a named segment, or makes it if there is none.
@@ -274,7 +269,7 @@ impl SegmentOptions {
             match self.open(name) {
                 Err(OpenError::NotFound { .. }) => {}
                 // At once, as a rule: who removes it has two calls to make.
-                Err(OpenError::BeingRemoved) if patience.left() != Left::Passed => {
+                Err(OpenError::BeingRemoved { .. }) if patience.left() != Left::Passed => {
                     races -= 1;
                     std::thread::yield_now();
                     continue;
@@ -351,7 +346,7 @@ impl SegmentOptions {
         path: Option<PathBuf>,
     ) -> Result<Segment, CreateError> {
         let made = Attachment::of(fd, path).map_err(|error| match error {
-            OpenError::Io { what, source } => CreateError::Io { what, source },
+            OpenError::Io { what, source, .. } => CreateError::Io { what, source },
             other => CreateError::Io {
                 what: "opening the new segment",
                 source: io::Error::other(other),
@@ -370,17 +365,6 @@ impl SegmentOptions {
         }
         Ok(segment)
     }
-}
-
-/// Where the segment of that name is.
-pub(crate) fn path_of(name: &str) -> Result<PathBuf, crate::layout::NameError> {
-    Name::check(name, NAME_MAX)?;
-    Ok(Path::new(DIRECTORY).join(format!("{PREFIX}{name}")))
-}
-
-/// The name of the segment at that path.
-pub(crate) fn name_of(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()?.strip_prefix(PREFIX)
 }
 
 fn refuse_too_large(size: u64, filesystem: Option<&Path>) -> Result<(), CreateError> {

@@ -395,6 +395,20 @@ impl<S: SharedState> Anchor<S> {
         entries.get(tag.index() as usize).map_or(0, pid)
     }
 
+    /// The process id of the participant at `index`, for people; `None` if it is of another PID
+    /// namespace than `me`.
+    pub(crate) fn pid_at(&self, index: u32, me: Tag) -> Option<u32> {
+        let entries = self.entry.mapping.participants();
+        let namespace_and_pid = |index: u32| {
+            let entry = entries.get(index as usize)?;
+            // ORDERING: Relaxed; for people.
+            Some((entry.pid_namespace.load(Relaxed), entry.pid.load(Relaxed)))
+        };
+        let (namespace, pid) = namespace_and_pid(index)?;
+        let (own, _) = namespace_and_pid(me.index())?;
+        (namespace == own && pid != 0).then_some(pid)
+    }
+
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
     }

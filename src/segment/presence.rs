@@ -16,7 +16,8 @@ use crate::layout::Tag;
 use crate::segment::error::OpenError;
 use crate::segment::mapping::FileId;
 use crate::segment::membership::LOCKS_BASE;
-use crate::segment::options::{SegmentOptions, path_of};
+use crate::segment::names::path_to_open;
+use crate::segment::options::SegmentOptions;
 use crate::sys::{locks, shm};
 
 /// The byte, right behind those of the participants that a segment can have at most.
@@ -72,9 +73,9 @@ impl SegmentOptions {
     /// [`OpenError::NotFound`], [`OpenError::Symlink`], [`OpenError::NotAFile`], [`OpenError::Permission`],
     /// [`OpenError::Name`] and [`OpenError::Io`].
     pub fn is_in_use(&self, name: &str) -> Result<bool, OpenError> {
-        let path = path_of(name).map_err(OpenError::Name)?;
+        let path = path_to_open(name)?;
         let fd = shm::open_to_read(&path).map_err(|source| Self::not_opened(name, source))?;
-        is_in_use(fd.as_fd()).map_err(asking)
+        is_in_use(fd.as_fd()).map_err(|source| asking(source).of(name))
     }
 
     /// Removes a named segment if no process has it open, the calling one included, and returns whether it
@@ -100,7 +101,12 @@ impl SegmentOptions {
     /// # Ok::<(), crossdock::Error>(())
     /// ```
     pub fn remove_unused(&self, name: &str) -> Result<bool, OpenError> {
-        let path = path_of(name).map_err(OpenError::Name)?;
+        self.remove_file(name).map_err(|error| error.of(name))
+    }
+
+    /// As [`remove_unused`](Self::remove_unused); errors need not say the name.
+    fn remove_file(&self, name: &str) -> Result<bool, OpenError> {
+        let path = path_to_open(name)?;
         for _ in 0..RACES {
             let fd = shm::open_existing(&path).map_err(|source| Self::not_opened(name, source))?;
             let status = shm::status(fd.as_fd()).map_err(asking)?;
@@ -128,10 +134,7 @@ impl SegmentOptions {
 }
 
 fn asking(source: io::Error) -> OpenError {
-    OpenError::Io {
-        what: "asking who has the segment open",
-        source,
-    }
+    OpenError::io("asking who has the segment open")(source)
 }
 
 #[cfg(test)]

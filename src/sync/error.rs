@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
+use crate::layout::Tag;
 use crate::raw::mutex::Held;
 use crate::segment::MembershipError;
 
@@ -35,7 +36,10 @@ pub enum LockError<G> {
 #[non_exhaustive]
 pub enum TryLockError<G> {
     /// A live participant holds the lock.
-    WouldBlock,
+    WouldBlock {
+        /// Which, at a glance.
+        holder: Holder,
+    },
     /// As [`LockError::OwnerDied`].
     OwnerDied(G),
     /// As [`LockError::Poisoned`].
@@ -60,7 +64,10 @@ pub enum TryLockError<G> {
 #[non_exhaustive]
 pub enum TimedLockError<G> {
     /// A live participant still holds the lock.
-    Timeout,
+    Timeout {
+        /// Which, at a glance.
+        holder: Holder,
+    },
     /// As [`LockError::OwnerDied`].
     OwnerDied(G),
     /// As [`LockError::Poisoned`].
@@ -101,6 +108,42 @@ pub enum NotLocked {
     },
 }
 
+/// Who holds a lock: a glance, which may be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Holder {
+    /// This process: another thread, or the calling one, which would wait for itself.
+    ThisProcess,
+    /// Another process, of this PID namespace.
+    Process {
+        /// Its process id.
+        pid: u32,
+    },
+    /// A process of another PID namespace, or none any more when it was looked at.
+    Other,
+}
+
+impl Holder {
+    /// The participant at `index`, if there is one, as `me` sees it.
+    pub(super) fn of(index: Option<u32>, me: Tag, pid: impl FnOnce(u32) -> Option<u32>) -> Self {
+        match index {
+            Some(index) if index == me.index() => Self::ThisProcess,
+            Some(index) => pid(index).map_or(Self::Other, |pid| Self::Process { pid }),
+            None => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThisProcess => f.write_str("this process"),
+            Self::Process { pid } => write!(f, "process {pid}"),
+            Self::Other => f.write_str("another participant"),
+        }
+    }
+}
+
 /// What a lock attempt came to, before it is told in the words of its operation.
 pub(crate) enum Outcome<G> {
     Clean(G),
@@ -132,7 +175,8 @@ impl<G> Outcome<G> {
     }
 }
 
-/// Why a lock attempt came to nothing. `B` is `Infallible` where waiting has no end.
+/// Why a lock attempt came to nothing. `B` says who holds the lock; it is `Infallible` where waiting has
+/// no end.
 pub(crate) enum Failure<B> {
     Busy(B),
     Corrupt { word: u32 },
@@ -152,7 +196,8 @@ impl From<Failure<Infallible>> for NotLocked {
 }
 
 const OWNER_DIED: &str = "the last owner died while it held the lock";
-const POISONED: &str = "a thread panicked while it held the lock";
+const POISONED: &str =
+    "a thread panicked while it held the lock, and clear_poison was not called since";
 
 fn corrupt(f: &mut fmt::Formatter<'_>, word: u32) -> fmt::Result {
     write!(f, "expected the word of a lock, found {word:#010x}")
@@ -187,14 +232,14 @@ impl std::error::Error for NotLocked {
 
 /// Implements what the three errors that may carry a guard have in common.
 macro_rules! carries_a_guard {
-    ($error:ident, $never:ty $(, $busy:ident $text:literal)?) => {
+    ($error:ident, $never:ty $(, $busy:ident $does:literal)?) => {
         impl<G> $error<G> {
             pub(crate) fn result(outcome: Result<Outcome<G>, Failure<$never>>) -> Result<G, Self> {
                 Err(match outcome {
                     Ok(Outcome::Clean(guard)) => return Ok(guard),
                     Ok(Outcome::OwnerDied(guard)) => Self::OwnerDied(guard),
                     Ok(Outcome::Poisoned(guard)) => Self::Poisoned(guard),
-                    $(Err(Failure::Busy(())) => Self::$busy,)?
+                    $(Err(Failure::Busy(holder)) => Self::$busy { holder },)?
                     Err(Failure::Corrupt { word }) => Self::Corrupt { word },
                     Err(Failure::TooManyReaders { most }) => Self::TooManyReaders { most },
                     Err(Failure::Join(error)) => Self::Join(error),
@@ -205,7 +250,7 @@ macro_rules! carries_a_guard {
         impl<G> fmt::Display for $error<G> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $(Self::$busy => f.write_str($text),)?
+                    $(Self::$busy { holder } => write!(f, "{holder} {} the lock", $does),)?
                     Self::OwnerDied(_) => f.write_str(OWNER_DIED),
                     Self::Poisoned(_) => f.write_str(POISONED),
                     Self::Corrupt { word } => corrupt(f, *word),
@@ -219,7 +264,9 @@ macro_rules! carries_a_guard {
         impl<G> fmt::Debug for $error<G> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $(Self::$busy => f.write_str(stringify!($busy)),)?
+                    $(Self::$busy { holder } => {
+                        write!(f, "{} {{ holder: {holder:?} }}", stringify!($busy))
+                    })?
                     Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
                     Self::Poisoned(_) => f.write_str("Poisoned(..)"),
                     Self::Corrupt { word } => write!(f, "Corrupt {{ word: {word:#010x} }}"),
@@ -241,5 +288,5 @@ macro_rules! carries_a_guard {
 }
 
 carries_a_guard!(LockError, Infallible);
-carries_a_guard!(TryLockError, (), WouldBlock "another participant holds the lock");
-carries_a_guard!(TimedLockError, (), Timeout "another participant still holds the lock");
+carries_a_guard!(TryLockError, Holder, WouldBlock "holds");
+carries_a_guard!(TimedLockError, Holder, Timeout "still holds");

@@ -35,7 +35,7 @@ mod raw_mutex;
 pub(crate) mod rwlock;
 mod sleeps;
 
-pub use error::{LockError, NotLocked, TimedLockError, TryLockError};
+pub use error::{Holder, LockError, NotLocked, TimedLockError, TryLockError};
 pub use mutex::{Mutex, MutexGuard};
 pub use raw_mutex::{RawMutex, RawMutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};

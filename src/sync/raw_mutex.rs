@@ -10,7 +10,7 @@ use crate::layout::{Kind, PayloadShape};
 use crate::raw::mutex::{Glance, Held, MutexState, Refused, Unclean};
 use crate::segment::{Anchor, Bytes, Entry, OwnTag, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
-use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
+use crate::sync::{Holder, LockError, NotLocked, TimedLockError, TryLockError};
 
 /// A lock that protects something outside of itself: a file, a region of memory, a device.
 ///
@@ -202,7 +202,7 @@ impl RawMutex {
         loop {
             match self.wait_until(&Deadline::never()) {
                 Ok(outcome) => return Ok(outcome),
-                Err(Failure::Busy(())) => {}
+                Err(Failure::Busy(_)) => {}
                 Err(Failure::Corrupt { word }) => return Err(Failure::Corrupt { word }),
                 Err(Failure::TooManyReaders { most }) => {
                     return Err(Failure::TooManyReaders { most });
@@ -216,7 +216,7 @@ impl RawMutex {
     pub(super) fn wait_until(
         &self,
         deadline: &Deadline,
-    ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
+    ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<Holder>> {
         let me = self.state.tag().map_err(Failure::Join)?;
         match self
             .state
@@ -232,7 +232,7 @@ impl RawMutex {
     pub(super) fn attempt(
         &self,
         unclean: Unclean,
-    ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<()>> {
+    ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<Holder>> {
         self.state.put_back(unclean);
         let me = self.state.tag().map_err(Failure::Join)?;
         match self.state.try_lock_contended(me, &self.state.others(me)) {
@@ -252,9 +252,12 @@ impl RawMutex {
     }
 
     #[cold]
-    fn failure(&self, refused: Refused, me: crate::layout::Tag) -> Failure<()> {
+    fn failure(&self, refused: Refused, me: crate::layout::Tag) -> Failure<Holder> {
         match refused {
-            Refused::Busy => Failure::Busy(()),
+            Refused::Busy => {
+                let owner = self.glance().owner.map(|owner| owner.index());
+                Failure::Busy(Holder::of(owner, me, |index| self.state.pid_at(index, me)))
+            }
             Refused::Corrupt { word } => Failure::Corrupt { word },
             Refused::Expelled => Failure::Join(self.state.expelled(me)),
         }

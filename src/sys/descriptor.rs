@@ -9,7 +9,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::memfd::MFdFlags;
 
@@ -58,6 +58,15 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// open(2), read(2): a file of /proc or /sys as text.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// readdir(3): the paths of what is in a directory. Its descriptor may be a standard one meanwhile: it
+/// cannot be written to.
+pub(crate) fn paths_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(directory)?;
+    entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect()
 }
 
 /// memfd_create(2).

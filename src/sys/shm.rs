@@ -146,6 +146,26 @@ pub(crate) fn unlink(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
+/// readdir(3), and stat(2) without following links: what stands in a directory. What goes meanwhile is
+/// passed over.
+pub(crate) fn files_of(directory: &Path) -> io::Result<Vec<(std::path::PathBuf, FileStatus)>> {
+    let mut found = Vec::new();
+    for path in descriptor::paths_in(directory)? {
+        if let Ok(meta) = fs::symlink_metadata(&path) {
+            let status = FileStatus {
+                device: meta.dev(),
+                inode: meta.ino(),
+                len: meta.len(),
+                uid: meta.uid(),
+                is_regular: meta.is_file(),
+                is_linked: meta.nlink() > 0,
+            };
+            found.push((path, status));
+        }
+    }
+    Ok(found)
+}
+
 /// stat(2) without following a link: the device and inode at `path`.
 pub(crate) fn place(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))

@@ -129,10 +129,16 @@ fn a_reader_waits_for_those_who_have_chunks() {
     let (_segment, array) = sample(3);
     let mut first = array.lease(0).unwrap();
     let other = holder(|| array.lease(2).unwrap());
-    assert!(matches!(array.try_read(), Err(TryLockError::WouldBlock)));
-    assert!(matches!(array.try_write(), Err(TryLockError::WouldBlock)));
+    assert!(matches!(
+        array.try_read(),
+        Err(TryLockError::WouldBlock { .. })
+    ));
+    assert!(matches!(
+        array.try_write(),
+        Err(TryLockError::WouldBlock { .. })
+    ));
     let timed = array.try_read_timeout(SHORT);
-    assert!(matches!(timed, Err(TimedLockError::Timeout)));
+    assert!(matches!(timed, Err(TimedLockError::Timeout { .. })));
     let readers = [(); 2].map(|()| asleep(|| assert_eq!(array.read().unwrap()[0], 5)));
     assert!(
         matches!(array.try_lease(1), Err(TryLeaseError::WouldBlock)),
@@ -246,7 +252,7 @@ fn a_stopped_holder_keeps_its_chunk() {
     assert!(matches!(array.lease(0), Err(LeaseError::Leased { .. })));
     assert!(matches!(
         array.try_read_timeout(SHORT),
-        Err(TimedLockError::Timeout)
+        Err(TimedLockError::Timeout { .. })
     ));
     assert_eq!(segment.reap().freed, 0);
     array.lease_chunk().unwrap().unwrap().finish().unwrap();

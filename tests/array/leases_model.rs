@@ -105,7 +105,7 @@ proptest! {
                 Step::Write(..) | Step::Finish(_) | Step::Drop(_) => {}
                 Step::Read => match array.try_read() {
                     Ok(values) => prop_assert!(*values == model.values && !model.is_held()),
-                    Err(TryLockError::WouldBlock) => prop_assert!(model.is_held()),
+                    Err(TryLockError::WouldBlock { .. }) => prop_assert!(model.is_held()),
                     Err(error) => prop_assert!(false, "{error}"),
                 },
                 Step::Fill(value) => match array.try_write() {
@@ -114,7 +114,7 @@ proptest! {
                         values.fill(value);
                         model.values.fill(value);
                     }
-                    Err(TryLockError::WouldBlock) => prop_assert!(model.is_held()),
+                    Err(TryLockError::WouldBlock { .. }) => prop_assert!(model.is_held()),
                     Err(error) => prop_assert!(false, "{error}"),
                 },
                 Step::Restart => match array.restart() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crossdock::segment::OpenError;
+use crossdock::segment::RemoveError;
 use crossdock::{Counter, Segment, SegmentOptions};
 
 use crate::support::call;
@@ -87,7 +87,10 @@ fn a_name_that_is_another_segments_by_now_does_not_travel() {
     let known = call(unlinks, segment.clone()).expect("joined");
     // Without a name there is nothing to remove.
     assert_eq!(known, (None, Ok(())));
-    assert!(matches!(segment.unlink(), Err(OpenError::NotASegment)));
+    assert!(matches!(
+        segment.unlink(),
+        Err(RemoveError::OtherFile { .. })
+    ));
     assert!(name.path().exists());
     drop(other);
 }
@@ -97,7 +100,7 @@ fn a_name_that_is_not_known_is_an_error_of_its_removal() {
     let (name, renamed) = (Name::new("before"), Name::new("after"));
     let segment = name.create();
     std::fs::rename(name.path(), renamed.path()).expect("renamed");
-    assert!(matches!(segment.unlink(), Err(OpenError::NameUnknown)));
+    assert!(matches!(segment.unlink(), Err(RemoveError::NameUnknown)));
     let known = call(unlinks, segment.clone()).expect("joined");
     let unknown = "the segment has a name in /dev/shm that this process does not know";
     assert_eq!(known, (None, Err(unknown.to_owned())));

@@ -284,3 +284,21 @@ fn the_directory_says_what_a_channel_carries() {
     let payload = entry.payload.name();
     assert!(payload.starts_with("[Order]#"), "{payload}");
 }
+
+#[test]
+fn a_handle_in_a_message_says_how_handles_travel() {
+    let segment = Segment::anonymous().unwrap();
+    let named = ByteOptions::new(8).payload_name("perhaps/1");
+    let channel = segment.create::<Channel<Option<Segment>>>("handles", named);
+    let channel = channel.unwrap();
+    let words = "handles of shared memory travel only as arguments and results of process::spawn: \
+                 give the receiver the segment that way, and send an entry's name";
+    let error = channel.send(&Some(segment)).unwrap_err();
+    assert_eq!(error.to_string(), words);
+    // What another build may have sent.
+    channel.as_bytes().send(&[1, 0, 0]).unwrap();
+    assert_eq!(channel.recv().unwrap_err().to_string(), words);
+    // The next message of the thread is told its own fault.
+    channel.as_bytes().send(&[7]).unwrap();
+    assert_ne!(channel.recv().unwrap_err().to_string(), words);
+}

@@ -223,7 +223,7 @@ fn a_full_directory_is_an_error_and_the_entries_stay() {
     let error = segment.create::<Counter>("e", 1).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the directory is full: it has room for 4 entries"
+        "the directory is full: it has room for 4 entries (SegmentOptions::entries makes more)"
     );
     assert!(matches!(
         error,
@@ -246,7 +246,7 @@ fn a_full_arena_is_an_error_that_names_what_is_left() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the arena is full: expected 4100 free bytes, found 3968"
+        "the arena is full: expected 4100 free bytes, found 3968 (SegmentOptions::size makes more)"
     );
     assert!(matches!(
         error,

@@ -5,9 +5,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
-use crossdock::segment::{CreateError, OpenError, OpenOrCreateError};
+use crossdock::segment::{CreateError, OpenError, OpenOrCreateError, RemoveError};
 use crossdock::{Counter, Segment, SegmentOptions};
 
+use crate::chain;
 use crate::support::image;
 use crate::support::names::Unique;
 use crate::support::process::leaves_nothing;
@@ -57,6 +58,16 @@ fn refused_bytes(bytes: &[u8]) -> OpenError {
     error
 }
 
+/// What an error says, with its causes, behind the segment's name, if that was opened by one.
+fn said(error: &OpenError) -> String {
+    let whole = chain(error);
+    let Some(name) = error.segment() else {
+        return whole;
+    };
+    let rest = whole.strip_prefix(&format!("segment {name:?}: "));
+    rest.expect("it names the segment").to_owned()
+}
+
 #[test]
 fn the_bytes_of_a_good_segment_are_opened() {
     let name = Unique::new();
@@ -100,13 +111,7 @@ fn a_symbolic_link_is_refused_wherever_it_leads() {
             let name = Unique::new();
             symlink(&leads_to, name.path()).unwrap();
             let error = refused(&name);
-            assert_eq!(
-                error.to_string(),
-                format!(
-                    "expected a segment at \"{}\", found a symbolic link",
-                    &*name
-                )
-            );
+            assert_eq!(said(&error), "expected a file, found a symbolic link");
             assert!(matches!(error, OpenError::Symlink { .. }));
         }
         drop(made);
@@ -127,10 +132,10 @@ fn what_is_no_file_is_refused() {
         for name in [&directory, &pipe, &socket] {
             let error = refused(name);
             assert_eq!(
-                error.to_string(),
+                said(&error),
                 "expected a segment, found something that is no file"
             );
-            assert!(matches!(error, OpenError::NotAFile));
+            assert!(matches!(error, OpenError::NotAFile { .. }));
         }
     });
 }
@@ -139,8 +144,8 @@ fn what_is_no_file_is_refused() {
 fn an_empty_file_is_refused() {
     leaves_nothing(|| {
         let error = refused_bytes(&[]);
-        assert_eq!(error.to_string(), "expected a segment, found an empty file");
-        assert!(matches!(error, OpenError::Empty));
+        assert_eq!(said(&error), "expected a segment, found an empty file");
+        assert!(matches!(error, OpenError::Empty { .. }));
     });
 }
 
@@ -152,10 +157,10 @@ fn foreign_content_of_any_length_is_refused() {
             for bytes in [&script[..len], &vec![0; len], &vec![0xff; len]] {
                 let error = refused_bytes(bytes);
                 assert_eq!(
-                    error.to_string(),
+                    said(&error),
                     "expected a segment, found a file of another format"
                 );
-                assert!(matches!(error, OpenError::NotASegment));
+                assert!(matches!(error, OpenError::NotASegment { .. }));
             }
         }
     });
@@ -168,7 +173,7 @@ fn a_truncated_segment_is_refused_with_both_sizes_named() {
         for len in [128, 511, 4096, 20_000, 65_535] {
             let error = refused_bytes(&good[..len]);
             assert_eq!(
-                error.to_string(),
+                said(&error),
                 format!("expected a segment of 65536 bytes, found {len}")
             );
             assert!(matches!(
@@ -178,7 +183,7 @@ fn a_truncated_segment_is_refused_with_both_sizes_named() {
         }
         assert!(matches!(
             refused_bytes(&good[..127]),
-            OpenError::NotASegment
+            OpenError::NotASegment { .. }
         ));
     });
 }
@@ -233,7 +238,7 @@ fn another_layout_version_is_refused_with_both_named() {
                 }
                 let error = refused_bytes(&bytes);
                 assert_eq!(
-                    error.to_string(),
+                    said(&error),
                     format!("expected layout version 2, found {version}")
                 );
                 assert!(matches!(
@@ -257,7 +262,7 @@ fn the_other_byte_order_is_refused() {
         for (bytes, mark) in [(swapped, "0x02000000"), (mark_only, "0x04030201")] {
             let error = refused_bytes(&bytes);
             assert_eq!(
-                error.to_string(),
+                said(&error),
                 format!("expected a little-endian segment, found byte order mark {mark}")
             );
             assert!(matches!(error, OpenError::ByteOrder { .. }));
@@ -272,11 +277,11 @@ fn a_wrong_checksum_is_refused() {
             let mut bytes = good();
             bytes[at] ^= 1;
             let error = refused_bytes(&bytes);
-            assert_eq!(
-                error.to_string(),
-                "expected a segment, found a corrupt header"
+            assert_eq!(said(&error), "expected a segment, found a corrupt header");
+            assert!(
+                matches!(error, OpenError::Corrupt { .. }),
+                "byte {at}: {error:?}"
             );
-            assert!(matches!(error, OpenError::Corrupt), "byte {at}: {error:?}");
         }
     });
 }
@@ -302,7 +307,7 @@ fn numbers_that_lie_under_a_right_checksum_are_refused() {
             image::sign_header(&mut bytes);
             let error = refused_bytes(&bytes);
             assert!(
-                matches!(error, OpenError::Corrupt),
+                matches!(error, OpenError::Corrupt { .. }),
                 "{lie:#x} at {at}: {error:?}"
             );
         }
@@ -330,11 +335,8 @@ fn a_segment_of_another_owner_than_expected_is_refused() {
     leaves_nothing(|| {
         let error = SegmentOptions::new().owner(me + 1).open(&name).unwrap_err();
         assert_eq!(
-            error.to_string(),
-            format!(
-                "expected a segment of user {}, found one of user {me}",
-                me + 1
-            )
+            said(&error),
+            format!("expected one of user {}, found one of user {me}", me + 1)
         );
         assert!(matches!(
             error,
@@ -378,7 +380,7 @@ fn an_unlinked_name_is_free_for_another() {
     segment.unlink().unwrap();
     let other = SegmentOptions::new().create_new(&name).unwrap();
     let error = segment.unlink().unwrap_err();
-    assert!(matches!(error, OpenError::NotASegment), "{error:?}");
+    assert!(matches!(error, RemoveError::OtherFile { .. }), "{error:?}");
     assert!(name.is_taken());
     other.unlink().unwrap();
 }

@@ -1,6 +1,6 @@
 //! From creation to the last handle.
 
-use crossdock::segment::OpenError;
+use crossdock::segment::{OpenError, RemoveError};
 use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 use crate::support::names::Unique;
@@ -60,7 +60,7 @@ fn unlinking_what_is_gone_or_somebody_elses_does_no_harm() {
     first.unlink().unwrap();
     std::fs::write(name.path(), "another file").unwrap();
     let error = first.unlink().unwrap_err();
-    assert!(matches!(error, OpenError::NotASegment));
+    assert!(matches!(error, RemoveError::OtherFile { .. }));
     assert_eq!(std::fs::read(name.path()).unwrap(), b"another file");
 }
 

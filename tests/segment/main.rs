@@ -16,3 +16,10 @@ mod surroundings;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+/// An error and what caused it, as programs print it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let words: Vec<_> = causes.map(ToString::to_string).collect();
+    words.join(": ")
+}

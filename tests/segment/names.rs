@@ -1,10 +1,14 @@
 //! Names that cannot be a segment's or an entry's.
 
-use crossdock::segment::{CreateError, EntryError, NameError, OpenError, OpenOrCreateError};
+use crossdock::segment::{
+    CreateError, EntryError, NameError, OpenError, OpenOrCreateError, RemoveError,
+};
 use crossdock::{Counter, Segment, SegmentOptions};
 
+use crate::chain;
+use crate::support::image;
 use crate::support::names::Unique;
-use crate::support::process::leaves_nothing;
+use crate::support::process::{in_child, leaves_nothing};
 
 /// Names that nothing can have, what is said of each, and how.
 fn bad(max: usize) -> Vec<(String, NameError, String)> {
@@ -64,7 +68,10 @@ fn a_bad_segment_name_is_refused_at_create() {
     leaves_nothing(|| {
         for (name, expected, text) in bad(SEGMENT_MAX) {
             let error = SegmentOptions::new().create_new(&name).unwrap_err();
-            assert_eq!(error.to_string(), format!("segment name: {text}"));
+            assert_eq!(
+                chain(&error),
+                format!("the name cannot be a segment's: {text}")
+            );
             assert!(matches!(error, CreateError::Name(found) if found == expected));
         }
     });
@@ -75,8 +82,12 @@ fn a_bad_segment_name_is_refused_at_open() {
     leaves_nothing(|| {
         for (name, expected, text) in bad(SEGMENT_MAX) {
             let error = SegmentOptions::new().open(&name).unwrap_err();
-            assert_eq!(error.to_string(), format!("segment name: {text}"));
-            assert!(matches!(error, OpenError::Name(found) if found == expected));
+            let words = format!("segment {name:?}: no segment can have that name: {text}");
+            assert_eq!(chain(&error), words);
+            let error = SegmentOptions::remove(&name).unwrap_err();
+            assert_eq!(chain(&error), words);
+            let error = SegmentOptions::new().open(&name).unwrap_err();
+            assert!(matches!(error, OpenError::Name { source: found, .. } if found == expected));
         }
     });
 }
@@ -87,7 +98,7 @@ fn a_bad_segment_name_is_refused_at_open_or_create() {
         for (name, expected, _) in bad(SEGMENT_MAX) {
             let error = SegmentOptions::new().open_or_create(&name).unwrap_err();
             assert!(
-                matches!(&error, OpenOrCreateError::Open(OpenError::Name(found)) if *found == expected),
+                matches!(&error, OpenOrCreateError::Open(OpenError::Name { source, .. }) if *source == expected),
                 "{error:?}"
             );
         }
@@ -104,7 +115,10 @@ fn a_bad_entry_name_is_refused_and_the_directory_stays_as_it_was() {
             segment.open_or_create::<Counter>(&name, 1).unwrap_err(),
         ];
         for error in errors {
-            assert_eq!(error.to_string(), format!("entry name: {text}"));
+            assert_eq!(
+                chain(&error),
+                format!("the name cannot be an entry's: {text}")
+            );
             assert!(matches!(&error, EntryError::Name(found) if *found == expected));
         }
     }
@@ -139,4 +153,91 @@ fn the_longest_segment_name_is_taken() {
     segment.unlink().unwrap();
     assert_eq!(shown.as_deref(), Some(name.as_str()));
     assert!(there);
+}
+
+/// Everything that can stand where a segment is expected, by a name that starts as given.
+fn litter() -> Vec<Unique> {
+    let [empty, garbage, other_version, link] = std::array::from_fn(|_| Unique::new());
+    std::fs::write(empty.path(), []).unwrap();
+    std::fs::write(garbage.path(), [7; 5000]).unwrap();
+    let segment = SegmentOptions::new().anonymous().unwrap();
+    let mut bytes = image::bytes(&segment);
+    image::put_u32(&mut bytes, 8, 77);
+    std::fs::write(other_version.path(), bytes).unwrap();
+    std::os::unix::fs::symlink("/dev/null", link.path()).unwrap();
+    vec![empty, garbage, other_version, link]
+}
+
+#[test]
+fn a_name_is_removed_whatever_is_in_the_file() {
+    for name in litter() {
+        SegmentOptions::new().open(&name).unwrap_err();
+        assert!(std::fs::symlink_metadata(name.path()).is_ok());
+        SegmentOptions::remove(&name).unwrap();
+        assert!(std::fs::symlink_metadata(name.path()).is_err());
+        let error = SegmentOptions::remove(&name).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("there is no segment named {:?}", &*name)
+        );
+        assert!(matches!(error, RemoveError::NotFound { .. }));
+    }
+    let directory = Unique::new();
+    std::fs::create_dir(directory.path()).unwrap();
+    let error = SegmentOptions::remove(&directory).unwrap_err();
+    assert!(chain(&error).starts_with(&format!(
+        "segment {:?}: removing its name failed: ",
+        &*directory
+    )));
+    assert!(
+        std::fs::metadata(directory.path()).is_ok(),
+        "and is left alone"
+    );
+}
+
+#[test]
+fn a_segment_whose_name_was_removed_lives_on_with_those_who_have_it() {
+    let name = Unique::new();
+    let segment = SegmentOptions::new().create_new(&name).unwrap();
+    let total = segment.create::<Counter>("total", 7).unwrap();
+    assert!(segment.is_linked());
+    in_child(|| SegmentOptions::remove(&name).unwrap());
+    assert!(!segment.is_linked());
+    assert_eq!(total.add(1), 8);
+    // Another one of that name is another one.
+    let other = SegmentOptions::new().create_new(&name).unwrap();
+    assert!(other.is_linked() && !segment.is_linked());
+    assert!(matches!(
+        segment.unlink().unwrap_err(),
+        RemoveError::OtherFile { .. }
+    ));
+    assert!(other.is_linked());
+    other.unlink().unwrap();
+    assert!(!other.is_linked());
+    segment.unlink().unwrap();
+    assert!(!Segment::anonymous().unwrap().is_linked());
+}
+
+#[test]
+fn the_names_of_all_segments_are_listed_whatever_is_in_the_files() {
+    let litter = litter();
+    let named = Unique::new();
+    let segment = SegmentOptions::new()
+        .size(1 << 16)
+        .create_new(&named)
+        .unwrap();
+    let all = SegmentOptions::list().unwrap();
+    assert!(all.is_sorted_by(|one, other| one.name < other.name));
+    let len = |name: &str| {
+        all.iter()
+            .find(|found| found.name == name)
+            .map(|found| found.len)
+    };
+    let lens: Vec<_> = litter.iter().map(|name| len(name)).collect();
+    // A link is no segment's file.
+    assert_eq!(lens, [Some(0), Some(5000), Some(1 << 20), None]);
+    assert_eq!(len(&named), Some(1 << 16));
+    segment.unlink().unwrap();
+    let all = SegmentOptions::list().unwrap();
+    assert!(all.iter().all(|found| found.name != *named));
 }

@@ -188,7 +188,10 @@ fn opening_a_segment_that_is_smaller_than_asked_for_is_refused() {
         let error = options.open(&name).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("expected a segment with {thing} of at least {asked}, found {has}")
+            format!(
+                "segment {:?}: expected a segment with {thing} of at least {asked}, found {has}",
+                &*name
+            )
         );
         assert!(matches!(
             error,

@@ -204,7 +204,10 @@ fn whatever_is_in_the_file_can_be_removed() {
         let name = unused();
         let path = format!("/dev/shm/crossdock.{}", &*name);
         std::fs::write(&path, b"").unwrap();
-        assert!(matches!(options().open(&name), Err(OpenError::Empty)));
+        assert!(matches!(
+            options().open(&name),
+            Err(OpenError::Empty { .. })
+        ));
         assert!(!is_in_use(&name));
         assert!(options().remove_unused(&name).unwrap());
     });
@@ -249,7 +252,7 @@ fn who_opened_it_has_what_its_name_says_whoever_removes_unused_ones_meanwhile() 
                 while Instant::now() < end || opened == 0 {
                     let segment = match options().open_or_create(&name) {
                         Ok(segment) => segment,
-                        Err(OpenOrCreateError::Open(OpenError::BeingRemoved)) => continue,
+                        Err(OpenOrCreateError::Open(OpenError::BeingRemoved { .. })) => continue,
                         Err(other) => panic!("{other}"),
                     };
                     opened += 1;

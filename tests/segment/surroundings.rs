@@ -4,10 +4,11 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use crossdock::segment::{CreateError, EntryError, Limit, MembershipError, OpenError};
+use crossdock::segment::{CreateError, EntryError, Limit, MembershipError, OpenError, RemoveError};
 use crossdock::sync::LockError;
 use crossdock::{Counter, Mutex, SegmentOptions, ShardedCounter};
 
+use crate::chain;
 use crate::support::names::Unique;
 use crate::support::process::{in_child, leaves_nothing, write_error};
 
@@ -41,8 +42,11 @@ fn a_segment_without_permission_is_refused() {
         become_nobody();
         let error = SegmentOptions::new().owner(0).open(&name).unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "no permission to open the segment: Permission denied (os error 13)"
+            chain(&error),
+            format!(
+                "segment {:?}: no permission to open it: Permission denied (os error 13)",
+                &*name
+            )
         );
         assert!(matches!(error, OpenError::Permission { .. }));
         let error = SegmentOptions::new().create_new(&name).unwrap_err();
@@ -63,7 +67,10 @@ fn another_users_segment_is_opened_only_by_who_expects_that_user() {
         let error = SegmentOptions::new().open(&name).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "expected a segment of user 65534, found one of user 0"
+            format!(
+                "segment {:?}: expected one of user 65534, found one of user 0",
+                &*name
+            )
         );
         let other = SegmentOptions::new().owner(0).open(&name).unwrap();
         assert_eq!(*other.open::<Mutex<u64>>("m").unwrap().lock().unwrap(), 7);
@@ -105,7 +112,10 @@ fn a_name_that_another_user_has_cannot_be_unlinked() {
         let other = SegmentOptions::new().owner(0).open(&name).unwrap();
         let error = other.unlink().unwrap_err();
         assert!(
-            matches!(error, OpenError::Permission { .. } | OpenError::Io { .. }),
+            matches!(
+                error,
+                RemoveError::Permission { .. } | RemoveError::Io { .. }
+            ),
             "{error:?}"
         );
     });
@@ -190,7 +200,7 @@ fn a_dev_shm_without_inodes_left_is_an_error_at_create() {
         let kept = SegmentOptions::new().create_new(&first);
         let error = SegmentOptions::new().create_new(&second).unwrap_err();
         assert!(
-            error.to_string().contains("No space left on device"),
+            chain(&error).contains("No space left on device"),
             "{error:?}"
         );
         assert!(!second.is_taken());
@@ -208,8 +218,8 @@ fn a_dev_shm_that_nobody_may_write_to_is_an_error_at_create() {
         let name = Unique::new();
         let error = SegmentOptions::new().create_new(&name).unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "creating a file in /dev/shm: Permission denied (os error 13)"
+            chain(&error),
+            "creating a file in /dev/shm failed: Permission denied (os error 13)"
         );
         assert!(matches!(error, CreateError::Permission { .. }));
     });
@@ -225,8 +235,8 @@ fn a_dev_shm_that_cannot_be_written_to_is_an_error_at_create() {
             .create_new(&Unique::new())
             .unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "creating a file in /dev/shm: Read-only file system (os error 30)"
+            chain(&error),
+            "creating a file in /dev/shm failed: Read-only file system (os error 30)"
         );
     });
 }
@@ -252,8 +262,8 @@ fn without_proc_and_dev_shm_a_named_segment_is_an_error() {
         assert!(into_nothing());
         let error = SegmentOptions::new().create_new("x").unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "creating a file in /dev/shm: No such file or directory (os error 2)"
+            chain(&error),
+            "creating a file in /dev/shm failed: No such file or directory (os error 2)"
         );
         let error = SegmentOptions::new().open("x").unwrap_err();
         assert!(matches!(error, OpenError::NotFound { .. }));
@@ -271,16 +281,16 @@ fn without_proc_an_anonymous_segment_can_be_looked_at_and_not_joined() {
     in_child(|| {
         assert!(into_nothing());
         let made = SegmentOptions::new().anonymous().unwrap();
-        let text = "opening the segment a second time, through /proc/thread-self/fd: \
+        let text = "opening the segment a second time, through /proc/thread-self/fd failed: \
                     No such file or directory (os error 2)";
         let error = made.create::<Counter>("c", 1).unwrap_err();
-        assert_eq!(error.to_string(), text);
+        assert_eq!(chain(&error), text);
         assert!(matches!(
             error,
             EntryError::Membership(MembershipError::Io { .. })
         ));
         let error = mutex.lock().unwrap_err();
-        assert_eq!(error.to_string(), text);
+        assert_eq!(chain(&error), text);
         assert!(matches!(error, LockError::Join(_)));
         assert_eq!(outside.participants().len(), 1);
         assert!(outside.participants()[0].alive);
@@ -312,9 +322,9 @@ fn without_proc_a_named_segment_is_joined_through_its_path() {
             .create_new(&Unique::new())
             .unwrap_err();
         assert!(
-            error
-                .to_string()
-                .starts_with("linking the segment into /dev/shm, through /proc/thread-self/fd: "),
+            error.to_string().starts_with(
+                "linking the segment into /dev/shm, through /proc/thread-self/fd failed"
+            ),
             "{error}"
         );
     });
@@ -336,7 +346,7 @@ fn without_a_path_of_its_own_any_more_joining_without_proc_is_an_error() {
         }
         let error = mutex.lock().unwrap_err();
         assert!(
-            error.to_string().ends_with("(os error 116)"), // ESTALE: another file stands there
+            chain(&error).ends_with("(os error 116)"), // ESTALE: another file stands there
             "{error}"
         );
     });
@@ -356,11 +366,11 @@ fn too_many_open_files_are_an_error_of_each_step() {
         };
         limit(0);
         let error = SegmentOptions::new().anonymous().unwrap_err();
-        assert!(error.to_string().contains("Too many open files"), "{error}");
+        assert!(chain(&error).contains("Too many open files"), "{error}");
         let error = SegmentOptions::new().create_new("x").unwrap_err();
-        assert!(error.to_string().contains("Too many open files"), "{error}");
+        assert!(chain(&error).contains("Too many open files"), "{error}");
         let error = SegmentOptions::new().open("x").unwrap_err();
-        assert!(error.to_string().contains("Too many open files"), "{error}");
+        assert!(chain(&error).contains("Too many open files"), "{error}");
         let error = before.create::<Counter>("c", 1).unwrap_err();
         assert!(matches!(
             error,
@@ -384,8 +394,8 @@ fn too_little_address_space_is_an_error() {
         let options = SegmentOptions::new().size(1 << 23);
         let error = options.create_new(&name).unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "mmap of the segment: Cannot allocate memory (os error 12)"
+            chain(&error),
+            "mmap of the segment failed: Cannot allocate memory (os error 12)"
         );
         assert!(!name.is_taken());
         let error = options.anonymous().unwrap_err();

@@ -131,7 +131,10 @@ fn a_leaked_guard_is_given_back_when_the_last_handle_is_dropped() {
         let segment = SegmentOptions::new().open(&name).unwrap();
         let mutex = segment.open::<Mutex<u64>>("m").unwrap();
         forget(mutex.lock().unwrap());
-        assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         drop((segment, mutex));
         line.say(1);
         end.hear();
@@ -154,8 +157,16 @@ fn a_guard_that_a_thread_has_leaked_is_the_processs_until_that_ends() {
         std::thread::scope(|scope| {
             scope.spawn(|| forget(mutex.lock().unwrap()));
         });
-        assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));
-        in_child(|| assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock))));
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
+        in_child(|| {
+            assert!(matches!(
+                mutex.try_lock(),
+                Err(TryLockError::WouldBlock { .. })
+            ))
+        });
     });
     assert!(matches!(mutex.lock(), Err(LockError::OwnerDied(_))));
 }
@@ -179,7 +190,10 @@ fn the_main_threads_end_is_no_death_while_others_run() {
         });
     });
     line.hear();
-    assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));
+    assert!(matches!(
+        mutex.try_lock(),
+        Err(TryLockError::WouldBlock { .. })
+    ));
     assert_eq!(segment.reap().freed, 0);
     end.say(1);
     owner.join();

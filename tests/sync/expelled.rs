@@ -49,7 +49,7 @@ fn who_was_taken_for_dead_is_told_once_when_it_waits_and_joins_anew() {
         ));
         assert!(matches!(
             theirs.try_lock_timeout(SHORT),
-            Err(TimedLockError::Timeout)
+            Err(TimedLockError::Timeout { .. })
         ));
         let after = segment
             .participants()
@@ -96,7 +96,12 @@ fn what_the_expelled_held_is_recovered_while_it_lives() {
     end.say(1);
     line.hear();
     assert!(mutex.is_locked());
-    in_child(|| assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock))));
+    in_child(|| {
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ))
+    });
     drop(guard);
     assert!(segment.reap().freed > 0);
     end.say(1);
@@ -188,7 +193,7 @@ fn a_named_segment_is_opened_again_after_every_descriptor_was_closed() {
         for mutex in [&same, &mutex] {
             assert!(matches!(
                 mutex.try_lock_timeout(SHORT),
-                Err(TimedLockError::Timeout)
+                Err(TimedLockError::Timeout { .. })
             ));
         }
         assert_eq!(again.participants(), before);
@@ -212,7 +217,7 @@ fn a_live_owner_is_not_taken_for_dead_through_a_number_that_means_another_file()
         for _ in 0..2 {
             assert!(matches!(
                 theirs.try_lock_timeout(SHORT),
-                Err(TimedLockError::Timeout | TimedLockError::Join(_))
+                Err(TimedLockError::Timeout { .. } | TimedLockError::Join(_))
             ));
         }
         assert_eq!(segment.reap().freed, 0);
@@ -275,7 +280,7 @@ fn who_lost_only_the_descriptor_that_probes_is_told_and_keeps_what_it_holds() {
         held
     });
     let busy = mine.try_lock().unwrap_err();
-    assert!(matches!(busy, TryLockError::WouldBlock), "{busy}");
+    assert!(matches!(busy, TryLockError::WouldBlock { .. }), "{busy}");
     victim.release();
     assert!(mine.lock().is_ok());
     other.release();

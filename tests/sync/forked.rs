@@ -20,7 +20,12 @@ fn dropping_an_inherited_guard_does_nothing() {
         assert!(mutex.is_locked());
     });
     assert!(mutex.is_locked());
-    in_child(|| assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock))));
+    in_child(|| {
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ))
+    });
     drop(inherited);
     in_child(|| assert!(mutex.try_lock().is_ok()));
 }
@@ -30,9 +35,15 @@ fn dropping_an_inherited_guard_after_joining_does_nothing() {
     let (_segment, mutex) = sample();
     let mut guard = Some(mutex.lock().unwrap());
     in_child(|| {
-        assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         drop(guard.take());
-        assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
     });
     *guard.unwrap() += 1;
     assert_eq!(*mutex.lock().unwrap(), 1);
@@ -99,7 +110,12 @@ fn a_forked_childs_death_is_recovered_and_its_parents_lock_is_not() {
     holder(|| mutex.lock().unwrap()).kill();
     assert!(matches!(lock(&mutex, WAYS[0]), Came::OwnerDied(_)));
     assert_eq!(segment.reap().freed, 1);
-    in_child(|| assert!(matches!(own.try_lock(), Err(TryLockError::WouldBlock))));
+    in_child(|| {
+        assert!(matches!(
+            own.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ))
+    });
     drop(guard);
 }
 
@@ -157,7 +173,12 @@ fn a_child_that_drops_all_that_it_inherited_takes_nothing_from_its_parent() {
         exit(0);
     });
     assert!(segment.participants()[0].alive);
-    in_child(|| assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock))));
+    in_child(|| {
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ))
+    });
     drop(guard);
 }
 
@@ -208,7 +229,7 @@ fn a_child_of_a_bare_clone_acts_as_itself() {
         // SAFETY: as fork(2), but for the handlers; the child makes one attempt and ends.
         let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
         if pid == 0 {
-            let busy = matches!(mutex.try_lock(), Err(TryLockError::WouldBlock));
+            let busy = matches!(mutex.try_lock(), Err(TryLockError::WouldBlock { .. }));
             exit(if busy { 0 } else { 1 });
         }
         let mut status = 0;

@@ -118,7 +118,7 @@ fn no_writer_gets_in_beside_the_reader_that_has_its_index_by_now() {
     lost.goes_on();
     assert!(matches!(
         rwlock.try_write_timeout(SHORT),
-        Err(TimedLockError::Timeout)
+        Err(TimedLockError::Timeout { .. })
     ));
     reader.release();
     assert!(rwlock.write().is_ok());
@@ -176,7 +176,7 @@ fn a_thread_that_waits_is_told_of_what_another_thread_has_found_out() {
             loop {
                 match theirs.try_lock_timeout(SHORT) {
                     Err(TimedLockError::Join(error)) => assert!(is_lost(&error)),
-                    Err(TimedLockError::Timeout) => break,
+                    Err(TimedLockError::Timeout { .. }) => break,
                     other => panic!("{other:?}"),
                 }
             }

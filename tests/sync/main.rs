@@ -63,7 +63,7 @@ fn lock<T: Payload + bytemuck::Pod>(mutex: &Mutex<T>, way: Way) -> Came<'_, T> {
                 Ok(guard) => Came::Clean(guard),
                 Err(TryLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
                 Err(TryLockError::Poisoned(guard)) => Came::Poisoned(guard),
-                Err(TryLockError::WouldBlock) => Came::Busy,
+                Err(TryLockError::WouldBlock { .. }) => Came::Busy,
                 Err(error) => Came::Refused(error.to_string()),
             };
         }
@@ -74,7 +74,7 @@ fn lock<T: Payload + bytemuck::Pod>(mutex: &Mutex<T>, way: Way) -> Came<'_, T> {
         Ok(guard) => Came::Clean(guard),
         Err(TimedLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
         Err(TimedLockError::Poisoned(guard)) => Came::Poisoned(guard),
-        Err(TimedLockError::Timeout) => Came::Busy,
+        Err(TimedLockError::Timeout { .. }) => Came::Busy,
         Err(error) => Came::Refused(error.to_string()),
     }
 }

@@ -19,7 +19,7 @@ const NAMESPACE: usize = 16;
 /// Waits for the lock in vain, long enough to ask whether its owner lives.
 fn wait_in_vain(mutex: &Mutex<u64>) {
     let timed_out = mutex.try_lock_timeout(Duration::from_millis(20));
-    assert!(matches!(timed_out, Err(TimedLockError::Timeout)));
+    assert!(matches!(timed_out, Err(TimedLockError::Timeout { .. })));
 }
 
 /// Returns when the registry has no dead in it any more; the test's watchdog ends it else.
@@ -365,7 +365,7 @@ fn a_try_watches_nobody() {
     let (segment, mutex, _monitor, holder) = monitored();
     assert!(matches!(
         mutex.try_lock(),
-        Err(crossdock::sync::TryLockError::WouldBlock)
+        Err(crossdock::sync::TryLockError::WouldBlock { .. })
     ));
     holder.kill();
     let (other, waited, _other_monitor, sentinel) = monitored();

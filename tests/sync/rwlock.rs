@@ -59,7 +59,7 @@ fn tried<G>(result: Result<G, TryLockError<G>>) -> Came<G> {
         Ok(guard) => Came::Clean(guard),
         Err(TryLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
         Err(TryLockError::Poisoned(guard)) => Came::Poisoned(guard),
-        Err(TryLockError::WouldBlock) => Came::Busy,
+        Err(TryLockError::WouldBlock { .. }) => Came::Busy,
         Err(error) => Came::Refused(error.to_string()),
     }
 }
@@ -69,7 +69,7 @@ fn timed<G>(result: Result<G, TimedLockError<G>>) -> Came<G> {
         Ok(guard) => Came::Clean(guard),
         Err(TimedLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
         Err(TimedLockError::Poisoned(guard)) => Came::Poisoned(guard),
-        Err(TimedLockError::Timeout) => Came::Busy,
+        Err(TimedLockError::Timeout { .. }) => Came::Busy,
         Err(error) => Came::Refused(error.to_string()),
     }
 }
@@ -292,7 +292,10 @@ fn a_reader_that_comes_after_a_writer_that_waits_reads_what_it_wrote() {
         let writer = asleep(|| lock.write().unwrap()[0] = round);
         let late = asleep(|| assert_eq!(lock.read().unwrap()[0], round));
         // Nobody new comes in while one waits to write, also of this process.
-        assert!(matches!(lock.try_read(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_read(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         drop(first);
         writer.join();
         late.join();
@@ -319,7 +322,12 @@ fn nobody_writes_while_a_writer_goes_on_to_read_and_others_read_beside_it() {
     let guard = lock.write().unwrap().downgrade();
     let before = *guard;
     in_child(|| assert_eq!(*lock.read().unwrap(), before));
-    in_child(|| assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock))));
+    in_child(|| {
+        assert!(matches!(
+            lock.try_write(),
+            Err(TryLockError::WouldBlock { .. })
+        ))
+    });
     drop(guard);
 }
 
@@ -337,7 +345,7 @@ fn a_writer_that_gives_up_lets_readers_in_again() {
         });
         assert!(matches!(
             lock.try_write_timeout(SHORT),
-            Err(TimedLockError::Timeout)
+            Err(TimedLockError::Timeout { .. })
         ));
         assert!(lock.try_read().is_ok());
         late.join();
@@ -356,9 +364,9 @@ fn a_timeout_of_nothing_and_a_deadline_in_the_past_try_once() {
     assert!(lock.try_write_deadline(past).is_ok());
     let writer = holder(|| lock.write().unwrap());
     let timed_out = lock.try_read_deadline(past);
-    assert!(matches!(timed_out, Err(TimedLockError::Timeout)));
+    assert!(matches!(timed_out, Err(TimedLockError::Timeout { .. })));
     let timed_out = lock.try_write_timeout(Duration::ZERO);
-    assert!(matches!(timed_out, Err(TimedLockError::Timeout)));
+    assert!(matches!(timed_out, Err(TimedLockError::Timeout { .. })));
     writer.kill();
     let died = lock.try_read_timeout(Duration::ZERO);
     assert!(matches!(died, Err(TimedLockError::OwnerDied(_))));

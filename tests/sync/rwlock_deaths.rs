@@ -24,7 +24,10 @@ fn a_reader_that_is_killed_is_passed_over_and_nobody_is_told() {
             holder(|| lock.read().unwrap()),
             holder(|| [lock.read().unwrap(), lock.read().unwrap()]),
         ];
-        assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_write(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         others.into_iter().for_each(|other| other.kill());
         assert!(matches!(write(&lock, way), Came::Clean(_)), "{way:?}");
         assert!(matches!(read(&lock, way), Came::Clean(_)), "{way:?}");
@@ -223,7 +226,10 @@ fn guards_that_were_leaked_are_given_back_when_the_last_handle_is_dropped() {
         line.hear();
         let segment = SegmentOptions::new().open(&name).unwrap();
         let lock = segment.open::<RwLock<[u64; 2]>>("l").unwrap();
-        assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_write(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         let waiter = asleep(|| match write(&lock, Way::Wait) {
             Came::OwnerDied(_) => assert!(writes),
             Came::Clean(_) => assert!(!writes),
@@ -306,14 +312,17 @@ fn a_stopped_reader_blocks_writers_and_no_reader_that_comes_before_one() {
         drop(lock.read().unwrap());
         in_child(|| drop(lock.read().unwrap()));
         let refused = lock.try_write_timeout(SHORT);
-        assert!(matches!(refused, Err(TimedLockError::Timeout)));
-        assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
+        assert!(matches!(
+            lock.try_write(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
     }
     segment.reap();
     let writer = asleep(|| drop(lock.write().unwrap()));
     // Behind one that waits to write, readers wait too, and no longer than they want.
     let refused = lock.try_read_timeout(SHORT);
-    assert!(matches!(refused, Err(TimedLockError::Timeout)));
+    assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
     assert_eq!(segment.reap().freed, 0);
     reader.child.cont();
     reader.release();
@@ -329,12 +338,18 @@ fn a_stopped_writer_is_not_taken_for_dead() {
     let writer = holder(|| lock.write().unwrap());
     writer.child.stop();
     for _ in 0..3 {
-        assert!(matches!(lock.try_read(), Err(TryLockError::WouldBlock)));
-        assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_read(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
+        assert!(matches!(
+            lock.try_write(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         let refused = lock.try_read_timeout(SHORT);
-        assert!(matches!(refused, Err(TimedLockError::Timeout)));
+        assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
         let refused = lock.try_write_timeout(SHORT);
-        assert!(matches!(refused, Err(TimedLockError::Timeout)));
+        assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
         assert_eq!(segment.reap().freed, 0);
     }
     writer.child.cont();
@@ -369,10 +384,18 @@ fn inherited_guards_are_nobodys() {
     let mut reading = Some(lock.read().unwrap());
     in_child(|| {
         drop(reading.take());
-        assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_write(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         drop(lock.read().unwrap());
     });
-    in_child(|| assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock))));
+    in_child(|| {
+        assert!(matches!(
+            lock.try_write(),
+            Err(TryLockError::WouldBlock { .. })
+        ))
+    });
     drop(reading);
     in_child(|| assert!(lock.try_write().is_ok()));
     let mut writing = Some(lock.write().unwrap());
@@ -380,12 +403,18 @@ fn inherited_guards_are_nobodys() {
         let mut guard = writing.take().unwrap();
         guard.mark_consistent();
         drop(guard.downgrade());
-        assert!(matches!(lock.try_read(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_read(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
     });
     assert!(lock.is_write_locked());
     in_child(|| {
         drop(writing.take());
-        assert!(matches!(lock.try_read(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_read(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
     });
     drop(writing);
     in_child(|| assert!(matches!(read(&lock, Way::Try), Came::Clean(_))));
@@ -412,7 +441,10 @@ fn a_reader_that_was_expelled_is_passed_over_and_leaves_nobodys_cell() {
     let others: Vec<_> = (0..4).map(|_| holder(|| lock.read().unwrap())).collect();
     go.say(1);
     line.hear();
-    assert!(matches!(lock.try_write(), Err(TryLockError::WouldBlock)));
+    assert!(matches!(
+        lock.try_write(),
+        Err(TryLockError::WouldBlock { .. })
+    ));
     assert!(format!("{lock:?}").contains("readers: 4"));
     others.into_iter().for_each(|other| other.release());
     go.say(1);
@@ -446,7 +478,10 @@ fn a_writer_that_was_expelled_commits_nothing() {
         go.say(1);
         line.hear();
         assert!(lock.is_write_locked() && guard.owner_died());
-        assert!(matches!(lock.try_read(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            lock.try_read(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         guard.mark_consistent();
         drop(guard);
         assert!(matches!(read(&lock, Way::Wait), Came::Clean(_)));
@@ -465,7 +500,7 @@ fn one_that_was_expelled_does_not_wait() {
         lose_membership(&segment);
         assert!(matches!(lock.read(), Err(LockError::Join(_))));
         let again = lock.try_read_timeout(SHORT);
-        assert!(matches!(again, Err(TimedLockError::Timeout)));
+        assert!(matches!(again, Err(TimedLockError::Timeout { .. })));
     });
     writer.release();
     let reader = holder(|| lock.read().unwrap());

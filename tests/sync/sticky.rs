@@ -1,9 +1,10 @@
 //! The table of what a lock says of its last owner.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
-use crossdock::Mutex;
-use crossdock::sync::{LockError, NotLocked, RawMutex, TimedLockError, TryLockError};
+use crossdock::sync::{Holder, LockError, NotLocked, RawMutex, TimedLockError, TryLockError};
+use crossdock::{Mutex, RwLock};
 
 use crate::support::process::holder;
 use crate::{Came, WAYS, lock, sample};
@@ -131,7 +132,7 @@ fn lock_or_repair_repairs_nothing_while_the_lock_is_poisoned() {
     let error = mutex.lock_or_repair(|_| panic!("nobody died")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a thread panicked while it held the lock"
+        "a thread panicked while it held the lock, and clear_poison was not called since"
     );
     assert!(matches!(error, NotLocked::Poisoned));
     die(&mutex);
@@ -252,14 +253,15 @@ fn a_raw_mutex_tells_the_same_things() {
 fn the_words_of_each_outcome_are_the_documented_ones() {
     let (_segment, mutex) = sample();
     let holder = holder(|| mutex.lock().unwrap());
+    let pid = holder.child.pid();
     assert_eq!(
         mutex.try_lock().unwrap_err().to_string(),
-        "another participant holds the lock"
+        format!("process {pid} holds the lock")
     );
-    let timed = mutex.try_lock_timeout(std::time::Duration::ZERO);
+    let timed = mutex.try_lock_timeout(Duration::ZERO);
     assert_eq!(
         timed.unwrap_err().to_string(),
-        "another participant still holds the lock"
+        format!("process {pid} still holds the lock")
     );
     holder.kill();
     let error = mutex.lock().unwrap_err();
@@ -268,4 +270,31 @@ fn the_words_of_each_outcome_are_the_documented_ones() {
         "the last owner died while it held the lock"
     );
     assert_eq!(format!("{error:?}"), "OwnerDied(..)");
+}
+
+/// A thread that locks twice is told that it is this process that it waits for.
+#[test]
+fn who_holds_the_lock_is_said_of_this_process_too() {
+    let (segment, mutex) = sample();
+    let guard = mutex.lock().unwrap();
+    let error = mutex.try_lock_timeout(Duration::ZERO).unwrap_err();
+    assert_eq!(error.to_string(), "this process still holds the lock");
+    let own = Holder::ThisProcess;
+    assert!(matches!(error, TimedLockError::Timeout { holder: found, .. } if found == own));
+    drop(guard);
+    let lock = segment.create::<RwLock<u64>>("rw", 0).unwrap();
+    let reading = lock.read().unwrap();
+    let error = lock.try_write().unwrap_err();
+    assert_eq!(error.to_string(), "this process holds the lock");
+    drop(reading);
+    let reader = holder(|| lock.read().unwrap());
+    let pid = reader.child.pid();
+    let error = lock.try_write().unwrap_err();
+    assert_eq!(error.to_string(), format!("process {pid} holds the lock"));
+    reader.release();
+    let writer = holder(|| lock.write().unwrap());
+    let pid = writer.child.pid();
+    let error = lock.try_read().unwrap_err();
+    assert_eq!(error.to_string(), format!("process {pid} holds the lock"));
+    writer.release();
 }

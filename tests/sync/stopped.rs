@@ -15,18 +15,21 @@ fn a_stopped_owner_is_not_taken_over_and_waits_end_at_their_time() {
     let holder = holder(|| mutex.lock().unwrap());
     holder.child.stop();
     for _ in 0..3 {
-        assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::WouldBlock { .. })
+        ));
         let begin = Instant::now();
         let timeout = Duration::from_millis(50);
         assert!(matches!(
             mutex.try_lock_timeout(timeout),
-            Err(TimedLockError::Timeout)
+            Err(TimedLockError::Timeout { .. })
         ));
         assert!(begin.elapsed() >= timeout);
         let deadline = Instant::now() + timeout;
         assert!(matches!(
             mutex.try_lock_deadline(deadline),
-            Err(TimedLockError::Timeout)
+            Err(TimedLockError::Timeout { .. })
         ));
         assert!(Instant::now() >= deadline);
         assert_eq!(segment.reap().freed, 0);
@@ -93,11 +96,11 @@ fn a_timeout_of_nothing_and_a_deadline_in_the_past_try_once() {
     let taken = holder(|| mutex.lock().unwrap());
     assert!(matches!(
         mutex.try_lock_timeout(Duration::ZERO),
-        Err(TimedLockError::Timeout)
+        Err(TimedLockError::Timeout { .. })
     ));
     assert!(matches!(
         mutex.try_lock_deadline(past),
-        Err(TimedLockError::Timeout)
+        Err(TimedLockError::Timeout { .. })
     ));
     taken.kill();
     assert!(matches!(

@@ -11,8 +11,8 @@ use crate::raw::rwlock::{
     Annex, Cell, Door, Glance, MOST, Nothing, Reading, Refused, RwLock, RwLockState,
 };
 use crate::segment::{Anchor, Entry, OwnTag};
-use crate::sync::NotLocked;
 use crate::sync::error::{Failure, Outcome};
+use crate::sync::{Holder, NotLocked};
 
 /// What a handle has that begins with such a lock.
 ///
@@ -126,13 +126,13 @@ impl<'a, A: Annex> Access<'a, A> {
     pub(crate) fn read_until(
         &self,
         deadline: &Deadline,
-    ) -> Result<Outcome<RawReadGuard<'a>>, Failure<()>> {
+    ) -> Result<Outcome<RawReadGuard<'a>>, Failure<Holder>> {
         self.read(Some(deadline))
     }
 
     /// Reads after [`read_clean`](Self::read_clean) did not do, without waiting.
     #[cold]
-    pub(crate) fn try_read(&self) -> Result<Outcome<RawReadGuard<'a>>, Failure<()>> {
+    pub(crate) fn try_read(&self) -> Result<Outcome<RawReadGuard<'a>>, Failure<Holder>> {
         self.read(None)
     }
 
@@ -155,13 +155,13 @@ impl<'a, A: Annex> Access<'a, A> {
     pub(crate) fn write_until(
         &self,
         deadline: &Deadline,
-    ) -> Result<Outcome<RawWriteGuard<'a>>, Failure<()>> {
+    ) -> Result<Outcome<RawWriteGuard<'a>>, Failure<Holder>> {
         self.write(Some(deadline))
     }
 
     /// Writes after [`write_clean`](Self::write_clean) did not do, without waiting.
     #[cold]
-    pub(crate) fn try_write(&self) -> Result<Outcome<RawWriteGuard<'a>>, Failure<()>> {
+    pub(crate) fn try_write(&self) -> Result<Outcome<RawWriteGuard<'a>>, Failure<Holder>> {
         self.write(None)
     }
 
@@ -208,7 +208,7 @@ impl<'a, A: Annex> Access<'a, A> {
         }
     }
 
-    fn read(&self, wait: Option<&Deadline>) -> Result<Outcome<RawReadGuard<'a>>, Failure<()>> {
+    fn read(&self, wait: Option<&Deadline>) -> Result<Outcome<RawReadGuard<'a>>, Failure<Holder>> {
         let me = self.anchor.tag().map_err(Failure::Join)?;
         // A process that has joined only now, or has an open cell at the last moment.
         let others = self.anchor.others(me);
@@ -221,7 +221,10 @@ impl<'a, A: Annex> Access<'a, A> {
         Ok(Outcome::when(died, poisoned, self.reads(reading)))
     }
 
-    fn write(&self, wait: Option<&Deadline>) -> Result<Outcome<RawWriteGuard<'a>>, Failure<()>> {
+    fn write(
+        &self,
+        wait: Option<&Deadline>,
+    ) -> Result<Outcome<RawWriteGuard<'a>>, Failure<Holder>> {
         let me = self.anchor.tag().map_err(Failure::Join)?;
         let written = self.lock.write(me, &self.anchor.others(me), wait);
         let door = written.map_err(|refused| self.failure(refused, me))?;
@@ -252,9 +255,12 @@ impl<'a, A: Annex> Access<'a, A> {
     }
 
     #[cold]
-    fn failure(&self, refused: Refused, me: Tag) -> Failure<()> {
+    fn failure(&self, refused: Refused, me: Tag) -> Failure<Holder> {
         match refused {
-            Refused::Busy => Failure::Busy(()),
+            Refused::Busy => {
+                let pid = |index| self.anchor.pid_at(index, me);
+                Failure::Busy(Holder::of(self.lock.holder(me), me, pid))
+            }
             Refused::Corrupt { word } => Failure::Corrupt { word },
             Refused::Full => Failure::TooManyReaders { most: MOST },
             Refused::Expelled => Failure::Join(self.anchor.expelled(me)),
@@ -264,12 +270,12 @@ impl<'a, A: Annex> Access<'a, A> {
 
 /// Tries until it is not for lack of time that nothing comes of it.
 fn patiently<G>(
-    attempt: impl Fn(&Deadline) -> Result<Outcome<G>, Failure<()>>,
+    attempt: impl Fn(&Deadline) -> Result<Outcome<G>, Failure<Holder>>,
 ) -> Result<Outcome<G>, Failure<Infallible>> {
     loop {
         match attempt(&Deadline::never()) {
             Ok(outcome) => return Ok(outcome),
-            Err(Failure::Busy(())) => {}
+            Err(Failure::Busy(_)) => {}
             Err(Failure::Corrupt { word }) => return Err(Failure::Corrupt { word }),
             Err(Failure::TooManyReaders { most }) => {
                 return Err(Failure::TooManyReaders { most });

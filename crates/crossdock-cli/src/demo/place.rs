@@ -112,7 +112,7 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
     }
 
     fn has_driver(&self) -> bool {
-        matches!(self.driver.try_lock(), Err(TryLockError::WouldBlock))
+        matches!(self.driver.try_lock(), Err(TryLockError::WouldBlock { .. }))
     }
 
     /// The next message; `None` if nothing is left and nobody gives any.

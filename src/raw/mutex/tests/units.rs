@@ -112,7 +112,7 @@ proptest! {
         let before = mutex.glance();
         mutex.recover(other());
         let expected = if word & Tag::MASK == other().bits() {
-            Glance { locked: false, owner_died: true, poisoned: before.poisoned }
+            Glance { locked: false, owner: None, owner_died: true, poisoned: before.poisoned }
         } else {
             before
         };

@@ -148,7 +148,7 @@ impl World {
                     }
                 }
             }
-            Err(TimedLockError::Timeout) => {
+            Err(TimedLockError::Timeout { .. }) => {
                 scene.stuck("the array can never be read");
                 None
             }
@@ -251,7 +251,7 @@ impl Leasing {
                 begin();
                 match array.try_read_timeout(SLICES) {
                     // Of the spare one nobody has anything.
-                    Ok(_) | Err(TimedLockError::Timeout) => Ok(()),
+                    Ok(_) | Err(TimedLockError::Timeout { .. }) => Ok(()),
                     Err(_) => Err(Broken("try_read_timeout".into())),
                 }
             }
@@ -329,7 +329,7 @@ impl Leasing {
                 }
             }
             Verb::Wait => {
-                if let Err(TimedLockError::Timeout) = array.try_read_timeout(SLICES) {
+                if let Err(TimedLockError::Timeout { .. }) = array.try_read_timeout(SLICES) {
                     world.overwrite(OPEN)?;
                 }
             }
@@ -369,7 +369,7 @@ impl Leasing {
 
     fn judge(&self, world: &World, seen: &Seen, scene: &mut Scene) -> Result<(), Broken> {
         if let Some(holder) = &world.holder {
-            if !matches!(world.array.try_read(), Err(TryLockError::WouldBlock)) {
+            if !matches!(world.array.try_read(), Err(TryLockError::WouldBlock { .. })) {
                 scene.duplicated("the array is read beside a lease");
             }
             match holder.let_go(scene.patience)? {
@@ -469,7 +469,7 @@ impl Operation for Leasing {
             Ok(_) if world.holder.is_some() => {
                 scene.duplicated("the array is read beside a lease");
             }
-            Ok(_) | Err(TryLockError::WouldBlock | TryLockError::OwnerDied(_)) => {}
+            Ok(_) | Err(TryLockError::WouldBlock { .. } | TryLockError::OwnerDied(_)) => {}
             Err(error) => scene.lost(format!("try_read: {error}")),
         }
         Ok(())

@@ -324,7 +324,7 @@ fn time_out(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
     lock_and_count(&room.spare);
     begin();
     let outcome = room.mutex.try_lock_timeout(SLICES);
-    u8::from(!matches!(outcome, Err(TimedLockError::Timeout)))
+    u8::from(!matches!(outcome, Err(TimedLockError::Timeout { .. })))
 }
 
 fn time_out_by_force(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
@@ -332,7 +332,7 @@ fn time_out_by_force(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
     lock_and_count(&room.spare);
     begin();
     match room.mutex.try_lock_timeout(SLICES) {
-        Err(TimedLockError::Timeout) => u8::from(room.write_word(at, 0).is_err()),
+        Err(TimedLockError::Timeout { .. }) => u8::from(room.write_word(at, 0).is_err()),
         _ => 1,
     }
 }

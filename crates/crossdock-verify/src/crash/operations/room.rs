@@ -129,14 +129,14 @@ impl Room {
                 Ok(guard) => Ok((guard, false)),
                 Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
                 Err(TryLockError::Poisoned(guard)) => Ok((guard, false)),
-                Err(TryLockError::WouldBlock) => return Ok(Entered::Busy),
+                Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(format!("try_lock: {other}")),
             },
             Some(patience) => match self.mutex.try_lock_timeout(patience) {
                 Ok(guard) => Ok((guard, false)),
                 Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
                 Err(TimedLockError::Poisoned(guard)) => Ok((guard, false)),
-                Err(TimedLockError::Timeout) => return Ok(Entered::Busy),
+                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(format!("try_lock_timeout: {other}")),
             },
         };
@@ -154,13 +154,13 @@ impl Room {
             None => match self.raw.try_lock() {
                 Ok(guard) => Ok((guard, false)),
                 Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TryLockError::WouldBlock) => return Ok(Entered::Busy),
+                Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(format!("try_lock: {other}")),
             },
             Some(patience) => match self.raw.try_lock_timeout(patience) {
                 Ok(guard) => Ok((guard, false)),
                 Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TimedLockError::Timeout) => return Ok(Entered::Busy),
+                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(format!("try_lock_timeout: {other}")),
             },
         };

@@ -397,15 +397,15 @@ fn find_busy(shelf: &Shelf, verb: Verb, seeded: bool, begin: &mut dyn FnMut()) -
     begin();
     let lock = &shelf.lock;
     let is_busy = match verb {
-        Verb::TryRead => matches!(lock.try_read(), Err(TryLockError::WouldBlock)),
-        Verb::TryWrite => matches!(lock.try_write(), Err(TryLockError::WouldBlock)),
+        Verb::TryRead => matches!(lock.try_read(), Err(TryLockError::WouldBlock { .. })),
+        Verb::TryWrite => matches!(lock.try_write(), Err(TryLockError::WouldBlock { .. })),
         Verb::ReadTimeout => {
             let read = lock.try_read_timeout(SLICES);
-            matches!(read, Err(TimedLockError::Timeout))
+            matches!(read, Err(TimedLockError::Timeout { .. }))
         }
         _ => {
             let written = lock.try_write_timeout(SLICES);
-            matches!(written, Err(TimedLockError::Timeout))
+            matches!(written, Err(TimedLockError::Timeout { .. }))
         }
     };
     if seeded {

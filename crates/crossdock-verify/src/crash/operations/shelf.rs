@@ -64,13 +64,13 @@ impl Shelf {
             None => match self.lock.try_read() {
                 Ok(guard) | Err(TryLockError::Poisoned(guard)) => Ok((guard, false)),
                 Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TryLockError::WouldBlock) => return Ok(Entered::Busy),
+                Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(Broken(format!("try_read: {other}"))),
             },
             Some(patience) => match self.lock.try_read_timeout(patience) {
                 Ok(guard) | Err(TimedLockError::Poisoned(guard)) => Ok((guard, false)),
                 Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TimedLockError::Timeout) => return Ok(Entered::Busy),
+                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(Broken(format!("try_read_timeout: {other}"))),
             },
         };
@@ -87,13 +87,13 @@ impl Shelf {
             None => match self.lock.try_write() {
                 Ok(guard) | Err(TryLockError::Poisoned(guard)) => Ok((guard, false)),
                 Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TryLockError::WouldBlock) => return Ok(Entered::Busy),
+                Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(Broken(format!("try_write: {other}"))),
             },
             Some(patience) => match self.lock.try_write_timeout(patience) {
                 Ok(guard) | Err(TimedLockError::Poisoned(guard)) => Ok((guard, false)),
                 Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TimedLockError::Timeout) => return Ok(Entered::Busy),
+                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(Broken(format!("try_write_timeout: {other}"))),
             },
         };

@@ -133,12 +133,12 @@ fn begin_a_round(shared: &Shared) -> Result<(), Ended> {
 fn read(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
     let values = match random.below(3) {
         0 => match shared.array.try_read() {
-            Err(TryLockError::WouldBlock | TryLockError::OwnerDied(_)) => return Ok(()),
+            Err(TryLockError::WouldBlock { .. } | TryLockError::OwnerDied(_)) => return Ok(()),
             Ok(values) => values,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         1 => match shared.array.try_read_timeout(SHORT) {
-            Err(TimedLockError::Timeout | TimedLockError::OwnerDied(_)) => return Ok(()),
+            Err(TimedLockError::Timeout { .. } | TimedLockError::OwnerDied(_)) => return Ok(()),
             Ok(values) => values,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },

@@ -117,13 +117,13 @@ fn enter<'a>(
         1 => match shared.ledger.try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::WouldBlock { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         2 => match shared.ledger.try_lock_timeout(Duration::from_millis(2)) {
             Ok(guard) => Some(guard),
             Err(TimedLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TimedLockError::Timeout) => None,
+            Err(TimedLockError::Timeout { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         _ => Some(shared.ledger.lock_or_repair(|ledger| {

@@ -124,12 +124,12 @@ fn open<'a>(shared: &'a Shared, random: &mut Random) -> Result<Option<Reads<'a>>
         },
         1 => match shared.book.try_read() {
             Ok(guard) => Some(guard),
-            Err(TryLockError::OwnerDied(_) | TryLockError::WouldBlock) => None,
+            Err(TryLockError::OwnerDied(_) | TryLockError::WouldBlock { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         2 => match shared.book.try_read_timeout(SHORT) {
             Ok(guard) => Some(guard),
-            Err(TimedLockError::OwnerDied(_) | TimedLockError::Timeout) => None,
+            Err(TimedLockError::OwnerDied(_) | TimedLockError::Timeout { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         _ => Some(shared.book.read_or_repair(|book| {
@@ -156,13 +156,13 @@ fn take<'a>(shared: &'a Shared, random: &mut Random) -> Result<Option<Writes<'a>
         1 => match shared.book.try_write() {
             Ok(guard) => Some(guard),
             Err(TryLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::WouldBlock { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         2 => match shared.book.try_write_timeout(SHORT) {
             Ok(guard) => Some(guard),
             Err(TimedLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TimedLockError::Timeout) => None,
+            Err(TimedLockError::Timeout { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         _ => Some(shared.book.write_or_repair(|book| {

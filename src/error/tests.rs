@@ -1,0 +1,486 @@
+//! What every error of the crate says: in lower case, without a full stop, and its cause once.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::*;
+use crate::queue::spsc::{PushError, TryPushError};
+use crate::queue::{SendError, TrySendError};
+use crate::segment::{ListError, NameError, RemoveError};
+use crate::sync::{Holder, LockError, TimedLockError, TryLockError};
+
+/// One value of each variant, with which the test does what it is asked to. The match does not compile
+/// if a variant is missing.
+macro_rules! walk {
+    ($($(#[$gate:meta])? $error:ty { $($pattern:pat => $value:expr),+ $(,)? })+) => {
+        fn walk() -> Vec<(&'static str, Box<dyn StdError>)> {
+            let mut all: Vec<(&'static str, Box<dyn StdError>)> = Vec::new();
+            $($(#[$gate])? {
+                let values: Vec<$error> = vec![$($value),+];
+                for value in &values {
+                    match value { $($pattern => {})+ }
+                }
+                for value in values {
+                    all.push((stringify!($error), Box::new(value)));
+                }
+            })+
+            all
+        }
+    };
+}
+
+fn refused() -> io::Error {
+    io::Error::from_raw_os_error(13)
+}
+
+fn membership() -> MembershipError {
+    MembershipError::Io {
+        what: "locking a byte of the segment",
+        source: refused(),
+    }
+}
+
+fn name() -> String {
+    "stock".to_owned()
+}
+
+fn kind() -> crate::segment::FoundKind {
+    crate::segment::FoundKind::of(1)
+}
+
+fn payload() -> Box<crate::segment::PayloadShape> {
+    Box::new(crate::segment::PayloadShape::none())
+}
+
+#[cfg(feature = "process")]
+fn value() -> crate::queue::ValueError {
+    crate::codec::decode::<u32>(&[]).unwrap_err()
+}
+
+walk! {
+    NameError {
+        NameError::Empty => NameError::Empty,
+        NameError::TooLong { .. } => NameError::TooLong { len: 65, max: 64 },
+        NameError::Forbidden { .. } => NameError::Forbidden { character: '/' },
+        NameError::Dots => NameError::Dots,
+    }
+    CreateError {
+        CreateError::Name(_) => CreateError::Name(NameError::Empty),
+        CreateError::Exists { .. } => CreateError::Exists { name: name() },
+        CreateError::TooSmall { .. } => CreateError::TooSmall { size: 1, least: 2 },
+        CreateError::TooLarge { .. } => CreateError::TooLarge {
+            size: 2, limit: crate::segment::Limit::FileSize, available: 1,
+        },
+        CreateError::Participants { .. } => CreateError::Participants { found: 0, max: 1023 },
+        CreateError::Entries { .. } => CreateError::Entries { found: 0, max: 9 },
+        CreateError::Mode { .. } => CreateError::Mode { found: 0o777 },
+        CreateError::Permission { .. } => CreateError::Permission {
+            what: "creating a file in /dev/shm", source: refused(),
+        },
+        CreateError::Io { .. } => CreateError::Io { what: "mmap of the segment", source: refused() },
+    }
+    OpenError {
+        OpenError::Name { .. } => OpenError::Name { name: name(), source: NameError::Empty },
+        OpenError::NotFound { .. } => OpenError::NotFound { name: name() },
+        OpenError::Permission { .. } => OpenError::Permission { name: Some(name()), source: refused() },
+        OpenError::Symlink { .. } => OpenError::Symlink { name: name() },
+        OpenError::OtherOwner { .. } => OpenError::OtherOwner { name: Some(name()), expected: 1, found: 2 },
+        OpenError::NotAFile { .. } => OpenError::NotAFile { name: None },
+        OpenError::Empty { .. } => OpenError::Empty { name: None },
+        OpenError::OtherSize { .. } => OpenError::OtherSize { name: None, expected: 1, found: 2 },
+        OpenError::NotASegment { .. } => OpenError::NotASegment { name: None },
+        OpenError::LayoutVersion { .. } => OpenError::LayoutVersion { name: None, expected: 2, found: 1 },
+        OpenError::ByteOrder { .. } => OpenError::ByteOrder { name: None, found: 1 },
+        OpenError::Corrupt { .. } => OpenError::Corrupt { name: None },
+        OpenError::Smaller { .. } => OpenError::Smaller {
+            name: None, what: "a size", expected: 2, found: 1,
+        },
+        OpenError::BeingRemoved { .. } => OpenError::BeingRemoved { name: Some(name()) },
+        OpenError::ReadOnly { .. } => OpenError::ReadOnly { name: None },
+        OpenError::Unsealed { .. } => OpenError::Unsealed { name: None },
+        OpenError::Io { .. } => OpenError::io("opening the file")(refused()).of("stock"),
+    }
+    OpenOrCreateError {
+        OpenOrCreateError::Open(_) => OpenOrCreateError::Open(OpenError::io("opening the file")(refused())),
+        OpenOrCreateError::Create(_) => OpenOrCreateError::Create(CreateError::Name(NameError::Dots)),
+    }
+    RemoveError {
+        RemoveError::Name { .. } => RemoveError::Name { name: name(), source: NameError::Empty },
+        RemoveError::NotFound { .. } => RemoveError::NotFound { name: name() },
+        RemoveError::NameUnknown => RemoveError::NameUnknown,
+        RemoveError::OtherFile { .. } => RemoveError::OtherFile { name: name() },
+        RemoveError::Permission { .. } => RemoveError::refused("stock", refused()),
+        RemoveError::Io { .. } => RemoveError::refused("stock", io::Error::from_raw_os_error(30)),
+    }
+    ListError {
+        ListError::Io { .. } => ListError::Io { source: refused() },
+    }
+    MembershipError {
+        MembershipError::RegistryFull { .. } => MembershipError::RegistryFull { participants: 2 },
+        MembershipError::Expelled => MembershipError::Expelled,
+        MembershipError::Io { .. } => membership(),
+    }
+    MonitorError {
+        MonitorError::Inherited => MonitorError::Inherited,
+        MonitorError::Ended => MonitorError::Ended,
+        MonitorError::Io { .. } => MonitorError::Io { what: "epoll_create", source: refused() },
+    }
+    EntryError {
+        EntryError::Name(_) => EntryError::Name(NameError::Empty),
+        EntryError::Exists { .. } => EntryError::Exists { name: name(), found: kind() },
+        EntryError::NotFound { .. } => EntryError::NotFound { name: name() },
+        EntryError::OtherKind { .. } => EntryError::OtherKind {
+            name: name(), expected: crate::segment::Kind::Counter, found: kind(),
+        },
+        EntryError::OtherPayload { .. } => EntryError::OtherPayload {
+            name: name(), expected: payload(), found: payload(),
+        },
+        EntryError::Undecodable { .. } => EntryError::Undecodable { name: name(), reason: "it is untagged" },
+        EntryError::OtherSize { .. } => EntryError::OtherSize { name: name(), expected: 1, found: 2 },
+        EntryError::OtherCapacity { .. } => EntryError::OtherCapacity { name: name(), expected: 1, found: 2 },
+        EntryError::OtherLength { .. } => EntryError::OtherLength { name: name(), expected: 1, found: 2 },
+        EntryError::OtherConfig { .. } => EntryError::OtherConfig {
+            name: name(), expected: Box::new([0; 4]), found: Box::new([1; 4]),
+        },
+        EntryError::Attempts { .. } => EntryError::Attempts { found: 0, least: 1, most: 2 },
+        EntryError::CellSize { .. } => EntryError::CellSize { found: 0, least: 1, most: 2 },
+        EntryError::Readers { .. } => EntryError::Readers { found: 0, least: 1, most: 2 },
+        EntryError::Capacity { .. } => EntryError::Capacity { found: 0, least: 1, most: 2 },
+        EntryError::Length { .. } => EntryError::Length { found: 0, least: 1, most: 2 },
+        EntryError::ChunkLength { .. } => EntryError::ChunkLength { found: 0, least: 1, most: 2 },
+        EntryError::Payload { .. } => EntryError::Payload { found: payload() },
+        EntryError::DirectoryFull { .. } => EntryError::DirectoryFull { entries: 64 },
+        EntryError::ArenaFull { .. } => EntryError::ArenaFull { needed: 2, free: 1 },
+        EntryError::Corrupt { record: None } => EntryError::Corrupt { record: None },
+        EntryError::Corrupt { record: Some(_) } => EntryError::Corrupt { record: Some(1) },
+        EntryError::Membership(_) => EntryError::Membership(membership()),
+    }
+    LockError<()> {
+        LockError::OwnerDied(()) => LockError::OwnerDied(()),
+        LockError::Poisoned(()) => LockError::Poisoned(()),
+        LockError::Corrupt { .. } => LockError::Corrupt { word: 1 },
+        LockError::Join(_) => LockError::Join(membership()),
+        LockError::TooManyReaders { .. } => LockError::TooManyReaders { most: 2047 },
+    }
+    TryLockError<()> {
+        TryLockError::WouldBlock { .. } => TryLockError::WouldBlock { holder: Holder::Other },
+        TryLockError::OwnerDied(()) => TryLockError::OwnerDied(()),
+        TryLockError::Poisoned(()) => TryLockError::Poisoned(()),
+        TryLockError::Corrupt { .. } => TryLockError::Corrupt { word: 1 },
+        TryLockError::Join(_) => TryLockError::Join(membership()),
+        TryLockError::TooManyReaders { .. } => TryLockError::TooManyReaders { most: 2047 },
+    }
+    TimedLockError<()> {
+        TimedLockError::Timeout { .. } => TimedLockError::Timeout { holder: Holder::ThisProcess },
+        TimedLockError::OwnerDied(()) => TimedLockError::OwnerDied(()),
+        TimedLockError::Poisoned(()) => TimedLockError::Poisoned(()),
+        TimedLockError::Corrupt { .. } => TimedLockError::Corrupt { word: 1 },
+        TimedLockError::Join(_) => TimedLockError::Join(membership()),
+        TimedLockError::TooManyReaders { .. } => TimedLockError::TooManyReaders { most: 2047 },
+    }
+    NotLocked {
+        NotLocked::Poisoned => NotLocked::Poisoned,
+        NotLocked::Corrupt { .. } => NotLocked::Corrupt { word: 1 },
+        NotLocked::Join(_) => NotLocked::Join(membership()),
+        NotLocked::TooManyReaders { .. } => NotLocked::TooManyReaders { most: 2047 },
+    }
+    LeaseError {
+        LeaseError::Leased { .. } => LeaseError::Leased { pid: 7 },
+        LeaseError::OutOfRange { .. } => LeaseError::OutOfRange { chunk: 2, chunks: 2 },
+        LeaseError::OwnerDied => LeaseError::OwnerDied,
+        LeaseError::Poisoned => LeaseError::Poisoned,
+        LeaseError::Corrupt { .. } => LeaseError::Corrupt { word: 1 },
+        LeaseError::Join(_) => LeaseError::Join(membership()),
+    }
+    TryLeaseError {
+        TryLeaseError::WouldBlock => TryLeaseError::WouldBlock,
+        TryLeaseError::Refused(_) => TryLeaseError::Refused(LeaseError::Join(membership())),
+    }
+    TimedLeaseError {
+        TimedLeaseError::Timeout => TimedLeaseError::Timeout,
+        TimedLeaseError::Refused(_) => TimedLeaseError::Refused(LeaseError::Join(membership())),
+    }
+    FinishError {
+        FinishError::Lost => FinishError::Lost,
+    }
+    RestartError {
+        RestartError::Leased { .. } => RestartError::Leased { pid: 7 },
+        RestartError::Corrupt { .. } => RestartError::Corrupt { word: 1 },
+        RestartError::Join(_) => RestartError::Join(membership()),
+    }
+    CopyError {
+        CopyError::OutOfRange { .. } => CopyError::OutOfRange { at: 1, count: 2, len: 2 },
+        CopyError::OwnerDied => CopyError::OwnerDied,
+        CopyError::Poisoned => CopyError::Poisoned,
+        CopyError::Corrupt { .. } => CopyError::Corrupt { word: 1 },
+        CopyError::TooManyReaders { .. } => CopyError::TooManyReaders { most: 2047 },
+        CopyError::Join(_) => CopyError::Join(membership()),
+    }
+    ClaimError {
+        ClaimError::RoleTaken { .. } => ClaimError::RoleTaken { pid: 7 },
+        ClaimError::Corrupt => ClaimError::Corrupt,
+        ClaimError::Join(_) => ClaimError::Join(membership()),
+    }
+    TryPushError<()> {
+        TryPushError::Full(()) => TryPushError::Full(()),
+        TryPushError::Corrupt(()) => TryPushError::Corrupt(()),
+        TryPushError::Lost(()) => TryPushError::Lost(()),
+    }
+    PushError<()> {
+        PushError::Disconnected(()) => PushError::Disconnected(()),
+        PushError::Timeout(()) => PushError::Timeout(()),
+        PushError::Corrupt(()) => PushError::Corrupt(()),
+        PushError::Lost(()) => PushError::Lost(()),
+    }
+    TryPopError {
+        TryPopError::Empty => TryPopError::Empty,
+        TryPopError::Disconnected => TryPopError::Disconnected,
+        TryPopError::Corrupt => TryPopError::Corrupt,
+        TryPopError::Lost => TryPopError::Lost,
+    }
+    PopError {
+        PopError::Disconnected => PopError::Disconnected,
+        PopError::Timeout => PopError::Timeout,
+        PopError::Corrupt => PopError::Corrupt,
+        PopError::Lost => PopError::Lost,
+    }
+    TrySendError<()> {
+        TrySendError::Full(()) => TrySendError::Full(()),
+        TrySendError::Busy(()) => TrySendError::Busy(()),
+        TrySendError::Disconnected(()) => TrySendError::Disconnected(()),
+        TrySendError::Corrupt(()) => TrySendError::Corrupt(()),
+        TrySendError::Join { .. } => TrySendError::Join { value: (), source: membership() },
+    }
+    SendError<()> {
+        SendError::Disconnected(()) => SendError::Disconnected(()),
+        SendError::Timeout(()) => SendError::Timeout(()),
+        SendError::Corrupt(()) => SendError::Corrupt(()),
+        SendError::Lost(()) => SendError::Lost(()),
+        SendError::Join { .. } => SendError::Join { value: (), source: membership() },
+    }
+    TryRecvError {
+        TryRecvError::Empty => TryRecvError::Empty,
+        TryRecvError::Busy => TryRecvError::Busy,
+        TryRecvError::Disconnected => TryRecvError::Disconnected,
+        TryRecvError::Invalid => TryRecvError::Invalid,
+        TryRecvError::Corrupt => TryRecvError::Corrupt,
+        TryRecvError::Join(_) => TryRecvError::Join(membership()),
+    }
+    RecvError {
+        RecvError::Disconnected => RecvError::Disconnected,
+        RecvError::Timeout => RecvError::Timeout,
+        RecvError::Invalid => RecvError::Invalid,
+        RecvError::Corrupt => RecvError::Corrupt,
+        RecvError::Join(_) => RecvError::Join(membership()),
+    }
+    CountError {
+        CountError::TooMany => CountError::TooMany,
+        CountError::Corrupt => CountError::Corrupt,
+        CountError::Join(_) => CountError::Join(membership()),
+    }
+    AckError {
+        AckError::Lost => AckError::Lost,
+    }
+    WaitIdleError {
+        WaitIdleError::Timeout => WaitIdleError::Timeout,
+        WaitIdleError::Corrupt => WaitIdleError::Corrupt,
+        WaitIdleError::Join(_) => WaitIdleError::Join(membership()),
+    }
+    TrySendBytesError {
+        TrySendBytesError::TooLong { .. } => TrySendBytesError::TooLong { len: 2, most: 1 },
+        TrySendBytesError::Full => TrySendBytesError::Full,
+        TrySendBytesError::Disconnected => TrySendBytesError::Disconnected,
+        TrySendBytesError::Corrupt => TrySendBytesError::Corrupt,
+        TrySendBytesError::Join(_) => TrySendBytesError::Join(membership()),
+    }
+    SendBytesError {
+        SendBytesError::TooLong { .. } => SendBytesError::TooLong { len: 2, most: 1 },
+        SendBytesError::Disconnected => SendBytesError::Disconnected,
+        SendBytesError::Timeout => SendBytesError::Timeout,
+        SendBytesError::Corrupt => SendBytesError::Corrupt,
+        SendBytesError::Lost => SendBytesError::Lost,
+        SendBytesError::Join(_) => SendBytesError::Join(membership()),
+    }
+    RecvIntoError {
+        RecvIntoError::TooLong { .. } => RecvIntoError::TooLong { len: 2, room: 1 },
+        RecvIntoError::Recv(_) => RecvIntoError::Recv(RecvError::Join(membership())),
+        RecvIntoError::Ack(_) => RecvIntoError::Ack(AckError::Lost),
+    }
+    WaitAnyError {
+        WaitAnyError::NoSources => WaitAnyError::NoSources,
+        WaitAnyError::Timeout => WaitAnyError::Timeout,
+        WaitAnyError::Join { .. } => WaitAnyError::Join { index: 1, source: membership() },
+    }
+    WriterError {
+        WriterError::RoleTaken { .. } => WriterError::RoleTaken { pid: 7 },
+        WriterError::Corrupt { .. } => WriterError::Corrupt { word: 1 },
+        WriterError::Join(_) => WriterError::Join(membership()),
+    }
+    ReaderError {
+        ReaderError::NoFreeSeat { .. } => ReaderError::NoFreeSeat { seats: 4 },
+        ReaderError::Corrupt { .. } => ReaderError::Corrupt { word: 1 },
+        ReaderError::Join(_) => ReaderError::Join(membership()),
+    }
+    PublishError {
+        PublishError::Corrupt { .. } => PublishError::Corrupt { word: 1 },
+        PublishError::Lost => PublishError::Lost,
+    }
+    ReadError {
+        ReadError::Corrupt { .. } => ReadError::Corrupt { word: 1 },
+        ReadError::Lost => ReadError::Lost,
+    }
+    WaitNewerError {
+        WaitNewerError::Disconnected => WaitNewerError::Disconnected,
+        WaitNewerError::Timeout => WaitNewerError::Timeout,
+        WaitNewerError::Corrupt { .. } => WaitNewerError::Corrupt { word: 1 },
+        WaitNewerError::Lost => WaitNewerError::Lost,
+    }
+    #[cfg(feature = "process")]
+    crate::queue::ValueError {
+        _ => value(),
+    }
+    #[cfg(feature = "process")]
+    ChannelError<RecvError> {
+        ChannelError::Value(_) => ChannelError::Value(value()),
+        ChannelError::Queue(_) => ChannelError::Queue(RecvError::Join(membership())),
+        ChannelError::Ack(_) => ChannelError::Ack(AckError::Lost),
+    }
+    #[cfg(feature = "process")]
+    CodecError {
+        _ => CodecError::from(value()),
+    }
+    #[cfg(feature = "process")]
+    SpawnError {
+        SpawnError::NotInitialised => SpawnError::NotInitialised,
+        SpawnError::Privileged => SpawnError::Privileged,
+        SpawnError::NotInProgram => SpawnError::NotInProgram,
+        SpawnError::Encode(_) => SpawnError::Encode(value().into()),
+        SpawnError::TooLarge { .. } => SpawnError::TooLarge {
+            size: 2, limit: crate::segment::Limit::FileSize, available: 1,
+        },
+        SpawnError::Io { .. } => SpawnError::Io { what: "start a process", source: refused() },
+    }
+    #[cfg(feature = "process")]
+    JoinError {
+        JoinError::Panicked(_) => JoinError::Panicked(name()),
+        JoinError::Killed { .. } => JoinError::Killed { signal: 9 },
+        JoinError::Exited { .. } => JoinError::Exited { code: 1 },
+        JoinError::NotStarted { .. } => JoinError::NotStarted { code: 1 },
+        JoinError::Refused(_) => JoinError::Refused(name()),
+        JoinError::Reaped => JoinError::Reaped,
+        JoinError::Arguments(_) => JoinError::Arguments(value().into()),
+        JoinError::Encode(_) => JoinError::Encode(value().into()),
+        JoinError::Unsent(_) => JoinError::Unsent(refused()),
+        JoinError::Decode(_) => JoinError::Decode(value().into()),
+        JoinError::Taken => JoinError::Taken,
+        JoinError::Io { .. } => JoinError::Io { what: "wait for a process", source: refused() },
+    }
+    #[cfg(feature = "process")]
+    JoinTimeoutError {
+        JoinTimeoutError::Timeout => JoinTimeoutError::Timeout,
+        JoinTimeoutError::Join(_) => JoinTimeoutError::Join(JoinError::Unsent(refused())),
+    }
+    #[cfg(feature = "process")]
+    StatusError {
+        StatusError::Reaped => StatusError::Reaped,
+        StatusError::Io(_) => StatusError::Io(refused()),
+    }
+}
+
+#[cfg(feature = "process")]
+use crate::process::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
+#[cfg(feature = "process")]
+use crate::queue::ChannelError;
+#[test]
+fn every_error_begins_in_lower_case_and_has_no_full_stop() {
+    for (error, value) in walk() {
+        let words = value.to_string();
+        assert!(!words.is_empty(), "{error}: {value:?}");
+        assert!(
+            !words.ends_with(['.', '!', '\n', ' ']),
+            "{error}: {words:?}"
+        );
+        let first = words.chars().next().expect("not empty");
+        // An option that is named at the beginning may be written as it is.
+        assert!(!first.is_uppercase(), "{error}: {words:?}");
+    }
+}
+
+#[test]
+fn no_error_says_its_cause_twice() {
+    for (error, value) in walk() {
+        let mut outer = value.to_string();
+        let mut cause = value.source();
+        while let Some(inner) = cause {
+            let words = inner.to_string();
+            assert!(
+                !outer.contains(&words),
+                "{error}: {outer:?} says {words:?}, too"
+            );
+            outer = words;
+            cause = inner.source();
+        }
+    }
+}
+
+#[test]
+fn what_the_system_said_is_in_every_chain() {
+    let causes = |value: &dyn StdError| {
+        let mut deepest = value.to_string();
+        let mut cause = value.source();
+        while let Some(inner) = cause {
+            deepest = inner.to_string();
+            cause = inner.source();
+        }
+        deepest
+    };
+    let said = refused().to_string();
+    for value in [
+        Box::new(EntryError::Membership(membership())) as Box<dyn StdError>,
+        Box::new(LockError::<()>::Join(membership())),
+        Box::new(Error::from(OpenError::io("opening the file")(refused()))),
+        Box::new(RecvIntoError::Recv(RecvError::Join(membership()))),
+        Box::new(WaitAnyError::Join {
+            index: 0,
+            source: membership(),
+        }),
+    ] {
+        assert_eq!(causes(&*value), said);
+    }
+}
+
+#[test]
+fn the_walk_leaves_no_error_out() {
+    let walked: Vec<_> = walk().into_iter().map(|(error, _)| error).collect();
+    let is_walked = |name: &str| {
+        let generic = format!("{name}<");
+        let mut all = walked.iter().filter_map(|error| error.rsplit("::").next());
+        all.any(|error| error == name || error.starts_with(&generic))
+    };
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            for line in text.lines() {
+                let declared = line.strip_prefix("pub enum ");
+                let declared = declared.or_else(|| line.strip_prefix("pub struct "));
+                let name = declared.and_then(|rest| rest.split(['<', ' ', '(', '{']).next());
+                let is_error = |name: &&str| name.ends_with("Error") || *name == "NotLocked";
+                if let Some(name) = name.filter(is_error).filter(|name| *name != "Error") {
+                    let skipped = cfg!(not(feature = "process"))
+                        && (path.iter().any(|part| part == "process" || part == "codec")
+                            || name == "ChannelError");
+                    assert!(skipped || is_walked(name), "{name} of {}", path.display());
+                    found += 1;
+                }
+            }
+        }
+    }
+    assert!(found >= 40, "{found} errors");
+}
