@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use crossdock::array::{
     ArrayOptions, FinishError, Init, LeaseError, RestartError, TimedLeaseError, TryLeaseError,
 };
+use crossdock::segment::MembershipError;
 use crossdock::sync::{LockError, TimedLockError, TryLockError};
 use crossdock::{Array, Segment};
 
-use crate::support::careless::lose_membership;
+use crate::support::careless::{Reaped, lose_membership};
 use crate::support::process::{Line, asleep, child, holder, in_child};
 use crate::support::watch;
 
@@ -405,4 +406,27 @@ fn who_was_taken_for_dead_has_lost_its_chunks() {
     other.finish().unwrap();
     end.say(2);
     careless.join();
+}
+
+#[test]
+fn who_was_reaped_and_does_not_know_it_gets_no_chunk() {
+    let _watch = watch();
+    let (segment, array) = sample(2);
+    let lost = Reaped::after(
+        &segment,
+        || drop(array.lease(0).unwrap()),
+        |()| {
+            assert!(matches!(
+                array.lease_chunk(),
+                Err(LeaseError::Join(MembershipError::Expelled))
+            ));
+        },
+    );
+    lost.goes_on();
+    for _ in 0..2 {
+        let chunk = array.lease_chunk().unwrap().unwrap();
+        assert!(!chunk.holder_died(), "it never had it");
+        chunk.finish().unwrap();
+    }
+    lost.ends();
 }

@@ -7,6 +7,7 @@ mod entries;
 mod found;
 mod garbage;
 mod life;
+mod lost;
 mod names;
 mod options;
 mod presence;

@@ -1,8 +1,9 @@
 //! A process whose descriptors other code of it has closed, so that the others take it for dead.
 
-use crossdock::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError};
+use crossdock::segment::MembershipError;
+use crossdock::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError, WriterError};
 
-use crate::support::careless::{close_all_from_3, lose_membership};
+use crate::support::careless::{Reaped, close_all_from_3, lose_membership};
 use crate::support::process::{Line, child, in_child};
 use crate::support::watch;
 use crate::{SOON, large, number, snapshot};
@@ -90,4 +91,35 @@ fn closing_every_descriptor_is_an_error_and_nobody_hangs() {
     });
     assert_eq!(snapshot.writer().unwrap().publish(large(1)), Ok(1));
     assert_eq!(number(&snapshot.load().unwrap()), 1);
+}
+
+#[test]
+fn who_was_reaped_and_does_not_know_it_gets_no_role_and_no_seat() {
+    let _watch = watch();
+    let (segment, snapshot) = snapshot(1);
+    let expelled =
+        |error: &ReaderError| matches!(error, ReaderError::Join(MembershipError::Expelled));
+    type Way<'a> = &'a dyn Fn();
+    let ways: [Way<'_>; 3] = [
+        &|| assert!(snapshot.reader().as_ref().is_err_and(expelled)),
+        &|| assert!(snapshot.load().as_ref().is_err_and(expelled)),
+        &|| {
+            assert!(matches!(
+                snapshot.writer(),
+                Err(WriterError::Join(MembershipError::Expelled))
+            ));
+        },
+    ];
+    for way in ways {
+        let lost = Reaped::after(
+            &segment,
+            || assert_eq!(number(&snapshot.load().unwrap()), 0),
+            |()| way(),
+        );
+        lost.goes_on();
+        let mut reader = snapshot.reader().unwrap();
+        assert_eq!(number(&reader.read().unwrap()), 0);
+        assert!(snapshot.writer().is_ok());
+        lost.ends();
+    }
 }

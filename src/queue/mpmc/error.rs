@@ -90,8 +90,6 @@ pub enum RecvError {
 pub enum CountError {
     /// This process has 131,071 of them, which is the most that it can have.
     TooMany,
-    /// The queue's state cannot be that of a queue.
-    Corrupt,
     /// This process could not take part in the segment, or does not any more.
     Join(MembershipError),
 }
@@ -237,7 +235,6 @@ impl CountError {
     fn parts(&self) -> (&'static str, Option<&MembershipError>) {
         match self {
             Self::TooMany => (TOO_MANY, None),
-            Self::Corrupt => (CORRUPT, None),
             Self::Join(source) => ("", Some(source)),
         }
     }
