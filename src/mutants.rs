@@ -26,6 +26,7 @@ fn list_mutants() {
         ring::snapshot::tests::MUTANTS,
         ring::snapshot::tests::LOST,
         ring::work::tests::MUTANTS,
+        ring::work::tests::ends::MUTANTS,
     ];
     for (number, model, what) in rooms.into_iter().flatten() {
         println!("mutant {number} {model} {what}");

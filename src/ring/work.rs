@@ -54,6 +54,12 @@
 //! | ack, return of a loan, in the parts | FREEING(v, dead) and some parts | whoever reaps: frees the rest, then the head |
 //! | return, before the epoch | a returned message that nobody looks for | whoever reaps the one that was killed |
 //!
+//! The end of a queue is told to a receiver when nothing can come back to it: not while another thread has a
+//! message, of another process or of its own, since a thread can end, by a panic, without its process. What the asking
+//! thread received itself is no such message: it would wait for itself. Which thread received a message is
+//! noted beside the handles, in memory that is private to the process, with the cell's whole word: a note of an earlier
+//! delivery is never taken for one of this.
+//!
 //! One that is stopped anywhere delays nobody, but: in SENDING, before its slot, those who wait for
 //! the end of a closed queue; with a message in hand, those who wait for that, or for it to be idle. One that is
 //! stopped before the epoch delays what it returned until somebody who finds nothing looks at that cell: they look
@@ -142,6 +148,12 @@ pub(crate) trait Places: Copy {
     fn len(&self, index: u32) -> &AtomicU64;
     /// The cell after it in a message of several.
     fn next(&self, index: u32) -> &AtomicU64;
+    /// Notes, for this process alone, that the calling thread received a message. A helper receives none.
+    fn note(&self, _mine: Mine) {}
+    /// Whether the calling thread received the message that a cell with that word has.
+    fn is_own(&self, _index: u32, _word: CellWord) -> bool {
+        false
+    }
 }
 
 /// The bits of the epoch that handles compare.
@@ -460,9 +472,20 @@ impl<'a, P: Places> Work<'a, P> {
             && !mutation(210)
             && let Some(mine) = self.take_returned(cursor, me)
         {
+            self.note(mine);
             return Ok(mine);
         }
-        self.take_next(cursor, me)
+        let mine = self.take_next(cursor, me)?;
+        self.note(mine);
+        Ok(mine)
+    }
+
+    /// The calling thread knows of what it received that it cannot wait for it.
+    #[inline(always)]
+    fn note(&self, mine: Mine) {
+        if !mutation(510) {
+            self.places.note(mine);
+        }
     }
 
     /// Closes it: nothing can be sent any more.

@@ -18,6 +18,7 @@ use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
 use crate::segment::presence;
+use crate::segment::private::Private;
 use crate::segment::recover::{self, SharedState};
 use crate::sys::mmap::Map;
 use crate::sys::probe::Probe;
@@ -54,6 +55,7 @@ pub(crate) struct Mapping {
     membership: Membership,
     attention: Attention,
     link: Link,
+    private: Private,
 }
 
 /// A participant's entry of the registry, in the segment: its word, and what people want to know.
@@ -122,6 +124,7 @@ impl Mapping {
             membership,
             attention: Attention::new(),
             link: Link::new(),
+            private: Private::new(),
         })
     }
 
@@ -170,6 +173,11 @@ impl Mapping {
     /// Whether the descriptor still is the segment's.
     pub(crate) fn is_intact(&self) -> bool {
         self.probe.is_intact()
+    }
+
+    /// What this process keeps beside its entries.
+    pub(crate) fn private(&self) -> &Private {
+        &self.private
     }
 
     /// Its place among the mappings of this process.

@@ -14,6 +14,7 @@ mod names;
 mod options;
 mod place;
 mod presence;
+mod private;
 mod recover;
 mod watcher;
 

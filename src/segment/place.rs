@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-use crate::facade::AtomicU32;
 use crate::facade::Ordering::Relaxed;
+use crate::facade::{AtomicU32, AtomicU64};
 use crate::layout::{Kind, PayloadShape, Record, Tag};
 use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{Mapping, ParticipantEntry};
@@ -385,6 +385,13 @@ impl<S: SharedState> Anchor<S> {
             return None;
         }
         self.entry.mapping.at::<T>(place, count)
+    }
+
+    /// So many words beside the entry, zeroed at first, which all handles of it in this process share, and nobody
+    /// else. They stay as long as the mapping.
+    pub(crate) fn private_words(&self, count: u32) -> Option<NonNull<[AtomicU64]>> {
+        let private = self.entry.mapping.private();
+        private.words(self.entry.record.offset, usize::try_from(count).ok()?)
     }
 
     /// The process id of a participant, for people.

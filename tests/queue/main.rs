@@ -23,6 +23,7 @@ mod work_garbage;
 mod work_model;
 mod work_open;
 mod work_processes;
+mod work_threads;
 
 #[path = "../support/mod.rs"]
 mod support;

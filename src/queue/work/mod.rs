@@ -11,6 +11,7 @@ mod hand;
 mod options;
 mod pool;
 mod queue;
+mod receipts;
 mod receive;
 
 pub use bytes::ByteQueue;

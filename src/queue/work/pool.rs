@@ -2,10 +2,11 @@
 
 use std::ptr::NonNull;
 
+use super::receipts::Receipts;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, use_light_barriers};
 use crate::layout::Tag;
 use crate::layout::slots::Position;
-use crate::layout::work::{CELL_WORDS, WorkLayout};
+use crate::layout::work::{CELL_WORDS, CellWord, WorkLayout};
 use crate::queue::Wait;
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
@@ -25,6 +26,8 @@ pub(super) struct Pool {
     cells: NonNull<u8>,
     /// Invariant 3: as many counts as the segment has participants are mapped there, likewise.
     counts: NonNull<[AtomicU64]>,
+    /// Which thread of this process received the message of a cell.
+    receipts: Receipts,
     layout: WorkLayout,
     cursor: [AtomicU64; 7],
     pub(super) wait: Wait,
@@ -100,6 +103,15 @@ impl Places for Spots<'_> {
     fn next(&self, index: u32) -> &AtomicU64 {
         &self.words(index)[3]
     }
+
+    #[inline(always)]
+    fn note(&self, mine: Mine) {
+        self.0.receipts.note(mine.cell, mine.word);
+    }
+
+    fn is_own(&self, index: u32, word: CellWord) -> bool {
+        self.0.receipts.is_own(index, word)
+    }
 }
 
 impl Clone for Pool {
@@ -109,6 +121,7 @@ impl Clone for Pool {
             slots: self.slots,
             cells: self.cells,
             counts: self.counts,
+            receipts: self.receipts,
             layout: self.layout,
             // ORDERING: Acquire; (W3) of `ring::work`, within this process.
             cursor: [0, 1, 2, 3, 4, 5, 6]
@@ -129,12 +142,15 @@ impl Pool {
         let slots = state.payloads(layout.slots, count(layout.rules.order.capacity())?)?;
         let cells = state.payloads(layout.cells, count(layout.cells_len())?)?;
         let counts = state.payloads(layout.counts, participants)?;
+        let receipts = state.private_words(layout.rules.cells)?;
         use_light_barriers();
         Some(Self {
             state,
             slots,
             cells,
             counts: NonNull::slice_from_raw_parts(counts, participants),
+            // INVARIANT: 1 of `Receipts`: they stay as long as the mapping, which `state` keeps.
+            receipts: Receipts::new(receipts),
             layout,
             cursor: Default::default(),
             wait: Wait::default(),

@@ -38,7 +38,14 @@ use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 ///
 /// As [`Queue`](crate::queue::Queue) does: by [`close`](Self::close), or when the last counted
 /// [`sender`](Self::sender) or [`receiver`](Self::receiver) has gone. But receivers are told so only when
-/// nothing can come back any more: not while another process has a message in its hands.
+/// nothing can come back any more: not while another process, or another thread of this one, has a message. Until
+/// then [`try_recv`](Self::try_recv) says [`Empty`](crate::queue::TryRecvError::Empty), and `recv` waits.
+///
+/// A thread is not made to wait for what it received itself, however many deliveries that are. One that
+/// was handed a delivery by another thread is: it acknowledges that before it waits for the end. So are two that
+/// each wait for more with a delivery in hand: of a queue that may have ended, take batches by `try_recv`, or with
+/// a timeout. A delivery that is leaked, or whose thread has ended without dropping it, delays the end for all other
+/// threads until its process ends.
 ///
 /// # When processes die or stop
 ///

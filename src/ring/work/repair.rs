@@ -194,15 +194,18 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
-    /// Whether anything is being sent, or is in the hands of another than `me` and may come back.
+    /// Whether anything is being sent, or is in the hands of another thread than the calling one and may come
+    /// back.
     pub(super) fn expects(&self, me: Option<Tag>) -> bool {
         (0..self.rules.cells).any(|cell| {
             let word = self.look(cell);
             match word.state() {
                 Some(State::Sending | State::Queued | State::Returned) => !mutation(257),
                 Some(State::Held) if !mutation(258) => {
-                    let is_mine = me.is_some_and(|me| word.is_of(me));
-                    !is_mine && word.attempts() < self.rules.most_attempts
+                    // The notes of a forked child are its parent's.
+                    let is_own =
+                        me.is_some_and(|me| word.is_of(me)) && self.places.is_own(cell, word);
+                    !is_own && word.attempts() < self.rules.most_attempts
                 }
                 _ => false,
             }

@@ -1,7 +1,7 @@
 //! What a work queue is held to: models under loom. tests/queue has the plain ones.
 
 #[cfg(loom)]
-mod ends;
+pub(crate) mod ends;
 #[cfg(loom)]
 mod idle;
 #[cfg(loom)]

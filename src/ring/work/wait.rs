@@ -185,7 +185,7 @@ impl<P: Places> Work<'_, P> {
         self.has_returned(cursor) || self.has_next(cursor)
     }
 
-    /// The same, or that nothing will come any more.
+    /// The same, or that nothing will come any more to the calling thread.
     pub(crate) fn is_ready_for(&self, cursor: &mut Cursor, me: Option<Tag>) -> bool {
         self.is_ready(cursor) || self.ends().is_over(Side::Receiver) && !self.expects(me)
     }

@@ -7,10 +7,10 @@ use loom::sync::Arc;
 use super::super::wait::Ended;
 use super::super::{Cursor, Mine, Places, Unsent, Work, WorkState};
 use crate::facade::model::is_byte_locked;
-use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words};
+use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words, mutation};
 use crate::layout::Tag;
 use crate::layout::slots::{Geometry, Position};
-use crate::layout::work::{Rules, SlotWord};
+use crate::layout::work::{CellWord, Rules, SlotWord};
 use crate::raw::Peers;
 use crate::raw::stage::{players, tag};
 use crate::ring::ends::Side;
@@ -37,6 +37,8 @@ pub(super) struct Shop {
     pub(super) leap: Ledger,
     /// At which attempt each was last delivered.
     attempts: [Ledger; ITEMS],
+    /// Whether process 2 may die, too.
+    pub(super) two_die: Ledger,
 }
 
 /// Items below this are the models' own; the others are for [`Shop::balance`].
@@ -48,10 +50,12 @@ struct Cell {
     len: AtomicU64,
     next: AtomicU64,
     message: Words<1>,
+    /// Private to each process: which thread received its message.
+    note: Ledger,
 }
 
-impl Places for &Shop {
-    fn slot(&self, index: u64) -> &AtomicU64 {
+impl Shop {
+    fn slot_word(&self, index: u64) -> &AtomicU64 {
         match self.leap.load(Relaxed) {
             0 => {}
             left => {
@@ -62,6 +66,12 @@ impl Places for &Shop {
             }
         }
         &self.slots[usize::try_from(index).unwrap()]
+    }
+}
+
+impl Places for &Shop {
+    fn slot(&self, index: u64) -> &AtomicU64 {
+        self.slot_word(index)
     }
     fn cell(&self, index: u32) -> &AtomicU64 {
         &self.cells[index as usize].word
@@ -77,10 +87,46 @@ impl Places for &Shop {
     }
 }
 
+/// The words of a shop, and what a thread of a process knows beside them.
+#[derive(Clone, Copy)]
+pub(super) struct Desk<'a> {
+    shop: &'a Shop,
+    thread: u64,
+}
+
+impl Places for Desk<'_> {
+    fn slot(&self, index: u64) -> &AtomicU64 {
+        self.shop.slot_word(index)
+    }
+    fn cell(&self, index: u32) -> &AtomicU64 {
+        &self.shop.cells[index as usize].word
+    }
+    fn not_before(&self, index: u32) -> &AtomicU64 {
+        &self.shop.cells[index as usize].not_before
+    }
+    fn len(&self, index: u32) -> &AtomicU64 {
+        &self.shop.cells[index as usize].len
+    }
+    fn next(&self, index: u32) -> &AtomicU64 {
+        &self.shop.cells[index as usize].next
+    }
+    fn note(&self, mine: Mine) {
+        let note = &self.shop.cells[mine.cell as usize].note;
+        note.store(mine.word.0 ^ self.thread, Relaxed);
+    }
+    fn is_own(&self, index: u32, word: CellWord) -> bool {
+        let note = self.shop.cells[index as usize].note.load(Relaxed);
+        // A seeded bug: what other threads of the process have is the caller's.
+        note == word.0 ^ self.thread || mutation(511)
+    }
+}
+
 /// A process at the queue, or a thread of one.
 pub(super) struct Worker<'a> {
     pub(super) shop: &'a Shop,
     pub(super) id: u32,
+    /// Its number among the threads of its process.
+    thread: u64,
     pub(super) cursor: std::cell::Cell<Cursor>,
     /// Whether the registry is asked. In most models everybody is there.
     asks: bool,
@@ -98,6 +144,10 @@ impl Peers for Worker<'_> {
         let reaps = urgent && self.id != 1 && !is_byte_locked(0);
         if reaps {
             self.shop.work().recover(tag(1));
+        }
+        if urgent && self.shop.two_die.load(Relaxed) != 0 && self.id != 2 && !is_byte_locked(1) {
+            self.shop.work().recover(tag(2));
+            return true;
         }
         reaps
     }
@@ -135,6 +185,7 @@ impl Shop {
             len: AtomicU64::new(0),
             next: AtomicU64::new(0),
             message: Words::new([99]),
+            note: Ledger::new(0),
         };
         Arc::new(Self {
             state: WorkState::after(begin),
@@ -161,6 +212,7 @@ impl Shop {
             },
             leap: Ledger::new(0),
             attempts: [0; ITEMS].map(Ledger::new),
+            two_die: Ledger::new(0),
         })
     }
 
@@ -236,7 +288,8 @@ impl Shop {
         let (sent, tried) = (self.sent.load(Relaxed), self.tried.load(Relaxed));
         assert_eq!(sent & !tried, 0, "lost: sent {sent:b}, of them {tried:b}");
         let only_tried = tried & !self.done.load(Relaxed);
-        assert!(only_tried == 0 || !is_byte_locked(0), "not done");
+        let some_died = !is_byte_locked(0) || self.two_die.load(Relaxed) != 0 && !is_byte_locked(1);
+        assert!(only_tried == 0 || some_died, "not done");
         assert!(self.work().is_idle(), "something is left");
         if self.work().ends().is_closed() {
             return;
@@ -258,6 +311,7 @@ pub(super) fn worker(shop: &Shop, id: u32) -> Worker<'_> {
     Worker {
         shop,
         id,
+        thread: 1,
         cursor: std::cell::Cell::new(shop.start),
         asks: false,
     }
@@ -265,9 +319,25 @@ pub(super) fn worker(shop: &Shop, id: u32) -> Worker<'_> {
 
 impl<'a> Worker<'a> {
     /// Does something with what this process knows of the queue.
-    pub(super) fn with<R>(&self, act: impl FnOnce(Work<'a, &'a Shop>, &mut Cursor, Tag) -> R) -> R {
+    pub(super) fn with<R>(&self, act: impl FnOnce(Work<'a, Desk<'a>>, &mut Cursor, Tag) -> R) -> R {
         let mut cursor = self.cursor.get();
-        let done = act(self.shop.work(), &mut cursor, tag(self.id));
+        let Work {
+            state,
+            counts,
+            places: shop,
+            rules,
+        } = self.shop.work();
+        let places = Desk {
+            shop,
+            thread: self.thread,
+        };
+        let work = Work {
+            state,
+            counts,
+            places,
+            rules,
+        };
+        let done = act(work, &mut cursor, tag(self.id));
         self.cursor.set(cursor);
         done
     }
@@ -276,6 +346,11 @@ impl<'a> Worker<'a> {
     pub(super) fn knowing(self, cursor: Cursor) -> Self {
         self.cursor.set(cursor);
         self
+    }
+
+    /// Another thread of the same process.
+    pub(super) fn on_thread(self, thread: u64) -> Self {
+        Self { thread, ..self }
     }
 
     /// The same, who asks the registry.
