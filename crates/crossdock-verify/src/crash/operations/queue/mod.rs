@@ -34,6 +34,8 @@ struct Seen {
     sleeper: Option<Child>,
     /// What it ended with, if that was an item.
     woken: Option<u64>,
+    /// Whether a third party was told that nothing comes any more.
+    over: bool,
 }
 
 /// How long others may take for an item that is there, or is not: some slices.
@@ -201,7 +203,11 @@ impl Operation for Queueing {
     type Seen = Seen;
 
     fn world(&self) -> Result<Place, Broken> {
-        Place::new(self.verb.before(), self.verb.dead(), &self.steps_to_claim)
+        let place = Place::new(self.verb.before(), self.verb.dead(), &self.steps_to_claim)?;
+        if self.verb.is_closed() {
+            place.queue.close();
+        }
+        Ok(place)
     }
 
     fn base<'a>(&self, place: &'a Place) -> &'a Base {
@@ -225,6 +231,9 @@ impl Operation for Queueing {
 
     fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
         self.offer(place, seen, scene);
+        if self.verb.is_closed() {
+            seen.over = place.is_over(scene);
+        }
         if !self.verb.has_sleeper() {
             self.receive(place, seen, scene);
         }
@@ -234,6 +243,11 @@ impl Operation for Queueing {
     fn after_kill(&self, place: &Place, mut seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
         self.wake(place, &mut seen, scene)?;
         self.drain(place, &mut seen, self.verb.takes(), scene);
+        if seen.over && !seen.got.is_empty() {
+            // Whoever was told has gone: nobody is left to receive it.
+            let late = &seen.got;
+            scene.lost(format!("others were told of the end, and {late:?} comes"));
+        }
         self.judge(&seen, None, scene);
         self.ends(place, &mut seen, false, scene);
         self.reuse(place, scene);
@@ -305,6 +319,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "Queue::recv of an orphan" RecvAgain "an item received and sent again"
     "Queue::recv past a dead sender" RecvSkip "an item received and sent again"
     "Queue::recv_slice" RecvSlice "an item received and sent again"
+    "Queue::recv of the last item of a closed queue" RecvLast "an item left there and told of"
     "Queue::close" Close "an item sent when closing"
     "Queue::close beside a sleeper" CloseWake "another queue closed"
     "Queue::sender" CountSender "an item sent when counting"

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use crossdock::queue::{Queue, Received, RecvError, TryRecvError, TrySendError};
+use crossdock::queue::{Queue, Received, RecvError, TryRecvError, TrySendError, wait_any_timeout};
 
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::{Step, Victim};
@@ -146,6 +146,23 @@ impl Place {
             }
         }
         taken
+    }
+
+    /// Whether a receiver is told that nothing comes any more, in a queue whose last item is the victim's: it is
+    /// left to it.
+    pub(super) fn is_over(&self, scene: &mut Scene) -> bool {
+        if !self.queue.is_empty() {
+            return false;
+        }
+        let is_ready = wait_any_timeout(&[&self.queue], Duration::ZERO).is_ok();
+        let taken = self.take(1, scene);
+        for got in &taken.got {
+            scene.duplicated(format!("{got:?} comes from an empty queue"));
+        }
+        if is_ready != taken.over {
+            scene.lost(format!("ready: {is_ready}, over: {}", taken.over));
+        }
+        taken.over
     }
 
     /// Receives `count` items that must come without anybody's help.

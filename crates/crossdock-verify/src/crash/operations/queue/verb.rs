@@ -23,6 +23,8 @@ pub(super) enum Verb {
     /// Passes the slot of a sender that was killed.
     RecvSkip,
     RecvSlice,
+    /// Takes the last item of a closed queue.
+    RecvLast,
     Close,
     /// While a receiver sleeps.
     CloseWake,
@@ -57,7 +59,8 @@ impl Verb {
             | Self::DropSender
             | Self::CountReceiver
             | Self::DropReceiver
-            | Self::RecvAgain => &[1],
+            | Self::RecvAgain
+            | Self::RecvLast => &[1],
             Self::RecvSkip | Self::Close | Self::ReapSender => &[1, 2],
             Self::Recv | Self::RecvSlice | Self::ReceiverRecv | Self::ReapReceiver => &[1, 2, 3],
             Self::TrySendFull | Self::ForceSend | Self::ForceSendDead => &[1, 2, 3, 4],
@@ -87,6 +90,7 @@ impl Verb {
             | Self::Recv
             | Self::RecvAgain
             | Self::RecvSkip
+            | Self::RecvLast
             | Self::ReceiverRecv => 1,
             Self::RecvSlice => 2,
             _ => 0,
@@ -117,8 +121,14 @@ impl Verb {
         matches!(self, Self::SendWake | Self::CloseWake)
     }
 
+    /// Whether the queue is closed in the end.
     pub(super) fn closes(self) -> bool {
-        matches!(self, Self::Close | Self::CloseWake)
+        self.is_closed() || matches!(self, Self::Close | Self::CloseWake)
+    }
+
+    /// Whether it is closed before the victim's first step.
+    pub(super) fn is_closed(self) -> bool {
+        self == Self::RecvLast
     }
 
     /// The victim is the only counted sender, from its first step on or after its last.
@@ -189,7 +199,7 @@ pub(super) fn act(verb: Verb, place: &Place, begin: &mut dyn FnMut()) -> u8 {
                 _ => FAILED,
             }
         }
-        Verb::Recv => {
+        Verb::Recv | Verb::RecvLast => {
             begin();
             queue.recv().map_or(FAILED, bit)
         }
@@ -311,6 +321,11 @@ pub(super) fn act_wrongly(verb: Verb, place: &Place, begin: &mut dyn FnMut()) ->
         Verb::CloseWake => {
             place.spare.close();
             NONE
+        }
+        // It says that it has taken the item, and was counted instead.
+        Verb::RecvLast => {
+            std::mem::forget(queue.receiver());
+            bit(1)
         }
         _ => {
             sent(queue.send(UNHEARD_OF));
