@@ -56,9 +56,12 @@
 //! A stopped reader blocks writers; and, while one waits for it at the door, the readers that come later. A
 //! stopped writer, or a reader that is stopped at the door, blocks all that need the door.
 //!
-//! One that was taken for dead, because other code unmapped its lock, commits nothing, since the
-//! commit expects its tag. If that happens between its commit and its leaving, it can open cells that
-//! its successor has barred.
+//! A process that was taken for dead, because other code unmapped its lock, is told when it takes the mutex, enters
+//! its cell, is counted at the door, or has waited for readers: it asks the registry then, (K1) of
+//! [`raw`](super). With a guard, it commits nothing, since the commit expects its tag. At the door it looks whether it
+//! holds the mutex still before it opens cells, and whether it is a participant before it strikes one. What it does in
+//! the moment after such a look cannot be taken back: it can open a cell that its successor has barred, or strike one
+//! that is a reader's by then. If it puts its tag into `writing`, the mutex's holder puts its own back.
 //!
 //! # Ordering
 //!
@@ -409,7 +412,8 @@ impl<'a, A: Annex> RwLock<'a, A> {
         let mut in_use = false;
         self.each(|index, cell| {
             in_use = true;
-            if cell.bar().owner(index).is_none() {
+            // Who was taken for dead here strikes none that is a later reader's by now.
+            if cell.bar().owner(index).is_none() && peers.am_registered() {
                 self.strike(index);
             }
         });
