@@ -275,7 +275,6 @@ walk! {
     }
     CountError {
         CountError::TooMany => CountError::TooMany,
-        CountError::Corrupt => CountError::Corrupt,
         CountError::Join(_) => CountError::Join(membership()),
     }
     AckError {
