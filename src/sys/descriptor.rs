@@ -8,6 +8,7 @@ use std::ffi::CStr;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+#[cfg(feature = "process")]
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 

@@ -57,10 +57,13 @@ impl Program {
         if !loader && std::fs::metadata(named).is_ok_and(same) {
             return Ok(Self::Itself);
         }
-        let path = file_of_code()?;
-        if std::fs::metadata(&path).is_ok_and(same) {
+        let maps = own_maps()?;
+        let mapped = Mapped::of_code(&maps)?;
+        // Both say "(deleted)" behind the path of a file that was replaced.
+        if !loader && std::fs::read_link(SELF_EXE)? == Path::new(mapped.path) {
             return Ok(Self::Itself);
         }
+        let path = mapped.file()?;
         if loader {
             return loader_words(&path).map(Self::Loader);
         }
@@ -85,7 +88,9 @@ impl Program {
     fn metadata(&self) -> io::Result<Metadata> {
         match self {
             Self::Itself => std::fs::metadata(SELF_EXE),
-            Self::Loader(_) | Self::Emulator(_) => std::fs::metadata(file_of_code()?),
+            Self::Loader(_) | Self::Emulator(_) => {
+                std::fs::metadata(Mapped::of_code(&own_maps()?)?.file()?)
+            }
         }
     }
 }
@@ -133,26 +138,11 @@ pub(crate) fn name() -> &'static CStr {
         .unwrap_or_default()
 }
 
-/// proc_pid_maps(5): the path of the file that this program's code is mapped from, if the file is
-/// still there.
-fn file_of_code() -> io::Result<PathBuf> {
-    let anchor: fn() = anchor;
-    let anchor = (anchor as *const ()).expose_provenance() as u64;
+/// proc_pid_maps(5) of this process. A path that is no text is not found under what it becomes, which the
+/// look at the file says.
+fn own_maps() -> io::Result<String> {
     let maps = descriptor::read(Path::new("/proc/thread-self/maps"))?;
-    // A path that is no text is not found under what it becomes, which the look at the file says.
-    let maps = String::from_utf8_lossy(&maps);
-    let mapped = maps.lines().find_map(|line| Mapped::parse(line, anchor));
-    let gone = || {
-        let why = "the program's file is no longer where it was mapped from";
-        io::Error::new(io::ErrorKind::NotFound, why)
-    };
-    let mapped = mapped.ok_or_else(gone)?;
-    let file = std::fs::metadata(mapped.path)?;
-    let device = (libc::major(file.dev()), libc::minor(file.dev()));
-    if (device, file.ino()) != (mapped.device, mapped.inode) {
-        return Err(gone());
-    }
-    Ok(mapped.path.into())
+    Ok(String::from_utf8_lossy(&maps).into_owned())
 }
 
 /// A line of proc_pid_maps(5): `start-end rwxp offset major:minor inode path`.
@@ -163,6 +153,28 @@ struct Mapped<'a> {
 }
 
 impl<'a> Mapped<'a> {
+    /// The mapping that this program's code is in.
+    fn of_code(maps: &'a str) -> io::Result<Self> {
+        let anchor: fn() = anchor;
+        let anchor = (anchor as *const ()).expose_provenance() as u64;
+        let mapped = maps.lines().find_map(|line| Self::parse(line, anchor));
+        mapped.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no file has its code"))
+    }
+
+    /// The path of the file, if it is still there.
+    fn file(&self) -> io::Result<PathBuf> {
+        let gone = || {
+            let why = "the program's file is no longer where it was mapped from";
+            io::Error::new(io::ErrorKind::NotFound, why)
+        };
+        let file = std::fs::metadata(self.path).map_err(|_| gone())?;
+        let device = (libc::major(file.dev()), libc::minor(file.dev()));
+        if (device, file.ino()) != (self.device, self.inode) {
+            return Err(gone());
+        }
+        Ok(self.path.into())
+    }
+
     /// The mapping of this line, if it is of a file and has the address.
     fn parse(line: &'a str, address: u64) -> Option<Self> {
         let hex = |text| u64::from_str_radix(text, 16).ok();

@@ -220,3 +220,38 @@ fn a_program_that_runs_under_valgrind_spawns() {
         assert_success(&output);
     }
 }
+
+/// Where the copy of this program is that is to be replaced.
+const COPY: &str = "CROSSDOCK_TEST_COPY";
+
+#[test]
+fn a_program_whose_file_was_replaced_spawns_what_it_is() {
+    let folder = env::temp_dir().join(format!("crossdock-replaced-{}", std::process::id()));
+    for program in ["./copy", folder.join("copy").to_str().expect("a text")] {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let copy = folder.join("copy");
+        std::fs::copy(env::current_exe().expect("a path"), &copy).expect("copied");
+        let output = Command::new(program)
+            .current_dir(&folder)
+            .args(["harness::is_replaced_and_spawns", "--exact", "--nocapture"])
+            .env(ALONE, "1")
+            .env(COPY, &copy)
+            .output()
+            .expect("run");
+        std::fs::remove_dir_all(&folder).expect("removed");
+        assert_success(&output);
+    }
+}
+
+#[test]
+fn is_replaced_and_spawns() {
+    let Some(copy) = env::var_os(COPY).filter(|_| is_alone()) else {
+        return;
+    };
+    std::fs::remove_file(&copy).expect("removed");
+    std::fs::write(&copy, "another program").expect("written");
+    // A path that was relative leads nowhere now.
+    env::set_current_dir("/").expect("there");
+    initialises_and_spawns();
+    initialises_and_spawns();
+}

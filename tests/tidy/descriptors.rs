@@ -21,6 +21,10 @@ const MAKERS: &[&str] = &[
     "UnixStream::pair",
     "memfd_create",
     "io::pipe",
+    "fcntl::open",
+    "unistd::dup",
+    "unistd::pipe",
+    "socket::socketpair",
 ];
 
 /// Rule: descriptors are made in one place, which sees to it that none is a standard one.

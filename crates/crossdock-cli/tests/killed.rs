@@ -128,3 +128,23 @@ fn a_recovery_whose_driver_is_killed_leaves_no_process() {
 fn queues_whose_driver_is_killed_leave_no_process() {
     leaves_no_process(&["queues", "--secs", "1"]);
 }
+
+#[test]
+fn a_worker_is_shown_under_the_programs_name() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock"));
+    command.args(["warehouse", "--workers", "1", "--products", "10000000000"]);
+    let mut driver = command.stdout(Stdio::null()).spawn().unwrap();
+    Moment::With(1).comes(&mut driver);
+    let id = driver.id();
+    let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    let worker = listed.trim();
+    // From the moment on at which it has come to its main.
+    while std::fs::read_to_string(format!("/proc/{worker}/comm")).unwrap() != "crossdock\n" {
+        std::thread::yield_now();
+    }
+    let words = std::fs::read(format!("/proc/{worker}/cmdline")).unwrap();
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    let program = [env!("CARGO_BIN_EXE_crossdock").as_bytes(), &[0]].concat();
+    assert_eq!(words, program);
+}
