@@ -96,6 +96,7 @@
 
 mod cell;
 mod door;
+mod glance;
 mod wait;
 
 use core::convert::Infallible;
@@ -107,6 +108,7 @@ use crate::raw::{Peers, is_member_still};
 pub(crate) use cell::Cell;
 use cell::Shut;
 pub(crate) use door::{Annex, Door, Nothing};
+pub(crate) use glance::Glance;
 
 /// How many threads of one process can read at a time.
 pub(crate) const MOST: u32 = 2047;
@@ -563,47 +565,6 @@ impl<'a, A: Annex> RwLock<'a, A> {
             }
         }
     }
-
-    /// The index of the participant that writes, or of one that reads, of which `me` comes first: for
-    /// people, as [`glance`](Self::glance).
-    pub(crate) fn holder(&self, me: Tag) -> Option<u32> {
-        // ORDERING: Relaxed; a snapshot that decides nothing.
-        let writing = self.state.writing.load(Ordering::Relaxed);
-        if let Some(writer) = Tag::from_bits(writing & Tag::MASK) {
-            return Some(writer.index());
-        }
-        let mut holder = None;
-        self.each(|index, cell| {
-            if cell.glance().readers() > 0 && (holder.is_none() || index == me.index()) {
-                holder = Some(index);
-            }
-        });
-        holder
-    }
-
-    /// The words, for people to look at: they may have changed when they are read.
-    pub(crate) fn glance(&self) -> Glance {
-        // ORDERING: Relaxed; a snapshot that decides nothing.
-        let writing = self.state.writing.load(Ordering::Relaxed);
-        let mut readers = 0;
-        self.each(|_, cell| readers += cell.glance().readers());
-        Glance {
-            writes: writing & Tag::MASK != 0,
-            readers,
-            owner_died: writing & OWNER_DIED != 0,
-            poisoned: writing & POISONED != 0,
-        }
-    }
-}
-
-/// What a look at a lock says to a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Glance {
-    pub(crate) writes: bool,
-    /// Threads of all processes.
-    pub(crate) readers: u32,
-    pub(crate) owner_died: bool,
-    pub(crate) poisoned: bool,
 }
 
 #[cfg(test)]
