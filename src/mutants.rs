@@ -21,6 +21,7 @@ fn list_mutants() {
         ring::ends::tests::LOST,
         ring::slots::tests::MUTANTS,
         ring::slots::tests::LOST,
+        ring::slots::tests::abandoned::MUTANTS,
         ring::slots::tests::ends::MUTANTS,
         ring::any::tests::MUTANTS,
         ring::snapshot::tests::MUTANTS,

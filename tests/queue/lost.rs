@@ -1,5 +1,6 @@
 //! A process that was reaped and does not know it, at rings and counts: it is told, and harms no other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossdock::queue::spsc::{ClaimError, Spsc, TryPopError, TryPushError};
@@ -7,9 +8,9 @@ use crossdock::queue::{CountError, Queue, TryRecvError, TrySendError};
 use crossdock::segment::MembershipError;
 use crossdock::{Segment, SegmentOptions};
 
-use crate::support::careless::Reaped;
+use crate::support::careless::{Reaped, lose_membership};
 use crate::support::image::Window;
-use crate::support::process::{child, in_child};
+use crate::support::process::{Line, child, in_child};
 use crate::support::watch;
 
 /// Two places, so that the next to join has the index of the one that was reaped.
@@ -184,5 +185,50 @@ fn a_queue_gives_it_no_slot_and_no_item() {
         assert_eq!(queue.send_slice(&[1, 2]).unwrap(), 2);
         assert_eq!((queue.recv().unwrap(), queue.recv().unwrap()), (1, 2));
         lost.ends();
+    }
+}
+
+#[test]
+fn what_is_written_in_a_queue_as_the_membership_is_lost_is_not_sent_and_spoils_nothing() {
+    let _watch = watch();
+    let segment = Segment::anonymous().unwrap();
+    let queue: Queue<u64> = segment.create("queue", 2).unwrap();
+    for panics in [false, true, false] {
+        let (line, go) = (Line::new(), Line::new());
+        let lost = child(|| {
+            let sent = catch_unwind(AssertUnwindSafe(|| {
+                queue.try_send_with(|item| {
+                    lose_membership(&segment);
+                    line.say(1);
+                    go.hear();
+                    *item = if panics { panic!("as it writes") } else { 666 };
+                })
+            }));
+            match sent {
+                Ok(sent) => assert!(matches!(
+                    sent,
+                    Err(TrySendError::Join {
+                        source: MembershipError::Expelled,
+                        ..
+                    })
+                )),
+                Err(_) => assert!(panics),
+            }
+            line.say(1);
+            go.hear();
+        });
+        line.hear();
+        assert!(segment.reap().freed >= 1);
+        // Nothing of it is in the way, and it spoils what others have sent since but for the bytes.
+        assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+        queue.send(1).unwrap();
+        assert_eq!(queue.recv().unwrap(), 1);
+        go.say(1);
+        line.hear();
+        assert_eq!(queue.send_slice(&[1, 2]).unwrap(), 2);
+        assert_eq!((queue.recv().unwrap(), queue.recv().unwrap()), (1, 2));
+        assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
+        go.say(1);
+        lost.join();
     }
 }

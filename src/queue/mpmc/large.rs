@@ -6,19 +6,23 @@ use bytemuck::{CheckedBitPattern, NoUninit, Pod};
 
 use super::{Queue, RecvError, SendError, TryRecvError, TrySendError};
 use crate::facade::Deadline;
+use crate::layout::Tag;
 use crate::payload::{Payload, read_boxed};
 use crate::ring::ends::Side;
 use crate::ring::slots::Claim;
+use crate::segment::MembershipError;
 
 /// A slot that was claimed to send, and is given back unless it is committed.
 struct Place<'q, T: Payload + NoUninit + CheckedBitPattern> {
     queue: &'q Queue<T>,
     claim: Claim,
+    me: Tag,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Drop for Place<'_, T> {
     fn drop(&mut self) {
-        self.queue.ring().abandon(self.claim);
+        // If others have taken this process for dead meanwhile, it is not its any more.
+        self.queue.withdraw(Side::Sender, self.claim, self.me);
     }
 }
 
@@ -35,7 +39,8 @@ impl<T: Payload + Pod> Queue<T> {
     ///
     /// # Errors
     ///
-    /// [`TrySendError`]; `write` was not called then.
+    /// [`TrySendError`]; `write` was not called then, but with [`Join`](TrySendError::Join) perhaps: others
+    /// took this process for dead while it wrote.
     ///
     /// # Examples
     ///
@@ -51,9 +56,10 @@ impl<T: Payload + Pod> Queue<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_send_with(&self, write: impl FnOnce(&mut T)) -> Result<(), TrySendError<()>> {
+        let join = |source| TrySendError::Join { value: (), source };
+        let me = self.me().map_err(join)?;
         let claim = self.slot()?;
-        self.write_with(claim, write);
-        Ok(())
+        self.write_with(claim, me, write).map_err(join)
     }
 
     /// Sends an item that `write` writes where it is, waiting for room as long as it takes: see
@@ -61,7 +67,7 @@ impl<T: Payload + Pod> Queue<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; `write` was not called then.
+    /// [`SendError`]; `write` was not called then, but with `Join` perhaps.
     pub fn send_with(&self, write: impl FnOnce(&mut T)) -> Result<(), SendError<()>> {
         self.send_with_until(write, &const { Deadline::never() })
     }
@@ -71,7 +77,7 @@ impl<T: Payload + Pod> Queue<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; `write` was not called then.
+    /// [`SendError`]; `write` was not called then, but with `Join` perhaps.
     pub fn send_with_timeout(
         &self,
         write: impl FnOnce(&mut T),
@@ -85,7 +91,7 @@ impl<T: Payload + Pod> Queue<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; `write` was not called then.
+    /// [`SendError`]; `write` was not called then, but with `Join` perhaps.
     pub fn send_with_deadline(
         &self,
         write: impl FnOnce(&mut T),
@@ -99,18 +105,31 @@ impl<T: Payload + Pod> Queue<T> {
         write: impl FnOnce(&mut T),
         deadline: &Deadline,
     ) -> Result<(), SendError<()>> {
+        let join = |source| SendError::Join { value: (), source };
+        let me = self.me().map_err(join)?;
         let claim = self.wait_for_slot(deadline)?;
-        self.write_with(claim, write);
-        Ok(())
+        self.write_with(claim, me, write).map_err(join)
     }
 
-    fn write_with(&self, claim: Claim, write: impl FnOnce(&mut T)) {
-        let place = Place { queue: self, claim };
+    fn write_with(
+        &self,
+        claim: Claim,
+        me: Tag,
+        write: impl FnOnce(&mut T),
+    ) -> Result<(), MembershipError> {
+        let queue = self;
+        let place = Place { queue, claim, me };
         // SAFETY: mapped and aligned, this claim's alone until the commit; any bytes are a `T`.
         write(unsafe { self.item(claim.index).as_mut() });
+        // It may have taken long.
+        if self.me_already() != Some(me) || self.ring().is_lost(&self.others(me)) {
+            drop(place);
+            return Err(self.expelled(me));
+        }
         std::mem::forget(place);
         self.ring().commit_send(claim);
         self.ring().ring(Side::Sender);
+        Ok(())
     }
 }
 

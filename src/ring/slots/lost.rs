@@ -51,7 +51,8 @@ impl<S: Slots> Ring<'_, S> {
         Ok(claim)
     }
 
-    /// Gives back a slot that `me` has claimed, if it is its still.
+    /// Gives back a slot that `me` has claimed, if it is its still. A sender may do so at any time before its
+    /// commit.
     #[cold]
     pub(crate) fn withdraw(&self, side: Side, claim: Claim, me: Tag) {
         let held = |state| Word::held(claim.lap(), state, me);

@@ -1,6 +1,8 @@
 //! What a slot ring is held to: models under loom. tests/queue has the plain ones.
 
 #[cfg(loom)]
+pub(crate) mod abandoned;
+#[cfg(loom)]
 pub(crate) mod ends;
 #[cfg(loom)]
 mod lost;

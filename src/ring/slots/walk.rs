@@ -146,11 +146,18 @@ impl<S: Slots> Ring<'_, S> {
         }
     }
 
-    /// Frees a slot whose sender died before it committed.
+    /// Frees a slot whose sender died before it committed, or gives it back. Both sides may sleep for it:
+    /// senders that came round to it, and receivers of what is behind it.
     pub(super) fn skip(&self, index: u64, word: Word) {
         let free = Word::new(word.lap().wrapping_add(1), State::Free);
-        if self.swap(index, word, free) && !mutation(110) {
-            self.ring_all();
+        if !self.swap(index, word, free) || mutation(110) {
+            return;
+        }
+        if !mutation(730) {
+            self.state.bell(Side::Sender).ring_all();
+        }
+        if !mutation(731) {
+            self.state.bell(Side::Receiver).ring_all();
         }
     }
 
