@@ -1,4 +1,20 @@
 //! What a look at a lock says to a person: it may have changed when it is read.
+//!
+//! # State
+//!
+//! The lock's own; nothing is written.
+//!
+//! # Protocol
+//!
+//! Load the word of who writes, then the cells in use. No step depends on what another has seen.
+//!
+//! # Crash
+//!
+//! Leaves nothing. A dead participant is shown like a living one until it is reaped.
+//!
+//! # Ordering
+//!
+//! Relaxed throughout: no data is read on the strength of it.
 
 use super::{Annex, OWNER_DIED, POISONED, RwLock};
 use crate::facade::Ordering;
