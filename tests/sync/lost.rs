@@ -1,6 +1,6 @@
 //! A process that was reaped and does not know it, at locks: it is told, and harms no other.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::AcqRel;
 use std::time::Duration;
 
 use crossdock::segment::MembershipError;
@@ -162,13 +162,12 @@ fn a_thread_that_waits_is_told_of_what_another_thread_has_found_out() {
     let other = holder(|| theirs.lock().unwrap());
     in_child(|| {
         drop(mine.lock().unwrap());
-        let began = std::sync::atomic::AtomicBool::new(false);
+        let before = crossdock::sync::sleeps().all;
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| {
-                began.store(true, Relaxed);
-                matches!(theirs.lock(), Err(LockError::Join(error)) if is_lost(&error))
-            });
-            while !began.load(Acquire) {
+            let waiter = scope
+                .spawn(|| matches!(theirs.lock(), Err(LockError::Join(error)) if is_lost(&error)));
+            // With the tag that is about to be lost.
+            while crossdock::sync::sleeps().all == before {
                 std::thread::yield_now();
             }
             lose_membership(&segment);
@@ -181,12 +180,7 @@ fn a_thread_that_waits_is_told_of_what_another_thread_has_found_out() {
                 }
             }
             drop(mine.lock().unwrap());
-            // The waiter may not have asked for a tag before the other had a new one.
-            if waiter.is_finished() {
-                assert!(waiter.join().unwrap());
-            } else {
-                crate::support::process::exit(0);
-            }
+            assert!(waiter.join().unwrap(), "it was not told");
         });
     });
     other.release();
