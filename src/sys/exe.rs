@@ -13,6 +13,9 @@ use super::{descriptor, process};
 
 /// The path through which a process starts its own program, replaced on disk or not.
 const SELF_EXE: &str = "/proc/thread-self/exe";
+/// The same for a child that is about to start it: that is the main thread of its process, and /proc makes
+/// fewer entries for this.
+const CHILDS_EXE: &CStr = c"/proc/self/exe";
 
 /// Which file the kernel started for this process's program, and how a child of it is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl Program {
     /// Whether a parent started this process by the link of /proc to its own program: then it is the
     /// same program, and no look at its file can say more.
     pub(crate) fn is_the_parents() -> bool {
-        executed().to_bytes() == SELF_EXE.as_bytes() && !is_loaded()
+        executed() == CHILDS_EXE && !is_loaded()
     }
 
     /// Looks at this process, once.
@@ -73,10 +76,9 @@ impl Program {
     /// The path to start, and the words of its command line that come before the arguments, if
     /// they are not the program's name.
     pub(crate) fn command(&self) -> (CString, &[CString]) {
-        let itself = || CString::new(SELF_EXE).unwrap_or_default();
         match self {
-            Self::Itself => (itself(), &[]),
-            Self::Loader(words) => (itself(), words),
+            Self::Itself => (CHILDS_EXE.to_owned(), &[]),
+            Self::Loader(words) => (CHILDS_EXE.to_owned(), words),
             Self::Emulator(path) => {
                 let path = CString::new(path.as_os_str().as_bytes());
                 (path.unwrap_or_default(), &[])

@@ -51,7 +51,7 @@ pub(crate) type NotStarted = (&'static str, io::Error);
 
 /// The steps of the child that may fail; the number is sent.
 const STEPS: [&str; 3] = [
-    "start /proc/thread-self/exe",
+    "start this program again",
     "open /dev/null for the child",
     "hand descriptors to the child",
 ];
