@@ -42,8 +42,8 @@
 //!
 //! # How a function travels
 //! As its offset in the program, so it must lie in the program itself and not in a shared library
-//! ([`SpawnError::NotInProgram`]). The worker runs `/proc/thread-self/exe`, so a program that was replaced
-//! on disk meanwhile still spawns what it is; it then compares device, inode, size, modification
+//! ([`SpawnError::NotInProgram`]). The worker runs the link of /proc to its parent's
+//! program, so one that was replaced on disk meanwhile still spawns what it is; it then compares device, inode, size, modification
 //! time and layout with its parent's before it believes an offset ([`JoinError::Refused`]), unless
 //! the kernel says that it was started by this very link.
 //!
