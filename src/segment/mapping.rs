@@ -242,17 +242,6 @@ impl Mapping {
             end: self.geometry.len,
         }
     }
-
-    /// Writes the header of a segment that nobody else can see yet.
-    pub(crate) fn initialise(fd: BorrowedFd<'_>, geometry: &Geometry) -> std::io::Result<Map> {
-        let len = usize::try_from(geometry.len).map_err(std::io::Error::other)?;
-        let map = Map::new(fd, len)?;
-        let header = map.base().cast::<Words<HEADER_WORDS>>();
-        // SAFETY: a planned segment is longer than its header; the file is zeroed, so all the rest
-        // of it is in its first state already.
-        unsafe { header.as_ref() }.write(&geometry.encode());
-        Ok(map)
-    }
 }
 
 impl Drop for Mapping {

@@ -11,9 +11,8 @@ use crate::layout::{Geometry, MAX_ENTRIES, PAGE, Request, Tag};
 use crate::segment::Segment;
 use crate::segment::attachment::Attachment;
 use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};
-use crate::segment::mapping::Mapping;
 use crate::segment::names::{DIRECTORY, path_of, path_to_open};
-use crate::sys::{limits, mmap, shm};
+use crate::sys::{limits, shm};
 
 const DEFAULT_SIZE: u64 = 1 << 20;
 const DEFAULT_PARTICIPANTS: u32 = 128;
@@ -133,9 +132,9 @@ impl SegmentOptions {
         refuse_too_large(geometry.len, None)?;
         const NAME: &CStr = c"crossdock";
         let fd = shm::memfd(NAME).map_err(io("memfd_create"))?;
-        let map = self.fill(&fd, &geometry)?;
+        self.fill(&fd, &geometry)?;
         shm::seal(fd.as_fd(), shm::segment_seals()).map_err(io("sealing the segment"))?;
-        self.finish(fd, map, None)
+        self.finish(fd, None)
     }
 
     /// Makes a segment with a name that nobody has used; see [`Segment`] for where.
@@ -158,9 +157,9 @@ impl SegmentOptions {
             }
         };
         let fd = shm::unlinked_file(directory).map_err(io("creating a file in /dev/shm"))?;
-        let map = self.fill(&fd, &geometry)?;
+        self.fill(&fd, &geometry)?;
         shm::set_mode(fd.as_fd(), self.mode).map_err(io("fchmod of the segment"))?;
-        let segment = self.finish(fd, map, Some(path.clone()))?;
+        let segment = self.finish(fd, Some(path.clone()))?;
         // From here on it exists.
         shm::link(segment.as_fd(), &path).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => CreateError::Exists {
@@ -315,7 +314,7 @@ impl SegmentOptions {
     }
 
     /// Gives a new file its length, its memory and its header.
-    fn fill(&self, fd: &OwnedFd, geometry: &Geometry) -> Result<mmap::Map, CreateError> {
+    fn fill(&self, fd: &OwnedFd, geometry: &Geometry) -> Result<(), CreateError> {
         let io = |what: &'static str| {
             move |source: io::Error| match source.kind() {
                 // Somebody else has taken the room since the limits were read.
@@ -331,20 +330,14 @@ impl SegmentOptions {
         if self.reserve {
             shm::reserve(fd.as_fd(), geometry.len).map_err(io("fallocate of the segment"))?;
         }
-        let map = Mapping::initialise(fd.as_fd(), geometry).map_err(io("mmap of the segment"))?;
-        if self.prefault {
-            map.prefault().map_err(io("mapping every page"))?;
-        }
-        Ok(map)
+        // The file is zeroed, so all the rest of it is in its first state already.
+        let header = geometry.encode().map(u64::to_le_bytes);
+        let write = shm::write_first(fd.as_fd(), header.as_flattened());
+        write.map_err(io("writing the segment's header"))
     }
 
-    /// Opens what was just made; `map` keeps its pages mapped until then.
-    fn finish(
-        &self,
-        fd: OwnedFd,
-        map: mmap::Map,
-        path: Option<PathBuf>,
-    ) -> Result<Segment, CreateError> {
+    /// Opens what was just made.
+    fn finish(&self, fd: OwnedFd, path: Option<PathBuf>) -> Result<Segment, CreateError> {
         let made = Attachment::of(fd, path).map_err(|error| match error {
             OpenError::Io { what, source, .. } => CreateError::Io { what, source },
             other => CreateError::Io {
@@ -352,7 +345,6 @@ impl SegmentOptions {
                 source: io::Error::other(other),
             },
         })?;
-        drop(map);
         let segment = Segment::from_mapping(made);
         if self.prefault {
             segment

@@ -218,6 +218,24 @@ fn in_pieces(len: u64, mut reserve: impl FnMut(i64, i64) -> nix::Result<()>) -> 
     Ok(())
 }
 
+/// pwrite(2): the first bytes of a file.
+pub(crate) fn write_first(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: the bytes are readable, and the call keeps no pointer to them.
+    let write = || unsafe { libc::pwrite(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) };
+    loop {
+        match usize::try_from(write()) {
+            Ok(written) if written == bytes.len() => return Ok(()),
+            Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
 /// fchmod(2).
 pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
     Ok(nix::sys::stat::fchmod(
