@@ -104,8 +104,9 @@ impl<T: Payload + Pod> Mutex<T> {
     /// Locks, waiting as long as a live participant holds the lock.
     ///
     /// The lock of a participant that was killed is taken over within a few milliseconds, or at once
-    /// with a [`Monitor`](crate::segment::Monitor); that of one that was stopped is waited for. A
-    /// thread that holds the lock already waits for ever.
+    /// with a [`Monitor`](crate::segment::Monitor), after the kernel has freed its memory, which takes
+    /// some 70 ms for each GiB; that of one that was stopped is waited for. A thread that holds the
+    /// lock already waits for ever.
     ///
     /// # Errors
     ///

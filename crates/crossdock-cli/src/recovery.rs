@@ -22,6 +22,10 @@ pub(crate) struct Options {
     /// How many owners of each kind are killed.
     #[arg(long, default_value_t = 200, value_name = "N")]
     rounds: u32,
+    /// How much memory of its own each owner has, in MiB. The kernel frees it before it drops the owner's
+    /// locks, and after it has walked the list of a robust mutex.
+    #[arg(long, default_value_t = 0, value_name = "MIB")]
+    memory: u32,
     /// Only these kinds.
     #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
     kinds: Vec<String>,
@@ -40,6 +44,8 @@ pub(crate) struct Ready {
 #[derive(Serialize)]
 struct Document<'a> {
     machine: &'a Machine,
+    /// Of each owner.
+    memory_mib: u32,
     rows: &'a [Row],
 }
 
@@ -64,7 +70,9 @@ impl Options {
 pub(crate) fn run(Ready { options, kinds }: Ready) -> Result<(), String> {
     let kills = u64::from(options.rounds) * kinds.len() as u64;
     let bar = measuring::bar(kills, "owners killed", options.json);
-    let rows = measure(&kinds, options.rounds, &mut |done| {
+    let memory =
+        usize::try_from(u64::from(options.memory) << 20).map_err(|error| error.to_string())?;
+    let rows = measure(&kinds, options.rounds, memory, &mut |done| {
         bar.set_position(done as u64);
     })
     .map_err(|failure| failure.to_string())?;
@@ -73,14 +81,16 @@ pub(crate) fn run(Ready { options, kinds }: Ready) -> Result<(), String> {
     if options.json {
         let document = Document {
             machine: &machine,
+            memory_mib: options.memory,
             rows: &rows,
         };
         let text = serde_json::to_string(&document).map_err(|error| error.to_string())?;
         print(&format!("{text}\n"));
     } else {
         print(&format!(
-            "{machine}\nfrom SIGKILL of the owner to the waiter's lock, {} owners of each kind\n{}\n",
+            "{machine}\nfrom SIGKILL of the owner to the waiter's lock, {} owners of each kind with {} MiB each\n{}\n",
             options.rounds,
+            options.memory,
             table(&rows)
         ));
     }

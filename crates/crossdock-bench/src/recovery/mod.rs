@@ -4,6 +4,9 @@
 //! When the waiter sleeps in its wait for the lock, and 8 to 16 milliseconds more have passed, spread
 //! evenly so that no rhythm of the waiter's is met, the driver takes the time and sends SIGKILL. The
 //! waiter takes the time when it has the lock.
+//!
+//! The owner can be given memory of its own. The kernel frees that before it drops the owner's locks of
+//! files, and after it has walked the owner's robust list, so it is part of the one time and not of the other.
 
 mod kinds;
 mod round;
@@ -65,9 +68,9 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is, for people.
     pub about: &'static str,
-    /// One round: kills the owner after so long, and returns how long the waiter had to wait from
-    /// then on.
-    pub round: fn(Duration) -> Result<Duration, Failure>,
+    /// One round: kills an owner with so many bytes of memory after so long, and returns how long the
+    /// waiter had to wait from then on.
+    pub round: fn(Duration, usize) -> Result<Duration, Failure>,
 }
 
 impl Kind {
@@ -110,8 +113,8 @@ pub const YARDSTICK: &str = "pthread-robust";
 const SETTLED: Duration = Duration::from_millis(8);
 const SPREAD: Duration = Duration::from_millis(8);
 
-/// Kills `rounds` owners of each kind, one kind after the other in each round. `progress` is told
-/// how many have been killed, before each.
+/// Kills `rounds` owners of each kind, one kind after the other in each round, each with `memory` bytes
+/// that it has written to. `progress` is told how many have been killed, before each.
 ///
 /// # Errors
 ///
@@ -119,6 +122,7 @@ const SPREAD: Duration = Duration::from_millis(8);
 pub fn run(
     kinds: &[Kind],
     rounds: u32,
+    memory: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Row>, Failure> {
     let mut times: Vec<Vec<f64>> = kinds.iter().map(|_| Vec::new()).collect();
@@ -126,7 +130,7 @@ pub fn run(
     for round in 0..rounds {
         for (kind, times) in kinds.iter().zip(&mut times) {
             progress(done);
-            let time = (kind.round)(pause(round))?;
+            let time = (kind.round)(pause(round), memory)?;
             times.push(time.as_secs_f64() * 1e6);
             done += 1;
         }
@@ -188,16 +192,16 @@ mod tests {
             round,
         };
         let kinds = [
-            kind("slow", |_| Ok(Duration::from_micros(300))),
-            kind(YARDSTICK, |_| Ok(Duration::from_micros(100))),
+            kind("slow", |_, _| Ok(Duration::from_micros(300))),
+            kind(YARDSTICK, |_, _| Ok(Duration::from_micros(100))),
         ];
         let mut steps = Vec::new();
-        let rows = run(&kinds, 3, &mut |done| steps.push(done)).unwrap();
+        let rows = run(&kinds, 3, 0, &mut |done| steps.push(done)).unwrap();
         assert_eq!(steps, [0, 1, 2, 3, 4, 5]);
         assert_eq!(rows[0].rounds, 3);
         assert!((rows[0].p50_ratio.unwrap() - 3.0).abs() < 1e-9);
         assert!((rows[1].p99_ratio.unwrap() - 1.0).abs() < 1e-9);
-        let alone = run(&kinds[..1], 1, &mut |_| ()).unwrap();
+        let alone = run(&kinds[..1], 1, 0, &mut |_| ()).unwrap();
         assert_eq!(alone[0].p50_ratio, None);
     }
 }

@@ -20,16 +20,20 @@ struct Order<H> {
     /// The waiter's thread, once it is about to wait.
     waiter: Counter,
     driver: u32,
+    /// How many bytes the owner writes to.
+    memory: usize,
 }
 
-/// Kills an owner `pause` after its waiter has fallen asleep; how long the waiter then had to wait.
-pub(super) fn round<L: Lock>(pause: Duration) -> Result<Duration, Failure> {
+/// Kills an owner of so much memory `pause` after its waiter has fallen asleep; how long the waiter then
+/// had to wait.
+pub(super) fn round<L: Lock>(pause: Duration, memory: usize) -> Result<Duration, Failure> {
     let segment = Segment::anonymous()?;
     let order = Order {
         handle: L::create()?,
         held: segment.create("held", 0)?,
         waiter: segment.create("waiter", 0)?,
         driver: std::process::id(),
+        memory,
     };
     let mut owner = Crew::new();
     owner.add(process::spawn(own::<L>, order.clone())?);
@@ -51,10 +55,12 @@ pub(super) fn round<L: Lock>(pause: Duration) -> Result<Duration, Failure> {
 /// The owner: it locks, and sleeps until it is killed.
 fn own<L: Lock>(order: Order<L::Handle>) -> Result<(), String> {
     die_with(order.driver)?;
+    let memory = vec![1_u8; order.memory];
     L::hold(&order.handle).map_err(said)?;
     order.held.set(1);
     loop {
         std::thread::park();
+        std::hint::black_box(&memory);
     }
 }
 
