@@ -2,6 +2,7 @@
 
 mod array;
 mod driver;
+mod endings;
 mod locks;
 mod queues;
 mod rwlock;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::process::{Broken, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Job, Plan, Tally, WINDOW, drive};
+use crate::torture::endings;
 use crate::torture::way::Way;
 use crate::torture::worker::Ended;
 use crate::torture::{Report, TortureArgs, abandoned, take_away};
@@ -159,6 +160,7 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let ran = rounds(args.secs, plan, &mut hub, &mut random, &mut tally);
     if tally.faults.is_empty() {
         tally.faults.extend(hub.close());
+        tally.faults.extend(endings::of_queues(&mut random)?);
     }
     take_away(&hub.yard.segment, &mut tally.faults)?;
     let sum = ran?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::process::{Broken, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Job, Plan, Tally, WINDOW, drive};
+use crate::torture::endings;
 use crate::torture::way::Way;
 use crate::torture::worker::Ended;
 use crate::torture::{Report, TortureArgs, abandoned, take_away};
@@ -142,6 +143,7 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let ran = rounds(args.secs, plan, &mut shop, &mut random, &mut tally);
     if tally.faults.is_empty() {
         tally.faults.extend(shop.close());
+        tally.faults.extend(endings::of_work_queues(&mut random)?);
     }
     take_away(&shop.yard.segment, &mut tally.faults)?;
     let sum = ran?;
