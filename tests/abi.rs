@@ -2,6 +2,8 @@
 
 #[path = "abi/index.rs"]
 mod index;
+#[path = "abi/registry.rs"]
+mod registry;
 #[path = "abi/rwlock.rs"]
 mod rwlock;
 #[path = "support/mod.rs"]
@@ -336,19 +338,6 @@ fn a_sleeping_waiter_shows_in_the_word() {
     drop(guard);
     waiter.join();
     assert_eq!(word(), 0);
-}
-
-#[test]
-fn a_participants_entry_has_its_fields_where_they_are_said_to_be() {
-    let segment = segment();
-    segment.create::<Counter>("c", 0).unwrap();
-    let me = segment.participants()[0];
-    let own = &bytes(&segment)[REGISTRY..REGISTRY + 64];
-    assert_eq!(u32_at(own, 0), 1 << 2 | 1, "generation 1, live");
-    assert_eq!(u32_at(own, 4), std::process::id(), "pid");
-    assert_eq!(u64_at(own, 8), me.start_time);
-    assert_eq!(u64_at(own, 16), me.pid_namespace);
-    assert!(own[24..].iter().all(|byte| *byte == 0));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) use padded::Padded;
 pub use record::PayloadShape;
 pub(crate) use record::{RECORD_LEN, RECORD_WORDS, Record, RecordFault};
 pub(crate) use rwlock::{RWLOCK_STATE, RwLockLayout};
-pub(crate) use tag::Tag;
+pub(crate) use tag::{GENERATION_MAX, Tag};
 
 /// The version of everything in this module; segments of another version are refused.
 pub(crate) const LAYOUT_VERSION: u32 = 2;

@@ -21,7 +21,8 @@ pub(crate) const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 ///
 /// A generation is never 0, so a tag is never 0 and a word that is 0 is held by nobody. An index
 /// is given away again only when no word carries its old tag any more, so the 524,287 generations
-/// are only there for helpers that were stopped in the middle of a repair.
+/// are only there for helpers that were stopped in the middle of a repair. The registry sees to it that
+/// they last a day at least.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tag(NonZeroU32);
 

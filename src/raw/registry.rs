@@ -10,6 +10,9 @@
 //! | 0: 11      | generation: 19       | state |     state: 0 FREE, 1 LIVE, 2 DEAD
 //! ```
 //!
+//! And when the index was joined last, where its generations are [paced](PACE): a time in nanoseconds, which
+//! only the byte's holder writes.
+//!
 //! ```text
 //! FREE(g) --join: lock byte, re-read, publish--> LIVE(g+1)
 //! LIVE(g) --leave: recover oneself-------------> FREE(g)     then unlock the byte
@@ -25,6 +28,10 @@
 //! - join looks round-robin for a FREE index (never the lowest, so that an index rests; never a
 //!   dead one), locks its byte, reads the word again, and publishes. With no index free it reaps
 //!   once and tries again.
+//! - A generation that comes round is the same tag again, and a helper that was stopped since would take
+//!   the new owner for the dead one. So a round takes a day at least, however fast processes join: the first
+//!   half of an index's generations are given out as they are asked for, and the others a third of a second
+//!   apart. Until then the index rests: others are taken first, and who finds none waits for it.
 //! - reap is helping: any number do it at once. Each step is a CAS that carries the dead
 //!   generation, so a helper that was stopped for hours changes nothing when it goes on.
 //! - Who marks, or finds the mark, has a heavy barrier before it visits. So a process that lost its
@@ -67,8 +74,10 @@
 //! One of the two sees what the other did. The byte lock orders the rest: the kernel drops it after the holder's last store, and a probe that
 //! finds it free comes after that.
 
-use crate::facade::{AtomicU32, Ordering, heavy_barrier, mutation, ordering};
-use crate::layout::Tag;
+use core::time::Duration;
+
+use crate::facade::{AtomicU32, AtomicU64, Ordering, heavy_barrier, mutation, ordering};
+use crate::layout::{GENERATION_MAX, Tag};
 
 const STATE_MASK: u32 = 3;
 const FREE: u32 = 0;
@@ -76,16 +85,25 @@ const LIVE: u32 = 1;
 const DEAD: u32 = 2;
 const STATE_BITS: u32 = 2;
 
-/// One participant's word of the registry, in the segment.
-#[repr(transparent)]
-pub(crate) struct ParticipantState(AtomicU32);
+/// How many generations of an index are given out without regard to the time.
+const QUICK: u32 = GENERATION_MAX / 2;
+/// The least time between two joins of an index beyond those: a whole round takes a day then.
+const PACE: u64 = DAY.div_ceil((GENERATION_MAX - QUICK - 1) as u64);
+/// Nanoseconds.
+const DAY: u64 = 24 * 3600 * 1_000_000_000;
 
-impl ParticipantState {
+/// One participant's entry, in the segment.
+pub(crate) trait Entry {
+    /// Its word of the registry.
+    fn word(&self) -> &AtomicU32;
+    /// When it was joined last, if that counts; 0 before.
+    fn joined(&self) -> &AtomicU64;
+
     /// Whether no process has found out yet that `tag`, of this index, is dead or has left.
     #[inline(always)]
-    pub(crate) fn is_live(&self, tag: Tag) -> bool {
+    fn is_live(&self, tag: Tag) -> bool {
         // ORDERING: Acquire; pairs with (R1) and (R2).
-        Standing(self.0.load(Ordering::Acquire)) == Standing::live(tag)
+        Standing(self.word().load(Ordering::Acquire)) == Standing::live(tag)
     }
 }
 
@@ -141,6 +159,8 @@ pub(crate) enum Joined {
     As(Tag),
     /// Every index is taken, by the living or by dead ones not reaped yet.
     Full,
+    /// No index is free but such as rest: the first of them so long.
+    Resting(Duration),
 }
 
 /// Whose tag a helper found, and what it did about it.
@@ -165,7 +185,7 @@ pub(crate) struct Registry<'a, W> {
 
 impl<W> Registry<'_, W>
 where
-    W: AsRef<ParticipantState>,
+    W: Entry,
 {
     pub(crate) fn new<'a>(words: &'a [W], cursor: &'a AtomicU32) -> Registry<'a, W> {
         Registry { words, cursor }
@@ -173,7 +193,7 @@ where
 
     #[inline(always)]
     fn word(&self, index: u32) -> Option<&AtomicU32> {
-        Some(&self.words.get(index as usize)?.as_ref().0)
+        Some(self.words.get(index as usize)?.word())
     }
 
     /// The standing of an index; free when there is none such.
@@ -184,12 +204,39 @@ where
         Standing(word.map_or(0, |word| word.load(Ordering::Acquire)))
     }
 
-    /// Takes an index; `describe` runs while nobody else knows of it yet.
+    /// For how long a free index rests, if it does.
+    fn rest(&self, index: u32, seen: Standing, now: impl Fn() -> u64) -> Option<u64> {
+        let entry = self.words.get(index as usize)?;
+        if seen.generation() < QUICK {
+            return None;
+        }
+        // ORDERING: Relaxed; (R1) and (R2) publish it with the word.
+        let joined = entry.joined().load(Ordering::Relaxed);
+        if joined == 0 {
+            return None;
+        }
+        // A time to come is garbage, or of another clock: no reason to wait. So the clock is read last.
+        let left = PACE.saturating_sub(now().checked_sub(joined)?);
+        (left > 0).then_some(left)
+    }
+
+    /// Notes when the index becomes that of `tag`.
+    fn note(&self, tag: Tag, now: impl Fn() -> u64) {
+        let entry = self.words.get(tag.index() as usize);
+        if let Some(entry) = entry.filter(|_| tag.generation() > QUICK) {
+            // ORDERING: Relaxed; as in `rest`.
+            entry.joined().store(now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes an index; `now` is the time, and `describe` runs while nobody else knows of it yet.
     pub(crate) fn join<L: ByteLocks>(
         &self,
         locks: &L,
+        now: impl Fn() -> u64,
         describe: impl Fn(u32),
     ) -> Result<Joined, L::Error> {
+        let mut resting: Option<u64> = None;
         let count = u32::try_from(self.words.len()).unwrap_or(0);
         // ORDERING: Relaxed; a hint.
         let start = self.cursor.fetch_add(1, Ordering::Relaxed);
@@ -197,19 +244,25 @@ where
             // Reduced first: the cursor wraps at 2^32, which need not be a multiple of the count.
             let index = (start % count + step) % count;
             let seen = self.standing(index);
+            if let Some(left) = self.rest(index, seen, &now).filter(|_| seen.is_free()) {
+                resting = Some(resting.map_or(left, |least| least.min(left)));
+                continue;
+            }
             if !(seen.is_free() || (mutation(24) && seen.is_dead())) || !locks.try_lock(index)? {
                 continue;
             }
             // Somebody may have joined, and died, since the word was read.
-            let now = if mutation(20) {
+            let word = if mutation(20) {
                 seen
             } else {
                 self.standing(index)
             };
-            let tag = Tag::new(index, Tag::next_generation(now.generation()));
-            if let Some(tag) = tag.filter(|_| now.is_free() || (mutation(24) && now.is_dead())) {
+            let is_free = word.is_free() && self.rest(index, word, &now).is_none();
+            let tag = Tag::new(index, Tag::next_generation(word.generation()));
+            if let Some(tag) = tag.filter(|_| is_free || (mutation(24) && word.is_dead())) {
                 describe(index);
-                if self.replace(index, now, Standing::live(tag)) {
+                self.note(tag, &now);
+                if self.replace(index, word, Standing::live(tag)) {
                     return Ok(Joined::As(tag));
                 }
             }
@@ -217,7 +270,9 @@ where
                 locks.unlock(index)?;
             }
         }
-        Ok(Joined::Full)
+        Ok(resting.map_or(Joined::Full, |left| {
+            Joined::Resting(Duration::from_nanos(left))
+        }))
     }
 
     /// Whether `tag` is a participant's. One that is found dead is DEAD from then on, so that a process
@@ -247,7 +302,7 @@ where
     pub(crate) fn is_live(&self, tag: Tag) -> bool {
         self.words
             .get(tag.index() as usize)
-            .is_some_and(|word| word.as_ref().is_live(tag))
+            .is_some_and(|word| word.is_live(tag))
     }
 
     /// Whether `me` still holds its index: others would find it alive.
@@ -332,12 +387,6 @@ where
         let release = ordering(Ordering::AcqRel, 28);
         word.compare_exchange(from.0, to.0, release, Ordering::Acquire)
             .is_ok()
-    }
-}
-
-impl AsRef<ParticipantState> for ParticipantState {
-    fn as_ref(&self) -> &ParticipantState {
-        self
     }
 }
 

@@ -12,7 +12,7 @@ use crate::layout::{
 use crate::raw::directory::{Directory, RecordState};
 use crate::raw::index::Index;
 use crate::raw::mutex::MutexState;
-use crate::raw::registry::{ParticipantState, Registry};
+use crate::raw::registry::{self, Registry};
 use crate::segment::attachment::Link;
 use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;
@@ -61,15 +61,21 @@ pub(crate) struct Mapping {
 /// A participant's entry of the registry, in the segment: its word, and what people want to know.
 #[repr(C, align(64))]
 pub(crate) struct ParticipantEntry {
-    state: ParticipantState,
+    word: AtomicU32,
     pub(crate) pid: AtomicU32,
     pub(crate) start_time: AtomicU64,
     pub(crate) pid_namespace: AtomicU64,
+    joined: AtomicU64,
 }
 
-impl AsRef<ParticipantState> for ParticipantEntry {
-    fn as_ref(&self) -> &ParticipantState {
-        &self.state
+impl registry::Entry for ParticipantEntry {
+    #[inline(always)]
+    fn word(&self) -> &AtomicU32 {
+        &self.word
+    }
+
+    fn joined(&self) -> &AtomicU64 {
+        &self.joined
     }
 }
 

@@ -13,12 +13,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::layout::Tag;
 use crate::raw::Peers;
-use crate::raw::registry::{ByteLocks, Joined, Reaped};
+use crate::raw::registry::{ByteLocks, Entry, Joined, Reaped};
 use crate::segment::attachment::Attachment;
 use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::recover;
-use crate::sys::clock::monotonic_coarse;
+use crate::sys::clock::{self, monotonic_coarse};
 use crate::sys::fork::{Exclusive, ForkPage, exclusive};
 use crate::sys::identity::{self, Identity};
 use crate::sys::locks::{self, Held};
@@ -158,6 +158,20 @@ impl Membership {
 
     #[cold]
     fn join(mapping: &Mapping) -> Result<Tag, MembershipError> {
+        loop {
+            match Self::try_join(mapping)? {
+                Joined::As(tag) => return Ok(tag),
+                // Not under the exclusion.
+                Joined::Resting(left) => clock::pause(left),
+                Joined::Full => {
+                    let participants = mapping.geometry().participants;
+                    return Err(MembershipError::RegistryFull { participants });
+                }
+            }
+        }
+    }
+
+    fn try_join(mapping: &Mapping) -> Result<Joined, MembershipError> {
         let this = mapping.membership();
         let io = |what| move |source| MembershipError::Io { what, source };
         // What allocates, and what reads /proc, comes before the exclusion: a fork waits for that.
@@ -166,7 +180,7 @@ impl Membership {
         let path = path.and_then(|path| CString::new(path).ok());
         let exclusive = exclusive();
         if let Some(tag) = this.current() {
-            return Ok(tag);
+            return Ok(Joined::As(tag));
         }
         let id = (mapping.id().device, mapping.id().inode);
         let fresh = locks::reopen(mapping.fd(), id, path.as_deref()).map_err(io(
@@ -191,12 +205,11 @@ impl Membership {
                 this.page.address().store(held.address(), Relaxed);
                 // ORDERING: Release; (B1) publishes to other threads that this process has joined.
                 this.tag_word().store(tag.bits(), Ordering::Release);
-                Ok(tag)
+                Ok(Joined::As(tag))
             }
-            Ok(Joined::Full) => {
+            Ok(refused) => {
                 held.release();
-                let participants = mapping.geometry().participants;
-                Err(MembershipError::RegistryFull { participants })
+                Ok(refused)
             }
             Err(source) => {
                 held.release();
@@ -215,12 +228,13 @@ impl Membership {
                 entry.pid_namespace.store(identity.pid_namespace, Relaxed);
             }
         };
-        match mapping.registry().join(locks, describe)? {
-            Joined::Full => {
+        let now = || u64::try_from(monotonic_coarse().as_nanos()).unwrap_or(0);
+        match mapping.registry().join(locks, now, describe)? {
+            Joined::As(tag) => Ok(Joined::As(tag)),
+            Joined::Full | Joined::Resting(_) => {
                 Self::reap_with(locks, None);
-                mapping.registry().join(locks, describe)
+                mapping.registry().join(locks, now, describe)
             }
-            joined => Ok(joined),
         }
     }
 
@@ -383,14 +397,14 @@ impl Peers for Others<'_> {
     #[inline(always)]
     fn is_stranger(&self, tag: Tag) -> bool {
         let entry = self.registry.get(tag.index() as usize);
-        !entry.is_some_and(|entry| entry.as_ref().is_live(tag))
+        !entry.is_some_and(|entry| entry.is_live(tag))
     }
 
     #[inline(always)]
     fn am_registered(&self) -> bool {
         // SAFETY: Invariant 1.
         let entry = unsafe { self.registry.get_unchecked(self.me.index() as usize) };
-        entry.as_ref().is_live(self.me)
+        entry.is_live(self.me)
     }
 
     #[cold]

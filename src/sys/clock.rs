@@ -23,6 +23,13 @@ fn read(clock: libc::clockid_t) -> Duration {
     )
 }
 
+/// nanosleep(2): lets so much time pass, or less if a signal comes.
+pub(crate) fn pause(time: Duration) {
+    let time = super::timespec(time);
+    // SAFETY: the time outlives the call, and what would be left of it is not asked for.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
+}
+
 /// When a wait ends, if ever. Absolute, so that a wait in several parts does not grow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Option<Instant>);

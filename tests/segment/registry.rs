@@ -317,3 +317,25 @@ fn threads_that_open_and_drop_a_segment_of_one_place_are_one_participant() {
         24_000
     );
 }
+
+#[test]
+fn who_finds_only_a_place_that_rests_waits_for_it() {
+    let _watch = watch();
+    let name = Unique::new();
+    let options = SegmentOptions::new().size(1 << 16).participants(1);
+    let made = options.create_new(&name).unwrap();
+    let free = (300_000_u32 << 2).to_le_bytes();
+    let file = fs::File::from(made.as_fd().try_clone_to_owned().unwrap());
+    std::os::unix::fs::FileExt::write_all_at(&file, &free, 512).unwrap();
+    drop((file, made));
+    let join = || {
+        let segment = SegmentOptions::new().open(&name).unwrap();
+        segment.open_or_create::<Mutex<u64>>("m", 0).unwrap();
+        drop(segment.open::<Mutex<u64>>("m").unwrap().lock().unwrap());
+        me(&segment).generation
+    };
+    let begun = std::time::Instant::now();
+    assert_eq!([(); 3].map(|()| join()), [300_001, 300_002, 300_003]);
+    // The first of them rested for nothing; the clock of the others may be a tick behind.
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(640));
+}

@@ -1,9 +1,10 @@
 //! The registry under loom, alone and with a mutex whose waiters ask it who lives.
 
 use loom::sync::Arc;
-use loom::sync::atomic::AtomicU32 as Word;
+use loom::sync::atomic::AtomicU32 as Number;
 
-use super::super::{Joined, ParticipantState, Reaped, Registry};
+use super::super::{Joined, Reaped, Registry};
+use super::Word;
 use crate::facade::model::{
     die, explore_at_least, explore_deaths, explore_deaths_at_least, lock_byte, process, unlock_byte,
 };
@@ -97,7 +98,7 @@ fn asker_tag() -> Tag {
 
 /// A segment with `N` indices and a word that one participant can hold.
 struct Club<const N: usize> {
-    words: [ParticipantState; N],
+    words: [Word; N],
     cursor: AtomicU32,
     /// Who says that it sits at an index: written by its owner alone, so loom fails the model when
     /// two have one index.
@@ -109,33 +110,37 @@ struct Club<const N: usize> {
 impl<const N: usize> Club<N> {
     fn open() -> Arc<Self> {
         Arc::new(Self {
-            words: core::array::from_fn(|_| ParticipantState(AtomicU32::new(0))),
+            words: core::array::from_fn(|_| Word::new(0)),
             cursor: AtomicU32::new(0),
             desks: core::array::from_fn(|_| Words::new([0])),
             word: AtomicU32::new(0),
         })
     }
 
-    fn registry(&self) -> Registry<'_, ParticipantState> {
+    fn registry(&self) -> Registry<'_, Word> {
         Registry::new(&self.words, &self.cursor)
     }
 
     /// Joins and sits down.
     fn join(&self, id: u32) -> Option<Tag> {
-        let joined = self.registry().join(&Bytes(id), |index| {
-            let standing = self.registry().standing(index);
-            assert!(
-                !standing.is_live(),
-                "described over one that is not reaped: {standing:?}"
-            );
-            self.desks[index as usize].write(&[id.into()]);
-        });
+        let joined = self.registry().join(
+            &Bytes(id),
+            || 0,
+            |index| {
+                let standing = self.registry().standing(index);
+                assert!(
+                    !standing.is_live(),
+                    "described over one that is not reaped: {standing:?}"
+                );
+                self.desks[index as usize].write(&[id.into()]);
+            },
+        );
         match joined {
             Ok(Joined::As(tag)) => {
                 self.assert_unheld_by_former(tag);
                 Some(tag)
             }
-            Ok(Joined::Full) => None,
+            Ok(Joined::Full | Joined::Resting(_)) => None,
         }
     }
 
@@ -228,7 +233,7 @@ impl<const N: usize> Club<N> {
 fn model_two_joiners_never_share_an_index() {
     explore_at_least("two joiners, one index", 4, || {
         let club = Club::<1>::open();
-        let room = Arc::new(Word::new(0));
+        let room = Arc::new(Number::new(0));
         finish([1, 2].map(|id| {
             let (club, room) = (club.clone(), room.clone());
             start(id, None, move || {

@@ -2,11 +2,13 @@
 
 use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::super::{ByteLocks, Joined, ParticipantState, Reaped, Registry};
+use super::super::{ByteLocks, Joined, PACE, QUICK, Reaped, Registry};
+use super::Word;
 use crate::facade::AtomicU32;
 use crate::layout::Tag;
 
@@ -34,7 +36,8 @@ impl ByteLocks for Bytes {
 }
 
 struct Room {
-    words: Vec<ParticipantState>,
+    words: Vec<Word>,
+    now: Cell<u64>,
     cursor: AtomicU32,
     bytes: Bytes,
 }
@@ -43,23 +46,28 @@ impl Room {
     fn new(words: impl IntoIterator<Item = u32>) -> Self {
         let words = words.into_iter();
         Self {
-            words: words
-                .map(|word| ParticipantState(AtomicU32::new(word)))
-                .collect(),
+            words: words.map(Word::new).collect(),
+            now: Cell::new(0),
             cursor: AtomicU32::new(0),
             bytes: Bytes::default(),
         }
     }
 
-    fn registry(&self) -> Registry<'_, ParticipantState> {
+    fn registry(&self) -> Registry<'_, Word> {
         Registry::new(&self.words, &self.cursor)
     }
 
     fn join(&self) -> Option<Tag> {
-        match self.registry().join(&self.bytes, |_| {}) {
-            Ok(Joined::As(tag)) => Some(tag),
-            Ok(Joined::Full) => None,
+        match self.try_join() {
+            Joined::As(tag) => Some(tag),
+            Joined::Full | Joined::Resting(_) => None,
         }
+    }
+
+    fn try_join(&self) -> Joined {
+        let registry = self.registry();
+        let Ok(joined) = registry.join(&self.bytes, || self.now.get(), |_| {});
+        joined
     }
 
     fn leave(&self, tag: Tag) {
@@ -120,6 +128,66 @@ fn an_index_rests_before_it_is_given_away_again() {
         tag.index()
     });
     assert_eq!(indices, [0, 1, 2, 0]);
+}
+
+/// One process joins and leaves the only index of a registry, as fast as it may.
+#[test]
+fn a_round_of_generations_takes_a_day_however_fast_they_are_asked_for() {
+    let room = Room::new([0]);
+    let day = 24 * 3600 * 1_000_000_000;
+    room.now.set(1);
+    let first = room.join().unwrap();
+    room.leave(first);
+    let mut joins = 1_u32;
+    loop {
+        match room.try_join() {
+            Joined::As(tag) => {
+                room.leave(tag);
+                if tag == first {
+                    break;
+                }
+                joins += 1;
+            }
+            Joined::Resting(left) => {
+                let left = u64::try_from(left.as_nanos()).unwrap();
+                assert!((1..=PACE).contains(&left));
+                room.now.set(room.now.get() + left);
+            }
+            Joined::Full => panic!("nobody is there"),
+        }
+    }
+    assert_eq!(joins, (1 << 19) - 1, "each tag once");
+    assert!(room.now.get() > day);
+}
+
+#[test]
+fn an_index_that_rests_is_taken_last_and_awaited_only_alone() {
+    let room = Room::new([QUICK << 2, QUICK << 2, 0]);
+    room.now.set(10 * PACE);
+    // The first paced join of each waits for nothing.
+    let [a, b, c] = [(); 3].map(|()| room.join().unwrap());
+    assert_eq!([a.index(), b.index(), c.index()], [0, 1, 2]);
+    room.leave(a);
+    room.leave(b);
+    assert_eq!(room.try_join(), Joined::Resting(Duration::from_nanos(PACE)));
+    room.now.set(room.now.get() + PACE - 1);
+    assert_eq!(room.try_join(), Joined::Resting(Duration::from_nanos(1)));
+    room.leave(c);
+    assert_eq!(room.join().map(Tag::index), Some(2), "it does not rest");
+    room.now.set(room.now.get() + 1);
+    assert!(room.join().is_some() && room.join().is_some());
+}
+
+#[test]
+fn a_time_to_come_lets_no_index_rest() {
+    for (joined, rests) in [(PACE, true), (PACE + 1, false), (0, false)] {
+        let room = Room::new([(QUICK + 7) << 2]);
+        room.now.set(PACE);
+        let cell = &room.words[0].1;
+        cell.store(joined, crate::facade::Ordering::Relaxed);
+        let resting = Joined::Resting(Duration::from_nanos(PACE));
+        assert_eq!(room.try_join() == resting, rests, "{joined}");
+    }
 }
 
 #[test]
