@@ -231,6 +231,7 @@ walk! {
         PushError::Timeout(()) => PushError::Timeout(()),
         PushError::Corrupt(()) => PushError::Corrupt(()),
         PushError::Lost(()) => PushError::Lost(()),
+        PushError::Blind(()) => PushError::Blind(()),
     }
     TryPopError {
         TryPopError::Empty => TryPopError::Empty,
@@ -243,6 +244,7 @@ walk! {
         PopError::Timeout => PopError::Timeout,
         PopError::Corrupt => PopError::Corrupt,
         PopError::Lost => PopError::Lost,
+        PopError::Blind => PopError::Blind,
     }
     TrySendError<()> {
         TrySendError::Full(()) => TrySendError::Full(()),
@@ -333,6 +335,7 @@ walk! {
         WaitNewerError::Timeout => WaitNewerError::Timeout,
         WaitNewerError::Corrupt { .. } => WaitNewerError::Corrupt { word: 1 },
         WaitNewerError::Lost => WaitNewerError::Lost,
+        WaitNewerError::Blind => WaitNewerError::Blind,
     }
     #[cfg(feature = "process")]
     crate::queue::ValueError {

@@ -81,6 +81,10 @@ pub enum WaitNewerError {
     },
     /// As [`ReadError::Lost`].
     Lost,
+    /// Other code of this process has closed the segment's descriptor, so that it cannot ask whether the
+    /// writer lives. The seat is still its own, and what is there can be read. Opening a named segment once more
+    /// mends it.
+    Blind,
 }
 
 fn corrupt(f: &mut fmt::Formatter<'_>, word: u64) -> fmt::Result {
@@ -157,6 +161,9 @@ impl fmt::Display for WaitNewerError {
             Self::Timeout => f.write_str("nothing newer was there at the deadline"),
             Self::Corrupt { word } => corrupt(f, *word),
             Self::Lost => f.write_str(NO_SEAT),
+            Self::Blind => f.write_str(
+                "the segment's descriptor was closed by other code: nobody can be asked who lives",
+            ),
         }
     }
 }

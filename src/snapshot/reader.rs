@@ -112,7 +112,7 @@ impl<T: Payload + Pod> Reader<T> {
     /// # Errors
     ///
     /// [`WaitNewerError::Disconnected`], also at once, if nothing newer is there and the last writer has left or died;
-    /// [`WaitNewerError::Corrupt`], [`WaitNewerError::Lost`].
+    /// [`WaitNewerError::Corrupt`], [`WaitNewerError::Lost`], [`WaitNewerError::Blind`].
     ///
     /// # Examples
     ///
@@ -172,7 +172,11 @@ impl<T: Payload + Pod> Reader<T> {
             }),
             Err(Ended::Expelled) => {
                 self.snapshot.expelled(me);
-                Err(WaitNewerError::Lost)
+                Err(if self.is_mine() {
+                    WaitNewerError::Blind
+                } else {
+                    WaitNewerError::Lost
+                })
             }
         }
     }
@@ -185,8 +189,8 @@ impl<T: Payload + Pod> Reader<T> {
     #[cold]
     fn refused(&self, Corrupt { word }: Corrupt) -> ReadError {
         match self.snapshot.expelled(self.seated.tag()) {
-            Some(_) => ReadError::Lost,
-            None => ReadError::Corrupt { word },
+            Some(_) if !self.is_mine() => ReadError::Lost,
+            _ => ReadError::Corrupt { word },
         }
     }
 }

@@ -115,8 +115,8 @@ impl<T: Payload + Pod> Writer<T> {
     #[cold]
     fn refused(&self, Corrupt { word }: Corrupt) -> PublishError {
         match self.snapshot.expelled(self.author.tag()) {
-            Some(_) => PublishError::Lost,
-            None => PublishError::Corrupt { word },
+            Some(_) if !self.is_mine() => PublishError::Lost,
+            _ => PublishError::Corrupt { word },
         }
     }
 }

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use crossdock::Segment;
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
 use crossdock::queue::spsc::{ClaimError, PopError, PushError, Spsc, TryPopError, TryPushError};
+use crossdock::queue::{WaitAnyError, wait_any_timeout};
 use crossdock::segment::EntryError;
 
+use crate::support::careless::close_all_from_3;
 use crate::support::image::{self, Window};
 use crate::support::process::{Line, child, holder, in_child};
 use crate::support::watch;
@@ -192,6 +194,38 @@ fn a_full_ring_waits_until_its_time_and_gives_the_value_back() {
     assert!(begin.elapsed() >= SOON);
     assert_eq!(push.push_deadline(2, begin), Err(PushError::Timeout(2)));
     assert_eq!(push.try_push(2), Err(TryPushError::Full(2)));
+}
+
+#[test]
+fn who_waits_without_the_segments_descriptor_is_told_and_keeps_its_end() {
+    let _watch = watch();
+    let (_segment, ring) = ring(1);
+    let producer = holder(|| ring.producer().unwrap());
+    in_child(|| {
+        let mut pop = ring.consumer().unwrap();
+        close_all_from_3();
+        for _ in 0..2 {
+            assert_eq!(pop.pop(), Err(PopError::Blind));
+            assert!(matches!(
+                wait_any_timeout(&[&pop], SOON),
+                Err(WaitAnyError::Join { index: 0, .. })
+            ));
+            assert_eq!(pop.try_pop(), Err(TryPopError::Empty));
+        }
+    });
+    producer.kill();
+    let consumer = holder(|| ring.consumer().unwrap());
+    in_child(|| {
+        let mut push = ring.producer().unwrap();
+        push.push(1).unwrap();
+        close_all_from_3();
+        for _ in 0..2 {
+            assert_eq!(push.push(2), Err(PushError::Blind(2)));
+            assert_eq!(push.try_push(2), Err(TryPushError::Full(2)));
+        }
+    });
+    consumer.kill();
+    assert_eq!(ring.consumer().unwrap().pop(), Ok(1));
 }
 
 #[test]

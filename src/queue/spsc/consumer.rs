@@ -167,6 +167,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
             Waited::Alone => Err(PopError::Disconnected),
             Waited::Timeout => Err(PopError::Timeout),
             Waited::Corrupt => Err(PopError::Corrupt),
+            Waited::Expelled if self.end.is_mine() => Err(PopError::Blind),
             Waited::Expelled => Err(PopError::Lost),
         }
     }

@@ -43,6 +43,9 @@ pub enum PushError<T> {
     Corrupt(T),
     /// This process has the role no longer: see [`Producer`](super::Producer).
     Lost(T),
+    /// Other code of this process has closed the segment's descriptor, so that it cannot ask whether the
+    /// consumer lives. The role is still its own. Opening a named segment once more mends it.
+    Blind(T),
 }
 
 /// Why nothing was popped, without waiting.
@@ -73,6 +76,8 @@ pub enum PopError {
     Corrupt,
     /// This process has the role no longer: see [`Consumer`](super::Consumer).
     Lost,
+    /// As [`PushError::Blind`], of the producer.
+    Blind,
 }
 
 const FULL: &str = "the ring is full";
@@ -83,6 +88,8 @@ const STILL_FULL: &str = "the ring was still full at the deadline";
 const STILL_EMPTY: &str = "the ring was still empty at the deadline";
 const CORRUPT: &str = "expected the state of a ring and valid items, found something else";
 const LOST: &str = "this process does not have this end of the ring any more";
+const BLIND: &str =
+    "the segment's descriptor was closed by other code: nobody can be asked who lives";
 
 impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,6 +129,7 @@ impl PushError<()> {
             Self::Timeout(()) => PushError::Timeout(value),
             Self::Corrupt(()) => PushError::Corrupt(value),
             Self::Lost(()) => PushError::Lost(value),
+            Self::Blind(()) => PushError::Blind(value),
         }
     }
 }
@@ -150,7 +158,8 @@ impl<T> PushError<T> {
             Self::Disconnected(value)
             | Self::Timeout(value)
             | Self::Corrupt(value)
-            | Self::Lost(value) => value,
+            | Self::Lost(value)
+            | Self::Blind(value) => value,
         }
     }
 
@@ -160,6 +169,7 @@ impl<T> PushError<T> {
             Self::Timeout(_) => ("Timeout(..)", STILL_FULL),
             Self::Corrupt(_) => ("Corrupt(..)", CORRUPT),
             Self::Lost(_) => ("Lost(..)", LOST),
+            Self::Blind(_) => ("Blind(..)", BLIND),
         }
     }
 }
@@ -206,6 +216,7 @@ impl fmt::Display for PopError {
             Self::Timeout => STILL_EMPTY,
             Self::Corrupt => CORRUPT,
             Self::Lost => LOST,
+            Self::Blind => BLIND,
         })
     }
 }

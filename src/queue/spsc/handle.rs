@@ -14,7 +14,7 @@ use crate::queue::spsc::{ClaimError, Consumer, Producer};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
 use crate::ring::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
-use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
+use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, Shape, sealed};
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
 /// items.
@@ -227,15 +227,16 @@ impl<T: Payload, R: Seat> End<T, R> {
             .ring()
             .wait(&mut self.cursor, &others, deadline, pace);
         if waited == Waited::Expelled {
-            self.expelled();
+            // The end's own error says it, by whether the end is this process's still.
+            let _ = self.expelled();
         }
         waited
     }
 
-    /// Forgets a membership that others have taken for dead. What comes of it is told at the next
-    /// claim.
-    pub(super) fn expelled(&self) {
-        let _ = self.spsc.state.expelled(self.me);
+    /// Forgets a membership that others have taken for dead, unless this process only cannot ask who
+    /// lives: then the end is its own still. Which of the two, is said.
+    pub(super) fn expelled(&self) -> MembershipError {
+        self.spsc.state.expelled(self.me)
     }
 
     /// Whether an operation has something to do, or to say, at once.

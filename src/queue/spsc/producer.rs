@@ -153,6 +153,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
             Waited::Alone => Err(PushError::Disconnected(())),
             Waited::Timeout => Err(PushError::Timeout(())),
             Waited::Corrupt => Err(PushError::Corrupt(())),
+            Waited::Expelled if self.end.is_mine() => Err(PushError::Blind(())),
             Waited::Expelled => Err(PushError::Lost(())),
         }
     }

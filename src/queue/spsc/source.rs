@@ -36,10 +36,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Consumer<T> {
         Seen(&self.end)
     }
 
-    /// Its operations say that the end is lost.
+    /// Its operations say that the end is lost, if it is.
     fn expelled(&self) -> Option<MembershipError> {
-        self.end.expelled();
-        None
+        let why = self.end.expelled();
+        self.end.is_mine().then_some(why)
     }
 }
 
