@@ -15,6 +15,7 @@ fn list_mutants() {
         raw::element::tests::MUTANTS,
         raw::rwlock::tests::MUTANTS,
         raw::rwlock::tests::LOST,
+        ring::bell::tests::MUTANTS,
         ring::spsc::tests::MUTANTS,
         ring::spsc::tests::LOST,
         ring::ends::tests::MUTANTS,

@@ -17,7 +17,7 @@
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
 //! | [`clock`] | the monotonic clock | always 0 |
 //! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
-//! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences |
+//! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences; without membarrier, one |
 //! | [`program_order`] | a compiler fence | nothing |
 //! | [`barrier_after_rmw`] | a full fence, unless the RMW is one | a full fence |
 //! | [`mutation`] | `false` | the seeded bug under test |

@@ -411,16 +411,31 @@ pub(crate) fn clock() -> u64 {
     0
 }
 
-/// The light side of a barrier between two processes: under loom as strong as the heavy one, for
-/// that is what both amount to.
-pub(crate) fn light_barrier() {
-    loom::sync::atomic::fence(Ordering::SeqCst);
+std::thread_local! {
+    /// Whether the modelled kernel refuses membarrier(2). loom runs all its threads on one of std's.
+    static REFUSES_MEMBARRIER: StdCell<bool> = const { StdCell::new(false) };
 }
 
-/// The heavy side.
-pub(crate) fn heavy_barrier() {
+/// Explores models in which the kernel refuses membarrier(2) to every process.
+pub(crate) fn without_membarrier(explore: impl FnOnce()) {
+    REFUSES_MEMBARRIER.set(true);
+    explore();
+    REFUSES_MEMBARRIER.set(false);
+}
+
+/// The light side of a barrier between two processes: under loom as strong as the heavy one, for
+/// that is what both amount to, and nothing without membarrier(2).
+pub(crate) fn light_barrier() {
+    if !REFUSES_MEMBARRIER.get() {
+        loom::sync::atomic::fence(Ordering::SeqCst);
+    }
+}
+
+/// The heavy side; false if it was none for others.
+pub(crate) fn heavy_barrier() -> bool {
     step();
     loom::sync::atomic::fence(Ordering::SeqCst);
+    !REFUSES_MEMBARRIER.get()
 }
 
 /// The barrier of one that has just changed a word.
@@ -429,8 +444,10 @@ pub(crate) fn barrier_after_rmw() {
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
-/// Takes part in the heavy barriers of others.
-pub(crate) fn use_light_barriers() {}
+/// Takes part in the heavy barriers of others, if the modelled kernel lets it.
+pub(crate) fn use_light_barriers() -> bool {
+    !REFUSES_MEMBARRIER.get()
+}
 
 /// loom runs every thread in the order of its program.
 pub(crate) fn program_order() {}

@@ -62,7 +62,7 @@ impl Futex {
         self.0.fetch_or(mask, order)
     }
 
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn store(&self, value: u32, order: Ordering) {
         self.0.store(value, order);
     }
@@ -122,16 +122,19 @@ pub(crate) fn clock() -> u64 {
 
 /// The light side of a barrier between two processes: whatever this one stored before is visible, to
 /// one that has had a [`heavy_barrier`] since, before what it loads after. Costs no instruction.
+///
+/// Good for what may be missed: a process whose membarrier(2) is refused has neither side. What must
+/// not be missed has a real fence at both sides, [`barrier_after_rmw`] at the one that is in a hurry.
 #[inline(always)]
 pub(crate) fn light_barrier() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
 /// The heavy side: a full barrier here and, at once, in the middle of whatever the processes do that
-/// use the light side. Where the kernel has none, a sleeper's slices make up for it.
-pub(crate) fn heavy_barrier() {
+/// use the light side. False if it was a barrier here only, as the kernel refuses the other part.
+pub(crate) fn heavy_barrier() -> bool {
     fence(Ordering::SeqCst);
-    barrier::everywhere();
+    barrier::everywhere()
 }
 
 /// A full barrier between a successful read-modify-write just before it and what is loaded after: Linux's
@@ -146,9 +149,10 @@ pub(crate) fn barrier_after_rmw() {
     }
 }
 
-/// Takes part in the heavy barriers of others; to be called before the first light one.
-pub(crate) fn use_light_barriers() {
-    barrier::take_part();
+/// Takes part in the heavy barriers of others; to be called before the first light one. False if the
+/// kernel refuses that: this process's light barriers are none.
+pub(crate) fn use_light_barriers() -> bool {
+    barrier::take_part()
 }
 
 /// What was stored before is stored first should this process be killed: the compiler moves nothing

@@ -34,9 +34,9 @@
 //!   apart. Until then the index rests: others are taken first, and who finds none waits for it.
 //! - reap is helping: any number do it at once. Each step is a CAS that carries the dead
 //!   generation, so a helper that was stopped for hours changes nothing when it goes on.
-//! - Who marks, or finds the mark, has a heavy barrier before it visits. So a process that lost its
+//! - Who marks, or finds the mark, has a full barrier before it visits. So a process that lost its
 //!   membership and does not know it yet (other code unmapped the page that held its lock) can
-//!   put its tag into a word and ask afterwards, behind a light barrier, whether it still is LIVE:
+//!   put its tag into a word and ask afterwards, behind a full barrier, whether it still is LIVE:
 //!   either it learns that it is not, and takes the tag out again, or the visit finds the tag.
 //! - leave recovers oneself as a helper would (a guard may have been leaked), sets FREE, and only
 //!   then lets the byte go, so nobody ever sees LIVE without its lock but after a death.
@@ -61,13 +61,13 @@
 //!
 //! (R1) publishing LIVE (Release) pairs with the Acquire loads of helpers. (R2) DEAD to FREE
 //! (Release) pairs with the joiner's Acquire loads: who reuses an index sees all repairs done. The
-//! (R3) a visit comes after a heavy barrier, and that after
-//! the mark; a tag in a word comes before a light barrier, and that before the look at the mark:
+//! (R3) a visit comes after a full barrier, and that after
+//! the mark; a tag in a word comes before a full barrier, and that before the look at the mark:
 //!
 //! ```text
 //! who lost its membership        who reaps
 //! word := tag                    LIVE -> DEAD, or finds DEAD
-//! light barrier                  heavy barrier
+//! full barrier after an RMW      full barrier
 //! looks for its LIVE             visits the word
 //! ```
 //!
@@ -76,7 +76,7 @@
 
 use core::time::Duration;
 
-use crate::facade::{AtomicU32, AtomicU64, Ordering, heavy_barrier, mutation, ordering};
+use crate::facade::{AtomicU32, AtomicU64, Ordering, fence, mutation, ordering};
 use crate::layout::{GENERATION_MAX, Tag};
 
 const STATE_MASK: u32 = 3;
@@ -344,7 +344,7 @@ where
         // ORDERING: (R3) who finds the mark owes the barrier as well: who made it may be stopped, or
         // dead, before its own.
         if !(mutation(540) || (mutation(541) && seen.is_dead())) {
-            heavy_barrier();
+            fence(Ordering::SeqCst);
         }
         if !visit(tag) {
             return Reaped::Stuck;

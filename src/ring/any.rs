@@ -39,8 +39,8 @@
 //! crossbeam), needs memory for the sets and a list at each source that the dead have to be removed
 //! from. Here a source does not know who waits for it, or for what else.
 
-use crate::facade::{Deadline, Futex, Pace, heavy_barrier, mutation};
-use crate::ring::bell::{ARMED, Bell};
+use crate::facade::{Deadline, Futex, Pace, mutation};
+use crate::ring::bell::{Bell, barrier_of_a_sleeper};
 use crate::wait::{AT_ONCE, SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
 
 /// Something to wait for.
@@ -87,7 +87,7 @@ impl From<WaitError> for Waited {
 pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> Waited {
     let mut any = Any {
         sources,
-        words: [(sources[0].bell().word(), ARMED); AT_ONCE],
+        words: [sources[0].bell().asleep(); AT_ONCE],
         window: 0,
         announced: false,
     };
@@ -139,7 +139,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
             source.bell().arm();
         }
         if !mutation(92) {
-            heavy_barrier();
+            barrier_of_a_sleeper(sources.iter().map(|source| source.bell()));
         }
         self.announced |= !mutation(98);
         if !mutation(93) && sources.iter().any(|source| source.is_ready()) {
@@ -147,7 +147,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         }
         let from = sources[self.window..].iter().chain(&sources[..self.window]);
         for (word, source) in self.words.iter_mut().zip(from) {
-            word.0 = source.bell().word();
+            *word = source.bell().asleep();
         }
         self.window = (self.window + AT_ONCE) % sources.len();
         self.announced = true;

@@ -3,7 +3,14 @@
 //!
 //! # State
 //!
-//! One futex word: 0 nobody sleeps, 1 somebody may: the bell is armed.
+//! One futex word.
+//!
+//! ```text
+//!     31                        0
+//! | FENCES | 0 ...          | ARMED |    ARMED: a sleeper may be there
+//! ```
+//!
+//! FENCES stays for ever: a process that uses the bell has no membarrier(2).
 //!
 //! # Protocol
 //!
@@ -16,6 +23,12 @@
 //!
 //! The light barrier is no instruction: the sleeper pays for both with membarrier(2), so that a
 //! commit costs no fence (the asymmetric fences of folly and of liburcu).
+//!
+//! The kernel, or a filter, may refuse membarrier(2) to a process. A process that cannot take part in the
+//! barriers of others sets FENCES before its first commit, and a sleeper that cannot have one sets it when
+//! that is refused. A word with FENCES is not 0, so the one load of a ringing process finds it, and that process
+//! makes a real fence and looks once more. So all processes agree, and those that have membarrier(2) among
+//! themselves pay nothing.
 //!
 //! Ringing wakes one, and that one may come too late for what it was rung for, or find more than
 //! it takes: whoever sleeps beside others by the same bell and gets what it slept for rings again
@@ -42,14 +55,20 @@
 //! is it committed? else sleep     armed? then wake
 //! ```
 //!
-//! With a full fence in each column one of the two sees the other's store. Without membarrier the
-//! light side can lose that race, and the sleeper's slice ends instead.
+//! With a full fence in each column one of the two sees the other's store. With FENCES the light barrier
+//! is one, between the commit and a second look at the word. The first sleeper that is refused its barrier
+//! has no fence opposite yet: it can miss a commit that is made while it sets FENCES, and its slice ends
+//! instead.
 
-use crate::facade::{Futex, Ordering, heavy_barrier, light_barrier, mutation};
+use crate::facade::{
+    Futex, Ordering, fence, heavy_barrier, light_barrier, mutation, use_light_barriers,
+};
 use crate::wait::SleepOn;
 
-/// What the word is while somebody may sleep.
-pub(crate) const ARMED: u32 = 1;
+/// A sleeper may be there.
+const ARMED: u32 = 1;
+/// A process that uses the bell has no membarrier(2): who rings makes a real fence.
+const FENCES: u32 = 1 << 31;
 
 /// The word of a bell, in the segment.
 #[repr(transparent)]
@@ -88,7 +107,18 @@ impl Bell {
             light_barrier();
         }
         // ORDERING: Relaxed; see the two columns above.
-        self.word.load(Ordering::Relaxed) != 0
+        let word = self.word.load(Ordering::Relaxed);
+        word != 0 && (word & FENCES == 0 || self.is_armed_behind_a_fence())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_armed_behind_a_fence(&self) -> bool {
+        if !mutation(630) {
+            fence(Ordering::SeqCst);
+        }
+        // ORDERING: Relaxed; as above.
+        self.word.load(Ordering::Relaxed) & ARMED != 0
     }
 
     #[cold]
@@ -109,7 +139,7 @@ impl Bell {
     #[cold]
     #[inline(never)]
     pub(crate) fn wake(&self) {
-        light_barrier();
+        fence(Ordering::SeqCst);
         if !mutation(66) {
             self.disarm();
         }
@@ -120,20 +150,32 @@ impl Bell {
 
     fn disarm(&self) {
         // ORDERING: Relaxed; the futex orders a sleeper's look at the word and its sleep.
-        self.word.store(0, Ordering::Relaxed);
+        self.word.fetch_and(FENCES, Ordering::Relaxed);
     }
 
-    /// Announces a sleeper, who has to look once more for what it waits for, behind a heavy barrier,
-    /// and may then sleep on [`word`](Self::word) while it is [`ARMED`].
+    /// Announces a sleeper, who has to look once more for what it waits for, behind a
+    /// [`barrier_of_a_sleeper`], and may then sleep on [`asleep`](Self::asleep).
     #[cold]
     pub(crate) fn arm(&self) {
         // ORDERING: Relaxed; see the two columns above.
-        self.word.store(ARMED, Ordering::Relaxed);
+        let before = self.word.fetch_or(ARMED, Ordering::Relaxed);
+        if before & !(ARMED | FENCES) != 0 {
+            // Garbage, with which no sleeper would sleep.
+            self.word.fetch_and(ARMED | FENCES, Ordering::Relaxed);
+        }
     }
 
-    /// What a sleeper sleeps on.
-    pub(crate) fn word(&self) -> &Futex {
-        &self.word
+    /// What a sleeper sleeps on, and what the word is meanwhile.
+    pub(crate) fn asleep(&self) -> (&Futex, u32) {
+        // ORDERING: Relaxed; a process that changes it meanwhile ends the sleep.
+        let fences = self.word.load(Ordering::Relaxed) & FENCES;
+        (&self.word, fences | ARMED)
+    }
+
+    #[cold]
+    fn ask_for_fences(&self) {
+        // ORDERING: Relaxed; see the two columns above.
+        self.word.fetch_or(FENCES, Ordering::Relaxed);
     }
 
     /// Announces a sleeper, and returns what it sleeps on; `None` if it is `ready` by then.
@@ -141,9 +183,31 @@ impl Bell {
     pub(crate) fn announce(&self, ready: impl FnOnce() -> bool) -> Option<SleepOn<'_>> {
         self.arm();
         if !mutation(63) {
-            heavy_barrier();
+            barrier_of_a_sleeper([self]);
         }
-        let sleeps = mutation(64) || !ready();
-        sleeps.then_some(SleepOn::One(&self.word, ARMED))
+        if !mutation(64) && ready() {
+            return None;
+        }
+        let (word, expected) = self.asleep();
+        Some(SleepOn::One(word, expected))
     }
 }
+
+/// The barrier of a sleeper that has armed these bells.
+#[cold]
+pub(crate) fn barrier_of_a_sleeper<'a>(bells: impl IntoIterator<Item = &'a Bell>) {
+    if !heavy_barrier() && !mutation(631) {
+        bells.into_iter().for_each(Bell::ask_for_fences);
+    }
+}
+
+/// To be called before this process rings one of these bells for the first time.
+#[cold]
+pub(crate) fn use_bells<'a>(bells: impl IntoIterator<Item = &'a Bell>) {
+    if !use_light_barriers() && !mutation(632) {
+        bells.into_iter().for_each(Bell::ask_for_fences);
+    }
+}
+
+#[cfg(all(test, loom))]
+pub(crate) mod tests;

@@ -46,7 +46,7 @@
 //! last ones and uncount at once have a full barrier each between their own cell and their look at
 //! the other's: one of them finds nobody. (M3) of `raw::mutex` holds for cells.
 
-use crate::facade::{AtomicU64, Ordering, heavy_barrier, mutation, ordering};
+use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
 use crate::layout::Tag;
 use crate::raw::{Peers, is_member_still};
 
@@ -225,7 +225,8 @@ impl Ends<'_> {
             return false;
         }
         if !mutation(136) {
-            heavy_barrier();
+            // (E3).
+            fence(Ordering::SeqCst);
         }
         loop {
             // ORDERING: Acquire; (E1).

@@ -64,10 +64,11 @@
 //! A claim by CAS passes both on. (Q3) a walker reads the words (Acquire), and hints are set
 //! (Release) and read (Acquire), so that nobody finds a slot older than what a hint says of it.
 //! (Q4) the epoch (Release, Acquire): the orphans marked before. (Q5) closing, and a sender's claim:
-//! a sender looks after its claim, behind a light barrier, whether the queue is closed; a receiver that
-//! finds it closed and empty looks once more, behind a heavy one. One of the two sees the other. (Q6) the
+//! a sender looks after its claim, an RMW, behind a full barrier, whether the queue is closed; a receiver that
+//! finds it closed and empty looks once more, behind a full barrier. One of the two sees the other. (Q6) the
 //! end: a receiver frees its slot, and looks behind a light barrier whether the queue has ended; a receiver that
-//! is about to sleep has armed the bell, and looks at the slots behind a heavy one. One of the two sees the other.
+//! is about to sleep has armed the bell, and looks at the slots behind a heavy one. One of the two sees the other;
+//! where membarrier(2) is refused, the sleeper's slice may have to end.
 //! (M3) of `raw::mutex` holds for the words.
 //!
 //! # Trade-offs
@@ -76,7 +77,7 @@
 //! for ever when somebody dies between it and its slot. Here the one CAS is in the slot and names
 //! its owner; and no line is written by all. A slot needs eight bytes.
 
-use crate::facade::{AtomicU64, Ordering, light_barrier, mutation, ordering};
+use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::layout::slots::{Geometry, Position, SLOTS_STATE, State, Word};
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
@@ -210,6 +211,11 @@ impl SlotsState {
         }
     }
 
+    /// All bells, for [`use_bells`](crate::ring::bell::use_bells).
+    pub(crate) fn bells(&self) -> [&Bell; 2] {
+        [&self.common.0.items, &self.common.0.room]
+    }
+
     fn hint(&self, side: Side) -> &AtomicU64 {
         match side {
             Side::Sender => &self.tail.0,
@@ -311,7 +317,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     pub(crate) fn is_late(&self) -> bool {
         // Under loom this is a full fence, which would hide that (Q2) is missing.
         if !mutation(102) && !mutation(106) {
-            light_barrier();
+            barrier_after_rmw();
         }
         self.ends().is_over(Side::Sender) && !mutation(103)
     }

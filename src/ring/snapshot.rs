@@ -218,6 +218,11 @@ impl SnapshotState {
         &self.desk.0
     }
 
+    /// The bell, for [`use_bells`](crate::ring::bell::use_bells).
+    pub(crate) fn bells(&self) -> [&Bell; 1] {
+        [&self.desk().bell]
+    }
+
     /// What was published last, for people: its version.
     pub(crate) fn glance(&self) -> u64 {
         // ORDERING: Relaxed; a glance.

@@ -214,6 +214,11 @@ impl SpscState {
         }
     }
 
+    /// Both bells, for [`use_bells`](crate::ring::bell::use_bells).
+    pub(crate) fn bells(&self) -> [&Bell; 2] {
+        [&self.producer.0.bell, &self.consumer.0.bell]
+    }
+
     /// Gives back the roles that participant `dead` has, and wakes whom it may have owed a wake.
     pub(crate) fn recover(&self, dead: Tag) {
         for role in [Role::Producer, Role::Consumer] {

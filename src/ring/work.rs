@@ -78,8 +78,9 @@
 //! hints are set (Release) and read (Acquire), as (Q3) of `slots`. (W4) the epoch (Release, Acquire): what was
 //! returned before. (W5) closing, and SENDING: as (Q5). (W6) a part is read before its head, and freed by
 //! a CAS only if the head is still being freed: a later message's part is never taken for this one's.
-//! (W7) a sender puts its message into a slot and then asks the registry, behind a light barrier; whoever
-//! reaps has marked it there, and then looks at the slots, behind a heavy one. One of the two sees the other.
+//! (W7) a sender puts its message into a slot, by an RMW, and then asks the registry, behind a full barrier;
+//! whoever reaps has marked it there, and then looks at the slots, behind a full barrier. One of the two sees
+//! the other.
 //! (M3) of `raw::mutex` holds for the words.
 //!
 //! # Trade-offs
@@ -92,7 +93,7 @@
 //! round exactly 2^20 times, or the cell is used exactly 2^24 times, does not see that: its message
 //! may stand in a slot that is not the next one, and be seen when the ring comes to it.
 
-use crate::facade::{AtomicU64, Ordering, light_barrier, mutation, ordering};
+use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::layout::slots::Position;
 use crate::layout::work::{CellWord, Rules, State, WORK_STATE};
 use crate::layout::{Padded, Tag};
@@ -240,6 +241,12 @@ impl WorkState {
         }
     }
 
+    /// All bells, for [`use_bells`](crate::ring::bell::use_bells).
+    pub(crate) fn bells(&self) -> [&Bell; 3] {
+        let common = &self.common.0;
+        [&common.items, &common.room, &common.idle]
+    }
+
     fn hint(&self, side: Side) -> &AtomicU64 {
         match side {
             Side::Sender => &self.tail.0,
@@ -328,18 +335,18 @@ impl<'a, P: Places> Work<'a, P> {
             word: sending,
             ..mine
         };
-        // Under loom this is a full fence.
+        // (W5), behind the RMW.
         if !mutation(202) {
-            light_barrier();
+            barrier_after_rmw();
         }
         if self.ends().is_over(Side::Sender) && !mutation(203) {
             return Err(Unsent::Over(mine));
         }
         self.publish(cursor, mine)
             .map_err(|_| Unsent::Corrupt(mine))?;
-        // (W7). Under loom this is a full fence.
+        // (W7), behind the RMW.
         if !mutation(264) {
-            light_barrier();
+            barrier_after_rmw();
         }
         if peers.is_stranger(me) && !mutation(265) && !self.stays(mine) {
             return Err(Unsent::Lost);

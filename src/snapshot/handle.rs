@@ -8,11 +8,12 @@ use bytemuck::Pod;
 
 use super::options::READERS;
 use super::{Reader, ReaderError, SnapshotOptions, Writer, WriterError};
-use crate::facade::{AtomicU64, use_light_barriers};
+use crate::facade::AtomicU64;
 use crate::layout::snapshot::{Held, SnapshotLayout};
 use crate::layout::{Kind, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::raw::Peers;
+use crate::ring::bell::use_bells;
 use crate::ring::snapshot::{Corrupt, Seat, Snapshot as Raw, SnapshotState, Unclaimed, Unseated};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, HoldsValue, MembershipError, Placeable, Shape, sealed,
@@ -136,7 +137,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     /// [`WriterError::Join`]; [`WriterError::Corrupt`].
     pub fn writer(&self) -> Result<Writer<T>, WriterError> {
         let me = self.state.tag().map_err(WriterError::Join)?;
-        use_light_barriers();
+        use_bells(self.state.bells());
         let claimed = self.raw().claim(me, &self.state.others(me));
         let author = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => WriterError::RoleTaken {

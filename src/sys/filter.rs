@@ -27,20 +27,20 @@ pub(crate) fn refusing_some<R: Send>(
 ) -> R {
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
-            install(number, refused, errno);
+            refuse(number, refused, errno);
             body()
         });
         thread.join().expect("the thread under the filter failed")
     })
 }
 
-/// Installs the filter for the calling thread, for good.
+/// Has system calls fail in the calling thread, and in what it starts, for good.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "constants of the kernel's interface, and small numbers"
 )]
-fn install(number: libc::c_long, refused: Refused, errno: libc::c_int) {
+pub(crate) fn refuse(number: libc::c_long, refused: Refused, errno: libc::c_int) {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;

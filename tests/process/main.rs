@@ -4,6 +4,7 @@ mod alone;
 mod bound;
 mod ends;
 mod harness;
+mod membarrier;
 mod names;
 mod results;
 mod segments;

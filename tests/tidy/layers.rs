@@ -345,3 +345,37 @@ fn other_targets_do_not_compile() {
                 target_endian=\"little\")))]compile_error!(";
     assert!(dense.contains(gate));
 }
+
+/// Rule: only event counts rely on membarrier(2), which a process may be refused. What must not be missed has
+/// `barrier_after_rmw`, or `fence(SeqCst)`, at both sides.
+fn asymmetric_barriers(path: &str, text: &str) -> Vec<String> {
+    if is_test_file(path) || path.starts_with("src/facade/") || path == "src/ring/bell.rs" {
+        return Vec::new();
+    }
+    let code = code(text);
+    let mut violations = Vec::new();
+    for name in ["light_barrier", "heavy_barrier"] {
+        violations.extend(words(&code, name).map(|at| {
+            format!(
+                "{path}:{}: `{name}` is for event counts: use `barrier_after_rmw` or `fence`",
+                line_of(text, at)
+            )
+        }));
+    }
+    violations
+}
+
+#[test]
+fn only_event_counts_rely_on_membarrier() {
+    hold(&files(&["src"], ".rs"), asymmetric_barriers);
+}
+
+#[test]
+fn another_that_relies_on_membarrier_is_found() {
+    let bad = "fn f() { light_barrier(); facade::heavy_barrier(); }";
+    assert_eq!(asymmetric_barriers("src/raw/a.rs", bad).len(), 2);
+    assert_eq!(
+        asymmetric_barriers("src/ring/bell.rs", bad),
+        <[String; 0]>::default()
+    );
+}

@@ -6,12 +6,12 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::facade::{AtomicU64, Ordering, Pace, use_light_barriers};
+use crate::facade::{AtomicU64, Ordering, Pace};
 use crate::layout::slots::{Position, SlotsLayout};
 use crate::layout::{Kind, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
-use crate::ring::bell::Bell;
+use crate::ring::bell::{Bell, use_bells};
 use crate::ring::ends::Side;
 use crate::ring::slots::{Asked, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::segment::{
@@ -260,7 +260,7 @@ impl<T> Queue<T> {
 
     #[cold]
     fn join(&self) -> Result<Tag, MembershipError> {
-        use_light_barriers();
+        use_bells(self.state.bells());
         self.state.tag()
     }
 
@@ -408,7 +408,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
         let slots = state.payloads::<Slot<T>>(layout.slots, count)?;
         let cells = state.payloads(layout.cells, participants as usize)?;
         let cells = NonNull::slice_from_raw_parts(cells, participants as usize);
-        use_light_barriers();
+        use_bells(state.bells());
         (layout.stride == size_of::<Slot<T>>() as u64).then_some(Self {
             state,
             slots,

@@ -6,13 +6,13 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::facade::{Deadline, use_light_barriers};
+use crate::facade::Deadline;
 use crate::layout::{Kind, PADDING, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::queue::spsc::{ClaimError, Consumer, Producer};
 use crate::raw::Peers;
-use crate::ring::bell::Bell;
+use crate::ring::bell::{Bell, use_bells};
 use crate::ring::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, Shape, sealed};
 
@@ -99,7 +99,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
 
     fn claim<R: Seat>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag().map_err(ClaimError::Join)?;
-        use_light_barriers();
+        use_bells(self.state.bells());
         let claimed = self.ring().claim(me, &self.state.others(me));
         let cursor: Cursor<R> = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {

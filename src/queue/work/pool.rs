@@ -3,13 +3,13 @@
 use std::ptr::NonNull;
 
 use super::receipts::Receipts;
-use crate::facade::{AtomicU64, Deadline, Ordering, Pace, use_light_barriers};
+use crate::facade::{AtomicU64, Deadline, Ordering, Pace};
 use crate::layout::Tag;
 use crate::layout::slots::Position;
 use crate::layout::work::{CELL_WORDS, CellWord, WorkLayout};
 use crate::queue::Wait;
 use crate::raw::Peers;
-use crate::ring::bell::Bell;
+use crate::ring::bell::{Bell, use_bells};
 use crate::ring::ends::{Ends, Side};
 use crate::ring::wait::Refused;
 use crate::ring::work::wait::Ended;
@@ -143,7 +143,7 @@ impl Pool {
         let cells = state.payloads(layout.cells, count(layout.cells_len())?)?;
         let counts = state.payloads(layout.counts, participants)?;
         let receipts = state.private_words(layout.rules.cells)?;
-        use_light_barriers();
+        use_bells(state.bells());
         Some(Self {
             state,
             slots,
@@ -267,7 +267,7 @@ impl Pool {
 
     #[cold]
     fn join(&self) -> Result<Tag, MembershipError> {
-        use_light_barriers();
+        use_bells(self.state.bells());
         self.state.tag()
     }
 

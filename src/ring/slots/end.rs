@@ -10,7 +10,7 @@
 //! is being written may be committed, and what is being read comes back if its reader dies. So the
 //! ring is over for a receiver only when every slot is FREE, as well:
 //!
-//! - the ring has ended; a heavy barrier; walk to the next item, and take it
+//! - the ring has ended; a full barrier; walk to the next item, and take it
 //! - there is none: look at all slots. An orphan is taken, whether or not the epoch tells of it, and so is what a
 //!   dead receiver was reading. A slot that a living one is at work in is *busy*, and the ring is not over.
 //! - all are FREE: it is over
@@ -30,7 +30,7 @@
 //! ring.
 
 use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
-use crate::facade::{heavy_barrier, mutation};
+use crate::facade::{Ordering, fence, mutation};
 use crate::layout::Tag;
 use crate::layout::slots::{State, Word};
 use crate::raw::Peers;
@@ -67,7 +67,8 @@ impl<S: Slots> Ring<'_, S> {
             }
         }
         if !mutation(112) {
-            heavy_barrier();
+            // (Q5).
+            fence(Ordering::SeqCst);
         }
         loop {
             match self.claim_recv(cursor, me, peers) {

@@ -30,7 +30,7 @@
 //! dead.
 
 use super::{Cursor, Mine, Places, Work};
-use crate::facade::{heavy_barrier, mutation};
+use crate::facade::{Ordering, fence, mutation};
 use crate::layout::Tag;
 use crate::layout::work::{CellWord, State};
 use crate::raw::Peers;
@@ -87,7 +87,7 @@ impl<P: Places> Work<'_, P> {
     fn keep_sent(&self, is_its: impl Fn(CellWord) -> bool) {
         // (W7): it may live, and put a message into a slot just now.
         if !mutation(266) {
-            heavy_barrier();
+            fence(Ordering::SeqCst);
         }
         for entry in self.entries() {
             if let Ok((word, true)) = self.find(entry)
@@ -178,7 +178,8 @@ impl<P: Places> Work<'_, P> {
     ) -> Result<Mine, Refused> {
         let over = self.ends().is_over(Side::Receiver);
         if over && !mutation(255) {
-            heavy_barrier();
+            // (W5).
+            fence(Ordering::SeqCst);
         }
         // One that died with a message in its hands has left it to us.
         let looked = self.reap(cursor, peers, over);

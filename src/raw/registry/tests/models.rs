@@ -8,7 +8,7 @@ use super::Word;
 use crate::facade::model::{
     die, explore_at_least, explore_deaths, explore_deaths_at_least, lock_byte, process, unlock_byte,
 };
-use crate::facade::{AtomicU32, Deadline, Ordering, Words, light_barrier};
+use crate::facade::{AtomicU32, Deadline, Ordering, Words, barrier_after_rmw};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::mutex::MutexState;
@@ -343,7 +343,7 @@ fn model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay() {
             finish([
                 start(1, None, move || {
                     assert!(lost.hold(tag));
-                    light_barrier();
+                    barrier_after_rmw();
                     if !lost.registry().is_live(tag) {
                         lost.give_back(tag);
                     }

@@ -1,0 +1,5 @@
+//! What a bell is held to by itself: models under loom. Those of the rings have it, too.
+
+mod models;
+
+pub(crate) use models::MUTANTS;
