@@ -467,7 +467,7 @@ fn a_queue_is_its_state_a_cell_for_each_participant_and_slots() {
             .collect()
     };
     let (ends, epoch, bells, cells) = (0, 8, 24, [384, 392, 400, 408]);
-    assert_eq!(words(&[ends]), [2 << 32 | 0b11], "counted twice, both ever");
+    assert_eq!(words(&[ends]), [2 << 5 | 0b11], "counted twice, both ever");
     assert_eq!(words(&[epoch, bells]), [0, 0]);
     assert_eq!(words(&[128, 256]), [1 << 2, 1], "hints, a lap in 2 bits");
     let me = u64::from(tag(0, 1));
@@ -476,10 +476,10 @@ fn a_queue_is_its_state_a_cell_for_each_participant_and_slots() {
     assert_eq!(words(&[512, 528, 544]), [1 << 32, ready, ready], "slots");
     assert_eq!(words(&[520, 536, 552]), [7, 8, 9], "items");
     drop(receiver);
-    assert_eq!(words(&[ends]), [2 << 32 | 0b1011], "no receiver any more");
+    assert_eq!(words(&[ends]), [2 << 5 | 0b1011], "no receiver any more");
     assert_eq!(words(&cells), [1 << 29 | me, 0, 0, 0]);
     queue.close();
-    assert_eq!(words(&[ends]), [2 << 32 | 0b11011], "closed");
+    assert_eq!(words(&[ends]), [2 << 5 | 0b11011], "closed");
     let record = &bytes(&segment)[DIRECTORY..];
     assert_eq!(u64_at(record, 0), Kind::Queue as u64);
     assert_eq!(u64_at(record, 32), 3, "the capacity");
@@ -522,7 +522,7 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
     let (slots, cells, messages) = ([512, 520, 528], [640, 704, 768], [672, 736, 800]);
     let me = u64::from(tag(0, 1));
     let [loaned, sending, held, returned, buried] = [1, 2, 4, 5, 6].map(|state| state << 29);
-    assert_eq!(words(&[ends]), [2 << 32 | 0b11], "counted twice, both ever");
+    assert_eq!(words(&[ends]), [2 << 5 | 0b11], "counted twice, both ever");
     assert_eq!(
         words(&[384, 392, 400, 408]),
         [1 << 46 | 1 << 29 | me, 0, 0, 0]
@@ -531,12 +531,14 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
     sender.send(8).unwrap();
     let loan = queue.loan().unwrap();
     assert_eq!(words(&cells), [sending | me, sending | me, loaned | me]);
-    assert_eq!(words(&slots), [1, 2, 0], "cells, from 1 on");
+    // Three cells have numbers of 2 bits: a lap begins at bit 22.
+    let lap = 1 << 22;
+    assert_eq!(words(&slots), [1 << 20, 2 << 20, 0], "cells, from 1 on");
     assert_eq!(words(&messages[..2]), [7, 8]);
     drop(loan);
     let first = receiver.recv().unwrap();
     assert_eq!(words(&cells), [ATTEMPT | held | me, sending | me, VERSION]);
-    assert_eq!(words(&slots), [1 << 44, 2, 0], "free in the next lap");
+    assert_eq!(words(&slots), [lap, 2 << 20, 0], "free in the next lap");
     assert_eq!(words(&[epoch]), [0]);
     drop(first);
     assert_eq!(words(&cells[..1]), [ATTEMPT | returned]);
@@ -546,17 +548,14 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
     queue.dead_letters().take().unwrap().unwrap().ack().unwrap();
     receiver.recv().unwrap().ack().unwrap();
     assert_eq!(words(&cells), [VERSION; 3]);
-    assert_eq!(words(&slots), [1 << 44, 1 << 44, 0]);
+    assert_eq!(words(&slots), [lap, lap, 0]);
     sender.send(9).unwrap();
-    assert_eq!(
-        words(&slots[2..]),
-        [VERSION >> 20 | words(&cells).len() as u64]
-    );
+    assert_eq!(words(&slots[2..]), [3 << 20 | 1], "cell 3, version 1");
     assert_eq!(words(&[128, 256]), [1 << 2, 1], "hints, a lap in 2 bits");
     assert_eq!(words(&bells), [0, 0]);
     drop((sender, receiver));
     queue.close();
-    assert_eq!(words(&[ends]), [2 << 32 | 0b11111], "closed");
+    assert_eq!(words(&[ends]), [2 << 5 | 0b11111], "closed");
     let record = &bytes(&segment)[DIRECTORY..];
     assert_eq!(u64_at(record, 0), Kind::WorkQueue as u64);
     let config = [32, 40, 48, 56].map(|at| u64_at(record, at));

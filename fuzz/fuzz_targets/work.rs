@@ -93,8 +93,8 @@ impl Users<'_> {
 /// What can stand in the word of a slot: of a lap, and of a version, near the first or near the last.
 fn slot(b: u8, c: u8) -> u64 {
     let lap = i64::from(b.cast_signed() >> 4).cast_unsigned();
-    let version = i64::from(c.cast_signed() >> 4).cast_unsigned() & 0xff_ffff;
-    lap << 44 | version << 20 | u64::from(c & 15)
+    let version = i64::from(c.cast_signed() >> 4).cast_unsigned() & 0xf_ffff;
+    lap << 22 | u64::from(c & 3) << 20 | version
 }
 
 /// What can stand in the word of a cell, whose tag is a participant's, who may be this process, another,

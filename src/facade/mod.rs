@@ -15,7 +15,7 @@
 //! | [`futex_wait`], [`futex_wait_any`] | futex(2), futex_waitv(2) | the queue; ends by a wake or a death |
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
-//! | [`clock`] | the monotonic clock | always 0 |
+//! | [`clock`] | the monotonic clock | 0, or what the model says |
 //! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences; without membarrier, one |
 //! | [`program_order`] | a compiler fence | nothing |

@@ -406,9 +406,18 @@ pub(crate) fn futex_wait_any(words: &[(&Futex, u32)], _slice: Duration) {
     sleepers.remove(&me);
 }
 
-/// Time does not pass.
+std::thread_local! {
+    static CLOCK: StdCell<u64> = const { StdCell::new(0) };
+}
+
+/// The time, which passes when the model says so.
 pub(crate) fn clock() -> u64 {
-    0
+    CLOCK.get()
+}
+
+/// Sets the time, in nanoseconds; to be set back at the end of the model.
+pub(crate) fn set_clock(now: u64) {
+    CLOCK.set(now);
 }
 
 std::thread_local! {

@@ -124,6 +124,12 @@ impl Geometry {
         (at.0 >> self.bits) as u32
     }
 
+    /// The same, as long as a position has it.
+    #[inline(always)]
+    pub(crate) fn whole_lap(&self, at: Position) -> u64 {
+        at.0 >> self.bits
+    }
+
     #[inline(always)]
     pub(crate) fn next(&self, at: Position) -> Position {
         let next = at.0.wrapping_add(1);

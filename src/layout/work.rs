@@ -16,9 +16,11 @@ pub(crate) enum State {
     Buried,
     Freeing,
     Part,
+    /// Returned, and not to be delivered before a time that stands beside the word.
+    Delayed,
 }
 
-const STATES: [State; 9] = [
+const STATES: [State; 10] = [
     State::Free,
     State::Loaned,
     State::Sending,
@@ -28,6 +30,7 @@ const STATES: [State; 9] = [
     State::Buried,
     State::Freeing,
     State::Part,
+    State::Delayed,
 ];
 
 const OWNER_BITS: u32 = Tag::MASK.count_ones();
@@ -35,9 +38,8 @@ const STATE_BITS: u32 = 4;
 const ATTEMPT_SHIFT: u32 = OWNER_BITS + STATE_BITS;
 const ATTEMPT_BITS: u32 = 7;
 const VERSION_SHIFT: u32 = ATTEMPT_SHIFT + ATTEMPT_BITS;
-const VERSION_BITS: u32 = 64 - VERSION_SHIFT;
-/// The bits of a version, in a cell's word and in a slot's.
-const VERSIONS: u32 = (1 << VERSION_BITS) - 1;
+#[cfg(test)]
+const VERSIONS: u32 = (1 << (u64::BITS - VERSION_SHIFT)) - 1;
 
 /// Attempts are counted up to here.
 pub(crate) const MOST_ATTEMPTS: u8 = (1 << ATTEMPT_BITS) - 1;
@@ -86,11 +88,6 @@ impl CellWord {
         self.owner() == tag.bits()
     }
 
-    /// Whether it is a part of the message that begins with cell `head`.
-    pub(crate) fn is_part_of(self, head: u32) -> bool {
-        self.state() == Some(State::Part) && self.owner() == head
-    }
-
     /// The same, in another state, as `tag`'s.
     #[inline(always)]
     pub(crate) fn held(self, state: State, tag: Tag) -> Self {
@@ -120,11 +117,6 @@ impl CellWord {
         Self::of(self.version(), attempts, State::Buried, 0)
     }
 
-    /// The same as a part of the message that begins with cell `head`.
-    pub(crate) fn part_of(self, head: u32) -> Self {
-        Self::of(self.version(), 0, State::Part, head)
-    }
-
     /// Free, for its next use.
     #[inline(always)]
     pub(crate) fn freed(self) -> Self {
@@ -138,57 +130,133 @@ impl CellWord {
     }
 }
 
-/// The word of a slot: its lap, and the message that stands there, if there is one: its cell, and that
-/// cell's version.
+/// The bits of a cell's index in the largest queue; in a slot there is one more than the index, or 0.
+const INDEX_BITS: u32 = 20;
+/// The bits of a version in a slot's word.
+const SLOT_VERSION_BITS: u32 = 20;
+const SLOT_VERSIONS: u32 = (1 << SLOT_VERSION_BITS) - 1;
+/// In the word of a part stands when it became one. It repeats after so many bits of nanoseconds: 39 hours.
+const PART_TIME_BITS: u32 = 47;
+
+/// The word of a slot: its lap, and the message that stands there, if there is one: its cell, and some bits of that
+/// cell's version. [`WordFormat`] says where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotWord(pub(crate) u64);
 
-/// The bits of a cell's index; in a slot there is one more than the index, or 0.
-const INDEX_BITS: u32 = 20;
-const LAP_SHIFT: u32 = INDEX_BITS + VERSION_BITS;
-const LAP_BITS: u32 = 64 - LAP_SHIFT;
+/// Where in words that name cells what is: an index has no more bits than the number of cells.
+///
+/// ```text
+/// slot  | lap: 44 - b                | cell + 1: b        | version: 20 |
+/// part  | version: 24 | time: high 7 | PART | time: 29 - b | head: b    |
+/// ```
+///
+/// A queue of few cells has few bits for a cell and many for what tells one use of the word from another. Whatever its
+/// size, the word of a slot repeats after 2^43 messages at the earliest. A version repeats after 2^24 uses of a cell,
+/// and the word of a part after 39 hours at the earliest: in a queue of up to 2^17 cells the time has steps of a
+/// quarter of a second at most, in which no cell is used as often; in a larger one either the uses are many
+/// cells', or each is found after a look at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WordFormat {
+    index_bits: u32,
+}
 
-/// A message in the order: where it begins, and the version of that cell.
+/// A message in the order: where it begins, and the low bits of that cell's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) cell: u32,
     pub(crate) version: u32,
 }
 
-impl SlotWord {
-    #[inline(always)]
-    pub(crate) fn free(lap: u32) -> Self {
-        Self((lap as u64) << LAP_SHIFT)
+impl WordFormat {
+    /// Of a queue of so many cells, one at least.
+    pub(crate) const fn of(cells: u32) -> Self {
+        Self {
+            index_bits: u32::BITS - cells.leading_zeros(),
+        }
+    }
+
+    /// With 20 bits for the lap, however few cells there are.
+    #[cfg(all(test, loom))]
+    pub(crate) const fn with_short_laps() -> Self {
+        Self { index_bits: 24 }
     }
 
     #[inline(always)]
-    pub(crate) fn ready(lap: u32, entry: Entry) -> Self {
+    const fn lap_shift(self) -> u32 {
+        SLOT_VERSION_BITS + self.index_bits
+    }
+
+    /// How many bits a lap has.
+    #[cfg(test)]
+    pub(crate) const fn lap_bits(self) -> u32 {
+        u64::BITS - self.lap_shift()
+    }
+
+    #[inline(always)]
+    pub(crate) fn free(self, lap: u64) -> SlotWord {
+        SlotWord(lap << self.lap_shift())
+    }
+
+    #[inline(always)]
+    pub(crate) fn ready(self, lap: u64, entry: Entry) -> SlotWord {
         let kept = if mutation(267) {
-            VERSIONS >> 1
+            SLOT_VERSIONS >> 1
         } else {
-            VERSIONS
+            SLOT_VERSIONS
         };
         let version = u64::from(entry.version & kept);
-        Self(Self::free(lap).0 | version << INDEX_BITS | u64::from(entry.cell + 1))
+        SlotWord(self.free(lap).0 | u64::from(entry.cell + 1) << SLOT_VERSION_BITS | version)
     }
 
-    /// How many laps it is ahead of `lap`; less than 0 if it is behind.
+    /// How many laps a word is ahead of `lap`; less than 0 if it is behind.
     #[inline(always)]
-    pub(crate) fn laps_after(self, lap: u32) -> i32 {
-        let ahead = (self.0 >> LAP_SHIFT) as u32;
+    pub(crate) fn laps_after(self, word: SlotWord, lap: u64) -> i64 {
         if mutation(263) {
-            return ahead.wrapping_sub(lap).cast_signed();
+            return (word.0 >> self.lap_shift()).wrapping_sub(lap).cast_signed();
         }
-        let unused = 32 - LAP_BITS;
-        (ahead.wrapping_sub(lap) << unused).cast_signed() >> unused
+        // What is below the lap is less than one.
+        word.0.wrapping_sub(self.free(lap).0).cast_signed() >> self.lap_shift()
     }
 
+    /// The message that stands in a slot.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
-    pub(crate) fn entry(self) -> Option<Entry> {
-        let cell = (self.0 as u32 & ((1 << INDEX_BITS) - 1)).checked_sub(1)?;
-        let version = (self.0 >> INDEX_BITS) as u32 & VERSIONS;
+    pub(crate) fn entry(self, word: SlotWord) -> Option<Entry> {
+        let below = word.0 & ((1 << self.lap_shift()) - 1);
+        let cell = ((below >> SLOT_VERSION_BITS) as u32).checked_sub(1)?;
+        let version = below as u32 & SLOT_VERSIONS;
         Some(Entry { cell, version })
+    }
+
+    /// A cell as a part, since `now`, in nanoseconds, of the message that begins with cell `head`.
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    pub(crate) fn part(self, word: CellWord, head: u32, now: u64) -> CellWord {
+        let low_bits = OWNER_BITS - self.index_bits;
+        let steps = now >> (PART_TIME_BITS - low_bits - ATTEMPT_BITS);
+        let time = if mutation(634) { 0 } else { steps };
+        let low = time as u32 & ((1 << low_bits) - 1);
+        let high = (time >> low_bits) as u8 & MOST_ATTEMPTS;
+        CellWord::of(
+            word.version(),
+            high,
+            State::Part,
+            low << self.index_bits | head,
+        )
+    }
+
+    /// Whether a cell is a part of the message that begins with cell `head`.
+    pub(crate) fn is_part(self, word: CellWord, head: u32) -> bool {
+        let mask = (1 << self.index_bits) - 1;
+        word.state() == Some(State::Part) && word.owner() & mask == head
+    }
+}
+
+impl Entry {
+    /// The message that begins with a cell that has this word.
+    #[inline(always)]
+    pub(crate) fn of(cell: u32, word: CellWord) -> Self {
+        let version = word.version() & SLOT_VERSIONS;
+        Self { cell, version }
     }
 }
 
@@ -207,6 +275,7 @@ const CELL_ALIGN: u64 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) order: Geometry,
+    pub(crate) format: WordFormat,
     pub(crate) cells: u32,
     /// After so many deliveries a message that comes back is a dead letter.
     pub(crate) most_attempts: u8,
@@ -251,6 +320,7 @@ impl WorkLayout {
             return None;
         }
         let word = size_of::<u64>() as u64;
+        let count = u32::try_from(cells).ok()?;
         let order = Geometry::new(cells.max(2));
         let message = (CELL_WORDS as u64).checked_next_multiple_of(align)?;
         let stride = message
@@ -267,7 +337,8 @@ impl WorkLayout {
             message,
             rules: Rules {
                 order,
-                cells: u32::try_from(cells).ok()?,
+                format: WordFormat::of(count),
+                cells: count,
                 most_attempts: u8::try_from(attempts).ok()?,
                 spans: false,
             },
@@ -324,20 +395,45 @@ mod tests {
             prop_assert!(held.is_of(tag()) && !word.is_of(tag()));
             prop_assert_eq!(held.freed().attempts(), 0);
             prop_assert_eq!(held.freed().version(), (version + 1) & VERSIONS);
-            prop_assert!(word.part_of(77).is_part_of(77) && !word.part_of(77).is_part_of(78));
         }
 
         #[test]
-        fn a_slot_says_what_was_put_into_it(lap in 0..1_u32 << LAP_BITS, cell in 0..(1_u32 << INDEX_BITS) - 1, version in 0..=VERSIONS) {
-            let entry = Entry { cell, version };
-            let ready = SlotWord::ready(lap, entry);
-            prop_assert_eq!(ready.entry(), Some(entry));
-            prop_assert_eq!(SlotWord::free(lap).entry(), None);
-            for word in [ready, SlotWord::free(lap)] {
-                prop_assert_eq!(word.laps_after(lap), 0);
-                prop_assert_eq!(word.laps_after(lap.wrapping_add(1)), -1);
-                prop_assert_eq!(word.laps_after(lap.wrapping_sub(3)), 3);
+        fn a_part_says_whose_it_is_and_when_it_became_one(cells in 1_u32..1 << INDEX_BITS, version in 0..=VERSIONS, head: u32, now: u64, later in 0_u64..1 << 47) {
+            let format = WordFormat::of(cells);
+            let head = head % cells;
+            let word = CellWord::of(version, 0, State::Free, 0);
+            let part = format.part(word, head, now);
+            prop_assert!(format.is_part(part, head) && !format.is_part(part, head ^ 1));
+            prop_assert!(!format.is_part(word, head));
+            prop_assert_eq!(part.version(), version);
+            prop_assert_eq!(part.freed(), word.freed());
+            let same = format.part(word, head, now.wrapping_add(later)) == part;
+            let step = 1 << (PART_TIME_BITS - ATTEMPT_BITS - (OWNER_BITS - format.index_bits));
+            prop_assert!(!same || later < step || later > (1 << PART_TIME_BITS) - step);
+            prop_assert!(cells >= 1 << 17 || step <= 1 << 28);
+        }
+
+        #[test]
+        fn a_slot_says_what_was_put_into_it(cells in 1_u32..1 << INDEX_BITS, lap: u64, cell: u32, version in 0..=VERSIONS) {
+            let format = WordFormat::of(cells);
+            let lap = lap & ((1 << format.lap_bits()) - 1);
+            let word = CellWord::of(version, 0, State::Free, 0);
+            let entry = Entry::of(cell % cells, word);
+            let ready = format.ready(lap, entry);
+            prop_assert_eq!(format.entry(ready), Some(entry));
+            prop_assert_eq!(format.entry(format.free(lap)), None);
+            for word in [ready, format.free(lap)] {
+                prop_assert_eq!(format.laps_after(word, lap), 0);
+                prop_assert_eq!(format.laps_after(word, lap.wrapping_add(1)), -1);
+                prop_assert_eq!(format.laps_after(word, lap.wrapping_sub(3)), 3);
             }
+        }
+
+        #[test]
+        fn a_slots_word_repeats_after_so_many_messages_at_the_earliest(cells in 1_u32..1 << INDEX_BITS) {
+            let order = Geometry::new(u64::from(cells).max(2));
+            let messages = order.capacity() << WordFormat::of(cells).lap_bits();
+            prop_assert!(messages >= 1 << 43);
         }
 
         #[test]

@@ -5,8 +5,8 @@
 //! One word for all, and for each participant a cell of its own.
 //!
 //! ```text
-//! word  63                                  32      4             3..2          1..0
-//!       | how often somebody was counted: 32 |  CLOSED | GONE, per side | EVER, per side |
+//! word  63                                   5      4             3..2          1..0
+//!       | how often a process was counted: 59 |  CLOSED | GONE, per side | EVER, per side |
 //!
 //! cell  62        46 45       29 28                                  0
 //!       | receivers | senders   | tag of the participant: 29           |   0 = nobody
@@ -51,7 +51,7 @@ use crate::layout::Tag;
 use crate::raw::{Peers, is_member_still};
 
 const CLOSED: u64 = 1 << 4;
-const COUNTED: u64 = 1 << 32;
+const COUNTED: u64 = 1 << 5;
 /// The most that a cell counts at one side.
 const MOST: u64 = (1 << 17) - 1;
 

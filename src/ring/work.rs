@@ -8,14 +8,14 @@
 //! ```text
 //! cell   63          40 39       33 32   29 28                                        0
 //!        | version: 24 | attempts  | state | tag of whoever has it, or of a part: head  |
-//! slot   63      44 43            20 19              0
-//!        |  lap: 20 | version: 24   | cell + 1, or 0   |
+//! slot   63             b + 20 b + 19          20 19            0
+//!        | lap: 44 - b         | cell + 1, or 0: b | version: 20  |     b: the bits of the number of cells
 //!
 //! FREE(v)            may be loaned                    RETURNED(v, a)  was delivered a times, comes again
-//! LOANED(v, tag)     is being written                 BURIED(v, a)    a dead letter
-//! SENDING(v, tag)    is being sent, or was            FREEING(v, tag) is given back, with its parts
-//! QUEUED(v)          was sent by one that has died    PART(v, head)   belongs to the message of a cell
-//! HELD(v, a, tag)    is delivered, the ath time
+//! LOANED(v, tag)     is being written                 DELAYED(v, a)   the same, not before a time beside it
+//! SENDING(v, tag)    is being sent, or was            BURIED(v, a)    a dead letter
+//! QUEUED(v)          was sent by one that has died    FREEING(v, tag) is given back, with its parts
+//! HELD(v, a, tag)    is delivered, the ath time       PART(v, t, head) belongs to a cell's message since t
 //! ```
 //!
 //! A message is sent when a slot names its cell in the version that it has: the cell itself may say
@@ -32,8 +32,9 @@
 //!          then, as whoever finds the cell otherwise: slot READY(l, cell, v) -CAS-> FREE(l + 1)
 //! ack      HELD(v, a, me) -CAS-> FREE(v + 1)
 //! return   HELD(v, a, me or dead) -CAS-> RETURNED(v, a), or BURIED(v, a) after the most attempts; the epoch
-//! again    RETURNED(v, a) -CAS-> HELD(v, a + 1, me)
-//! parts    FREE(w) -CAS-> PART(w, head), while the head is LOANED; PART(w, head) -CAS-> FREE(w + 1)
+//! later    the time; HELD(v, a, me) -CAS-> DELAYED(v, a), or BURIED(v, a) likewise; the epoch
+//! again    RETURNED(v, a), or DELAYED(v, a) whose time has come -CAS-> HELD(v, a + 1, me)
+//! parts    FREE(w) -CAS-> PART(w, t, head), while the head is LOANED; PART(w, t, head) -CAS-> FREE(w + 1)
 //!          while it is FREEING: a message with parts goes through HELD -CAS-> FREEING(v, me) to FREE
 //! ```
 //!
@@ -52,6 +53,7 @@
 //! | ack, before the CAS | as above | as above |
 //! | ack, after it | a sleeper whose wake is owed | see [`bell`](super::bell) |
 //! | ack, return of a loan, in the parts | FREEING(v, dead) and some parts | whoever reaps: frees the rest, then the head |
+//! | return, between the time and the CAS | HELD(v, a, dead): the message, not delayed | whoever reaps: RETURNED |
 //! | return, before the epoch | a returned message that nobody looks for | whoever reaps the one that was killed |
 //!
 //! The end of a queue is told to a receiver when nothing can come back to it: not while another thread has a
@@ -89,9 +91,17 @@
 //! moves a counter that others wait for. A send costs two locked instructions, a delivery two, an acknowledgement
 //! one.
 //!
-//! Laps have 20 bits and versions 24. One that is stopped between its look at a word and its CAS while the ring goes
-//! round exactly 2^20 times, or the cell is used exactly 2^24 times, does not see that: its message
-//! may stand in a slot that is not the next one, and be seen when the ring comes to it.
+//! # Wraps
+//!
+//! A process that is stopped between its look at a word and its CAS does not see that the word has come back
+//! to the same value meanwhile. The word of a slot does so after 2^43 messages at the earliest: a helper that was
+//! stopped would free a slot in which another message waits. The word of a part does so after 39 hours at the
+//! earliest, as it says when it became one: such a helper would free a part of another message. The version of a cell
+//! repeats after 2^24 uses of the cell. A receiver that was stopped just then between its look at the cell and
+//! its CAS takes the message that is there now, though it is not the first; a delayed one is taken before it is due;
+//! a loan takes a cell that is free, as it should be. Nothing is lost or doubled. A cell's word that names its owner
+//! repeats for that owner only. A slot keeps 20 bits of a version, so a receiver looks at the slot again behind its
+//! look at the cell: the cell was what the slot named then. docs/design.md has the times.
 
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::layout::slots::Position;
@@ -101,6 +111,7 @@ use crate::raw::Peers;
 use crate::ring::bell::Bell;
 use crate::ring::ends::{Ends, Side};
 use crate::ring::wait::Refused;
+use returned::Due;
 
 mod idle;
 mod order;
@@ -172,8 +183,8 @@ pub(crate) struct Cursor {
     pub(crate) caught_up: Position,
     /// The epoch whose returned messages were looked for.
     pub(crate) epoch: u64,
-    /// When the next of those that may not be delivered yet is due; 0 for never.
-    pub(crate) due: u64,
+    /// When the next of those that may not be delivered yet is due.
+    pub(crate) due: Due,
     /// The cell at which to look for a returned message.
     pub(crate) returned: u32,
     /// The cell at which to look for a free one.
@@ -299,11 +310,10 @@ impl<'a, P: Places> Work<'a, P> {
             cursor.free = self.after(cell);
             let word = self.look(cell);
             if word.state() == Some(State::Free) && self.swap(cell, word, to(word)) {
-                let word = to(word);
-                if !mutation(213) {
-                    self.undelay(cell);
-                }
-                return Ok(Mine { cell, word });
+                return Ok(Mine {
+                    cell,
+                    word: to(word),
+                });
             }
         }
         Err(Refused::Nothing)
@@ -366,7 +376,9 @@ impl<'a, P: Places> Work<'a, P> {
         }
         let word = self.look(mine.cell);
         let is_it = match word.state() {
-            Some(State::Queued | State::Held | State::Returned | State::Buried) => true,
+            Some(
+                State::Queued | State::Held | State::Returned | State::Delayed | State::Buried,
+            ) => true,
             // Of what was received: its receiver is about to free it.
             Some(State::Freeing) => word.attempts() > 0,
             _ => false,
@@ -414,21 +426,27 @@ impl<'a, P: Places> Work<'a, P> {
         }
     }
 
-    /// Gives back a message that was delivered, not to be delivered again before `not_before`, or to be
-    /// a dead letter.
+    /// Gives back a message that was delivered, not to be delivered again before a time, if there is one,
+    /// or to be a dead letter.
     #[cold]
     pub(crate) fn give_back(
         &self,
         cursor: &Cursor,
         mine: Mine,
-        not_before: u64,
+        not_before: Option<u64>,
     ) -> Result<(), Lost> {
         // The message of a cell that was taken away is not delayed, whoever has it now.
         if self.look(mine.cell) != mine.word {
             return Err(Lost);
         }
-        self.delay(mine.cell, not_before);
-        if !self.swap(mine.cell, mine.word, self.come_back(mine.word)) {
+        let state = match not_before {
+            Some(not_before) => {
+                self.delay(mine.cell, not_before);
+                State::Delayed
+            }
+            None => State::Returned,
+        };
+        if !self.swap(mine.cell, mine.word, self.come_back(mine.word, state)) {
             return Err(Lost);
         }
         if !mutation(206) {
@@ -442,13 +460,13 @@ impl<'a, P: Places> Work<'a, P> {
         Ok(())
     }
 
-    /// What becomes of a message that was delivered and not acknowledged.
-    fn come_back(&self, word: CellWord) -> CellWord {
+    /// What becomes of a message that was delivered and not acknowledged, if it may be delivered again.
+    fn come_back(&self, word: CellWord, state: State) -> CellWord {
         let most = self.rules.most_attempts;
         if word.attempts() >= most && !mutation(207) {
             word.buried(most)
         } else {
-            word.at_rest(State::Returned)
+            word.at_rest(state)
         }
     }
 
@@ -475,7 +493,7 @@ impl<'a, P: Places> Work<'a, P> {
     /// [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to be asked about.
     #[inline(always)]
     pub(crate) fn receive(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
-        if (self.epoch() != cursor.epoch || cursor.due != 0)
+        if (self.epoch() != cursor.epoch || cursor.due != Due::NEVER)
             && !mutation(210)
             && let Some(mine) = self.take_returned(cursor, me)
         {

@@ -132,7 +132,7 @@ fn any_bit_of_the_entry_flipped_is_an_error_or_works() {
 /// What may stand in a word: anything, and what looks like something.
 fn value() -> impl Strategy<Value = u64> {
     let version = prop_oneof![0_u64..3, (1_u64 << 24) - 3..1 << 24];
-    let lap = prop_oneof![0_u64..4, (1_u64 << 20) - 3..1 << 20];
+    let lap = prop_oneof![0_u64..4, (1_u64 << 41) - 3..1 << 41];
     let tag = prop_oneof![
         Just(0),
         (0_u64..5, 0_u64..3).prop_map(|(index, life)| life << 10 | index)
@@ -141,8 +141,9 @@ fn value() -> impl Strategy<Value = u64> {
     let cell = (version.clone(), attempts, 0_u64..12, tag.clone()).prop_map(
         |(version, attempts, state, tag)| version << 40 | attempts << 33 | state << 29 | tag,
     );
-    let slot = (lap.clone(), version, 0_u64..8)
-        .prop_map(|(lap, version, cell)| lap << 44 | version << 20 | cell);
+    // The bits of one cell, of two or three, and of more.
+    let slot = (lap.clone(), version, 0_u64..8, 1_u32..4)
+        .prop_map(|(lap, version, cell, bits)| lap << (20 + bits) | cell << 20 | version);
     let count = (0_u64..4, 0_u64..4, tag)
         .prop_map(|(receivers, senders, tag)| receivers << 46 | senders << 29 | tag);
     let position = (lap, 0_u64..8).prop_map(|(lap, index)| lap << 2 | index);
@@ -232,11 +233,13 @@ fn what_nobody_holds_comes_again_and_what_nobody_loaned_is_free() {
 fn a_slot_that_names_no_cell_is_corrupt_and_a_hint_that_nobody_passed_is() {
     use crossdock::queue::{RecvError, TryRecvError, TrySendError};
     let _watch = watch();
-    let place = Place::new(3);
+    let place = Place::new(2);
     let queue = place.fresh();
-    place.write(SLOTS, 4);
+    // Of two cells the third.
+    place.write(SLOTS, 3 << 20);
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Corrupt)));
     assert!(matches!(queue.recv(), Err(RecvError::Corrupt)));
+    let place = Place::new(3);
     for hint in [1, 5, u64::MAX] {
         let queue = place.fresh();
         queue.send(1).unwrap();

@@ -326,7 +326,7 @@ impl<'q> ByteDelivery<'q> {
 impl Drop for ByteDelivery<'_> {
     fn drop(&mut self) {
         // It comes again anyway, if it is not this process's.
-        let _ = self.hand.give_back(0);
+        let _ = self.hand.give_back(None);
     }
 }
 

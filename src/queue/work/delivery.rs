@@ -200,7 +200,7 @@ impl<'q, T: Payload + Pod> Delivery<'q, T> {
 impl<T: Payload + Pod> Drop for Delivery<'_, T> {
     fn drop(&mut self) {
         // It comes again anyway, if it is not this process's.
-        let _ = self.hand.give_back(0);
+        let _ = self.hand.give_back(None);
     }
 }
 

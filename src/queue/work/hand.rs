@@ -44,9 +44,9 @@ impl Hand<'_> {
         freed.map_err(|_| AckError::Lost)
     }
 
-    /// Gives back a message that was delivered, not to be delivered again before `not_before`.
+    /// Gives back a message that was delivered, not to be delivered again before a time, if there is one.
     #[cold]
-    pub(super) fn give_back(&self, not_before: u64) -> Result<(), AckError> {
+    pub(super) fn give_back(&self, not_before: Option<u64>) -> Result<(), AckError> {
         if !self.is_mine() {
             return Err(AckError::Lost);
         }

@@ -12,8 +12,9 @@ use crate::raw::Peers;
 use crate::ring::bell::{Bell, use_bells};
 use crate::ring::ends::{Ends, Side};
 use crate::ring::wait::Refused;
+use crate::ring::work::returned::Due;
 use crate::ring::work::wait::Ended;
-use crate::ring::work::{Cursor, EPOCH_BITS, Mine, Places, Work, WorkState};
+use crate::ring::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::segment::{Anchor, Entry, MembershipError, Others};
 
 /// A handle of a work queue that does not know what its messages are.
@@ -33,24 +34,18 @@ pub(super) struct Pool {
     pub(super) wait: Wait,
 }
 
-/// The bits of a time that are not kept: about a millisecond.
-const COARSE_BITS: u32 = 20;
-const DUE_BITS: u32 = u64::BITS - EPOCH_BITS;
-const LAST_DUE: u64 = (1 << DUE_BITS) - 1;
-
-/// An epoch, and when a message of it is due, or a little before, as one word: of two threads that keep
+/// An epoch, and when a message of it is due, as one word: of two threads that keep
 /// what they know, one may overwrite the other's, but nobody has the epoch of one and the time of the
 /// other, and forgets a message for ever.
 #[inline(always)]
-fn packed(epoch: u64, due: u64) -> u64 {
-    let coarse = (due >> COARSE_BITS).clamp(u64::from(due != 0), LAST_DUE);
-    epoch << DUE_BITS | coarse
+fn packed(epoch: u64, due: Due) -> u64 {
+    epoch << Due::BITS | due.bits()
 }
 
 /// What was [`packed`].
 #[inline(always)]
-fn unpacked(word: u64) -> (u64, u64) {
-    (word >> DUE_BITS, (word & LAST_DUE) << COARSE_BITS)
+fn unpacked(word: u64) -> (u64, Due) {
+    (word >> Due::BITS, Due::from_bits(word))
 }
 
 // SAFETY: what is reached through the pointers is atomic, or the message of a cell, which whoever has
@@ -378,17 +373,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ring::work::EPOCH_BITS;
 
     proptest! {
         #[test]
-        fn what_is_due_is_kept_as_due_then_or_a_little_before(epoch in 0..1_u64 << EPOCH_BITS, due: u64, near in 0_u64..4 << COARSE_BITS) {
-            for due in [due, near] {
-                let (kept, coarse) = unpacked(packed(epoch, due));
-                prop_assert_eq!(kept, epoch);
-                prop_assert_eq!(coarse == 0, due == 0);
-                prop_assert!(coarse <= due.max(1 << COARSE_BITS));
-                prop_assert!(coarse == LAST_DUE << COARSE_BITS || due.abs_diff(coarse) <= 1 << COARSE_BITS);
-            }
+        fn an_epoch_and_what_is_due_are_kept(epoch in 0..1_u64 << EPOCH_BITS, due: u64) {
+            let due = Due::from_bits(due);
+            prop_assert_eq!(unpacked(packed(epoch, due)), (epoch, due));
         }
     }
 }

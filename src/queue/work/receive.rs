@@ -65,11 +65,8 @@ impl Pool {
     }
 }
 
-/// When a message may be delivered again that is given back now.
-pub(super) fn after(delay: Duration) -> u64 {
-    if delay.is_zero() {
-        return 0;
-    }
+/// When a message may be delivered again that is given back now, if not at once.
+pub(super) fn after(delay: Duration) -> Option<u64> {
     let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-    clock().saturating_add(nanos.min(LONGEST_DELAY))
+    (nanos > 0).then(|| clock().saturating_add(nanos.min(LONGEST_DELAY)))
 }

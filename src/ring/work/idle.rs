@@ -44,7 +44,7 @@ impl<P: Places> Work<'_, P> {
         for cell in 0..self.rules.cells {
             let word = self.look(cell);
             let is_busy = match word.state() {
-                Some(State::Queued | State::Returned) => true,
+                Some(State::Queued | State::Returned | State::Delayed) => true,
                 // A dead letter in somebody's hands is done.
                 Some(State::Held) => word.attempts() <= self.rules.most_attempts,
                 _ => false,

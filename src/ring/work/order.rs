@@ -14,8 +14,8 @@
 //!   no sense, look at the shared hint: it is believed if the slot before it was passed. Words that
 //!   make no sense there either are garbage.
 //!
-//! A slot's lap has few bits: to a handle that was idle while the ring went round 2^20 times, a slot far
-//! from the end looks like the end. The hint tells it.
+//! A slot's lap has fewer bits than a position: to a handle that was idle while the ring went round as often as
+//! laps have numbers, a slot far from the end looks like the end. The hint tells it.
 //!
 //! # Crash
 //!
@@ -30,7 +30,7 @@ use super::{Cursor, Mine, Places, Work};
 use crate::facade::{Ordering, Patience, mutation, ordering};
 use crate::layout::Tag;
 use crate::layout::slots::Position;
-use crate::layout::work::{CellWord, Entry, SlotWord, State};
+use crate::layout::work::{CellWord, Entry, SlotWord, State, WordFormat};
 use crate::ring::ends::Side;
 use crate::ring::wait::Refused;
 
@@ -51,6 +51,30 @@ impl<P: Places> Work<'_, P> {
             .is_ok()
     }
 
+    #[inline(always)]
+    fn format(&self) -> WordFormat {
+        self.rules.format
+    }
+
+    /// The index of the slot at a position, and the lap.
+    #[inline(always)]
+    fn place(&self, at: Position) -> (u64, u64) {
+        (self.rules.order.index(at), self.rules.order.whole_lap(at))
+    }
+
+    /// How many laps a slot's word is ahead of `lap`, and the message in it.
+    #[inline(always)]
+    fn read(&self, word: SlotWord, lap: u64) -> (i64, Option<Entry>) {
+        let format = self.format();
+        (format.laps_after(word, lap), format.entry(word))
+    }
+
+    /// Whether a slot that is so many laps ahead can be ahead of a handle that knows the hint.
+    #[inline(always)]
+    fn is_near(&self, ahead: i64) -> bool {
+        ahead <= self.rules.order.laps_behind_at_most().into()
+    }
+
     /// The word of a message's cell, and whether the message still waits to be received.
     #[inline(always)]
     pub(super) fn find(&self, entry: Entry) -> Result<(CellWord, bool), Refused> {
@@ -59,26 +83,23 @@ impl<P: Places> Work<'_, P> {
         }
         let word = self.look(entry.cell);
         let waits = matches!(word.state(), Some(State::Sending | State::Queued));
-        Ok((word, waits && word.version() == entry.version))
+        Ok((word, waits && Entry::of(entry.cell, word) == entry))
     }
 
     /// Puts a message that is being sent into the order: the commit.
     #[inline(always)]
     pub(super) fn publish(&self, cursor: &mut Cursor, mine: Mine) -> Result<(), Refused> {
-        let entry = Entry {
-            cell: mine.cell,
-            version: mine.word.version(),
-        };
+        let entry = Entry::of(mine.cell, mine.word);
         let mut steps = 0_u32;
         loop {
             let at = cursor.tail;
-            let (index, lap) = (self.rules.order.index(at), self.rules.order.lap(at));
+            let (index, lap) = self.place(at);
             let seen = self.look_at_slot(index);
-            match (seen.laps_after(lap), seen.entry()) {
+            match self.read(seen, lap) {
                 // A lap is told from another only within a turn of its bits.
                 (0, None) if self.jump(Side::Sender, &mut cursor.tail)? => continue,
                 (0, None) => {
-                    if self.swap_slot(index, seen, SlotWord::ready(lap, entry)) {
+                    if self.swap_slot(index, seen, self.format().ready(lap, entry)) {
                         cursor.tail = self.passed(Side::Sender, at);
                         return Ok(());
                     }
@@ -87,11 +108,11 @@ impl<P: Places> Work<'_, P> {
                 // What stands there from the lap before was received: there are no more messages
                 // than slots, and this one is not among them.
                 (-1, Some(before)) if !self.find(before)?.1 && !mutation(222) => {
-                    self.swap_slot(index, seen, SlotWord::free(lap));
+                    self.swap_slot(index, seen, self.format().free(lap));
                     continue;
                 }
                 (0, Some(_)) => {}
-                (ahead @ 1.., _) if ahead <= self.rules.order.laps_behind_at_most() => {}
+                (ahead @ 1.., _) if self.is_near(ahead) => {}
                 _ if self.jump(Side::Sender, &mut cursor.tail)? => continue,
                 _ => return Err(Refused::Corrupt),
             }
@@ -105,9 +126,9 @@ impl<P: Places> Work<'_, P> {
         let mut steps = 0_u32;
         loop {
             let at = cursor.head;
-            let (index, lap) = (self.rules.order.index(at), self.rules.order.lap(at));
+            let (index, lap) = self.place(at);
             let seen = self.look_at_slot(index);
-            match (seen.laps_after(lap), seen.entry()) {
+            match self.read(seen, lap) {
                 (0, None) => {
                     let stream = at.0.saturating_sub(cursor.caught_up.0);
                     cursor.caught_up = at;
@@ -118,11 +139,15 @@ impl<P: Places> Work<'_, P> {
                 }
                 (0, Some(entry)) => {
                     let (word, waits) = self.find(entry)?;
+                    // Behind the look at the cell: the message in it is the one that stood here.
+                    if waits && self.look_at_slot(index) != seen {
+                        continue;
+                    }
                     let held = word.delivered(me);
                     if waits && !self.swap(entry.cell, word, held) {
                         continue;
                     }
-                    self.swap_slot(index, seen, SlotWord::free(lap.wrapping_add(1)));
+                    self.swap_slot(index, seen, self.format().free(lap + 1));
                     cursor.head = self.passed(Side::Receiver, at);
                     if waits {
                         return Ok(Mine {
@@ -132,7 +157,7 @@ impl<P: Places> Work<'_, P> {
                     }
                     continue;
                 }
-                (ahead @ 1.., _) if ahead <= self.rules.order.laps_behind_at_most() => {}
+                (ahead @ 1.., _) if self.is_near(ahead) => {}
                 _ if self.jump(Side::Receiver, &mut cursor.head)? => continue,
                 _ => return Err(Refused::Corrupt),
             }
@@ -145,9 +170,9 @@ impl<P: Places> Work<'_, P> {
         let mut steps = 0_u32;
         loop {
             let at = cursor.head;
-            let (index, lap) = (self.rules.order.index(at), self.rules.order.lap(at));
+            let (index, lap) = self.place(at);
             let seen = self.look_at_slot(index);
-            match (seen.laps_after(lap), seen.entry()) {
+            match self.read(seen, lap) {
                 (0, None) => match self.jump(Side::Receiver, &mut cursor.head) {
                     Ok(false) => return false,
                     Ok(true) => continue,
@@ -156,12 +181,12 @@ impl<P: Places> Work<'_, P> {
                 (0, Some(entry)) => match self.find(entry) {
                     // INVARIANT: the head of a handle passes no slot that is not free for the next lap.
                     Ok((_, false)) if !mutation(224) => {
-                        self.swap_slot(index, seen, SlotWord::free(lap.wrapping_add(1)));
+                        self.swap_slot(index, seen, self.format().free(lap + 1));
                     }
                     Ok((_, false)) => {}
                     _ => return true,
                 },
-                (ahead @ 1.., _) if ahead <= self.rules.order.laps_behind_at_most() => {}
+                (ahead @ 1.., _) if self.is_near(ahead) => {}
                 _ => match self.jump(Side::Receiver, &mut cursor.head) {
                     Ok(true) => continue,
                     _ => return true,
@@ -176,7 +201,8 @@ impl<P: Places> Work<'_, P> {
 
     /// What stands in the slots, whatever their laps: names of messages that wait, or were received.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        (0..self.rules.order.capacity()).filter_map(|index| self.look_at_slot(index).entry())
+        (0..self.rules.order.capacity())
+            .filter_map(|index| self.format().entry(self.look_at_slot(index)))
     }
 
     #[inline(always)]
@@ -246,12 +272,11 @@ impl<P: Places> Work<'_, P> {
     fn is_passed(&self, hint: Position, side: Side) -> Result<bool, Refused> {
         let before = self.rules.order.previous(hint).ok_or(Refused::Corrupt)?;
         let seen = self.look_at_slot(self.rules.order.index(before));
-        Ok(
-            match (seen.laps_after(self.rules.order.lap(before)), seen.entry()) {
-                (1.., _) => true,
-                (0, Some(entry)) => side == Side::Sender || !self.find(entry)?.1,
-                _ => false,
-            },
-        )
+        let lap = self.rules.order.whole_lap(before);
+        Ok(match self.read(seen, lap) {
+            (1.., _) => true,
+            (0, Some(entry)) => side == Side::Sender || !self.find(entry)?.1,
+            _ => false,
+        })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! PART(v, head) of [`work`](super): a cell that belongs to the message that begins with cell `head`,
+//! PART(v, t, head) of [`work`](super): a cell that belongs to the message that begins with cell `head`,
 //! whoever has that one. Its length stands in the head, and each cell says which is the next.
 //!
 //! # Protocol
@@ -16,7 +16,7 @@
 //!
 //! Whoever frees a part reads it, then whether the head is still being freed, and frees it by a CAS that
 //! expects what it read. If the message was freed by another meanwhile, either the head has gone
-//! on, or the part's version has: a part of a later message is never freed for an earlier one.
+//! on, or the part's word has: a part of a later message is never freed for an earlier one.
 //!
 //! # Crash
 //!
@@ -30,7 +30,7 @@
 //! (W6) of [`work`](super). Length and next are ordered by (W1).
 
 use super::{Cursor, Lost, Mine, Places, Work};
-use crate::facade::{Ordering, mutation};
+use crate::facade::{Ordering, clock, mutation};
 use crate::layout::Tag;
 use crate::layout::work::{CellWord, State};
 use crate::ring::wait::Refused;
@@ -57,9 +57,10 @@ impl<P: Places> Work<'_, P> {
             return Err(Refused::Nothing);
         }
         let head = self.loan(cursor, me)?;
+        let now = clock();
         let mut last = head.cell;
         for have in 1..cells {
-            let part = self.take_free(cursor, |word| word.part_of(head.cell));
+            let part = self.take_free(cursor, |word| self.rules.format.part(word, head.cell, now));
             let Ok(part) = part else {
                 let _ = self.free(cursor, head, me, have);
                 return Err(Refused::Nothing);
@@ -95,7 +96,7 @@ impl<P: Places> Work<'_, P> {
         // ORDERING: Relaxed; (W1) orders it.
         let next = self.places.next(cell).load(Ordering::Relaxed);
         let next = u32::try_from(next).ok()?;
-        (next < self.rules.cells && self.look(next).is_part_of(head)).then_some(next)
+        (next < self.rules.cells && self.is_part(self.look(next), head)).then_some(next)
     }
 
     /// Frees a message, or a loan, of so many cells: acknowledges it, or gives it up.
@@ -136,10 +137,14 @@ impl<P: Places> Work<'_, P> {
         Ok(())
     }
 
+    fn is_part(&self, word: CellWord, head: u32) -> bool {
+        self.rules.format.is_part(word, head)
+    }
+
     /// Frees a part, if it is one, of a message whose head is at `freeing`; whether it did.
     fn free_part(&self, cell: u32, head: u32, freeing: CellWord) -> bool {
         let part = self.look(cell);
-        if !part.is_part_of(head) {
+        if !self.is_part(part, head) {
             return false;
         }
         let is_still = mutation(240) || self.look(head) == freeing;

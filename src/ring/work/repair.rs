@@ -64,14 +64,20 @@ impl<P: Places> Work<'_, P> {
                 word = self.look(cell);
             }
             match word.state() {
-                Some(State::Returned) => returned = true,
+                Some(State::Returned | State::Delayed) => returned = true,
                 Some(State::Loaned | State::Sending | State::Freeing)
                     if word.owner() == dead && !mutation(251) =>
                 {
                     self.free_of_dead(cell, word);
                 }
                 Some(State::Held) if word.owner() == dead && !mutation(252) => {
-                    self.swap(cell, word, self.come_back(word));
+                    // A time that stands beside it was not committed.
+                    let state = if mutation(635) {
+                        State::Delayed
+                    } else {
+                        State::Returned
+                    };
+                    self.swap(cell, word, self.come_back(word, state));
                     returned = true;
                 }
                 _ => {}
@@ -124,7 +130,7 @@ impl<P: Places> Work<'_, P> {
                 word.state(),
                 Some(State::Loaned | State::Sending | State::Held | State::Freeing)
             );
-            if word.state() == Some(State::Returned) && self.is_due(cell) && !mutation(270) {
+            if self.may_come_again(cell, word) && !mutation(270) {
                 cursor.epoch = self.epoch_before();
             }
             let tag = Tag::in_word(word.owner(), peers.participants());
@@ -201,7 +207,9 @@ impl<P: Places> Work<'_, P> {
         (0..self.rules.cells).any(|cell| {
             let word = self.look(cell);
             match word.state() {
-                Some(State::Sending | State::Queued | State::Returned) => !mutation(257),
+                Some(State::Sending | State::Queued | State::Returned | State::Delayed) => {
+                    !mutation(257)
+                }
                 Some(State::Held) if !mutation(258) => {
                     // The notes of a forked child are its parent's.
                     let is_own =

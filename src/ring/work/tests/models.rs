@@ -50,7 +50,13 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "whoever is done with a message after the end tells nobody",
     ),
     (212, TOLD, "closing wakes nobody"),
-    (213, LETTER, "a new message is delayed as the one before it"),
+    (
+        633,
+        FAR_HELPER,
+        "a lap has 20 bits, however few cells there are",
+    ),
+    (634, FAR_PART, "a part does not say when it became one"),
+    (635, DELAYED, "what a killed one was to delay is delayed"),
     (214, GIVEN, "whoever gives back does not ring"),
     (
         220,
@@ -181,6 +187,9 @@ const ALL_TOLD: &str = "model_work_all_are_told_that_nothing_comes_back";
 const NOT_IDLE: &str = "model_work_a_holder_that_sends_is_not_idle";
 const TOLD_IDLE: &str = "model_work_idleness_is_told";
 const PARTS: &str = "model_work_parts_of_the_dead_are_freed";
+const FAR_HELPER: &str = "model_work_a_helper_that_was_stopped_frees_no_later_message";
+const FAR_PART: &str = "model_work_a_helper_that_was_stopped_frees_no_part_of_a_later_message";
+const DELAYED: &str = "model_work_a_killed_return_delays_nothing_or_is_committed";
 const HELPER: &str = "model_work_a_slow_helper_frees_no_part_of_another";
 
 /// Hunts: messages that are lost, doubled, torn or out of order, and sleepers that nobody wakes, on

@@ -2,7 +2,7 @@
 
 use super::super::Mine;
 use super::stage::{Shop, Worker, worker};
-use crate::facade::model::{explore, explore_deaths, unlock_byte};
+use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
 use crate::raw::stage::{finish, start, tag};
 
 /// Loans two cells, the second as a part of the first.
@@ -102,4 +102,34 @@ fn model_work_a_message_keeps_its_part() {
         assert!(shop.was_tried(0), "it is lost");
         shop.balance();
     });
+}
+
+/// Hunts: a helper that frees a part of a later message, because it was stopped between its look and its CAS while
+/// both cells were used as often as versions have numbers: the part has the same version and head then.
+#[test]
+fn model_work_a_helper_that_was_stopped_frees_no_part_of_a_later_message() {
+    for access in 2..8 {
+        explore(
+            "work: a helper of parts that is stopped for long",
+            move || {
+                set_clock(0);
+                let shop = Shop::of(2, 2);
+                let head = loan_two(&worker(&shop, 1)).unwrap();
+                assert_eq!(head.cell, 0);
+                unlock_byte(0, 1);
+                shop.stop_at_cell(access, |shop| {
+                    set_clock(10_000_000_000);
+                    shop.loan_two_after_all_versions();
+                });
+                shop.work().recover(tag(1));
+                assert!(shop.stopped(), "it was not stopped at {access}");
+                let word = shop.work().look(0);
+                let head = Mine { cell: 0, word };
+                assert!(has_its_part(&shop, head), "taken away");
+                free(&worker(&shop, 3), head);
+                shop.balance();
+                set_clock(0);
+            },
+        );
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::super::{Cursor, Mine};
 use super::stage::{Shop, Worker, worker};
-use crate::facade::model::{explore, explore_deaths, unlock_byte};
+use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
+use crate::layout::work::State;
 use crate::raw::stage::{finish, start, tag};
 
 /// A message that process 1 has in its hands, and what it knows then.
@@ -74,6 +75,39 @@ fn model_work_a_message_given_back_finds_a_sleeper() {
         finish([sleeper, reaper]);
         shop.balance();
     });
+}
+
+/// Hunts: a message that is delayed although the process that gave it back was killed before that was committed; one
+/// that is not delayed although it was; one that is delayed by a time that an earlier return left there.
+#[test]
+fn model_work_a_killed_return_delays_nothing_or_is_committed() {
+    const LATER: u64 = 1 << 40;
+    explore_deaths(
+        "work: a holder that gives back for later, killed",
+        |death| {
+            set_clock(0);
+            let shop = Shop::of(1, 4);
+            let (mine, known) = taken(&shop);
+            let victim = shop.clone();
+            finish([start(1, death, move || {
+                worker(&victim, 1).knowing(known).give_back_for(mine, LATER);
+            })]);
+            let is_committed = shop.work().look(mine.cell).state() == Some(State::Delayed);
+            shop.reap();
+            let other = worker(&shop, 2).knowing(known);
+            let early = other.receive();
+            assert_eq!(early.is_err(), is_committed, "committed: {is_committed}");
+            set_clock(2 * LATER);
+            let again = early.or_else(|_| other.receive()).expect("it is due");
+            assert_eq!((other.read(again), again.word.attempts()), (0, 2));
+            set_clock(0);
+            other.give_back(again);
+            let mine = other.receive().expect("it was not delayed");
+            assert_eq!((other.read(mine), mine.word.attempts()), (0, 3));
+            other.ack(mine);
+            shop.balance();
+        },
+    );
 }
 
 /// Hunts: a receiver that has heard of returned messages and does not find them.

@@ -10,11 +10,13 @@ use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words, mutation};
 use crate::layout::Tag;
 use crate::layout::slots::{Geometry, Position};
-use crate::layout::work::{CellWord, Rules, SlotWord};
+use crate::layout::work::{CellWord, Rules, WordFormat};
 use crate::raw::Peers;
 use crate::raw::stage::{players, tag};
 use crate::ring::ends::Side;
 use crate::ring::wait::Refused;
+
+mod leaps;
 
 /// A work queue, its messages, which are numbers below [`ITEMS`], and what became of them.
 pub(super) struct Shop {
@@ -32,9 +34,10 @@ pub(super) struct Shop {
     strangers: AtomicU64,
     /// What a handle knows that is new.
     start: Cursor,
-    /// Before this look at a slot, 1 for the next, others go round half as often as laps have numbers; 0 for
-    /// never.
-    pub(super) leap: Ledger,
+    /// Before this access to a slot, and to a cell's word, 1 for the next, a process is stopped while others do
+    /// something; 0 for never.
+    stops: [Ledger; 2],
+    meanwhile: std::sync::Mutex<Option<fn(&Shop)>>,
     /// At which attempt each was last delivered.
     attempts: [Ledger; ITEMS],
     /// Whether process 2 may die, too.
@@ -56,15 +59,7 @@ struct Cell {
 
 impl Shop {
     fn slot_word(&self, index: u64) -> &AtomicU64 {
-        match self.leap.load(Relaxed) {
-            0 => {}
-            left => {
-                self.leap.store(left - 1, Relaxed);
-                if left == 1 {
-                    self.go_round();
-                }
-            }
-        }
+        self.may_stop(&self.stops[0]);
         &self.slots[usize::try_from(index).unwrap()]
     }
 }
@@ -74,6 +69,7 @@ impl Places for &Shop {
         self.slot_word(index)
     }
     fn cell(&self, index: u32) -> &AtomicU64 {
+        self.may_stop(&self.stops[1]);
         &self.cells[index as usize].word
     }
     fn not_before(&self, index: u32) -> &AtomicU64 {
@@ -170,15 +166,21 @@ impl Shop {
 
     /// The same, in the last lap and the last version that words have bits for.
     pub(super) fn late(cells: u32, most_attempts: u8) -> Arc<Self> {
-        Self::after((1 << 20) - 1, (1 << 24) - 1, cells, most_attempts)
+        let laps = (1 << WordFormat::of(cells).lap_bits()) - 1;
+        Self::after(laps, (1 << 24) - 1, cells, most_attempts)
     }
 
     /// The same after so many laps, and so many uses of each cell.
-    fn after(laps: u32, version: u64, cells: u32, most_attempts: u8) -> Arc<Self> {
+    fn after(laps: u64, version: u64, cells: u32, most_attempts: u8) -> Arc<Self> {
         players();
         let order = Geometry::new(u64::from(cells).max(2));
-        let begin = Position(u64::from(laps) << order.capacity().next_power_of_two().ilog2());
-        let slot = SlotWord::free(laps).0;
+        let begin = Position(laps << order.capacity().next_power_of_two().ilog2());
+        let format = if mutation(633) {
+            WordFormat::with_short_laps()
+        } else {
+            WordFormat::of(cells)
+        };
+        let slot = format.free(laps).0;
         let cell = |_| Cell {
             word: AtomicU64::new(version << 40),
             not_before: AtomicU64::new(0),
@@ -196,6 +198,7 @@ impl Shop {
             cells: (0..cells).map(cell).collect(),
             rules: Rules {
                 order,
+                format,
                 cells,
                 most_attempts,
                 spans: false,
@@ -210,7 +213,8 @@ impl Shop {
                 caught_up: begin,
                 ..Cursor::default()
             },
-            leap: Ledger::new(0),
+            stops: [0, 0].map(Ledger::new),
+            meanwhile: std::sync::Mutex::new(None),
             attempts: [0; ITEMS].map(Ledger::new),
             two_die: Ledger::new(0),
         })
@@ -247,18 +251,39 @@ impl Shop {
         self.attempts[usize::try_from(item).unwrap()].load(Relaxed)
     }
 
-    /// As if others had sent and received as many messages as make half of all laps; all is free.
-    fn go_round(&self) {
-        let order = self.rules.order;
-        let lap_len = order.capacity().next_power_of_two();
-        let [tail, head] = [Side::Sender, Side::Receiver].map(|side| self.state.hint(side));
-        let laps = u64::from(order.lap(Position(tail.load(Ordering::Acquire)))) + (1 << 19);
-        for slot in &self.slots {
-            let word = SlotWord::free(u32::try_from(laps).unwrap());
-            slot.store(word.0, Ordering::Release);
+    /// The next process to come to its `access`th access to a slot, 1 for the next, is stopped there while others
+    /// do something.
+    pub(super) fn stop_at_slot(&self, access: u64, meanwhile: fn(&Shop)) {
+        self.stop(0, access, meanwhile);
+    }
+
+    /// The same for the words of cells.
+    pub(super) fn stop_at_cell(&self, access: u64, meanwhile: fn(&Shop)) {
+        self.stop(1, access, meanwhile);
+    }
+
+    fn stop(&self, at: usize, access: u64, meanwhile: fn(&Shop)) {
+        *self.meanwhile.lock().unwrap() = Some(meanwhile);
+        self.stops[at].store(access, Relaxed);
+    }
+
+    /// Whether a process was stopped there; none will be any more.
+    pub(super) fn stopped(&self) -> bool {
+        for stop in &self.stops {
+            stop.store(0, Relaxed);
         }
-        for hint in [tail, head] {
-            hint.store(laps * lap_len, Ordering::Release);
+        self.meanwhile.lock().unwrap().take().is_none()
+    }
+
+    fn may_stop(&self, stop: &Ledger) {
+        match stop.load(Relaxed) {
+            0 => {}
+            1 => {
+                stop.store(0, Relaxed);
+                let meanwhile = self.meanwhile.lock().unwrap().take();
+                meanwhile.expect("something to do")(self);
+            }
+            left => stop.store(left - 1, Relaxed),
         }
     }
 
@@ -490,8 +515,9 @@ impl<'a> Worker<'a> {
         self.give_back_for(mine, 0);
     }
 
-    /// Gives a message back that is not to come again before `not_before`; the clock stands at 0.
+    /// Gives a message back that is not to come again before `not_before`, if that is not 0.
     pub(super) fn give_back_for(&self, mine: Mine, not_before: u64) {
+        let not_before = (not_before > 0).then_some(not_before);
         let given = self.with(|work, cursor, _| work.give_back(cursor, mine, not_before));
         assert_eq!(given, Ok(()), "it was taken away");
     }

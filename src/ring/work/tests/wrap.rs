@@ -1,10 +1,12 @@
 //! Laps and versions that begin anew, under loom.
 
-use std::sync::atomic::Ordering::Relaxed;
+use loom::sync::Arc;
 
+use super::super::Mine;
 use super::stage::{Shop, worker};
 use crate::facade::model::{explore, explore_deaths};
-use crate::raw::stage::{finish, start};
+use crate::layout::work::Entry;
+use crate::raw::stage::{finish, start, tag};
 
 /// Hunts: a message that is lost, doubled or out of order, or a slot taken for garbage, because a lap or a
 /// version has no more bits: three messages through one cell and two slots, of which the first are the
@@ -108,14 +110,65 @@ fn model_work_one_that_was_stopped_for_half_of_all_laps_finds_its_way() {
                     assert_eq!(first.pick(), Some(item));
                 }
                 let idle = worker(&shop, 2).knowing(known);
-                shop.leap.store(look, Relaxed);
+                shop.stop_at_slot(look, Shop::go_round);
                 assert!(!idle.is_ready() && idle.receive().is_err());
                 assert!(idle.try_send(5));
-                shop.leap.store(0, Relaxed);
+                let _ = shop.stopped();
                 let other = worker(&shop, 3);
                 assert_eq!(other.pick(), Some(5));
                 shop.balance();
             },
         );
+    }
+}
+
+/// What stands in the first slot.
+fn first(shop: &Shop) -> Entry {
+    shop.work().entries().next().unwrap()
+}
+
+/// A queue of two cells in whose first slot a message stands that was received and acknowledged.
+fn one_that_was_received_and_left() -> Arc<Shop> {
+    let shop = Shop::of(2, 2);
+    let other = worker(&shop, 2);
+    assert!(other.try_send(0));
+    // As receiving does, but for the slot.
+    let cell = first(&shop).cell;
+    let work = shop.work();
+    let sending = work.look(cell);
+    let held = sending.delivered(tag(2));
+    assert!(work.swap(cell, sending, held));
+    let mine = Mine { cell, word: held };
+    assert_eq!(other.read(mine), 0);
+    other.ack(mine);
+    shop
+}
+
+/// Hunts: a helper that frees a slot in which another message waits, because it was stopped between its look and
+/// its CAS while the word of the slot came back to the same value: which it does soon if a
+/// lap has 20 bits in a queue of two cells.
+#[test]
+fn model_work_a_helper_that_was_stopped_frees_no_later_message() {
+    for access in 1..4 {
+        for receives in [false, true] {
+            explore("work: a helper that is stopped for long", move || {
+                let shop = one_that_was_received_and_left();
+                let helper = worker(&shop, 1);
+                shop.stop_at_slot(access, |shop| {
+                    shop.come_back_after_all_versions(first(shop), 5);
+                });
+                let got = if receives {
+                    helper.pick()
+                } else {
+                    assert!(helper.is_ready() || !shop.was_sent(5));
+                    None
+                };
+                assert!(got.is_none_or(|item| item == 5));
+                if shop.stopped() && got.is_none() {
+                    assert_eq!(worker(&shop, 3).pick(), Some(5), "it was lost");
+                }
+                shop.balance();
+            });
+        }
     }
 }

@@ -60,6 +60,16 @@ impl<Q: Kind> Working<Q> {
         }
         let arrived = missing.iter().all(|item| !verb.sends().contains(item));
         missing.retain(|item| !verb.sends().contains(item));
+        let delayed = verb.delays() && missing.contains(&FIRST);
+        if delayed {
+            missing.retain(|item| *item != FIRST);
+            scene.outcome("delayed");
+            if place.queue.is_idle() {
+                scene.lost(format!("{FIRST} is delayed, and the queue idle: {said}"));
+            }
+        } else if verb.delays() && code.is_some() {
+            scene.duplicated(format!("{FIRST} was delayed, and came: {said}"));
+        }
         self.sent(arrived, code, &said, scene);
         self.done(&missing, told, code, &said, scene);
         self.letters(&got, &missing, code, &said, scene);
@@ -69,6 +79,7 @@ impl<Q: Kind> Working<Q> {
             let rejected = got.iter().any(|got| got.done == Done::Letter);
             let made = match verb {
                 Verb::Reject => rejected,
+                verb if verb.delays() => delayed,
                 verb if verb.acks() => !missing.is_empty(),
                 // Whoever died with it is shown by the delivery that nobody else had.
                 verb if verb.takes() > 0 => unknown > 0,

@@ -198,7 +198,7 @@ impl<Q: Kind> Working<Q> {
     fn drain(&self, place: &Place<Q>, seen: &mut Seen, ended: bool, scene: &mut Scene) {
         let verb = self.verb;
         // A message that may be done without others, or not in the queue.
-        let in_doubt = verb.acks() || verb.ends_buried() || verb == Verb::Reject;
+        let in_doubt = verb.acks() || verb.delays() || verb.ends_buried() || verb == Verb::Reject;
         let due = self.all(seen).len() - usize::from(in_doubt);
         let due = due.saturating_sub(seen.done());
         seen.got.extend(place.wait_for(due, scene));
@@ -295,6 +295,9 @@ impl<Q: Kind> Working<Q> {
         }
         // What was sent before it was known that nobody receives.
         place.take(usize::MAX, false, scene);
+        if self.verb.delays() && !place.queue.is_idle() {
+            return;
+        }
         place.works(true, scene);
     }
 }
@@ -398,6 +401,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "Delivery::ack beside a sender asleep" AckWake "a message given back"
     "Delivery::ack beside wait_idle" AckIdle "a message given back"
     "Delivery::nack" Nack "a message acknowledged"
+    "Delivery::nack, delayed" NackLater "a message acknowledged"
     "Delivery::nack to a sleeper" NackWake "a message acknowledged"
     "Delivery: drop" Drop "a message acknowledged"
     "Delivery::reject" Reject "a message given back"
@@ -434,6 +438,7 @@ pub(crate) const LISTED_BYTES: &[Listed] = listed! {
     "ByteQueue::recv of an orphan" RecvAgain "a message sent again and acknowledged"
     "ByteDelivery::ack" Ack "a message given back"
     "ByteDelivery::nack" Nack "a message acknowledged"
+    "ByteDelivery::nack, delayed" NackLater "a message acknowledged"
     "ByteDelivery: drop" Drop "a message acknowledged"
     "ByteDelivery::reject" Reject "a message given back"
     "ByteDelivery: drop, the last attempt" DropLast "a message acknowledged"

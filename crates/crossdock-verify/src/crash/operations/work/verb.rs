@@ -36,6 +36,8 @@ pub(super) enum Verb {
     /// To one that waits for the queue to be idle.
     AckIdle,
     Nack,
+    /// For so late that it does not come again here.
+    NackLater,
     /// To a receiver that sleeps.
     NackWake,
     Drop,
@@ -99,6 +101,7 @@ impl Verb {
             | Self::RecvBroken
             | Self::Ack
             | Self::Nack
+            | Self::NackLater
             | Self::Drop
             | Self::Reject
             | Self::NackLast
@@ -189,6 +192,7 @@ impl Verb {
                 | Self::AckWake
                 | Self::AckIdle
                 | Self::Nack
+                | Self::NackLater
                 | Self::NackWake
                 | Self::Drop
                 | Self::Reject
@@ -203,6 +207,11 @@ impl Verb {
             self,
             Self::Ack | Self::AckWake | Self::AckIdle | Self::RecvAck | Self::LetterAck
         )
+    }
+
+    /// Whether the first message does not come again when the victim is done.
+    pub(super) fn delays(self) -> bool {
+        self == Self::NackLater
     }
 
     /// Whether the first message is a dead letter whatever becomes of the victim, unless it
@@ -240,6 +249,8 @@ impl Verb {
                 Some(0)
             }
             Self::Ack | Self::LetterAck | Self::Reject => Some(0),
+            // The epoch.
+            Self::NackLater => Some(1),
             // The slot of what it has is freed.
             Self::Recv | Self::RecvBeside | Self::ReceiverRecv => Some(1),
             // What was given back is in no slot.
@@ -418,6 +429,7 @@ pub(super) fn act<Q: Kind>(verb: Verb, place: &Place<Q>, begin: &mut dyn FnMut()
 fn finish(verb: Verb, delivery: impl Held) -> u8 {
     match verb {
         Verb::Nack | Verb::NackWake | Verb::NackLast => done(delivery.nack(Duration::ZERO)),
+        Verb::NackLater => done(delivery.nack(LATER)),
         Verb::Drop | Verb::DropLast | Verb::LetterDrop => {
             drop(delivery);
             NONE
@@ -426,6 +438,9 @@ fn finish(verb: Verb, delivery: impl Held) -> u8 {
         _ => acked(delivery),
     }
 }
+
+/// Longer than any test.
+const LATER: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn as_sender<Q: Kind>(verb: Verb, place: &Place<Q>, begin: &mut dyn FnMut()) -> u8 {
     if verb == Verb::CountSender {
