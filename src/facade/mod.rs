@@ -15,7 +15,7 @@
 //! | [`futex_wait`], [`futex_wait_any`] | futex(2), futex_waitv(2) | the queue; ends by a wake or a death |
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
-//! | [`clock`] | the monotonic clock | 0, or what the model says |
+//! | [`clock`] | the machine's monotonic clock | 0, or what the model says |
 //! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences; without membarrier, one |
 //! | [`program_order`] | a compiler fence | nothing |
@@ -41,7 +41,7 @@ pub(crate) use model::{
 #[cfg(not(loom))]
 pub(crate) use real::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, barrier_after_rmw,
-    clock, fence, futex_wait, futex_wait_any, heavy_barrier, light_barrier, mutation,
+    clock, clock_coarse, fence, futex_wait, futex_wait_any, heavy_barrier, light_barrier, mutation,
     program_order, slept, use_light_barriers,
 };
 

@@ -6,7 +6,7 @@ pub(crate) use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, O
 
 pub(crate) use crate::sys::clock::{Deadline, Left};
 pub(crate) use crate::sys::futex::slept;
-use crate::sys::{barrier, futex};
+use crate::sys::{barrier, futex, timens};
 
 /// No seeded bug is ever active in a normal build.
 #[inline(always)]
@@ -115,9 +115,15 @@ impl<const N: usize> Words<N> {
     }
 }
 
-/// The monotonic clock, in nanoseconds; the same for all processes.
+/// The machine's monotonic clock, in nanoseconds: the same for all processes, whatever time namespaces they
+/// are in. `u64::MAX` in a process that cannot tell how its own clock differs.
 pub(crate) fn clock() -> u64 {
-    u64::try_from(crate::sys::clock::monotonic().as_nanos()).unwrap_or(u64::MAX)
+    timens::on_the_machine(crate::sys::clock::monotonic())
+}
+
+/// The same, as it was at the last tick, some milliseconds ago at most: a few nanoseconds to read.
+pub(crate) fn clock_coarse() -> u64 {
+    timens::on_the_machine(crate::sys::clock::monotonic_coarse())
 }
 
 /// The light side of a barrier between two processes: whatever this one stored before is visible, to

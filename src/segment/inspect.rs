@@ -33,10 +33,12 @@ pub struct ParticipantInfo {
     pub generation: u32,
     /// Its process id, in its own PID namespace: for people, not to tell who is alive.
     pub pid: u32,
-    /// When the process started, in clock ticks since boot; 0 if it could not tell.
+    /// When the process started, in clock ticks since boot as its time namespace has it; 0 if it could not tell.
     pub start_time: u64,
     /// The inode of its PID namespace; 0 if it could not tell.
     pub pid_namespace: u64,
+    /// The inode of its time namespace; 0 if it could not tell.
+    pub time_namespace: u64,
     /// Whether it lives, which the kernel says; a dead one has not been reaped yet.
     pub alive: bool,
     /// Whether it is the calling process.
@@ -97,6 +99,7 @@ impl Segment {
                     pid: entry.pid.load(Relaxed),
                     start_time: entry.start_time.load(Relaxed),
                     pid_namespace: entry.pid_namespace.load(Relaxed),
+                    time_namespace: entry.time_namespace.load(Relaxed),
                     alive: Membership::is_alive(mapping, tag),
                     is_self: Some(tag) == me,
                 })

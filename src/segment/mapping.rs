@@ -66,6 +66,7 @@ pub(crate) struct ParticipantEntry {
     pub(crate) start_time: AtomicU64,
     pub(crate) pid_namespace: AtomicU64,
     joined: AtomicU64,
+    pub(crate) time_namespace: AtomicU64,
 }
 
 impl registry::Entry for ParticipantEntry {

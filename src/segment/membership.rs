@@ -4,7 +4,7 @@
 //! descriptor that probes, and the tag, which a forked child does not inherit.
 
 use crate::facade::Ordering::{self, Relaxed};
-use crate::facade::{AtomicU32, AtomicU64};
+use crate::facade::{AtomicU32, AtomicU64, clock_coarse};
 use std::cell::Cell;
 use std::ffi::CString;
 use std::io;
@@ -18,7 +18,7 @@ use crate::segment::attachment::Attachment;
 use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::recover;
-use crate::sys::clock::{self, monotonic_coarse};
+use crate::sys::clock;
 use crate::sys::fork::{Exclusive, ForkPage, exclusive};
 use crate::sys::identity::{self, Identity};
 use crate::sys::locks::{self, Held};
@@ -226,9 +226,10 @@ impl Membership {
                 entry.pid.store(identity.pid, Relaxed);
                 entry.start_time.store(identity.start_time, Relaxed);
                 entry.pid_namespace.store(identity.pid_namespace, Relaxed);
+                entry.time_namespace.store(identity.time_namespace, Relaxed);
             }
         };
-        let now = || u64::try_from(monotonic_coarse().as_nanos()).unwrap_or(0);
+        let now = clock_coarse;
         match mapping.registry().join(locks, now, describe)? {
             Joined::As(tag) => Ok(Joined::As(tag)),
             Joined::Full | Joined::Resting(_) => {
@@ -428,7 +429,7 @@ impl Peers for Others<'_> {
 
     #[cold]
     fn reap(&self, last: &AtomicU64, urgent: bool) -> bool {
-        let now = u64::try_from(monotonic_coarse().as_nanos()).unwrap_or(0);
+        let now = clock_coarse();
         // ORDERING: Relaxed; it only spares work. A time to come is no time: garbage.
         let before = last.load(Relaxed);
         let is_recent = before <= now && now - before < REAP_EVERY;

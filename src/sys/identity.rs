@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::descriptor;
+use super::{descriptor, timens};
 
 /// What tells one process from another that has its number later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) struct Identity {
     pub(crate) start_time: u64,
     /// The inode of its PID namespace; 0 when /proc does not say.
     pub(crate) pid_namespace: u64,
+    /// The inode of its time namespace; 0 when /proc does not say.
+    pub(crate) time_namespace: u64,
 }
 
 /// The identity of the calling process.
@@ -30,6 +32,7 @@ pub(crate) fn own() -> Identity {
         pid_namespace: fs::metadata("/proc/thread-self/ns/pid")
             .map(|meta| meta.ino())
             .unwrap_or(0),
+        time_namespace: timens::inode(),
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) mod signals;
 pub(crate) mod socket;
 #[cfg(feature = "process")]
 pub(crate) mod start;
+pub(crate) mod timens;
 
 /// The value of a C call that reports failure as -1, or errno.
 fn checked(result: libc::c_int) -> std::io::Result<libc::c_int> {

@@ -19,7 +19,9 @@ fn a_participants_entry_has_its_fields_where_they_are_said_to_be() {
     assert_eq!(u32_at(own, 4), std::process::id(), "pid");
     assert_eq!(u64_at(own, 8), me.start_time);
     assert_eq!(u64_at(own, 16), me.pid_namespace);
-    assert!(own[24..].iter().all(|byte| *byte == 0));
+    assert_eq!(u64_at(own, 24), 0, "not paced");
+    assert_eq!(u64_at(own, 32), me.time_namespace);
+    assert!(own[40..].iter().all(|byte| *byte == 0));
 }
 
 /// A generation of the second half is paced, and so says when it was joined.
@@ -35,5 +37,5 @@ fn an_entry_whose_generations_are_paced_says_when_it_was_joined() {
     let own = &bytes(&segment)[REGISTRY..REGISTRY + 64];
     assert_eq!(u32_at(own, 0), (quick + 1) << 2 | 1);
     assert_ne!(u64_at(own, 24), 0);
-    assert!(own[32..].iter().all(|byte| *byte == 0));
+    assert!(own[40..].iter().all(|byte| *byte == 0));
 }

@@ -15,6 +15,7 @@ mod mpmc_model;
 mod mpmc_open;
 mod mpmc_processes;
 mod spsc;
+mod timens;
 mod wait;
 mod wait_any;
 mod work;

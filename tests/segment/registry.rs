@@ -51,6 +51,8 @@ fn a_participant_says_who_it_is() {
     assert_eq!((me.pid, me.alive, me.generation), (pid, true, 1));
     let namespace = fs::metadata("/proc/self/ns/pid").unwrap().ino();
     assert_eq!(me.pid_namespace, namespace);
+    let namespace = fs::metadata("/proc/self/ns/time").map_or(0, |meta| meta.ino());
+    assert_eq!(me.time_namespace, namespace);
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let start = fields.split_whitespace().nth(19).unwrap();

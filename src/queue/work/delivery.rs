@@ -177,7 +177,9 @@ impl<'q, T: Payload + Pod> Delivery<'q, T> {
     /// dead letter.
     ///
     /// Receivers that sleep find out within some milliseconds of that time. A delay of more than 30 days is
-    /// one of 30 days.
+    /// one of 30 days. It is measured on the machine's monotonic clock, also between processes of different time
+    /// namespaces; a process that has left its own by unshare(2) and has not forked since delays nothing, and takes
+    /// every delayed message for due.
     ///
     /// # Errors
     ///
