@@ -16,7 +16,7 @@ pub(crate) mod sharded;
 #[cfg(all(test, loom))]
 pub(crate) mod stage;
 
-use crate::facade::{AtomicU64, light_barrier, mutation};
+use crate::facade::{AtomicU64, barrier_after_rmw, mutation};
 use crate::layout::Tag;
 
 /// What a waiting or helping process must know of the others.
@@ -67,7 +67,7 @@ pub(crate) trait Peers {
 /// ```text
 /// a claim                      a reaper
 /// the tag into the word        the registry: DEAD
-/// light barrier                heavy barrier
+/// full barrier after an RMW    full barrier
 /// the registry: LIVE?          the word: is the tag there? then take it out
 /// ```
 ///
@@ -78,9 +78,9 @@ pub(crate) trait Peers {
 /// `mutant` is the seeded bug that does not ask.
 #[inline(always)]
 pub(crate) fn is_member_still<P: Peers>(peers: &P, mutant: u32) -> bool {
-    // Under loom this is a full fence, which would hide that others are missing.
+    // Under loom this is a full fence, which would hide that others are missing. It relies on no membarrier(2).
     if P::KNOWS_STRANGERS && !mutation(571) {
-        light_barrier();
+        barrier_after_rmw();
     }
     peers.am_registered() || mutation(mutant)
 }

@@ -8,7 +8,7 @@ use core::convert::Infallible;
 use loom::thread::JoinHandle;
 
 use crate::facade::model::{is_byte_locked, lock_byte, process, unlock_byte};
-use crate::facade::{AtomicU32, Ordering, Words, heavy_barrier, mutation};
+use crate::facade::{AtomicU32, Ordering, Words, fence, mutation};
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::raw::registry::ByteLocks;
@@ -72,7 +72,7 @@ impl Roll {
         // ORDERING: Release, Acquire; as the registry's words are changed.
         self.lost.fetch_or(1 << (id - 1), Ordering::AcqRel);
         if !mutation(575) {
-            heavy_barrier();
+            fence(Ordering::SeqCst);
         }
     }
 

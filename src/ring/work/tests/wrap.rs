@@ -122,10 +122,11 @@ fn model_work_one_that_was_stopped_for_half_of_all_laps_finds_its_way() {
     }
 }
 
-/// What stands in the first slot.
-fn first(shop: &Shop) -> Entry {
-    shop.work().entries().next().unwrap()
-}
+/// What stands in the first slot of [`one_that_was_received_and_left`].
+const FIRST: Entry = Entry {
+    cell: 0,
+    version: 0,
+};
 
 /// A queue of two cells in whose first slot a message stands that was received and acknowledged.
 fn one_that_was_received_and_left() -> Arc<Shop> {
@@ -133,8 +134,9 @@ fn one_that_was_received_and_left() -> Arc<Shop> {
     let other = worker(&shop, 2);
     assert!(other.try_send(0));
     // As receiving does, but for the slot.
-    let cell = first(&shop).cell;
     let work = shop.work();
+    assert_eq!(work.entries().next(), Some(FIRST));
+    let cell = FIRST.cell;
     let sending = work.look(cell);
     let held = sending.delivered(tag(2));
     assert!(work.swap(cell, sending, held));
@@ -155,7 +157,7 @@ fn model_work_a_helper_that_was_stopped_frees_no_later_message() {
                 let shop = one_that_was_received_and_left();
                 let helper = worker(&shop, 1);
                 shop.stop_at_slot(access, |shop| {
-                    shop.come_back_after_all_versions(first(shop), 5);
+                    shop.come_back_after_all_versions(FIRST, 5);
                 });
                 let got = if receives {
                     helper.pick()
