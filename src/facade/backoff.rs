@@ -14,16 +14,21 @@ use super::real::{Deadline, Left};
 /// 13 us together; where it is longer there are fewer steps, where it is shorter more long ones.
 ///
 /// One that never sleeps ([`Pace::Spin`]) looks after every pause, and asks the clock at every 32nd
-/// look. Each 32 us it lets others run: where there are more spinners than processors, the one that
-/// it waits for may have none, and would have to wait for the end of a scheduler's slice of some
-/// milliseconds. Where there is nobody else to run, that costs less than 1 us in 32.
+/// look. It lets others run after 1 us, and again after 2, 4 .. 32 us: where there are more spinners
+/// than processors, the one that it waits for may have none, and would have to wait for the end of a
+/// scheduler's slice of some milliseconds. In the end that costs less than 1 us in 32 where there is
+/// nothing else to run.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pace: Pace,
+    /// How many looks are still to come after a single pause each.
+    close: u32,
     step: u32,
     end: Option<Deadline>,
     /// When one that never sleeps lets others run.
     rest: Option<Deadline>,
+    /// How long it keeps the processor.
+    keeps: Duration,
 }
 
 impl Backoff {
@@ -37,10 +42,10 @@ impl Backoff {
     const MOST: u32 = 64;
 
     /// Of one that never sleeps: its first slice, the looks for each look at the clock, and how long
-    /// it keeps the processor.
+    /// it keeps the processor, at first and in the end.
     const SLICE: Duration = Duration::from_micros(64);
     const LOOKS: u32 = 32;
-    const KEEPS: Duration = Duration::from_micros(32);
+    const KEEPS: (Duration, Duration) = (Duration::from_micros(1), Duration::from_micros(32));
 
     pub(crate) fn new() -> Self {
         Self::of(Pace::Adaptive)
@@ -49,9 +54,21 @@ impl Backoff {
     pub(crate) fn of(pace: Pace) -> Self {
         Self {
             pace,
+            close: 0,
             step: 0,
             end: None,
             rest: None,
+            keeps: Self::KEEPS.0,
+        }
+    }
+
+    /// As [`of`](Self::of), for a waiter at a queue: it looks after every single pause at first. The other side is
+    /// alone with its cache lines there, and an answer that comes in half a microsecond is not to wait for a
+    /// long step's end.
+    pub(crate) fn close(pace: Pace) -> Self {
+        Self {
+            close: Self::LOOKS * 2,
+            ..Self::of(pace)
         }
     }
 
@@ -69,12 +86,20 @@ impl Backoff {
     /// To be asked instead of sleeping: whether this one never sleeps. Then it spins for another
     /// `slice`.
     pub(crate) fn spin_on(&mut self, slice: Duration) -> bool {
-        self.end = Some(Deadline::after(slice));
-        self.rest = Some(Deadline::after(slice.min(Self::KEEPS)));
-        self.pace == Pace::Spin
+        let spins = self.pace == Pace::Spin;
+        if spins {
+            self.end = Some(Deadline::after(slice));
+            self.rest = Some(Deadline::after(slice.min(self.keeps)));
+        }
+        spins
     }
 
     fn brief(&mut self) -> bool {
+        if self.close > 0 {
+            self.close -= 1;
+            core::hint::spin_loop();
+            return true;
+        }
         if self.step >= Self::MOST {
             return false;
         }
@@ -99,12 +124,14 @@ impl Backoff {
     }
 
     fn is_early(&mut self) -> bool {
-        let keeps = || Deadline::after(Self::KEEPS);
-        if self.rest.get_or_insert_with(keeps).left() != Left::Passed {
+        let keeps = self.keeps;
+        let rest = self.rest.get_or_insert_with(|| Deadline::after(keeps));
+        if rest.left() != Left::Passed {
             return true;
         }
         std::thread::yield_now();
-        self.rest = Some(keeps());
+        self.keeps = (keeps * 2).min(Self::KEEPS.1);
+        self.rest = Some(Deadline::after(self.keeps));
         let end = self.end.get_or_insert_with(|| Deadline::after(Self::SLICE));
         end.left() != Left::Passed
     }

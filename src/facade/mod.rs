@@ -16,6 +16,8 @@
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
 //! | [`clock`] | the machine's monotonic clock | 0, or what the model says |
+//! | [`clock_here`], [`has_passed`] | this process's monotonic clock | always 0; all has passed |
+//! | [`WaitHistory`] | a handle's waits so far | nothing |
 //! | [`Backoff`] | pauses, as its [`Pace`] has it | never spins: spinning explodes a model |
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences; without membarrier, one |
 //! | [`program_order`] | a compiler fence | nothing |
@@ -24,6 +26,8 @@
 
 #[cfg(not(loom))]
 mod backoff;
+#[cfg(not(loom))]
+mod history;
 #[cfg(loom)]
 #[macro_use]
 pub(crate) mod model;
@@ -32,17 +36,20 @@ mod real;
 
 #[cfg(not(loom))]
 pub(crate) use backoff::{Backoff, Patience};
+#[cfg(not(loom))]
+pub(crate) use history::WaitHistory;
 #[cfg(loom)]
 pub(crate) use model::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience, Words,
-    barrier_after_rmw, clock, futex_wait, futex_wait_any, heavy_barrier, light_barrier, mutation,
-    program_order, use_light_barriers,
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience,
+    WaitHistory, Words, barrier_after_rmw, clock, clock_here, futex_wait, futex_wait_any,
+    has_passed, heavy_barrier, lacks_heavy_barrier, light_barrier, mutation, program_order,
+    use_light_barriers,
 };
 #[cfg(not(loom))]
 pub(crate) use real::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, barrier_after_rmw,
-    clock, clock_coarse, fence, futex_wait, futex_wait_any, heavy_barrier, light_barrier, mutation,
-    program_order, slept, use_light_barriers,
+    clock, clock_coarse, clock_here, fence, futex_wait, futex_wait_any, has_passed, heavy_barrier,
+    lacks_heavy_barrier, light_barrier, mutation, program_order, slept, use_light_barriers,
 };
 
 #[cfg(loom)]

@@ -420,6 +420,32 @@ pub(crate) fn set_clock(now: u64) {
     CLOCK.set(now);
 }
 
+/// Time does not pass for a waiter.
+pub(crate) fn clock_here() -> u64 {
+    0
+}
+
+/// So whatever a sleeper may do when its slice has ended, it does.
+pub(crate) fn has_passed(_end: u64) -> bool {
+    true
+}
+
+/// What a handle remembers of its waits: models have no handles.
+#[derive(Debug)]
+pub(crate) struct WaitHistory;
+
+impl WaitHistory {
+    pub(crate) fn resume(&self, _progress: u64, now: u64) -> u64 {
+        now
+    }
+    pub(crate) fn keep(&self, _now: u64) {}
+    pub(crate) fn end(&self) {}
+    pub(crate) fn spins(&self) -> bool {
+        false
+    }
+    pub(crate) fn spun(&self, _in_vain: bool) {}
+}
+
 std::thread_local! {
     /// Whether the modelled kernel refuses membarrier(2). loom runs all its threads on one of std's.
     static REFUSES_MEMBARRIER: StdCell<bool> = const { StdCell::new(false) };
@@ -445,6 +471,11 @@ pub(crate) fn heavy_barrier() -> bool {
     step();
     loom::sync::atomic::fence(Ordering::SeqCst);
     !REFUSES_MEMBARRIER.get()
+}
+
+/// Whether the kernel has refused this process a heavy barrier.
+pub(crate) fn lacks_heavy_barrier() -> bool {
+    REFUSES_MEMBARRIER.get()
 }
 
 /// The barrier of one that has just changed a word.
@@ -526,6 +557,9 @@ impl Backoff {
         Self
     }
     pub(crate) fn of(_pace: super::Pace) -> Self {
+        Self
+    }
+    pub(crate) fn close(_pace: super::Pace) -> Self {
         Self
     }
     pub(crate) fn spin(&mut self) -> bool {

@@ -126,6 +126,16 @@ pub(crate) fn clock_coarse() -> u64 {
     timens::on_the_machine(crate::sys::clock::monotonic_coarse())
 }
 
+/// This process's monotonic clock, in nanoseconds: for what it does not tell others.
+pub(crate) fn clock_here() -> u64 {
+    u64::try_from(crate::sys::clock::monotonic().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Whether a time of [`clock_here`] has come.
+pub(crate) fn has_passed(end: u64) -> bool {
+    clock_here() >= end
+}
+
 /// The light side of a barrier between two processes: whatever this one stored before is visible, to
 /// one that has had a [`heavy_barrier`] since, before what it loads after. Costs no instruction.
 ///
@@ -140,7 +150,20 @@ pub(crate) fn light_barrier() {
 /// use the light side. False if it was a barrier here only, as the kernel refuses the other part.
 pub(crate) fn heavy_barrier() -> bool {
     fence(Ordering::SeqCst);
-    barrier::everywhere()
+    let made = barrier::everywhere();
+    if !made {
+        // ORDERING: Relaxed; a hint, here and below.
+        REFUSED.store(1, Ordering::Relaxed);
+    }
+    made
+}
+
+/// Not 0 once the kernel has refused this process a heavy barrier.
+static REFUSED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the kernel has refused this process a heavy barrier: a sleeper can miss a wake then.
+pub(crate) fn lacks_heavy_barrier() -> bool {
+    REFUSED.load(Ordering::Relaxed) != 0
 }
 
 /// A full barrier between a successful read-modify-write just before it and what is loaded after: Linux's

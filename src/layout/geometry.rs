@@ -46,6 +46,8 @@ pub(crate) mod offsets {
     pub(crate) const INDEXED: usize = 320;
     /// Where the next joiner begins to look for a free index.
     pub(crate) const CURSOR: usize = 384;
+    /// When those who wait are to ask again who is dead: on the cursor's line.
+    pub(crate) const REAPING_DUE: usize = 448;
 }
 
 /// Bytes of a participant's registry entry.

@@ -43,11 +43,12 @@ pub(crate) mod sealed {
 /// wait for the same ones, by `recv` or by `wait_any`: where one of those was to be woken and this one
 /// was instead, it wakes the next. One system call waits for up to 128 queues; of more, each 128 have
 /// their turn, a few milliseconds each, so that an item can be noticed that much later. So can it before
-/// kernel 5.16, by a millisecond. Whether those who could send live is asked every few milliseconds,
-/// of the kernel.
+/// kernel 5.16, by a millisecond. Whether those who could send live is asked of the kernel as
+/// [`Wait`](super::Wait) says.
 ///
 /// A process that is killed while it waits leaves nothing. One that is stopped, or killed, just when it
-/// was woken can have had the wake of another, who then finds its item some milliseconds later.
+/// was woken can have had the wake of another, who then finds its item when it next looks by itself: after a
+/// wait of a second or more, a second later at most.
 ///
 /// # Errors
 ///

@@ -78,9 +78,8 @@
 //! # Trade-offs
 //!
 //! `DONE` and `WANTED` share a bit, since what is somebody's is not done: so ending a lease makes
-//! no system call unless somebody sleeps for that chunk. One that waits for any chunk sleeps on one of
-//! them, and finds out that another was given back when its slice ends: ending a lease would have to look
-//! at one more word for it to be told at once. Closing costs a look at every chunk, so the reader that
+//! no system call unless somebody sleeps for that chunk. A waiter for any chunk sleeps on all that are out, up to
+//! 128: so it pays, and ending a lease need not look at a further word. Closing costs a look at every chunk, so the reader that
 //! comes after leases pays for them, and the leases nothing. Chunks that whoever is idle takes one after the
 //! other are the chunk self-scheduling of Kruskal and Weiss (1985), with an owner in each chunk's word.
 

@@ -16,8 +16,11 @@ pub(crate) mod sharded;
 #[cfg(all(test, loom))]
 pub(crate) mod stage;
 
-use crate::facade::{AtomicU64, barrier_after_rmw, mutation};
+use core::time::Duration;
+
+use crate::facade::{AtomicU64, WaitHistory, barrier_after_rmw, mutation};
 use crate::layout::Tag;
+use crate::wait::{LONGEST, LONGEST_FOR_AN_OWNER};
 
 /// What a waiting or helping process must know of the others.
 pub(crate) trait Peers {
@@ -32,6 +35,23 @@ pub(crate) trait Peers {
     /// The asking process is about to sleep until `tag` does something, or dies: whoever can tell it
     /// of that sooner than its slice ends is to know.
     fn sleeps_for(&self, _tag: Tag) {}
+
+    /// Whether the process with this tag was a participant when it was last asked about, by whichever
+    /// process: asks nobody. For those that have [reaped](Self::reap) just before, or need not.
+    fn was_alive(&self, tag: Tag) -> bool {
+        self.is_alive(tag)
+    }
+
+    /// Whether this process is told of the death of `tag` at once, by whom it has told that it sleeps
+    /// for it.
+    fn is_watched(&self, _tag: Tag) -> bool {
+        false
+    }
+
+    /// What the handle remembers of its waits.
+    fn history(&self) -> Option<&WaitHistory> {
+        None
+    }
 
     /// Gives back what dead participants hold, unless somebody did so within the last slice, as
     /// `last` says, and it is not `urgent`. Whether it did.
@@ -83,4 +103,12 @@ pub(crate) fn is_member_still<P: Peers>(peers: &P, mutant: u32) -> bool {
         barrier_after_rmw();
     }
     peers.am_registered() || mutation(mutant)
+}
+
+/// The longest slice of a waiter for this owner.
+fn longest(owner: Option<Tag>, peers: &impl Peers) -> Duration {
+    match owner {
+        Some(owner) if peers.is_watched(owner) => LONGEST,
+        _ => LONGEST_FOR_AN_OWNER,
+    }
 }

@@ -13,7 +13,7 @@
 //! # Protocol
 //!
 //! - lock: CAS 0 to the own tag. Otherwise spin some microseconds while nobody sleeps, then set
-//!   `CONTENDED` and sleep in slices of 1 to 4 ms. A waiter that has slept takes the lock with
+//!   `CONTENDED` and sleep in slices of 1 to 50 ms. A waiter that has slept takes the lock with
 //!   `CONTENDED` set, since others may sleep still. A newcomer may barge in. A waiter that gives up
 //!   at its deadline wakes another in its place: the wake it had may have been the only one.
 //! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set.

@@ -39,9 +39,14 @@
 //! crossbeam), needs memory for the sets and a list at each source that the dead have to be removed
 //! from. Here a source does not know who waits for it, or for what else.
 
-use crate::facade::{Deadline, Futex, Pace, mutation};
-use crate::ring::bell::{Bell, barrier_of_a_sleeper};
-use crate::wait::{AT_ONCE, SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
+use core::time::Duration;
+
+use crate::facade::{Deadline, Futex, Pace, WaitHistory, mutation};
+use crate::ring::bell::{Armed, Bell, barrier_of_a_sleeper};
+use crate::ring::wait::longest;
+use crate::wait::{
+    AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
+};
 
 /// Something to wait for.
 pub(crate) trait Source {
@@ -50,6 +55,21 @@ pub(crate) trait Source {
 
     /// What is rung when it may have become ready.
     fn bell(&self) -> &Bell;
+
+    /// What its handle remembers of waits for several.
+    fn history(&self) -> Option<&WaitHistory> {
+        None
+    }
+
+    /// How far its handle has come: what it got counts.
+    fn progress(&self) -> u64 {
+        0
+    }
+
+    /// In what time it may become ready, though its bell is not rung.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
 
     /// Whether others sleep by the same bell.
     fn is_shared(&self) -> bool;
@@ -87,11 +107,16 @@ impl From<WaitError> for Waited {
 pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> Waited {
     let mut any = Any {
         sources,
-        words: [sources[0].bell().asleep(); AT_ONCE],
+        armed: [None; AT_ONCE],
+        words: [(sources[0].bell().word(), 0); AT_ONCE],
         window: 0,
         announced: false,
     };
-    match block_on(&mut any, deadline, WaitSchedule::new(Pace::Adaptive)) {
+    let mode = match sources[0].history() {
+        Some(history) => WaitMode::new(Pace::Adaptive, history),
+        None => Pace::Adaptive.into(),
+    };
+    match block_on(&mut any, deadline, mode) {
         Ok(ready) => Waited::Ready(ready),
         Err(waited) => waited,
     }
@@ -100,6 +125,8 @@ pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> W
 /// The first of several sources that is ready.
 struct Any<'a, S: ?Sized> {
     sources: &'a [&'a S],
+    /// Those that are slept on, and their words.
+    armed: [Option<Armed<'a>>; AT_ONCE],
     words: [(&'a Futex, u32); AT_ONCE],
     /// The first source of those that are slept on next.
     window: usize,
@@ -127,32 +154,58 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         }
     }
 
+    const REAPS_FIRST: bool = false;
+
     /// Asked of each source when the dead are reaped.
     fn is_member(&self) -> bool {
         true
     }
 
+    fn progress(&self) -> u64 {
+        let each = self.sources.iter().map(|source| source.progress());
+        each.fold(0, u64::wrapping_add)
+    }
+
+    fn longest(&self) -> Duration {
+        if self.sources.len() > AT_ONCE {
+            LONGEST_UNTOLD
+        } else {
+            longest()
+        }
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.sources.iter().filter_map(|source| source.due()).min()
+    }
+
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let sources = self.sources;
-        let armed = if mutation(94) { 1 } else { sources.len() };
-        for source in &sources[..armed] {
-            source.bell().arm();
+        let (mut count, mut needs_barrier) = (0, false);
+        let from = sources[self.window..].iter().chain(&sources[..self.window]);
+        for source in from.take(if mutation(94) { 1 } else { sources.len() }) {
+            let armed = source.bell().arm();
+            needs_barrier |= armed.needs_barrier;
+            if count < AT_ONCE {
+                self.armed[count] = Some(armed);
+                count += 1;
+            }
         }
+        let armed = self.armed[..count].iter().flatten().copied();
         if !mutation(92) {
-            barrier_of_a_sleeper(sources.iter().map(|source| source.bell()));
+            barrier_of_a_sleeper(needs_barrier, armed.clone());
         }
         self.announced |= !mutation(98);
         if !mutation(93) && sources.iter().any(|source| source.is_ready()) {
             return None;
         }
-        let from = sources[self.window..].iter().chain(&sources[..self.window]);
-        for (word, source) in self.words.iter_mut().zip(from) {
-            *word = source.bell().asleep();
+        for (word, armed) in self.words.iter_mut().zip(armed) {
+            *word = armed.on();
         }
         self.window = (self.window + AT_ONCE) % sources.len();
         self.announced = true;
-        let count = if mutation(95) { 1 } else { sources.len() };
-        Some(SleepOn::Any(&self.words[..count.min(AT_ONCE)]))
+        Some(SleepOn::Any(
+            &self.words[..if mutation(95) { 1 } else { count }],
+        ))
     }
 
     /// The dead have been looked after since the last attempt.

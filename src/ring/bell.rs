@@ -6,16 +6,20 @@
 //! One futex word.
 //!
 //! ```text
-//!     31                        0
-//! | FENCES | 0 ...          | ARMED |    ARMED: a sleeper may be there
+//!     31     30            2     1       0
+//! | FENCES |  generation: 29 | FENCED | ARMED |
 //! ```
 //!
-//! FENCES stays for ever: a process that uses the bell has no membarrier(2).
+//! - ARMED: a sleeper may be there.
+//! - FENCED: a sleeper has made its barrier since the bell was armed.
+//! - generation: how often the bell was armed.
+//! - FENCES stays for ever: a process that uses the bell has no membarrier(2).
 //!
 //! # Protocol
 //!
-//! - sleep: arm, a heavy barrier, look once more for what is waited for; sleep while the word is
-//!   armed, for a slice at most.
+//! - sleep: arm, a heavy barrier, then FENCED into the word; look once more for what is waited for; sleep
+//!   while the word is as it was, for a slice at most. A sleeper that finds the bell FENCED makes no barrier:
+//!   see below.
 //! - ring, after what is waited for was committed: a light barrier, load; if the word is armed,
 //!   wake one. If nobody was there to be woken, disarm, and wake all that have come since. So a
 //!   sleeper costs those who ring one vain wake, and no more.
@@ -55,18 +59,34 @@
 //! is it committed? else sleep     armed? then wake
 //! ```
 //!
-//! With a full fence in each column one of the two sees the other's store. With FENCES the light barrier
+//! With a full fence in each column one of the two sees the other's store.
+//!
+//! (B2) A sleeper that finds FENCED (Acquire) relies on the barrier of the one that stored it (Release). Whatever
+//! was committed by a process that had looked at the word before that barrier, and found no sleeper, is seen
+//! behind it. A process that looks later finds the bell armed, and rings, or finds it disarmed, and then the
+//! word has changed and those that slept by it are woken. ARMED alone says nothing: the sleeper that armed
+//! the bell may be stopped, or dead, before its barrier. And FENCED is stored by a CAS that expects the
+//! generation that was armed before the barrier: the bell may have been disarmed since, and armed again by a
+//! sleeper without a barrier so far. The generation comes round after 2^29 sleeps, at 2 us each in 18 minutes,
+//! while one sleeper is stopped there; then a wake can be lost, and a slice ends instead.
+//!
+//! With FENCES the light barrier
 //! is one, between the commit and a second look at the word. The first sleeper that is refused its barrier
 //! has no fence opposite yet: it can miss a commit that is made while it sets FENCES, and its slice ends
 //! instead.
 
 use crate::facade::{
-    Futex, Ordering, fence, heavy_barrier, light_barrier, mutation, use_light_barriers,
+    Futex, Ordering, fence, heavy_barrier, light_barrier, mutation, ordering, use_light_barriers,
 };
 use crate::wait::SleepOn;
 
 /// A sleeper may be there.
 const ARMED: u32 = 1;
+/// A sleeper has made its barrier since the bell was armed.
+const FENCED: u32 = 2;
+/// One more of the generation, and all of it.
+const ONCE_MORE: u32 = 4;
+const GENERATION: u32 = !(FENCES | FENCED | ARMED);
 /// A process that uses the bell has no membarrier(2): who rings makes a real fence.
 const FENCES: u32 = 1 << 31;
 
@@ -108,7 +128,7 @@ impl Bell {
         }
         // ORDERING: Relaxed; see the two columns above.
         let word = self.word.load(Ordering::Relaxed);
-        word != 0 && (word & FENCES == 0 || self.is_armed_behind_a_fence())
+        word & (FENCES | ARMED) != 0 && (word & FENCES == 0 || self.is_armed_behind_a_fence())
     }
 
     #[cold]
@@ -150,26 +170,35 @@ impl Bell {
 
     fn disarm(&self) {
         // ORDERING: Relaxed; the futex orders a sleeper's look at the word and its sleep.
-        self.word.fetch_and(FENCES, Ordering::Relaxed);
+        self.word.fetch_and(!(FENCED | ARMED), Ordering::Relaxed);
     }
 
-    /// Announces a sleeper, who has to look once more for what it waits for, behind a
-    /// [`barrier_of_a_sleeper`], and may then sleep on [`asleep`](Self::asleep).
+    /// Announces a sleeper, which has to look once more for what it waits for, behind a
+    /// [`barrier_of_a_sleeper`], and may then sleep [`on`](Armed::on) the word.
     #[cold]
-    pub(crate) fn arm(&self) {
-        // ORDERING: Relaxed; see the two columns above.
-        let before = self.word.fetch_or(ARMED, Ordering::Relaxed);
-        if before & !(ARMED | FENCES) != 0 {
-            // Garbage, with which no sleeper would sleep.
-            self.word.fetch_and(ARMED | FENCES, Ordering::Relaxed);
+    pub(crate) fn arm(&self) -> Armed<'_> {
+        // ORDERING: Acquire; pairs with (B2) in `fenced`.
+        let acquire = ordering(Ordering::Acquire, 663);
+        let mut seen = self.word.load(acquire);
+        while seen & ARMED == 0 {
+            let more = if mutation(664) { 0 } else { ONCE_MORE };
+            let generation = (seen & GENERATION).wrapping_add(more) & GENERATION;
+            let armed = seen & FENCES | generation | ARMED;
+            match self.word.compare_exchange(seen, armed, acquire, acquire) {
+                Ok(_) => seen = armed,
+                Err(now) => seen = now,
+            }
+        }
+        Armed {
+            bell: self,
+            generation: seen & GENERATION,
+            needs_barrier: seen & FENCED == 0 && !mutation(665),
         }
     }
 
-    /// What a sleeper sleeps on, and what the word is meanwhile.
-    pub(crate) fn asleep(&self) -> (&Futex, u32) {
-        // ORDERING: Relaxed; a process that changes it meanwhile ends the sleep.
-        let fences = self.word.load(Ordering::Relaxed) & FENCES;
-        (&self.word, fences | ARMED)
+    /// The word that sleepers sleep on.
+    pub(crate) fn word(&self) -> &Futex {
+        &self.word
     }
 
     #[cold]
@@ -181,23 +210,71 @@ impl Bell {
     /// Announces a sleeper, and returns what it sleeps on; `None` if it is `ready` by then.
     #[cold]
     pub(crate) fn announce(&self, ready: impl FnOnce() -> bool) -> Option<SleepOn<'_>> {
-        self.arm();
+        let armed = self.arm();
         if !mutation(63) {
-            barrier_of_a_sleeper([self]);
+            barrier_of_a_sleeper(armed.needs_barrier, [armed]);
         }
         if !mutation(64) && ready() {
             return None;
         }
-        let (word, expected) = self.asleep();
+        let (word, expected) = armed.on();
         Some(SleepOn::One(word, expected))
     }
 }
 
-/// The barrier of a sleeper that has armed these bells.
+/// A bell that a sleeper has found armed, or has armed.
+#[derive(Clone, Copy)]
+pub(crate) struct Armed<'a> {
+    bell: &'a Bell,
+    generation: u32,
+    pub(crate) needs_barrier: bool,
+}
+
+impl<'a> Armed<'a> {
+    /// What to sleep on, and what the word is meanwhile. If the bell was disarmed since, it is something else
+    /// than that.
+    pub(crate) fn on(self) -> (&'a Futex, u32) {
+        // ORDERING: Relaxed; a process that changes it meanwhile ends the sleep.
+        let now = self.bell.word.load(Ordering::Relaxed);
+        let same = now & ARMED != 0 && now & GENERATION == self.generation;
+        (
+            &self.bell.word,
+            if same { now } else { self.generation | ARMED },
+        )
+    }
+
+    /// Notes that a barrier was made since the bell was armed.
+    fn fenced(self) {
+        // ORDERING: Relaxed; the CAS decides.
+        let mut seen = self.bell.word.load(Ordering::Relaxed);
+        while seen & ARMED != 0 && seen & GENERATION == self.generation && seen & FENCED == 0 {
+            // ORDERING: Release; (B2).
+            let release = ordering(Ordering::Release, 666);
+            match self
+                .bell
+                .word
+                .compare_exchange(seen, seen | FENCED, release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+}
+
+/// The barrier of a sleeper that has armed these bells, if it needs one: others' may be as good.
 #[cold]
-pub(crate) fn barrier_of_a_sleeper<'a>(bells: impl IntoIterator<Item = &'a Bell>) {
-    if !heavy_barrier() && !mutation(631) {
-        bells.into_iter().for_each(Bell::ask_for_fences);
+pub(crate) fn barrier_of_a_sleeper<'a>(
+    needs_barrier: bool,
+    armed: impl IntoIterator<Item = Armed<'a>>,
+) {
+    if !needs_barrier {
+        return;
+    }
+    if heavy_barrier() {
+        armed.into_iter().for_each(Armed::fenced);
+    } else if !mutation(631) {
+        armed.into_iter().for_each(|one| one.bell.ask_for_fences());
     }
 }
 

@@ -65,13 +65,15 @@
 //! in folly's ProducerConsumerQueue and rtrb.
 
 use core::marker::PhantomData;
+use core::time::Duration;
 
-use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Patience, mutation, ordering};
+use crate::facade::{AtomicU64, Deadline, Ordering, Patience, mutation, ordering};
 use crate::layout::{Padded, Tag};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
 use crate::ring::role::{self, RoleWord, Seen};
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
+use crate::ring::wait;
+use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
 
 /// The shared part of one side.
 #[repr(C)]
@@ -429,20 +431,19 @@ impl<'a> Spsc<'a> {
     }
 
     /// Waits until an item, or a place, is there.
-    pub(crate) fn wait<R: Seat>(
+    pub(crate) fn wait<'m, R: Seat>(
         self,
         cursor: &mut Cursor<R>,
         peers: &impl Peers,
         deadline: &Deadline,
-        pace: Pace,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Waited {
         let mut op = Wait {
             ring: self,
             cursor,
             peers,
-            other: None,
         };
-        match block_on(&mut op, deadline, WaitSchedule::new(pace)) {
+        match block_on(&mut op, deadline, mode.into()) {
             Ok(count) => Waited::Ready(count),
             Err(waited) => waited,
         }
@@ -462,8 +463,6 @@ struct Wait<'a, 'b, R, P> {
     ring: Spsc<'a>,
     cursor: &'b mut Cursor<R>,
     peers: &'b P,
-    /// The other side's role before this side goes to sleep.
-    other: Option<Seen>,
 }
 
 impl From<WaitError> for Waited {
@@ -481,6 +480,7 @@ impl<R: Seat, P: Peers> WaitOp for Wait<'_, '_, R, P> {
 
     fn attempt(&mut self) -> Stepped<Self> {
         match self.ring.available(self.cursor) {
+            Ok(0) if self.ring.has_left(R::ROLE) => self.alone(),
             Ok(0) => Ok(Step::Blocked),
             Ok(count) => Ok(Step::Done(count)),
             Err(Corrupt) => Err(Waited::Corrupt),
@@ -488,33 +488,49 @@ impl<R: Seat, P: Peers> WaitOp for Wait<'_, '_, R, P> {
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
-        let other = self.ring.others_role(R::ROLE);
-        self.other = Some(other);
-        match other.is_gone(self.peers) {
+        match self.ring.others_role(R::ROLE).is_gone(self.peers) {
             Ok(false) => Ok(Step::Blocked),
-            // It may have committed something before it left.
-            Ok(true) => match self.ring.look(self.cursor) {
-                Some(count) if count > 0 && !mutation(77) => Ok(Step::Done(count)),
-                Some(_) => Err(Waited::Alone),
-                None => Err(Waited::Corrupt),
-            },
+            Ok(true) => self.alone(),
             Err(_) => Err(Waited::Corrupt),
         }
     }
+
+    const REAPS_FIRST: bool = false;
 
     fn is_member(&self) -> bool {
         self.peers.am_alive()
     }
 
+    fn progress(&self) -> u64 {
+        self.cursor.position
+    }
+
+    fn longest(&self) -> Duration {
+        wait::longest()
+    }
+
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        let (ring, other) = (self.ring, self.other?);
+        let (ring, other) = (self.ring, self.ring.others_role(R::ROLE));
         if let Ok(Some(tag)) = other.holder(self.peers.participants()) {
             self.peers.sleeps_for(tag);
         }
+        let has_left = other.is_left() && !mutation(661);
         ring.bell(R::ROLE).announce(|| {
-            ring.refresh(self.cursor) != Ok(0)
+            has_left
+                || ring.refresh(self.cursor) != Ok(0)
                 || (!mutation(61) && ring.others_role(R::ROLE) != other)
         })
+    }
+}
+
+impl<R: Seat, P: Peers> Wait<'_, '_, R, P> {
+    /// The other side has left or died; it may have committed something before that.
+    fn alone(&mut self) -> Stepped<Self> {
+        match self.ring.look(self.cursor) {
+            Some(count) if count > 0 && !mutation(77) => Ok(Step::Done(count)),
+            Some(_) => Err(Waited::Alone),
+            None => Err(Waited::Corrupt),
+        }
     }
 }
 

@@ -20,10 +20,14 @@
 //!
 //! That of [`bell`](super::bell).
 
-use crate::facade::{Deadline, Pace, mutation};
+use core::time::Duration;
+
+use crate::facade::{Deadline, lacks_heavy_barrier, mutation};
 use crate::raw::Peers;
 use crate::ring::bell::Bell;
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
+use crate::wait::{
+    LONGEST, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
+};
 
 /// Why nothing was had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,14 @@ pub(crate) trait Quest {
     /// Whether another one that wants the same would get it.
     fn leaves_more(&mut self) -> bool;
 
+    /// How far the handle has come: what it got counts.
+    fn progress(&self) -> u64;
+
+    /// In what time it is to look again, though it is not rung for: a message is due then.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
+
     /// Finds out who is dead, and gives back what they held.
     fn look_after_the_dead(&mut self);
 }
@@ -77,6 +89,15 @@ impl From<WaitError> for Ended {
             WaitError::TimedOut => Self::Timeout,
             WaitError::NotMember => Self::Expelled,
         }
+    }
+}
+
+/// The longest slice of one that sleeps by a bell.
+pub(super) fn longest() -> Duration {
+    if lacks_heavy_barrier() {
+        LONGEST_UNTOLD
+    } else {
+        LONGEST
     }
 }
 
@@ -95,7 +116,7 @@ pub(crate) fn wait<Q: Quest>(
     bell: &Bell,
     peers: &impl Peers,
     deadline: &Deadline,
-    pace: Pace,
+    mode: WaitMode<'_>,
 ) -> Result<Q::Found, Ended> {
     let mut op = ByBell {
         quest,
@@ -103,7 +124,7 @@ pub(crate) fn wait<Q: Quest>(
         peers,
         announced: false,
     };
-    block_on(&mut op, deadline, WaitSchedule::new(pace))
+    block_on(&mut op, deadline, mode)
 }
 
 impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
@@ -135,8 +156,22 @@ impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
         Ok(Step::Blocked)
     }
 
+    const REAPS_FIRST: bool = false;
+
     fn is_member(&self) -> bool {
         self.peers.am_alive()
+    }
+
+    fn progress(&self) -> u64 {
+        self.quest.progress()
+    }
+
+    fn longest(&self) -> Duration {
+        longest()
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.quest.due()
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {

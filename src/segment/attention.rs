@@ -9,6 +9,9 @@ use crate::segment::membership::Membership;
 use crate::sys::events::Signal;
 use crate::sys::fork::{Guarded, exclusive};
 
+/// The monitor has the pidfd of the tag's process, or asks its lock again in a moment.
+const WATCHED: u32 = 1 << 31;
+
 /// A segment's part of it, private to the process.
 ///
 /// A waiter that is about to sleep for an owner stores its tag at the owner's index and raises the
@@ -69,11 +72,11 @@ impl Attention {
     #[cold]
     fn tell(&self, tag: Tag) {
         let cell = self.cell(tag);
-        let Some(cell) = cell.filter(|cell| cell.load(Relaxed) != tag.bits()) else {
+        let Some(cell) = cell.filter(|cell| cell.load(Relaxed) & Tag::MASK != tag.bits()) else {
             return;
         };
         // ORDERING: Relaxed; the signal orders it before the monitor's look.
-        if cell.swap(tag.bits(), Relaxed) != tag.bits() {
+        if cell.swap(tag.bits(), Relaxed) & Tag::MASK != tag.bits() {
             self.raise();
         }
     }
@@ -86,15 +89,41 @@ impl Attention {
     pub(crate) fn wanted(&self) -> impl Iterator<Item = Tag> {
         let tags = self.tags.get().into_iter().flatten();
         // ORDERING: Relaxed; as in `tell`.
-        tags.filter_map(|tag| Tag::from_bits(tag.load(Relaxed)))
+        tags.filter_map(|tag| Tag::from_bits(tag.load(Relaxed) & Tag::MASK))
     }
 
     /// Forgets that somebody waits for `tag`: the next one to wait for it tells again.
     pub(crate) fn forget(&self, tag: Tag) {
         if let Some(cell) = self.cell(tag) {
             // ORDERING: Relaxed; as in `tell`.
-            let _ = cell.compare_exchange(tag.bits(), 0, Relaxed, Relaxed);
+            for word in [tag.bits(), tag.bits() | WATCHED] {
+                let _ = cell.compare_exchange(word, 0, Relaxed, Relaxed);
+            }
         }
+    }
+
+    /// Notes whether the monitor will hear of the death of `tag`.
+    pub(crate) fn watch(&self, tag: Tag, watched: bool) {
+        let words = [tag.bits(), tag.bits() | WATCHED];
+        let (from, to) = if watched {
+            (words[0], words[1])
+        } else {
+            (words[1], words[0])
+        };
+        if let Some(cell) = self.cell(tag) {
+            // ORDERING: Relaxed; a waiter that does not see it keeps to its slices, or sleeps one more.
+            let _ = cell.compare_exchange(from, to, Relaxed, Relaxed);
+        }
+    }
+
+    /// Whether a monitor will hear of the death of `tag`.
+    pub(crate) fn watches(&self, membership: &Membership, tag: Tag) -> bool {
+        // ORDERING: Acquire; (A1).
+        membership.monitored_word().load(Ordering::Acquire) != 0
+            && self
+                .cell(tag)
+                // ORDERING: Relaxed; as in `watch`.
+                .is_some_and(|cell| cell.load(Relaxed) == tag.bits() | WATCHED)
     }
 
     fn raise(&self) {

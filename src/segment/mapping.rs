@@ -236,6 +236,11 @@ impl Mapping {
         Registry::new(self.participants(), cursor.as_ref())
     }
 
+    /// When participants that wait are to ask again who is dead: nanoseconds of the monotonic clock.
+    pub(crate) fn reaping_due(&self) -> &AtomicU64 {
+        self.state::<AtomicU64>(offsets::REAPING_DUE)
+    }
+
     pub(crate) fn directory(&self) -> Directory<'_> {
         Directory {
             control: self.state::<Padded<MutexState>>(offsets::CONTROL).as_ref(),

@@ -4,12 +4,13 @@
 //! descriptor that probes, and the tag, which a forked child does not inherit.
 
 use crate::facade::Ordering::{self, Relaxed};
-use crate::facade::{AtomicU32, AtomicU64, clock_coarse};
+use crate::facade::{AtomicU32, AtomicU64, WaitHistory, clock_coarse};
 use std::cell::Cell;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use crate::layout::Tag;
 use crate::raw::Peers;
@@ -27,8 +28,11 @@ use crate::sys::shm;
 /// Where in the file the participants' bytes are: far behind any segment's end.
 pub(crate) const LOCKS_BASE: u64 = 1 << 40;
 
-/// How often those who wait in one queue look for dead participants, all together: nanoseconds.
-const REAP_EVERY: u64 = 4_000_000;
+/// How often the participants of a segment ask, all together, who is dead: nanoseconds, at most and at
+/// least.
+const REAP_EVERY: (u64, u64) = (4_000_000, 1_000_000_000);
+/// And for each that they ask about: 500 times what a question takes.
+const REAP_EACH: u64 = 500_000;
 
 /// What this process knows of its membership. A forked child reads zeros everywhere: it is nobody.
 #[derive(Debug)]
@@ -377,6 +381,8 @@ pub(crate) struct Others<'a> {
     registry: &'a [ParticipantEntry],
     /// Invariant 1: its index is below the number of those entries.
     pub(crate) me: Tag,
+    /// What the handle remembers of its waits.
+    waits: Option<&'a WaitHistory>,
 }
 
 impl<'a> Others<'a> {
@@ -388,6 +394,16 @@ impl<'a> Others<'a> {
             mapping,
             registry,
             me,
+            waits: None,
+        }
+    }
+
+    /// The same, for a handle that remembers its waits.
+    #[inline(always)]
+    pub(crate) fn remembering(self, waits: &'a WaitHistory) -> Self {
+        Self {
+            waits: Some(waits),
+            ..self
         }
     }
 }
@@ -421,6 +437,19 @@ impl Peers for Others<'_> {
         }
     }
 
+    fn was_alive(&self, tag: Tag) -> bool {
+        tag == self.me || !self.is_stranger(tag)
+    }
+
+    fn is_watched(&self, tag: Tag) -> bool {
+        let membership = self.mapping.membership();
+        self.mapping.attention().watches(membership, tag)
+    }
+
+    fn history(&self) -> Option<&WaitHistory> {
+        self.waits
+    }
+
     #[cold]
     fn am_alive(&self) -> bool {
         let locks = Locks::asking(self.mapping);
@@ -428,16 +457,24 @@ impl Peers for Others<'_> {
     }
 
     #[cold]
-    fn reap(&self, last: &AtomicU64, urgent: bool) -> bool {
+    fn reap(&self, _last: &AtomicU64, urgent: bool) -> bool {
         let now = clock_coarse();
-        // ORDERING: Relaxed; it only spares work. A time to come is no time: garbage.
-        let before = last.load(Relaxed);
-        let is_recent = before <= now && now - before < REAP_EVERY;
-        let does = urgent || !is_recent;
+        let due = self.mapping.reaping_due();
+        // ORDERING: Relaxed; it only spares work.
+        let at = due.load(Relaxed);
+        // Whoever reaps puts it off by the longest pause, so a later time is garbage.
+        let is_due = at <= now || at - now > 2 * REAP_EVERY.1;
+        let next = now.saturating_add(REAP_EVERY.1);
+        let is_first = || due.compare_exchange(at, next, Relaxed, Relaxed).is_ok();
+        let does = urgent || is_due && is_first();
         if does {
-            last.store(now, Relaxed);
-            let locks = Locks::asking(self.mapping);
-            Membership::reap_with(&locks, Some(self.me));
+            Membership::reap_with(&Locks::asking(self.mapping), Some(self.me));
+            let registry = self.mapping.registry();
+            let asked =
+                (0..self.participants()).filter(|index| registry.standing(*index).is_live());
+            let pause = REAP_EACH.saturating_mul(asked.count() as u64);
+            let pause = pause.clamp(REAP_EVERY.0, REAP_EVERY.1);
+            due.store(now.saturating_add(pause), Relaxed);
         }
         does
     }

@@ -20,11 +20,17 @@ use crate::sys::signals;
 /// never decides by a process id: a number that was reused, or that means another process, costs a
 /// look.
 ///
-/// Nothing depends on it. Without one, and for peers that it cannot watch, waiters look again
-/// every 1 to 4 ms as always: peers in another PID namespace, a system without /proc, a process that
-/// has run out of descriptors. So they do for an owner that execs, which ends its participation and
+/// Nothing depends on it. Without one, and for peers that it cannot watch, a waiter for a lock looks again after
+/// 1 to 50 ms: peers in another PID namespace, a system without /proc, a process that
+/// has run out of descriptors. For an owner that is watched it looks once a second. So they do for an owner that execs, which ends its participation and
 /// not the process, and for one that took the lock while its waiters slept and that none of them
 /// has met before.
+///
+/// For those who sleep at a queue, a ring or a snapshot it watches the other side: the counted senders that
+/// receivers wait for, or the counted receivers; the holder of a ring's other end; the writer of a
+/// snapshot. It does not know who has a message of a work queue in hand: a receiver that waits for that message
+/// looks by itself, as [`Wait`](crate::queue::Wait) says. That too costs a descriptor for each peer, and
+/// a wake-up of the thread each second.
 ///
 /// It uses two descriptors, and one for each peer and segment that was waited for; none of
 /// them outlives the peer's participation by more than a second. Should other code close them, it

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 
 use crate::facade::Ordering::Relaxed;
-use crate::facade::{AtomicU32, AtomicU64};
+use crate::facade::{AtomicU32, AtomicU64, WaitHistory};
 use crate::layout::{Kind, PayloadShape, Record, Tag};
 use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{Mapping, ParticipantEntry};
@@ -276,6 +276,8 @@ pub(crate) struct Anchor<S> {
     tag: NonNull<AtomicU32>,
     registry: NonNull<[ParticipantEntry]>,
     entry: Entry,
+    /// Of waits for a lock.
+    waits: WaitHistory,
 }
 
 /// Where the tag of this process is: 0 in a forked child, until it joins.
@@ -339,6 +341,7 @@ impl<S> Clone for Anchor<S> {
             tag: self.tag,
             registry: self.registry,
             entry: self.entry.clone(),
+            waits: WaitHistory::default(),
         }
     }
 }
@@ -367,6 +370,7 @@ impl<S: SharedState> Anchor<S> {
             tag,
             registry,
             entry,
+            waits: WaitHistory::default(),
         })
     }
 
@@ -459,7 +463,7 @@ impl<S: SharedState> Anchor<S> {
     pub(crate) fn others(&self, me: Tag) -> Others<'_> {
         // SAFETY: Invariant 3, and atomics may be shared with anybody.
         let registry = unsafe { self.registry.as_ref() };
-        Others::new(&self.entry.mapping, registry, me)
+        Others::new(&self.entry.mapping, registry, me).remembering(&self.waits)
     }
 
     /// Forgets a membership that others have taken for dead.

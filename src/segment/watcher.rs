@@ -181,7 +181,11 @@ impl Watched {
             // The one that had the index before has left, or is dead and was reaped.
             self.peers.remove(&tag.index());
             match watch(mapping, tag, namespace, here) {
-                Some(state) => drop(self.peers.insert(tag.index(), Peer { tag, state })),
+                Some(state) => {
+                    let runs = matches!(state, State::Runs(_));
+                    self.peers.insert(tag.index(), Peer { tag, state });
+                    mapping.attention().watch(tag, runs);
+                }
                 None => mapping.attention().forget(tag),
             }
         }
@@ -225,6 +229,7 @@ impl Peer {
             let due = Deadline::after(FIRST * (1 << tries));
             State::Late { tries, due }
         } else {
+            mapping.attention().watch(self.tag, false);
             State::Left
         };
         false

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 
 use super::{ReadError, Snapshot, WaitNewerError};
-use crate::facade::Deadline;
+use crate::facade::{Deadline, Pace, WaitHistory};
 use crate::payload::Payload;
 use crate::ring::snapshot::{Corrupt, Seated};
 use crate::ring::wait::Ended;
+use crate::wait::WaitMode;
 
 /// A reader of a [`Snapshot`], in a seat of its own.
 ///
@@ -21,6 +22,7 @@ use crate::ring::wait::Ended;
 pub struct Reader<T: Payload> {
     snapshot: Snapshot<T>,
     seated: Seated,
+    waits: WaitHistory,
 }
 
 /// What a [`Reader`] has read: a whole value, which stays as it is as long as the guard is kept, whatever is
@@ -35,7 +37,11 @@ pub struct ReadGuard<'a, T> {
 
 impl<T: Payload + Pod> Reader<T> {
     pub(super) fn new(snapshot: Snapshot<T>, seated: Seated) -> Self {
-        Self { snapshot, seated }
+        Self {
+            snapshot,
+            seated,
+            waits: WaitHistory::default(),
+        }
     }
 
     /// Reads what was published last, in place.
@@ -107,7 +113,7 @@ impl<T: Payload + Pod> Reader<T> {
     ///
     /// Waits as long as there is a writer, or none has come yet; spins some microseconds, then sleeps. Versions
     /// that come in between are passed over. A writer that is stopped is waited for; of one that is killed it hears
-    /// within some milliseconds.
+    /// in the time that [`Wait`](crate::queue::Wait) says.
     ///
     /// # Errors
     ///
@@ -163,7 +169,12 @@ impl<T: Payload + Pod> Reader<T> {
         }
         let me = self.seated.tag();
         let others = self.snapshot.anchor().others(me);
-        match self.snapshot.raw().wait(&self.seated, &others, deadline) {
+        let mode = WaitMode::new(Pace::Adaptive, &self.waits);
+        match self
+            .snapshot
+            .raw()
+            .wait(&self.seated, &others, deadline, mode)
+        {
             Ok(()) => Ok(self.read()?),
             Err(Ended::Over) => Err(WaitNewerError::Disconnected),
             Err(Ended::Timeout) => Err(WaitNewerError::Timeout),

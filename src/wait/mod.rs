@@ -8,8 +8,13 @@
 //! # Protocol
 //!
 //! Attempt; spin for some microseconds, with an attempt after each pause; then, until an attempt
-//! succeeds: reap the dead, check the deadline and the own membership, announce the sleeper, sleep
-//! for a slice at most, attempt.
+//! succeeds: check the deadline, announce the sleeper, sleep for a slice at most, attempt. When a slice
+//! has ended, and before the wait is given up, reap the dead and check the own membership. How long a
+//! slice is says [`schedule`].
+//!
+//! A waiter for one owner asks whether it is alive before every sleep, too: it is one question, and
+//! an owner that died before the waiter came costs microseconds. A waiter that may be blocked by any
+//! participant does not: a round trip would pay for it.
 //!
 //! An operation announces its sleeper in a word that those it waits for read. It returns the word
 //! and the value to sleep on, or that something has changed meanwhile. A sleeper returns when its
@@ -35,9 +40,10 @@ mod schedule;
 
 use core::time::Duration;
 
-use crate::facade::{Deadline, Futex, futex_wait, futex_wait_any};
+use crate::facade::{Deadline, Futex, futex_wait, futex_wait_any, mutation};
 
-pub(crate) use schedule::WaitSchedule;
+use schedule::{FIRST, FIRST_FOR_AN_OWNER, WaitSchedule};
+pub(crate) use schedule::{LONGEST, LONGEST_FOR_AN_OWNER, LONGEST_UNTOLD, WaitMode};
 
 /// How many words the kernel waits for at a time.
 pub(crate) const AT_ONCE: usize = 128;
@@ -107,8 +113,26 @@ pub(crate) trait WaitOp {
     /// Asks whether those that it is blocked by are alive, and takes from the dead.
     fn reap_dead(&mut self) -> Stepped<Self>;
 
+    /// Whether the dead are reaped before every sleep, and not only when a slice has ended: for one owner.
+    const REAPS_FIRST: bool;
+
     /// Whether this process is a participant still.
     fn is_member(&self) -> bool;
+
+    /// How far the handle has come: the age of a wait that was given up counts as long as this stays.
+    fn progress(&self) -> u64 {
+        0
+    }
+
+    /// The longest slice.
+    fn longest(&self) -> Duration {
+        LONGEST
+    }
+
+    /// In what time it has something to do that no process tells it of.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
 
     /// Announces that this waiter is about to sleep; `None` if what it waits for has changed since
     /// the attempt.
@@ -127,37 +151,56 @@ pub(crate) trait WaitOp {
 pub(crate) fn block_on<O: WaitOp>(
     op: &mut O,
     deadline: &Deadline,
-    mut schedule: WaitSchedule,
+    mode: WaitMode<'_>,
 ) -> Result<O::Output, O::Error> {
+    let mut schedule = WaitSchedule::new(mode, op.progress());
     loop {
         match op.attempt()? {
-            Step::Done(output) => return Ok(output),
+            Step::Done(output) => {
+                schedule.done();
+                return Ok(output);
+            }
             Step::Retry => continue,
             Step::Blocked => {}
         }
         if op.may_spin() && schedule.spin() {
             continue;
         }
-        match op.reap_dead()? {
-            Step::Done(output) => return Ok(output),
-            Step::Retry => continue,
-            Step::Blocked => {}
-        }
-        let Some(slice) = schedule.slice(deadline) else {
-            return op.timed_out();
+        let asks = schedule.asks() && !mutation(660);
+        let longest = op.longest();
+        let longest = op.due().map_or(longest, |due| due.min(longest));
+        let first = if O::REAPS_FIRST {
+            FIRST_FOR_AN_OWNER
+        } else {
+            FIRST
         };
-        if !op.is_member() {
+        let slice = schedule.sleep(deadline, (first, longest));
+        if O::REAPS_FIRST || asks || slice.is_none() {
+            match op.reap_dead()? {
+                Step::Done(output) => {
+                    schedule.done();
+                    return Ok(output);
+                }
+                Step::Retry => continue,
+                Step::Blocked => {}
+            }
+        }
+        let gives_up = slice.is_none() && schedule.has_slept();
+        if (asks || gives_up) && !op.is_member() {
             return Err(WaitError::NotMember.into());
         }
+        let Some(slice) = slice else {
+            schedule.given_up();
+            return op.timed_out();
+        };
         if schedule.spins_on(slice) {
             continue;
         }
-        match op.announce() {
-            None => continue,
-            Some(on) => on.sleep(slice),
+        if let Some(on) = op.announce() {
+            schedule.sleeps();
+            on.sleep(slice);
+            op.slept();
         }
-        op.slept();
-        schedule.slept();
     }
 }
 

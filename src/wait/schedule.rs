@@ -2,13 +2,19 @@
 //!
 //! # State
 //!
-//! The waiter's own: how it waits, and the length of its next slice.
+//! The waiter's own: when the wait began, when its slice ends. And a [`WaitHistory`] of the handle, private
+//! to the process: the beginning of a wait that was given up, and whether spinning was in vain.
 //!
 //! # Protocol
 //!
-//! Spin, unless the waiter parks; sleep for a slice; spin again after each sleep. The first slice is of
-//! 1 ms, each further one twice as long as the one before, the longest of 4 ms. A waiter that never
-//! sleeps spins through its slices.
+//! - spin, unless the waiter parks. A handle whose last spins were in vain does without, and tries
+//!   again after some waits: where both sides share a processor, or the other side is slow, a spin is lost
+//!   time.
+//! - sleep for a slice. A slice is as long as the wait so far, from [`FIRST`] to the longest that
+//!   the operation allows, so a wait of n seconds takes some eight slices and n more, and a death is found
+//!   after twice the wait at most. The wait goes on until the handle gets something: over time-outs,
+//!   and over wakes by which others were faster.
+//! - ask who is dead when a slice has ended, and before a wait is given up; not before the first sleep.
 //!
 //! # Crash
 //!
@@ -16,62 +22,180 @@
 //!
 //! # Ordering
 //!
-//! None.
+//! None: a history is a hint.
 
 use core::time::Duration;
 
-use crate::facade::{Backoff, Deadline, Left, Pace};
+use crate::facade::{Backoff, Deadline, Left, Pace, WaitHistory, clock_here, has_passed};
 
-/// How long a waiter sleeps before it looks again: the first slice, and the longest.
-const SLICES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
+/// The first slice: beyond the kernel's next tick, so that the timer need not be set for it, and set back
+/// when the sleeper is woken.
+pub(super) const FIRST: Duration = Duration::from_millis(5);
+/// The first slice of a waiter for an owner: the sooner it asks, the sooner it has the lock.
+pub(super) const FIRST_FOR_AN_OWNER: Duration = Duration::from_millis(1);
+/// The longest slice of a waiter that is told of what it waits for.
+pub(crate) const LONGEST: Duration = Duration::from_secs(1);
+/// The longest slice of a waiter for a lock whose owner no monitor watches.
+pub(crate) const LONGEST_FOR_AN_OWNER: Duration = Duration::from_millis(50);
+/// The longest slice of a waiter that may miss a wake: without membarrier(2), and for more words than
+/// the kernel waits for at a time.
+pub(crate) const LONGEST_UNTOLD: Duration = Duration::from_millis(4);
 
-/// When a waiter spins, and how long it sleeps; private to the waiter.
-pub(crate) struct WaitSchedule {
+/// How a handle waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WaitMode<'a> {
     pace: Pace,
-    backoff: Backoff,
-    slice: Duration,
+    history: Option<&'a WaitHistory>,
+    /// Whether the history decides about spinning.
+    learns: bool,
 }
 
-impl WaitSchedule {
-    pub(crate) fn new(pace: Pace) -> Self {
+impl<'a> WaitMode<'a> {
+    /// How the handle of a queue waits.
+    pub(crate) fn new(pace: Pace, history: &'a WaitHistory) -> Self {
         Self {
             pace,
-            backoff: Backoff::of(pace),
-            slice: SLICES.0,
+            history: Some(history),
+            learns: pace == Pace::Adaptive,
         }
+    }
+
+    fn backoff(self) -> Backoff {
+        if self.learns {
+            Backoff::close(self.pace)
+        } else {
+            Backoff::of(self.pace)
+        }
+    }
+
+    /// How the handle of a lock waits, if it has a history.
+    pub(crate) fn of_a_lock(history: Option<&'a WaitHistory>) -> Self {
+        Self {
+            pace: Pace::Adaptive,
+            history,
+            learns: false,
+        }
+    }
+}
+
+impl From<Pace> for WaitMode<'_> {
+    fn from(pace: Pace) -> Self {
+        Self {
+            pace,
+            ..Self::default()
+        }
+    }
+}
+
+/// When a waiter spins, and how long it sleeps; private to the waiter.
+pub(super) struct WaitSchedule<'a> {
+    mode: WaitMode<'a>,
+    /// How far the handle had come when it began to wait.
+    progress: u64,
+    backoff: Backoff,
+    /// Whether this waiter spins before its next sleep, once that is decided.
+    spins: Option<bool>,
+    /// When the wait began, and when the slice ends; before the first sleep nothing.
+    slice: Option<(u64, u64)>,
+}
+
+impl<'a> WaitSchedule<'a> {
+    pub(super) fn new(mode: WaitMode<'a>, progress: u64) -> Self {
+        Self {
+            mode,
+            progress,
+            backoff: mode.backoff(),
+            spins: None,
+            slice: None,
+        }
+    }
+
+    fn history(&self) -> Option<&'a WaitHistory> {
+        self.mode.history.filter(|_| self.mode.learns)
     }
 
     /// Pauses and returns true, or returns false when it is time to sleep.
     #[inline]
     pub(super) fn spin(&mut self) -> bool {
-        self.backoff.spin()
+        let history = self.history();
+        let spins = || history.is_none_or(WaitHistory::spins);
+        *self.spins.get_or_insert_with(spins) && self.backoff.spin()
     }
 
-    /// How long to sleep now; `None` if the deadline has passed.
-    pub(super) fn slice(&self, deadline: &Deadline) -> Option<Duration> {
-        match deadline.left() {
-            Left::Forever => Some(self.slice),
-            Left::For(left) => Some(self.slice.min(left)),
-            Left::Passed => None,
-        }
+    /// Whether it is time to ask who is dead: a slice has ended.
+    pub(super) fn asks(&self) -> bool {
+        self.slice.is_some_and(|(_, end)| has_passed(end))
+    }
+
+    pub(super) fn has_slept(&self) -> bool {
+        self.slice.is_some()
+    }
+
+    /// How long to sleep now: until the slice ends, for `longest` at most; `None` if the deadline has
+    /// passed.
+    pub(super) fn sleep(
+        &mut self,
+        deadline: &Deadline,
+        (first, longest): (Duration, Duration),
+    ) -> Option<Duration> {
+        let left = match deadline.left() {
+            Left::Forever => Duration::MAX,
+            Left::For(left) => left,
+            Left::Passed => return None,
+        };
+        let now = clock_here();
+        let began = match (self.slice, self.mode.history) {
+            (Some((began, _)), _) => began,
+            (None, Some(history)) => history.resume(self.progress, now),
+            (None, None) => now,
+        };
+        let end = match self.slice {
+            Some((_, end)) if end > now => end,
+            _ => {
+                let age = Duration::from_nanos(now.saturating_sub(began));
+                now.saturating_add(nanos(age.clamp(first, longest.max(first))))
+            }
+        };
+        self.slice = Some((began, end));
+        let slice = Duration::from_nanos(end.saturating_sub(now));
+        Some(slice.min(longest).min(left))
     }
 
     /// Whether this waiter never sleeps. It spins for another `slice` then.
     pub(super) fn spins_on(&mut self, slice: Duration) -> bool {
-        let spins = self.backoff.spin_on(slice);
-        if spins {
-            self.grow();
+        self.backoff.spin_on(slice)
+    }
+
+    /// To be called before a sleep.
+    pub(super) fn sleeps(&mut self) {
+        if let Some(history) = self.history()
+            && self.spins.take() == Some(true)
+        {
+            history.spun(true);
         }
-        spins
+        self.backoff = self.mode.backoff();
     }
 
-    /// To be called after a sleep.
-    pub(super) fn slept(&mut self) {
-        self.grow();
-        self.backoff = Backoff::of(self.pace);
+    /// The wait is over: something came.
+    pub(super) fn done(&self) {
+        let Some(history) = self.mode.history else {
+            return;
+        };
+        if self.slice.is_some() {
+            history.end();
+        } else if self.mode.learns && self.spins == Some(true) {
+            history.spun(false);
+        }
     }
 
-    fn grow(&mut self) {
-        self.slice = (self.slice * 2).min(SLICES.1);
+    /// The wait is given up.
+    pub(super) fn given_up(&self) {
+        if let (Some(history), Some(_)) = (self.mode.history, self.slice) {
+            history.keep(clock_here());
+        }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

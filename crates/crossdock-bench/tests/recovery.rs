@@ -1,5 +1,7 @@
 //! Recovery, with real processes.
 
+use std::time::Duration;
+
 use crossdock::process;
 use crossdock_bench::recovery::{KINDS, YARDSTICK, run};
 
@@ -11,7 +13,7 @@ fn crossdock_worker() {
 #[test]
 fn every_kind_has_the_lock_of_a_killed_owner() {
     process::init_test("crossdock_worker");
-    let rows = run(KINDS, 3, 8 << 20, &mut |_| ()).unwrap();
+    let rows = run(KINDS, 3, Duration::from_millis(10), 8 << 20, &mut |_| ()).unwrap();
     assert_eq!(rows.len(), KINDS.len());
     for row in &rows {
         assert_eq!(row.rounds, 3, "{}", row.kind);

@@ -1,5 +1,7 @@
 //! `crossdock recovery`: the owner of a lock is killed; how long until a waiter has it.
 
+use std::time::Duration;
+
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use crossdock_bench::machine::Machine;
@@ -11,17 +13,23 @@ use crate::measuring;
 use crate::print_ignoring_closed_pipes as print;
 
 const MAX_ROUNDS: u32 = 100_000;
+const MAX_ASLEEP: u64 = 600_000;
 
 /// Kills owners of locks, and measures how long until a waiter has the lock.
 ///
-/// Kinds: mutex (the waiter looks at the owner every 1 to 4 ms), mutex-monitor (with a
-/// segment::Monitor in the waiter's process), and as a yardstick pthread-robust. Times are from the
-/// SIGKILL to the lock.
+/// Kinds: mutex (the waiter looks at the owner after 1 to 50 ms), mutex-monitor (with a
+/// segment::Monitor in the waiter's process), work (a receiver of a WorkQueue waits for the message that
+/// the killed one had in hand), and as a yardstick pthread-robust. Times are from the SIGKILL to the
+/// lock, or the message.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// How many owners of each kind are killed.
     #[arg(long, default_value_t = 200, value_name = "N")]
     rounds: u32,
+    /// How long the waiter has slept before the kill, in milliseconds, at least; twice as long or a second more
+    /// at most. The longer it has slept, the longer are its sleeps.
+    #[arg(long, default_value_t = 10, value_name = "MS")]
+    asleep: u64,
     /// How much memory of its own each owner has, in MiB. The kernel frees it before it drops the owner's
     /// locks, and after it has walked the list of a robust mutex.
     #[arg(long, default_value_t = 0, value_name = "MIB")]
@@ -58,6 +66,12 @@ impl Options {
                 self.rounds
             ));
         }
+        if !(1..=MAX_ASLEEP).contains(&self.asleep) {
+            return Err(format!(
+                "expected 1 to {MAX_ASLEEP} ms asleep, found {}",
+                self.asleep
+            ));
+        }
         let kinds = lists::chosen(KINDS, |kind| kind.name, &self.kinds)?;
         Ok(Ready {
             options: self,
@@ -69,10 +83,11 @@ impl Options {
 /// Measures and reports.
 pub(crate) fn run(Ready { options, kinds }: Ready) -> Result<(), String> {
     let kills = u64::from(options.rounds) * kinds.len() as u64;
+    let asleep = Duration::from_millis(options.asleep);
     let bar = measuring::bar(kills, "owners killed", options.json);
     let memory =
         usize::try_from(u64::from(options.memory) << 20).map_err(|error| error.to_string())?;
-    let rows = measure(&kinds, options.rounds, memory, &mut |done| {
+    let rows = measure(&kinds, options.rounds, asleep, memory, &mut |done| {
         bar.set_position(done as u64);
     })
     .map_err(|failure| failure.to_string())?;
@@ -88,9 +103,10 @@ pub(crate) fn run(Ready { options, kinds }: Ready) -> Result<(), String> {
         print(&format!("{text}\n"));
     } else {
         print(&format!(
-            "{machine}\nfrom SIGKILL of the owner to the waiter's lock, {} owners of each kind with {} MiB each\n{}\n",
+            "{machine}\nfrom SIGKILL of the owner to the waiter's lock, {} owners of each kind with {} MiB each, waiters asleep for {} ms and more\n{}\n",
             options.rounds,
             options.memory,
+            options.asleep,
             table(&rows)
         ));
     }

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::facade::{AtomicU64, Ordering, Pace};
+use crate::facade::{AtomicU64, Ordering, WaitHistory};
 use crate::layout::slots::{Position, SlotsLayout};
 use crate::layout::{Kind, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
@@ -17,6 +17,7 @@ use crate::ring::slots::{Asked, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
 };
+use crate::wait::WaitMode;
 
 /// A bounded queue for any number of senders and receivers, first in, first out; an entry of a
 /// segment, created with its capacity in items, 2 to 2^32.
@@ -57,8 +58,8 @@ use crate::segment::{
 ///
 /// The commit of each is one store. Between an operation's claim of a slot and its commit lie some
 /// nanoseconds and the copy of one item, or the function that writes it. Nothing whose send was committed is lost; what was
-/// received is never delivered again. Whoever waits finds out within some milliseconds that
-/// somebody has died, by asking the kernel; nobody is taken for dead for being slow.
+/// received is never delivered again. A waiter asks the kernel from time to time whether a
+/// process has died, as [`Wait`](super::Wait) says; none is taken for dead for being slow.
 ///
 /// The order is that of the claims: what one sender sends after another item comes after it.
 ///
@@ -96,6 +97,8 @@ pub struct Queue<T> {
     /// Where it was when it last caught up with receivers, and with senders.
     caught_up: [AtomicU64; 2],
     wait: Wait,
+    /// Of waits to send, to receive, and for several.
+    waits: [WaitHistory; 3],
 }
 
 /// A slot: the word that says whose it is, and the item.
@@ -148,6 +151,7 @@ impl<T> Clone for Queue<T> {
             alive: Default::default(),
             caught_up: Default::default(),
             wait: self.wait,
+            waits: Default::default(),
         }
     }
 }
@@ -240,8 +244,12 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(super) fn pace(&self) -> Pace {
-        self.wait.pace()
+    pub(super) fn mode(&self, side: Side) -> WaitMode<'_> {
+        WaitMode::new(self.wait.pace(), &self.waits[side as usize])
+    }
+
+    pub(super) fn history_of_several(&self) -> &WaitHistory {
+        &self.waits[2]
     }
 
     /// This process's tag.
@@ -420,6 +428,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
             alive: Default::default(),
             caught_up: Default::default(),
             wait: Wait::default(),
+            waits: Default::default(),
         })
     }
 

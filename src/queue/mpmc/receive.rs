@@ -248,9 +248,13 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         }
         let me = self.me().map_err(RecvError::Join)?;
         let mut cursor = self.cursor();
-        let claim = self
-            .ring()
-            .wait_recv(&mut cursor, me, &self.others(me), deadline, self.pace());
+        let claim = self.ring().wait_recv(
+            &mut cursor,
+            me,
+            &self.others(me),
+            deadline,
+            self.mode(Side::Receiver),
+        );
         self.keep(&cursor);
         claim.map_err(|ended| match ended {
             Ended::Over => RecvError::Disconnected,

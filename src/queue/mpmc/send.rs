@@ -201,9 +201,13 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let join = |source| SendError::Join { value: (), source };
         let me = self.me().map_err(join)?;
         let mut cursor = self.cursor();
-        let claim = self
-            .ring()
-            .wait_send(&mut cursor, me, &self.others(me), deadline, self.pace());
+        let claim = self.ring().wait_send(
+            &mut cursor,
+            me,
+            &self.others(me),
+            deadline,
+            self.mode(Side::Sender),
+        );
         self.keep(&cursor);
         claim.map_err(|ended| self.unsent((), ended, me))
     }
@@ -238,7 +242,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         let ring = self.ring();
         let mut cursor = self.cursor();
-        let claimed = ring.wait_replace(&mut cursor, me, &self.others(me), self.pace());
+        let claimed = ring.wait_replace(&mut cursor, me, &self.others(me), self.mode(Side::Sender));
         let replaced = matches!(claimed, Ok((_, true)));
         let (claim, oldest) = match claimed {
             Ok((claim, true)) => {

@@ -3,6 +3,7 @@
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Queue;
+use crate::facade::WaitHistory;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::raw::Peers;
@@ -21,6 +22,14 @@ impl<T: Payload> Source for Queue<T> {
 
     fn bell(&self) -> &Bell {
         self.bell_of(Side::Receiver)
+    }
+
+    fn history(&self) -> Option<&WaitHistory> {
+        Some(self.history_of_several())
+    }
+
+    fn progress(&self) -> u64 {
+        self.head().0.0
     }
 
     fn is_shared(&self) -> bool {

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::facade::Deadline;
+use crate::facade::{Deadline, WaitHistory};
 use crate::layout::{Kind, PADDING, PayloadShape, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
@@ -15,6 +15,7 @@ use crate::raw::Peers;
 use crate::ring::bell::{Bell, use_bells};
 use crate::ring::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, Shape, sealed};
+use crate::wait::WaitMode;
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
 /// items.
@@ -114,6 +115,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
             cursor,
             me,
             wait: Wait::default(),
+            waits: Default::default(),
             spsc: self.clone(),
         })
     }
@@ -137,6 +139,8 @@ pub(super) struct End<T: Payload, R: Seat> {
     begin: u64,
     me: Tag,
     pub(super) wait: Wait,
+    /// Of waits for this end alone, and for several.
+    waits: [WaitHistory; 2],
 }
 
 impl<T: Payload, R: Seat> End<T, R> {
@@ -160,6 +164,11 @@ impl<T: Payload, R: Seat> End<T, R> {
     #[inline(always)]
     pub(super) fn is_quick(&self) -> bool {
         self.is_mine() && self.cursor.known() > 0
+    }
+
+    /// The position of the next item.
+    pub(super) fn position(&self) -> u64 {
+        self.cursor.position()
     }
 
     pub(super) fn tag(&self) -> Tag {
@@ -221,11 +230,11 @@ impl<T: Payload, R: Seat> End<T, R> {
     #[cold]
     pub(super) fn wait(&mut self, deadline: &Deadline) -> Waited {
         let others = self.spsc.state.others(self.me);
-        let pace = self.wait.pace();
+        let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
         let waited = self
             .spsc
             .ring()
-            .wait(&mut self.cursor, &others, deadline, pace);
+            .wait(&mut self.cursor, &others, deadline, mode);
         if waited == Waited::Expelled {
             // The end's own error says it, by whether the end is this process's still.
             let _ = self.expelled();
@@ -243,6 +252,10 @@ impl<T: Payload, R: Seat> End<T, R> {
     pub(super) fn has_something(&self) -> bool {
         let participants = self.spsc.state.others(self.me).participants();
         self.ring().is_ready(&self.cursor, participants)
+    }
+
+    pub(super) fn history_of_several(&self) -> &WaitHistory {
+        &self.waits[1]
     }
 
     /// The bell by which this end sleeps.

@@ -4,6 +4,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Consumer;
 use super::handle::End;
+use crate::facade::WaitHistory;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::ring::any::{Seen, Source};
@@ -19,6 +20,14 @@ impl<T: Payload, R: Seat> Source for End<T, R> {
 
     fn bell(&self) -> &Bell {
         self.own_bell()
+    }
+
+    fn history(&self) -> Option<&WaitHistory> {
+        Some(self.history_of_several())
+    }
+
+    fn progress(&self) -> u64 {
+        self.position()
     }
 
     /// Nobody else has this end.

@@ -1,9 +1,12 @@
 //! Senders and receivers of work queues that are counted.
 
+use std::time::Duration;
+
 use bytemuck::Pod;
 
 use super::pool::Pool;
 use super::{ByteQueue, WorkQueue};
+use crate::facade::WaitHistory;
 use crate::layout::Tag;
 use crate::payload::Payload;
 use crate::queue::CountError;
@@ -42,6 +45,18 @@ impl Source for Pool {
     fn bell(&self) -> &Bell {
         self.bell_of(Side::Receiver)
     }
+    fn history(&self) -> Option<&WaitHistory> {
+        Some(self.history_of_several())
+    }
+
+    fn progress(&self) -> u64 {
+        self.cursor().head.0
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.cursor().due_in()
+    }
+
     fn is_shared(&self) -> bool {
         true
     }

@@ -176,7 +176,7 @@ impl<'q, T: Payload + Pod> Delivery<'q, T> {
     /// After [`max_attempts`](super::WorkOptions::max_attempts) deliveries, and of a dead letter, it is a
     /// dead letter.
     ///
-    /// Receivers that sleep find out within some milliseconds of that time. A delay of more than 30 days is
+    /// A receiver that sleeps wakes up at that time, or a millisecond later. A delay of more than 30 days is
     /// one of 30 days. It is measured on the machine's monotonic clock, also between processes of different time
     /// namespaces; a process that has left its own by unshare(2) and has not forked since delays nothing, and takes
     /// every delayed message for due.

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::receipts::Receipts;
-use crate::facade::{AtomicU64, Deadline, Ordering, Pace};
+use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
 use crate::layout::Tag;
 use crate::layout::slots::Position;
 use crate::layout::work::{CELL_WORDS, CellWord, WorkLayout};
@@ -16,6 +16,7 @@ use crate::ring::work::returned::Due;
 use crate::ring::work::wait::Ended;
 use crate::ring::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::segment::{Anchor, Entry, MembershipError, Others};
+use crate::wait::WaitMode;
 
 /// A handle of a work queue that does not know what its messages are.
 pub(super) struct Pool {
@@ -32,6 +33,8 @@ pub(super) struct Pool {
     layout: WorkLayout,
     cursor: [AtomicU64; 7],
     pub(super) wait: Wait,
+    /// Of waits for room, for a message, for idleness, and for several.
+    waits: [WaitHistory; 4],
 }
 
 /// An epoch, and when a message of it is due, as one word: of two threads that keep
@@ -122,6 +125,7 @@ impl Clone for Pool {
             cursor: [0, 1, 2, 3, 4, 5, 6]
                 .map(|at: usize| AtomicU64::new(self.cursor[at].load(Ordering::Acquire))),
             wait: self.wait,
+            waits: Default::default(),
         }
     }
 }
@@ -149,6 +153,7 @@ impl Pool {
             layout,
             cursor: Default::default(),
             wait: Wait::default(),
+            waits: Default::default(),
         })
     }
 
@@ -241,8 +246,12 @@ impl Pool {
         }
     }
 
-    pub(super) fn pace(&self) -> Pace {
-        self.wait.pace()
+    fn mode(&self, which: usize) -> WaitMode<'_> {
+        WaitMode::new(self.wait.pace(), &self.waits[which])
+    }
+
+    pub(super) fn history_of_several(&self) -> &WaitHistory {
+        &self.waits[3]
     }
 
     /// This process's tag.
@@ -304,7 +313,7 @@ impl Pool {
     ) -> Result<Mine, Ended> {
         let (mut cursor, others) = (self.cursor(), self.others(me));
         let work = self.work();
-        let loaned = work.wait_loan(&mut cursor, me, cells, &others, deadline, self.pace());
+        let loaned = work.wait_loan(&mut cursor, me, cells, &others, deadline, self.mode(0));
         self.keep(&cursor);
         loaned
     }
@@ -328,7 +337,7 @@ impl Pool {
         let mut cursor = self.cursor();
         let received =
             self.work()
-                .wait_receive(&mut cursor, me, &self.others(me), deadline, self.pace());
+                .wait_receive(&mut cursor, me, &self.others(me), deadline, self.mode(1));
         self.keep(&cursor);
         received
     }
@@ -338,7 +347,7 @@ impl Pool {
         let mut cursor = self.cursor();
         let idle = self
             .work()
-            .wait_idle(&mut cursor, me, &self.others(me), deadline, self.pace());
+            .wait_idle(&mut cursor, me, &self.others(me), deadline, self.mode(2));
         self.keep(&cursor);
         idle
     }

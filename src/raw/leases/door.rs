@@ -33,11 +33,11 @@
 
 use super::wait::Return;
 use super::{DONE, Found, GRID_OPEN, Grid, Look, NotLeased, OPEN, RESTARTING, RESTARTS, holder};
-use crate::facade::{Deadline, Ordering, Pace, mutation, ordering};
+use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::layout::Tag;
 use crate::raw::rwlock::{Annex, Door, Refused, RwLock};
 use crate::raw::{Peers, is_member_still};
-use crate::wait::{WaitSchedule, block_on, try_now};
+use crate::wait::{WaitMode, block_on, try_now};
 
 /// The chunks of an array, and the lock beside which they are leased.
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ impl Grid<'_> {
     ) -> Result<(), NotLeased> {
         let mut back = Return::new(self, chunk, peers);
         if let Some(deadline) = wait {
-            return block_on(&mut back, deadline, WaitSchedule::new(Pace::Adaptive));
+            return block_on(&mut back, deadline, WaitMode::of_a_lock(peers.history()));
         }
         match try_now(&mut back)? {
             Some(()) => Ok(()),

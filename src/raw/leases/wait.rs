@@ -7,8 +7,8 @@
 //! # Protocol
 //!
 //! Walk over the chunks; if all that are to do are somebody's, spin some microseconds, ask whether their
-//! holders live, make one of them `WANTED`, and sleep on its word for a slice. If some are closed, go by the
-//! [`door`](super::door).
+//! holders live, make each of them `WANTED`, and sleep on all their words for a slice: whichever comes
+//! back first ends it. If some are closed, go by the [`door`](super::door).
 //!
 //! # Crash
 //!
@@ -18,17 +18,21 @@
 //!
 //! (L1), (L2), (L3) of [`leases`](super).
 
+use core::time::Duration;
+
 use super::door::Want;
 use super::{
     DIED, Found, Grid, Leased, Leases, Look, NotLeased, OPEN, RESTARTING, RESTARTS, Taken, WANTED,
-    holder,
+    holder, is_done,
 };
-use crate::facade::{Deadline, Ordering, Pace, mutation};
+use crate::facade::{Deadline, Futex, Ordering, mutation};
 use crate::layout::Tag;
-use crate::raw::Peers;
-use crate::wait::{SleepOn, Step, Stepped, WaitOp, WaitSchedule, block_on, try_now};
+use crate::raw::{Peers, longest};
+use crate::wait::{
+    AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, try_now,
+};
 
-impl Grid<'_> {
+impl<'a> Grid<'a> {
     /// Looks for what is wanted, and claims it if it can be had.
     #[inline(always)]
     pub(super) fn find(
@@ -44,8 +48,9 @@ impl Grid<'_> {
         }
     }
 
-    /// Announces one that sleeps until a chunk is back, if its word is still as it was seen.
-    fn announce(&self, taken: Taken, peers: &impl Peers) -> Option<SleepOn<'_>> {
+    /// Announces one that sleeps until a chunk is back, if its word is still as it was seen; what to
+    /// sleep on.
+    fn announce(&self, taken: Taken, peers: &impl Peers) -> Option<(&'a Futex, u32)> {
         let Taken {
             chunk,
             word: seen,
@@ -60,7 +65,7 @@ impl Grid<'_> {
                 .ok()?;
         }
         peers.sleeps_for(holder);
-        Some(SleepOn::One(word, wanted))
+        Some((word, wanted))
     }
 }
 
@@ -120,12 +125,19 @@ impl<P: Peers> WaitOp for Return<'_, P> {
         }
     }
 
+    const REAPS_FIRST: bool = true;
+
     fn is_member(&self) -> bool {
         self.peers.am_alive()
     }
 
+    fn longest(&self) -> Duration {
+        longest(self.holder(), self.peers)
+    }
+
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        self.grid.announce(self.taken?, self.peers)
+        let (word, expected) = self.grid.announce(self.taken?, self.peers)?;
+        Some(SleepOn::One(word, expected))
     }
 }
 
@@ -138,8 +150,9 @@ struct Any<'a, P> {
     wait: Option<&'a Deadline>,
     /// What a walk before the first attempt came to.
     found: Option<Found>,
-    /// A chunk that was another's at the last attempt.
-    taken: Option<Taken>,
+    /// The words of the chunks that are others', which are slept on, and how many there are.
+    words: [(&'a Futex, u32); AT_ONCE],
+    count: usize,
 }
 
 impl<P: Peers> Any<'_, P> {
@@ -159,10 +172,7 @@ impl<P: Peers> Any<'_, P> {
         loop {
             match found {
                 Found::Got(leased) => return Ok(Step::Done(Some(leased))),
-                Found::Taken(taken) => {
-                    self.taken = Some(taken);
-                    return Ok(Step::Blocked);
-                }
+                Found::Taken(_) => return Ok(Step::Blocked),
                 Found::Done => {
                     let word = grid.word();
                     if word & RESTARTING == 0 || mutation(365) {
@@ -198,12 +208,40 @@ impl<P: Peers> WaitOp for Any<'_, P> {
         self.step(found)
     }
 
+    const REAPS_FIRST: bool = true;
+
     fn is_member(&self) -> bool {
         self.peers.am_alive()
     }
 
+    fn longest(&self) -> Duration {
+        if self.count == AT_ONCE {
+            LONGEST_UNTOLD
+        } else {
+            longest(None, self.peers)
+        }
+    }
+
+    /// Sleeps on all chunks that are to do, or on as many as can be slept on: all of them are others'.
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        self.leases.grid.announce(self.taken?, self.peers)
+        let (grid, most) = (&self.leases.grid, if mutation(662) { 1 } else { AT_ONCE });
+        self.count = 0;
+        for chunk in 0..grid.chunks.len() {
+            let word = grid.look(chunk);
+            if is_done(word) || self.count == most {
+                continue;
+            }
+            let holder = holder(word, self.peers).ok()??;
+            let taken = Taken {
+                chunk,
+                word,
+                holder,
+            };
+            self.words[self.count] = grid.announce(taken, self.peers)?;
+            self.count += 1;
+        }
+        let words = &self.words[..self.count];
+        (!words.is_empty()).then_some(SleepOn::Any(words))
     }
 }
 
@@ -240,10 +278,12 @@ impl Leases<'_> {
             peers,
             wait,
             found: Some(found),
-            taken: None,
+            // No array is without chunks.
+            words: [(&self.grid.chunks[0], 0); AT_ONCE],
+            count: 0,
         };
         match wait {
-            Some(deadline) => block_on(&mut any, deadline, WaitSchedule::new(Pace::Adaptive)),
+            Some(deadline) => block_on(&mut any, deadline, WaitMode::of_a_lock(peers.history())),
             None => try_now(&mut any)?.ok_or(NotLeased::Busy),
         }
     }

@@ -17,11 +17,13 @@
 //!
 //! (M1) to (M3) of [`mutex`](super).
 
+use core::time::Duration;
+
 use super::{CONTENDED, Held, MutexState, OWNER_DIED, Refused, Seen, owner};
-use crate::facade::{Deadline, Ordering, Pace, mutation, ordering};
+use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::layout::Tag;
-use crate::raw::Peers;
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on};
+use crate::raw::{Peers, longest};
+use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
 
 impl From<WaitError> for Refused {
     fn from(error: WaitError) -> Self {
@@ -59,7 +61,7 @@ impl MutexState {
             seen: 0,
             owner: me,
         };
-        block_on(&mut lock, deadline, WaitSchedule::new(Pace::Adaptive))
+        block_on(&mut lock, deadline, WaitMode::of_a_lock(peers.history()))
     }
 }
 
@@ -98,8 +100,14 @@ impl<P: Peers> WaitOp for Lock<'_, P> {
         Ok(Step::Blocked)
     }
 
+    const REAPS_FIRST: bool = true;
+
     fn is_member(&self) -> bool {
         self.peers.am_alive()
+    }
+
+    fn longest(&self) -> Duration {
+        longest(Some(self.owner), self.peers)
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {

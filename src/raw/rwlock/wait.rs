@@ -21,13 +21,16 @@
 //!
 //! (W1) to (W3) of [`rwlock`](super).
 
+use core::time::Duration;
+
 use super::cell::Word;
 use super::{Annex, Cell, Door, Refused, RwLock, Shut};
-use crate::facade::{Backoff, Deadline, Pace, mutation};
+use crate::facade::{Backoff, Deadline, mutation};
 use crate::layout::Tag;
-use crate::raw::Peers;
+
 use crate::raw::mutex::{self, Held};
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitOp, WaitSchedule, block_on, try_now};
+use crate::raw::{Peers, longest};
+use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
 
 impl From<WaitError> for Refused {
     fn from(error: WaitError) -> Self {
@@ -86,8 +89,14 @@ impl<A: Annex, P: Peers> WaitOp for Enter<'_, A, P> {
         }
     }
 
+    const REAPS_FIRST: bool = true;
+
     fn is_member(&self) -> bool {
         self.peers.am_alive()
+    }
+
+    fn longest(&self) -> Duration {
+        longest(Some(self.owner), self.peers)
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
@@ -137,8 +146,14 @@ impl<P: Peers> WaitOp for Drain<'_, P> {
         }
     }
 
+    const REAPS_FIRST: bool = true;
+
     fn is_member(&self) -> bool {
         self.peers.am_alive()
+    }
+
+    fn longest(&self) -> Duration {
+        longest(self.blocked.map(|(_, owner)| owner), self.peers)
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
@@ -174,7 +189,7 @@ impl<A: Annex> RwLock<'_, A> {
             owner: me,
         };
         if let Some(deadline) = wait {
-            return block_on(&mut enter, deadline, WaitSchedule::new(Pace::Adaptive));
+            return block_on(&mut enter, deadline, WaitMode::of_a_lock(peers.history()));
         }
         // One that does not wait asks for the door at once: a reader has no business there for long.
         let mut backoff = Backoff::new();
@@ -218,7 +233,7 @@ impl<A: Annex> RwLock<'_, A> {
             waited: false,
         };
         match wait {
-            Some(deadline) => block_on(&mut drain, deadline, WaitSchedule::new(Pace::Adaptive)),
+            Some(deadline) => block_on(&mut drain, deadline, WaitMode::of_a_lock(peers.history())),
             None => try_now(&mut drain)?.ok_or(Refused::Busy),
         }
     }

@@ -19,12 +19,13 @@
 //! As there.
 
 use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
-use crate::facade::{Deadline, Pace};
+use crate::facade::Deadline;
 use crate::layout::Tag;
 use crate::raw::Peers;
 use crate::ring::ends::Side;
 pub(crate) use crate::ring::wait::Ended;
 use crate::ring::wait::{Quest, wait};
+use crate::wait::WaitMode;
 
 /// What somebody waits for.
 struct At<'a, S, P> {
@@ -70,6 +71,9 @@ impl<S: Slots, P: Peers> Quest for Send<'_, S, P> {
     fn leaves_more(&mut self) -> bool {
         self.0.is_ready()
     }
+    fn progress(&self) -> u64 {
+        self.0.cursor.tail.0
+    }
     fn look_after_the_dead(&mut self) {
         self.0.look_after_the_dead();
     }
@@ -97,6 +101,9 @@ impl<S: Slots, P: Peers> Quest for Receive<'_, S, P> {
     fn leaves_more(&mut self) -> bool {
         self.0.is_ready()
     }
+    fn progress(&self) -> u64 {
+        self.0.cursor.head.0
+    }
     fn look_after_the_dead(&mut self) {
         self.0.look_after_the_dead();
     }
@@ -116,6 +123,9 @@ impl<S: Slots, P: Peers> Quest for Replace<'_, S, P> {
     fn leaves_more(&mut self) -> bool {
         self.0.is_ready()
     }
+    fn progress(&self) -> u64 {
+        self.0.cursor.tail.0
+    }
     fn look_after_the_dead(&mut self) {
         self.0.look_after_the_dead();
     }
@@ -123,44 +133,44 @@ impl<S: Slots, P: Peers> Quest for Replace<'_, S, P> {
 
 impl<S: Slots> Ring<'_, S> {
     /// Waits for a slot to send.
-    pub(crate) fn wait_send(
+    pub(crate) fn wait_send<'m>(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
         deadline: &Deadline,
-        pace: Pace,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, Ended> {
         let mut quest = Send(self.at(Side::Sender, cursor, me, peers));
         let bell = self.state.bell(Side::Sender);
-        wait(&mut quest, bell, peers, deadline, pace)
+        wait(&mut quest, bell, peers, deadline, mode.into())
     }
 
     /// Waits for an item.
-    pub(crate) fn wait_recv(
+    pub(crate) fn wait_recv<'m>(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
         deadline: &Deadline,
-        pace: Pace,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, Ended> {
         let mut quest = Receive(self.at(Side::Receiver, cursor, me, peers));
         let bell = self.state.bell(Side::Receiver);
-        wait(&mut quest, bell, peers, deadline, pace)
+        wait(&mut quest, bell, peers, deadline, mode.into())
     }
 
     /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
-    pub(crate) fn wait_replace(
+    pub(crate) fn wait_replace<'m>(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
-        pace: Pace,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), Ended> {
         let mut quest = Replace(self.at(Side::Sender, cursor, me, peers));
         let bell = self.state.bell(Side::Sender);
-        wait(&mut quest, bell, peers, &Deadline::never(), pace)
+        wait(&mut quest, bell, peers, &Deadline::never(), mode.into())
     }
 
     fn at<'b, P>(
@@ -185,7 +195,7 @@ impl<S: Slots> Ring<'_, S> {
         peers.reap(&self.state.common.0.reaped, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
-            peers.is_alive(tag)
+            peers.was_alive(tag)
         };
         if self.ends().settle(side.other(), is_there) {
             self.wake_all();

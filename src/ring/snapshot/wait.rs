@@ -19,20 +19,22 @@
 //! That of [`bell`](crate::ring::bell); (N1) of [`snapshot`](super), and (S3) of [`role`](crate::ring::role).
 
 use super::{Corrupt, Seated, Snapshot};
-use crate::facade::{Deadline, Pace, mutation};
+use crate::facade::{Deadline, mutation};
 use crate::layout::snapshot::Edition;
 use crate::raw::Peers;
 use crate::ring::role::Seen;
 use crate::ring::wait::{self, Ended, Quest, Refused};
+use crate::wait::WaitMode;
 
 impl Snapshot<'_> {
     /// Waits for another edition than the one that was read last; [`Ended::Over`] if there is none, and
     /// the writer has left or died.
-    pub(crate) fn wait(
+    pub(crate) fn wait<'m>(
         self,
         seated: &Seated,
         peers: &impl Peers,
         deadline: &Deadline,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), Ended> {
         let mut quest = News {
             snapshot: self,
@@ -40,7 +42,7 @@ impl Snapshot<'_> {
             peers,
         };
         let bell = &self.state.desk().bell;
-        wait::wait(&mut quest, bell, peers, deadline, Pace::Adaptive)
+        wait::wait(&mut quest, bell, peers, deadline, mode.into())
     }
 
     /// The word for which a wait has ended; 0 if it is right by now.
@@ -101,6 +103,10 @@ impl<P: Peers> Quest for News<'_, P> {
     /// Whoever publishes wakes all.
     fn leaves_more(&mut self) -> bool {
         false
+    }
+
+    fn progress(&self) -> u64 {
+        self.has.map_or(0, |edition| edition.0)
     }
 
     fn look_after_the_dead(&mut self) {

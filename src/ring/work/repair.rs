@@ -148,7 +148,7 @@ impl<P: Places> Work<'_, P> {
         self.reap(cursor, peers, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
-            peers.is_alive(tag)
+            peers.was_alive(tag)
         };
         if self.ends().settle(side.other(), is_there) {
             self.wake_all();

@@ -22,6 +22,8 @@
 //!
 //! (W1), (W4) of [`work`](super). When a message is due is stored before it is returned (W1).
 
+use core::time::Duration;
+
 use super::{Cursor, EPOCH_BITS, Lost, Mine, Places, Work};
 use crate::facade::{Ordering, clock, mutation};
 use crate::layout::Tag;
@@ -60,6 +62,17 @@ impl Due {
         self != Self::NEVER && since <= Self::MASK >> 1
     }
 
+    /// In what time it is to be looked again: when it has come, or, if it has, in a tick. What is due in it may be
+    /// due at its end.
+    fn is_in(self, now: u64) -> Option<Duration> {
+        let ticks = if self.has_come(now) {
+            1
+        } else {
+            self.0.wrapping_sub(now >> Self::TICK_BITS) & Self::MASK
+        };
+        (self != Self::NEVER).then(|| Duration::from_nanos(ticks << Self::TICK_BITS))
+    }
+
     /// What it is kept as, [`BITS`](Self::BITS) long.
     #[inline(always)]
     pub(crate) fn bits(self) -> u64 {
@@ -70,6 +83,13 @@ impl Due {
     #[inline(always)]
     pub(crate) fn from_bits(word: u64) -> Self {
         Self(word & Self::MASK)
+    }
+}
+
+impl Cursor {
+    /// In what time to look for those that may not be delivered yet, if there are any.
+    pub(crate) fn due_in(&self) -> Option<Duration> {
+        self.due.is_in(clock())
     }
 }
 

@@ -16,14 +16,17 @@
 //!
 //! As there.
 
+use core::time::Duration;
+
 use super::{Cursor, Mine, Places, Work};
-use crate::facade::{Deadline, Pace};
+use crate::facade::Deadline;
 use crate::layout::Tag;
 use crate::layout::work::State;
 use crate::raw::Peers;
 use crate::ring::ends::Side;
 pub(crate) use crate::ring::wait::Ended;
 use crate::ring::wait::{Quest, Refused, wait};
+use crate::wait::WaitMode;
 
 /// Who waits, and where.
 struct At<'a, P, Q> {
@@ -61,6 +64,9 @@ impl<P: Places, Q: Peers> Quest for Room<'_, P, Q> {
     fn leaves_more(&mut self) -> bool {
         self.0.work.has_room(1)
     }
+    fn progress(&self) -> u64 {
+        self.0.cursor.free.into()
+    }
     fn look_after_the_dead(&mut self) {
         let At {
             work,
@@ -93,6 +99,12 @@ impl<P: Places, Q: Peers> Quest for Message<'_, P, Q> {
     fn leaves_more(&mut self) -> bool {
         self.0.work.is_ready(self.0.cursor)
     }
+    fn progress(&self) -> u64 {
+        self.0.cursor.head.0
+    }
+    fn due(&self) -> Option<Duration> {
+        self.0.cursor.due_in()
+    }
     fn look_after_the_dead(&mut self) {
         let At {
             work,
@@ -116,6 +128,9 @@ impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
     fn leaves_more(&mut self) -> bool {
         true
     }
+    fn progress(&self) -> u64 {
+        self.0.cursor.head.0
+    }
     fn look_after_the_dead(&mut self) {
         let At {
             work,
@@ -129,46 +144,46 @@ impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
 
 impl<P: Places> Work<'_, P> {
     /// Waits for so many free cells.
-    pub(crate) fn wait_loan(
+    pub(crate) fn wait_loan<'m>(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         cells: u32,
         peers: &impl Peers,
         deadline: &Deadline,
-        pace: Pace,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, Ended> {
         let mut quest = Room(self.at(cursor, me, peers), cells);
         let bell = self.state.bell(Side::Sender);
-        wait(&mut quest, bell, peers, deadline, pace)
+        wait(&mut quest, bell, peers, deadline, mode.into())
     }
 
     /// Waits for a message.
-    pub(crate) fn wait_receive(
+    pub(crate) fn wait_receive<'m>(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
         deadline: &Deadline,
-        pace: Pace,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, Ended> {
         let mut quest = Message(self.at(cursor, me, peers));
         let bell = self.state.bell(Side::Receiver);
-        wait(&mut quest, bell, peers, deadline, pace)
+        wait(&mut quest, bell, peers, deadline, mode.into())
     }
 
     /// Waits until everything that was sent is done.
-    pub(crate) fn wait_idle(
+    pub(crate) fn wait_idle<'m>(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Peers,
         deadline: &Deadline,
-        pace: Pace,
+        mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), Ended> {
         let mut quest = Idleness(self.at(cursor, me, peers));
         let bell = &self.state.common.0.idle;
-        wait(&mut quest, bell, peers, deadline, pace)
+        wait(&mut quest, bell, peers, deadline, mode.into())
     }
 
     fn at<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> At<'b, P, Q> {

@@ -1,5 +1,6 @@
 //! The locks whose owners are killed.
 
+use crossdock::queue::{WorkOptions, WorkQueue};
 use crossdock::segment::Monitor;
 use crossdock::sync::LockError;
 use crossdock::{Mutex, Segment};
@@ -12,8 +13,11 @@ use crate::yardstick::Robustness;
 
 /// All kinds that are measured without anything else installed. One line for each lock.
 pub const KINDS: &[Kind] = &[
-    Kind::of::<InSlices>("crossdock::Mutex: the waiter looks at the owner every 1 to 4 ms"),
+    Kind::of::<InSlices>("crossdock::Mutex: the waiter looks at the owner after 1 to 50 ms"),
     Kind::of::<Monitored>("the same, with a segment::Monitor in the waiter's process"),
+    Kind::of::<Message>(
+        "crossdock::queue::WorkQueue: a receiver waits for the message that the killed one had in hand",
+    ),
     Kind::of::<PthreadRobust>("yardstick: pthread_mutex_t between processes, robust"),
 ];
 
@@ -84,6 +88,38 @@ impl Lock for Monitored {
     }
     fn take(handle: &InSegment, have: impl FnOnce()) -> Result<bool, Failure> {
         take(handle, have)
+    }
+}
+
+/// A message in the hands of the one that is killed: the waiter is given it again.
+struct Message;
+
+impl Lock for Message {
+    type Handle = (Segment, WorkQueue<u64>);
+    type Waiting = ();
+    const NAME: &'static str = "work";
+
+    fn create() -> Result<Self::Handle, Failure> {
+        let segment = Segment::anonymous()?;
+        let queue: WorkQueue<u64> = segment.create("work", WorkOptions::new(2))?;
+        queue
+            .send(1)
+            .map_err(|error| Failure::Worker(error.to_string()))?;
+        Ok((segment, queue))
+    }
+    fn hold((_, queue): &Self::Handle) -> Result<(), Failure> {
+        let delivery = queue.recv();
+        std::mem::forget(delivery.map_err(|error| Failure::Worker(error.to_string()))?);
+        Ok(())
+    }
+    fn prepare(_handle: &Self::Handle) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn take((_, queue): &Self::Handle, have: impl FnOnce()) -> Result<bool, Failure> {
+        let delivery = queue.recv();
+        let delivery = delivery.map_err(|error| Failure::Worker(error.to_string()))?;
+        have();
+        Ok(delivery.attempt() > 1)
     }
 }
 

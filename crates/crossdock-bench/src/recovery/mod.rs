@@ -1,8 +1,8 @@
 //! Recovery: the owner of a lock is killed; how long until a waiter has it.
 //!
 //! Each round has an owner and a waiter, both processes of their own. The owner locks and sleeps.
-//! When the waiter sleeps in its wait for the lock, and 8 to 16 milliseconds more have passed, spread
-//! evenly so that no rhythm of the waiter's is met, the driver takes the time and sends SIGKILL. The
+//! When the waiter sleeps in its wait for the lock, and has slept for a given time or up to twice as long,
+//! spread evenly so that no rhythm of the waiter's is met, the driver takes the time and sends SIGKILL. The
 //! waiter takes the time when it has the lock.
 //!
 //! The owner can be given memory of its own. The kernel frees that before it drops the owner's locks of
@@ -108,13 +108,14 @@ pub struct Row {
 /// The kind that others are compared with.
 pub const YARDSTICK: &str = "pthread-robust";
 
-/// How long is waited before a kill at least: until a waiter that sleeps in slices that grow sleeps
-/// in its longest ones. The spread above it is a multiple of those.
-const SETTLED: Duration = Duration::from_millis(8);
-const SPREAD: Duration = Duration::from_millis(8);
+/// How long a waiter has slept at least before the kill, unless the caller says otherwise.
+pub const ASLEEP: Duration = Duration::from_millis(10);
+/// The most that is added: a slice is no longer.
+const MOST_SPREAD: Duration = Duration::from_secs(1);
 
-/// Kills `rounds` owners of each kind, one kind after the other in each round, each with `memory` bytes
-/// that it has written to. `progress` is told how many have been killed, before each.
+/// Kills `rounds` owners of each kind, one kind after the other in each round, each when its waiter
+/// has slept for `asleep` at least, and with `memory` bytes that it has written to. `progress` is told how many
+/// have been killed, before each.
 ///
 /// # Errors
 ///
@@ -122,6 +123,7 @@ const SPREAD: Duration = Duration::from_millis(8);
 pub fn run(
     kinds: &[Kind],
     rounds: u32,
+    asleep: Duration,
     memory: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Row>, Failure> {
@@ -130,7 +132,7 @@ pub fn run(
     for round in 0..rounds {
         for (kind, times) in kinds.iter().zip(&mut times) {
             progress(done);
-            let time = (kind.round)(pause(round), memory)?;
+            let time = (kind.round)(pause(round, asleep), memory)?;
             times.push(time.as_secs_f64() * 1e6);
             done += 1;
         }
@@ -151,10 +153,10 @@ pub fn run(
 }
 
 /// How long to wait before the kill of a round: spread evenly, and the same for all kinds.
-fn pause(round: u32) -> Duration {
+fn pause(round: u32, asleep: Duration) -> Duration {
     // The golden ratio's multiples are spread as evenly as can be, whatever their number.
     let spread = f64::from(round) * 0.618_033_988_749_895;
-    SETTLED + SPREAD.mul_f64(spread.fract())
+    asleep + asleep.min(MOST_SPREAD).mul_f64(spread.fract())
 }
 
 fn row(kind: &'static str, mut times: Vec<f64>) -> Row {
@@ -178,10 +180,12 @@ mod tests {
 
     #[test]
     fn pauses_are_spread_evenly() {
-        let mut pauses: Vec<_> = (0..100).map(pause).collect();
-        pauses.sort();
-        assert!(pauses[0] >= SETTLED && pauses[99] < SETTLED + SPREAD);
-        assert!(pauses.windows(2).all(|two| two[1] - two[0] < SPREAD / 50));
+        for (asleep, spread) in [(ASLEEP, ASLEEP), (60 * MOST_SPREAD, MOST_SPREAD)] {
+            let mut pauses: Vec<_> = (0..100).map(|round| pause(round, asleep)).collect();
+            pauses.sort();
+            assert!(pauses[0] >= asleep && pauses[99] < asleep + spread);
+            assert!(pauses.windows(2).all(|two| two[1] - two[0] < spread / 50));
+        }
     }
 
     #[test]
@@ -196,12 +200,12 @@ mod tests {
             kind(YARDSTICK, |_, _| Ok(Duration::from_micros(100))),
         ];
         let mut steps = Vec::new();
-        let rows = run(&kinds, 3, 0, &mut |done| steps.push(done)).unwrap();
+        let rows = run(&kinds, 3, ASLEEP, 0, &mut |done| steps.push(done)).unwrap();
         assert_eq!(steps, [0, 1, 2, 3, 4, 5]);
         assert_eq!(rows[0].rounds, 3);
         assert!((rows[0].p50_ratio.unwrap() - 3.0).abs() < 1e-9);
         assert!((rows[1].p99_ratio.unwrap() - 1.0).abs() < 1e-9);
-        let alone = run(&kinds[..1], 1, 0, &mut |_| ()).unwrap();
+        let alone = run(&kinds[..1], 1, ASLEEP, 0, &mut |_| ()).unwrap();
         assert_eq!(alone[0].p50_ratio, None);
     }
 }

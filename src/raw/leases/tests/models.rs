@@ -46,6 +46,29 @@ fn model_one_that_waits_for_any_chunk_gets_the_one_that_comes_back() {
     });
 }
 
+/// Hunts: one that waits for any of two chunks, and sleeps on while the second comes back and the
+/// first does not.
+#[test]
+fn model_one_that_waits_for_any_chunk_is_woken_by_each() {
+    explore_at_least("one that waits, and the second of two chunks", 3, || {
+        let field = Field::<2>::opened();
+        let [first, second] = [0, 1].map(|chunk| field.this(1, chunk).expect("nobody's"));
+        let (holder, waiter) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || {
+                assert!(holder.leases().grid.end(second, false));
+            }),
+            start(2, None, move || {
+                let leased = waiter.any(2).expect("it is to do");
+                waiter.finish(leased);
+            }),
+        ]);
+        let holder = field.clone();
+        finish([start(1, None, move || holder.finish(first))]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
 /// Hunts: a reader beside a lease, or a lease beside a reader that has read before and has a cell; one
 /// of them that sleeps for ever.
 #[test]

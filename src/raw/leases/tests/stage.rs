@@ -84,9 +84,15 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "one that leaves the door lets readers in beside leases",
     ),
     (367, POISON, "there are leases of what was poisoned"),
+    (
+        662,
+        EACH,
+        "one that waits for any chunk sleeps on the first",
+    ),
     (753, HOLDERS, "a second death goes unnoticed"),
 ];
 
+const EACH: &str = "model_one_that_waits_for_any_chunk_is_woken_by_each";
 const TWO: &str = "model_two_who_lease_one_chunk_exclude_each_other";
 const BACK: &str = "model_a_reader_has_open_chunks_back_before_it_reads";
 const READ: &str = "model_a_reader_and_a_lease_exclude_each_other";

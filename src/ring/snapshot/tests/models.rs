@@ -6,7 +6,7 @@ use super::super::{Author, Seat, Seated, Snapshot, SnapshotState, Unclaimed, Uns
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_one_less, is_byte_locked,
 };
-use crate::facade::{AtomicU64, Deadline, Words};
+use crate::facade::{AtomicU64, Deadline, Pace, Words};
 use crate::layout::Padded;
 use crate::layout::snapshot::Held;
 use crate::raw::stage::{Oracle, finish, players, start, tag};
@@ -422,7 +422,10 @@ fn follow(board: &Board, seated: &mut Seated, id: u32) -> u64 {
     let mut last = 0;
     loop {
         let (peers, deadline) = (Oracle(id), Deadline::never());
-        match board.snapshot().wait(seated, &peers, &deadline) {
+        match board
+            .snapshot()
+            .wait(seated, &peers, &deadline, Pace::Adaptive)
+        {
             Ok(()) => {
                 let version = board.read(seated);
                 assert!(version > last, "{version} is not newer than {last}");
@@ -474,7 +477,9 @@ fn model_snapshot_one_that_waits_hears_of_a_version_though_the_writer_stays() {
             start(2, None, move || {
                 let mut seated = seated.take();
                 let (peers, deadline) = (Oracle(2), Deadline::never());
-                let waited = reader.snapshot().wait(&seated, &peers, &deadline);
+                let waited = reader
+                    .snapshot()
+                    .wait(&seated, &peers, &deadline, Pace::Adaptive);
                 assert_eq!(waited, Ok(()));
                 assert_eq!(reader.read(&mut seated), 1);
             }),

@@ -46,6 +46,16 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "one that finds itself alone does not look once more",
     ),
     (79, LEAVER, "leaving a role wakes nobody"),
+    (
+        660,
+        LEAVER,
+        "a waiter never asks who is dead, however often it slept",
+    ),
+    (
+        661,
+        LEAVER,
+        "a waiter sleeps though the other side has left before its last look",
+    ),
     (756, two_deaths::ROLES, "a second death goes unnoticed"),
 ];
 
