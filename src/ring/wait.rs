@@ -6,10 +6,10 @@
 //!
 //! # Protocol
 //!
-//! That of [`wait`](crate::wait), asleep by the bell. One that slept and got what it wanted rings its own bell again if the next one would get
-//! something as well: commits come in any order, and two wakes may have gone to one that could not
-//! use the first. One that slept and is told of the end wakes all: they may have looked before it, and
-//! sleep because this one has armed the bell once more.
+//! That of [`wait`](crate::wait), asleep by the bell. One that slept and got what it wanted rings its own bell again
+//! if the next one would get something as well: commits come in any order, and two wakes may have gone to one that could
+//! not use the first. One that is told of the end need wake none: those that looked before it do not sleep, since
+//! the bell was disarmed then, and has another generation if it was armed once more.
 //!
 //! # Crash
 //!
@@ -139,12 +139,7 @@ impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
                 }
                 Ok(Step::Done(found))
             }
-            Err(Refused::Over) => {
-                if self.announced && !mutation(205) {
-                    self.bell.ring_all();
-                }
-                Err(Ended::Over)
-            }
+            Err(Refused::Over) => Err(Ended::Over),
             Err(Refused::Corrupt) => Err(Ended::Corrupt),
             Err(Refused::Lost) => Err(Ended::Expelled),
             Err(Refused::Nothing | Refused::Busy) => Ok(Step::Blocked),

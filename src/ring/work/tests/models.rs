@@ -30,11 +30,6 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a sender sends into a queue that it finds closed",
     ),
     (204, LAPS, "a commit does not ring"),
-    (
-        205,
-        ALL_TOLD,
-        "one that slept and is told of the end tells nobody",
-    ),
     (206, GIVEN, "whoever gives back does not change the epoch"),
     (207, LETTER, "a message comes again however often it came"),
     (208, HEARD, "the epoch does not publish what was returned"),
