@@ -10,7 +10,6 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 use crate::layout::Tag;
 use crate::raw::Peers;
