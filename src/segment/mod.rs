@@ -25,6 +25,7 @@ pub use boxed::HoldsValue;
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MembershipError, MonitorError, OpenError, OpenOrCreateError};
 pub use inspect::{EntryInfo, ParticipantInfo};
+#[cfg(feature = "process")]
 pub(crate) use mapping::FileId;
 pub(crate) use membership::Others;
 pub use membership::Reaping;

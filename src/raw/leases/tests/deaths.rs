@@ -139,7 +139,9 @@ fn model_wherever_a_restart_is_cut_off_it_was_made_or_not() {
             start(id, None, move || {
                 let leased = field.any(id);
                 assert_eq!(leased.is_some(), left == 2, "what was to do before");
-                leased.map_or((), |leased| field.finish(leased));
+                if let Some(leased) = leased {
+                    field.finish(leased);
+                }
             })
         }));
         assert_eq!(field.close(), 0);
