@@ -12,9 +12,8 @@
 //! - One that has armed the bells hands on what wakes it owes: it rings the bell of each that is
 //!   ready and that others sleep by as well. Ringing wakes one, and this one goes away to do what it
 //!   likes: perhaps it takes something else, or nothing. It may have been woken by several bells at
-//!   once, so all that are ready count, and not the answer only. And it need not have slept: a bell
-//!   that it armed may have been disarmed just before, for one that had looked already and was
-//!   about to sleep, and now does.
+//!   once, so all that are ready count, and not the answer only. One that armed bells and did not sleep owes
+//!   nothing: a sleeper that looked before a bell was disarmed does not sleep by its next generation.
 //!
 //! The kernel takes 128 words at a time. Of more, each slice sleeps on the next 128.
 //!
@@ -194,7 +193,6 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         if !mutation(92) {
             barrier_of_a_sleeper(needs_barrier, armed.clone());
         }
-        self.announced |= !mutation(98);
         if !mutation(93) && sources.iter().any(|source| source.is_ready()) {
             return None;
         }

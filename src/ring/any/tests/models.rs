@@ -24,11 +24,6 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (95, LAST, "a sleeper sleeps by the first bell only"),
     (96, DEAD, "nobody looks after the dead"),
     (97, RING, "a dead producer's role is not given back"),
-    (
-        98,
-        LEAVES,
-        "one that armed a bell and did not sleep hands nothing on",
-    ),
 ];
 
 const LEAVES: &str = "model_one_that_takes_nothing_hands_its_wake_on";
