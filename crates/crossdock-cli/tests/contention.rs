@@ -260,7 +260,8 @@ fn recovery_is_measured_beside_the_robust_mutex() {
         .iter()
         .map(|row| row["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds, ["mutex", "mutex-monitor", "pthread-robust"]);
+    let expected = ["mutex", "mutex-monitor", "work", "pthread-robust"];
+    assert_eq!(kinds, expected);
     for row in rows {
         assert_eq!(row["rounds"], 2);
         assert!(row["p50_us"].as_f64() > Some(0.0));
