@@ -18,7 +18,7 @@ use crate::sync::{LockError, NotLocked, RawMutex, RawMutexGuard, TimedLockError,
 /// Mutual exclusion between processes, with the data that it protects.
 ///
 /// As [`std::sync::Mutex`], with one more thing that can have happened: the owner was killed while
-/// it held the lock. The next one is told, within a few milliseconds, and holds the lock; see the
+/// it held the lock. The next one is told, within 50 ms, and holds the lock; see the
 /// [table](super#what-a-lock-says-of-its-last-owner). Nobody ever waits for a dead process, and
 /// no time-out decides that one is dead.
 ///
@@ -103,9 +103,10 @@ const fn data_offset<T>() -> u64 {
 impl<T: Payload + Pod> Mutex<T> {
     /// Locks, waiting as long as a live participant holds the lock.
     ///
-    /// The lock of a participant that was killed is taken over within a few milliseconds, or at once
-    /// with a [`Monitor`](crate::segment::Monitor), after the kernel has freed its memory, which takes
-    /// some 70 ms for each GiB; that of one that was stopped is waited for. A thread that holds the
+    /// The lock of a participant that was killed is taken over at once by a newcomer, and by a waiter
+    /// that sleeps within as long as it has slept, 50 ms at most, or at once with a
+    /// [`Monitor`](crate::segment::Monitor): after the kernel has freed the participant's memory, which
+    /// takes some 70 ms for each GiB. The lock of one that was stopped is waited for. A thread that holds the
     /// lock already waits for ever.
     ///
     /// # Errors

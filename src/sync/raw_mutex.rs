@@ -66,8 +66,9 @@ impl RawMutex {
 
     /// Locks, waiting as long as a live participant holds the lock.
     ///
-    /// The lock of a participant that was killed is taken over within a few milliseconds, or at once
-    /// with a [`Monitor`](crate::segment::Monitor); that of one that was stopped is waited for.
+    /// The lock of a participant that was killed is taken over within 50 ms, or at once with a
+    /// [`Monitor`](crate::segment::Monitor), as [`Mutex::lock`](crate::Mutex::lock) says; that of one that
+    /// was stopped is waited for.
     ///
     /// # Errors
     ///
