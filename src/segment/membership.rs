@@ -461,19 +461,21 @@ impl Peers for Others<'_> {
         let due = self.mapping.reaping_due();
         // ORDERING: Relaxed; it only spares work.
         let at = due.load(Relaxed);
-        // Whoever reaps puts it off by the longest pause, so a later time is garbage.
+        // Nothing puts it off by more than the longest pause, so a later time is garbage.
         let is_due = at <= now || at - now > 2 * REAP_EVERY.1;
-        let next = now.saturating_add(REAP_EVERY.1);
-        let is_first = || due.compare_exchange(at, next, Relaxed, Relaxed).is_ok();
-        let does = urgent || is_due && is_first();
+        if !urgent && !is_due {
+            return false;
+        }
+        let registry = self.mapping.registry();
+        let asked = (0..self.participants()).filter(|index| registry.standing(*index).is_live());
+        let pause = REAP_EACH.saturating_mul(asked.count() as u64);
+        let next = now.saturating_add(pause.clamp(REAP_EVERY.0, REAP_EVERY.1));
+        // Put off before, not behind it: a process that is killed here keeps others from it no longer than
+        // one that is not.
+        let is_first = due.compare_exchange(at, next, Relaxed, Relaxed).is_ok();
+        let does = urgent || is_first;
         if does {
             Membership::reap_with(&Locks::asking(self.mapping), Some(self.me));
-            let registry = self.mapping.registry();
-            let asked =
-                (0..self.participants()).filter(|index| registry.standing(*index).is_live());
-            let pause = REAP_EACH.saturating_mul(asked.count() as u64);
-            let pause = pause.clamp(REAP_EVERY.0, REAP_EVERY.1);
-            due.store(now.saturating_add(pause), Relaxed);
         }
         does
     }
