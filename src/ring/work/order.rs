@@ -140,7 +140,7 @@ impl<P: Places> Work<'_, P> {
                 (0, Some(entry)) => {
                     let (word, waits) = self.find(entry)?;
                     // Behind the look at the cell: the message in it is the one that stood here.
-                    if waits && self.look_at_slot(index) != seen {
+                    if waits && self.look_at_slot(index) != seen && !mutation(636) {
                         continue;
                     }
                     let held = word.delivered(me);

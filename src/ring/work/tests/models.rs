@@ -51,6 +51,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a lap has 20 bits, however few cells there are",
     ),
     (634, FAR_PART, "a part does not say when it became one"),
+    (636, FAR_LOOK, "a receiver does not look at the slot again"),
     (635, DELAYED, "what a killed one was to delay is delayed"),
     (214, GIVEN, "whoever gives back does not ring"),
     (
@@ -184,6 +185,7 @@ const TOLD_IDLE: &str = "model_work_idleness_is_told";
 const PARTS: &str = "model_work_parts_of_the_dead_are_freed";
 const FAR_HELPER: &str = "model_work_a_helper_that_was_stopped_frees_no_later_message";
 const FAR_PART: &str = "model_work_a_helper_that_was_stopped_frees_no_part_of_a_later_message";
+const FAR_LOOK: &str = "model_work_a_receiver_that_was_stopped_takes_no_message_before_it_is_sent";
 const DELAYED: &str = "model_work_a_killed_return_delays_nothing_or_is_committed";
 const HELPER: &str = "model_work_a_slow_helper_frees_no_part_of_another";
 

@@ -62,6 +62,11 @@ impl Shop {
         self.may_stop(&self.stops[0]);
         &self.slots[usize::try_from(index).unwrap()]
     }
+
+    fn cell_word(&self, index: u32) -> &AtomicU64 {
+        self.may_stop(&self.stops[1]);
+        &self.cells[index as usize].word
+    }
 }
 
 impl Places for &Shop {
@@ -69,8 +74,7 @@ impl Places for &Shop {
         self.slot_word(index)
     }
     fn cell(&self, index: u32) -> &AtomicU64 {
-        self.may_stop(&self.stops[1]);
-        &self.cells[index as usize].word
+        self.cell_word(index)
     }
     fn not_before(&self, index: u32) -> &AtomicU64 {
         &self.cells[index as usize].not_before
@@ -95,7 +99,7 @@ impl Places for Desk<'_> {
         self.shop.slot_word(index)
     }
     fn cell(&self, index: u32) -> &AtomicU64 {
-        &self.shop.cells[index as usize].word
+        self.shop.cell_word(index)
     }
     fn not_before(&self, index: u32) -> &AtomicU64 {
         &self.shop.cells[index as usize].not_before

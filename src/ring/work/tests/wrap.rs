@@ -174,3 +174,17 @@ fn model_work_a_helper_that_was_stopped_frees_no_later_message() {
         }
     }
 }
+
+/// Hunts: a receiver that was stopped before its look at a cell, and takes the message that is written there now
+/// because the version has the same bits as the one that the slot named.
+#[test]
+fn model_work_a_receiver_that_was_stopped_takes_no_message_before_it_is_sent() {
+    explore("work: a receiver that is stopped for long", || {
+        let shop = Shop::of(2, 2);
+        assert!(worker(&shop, 2).try_send(0));
+        let receiver = worker(&shop, 1);
+        shop.stop_at_cell(1, Shop::begin_to_send_after_all_versions_of_slots);
+        assert!(receiver.receive().is_err(), "it was not sent");
+        assert!(shop.stopped());
+    });
+}

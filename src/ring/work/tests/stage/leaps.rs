@@ -10,6 +10,18 @@ use crate::raw::stage::tag;
 use crate::ring::ends::Side;
 
 impl Shop {
+    /// As if others had gone on until the cell of the first slot had a version with the same bits as the one
+    /// there, and process 3 were about to send it.
+    pub(in crate::ring::work::tests) fn begin_to_send_after_all_versions_of_slots(&self) {
+        let entry = self.work().entries().next().expect("a message");
+        self.go_on_for(1 << 20);
+        let free = CellWord((u64::from(entry.version) + (1 << 20)) << 40);
+        let sending = free.held(State::Sending, tag(3));
+        self.cells[entry.cell as usize]
+            .word
+            .store(sending.0, Ordering::Release);
+    }
+
     /// As if process 3 had loaned both cells for one message, the first as its head, when both have the versions
     /// that they began with.
     pub(in crate::ring::work::tests) fn loan_two_after_all_versions(&self) {
