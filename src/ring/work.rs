@@ -99,8 +99,9 @@
 //! earliest, as it says when it became one: such a helper would free a part of another message. The version of a cell
 //! repeats after 2^24 uses of the cell. A receiver that was stopped just then between its look at the cell and
 //! its CAS takes the message that is there now, though it is not the first; a delayed one is taken before it is due;
-//! a loan takes a cell that is free, as it should be. Nothing is lost or doubled. A cell's word that names its owner
-//! repeats for that owner only. A slot keeps 20 bits of a version, so a receiver looks at the slot again behind its
+//! a loan takes a cell that is free, as it should be. No message is lost or doubled, but one that is not sent yet may
+//! be taken so, and if the queue is closed just then, its sender is told `Disconnected` of a message that was received.
+//! A cell's word that names its owner repeats for that owner only. A slot keeps 20 bits of a version, so a receiver looks at the slot again behind its
 //! look at the cell: the cell was what the slot named then. docs/design.md has the times.
 
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};

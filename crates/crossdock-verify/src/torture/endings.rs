@@ -1,5 +1,5 @@
-//! The end of a queue while a receiver is killed and others take what is left. Nobody comes afterwards: what is
-//! left when all that live were told of the end is lost.
+//! The end of a queue while a receiver is killed and others take what is left. No process comes afterwards: what
+//! is left when all that live were told of the end is lost.
 
 use std::time::{Duration, Instant};
 
