@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use crate::array::{
+use crate::collection::array::{
     CopyError, FinishError, LeaseError, RestartError, TimedLeaseError, TryLeaseError,
+};
+use crate::collection::snapshot::{
+    PublishError, ReadError, ReaderError, WaitNewerError, WriterError,
 };
 use crate::queue::spsc::{ClaimError, PopError, TryPopError};
 use crate::queue::{
@@ -14,7 +17,6 @@ use crate::segment::{
     CreateError, EntryError, ListError, MembershipError, MonitorError, OpenError,
     OpenOrCreateError, RemoveError,
 };
-use crate::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError, WriterError};
 use crate::sync::NotLocked;
 
 /// Any error of this crate that carries no guard and no value, for `?` in a `main`.

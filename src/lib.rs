@@ -98,20 +98,18 @@
     )
 )]
 
+mod algorithm;
 mod facade;
-mod layout;
+mod format;
 #[cfg(all(test, loom))]
 mod mutants;
-mod raw;
-mod ring;
+mod participant;
 mod wait;
 
-#[cfg(not(loom))]
-pub mod array;
 #[cfg(all(not(loom), feature = "process"))]
 mod codec;
 #[cfg(not(loom))]
-mod counter;
+mod collection;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
@@ -123,20 +121,20 @@ pub mod queue;
 #[cfg(not(loom))]
 pub mod segment;
 #[cfg(not(loom))]
-pub mod snapshot;
-#[cfg(not(loom))]
 pub mod sync;
 #[cfg(not(loom))]
 mod sys;
 
 #[cfg(not(loom))]
 pub use {
-    array::{Array, AtomicArray},
     bytemuck,
-    counter::{Counter, Number, ShardedCounter},
+    collection::{
+        array::{self, Array, AtomicArray},
+        counter::{Counter, Number, ShardedCounter},
+        snapshot::{self, Snapshot, SnapshotOptions},
+    },
     error::Error,
     payload::Payload,
     segment::{Placeable, Segment, SegmentOptions},
-    snapshot::{Snapshot, SnapshotOptions},
     sync::{Mutex, RwLock},
 };

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::layout::{Name, PayloadShape};
+use crate::format::{Name, PayloadShape};
 
 /// A type whose values can stand in a segment.
 ///
@@ -177,7 +177,7 @@ unsafe fn copy<T>(from: *const T, to: *mut T) {
 pub(crate) fn shape_of<T: Payload>() -> Option<PayloadShape> {
     let shape = describe::<T>();
     let fits = size_of::<T>() == usize::try_from(shape.size).ok()?
-        && align_of::<T>() <= crate::layout::PADDING;
+        && align_of::<T>() <= crate::format::PADDING;
     fits.then_some(shape)
 }
 

@@ -1,6 +1,6 @@
 //! The loom facade: the only door to shared state.
 //!
-//! An algorithm in `raw` names atomics, futexes and waiting through this module alone. A normal
+//! An algorithm names atomics, futexes and waiting through this module alone. A normal
 //! build gets [`real`]: core's atomics and futex(2), with nothing in between. Under the `loom` cfg
 //! it gets `model`: loom's atomics, a modelled futex, and a step counter that can end a modelled
 //! process before any of its shared steps. The algorithm is the same text in both.

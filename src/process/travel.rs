@@ -5,13 +5,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handles::{deserialize_handle, refuse, serialize_handle};
-use crate::array::{Array, Atomic, AtomicArray};
-use crate::counter::{Counter, Number, ShardedCounter};
+use crate::collection::array::{Array, Atomic, AtomicArray};
+use crate::collection::counter::{Counter, Number, ShardedCounter};
+use crate::collection::snapshot::Snapshot;
 use crate::payload::Payload;
 use crate::queue::spsc::Spsc;
 use crate::queue::{ByteQueue, Channel, Queue, WorkQueue};
 use crate::segment::{Placeable, Segment};
-use crate::snapshot::Snapshot;
 use crate::sync::{Mutex, RawMutex, RwLock};
 
 /// Travels as an argument or result of [`spawn`](super::spawn()), and nowhere else.

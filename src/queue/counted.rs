@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::CountError;
-use crate::layout::Tag;
+use crate::participant::Tag;
+use crate::participant::endpoints::{Ends, Side, Uncounted};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
-use crate::ring::any::Seen;
-use crate::ring::ends::{Ends, Side, Uncounted};
 use crate::segment::{MembershipError, Others};
+use crate::wait::select::Seen;
 
 /// A queue whose senders and receivers can be counted: [`Queue`](super::Queue),
 /// [`WorkQueue`](super::WorkQueue), [`ByteQueue`](super::ByteQueue), [`Channel`](super::Channel). Only

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::facade::Deadline;
-use crate::ring::any::{self, Source, Waited};
 use crate::segment::MembershipError;
+use crate::wait::select::{self, Source, Waited};
 
 /// What [`wait_any`] can wait for: a [`Queue`](super::Queue), a [`Receiver`](super::Receiver) of one, a
 /// [`Consumer`](super::spsc::Consumer) of a ring.
@@ -15,8 +15,8 @@ use crate::segment::MembershipError;
 pub trait Waitable: sealed::Sealed {}
 
 pub(crate) mod sealed {
-    use crate::ring::any::Seen;
     use crate::segment::MembershipError;
+    use crate::wait::select::Seen;
 
     #[expect(unnameable_types, reason = "that is what seals the trait")]
     pub trait Sealed {
@@ -115,7 +115,7 @@ fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, W
         return Err(WaitAnyError::NoSources);
     }
     let list: Vec<&dyn Source> = sources.iter().map(|source| source.seen().0).collect();
-    match any::wait(&list, deadline) {
+    match select::wait(&list, deadline) {
         Waited::Ready(index) => Ok(index),
         Waited::Timeout => Err(WaitAnyError::Timeout),
         Waited::Expelled(index) => match sources[index].expelled() {

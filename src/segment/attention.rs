@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::facade::AtomicU32;
 use crate::facade::Ordering::{self, Relaxed};
-use crate::layout::Tag;
+use crate::participant::Tag;
 use crate::segment::membership::Membership;
 use crate::sys::events::Signal;
 use crate::sys::fork::{Guarded, exclusive};

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::MembershipError;
-pub use crate::layout::NameError;
-use crate::layout::{Kind, PayloadShape};
+pub use crate::format::NameError;
+use crate::format::{Kind, PayloadShape};
 
 /// Why an entry was not created or opened.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::layout::PayloadShape;
+use crate::format::PayloadShape;
 use crate::segment::membership::Membership;
 use crate::segment::{EntryError, FoundKind};
 use crate::segment::{Segment, corrupt};

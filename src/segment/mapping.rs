@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
+use crate::algorithm::directory::index::Index;
+use crate::algorithm::directory::{Directory, RecordState};
+use crate::algorithm::mutex::MutexState;
 use crate::facade::{AtomicU32, AtomicU64, Words};
-use crate::layout::{
+use crate::format::{
     Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, index_slots, offsets,
 };
-use crate::raw::directory::{Directory, RecordState};
-use crate::raw::index::Index;
-use crate::raw::mutex::MutexState;
-use crate::raw::registry::{self, Registry};
+use crate::participant::registry::{self, Registry};
 use crate::segment::attachment::Link;
 use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;

@@ -1,6 +1,6 @@
 //! This process's membership of a segment: joining, staying alive, leaving, and helping.
 //!
-//! The registry's algorithm is `raw::registry`; here are the mapping that holds the lock, the
+//! The registry's algorithm is `participant::registry`; here are the mapping that holds the lock, the
 //! descriptor that probes, and the tag, which a forked child does not inherit.
 
 use crate::facade::Ordering::{self, Relaxed};
@@ -11,9 +11,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::layout::Tag;
-use crate::raw::Peers;
-use crate::raw::registry::{ByteLocks, Entry, Joined, Reaped};
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::participant::registry::{ByteLocks, Entry, Joined, Reaped};
 use crate::segment::attachment::Attachment;
 use crate::segment::error::MembershipError;
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};

@@ -36,10 +36,10 @@ pub use options::SegmentOptions;
 pub use place::Placeable;
 pub(crate) use place::{Anchor, Bytes, Entry, OwnTag, Row, Shape, sealed};
 
-pub use crate::layout::{Kind, PayloadShape};
-use crate::layout::{Name, Record};
-use crate::raw::directory::{Fault, Found, Missing, NotCreated};
-use crate::raw::mutex::Refused;
+use crate::algorithm::directory::{Fault, Found, Missing, NotCreated};
+use crate::algorithm::mutex::Refused;
+pub use crate::format::{Kind, PayloadShape};
+use crate::format::{Name, Record};
 use crate::segment::attachment::Attachment;
 use crate::segment::membership::Membership;
 use crate::sys::{descriptor, locks, shm};

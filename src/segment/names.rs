@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::layout::{Name, NameError};
+use crate::format::{Name, NameError};
 use crate::segment::error::OpenError;
 use crate::segment::mapping::FileId;
 use crate::segment::name_error::{ListError, RemoveError};

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::facade::{Deadline, Left};
-use crate::layout::{Geometry, MAX_ENTRIES, PAGE, Request, Tag};
+use crate::format::{Geometry, MAX_ENTRIES, PAGE, Request};
+use crate::participant::Tag;
 use crate::segment::Segment;
 use crate::segment::attachment::Attachment;
 use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};

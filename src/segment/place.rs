@@ -6,7 +6,8 @@ use std::ptr::NonNull;
 
 use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, AtomicU64, WaitHistory};
-use crate::layout::{Kind, PayloadShape, Record, Tag};
+use crate::format::{Kind, PayloadShape, Record};
+use crate::participant::Tag;
 use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, Others};
@@ -93,7 +94,7 @@ pub struct Shape {
 
 impl Shape {
     /// The record of an entry of this shape, placed nowhere yet.
-    pub(crate) fn record(&self, name: crate::layout::Name) -> Record {
+    pub(crate) fn record(&self, name: crate::format::Name) -> Record {
         Record {
             kind: self.kind as u32,
             offset: 0,

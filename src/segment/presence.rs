@@ -12,7 +12,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::layout::Tag;
+use crate::participant::Tag;
 use crate::segment::error::OpenError;
 use crate::segment::mapping::FileId;
 use crate::segment::membership::LOCKS_BASE;

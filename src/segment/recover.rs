@@ -2,20 +2,22 @@
 //!
 //! A new primitive adds its line here, and nothing to the segment.
 
+use crate::algorithm::chunks::layout::ArrayLayout;
+use crate::algorithm::chunks::{Grid, GridState};
+use crate::algorithm::counter::CounterState;
+use crate::algorithm::mpmc::layout::SlotsLayout;
+use crate::algorithm::mpmc::{Ring, Slots, SlotsState};
+use crate::algorithm::mutex::MutexState;
+use crate::algorithm::rwlock::layout::RwLockLayout;
+use crate::algorithm::rwlock::{Cell, Nothing, RwLock, RwLockState};
+use crate::algorithm::snapshot::layout::SnapshotLayout;
+use crate::algorithm::snapshot::{Snapshot, SnapshotState};
+use crate::algorithm::spsc::SpscState;
+use crate::algorithm::work::layout::WorkLayout;
+use crate::algorithm::work::{Places, Work, WorkState};
 use crate::facade::{AtomicU8, AtomicU32, AtomicU64, Futex, Words};
-use crate::layout::array::ArrayLayout;
-use crate::layout::slots::SlotsLayout;
-use crate::layout::snapshot::SnapshotLayout;
-use crate::layout::work::WorkLayout;
-use crate::layout::{Kind, Padded, Record, RwLockLayout, Tag};
-use crate::raw::counter::CounterState;
-use crate::raw::leases::{Grid, GridState};
-use crate::raw::mutex::MutexState;
-use crate::raw::rwlock::{Cell, Nothing, RwLock, RwLockState};
-use crate::ring::slots::{Ring, Slots, SlotsState};
-use crate::ring::snapshot::{Snapshot, SnapshotState};
-use crate::ring::spsc::SpscState;
-use crate::ring::work::{Places, Work, WorkState};
+use crate::format::{Kind, Padded, Record};
+use crate::participant::Tag;
 
 /// Where an entry's first bytes are, as a reference to state of the type that its kind has.
 ///

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::facade::{Deadline, Left};
-use crate::layout::Tag;
+use crate::participant::Tag;
 use crate::segment::mapping::Mapping;
 use crate::segment::membership::Membership;
 use crate::segment::monitor::Shared;

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use crate::layout::Tag;
-use crate::raw::mutex::Held;
+use crate::algorithm::mutex::Held;
+use crate::participant::Tag;
 use crate::segment::MembershipError;
 
 /// What [`Mutex::lock`](super::Mutex::lock), [`RwLock::read`](super::RwLock::read) and

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Pod;
 
+use crate::algorithm::mutex::MutexState;
 use crate::facade::Deadline;
-use crate::layout::{Kind, PayloadShape};
+use crate::format::{Kind, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
-use crate::raw::mutex::MutexState;
 use crate::segment::{Bytes, Entry, EntryError, HoldsValue, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{LockError, NotLocked, RawMutex, RawMutexGuard, TimedLockError, TryLockError};

@@ -5,9 +5,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use crate::algorithm::mutex::{Glance, Held, MutexState, Refused, Unclean};
 use crate::facade::Deadline;
-use crate::layout::{Kind, PayloadShape};
-use crate::raw::mutex::{Glance, Held, MutexState, Refused, Unclean};
+use crate::format::{Kind, PayloadShape};
 use crate::segment::{Anchor, Bytes, Entry, OwnTag, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{Holder, LockError, NotLocked, TimedLockError, TryLockError};
@@ -253,7 +253,7 @@ impl RawMutex {
     }
 
     #[cold]
-    fn failure(&self, refused: Refused, me: crate::layout::Tag) -> Failure<Holder> {
+    fn failure(&self, refused: Refused, me: crate::participant::Tag) -> Failure<Holder> {
         match refused {
             Refused::Busy => {
                 let owner = self.glance().owner.map(|owner| owner.index());

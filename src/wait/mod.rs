@@ -36,12 +36,17 @@
 //!
 //! None of its own: each operation orders its announcement and its attempt.
 
+pub(crate) mod event_count;
+pub(crate) mod on_event;
+mod owner;
 mod schedule;
+pub(crate) mod select;
 
 use core::time::Duration;
 
 use crate::facade::{Deadline, Futex, futex_wait, futex_wait_any, mutation};
 
+pub(crate) use owner::longest_for;
 use schedule::{FIRST, FIRST_FOR_AN_OWNER, WaitSchedule};
 pub(crate) use schedule::{LONGEST, LONGEST_FOR_AN_OWNER, LONGEST_UNTOLD, WaitMode};
 

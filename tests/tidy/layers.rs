@@ -7,40 +7,85 @@ use crate::{files, hold, is_test_file};
 const LAYERS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("facade", &["sys"]),
-    ("layout", &["facade"]),
-    ("wait", &["facade"]),
-    ("raw", &["facade", "layout", "wait"]),
-    ("ring", &["facade", "layout", "wait", "raw"]),
-    ("payload", &["layout"]),
-    ("codec", &["layout"]),
+    ("format", &[]),
+    ("participant", &["facade", "format"]),
+    ("wait", &["facade", "participant"]),
+    ("algorithm", &["facade", "format", "participant", "wait"]),
+    ("payload", &["format"]),
+    ("codec", &["format"]),
     ("segment", BELOW_HANDLES),
     ("sync", HANDLES),
-    ("counter", HANDLES),
-    ("array", ABOVE_LOCKS),
+    ("collection", ABOVE_LOCKS),
     ("queue", ABOVE_CODEC),
-    ("snapshot", HANDLES),
     ("process", EVERYTHING),
 ];
-const BELOW_HANDLES: &[&str] = &["sys", "facade", "layout", "wait", "raw", "ring"];
+const BELOW_HANDLES: &[&str] = &[
+    "sys",
+    "facade",
+    "format",
+    "participant",
+    "wait",
+    "algorithm",
+];
 const HANDLES: &[&str] = &[
-    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "segment",
+    "sys",
+    "facade",
+    "format",
+    "participant",
+    "wait",
+    "algorithm",
+    "payload",
+    "segment",
 ];
 const ABOVE_LOCKS: &[&str] = &[
-    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "segment", "sync",
+    "sys",
+    "facade",
+    "format",
+    "participant",
+    "wait",
+    "algorithm",
+    "payload",
+    "segment",
+    "sync",
 ];
 const ABOVE_CODEC: &[&str] = &[
-    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "codec", "segment",
+    "sys",
+    "facade",
+    "format",
+    "participant",
+    "wait",
+    "algorithm",
+    "payload",
+    "codec",
+    "segment",
 ];
 const EVERYTHING: &[&str] = &[
-    "sys", "facade", "layout", "wait", "raw", "ring", "payload", "codec", "segment", "sync",
-    "counter", "array", "queue", "snapshot",
+    "sys",
+    "facade",
+    "format",
+    "participant",
+    "wait",
+    "algorithm",
+    "payload",
+    "codec",
+    "segment",
+    "sync",
+    "collection",
+    "queue",
 ];
 /// The rooms that the models compile. They name rooms only, never what the root re-exports.
-const MODELLED: &[&str] = &["sys", "facade", "layout", "wait", "raw", "ring"];
+const MODELLED: &[&str] = &[
+    "sys",
+    "facade",
+    "format",
+    "participant",
+    "wait",
+    "algorithm",
+];
 /// Files beside the rooms: the tour, and the umbrella over the errors of all rooms.
 const ABOVE_ALL: &[&str] = &["lib", "error", "mutants"];
 
-/// The modules of a file in `src`, from the root: `raw`, `mutex` for `src/raw/mutex.rs`.
+/// The modules of a file in `src`, from the root: `algorithm`, `mutex` for `src/algorithm/mutex.rs`.
 fn modules(path: &str) -> Vec<&str> {
     let path = path
         .strip_prefix("src/")
@@ -195,7 +240,7 @@ const OF_ONE_PROCESS: &[&str] = &[
 
 /// Rule: the algorithms use nothing that is of one process.
 fn of_one_process(path: &str, text: &str) -> Vec<String> {
-    if !matches!(room(path), "wait" | "raw" | "ring") || is_test_file(path) {
+    if !matches!(room(path), "participant" | "wait" | "algorithm") || is_test_file(path) {
         return Vec::new();
     }
     let code = code(text);
@@ -219,34 +264,53 @@ fn rooms_use_only_the_rooms_above_them() {
 #[test]
 fn a_room_that_uses_one_below_it_is_found() {
     let bad = "//! x\nuse crate::{\n    facade::a::{b, segment},\n    segment::c,\n};\nfn f() { crate::sync::d(); }";
-    let found = layers("src/raw/mutex.rs", bad);
+    let found = layers("src/algorithm/mutex.rs", bad);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].starts_with("src/raw/mutex.rs:4: "), "{found:?}");
-    assert!(found[1].starts_with("src/raw/mutex.rs:6: "), "{found:?}");
+    assert!(
+        found[0].starts_with("src/algorithm/mutex.rs:4: "),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with("src/algorithm/mutex.rs:6: "),
+        "{found:?}"
+    );
     assert_eq!(
-        layers("src/raw/mutex.rs", "use super::super::segment::x;").len(),
+        layers("src/algorithm/mutex.rs", "use super::super::segment::x;").len(),
         1
     );
-    assert_eq!(layers("src/raw/mod.rs", "use super::segment::x;").len(), 1);
+    assert_eq!(
+        layers("src/algorithm/mod.rs", "use super::segment::x;").len(),
+        1
+    );
     assert_eq!(
         layers(
-            "src/raw/mutex.rs",
-            "use super::registry::x; use crate::raw;"
+            "src/algorithm/mutex.rs",
+            "use super::registry::x; use crate::algorithm;"
         )
         .len(),
         0
     );
-    assert_eq!(layers("src/raw/mutex.rs", "use crate::Error;").len(), 1);
+    assert_eq!(
+        layers("src/algorithm/mutex.rs", "use crate::Error;").len(),
+        1
+    );
     assert_eq!(
         layers("src/sync/mutex.rs", "use crate::Error; use crate::segment;").len(),
         0
     );
     assert_eq!(layers("src/sync/mutex.rs", "use crate::process;").len(), 1);
     assert_eq!(
-        layers("src/raw/mutex.rs", "#[cfg(test)]\nuse crate::segment;").len(),
+        layers(
+            "src/algorithm/mutex.rs",
+            "#[cfg(test)]\nuse crate::segment;"
+        )
+        .len(),
         0
     );
-    assert_eq!(layers("src/raw/tests.rs", "use crate::segment;").len(), 0);
+    assert_eq!(
+        layers("src/algorithm/tests.rs", "use crate::segment;").len(),
+        0
+    );
     assert_eq!(layers("src/cellar.rs", "").len(), 1);
 }
 
@@ -297,10 +361,10 @@ fn algorithms_use_nothing_that_is_of_one_process() {
 fn what_is_of_one_process_is_found_in_an_algorithm() {
     let bad =
         "use std::sync::Arc;\nfn f() { std::thread::yield_now(); Box::new(Vec::<u8>::new()); }";
-    assert_eq!(of_one_process("src/ring/spsc.rs", bad).len(), 4);
-    assert_eq!(of_one_process("src/ring/tests.rs", bad).len(), 0);
+    assert_eq!(of_one_process("src/algorithm/spsc.rs", bad).len(), 4);
+    assert_eq!(of_one_process("src/algorithm/tests.rs", bad).len(), 0);
     assert_eq!(
-        of_one_process("src/raw/a.rs", "mod tests { use std::thread; }").len(),
+        of_one_process("src/algorithm/a.rs", "mod tests { use std::thread; }").len(),
         0
     );
     assert_eq!(of_one_process("src/segment/a.rs", bad).len(), 0);
@@ -332,9 +396,9 @@ fn only_the_room_that_waits_sleeps() {
 #[test]
 fn a_sleep_outside_of_the_room_that_waits_is_found() {
     let bad = "fn f() { futex_wait(&word, 1, slice); facade::futex_wait_any(&words, slice); }";
-    assert_eq!(sleeping("src/ring/spsc.rs", bad).len(), 2);
+    assert_eq!(sleeping("src/algorithm/spsc.rs", bad).len(), 2);
     assert_eq!(sleeping("src/wait/mod.rs", bad).len(), 0);
-    assert_eq!(sleeping("src/ring/tests.rs", bad).len(), 0);
+    assert_eq!(sleeping("src/algorithm/tests.rs", bad).len(), 0);
 }
 
 #[test]
@@ -349,7 +413,10 @@ fn other_targets_do_not_compile() {
 /// Rule: only event counts rely on membarrier(2), which a process may be refused. What must not be missed has
 /// `barrier_after_rmw`, or `fence(SeqCst)`, at both sides.
 fn asymmetric_barriers(path: &str, text: &str) -> Vec<String> {
-    if is_test_file(path) || path.starts_with("src/facade/") || path == "src/ring/bell.rs" {
+    if is_test_file(path)
+        || path.starts_with("src/facade/")
+        || path == "src/wait/event_count/mod.rs"
+    {
         return Vec::new();
     }
     let code = code(text);
@@ -373,9 +440,9 @@ fn only_event_counts_rely_on_membarrier() {
 #[test]
 fn another_that_relies_on_membarrier_is_found() {
     let bad = "fn f() { light_barrier(); facade::heavy_barrier(); }";
-    assert_eq!(asymmetric_barriers("src/raw/a.rs", bad).len(), 2);
+    assert_eq!(asymmetric_barriers("src/algorithm/a.rs", bad).len(), 2);
     assert_eq!(
-        asymmetric_barriers("src/ring/bell.rs", bad),
+        asymmetric_barriers("src/wait/event_count/mod.rs", bad),
         <[String; 0]>::default()
     );
 }

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use recorder::{Notes, record};
 use tree::{ROOT, Tree};
 
-use crate::layout::Name;
+use crate::format::Name;
 
 /// Why values of a type cannot be in a message, whatever they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

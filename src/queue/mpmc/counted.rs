@@ -3,10 +3,10 @@
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{CountError, Iter, Queue, RecvError};
-use crate::layout::Tag;
+use crate::participant::Tag;
+use crate::participant::endpoints::{Ends, Side};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
-use crate::ring::ends::{Ends, Side};
 use crate::segment::{MembershipError, Others};
 
 /// A sender of a [`Queue`] that is counted.

@@ -6,18 +6,19 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
+use crate::algorithm::mpmc::layout::{Position, SlotsLayout};
+use crate::algorithm::mpmc::{Asked, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::facade::{AtomicU64, Ordering, WaitHistory};
-use crate::layout::slots::{Position, SlotsLayout};
-use crate::layout::{Kind, PayloadShape, Tag};
+use crate::format::{Kind, PayloadShape};
+use crate::participant::Tag;
+use crate::participant::endpoints::Side;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
-use crate::ring::bell::{Bell, use_bells};
-use crate::ring::ends::Side;
-use crate::ring::slots::{Asked, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
 };
 use crate::wait::WaitMode;
+use crate::wait::event_count::{Bell, use_bells};
 
 /// A bounded queue for any number of senders and receivers, first in, first out; an entry of a
 /// segment, created with its capacity in items, 2 to 2^32.
@@ -59,7 +60,7 @@ use crate::wait::WaitMode;
 /// The commit of each is one store. Between an operation's claim of a slot and its commit lie some
 /// nanoseconds and the copy of one item, or the function that writes it. Nothing whose send was committed is lost; what was
 /// received is never delivered again. A waiter asks the kernel from time to time whether a
-/// process has died, as [`Wait`](super::Wait) says; none is taken for dead for being slow.
+/// process has died, as [`Wait`](crate::queue::Wait) says; none is taken for dead for being slow.
 ///
 /// The order is that of the claims: what one sender sends after another item comes after it.
 ///
@@ -138,7 +139,7 @@ unsafe impl<T: Payload> Sync for Queue<T> {}
 
 impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
-        // ORDERING: Acquire; (Q3) of `ring::slots`, within this process.
+        // ORDERING: Acquire; (Q3) of `algorithm::mpmc`, within this process.
         let same = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Acquire));
         Self {
             state: self.state.clone(),
@@ -189,7 +190,7 @@ impl<T> Queue<T> {
     /// Where this handle's next slot to send is.
     #[inline(always)]
     pub(super) fn tail(&self) -> Position {
-        // ORDERING: Acquire; (Q3) of `ring::slots`, between this process's threads.
+        // ORDERING: Acquire; (Q3) of `algorithm::mpmc`, between this process's threads.
         Position(self.tail.load(Ordering::Acquire))
     }
 

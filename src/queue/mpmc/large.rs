@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use bytemuck::{CheckedBitPattern, NoUninit, Pod};
 
 use super::{Queue, RecvError, SendError, TryRecvError, TrySendError};
+use crate::algorithm::mpmc::Claim;
 use crate::facade::Deadline;
-use crate::layout::Tag;
+use crate::participant::Tag;
+use crate::participant::endpoints::Side;
 use crate::payload::{Payload, read_boxed};
-use crate::ring::ends::Side;
-use crate::ring::slots::Claim;
 use crate::segment::MembershipError;
 
 /// A slot that was claimed to send, and is given back unless it is committed.

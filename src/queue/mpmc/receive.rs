@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{Iter, Queue, RecvError, TryIter, TryRecvError};
+use crate::algorithm::mpmc::wait::Ended;
+use crate::algorithm::mpmc::{Claim, Refused};
 use crate::facade::Deadline;
+use crate::participant::endpoints::Side;
 use crate::payload::{Payload, read};
-use crate::ring::ends::Side;
-use crate::ring::slots::wait::Ended;
-use crate::ring::slots::{Claim, Refused};
 
 /// An item, and whether somebody has died over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{Queue, SendError, TrySendError};
+use crate::algorithm::mpmc::wait::Ended;
+use crate::algorithm::mpmc::{Claim, Refused};
 use crate::facade::Deadline;
-use crate::layout::Tag;
+use crate::participant::Tag;
+use crate::participant::endpoints::Side;
 use crate::payload::{Payload, read, write};
-use crate::ring::ends::Side;
-use crate::ring::slots::wait::Ended;
-use crate::ring::slots::{Claim, Refused};
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Sends an item, if there is room.

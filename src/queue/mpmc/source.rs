@@ -4,13 +4,13 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Queue;
 use crate::facade::WaitHistory;
+use crate::participant::Peers;
+use crate::participant::endpoints::Side;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
-use crate::raw::Peers;
-use crate::ring::any::{Seen, Source};
-use crate::ring::bell::Bell;
-use crate::ring::ends::Side;
 use crate::segment::MembershipError;
+use crate::wait::event_count::Bell;
+use crate::wait::select::{Seen, Source};
 
 impl<T: Payload> Source for Queue<T> {
     fn is_ready(&self) -> bool {

@@ -7,8 +7,8 @@ use bytemuck::Pod;
 
 use super::handle::End;
 use super::{Consumer, Producer, TryPopError, TryPushError};
+use crate::algorithm::spsc::{Consuming, Corrupt, Producing, Role, Seat};
 use crate::payload::Payload;
-use crate::ring::spsc::{Consuming, Corrupt, Producing, Role, Seat};
 
 /// Places of a ring that a [`Producer`] may write to; none of them is pushed until
 /// [`commit`](Self::commit).

@@ -9,10 +9,10 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::handle::{End, Spsc};
 use super::{PopError, TryPopError};
+use crate::algorithm::spsc::{Consuming, Corrupt, Role, Waited};
 use crate::facade::Deadline;
 use crate::payload::{Payload, read};
 use crate::queue::Wait;
-use crate::ring::spsc::{Consuming, Corrupt, Role, Waited};
 
 /// The consumer's end of a ring: one at a time, in one process.
 ///

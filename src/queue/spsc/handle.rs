@@ -6,16 +6,17 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
+use crate::algorithm::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::facade::{Deadline, WaitHistory};
-use crate::layout::{Kind, PADDING, PayloadShape, Tag};
+use crate::format::{Kind, PADDING, PayloadShape};
+use crate::participant::Peers;
+use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::queue::spsc::{ClaimError, Consumer, Producer};
-use crate::raw::Peers;
-use crate::ring::bell::{Bell, use_bells};
-use crate::ring::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, Shape, sealed};
 use crate::wait::WaitMode;
+use crate::wait::event_count::{Bell, use_bells};
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
 /// items.

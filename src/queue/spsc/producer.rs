@@ -9,10 +9,10 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::handle::{End, Spsc};
 use super::{PushError, TryPushError};
+use crate::algorithm::spsc::{Corrupt, Producing, Waited};
 use crate::facade::Deadline;
 use crate::payload::{Payload, write};
 use crate::queue::Wait;
-use crate::ring::spsc::{Corrupt, Producing, Waited};
 
 /// The producer's end of a ring: one at a time, in one process.
 ///

@@ -4,13 +4,13 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Consumer;
 use super::handle::End;
+use crate::algorithm::spsc::Seat;
 use crate::facade::WaitHistory;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
-use crate::ring::any::{Seen, Source};
-use crate::ring::bell::Bell;
-use crate::ring::spsc::Seat;
 use crate::segment::MembershipError;
+use crate::wait::event_count::Bell;
+use crate::wait::select::{Seen, Source};
 
 impl<T: Payload, R: Seat> Source for End<T, R> {
     /// Also when the end is lost: its operations say so.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::codec::{self, ValueError};
 use crate::facade::Deadline;
-use crate::layout::{Kind, PayloadShape};
+use crate::format::{Kind, PayloadShape};
 use crate::payload::describe;
 use crate::queue::{RecvError, TryRecvError, Wait};
 use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};

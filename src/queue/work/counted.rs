@@ -7,15 +7,15 @@ use bytemuck::Pod;
 use super::pool::Pool;
 use super::{ByteQueue, WorkQueue};
 use crate::facade::WaitHistory;
-use crate::layout::Tag;
+use crate::participant::Tag;
+use crate::participant::endpoints::{Ends, Side};
 use crate::payload::Payload;
 use crate::queue::CountError;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
-use crate::ring::any::{Seen, Source};
-use crate::ring::bell::Bell;
-use crate::ring::ends::{Ends, Side};
 use crate::segment::{MembershipError, Others};
+use crate::wait::event_count::Bell;
+use crate::wait::select::{Seen, Source};
 
 impl Counts for Pool {
     fn me(&self) -> Result<Tag, MembershipError> {

@@ -249,7 +249,7 @@ impl<'q, T: Payload + Pod> DeadLetters<'q, T> {
         self.queue
             .pool
             .work()
-            .count(crate::layout::work::State::Buried)
+            .count(crate::algorithm::work::layout::State::Buried)
             .into()
     }
 

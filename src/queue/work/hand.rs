@@ -1,16 +1,16 @@
 //! A cell in this process's hands.
 
+use crate::algorithm::work::wait::Ended;
+use crate::algorithm::work::{Mine, Unsent};
 use crate::facade::Deadline;
-use crate::layout::Tag;
-use crate::ring::ends::Side;
-use crate::ring::work::wait::Ended;
-use crate::ring::work::{Mine, Unsent};
+use crate::participant::Tag;
+use crate::participant::endpoints::Side;
 
 use super::AckError;
 use super::pool::Pool;
+use crate::participant::Peers;
 use crate::queue::{SendError, TrySendError};
-use crate::raw::Peers;
-use crate::ring::wait::Refused;
+use crate::wait::on_event::Refused;
 
 /// A cell that is this process's: a loan, or a message that was delivered.
 pub(super) struct Hand<'q> {

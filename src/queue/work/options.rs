@@ -1,7 +1,7 @@
 //! What a work queue is created with.
 
-use crate::layout::Name;
-use crate::layout::work::WorkLayout;
+use crate::algorithm::work::layout::WorkLayout;
+use crate::format::Name;
 
 /// What a [`WorkQueue`](super::WorkQueue) is created with.
 ///

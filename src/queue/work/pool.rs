@@ -3,20 +3,20 @@
 use std::ptr::NonNull;
 
 use super::receipts::Receipts;
+use crate::algorithm::mpmc::layout::Position;
+use crate::algorithm::work::layout::{CELL_WORDS, CellWord, WorkLayout};
+use crate::algorithm::work::returned::Due;
+use crate::algorithm::work::wait::Ended;
+use crate::algorithm::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
-use crate::layout::Tag;
-use crate::layout::slots::Position;
-use crate::layout::work::{CELL_WORDS, CellWord, WorkLayout};
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::participant::endpoints::{Ends, Side};
 use crate::queue::Wait;
-use crate::raw::Peers;
-use crate::ring::bell::{Bell, use_bells};
-use crate::ring::ends::{Ends, Side};
-use crate::ring::wait::Refused;
-use crate::ring::work::returned::Due;
-use crate::ring::work::wait::Ended;
-use crate::ring::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::segment::{Anchor, Entry, MembershipError, Others};
 use crate::wait::WaitMode;
+use crate::wait::event_count::{Bell, use_bells};
+use crate::wait::on_event::Refused;
 
 /// A handle of a work queue that does not know what its messages are.
 pub(super) struct Pool {
@@ -121,7 +121,7 @@ impl Clone for Pool {
             counts: self.counts,
             receipts: self.receipts,
             layout: self.layout,
-            // ORDERING: Acquire; (W3) of `ring::work`, within this process.
+            // ORDERING: Acquire; (W3) of `algorithm::work`, within this process.
             cursor: [0, 1, 2, 3, 4, 5, 6]
                 .map(|at: usize| AtomicU64::new(self.cursor[at].load(Ordering::Acquire))),
             wait: self.wait,
@@ -207,7 +207,7 @@ impl Pool {
     /// All that this handle knows.
     #[inline(always)]
     pub(super) fn cursor(&self) -> Cursor {
-        // ORDERING: Acquire; (W3), (W4) of `ring::work`, between this process's threads.
+        // ORDERING: Acquire; (W3), (W4) of `algorithm::work`, between this process's threads.
         let [tail, head, caught_up, looked, returned, free, asked] = self
             .cursor
             .each_ref()
@@ -382,7 +382,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ring::work::EPOCH_BITS;
+    use crate::algorithm::work::EPOCH_BITS;
 
     proptest! {
         #[test]

@@ -9,9 +9,9 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
+use crate::algorithm::work::layout::CellWord;
 use crate::facade::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use crate::layout::Tag;
-use crate::layout::work::CellWord;
+use crate::participant::Tag;
 
 /// The notes of a queue.
 ///
@@ -71,7 +71,7 @@ fn number_this_thread() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::work::State;
+    use crate::algorithm::work::layout::State;
 
     #[test]
     fn a_note_is_of_one_thread_and_one_delivery() {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::WaitIdleError;
 use super::hand::Hand;
 use super::pool::Pool;
+use crate::algorithm::work::returned::LONGEST_DELAY;
+use crate::algorithm::work::wait::Ended;
 use crate::facade::{Deadline, clock};
 use crate::queue::{RecvError, TryRecvError};
-use crate::ring::wait::Refused;
-use crate::ring::work::returned::LONGEST_DELAY;
-use crate::ring::work::wait::Ended;
+use crate::wait::on_event::Refused;
 
 impl Pool {
     /// Takes the next message, if there is one.

@@ -12,8 +12,9 @@ use bytemuck::Pod;
 pub use guards::{RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use raw::{Access, RawReadGuard, RawRwLock, RawWriteGuard};
 
+use crate::algorithm::rwlock::layout::RwLockLayout;
 use crate::facade::Deadline;
-use crate::layout::{Kind, PayloadShape, RwLockLayout};
+use crate::format::{Kind, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{Bytes, Entry, EntryError, HoldsValue, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};

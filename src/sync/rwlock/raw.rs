@@ -5,11 +5,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use crate::facade::Deadline;
-use crate::layout::{Padded, Tag};
-use crate::raw::rwlock::{
+use crate::algorithm::rwlock::{
     Annex, Cell, Door, Glance, MOST, Nothing, Reading, Refused, RwLock, RwLockState,
 };
+use crate::facade::Deadline;
+use crate::format::Padded;
+use crate::participant::Tag;
 use crate::segment::{Anchor, Entry, OwnTag};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{Holder, NotLocked};

@@ -1,0 +1,252 @@
+//! Opening and closing the grid, in the door of the lock.
+//!
+//! # State
+//!
+//! That of [`leases`](super).
+//!
+//! # Protocol
+//!
+//! What is here is done by whoever holds the mutex that is the lock's door, and has settled what the one
+//! before it left:
+//!
+//! ```text
+//! open     bar and drain the readers; OPEN into the grid; claim one; OPEN into every other chunk
+//! close    OPEN out of every chunk; each that is somebody's: wait, or take it from the dead; OPEN out
+//!          of the grid
+//! restart  close, or be refused; RESTARTING into the grid; DONE out of every chunk; RESTARTING out of
+//!          the grid, and one restart more
+//! ```
+//!
+//! One that gives up closing leaves the chunks closed and the grid open: the next lease opens them again.
+//! One that only tries looks for live holders before it closes anything, so that it disturbs nobody.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | opening or closing | some chunks open, some not; the grid says which may be | the next in the door, who goes through all of them |
+//! | after the grid says `RESTARTING` | some chunks done still | the next in the door |
+//!
+//! # Ordering
+//!
+//! (L1) and (L3) of [`leases`](super). Everything else is ordered by the door.
+
+use super::wait::Return;
+use super::{DONE, Found, GRID_OPEN, Grid, Look, NotLeased, OPEN, RESTARTING, RESTARTS, holder};
+use crate::algorithm::rwlock::{Annex, Door, Refused, RwLock};
+use crate::facade::{Deadline, Ordering, mutation, ordering};
+use crate::participant::Tag;
+use crate::participant::{Peers, is_member_still};
+use crate::wait::{WaitMode, block_on, try_now};
+
+/// The chunks of an array, and the lock beside which they are leased.
+#[derive(Clone, Copy)]
+pub(crate) struct Leases<'a> {
+    pub(crate) lock: RwLock<'a, Grid<'a>>,
+    pub(crate) grid: Grid<'a>,
+}
+
+/// Which chunk is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// This one, done or not.
+    This(usize),
+    /// Any that is to do, looked for from this one on.
+    Any(usize),
+}
+
+/// Readers and writers have the leases back before they go in.
+impl Annex for Grid<'_> {
+    fn is_open(&self) -> bool {
+        // ORDERING: Relaxed; whoever asks is in the door.
+        self.state.word.load(Ordering::Relaxed) & GRID_OPEN != 0 && !mutation(366)
+    }
+
+    fn shut(&self, _: Tag, peers: &impl Peers, wait: Option<&Deadline>) -> Result<(), Refused> {
+        match self.close(peers, wait) {
+            Ok(_) => Ok(()),
+            Err(NotLeased::Corrupt { word }) => Err(Refused::Corrupt { word }),
+            Err(NotLeased::Expelled) => Err(Refused::Expelled),
+            Err(_) => Err(Refused::Busy),
+        }
+    }
+}
+
+impl Grid<'_> {
+    /// The grid's word, once a restart that was begun is over.
+    fn settle(&self) -> Result<u32, NotLeased> {
+        let word = self.word();
+        match word & (GRID_OPEN | RESTARTING) {
+            RESTARTING => Ok(self.make_to_do(word)),
+            0 | GRID_OPEN => Ok(word),
+            _ => Err(NotLeased::Corrupt { word }),
+        }
+    }
+
+    /// Closes the grid, waiting until all leases are back, or not at all without a deadline. The grid's
+    /// word, as it is then.
+    pub(super) fn close(
+        &self,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<u32, NotLeased> {
+        let word = self.settle()?;
+        if word & GRID_OPEN == 0 {
+            return Ok(word);
+        }
+        if wait.is_none() {
+            self.look_for_holders(peers)?;
+        }
+        for chunk in self.chunks {
+            // ORDERING: Relaxed; each is looked at again before it counts as nobody's.
+            chunk.fetch_and(!OPEN, Ordering::Relaxed);
+        }
+        if mutation(359) {
+            self.set(word & !GRID_OPEN);
+        }
+        for chunk in 0..self.chunks.len() {
+            self.wait_for(chunk, peers, wait)?;
+        }
+        // It may have waited for long.
+        if !is_member_still(peers, 592) {
+            return Err(NotLeased::Expelled);
+        }
+        self.set(word & !GRID_OPEN);
+        Ok(word & !GRID_OPEN)
+    }
+
+    fn look_for_holders(&self, peers: &impl Peers) -> Result<(), NotLeased> {
+        for chunk in 0..self.chunks.len() {
+            if let Some(holder) = holder(self.look(chunk), peers)?
+                && peers.is_alive(holder)
+            {
+                return Err(NotLeased::Leased(holder));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a chunk that is closed is nobody's.
+    fn wait_for(
+        &self,
+        chunk: usize,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<(), NotLeased> {
+        let mut back = Return::new(self, chunk, peers);
+        if let Some(deadline) = wait {
+            return block_on(&mut back, deadline, WaitMode::of_a_lock(peers.history()));
+        }
+        match try_now(&mut back)? {
+            Some(()) => Ok(()),
+            None => Err(back.holder().map_or(NotLeased::Busy, NotLeased::Leased)),
+        }
+    }
+
+    /// Opens every chunk.
+    fn open_all(&self) {
+        for chunk in 0..self.chunks.len() {
+            if self.look(chunk) & OPEN == 0 {
+                // ORDERING: Release; (L1): what those have done that were in the lock before.
+                self.chunks[chunk].fetch_or(OPEN, ordering(Ordering::Release, 358));
+            }
+        }
+    }
+
+    /// Makes every chunk to do, after a restart was announced in the grid's word. Nobody has any. The
+    /// grid's word, as it is then.
+    fn make_to_do(&self, word: u32) -> u32 {
+        for chunk in self.chunks {
+            // ORDERING: Release; after the announcement, should this process be killed.
+            chunk.fetch_and(!DONE, Ordering::Release);
+        }
+        let word = (word & !RESTARTING).wrapping_add(RESTARTS);
+        self.set(word);
+        word
+    }
+
+    /// Makes all chunks to do again; for one that is in the door when the grid is closed.
+    fn restart_closed(&self) {
+        let word = self.word() | RESTARTING;
+        if !mutation(363) {
+            self.set(word);
+        }
+        self.make_to_do(word);
+    }
+
+    fn set(&self, word: u32) {
+        // ORDERING: Release; (L3). Every one, since a store continues no other's release sequence.
+        let release = ordering(Ordering::Release, 342);
+        self.state.word.store(word, release);
+    }
+}
+
+impl Leases<'_> {
+    /// Gets what is wanted by the door of the lock: the grid is closed, or was just now.
+    #[cold]
+    pub(super) fn by_the_door(
+        &self,
+        want: Want,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Found, NotLeased> {
+        let door = self.lock.hold(me, peers, wait)?;
+        let found = self.open(&door, want, me, peers, wait);
+        self.lock.leave(door);
+        found
+    }
+
+    /// Opens the grid, if there is something to be had, and takes it.
+    fn open(
+        &self,
+        door: &Door,
+        want: Want,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Found, NotLeased> {
+        if door.owner_died() && !mutation(360) {
+            return Err(NotLeased::OwnerDied);
+        }
+        if door.is_poisoned() && !mutation(367) {
+            return Err(NotLeased::Poisoned);
+        }
+        let grid = &self.grid;
+        let word = grid.settle()?;
+        if word & GRID_OPEN == 0 {
+            if matches!(want, Want::Any(_)) && grid.left() == 0 {
+                return Ok(Found::Done);
+            }
+            if mutation(361) {
+                grid.set(word | GRID_OPEN);
+            }
+            if !mutation(362) {
+                self.lock.exclude(peers, wait)?;
+            }
+            // INVARIANT: 2, by what is above.
+            grid.set(word | GRID_OPEN);
+        }
+        // INVARIANT: 1, since the grid is open.
+        let found = grid.find(want, me, peers, Look::Opening);
+        grid.open_all();
+        found
+    }
+
+    /// Makes all chunks to do again, unless a live participant has one.
+    pub(crate) fn restart(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<(), NotLeased> {
+        let door = self.lock.hold(me, peers, wait)?;
+        let grid = &self.grid;
+        let closed = grid.close(peers, None);
+        if closed.is_ok() {
+            grid.restart_closed();
+        }
+        self.lock.leave(door);
+        closed.map(drop)
+    }
+}

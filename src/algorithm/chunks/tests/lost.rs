@@ -1,0 +1,142 @@
+//! Leases under loom, and a participant that others took for dead and that does not know it.
+
+use loom::sync::Arc;
+
+use super::super::{GRID_OPEN, Grid, GridState, Leases, NotLeased};
+use crate::algorithm::rwlock::{Cell, Refused, RwLock, RwLockState};
+use crate::facade::model::{explore, explore_one_less};
+use crate::facade::{Deadline, Futex, Ordering};
+use crate::format::Padded;
+use crate::participant::Tag;
+use crate::participant::stage::{Roll, finish, players, start, tag};
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (
+        590,
+        LEASE,
+        "who leases a chunk does not ask whether it is a participant still",
+    ),
+    (591, LEASE, "who was reaped does not give its chunk back"),
+    (
+        592,
+        CLOSE,
+        "a reader that waited for leases does not ask whether it is a participant still",
+    ),
+];
+
+const LEASE: &str = "model_leases_of_one_that_was_reaped_no_tag_stays";
+const CLOSE: &str = "model_leases_are_not_closed_by_one_that_was_reaped_as_it_waited";
+
+/// An array of one chunk, and the registry.
+struct Field {
+    lock: RwLockState,
+    cells: [Padded<Cell>; 3],
+    grid: GridState,
+    chunks: [Futex; 1],
+    roll: Roll,
+}
+
+impl Field {
+    /// One that process 3 has leased from, and given back.
+    fn opened() -> Arc<Self> {
+        players();
+        let field = Arc::new(Self {
+            lock: RwLockState::new(),
+            cells: core::array::from_fn(|_| Padded(Cell::new(0))),
+            grid: GridState::new(0),
+            chunks: [Futex::new(0)],
+            roll: Roll::new(),
+        });
+        let leased = field
+            .leases()
+            .lease_this(0, tag(3), &field.roll.known_to(3), None);
+        let leased = leased.expect("nobody else is there");
+        assert!(field.leases().grid.end(leased, false));
+        field
+    }
+
+    fn leases(&self) -> Leases<'_> {
+        let grid = Grid {
+            state: &self.grid,
+            chunks: &self.chunks,
+        };
+        Leases {
+            lock: RwLock::new(&self.lock, &self.cells, grid),
+            grid,
+        }
+    }
+
+    /// Others take process 1 for dead, and give back what it holds.
+    fn reap(&self) {
+        self.roll.lose(1);
+        self.leases().grid.recover(tag(1));
+        self.leases().lock.recover(tag(1));
+    }
+}
+
+/// Hunts: a chunk that is in the hands of no participant, and that no reaper looks for again; and one that
+/// waits for it and is not woken.
+#[test]
+fn model_leases_of_one_that_was_reaped_no_tag_stays() {
+    explore(
+        "leases: one taken for dead leases, a reaper, one that waits",
+        || {
+            let field = Field::opened();
+            let (lost, reaper, waiter) = (field.clone(), field.clone(), field.clone());
+            finish([
+                start(1, None, move || {
+                    // It keeps what it gets.
+                    match lost
+                        .leases()
+                        .lease_any(0, tag(1), &lost.roll.known_to(1), None)
+                    {
+                        Ok(_) | Err(NotLeased::Busy | NotLeased::Expelled) => {}
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }),
+                start(2, None, move || reaper.reap()),
+                start(3, None, move || {
+                    let (peers, never) = (waiter.roll.known_to(3), Deadline::never());
+                    let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
+                    let leased = leased.expect("waits for ever").expect("it is to do");
+                    assert!(
+                        waiter.leases().grid.end(leased, false),
+                        "taken from one that lives"
+                    );
+                }),
+            ]);
+            let word = field.chunks[0].load(Ordering::Relaxed);
+            assert_eq!(word & Tag::MASK, 0, "the tag of no participant stays");
+        },
+    );
+}
+
+/// Hunts: leases beside a reader, since one that was reaped while it waited for them says that there are none.
+#[test]
+fn model_leases_are_not_closed_by_one_that_was_reaped_as_it_waited() {
+    explore_one_less("leases: a reader taken for dead as it waits", || {
+        let field = Field::opened();
+        let leased = field
+            .leases()
+            .lease_this(0, tag(3), &field.roll.known_to(3), None);
+        let leased = leased.expect("nobody else is there");
+        let (lost, holder) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || {
+                let (peers, never) = (lost.roll.known_to(1), Deadline::never());
+                let read = lost.leases().lock.read(tag(1), &peers, Some(&never));
+                assert_eq!(read, Err(Refused::Expelled));
+            }),
+            start(2, None, move || {
+                holder.reap();
+                holder.leases().grid.end(leased, false);
+            }),
+        ]);
+        assert_ne!(
+            field.leases().grid.word() & GRID_OPEN,
+            0,
+            "it says that it is closed"
+        );
+    });
+}

@@ -1,0 +1,231 @@
+//! Leases under loom, while everybody lives.
+
+use super::super::NotLeased;
+use super::stage::{Field, Newcomer};
+use crate::algorithm::rwlock::Refused;
+use crate::facade::model::{
+    explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
+};
+use crate::facade::{Deadline, Ordering};
+use crate::participant::stage::{Oracle, finish, start, tag};
+
+/// Hunts: a chunk in two hands, data that one holder wrote and the next does not see, a waiter that
+/// nobody wakes. One gives its chunk back, so that the word is as it was.
+#[test]
+fn model_two_who_lease_one_chunk_exclude_each_other() {
+    explore_at_least("two at one chunk, one of which gives it back", 3, || {
+        let field = Field::<1>::opened();
+        let (idle, busy) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || idle.try_on(1)),
+            start(2, None, move || busy.work(2)),
+        ]);
+        assert_eq!(field.close(), 0);
+        assert_eq!(field.told(), 0, "nobody died");
+    });
+}
+
+/// Hunts: one that waits for any of two chunks, and sleeps for ever.
+#[test]
+fn model_one_that_waits_for_any_chunk_gets_the_one_that_comes_back() {
+    explore_one_less("one that waits while two chunks are somebody's", || {
+        let field = Field::<2>::opened();
+        let [first, second] = [0, 1].map(|chunk| field.this(1, chunk).expect("nobody's"));
+        let (holder, waiter) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || {
+                holder.finish(first);
+                assert!(holder.leases().grid.end(second, false));
+            }),
+            start(2, None, move || {
+                waiter.work(2);
+                assert!(waiter.any(2).is_none());
+            }),
+        ]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
+/// Hunts: one that waits for any of two chunks, and sleeps on while the second comes back and the
+/// first does not.
+#[test]
+fn model_one_that_waits_for_any_chunk_is_woken_by_each() {
+    explore_at_least("one that waits, and the second of two chunks", 3, || {
+        let field = Field::<2>::opened();
+        let [first, second] = [0, 1].map(|chunk| field.this(1, chunk).expect("nobody's"));
+        let (holder, waiter) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || {
+                assert!(holder.leases().grid.end(second, false));
+            }),
+            start(2, None, move || {
+                let leased = waiter.any(2).expect("it is to do");
+                waiter.finish(leased);
+            }),
+        ]);
+        let holder = field.clone();
+        finish([start(1, None, move || holder.finish(first))]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
+/// Hunts: a reader beside a lease, or a lease beside a reader that has read before and has a cell; one
+/// of them that sleeps for ever.
+#[test]
+fn model_a_reader_and_a_lease_exclude_each_other() {
+    explore_at_least("one that reads twice, and one that leases", 3, || {
+        let field = Field::<1>::new();
+        let (worker, reader) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || worker.work(1)),
+            start(2, None, move || (0..2).for_each(|_| reader.visit(2))),
+        ]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
+/// Hunts: a lease that goes on, or is taken, while a reader closes or reads.
+#[test]
+fn model_a_reader_has_open_chunks_back_before_it_reads() {
+    explore_at_least("a reader, and one that leases twice, open", 3, || {
+        let field = Field::<1>::opened();
+        let (worker, reader) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || {
+                worker.try_on(1);
+                worker.work(1);
+            }),
+            start(2, None, move || reader.visit(2)),
+        ]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
+/// Hunts: a writer beside a lease.
+#[test]
+fn model_a_writer_and_a_lease_exclude_each_other() {
+    explore_at_least("a writer and one that leases", 3, || {
+        let field = Field::<1>::opened();
+        let (worker, writer) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || worker.work(1)),
+            start(2, None, move || writer.write(2)),
+        ]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
+/// Hunts: a chunk that is leased without what was written before somebody else opened it.
+#[test]
+fn model_what_was_written_is_seen_by_all_that_lease() {
+    explore("a writer, one that opens, and one that leases", || {
+        let field = Field::<2>::new();
+        let [writer, opener, other] = [(); 3].map(|()| field.clone());
+        finish([
+            start(1, None, move || writer.write(1)),
+            start(2, None, move || opener.work(2)),
+            start(3, None, move || other.work(3)),
+        ]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
+/// Hunts: a reader that gives up, and leaves a grid behind that says that there are no leases.
+#[test]
+fn model_a_reader_that_gives_up_lets_nobody_in_beside_a_lease() {
+    explore_at_least("a holder, and a reader in a hurry", 3, || {
+        let field = Field::<2>::opened();
+        let leased = field.this(1, 1).expect("nobody's");
+        let (holder, hasty) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || holder.finish(leased)),
+            start(2, None, move || {
+                match hasty.read(2, Some(&Deadline::after_looks(0))) {
+                    Ok(()) | Err(Refused::Busy) => {}
+                    Err(refused) => panic!("{refused:?}"),
+                }
+                hasty.visit(2);
+                hasty.work(2);
+            }),
+        ]);
+        assert_eq!(field.close(), 0);
+    });
+}
+
+/// Hunts: a restart that leaves some chunks done, or is not seen by one that knows of it.
+#[test]
+fn model_who_knows_of_a_restart_finds_something_to_do() {
+    explore_at_least("a restart, and one that hears of it", 3, || {
+        let field = Field::<1>::done();
+        let (restarter, worker) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || {
+                restarter.restart(1).expect("nobody has a chunk");
+            }),
+            start(2, None, move || {
+                let knows = worker.restarts() == 1;
+                assert!(worker.any(2).map(|leased| worker.finish(leased)).is_some() || !knows);
+            }),
+        ]);
+        assert!(field.close() <= 1);
+    });
+}
+
+/// Hunts: a restart that is made while somebody is at work.
+#[test]
+fn model_a_restart_is_refused_while_a_chunk_is_somebodys() {
+    explore_at_least("a restart, and one that leases", 3, || {
+        let field = Field::<1>::opened();
+        let (restarter, worker) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || match restarter.restart(1) {
+                Ok(()) => {}
+                Err(refused) => assert_eq!(refused, NotLeased::Leased(tag(2))),
+            }),
+            start(2, None, move || worker.work(2)),
+        ]);
+        assert!(field.close() <= 1);
+    });
+}
+
+/// Hunts: one that has read a holder's tag, and does not see that it has joined.
+#[test]
+fn model_a_newcomer_that_leases_is_not_robbed() {
+    explore_at_least("a newcomer, and one that wants its chunk", 3, || {
+        let field = Field::<1>::opened();
+        let (newcomer, waiter) = (field.clone(), field.clone());
+        finish([
+            start(1, None, move || {
+                newcomer.joined.store(1, Ordering::Relaxed);
+                newcomer.work(1);
+            }),
+            start(2, None, move || {
+                let peers = Newcomer(Oracle(2), &waiter.joined);
+                let leased = waiter.leases().lease_any(0, tag(2), &peers, None);
+                match leased {
+                    Ok(Some(leased)) => waiter.finish(leased),
+                    Ok(None) | Err(NotLeased::Busy) => {}
+                    Err(refused) => panic!("{refused:?}"),
+                }
+            }),
+        ]);
+        assert_eq!(field.close(), 0);
+        assert_eq!(field.told(), 0, "nobody died");
+    });
+}
+
+/// Hunts: a weak CAS that fails without cause, or a sleep that ends without one, taken for news.
+#[test]
+fn model_soft_faults_change_no_lease() {
+    explore_soft_faults("two at one chunk", |fault| {
+        let field = Field::<1>::opened();
+        finish([1, 2].map(|id| {
+            let field = field.clone();
+            start(id, None, move || {
+                soft_fault_at(fault.filter(|_| id == 1));
+                field.work(id);
+            })
+        }));
+        assert_eq!(field.close(), 0);
+    });
+}

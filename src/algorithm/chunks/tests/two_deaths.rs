@@ -1,0 +1,25 @@
+//! Leases under loom, where two of three processes die.
+
+use super::stage::Field;
+use crate::facade::model::explore_two_deaths;
+use crate::participant::stage::{finish, start};
+
+pub(super) const HOLDERS: &str = "model_two_deaths_of_holders_leave_the_chunk_to_the_third";
+
+/// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work nobody is told of.
+#[test]
+fn model_two_deaths_of_holders_leave_the_chunk_to_the_third() {
+    explore_two_deaths(
+        "leases: two holders of one chunk, a third",
+        |[first, second]| {
+            let field = Field::<1>::opened();
+            let deaths = [(1, first), (2, second), (3, None)];
+            finish(deaths.map(|(id, death)| {
+                let field = field.clone();
+                start(id, death, move || field.work(id))
+            }));
+            assert_eq!(field.close(), 0);
+            assert!(field.told() <= field.cut_off(), "each death is told once");
+        },
+    );
+}

@@ -1,0 +1,134 @@
+//! What one process sees of chunks whose words may hold anything.
+
+use proptest::prelude::*;
+
+use super::super::{DIED, DONE, Grid, GridState, Leased, Leases, NotLeased, OPEN};
+use crate::algorithm::rwlock::{Cell, RwLock, RwLockState};
+use crate::facade::{AtomicU32, Futex};
+use crate::format::Padded;
+use crate::participant::Peers;
+use crate::participant::Tag;
+
+const PARTICIPANTS: u32 = 8;
+
+/// Peers of whom one is dead.
+struct Others(Tag);
+
+impl Peers for Others {
+    fn is_alive(&self, tag: Tag) -> bool {
+        self.0 != tag
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        PARTICIPANTS
+    }
+}
+
+fn me() -> Tag {
+    Tag::new(0, 1).unwrap()
+}
+
+fn dead() -> Tag {
+    Tag::new(1, 7).unwrap()
+}
+
+/// An array of one chunk with this word, in an open grid.
+struct Field {
+    lock: RwLockState,
+    cells: Vec<Padded<Cell>>,
+    grid: GridState,
+    chunk: [Futex; 1],
+}
+
+impl Field {
+    fn new(word: u32) -> Self {
+        Self {
+            lock: RwLockState::new(),
+            cells: (0..PARTICIPANTS).map(|_| Padded(Cell::new(0))).collect(),
+            grid: GridState {
+                word: AtomicU32::new(1),
+            },
+            chunk: [Futex::new(word)],
+        }
+    }
+
+    fn leases(&self) -> Leases<'_> {
+        let grid = Grid {
+            state: &self.grid,
+            chunks: &self.chunk,
+        };
+        Leases {
+            lock: RwLock::new(&self.lock, &self.cells, grid),
+            grid,
+        }
+    }
+
+    fn lease(&self) -> Result<Leased, NotLeased> {
+        self.leases().lease_this(0, me(), &Others(dead()), None)
+    }
+
+    fn word(&self) -> u32 {
+        self.leases().grid.look(0)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_word_is_leased_or_refused(word: u32) {
+        let field = Field::new(word);
+        let tag = Tag::in_word(word, PARTICIPANTS);
+        match field.lease() {
+            Ok(leased) => {
+                prop_assert!(word & Tag::MASK == 0 || tag == Some(dead()));
+                prop_assert_eq!(leased.holder_died(), word & DIED != 0 || tag.is_some());
+                prop_assert!(field.leases().grid.end(leased, true));
+                prop_assert_eq!(field.word(), OPEN | DONE);
+            }
+            Err(NotLeased::Leased(holder)) => prop_assert_eq!(tag, Some(holder)),
+            Err(refused) => {
+                prop_assert_eq!(refused, NotLeased::Corrupt { word });
+                prop_assert!(word & Tag::MASK != 0 && tag.is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn recovery_touches_the_dead_ones_chunks_and_no_other(word: u32, of_the_dead: bool) {
+        let word = if of_the_dead { word & !Tag::MASK | dead().bits() } else { word };
+        let field = Field::new(word);
+        field.leases().grid.recover(dead());
+        let expected = if word & Tag::MASK == dead().bits() { word & OPEN | DIED } else { word };
+        prop_assert_eq!(field.word(), expected);
+    }
+}
+
+#[test]
+fn one_whose_chunk_was_taken_over_does_not_end_its_successors_lease() {
+    let field = Field::new(OPEN);
+    let leases = field.leases();
+    let lost = leases.lease_this(0, dead(), &Others(me()), None).unwrap();
+    let leased = field.lease().unwrap();
+    assert!(leased.holder_died());
+    for done in [true, false] {
+        assert!(!leases.grid.end(lost, done));
+        assert_eq!(field.word(), OPEN | DIED | me().bits());
+    }
+    assert!(leases.grid.end(leased, false));
+    assert_eq!(field.word(), OPEN | DIED, "to do, and half changed still");
+}
+
+#[test]
+fn a_chunk_that_is_done_is_not_any_chunk_and_can_be_had_itself() {
+    let field = Field::new(OPEN | DONE);
+    let any = field.leases().lease_any(0, me(), &Others(dead()), None);
+    assert_eq!(any, Ok(None));
+    let leased = field.lease().unwrap();
+    assert_eq!(
+        (field.leases().grid.left(), leased.holder_died()),
+        (1, false)
+    );
+}

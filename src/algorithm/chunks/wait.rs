@@ -1,0 +1,314 @@
+//! Leasing a chunk, waiting for it if need be.
+//!
+//! # State
+//!
+//! That of [`leases`](super).
+//!
+//! # Protocol
+//!
+//! Walk over the chunks; if all that are to do are somebody's, spin some microseconds, ask whether their
+//! holders live, make each of them `WANTED`, and sleep on all their words for a slice: whichever comes
+//! back first ends it. If some are closed, go by the [`door`](super::door).
+//!
+//! # Crash
+//!
+//! A waiter holds nothing but, for a moment, the door; killed, it may leave a `WANTED` too many.
+//!
+//! # Ordering
+//!
+//! (L1), (L2), (L3) of [`leases`](super).
+
+use core::time::Duration;
+
+use super::door::Want;
+use super::{
+    DIED, Found, Grid, Leased, Leases, Look, NotLeased, OPEN, RESTARTING, RESTARTS, Taken, WANTED,
+    holder, is_done,
+};
+use crate::facade::{Deadline, Futex, Ordering, mutation};
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::wait::longest_for;
+use crate::wait::{
+    AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, try_now,
+};
+
+impl<'a> Grid<'a> {
+    /// Looks for what is wanted, and claims it if it can be had.
+    #[inline(always)]
+    pub(super) fn find(
+        &self,
+        want: Want,
+        me: Tag,
+        peers: &impl Peers,
+        look: Look,
+    ) -> Result<Found, NotLeased> {
+        match want {
+            Want::This(chunk) => self.claim(chunk, true, me, peers, look),
+            Want::Any(from) => self.walk(from, me, peers, look),
+        }
+    }
+
+    /// Announces one that sleeps until a chunk is back, if its word is still as it was seen; what to
+    /// sleep on.
+    fn announce(&self, taken: Taken, peers: &impl Peers) -> Option<(&'a Futex, u32)> {
+        let Taken {
+            chunk,
+            word: seen,
+            holder,
+        } = taken;
+        let word = &self.chunks[chunk];
+        let wanted = if mutation(364) { seen } else { seen | WANTED };
+        if seen != wanted {
+            // ORDERING: Relaxed; the flag carries no data, the CAS that ends the lease reads the word.
+            let relaxed = Ordering::Relaxed;
+            word.compare_exchange_weak(seen, wanted, relaxed, relaxed)
+                .ok()?;
+        }
+        peers.sleeps_for(holder);
+        Some((word, wanted))
+    }
+}
+
+/// A chunk that is closed, and shall be nobody's.
+pub(super) struct Return<'a, P> {
+    grid: &'a Grid<'a>,
+    chunk: usize,
+    peers: &'a P,
+    /// The chunk at the last attempt.
+    taken: Option<Taken>,
+}
+
+impl<'a, P: Peers> Return<'a, P> {
+    pub(super) fn new(grid: &'a Grid<'a>, chunk: usize, peers: &'a P) -> Self {
+        Self {
+            grid,
+            chunk,
+            peers,
+            taken: None,
+        }
+    }
+
+    /// The holder of the chunk at the last attempt.
+    pub(super) fn holder(&self) -> Option<Tag> {
+        self.taken.map(|taken| taken.holder)
+    }
+}
+
+impl<P: Peers> WaitOp for Return<'_, P> {
+    type Output = ();
+    type Error = NotLeased;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let (chunk, word) = (self.chunk, self.grid.look(self.chunk));
+        self.taken = holder(word, self.peers)?.map(|holder| Taken {
+            chunk,
+            word,
+            holder,
+        });
+        Ok(match self.taken {
+            Some(_) if !mutation(356) => Step::Blocked,
+            _ => Step::Done(()),
+        })
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        match self.taken {
+            Some(Taken { word, holder, .. }) if !self.peers.is_alive(holder) => {
+                let died = if mutation(357) { 0 } else { DIED };
+                // Whoever was faster has freed it, too.
+                let _ = self
+                    .grid
+                    .free(self.chunk, word, (word & (OPEN | DIED)) | died);
+                Ok(Step::Retry)
+            }
+            _ => Ok(Step::Blocked),
+        }
+    }
+
+    const REAPS_FIRST: bool = true;
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn longest(&self) -> Duration {
+        longest_for(self.holder(), self.peers)
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let (word, expected) = self.grid.announce(self.taken?, self.peers)?;
+        Some(SleepOn::One(word, expected))
+    }
+}
+
+/// A chunk that is to do, whichever can be had first.
+struct Any<'a, P> {
+    leases: &'a Leases<'a>,
+    from: usize,
+    me: Tag,
+    peers: &'a P,
+    wait: Option<&'a Deadline>,
+    /// What a walk before the first attempt came to.
+    found: Option<Found>,
+    /// The words of the chunks that are others', which are slept on, and how many there are.
+    words: [(&'a Futex, u32); AT_ONCE],
+    count: usize,
+}
+
+impl<P: Peers> Any<'_, P> {
+    fn walk(&self, look: Look) -> Result<Found, NotLeased> {
+        self.leases.grid.walk(self.from, self.me, self.peers, look)
+    }
+
+    fn by_the_door(&self) -> Result<Found, NotLeased> {
+        let want = Want::Any(self.from);
+        self.leases
+            .by_the_door(want, self.me, self.peers, self.wait)
+    }
+
+    /// What a walk that came to this means.
+    fn step(&mut self, mut found: Found) -> Stepped<Self> {
+        let grid = &self.leases.grid;
+        loop {
+            match found {
+                Found::Got(leased) => return Ok(Step::Done(Some(leased))),
+                Found::Taken(_) => return Ok(Step::Blocked),
+                Found::Done => {
+                    let word = grid.word();
+                    if word & RESTARTING == 0 || mutation(365) {
+                        found = self.walk(Look::Passing)?;
+                        let restarts = (grid.word() ^ word) / RESTARTS;
+                        if found == Found::Done && restarts == 0 {
+                            return Ok(Step::Done(None));
+                        }
+                        continue;
+                    }
+                }
+                Found::Closed => {}
+            }
+            found = self.by_the_door()?;
+        }
+    }
+}
+
+impl<P: Peers> WaitOp for Any<'_, P> {
+    type Output = Option<Leased>;
+    type Error = NotLeased;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let found = match self.found.take() {
+            Some(found) => found,
+            None => self.walk(Look::Passing)?,
+        };
+        self.step(found)
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        let found = self.walk(Look::Asking)?;
+        self.step(found)
+    }
+
+    const REAPS_FIRST: bool = true;
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn longest(&self) -> Duration {
+        if self.count == AT_ONCE {
+            LONGEST_UNTOLD
+        } else {
+            longest_for(None, self.peers)
+        }
+    }
+
+    /// Sleeps on all chunks that are to do, or on as many as can be slept on: all of them are others'.
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let (grid, most) = (&self.leases.grid, if mutation(662) { 1 } else { AT_ONCE });
+        self.count = 0;
+        for chunk in 0..grid.chunks.len() {
+            let word = grid.look(chunk);
+            if is_done(word) || self.count == most {
+                continue;
+            }
+            let holder = holder(word, self.peers).ok()??;
+            let taken = Taken {
+                chunk,
+                word,
+                holder,
+            };
+            self.words[self.count] = grid.announce(taken, self.peers)?;
+            self.count += 1;
+        }
+        let words = &self.words[..self.count];
+        (!words.is_empty()).then_some(SleepOn::Any(words))
+    }
+}
+
+impl Leases<'_> {
+    /// Leases a chunk that is to do, the first from `from` on, waiting until `deadline` while all that
+    /// are left are in living hands; `None` if all are done. Without a deadline it does not wait.
+    #[inline]
+    pub(crate) fn lease_any(
+        &self,
+        from: usize,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Option<Leased>, NotLeased> {
+        match self.grid.walk(from, me, peers, Look::Passing)? {
+            Found::Got(leased) => Ok(Some(leased)),
+            found => self.wait_for_any(found, from, me, peers, wait),
+        }
+    }
+
+    #[cold]
+    fn wait_for_any(
+        &self,
+        found: Found,
+        from: usize,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Option<Leased>, NotLeased> {
+        let mut any = Any {
+            leases: self,
+            from,
+            me,
+            peers,
+            wait,
+            found: Some(found),
+            // No array is without chunks.
+            words: [(&self.grid.chunks[0], 0); AT_ONCE],
+            count: 0,
+        };
+        match wait {
+            Some(deadline) => block_on(&mut any, deadline, WaitMode::of_a_lock(peers.history())),
+            None => try_now(&mut any)?.ok_or(NotLeased::Busy),
+        }
+    }
+
+    /// Leases a chunk, done or not, unless a live participant has it; waits until `deadline` for those
+    /// who read or write. Without a deadline it does not wait.
+    #[inline]
+    pub(crate) fn lease_this(
+        &self,
+        chunk: usize,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Leased, NotLeased> {
+        let grid = &self.grid;
+        let mut found = grid.find(Want::This(chunk), me, peers, Look::Asking)?;
+        loop {
+            match found {
+                Found::Got(leased) => return Ok(leased),
+                Found::Taken(taken) => return Err(NotLeased::Leased(taken.holder)),
+                Found::Closed | Found::Done => {
+                    found = self.by_the_door(Want::This(chunk), me, peers, wait)?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The counters under loom.
+
+use loom::sync::Arc;
+
+use super::super::CounterState;
+use crate::algorithm::counter::sharded::Sharded;
+use crate::facade::Words;
+use crate::facade::model::{
+    explore, explore_at_least, explore_deaths, explore_soft_faults, soft_fault_at,
+};
+use crate::participant::stage::{finish, start};
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (40, ADDITIONS, "add is a load and a store"),
+    (41, FLAG, "add does not publish"),
+    (42, FLAG, "get does not acquire"),
+    (43, BEST, "fetch_best stores what was best when it looked"),
+    (
+        44,
+        SOFT,
+        "fetch_best takes a CAS that failed for one that did not",
+    ),
+];
+
+const ADDITIONS: &str = "model_no_addition_is_lost";
+const FLAG: &str = "model_who_reads_an_update_sees_what_was_written_before";
+const BEST: &str = "model_the_best_value_stays";
+const SOFT: &str = "model_a_weak_cas_that_fails_without_cause_is_tried_again";
+
+/// Hunts: an addition that overwrites another's; two that return the same value.
+#[test]
+fn model_no_addition_is_lost() {
+    explore_at_least("two that add twice", 4, || {
+        let counter = Arc::new(CounterState::new(u64::MAX));
+        finish([1, 2].map(|id| {
+            let counter = counter.clone();
+            start(id, None, move || {
+                let first = counter.add(1).wrapping_add(1);
+                let second = counter.add(1).wrapping_add(1);
+                assert!(second > first, "{first} came before {second}");
+            })
+        }));
+        assert_eq!(counter.get(), 3);
+    });
+}
+
+/// Hunts: an addition of a killed process that is half made, or undoes another's.
+#[test]
+fn model_a_killed_addition_was_made_or_not() {
+    explore_deaths("one killed adding, another adds", |death| {
+        let counter = Arc::new(CounterState::new(0));
+        let (victim, other) = (counter.clone(), counter.clone());
+        let victim = start(1, death, move || {
+            victim.add(1 << 40);
+        });
+        finish([start(2, None, move || {
+            other.add(1);
+        })]);
+        let survived = victim.join().unwrap();
+        assert_eq!(counter.get(), if survived { 1 << 40 | 1 } else { 1 });
+    });
+}
+
+/// Hunts: an update that is seen before what its process wrote (C1).
+#[test]
+fn model_who_reads_an_update_sees_what_was_written_before() {
+    explore_at_least("a writer that adds, and a reader", 4, || {
+        let shared = Arc::new((CounterState::new(0), Words::new([0])));
+        let (writer, reader) = (shared.clone(), shared.clone());
+        finish([
+            start(1, None, move || {
+                writer.1.write(&[7]);
+                writer.0.add(1);
+            }),
+            start(2, None, move || {
+                if reader.0.get() == 1 {
+                    assert_eq!(reader.1.read(), [7]);
+                }
+            }),
+        ]);
+    });
+}
+
+/// Hunts: the same by way of a third that adds meanwhile, and with the reader's own addition.
+#[test]
+fn model_additions_of_others_keep_what_an_update_publishes() {
+    explore("a writer, one that adds, and a reader that adds", || {
+        let shared = Arc::new((CounterState::new(0), Words::new([0])));
+        let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
+        finish([
+            start(1, None, move || {
+                writer.1.write(&[7]);
+                writer.0.add(10);
+            }),
+            start(2, None, move || {
+                other.0.add(1);
+            }),
+            start(3, None, move || {
+                if reader.0.add(1) >= 10 {
+                    assert_eq!(reader.1.read(), [7]);
+                }
+            }),
+        ]);
+    });
+}
+
+/// Hunts: a worse value that overwrites a better one, which came between look and store.
+#[test]
+fn model_the_best_value_stays() {
+    explore_at_least("two that raise", 4, || {
+        let counter = Arc::new(CounterState::new(1));
+        finish([2, 3].map(|value| {
+            let counter = counter.clone();
+            start(u32::try_from(value).unwrap(), None, move || {
+                let before = counter.fetch_best(value, |new, current| new > current);
+                assert!((1..=3).contains(&before) && before != value, "{before}");
+                assert!(counter.get() >= value, "{value} was made, and is gone");
+            })
+        }));
+        assert_eq!(counter.get(), 3);
+    });
+}
+
+/// Hunts: a weak CAS that fails although the value is what it was.
+#[test]
+fn model_a_weak_cas_that_fails_without_cause_is_tried_again() {
+    explore_soft_faults("one that raises", |fault| {
+        let counter = Arc::new(CounterState::new(1));
+        let raiser = counter.clone();
+        finish([start(1, None, move || {
+            soft_fault_at(fault);
+            raiser.fetch_best(2, |new, current| new > current);
+        })]);
+        assert_eq!(counter.get(), 2, "the value was not raised");
+    });
+}
+
+/// Hunts: additions of two threads of one process to one cell; a sum that misses what was added
+/// before it began.
+#[test]
+fn model_a_sum_has_every_addition_made_before() {
+    explore("two threads of one process and another process", || {
+        let cells = Arc::new([CounterState::new(0), CounterState::new(0)]);
+        let adders = [0, 0, 1].map(|index| {
+            let cells = cells.clone();
+            start(1 + index, None, move || {
+                Sharded::new(&*cells).add(index, 1);
+                assert!((1..=3).contains(&Sharded::new(&*cells).sum()));
+            })
+        });
+        finish(adders);
+        assert_eq!(Sharded::new(&*cells).sum(), 3);
+    });
+}

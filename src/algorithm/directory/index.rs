@@ -1,0 +1,125 @@
+//! The index of the directory: names to records, so that no look-up reads them all.
+//!
+//! # State
+//!
+//! Slots, each one word that is empty or names a record, and how many records have one for certain.
+//!
+//! # Protocol
+//!
+//! Records are the truth, and the index follows them: only a record that is published gets a slot,
+//! and no slot is ever emptied.
+//!
+//! - index: the creator of a record, which holds the control mutex, gives a slot to each record from
+//!   the number on that says how many have one, then stores the new number.
+//! - find: load that number, then the count of records; follow the slots from the name's home; then
+//!   look at the records in between, of which there are none but while one is created or after its
+//!   creator was killed.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | after the record is published, before its slot | a record that is found by looking at it | the next creator gives it a slot |
+//! | after the slot, before the number | the same, and a slot that says the truth | the next creator finds the slot and goes on |
+//!
+//! A slot is taken by compare-and-swap from empty, so one that stopped here and was wrongly taken for
+//! dead overwrites nothing later: what it adds is true, and a number that it sets back makes others
+//! look at more records.
+//!
+//! # Garbage
+//!
+//! A slot that names a record that is not there, or whose name has another mark, is told. A slot that
+//! was emptied hides its record: nothing says so.
+//!
+//! # Ordering
+//!
+//! (X1) a slot's compare-and-swap (Release) pairs with the load of who follows it (Acquire): the record
+//! and the count that it is below. (X2) the store of the number (Release) pairs with the load in `find`
+//! (Acquire): all slots of the records below it.
+
+use crate::facade::{AtomicU32, Ordering, mutation, ordering};
+use crate::format::{Name, NameHash, Slot};
+
+/// The index over borrowed state.
+#[derive(Clone, Copy)]
+pub(crate) struct Index<'a> {
+    /// How many records have a slot, from the first on.
+    pub(crate) indexed: &'a AtomicU32,
+    /// A power of two of them.
+    pub(crate) slots: &'a [AtomicU32],
+}
+
+/// What stands in a slot and cannot, or that no slot is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Garbage;
+
+impl<'a> Index<'a> {
+    /// How many records have a slot for certain.
+    pub(crate) fn indexed(self) -> u32 {
+        // ORDERING: Acquire; pairs with (X2).
+        let acquire = ordering(Ordering::Acquire, 701);
+        self.indexed.load(acquire)
+    }
+
+    /// Says that all records below `count` have a slot.
+    pub(crate) fn set_indexed(self, count: u32) {
+        // ORDERING: Release; (X2) publishes the slots of all records below `count`.
+        let release = ordering(Ordering::Release, 702);
+        self.indexed.store(count, release);
+    }
+
+    /// What stands in the slots for `hash`, from its home to the first that is empty.
+    pub(crate) fn slots(self, hash: NameHash) -> impl Iterator<Item = Result<Slot, Garbage>> + 'a {
+        let mut words = self.words_for(hash);
+        let mut ended = false;
+        core::iter::from_fn(move || {
+            if ended {
+                return None;
+            }
+            let Some(word) = words.next() else {
+                ended = true;
+                return Some(Err(Garbage));
+            };
+            // ORDERING: Acquire; pairs with (X1).
+            let acquire = ordering(Ordering::Acquire, 700);
+            Slot::from_word(word.load(acquire)).map(Ok)
+        })
+    }
+
+    /// Gives the published record of that name and number a slot, if it has none. False if there is no
+    /// empty one, which only garbage brings about.
+    pub(crate) fn insert(self, name: Name, number: u32) -> bool {
+        let hash = NameHash::of(name);
+        let slot = hash.slot(number).word();
+        for word in self.words_for(hash) {
+            // ORDERING: Relaxed; what others put there is not looked at here.
+            let mut found = word.load(Ordering::Relaxed);
+            if mutation(706) {
+                found = 0;
+            }
+            if found == 0 {
+                // ORDERING: Release; (X1) publishes the record, and that the count is above it.
+                let release = ordering(Ordering::Release, 703);
+                match word.compare_exchange(0, slot, release, Ordering::Relaxed) {
+                    Ok(_) => return true,
+                    Err(_) if mutation(706) => {
+                        word.store(slot, Ordering::Release);
+                        return true;
+                    }
+                    Err(other) => found = other,
+                }
+            }
+            if found == slot {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// All slots, from the home of `hash` on and round the end.
+    fn words_for(self, hash: NameHash) -> impl Iterator<Item = &'a AtomicU32> + 'a {
+        let home = hash.home(self.slots.len());
+        let (before, from) = self.slots.split_at_checked(home).unwrap_or_default();
+        from.iter().chain(before)
+    }
+}

@@ -1,0 +1,337 @@
+//! The directory under loom.
+
+use loom::sync::Arc;
+
+use super::super::{Directory, Found, Missing, NotCreated, RecordState};
+use crate::algorithm::directory::index::Index;
+use crate::algorithm::mutex::MutexState;
+use crate::facade::model::{explore_at_least, explore_deaths, explore_deaths_at_least};
+use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
+use crate::format::{Name, NameHash, PADDING, PayloadShape, RECORD_WORDS, Record};
+use crate::participant::stage::{Oracle, finish, players, start, tag};
+
+mod two_deaths;
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (30, READER, "a reader does not acquire the count"),
+    (31, SAME, "create does not look whether the name exists"),
+    (
+        32,
+        READER,
+        "the count says that there is a record before there is one",
+    ),
+    (33, READER, "the count does not publish the record"),
+    (
+        34,
+        SAME,
+        "a creator that finds the name keeps the control mutex",
+    ),
+    (35, OTHERS, "a creator does not take the control mutex"),
+    (755, two_deaths::CREATORS, "a second death goes unnoticed"),
+    (
+        36,
+        OTHERS,
+        "a creator takes no notice of the bytes that others have",
+    ),
+    (700, TWICE, "who follows a slot does not acquire its record"),
+    (
+        701,
+        TWICE,
+        "a reader does not acquire the slots that are said to be there",
+    ),
+    (
+        702,
+        TWICE,
+        "how many records have slots is said before others see those",
+    ),
+    (703, TWICE, "a slot does not publish its record"),
+    (
+        704,
+        DEATH,
+        "a reader does not look at the records that are not in the index yet",
+    ),
+    (
+        705,
+        DEATH,
+        "a creator forgets the record that a killed one did not put into the index",
+    ),
+    (706, SLOTS, "a slot is taken from a record that has it"),
+    (
+        707,
+        TWICE,
+        "a record is said to have a slot before it has one",
+    ),
+];
+
+const READER: &str = "model_a_reader_finds_complete_entries_or_none";
+const SAME: &str = "model_of_two_creators_of_a_name_one_makes_it";
+const OTHERS: &str = "model_two_creators_never_share_bytes";
+const TWICE: &str = "model_what_was_found_is_found_again";
+const DEATH: &str = "model_wherever_a_creator_dies_others_create_and_find";
+const SLOTS: &str = "model_two_records_that_get_slots_at_once_are_both_found";
+
+/// Bytes of the arena that an entry takes, and how many entries fit.
+const LEN: u64 = PADDING as u64;
+const ROOM: usize = 3;
+const SLOT_COUNT: usize = 8;
+
+/// A directory, and the arena as one race-checked cell for each place in it.
+struct Store {
+    control: MutexState,
+    count: AtomicU64,
+    records: [RecordState; ROOM],
+    indexed: AtomicU32,
+    slots: [AtomicU32; SLOT_COUNT],
+    arena: [Words<1>; ROOM],
+}
+
+impl Store {
+    fn open() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            control: MutexState::new(),
+            count: AtomicU64::new(0),
+            records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
+            indexed: AtomicU32::new(0),
+            slots: core::array::from_fn(|_| AtomicU32::new(0)),
+            arena: core::array::from_fn(|_| Words::new([0])),
+        })
+    }
+
+    fn directory(&self) -> Directory<'_> {
+        Directory {
+            control: &self.control,
+            count: &self.count,
+            records: &self.records,
+            index: self.index(),
+            arena: LEN,
+            end: LEN * (1 + ROOM as u64),
+        }
+    }
+
+    fn index(&self) -> Index<'_> {
+        Index {
+            indexed: &self.indexed,
+            slots: &self.slots,
+        }
+    }
+
+    fn bytes(&self, offset: u64) -> &Words<1> {
+        assert_eq!(offset % LEN, 0);
+        &self.arena[usize::try_from(offset / LEN).unwrap() - 1]
+    }
+
+    /// Process `id` creates an entry that says so, in its record and in its bytes.
+    fn create(&self, id: u32, name: &str) -> Result<Found, NotCreated> {
+        let record = Record {
+            kind: 1,
+            offset: 0,
+            len: LEN,
+            payload: PayloadShape::none(),
+            config: [id.into(), 0, 0, 0],
+            name: Name::entry(name).unwrap(),
+        };
+        self.directory()
+            .create(record, tag(id), &Oracle(id), |offset| {
+                self.bytes(offset).write(&[id.into()]);
+            })
+    }
+
+    /// Empties the index.
+    fn forget_slots(&self) {
+        self.indexed.store(0, Ordering::Relaxed);
+        for slot in &self.slots {
+            slot.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks for a name; what is found is complete, and its bytes are its creator's.
+    fn find(&self, name: &str) -> Result<Found, Missing> {
+        let found = self.directory().find(Name::entry(name).unwrap());
+        match found {
+            Ok(found) => {
+                let [by] = self.bytes(found.record.offset).read();
+                assert_eq!(by, found.record.config[0], "another's bytes");
+            }
+            Err(missing) => assert_eq!(missing, Missing::Name),
+        }
+        found
+    }
+}
+
+/// Two names that are looked for from the same slot on.
+fn names_of_one_home() -> [String; 2] {
+    let home = |name: &str| NameHash::of(Name::entry(name).unwrap()).home(SLOT_COUNT);
+    let other = (0..).map(|number| format!("name {number}"));
+    let same = |name: &String| home(name) == home("stock");
+    ["stock".to_owned(), other.into_iter().find(same).unwrap()]
+}
+
+/// Hunts: a name that two entries have; a loser that does not see the winner's entry.
+#[test]
+fn model_of_two_creators_of_a_name_one_makes_it() {
+    explore_at_least("two creators of one name", 4, || {
+        let store = Store::open();
+        finish([1, 2].map(|id| {
+            let store = store.clone();
+            start(id, None, move || match store.create(id, "stock") {
+                Ok(made) => assert_eq!(made.record.config[0], id.into()),
+                Err(NotCreated::Exists(found)) => {
+                    assert_ne!(found.record.config[0], id.into());
+                    assert_eq!(store.find("stock"), Ok(found));
+                }
+                Err(other) => panic!("{other:?}"),
+            })
+        }));
+        assert_eq!(
+            store.directory().records().unwrap().count(),
+            1,
+            "the name exists twice"
+        );
+        store
+            .create(3, "total")
+            .expect("nobody is at work any more");
+    });
+}
+
+/// Hunts: two entries that overlap in the directory or in the arena.
+#[test]
+fn model_two_creators_never_share_bytes() {
+    explore_at_least("two creators of two names", 4, || {
+        let store = Store::open();
+        finish([(1, "stock"), (2, "total")].map(|(id, name)| {
+            let store = store.clone();
+            start(id, None, move || {
+                store.create(id, name).expect("there is room for both");
+            })
+        }));
+        let [stock, total] = ["stock", "total"].map(|name| store.find(name).expect("it was made"));
+        assert_ne!(stock.record.offset, total.record.offset);
+        assert_ne!(stock.index, total.index);
+    });
+}
+
+/// Hunts: a count that is seen before what it counts.
+#[test]
+fn model_a_reader_finds_complete_entries_or_none() {
+    explore_at_least("a creator and a reader", 4, || {
+        let store = Store::open();
+        let (creator, reader) = (store.clone(), store.clone());
+        finish([
+            start(1, None, move || {
+                creator.create(1, "stock").expect("there is room");
+                creator.create(1, "total").expect("there is room");
+            }),
+            start(2, None, move || {
+                if reader.find("total").is_ok() {
+                    reader.find("stock").expect("it was made first");
+                }
+            }),
+        ]);
+    });
+}
+
+/// Hunts: an entry that goes from the records into the index, and is in neither meanwhile; a slot that
+/// is seen before its record.
+#[test]
+fn model_what_was_found_is_found_again() {
+    explore_at_least("a creator and a reader who looks twice", 4, || {
+        let store = Store::open();
+        let (creator, reader) = (store.clone(), store.clone());
+        finish([
+            start(1, None, move || {
+                creator.create(1, "stock").expect("there is room");
+            }),
+            start(2, None, move || {
+                let first = reader.find("stock");
+                if first.is_ok() {
+                    assert_eq!(reader.find("stock"), first, "it is gone");
+                }
+            }),
+        ]);
+        store.find("stock").expect("it was made");
+    });
+}
+
+/// Hunts: one that was stopped before it gave its record a slot, and takes that of a later record.
+#[test]
+fn model_two_records_that_get_slots_at_once_are_both_found() {
+    let names = names_of_one_home();
+    explore_at_least("two records of one home", 3, move || {
+        let store = Store::open();
+        names.iter().for_each(|name| {
+            store.create(1, name).expect("there is room");
+        });
+        store.forget_slots();
+        finish([1, 2].map(|id| {
+            let (store, name) = (store.clone(), names[id as usize - 1].clone());
+            start(id, None, move || {
+                let name = Name::entry(&name).unwrap();
+                assert!(store.index().insert(name, id - 1));
+            })
+        }));
+        store.index().set_indexed(2);
+        names.iter().for_each(|name| {
+            store.find(name).expect("it has a slot");
+        });
+    });
+}
+
+/// Hunts: a creator killed anywhere that leaves a half entry to a reader, a control mutex or bytes
+/// to nobody, or an entry that is found no more.
+#[test]
+fn model_wherever_a_creator_dies_others_create_and_find() {
+    explore_deaths("a creator killed, another, and a reader", |death| {
+        let store = Store::open();
+        let (victim, creator, reader) = (store.clone(), store.clone(), store.clone());
+        finish([
+            start(1, death, move || {
+                victim.create(1, "stock").expect("there is room");
+            }),
+            start(2, None, move || {
+                creator.create(2, "total").expect("there is room");
+                creator.find("total").expect("it was made");
+            }),
+            start(3, None, move || {
+                let _ = reader.find("stock");
+            }),
+        ]);
+        let stock = match store.create(3, "stock") {
+            Ok(found) | Err(NotCreated::Exists(found)) => found,
+            Err(other) => panic!("{other:?}"),
+        };
+        let total = store.find("total").expect("it was made");
+        assert_eq!(store.find("stock"), Ok(stock));
+        assert_ne!(stock.record.offset, total.record.offset);
+        let all = store.directory().records().unwrap().count();
+        assert_eq!(all, 2, "a name exists twice");
+    });
+}
+
+/// Hunts: the same for one name, which one of the two makes or finds.
+#[test]
+fn model_wherever_a_creator_dies_its_name_can_be_made() {
+    explore_deaths_at_least(
+        "a creator killed, and another of the same name",
+        3,
+        |death| {
+            let store = Store::open();
+            let (victim, creator) = (store.clone(), store.clone());
+            finish([
+                start(1, death, move || {
+                    let _ = victim.create(1, "stock");
+                }),
+                start(2, None, move || {
+                    let made = creator.create(2, "stock");
+                    assert!(
+                        matches!(made, Ok(_) | Err(NotCreated::Exists(_))),
+                        "{made:?}"
+                    );
+                    creator.find("stock").expect("one has made it");
+                }),
+            ]);
+            assert_eq!(store.directory().records().unwrap().count(), 1);
+        },
+    );
+}

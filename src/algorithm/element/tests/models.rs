@@ -1,0 +1,269 @@
+//! Elements of arrays under loom.
+
+use loom::sync::Arc;
+
+use super::super::ElementState;
+use crate::facade::model::{
+    explore, explore_at_least, explore_deaths, explore_soft_faults, soft_fault_at,
+};
+use crate::facade::{AtomicU8, AtomicU64, Words};
+use crate::participant::stage::{finish, start};
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (400, FLAG, "get does not acquire"),
+    (401, FLAG, "set does not publish"),
+    (402, SUMS, "update stores what it made of what it saw"),
+    (403, UPDATED, "update does not publish"),
+    (
+        404,
+        SOFT,
+        "update takes a CAS that failed for one that did not",
+    ),
+    (405, OUT, "a copy out has no fence"),
+    (406, OUT, "a collected copy has no fence"),
+    (407, IN, "a copy in has no fence"),
+    (408, FLAG, "swap does not publish"),
+    (409, FLAG, "add does not publish"),
+    (410, FLAG, "sub does not publish"),
+    (411, FLAG, "and does not publish"),
+    (412, FLAG, "or does not publish"),
+    (413, FLAG, "xor does not publish"),
+    (414, FLAG, "exchange does not publish"),
+    (415, REFUSED, "an exchange that is refused does not acquire"),
+];
+
+const FLAG: &str = "model_who_reads_an_element_sees_what_was_written_before";
+const REFUSED: &str = "model_a_refused_exchange_sees_what_was_written_before";
+const SUMS: &str = "model_no_sum_of_floats_is_lost";
+const UPDATED: &str = "model_an_update_publishes_what_was_written_before";
+const SOFT: &str = "model_a_weak_cas_that_fails_without_cause_is_made_again";
+const OUT: &str = "model_a_copy_out_sees_what_was_written_before_each_element";
+const IN: &str = "model_a_copy_in_publishes_what_was_written_before";
+
+type Wide = ElementState<AtomicU64>;
+type Narrow = ElementState<AtomicU8>;
+
+fn wide(value: u64) -> Wide {
+    ElementState::new(AtomicU64::new(value))
+}
+
+fn narrow(value: u8) -> Narrow {
+    ElementState::new(AtomicU8::new(value))
+}
+
+fn add(element: &Wide, amount: f64) -> f64 {
+    let sum = |bits| Some((f64::from_bits(bits) + amount).to_bits());
+    let (Ok(bits) | Err(bits)) = element.update(sum);
+    f64::from_bits(bits)
+}
+
+fn sum(element: &Wide) -> f64 {
+    f64::from_bits(element.get())
+}
+
+/// Hunts: an addition of floats that overwrites another's; two that are told the same value.
+#[test]
+fn model_no_sum_of_floats_is_lost() {
+    explore_at_least("two that add twice", 4, || {
+        let element = Arc::new(wide(0.5_f64.to_bits()));
+        finish([1, 2].map(|id| {
+            let element = element.clone();
+            start(id, None, move || {
+                let first = add(&element, 1.0);
+                let second = add(&element, 1.0);
+                assert!(second > first, "{first} came before {second}");
+            })
+        }));
+        assert_eq!(sum(&element).to_bits(), 4.5_f64.to_bits());
+    });
+}
+
+/// Hunts: an addition of a killed process that is half made, or undoes another's.
+#[test]
+fn model_a_killed_addition_of_floats_was_made_or_not() {
+    explore_deaths("one that adds and dies, and one that lives", |death| {
+        let element = Arc::new(wide(0.0_f64.to_bits()));
+        let (victim, other) = (element.clone(), element.clone());
+        let victim = start(1, death, move || {
+            add(&victim, 1024.0);
+        });
+        finish([start(2, None, move || {
+            add(&other, 1.0);
+        })]);
+        let survived = victim.join().unwrap();
+        let total = sum(&element).to_bits();
+        let made = total == 1025.0_f64.to_bits();
+        assert!(made || !survived && total == 1.0_f64.to_bits());
+    });
+}
+
+/// Hunts: a weak CAS that fails although the value is what it was.
+#[test]
+fn model_a_weak_cas_that_fails_without_cause_is_made_again() {
+    explore_soft_faults("one that adds", |fault| {
+        let element = Arc::new(wide(0));
+        let adder = element.clone();
+        finish([start(1, None, move || {
+            soft_fault_at(fault);
+            adder.update(|bits| Some(bits + 1)).unwrap();
+        })]);
+        assert_eq!(element.get(), 1, "it was not added");
+    });
+}
+
+const START: u8 = 3;
+
+/// Each way to change an element that is [`START`].
+const CHANGES: [fn(&Narrow); 8] = [
+    |element| element.set(1),
+    |element| assert_eq!(element.swap(1), START),
+    |element| assert_eq!(element.add(254), START),
+    |element| assert_eq!(element.sub(2), START),
+    |element| assert_eq!(element.and(1), START),
+    |element| assert_eq!(element.or(4), START),
+    |element| assert_eq!(element.xor(2), START),
+    |element| assert_eq!(element.exchange(START, 1), Ok(START)),
+];
+
+/// Hunts: an element that is seen before what its process wrote (E1).
+#[test]
+fn model_who_reads_an_element_sees_what_was_written_before() {
+    for change in CHANGES {
+        explore(
+            "a writer that changes an element, and a reader",
+            move || {
+                let shared = Arc::new((narrow(START), Words::new([0])));
+                let (writer, reader) = (shared.clone(), shared.clone());
+                finish([
+                    start(1, None, move || {
+                        writer.1.write(&[7]);
+                        change(&writer.0);
+                    }),
+                    start(2, None, move || {
+                        if reader.0.get() != START {
+                            assert_eq!(reader.1.read(), [7]);
+                        }
+                    }),
+                ]);
+            },
+        );
+    }
+}
+
+/// Hunts: the same for an exchange that finds what it did not expect.
+#[test]
+fn model_a_refused_exchange_sees_what_was_written_before() {
+    explore("a writer that stores, and one that exchanges", || {
+        let shared = Arc::new((narrow(START), Words::new([0])));
+        let (writer, other) = (shared.clone(), shared.clone());
+        finish([
+            start(1, None, move || {
+                writer.1.write(&[7]);
+                writer.0.set(1);
+            }),
+            start(2, None, move || {
+                if other.0.exchange(START, START) == Err(1) {
+                    assert_eq!(other.1.read(), [7]);
+                }
+            }),
+        ]);
+    });
+}
+
+/// Hunts: the same for an update, with another's in between.
+#[test]
+fn model_an_update_publishes_what_was_written_before() {
+    explore("a writer that updates, one that adds, and a reader", || {
+        let shared = Arc::new((wide(0), Words::new([0])));
+        let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
+        finish([
+            start(1, None, move || {
+                writer.1.write(&[7]);
+                writer.0.update(|bits| Some(bits + 10)).unwrap();
+            }),
+            start(2, None, move || {
+                other.0.add(1);
+            }),
+            start(3, None, move || {
+                if reader.0.get() >= 10 {
+                    assert_eq!(reader.1.read(), [7]);
+                }
+            }),
+        ]);
+    });
+}
+
+/// Hunts: a copy of several elements that has a new value without what its writer wrote before it
+/// (E2), in both forms of copying.
+#[test]
+fn model_a_copy_out_sees_what_was_written_before_each_element() {
+    for collected in [false, true] {
+        explore(
+            "a writer of the second of two, and one that copies",
+            move || {
+                let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
+                let (writer, reader) = (shared.clone(), shared.clone());
+                finish([
+                    start(1, None, move || {
+                        writer.1.write(&[7]);
+                        writer.0[1].set(1);
+                        writer.0[0].set(1);
+                    }),
+                    start(2, None, move || {
+                        let elements = reader.0.iter();
+                        let copied: [u64; 2] = if collected {
+                            let list: Vec<u64> = Wide::collect(elements, |bits| bits);
+                            list.try_into().unwrap()
+                        } else {
+                            let mut places = [0; 2];
+                            Wide::copy_out(elements.zip(&mut places), |bits| bits);
+                            places
+                        };
+                        if copied.contains(&1) {
+                            assert_eq!(reader.1.read(), [7]);
+                        }
+                    }),
+                ]);
+            },
+        );
+    }
+}
+
+/// Hunts: elements copied in that are seen before what their process wrote (E2).
+#[test]
+fn model_a_copy_in_publishes_what_was_written_before() {
+    explore("a writer of both elements, and a reader of each", || {
+        let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
+        let writer = shared.clone();
+        let readers = [0, 1].map(|index| {
+            let reader = shared.clone();
+            start(2 + index, None, move || {
+                if reader.0[index as usize].get() == 1 {
+                    assert_eq!(reader.1.read(), [7]);
+                }
+            })
+        });
+        let writer = start(1, None, move || {
+            writer.1.write(&[7]);
+            Wide::copy_in(writer.0.iter().map(|element| (element, 1)));
+        });
+        finish([writer].into_iter().chain(readers));
+    });
+}
+
+/// Hunts: a copy in that goes on after its process has died, or is not made in order.
+#[test]
+fn model_a_killed_copy_in_has_stored_the_first_elements() {
+    explore_deaths("one that copies in and dies", |death| {
+        let elements = Arc::new([narrow(0), narrow(0), narrow(0)]);
+        let writer = elements.clone();
+        let writer = start(1, death, move || {
+            Narrow::copy_in(writer.iter().map(|element| (element, 1)));
+        });
+        let survived = writer.join().unwrap();
+        let stored = elements.each_ref().map(|element| element.get());
+        assert!(stored.is_sorted_by(|before, after| before >= after));
+        assert!(!survived || stored == [1; 3]);
+    });
+}

@@ -1,0 +1,17 @@
+//! The algorithms, a folder for each primitive: its words, where they are in an entry, what
+//! processes do with them, and the models.
+//!
+//! The same code runs in a segment and under loom, over borrowed state. Nothing here knows of files,
+//! mappings, threads or system calls. Which processes are alive comes in through
+//! [`Peers`](crate::participant::Peers); everything shared is reached through the facade.
+
+pub(crate) mod chunks;
+pub(crate) mod counter;
+pub(crate) mod directory;
+pub(crate) mod element;
+pub(crate) mod mpmc;
+pub(crate) mod mutex;
+pub(crate) mod rwlock;
+pub(crate) mod snapshot;
+pub(crate) mod spsc;
+pub(crate) mod work;

@@ -1,0 +1,204 @@
+//! Waiting at either side of a slot ring.
+//!
+//! # State
+//!
+//! The two bells of [`slots`](super): senders sleep by `room`, receivers by `items`.
+//!
+//! # Protocol
+//!
+//! That of [`wait`](crate::wait::on_event). Who waits looks after the dead by reaping, and by settling
+//! whether anybody is left at the other side; and the owner of the slot that it waits for is asked about once a
+//! slice.
+//!
+//! # Crash
+//!
+//! As there.
+//!
+//! # Ordering
+//!
+//! As there.
+
+use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
+use crate::facade::Deadline;
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::participant::endpoints::Side;
+use crate::wait::WaitMode;
+pub(crate) use crate::wait::on_event::Ended;
+use crate::wait::on_event::{Quest, wait};
+
+/// What somebody waits for.
+struct At<'a, S, P> {
+    ring: Ring<'a, S>,
+    side: Side,
+    cursor: &'a mut Cursor,
+    me: Tag,
+    peers: &'a P,
+}
+
+/// A slot to send.
+struct Send<'a, S, P>(At<'a, S, P>);
+
+/// An item.
+struct Receive<'a, S, P>(At<'a, S, P>);
+
+/// A slot that is free, or has an item in it that is to be replaced.
+struct Replace<'a, S, P>(At<'a, S, P>);
+
+impl<S: Slots, P: Peers> At<'_, S, P> {
+    fn is_ready(&mut self) -> bool {
+        self.ring.is_ready(self.side, self.cursor)
+    }
+
+    fn look_after_the_dead(&mut self) {
+        // Who was found alive may have died since.
+        self.cursor.alive = Asked::default();
+        self.ring.look_after_the_dead(self.side, self.peers);
+    }
+}
+
+impl<S: Slots, P: Peers> Quest for Send<'_, S, P> {
+    type Found = Claim;
+
+    fn attempt(&mut self) -> Result<Claim, Refused> {
+        self.0
+            .ring
+            .claim_send(self.0.cursor, self.0.me, self.0.peers)
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn progress(&self) -> u64 {
+        self.0.cursor.tail.0
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0.look_after_the_dead();
+    }
+}
+
+impl<S: Slots, P: Peers> Quest for Receive<'_, S, P> {
+    type Found = Claim;
+
+    fn attempt(&mut self) -> Result<Claim, Refused> {
+        let At {
+            ring,
+            cursor,
+            me,
+            peers,
+            ..
+        } = &mut self.0;
+        match ring.claim_recv(cursor, *me, *peers) {
+            Err(Refused::Nothing) => ring.nothing(cursor, *me, *peers),
+            other => other,
+        }
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn progress(&self) -> u64 {
+        self.0.cursor.head.0
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0.look_after_the_dead();
+    }
+}
+
+impl<S: Slots, P: Peers> Quest for Replace<'_, S, P> {
+    type Found = (Claim, bool);
+
+    fn attempt(&mut self) -> Result<(Claim, bool), Refused> {
+        self.0
+            .ring
+            .claim_replace(self.0.cursor, self.0.me, self.0.peers)
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.ring.is_ready_to_replace(self.0.cursor)
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn progress(&self) -> u64 {
+        self.0.cursor.tail.0
+    }
+    fn look_after_the_dead(&mut self) {
+        self.0.look_after_the_dead();
+    }
+}
+
+impl<S: Slots> Ring<'_, S> {
+    /// Waits for a slot to send.
+    pub(crate) fn wait_send<'m>(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        mode: impl Into<WaitMode<'m>>,
+    ) -> Result<Claim, Ended> {
+        let mut quest = Send(self.at(Side::Sender, cursor, me, peers));
+        let bell = self.state.bell(Side::Sender);
+        wait(&mut quest, bell, peers, deadline, mode.into())
+    }
+
+    /// Waits for an item.
+    pub(crate) fn wait_recv<'m>(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        mode: impl Into<WaitMode<'m>>,
+    ) -> Result<Claim, Ended> {
+        let mut quest = Receive(self.at(Side::Receiver, cursor, me, peers));
+        let bell = self.state.bell(Side::Receiver);
+        wait(&mut quest, bell, peers, deadline, mode.into())
+    }
+
+    /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
+    pub(crate) fn wait_replace<'m>(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        mode: impl Into<WaitMode<'m>>,
+    ) -> Result<(Claim, bool), Ended> {
+        let mut quest = Replace(self.at(Side::Sender, cursor, me, peers));
+        let bell = self.state.bell(Side::Sender);
+        wait(&mut quest, bell, peers, &Deadline::never(), mode.into())
+    }
+
+    fn at<'b, P>(
+        &'b self,
+        side: Side,
+        cursor: &'b mut Cursor,
+        me: Tag,
+        peers: &'b P,
+    ) -> At<'b, S, P> {
+        At {
+            ring: *self,
+            side,
+            cursor,
+            me,
+            peers,
+        }
+    }
+
+    /// Gives back what dead participants hold, and finds out whether anybody is left at the other
+    /// side.
+    pub(crate) fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
+        peers.reap(&self.state.common.0.reaped, false);
+        let is_there = |tag| {
+            peers.sleeps_for(tag);
+            peers.was_alive(tag)
+        };
+        if self.ends().settle(side.other(), is_there) {
+            self.wake_all();
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! A mutex for processes that may be killed while they hold it, or while they hand it over.
+//!
+//! # State
+//!
+//! One futex word. 0 is free and clean.
+//!
+//! ```text
+//!     31         30           29        28                  10 9            0
+//! | POISONED | OWNER_DIED | CONTENDED |   generation: 19     |   index: 10  |
+//!   \__ sticky: survive unlock __/       \______ owner's tag, 0 = free ______/
+//! ```
+//!
+//! # Protocol
+//!
+//! - lock: CAS 0 to the own tag. Otherwise spin some microseconds while nobody sleeps, then set
+//!   `CONTENDED` and sleep in slices of 1 to 50 ms. A waiter that has slept takes the lock with
+//!   `CONTENDED` set, since others may sleep still. A newcomer may barge in. A waiter that gives up
+//!   at its deadline wakes another in its place: the wake it had may have been the only one.
+//! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set.
+//!   A CAS and not a swap, so that one whose lock was taken over (because other code closed the
+//!   descriptor that kept it alive) does not free its successor's lock.
+//! - after each locking CAS: ask the registry whether it still knows the own tag, (K1) of
+//!   [`participant`](crate::participant). If not, unlock, keeping the flags, and say that the membership is lost.
+//! - takeover: a waiter asks whether the owner lives before it sleeps. If not, it CASes the whole word, dead tag included, to its own tag and `OWNER_DIED`.
+//!   Whoever reaps the dead participant does the same, without taking the lock.
+//! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until somebody
+//!   clears it.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | before the locking CAS, or while asleep | nothing, or a `CONTENDED` too many | the next unlock wakes nobody |
+//! | between lock and unlock | the dead tag | the next to wait, to try, or to reap: `OWNER_DIED` |
+//! | after the unlocking CAS, before the wake | a free word, or a newcomer's, and a sleeper | the sleeper, when its slice ends; the reaper, which wakes one |
+//! | in a takeover | as after a lock, with `OWNER_DIED` | as above |
+//! | after the CAS of a process that was reaped before, and does not know it | the tag of no participant | the next to wait, or to try: it is not alive |
+//!
+//! The third row is the known hole of robust mutexes: the dead one's wake is owed, somebody barges
+//! in with a word that does not say `CONTENDED`, and its unlock wakes nobody. Here the sleeper's
+//! slice ends, it sees the new owner and sets `CONTENDED` again.
+//!
+//! A stopped owner blocks everybody else, as with any mutex, and is never taken for dead. A
+//! stopped waiter blocks nobody: another barges past it.
+//!
+//! # Ordering
+//!
+//! (M1) the unlocking CAS (Release) pairs with the locking CAS (Acquire): the data. (M2) a takeover
+//! needs no pair in the word, since the dead owner's last store is ordered before the answer of
+//! the kernel that it is dead, and so before the takeover. (M3) the locking CAS (Release) pairs with
+//! the loads that read an owner's tag (Acquire): whoever asks whether an owner lives sees that it
+//! has joined. Without it a waiter could find a newcomer's tag in the word and its registry entry
+//! as it was before, and rob it. What others do to the word meanwhile are RMWs, which continue the
+//! release sequence.
+//!
+//! # Trade-offs
+//!
+//! Keeping `CONTENDED` through unlock would close the hole without slices, and cost a wake for
+//! ever after one sleep. The word and futex protocol is Drepper's third mutex ("Futexes are
+//! tricky", 2004), with the owner in it as the kernel's robust futexes have.
+
+use crate::facade::{Deadline, Futex, Ordering, mutation, ordering};
+use crate::participant::Tag;
+use crate::participant::{Peers, is_member_still};
+
+const CONTENDED: u32 = 1 << 29;
+/// The last owner died holding the lock, or the one before it did and nobody repaired the data.
+pub(crate) const OWNER_DIED: u32 = 1 << 30;
+/// A thread panicked while it held the lock.
+pub(crate) const POISONED: u32 = 1 << 31;
+const STICKY: u32 = OWNER_DIED | POISONED;
+
+/// The word of a mutex, in the segment.
+#[repr(C)]
+pub(crate) struct MutexState {
+    word: Futex,
+}
+
+/// Proof of a lock that was taken: by whom, and with which flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Held {
+    owner: Tag,
+    flags: u32,
+}
+
+impl Held {
+    pub(crate) fn owner(&self) -> Tag {
+        self.owner
+    }
+    pub(crate) fn owner_died(&self) -> bool {
+        self.flags & OWNER_DIED != 0
+    }
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.flags & POISONED != 0
+    }
+}
+
+/// Why a lock was not taken at once: it was not free and clean, or it was, and this process, which
+/// had that tag, is no participant any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Unclean(pub(crate) Option<Tag>);
+
+/// Why a lock was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A live participant has it (and, with a deadline, still has it at the deadline).
+    Busy,
+    /// The word names an owner that the segment cannot have.
+    Corrupt { word: u32 },
+    /// This process is no participant any more: see [`Peers::am_alive`].
+    Expelled,
+}
+
+/// What a look at a word says.
+enum Seen {
+    Free,
+    Owned(Tag),
+}
+
+fn owner(word: u32, peers: &impl Peers) -> Result<Seen, Refused> {
+    if word & Tag::MASK == 0 {
+        return Ok(Seen::Free);
+    }
+    match Tag::in_word(word, peers.participants()) {
+        Some(tag) => Ok(Seen::Owned(tag)),
+        None => Err(Refused::Corrupt { word }),
+    }
+}
+
+/// The ordering of a CAS that puts the own tag into the word.
+#[inline(always)]
+fn claiming() -> Ordering {
+    if mutation(50) {
+        return Ordering::Acquire;
+    }
+    // ORDERING: Acquire; pairs with (M1) in `unlock`. Release; (M3) publishes that the owner joined.
+    ordering(Ordering::AcqRel, 1)
+}
+
+impl MutexState {
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        Self {
+            word: Futex::new(0),
+        }
+    }
+
+    /// Puts anything into the word.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn set(&self, word: u32) {
+        self.word.store(word, Ordering::Relaxed);
+    }
+
+    /// Locks if the lock is free and clean: one instruction, and a look at the registry. What it was
+    /// if not, [`put_back`](Self::put_back) is to be told.
+    #[inline(always)]
+    pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Peers) -> Result<Held, Unclean> {
+        let (free, relaxed) = (0, Ordering::Relaxed);
+        self.word
+            .compare_exchange(free, me.bits(), claiming(), relaxed)
+            .map_err(|_| Unclean(None))?;
+        if !is_member_still(peers, 570) {
+            return Err(Unclean(Some(me)));
+        }
+        Ok(Held {
+            owner: me,
+            flags: 0,
+        })
+    }
+
+    /// Takes the tag out again that was put into the word by a process that is no participant any more.
+    pub(crate) fn put_back(&self, Unclean(lost): Unclean) {
+        if let Some(owner) = lost.filter(|_| !mutation(572)) {
+            self.unlock(Held { owner, flags: 0 }, false);
+        }
+    }
+
+    /// As [`lock_clean`](Self::lock_clean), for one whose next step is the slow one.
+    pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Peers) -> Option<Held> {
+        self.lock_clean(me, peers)
+            .map_err(|unclean| self.put_back(unclean))
+            .ok()
+    }
+
+    /// Locks, waiting until `deadline` if somebody alive has it.
+    pub(crate) fn lock(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+    ) -> Result<Held, Refused> {
+        match self.try_lock_clean(me, peers) {
+            Some(held) => Ok(held),
+            None => self.lock_contended(me, peers, deadline),
+        }
+    }
+
+    /// Locks if nobody alive has it; never sleeps.
+    #[cfg(test)]
+    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+        match self.try_lock_clean(me, peers) {
+            Some(held) => Ok(held),
+            None => self.try_lock_contended(me, peers),
+        }
+    }
+
+    /// `try_lock` after [`lock_clean`](Self::lock_clean) did not do.
+    #[cold]
+    pub(crate) fn try_lock_contended(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+        self.try_lock_flagged(me, peers, 0)
+    }
+
+    /// The last try of a waiter whose deadline has passed.
+    ///
+    /// It may have been woken just now. If another has barged in, whose word does not say that
+    /// there are sleepers, then the wake must go to the next of them.
+    #[cold]
+    fn give_up(&self, me: Tag, peers: &impl Peers, others: u32) -> Result<Held, Refused> {
+        let others = if mutation(14) { 0 } else { others };
+        let tried = self.try_lock_flagged(me, peers, others);
+        if tried.is_err() && others != 0 && !mutation(13) {
+            self.word.wake(1);
+        }
+        tried
+    }
+
+    #[cold]
+    fn try_lock_flagged(&self, me: Tag, peers: &impl Peers, others: u32) -> Result<Held, Refused> {
+        loop {
+            // ORDERING: Acquire; pairs with (M3) in `claiming`.
+            let seen = self.word.load(ordering(Ordering::Acquire, 51));
+            let died = match owner(seen, peers)? {
+                Seen::Free => 0,
+                Seen::Owned(tag) if peers.is_alive(tag) => return Err(Refused::Busy),
+                Seen::Owned(_) if mutation(18) => 0,
+                Seen::Owned(_) => OWNER_DIED,
+            };
+            if let Some(held) = self.take(seen, me, peers, others | died)? {
+                return Ok(held);
+            }
+        }
+    }
+
+    /// [`lock`](Self::lock) after [`lock_clean`](Self::lock_clean) did not do.
+    #[cold]
+    pub(crate) fn lock_contended(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+    ) -> Result<Held, Refused> {
+        self.wait(me, peers, deadline)
+    }
+
+    /// Takes the lock if the word is still `seen`, which is free or a dead owner's; `None` if it is
+    /// not.
+    fn take(
+        &self,
+        seen: u32,
+        me: Tag,
+        peers: &impl Peers,
+        extra: u32,
+    ) -> Result<Option<Held>, Refused> {
+        let word = (seen & !Tag::MASK) | me.bits() | extra;
+        let taken = self
+            .word
+            .compare_exchange(seen, word, claiming(), Ordering::Relaxed);
+        if taken.is_err() {
+            return Ok(None);
+        }
+        let flags = if mutation(4) {
+            word & POISONED
+        } else {
+            word & STICKY
+        };
+        let held = Held { owner: me, flags };
+        if !is_member_still(peers, 573) {
+            self.unlock(held, false);
+            return Err(Refused::Expelled);
+        }
+        Ok(Some(held))
+    }
+
+    /// Unlocks, adding [`POISONED`] if asked to; does nothing if the lock is no longer `held`.
+    #[inline(always)]
+    pub(crate) fn unlock(&self, held: Held, poison: bool) {
+        // ORDERING: Release; (M1) publishes the data to the next owner.
+        let release = ordering(Ordering::Release, 2);
+        let (mine, free) = (held.owner.bits(), 0);
+        let clean = held.flags == 0
+            && !poison
+            && self
+                .word
+                .compare_exchange(mine, free, release, Ordering::Relaxed)
+                .is_ok();
+        if !clean {
+            self.unlock_contended(held, poison);
+        }
+    }
+
+    /// There are sleepers or flags, or the lock is not `held` any more.
+    #[cold]
+    fn unlock_contended(&self, held: Held, poison: bool) {
+        let add = if poison { POISONED } else { 0 };
+        let keep = if mutation(10) { 0 } else { STICKY };
+        // ORDERING: Relaxed; the CAS decides.
+        let mut seen = self.word.load(Ordering::Relaxed);
+        loop {
+            if seen & Tag::MASK != held.owner.bits() {
+                return;
+            }
+            let free = (seen & keep) | add;
+            // ORDERING: Release; (M1), as in `unlock`.
+            let release = ordering(Ordering::Release, 2);
+            match self
+                .word
+                .compare_exchange(seen, free, release, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        if seen & CONTENDED != 0 && !mutation(3) {
+            self.word.wake(1);
+        }
+    }
+
+    /// Declares the data consistent after an owner died; changes nothing if the lock is no longer
+    /// `held`.
+    pub(crate) fn mark_consistent(&self, held: &mut Held) {
+        let cleared = if mutation(16) {
+            OWNER_DIED | CONTENDED
+        } else {
+            OWNER_DIED
+        };
+        let mut seen = held.owner.bits() | held.flags;
+        held.flags &= !OWNER_DIED;
+        while seen & Tag::MASK == held.owner.bits() {
+            // ORDERING: Relaxed; what was repaired is published by the unlock.
+            let relaxed = Ordering::Relaxed;
+            match self
+                .word
+                .compare_exchange(seen, seen & !cleared, relaxed, relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Clears the poison, whoever holds the lock.
+    pub(crate) fn clear_poison(&self) {
+        // ORDERING: Relaxed; the flag carries no data.
+        self.word.fetch_and(!POISONED, Ordering::Relaxed);
+    }
+
+    /// Whether the lock is `owner`'s: only others that take it for dead, and itself, change that.
+    pub(crate) fn is_of(&self, owner: Tag) -> bool {
+        // ORDERING: Relaxed; a look, and what follows from it stays the owner's risk.
+        self.word.load(Ordering::Relaxed) & Tag::MASK == owner.bits()
+    }
+
+    /// Who holds the lock, alive or dead.
+    pub(crate) fn holder(&self, peers: &impl Peers) -> Result<Option<Tag>, Refused> {
+        // ORDERING: Acquire; pairs with (M3) in `claiming`.
+        match owner(self.word.load(ordering(Ordering::Acquire, 51)), peers)? {
+            Seen::Free => Ok(None),
+            Seen::Owned(tag) => Ok(Some(tag)),
+        }
+    }
+
+    /// The word, for people to look at: it may have changed when it is read.
+    pub(crate) fn glance(&self) -> Glance {
+        // ORDERING: Relaxed; a snapshot that decides nothing.
+        let word = self.word.load(Ordering::Relaxed);
+        Glance {
+            locked: word & Tag::MASK != 0,
+            owner: Tag::from_bits(word & Tag::MASK),
+            owner_died: word & OWNER_DIED != 0,
+            poisoned: word & POISONED != 0,
+        }
+    }
+
+    /// Gives back what participant `dead` held here, and wakes whom it may have owed a wake.
+    pub(crate) fn recover(&self, dead: Tag) {
+        // ORDERING: Relaxed; the CAS decides, and (M2) orders the dead owner's stores.
+        let mut seen = self.word.load(Ordering::Relaxed);
+        while seen & Tag::MASK == dead.bits() || (mutation(7) && seen & Tag::MASK != 0) {
+            let died = if mutation(11) { 0 } else { OWNER_DIED };
+            let free = (seen & STICKY) | died;
+            // ORDERING: Release; a helper passes on what it saw of the dead owner's stores to the
+            // one that locks next, as (M1) would have.
+            let release = ordering(Ordering::Release, 9);
+            match self
+                .word
+                .compare_exchange(seen, free, release, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        if !mutation(19) {
+            self.word.wake(1);
+        }
+    }
+}
+
+/// What a look at a mutex says to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    pub(crate) locked: bool,
+    /// By whom, if that can be one.
+    pub(crate) owner: Option<Tag>,
+    pub(crate) owner_died: bool,
+    pub(crate) poisoned: bool,
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
+mod wait;

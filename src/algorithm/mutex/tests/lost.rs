@@ -1,0 +1,108 @@
+//! The mutex under loom, and a participant that others took for dead and that does not know it.
+
+use loom::sync::Arc;
+
+use super::super::{MutexState, Refused};
+use crate::facade::Deadline;
+use crate::facade::model::{explore, explore_deaths};
+use crate::participant::stage::{Roll, finish, players, start, tag};
+
+/// A lock, and the registry.
+struct Shop {
+    mutex: MutexState,
+    roll: Roll,
+}
+
+impl Shop {
+    fn open() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            mutex: MutexState::new(),
+            roll: Roll::new(),
+        })
+    }
+
+    fn lock(&self, id: u32) {
+        let peers = self.roll.known_to(id);
+        let held = self.mutex.lock(tag(id), &peers, &Deadline::never());
+        self.mutex.unlock(held.expect("waits for ever"), false);
+    }
+
+    /// Others take process 1 for dead, and give back what it holds.
+    fn reap(&self) {
+        self.roll.lose(1);
+        self.mutex.recover(tag(1));
+    }
+
+    /// What process 1 took is not its own any more.
+    fn close(&self) {
+        let holder = self.mutex.holder(&self.roll.known_to(3));
+        assert_eq!(holder, Ok(None), "the tag of no participant stays");
+    }
+}
+
+/// Hunts: the tag of one that was reaped in the word, where no reaper looks for it again; and a waiter that
+/// is not woken by one that takes its tag out.
+#[test]
+fn model_mutex_of_one_that_was_reaped_no_tag_stays() {
+    explore("one taken for dead that locks, a reaper, a waiter", || {
+        let shop = Shop::open();
+        let (lost, reaper, waiter) = (shop.clone(), shop.clone(), shop.clone());
+        finish([
+            start(1, None, move || {
+                let peers = lost.roll.known_to(1);
+                // It keeps what it gets: that it was a participant then is what it was told.
+                match lost.mutex.try_lock(tag(1), &peers) {
+                    Ok(_) | Err(Refused::Busy | Refused::Expelled) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }),
+            start(2, None, move || reaper.reap()),
+            start(3, None, move || waiter.lock(3)),
+        ]);
+        shop.close();
+    });
+}
+
+/// Hunts: the same of one that takes over what a dead owner left, which is still said to the next.
+#[test]
+fn model_mutex_that_one_who_was_reaped_takes_over_says_still_that_its_owner_died() {
+    explore("one taken for dead that takes over, a reaper", || {
+        let shop = Shop::open();
+        let held = shop.mutex.try_lock(tag(2), &shop.roll.known_to(2));
+        assert!(held.is_ok());
+        shop.mutex.recover(tag(2));
+        let (lost, reaper) = (shop.clone(), shop.clone());
+        finish([
+            start(1, None, move || {
+                let peers = lost.roll.known_to(1);
+                let held = lost.mutex.try_lock(tag(1), &peers);
+                assert!(held.is_ok_and(|held| held.owner_died()) || held == Err(Refused::Expelled));
+            }),
+            start(2, None, move || reaper.reap()),
+        ]);
+        shop.close();
+        let peers = shop.roll.known_to(2);
+        let held = shop.mutex.try_lock(tag(2), &peers).expect("it is free");
+        assert!(held.owner_died(), "forgotten");
+    });
+}
+
+/// Hunts: a lock that is nobody's any more, since one that was reaped was killed with its tag in it.
+#[test]
+fn model_mutex_of_one_that_was_reaped_and_is_killed_others_go_on() {
+    explore_deaths("one taken for dead that locks and is killed", |death| {
+        let shop = Shop::open();
+        let (lost, reaper) = (shop.clone(), shop.clone());
+        finish([
+            start(1, death, move || {
+                let _ = lost.mutex.try_lock(tag(1), &lost.roll.known_to(1));
+            }),
+            start(2, None, move || {
+                reaper.reap();
+                reaper.lock(2);
+            }),
+        ]);
+        shop.lock(3);
+    });
+}

@@ -1,0 +1,159 @@
+//! What one process sees of a mutex whose word may hold anything.
+
+use core::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::{CONTENDED, Glance, MutexState, OWNER_DIED, POISONED, Refused};
+use crate::facade::{Deadline, Futex};
+use crate::participant::Peers;
+use crate::participant::Tag;
+
+const PARTICIPANTS: u32 = 8;
+
+/// Peers of whom one is dead, if any, and a process that may have been expelled.
+struct Others {
+    dead: Option<Tag>,
+    expelled: bool,
+}
+
+const ALL_ALIVE: Others = Others {
+    dead: None,
+    expelled: false,
+};
+
+impl Peers for Others {
+    fn is_alive(&self, tag: Tag) -> bool {
+        self.dead != Some(tag)
+    }
+    fn am_alive(&self) -> bool {
+        !self.expelled
+    }
+    fn participants(&self) -> u32 {
+        PARTICIPANTS
+    }
+}
+
+fn me() -> Tag {
+    Tag::new(0, 1).unwrap()
+}
+
+fn other() -> Tag {
+    Tag::new(1, 7).unwrap()
+}
+
+fn mutex(word: u32) -> MutexState {
+    MutexState {
+        word: Futex::new(word),
+    }
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_millis(1))
+}
+
+fn flags() -> impl Strategy<Value = u32> {
+    prop::bits::u32::masked(CONTENDED | OWNER_DIED | POISONED)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_word_is_locked_or_refused_and_never_waited_for_past_the_deadline(word: u32) {
+        let mutex = mutex(word);
+        let corrupt = word & Tag::MASK != 0 && Tag::in_word(word, PARTICIPANTS).is_none();
+        for tried in [mutex.try_lock(me(), &ALL_ALIVE), mutex.lock(me(), &ALL_ALIVE, &soon())] {
+            match tried {
+                Ok(held) => {
+                    prop_assert_eq!(word & Tag::MASK, 0);
+                    mutex.unlock(held, false);
+                }
+                Err(Refused::Corrupt { word: found }) => prop_assert!(corrupt && found == word),
+                Err(refused) => {
+                    prop_assert_eq!(refused, Refused::Busy);
+                    prop_assert!(!corrupt && word & Tag::MASK != 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_word_says_of_death_and_panic_is_told_and_outlives_the_guard(flags in flags()) {
+        let mutex = mutex(flags);
+        for _ in 0..2 {
+            let held = mutex.try_lock(me(), &ALL_ALIVE).unwrap();
+            prop_assert_eq!(held.owner_died(), flags & OWNER_DIED != 0);
+            prop_assert_eq!(held.is_poisoned(), flags & POISONED != 0);
+            mutex.unlock(held, false);
+        }
+    }
+
+    #[test]
+    fn a_dead_owners_lock_is_taken_over_whatever_the_flags(flags in flags(), waits: bool) {
+        let mutex = mutex(other().bits() | flags);
+        let peers = Others { dead: Some(other()), expelled: false };
+        let held = if waits {
+            mutex.lock(me(), &peers, &Deadline::after(Duration::ZERO))
+        } else {
+            mutex.try_lock(me(), &peers)
+        };
+        let mut held = held.unwrap();
+        prop_assert!(held.owner_died());
+        prop_assert_eq!(held.is_poisoned(), flags & POISONED != 0);
+        mutex.mark_consistent(&mut held);
+        mutex.unlock(held, false);
+        prop_assert!(!mutex.glance().locked && !mutex.glance().owner_died);
+    }
+
+    #[test]
+    fn recovery_touches_the_dead_ones_word_and_no_other(word: u32) {
+        let mutex = mutex(word);
+        let before = mutex.glance();
+        mutex.recover(other());
+        let expected = if word & Tag::MASK == other().bits() {
+            Glance { locked: false, owner: None, owner_died: true, poisoned: before.poisoned }
+        } else {
+            before
+        };
+        prop_assert_eq!(mutex.glance(), expected);
+    }
+}
+
+#[test]
+fn a_panic_is_remembered_until_it_is_cleared() {
+    let mutex = MutexState::new();
+    let held = mutex.try_lock(me(), &ALL_ALIVE).unwrap();
+    mutex.unlock(held, true);
+    let held = mutex.try_lock(me(), &ALL_ALIVE).unwrap();
+    assert!(held.is_poisoned() && !held.owner_died());
+    mutex.clear_poison();
+    mutex.unlock(held, false);
+    assert!(!mutex.try_lock(me(), &ALL_ALIVE).unwrap().is_poisoned());
+}
+
+#[test]
+fn one_whose_lock_was_taken_over_does_not_free_its_successors() {
+    let mutex = MutexState::new();
+    let lost = mutex.try_lock(other(), &ALL_ALIVE).unwrap();
+    let peers = Others {
+        dead: Some(other()),
+        expelled: false,
+    };
+    let held = mutex.try_lock(me(), &peers).unwrap();
+    mutex.unlock(lost, false);
+    assert!(mutex.glance().locked);
+    mutex.unlock(held, false);
+    assert!(!mutex.glance().locked);
+}
+
+#[test]
+fn one_that_is_no_participant_any_more_does_not_wait() {
+    let mutex = mutex(other().bits());
+    let peers = Others {
+        dead: None,
+        expelled: true,
+    };
+    let refused = mutex.lock(me(), &peers, &Deadline::never());
+    assert_eq!(refused, Err(Refused::Expelled));
+}

@@ -1,0 +1,574 @@
+//! A lock for many readers or one writer, any of which may be killed.
+//!
+//! # State
+//!
+//! ```text
+//! mutex      u32   who is at the door: a writer, or a reader that could not go in by its cell
+//! writing    u32   who changes the data, and what became of the last one that did
+//! roster     1024 bits, which cells are in use
+//! cells      one for each participant, on lines of its own: how many of its threads read
+//! ```
+//!
+//! ```text
+//! writing:   31         30        29     28                  10 9            0
+//!       | POISONED | OWNER_DIED |  0  |   generation: 19     |   index: 10  |
+//!         \__ survive unlock __/      \______ writer's tag, 0 = none _______/
+//! ```
+//!
+//! Invariant 1: while `writing` names somebody or has a flag, every cell in use is barred; while it names
+//! somebody, no other reads. Invariant 2: cells are barred, opened and added to the roster only by
+//! whoever holds the mutex, which is: the door. Invariant 3: a cell says `WAITING` only while it is barred,
+//! and whoever clears that wakes all that sleep on it.
+//!
+//! # Protocol
+//!
+//! - read: one CAS in the own [cell](cell). If that is barred: spin, then look who is at the door. If nobody
+//!   alive is, take it; else say `WAITING` in the own cell, look at the door again, and sleep on the cell. A
+//!   process that has no cell yet waits for the door as a writer does.
+//! - at the door: settle what a dead predecessor left. A reader counts itself in its cell, adding that to
+//!   the roster if it must, and leaves.
+//! - write: take the door, settle, bar every cell in use, wait until each counts nobody, passing over
+//!   those whose owners are dead; then the own tag into `writing`.
+//!   If no cell is in use then that is all: none can be before the door is left.
+//! - unlock of a writer: its tag leaves `writing`, which is the commit, and it leaves the door.
+//! - to leave the door: open the cells, waking those that sleep on them, and unlock the mutex. If
+//!   `writing` has a flag the cells stay barred, so that every reader comes to the door and is told;
+//!   then the mutex is unlocked first, and then the sleepers are woken, who take the door in turn.
+//! - downgrade: a writer counts itself in its cell before it unlocks.
+//! - settle: a tag in `writing` when somebody else holds the mutex is a dead writer's: `OWNER_DIED`. That a
+//!   holder of the mutex died says nothing by itself: it can have been a reader, or not have begun.
+//!
+//! A reader that comes after a writer has barred its cell waits for that writer, so readers do not
+//! starve writers. A cell that is open lets all threads of its process in.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | reading | a count in the dead one's cell | the next writer, who passes over it; whoever reaps |
+//! | at the door, not yet writing | the dead tag in the mutex, cells barred | the next at the door, who is told nothing |
+//! | writing | also its tag in `writing` | the next at the door: `OWNER_DIED`, until a writer repairs the data |
+//! | unlocking, after the commit | the dead tag in the mutex, some cells barred | the next at the door, who is told nothing |
+//! | after the mutex is unlocked | sleepers whose wake is owed | they, when their slices end; whoever reaps |
+//! | adding a cell | a bit in the roster for a cell that is nobody's | the next writer, who clears it |
+//! | downgrading, before the commit | as writing, and a count | as both |
+//!
+//! A stopped reader blocks writers; and, while one waits for it at the door, the readers that come later. A
+//! stopped writer, or a reader that is stopped at the door, blocks all that need the door.
+//!
+//! A process that was taken for dead, because other code unmapped its lock, is told when it takes the mutex, enters
+//! its cell, is counted at the door, or has waited for readers: it asks the registry then, (K1) of
+//! [`participant`](crate::participant). With a guard, it commits nothing, since the commit expects its tag. At the door it looks whether it
+//! holds the mutex still before it opens cells, and whether it is a participant before it strikes one. What it does in
+//! the moment after such a look cannot be taken back: it can open a cell that its successor has barred, or strike one
+//! that is a reader's by then. If it puts its tag into `writing`, the mutex's holder puts its own back.
+//!
+//! # Ordering
+//!
+//! (W1) and (W2) are in [`cell`]. What is known at the door is handed on by the mutex's (M1), and so is
+//! the data from one writer to the next; `writing` and the roster are therefore Relaxed. What a dead
+//! writer did is ordered by the kernel (M2), and passed on by whoever reaps: (Release) in the mutex, in the
+//! cell for a dead reader. The tag goes into `writing` before the data is touched, and out after it: in
+//! the program's order, which is what a kill cuts off.
+//!
+//! (W3) is the race of a reader that goes to sleep with one that leaves the door and keeps the cells barred:
+//!
+//! ```text
+//! reader                              at the door
+//! WAITING into the cell (AcqRel)      unlock the mutex
+//! is it still held? else try it       WAITING out of the cell (AcqRel): was it there? then wake
+//! ```
+//!
+//! Both change one word, so one is after the other: either the leaver sees `WAITING`, or the reader's
+//! RMW reads what the leaver's wrote, and then sees the mutex unlocked.
+//!
+//! # Trade-offs
+//!
+//! Counting readers in one word makes every read two transfers of one line between processors; here
+//! readers of different processes share none, and a writer pays for that with two RMWs for each process
+//! that has ever read. That is the big-reader lock of Linux 2.4 ("brlock"), with BRAVO's (Dice and Kogan,
+//! 2019) slots fixed to their owners, since only a slot that has an owner can be given back
+//! when it dies. Asymmetric fences would save a reader its locked instructions, and cost every writer
+//! a membarrier(2).
+//!
+//! Sleepers sleep where their wake comes from: writers on the mutex, which wakes one, readers on their cells,
+//! all of which are woken. With one word for all, each unlock of a writer would have to wake everybody.
+
+mod cell;
+mod door;
+mod glance;
+pub(crate) mod layout;
+mod wait;
+
+use core::convert::Infallible;
+
+use crate::algorithm::mutex::{self, MutexState, OWNER_DIED, POISONED};
+use crate::algorithm::rwlock::layout::RWLOCK_STATE;
+use crate::facade::{AtomicU32, AtomicU64, Deadline, Ordering, mutation, program_order};
+use crate::format::Padded;
+use crate::participant::Tag;
+use crate::participant::{Peers, is_member_still};
+pub(crate) use cell::Cell;
+use cell::Shut;
+pub(crate) use door::{Annex, Door, Nothing};
+pub(crate) use glance::Glance;
+
+/// How many threads of one process can read at a time.
+pub(crate) const MOST: u32 = 2047;
+/// The words of the roster.
+const ROSTER: usize = (Tag::MAX_PARTICIPANTS as usize + 1) / 64;
+const STICKY: u32 = OWNER_DIED | POISONED;
+
+/// The first bytes of a lock, in the segment.
+#[repr(C, align(128))]
+pub(crate) struct RwLockState {
+    mutex: MutexState,
+    writing: AtomicU32,
+    roster: [AtomicU64; ROSTER],
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<RwLockState>() == RWLOCK_STATE);
+
+/// A lock: its state, the cells of the participants, and what else is to be looked after.
+#[derive(Clone, Copy)]
+pub(crate) struct RwLock<'a, A = Nothing> {
+    state: &'a RwLockState,
+    cells: &'a [Padded<Cell>],
+    annex: A,
+}
+
+/// Proof that somebody reads, with what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Reading {
+    owner: Tag,
+    flags: u32,
+}
+
+/// Why a lock was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A live participant is in the way (and, with a deadline, still is at the deadline).
+    Busy,
+    /// A word that no lock can have.
+    Corrupt { word: u32 },
+    /// This process is no participant any more: see [`Peers::am_alive`].
+    Expelled,
+    /// [`MOST`] threads of this process read.
+    Full,
+}
+
+impl From<mutex::Refused> for Refused {
+    fn from(refused: mutex::Refused) -> Self {
+        match refused {
+            mutex::Refused::Busy => Self::Busy,
+            mutex::Refused::Corrupt { word } => Self::Corrupt { word },
+            mutex::Refused::Expelled => Self::Expelled,
+        }
+    }
+}
+
+impl Reading {
+    /// What one that wrote goes on with, when the lock is not its own.
+    pub(crate) fn of(door: Door) -> Self {
+        let (owner, flags) = (door.owner(), door.flags);
+        Self { owner, flags }
+    }
+    pub(crate) fn owner(&self) -> Tag {
+        self.owner
+    }
+    pub(crate) fn owner_died(&self) -> bool {
+        self.flags & OWNER_DIED != 0
+    }
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.flags & POISONED != 0
+    }
+}
+
+impl RwLockState {
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        Self {
+            mutex: MutexState::new(),
+            writing: AtomicU32::new(0),
+            roster: core::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// Clears the poison, whoever has the lock.
+    pub(crate) fn clear_poison(&self) {
+        // ORDERING: Relaxed; the flag carries no data.
+        self.writing.fetch_and(!POISONED, Ordering::Relaxed);
+    }
+
+    /// Whether the data is poisoned.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        // ORDERING: Relaxed; the flag carries no data.
+        self.writing.load(Ordering::Relaxed) & POISONED != 0
+    }
+
+    /// Whether somebody, alive or dead, changes the data: a hint.
+    fn is_written(&self) -> bool {
+        // ORDERING: Relaxed; a hint.
+        self.writing.load(Ordering::Relaxed) & Tag::MASK != 0
+    }
+}
+
+impl<'a, A: Annex> RwLock<'a, A> {
+    #[inline(always)]
+    pub(crate) fn new(state: &'a RwLockState, cells: &'a [Padded<Cell>], annex: A) -> Self {
+        Self {
+            state,
+            cells,
+            annex,
+        }
+    }
+
+    /// The same without its annex: for one that reads or writes already.
+    #[inline(always)]
+    pub(crate) fn alone(&self) -> RwLock<'a> {
+        RwLock::new(self.state, self.cells, Nothing)
+    }
+
+    pub(crate) fn state(&self) -> &'a RwLockState {
+        self.state
+    }
+
+    /// Whether the data is poisoned.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state.is_poisoned()
+    }
+
+    /// The cell of participant `me`.
+    #[inline(always)]
+    pub(crate) fn cell(&self, me: Tag) -> Option<&'a Cell> {
+        self.cells.get(me.index() as usize).map(|cell| &cell.0)
+    }
+
+    /// Does something with each cell in use, until that fails.
+    #[inline]
+    fn try_each<E>(&self, mut visit: impl FnMut(u32, &'a Cell) -> Result<(), E>) -> Result<(), E> {
+        let words = self.state.roster.iter().zip(self.cells.chunks(64));
+        for ((word, cells), first) in words.zip((0..).step_by(64)) {
+            // ORDERING: Relaxed; changed by who holds the door, and asked by who has held it.
+            let mut bits = word.load(Ordering::Relaxed);
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                if let Some(cell) = cells.get(bit as usize) {
+                    visit(first + bit, &cell.0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does something with each cell in use.
+    #[inline]
+    fn each(&self, mut visit: impl FnMut(u32, &'a Cell)) {
+        let all: Result<(), Infallible> = self.try_each(|index, cell| {
+            visit(index, cell);
+            Ok(())
+        });
+        match all {
+            Ok(()) => {}
+            Err(never) => match never {},
+        }
+    }
+
+    /// The word of the roster, and the bit in it, of participant `index`.
+    fn place(&self, index: u32) -> Option<(&'a AtomicU64, u64)> {
+        let word = self.state.roster.get(index as usize / 64)?;
+        Some((word, 1 << (index % 64)))
+    }
+
+    /// Reads if the own cell is open: one instruction.
+    #[inline(always)]
+    pub(crate) fn read_clean(&self, me: Tag, peers: &impl Peers) -> Option<Reading> {
+        self.cell(me)?.enter_clean(me, peers).then_some(Reading {
+            owner: me,
+            flags: 0,
+        })
+    }
+
+    /// Stops reading, as [`Cell::leave`] does.
+    #[cfg(test)]
+    pub(crate) fn stop_reading(&self, reading: Reading) {
+        if let Some(cell) = self.cell(reading.owner) {
+            cell.leave(reading.owner);
+        }
+    }
+
+    /// Reads, waiting until the deadline if a writer is there, or at the door; without a deadline, only
+    /// as long as a reader needs there.
+    #[cold]
+    pub(crate) fn read(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Reading, Refused> {
+        match self.come_in(me, peers, wait)? {
+            None => Ok(Reading {
+                owner: me,
+                flags: 0,
+            }),
+            Some(door) => self.read_inside(door, peers, wait),
+        }
+    }
+
+    /// Counts the one that holds the door as a reader, and leaves the door.
+    fn read_inside(
+        &self,
+        door: Door,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Reading, Refused> {
+        let me = door.owner();
+        if let Err(refused) = self.annex.shut(me, peers, wait) {
+            self.leave(door);
+            return Err(refused);
+        }
+        let cell = self.register(me);
+        let admitted = cell.map_or(Err(Shut::Stranger), |cell| cell.admit(me, peers));
+        let flags = door.flags;
+        self.leave(door);
+        match admitted {
+            Ok(()) => Ok(Reading { owner: me, flags }),
+            Err(Shut::Stranger) => Err(Refused::Expelled),
+            Err(Shut::Full | Shut::Barred(_)) => Err(Refused::Full),
+        }
+    }
+
+    /// The own cell of one that holds the door, in the roster from now on.
+    fn register(&self, me: Tag) -> Option<&'a Cell> {
+        let cell = self.cell(me)?;
+        let (word, bit) = self.place(me.index())?;
+        // ORDERING: Relaxed; the mutex hands the roster on.
+        if word.load(Ordering::Relaxed) & bit == 0 && !mutation(321) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+        Some(cell)
+    }
+
+    /// Whether a cell is in use: a hint, but for one that holds the door.
+    #[inline(always)]
+    fn is_read(&self) -> bool {
+        let words = self.cells.len().div_ceil(64);
+        // ORDERING: Relaxed; as in `try_each`.
+        let words = self.state.roster.iter().take(words);
+        words.fold(0, |all, word| all | word.load(Ordering::Relaxed)) != 0
+    }
+
+    /// Writes if nobody is there, and nobody has read yet: the way of those who only write.
+    #[inline]
+    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Peers) -> Option<Door> {
+        if self.is_read() {
+            return None;
+        }
+        let held = self.state.mutex.try_lock_clean(me, peers)?;
+        let mut door = Door::new(held, 0);
+        // ORDERING: Relaxed; the mutex orders it.
+        let is_clean = self.state.writing.load(Ordering::Relaxed) == 0;
+        if !is_clean || self.is_read() && !mutation(336) || self.annex.is_open() {
+            self.leave(door);
+            return None;
+        }
+        door.is_alone = true;
+        self.begin(&door);
+        Some(door)
+    }
+
+    /// Writes, waiting until the deadline for who is there; without a deadline, not for readers, and
+    /// only as long as a reader needs at the door.
+    pub(crate) fn write(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Door, Refused> {
+        let door = self.hold(me, peers, wait)?;
+        let shut = if mutation(338) {
+            Ok(())
+        } else {
+            self.annex.shut(me, peers, wait)
+        };
+        if let Err(refused) = shut.and_then(|()| self.exclude(peers, wait)) {
+            if mutation(333) {
+                self.state.mutex.unlock(door.held, false);
+            } else {
+                self.leave(door);
+            }
+            return Err(refused);
+        }
+        self.begin(&door);
+        Ok(door)
+    }
+
+    /// Bars every cell in use and waits until nobody reads; for one that holds the door, and leaves it in
+    /// any case. If it had to wait, it asks afterwards whether it is a participant still.
+    pub(crate) fn exclude(
+        &self,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<(), Refused> {
+        // All are barred before the first is waited for.
+        let mut in_use = false;
+        self.each(|index, cell| {
+            in_use = true;
+            // Who was taken for dead here strikes none that is a later reader's by now.
+            if cell.bar().owner(index).is_none() && peers.am_registered() {
+                self.strike(index);
+            }
+        });
+        if !in_use || mutation(309) {
+            return Ok(());
+        }
+        let mut waited = false;
+        self.try_each(|index, cell| {
+            waited |= self.drain(index, cell, peers, wait)?;
+            Ok::<(), Refused>(())
+        })?;
+        if waited && !is_member_still(peers, 585) {
+            return Err(Refused::Expelled);
+        }
+        Ok(())
+    }
+
+    /// Whether a door is held still: no process has found its holder dead.
+    fn is_held(&self, door: &Door) -> bool {
+        self.state.mutex.is_of(door.owner())
+    }
+
+    /// Takes a cell that is nobody's off the roster.
+    fn strike(&self, index: u32) {
+        if let Some((word, bit)) = self.place(index) {
+            // ORDERING: Relaxed; the mutex hands the roster on.
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that the data changes from now on.
+    fn begin(&self, door: &Door) {
+        let (tag, writing) = (door.owner().bits(), &self.state.writing);
+        if mutation(317) {
+            return;
+        }
+        // ORDERING: Relaxed; who asks holds the mutex. Without a flag nobody else changes the word.
+        if door.flags == 0 {
+            writing.store(tag, Ordering::Relaxed);
+        } else {
+            writing.fetch_or(tag, Ordering::Relaxed);
+        }
+        program_order();
+    }
+
+    /// Says that the data is whole; false if the lock was taken over meanwhile.
+    ///
+    /// Another's tag beside the door's own holder is that of a process that was taken for dead in the
+    /// door, and has begun to write since: it says nothing, and may have hidden a flag.
+    fn commit(&self, door: &Door, poison: bool) -> bool {
+        let add = if poison { POISONED } else { 0 };
+        let mut seen = door.owner().bits() | door.flags;
+        loop {
+            if seen & Tag::MASK != door.owner().bits() {
+                if !self.is_held(door) || mutation(586) {
+                    return false;
+                }
+                seen = self.reclaim(door, seen);
+                continue;
+            }
+            // ORDERING: Release; the data is written before, if this process is killed just after it.
+            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+            let free = if mutation(316) {
+                seen | add
+            } else {
+                (seen & STICKY) | add
+            };
+            match self
+                .state
+                .writing
+                .compare_exchange(seen, free, release, relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Puts the tag of the door's holder back into `writing`, in the place of a tag that is no writer's;
+    /// the word as it is then.
+    #[cold]
+    fn reclaim(&self, door: &Door, seen: u32) -> u32 {
+        let relaxed = Ordering::Relaxed;
+        let mine = (seen & STICKY) | door.flags | door.owner().bits();
+        match self
+            .state
+            .writing
+            .compare_exchange(seen, mine, relaxed, relaxed)
+        {
+            Ok(_) => mine,
+            Err(now) => now,
+        }
+    }
+
+    /// Stops writing, adding [`POISONED`] if asked to; does nothing if the lock was taken over.
+    #[inline]
+    pub(crate) fn stop_writing(&self, door: Door, poison: bool) {
+        if !self.commit(&door, poison) {
+            return;
+        }
+        if door.is_alone {
+            // There is no cell to open, and nobody sleeps on one.
+            self.state.mutex.unlock(door.held, false);
+        } else {
+            self.leave(door);
+        }
+    }
+
+    /// Reads instead of writing; nobody writes in between.
+    pub(crate) fn downgrade(&self, door: Door, peers: &impl Peers) -> Reading {
+        let door = Door {
+            is_alone: false,
+            ..door
+        };
+        let owner = door.owner();
+        // One whose lock was taken over has no say in any cell.
+        if self.is_held(&door) {
+            if mutation(319) {
+                self.stop_writing(door, false);
+                let _ = self.register(owner).map(|cell| cell.admit(owner, peers));
+                return Reading::of(door);
+            }
+            if let Some(cell) = self.register(owner).filter(|_| !mutation(320)) {
+                // There is room: nobody read.
+                let _ = cell.admit(owner, peers);
+            }
+            self.stop_writing(door, false);
+        }
+        Reading::of(door)
+    }
+
+    /// Declares the data consistent after a writer died; changes nothing if the lock was taken over.
+    pub(crate) fn mark_consistent(&self, door: &mut Door) {
+        let cleared = if mutation(335) { STICKY } else { OWNER_DIED };
+        let mut seen = door.owner().bits() | door.flags;
+        door.flags &= !OWNER_DIED;
+        while seen & Tag::MASK == door.owner().bits() {
+            // ORDERING: Relaxed; what was repaired is published by the unlock.
+            let relaxed = Ordering::Relaxed;
+            match self
+                .state
+                .writing
+                .compare_exchange(seen, seen & !cleared, relaxed, relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,308 @@
+//! A lock of readers and writers under loom, and a participant that others took for dead and that does not
+//! know it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use loom::sync::Arc;
+
+use super::super::{Cell, Nothing, Reading, Refused, RwLock, RwLockState, Shut};
+use crate::facade::Deadline;
+use crate::facade::model::{explore, explore_one_less};
+use crate::format::Padded;
+use crate::participant::stage::{Registered, Roll, finish, players, start, successor, tag};
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (
+        580,
+        CELL,
+        "who enters its cell at once does not ask whether it is a participant still",
+    ),
+    (581, CELL, "who was reaped does not give its cell back"),
+    (
+        582,
+        SLOW,
+        "who enters its cell does not ask whether it is a participant still",
+    ),
+    (
+        583,
+        NEXT,
+        "who is counted at the door takes the cell of the index's next owner",
+    ),
+    (
+        584,
+        DOOR,
+        "who is counted at the door does not ask whether it is a participant still",
+    ),
+    (
+        585,
+        WAITED,
+        "a writer that waited does not ask whether it is a participant still",
+    ),
+    (
+        586,
+        LATE,
+        "a writer whose tag was overwritten thinks that its lock was taken over",
+    ),
+    (
+        587,
+        OPENS,
+        "who was taken for dead at the door opens cells as it leaves",
+    ),
+];
+
+const CELL: &str = "model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell";
+const SLOW: &str = "model_rwlock_of_one_that_was_reaped_no_count_stays_the_slow_way";
+const DOOR: &str = "model_rwlock_of_one_that_was_reaped_no_count_stays_by_the_door";
+const NEXT: &str = "model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner";
+const WAITED: &str = "model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing";
+const LATE: &str = "model_rwlock_a_late_writers_tag_keeps_nobody_out";
+const OPENS: &str = "model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in";
+
+/// A lock, and the registry.
+struct Library {
+    state: RwLockState,
+    cells: [Padded<Cell>; 3],
+    roll: Roll,
+}
+
+impl Library {
+    fn open() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            state: RwLockState::new(),
+            cells: core::array::from_fn(|_| Padded(Cell::new(0))),
+            roll: Roll::new(),
+        })
+    }
+
+    /// As [`open`](Self::open), and these have read before.
+    fn with_readers<const N: usize>(ids: [u32; N]) -> Arc<Self> {
+        let library = Self::open();
+        for id in ids {
+            let reading = library.slowly(&library.roll.known_to(id), None);
+            library.lock().stop_reading(reading.expect("nobody writes"));
+        }
+        library
+    }
+
+    fn lock(&self) -> RwLock<'_> {
+        RwLock::new(&self.state, &self.cells, Nothing)
+    }
+
+    fn read(&self, peers: &Registered<'_>) -> Result<Reading, Refused> {
+        match self.lock().read_clean(peers.me, peers) {
+            Some(reading) => Ok(reading),
+            None => self.slowly(peers, None),
+        }
+    }
+
+    fn slowly(&self, peers: &Registered<'_>, wait: Option<&Deadline>) -> Result<Reading, Refused> {
+        self.lock().read(peers.me, peers, wait)
+    }
+
+    /// Others take process 1 for dead, and give back what it holds.
+    fn reap(&self) {
+        self.roll.lose(1);
+        self.lock().recover(tag(1));
+    }
+
+    /// Process 1 counts no reader any more, and is not at the door.
+    fn close(&self) {
+        let word = self.cells[0].0.glance();
+        assert!(!word.is_of(tag(1)) || word.readers() == 0, "it is counted");
+        assert!(!self.state.mutex.is_of(tag(1)), "it is at the door");
+        let door = self.lock().write(tag(2), &self.roll.known_to(2), None);
+        self.lock()
+            .stop_writing(door.expect("nobody is there"), false);
+    }
+}
+
+/// Hunts: a reader that no writer waits for, since the registry does not know it: as garbage there makes it,
+/// no process has given back what it holds.
+#[test]
+fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
+    explore("rwlock: one taken for dead enters its cell", || {
+        let library = Library::with_readers([1]);
+        library.roll.lose(1);
+        let (lost, writer) = (library.clone(), library.clone());
+        finish([
+            start(1, None, move || {
+                let told = lost.read(&lost.roll.known_to(1));
+                assert_eq!(told, Err(Refused::Expelled));
+            }),
+            start(2, None, move || {
+                let (peers, never) = (writer.roll.known_to(2), Deadline::never());
+                let door = writer.lock().write(tag(2), &peers, Some(&never));
+                let door = door.expect("waits for ever");
+                writer.lock().stop_writing(door, false);
+            }),
+        ]);
+        library.close();
+    });
+}
+
+/// Hunts: the same of one that did not get in at once.
+#[test]
+fn model_rwlock_of_one_that_was_reaped_no_count_stays_the_slow_way() {
+    explore("rwlock: one taken for dead enters its cell slowly", || {
+        let library = Library::with_readers([1]);
+        library.roll.lose(1);
+        let (lost, writer) = (library.clone(), library.clone());
+        finish([
+            start(1, None, move || {
+                let entered = lost.cells[0].0.enter(tag(1), &lost.roll.known_to(1));
+                let is_barred = matches!(entered, Err(Shut::Barred(_)));
+                assert!(is_barred || entered == Err(Shut::Stranger), "{entered:?}");
+            }),
+            start(2, None, move || {
+                let peers = writer.roll.known_to(2);
+                let door = writer.lock().write(tag(2), &peers, None);
+                writer
+                    .lock()
+                    .stop_writing(door.expect("no reader is alive"), false);
+            }),
+        ]);
+        library.close();
+    });
+}
+
+/// Hunts: the same of one that has no cell yet.
+#[test]
+fn model_rwlock_of_one_that_was_reaped_no_count_stays_by_the_door() {
+    explore("rwlock: one taken for dead comes by the door", || {
+        let library = Library::open();
+        let (lost, reaper) = (library.clone(), library.clone());
+        finish([
+            start(1, None, move || {
+                let (peers, never) = (lost.roll.known_to(1), Deadline::never());
+                // It keeps what it gets: it was a participant when it was told so.
+                match lost.slowly(&peers, Some(&never)) {
+                    Ok(_) | Err(Refused::Expelled) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }),
+            start(2, None, move || reaper.reap()),
+        ]);
+        library.close();
+    });
+}
+
+/// Hunts: a reader that lives, and of whom a writer knows nothing, since one that had its index before has
+/// written over its cell.
+#[test]
+fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
+    explore(
+        "rwlock: one taken for dead, and the next owner of its index",
+        || {
+            let library = Library::open();
+            let (lost, next) = (library.clone(), library.clone());
+            finish([
+                start(1, None, move || {
+                    match lost.slowly(&lost.roll.known_to(1), Some(&Deadline::never())) {
+                        Ok(_) | Err(Refused::Expelled) => {}
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }),
+                start(2, None, move || {
+                    next.reap();
+                    let peers = next.roll.known_to_successor();
+                    let reading = next.slowly(&peers, Some(&Deadline::never()));
+                    assert!(reading.is_ok(), "{reading:?}");
+                }),
+            ]);
+            let word = library.cells[0].0.glance();
+            assert!(word.is_of(successor()) && word.readers() == 1, "{word:?}");
+            let door = library
+                .lock()
+                .write(tag(3), &library.roll.known_to(3), None);
+            assert_eq!(door.map(drop), Err(Refused::Busy), "beside a reader");
+        },
+    );
+}
+
+/// Hunts: a writer that was reaped while it waited for readers, and begins when they have left.
+#[test]
+fn model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing() {
+    explore_one_less("rwlock: a writer taken for dead as it waits", || {
+        let library = Library::open();
+        let reading = library.slowly(&library.roll.known_to(2), None);
+        let reading = reading.expect("nobody writes");
+        let (lost, reader) = (library.clone(), library.clone());
+        let reaped = std::sync::Arc::new(AtomicBool::new(false));
+        let was_reaped = reaped.clone();
+        finish([
+            start(1, None, move || {
+                let peers = lost.roll.known_to(1);
+                let door = lost.lock().write(tag(1), &peers, Some(&Deadline::never()));
+                match door {
+                    Ok(door) if !was_reaped.load(Relaxed) => lost.lock().stop_writing(door, false),
+                    door => assert_eq!(door.map(drop), Err(Refused::Expelled)),
+                }
+            }),
+            start(2, None, move || {
+                let word = reader.cells[1].0.glance();
+                if word == word.with_waiting() {
+                    reader.reap();
+                    reaped.store(true, Relaxed);
+                }
+                reader.lock().stop_reading(reading);
+            }),
+        ]);
+        library.close();
+    });
+}
+
+/// Hunts: a writer that does not leave, because one that was taken for dead at the door has put its tag into
+/// the word that says who writes.
+#[test]
+fn model_rwlock_a_late_writers_tag_keeps_nobody_out() {
+    explore(
+        "rwlock: one taken for dead at the door begins to write",
+        || {
+            let library = Library::open();
+            let late = library.lock().hold(tag(1), &library.roll.known_to(1), None);
+            let late = late.expect("nobody is there");
+            library.reap();
+            let door = library
+                .lock()
+                .write(tag(2), &library.roll.known_to(2), None);
+            let door = door.expect("nobody is there");
+            let (lost, writer) = (library.clone(), library.clone());
+            finish([
+                start(1, None, move || lost.lock().begin(&late)),
+                start(2, None, move || writer.lock().stop_writing(door, false)),
+            ]);
+            library.close();
+        },
+    );
+}
+
+/// Hunts: a reader beside a writer, let in by one that was taken for dead at the door.
+#[test]
+fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
+    explore(
+        "rwlock: one taken for dead leaves the door, a reader comes",
+        || {
+            let library = Library::with_readers([3]);
+            let late = library.lock().hold(tag(1), &library.roll.known_to(1), None);
+            let late = late.expect("nobody is there");
+            library.reap();
+            // A writer that has not yet begun.
+            let peers = library.roll.known_to(2);
+            let door = library.lock().hold(tag(2), &peers, None);
+            let door = door.expect("nobody is there");
+            assert_eq!(library.lock().exclude(&peers, None), Ok(()));
+            let (lost, reader) = (library.clone(), library.clone());
+            finish([
+                start(1, None, move || lost.lock().leave(late)),
+                start(3, None, move || {
+                    let read = reader.read(&reader.roll.known_to(3));
+                    assert_eq!(read, Err(Refused::Busy), "beside a writer");
+                }),
+            ]);
+            library.lock().leave(door);
+            library.close();
+        },
+    );
+}

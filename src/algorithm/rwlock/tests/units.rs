@@ -1,0 +1,321 @@
+//! What one process sees of a lock whose words may hold anything.
+
+use core::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::cell::Shut;
+use super::super::{
+    Cell, Glance, MOST, Nothing, OWNER_DIED, POISONED, Refused, RwLock, RwLockState,
+};
+use crate::facade::{Deadline, Ordering};
+use crate::format::Padded;
+use crate::participant::Peers;
+use crate::participant::Tag;
+
+const PARTICIPANTS: u32 = 4;
+const BARRED: u32 = 1 << 11;
+const WAITING: u32 = 1 << 12;
+const FLAGS: u32 = OWNER_DIED | POISONED;
+
+/// Peers of whom one is alive, if any, beside the process that asks, which may have been expelled.
+#[derive(Clone, Copy)]
+struct Others {
+    alive: Option<Tag>,
+    expelled: bool,
+}
+
+const ALONE: Others = Others {
+    alive: None,
+    expelled: false,
+};
+
+fn with_other() -> Others {
+    Others {
+        alive: Some(other()),
+        expelled: false,
+    }
+}
+
+impl Peers for Others {
+    fn is_alive(&self, tag: Tag) -> bool {
+        tag == me() || self.alive == Some(tag)
+    }
+    fn am_alive(&self) -> bool {
+        !self.expelled
+    }
+    fn is_stranger(&self, tag: Tag) -> bool {
+        !self.is_alive(tag)
+    }
+    fn participants(&self) -> u32 {
+        PARTICIPANTS
+    }
+}
+
+fn me() -> Tag {
+    Tag::new(0, 1).unwrap()
+}
+
+fn other() -> Tag {
+    Tag::new(1, 7).unwrap()
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_millis(1))
+}
+
+struct Lock {
+    state: RwLockState,
+    cells: [Padded<Cell>; PARTICIPANTS as usize],
+}
+
+impl Lock {
+    fn new() -> Self {
+        Self::of(0, [0; 4], 0)
+    }
+
+    fn of(writing: u32, cells: [u32; 4], roster: u64) -> Self {
+        let state = RwLockState::new();
+        state.writing.store(writing, Ordering::Relaxed);
+        for word in &state.roster {
+            word.store(roster, Ordering::Relaxed);
+        }
+        Self {
+            state,
+            cells: cells.map(|word| Padded(Cell::new(word))),
+        }
+    }
+
+    fn view(&self) -> RwLock<'_> {
+        RwLock::new(&self.state, &self.cells, Nothing)
+    }
+
+    fn cell(&self, tag: Tag) -> &Cell {
+        &self.cells[tag.index() as usize].0
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn whatever_the_words_hold_one_gets_in_or_is_told_why(
+        writing: u32,
+        cells: [u32; 4],
+        roster: u64,
+        alive: bool,
+        waits: bool,
+        writes: bool,
+    ) {
+        let lock = Lock::of(writing, cells, roster);
+        let peers = if alive { with_other() } else { ALONE };
+        let deadline = soon();
+        let wait = waits.then_some(&deadline);
+        let is_tag = Tag::in_word(writing, PARTICIPANTS).is_some();
+        let corrupt = writing & !FLAGS != 0 && (!is_tag || writing & (1 << 29) != 0);
+        let told = writing & FLAGS | if is_tag { OWNER_DIED } else { 0 };
+        if writes {
+            match lock.view().write(me(), &peers, wait) {
+                Ok(door) => {
+                    prop_assert!(!corrupt);
+                    prop_assert_eq!((door.owner_died(), door.is_poisoned()), (told & OWNER_DIED != 0, told & POISONED != 0));
+                    lock.view().stop_writing(door, false);
+                }
+                Err(Refused::Corrupt { word }) => prop_assert!(corrupt && word == writing),
+                Err(refused) => prop_assert_eq!(refused, Refused::Busy),
+            }
+        } else {
+            match lock.view().read(me(), &peers, wait) {
+                Ok(reading) => {
+                    lock.view().stop_reading(reading);
+                }
+                Err(Refused::Corrupt { word }) => prop_assert!(corrupt && word == writing),
+                Err(refused) => prop_assert_eq!(refused, Refused::Full),
+            }
+        }
+        prop_assert_eq!(lock.state.mutex.holder(&peers), Ok(None));
+    }
+
+    #[test]
+    fn any_mutex_word_is_taken_or_refused(word: u32, writes: bool) {
+        let lock = Lock::new();
+        lock.state.mutex.set(word);
+        let corrupt = word & Tag::MASK != 0 && Tag::in_word(word, PARTICIPANTS).is_none();
+        let refused = if writes {
+            lock.view().write(me(), &ALONE, Some(&soon())).map(drop)
+        } else {
+            lock.view().read(me(), &ALONE, Some(&soon())).map(drop)
+        };
+        match refused {
+            Ok(()) => prop_assert!(!corrupt),
+            Err(Refused::Corrupt { word: found }) => prop_assert!(corrupt && found == word),
+            Err(refused) => prop_assert_eq!((refused, word & Tag::MASK), (Refused::Busy, me().bits())),
+        }
+    }
+
+    #[test]
+    fn recovery_touches_the_dead_ones_cell_and_no_other(cells: [u32; 4]) {
+        let lock = Lock::of(0, cells, 0);
+        lock.view().recover(other());
+        for (index, (cell, before)) in lock.cells.iter().zip(cells).enumerate() {
+            let is_dead = index == 1 && before >> 13 == 7;
+            let expected = if is_dead { 0 } else { before };
+            prop_assert_eq!(cell.0.bits(), expected);
+        }
+    }
+
+    #[test]
+    fn what_became_of_the_last_writer_is_told_and_outlives_the_guard(flags in prop::bits::u32::masked(FLAGS)) {
+        let lock = Lock::of(flags, [0; 4], 0);
+        let expected = (flags & OWNER_DIED != 0, flags & POISONED != 0);
+        for _ in 0..2 {
+            let reading = lock.view().read(me(), &ALONE, None).unwrap();
+            prop_assert_eq!((reading.owner_died(), reading.is_poisoned()), expected);
+            lock.view().stop_reading(reading);
+            let door = lock.view().write(me(), &ALONE, None).unwrap();
+            prop_assert_eq!((door.owner_died(), door.is_poisoned()), expected);
+            let reading = lock.view().downgrade(door, &ALONE);
+            prop_assert_eq!((reading.owner_died(), reading.is_poisoned()), expected);
+            lock.view().stop_reading(reading);
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
+    let lock = Lock::new();
+    assert_eq!(lock.view().read_clean(me(), &ALONE), None);
+    let first = lock.view().read(me(), &ALONE, None).unwrap();
+    let second = lock.view().read_clean(me(), &ALONE).unwrap();
+    assert_eq!(lock.view().glance().readers, 2);
+    assert_eq!(
+        lock.view().write(other(), &with_other(), None).map(drop),
+        Err(Refused::Busy)
+    );
+    lock.view().stop_reading(first);
+    lock.view().stop_reading(second);
+    let door = lock.view().write(other(), &with_other(), None).unwrap();
+    assert_eq!(
+        lock.view().glance(),
+        Glance {
+            writes: true,
+            readers: 0,
+            owner_died: false,
+            poisoned: false
+        }
+    );
+    assert_eq!(lock.view().read_clean(me(), &ALONE), None);
+    assert_eq!(
+        lock.view().read(me(), &with_other(), Some(&soon())),
+        Err(Refused::Busy)
+    );
+    lock.view().stop_writing(door, false);
+    let reading = lock
+        .view()
+        .read_clean(me(), &ALONE)
+        .expect("the cell is open again");
+    lock.view().stop_reading(reading);
+}
+
+#[test]
+fn no_more_are_counted_than_can_be() {
+    let full = 1 << 13 | MOST;
+    let lock = Lock::of(0, [full, 0, 0, 0], 1);
+    assert_eq!(lock.cell(me()).enter(me(), &ALONE), Err(Shut::Full));
+    let refused = lock.view().read(me(), &ALONE, None);
+    assert_eq!(refused, Err(Refused::Full));
+    let lock = Lock::of(0, [full | BARRED, 0, 0, 0], 1);
+    let refused = lock.view().read(me(), &ALONE, Some(&soon()));
+    assert_eq!(refused, Err(Refused::Full));
+    assert_eq!(lock.cell(me()).bits(), full, "left as one that is full");
+}
+
+#[test]
+fn one_that_leaves_twice_is_counted_out_once() {
+    let lock = Lock::new();
+    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    lock.view().stop_reading(reading);
+    lock.view().stop_reading(reading);
+    assert_eq!(lock.cell(me()).bits(), 1 << 13);
+}
+
+#[test]
+fn the_last_that_leaves_takes_the_sleepers_flag_with_it() {
+    let lock = Lock::of(0, [1 << 13 | BARRED | WAITING | 2, 0, 0, 0], 1);
+    lock.cell(me()).leave(me());
+    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BARRED | WAITING | 1);
+    lock.cell(me()).leave(me());
+    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BARRED);
+}
+
+#[test]
+fn a_writer_whose_lock_was_taken_over_commits_nothing() {
+    let lock = Lock::new();
+    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    lock.view().stop_reading(reading);
+    let mut lost = lock.view().write(other(), &ALONE, None).unwrap();
+    let door = lock.view().write(me(), &ALONE, None).unwrap();
+    assert!(door.owner_died());
+    lock.view().mark_consistent(&mut lost);
+    lock.view().stop_writing(lost, true);
+    let reading = lock.view().downgrade(lost, &ALONE);
+    lock.view().stop_reading(reading);
+    let glance = lock.view().glance();
+    assert!(glance.writes && glance.owner_died && !glance.poisoned);
+    assert_eq!(
+        lock.view().read_clean(me(), &ALONE),
+        None,
+        "the cell is barred"
+    );
+    lock.view().stop_writing(door, false);
+}
+
+#[test]
+fn one_that_is_no_participant_any_more_does_not_wait() {
+    let expelled = Others {
+        expelled: true,
+        ..with_other()
+    };
+    let lock = Lock::new();
+    let reading = lock.view().read(me(), &with_other(), None).unwrap();
+    lock.view().stop_reading(reading);
+    let door = lock.view().write(other(), &with_other(), None).unwrap();
+    let never = Deadline::never();
+    let refused = lock.view().read(me(), &expelled, Some(&never));
+    assert_eq!(refused, Err(Refused::Expelled));
+    let refused = lock.view().write(me(), &expelled, Some(&never));
+    assert_eq!(refused.map(drop), Err(Refused::Expelled));
+    lock.view().stop_writing(door, false);
+    let reading = lock.view().read(other(), &with_other(), None).unwrap();
+    let refused = lock.view().write(me(), &expelled, Some(&never));
+    assert_eq!(refused.map(drop), Err(Refused::Expelled));
+    lock.view().stop_reading(reading);
+}
+
+#[test]
+fn a_cell_that_is_nobodys_leaves_the_roster() {
+    let lock = Lock::of(0, [0; 4], u64::MAX);
+    let door = lock.view().write(me(), &ALONE, None).unwrap();
+    lock.view().stop_writing(door, false);
+    lock.view().each(|index, _| panic!("{index} is there"));
+}
+
+#[test]
+fn a_panic_is_remembered_until_it_is_cleared() {
+    let lock = Lock::new();
+    let door = lock.view().write(me(), &ALONE, None).unwrap();
+    lock.view().stop_writing(door, true);
+    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    assert!(reading.is_poisoned() && reading.owner() == me());
+    lock.view().stop_reading(reading);
+    assert_eq!(lock.view().read_clean(me(), &ALONE), None, "all are told");
+    lock.state.clear_poison();
+    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    assert!(!reading.is_poisoned());
+    lock.view().stop_reading(reading);
+    let reading = lock
+        .view()
+        .read_clean(me(), &ALONE)
+        .expect("the cell is open again");
+    lock.view().stop_reading(reading);
+}

@@ -1,0 +1,241 @@
+//! Waiting for a lock of readers and writers: at the door, on one's own cell, and for readers to leave.
+//!
+//! # State
+//!
+//! That of [`rwlock`](super).
+//!
+//! # Protocol
+//!
+//! That of [`wait`](crate::wait). A reader waits for whoever holds the door, and sleeps on its own
+//! cell; a writer waits for the owner of a cell, and sleeps on that.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | a reader that waits | a `WAITING` too many | the next to open or to leave the cell, who wakes nobody |
+//! | a writer that waits | the dead tag in the mutex, cells barred | the readers that sleep there, when their slices end, and whoever comes |
+//! | the reader that is waited for | a count of the dead | the writer, when its slice ends: 0 |
+//!
+//! # Ordering
+//!
+//! (W1) to (W3) of [`rwlock`](super).
+
+use core::time::Duration;
+
+use super::cell::Word;
+use super::{Annex, Cell, Door, Refused, RwLock, Shut};
+use crate::facade::{Backoff, Deadline, mutation};
+use crate::participant::Tag;
+
+use crate::algorithm::mutex::{self, Held};
+use crate::participant::Peers;
+use crate::wait::longest_for;
+use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
+
+impl From<WaitError> for Refused {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::Busy,
+            WaitError::NotMember => Self::Expelled,
+        }
+    }
+}
+
+/// A reader that comes in by its own cell, or by the door.
+struct Enter<'a, A, P> {
+    lock: &'a RwLock<'a, A>,
+    cell: &'a Cell,
+    me: Tag,
+    peers: &'a P,
+    wait: Option<&'a Deadline>,
+    /// The cell's word at the last attempt.
+    seen: Option<Word>,
+    /// The owner of the door.
+    owner: Tag,
+}
+
+impl<A: Annex, P: Peers> WaitOp for Enter<'_, A, P> {
+    type Output = Option<Door>;
+    type Error = Refused;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let (lock, me) = (self.lock, self.me);
+        match self.cell.enter(me, self.peers) {
+            Ok(()) => Ok(Step::Done(None)),
+            Err(Shut::Full) => Err(Refused::Full),
+            Err(Shut::Stranger) => {
+                let door = lock.hold(me, self.peers, self.wait)?;
+                Ok(Step::Done(Some(door)))
+            }
+            Err(Shut::Barred(seen)) => {
+                self.seen = Some(seen);
+                Ok(Step::Blocked)
+            }
+        }
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        let mutex = &self.lock.state.mutex;
+        let holder = mutex.holder(self.peers)?;
+        let lives = |tag: &Tag| self.peers.is_alive(*tag) || mutation(312);
+        if let Some(owner) = holder.filter(lives) {
+            self.owner = owner;
+            return Ok(Step::Blocked);
+        }
+        match mutex.try_lock_contended(self.me, self.peers) {
+            Ok(held) => Ok(Step::Done(Some(self.lock.settle(held)?))),
+            Err(mutex::Refused::Busy) => Ok(Step::Retry),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    const REAPS_FIRST: bool = true;
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn longest(&self) -> Duration {
+        longest_for(Some(self.owner), self.peers)
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let seen = self.cell.say_that_one_sleeps(self.seen?).ok()?;
+        // Whoever held the door may have left it before it could know of a sleeper.
+        let holder = self.lock.state.mutex.holder(self.peers);
+        if !mutation(331) && holder != Ok(Some(self.owner)) {
+            return None;
+        }
+        self.peers.sleeps_for(self.owner);
+        Some(self.cell.sleep_on(seen))
+    }
+}
+
+/// A writer that waits until nobody that lives reads by a cell that is barred.
+struct Drain<'a, P> {
+    index: u32,
+    cell: &'a Cell,
+    peers: &'a P,
+    /// The cell's word at the last attempt, and its owner.
+    blocked: Option<(Word, Tag)>,
+    /// Whether an attempt was in vain.
+    waited: bool,
+}
+
+impl<P: Peers> WaitOp for Drain<'_, P> {
+    /// Whether it had to wait.
+    type Output = bool;
+    type Error = Refused;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        let seen = self.cell.look();
+        // A count that is nobody's counts nobody.
+        let owner = seen.owner(self.index).filter(|_| seen.readers() > 0);
+        self.blocked = owner.map(|owner| (seen, owner));
+        self.waited |= owner.is_some();
+        Ok(owner.map_or(Step::Done(self.waited), |_| Step::Blocked))
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        match self.blocked {
+            Some((seen, owner)) if mutation(310) || !self.peers.is_alive(owner) => {
+                self.cell.bury(seen);
+                Ok(Step::Retry)
+            }
+            _ => Ok(Step::Blocked),
+        }
+    }
+
+    const REAPS_FIRST: bool = true;
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn longest(&self) -> Duration {
+        longest_for(self.blocked.map(|(_, owner)| owner), self.peers)
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        let (seen, owner) = self.blocked?;
+        let seen = self.cell.say_that_one_sleeps(seen).ok()?;
+        self.peers.sleeps_for(owner);
+        Some(self.cell.sleep_on(seen))
+    }
+}
+
+impl<A: Annex> RwLock<'_, A> {
+    /// Comes in by the own cell (`None`), or by the door.
+    pub(super) fn come_in(
+        &self,
+        me: Tag,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<Option<Door>, Refused> {
+        let Some(cell) = self.cell(me) else {
+            return Err(Refused::Corrupt { word: me.bits() });
+        };
+        // It may have come here for having found that, by the clean way.
+        if cell.give_back(me, peers) {
+            return Err(Refused::Expelled);
+        }
+        let mut enter = Enter {
+            lock: self,
+            cell,
+            me,
+            peers,
+            wait,
+            seen: None,
+            owner: me,
+        };
+        if let Some(deadline) = wait {
+            return block_on(&mut enter, deadline, WaitMode::of_a_lock(peers.history()));
+        }
+        // One that does not wait asks for the door at once: a reader has no business there for long.
+        let mut backoff = Backoff::new();
+        loop {
+            if let Some(came_in) = try_now(&mut enter)? {
+                return Ok(came_in);
+            }
+            if self.state.is_written() || !backoff.spin() {
+                return Err(Refused::Busy);
+            }
+        }
+    }
+
+    /// Takes the mutex if nobody alive has it, or lets it go in a moment.
+    #[cold]
+    pub(super) fn try_hold(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.state.mutex.try_lock_contended(me, peers) {
+                Ok(held) => return Ok(held),
+                Err(mutex::Refused::Busy) if !self.state.is_written() && backoff.spin() => {}
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+    }
+
+    /// Waits until nobody that lives reads by a cell that is barred, and says whether it had to; without a
+    /// deadline, does not wait.
+    pub(super) fn drain(
+        &self,
+        index: u32,
+        cell: &Cell,
+        peers: &impl Peers,
+        wait: Option<&Deadline>,
+    ) -> Result<bool, Refused> {
+        let mut drain = Drain {
+            index,
+            cell,
+            peers,
+            blocked: None,
+            waited: false,
+        };
+        match wait {
+            Some(deadline) => block_on(&mut drain, deadline, WaitMode::of_a_lock(peers.history())),
+            None => try_now(&mut drain)?.ok_or(Refused::Busy),
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! A queue of messages that their receivers hold until they acknowledge them.
+//!
+//! # State
+//!
+//! A word for each cell, beside the message in it; a ring of slots, at least as many as cells, which
+//! says in which order; the [`ends`](crate::participant::endpoints); three bells; hints.
+//!
+//! ```text
+//! cell   63          40 39       33 32   29 28                                        0
+//!        | version: 24 | attempts  | state | tag of whoever has it, or of a part: head  |
+//! slot   63             b + 20 b + 19          20 19            0
+//!        | lap: 44 - b         | cell + 1, or 0: b | version: 20  |     b: the bits of the number of cells
+//!
+//! FREE(v)            may be loaned                    RETURNED(v, a)  was delivered a times, comes again
+//! LOANED(v, tag)     is being written                 DELAYED(v, a)   the same, not before a time beside it
+//! SENDING(v, tag)    is being sent, or was            BURIED(v, a)    a dead letter
+//! QUEUED(v)          was sent by one that has died    FREEING(v, tag) is given back, with its parts
+//! HELD(v, a, tag)    is delivered, the ath time       PART(v, t, head) belongs to a cell's message since t
+//! ```
+//!
+//! A message is sent when a slot names its cell in the version that it has: the cell itself may say
+//! SENDING for as long as its sender lives. So a slot is never in somebody's hands, and who is slow or
+//! stopped with a message in hand is in nobody's way.
+//!
+//! # Protocol
+//!
+//! ```text
+//! loan     FREE(v) -CAS-> LOANED(v, me), write
+//! send     LOANED(v, me) -CAS-> SENDING(v, me); is it closed? if not, slot FREE(l) -CAS-> READY(l, cell, v);
+//!          does the registry still know me? if not, SENDING(v, me) -CAS-> QUEUED(v), or see what became of it
+//! receive  slot READY(l, cell, v): cell SENDING(v, any) or QUEUED(v) -CAS-> HELD(v, 1, me);
+//!          then, as whoever finds the cell otherwise: slot READY(l, cell, v) -CAS-> FREE(l + 1)
+//! ack      HELD(v, a, me) -CAS-> FREE(v + 1)
+//! return   HELD(v, a, me or dead) -CAS-> RETURNED(v, a), or BURIED(v, a) after the most attempts; the epoch
+//! later    the time; HELD(v, a, me) -CAS-> DELAYED(v, a), or BURIED(v, a) likewise; the epoch
+//! again    RETURNED(v, a), or DELAYED(v, a) whose time has come -CAS-> HELD(v, a + 1, me)
+//! parts    FREE(w) -CAS-> PART(w, t, head), while the head is LOANED; PART(w, t, head) -CAS-> FREE(w + 1)
+//!          while it is FREEING: a message with parts goes through HELD -CAS-> FREEING(v, me) to FREE
+//! ```
+//!
+//! Positions, walking and hints are those of [`slots`](crate::algorithm::mpmc). There are no more messages than
+//! cells, and no fewer slots: whoever has a cell to send finds a slot. Messages that came back are
+//! looked for in all cells when the epoch has changed, before those that wait in the order.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | loan, before the CAS | nothing | - |
+//! | loan, send, before the slot | LOANED or SENDING(v, dead), in no slot | whoever reaps: frees it |
+//! | send, after the slot | the message; a sleeper whose wake is owed | whoever reaps: QUEUED; see [`bell`](crate::wait::event_count) |
+//! | receive, after the cell | HELD(v, a, dead): the message; its slot | whoever reaps: returns it; whoever comes to the slot: frees it |
+//! | ack, before the CAS | as above | as above |
+//! | ack, after it | a sleeper whose wake is owed | see [`bell`](crate::wait::event_count) |
+//! | ack, return of a loan, in the parts | FREEING(v, dead) and some parts | whoever reaps: frees the rest, then the head |
+//! | return, between the time and the CAS | HELD(v, a, dead): the message, not delayed | whoever reaps: RETURNED |
+//! | return, before the epoch | a returned message that nobody looks for | whoever reaps the one that was killed |
+//!
+//! The end of a queue is told to a receiver when nothing can come back to it: not while another thread has a
+//! message, of another process or of its own, since a thread can end, by a panic, without its process. What the asking
+//! thread received itself is no such message: it would wait for itself. Which thread received a message is
+//! noted beside the handles, in memory that is private to the process, with the cell's whole word: a note of an earlier
+//! delivery is never taken for one of this.
+//!
+//! One that is stopped anywhere delays nobody, but: in SENDING, before its slot, those who wait for
+//! the end of a closed queue; with a message in hand, those who wait for that, or for it to be idle. One that is
+//! stopped before the epoch delays what it returned until somebody who finds nothing looks at that cell: they look
+//! at some each time.
+//!
+//! One that lives and was taken for dead, because other code of its process unmapped its lock, has its
+//! cells taken away, and its next CAS expects its own word. The slot of a send is no such word: whoever reaps may have
+//! looked at it before the message was there, and frees the cell. So a sender looks afterwards whether the
+//! registry still knows it; only if not there is a doubt, which it decides, or tells of.
+//!
+//! # Ordering
+//!
+//! (W1) a slot is made READY (Release) after the message is written, and read (Acquire) before it is
+//! read; what was returned passes through the cell's word (Release, Acquire). (W2) FREE (Release) after
+//! it is read, and loaned (Acquire) before another is written. (W3) walkers read slots (Acquire), and
+//! hints are set (Release) and read (Acquire), as (Q3) of `slots`. (W4) the epoch (Release, Acquire): what was
+//! returned before. (W5) closing, and SENDING: as (Q5). (W6) a part is read before its head, and freed by
+//! a CAS only if the head is still being freed: a later message's part is never taken for this one's.
+//! (W7) a sender puts its message into a slot, by an RMW, and then asks the registry, behind a full barrier;
+//! whoever reaps has marked it there, and then looks at the slots, behind a full barrier. One of the two sees
+//! the other.
+//! (M3) of `algorithm::mutex` holds for the words.
+//!
+//! # Trade-offs
+//!
+//! The index in the slot is what LCRQ and SCQ (Nikolaev, 2019) have, the cells are a pool; but nobody
+//! moves a counter that others wait for. A send costs two locked instructions, a delivery two, an acknowledgement
+//! one.
+//!
+//! # Wraps
+//!
+//! A process that is stopped between its look at a word and its CAS does not see that the word has come back
+//! to the same value meanwhile. The word of a slot does so after 2^43 messages at the earliest: a helper that was
+//! stopped would free a slot in which another message waits. The word of a part does so after 39 hours at the
+//! earliest, as it says when it became one: such a helper would free a part of another message. The version of a cell
+//! repeats after 2^24 uses of the cell. A receiver that was stopped just then between its look at the cell and
+//! its CAS takes the message that is there now, though it is not the first; a delayed one is taken before it is due;
+//! a loan takes a cell that is free, as it should be. No message is lost or doubled, but one that is not sent yet may
+//! be taken so, and if the queue is closed just then, its sender is told `Disconnected` of a message that was received.
+//! A cell's word that names its owner repeats for that owner only. A slot keeps 20 bits of a version, so a receiver looks at the slot again behind its
+//! look at the cell: the cell was what the slot named then. docs/design.md has the times.
+
+use crate::algorithm::mpmc::layout::Position;
+use crate::algorithm::work::layout::{CellWord, Rules, State, WORK_STATE};
+use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
+use crate::format::Padded;
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::participant::endpoints::{Ends, Side};
+use crate::wait::event_count::Bell;
+use crate::wait::on_event::Refused;
+use returned::Due;
+
+mod idle;
+pub(crate) mod layout;
+mod order;
+mod parts;
+mod repair;
+pub(crate) mod returned;
+pub(crate) mod wait;
+
+/// A work queue but for what there are several of, in the segment.
+#[repr(C)]
+pub(crate) struct WorkState {
+    /// What everybody reads and hardly anybody writes.
+    common: Padded<Common>,
+    tail: Padded<AtomicU64>,
+    head: Padded<AtomicU64>,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<WorkState>() == WORK_STATE);
+#[cfg(loom)]
+const _: usize = WORK_STATE;
+
+/// What everybody reads.
+#[repr(C)]
+struct Common {
+    ends: AtomicU64,
+    /// How often messages were returned.
+    epoch: AtomicU64,
+    /// When somebody last looked for dead participants on behalf of this queue.
+    reaped: AtomicU64,
+    /// Where receivers sleep, where senders do, and who waits for it to be idle.
+    items: Bell,
+    room: Bell,
+    idle: Bell,
+}
+
+/// Where the words of slots and cells are.
+pub(crate) trait Places: Copy {
+    /// The word of the slot at `index`, which is below their number.
+    fn slot(&self, index: u64) -> &AtomicU64;
+    /// The word of the cell at `index`, which is below their number.
+    fn cell(&self, index: u32) -> &AtomicU64;
+    /// When its message may be delivered again, by the monotonic clock, in nanoseconds.
+    fn not_before(&self, index: u32) -> &AtomicU64;
+    /// The length of the message that begins there, in bytes, if it may have several cells.
+    fn len(&self, index: u32) -> &AtomicU64;
+    /// The cell after it in a message of several.
+    fn next(&self, index: u32) -> &AtomicU64;
+    /// Notes, for this process alone, that the calling thread received a message. A helper receives none.
+    fn note(&self, _mine: Mine) {}
+    /// Whether the calling thread received the message that a cell with that word has.
+    fn is_own(&self, _index: u32, _word: CellWord) -> bool {
+        false
+    }
+}
+
+/// The bits of the epoch that handles compare.
+pub(crate) const EPOCH_BITS: u32 = 28;
+const EPOCHS: u64 = (1 << EPOCH_BITS) - 1;
+
+/// What a handle knows; private to its process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// All positions before it were seen taken to send.
+    pub(crate) tail: Position,
+    /// All positions before it were seen received.
+    pub(crate) head: Position,
+    /// Where it was when it last caught up with senders.
+    pub(crate) caught_up: Position,
+    /// The epoch whose returned messages were looked for.
+    pub(crate) epoch: u64,
+    /// When the next of those that may not be delivered yet is due.
+    pub(crate) due: Due,
+    /// The cell at which to look for a returned message.
+    pub(crate) returned: u32,
+    /// The cell at which to look for a free one.
+    pub(crate) free: u32,
+    /// The cell at which to ask who has it.
+    pub(crate) asked: u32,
+}
+
+/// A cell that is the caller's alone, and its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mine {
+    /// The cell's index.
+    pub(crate) cell: u32,
+    pub(crate) word: CellWord,
+}
+
+/// The cell was taken away: its owner was found to be no participant any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    /// The queue is closed, or nobody will receive it: it is still a loan.
+    Over(Mine),
+    /// As [`Lost`]; if that was found only after the message was in its slot, it may have been received.
+    Lost,
+    /// The words cannot be a queue's: it is still a loan.
+    Corrupt(Mine),
+}
+
+/// A work queue with its rules.
+#[derive(Clone, Copy)]
+pub(crate) struct Work<'a, P> {
+    pub(crate) state: &'a WorkState,
+    pub(crate) counts: &'a [AtomicU64],
+    pub(crate) places: P,
+    pub(crate) rules: &'a Rules,
+}
+
+impl WorkState {
+    /// As it is when all positions before `begin` were passed.
+    #[cfg(all(test, loom))]
+    pub(crate) fn after(begin: Position) -> Self {
+        Self {
+            common: Padded(Common {
+                ends: AtomicU64::new(0),
+                epoch: AtomicU64::new(0),
+                reaped: AtomicU64::new(0),
+                items: Bell::new(),
+                room: Bell::new(),
+                idle: Bell::new(),
+            }),
+            tail: Padded(AtomicU64::new(begin.0)),
+            head: Padded(AtomicU64::new(begin.0)),
+        }
+    }
+
+    /// Where a side sleeps.
+    #[inline(always)]
+    pub(crate) fn bell(&self, side: Side) -> &Bell {
+        match side {
+            Side::Sender => &self.common.0.room,
+            Side::Receiver => &self.common.0.items,
+        }
+    }
+
+    /// All bells, for [`use_bells`](crate::wait::event_count::use_bells).
+    pub(crate) fn bells(&self) -> [&Bell; 3] {
+        let common = &self.common.0;
+        [&common.items, &common.room, &common.idle]
+    }
+
+    fn hint(&self, side: Side) -> &AtomicU64 {
+        match side {
+            Side::Sender => &self.tail.0,
+            Side::Receiver => &self.head.0,
+        }
+    }
+}
+
+impl<'a, P: Places> Work<'a, P> {
+    /// How it ends.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> Ends<'a> {
+        Ends {
+            word: &self.state.common.0.ends,
+            cells: self.counts,
+        }
+    }
+
+    #[inline(always)]
+    fn look(&self, cell: u32) -> CellWord {
+        // ORDERING: Acquire; (W1), (W6), (M3).
+        let acquire = ordering(Ordering::Acquire, 200);
+        CellWord(self.places.cell(cell).load(acquire))
+    }
+
+    #[inline(always)]
+    fn swap(&self, cell: u32, from: CellWord, to: CellWord) -> bool {
+        // ORDERING: Acquire; (W1), (W2). Release; (W1), (W2), (M3).
+        let both = ordering(Ordering::AcqRel, 201);
+        let word = self.places.cell(cell);
+        word.compare_exchange(from.0, to.0, both, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Takes a free cell, to be written, and sent or given back.
+    #[inline(always)]
+    pub(crate) fn loan(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
+        self.take_free(cursor, |word| word.held(State::Loaned, me))
+    }
+
+    /// Takes a free cell and makes something of it.
+    #[inline(always)]
+    fn take_free(
+        &self,
+        cursor: &mut Cursor,
+        to: impl Fn(CellWord) -> CellWord,
+    ) -> Result<Mine, Refused> {
+        for _ in 0..self.rules.cells {
+            let cell = cursor.free;
+            cursor.free = self.after(cell);
+            let word = self.look(cell);
+            if word.state() == Some(State::Free) && self.swap(cell, word, to(word)) {
+                return Ok(Mine {
+                    cell,
+                    word: to(word),
+                });
+            }
+        }
+        Err(Refused::Nothing)
+    }
+
+    #[inline(always)]
+    fn after(&self, cell: u32) -> u32 {
+        if cell + 1 < self.rules.cells {
+            cell + 1
+        } else {
+            0
+        }
+    }
+
+    /// Sends a message that was written into a loan.
+    #[inline(always)]
+    pub(crate) fn send(
+        &self,
+        cursor: &mut Cursor,
+        mine: Mine,
+        me: Tag,
+        peers: &impl Peers,
+    ) -> Result<(), Unsent> {
+        let sending = mine.word.held(State::Sending, me);
+        if !self.swap(mine.cell, mine.word, sending) {
+            return Err(Unsent::Lost);
+        }
+        let mine = Mine {
+            word: sending,
+            ..mine
+        };
+        // (W5), behind the RMW.
+        if !mutation(202) {
+            barrier_after_rmw();
+        }
+        if self.ends().is_over(Side::Sender) && !mutation(203) {
+            return Err(Unsent::Over(mine));
+        }
+        self.publish(cursor, mine)
+            .map_err(|_| Unsent::Corrupt(mine))?;
+        // (W7), behind the RMW.
+        if !mutation(264) {
+            barrier_after_rmw();
+        }
+        if peers.is_stranger(me) && !mutation(265) && !self.stays(mine) {
+            return Err(Unsent::Lost);
+        }
+        Ok(())
+    }
+
+    /// Whether a message that one sent whom others take for dead is there, or was: they may have freed its
+    /// cell. If nobody did so yet, nobody will.
+    #[cold]
+    fn stays(&self, mine: Mine) -> bool {
+        let queued = mine.word.at_rest(State::Queued);
+        if mutation(273) && self.look(mine.cell) == mine.word
+            || self.swap(mine.cell, mine.word, queued)
+        {
+            return true;
+        }
+        let word = self.look(mine.cell);
+        let is_it = match word.state() {
+            Some(
+                State::Queued | State::Held | State::Returned | State::Delayed | State::Buried,
+            ) => true,
+            // Of what was received: its receiver is about to free it.
+            Some(State::Freeing) => word.attempts() > 0,
+            _ => false,
+        };
+        mutation(272) || is_it && word.version() == mine.word.version()
+    }
+
+    /// Wakes one that sleeps for what a side has just committed.
+    #[inline(always)]
+    pub(crate) fn ring(&self, side: Side) {
+        if !mutation(204) {
+            self.state.bell(side.other()).ring();
+        }
+    }
+
+    /// Acknowledges a message that has no parts: its cell is free.
+    #[inline(always)]
+    pub(crate) fn ack(&self, cursor: &Cursor, mine: Mine) -> Result<(), Lost> {
+        if !self.swap(mine.cell, mine.word, mine.word.freed()) {
+            return Err(Lost);
+        }
+        self.tell_of_room(cursor);
+        Ok(())
+    }
+
+    /// Wakes whom a cell that has become free may concern.
+    #[inline(always)]
+    fn tell_of_room(&self, cursor: &Cursor) {
+        if self.rules.spans {
+            // Who is woken may need more than there is, and another one not.
+            self.state.common.0.room.ring_all();
+        } else {
+            self.ring(Side::Receiver);
+        }
+        self.tell_of_idleness(cursor);
+        self.tell_of_the_end();
+    }
+
+    /// Wakes those who wait whether something comes back to a queue that is over, when it does not, or
+    /// not to them.
+    #[inline(always)]
+    fn tell_of_the_end(&self) {
+        if self.ends().is_over(Side::Receiver) && !mutation(211) {
+            self.state.common.0.items.ring_all();
+        }
+    }
+
+    /// Gives back a message that was delivered, not to be delivered again before a time, if there is one,
+    /// or to be a dead letter.
+    #[cold]
+    pub(crate) fn give_back(
+        &self,
+        cursor: &Cursor,
+        mine: Mine,
+        not_before: Option<u64>,
+    ) -> Result<(), Lost> {
+        // The message of a cell that was taken away is not delayed, whoever has it now.
+        if self.look(mine.cell) != mine.word {
+            return Err(Lost);
+        }
+        let state = match not_before {
+            Some(not_before) => {
+                self.delay(mine.cell, not_before);
+                State::Delayed
+            }
+            None => State::Returned,
+        };
+        if !self.swap(mine.cell, mine.word, self.come_back(mine.word, state)) {
+            return Err(Lost);
+        }
+        if !mutation(206) {
+            self.tell_of_returned();
+        }
+        if !mutation(214) {
+            self.state.common.0.items.ring();
+        }
+        self.tell_of_idleness(cursor);
+        self.tell_of_the_end();
+        Ok(())
+    }
+
+    /// What becomes of a message that was delivered and not acknowledged, if it may be delivered again.
+    fn come_back(&self, word: CellWord, state: State) -> CellWord {
+        let most = self.rules.most_attempts;
+        if word.attempts() >= most && !mutation(207) {
+            word.buried(most)
+        } else {
+            word.at_rest(state)
+        }
+    }
+
+    /// Says that there are messages that were returned.
+    fn tell_of_returned(&self) {
+        // ORDERING: Release; (W4).
+        let release = ordering(Ordering::Release, 208);
+        self.state.common.0.epoch.fetch_add(1, release);
+    }
+
+    #[inline(always)]
+    fn epoch(&self) -> u64 {
+        // ORDERING: Acquire; (W4).
+        let acquire = ordering(Ordering::Acquire, 209);
+        self.state.common.0.epoch.load(acquire) & EPOCHS
+    }
+
+    /// What is not the epoch: to whoever has it, something was returned since.
+    fn epoch_before(&self) -> u64 {
+        self.epoch().wrapping_sub(1) & EPOCHS
+    }
+
+    /// Takes the next message: one that was returned, or else the first in the order.
+    /// [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to be asked about.
+    #[inline(always)]
+    pub(crate) fn receive(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
+        if (self.epoch() != cursor.epoch || cursor.due != Due::NEVER)
+            && !mutation(210)
+            && let Some(mine) = self.take_returned(cursor, me)
+        {
+            self.note(mine);
+            return Ok(mine);
+        }
+        let mine = self.take_next(cursor, me)?;
+        self.note(mine);
+        Ok(mine)
+    }
+
+    /// The calling thread knows of what it received that it cannot wait for it.
+    #[inline(always)]
+    fn note(&self, mine: Mine) {
+        if !mutation(510) {
+            self.places.note(mine);
+        }
+    }
+
+    /// Closes it: nothing can be sent any more.
+    pub(crate) fn close(&self) {
+        self.ends().close();
+        if !mutation(212) {
+            self.wake_all();
+        }
+    }
+
+    /// Wakes all that sleep.
+    pub(crate) fn wake_all(&self) {
+        self.state.common.0.room.wake();
+        self.state.common.0.items.wake();
+        self.state.common.0.idle.wake();
+    }
+
+    /// Counts participant `me` once less at a side.
+    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Peers) {
+        if self.ends().uncount(side, me, peers) {
+            self.wake_all();
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

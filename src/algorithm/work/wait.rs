@@ -1,0 +1,214 @@
+//! Waiting at a work queue: for a cell, for a message, or for it to be idle.
+//!
+//! # State
+//!
+//! The three bells of [`work`](super).
+//!
+//! # Protocol
+//!
+//! That of [`wait`](crate::wait::on_event).
+//!
+//! # Crash
+//!
+//! As there.
+//!
+//! # Ordering
+//!
+//! As there.
+
+use core::time::Duration;
+
+use super::{Cursor, Mine, Places, Work};
+use crate::algorithm::work::layout::State;
+use crate::facade::Deadline;
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::participant::endpoints::Side;
+use crate::wait::WaitMode;
+pub(crate) use crate::wait::on_event::Ended;
+use crate::wait::on_event::{Quest, Refused, wait};
+
+/// Who waits, and where.
+struct At<'a, P, Q> {
+    work: Work<'a, P>,
+    cursor: &'a mut Cursor,
+    me: Tag,
+    peers: &'a Q,
+}
+
+/// So many free cells.
+struct Room<'a, P, Q>(At<'a, P, Q>, u32);
+
+/// A message.
+struct Message<'a, P, Q>(At<'a, P, Q>);
+
+/// That everything is done.
+struct Idleness<'a, P, Q>(At<'a, P, Q>);
+
+impl<P: Places, Q: Peers> Quest for Room<'_, P, Q> {
+    type Found = Mine;
+
+    fn attempt(&mut self) -> Result<Mine, Refused> {
+        let At {
+            work, cursor, me, ..
+        } = &mut self.0;
+        if work.ends().is_over(Side::Sender) {
+            return Err(Refused::Over);
+        }
+        work.loan_span(cursor, *me, self.1)
+    }
+    fn is_ready(&mut self) -> bool {
+        let work = &self.0.work;
+        work.ends().is_over(Side::Sender) || work.has_room(self.1)
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.work.has_room(1)
+    }
+    fn progress(&self) -> u64 {
+        self.0.cursor.free.into()
+    }
+    fn look_after_the_dead(&mut self) {
+        let At {
+            work,
+            cursor,
+            peers,
+            ..
+        } = &mut self.0;
+        work.look_after_the_dead(cursor, Side::Sender, *peers);
+    }
+}
+
+impl<P: Places, Q: Peers> Quest for Message<'_, P, Q> {
+    type Found = Mine;
+
+    fn attempt(&mut self) -> Result<Mine, Refused> {
+        let At {
+            work,
+            cursor,
+            me,
+            peers,
+        } = &mut self.0;
+        match work.receive(cursor, *me) {
+            Err(Refused::Nothing) => work.nothing(cursor, *me, *peers),
+            other => other,
+        }
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.work.is_ready_for(self.0.cursor, Some(self.0.me))
+    }
+    fn leaves_more(&mut self) -> bool {
+        self.0.work.is_ready(self.0.cursor)
+    }
+    fn progress(&self) -> u64 {
+        self.0.cursor.head.0
+    }
+    fn due(&self) -> Option<Duration> {
+        self.0.cursor.due_in()
+    }
+    fn look_after_the_dead(&mut self) {
+        let At {
+            work,
+            cursor,
+            peers,
+            ..
+        } = &mut self.0;
+        work.look_after_the_dead(cursor, Side::Receiver, *peers);
+    }
+}
+
+impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
+    type Found = ();
+
+    fn attempt(&mut self) -> Result<(), Refused> {
+        self.0.work.is_idle().then_some(()).ok_or(Refused::Nothing)
+    }
+    fn is_ready(&mut self) -> bool {
+        self.0.work.is_idle()
+    }
+    fn leaves_more(&mut self) -> bool {
+        true
+    }
+    fn progress(&self) -> u64 {
+        self.0.cursor.head.0
+    }
+    fn look_after_the_dead(&mut self) {
+        let At {
+            work,
+            cursor,
+            peers,
+            ..
+        } = &mut self.0;
+        work.look_after_the_dead(cursor, Side::Receiver, *peers);
+    }
+}
+
+impl<P: Places> Work<'_, P> {
+    /// Waits for so many free cells.
+    pub(crate) fn wait_loan<'m>(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        cells: u32,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        mode: impl Into<WaitMode<'m>>,
+    ) -> Result<Mine, Ended> {
+        let mut quest = Room(self.at(cursor, me, peers), cells);
+        let bell = self.state.bell(Side::Sender);
+        wait(&mut quest, bell, peers, deadline, mode.into())
+    }
+
+    /// Waits for a message.
+    pub(crate) fn wait_receive<'m>(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        mode: impl Into<WaitMode<'m>>,
+    ) -> Result<Mine, Ended> {
+        let mut quest = Message(self.at(cursor, me, peers));
+        let bell = self.state.bell(Side::Receiver);
+        wait(&mut quest, bell, peers, deadline, mode.into())
+    }
+
+    /// Waits until everything that was sent is done.
+    pub(crate) fn wait_idle<'m>(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Peers,
+        deadline: &Deadline,
+        mode: impl Into<WaitMode<'m>>,
+    ) -> Result<(), Ended> {
+        let mut quest = Idleness(self.at(cursor, me, peers));
+        let bell = &self.state.common.0.idle;
+        wait(&mut quest, bell, peers, deadline, mode.into())
+    }
+
+    fn at<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> At<'b, P, Q> {
+        At {
+            work: *self,
+            cursor,
+            me,
+            peers,
+        }
+    }
+
+    /// Whether a receiver may find a message, or garbage.
+    pub(super) fn is_ready(&self, cursor: &mut Cursor) -> bool {
+        self.has_returned(cursor) || self.has_next(cursor)
+    }
+
+    /// The same, or that nothing will come any more to the calling thread.
+    pub(crate) fn is_ready_for(&self, cursor: &mut Cursor, me: Option<Tag>) -> bool {
+        self.is_ready(cursor) || self.ends().is_over(Side::Receiver) && !self.expects(me)
+    }
+
+    /// Whether so many cells are free just now.
+    pub(super) fn has_room(&self, cells: u32) -> bool {
+        let is_free = |cell: &u32| self.look(*cell).state() == Some(State::Free);
+        let free = (0..self.rules.cells).filter(is_free);
+        free.take(cells as usize).count() == cells as usize
+    }
+}

@@ -1,0 +1,314 @@
+//! The array of atomics: where its elements are, and what is done to many of them.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::slice;
+
+use super::{Atomic, Element, Init};
+use crate::algorithm::element::ElementState;
+use crate::facade::AtomicU8;
+use crate::format::{Kind, PayloadShape};
+use crate::payload::{describe, shape_of};
+use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
+
+/// Numbers or flags, each of which processes change in single atomic steps; an entry of a segment,
+/// created with its length and its first values.
+///
+/// It is a slice of [`Element`]s: `array[i].fetch_add(1)`, `array.len()`, `array.get(i)`,
+/// `&array[2..5]`, `array.iter()` and `array.chunks(n)` are those of slices. What is done to an element
+/// is done at once, is never torn, and makes no system call; it never blocks, and no process can hinder
+/// another.
+///
+/// What is done to many, as [`to_vec`](Self::to_vec) or [`fill`](Self::fill), is done to one after the
+/// other: others see, and make, changes in between. Where all of them must be as they were at one moment,
+/// put them under a [`Mutex`](crate::Mutex).
+///
+/// Elements lie side by side, so those that different processes change all the time are on one cache
+/// line; [`ShardedCounter`](crate::ShardedCounter) spreads one number over many.
+///
+/// # When a process is killed
+///
+/// Nothing is held, so nothing has to be given back. A change of an element was made or was not, and
+/// nobody can tell which; of a change to many the first were made. An element is never half written.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::array::Init;
+/// use crossdock::{AtomicArray, Segment};
+///
+/// let segment = Segment::anonymous()?;
+/// let votes = segment.create::<AtomicArray<u32>>("votes", Init::zeroed(3))?;
+/// votes[2].fetch_add(1);
+/// votes[0].fetch_add(1);
+/// votes[2].fetch_add(1);
+/// assert_eq!(votes.to_vec(), [1, 0, 2]);
+/// assert_eq!(votes.values().sum::<u32>(), 3);
+/// assert!(votes.get(3).is_none());
+///
+/// let done = segment.create::<AtomicArray<bool>>("done", Init::zeroed(64))?;
+/// assert!(!done[7].swap(true), "somebody else had done it");
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+///
+/// What has no meaning in another process cannot be in it:
+///
+/// ```compile_fail
+/// # use crossdock::{AtomicArray, Segment, array::Init};
+/// let segment = Segment::anonymous().unwrap();
+/// segment.create::<AtomicArray<&u64>>("pointers", Init::filled(3, &7)).unwrap();
+/// ```
+///
+/// and an element does not outlive its array:
+///
+/// ```compile_fail
+/// # use crossdock::{AtomicArray, Segment, array::Init};
+/// let segment = Segment::anonymous().unwrap();
+/// let votes = segment.create::<AtomicArray<u64>>("votes", Init::zeroed(3)).unwrap();
+/// let first = &votes[0];
+/// drop(votes);
+/// first.fetch_add(1);
+/// ```
+#[doc(alias = "Array")]
+pub struct AtomicArray<T: Atomic> {
+    /// The entry, which holds one byte at least.
+    entry: Anchor<AtomicU8>,
+    /// Invariant 1: as many elements as the array is long are mapped there, aligned, as long as `entry`.
+    elements: NonNull<[Element<T>]>,
+}
+
+// SAFETY: elements are atomics, which any thread may reach.
+unsafe impl<T: Atomic> Send for AtomicArray<T> {}
+// SAFETY: as above.
+unsafe impl<T: Atomic> Sync for AtomicArray<T> {}
+
+impl<T: Atomic> AtomicArray<T> {
+    /// The values, as they are when it comes to each.
+    #[inline]
+    pub fn values(&self) -> Values<'_, T> {
+        Values(self.iter())
+    }
+
+    /// Copies all values out, one after the other.
+    ///
+    /// Takes what a loop over the loads of std's relaxed atomics takes. What the writers of the values
+    /// wrote before is seen after it.
+    #[doc(alias = "snapshot")]
+    pub fn to_vec(&self) -> Vec<T> {
+        ElementState::collect(self.iter().map(Element::state), T::from_word)
+    }
+
+    /// Copies as many values out as there is room for, one after the other, beginning with element `at`.
+    ///
+    /// As [`to_vec`](Self::to_vec), into a place that there is already.
+    ///
+    /// # Panics
+    ///
+    /// If the array has not so many elements from `at` on, as a slice does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{AtomicArray, Segment};
+    ///
+    /// let segment = Segment::anonymous()?;
+    /// let squares = segment.create::<AtomicArray<u64>>("squares", [0, 1, 4, 9, 16].into())?;
+    /// let mut some = [0; 2];
+    /// squares.load_slice(3, &mut some);
+    /// assert_eq!(some, [9, 16]);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[doc(alias = "snapshot")]
+    #[inline]
+    #[track_caller]
+    pub fn load_slice(&self, at: usize, values: &mut [T]) {
+        let elements = self.part(at, values.len());
+        ElementState::copy_out(
+            elements.iter().map(Element::state).zip(values),
+            T::from_word,
+        );
+    }
+
+    /// Copies values in, one after the other, beginning with element `at`.
+    ///
+    /// Takes what a loop over the stores of std's relaxed atomics takes. Who reads one of the values sees
+    /// what this process wrote before.
+    ///
+    /// # Panics
+    ///
+    /// If the array has not so many elements from `at` on, as a slice does.
+    #[inline]
+    #[track_caller]
+    pub fn store_slice(&self, at: usize, values: &[T]) {
+        let elements = self.part(at, values.len());
+        let bits = values.iter().map(|value| value.to_word());
+        ElementState::copy_in(elements.iter().map(Element::state).zip(bits));
+    }
+
+    /// Sets all elements to `value`, one after the other; as [`store_slice`](Self::store_slice).
+    #[inline]
+    pub fn fill(&self, value: T) {
+        let bits = value.to_word();
+        ElementState::copy_in(self.iter().map(|element| (element.state(), bits)));
+    }
+
+    /// Stores into each element, in order, what `value` makes of its index.
+    pub fn fill_with(&self, mut value: impl FnMut(usize) -> T) {
+        for (index, element) in self.iter().enumerate() {
+            element.store(value(index));
+        }
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn part(&self, at: usize, len: usize) -> &[Element<T>] {
+        // An end that no number can say is too far all the same.
+        &self[at..at.saturating_add(len)]
+    }
+}
+
+impl<T: Atomic> Deref for AtomicArray<T> {
+    type Target = [Element<T>];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Element<T>] {
+        // SAFETY: Invariant 1, and any bytes are valid elements, which are atomics.
+        unsafe { self.elements.as_ref() }
+    }
+}
+
+impl<'a, T: Atomic> IntoIterator for &'a AtomicArray<T> {
+    type Item = &'a Element<T>;
+    type IntoIter = slice::Iter<'a, Element<T>>;
+
+    #[inline]
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<T: Atomic> Clone for AtomicArray<T> {
+    fn clone(&self) -> Self {
+        Self {
+            entry: self.entry.clone(),
+            elements: self.elements,
+        }
+    }
+}
+
+/// Shows no values: [`to_vec`](AtomicArray::to_vec) is what to print.
+impl<T: Atomic> fmt::Debug for AtomicArray<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtomicArray")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Atomic> sealed::Sealed for AtomicArray<T> {}
+
+impl<T: Atomic> Placeable for AtomicArray<T> {
+    type Config = Init<T>;
+
+    const KIND: Kind = Kind::AtomicArray;
+
+    fn payload() -> PayloadShape {
+        describe::<T>()
+    }
+
+    fn words(init: &Init<T>) -> [u64; 4] {
+        [init.len() as u64, 0, 0, 0]
+    }
+
+    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+        let [count, 0, 0, 0] = config else {
+            return None;
+        };
+        let payload = shape_of::<T>()?;
+        let shape = Shape {
+            kind: Self::KIND,
+            len: count.checked_mul(payload.size())?,
+            payload,
+            config,
+        };
+        Init::<T>::is_length(count).then_some(shape)
+    }
+
+    fn refused(init: &Init<T>) -> EntryError {
+        init.refused()
+    }
+
+    fn ready(
+        init: Init<T>,
+        fits: impl FnOnce() -> Result<(), EntryError>,
+    ) -> Result<Init<T>, EntryError> {
+        init.ready(fits)
+    }
+
+    fn prepare(bytes: &Bytes<'_>, init: Init<T>) {
+        init.write(bytes, 0);
+    }
+
+    fn attach(entry: Entry) -> Option<Self> {
+        let count = usize::try_from(entry.record.config[0]).ok()?;
+        let entry: Anchor<AtomicU8> = Anchor::new(entry)?;
+        // INVARIANT: 1, by `payloads`; an element is as large, and as aligned, as its value.
+        let first = entry.payloads::<Element<T>>(0, count)?;
+        Some(Self {
+            elements: NonNull::slice_from_raw_parts(first, count),
+            entry,
+        })
+    }
+
+    fn entry(&self) -> &Entry {
+        self.entry.entry()
+    }
+}
+
+/// The values of an [`AtomicArray`], loaded one by one: [`AtomicArray::values`].
+#[must_use = "nothing is loaded before it is asked for"]
+pub struct Values<'a, T: Atomic>(slice::Iter<'a, Element<T>>);
+
+impl<T: Atomic> Iterator for Values<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.0.next().map(Element::load)
+    }
+
+    #[inline]
+    fn nth(&mut self, n: usize) -> Option<T> {
+        self.0.nth(n).map(Element::load)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<T: Atomic> DoubleEndedIterator for Values<'_, T> {
+    #[inline]
+    fn next_back(&mut self) -> Option<T> {
+        self.0.next_back().map(Element::load)
+    }
+}
+
+impl<T: Atomic> ExactSizeIterator for Values<'_, T> {}
+
+impl<T: Atomic> FusedIterator for Values<'_, T> {}
+
+impl<T: Atomic> Clone for Values<'_, T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Atomic> fmt::Debug for Values<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Values").field(&self.0.as_slice()).finish()
+    }
+}

@@ -1,0 +1,166 @@
+//! A chunk in this process's hands.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut, Range};
+use std::ptr::NonNull;
+
+use bytemuck::Pod;
+
+use super::{Array, FinishError};
+use crate::algorithm::chunks::Leased;
+use crate::payload::Payload;
+
+/// A chunk of an [`Array`], this process's alone until it is finished or dropped.
+///
+/// [`finish`](Self::finish) says that it is done. Dropping it without gives it back, to be done again, and
+/// so do a panic and the end of the process. It holds whatever stood there before: a chunk that is done
+/// again was written to already, by one that gave it back or that died over it, which
+/// [`holder_died`](Self::holder_died) tells.
+///
+/// A chunk belongs to a process and not to a thread, so a lease can be sent to another thread of it. In a
+/// forked child an inherited one is nobody's: dropping it does nothing, and the chunk is another process's
+/// to change.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::array::{ArrayOptions, Init};
+/// use crossdock::{Array, Segment};
+///
+/// let segment = Segment::anonymous()?;
+/// let options = ArrayOptions::new(Init::zeroed(10)).chunk(4);
+/// let squares = segment.create::<Array<u64>>("squares", options)?;
+/// while let Some(mut chunk) = squares.lease_chunk()? {
+///     let first = chunk.range().start as u64;
+///     for (i, square) in (first..).zip(chunk.iter_mut()) {
+///         *square = i * i;
+///     }
+///     chunk.finish()?;
+/// }
+/// assert_eq!(*squares.read_or_repair(|_| ())?, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It does not outlive its array:
+///
+/// ```compile_fail,E0505
+/// # use crossdock::{Array, Segment, array::Init};
+/// let segment = Segment::anonymous().unwrap();
+/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(10).into()).unwrap();
+/// let chunk = squares.lease(0).unwrap();
+/// drop(squares);
+/// println!("{}", chunk[0]);
+/// ```
+///
+/// and is not finished twice:
+///
+/// ```compile_fail,E0382
+/// # use crossdock::{Array, Segment, array::Init};
+/// let segment = Segment::anonymous().unwrap();
+/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(10).into()).unwrap();
+/// let chunk = squares.lease(0).unwrap();
+/// chunk.finish().unwrap();
+/// chunk.finish().unwrap();
+/// ```
+#[must_use = "a chunk that is dropped is to do again"]
+pub struct Lease<'a, T: Payload + Pod> {
+    array: &'a Array<T>,
+    leased: Leased,
+    /// Invariant 1: the values of the chunk, inside of those of `array`, and this process's alone while it
+    /// has the chunk.
+    values: NonNull<[T]>,
+}
+
+// SAFETY: a chunk belongs to a process, not to a thread; `T` is Send.
+unsafe impl<T: Payload + Pod> Send for Lease<'_, T> {}
+// SAFETY: a shared lease gives `&[T]`, and `T` is Sync.
+unsafe impl<T: Payload + Pod> Sync for Lease<'_, T> {}
+
+impl<'a, T: Payload + Pod> Lease<'a, T> {
+    pub(super) fn new(array: &'a Array<T>, leased: Leased) -> Self {
+        // INVARIANT: 1, by the protocol of leases.
+        Self {
+            array,
+            values: array.values_of(array.range(leased.chunk())),
+            leased,
+        }
+    }
+
+    /// Which chunk it is, counted from 0.
+    pub fn index(&self) -> usize {
+        self.leased.chunk()
+    }
+
+    /// Which values of the array it has.
+    pub fn range(&self) -> Range<usize> {
+        self.array.range(self.leased.chunk())
+    }
+
+    /// Returns whether the last one to have the chunk died over it, and nobody has finished it since: the
+    /// values may be half changed.
+    ///
+    /// It may have died before it changed anything.
+    pub fn holder_died(&self) -> bool {
+        self.leased.holder_died()
+    }
+
+    /// Says that the chunk is done, and lets go of it.
+    ///
+    /// The commit is one compare-and-swap; no system call, unless somebody sleeps for the chunk. What was
+    /// written is seen by whoever finds the chunk done, or leases it again.
+    ///
+    /// # Errors
+    ///
+    /// [`FinishError::Lost`]: the chunk is not this process's any more.
+    #[inline]
+    pub fn finish(self) -> Result<(), FinishError> {
+        if std::mem::ManuallyDrop::new(self).end(true) {
+            Ok(())
+        } else {
+            Err(FinishError::Lost)
+        }
+    }
+
+    #[inline]
+    fn end(&self, done: bool) -> bool {
+        // In a forked child this is the parent's chunk.
+        self.array.own() == Some(self.leased.owner()) && self.array.grid().end(self.leased, done)
+    }
+}
+
+impl<T: Payload + Pod> Drop for Lease<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // If it is not this process's, it was given back already.
+        let _ = self.end(false);
+    }
+}
+
+impl<T: Payload + Pod> Deref for Lease<'_, T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: Invariant 1; any bytes are a `T`.
+        unsafe { self.values.as_ref() }
+    }
+}
+
+impl<T: Payload + Pod> DerefMut for Lease<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above, and the lease is borrowed exclusively.
+        unsafe { self.values.as_mut() }
+    }
+}
+
+impl<T: Payload + Pod + fmt::Debug> fmt::Debug for Lease<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("index", &self.index())
+            .field("range", &self.range())
+            .field("holder_died", &self.holder_died())
+            .field("values", &&**self)
+            .finish()
+    }
+}

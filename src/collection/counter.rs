@@ -1,0 +1,307 @@
+//! Counters: one shared number, or one spread over many cache lines.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::algorithm::counter::CounterState;
+use crate::algorithm::counter::sharded::Sharded;
+use crate::format::{Kind, Padded, PayloadShape};
+use crate::payload::{Payload, describe, shape_of};
+use crate::segment::{Anchor, Bytes, Entry, Placeable, Row, Shape, sealed};
+
+/// A number that a [`Counter`] can hold: `u64` or `i64`. Sealed.
+pub trait Number: Payload + bytemuck::Pod + Ord + fmt::Debug + fmt::Display + number::Bits {}
+
+mod number {
+    /// A number as the 64 bits of a shared word; wrapping addition is the same for both.
+    #[expect(unnameable_types, reason = "that is what seals the trait")]
+    pub trait Bits {
+        fn bits(self) -> u64;
+        fn of(bits: u64) -> Self;
+    }
+    impl Bits for u64 {
+        fn bits(self) -> u64 {
+            self
+        }
+        fn of(bits: u64) -> Self {
+            bits
+        }
+    }
+    impl Bits for i64 {
+        fn bits(self) -> u64 {
+            self.cast_unsigned()
+        }
+        fn of(bits: u64) -> Self {
+            bits.cast_signed()
+        }
+    }
+}
+
+impl Number for u64 {}
+impl Number for i64 {}
+
+/// One number that processes change together, in single atomic steps.
+///
+/// Every operation is one atomic instruction and no system call; it never blocks and never fails, and
+/// no process can hinder another. Maximum and minimum may take a few tries, and so may `fetch_and` and
+/// `fetch_or` where the processor has no instruction that also says what was there, as x86_64. Additions
+/// wrap. Updates are also a signal: who reads a value sees all that its writer wrote before.
+///
+/// A process killed in the middle of an update has made it or has not, and nobody can tell which:
+/// with `n` kills, a total may be off by `n`. Where every one must count, note the intent under a
+/// [`Mutex`](crate::Mutex) first, as `crossdock warehouse --counter mutex` does.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::{Counter, Segment};
+///
+/// let segment = Segment::anonymous()?;
+/// let packed = segment.create::<Counter>("packed", 0)?;
+/// assert_eq!(packed.add(3), 3);
+/// assert_eq!(packed.sub(1), 2);
+///
+/// let balance = segment.create::<Counter<i64>>("balance", -5)?;
+/// assert_eq!(balance.fetch_max(4), -5);
+/// assert_eq!(balance.get(), 4);
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[doc(alias = "Value")]
+pub struct Counter<N = u64> {
+    state: Anchor<CounterState>,
+    _number: PhantomData<N>,
+}
+
+impl<N: Number> Counter<N> {
+    /// Adds, and returns the new value. Wraps.
+    #[inline]
+    pub fn add(&self, amount: N) -> N {
+        N::of(self.state.add(amount.bits()).wrapping_add(amount.bits()))
+    }
+
+    /// Subtracts, and returns the new value. Wraps.
+    #[inline]
+    pub fn sub(&self, amount: N) -> N {
+        let negated = amount.bits().wrapping_neg();
+        N::of(self.state.add(negated).wrapping_add(negated))
+    }
+
+    /// Returns the value.
+    #[inline]
+    pub fn get(&self) -> N {
+        N::of(self.state.get())
+    }
+
+    /// Sets the value.
+    #[inline]
+    pub fn set(&self, value: N) {
+        self.state.set(value.bits());
+    }
+
+    /// Sets the value, and returns the one before.
+    #[inline]
+    pub fn swap(&self, value: N) -> N {
+        N::of(self.state.swap(value.bits()))
+    }
+
+    /// Sets the value to `new` if it is `current`; returns the one before.
+    ///
+    /// # Errors
+    ///
+    /// The value found, if it is not `current`; nothing is changed then.
+    #[inline]
+    pub fn compare_exchange(&self, current: N, new: N) -> Result<N, N> {
+        self.state
+            .compare_exchange(current.bits(), new.bits())
+            .map(N::of)
+            .map_err(N::of)
+    }
+
+    /// Raises the value to `value` if it is less; returns the one before.
+    pub fn fetch_max(&self, value: N) -> N {
+        N::of(
+            self.state
+                .fetch_best(value.bits(), |new, old| N::of(new) > N::of(old)),
+        )
+    }
+
+    /// Lowers the value to `value` if it is more; returns the one before.
+    pub fn fetch_min(&self, value: N) -> N {
+        N::of(
+            self.state
+                .fetch_best(value.bits(), |new, old| N::of(new) < N::of(old)),
+        )
+    }
+
+    /// Keeps the bits that `mask` has; returns the value before.
+    #[inline]
+    pub fn fetch_and(&self, mask: N) -> N {
+        N::of(self.state.fetch_and(mask.bits()))
+    }
+
+    /// Sets the bits that `mask` has; returns the value before.
+    #[inline]
+    pub fn fetch_or(&self, mask: N) -> N {
+        N::of(self.state.fetch_or(mask.bits()))
+    }
+}
+
+impl<N> Clone for Counter<N> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            _number: PhantomData,
+        }
+    }
+}
+
+impl<N: Number> fmt::Debug for Counter<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Counter").field(&self.get()).finish()
+    }
+}
+
+impl<N: Number> sealed::Sealed for Counter<N> {}
+
+impl<N: Number> Placeable for Counter<N> {
+    /// The first value.
+    type Config = N;
+
+    const KIND: Kind = Kind::Counter;
+
+    fn payload() -> PayloadShape {
+        describe::<N>()
+    }
+
+    fn words(_: &N) -> [u64; 4] {
+        [0; 4]
+    }
+
+    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+        // A line pair of its own, whatever comes after it.
+        let len = size_of::<Padded<CounterState>>() as u64;
+        let shape = Shape {
+            kind: Self::KIND,
+            len,
+            payload: shape_of::<N>()?,
+            config,
+        };
+        (config == [0; 4]).then_some(shape)
+    }
+
+    fn prepare(bytes: &Bytes<'_>, first: N) {
+        if let Some(state) = bytes.state::<CounterState>() {
+            state.set(first.bits());
+        }
+    }
+
+    fn attach(entry: Entry) -> Option<Self> {
+        Some(Self {
+            state: Anchor::new(entry)?,
+            _number: PhantomData,
+        })
+    }
+
+    fn entry(&self) -> &Entry {
+        self.state.entry()
+    }
+}
+
+/// A number that many processes add to at once without getting in each other's way.
+///
+/// Each participant adds to a cell of its own, 128 bytes apart from the others', so cores do not
+/// fight for a cache line; [`get`](Self::get) sums the cells, which takes a while and is no
+/// snapshot. Use it for statistics, and [`Counter`] where the new value matters.
+///
+/// Adding is one atomic instruction, never blocks and never fails. Cells outlive the processes
+/// that added to them: nothing is lost when one is killed, but for an addition that it was in the
+/// middle of, which was made or was not. A process that cannot join the segment adds to another's
+/// cell, and tries to join no more until another operation of it does.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::{Segment, ShardedCounter};
+///
+/// let segment = Segment::anonymous()?;
+/// let packed = segment.create::<ShardedCounter>("packed", ())?;
+/// packed.add(2);
+/// packed.add(3);
+/// assert_eq!(packed.get(), 5);
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ShardedCounter {
+    cells: Row<Padded<CounterState>>,
+}
+
+impl ShardedCounter {
+    /// Adds to this process's cell. Wraps.
+    ///
+    /// The first call of a process joins the segment.
+    #[inline]
+    pub fn add(&self, amount: u64) {
+        // One that cannot join is nobody's owner either: any cell will do.
+        let tag = self.cells.anchor().tag_if_possible();
+        let index = tag.map_or(0, |tag| tag.index());
+        self.sharded().add(index, amount);
+    }
+
+    /// Returns the sum of all cells. Wraps.
+    ///
+    /// It holds every addition that was made before the call, and perhaps some that were made
+    /// during it.
+    pub fn get(&self) -> u64 {
+        self.sharded().sum()
+    }
+
+    #[inline]
+    fn sharded(&self) -> Sharded<'_, Padded<CounterState>> {
+        Sharded::new(self.cells.all())
+    }
+}
+
+impl fmt::Debug for ShardedCounter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ShardedCounter").field(&self.get()).finish()
+    }
+}
+
+impl sealed::Sealed for ShardedCounter {}
+
+impl Placeable for ShardedCounter {
+    type Config = ();
+
+    const KIND: Kind = Kind::ShardedCounter;
+
+    fn payload() -> PayloadShape {
+        PayloadShape::none()
+    }
+
+    fn words((): &()) -> [u64; 4] {
+        [0; 4]
+    }
+
+    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
+        let len = size_of::<Padded<CounterState>>() as u64 * u64::from(participants);
+        (config == [0; 4]).then_some(Shape {
+            kind: Self::KIND,
+            len,
+            payload: Self::payload(),
+            config,
+        })
+    }
+
+    /// Zeroed cells are empty ones.
+    fn prepare(_bytes: &Bytes<'_>, (): ()) {}
+
+    fn attach(entry: Entry) -> Option<Self> {
+        let participants = entry.mapping.geometry().participants;
+        let cells = Row::new(entry, participants)?;
+        Some(Self { cells })
+    }
+
+    fn entry(&self) -> &Entry {
+        self.cells.anchor().entry()
+    }
+}

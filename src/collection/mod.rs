@@ -1,0 +1,5 @@
+//! Values that processes share: one number, many values, the latest value of one writer.
+
+pub mod array;
+pub(crate) mod counter;
+pub mod snapshot;

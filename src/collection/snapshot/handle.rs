@@ -1,0 +1,362 @@
+//! The snapshot, before its writer's role or a seat is taken.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use bytemuck::Pod;
+
+use super::options::READERS;
+use super::{Reader, ReaderError, SnapshotOptions, Writer, WriterError};
+use crate::algorithm::snapshot::layout::{Held, SnapshotLayout};
+use crate::algorithm::snapshot::{
+    Corrupt, Seat, Snapshot as Raw, SnapshotState, Unclaimed, Unseated,
+};
+use crate::facade::AtomicU64;
+use crate::format::{Kind, PayloadShape};
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::payload::{Payload, describe, shape_of};
+use crate::segment::{
+    Anchor, Bytes, Entry, EntryError, HoldsValue, MembershipError, Placeable, Shape, sealed,
+};
+use crate::wait::event_count::use_bells;
+
+/// The latest whole value of one writer, as an entry of a segment: created with the
+/// [options](SnapshotOptions), or just with its first value.
+///
+/// This handle is anybody's: cheap to clone, and it travels to other processes.
+/// [`writer`](Self::writer) claims the one role in which a process can publish, [`reader`](Self::reader) takes one of
+/// the seats.
+///
+/// [`Writer::publish`] and the two `load`s copy a value through the stack. One of some hundred KiB and more is created
+/// by [`Segment::create_boxed`](crate::Segment::create_boxed) or [`create_with`](crate::Segment::create_with), published by
+/// [`Writer::publish_with`] or [`Writer::update`], and read where it is by [`Reader::read`].
+///
+/// The algorithm is Chen's and Burns' (1997): there are two buffers more than seats, so that the writer always finds
+/// one that nobody reads.
+///
+/// `T` is [`Pod`], because it is given by reference to bytes that other processes have written.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::{Segment, Snapshot};
+///
+/// let segment = Segment::anonymous()?;
+/// let position = segment.create::<Snapshot<[f64; 2]>>("position", [0.0, 0.0].into())?;
+/// let (mut writer, mut reader) = (position.writer()?, position.reader()?);
+/// assert_eq!(*reader.read()?, [0.0, 0.0]);
+/// writer.publish([1.5, 2.0])?;
+/// assert_eq!(*reader.read()?, [1.5, 2.0]);
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+///
+/// What was read is there until the reader reads again, and no longer:
+///
+/// ```compile_fail
+/// # use crossdock::{Segment, Snapshot};
+/// # let segment = Segment::anonymous().unwrap();
+/// let pace = segment.create::<Snapshot<u64>>("pace", 1.into()).unwrap();
+/// let mut reader = pace.reader().unwrap();
+/// let before = reader.read().unwrap();
+/// let now = reader.read().unwrap();
+/// println!("{} {}", *before, *now);
+/// ```
+///
+/// nor longer than its reader:
+///
+/// ```compile_fail
+/// # use crossdock::{Segment, Snapshot};
+/// # let segment = Segment::anonymous().unwrap();
+/// let pace = segment.create::<Snapshot<u64>>("pace", 1.into()).unwrap();
+/// let mut reader = pace.reader().unwrap();
+/// let now = reader.read().unwrap();
+/// drop(reader);
+/// println!("{}", *now);
+/// ```
+///
+/// A value has no pointers in it, which would mean something else in another process:
+///
+/// ```compile_fail
+/// # use crossdock::{Segment, Snapshot};
+/// # let segment = Segment::anonymous().unwrap();
+/// segment.create::<Snapshot<&'static str>>("name", "rye".into());
+/// ```
+///
+/// and no padding, whose bytes would be whatever was there before:
+///
+/// ```compile_fail
+/// use bytemuck::{Pod, Zeroable};
+///
+/// #[derive(Clone, Copy, Pod, Zeroable)]
+/// #[repr(C)]
+/// struct Reading {
+///     sensor: u8,
+///     celsius: f64,
+/// }
+/// ```
+pub struct Snapshot<T> {
+    state: Anchor<SnapshotState>,
+    /// Invariant 1: as many seats as the snapshot has are mapped there, as long as `state`.
+    seats: NonNull<[Seat]>,
+    /// Invariant 2: two more words than that are mapped there, likewise.
+    stamps: NonNull<[AtomicU64]>,
+    /// Invariant 3: as many buffers, `stride` bytes apart, are mapped there, likewise, each aligned to 128 and of
+    /// the size of a `T` at least.
+    buffers: NonNull<u8>,
+    stride: usize,
+    values: PhantomData<T>,
+}
+
+// SAFETY: buffers are written by the holder of the writer's role while nobody reads them, and else only read, by the
+// snapshot's protocol; `T` is Send and Sync (Payload).
+unsafe impl<T: Payload> Send for Snapshot<T> {}
+// SAFETY: as above.
+unsafe impl<T: Payload> Sync for Snapshot<T> {}
+
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            seats: self.seats,
+            stamps: self.stamps,
+            buffers: self.buffers,
+            stride: self.stride,
+            values: PhantomData,
+        }
+    }
+}
+
+impl<T: Payload + Pod> Snapshot<T> {
+    /// Claims the writer's role.
+    ///
+    /// Never blocks. One whose process was killed or has left is replaced, and the value that it has published last
+    /// stays. The first operation of a process joins the segment.
+    ///
+    /// # Errors
+    ///
+    /// [`WriterError::RoleTaken`] while another handle has it, in this process or a live one;
+    /// [`WriterError::Join`]; [`WriterError::Corrupt`].
+    pub fn writer(&self) -> Result<Writer<T>, WriterError> {
+        let me = self.state.tag().map_err(WriterError::Join)?;
+        use_bells(self.state.bells());
+        let claimed = self.raw().claim(me, &self.state.others(me));
+        let author = claimed.map_err(|refused| match refused {
+            Unclaimed::Taken(tag) => WriterError::RoleTaken {
+                pid: self.state.pid_of(tag),
+            },
+            Unclaimed::Corrupt(Corrupt { word }) => WriterError::Corrupt { word },
+            Unclaimed::Lost => WriterError::Join(self.state.expelled(me)),
+        })?;
+        Ok(Writer::new(self.clone(), author))
+    }
+
+    /// Takes a seat, for as long as the reader is kept.
+    ///
+    /// Never blocks. Seats whose processes were killed are taken over. The first operation of a process joins the
+    /// segment.
+    ///
+    /// # Errors
+    ///
+    /// [`ReaderError::NoFreeSeat`] if all are those of live readers, in this process or others;
+    /// [`ReaderError::Join`]; [`ReaderError::Corrupt`].
+    pub fn reader(&self) -> Result<Reader<T>, ReaderError> {
+        let me = self.state.tag().map_err(ReaderError::Join)?;
+        let sat = self.raw().sit(me, Held::Nothing, &self.state.others(me));
+        let seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
+        Ok(Reader::new(self.clone(), seated))
+    }
+
+    /// Reads what was published last, by copy.
+    ///
+    /// Takes a seat for the moment, so any number of threads may do it at once, as far as there are seats. Whoever
+    /// reads often takes a [`reader`](Self::reader): that is cheaper, and reads in place. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`reader`](Self::reader).
+    pub fn load(&self) -> Result<T, ReaderError> {
+        let me = self.state.tag().map_err(ReaderError::Join)?;
+        let (raw, others) = (self.raw(), self.state.others(me));
+        let sat = raw.sit(me, Held::Choosing, &others);
+        let mut seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
+        let chosen = raw.choose(&mut seated);
+        // SAFETY: the buffer is mapped and aligned, and this reader's until it leaves; any bytes are a `T`.
+        let value = chosen.map(|index| unsafe { self.buffer(index).read() });
+        let left = raw.leave_seat(&seated);
+        let read = value.and_then(|value| left.map(|()| value));
+        read.map_err(|Corrupt { word }| match self.expelled(me) {
+            Some(error) => ReaderError::Join(error),
+            None => ReaderError::Corrupt { word },
+        })
+    }
+
+    /// How many seats there are.
+    pub fn readers(&self) -> u64 {
+        self.seats.len() as u64
+    }
+
+    /// How often something was published: a glance, which may be over.
+    pub fn version(&self) -> u64 {
+        self.state.glance()
+    }
+
+    fn unseated(&self, unseated: Unseated, me: Tag) -> ReaderError {
+        match unseated {
+            Unseated::Full => ReaderError::NoFreeSeat {
+                seats: self.readers(),
+            },
+            Unseated::Corrupt(Corrupt { word }) => ReaderError::Corrupt { word },
+            Unseated::Lost => ReaderError::Join(self.state.expelled(me)),
+        }
+    }
+}
+
+impl<T> Snapshot<T> {
+    #[inline(always)]
+    pub(super) fn raw(&self) -> Raw<'_> {
+        Raw {
+            state: &self.state,
+            // SAFETY: Invariant 1, and atomics may be shared with anybody.
+            seats: unsafe { self.seats.as_ref() },
+            // SAFETY: Invariant 2, likewise.
+            stamps: unsafe { self.stamps.as_ref() },
+        }
+    }
+
+    pub(super) fn anchor(&self) -> &Anchor<SnapshotState> {
+        &self.state
+    }
+
+    /// Where a value is; the index is below the number of buffers.
+    #[inline(always)]
+    pub(super) fn buffer(&self, index: u32) -> NonNull<T> {
+        debug_assert!((index as usize) < self.stamps.len());
+        // SAFETY: inside, by Invariant 3.
+        unsafe { self.buffers.add(index as usize * self.stride) }.cast()
+    }
+
+    /// Whether `me` is this process, which a forked child is not.
+    #[inline(always)]
+    pub(super) fn is_mine(&self, me: Tag) -> bool {
+        self.state.current_tag() == Some(me)
+    }
+
+    /// What became of the membership of one that finds its seat, or its role, another's: if others have taken this
+    /// process for dead, it is forgotten.
+    #[cold]
+    pub(super) fn expelled(&self, me: Tag) -> Option<MembershipError> {
+        let is_alive = self.state.others(me).am_alive();
+        (!is_alive).then(|| self.state.expelled(me))
+    }
+}
+
+/// Never blocks, and does not show the value.
+impl<T> fmt::Debug for Snapshot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("version", &self.state.glance())
+            .field("readers", &self.seats.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> sealed::Sealed for Snapshot<T> {}
+
+impl<T: Payload + Pod> Placeable for Snapshot<T> {
+    type Config = SnapshotOptions<T>;
+
+    const KIND: Kind = Kind::Snapshot;
+
+    fn payload() -> PayloadShape {
+        describe::<T>()
+    }
+
+    fn words(options: &SnapshotOptions<T>) -> [u64; 4] {
+        [options.readers, 0, 0, 0]
+    }
+
+    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+        let [readers, 0, 0, 0] = config else {
+            return None;
+        };
+        let payload = shape_of::<T>()?;
+        let layout = SnapshotLayout::new(readers, payload.size())?;
+        Some(Shape {
+            kind: Self::KIND,
+            len: layout.len(),
+            payload,
+            config,
+        })
+    }
+
+    fn refused(options: &SnapshotOptions<T>) -> EntryError {
+        Self::refused_with(options.readers)
+    }
+
+    /// Zeros are a snapshot whose latest is of version 0, in the first buffer, and that nobody is at.
+    fn prepare(bytes: &Bytes<'_>, options: SnapshotOptions<T>) {
+        if let Some(layout) = SnapshotLayout::new(options.readers, size_of::<T>() as u64) {
+            bytes.write(layout.buffers, &options.first);
+        }
+    }
+
+    fn attach(entry: Entry) -> Option<Self> {
+        let layout = SnapshotLayout::new(entry.record.config[0], size_of::<T>() as u64)?;
+        let state: Anchor<SnapshotState> = Anchor::new(entry)?;
+        let readers = usize::try_from(layout.readers).ok()?;
+        let len = usize::try_from(layout.buffers_len()).ok()?;
+        // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what `layout` puts
+        // the buffers at, and apart.
+        let seats = state.payloads(layout.seats, readers)?;
+        let stamps = state.payloads(layout.stamps, readers + 2)?;
+        let buffers = state.payloads(layout.buffers, len)?;
+        Some(Self {
+            state,
+            seats: NonNull::slice_from_raw_parts(seats, readers),
+            stamps: NonNull::slice_from_raw_parts(stamps, readers + 2),
+            buffers,
+            stride: usize::try_from(layout.stride).ok()?,
+            values: PhantomData,
+        })
+    }
+
+    fn entry(&self) -> &Entry {
+        self.state.entry()
+    }
+}
+
+impl<T: Payload + Pod> HoldsValue for Snapshot<T> {
+    type Value = T;
+    type Boxed = SnapshotOptions<Box<T>>;
+
+    fn boxed_words(options: Option<&SnapshotOptions<Box<T>>>) -> [u64; 4] {
+        [options.map_or(READERS, |options| options.readers), 0, 0, 0]
+    }
+
+    fn boxed_refused(options: Option<&SnapshotOptions<Box<T>>>) -> EntryError {
+        Self::refused_with(options.map_or(READERS, |options| options.readers))
+    }
+
+    fn prepare_boxed(bytes: &Bytes<'_>, options: SnapshotOptions<Box<T>>) {
+        if let Some(layout) = SnapshotLayout::new(options.readers, size_of::<T>() as u64) {
+            bytes.write(layout.buffers, &*options.first);
+        }
+    }
+}
+
+impl<T: Payload + Pod> Snapshot<T> {
+    /// Why there is no snapshot of so many seats.
+    fn refused_with(found: u64) -> EntryError {
+        let (least, most) = SnapshotLayout::READERS;
+        match shape_of::<T>() {
+            Some(_) if !(least..=most).contains(&found) => {
+                EntryError::Readers { found, least, most }
+            }
+            _ => EntryError::Payload {
+                found: Box::new(Self::payload()),
+            },
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The one who publishes.
+
+use std::fmt;
+
+use bytemuck::Pod;
+
+use super::{PublishError, Snapshot};
+use crate::algorithm::snapshot::{Author, Corrupt};
+use crate::payload::Payload;
+
+/// The writer of a [`Snapshot`]: one at a time, in one process.
+///
+/// Dropping it gives the role back, and so does the end of the process, however it comes. In a
+/// forked child an inherited one is nobody's: it publishes nothing and says
+/// [`Lost`](PublishError::Lost). So does one whose process was
+/// [expelled](crate::segment::MembershipError::Expelled) from the segment; what such a process was writing when
+/// it was, another writer's next value may be spoiled with.
+pub struct Writer<T: Payload> {
+    snapshot: Snapshot<T>,
+    author: Author,
+}
+
+impl<T: Payload + Pod> Writer<T> {
+    pub(super) fn new(snapshot: Snapshot<T>, author: Author) -> Self {
+        Self { snapshot, author }
+    }
+
+    /// Publishes a value, and returns its version.
+    ///
+    /// Wait-free, and no system call unless somebody [waits](super::Reader::wait_newer): it takes a look at every
+    /// seat, twice. Killed at any instruction, this process has published the value, or not.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; nothing was published then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{Segment, Snapshot};
+    ///
+    /// let pace = Segment::anonymous()?.create::<Snapshot<u64>>("pace", 7.into())?;
+    /// let mut writer = pace.writer()?;
+    /// assert_eq!((writer.publish(8)?, writer.publish(9)?), (1, 2));
+    /// assert_eq!(pace.load()?, 9);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[inline]
+    #[doc(alias = "store")]
+    pub fn publish(&mut self, value: T) -> Result<u64, PublishError> {
+        self.publish_with(|place| *place = value)
+    }
+
+    /// Publishes a value that `write` writes in place, and returns its version.
+    ///
+    /// What is there before is some value that was published earlier, or zeros, and not always the one before:
+    /// write all of it, or use [`update`](Self::update). If `write` panics nothing is published. All else is as for
+    /// [`publish`](Self::publish).
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; nothing was published then.
+    #[inline]
+    pub fn publish_with(&mut self, write: impl FnOnce(&mut T)) -> Result<u64, PublishError> {
+        if !self.is_mine() {
+            return Err(PublishError::Lost);
+        }
+        let picked = self.snapshot.raw().pick(&mut self.author);
+        let index = picked.map_err(|corrupt| self.refused(corrupt))?;
+        // SAFETY: mapped and aligned, any bytes are a `T`, and this writer's alone until the commit.
+        write(unsafe { self.snapshot.buffer(index).as_mut() });
+        let committed = self.snapshot.raw().commit(&mut self.author, index);
+        let edition = committed.map_err(|corrupt| self.refused(corrupt))?;
+        Ok(edition.version())
+    }
+
+    /// Publishes the value before, as `change` changes it, and returns its version: one copy more than
+    /// [`publish_with`](Self::publish_with).
+    ///
+    /// Also the first time, and after another writer's: it begins with what that one has published last.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; nothing was published then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{Segment, Snapshot};
+    ///
+    /// let stock = Segment::anonymous()?.create::<Snapshot<[u32; 3]>>("stock", [1, 2, 3].into())?;
+    /// stock.writer()?.update(|stock| stock[0] += 6)?;
+    /// assert_eq!(stock.load()?, [7, 2, 3]);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, PublishError> {
+        let before = self.snapshot.buffer(self.author.edition().index());
+        self.publish_with(|place| {
+            // SAFETY: mapped and aligned; nobody writes to the latest, and another buffer was picked.
+            unsafe { std::ptr::from_mut(place).copy_from_nonoverlapping(before.as_ptr(), 1) };
+            change(place);
+        })
+    }
+
+    /// The version of what was published last, by this writer or those before it.
+    pub fn version(&self) -> u64 {
+        self.author.edition().version()
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Snapshot<T> {
+        &self.snapshot
+    }
+
+    #[cold]
+    fn refused(&self, Corrupt { word }: Corrupt) -> PublishError {
+        match self.snapshot.expelled(self.author.tag()) {
+            Some(_) if !self.is_mine() => PublishError::Lost,
+            _ => PublishError::Corrupt { word },
+        }
+    }
+}
+
+impl<T: Payload> Writer<T> {
+    #[inline(always)]
+    fn is_mine(&self) -> bool {
+        self.snapshot.is_mine(self.author.tag())
+    }
+}
+
+impl<T: Payload> Drop for Writer<T> {
+    fn drop(&mut self) {
+        // In a forked child this is the parent's.
+        if self.is_mine() {
+            self.snapshot.raw().leave(self.author.tag());
+        }
+    }
+}
+
+impl<T: Payload> fmt::Debug for Writer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("snapshot", &self.snapshot)
+            .field("holder", &self.author.tag())
+            .finish()
+    }
+}

@@ -1,0 +1,278 @@
+//! How a queue ends: it is closed, or nobody is left who was counted at one of its sides.
+//!
+//! # State
+//!
+//! One word for all, and for each participant a cell of its own.
+//!
+//! ```text
+//! word  63                                   5      4             3..2          1..0
+//!       | how often a process was counted: 59 |  CLOSED | GONE, per side | EVER, per side |
+//!
+//! cell  62        46 45       29 28                                  0
+//!       | receivers | senders   | tag of the participant: 29           |   0 = nobody
+//! ```
+//!
+//! # Protocol
+//!
+//! - count: in the own cell, one more; ask the registry whether it still knows the own tag, (K1) of
+//!   [`participant`](crate::participant), and take the tag out of the cell if not; then, by CAS, the word: once more
+//!   somebody was counted, EVER, and not GONE. A tag in the own cell that the registry does not know, or
+//!   that is of another index, counts no participant: it is replaced.
+//! - uncount: in the own cell, one less. If that was this participant's last, settle.
+//! - settle a side: load the word; if no cell of a live participant counts one, CAS the word that was
+//!   loaded to GONE. If somebody was counted meanwhile, the word has changed: once more.
+//! - close: set CLOSED.
+//!
+//! There is no total that somebody could die over: whether anybody is left is read off the cells.
+//!
+//! # Crash
+//!
+//! | killed | what is left | who repairs it |
+//! |---|---|---|
+//! | count, after the cell | a cell of a dead participant | whoever reaps: clears it, settles |
+//! | the same, of a process that was reaped before, and does not know it | the tag of no participant | the index's next owner, when it counts; to all others it counts nothing |
+//! | counted | the same | the same |
+//! | uncount, after the cell | GONE is owed | whoever reaps settles; so does each receiver that waits |
+//! | close | nothing, or CLOSED | sleepers look when their slices end |
+//!
+//! One that is stopped between uncounting and settling delays nobody for longer than a slice.
+//!
+//! # Ordering
+//!
+//! (E1) counting changes the word by an RMW after the cell, (Release), and settling loads it before
+//! it looks at the cells (Acquire): one who was counted before that load is found, and one who was
+//! counted after it has changed the word. (E2) GONE is stored (Release) after all that the side
+//! sent, and a receiver that reads it (Acquire) looks once more at the slots. (E3) Two that were the
+//! last ones and uncount at once have a full barrier each between their own cell and their look at
+//! the other's: one of them finds nobody. (M3) of `algorithm::mutex` holds for cells.
+
+use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
+use crate::participant::Tag;
+use crate::participant::{Peers, is_member_still};
+
+const CLOSED: u64 = 1 << 4;
+const COUNTED: u64 = 1 << 5;
+/// The most that a cell counts at one side.
+const MOST: u64 = (1 << 17) - 1;
+
+/// A side of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Sender,
+    Receiver,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Sender => Self::Receiver,
+            Self::Receiver => Self::Sender,
+        }
+    }
+
+    fn ever(self) -> u64 {
+        1 << self as u64
+    }
+
+    fn gone(self) -> u64 {
+        4 << self as u64
+    }
+
+    /// Where a cell counts it.
+    fn shift(self) -> u32 {
+        29 + 17 * self as u32
+    }
+
+    fn count(self, cell: u64) -> u64 {
+        cell >> self.shift() & MOST
+    }
+
+    fn one(self) -> u64 {
+        1 << self.shift()
+    }
+}
+
+/// Why somebody was not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Uncounted {
+    /// This participant is counted at that side as often as a cell can count.
+    TooMany,
+    /// This process is no participant any more.
+    Lost,
+}
+
+/// The end of a queue: its word, and the participants' cells.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends<'a> {
+    pub(crate) word: &'a AtomicU64,
+    pub(crate) cells: &'a [AtomicU64],
+}
+
+/// Whether a cell of `me`'s index is that of another participant, which has the index since.
+fn is_counted(cell: u64, me: Tag, peers: &impl Peers) -> bool {
+    let other = Tag::in_word(owner(cell), peers.participants());
+    let there = other.filter(|other| other.index() == me.index());
+    there.is_some_and(|other| !peers.is_stranger(other) || mutation(602))
+}
+
+/// The tag in a cell.
+#[expect(clippy::cast_possible_truncation, reason = "masked")]
+fn owner(cell: u64) -> u32 {
+    cell as u32 & Tag::MASK
+}
+
+impl Ends<'_> {
+    /// Whether nobody at the other end will ever take, or bring, anything.
+    #[inline(always)]
+    pub(crate) fn is_over(self, side: Side) -> bool {
+        // ORDERING: Acquire; (E2).
+        let acquire = ordering(Ordering::Acquire, 130);
+        self.word.load(acquire) & (CLOSED | side.other().gone()) != 0
+    }
+
+    pub(crate) fn is_closed(self) -> bool {
+        // ORDERING: Acquire; as in `is_over`.
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Closes both sides, for ever.
+    pub(crate) fn close(self) {
+        self.change(|word| word | CLOSED);
+    }
+
+    fn change(self, to: impl Fn(u64) -> u64) {
+        // ORDERING: Relaxed; the CAS decides.
+        let mut seen = self.word.load(Ordering::Relaxed);
+        loop {
+            // ORDERING: Release; (E1), (E2). Acquire; as `settle`.
+            let both = Ordering::AcqRel;
+            match self
+                .word
+                .compare_exchange(seen, to(seen), both, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Counts participant `me` once more at a side.
+    pub(crate) fn count(self, side: Side, me: Tag, peers: &impl Peers) -> Result<(), Uncounted> {
+        let cell = self.cells.get(me.index() as usize).ok_or(Uncounted::Lost)?;
+        // ORDERING: Acquire; pairs with (M3) below, where the cell is the next owner's of the index.
+        let mut seen = cell.load(Ordering::Acquire);
+        loop {
+            let mine = if owner(seen) == me.bits() {
+                seen
+            } else if is_counted(seen, me, peers) {
+                return Err(Uncounted::Lost);
+            } else {
+                u64::from(me.bits())
+            };
+            if side.count(mine) == MOST {
+                return Err(Uncounted::TooMany);
+            }
+            // ORDERING: Release; (M3).
+            let release = Ordering::AcqRel;
+            match cell.compare_exchange(seen, mine + side.one(), release, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        if !is_member_still(peers, 600) {
+            if !mutation(601) {
+                self.recover(me);
+            }
+            return Err(Uncounted::Lost);
+        }
+        let once_more = if mutation(131) { 0 } else { COUNTED };
+        self.change(|word| (word.wrapping_add(once_more) | side.ever()) & !side.gone());
+        Ok(())
+    }
+
+    /// Counts participant `me` once less at a side; true if nobody is left there, and whoever sleeps
+    /// at either side is to be woken.
+    pub(crate) fn uncount(self, side: Side, me: Tag, peers: &impl Peers) -> bool {
+        let Some(cell) = self.cells.get(me.index() as usize) else {
+            return false;
+        };
+        // ORDERING: Relaxed; one's own word.
+        let mut seen = cell.load(Ordering::Relaxed);
+        loop {
+            // Otherwise it was expelled, and others have cleared its cell.
+            if owner(seen) != me.bits() || side.count(seen) == 0 {
+                return false;
+            }
+            let less = seen - side.one();
+            // ORDERING: Release; (E2): what this one sent.
+            let release = ordering(Ordering::AcqRel, 132);
+            match cell.compare_exchange(seen, less, release, Ordering::Relaxed) {
+                Ok(_) if side.count(less) > 0 => return false,
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        !mutation(135) && self.settle(side, |tag| peers.is_alive(tag))
+    }
+
+    /// Finds out whether nobody is left at a side where somebody was, as far as the tags that are
+    /// counted there are not `alive`; true if it is the first to. Whoever sleeps at either side is
+    /// to be woken then.
+    #[cold]
+    pub(crate) fn settle(self, side: Side, alive: impl Fn(Tag) -> bool) -> bool {
+        // ORDERING: Relaxed; whoever is counted for the first time now is not gone.
+        if self.word.load(Ordering::Relaxed) & side.ever() == 0 {
+            return false;
+        }
+        if !mutation(136) {
+            // (E3).
+            fence(Ordering::SeqCst);
+        }
+        loop {
+            // ORDERING: Acquire; (E1).
+            let seen = self.word.load(ordering(Ordering::Acquire, 133));
+            let counted = |cell: &AtomicU64| {
+                // ORDERING: Acquire; (M3), and (E2): what one that is counted no more sent.
+                let seen = cell.load(ordering(Ordering::Acquire, 134));
+                let tag = Tag::from_bits(owner(seen)).filter(|_| side.count(seen) > 0);
+                tag.is_some_and(&alive)
+            };
+            if seen & side.gone() != 0 || self.cells.iter().any(counted) {
+                return false;
+            }
+            // ORDERING: Release; (E2). Acquire; a helper passes on what it saw.
+            let both = Ordering::AcqRel;
+            let gone = seen | side.gone();
+            let change = self
+                .word
+                .compare_exchange(seen, gone, both, Ordering::Relaxed);
+            if change.is_ok() {
+                return true;
+            }
+        }
+    }
+
+    /// Counts a dead participant no more. Whoever sleeps at either side is to be woken then.
+    pub(crate) fn recover(self, dead: Tag) {
+        if let Some(cell) = self.cells.get(dead.index() as usize) {
+            // ORDERING: Acquire; (M3).
+            let mut seen = cell.load(Ordering::Acquire);
+            while owner(seen) == dead.bits() {
+                // ORDERING: Release; (E2): a helper passes on what it saw of the dead one's stores.
+                match cell.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => break,
+                    Err(now) => seen = now,
+                }
+            }
+        }
+        for side in [Side::Sender, Side::Receiver] {
+            if !mutation(137) {
+                // Other dead ones are counted out when they are reaped.
+                self.settle(side, |_| true);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,138 @@
+//! The ends of a queue under loom: who is counted, and who notices when nobody is.
+
+use loom::sync::Arc;
+
+use super::super::{Ends, Side};
+use crate::facade::model::{explore, explore_at_least, explore_deaths, is_byte_locked};
+use crate::facade::{AtomicU64, Words};
+use crate::participant::stage::{Oracle, finish, players, start, tag};
+
+mod two_deaths;
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (130, LEFT, "whoever finds it over does not acquire"),
+    (131, NEWCOMER, "counting does not change the word"),
+    (132, LEFT, "uncounting does not publish what was sent"),
+    (133, NEWCOMER, "settling does not acquire who was counted"),
+    (
+        134,
+        LEFT,
+        "settling does not acquire what the uncounted sent",
+    ),
+    (135, LEFT, "the last to be uncounted does not settle"),
+    (136, LEFT, "two that are uncounted at once have no barrier"),
+    (137, DIED, "whoever reaps does not settle"),
+    (758, two_deaths::SENDERS, "a second death goes unnoticed"),
+];
+
+const LEFT: &str = "model_ends_the_last_two_leave_at_once";
+const NEWCOMER: &str = "model_ends_one_leaves_as_another_comes";
+const DIED: &str = "model_ends_the_last_one_dies_as_it_leaves";
+
+/// The end of a queue, and what its senders sent.
+struct End {
+    word: AtomicU64,
+    cells: [AtomicU64; 3],
+    sent: [Words<1>; 2],
+}
+
+impl End {
+    fn new() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            word: AtomicU64::new(0),
+            cells: [0; 3].map(AtomicU64::new),
+            sent: [0; 2].map(|_| Words::new([0])),
+        })
+    }
+
+    fn ends(&self) -> Ends<'_> {
+        Ends {
+            word: &self.word,
+            cells: &self.cells,
+        }
+    }
+
+    fn count(&self, id: u32) {
+        assert_eq!(
+            self.ends().count(Side::Sender, tag(id), &Oracle(id)),
+            Ok(())
+        );
+    }
+
+    fn uncount(&self, id: u32) {
+        self.ends().uncount(Side::Sender, tag(id), &Oracle(id));
+    }
+
+    fn is_over(&self) -> bool {
+        self.ends().is_over(Side::Receiver)
+    }
+}
+
+/// Hunts: two that are the last, neither of whom notices; a receiver that is told so and does not
+/// see what they sent.
+#[test]
+fn model_ends_the_last_two_leave_at_once() {
+    explore_at_least("ends: two senders leave, a receiver looks", 3, || {
+        let end = End::new();
+        end.count(1);
+        end.count(2);
+        let receiver = end.clone();
+        let senders = [1, 2].map(|id| {
+            let end = end.clone();
+            start(id, None, move || {
+                end.sent[id as usize - 1].write(&[1]);
+                end.uncount(id);
+            })
+        });
+        let receiver = start(3, None, move || {
+            if receiver.is_over() {
+                assert_eq!(
+                    (receiver.sent[0].read(), receiver.sent[1].read()),
+                    ([1], [1])
+                );
+            }
+        });
+        finish(senders.into_iter().chain([receiver]));
+        assert!(end.is_over(), "nobody noticed");
+    });
+}
+
+/// Hunts: a newcomer that is there and taken for gone.
+#[test]
+fn model_ends_one_leaves_as_another_comes() {
+    explore("ends: a sender leaves, one comes", || {
+        let end = End::new();
+        end.count(1);
+        let (old, new) = (end.clone(), end.clone());
+        finish([
+            start(1, None, move || old.uncount(1)),
+            start(2, None, move || new.count(2)),
+        ]);
+        assert!(!end.is_over(), "somebody is there");
+        end.uncount(2);
+        assert!(end.is_over(), "nobody is there");
+    });
+}
+
+/// Hunts: one that died at any step of leaving and still counts when it was reaped.
+#[test]
+fn model_ends_the_last_one_dies_as_it_leaves() {
+    explore_deaths("ends: the last sender dies as it leaves", |death| {
+        let end = End::new();
+        end.count(1);
+        let (last, reaper) = (end.clone(), end.clone());
+        let last = start(1, death, move || last.uncount(1));
+        let early = start(2, None, move || {
+            if !is_byte_locked(0) {
+                reaper.ends().recover(tag(1));
+            }
+        });
+        finish([last, early]);
+        if !is_byte_locked(0) {
+            end.ends().recover(tag(1));
+        }
+        assert!(end.is_over(), "it still counts");
+    });
+}

@@ -1,0 +1,128 @@
+//! Counting at the ends of a queue, one step after the other.
+
+use super::super::{Ends, MOST, Side, Uncounted};
+use crate::facade::AtomicU64;
+use crate::participant::Peers;
+use crate::participant::Tag;
+
+struct AllAlive;
+
+impl Peers for AllAlive {
+    fn is_alive(&self, _tag: Tag) -> bool {
+        true
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        2
+    }
+}
+
+#[test]
+fn a_side_is_over_when_its_last_one_has_gone_and_not_before() {
+    let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
+    let ends = Ends {
+        word: &word,
+        cells: &cells,
+    };
+    let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
+    for side in [Side::Sender, Side::Receiver] {
+        let over = || ends.is_over(side.other());
+        assert!(!over(), "nobody was ever counted");
+        ends.count(side, first, &AllAlive).unwrap();
+        ends.count(side, first, &AllAlive).unwrap();
+        ends.count(side, second, &AllAlive).unwrap();
+        assert!(!ends.uncount(side, first, &AllAlive) && !over());
+        assert!(!ends.uncount(side, first, &AllAlive) && !over());
+        assert!(ends.uncount(side, second, &AllAlive) && over());
+        assert!(!ends.uncount(side, second, &AllAlive), "it is not counted");
+        ends.count(side, second, &AllAlive).unwrap();
+        assert!(!over(), "somebody has come again");
+        ends.recover(second);
+        assert!(over(), "it was dead");
+    }
+    assert!(!ends.is_closed());
+    ends.close();
+    assert!(ends.is_closed() && ends.is_over(Side::Sender) && ends.is_over(Side::Receiver));
+}
+
+#[test]
+fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
+    let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
+    let ends = Ends {
+        word: &word,
+        cells: &cells,
+    };
+    let me = Tag::new(0, 1).unwrap();
+    for side in [Side::Sender, Side::Receiver] {
+        for _ in 0..MOST {
+            ends.count(side, me, &AllAlive).unwrap();
+        }
+        assert_eq!(ends.count(side, me, &AllAlive), Err(Uncounted::TooMany));
+        assert!(!ends.uncount(side, me, &AllAlive));
+        assert_eq!(ends.count(side, me, &AllAlive), Ok(()));
+    }
+}
+
+#[test]
+fn a_cell_that_is_anothers_is_left_to_it() {
+    let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
+    let ends = Ends {
+        word: &word,
+        cells: &cells,
+    };
+    let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
+    ends.count(Side::Sender, after, &AllAlive).unwrap();
+    let late = ends.count(Side::Sender, before, &AllAlive);
+    assert_eq!(late, Err(Uncounted::Lost));
+    assert!(!ends.uncount(Side::Sender, before, &AllAlive));
+    assert!(!ends.is_over(Side::Receiver));
+    assert!(ends.uncount(Side::Sender, after, &AllAlive));
+}
+
+/// Peers of whom only those of the second generation are in the registry.
+struct Second;
+
+impl Peers for Second {
+    fn is_alive(&self, tag: Tag) -> bool {
+        !self.is_stranger(tag)
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn is_stranger(&self, tag: Tag) -> bool {
+        tag.generation() != 2
+    }
+    fn participants(&self) -> u32 {
+        2
+    }
+}
+
+#[test]
+fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
+    let me = Tag::new(0, 2).unwrap();
+    let [former, other] = [(0, 1), (1, 2)].map(|(index, generation)| Tag::new(index, generation));
+    for stranger in [
+        former.unwrap().bits(),
+        other.unwrap().bits(),
+        1023,
+        5 << 10 | 7,
+    ] {
+        let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
+        let ends = Ends {
+            word: &word,
+            cells: &cells,
+        };
+        let counted = u64::from(stranger) + 3 * Side::Receiver.one();
+        cells[0].store(counted, crate::facade::Ordering::Relaxed);
+        assert_eq!(
+            ends.count(Side::Sender, me, &Second),
+            Ok(()),
+            "{stranger:#x}"
+        );
+        let cell = cells[0].load(crate::facade::Ordering::Relaxed);
+        assert_eq!(cell, u64::from(me.bits()) + Side::Sender.one());
+        assert!(ends.uncount(Side::Sender, me, &Second));
+    }
+}

@@ -1,0 +1,575 @@
+//! The registry under loom, alone and with a mutex whose waiters ask it who lives.
+
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicU32 as Number;
+
+use super::super::{Joined, Reaped, Registry};
+use super::Word;
+use crate::algorithm::mutex::MutexState;
+use crate::facade::model::{
+    die, explore_at_least, explore_deaths, explore_deaths_at_least, lock_byte, process, unlock_byte,
+};
+use crate::facade::{AtomicU32, Deadline, Ordering, Words, barrier_after_rmw};
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::participant::stage::{Bytes, Pair, finish, start};
+
+mod two_deaths;
+
+/// Seeded bugs: the number, the model that must fail, and what the bug is.
+pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
+    (
+        20,
+        ONE_INDEX,
+        "join does not read the word again under the lock",
+    ),
+    (
+        21,
+        REJOIN,
+        "a tag of any generation is alive while its index is",
+    ),
+    (22, HELPERS, "a reaper does not ask the kernel"),
+    (
+        23,
+        HELPERS,
+        "a reaper frees the index before it has repaired",
+    ),
+    (
+        24,
+        HELPERS,
+        "join takes an index whose dead owner is not given back",
+    ),
+    (25, LIFE, "leave frees the index before it has given back"),
+    (
+        26,
+        HELPERS,
+        "a late helper frees the index of its next owner",
+    ),
+    (28, HELPERS, "the registry does not publish"),
+    (
+        29,
+        ONE_INDEX,
+        "join keeps the byte of an index that it did not get",
+    ),
+    (
+        50,
+        ROBBED,
+        "the locking CAS of a mutex does not publish that its owner has joined",
+    ),
+    (
+        51,
+        ROBBED,
+        "a waiter for a mutex does not acquire what its owner's tag publishes",
+    ),
+    (
+        52,
+        REJOIN,
+        "the lock of an index's next owner is taken for that of the tag",
+    ),
+    (53, LIFE, "leave gives nothing back"),
+    (54, JOINERS, "leave keeps the byte"),
+    (540, LOST, "a reaper has no barrier before it visits"),
+    (
+        541,
+        LOST,
+        "a reaper that finds the mark has no barrier of its own",
+    ),
+    (754, two_deaths::HELPER, "a second death goes unnoticed"),
+    (
+        574,
+        UNLOCKED,
+        "who finds a participant dead does not say so in the registry",
+    ),
+];
+
+const ONE_INDEX: &str = "model_a_joiner_that_comes_second_leaves_no_trace";
+const REJOIN: &str = "model_a_dead_tag_is_dead_for_ever";
+const HELPERS: &str = "model_a_late_helper_does_not_touch_the_next_owner";
+const ROBBED: &str = "model_a_newcomer_that_locks_is_not_robbed";
+const UNLOCKED: &str = "model_registry_one_whose_byte_others_unlocked_is_told";
+const JOINERS: &str = "model_two_joiners_never_share_an_index";
+const LOST: &str = "model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay";
+const LIFE: &str = "model_wherever_a_participant_dies_its_index_and_word_come_back";
+
+/// The tag of one that asks and is at no index of these small registries.
+fn asker_tag() -> Tag {
+    Tag::new(2, 1).unwrap()
+}
+
+/// A segment with `N` indices and a word that one participant can hold.
+struct Club<const N: usize> {
+    words: [Word; N],
+    cursor: AtomicU32,
+    /// Who says that it sits at an index: written by its owner alone, so loom fails the model when
+    /// two have one index.
+    desks: [Words<1>; N],
+    /// 0, or the tag of the one that holds it.
+    word: AtomicU32,
+}
+
+impl<const N: usize> Club<N> {
+    fn open() -> Arc<Self> {
+        Arc::new(Self {
+            words: core::array::from_fn(|_| Word::new(0)),
+            cursor: AtomicU32::new(0),
+            desks: core::array::from_fn(|_| Words::new([0])),
+            word: AtomicU32::new(0),
+        })
+    }
+
+    fn registry(&self) -> Registry<'_, Word> {
+        Registry::new(&self.words, &self.cursor)
+    }
+
+    /// Joins and sits down.
+    fn join(&self, id: u32) -> Option<Tag> {
+        let joined = self.registry().join(
+            &Bytes(id),
+            || 0,
+            |index| {
+                let standing = self.registry().standing(index);
+                assert!(
+                    !standing.is_live(),
+                    "described over one that is not reaped: {standing:?}"
+                );
+                self.desks[index as usize].write(&[id.into()]);
+            },
+        );
+        match joined {
+            Ok(Joined::As(tag)) => {
+                self.assert_unheld_by_former(tag);
+                Some(tag)
+            }
+            Ok(Joined::Full | Joined::Resting(_)) => None,
+        }
+    }
+
+    /// The word is not held by one who had the index of `tag` before.
+    fn assert_unheld_by_former(&self, tag: Tag) {
+        let word = self.word.load(Ordering::Relaxed);
+        let former = word != tag.bits()
+            && Tag::in_word(word, 3).is_some_and(|holder| holder.index() == tag.index());
+        assert!(
+            !former,
+            "the word is held by one whose index was given away"
+        );
+    }
+
+    fn hold(&self, tag: Tag) -> bool {
+        let hold = self
+            .word
+            .compare_exchange(0, tag.bits(), Ordering::AcqRel, Ordering::Relaxed);
+        hold.is_ok()
+    }
+
+    fn let_go(&self, tag: Tag) {
+        let held = self
+            .word
+            .compare_exchange(tag.bits(), 0, Ordering::AcqRel, Ordering::Relaxed);
+        assert_eq!(held, Ok(tag.bits()), "taken from one that lives");
+    }
+
+    /// Takes a word from `dead`, as every kind's recovery does: looks, then CASes.
+    fn give_back(&self, dead: Tag) -> bool {
+        if self.word.load(Ordering::Relaxed) == dead.bits() {
+            let _ = self
+                .word
+                .compare_exchange(dead.bits(), 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn reap(&self, id: u32, index: u32) -> Reaped {
+        self.registry()
+            .reap(index, None, &Bytes(id), |dead| self.give_back(dead))
+    }
+
+    fn reap_all(&self, id: u32) {
+        for index in 0..u32::try_from(N).unwrap() {
+            self.reap(id, index);
+        }
+    }
+
+    fn leave(&self, id: u32, tag: Tag) {
+        let Ok(()) = self
+            .registry()
+            .leave(tag, &Bytes(id), |me| self.give_back(me));
+    }
+
+    /// Process 1 has joined, held the word, and died.
+    fn dead(&self) -> Tag {
+        let tag = std::cell::Cell::new(None);
+        let died = !process(1, None, || {
+            let joined = self.join(1).expect("nobody else is there");
+            assert!(self.hold(joined));
+            tag.set(Some(joined));
+            die();
+        });
+        assert!(died);
+        tag.get().unwrap()
+    }
+
+    /// Joins, holds the word for a while, and leaves; returns whether there was room.
+    fn live(&self, id: u32) -> bool {
+        let Some(tag) = self.join(id) else {
+            return false;
+        };
+        let desk = &self.desks[tag.index() as usize];
+        if self.hold(tag) {
+            assert!(
+                self.registry().stands(tag, &Bytes(id)),
+                "taken for dead while it lives"
+            );
+            self.let_go(tag);
+        }
+        assert_eq!(desk.read(), [id.into()], "two have one index");
+        self.leave(id, tag);
+        true
+    }
+}
+
+/// Hunts: two that get one index; one that gets none though it was alone.
+#[test]
+fn model_two_joiners_never_share_an_index() {
+    explore_at_least("two joiners, one index", 4, || {
+        let club = Club::<1>::open();
+        let room = Arc::new(Number::new(0));
+        finish([1, 2].map(|id| {
+            let (club, room) = (club.clone(), room.clone());
+            start(id, None, move || {
+                room.fetch_add(u32::from(club.live(id)), Ordering::Relaxed);
+            })
+        }));
+        assert!(room.load(Ordering::Relaxed) > 0, "nobody got the index");
+        assert!(club.live(3), "the index did not come back");
+    });
+}
+
+/// Hunts: a kill at any step of join, of a life with a word held, and of a leave with the word
+/// leaked, after which a word or an index is lost.
+#[test]
+fn model_wherever_a_participant_dies_its_index_and_word_come_back() {
+    explore_deaths_at_least(
+        "one killed, one that reaps and joins, one index",
+        3,
+        |death| {
+            let club = Club::<1>::open();
+            let (victim, other) = (club.clone(), club.clone());
+            finish([
+                start(1, death, move || {
+                    if let Some(tag) = victim.join(1) {
+                        victim.hold(tag);
+                        victim.leave(1, tag);
+                    }
+                }),
+                start(2, None, move || {
+                    other.reap_all(2);
+                    other.live(2);
+                }),
+            ]);
+            club.reap_all(3);
+            assert_eq!(club.word.load(Ordering::Relaxed), 0, "the word is lost");
+            assert!(club.live(3), "the index is lost");
+        },
+    );
+}
+
+/// Hunts: helpers that were stopped anywhere in a repair and go on when the index has a new owner;
+/// an index given away while a word carries its old tag. The dead one dies wherever it may.
+#[test]
+fn model_a_late_helper_does_not_touch_the_next_owner() {
+    explore_deaths(
+        "one killed, a helper, and one that helps and joins",
+        |death| {
+            let club = Club::<1>::open();
+            let (victim, helper, joiner) = (club.clone(), club.clone(), club.clone());
+            finish([
+                start(1, death, move || {
+                    if let Some(tag) = victim.join(1) {
+                        victim.hold(tag);
+                        victim.leave(1, tag);
+                    }
+                }),
+                start(2, None, move || {
+                    helper.reap(2, 0);
+                }),
+                start(3, None, move || {
+                    joiner.reap(3, 0);
+                    joiner.live(3);
+                }),
+            ]);
+            club.reap_all(4);
+            assert!(club.live(4), "the index is lost");
+        },
+    );
+}
+
+/// Hunts: a helper killed in the middle, after which nobody can go on.
+#[test]
+fn model_wherever_a_helper_dies_another_finishes() {
+    explore_deaths_at_least(
+        "a dead one, a helper killed, and one that helps and joins",
+        3,
+        |death| {
+            let club = Club::<1>::open();
+            let former = club.dead();
+            let (helper, joiner) = (club.clone(), club.clone());
+            finish([
+                start(2, death, move || {
+                    helper.reap(2, 0);
+                }),
+                start(3, None, move || {
+                    assert_ne!(joiner.reap(3, 0), Reaped::Stuck);
+                    assert!(joiner.live(3), "the index is not free when it was reaped");
+                }),
+            ]);
+            let word = club.word.load(Ordering::Relaxed);
+            assert_ne!(word, former.bits(), "the word is lost");
+        },
+    );
+}
+
+/// Hunts: one that was reaped, because its lock was taken from it, puts its tag into a word that no
+/// reaper looks at any more, and does not learn it. The first reaper dies wherever it may.
+#[test]
+fn model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay() {
+    explore_deaths(
+        "one that lost its lock, a reaper killed, and a reaper",
+        |death| {
+            let club = Club::<1>::open();
+            let tag = club.join(1).expect("nobody else is there");
+            unlock_byte(0, 1);
+            let (lost, first, second) = (club.clone(), club.clone(), club.clone());
+            finish([
+                start(1, None, move || {
+                    assert!(lost.hold(tag));
+                    barrier_after_rmw();
+                    if !lost.registry().is_live(tag) {
+                        lost.give_back(tag);
+                    }
+                }),
+                start(2, death, move || {
+                    first.reap(2, 0);
+                }),
+                start(3, None, move || {
+                    second.reap(3, 0);
+                }),
+            ]);
+            club.reap_all(4);
+            assert_eq!(club.word.load(Ordering::Relaxed), 0, "the tag stays");
+            assert!(club.live(4), "the index is lost");
+        },
+    );
+}
+
+/// Hunts: a tag that seems to live because its index does.
+#[test]
+fn model_a_dead_tag_is_dead_for_ever() {
+    explore_at_least("a dead one, a successor, and one that asks", 4, || {
+        let club = Club::<1>::open();
+        let former = club.dead();
+        let (successor, asker) = (club.clone(), club.clone());
+        finish([
+            start(2, None, move || {
+                successor.reap(2, 0);
+                let tag = successor.join(2).expect("the index was freed");
+                assert!(successor.hold(tag));
+            }),
+            start(3, None, move || {
+                let lives = asker.registry().is_alive(former, asker_tag(), &Bytes(3));
+                assert!(!lives, "a dead tag lives");
+            }),
+        ]);
+    });
+}
+
+/// Hunts: one that has read a tag from a word, and does not see the registry say that it lives.
+#[test]
+fn model_whose_tag_is_in_a_word_is_alive() {
+    explore_at_least("a holder and one that asks", 4, || {
+        let club = Club::<1>::open();
+        let (holder, asker) = (club.clone(), club.clone());
+        finish([
+            start(1, None, move || {
+                let tag = holder.join(1).expect("nobody else is there");
+                assert!(holder.hold(tag));
+            }),
+            start(2, None, move || {
+                let word = asker.word.load(Ordering::Acquire);
+                if let Some(tag) = Tag::in_word(word, 1) {
+                    let lives = asker.registry().is_alive(tag, asker_tag(), &Bytes(2));
+                    assert!(lives, "a holder is dead");
+                }
+            }),
+        ]);
+    });
+}
+
+/// Hunts: a joiner that finds the index taken, by one that has died meanwhile, and describes
+/// itself over it or keeps its byte, so that the dead one seems to live.
+#[test]
+fn model_a_joiner_that_comes_second_leaves_no_trace() {
+    explore_deaths_at_least("one killed, and one that joins, one index", 3, |death| {
+        let club = Club::<1>::open();
+        let (victim, second) = (club.clone(), club.clone());
+        let victim = start(1, death, move || {
+            victim.join(1);
+        });
+        let second = start(2, None, move || {
+            second.join(2);
+        });
+        let survived = victim.join().unwrap();
+        finish([second]);
+        let standing = club.registry().standing(0);
+        if let Some(tag) = standing.tag(0).filter(|_| standing.is_live()) {
+            let lives = club.registry().is_alive(tag, asker_tag(), &Bytes(3));
+            let seated = club.desks[0].read();
+            assert_eq!(
+                lives,
+                survived || seated == [2],
+                "of {seated:?}, who sits there"
+            );
+        }
+    });
+}
+
+/// A mutex whose waiters ask the registry.
+struct Workshop {
+    club: Arc<Club<2>>,
+    mutex: MutexState,
+    data: Pair,
+}
+
+/// What member `tag`, process `id`, knows of its peers.
+struct Member<'a> {
+    club: &'a Club<2>,
+    tag: Tag,
+    id: u32,
+}
+
+impl Peers for Member<'_> {
+    fn is_alive(&self, other: Tag) -> bool {
+        self.club
+            .registry()
+            .is_alive(other, self.tag, &Bytes(self.id))
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        2
+    }
+}
+
+impl Workshop {
+    fn open() -> Arc<Self> {
+        Arc::new(Self {
+            club: Club::open(),
+            mutex: MutexState::new(),
+            data: Pair::new(),
+        })
+    }
+
+    fn visit(&self, id: u32, tag: Tag) {
+        let peers = Member {
+            club: &self.club,
+            tag,
+            id,
+        };
+        let mut held = self
+            .mutex
+            .lock(tag, &peers, &Deadline::never())
+            .expect("waits for ever");
+        if held.owner_died() {
+            self.data.repair();
+            self.mutex.mark_consistent(&mut held);
+        }
+        self.data.bump();
+        self.mutex.unlock(held, false);
+    }
+
+    fn give_back(&self, dead: Tag) -> bool {
+        self.mutex.recover(dead);
+        true
+    }
+
+    fn leave(&self, id: u32, tag: Tag) {
+        let Ok(()) = self
+            .club
+            .registry()
+            .leave(tag, &Bytes(id), |me| self.give_back(me));
+    }
+}
+
+/// Hunts: a waiter that reads a newcomer's tag from the lock, does not see it in the registry, and
+/// takes the lock from it.
+#[test]
+fn model_a_newcomer_that_locks_is_not_robbed() {
+    explore_at_least("a newcomer and a waiter", 4, || {
+        let shop = Workshop::open();
+        let waiter_tag = shop.club.join(2).expect("nobody else is there");
+        let (newcomer, waiter) = (shop.clone(), shop.clone());
+        finish([
+            start(1, None, move || {
+                let tag = newcomer.club.join(1).expect("there is room for two");
+                newcomer.visit(1, tag);
+            }),
+            start(2, None, move || waiter.visit(2, waiter_tag)),
+        ]);
+        shop.visit(2, waiter_tag);
+    });
+}
+
+/// Hunts: a lock whose owner is dead by the registry, while what it wrote has not been seen by the
+/// waiter that takes over; a lock leaked by one that leaves.
+#[test]
+fn model_wherever_a_member_dies_its_lock_comes_back() {
+    explore_deaths("a member killed, a waiter and a reaper", |death| {
+        let shop = Workshop::open();
+        let victim_tag = shop.club.join(1).expect("nobody else is there");
+        let waiter_tag = shop.club.join(2).expect("there is room for two");
+        let (victim, waiter, reaper) = (shop.clone(), shop.clone(), shop.clone());
+        finish([
+            start(1, death, move || {
+                victim.visit(1, victim_tag);
+                victim.leave(1, victim_tag);
+            }),
+            start(2, None, move || waiter.visit(2, waiter_tag)),
+            start(3, None, move || {
+                let registry = reaper.club.registry();
+                registry.reap(victim_tag.index(), None, &Bytes(3), |dead| {
+                    reaper.give_back(dead)
+                });
+            }),
+        ]);
+        shop.visit(2, waiter_tag);
+    });
+}
+
+/// Hunts: a participant whose byte other code has unlocked, whom others took for dead and did not tell: it
+/// would take the same word again and again, and they from it.
+#[test]
+fn model_registry_one_whose_byte_others_unlocked_is_told() {
+    explore_at_least(
+        "registry: a byte is unlocked, one asks, one reaps",
+        2,
+        || {
+            let club = Club::<1>::open();
+            assert!(lock_byte(1, 2) && lock_byte(2, 3));
+            let tag = club.join(1).expect("nobody else is there");
+            let (asker, reaper) = (club.clone(), club.clone());
+            unlock_byte(0, 1);
+            finish([
+                start(2, None, move || {
+                    let lives = asker.registry().is_alive(tag, asker_tag(), &Bytes(2));
+                    assert!(!lives, "the byte is free");
+                    assert!(!asker.registry().is_live(tag), "it is not told");
+                }),
+                start(3, None, move || {
+                    reaper.reap(3, 0);
+                }),
+            ]);
+            assert!(!club.registry().is_live(tag));
+        },
+    );
+}

@@ -1,0 +1,185 @@
+//! What the models share: who plays, who knows whether they live, and data that a death can tear.
+//!
+//! Modelled processes are numbered from 1. What [`players`] sets up is a world without a registry:
+//! process n holds byte n - 1 from the beginning, and the byte locks alone say who lives.
+
+use core::convert::Infallible;
+
+use loom::thread::JoinHandle;
+
+use crate::facade::model::{is_byte_locked, lock_byte, process, unlock_byte};
+use crate::facade::{AtomicU32, Ordering, Words, fence, mutation};
+use crate::participant::Peers;
+use crate::participant::Tag;
+use crate::participant::registry::ByteLocks;
+
+/// The tag of process `id` in a world without a registry.
+pub(crate) fn tag(id: u32) -> Tag {
+    Tag::new(id - 1, 1).unwrap()
+}
+
+/// Processes 1 to 3 exist from now on.
+pub(crate) fn players() {
+    for id in 1..=3 {
+        assert!(lock_byte(id - 1, id), "byte {} is taken", id - 1);
+    }
+}
+
+/// Starts process `id` on a thread of its own; it dies before its `death`-th step.
+pub(crate) fn start(id: u32, death: Option<u32>, body: impl Fn() + 'static) -> JoinHandle<bool> {
+    loom::thread::spawn(move || process(id, death, body))
+}
+
+/// Waits for all of them to end or die.
+pub(crate) fn finish(processes: impl IntoIterator<Item = JoinHandle<bool>>) {
+    for process in processes {
+        process.join().unwrap();
+    }
+}
+
+/// What process `.0` knows of its peers: what the kernel says of their byte locks.
+pub(crate) struct Oracle(pub(crate) u32);
+
+impl Peers for Oracle {
+    fn is_alive(&self, other: Tag) -> bool {
+        other == tag(self.0) || is_byte_locked(other.index())
+    }
+    fn am_alive(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        3
+    }
+}
+
+/// A registry that may have lost a participant that lives, as garbage in its word makes it, or an unmapped
+/// lock: what it is asked by those who claim.
+pub(crate) struct Roll {
+    /// A bit for each process that is not in it any more.
+    lost: AtomicU32,
+}
+
+impl Roll {
+    pub(crate) fn new() -> Self {
+        Self {
+            lost: AtomicU32::new(0),
+        }
+    }
+
+    /// Process `id`, which lives, is no participant from now on; what it holds is the caller's to
+    /// give back: what a reaper does before it visits the entries.
+    pub(crate) fn lose(&self, id: u32) {
+        // ORDERING: Release, Acquire; as the registry's words are changed.
+        self.lost.fetch_or(1 << (id - 1), Ordering::AcqRel);
+        if !mutation(575) {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// What process `id` knows of its peers.
+    pub(crate) fn known_to(&self, id: u32) -> Registered<'_> {
+        let me = tag(id);
+        Registered { roll: self, me }
+    }
+
+    /// The same for the next owner of the index of process 1.
+    pub(crate) fn known_to_successor(&self) -> Registered<'_> {
+        let me = successor();
+        Registered { roll: self, me }
+    }
+}
+
+/// The tag of the next owner of the index that process 1 had.
+pub(crate) fn successor() -> Tag {
+    Tag::new(0, 2).unwrap()
+}
+
+/// One participant's peers, who are asked of a [`Roll`].
+pub(crate) struct Registered<'a> {
+    roll: &'a Roll,
+    pub(crate) me: Tag,
+}
+
+impl Peers for Registered<'_> {
+    const KNOWS_STRANGERS: bool = true;
+
+    fn is_alive(&self, other: Tag) -> bool {
+        other == self.me || !self.is_stranger(other) && is_byte_locked(other.index())
+    }
+    fn am_alive(&self) -> bool {
+        !self.is_stranger(self.me)
+    }
+    fn is_stranger(&self, other: Tag) -> bool {
+        // ORDERING: Acquire; as the registry's words are read.
+        let lost = self.roll.lost.load(Ordering::Acquire);
+        other.generation() == 1 && lost & 1 << other.index() != 0
+    }
+    fn am_registered(&self) -> bool {
+        !self.is_stranger(self.me)
+    }
+    fn participants(&self) -> u32 {
+        3
+    }
+}
+
+/// The byte locks as process `.0` uses them.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes(pub(crate) u32);
+
+impl ByteLocks for Bytes {
+    type Error = Infallible;
+
+    fn try_lock(&self, index: u32) -> Result<bool, Infallible> {
+        Ok(lock_byte(index, self.0))
+    }
+    fn unlock(&self, index: u32) -> Result<(), Infallible> {
+        unlock_byte(index, self.0);
+        Ok(())
+    }
+    fn is_locked(&self, index: u32) -> bool {
+        is_byte_locked(index)
+    }
+}
+
+/// Two numbers that are equal but while somebody is at work on them, or has died at it. loom fails
+/// the model if two processes are at work at once.
+pub(crate) struct Pair(Words<1>, Words<1>);
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Self(Words::new([0]), Words::new([0]))
+    }
+
+    /// Makes them equal again.
+    pub(crate) fn repair(&self) {
+        self.1.write(&self.0.read());
+    }
+
+    /// Counts both up.
+    pub(crate) fn bump(&self) {
+        let [first] = self.0.read();
+        let [second] = self.1.read();
+        assert_eq!(
+            first, second,
+            "torn data, and nobody said that an owner had died"
+        );
+        self.0.write(&[first + 1]);
+        self.1.write(&[first + 1]);
+    }
+
+    /// What both are, as one sees it who only reads.
+    pub(crate) fn look(&self) -> u64 {
+        let [first] = self.0.read();
+        let [second] = self.1.read();
+        assert_eq!(
+            first, second,
+            "torn data, and nobody said that a writer had died"
+        );
+        first
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        let [first] = self.0.read();
+        first
+    }
+}

@@ -1,0 +1,184 @@
+//! Waiting at a side of a ring that several share.
+//!
+//! # State
+//!
+//! A [`bell`](crate::wait::event_count), by which those who want the same sleep.
+//!
+//! # Protocol
+//!
+//! That of [`wait`](crate::wait), asleep by the bell. One that slept and got what it wanted rings its own bell again
+//! if the next one would get something as well: commits come in any order, and two wakes may have gone to one that could
+//! not use the first. One that is told of the end need wake none: those that looked before it do not sleep, since
+//! the bell was disarmed then, and has another generation if it was armed once more.
+//!
+//! # Crash
+//!
+//! A waiter holds nothing. Killed after it was woken, it leaves others that needed the wake asleep
+//! until their slices end. Whom it waits for may be dead: at the end of each slice it looks.
+//!
+//! # Ordering
+//!
+//! That of [`bell`](crate::wait::event_count).
+
+use core::time::Duration;
+
+use crate::facade::{Deadline, lacks_heavy_barrier, mutation};
+use crate::participant::Peers;
+use crate::wait::event_count::Bell;
+use crate::wait::{
+    LONGEST, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
+};
+
+/// Why nothing was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// There is no room, or no item.
+    Nothing,
+    /// Somebody alive is at work on what would be next.
+    Busy,
+    /// There is none, and never will be.
+    Over,
+    /// The words cannot be a ring's.
+    Corrupt,
+    /// This process is no participant any more.
+    Lost,
+}
+
+/// Why a wait ended without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// There is nothing, and never will be.
+    Over,
+    /// The deadline has passed.
+    Timeout,
+    /// The words cannot be a ring's.
+    Corrupt,
+    /// This process is no participant any more.
+    Expelled,
+}
+
+/// What is done while waiting.
+pub(crate) trait Quest {
+    /// What is wanted.
+    type Found;
+
+    /// Tries to get it.
+    fn attempt(&mut self) -> Result<Self::Found, Refused>;
+
+    /// Whether an attempt may get it, or say something else than that there is nothing.
+    fn is_ready(&mut self) -> bool;
+
+    /// Whether another one that wants the same would get it.
+    fn leaves_more(&mut self) -> bool;
+
+    /// How far the handle has come: what it got counts.
+    fn progress(&self) -> u64;
+
+    /// In what time it is to look again, though it is not rung for: a message is due then.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Finds out who is dead, and gives back what they held.
+    fn look_after_the_dead(&mut self);
+}
+
+impl From<WaitError> for Ended {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::Timeout,
+            WaitError::NotMember => Self::Expelled,
+        }
+    }
+}
+
+/// The longest slice of one that sleeps by a bell.
+pub(crate) fn longest() -> Duration {
+    if lacks_heavy_barrier() {
+        LONGEST_UNTOLD
+    } else {
+        LONGEST
+    }
+}
+
+/// A quest of one that sleeps by a bell.
+struct ByBell<'a, Q, P> {
+    quest: &'a mut Q,
+    bell: &'a Bell,
+    peers: &'a P,
+    /// Whether this waiter has armed the bell.
+    announced: bool,
+}
+
+/// Waits until an attempt gets what is wanted.
+pub(crate) fn wait<Q: Quest>(
+    quest: &mut Q,
+    bell: &Bell,
+    peers: &impl Peers,
+    deadline: &Deadline,
+    mode: WaitMode<'_>,
+) -> Result<Q::Found, Ended> {
+    let mut op = ByBell {
+        quest,
+        bell,
+        peers,
+        announced: false,
+    };
+    block_on(&mut op, deadline, mode)
+}
+
+impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
+    type Output = Q::Found;
+    type Error = Ended;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        match self.quest.attempt() {
+            Ok(found) => {
+                if self.announced && !mutation(118) && self.quest.leaves_more() {
+                    self.bell.ring();
+                }
+                Ok(Step::Done(found))
+            }
+            Err(Refused::Over) => Err(Ended::Over),
+            Err(Refused::Corrupt) => Err(Ended::Corrupt),
+            Err(Refused::Lost) => Err(Ended::Expelled),
+            Err(Refused::Nothing | Refused::Busy) => Ok(Step::Blocked),
+        }
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        self.quest.look_after_the_dead();
+        Ok(Step::Blocked)
+    }
+
+    const REAPS_FIRST: bool = false;
+
+    fn is_member(&self) -> bool {
+        self.peers.am_alive()
+    }
+
+    fn progress(&self) -> u64 {
+        self.quest.progress()
+    }
+
+    fn longest(&self) -> Duration {
+        longest()
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.quest.due()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        self.announced = true;
+        self.bell.announce(|| self.quest.is_ready())
+    }
+
+    /// The dead have been looked after since the last attempt.
+    fn timed_out(&mut self) -> Result<Q::Found, Ended> {
+        match self.attempt()? {
+            Step::Done(found) => Ok(found),
+            Step::Retry | Step::Blocked => Err(Ended::Timeout),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Waiting for one owner.
+
+use core::time::Duration;
+
+use crate::participant::{Peers, Tag};
+use crate::wait::{LONGEST, LONGEST_FOR_AN_OWNER};
+
+/// The longest slice of a waiter for this owner.
+pub(crate) fn longest_for(owner: Option<Tag>, peers: &impl Peers) -> Duration {
+    match owner {
+        Some(owner) if peers.is_watched(owner) => LONGEST,
+        _ => LONGEST_FOR_AN_OWNER,
+    }
+}
