@@ -3,7 +3,7 @@
 //!
 //! The same code runs in a segment and under loom, over borrowed state. Nothing here knows of files,
 //! mappings, threads or system calls. Which processes are alive comes in through
-//! [`Peers`](crate::participant::Peers); everything shared is reached through the facade.
+//! [`Liveness`](crate::participant::Liveness); everything shared is reached through the facade.
 
 pub(crate) mod chunks;
 pub(crate) mod counter;

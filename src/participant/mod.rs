@@ -14,61 +14,65 @@ mod tag;
 
 pub(crate) use tag::{GENERATION_MAX, Tag};
 
-use crate::facade::{AtomicU64, WaitHistory, barrier_after_rmw, mutation};
+use crate::facade::{WaitHistory, barrier_after_rmw, mutation};
 
-/// What a waiting or helping process must know of the others.
-pub(crate) trait Peers {
-    /// Whether the process with this tag is still a participant. One's own tag always is.
-    /// Never errs to dead: only the kernel says that somebody is.
+/// What one participant knows about the others.
+pub(crate) trait Liveness {
+    /// Returns whether the process with this tag is a participant. Its own tag always is.
+    ///
+    /// Never errs to dead: only the kernel decides that a process is.
     fn is_alive(&self, tag: Tag) -> bool;
 
-    /// Whether one's own membership still stands; false when other code of this process has unmapped
-    /// what holds it, so that others take this process for dead, or closed what it asks through.
-    fn am_alive(&self) -> bool;
+    /// Returns whether the calling process is a participant.
+    ///
+    /// It is not if other code of the process has unmapped the memory that its membership stands on,
+    /// so that others take it for dead, or has closed the descriptor that it asks the kernel through.
+    fn is_member(&self) -> bool;
 
-    /// The asking process is about to sleep until `tag` does something, or dies: whoever can tell it
-    /// of that sooner than its slice ends is to know.
+    /// Notes that the calling process is about to sleep until `tag` acts or dies, so that a monitor
+    /// can wake it before its slice ends.
     fn sleeps_for(&self, _tag: Tag) {}
 
-    /// Whether the process with this tag was a participant when it was last asked about, by whichever
-    /// process: asks nobody. For those that have [reaped](Self::reap) just before, or need not.
-    fn was_alive(&self, tag: Tag) -> bool {
+    /// Returns whether the registry lists this tag as live; it does not ask the kernel.
+    ///
+    /// For callers that have [reaped](Self::reap) just before, or that need no fresh answer.
+    fn is_marked_live(&self, tag: Tag) -> bool {
         self.is_alive(tag)
     }
 
-    /// Whether this process is told of the death of `tag` at once, by whom it has told that it sleeps
-    /// for it.
+    /// Returns whether a monitor of this process watches `tag`, so that its death wakes a sleeper at
+    /// once.
     fn is_watched(&self, _tag: Tag) -> bool {
         false
     }
 
-    /// What the handle remembers of its waits.
+    /// The record of the handle's waits.
     fn history(&self) -> Option<&WaitHistory> {
         None
     }
 
-    /// Gives back what dead participants hold, unless somebody did so within the last slice, as
-    /// `last` says, and it is not `urgent`. Whether it did.
-    fn reap(&self, _last: &AtomicU64, _urgent: bool) -> bool {
+    /// Reaps the dead participants, and returns whether it did. It does not if a participant did so
+    /// within the last slice, unless it is `urgent`.
+    fn reap(&self, _urgent: bool) -> bool {
         false
     }
 
-    /// Whether this can say who is a [`stranger`](Self::is_stranger).
-    const KNOWS_STRANGERS: bool = false;
+    /// Whether this can tell that a tag is [unregistered](Self::is_unregistered).
+    const KNOWS_UNREGISTERED: bool = false;
 
-    /// Whether the registry does not say that `tag` is a live participant's: its owner was reaped, or
-    /// never was. One load, and no system call.
-    fn is_stranger(&self, _tag: Tag) -> bool {
+    /// Returns whether the registry does not list `tag` as live: its process was reaped, or never
+    /// joined. One load, and no system call.
+    fn is_unregistered(&self, _tag: Tag) -> bool {
         false
     }
 
-    /// Whether the registry still says that the asking process is a live participant. One load, and no
-    /// system call: see [`is_member_still`].
-    fn am_registered(&self) -> bool {
+    /// Returns whether the registry lists the calling process as live. One load, and no system call:
+    /// see [`is_still_registered`].
+    fn is_registered(&self) -> bool {
         true
     }
 
-    /// How many participants the segment can have; tags of higher indices are garbage.
+    /// The number of participants that the segment can have; a tag with a higher index is garbage.
     fn participants(&self) -> u32;
 }
 
@@ -87,14 +91,14 @@ pub(crate) trait Peers {
 ///
 /// With a full fence in each column one of the two sees the other's store. So the tag of a process that
 /// was reaped stays in no word, but for that of a process that is killed or stopped between the two
-/// steps of its claim: its tag is a [stranger's](Peers::is_stranger), which is never alive.
+/// steps of its claim: its tag is a [stranger's](Liveness::is_unregistered), which is never alive.
 ///
 /// `mutant` is the seeded bug that does not ask.
 #[inline(always)]
-pub(crate) fn is_member_still<P: Peers>(peers: &P, mutant: u32) -> bool {
+pub(crate) fn is_still_registered<P: Liveness>(peers: &P, mutant: u32) -> bool {
     // Under loom this is a full fence, which would hide that others are missing. It relies on no membarrier(2).
-    if P::KNOWS_STRANGERS && !mutation(571) {
+    if P::KNOWS_UNREGISTERED && !mutation(571) {
         barrier_after_rmw();
     }
-    peers.am_registered() || mutation(mutant)
+    peers.is_registered() || mutation(mutant)
 }

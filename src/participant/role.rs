@@ -37,7 +37,7 @@
 
 use crate::facade::{AtomicU32, Ordering, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 
 const LEFT: u32 = 1 << 29;
 const DIED: u32 = 1 << 30;
@@ -88,7 +88,7 @@ impl Seen {
     }
 
     /// Whether its last holder has left or died.
-    pub(crate) fn is_gone(self, peers: &impl Peers) -> Result<bool, Garbage> {
+    pub(crate) fn is_gone(self, peers: &impl Liveness) -> Result<bool, Garbage> {
         let holder = self.holder(peers.participants())?;
         Ok(holder.map_or(self.is_left(), |tag| !peers.is_alive(tag)))
     }
@@ -107,7 +107,7 @@ impl RoleWord {
     }
 
     /// Takes the role, if nobody alive has it.
-    pub(crate) fn claim(&self, me: Tag, peers: &impl Peers) -> Result<(), Unclaimed> {
+    pub(crate) fn claim(&self, me: Tag, peers: &impl Liveness) -> Result<(), Unclaimed> {
         loop {
             // ORDERING: Acquire; pairs with (M3) below.
             let seen = Seen(self.0.load(Ordering::Acquire));
@@ -130,8 +130,8 @@ impl RoleWord {
     }
 
     /// Whether `me`, who has the role now, is a participant still; else it is as it was `before`.
-    fn stay(&self, before: Seen, me: Tag, peers: &impl Peers) -> Result<(), Unclaimed> {
-        if is_member_still(peers, 605) {
+    fn stay(&self, before: Seen, me: Tag, peers: &impl Liveness) -> Result<(), Unclaimed> {
+        if is_still_registered(peers, 605) {
             return Ok(());
         }
         let was = if before.0 & Tag::MASK == 0 {

@@ -9,7 +9,7 @@ use loom::thread::JoinHandle;
 
 use crate::facade::model::{is_byte_locked, lock_byte, process, unlock_byte};
 use crate::facade::{AtomicU32, Ordering, Words, fence, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::registry::ByteLocks;
 
@@ -38,13 +38,13 @@ pub(crate) fn finish(processes: impl IntoIterator<Item = JoinHandle<bool>>) {
 }
 
 /// What process `.0` knows of its peers: what the kernel says of their byte locks.
-pub(crate) struct Oracle(pub(crate) u32);
+pub(crate) struct KernelLiveness(pub(crate) u32);
 
-impl Peers for Oracle {
+impl Liveness for KernelLiveness {
     fn is_alive(&self, other: Tag) -> bool {
         other == tag(self.0) || is_byte_locked(other.index())
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
     fn participants(&self) -> u32 {
@@ -54,12 +54,12 @@ impl Peers for Oracle {
 
 /// A registry that may have lost a participant that lives, as garbage in its word makes it, or an unmapped
 /// lock: what it is asked by those who claim.
-pub(crate) struct Roll {
+pub(crate) struct ModelRegistry {
     /// A bit for each process that is not in it any more.
     lost: AtomicU32,
 }
 
-impl Roll {
+impl ModelRegistry {
     pub(crate) fn new() -> Self {
         Self {
             lost: AtomicU32::new(0),
@@ -77,15 +77,15 @@ impl Roll {
     }
 
     /// What process `id` knows of its peers.
-    pub(crate) fn known_to(&self, id: u32) -> Registered<'_> {
+    pub(crate) fn liveness(&self, id: u32) -> RegistryLiveness<'_> {
         let me = tag(id);
-        Registered { roll: self, me }
+        RegistryLiveness { registry: self, me }
     }
 
     /// The same for the next owner of the index of process 1.
-    pub(crate) fn known_to_successor(&self) -> Registered<'_> {
+    pub(crate) fn successor_liveness(&self) -> RegistryLiveness<'_> {
         let me = successor();
-        Registered { roll: self, me }
+        RegistryLiveness { registry: self, me }
     }
 }
 
@@ -94,28 +94,28 @@ pub(crate) fn successor() -> Tag {
     Tag::new(0, 2).unwrap()
 }
 
-/// One participant's peers, who are asked of a [`Roll`].
-pub(crate) struct Registered<'a> {
-    roll: &'a Roll,
+/// One participant's peers, who are asked of a [`ModelRegistry`].
+pub(crate) struct RegistryLiveness<'a> {
+    registry: &'a ModelRegistry,
     pub(crate) me: Tag,
 }
 
-impl Peers for Registered<'_> {
-    const KNOWS_STRANGERS: bool = true;
+impl Liveness for RegistryLiveness<'_> {
+    const KNOWS_UNREGISTERED: bool = true;
 
     fn is_alive(&self, other: Tag) -> bool {
-        other == self.me || !self.is_stranger(other) && is_byte_locked(other.index())
+        other == self.me || !self.is_unregistered(other) && is_byte_locked(other.index())
     }
-    fn am_alive(&self) -> bool {
-        !self.is_stranger(self.me)
+    fn is_member(&self) -> bool {
+        !self.is_unregistered(self.me)
     }
-    fn is_stranger(&self, other: Tag) -> bool {
+    fn is_unregistered(&self, other: Tag) -> bool {
         // ORDERING: Acquire; as the registry's words are read.
-        let lost = self.roll.lost.load(Ordering::Acquire);
+        let lost = self.registry.lost.load(Ordering::Acquire);
         other.generation() == 1 && lost & 1 << other.index() != 0
     }
-    fn am_registered(&self) -> bool {
-        !self.is_stranger(self.me)
+    fn is_registered(&self) -> bool {
+        !self.is_unregistered(self.me)
     }
     fn participants(&self) -> u32 {
         3

@@ -7,7 +7,7 @@ use super::CountError;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side, Uncounted};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
-use crate::segment::{MembershipError, Others};
+use crate::segment::{MembershipError, SegmentLiveness};
 use crate::wait::select::Seen;
 
 /// A queue whose senders and receivers can be counted: [`Queue`](super::Queue),
@@ -31,7 +31,7 @@ pub struct Counting<'a>(pub(super) &'a dyn Counts);
 pub(super) trait Counts {
     fn me(&self) -> Result<Tag, MembershipError>;
     fn me_already(&self) -> Option<Tag>;
-    fn others(&self, me: Tag) -> Others<'_>;
+    fn liveness(&self, me: Tag) -> SegmentLiveness<'_>;
     fn expelled(&self, me: Tag) -> MembershipError;
     fn ends(&self) -> Ends<'_>;
     fn uncount(&self, side: Side, me: Tag);
@@ -69,7 +69,7 @@ impl<Q: Countable> Counted<Q> {
     fn new(queue: &Q, side: Side) -> Result<Self, CountError> {
         let Counting(of) = queue.counting();
         let me = of.me().map_err(CountError::Join)?;
-        let counted = of.ends().count(side, me, &of.others(me));
+        let counted = of.ends().count(side, me, &of.liveness(me));
         counted.map_err(|uncounted| match uncounted {
             Uncounted::TooMany => CountError::TooMany,
             Uncounted::Lost => CountError::Join(of.expelled(me)),

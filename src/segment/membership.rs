@@ -4,14 +4,14 @@
 //! descriptor that probes, and the tag, which a forked child does not inherit.
 
 use crate::facade::Ordering::{self, Relaxed};
-use crate::facade::{AtomicU32, AtomicU64, WaitHistory, clock_coarse};
+use crate::facade::{AtomicU32, WaitHistory, clock_coarse};
 use std::cell::Cell;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::registry::{ByteLocks, Entry, Joined, Reaped};
 use crate::segment::attachment::Attachment;
@@ -374,7 +374,7 @@ fn visit(mapping: &Mapping, tag: Tag) -> bool {
 
 /// The others, as one participant's operations see them.
 #[derive(Clone, Copy)]
-pub(crate) struct Others<'a> {
+pub(crate) struct SegmentLiveness<'a> {
     pub(crate) mapping: &'a Attachment,
     /// The entries of the mapping's registry, at hand.
     registry: &'a [ParticipantEntry],
@@ -384,7 +384,7 @@ pub(crate) struct Others<'a> {
     waits: Option<&'a WaitHistory>,
 }
 
-impl<'a> Others<'a> {
+impl<'a> SegmentLiveness<'a> {
     /// The peers of `me`, a tag that this process has, or had.
     #[inline(always)]
     pub(crate) fn new(mapping: &'a Attachment, registry: &'a [ParticipantEntry], me: Tag) -> Self {
@@ -407,17 +407,17 @@ impl<'a> Others<'a> {
     }
 }
 
-impl Peers for Others<'_> {
-    const KNOWS_STRANGERS: bool = true;
+impl Liveness for SegmentLiveness<'_> {
+    const KNOWS_UNREGISTERED: bool = true;
 
     #[inline(always)]
-    fn is_stranger(&self, tag: Tag) -> bool {
+    fn is_unregistered(&self, tag: Tag) -> bool {
         let entry = self.registry.get(tag.index() as usize);
         !entry.is_some_and(|entry| entry.is_live(tag))
     }
 
     #[inline(always)]
-    fn am_registered(&self) -> bool {
+    fn is_registered(&self) -> bool {
         // SAFETY: Invariant 1.
         let entry = unsafe { self.registry.get_unchecked(self.me.index() as usize) };
         entry.is_live(self.me)
@@ -436,8 +436,8 @@ impl Peers for Others<'_> {
         }
     }
 
-    fn was_alive(&self, tag: Tag) -> bool {
-        tag == self.me || !self.is_stranger(tag)
+    fn is_marked_live(&self, tag: Tag) -> bool {
+        tag == self.me || !self.is_unregistered(tag)
     }
 
     fn is_watched(&self, tag: Tag) -> bool {
@@ -450,13 +450,13 @@ impl Peers for Others<'_> {
     }
 
     #[cold]
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         let locks = Locks::asking(self.mapping);
         self.mapping.is_intact() && self.mapping.registry().stands(self.me, &locks)
     }
 
     #[cold]
-    fn reap(&self, _last: &AtomicU64, urgent: bool) -> bool {
+    fn reap(&self, urgent: bool) -> bool {
         let now = clock_coarse();
         let due = self.mapping.reaping_due();
         // ORDERING: Relaxed; it only spares work.

@@ -27,8 +27,8 @@ pub use error::{CreateError, Limit, MembershipError, MonitorError, OpenError, Op
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;
-pub(crate) use membership::Others;
 pub use membership::Reaping;
+pub(crate) use membership::SegmentLiveness;
 pub use monitor::Monitor;
 pub use name_error::{ListError, RemoveError};
 pub use names::NamedSegment;
@@ -124,7 +124,7 @@ impl Segment {
                 .map_err(|refused| self.not_created(name, &record, refused))
         })?;
         let me = Membership::tag(&self.mapping).map_err(EntryError::Membership)?;
-        let others = Others::new(&self.mapping, self.mapping.participants(), me);
+        let others = SegmentLiveness::new(&self.mapping, self.mapping.participants(), me);
         let prepare = |offset: u64| {
             if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, shape.len) {
                 prepare(&bytes, config);

@@ -10,7 +10,7 @@ use crate::format::{Kind, PayloadShape, Record};
 use crate::participant::Tag;
 use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{Mapping, ParticipantEntry};
-use crate::segment::membership::{Membership, Others};
+use crate::segment::membership::{Membership, SegmentLiveness};
 use crate::segment::recover::SharedState;
 use crate::segment::{EntryError, FoundKind, MembershipError};
 
@@ -461,10 +461,10 @@ impl<S: SharedState> Anchor<S> {
 
     /// The others. Making it loads nothing: hot paths ask it no more than whether they are a participant.
     #[inline(always)]
-    pub(crate) fn others(&self, me: Tag) -> Others<'_> {
+    pub(crate) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
         // SAFETY: Invariant 3, and atomics may be shared with anybody.
         let registry = unsafe { self.registry.as_ref() };
-        Others::new(&self.entry.mapping, registry, me).remembering(&self.waits)
+        SegmentLiveness::new(&self.entry.mapping, registry, me).remembering(&self.waits)
     }
 
     /// Forgets a membership that others have taken for dead.

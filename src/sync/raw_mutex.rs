@@ -183,7 +183,7 @@ impl RawMutex {
         let (state, own) = (self.state.state(), self.state.own());
         let panicking = std::thread::panicking();
         let me = own.current().ok_or(Unclean(None))?;
-        let held = state.lock_clean(me, &self.state.others(me))?;
+        let held = state.lock_clean(me, &self.state.liveness(me))?;
         Ok(RawMutexGuard {
             state,
             own,
@@ -221,7 +221,7 @@ impl RawMutex {
         let me = self.state.tag().map_err(Failure::Join)?;
         match self
             .state
-            .lock_contended(me, &self.state.others(me), deadline)
+            .lock_contended(me, &self.state.liveness(me), deadline)
         {
             Ok(held) => Ok(Outcome::of(held, self.guard(held))),
             Err(refused) => Err(self.failure(refused, me)),
@@ -236,7 +236,7 @@ impl RawMutex {
     ) -> Result<Outcome<RawMutexGuard<'_>>, Failure<Holder>> {
         self.state.put_back(unclean);
         let me = self.state.tag().map_err(Failure::Join)?;
-        match self.state.try_lock_contended(me, &self.state.others(me)) {
+        match self.state.try_lock_contended(me, &self.state.liveness(me)) {
             Ok(held) => Ok(Outcome::of(held, self.guard(held))),
             Err(refused) => Err(self.failure(refused, me)),
         }

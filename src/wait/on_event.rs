@@ -23,7 +23,7 @@
 use core::time::Duration;
 
 use crate::facade::{Deadline, lacks_heavy_barrier, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::wait::event_count::Bell;
 use crate::wait::{
     LONGEST, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
@@ -80,7 +80,7 @@ pub(crate) trait Quest {
     }
 
     /// Finds out who is dead, and gives back what they held.
-    fn look_after_the_dead(&mut self);
+    fn reap_dead(&mut self);
 }
 
 impl From<WaitError> for Ended {
@@ -114,7 +114,7 @@ struct ByBell<'a, Q, P> {
 pub(crate) fn wait<Q: Quest>(
     quest: &mut Q,
     bell: &Bell,
-    peers: &impl Peers,
+    peers: &impl Liveness,
     deadline: &Deadline,
     mode: WaitMode<'_>,
 ) -> Result<Q::Found, Ended> {
@@ -127,7 +127,7 @@ pub(crate) fn wait<Q: Quest>(
     block_on(&mut op, deadline, mode)
 }
 
-impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
+impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
     type Output = Q::Found;
     type Error = Ended;
 
@@ -147,14 +147,14 @@ impl<Q: Quest, P: Peers> WaitOp for ByBell<'_, Q, P> {
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
-        self.quest.look_after_the_dead();
+        self.quest.reap_dead();
         Ok(Step::Blocked)
     }
 
     const REAPS_FIRST: bool = false;
 
     fn is_member(&self) -> bool {
-        self.peers.am_alive()
+        self.peers.is_member()
     }
 
     fn progress(&self) -> u64 {

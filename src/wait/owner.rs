@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use crate::participant::{Peers, Tag};
+use crate::participant::{Liveness, Tag};
 use crate::wait::{LONGEST, LONGEST_FOR_AN_OWNER};
 
 /// The longest slice of a waiter for this owner.
-pub(crate) fn longest_for(owner: Option<Tag>, peers: &impl Peers) -> Duration {
+pub(crate) fn longest_for(owner: Option<Tag>, peers: &impl Liveness) -> Duration {
     match owner {
         Some(owner) if peers.is_watched(owner) => LONGEST,
         _ => LONGEST_FOR_AN_OWNER,

@@ -36,7 +36,7 @@ use super::{DONE, Found, GRID_OPEN, Grid, Look, NotLeased, OPEN, RESTARTING, RES
 use crate::algorithm::rwlock::{Annex, Door, Refused, RwLock};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 use crate::wait::{WaitMode, block_on, try_now};
 
 /// The chunks of an array, and the lock beside which they are leased.
@@ -62,7 +62,7 @@ impl Annex for Grid<'_> {
         self.state.word.load(Ordering::Relaxed) & GRID_OPEN != 0 && !mutation(366)
     }
 
-    fn shut(&self, _: Tag, peers: &impl Peers, wait: Option<&Deadline>) -> Result<(), Refused> {
+    fn shut(&self, _: Tag, peers: &impl Liveness, wait: Option<&Deadline>) -> Result<(), Refused> {
         match self.close(peers, wait) {
             Ok(_) => Ok(()),
             Err(NotLeased::Corrupt { word }) => Err(Refused::Corrupt { word }),
@@ -87,7 +87,7 @@ impl Grid<'_> {
     /// word, as it is then.
     pub(super) fn close(
         &self,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<u32, NotLeased> {
         let word = self.settle()?;
@@ -108,14 +108,14 @@ impl Grid<'_> {
             self.wait_for(chunk, peers, wait)?;
         }
         // It may have waited for long.
-        if !is_member_still(peers, 592) {
+        if !is_still_registered(peers, 592) {
             return Err(NotLeased::Expelled);
         }
         self.set(word & !GRID_OPEN);
         Ok(word & !GRID_OPEN)
     }
 
-    fn look_for_holders(&self, peers: &impl Peers) -> Result<(), NotLeased> {
+    fn look_for_holders(&self, peers: &impl Liveness) -> Result<(), NotLeased> {
         for chunk in 0..self.chunks.len() {
             if let Some(holder) = holder(self.look(chunk), peers)?
                 && peers.is_alive(holder)
@@ -130,7 +130,7 @@ impl Grid<'_> {
     fn wait_for(
         &self,
         chunk: usize,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), NotLeased> {
         let mut back = Return::new(self, chunk, peers);
@@ -188,7 +188,7 @@ impl Leases<'_> {
         &self,
         want: Want,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Found, NotLeased> {
         let door = self.lock.hold(me, peers, wait)?;
@@ -203,7 +203,7 @@ impl Leases<'_> {
         door: &Door,
         want: Want,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Found, NotLeased> {
         if door.owner_died() && !mutation(360) {
@@ -237,7 +237,7 @@ impl Leases<'_> {
     pub(crate) fn restart(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), NotLeased> {
         let door = self.lock.hold(me, peers, wait)?;

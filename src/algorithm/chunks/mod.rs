@@ -90,7 +90,7 @@ mod wait;
 use crate::algorithm::rwlock::Refused;
 use crate::facade::{AtomicU32, Futex, Ordering, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 use crate::wait::WaitError;
 
 pub(crate) use door::Leases;
@@ -221,7 +221,7 @@ struct Taken {
     holder: Tag,
 }
 
-fn holder(word: u32, peers: &impl Peers) -> Result<Option<Tag>, NotLeased> {
+fn holder(word: u32, peers: &impl Liveness) -> Result<Option<Tag>, NotLeased> {
     if word & Tag::MASK == 0 {
         return Ok(None);
     }
@@ -251,7 +251,7 @@ impl<'a> Grid<'a> {
         chunk: usize,
         seen: u32,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         extra: u32,
     ) -> Result<Option<Leased>, NotLeased> {
         let was_held = seen & Tag::MASK != 0;
@@ -281,7 +281,7 @@ impl<'a> Grid<'a> {
             owner: me,
             holder_died: word & DIED != 0,
         };
-        if !is_member_still(peers, 590) {
+        if !is_still_registered(peers, 590) {
             return Err(self.lost(leased));
         }
         Ok(Some(leased))
@@ -305,7 +305,7 @@ impl<'a> Grid<'a> {
         chunk: usize,
         again: bool,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         look: Look,
     ) -> Result<Found, NotLeased> {
         let extra = if look == Look::Opening { OPEN } else { 0 };
@@ -339,7 +339,7 @@ impl<'a> Grid<'a> {
         &self,
         from: usize,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         look: Look,
     ) -> Result<Found, NotLeased> {
         let from = from.min(self.chunks.len());

@@ -26,7 +26,7 @@ use super::{
     holder, is_done,
 };
 use crate::facade::{Deadline, Futex, Ordering, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::wait::longest_for;
 use crate::wait::{
@@ -40,7 +40,7 @@ impl<'a> Grid<'a> {
         &self,
         want: Want,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         look: Look,
     ) -> Result<Found, NotLeased> {
         match want {
@@ -51,7 +51,7 @@ impl<'a> Grid<'a> {
 
     /// Announces one that sleeps until a chunk is back, if its word is still as it was seen; what to
     /// sleep on.
-    fn announce(&self, taken: Taken, peers: &impl Peers) -> Option<(&'a Futex, u32)> {
+    fn announce(&self, taken: Taken, peers: &impl Liveness) -> Option<(&'a Futex, u32)> {
         let Taken {
             chunk,
             word: seen,
@@ -79,7 +79,7 @@ pub(super) struct Return<'a, P> {
     taken: Option<Taken>,
 }
 
-impl<'a, P: Peers> Return<'a, P> {
+impl<'a, P: Liveness> Return<'a, P> {
     pub(super) fn new(grid: &'a Grid<'a>, chunk: usize, peers: &'a P) -> Self {
         Self {
             grid,
@@ -95,7 +95,7 @@ impl<'a, P: Peers> Return<'a, P> {
     }
 }
 
-impl<P: Peers> WaitOp for Return<'_, P> {
+impl<P: Liveness> WaitOp for Return<'_, P> {
     type Output = ();
     type Error = NotLeased;
 
@@ -129,7 +129,7 @@ impl<P: Peers> WaitOp for Return<'_, P> {
     const REAPS_FIRST: bool = true;
 
     fn is_member(&self) -> bool {
-        self.peers.am_alive()
+        self.peers.is_member()
     }
 
     fn longest(&self) -> Duration {
@@ -156,7 +156,7 @@ struct Any<'a, P> {
     count: usize,
 }
 
-impl<P: Peers> Any<'_, P> {
+impl<P: Liveness> Any<'_, P> {
     fn walk(&self, look: Look) -> Result<Found, NotLeased> {
         self.leases.grid.walk(self.from, self.me, self.peers, look)
     }
@@ -192,7 +192,7 @@ impl<P: Peers> Any<'_, P> {
     }
 }
 
-impl<P: Peers> WaitOp for Any<'_, P> {
+impl<P: Liveness> WaitOp for Any<'_, P> {
     type Output = Option<Leased>;
     type Error = NotLeased;
 
@@ -212,7 +212,7 @@ impl<P: Peers> WaitOp for Any<'_, P> {
     const REAPS_FIRST: bool = true;
 
     fn is_member(&self) -> bool {
-        self.peers.am_alive()
+        self.peers.is_member()
     }
 
     fn longest(&self) -> Duration {
@@ -254,7 +254,7 @@ impl Leases<'_> {
         &self,
         from: usize,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, NotLeased> {
         match self.grid.walk(from, me, peers, Look::Passing)? {
@@ -269,7 +269,7 @@ impl Leases<'_> {
         found: Found,
         from: usize,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, NotLeased> {
         let mut any = Any {
@@ -296,7 +296,7 @@ impl Leases<'_> {
         &self,
         chunk: usize,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Leased, NotLeased> {
         let grid = &self.grid;

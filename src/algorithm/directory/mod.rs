@@ -46,7 +46,7 @@ use crate::algorithm::directory::index::{Garbage, Index};
 use crate::algorithm::mutex::{MutexState, Refused};
 use crate::facade::{AtomicU64, Deadline, Ordering, Words, mutation, ordering};
 use crate::format::{Name, NameHash, RECORD_WORDS, Record, RecordFault, Slot};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 /// A record of the directory, in the segment.
@@ -195,7 +195,7 @@ impl<'a> Directory<'a> {
         self,
         mut record: Record,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         prepare: impl FnOnce(u64),
     ) -> Result<Found, NotCreated> {
         if mutation(35) {

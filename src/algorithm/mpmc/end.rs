@@ -33,7 +33,7 @@ use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::algorithm::mpmc::walk::Found;
 use crate::facade::{Ordering, fence, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 
@@ -45,20 +45,20 @@ impl<S: Slots> Ring<'_, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Claim, Refused> {
         if self.ends().is_over(Side::Receiver) {
             return self.last(cursor, me, peers);
         }
-        if !peers.reap(&self.state.common.0.reaped, false) {
+        if !peers.reap(false) {
             return Err(Refused::Nothing);
         }
         self.claim_recv(cursor, me, peers)
     }
 
     /// Claims an item of a ring that has ended, or says that there will be none.
-    fn last(&self, cursor: &mut Cursor, me: Tag, peers: &impl Peers) -> Result<Claim, Refused> {
-        let reap = || peers.reap(&self.state.common.0.reaped, false);
+    fn last(&self, cursor: &mut Cursor, me: Tag, peers: &impl Liveness) -> Result<Claim, Refused> {
+        let reap = || peers.reap(false);
         let mut reaped = false;
         if self.is_still(cursor.alive) {
             reaped = reap();

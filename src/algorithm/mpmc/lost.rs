@@ -26,14 +26,14 @@ use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::mutation;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 
 impl<S: Slots> Ring<'_, S> {
     /// Whether a slot that was claimed just now is to be [given back](Self::withdraw): its claimant is no
     /// participant any more.
     #[inline(always)]
-    pub(crate) fn is_lost(&self, peers: &impl Peers) -> bool {
-        !is_member_still(peers, 625)
+    pub(crate) fn is_lost(&self, peers: &impl Liveness) -> bool {
+        !is_still_registered(peers, 625)
     }
 
     /// A slot that was claimed, if its claimant is a participant still: else it is given back.
@@ -42,7 +42,7 @@ impl<S: Slots> Ring<'_, S> {
         side: Side,
         claim: Claim,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Claim, Refused> {
         if self.is_lost(peers) {
             self.withdraw(side, claim, me);

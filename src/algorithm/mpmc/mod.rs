@@ -80,7 +80,7 @@
 use crate::algorithm::mpmc::layout::{Geometry, Position, SLOTS_STATE, State, Word};
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
 use crate::wait::event_count::Bell;
@@ -111,8 +111,8 @@ pub(crate) struct Common {
     ends: AtomicU64,
     /// How often orphans were left.
     epoch: AtomicU64,
-    /// When somebody last looked for dead participants on behalf of this ring.
-    pub(crate) reaped: AtomicU64,
+    /// Unused; keeps the layout.
+    _unused: AtomicU64,
     /// Where receivers sleep, and where senders do.
     items: Bell,
     room: Bell,
@@ -195,7 +195,7 @@ impl SlotsState {
             common: Padded(Common {
                 ends: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
-                reaped: AtomicU64::new(0),
+                _unused: AtomicU64::new(0),
                 items: Bell::new(),
                 room: Bell::new(),
             }),
@@ -290,7 +290,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Claim, Refused> {
         if let Some((claim, next)) = self.quick_send(cursor.tail, me) {
             cursor.tail = next;
@@ -304,7 +304,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     }
 
     /// A slot that was claimed to send, if it may be: else it is given back, unsent.
-    fn in_time(&self, claim: Claim, me: Tag, peers: &impl Peers) -> Result<Claim, Refused> {
+    fn in_time(&self, claim: Claim, me: Tag, peers: &impl Liveness) -> Result<Claim, Refused> {
         self.stay(Side::Sender, claim, me, peers)?;
         if self.is_late() {
             self.abandon(claim);
@@ -350,7 +350,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Claim, Refused> {
         let claim = self.next_item(cursor, me, peers)?;
         self.stay(Side::Receiver, claim, me, peers)
@@ -360,7 +360,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Claim, Refused> {
         if let Some((claim, next)) = self.quick_recv(cursor.head, cursor.epoch, me) {
             cursor.head = next;
@@ -382,7 +382,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<(Claim, bool), Refused> {
         match self.claim_send(cursor, me, peers) {
             Err(Refused::Nothing) => {}
@@ -474,7 +474,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     }
 
     /// Counts participant `me` once less at a side.
-    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Peers) {
+    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Liveness) {
         if self.ends().uncount(side, me, peers) {
             self.wake_all();
         }
@@ -501,8 +501,8 @@ impl<'a, S: Slots> Ring<'a, S> {
     }
 
     /// Gives back what dead participants have, unless somebody did so just now.
-    pub(crate) fn look_for_the_dead(&self, peers: &impl Peers) {
-        peers.reap(&self.state.common.0.reaped, false);
+    pub(crate) fn look_for_the_dead(&self, peers: &impl Liveness) {
+        peers.reap(false);
     }
 
     /// What it means that a sender found no room: it looks once more if somebody may have died.
@@ -511,9 +511,9 @@ impl<'a, S: Slots> Ring<'a, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Claim, Refused> {
-        if !peers.reap(&self.state.common.0.reaped, false) {
+        if !peers.reap(false) {
             return Err(Refused::Nothing);
         }
         self.claim_send(cursor, me, peers)

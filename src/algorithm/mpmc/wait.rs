@@ -20,7 +20,7 @@
 
 use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
 use crate::facade::Deadline;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::wait::WaitMode;
@@ -45,19 +45,19 @@ struct Receive<'a, S, P>(At<'a, S, P>);
 /// A slot that is free, or has an item in it that is to be replaced.
 struct Replace<'a, S, P>(At<'a, S, P>);
 
-impl<S: Slots, P: Peers> At<'_, S, P> {
+impl<S: Slots, P: Liveness> At<'_, S, P> {
     fn is_ready(&mut self) -> bool {
         self.ring.is_ready(self.side, self.cursor)
     }
 
-    fn look_after_the_dead(&mut self) {
+    fn reap_dead(&mut self) {
         // Who was found alive may have died since.
         self.cursor.alive = Asked::default();
-        self.ring.look_after_the_dead(self.side, self.peers);
+        self.ring.reap_dead(self.side, self.peers);
     }
 }
 
-impl<S: Slots, P: Peers> Quest for Send<'_, S, P> {
+impl<S: Slots, P: Liveness> Quest for Send<'_, S, P> {
     type Found = Claim;
 
     fn attempt(&mut self) -> Result<Claim, Refused> {
@@ -74,12 +74,12 @@ impl<S: Slots, P: Peers> Quest for Send<'_, S, P> {
     fn progress(&self) -> u64 {
         self.0.cursor.tail.0
     }
-    fn look_after_the_dead(&mut self) {
-        self.0.look_after_the_dead();
+    fn reap_dead(&mut self) {
+        self.0.reap_dead();
     }
 }
 
-impl<S: Slots, P: Peers> Quest for Receive<'_, S, P> {
+impl<S: Slots, P: Liveness> Quest for Receive<'_, S, P> {
     type Found = Claim;
 
     fn attempt(&mut self) -> Result<Claim, Refused> {
@@ -104,12 +104,12 @@ impl<S: Slots, P: Peers> Quest for Receive<'_, S, P> {
     fn progress(&self) -> u64 {
         self.0.cursor.head.0
     }
-    fn look_after_the_dead(&mut self) {
-        self.0.look_after_the_dead();
+    fn reap_dead(&mut self) {
+        self.0.reap_dead();
     }
 }
 
-impl<S: Slots, P: Peers> Quest for Replace<'_, S, P> {
+impl<S: Slots, P: Liveness> Quest for Replace<'_, S, P> {
     type Found = (Claim, bool);
 
     fn attempt(&mut self) -> Result<(Claim, bool), Refused> {
@@ -126,8 +126,8 @@ impl<S: Slots, P: Peers> Quest for Replace<'_, S, P> {
     fn progress(&self) -> u64 {
         self.0.cursor.tail.0
     }
-    fn look_after_the_dead(&mut self) {
-        self.0.look_after_the_dead();
+    fn reap_dead(&mut self) {
+        self.0.reap_dead();
     }
 }
 
@@ -137,7 +137,7 @@ impl<S: Slots> Ring<'_, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, Ended> {
@@ -151,7 +151,7 @@ impl<S: Slots> Ring<'_, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, Ended> {
@@ -165,7 +165,7 @@ impl<S: Slots> Ring<'_, S> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), Ended> {
         let mut quest = Replace(self.at(Side::Sender, cursor, me, peers));
@@ -191,11 +191,11 @@ impl<S: Slots> Ring<'_, S> {
 
     /// Gives back what dead participants hold, and finds out whether anybody is left at the other
     /// side.
-    pub(crate) fn look_after_the_dead(&self, side: Side, peers: &impl Peers) {
-        peers.reap(&self.state.common.0.reaped, false);
+    pub(crate) fn reap_dead(&self, side: Side, peers: &impl Liveness) {
+        peers.reap(false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
-            peers.was_alive(tag)
+            peers.is_marked_live(tag)
         };
         if self.ends().settle(side.other(), is_there) {
             self.wake_all();

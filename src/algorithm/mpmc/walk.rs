@@ -32,7 +32,7 @@
 use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
 use crate::algorithm::mpmc::layout::{Position, State, Word};
 use crate::facade::{Ordering, Patience, mutation, ordering};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 
@@ -54,7 +54,7 @@ impl<S: Slots> Ring<'_, S> {
         side: Side,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Claim, Refused> {
         let mut patience = Patience::new();
         let mut reaped = false;
@@ -109,7 +109,7 @@ impl<S: Slots> Ring<'_, S> {
             };
             let is_known = *alive == slot || mutation(506) && alive.word == slot.word;
             if is_known {
-                if !reaped && peers.reap(&self.state.common.0.reaped, false) {
+                if !reaped && peers.reap(false) {
                     reaped = true;
                     continue;
                 }

@@ -61,7 +61,7 @@
 
 use crate::facade::{Deadline, Futex, Ordering, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 
 const CONTENDED: u32 = 1 << 29;
 /// The last owner died holding the lock, or the one before it did and nobody repaired the data.
@@ -109,7 +109,7 @@ pub(crate) enum Refused {
     Busy,
     /// The word names an owner that the segment cannot have.
     Corrupt { word: u32 },
-    /// This process is no participant any more: see [`Peers::am_alive`].
+    /// This process is no participant any more: see [`Liveness::is_member`].
     Expelled,
 }
 
@@ -119,7 +119,7 @@ enum Seen {
     Owned(Tag),
 }
 
-fn owner(word: u32, peers: &impl Peers) -> Result<Seen, Refused> {
+fn owner(word: u32, peers: &impl Liveness) -> Result<Seen, Refused> {
     if word & Tag::MASK == 0 {
         return Ok(Seen::Free);
     }
@@ -156,12 +156,12 @@ impl MutexState {
     /// Locks if the lock is free and clean: one instruction, and a look at the registry. What it was
     /// if not, [`put_back`](Self::put_back) is to be told.
     #[inline(always)]
-    pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Peers) -> Result<Held, Unclean> {
+    pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Liveness) -> Result<Held, Unclean> {
         let (free, relaxed) = (0, Ordering::Relaxed);
         self.word
             .compare_exchange(free, me.bits(), claiming(), relaxed)
             .map_err(|_| Unclean(None))?;
-        if !is_member_still(peers, 570) {
+        if !is_still_registered(peers, 570) {
             return Err(Unclean(Some(me)));
         }
         Ok(Held {
@@ -178,7 +178,7 @@ impl MutexState {
     }
 
     /// As [`lock_clean`](Self::lock_clean), for one whose next step is the slow one.
-    pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Peers) -> Option<Held> {
+    pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Liveness) -> Option<Held> {
         self.lock_clean(me, peers)
             .map_err(|unclean| self.put_back(unclean))
             .ok()
@@ -188,7 +188,7 @@ impl MutexState {
     pub(crate) fn lock(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
         match self.try_lock_clean(me, peers) {
@@ -199,7 +199,7 @@ impl MutexState {
 
     /// Locks if nobody alive has it; never sleeps.
     #[cfg(test)]
-    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Liveness) -> Result<Held, Refused> {
         match self.try_lock_clean(me, peers) {
             Some(held) => Ok(held),
             None => self.try_lock_contended(me, peers),
@@ -208,7 +208,11 @@ impl MutexState {
 
     /// `try_lock` after [`lock_clean`](Self::lock_clean) did not do.
     #[cold]
-    pub(crate) fn try_lock_contended(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+    pub(crate) fn try_lock_contended(
+        &self,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<Held, Refused> {
         self.try_lock_flagged(me, peers, 0)
     }
 
@@ -217,7 +221,7 @@ impl MutexState {
     /// It may have been woken just now. If another has barged in, whose word does not say that
     /// there are sleepers, then the wake must go to the next of them.
     #[cold]
-    fn give_up(&self, me: Tag, peers: &impl Peers, others: u32) -> Result<Held, Refused> {
+    fn give_up(&self, me: Tag, peers: &impl Liveness, others: u32) -> Result<Held, Refused> {
         let others = if mutation(14) { 0 } else { others };
         let tried = self.try_lock_flagged(me, peers, others);
         if tried.is_err() && others != 0 && !mutation(13) {
@@ -227,7 +231,12 @@ impl MutexState {
     }
 
     #[cold]
-    fn try_lock_flagged(&self, me: Tag, peers: &impl Peers, others: u32) -> Result<Held, Refused> {
+    fn try_lock_flagged(
+        &self,
+        me: Tag,
+        peers: &impl Liveness,
+        others: u32,
+    ) -> Result<Held, Refused> {
         loop {
             // ORDERING: Acquire; pairs with (M3) in `claiming`.
             let seen = self.word.load(ordering(Ordering::Acquire, 51));
@@ -248,7 +257,7 @@ impl MutexState {
     pub(crate) fn lock_contended(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
         self.wait(me, peers, deadline)
@@ -260,7 +269,7 @@ impl MutexState {
         &self,
         seen: u32,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         extra: u32,
     ) -> Result<Option<Held>, Refused> {
         let word = (seen & !Tag::MASK) | me.bits() | extra;
@@ -276,7 +285,7 @@ impl MutexState {
             word & STICKY
         };
         let held = Held { owner: me, flags };
-        if !is_member_still(peers, 573) {
+        if !is_still_registered(peers, 573) {
             self.unlock(held, false);
             return Err(Refused::Expelled);
         }
@@ -363,7 +372,7 @@ impl MutexState {
     }
 
     /// Who holds the lock, alive or dead.
-    pub(crate) fn holder(&self, peers: &impl Peers) -> Result<Option<Tag>, Refused> {
+    pub(crate) fn holder(&self, peers: &impl Liveness) -> Result<Option<Tag>, Refused> {
         // ORDERING: Acquire; pairs with (M3) in `claiming`.
         match owner(self.word.load(ordering(Ordering::Acquire, 51)), peers)? {
             Seen::Free => Ok(None),

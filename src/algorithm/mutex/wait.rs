@@ -21,7 +21,7 @@ use core::time::Duration;
 
 use super::{CONTENDED, Held, MutexState, OWNER_DIED, Refused, Seen, owner};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
@@ -51,7 +51,7 @@ impl MutexState {
     pub(super) fn wait(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
     ) -> Result<Held, Refused> {
         let mut lock = Lock {
@@ -66,7 +66,7 @@ impl MutexState {
     }
 }
 
-impl<P: Peers> Lock<'_, P> {
+impl<P: Liveness> Lock<'_, P> {
     fn take(&self, died: u32) -> Stepped<Self> {
         let extra = self.others | died;
         let taken = self.state.take(self.seen, self.me, self.peers, extra)?;
@@ -74,7 +74,7 @@ impl<P: Peers> Lock<'_, P> {
     }
 }
 
-impl<P: Peers> WaitOp for Lock<'_, P> {
+impl<P: Liveness> WaitOp for Lock<'_, P> {
     type Output = Held;
     type Error = Refused;
 
@@ -104,7 +104,7 @@ impl<P: Peers> WaitOp for Lock<'_, P> {
     const REAPS_FIRST: bool = true;
 
     fn is_member(&self) -> bool {
-        self.peers.am_alive()
+        self.peers.is_member()
     }
 
     fn longest(&self) -> Duration {

@@ -40,7 +40,7 @@
 use super::MOST;
 use crate::facade::{Futex, Ordering, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 use crate::wait::SleepOn;
 
 const BARRED: u32 = 1 << 11;
@@ -141,7 +141,7 @@ impl Cell {
     /// the registry. If that does not know `me` any more, the cell is [given back](Self::give_back) by
     /// who goes the slow way.
     #[inline(always)]
-    pub(super) fn enter_clean(&self, me: Tag, peers: &impl Peers) -> bool {
+    pub(super) fn enter_clean(&self, me: Tag, peers: &impl Liveness) -> bool {
         let seen = self.glance();
         // Of this generation, without a flag, and less than full: all in one.
         seen.0.wrapping_sub(Word::of(me).0) < COUNT
@@ -149,12 +149,12 @@ impl Cell {
             && self
                 .replace(seen, Word(seen.0 + 1), ordering(Ordering::Acquire, 300))
                 .is_ok()
-            && is_member_still(peers, 580)
+            && is_still_registered(peers, 580)
     }
 
     /// Gives the cell back if `me`, whose it may be, is no participant any more; whether it was.
-    pub(super) fn give_back(&self, me: Tag, peers: &impl Peers) -> bool {
-        let is_lost = !peers.am_registered();
+    pub(super) fn give_back(&self, me: Tag, peers: &impl Liveness) -> bool {
+        let is_lost = !peers.is_registered();
         if is_lost && !mutation(581) {
             self.recover(me);
         }
@@ -162,7 +162,7 @@ impl Cell {
     }
 
     /// Counts a thread of `me`, unless the cell is barred.
-    pub(super) fn enter(&self, me: Tag, peers: &impl Peers) -> Result<(), Shut> {
+    pub(super) fn enter(&self, me: Tag, peers: &impl Liveness) -> Result<(), Shut> {
         let mut seen = self.glance();
         loop {
             if !seen.is_of(me) {
@@ -183,8 +183,8 @@ impl Cell {
     }
 
     /// Whether `me`, who is counted, is a participant still; else its cell is given back.
-    fn stay(&self, me: Tag, peers: &impl Peers, mutant: u32) -> Result<(), Shut> {
-        if is_member_still(peers, mutant) {
+    fn stay(&self, me: Tag, peers: &impl Liveness, mutant: u32) -> Result<(), Shut> {
+        if is_still_registered(peers, mutant) {
             return Ok(());
         }
         self.give_back(me, peers);
@@ -193,11 +193,11 @@ impl Cell {
 
     /// Counts a thread of `me`, unless the cell is that of a participant that has the index since; it is
     /// barred from then on. For one that holds the door, when everything is as it should be.
-    pub(super) fn admit(&self, me: Tag, peers: &impl Peers) -> Result<(), Shut> {
+    pub(super) fn admit(&self, me: Tag, peers: &impl Liveness) -> Result<(), Shut> {
         let mut seen = self.look();
         loop {
             let others = seen.owner(me.index()).filter(|_| !seen.is_of(me));
-            if others.is_some_and(|other| !peers.is_stranger(other)) && !mutation(583) {
+            if others.is_some_and(|other| !peers.is_unregistered(other)) && !mutation(583) {
                 return Err(Shut::Stranger);
             }
             let own = if seen.is_of(me) { seen } else { Word::of(me) };

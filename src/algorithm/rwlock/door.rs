@@ -27,7 +27,7 @@
 use super::{POISONED, Refused, RwLock, STICKY};
 use crate::algorithm::mutex::{Held, OWNER_DIED};
 use crate::facade::{Deadline, Ordering, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 /// What else must be out of the way before anybody reads or writes who came through the door.
@@ -40,7 +40,7 @@ pub(crate) trait Annex {
 
     /// Shuts it, and returns when nobody is at work by it any more; called with the door held, before
     /// anybody reads or writes. Without a deadline it does not wait.
-    fn shut(&self, me: Tag, peers: &impl Peers, wait: Option<&Deadline>) -> Result<(), Refused>;
+    fn shut(&self, me: Tag, peers: &impl Liveness, wait: Option<&Deadline>) -> Result<(), Refused>;
 }
 
 /// No annex.
@@ -54,7 +54,7 @@ impl Annex for Nothing {
     }
 
     #[inline(always)]
-    fn shut(&self, _: Tag, _: &impl Peers, _: Option<&Deadline>) -> Result<(), Refused> {
+    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), Refused> {
         Ok(())
     }
 }
@@ -96,7 +96,7 @@ impl<A: Annex> RwLock<'_, A> {
     pub(crate) fn hold(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Door, Refused> {
         let held = match (self.state.mutex.try_lock_clean(me, peers), wait) {

@@ -107,7 +107,7 @@ use crate::algorithm::rwlock::layout::RWLOCK_STATE;
 use crate::facade::{AtomicU32, AtomicU64, Deadline, Ordering, mutation, program_order};
 use crate::format::Padded;
 use crate::participant::Tag;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 pub(crate) use cell::Cell;
 use cell::Shut;
 pub(crate) use door::{Annex, Door, Nothing};
@@ -153,7 +153,7 @@ pub(crate) enum Refused {
     Busy,
     /// A word that no lock can have.
     Corrupt { word: u32 },
-    /// This process is no participant any more: see [`Peers::am_alive`].
+    /// This process is no participant any more: see [`Liveness::is_member`].
     Expelled,
     /// [`MOST`] threads of this process read.
     Full,
@@ -285,7 +285,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Reads if the own cell is open: one instruction.
     #[inline(always)]
-    pub(crate) fn read_clean(&self, me: Tag, peers: &impl Peers) -> Option<Reading> {
+    pub(crate) fn read_clean(&self, me: Tag, peers: &impl Liveness) -> Option<Reading> {
         self.cell(me)?.enter_clean(me, peers).then_some(Reading {
             owner: me,
             flags: 0,
@@ -306,7 +306,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
     pub(crate) fn read(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Reading, Refused> {
         match self.come_in(me, peers, wait)? {
@@ -322,7 +322,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
     fn read_inside(
         &self,
         door: Door,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Reading, Refused> {
         let me = door.owner();
@@ -363,7 +363,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Writes if nobody is there, and nobody has read yet: the way of those who only write.
     #[inline]
-    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Peers) -> Option<Door> {
+    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Liveness) -> Option<Door> {
         if self.is_read() {
             return None;
         }
@@ -385,7 +385,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
     pub(crate) fn write(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Door, Refused> {
         let door = self.hold(me, peers, wait)?;
@@ -410,7 +410,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
     /// any case. If it had to wait, it asks afterwards whether it is a participant still.
     pub(crate) fn exclude(
         &self,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), Refused> {
         // All are barred before the first is waited for.
@@ -418,7 +418,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
         self.each(|index, cell| {
             in_use = true;
             // Who was taken for dead here strikes none that is a later reader's by now.
-            if cell.bar().owner(index).is_none() && peers.am_registered() {
+            if cell.bar().owner(index).is_none() && peers.is_registered() {
                 self.strike(index);
             }
         });
@@ -430,7 +430,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
             waited |= self.drain(index, cell, peers, wait)?;
             Ok::<(), Refused>(())
         })?;
-        if waited && !is_member_still(peers, 585) {
+        if waited && !is_still_registered(peers, 585) {
             return Err(Refused::Expelled);
         }
         Ok(())
@@ -528,7 +528,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
     }
 
     /// Reads instead of writing; nobody writes in between.
-    pub(crate) fn downgrade(&self, door: Door, peers: &impl Peers) -> Reading {
+    pub(crate) fn downgrade(&self, door: Door, peers: &impl Liveness) -> Reading {
         let door = Door {
             is_alone: false,
             ..door

@@ -29,7 +29,7 @@ use crate::facade::{Backoff, Deadline, mutation};
 use crate::participant::Tag;
 
 use crate::algorithm::mutex::{self, Held};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
 
@@ -55,7 +55,7 @@ struct Enter<'a, A, P> {
     owner: Tag,
 }
 
-impl<A: Annex, P: Peers> WaitOp for Enter<'_, A, P> {
+impl<A: Annex, P: Liveness> WaitOp for Enter<'_, A, P> {
     type Output = Option<Door>;
     type Error = Refused;
 
@@ -93,7 +93,7 @@ impl<A: Annex, P: Peers> WaitOp for Enter<'_, A, P> {
     const REAPS_FIRST: bool = true;
 
     fn is_member(&self) -> bool {
-        self.peers.am_alive()
+        self.peers.is_member()
     }
 
     fn longest(&self) -> Duration {
@@ -123,7 +123,7 @@ struct Drain<'a, P> {
     waited: bool,
 }
 
-impl<P: Peers> WaitOp for Drain<'_, P> {
+impl<P: Liveness> WaitOp for Drain<'_, P> {
     /// Whether it had to wait.
     type Output = bool;
     type Error = Refused;
@@ -150,7 +150,7 @@ impl<P: Peers> WaitOp for Drain<'_, P> {
     const REAPS_FIRST: bool = true;
 
     fn is_member(&self) -> bool {
-        self.peers.am_alive()
+        self.peers.is_member()
     }
 
     fn longest(&self) -> Duration {
@@ -170,7 +170,7 @@ impl<A: Annex> RwLock<'_, A> {
     pub(super) fn come_in(
         &self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Door>, Refused> {
         let Some(cell) = self.cell(me) else {
@@ -206,7 +206,7 @@ impl<A: Annex> RwLock<'_, A> {
 
     /// Takes the mutex if nobody alive has it, or lets it go in a moment.
     #[cold]
-    pub(super) fn try_hold(&self, me: Tag, peers: &impl Peers) -> Result<Held, Refused> {
+    pub(super) fn try_hold(&self, me: Tag, peers: &impl Liveness) -> Result<Held, Refused> {
         let mut backoff = Backoff::new();
         loop {
             match self.state.mutex.try_lock_contended(me, peers) {
@@ -223,7 +223,7 @@ impl<A: Annex> RwLock<'_, A> {
         &self,
         index: u32,
         cell: &Cell,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<bool, Refused> {
         let mut drain = Drain {

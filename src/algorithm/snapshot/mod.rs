@@ -80,7 +80,7 @@ use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Tag;
 use crate::participant::role::{self, Garbage, RoleWord};
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 use crate::wait::event_count::Bell;
 
 /// What all readers look at seldom.
@@ -261,7 +261,12 @@ impl Snapshot<'_> {
 
     /// Takes a seat that nobody alive has, with nothing or, to go on with [`choose`](Self::choose),
     /// choosing.
-    pub(crate) fn sit(self, me: Tag, held: Held, peers: &impl Peers) -> Result<Seated, Unseated> {
+    pub(crate) fn sit(
+        self,
+        me: Tag,
+        held: Held,
+        peers: &impl Liveness,
+    ) -> Result<Seated, Unseated> {
         let first = me.index() as usize % self.seats.len().max(1);
         let word = SeatWord::new(me, held);
         let mut wrong = None;
@@ -288,8 +293,8 @@ impl Snapshot<'_> {
     }
 
     /// Whether one that has just sat down is a participant still; else its seat is free again.
-    fn stay(self, seated: Seated, peers: &impl Peers) -> Result<Seated, Unseated> {
-        if is_member_still(peers, 610) {
+    fn stay(self, seated: Seated, peers: &impl Liveness) -> Result<Seated, Unseated> {
+        if is_still_registered(peers, 610) {
             return Ok(seated);
         }
         if !mutation(611) {
@@ -304,7 +309,7 @@ impl Snapshot<'_> {
         self,
         at: usize,
         word: SeatWord,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         asks: bool,
     ) -> Result<bool, Corrupt> {
         let seat = &self.seats[at].0;
@@ -436,7 +441,7 @@ impl Snapshot<'_> {
     }
 
     /// Becomes the writer, if nobody alive is.
-    pub(crate) fn claim(self, me: Tag, peers: &impl Peers) -> Result<Author, Unclaimed> {
+    pub(crate) fn claim(self, me: Tag, peers: &impl Liveness) -> Result<Author, Unclaimed> {
         let role = &self.state.desk().role;
         role.claim(me, peers).map_err(|refused| match refused {
             role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),

@@ -21,7 +21,7 @@
 use super::{Corrupt, Seated, Snapshot};
 use crate::algorithm::snapshot::layout::Edition;
 use crate::facade::{Deadline, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::role::Seen;
 use crate::wait::WaitMode;
 use crate::wait::on_event::{self, Ended, Quest, Refused};
@@ -32,7 +32,7 @@ impl Snapshot<'_> {
     pub(crate) fn wait<'m>(
         self,
         seated: &Seated,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), Ended> {
@@ -47,7 +47,7 @@ impl Snapshot<'_> {
 
     /// The word for which a wait has ended; 0 if it is right by now.
     #[cold]
-    pub(crate) fn garbage(self, peers: &impl Peers) -> u64 {
+    pub(crate) fn garbage(self, peers: &impl Liveness) -> u64 {
         let role = self.state.desk().role.look().holder(peers.participants());
         let role = role.map_err(Corrupt::from);
         let wrong = self.latest().err().or(role.err());
@@ -62,7 +62,7 @@ struct News<'a, P> {
     peers: &'a P,
 }
 
-impl<P: Peers> News<'_, P> {
+impl<P: Liveness> News<'_, P> {
     fn is_there(&self) -> Result<bool, Refused> {
         match self.snapshot.latest() {
             Ok(edition) => Ok(self.has != Some(edition)),
@@ -75,7 +75,7 @@ impl<P: Peers> News<'_, P> {
     }
 }
 
-impl<P: Peers> Quest for News<'_, P> {
+impl<P: Liveness> Quest for News<'_, P> {
     type Found = ();
 
     fn attempt(&mut self) -> Result<(), Refused> {
@@ -109,7 +109,7 @@ impl<P: Peers> Quest for News<'_, P> {
         self.has.map_or(0, |edition| edition.0)
     }
 
-    fn look_after_the_dead(&mut self) {
+    fn reap_dead(&mut self) {
         if let Ok(Some(tag)) = self.role().holder(self.peers.participants()) {
             self.peers.sleeps_for(tag);
             if !self.peers.is_alive(tag) {

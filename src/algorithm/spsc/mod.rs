@@ -69,7 +69,7 @@ use core::time::Duration;
 
 use crate::facade::{AtomicU64, Deadline, Ordering, Patience, mutation, ordering};
 use crate::format::Padded;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::role::{self, RoleWord, Seen};
 use crate::wait::event_count::Bell;
@@ -253,7 +253,7 @@ impl<'a> Spsc<'a> {
     pub(crate) fn claim<R: Seat>(
         self,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Cursor<R>, Unclaimed> {
         let claimed = self.state.side(R::ROLE).role.claim(me, peers);
         claimed.map_err(|refused| match refused {
@@ -390,7 +390,7 @@ impl<'a> Spsc<'a> {
 
     /// Whether the other side's last holder has left or died.
     #[cfg(test)]
-    pub(crate) fn is_alone(self, role: Role, peers: &impl Peers) -> Result<bool, Corrupt> {
+    pub(crate) fn is_alone(self, role: Role, peers: &impl Liveness) -> Result<bool, Corrupt> {
         Ok(self.others_role(role).is_gone(peers)?)
     }
 
@@ -422,7 +422,7 @@ impl<'a> Spsc<'a> {
     }
 
     /// Gives the other side's role back if its holder is dead.
-    pub(crate) fn look_after_the_dead(self, role: Role, peers: &impl Peers) {
+    pub(crate) fn reap_dead(self, role: Role, peers: &impl Liveness) {
         if let Ok(Some(tag)) = self.others_role(role).holder(peers.participants()) {
             peers.sleeps_for(tag);
             if !peers.is_alive(tag) && !mutation(97) {
@@ -435,7 +435,7 @@ impl<'a> Spsc<'a> {
     pub(crate) fn wait<'m, R: Seat>(
         self,
         cursor: &mut Cursor<R>,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Waited {
@@ -475,7 +475,7 @@ impl From<WaitError> for Waited {
     }
 }
 
-impl<R: Seat, P: Peers> WaitOp for Wait<'_, '_, R, P> {
+impl<R: Seat, P: Liveness> WaitOp for Wait<'_, '_, R, P> {
     type Output = u64;
     type Error = Waited;
 
@@ -499,7 +499,7 @@ impl<R: Seat, P: Peers> WaitOp for Wait<'_, '_, R, P> {
     const REAPS_FIRST: bool = false;
 
     fn is_member(&self) -> bool {
-        self.peers.am_alive()
+        self.peers.is_member()
     }
 
     fn progress(&self) -> u64 {
@@ -524,7 +524,7 @@ impl<R: Seat, P: Peers> WaitOp for Wait<'_, '_, R, P> {
     }
 }
 
-impl<R: Seat, P: Peers> Wait<'_, '_, R, P> {
+impl<R: Seat, P: Liveness> Wait<'_, '_, R, P> {
     /// The other side has left or died; it may have committed something before that.
     fn alone(&mut self) -> Stepped<Self> {
         match self.ring.look(self.cursor) {

@@ -108,7 +108,7 @@ use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CellWord, Rules, State, WORK_STATE};
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
 use crate::wait::event_count::Bell;
@@ -143,8 +143,8 @@ struct Common {
     ends: AtomicU64,
     /// How often messages were returned.
     epoch: AtomicU64,
-    /// When somebody last looked for dead participants on behalf of this queue.
-    reaped: AtomicU64,
+    /// Unused; keeps the layout.
+    _unused: AtomicU64,
     /// Where receivers sleep, where senders do, and who waits for it to be idle.
     items: Bell,
     room: Bell,
@@ -236,7 +236,7 @@ impl WorkState {
             common: Padded(Common {
                 ends: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
-                reaped: AtomicU64::new(0),
+                _unused: AtomicU64::new(0),
                 items: Bell::new(),
                 room: Bell::new(),
                 idle: Bell::new(),
@@ -338,7 +338,7 @@ impl<'a, P: Places> Work<'a, P> {
         cursor: &mut Cursor,
         mine: Mine,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<(), Unsent> {
         let sending = mine.word.held(State::Sending, me);
         if !self.swap(mine.cell, mine.word, sending) {
@@ -361,7 +361,7 @@ impl<'a, P: Places> Work<'a, P> {
         if !mutation(264) {
             barrier_after_rmw();
         }
-        if peers.is_stranger(me) && !mutation(265) && !self.stays(mine) {
+        if peers.is_unregistered(me) && !mutation(265) && !self.stays(mine) {
             return Err(Unsent::Lost);
         }
         Ok(())
@@ -532,7 +532,7 @@ impl<'a, P: Places> Work<'a, P> {
     }
 
     /// Counts participant `me` once less at a side.
-    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Peers) {
+    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Liveness) {
         if self.ends().uncount(side, me, peers) {
             self.wake_all();
         }

@@ -32,7 +32,7 @@
 use super::{Cursor, Mine, Places, Work};
 use crate::algorithm::work::layout::{CellWord, State};
 use crate::facade::{Ordering, fence, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::wait::on_event::Refused;
@@ -107,8 +107,8 @@ impl<P: Places> Work<'_, P> {
 
     /// Gives back what dead participants hold, unless somebody did so a moment ago and it is not
     /// urgent; whether it did.
-    fn reap(&self, cursor: &mut Cursor, peers: &impl Peers, urgent: bool) -> bool {
-        let does = peers.reap(&self.state.common.0.reaped, urgent);
+    fn reap(&self, cursor: &mut Cursor, peers: &impl Liveness, urgent: bool) -> bool {
+        let does = peers.reap(urgent);
         if does {
             self.look_for_strangers(cursor, peers);
         }
@@ -118,8 +118,8 @@ impl<P: Places> Work<'_, P> {
     /// Gives back what those have who are in no registry: who was reaped, but is alive, may have taken a
     /// cell since, and whoever reaps will not hear of it again. And has the next look find what was returned
     /// by one that is stopped before it has told. Looks at some of the cells.
-    pub(super) fn look_for_strangers<Q: Peers>(&self, cursor: &mut Cursor, peers: &Q) {
-        if !Q::KNOWS_STRANGERS {
+    pub(super) fn look_for_strangers<Q: Liveness>(&self, cursor: &mut Cursor, peers: &Q) {
+        if !Q::KNOWS_UNREGISTERED {
             return;
         }
         for _ in 0..self.rules.cells.min(AT_ONCE) {
@@ -134,8 +134,8 @@ impl<P: Places> Work<'_, P> {
                 cursor.epoch = self.epoch_before();
             }
             let tag = Tag::in_word(word.owner(), peers.participants());
-            let is_stranger = tag.is_none_or(|tag| peers.is_stranger(tag) || mutation(274));
-            if has_owner && is_stranger && !mutation(269) {
+            let is_unregistered = tag.is_none_or(|tag| peers.is_unregistered(tag) || mutation(274));
+            if has_owner && is_unregistered && !mutation(269) {
                 self.give_back_of(word.owner());
                 self.wake_all();
             }
@@ -144,11 +144,11 @@ impl<P: Places> Work<'_, P> {
 
     /// Gives back what dead participants hold, and finds out whether anybody is left at the other
     /// side.
-    pub(crate) fn look_after_the_dead(&self, cursor: &mut Cursor, side: Side, peers: &impl Peers) {
+    pub(crate) fn reap_dead(&self, cursor: &mut Cursor, side: Side, peers: &impl Liveness) {
         self.reap(cursor, peers, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
-            peers.was_alive(tag)
+            peers.is_marked_live(tag)
         };
         if self.ends().settle(side.other(), is_there) {
             self.wake_all();
@@ -162,7 +162,7 @@ impl<P: Places> Work<'_, P> {
         cursor: &mut Cursor,
         me: Tag,
         cells: u32,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Mine, Refused> {
         if self.ends().is_over(Side::Sender) {
             return Err(Refused::Over);
@@ -180,7 +180,7 @@ impl<P: Places> Work<'_, P> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
     ) -> Result<Mine, Refused> {
         let over = self.ends().is_over(Side::Receiver);
         if over && !mutation(255) {

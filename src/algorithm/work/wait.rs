@@ -21,7 +21,7 @@ use core::time::Duration;
 use super::{Cursor, Mine, Places, Work};
 use crate::algorithm::work::layout::State;
 use crate::facade::Deadline;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::wait::WaitMode;
@@ -45,7 +45,7 @@ struct Message<'a, P, Q>(At<'a, P, Q>);
 /// That everything is done.
 struct Idleness<'a, P, Q>(At<'a, P, Q>);
 
-impl<P: Places, Q: Peers> Quest for Room<'_, P, Q> {
+impl<P: Places, Q: Liveness> Quest for Room<'_, P, Q> {
     type Found = Mine;
 
     fn attempt(&mut self) -> Result<Mine, Refused> {
@@ -67,18 +67,18 @@ impl<P: Places, Q: Peers> Quest for Room<'_, P, Q> {
     fn progress(&self) -> u64 {
         self.0.cursor.free.into()
     }
-    fn look_after_the_dead(&mut self) {
+    fn reap_dead(&mut self) {
         let At {
             work,
             cursor,
             peers,
             ..
         } = &mut self.0;
-        work.look_after_the_dead(cursor, Side::Sender, *peers);
+        work.reap_dead(cursor, Side::Sender, *peers);
     }
 }
 
-impl<P: Places, Q: Peers> Quest for Message<'_, P, Q> {
+impl<P: Places, Q: Liveness> Quest for Message<'_, P, Q> {
     type Found = Mine;
 
     fn attempt(&mut self) -> Result<Mine, Refused> {
@@ -105,18 +105,18 @@ impl<P: Places, Q: Peers> Quest for Message<'_, P, Q> {
     fn due(&self) -> Option<Duration> {
         self.0.cursor.due_in()
     }
-    fn look_after_the_dead(&mut self) {
+    fn reap_dead(&mut self) {
         let At {
             work,
             cursor,
             peers,
             ..
         } = &mut self.0;
-        work.look_after_the_dead(cursor, Side::Receiver, *peers);
+        work.reap_dead(cursor, Side::Receiver, *peers);
     }
 }
 
-impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
+impl<P: Places, Q: Liveness> Quest for Idleness<'_, P, Q> {
     type Found = ();
 
     fn attempt(&mut self) -> Result<(), Refused> {
@@ -131,14 +131,14 @@ impl<P: Places, Q: Peers> Quest for Idleness<'_, P, Q> {
     fn progress(&self) -> u64 {
         self.0.cursor.head.0
     }
-    fn look_after_the_dead(&mut self) {
+    fn reap_dead(&mut self) {
         let At {
             work,
             cursor,
             peers,
             ..
         } = &mut self.0;
-        work.look_after_the_dead(cursor, Side::Receiver, *peers);
+        work.reap_dead(cursor, Side::Receiver, *peers);
     }
 }
 
@@ -149,7 +149,7 @@ impl<P: Places> Work<'_, P> {
         cursor: &mut Cursor,
         me: Tag,
         cells: u32,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, Ended> {
@@ -163,7 +163,7 @@ impl<P: Places> Work<'_, P> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, Ended> {
@@ -177,7 +177,7 @@ impl<P: Places> Work<'_, P> {
         &self,
         cursor: &mut Cursor,
         me: Tag,
-        peers: &impl Peers,
+        peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), Ended> {

@@ -146,7 +146,9 @@ impl<T: Payload + Pod> Array<T> {
         loop {
             let me = self.joined().map_err(RestartError::Join)?;
             let forever = Deadline::never();
-            let made = self.leases().restart(me, &self.others(me), Some(&forever));
+            let made = self
+                .leases()
+                .restart(me, &self.liveness(me), Some(&forever));
             match made {
                 Ok(()) => return Ok(()),
                 Err(NotLeased::Leased(holder)) => {
@@ -165,7 +167,7 @@ impl<T: Payload + Pod> Array<T> {
     fn next_chunk(&self, wait: Option<&Deadline>) -> Result<Option<Lease<'_, T>>, Ended> {
         let me = self.me()?;
         let from = self.next(me);
-        let leased = self.leases().lease_any(from, me, &self.others(me), wait);
+        let leased = self.leases().lease_any(from, me, &self.liveness(me), wait);
         match leased.map_err(|refused| self.ended(refused, me))? {
             Some(leased) => {
                 self.go_on_behind(leased.chunk());
@@ -182,7 +184,9 @@ impl<T: Payload + Pod> Array<T> {
             return Err(Ended::Refused(LeaseError::OutOfRange { chunk, chunks }));
         }
         let me = self.me()?;
-        let leased = self.leases().lease_this(chunk, me, &self.others(me), wait);
+        let leased = self
+            .leases()
+            .lease_this(chunk, me, &self.liveness(me), wait);
         let leased = leased.map_err(|refused| self.ended(refused, me))?;
         Ok(Lease::new(self, leased))
     }

@@ -14,7 +14,9 @@ use crate::facade::{AtomicU64, Futex};
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed};
+use crate::segment::{
+    Bytes, Entry, EntryError, MembershipError, Placeable, SegmentLiveness, Shape, sealed,
+};
 use crate::sync::rwlock::{Access, RawRwLock};
 
 /// Many values of one type, behind a lock for many readers or one writer, and cut into chunks that
@@ -185,8 +187,8 @@ impl<T> Array<T> {
         self.raw.anchor().tag()
     }
 
-    pub(super) fn others(&self, me: Tag) -> Others<'_> {
-        self.raw.anchor().others(me)
+    pub(super) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
+        self.raw.anchor().liveness(me)
     }
 
     #[cold]

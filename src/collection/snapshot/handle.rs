@@ -14,7 +14,7 @@ use crate::algorithm::snapshot::{
 };
 use crate::facade::AtomicU64;
 use crate::format::{Kind, PayloadShape};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{
@@ -141,7 +141,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     pub fn writer(&self) -> Result<Writer<T>, WriterError> {
         let me = self.state.tag().map_err(WriterError::Join)?;
         use_bells(self.state.bells());
-        let claimed = self.raw().claim(me, &self.state.others(me));
+        let claimed = self.raw().claim(me, &self.state.liveness(me));
         let author = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => WriterError::RoleTaken {
                 pid: self.state.pid_of(tag),
@@ -163,7 +163,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     /// [`ReaderError::Join`]; [`ReaderError::Corrupt`].
     pub fn reader(&self) -> Result<Reader<T>, ReaderError> {
         let me = self.state.tag().map_err(ReaderError::Join)?;
-        let sat = self.raw().sit(me, Held::Nothing, &self.state.others(me));
+        let sat = self.raw().sit(me, Held::Nothing, &self.state.liveness(me));
         let seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
         Ok(Reader::new(self.clone(), seated))
     }
@@ -178,7 +178,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     /// As [`reader`](Self::reader).
     pub fn load(&self) -> Result<T, ReaderError> {
         let me = self.state.tag().map_err(ReaderError::Join)?;
-        let (raw, others) = (self.raw(), self.state.others(me));
+        let (raw, others) = (self.raw(), self.state.liveness(me));
         let sat = raw.sit(me, Held::Choosing, &others);
         let mut seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
         let chosen = raw.choose(&mut seated);
@@ -247,7 +247,7 @@ impl<T> Snapshot<T> {
     /// process for dead, it is forgotten.
     #[cold]
     pub(super) fn expelled(&self, me: Tag) -> Option<MembershipError> {
-        let is_alive = self.state.others(me).am_alive();
+        let is_alive = self.state.liveness(me).is_member();
         (!is_alive).then(|| self.state.expelled(me))
     }
 }

@@ -168,7 +168,7 @@ impl<T: Payload + Pod> Reader<T> {
             return Err(WaitNewerError::Lost);
         }
         let me = self.seated.tag();
-        let others = self.snapshot.anchor().others(me);
+        let others = self.snapshot.anchor().liveness(me);
         let mode = WaitMode::new(Pace::Adaptive, &self.waits);
         match self
             .snapshot

@@ -48,7 +48,7 @@
 
 use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::{Peers, is_member_still};
+use crate::participant::{Liveness, is_still_registered};
 
 const CLOSED: u64 = 1 << 4;
 const COUNTED: u64 = 1 << 5;
@@ -109,10 +109,10 @@ pub(crate) struct Ends<'a> {
 }
 
 /// Whether a cell of `me`'s index is that of another participant, which has the index since.
-fn is_counted(cell: u64, me: Tag, peers: &impl Peers) -> bool {
+fn is_counted(cell: u64, me: Tag, peers: &impl Liveness) -> bool {
     let other = Tag::in_word(owner(cell), peers.participants());
     let there = other.filter(|other| other.index() == me.index());
-    there.is_some_and(|other| !peers.is_stranger(other) || mutation(602))
+    there.is_some_and(|other| !peers.is_unregistered(other) || mutation(602))
 }
 
 /// The tag in a cell.
@@ -157,7 +157,7 @@ impl Ends<'_> {
     }
 
     /// Counts participant `me` once more at a side.
-    pub(crate) fn count(self, side: Side, me: Tag, peers: &impl Peers) -> Result<(), Uncounted> {
+    pub(crate) fn count(self, side: Side, me: Tag, peers: &impl Liveness) -> Result<(), Uncounted> {
         let cell = self.cells.get(me.index() as usize).ok_or(Uncounted::Lost)?;
         // ORDERING: Acquire; pairs with (M3) below, where the cell is the next owner's of the index.
         let mut seen = cell.load(Ordering::Acquire);
@@ -179,7 +179,7 @@ impl Ends<'_> {
                 Err(now) => seen = now,
             }
         }
-        if !is_member_still(peers, 600) {
+        if !is_still_registered(peers, 600) {
             if !mutation(601) {
                 self.recover(me);
             }
@@ -192,7 +192,7 @@ impl Ends<'_> {
 
     /// Counts participant `me` once less at a side; true if nobody is left there, and whoever sleeps
     /// at either side is to be woken.
-    pub(crate) fn uncount(self, side: Side, me: Tag, peers: &impl Peers) -> bool {
+    pub(crate) fn uncount(self, side: Side, me: Tag, peers: &impl Liveness) -> bool {
         let Some(cell) = self.cells.get(me.index() as usize) else {
             return false;
         };

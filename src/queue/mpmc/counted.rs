@@ -7,7 +7,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
-use crate::segment::{MembershipError, Others};
+use crate::segment::{MembershipError, SegmentLiveness};
 
 /// A sender of a [`Queue`] that is counted.
 pub type Sender<T> = SenderOf<Queue<T>>;
@@ -22,8 +22,8 @@ impl<T: Payload> Counts for Queue<T> {
     fn me_already(&self) -> Option<Tag> {
         self.me_already()
     }
-    fn others(&self, me: Tag) -> Others<'_> {
-        self.others(me)
+    fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
+        self.liveness(me)
     }
     fn expelled(&self, me: Tag) -> MembershipError {
         self.expelled(me)
@@ -32,7 +32,7 @@ impl<T: Payload> Counts for Queue<T> {
         self.ring().ends()
     }
     fn uncount(&self, side: Side, me: Tag) {
-        self.ring().uncount(side, me, &self.others(me));
+        self.ring().uncount(side, me, &self.liveness(me));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::participant::endpoints::Side;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::segment::{
-    Anchor, Bytes, Entry, EntryError, MembershipError, Others, Placeable, Shape, sealed,
+    Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, SegmentLiveness, Shape, sealed,
 };
 use crate::wait::WaitMode;
 use crate::wait::event_count::{Bell, use_bells};
@@ -274,8 +274,8 @@ impl<T> Queue<T> {
     }
 
     #[inline(always)]
-    pub(super) fn others(&self, me: Tag) -> Others<'_> {
-        self.state.others(me)
+    pub(super) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
+        self.state.liveness(me)
     }
 
     /// Forgets a membership that others have taken for dead, and says so.

@@ -122,7 +122,7 @@ impl<T: Payload + Pod> Queue<T> {
         // SAFETY: mapped and aligned, this claim's alone until the commit; any bytes are a `T`.
         write(unsafe { self.item(claim.index).as_mut() });
         // It may have taken long.
-        if self.me_already() != Some(me) || self.ring().is_lost(&self.others(me)) {
+        if self.me_already() != Some(me) || self.ring().is_lost(&self.liveness(me)) {
             drop(place);
             return Err(self.expelled(me));
         }

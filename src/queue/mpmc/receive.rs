@@ -76,7 +76,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let (head, epoch) = self.head();
         let (claim, next) = self.ring().quick_recv(head, epoch, me)?;
         self.set_head(next);
-        if self.ring().is_lost(&self.others(me)) {
+        if self.ring().is_lost(&self.liveness(me)) {
             self.withdraw(Side::Receiver, claim, me);
             return None;
         }
@@ -107,7 +107,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let me = self.me().map_err(TryRecvError::Join)?;
         let ring = self.ring();
         let mut cursor = self.cursor();
-        let others = self.others(me);
+        let others = self.liveness(me);
         let mut claim = ring.claim_recv(&mut cursor, me, &others);
         if claim == Err(Refused::Nothing) {
             claim = ring.nothing(&mut cursor, me, &others);
@@ -251,7 +251,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let claim = self.ring().wait_recv(
             &mut cursor,
             me,
-            &self.others(me),
+            &self.liveness(me),
             deadline,
             self.mode(Side::Receiver),
         );

@@ -82,7 +82,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let me = self.me_already()?;
         let (claim, next) = self.ring().quick_send(self.tail(), me)?;
         self.set_tail(next);
-        if self.ring().is_lost(&self.others(me)) {
+        if self.ring().is_lost(&self.liveness(me)) {
             self.withdraw(Side::Sender, claim, me);
             return None;
         }
@@ -107,7 +107,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let me = self.me().map_err(join)?;
         let ring = self.ring();
         let mut cursor = self.cursor();
-        let others = self.others(me);
+        let others = self.liveness(me);
         let mut claim = ring.claim_send(&mut cursor, me, &others);
         if claim == Err(Refused::Nothing) {
             claim = ring.full(&mut cursor, me, &others);
@@ -204,7 +204,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let claim = self.ring().wait_send(
             &mut cursor,
             me,
-            &self.others(me),
+            &self.liveness(me),
             deadline,
             self.mode(Side::Sender),
         );
@@ -242,7 +242,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         let ring = self.ring();
         let mut cursor = self.cursor();
-        let claimed = ring.wait_replace(&mut cursor, me, &self.others(me), self.mode(Side::Sender));
+        let claimed =
+            ring.wait_replace(&mut cursor, me, &self.liveness(me), self.mode(Side::Sender));
         let replaced = matches!(claimed, Ok((_, true)));
         let (claim, oldest) = match claimed {
             Ok((claim, true)) => {
@@ -262,7 +263,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         ring.ring(Side::Sender);
         if replaced {
             // Perhaps nobody is left to receive: the next call says so.
-            ring.look_for_the_dead(&self.others(me));
+            ring.look_for_the_dead(&self.liveness(me));
         }
         Ok(oldest)
     }

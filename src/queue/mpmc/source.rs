@@ -4,7 +4,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Queue;
 use crate::facade::WaitHistory;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::endpoints::Side;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
@@ -36,14 +36,14 @@ impl<T: Payload> Source for Queue<T> {
         true
     }
 
-    fn look_after_the_dead(&self) -> bool {
+    fn reap_dead(&self) -> bool {
         let Ok(me) = self.me() else {
             return false;
         };
-        let others = self.others(me);
-        let alive = others.am_alive();
+        let others = self.liveness(me);
+        let alive = others.is_member();
         if alive {
-            self.ring().look_after_the_dead(Side::Receiver, &others);
+            self.ring().reap_dead(Side::Receiver, &others);
         }
         alive
     }

@@ -9,7 +9,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use crate::algorithm::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
 use crate::facade::{Deadline, WaitHistory};
 use crate::format::{Kind, PADDING, PayloadShape};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
@@ -102,7 +102,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     fn claim<R: Seat>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag().map_err(ClaimError::Join)?;
         use_bells(self.state.bells());
-        let claimed = self.ring().claim(me, &self.state.others(me));
+        let claimed = self.ring().claim(me, &self.state.liveness(me));
         let cursor: Cursor<R> = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {
                 pid: self.state.pid_of(tag),
@@ -230,7 +230,7 @@ impl<T: Payload, R: Seat> End<T, R> {
 
     #[cold]
     pub(super) fn wait(&mut self, deadline: &Deadline) -> Waited {
-        let others = self.spsc.state.others(self.me);
+        let others = self.spsc.state.liveness(self.me);
         let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
         let waited = self
             .spsc
@@ -251,7 +251,7 @@ impl<T: Payload, R: Seat> End<T, R> {
 
     /// Whether an operation has something to do, or to say, at once.
     pub(super) fn has_something(&self) -> bool {
-        let participants = self.spsc.state.others(self.me).participants();
+        let participants = self.spsc.state.liveness(self.me).participants();
         self.ring().is_ready(&self.cursor, participants)
     }
 
@@ -267,9 +267,9 @@ impl<T: Payload, R: Seat> End<T, R> {
     /// Gives the other end back if its process is dead. False if this one is no participant any
     /// more.
     pub(super) fn look_after_the_other(&self) -> bool {
-        let others = self.spsc.state.others(self.me);
-        self.ring().look_after_the_dead(R::ROLE, &others);
-        others.am_alive()
+        let others = self.spsc.state.liveness(self.me);
+        self.ring().reap_dead(R::ROLE, &others);
+        others.is_member()
     }
 }
 

@@ -35,7 +35,7 @@ impl<T: Payload, R: Seat> Source for End<T, R> {
         false
     }
 
-    fn look_after_the_dead(&self) -> bool {
+    fn reap_dead(&self) -> bool {
         self.look_after_the_other()
     }
 }

@@ -13,7 +13,7 @@ use crate::payload::Payload;
 use crate::queue::CountError;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
-use crate::segment::{MembershipError, Others};
+use crate::segment::{MembershipError, SegmentLiveness};
 use crate::wait::event_count::Bell;
 use crate::wait::select::{Seen, Source};
 
@@ -24,8 +24,8 @@ impl Counts for Pool {
     fn me_already(&self) -> Option<Tag> {
         self.me_already()
     }
-    fn others(&self, me: Tag) -> Others<'_> {
-        self.others(me)
+    fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
+        self.liveness(me)
     }
     fn expelled(&self, me: Tag) -> MembershipError {
         self.expelled(me)
@@ -34,7 +34,7 @@ impl Counts for Pool {
         self.ends()
     }
     fn uncount(&self, side: Side, me: Tag) {
-        self.work().uncount(side, me, &self.others(me));
+        self.work().uncount(side, me, &self.liveness(me));
     }
 }
 
@@ -60,8 +60,8 @@ impl Source for Pool {
     fn is_shared(&self) -> bool {
         true
     }
-    fn look_after_the_dead(&self) -> bool {
-        self.look_after_the_dead()
+    fn reap_dead(&self) -> bool {
+        self.reap_dead()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::participant::endpoints::Side;
 
 use super::AckError;
 use super::pool::Pool;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::queue::{SendError, TrySendError};
 use crate::wait::on_event::Refused;
 
@@ -75,7 +75,7 @@ impl Hand<'_> {
         }
         let mut cursor = self.pool.cursor();
         let work = self.pool.work();
-        let others = self.pool.others(self.me);
+        let others = self.pool.liveness(self.me);
         let sent = work.send(&mut cursor, self.mine, self.me, &others);
         self.pool.keep(&cursor);
         match sent {
@@ -99,7 +99,7 @@ impl Hand<'_> {
     #[cold]
     fn lost(&self) -> SendError<()> {
         // Garbage in one word is no reason to give up all that this process holds.
-        if self.pool.others(self.me).am_alive() {
+        if self.pool.liveness(self.me).is_member() {
             return SendError::Corrupt(());
         }
         SendError::Join {

@@ -9,11 +9,11 @@ use crate::algorithm::work::returned::Due;
 use crate::algorithm::work::wait::Ended;
 use crate::algorithm::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
 use crate::queue::Wait;
-use crate::segment::{Anchor, Entry, MembershipError, Others};
+use crate::segment::{Anchor, Entry, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{Bell, use_bells};
 use crate::wait::on_event::Refused;
@@ -276,8 +276,8 @@ impl Pool {
     }
 
     #[inline(always)]
-    pub(super) fn others(&self, me: Tag) -> Others<'_> {
-        self.state.others(me)
+    pub(super) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
+        self.state.liveness(me)
     }
 
     /// Forgets a membership that others have taken for dead, and says so.
@@ -297,7 +297,7 @@ impl Pool {
             work.loan_span(&mut cursor, me, cells)
         };
         if loaned == Err(Refused::Nothing) {
-            loaned = work.full(&mut cursor, me, cells, &self.others(me));
+            loaned = work.full(&mut cursor, me, cells, &self.liveness(me));
         }
         self.keep(&cursor);
         loaned
@@ -311,7 +311,7 @@ impl Pool {
         cells: u32,
         deadline: &Deadline,
     ) -> Result<Mine, Ended> {
-        let (mut cursor, others) = (self.cursor(), self.others(me));
+        let (mut cursor, others) = (self.cursor(), self.liveness(me));
         let work = self.work();
         let loaned = work.wait_loan(&mut cursor, me, cells, &others, deadline, self.mode(0));
         self.keep(&cursor);
@@ -325,7 +325,7 @@ impl Pool {
         let work = self.work();
         let mut received = work.receive(&mut cursor, me);
         if received == Err(Refused::Nothing) {
-            received = work.nothing(&mut cursor, me, &self.others(me));
+            received = work.nothing(&mut cursor, me, &self.liveness(me));
         }
         self.keep(&cursor);
         received
@@ -337,7 +337,7 @@ impl Pool {
         let mut cursor = self.cursor();
         let received =
             self.work()
-                .wait_receive(&mut cursor, me, &self.others(me), deadline, self.mode(1));
+                .wait_receive(&mut cursor, me, &self.liveness(me), deadline, self.mode(1));
         self.keep(&cursor);
         received
     }
@@ -345,9 +345,9 @@ impl Pool {
     /// Waits until everything that was sent is done.
     pub(super) fn wait_idle(&self, me: Tag, deadline: &Deadline) -> Result<(), Ended> {
         let mut cursor = self.cursor();
-        let idle = self
-            .work()
-            .wait_idle(&mut cursor, me, &self.others(me), deadline, self.mode(2));
+        let idle =
+            self.work()
+                .wait_idle(&mut cursor, me, &self.liveness(me), deadline, self.mode(2));
         self.keep(&cursor);
         idle
     }
@@ -361,16 +361,16 @@ impl Pool {
     }
 
     /// Gives back what dead participants hold. False if this process is no participant any more.
-    pub(super) fn look_after_the_dead(&self) -> bool {
+    pub(super) fn reap_dead(&self) -> bool {
         let Ok(me) = self.me() else {
             return false;
         };
-        let others = self.others(me);
-        let alive = others.am_alive();
+        let others = self.liveness(me);
+        let alive = others.is_member();
         if alive {
             let mut cursor = self.cursor();
             let work = self.work();
-            work.look_after_the_dead(&mut cursor, Side::Receiver, &others);
+            work.reap_dead(&mut cursor, Side::Receiver, &others);
             self.keep(&cursor);
         }
         alive

@@ -118,7 +118,7 @@ impl<'a, A: Annex> Access<'a, A> {
     pub(crate) fn read_clean(&self) -> Option<RawReadGuard<'a>> {
         let own = self.anchor.own();
         let me = own.current()?;
-        let reading = self.lock.read_clean(me, &self.anchor.others(me))?;
+        let reading = self.lock.read_clean(me, &self.anchor.liveness(me))?;
         Some(self.reads(reading))
     }
 
@@ -147,7 +147,7 @@ impl<'a, A: Annex> Access<'a, A> {
     #[inline(always)]
     pub(crate) fn write_clean(&self) -> Option<RawWriteGuard<'a>> {
         let me = self.anchor.own().current()?;
-        let door = self.lock.write_clean(me, &self.anchor.others(me))?;
+        let door = self.lock.write_clean(me, &self.anchor.liveness(me))?;
         Some(self.writes(door))
     }
 
@@ -212,7 +212,7 @@ impl<'a, A: Annex> Access<'a, A> {
     fn read(&self, wait: Option<&Deadline>) -> Result<Outcome<RawReadGuard<'a>>, Failure<Holder>> {
         let me = self.anchor.tag().map_err(Failure::Join)?;
         // A process that has joined only now, or has an open cell at the last moment.
-        let others = self.anchor.others(me);
+        let others = self.anchor.liveness(me);
         let read = match self.lock.read_clean(me, &others) {
             Some(reading) => Ok(reading),
             None => self.lock.read(me, &others, wait),
@@ -227,7 +227,7 @@ impl<'a, A: Annex> Access<'a, A> {
         wait: Option<&Deadline>,
     ) -> Result<Outcome<RawWriteGuard<'a>>, Failure<Holder>> {
         let me = self.anchor.tag().map_err(Failure::Join)?;
-        let written = self.lock.write(me, &self.anchor.others(me), wait);
+        let written = self.lock.write(me, &self.anchor.liveness(me), wait);
         let door = written.map_err(|refused| self.failure(refused, me))?;
         let (died, poisoned) = (door.owner_died(), door.is_poisoned());
         Ok(Outcome::when(died, poisoned, self.writes(door)))
@@ -317,7 +317,7 @@ impl<'a> RawWriteGuard<'a> {
     pub(crate) fn downgrade(self) -> RawReadGuard<'a> {
         let (lock, own) = (self.lock, self.anchor.own());
         let reading = if self.is_own() {
-            lock.downgrade(self.door, &self.anchor.others(self.door.owner()))
+            lock.downgrade(self.door, &self.anchor.liveness(self.door.owner()))
         } else {
             Reading::of(self.door)
         };

@@ -75,7 +75,7 @@ pub(crate) trait Source {
 
     /// Asks whether those that could make it ready live. It is ready if that is what its operations
     /// will say. False if this process is no participant any more.
-    fn look_after_the_dead(&self) -> bool;
+    fn reap_dead(&self) -> bool;
 }
 
 /// A source, for traits that others can see and cannot use.
@@ -146,7 +146,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         if mutation(96) {
             return Ok(Step::Blocked);
         }
-        let is_member = |source: &&S| source.look_after_the_dead();
+        let is_member = |source: &&S| source.reap_dead();
         match self.sources.iter().position(|source| !is_member(source)) {
             Some(index) => Err(Waited::Expelled(index)),
             None => Ok(Step::Blocked),

@@ -4,7 +4,7 @@ use super::super::NotLeased;
 use super::stage::Field;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, process};
-use crate::participant::stage::{Oracle, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
 /// Hunts: a chunk that stays a dead one's, or is done though it is half written, or whose death is not
 /// told; a reader that waits for the dead.
@@ -64,7 +64,7 @@ fn model_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
             start(1, death, move || victim.write(1)),
             start(2, None, move || {
                 loop {
-                    let peers = Oracle(2);
+                    let peers = KernelLiveness(2);
                     let forever = Deadline::never();
                     match worker.leases().lease_any(0, tag(2), &peers, Some(&forever)) {
                         Ok(Some(leased)) => return worker.finish(leased),

@@ -8,7 +8,7 @@ use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, Futex, Ordering};
 use crate::format::Padded;
 use crate::participant::Tag;
-use crate::participant::stage::{Roll, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -34,7 +34,7 @@ struct Field {
     cells: [Padded<Cell>; 3],
     grid: GridState,
     chunks: [Futex; 1],
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl Field {
@@ -46,11 +46,11 @@ impl Field {
             cells: core::array::from_fn(|_| Padded(Cell::new(0))),
             grid: GridState::new(0),
             chunks: [Futex::new(0)],
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         });
         let leased = field
             .leases()
-            .lease_this(0, tag(3), &field.roll.known_to(3), None);
+            .lease_this(0, tag(3), &field.registry.liveness(3), None);
         let leased = leased.expect("nobody else is there");
         assert!(field.leases().grid.end(leased, false));
         field
@@ -69,7 +69,7 @@ impl Field {
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.roll.lose(1);
+        self.registry.lose(1);
         self.leases().grid.recover(tag(1));
         self.leases().lock.recover(tag(1));
     }
@@ -89,7 +89,7 @@ fn model_leases_of_one_that_was_reaped_no_tag_stays() {
                     // It keeps what it gets.
                     match lost
                         .leases()
-                        .lease_any(0, tag(1), &lost.roll.known_to(1), None)
+                        .lease_any(0, tag(1), &lost.registry.liveness(1), None)
                     {
                         Ok(_) | Err(NotLeased::Busy | NotLeased::Expelled) => {}
                         Err(other) => panic!("{other:?}"),
@@ -97,7 +97,7 @@ fn model_leases_of_one_that_was_reaped_no_tag_stays() {
                 }),
                 start(2, None, move || reaper.reap()),
                 start(3, None, move || {
-                    let (peers, never) = (waiter.roll.known_to(3), Deadline::never());
+                    let (peers, never) = (waiter.registry.liveness(3), Deadline::never());
                     let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
                     let leased = leased.expect("waits for ever").expect("it is to do");
                     assert!(
@@ -119,12 +119,12 @@ fn model_leases_are_not_closed_by_one_that_was_reaped_as_it_waited() {
         let field = Field::opened();
         let leased = field
             .leases()
-            .lease_this(0, tag(3), &field.roll.known_to(3), None);
+            .lease_this(0, tag(3), &field.registry.liveness(3), None);
         let leased = leased.expect("nobody else is there");
         let (lost, holder) = (field.clone(), field.clone());
         finish([
             start(1, None, move || {
-                let (peers, never) = (lost.roll.known_to(1), Deadline::never());
+                let (peers, never) = (lost.registry.liveness(1), Deadline::never());
                 let read = lost.leases().lock.read(tag(1), &peers, Some(&never));
                 assert_eq!(read, Err(Refused::Expelled));
             }),

@@ -7,7 +7,7 @@ use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
 };
 use crate::facade::{Deadline, Ordering};
-use crate::participant::stage::{Oracle, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
 /// Hunts: a chunk in two hands, data that one holder wrote and the next does not see, a waiter that
 /// nobody wakes. One gives its chunk back, so that the word is as it was.
@@ -200,7 +200,7 @@ fn model_a_newcomer_that_leases_is_not_robbed() {
                 newcomer.work(1);
             }),
             start(2, None, move || {
-                let peers = Newcomer(Oracle(2), &waiter.joined);
+                let peers = Newcomer(KernelLiveness(2), &waiter.joined);
                 let leased = waiter.leases().lease_any(0, tag(2), &peers, None);
                 match leased {
                     Ok(Some(leased)) => waiter.finish(leased),

@@ -9,9 +9,9 @@ use super::two_deaths::HOLDERS;
 use crate::algorithm::rwlock::{Cell, Reading, Refused, RwLock, RwLockState};
 use crate::facade::{AtomicU32, Deadline, Futex, Words};
 use crate::format::Padded;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{Oracle, players, tag};
+use crate::participant::stage::{KernelLiveness, players, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -127,14 +127,14 @@ pub(super) struct Field<const N: usize> {
     told: Ledger,
 }
 
-/// Peers of whom process 1 is alive once it says that it has joined.
-pub(super) struct Newcomer<'a>(pub(super) Oracle, pub(super) &'a AtomicU32);
+/// Liveness of whom process 1 is alive once it says that it has joined.
+pub(super) struct Newcomer<'a>(pub(super) KernelLiveness, pub(super) &'a AtomicU32);
 
-impl Peers for Newcomer<'_> {
+impl Liveness for Newcomer<'_> {
     fn is_alive(&self, other: Tag) -> bool {
         self.0.is_alive(other) && (other != tag(1) || self.1.load(Relaxed) == 1)
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
     fn participants(&self) -> u32 {
@@ -190,21 +190,22 @@ impl<const N: usize> Field<N> {
         let forever = Deadline::never();
         let leased = self
             .leases()
-            .lease_any(0, tag(id), &Oracle(id), Some(&forever));
+            .lease_any(0, tag(id), &KernelLiveness(id), Some(&forever));
         let leased = leased.expect("waits for ever");
         self.begun.fetch_add(u32::from(leased.is_some()), Relaxed);
         leased
     }
 
     pub(super) fn try_any(&self, id: u32) -> Result<Option<Leased>, NotLeased> {
-        self.leases().lease_any(0, tag(id), &Oracle(id), None)
+        self.leases()
+            .lease_any(0, tag(id), &KernelLiveness(id), None)
     }
 
     /// Leases this chunk, waiting for readers and writers as long as it takes.
     pub(super) fn this(&self, id: u32, chunk: usize) -> Result<Leased, NotLeased> {
         let forever = Deadline::never();
         self.leases()
-            .lease_this(chunk, tag(id), &Oracle(id), Some(&forever))
+            .lease_this(chunk, tag(id), &KernelLiveness(id), Some(&forever))
     }
 
     /// Fills a chunk, a word at a time: it is whole, or somebody died over it.
@@ -258,9 +259,9 @@ impl<const N: usize> Field<N> {
     /// Begins to read, waiting as long as `wait` says.
     fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<Reading, Refused> {
         let lock = self.leases().lock;
-        match lock.read_clean(tag(id), &Oracle(id)) {
+        match lock.read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
-            None => lock.read(tag(id), &Oracle(id), wait),
+            None => lock.read(tag(id), &KernelLiveness(id), wait),
         }
     }
 
@@ -291,7 +292,7 @@ impl<const N: usize> Field<N> {
     pub(super) fn write(&self, id: u32) {
         let lock = self.leases().lock;
         let forever = Deadline::never();
-        let door = lock.write(tag(id), &Oracle(id), Some(&forever));
+        let door = lock.write(tag(id), &KernelLiveness(id), Some(&forever));
         let mut door = door.expect("waits for ever");
         for (left, right) in &self.data {
             left.write(&[FULL]);
@@ -306,7 +307,7 @@ impl<const N: usize> Field<N> {
     /// Panics as one that writes.
     pub(super) fn poison(&self, id: u32) {
         let lock = self.leases().lock;
-        let door = lock.write(tag(id), &Oracle(id), None);
+        let door = lock.write(tag(id), &KernelLiveness(id), None);
         lock.stop_writing(door.expect("nobody else is there"), true);
     }
 
@@ -316,7 +317,8 @@ impl<const N: usize> Field<N> {
 
     pub(super) fn restart(&self, id: u32) -> Result<(), NotLeased> {
         let forever = Deadline::never();
-        self.leases().restart(tag(id), &Oracle(id), Some(&forever))
+        self.leases()
+            .restart(tag(id), &KernelLiveness(id), Some(&forever))
     }
 
     /// How many restarts one has heard of, who has heard of nothing else.

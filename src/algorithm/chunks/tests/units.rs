@@ -6,19 +6,19 @@ use super::super::{DIED, DONE, Grid, GridState, Leased, Leases, NotLeased, OPEN}
 use crate::algorithm::rwlock::{Cell, RwLock, RwLockState};
 use crate::facade::{AtomicU32, Futex};
 use crate::format::Padded;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 const PARTICIPANTS: u32 = 8;
 
-/// Peers of whom one is dead.
-struct Others(Tag);
+/// Liveness of whom one is dead.
+struct TestLiveness(Tag);
 
-impl Peers for Others {
+impl Liveness for TestLiveness {
     fn is_alive(&self, tag: Tag) -> bool {
         self.0 != tag
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
     fn participants(&self) -> u32 {
@@ -66,7 +66,8 @@ impl Field {
     }
 
     fn lease(&self) -> Result<Leased, NotLeased> {
-        self.leases().lease_this(0, me(), &Others(dead()), None)
+        self.leases()
+            .lease_this(0, me(), &TestLiveness(dead()), None)
     }
 
     fn word(&self) -> u32 {
@@ -110,7 +111,9 @@ proptest! {
 fn one_whose_chunk_was_taken_over_does_not_end_its_successors_lease() {
     let field = Field::new(OPEN);
     let leases = field.leases();
-    let lost = leases.lease_this(0, dead(), &Others(me()), None).unwrap();
+    let lost = leases
+        .lease_this(0, dead(), &TestLiveness(me()), None)
+        .unwrap();
     let leased = field.lease().unwrap();
     assert!(leased.holder_died());
     for done in [true, false] {
@@ -124,7 +127,9 @@ fn one_whose_chunk_was_taken_over_does_not_end_its_successors_lease() {
 #[test]
 fn a_chunk_that_is_done_is_not_any_chunk_and_can_be_had_itself() {
     let field = Field::new(OPEN | DONE);
-    let any = field.leases().lease_any(0, me(), &Others(dead()), None);
+    let any = field
+        .leases()
+        .lease_any(0, me(), &TestLiveness(dead()), None);
     assert_eq!(any, Ok(None));
     let leased = field.lease().unwrap();
     assert_eq!(

@@ -8,7 +8,7 @@ use crate::algorithm::mutex::{MutexState, Refused};
 use crate::facade::model::explore;
 use crate::facade::{AtomicU32, AtomicU64, Words};
 use crate::format::{Name, PADDING, PayloadShape, RECORD_WORDS, Record};
-use crate::participant::stage::{Roll, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -32,7 +32,7 @@ struct Store {
     records: [RecordState; 2],
     indexed: AtomicU32,
     slots: [AtomicU32; 4],
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl Store {
@@ -44,7 +44,7 @@ impl Store {
             records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
             indexed: AtomicU32::new(0),
             slots: core::array::from_fn(|_| AtomicU32::new(0)),
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         })
     }
 
@@ -63,14 +63,14 @@ impl Store {
     }
 
     fn create(&self, id: u32, name: &str, prepare: impl FnOnce()) -> Result<Found, NotCreated> {
-        let peers = self.roll.known_to(id);
+        let peers = self.registry.liveness(id);
         self.directory()
             .create(record(name), tag(id), &peers, |_| prepare())
     }
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.roll.lose(1);
+        self.registry.lose(1);
         self.control.recover(tag(1));
     }
 }

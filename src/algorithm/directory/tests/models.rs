@@ -8,7 +8,7 @@ use crate::algorithm::mutex::MutexState;
 use crate::facade::model::{explore_at_least, explore_deaths, explore_deaths_at_least};
 use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
 use crate::format::{Name, NameHash, PADDING, PayloadShape, RECORD_WORDS, Record};
-use crate::participant::stage::{Oracle, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 
 mod two_deaths;
 
@@ -133,7 +133,7 @@ impl Store {
             name: Name::entry(name).unwrap(),
         };
         self.directory()
-            .create(record, tag(id), &Oracle(id), |offset| {
+            .create(record, tag(id), &KernelLiveness(id), |offset| {
                 self.bytes(offset).write(&[id.into()]);
             })
     }

@@ -7,7 +7,7 @@ use crate::algorithm::directory::index::Index;
 use crate::algorithm::mutex::MutexState;
 use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
 use crate::format::{Name, PADDING, PayloadShape, RECORD_WORDS, Record, RecordFault};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 const ARENA: u64 = 4096;
@@ -16,11 +16,11 @@ const SLOTS: usize = 8;
 
 struct Alone;
 
-impl Peers for Alone {
+impl Liveness for Alone {
     fn is_alive(&self, _: Tag) -> bool {
         true
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
     fn participants(&self) -> u32 {

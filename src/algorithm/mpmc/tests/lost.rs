@@ -6,7 +6,7 @@ use super::super::{Cursor, Refused, Ring, SlotsState};
 use crate::algorithm::mpmc::layout::{Geometry, Word};
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering};
-use crate::participant::stage::{Roll, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -27,7 +27,7 @@ struct Belt {
     cells: [AtomicU64; 3],
     words: [AtomicU64; 2],
     geometry: Geometry,
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl Belt {
@@ -38,7 +38,7 @@ impl Belt {
             cells: [0; 3].map(AtomicU64::new),
             words: [0; 2].map(AtomicU64::new),
             geometry: Geometry::new(2),
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         })
     }
 
@@ -54,13 +54,13 @@ impl Belt {
     fn send(&self, id: u32, cursor: &mut Cursor) {
         let claim = self
             .ring()
-            .claim_send(cursor, tag(id), &self.roll.known_to(id));
+            .claim_send(cursor, tag(id), &self.registry.liveness(id));
         self.ring().commit_send(claim.expect("there is room"));
     }
 
     /// Others take process 1 for dead, and give back what it has.
     fn reap(&self) {
-        self.roll.lose(1);
+        self.registry.lose(1);
         self.ring().recover(tag(1));
     }
 
@@ -80,7 +80,7 @@ fn model_slots_one_that_was_reaped_keeps_no_slot_to_send() {
         let (lost, reaper) = (belt.clone(), belt.clone());
         finish([
             start(1, None, move || {
-                let peers = lost.roll.known_to(1);
+                let peers = lost.registry.liveness(1);
                 // It keeps what it gets.
                 match lost
                     .ring()
@@ -97,7 +97,7 @@ fn model_slots_one_that_was_reaped_keeps_no_slot_to_send() {
         belt.send(3, &mut cursor);
         let got = belt
             .ring()
-            .claim_recv(&mut cursor, tag(3), &belt.roll.known_to(3));
+            .claim_recv(&mut cursor, tag(3), &belt.registry.liveness(3));
         assert!(got.is_ok(), "{got:?}");
     });
 }
@@ -112,7 +112,7 @@ fn model_slots_one_that_was_reaped_keeps_no_item() {
         let (lost, reaper) = (belt.clone(), belt.clone());
         finish([
             start(1, None, move || {
-                let peers = lost.roll.known_to(1);
+                let peers = lost.registry.liveness(1);
                 // It keeps what it gets.
                 match lost
                     .ring()
@@ -127,7 +127,7 @@ fn model_slots_one_that_was_reaped_keeps_no_item() {
         belt.close();
         let got = belt
             .ring()
-            .claim_recv(&mut cursor, tag(3), &belt.roll.known_to(3));
+            .claim_recv(&mut cursor, tag(3), &belt.registry.liveness(3));
         assert!(got.is_ok(), "the item does not come back: {got:?}");
     });
 }

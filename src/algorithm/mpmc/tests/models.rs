@@ -9,7 +9,7 @@ use super::super::wait::Ended;
 use super::stage::{Belt, player};
 use crate::facade::AtomicU64;
 use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::participant::stage::{finish, start, tag};
@@ -341,11 +341,11 @@ fn model_slots_a_newcomer_is_not_robbed() {
     /// What others know of process 1: that it is there, if they see its store.
     struct Newcomer<'a>(&'a AtomicU64);
 
-    impl Peers for Newcomer<'_> {
+    impl Liveness for Newcomer<'_> {
         fn is_alive(&self, _other: Tag) -> bool {
             self.0.load(Relaxed) == 1
         }
-        fn am_alive(&self) -> bool {
+        fn is_member(&self) -> bool {
             true
         }
         fn participants(&self) -> u32 {

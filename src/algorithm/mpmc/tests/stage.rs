@@ -9,7 +9,7 @@ use super::super::{Claim, Cursor, Refused, Ring, Slots, SlotsState};
 use crate::algorithm::mpmc::layout::{Geometry, Word};
 use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::participant::stage::{players, tag};
@@ -44,14 +44,14 @@ pub(super) struct Player<'a> {
     pub(super) cursor: std::cell::Cell<Cursor>,
 }
 
-impl Peers for Player<'_> {
+impl Liveness for Player<'_> {
     fn is_alive(&self, other: Tag) -> bool {
         other == tag(self.id) || other != nobody() && is_byte_locked(other.index())
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
-    fn reap(&self, _last: &AtomicU64, urgent: bool) -> bool {
+    fn reap(&self, urgent: bool) -> bool {
         // Process 1 is the one that dies. If it is not urgent, somebody else did it just now.
         let reaps = urgent && self.id != 1 && !is_byte_locked(0);
         if reaps {

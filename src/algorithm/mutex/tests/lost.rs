@@ -5,12 +5,12 @@ use loom::sync::Arc;
 use super::super::{MutexState, Refused};
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::stage::{Roll, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
 /// A lock, and the registry.
 struct Shop {
     mutex: MutexState,
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl Shop {
@@ -18,25 +18,25 @@ impl Shop {
         players();
         Arc::new(Self {
             mutex: MutexState::new(),
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         })
     }
 
     fn lock(&self, id: u32) {
-        let peers = self.roll.known_to(id);
+        let peers = self.registry.liveness(id);
         let held = self.mutex.lock(tag(id), &peers, &Deadline::never());
         self.mutex.unlock(held.expect("waits for ever"), false);
     }
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.roll.lose(1);
+        self.registry.lose(1);
         self.mutex.recover(tag(1));
     }
 
     /// What process 1 took is not its own any more.
     fn close(&self) {
-        let holder = self.mutex.holder(&self.roll.known_to(3));
+        let holder = self.mutex.holder(&self.registry.liveness(3));
         assert_eq!(holder, Ok(None), "the tag of no participant stays");
     }
 }
@@ -50,7 +50,7 @@ fn model_mutex_of_one_that_was_reaped_no_tag_stays() {
         let (lost, reaper, waiter) = (shop.clone(), shop.clone(), shop.clone());
         finish([
             start(1, None, move || {
-                let peers = lost.roll.known_to(1);
+                let peers = lost.registry.liveness(1);
                 // It keeps what it gets: that it was a participant then is what it was told.
                 match lost.mutex.try_lock(tag(1), &peers) {
                     Ok(_) | Err(Refused::Busy | Refused::Expelled) => {}
@@ -69,20 +69,20 @@ fn model_mutex_of_one_that_was_reaped_no_tag_stays() {
 fn model_mutex_that_one_who_was_reaped_takes_over_says_still_that_its_owner_died() {
     explore("one taken for dead that takes over, a reaper", || {
         let shop = Shop::open();
-        let held = shop.mutex.try_lock(tag(2), &shop.roll.known_to(2));
+        let held = shop.mutex.try_lock(tag(2), &shop.registry.liveness(2));
         assert!(held.is_ok());
         shop.mutex.recover(tag(2));
         let (lost, reaper) = (shop.clone(), shop.clone());
         finish([
             start(1, None, move || {
-                let peers = lost.roll.known_to(1);
+                let peers = lost.registry.liveness(1);
                 let held = lost.mutex.try_lock(tag(1), &peers);
                 assert!(held.is_ok_and(|held| held.owner_died()) || held == Err(Refused::Expelled));
             }),
             start(2, None, move || reaper.reap()),
         ]);
         shop.close();
-        let peers = shop.roll.known_to(2);
+        let peers = shop.registry.liveness(2);
         let held = shop.mutex.try_lock(tag(2), &peers).expect("it is free");
         assert!(held.owner_died(), "forgotten");
     });
@@ -96,7 +96,7 @@ fn model_mutex_of_one_that_was_reaped_and_is_killed_others_go_on() {
         let (lost, reaper) = (shop.clone(), shop.clone());
         finish([
             start(1, death, move || {
-                let _ = lost.mutex.try_lock(tag(1), &lost.roll.known_to(1));
+                let _ = lost.mutex.try_lock(tag(1), &lost.registry.liveness(1));
             }),
             start(2, None, move || {
                 reaper.reap();

@@ -13,7 +13,7 @@ use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_soft_faults,
     is_byte_locked, process, soft_fault_at,
 };
-use crate::participant::stage::{Oracle, Pair, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, Pair, finish, players, start, tag};
 
 mod two_deaths;
 
@@ -145,12 +145,12 @@ impl Shop {
 
     fn lock(&self, id: u32) -> Held {
         self.mutex
-            .lock(tag(id), &Oracle(id), &Deadline::never())
+            .lock(tag(id), &KernelLiveness(id), &Deadline::never())
             .expect("waits for ever")
     }
 
     fn try_lock(&self, id: u32) -> Result<Held, Refused> {
-        self.mutex.try_lock(tag(id), &Oracle(id))
+        self.mutex.try_lock(tag(id), &KernelLiveness(id))
     }
 
     /// Does with the lock what an honest user does, and unlocks.
@@ -237,7 +237,7 @@ fn model_a_waiter_that_gives_up_hands_its_wake_on() {
             let hasty = start(2, None, move || {
                 match hasty
                     .mutex
-                    .lock(tag(2), &Oracle(2), &Deadline::after_looks(1))
+                    .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
                 {
                     Ok(held) => hasty.serve(held),
                     Err(refused) => assert_eq!(refused, Refused::Busy),
@@ -379,7 +379,7 @@ fn model_a_dead_owner_is_never_called_busy() {
         let hasty = start(2, None, move || {
             hasty.serve(hasty.try_lock(2).expect("nobody alive has the lock"));
             let deadline = Deadline::after_looks(0);
-            let held = hasty.mutex.lock(tag(2), &Oracle(2), &deadline);
+            let held = hasty.mutex.lock(tag(2), &KernelLiveness(2), &deadline);
             hasty.serve(held.expect("nobody alive has the lock"));
         });
         let reaper = start(3, None, move || {
@@ -409,7 +409,7 @@ fn model_a_deadline_ends_the_wait_for_the_living_only() {
                 let dead = !is_byte_locked(0);
                 match hasty
                     .mutex
-                    .lock(tag(2), &Oracle(2), &Deadline::after_looks(1))
+                    .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
                 {
                     Ok(held) => hasty.serve(held),
                     Err(refused) => assert!(!dead && refused == Refused::Busy, "{refused:?}"),

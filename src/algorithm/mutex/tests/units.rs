@@ -6,27 +6,27 @@ use proptest::prelude::*;
 
 use super::super::{CONTENDED, Glance, MutexState, OWNER_DIED, POISONED, Refused};
 use crate::facade::{Deadline, Futex};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 const PARTICIPANTS: u32 = 8;
 
-/// Peers of whom one is dead, if any, and a process that may have been expelled.
-struct Others {
+/// Liveness of whom one is dead, if any, and a process that may have been expelled.
+struct TestLiveness {
     dead: Option<Tag>,
     expelled: bool,
 }
 
-const ALL_ALIVE: Others = Others {
+const ALL_ALIVE: TestLiveness = TestLiveness {
     dead: None,
     expelled: false,
 };
 
-impl Peers for Others {
+impl Liveness for TestLiveness {
     fn is_alive(&self, tag: Tag) -> bool {
         self.dead != Some(tag)
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         !self.expelled
     }
     fn participants(&self) -> u32 {
@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn a_dead_owners_lock_is_taken_over_whatever_the_flags(flags in flags(), waits: bool) {
         let mutex = mutex(other().bits() | flags);
-        let peers = Others { dead: Some(other()), expelled: false };
+        let peers = TestLiveness { dead: Some(other()), expelled: false };
         let held = if waits {
             mutex.lock(me(), &peers, &Deadline::after(Duration::ZERO))
         } else {
@@ -136,7 +136,7 @@ fn a_panic_is_remembered_until_it_is_cleared() {
 fn one_whose_lock_was_taken_over_does_not_free_its_successors() {
     let mutex = MutexState::new();
     let lost = mutex.try_lock(other(), &ALL_ALIVE).unwrap();
-    let peers = Others {
+    let peers = TestLiveness {
         dead: Some(other()),
         expelled: false,
     };
@@ -150,7 +150,7 @@ fn one_whose_lock_was_taken_over_does_not_free_its_successors() {
 #[test]
 fn one_that_is_no_participant_any_more_does_not_wait() {
     let mutex = mutex(other().bits());
-    let peers = Others {
+    let peers = TestLiveness {
         dead: None,
         expelled: true,
     };

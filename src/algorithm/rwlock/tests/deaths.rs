@@ -4,7 +4,7 @@ use super::stage::Library;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_one_less, process};
 use crate::participant::Tag;
-use crate::participant::stage::{Oracle, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
 pub(super) const READER: &str = "model_rwlock_a_reader_may_die_anywhere";
 pub(super) const WRITER: &str = "model_rwlock_a_writer_may_die_anywhere";
@@ -234,7 +234,7 @@ fn model_rwlock_nobody_touches_the_cell_of_its_next_owner() {
         library.lock().recover(tag(1));
         // The index's next owner.
         let next = Tag::new(0, 2).unwrap();
-        let peers = Oracle(2);
+        let peers = KernelLiveness(2);
         let reading = library.lock().read(next, &peers, Some(&Deadline::never()));
         let reading = reading.expect("nobody writes");
         let (expelled, helper) = (library.clone(), library.clone());
@@ -266,7 +266,7 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
         let mut door = library.try_write(3).expect("its owner is dead");
         assert!(door.owner_died() && door.is_poisoned());
         library.work(&mut door);
-        let reading = library.lock().downgrade(door, &Oracle(1));
+        let reading = library.lock().downgrade(door, &KernelLiveness(1));
         assert!(reading.is_poisoned());
         let reader = library.clone();
         let cleaner = library.clone();

@@ -9,7 +9,9 @@ use super::super::{Cell, Nothing, Reading, Refused, RwLock, RwLockState, Shut};
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_one_less};
 use crate::format::Padded;
-use crate::participant::stage::{Registered, Roll, finish, players, start, successor, tag};
+use crate::participant::stage::{
+    ModelRegistry, RegistryLiveness, finish, players, start, successor, tag,
+};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -63,7 +65,7 @@ const OPENS: &str = "model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in
 struct Library {
     state: RwLockState,
     cells: [Padded<Cell>; 3],
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl Library {
@@ -72,7 +74,7 @@ impl Library {
         Arc::new(Self {
             state: RwLockState::new(),
             cells: core::array::from_fn(|_| Padded(Cell::new(0))),
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         })
     }
 
@@ -80,7 +82,7 @@ impl Library {
     fn with_readers<const N: usize>(ids: [u32; N]) -> Arc<Self> {
         let library = Self::open();
         for id in ids {
-            let reading = library.slowly(&library.roll.known_to(id), None);
+            let reading = library.slowly(&library.registry.liveness(id), None);
             library.lock().stop_reading(reading.expect("nobody writes"));
         }
         library
@@ -90,20 +92,24 @@ impl Library {
         RwLock::new(&self.state, &self.cells, Nothing)
     }
 
-    fn read(&self, peers: &Registered<'_>) -> Result<Reading, Refused> {
+    fn read(&self, peers: &RegistryLiveness<'_>) -> Result<Reading, Refused> {
         match self.lock().read_clean(peers.me, peers) {
             Some(reading) => Ok(reading),
             None => self.slowly(peers, None),
         }
     }
 
-    fn slowly(&self, peers: &Registered<'_>, wait: Option<&Deadline>) -> Result<Reading, Refused> {
+    fn slowly(
+        &self,
+        peers: &RegistryLiveness<'_>,
+        wait: Option<&Deadline>,
+    ) -> Result<Reading, Refused> {
         self.lock().read(peers.me, peers, wait)
     }
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.roll.lose(1);
+        self.registry.lose(1);
         self.lock().recover(tag(1));
     }
 
@@ -112,7 +118,7 @@ impl Library {
         let word = self.cells[0].0.glance();
         assert!(!word.is_of(tag(1)) || word.readers() == 0, "it is counted");
         assert!(!self.state.mutex.is_of(tag(1)), "it is at the door");
-        let door = self.lock().write(tag(2), &self.roll.known_to(2), None);
+        let door = self.lock().write(tag(2), &self.registry.liveness(2), None);
         self.lock()
             .stop_writing(door.expect("nobody is there"), false);
     }
@@ -124,15 +130,15 @@ impl Library {
 fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
     explore("rwlock: one taken for dead enters its cell", || {
         let library = Library::with_readers([1]);
-        library.roll.lose(1);
+        library.registry.lose(1);
         let (lost, writer) = (library.clone(), library.clone());
         finish([
             start(1, None, move || {
-                let told = lost.read(&lost.roll.known_to(1));
+                let told = lost.read(&lost.registry.liveness(1));
                 assert_eq!(told, Err(Refused::Expelled));
             }),
             start(2, None, move || {
-                let (peers, never) = (writer.roll.known_to(2), Deadline::never());
+                let (peers, never) = (writer.registry.liveness(2), Deadline::never());
                 let door = writer.lock().write(tag(2), &peers, Some(&never));
                 let door = door.expect("waits for ever");
                 writer.lock().stop_writing(door, false);
@@ -147,16 +153,16 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
 fn model_rwlock_of_one_that_was_reaped_no_count_stays_the_slow_way() {
     explore("rwlock: one taken for dead enters its cell slowly", || {
         let library = Library::with_readers([1]);
-        library.roll.lose(1);
+        library.registry.lose(1);
         let (lost, writer) = (library.clone(), library.clone());
         finish([
             start(1, None, move || {
-                let entered = lost.cells[0].0.enter(tag(1), &lost.roll.known_to(1));
+                let entered = lost.cells[0].0.enter(tag(1), &lost.registry.liveness(1));
                 let is_barred = matches!(entered, Err(Shut::Barred(_)));
                 assert!(is_barred || entered == Err(Shut::Stranger), "{entered:?}");
             }),
             start(2, None, move || {
-                let peers = writer.roll.known_to(2);
+                let peers = writer.registry.liveness(2);
                 let door = writer.lock().write(tag(2), &peers, None);
                 writer
                     .lock()
@@ -175,7 +181,7 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_by_the_door() {
         let (lost, reaper) = (library.clone(), library.clone());
         finish([
             start(1, None, move || {
-                let (peers, never) = (lost.roll.known_to(1), Deadline::never());
+                let (peers, never) = (lost.registry.liveness(1), Deadline::never());
                 // It keeps what it gets: it was a participant when it was told so.
                 match lost.slowly(&peers, Some(&never)) {
                     Ok(_) | Err(Refused::Expelled) => {}
@@ -199,14 +205,14 @@ fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
             let (lost, next) = (library.clone(), library.clone());
             finish([
                 start(1, None, move || {
-                    match lost.slowly(&lost.roll.known_to(1), Some(&Deadline::never())) {
+                    match lost.slowly(&lost.registry.liveness(1), Some(&Deadline::never())) {
                         Ok(_) | Err(Refused::Expelled) => {}
                         Err(other) => panic!("{other:?}"),
                     }
                 }),
                 start(2, None, move || {
                     next.reap();
-                    let peers = next.roll.known_to_successor();
+                    let peers = next.registry.successor_liveness();
                     let reading = next.slowly(&peers, Some(&Deadline::never()));
                     assert!(reading.is_ok(), "{reading:?}");
                 }),
@@ -215,7 +221,7 @@ fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
             assert!(word.is_of(successor()) && word.readers() == 1, "{word:?}");
             let door = library
                 .lock()
-                .write(tag(3), &library.roll.known_to(3), None);
+                .write(tag(3), &library.registry.liveness(3), None);
             assert_eq!(door.map(drop), Err(Refused::Busy), "beside a reader");
         },
     );
@@ -226,14 +232,14 @@ fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
 fn model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing() {
     explore_one_less("rwlock: a writer taken for dead as it waits", || {
         let library = Library::open();
-        let reading = library.slowly(&library.roll.known_to(2), None);
+        let reading = library.slowly(&library.registry.liveness(2), None);
         let reading = reading.expect("nobody writes");
         let (lost, reader) = (library.clone(), library.clone());
         let reaped = std::sync::Arc::new(AtomicBool::new(false));
         let was_reaped = reaped.clone();
         finish([
             start(1, None, move || {
-                let peers = lost.roll.known_to(1);
+                let peers = lost.registry.liveness(1);
                 let door = lost.lock().write(tag(1), &peers, Some(&Deadline::never()));
                 match door {
                     Ok(door) if !was_reaped.load(Relaxed) => lost.lock().stop_writing(door, false),
@@ -261,12 +267,14 @@ fn model_rwlock_a_late_writers_tag_keeps_nobody_out() {
         "rwlock: one taken for dead at the door begins to write",
         || {
             let library = Library::open();
-            let late = library.lock().hold(tag(1), &library.roll.known_to(1), None);
+            let late = library
+                .lock()
+                .hold(tag(1), &library.registry.liveness(1), None);
             let late = late.expect("nobody is there");
             library.reap();
             let door = library
                 .lock()
-                .write(tag(2), &library.roll.known_to(2), None);
+                .write(tag(2), &library.registry.liveness(2), None);
             let door = door.expect("nobody is there");
             let (lost, writer) = (library.clone(), library.clone());
             finish([
@@ -285,11 +293,13 @@ fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
         "rwlock: one taken for dead leaves the door, a reader comes",
         || {
             let library = Library::with_readers([3]);
-            let late = library.lock().hold(tag(1), &library.roll.known_to(1), None);
+            let late = library
+                .lock()
+                .hold(tag(1), &library.registry.liveness(1), None);
             let late = late.expect("nobody is there");
             library.reap();
             // A writer that has not yet begun.
-            let peers = library.roll.known_to(2);
+            let peers = library.registry.liveness(2);
             let door = library.lock().hold(tag(2), &peers, None);
             let door = door.expect("nobody is there");
             assert_eq!(library.lock().exclude(&peers, None), Ok(()));
@@ -297,7 +307,7 @@ fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
             finish([
                 start(1, None, move || lost.lock().leave(late)),
                 start(3, None, move || {
-                    let read = reader.read(&reader.roll.known_to(3));
+                    let read = reader.read(&reader.registry.liveness(3));
                     assert_eq!(read, Err(Refused::Busy), "beside a writer");
                 }),
             ]);

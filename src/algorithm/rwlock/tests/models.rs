@@ -10,9 +10,9 @@ use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
 };
 use crate::facade::{AtomicU32, Deadline, Ordering};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{Oracle, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -239,7 +239,7 @@ fn model_rwlock_nobody_writes_while_a_writer_goes_on_to_read() {
         library.work(&mut door);
         finish([
             start(1, None, move || {
-                let reading = first.lock().downgrade(door, &Oracle(1));
+                let reading = first.lock().downgrade(door, &KernelLiveness(1));
                 assert_eq!(first.browse(reading), Some(1), "somebody wrote");
             }),
             start(2, None, move || second.write(2)),
@@ -361,7 +361,7 @@ impl Annex for &Hatch {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    fn shut(&self, _: Tag, _: &impl Peers, _: Option<&Deadline>) -> Result<(), Refused> {
+    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), Refused> {
         // ORDERING: Relaxed; as above.
         self.0.store(0, Ordering::Relaxed);
         Ok(())
@@ -379,8 +379,8 @@ fn model_rwlock_nobody_comes_in_before_the_annex_is_shut() {
             let hatch = Arc::new(Hatch(AtomicU32::new(0)));
             let opens = |library: &Library, hatch: &Hatch| -> Result<Door, Refused> {
                 let lock = RwLock::new(&library.state, &library.cells, hatch);
-                let door = lock.hold(tag(1), &Oracle(1), Some(&Deadline::never()))?;
-                lock.exclude(&Oracle(1), Some(&Deadline::never()))?;
+                let door = lock.hold(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
+                lock.exclude(&KernelLiveness(1), Some(&Deadline::never()))?;
                 // ORDERING: Relaxed; changed with the door held.
                 hatch.0.store(1, Ordering::Relaxed);
                 lock.leave(door);
@@ -395,14 +395,14 @@ fn model_rwlock_nobody_comes_in_before_the_annex_is_shut() {
                 }),
                 start(2, None, move || {
                     let lock = RwLock::new(&reader.state, &reader.cells, &*second);
-                    let reading = lock.read(tag(2), &Oracle(2), Some(&Deadline::never()));
+                    let reading = lock.read(tag(2), &KernelLiveness(2), Some(&Deadline::never()));
                     let reading = reading.expect("waits for ever");
                     assert!(!(&*second).is_open(), "at work beside a reader");
                     lock.stop_reading(reading);
                 }),
                 start(3, None, move || {
                     let lock = RwLock::new(&writer.state, &writer.cells, &*third);
-                    let door = lock.write(tag(3), &Oracle(3), Some(&Deadline::never()));
+                    let door = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
                     let door = door.expect("waits for ever");
                     assert!(!(&*third).is_open(), "at work beside a writer");
                     lock.stop_writing(door, false);

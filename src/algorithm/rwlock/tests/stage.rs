@@ -8,7 +8,7 @@ use super::super::{Cell, Door, Nothing, Reading, Refused, RwLock, RwLockState};
 use crate::facade::Deadline;
 use crate::facade::model::is_byte_locked;
 use crate::format::Padded;
-use crate::participant::stage::{Oracle, Pair, players, tag};
+use crate::participant::stage::{KernelLiveness, Pair, players, tag};
 
 /// Data that some read and some write.
 pub(super) struct Library {
@@ -51,28 +51,32 @@ impl Library {
     }
 
     pub(super) fn begin_reading(&self, id: u32, deadline: &Deadline) -> Result<Reading, Refused> {
-        match self.lock().read_clean(tag(id), &Oracle(id)) {
+        match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
-            None => self.lock().read(tag(id), &Oracle(id), Some(deadline)),
+            None => self
+                .lock()
+                .read(tag(id), &KernelLiveness(id), Some(deadline)),
         }
     }
 
     pub(super) fn begin_writing(&self, id: u32, deadline: &Deadline) -> Result<Door, Refused> {
-        match self.lock().write_clean(tag(id), &Oracle(id)) {
+        match self.lock().write_clean(tag(id), &KernelLiveness(id)) {
             Some(door) => Ok(door),
-            None => self.lock().write(tag(id), &Oracle(id), Some(deadline)),
+            None => self
+                .lock()
+                .write(tag(id), &KernelLiveness(id), Some(deadline)),
         }
     }
 
     pub(super) fn try_read(&self, id: u32) -> Result<Reading, Refused> {
-        match self.lock().read_clean(tag(id), &Oracle(id)) {
+        match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
-            None => self.lock().read(tag(id), &Oracle(id), None),
+            None => self.lock().read(tag(id), &KernelLiveness(id), None),
         }
     }
 
     pub(super) fn try_write(&self, id: u32) -> Result<Door, Refused> {
-        self.lock().write(tag(id), &Oracle(id), None)
+        self.lock().write(tag(id), &KernelLiveness(id), None)
     }
 
     /// Does what an honest reader does, and leaves; what it read, unless it was told not to trust it.

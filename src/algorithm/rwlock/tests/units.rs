@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::facade::{Deadline, Ordering};
 use crate::format::Padded;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 const PARTICIPANTS: u32 = 4;
@@ -18,33 +18,33 @@ const BARRED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
 const FLAGS: u32 = OWNER_DIED | POISONED;
 
-/// Peers of whom one is alive, if any, beside the process that asks, which may have been expelled.
+/// Liveness of whom one is alive, if any, beside the process that asks, which may have been expelled.
 #[derive(Clone, Copy)]
-struct Others {
+struct TestLiveness {
     alive: Option<Tag>,
     expelled: bool,
 }
 
-const ALONE: Others = Others {
+const ALONE: TestLiveness = TestLiveness {
     alive: None,
     expelled: false,
 };
 
-fn with_other() -> Others {
-    Others {
+fn with_other() -> TestLiveness {
+    TestLiveness {
         alive: Some(other()),
         expelled: false,
     }
 }
 
-impl Peers for Others {
+impl Liveness for TestLiveness {
     fn is_alive(&self, tag: Tag) -> bool {
         tag == me() || self.alive == Some(tag)
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         !self.expelled
     }
-    fn is_stranger(&self, tag: Tag) -> bool {
+    fn is_unregistered(&self, tag: Tag) -> bool {
         !self.is_alive(tag)
     }
     fn participants(&self) -> u32 {
@@ -272,7 +272,7 @@ fn a_writer_whose_lock_was_taken_over_commits_nothing() {
 
 #[test]
 fn one_that_is_no_participant_any_more_does_not_wait() {
-    let expelled = Others {
+    let expelled = TestLiveness {
         expelled: true,
         ..with_other()
     };

@@ -7,7 +7,7 @@ use crate::algorithm::snapshot::layout::Held;
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering};
 use crate::format::Padded;
-use crate::participant::stage::{Roll, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -26,7 +26,7 @@ struct Board {
     state: SnapshotState,
     seats: [Seat; 1],
     stamps: [AtomicU64; 3],
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl Board {
@@ -36,7 +36,7 @@ impl Board {
             state: SnapshotState::new(),
             seats: [Padded(AtomicU64::new(0))],
             stamps: [0; 3].map(AtomicU64::new),
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         })
     }
 
@@ -57,7 +57,7 @@ fn model_snapshot_of_one_that_was_reaped_no_tag_stays() {
         let (lost, reaper) = (board.clone(), board.clone());
         finish([
             start(1, None, move || {
-                let (snapshot, peers) = (lost.snapshot(), lost.roll.known_to(1));
+                let (snapshot, peers) = (lost.snapshot(), lost.registry.liveness(1));
                 // It keeps what it gets.
                 match snapshot.sit(tag(1), Held::Choosing, &peers) {
                     Ok(mut seated) => {
@@ -73,13 +73,13 @@ fn model_snapshot_of_one_that_was_reaped_no_tag_stays() {
                 }
             }),
             start(2, None, move || {
-                reaper.roll.lose(1);
+                reaper.registry.lose(1);
                 reaper.snapshot().recover(tag(1));
             }),
         ]);
         let seat = board.seats[0].0.load(Ordering::Relaxed);
         assert_eq!(seat, 0, "the tag of no participant stays");
-        let peers = board.roll.known_to(2);
+        let peers = board.registry.liveness(2);
         let role = board.state.desk().role.look().holder(3);
         assert_eq!(role, Ok(None), "the tag of no participant stays");
         assert!(board.snapshot().claim(tag(2), &peers).is_ok());

@@ -9,7 +9,7 @@ use crate::facade::model::{
 };
 use crate::facade::{AtomicU64, Deadline, Pace, Words};
 use crate::format::Padded;
-use crate::participant::stage::{Oracle, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 use crate::wait::on_event::Ended;
 
 mod two_deaths;
@@ -132,7 +132,7 @@ impl Board {
     }
 
     fn claim(&self, id: u32) -> Result<Author, Unclaimed> {
-        self.snapshot().claim(tag(id), &Oracle(id))
+        self.snapshot().claim(tag(id), &KernelLiveness(id))
     }
 
     fn author(&self, id: u32) -> Cell<Author> {
@@ -140,7 +140,8 @@ impl Board {
     }
 
     fn sit(&self, id: u32) -> Result<Seated, Unseated> {
-        self.snapshot().sit(tag(id), Held::Nothing, &Oracle(id))
+        self.snapshot()
+            .sit(tag(id), Held::Nothing, &KernelLiveness(id))
     }
 
     fn reader(&self, id: u32) -> Cell<Seated> {
@@ -251,7 +252,11 @@ fn model_snapshot_one_that_chooses_for_long_is_given_what_is_the_latest() {
         let author = board.author(1);
         // It has said that it chooses, and not looked yet.
         let snapshot = board.snapshot();
-        let choosing = Cell(snapshot.sit(tag(2), Held::Choosing, &Oracle(2)).unwrap());
+        let choosing = Cell(
+            snapshot
+                .sit(tag(2), Held::Choosing, &KernelLiveness(2))
+                .unwrap(),
+        );
         finish([
             start(1, None, move || {
                 let mut author = author.take();
@@ -421,7 +426,7 @@ fn model_snapshot_a_reader_leaves_and_its_buffer_is_used_again() {
 fn follow(board: &Board, seated: &mut Seated, id: u32) -> u64 {
     let mut last = 0;
     loop {
-        let (peers, deadline) = (Oracle(id), Deadline::never());
+        let (peers, deadline) = (KernelLiveness(id), Deadline::never());
         match board
             .snapshot()
             .wait(seated, &peers, &deadline, Pace::Adaptive)
@@ -476,7 +481,7 @@ fn model_snapshot_one_that_waits_hears_of_a_version_though_the_writer_stays() {
             start(1, None, move || writer.publish(&mut author.take())),
             start(2, None, move || {
                 let mut seated = seated.take();
-                let (peers, deadline) = (Oracle(2), Deadline::never());
+                let (peers, deadline) = (KernelLiveness(2), Deadline::never());
                 let waited = reader
                     .snapshot()
                     .wait(&seated, &peers, &deadline, Pace::Adaptive);

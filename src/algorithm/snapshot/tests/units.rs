@@ -4,18 +4,18 @@ use super::super::{Author, Corrupt, Seat, Seated, Snapshot, SnapshotState, Uncla
 use crate::algorithm::snapshot::layout::{Held, SeatWord, SnapshotLayout};
 use crate::facade::{AtomicU64, Ordering::Relaxed};
 use crate::format::Padded;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 struct All {
     alive: bool,
 }
 
-impl Peers for All {
+impl Liveness for All {
     fn is_alive(&self, _: Tag) -> bool {
         self.alive
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
     fn participants(&self) -> u32 {

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{Consuming, Cursor, Producing, Role, Spsc, SpscState, Unclaimed};
 use crate::facade::Words;
 use crate::facade::model::explore;
-use crate::participant::stage::{Roll, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -46,7 +46,7 @@ const CAPACITY: u64 = 4;
 struct Belt {
     state: SpscState,
     slots: Vec<Words<1>>,
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl Belt {
@@ -55,7 +55,7 @@ impl Belt {
         Arc::new(Self {
             state: SpscState::new(),
             slots: (0..CAPACITY).map(|_| Words::new([99])).collect(),
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         })
     }
 
@@ -64,7 +64,7 @@ impl Belt {
     }
 
     fn produce(&self, id: u32) -> Result<Cursor<Producing>, Unclaimed> {
-        self.ring().claim(tag(id), &self.roll.known_to(id))
+        self.ring().claim(tag(id), &self.registry.liveness(id))
     }
 
     fn slot<R>(&self, cursor: &Cursor<R>) -> &Words<1> {
@@ -87,7 +87,7 @@ impl Belt {
 
     /// Others take process 1 for dead, and give back what it has.
     fn reap(&self) {
-        self.roll.lose(1);
+        self.registry.lose(1);
         self.state.recover(tag(1));
     }
 }
@@ -142,7 +142,7 @@ fn model_a_position_of_one_that_was_reaped_loses_nothing() {
         belt.push(&mut lost);
         belt.reap();
         let mut next = belt.produce(2).expect("nobody has it");
-        let consumer = belt.ring().claim(tag(3), &belt.roll.known_to(3));
+        let consumer = belt.ring().claim(tag(3), &belt.registry.liveness(3));
         let mut consumer: Cursor<Consuming> = consumer.expect("nobody has it");
         for _ in 0..2 {
             belt.push(&mut next);

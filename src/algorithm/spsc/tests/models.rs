@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use super::super::{Consuming, Cursor, Producing, Role, Seat, Spsc, SpscState, Unclaimed, Waited};
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
 use crate::facade::{Deadline, Pace, Words};
-use crate::participant::stage::{Oracle, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 
 mod two_deaths;
 
@@ -87,7 +87,7 @@ impl Belt {
     }
 
     fn claim<R: Seat>(&self, id: u32) -> Result<Cursor<R>, Unclaimed> {
-        self.ring().claim(tag(id), &Oracle(id))
+        self.ring().claim(tag(id), &KernelLiveness(id))
     }
 
     fn slot<R>(&self, cursor: &Cursor<R>) -> &Words<1> {
@@ -95,8 +95,12 @@ impl Belt {
     }
 
     fn wait<R: Seat>(&self, cursor: &mut Cursor<R>, id: u32) -> Waited {
-        self.ring()
-            .wait(cursor, &Oracle(id), &Deadline::never(), Pace::Adaptive)
+        self.ring().wait(
+            cursor,
+            &KernelLiveness(id),
+            &Deadline::never(),
+            Pace::Adaptive,
+        )
     }
 
     /// Pushes the item that belongs at the cursor: its own position.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{Consuming, Corrupt, Producing, Role, Spsc, SpscState, Unclaimed, Waited};
 use crate::facade::{Deadline, Ordering::Relaxed, Pace};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 struct All {
@@ -12,11 +12,11 @@ struct All {
     member: bool,
 }
 
-impl Peers for All {
+impl Liveness for All {
     fn is_alive(&self, _: Tag) -> bool {
         self.alive
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         self.member
     }
     fn participants(&self) -> u32 {

@@ -10,7 +10,7 @@ use crate::algorithm::mpmc::layout::{Geometry, Position};
 use crate::algorithm::work::layout::{CellWord, Rules, WordFormat};
 use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words, mutation};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::participant::stage::{players, tag};
@@ -132,14 +132,14 @@ pub(super) struct Worker<'a> {
     asks: bool,
 }
 
-impl Peers for Worker<'_> {
+impl Liveness for Worker<'_> {
     fn is_alive(&self, other: Tag) -> bool {
         other == tag(self.id) || is_byte_locked(other.index())
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
-    fn reap(&self, _last: &AtomicU64, urgent: bool) -> bool {
+    fn reap(&self, urgent: bool) -> bool {
         // Process 1 is the one that dies. If it is not urgent, somebody else did it just now.
         let reaps = urgent && self.id != 1 && !is_byte_locked(0);
         if reaps {
@@ -151,9 +151,9 @@ impl Peers for Worker<'_> {
         }
         reaps
     }
-    const KNOWS_STRANGERS: bool = true;
+    const KNOWS_UNREGISTERED: bool = true;
 
-    fn is_stranger(&self, other: Tag) -> bool {
+    fn is_unregistered(&self, other: Tag) -> bool {
         // ORDERING: Acquire; as the registry's words are read.
         self.asks && self.shop.strangers.load(Ordering::Acquire) & 1 << other.index() != 0
     }

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{Ends, Side, Uncounted, owner};
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::{AtomicU64, Ordering};
-use crate::participant::stage::{Roll, finish, players, start, successor, tag};
+use crate::participant::stage::{ModelRegistry, finish, players, start, successor, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -33,7 +33,7 @@ const NEXT: &str = "model_ends_of_one_that_was_reaped_and_is_killed_the_next_own
 struct End {
     word: AtomicU64,
     cells: [AtomicU64; 3],
-    roll: Roll,
+    registry: ModelRegistry,
 }
 
 impl End {
@@ -42,7 +42,7 @@ impl End {
         Arc::new(Self {
             word: AtomicU64::new(0),
             cells: [0; 3].map(AtomicU64::new),
-            roll: Roll::new(),
+            registry: ModelRegistry::new(),
         })
     }
 
@@ -55,7 +55,7 @@ impl End {
 
     /// Others take process 1 for dead, and count it no more.
     fn reap(&self) {
-        self.roll.lose(1);
+        self.registry.lose(1);
         self.ends().recover(tag(1));
     }
 
@@ -63,7 +63,7 @@ impl End {
     fn count(&self) {
         let counted = self
             .ends()
-            .count(Side::Sender, tag(1), &self.roll.known_to(1));
+            .count(Side::Sender, tag(1), &self.registry.liveness(1));
         assert!(
             matches!(counted, Ok(()) | Err(Uncounted::Lost)),
             "{counted:?}"
@@ -72,7 +72,7 @@ impl End {
 
     /// The next owner of the index counts, and when it has left the side is over.
     fn close(&self) {
-        let peers = self.roll.known_to_successor();
+        let peers = self.registry.successor_liveness();
         let counted = self.ends().count(Side::Sender, successor(), &peers);
         assert_eq!(counted, Ok(()), "the cell is no participant's");
         assert!(!self.ends().is_over(Side::Receiver));

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{Ends, Side};
 use crate::facade::model::{explore, explore_at_least, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU64, Words};
-use crate::participant::stage::{Oracle, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 
 mod two_deaths;
 
@@ -56,13 +56,15 @@ impl End {
 
     fn count(&self, id: u32) {
         assert_eq!(
-            self.ends().count(Side::Sender, tag(id), &Oracle(id)),
+            self.ends()
+                .count(Side::Sender, tag(id), &KernelLiveness(id)),
             Ok(())
         );
     }
 
     fn uncount(&self, id: u32) {
-        self.ends().uncount(Side::Sender, tag(id), &Oracle(id));
+        self.ends()
+            .uncount(Side::Sender, tag(id), &KernelLiveness(id));
     }
 
     fn is_over(&self) -> bool {

@@ -2,16 +2,16 @@
 
 use super::super::{Ends, MOST, Side, Uncounted};
 use crate::facade::AtomicU64;
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 
 struct AllAlive;
 
-impl Peers for AllAlive {
+impl Liveness for AllAlive {
     fn is_alive(&self, _tag: Tag) -> bool {
         true
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
     fn participants(&self) -> u32 {
@@ -81,17 +81,17 @@ fn a_cell_that_is_anothers_is_left_to_it() {
     assert!(ends.uncount(Side::Sender, after, &AllAlive));
 }
 
-/// Peers of whom only those of the second generation are in the registry.
+/// Liveness of whom only those of the second generation are in the registry.
 struct Second;
 
-impl Peers for Second {
+impl Liveness for Second {
     fn is_alive(&self, tag: Tag) -> bool {
-        !self.is_stranger(tag)
+        !self.is_unregistered(tag)
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
-    fn is_stranger(&self, tag: Tag) -> bool {
+    fn is_unregistered(&self, tag: Tag) -> bool {
         tag.generation() != 2
     }
     fn participants(&self) -> u32 {

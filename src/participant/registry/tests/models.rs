@@ -10,7 +10,7 @@ use crate::facade::model::{
     die, explore_at_least, explore_deaths, explore_deaths_at_least, lock_byte, process, unlock_byte,
 };
 use crate::facade::{AtomicU32, Deadline, Ordering, Words, barrier_after_rmw};
-use crate::participant::Peers;
+use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::stage::{Bytes, Pair, finish, start};
 
@@ -447,13 +447,13 @@ struct Member<'a> {
     id: u32,
 }
 
-impl Peers for Member<'_> {
+impl Liveness for Member<'_> {
     fn is_alive(&self, other: Tag) -> bool {
         self.club
             .registry()
             .is_alive(other, self.tag, &Bytes(self.id))
     }
-    fn am_alive(&self) -> bool {
+    fn is_member(&self) -> bool {
         true
     }
     fn participants(&self) -> u32 {

@@ -6,7 +6,7 @@ use super::super::{Source, Waited, wait};
 use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, Seat, Spsc, SpscState};
 use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU32, Deadline, Ordering};
-use crate::participant::stage::{Oracle, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 use crate::wait::event_count::Bell;
 use crate::wait::sleep_once;
 
@@ -108,7 +108,7 @@ impl Source for Waiting<'_> {
     fn is_shared(&self) -> bool {
         true
     }
-    fn look_after_the_dead(&self) -> bool {
+    fn reap_dead(&self) -> bool {
         self.over.set(!is_byte_locked(self.cook - 1));
         true
     }
@@ -265,15 +265,15 @@ impl Source for End<'_> {
     fn is_shared(&self) -> bool {
         false
     }
-    fn look_after_the_dead(&self) -> bool {
+    fn reap_dead(&self) -> bool {
         let role = Role::Consumer;
-        self.ring.look_after_the_dead(role, &Oracle(1));
+        self.ring.reap_dead(role, &KernelLiveness(1));
         true
     }
 }
 
 fn claim<R: Seat>(state: &SpscState, id: u32) -> Cursor<R> {
-    let claimed = Spsc::new(state, 1).claim(tag(id), &Oracle(id));
+    let claimed = Spsc::new(state, 1).claim(tag(id), &KernelLiveness(id));
     claimed.expect("nobody has it")
 }
 

@@ -25,7 +25,7 @@ impl Source for Thing {
     fn is_shared(&self) -> bool {
         true
     }
-    fn look_after_the_dead(&self) -> bool {
+    fn reap_dead(&self) -> bool {
         match self.dead_after.get() {
             Some(0) => self.ready.set(true),
             left => self.dead_after.set(left.map(|left| left - 1)),
