@@ -134,7 +134,8 @@ pub use {
         snapshot::{self, Snapshot, SnapshotOptions},
     },
     error::Error,
+    facade::Deadline,
     payload::Payload,
-    segment::{Placeable, Segment, SegmentOptions},
+    segment::{Fault, Placeable, Segment, SegmentOptions},
     sync::{Mutex, RwLock},
 };

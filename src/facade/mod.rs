@@ -46,9 +46,11 @@ pub(crate) use model::{
     use_light_barriers,
 };
 #[cfg(not(loom))]
+pub use real::Deadline;
+#[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Deadline, Futex, Left, Words, barrier_after_rmw,
-    clock, clock_coarse, clock_here, fence, futex_wait, futex_wait_any, has_passed, heavy_barrier,
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Futex, Left, Words, barrier_after_rmw, clock,
+    clock_coarse, clock_here, fence, futex_wait, futex_wait_any, has_passed, heavy_barrier,
     lacks_heavy_barrier, light_barrier, mutation, program_order, slept, use_light_barriers,
 };
 

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 pub(crate) use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
-pub(crate) use crate::sys::clock::{Deadline, Left};
+pub use crate::sys::clock::Deadline;
+pub(crate) use crate::sys::clock::Left;
 pub(crate) use crate::sys::futex::slept;
 use crate::sys::{barrier, futex, timens};
 

@@ -3,6 +3,7 @@
 /// What an entry is. The numbers are part of the layout: one is never used for anything else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Kind {
     /// A [`sync::Mutex`](crate::sync::Mutex).

@@ -42,7 +42,7 @@ pub(super) trait Counts {
 ///
 /// It is the queue that it dereferences to, and a count: `sender()` of it makes another one. In a
 /// forked child an inherited one is an uncounted handle, and so is one whose process was
-/// [expelled](crate::segment::MembershipError::Expelled). It does not travel to other processes: send
+/// [lost](crate::segment::MembershipError::Lost). It does not travel to other processes: send
 /// the queue, and let them take a sender of their own, while the one who sends it keeps one, lest the
 /// last be gone before the first has come.
 #[must_use = "a sender that is dropped is counted no more"]

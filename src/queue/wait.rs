@@ -13,7 +13,7 @@ use crate::facade::Pace;
 ///
 /// However it waits, a blocking operation returns when what it waits for comes, when it cannot come
 /// any more because those who could bring it have left or died, when its deadline has passed, and
-/// when this process was [expelled](crate::segment::MembershipError::Expelled) from the segment.
+/// when this process was [lost](crate::segment::MembershipError::Lost) from the segment.
 ///
 /// # Examples
 ///

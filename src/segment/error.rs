@@ -200,38 +200,6 @@ pub enum OpenOrCreateError {
     Create(CreateError),
 }
 
-/// Why this process is no participant of a segment.
-///
-/// Most operations join by themselves at first use, and so can fail with this.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum MembershipError {
-    /// No place is free, also after those of the dead were given back: as many processes as the
-    /// segment was made for take part in it, or a place cannot be freed (see
-    /// [`Reaping::stuck`](super::Reaping::stuck)).
-    RegistryFull {
-        /// How many places there are.
-        participants: u32,
-    },
-    /// Other code of this process has unmapped the page that showed the others that this process
-    /// lives, or something wrote garbage to the registry, so they took it for dead. What it held was
-    /// given back as a dead owner's; its next operation joins anew.
-    ///
-    /// Closing descriptors does not do this: it keeps a process from asking who else lives, and who
-    /// has to is told so by [`Io`](Self::Io).
-    Expelled,
-    /// The system refused; or other code of this process has closed the segment's descriptor
-    /// (`close_range`, a daemonizing library), without which nobody can ask who is alive. What this
-    /// process holds stays its own, and what needs no answer goes on. Opening a named segment once more
-    /// mends it for all its handles.
-    Io {
-        /// What it was asked for.
-        what: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
-}
-
 /// Why a [`Monitor`](super::Monitor) does not watch.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -440,33 +408,6 @@ impl std::error::Error for OpenOrCreateError {
         match self {
             Self::Open(error) => error.source(),
             Self::Create(error) => error.source(),
-        }
-    }
-}
-
-impl fmt::Display for MembershipError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RegistryFull { participants } => {
-                write!(
-                    f,
-                    "none of the segment's {participants} places for participants is free \
-                     (SegmentOptions::participants makes more)"
-                )
-            }
-            Self::Expelled => {
-                f.write_str("other code has unmapped the page that kept this process a participant")
-            }
-            Self::Io { what, .. } => write!(f, "{what} failed"),
-        }
-    }
-}
-
-impl std::error::Error for MembershipError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io { source, .. } => Some(source),
-            _ => None,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::registry::{ByteLocks, Entry, Joined, Reaped};
 use crate::segment::attachment::Attachment;
-use crate::segment::error::MembershipError;
+use crate::segment::fault::{MembershipError, SystemError};
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::recover;
 use crate::sys::clock;
@@ -176,7 +176,8 @@ impl Membership {
 
     fn try_join(mapping: &Mapping) -> Result<Joined, MembershipError> {
         let this = mapping.membership();
-        let io = |what| move |source| MembershipError::Io { what, source };
+        let io =
+            |what| move |error: io::Error| MembershipError::System(SystemError::new(what, &error));
         // What allocates, and what reads /proc, comes before the exclusion: a fork waits for that.
         let identity = identity::own();
         let path = mapping.path().map(|path| path.as_os_str().as_bytes());
@@ -280,19 +281,19 @@ impl Membership {
         let this = mapping.membership();
         let exclusive = exclusive();
         if this.current() != Some(tag) {
-            return MembershipError::Expelled;
+            return MembershipError::Lost;
         }
         if !mapping.is_intact() && mapping.registry().is_live(tag) {
-            return MembershipError::Io {
-                what: "asking who is alive, through the segment's descriptor",
-                source: shm::closed_by_others(),
-            };
+            return MembershipError::System(SystemError::new(
+                "asking which peers live, through the segment's descriptor,",
+                &shm::closed_by_others(),
+            ));
         }
         this.tag_word().store(0, Relaxed);
         if let Some(held) = Self::held(mapping, &exclusive) {
             held.release();
         }
-        MembershipError::Expelled
+        MembershipError::Lost
     }
 
     /// Not 0 while a monitor of this process, and not of one that it was forked from, watches the

@@ -5,6 +5,7 @@ mod attention;
 mod boxed;
 mod entry_error;
 mod error;
+pub(crate) mod fault;
 mod inspect;
 mod mapping;
 mod membership;
@@ -23,7 +24,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub use boxed::HoldsValue;
 pub use entry_error::{EntryError, FoundKind, NameError};
-pub use error::{CreateError, Limit, MembershipError, MonitorError, OpenError, OpenOrCreateError};
+pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError};
+pub use fault::{Fault, MembershipError, SystemError};
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;
@@ -36,7 +38,7 @@ pub use options::SegmentOptions;
 pub use place::Placeable;
 pub(crate) use place::{Anchor, Bytes, Entry, OwnTag, Row, Shape, sealed};
 
-use crate::algorithm::directory::{Fault, Found, Missing, NotCreated};
+use crate::algorithm::directory::{Fault as DirectoryFault, Found, Missing, NotCreated};
 use crate::algorithm::mutex::Refused;
 pub use crate::format::{Kind, PayloadShape};
 use crate::format::{Name, Record};
@@ -368,11 +370,11 @@ fn undecodable(name: &str, reason: &'static str) -> EntryError {
     }
 }
 
-fn corrupt(fault: Fault) -> EntryError {
+fn corrupt(fault: DirectoryFault) -> EntryError {
     EntryError::Corrupt {
         record: match fault {
-            Fault::Count { .. } | Fault::Index => None,
-            Fault::Record { index, .. } => Some(index),
+            DirectoryFault::Count { .. } | DirectoryFault::Index => None,
+            DirectoryFault::Record { index, .. } => Some(index),
         },
     }
 }

@@ -239,7 +239,7 @@ impl<T> MutexGuard<'_, T> {
     /// Declares that the data is whole again, after an owner died.
     ///
     /// Does nothing in a forked child, or if the lock was taken over because this process was
-    /// [expelled](crate::segment::MembershipError::Expelled).
+    /// [lost](crate::segment::MembershipError::Lost).
     pub fn mark_consistent(&mut self) {
         self.raw.mark_consistent();
     }

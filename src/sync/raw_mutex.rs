@@ -279,7 +279,7 @@ impl RawMutexGuard<'_> {
     /// Declares that what the lock protects is whole again, after an owner died.
     ///
     /// Does nothing in a forked child, or if the lock was taken over because this process was
-    /// [expelled](crate::segment::MembershipError::Expelled).
+    /// [lost](crate::segment::MembershipError::Lost).
     pub fn mark_consistent(&mut self) {
         // In a forked child this is the parent's lock.
         if self.own.current() == Some(self.held.owner()) {

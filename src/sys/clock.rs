@@ -30,9 +30,36 @@ pub(crate) fn pause(time: Duration) {
     unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
 }
 
-/// When a wait ends, if ever. Absolute, so that a wait in several parts does not grow.
+/// When a wait ends: a timeout from now, or an instant. Every `_timeout` method takes either.
+///
+/// It is absolute, so that a wait in several parts does not grow. A timeout that the clock cannot
+/// tell, such as [`Duration::MAX`], never passes.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use crossdock::Deadline;
+///
+/// let soon = Deadline::from(Duration::from_millis(20));
+/// let later = Deadline::from(Instant::now() + Duration::from_secs(1));
+/// # let _ = (soon, later);
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(Option<Instant>);
+pub struct Deadline(Option<Instant>);
+
+impl From<Duration> for Deadline {
+    fn from(timeout: Duration) -> Self {
+        Self::after(timeout)
+    }
+}
+
+impl From<Instant> for Deadline {
+    fn from(instant: Instant) -> Self {
+        Self::at(instant)
+    }
+}
 
 /// How long a waiter may still sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -418,7 +418,7 @@ fn who_was_reaped_and_does_not_know_it_gets_no_chunk() {
         |()| {
             assert!(matches!(
                 array.lease_chunk(),
-                Err(LeaseError::Join(MembershipError::Expelled))
+                Err(LeaseError::Join(MembershipError::Lost))
             ));
         },
     );

@@ -31,7 +31,7 @@ fn it_is_not_counted_and_the_next_owner_of_its_index_is() {
             let refused = queue.sender().err();
             assert!(matches!(
                 refused,
-                Some(CountError::Join(MembershipError::Expelled))
+                Some(CountError::Join(MembershipError::Lost))
             ));
         },
     );
@@ -88,7 +88,7 @@ fn a_producer_pushes_nothing_when_its_end_is_anothers() {
             drop(push);
             assert!(matches!(
                 ring.producer(),
-                Err(ClaimError::Join(MembershipError::Expelled) | ClaimError::RoleTaken { .. })
+                Err(ClaimError::Join(MembershipError::Lost) | ClaimError::RoleTaken { .. })
             ));
         },
     );
@@ -159,7 +159,7 @@ fn a_queue_gives_it_no_slot_and_no_item() {
                 let got = queue.try_recv();
                 assert!(matches!(
                     got,
-                    Err(TryRecvError::Join(MembershipError::Expelled))
+                    Err(TryRecvError::Join(MembershipError::Lost))
                 ));
             },
         );
@@ -176,7 +176,7 @@ fn a_queue_gives_it_no_slot_and_no_item() {
                     sent,
                     Err(TrySendError::Join {
                         value: 666,
-                        source: MembershipError::Expelled
+                        source: MembershipError::Lost
                     })
                 ));
             },
@@ -208,7 +208,7 @@ fn what_is_written_in_a_queue_as_the_membership_is_lost_is_not_sent_and_spoils_n
                 Ok(sent) => assert!(matches!(
                     sent,
                     Err(TrySendError::Join {
-                        source: MembershipError::Expelled,
+                        source: MembershipError::Lost,
                         ..
                     })
                 )),

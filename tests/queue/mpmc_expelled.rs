@@ -14,7 +14,7 @@ fn who_was_taken_for_dead_is_told_when_it_waits_and_joins_anew() {
     let (segment, empty) = queue::<u64>(4);
     let full: Queue<u64> = segment.create("full", 2).unwrap();
     full.send_slice(&[1, 2]).unwrap();
-    let told = |error: &MembershipError| matches!(error, MembershipError::Expelled);
+    let told = |error: &MembershipError| matches!(error, MembershipError::Lost);
     type Way<'a> = &'a dyn Fn() -> Option<MembershipError>;
     let recv: Way<'_> = &|| match empty.recv_timeout(SOON) {
         Err(RecvError::Join(error)) => Some(error),
@@ -56,7 +56,7 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
         for _ in 0..2 {
             assert!(matches!(
                 queue.recv(),
-                Err(RecvError::Join(MembershipError::Io { .. }))
+                Err(RecvError::Join(MembershipError::System(_)))
             ));
             assert!(wait_any_timeout(&[&queue], SOON).is_err());
         }

@@ -38,7 +38,7 @@ fn who_was_taken_for_dead_has_lost_what_it_held() {
             assert!(matches!(
                 loan.send(),
                 Err(SendError::Join {
-                    source: MembershipError::Expelled,
+                    source: MembershipError::Lost,
                     ..
                 })
             ));
@@ -98,7 +98,7 @@ fn what_it_takes_after_it_was_reaped_comes_back_when_it_is_killed() {
 fn it_is_told_when_it_waits_and_joins_anew() {
     let _watch = watch();
     let (segment, queue) = work::<u64>(2);
-    let told = |error: &MembershipError| matches!(error, MembershipError::Expelled);
+    let told = |error: &MembershipError| matches!(error, MembershipError::Lost);
     type Way<'a> = &'a dyn Fn() -> Option<MembershipError>;
     let recv: Way<'_> = &|| match queue.recv_timeout(SOON) {
         Err(RecvError::Join(error)) => Some(error),
@@ -156,7 +156,7 @@ fn a_loan_of_one_that_has_joined_anew_is_lost() {
         go.hear();
         assert!(matches!(
             queue.recv_timeout(SOON),
-            Err(RecvError::Join(MembershipError::Expelled))
+            Err(RecvError::Join(MembershipError::Lost))
         ));
         queue.send(6).unwrap();
         assert!(matches!(loan.send(), Err(SendError::Lost(()))));
@@ -208,7 +208,7 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
         for _ in 0..2 {
             assert!(matches!(
                 queue.recv(),
-                Err(RecvError::Join(MembershipError::Io { .. }))
+                Err(RecvError::Join(MembershipError::System(_)))
             ));
             assert!(wait_any_timeout(&[&queue], SOON).is_err());
         }

@@ -287,7 +287,7 @@ fn without_proc_an_anonymous_segment_can_be_looked_at_and_not_joined() {
         assert_eq!(chain(&error), text);
         assert!(matches!(
             error,
-            EntryError::Membership(MembershipError::Io { .. })
+            EntryError::Membership(MembershipError::System(_))
         ));
         let error = mutex.lock().unwrap_err();
         assert_eq!(chain(&error), text);
@@ -374,7 +374,7 @@ fn too_many_open_files_are_an_error_of_each_step() {
         let error = before.create::<Counter>("c", 1).unwrap_err();
         assert!(matches!(
             error,
-            EntryError::Membership(MembershipError::Io { .. })
+            EntryError::Membership(MembershipError::System(_))
         ));
         limit(1024);
         assert_eq!(before.create::<Counter>("c", 1).unwrap().get(), 1);

@@ -100,8 +100,7 @@ fn closing_every_descriptor_is_an_error_and_nobody_hangs() {
 fn who_was_reaped_and_does_not_know_it_gets_no_role_and_no_seat() {
     let _watch = watch();
     let (segment, snapshot) = snapshot(1);
-    let expelled =
-        |error: &ReaderError| matches!(error, ReaderError::Join(MembershipError::Expelled));
+    let expelled = |error: &ReaderError| matches!(error, ReaderError::Join(MembershipError::Lost));
     type Way<'a> = &'a dyn Fn();
     let ways: [Way<'_>; 3] = [
         &|| assert!(snapshot.reader().as_ref().is_err_and(expelled)),
@@ -109,7 +108,7 @@ fn who_was_reaped_and_does_not_know_it_gets_no_role_and_no_seat() {
         &|| {
             assert!(matches!(
                 snapshot.writer(),
-                Err(WriterError::Join(MembershipError::Expelled))
+                Err(WriterError::Join(MembershipError::Lost))
             ));
         },
     ];

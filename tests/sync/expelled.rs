@@ -43,10 +43,7 @@ fn who_was_taken_for_dead_is_told_once_when_it_waits_and_joins_anew() {
         lose_membership(segment);
         let error = theirs.try_lock_timeout(SHORT).unwrap_err();
         assert_eq!(error.to_string(), EXPELLED);
-        assert!(matches!(
-            error,
-            TimedLockError::Join(MembershipError::Expelled)
-        ));
+        assert!(matches!(error, TimedLockError::Join(MembershipError::Lost)));
         assert!(matches!(
             theirs.try_lock_timeout(SHORT),
             Err(TimedLockError::Timeout { .. })
@@ -69,7 +66,7 @@ fn a_wait_without_end_is_told_too() {
         lose_membership(segment);
         assert!(matches!(
             theirs.lock(),
-            Err(LockError::Join(MembershipError::Expelled))
+            Err(LockError::Join(MembershipError::Lost))
         ));
     });
 }
@@ -164,7 +161,7 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
         for _ in 0..2 {
             assert!(matches!(
                 theirs.try_lock_timeout(SHORT),
-                Err(TimedLockError::Join(MembershipError::Io { .. }))
+                Err(TimedLockError::Join(MembershipError::System(_)))
             ));
         }
         // What needs nobody else goes on.
@@ -185,7 +182,7 @@ fn a_named_segment_is_opened_again_after_every_descriptor_was_closed() {
         close_all_from_3();
         assert!(matches!(
             mutex.try_lock_timeout(SHORT),
-            Err(TimedLockError::Join(MembershipError::Io { .. }))
+            Err(TimedLockError::Join(MembershipError::System(_)))
         ));
         let again = SegmentOptions::new().open(&name).unwrap();
         let same = again.open::<Mutex<u64>>("m").unwrap();
@@ -236,7 +233,7 @@ fn nobody_joins_through_a_number_that_means_another_file() {
         assert!(result >= 0);
         let error = mutex.lock().unwrap_err();
         assert!(
-            matches!(error, LockError::Join(MembershipError::Io { .. })),
+            matches!(error, LockError::Join(MembershipError::System(_))),
             "{error:?}"
         );
         assert_eq!(segment.participants().len(), 1);
@@ -274,7 +271,7 @@ fn who_lost_only_the_descriptor_that_probes_is_told_and_keeps_what_it_holds() {
         assert_eq!(result, segment.as_fd().as_raw_fd());
         let error = theirs.try_lock_timeout(SHORT).unwrap_err();
         assert!(
-            matches!(error, TimedLockError::Join(MembershipError::Io { .. })),
+            matches!(error, TimedLockError::Join(MembershipError::System(_))),
             "{error}"
         );
         held

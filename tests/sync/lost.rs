@@ -14,7 +14,7 @@ use crate::support::watch;
 use crate::{Came, WAYS, lock, sample};
 
 const SHORT: Duration = Duration::from_millis(20);
-const LOST: MembershipError = MembershipError::Expelled;
+const LOST: MembershipError = MembershipError::Lost;
 
 fn is_lost(error: &MembershipError) -> bool {
     error.to_string() == LOST.to_string()

@@ -17,7 +17,7 @@ use crate::wait::on_event::Ended;
 ///
 /// Dropping it gives the seat back, and so does the end of the process, however it comes. In a
 /// forked child an inherited one is nobody's: it reads nothing and says [`Lost`](ReadError::Lost). So does one
-/// whose process was [expelled](crate::segment::MembershipError::Expelled) from the segment; until it is told, what
+/// whose process was [lost](crate::segment::MembershipError::Lost) from the segment; until it is told, what
 /// such a process is reading may be written over.
 pub struct Reader<T: Payload> {
     snapshot: Snapshot<T>,

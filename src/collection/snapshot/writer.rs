@@ -13,7 +13,7 @@ use crate::payload::Payload;
 /// Dropping it gives the role back, and so does the end of the process, however it comes. In a
 /// forked child an inherited one is nobody's: it publishes nothing and says
 /// [`Lost`](PublishError::Lost). So does one whose process was
-/// [expelled](crate::segment::MembershipError::Expelled) from the segment; what such a process was writing when
+/// [lost](crate::segment::MembershipError::Lost) from the segment; what such a process was writing when
 /// it was, another writer's next value may be spoiled with.
 pub struct Writer<T: Payload> {
     snapshot: Snapshot<T>,

@@ -175,7 +175,7 @@ impl SendError<()> {
         match self {
             Self::Lost(value) => Self::Join {
                 value,
-                source: MembershipError::Expelled,
+                source: MembershipError::Lost,
             },
             other => other,
         }

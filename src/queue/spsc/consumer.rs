@@ -19,7 +19,7 @@ use crate::queue::Wait;
 /// Dropping it gives the end back, and so does the end of the process, however it comes. In a
 /// forked child an inherited one is nobody's: it pops nothing and says
 /// [`Lost`](TryPopError::Lost). So does one whose process was
-/// [expelled](crate::segment::MembershipError::Expelled) from the segment.
+/// [lost](crate::segment::MembershipError::Lost) from the segment.
 pub struct Consumer<T: Payload> {
     pub(super) end: End<T, Consuming>,
 }

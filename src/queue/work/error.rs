@@ -130,7 +130,7 @@ impl SendBytesError {
     #[cold]
     pub(super) fn of_own_loan(self) -> Self {
         match self {
-            Self::Lost => Self::Join(MembershipError::Expelled),
+            Self::Lost => Self::Join(MembershipError::Lost),
             other => other,
         }
     }
@@ -144,7 +144,7 @@ impl From<SendBytesError> for TrySendBytesError {
             SendBytesError::Timeout => Self::Full,
             SendBytesError::Disconnected => Self::Disconnected,
             SendBytesError::Corrupt => Self::Corrupt,
-            SendBytesError::Lost => Self::Join(MembershipError::Expelled),
+            SendBytesError::Lost => Self::Join(MembershipError::Lost),
             SendBytesError::Join(source) => Self::Join(source),
         }
     }

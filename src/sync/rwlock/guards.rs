@@ -143,7 +143,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// Declares that the data is whole again, after a writer died.
     ///
     /// Does nothing in a forked child, or if the lock was taken over because this process was
-    /// [expelled](crate::segment::MembershipError::Expelled).
+    /// [lost](crate::segment::MembershipError::Lost).
     pub fn mark_consistent(&mut self) {
         self.raw.mark_consistent();
     }

@@ -1,0 +1,362 @@
+//! What can fail in every operation, whatever it does, and how errors are declared.
+
+use std::fmt;
+use std::io;
+
+use crate::format::Kind;
+
+/// What an error counts as that has no number.
+const EIO: i32 = 5;
+
+/// A request that the system refused: what was asked for, and the number of the error.
+///
+/// It is `Copy`, comparable, and means the same in another process, unlike [`io::Error`], into which
+/// it converts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
+pub struct SystemError {
+    what: Text,
+    errno: i32,
+}
+
+/// A text of the program. In a message between processes it is sent as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Text(&'static str);
+
+impl SystemError {
+    /// An error that the system returned when it was asked for `what`, a noun phrase.
+    #[cold]
+    pub(crate) fn new(what: &'static str, error: &io::Error) -> Self {
+        let errno = error.raw_os_error().unwrap_or(EIO);
+        let what = Text(what);
+        Self { what, errno }
+    }
+
+    /// Returns what the system was asked for.
+    pub fn what(&self) -> &'static str {
+        self.what.0
+    }
+
+    /// Returns the number of the error, as errno(3) has it.
+    pub fn errno(&self) -> i32 {
+        self.errno
+    }
+
+    /// Returns what kind of error it is.
+    pub fn kind(&self) -> io::ErrorKind {
+        io::Error::from(*self).kind()
+    }
+}
+
+impl From<SystemError> for io::Error {
+    fn from(error: SystemError) -> Self {
+        Self::from_raw_os_error(error.errno)
+    }
+}
+
+impl fmt::Display for SystemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.what.0, io::Error::from(*self))
+    }
+}
+
+impl fmt::Debug for SystemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for SystemError {}
+
+/// Why this process is no participant of a segment.
+///
+/// Most operations join by themselves at the first use, and so can fail with this.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// No place for a participant is free, also after those of dead participants were reclaimed: as
+    /// many processes as the segment was made for take part in it, or a place cannot be freed (see
+    /// [`Reaping::stuck`](super::Reaping::stuck)).
+    RegistryFull {
+        /// The number of places.
+        participants: u32,
+    },
+    /// The membership was lost: other code of this process unmapped the page that shows the peers
+    /// that this process lives, or something wrote garbage to the registry, so the peers took this
+    /// process for dead. What it held was recovered as a dead owner's. The next operation joins anew.
+    ///
+    /// Closing descriptors does not do this: it keeps a process from asking which peers live, which
+    /// is an error of its own, [`System`](Self::System).
+    Lost,
+    /// The system refused a request; or other code of this process has closed the segment's
+    /// descriptor (`close_range`, a daemonizing library), without which a process cannot ask which
+    /// peers live. What this process holds stays its own, and operations that need no answer go on.
+    /// Opening a named segment once more mends it for all its handles.
+    System(SystemError),
+}
+
+impl fmt::Display for MembershipError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RegistryFull { participants } => write!(
+                f,
+                "none of the segment's {participants} places for participants is free \
+                 (SegmentOptions::participants makes more)"
+            ),
+            Self::Lost => {
+                f.write_str("other code has unmapped the page that kept this process a participant")
+            }
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for MembershipError {}
+
+/// What can happen to every operation on shared memory, whatever the operation is. Every error of
+/// an operation has it as a variant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Fault {
+    /// A word in the segment has a value that crossdock never writes there. The operation changed
+    /// nothing.
+    Corrupt {
+        /// What the word belongs to.
+        kind: Kind,
+        /// The value found; 0 if it is not known.
+        word: u64,
+    },
+    /// This process is no participant of the segment.
+    NotMember(MembershipError),
+    /// This process does not own the handle's claim (a lock, a loan, a delivery, a role) any more: it
+    /// is a forked child of the owner, or the owner's membership was [lost](MembershipError::Lost).
+    NotOwner,
+}
+
+impl Fault {
+    /// A word of a `kind` that has an impossible value.
+    #[cold]
+    pub(crate) fn corrupt(kind: Kind, word: impl Into<u64>) -> Self {
+        let word = word.into();
+        Self::Corrupt { kind, word }
+    }
+}
+
+impl From<MembershipError> for Fault {
+    fn from(error: MembershipError) -> Self {
+        Self::NotMember(error)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Corrupt { kind, word } => {
+                write!(f, "expected the state of a {kind}, found {word:#x}")
+            }
+            Self::NotMember(error) => error.fmt(f),
+            Self::NotOwner => f.write_str(
+                "this process does not own it any more: it is a forked child of the owner, or its \
+                 membership was lost",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(feature = "process")]
+mod text {
+    use std::collections::BTreeSet;
+    use std::sync::{Mutex, PoisonError};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Text;
+
+    /// The texts received so far, at most [`MOST`]. Each lives as long as the process.
+    static RECEIVED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    const MOST: usize = 256;
+    const LONGEST: usize = 128;
+
+    impl Serialize for Text {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_str(self.0)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Text {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(from)?;
+            let mut received = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = received.get(text.as_str()) {
+                return Ok(Self(known));
+            }
+            if received.len() == MOST || text.len() > LONGEST {
+                return Ok(Self("a request to the system"));
+            }
+            let text: &'static str = text.leak();
+            received.insert(text);
+            Ok(Self(text))
+        }
+    }
+}
+
+/// Declares the errors of an operation: each variant with its docs and its text, and [`Fault`] last.
+///
+/// `enum Name { .. }` has variants with or without fields, which the text may name. `enum Name<T>`
+/// gives a value back: every variant has it, and the fields that are listed besides.
+macro_rules! errors {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $($(#[$about:meta])* $variant:ident $({ $($(#[$of:meta])* $field:ident: $ty:ty),+ })? => $text:literal,)*
+        }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$about])* $variant $({ $($(#[$of])* $field: $ty),+ })?,)*
+            /// What can happen to every operation.
+            Fault($crate::segment::Fault),
+        }
+
+        impl From<$crate::segment::Fault> for $name {
+            fn from(fault: $crate::segment::Fault) -> Self {
+                Self::Fault(fault)
+            }
+        }
+
+        impl From<$crate::segment::MembershipError> for $name {
+            fn from(error: $crate::segment::MembershipError) -> Self {
+                Self::Fault(error.into())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $(Self::$variant $({ $($field),+ })? => write!(f, $text),)*
+                    Self::Fault(fault) => fault.fmt(f),
+                }
+            }
+        }
+
+        impl std::error::Error for $name {}
+    )+};
+}
+pub(crate) use errors;
+
+/// As [`errors`], of errors that give a value back.
+macro_rules! errors_with_value {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $name:ident<T> {
+            $($(#[$about:meta])* $variant:ident => $text:literal,)*
+        }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
+        #[non_exhaustive]
+        pub enum $name<T> {
+            $($(#[$about])* $variant(T),)*
+            /// What can happen to every operation.
+            Fault(T, $crate::segment::Fault),
+        }
+
+        impl<T> $name<T> {
+            /// Returns the value.
+            pub fn into_inner(self) -> T {
+                match self {
+                    $(Self::$variant(value) => value,)*
+                    Self::Fault(value, _) => value,
+                }
+            }
+
+            /// The same error of another value.
+            pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
+                match self {
+                    $(Self::$variant(value) => $name::$variant(change(value)),)*
+                    Self::Fault(value, fault) => $name::Fault(change(value), fault),
+                }
+            }
+        }
+
+        /// Shows what happened, not the value.
+        impl<T> std::fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $(Self::$variant(_) => f.write_str(concat!(stringify!($variant), "(..)")),)*
+                    Self::Fault(_, fault) => write!(f, "Fault(.., {fault:?})"),
+                }
+            }
+        }
+
+        impl<T> std::fmt::Display for $name<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $(Self::$variant(_) => f.write_str($text),)*
+                    Self::Fault(_, fault) => fault.fmt(f),
+                }
+            }
+        }
+
+        impl<T> std::error::Error for $name<T> {}
+    )+};
+}
+pub(crate) use errors_with_value;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> SystemError {
+        SystemError::new("locking a byte", &io::Error::from_raw_os_error(13))
+    }
+
+    #[test]
+    fn a_refused_request_says_what_and_why() {
+        let text = refused().to_string();
+        assert_eq!(
+            text,
+            "locking a byte failed: Permission denied (os error 13)"
+        );
+        assert_eq!(refused().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(
+            Fault::from(MembershipError::System(refused())).to_string(),
+            text
+        );
+    }
+
+    #[cfg(feature = "process")]
+    #[test]
+    fn a_fault_means_the_same_in_another_process() {
+        for fault in [
+            Fault::from(MembershipError::System(refused())),
+            Fault::from(MembershipError::RegistryFull { participants: 3 }),
+            Fault::corrupt(Kind::Mutex, 7_u32),
+            Fault::NotOwner,
+        ] {
+            let bytes = postcard::to_stdvec(&fault).unwrap();
+            assert_eq!(postcard::from_bytes::<Fault>(&bytes).unwrap(), fault);
+        }
+    }
+
+    #[cfg(feature = "process")]
+    #[test]
+    fn texts_that_were_received_are_bounded() {
+        for number in 0..1_000 {
+            let bytes = postcard::to_stdvec(&(format!("request {number}"), 5)).unwrap();
+            let error: SystemError = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(error.errno(), 5);
+        }
+        let long = postcard::to_stdvec(&("x".repeat(1_000), 5)).unwrap();
+        let error: SystemError = postcard::from_bytes(&long).unwrap();
+        assert_eq!(error.what(), "a request to the system");
+    }
+}
