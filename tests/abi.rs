@@ -435,7 +435,7 @@ fn a_ring_is_two_sides_and_its_items() {
     assert_eq!(
         (u32_at(&bytes, at + 132), u32_at(&bytes, at + 388)),
         (0, 0),
-        "bells"
+        "event counts"
     );
     let items = [512, 520, 528].map(|item| u64_at(&bytes, at + item));
     assert_eq!(items, [7, 8, 9]);
@@ -466,9 +466,9 @@ fn a_queue_is_its_state_a_cell_for_each_participant_and_slots() {
             .map(|place| u64_at(&bytes, at + place))
             .collect()
     };
-    let (ends, epoch, bells, cells) = (0, 8, 24, [384, 392, 400, 408]);
+    let (ends, epoch, events, cells) = (0, 8, 24, [384, 392, 400, 408]);
     assert_eq!(words(&[ends]), [2 << 5 | 0b11], "counted twice, both ever");
-    assert_eq!(words(&[epoch, bells]), [0, 0]);
+    assert_eq!(words(&[epoch, events]), [0, 0]);
     assert_eq!(words(&[128, 256]), [1 << 2, 1], "hints, a lap in 2 bits");
     let me = u64::from(tag(0, 1));
     assert_eq!(words(&cells), [1 << 46 | 1 << 29 | me, 0, 0, 0]);
@@ -518,7 +518,7 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
             .map(|place| u64_at(&bytes, at + place))
             .collect()
     };
-    let (ends, epoch, bells) = (0, 8, [24, 32]);
+    let (ends, epoch, events) = (0, 8, [24, 32]);
     let (slots, cells, messages) = ([512, 520, 528], [640, 704, 768], [672, 736, 800]);
     let me = u64::from(tag(0, 1));
     let [loaned, sending, held, returned, buried] = [1, 2, 4, 5, 6].map(|state| state << 29);
@@ -552,7 +552,7 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
     sender.send(9).unwrap();
     assert_eq!(words(&slots[2..]), [3 << 20 | 1], "cell 3, version 1");
     assert_eq!(words(&[128, 256]), [1 << 2, 1], "hints, a lap in 2 bits");
-    assert_eq!(words(&bells), [0, 0]);
+    assert_eq!(words(&events), [0, 0]);
     drop((sender, receiver));
     queue.close();
     assert_eq!(words(&[ends]), [2 << 5 | 0b11111], "closed");

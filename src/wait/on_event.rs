@@ -2,14 +2,14 @@
 //!
 //! # State
 //!
-//! A [`bell`](crate::wait::event_count), by which those who want the same sleep.
+//! An [event count](crate::wait::event_count), by which those who want the same sleep.
 //!
 //! # Protocol
 //!
-//! That of [`wait`](crate::wait), asleep by the bell. One that slept and got what it wanted rings its own bell again
+//! That of [`wait`](crate::wait), asleep by the event count. One that slept and got what it wanted rings its own event count again
 //! if the next one would get something as well: commits come in any order, and two wakes may have gone to one that could
 //! not use the first. One that is told of the end need wake none: those that looked before it do not sleep, since
-//! the bell was disarmed then, and has another generation if it was armed once more.
+//! the event count was disarmed then, and has another generation if it was armed once more.
 //!
 //! # Crash
 //!
@@ -18,13 +18,13 @@
 //!
 //! # Ordering
 //!
-//! That of [`bell`](crate::wait::event_count).
+//! That of [event count](crate::wait::event_count).
 
 use core::time::Duration;
 
 use crate::facade::{Deadline, lacks_heavy_barrier, mutation};
 use crate::participant::Liveness;
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 use crate::wait::{
     LONGEST, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
 };
@@ -92,7 +92,7 @@ impl From<WaitError> for Ended {
     }
 }
 
-/// The longest slice of one that sleeps by a bell.
+/// The longest slice of one that sleeps by an event count.
 pub(crate) fn longest() -> Duration {
     if lacks_heavy_barrier() {
         LONGEST_UNTOLD
@@ -101,26 +101,26 @@ pub(crate) fn longest() -> Duration {
     }
 }
 
-/// A quest of one that sleeps by a bell.
+/// A quest of one that sleeps by an event count.
 struct ByBell<'a, Q, P> {
     quest: &'a mut Q,
-    bell: &'a Bell,
+    event: &'a EventCount,
     peers: &'a P,
-    /// Whether this waiter has armed the bell.
+    /// Whether this waiter has armed the event count.
     announced: bool,
 }
 
 /// Waits until an attempt gets what is wanted.
 pub(crate) fn wait<Q: Quest>(
     quest: &mut Q,
-    bell: &Bell,
+    event: &EventCount,
     peers: &impl Liveness,
     deadline: &Deadline,
     mode: WaitMode<'_>,
 ) -> Result<Q::Found, Ended> {
     let mut op = ByBell {
         quest,
-        bell,
+        event,
         peers,
         announced: false,
     };
@@ -135,7 +135,7 @@ impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
         match self.quest.attempt() {
             Ok(found) => {
                 if self.announced && !mutation(118) && self.quest.leaves_more() {
-                    self.bell.ring();
+                    self.event.notify();
                 }
                 Ok(Step::Done(found))
             }
@@ -171,7 +171,7 @@ impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         self.announced = true;
-        self.bell.announce(|| self.quest.is_ready())
+        self.event.announce(|| self.quest.is_ready())
     }
 
     /// The dead have been looked after since the last attempt.

@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! A word for each slot, beside its item; the [`ends`](crate::participant::endpoints); two bells; hints.
+//! A word for each slot, beside its item; the [`ends`](crate::participant::endpoints); two event counts; hints.
 //!
 //! ```text
 //! word of a slot   63        32 31   29 28                         0
@@ -36,7 +36,7 @@
 //! come later than its place is an orphan: receivers look for them when the epoch has changed, and
 //! when the ring comes round.
 //!
-//! The commits are the two last stores of send and receive. Whoever commits rings a bell. What waits
+//! The commits are the two last stores of send and receive. Whoever commits rings an event count. What waits
 //! is in [`wait`], and when a receiver is told of the end in [`end`].
 //!
 //! # Crash
@@ -45,9 +45,9 @@
 //! |---|---|---|
 //! | send, before the CAS | nothing | - |
 //! | send, before the commit | WRITING(l, dead) | whoever comes to the slot, and whoever reaps: skips it |
-//! | send, after the commit | the item; a sleeper whose wake is owed | see [`bell`](crate::wait::event_count) |
+//! | send, after the commit | the item; a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
 //! | receive, before the commit | READING(l, dead): the item | a receiver who comes to the slot, or looks for orphans: takes it; a sender who comes to it: leaves it as an orphan |
-//! | receive, after the commit | as for send | see [`bell`](crate::wait::event_count) |
+//! | receive, after the commit | as for send | see [event count](crate::wait::event_count) |
 //! | replace | either of the two: the old item, or a slot to skip | as above |
 //! | skip, orphan | the same as before, or repaired | the next to come, as before |
 //! | orphan, before the epoch | an orphan that nobody looks for | whoever reaps the one that was killed |
@@ -67,7 +67,7 @@
 //! a sender looks after its claim, an RMW, behind a full barrier, whether the queue is closed; a receiver that
 //! finds it closed and empty looks once more, behind a full barrier. One of the two sees the other. (Q6) the
 //! end: a receiver frees its slot, and looks behind a light barrier whether the queue has ended; a receiver that
-//! is about to sleep has armed the bell, and looks at the slots behind a heavy one. One of the two sees the other;
+//! is about to sleep has armed the event count, and looks at the slots behind a heavy one. One of the two sees the other;
 //! where membarrier(2) is refused, the sleeper's slice may have to end.
 //! (M3) of `algorithm::mutex` holds for the words.
 //!
@@ -83,7 +83,7 @@ use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 pub(crate) use crate::wait::on_event::Refused;
 
 mod end;
@@ -114,8 +114,8 @@ pub(crate) struct Common {
     /// Unused; keeps the layout.
     _unused: AtomicU64,
     /// Where receivers sleep, and where senders do.
-    items: Bell,
-    room: Bell,
+    items: EventCount,
+    room: EventCount,
 }
 
 /// Where the words of the slots are.
@@ -196,8 +196,8 @@ impl SlotsState {
                 ends: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
                 _unused: AtomicU64::new(0),
-                items: Bell::new(),
-                room: Bell::new(),
+                items: EventCount::new(),
+                room: EventCount::new(),
             }),
             tail: Padded(AtomicU64::new(0)),
             head: Padded(AtomicU64::new(0)),
@@ -206,15 +206,15 @@ impl SlotsState {
 
     /// Where a side sleeps.
     #[inline(always)]
-    pub(crate) fn bell(&self, side: Side) -> &Bell {
+    pub(crate) fn event(&self, side: Side) -> &EventCount {
         match side {
             Side::Sender => &self.common.0.room,
             Side::Receiver => &self.common.0.items,
         }
     }
 
-    /// All bells, for [`use_bells`](crate::wait::event_count::use_bells).
-    pub(crate) fn bells(&self) -> [&Bell; 2] {
+    /// All event counts, for [`use_events`](crate::wait::event_count::use_events).
+    pub(crate) fn events(&self) -> [&EventCount; 2] {
         [&self.common.0.items, &self.common.0.room]
     }
 
@@ -440,31 +440,31 @@ impl<'a, S: Slots> Ring<'a, S> {
     #[cold]
     pub(crate) fn abandon(&self, claim: Claim) {
         self.commit_recv(claim);
-        self.ring_all();
+        self.notify_all();
     }
 
     /// Wakes one that sleeps for what a side has just committed, and the receivers if that was a receipt
     /// from a queue that has ended: it may have been the last.
     #[inline(always)]
-    pub(crate) fn ring(&self, side: Side) {
+    pub(crate) fn notify(&self, side: Side) {
         if !mutation(107) {
-            self.state.bell(side.other()).ring();
+            self.state.event(side.other()).notify();
         }
-        // ORDERING: (Q6); the barrier is the bell's.
+        // ORDERING: (Q6); the barrier is the event count's.
         if side == Side::Receiver && self.ends().is_over(side) && !mutation(500) {
-            self.state.bell(side).ring_all();
+            self.state.event(side).notify_all();
         }
     }
 
-    fn ring_all(&self) {
-        self.state.bell(Side::Sender).ring_all();
-        self.state.bell(Side::Receiver).ring_all();
+    fn notify_all(&self) {
+        self.state.event(Side::Sender).notify_all();
+        self.state.event(Side::Receiver).notify_all();
     }
 
     /// Wakes all that sleep at either side.
     pub(crate) fn wake_all(&self) {
-        self.state.bell(Side::Sender).wake();
-        self.state.bell(Side::Receiver).wake();
+        self.state.event(Side::Sender).wake_all();
+        self.state.event(Side::Receiver).wake_all();
     }
 
     /// Closes it: nothing can be sent any more.

@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! The two bells of [`slots`](super): senders sleep by `room`, receivers by `items`.
+//! The two event counts of [`slots`](super): senders sleep by `room`, receivers by `items`.
 //!
 //! # Protocol
 //!
@@ -142,8 +142,8 @@ impl<S: Slots> Ring<'_, S> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, Ended> {
         let mut quest = Send(self.at(Side::Sender, cursor, me, peers));
-        let bell = self.state.bell(Side::Sender);
-        wait(&mut quest, bell, peers, deadline, mode.into())
+        let event = self.state.event(Side::Sender);
+        wait(&mut quest, event, peers, deadline, mode.into())
     }
 
     /// Waits for an item.
@@ -156,8 +156,8 @@ impl<S: Slots> Ring<'_, S> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, Ended> {
         let mut quest = Receive(self.at(Side::Receiver, cursor, me, peers));
-        let bell = self.state.bell(Side::Receiver);
-        wait(&mut quest, bell, peers, deadline, mode.into())
+        let event = self.state.event(Side::Receiver);
+        wait(&mut quest, event, peers, deadline, mode.into())
     }
 
     /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
@@ -169,8 +169,8 @@ impl<S: Slots> Ring<'_, S> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), Ended> {
         let mut quest = Replace(self.at(Side::Sender, cursor, me, peers));
-        let bell = self.state.bell(Side::Sender);
-        wait(&mut quest, bell, peers, &Deadline::never(), mode.into())
+        let event = self.state.event(Side::Sender);
+        wait(&mut quest, event, peers, &Deadline::never(), mode.into())
     }
 
     fn at<'b, P>(

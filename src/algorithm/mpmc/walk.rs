@@ -11,7 +11,7 @@
 //! - caught up with the other side after several steps: let it get ahead, and look once more
 //! - a slot that somebody is at work in: look a few times; then ask once whether its owner lives. If
 //!   not, skip it; or take its item, as a receiver, or leave it as an orphan, as a sender: the word
-//!   to ORPHAN, then the epoch, then the bells. If it lives, the walk ends there: what stands behind
+//!   to ORPHAN, then the epoch, then the event counts. If it lives, the walk ends there: what stands behind
 //!   the slot is not looked at. A receiver whose next slot is still being read in the lap before has
 //!   found nothing: no sender has come there
 //! - now and then, and wherever the words make no sense, look at the shared hint: it is believed if
@@ -154,10 +154,10 @@ impl<S: Slots> Ring<'_, S> {
             return;
         }
         if !mutation(730) {
-            self.state.bell(Side::Sender).ring_all();
+            self.state.event(Side::Sender).notify_all();
         }
         if !mutation(731) {
-            self.state.bell(Side::Receiver).ring_all();
+            self.state.event(Side::Receiver).notify_all();
         }
     }
 
@@ -170,7 +170,7 @@ impl<S: Slots> Ring<'_, S> {
             self.tell_of_orphans();
         }
         if !mutation(121) {
-            self.ring_all();
+            self.notify_all();
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! The edition that is the latest, the writer's [`role`](crate::participant::role), a [`bell`](crate::wait::event_count) for those
+//! The edition that is the latest, the writer's [`role`](crate::participant::role), an [event count](crate::wait::event_count) for those
 //! who wait for a newer one; a seat for each reader, on lines of its own; and two buffers more than there
 //! are seats, each with a stamp: the edition that was written to it last.
 //!
@@ -21,7 +21,7 @@
 //!   meanwhile, and the seat names it. The reader has the buffer until it reads again.
 //! - publish: pick a buffer that is neither the latest nor named by a seat; write it, and its stamp; CAS the
 //!   latest edition: the commit. A full barrier; then give the new edition to all that are still choosing, by a
-//!   CAS of each seat from `CHOOSING` to its buffer. Ring the bell.
+//!   CAS of each seat from `CHOOSING` to its buffer. Ring the event count.
 //! - claim the writer's role: then give the latest edition to all that are choosing, since the writer before
 //!   may have died before it did.
 //! - sit: CAS a seat from free, or from somebody dead, to the own tag; then ask the registry whether it still
@@ -39,7 +39,7 @@
 //! | claim | a role of the dead | the next to claim it; whoever reaps: `DIED` |
 //! | publish, before the commit | bytes in a buffer that nobody reads | the next publish, of whomever, writes over it, or another |
 //! | publish, after the commit | readers that are still choosing, who choose by themselves | the next writer gives to them before it picks a buffer |
-//! | the same, before the ringing | a sleeper whose wake is owed | see [`bell`](crate::wait::event_count) |
+//! | the same, before the ringing | a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
 //! | a reader, anywhere | its seat, with a buffer or `CHOOSING` | whoever sits down there next; whoever reaps |
 //!
 //! There are two buffers more than seats, so the writer finds one whatever the dead, or the stopped, have. A
@@ -81,14 +81,14 @@ use crate::format::Padded;
 use crate::participant::Tag;
 use crate::participant::role::{self, Garbage, RoleWord};
 use crate::participant::{Liveness, is_still_registered};
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 
 /// What all readers look at seldom.
 #[repr(C)]
 struct Desk {
     role: RoleWord,
     /// Where those sleep who wait for a newer edition.
-    bell: Bell,
+    event: EventCount,
 }
 
 /// A snapshot but for its seats, stamps and buffers, in the segment.
@@ -211,7 +211,7 @@ impl SnapshotState {
             latest: Padded(AtomicU64::new(0)),
             desk: Padded(Desk {
                 role: RoleWord::new(),
-                bell: Bell::new(),
+                event: EventCount::new(),
             }),
         }
     }
@@ -220,9 +220,9 @@ impl SnapshotState {
         &self.desk.0
     }
 
-    /// The bell, for [`use_bells`](crate::wait::event_count::use_bells).
-    pub(crate) fn bells(&self) -> [&Bell; 1] {
-        [&self.desk().bell]
+    /// The event count, for [`use_events`](crate::wait::event_count::use_events).
+    pub(crate) fn events(&self) -> [&EventCount; 1] {
+        [&self.desk().event]
     }
 
     /// What was published last, for people: its version.
@@ -235,7 +235,7 @@ impl SnapshotState {
     fn recover_role(&self, dead: Tag) {
         self.desk().role.recover(dead);
         if !mutation(391) {
-            self.desk().bell.wake();
+            self.desk().event.wake_all();
         }
     }
 }
@@ -517,7 +517,7 @@ impl Snapshot<'_> {
             self.give(edition);
         }
         if !mutation(390) {
-            self.state.desk().bell.ring_all();
+            self.state.desk().event.notify_all();
         }
         Ok(edition)
     }
@@ -542,7 +542,7 @@ impl Snapshot<'_> {
     pub(crate) fn leave(self, me: Tag) {
         let desk = self.state.desk();
         if desk.role.leave(me) && !mutation(394) {
-            desk.bell.wake();
+            desk.event.wake_all();
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! That of [`snapshot`](super), with its bell.
+//! That of [`snapshot`](super), with its event count.
 //!
 //! # Protocol
 //!
@@ -16,7 +16,7 @@
 //!
 //! # Ordering
 //!
-//! That of [`bell`](crate::wait::event_count); (N1) of [`snapshot`](super), and (S3) of [`role`](crate::participant::role).
+//! That of [event count](crate::wait::event_count); (N1) of [`snapshot`](super), and (S3) of [`role`](crate::participant::role).
 
 use super::{Corrupt, Seated, Snapshot};
 use crate::algorithm::snapshot::layout::Edition;
@@ -41,8 +41,8 @@ impl Snapshot<'_> {
             has: seated.edition(),
             peers,
         };
-        let bell = &self.state.desk().bell;
-        on_event::wait(&mut quest, bell, peers, deadline, mode.into())
+        let event = &self.state.desk().event;
+        on_event::wait(&mut quest, event, peers, deadline, mode.into())
     }
 
     /// The word for which a wait has ended; 0 if it is right by now.

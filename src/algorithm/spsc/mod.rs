@@ -5,8 +5,8 @@
 //! Two sides, each on cache lines of its own, and a slot for each item of the capacity.
 //!
 //! ```text
-//! side of the producer: position (tail), role, bell of the consumer
-//! side of the consumer: position (head), role, bell of the producer
+//! side of the producer: position (tail), role, event count of the consumer
+//! side of the consumer: position (head), role, event count of the producer
 //! ```
 //!
 //! The roles are [`role`](crate::participant::role)s.
@@ -25,7 +25,7 @@
 //!   a holder: nothing new is known, and it is read again. Each holder looks, before it reports or waits
 //!   that there is nothing, whether its own position is as it has stored it, and stores it again if not.
 //!   Before each operation it looks whether it has its role still.
-//! - wait: spin some microseconds, then sleep by the own bell, which the other side rings after
+//! - wait: spin some microseconds, then sleep by the own event count, which the other side rings after
 //!   each commit. A sleeper whose peer has left or died looks once more, and then says so. One that
 //!   never sleeps asks all that a sleeper does, after each slice of spinning.
 //!
@@ -36,9 +36,9 @@
 //! | claim, before the CAS | nothing | - |
 //! | in a role | the dead tag | the next to claim it, who goes on from the position; whoever reaps: `DIED` |
 //! | push, before the commit | bytes in a slot that is nobody's | the next push writes over them |
-//! | push, after the commit, before the ringing | a sleeper whose wake is owed | see [`bell`](crate::wait::event_count) |
+//! | push, after the commit, before the ringing | a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
 //! | pop, before the commit | the item, unconsumed | the next consumer gets it |
-//! | pop, after the commit | as for push | see [`bell`](crate::wait::event_count) |
+//! | pop, after the commit | as for push | see [event count](crate::wait::event_count) |
 //!
 //! One that was taken for dead in the middle of an operation, and goes on, may write the slot at which its
 //! successor is, and hides items, or room, until its successor's next operation.
@@ -72,7 +72,7 @@ use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::role::{self, RoleWord, Seen};
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 use crate::wait::on_event;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
 
@@ -84,7 +84,7 @@ pub(crate) struct Side {
     position: Padded<AtomicU64>,
     role: RoleWord,
     /// Where the *other* side sleeps: whoever commits here looks at it.
-    bell: Bell,
+    event: EventCount,
 }
 
 /// A ring but for its slots, in the segment.
@@ -192,7 +192,7 @@ impl SpscState {
             Padded(Side {
                 position: Padded(AtomicU64::new(0)),
                 role: RoleWord::new(),
-                bell: Bell::new(),
+                event: EventCount::new(),
             })
         };
         Self {
@@ -217,9 +217,9 @@ impl SpscState {
         }
     }
 
-    /// Both bells, for [`use_bells`](crate::wait::event_count::use_bells).
-    pub(crate) fn bells(&self) -> [&Bell; 2] {
-        [&self.producer.0.bell, &self.consumer.0.bell]
+    /// Both event counts, for [`use_events`](crate::wait::event_count::use_events).
+    pub(crate) fn events(&self) -> [&EventCount; 2] {
+        [&self.producer.0.event, &self.consumer.0.event]
     }
 
     /// Gives back the roles that participant `dead` has, and wakes whom it may have owed a wake.
@@ -227,7 +227,7 @@ impl SpscState {
         for role in [Role::Producer, Role::Consumer] {
             let side = self.side(role);
             side.role.recover(dead);
-            side.bell.wake();
+            side.event.wake_all();
         }
     }
 
@@ -337,7 +337,7 @@ impl<'a> Spsc<'a> {
         if !is_there && self.is_held(cursor) && !mutation(616) {
             // ORDERING: Release; (S1), (S2), as it was stored before.
             side.position.0.store(cursor.position, Ordering::Release);
-            side.bell.ring_all();
+            side.event.notify_all();
         }
     }
 
@@ -384,7 +384,7 @@ impl<'a> Spsc<'a> {
         let release = ordering(Ordering::Release, mutant);
         side.position.0.store(cursor.position, release);
         if !mutation(75) {
-            side.bell.ring_all();
+            side.event.notify_all();
         }
     }
 
@@ -416,9 +416,9 @@ impl<'a> Spsc<'a> {
             }
     }
 
-    /// The bell by which a role sleeps: it is on the line of the other, who rings it.
-    pub(crate) fn bell(self, role: Role) -> &'a Bell {
-        &self.state.other(role).bell
+    /// The event count by which a role sleeps: it is on the line of the other, who rings it.
+    pub(crate) fn event(self, role: Role) -> &'a EventCount {
+        &self.state.other(role).event
     }
 
     /// Gives the other side's role back if its holder is dead.
@@ -454,7 +454,7 @@ impl<'a> Spsc<'a> {
     pub(crate) fn leave(self, role: Role, me: Tag) {
         let side = self.state.side(role);
         if side.role.leave(me) && !mutation(79) {
-            side.bell.wake();
+            side.event.wake_all();
         }
     }
 }
@@ -516,7 +516,7 @@ impl<R: Seat, P: Liveness> WaitOp for Wait<'_, '_, R, P> {
             self.peers.sleeps_for(tag);
         }
         let has_left = other.is_left() && !mutation(661);
-        ring.bell(R::ROLE).announce(|| {
+        ring.event(R::ROLE).announce(|| {
             has_left
                 || ring.refresh(self.cursor) != Ok(0)
                 || (!mutation(61) && ring.others_role(R::ROLE) != other)

@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! That of [`work`](super); the bell `idle`.
+//! That of [`work`](super); the event count `idle`.
 //!
 //! # Protocol
 //!
@@ -60,9 +60,9 @@ impl<P: Places> Work<'_, P> {
     /// Wakes those who wait for it to be idle, if it may be.
     #[inline(always)]
     pub(super) fn tell_of_idleness(&self, cursor: &Cursor) {
-        let bell = &self.state.common.0.idle;
-        if bell.is_armed() && !self.has_next(&mut { *cursor }) && !mutation(261) {
-            bell.wake();
+        let event = &self.state.common.0.idle;
+        if event.has_waiters() && !self.has_next(&mut { *cursor }) && !mutation(261) {
+            event.wake_all();
         }
     }
 }

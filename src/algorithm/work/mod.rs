@@ -3,7 +3,7 @@
 //! # State
 //!
 //! A word for each cell, beside the message in it; a ring of slots, at least as many as cells, which
-//! says in which order; the [`ends`](crate::participant::endpoints); three bells; hints.
+//! says in which order; the [`ends`](crate::participant::endpoints); three event counts; hints.
 //!
 //! ```text
 //! cell   63          40 39       33 32   29 28                                        0
@@ -48,10 +48,10 @@
 //! |---|---|---|
 //! | loan, before the CAS | nothing | - |
 //! | loan, send, before the slot | LOANED or SENDING(v, dead), in no slot | whoever reaps: frees it |
-//! | send, after the slot | the message; a sleeper whose wake is owed | whoever reaps: QUEUED; see [`bell`](crate::wait::event_count) |
+//! | send, after the slot | the message; a sleeper whose wake is owed | whoever reaps: QUEUED; see [event count](crate::wait::event_count) |
 //! | receive, after the cell | HELD(v, a, dead): the message; its slot | whoever reaps: returns it; whoever comes to the slot: frees it |
 //! | ack, before the CAS | as above | as above |
-//! | ack, after it | a sleeper whose wake is owed | see [`bell`](crate::wait::event_count) |
+//! | ack, after it | a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
 //! | ack, return of a loan, in the parts | FREEING(v, dead) and some parts | whoever reaps: frees the rest, then the head |
 //! | return, between the time and the CAS | HELD(v, a, dead): the message, not delayed | whoever reaps: RETURNED |
 //! | return, before the epoch | a returned message that nobody looks for | whoever reaps the one that was killed |
@@ -111,7 +111,7 @@ use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 use crate::wait::on_event::Refused;
 use returned::Due;
 
@@ -146,9 +146,9 @@ struct Common {
     /// Unused; keeps the layout.
     _unused: AtomicU64,
     /// Where receivers sleep, where senders do, and who waits for it to be idle.
-    items: Bell,
-    room: Bell,
-    idle: Bell,
+    items: EventCount,
+    room: EventCount,
+    idle: EventCount,
 }
 
 /// Where the words of slots and cells are.
@@ -237,9 +237,9 @@ impl WorkState {
                 ends: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
                 _unused: AtomicU64::new(0),
-                items: Bell::new(),
-                room: Bell::new(),
-                idle: Bell::new(),
+                items: EventCount::new(),
+                room: EventCount::new(),
+                idle: EventCount::new(),
             }),
             tail: Padded(AtomicU64::new(begin.0)),
             head: Padded(AtomicU64::new(begin.0)),
@@ -248,15 +248,15 @@ impl WorkState {
 
     /// Where a side sleeps.
     #[inline(always)]
-    pub(crate) fn bell(&self, side: Side) -> &Bell {
+    pub(crate) fn event(&self, side: Side) -> &EventCount {
         match side {
             Side::Sender => &self.common.0.room,
             Side::Receiver => &self.common.0.items,
         }
     }
 
-    /// All bells, for [`use_bells`](crate::wait::event_count::use_bells).
-    pub(crate) fn bells(&self) -> [&Bell; 3] {
+    /// All event counts, for [`use_events`](crate::wait::event_count::use_events).
+    pub(crate) fn events(&self) -> [&EventCount; 3] {
         let common = &self.common.0;
         [&common.items, &common.room, &common.idle]
     }
@@ -391,9 +391,9 @@ impl<'a, P: Places> Work<'a, P> {
 
     /// Wakes one that sleeps for what a side has just committed.
     #[inline(always)]
-    pub(crate) fn ring(&self, side: Side) {
+    pub(crate) fn notify(&self, side: Side) {
         if !mutation(204) {
-            self.state.bell(side.other()).ring();
+            self.state.event(side.other()).notify();
         }
     }
 
@@ -412,9 +412,9 @@ impl<'a, P: Places> Work<'a, P> {
     fn tell_of_room(&self, cursor: &Cursor) {
         if self.rules.spans {
             // Who is woken may need more than there is, and another one not.
-            self.state.common.0.room.ring_all();
+            self.state.common.0.room.notify_all();
         } else {
-            self.ring(Side::Receiver);
+            self.notify(Side::Receiver);
         }
         self.tell_of_idleness(cursor);
         self.tell_of_the_end();
@@ -425,7 +425,7 @@ impl<'a, P: Places> Work<'a, P> {
     #[inline(always)]
     fn tell_of_the_end(&self) {
         if self.ends().is_over(Side::Receiver) && !mutation(211) {
-            self.state.common.0.items.ring_all();
+            self.state.common.0.items.notify_all();
         }
     }
 
@@ -456,7 +456,7 @@ impl<'a, P: Places> Work<'a, P> {
             self.tell_of_returned();
         }
         if !mutation(214) {
-            self.state.common.0.items.ring();
+            self.state.common.0.items.notify();
         }
         self.tell_of_idleness(cursor);
         self.tell_of_the_end();
@@ -526,9 +526,9 @@ impl<'a, P: Places> Work<'a, P> {
 
     /// Wakes all that sleep.
     pub(crate) fn wake_all(&self) {
-        self.state.common.0.room.wake();
-        self.state.common.0.items.wake();
-        self.state.common.0.idle.wake();
+        self.state.common.0.room.wake_all();
+        self.state.common.0.items.wake_all();
+        self.state.common.0.idle.wake_all();
     }
 
     /// Counts participant `me` once less at a side.

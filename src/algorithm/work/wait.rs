@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! The three bells of [`work`](super).
+//! The three event counts of [`work`](super).
 //!
 //! # Protocol
 //!
@@ -154,8 +154,8 @@ impl<P: Places> Work<'_, P> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, Ended> {
         let mut quest = Room(self.at(cursor, me, peers), cells);
-        let bell = self.state.bell(Side::Sender);
-        wait(&mut quest, bell, peers, deadline, mode.into())
+        let event = self.state.event(Side::Sender);
+        wait(&mut quest, event, peers, deadline, mode.into())
     }
 
     /// Waits for a message.
@@ -168,8 +168,8 @@ impl<P: Places> Work<'_, P> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, Ended> {
         let mut quest = Message(self.at(cursor, me, peers));
-        let bell = self.state.bell(Side::Receiver);
-        wait(&mut quest, bell, peers, deadline, mode.into())
+        let event = self.state.event(Side::Receiver);
+        wait(&mut quest, event, peers, deadline, mode.into())
     }
 
     /// Waits until everything that was sent is done.
@@ -182,8 +182,8 @@ impl<P: Places> Work<'_, P> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), Ended> {
         let mut quest = Idleness(self.at(cursor, me, peers));
-        let bell = &self.state.common.0.idle;
-        wait(&mut quest, bell, peers, deadline, mode.into())
+        let event = &self.state.common.0.idle;
+        wait(&mut quest, event, peers, deadline, mode.into())
     }
 
     fn at<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> At<'b, P, Q> {

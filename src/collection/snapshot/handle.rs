@@ -20,7 +20,7 @@ use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{
     Anchor, Bytes, Entry, EntryError, HoldsValue, MembershipError, Placeable, Shape, sealed,
 };
-use crate::wait::event_count::use_bells;
+use crate::wait::event_count::use_events;
 
 /// The latest whole value of one writer, as an entry of a segment: created with the
 /// [options](SnapshotOptions), or just with its first value.
@@ -140,7 +140,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     /// [`WriterError::Join`]; [`WriterError::Corrupt`].
     pub fn writer(&self) -> Result<Writer<T>, WriterError> {
         let me = self.state.tag().map_err(WriterError::Join)?;
-        use_bells(self.state.bells());
+        use_events(self.state.events());
         let claimed = self.raw().claim(me, &self.state.liveness(me));
         let author = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => WriterError::RoleTaken {

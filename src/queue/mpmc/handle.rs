@@ -18,7 +18,7 @@ use crate::segment::{
     Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, SegmentLiveness, Shape, sealed,
 };
 use crate::wait::WaitMode;
-use crate::wait::event_count::{Bell, use_bells};
+use crate::wait::event_count::{EventCount, use_events};
 
 /// A bounded queue for any number of senders and receivers, first in, first out; an entry of a
 /// segment, created with its capacity in items, 2 to 2^32.
@@ -170,8 +170,8 @@ impl<T> Queue<T> {
     }
 
     /// Where a side sleeps.
-    pub(super) fn bell_of(&self, side: Side) -> &Bell {
-        self.state.bell(side)
+    pub(super) fn event_of(&self, side: Side) -> &EventCount {
+        self.state.event(side)
     }
 
     /// Where the item of a slot is.
@@ -269,7 +269,7 @@ impl<T> Queue<T> {
 
     #[cold]
     fn join(&self) -> Result<Tag, MembershipError> {
-        use_bells(self.state.bells());
+        use_events(self.state.events());
         self.state.tag()
     }
 
@@ -417,7 +417,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
         let slots = state.payloads::<Slot<T>>(layout.slots, count)?;
         let cells = state.payloads(layout.cells, participants as usize)?;
         let cells = NonNull::slice_from_raw_parts(cells, participants as usize);
-        use_bells(state.bells());
+        use_events(state.events());
         (layout.stride == size_of::<Slot<T>>() as u64).then_some(Self {
             state,
             slots,

@@ -128,7 +128,7 @@ impl<T: Payload + Pod> Queue<T> {
         }
         std::mem::forget(place);
         self.ring().commit_send(claim);
-        self.ring().ring(Side::Sender);
+        self.ring().notify(Side::Sender);
         Ok(())
     }
 }
@@ -185,7 +185,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
         let value = unsafe { read_boxed(self.item(claim.index)) };
         self.ring().commit_recv(claim);
-        self.ring().ring(Side::Receiver);
+        self.ring().notify(Side::Receiver);
         value
     }
 }

@@ -56,7 +56,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
         let value = unsafe { read(self.item(claim.index)) };
         self.ring().commit_recv(claim);
-        self.ring().ring(Side::Receiver);
+        self.ring().notify(Side::Receiver);
         value.ok_or(TryRecvError::Invalid)
     }
 
@@ -91,7 +91,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline]
     pub fn try_recv_marked(&self) -> Result<Received<T>, TryRecvError> {
         let received = self.recv_unrung()?;
-        self.ring().ring(Side::Receiver);
+        self.ring().notify(Side::Receiver);
         received.ok_or(TryRecvError::Invalid)
     }
 
@@ -161,7 +161,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 }
             }
         }
-        self.ring().ring(Side::Receiver);
+        self.ring().notify(Side::Receiver);
         if count > 0 {
             Ok(count)
         } else {
@@ -234,7 +234,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             None => self.wait_for_item(deadline)?,
         };
         let received = self.take(claim);
-        self.ring().ring(Side::Receiver);
+        self.ring().notify(Side::Receiver);
         received.ok_or(RecvError::Invalid)
     }
 

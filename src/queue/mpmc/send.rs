@@ -50,7 +50,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(always)]
     fn put_and_ring(&self, claim: Claim, value: T) {
         self.put(claim, value);
-        self.ring().ring(Side::Sender);
+        self.ring().notify(Side::Sender);
     }
 
     /// The next slot, if there is one.
@@ -140,12 +140,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 Ok(claim) => self.put_from(claim, value),
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => {
-                    self.ring().ring(Side::Sender);
+                    self.ring().notify(Side::Sender);
                     return Ok(sent);
                 }
             }
         }
-        self.ring().ring(Side::Sender);
+        self.ring().notify(Side::Sender);
         Ok(values.len())
     }
 
@@ -260,7 +260,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         self.keep(&cursor);
         self.put(claim, value);
-        ring.ring(Side::Sender);
+        ring.notify(Side::Sender);
         if replaced {
             // Perhaps nobody is left to receive: the next call says so.
             ring.look_for_the_dead(&self.liveness(me));

@@ -9,7 +9,7 @@ use crate::participant::endpoints::Side;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::MembershipError;
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 use crate::wait::select::{Seen, Source};
 
 impl<T: Payload> Source for Queue<T> {
@@ -20,8 +20,8 @@ impl<T: Payload> Source for Queue<T> {
         ready
     }
 
-    fn bell(&self) -> &Bell {
-        self.bell_of(Side::Receiver)
+    fn event(&self) -> &EventCount {
+        self.event_of(Side::Receiver)
     }
 
     fn history(&self) -> Option<&WaitHistory> {

@@ -16,7 +16,7 @@ use crate::queue::Wait;
 use crate::queue::spsc::{ClaimError, Consumer, Producer};
 use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, Shape, sealed};
 use crate::wait::WaitMode;
-use crate::wait::event_count::{Bell, use_bells};
+use crate::wait::event_count::{EventCount, use_events};
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
 /// items.
@@ -101,7 +101,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
 
     fn claim<R: Seat>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag().map_err(ClaimError::Join)?;
-        use_bells(self.state.bells());
+        use_events(self.state.events());
         let claimed = self.ring().claim(me, &self.state.liveness(me));
         let cursor: Cursor<R> = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {
@@ -259,9 +259,9 @@ impl<T: Payload, R: Seat> End<T, R> {
         &self.waits[1]
     }
 
-    /// The bell by which this end sleeps.
-    pub(super) fn own_bell(&self) -> &Bell {
-        self.ring().bell(R::ROLE)
+    /// The event count by which this end sleeps.
+    pub(super) fn own_event(&self) -> &EventCount {
+        self.ring().event(R::ROLE)
     }
 
     /// Gives the other end back if its process is dead. False if this one is no participant any

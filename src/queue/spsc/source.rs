@@ -9,7 +9,7 @@ use crate::facade::WaitHistory;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::MembershipError;
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 use crate::wait::select::{Seen, Source};
 
 impl<T: Payload, R: Seat> Source for End<T, R> {
@@ -18,8 +18,8 @@ impl<T: Payload, R: Seat> Source for End<T, R> {
         !self.is_mine() || self.has_something()
     }
 
-    fn bell(&self) -> &Bell {
-        self.own_bell()
+    fn event(&self) -> &EventCount {
+        self.own_event()
     }
 
     fn history(&self) -> Option<&WaitHistory> {

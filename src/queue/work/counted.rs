@@ -14,7 +14,7 @@ use crate::queue::CountError;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
 use crate::segment::{MembershipError, SegmentLiveness};
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 use crate::wait::select::{Seen, Source};
 
 impl Counts for Pool {
@@ -42,8 +42,8 @@ impl Source for Pool {
     fn is_ready(&self) -> bool {
         self.is_ready()
     }
-    fn bell(&self) -> &Bell {
-        self.bell_of(Side::Receiver)
+    fn event(&self) -> &EventCount {
+        self.event_of(Side::Receiver)
     }
     fn history(&self) -> Option<&WaitHistory> {
         Some(self.history_of_several())

@@ -80,7 +80,7 @@ impl Hand<'_> {
         self.pool.keep(&cursor);
         match sent {
             Ok(()) => {
-                work.ring(Side::Sender);
+                work.notify(Side::Sender);
                 Ok(())
             }
             Err(Unsent::Over(mine)) => {

@@ -15,7 +15,7 @@ use crate::participant::endpoints::{Ends, Side};
 use crate::queue::Wait;
 use crate::segment::{Anchor, Entry, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
-use crate::wait::event_count::{Bell, use_bells};
+use crate::wait::event_count::{EventCount, use_events};
 use crate::wait::on_event::Refused;
 
 /// A handle of a work queue that does not know what its messages are.
@@ -142,7 +142,7 @@ impl Pool {
         let cells = state.payloads(layout.cells, count(layout.cells_len())?)?;
         let counts = state.payloads(layout.counts, participants)?;
         let receipts = state.private_words(layout.rules.cells)?;
-        use_bells(state.bells());
+        use_events(state.events());
         Some(Self {
             state,
             slots,
@@ -181,8 +181,8 @@ impl Pool {
     }
 
     /// Where a side sleeps.
-    pub(super) fn bell_of(&self, side: Side) -> &Bell {
-        self.state.bell(side)
+    pub(super) fn event_of(&self, side: Side) -> &EventCount {
+        self.state.event(side)
     }
 
     #[inline(always)]
@@ -271,7 +271,7 @@ impl Pool {
 
     #[cold]
     fn join(&self) -> Result<Tag, MembershipError> {
-        use_bells(self.state.bells());
+        use_events(self.state.events());
         self.state.tag()
     }
 

@@ -1,4 +1,4 @@
-//! A bell: what one side of a ring sleeps by, and the other rings. The ringing costs nothing while
+//! An event count: what one side of a ring sleeps by, and the other rings. The ringing costs nothing while
 //! nobody sleeps.
 //!
 //! # State
@@ -7,18 +7,18 @@
 //!
 //! ```text
 //!     31     30            2     1       0
-//! | FENCES |  generation: 29 | FENCED | ARMED |
+//! | FENCES |  generation: 29 | FENCED | WAITERS |
 //! ```
 //!
-//! - ARMED: a sleeper may be there.
-//! - FENCED: a sleeper has made its barrier since the bell was armed.
-//! - generation: how often the bell was armed.
-//! - FENCES stays for ever: a process that uses the bell has no membarrier(2).
+//! - WAITERS: a sleeper may be there.
+//! - FENCED: a sleeper has made its barrier since the event count was armed.
+//! - generation: how often the event count was armed.
+//! - FENCES stays for ever: a process that uses the event count has no membarrier(2).
 //!
 //! # Protocol
 //!
 //! - sleep: arm, a heavy barrier, then FENCED into the word; look once more for what is waited for; sleep
-//!   while the word is as it was, for a slice at most. A sleeper that finds the bell FENCED makes no barrier:
+//!   while the word is as it was, for a slice at most. A sleeper that finds the event count FENCED makes no barrier:
 //!   see below.
 //! - ring, after what is waited for was committed: a light barrier, load; if the word is armed,
 //!   wake one. If nobody was there to be woken, disarm, and wake all that have come since. So a
@@ -35,7 +35,7 @@
 //! themselves pay nothing.
 //!
 //! Ringing wakes one, and that one may come too late for what it was rung for, or find more than
-//! it takes: whoever sleeps beside others by the same bell and gets what it slept for rings again
+//! it takes: whoever sleeps beside others by the same event count and gets what it slept for rings again
 //! if there is more.
 //!
 //! # Crash
@@ -44,9 +44,9 @@
 //! |---|---|---|
 //! | a sleeper, anywhere | an armed word | the next to ring, who wakes nobody and disarms it |
 //! | a sleeper, woken | a wake that others needed | they, when their slices end |
-//! | one that rings, after its commit | a sleeper whose wake is owed | the sleeper, when its slice ends; whoever reaps, by [`wake`](Bell::wake) |
+//! | one that rings, after its commit | a sleeper whose wake is owed | the sleeper, when its slice ends; whoever reaps, by [`wake_all`](EventCount::wake_all) |
 //!
-//! A stopped sleeper delays nobody that the bell is not rung for again; the others sleep on to the
+//! A stopped sleeper delays nobody that the event count is not rung for again; the others sleep on to the
 //! end of their slices. One that is stopped between commit and ringing delays the sleeper by its
 //! slice.
 //!
@@ -63,10 +63,10 @@
 //!
 //! (B2) A sleeper that finds FENCED (Acquire) relies on the barrier of the one that stored it (Release). Whatever
 //! was committed by a process that had looked at the word before that barrier, and found no sleeper, is seen
-//! behind it. A process that looks later finds the bell armed, and rings, or finds it disarmed, and then the
-//! word has changed and those that slept by it are woken. ARMED alone says nothing: the sleeper that armed
-//! the bell may be stopped, or dead, before its barrier. And FENCED is stored by a CAS that expects the
-//! generation that was armed before the barrier: the bell may have been disarmed since, and armed again by a
+//! behind it. A process that looks later finds the event count armed, and rings, or finds it disarmed, and then the
+//! word has changed and those that slept by it are woken. WAITERS alone says nothing: the sleeper that armed
+//! the event count may be stopped, or dead, before its barrier. And FENCED is stored by a CAS that expects the
+//! generation that was armed before the barrier: the event count may have been disarmed since, and armed again by a
 //! sleeper without a barrier so far. The generation comes round after 2^29 sleeps, at 2 us each in 18 minutes,
 //! while one sleeper is stopped there; then a wake can be lost, and a slice ends instead.
 //!
@@ -81,22 +81,22 @@ use crate::facade::{
 use crate::wait::SleepOn;
 
 /// A sleeper may be there.
-const ARMED: u32 = 1;
-/// A sleeper has made its barrier since the bell was armed.
+const WAITERS: u32 = 1;
+/// A sleeper has made its barrier since the event count was armed.
 const FENCED: u32 = 2;
 /// One more of the generation, and all of it.
 const ONCE_MORE: u32 = 4;
-const GENERATION: u32 = !(FENCES | FENCED | ARMED);
-/// A process that uses the bell has no membarrier(2): who rings makes a real fence.
+const GENERATION: u32 = !(FENCES | FENCED | WAITERS);
+/// A process that uses the event count has no membarrier(2): who rings makes a real fence.
 const FENCES: u32 = 1 << 31;
 
-/// The word of a bell, in the segment.
+/// The word of an event count, in the segment.
 #[repr(transparent)]
-pub(crate) struct Bell {
+pub(crate) struct EventCount {
     word: Futex,
 }
 
-impl Bell {
+impl EventCount {
     #[cfg(test)]
     pub(crate) fn new() -> Self {
         Self {
@@ -106,39 +106,39 @@ impl Bell {
 
     /// Wakes one that sleeps, if one does; to be called after a commit.
     #[inline(always)]
-    pub(crate) fn ring(&self) {
-        if self.is_armed() {
+    pub(crate) fn notify(&self) {
+        if self.has_waiters() {
             self.wake_one();
         }
     }
 
     /// Wakes all that sleep, if one does; to be called after a commit.
     #[inline(always)]
-    pub(crate) fn ring_all(&self) {
-        if self.is_armed() {
-            self.wake();
+    pub(crate) fn notify_all(&self) {
+        if self.has_waiters() {
+            self.wake_all();
         }
     }
 
     /// Whether somebody may sleep; to be asked after a commit.
     #[inline(always)]
-    pub(crate) fn is_armed(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         if !mutation(60) {
             light_barrier();
         }
         // ORDERING: Relaxed; see the two columns above.
         let word = self.word.load(Ordering::Relaxed);
-        word & (FENCES | ARMED) != 0 && (word & FENCES == 0 || self.is_armed_behind_a_fence())
+        word & (FENCES | WAITERS) != 0 && (word & FENCES == 0 || self.has_waiters_after_fence())
     }
 
     #[cold]
     #[inline(never)]
-    fn is_armed_behind_a_fence(&self) -> bool {
+    fn has_waiters_after_fence(&self) -> bool {
         if !mutation(630) {
             fence(Ordering::SeqCst);
         }
         // ORDERING: Relaxed; as above.
-        self.word.load(Ordering::Relaxed) & ARMED != 0
+        self.word.load(Ordering::Relaxed) & WAITERS != 0
     }
 
     #[cold]
@@ -158,7 +158,7 @@ impl Bell {
     /// looked at again.
     #[cold]
     #[inline(never)]
-    pub(crate) fn wake(&self) {
+    pub(crate) fn wake_all(&self) {
         fence(Ordering::SeqCst);
         if !mutation(66) {
             self.disarm();
@@ -170,27 +170,27 @@ impl Bell {
 
     fn disarm(&self) {
         // ORDERING: Relaxed; the futex orders a sleeper's look at the word and its sleep.
-        self.word.fetch_and(!(FENCED | ARMED), Ordering::Relaxed);
+        self.word.fetch_and(!(FENCED | WAITERS), Ordering::Relaxed);
     }
 
     /// Announces a sleeper, which has to look once more for what it waits for, behind a
-    /// [`barrier_of_a_sleeper`], and may then sleep [`on`](Armed::on) the word.
+    /// [`waiter_barrier`], and may then sleep [`on`](WaitKey::on) the word.
     #[cold]
-    pub(crate) fn arm(&self) -> Armed<'_> {
+    pub(crate) fn prepare_wait(&self) -> WaitKey<'_> {
         // ORDERING: Acquire; pairs with (B2) in `fenced`.
         let acquire = ordering(Ordering::Acquire, 663);
         let mut seen = self.word.load(acquire);
-        while seen & ARMED == 0 {
+        while seen & WAITERS == 0 {
             let more = if mutation(664) { 0 } else { ONCE_MORE };
             let generation = (seen & GENERATION).wrapping_add(more) & GENERATION;
-            let armed = seen & FENCES | generation | ARMED;
+            let armed = seen & FENCES | generation | WAITERS;
             match self.word.compare_exchange(seen, armed, acquire, acquire) {
                 Ok(_) => seen = armed,
                 Err(now) => seen = now,
             }
         }
-        Armed {
-            bell: self,
+        WaitKey {
+            event: self,
             generation: seen & GENERATION,
             needs_barrier: seen & FENCED == 0 && !mutation(665),
         }
@@ -210,9 +210,9 @@ impl Bell {
     /// Announces a sleeper, and returns what it sleeps on; `None` if it is `ready` by then.
     #[cold]
     pub(crate) fn announce(&self, ready: impl FnOnce() -> bool) -> Option<SleepOn<'_>> {
-        let armed = self.arm();
+        let armed = self.prepare_wait();
         if !mutation(63) {
-            barrier_of_a_sleeper(armed.needs_barrier, [armed]);
+            waiter_barrier(armed.needs_barrier, [armed]);
         }
         if !mutation(64) && ready() {
             return None;
@@ -222,36 +222,36 @@ impl Bell {
     }
 }
 
-/// A bell that a sleeper has found armed, or has armed.
+/// An event count that a sleeper has found armed, or has armed.
 #[derive(Clone, Copy)]
-pub(crate) struct Armed<'a> {
-    bell: &'a Bell,
+pub(crate) struct WaitKey<'a> {
+    event: &'a EventCount,
     generation: u32,
     pub(crate) needs_barrier: bool,
 }
 
-impl<'a> Armed<'a> {
-    /// What to sleep on, and what the word is meanwhile. If the bell was disarmed since, it is something else
+impl<'a> WaitKey<'a> {
+    /// What to sleep on, and what the word is meanwhile. If the event count was disarmed since, it is something else
     /// than that.
     pub(crate) fn on(self) -> (&'a Futex, u32) {
         // ORDERING: Relaxed; a process that changes it meanwhile ends the sleep.
-        let now = self.bell.word.load(Ordering::Relaxed);
-        let same = now & ARMED != 0 && now & GENERATION == self.generation;
+        let now = self.event.word.load(Ordering::Relaxed);
+        let same = now & WAITERS != 0 && now & GENERATION == self.generation;
         (
-            &self.bell.word,
-            if same { now } else { self.generation | ARMED },
+            &self.event.word,
+            if same { now } else { self.generation | WAITERS },
         )
     }
 
-    /// Notes that a barrier was made since the bell was armed.
+    /// Notes that a barrier was made since the event count was armed.
     fn fenced(self) {
         // ORDERING: Relaxed; the CAS decides.
-        let mut seen = self.bell.word.load(Ordering::Relaxed);
-        while seen & ARMED != 0 && seen & GENERATION == self.generation && seen & FENCED == 0 {
+        let mut seen = self.event.word.load(Ordering::Relaxed);
+        while seen & WAITERS != 0 && seen & GENERATION == self.generation && seen & FENCED == 0 {
             // ORDERING: Release; (B2).
             let release = ordering(Ordering::Release, 666);
             match self
-                .bell
+                .event
                 .word
                 .compare_exchange(seen, seen | FENCED, release, Ordering::Relaxed)
             {
@@ -262,27 +262,27 @@ impl<'a> Armed<'a> {
     }
 }
 
-/// The barrier of a sleeper that has armed these bells, if it needs one: others' may be as good.
+/// The barrier of a sleeper that has armed these event counts, if it needs one: others' may be as good.
 #[cold]
-pub(crate) fn barrier_of_a_sleeper<'a>(
+pub(crate) fn waiter_barrier<'a>(
     needs_barrier: bool,
-    armed: impl IntoIterator<Item = Armed<'a>>,
+    armed: impl IntoIterator<Item = WaitKey<'a>>,
 ) {
     if !needs_barrier {
         return;
     }
     if heavy_barrier() {
-        armed.into_iter().for_each(Armed::fenced);
+        armed.into_iter().for_each(WaitKey::fenced);
     } else if !mutation(631) {
-        armed.into_iter().for_each(|one| one.bell.ask_for_fences());
+        armed.into_iter().for_each(|one| one.event.ask_for_fences());
     }
 }
 
-/// To be called before this process rings one of these bells for the first time.
+/// To be called before this process rings one of these event counts for the first time.
 #[cold]
-pub(crate) fn use_bells<'a>(bells: impl IntoIterator<Item = &'a Bell>) {
+pub(crate) fn use_events<'a>(events: impl IntoIterator<Item = &'a EventCount>) {
     if !use_light_barriers() && !mutation(632) {
-        bells.into_iter().for_each(Bell::ask_for_fences);
+        events.into_iter().for_each(EventCount::ask_for_fences);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a bell is held to by itself: models under loom. Those of the rings have it, too.
+//! What an event count is held to by itself: models under loom. Those of the rings have it, too.
 
 mod models;
 

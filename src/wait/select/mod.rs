@@ -1,19 +1,19 @@
-//! Waiting for several things at once, of which each has a bell.
+//! Waiting for several things at once, of which each has an event count.
 //!
 //! # State
 //!
-//! None of its own: the words of the [`bell`](crate::wait::event_count)s.
+//! None of its own: the words of the [event count](crate::wait::event_count)s.
 //!
 //! # Protocol
 //!
 //! - Look at each, from the first to the last: the first that is ready is the answer.
 //! - Otherwise spin some microseconds. Then, until one is ready: look after the dead that each waits for,
-//!   arm all bells, one heavy barrier, look at each once more, sleep on all words for a slice.
-//! - One that has armed the bells hands on what wakes it owes: it rings the bell of each that is
+//!   arm all event counts, one heavy barrier, look at each once more, sleep on all words for a slice.
+//! - One that has armed the event counts hands on what wakes it owes: it rings the event count of each that is
 //!   ready and that others sleep by as well. Ringing wakes one, and this one goes away to do what it
-//!   likes: perhaps it takes something else, or nothing. It may have been woken by several bells at
-//!   once, so all that are ready count, and not the answer only. One that armed bells and did not sleep owes
-//!   nothing: a sleeper that looked before a bell was disarmed does not sleep by its next generation.
+//!   likes: perhaps it takes something else, or nothing. It may have been woken by several event counts at
+//!   once, so all that are ready count, and not the answer only. One that armed event counts and did not sleep owes
+//!   nothing: a sleeper that looked before an event count was disarmed does not sleep by its next generation.
 //!
 //! The kernel takes 128 words at a time. Of more, each slice sleeps on the next 128.
 //!
@@ -22,26 +22,26 @@
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
 //! | before it arms | nothing | - |
-//! | armed or asleep | armed bells | the next to ring each of them, who wakes nobody and disarms it |
+//! | armed or asleep | armed event counts | the next to ring each of them, who wakes nobody and disarms it |
 //! | armed or woken, before it has handed on | wakes that others needed | they, when their slices end |
 //!
 //! One that is stopped there delays others by their slices. Those who ring wait for nobody.
 //!
 //! # Ordering
 //!
-//! That of [`bell`](crate::wait::event_count), for each: one barrier stands between all the arming and all the last
+//! That of [event count](crate::wait::event_count), for each: one barrier stands between all the arming and all the last
 //! looks.
 //!
 //! # Trade-offs
 //!
-//! A bell for each set that somebody waits for, registered at each source (as in select of Go and of
+//! An event count for each set that somebody waits for, registered at each source (as in select of Go and of
 //! crossbeam), needs memory for the sets and a list at each source that the dead have to be removed
 //! from. Here a source does not know who waits for it, or for what else.
 
 use core::time::Duration;
 
 use crate::facade::{Deadline, Futex, Pace, WaitHistory, mutation};
-use crate::wait::event_count::{Armed, Bell, barrier_of_a_sleeper};
+use crate::wait::event_count::{EventCount, WaitKey, waiter_barrier};
 use crate::wait::on_event::longest;
 use crate::wait::{
     AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
@@ -53,7 +53,7 @@ pub(crate) trait Source {
     fn is_ready(&self) -> bool;
 
     /// What is rung when it may have become ready.
-    fn bell(&self) -> &Bell;
+    fn event(&self) -> &EventCount;
 
     /// What its handle remembers of waits for several.
     fn history(&self) -> Option<&WaitHistory> {
@@ -65,12 +65,12 @@ pub(crate) trait Source {
         0
     }
 
-    /// In what time it may become ready, though its bell is not rung.
+    /// In what time it may become ready, though its event count is not rung.
     fn due(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether others sleep by the same bell.
+    /// Whether others sleep by the same event count.
     fn is_shared(&self) -> bool;
 
     /// Asks whether those that could make it ready live. It is ready if that is what its operations
@@ -107,7 +107,7 @@ pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> W
     let mut any = Any {
         sources,
         armed: [None; AT_ONCE],
-        words: [(sources[0].bell().word(), 0); AT_ONCE],
+        words: [(sources[0].event().word(), 0); AT_ONCE],
         window: 0,
         announced: false,
     };
@@ -125,11 +125,11 @@ pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> W
 struct Any<'a, S: ?Sized> {
     sources: &'a [&'a S],
     /// Those that are slept on, and their words.
-    armed: [Option<Armed<'a>>; AT_ONCE],
+    armed: [Option<WaitKey<'a>>; AT_ONCE],
     words: [(&'a Futex, u32); AT_ONCE],
     /// The first source of those that are slept on next.
     window: usize,
-    /// Whether this waiter has armed the bells.
+    /// Whether this waiter has armed the event counts.
     announced: bool,
 }
 
@@ -182,7 +182,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         let (mut count, mut needs_barrier) = (0, false);
         let from = sources[self.window..].iter().chain(&sources[..self.window]);
         for source in from.take(if mutation(94) { 1 } else { sources.len() }) {
-            let armed = source.bell().arm();
+            let armed = source.event().prepare_wait();
             needs_barrier |= armed.needs_barrier;
             if count < AT_ONCE {
                 self.armed[count] = Some(armed);
@@ -191,7 +191,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         }
         let armed = self.armed[..count].iter().flatten().copied();
         if !mutation(92) {
-            barrier_of_a_sleeper(needs_barrier, armed.clone());
+            waiter_barrier(needs_barrier, armed.clone());
         }
         if !mutation(93) && sources.iter().any(|source| source.is_ready()) {
             return None;
@@ -223,7 +223,7 @@ fn look<S: Source + ?Sized>(sources: &[&S], announced: bool) -> Option<usize> {
         };
         for source in &sources[first..rest] {
             if source.is_shared() && source.is_ready() {
-                source.bell().ring();
+                source.event().notify();
             }
         }
     }

@@ -20,7 +20,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         67,
         LAPS,
-        "whoever disarms a bell wakes nobody who has come since",
+        "whoever disarms an event count wakes nobody who has come since",
     ),
     (100, NEWCOMER, "a walker does not acquire what it sees"),
     (101, NEWCOMER, "a claim neither acquires nor publishes"),

@@ -153,7 +153,7 @@ impl Player<'_> {
         self.belt.item(claim).write(&[item]);
         self.belt.ring().commit_send(*claim);
         self.belt.sent.fetch_or(1 << item, Relaxed);
-        self.belt.ring().ring(Side::Sender);
+        self.belt.ring().notify(Side::Sender);
     }
 
     pub(super) fn try_send(&self, item: u64) -> Result<(), Refused> {
@@ -193,7 +193,7 @@ impl Player<'_> {
         let [item] = self.belt.item(claim).read();
         self.belt.ring().commit_recv(*claim);
         self.belt.note(item);
-        self.belt.ring().ring(Side::Receiver);
+        self.belt.ring().notify(Side::Receiver);
         item
     }
 

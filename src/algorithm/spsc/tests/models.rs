@@ -26,7 +26,11 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         REAPED,
         "giving back a role says that nobody ever had it",
     ),
-    (66, TIGHT, "whoever wakes all leaves the bell as it is"),
+    (
+        66,
+        TIGHT,
+        "whoever wakes all leaves the event count as it is",
+    ),
     (69, TIGHT, "whoever wakes all wakes nobody"),
     (68, TAKEN, "a role is taken from one that lives"),
     (70, TIGHT, "the producer does not acquire the head"),

@@ -399,7 +399,7 @@ impl<'a> Worker<'a> {
         self.write(mine, item);
         self.with(|work, cursor, me| work.send(cursor, mine, me, self))?;
         self.shop.sent.fetch_or(1 << item, Relaxed);
-        self.shop.work().ring(Side::Sender);
+        self.shop.work().notify(Side::Sender);
         Ok(())
     }
 

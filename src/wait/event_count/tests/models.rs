@@ -1,8 +1,8 @@
-//! A bell where the kernel refuses membarrier(2): to a sleeper, or to a process that rings.
+//! An event count where the kernel refuses membarrier(2): to a sleeper, or to a process that rings.
 
 use loom::sync::Arc;
 
-use super::super::{Bell, barrier_of_a_sleeper, use_bells};
+use super::super::{EventCount, use_events, waiter_barrier};
 use crate::facade::model::{explore, explore_at_least, soft_fault_at, without_membarrier};
 use crate::facade::{AtomicU64, Ordering, futex_wait};
 use crate::participant::stage::{finish, start};
@@ -27,7 +27,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (663, AFTER, "a sleeper that finds FENCED does not acquire"),
     (664, AGAIN, "arming does not change the generation"),
-    (665, BEFORE, "a sleeper takes ARMED for FENCED"),
+    (665, BEFORE, "a sleeper takes WAITERS for FENCED"),
     (666, AFTER, "FENCED is not released"),
 ];
 
@@ -40,16 +40,16 @@ const RINGER: &str = "model_a_process_that_takes_part_in_no_barrier_wakes_a_slee
 
 const NEVER: core::time::Duration = core::time::Duration::MAX;
 
-/// A bell, and how much was committed.
+/// An event count, and how much was committed.
 struct Hall {
-    bell: Bell,
+    event: EventCount,
     commits: AtomicU64,
 }
 
 impl Hall {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            bell: Bell::new(),
+            event: EventCount::new(),
             commits: AtomicU64::new(0),
         })
     }
@@ -62,19 +62,19 @@ impl Hall {
     fn commit_and_ring(&self) {
         // ORDERING: Relaxed; as above.
         self.commits.store(1, Ordering::Relaxed);
-        self.bell.ring();
+        self.event.notify();
     }
 
     fn sleep(&self, ready: impl FnOnce() -> bool) {
-        if let Some(SleepOn::One(word, expected)) = self.bell.announce(ready) {
+        if let Some(SleepOn::One(word, expected)) = self.event.announce(ready) {
             futex_wait(word, expected, NEVER);
         }
     }
 
-    /// Arms the bell, makes a barrier, says so, and is stopped.
+    /// Arms the event count, makes a barrier, says so, and is stopped.
     fn arm_and_stop(&self) {
-        let armed = self.bell.arm();
-        barrier_of_a_sleeper(armed.needs_barrier, [armed]);
+        let armed = self.event.prepare_wait();
+        waiter_barrier(armed.needs_barrier, [armed]);
     }
 
     /// No slice ends: nobody dies.
@@ -90,13 +90,13 @@ impl Hall {
 #[test]
 fn model_a_sleeper_that_is_refused_its_barrier_is_woken() {
     without_membarrier(|| {
-        explore("bell: a sleeper without membarrier", || {
+        explore("event: a sleeper without membarrier", || {
             let hall = Hall::new();
             soft_fault_at(Some(0));
             hall.sleep(|| false);
             soft_fault_at(None);
             // As one that rings leaves it.
-            hall.bell.wake();
+            hall.event.wake_all();
             let (sleeper, ringer) = (hall.clone(), hall.clone());
             finish([
                 start(1, None, move || sleeper.wait()),
@@ -110,13 +110,13 @@ fn model_a_sleeper_that_is_refused_its_barrier_is_woken() {
 #[test]
 fn model_a_process_that_takes_part_in_no_barrier_wakes_a_sleeper() {
     without_membarrier(|| {
-        explore("bell: one that rings without membarrier", || {
+        explore("event: one that rings without membarrier", || {
             let hall = Hall::new();
             let (sleeper, ringer) = (hall.clone(), hall.clone());
             finish([
                 start(1, None, move || sleeper.wait()),
                 start(2, None, move || {
-                    use_bells([&ringer.bell]);
+                    use_events([&ringer.event]);
                     ringer.commit_and_ring();
                 }),
             ]);
@@ -124,16 +124,16 @@ fn model_a_process_that_takes_part_in_no_barrier_wakes_a_sleeper() {
     });
 }
 
-/// Hunts: a sleeper that makes no barrier, since another has armed the bell, which is stopped before it makes
+/// Hunts: a sleeper that makes no barrier, since another has armed the event count, which is stopped before it makes
 /// one.
 #[test]
 fn model_a_sleeper_beside_one_that_is_stopped_before_its_barrier_is_woken() {
-    explore_at_least("bell: one that is stopped before its barrier", 3, || {
+    explore_at_least("event: one that is stopped before its barrier", 3, || {
         let hall = Hall::new();
         let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
         finish([
             start(1, None, move || {
-                stopped.bell.arm();
+                stopped.event.prepare_wait();
             }),
             start(2, None, move || ringer.commit_and_ring()),
             start(3, None, move || sleeper.wait()),
@@ -144,7 +144,7 @@ fn model_a_sleeper_beside_one_that_is_stopped_before_its_barrier_is_woken() {
 /// Hunts: the same, where the barrier was made, and the sleeper relies on it.
 #[test]
 fn model_a_sleeper_beside_one_that_is_stopped_behind_its_barrier_is_woken() {
-    explore_at_least("bell: one that is stopped behind its barrier", 3, || {
+    explore_at_least("event: one that is stopped behind its barrier", 3, || {
         let hall = Hall::new();
         let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
         finish([
@@ -155,22 +155,22 @@ fn model_a_sleeper_beside_one_that_is_stopped_behind_its_barrier_is_woken() {
     });
 }
 
-/// Hunts: a sleeper that relies on the barrier of another, which was made before the bell was disarmed, and armed
+/// Hunts: a sleeper that relies on the barrier of another, which was made before the event count was disarmed, and armed
 /// again by a third that is stopped before its own.
 #[test]
 fn model_a_barrier_made_before_the_bell_was_armed_again_is_not_relied_on() {
-    explore_at_least("bell: armed again", 3, || {
+    explore_at_least("event: armed again", 3, || {
         let hall = Hall::new();
         let (late, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
         finish([
             start(1, None, move || late.arm_and_stop()),
             start(2, None, move || {
-                ringer.bell.wake();
+                ringer.event.wake_all();
                 ringer.commit_and_ring();
             }),
             start(3, None, move || {
                 // Another's, which is stopped here.
-                sleeper.bell.arm();
+                sleeper.event.prepare_wait();
                 sleeper.wait();
             }),
         ]);

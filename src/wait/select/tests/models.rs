@@ -7,7 +7,7 @@ use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, Seat, Spsc, Sps
 use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU32, Deadline, Ordering};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 use crate::wait::sleep_once;
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
@@ -20,8 +20,8 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (92, OTHERS, "a sleeper has no barrier before its last look"),
     (93, OTHERS, "a sleeper does not look once more"),
-    (94, LAST, "a sleeper arms the first bell only"),
-    (95, LAST, "a sleeper sleeps by the first bell only"),
+    (94, LAST, "a sleeper arms the first event count only"),
+    (95, LAST, "a sleeper sleeps by the first event count only"),
     (96, DEAD, "nobody looks after the dead"),
     (97, RING, "a dead producer's role is not given back"),
 ];
@@ -35,13 +35,13 @@ const RING: &str = "model_a_dead_producer_makes_its_ring_ready";
 /// Items that one process puts in, and others take out.
 struct Pot {
     items: AtomicU32,
-    bell: Bell,
+    event: EventCount,
 }
 
 impl Pot {
     fn put(&self) {
         self.items.fetch_add(1, Ordering::Release);
-        self.bell.ring();
+        self.event.notify();
     }
 
     fn has_some(&self) -> bool {
@@ -63,7 +63,7 @@ impl Pot {
         false
     }
 
-    /// Takes one, sleeping by the bell of this pot alone; false if there is none, and process `cook`
+    /// Takes one, sleeping by the event count of this pot alone; false if there is none, and process `cook`
     /// is dead.
     fn take_or_sleep(&self, cook: u32) -> bool {
         let mut slept = false;
@@ -71,14 +71,14 @@ impl Pot {
             let alive = is_byte_locked(cook - 1);
             if self.take() {
                 if slept && self.has_some() {
-                    self.bell.ring();
+                    self.event.notify();
                 }
                 return true;
             }
             if !alive {
                 return false;
             }
-            sleep_once(self.bell.announce(|| self.has_some()));
+            sleep_once(self.event.announce(|| self.has_some()));
             slept = true;
         }
     }
@@ -102,8 +102,8 @@ impl Source for Waiting<'_> {
         }
         self.over.get() || some
     }
-    fn bell(&self) -> &Bell {
-        &self.pot.bell
+    fn event(&self) -> &EventCount {
+        &self.pot.event
     }
     fn is_shared(&self) -> bool {
         true
@@ -121,7 +121,7 @@ impl Pots {
         players();
         let pot = || Pot {
             items: AtomicU32::new(0),
-            bell: Bell::new(),
+            event: EventCount::new(),
         };
         Arc::new(Self([pot(), pot()]))
     }
@@ -259,8 +259,8 @@ impl Source for End<'_> {
     fn is_ready(&self) -> bool {
         self.ring.is_ready(&self.cursor, 3)
     }
-    fn bell(&self) -> &Bell {
-        self.ring.bell(Role::Consumer)
+    fn event(&self) -> &EventCount {
+        self.ring.event(Role::Consumer)
     }
     fn is_shared(&self) -> bool {
         false

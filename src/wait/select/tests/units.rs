@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use super::super::{AT_ONCE, Source, Waited, wait};
 use crate::facade::Deadline;
-use crate::wait::event_count::Bell;
+use crate::wait::event_count::EventCount;
 
 struct Thing {
     ready: Cell<bool>,
     /// It is ready once it was asked after so often.
     dead_after: Cell<Option<u32>>,
     member: bool,
-    bell: Bell,
+    event: EventCount,
 }
 
 impl Source for Thing {
     fn is_ready(&self) -> bool {
         self.ready.get()
     }
-    fn bell(&self) -> &Bell {
-        &self.bell
+    fn event(&self) -> &EventCount {
+        &self.event
     }
     fn is_shared(&self) -> bool {
         true
@@ -40,7 +40,7 @@ fn things(count: usize) -> Vec<Thing> {
             ready: Cell::new(false),
             dead_after: Cell::new(None),
             member: true,
-            bell: Bell::new(),
+            event: EventCount::new(),
         })
         .collect()
 }
