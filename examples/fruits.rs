@@ -1,50 +1,48 @@
-//! Two processes fill a queue with fruits, and one drains it until nobody is left to fill it.
-
-use std::error::Error;
+//! Two processes fill a queue with fruits, and another drains it until the last sender has gone.
 
 use crossdock::queue::Queue;
-use crossdock::{Segment, process};
+use crossdock::{FixedStr, Segment, process};
 
-/// A fruit's name, padded with zeros: what travels by copy has no pointers.
-type Fruit = [u8; 16];
+/// A fruit's name: text in place, for a pointer means nothing to another process.
+type Fruit = FixedStr<16>;
 
-fn fill((names, fruits): (Vec<String>, Queue<Fruit>)) {
-    let fruits = fruits.sender().expect("a place in the segment");
+fn fill((names, fruits): (Vec<Fruit>, Queue<Fruit>)) {
+    let fruits = fruits
+        .sender()
+        .expect("the segment has room for a participant");
     for name in names {
-        let mut fruit = [0; 16];
-        fruit[..name.len()].copy_from_slice(name.as_bytes());
-        fruits.send(fruit).expect("somebody drains");
+        fruits.send(name).expect("the drainer receives");
     }
 }
 
-fn drain(fruits: Queue<Fruit>) -> Vec<String> {
-    let name = |fruit: Fruit| {
-        let name = String::from_utf8_lossy(&fruit);
-        name.trim_end_matches('\0').to_owned()
-    };
+fn drain(fruits: Queue<Fruit>) -> Vec<Fruit> {
     // Ends when the queue is empty and the last sender has gone, however it went.
-    fruits.iter().map_while(Result::ok).map(name).collect()
+    fruits.iter().map_while(Result::ok).collect()
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), crossdock::Error> {
     process::init(); // the other processes begin, and end, here
     let segment = Segment::anonymous()?;
     let fruits = segment.create::<Queue<Fruit>>("fruits", 4)?;
 
-    let open = fruits.sender()?; // until all that fill have come
+    let open = fruits.sender()?; // until all fillers have come
     let drainer = process::spawn(drain, fruits.clone())?;
     let baskets = [["apple", "banana", "cherry"], ["date", "elderberry", "fig"]];
-    let fillers = baskets.map(|basket| {
-        let names = basket.map(String::from).to_vec();
-        process::spawn(fill, (names, fruits.clone()))
-    });
+    let mut fillers = Vec::new();
+    for basket in baskets {
+        let names = basket.iter().map(|name| name.parse());
+        let names: Vec<Fruit> = names.collect::<Result<_, _>>()?;
+        fillers.push(process::spawn(fill, (names, fruits.clone()))?);
+    }
     for filler in fillers {
-        filler?.join()?;
+        filler.join()?;
     }
     drop(open);
 
     let mut drained = drainer.join()?;
     drained.sort();
-    println!("drained: {}", drained.join(", "));
+    for (number, fruit) in drained.iter().enumerate() {
+        println!("item no: {number} {fruit}");
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::collection::array::{
 use crate::collection::snapshot::{
     PublishError, ReadError, ReaderError, WaitNewerError, WriterError,
 };
+use crate::fixed::{ContentError, TooLongError};
 use crate::queue::spsc::{ClaimError, PopError, TryPopError};
 use crate::queue::{
     AckError, CountError, RecvError, RecvIntoError, SendBytesError, TryRecvError,
@@ -39,6 +40,10 @@ pub enum Error {
     Membership(MembershipError),
     /// A monitor does not watch.
     Monitor(MonitorError),
+    /// Text or bytes do not fit into a value of bounded length.
+    TooLong(TooLongError),
+    /// A value of bounded length has no contents that a constructor makes.
+    Content(ContentError),
     /// A lock is not held.
     NotLocked(NotLocked),
     /// No chunk of an array was leased.
@@ -135,6 +140,8 @@ umbrella! {
     Entry(EntryError)
     Membership(MembershipError)
     Monitor(MonitorError)
+    TooLong(TooLongError)
+    Content(ContentError)
     NotLocked(NotLocked)
     Lease(LeaseError)
     TryLease(TryLeaseError)

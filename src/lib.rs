@@ -113,6 +113,8 @@ mod collection;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
+pub mod fixed;
+#[cfg(not(loom))]
 mod payload;
 #[cfg(all(not(loom), feature = "process"))]
 pub mod process;
@@ -135,6 +137,7 @@ pub use {
     },
     error::Error,
     facade::Deadline,
+    fixed::{FixedBytes, FixedStr},
     payload::Payload,
     segment::{Fault, Placeable, Segment, SegmentOptions},
     sync::{Mutex, RwLock},

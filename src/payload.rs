@@ -13,7 +13,13 @@ use crate::format::{Name, PayloadShape};
 /// its fingerprint: an entry is only opened as what it was created as. Rename a payload when you
 /// change its fields (`"shop.order/1"`, then `"shop.order/2"`).
 ///
-/// Numbers, `bool` and arrays of payloads have names already.
+/// Numbers, `bool` and arrays of payloads have names already. So have these, for values that are no
+/// struct of numbers:
+///
+/// - text of bounded length: [`FixedStr<N>`](crate::FixedStr), and bytes:
+///   [`FixedBytes<N>`](crate::FixedBytes)
+/// - any value that serde encodes (`String`, `Vec`, enums): a message of a
+///   [`Channel<T>`](crate::queue::Channel), which needs no `Payload`
 ///
 /// # Examples
 ///

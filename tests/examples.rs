@@ -64,9 +64,13 @@ fn three_processes_square_a_list_where_it_is() {
 }
 
 #[test]
-fn a_queue_is_drained_until_nobody_is_left_to_fill_it() {
-    let all = "apple, banana, cherry, date, elderberry, fig";
-    assert_eq!(run("fruits", &[]), format!("drained: {all}\n"));
+fn a_queue_is_drained_until_the_last_sender_has_gone() {
+    let all = ["apple", "banana", "cherry", "date", "elderberry", "fig"];
+    let lines = all.iter().enumerate();
+    let expected: String = lines
+        .map(|(number, fruit)| format!("item no: {number} {fruit}\n"))
+        .collect();
+    assert_eq!(run("fruits", &[]), expected);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use super::*;
+use crate::fixed::FixedBytes;
 use crate::queue::spsc::{PushError, TryPushError};
 use crate::queue::{SendError, TrySendError};
 use crate::segment::{Fault, ListError, NameError, RemoveError};
@@ -58,6 +59,11 @@ fn value() -> crate::queue::ValueError {
 }
 
 walk! {
+    TooLongError { _ => FixedBytes::<1>::new(&[0; 2]).unwrap_err() }
+    ContentError {
+        ContentError::Length { .. } => ContentError::Length { len: 2, limit: 1 },
+        ContentError::NotUtf8 { .. } => ContentError::NotUtf8 { valid_up_to: 2 },
+    }
     NameError {
         NameError::Empty => NameError::Empty,
         NameError::TooLong { .. } => NameError::TooLong { len: 65, max: 64 },

@@ -4,7 +4,9 @@ use crossdock::process::JoinError;
 use crossdock::queue::{
     ByteOptions, Channel, Queue, RecvError, TryRecvError, WorkOptions, WorkQueue,
 };
-use crossdock::{AtomicArray, Counter, Mutex, RwLock, Segment, ShardedCounter, Snapshot};
+use crossdock::{
+    AtomicArray, Counter, FixedBytes, FixedStr, Mutex, RwLock, Segment, ShardedCounter, Snapshot,
+};
 
 use crate::support::{call, outcome, start};
 
@@ -53,6 +55,18 @@ fn a_segment_does_not_travel_by_any_other_way() {
     let segment = Segment::anonymous().expect("made");
     let error = postcard::to_stdvec(&segment).expect_err("refused");
     assert_eq!(error, postcard::Error::SerdeSerCustom);
+}
+
+#[test]
+fn text_of_bounded_length_is_an_argument_and_a_result() {
+    let fruits: Vec<FixedStr<16>> = ["apple", "fig"]
+        .map(|name| name.parse().expect("short"))
+        .into();
+    let bytes = FixedBytes::<4>::new(&[1, 2]).expect("two");
+    let last =
+        |(fruits, bytes): (Vec<FixedStr<16>>, FixedBytes<4>)| (fruits.iter().max().copied(), bytes);
+    let (last, same) = call(last, (fruits.clone(), bytes)).expect("joined");
+    assert_eq!((last, same), (fruits.last().copied(), bytes));
 }
 
 #[test]

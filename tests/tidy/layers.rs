@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wait", &["facade", "participant"]),
     ("algorithm", &["facade", "format", "participant", "wait"]),
     ("payload", &["format"]),
+    ("fixed", &["payload"]),
     ("codec", &["format"]),
     ("segment", BELOW_HANDLES),
     ("sync", HANDLES),

@@ -1,0 +1,59 @@
+//! Why contents do not fit, or are none.
+
+use std::error::Error;
+use std::fmt;
+
+/// The error of a [`FixedStr`](crate::FixedStr) or [`FixedBytes`](crate::FixedBytes) made from more
+/// bytes than it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TooLongError {
+    /// The length of what does not fit, in bytes.
+    pub len: usize,
+    /// How many bytes fit.
+    pub limit: usize,
+}
+
+impl fmt::Display for TooLongError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { len, limit } = self;
+        write!(f, "{len} bytes are too long: at most {limit} fit")
+    }
+}
+
+impl Error for TooLongError {}
+
+/// The error of reading a [`FixedStr`](crate::FixedStr) or [`FixedBytes`](crate::FixedBytes) whose
+/// bytes no constructor has made: another process wrote something else there, or died while it
+/// wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ContentError {
+    /// The length is more than the value can hold.
+    Length {
+        /// The length that is there, in bytes.
+        len: u32,
+        /// How many bytes fit.
+        limit: usize,
+    },
+    /// The bytes are not UTF-8.
+    NotUtf8 {
+        /// How many bytes at the start are.
+        valid_up_to: usize,
+    },
+}
+
+impl fmt::Display for ContentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { len, limit } => {
+                write!(f, "the length is {len} bytes where at most {limit} fit")
+            }
+            Self::NotUtf8 { valid_up_to } => {
+                write!(f, "the text is not UTF-8 from byte {valid_up_to} on")
+            }
+        }
+    }
+}
+
+impl Error for ContentError {}
