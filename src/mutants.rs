@@ -7,6 +7,7 @@ fn list_mutants() {
     let rooms = [
         algorithm::mutex::tests::MUTANTS,
         participant::registry::tests::MUTANTS,
+        participant::attachment::tests::MUTANTS,
         algorithm::directory::tests::MUTANTS,
         algorithm::directory::tests::LOST,
         algorithm::counter::tests::MUTANTS,

@@ -22,6 +22,8 @@
 //! | [`light_barrier`], [`heavy_barrier`] | nothing, and membarrier(2) | two full fences; without membarrier, one |
 //! | [`program_order`] | a compiler fence | nothing |
 //! | [`barrier_after_rmw`] | a full fence, unless the RMW is one | a full fence |
+//! | [`exclusive`], [`Guarded`] | the process's own lock, which a fork waits for | a loom mutex for each process, a race-checked cell |
+//! | `Arc`, `Weak` | std's | std's: counting is no step |
 //! | [`mutation`] | `false` | the seeded bug under test |
 
 #[cfg(not(loom))]
@@ -40,18 +42,19 @@ pub(crate) use backoff::{Backoff, Patience};
 pub(crate) use history::WaitHistory;
 #[cfg(loom)]
 pub(crate) use model::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Futex, Left, Patience,
-    WaitHistory, Words, barrier_after_rmw, clock, clock_here, futex_wait, futex_wait_any,
-    has_passed, heavy_barrier, lacks_heavy_barrier, light_barrier, mutation, program_order,
-    use_light_barriers,
+    Arc, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Exclusive, Futex, Guarded,
+    Left, Patience, WaitHistory, Weak, Words, barrier_after_rmw, clock, clock_here, exclusive,
+    futex_wait, futex_wait_any, has_passed, heavy_barrier, lacks_heavy_barrier, light_barrier,
+    mutation, program_order, use_light_barriers,
 };
 #[cfg(not(loom))]
 pub use real::Deadline;
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Futex, Left, Words, barrier_after_rmw, clock,
-    clock_coarse, clock_here, fence, futex_wait, futex_wait_any, has_passed, heavy_barrier,
-    lacks_heavy_barrier, light_barrier, mutation, program_order, slept, use_light_barriers,
+    Arc, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Exclusive, Futex, Guarded, Left, Weak, Words,
+    barrier_after_rmw, clock, clock_coarse, clock_here, exclusive, fence, futex_wait,
+    futex_wait_any, has_passed, heavy_barrier, lacks_heavy_barrier, light_barrier, mutation,
+    program_order, slept, use_light_barriers,
 };
 
 #[cfg(loom)]

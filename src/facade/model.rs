@@ -13,6 +13,7 @@
 //!   once: a weak CAS, a wait that returns at once. loom itself never does either.
 //! - **Seeded bugs.** [`mutation`] is true for the number in `CROSSDOCK_MUTANT`.
 
+mod exclusion;
 mod explore;
 
 use core::time::Duration;
@@ -24,6 +25,9 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering::Relaxed as StdRelax
 use loom::sync::atomic as la;
 use loom::sync::atomic::Ordering;
 
+pub(crate) use std::sync::{Arc, Weak};
+
+pub(crate) use exclusion::{Exclusive, Guarded, exclusive};
 pub(crate) use explore::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_deaths_one_less,
     explore_one_less, explore_soft_faults, explore_two_deaths,
@@ -62,6 +66,11 @@ const SLICES_PER_DEATH: u32 = 2;
 /// What a dying process unwinds with.
 struct Killed;
 
+/// The process that runs, 0 for none.
+pub(crate) fn running() -> u32 {
+    RUNNING.with(StdCell::get)
+}
+
 /// A point where the running process may die; the facade calls it before every shared access.
 pub(crate) fn step() {
     let dies = STEPS_LEFT.with(|left| match left.get() {
@@ -74,7 +83,7 @@ pub(crate) fn step() {
     });
     if dies {
         DEATHS.fetch_add(1, StdRelaxed);
-        let running = RUNNING.with(StdCell::get) as usize;
+        let running = running() as usize;
         if let Some(deaths) = running.checked_sub(1).and_then(|at| DEATHS_OF.get(at)) {
             deaths.fetch_add(1, StdRelaxed);
         }
@@ -118,14 +127,13 @@ pub(crate) struct Kernel {
 #[derive(Default)]
 struct Sleepers {
     /// Who sleeps on which word: one that waits for several is there once for each.
-    queue: VecDeque<(usize, std::sync::Arc<Sleeper>)>,
+    queue: VecDeque<(usize, Arc<Sleeper>)>,
     deaths: u32,
 }
 
 impl Sleepers {
-    fn remove(&mut self, me: &std::sync::Arc<Sleeper>) {
-        self.queue
-            .retain(|(_, sleeper)| !std::sync::Arc::ptr_eq(sleeper, me));
+    fn remove(&mut self, me: &Arc<Sleeper>) {
+        self.queue.retain(|(_, sleeper)| !Arc::ptr_eq(sleeper, me));
     }
 
     /// Whether the slice that this process sleeps ends, because somebody has died.
@@ -219,6 +227,7 @@ pub(crate) fn is_byte_locked(index: u32) -> bool {
 macro_rules! atomic {
     ($name:ident, $int:ty) => {
         /// loom's atomic; every access is a step.
+        #[derive(Debug)]
         pub(crate) struct $name(la::$name);
 
         impl $name {
@@ -378,7 +387,7 @@ pub(crate) fn futex_wait_any(words: &[(&Futex, u32)], _slice: Duration) {
     if words.is_empty() || soft_fault() {
         return;
     }
-    let me = std::sync::Arc::new(Sleeper {
+    let me = Arc::new(Sleeper {
         signal: loom::sync::Condvar::new(),
         awake: StdCell::new(false),
     });

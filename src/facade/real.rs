@@ -3,9 +3,11 @@
 use core::time::Duration;
 
 pub(crate) use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::{Arc, Weak};
 
 pub use crate::sys::clock::Deadline;
 pub(crate) use crate::sys::clock::Left;
+pub(crate) use crate::sys::fork::{Exclusive, Guarded, exclusive};
 pub(crate) use crate::sys::futex::slept;
 use crate::sys::{barrier, futex, timens};
 

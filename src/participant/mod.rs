@@ -3,9 +3,12 @@
 //! Everything that is held is held by a [`Tag`] in the same atomic word. The [`registry`] says which
 //! tags are in use; the kernel, through [`ByteLocks`](registry::ByteLocks), which of their processes
 //! live. [`role`] is the word that one participant at a time has, [`endpoints`] the counts of those
-//! that send and receive.
+//! that send and receive. A process is one participant, whatever its threads open and drop: [`attachment`]
+//! and [`own_tag`], which are private to it.
 
+pub(crate) mod attachment;
 pub(crate) mod endpoints;
+pub(crate) mod own_tag;
 pub(crate) mod registry;
 pub(crate) mod role;
 #[cfg(all(test, loom))]

@@ -12,8 +12,8 @@ use crate::facade::{AtomicU32, AtomicU64, Words};
 use crate::format::{
     Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, index_slots, offsets,
 };
+use crate::participant::attachment::Link;
 use crate::participant::registry::{self, Registry};
-use crate::segment::attachment::Link;
 use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
@@ -54,7 +54,7 @@ pub(crate) struct Mapping {
     path: OnceLock<PathBuf>,
     membership: Membership,
     attention: Attention,
-    link: Link,
+    link: Link<Self>,
     private: Private,
 }
 
@@ -188,7 +188,7 @@ impl Mapping {
     }
 
     /// Its place among the mappings of this process.
-    pub(crate) fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &Link<Self> {
         &self.link
     }
 

@@ -1,18 +1,20 @@
 //! This process's membership of a segment: joining, staying alive, leaving, and helping.
 //!
-//! The registry's algorithm is `participant::registry`; here are the mapping that holds the lock, the
-//! descriptor that probes, and the tag, which a forked child does not inherit.
+//! The registry's algorithm is `participant::registry`, and that of the tag, which all threads of this
+//! process share, `participant::own_tag`; here are the mapping that holds the lock, the descriptor that
+//! probes, and the page of the tag, which a forked child does not inherit.
 
-use crate::facade::Ordering::{self, Relaxed};
+use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, WaitHistory, clock_coarse};
 use std::cell::Cell;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::participant::Liveness;
 use crate::participant::Tag;
+use crate::participant::own_tag::OwnTag;
 use crate::participant::registry::{ByteLocks, Entry, Joined, Reaped};
 use crate::segment::attachment::Attachment;
 use crate::segment::fault::{MembershipError, SystemError};
@@ -123,16 +125,12 @@ impl Membership {
     /// The tag of this process, if it is a participant already.
     #[inline]
     pub(crate) fn current(&self) -> Option<Tag> {
-        Self::tag_in(self.tag_word())
+        self.own_tag().current()
     }
 
-    /// The tag in a [`tag_word`](Self::tag_word).
-    #[inline(always)]
-    pub(crate) fn tag_in(word: &AtomicU32) -> Option<Tag> {
-        // ORDERING: Acquire; (B1) pairs with the store in `join`. The thread that joined published
-        // that in the segment, and whoever reads the tag here may put it into a word that others
-        // read with (M3).
-        Tag::from_bits(word.load(Ordering::Acquire))
+    #[inline]
+    fn own_tag(&self) -> OwnTag<'_> {
+        OwnTag::new(self.tag_word())
     }
 
     /// The tag of this process, for an operation that does not need one: a process that could not
@@ -175,19 +173,27 @@ impl Membership {
     }
 
     fn try_join(mapping: &Mapping) -> Result<Joined, MembershipError> {
-        let this = mapping.membership();
-        let io =
-            |what| move |error: io::Error| MembershipError::System(SystemError::new(what, &error));
         // What allocates, and what reads /proc, comes before the exclusion: a fork waits for that.
         let identity = identity::own();
         let path = mapping.path().map(|path| path.as_os_str().as_bytes());
         let path = path.and_then(|path| CString::new(path).ok());
         let exclusive = exclusive();
-        if let Some(tag) = this.current() {
-            return Ok(Joined::As(tag));
-        }
+        let own = mapping.membership().own_tag();
+        own.join(&exclusive, || {
+            Self::join_held(mapping, identity, path.as_deref())
+        })
+    }
+
+    /// Joins, and keeps what holds the lock. Under the exclusion.
+    fn join_held(
+        mapping: &Mapping,
+        identity: Identity,
+        path: Option<&CStr>,
+    ) -> Result<Joined, MembershipError> {
+        let io =
+            |what| move |error: io::Error| MembershipError::System(SystemError::new(what, &error));
         let id = (mapping.id().device, mapping.id().inode);
-        let fresh = locks::reopen(mapping.fd(), id, path.as_deref()).map_err(io(
+        let fresh = locks::reopen(mapping.fd(), id, path).map_err(io(
             "opening the segment a second time, through /proc/thread-self/fd",
         ))?;
         let held = Held::new(fresh.as_fd()).map_err(io("mmap of the page that holds a lock"))?;
@@ -201,14 +207,13 @@ impl Membership {
         match joined {
             Ok(Joined::As(tag)) => {
                 if !Locks::asking(mapping).is_locked(tag.index()) {
-                    let left = Self::leave_as(mapping, tag, held, &exclusive);
+                    let left = Self::leave_as(mapping, tag, held);
                     let source = left.err().unwrap_or_else(locks::not_kept);
                     return Err(io("keeping a lock by a mapping")(source));
                 }
                 // ORDERING: Relaxed; read under the exclusion only.
-                this.page.address().store(held.address(), Relaxed);
-                // ORDERING: Release; (B1) publishes to other threads that this process has joined.
-                this.tag_word().store(tag.bits(), Ordering::Release);
+                let address = mapping.membership().page.address();
+                address.store(held.address(), Relaxed);
                 Ok(Joined::As(tag))
             }
             Ok(refused) => {
@@ -245,24 +250,21 @@ impl Membership {
 
     /// Leaves, if this process is a participant: gives back what it still holds first.
     pub(crate) fn leave(mapping: &Mapping, exclusive: &Exclusive) -> io::Result<()> {
-        match (
-            Self::held(mapping, exclusive),
-            mapping.membership().current(),
-        ) {
-            (Some(held), Some(tag)) => Self::leave_as(mapping, tag, held, exclusive),
-            _ => Ok(()),
-        }
+        let own = mapping.membership().own_tag();
+        let left = own.leave(exclusive, |tag| {
+            let held = Self::held(mapping, exclusive);
+            held.map_or(Ok(()), |held| Self::leave_as(mapping, tag, held))
+        });
+        left.unwrap_or(Ok(()))
     }
 
-    fn leave_as(mapping: &Mapping, tag: Tag, held: Held, _: &Exclusive) -> io::Result<()> {
+    fn leave_as(mapping: &Mapping, tag: Tag, held: Held) -> io::Result<()> {
         let locks = Locks {
             way: Way::Leaves(Cell::new(Some(held))),
             mapping,
         };
         let visit = |tag| visit(mapping, tag);
-        let left = mapping.registry().leave(tag, &locks, visit);
-        mapping.membership().tag_word().store(0, Relaxed);
-        left
+        mapping.registry().leave(tag, &locks, visit)
     }
 
     /// Takes what holds this process's lock, if it is a participant.
@@ -278,21 +280,19 @@ impl Membership {
     /// Unless only the descriptor that probes is gone: to the others this process lives, and its
     /// guards hold. It just cannot ask who else does.
     pub(crate) fn expel(mapping: &Mapping, tag: Tag) -> MembershipError {
-        let this = mapping.membership();
         let exclusive = exclusive();
-        if this.current() != Some(tag) {
-            return MembershipError::Lost;
-        }
-        if !mapping.is_intact() && mapping.registry().is_live(tag) {
+        let own = mapping.membership().own_tag();
+        let is_own = own.current() == Some(tag);
+        if is_own && !mapping.is_intact() && mapping.registry().is_live(tag) {
             return MembershipError::System(SystemError::new(
                 "asking which peers live, through the segment's descriptor,",
                 &shm::closed_by_others(),
             ));
         }
-        this.tag_word().store(0, Relaxed);
-        if let Some(held) = Self::held(mapping, &exclusive) {
-            held.release();
-        }
+        own.forget(&exclusive, tag, || {
+            let held = Self::held(mapping, &exclusive);
+            held.into_iter().for_each(Held::release);
+        });
         MembershipError::Lost
     }
 

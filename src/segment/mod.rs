@@ -22,6 +22,7 @@ mod watcher;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+pub(crate) use crate::participant::own_tag::OwnTag;
 pub use boxed::HoldsValue;
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError};
@@ -36,7 +37,7 @@ pub use name_error::{ListError, RemoveError};
 pub use names::NamedSegment;
 pub use options::SegmentOptions;
 pub use place::Placeable;
-pub(crate) use place::{Anchor, Bytes, Entry, OwnTag, Row, Shape, sealed};
+pub(crate) use place::{Anchor, Bytes, Entry, Row, Shape, sealed};
 
 use crate::algorithm::directory::{Fault as DirectoryFault, Found, Missing, NotCreated};
 use crate::algorithm::mutex::Refused;

@@ -8,6 +8,7 @@ use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, AtomicU64, WaitHistory};
 use crate::format::{Kind, PayloadShape, Record};
 use crate::participant::Tag;
+use crate::participant::own_tag::OwnTag;
 use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, SegmentLiveness};
@@ -281,17 +282,6 @@ pub(crate) struct Anchor<S> {
     waits: WaitHistory,
 }
 
-/// Where the tag of this process is: 0 in a forked child, until it joins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnTag<'a>(&'a AtomicU32);
-
-impl OwnTag<'_> {
-    #[inline(always)]
-    pub(crate) fn current(self) -> Option<Tag> {
-        Membership::tag_in(self.0)
-    }
-}
-
 /// The core of a handle whose entry begins with several states.
 ///
 /// Invariant 1: the entry's bytes hold so many `S`, one after the other.
@@ -450,7 +440,7 @@ impl<S: SharedState> Anchor<S> {
     #[inline(always)]
     pub(crate) fn own(&self) -> OwnTag<'_> {
         // SAFETY: Invariant 2, and an atomic may be shared with anybody.
-        OwnTag(unsafe { self.tag.as_ref() })
+        OwnTag::new(unsafe { self.tag.as_ref() })
     }
 
     /// The state.

@@ -1,0 +1,5 @@
+//! What attachments and own tags are held to, under loom.
+
+mod models;
+
+pub(crate) use models::MUTANTS;
