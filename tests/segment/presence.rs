@@ -47,7 +47,8 @@ fn is_in_use(name: &str) -> bool {
 
 /// Waits until nobody has it open; the test's watchdog ends it if that never comes.
 fn wait_until_unused(name: &str) {
-    while is_in_use(name) {
+    // Not `is_in_use`, which would remove it if its last user ended between its two looks.
+    while options().is_in_use(name).unwrap() {
         std::thread::yield_now();
     }
 }
