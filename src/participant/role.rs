@@ -62,7 +62,7 @@ pub(crate) enum Unclaimed {
     /// The word is not a role's.
     Garbage(Garbage),
     /// This process is no participant any more.
-    Lost,
+    MembershipLost,
 }
 
 impl Seen {
@@ -146,7 +146,7 @@ impl RoleWord {
                 .0
                 .compare_exchange(me.bits(), was, release, Ordering::Relaxed);
         }
-        Err(Unclaimed::Lost)
+        Err(Unclaimed::MembershipLost)
     }
 
     /// Who has it, for a peer.

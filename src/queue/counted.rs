@@ -32,7 +32,7 @@ pub(super) trait Counts {
     fn me(&self) -> Result<Tag, MembershipError>;
     fn me_already(&self) -> Option<Tag>;
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_>;
-    fn expelled(&self, me: Tag) -> MembershipError;
+    fn membership_lost(&self, me: Tag) -> MembershipError;
     fn ends(&self) -> Ends<'_>;
     fn uncount(&self, side: Side, me: Tag);
 }
@@ -72,7 +72,7 @@ impl<Q: Countable> Counted<Q> {
         let counted = of.ends().count(side, me, &of.liveness(me));
         counted.map_err(|uncounted| match uncounted {
             Uncounted::TooMany => CountError::TooMany,
-            Uncounted::Lost => CountError::Join(of.expelled(me)),
+            Uncounted::MembershipLost => CountError::Join(of.membership_lost(me)),
         })?;
         Ok(Self {
             queue: queue.clone(),
@@ -133,8 +133,8 @@ impl<Q: Countable + Waitable> waitable::Sealed for ReceiverOf<Q> {
         (**self).seen()
     }
 
-    fn expelled(&self) -> Option<MembershipError> {
-        waitable::Sealed::expelled(&**self)
+    fn membership_lost(&self) -> Option<MembershipError> {
+        waitable::Sealed::membership_lost(&**self)
     }
 }
 

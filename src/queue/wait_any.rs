@@ -24,7 +24,7 @@ pub(crate) mod sealed {
         fn seen(&self) -> Seen<'_>;
         /// Why this process is no participant of its segment.
         #[doc(hidden)]
-        fn expelled(&self) -> Option<MembershipError>;
+        fn membership_lost(&self) -> Option<MembershipError>;
     }
 }
 
@@ -117,8 +117,8 @@ fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, W
     let list: Vec<&dyn Source> = sources.iter().map(|source| source.seen().0).collect();
     match select::wait(&list, deadline) {
         Waited::Ready(index) => Ok(index),
-        Waited::Timeout => Err(WaitAnyError::Timeout),
-        Waited::Expelled(index) => match sources[index].expelled() {
+        Waited::TimedOut => Err(WaitAnyError::Timeout),
+        Waited::MembershipLost(index) => match sources[index].membership_lost() {
             Some(source) => Err(WaitAnyError::Join { index, source }),
             None => Ok(index),
         },

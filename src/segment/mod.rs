@@ -40,7 +40,7 @@ pub use place::Placeable;
 pub(crate) use place::{Anchor, Bytes, Entry, Row, Shape, sealed};
 
 use crate::algorithm::directory::{Fault as DirectoryFault, Found, Missing, NotCreated};
-use crate::algorithm::mutex::Refused;
+use crate::algorithm::mutex::MutexError;
 pub use crate::format::{Kind, PayloadShape};
 use crate::format::{Name, Record};
 use crate::segment::attachment::Attachment;
@@ -138,7 +138,7 @@ impl Segment {
             .directory()
             .create(record, me, &others, prepare);
         let found = created.map_err(|refused| match refused {
-            NotCreated::Control(Refused::Expelled) => {
+            NotCreated::Control(MutexError::MembershipLost) => {
                 EntryError::Membership(Membership::expel(&self.mapping, me))
             }
             refused => self.not_created(name, &record, refused),

@@ -459,7 +459,7 @@ impl<S: SharedState> Anchor<S> {
 
     /// Forgets a membership that others have taken for dead.
     #[cold]
-    pub(crate) fn expelled(&self, me: Tag) -> MembershipError {
+    pub(crate) fn membership_lost(&self, me: Tag) -> MembershipError {
         Membership::expel(&self.entry.mapping, me)
     }
 }

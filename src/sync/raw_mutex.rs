@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use crate::algorithm::mutex::{Glance, Held, MutexState, Refused, Unclean};
+use crate::algorithm::mutex::{Glance, Held, MutexError, MutexState, Unclean};
 use crate::facade::Deadline;
 use crate::format::{Kind, PayloadShape};
 use crate::segment::{Anchor, Bytes, Entry, OwnTag, Placeable, Shape, sealed};
@@ -253,14 +253,14 @@ impl RawMutex {
     }
 
     #[cold]
-    fn failure(&self, refused: Refused, me: crate::participant::Tag) -> Failure<Holder> {
+    fn failure(&self, refused: MutexError, me: crate::participant::Tag) -> Failure<Holder> {
         match refused {
-            Refused::Busy => {
+            MutexError::Busy => {
                 let owner = self.glance().owner.map(|owner| owner.index());
                 Failure::Busy(Holder::of(owner, me, |index| self.state.pid_at(index, me)))
             }
-            Refused::Corrupt { word } => Failure::Corrupt { word },
-            Refused::Expelled => Failure::Join(self.state.expelled(me)),
+            MutexError::Corrupt { word } => Failure::Corrupt { word },
+            MutexError::MembershipLost => Failure::Join(self.state.membership_lost(me)),
         }
     }
 }

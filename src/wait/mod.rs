@@ -59,7 +59,7 @@ pub(crate) enum WaitError {
     /// The deadline has passed.
     TimedOut,
     /// This process is not a participant any more.
-    NotMember,
+    MembershipLost,
 }
 
 /// What a step of an operation came to.
@@ -192,7 +192,7 @@ pub(crate) fn block_on<O: WaitOp>(
         }
         let gives_up = slice.is_none() && schedule.has_slept();
         if (asks || gives_up) && !op.is_member() {
-            return Err(WaitError::NotMember.into());
+            return Err(WaitError::MembershipLost.into());
         }
         let Some(slice) = slice else {
             schedule.given_up();

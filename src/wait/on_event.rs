@@ -31,30 +31,30 @@ use crate::wait::{
 
 /// Why nothing was had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum TryError {
     /// There is no room, or no item.
-    Nothing,
+    WouldBlock,
     /// Somebody alive is at work on what would be next.
     Busy,
     /// There is none, and never will be.
-    Over,
+    Disconnected,
     /// The words cannot be a ring's.
     Corrupt,
     /// This process is no participant any more.
-    Lost,
+    MembershipLost,
 }
 
 /// Why a wait ended without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum EventWaitError {
     /// There is nothing, and never will be.
-    Over,
+    Disconnected,
     /// The deadline has passed.
-    Timeout,
+    TimedOut,
     /// The words cannot be a ring's.
     Corrupt,
     /// This process is no participant any more.
-    Expelled,
+    MembershipLost,
 }
 
 /// What is done while waiting.
@@ -63,7 +63,7 @@ pub(crate) trait Quest {
     type Found;
 
     /// Tries to get it.
-    fn attempt(&mut self) -> Result<Self::Found, Refused>;
+    fn attempt(&mut self) -> Result<Self::Found, TryError>;
 
     /// Whether an attempt may get it, or say something else than that there is nothing.
     fn is_ready(&mut self) -> bool;
@@ -83,11 +83,11 @@ pub(crate) trait Quest {
     fn reap_dead(&mut self);
 }
 
-impl From<WaitError> for Ended {
+impl From<WaitError> for EventWaitError {
     fn from(error: WaitError) -> Self {
         match error {
-            WaitError::TimedOut => Self::Timeout,
-            WaitError::NotMember => Self::Expelled,
+            WaitError::TimedOut => Self::TimedOut,
+            WaitError::MembershipLost => Self::MembershipLost,
         }
     }
 }
@@ -117,7 +117,7 @@ pub(crate) fn wait<Q: Quest>(
     peers: &impl Liveness,
     deadline: &Deadline,
     mode: WaitMode<'_>,
-) -> Result<Q::Found, Ended> {
+) -> Result<Q::Found, EventWaitError> {
     let mut op = ByBell {
         quest,
         event,
@@ -129,7 +129,7 @@ pub(crate) fn wait<Q: Quest>(
 
 impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
     type Output = Q::Found;
-    type Error = Ended;
+    type Error = EventWaitError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         match self.quest.attempt() {
@@ -139,10 +139,10 @@ impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
                 }
                 Ok(Step::Done(found))
             }
-            Err(Refused::Over) => Err(Ended::Over),
-            Err(Refused::Corrupt) => Err(Ended::Corrupt),
-            Err(Refused::Lost) => Err(Ended::Expelled),
-            Err(Refused::Nothing | Refused::Busy) => Ok(Step::Blocked),
+            Err(TryError::Disconnected) => Err(EventWaitError::Disconnected),
+            Err(TryError::Corrupt) => Err(EventWaitError::Corrupt),
+            Err(TryError::MembershipLost) => Err(EventWaitError::MembershipLost),
+            Err(TryError::WouldBlock | TryError::Busy) => Ok(Step::Blocked),
         }
     }
 
@@ -175,10 +175,10 @@ impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
     }
 
     /// The dead have been looked after since the last attempt.
-    fn timed_out(&mut self) -> Result<Q::Found, Ended> {
+    fn timed_out(&mut self) -> Result<Q::Found, EventWaitError> {
         match self.attempt()? {
             Step::Done(found) => Ok(found),
-            Step::Retry | Step::Blocked => Err(Ended::Timeout),
+            Step::Retry | Step::Blocked => Err(EventWaitError::TimedOut),
         }
     }
 }

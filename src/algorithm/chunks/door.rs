@@ -32,8 +32,8 @@
 //! (L1) and (L3) of [`leases`](super). Everything else is ordered by the door.
 
 use super::wait::Return;
-use super::{DONE, Found, GRID_OPEN, Grid, Look, NotLeased, OPEN, RESTARTING, RESTARTS, holder};
-use crate::algorithm::rwlock::{Annex, Door, Refused, RwLock};
+use super::{ChunkError, DONE, Found, GRID_OPEN, Grid, Look, OPEN, RESTARTING, RESTARTS, holder};
+use crate::algorithm::rwlock::{Annex, Door, RwLock, RwLockError};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
@@ -62,24 +62,29 @@ impl Annex for Grid<'_> {
         self.state.word.load(Ordering::Relaxed) & GRID_OPEN != 0 && !mutation(366)
     }
 
-    fn shut(&self, _: Tag, peers: &impl Liveness, wait: Option<&Deadline>) -> Result<(), Refused> {
+    fn shut(
+        &self,
+        _: Tag,
+        peers: &impl Liveness,
+        wait: Option<&Deadline>,
+    ) -> Result<(), RwLockError> {
         match self.close(peers, wait) {
             Ok(_) => Ok(()),
-            Err(NotLeased::Corrupt { word }) => Err(Refused::Corrupt { word }),
-            Err(NotLeased::Expelled) => Err(Refused::Expelled),
-            Err(_) => Err(Refused::Busy),
+            Err(ChunkError::Corrupt { word }) => Err(RwLockError::Corrupt { word }),
+            Err(ChunkError::MembershipLost) => Err(RwLockError::MembershipLost),
+            Err(_) => Err(RwLockError::Busy),
         }
     }
 }
 
 impl Grid<'_> {
     /// The grid's word, once a restart that was begun is over.
-    fn settle(&self) -> Result<u32, NotLeased> {
+    fn settle(&self) -> Result<u32, ChunkError> {
         let word = self.word();
         match word & (GRID_OPEN | RESTARTING) {
             RESTARTING => Ok(self.make_to_do(word)),
             0 | GRID_OPEN => Ok(word),
-            _ => Err(NotLeased::Corrupt { word }),
+            _ => Err(ChunkError::Corrupt { word }),
         }
     }
 
@@ -89,7 +94,7 @@ impl Grid<'_> {
         &self,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<u32, NotLeased> {
+    ) -> Result<u32, ChunkError> {
         let word = self.settle()?;
         if word & GRID_OPEN == 0 {
             return Ok(word);
@@ -109,18 +114,18 @@ impl Grid<'_> {
         }
         // It may have waited for long.
         if !is_still_registered(peers, 592) {
-            return Err(NotLeased::Expelled);
+            return Err(ChunkError::MembershipLost);
         }
         self.set(word & !GRID_OPEN);
         Ok(word & !GRID_OPEN)
     }
 
-    fn look_for_holders(&self, peers: &impl Liveness) -> Result<(), NotLeased> {
+    fn look_for_holders(&self, peers: &impl Liveness) -> Result<(), ChunkError> {
         for chunk in 0..self.chunks.len() {
             if let Some(holder) = holder(self.look(chunk), peers)?
                 && peers.is_alive(holder)
             {
-                return Err(NotLeased::Leased(holder));
+                return Err(ChunkError::Leased(holder));
             }
         }
         Ok(())
@@ -132,14 +137,14 @@ impl Grid<'_> {
         chunk: usize,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<(), NotLeased> {
+    ) -> Result<(), ChunkError> {
         let mut back = Return::new(self, chunk, peers);
         if let Some(deadline) = wait {
             return block_on(&mut back, deadline, WaitMode::of_a_lock(peers.history()));
         }
         match try_now(&mut back)? {
             Some(()) => Ok(()),
-            None => Err(back.holder().map_or(NotLeased::Busy, NotLeased::Leased)),
+            None => Err(back.holder().map_or(ChunkError::Busy, ChunkError::Leased)),
         }
     }
 
@@ -190,7 +195,7 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Found, NotLeased> {
+    ) -> Result<Found, ChunkError> {
         let door = self.lock.hold(me, peers, wait)?;
         let found = self.open(&door, want, me, peers, wait);
         self.lock.leave(door);
@@ -205,12 +210,12 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Found, NotLeased> {
+    ) -> Result<Found, ChunkError> {
         if door.owner_died() && !mutation(360) {
-            return Err(NotLeased::OwnerDied);
+            return Err(ChunkError::OwnerDied);
         }
         if door.is_poisoned() && !mutation(367) {
-            return Err(NotLeased::Poisoned);
+            return Err(ChunkError::Poisoned);
         }
         let grid = &self.grid;
         let word = grid.settle()?;
@@ -239,7 +244,7 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<(), NotLeased> {
+    ) -> Result<(), ChunkError> {
         let door = self.lock.hold(me, peers, wait)?;
         let grid = &self.grid;
         let closed = grid.close(peers, None);

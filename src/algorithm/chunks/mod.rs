@@ -87,7 +87,7 @@ mod door;
 pub(crate) mod layout;
 mod wait;
 
-use crate::algorithm::rwlock::Refused;
+use crate::algorithm::rwlock::RwLockError;
 use crate::facade::{AtomicU32, Futex, Ordering, mutation, ordering};
 use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
@@ -155,7 +155,7 @@ impl Leased {
 
 /// Why there is no lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotLeased {
+pub(crate) enum ChunkError {
     /// Live participants read or write, or have what is wanted (and still do at the deadline).
     Busy,
     /// A live participant has the chunk.
@@ -167,25 +167,25 @@ pub(crate) enum NotLeased {
     /// The words cannot be those of an array.
     Corrupt { word: u32 },
     /// This process is no participant any more.
-    Expelled,
+    MembershipLost,
 }
 
-impl From<Refused> for NotLeased {
-    fn from(refused: Refused) -> Self {
+impl From<RwLockError> for ChunkError {
+    fn from(refused: RwLockError) -> Self {
         match refused {
-            Refused::Corrupt { word } => Self::Corrupt { word },
-            Refused::Expelled => Self::Expelled,
+            RwLockError::Corrupt { word } => Self::Corrupt { word },
+            RwLockError::MembershipLost => Self::MembershipLost,
             // Nobody reads by a lease, so no cell is full.
-            Refused::Busy | Refused::Full => Self::Busy,
+            RwLockError::Busy | RwLockError::Full => Self::Busy,
         }
     }
 }
 
-impl From<WaitError> for NotLeased {
+impl From<WaitError> for ChunkError {
     fn from(error: WaitError) -> Self {
         match error {
             WaitError::TimedOut => Self::Busy,
-            WaitError::NotMember => Self::Expelled,
+            WaitError::MembershipLost => Self::MembershipLost,
         }
     }
 }
@@ -221,12 +221,12 @@ struct Taken {
     holder: Tag,
 }
 
-fn holder(word: u32, peers: &impl Liveness) -> Result<Option<Tag>, NotLeased> {
+fn holder(word: u32, peers: &impl Liveness) -> Result<Option<Tag>, ChunkError> {
     if word & Tag::MASK == 0 {
         return Ok(None);
     }
     match Tag::in_word(word, peers.participants()) {
-        None => Err(NotLeased::Corrupt { word }),
+        None => Err(ChunkError::Corrupt { word }),
         tag => Ok(tag),
     }
 }
@@ -253,7 +253,7 @@ impl<'a> Grid<'a> {
         me: Tag,
         peers: &impl Liveness,
         extra: u32,
-    ) -> Result<Option<Leased>, NotLeased> {
+    ) -> Result<Option<Leased>, ChunkError> {
         let was_held = seen & Tag::MASK != 0;
         // Whoever sleeps for the dead one's chunk sleeps for this one's from now on.
         let wanted = if was_held && !mutation(341) {
@@ -290,12 +290,12 @@ impl<'a> Grid<'a> {
     /// Gives back a chunk that a process took that is no participant any more.
     #[cold]
     #[inline(never)]
-    fn lost(&self, leased: Leased) -> NotLeased {
+    fn lost(&self, leased: Leased) -> ChunkError {
         // Where it is another's by now, others have given it back.
         if !mutation(591) {
             self.end(leased, false);
         }
-        NotLeased::Expelled
+        ChunkError::MembershipLost
     }
 
     /// Looks at one chunk, and claims it if it can be had; one that is done only if `again`.
@@ -307,7 +307,7 @@ impl<'a> Grid<'a> {
         me: Tag,
         peers: &impl Liveness,
         look: Look,
-    ) -> Result<Found, NotLeased> {
+    ) -> Result<Found, ChunkError> {
         let extra = if look == Look::Opening { OPEN } else { 0 };
         loop {
             let word = self.look(chunk);
@@ -341,7 +341,7 @@ impl<'a> Grid<'a> {
         me: Tag,
         peers: &impl Liveness,
         look: Look,
-    ) -> Result<Found, NotLeased> {
+    ) -> Result<Found, ChunkError> {
         let from = from.min(self.chunks.len());
         let mut found = Found::Done;
         for chunk in (from..self.chunks.len()).chain(0..from) {

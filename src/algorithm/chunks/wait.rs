@@ -22,7 +22,7 @@ use core::time::Duration;
 
 use super::door::Want;
 use super::{
-    DIED, Found, Grid, Leased, Leases, Look, NotLeased, OPEN, RESTARTING, RESTARTS, Taken, WANTED,
+    ChunkError, DIED, Found, Grid, Leased, Leases, Look, OPEN, RESTARTING, RESTARTS, Taken, WANTED,
     holder, is_done,
 };
 use crate::facade::{Deadline, Futex, Ordering, mutation};
@@ -42,7 +42,7 @@ impl<'a> Grid<'a> {
         me: Tag,
         peers: &impl Liveness,
         look: Look,
-    ) -> Result<Found, NotLeased> {
+    ) -> Result<Found, ChunkError> {
         match want {
             Want::This(chunk) => self.claim(chunk, true, me, peers, look),
             Want::Any(from) => self.walk(from, me, peers, look),
@@ -97,7 +97,7 @@ impl<'a, P: Liveness> Return<'a, P> {
 
 impl<P: Liveness> WaitOp for Return<'_, P> {
     type Output = ();
-    type Error = NotLeased;
+    type Error = ChunkError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         let (chunk, word) = (self.chunk, self.grid.look(self.chunk));
@@ -157,11 +157,11 @@ struct Any<'a, P> {
 }
 
 impl<P: Liveness> Any<'_, P> {
-    fn walk(&self, look: Look) -> Result<Found, NotLeased> {
+    fn walk(&self, look: Look) -> Result<Found, ChunkError> {
         self.leases.grid.walk(self.from, self.me, self.peers, look)
     }
 
-    fn by_the_door(&self) -> Result<Found, NotLeased> {
+    fn by_the_door(&self) -> Result<Found, ChunkError> {
         let want = Want::Any(self.from);
         self.leases
             .by_the_door(want, self.me, self.peers, self.wait)
@@ -194,7 +194,7 @@ impl<P: Liveness> Any<'_, P> {
 
 impl<P: Liveness> WaitOp for Any<'_, P> {
     type Output = Option<Leased>;
-    type Error = NotLeased;
+    type Error = ChunkError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         let found = match self.found.take() {
@@ -256,7 +256,7 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Option<Leased>, NotLeased> {
+    ) -> Result<Option<Leased>, ChunkError> {
         match self.grid.walk(from, me, peers, Look::Passing)? {
             Found::Got(leased) => Ok(Some(leased)),
             found => self.wait_for_any(found, from, me, peers, wait),
@@ -271,7 +271,7 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Option<Leased>, NotLeased> {
+    ) -> Result<Option<Leased>, ChunkError> {
         let mut any = Any {
             leases: self,
             from,
@@ -285,7 +285,7 @@ impl Leases<'_> {
         };
         match wait {
             Some(deadline) => block_on(&mut any, deadline, WaitMode::of_a_lock(peers.history())),
-            None => try_now(&mut any)?.ok_or(NotLeased::Busy),
+            None => try_now(&mut any)?.ok_or(ChunkError::Busy),
         }
     }
 
@@ -298,13 +298,13 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Leased, NotLeased> {
+    ) -> Result<Leased, ChunkError> {
         let grid = &self.grid;
         let mut found = grid.find(Want::This(chunk), me, peers, Look::Asking)?;
         loop {
             match found {
                 Found::Got(leased) => return Ok(leased),
-                Found::Taken(taken) => return Err(NotLeased::Leased(taken.holder)),
+                Found::Taken(taken) => return Err(ChunkError::Leased(taken.holder)),
                 Found::Closed | Found::Done => {
                     found = self.by_the_door(Want::This(chunk), me, peers, wait)?;
                 }

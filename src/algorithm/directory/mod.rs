@@ -43,7 +43,7 @@
 //! record and the entry's prepared bytes. Those of the index stand there.
 
 use crate::algorithm::directory::index::{Garbage, Index};
-use crate::algorithm::mutex::{MutexState, Refused};
+use crate::algorithm::mutex::{MutexError, MutexState};
 use crate::facade::{AtomicU64, Deadline, Ordering, Words, mutation, ordering};
 use crate::format::{Name, NameHash, RECORD_WORDS, Record, RecordFault, Slot};
 use crate::participant::Liveness;
@@ -98,7 +98,7 @@ pub(crate) enum NotCreated {
     DirectoryFull,
     ArenaFull { free: u64 },
     Corrupt(Fault),
-    Control(Refused),
+    Control(MutexError),
 }
 
 /// The count in the word.
@@ -226,7 +226,7 @@ impl<'a> Directory<'a> {
         me: Tag,
         prepare: impl FnOnce(u64),
     ) -> Result<u32, NotCreated> {
-        let lost = NotCreated::Control(Refused::Expelled);
+        let lost = NotCreated::Control(MutexError::MembershipLost);
         let stamped = self.stamp(me);
         let (index, place, offset) = self.room(record)?;
         if index != count_in(stamped) {

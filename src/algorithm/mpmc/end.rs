@@ -29,7 +29,7 @@
 //! the ring closed and gives it back. A sender that comes back after the last one had gone begins a new life of the
 //! ring.
 
-use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
+use super::{Asked, Claim, Cursor, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::algorithm::mpmc::walk::Found;
 use crate::facade::{Ordering, fence, mutation};
@@ -46,24 +46,24 @@ impl<S: Slots> Ring<'_, S> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Claim, Refused> {
+    ) -> Result<Claim, TryError> {
         if self.ends().is_over(Side::Receiver) {
             return self.last(cursor, me, peers);
         }
         if !peers.reap(false) {
-            return Err(Refused::Nothing);
+            return Err(TryError::WouldBlock);
         }
         self.claim_recv(cursor, me, peers)
     }
 
     /// Claims an item of a ring that has ended, or says that there will be none.
-    fn last(&self, cursor: &mut Cursor, me: Tag, peers: &impl Liveness) -> Result<Claim, Refused> {
+    fn last(&self, cursor: &mut Cursor, me: Tag, peers: &impl Liveness) -> Result<Claim, TryError> {
         let reap = || peers.reap(false);
         let mut reaped = false;
         if self.is_still(cursor.alive) {
             reaped = reap();
             if !reaped {
-                return Err(Refused::Busy);
+                return Err(TryError::Busy);
             }
         }
         if !mutation(112) {
@@ -72,12 +72,12 @@ impl<S: Slots> Ring<'_, S> {
         }
         loop {
             match self.claim_recv(cursor, me, peers) {
-                Err(Refused::Busy) if mutation(113) => return Err(Refused::Over),
-                Err(Refused::Nothing) => {}
+                Err(TryError::Busy) if mutation(113) => return Err(TryError::Disconnected),
+                Err(TryError::WouldBlock) => {}
                 other => return other,
             }
             let Some((index, word)) = self.rest() else {
-                return Err(Refused::Over);
+                return Err(TryError::Disconnected);
             };
             let slot = Asked {
                 index,
@@ -86,23 +86,23 @@ impl<S: Slots> Ring<'_, S> {
             match word.state() {
                 Some(State::Orphan) => {}
                 Some(State::Reading) => {
-                    let tag = word.tag(self.participants()).ok_or(Refused::Corrupt)?;
+                    let tag = word.tag(self.participants()).ok_or(TryError::Corrupt)?;
                     if cursor.alive == slot {
                         if !reaped && reap() {
                             reaped = true;
                             continue;
                         }
-                        return Err(Refused::Busy);
+                        return Err(TryError::Busy);
                     }
                     if peers.is_alive(tag) || mutation(504) {
                         peers.sleeps_for(tag);
                         cursor.alive = slot;
-                        return Err(Refused::Busy);
+                        return Err(TryError::Busy);
                     }
                 }
                 // It is being written, or was written just now.
-                Some(_) => return Err(Refused::Busy),
-                None => return Err(Refused::Corrupt),
+                Some(_) => return Err(TryError::Busy),
+                None => return Err(TryError::Corrupt),
             }
             if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
                 let claim = Claim::new(index, word.lap(), true);

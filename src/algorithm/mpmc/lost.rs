@@ -21,7 +21,7 @@
 //!
 //! (K1).
 
-use super::{Claim, Refused, Ring, Slots};
+use super::{Claim, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::mutation;
 use crate::participant::Tag;
@@ -43,10 +43,10 @@ impl<S: Slots> Ring<'_, S> {
         claim: Claim,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Claim, Refused> {
+    ) -> Result<Claim, TryError> {
         if self.is_lost(peers) {
             self.withdraw(side, claim, me);
-            return Err(Refused::Lost);
+            return Err(TryError::MembershipLost);
         }
         Ok(claim)
     }

@@ -84,7 +84,7 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
 use crate::wait::event_count::EventCount;
-pub(crate) use crate::wait::on_event::Refused;
+pub(crate) use crate::wait::on_event::TryError;
 
 mod end;
 pub(crate) mod layout;
@@ -291,24 +291,24 @@ impl<'a, S: Slots> Ring<'a, S> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Claim, Refused> {
+    ) -> Result<Claim, TryError> {
         if let Some((claim, next)) = self.quick_send(cursor.tail, me) {
             cursor.tail = next;
             return self.in_time(claim, me, peers);
         }
         if self.ends().is_over(Side::Sender) {
-            return Err(Refused::Over);
+            return Err(TryError::Disconnected);
         }
         let claim = self.search(Side::Sender, cursor, me, peers)?;
         self.in_time(claim, me, peers)
     }
 
     /// A slot that was claimed to send, if it may be: else it is given back, unsent.
-    fn in_time(&self, claim: Claim, me: Tag, peers: &impl Liveness) -> Result<Claim, Refused> {
+    fn in_time(&self, claim: Claim, me: Tag, peers: &impl Liveness) -> Result<Claim, TryError> {
         self.stay(Side::Sender, claim, me, peers)?;
         if self.is_late() {
             self.abandon(claim);
-            return Err(Refused::Over);
+            return Err(TryError::Disconnected);
         }
         Ok(claim)
     }
@@ -344,14 +344,14 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.state.common.0.epoch.load(Ordering::Acquire)
     }
 
-    /// Claims the next item. [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to be asked
+    /// Claims the next item. [`TryError::WouldBlock`] is what [`nothing`](Self::nothing) is to be asked
     /// about.
     pub(crate) fn claim_recv(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Claim, Refused> {
+    ) -> Result<Claim, TryError> {
         let claim = self.next_item(cursor, me, peers)?;
         self.stay(Side::Receiver, claim, me, peers)
     }
@@ -361,7 +361,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Claim, Refused> {
+    ) -> Result<Claim, TryError> {
         if let Some((claim, next)) = self.quick_recv(cursor.head, cursor.epoch, me) {
             cursor.head = next;
             return Ok(claim);
@@ -383,9 +383,9 @@ impl<'a, S: Slots> Ring<'a, S> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<(Claim, bool), Refused> {
+    ) -> Result<(Claim, bool), TryError> {
         match self.claim_send(cursor, me, peers) {
-            Err(Refused::Nothing) => {}
+            Err(TryError::WouldBlock) => {}
             other => return other.map(|claim| (claim, false)),
         }
         let at = cursor.tail;
@@ -395,7 +395,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         let is_oldest =
             word == Word::new(lap, State::Ready) || word == Word::new(lap, State::Orphan);
         if !is_oldest || !self.swap(index, word, Word::held(lap, State::Reading, me)) {
-            return Err(Refused::Nothing);
+            return Err(TryError::WouldBlock);
         }
         let again = word.state() == Some(State::Orphan);
         let claim = Claim::new(index, lap, again);
@@ -512,9 +512,9 @@ impl<'a, S: Slots> Ring<'a, S> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Claim, Refused> {
+    ) -> Result<Claim, TryError> {
         if !peers.reap(false) {
-            return Err(Refused::Nothing);
+            return Err(TryError::WouldBlock);
         }
         self.claim_send(cursor, me, peers)
     }

@@ -21,7 +21,7 @@
 //! (Q4) of [`slots`](super).
 
 use super::walk::Found;
-use super::{Cursor, Refused, Ring, Slots};
+use super::{Cursor, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::{Ordering, mutation, ordering};
 use crate::participant::Tag;
@@ -64,7 +64,7 @@ impl<S: Slots> Ring<'_, S> {
 
     /// Whether there is no item, at some moment of this call: those that are being sent, and those that
     /// are to be delivered again, are there; those that are being received are not.
-    pub(crate) fn is_empty(&self, cursor: &mut Cursor) -> Result<bool, Refused> {
+    pub(crate) fn is_empty(&self, cursor: &mut Cursor) -> Result<bool, TryError> {
         let is_empty = match self.find(Side::Receiver, &mut cursor.head)? {
             Found::Open(_) => false,
             Found::Busy(word, _) => word.state() == Some(State::Reading),
@@ -74,7 +74,7 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// About how many items are there; exact while nobody is at work.
-    pub(crate) fn len(&self, cursor: &mut Cursor) -> Result<u64, Refused> {
+    pub(crate) fn len(&self, cursor: &mut Cursor) -> Result<u64, TryError> {
         self.find(Side::Sender, &mut cursor.tail)?;
         self.find(Side::Receiver, &mut cursor.head)?;
         let items = self.geometry.distance(cursor.head, cursor.tail);

@@ -18,13 +18,13 @@
 //!
 //! As there.
 
-use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
+use super::{Asked, Claim, Cursor, Ring, Slots, TryError};
 use crate::facade::Deadline;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::wait::WaitMode;
-pub(crate) use crate::wait::on_event::Ended;
+pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{Quest, wait};
 
 /// What somebody waits for.
@@ -60,7 +60,7 @@ impl<S: Slots, P: Liveness> At<'_, S, P> {
 impl<S: Slots, P: Liveness> Quest for Send<'_, S, P> {
     type Found = Claim;
 
-    fn attempt(&mut self) -> Result<Claim, Refused> {
+    fn attempt(&mut self) -> Result<Claim, TryError> {
         self.0
             .ring
             .claim_send(self.0.cursor, self.0.me, self.0.peers)
@@ -82,7 +82,7 @@ impl<S: Slots, P: Liveness> Quest for Send<'_, S, P> {
 impl<S: Slots, P: Liveness> Quest for Receive<'_, S, P> {
     type Found = Claim;
 
-    fn attempt(&mut self) -> Result<Claim, Refused> {
+    fn attempt(&mut self) -> Result<Claim, TryError> {
         let At {
             ring,
             cursor,
@@ -91,7 +91,7 @@ impl<S: Slots, P: Liveness> Quest for Receive<'_, S, P> {
             ..
         } = &mut self.0;
         match ring.claim_recv(cursor, *me, *peers) {
-            Err(Refused::Nothing) => ring.nothing(cursor, *me, *peers),
+            Err(TryError::WouldBlock) => ring.nothing(cursor, *me, *peers),
             other => other,
         }
     }
@@ -112,7 +112,7 @@ impl<S: Slots, P: Liveness> Quest for Receive<'_, S, P> {
 impl<S: Slots, P: Liveness> Quest for Replace<'_, S, P> {
     type Found = (Claim, bool);
 
-    fn attempt(&mut self) -> Result<(Claim, bool), Refused> {
+    fn attempt(&mut self) -> Result<(Claim, bool), TryError> {
         self.0
             .ring
             .claim_replace(self.0.cursor, self.0.me, self.0.peers)
@@ -140,7 +140,7 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<Claim, Ended> {
+    ) -> Result<Claim, EventWaitError> {
         let mut quest = Send(self.at(Side::Sender, cursor, me, peers));
         let event = self.state.event(Side::Sender);
         wait(&mut quest, event, peers, deadline, mode.into())
@@ -154,7 +154,7 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<Claim, Ended> {
+    ) -> Result<Claim, EventWaitError> {
         let mut quest = Receive(self.at(Side::Receiver, cursor, me, peers));
         let event = self.state.event(Side::Receiver);
         wait(&mut quest, event, peers, deadline, mode.into())
@@ -167,7 +167,7 @@ impl<S: Slots> Ring<'_, S> {
         me: Tag,
         peers: &impl Liveness,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<(Claim, bool), Ended> {
+    ) -> Result<(Claim, bool), EventWaitError> {
         let mut quest = Replace(self.at(Side::Sender, cursor, me, peers));
         let event = self.state.event(Side::Sender);
         wait(&mut quest, event, peers, &Deadline::never(), mode.into())

@@ -29,7 +29,7 @@
 //!
 //! (Q3), (Q4) and (M3) of [`slots`](super).
 
-use super::{Asked, Claim, Cursor, Refused, Ring, Slots};
+use super::{Asked, Claim, Cursor, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{Position, State, Word};
 use crate::facade::{Ordering, Patience, mutation, ordering};
 use crate::participant::Liveness;
@@ -55,7 +55,7 @@ impl<S: Slots> Ring<'_, S> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Claim, Refused> {
+    ) -> Result<Claim, TryError> {
         let mut patience = Patience::new();
         let mut reaped = false;
         let Cursor {
@@ -79,7 +79,7 @@ impl<S: Slots> Ring<'_, S> {
                     if Patience::follow(steps) {
                         continue;
                     }
-                    return Err(Refused::Nothing);
+                    return Err(TryError::WouldBlock);
                 }
                 Found::Open(word) => {
                     let held = match side {
@@ -132,17 +132,17 @@ impl<S: Slots> Ring<'_, S> {
                 }
                 Some(State::Reading) if !mutation(119) => self.leave(index, word),
                 // Nobody else is at work in a slot.
-                _ => return Err(Refused::Nothing),
+                _ => return Err(TryError::WouldBlock),
             }
         }
     }
 
     /// What it means that somebody alive is at work in the slot that would be next.
-    fn busy(side: Side, word: Word) -> Refused {
+    fn busy(side: Side, word: Word) -> TryError {
         match (side, word.state()) {
             // The item of the lap before is being received: none was sent to this place yet.
-            (Side::Receiver, Some(State::Reading)) => Refused::Nothing,
-            _ => Refused::Busy,
+            (Side::Receiver, Some(State::Reading)) => TryError::WouldBlock,
+            _ => TryError::Busy,
         }
     }
 
@@ -175,16 +175,16 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// Walks to where a side can go on, or cannot.
-    pub(super) fn find(&self, side: Side, at: &mut Position) -> Result<Found, Refused> {
+    pub(super) fn find(&self, side: Side, at: &mut Position) -> Result<Found, TryError> {
         let mut steps = 0_u32;
         loop {
             let word = self.look(self.geometry.index(*at));
-            let state = word.state().ok_or(Refused::Corrupt)?;
+            let state = word.state().ok_or(TryError::Corrupt)?;
             let ahead = word.laps_after(self.geometry.lap(*at));
             let open = Ok(Found::Open(word));
             let busy = || match word.tag(self.participants()) {
                 Some(tag) => Ok(Found::Busy(word, tag)),
-                None => Err(Refused::Corrupt),
+                None => Err(TryError::Corrupt),
             };
             match (side, ahead, state) {
                 (Side::Sender, 0, State::Free) => return open,
@@ -199,7 +199,7 @@ impl<S: Slots> Ring<'_, S> {
                 (_, 1.., _) if ahead <= self.geometry.laps_behind_at_most() => {}
                 // Far from where this handle is: it was idle for long, or this is garbage.
                 _ if self.jump(side, at)? => continue,
-                _ => return Err(Refused::Corrupt),
+                _ => return Err(TryError::Corrupt),
             }
             *at = self.geometry.next(*at);
             steps += 1;
@@ -210,7 +210,7 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// Goes to where the shared hint says, if that is further; whether it was.
-    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, Refused> {
+    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, TryError> {
         // ORDERING: Acquire; (Q3).
         let acquire = ordering(Ordering::Acquire, 111);
         let hint = Position(self.state.hint(side).load(acquire));
@@ -218,7 +218,7 @@ impl<S: Slots> Ring<'_, S> {
             return Ok(false);
         }
         // Whoever set it had claimed the slot before it.
-        let before = self.geometry.previous(hint).ok_or(Refused::Corrupt)?;
+        let before = self.geometry.previous(hint).ok_or(TryError::Corrupt)?;
         let word = self.look(self.geometry.index(before));
         let is_claimed = match (word.laps_after(self.geometry.lap(before)), word.state()) {
             (0, Some(State::Free)) => false,
@@ -226,7 +226,7 @@ impl<S: Slots> Ring<'_, S> {
             (ahead, state) => ahead >= 0 && state.is_some(),
         };
         if !is_claimed {
-            return Err(Refused::Corrupt);
+            return Err(TryError::Corrupt);
         }
         *at = hint;
         Ok(true)

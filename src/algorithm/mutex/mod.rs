@@ -104,13 +104,13 @@ pub(crate) struct Unclean(pub(crate) Option<Tag>);
 
 /// Why a lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum MutexError {
     /// A live participant has it (and, with a deadline, still has it at the deadline).
     Busy,
     /// The word names an owner that the segment cannot have.
     Corrupt { word: u32 },
     /// This process is no participant any more: see [`Liveness::is_member`].
-    Expelled,
+    MembershipLost,
 }
 
 /// What a look at a word says.
@@ -119,13 +119,13 @@ enum Seen {
     Owned(Tag),
 }
 
-fn owner(word: u32, peers: &impl Liveness) -> Result<Seen, Refused> {
+fn owner(word: u32, peers: &impl Liveness) -> Result<Seen, MutexError> {
     if word & Tag::MASK == 0 {
         return Ok(Seen::Free);
     }
     match Tag::in_word(word, peers.participants()) {
         Some(tag) => Ok(Seen::Owned(tag)),
-        None => Err(Refused::Corrupt { word }),
+        None => Err(MutexError::Corrupt { word }),
     }
 }
 
@@ -190,7 +190,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
-    ) -> Result<Held, Refused> {
+    ) -> Result<Held, MutexError> {
         match self.try_lock_clean(me, peers) {
             Some(held) => Ok(held),
             None => self.lock_contended(me, peers, deadline),
@@ -199,7 +199,7 @@ impl MutexState {
 
     /// Locks if nobody alive has it; never sleeps.
     #[cfg(test)]
-    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Liveness) -> Result<Held, Refused> {
+    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Liveness) -> Result<Held, MutexError> {
         match self.try_lock_clean(me, peers) {
             Some(held) => Ok(held),
             None => self.try_lock_contended(me, peers),
@@ -212,7 +212,7 @@ impl MutexState {
         &self,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Held, Refused> {
+    ) -> Result<Held, MutexError> {
         self.try_lock_flagged(me, peers, 0)
     }
 
@@ -221,7 +221,7 @@ impl MutexState {
     /// It may have been woken just now. If another has barged in, whose word does not say that
     /// there are sleepers, then the wake must go to the next of them.
     #[cold]
-    fn give_up(&self, me: Tag, peers: &impl Liveness, others: u32) -> Result<Held, Refused> {
+    fn give_up(&self, me: Tag, peers: &impl Liveness, others: u32) -> Result<Held, MutexError> {
         let others = if mutation(14) { 0 } else { others };
         let tried = self.try_lock_flagged(me, peers, others);
         if tried.is_err() && others != 0 && !mutation(13) {
@@ -236,13 +236,13 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         others: u32,
-    ) -> Result<Held, Refused> {
+    ) -> Result<Held, MutexError> {
         loop {
             // ORDERING: Acquire; pairs with (M3) in `claiming`.
             let seen = self.word.load(ordering(Ordering::Acquire, 51));
             let died = match owner(seen, peers)? {
                 Seen::Free => 0,
-                Seen::Owned(tag) if peers.is_alive(tag) => return Err(Refused::Busy),
+                Seen::Owned(tag) if peers.is_alive(tag) => return Err(MutexError::Busy),
                 Seen::Owned(_) if mutation(18) => 0,
                 Seen::Owned(_) => OWNER_DIED,
             };
@@ -259,7 +259,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
-    ) -> Result<Held, Refused> {
+    ) -> Result<Held, MutexError> {
         self.wait(me, peers, deadline)
     }
 
@@ -271,7 +271,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         extra: u32,
-    ) -> Result<Option<Held>, Refused> {
+    ) -> Result<Option<Held>, MutexError> {
         let word = (seen & !Tag::MASK) | me.bits() | extra;
         let taken = self
             .word
@@ -287,7 +287,7 @@ impl MutexState {
         let held = Held { owner: me, flags };
         if !is_still_registered(peers, 573) {
             self.unlock(held, false);
-            return Err(Refused::Expelled);
+            return Err(MutexError::MembershipLost);
         }
         Ok(Some(held))
     }
@@ -372,7 +372,7 @@ impl MutexState {
     }
 
     /// Who holds the lock, alive or dead.
-    pub(crate) fn holder(&self, peers: &impl Liveness) -> Result<Option<Tag>, Refused> {
+    pub(crate) fn holder(&self, peers: &impl Liveness) -> Result<Option<Tag>, MutexError> {
         // ORDERING: Acquire; pairs with (M3) in `claiming`.
         match owner(self.word.load(ordering(Ordering::Acquire, 51)), peers)? {
             Seen::Free => Ok(None),

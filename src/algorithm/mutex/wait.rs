@@ -19,18 +19,18 @@
 
 use core::time::Duration;
 
-use super::{CONTENDED, Held, MutexState, OWNER_DIED, Refused, Seen, owner};
+use super::{CONTENDED, Held, MutexError, MutexState, OWNER_DIED, Seen, owner};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
 
-impl From<WaitError> for Refused {
+impl From<WaitError> for MutexError {
     fn from(error: WaitError) -> Self {
         match error {
             WaitError::TimedOut => Self::Busy,
-            WaitError::NotMember => Self::Expelled,
+            WaitError::MembershipLost => Self::MembershipLost,
         }
     }
 }
@@ -53,7 +53,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
-    ) -> Result<Held, Refused> {
+    ) -> Result<Held, MutexError> {
         let mut lock = Lock {
             state: self,
             me,
@@ -76,7 +76,7 @@ impl<P: Liveness> Lock<'_, P> {
 
 impl<P: Liveness> WaitOp for Lock<'_, P> {
     type Output = Held;
-    type Error = Refused;
+    type Error = MutexError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         // ORDERING: Acquire; pairs with (M3) in `claiming`.
@@ -133,7 +133,7 @@ impl<P: Liveness> WaitOp for Lock<'_, P> {
         self.others = if mutation(5) { 0 } else { CONTENDED };
     }
 
-    fn timed_out(&mut self) -> Result<Held, Refused> {
+    fn timed_out(&mut self) -> Result<Held, MutexError> {
         self.state.give_up(self.me, self.peers, self.others)
     }
 }

@@ -24,7 +24,7 @@
 //!
 //! (W2), (W3) of [`rwlock`](super); the mutex's (M1) and (M2) for the rest.
 
-use super::{POISONED, Refused, RwLock, STICKY};
+use super::{POISONED, RwLock, RwLockError, STICKY};
 use crate::algorithm::mutex::{Held, OWNER_DIED};
 use crate::facade::{Deadline, Ordering, mutation};
 use crate::participant::Liveness;
@@ -40,7 +40,12 @@ pub(crate) trait Annex {
 
     /// Shuts it, and returns when nobody is at work by it any more; called with the door held, before
     /// anybody reads or writes. Without a deadline it does not wait.
-    fn shut(&self, me: Tag, peers: &impl Liveness, wait: Option<&Deadline>) -> Result<(), Refused>;
+    fn shut(
+        &self,
+        me: Tag,
+        peers: &impl Liveness,
+        wait: Option<&Deadline>,
+    ) -> Result<(), RwLockError>;
 }
 
 /// No annex.
@@ -54,7 +59,7 @@ impl Annex for Nothing {
     }
 
     #[inline(always)]
-    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), Refused> {
+    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
         Ok(())
     }
 }
@@ -98,7 +103,7 @@ impl<A: Annex> RwLock<'_, A> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Door, Refused> {
+    ) -> Result<Door, RwLockError> {
         let held = match (self.state.mutex.try_lock_clean(me, peers), wait) {
             (Some(held), _) => held,
             (None, Some(deadline)) => self.state.mutex.lock_contended(me, peers, deadline)?,
@@ -108,7 +113,7 @@ impl<A: Annex> RwLock<'_, A> {
     }
 
     /// Finds out what became of the last one that changed the data.
-    pub(super) fn settle(&self, mut held: Held) -> Result<Door, Refused> {
+    pub(super) fn settle(&self, mut held: Held) -> Result<Door, RwLockError> {
         let writing = &self.state.writing;
         // ORDERING: Relaxed; the mutex orders it, and for what a dead one stored the kernel does.
         let relaxed = Ordering::Relaxed;
@@ -117,7 +122,7 @@ impl<A: Annex> RwLock<'_, A> {
             let participants = u32::try_from(self.cells.len()).unwrap_or(0);
             if seen & !STICKY & !Tag::MASK != 0 || Tag::in_word(seen, participants).is_none() {
                 self.leave(Door::new(held, 0));
-                return Err(Refused::Corrupt { word: seen });
+                return Err(RwLockError::Corrupt { word: seen });
             }
             let told = if mutation(313) {
                 seen & STICKY

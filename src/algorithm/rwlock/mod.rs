@@ -148,23 +148,23 @@ pub(crate) struct Reading {
 
 /// Why a lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum RwLockError {
     /// A live participant is in the way (and, with a deadline, still is at the deadline).
     Busy,
     /// A word that no lock can have.
     Corrupt { word: u32 },
     /// This process is no participant any more: see [`Liveness::is_member`].
-    Expelled,
+    MembershipLost,
     /// [`MOST`] threads of this process read.
     Full,
 }
 
-impl From<mutex::Refused> for Refused {
-    fn from(refused: mutex::Refused) -> Self {
+impl From<mutex::MutexError> for RwLockError {
+    fn from(refused: mutex::MutexError) -> Self {
         match refused {
-            mutex::Refused::Busy => Self::Busy,
-            mutex::Refused::Corrupt { word } => Self::Corrupt { word },
-            mutex::Refused::Expelled => Self::Expelled,
+            mutex::MutexError::Busy => Self::Busy,
+            mutex::MutexError::Corrupt { word } => Self::Corrupt { word },
+            mutex::MutexError::MembershipLost => Self::MembershipLost,
         }
     }
 }
@@ -308,7 +308,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Reading, Refused> {
+    ) -> Result<Reading, RwLockError> {
         match self.come_in(me, peers, wait)? {
             None => Ok(Reading {
                 owner: me,
@@ -324,7 +324,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
         door: Door,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Reading, Refused> {
+    ) -> Result<Reading, RwLockError> {
         let me = door.owner();
         if let Err(refused) = self.annex.shut(me, peers, wait) {
             self.leave(door);
@@ -336,8 +336,8 @@ impl<'a, A: Annex> RwLock<'a, A> {
         self.leave(door);
         match admitted {
             Ok(()) => Ok(Reading { owner: me, flags }),
-            Err(Shut::Stranger) => Err(Refused::Expelled),
-            Err(Shut::Full | Shut::Barred(_)) => Err(Refused::Full),
+            Err(Shut::Stranger) => Err(RwLockError::MembershipLost),
+            Err(Shut::Full | Shut::Barred(_)) => Err(RwLockError::Full),
         }
     }
 
@@ -387,7 +387,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Door, Refused> {
+    ) -> Result<Door, RwLockError> {
         let door = self.hold(me, peers, wait)?;
         let shut = if mutation(338) {
             Ok(())
@@ -412,7 +412,7 @@ impl<'a, A: Annex> RwLock<'a, A> {
         &self,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), RwLockError> {
         // All are barred before the first is waited for.
         let mut in_use = false;
         self.each(|index, cell| {
@@ -428,10 +428,10 @@ impl<'a, A: Annex> RwLock<'a, A> {
         let mut waited = false;
         self.try_each(|index, cell| {
             waited |= self.drain(index, cell, peers, wait)?;
-            Ok::<(), Refused>(())
+            Ok::<(), RwLockError>(())
         })?;
         if waited && !is_still_registered(peers, 585) {
-            return Err(Refused::Expelled);
+            return Err(RwLockError::MembershipLost);
         }
         Ok(())
     }

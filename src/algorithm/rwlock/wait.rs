@@ -24,7 +24,7 @@
 use core::time::Duration;
 
 use super::cell::Word;
-use super::{Annex, Cell, Door, Refused, RwLock, Shut};
+use super::{Annex, Cell, Door, RwLock, RwLockError, Shut};
 use crate::facade::{Backoff, Deadline, mutation};
 use crate::participant::Tag;
 
@@ -33,11 +33,11 @@ use crate::participant::Liveness;
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
 
-impl From<WaitError> for Refused {
+impl From<WaitError> for RwLockError {
     fn from(error: WaitError) -> Self {
         match error {
             WaitError::TimedOut => Self::Busy,
-            WaitError::NotMember => Self::Expelled,
+            WaitError::MembershipLost => Self::MembershipLost,
         }
     }
 }
@@ -57,13 +57,13 @@ struct Enter<'a, A, P> {
 
 impl<A: Annex, P: Liveness> WaitOp for Enter<'_, A, P> {
     type Output = Option<Door>;
-    type Error = Refused;
+    type Error = RwLockError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         let (lock, me) = (self.lock, self.me);
         match self.cell.enter(me, self.peers) {
             Ok(()) => Ok(Step::Done(None)),
-            Err(Shut::Full) => Err(Refused::Full),
+            Err(Shut::Full) => Err(RwLockError::Full),
             Err(Shut::Stranger) => {
                 let door = lock.hold(me, self.peers, self.wait)?;
                 Ok(Step::Done(Some(door)))
@@ -85,7 +85,7 @@ impl<A: Annex, P: Liveness> WaitOp for Enter<'_, A, P> {
         }
         match mutex.try_lock_contended(self.me, self.peers) {
             Ok(held) => Ok(Step::Done(Some(self.lock.settle(held)?))),
-            Err(mutex::Refused::Busy) => Ok(Step::Retry),
+            Err(mutex::MutexError::Busy) => Ok(Step::Retry),
             Err(refused) => Err(refused.into()),
         }
     }
@@ -126,7 +126,7 @@ struct Drain<'a, P> {
 impl<P: Liveness> WaitOp for Drain<'_, P> {
     /// Whether it had to wait.
     type Output = bool;
-    type Error = Refused;
+    type Error = RwLockError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         let seen = self.cell.look();
@@ -172,13 +172,13 @@ impl<A: Annex> RwLock<'_, A> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Option<Door>, Refused> {
+    ) -> Result<Option<Door>, RwLockError> {
         let Some(cell) = self.cell(me) else {
-            return Err(Refused::Corrupt { word: me.bits() });
+            return Err(RwLockError::Corrupt { word: me.bits() });
         };
         // It may have come here for having found that, by the clean way.
         if cell.give_back(me, peers) {
-            return Err(Refused::Expelled);
+            return Err(RwLockError::MembershipLost);
         }
         let mut enter = Enter {
             lock: self,
@@ -199,19 +199,19 @@ impl<A: Annex> RwLock<'_, A> {
                 return Ok(came_in);
             }
             if self.state.is_written() || !backoff.spin() {
-                return Err(Refused::Busy);
+                return Err(RwLockError::Busy);
             }
         }
     }
 
     /// Takes the mutex if nobody alive has it, or lets it go in a moment.
     #[cold]
-    pub(super) fn try_hold(&self, me: Tag, peers: &impl Liveness) -> Result<Held, Refused> {
+    pub(super) fn try_hold(&self, me: Tag, peers: &impl Liveness) -> Result<Held, RwLockError> {
         let mut backoff = Backoff::new();
         loop {
             match self.state.mutex.try_lock_contended(me, peers) {
                 Ok(held) => return Ok(held),
-                Err(mutex::Refused::Busy) if !self.state.is_written() && backoff.spin() => {}
+                Err(mutex::MutexError::Busy) if !self.state.is_written() && backoff.spin() => {}
                 Err(refused) => return Err(refused.into()),
             }
         }
@@ -225,7 +225,7 @@ impl<A: Annex> RwLock<'_, A> {
         cell: &Cell,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<bool, Refused> {
+    ) -> Result<bool, RwLockError> {
         let mut drain = Drain {
             index,
             cell,
@@ -235,7 +235,7 @@ impl<A: Annex> RwLock<'_, A> {
         };
         match wait {
             Some(deadline) => block_on(&mut drain, deadline, WaitMode::of_a_lock(peers.history())),
-            None => try_now(&mut drain)?.ok_or(Refused::Busy),
+            None => try_now(&mut drain)?.ok_or(RwLockError::Busy),
         }
     }
 }

@@ -121,7 +121,7 @@ pub(crate) enum Unseated {
     Full,
     Corrupt(Corrupt),
     /// This process is no participant any more.
-    Lost,
+    MembershipLost,
 }
 
 /// Why the writer's role was not claimed.
@@ -131,7 +131,7 @@ pub(crate) enum Unclaimed {
     Taken(Tag),
     Corrupt(Corrupt),
     /// This process is no participant any more.
-    Lost,
+    MembershipLost,
 }
 
 /// A reader in its seat; private to its process.
@@ -301,7 +301,7 @@ impl Snapshot<'_> {
             // Where it is another's by now, others have given it back.
             let _ = self.leave_seat(&seated);
         }
-        Err(Unseated::Lost)
+        Err(Unseated::MembershipLost)
     }
 
     /// Takes one seat if it is free, or, if it is asked for, its reader dead.
@@ -446,7 +446,7 @@ impl Snapshot<'_> {
         role.claim(me, peers).map_err(|refused| match refused {
             role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),
             role::Unclaimed::Garbage(garbage) => Unclaimed::Corrupt(garbage.into()),
-            role::Unclaimed::Lost => Unclaimed::Lost,
+            role::Unclaimed::MembershipLost => Unclaimed::MembershipLost,
         })?;
         match self.latest() {
             Ok(edition) => {

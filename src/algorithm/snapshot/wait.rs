@@ -24,10 +24,10 @@ use crate::facade::{Deadline, mutation};
 use crate::participant::Liveness;
 use crate::participant::role::Seen;
 use crate::wait::WaitMode;
-use crate::wait::on_event::{self, Ended, Quest, Refused};
+use crate::wait::on_event::{self, EventWaitError, Quest, TryError};
 
 impl Snapshot<'_> {
-    /// Waits for another edition than the one that was read last; [`Ended::Over`] if there is none, and
+    /// Waits for another edition than the one that was read last; [`EventWaitError::Disconnected`] if there is none, and
     /// the writer has left or died.
     pub(crate) fn wait<'m>(
         self,
@@ -35,7 +35,7 @@ impl Snapshot<'_> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), EventWaitError> {
         let mut quest = News {
             snapshot: self,
             has: seated.edition(),
@@ -63,10 +63,10 @@ struct News<'a, P> {
 }
 
 impl<P: Liveness> News<'_, P> {
-    fn is_there(&self) -> Result<bool, Refused> {
+    fn is_there(&self) -> Result<bool, TryError> {
         match self.snapshot.latest() {
             Ok(edition) => Ok(self.has != Some(edition)),
-            Err(Corrupt { .. }) => Err(Refused::Corrupt),
+            Err(Corrupt { .. }) => Err(TryError::Corrupt),
         }
     }
 
@@ -78,22 +78,22 @@ impl<P: Liveness> News<'_, P> {
 impl<P: Liveness> Quest for News<'_, P> {
     type Found = ();
 
-    fn attempt(&mut self) -> Result<(), Refused> {
+    fn attempt(&mut self) -> Result<(), TryError> {
         if self.is_there()? {
             return Ok(());
         }
         let role = self.role();
         if role.holder(self.peers.participants()).is_err() {
-            return Err(Refused::Corrupt);
+            return Err(TryError::Corrupt);
         }
         if !role.is_left() {
-            return Err(Refused::Nothing);
+            return Err(TryError::WouldBlock);
         }
         // It may have published something before it left.
         if !mutation(392) && self.is_there()? {
             return Ok(());
         }
-        Err(Refused::Over)
+        Err(TryError::Disconnected)
     }
 
     fn is_ready(&mut self) -> bool {

@@ -130,7 +130,7 @@ pub(crate) enum Unclaimed {
     /// The state cannot be a ring's.
     Corrupt,
     /// This process is no participant any more.
-    Lost,
+    MembershipLost,
 }
 
 /// Positions or a role that a ring cannot have.
@@ -145,11 +145,11 @@ pub(crate) enum Waited {
     /// None is there, and the other side has left or died.
     Alone,
     /// None is there, and the deadline has passed.
-    Timeout,
+    TimedOut,
     /// The positions cannot be a ring's.
     Corrupt,
     /// This process is no participant any more.
-    Expelled,
+    MembershipLost,
 }
 
 /// Where the holder of a role is; private to its process.
@@ -259,7 +259,7 @@ impl<'a> Spsc<'a> {
         claimed.map_err(|refused| match refused {
             role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),
             role::Unclaimed::Garbage(_) => Unclaimed::Corrupt,
-            role::Unclaimed::Lost => Unclaimed::Lost,
+            role::Unclaimed::MembershipLost => Unclaimed::MembershipLost,
         })?;
         self.cursor(me).map_err(|Corrupt| {
             self.leave(R::ROLE, me);
@@ -469,8 +469,8 @@ struct Wait<'a, 'b, R, P> {
 impl From<WaitError> for Waited {
     fn from(error: WaitError) -> Self {
         match error {
-            WaitError::TimedOut => Self::Timeout,
-            WaitError::NotMember => Self::Expelled,
+            WaitError::TimedOut => Self::TimedOut,
+            WaitError::MembershipLost => Self::MembershipLost,
         }
     }
 }

@@ -112,7 +112,7 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Ends, Side};
 use crate::wait::event_count::EventCount;
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 use returned::Due;
 
 mod idle;
@@ -214,7 +214,7 @@ pub(crate) enum Unsent {
     /// The queue is closed, or nobody will receive it: it is still a loan.
     Over(Mine),
     /// As [`Lost`]; if that was found only after the message was in its slot, it may have been received.
-    Lost,
+    MembershipLost,
     /// The words cannot be a queue's: it is still a loan.
     Corrupt(Mine),
 }
@@ -297,7 +297,7 @@ impl<'a, P: Places> Work<'a, P> {
 
     /// Takes a free cell, to be written, and sent or given back.
     #[inline(always)]
-    pub(crate) fn loan(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
+    pub(crate) fn loan(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, TryError> {
         self.take_free(cursor, |word| word.held(State::Loaned, me))
     }
 
@@ -307,7 +307,7 @@ impl<'a, P: Places> Work<'a, P> {
         &self,
         cursor: &mut Cursor,
         to: impl Fn(CellWord) -> CellWord,
-    ) -> Result<Mine, Refused> {
+    ) -> Result<Mine, TryError> {
         for _ in 0..self.rules.cells {
             let cell = cursor.free;
             cursor.free = self.after(cell);
@@ -319,7 +319,7 @@ impl<'a, P: Places> Work<'a, P> {
                 });
             }
         }
-        Err(Refused::Nothing)
+        Err(TryError::WouldBlock)
     }
 
     #[inline(always)]
@@ -342,7 +342,7 @@ impl<'a, P: Places> Work<'a, P> {
     ) -> Result<(), Unsent> {
         let sending = mine.word.held(State::Sending, me);
         if !self.swap(mine.cell, mine.word, sending) {
-            return Err(Unsent::Lost);
+            return Err(Unsent::MembershipLost);
         }
         let mine = Mine {
             word: sending,
@@ -362,7 +362,7 @@ impl<'a, P: Places> Work<'a, P> {
             barrier_after_rmw();
         }
         if peers.is_unregistered(me) && !mutation(265) && !self.stays(mine) {
-            return Err(Unsent::Lost);
+            return Err(Unsent::MembershipLost);
         }
         Ok(())
     }
@@ -493,9 +493,9 @@ impl<'a, P: Places> Work<'a, P> {
     }
 
     /// Takes the next message: one that was returned, or else the first in the order.
-    /// [`Refused::Nothing`] is what [`nothing`](Self::nothing) is to be asked about.
+    /// [`TryError::WouldBlock`] is what [`nothing`](Self::nothing) is to be asked about.
     #[inline(always)]
-    pub(crate) fn receive(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
+    pub(crate) fn receive(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, TryError> {
         if (self.epoch() != cursor.epoch || cursor.due != Due::NEVER)
             && !mutation(210)
             && let Some(mine) = self.take_returned(cursor, me)

@@ -32,7 +32,7 @@ use crate::algorithm::work::layout::{CellWord, Entry, SlotWord, State, WordForma
 use crate::facade::{Ordering, Patience, mutation, ordering};
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 
 impl<P: Places> Work<'_, P> {
     #[inline(always)]
@@ -77,9 +77,9 @@ impl<P: Places> Work<'_, P> {
 
     /// The word of a message's cell, and whether the message still waits to be received.
     #[inline(always)]
-    pub(super) fn find(&self, entry: Entry) -> Result<(CellWord, bool), Refused> {
+    pub(super) fn find(&self, entry: Entry) -> Result<(CellWord, bool), TryError> {
         if entry.cell >= self.rules.cells {
-            return Err(Refused::Corrupt);
+            return Err(TryError::Corrupt);
         }
         let word = self.look(entry.cell);
         let waits = matches!(word.state(), Some(State::Sending | State::Queued));
@@ -88,7 +88,7 @@ impl<P: Places> Work<'_, P> {
 
     /// Puts a message that is being sent into the order: the commit.
     #[inline(always)]
-    pub(super) fn publish(&self, cursor: &mut Cursor, mine: Mine) -> Result<(), Refused> {
+    pub(super) fn publish(&self, cursor: &mut Cursor, mine: Mine) -> Result<(), TryError> {
         let entry = Entry::of(mine.cell, mine.word);
         let mut steps = 0_u32;
         loop {
@@ -114,7 +114,7 @@ impl<P: Places> Work<'_, P> {
                 (0, Some(_)) => {}
                 (ahead @ 1.., _) if self.is_near(ahead) => {}
                 _ if self.jump(Side::Sender, &mut cursor.tail)? => continue,
-                _ => return Err(Refused::Corrupt),
+                _ => return Err(TryError::Corrupt),
             }
             self.go_on(Side::Sender, &mut cursor.tail, &mut steps)?;
         }
@@ -122,7 +122,7 @@ impl<P: Places> Work<'_, P> {
 
     /// Takes the first message in the order.
     #[inline(always)]
-    pub(super) fn take_next(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, Refused> {
+    pub(super) fn take_next(&self, cursor: &mut Cursor, me: Tag) -> Result<Mine, TryError> {
         let mut steps = 0_u32;
         loop {
             let at = cursor.head;
@@ -135,7 +135,7 @@ impl<P: Places> Work<'_, P> {
                     if Patience::follow(stream) || self.jump(Side::Receiver, &mut cursor.head)? {
                         continue;
                     }
-                    return Err(Refused::Nothing);
+                    return Err(TryError::WouldBlock);
                 }
                 (0, Some(entry)) => {
                     let (word, waits) = self.find(entry)?;
@@ -159,7 +159,7 @@ impl<P: Places> Work<'_, P> {
                 }
                 (ahead @ 1.., _) if self.is_near(ahead) => {}
                 _ if self.jump(Side::Receiver, &mut cursor.head)? => continue,
-                _ => return Err(Refused::Corrupt),
+                _ => return Err(TryError::Corrupt),
             }
             self.go_on(Side::Receiver, &mut cursor.head, &mut steps)?;
         }
@@ -206,7 +206,7 @@ impl<P: Places> Work<'_, P> {
     }
 
     #[inline(always)]
-    fn go_on(&self, side: Side, at: &mut Position, steps: &mut u32) -> Result<(), Refused> {
+    fn go_on(&self, side: Side, at: &mut Position, steps: &mut u32) -> Result<(), TryError> {
         *at = self.rules.order.next(*at);
         *steps += 1;
         if *steps % 4 == 1 {
@@ -244,7 +244,7 @@ impl<P: Places> Work<'_, P> {
 
     /// Goes to where the shared hint says, if that is further; whether it was.
     #[inline(always)]
-    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, Refused> {
+    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, TryError> {
         let hint = self.hint(side);
         if hint <= *at {
             return Ok(false);
@@ -253,14 +253,14 @@ impl<P: Places> Work<'_, P> {
     }
 
     #[cold]
-    fn jump_to(&self, hint: Position, side: Side, at: &mut Position) -> Result<bool, Refused> {
+    fn jump_to(&self, hint: Position, side: Side, at: &mut Position) -> Result<bool, TryError> {
         let mut hint = hint;
         while !self.is_passed(hint, side)? {
             // One that was stopped in between finds a slot that others have passed so often since that it
             // looks like one behind. They have set the hint, too.
             let now = self.hint(side);
             if now <= hint || mutation(275) {
-                return Err(Refused::Corrupt);
+                return Err(TryError::Corrupt);
             }
             hint = now;
         }
@@ -269,8 +269,8 @@ impl<P: Places> Work<'_, P> {
     }
 
     /// Whether the slot before a hint was passed, as whoever set it had done.
-    fn is_passed(&self, hint: Position, side: Side) -> Result<bool, Refused> {
-        let before = self.rules.order.previous(hint).ok_or(Refused::Corrupt)?;
+    fn is_passed(&self, hint: Position, side: Side) -> Result<bool, TryError> {
+        let before = self.rules.order.previous(hint).ok_or(TryError::Corrupt)?;
         let seen = self.look_at_slot(self.rules.order.index(before));
         let lap = self.rules.order.whole_lap(before);
         Ok(match self.read(seen, lap) {

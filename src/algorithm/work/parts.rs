@@ -33,7 +33,7 @@ use super::{Cursor, Lost, Mine, Places, Work};
 use crate::algorithm::work::layout::{CellWord, State};
 use crate::facade::{Ordering, clock, mutation};
 use crate::participant::Tag;
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 
 impl<P: Places> Work<'_, P> {
     /// Takes so many free cells for one message.
@@ -43,7 +43,7 @@ impl<P: Places> Work<'_, P> {
         cursor: &mut Cursor,
         me: Tag,
         cells: u32,
-    ) -> Result<Mine, Refused> {
+    ) -> Result<Mine, TryError> {
         if cells == 1 {
             return self.loan(cursor, me);
         }
@@ -51,10 +51,10 @@ impl<P: Places> Work<'_, P> {
     }
 
     #[cold]
-    fn loan_parts(&self, cursor: &mut Cursor, me: Tag, cells: u32) -> Result<Mine, Refused> {
+    fn loan_parts(&self, cursor: &mut Cursor, me: Tag, cells: u32) -> Result<Mine, TryError> {
         // Whoever takes some and gives them back is in the way of others who want as many.
         if !self.has_room(cells) {
-            return Err(Refused::Nothing);
+            return Err(TryError::WouldBlock);
         }
         let head = self.loan(cursor, me)?;
         let now = clock();
@@ -63,12 +63,12 @@ impl<P: Places> Work<'_, P> {
             let part = self.take_free(cursor, |word| self.rules.format.part(word, head.cell, now));
             let Ok(part) = part else {
                 let _ = self.free(cursor, head, me, have);
-                return Err(Refused::Nothing);
+                return Err(TryError::WouldBlock);
             };
             // An RMW of the head, which whoever frees it acquires: it sees the part then.
             if !mutation(268) && !self.swap(head.cell, head.word, head.word) {
                 self.swap(part.cell, part.word, part.word.freed());
-                return Err(Refused::Nothing);
+                return Err(TryError::WouldBlock);
             }
             // ORDERING: Relaxed; (W1) orders it.
             let next = self.places.next(last);

@@ -35,7 +35,7 @@ use crate::facade::{Ordering, fence, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 
 /// At so many cells it is looked at a time for owners that are in no registry.
 const AT_ONCE: u32 = 256;
@@ -163,12 +163,12 @@ impl<P: Places> Work<'_, P> {
         me: Tag,
         cells: u32,
         peers: &impl Liveness,
-    ) -> Result<Mine, Refused> {
+    ) -> Result<Mine, TryError> {
         if self.ends().is_over(Side::Sender) {
-            return Err(Refused::Over);
+            return Err(TryError::Disconnected);
         }
         if !self.reap(cursor, peers, false) {
-            return Err(Refused::Nothing);
+            return Err(TryError::WouldBlock);
         }
         self.loan_span(cursor, me, cells)
     }
@@ -181,7 +181,7 @@ impl<P: Places> Work<'_, P> {
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Mine, Refused> {
+    ) -> Result<Mine, TryError> {
         let over = self.ends().is_over(Side::Receiver);
         if over && !mutation(255) {
             // (W5).
@@ -190,13 +190,13 @@ impl<P: Places> Work<'_, P> {
         // One that died with a message in its hands has left it to us.
         let looked = self.reap(cursor, peers, over);
         if !over && !looked {
-            return Err(Refused::Nothing);
+            return Err(TryError::WouldBlock);
         }
         // What may still come is looked for first: it may have come when that is known.
         let expects = over && !mutation(256) && self.expects(Some(me));
         match self.receive(cursor, me) {
-            Err(Refused::Nothing) if over && expects => Err(Refused::Busy),
-            Err(Refused::Nothing) if over => Err(Refused::Over),
+            Err(TryError::WouldBlock) if over && expects => Err(TryError::Busy),
+            Err(TryError::WouldBlock) if over => Err(TryError::Disconnected),
             other => other,
         }
     }

@@ -25,8 +25,8 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::wait::WaitMode;
-pub(crate) use crate::wait::on_event::Ended;
-use crate::wait::on_event::{Quest, Refused, wait};
+pub(crate) use crate::wait::on_event::EventWaitError;
+use crate::wait::on_event::{Quest, TryError, wait};
 
 /// Who waits, and where.
 struct At<'a, P, Q> {
@@ -48,12 +48,12 @@ struct Idleness<'a, P, Q>(At<'a, P, Q>);
 impl<P: Places, Q: Liveness> Quest for Room<'_, P, Q> {
     type Found = Mine;
 
-    fn attempt(&mut self) -> Result<Mine, Refused> {
+    fn attempt(&mut self) -> Result<Mine, TryError> {
         let At {
             work, cursor, me, ..
         } = &mut self.0;
         if work.ends().is_over(Side::Sender) {
-            return Err(Refused::Over);
+            return Err(TryError::Disconnected);
         }
         work.loan_span(cursor, *me, self.1)
     }
@@ -81,7 +81,7 @@ impl<P: Places, Q: Liveness> Quest for Room<'_, P, Q> {
 impl<P: Places, Q: Liveness> Quest for Message<'_, P, Q> {
     type Found = Mine;
 
-    fn attempt(&mut self) -> Result<Mine, Refused> {
+    fn attempt(&mut self) -> Result<Mine, TryError> {
         let At {
             work,
             cursor,
@@ -89,7 +89,7 @@ impl<P: Places, Q: Liveness> Quest for Message<'_, P, Q> {
             peers,
         } = &mut self.0;
         match work.receive(cursor, *me) {
-            Err(Refused::Nothing) => work.nothing(cursor, *me, *peers),
+            Err(TryError::WouldBlock) => work.nothing(cursor, *me, *peers),
             other => other,
         }
     }
@@ -119,8 +119,12 @@ impl<P: Places, Q: Liveness> Quest for Message<'_, P, Q> {
 impl<P: Places, Q: Liveness> Quest for Idleness<'_, P, Q> {
     type Found = ();
 
-    fn attempt(&mut self) -> Result<(), Refused> {
-        self.0.work.is_idle().then_some(()).ok_or(Refused::Nothing)
+    fn attempt(&mut self) -> Result<(), TryError> {
+        self.0
+            .work
+            .is_idle()
+            .then_some(())
+            .ok_or(TryError::WouldBlock)
     }
     fn is_ready(&mut self) -> bool {
         self.0.work.is_idle()
@@ -152,7 +156,7 @@ impl<P: Places> Work<'_, P> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<Mine, Ended> {
+    ) -> Result<Mine, EventWaitError> {
         let mut quest = Room(self.at(cursor, me, peers), cells);
         let event = self.state.event(Side::Sender);
         wait(&mut quest, event, peers, deadline, mode.into())
@@ -166,7 +170,7 @@ impl<P: Places> Work<'_, P> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<Mine, Ended> {
+    ) -> Result<Mine, EventWaitError> {
         let mut quest = Message(self.at(cursor, me, peers));
         let event = self.state.event(Side::Receiver);
         wait(&mut quest, event, peers, deadline, mode.into())
@@ -180,7 +184,7 @@ impl<P: Places> Work<'_, P> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), EventWaitError> {
         let mut quest = Idleness(self.at(cursor, me, peers));
         let event = &self.state.common.0.idle;
         wait(&mut quest, event, peers, deadline, mode.into())

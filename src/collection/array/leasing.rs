@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 
 use super::{Array, Lease, LeaseError, RestartError, TimedLeaseError, TryLeaseError};
-use crate::algorithm::chunks::NotLeased;
+use crate::algorithm::chunks::ChunkError;
 use crate::facade::Deadline;
 use crate::participant::Tag;
 use crate::payload::Payload;
@@ -151,14 +151,16 @@ impl<T: Payload + Pod> Array<T> {
                 .restart(me, &self.liveness(me), Some(&forever));
             match made {
                 Ok(()) => return Ok(()),
-                Err(NotLeased::Leased(holder)) => {
+                Err(ChunkError::Leased(holder)) => {
                     let pid = self.raw().anchor().pid_of(holder);
                     return Err(RestartError::Leased { pid });
                 }
-                Err(NotLeased::Corrupt { word }) => return Err(RestartError::Corrupt { word }),
-                Err(NotLeased::Expelled) => return Err(RestartError::Join(self.expelled(me))),
+                Err(ChunkError::Corrupt { word }) => return Err(RestartError::Corrupt { word }),
+                Err(ChunkError::MembershipLost) => {
+                    return Err(RestartError::Join(self.membership_lost(me)));
+                }
                 // The last two never: it does not look at the values.
-                Err(NotLeased::Busy | NotLeased::OwnerDied | NotLeased::Poisoned) => {}
+                Err(ChunkError::Busy | ChunkError::OwnerDied | ChunkError::Poisoned) => {}
             }
         }
     }
@@ -214,16 +216,16 @@ impl<T: Payload + Pod> Array<T> {
     }
 
     #[cold]
-    fn ended(&self, refused: NotLeased, me: Tag) -> Ended {
+    fn ended(&self, refused: ChunkError, me: Tag) -> Ended {
         Ended::Refused(match refused {
-            NotLeased::Busy => return Ended::Busy,
-            NotLeased::Leased(holder) => LeaseError::Leased {
+            ChunkError::Busy => return Ended::Busy,
+            ChunkError::Leased(holder) => LeaseError::Leased {
                 pid: self.raw().anchor().pid_of(holder),
             },
-            NotLeased::OwnerDied => LeaseError::OwnerDied,
-            NotLeased::Poisoned => LeaseError::Poisoned,
-            NotLeased::Corrupt { word } => LeaseError::Corrupt { word },
-            NotLeased::Expelled => LeaseError::Join(self.expelled(me)),
+            ChunkError::OwnerDied => LeaseError::OwnerDied,
+            ChunkError::Poisoned => LeaseError::Poisoned,
+            ChunkError::Corrupt { word } => LeaseError::Corrupt { word },
+            ChunkError::MembershipLost => LeaseError::Join(self.membership_lost(me)),
         })
     }
 }

@@ -192,8 +192,8 @@ impl<T> Array<T> {
     }
 
     #[cold]
-    pub(super) fn expelled(&self, me: Tag) -> MembershipError {
-        self.raw.anchor().expelled(me)
+    pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
+        self.raw.anchor().membership_lost(me)
     }
 
     /// This process's tag, if it has one.

@@ -147,7 +147,7 @@ impl<T: Payload + Pod> Snapshot<T> {
                 pid: self.state.pid_of(tag),
             },
             Unclaimed::Corrupt(Corrupt { word }) => WriterError::Corrupt { word },
-            Unclaimed::Lost => WriterError::Join(self.state.expelled(me)),
+            Unclaimed::MembershipLost => WriterError::Join(self.state.membership_lost(me)),
         })?;
         Ok(Writer::new(self.clone(), author))
     }
@@ -186,7 +186,7 @@ impl<T: Payload + Pod> Snapshot<T> {
         let value = chosen.map(|index| unsafe { self.buffer(index).read() });
         let left = raw.leave_seat(&seated);
         let read = value.and_then(|value| left.map(|()| value));
-        read.map_err(|Corrupt { word }| match self.expelled(me) {
+        read.map_err(|Corrupt { word }| match self.membership_lost(me) {
             Some(error) => ReaderError::Join(error),
             None => ReaderError::Corrupt { word },
         })
@@ -208,7 +208,7 @@ impl<T: Payload + Pod> Snapshot<T> {
                 seats: self.readers(),
             },
             Unseated::Corrupt(Corrupt { word }) => ReaderError::Corrupt { word },
-            Unseated::Lost => ReaderError::Join(self.state.expelled(me)),
+            Unseated::MembershipLost => ReaderError::Join(self.state.membership_lost(me)),
         }
     }
 }
@@ -246,9 +246,9 @@ impl<T> Snapshot<T> {
     /// What became of the membership of one that finds its seat, or its role, another's: if others have taken this
     /// process for dead, it is forgotten.
     #[cold]
-    pub(super) fn expelled(&self, me: Tag) -> Option<MembershipError> {
+    pub(super) fn membership_lost(&self, me: Tag) -> Option<MembershipError> {
         let is_alive = self.state.liveness(me).is_member();
-        (!is_alive).then(|| self.state.expelled(me))
+        (!is_alive).then(|| self.state.membership_lost(me))
     }
 }
 

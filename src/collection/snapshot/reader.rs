@@ -11,7 +11,7 @@ use crate::algorithm::snapshot::{Corrupt, Seated};
 use crate::facade::{Deadline, Pace, WaitHistory};
 use crate::payload::Payload;
 use crate::wait::WaitMode;
-use crate::wait::on_event::Ended;
+use crate::wait::on_event::EventWaitError;
 
 /// A reader of a [`Snapshot`], in a seat of its own.
 ///
@@ -176,13 +176,13 @@ impl<T: Payload + Pod> Reader<T> {
             .wait(&self.seated, &others, deadline, mode)
         {
             Ok(()) => Ok(self.read()?),
-            Err(Ended::Over) => Err(WaitNewerError::Disconnected),
-            Err(Ended::Timeout) => Err(WaitNewerError::Timeout),
-            Err(Ended::Corrupt) => Err(WaitNewerError::Corrupt {
+            Err(EventWaitError::Disconnected) => Err(WaitNewerError::Disconnected),
+            Err(EventWaitError::TimedOut) => Err(WaitNewerError::Timeout),
+            Err(EventWaitError::Corrupt) => Err(WaitNewerError::Corrupt {
                 word: self.snapshot.raw().garbage(&others),
             }),
-            Err(Ended::Expelled) => {
-                self.snapshot.expelled(me);
+            Err(EventWaitError::MembershipLost) => {
+                self.snapshot.membership_lost(me);
                 Err(if self.is_mine() {
                     WaitNewerError::Blind
                 } else {
@@ -199,7 +199,7 @@ impl<T: Payload + Pod> Reader<T> {
 
     #[cold]
     fn refused(&self, Corrupt { word }: Corrupt) -> ReadError {
-        match self.snapshot.expelled(self.seated.tag()) {
+        match self.snapshot.membership_lost(self.seated.tag()) {
             Some(_) if !self.is_mine() => ReadError::Lost,
             _ => ReadError::Corrupt { word },
         }

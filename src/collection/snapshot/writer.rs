@@ -114,7 +114,7 @@ impl<T: Payload + Pod> Writer<T> {
 
     #[cold]
     fn refused(&self, Corrupt { word }: Corrupt) -> PublishError {
-        match self.snapshot.expelled(self.author.tag()) {
+        match self.snapshot.membership_lost(self.author.tag()) {
             Some(_) if !self.is_mine() => PublishError::Lost,
             _ => PublishError::Corrupt { word },
         }

@@ -98,7 +98,7 @@ pub(crate) enum Uncounted {
     /// This participant is counted at that side as often as a cell can count.
     TooMany,
     /// This process is no participant any more.
-    Lost,
+    MembershipLost,
 }
 
 /// The end of a queue: its word, and the participants' cells.
@@ -158,14 +158,17 @@ impl Ends<'_> {
 
     /// Counts participant `me` once more at a side.
     pub(crate) fn count(self, side: Side, me: Tag, peers: &impl Liveness) -> Result<(), Uncounted> {
-        let cell = self.cells.get(me.index() as usize).ok_or(Uncounted::Lost)?;
+        let cell = self
+            .cells
+            .get(me.index() as usize)
+            .ok_or(Uncounted::MembershipLost)?;
         // ORDERING: Acquire; pairs with (M3) below, where the cell is the next owner's of the index.
         let mut seen = cell.load(Ordering::Acquire);
         loop {
             let mine = if owner(seen) == me.bits() {
                 seen
             } else if is_counted(seen, me, peers) {
-                return Err(Uncounted::Lost);
+                return Err(Uncounted::MembershipLost);
             } else {
                 u64::from(me.bits())
             };
@@ -183,7 +186,7 @@ impl Ends<'_> {
             if !mutation(601) {
                 self.recover(me);
             }
-            return Err(Uncounted::Lost);
+            return Err(Uncounted::MembershipLost);
         }
         let once_more = if mutation(131) { 0 } else { COUNTED };
         self.change(|word| (word.wrapping_add(once_more) | side.ever()) & !side.gone());

@@ -25,8 +25,8 @@ impl<T: Payload> Counts for Queue<T> {
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
         self.liveness(me)
     }
-    fn expelled(&self, me: Tag) -> MembershipError {
-        self.expelled(me)
+    fn membership_lost(&self, me: Tag) -> MembershipError {
+        self.membership_lost(me)
     }
     fn ends(&self) -> Ends<'_> {
         self.ring().ends()

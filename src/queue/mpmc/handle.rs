@@ -280,8 +280,8 @@ impl<T> Queue<T> {
 
     /// Forgets a membership that others have taken for dead, and says so.
     #[cold]
-    pub(super) fn expelled(&self, me: Tag) -> MembershipError {
-        self.state.expelled(me)
+    pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
+        self.state.membership_lost(me)
     }
 
     /// Gives back a slot that this process claimed when it was no participant any more.

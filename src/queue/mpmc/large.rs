@@ -124,7 +124,7 @@ impl<T: Payload + Pod> Queue<T> {
         // It may have taken long.
         if self.me_already() != Some(me) || self.ring().is_lost(&self.liveness(me)) {
             drop(place);
-            return Err(self.expelled(me));
+            return Err(self.membership_lost(me));
         }
         std::mem::forget(place);
         self.ring().commit_send(claim);

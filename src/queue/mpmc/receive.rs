@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{Iter, Queue, RecvError, TryIter, TryRecvError};
-use crate::algorithm::mpmc::wait::Ended;
-use crate::algorithm::mpmc::{Claim, Refused};
+use crate::algorithm::mpmc::wait::EventWaitError;
+use crate::algorithm::mpmc::{Claim, TryError};
 use crate::facade::Deadline;
 use crate::participant::endpoints::Side;
 use crate::payload::{Payload, read};
@@ -109,16 +109,16 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let mut cursor = self.cursor();
         let others = self.liveness(me);
         let mut claim = ring.claim_recv(&mut cursor, me, &others);
-        if claim == Err(Refused::Nothing) {
+        if claim == Err(TryError::WouldBlock) {
             claim = ring.nothing(&mut cursor, me, &others);
         }
         self.keep(&cursor);
         claim.map_err(|refused| match refused {
-            Refused::Nothing => TryRecvError::Empty,
-            Refused::Busy => TryRecvError::Busy,
-            Refused::Over => TryRecvError::Disconnected,
-            Refused::Corrupt => TryRecvError::Corrupt,
-            Refused::Lost => TryRecvError::Join(self.expelled(me)),
+            TryError::WouldBlock => TryRecvError::Empty,
+            TryError::Busy => TryRecvError::Busy,
+            TryError::Disconnected => TryRecvError::Disconnected,
+            TryError::Corrupt => TryRecvError::Corrupt,
+            TryError::MembershipLost => TryRecvError::Join(self.membership_lost(me)),
         })
     }
 
@@ -257,10 +257,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         );
         self.keep(&cursor);
         claim.map_err(|ended| match ended {
-            Ended::Over => RecvError::Disconnected,
-            Ended::Timeout => RecvError::Timeout,
-            Ended::Corrupt => RecvError::Corrupt,
-            Ended::Expelled => RecvError::Join(self.expelled(me)),
+            EventWaitError::Disconnected => RecvError::Disconnected,
+            EventWaitError::TimedOut => RecvError::Timeout,
+            EventWaitError::Corrupt => RecvError::Corrupt,
+            EventWaitError::MembershipLost => RecvError::Join(self.membership_lost(me)),
         })
     }
 

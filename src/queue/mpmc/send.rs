@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{Queue, SendError, TrySendError};
-use crate::algorithm::mpmc::wait::Ended;
-use crate::algorithm::mpmc::{Claim, Refused};
+use crate::algorithm::mpmc::wait::EventWaitError;
+use crate::algorithm::mpmc::{Claim, TryError};
 use crate::facade::Deadline;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
@@ -109,16 +109,16 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let mut cursor = self.cursor();
         let others = self.liveness(me);
         let mut claim = ring.claim_send(&mut cursor, me, &others);
-        if claim == Err(Refused::Nothing) {
+        if claim == Err(TryError::WouldBlock) {
             claim = ring.full(&mut cursor, me, &others);
         }
         self.keep(&cursor);
         claim.map_err(|refused| match refused {
-            Refused::Nothing => TrySendError::Full(()),
-            Refused::Busy => TrySendError::Busy(()),
-            Refused::Over => TrySendError::Disconnected(()),
-            Refused::Corrupt => TrySendError::Corrupt(()),
-            Refused::Lost => join(self.expelled(me)),
+            TryError::WouldBlock => TrySendError::Full(()),
+            TryError::Busy => TrySendError::Busy(()),
+            TryError::Disconnected => TrySendError::Disconnected(()),
+            TryError::Corrupt => TrySendError::Corrupt(()),
+            TryError::MembershipLost => join(self.membership_lost(me)),
         })
     }
 
@@ -214,14 +214,14 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// Why a wait has ended without a slot for the value.
     #[cold]
-    fn unsent<V>(&self, value: V, ended: Ended, me: Tag) -> SendError<V> {
+    fn unsent<V>(&self, value: V, ended: EventWaitError, me: Tag) -> SendError<V> {
         match ended {
-            Ended::Over => SendError::Disconnected(value),
-            Ended::Timeout => SendError::Timeout(value),
-            Ended::Corrupt => SendError::Corrupt(value),
-            Ended::Expelled => SendError::Join {
+            EventWaitError::Disconnected => SendError::Disconnected(value),
+            EventWaitError::TimedOut => SendError::Timeout(value),
+            EventWaitError::Corrupt => SendError::Corrupt(value),
+            EventWaitError::MembershipLost => SendError::Join {
                 value,
-                source: self.expelled(me),
+                source: self.membership_lost(me),
             },
         }
     }

@@ -54,9 +54,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Queue<T> {
         Seen(self)
     }
 
-    fn expelled(&self) -> Option<MembershipError> {
+    fn membership_lost(&self) -> Option<MembershipError> {
         Some(match self.me() {
-            Ok(me) => Self::expelled(self, me),
+            Ok(me) => Self::membership_lost(self, me),
             Err(error) => error,
         })
     }

@@ -165,10 +165,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         match self.end.wait(deadline) {
             Waited::Ready(_) => Ok(()),
             Waited::Alone => Err(PopError::Disconnected),
-            Waited::Timeout => Err(PopError::Timeout),
+            Waited::TimedOut => Err(PopError::Timeout),
             Waited::Corrupt => Err(PopError::Corrupt),
-            Waited::Expelled if self.end.is_mine() => Err(PopError::Blind),
-            Waited::Expelled => Err(PopError::Lost),
+            Waited::MembershipLost if self.end.is_mine() => Err(PopError::Blind),
+            Waited::MembershipLost => Err(PopError::Lost),
         }
     }
 

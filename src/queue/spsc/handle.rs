@@ -108,7 +108,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
                 pid: self.state.pid_of(tag),
             },
             Unclaimed::Corrupt => ClaimError::Corrupt,
-            Unclaimed::Lost => ClaimError::Join(self.state.expelled(me)),
+            Unclaimed::MembershipLost => ClaimError::Join(self.state.membership_lost(me)),
         })?;
         Ok(End {
             // INVARIANT: 1, of `End`.
@@ -236,17 +236,17 @@ impl<T: Payload, R: Seat> End<T, R> {
             .spsc
             .ring()
             .wait(&mut self.cursor, &others, deadline, mode);
-        if waited == Waited::Expelled {
+        if waited == Waited::MembershipLost {
             // The end's own error says it, by whether the end is this process's still.
-            let _ = self.expelled();
+            let _ = self.membership_lost();
         }
         waited
     }
 
     /// Forgets a membership that others have taken for dead, unless this process only cannot ask who
     /// lives: then the end is its own still. Which of the two, is said.
-    pub(super) fn expelled(&self) -> MembershipError {
-        self.spsc.state.expelled(self.me)
+    pub(super) fn membership_lost(&self) -> MembershipError {
+        self.spsc.state.membership_lost(self.me)
     }
 
     /// Whether an operation has something to do, or to say, at once.

@@ -151,10 +151,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
         match self.end.wait(deadline) {
             Waited::Ready(_) => Ok(()),
             Waited::Alone => Err(PushError::Disconnected(())),
-            Waited::Timeout => Err(PushError::Timeout(())),
+            Waited::TimedOut => Err(PushError::Timeout(())),
             Waited::Corrupt => Err(PushError::Corrupt(())),
-            Waited::Expelled if self.end.is_mine() => Err(PushError::Blind(())),
-            Waited::Expelled => Err(PushError::Lost(())),
+            Waited::MembershipLost if self.end.is_mine() => Err(PushError::Blind(())),
+            Waited::MembershipLost => Err(PushError::Lost(())),
         }
     }
 

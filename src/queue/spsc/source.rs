@@ -46,8 +46,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Consumer<T> {
     }
 
     /// Its operations say that the end is lost, if it is.
-    fn expelled(&self) -> Option<MembershipError> {
-        let why = self.end.expelled();
+    fn membership_lost(&self) -> Option<MembershipError> {
+        let why = self.end.membership_lost();
         self.end.is_mine().then_some(why)
     }
 }

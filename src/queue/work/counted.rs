@@ -27,8 +27,8 @@ impl Counts for Pool {
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
         self.liveness(me)
     }
-    fn expelled(&self, me: Tag) -> MembershipError {
-        self.expelled(me)
+    fn membership_lost(&self, me: Tag) -> MembershipError {
+        self.membership_lost(me)
     }
     fn ends(&self) -> Ends<'_> {
         self.ends()
@@ -101,10 +101,10 @@ macro_rules! counts {
                 Seen(self.pool())
             }
 
-            fn expelled(&self) -> Option<MembershipError> {
+            fn membership_lost(&self) -> Option<MembershipError> {
                 let pool = self.pool();
                 Some(match pool.me() {
-                    Ok(me) => pool.expelled(me),
+                    Ok(me) => pool.membership_lost(me),
                     Err(error) => error,
                 })
             }

@@ -1,6 +1,6 @@
 //! A cell in this process's hands.
 
-use crate::algorithm::work::wait::Ended;
+use crate::algorithm::work::wait::EventWaitError;
 use crate::algorithm::work::{Mine, Unsent};
 use crate::facade::Deadline;
 use crate::participant::Tag;
@@ -10,7 +10,7 @@ use super::AckError;
 use super::pool::Pool;
 use crate::participant::Liveness;
 use crate::queue::{SendError, TrySendError};
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 
 /// A cell that is this process's: a loan, or a message that was delivered.
 pub(super) struct Hand<'q> {
@@ -91,7 +91,7 @@ impl Hand<'_> {
                 self.mine = mine;
                 Err(SendError::Corrupt(()))
             }
-            Err(Unsent::Lost) => Err(self.lost()),
+            Err(Unsent::MembershipLost) => Err(self.lost()),
         }
     }
 
@@ -104,7 +104,7 @@ impl Hand<'_> {
         }
         SendError::Join {
             value: (),
-            source: self.pool.expelled(self.me),
+            source: self.pool.membership_lost(self.me),
         }
     }
 }
@@ -117,10 +117,10 @@ impl Pool {
         let me = self.me().map_err(join)?;
         match self.try_loan(me, cells) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(Refused::Nothing | Refused::Busy) => Err(TrySendError::Full(())),
-            Err(Refused::Over) => Err(TrySendError::Disconnected(())),
-            Err(Refused::Corrupt) => Err(TrySendError::Corrupt(())),
-            Err(Refused::Lost) => Err(join(self.expelled(me))),
+            Err(TryError::WouldBlock | TryError::Busy) => Err(TrySendError::Full(())),
+            Err(TryError::Disconnected) => Err(TrySendError::Disconnected(())),
+            Err(TryError::Corrupt) => Err(TrySendError::Corrupt(())),
+            Err(TryError::MembershipLost) => Err(join(self.membership_lost(me))),
         }
     }
 
@@ -144,10 +144,10 @@ impl Pool {
         let me = self.me().map_err(join)?;
         match self.wait_loan(me, cells, deadline) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(Ended::Over) => Err(SendError::Disconnected(())),
-            Err(Ended::Timeout) => Err(SendError::Timeout(())),
-            Err(Ended::Corrupt) => Err(SendError::Corrupt(())),
-            Err(Ended::Expelled) => Err(join(self.expelled(me))),
+            Err(EventWaitError::Disconnected) => Err(SendError::Disconnected(())),
+            Err(EventWaitError::TimedOut) => Err(SendError::Timeout(())),
+            Err(EventWaitError::Corrupt) => Err(SendError::Corrupt(())),
+            Err(EventWaitError::MembershipLost) => Err(join(self.membership_lost(me))),
         }
     }
 

@@ -6,7 +6,7 @@ use super::receipts::Receipts;
 use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CELL_WORDS, CellWord, WorkLayout};
 use crate::algorithm::work::returned::Due;
-use crate::algorithm::work::wait::Ended;
+use crate::algorithm::work::wait::EventWaitError;
 use crate::algorithm::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
 use crate::participant::Liveness;
@@ -16,7 +16,7 @@ use crate::queue::Wait;
 use crate::segment::{Anchor, Entry, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 
 /// A handle of a work queue that does not know what its messages are.
 pub(super) struct Pool {
@@ -282,21 +282,21 @@ impl Pool {
 
     /// Forgets a membership that others have taken for dead, and says so.
     #[cold]
-    pub(super) fn expelled(&self, me: Tag) -> MembershipError {
-        self.state.expelled(me)
+    pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
+        self.state.membership_lost(me)
     }
 
     /// Takes so many free cells for one message, if there are as many.
     #[inline(always)]
-    pub(super) fn try_loan(&self, me: Tag, cells: u32) -> Result<Mine, Refused> {
+    pub(super) fn try_loan(&self, me: Tag, cells: u32) -> Result<Mine, TryError> {
         let mut cursor = self.cursor();
         let work = self.work();
         let mut loaned = if work.ends().is_over(Side::Sender) {
-            Err(Refused::Over)
+            Err(TryError::Disconnected)
         } else {
             work.loan_span(&mut cursor, me, cells)
         };
-        if loaned == Err(Refused::Nothing) {
+        if loaned == Err(TryError::WouldBlock) {
             loaned = work.full(&mut cursor, me, cells, &self.liveness(me));
         }
         self.keep(&cursor);
@@ -310,7 +310,7 @@ impl Pool {
         me: Tag,
         cells: u32,
         deadline: &Deadline,
-    ) -> Result<Mine, Ended> {
+    ) -> Result<Mine, EventWaitError> {
         let (mut cursor, others) = (self.cursor(), self.liveness(me));
         let work = self.work();
         let loaned = work.wait_loan(&mut cursor, me, cells, &others, deadline, self.mode(0));
@@ -320,11 +320,11 @@ impl Pool {
 
     /// Takes the next message, if there is one.
     #[inline(always)]
-    pub(super) fn try_receive(&self, me: Tag) -> Result<Mine, Refused> {
+    pub(super) fn try_receive(&self, me: Tag) -> Result<Mine, TryError> {
         let mut cursor = self.cursor();
         let work = self.work();
         let mut received = work.receive(&mut cursor, me);
-        if received == Err(Refused::Nothing) {
+        if received == Err(TryError::WouldBlock) {
             received = work.nothing(&mut cursor, me, &self.liveness(me));
         }
         self.keep(&cursor);
@@ -333,7 +333,11 @@ impl Pool {
 
     /// Takes the next message, waiting for one.
     #[cold]
-    pub(super) fn wait_receive(&self, me: Tag, deadline: &Deadline) -> Result<Mine, Ended> {
+    pub(super) fn wait_receive(
+        &self,
+        me: Tag,
+        deadline: &Deadline,
+    ) -> Result<Mine, EventWaitError> {
         let mut cursor = self.cursor();
         let received =
             self.work()
@@ -343,7 +347,7 @@ impl Pool {
     }
 
     /// Waits until everything that was sent is done.
-    pub(super) fn wait_idle(&self, me: Tag, deadline: &Deadline) -> Result<(), Ended> {
+    pub(super) fn wait_idle(&self, me: Tag, deadline: &Deadline) -> Result<(), EventWaitError> {
         let mut cursor = self.cursor();
         let idle =
             self.work()

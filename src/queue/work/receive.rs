@@ -6,10 +6,10 @@ use super::WaitIdleError;
 use super::hand::Hand;
 use super::pool::Pool;
 use crate::algorithm::work::returned::LONGEST_DELAY;
-use crate::algorithm::work::wait::Ended;
+use crate::algorithm::work::wait::EventWaitError;
 use crate::facade::{Deadline, clock};
 use crate::queue::{RecvError, TryRecvError};
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 
 impl Pool {
     /// Takes the next message, if there is one.
@@ -18,10 +18,10 @@ impl Pool {
         let me = self.me().map_err(TryRecvError::Join)?;
         match self.try_receive(me) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(Refused::Nothing | Refused::Busy) => Err(TryRecvError::Empty),
-            Err(Refused::Over) => Err(TryRecvError::Disconnected),
-            Err(Refused::Corrupt) => Err(TryRecvError::Corrupt),
-            Err(Refused::Lost) => Err(TryRecvError::Join(self.expelled(me))),
+            Err(TryError::WouldBlock | TryError::Busy) => Err(TryRecvError::Empty),
+            Err(TryError::Disconnected) => Err(TryRecvError::Disconnected),
+            Err(TryError::Corrupt) => Err(TryRecvError::Corrupt),
+            Err(TryError::MembershipLost) => Err(TryRecvError::Join(self.membership_lost(me))),
         }
     }
 
@@ -40,10 +40,10 @@ impl Pool {
         let me = self.me().map_err(RecvError::Join)?;
         match self.wait_receive(me, deadline) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(Ended::Over) => Err(RecvError::Disconnected),
-            Err(Ended::Timeout) => Err(RecvError::Timeout),
-            Err(Ended::Corrupt) => Err(RecvError::Corrupt),
-            Err(Ended::Expelled) => Err(RecvError::Join(self.expelled(me))),
+            Err(EventWaitError::Disconnected) => Err(RecvError::Disconnected),
+            Err(EventWaitError::TimedOut) => Err(RecvError::Timeout),
+            Err(EventWaitError::Corrupt) => Err(RecvError::Corrupt),
+            Err(EventWaitError::MembershipLost) => Err(RecvError::Join(self.membership_lost(me))),
         }
     }
 
@@ -58,9 +58,9 @@ impl Pool {
     pub(super) fn until_idle(&self, deadline: &Deadline) -> Result<(), WaitIdleError> {
         let me = self.me().map_err(WaitIdleError::Join)?;
         self.wait_idle(me, deadline).map_err(|ended| match ended {
-            Ended::Timeout => WaitIdleError::Timeout,
-            Ended::Over | Ended::Corrupt => WaitIdleError::Corrupt,
-            Ended::Expelled => WaitIdleError::Join(self.expelled(me)),
+            EventWaitError::TimedOut => WaitIdleError::Timeout,
+            EventWaitError::Disconnected | EventWaitError::Corrupt => WaitIdleError::Corrupt,
+            EventWaitError::MembershipLost => WaitIdleError::Join(self.membership_lost(me)),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::algorithm::rwlock::{
-    Annex, Cell, Door, Glance, MOST, Nothing, Reading, Refused, RwLock, RwLockState,
+    Annex, Cell, Door, Glance, MOST, Nothing, Reading, RwLock, RwLockError, RwLockState,
 };
 use crate::facade::Deadline;
 use crate::format::Padded;
@@ -256,15 +256,15 @@ impl<'a, A: Annex> Access<'a, A> {
     }
 
     #[cold]
-    fn failure(&self, refused: Refused, me: Tag) -> Failure<Holder> {
+    fn failure(&self, refused: RwLockError, me: Tag) -> Failure<Holder> {
         match refused {
-            Refused::Busy => {
+            RwLockError::Busy => {
                 let pid = |index| self.anchor.pid_at(index, me);
                 Failure::Busy(Holder::of(self.lock.holder(me), me, pid))
             }
-            Refused::Corrupt { word } => Failure::Corrupt { word },
-            Refused::Full => Failure::TooManyReaders { most: MOST },
-            Refused::Expelled => Failure::Join(self.anchor.expelled(me)),
+            RwLockError::Corrupt { word } => Failure::Corrupt { word },
+            RwLockError::Full => Failure::TooManyReaders { most: MOST },
+            RwLockError::MembershipLost => Failure::Join(self.anchor.membership_lost(me)),
         }
     }
 }

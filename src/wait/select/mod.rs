@@ -87,17 +87,17 @@ pub(crate) enum Waited {
     /// That one is ready, and none before it.
     Ready(usize),
     /// None is ready, and the deadline has passed.
-    Timeout,
+    TimedOut,
     /// This process does not take part in the segment of that one any more.
-    Expelled(usize),
+    MembershipLost(usize),
 }
 
 impl From<WaitError> for Waited {
     fn from(error: WaitError) -> Self {
         match error {
-            WaitError::TimedOut => Self::Timeout,
+            WaitError::TimedOut => Self::TimedOut,
             // Each source is asked for itself.
-            WaitError::NotMember => Self::Expelled(0),
+            WaitError::MembershipLost => Self::MembershipLost(0),
         }
     }
 }
@@ -148,7 +148,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         }
         let is_member = |source: &&S| source.reap_dead();
         match self.sources.iter().position(|source| !is_member(source)) {
-            Some(index) => Err(Waited::Expelled(index)),
+            Some(index) => Err(Waited::MembershipLost(index)),
             None => Ok(Step::Blocked),
         }
     }
@@ -208,7 +208,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
 
     /// The dead have been looked after since the last attempt.
     fn timed_out(&mut self) -> Result<usize, Waited> {
-        look(self.sources, self.announced).ok_or(Waited::Timeout)
+        look(self.sources, self.announced).ok_or(Waited::TimedOut)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Leases under loom, where somebody dies.
 
-use super::super::NotLeased;
+use super::super::ChunkError;
 use super::stage::Field;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, process};
@@ -68,7 +68,7 @@ fn model_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
                     let forever = Deadline::never();
                     match worker.leases().lease_any(0, tag(2), &peers, Some(&forever)) {
                         Ok(Some(leased)) => return worker.finish(leased),
-                        Err(NotLeased::OwnerDied) => worker.write(2),
+                        Err(ChunkError::OwnerDied) => worker.write(2),
                         other => panic!("{other:?}"),
                     }
                 }
@@ -89,7 +89,7 @@ fn model_wherever_one_dies_that_opens_no_lease_is_beside_a_reader() {
             let victim = field.clone();
             process(2, death, move || {
                 let refused = victim.try_any(2).expect_err("somebody reads");
-                assert_eq!(refused, NotLeased::Busy);
+                assert_eq!(refused, ChunkError::Busy);
             });
             let (reader, worker) = (field.clone(), field.clone());
             finish([
@@ -177,7 +177,7 @@ fn model_what_was_poisoned_is_not_leased() {
         let field = Field::<1>::opened();
         field.poison(1);
         let refused = field.try_any(2).expect_err("poisoned");
-        assert_eq!(refused, NotLeased::Poisoned);
+        assert_eq!(refused, ChunkError::Poisoned);
         field.clear_poison();
         field.work(2);
         assert_eq!(field.close(), 0);

@@ -2,8 +2,8 @@
 
 use loom::sync::Arc;
 
-use super::super::{GRID_OPEN, Grid, GridState, Leases, NotLeased};
-use crate::algorithm::rwlock::{Cell, Refused, RwLock, RwLockState};
+use super::super::{ChunkError, GRID_OPEN, Grid, GridState, Leases};
+use crate::algorithm::rwlock::{Cell, RwLock, RwLockError, RwLockState};
 use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, Futex, Ordering};
 use crate::format::Padded;
@@ -91,7 +91,7 @@ fn model_leases_of_one_that_was_reaped_no_tag_stays() {
                         .leases()
                         .lease_any(0, tag(1), &lost.registry.liveness(1), None)
                     {
-                        Ok(_) | Err(NotLeased::Busy | NotLeased::Expelled) => {}
+                        Ok(_) | Err(ChunkError::Busy | ChunkError::MembershipLost) => {}
                         Err(other) => panic!("{other:?}"),
                     }
                 }),
@@ -126,7 +126,7 @@ fn model_leases_are_not_closed_by_one_that_was_reaped_as_it_waited() {
             start(1, None, move || {
                 let (peers, never) = (lost.registry.liveness(1), Deadline::never());
                 let read = lost.leases().lock.read(tag(1), &peers, Some(&never));
-                assert_eq!(read, Err(Refused::Expelled));
+                assert_eq!(read, Err(RwLockError::MembershipLost));
             }),
             start(2, None, move || {
                 holder.reap();

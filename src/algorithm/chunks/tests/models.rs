@@ -1,8 +1,8 @@
 //! Leases under loom, while everybody lives.
 
-use super::super::NotLeased;
+use super::super::ChunkError;
 use super::stage::{Field, Newcomer};
-use crate::algorithm::rwlock::Refused;
+use crate::algorithm::rwlock::RwLockError;
 use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
 };
@@ -141,7 +141,7 @@ fn model_a_reader_that_gives_up_lets_nobody_in_beside_a_lease() {
             start(1, None, move || holder.finish(leased)),
             start(2, None, move || {
                 match hasty.read(2, Some(&Deadline::after_looks(0))) {
-                    Ok(()) | Err(Refused::Busy) => {}
+                    Ok(()) | Err(RwLockError::Busy) => {}
                     Err(refused) => panic!("{refused:?}"),
                 }
                 hasty.visit(2);
@@ -180,7 +180,7 @@ fn model_a_restart_is_refused_while_a_chunk_is_somebodys() {
         finish([
             start(1, None, move || match restarter.restart(1) {
                 Ok(()) => {}
-                Err(refused) => assert_eq!(refused, NotLeased::Leased(tag(2))),
+                Err(refused) => assert_eq!(refused, ChunkError::Leased(tag(2))),
             }),
             start(2, None, move || worker.work(2)),
         ]);
@@ -204,7 +204,7 @@ fn model_a_newcomer_that_leases_is_not_robbed() {
                 let leased = waiter.leases().lease_any(0, tag(2), &peers, None);
                 match leased {
                     Ok(Some(leased)) => waiter.finish(leased),
-                    Ok(None) | Err(NotLeased::Busy) => {}
+                    Ok(None) | Err(ChunkError::Busy) => {}
                     Err(refused) => panic!("{refused:?}"),
                 }
             }),

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Grid, GridState, Leased, Leases, NotLeased, RESTARTS};
+use super::super::{ChunkError, Grid, GridState, Leased, Leases, RESTARTS};
 use super::two_deaths::HOLDERS;
-use crate::algorithm::rwlock::{Cell, Reading, Refused, RwLock, RwLockState};
+use crate::algorithm::rwlock::{Cell, Reading, RwLock, RwLockError, RwLockState};
 use crate::facade::{AtomicU32, Deadline, Futex, Words};
 use crate::format::Padded;
 use crate::participant::Liveness;
@@ -196,13 +196,13 @@ impl<const N: usize> Field<N> {
         leased
     }
 
-    pub(super) fn try_any(&self, id: u32) -> Result<Option<Leased>, NotLeased> {
+    pub(super) fn try_any(&self, id: u32) -> Result<Option<Leased>, ChunkError> {
         self.leases()
             .lease_any(0, tag(id), &KernelLiveness(id), None)
     }
 
     /// Leases this chunk, waiting for readers and writers as long as it takes.
-    pub(super) fn this(&self, id: u32, chunk: usize) -> Result<Leased, NotLeased> {
+    pub(super) fn this(&self, id: u32, chunk: usize) -> Result<Leased, ChunkError> {
         let forever = Deadline::never();
         self.leases()
             .lease_this(chunk, tag(id), &KernelLiveness(id), Some(&forever))
@@ -257,7 +257,7 @@ impl<const N: usize> Field<N> {
     }
 
     /// Begins to read, waiting as long as `wait` says.
-    fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<Reading, Refused> {
+    fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<Reading, RwLockError> {
         let lock = self.leases().lock;
         match lock.read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
@@ -276,7 +276,7 @@ impl<const N: usize> Field<N> {
     }
 
     /// Reads, waiting as long as `wait` says.
-    pub(super) fn read(&self, id: u32, wait: Option<&Deadline>) -> Result<(), Refused> {
+    pub(super) fn read(&self, id: u32, wait: Option<&Deadline>) -> Result<(), RwLockError> {
         let reading = self.begin(id, wait)?;
         self.finish_reading(reading);
         Ok(())
@@ -315,7 +315,7 @@ impl<const N: usize> Field<N> {
         self.lock.clear_poison();
     }
 
-    pub(super) fn restart(&self, id: u32) -> Result<(), NotLeased> {
+    pub(super) fn restart(&self, id: u32) -> Result<(), ChunkError> {
         let forever = Deadline::never();
         self.leases()
             .restart(tag(id), &KernelLiveness(id), Some(&forever))

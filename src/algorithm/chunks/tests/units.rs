@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{DIED, DONE, Grid, GridState, Leased, Leases, NotLeased, OPEN};
+use super::super::{ChunkError, DIED, DONE, Grid, GridState, Leased, Leases, OPEN};
 use crate::algorithm::rwlock::{Cell, RwLock, RwLockState};
 use crate::facade::{AtomicU32, Futex};
 use crate::format::Padded;
@@ -65,7 +65,7 @@ impl Field {
         }
     }
 
-    fn lease(&self) -> Result<Leased, NotLeased> {
+    fn lease(&self) -> Result<Leased, ChunkError> {
         self.leases()
             .lease_this(0, me(), &TestLiveness(dead()), None)
     }
@@ -89,9 +89,9 @@ proptest! {
                 prop_assert!(field.leases().grid.end(leased, true));
                 prop_assert_eq!(field.word(), OPEN | DONE);
             }
-            Err(NotLeased::Leased(holder)) => prop_assert_eq!(tag, Some(holder)),
+            Err(ChunkError::Leased(holder)) => prop_assert_eq!(tag, Some(holder)),
             Err(refused) => {
-                prop_assert_eq!(refused, NotLeased::Corrupt { word });
+                prop_assert_eq!(refused, ChunkError::Corrupt { word });
                 prop_assert!(word & Tag::MASK != 0 && tag.is_none());
             }
         }

@@ -4,7 +4,7 @@ use loom::sync::Arc;
 
 use super::super::{Directory, Found, NotCreated, RecordState};
 use crate::algorithm::directory::index::Index;
-use crate::algorithm::mutex::{MutexState, Refused};
+use crate::algorithm::mutex::{MutexError, MutexState};
 use crate::facade::model::explore;
 use crate::facade::{AtomicU32, AtomicU64, Words};
 use crate::format::{Name, PADDING, PayloadShape, RECORD_WORDS, Record};
@@ -127,7 +127,7 @@ fn model_directory_one_that_was_reaped_writes_over_no_record() {
                 lost.reap();
                 lost.create(2, "stock", || {}).expect("there is room");
             });
-            let expelled = NotCreated::Control(Refused::Expelled);
+            let expelled = NotCreated::Control(MutexError::MembershipLost);
             assert_eq!(created.err(), Some(expelled));
         })]);
         let find = |name| store.directory().find(Name::entry(name).unwrap());

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool as Told, Ordering::Relaxed};
 
-use super::super::wait::Ended;
-use super::super::{Asked, Cursor, Refused};
+use super::super::wait::EventWaitError;
+use super::super::{Asked, Cursor, TryError};
 use super::stage::{Belt, Player, player};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::model::{
@@ -59,7 +59,7 @@ const OTHER_SLOT: &str = "model_slots_one_found_alive_is_asked_about_each_slot";
 
 /// Receives until nothing will come any more.
 fn drain(receiver: &Player<'_>) {
-    while receiver.recv() != Err(Ended::Over) {}
+    while receiver.recv() != Err(EventWaitError::Disconnected) {}
 }
 
 /// Everybody was told that nothing comes any more: so nothing does.
@@ -176,7 +176,7 @@ fn model_slots_who_is_ready_at_the_end_is_told() {
             start(2, None, move || {
                 let looks = player(&looks, 2);
                 if looks.with(|ring, cursor, _| ring.is_ready(Side::Receiver, cursor)) {
-                    assert_eq!(looks.try_pick(), Err(Refused::Over));
+                    assert_eq!(looks.try_pick(), Err(TryError::Disconnected));
                 }
             }),
         ]);
@@ -277,7 +277,7 @@ fn model_slots_what_replaces_comes_before_the_end() {
                         let claim = ring.claim_recv(cursor, me, &receiver);
                         cursor.alive = Asked::default();
                         match claim {
-                            Err(Refused::Nothing) => ring.nothing(cursor, me, &receiver),
+                            Err(TryError::WouldBlock) => ring.nothing(cursor, me, &receiver),
                             other => other,
                         }
                     });
@@ -286,7 +286,7 @@ fn model_slots_what_replaces_comes_before_the_end() {
                             receiver.take(&claim);
                         }
                         Err(refused) => {
-                            tells.fetch_or(refused == Refused::Over, Relaxed);
+                            tells.fetch_or(refused == TryError::Disconnected, Relaxed);
                         }
                     }
                 }
@@ -311,12 +311,12 @@ fn model_slots_one_found_alive_is_asked_about_each_slot() {
         let receiver = belt.clone();
         let receives = start(2, None, move || {
             let receiver = player(&receiver, 2);
-            assert_eq!(receiver.try_pick(), Err(Refused::Busy));
+            assert_eq!(receiver.try_pick(), Err(TryError::Busy));
             assert_ne!(receiver.cursor.get(), Cursor::default());
             player(&receiver.belt, 3).commit(&first, 1);
             unlock_byte(2, 3);
             assert_eq!(receiver.try_pick(), Ok(1));
-            assert_eq!(receiver.try_pick(), Err(Refused::Nothing));
+            assert_eq!(receiver.try_pick(), Err(TryError::WouldBlock));
         });
         finish([receives]);
         assert_eq!(second.index, 1);

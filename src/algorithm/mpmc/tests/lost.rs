@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{Cursor, Refused, Ring, SlotsState};
+use super::super::{Cursor, Ring, SlotsState, TryError};
 use crate::algorithm::mpmc::layout::{Geometry, Word};
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering};
@@ -86,7 +86,7 @@ fn model_slots_one_that_was_reaped_keeps_no_slot_to_send() {
                     .ring()
                     .claim_send(&mut Cursor::default(), tag(1), &peers)
                 {
-                    Ok(_) | Err(Refused::Lost) => {}
+                    Ok(_) | Err(TryError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
             }),
@@ -118,7 +118,7 @@ fn model_slots_one_that_was_reaped_keeps_no_item() {
                     .ring()
                     .claim_recv(&mut Cursor::default(), tag(1), &peers)
                 {
-                    Ok(_) | Err(Refused::Lost) => {}
+                    Ok(_) | Err(TryError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
             }),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use loom::sync::Arc;
 
 use super::super::Cursor;
-use super::super::wait::Ended;
+use super::super::wait::EventWaitError;
 use super::stage::{Belt, player};
 use crate::facade::AtomicU64;
 use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
@@ -294,7 +294,7 @@ fn model_slots_nothing_comes_after_the_end() {
             start(3, None, move || closer.ring().close()),
             start(2, None, move || {
                 let receiver = player(&receiver, 2);
-                while receiver.recv() != Err(Ended::Over) {}
+                while receiver.recv() != Err(EventWaitError::Disconnected) {}
             }),
         ]);
         let (sent, got) = (belt.sent.load(Relaxed), belt.got.load(Relaxed));

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::wait::Ended;
-use super::super::{Claim, Cursor, Refused, Ring, Slots, SlotsState};
+use super::super::wait::EventWaitError;
+use super::super::{Claim, Cursor, Ring, Slots, SlotsState, TryError};
 use crate::algorithm::mpmc::layout::{Geometry, Word};
 use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words};
@@ -145,7 +145,7 @@ impl Player<'_> {
         done
     }
 
-    pub(super) fn claim(&self) -> Result<Claim, Refused> {
+    pub(super) fn claim(&self) -> Result<Claim, TryError> {
         self.with(|ring, cursor, me| ring.claim_send(cursor, me, self))
     }
 
@@ -156,11 +156,11 @@ impl Player<'_> {
         self.belt.ring().notify(Side::Sender);
     }
 
-    pub(super) fn try_send(&self, item: u64) -> Result<(), Refused> {
+    pub(super) fn try_send(&self, item: u64) -> Result<(), TryError> {
         self.claim().map(|claim| self.commit(&claim, item))
     }
 
-    pub(super) fn send(&self, item: u64) -> Result<(), Ended> {
+    pub(super) fn send(&self, item: u64) -> Result<(), EventWaitError> {
         let never = Deadline::never();
         let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
             ring.wait_send(cursor, me, self, &never, Pace::Adaptive)
@@ -169,7 +169,7 @@ impl Player<'_> {
     }
 
     /// Sends an item, in the place of the oldest one if there is no room.
-    pub(super) fn force(&self, item: u64) -> Result<(), Ended> {
+    pub(super) fn force(&self, item: u64) -> Result<(), EventWaitError> {
         let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
             ring.wait_replace(cursor, me, self, Pace::Adaptive)
         };
@@ -203,16 +203,16 @@ impl Player<'_> {
     }
 
     /// The same, or why there is none.
-    pub(super) fn try_pick(&self) -> Result<u64, Refused> {
+    pub(super) fn try_pick(&self) -> Result<u64, TryError> {
         let claim = self.with(|ring, cursor, me| match ring.claim_recv(cursor, me, self) {
-            Err(Refused::Nothing) => ring.nothing(cursor, me, self),
+            Err(TryError::WouldBlock) => ring.nothing(cursor, me, self),
             other => other,
         });
-        assert_ne!(claim, Err(Refused::Corrupt));
+        assert_ne!(claim, Err(TryError::Corrupt));
         claim.map(|claim| self.take(&claim))
     }
 
-    pub(super) fn recv(&self) -> Result<u64, Ended> {
+    pub(super) fn recv(&self) -> Result<u64, EventWaitError> {
         let never = Deadline::never();
         let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
             ring.wait_recv(cursor, me, self, &never, Pace::Adaptive)

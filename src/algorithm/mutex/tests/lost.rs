@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{MutexState, Refused};
+use super::super::{MutexError, MutexState};
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths};
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
@@ -53,7 +53,7 @@ fn model_mutex_of_one_that_was_reaped_no_tag_stays() {
                 let peers = lost.registry.liveness(1);
                 // It keeps what it gets: that it was a participant then is what it was told.
                 match lost.mutex.try_lock(tag(1), &peers) {
-                    Ok(_) | Err(Refused::Busy | Refused::Expelled) => {}
+                    Ok(_) | Err(MutexError::Busy | MutexError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
             }),
@@ -77,7 +77,10 @@ fn model_mutex_that_one_who_was_reaped_takes_over_says_still_that_its_owner_died
             start(1, None, move || {
                 let peers = lost.registry.liveness(1);
                 let held = lost.mutex.try_lock(tag(1), &peers);
-                assert!(held.is_ok_and(|held| held.owner_died()) || held == Err(Refused::Expelled));
+                assert!(
+                    held.is_ok_and(|held| held.owner_died())
+                        || held == Err(MutexError::MembershipLost)
+                );
             }),
             start(2, None, move || reaper.reap()),
         ]);

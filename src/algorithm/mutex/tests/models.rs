@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Held, MutexState, Refused};
+use super::super::{Held, MutexError, MutexState};
 use crate::facade::Deadline;
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_soft_faults,
@@ -149,7 +149,7 @@ impl Shop {
             .expect("waits for ever")
     }
 
-    fn try_lock(&self, id: u32) -> Result<Held, Refused> {
+    fn try_lock(&self, id: u32) -> Result<Held, MutexError> {
         self.mutex.try_lock(tag(id), &KernelLiveness(id))
     }
 
@@ -240,7 +240,7 @@ fn model_a_waiter_that_gives_up_hands_its_wake_on() {
                     .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
                 {
                     Ok(held) => hasty.serve(held),
-                    Err(refused) => assert_eq!(refused, Refused::Busy),
+                    Err(refused) => assert_eq!(refused, MutexError::Busy),
                 }
             });
             let patient = start(3, None, move || patient.visit(3));
@@ -412,7 +412,7 @@ fn model_a_deadline_ends_the_wait_for_the_living_only() {
                     .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
                 {
                     Ok(held) => hasty.serve(held),
-                    Err(refused) => assert!(!dead && refused == Refused::Busy, "{refused:?}"),
+                    Err(refused) => assert!(!dead && refused == MutexError::Busy, "{refused:?}"),
                 }
             }),
         ]);

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{CONTENDED, Glance, MutexState, OWNER_DIED, POISONED, Refused};
+use super::super::{CONTENDED, Glance, MutexError, MutexState, OWNER_DIED, POISONED};
 use crate::facade::{Deadline, Futex};
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -69,9 +69,9 @@ proptest! {
                     prop_assert_eq!(word & Tag::MASK, 0);
                     mutex.unlock(held, false);
                 }
-                Err(Refused::Corrupt { word: found }) => prop_assert!(corrupt && found == word),
+                Err(MutexError::Corrupt { word: found }) => prop_assert!(corrupt && found == word),
                 Err(refused) => {
-                    prop_assert_eq!(refused, Refused::Busy);
+                    prop_assert_eq!(refused, MutexError::Busy);
                     prop_assert!(!corrupt && word & Tag::MASK != 0);
                 }
             }
@@ -155,5 +155,5 @@ fn one_that_is_no_participant_any_more_does_not_wait() {
         expelled: true,
     };
     let refused = mutex.lock(me(), &peers, &Deadline::never());
-    assert_eq!(refused, Err(Refused::Expelled));
+    assert_eq!(refused, Err(MutexError::MembershipLost));
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Cell, Nothing, Reading, Refused, RwLock, RwLockState, Shut};
+use super::super::{Cell, Nothing, Reading, RwLock, RwLockError, RwLockState, Shut};
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_one_less};
 use crate::format::Padded;
@@ -92,7 +92,7 @@ impl Library {
         RwLock::new(&self.state, &self.cells, Nothing)
     }
 
-    fn read(&self, peers: &RegistryLiveness<'_>) -> Result<Reading, Refused> {
+    fn read(&self, peers: &RegistryLiveness<'_>) -> Result<Reading, RwLockError> {
         match self.lock().read_clean(peers.me, peers) {
             Some(reading) => Ok(reading),
             None => self.slowly(peers, None),
@@ -103,7 +103,7 @@ impl Library {
         &self,
         peers: &RegistryLiveness<'_>,
         wait: Option<&Deadline>,
-    ) -> Result<Reading, Refused> {
+    ) -> Result<Reading, RwLockError> {
         self.lock().read(peers.me, peers, wait)
     }
 
@@ -135,7 +135,7 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
         finish([
             start(1, None, move || {
                 let told = lost.read(&lost.registry.liveness(1));
-                assert_eq!(told, Err(Refused::Expelled));
+                assert_eq!(told, Err(RwLockError::MembershipLost));
             }),
             start(2, None, move || {
                 let (peers, never) = (writer.registry.liveness(2), Deadline::never());
@@ -184,7 +184,7 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_by_the_door() {
                 let (peers, never) = (lost.registry.liveness(1), Deadline::never());
                 // It keeps what it gets: it was a participant when it was told so.
                 match lost.slowly(&peers, Some(&never)) {
-                    Ok(_) | Err(Refused::Expelled) => {}
+                    Ok(_) | Err(RwLockError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
             }),
@@ -206,7 +206,7 @@ fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
             finish([
                 start(1, None, move || {
                     match lost.slowly(&lost.registry.liveness(1), Some(&Deadline::never())) {
-                        Ok(_) | Err(Refused::Expelled) => {}
+                        Ok(_) | Err(RwLockError::MembershipLost) => {}
                         Err(other) => panic!("{other:?}"),
                     }
                 }),
@@ -222,7 +222,7 @@ fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
             let door = library
                 .lock()
                 .write(tag(3), &library.registry.liveness(3), None);
-            assert_eq!(door.map(drop), Err(Refused::Busy), "beside a reader");
+            assert_eq!(door.map(drop), Err(RwLockError::Busy), "beside a reader");
         },
     );
 }
@@ -243,7 +243,7 @@ fn model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing() {
                 let door = lost.lock().write(tag(1), &peers, Some(&Deadline::never()));
                 match door {
                     Ok(door) if !was_reaped.load(Relaxed) => lost.lock().stop_writing(door, false),
-                    door => assert_eq!(door.map(drop), Err(Refused::Expelled)),
+                    door => assert_eq!(door.map(drop), Err(RwLockError::MembershipLost)),
                 }
             }),
             start(2, None, move || {
@@ -308,7 +308,7 @@ fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
                 start(1, None, move || lost.lock().leave(late)),
                 start(3, None, move || {
                     let read = reader.read(&reader.registry.liveness(3));
-                    assert_eq!(read, Err(Refused::Busy), "beside a writer");
+                    assert_eq!(read, Err(RwLockError::Busy), "beside a writer");
                 }),
             ]);
             library.lock().leave(door);

@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{Annex, Door, Refused, RwLock};
+use super::super::{Annex, Door, RwLock, RwLockError};
 use super::deaths::{DIED, EXPELLED, LEAKED, LEAVER, PASSED, READER, REPAIRED, WRITER};
 use super::stage::Library;
 use super::two_deaths::{BOTH, WRITERS};
@@ -339,8 +339,8 @@ fn model_rwlock_a_writer_that_gives_up_lets_readers_in() {
             finish([
                 start(2, None, move || {
                     let refused = hasty.begin_writing(2, &Deadline::after_looks(0));
-                    assert_eq!(refused, Err(Refused::Busy));
-                    assert_eq!(hasty.try_write(2), Err(Refused::Busy));
+                    assert_eq!(refused, Err(RwLockError::Busy));
+                    assert_eq!(hasty.try_write(2), Err(RwLockError::Busy));
                 }),
                 start(3, None, move || {
                     assert_eq!(late.read(3), Some(0));
@@ -361,7 +361,7 @@ impl Annex for &Hatch {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), Refused> {
+    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
         // ORDERING: Relaxed; as above.
         self.0.store(0, Ordering::Relaxed);
         Ok(())
@@ -377,7 +377,7 @@ fn model_rwlock_nobody_comes_in_before_the_annex_is_shut() {
         || {
             let library = Library::with_readers([2]);
             let hatch = Arc::new(Hatch(AtomicU32::new(0)));
-            let opens = |library: &Library, hatch: &Hatch| -> Result<Door, Refused> {
+            let opens = |library: &Library, hatch: &Hatch| -> Result<Door, RwLockError> {
                 let lock = RwLock::new(&library.state, &library.cells, hatch);
                 let door = lock.hold(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
                 lock.exclude(&KernelLiveness(1), Some(&Deadline::never()))?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Cell, Door, Nothing, Reading, Refused, RwLock, RwLockState};
+use super::super::{Cell, Door, Nothing, Reading, RwLock, RwLockError, RwLockState};
 use crate::facade::Deadline;
 use crate::facade::model::is_byte_locked;
 use crate::format::Padded;
@@ -50,7 +50,11 @@ impl Library {
         self.cells[id as usize - 1].0.glance().is_barred()
     }
 
-    pub(super) fn begin_reading(&self, id: u32, deadline: &Deadline) -> Result<Reading, Refused> {
+    pub(super) fn begin_reading(
+        &self,
+        id: u32,
+        deadline: &Deadline,
+    ) -> Result<Reading, RwLockError> {
         match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
             None => self
@@ -59,7 +63,7 @@ impl Library {
         }
     }
 
-    pub(super) fn begin_writing(&self, id: u32, deadline: &Deadline) -> Result<Door, Refused> {
+    pub(super) fn begin_writing(&self, id: u32, deadline: &Deadline) -> Result<Door, RwLockError> {
         match self.lock().write_clean(tag(id), &KernelLiveness(id)) {
             Some(door) => Ok(door),
             None => self
@@ -68,14 +72,14 @@ impl Library {
         }
     }
 
-    pub(super) fn try_read(&self, id: u32) -> Result<Reading, Refused> {
+    pub(super) fn try_read(&self, id: u32) -> Result<Reading, RwLockError> {
         match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
             None => self.lock().read(tag(id), &KernelLiveness(id), None),
         }
     }
 
-    pub(super) fn try_write(&self, id: u32) -> Result<Door, Refused> {
+    pub(super) fn try_write(&self, id: u32) -> Result<Door, RwLockError> {
         self.lock().write(tag(id), &KernelLiveness(id), None)
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::cell::Shut;
 use super::super::{
-    Cell, Glance, MOST, Nothing, OWNER_DIED, POISONED, Refused, RwLock, RwLockState,
+    Cell, Glance, MOST, Nothing, OWNER_DIED, POISONED, RwLock, RwLockError, RwLockState,
 };
 use crate::facade::{Deadline, Ordering};
 use crate::format::Padded;
@@ -121,16 +121,16 @@ proptest! {
                     prop_assert_eq!((door.owner_died(), door.is_poisoned()), (told & OWNER_DIED != 0, told & POISONED != 0));
                     lock.view().stop_writing(door, false);
                 }
-                Err(Refused::Corrupt { word }) => prop_assert!(corrupt && word == writing),
-                Err(refused) => prop_assert_eq!(refused, Refused::Busy),
+                Err(RwLockError::Corrupt { word }) => prop_assert!(corrupt && word == writing),
+                Err(refused) => prop_assert_eq!(refused, RwLockError::Busy),
             }
         } else {
             match lock.view().read(me(), &peers, wait) {
                 Ok(reading) => {
                     lock.view().stop_reading(reading);
                 }
-                Err(Refused::Corrupt { word }) => prop_assert!(corrupt && word == writing),
-                Err(refused) => prop_assert_eq!(refused, Refused::Full),
+                Err(RwLockError::Corrupt { word }) => prop_assert!(corrupt && word == writing),
+                Err(refused) => prop_assert_eq!(refused, RwLockError::Full),
             }
         }
         prop_assert_eq!(lock.state.mutex.holder(&peers), Ok(None));
@@ -148,8 +148,8 @@ proptest! {
         };
         match refused {
             Ok(()) => prop_assert!(!corrupt),
-            Err(Refused::Corrupt { word: found }) => prop_assert!(corrupt && found == word),
-            Err(refused) => prop_assert_eq!((refused, word & Tag::MASK), (Refused::Busy, me().bits())),
+            Err(RwLockError::Corrupt { word: found }) => prop_assert!(corrupt && found == word),
+            Err(refused) => prop_assert_eq!((refused, word & Tag::MASK), (RwLockError::Busy, me().bits())),
         }
     }
 
@@ -190,7 +190,7 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
     assert_eq!(lock.view().glance().readers, 2);
     assert_eq!(
         lock.view().write(other(), &with_other(), None).map(drop),
-        Err(Refused::Busy)
+        Err(RwLockError::Busy)
     );
     lock.view().stop_reading(first);
     lock.view().stop_reading(second);
@@ -207,7 +207,7 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
     assert_eq!(lock.view().read_clean(me(), &ALONE), None);
     assert_eq!(
         lock.view().read(me(), &with_other(), Some(&soon())),
-        Err(Refused::Busy)
+        Err(RwLockError::Busy)
     );
     lock.view().stop_writing(door, false);
     let reading = lock
@@ -223,10 +223,10 @@ fn no_more_are_counted_than_can_be() {
     let lock = Lock::of(0, [full, 0, 0, 0], 1);
     assert_eq!(lock.cell(me()).enter(me(), &ALONE), Err(Shut::Full));
     let refused = lock.view().read(me(), &ALONE, None);
-    assert_eq!(refused, Err(Refused::Full));
+    assert_eq!(refused, Err(RwLockError::Full));
     let lock = Lock::of(0, [full | BARRED, 0, 0, 0], 1);
     let refused = lock.view().read(me(), &ALONE, Some(&soon()));
-    assert_eq!(refused, Err(Refused::Full));
+    assert_eq!(refused, Err(RwLockError::Full));
     assert_eq!(lock.cell(me()).bits(), full, "left as one that is full");
 }
 
@@ -282,13 +282,13 @@ fn one_that_is_no_participant_any_more_does_not_wait() {
     let door = lock.view().write(other(), &with_other(), None).unwrap();
     let never = Deadline::never();
     let refused = lock.view().read(me(), &expelled, Some(&never));
-    assert_eq!(refused, Err(Refused::Expelled));
+    assert_eq!(refused, Err(RwLockError::MembershipLost));
     let refused = lock.view().write(me(), &expelled, Some(&never));
-    assert_eq!(refused.map(drop), Err(Refused::Expelled));
+    assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
     lock.view().stop_writing(door, false);
     let reading = lock.view().read(other(), &with_other(), None).unwrap();
     let refused = lock.view().write(me(), &expelled, Some(&never));
-    assert_eq!(refused.map(drop), Err(Refused::Expelled));
+    assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
     lock.view().stop_reading(reading);
 }
 

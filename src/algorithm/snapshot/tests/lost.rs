@@ -64,11 +64,11 @@ fn model_snapshot_of_one_that_was_reaped_no_tag_stays() {
                         // It may be taken away by now.
                         let _ = snapshot.choose(&mut seated);
                     }
-                    Err(Unseated::Lost) => {}
+                    Err(Unseated::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
                 match snapshot.claim(tag(1), &peers) {
-                    Ok(_) | Err(Unclaimed::Lost) => {}
+                    Ok(_) | Err(Unclaimed::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
             }),

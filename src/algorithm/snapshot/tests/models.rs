@@ -10,7 +10,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU64, Deadline, Pace, Words};
 use crate::format::Padded;
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
-use crate::wait::on_event::Ended;
+use crate::wait::on_event::EventWaitError;
 
 mod two_deaths;
 
@@ -436,7 +436,7 @@ fn follow(board: &Board, seated: &mut Seated, id: u32) -> u64 {
                 assert!(version > last, "{version} is not newer than {last}");
                 last = version;
             }
-            Err(Ended::Over) => return last,
+            Err(EventWaitError::Disconnected) => return last,
             Err(other) => panic!("{other:?}"),
         }
     }

@@ -102,7 +102,7 @@ fn model_of_one_that_was_reaped_no_tag_stays_in_a_role() {
             start(1, None, move || {
                 // It keeps what it gets.
                 match lost.produce(1) {
-                    Ok(_) | Err(Unclaimed::Lost) => {}
+                    Ok(_) | Err(Unclaimed::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
             }),

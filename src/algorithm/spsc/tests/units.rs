@@ -115,7 +115,7 @@ fn one_is_alone_once_the_other_has_left_or_died_and_not_before_it_came() {
     assert_eq!(again.position(), 1);
     assert_eq!(
         ring.wait(&mut pop, &ALIVE, &soon(), Pace::Adaptive),
-        Waited::Timeout
+        Waited::TimedOut
     );
 }
 
@@ -128,9 +128,9 @@ fn whatever_its_pace_a_wait_ends_when_it_is_in_vain() {
         let mut push = ring.claim::<Producing>(me(), &ALIVE).unwrap();
         let mut pop = ring.claim::<Consuming>(other(), &ALIVE).unwrap();
         let mut wait = |peers: &All, until: &_| ring.wait(&mut pop, peers, until, pace);
-        assert_eq!(wait(&ALIVE, &soon()), Waited::Timeout);
+        assert_eq!(wait(&ALIVE, &soon()), Waited::TimedOut);
         assert_eq!(wait(&DEAD, &Deadline::never()), Waited::Alone);
-        assert_eq!(wait(&EXPELLED, &Deadline::never()), Waited::Expelled);
+        assert_eq!(wait(&EXPELLED, &Deadline::never()), Waited::MembershipLost);
         ring.commit(&mut push, 1);
         assert_eq!(wait(&DEAD, &Deadline::never()), Waited::Ready(1));
     }
@@ -148,7 +148,7 @@ fn garbage_is_told_and_leads_nowhere() {
         assert_eq!(ring.refresh(&mut pop), Ok(0), "{wild}");
         let soon = Deadline::after(Duration::ZERO);
         let waited = ring.wait(&mut pop, &ALIVE, &soon, Pace::Adaptive);
-        assert_eq!(waited, Waited::Timeout);
+        assert_eq!(waited, Waited::TimedOut);
         let waited = ring.wait(&mut pop, &DEAD, &Deadline::never(), Pace::Adaptive);
         assert_eq!(waited, Waited::Corrupt);
         ring.restore(&push);

@@ -1,9 +1,9 @@
 //! The end of a work queue under loom: what still comes after it was closed, and who is told.
 
-use super::super::wait::Ended;
+use super::super::wait::EventWaitError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::super::{Mine, Refused, Unsent};
+use super::super::{Mine, TryError, Unsent};
 use super::stage::{Shop, Worker, worker};
 use crate::facade::model::{explore, explore_deaths, explore_one_less, explore_two_deaths};
 use crate::participant::stage::{finish, start, tag};
@@ -27,7 +27,7 @@ const THREADS: &str = "model_work_a_thread_waits_for_what_another_has";
 
 /// Takes messages until there will be none any more.
 fn drain(receiver: &Worker<'_>) {
-    while receiver.wait_and_ack() != Err(Ended::Over) {}
+    while receiver.wait_and_ack() != Err(EventWaitError::Disconnected) {}
 }
 
 /// Hunts: a message that is sent after a receiver was told that none comes any more.
@@ -60,10 +60,16 @@ fn model_work_sleepers_are_told_of_the_end() {
         let (sender, closer, receiver) = (shop.clone(), shop.clone(), shop.clone());
         finish([
             start(1, None, move || {
-                assert_eq!(worker(&sender, 1).send(0), Err(Ended::Over));
+                assert_eq!(
+                    worker(&sender, 1).send(0),
+                    Err(EventWaitError::Disconnected)
+                );
             }),
             start(2, None, move || {
-                assert_eq!(worker(&receiver, 2).wait_and_ack(), Err(Ended::Over));
+                assert_eq!(
+                    worker(&receiver, 2).wait_and_ack(),
+                    Err(EventWaitError::Disconnected)
+                );
             }),
             start(3, None, move || closer.work().close()),
         ]);
@@ -182,10 +188,10 @@ fn model_work_a_thread_with_several_messages_is_told_of_the_end() {
                             Err(ended) => break ended,
                         }
                     };
-                    assert_eq!(over, Ended::Over);
-                    assert_eq!(holder.receive(), Err(Refused::Over));
+                    assert_eq!(over, EventWaitError::Disconnected);
+                    assert_eq!(holder.receive(), Err(TryError::Disconnected));
                     all.iter().for_each(|mine| holder.ack(*mine));
-                    assert_eq!(holder.receive(), Err(Refused::Over));
+                    assert_eq!(holder.receive(), Err(TryError::Disconnected));
                 }),
             ]);
             let left = worker(&shop, 3).receive();

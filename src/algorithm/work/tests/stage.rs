@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::wait::Ended;
+use super::super::wait::EventWaitError;
 use super::super::{Cursor, Mine, Places, Unsent, Work, WorkState};
 use crate::algorithm::mpmc::layout::{Geometry, Position};
 use crate::algorithm::work::layout::{CellWord, Rules, WordFormat};
@@ -14,7 +14,7 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::participant::stage::{players, tag};
-use crate::wait::on_event::Refused;
+use crate::wait::on_event::TryError;
 
 mod leaps;
 
@@ -326,7 +326,7 @@ impl Shop {
         let loans: Vec<_> = (0..self.rules.cells)
             .map(|_| last.loan().expect("a cell is lost"))
             .collect();
-        assert_eq!(last.loan(), Err(Refused::Nothing), "a cell too many");
+        assert_eq!(last.loan(), Err(TryError::WouldBlock), "a cell too many");
         for (item, loan) in (ITEMS as u64..).zip(&loans) {
             assert_eq!(last.send_loan(*loan, item), Ok(()));
         }
@@ -387,7 +387,7 @@ impl<'a> Worker<'a> {
         Self { asks: true, ..self }
     }
 
-    pub(super) fn loan(&self) -> Result<Mine, Refused> {
+    pub(super) fn loan(&self) -> Result<Mine, TryError> {
         self.with(|work, cursor, me| work.loan(cursor, me))
     }
 
@@ -420,7 +420,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Sends an item, as soon as there is a cell for it.
-    pub(super) fn send(&self, item: u64) -> Result<(), Ended> {
+    pub(super) fn send(&self, item: u64) -> Result<(), EventWaitError> {
         let never = Deadline::never();
         let mine = self
             .with(|work, cursor, me| work.wait_loan(cursor, me, 1, self, &never, Pace::Adaptive))?;
@@ -429,12 +429,12 @@ impl<'a> Worker<'a> {
     }
 
     /// A message, or why there is none.
-    pub(super) fn receive(&self) -> Result<Mine, Refused> {
+    pub(super) fn receive(&self) -> Result<Mine, TryError> {
         let got = self.with(|work, cursor, me| match work.receive(cursor, me) {
-            Err(Refused::Nothing) => work.nothing(cursor, me, self),
+            Err(TryError::WouldBlock) => work.nothing(cursor, me, self),
             other => other,
         });
-        assert_ne!(got, Err(Refused::Corrupt));
+        assert_ne!(got, Err(TryError::Corrupt));
         self.counts_attempts(got.ok());
         got
     }
@@ -446,11 +446,11 @@ impl<'a> Worker<'a> {
     }
 
     /// A message, as soon as there is one.
-    pub(super) fn wait(&self) -> Result<Mine, Ended> {
+    pub(super) fn wait(&self) -> Result<Mine, EventWaitError> {
         let never = Deadline::never();
         let got = self
             .with(|work, cursor, me| work.wait_receive(cursor, me, self, &never, Pace::Adaptive));
-        assert_ne!(got, Err(Ended::Corrupt));
+        assert_ne!(got, Err(EventWaitError::Corrupt));
         self.counts_attempts(got.ok());
         got
     }
@@ -508,7 +508,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes a message as soon as there is one, and acknowledges it.
-    pub(super) fn wait_and_ack(&self) -> Result<u64, Ended> {
+    pub(super) fn wait_and_ack(&self) -> Result<u64, EventWaitError> {
         let mine = self.wait()?;
         let item = self.read(mine);
         self.ack(mine);

@@ -13,7 +13,7 @@ fn send(sender: &Worker<'_>, item: u64) -> bool {
     };
     match sender.send_loan(mine, item) {
         Ok(()) => true,
-        Err(Unsent::Lost) => false,
+        Err(Unsent::MembershipLost) => false,
         Err(other) => panic!("not sent: {other:?}"),
     }
 }

@@ -65,7 +65,7 @@ impl End {
             .ends()
             .count(Side::Sender, tag(1), &self.registry.liveness(1));
         assert!(
-            matches!(counted, Ok(()) | Err(Uncounted::Lost)),
+            matches!(counted, Ok(()) | Err(Uncounted::MembershipLost)),
             "{counted:?}"
         );
     }

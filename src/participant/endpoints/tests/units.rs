@@ -75,7 +75,7 @@ fn a_cell_that_is_anothers_is_left_to_it() {
     let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
     ends.count(Side::Sender, after, &AllAlive).unwrap();
     let late = ends.count(Side::Sender, before, &AllAlive);
-    assert_eq!(late, Err(Uncounted::Lost));
+    assert_eq!(late, Err(Uncounted::MembershipLost));
     assert!(!ends.uncount(Side::Sender, before, &AllAlive));
     assert!(!ends.is_over(Side::Receiver));
     assert!(ends.uncount(Side::Sender, after, &AllAlive));

@@ -63,7 +63,7 @@ fn none_is_ready_at_the_deadline() {
     for timeout in [0, 200, 10_000].map(Duration::from_micros) {
         let things = things(2);
         let outcome = wait_for(&things, &Deadline::after(timeout));
-        assert_eq!(outcome, Waited::Timeout);
+        assert_eq!(outcome, Waited::TimedOut);
     }
 }
 
@@ -90,5 +90,8 @@ fn among_more_than_the_kernel_waits_for_a_late_one_is_found() {
 fn one_that_was_expelled_says_from_where() {
     let mut things = things(3);
     things[2].member = false;
-    assert_eq!(wait_for(&things, &Deadline::never()), Waited::Expelled(2));
+    assert_eq!(
+        wait_for(&things, &Deadline::never()),
+        Waited::MembershipLost(2)
+    );
 }
