@@ -58,12 +58,12 @@ pub(crate) enum EventWaitError {
 }
 
 /// What is done while waiting.
-pub(crate) trait Quest {
+pub(crate) trait EventOp {
     /// What is wanted.
-    type Found;
+    type Output;
 
     /// Tries to get it.
-    fn attempt(&mut self) -> Result<Self::Found, TryError>;
+    fn attempt(&mut self) -> Result<Self::Output, TryError>;
 
     /// Whether an attempt may get it, or say something else than that there is nothing.
     fn is_ready(&mut self) -> bool;
@@ -101,40 +101,40 @@ pub(crate) fn longest() -> Duration {
     }
 }
 
-/// A quest of one that sleeps by an event count.
-struct ByBell<'a, Q, P> {
-    quest: &'a mut Q,
+/// An operation whose waiters sleep by one event count.
+struct OnEvent<'a, O, P> {
+    op: &'a mut O,
     event: &'a EventCount,
     peers: &'a P,
-    /// Whether this waiter has armed the event count.
+    /// Whether this waiter has announced itself.
     announced: bool,
 }
 
-/// Waits until an attempt gets what is wanted.
-pub(crate) fn wait<Q: Quest>(
-    quest: &mut Q,
+/// Blocks until an attempt succeeds or fails, or `deadline` has passed.
+pub(crate) fn wait<O: EventOp>(
+    op: &mut O,
     event: &EventCount,
     peers: &impl Liveness,
     deadline: &Deadline,
     mode: WaitMode<'_>,
-) -> Result<Q::Found, EventWaitError> {
-    let mut op = ByBell {
-        quest,
+) -> Result<O::Output, EventWaitError> {
+    let mut on_event = OnEvent {
+        op,
         event,
         peers,
         announced: false,
     };
-    block_on(&mut op, deadline, mode)
+    block_on(&mut on_event, deadline, mode)
 }
 
-impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
-    type Output = Q::Found;
+impl<O: EventOp, P: Liveness> WaitOp for OnEvent<'_, O, P> {
+    type Output = O::Output;
     type Error = EventWaitError;
 
     fn attempt(&mut self) -> Stepped<Self> {
-        match self.quest.attempt() {
+        match self.op.attempt() {
             Ok(found) => {
-                if self.announced && !mutation(118) && self.quest.leaves_more() {
+                if self.announced && !mutation(118) && self.op.leaves_more() {
                     self.event.notify();
                 }
                 Ok(Step::Done(found))
@@ -147,7 +147,7 @@ impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
-        self.quest.reap_dead();
+        self.op.reap_dead();
         Ok(Step::Blocked)
     }
 
@@ -158,7 +158,7 @@ impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
     }
 
     fn progress(&self) -> u64 {
-        self.quest.progress()
+        self.op.progress()
     }
 
     fn longest(&self) -> Duration {
@@ -166,16 +166,16 @@ impl<Q: Quest, P: Liveness> WaitOp for ByBell<'_, Q, P> {
     }
 
     fn due(&self) -> Option<Duration> {
-        self.quest.due()
+        self.op.due()
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         self.announced = true;
-        self.event.announce(|| self.quest.is_ready())
+        self.event.announce(|| self.op.is_ready())
     }
 
     /// The dead have been looked after since the last attempt.
-    fn timed_out(&mut self) -> Result<Q::Found, EventWaitError> {
+    fn timed_out(&mut self) -> Result<O::Output, EventWaitError> {
         match self.attempt()? {
             Step::Done(found) => Ok(found),
             Step::Retry | Step::Blocked => Err(EventWaitError::TimedOut),

@@ -25,7 +25,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
-use crate::wait::on_event::{Quest, wait};
+use crate::wait::on_event::{EventOp, wait};
 
 /// What somebody waits for.
 struct At<'a, S, P> {
@@ -57,8 +57,8 @@ impl<S: Slots, P: Liveness> At<'_, S, P> {
     }
 }
 
-impl<S: Slots, P: Liveness> Quest for Send<'_, S, P> {
-    type Found = Claim;
+impl<S: Slots, P: Liveness> EventOp for Send<'_, S, P> {
+    type Output = Claim;
 
     fn attempt(&mut self) -> Result<Claim, TryError> {
         self.0
@@ -79,8 +79,8 @@ impl<S: Slots, P: Liveness> Quest for Send<'_, S, P> {
     }
 }
 
-impl<S: Slots, P: Liveness> Quest for Receive<'_, S, P> {
-    type Found = Claim;
+impl<S: Slots, P: Liveness> EventOp for Receive<'_, S, P> {
+    type Output = Claim;
 
     fn attempt(&mut self) -> Result<Claim, TryError> {
         let At {
@@ -109,8 +109,8 @@ impl<S: Slots, P: Liveness> Quest for Receive<'_, S, P> {
     }
 }
 
-impl<S: Slots, P: Liveness> Quest for Replace<'_, S, P> {
-    type Found = (Claim, bool);
+impl<S: Slots, P: Liveness> EventOp for Replace<'_, S, P> {
+    type Output = (Claim, bool);
 
     fn attempt(&mut self) -> Result<(Claim, bool), TryError> {
         self.0
@@ -141,9 +141,9 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut quest = Send(self.at(Side::Sender, cursor, me, peers));
+        let mut op = Send(self.at(Side::Sender, cursor, me, peers));
         let event = self.state.event(Side::Sender);
-        wait(&mut quest, event, peers, deadline, mode.into())
+        wait(&mut op, event, peers, deadline, mode.into())
     }
 
     /// Waits for an item.
@@ -155,9 +155,9 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut quest = Receive(self.at(Side::Receiver, cursor, me, peers));
+        let mut op = Receive(self.at(Side::Receiver, cursor, me, peers));
         let event = self.state.event(Side::Receiver);
-        wait(&mut quest, event, peers, deadline, mode.into())
+        wait(&mut op, event, peers, deadline, mode.into())
     }
 
     /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
@@ -168,9 +168,9 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Liveness,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), EventWaitError> {
-        let mut quest = Replace(self.at(Side::Sender, cursor, me, peers));
+        let mut op = Replace(self.at(Side::Sender, cursor, me, peers));
         let event = self.state.event(Side::Sender);
-        wait(&mut quest, event, peers, &Deadline::never(), mode.into())
+        wait(&mut op, event, peers, &Deadline::never(), mode.into())
     }
 
     fn at<'b, P>(

@@ -24,7 +24,7 @@ use crate::facade::{Deadline, mutation};
 use crate::participant::Liveness;
 use crate::participant::role::Seen;
 use crate::wait::WaitMode;
-use crate::wait::on_event::{self, EventWaitError, Quest, TryError};
+use crate::wait::on_event::{self, EventOp, EventWaitError, TryError};
 
 impl Snapshot<'_> {
     /// Waits for another edition than the one that was read last; [`EventWaitError::Disconnected`] if there is none, and
@@ -36,13 +36,13 @@ impl Snapshot<'_> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), EventWaitError> {
-        let mut quest = News {
+        let mut op = News {
             snapshot: self,
             has: seated.edition(),
             peers,
         };
         let event = &self.state.desk().event;
-        on_event::wait(&mut quest, event, peers, deadline, mode.into())
+        on_event::wait(&mut op, event, peers, deadline, mode.into())
     }
 
     /// The word for which a wait has ended; 0 if it is right by now.
@@ -75,8 +75,8 @@ impl<P: Liveness> News<'_, P> {
     }
 }
 
-impl<P: Liveness> Quest for News<'_, P> {
-    type Found = ();
+impl<P: Liveness> EventOp for News<'_, P> {
+    type Output = ();
 
     fn attempt(&mut self) -> Result<(), TryError> {
         if self.is_there()? {

@@ -26,7 +26,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Side;
 use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
-use crate::wait::on_event::{Quest, TryError, wait};
+use crate::wait::on_event::{EventOp, TryError, wait};
 
 /// Who waits, and where.
 struct At<'a, P, Q> {
@@ -45,8 +45,8 @@ struct Message<'a, P, Q>(At<'a, P, Q>);
 /// That everything is done.
 struct Idleness<'a, P, Q>(At<'a, P, Q>);
 
-impl<P: Places, Q: Liveness> Quest for Room<'_, P, Q> {
-    type Found = Mine;
+impl<P: Places, Q: Liveness> EventOp for Room<'_, P, Q> {
+    type Output = Mine;
 
     fn attempt(&mut self) -> Result<Mine, TryError> {
         let At {
@@ -78,8 +78,8 @@ impl<P: Places, Q: Liveness> Quest for Room<'_, P, Q> {
     }
 }
 
-impl<P: Places, Q: Liveness> Quest for Message<'_, P, Q> {
-    type Found = Mine;
+impl<P: Places, Q: Liveness> EventOp for Message<'_, P, Q> {
+    type Output = Mine;
 
     fn attempt(&mut self) -> Result<Mine, TryError> {
         let At {
@@ -116,8 +116,8 @@ impl<P: Places, Q: Liveness> Quest for Message<'_, P, Q> {
     }
 }
 
-impl<P: Places, Q: Liveness> Quest for Idleness<'_, P, Q> {
-    type Found = ();
+impl<P: Places, Q: Liveness> EventOp for Idleness<'_, P, Q> {
+    type Output = ();
 
     fn attempt(&mut self) -> Result<(), TryError> {
         self.0
@@ -157,9 +157,9 @@ impl<P: Places> Work<'_, P> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, EventWaitError> {
-        let mut quest = Room(self.at(cursor, me, peers), cells);
+        let mut op = Room(self.at(cursor, me, peers), cells);
         let event = self.state.event(Side::Sender);
-        wait(&mut quest, event, peers, deadline, mode.into())
+        wait(&mut op, event, peers, deadline, mode.into())
     }
 
     /// Waits for a message.
@@ -171,9 +171,9 @@ impl<P: Places> Work<'_, P> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, EventWaitError> {
-        let mut quest = Message(self.at(cursor, me, peers));
+        let mut op = Message(self.at(cursor, me, peers));
         let event = self.state.event(Side::Receiver);
-        wait(&mut quest, event, peers, deadline, mode.into())
+        wait(&mut op, event, peers, deadline, mode.into())
     }
 
     /// Waits until everything that was sent is done.
@@ -185,9 +185,9 @@ impl<P: Places> Work<'_, P> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), EventWaitError> {
-        let mut quest = Idleness(self.at(cursor, me, peers));
+        let mut op = Idleness(self.at(cursor, me, peers));
         let event = &self.state.common.0.idle;
-        wait(&mut quest, event, peers, deadline, mode.into())
+        wait(&mut op, event, peers, deadline, mode.into())
     }
 
     fn at<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> At<'b, P, Q> {
