@@ -98,6 +98,9 @@
     )
 )]
 
+#[macro_use]
+mod kinds;
+
 mod algorithm;
 mod facade;
 mod format;

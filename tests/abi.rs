@@ -187,23 +187,16 @@ fn kinds_have_their_numbers_and_lengths() {
     assert_eq!(recorded::<Counter<u64>>(0), (3, 128, 8, 8));
     assert_eq!(recorded::<Counter<i64>>(0), (3, 128, 8, 8));
     assert_eq!(recorded::<ShardedCounter>(()), (4, 4 * 128, 0, 1));
-    let numbers = [
-        Kind::Mutex,
-        Kind::RawMutex,
-        Kind::Counter,
-        Kind::ShardedCounter,
-        Kind::Spsc,
-        Kind::Queue,
-        Kind::WorkQueue,
-        Kind::ByteQueue,
-        Kind::Channel,
-        Kind::RwLock,
-        Kind::Array,
-        Kind::AtomicArray,
-        Kind::Snapshot,
-    ];
-    let expected = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
-    assert_eq!(numbers.map(|kind| kind as u32), expected);
+    let kinds = Kind::ALL
+        .iter()
+        .map(|kind| format!("{} {kind}", *kind as u32));
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    let expected = "1 Mutex, 2 RawMutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
+                    8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot";
+    assert_eq!(kinds, expected);
+    let docs =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/design.md")).unwrap();
+    assert!(docs.contains(&format!("| kind: {expected} |")));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) mod directory;
 pub(crate) mod element;
 pub(crate) mod mpmc;
 pub(crate) mod mutex;
+pub(crate) mod region;
 pub(crate) mod rwlock;
 pub(crate) mod snapshot;
 pub(crate) mod spsc;

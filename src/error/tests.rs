@@ -124,7 +124,7 @@ walk! {
     crate::segment::SystemError {
         _ => crate::segment::SystemError::new("mmap of the segment", &refused()),
     }
-    crate::segment::Fault {
+    Fault {
         Fault::Corrupt { .. } => Fault::corrupt(crate::segment::Kind::Queue, 1_u64),
         Fault::NotMember(_) => Fault::NotMember(membership()),
         Fault::NotOwner => Fault::NotOwner,

@@ -1,18 +1,16 @@
 //! What can travel besides plain values: segments, and the handles of their entries.
 
+use std::any::Any;
+
 use bytemuck::{CheckedBitPattern, NoUninit};
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handles::{deserialize_handle, refuse, serialize_handle};
-use crate::collection::array::{Array, Atomic, AtomicArray};
-use crate::collection::counter::{Counter, Number, ShardedCounter};
-use crate::collection::snapshot::Snapshot;
+use crate::collection::array::Atomic;
+use crate::collection::counter::Number;
 use crate::payload::Payload;
-use crate::queue::spsc::Spsc;
-use crate::queue::{ByteQueue, Channel, Queue, WorkQueue};
 use crate::segment::{Placeable, Segment};
-use crate::sync::{Mutex, RawMutex, RwLock};
 
 /// Travels as an argument or result of [`spawn`](super::spawn()), and nowhere else.
 impl Serialize for Segment {
@@ -48,10 +46,10 @@ fn deserialize_entry<'de, P: Placeable, D: Deserializer<'de>>(
     opened.map_err(|message| D::Error::custom(refuse(message)))
 }
 
-/// Lets the handles of a kind of entry travel. They are opened on the other side as `open` does,
-/// with the same checks.
-macro_rules! handle_travels {
-    ($([$($generic:ident: $($bound:path),+)?] $handle:ty;)+) => {$(
+/// Lets the handles of every kind travel. They are opened on the other side as `open` does, with the
+/// same checks.
+macro_rules! handles_travel {
+    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($generic:ident: $($bound:path),+)?] $handle:ty, $($algorithm:ident)::+;)+) => {$(
         /// Travels as an argument or result of a spawned function, and nowhere else.
         impl<$($generic: $($bound +)+)?> Serialize for $handle {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -67,19 +65,4 @@ macro_rules! handle_travels {
         }
     )+};
 }
-
-handle_travels! {
-    [T: Payload, bytemuck::Pod] Array<T>;
-    [T: Atomic] AtomicArray<T>;
-    [N: Number] Counter<N>;
-    [] ShardedCounter;
-    [T: Payload, bytemuck::Pod] Mutex<T>;
-    [] RawMutex;
-    [T: Payload, bytemuck::Pod] RwLock<T>;
-    [T: Payload, NoUninit, CheckedBitPattern] Spsc<T>;
-    [T: Payload, NoUninit, CheckedBitPattern] Queue<T>;
-    [T: Payload, bytemuck::Pod] WorkQueue<T>;
-    [T: Payload, bytemuck::Pod] Snapshot<T>;
-    [] ByteQueue;
-    [T: Serialize, serde::de::DeserializeOwned, std::any::Any] Channel<T>;
-}
+kinds!(handles_travel);

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use crate::algorithm::directory::index::Index;
 use crate::algorithm::directory::{Directory, RecordState};
 use crate::algorithm::mutex::MutexState;
+use crate::algorithm::region::{Region, SharedState};
 use crate::facade::{AtomicU32, AtomicU64, Words};
 use crate::format::{
     Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, index_slots, offsets,
@@ -19,7 +20,6 @@ use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
 use crate::segment::presence;
 use crate::segment::private::Private;
-use crate::segment::recover::{self, SharedState};
 use crate::sys::mmap::Map;
 use crate::sys::probe::Probe;
 use crate::sys::shm::FileStatus;
@@ -271,7 +271,7 @@ pub(crate) struct EntryBytes<'a> {
 
 // SAFETY: `at` checks that the state is inside the mapping, which outlives the reference, and
 // aligned; the length check that it is inside the entry.
-unsafe impl recover::Place for EntryBytes<'_> {
+unsafe impl Region for EntryBytes<'_> {
     fn state<S: SharedState>(&self) -> Option<&S> {
         if (size_of::<S>() as u64) > self.len {
             return None;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
+use crate::algorithm::region::SharedState;
 use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, AtomicU64, WaitHistory};
 use crate::format::{Kind, PayloadShape, Record};
@@ -12,7 +13,6 @@ use crate::participant::own_tag::OwnTag;
 use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, SegmentLiveness};
-use crate::segment::recover::SharedState;
 use crate::segment::{EntryError, FoundKind, MembershipError};
 
 /// A primitive that can be an entry of a [`Segment`](crate::Segment).

@@ -84,6 +84,7 @@
 //! other are the chunk self-scheduling of Kruskal and Weiss (1985), with an owner in each chunk's word.
 
 mod door;
+pub(crate) mod entry;
 pub(crate) mod layout;
 mod wait;
 

@@ -112,6 +112,7 @@ impl CounterState {
     }
 }
 
+mod entry;
 pub(crate) mod sharded;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -87,6 +87,7 @@ use crate::wait::event_count::EventCount;
 pub(crate) use crate::wait::on_event::TryError;
 
 mod end;
+pub(crate) mod entry;
 pub(crate) mod layout;
 mod lost;
 mod repair;

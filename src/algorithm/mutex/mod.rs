@@ -426,6 +426,7 @@ pub(crate) struct Glance {
     pub(crate) poisoned: bool,
 }
 
+pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wait;

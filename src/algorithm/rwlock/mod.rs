@@ -96,6 +96,7 @@
 
 mod cell;
 mod door;
+pub(crate) mod entry;
 mod glance;
 pub(crate) mod layout;
 mod wait;

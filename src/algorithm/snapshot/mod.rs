@@ -72,6 +72,7 @@
 //! buffer is counted as its own anyway, so a read of what was read before needs no
 //! locked instruction, and any other two.
 
+pub(crate) mod entry;
 pub(crate) mod layout;
 pub(crate) mod wait;
 

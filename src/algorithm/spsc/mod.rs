@@ -535,5 +535,6 @@ impl<R: Seat, P: Liveness> Wait<'_, '_, R, P> {
     }
 }
 
+pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;

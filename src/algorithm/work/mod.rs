@@ -115,6 +115,7 @@ use crate::wait::event_count::EventCount;
 use crate::wait::on_event::TryError;
 use returned::Due;
 
+pub(crate) mod entry;
 mod idle;
 pub(crate) mod layout;
 mod order;

@@ -1,0 +1,57 @@
+//! Where the words of an entry are, and the recovery of what a dead participant held there.
+
+use super::layout::SlotsLayout;
+use super::{Ring, Slots, SlotsState};
+use crate::algorithm::region::WORD;
+use crate::algorithm::region::{Region, SharedState};
+use crate::facade::AtomicU64;
+use crate::format::Record;
+use crate::participant::Tag;
+
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for SlotsState {}
+
+/// The words of slots that lie so many words apart.
+#[derive(Clone, Copy)]
+struct Strided<'a> {
+    words: &'a [AtomicU64],
+    stride: usize,
+}
+
+impl Slots for Strided<'_> {
+    #[expect(clippy::cast_possible_truncation, reason = "as many as are in memory")]
+    fn word(&self, index: u64) -> &AtomicU64 {
+        &self.words[index as usize * self.stride]
+    }
+}
+
+/// Returns the queue that is laid out so.
+fn view<'a>(
+    region: &'a impl Region,
+    layout: &'a SlotsLayout,
+    participants: u32,
+) -> Option<Ring<'a, Strided<'a>>> {
+    Some(Ring {
+        state: region.state::<SlotsState>()?,
+        cells: region.states(layout.cells, participants.into())?,
+        slots: Strided {
+            words: region.states(layout.slots, layout.slots_len() / WORD)?,
+            stride: usize::try_from(layout.stride / WORD).ok()?,
+        },
+        geometry: &layout.geometry,
+    })
+}
+
+/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+pub(crate) fn recover(
+    record: &Record,
+    participants: u32,
+    region: &impl Region,
+    dead: Tag,
+) -> Option<()> {
+    let [capacity, ..] = record.config;
+    let payload = record.payload;
+    let layout = SlotsLayout::new(capacity, payload.size(), payload.align(), participants)?;
+    view(region, &layout, participants)?.recover(dead);
+    Some(())
+}

@@ -1,0 +1,35 @@
+//! Where the words of an entry are, and the recovery of what a dead participant held there.
+
+use super::layout::RwLockLayout;
+use super::{Annex, Cell, Nothing, RwLock, RwLockState};
+use crate::algorithm::region::{Region, SharedState};
+use crate::format::Record;
+use crate::participant::Tag;
+
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for RwLockState {}
+// SAFETY: `repr(transparent)` over one atomic word.
+unsafe impl SharedState for Cell {}
+
+/// Returns the lock whose cells are `cells` bytes into the entry.
+pub(crate) fn view<A: Annex>(
+    region: &impl Region,
+    cells: u64,
+    participants: u32,
+    annex: A,
+) -> Option<RwLock<'_, A>> {
+    let cells = region.states(cells, participants.into())?;
+    Some(RwLock::new(region.state::<RwLockState>()?, cells, annex))
+}
+
+/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+pub(crate) fn recover(
+    record: &Record,
+    participants: u32,
+    region: &impl Region,
+    dead: Tag,
+) -> Option<()> {
+    let layout = RwLockLayout::new(record.payload.size(), participants)?;
+    view(region, layout.cells, participants, Nothing)?.recover(dead);
+    Some(())
+}

@@ -1,0 +1,92 @@
+//! Where the words of an entry are, and the recovery of what a dead participant held there.
+
+use super::layout::WorkLayout;
+use super::{Places, Work, WorkState};
+use crate::algorithm::region::WORD;
+use crate::algorithm::region::{Region, SharedState};
+use crate::facade::AtomicU64;
+use crate::format::Record;
+use crate::participant::Tag;
+
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for WorkState {}
+
+/// The slots and cells of a work queue, as words.
+#[derive(Clone, Copy)]
+struct Strided<'a> {
+    slots: &'a [AtomicU64],
+    cells: &'a [AtomicU64],
+    stride: usize,
+}
+
+impl Places for Strided<'_> {
+    #[expect(clippy::cast_possible_truncation, reason = "as many as are in memory")]
+    fn slot(&self, index: u64) -> &AtomicU64 {
+        &self.slots[index as usize]
+    }
+
+    fn cell(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride]
+    }
+
+    fn not_before(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride + 1]
+    }
+
+    fn len(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride + 2]
+    }
+
+    fn next(&self, index: u32) -> &AtomicU64 {
+        &self.cells[index as usize * self.stride + 3]
+    }
+}
+
+/// Returns the work queue that is laid out so.
+fn view<'a>(
+    region: &'a impl Region,
+    layout: &'a WorkLayout,
+    participants: u32,
+) -> Option<Work<'a, Strided<'a>>> {
+    Some(Work {
+        state: region.state::<WorkState>()?,
+        counts: region.states(layout.counts, participants.into())?,
+        places: Strided {
+            slots: region.states(layout.slots, layout.rules.order.capacity())?,
+            cells: region.states(layout.cells, layout.cells_len() / WORD)?,
+            stride: usize::try_from(layout.stride / WORD).ok()?,
+        },
+        rules: &layout.rules,
+    })
+}
+
+/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+pub(crate) fn recover(
+    record: &Record,
+    participants: u32,
+    region: &impl Region,
+    dead: Tag,
+) -> Option<()> {
+    let [cells, attempts, ..] = record.config;
+    let message = (record.payload.size(), record.payload.align());
+    let layout = WorkLayout::new(cells, attempts, message, participants)?;
+    view(region, &layout, participants)?.recover(dead);
+    Some(())
+}
+
+/// Queues of bytes: a message is of one cell, or of several.
+pub(crate) mod bytes {
+    use super::{Record, Region, Tag, WorkLayout, view};
+
+    /// As [`recover`](super::recover).
+    pub(crate) fn recover(
+        record: &Record,
+        participants: u32,
+        region: &impl Region,
+        dead: Tag,
+    ) -> Option<()> {
+        let layout = WorkLayout::of_bytes(record.config, participants)?;
+        view(region, &layout, participants)?.recover(dead);
+        Some(())
+    }
+}

@@ -1,0 +1,40 @@
+//! The table of what an entry can be: a line for each kind.
+//!
+//! A line has the number of the kind, its name, its handle with what the handle's type must be, and
+//! the algorithm that recovers what a dead participant held in an entry. From it follow
+//! [`Kind`](crate::segment::Kind) and what it is called, the dispatch of recovery, handles as
+//! arguments and results of processes, and the tests of the byte layout.
+
+/// Calls the macro `$then` with the table.
+macro_rules! kinds {
+    ($then:ident) => {
+        $then! {
+            /// A [`sync::Mutex`](crate::sync::Mutex).
+            Mutex = 1, [T: Payload, bytemuck::Pod] crate::sync::Mutex<T>, mutex::entry;
+            /// A [`sync::RawMutex`](crate::sync::RawMutex).
+            RawMutex = 2, [] crate::sync::RawMutex, mutex::entry;
+            /// A [`Counter`](crate::Counter).
+            Counter = 3, [N: Number] crate::Counter<N>, region::unowned;
+            /// A [`ShardedCounter`](crate::ShardedCounter).
+            ShardedCounter = 4, [] crate::ShardedCounter, region::unowned;
+            /// A [`queue::spsc::Spsc`](crate::queue::spsc::Spsc).
+            Spsc = 5, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::spsc::Spsc<T>, spsc::entry;
+            /// A [`queue::Queue`](crate::queue::Queue).
+            Queue = 6, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::Queue<T>, mpmc::entry;
+            /// A [`queue::WorkQueue`](crate::queue::WorkQueue).
+            WorkQueue = 7, [T: Payload, bytemuck::Pod] crate::queue::WorkQueue<T>, work::entry;
+            /// A [`queue::ByteQueue`](crate::queue::ByteQueue).
+            ByteQueue = 8, [] crate::queue::ByteQueue, work::entry::bytes;
+            /// A [`queue::Channel`](crate::queue::Channel).
+            Channel = 9, [T: Serialize, DeserializeOwned, Any] crate::queue::Channel<T>, work::entry::bytes;
+            /// A [`sync::RwLock`](crate::sync::RwLock).
+            RwLock = 10, [T: Payload, bytemuck::Pod] crate::sync::RwLock<T>, rwlock::entry;
+            /// An [`Array`](crate::Array).
+            Array = 11, [T: Payload, bytemuck::Pod] crate::Array<T>, chunks::entry;
+            /// An [`AtomicArray`](crate::AtomicArray).
+            AtomicArray = 12, [T: Atomic] crate::AtomicArray<T>, region::unowned;
+            /// A [`Snapshot`](crate::Snapshot).
+            Snapshot = 13, [T: Payload, bytemuck::Pod] crate::Snapshot<T>, snapshot::entry;
+        }
+    };
+}
