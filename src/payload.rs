@@ -1,11 +1,17 @@
 //! Payloads: the values that a user puts into a segment, and how they are told apart.
 
+mod error;
+
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use crate::format::{Name, PayloadShape};
+
+pub use error::ValueError;
+#[cfg(feature = "process")]
+pub(crate) use error::{Cause, HANDLE_ELSEWHERE};
 
 /// A type whose values can stand in a segment.
 ///

@@ -1,9 +1,9 @@
 //! The bounds of a message: how deep its value nests, and how many elements take no bytes.
 
 use std::cell::Cell;
-use std::fmt;
 
 use super::{MAX_DEPTH, MAX_EMPTY};
+use crate::payload::Cause;
 
 /// Where in a message its reader, or its writer, is, and which of its bounds was exceeded.
 #[derive(Debug)]
@@ -14,19 +14,11 @@ pub(super) struct Bounds {
     depth: Cell<u32>,
     /// Elements that may still take no bytes.
     empty: Cell<u32>,
-    exceeded: Cell<Option<Exceeded>>,
-}
-
-/// The bound that a message exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exceeded {
-    Depth,
-    Length { elements: usize, bytes: usize },
-    Empty,
+    exceeded: Cell<Option<Cause>>,
 }
 
 /// What the codec makes an error of. It forgets the words, so the bounds keep them.
-type Custom<E> = fn(Exceeded) -> E;
+type Custom<E> = fn(Cause) -> E;
 
 impl Bounds {
     pub(super) fn new(place: usize) -> Self {
@@ -48,12 +40,12 @@ impl Bounds {
         self.place.set(place);
     }
 
-    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+    pub(super) fn exceeded(&self) -> Option<Cause> {
         self.exceeded.get()
     }
 
     #[cold]
-    fn refuse<E>(&self, custom: Custom<E>, exceeded: Exceeded) -> E {
+    fn refuse<E>(&self, custom: Custom<E>, exceeded: Cause) -> E {
         self.exceeded.set(Some(exceeded));
         custom(exceeded)
     }
@@ -66,7 +58,7 @@ impl Bounds {
                 self.depth.set(below);
                 Ok(())
             }
-            None => Err(self.refuse(custom, Exceeded::Depth)),
+            None => Err(self.refuse(custom, Cause::Depth(MAX_DEPTH))),
         }
     }
 
@@ -97,7 +89,7 @@ impl Bounds {
         let bytes = self.place();
         match elements {
             Some(elements) if elements > bytes.saturating_add(self.empty.get() as usize) => {
-                Err(self.refuse(custom, Exceeded::Length { elements, bytes }))
+                Err(self.refuse(custom, Cause::Length { elements, bytes }))
             }
             _ => Ok(()),
         }
@@ -114,27 +106,7 @@ impl Bounds {
                 self.empty.set(empty);
                 Ok(())
             }
-            None => Err(self.refuse(custom, Exceeded::Empty)),
-        }
-    }
-}
-
-impl fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Depth => write!(
-                f,
-                "expected a value of at most {MAX_DEPTH} levels, found a deeper one"
-            ),
-            Self::Length { elements, bytes } => write!(
-                f,
-                "expected no more elements than the {bytes} bytes behind their number can hold, \
-                 found {elements}"
-            ),
-            Self::Empty => write!(
-                f,
-                "expected at most {MAX_EMPTY} elements that take no bytes, found more"
-            ),
+            None => Err(self.refuse(custom, Cause::Empty(MAX_EMPTY))),
         }
     }
 }

@@ -11,7 +11,6 @@
 //! Encoding holds the same bounds, so that what was sent can be received.
 
 mod bounds;
-mod error;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -23,14 +22,13 @@ use std::cell::Cell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use error::ValueError;
-
 pub(crate) use schema::{HANDLE, name_of};
 
 use bounds::Bounds;
-use error::HANDLE_ELSEWHERE;
 use read::{Bounded, Source};
 use write::{Message, Writer};
+
+use crate::payload::{Cause, HANDLE_ELSEWHERE, ValueError};
 
 /// How many levels of a value lie in each other at most: sequences, maps, tuples, structs, enums and
 /// options.
@@ -51,12 +49,19 @@ pub(crate) fn refuse_handle() -> &'static str {
     HANDLE_ELSEWHERE
 }
 
-/// What to say of an error of postcard's, of a value within these bounds.
-fn refusal(bounds: &Bounds, error: postcard::Error) -> ValueError {
+/// Why postcard refused a value: the bound that was exceeded, or else what postcard says.
+fn refusal(bounds: &Bounds, error: &postcard::Error) -> ValueError {
     if REFUSED.take() {
-        return ValueError::handle();
+        return Cause::Handle.into();
     }
-    ValueError::caused(bounds, error)
+    let cause = bounds.exceeded().unwrap_or(match error {
+        postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom => Cause::Refused,
+        postcard::Error::WontImplement => Cause::SelfDescribing,
+        postcard::Error::SerializeSeqLengthUnknown => Cause::NoLength,
+        postcard::Error::DeserializeUnexpectedEnd => Cause::Cut,
+        _ => Cause::Undecodable,
+    });
+    cause.into()
 }
 
 /// Encodes a value, if it can be decoded again.
@@ -75,7 +80,7 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(
         output: Message::new(prefix, &bounds),
     };
     let encoded = value.serialize(Writer::new(&mut message, &bounds));
-    encoded.map_err(|error| refusal(&bounds, error))?;
+    encoded.map_err(|error| refusal(&bounds, &error))?;
     Ok(message.output.into_bytes())
 }
 
@@ -85,9 +90,9 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError>
     let bounds = Bounds::new(bytes.len());
     let mut source = postcard::Deserializer::from_flavor(Source::new(bytes, &bounds));
     let decoded = T::deserialize(Bounded::new(&mut source, &bounds));
-    let value = decoded.map_err(|error| refusal(&bounds, error))?;
+    let value = decoded.map_err(|error| refusal(&bounds, &error))?;
     match bounds.place() {
         0 => Ok(value),
-        left => Err(ValueError::left_over(left)),
+        left => Err(Cause::LeftOver(left).into()),
     }
 }

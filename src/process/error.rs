@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use crate::codec::ValueError;
+use crate::payload::ValueError;
 use crate::sys::limits::Limit;
 
 /// Why a value could not be encoded or decoded on its way between two processes.

@@ -13,7 +13,8 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::CodecError;
-use crate::codec::{self, ValueError};
+use crate::codec;
+use crate::payload::ValueError;
 use crate::segment::Segment;
 
 thread_local! {

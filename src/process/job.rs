@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::codec::{self, ValueError};
+use crate::codec;
+use crate::payload::ValueError;
 use crate::sys::exe::Image;
 use crate::sys::limits::{self, Limit};
 use crate::sys::process::is_frozen;

@@ -17,8 +17,7 @@ mod wait;
 mod wait_any;
 mod work;
 
-#[cfg(feature = "process")]
-pub use crate::codec::ValueError;
+pub use crate::payload::ValueError;
 pub use counted::{Countable, ReceiverOf, SenderOf};
 pub use mpmc::{
     CountError, Iter, Queue, Received, Receiver, RecvError, SendError, Sender, TryIter,

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("algorithm", &["facade", "format", "participant", "wait"]),
     ("payload", &["format"]),
     ("fixed", &["payload"]),
-    ("codec", &["format"]),
+    ("codec", &["format", "payload"]),
     ("segment", BELOW_HANDLES),
     ("sync", HANDLES),
     ("collection", ABOVE_LOCKS),

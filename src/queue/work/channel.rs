@@ -13,10 +13,10 @@ use super::{
     AckError, ByteDelivery, ByteOptions, ByteQueue, SendBytesError, TrySendBytesError,
     WaitIdleError, bytes,
 };
-use crate::codec::{self, ValueError};
+use crate::codec;
 use crate::facade::Deadline;
 use crate::format::{Kind, PayloadShape};
-use crate::payload::describe;
+use crate::payload::{ValueError, describe};
 use crate::queue::{RecvError, TryRecvError, Wait};
 use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 
