@@ -40,6 +40,14 @@ pub(crate) use error::{Cause, HANDLE_ELSEWHERE};
 /// }
 /// crossdock::payload!(Stock, "shop.stock/1");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no payload, so it cannot stand in a segment",
+    label = "no `payload!` names `{Self}`",
+    note = "text of at most N bytes: `FixedStr<N>`; bytes: `FixedBytes<N>`",
+    note = "any value that serde encodes, of any size: a message of a `Channel<T>`",
+    note = "a struct of your own: `#[derive(Clone, Copy, Pod, Zeroable)]` and `#[repr(C)]` on it, then \
+            `crossdock::payload!(Type, \"program.type/1\");`"
+)]
 pub trait Payload: Copy + Send + Sync + 'static {
     /// The name that processes compare: 1 to 64 bytes, no NUL among them. Another one does not compile
     /// where the type becomes an entry.

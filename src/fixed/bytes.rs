@@ -10,8 +10,8 @@ use super::{ContentError, TooLongError};
 
 /// Up to `N` bytes, held in place: a payload without a pointer.
 ///
-/// It is what [`FixedStr`](crate::FixedStr) is for text, where everything is said that holds for both.
-/// Two values are equal if their contents are, and are ordered as slices are.
+/// What [`FixedStr`](crate::FixedStr) says of text holds of bytes. Two values are equal if their
+/// contents are, and are ordered as slices are.
 ///
 /// # Examples
 ///
@@ -20,15 +20,16 @@ use super::{ContentError, TooLongError};
 ///
 /// let segment = Segment::anonymous()?;
 /// let digest = segment.create::<Mutex<FixedBytes<32>>>("digest", FixedBytes::EMPTY)?;
-/// *digest.lock_or_repair(|digest| *digest = FixedBytes::EMPTY)? = FixedBytes::new(&[0x5a, 0xa5])?;
-/// assert_eq!(digest.lock_or_repair(|_| ())?.as_slice()?, [0x5a, 0xa5]);
+/// let mut digest = digest.lock_or_repair(|digest| *digest = FixedBytes::EMPTY)?;
+/// *digest = FixedBytes::new(&[0x5a, 0xa5])?;
+/// assert_eq!(digest.as_slice()?, [0x5a, 0xa5]);
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct FixedBytes<const N: usize> {
-    /// How many bytes are contents, little-endian. Any process may have written anything, so it can be
-    /// more than `N`.
+    /// How many bytes are contents, little-endian. Any process may have written anything, so it can
+    /// be more than `N`.
     len: [u8; 4],
     bytes: [u8; N],
 }

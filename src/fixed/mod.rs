@@ -14,7 +14,8 @@
 //!
 //! `N` + 4 bytes with an alignment of 1: the length in bytes as a little-endian `u32`, then `N`
 //! bytes, of which constructors zero those after the contents. A struct that derives `Pod` has no
-//! padding, so beside fields of 8 bytes choose `N` such that `N` + 4 is a multiple of 8: 12, 28, 60.
+//! padding, so beside fields of 8 bytes choose `N` such that `N` + 4 is a multiple of 8: 12, 28
+//! or 60.
 
 mod bytes;
 mod error;

@@ -106,7 +106,7 @@ fn text_is_padded_and_quoted_as_a_str_is() {
     assert_eq!(format!("{text:>5}|{text:?}"), "  a\"b|\"a\\\"b\"");
 }
 
-/// What holds of a value, whatever is in it: the same bytes as a comparison sees them, and no panic.
+/// Holds that comparisons, hashes and `Debug` agree with each other.
 fn agree<T: Ord + Hash + Debug>(a: &T, b: &T) {
     assert_eq!(a == b, a.cmp(b).is_eq());
     assert_eq!(a.cmp(b), b.cmp(a).reverse());
@@ -132,7 +132,9 @@ proptest! {
     }
 
     #[test]
-    fn bytes_come_back_if_and_only_if_they_fit(contents in proptest::collection::vec(any::<u8>(), 0..12)) {
+    fn bytes_come_back_if_and_only_if_they_fit(
+        contents in proptest::collection::vec(any::<u8>(), 0..12),
+    ) {
         match FixedBytes::<6>::new(&contents) {
             Ok(value) => prop_assert_eq!(value.as_slice(), Ok(&*contents)),
             Err(error) => prop_assert_eq!((error.len, contents.len() > 6), (contents.len(), true)),

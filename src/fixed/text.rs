@@ -10,9 +10,9 @@ use super::{ContentError, FixedBytes, TooLongError};
 /// Text of up to `N` bytes of UTF-8, held in place: a payload without a pointer.
 ///
 /// It is a value for a [`Mutex`](crate::Mutex), a [`Queue`](crate::queue::Queue), an
-/// [`Array`](crate::Array), a [`Snapshot`](crate::Snapshot) or a [`WorkQueue`](crate::queue::WorkQueue),
-/// and a field of structs that derive [`Pod`]. For text whose length has no bound there is
-/// [`Channel<String>`](crate::queue::Channel).
+/// [`Array`](crate::Array), a [`Snapshot`](crate::Snapshot) or a
+/// [`WorkQueue`](crate::queue::WorkQueue), and a field of structs that derive [`Pod`]. For text whose
+/// length has no bound there is [`Channel<String>`](crate::queue::Channel).
 ///
 /// It is made by [`new`](Self::new), `parse` or `try_from`, and read by [`as_str`](Self::as_str),
 /// which checks the bytes each time: any process that has the segment open may have written

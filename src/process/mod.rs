@@ -65,6 +65,7 @@ pub(crate) mod handles;
 mod init;
 mod job;
 mod outcome;
+mod portable;
 mod running;
 mod spawn;
 #[cfg(test)]
@@ -74,6 +75,7 @@ mod worker;
 
 pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
 pub use init::{init, init_test};
+pub use portable::Portable;
 pub use running::Process;
 pub use spawn::spawn;
 #[doc(hidden)]

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::init::Restart;
 use super::job::{Job, VARIABLE, refusal};
 use super::running::{self, Process};
-use super::{CodecError, SpawnError, handles};
+use super::{CodecError, Portable, SpawnError, handles};
 use crate::segment::Segment;
 use crate::sys::exe::{self, Code, Image, Program};
 use crate::sys::start::Command;
@@ -49,7 +49,7 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
 ///
 /// `function` is a `fn` item, or a closure that captures nothing; one that captures does not
 /// compile: hand it its values as `args`, a tuple if there are several. Arguments and result travel
-/// by serde, and handles of shared memory among them refer to the same memory on the other side,
+/// by serde ([`Portable`]), and handles of shared memory among them refer to the same memory on the other side,
 /// where the new process is a participant of its own.
 ///
 /// Blocks until the new process runs this program (a fraction of a millisecond, however much memory
@@ -92,8 +92,8 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
 /// ```
 pub fn spawn<A, R>(function: fn(A) -> R, args: A) -> Result<Process<R>, SpawnError>
 where
-    A: Serialize + DeserializeOwned,
-    R: Serialize + DeserializeOwned,
+    A: Portable + Serialize,
+    R: Portable + Serialize,
 {
     spawn_as(function, args, Lifetime::Own)
 }
@@ -108,8 +108,8 @@ where
 #[doc(hidden)]
 pub fn spawn_bound<A, R>(function: fn(A) -> R, args: A) -> Result<Process<R>, SpawnError>
 where
-    A: Serialize + DeserializeOwned,
-    R: Serialize + DeserializeOwned,
+    A: Portable + Serialize,
+    R: Portable + Serialize,
 {
     spawn_as(function, args, Lifetime::OfTheParent)
 }
@@ -129,8 +129,8 @@ fn spawn_as<A, R>(
     lifetime: Lifetime,
 ) -> Result<Process<R>, SpawnError>
 where
-    A: Serialize + DeserializeOwned,
-    R: Serialize + DeserializeOwned,
+    A: Portable,
+    R: Portable,
 {
     let restart = Restart::current().ok_or(SpawnError::NotInitialised)?;
     if process::has_raised_privileges() {

@@ -19,6 +19,13 @@ use crate::segment::{EntryError, FoundKind, MembershipError};
 ///
 /// Sealed: the kinds are part of the byte layout, so they are crossdock's own. Handles are
 /// `Clone + Send + Sync` and keep the segment mapped.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an entry of a segment",
+    label = "an entry is a primitive of crossdock",
+    note = "a number: `Counter`; a value behind a lock: `Mutex<T>`, `RwLock<T>`",
+    note = "a list: `Array<T>`, `AtomicArray<T>`; the latest value: `Snapshot<T>`",
+    note = "messages: `Queue<T>`, `Channel<T>`; work that must be done: `WorkQueue<T>`, `Channel<T>`"
+)]
 pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed {
     /// What [`Segment::create`](crate::Segment::create) needs to know.
     type Config;
