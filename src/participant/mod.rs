@@ -8,9 +8,9 @@
 
 pub(crate) mod attachment;
 pub(crate) mod endpoints;
+pub(crate) mod holder;
 pub(crate) mod own_tag;
 pub(crate) mod registry;
-pub(crate) mod role;
 #[cfg(all(test, loom))]
 pub(crate) mod stage;
 mod tag;

@@ -106,7 +106,7 @@ impl<R> Process<R> {
         child::terminate(self.pidfd.as_fd())
     }
 
-    /// Ends the process: SIGKILL, which it cannot refuse. Does not wait for it.
+    /// EndpointCounts the process: SIGKILL, which it cannot refuse. Does not wait for it.
     ///
     /// Processes that it has started live on. One that has ended already is no error.
     ///

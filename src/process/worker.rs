@@ -90,7 +90,7 @@ fn find(variable: &OsStr) -> io::Result<Found> {
     Ok(found)
 }
 
-/// Ends a process that has a job and no way to tell its parent what is wrong.
+/// EndpointCounts a process that has a job and no way to tell its parent what is wrong.
 fn fail(what: &str) -> ! {
     eprintln!("crossdock: a spawned process cannot run its function: {what}");
     exit(FAILED)

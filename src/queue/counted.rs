@@ -5,10 +5,10 @@ use std::ops::Deref;
 
 use super::CountError;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Ends, Side, Uncounted};
+use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
 use crate::segment::{MembershipError, SegmentLiveness};
-use crate::wait::select::Seen;
+use crate::wait::select::SourceRef;
 
 /// A queue whose senders and receivers can be counted: [`Queue`](super::Queue),
 /// [`WorkQueue`](super::WorkQueue), [`ByteQueue`](super::ByteQueue), [`Channel`](super::Channel). Only
@@ -33,8 +33,8 @@ pub(super) trait Counts {
     fn me_already(&self) -> Option<Tag>;
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_>;
     fn membership_lost(&self, me: Tag) -> MembershipError;
-    fn ends(&self) -> Ends<'_>;
-    fn uncount(&self, side: Side, me: Tag);
+    fn endpoints(&self) -> EndpointCounts<'_>;
+    fn uncount(&self, side: Endpoint, me: Tag);
 }
 
 /// A sender of a queue that is counted: when the last one is dropped, or its process ends, an empty
@@ -61,18 +61,18 @@ pub struct ReceiverOf<Q: Countable> {
 
 struct Counted<Q: Countable> {
     queue: Q,
-    side: Side,
+    side: Endpoint,
     me: Tag,
 }
 
 impl<Q: Countable> Counted<Q> {
-    fn new(queue: &Q, side: Side) -> Result<Self, CountError> {
+    fn new(queue: &Q, side: Endpoint) -> Result<Self, CountError> {
         let Counting(of) = queue.counting();
         let me = of.me().map_err(CountError::Join)?;
-        let counted = of.ends().count(side, me, &of.liveness(me));
+        let counted = of.endpoints().count(side, me, &of.liveness(me));
         counted.map_err(|uncounted| match uncounted {
-            Uncounted::TooMany => CountError::TooMany,
-            Uncounted::MembershipLost => CountError::Join(of.membership_lost(me)),
+            EndpointError::TooMany => CountError::TooMany,
+            EndpointError::MembershipLost => CountError::Join(of.membership_lost(me)),
         })?;
         Ok(Self {
             queue: queue.clone(),
@@ -94,13 +94,13 @@ impl<Q: Countable> Drop for Counted<Q> {
 
 impl<Q: Countable> SenderOf<Q> {
     pub(super) fn new(queue: &Q) -> Result<Self, CountError> {
-        Counted::new(queue, Side::Sender).map(|counted| Self { counted })
+        Counted::new(queue, Endpoint::Sender).map(|counted| Self { counted })
     }
 }
 
 impl<Q: Countable> ReceiverOf<Q> {
     pub(super) fn new(queue: &Q) -> Result<Self, CountError> {
-        Counted::new(queue, Side::Receiver).map(|counted| Self { counted })
+        Counted::new(queue, Endpoint::Receiver).map(|counted| Self { counted })
     }
 }
 
@@ -129,8 +129,8 @@ macro_rules! counted {
 counted!(SenderOf "Sender" ReceiverOf "Receiver");
 
 impl<Q: Countable + Waitable> waitable::Sealed for ReceiverOf<Q> {
-    fn seen(&self) -> Seen<'_> {
-        (**self).seen()
+    fn source(&self) -> SourceRef<'_> {
+        (**self).source()
     }
 
     fn membership_lost(&self) -> Option<MembershipError> {

@@ -16,12 +16,12 @@ pub trait Waitable: sealed::Sealed {}
 
 pub(crate) mod sealed {
     use crate::segment::MembershipError;
-    use crate::wait::select::Seen;
+    use crate::wait::select::SourceRef;
 
     #[expect(unnameable_types, reason = "that is what seals the trait")]
     pub trait Sealed {
         #[doc(hidden)]
-        fn seen(&self) -> Seen<'_>;
+        fn source(&self) -> SourceRef<'_>;
         /// Why this process is no participant of its segment.
         #[doc(hidden)]
         fn membership_lost(&self) -> Option<MembershipError>;
@@ -114,7 +114,7 @@ fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, W
     if sources.is_empty() {
         return Err(WaitAnyError::NoSources);
     }
-    let list: Vec<&dyn Source> = sources.iter().map(|source| source.seen().0).collect();
+    let list: Vec<&dyn Source> = sources.iter().map(|source| source.source().0).collect();
     match select::wait(&list, deadline) {
         Waited::Ready(index) => Ok(index),
         Waited::TimedOut => Err(WaitAnyError::Timeout),

@@ -81,7 +81,7 @@ pub(crate) fn unlinked_file(directory: &Path) -> io::Result<OwnedFd> {
 /// The path of a descriptor, `/proc/thread-self/fd/N`, made without allocating. Not through
 /// that of the process, which has no descriptors any more when the main thread has ended.
 pub(crate) struct ProcPath {
-    /// Ends with a zero.
+    /// EndpointCounts with a zero.
     text: [u8; Self::LEN],
 }
 

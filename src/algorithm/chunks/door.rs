@@ -32,7 +32,9 @@
 //! (L1) and (L3) of [`leases`](super). Everything else is ordered by the door.
 
 use super::wait::Return;
-use super::{ChunkError, DONE, Found, GRID_OPEN, Grid, Look, OPEN, RESTARTING, RESTARTS, holder};
+use super::{
+    ChunkError, DONE, Found, LeaseTable, Look, OPEN, RESTARTING, RESTARTS, TABLE_OPEN, holder,
+};
 use crate::algorithm::rwlock::{Annex, Door, RwLock, RwLockError};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::participant::Tag;
@@ -42,8 +44,8 @@ use crate::wait::{WaitMode, block_on, try_now};
 /// The chunks of an array, and the lock beside which they are leased.
 #[derive(Clone, Copy)]
 pub(crate) struct Leases<'a> {
-    pub(crate) lock: RwLock<'a, Grid<'a>>,
-    pub(crate) grid: Grid<'a>,
+    pub(crate) lock: RwLock<'a, LeaseTable<'a>>,
+    pub(crate) table: LeaseTable<'a>,
 }
 
 /// Which chunk is wanted.
@@ -56,10 +58,10 @@ pub(super) enum Want {
 }
 
 /// Readers and writers have the leases back before they go in.
-impl Annex for Grid<'_> {
+impl Annex for LeaseTable<'_> {
     fn is_open(&self) -> bool {
         // ORDERING: Relaxed; whoever asks is in the door.
-        self.state.word.load(Ordering::Relaxed) & GRID_OPEN != 0 && !mutation(366)
+        self.state.word.load(Ordering::Relaxed) & TABLE_OPEN != 0 && !mutation(366)
     }
 
     fn shut(
@@ -77,13 +79,13 @@ impl Annex for Grid<'_> {
     }
 }
 
-impl Grid<'_> {
+impl LeaseTable<'_> {
     /// The grid's word, once a restart that was begun is over.
     fn settle(&self) -> Result<u32, ChunkError> {
         let word = self.word();
-        match word & (GRID_OPEN | RESTARTING) {
+        match word & (TABLE_OPEN | RESTARTING) {
             RESTARTING => Ok(self.make_to_do(word)),
-            0 | GRID_OPEN => Ok(word),
+            0 | TABLE_OPEN => Ok(word),
             _ => Err(ChunkError::Corrupt { word }),
         }
     }
@@ -96,7 +98,7 @@ impl Grid<'_> {
         wait: Option<&Deadline>,
     ) -> Result<u32, ChunkError> {
         let word = self.settle()?;
-        if word & GRID_OPEN == 0 {
+        if word & TABLE_OPEN == 0 {
             return Ok(word);
         }
         if wait.is_none() {
@@ -107,7 +109,7 @@ impl Grid<'_> {
             chunk.fetch_and(!OPEN, Ordering::Relaxed);
         }
         if mutation(359) {
-            self.set(word & !GRID_OPEN);
+            self.set(word & !TABLE_OPEN);
         }
         for chunk in 0..self.chunks.len() {
             self.wait_for(chunk, peers, wait)?;
@@ -116,8 +118,8 @@ impl Grid<'_> {
         if !is_still_registered(peers, 592) {
             return Err(ChunkError::MembershipLost);
         }
-        self.set(word & !GRID_OPEN);
-        Ok(word & !GRID_OPEN)
+        self.set(word & !TABLE_OPEN);
+        Ok(word & !TABLE_OPEN)
     }
 
     fn look_for_holders(&self, peers: &impl Liveness) -> Result<(), ChunkError> {
@@ -217,24 +219,24 @@ impl Leases<'_> {
         if door.is_poisoned() && !mutation(367) {
             return Err(ChunkError::Poisoned);
         }
-        let grid = &self.grid;
-        let word = grid.settle()?;
-        if word & GRID_OPEN == 0 {
-            if matches!(want, Want::Any(_)) && grid.left() == 0 {
+        let table = &self.table;
+        let word = table.settle()?;
+        if word & TABLE_OPEN == 0 {
+            if matches!(want, Want::Any(_)) && table.left() == 0 {
                 return Ok(Found::Done);
             }
             if mutation(361) {
-                grid.set(word | GRID_OPEN);
+                table.set(word | TABLE_OPEN);
             }
             if !mutation(362) {
                 self.lock.exclude(peers, wait)?;
             }
             // INVARIANT: 2, by what is above.
-            grid.set(word | GRID_OPEN);
+            table.set(word | TABLE_OPEN);
         }
         // INVARIANT: 1, since the grid is open.
-        let found = grid.find(want, me, peers, Look::Opening);
-        grid.open_all();
+        let found = table.find(want, me, peers, Look::Opening);
+        table.open_all();
         found
     }
 
@@ -246,10 +248,10 @@ impl Leases<'_> {
         wait: Option<&Deadline>,
     ) -> Result<(), ChunkError> {
         let door = self.lock.hold(me, peers, wait)?;
-        let grid = &self.grid;
-        let closed = grid.close(peers, None);
+        let table = &self.table;
+        let closed = table.close(peers, None);
         if closed.is_ok() {
-            grid.restart_closed();
+            table.restart_closed();
         }
         self.lock.leave(door);
         closed.map(drop)

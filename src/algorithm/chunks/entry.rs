@@ -1,18 +1,18 @@
 //! Where the words of an entry are, and the recovery of what a dead participant held there.
 
 use super::layout::ArrayLayout;
-use super::{Grid, GridState};
+use super::{LeaseTable, LeaseTableState};
 use crate::algorithm::region::{Region, SharedState};
 use crate::algorithm::rwlock;
 use crate::format::Record;
 use crate::participant::Tag;
 
 // SAFETY: one atomic word.
-unsafe impl SharedState for GridState {}
+unsafe impl SharedState for LeaseTableState {}
 
 /// Returns the chunks of an array that is laid out so.
-pub(crate) fn view<'a>(region: &'a impl Region, layout: &ArrayLayout) -> Option<Grid<'a>> {
-    Some(Grid {
+pub(crate) fn view<'a>(region: &'a impl Region, layout: &ArrayLayout) -> Option<LeaseTable<'a>> {
+    Some(LeaseTable {
         state: region.states(ArrayLayout::GRID, 1)?.first()?,
         chunks: region.states(layout.chunks, layout.cut.count() as u64)?,
     })
@@ -28,9 +28,9 @@ pub(crate) fn recover(
     let [len, chunk, ..] = record.config;
     let payload = (record.payload.size(), record.payload.align());
     let layout = ArrayLayout::new((len, chunk), payload, participants)?;
-    let grid = view(region, &layout)?;
-    let lock = rwlock::entry::view(region, layout.cells, participants, grid)?;
-    grid.recover(dead);
+    let table = view(region, &layout)?;
+    let lock = rwlock::entry::view(region, layout.cells, participants, table)?;
+    table.recover(dead);
     lock.recover(dead);
     Some(())
 }

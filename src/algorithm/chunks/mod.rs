@@ -105,7 +105,7 @@ const DIED: u32 = 1 << 30;
 /// The chunk may be leased.
 const OPEN: u32 = 1 << 31;
 /// Of the grid: chunks may be open.
-const GRID_OPEN: u32 = 1;
+const TABLE_OPEN: u32 = 1;
 /// Of the grid: all chunks are to do, whatever their words say.
 const RESTARTING: u32 = 2;
 /// Of the grid: one restart more.
@@ -113,11 +113,11 @@ const RESTARTS: u32 = 4;
 
 /// The word of the grid, in the segment.
 #[repr(C)]
-pub(crate) struct GridState {
+pub(crate) struct LeaseTableState {
     word: AtomicU32,
 }
 
-impl GridState {
+impl LeaseTableState {
     #[cfg(all(test, loom))]
     pub(super) fn new(word: u32) -> Self {
         Self {
@@ -128,8 +128,8 @@ impl GridState {
 
 /// The words of the grid and of its chunks.
 #[derive(Clone, Copy)]
-pub(crate) struct Grid<'a> {
-    pub(crate) state: &'a GridState,
+pub(crate) struct LeaseTable<'a> {
+    pub(crate) state: &'a LeaseTableState,
     pub(crate) chunks: &'a [Futex],
 }
 
@@ -237,7 +237,7 @@ fn is_done(word: u32) -> bool {
     word & (Tag::MASK | DONE) == DONE
 }
 
-impl<'a> Grid<'a> {
+impl<'a> LeaseTable<'a> {
     /// The word of a chunk as it is now, and what was published with it.
     #[inline(always)]
     fn look(&self, chunk: usize) -> u32 {
@@ -357,7 +357,7 @@ impl<'a> Grid<'a> {
         Ok(found)
     }
 
-    /// Ends a lease, the chunk being done or not; false, and nothing is changed, if it is not `leased`
+    /// EndpointCounts a lease, the chunk being done or not; false, and nothing is changed, if it is not `leased`
     /// any more.
     #[inline]
     pub(crate) fn end(&self, leased: Leased, done: bool) -> bool {

@@ -22,8 +22,8 @@ use core::time::Duration;
 
 use super::door::Want;
 use super::{
-    ChunkError, DIED, Found, Grid, Leased, Leases, Look, OPEN, RESTARTING, RESTARTS, Taken, WANTED,
-    holder, is_done,
+    ChunkError, DIED, Found, LeaseTable, Leased, Leases, Look, OPEN, RESTARTING, RESTARTS, Taken,
+    WANTED, holder, is_done,
 };
 use crate::facade::{Deadline, Futex, Ordering, mutation};
 use crate::participant::Liveness;
@@ -33,7 +33,7 @@ use crate::wait::{
     AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, try_now,
 };
 
-impl<'a> Grid<'a> {
+impl<'a> LeaseTable<'a> {
     /// Looks for what is wanted, and claims it if it can be had.
     #[inline(always)]
     pub(super) fn find(
@@ -72,7 +72,7 @@ impl<'a> Grid<'a> {
 
 /// A chunk that is closed, and shall be nobody's.
 pub(super) struct Return<'a, P> {
-    grid: &'a Grid<'a>,
+    table: &'a LeaseTable<'a>,
     chunk: usize,
     peers: &'a P,
     /// The chunk at the last attempt.
@@ -80,9 +80,9 @@ pub(super) struct Return<'a, P> {
 }
 
 impl<'a, P: Liveness> Return<'a, P> {
-    pub(super) fn new(grid: &'a Grid<'a>, chunk: usize, peers: &'a P) -> Self {
+    pub(super) fn new(table: &'a LeaseTable<'a>, chunk: usize, peers: &'a P) -> Self {
         Self {
-            grid,
+            table,
             chunk,
             peers,
             taken: None,
@@ -100,7 +100,7 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
     type Error = ChunkError;
 
     fn attempt(&mut self) -> Stepped<Self> {
-        let (chunk, word) = (self.chunk, self.grid.look(self.chunk));
+        let (chunk, word) = (self.chunk, self.table.look(self.chunk));
         self.taken = holder(word, self.peers)?.map(|holder| Taken {
             chunk,
             word,
@@ -118,7 +118,7 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
                 let died = if mutation(357) { 0 } else { DIED };
                 // Whoever was faster has freed it, too.
                 let _ = self
-                    .grid
+                    .table
                     .free(self.chunk, word, (word & (OPEN | DIED)) | died);
                 Ok(Step::Retry)
             }
@@ -137,7 +137,7 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        let (word, expected) = self.grid.announce(self.taken?, self.peers)?;
+        let (word, expected) = self.table.announce(self.taken?, self.peers)?;
         Some(SleepOn::One(word, expected))
     }
 }
@@ -158,7 +158,7 @@ struct Any<'a, P> {
 
 impl<P: Liveness> Any<'_, P> {
     fn walk(&self, look: Look) -> Result<Found, ChunkError> {
-        self.leases.grid.walk(self.from, self.me, self.peers, look)
+        self.leases.table.walk(self.from, self.me, self.peers, look)
     }
 
     fn by_the_door(&self) -> Result<Found, ChunkError> {
@@ -169,16 +169,16 @@ impl<P: Liveness> Any<'_, P> {
 
     /// What a walk that came to this means.
     fn step(&mut self, mut found: Found) -> Stepped<Self> {
-        let grid = &self.leases.grid;
+        let table = &self.leases.table;
         loop {
             match found {
                 Found::Got(leased) => return Ok(Step::Done(Some(leased))),
                 Found::Taken(_) => return Ok(Step::Blocked),
                 Found::Done => {
-                    let word = grid.word();
+                    let word = table.word();
                     if word & RESTARTING == 0 || mutation(365) {
                         found = self.walk(Look::Passing)?;
-                        let restarts = (grid.word() ^ word) / RESTARTS;
+                        let restarts = (table.word() ^ word) / RESTARTS;
                         if found == Found::Done && restarts == 0 {
                             return Ok(Step::Done(None));
                         }
@@ -225,10 +225,10 @@ impl<P: Liveness> WaitOp for Any<'_, P> {
 
     /// Sleeps on all chunks that are to do, or on as many as can be slept on: all of them are others'.
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        let (grid, most) = (&self.leases.grid, if mutation(662) { 1 } else { AT_ONCE });
+        let (table, most) = (&self.leases.table, if mutation(662) { 1 } else { AT_ONCE });
         self.count = 0;
-        for chunk in 0..grid.chunks.len() {
-            let word = grid.look(chunk);
+        for chunk in 0..table.chunks.len() {
+            let word = table.look(chunk);
             if is_done(word) || self.count == most {
                 continue;
             }
@@ -238,7 +238,7 @@ impl<P: Liveness> WaitOp for Any<'_, P> {
                 word,
                 holder,
             };
-            self.words[self.count] = grid.announce(taken, self.peers)?;
+            self.words[self.count] = table.announce(taken, self.peers)?;
             self.count += 1;
         }
         let words = &self.words[..self.count];
@@ -257,7 +257,7 @@ impl Leases<'_> {
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, ChunkError> {
-        match self.grid.walk(from, me, peers, Look::Passing)? {
+        match self.table.walk(from, me, peers, Look::Passing)? {
             Found::Got(leased) => Ok(Some(leased)),
             found => self.wait_for_any(found, from, me, peers, wait),
         }
@@ -280,7 +280,7 @@ impl Leases<'_> {
             wait,
             found: Some(found),
             // No array is without chunks.
-            words: [(&self.grid.chunks[0], 0); AT_ONCE],
+            words: [(&self.table.chunks[0], 0); AT_ONCE],
             count: 0,
         };
         match wait {
@@ -299,8 +299,8 @@ impl Leases<'_> {
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Leased, ChunkError> {
-        let grid = &self.grid;
-        let mut found = grid.find(Want::This(chunk), me, peers, Look::Asking)?;
+        let table = &self.table;
+        let mut found = table.find(Want::This(chunk), me, peers, Look::Asking)?;
         loop {
             match found {
                 Found::Got(leased) => return Ok(leased),

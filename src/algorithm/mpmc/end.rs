@@ -35,7 +35,7 @@ use crate::algorithm::mpmc::walk::Found;
 use crate::facade::{Ordering, fence, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 
 impl<S: Slots> Ring<'_, S> {
     /// What it means that a receiver found nothing: it looks once more if somebody may have died, and says
@@ -47,7 +47,7 @@ impl<S: Slots> Ring<'_, S> {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
-        if self.ends().is_over(Side::Receiver) {
+        if self.endpoints().is_over(Endpoint::Receiver) {
             return self.last(cursor, me, peers);
         }
         if !peers.reap(false) {
@@ -106,7 +106,7 @@ impl<S: Slots> Ring<'_, S> {
             }
             if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
                 let claim = Claim::new(index, word.lap(), true);
-                return self.stay(Side::Receiver, claim, me, peers);
+                return self.stay(Endpoint::Receiver, claim, me, peers);
             }
         }
     }
@@ -135,36 +135,36 @@ impl<S: Slots> Ring<'_, S> {
 
     /// Whether a receiver that has found nothing has something to take, or to be told.
     fn is_over_or_left(&self) -> bool {
-        self.ends().is_over(Side::Receiver)
+        self.endpoints().is_over(Endpoint::Receiver)
             && self.rest().is_none_or(|(_, word)| {
                 matches!(word.state(), Some(State::Orphan) | None) || mutation(503)
             })
     }
 
     /// Whether a side may find what it waits for.
-    pub(crate) fn is_ready(&self, side: Side, cursor: &mut Cursor) -> bool {
-        if side == Side::Receiver && self.has_orphans(cursor) {
+    pub(crate) fn is_ready(&self, side: Endpoint, cursor: &mut Cursor) -> bool {
+        if side == Endpoint::Receiver && self.has_orphans(cursor) {
             return true;
         }
         let at = match side {
-            Side::Sender => &mut cursor.tail,
-            Side::Receiver => &mut cursor.head,
+            Endpoint::Sender => &mut cursor.tail,
+            Endpoint::Receiver => &mut cursor.head,
         };
         match (self.find(side, at), side) {
             (Ok(Found::Open(_)) | Err(_), _) => true,
-            (Ok(_), Side::Sender) => self.ends().is_over(side),
+            (Ok(_), Endpoint::Sender) => self.endpoints().is_over(side),
             // What is being written still comes, also into a closed queue.
             (Ok(Found::Busy(word, _)), _) if word.state() == Some(State::Writing) => false,
-            (Ok(_), Side::Receiver) => self.is_over_or_left(),
+            (Ok(_), Endpoint::Receiver) => self.is_over_or_left(),
         }
     }
 
     /// Whether one that replaces what is there may find a slot.
     pub(crate) fn is_ready_to_replace(&self, cursor: &mut Cursor) -> bool {
         !matches!(
-            self.find(Side::Sender, &mut cursor.tail),
+            self.find(Endpoint::Sender, &mut cursor.tail),
             Ok(Found::Busy(..))
-        ) || self.ends().is_over(Side::Sender)
+        ) || self.endpoints().is_over(Endpoint::Sender)
     }
 
     /// Whether there are items whose takers died, that this handle has not looked for.

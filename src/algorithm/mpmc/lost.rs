@@ -25,7 +25,7 @@ use super::{Claim, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::mutation;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::participant::{Liveness, is_still_registered};
 
 impl<S: Slots> Ring<'_, S> {
@@ -39,7 +39,7 @@ impl<S: Slots> Ring<'_, S> {
     /// A slot that was claimed, if its claimant is a participant still: else it is given back.
     pub(super) fn stay(
         &self,
-        side: Side,
+        side: Endpoint,
         claim: Claim,
         me: Tag,
         peers: &impl Liveness,
@@ -54,12 +54,12 @@ impl<S: Slots> Ring<'_, S> {
     /// Gives back a slot that `me` has claimed, if it is its still. A sender may do so at any time before its
     /// commit.
     #[cold]
-    pub(crate) fn withdraw(&self, side: Side, claim: Claim, me: Tag) {
+    pub(crate) fn withdraw(&self, side: Endpoint, claim: Claim, me: Tag) {
         let held = |state| Word::held(claim.lap(), state, me);
         match side {
             _ if mutation(626) => {}
-            Side::Sender => self.skip(claim.index, held(State::Writing)),
-            Side::Receiver => self.leave(claim.index, held(State::Reading)),
+            Endpoint::Sender => self.skip(claim.index, held(State::Writing)),
+            Endpoint::Receiver => self.leave(claim.index, held(State::Reading)),
         }
     }
 }

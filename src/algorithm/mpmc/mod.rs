@@ -82,7 +82,7 @@ use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Ends, Side};
+use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::wait::event_count::EventCount;
 pub(crate) use crate::wait::on_event::TryError;
 
@@ -207,10 +207,10 @@ impl SlotsState {
 
     /// Where a side sleeps.
     #[inline(always)]
-    pub(crate) fn event(&self, side: Side) -> &EventCount {
+    pub(crate) fn event(&self, side: Endpoint) -> &EventCount {
         match side {
-            Side::Sender => &self.common.0.room,
-            Side::Receiver => &self.common.0.items,
+            Endpoint::Sender => &self.common.0.room,
+            Endpoint::Receiver => &self.common.0.items,
         }
     }
 
@@ -219,10 +219,10 @@ impl SlotsState {
         [&self.common.0.items, &self.common.0.room]
     }
 
-    fn hint(&self, side: Side) -> &AtomicU64 {
+    fn hint(&self, side: Endpoint) -> &AtomicU64 {
         match side {
-            Side::Sender => &self.tail.0,
-            Side::Receiver => &self.head.0,
+            Endpoint::Sender => &self.tail.0,
+            Endpoint::Receiver => &self.head.0,
         }
     }
 }
@@ -230,8 +230,8 @@ impl SlotsState {
 impl<'a, S: Slots> Ring<'a, S> {
     /// How it ends.
     #[inline(always)]
-    pub(crate) fn ends(&self) -> Ends<'a> {
-        Ends {
+    pub(crate) fn endpoints(&self) -> EndpointCounts<'a> {
+        EndpointCounts {
             word: &self.state.common.0.ends,
             cells: self.cells,
         }
@@ -262,11 +262,11 @@ impl<'a, S: Slots> Ring<'a, S> {
 
     /// Claims the slot at `at`, if it is just what this side wants, and says where the next one is.
     #[inline(always)]
-    fn take(&self, side: Side, at: Position, me: Tag) -> Option<(Claim, Position)> {
+    fn take(&self, side: Endpoint, at: Position, me: Tag) -> Option<(Claim, Position)> {
         let (index, lap) = (self.geometry.index(at), self.geometry.lap(at));
         let (open, held) = match side {
-            Side::Sender => (State::Free, State::Writing),
-            Side::Receiver => (State::Ready, State::Reading),
+            Endpoint::Sender => (State::Free, State::Writing),
+            Endpoint::Receiver => (State::Ready, State::Reading),
         };
         let open = Word::new(lap, open);
         if self.look(index) != open || !self.swap(index, open, Word::held(lap, held, me)) {
@@ -280,10 +280,10 @@ impl<'a, S: Slots> Ring<'a, S> {
     /// [`is_late`](Self::is_late).
     #[inline(always)]
     pub(crate) fn quick_send(&self, at: Position, me: Tag) -> Option<(Claim, Position)> {
-        if self.ends().is_over(Side::Sender) {
+        if self.endpoints().is_over(Endpoint::Sender) {
             return None;
         }
-        self.take(Side::Sender, at, me)
+        self.take(Endpoint::Sender, at, me)
     }
 
     /// Claims the next slot to send.
@@ -297,16 +297,16 @@ impl<'a, S: Slots> Ring<'a, S> {
             cursor.tail = next;
             return self.in_time(claim, me, peers);
         }
-        if self.ends().is_over(Side::Sender) {
+        if self.endpoints().is_over(Endpoint::Sender) {
             return Err(TryError::Disconnected);
         }
-        let claim = self.search(Side::Sender, cursor, me, peers)?;
+        let claim = self.search(Endpoint::Sender, cursor, me, peers)?;
         self.in_time(claim, me, peers)
     }
 
     /// A slot that was claimed to send, if it may be: else it is given back, unsent.
     fn in_time(&self, claim: Claim, me: Tag, peers: &impl Liveness) -> Result<Claim, TryError> {
-        self.stay(Side::Sender, claim, me, peers)?;
+        self.stay(Endpoint::Sender, claim, me, peers)?;
         if self.is_late() {
             self.abandon(claim);
             return Err(TryError::Disconnected);
@@ -322,7 +322,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         if !mutation(102) && !mutation(106) {
             barrier_after_rmw();
         }
-        self.ends().is_over(Side::Sender) && !mutation(103)
+        self.endpoints().is_over(Endpoint::Sender) && !mutation(103)
     }
 
     /// Claims the item at `at`, if nothing is in the way; `epoch` is that of the handle.
@@ -336,7 +336,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         if self.epoch() != epoch && !mutation(104) {
             return None;
         }
-        self.take(Side::Receiver, at, me)
+        self.take(Endpoint::Receiver, at, me)
     }
 
     #[inline(always)]
@@ -354,7 +354,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
         let claim = self.next_item(cursor, me, peers)?;
-        self.stay(Side::Receiver, claim, me, peers)
+        self.stay(Endpoint::Receiver, claim, me, peers)
     }
 
     fn next_item(
@@ -374,7 +374,7 @@ impl<'a, S: Slots> Ring<'a, S> {
             }
             cursor.epoch = epoch;
         }
-        self.search(Side::Receiver, cursor, me, peers)
+        self.search(Endpoint::Receiver, cursor, me, peers)
     }
 
     /// Claims the slot at the tail, whether it is free or has the oldest item in it: then that is to
@@ -400,7 +400,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         }
         let again = word.state() == Some(State::Orphan);
         let claim = Claim::new(index, lap, again);
-        let claim = self.stay(Side::Receiver, claim, me, peers)?;
+        let claim = self.stay(Endpoint::Receiver, claim, me, peers)?;
         Ok((claim, true))
     }
 
@@ -414,8 +414,8 @@ impl<'a, S: Slots> Ring<'a, S> {
             .word(claim.index)
             .store(writing.0, Ordering::Release);
         // Receivers that are idle meanwhile have to hear of it: nothing before it is left.
-        self.passed(Side::Receiver, self.geometry.lap_before(cursor.tail));
-        cursor.tail = self.passed(Side::Sender, cursor.tail);
+        self.passed(Endpoint::Receiver, self.geometry.lap_before(cursor.tail));
+        cursor.tail = self.passed(Endpoint::Sender, cursor.tail);
         Claim::new(claim.index, lap, false)
     }
 
@@ -447,43 +447,43 @@ impl<'a, S: Slots> Ring<'a, S> {
     /// Wakes one that sleeps for what a side has just committed, and the receivers if that was a receipt
     /// from a queue that has ended: it may have been the last.
     #[inline(always)]
-    pub(crate) fn notify(&self, side: Side) {
+    pub(crate) fn notify(&self, side: Endpoint) {
         if !mutation(107) {
             self.state.event(side.other()).notify();
         }
         // ORDERING: (Q6); the barrier is the event count's.
-        if side == Side::Receiver && self.ends().is_over(side) && !mutation(500) {
+        if side == Endpoint::Receiver && self.endpoints().is_over(side) && !mutation(500) {
             self.state.event(side).notify_all();
         }
     }
 
     fn notify_all(&self) {
-        self.state.event(Side::Sender).notify_all();
-        self.state.event(Side::Receiver).notify_all();
+        self.state.event(Endpoint::Sender).notify_all();
+        self.state.event(Endpoint::Receiver).notify_all();
     }
 
     /// Wakes all that sleep at either side.
     pub(crate) fn wake_all(&self) {
-        self.state.event(Side::Sender).wake_all();
-        self.state.event(Side::Receiver).wake_all();
+        self.state.event(Endpoint::Sender).wake_all();
+        self.state.event(Endpoint::Receiver).wake_all();
     }
 
     /// Closes it: nothing can be sent any more.
     pub(crate) fn close(&self) {
-        self.ends().close();
+        self.endpoints().close();
         self.wake_all();
     }
 
     /// Counts participant `me` once less at a side.
-    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Liveness) {
-        if self.ends().uncount(side, me, peers) {
+    pub(crate) fn uncount(&self, side: Endpoint, me: Tag, peers: &impl Liveness) {
+        if self.endpoints().uncount(side, me, peers) {
             self.wake_all();
         }
     }
 
     /// The position after one that was claimed. Sets the shared hint now and then.
     #[inline(always)]
-    fn passed(&self, side: Side, at: Position) -> Position {
+    fn passed(&self, side: Endpoint, at: Position) -> Position {
         let next = self.geometry.next(at);
         if self.geometry.is_marked(at) {
             self.publish(side, next);
@@ -492,7 +492,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     }
 
     #[cold]
-    fn publish(&self, side: Side, next: Position) {
+    fn publish(&self, side: Endpoint, next: Position) {
         let hint = self.state.hint(side);
         // ORDERING: Relaxed; the CAS decides. Release; (Q3).
         let seen = hint.load(Ordering::Relaxed);

@@ -25,7 +25,7 @@ use super::{Cursor, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::{Ordering, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 
 impl<S: Slots> Ring<'_, S> {
     /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
@@ -49,7 +49,7 @@ impl<S: Slots> Ring<'_, S> {
         if orphans && !mutation(115) {
             self.tell_of_orphans();
         }
-        self.ends().recover(dead);
+        self.endpoints().recover(dead);
         if !mutation(117) {
             self.wake_all();
         }
@@ -65,7 +65,7 @@ impl<S: Slots> Ring<'_, S> {
     /// Whether there is no item, at some moment of this call: those that are being sent, and those that
     /// are to be delivered again, are there; those that are being received are not.
     pub(crate) fn is_empty(&self, cursor: &mut Cursor) -> Result<bool, TryError> {
-        let is_empty = match self.find(Side::Receiver, &mut cursor.head)? {
+        let is_empty = match self.find(Endpoint::Receiver, &mut cursor.head)? {
             Found::Open(_) => false,
             Found::Busy(word, _) => word.state() == Some(State::Reading),
             Found::Shut => true,
@@ -75,8 +75,8 @@ impl<S: Slots> Ring<'_, S> {
 
     /// About how many items are there; exact while nobody is at work.
     pub(crate) fn len(&self, cursor: &mut Cursor) -> Result<u64, TryError> {
-        self.find(Side::Sender, &mut cursor.tail)?;
-        self.find(Side::Receiver, &mut cursor.head)?;
+        self.find(Endpoint::Sender, &mut cursor.tail)?;
+        self.find(Endpoint::Receiver, &mut cursor.head)?;
         let items = self.geometry.distance(cursor.head, cursor.tail);
         if self.epoch() == cursor.epoch {
             return Ok(items);

@@ -22,7 +22,7 @@ use super::{Asked, Claim, Cursor, Ring, Slots, TryError};
 use crate::facade::Deadline;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{EventOp, wait};
@@ -30,7 +30,7 @@ use crate::wait::on_event::{EventOp, wait};
 /// What somebody waits for.
 struct At<'a, S, P> {
     ring: Ring<'a, S>,
-    side: Side,
+    side: Endpoint,
     cursor: &'a mut Cursor,
     me: Tag,
     peers: &'a P,
@@ -141,8 +141,8 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut op = Send(self.at(Side::Sender, cursor, me, peers));
-        let event = self.state.event(Side::Sender);
+        let mut op = Send(self.at(Endpoint::Sender, cursor, me, peers));
+        let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
@@ -155,8 +155,8 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut op = Receive(self.at(Side::Receiver, cursor, me, peers));
-        let event = self.state.event(Side::Receiver);
+        let mut op = Receive(self.at(Endpoint::Receiver, cursor, me, peers));
+        let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
@@ -168,14 +168,14 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Liveness,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), EventWaitError> {
-        let mut op = Replace(self.at(Side::Sender, cursor, me, peers));
-        let event = self.state.event(Side::Sender);
+        let mut op = Replace(self.at(Endpoint::Sender, cursor, me, peers));
+        let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, &Deadline::never(), mode.into())
     }
 
     fn at<'b, P>(
         &'b self,
-        side: Side,
+        side: Endpoint,
         cursor: &'b mut Cursor,
         me: Tag,
         peers: &'b P,
@@ -191,13 +191,13 @@ impl<S: Slots> Ring<'_, S> {
 
     /// Gives back what dead participants hold, and finds out whether anybody is left at the other
     /// side.
-    pub(crate) fn reap_dead(&self, side: Side, peers: &impl Liveness) {
+    pub(crate) fn reap_dead(&self, side: Endpoint, peers: &impl Liveness) {
         peers.reap(false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
             peers.is_marked_live(tag)
         };
-        if self.ends().settle(side.other(), is_there) {
+        if self.endpoints().settle(side.other(), is_there) {
             self.wake_all();
         }
     }

@@ -34,7 +34,7 @@ use crate::algorithm::mpmc::layout::{Position, State, Word};
 use crate::facade::{Ordering, Patience, mutation, ordering};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 
 /// What a walker found.
 pub(super) enum Found {
@@ -51,7 +51,7 @@ impl<S: Slots> Ring<'_, S> {
     #[cold]
     pub(super) fn search(
         &self,
-        side: Side,
+        side: Endpoint,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
@@ -66,8 +66,8 @@ impl<S: Slots> Ring<'_, S> {
             ..
         } = cursor;
         let (at, caught_up) = match side {
-            Side::Sender => (tail, full),
-            Side::Receiver => (head, empty),
+            Endpoint::Sender => (tail, full),
+            Endpoint::Receiver => (head, empty),
         };
         loop {
             let found = self.find(side, at)?;
@@ -83,8 +83,8 @@ impl<S: Slots> Ring<'_, S> {
                 }
                 Found::Open(word) => {
                     let held = match side {
-                        Side::Sender => State::Writing,
-                        Side::Receiver => State::Reading,
+                        Endpoint::Sender => State::Writing,
+                        Endpoint::Receiver => State::Reading,
                     };
                     if self.swap(index, word, Word::held(word.lap(), held, me)) {
                         // An orphan of the lap before is not what stands at this position.
@@ -125,7 +125,7 @@ impl<S: Slots> Ring<'_, S> {
             }
             match word.state() {
                 Some(State::Writing) if !mutation(109) => self.skip(index, word),
-                Some(State::Reading) if side == Side::Receiver => {
+                Some(State::Reading) if side == Endpoint::Receiver => {
                     if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
                         return Ok(Claim::new(index, word.lap(), true));
                     }
@@ -138,10 +138,10 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// What it means that somebody alive is at work in the slot that would be next.
-    fn busy(side: Side, word: Word) -> TryError {
+    fn busy(side: Endpoint, word: Word) -> TryError {
         match (side, word.state()) {
             // The item of the lap before is being received: none was sent to this place yet.
-            (Side::Receiver, Some(State::Reading)) => TryError::WouldBlock,
+            (Endpoint::Receiver, Some(State::Reading)) => TryError::WouldBlock,
             _ => TryError::Busy,
         }
     }
@@ -154,10 +154,10 @@ impl<S: Slots> Ring<'_, S> {
             return;
         }
         if !mutation(730) {
-            self.state.event(Side::Sender).notify_all();
+            self.state.event(Endpoint::Sender).notify_all();
         }
         if !mutation(731) {
-            self.state.event(Side::Receiver).notify_all();
+            self.state.event(Endpoint::Receiver).notify_all();
         }
     }
 
@@ -175,7 +175,7 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// Walks to where a side can go on, or cannot.
-    pub(super) fn find(&self, side: Side, at: &mut Position) -> Result<Found, TryError> {
+    pub(super) fn find(&self, side: Endpoint, at: &mut Position) -> Result<Found, TryError> {
         let mut steps = 0_u32;
         loop {
             let word = self.look(self.geometry.index(*at));
@@ -187,14 +187,14 @@ impl<S: Slots> Ring<'_, S> {
                 None => Err(TryError::Corrupt),
             };
             match (side, ahead, state) {
-                (Side::Sender, 0, State::Free) => return open,
-                (Side::Receiver, 0, State::Ready | State::Orphan) => return open,
-                (Side::Receiver, 0, State::Free) => return Ok(Found::Shut),
-                (Side::Receiver, 0, State::Writing) => return busy(),
-                (Side::Receiver, -1, State::Orphan) => return open,
-                (Side::Receiver, -1, State::Reading) => return busy(),
-                (Side::Sender, -1, State::Ready | State::Orphan) => return Ok(Found::Shut),
-                (Side::Sender, -1, State::Writing | State::Reading) => return busy(),
+                (Endpoint::Sender, 0, State::Free) => return open,
+                (Endpoint::Receiver, 0, State::Ready | State::Orphan) => return open,
+                (Endpoint::Receiver, 0, State::Free) => return Ok(Found::Shut),
+                (Endpoint::Receiver, 0, State::Writing) => return busy(),
+                (Endpoint::Receiver, -1, State::Orphan) => return open,
+                (Endpoint::Receiver, -1, State::Reading) => return busy(),
+                (Endpoint::Sender, -1, State::Ready | State::Orphan) => return Ok(Found::Shut),
+                (Endpoint::Sender, -1, State::Writing | State::Reading) => return busy(),
                 (_, 0, _) => {}
                 (_, 1.., _) if ahead <= self.geometry.laps_behind_at_most() => {}
                 // Far from where this handle is: it was idle for long, or this is garbage.
@@ -210,7 +210,7 @@ impl<S: Slots> Ring<'_, S> {
     }
 
     /// Goes to where the shared hint says, if that is further; whether it was.
-    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, TryError> {
+    fn jump(&self, side: Endpoint, at: &mut Position) -> Result<bool, TryError> {
         // ORDERING: Acquire; (Q3).
         let acquire = ordering(Ordering::Acquire, 111);
         let hint = Position(self.state.hint(side).load(acquire));
@@ -222,7 +222,7 @@ impl<S: Slots> Ring<'_, S> {
         let word = self.look(self.geometry.index(before));
         let is_claimed = match (word.laps_after(self.geometry.lap(before)), word.state()) {
             (0, Some(State::Free)) => false,
-            (0, Some(State::Writing | State::Ready)) => side == Side::Sender,
+            (0, Some(State::Writing | State::Ready)) => side == Endpoint::Sender,
             (ahead, state) => ahead >= 0 && state.is_some(),
         };
         if !is_claimed {

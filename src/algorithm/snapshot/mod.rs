@@ -2,7 +2,7 @@
 //!
 //! # State
 //!
-//! The edition that is the latest, the writer's [`role`](crate::participant::role), an [event count](crate::wait::event_count) for those
+//! The edition that is the latest, the writer's [`role`](crate::participant::holder), an [event count](crate::wait::event_count) for those
 //! who wait for a newer one; a seat for each reader, on lines of its own; and two buffers more than there
 //! are seats, each with a stamp: the edition that was written to it last.
 //!
@@ -61,7 +61,7 @@
 //! dead (Release) pair with the loads by which a buffer is picked (Acquire): reads of the buffer before are
 //! done. What changes the seat in between are RMWs, which continue the release sequence. (N4) giving
 //! (Release) pairs with the CAS of the reader that fails (Acquire): the buffer and its stamp. (S3) of
-//! [`role`](crate::participant::role) orders writers one after the other, and (M3) of `algorithm::mutex` holds for seats.
+//! [`role`](crate::participant::holder) orders writers one after the other, and (M3) of `algorithm::mutex` holds for seats.
 //!
 //! # Trade-offs
 //!
@@ -80,14 +80,14 @@ use crate::algorithm::snapshot::layout::{Edition, Held, MOST_BUFFERS, SeatWord};
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Tag;
-use crate::participant::role::{self, Garbage, RoleWord};
+use crate::participant::holder::{self, Garbage, HolderWord};
 use crate::participant::{Liveness, is_still_registered};
 use crate::wait::event_count::EventCount;
 
 /// What all readers look at seldom.
 #[repr(C)]
 struct Desk {
-    role: RoleWord,
+    role: HolderWord,
     /// Where those sleep who wait for a newer edition.
     event: EventCount,
 }
@@ -211,7 +211,7 @@ impl SnapshotState {
         Self {
             latest: Padded(AtomicU64::new(0)),
             desk: Padded(Desk {
-                role: RoleWord::new(),
+                role: HolderWord::new(),
                 event: EventCount::new(),
             }),
         }
@@ -445,9 +445,9 @@ impl Snapshot<'_> {
     pub(crate) fn claim(self, me: Tag, peers: &impl Liveness) -> Result<Author, Unclaimed> {
         let role = &self.state.desk().role;
         role.claim(me, peers).map_err(|refused| match refused {
-            role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),
-            role::Unclaimed::Garbage(garbage) => Unclaimed::Corrupt(garbage.into()),
-            role::Unclaimed::MembershipLost => Unclaimed::MembershipLost,
+            holder::HolderError::Taken(tag) => Unclaimed::Taken(tag),
+            holder::HolderError::Garbage(garbage) => Unclaimed::Corrupt(garbage.into()),
+            holder::HolderError::MembershipLost => Unclaimed::MembershipLost,
         })?;
         match self.latest() {
             Ok(edition) => {

@@ -16,13 +16,13 @@
 //!
 //! # Ordering
 //!
-//! That of [event count](crate::wait::event_count); (N1) of [`snapshot`](super), and (S3) of [`role`](crate::participant::role).
+//! That of [event count](crate::wait::event_count); (N1) of [`snapshot`](super), and (S3) of [`role`](crate::participant::holder).
 
 use super::{Corrupt, Seated, Snapshot};
 use crate::algorithm::snapshot::layout::Edition;
 use crate::facade::{Deadline, mutation};
 use crate::participant::Liveness;
-use crate::participant::role::Seen;
+use crate::participant::holder::HolderState;
 use crate::wait::WaitMode;
 use crate::wait::on_event::{self, EventOp, EventWaitError, TryError};
 
@@ -48,7 +48,7 @@ impl Snapshot<'_> {
     /// The word for which a wait has ended; 0 if it is right by now.
     #[cold]
     pub(crate) fn garbage(self, peers: &impl Liveness) -> u64 {
-        let role = self.state.desk().role.look().holder(peers.participants());
+        let role = self.state.desk().role.load().holder(peers.participants());
         let role = role.map_err(Corrupt::from);
         let wrong = self.latest().err().or(role.err());
         wrong.map_or(0, |Corrupt { word }| word)
@@ -70,8 +70,8 @@ impl<P: Liveness> News<'_, P> {
         }
     }
 
-    fn role(&self) -> Seen {
-        self.snapshot.state.desk().role.look()
+    fn role(&self) -> HolderState {
+        self.snapshot.state.desk().role.load()
     }
 }
 

@@ -9,14 +9,14 @@
 //! side of the consumer: position (head), role, event count of the producer
 //! ```
 //!
-//! The roles are [`role`](crate::participant::role)s.
+//! The roles are [`role`](crate::participant::holder)s.
 //!
 //! Positions count items for ever; item n is in slot n modulo the capacity. Invariant 1:
 //! head <= tail <= head + capacity.
 //!
 //! # Protocol
 //!
-//! - claim a [`role`](crate::participant::role), then read both positions. One process has a role at a time, and one handle in it.
+//! - claim a [`role`](crate::participant::holder), then read both positions. One process has a role at a time, and one handle in it.
 //! - push: with `tail < head + capacity`, write the slot, then store `tail + 1`: the commit. The
 //!   head that was last seen is kept in the handle; it is read anew when the ring looks full.
 //! - pop: with `head < tail`, read the slot, then store `head + 1`: the commit.
@@ -50,7 +50,7 @@
 //!
 //! (S1) storing the tail (Release) pairs with the consumer's load (Acquire): the item. (S2) storing the head
 //! (Release) pairs with the producer's load (Acquire): the slot is read before it is written
-//! again. (S3) of [`role`](crate::participant::role): positions of the last holder.
+//! again. (S3) of [`role`](crate::participant::holder): positions of the last holder.
 //!
 //! # Trade-offs
 //!
@@ -71,7 +71,7 @@ use crate::facade::{AtomicU64, Deadline, Ordering, Patience, mutation, ordering}
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::role::{self, RoleWord, Seen};
+use crate::participant::holder::{self, HolderState, HolderWord};
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
@@ -82,7 +82,7 @@ pub(crate) struct Side {
     /// Alone on its line: what is read at each commit beside it would wait until the line is back
     /// from the other side.
     position: Padded<AtomicU64>,
-    role: RoleWord,
+    role: HolderWord,
     /// Where the *other* side sleeps: whoever commits here looks at it.
     event: EventCount,
 }
@@ -191,7 +191,7 @@ impl SpscState {
         let side = || {
             Padded(Side {
                 position: Padded(AtomicU64::new(0)),
-                role: RoleWord::new(),
+                role: HolderWord::new(),
                 event: EventCount::new(),
             })
         };
@@ -234,12 +234,12 @@ impl SpscState {
     /// Who has a role.
     #[cfg(test)]
     pub(crate) fn holder(&self, role: Role, participants: u32) -> Option<Tag> {
-        self.side(role).role.look().holder(participants).ok()?
+        self.side(role).role.load().holder(participants).ok()?
     }
 }
 
-impl From<role::Garbage> for Corrupt {
-    fn from(_: role::Garbage) -> Self {
+impl From<holder::Garbage> for Corrupt {
+    fn from(_: holder::Garbage) -> Self {
         Self
     }
 }
@@ -257,9 +257,9 @@ impl<'a> Spsc<'a> {
     ) -> Result<Cursor<R>, Unclaimed> {
         let claimed = self.state.side(R::ROLE).role.claim(me, peers);
         claimed.map_err(|refused| match refused {
-            role::Unclaimed::Taken(tag) => Unclaimed::Taken(tag),
-            role::Unclaimed::Garbage(_) => Unclaimed::Corrupt,
-            role::Unclaimed::MembershipLost => Unclaimed::MembershipLost,
+            holder::HolderError::Taken(tag) => Unclaimed::Taken(tag),
+            holder::HolderError::Garbage(_) => Unclaimed::Corrupt,
+            holder::HolderError::MembershipLost => Unclaimed::MembershipLost,
         })?;
         self.cursor(me).map_err(|Corrupt| {
             self.leave(R::ROLE, me);
@@ -395,8 +395,8 @@ impl<'a> Spsc<'a> {
     }
 
     /// The role of the other side.
-    fn others_role(self, role: Role) -> Seen {
-        self.state.other(role).role.look()
+    fn others_role(self, role: Role) -> HolderState {
+        self.state.other(role).role.load()
     }
 
     /// Whether the other side's last holder is known to have left or died, without asking anybody.

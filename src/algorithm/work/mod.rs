@@ -110,7 +110,7 @@ use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Ends, Side};
+use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event::TryError;
 use returned::Due;
@@ -249,10 +249,10 @@ impl WorkState {
 
     /// Where a side sleeps.
     #[inline(always)]
-    pub(crate) fn event(&self, side: Side) -> &EventCount {
+    pub(crate) fn event(&self, side: Endpoint) -> &EventCount {
         match side {
-            Side::Sender => &self.common.0.room,
-            Side::Receiver => &self.common.0.items,
+            Endpoint::Sender => &self.common.0.room,
+            Endpoint::Receiver => &self.common.0.items,
         }
     }
 
@@ -262,10 +262,10 @@ impl WorkState {
         [&common.items, &common.room, &common.idle]
     }
 
-    fn hint(&self, side: Side) -> &AtomicU64 {
+    fn hint(&self, side: Endpoint) -> &AtomicU64 {
         match side {
-            Side::Sender => &self.tail.0,
-            Side::Receiver => &self.head.0,
+            Endpoint::Sender => &self.tail.0,
+            Endpoint::Receiver => &self.head.0,
         }
     }
 }
@@ -273,8 +273,8 @@ impl WorkState {
 impl<'a, P: Places> Work<'a, P> {
     /// How it ends.
     #[inline(always)]
-    pub(crate) fn ends(&self) -> Ends<'a> {
-        Ends {
+    pub(crate) fn endpoints(&self) -> EndpointCounts<'a> {
+        EndpointCounts {
             word: &self.state.common.0.ends,
             cells: self.counts,
         }
@@ -353,7 +353,7 @@ impl<'a, P: Places> Work<'a, P> {
         if !mutation(202) {
             barrier_after_rmw();
         }
-        if self.ends().is_over(Side::Sender) && !mutation(203) {
+        if self.endpoints().is_over(Endpoint::Sender) && !mutation(203) {
             return Err(Unsent::Over(mine));
         }
         self.publish(cursor, mine)
@@ -392,7 +392,7 @@ impl<'a, P: Places> Work<'a, P> {
 
     /// Wakes one that sleeps for what a side has just committed.
     #[inline(always)]
-    pub(crate) fn notify(&self, side: Side) {
+    pub(crate) fn notify(&self, side: Endpoint) {
         if !mutation(204) {
             self.state.event(side.other()).notify();
         }
@@ -415,7 +415,7 @@ impl<'a, P: Places> Work<'a, P> {
             // Who is woken may need more than there is, and another one not.
             self.state.common.0.room.notify_all();
         } else {
-            self.notify(Side::Receiver);
+            self.notify(Endpoint::Receiver);
         }
         self.tell_of_idleness(cursor);
         self.tell_of_the_end();
@@ -425,7 +425,7 @@ impl<'a, P: Places> Work<'a, P> {
     /// not to them.
     #[inline(always)]
     fn tell_of_the_end(&self) {
-        if self.ends().is_over(Side::Receiver) && !mutation(211) {
+        if self.endpoints().is_over(Endpoint::Receiver) && !mutation(211) {
             self.state.common.0.items.notify_all();
         }
     }
@@ -519,7 +519,7 @@ impl<'a, P: Places> Work<'a, P> {
 
     /// Closes it: nothing can be sent any more.
     pub(crate) fn close(&self) {
-        self.ends().close();
+        self.endpoints().close();
         if !mutation(212) {
             self.wake_all();
         }
@@ -533,8 +533,8 @@ impl<'a, P: Places> Work<'a, P> {
     }
 
     /// Counts participant `me` once less at a side.
-    pub(crate) fn uncount(&self, side: Side, me: Tag, peers: &impl Liveness) {
-        if self.ends().uncount(side, me, peers) {
+    pub(crate) fn uncount(&self, side: Endpoint, me: Tag, peers: &impl Liveness) {
+        if self.endpoints().uncount(side, me, peers) {
             self.wake_all();
         }
     }

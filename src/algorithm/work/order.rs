@@ -31,7 +31,7 @@ use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CellWord, Entry, SlotWord, State, WordFormat};
 use crate::facade::{Ordering, Patience, mutation, ordering};
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::wait::on_event::TryError;
 
 impl<P: Places> Work<'_, P> {
@@ -97,10 +97,10 @@ impl<P: Places> Work<'_, P> {
             let seen = self.look_at_slot(index);
             match self.read(seen, lap) {
                 // A lap is told from another only within a turn of its bits.
-                (0, None) if self.jump(Side::Sender, &mut cursor.tail)? => continue,
+                (0, None) if self.jump(Endpoint::Sender, &mut cursor.tail)? => continue,
                 (0, None) => {
                     if self.swap_slot(index, seen, self.format().ready(lap, entry)) {
-                        cursor.tail = self.passed(Side::Sender, at);
+                        cursor.tail = self.passed(Endpoint::Sender, at);
                         return Ok(());
                     }
                     continue;
@@ -113,10 +113,10 @@ impl<P: Places> Work<'_, P> {
                 }
                 (0, Some(_)) => {}
                 (ahead @ 1.., _) if self.is_near(ahead) => {}
-                _ if self.jump(Side::Sender, &mut cursor.tail)? => continue,
+                _ if self.jump(Endpoint::Sender, &mut cursor.tail)? => continue,
                 _ => return Err(TryError::Corrupt),
             }
-            self.go_on(Side::Sender, &mut cursor.tail, &mut steps)?;
+            self.go_on(Endpoint::Sender, &mut cursor.tail, &mut steps)?;
         }
     }
 
@@ -132,7 +132,9 @@ impl<P: Places> Work<'_, P> {
                 (0, None) => {
                     let stream = at.0.saturating_sub(cursor.caught_up.0);
                     cursor.caught_up = at;
-                    if Patience::follow(stream) || self.jump(Side::Receiver, &mut cursor.head)? {
+                    if Patience::follow(stream)
+                        || self.jump(Endpoint::Receiver, &mut cursor.head)?
+                    {
                         continue;
                     }
                     return Err(TryError::WouldBlock);
@@ -148,7 +150,7 @@ impl<P: Places> Work<'_, P> {
                         continue;
                     }
                     self.swap_slot(index, seen, self.format().free(lap + 1));
-                    cursor.head = self.passed(Side::Receiver, at);
+                    cursor.head = self.passed(Endpoint::Receiver, at);
                     if waits {
                         return Ok(Mine {
                             cell: entry.cell,
@@ -158,10 +160,10 @@ impl<P: Places> Work<'_, P> {
                     continue;
                 }
                 (ahead @ 1.., _) if self.is_near(ahead) => {}
-                _ if self.jump(Side::Receiver, &mut cursor.head)? => continue,
+                _ if self.jump(Endpoint::Receiver, &mut cursor.head)? => continue,
                 _ => return Err(TryError::Corrupt),
             }
-            self.go_on(Side::Receiver, &mut cursor.head, &mut steps)?;
+            self.go_on(Endpoint::Receiver, &mut cursor.head, &mut steps)?;
         }
     }
 
@@ -173,7 +175,7 @@ impl<P: Places> Work<'_, P> {
             let (index, lap) = self.place(at);
             let seen = self.look_at_slot(index);
             match self.read(seen, lap) {
-                (0, None) => match self.jump(Side::Receiver, &mut cursor.head) {
+                (0, None) => match self.jump(Endpoint::Receiver, &mut cursor.head) {
                     Ok(false) => return false,
                     Ok(true) => continue,
                     Err(_) => return true,
@@ -187,12 +189,12 @@ impl<P: Places> Work<'_, P> {
                     _ => return true,
                 },
                 (ahead @ 1.., _) if self.is_near(ahead) => {}
-                _ => match self.jump(Side::Receiver, &mut cursor.head) {
+                _ => match self.jump(Endpoint::Receiver, &mut cursor.head) {
                     Ok(true) => continue,
                     _ => return true,
                 },
             }
-            let went_on = self.go_on(Side::Receiver, &mut cursor.head, &mut steps);
+            let went_on = self.go_on(Endpoint::Receiver, &mut cursor.head, &mut steps);
             if went_on.is_err() {
                 return true;
             }
@@ -206,7 +208,7 @@ impl<P: Places> Work<'_, P> {
     }
 
     #[inline(always)]
-    fn go_on(&self, side: Side, at: &mut Position, steps: &mut u32) -> Result<(), TryError> {
+    fn go_on(&self, side: Endpoint, at: &mut Position, steps: &mut u32) -> Result<(), TryError> {
         *at = self.rules.order.next(*at);
         *steps += 1;
         if *steps % 4 == 1 {
@@ -217,7 +219,7 @@ impl<P: Places> Work<'_, P> {
 
     /// The position after one that was passed. Sets the shared hint now and then.
     #[inline(always)]
-    fn passed(&self, side: Side, at: Position) -> Position {
+    fn passed(&self, side: Endpoint, at: Position) -> Position {
         let next = self.rules.order.next(at);
         if self.rules.order.is_marked(at) {
             self.publish_hint(side, next);
@@ -226,7 +228,7 @@ impl<P: Places> Work<'_, P> {
     }
 
     #[cold]
-    fn publish_hint(&self, side: Side, next: Position) {
+    fn publish_hint(&self, side: Endpoint, next: Position) {
         let hint = self.state.hint(side);
         // ORDERING: Relaxed; the CAS decides. Release; (W3).
         let seen = hint.load(Ordering::Relaxed);
@@ -236,7 +238,7 @@ impl<P: Places> Work<'_, P> {
     }
 
     #[inline(always)]
-    fn hint(&self, side: Side) -> Position {
+    fn hint(&self, side: Endpoint) -> Position {
         // ORDERING: Acquire; (W3).
         let acquire = ordering(Ordering::Acquire, 223);
         Position(self.state.hint(side).load(acquire))
@@ -244,7 +246,7 @@ impl<P: Places> Work<'_, P> {
 
     /// Goes to where the shared hint says, if that is further; whether it was.
     #[inline(always)]
-    fn jump(&self, side: Side, at: &mut Position) -> Result<bool, TryError> {
+    fn jump(&self, side: Endpoint, at: &mut Position) -> Result<bool, TryError> {
         let hint = self.hint(side);
         if hint <= *at {
             return Ok(false);
@@ -253,7 +255,7 @@ impl<P: Places> Work<'_, P> {
     }
 
     #[cold]
-    fn jump_to(&self, hint: Position, side: Side, at: &mut Position) -> Result<bool, TryError> {
+    fn jump_to(&self, hint: Position, side: Endpoint, at: &mut Position) -> Result<bool, TryError> {
         let mut hint = hint;
         while !self.is_passed(hint, side)? {
             // One that was stopped in between finds a slot that others have passed so often since that it
@@ -269,13 +271,13 @@ impl<P: Places> Work<'_, P> {
     }
 
     /// Whether the slot before a hint was passed, as whoever set it had done.
-    fn is_passed(&self, hint: Position, side: Side) -> Result<bool, TryError> {
+    fn is_passed(&self, hint: Position, side: Endpoint) -> Result<bool, TryError> {
         let before = self.rules.order.previous(hint).ok_or(TryError::Corrupt)?;
         let seen = self.look_at_slot(self.rules.order.index(before));
         let lap = self.rules.order.whole_lap(before);
         Ok(match self.read(seen, lap) {
             (1.., _) => true,
-            (0, Some(entry)) => side == Side::Sender || !self.find(entry)?.1,
+            (0, Some(entry)) => side == Endpoint::Sender || !self.find(entry)?.1,
             _ => false,
         })
     }

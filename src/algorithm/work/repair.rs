@@ -34,7 +34,7 @@ use crate::algorithm::work::layout::{CellWord, State};
 use crate::facade::{Ordering, fence, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::wait::on_event::TryError;
 
 /// At so many cells it is looked at a time for owners that are in no registry.
@@ -44,7 +44,7 @@ impl<P: Places> Work<'_, P> {
     /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
     pub(crate) fn recover(&self, dead: Tag) {
         self.give_back_of(dead.bits());
-        self.ends().recover(dead);
+        self.endpoints().recover(dead);
         if !mutation(254) {
             self.wake_all();
         }
@@ -144,13 +144,13 @@ impl<P: Places> Work<'_, P> {
 
     /// Gives back what dead participants hold, and finds out whether anybody is left at the other
     /// side.
-    pub(crate) fn reap_dead(&self, cursor: &mut Cursor, side: Side, peers: &impl Liveness) {
+    pub(crate) fn reap_dead(&self, cursor: &mut Cursor, side: Endpoint, peers: &impl Liveness) {
         self.reap(cursor, peers, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
             peers.is_marked_live(tag)
         };
-        if self.ends().settle(side.other(), is_there) {
+        if self.endpoints().settle(side.other(), is_there) {
             self.wake_all();
         }
     }
@@ -164,7 +164,7 @@ impl<P: Places> Work<'_, P> {
         cells: u32,
         peers: &impl Liveness,
     ) -> Result<Mine, TryError> {
-        if self.ends().is_over(Side::Sender) {
+        if self.endpoints().is_over(Endpoint::Sender) {
             return Err(TryError::Disconnected);
         }
         if !self.reap(cursor, peers, false) {
@@ -182,7 +182,7 @@ impl<P: Places> Work<'_, P> {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<Mine, TryError> {
-        let over = self.ends().is_over(Side::Receiver);
+        let over = self.endpoints().is_over(Endpoint::Receiver);
         if over && !mutation(255) {
             // (W5).
             fence(Ordering::SeqCst);

@@ -23,7 +23,7 @@ use crate::algorithm::work::layout::State;
 use crate::facade::Deadline;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{EventOp, TryError, wait};
@@ -52,14 +52,14 @@ impl<P: Places, Q: Liveness> EventOp for Room<'_, P, Q> {
         let At {
             work, cursor, me, ..
         } = &mut self.0;
-        if work.ends().is_over(Side::Sender) {
+        if work.endpoints().is_over(Endpoint::Sender) {
             return Err(TryError::Disconnected);
         }
         work.loan_span(cursor, *me, self.1)
     }
     fn is_ready(&mut self) -> bool {
         let work = &self.0.work;
-        work.ends().is_over(Side::Sender) || work.has_room(self.1)
+        work.endpoints().is_over(Endpoint::Sender) || work.has_room(self.1)
     }
     fn leaves_more(&mut self) -> bool {
         self.0.work.has_room(1)
@@ -74,7 +74,7 @@ impl<P: Places, Q: Liveness> EventOp for Room<'_, P, Q> {
             peers,
             ..
         } = &mut self.0;
-        work.reap_dead(cursor, Side::Sender, *peers);
+        work.reap_dead(cursor, Endpoint::Sender, *peers);
     }
 }
 
@@ -112,7 +112,7 @@ impl<P: Places, Q: Liveness> EventOp for Message<'_, P, Q> {
             peers,
             ..
         } = &mut self.0;
-        work.reap_dead(cursor, Side::Receiver, *peers);
+        work.reap_dead(cursor, Endpoint::Receiver, *peers);
     }
 }
 
@@ -142,7 +142,7 @@ impl<P: Places, Q: Liveness> EventOp for Idleness<'_, P, Q> {
             peers,
             ..
         } = &mut self.0;
-        work.reap_dead(cursor, Side::Receiver, *peers);
+        work.reap_dead(cursor, Endpoint::Receiver, *peers);
     }
 }
 
@@ -158,7 +158,7 @@ impl<P: Places> Work<'_, P> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, EventWaitError> {
         let mut op = Room(self.at(cursor, me, peers), cells);
-        let event = self.state.event(Side::Sender);
+        let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
@@ -172,7 +172,7 @@ impl<P: Places> Work<'_, P> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Mine, EventWaitError> {
         let mut op = Message(self.at(cursor, me, peers));
-        let event = self.state.event(Side::Receiver);
+        let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
@@ -206,7 +206,7 @@ impl<P: Places> Work<'_, P> {
 
     /// The same, or that nothing will come any more to the calling thread.
     pub(crate) fn is_ready_for(&self, cursor: &mut Cursor, me: Option<Tag>) -> bool {
-        self.is_ready(cursor) || self.ends().is_over(Side::Receiver) && !self.expects(me)
+        self.is_ready(cursor) || self.endpoints().is_over(Endpoint::Receiver) && !self.expects(me)
     }
 
     /// Whether so many cells are free just now.

@@ -8,7 +8,7 @@ use bytemuck::Pod;
 
 use super::{ArrayOptions, Init};
 use crate::algorithm::chunks::layout::ArrayLayout;
-use crate::algorithm::chunks::{Grid, GridState, Leases};
+use crate::algorithm::chunks::{LeaseTable, LeaseTableState, Leases};
 use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU64, Futex};
 use crate::format::{Kind, PayloadShape};
@@ -124,7 +124,7 @@ use crate::sync::rwlock::{Access, RawRwLock};
 pub struct Array<T> {
     raw: RawRwLock,
     /// Invariant 1: mapped as long as `raw`, and aligned; any bytes are such a state.
-    grid: NonNull<GridState>,
+    table: NonNull<LeaseTableState>,
     /// Invariant 2: as many words as there are chunks are mapped there, likewise.
     words: NonNull<[Futex]>,
     /// Invariant 3: all values of the array are mapped there, likewise; any bytes are a `T`.
@@ -145,7 +145,7 @@ impl<T> Clone for Array<T> {
     fn clone(&self) -> Self {
         Self {
             raw: self.raw.clone(),
-            grid: self.grid,
+            table: self.table,
             words: self.words,
             values: self.values,
             layout: self.layout,
@@ -156,10 +156,10 @@ impl<T> Clone for Array<T> {
 }
 
 impl<T> Array<T> {
-    pub(super) fn grid(&self) -> Grid<'_> {
-        Grid {
+    pub(super) fn table(&self) -> LeaseTable<'_> {
+        LeaseTable {
             // SAFETY: Invariant 1, and an atomic may be shared with anybody.
-            state: unsafe { self.grid.as_ref() },
+            state: unsafe { self.table.as_ref() },
             // SAFETY: Invariant 2, and a futex may be shared with anybody.
             chunks: unsafe { self.words.as_ref() },
         }
@@ -167,14 +167,14 @@ impl<T> Array<T> {
 
     /// The lock, as it is used beside leases.
     #[inline(always)]
-    pub(super) fn access(&self) -> Access<'_, Grid<'_>> {
-        self.raw.beside(self.grid())
+    pub(super) fn access(&self) -> Access<'_, LeaseTable<'_>> {
+        self.raw.beside(self.table())
     }
 
     pub(super) fn leases(&self) -> Leases<'_> {
         Leases {
             lock: self.access().lock,
-            grid: self.grid(),
+            table: self.table(),
         }
     }
 
@@ -266,7 +266,7 @@ impl<T> Array<T> {
     ///
     /// Never blocks. Nothing counts them anywhere, so it looks at each: four bytes for a chunk.
     pub fn chunks_left(&self) -> usize {
-        self.grid().left()
+        self.table().left()
     }
 }
 
@@ -342,12 +342,12 @@ impl<T: Payload + Pod> Placeable for Array<T> {
         let raw = RawRwLock::anchored(entry, layout.cells)?;
         let anchor = raw.anchor();
         // INVARIANT: 1 to 3, by `payloads`; `T` is Pod.
-        let grid = anchor.payload(ArrayLayout::GRID)?;
+        let table = anchor.payload(ArrayLayout::GRID)?;
         let words = anchor.payloads(layout.chunks, layout.cut.count())?;
         let values = anchor.payloads(layout.data, layout.cut.len())?;
         Some(Self {
             raw,
-            grid,
+            table,
             words: NonNull::slice_from_raw_parts(words, layout.cut.count()),
             values: NonNull::slice_from_raw_parts(values, layout.cut.len()),
             layout,

@@ -47,7 +47,7 @@ pub(crate) trait Shared: Sized + 'static {
     /// The place of the mapping in the table.
     fn link(&self) -> &Link<Self>;
 
-    /// Ends this process's membership, if it has one: the last handle goes.
+    /// EndpointCounts this process's membership, if it has one: the last handle goes.
     fn leave(&self, exclusive: &Exclusive);
 }
 
@@ -158,7 +158,7 @@ impl<M: Shared> Attachment<M> {
     }
 }
 
-/// Ends the exclusion and begins another: a seeded bug.
+/// EndpointCounts the exclusion and begins another: a seeded bug.
 fn anew(held: Exclusive) -> Exclusive {
     drop(held);
     exclusive()

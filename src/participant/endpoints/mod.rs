@@ -57,12 +57,12 @@ const MOST: u64 = (1 << 17) - 1;
 
 /// A side of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Endpoint {
     Sender,
     Receiver,
 }
 
-impl Side {
+impl Endpoint {
     pub(crate) fn other(self) -> Self {
         match self {
             Self::Sender => Self::Receiver,
@@ -94,7 +94,7 @@ impl Side {
 
 /// Why somebody was not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Uncounted {
+pub(crate) enum EndpointError {
     /// This participant is counted at that side as often as a cell can count.
     TooMany,
     /// This process is no participant any more.
@@ -103,7 +103,7 @@ pub(crate) enum Uncounted {
 
 /// The end of a queue: its word, and the participants' cells.
 #[derive(Clone, Copy)]
-pub(crate) struct Ends<'a> {
+pub(crate) struct EndpointCounts<'a> {
     pub(crate) word: &'a AtomicU64,
     pub(crate) cells: &'a [AtomicU64],
 }
@@ -121,10 +121,10 @@ fn owner(cell: u64) -> u32 {
     cell as u32 & Tag::MASK
 }
 
-impl Ends<'_> {
+impl EndpointCounts<'_> {
     /// Whether nobody at the other end will ever take, or bring, anything.
     #[inline(always)]
-    pub(crate) fn is_over(self, side: Side) -> bool {
+    pub(crate) fn is_over(self, side: Endpoint) -> bool {
         // ORDERING: Acquire; (E2).
         let acquire = ordering(Ordering::Acquire, 130);
         self.word.load(acquire) & (CLOSED | side.other().gone()) != 0
@@ -157,23 +157,28 @@ impl Ends<'_> {
     }
 
     /// Counts participant `me` once more at a side.
-    pub(crate) fn count(self, side: Side, me: Tag, peers: &impl Liveness) -> Result<(), Uncounted> {
+    pub(crate) fn count(
+        self,
+        side: Endpoint,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), EndpointError> {
         let cell = self
             .cells
             .get(me.index() as usize)
-            .ok_or(Uncounted::MembershipLost)?;
+            .ok_or(EndpointError::MembershipLost)?;
         // ORDERING: Acquire; pairs with (M3) below, where the cell is the next owner's of the index.
         let mut seen = cell.load(Ordering::Acquire);
         loop {
             let mine = if owner(seen) == me.bits() {
                 seen
             } else if is_counted(seen, me, peers) {
-                return Err(Uncounted::MembershipLost);
+                return Err(EndpointError::MembershipLost);
             } else {
                 u64::from(me.bits())
             };
             if side.count(mine) == MOST {
-                return Err(Uncounted::TooMany);
+                return Err(EndpointError::TooMany);
             }
             // ORDERING: Release; (M3).
             let release = Ordering::AcqRel;
@@ -186,7 +191,7 @@ impl Ends<'_> {
             if !mutation(601) {
                 self.recover(me);
             }
-            return Err(Uncounted::MembershipLost);
+            return Err(EndpointError::MembershipLost);
         }
         let once_more = if mutation(131) { 0 } else { COUNTED };
         self.change(|word| (word.wrapping_add(once_more) | side.ever()) & !side.gone());
@@ -195,7 +200,7 @@ impl Ends<'_> {
 
     /// Counts participant `me` once less at a side; true if nobody is left there, and whoever sleeps
     /// at either side is to be woken.
-    pub(crate) fn uncount(self, side: Side, me: Tag, peers: &impl Liveness) -> bool {
+    pub(crate) fn uncount(self, side: Endpoint, me: Tag, peers: &impl Liveness) -> bool {
         let Some(cell) = self.cells.get(me.index() as usize) else {
             return false;
         };
@@ -222,7 +227,7 @@ impl Ends<'_> {
     /// counted there are not `alive`; true if it is the first to. Whoever sleeps at either side is
     /// to be woken then.
     #[cold]
-    pub(crate) fn settle(self, side: Side, alive: impl Fn(Tag) -> bool) -> bool {
+    pub(crate) fn settle(self, side: Endpoint, alive: impl Fn(Tag) -> bool) -> bool {
         // ORDERING: Relaxed; whoever is counted for the first time now is not gone.
         if self.word.load(Ordering::Relaxed) & side.ever() == 0 {
             return false;
@@ -268,7 +273,7 @@ impl Ends<'_> {
                 }
             }
         }
-        for side in [Side::Sender, Side::Receiver] {
+        for side in [Endpoint::Sender, Endpoint::Receiver] {
             if !mutation(137) {
                 // Other dead ones are counted out when they are reaped.
                 self.settle(side, |_| true);

@@ -4,7 +4,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{CountError, Iter, Queue, RecvError};
 use crate::participant::Tag;
-use crate::participant::endpoints::{Ends, Side};
+use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::segment::{MembershipError, SegmentLiveness};
@@ -28,10 +28,10 @@ impl<T: Payload> Counts for Queue<T> {
     fn membership_lost(&self, me: Tag) -> MembershipError {
         self.membership_lost(me)
     }
-    fn ends(&self) -> Ends<'_> {
-        self.ring().ends()
+    fn endpoints(&self) -> EndpointCounts<'_> {
+        self.ring().endpoints()
     }
-    fn uncount(&self, side: Side, me: Tag) {
+    fn uncount(&self, side: Endpoint, me: Tag) {
         self.ring().uncount(side, me, &self.liveness(me));
     }
 }

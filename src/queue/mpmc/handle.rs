@@ -11,7 +11,7 @@ use crate::algorithm::mpmc::{Asked, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::facade::{AtomicU64, Ordering, WaitHistory};
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::segment::{
@@ -170,7 +170,7 @@ impl<T> Queue<T> {
     }
 
     /// Where a side sleeps.
-    pub(super) fn event_of(&self, side: Side) -> &EventCount {
+    pub(super) fn event_of(&self, side: Endpoint) -> &EventCount {
         self.state.event(side)
     }
 
@@ -245,7 +245,7 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(super) fn mode(&self, side: Side) -> WaitMode<'_> {
+    pub(super) fn mode(&self, side: Endpoint) -> WaitMode<'_> {
         WaitMode::new(self.wait.pace(), &self.waits[side as usize])
     }
 
@@ -287,7 +287,7 @@ impl<T> Queue<T> {
     /// Gives back a slot that this process claimed when it was no participant any more.
     #[cold]
     #[inline(never)]
-    pub(super) fn withdraw(&self, side: Side, claim: Claim, me: Tag) {
+    pub(super) fn withdraw(&self, side: Endpoint, claim: Claim, me: Tag) {
         self.ring().withdraw(side, claim, me);
     }
 }
@@ -346,7 +346,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
-        self.ring().ends().is_closed()
+        self.ring().endpoints().is_closed()
     }
 }
 

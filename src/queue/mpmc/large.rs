@@ -8,7 +8,7 @@ use super::{Queue, RecvError, SendError, TryRecvError, TrySendError};
 use crate::algorithm::mpmc::Claim;
 use crate::facade::Deadline;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, read_boxed};
 use crate::segment::MembershipError;
 
@@ -22,7 +22,7 @@ struct Place<'q, T: Payload + NoUninit + CheckedBitPattern> {
 impl<T: Payload + NoUninit + CheckedBitPattern> Drop for Place<'_, T> {
     fn drop(&mut self) {
         // If others have taken this process for dead meanwhile, it is not its any more.
-        self.queue.withdraw(Side::Sender, self.claim, self.me);
+        self.queue.withdraw(Endpoint::Sender, self.claim, self.me);
     }
 }
 
@@ -128,7 +128,7 @@ impl<T: Payload + Pod> Queue<T> {
         }
         std::mem::forget(place);
         self.ring().commit_send(claim);
-        self.ring().notify(Side::Sender);
+        self.ring().notify(Endpoint::Sender);
         Ok(())
     }
 }
@@ -185,7 +185,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
         let value = unsafe { read_boxed(self.item(claim.index)) };
         self.ring().commit_recv(claim);
-        self.ring().notify(Side::Receiver);
+        self.ring().notify(Endpoint::Receiver);
         value
     }
 }

@@ -8,7 +8,7 @@ use super::{Iter, Queue, RecvError, TryIter, TryRecvError};
 use crate::algorithm::mpmc::wait::EventWaitError;
 use crate::algorithm::mpmc::{Claim, TryError};
 use crate::facade::Deadline;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, read};
 
 /// An item, and whether somebody has died over it.
@@ -56,7 +56,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
         let value = unsafe { read(self.item(claim.index)) };
         self.ring().commit_recv(claim);
-        self.ring().notify(Side::Receiver);
+        self.ring().notify(Endpoint::Receiver);
         value.ok_or(TryRecvError::Invalid)
     }
 
@@ -77,7 +77,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let (claim, next) = self.ring().quick_recv(head, epoch, me)?;
         self.set_head(next);
         if self.ring().is_lost(&self.liveness(me)) {
-            self.withdraw(Side::Receiver, claim, me);
+            self.withdraw(Endpoint::Receiver, claim, me);
             return None;
         }
         Some(claim)
@@ -91,7 +91,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline]
     pub fn try_recv_marked(&self) -> Result<Received<T>, TryRecvError> {
         let received = self.recv_unrung()?;
-        self.ring().notify(Side::Receiver);
+        self.ring().notify(Endpoint::Receiver);
         received.ok_or(TryRecvError::Invalid)
     }
 
@@ -161,7 +161,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 }
             }
         }
-        self.ring().notify(Side::Receiver);
+        self.ring().notify(Endpoint::Receiver);
         if count > 0 {
             Ok(count)
         } else {
@@ -234,7 +234,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             None => self.wait_for_item(deadline)?,
         };
         let received = self.take(claim);
-        self.ring().notify(Side::Receiver);
+        self.ring().notify(Endpoint::Receiver);
         received.ok_or(RecvError::Invalid)
     }
 
@@ -253,7 +253,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             me,
             &self.liveness(me),
             deadline,
-            self.mode(Side::Receiver),
+            self.mode(Endpoint::Receiver),
         );
         self.keep(&cursor);
         claim.map_err(|ended| match ended {

@@ -9,7 +9,7 @@ use crate::algorithm::mpmc::wait::EventWaitError;
 use crate::algorithm::mpmc::{Claim, TryError};
 use crate::facade::Deadline;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, read, write};
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
@@ -50,7 +50,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(always)]
     fn put_and_ring(&self, claim: Claim, value: T) {
         self.put(claim, value);
-        self.ring().notify(Side::Sender);
+        self.ring().notify(Endpoint::Sender);
     }
 
     /// The next slot, if there is one.
@@ -83,7 +83,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let (claim, next) = self.ring().quick_send(self.tail(), me)?;
         self.set_tail(next);
         if self.ring().is_lost(&self.liveness(me)) {
-            self.withdraw(Side::Sender, claim, me);
+            self.withdraw(Endpoint::Sender, claim, me);
             return None;
         }
         if self.ring().is_late() {
@@ -140,12 +140,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 Ok(claim) => self.put_from(claim, value),
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => {
-                    self.ring().notify(Side::Sender);
+                    self.ring().notify(Endpoint::Sender);
                     return Ok(sent);
                 }
             }
         }
-        self.ring().notify(Side::Sender);
+        self.ring().notify(Endpoint::Sender);
         Ok(values.len())
     }
 
@@ -206,7 +206,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             me,
             &self.liveness(me),
             deadline,
-            self.mode(Side::Sender),
+            self.mode(Endpoint::Sender),
         );
         self.keep(&cursor);
         claim.map_err(|ended| self.unsent((), ended, me))
@@ -242,8 +242,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         let ring = self.ring();
         let mut cursor = self.cursor();
-        let claimed =
-            ring.wait_replace(&mut cursor, me, &self.liveness(me), self.mode(Side::Sender));
+        let claimed = ring.wait_replace(
+            &mut cursor,
+            me,
+            &self.liveness(me),
+            self.mode(Endpoint::Sender),
+        );
         let replaced = matches!(claimed, Ok((_, true)));
         let (claim, oldest) = match claimed {
             Ok((claim, true)) => {
@@ -260,7 +264,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         self.keep(&cursor);
         self.put(claim, value);
-        ring.notify(Side::Sender);
+        ring.notify(Endpoint::Sender);
         if replaced {
             // Perhaps nobody is left to receive: the next call says so.
             ring.look_for_the_dead(&self.liveness(me));

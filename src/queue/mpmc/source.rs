@@ -5,23 +5,23 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use super::Queue;
 use crate::facade::WaitHistory;
 use crate::participant::Liveness;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::MembershipError;
 use crate::wait::event_count::EventCount;
-use crate::wait::select::{Seen, Source};
+use crate::wait::select::{Source, SourceRef};
 
 impl<T: Payload> Source for Queue<T> {
     fn is_ready(&self) -> bool {
         let mut cursor = self.cursor();
-        let ready = self.ring().is_ready(Side::Receiver, &mut cursor);
+        let ready = self.ring().is_ready(Endpoint::Receiver, &mut cursor);
         self.keep(&cursor);
         ready
     }
 
     fn event(&self) -> &EventCount {
-        self.event_of(Side::Receiver)
+        self.event_of(Endpoint::Receiver)
     }
 
     fn history(&self) -> Option<&WaitHistory> {
@@ -43,15 +43,15 @@ impl<T: Payload> Source for Queue<T> {
         let others = self.liveness(me);
         let alive = others.is_member();
         if alive {
-            self.ring().reap_dead(Side::Receiver, &others);
+            self.ring().reap_dead(Endpoint::Receiver, &others);
         }
         alive
     }
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Queue<T> {
-    fn seen(&self) -> Seen<'_> {
-        Seen(self)
+    fn source(&self) -> SourceRef<'_> {
+        SourceRef(self)
     }
 
     fn membership_lost(&self) -> Option<MembershipError> {

@@ -10,7 +10,7 @@ use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::MembershipError;
 use crate::wait::event_count::EventCount;
-use crate::wait::select::{Seen, Source};
+use crate::wait::select::{Source, SourceRef};
 
 impl<T: Payload, R: Seat> Source for End<T, R> {
     /// Also when the end is lost: its operations say so.
@@ -41,8 +41,8 @@ impl<T: Payload, R: Seat> Source for End<T, R> {
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Consumer<T> {
-    fn seen(&self) -> Seen<'_> {
-        Seen(&self.end)
+    fn source(&self) -> SourceRef<'_> {
+        SourceRef(&self.end)
     }
 
     /// Its operations say that the end is lost, if it is.

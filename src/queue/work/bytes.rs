@@ -342,7 +342,7 @@ impl ByteQueue {
 
     /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
-        self.pool.ends().is_closed()
+        self.pool.endpoints().is_closed()
     }
 
     /// The handle of an entry that was created so.

@@ -8,14 +8,14 @@ use super::pool::Pool;
 use super::{ByteQueue, WorkQueue};
 use crate::facade::WaitHistory;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Ends, Side};
+use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::payload::Payload;
 use crate::queue::CountError;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
 use crate::segment::{MembershipError, SegmentLiveness};
 use crate::wait::event_count::EventCount;
-use crate::wait::select::{Seen, Source};
+use crate::wait::select::{Source, SourceRef};
 
 impl Counts for Pool {
     fn me(&self) -> Result<Tag, MembershipError> {
@@ -30,10 +30,10 @@ impl Counts for Pool {
     fn membership_lost(&self, me: Tag) -> MembershipError {
         self.membership_lost(me)
     }
-    fn ends(&self) -> Ends<'_> {
-        self.ends()
+    fn endpoints(&self) -> EndpointCounts<'_> {
+        self.endpoints()
     }
-    fn uncount(&self, side: Side, me: Tag) {
+    fn uncount(&self, side: Endpoint, me: Tag) {
         self.work().uncount(side, me, &self.liveness(me));
     }
 }
@@ -43,7 +43,7 @@ impl Source for Pool {
         self.is_ready()
     }
     fn event(&self) -> &EventCount {
-        self.event_of(Side::Receiver)
+        self.event_of(Endpoint::Receiver)
     }
     fn history(&self) -> Option<&WaitHistory> {
         Some(self.history_of_several())
@@ -97,8 +97,8 @@ macro_rules! counts {
         }
 
         impl<$($bound)*> waitable::Sealed for $queue {
-            fn seen(&self) -> Seen<'_> {
-                Seen(self.pool())
+            fn source(&self) -> SourceRef<'_> {
+                SourceRef(self.pool())
             }
 
             fn membership_lost(&self) -> Option<MembershipError> {

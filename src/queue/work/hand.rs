@@ -4,7 +4,7 @@ use crate::algorithm::work::wait::EventWaitError;
 use crate::algorithm::work::{Mine, Unsent};
 use crate::facade::Deadline;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 
 use super::AckError;
 use super::pool::Pool;
@@ -80,7 +80,7 @@ impl Hand<'_> {
         self.pool.keep(&cursor);
         match sent {
             Ok(()) => {
-                work.notify(Side::Sender);
+                work.notify(Endpoint::Sender);
                 Ok(())
             }
             Err(Unsent::Over(mine)) => {

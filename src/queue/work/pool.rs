@@ -11,7 +11,7 @@ use crate::algorithm::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Ends, Side};
+use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::queue::Wait;
 use crate::segment::{Anchor, Entry, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
@@ -176,12 +176,12 @@ impl Pool {
         }
     }
 
-    pub(super) fn ends(&self) -> Ends<'_> {
-        self.work().ends()
+    pub(super) fn endpoints(&self) -> EndpointCounts<'_> {
+        self.work().endpoints()
     }
 
     /// Where a side sleeps.
-    pub(super) fn event_of(&self, side: Side) -> &EventCount {
+    pub(super) fn event_of(&self, side: Endpoint) -> &EventCount {
         self.state.event(side)
     }
 
@@ -291,7 +291,7 @@ impl Pool {
     pub(super) fn try_loan(&self, me: Tag, cells: u32) -> Result<Mine, TryError> {
         let mut cursor = self.cursor();
         let work = self.work();
-        let mut loaned = if work.ends().is_over(Side::Sender) {
+        let mut loaned = if work.endpoints().is_over(Endpoint::Sender) {
             Err(TryError::Disconnected)
         } else {
             work.loan_span(&mut cursor, me, cells)
@@ -374,7 +374,7 @@ impl Pool {
         if alive {
             let mut cursor = self.cursor();
             let work = self.work();
-            work.reap_dead(&mut cursor, Side::Receiver, &others);
+            work.reap_dead(&mut cursor, Endpoint::Receiver, &others);
             self.keep(&cursor);
         }
         alive

@@ -345,7 +345,7 @@ impl<T: Payload + Pod> WorkQueue<T> {
 
     /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
-        self.pool.ends().is_closed()
+        self.pool.endpoints().is_closed()
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) trait Source {
 }
 
 /// A source, for traits that others can see and cannot use.
-pub struct Seen<'a>(pub(crate) &'a dyn Source);
+pub struct SourceRef<'a>(pub(crate) &'a dyn Source);
 
 /// What a wait came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

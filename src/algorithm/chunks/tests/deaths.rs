@@ -114,7 +114,7 @@ fn model_reapers_give_back_what_the_dead_had_and_no_more() {
             start(2, None, move || worker.work(2)),
             start(3, None, move || {
                 if died {
-                    reaper.leases().grid.recover(tag(1));
+                    reaper.leases().table.recover(tag(1));
                 }
             }),
         ]);

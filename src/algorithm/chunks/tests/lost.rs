@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{ChunkError, GRID_OPEN, Grid, GridState, Leases};
+use super::super::{ChunkError, LeaseTable, LeaseTableState, Leases, TABLE_OPEN};
 use crate::algorithm::rwlock::{Cell, RwLock, RwLockError, RwLockState};
 use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, Futex, Ordering};
@@ -32,7 +32,7 @@ const CLOSE: &str = "model_leases_are_not_closed_by_one_that_was_reaped_as_it_wa
 struct Field {
     lock: RwLockState,
     cells: [Padded<Cell>; 3],
-    grid: GridState,
+    table: LeaseTableState,
     chunks: [Futex; 1],
     registry: ModelRegistry,
 }
@@ -44,7 +44,7 @@ impl Field {
         let field = Arc::new(Self {
             lock: RwLockState::new(),
             cells: core::array::from_fn(|_| Padded(Cell::new(0))),
-            grid: GridState::new(0),
+            table: LeaseTableState::new(0),
             chunks: [Futex::new(0)],
             registry: ModelRegistry::new(),
         });
@@ -52,25 +52,25 @@ impl Field {
             .leases()
             .lease_this(0, tag(3), &field.registry.liveness(3), None);
         let leased = leased.expect("nobody else is there");
-        assert!(field.leases().grid.end(leased, false));
+        assert!(field.leases().table.end(leased, false));
         field
     }
 
     fn leases(&self) -> Leases<'_> {
-        let grid = Grid {
-            state: &self.grid,
+        let table = LeaseTable {
+            state: &self.table,
             chunks: &self.chunks,
         };
         Leases {
-            lock: RwLock::new(&self.lock, &self.cells, grid),
-            grid,
+            lock: RwLock::new(&self.lock, &self.cells, table),
+            table,
         }
     }
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
         self.registry.lose(1);
-        self.leases().grid.recover(tag(1));
+        self.leases().table.recover(tag(1));
         self.leases().lock.recover(tag(1));
     }
 }
@@ -101,7 +101,7 @@ fn model_leases_of_one_that_was_reaped_no_tag_stays() {
                     let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
                     let leased = leased.expect("waits for ever").expect("it is to do");
                     assert!(
-                        waiter.leases().grid.end(leased, false),
+                        waiter.leases().table.end(leased, false),
                         "taken from one that lives"
                     );
                 }),
@@ -130,11 +130,11 @@ fn model_leases_are_not_closed_by_one_that_was_reaped_as_it_waited() {
             }),
             start(2, None, move || {
                 holder.reap();
-                holder.leases().grid.end(leased, false);
+                holder.leases().table.end(leased, false);
             }),
         ]);
         assert_ne!(
-            field.leases().grid.word() & GRID_OPEN,
+            field.leases().table.word() & TABLE_OPEN,
             0,
             "it says that it is closed"
         );

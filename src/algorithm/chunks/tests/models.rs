@@ -35,7 +35,7 @@ fn model_one_that_waits_for_any_chunk_gets_the_one_that_comes_back() {
         finish([
             start(1, None, move || {
                 holder.finish(first);
-                assert!(holder.leases().grid.end(second, false));
+                assert!(holder.leases().table.end(second, false));
             }),
             start(2, None, move || {
                 waiter.work(2);
@@ -56,7 +56,7 @@ fn model_one_that_waits_for_any_chunk_is_woken_by_each() {
         let (holder, waiter) = (field.clone(), field.clone());
         finish([
             start(1, None, move || {
-                assert!(holder.leases().grid.end(second, false));
+                assert!(holder.leases().table.end(second, false));
             }),
             start(2, None, move || {
                 let leased = waiter.any(2).expect("it is to do");

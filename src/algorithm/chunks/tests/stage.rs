@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{ChunkError, Grid, GridState, Leased, Leases, RESTARTS};
+use super::super::{ChunkError, LeaseTable, LeaseTableState, Leased, Leases, RESTARTS};
 use super::two_deaths::HOLDERS;
 use crate::algorithm::rwlock::{Cell, Reading, RwLock, RwLockError, RwLockState};
 use crate::facade::{AtomicU32, Deadline, Futex, Words};
@@ -116,7 +116,7 @@ const FULL: u64 = 7;
 pub(super) struct Field<const N: usize> {
     lock: RwLockState,
     cells: [Padded<Cell>; 3],
-    grid: GridState,
+    table: LeaseTableState,
     chunks: [Futex; N],
     data: [(Words<1>, Words<1>); N],
     /// Whether the newcomer has joined.
@@ -148,7 +148,7 @@ impl<const N: usize> Field<N> {
         Arc::new(Self {
             lock: RwLockState::new(),
             cells: core::array::from_fn(|_| Padded(Cell::new(0))),
-            grid: GridState::new(0),
+            table: LeaseTableState::new(0),
             chunks: core::array::from_fn(|_| Futex::new(0)),
             data: core::array::from_fn(|_| (Words::new([0]), Words::new([0]))),
             joined: AtomicU32::new(0),
@@ -162,7 +162,7 @@ impl<const N: usize> Field<N> {
     pub(super) fn opened() -> Arc<Self> {
         let field = Self::new();
         let leased = field.this(3, 0).expect("nobody else is there");
-        assert!(field.leases().grid.end(leased, false));
+        assert!(field.leases().table.end(leased, false));
         field
     }
 
@@ -175,13 +175,13 @@ impl<const N: usize> Field<N> {
     }
 
     pub(super) fn leases(&self) -> Leases<'_> {
-        let grid = Grid {
-            state: &self.grid,
+        let table = LeaseTable {
+            state: &self.table,
             chunks: &self.chunks,
         };
         Leases {
-            lock: RwLock::new(&self.lock, &self.cells, grid),
-            grid,
+            lock: RwLock::new(&self.lock, &self.cells, table),
+            table,
         }
     }
 
@@ -222,7 +222,7 @@ impl<const N: usize> Field<N> {
     /// Fills a chunk that was leased, and finishes it.
     pub(super) fn finish(&self, leased: Leased) {
         self.fill(&leased);
-        assert!(self.leases().grid.end(leased, true), "its own lease");
+        assert!(self.leases().table.end(leased, true), "its own lease");
         self.ended.fetch_add(1, Relaxed);
     }
 
@@ -237,14 +237,14 @@ impl<const N: usize> Field<N> {
     pub(super) fn try_on(&self, id: u32) {
         if let Some(leased) = self.any(id) {
             self.fill(&leased);
-            assert!(self.leases().grid.end(leased, false), "its own lease");
+            assert!(self.leases().table.end(leased, false), "its own lease");
             self.ended.fetch_add(1, Relaxed);
         }
     }
 
     /// Whether a chunk is done, as a reader or a writer sees it.
     fn is_done(&self, chunk: usize) -> bool {
-        super::super::is_done(self.leases().grid.look(chunk))
+        super::super::is_done(self.leases().table.look(chunk))
     }
 
     /// Looks at all chunks: those that are done are whole.
@@ -323,12 +323,12 @@ impl<const N: usize> Field<N> {
 
     /// How many restarts one has heard of, who has heard of nothing else.
     pub(super) fn restarts(&self) -> u32 {
-        self.grid.word.load(Relaxed) / RESTARTS
+        self.table.word.load(Relaxed) / RESTARTS
     }
 
     /// Whether process `id` has a chunk.
     pub(super) fn holds(&self, id: u32, chunk: usize) -> bool {
-        self.leases().grid.look(chunk) & Tag::MASK == tag(id).bits()
+        self.leases().table.look(chunk) & Tag::MASK == tag(id).bits()
     }
 
     /// How many were told that a holder had died.
@@ -348,7 +348,7 @@ impl<const N: usize> Field<N> {
 
     /// How many chunks are to do.
     pub(super) fn left(&self) -> usize {
-        self.leases().grid.left()
+        self.leases().table.left()
     }
 
     /// Everybody has gone or died: what is left can be done and read at once. Returns how many chunks

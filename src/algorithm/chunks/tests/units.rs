@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{ChunkError, DIED, DONE, Grid, GridState, Leased, Leases, OPEN};
+use super::super::{ChunkError, DIED, DONE, LeaseTable, LeaseTableState, Leased, Leases, OPEN};
 use crate::algorithm::rwlock::{Cell, RwLock, RwLockState};
 use crate::facade::{AtomicU32, Futex};
 use crate::format::Padded;
@@ -38,7 +38,7 @@ fn dead() -> Tag {
 struct Field {
     lock: RwLockState,
     cells: Vec<Padded<Cell>>,
-    grid: GridState,
+    table: LeaseTableState,
     chunk: [Futex; 1],
 }
 
@@ -47,7 +47,7 @@ impl Field {
         Self {
             lock: RwLockState::new(),
             cells: (0..PARTICIPANTS).map(|_| Padded(Cell::new(0))).collect(),
-            grid: GridState {
+            table: LeaseTableState {
                 word: AtomicU32::new(1),
             },
             chunk: [Futex::new(word)],
@@ -55,13 +55,13 @@ impl Field {
     }
 
     fn leases(&self) -> Leases<'_> {
-        let grid = Grid {
-            state: &self.grid,
+        let table = LeaseTable {
+            state: &self.table,
             chunks: &self.chunk,
         };
         Leases {
-            lock: RwLock::new(&self.lock, &self.cells, grid),
-            grid,
+            lock: RwLock::new(&self.lock, &self.cells, table),
+            table,
         }
     }
 
@@ -71,7 +71,7 @@ impl Field {
     }
 
     fn word(&self) -> u32 {
-        self.leases().grid.look(0)
+        self.leases().table.look(0)
     }
 }
 
@@ -86,7 +86,7 @@ proptest! {
             Ok(leased) => {
                 prop_assert!(word & Tag::MASK == 0 || tag == Some(dead()));
                 prop_assert_eq!(leased.holder_died(), word & DIED != 0 || tag.is_some());
-                prop_assert!(field.leases().grid.end(leased, true));
+                prop_assert!(field.leases().table.end(leased, true));
                 prop_assert_eq!(field.word(), OPEN | DONE);
             }
             Err(ChunkError::Leased(holder)) => prop_assert_eq!(tag, Some(holder)),
@@ -101,7 +101,7 @@ proptest! {
     fn recovery_touches_the_dead_ones_chunks_and_no_other(word: u32, of_the_dead: bool) {
         let word = if of_the_dead { word & !Tag::MASK | dead().bits() } else { word };
         let field = Field::new(word);
-        field.leases().grid.recover(dead());
+        field.leases().table.recover(dead());
         let expected = if word & Tag::MASK == dead().bits() { word & OPEN | DIED } else { word };
         prop_assert_eq!(field.word(), expected);
     }
@@ -117,10 +117,10 @@ fn one_whose_chunk_was_taken_over_does_not_end_its_successors_lease() {
     let leased = field.lease().unwrap();
     assert!(leased.holder_died());
     for done in [true, false] {
-        assert!(!leases.grid.end(lost, done));
+        assert!(!leases.table.end(lost, done));
         assert_eq!(field.word(), OPEN | DIED | me().bits());
     }
-    assert!(leases.grid.end(leased, false));
+    assert!(leases.table.end(leased, false));
     assert_eq!(field.word(), OPEN | DIED, "to do, and half changed still");
 }
 
@@ -133,7 +133,7 @@ fn a_chunk_that_is_done_is_not_any_chunk_and_can_be_had_itself() {
     assert_eq!(any, Ok(None));
     let leased = field.lease().unwrap();
     assert_eq!(
-        (field.leases().grid.left(), leased.holder_died()),
+        (field.leases().table.left(), leased.holder_died()),
         (1, false)
     );
 }

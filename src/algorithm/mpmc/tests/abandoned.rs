@@ -2,7 +2,7 @@
 
 use super::stage::{Belt, player};
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{finish, start, tag};
 
 /// Seeded bugs, as in [`models`](super::models).
@@ -27,7 +27,10 @@ fn model_slots_a_slot_given_back_is_passed_by() {
                     let gives_back = player(&gives_back, 1);
                     let claim = gives_back.claim().unwrap();
                     assert_eq!(gives_back.try_send(0), Ok(()));
-                    gives_back.belt.ring().withdraw(Side::Sender, claim, tag(1));
+                    gives_back
+                        .belt
+                        .ring()
+                        .withdraw(Endpoint::Sender, claim, tag(1));
                 }),
                 start(2, None, move || {
                     assert_eq!(player(&receiver, 2).recv(), Ok(0));
@@ -50,7 +53,10 @@ fn model_slots_a_slot_given_back_is_room() {
                 let claim = gives_back.claim().unwrap();
                 // There is no room for it if the other was faster.
                 let _ = gives_back.try_send(0);
-                gives_back.belt.ring().withdraw(Side::Sender, claim, tag(1));
+                gives_back
+                    .belt
+                    .ring()
+                    .withdraw(Endpoint::Sender, claim, tag(1));
             }),
             start(2, None, move || {
                 assert_eq!(player(&sender, 2).send(1), Ok(()));

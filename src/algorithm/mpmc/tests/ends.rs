@@ -11,7 +11,7 @@ use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, explore_two_deaths, unlock_byte,
 };
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{finish, start, tag};
 
 /// Seeded bugs, as in [`models`](super::models).
@@ -82,14 +82,16 @@ fn ended(end: End) -> loom::sync::Arc<Belt> {
     let first = player(&belt, 3);
     if let End::Left = end {
         assert_eq!(
-            belt.ring().ends().count(Side::Sender, tag(3), &first),
+            belt.ring()
+                .endpoints()
+                .count(Endpoint::Sender, tag(3), &first),
             Ok(())
         );
     }
     assert_eq!(first.try_send(1), Ok(()));
     match end {
         End::Closed => belt.ring().close(),
-        End::Left => belt.ring().uncount(Side::Sender, tag(3), &first),
+        End::Left => belt.ring().uncount(Endpoint::Sender, tag(3), &first),
     }
     belt
 }
@@ -175,7 +177,7 @@ fn model_slots_who_is_ready_at_the_end_is_told() {
             }),
             start(2, None, move || {
                 let looks = player(&looks, 2);
-                if looks.with(|ring, cursor, _| ring.is_ready(Side::Receiver, cursor)) {
+                if looks.with(|ring, cursor, _| ring.is_ready(Endpoint::Receiver, cursor)) {
                     assert_eq!(looks.try_pick(), Err(TryError::Disconnected));
                 }
             }),

@@ -11,7 +11,7 @@ use crate::facade::AtomicU64;
 use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{finish, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.

@@ -11,7 +11,7 @@ use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{players, tag};
 
 /// A ring, its items, and what was received.
@@ -117,7 +117,7 @@ impl Belt {
         while last.pick().is_some() {}
         let (sent, got) = (self.sent.load(Relaxed), self.got.load(Relaxed));
         assert_eq!(sent & !got & !taken, 0, "lost: sent {sent:b}, got {got:b}");
-        if !self.ring().ends().is_closed() {
+        if !self.ring().endpoints().is_closed() {
             for item in 0..self.geometry.capacity() {
                 assert_eq!(last.try_send(32 + item), Ok(()), "a slot is lost");
             }
@@ -153,7 +153,7 @@ impl Player<'_> {
         self.belt.item(claim).write(&[item]);
         self.belt.ring().commit_send(*claim);
         self.belt.sent.fetch_or(1 << item, Relaxed);
-        self.belt.ring().notify(Side::Sender);
+        self.belt.ring().notify(Endpoint::Sender);
     }
 
     pub(super) fn try_send(&self, item: u64) -> Result<(), TryError> {
@@ -193,7 +193,7 @@ impl Player<'_> {
         let [item] = self.belt.item(claim).read();
         self.belt.ring().commit_recv(*claim);
         self.belt.note(item);
-        self.belt.ring().notify(Side::Receiver);
+        self.belt.ring().notify(Endpoint::Receiver);
         item
     }
 

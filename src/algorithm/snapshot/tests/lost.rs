@@ -80,7 +80,7 @@ fn model_snapshot_of_one_that_was_reaped_no_tag_stays() {
         let seat = board.seats[0].0.load(Ordering::Relaxed);
         assert_eq!(seat, 0, "the tag of no participant stays");
         let peers = board.registry.liveness(2);
-        let role = board.state.desk().role.look().holder(3);
+        let role = board.state.desk().role.load().holder(3);
         assert_eq!(role, Ok(None), "the tag of no participant stays");
         assert!(board.snapshot().claim(tag(2), &peers).is_ok());
         assert!(board.snapshot().sit(tag(2), Held::Nothing, &peers).is_ok());

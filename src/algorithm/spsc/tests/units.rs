@@ -154,11 +154,11 @@ fn garbage_is_told_and_leads_nowhere() {
         ring.restore(&push);
         assert_eq!(state.producer.0.position.0.load(Relaxed), 0);
         state.producer.0.position.0.store(wild, Relaxed);
-        let holder = state.producer.0.role.look();
+        let holder = state.producer.0.role.load();
         state.producer.0.role.spoil(0);
         assert_eq!(ring.refresh(&mut pop), Err(Corrupt), "{wild}");
         state.producer.0.role.spoil(me().bits());
-        assert_eq!(state.producer.0.role.look(), holder);
+        assert_eq!(state.producer.0.role.load(), holder);
         state.producer.0.position.0.store(0, Relaxed);
         // The head may be up to the capacity behind, also across the end of the numbers.
         let expected = if wild == u64::MAX { Ok(3) } else { Ok(0) };

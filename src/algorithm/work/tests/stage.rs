@@ -12,7 +12,7 @@ use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{players, tag};
 use crate::wait::on_event::TryError;
 
@@ -320,7 +320,7 @@ impl Shop {
         let some_died = !is_byte_locked(0) || self.two_die.load(Relaxed) != 0 && !is_byte_locked(1);
         assert!(only_tried == 0 || some_died, "not done");
         assert!(self.work().is_idle(), "something is left");
-        if self.work().ends().is_closed() {
+        if self.work().endpoints().is_closed() {
             return;
         }
         let loans: Vec<_> = (0..self.rules.cells)
@@ -399,7 +399,7 @@ impl<'a> Worker<'a> {
         self.write(mine, item);
         self.with(|work, cursor, me| work.send(cursor, mine, me, self))?;
         self.shop.sent.fetch_or(1 << item, Relaxed);
-        self.shop.work().notify(Side::Sender);
+        self.shop.work().notify(Endpoint::Sender);
         Ok(())
     }
 

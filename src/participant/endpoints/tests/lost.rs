@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{Ends, Side, Uncounted, owner};
+use super::super::{Endpoint, EndpointCounts, EndpointError, owner};
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::{AtomicU64, Ordering};
 use crate::participant::stage::{ModelRegistry, finish, players, start, successor, tag};
@@ -46,8 +46,8 @@ impl End {
         })
     }
 
-    fn ends(&self) -> Ends<'_> {
-        Ends {
+    fn endpoints(&self) -> EndpointCounts<'_> {
+        EndpointCounts {
             word: &self.word,
             cells: &self.cells,
         }
@@ -56,16 +56,16 @@ impl End {
     /// Others take process 1 for dead, and count it no more.
     fn reap(&self) {
         self.registry.lose(1);
-        self.ends().recover(tag(1));
+        self.endpoints().recover(tag(1));
     }
 
     /// Process 1 counts itself, and stays.
     fn count(&self) {
         let counted = self
-            .ends()
-            .count(Side::Sender, tag(1), &self.registry.liveness(1));
+            .endpoints()
+            .count(Endpoint::Sender, tag(1), &self.registry.liveness(1));
         assert!(
-            matches!(counted, Ok(()) | Err(Uncounted::MembershipLost)),
+            matches!(counted, Ok(()) | Err(EndpointError::MembershipLost)),
             "{counted:?}"
         );
     }
@@ -73,12 +73,15 @@ impl End {
     /// The next owner of the index counts, and when it has left the side is over.
     fn close(&self) {
         let peers = self.registry.successor_liveness();
-        let counted = self.ends().count(Side::Sender, successor(), &peers);
+        let counted = self
+            .endpoints()
+            .count(Endpoint::Sender, successor(), &peers);
         assert_eq!(counted, Ok(()), "the cell is no participant's");
-        assert!(!self.ends().is_over(Side::Receiver));
-        self.ends().uncount(Side::Sender, successor(), &peers);
+        assert!(!self.endpoints().is_over(Endpoint::Receiver));
+        self.endpoints()
+            .uncount(Endpoint::Sender, successor(), &peers);
         assert!(
-            self.ends().is_over(Side::Receiver),
+            self.endpoints().is_over(Endpoint::Receiver),
             "it counts no participant"
         );
     }

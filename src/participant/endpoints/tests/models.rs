@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{Ends, Side};
+use super::super::{Endpoint, EndpointCounts};
 use crate::facade::model::{explore, explore_at_least, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU64, Words};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
@@ -47,8 +47,8 @@ impl End {
         })
     }
 
-    fn ends(&self) -> Ends<'_> {
-        Ends {
+    fn endpoints(&self) -> EndpointCounts<'_> {
+        EndpointCounts {
             word: &self.word,
             cells: &self.cells,
         }
@@ -56,19 +56,19 @@ impl End {
 
     fn count(&self, id: u32) {
         assert_eq!(
-            self.ends()
-                .count(Side::Sender, tag(id), &KernelLiveness(id)),
+            self.endpoints()
+                .count(Endpoint::Sender, tag(id), &KernelLiveness(id)),
             Ok(())
         );
     }
 
     fn uncount(&self, id: u32) {
-        self.ends()
-            .uncount(Side::Sender, tag(id), &KernelLiveness(id));
+        self.endpoints()
+            .uncount(Endpoint::Sender, tag(id), &KernelLiveness(id));
     }
 
     fn is_over(&self) -> bool {
-        self.ends().is_over(Side::Receiver)
+        self.endpoints().is_over(Endpoint::Receiver)
     }
 }
 
@@ -128,12 +128,12 @@ fn model_ends_the_last_one_dies_as_it_leaves() {
         let last = start(1, death, move || last.uncount(1));
         let early = start(2, None, move || {
             if !is_byte_locked(0) {
-                reaper.ends().recover(tag(1));
+                reaper.endpoints().recover(tag(1));
             }
         });
         finish([last, early]);
         if !is_byte_locked(0) {
-            end.ends().recover(tag(1));
+            end.endpoints().recover(tag(1));
         }
         assert!(end.is_over(), "it still counts");
     });

@@ -1,6 +1,6 @@
 //! Counting at the ends of a queue, one step after the other.
 
-use super::super::{Ends, MOST, Side, Uncounted};
+use super::super::{Endpoint, EndpointCounts, EndpointError, MOST};
 use crate::facade::AtomicU64;
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -22,63 +22,73 @@ impl Liveness for AllAlive {
 #[test]
 fn a_side_is_over_when_its_last_one_has_gone_and_not_before() {
     let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
-    let ends = Ends {
+    let endpoints = EndpointCounts {
         word: &word,
         cells: &cells,
     };
     let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
-    for side in [Side::Sender, Side::Receiver] {
-        let over = || ends.is_over(side.other());
+    for side in [Endpoint::Sender, Endpoint::Receiver] {
+        let over = || endpoints.is_over(side.other());
         assert!(!over(), "nobody was ever counted");
-        ends.count(side, first, &AllAlive).unwrap();
-        ends.count(side, first, &AllAlive).unwrap();
-        ends.count(side, second, &AllAlive).unwrap();
-        assert!(!ends.uncount(side, first, &AllAlive) && !over());
-        assert!(!ends.uncount(side, first, &AllAlive) && !over());
-        assert!(ends.uncount(side, second, &AllAlive) && over());
-        assert!(!ends.uncount(side, second, &AllAlive), "it is not counted");
-        ends.count(side, second, &AllAlive).unwrap();
+        endpoints.count(side, first, &AllAlive).unwrap();
+        endpoints.count(side, first, &AllAlive).unwrap();
+        endpoints.count(side, second, &AllAlive).unwrap();
+        assert!(!endpoints.uncount(side, first, &AllAlive) && !over());
+        assert!(!endpoints.uncount(side, first, &AllAlive) && !over());
+        assert!(endpoints.uncount(side, second, &AllAlive) && over());
+        assert!(
+            !endpoints.uncount(side, second, &AllAlive),
+            "it is not counted"
+        );
+        endpoints.count(side, second, &AllAlive).unwrap();
         assert!(!over(), "somebody has come again");
-        ends.recover(second);
+        endpoints.recover(second);
         assert!(over(), "it was dead");
     }
-    assert!(!ends.is_closed());
-    ends.close();
-    assert!(ends.is_closed() && ends.is_over(Side::Sender) && ends.is_over(Side::Receiver));
+    assert!(!endpoints.is_closed());
+    endpoints.close();
+    assert!(
+        endpoints.is_closed()
+            && endpoints.is_over(Endpoint::Sender)
+            && endpoints.is_over(Endpoint::Receiver)
+    );
 }
 
 #[test]
 fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
     let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
-    let ends = Ends {
+    let endpoints = EndpointCounts {
         word: &word,
         cells: &cells,
     };
     let me = Tag::new(0, 1).unwrap();
-    for side in [Side::Sender, Side::Receiver] {
+    for side in [Endpoint::Sender, Endpoint::Receiver] {
         for _ in 0..MOST {
-            ends.count(side, me, &AllAlive).unwrap();
+            endpoints.count(side, me, &AllAlive).unwrap();
         }
-        assert_eq!(ends.count(side, me, &AllAlive), Err(Uncounted::TooMany));
-        assert!(!ends.uncount(side, me, &AllAlive));
-        assert_eq!(ends.count(side, me, &AllAlive), Ok(()));
+        assert_eq!(
+            endpoints.count(side, me, &AllAlive),
+            Err(EndpointError::TooMany)
+        );
+        assert!(!endpoints.uncount(side, me, &AllAlive));
+        assert_eq!(endpoints.count(side, me, &AllAlive), Ok(()));
     }
 }
 
 #[test]
 fn a_cell_that_is_anothers_is_left_to_it() {
     let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
-    let ends = Ends {
+    let endpoints = EndpointCounts {
         word: &word,
         cells: &cells,
     };
     let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
-    ends.count(Side::Sender, after, &AllAlive).unwrap();
-    let late = ends.count(Side::Sender, before, &AllAlive);
-    assert_eq!(late, Err(Uncounted::MembershipLost));
-    assert!(!ends.uncount(Side::Sender, before, &AllAlive));
-    assert!(!ends.is_over(Side::Receiver));
-    assert!(ends.uncount(Side::Sender, after, &AllAlive));
+    endpoints.count(Endpoint::Sender, after, &AllAlive).unwrap();
+    let late = endpoints.count(Endpoint::Sender, before, &AllAlive);
+    assert_eq!(late, Err(EndpointError::MembershipLost));
+    assert!(!endpoints.uncount(Endpoint::Sender, before, &AllAlive));
+    assert!(!endpoints.is_over(Endpoint::Receiver));
+    assert!(endpoints.uncount(Endpoint::Sender, after, &AllAlive));
 }
 
 /// Liveness of whom only those of the second generation are in the registry.
@@ -110,19 +120,19 @@ fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
         5 << 10 | 7,
     ] {
         let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
-        let ends = Ends {
+        let endpoints = EndpointCounts {
             word: &word,
             cells: &cells,
         };
-        let counted = u64::from(stranger) + 3 * Side::Receiver.one();
+        let counted = u64::from(stranger) + 3 * Endpoint::Receiver.one();
         cells[0].store(counted, crate::facade::Ordering::Relaxed);
         assert_eq!(
-            ends.count(Side::Sender, me, &Second),
+            endpoints.count(Endpoint::Sender, me, &Second),
             Ok(()),
             "{stranger:#x}"
         );
         let cell = cells[0].load(crate::facade::Ordering::Relaxed);
-        assert_eq!(cell, u64::from(me.bits()) + Side::Sender.one());
-        assert!(ends.uncount(Side::Sender, me, &Second));
+        assert_eq!(cell, u64::from(me.bits()) + Endpoint::Sender.one());
+        assert!(endpoints.uncount(Endpoint::Sender, me, &Second));
     }
 }

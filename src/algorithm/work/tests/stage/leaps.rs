@@ -6,7 +6,7 @@ use super::Shop;
 use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CellWord, Entry, State};
 use crate::facade::{Ordering, clock};
-use crate::participant::endpoints::Side;
+use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::tag;
 
 impl Shop {
@@ -44,7 +44,7 @@ impl Shop {
     fn go_on_for(&self, laps: u64) -> u64 {
         let order = self.rules.order;
         let lap_len = order.capacity().next_power_of_two();
-        let [tail, head] = [Side::Sender, Side::Receiver].map(|side| self.state.hint(side));
+        let [tail, head] = [Endpoint::Sender, Endpoint::Receiver].map(|side| self.state.hint(side));
         let laps = order.whole_lap(Position(tail.load(Ordering::Acquire))) + laps;
         for slot in &self.slots {
             slot.store(self.rules.format.free(laps).0, Ordering::Release);
@@ -70,7 +70,9 @@ impl Shop {
         let ready = self.rules.format.ready(laps, entry);
         self.slots[0].store(ready.0, Ordering::Release);
         let next = laps * self.rules.order.capacity().next_power_of_two() + 1;
-        self.state.hint(Side::Sender).store(next, Ordering::Release);
+        self.state
+            .hint(Endpoint::Sender)
+            .store(next, Ordering::Release);
         self.sent.fetch_or(1 << item, Relaxed);
     }
 }

@@ -18,7 +18,7 @@ fn model_two_deaths_of_the_last_senders_are_noticed() {
             let reap = |end: &End| {
                 for id in [1, 2] {
                     if !is_byte_locked(id - 1) {
-                        end.ends().recover(tag(id));
+                        end.endpoints().recover(tag(id));
                     }
                 }
             };

@@ -44,11 +44,11 @@ const DIED: u32 = 1 << 30;
 
 /// The word of a role, in the segment.
 #[repr(transparent)]
-pub(crate) struct RoleWord(AtomicU32);
+pub(crate) struct HolderWord(AtomicU32);
 
 /// What a look at a role found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen(u32);
+pub(crate) struct HolderState(u32);
 
 /// A word that no role has, or not this one now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) struct Garbage(pub(crate) u32);
 
 /// Why a role was not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unclaimed {
+pub(crate) enum HolderError {
     /// A live participant has it.
     Taken(Tag),
     /// The word is not a role's.
@@ -65,7 +65,7 @@ pub(crate) enum Unclaimed {
     MembershipLost,
 }
 
-impl Seen {
+impl HolderState {
     /// Who has it, or had it when it died.
     pub(crate) fn holder(self, participants: u32) -> Result<Option<Tag>, Garbage> {
         match self.0 {
@@ -94,7 +94,7 @@ impl Seen {
     }
 }
 
-impl RoleWord {
+impl HolderWord {
     #[cfg(test)]
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(0))
@@ -107,16 +107,16 @@ impl RoleWord {
     }
 
     /// Takes the role, if nobody alive has it.
-    pub(crate) fn claim(&self, me: Tag, peers: &impl Liveness) -> Result<(), Unclaimed> {
+    pub(crate) fn claim(&self, me: Tag, peers: &impl Liveness) -> Result<(), HolderError> {
         loop {
             // ORDERING: Acquire; pairs with (M3) below.
-            let seen = Seen(self.0.load(Ordering::Acquire));
+            let seen = HolderState(self.0.load(Ordering::Acquire));
             match seen.holder(peers.participants()) {
                 Ok(Some(tag)) if !mutation(68) && peers.is_alive(tag) => {
-                    return Err(Unclaimed::Taken(tag));
+                    return Err(HolderError::Taken(tag));
                 }
                 Ok(_) => {}
-                Err(garbage) => return Err(Unclaimed::Garbage(garbage)),
+                Err(garbage) => return Err(HolderError::Garbage(garbage)),
             }
             // ORDERING: Acquire; pairs with (S3) in `leave` and `recover`. Release; (M3).
             let claiming = Ordering::AcqRel;
@@ -130,7 +130,7 @@ impl RoleWord {
     }
 
     /// Whether `me`, who has the role now, is a participant still; else it is as it was `before`.
-    fn stay(&self, before: Seen, me: Tag, peers: &impl Liveness) -> Result<(), Unclaimed> {
+    fn stay(&self, before: HolderState, me: Tag, peers: &impl Liveness) -> Result<(), HolderError> {
         if is_still_registered(peers, 605) {
             return Ok(());
         }
@@ -146,14 +146,14 @@ impl RoleWord {
                 .0
                 .compare_exchange(me.bits(), was, release, Ordering::Relaxed);
         }
-        Err(Unclaimed::MembershipLost)
+        Err(HolderError::MembershipLost)
     }
 
     /// Who has it, for a peer.
-    pub(crate) fn look(&self) -> Seen {
+    pub(crate) fn load(&self) -> HolderState {
         // ORDERING: Acquire; pairs with (M3) in `claim`, and with (S3): what its last holder stored.
         let acquire = ordering(Ordering::Acquire, 76);
-        Seen(self.0.load(acquire))
+        HolderState(self.0.load(acquire))
     }
 
     /// Whether it is `me`'s still.
@@ -197,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_word_is_nobodys_a_participants_or_garbage(word: u32, participants in 1..=Tag::MAX_PARTICIPANTS) {
-            match Seen(word).holder(participants) {
+            match HolderState(word).holder(participants) {
                 Ok(None) => prop_assert!(matches!(word, 0 | LEFT | DIED)),
                 Ok(Some(tag)) => {
                     prop_assert_eq!(tag.bits(), word);
