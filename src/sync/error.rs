@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use crate::algorithm::mutex::Held;
+use crate::algorithm::mutex::LockToken;
 use crate::participant::Tag;
 use crate::segment::MembershipError;
 
@@ -152,7 +152,7 @@ pub(crate) enum Outcome<G> {
 }
 
 impl<G> Outcome<G> {
-    pub(super) fn of(held: Held, guard: G) -> Self {
+    pub(super) fn of(held: LockToken, guard: G) -> Self {
         Self::when(held.owner_died(), held.is_poisoned(), guard)
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use crate::algorithm::mutex::{Glance, Held, MutexError, MutexState, Unclean};
+use crate::algorithm::mutex::{LockToken, MutexError, MutexState, MutexStatus, Unclean};
 use crate::facade::Deadline;
 use crate::format::{Kind, PayloadShape};
 use crate::segment::{Anchor, Bytes, Entry, OwnTag, Placeable, Shape, sealed};
@@ -45,7 +45,7 @@ pub struct RawMutexGuard<'a> {
     /// At hand, and not behind the handle: what unlocks is in registers already.
     state: &'a MutexState,
     own: OwnTag<'a>,
-    held: Held,
+    held: LockToken,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
     _not_send: PhantomData<*mut ()>,
@@ -171,8 +171,8 @@ impl RawMutex {
         self.state.clear_poison();
     }
 
-    pub(super) fn glance(&self) -> Glance {
-        self.state.glance()
+    pub(super) fn glance(&self) -> MutexStatus {
+        self.state.peek()
     }
 
     /// Locks a lock that is free and clean, if this process is a participant already: what nearly
@@ -242,7 +242,7 @@ impl RawMutex {
         }
     }
 
-    fn guard(&self, held: Held) -> RawMutexGuard<'_> {
+    fn guard(&self, held: LockToken) -> RawMutexGuard<'_> {
         RawMutexGuard {
             state: self.state.state(),
             own: self.state.own(),
@@ -273,7 +273,7 @@ impl RawMutexGuard<'_> {
 
     /// Returns whether a thread panicked while it held the lock, and nobody has cleared that.
     pub fn is_poisoned(&self) -> bool {
-        self.held.is_poisoned() && self.state.glance().poisoned
+        self.held.is_poisoned() && self.state.peek().poisoned
     }
 
     /// Declares that what the lock protects is whole again, after an owner died.

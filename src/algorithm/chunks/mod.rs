@@ -32,7 +32,7 @@
 //! - **lease, open**: CAS an open word that is nobody's to the own tag. It is not done any more.
 //! - **lease, closed**: go to the lock's door; bar and drain the readers as a writer does; make the grid
 //!   `OPEN`; claim a chunk, so that whoever opens gets something; open all chunks; leave, with the
-//!   readers barred. See [`door`].
+//!   readers barred. See [`opening`].
 //!   After either claim, ask the registry whether it still knows the own tag, (K1) of [`participant`](crate::participant); if not,
 //!   give the chunk back, not done, and say that the membership is lost.
 //! - **finish**: CAS the own tag to `DONE`; **drop**: CAS it away. Both keep `OPEN` as they find it, and
@@ -83,9 +83,9 @@
 //! comes after leases pays for them, and the leases nothing. Chunks that whoever is idle takes one after the
 //! other are the chunk self-scheduling of Kruskal and Weiss (1985), with an owner in each chunk's word.
 
-mod door;
 pub(crate) mod entry;
 pub(crate) mod layout;
+mod opening;
 mod wait;
 
 use crate::algorithm::rwlock::RwLockError;
@@ -94,7 +94,7 @@ use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
 use crate::wait::WaitError;
 
-pub(crate) use door::Leases;
+pub(crate) use opening::Leases;
 
 /// Of a chunk that is nobody's: it is done.
 const DONE: u32 = 1 << 29;

@@ -8,7 +8,7 @@
 //!
 //! Walk over the chunks; if all that are to do are somebody's, spin some microseconds, ask whether their
 //! holders live, make each of them `WANTED`, and sleep on all their words for a slice: whichever comes
-//! back first ends it. If some are closed, go by the [`door`](super::door).
+//! back first ends it. If some are closed, go by the [`opening`](super::door).
 //!
 //! # Crash
 //!
@@ -20,7 +20,7 @@
 
 use core::time::Duration;
 
-use super::door::Want;
+use super::opening::Want;
 use super::{
     ChunkError, DIED, Found, LeaseTable, Leased, Leases, Look, OPEN, RESTARTING, RESTARTS, Taken,
     WANTED, holder, is_done,
@@ -161,10 +161,10 @@ impl<P: Liveness> Any<'_, P> {
         self.leases.table.walk(self.from, self.me, self.peers, look)
     }
 
-    fn by_the_door(&self) -> Result<Found, ChunkError> {
+    fn by_writer_mutex(&self) -> Result<Found, ChunkError> {
         let want = Want::Any(self.from);
         self.leases
-            .by_the_door(want, self.me, self.peers, self.wait)
+            .by_writer_mutex(want, self.me, self.peers, self.wait)
     }
 
     /// What a walk that came to this means.
@@ -187,7 +187,7 @@ impl<P: Liveness> Any<'_, P> {
                 }
                 Found::Closed => {}
             }
-            found = self.by_the_door()?;
+            found = self.by_writer_mutex()?;
         }
     }
 }
@@ -306,7 +306,7 @@ impl Leases<'_> {
                 Found::Got(leased) => return Ok(leased),
                 Found::Taken(taken) => return Err(ChunkError::Leased(taken.holder)),
                 Found::Closed | Found::Done => {
-                    found = self.by_the_door(Want::This(chunk), me, peers, wait)?;
+                    found = self.by_writer_mutex(Want::This(chunk), me, peers, wait)?;
                 }
             }
         }

@@ -79,12 +79,12 @@ pub(crate) struct MutexState {
 /// Proof of a lock that was taken: by whom, and with which flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) struct Held {
+pub(crate) struct LockToken {
     owner: Tag,
     flags: u32,
 }
 
-impl Held {
+impl LockToken {
     pub(crate) fn owner(&self) -> Tag {
         self.owner
     }
@@ -156,7 +156,7 @@ impl MutexState {
     /// Locks if the lock is free and clean: one instruction, and a look at the registry. What it was
     /// if not, [`put_back`](Self::put_back) is to be told.
     #[inline(always)]
-    pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Liveness) -> Result<Held, Unclean> {
+    pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Liveness) -> Result<LockToken, Unclean> {
         let (free, relaxed) = (0, Ordering::Relaxed);
         self.word
             .compare_exchange(free, me.bits(), claiming(), relaxed)
@@ -164,7 +164,7 @@ impl MutexState {
         if !is_still_registered(peers, 570) {
             return Err(Unclean(Some(me)));
         }
-        Ok(Held {
+        Ok(LockToken {
             owner: me,
             flags: 0,
         })
@@ -173,12 +173,12 @@ impl MutexState {
     /// Takes the tag out again that was put into the word by a process that is no participant any more.
     pub(crate) fn put_back(&self, Unclean(lost): Unclean) {
         if let Some(owner) = lost.filter(|_| !mutation(572)) {
-            self.unlock(Held { owner, flags: 0 }, false);
+            self.unlock(LockToken { owner, flags: 0 }, false);
         }
     }
 
     /// As [`lock_clean`](Self::lock_clean), for one whose next step is the slow one.
-    pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Liveness) -> Option<Held> {
+    pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Liveness) -> Option<LockToken> {
         self.lock_clean(me, peers)
             .map_err(|unclean| self.put_back(unclean))
             .ok()
@@ -190,7 +190,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
-    ) -> Result<Held, MutexError> {
+    ) -> Result<LockToken, MutexError> {
         match self.try_lock_clean(me, peers) {
             Some(held) => Ok(held),
             None => self.lock_contended(me, peers, deadline),
@@ -199,7 +199,7 @@ impl MutexState {
 
     /// Locks if nobody alive has it; never sleeps.
     #[cfg(test)]
-    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Liveness) -> Result<Held, MutexError> {
+    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Liveness) -> Result<LockToken, MutexError> {
         match self.try_lock_clean(me, peers) {
             Some(held) => Ok(held),
             None => self.try_lock_contended(me, peers),
@@ -212,7 +212,7 @@ impl MutexState {
         &self,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Held, MutexError> {
+    ) -> Result<LockToken, MutexError> {
         self.try_lock_flagged(me, peers, 0)
     }
 
@@ -221,7 +221,12 @@ impl MutexState {
     /// It may have been woken just now. If another has barged in, whose word does not say that
     /// there are sleepers, then the wake must go to the next of them.
     #[cold]
-    fn give_up(&self, me: Tag, peers: &impl Liveness, others: u32) -> Result<Held, MutexError> {
+    fn give_up(
+        &self,
+        me: Tag,
+        peers: &impl Liveness,
+        others: u32,
+    ) -> Result<LockToken, MutexError> {
         let others = if mutation(14) { 0 } else { others };
         let tried = self.try_lock_flagged(me, peers, others);
         if tried.is_err() && others != 0 && !mutation(13) {
@@ -236,7 +241,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         others: u32,
-    ) -> Result<Held, MutexError> {
+    ) -> Result<LockToken, MutexError> {
         loop {
             // ORDERING: Acquire; pairs with (M3) in `claiming`.
             let seen = self.word.load(ordering(Ordering::Acquire, 51));
@@ -259,7 +264,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
-    ) -> Result<Held, MutexError> {
+    ) -> Result<LockToken, MutexError> {
         self.wait(me, peers, deadline)
     }
 
@@ -271,7 +276,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         extra: u32,
-    ) -> Result<Option<Held>, MutexError> {
+    ) -> Result<Option<LockToken>, MutexError> {
         let word = (seen & !Tag::MASK) | me.bits() | extra;
         let taken = self
             .word
@@ -284,7 +289,7 @@ impl MutexState {
         } else {
             word & STICKY
         };
-        let held = Held { owner: me, flags };
+        let held = LockToken { owner: me, flags };
         if !is_still_registered(peers, 573) {
             self.unlock(held, false);
             return Err(MutexError::MembershipLost);
@@ -294,7 +299,7 @@ impl MutexState {
 
     /// Unlocks, adding [`POISONED`] if asked to; does nothing if the lock is no longer `held`.
     #[inline(always)]
-    pub(crate) fn unlock(&self, held: Held, poison: bool) {
+    pub(crate) fn unlock(&self, held: LockToken, poison: bool) {
         // ORDERING: Release; (M1) publishes the data to the next owner.
         let release = ordering(Ordering::Release, 2);
         let (mine, free) = (held.owner.bits(), 0);
@@ -311,7 +316,7 @@ impl MutexState {
 
     /// There are sleepers or flags, or the lock is not `held` any more.
     #[cold]
-    fn unlock_contended(&self, held: Held, poison: bool) {
+    fn unlock_contended(&self, held: LockToken, poison: bool) {
         let add = if poison { POISONED } else { 0 };
         let keep = if mutation(10) { 0 } else { STICKY };
         // ORDERING: Relaxed; the CAS decides.
@@ -338,7 +343,7 @@ impl MutexState {
 
     /// Declares the data consistent after an owner died; changes nothing if the lock is no longer
     /// `held`.
-    pub(crate) fn mark_consistent(&self, held: &mut Held) {
+    pub(crate) fn mark_consistent(&self, held: &mut LockToken) {
         let cleared = if mutation(16) {
             OWNER_DIED | CONTENDED
         } else {
@@ -381,10 +386,10 @@ impl MutexState {
     }
 
     /// The word, for people to look at: it may have changed when it is read.
-    pub(crate) fn glance(&self) -> Glance {
+    pub(crate) fn peek(&self) -> MutexStatus {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let word = self.word.load(Ordering::Relaxed);
-        Glance {
+        MutexStatus {
             locked: word & Tag::MASK != 0,
             owner: Tag::from_bits(word & Tag::MASK),
             owner_died: word & OWNER_DIED != 0,
@@ -418,7 +423,7 @@ impl MutexState {
 
 /// What a look at a mutex says to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Glance {
+pub(crate) struct MutexStatus {
     pub(crate) locked: bool,
     /// By whom, if that can be one.
     pub(crate) owner: Option<Tag>,

@@ -19,7 +19,7 @@
 
 use core::time::Duration;
 
-use super::{CONTENDED, Held, MutexError, MutexState, OWNER_DIED, Seen, owner};
+use super::{CONTENDED, LockToken, MutexError, MutexState, OWNER_DIED, Seen, owner};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -53,7 +53,7 @@ impl MutexState {
         me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
-    ) -> Result<Held, MutexError> {
+    ) -> Result<LockToken, MutexError> {
         let mut lock = Lock {
             state: self,
             me,
@@ -75,7 +75,7 @@ impl<P: Liveness> Lock<'_, P> {
 }
 
 impl<P: Liveness> WaitOp for Lock<'_, P> {
-    type Output = Held;
+    type Output = LockToken;
     type Error = MutexError;
 
     fn attempt(&mut self) -> Stepped<Self> {
@@ -133,7 +133,7 @@ impl<P: Liveness> WaitOp for Lock<'_, P> {
         self.others = if mutation(5) { 0 } else { CONTENDED };
     }
 
-    fn timed_out(&mut self) -> Result<Held, MutexError> {
+    fn timed_out(&mut self) -> Result<LockToken, MutexError> {
         self.state.give_up(self.me, self.peers, self.others)
     }
 }

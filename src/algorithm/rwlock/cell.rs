@@ -43,9 +43,9 @@ use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
 use crate::wait::SleepOn;
 
-const BARRED: u32 = 1 << 11;
+const BLOCKED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
-const COUNT: u32 = BARRED - 1;
+const COUNT: u32 = BLOCKED - 1;
 const GENERATION_SHIFT: u32 = 13;
 
 const _: () = assert!(MOST == COUNT);
@@ -73,8 +73,8 @@ impl Word {
         self.0 & COUNT
     }
 
-    pub(super) fn is_barred(self) -> bool {
-        self.0 & BARRED != 0
+    pub(super) fn is_blocked(self) -> bool {
+        self.0 & BLOCKED != 0
     }
 
     pub(super) fn with_waiting(self) -> Self {
@@ -91,11 +91,11 @@ impl Word {
 
 /// Why one did not get in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Shut {
+pub(super) enum EnterError {
     /// The cell is another's, or nobody's.
-    Stranger,
+    NotOwner,
     /// It is barred: the word as it was seen.
-    Barred(Word),
+    Blocked(Word),
     /// So many threads read that no more can be counted.
     Full,
 }
@@ -112,7 +112,7 @@ impl Cell {
 
     #[cfg(all(test, not(loom)))]
     pub(super) fn bits(&self) -> u32 {
-        self.glance().0
+        self.peek().0
     }
 
     #[inline(always)]
@@ -126,13 +126,13 @@ impl Cell {
 
     /// The word, when nothing follows from it that another CAS would not check.
     #[inline(always)]
-    pub(super) fn glance(&self) -> Word {
+    pub(super) fn peek(&self) -> Word {
         // ORDERING: Relaxed; see above.
         Word(self.0.load(Ordering::Relaxed))
     }
 
     /// The word, for a writer that waits for its readers.
-    pub(super) fn look(&self) -> Word {
+    pub(super) fn load(&self) -> Word {
         // ORDERING: Acquire; pairs with (W1).
         Word(self.0.load(ordering(Ordering::Acquire, 303)))
     }
@@ -142,7 +142,7 @@ impl Cell {
     /// who goes the slow way.
     #[inline(always)]
     pub(super) fn enter_clean(&self, me: Tag, peers: &impl Liveness) -> bool {
-        let seen = self.glance();
+        let seen = self.peek();
         // Of this generation, without a flag, and less than full: all in one.
         seen.0.wrapping_sub(Word::of(me).0) < COUNT
             // ORDERING: Acquire; pairs with (W2).
@@ -162,53 +162,53 @@ impl Cell {
     }
 
     /// Counts a thread of `me`, unless the cell is barred.
-    pub(super) fn enter(&self, me: Tag, peers: &impl Liveness) -> Result<(), Shut> {
-        let mut seen = self.glance();
+    pub(super) fn enter(&self, me: Tag, peers: &impl Liveness) -> Result<(), EnterError> {
+        let mut seen = self.peek();
         loop {
             if !seen.is_of(me) {
-                return Err(Shut::Stranger);
+                return Err(EnterError::NotOwner);
             }
-            if seen.is_barred() && !mutation(307) {
-                return Err(Shut::Barred(seen));
+            if seen.is_blocked() && !mutation(307) {
+                return Err(EnterError::Blocked(seen));
             }
             if seen.readers() == COUNT {
-                return Err(Shut::Full);
+                return Err(EnterError::Full);
             }
             // ORDERING: Acquire; pairs with (W2).
             match self.replace(seen, Word(seen.0 + 1), ordering(Ordering::Acquire, 300)) {
-                Ok(()) => return self.stay(me, peers, 582),
+                Ok(()) => return self.confirm(me, peers, 582),
                 Err(now) => seen = now,
             }
         }
     }
 
     /// Whether `me`, who is counted, is a participant still; else its cell is given back.
-    fn stay(&self, me: Tag, peers: &impl Liveness, mutant: u32) -> Result<(), Shut> {
+    fn confirm(&self, me: Tag, peers: &impl Liveness, mutant: u32) -> Result<(), EnterError> {
         if is_still_registered(peers, mutant) {
             return Ok(());
         }
         self.give_back(me, peers);
-        Err(Shut::Stranger)
+        Err(EnterError::NotOwner)
     }
 
     /// Counts a thread of `me`, unless the cell is that of a participant that has the index since; it is
     /// barred from then on. For one that holds the door, when everything is as it should be.
-    pub(super) fn admit(&self, me: Tag, peers: &impl Liveness) -> Result<(), Shut> {
-        let mut seen = self.look();
+    pub(super) fn admit(&self, me: Tag, peers: &impl Liveness) -> Result<(), EnterError> {
+        let mut seen = self.load();
         loop {
             let others = seen.owner(me.index()).filter(|_| !seen.is_of(me));
             if others.is_some_and(|other| !peers.is_unregistered(other)) && !mutation(583) {
-                return Err(Shut::Stranger);
+                return Err(EnterError::NotOwner);
             }
             let own = if seen.is_of(me) { seen } else { Word::of(me) };
             if own.readers() == COUNT {
-                return Err(Shut::Full);
+                return Err(EnterError::Full);
             }
             // ORDERING: Release; (M3) of `algorithm::mutex`: one that finds this generation and asks the
             // registry sees that it has joined. Else who holds the door is ordered by the mutex.
-            match self.replace(seen, Word((own.0 + 1) | BARRED), Ordering::Release) {
-                Ok(()) => return self.stay(me, peers, 584),
-                Err(_) => seen = self.look(),
+            match self.replace(seen, Word((own.0 + 1) | BLOCKED), Ordering::Release) {
+                Ok(()) => return self.confirm(me, peers, 584),
+                Err(_) => seen = self.load(),
             }
         }
     }
@@ -216,21 +216,21 @@ impl Cell {
     /// Counts a thread of `me` less; nothing if the cell is not its any more.
     #[inline(always)]
     pub(crate) fn leave(&self, me: Tag) {
-        let seen = self.glance();
+        let seen = self.peek();
         // As in `enter_clean`, and not 0.
         let clean = seen.0.wrapping_sub(Word::of(me).0).wrapping_sub(1) < COUNT;
         // ORDERING: Release; (W1).
         let release = ordering(Ordering::Release, 301);
         if !clean || self.replace(seen, Word(seen.0 - 1), release).is_err() {
-            self.leave_barred(me);
+            self.leave_blocked(me);
         }
     }
 
     /// The same, when somebody may have to be woken.
     #[cold]
     #[inline(never)]
-    fn leave_barred(&self, me: Tag) {
-        let mut seen = self.glance();
+    fn leave_blocked(&self, me: Tag) {
+        let mut seen = self.peek();
         loop {
             if (!seen.is_of(me) && !mutation(323)) || seen.readers() == 0 {
                 return;
@@ -252,27 +252,27 @@ impl Cell {
     }
 
     /// Keeps newcomers out. The word as it is now.
-    pub(super) fn bar(&self) -> Word {
+    pub(super) fn block(&self) -> Word {
         if mutation(308) {
-            return self.look();
+            return self.load();
         }
         // ORDERING: Acquire; pairs with (W1), should the cell be nobody's, and not be looked at again.
-        let before = self.0.fetch_or(BARRED, ordering(Ordering::Acquire, 302));
-        Word(before | BARRED)
+        let before = self.0.fetch_or(BLOCKED, ordering(Ordering::Acquire, 302));
+        Word(before | BLOCKED)
     }
 
     /// Lets newcomers in, and wakes those that sleep.
     pub(super) fn open(&self) {
         // ORDERING: Release; (W2).
         let release = ordering(Ordering::Release, 304);
-        let before = self.0.fetch_and(!(BARRED | WAITING), release);
+        let before = self.0.fetch_and(!(BLOCKED | WAITING), release);
         if before & WAITING != 0 && !mutation(311) {
             self.0.wake(u32::MAX);
         }
     }
 
     /// Wakes those that sleep, and have said so before this: it reads the newest word.
-    pub(super) fn rouse(&self) {
+    pub(super) fn notify(&self) {
         // ORDERING: AcqRel; (W3), pairs with `say_that_one_sleeps`.
         let order = ordering(Ordering::AcqRel, 329);
         if self.0.fetch_and(!WAITING, order) & WAITING != 0 {
@@ -281,7 +281,7 @@ impl Cell {
     }
 
     /// Announces one that sleeps, if the word is still `seen`; what to sleep on.
-    pub(super) fn say_that_one_sleeps(&self, seen: Word) -> Result<Word, Word> {
+    pub(super) fn announce(&self, seen: Word) -> Result<Word, Word> {
         let said = if mutation(306) {
             seen
         } else {
@@ -298,14 +298,14 @@ impl Cell {
     }
 
     /// Takes the cell from a dead owner, if the word is still `seen`.
-    pub(super) fn bury(&self, seen: Word) {
+    pub(super) fn reclaim(&self, seen: Word) {
         // ORDERING: Relaxed; who holds the door passes on what it knows by the mutex.
         let _ = self.replace(seen, Word(0), Ordering::Relaxed);
     }
 
     /// Takes the cell from `dead`, if it is its, and wakes who waits for it.
     pub(super) fn recover(&self, dead: Tag) {
-        let mut seen = self.glance();
+        let mut seen = self.peek();
         while seen.is_of(dead) || (mutation(332) && seen.0 != 0) {
             // ORDERING: Release; a helper passes on that what the dead one read was read, as (W1) would
             // have.

@@ -1,7 +1,7 @@
 //! Where the words of an entry are, and the recovery of what a dead participant held there.
 
 use super::layout::RwLockLayout;
-use super::{Annex, Cell, Nothing, RwLock, RwLockState};
+use super::{Cell, LockHook, NoHook, RwLock, RwLockState};
 use crate::algorithm::region::{Region, SharedState};
 use crate::format::Record;
 use crate::participant::Tag;
@@ -12,14 +12,14 @@ unsafe impl SharedState for RwLockState {}
 unsafe impl SharedState for Cell {}
 
 /// Returns the lock whose cells are `cells` bytes into the entry.
-pub(crate) fn view<A: Annex>(
+pub(crate) fn view<A: LockHook>(
     region: &impl Region,
     cells: u64,
     participants: u32,
-    annex: A,
+    hook: A,
 ) -> Option<RwLock<'_, A>> {
     let cells = region.states(cells, participants.into())?;
-    Some(RwLock::new(region.state::<RwLockState>()?, cells, annex))
+    Some(RwLock::new(region.state::<RwLockState>()?, cells, hook))
 }
 
 /// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
@@ -30,6 +30,6 @@ pub(crate) fn recover(
     dead: Tag,
 ) -> Option<()> {
     let layout = RwLockLayout::new(record.payload.size(), participants)?;
-    view(region, layout.cells, participants, Nothing)?.recover(dead);
+    view(region, layout.cells, participants, NoHook)?.recover(dead);
     Some(())
 }

@@ -95,11 +95,11 @@
 //! all of which are woken. With one word for all, each unlock of a writer would have to wake everybody.
 
 mod cell;
-mod door;
 pub(crate) mod entry;
-mod glance;
 pub(crate) mod layout;
+mod status;
 mod wait;
+mod writer_mutex;
 
 use core::convert::Infallible;
 
@@ -110,9 +110,9 @@ use crate::format::Padded;
 use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
 pub(crate) use cell::Cell;
-use cell::Shut;
-pub(crate) use door::{Annex, Door, Nothing};
-pub(crate) use glance::Glance;
+use cell::EnterError;
+pub(crate) use status::RwLockStatus;
+pub(crate) use writer_mutex::{LockHook, NoHook, WriterToken};
 
 /// How many threads of one process can read at a time.
 pub(crate) const MOST: u32 = 2047;
@@ -133,16 +133,16 @@ const _: () = assert!(size_of::<RwLockState>() == RWLOCK_STATE);
 
 /// A lock: its state, the cells of the participants, and what else is to be looked after.
 #[derive(Clone, Copy)]
-pub(crate) struct RwLock<'a, A = Nothing> {
+pub(crate) struct RwLock<'a, A = NoHook> {
     state: &'a RwLockState,
     cells: &'a [Padded<Cell>],
-    annex: A,
+    hook: A,
 }
 
 /// Proof that somebody reads, with what it was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) struct Reading {
+pub(crate) struct ReaderToken {
     owner: Tag,
     flags: u32,
 }
@@ -170,10 +170,10 @@ impl From<mutex::MutexError> for RwLockError {
     }
 }
 
-impl Reading {
+impl ReaderToken {
     /// What one that wrote goes on with, when the lock is not its own.
-    pub(crate) fn of(door: Door) -> Self {
-        let (owner, flags) = (door.owner(), door.flags);
+    pub(crate) fn of(token: WriterToken) -> Self {
+        let (owner, flags) = (token.owner(), token.flags);
         Self { owner, flags }
     }
     pub(crate) fn owner(&self) -> Tag {
@@ -216,20 +216,16 @@ impl RwLockState {
     }
 }
 
-impl<'a, A: Annex> RwLock<'a, A> {
+impl<'a, A: LockHook> RwLock<'a, A> {
     #[inline(always)]
-    pub(crate) fn new(state: &'a RwLockState, cells: &'a [Padded<Cell>], annex: A) -> Self {
-        Self {
-            state,
-            cells,
-            annex,
-        }
+    pub(crate) fn new(state: &'a RwLockState, cells: &'a [Padded<Cell>], hook: A) -> Self {
+        Self { state, cells, hook }
     }
 
     /// The same without its annex: for one that reads or writes already.
     #[inline(always)]
-    pub(crate) fn alone(&self) -> RwLock<'a> {
-        RwLock::new(self.state, self.cells, Nothing)
+    pub(crate) fn without_hook(&self) -> RwLock<'a> {
+        RwLock::new(self.state, self.cells, NoHook)
     }
 
     pub(crate) fn state(&self) -> &'a RwLockState {
@@ -286,16 +282,18 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Reads if the own cell is open: one instruction.
     #[inline(always)]
-    pub(crate) fn read_clean(&self, me: Tag, peers: &impl Liveness) -> Option<Reading> {
-        self.cell(me)?.enter_clean(me, peers).then_some(Reading {
-            owner: me,
-            flags: 0,
-        })
+    pub(crate) fn read_clean(&self, me: Tag, peers: &impl Liveness) -> Option<ReaderToken> {
+        self.cell(me)?
+            .enter_clean(me, peers)
+            .then_some(ReaderToken {
+                owner: me,
+                flags: 0,
+            })
     }
 
     /// Stops reading, as [`Cell::leave`] does.
     #[cfg(test)]
-    pub(crate) fn stop_reading(&self, reading: Reading) {
+    pub(crate) fn stop_reading(&self, reading: ReaderToken) {
         if let Some(cell) = self.cell(reading.owner) {
             cell.leave(reading.owner);
         }
@@ -309,36 +307,36 @@ impl<'a, A: Annex> RwLock<'a, A> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Reading, RwLockError> {
-        match self.come_in(me, peers, wait)? {
-            None => Ok(Reading {
+    ) -> Result<ReaderToken, RwLockError> {
+        match self.enter(me, peers, wait)? {
+            None => Ok(ReaderToken {
                 owner: me,
                 flags: 0,
             }),
-            Some(door) => self.read_inside(door, peers, wait),
+            Some(token) => self.read_as_holder(token, peers, wait),
         }
     }
 
     /// Counts the one that holds the door as a reader, and leaves the door.
-    fn read_inside(
+    fn read_as_holder(
         &self,
-        door: Door,
+        token: WriterToken,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Reading, RwLockError> {
-        let me = door.owner();
-        if let Err(refused) = self.annex.shut(me, peers, wait) {
-            self.leave(door);
+    ) -> Result<ReaderToken, RwLockError> {
+        let me = token.owner();
+        if let Err(refused) = self.hook.close(me, peers, wait) {
+            self.leave(token);
             return Err(refused);
         }
         let cell = self.register(me);
-        let admitted = cell.map_or(Err(Shut::Stranger), |cell| cell.admit(me, peers));
-        let flags = door.flags;
-        self.leave(door);
+        let admitted = cell.map_or(Err(EnterError::NotOwner), |cell| cell.admit(me, peers));
+        let flags = token.flags;
+        self.leave(token);
         match admitted {
-            Ok(()) => Ok(Reading { owner: me, flags }),
-            Err(Shut::Stranger) => Err(RwLockError::MembershipLost),
-            Err(Shut::Full | Shut::Barred(_)) => Err(RwLockError::Full),
+            Ok(()) => Ok(ReaderToken { owner: me, flags }),
+            Err(EnterError::NotOwner) => Err(RwLockError::MembershipLost),
+            Err(EnterError::Full | EnterError::Blocked(_)) => Err(RwLockError::Full),
         }
     }
 
@@ -364,21 +362,21 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Writes if nobody is there, and nobody has read yet: the way of those who only write.
     #[inline]
-    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Liveness) -> Option<Door> {
+    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Liveness) -> Option<WriterToken> {
         if self.is_read() {
             return None;
         }
         let held = self.state.mutex.try_lock_clean(me, peers)?;
-        let mut door = Door::new(held, 0);
+        let mut token = WriterToken::new(held, 0);
         // ORDERING: Relaxed; the mutex orders it.
         let is_clean = self.state.writing.load(Ordering::Relaxed) == 0;
-        if !is_clean || self.is_read() && !mutation(336) || self.annex.is_open() {
-            self.leave(door);
+        if !is_clean || self.is_read() && !mutation(336) || self.hook.is_open() {
+            self.leave(token);
             return None;
         }
-        door.is_alone = true;
-        self.begin(&door);
-        Some(door)
+        token.no_cells = true;
+        self.begin_writing(&token);
+        Some(token)
     }
 
     /// Writes, waiting until the deadline for who is there; without a deadline, not for readers, and
@@ -388,23 +386,23 @@ impl<'a, A: Annex> RwLock<'a, A> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Door, RwLockError> {
-        let door = self.hold(me, peers, wait)?;
+    ) -> Result<WriterToken, RwLockError> {
+        let token = self.acquire(me, peers, wait)?;
         let shut = if mutation(338) {
             Ok(())
         } else {
-            self.annex.shut(me, peers, wait)
+            self.hook.close(me, peers, wait)
         };
         if let Err(refused) = shut.and_then(|()| self.exclude(peers, wait)) {
             if mutation(333) {
-                self.state.mutex.unlock(door.held, false);
+                self.state.mutex.unlock(token.held, false);
             } else {
-                self.leave(door);
+                self.leave(token);
             }
             return Err(refused);
         }
-        self.begin(&door);
-        Ok(door)
+        self.begin_writing(&token);
+        Ok(token)
     }
 
     /// Bars every cell in use and waits until nobody reads; for one that holds the door, and leaves it in
@@ -419,8 +417,8 @@ impl<'a, A: Annex> RwLock<'a, A> {
         self.each(|index, cell| {
             in_use = true;
             // Who was taken for dead here strikes none that is a later reader's by now.
-            if cell.bar().owner(index).is_none() && peers.is_registered() {
-                self.strike(index);
+            if cell.block().owner(index).is_none() && peers.is_registered() {
+                self.unregister(index);
             }
         });
         if !in_use || mutation(309) {
@@ -438,12 +436,12 @@ impl<'a, A: Annex> RwLock<'a, A> {
     }
 
     /// Whether a door is held still: no process has found its holder dead.
-    fn is_held(&self, door: &Door) -> bool {
-        self.state.mutex.is_of(door.owner())
+    fn is_held(&self, token: &WriterToken) -> bool {
+        self.state.mutex.is_of(token.owner())
     }
 
     /// Takes a cell that is nobody's off the roster.
-    fn strike(&self, index: u32) {
+    fn unregister(&self, index: u32) {
         if let Some((word, bit)) = self.place(index) {
             // ORDERING: Relaxed; the mutex hands the roster on.
             word.fetch_and(!bit, Ordering::Relaxed);
@@ -451,13 +449,13 @@ impl<'a, A: Annex> RwLock<'a, A> {
     }
 
     /// Says that the data changes from now on.
-    fn begin(&self, door: &Door) {
-        let (tag, writing) = (door.owner().bits(), &self.state.writing);
+    fn begin_writing(&self, token: &WriterToken) {
+        let (tag, writing) = (token.owner().bits(), &self.state.writing);
         if mutation(317) {
             return;
         }
         // ORDERING: Relaxed; who asks holds the mutex. Without a flag nobody else changes the word.
-        if door.flags == 0 {
+        if token.flags == 0 {
             writing.store(tag, Ordering::Relaxed);
         } else {
             writing.fetch_or(tag, Ordering::Relaxed);
@@ -469,15 +467,15 @@ impl<'a, A: Annex> RwLock<'a, A> {
     ///
     /// Another's tag beside the door's own holder is that of a process that was taken for dead in the
     /// door, and has begun to write since: it says nothing, and may have hidden a flag.
-    fn commit(&self, door: &Door, poison: bool) -> bool {
+    fn commit(&self, token: &WriterToken, poison: bool) -> bool {
         let add = if poison { POISONED } else { 0 };
-        let mut seen = door.owner().bits() | door.flags;
+        let mut seen = token.owner().bits() | token.flags;
         loop {
-            if seen & Tag::MASK != door.owner().bits() {
-                if !self.is_held(door) || mutation(586) {
+            if seen & Tag::MASK != token.owner().bits() {
+                if !self.is_held(token) || mutation(586) {
                     return false;
                 }
-                seen = self.reclaim(door, seen);
+                seen = self.reclaim(token, seen);
                 continue;
             }
             // ORDERING: Release; the data is written before, if this process is killed just after it.
@@ -501,9 +499,9 @@ impl<'a, A: Annex> RwLock<'a, A> {
     /// Puts the tag of the door's holder back into `writing`, in the place of a tag that is no writer's;
     /// the word as it is then.
     #[cold]
-    fn reclaim(&self, door: &Door, seen: u32) -> u32 {
+    fn reclaim(&self, token: &WriterToken, seen: u32) -> u32 {
         let relaxed = Ordering::Relaxed;
-        let mine = (seen & STICKY) | door.flags | door.owner().bits();
+        let mine = (seen & STICKY) | token.flags | token.owner().bits();
         match self
             .state
             .writing
@@ -516,47 +514,47 @@ impl<'a, A: Annex> RwLock<'a, A> {
 
     /// Stops writing, adding [`POISONED`] if asked to; does nothing if the lock was taken over.
     #[inline]
-    pub(crate) fn stop_writing(&self, door: Door, poison: bool) {
-        if !self.commit(&door, poison) {
+    pub(crate) fn stop_writing(&self, token: WriterToken, poison: bool) {
+        if !self.commit(&token, poison) {
             return;
         }
-        if door.is_alone {
+        if token.no_cells {
             // There is no cell to open, and nobody sleeps on one.
-            self.state.mutex.unlock(door.held, false);
+            self.state.mutex.unlock(token.held, false);
         } else {
-            self.leave(door);
+            self.leave(token);
         }
     }
 
     /// Reads instead of writing; nobody writes in between.
-    pub(crate) fn downgrade(&self, door: Door, peers: &impl Liveness) -> Reading {
-        let door = Door {
-            is_alone: false,
-            ..door
+    pub(crate) fn downgrade(&self, token: WriterToken, peers: &impl Liveness) -> ReaderToken {
+        let token = WriterToken {
+            no_cells: false,
+            ..token
         };
-        let owner = door.owner();
+        let owner = token.owner();
         // One whose lock was taken over has no say in any cell.
-        if self.is_held(&door) {
+        if self.is_held(&token) {
             if mutation(319) {
-                self.stop_writing(door, false);
+                self.stop_writing(token, false);
                 let _ = self.register(owner).map(|cell| cell.admit(owner, peers));
-                return Reading::of(door);
+                return ReaderToken::of(token);
             }
             if let Some(cell) = self.register(owner).filter(|_| !mutation(320)) {
                 // There is room: nobody read.
                 let _ = cell.admit(owner, peers);
             }
-            self.stop_writing(door, false);
+            self.stop_writing(token, false);
         }
-        Reading::of(door)
+        ReaderToken::of(token)
     }
 
     /// Declares the data consistent after a writer died; changes nothing if the lock was taken over.
-    pub(crate) fn mark_consistent(&self, door: &mut Door) {
+    pub(crate) fn mark_consistent(&self, token: &mut WriterToken) {
         let cleared = if mutation(335) { STICKY } else { OWNER_DIED };
-        let mut seen = door.owner().bits() | door.flags;
-        door.flags &= !OWNER_DIED;
-        while seen & Tag::MASK == door.owner().bits() {
+        let mut seen = token.owner().bits() | token.flags;
+        token.flags &= !OWNER_DIED;
+        while seen & Tag::MASK == token.owner().bits() {
             // ORDERING: Relaxed; what was repaired is published by the unlock.
             let relaxed = Ordering::Relaxed;
             match self

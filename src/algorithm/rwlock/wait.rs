@@ -24,11 +24,11 @@
 use core::time::Duration;
 
 use super::cell::Word;
-use super::{Annex, Cell, Door, RwLock, RwLockError, Shut};
+use super::{Cell, EnterError, LockHook, RwLock, RwLockError, WriterToken};
 use crate::facade::{Backoff, Deadline, mutation};
 use crate::participant::Tag;
 
-use crate::algorithm::mutex::{self, Held};
+use crate::algorithm::mutex::{self, LockToken};
 use crate::participant::Liveness;
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
@@ -55,20 +55,20 @@ struct Enter<'a, A, P> {
     owner: Tag,
 }
 
-impl<A: Annex, P: Liveness> WaitOp for Enter<'_, A, P> {
-    type Output = Option<Door>;
+impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
+    type Output = Option<WriterToken>;
     type Error = RwLockError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         let (lock, me) = (self.lock, self.me);
         match self.cell.enter(me, self.peers) {
             Ok(()) => Ok(Step::Done(None)),
-            Err(Shut::Full) => Err(RwLockError::Full),
-            Err(Shut::Stranger) => {
-                let door = lock.hold(me, self.peers, self.wait)?;
-                Ok(Step::Done(Some(door)))
+            Err(EnterError::Full) => Err(RwLockError::Full),
+            Err(EnterError::NotOwner) => {
+                let token = lock.acquire(me, self.peers, self.wait)?;
+                Ok(Step::Done(Some(token)))
             }
-            Err(Shut::Barred(seen)) => {
+            Err(EnterError::Blocked(seen)) => {
                 self.seen = Some(seen);
                 Ok(Step::Blocked)
             }
@@ -84,7 +84,7 @@ impl<A: Annex, P: Liveness> WaitOp for Enter<'_, A, P> {
             return Ok(Step::Blocked);
         }
         match mutex.try_lock_contended(self.me, self.peers) {
-            Ok(held) => Ok(Step::Done(Some(self.lock.settle(held)?))),
+            Ok(held) => Ok(Step::Done(Some(self.lock.recover_writer(held)?))),
             Err(mutex::MutexError::Busy) => Ok(Step::Retry),
             Err(refused) => Err(refused.into()),
         }
@@ -101,7 +101,7 @@ impl<A: Annex, P: Liveness> WaitOp for Enter<'_, A, P> {
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        let seen = self.cell.say_that_one_sleeps(self.seen?).ok()?;
+        let seen = self.cell.announce(self.seen?).ok()?;
         // Whoever held the door may have left it before it could know of a sleeper.
         let holder = self.lock.state.mutex.holder(self.peers);
         if !mutation(331) && holder != Ok(Some(self.owner)) {
@@ -129,7 +129,7 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
     type Error = RwLockError;
 
     fn attempt(&mut self) -> Stepped<Self> {
-        let seen = self.cell.look();
+        let seen = self.cell.load();
         // A count that is nobody's counts nobody.
         let owner = seen.owner(self.index).filter(|_| seen.readers() > 0);
         self.blocked = owner.map(|owner| (seen, owner));
@@ -140,7 +140,7 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
     fn reap_dead(&mut self) -> Stepped<Self> {
         match self.blocked {
             Some((seen, owner)) if mutation(310) || !self.peers.is_alive(owner) => {
-                self.cell.bury(seen);
+                self.cell.reclaim(seen);
                 Ok(Step::Retry)
             }
             _ => Ok(Step::Blocked),
@@ -159,20 +159,20 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let (seen, owner) = self.blocked?;
-        let seen = self.cell.say_that_one_sleeps(seen).ok()?;
+        let seen = self.cell.announce(seen).ok()?;
         self.peers.sleeps_for(owner);
         Some(self.cell.sleep_on(seen))
     }
 }
 
-impl<A: Annex> RwLock<'_, A> {
+impl<A: LockHook> RwLock<'_, A> {
     /// Comes in by the own cell (`None`), or by the door.
-    pub(super) fn come_in(
+    pub(super) fn enter(
         &self,
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Option<Door>, RwLockError> {
+    ) -> Result<Option<WriterToken>, RwLockError> {
         let Some(cell) = self.cell(me) else {
             return Err(RwLockError::Corrupt { word: me.bits() });
         };
@@ -206,7 +206,11 @@ impl<A: Annex> RwLock<'_, A> {
 
     /// Takes the mutex if nobody alive has it, or lets it go in a moment.
     #[cold]
-    pub(super) fn try_hold(&self, me: Tag, peers: &impl Liveness) -> Result<Held, RwLockError> {
+    pub(super) fn try_acquire(
+        &self,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<LockToken, RwLockError> {
         let mut backoff = Backoff::new();
         loop {
             match self.state.mutex.try_lock_contended(me, peers) {

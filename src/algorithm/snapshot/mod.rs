@@ -227,7 +227,7 @@ impl SnapshotState {
     }
 
     /// What was published last, for people: its version.
-    pub(crate) fn glance(&self) -> u64 {
+    pub(crate) fn peek(&self) -> u64 {
         // ORDERING: Relaxed; a glance.
         Edition(self.latest.0.load(Ordering::Relaxed)).version()
     }

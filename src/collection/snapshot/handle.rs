@@ -199,7 +199,7 @@ impl<T: Payload + Pod> Snapshot<T> {
 
     /// How often something was published: a glance, which may be over.
     pub fn version(&self) -> u64 {
-        self.state.glance()
+        self.state.peek()
     }
 
     fn unseated(&self, unseated: Unseated, me: Tag) -> ReaderError {
@@ -256,7 +256,7 @@ impl<T> Snapshot<T> {
 impl<T> fmt::Debug for Snapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
-            .field("version", &self.state.glance())
+            .field("version", &self.state.peek())
             .field("readers", &self.seats.len())
             .finish_non_exhaustive()
     }

@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::algorithm::rwlock::{
-    Annex, Cell, Door, Glance, MOST, Nothing, Reading, RwLock, RwLockError, RwLockState,
+    Cell, LockHook, MOST, NoHook, ReaderToken, RwLock, RwLockError, RwLockState, RwLockStatus,
+    WriterToken,
 };
 use crate::facade::Deadline;
 use crate::format::Padded;
@@ -40,7 +41,7 @@ pub(crate) struct RawReadGuard<'a> {
     cell: Option<&'a Cell>,
     state: &'a RwLockState,
     own: OwnTag<'a>,
-    reading: Reading,
+    reading: ReaderToken,
     _not_send: PhantomData<*mut ()>,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct RawReadGuard<'a> {
 pub(crate) struct RawWriteGuard<'a> {
     lock: RwLock<'a>,
     anchor: &'a Anchor<RwLockState>,
-    door: Door,
+    token: WriterToken,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
     _not_send: PhantomData<*mut ()>,
@@ -87,23 +88,23 @@ impl RawRwLock {
 
     /// The lock as it is used beside an annex.
     #[inline(always)]
-    pub(crate) fn beside<A: Annex>(&self, annex: A) -> Access<'_, A> {
+    pub(crate) fn beside<A: LockHook>(&self, hook: A) -> Access<'_, A> {
         // SAFETY: Invariant 1, and any bytes are a cell.
         let cells = unsafe { std::slice::from_raw_parts(self.cells.as_ptr(), self.count) };
         Access {
-            lock: RwLock::new(self.state.state(), cells, annex),
+            lock: RwLock::new(self.state.state(), cells, hook),
             anchor: &self.state,
         }
     }
 
     /// The lock by itself.
     #[inline(always)]
-    pub(crate) fn alone(&self) -> Access<'_, Nothing> {
-        self.beside(Nothing)
+    pub(crate) fn alone(&self) -> Access<'_, NoHook> {
+        self.beside(NoHook)
     }
 
-    pub(crate) fn glance(&self) -> Glance {
-        self.alone().lock.glance()
+    pub(crate) fn glance(&self) -> RwLockStatus {
+        self.alone().lock.peek()
     }
 
     pub(crate) fn clear_poison(&self) {
@@ -111,7 +112,7 @@ impl RawRwLock {
     }
 }
 
-impl<'a, A: Annex> Access<'a, A> {
+impl<'a, A: LockHook> Access<'a, A> {
     /// Reads if the own cell is open, and this process is a participant already: what nearly every call
     /// comes to, so it is all that is inlined.
     #[inline(always)]
@@ -147,8 +148,8 @@ impl<'a, A: Annex> Access<'a, A> {
     #[inline(always)]
     pub(crate) fn write_clean(&self) -> Option<RawWriteGuard<'a>> {
         let me = self.anchor.own().current()?;
-        let door = self.lock.write_clean(me, &self.anchor.liveness(me))?;
-        Some(self.writes(door))
+        let token = self.lock.write_clean(me, &self.anchor.liveness(me))?;
+        Some(self.writes(token))
     }
 
     /// Writes after [`write_clean`](Self::write_clean) did not do, waiting until `deadline`.
@@ -228,24 +229,24 @@ impl<'a, A: Annex> Access<'a, A> {
     ) -> Result<Outcome<RawWriteGuard<'a>>, Failure<Holder>> {
         let me = self.anchor.tag().map_err(Failure::Join)?;
         let written = self.lock.write(me, &self.anchor.liveness(me), wait);
-        let door = written.map_err(|refused| self.failure(refused, me))?;
-        let (died, poisoned) = (door.owner_died(), door.is_poisoned());
-        Ok(Outcome::when(died, poisoned, self.writes(door)))
+        let token = written.map_err(|refused| self.failure(refused, me))?;
+        let (died, poisoned) = (token.owner_died(), token.is_poisoned());
+        Ok(Outcome::when(died, poisoned, self.writes(token)))
     }
 
     #[inline(always)]
-    fn writes(&self, door: Door) -> RawWriteGuard<'a> {
+    fn writes(&self, token: WriterToken) -> RawWriteGuard<'a> {
         RawWriteGuard {
-            lock: self.lock.alone(),
+            lock: self.lock.without_hook(),
             anchor: self.anchor,
-            door,
+            token,
             panicking: std::thread::panicking(),
             _not_send: PhantomData,
         }
     }
 
     #[inline(always)]
-    fn reads(&self, reading: Reading) -> RawReadGuard<'a> {
+    fn reads(&self, reading: ReaderToken) -> RawReadGuard<'a> {
         RawReadGuard {
             cell: self.lock.cell(reading.owner()),
             state: self.anchor.state(),
@@ -299,17 +300,17 @@ impl RawReadGuard<'_> {
 
 impl<'a> RawWriteGuard<'a> {
     pub(crate) fn owner_died(&self) -> bool {
-        self.door.owner_died()
+        self.token.owner_died()
     }
 
     /// Whether the data was poisoned when this one came in, and nobody has cleared that.
     pub(crate) fn is_poisoned(&self) -> bool {
-        self.door.is_poisoned() && self.lock.is_poisoned()
+        self.token.is_poisoned() && self.lock.is_poisoned()
     }
 
     pub(crate) fn mark_consistent(&mut self) {
         if self.is_own() {
-            self.lock.mark_consistent(&mut self.door);
+            self.lock.mark_consistent(&mut self.token);
         }
     }
 
@@ -317,9 +318,9 @@ impl<'a> RawWriteGuard<'a> {
     pub(crate) fn downgrade(self) -> RawReadGuard<'a> {
         let (lock, own) = (self.lock, self.anchor.own());
         let reading = if self.is_own() {
-            lock.downgrade(self.door, &self.anchor.liveness(self.door.owner()))
+            lock.downgrade(self.token, &self.anchor.liveness(self.token.owner()))
         } else {
-            Reading::of(self.door)
+            ReaderToken::of(self.token)
         };
         std::mem::forget(self);
         RawReadGuard {
@@ -333,7 +334,7 @@ impl<'a> RawWriteGuard<'a> {
 
     /// False in a forked child, to which this is its parent's lock.
     fn is_own(&self) -> bool {
-        self.anchor.own().current() == Some(self.door.owner())
+        self.anchor.own().current() == Some(self.token.owner())
     }
 }
 
@@ -354,7 +355,7 @@ impl Drop for RawWriteGuard<'_> {
     fn drop(&mut self) {
         if self.is_own() {
             let poison = !self.panicking && std::thread::panicking();
-            self.lock.stop_writing(self.door, poison);
+            self.lock.stop_writing(self.token, poison);
         }
     }
 }

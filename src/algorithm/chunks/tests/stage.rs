@@ -6,7 +6,7 @@ use loom::sync::Arc;
 
 use super::super::{ChunkError, LeaseTable, LeaseTableState, Leased, Leases, RESTARTS};
 use super::two_deaths::HOLDERS;
-use crate::algorithm::rwlock::{Cell, Reading, RwLock, RwLockError, RwLockState};
+use crate::algorithm::rwlock::{Cell, ReaderToken, RwLock, RwLockError, RwLockState};
 use crate::facade::{AtomicU32, Deadline, Futex, Words};
 use crate::format::Padded;
 use crate::participant::Liveness;
@@ -257,7 +257,7 @@ impl<const N: usize> Field<N> {
     }
 
     /// Begins to read, waiting as long as `wait` says.
-    fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<Reading, RwLockError> {
+    fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<ReaderToken, RwLockError> {
         let lock = self.leases().lock;
         match lock.read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
@@ -265,11 +265,11 @@ impl<const N: usize> Field<N> {
         }
     }
 
-    pub(super) fn begin_to_read(&self, id: u32) -> Reading {
+    pub(super) fn begin_to_read(&self, id: u32) -> ReaderToken {
         self.begin(id, None).expect("nobody else is there")
     }
 
-    pub(super) fn finish_reading(&self, reading: Reading) {
+    pub(super) fn finish_reading(&self, reading: ReaderToken) {
         assert!(!reading.owner_died(), "nobody wrote");
         self.inspect();
         self.leases().lock.stop_reading(reading);
@@ -292,23 +292,23 @@ impl<const N: usize> Field<N> {
     pub(super) fn write(&self, id: u32) {
         let lock = self.leases().lock;
         let forever = Deadline::never();
-        let door = lock.write(tag(id), &KernelLiveness(id), Some(&forever));
-        let mut door = door.expect("waits for ever");
+        let token = lock.write(tag(id), &KernelLiveness(id), Some(&forever));
+        let mut token = token.expect("waits for ever");
         for (left, right) in &self.data {
             left.write(&[FULL]);
             right.write(&[FULL]);
         }
-        if door.owner_died() {
-            lock.mark_consistent(&mut door);
+        if token.owner_died() {
+            lock.mark_consistent(&mut token);
         }
-        lock.stop_writing(door, false);
+        lock.stop_writing(token, false);
     }
 
     /// Panics as one that writes.
     pub(super) fn poison(&self, id: u32) {
         let lock = self.leases().lock;
-        let door = lock.write(tag(id), &KernelLiveness(id), None);
-        lock.stop_writing(door.expect("nobody else is there"), true);
+        let token = lock.write(tag(id), &KernelLiveness(id), None);
+        lock.stop_writing(token.expect("nobody else is there"), true);
     }
 
     pub(super) fn clear_poison(&self) {
@@ -355,8 +355,8 @@ impl<const N: usize> Field<N> {
     /// were left.
     pub(super) fn close(&self) -> usize {
         let left = self.left();
-        let glance = self.leases().lock.glance();
-        if glance.owner_died || glance.writes {
+        let status = self.leases().lock.peek();
+        if status.owner_died || status.writes {
             self.write(3);
         }
         self.read(3, None).expect("nobody alive is there");

@@ -76,7 +76,7 @@ impl Store {
         let me = Tag::new(0, 1).unwrap();
         let found = self.directory().create(record, me, &Alone, |_| {});
         let found = found.map_err(Box::new)?;
-        assert!(!self.control.glance().locked);
+        assert!(!self.control.peek().locked);
         Ok(found.record.offset)
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Held, MutexError, MutexState};
+use super::super::{LockToken, MutexError, MutexState};
 use crate::facade::Deadline;
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_soft_faults,
@@ -143,18 +143,18 @@ impl Shop {
         })
     }
 
-    fn lock(&self, id: u32) -> Held {
+    fn lock(&self, id: u32) -> LockToken {
         self.mutex
             .lock(tag(id), &KernelLiveness(id), &Deadline::never())
             .expect("waits for ever")
     }
 
-    fn try_lock(&self, id: u32) -> Result<Held, MutexError> {
+    fn try_lock(&self, id: u32) -> Result<LockToken, MutexError> {
         self.mutex.try_lock(tag(id), &KernelLiveness(id))
     }
 
     /// Does with the lock what an honest user does, and unlocks.
-    fn serve(&self, mut held: Held) {
+    fn serve(&self, mut held: LockToken) {
         if held.owner_died() {
             self.told.fetch_add(1, Relaxed);
             self.data.repair();
@@ -309,7 +309,7 @@ fn model_reapers_and_waiters_give_one_lock_back_once() {
         let shop = Shop::open();
         let victim = shop.clone();
         let died = !process(1, death, move || victim.visit(1));
-        let held = shop.mutex.glance().locked;
+        let held = shop.mutex.peek().locked;
         assert!(died || !held);
         let reapers = [2, 3].map(|id| {
             let shop = shop.clone();
@@ -374,7 +374,7 @@ fn model_a_dead_owner_is_never_called_busy() {
         let shop = Shop::open();
         let victim = shop.clone();
         let died = !process(1, death, move || victim.visit(1));
-        let held = shop.mutex.glance().locked;
+        let held = shop.mutex.peek().locked;
         let (hasty, reaper) = (shop.clone(), shop.clone());
         let hasty = start(2, None, move || {
             hasty.serve(hasty.try_lock(2).expect("nobody alive has the lock"));
@@ -481,7 +481,7 @@ fn model_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
         });
         let cleaner = start(3, None, move || cleaner.mutex.clear_poison());
         finish(visitors.into_iter().chain([cleaner]));
-        assert!(!shop.mutex.glance().poisoned);
+        assert!(!shop.mutex.peek().poisoned);
         shop.close(2..=2);
     });
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{CONTENDED, Glance, MutexError, MutexState, OWNER_DIED, POISONED};
+use super::super::{CONTENDED, MutexError, MutexState, MutexStatus, OWNER_DIED, POISONED};
 use crate::facade::{Deadline, Futex};
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -103,20 +103,20 @@ proptest! {
         prop_assert_eq!(held.is_poisoned(), flags & POISONED != 0);
         mutex.mark_consistent(&mut held);
         mutex.unlock(held, false);
-        prop_assert!(!mutex.glance().locked && !mutex.glance().owner_died);
+        prop_assert!(!mutex.peek().locked && !mutex.peek().owner_died);
     }
 
     #[test]
     fn recovery_touches_the_dead_ones_word_and_no_other(word: u32) {
         let mutex = mutex(word);
-        let before = mutex.glance();
+        let before = mutex.peek();
         mutex.recover(other());
         let expected = if word & Tag::MASK == other().bits() {
-            Glance { locked: false, owner: None, owner_died: true, poisoned: before.poisoned }
+            MutexStatus { locked: false, owner: None, owner_died: true, poisoned: before.poisoned }
         } else {
             before
         };
-        prop_assert_eq!(mutex.glance(), expected);
+        prop_assert_eq!(mutex.peek(), expected);
     }
 }
 
@@ -142,9 +142,9 @@ fn one_whose_lock_was_taken_over_does_not_free_its_successors() {
     };
     let held = mutex.try_lock(me(), &peers).unwrap();
     mutex.unlock(lost, false);
-    assert!(mutex.glance().locked);
+    assert!(mutex.peek().locked);
     mutex.unlock(held, false);
-    assert!(!mutex.glance().locked);
+    assert!(!mutex.peek().locked);
 }
 
 #[test]

@@ -52,9 +52,9 @@ fn model_rwlock_a_reader_that_dies_at_the_door_leaves_it_to_the_next() {
         "rwlock: poisoned data, a reader killed, a reader",
         |death| {
             let library = Library::with_readers([1, 2]);
-            let mut door = library.try_write(3).expect("nobody is there");
-            library.work(&mut door);
-            library.lock().stop_writing(door, true);
+            let mut token = library.try_write(3).expect("nobody is there");
+            library.work(&mut token);
+            library.lock().stop_writing(token, true);
             let (victim, other) = (library.clone(), library.clone());
             finish([
                 start(1, death, move || {
@@ -149,8 +149,8 @@ fn model_rwlock_the_dead_are_never_called_busy() {
                 let hasty = start(2, None, move || {
                     let reading = hasty.try_read(2).expect("nobody alive writes");
                     hasty.browse(reading);
-                    let door = hasty.try_write(2).expect("nobody alive is there");
-                    hasty.serve(door);
+                    let token = hasty.try_write(2).expect("nobody alive is there");
+                    hasty.serve(token);
                 });
                 let reaper = start(3, None, move || {
                     if died {
@@ -242,7 +242,7 @@ fn model_rwlock_nobody_touches_the_cell_of_its_next_owner() {
             start(1, None, move || expelled.lock().stop_reading(lost)),
             start(2, None, move || helper.lock().recover(tag(1))),
         ]);
-        assert_eq!(library.lock().glance().readers, 1);
+        assert_eq!(library.lock().peek().readers, 1);
         library.lock().stop_reading(reading);
         library.close(0..=0);
     });
@@ -254,19 +254,19 @@ fn model_rwlock_nobody_touches_the_cell_of_its_next_owner() {
 fn model_rwlock_death_and_poison_are_kept_apart() {
     explore("rwlock: poisoned data whose writer died", || {
         let library = Library::with_readers([2]);
-        let mut door = library.try_write(3).expect("nobody is there");
-        library.work(&mut door);
-        library.lock().stop_writing(door, true);
+        let mut token = library.try_write(3).expect("nobody is there");
+        library.work(&mut token);
+        library.lock().stop_writing(token, true);
         let victim = library.clone();
         let died = !process(1, Some(8), move || {
-            let door = victim.begin_writing(1, &Deadline::never());
-            victim.serve(door.expect("nobody is there"));
+            let token = victim.begin_writing(1, &Deadline::never());
+            victim.serve(token.expect("nobody is there"));
         });
         assert!(died && library.state.is_written());
-        let mut door = library.try_write(3).expect("its owner is dead");
-        assert!(door.owner_died() && door.is_poisoned());
-        library.work(&mut door);
-        let reading = library.lock().downgrade(door, &KernelLiveness(1));
+        let mut token = library.try_write(3).expect("its owner is dead");
+        assert!(token.owner_died() && token.is_poisoned());
+        library.work(&mut token);
+        let reading = library.lock().downgrade(token, &KernelLiveness(1));
         assert!(reading.is_poisoned());
         let reader = library.clone();
         let cleaner = library.clone();
@@ -281,7 +281,7 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
                 cleaner.browse(reading);
             }),
         ]);
-        assert!(library.lock().glance().poisoned);
+        assert!(library.lock().peek().poisoned);
         library.state.clear_poison();
         library.close(2..=2);
     });

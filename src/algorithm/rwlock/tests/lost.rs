@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Cell, Nothing, Reading, RwLock, RwLockError, RwLockState, Shut};
+use super::super::{Cell, EnterError, NoHook, ReaderToken, RwLock, RwLockError, RwLockState};
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_one_less};
 use crate::format::Padded;
@@ -89,10 +89,10 @@ impl Library {
     }
 
     fn lock(&self) -> RwLock<'_> {
-        RwLock::new(&self.state, &self.cells, Nothing)
+        RwLock::new(&self.state, &self.cells, NoHook)
     }
 
-    fn read(&self, peers: &RegistryLiveness<'_>) -> Result<Reading, RwLockError> {
+    fn read(&self, peers: &RegistryLiveness<'_>) -> Result<ReaderToken, RwLockError> {
         match self.lock().read_clean(peers.me, peers) {
             Some(reading) => Ok(reading),
             None => self.slowly(peers, None),
@@ -103,7 +103,7 @@ impl Library {
         &self,
         peers: &RegistryLiveness<'_>,
         wait: Option<&Deadline>,
-    ) -> Result<Reading, RwLockError> {
+    ) -> Result<ReaderToken, RwLockError> {
         self.lock().read(peers.me, peers, wait)
     }
 
@@ -115,12 +115,12 @@ impl Library {
 
     /// Process 1 counts no reader any more, and is not at the door.
     fn close(&self) {
-        let word = self.cells[0].0.glance();
+        let word = self.cells[0].0.peek();
         assert!(!word.is_of(tag(1)) || word.readers() == 0, "it is counted");
         assert!(!self.state.mutex.is_of(tag(1)), "it is at the door");
-        let door = self.lock().write(tag(2), &self.registry.liveness(2), None);
+        let token = self.lock().write(tag(2), &self.registry.liveness(2), None);
         self.lock()
-            .stop_writing(door.expect("nobody is there"), false);
+            .stop_writing(token.expect("nobody is there"), false);
     }
 }
 
@@ -139,9 +139,9 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
             }),
             start(2, None, move || {
                 let (peers, never) = (writer.registry.liveness(2), Deadline::never());
-                let door = writer.lock().write(tag(2), &peers, Some(&never));
-                let door = door.expect("waits for ever");
-                writer.lock().stop_writing(door, false);
+                let token = writer.lock().write(tag(2), &peers, Some(&never));
+                let token = token.expect("waits for ever");
+                writer.lock().stop_writing(token, false);
             }),
         ]);
         library.close();
@@ -158,15 +158,18 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_the_slow_way() {
         finish([
             start(1, None, move || {
                 let entered = lost.cells[0].0.enter(tag(1), &lost.registry.liveness(1));
-                let is_barred = matches!(entered, Err(Shut::Barred(_)));
-                assert!(is_barred || entered == Err(Shut::Stranger), "{entered:?}");
+                let is_blocked = matches!(entered, Err(EnterError::Blocked(_)));
+                assert!(
+                    is_blocked || entered == Err(EnterError::NotOwner),
+                    "{entered:?}"
+                );
             }),
             start(2, None, move || {
                 let peers = writer.registry.liveness(2);
-                let door = writer.lock().write(tag(2), &peers, None);
+                let token = writer.lock().write(tag(2), &peers, None);
                 writer
                     .lock()
-                    .stop_writing(door.expect("no reader is alive"), false);
+                    .stop_writing(token.expect("no reader is alive"), false);
             }),
         ]);
         library.close();
@@ -217,12 +220,12 @@ fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
                     assert!(reading.is_ok(), "{reading:?}");
                 }),
             ]);
-            let word = library.cells[0].0.glance();
+            let word = library.cells[0].0.peek();
             assert!(word.is_of(successor()) && word.readers() == 1, "{word:?}");
-            let door = library
+            let token = library
                 .lock()
                 .write(tag(3), &library.registry.liveness(3), None);
-            assert_eq!(door.map(drop), Err(RwLockError::Busy), "beside a reader");
+            assert_eq!(token.map(drop), Err(RwLockError::Busy), "beside a reader");
         },
     );
 }
@@ -240,14 +243,16 @@ fn model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing() {
         finish([
             start(1, None, move || {
                 let peers = lost.registry.liveness(1);
-                let door = lost.lock().write(tag(1), &peers, Some(&Deadline::never()));
-                match door {
-                    Ok(door) if !was_reaped.load(Relaxed) => lost.lock().stop_writing(door, false),
-                    door => assert_eq!(door.map(drop), Err(RwLockError::MembershipLost)),
+                let token = lost.lock().write(tag(1), &peers, Some(&Deadline::never()));
+                match token {
+                    Ok(token) if !was_reaped.load(Relaxed) => {
+                        lost.lock().stop_writing(token, false)
+                    }
+                    token => assert_eq!(token.map(drop), Err(RwLockError::MembershipLost)),
                 }
             }),
             start(2, None, move || {
-                let word = reader.cells[1].0.glance();
+                let word = reader.cells[1].0.peek();
                 if word == word.with_waiting() {
                     reader.reap();
                     reaped.store(true, Relaxed);
@@ -269,17 +274,17 @@ fn model_rwlock_a_late_writers_tag_keeps_nobody_out() {
             let library = Library::open();
             let late = library
                 .lock()
-                .hold(tag(1), &library.registry.liveness(1), None);
+                .acquire(tag(1), &library.registry.liveness(1), None);
             let late = late.expect("nobody is there");
             library.reap();
-            let door = library
+            let token = library
                 .lock()
                 .write(tag(2), &library.registry.liveness(2), None);
-            let door = door.expect("nobody is there");
+            let token = token.expect("nobody is there");
             let (lost, writer) = (library.clone(), library.clone());
             finish([
-                start(1, None, move || lost.lock().begin(&late)),
-                start(2, None, move || writer.lock().stop_writing(door, false)),
+                start(1, None, move || lost.lock().begin_writing(&late)),
+                start(2, None, move || writer.lock().stop_writing(token, false)),
             ]);
             library.close();
         },
@@ -295,13 +300,13 @@ fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
             let library = Library::with_readers([3]);
             let late = library
                 .lock()
-                .hold(tag(1), &library.registry.liveness(1), None);
+                .acquire(tag(1), &library.registry.liveness(1), None);
             let late = late.expect("nobody is there");
             library.reap();
             // A writer that has not yet begun.
             let peers = library.registry.liveness(2);
-            let door = library.lock().hold(tag(2), &peers, None);
-            let door = door.expect("nobody is there");
+            let token = library.lock().acquire(tag(2), &peers, None);
+            let token = token.expect("nobody is there");
             assert_eq!(library.lock().exclude(&peers, None), Ok(()));
             let (lost, reader) = (library.clone(), library.clone());
             finish([
@@ -311,7 +316,7 @@ fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
                     assert_eq!(read, Err(RwLockError::Busy), "beside a writer");
                 }),
             ]);
-            library.lock().leave(door);
+            library.lock().leave(token);
             library.close();
         },
     );

@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{Annex, Door, RwLock, RwLockError};
+use super::super::{LockHook, RwLock, RwLockError, WriterToken};
 use super::deaths::{DIED, EXPELLED, LEAKED, LEAVER, PASSED, READER, REPAIRED, WRITER};
 use super::stage::Library;
 use super::two_deaths::{BOTH, WRITERS};
@@ -172,9 +172,9 @@ fn model_rwlock_a_writer_waits_for_those_who_read() {
 fn model_rwlock_readers_that_wait_are_all_woken() {
     explore("rwlock: one that writes, two readers", || {
         let library = Library::with_readers([2, 3]);
-        let door = library.try_write(1).expect("nobody reads");
+        let token = library.try_write(1).expect("nobody reads");
         let writer = library.clone();
-        let writer = start(1, None, move || writer.serve(door));
+        let writer = start(1, None, move || writer.serve(token));
         let readers = [2, 3].map(|id| {
             let library = library.clone();
             start(id, None, move || {
@@ -219,7 +219,7 @@ fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
                 }),
                 start(2, None, move || writer.write(2)),
                 start(3, None, move || {
-                    let is_late = late.is_barred(3);
+                    let is_late = late.is_blocked(3);
                     let seen = late.read(3);
                     assert!(!is_late || seen == Some(1), "before one that waited");
                 }),
@@ -234,12 +234,12 @@ fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
 fn model_rwlock_nobody_writes_while_a_writer_goes_on_to_read() {
     explore_one_less("rwlock: one that downgrades, a writer, a reader", || {
         let library = Library::with_readers([3]);
-        let mut door = library.try_write(1).expect("nobody is there");
+        let mut token = library.try_write(1).expect("nobody is there");
         let (first, second, reader) = (library.clone(), library.clone(), library.clone());
-        library.work(&mut door);
+        library.work(&mut token);
         finish([
             start(1, None, move || {
-                let reading = first.lock().downgrade(door, &KernelLiveness(1));
+                let reading = first.lock().downgrade(token, &KernelLiveness(1));
                 assert_eq!(first.browse(reading), Some(1), "somebody wrote");
             }),
             start(2, None, move || second.write(2)),
@@ -257,11 +257,11 @@ fn model_rwlock_nobody_writes_while_a_writer_goes_on_to_read() {
 fn model_rwlock_readers_of_poisoned_data_are_told_and_woken() {
     explore_at_least("rwlock: one that panics, a reader", 3, || {
         let library = Library::with_readers([2]);
-        let door = write_and_panic(&library);
+        let token = write_and_panic(&library);
         let (panicking, reader) = (library.clone(), library.clone());
         finish([
             start(1, None, move || {
-                panicking.lock().stop_writing(door, true);
+                panicking.lock().stop_writing(token, true);
             }),
             start(2, None, move || {
                 (0..2).for_each(|_| read_poisoned(&reader, 2))
@@ -277,10 +277,10 @@ fn model_rwlock_readers_of_poisoned_data_are_told_and_woken() {
 fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
     explore_one_less("rwlock: one that panics, two readers", || {
         let library = Library::with_readers([2, 3]);
-        let door = write_and_panic(&library);
+        let token = write_and_panic(&library);
         let panicking = library.clone();
         let panicking = start(1, None, move || {
-            panicking.lock().stop_writing(door, true);
+            panicking.lock().stop_writing(token, true);
         });
         let readers = [2, 3].map(|id| {
             let library = library.clone();
@@ -293,10 +293,10 @@ fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
 }
 
 /// Process 1 has written, and is about to panic.
-fn write_and_panic(library: &Library) -> Door {
-    let mut door = library.try_write(1).expect("nobody is there");
-    library.work(&mut door);
-    door
+fn write_and_panic(library: &Library) -> WriterToken {
+    let mut token = library.try_write(1).expect("nobody is there");
+    library.work(&mut token);
+    token
 }
 
 fn read_poisoned(library: &Library, id: u32) {
@@ -311,9 +311,9 @@ fn read_poisoned(library: &Library, id: u32) {
 fn model_rwlock_a_poison_that_is_cleared_stays_so() {
     explore_one_less("rwlock: poison cleared from outside", || {
         let library = Library::with_readers([3]);
-        let mut door = library.try_write(1).expect("nobody is there");
-        library.work(&mut door);
-        library.lock().stop_writing(door, true);
+        let mut token = library.try_write(1).expect("nobody is there");
+        library.work(&mut token);
+        library.lock().stop_writing(token, true);
         let (writer, reader, cleaner) = (library.clone(), library.clone(), library.clone());
         finish([
             start(1, None, move || writer.write(1)),
@@ -322,7 +322,7 @@ fn model_rwlock_a_poison_that_is_cleared_stays_so() {
                 assert!(reader.read(3) >= Some(1));
             }),
         ]);
-        assert!(!library.lock().glance().poisoned);
+        assert!(!library.lock().peek().poisoned);
         library.close(2..=2);
     });
 }
@@ -355,13 +355,13 @@ fn model_rwlock_a_writer_that_gives_up_lets_readers_in() {
 /// Something beside the door that somebody can be at work by: 0 shut, 1 open.
 struct Hatch(AtomicU32);
 
-impl Annex for &Hatch {
+impl LockHook for &Hatch {
     fn is_open(&self) -> bool {
         // ORDERING: Relaxed; changed with the door held.
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
+    fn close(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
         // ORDERING: Relaxed; as above.
         self.0.store(0, Ordering::Relaxed);
         Ok(())
@@ -377,14 +377,14 @@ fn model_rwlock_nobody_comes_in_before_the_annex_is_shut() {
         || {
             let library = Library::with_readers([2]);
             let hatch = Arc::new(Hatch(AtomicU32::new(0)));
-            let opens = |library: &Library, hatch: &Hatch| -> Result<Door, RwLockError> {
+            let opens = |library: &Library, hatch: &Hatch| -> Result<WriterToken, RwLockError> {
                 let lock = RwLock::new(&library.state, &library.cells, hatch);
-                let door = lock.hold(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
+                let token = lock.acquire(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
                 lock.exclude(&KernelLiveness(1), Some(&Deadline::never()))?;
                 // ORDERING: Relaxed; changed with the door held.
                 hatch.0.store(1, Ordering::Relaxed);
-                lock.leave(door);
-                Ok(door)
+                lock.leave(token);
+                Ok(token)
             };
             let (opener, reader, writer) = (library.clone(), library.clone(), library.clone());
             let hatches = [hatch.clone(), hatch.clone(), hatch.clone()];
@@ -402,10 +402,10 @@ fn model_rwlock_nobody_comes_in_before_the_annex_is_shut() {
                 }),
                 start(3, None, move || {
                     let lock = RwLock::new(&writer.state, &writer.cells, &*third);
-                    let door = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
-                    let door = door.expect("waits for ever");
+                    let token = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
+                    let token = token.expect("waits for ever");
                     assert!(!(&*third).is_open(), "at work beside a writer");
-                    lock.stop_writing(door, false);
+                    lock.stop_writing(token, false);
                 }),
             ]);
             library.close(0..=0);

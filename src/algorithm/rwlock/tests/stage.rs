@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Cell, Door, Nothing, Reading, RwLock, RwLockError, RwLockState};
+use super::super::{Cell, NoHook, ReaderToken, RwLock, RwLockError, RwLockState, WriterToken};
 use crate::facade::Deadline;
 use crate::facade::model::is_byte_locked;
 use crate::format::Padded;
@@ -42,19 +42,19 @@ impl Library {
     }
 
     pub(super) fn lock(&self) -> RwLock<'_> {
-        RwLock::new(&self.state, &self.cells, Nothing)
+        RwLock::new(&self.state, &self.cells, NoHook)
     }
 
     /// Whether the cell of `id` is barred now.
-    pub(super) fn is_barred(&self, id: u32) -> bool {
-        self.cells[id as usize - 1].0.glance().is_barred()
+    pub(super) fn is_blocked(&self, id: u32) -> bool {
+        self.cells[id as usize - 1].0.peek().is_blocked()
     }
 
     pub(super) fn begin_reading(
         &self,
         id: u32,
         deadline: &Deadline,
-    ) -> Result<Reading, RwLockError> {
+    ) -> Result<ReaderToken, RwLockError> {
         match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
             None => self
@@ -63,28 +63,32 @@ impl Library {
         }
     }
 
-    pub(super) fn begin_writing(&self, id: u32, deadline: &Deadline) -> Result<Door, RwLockError> {
+    pub(super) fn begin_writing(
+        &self,
+        id: u32,
+        deadline: &Deadline,
+    ) -> Result<WriterToken, RwLockError> {
         match self.lock().write_clean(tag(id), &KernelLiveness(id)) {
-            Some(door) => Ok(door),
+            Some(token) => Ok(token),
             None => self
                 .lock()
                 .write(tag(id), &KernelLiveness(id), Some(deadline)),
         }
     }
 
-    pub(super) fn try_read(&self, id: u32) -> Result<Reading, RwLockError> {
+    pub(super) fn try_read(&self, id: u32) -> Result<ReaderToken, RwLockError> {
         match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
             Some(reading) => Ok(reading),
             None => self.lock().read(tag(id), &KernelLiveness(id), None),
         }
     }
 
-    pub(super) fn try_write(&self, id: u32) -> Result<Door, RwLockError> {
+    pub(super) fn try_write(&self, id: u32) -> Result<WriterToken, RwLockError> {
         self.lock().write(tag(id), &KernelLiveness(id), None)
     }
 
     /// Does what an honest reader does, and leaves; what it read, unless it was told not to trust it.
-    pub(super) fn browse(&self, reading: Reading) -> Option<u64> {
+    pub(super) fn browse(&self, reading: ReaderToken) -> Option<u64> {
         let told = reading.owner_died();
         if told {
             self.readers_told.fetch_add(1, Relaxed);
@@ -95,19 +99,19 @@ impl Library {
     }
 
     /// Does what an honest writer does.
-    pub(super) fn work(&self, door: &mut Door) {
-        if door.owner_died() {
+    pub(super) fn work(&self, token: &mut WriterToken) {
+        if token.owner_died() {
             self.writers_told.fetch_add(1, Relaxed);
             self.data.repair();
-            self.lock().mark_consistent(door);
+            self.lock().mark_consistent(token);
         }
         self.data.bump();
     }
 
     /// [Works](Self::work), and leaves.
-    pub(super) fn serve(&self, mut door: Door) {
-        self.work(&mut door);
-        self.lock().stop_writing(door, false);
+    pub(super) fn serve(&self, mut token: WriterToken) {
+        self.work(&mut token);
+        self.lock().stop_writing(token, false);
     }
 
     pub(super) fn read(&self, id: u32) -> Option<u64> {
@@ -116,8 +120,8 @@ impl Library {
     }
 
     pub(super) fn write(&self, id: u32) {
-        let door = self.begin_writing(id, &Deadline::never());
-        self.serve(door.expect("waits for ever"));
+        let token = self.begin_writing(id, &Deadline::never());
+        self.serve(token.expect("waits for ever"));
     }
 
     /// Gives back what `dead` holds, if it is dead.
@@ -140,8 +144,8 @@ impl Library {
     /// Everybody has gone or died: the next writer, and then the next reader, come in at once, and the
     /// data is whole.
     pub(super) fn close(&self, written: core::ops::RangeInclusive<u64>) {
-        let door = self.try_write(3);
-        self.serve(door.expect("somebody is counted who is not there"));
+        let token = self.try_write(3);
+        self.serve(token.expect("somebody is counted who is not there"));
         let made = self.data.value() - 1;
         assert!(
             written.contains(&made),

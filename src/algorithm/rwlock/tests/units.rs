@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::cell::Shut;
+use super::super::cell::EnterError;
 use super::super::{
-    Cell, Glance, MOST, Nothing, OWNER_DIED, POISONED, RwLock, RwLockError, RwLockState,
+    Cell, MOST, NoHook, OWNER_DIED, POISONED, RwLock, RwLockError, RwLockState, RwLockStatus,
 };
 use crate::facade::{Deadline, Ordering};
 use crate::format::Padded;
@@ -14,7 +14,7 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 
 const PARTICIPANTS: u32 = 4;
-const BARRED: u32 = 1 << 11;
+const BLOCKED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
 const FLAGS: u32 = OWNER_DIED | POISONED;
 
@@ -87,7 +87,7 @@ impl Lock {
     }
 
     fn view(&self) -> RwLock<'_> {
-        RwLock::new(&self.state, &self.cells, Nothing)
+        RwLock::new(&self.state, &self.cells, NoHook)
     }
 
     fn cell(&self, tag: Tag) -> &Cell {
@@ -116,10 +116,10 @@ proptest! {
         let told = writing & FLAGS | if is_tag { OWNER_DIED } else { 0 };
         if writes {
             match lock.view().write(me(), &peers, wait) {
-                Ok(door) => {
+                Ok(token) => {
                     prop_assert!(!corrupt);
-                    prop_assert_eq!((door.owner_died(), door.is_poisoned()), (told & OWNER_DIED != 0, told & POISONED != 0));
-                    lock.view().stop_writing(door, false);
+                    prop_assert_eq!((token.owner_died(), token.is_poisoned()), (told & OWNER_DIED != 0, told & POISONED != 0));
+                    lock.view().stop_writing(token, false);
                 }
                 Err(RwLockError::Corrupt { word }) => prop_assert!(corrupt && word == writing),
                 Err(refused) => prop_assert_eq!(refused, RwLockError::Busy),
@@ -172,9 +172,9 @@ proptest! {
             let reading = lock.view().read(me(), &ALONE, None).unwrap();
             prop_assert_eq!((reading.owner_died(), reading.is_poisoned()), expected);
             lock.view().stop_reading(reading);
-            let door = lock.view().write(me(), &ALONE, None).unwrap();
-            prop_assert_eq!((door.owner_died(), door.is_poisoned()), expected);
-            let reading = lock.view().downgrade(door, &ALONE);
+            let token = lock.view().write(me(), &ALONE, None).unwrap();
+            prop_assert_eq!((token.owner_died(), token.is_poisoned()), expected);
+            let reading = lock.view().downgrade(token, &ALONE);
             prop_assert_eq!((reading.owner_died(), reading.is_poisoned()), expected);
             lock.view().stop_reading(reading);
         }
@@ -187,17 +187,17 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
     assert_eq!(lock.view().read_clean(me(), &ALONE), None);
     let first = lock.view().read(me(), &ALONE, None).unwrap();
     let second = lock.view().read_clean(me(), &ALONE).unwrap();
-    assert_eq!(lock.view().glance().readers, 2);
+    assert_eq!(lock.view().peek().readers, 2);
     assert_eq!(
         lock.view().write(other(), &with_other(), None).map(drop),
         Err(RwLockError::Busy)
     );
     lock.view().stop_reading(first);
     lock.view().stop_reading(second);
-    let door = lock.view().write(other(), &with_other(), None).unwrap();
+    let token = lock.view().write(other(), &with_other(), None).unwrap();
     assert_eq!(
-        lock.view().glance(),
-        Glance {
+        lock.view().peek(),
+        RwLockStatus {
             writes: true,
             readers: 0,
             owner_died: false,
@@ -209,7 +209,7 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
         lock.view().read(me(), &with_other(), Some(&soon())),
         Err(RwLockError::Busy)
     );
-    lock.view().stop_writing(door, false);
+    lock.view().stop_writing(token, false);
     let reading = lock
         .view()
         .read_clean(me(), &ALONE)
@@ -221,10 +221,10 @@ fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
 fn no_more_are_counted_than_can_be() {
     let full = 1 << 13 | MOST;
     let lock = Lock::of(0, [full, 0, 0, 0], 1);
-    assert_eq!(lock.cell(me()).enter(me(), &ALONE), Err(Shut::Full));
+    assert_eq!(lock.cell(me()).enter(me(), &ALONE), Err(EnterError::Full));
     let refused = lock.view().read(me(), &ALONE, None);
     assert_eq!(refused, Err(RwLockError::Full));
-    let lock = Lock::of(0, [full | BARRED, 0, 0, 0], 1);
+    let lock = Lock::of(0, [full | BLOCKED, 0, 0, 0], 1);
     let refused = lock.view().read(me(), &ALONE, Some(&soon()));
     assert_eq!(refused, Err(RwLockError::Full));
     assert_eq!(lock.cell(me()).bits(), full, "left as one that is full");
@@ -241,11 +241,11 @@ fn one_that_leaves_twice_is_counted_out_once() {
 
 #[test]
 fn the_last_that_leaves_takes_the_sleepers_flag_with_it() {
-    let lock = Lock::of(0, [1 << 13 | BARRED | WAITING | 2, 0, 0, 0], 1);
+    let lock = Lock::of(0, [1 << 13 | BLOCKED | WAITING | 2, 0, 0, 0], 1);
     lock.cell(me()).leave(me());
-    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BARRED | WAITING | 1);
+    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BLOCKED | WAITING | 1);
     lock.cell(me()).leave(me());
-    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BARRED);
+    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BLOCKED);
 }
 
 #[test]
@@ -254,20 +254,20 @@ fn a_writer_whose_lock_was_taken_over_commits_nothing() {
     let reading = lock.view().read(me(), &ALONE, None).unwrap();
     lock.view().stop_reading(reading);
     let mut lost = lock.view().write(other(), &ALONE, None).unwrap();
-    let door = lock.view().write(me(), &ALONE, None).unwrap();
-    assert!(door.owner_died());
+    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    assert!(token.owner_died());
     lock.view().mark_consistent(&mut lost);
     lock.view().stop_writing(lost, true);
     let reading = lock.view().downgrade(lost, &ALONE);
     lock.view().stop_reading(reading);
-    let glance = lock.view().glance();
-    assert!(glance.writes && glance.owner_died && !glance.poisoned);
+    let status = lock.view().peek();
+    assert!(status.writes && status.owner_died && !status.poisoned);
     assert_eq!(
         lock.view().read_clean(me(), &ALONE),
         None,
         "the cell is barred"
     );
-    lock.view().stop_writing(door, false);
+    lock.view().stop_writing(token, false);
 }
 
 #[test]
@@ -279,13 +279,13 @@ fn one_that_is_no_participant_any_more_does_not_wait() {
     let lock = Lock::new();
     let reading = lock.view().read(me(), &with_other(), None).unwrap();
     lock.view().stop_reading(reading);
-    let door = lock.view().write(other(), &with_other(), None).unwrap();
+    let token = lock.view().write(other(), &with_other(), None).unwrap();
     let never = Deadline::never();
     let refused = lock.view().read(me(), &expelled, Some(&never));
     assert_eq!(refused, Err(RwLockError::MembershipLost));
     let refused = lock.view().write(me(), &expelled, Some(&never));
     assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
-    lock.view().stop_writing(door, false);
+    lock.view().stop_writing(token, false);
     let reading = lock.view().read(other(), &with_other(), None).unwrap();
     let refused = lock.view().write(me(), &expelled, Some(&never));
     assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
@@ -295,16 +295,16 @@ fn one_that_is_no_participant_any_more_does_not_wait() {
 #[test]
 fn a_cell_that_is_nobodys_leaves_the_roster() {
     let lock = Lock::of(0, [0; 4], u64::MAX);
-    let door = lock.view().write(me(), &ALONE, None).unwrap();
-    lock.view().stop_writing(door, false);
+    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    lock.view().stop_writing(token, false);
     lock.view().each(|index, _| panic!("{index} is there"));
 }
 
 #[test]
 fn a_panic_is_remembered_until_it_is_cleared() {
     let lock = Lock::new();
-    let door = lock.view().write(me(), &ALONE, None).unwrap();
-    lock.view().stop_writing(door, true);
+    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    lock.view().stop_writing(token, true);
     let reading = lock.view().read(me(), &ALONE, None).unwrap();
     assert!(reading.is_poisoned() && reading.owner() == me());
     lock.view().stop_reading(reading);

@@ -16,13 +16,13 @@
 //!
 //! Relaxed throughout: no data is read on the strength of it.
 
-use super::{Annex, OWNER_DIED, POISONED, RwLock};
+use super::{LockHook, OWNER_DIED, POISONED, RwLock};
 use crate::facade::Ordering;
 use crate::participant::Tag;
 
 /// What a look at a lock says to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Glance {
+pub(crate) struct RwLockStatus {
     pub(crate) writes: bool,
     /// Threads of all processes.
     pub(crate) readers: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Glance {
     pub(crate) poisoned: bool,
 }
 
-impl<A: Annex> RwLock<'_, A> {
+impl<A: LockHook> RwLock<'_, A> {
     /// The index of the participant that writes, or of one that reads, of which `me` comes first: for
     /// people, as [`glance`](Self::glance).
     pub(crate) fn holder(&self, me: Tag) -> Option<u32> {
@@ -41,7 +41,7 @@ impl<A: Annex> RwLock<'_, A> {
         }
         let mut holder = None;
         self.each(|index, cell| {
-            if cell.glance().readers() > 0 && (holder.is_none() || index == me.index()) {
+            if cell.peek().readers() > 0 && (holder.is_none() || index == me.index()) {
                 holder = Some(index);
             }
         });
@@ -49,12 +49,12 @@ impl<A: Annex> RwLock<'_, A> {
     }
 
     /// The words, for people to look at: they may have changed when they are read.
-    pub(crate) fn glance(&self) -> Glance {
+    pub(crate) fn peek(&self) -> RwLockStatus {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let writing = self.state.writing.load(Ordering::Relaxed);
         let mut readers = 0;
-        self.each(|_, cell| readers += cell.glance().readers());
-        Glance {
+        self.each(|_, cell| readers += cell.peek().readers());
+        RwLockStatus {
             writes: writing & Tag::MASK != 0,
             readers,
             owner_died: writing & OWNER_DIED != 0,

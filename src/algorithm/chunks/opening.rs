@@ -35,7 +35,7 @@ use super::wait::Return;
 use super::{
     ChunkError, DONE, Found, LeaseTable, Look, OPEN, RESTARTING, RESTARTS, TABLE_OPEN, holder,
 };
-use crate::algorithm::rwlock::{Annex, Door, RwLock, RwLockError};
+use crate::algorithm::rwlock::{LockHook, RwLock, RwLockError, WriterToken};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
 use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
@@ -58,19 +58,19 @@ pub(super) enum Want {
 }
 
 /// Readers and writers have the leases back before they go in.
-impl Annex for LeaseTable<'_> {
+impl LockHook for LeaseTable<'_> {
     fn is_open(&self) -> bool {
         // ORDERING: Relaxed; whoever asks is in the door.
         self.state.word.load(Ordering::Relaxed) & TABLE_OPEN != 0 && !mutation(366)
     }
 
-    fn shut(
+    fn close(
         &self,
         _: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), RwLockError> {
-        match self.close(peers, wait) {
+        match self.close_chunks(peers, wait) {
             Ok(_) => Ok(()),
             Err(ChunkError::Corrupt { word }) => Err(RwLockError::Corrupt { word }),
             Err(ChunkError::MembershipLost) => Err(RwLockError::MembershipLost),
@@ -92,7 +92,7 @@ impl LeaseTable<'_> {
 
     /// Closes the grid, waiting until all leases are back, or not at all without a deadline. The grid's
     /// word, as it is then.
-    pub(super) fn close(
+    pub(super) fn close_chunks(
         &self,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
@@ -191,32 +191,32 @@ impl LeaseTable<'_> {
 impl Leases<'_> {
     /// Gets what is wanted by the door of the lock: the grid is closed, or was just now.
     #[cold]
-    pub(super) fn by_the_door(
+    pub(super) fn by_writer_mutex(
         &self,
         want: Want,
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Found, ChunkError> {
-        let door = self.lock.hold(me, peers, wait)?;
-        let found = self.open(&door, want, me, peers, wait);
-        self.lock.leave(door);
+        let token = self.lock.acquire(me, peers, wait)?;
+        let found = self.open(&token, want, me, peers, wait);
+        self.lock.leave(token);
         found
     }
 
     /// Opens the grid, if there is something to be had, and takes it.
     fn open(
         &self,
-        door: &Door,
+        token: &WriterToken,
         want: Want,
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Found, ChunkError> {
-        if door.owner_died() && !mutation(360) {
+        if token.owner_died() && !mutation(360) {
             return Err(ChunkError::OwnerDied);
         }
-        if door.is_poisoned() && !mutation(367) {
+        if token.is_poisoned() && !mutation(367) {
             return Err(ChunkError::Poisoned);
         }
         let table = &self.table;
@@ -247,13 +247,13 @@ impl Leases<'_> {
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), ChunkError> {
-        let door = self.lock.hold(me, peers, wait)?;
+        let token = self.lock.acquire(me, peers, wait)?;
         let table = &self.table;
-        let closed = table.close(peers, None);
+        let closed = table.close_chunks(peers, None);
         if closed.is_ok() {
             table.restart_closed();
         }
-        self.lock.leave(door);
+        self.lock.leave(token);
         closed.map(drop)
     }
 }

@@ -25,22 +25,22 @@
 //! (W2), (W3) of [`rwlock`](super); the mutex's (M1) and (M2) for the rest.
 
 use super::{POISONED, RwLock, RwLockError, STICKY};
-use crate::algorithm::mutex::{Held, OWNER_DIED};
+use crate::algorithm::mutex::{LockToken, OWNER_DIED};
 use crate::facade::{Deadline, Ordering, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 
 /// What else must be out of the way before anybody reads or writes who came through the door.
 ///
-/// A plain lock has [`Nothing`]; an array has leases.
-pub(crate) trait Annex {
+/// A plain lock has [`NoHook`]; an array has leases.
+pub(crate) trait LockHook {
     /// Whether somebody may be at work by the annex, so that the cells have to stay barred. Asked with
     /// the door held.
     fn is_open(&self) -> bool;
 
     /// Shuts it, and returns when nobody is at work by it any more; called with the door held, before
     /// anybody reads or writes. Without a deadline it does not wait.
-    fn shut(
+    fn close(
         &self,
         me: Tag,
         peers: &impl Liveness,
@@ -50,16 +50,16 @@ pub(crate) trait Annex {
 
 /// No annex.
 #[derive(Clone, Copy)]
-pub(crate) struct Nothing;
+pub(crate) struct NoHook;
 
-impl Annex for Nothing {
+impl LockHook for NoHook {
     #[inline(always)]
     fn is_open(&self) -> bool {
         false
     }
 
     #[inline(always)]
-    fn shut(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
+    fn close(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
         Ok(())
     }
 }
@@ -68,20 +68,20 @@ impl Annex for Nothing {
 /// [excluded](RwLock::write) all others, that it writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) struct Door {
-    pub(super) held: Held,
+pub(crate) struct WriterToken {
+    pub(super) held: LockToken,
     pub(super) flags: u32,
     /// Whether no cell was in use when it began to write, and none can be since.
-    pub(super) is_alone: bool,
+    pub(super) no_cells: bool,
 }
 
-impl Door {
-    pub(super) fn new(held: Held, flags: u32) -> Self {
-        let is_alone = false;
+impl WriterToken {
+    pub(super) fn new(held: LockToken, flags: u32) -> Self {
+        let no_cells = false;
         Self {
             held,
             flags,
-            is_alone,
+            no_cells,
         }
     }
     pub(crate) fn owner(&self) -> Tag {
@@ -95,25 +95,25 @@ impl Door {
     }
 }
 
-impl<A: Annex> RwLock<'_, A> {
+impl<A: LockHook> RwLock<'_, A> {
     /// Takes the door, and settles what a dead predecessor left; without a deadline, only as long as
     /// a reader needs there.
-    pub(crate) fn hold(
+    pub(crate) fn acquire(
         &self,
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Door, RwLockError> {
+    ) -> Result<WriterToken, RwLockError> {
         let held = match (self.state.mutex.try_lock_clean(me, peers), wait) {
             (Some(held), _) => held,
             (None, Some(deadline)) => self.state.mutex.lock_contended(me, peers, deadline)?,
-            (None, None) => self.try_hold(me, peers)?,
+            (None, None) => self.try_acquire(me, peers)?,
         };
-        self.settle(held)
+        self.recover_writer(held)
     }
 
     /// Finds out what became of the last one that changed the data.
-    pub(super) fn settle(&self, mut held: Held) -> Result<Door, RwLockError> {
+    pub(super) fn recover_writer(&self, mut held: LockToken) -> Result<WriterToken, RwLockError> {
         let writing = &self.state.writing;
         // ORDERING: Relaxed; the mutex orders it, and for what a dead one stored the kernel does.
         let relaxed = Ordering::Relaxed;
@@ -121,7 +121,7 @@ impl<A: Annex> RwLock<'_, A> {
         while seen & !STICKY != 0 {
             let participants = u32::try_from(self.cells.len()).unwrap_or(0);
             if seen & !STICKY & !Tag::MASK != 0 || Tag::in_word(seen, participants).is_none() {
-                self.leave(Door::new(held, 0));
+                self.leave(WriterToken::new(held, 0));
                 return Err(RwLockError::Corrupt { word: seen });
             }
             let told = if mutation(313) {
@@ -144,13 +144,13 @@ impl<A: Annex> RwLock<'_, A> {
             // That is about whoever held the door, and has been looked at.
             self.state.mutex.mark_consistent(&mut held);
         }
-        Ok(Door::new(held, seen))
+        Ok(WriterToken::new(held, seen))
     }
 
     /// Leaves the door: lets readers in, unless every reader has to come to the door.
-    pub(crate) fn leave(&self, door: Door) {
+    pub(crate) fn leave(&self, token: WriterToken) {
         // Who was taken for dead in the door opens no cell that its next holder has barred.
-        if !self.is_held(&door) && !mutation(587) {
+        if !self.is_held(&token) && !mutation(587) {
             return;
         }
         // ORDERING: Relaxed; only the poison can be cleared by one that does not hold the door.
@@ -165,27 +165,27 @@ impl<A: Annex> RwLock<'_, A> {
         } else {
             flags
         };
-        if flags == 0 && !self.annex.is_open() {
+        if flags == 0 && !self.hook.is_open() {
             self.each(|_, cell| {
-                if cell.glance().is_barred() {
+                if cell.peek().is_blocked() {
                     cell.open();
                 }
             });
-            self.state.mutex.unlock(door.held, false);
+            self.state.mutex.unlock(token.held, false);
         } else {
             if mutation(328) {
-                self.rouse();
+                self.notify();
             }
-            self.state.mutex.unlock(door.held, false);
+            self.state.mutex.unlock(token.held, false);
             if !mutation(327) && !mutation(328) {
-                self.rouse();
+                self.notify();
             }
         }
     }
 
     /// Wakes all that sleep on cells; to be called when the door may be free.
-    pub(super) fn rouse(&self) {
-        self.each(|_, cell| cell.rouse());
+    pub(super) fn notify(&self) {
+        self.each(|_, cell| cell.notify());
     }
 
     /// Gives back what participant `dead` held here, and wakes whom it may have owed a wake.
@@ -197,7 +197,7 @@ impl<A: Annex> RwLock<'_, A> {
         }
         self.state.mutex.recover(dead);
         if !mutation(326) {
-            self.rouse();
+            self.notify();
         }
     }
 }
