@@ -1,5 +1,5 @@
-//! Shared memory for separate processes: locks and counters that survive `kill -9`, on mmapped
-//! segments, and processes that work on them together.
+//! Shared memory for separate processes: locks, counters, lists and queues that stay usable when a
+//! process is killed at any instruction, and processes that work on them together.
 //!
 //! ```
 //! use crossdock::{Counter, Segment, process};
@@ -25,68 +25,80 @@
 //! }
 //! ```
 //!
+//! The README says how to begin, and which primitive fits which task.
+//!
 //! # Who is trusted
 //!
-//! The processes that have a segment open. They run crossdock's protocol and may crash, or be
-//! killed or stopped, at any instruction and at any time. They are not attackers: whoever may write
-//! to a segment may break what is in it. What is merely *found* in a segment, by whatever accident
-//! it came there, never panics, hangs or leads astray: operations that copy are memory-safe for any
-//! bytes at any time, and say [`Corrupt`](segment::EntryError::Corrupt) or the like. Guards, which
-//! give references, are sound as long as the others follow the protocol.
+//! The processes that have a segment open are trusted. They run crossdock's protocol and may crash,
+//! or be killed or stopped, at any instruction and at any time. They are not attackers: a process
+//! that may write to a segment may break what is in it. Bytes that are merely *found* in a segment,
+//! however they came there, never cause a panic, a hang or undefined behaviour: operations that
+//! copy are memory-safe for any bytes at any time, and return an error. Guards give references, and
+//! are sound as long as the others follow the protocol.
 //!
 //! # Catalogue
 //!
-//! | | what it is | under a stopped peer | what a killed one leaves | model |
-//! |---|---|---|---|---|
-//! | [`Segment`] | memory with a directory of typed entries | `open` lock-free; `create` waits for a stopped creator | nothing half made | directory |
-//! | its registry | who takes part, and who is dead | lock-free | its place, until somebody reaps | registry |
-//! | [`segment::Monitor`] | a thread that hears of peers' deaths at once | goes on | nothing: it only helps | registry |
-//! | [`Mutex`], [`sync::RawMutex`] | mutual exclusion | blocks if the owner is stopped | the lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
-//! | [`RwLock`] | many readers or one writer | a stopped reader blocks writers, and readers that come while one waits; a stopped writer blocks all | a read lock, passed over; a write lock, handed on with [`OwnerDied`](sync::LockError::OwnerDied) | rwlock |
-//! | [`Counter`] | one atomic number | wait-free | its last addition made, or not | counter |
-//! | [`ShardedCounter`] | a number spread over cells | wait-free | its last addition made, or not | counter |
-//! | [`Array`] | many values, behind a lock, and in chunks that processes lease | a stopped holder of a chunk blocks readers and writers, and who wants that chunk; else as [`RwLock`] | its chunks, to do, and the next one is told; what it was writing, as [`RwLock`] | leases, rwlock |
-//! | [`AtomicArray`] | a list of atomic numbers or flags | loads, stores, swaps, exchanges and sums of whole numbers wait-free, the rest lock-free | its last change of an element made, or not; of one to many the first | element |
-//! | [`queue::spsc`] | a ring for one producer and one consumer | wait-free; who waits for items, or room, waits for the other | its end, and an item that it was popping | spsc |
-//! | [`queue::Queue`] | a bounded queue for many senders and receivers | waits for one that is stopped just between its claim of a slot and its commit: receivers for what is behind a sender's, and for the end; senders for room when they come round to it | an item that it was taking, delivered again; a slot that is skipped; its counted senders and receivers, gone | slots, ends |
-//! | [`queue::WorkQueue`] | messages held until they are acknowledged | lock-free; its message waits for it, and so does who waits until all is done | the message that it had in hand, delivered again or a dead letter; loans that are free again; its counted senders and receivers, gone | work, ends |
-//! | [`queue::ByteQueue`] | the same, for messages of bytes, of one cell or several | as above | as above | work, ends |
-//! | `queue::Channel` | the same, for what serde can encode; feature `process` | as above | as above | work, ends |
-//! | [`queue::wait_any`] | waiting for several queues at once | as they do | nothing | any |
-//! | [`Snapshot`] | the latest whole value of one writer, for many readers | wait-free; who waits for something newer waits for the writer | the value before, whole; the writer's role and seats, which others take over | snapshot |
-//! | [`process`] | functions in processes of their own | `join` waits | a typed error at `join` | - |
+//! Three things hold for each primitive: what it does, what others can still do while a process is
+//! stopped in the middle of it (SIGSTOP, a debugger, the freezer), and what a process leaves that
+//! is killed in the middle of it. "Lock-free" and "wait-free" are meant as in the literature: a
+//! process that is stopped, or killed, at any instruction keeps no other from finishing its
+//! operation. The last column names the models in which every step is a place to die (`cargo xtask
+//! models NAME`).
 //!
-//! "Lock-free" and "wait-free" are meant as the literature does: a process that is stopped, or
-//! killed, at any instruction keeps no other from finishing its operation.
+//! | | what it is | while a peer is stopped | what a killed peer leaves | model |
+//! |---|---|---|---|---|
+//! | [`Segment`], [`SegmentOptions`] | anonymous (sealed memfd) or named (`/dev/shm/crossdock.NAME`) memory with a directory of typed, named entries | `open` is lock-free; `create` waits for a stopped creator | nothing half made | directory |
+//! | its registry | the participants, and which of them are dead | lock-free | its place, until it is reaped | registry |
+//! | [`segment::Monitor`] | a thread that is notified as soon as a peer dies, and recovers what the peer held | goes on | nothing: it only helps | registry |
+//! | [`Mutex`], [`sync::RawMutex`] | mutual exclusion, with data or without | waits if the peer is the owner | the lock: the next owner gets it, with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
+//! | [`RwLock`] | many readers or one writer; readers of different processes share no cache line | if the peer reads, writers wait, and readers that arrive after one; if it writes, all wait | a read lock, which is passed over; a write lock, which the next owner gets with [`OwnerDied`](sync::LockError::OwnerDied), readers too, until a writer has repaired the data | rwlock |
+//! | [`Counter`] | one atomic number, `u64` or `i64` | wait-free | its last addition, made or not | counter |
+//! | [`ShardedCounter`] | a number spread over cache lines, which many cores add to | wait-free | its last addition, made or not | counter |
+//! | [`Array`] | many values behind a lock: `read() -> &[T]`, `write() -> &mut [T]`, copies in and out; and in chunks that processes lease, each another one, to work on them at the same time | as [`RwLock`]; readers, writers and the next lessee wait for the holder of a chunk | its chunks, to be done again, which the next lessee is told; a write, as [`RwLock`] | leases, rwlock |
+//! | [`AtomicArray`] | a list of atomic numbers or flags, as long as it was created: a slice, copies in and out, `fill` | loads, stores, swaps, exchanges and sums of whole numbers are wait-free, the rest lock-free | its last change of an element, made or not; of a change to many, the first elements | element |
+//! | [`queue::spsc`] | a bounded ring for one producer and one consumer, with slices and blocking forms | wait-free as far as items or room reach | its end, which another process takes over; an item that it was popping | spsc |
+//! | [`queue::Queue`] | a bounded queue for many senders and receivers: first in, first out, `force_send`, slices, counted senders and receivers, so that a `for` loop ends by itself | waits for a peer that is stopped between its claim of a slot and its commit: receivers for the items behind a sender's slot and for the end, senders for the room | an item that it was taking, delivered again and marked; a slot, which is skipped; its endpoint counts, which are taken back | slots, ends |
+//! | [`queue::WorkQueue`] | messages held until they are acknowledged, written and read in place; redelivery, dead letters, `nack`, `wait_idle` | lock-free; its messages wait for it, and so does `wait_idle` | the message that it held, redelivered one attempt later, or a dead letter after the last attempt; loans, which are free again; its endpoint counts, which are taken back | work, ends |
+//! | [`queue::ByteQueue`] | the same for messages of bytes of any length, of one cell or several | as above | as above | work, ends |
+//! | `queue::Channel` | the same for every type that serde encodes: strings, enums, nested values; feature `process` | as above | as above | work, ends |
+//! | [`queue::wait_any`] | which of several queues is ready | as they do | nothing | any |
+//! | [`Snapshot`] | the latest whole value of one writer, read in place by many; `wait_newer` | wait-free on both sides; a stopped writer is the writer still | the value before, whole; the writer's place or a reader slot, which another process takes over | snapshot |
+//! | [`FixedStr`], [`FixedBytes`] | text and bytes of bounded length, as values of the above and fields of them | | | - |
+//! | [`process`] | functions in processes of their own; arguments and results by serde, handles among them | `join` waits | a typed error at `join`; a result that was committed arrives | - |
 //!
 //! # What holds everywhere
 //!
-//! - **Only the kernel says that a process is dead**: it drops the lock on a byte of the segment's
-//!   file when the process's memory is gone, to which the lock is tied and to no descriptor. No time-out does, no process id, no heartbeat. A process
-//!   that is stopped, swapped out or held in a debugger is alive.
-//! - **Nothing is held anonymously**: every word that says "taken" says by whom, in the same word.
-//! - **Repair is helping**: whoever needs something takes it from the dead, any number at once, and
-//!   none of them is in the others' way if it dies, too.
-//! - **Types are checked**: an entry opens as what it was created as, or not at all; see [`Payload`].
-//! - **Memory is there**: it is reserved when a segment is created, or creating fails.
+//! - **Only the kernel decides that a process is dead.** It releases the lock on a byte of the
+//!   segment's file when the process's memory is gone: the lock is tied to the memory and to no
+//!   descriptor. No timeout, process id or heartbeat does. A process that is stopped, swapped out
+//!   or held in a debugger is alive.
+//! - **Nothing is held anonymously.** Every word that says "taken" names the holder, in the same
+//!   word.
+//! - **Recovery is helping.** A process that needs something takes it over from the dead. Any
+//!   number do at once, and none of them blocks the others if it dies as well.
+//! - **Types are checked.** An entry opens as what it was created as, or not at all; see
+//!   [`Payload`].
+//! - **Memory is reserved** when a segment is created, or creating it fails.
 //!
-//! How it is done, byte by byte, is in `docs/design.md`.
+//! How this is done, byte by byte, is in `docs/design.md`; what crossdock does not do is in
+//! `docs/limits.md`.
 //!
 //! # Forks, threads, signals
 //!
 //! A forked child is no participant until its first operation, and never acts as its parent: guards
-//! that it inherited do nothing. Locks belong to processes, not to threads. Nothing here may be used
-//! in a signal handler, and nothing but exec in a child forked from a process with several threads.
+//! that it inherited do nothing. Locks belong to processes, not to threads. Nothing here may be
+//! used in a signal handler, and nothing but exec in a child forked from a process with several
+//! threads.
 //!
 //! # Features
 //!
-//! - `process` (default): [`process`], and handles as arguments and results. Without it the library
-//!   depends on seven crates.
+//! - `process` (default): [`process`], `queue::Channel`, and handles as arguments and results.
+//!   Without it the library depends on seven crates.
 //!
 //! # Platforms
 //!
-//! 64-bit little-endian Linux, kernel 5.4 or later (pidfds); tested on x86_64. On processors with
-//! weaker ordering the algorithms rest on the loom models and the written argument.
+//! 64-bit little-endian Linux, kernel 5.4 or later (pidfds), with /proc mounted; other targets do
+//! not compile.
 
 #![cfg_attr(
     loom,
@@ -145,3 +157,8 @@ pub use {
     segment::{Fault, Placeable, Segment, SegmentOptions},
     sync::{Mutex, RwLock},
 };
+
+/// The programs of the README compile, and those that leave nothing behind run.
+#[cfg(all(doctest, feature = "process", not(loom)))]
+#[doc = include_str!("../README.md")]
+struct Readme;
