@@ -1,5 +1,7 @@
 //! The byte layout of version 2, held from the outside: a change here is a new layout version.
 
+#[path = "abi/fixed.rs"]
+mod fixed;
 #[path = "abi/index.rs"]
 mod index;
 #[path = "abi/registry.rs"]
