@@ -1,4 +1,4 @@
-//! Where the words of an entry are, and the recovery of what a dead participant held there.
+//! The words of a ring in an entry, and their recovery after a death.
 
 use super::SpscState;
 use crate::algorithm::region::{Region, SharedState};
@@ -8,7 +8,7 @@ use crate::participant::Tag;
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SpscState {}
 
-/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+/// Recovers the claims of `dead` in the entry of a record; `None` if the entry is too short.
 pub(crate) fn recover(
     _record: &Record,
     _participants: u32,

@@ -1,68 +1,74 @@
-//! A ring for one producer and one consumer, wait-free on both sides.
+//! A ring buffer for one producer and one consumer, wait-free on both sides.
 //!
 //! # State
 //!
-//! Two sides, each on cache lines of its own, and a slot for each item of the capacity.
+//! Two endpoints, each on cache lines of its own, and a slot for each item of the capacity.
 //!
 //! ```text
-//! side of the producer: position (tail), role, event count of the consumer
-//! side of the consumer: position (head), role, event count of the producer
+//! endpoint of the producer: position (tail), claim, event count of the consumer
+//! endpoint of the consumer: position (head), claim, event count of the producer
 //! ```
 //!
-//! The roles are [`role`](crate::participant::holder)s.
+//! The claims are those of [`holder`](crate::participant::holder).
 //!
-//! Positions count items for ever; item n is in slot n modulo the capacity. Invariant 1:
+//! Positions count items and never restart; item n is in slot n modulo the capacity. Invariant 1:
 //! head <= tail <= head + capacity.
 //!
 //! # Protocol
 //!
-//! - claim a [`role`](crate::participant::holder), then read both positions. One process has a role at a time, and one handle in it.
-//! - push: with `tail < head + capacity`, write the slot, then store `tail + 1`: the commit. The
-//!   head that was last seen is kept in the handle; it is read anew when the ring looks full.
-//! - pop: with `head < tail`, read the slot, then store `head + 1`: the commit.
-//! - a holder that was taken for dead, and does not know it, may store a position that is older than its
-//!   successor's. So a position that breaks Invariant 1 is taken for an old one while the other side has
-//!   a holder: nothing new is known, and it is read again. Each holder looks, before it reports or waits
-//!   that there is nothing, whether its own position is as it has stored it, and stores it again if not.
-//!   Before each operation it looks whether it has its role still.
-//! - wait: spin some microseconds, then sleep by the own event count, which the other side rings after
-//!   each commit. A sleeper whose peer has left or died looks once more, and then says so. One that
-//!   never sleeps asks all that a sleeper does, after each slice of spinning.
+//! - claim: take the [claim](crate::participant::holder), then load both positions. A role has one
+//!   process at a time, with one handle.
+//! - push: if `tail < head + capacity`, write the slot, then store `tail + 1`: the commit. The
+//!   handle caches the last observed head and reloads it only when the ring appears full.
+//! - pop: if `head < tail`, read the slot, then store `head + 1`: the commit.
+//! - stale positions: a holder that was reaped while alive may store a position older than its
+//!   successor's. A position that breaks Invariant 1 therefore counts as stale as long as its
+//!   endpoint has a holder: the load yields no news, and is repeated. Before a holder reports or
+//!   waits for an empty or full ring, it checks that its own position is as it has stored it, and
+//!   stores it again if not. Before each operation it checks that it still has its claim.
+//! - wait: spin for some microseconds, then sleep on the own event count, which the peer notifies
+//!   after each commit. A waiter whose peer has left or died loads the peer's position once more
+//!   before it reports that. A waiter that never sleeps makes the checks of a sleeper after each
+//!   slice of spinning.
 //!
 //! # Crash
 //!
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
 //! | claim, before the CAS | nothing | - |
-//! | in a role | the dead tag | the next to claim it, who goes on from the position; whoever reaps: `DIED` |
-//! | push, before the commit | bytes in a slot that is nobody's | the next push writes over them |
-//! | push, after the commit, before the ringing | a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
-//! | pop, before the commit | the item, unconsumed | the next consumer gets it |
-//! | pop, after the commit | as for push | see [event count](crate::wait::event_count) |
+//! | as holder | the dead tag | the next claim, which continues at the position; a reaper: `DIED` |
+//! | push, before the commit | bytes in an uncommitted slot | the next push overwrites them |
+//! | push, after the commit, before notifying | a sleeper that is owed a wake | see [event count] |
+//! | pop, before the commit | the item, unconsumed | the next consumer receives it |
+//! | pop, after the commit | as for push | see [event count] |
 //!
-//! One that was taken for dead in the middle of an operation, and goes on, may write the slot at which its
-//! successor is, and hides items, or room, until its successor's next operation.
+//! [event count]: crate::wait::event_count
 //!
-//! A producer that is stopped delays nobody but those who wait for its items, a stopped consumer
-//! nobody but those who wait for room.
+//! A holder that is reaped in the middle of an operation and continues may write the slot of its
+//! successor's position, and hides items or free capacity until its successor's next operation.
+//!
+//! A stopped producer delays only processes that wait for its items; a stopped consumer delays only
+//! processes that wait for free capacity.
 //!
 //! # Ordering
 //!
-//! (S1) storing the tail (Release) pairs with the consumer's load (Acquire): the item. (S2) storing the head
-//! (Release) pairs with the producer's load (Acquire): the slot is read before it is written
-//! again. (S3) of [`role`](crate::participant::holder): positions of the last holder.
+//! (S1) The store of the tail (Release) pairs with the consumer's load (Acquire): the item. (S2)
+//! The store of the head (Release) pairs with the producer's load (Acquire): the slot is read
+//! before it is written again. (S3) of [`holder`](crate::participant::holder): the last holder's
+//! positions.
 //!
 //! # Trade-offs
 //!
-//! Whoever catches up with the other in a stream pauses some microseconds before it looks again: one
-//! that follows at the other's heels has both wait for each other's cache lines at each item.
+//! An endpoint that catches up with its peer in the middle of a stream pauses some microseconds
+//! before it reloads the peer's position: following at a distance of one item makes both wait for
+//! each other's cache lines at each item.
 //!
-//! What bounds a stream of items of a cache line is how many of them the processor's store queue
-//! holds while their lines come back from the other side: a push is the stores of the item and two
-//! more, and is inlined, so that the value need not be stored anywhere else.
+//! A stream of items of a cache line each is bounded by how many of them the processor's store
+//! queue holds while their lines come back from the peer: a push is the stores of the item and two
+//! more, and is inlined, so the value is stored nowhere else.
 //!
-//! The scheme is Lamport's (1977), with the cached positions of FastForward and MCRingBuffer, as
-//! in folly's ProducerConsumerQueue and rtrb.
+//! The scheme is Lamport's (1977), with the cached positions of FastForward and MCRingBuffer, as in
+//! folly's ProducerConsumerQueue and rtrb.
 
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -76,102 +82,102 @@ use crate::wait::event_count::EventCount;
 use crate::wait::on_event;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
 
-/// The shared part of one side.
+/// The shared part of one endpoint.
 #[repr(C)]
-pub(crate) struct Side {
-    /// Alone on its line: what is read at each commit beside it would wait until the line is back
-    /// from the other side.
+pub(crate) struct EndpointState {
+    /// Alone on its line: a word loaded at each commit beside it would wait until the peer gives
+    /// the line back.
     position: Padded<AtomicU64>,
-    role: HolderWord,
-    /// Where the *other* side sleeps: whoever commits here looks at it.
+    claim: HolderWord,
+    /// The *peer* sleeps on it: a commit at this endpoint notifies it.
     event: EventCount,
 }
 
-/// A ring but for its slots, in the segment.
+/// A ring without its slots, in the segment.
 #[repr(C)]
 pub(crate) struct SpscState {
-    producer: Padded<Side>,
-    consumer: Padded<Side>,
+    producer: Padded<EndpointState>,
+    consumer: Padded<EndpointState>,
 }
 
-/// Which side.
+/// The role of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Producer,
     Consumer,
 }
 
-/// A role as a type: what depends on it is decided as it is compiled.
-pub(crate) trait Seat: Copy {
+/// A role as a type, so that code that depends on it is selected at compile time.
+pub(crate) trait RoleMarker: Copy {
     const ROLE: Role;
 }
 
-/// The producer's.
+/// The producer's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Producing;
 
-/// The consumer's.
+/// The consumer's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Consuming;
 
-impl Seat for Producing {
+impl RoleMarker for Producing {
     const ROLE: Role = Role::Producer;
 }
 
-impl Seat for Consuming {
+impl RoleMarker for Consuming {
     const ROLE: Role = Role::Consumer;
 }
 
-/// Why a role was not claimed.
+/// The reason why a role was not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unclaimed {
-    /// A live participant has it.
+pub(crate) enum ClaimError {
+    /// A live participant has the claim.
     Taken(Tag),
-    /// The state cannot be a ring's.
+    /// The state is not a ring's.
     Corrupt,
-    /// This process is no participant any more.
+    /// This process is no longer a participant.
     MembershipLost,
 }
 
-/// Positions or a role that a ring cannot have.
+/// Positions or a claim that a ring cannot have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Corrupt;
 
-/// What a wait came to.
+/// The outcome of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
-    /// So many items or places are there.
+pub(crate) enum WaitOutcome {
+    /// This many items or free slots are available.
     Ready(u64),
-    /// None is there, and the other side has left or died.
-    Alone,
-    /// None is there, and the deadline has passed.
+    /// None is available, and the peer has left or died.
+    Disconnected,
+    /// None is available, and the deadline has passed.
     TimedOut,
-    /// The positions cannot be a ring's.
+    /// The positions are not a ring's.
     Corrupt,
-    /// This process is no participant any more.
+    /// This process is no longer a participant.
     MembershipLost,
 }
 
-/// Where the holder of a role is; private to its process.
+/// The position of the holder of a role; private to its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor<R> {
     position: u64,
-    /// Up to where the other side was seen to let this one go.
+    /// The position up to which the peer lets this endpoint go, as of the last load.
     limit: u64,
-    /// Where it was when it last caught up with the other side.
+    /// The position at which this endpoint last caught up with its peer.
     caught_up: u64,
     me: Tag,
     role: PhantomData<R>,
 }
 
 impl<R> Cursor<R> {
-    /// The position of the next item.
+    /// Returns the position of the next item.
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// How many items, or places, were there when the other side was looked at last.
+    /// Returns the number of items or free slots as of the last load of the peer's position.
     #[inline(always)]
     pub(crate) fn known(&self) -> u64 {
         self.limit.wrapping_sub(self.position)
@@ -188,21 +194,21 @@ pub(crate) struct Spsc<'a> {
 impl SpscState {
     #[cfg(test)]
     pub(crate) fn new() -> Self {
-        let side = || {
-            Padded(Side {
+        let endpoint = || {
+            Padded(EndpointState {
                 position: Padded(AtomicU64::new(0)),
-                role: HolderWord::new(),
+                claim: HolderWord::new(),
                 event: EventCount::new(),
             })
         };
         Self {
-            producer: side(),
-            consumer: side(),
+            producer: endpoint(),
+            consumer: endpoint(),
         }
     }
 
     #[inline(always)]
-    fn side(&self, role: Role) -> &Side {
+    fn own(&self, role: Role) -> &EndpointState {
         match role {
             Role::Producer => &self.producer.0,
             Role::Consumer => &self.consumer.0,
@@ -210,31 +216,32 @@ impl SpscState {
     }
 
     #[inline(always)]
-    fn other(&self, role: Role) -> &Side {
+    fn peer(&self, role: Role) -> &EndpointState {
         match role {
             Role::Producer => &self.consumer.0,
             Role::Consumer => &self.producer.0,
         }
     }
 
-    /// Both event counts, for [`use_events`](crate::wait::event_count::use_events).
+    /// Returns both event counts, for [`use_events`](crate::wait::event_count::use_events).
     pub(crate) fn events(&self) -> [&EventCount; 2] {
         [&self.producer.0.event, &self.consumer.0.event]
     }
 
-    /// Gives back the roles that participant `dead` has, and wakes whom it may have owed a wake.
+    /// Recovers the claims of the participant `dead`, and wakes each sleeper that it may have owed
+    /// a wake.
     pub(crate) fn recover(&self, dead: Tag) {
         for role in [Role::Producer, Role::Consumer] {
-            let side = self.side(role);
-            side.role.recover(dead);
-            side.event.wake_all();
+            let endpoint = self.own(role);
+            endpoint.claim.recover(dead);
+            endpoint.event.wake_all();
         }
     }
 
-    /// Who has a role.
+    /// Returns the holder of a role.
     #[cfg(test)]
     pub(crate) fn holder(&self, role: Role, participants: u32) -> Option<Tag> {
-        self.side(role).role.load().holder(participants).ok()?
+        self.own(role).claim.load().holder(participants).ok()?
     }
 }
 
@@ -249,28 +256,28 @@ impl<'a> Spsc<'a> {
         Self { state, capacity }
     }
 
-    /// Takes a role that nobody alive has.
-    pub(crate) fn claim<R: Seat>(
+    /// Claims a role that no live participant has.
+    pub(crate) fn claim<R: RoleMarker>(
         self,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Cursor<R>, Unclaimed> {
-        let claimed = self.state.side(R::ROLE).role.claim(me, peers);
+    ) -> Result<Cursor<R>, ClaimError> {
+        let claimed = self.state.own(R::ROLE).claim.claim(me, peers);
         claimed.map_err(|refused| match refused {
-            holder::HolderError::Taken(tag) => Unclaimed::Taken(tag),
-            holder::HolderError::Garbage(_) => Unclaimed::Corrupt,
-            holder::HolderError::MembershipLost => Unclaimed::MembershipLost,
+            holder::HolderError::Taken(tag) => ClaimError::Taken(tag),
+            holder::HolderError::Garbage(_) => ClaimError::Corrupt,
+            holder::HolderError::MembershipLost => ClaimError::MembershipLost,
         })?;
         self.cursor(me).map_err(|Corrupt| {
             self.leave(R::ROLE, me);
-            Unclaimed::Corrupt
+            ClaimError::Corrupt
         })
     }
 
-    /// Where the holder of a role begins.
-    fn cursor<R: Seat>(self, me: Tag) -> Result<Cursor<R>, Corrupt> {
-        // ORDERING: Relaxed; (S3) orders what the last holder stored.
-        let position = self.state.side(R::ROLE).position.0.load(Ordering::Relaxed);
+    /// Returns the position at which a new holder of the role begins.
+    fn cursor<R: RoleMarker>(self, me: Tag) -> Result<Cursor<R>, Corrupt> {
+        // ORDERING: Relaxed; (S3) orders the last holder's stores.
+        let position = self.state.own(R::ROLE).position.0.load(Ordering::Relaxed);
         let mut cursor = Cursor {
             position,
             limit: position,
@@ -278,15 +285,15 @@ impl<'a> Spsc<'a> {
             me,
             role: PhantomData,
         };
-        // Which of the two is older cannot be told here.
-        self.look(&mut cursor).ok_or(Corrupt)?;
+        // Whether the positions fit is all that can be checked here, not which of them is stale.
+        self.load_peer(&mut cursor).ok_or(Corrupt)?;
         Ok(cursor)
     }
 
-    /// How many items, or places, are there; looks at the other side only if none is known of, and
-    /// lets it get ahead if it was caught up with in a stream.
+    /// Returns the number of available items or free slots. Loads the peer's position only if none
+    /// is known, and lets the peer get ahead if this endpoint has caught up with it in a stream.
     #[inline(always)]
-    pub(crate) fn available<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
+    pub(crate) fn available<R: RoleMarker>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
         match cursor.known() {
             0 => self.catch_up(cursor),
             known => Ok(known),
@@ -294,10 +301,10 @@ impl<'a> Spsc<'a> {
     }
 
     #[inline]
-    fn catch_up<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
-        let found = self.refresh(cursor);
-        if found != Ok(0) {
-            return found;
+    fn catch_up<R: RoleMarker>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
+        let available = self.refresh(cursor);
+        if available != Ok(0) {
+            return available;
         }
         self.restore(cursor);
         let steps = cursor.position.wrapping_sub(cursor.caught_up);
@@ -305,65 +312,68 @@ impl<'a> Spsc<'a> {
         if Patience::follow(steps) {
             self.refresh(cursor)
         } else {
-            found
+            available
         }
     }
 
-    /// How many items, or places, are there, by a look at the other side. 0 if that has a position that
-    /// cannot be, and a holder, who stores its own again.
+    /// Loads the peer's position, and returns the number of available items or free slots. Returns
+    /// 0 if the position is invalid and its endpoint has a holder, which will store it again.
     #[inline]
-    pub(crate) fn refresh<R: Seat>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
-        match self.look(cursor) {
+    pub(crate) fn refresh<R: RoleMarker>(self, cursor: &mut Cursor<R>) -> Result<u64, Corrupt> {
+        match self.load_peer(cursor) {
             Some(available) => Ok(available),
-            None => self.stale(R::ROLE),
+            None => self.invalid_position(R::ROLE),
         }
     }
 
-    /// What it means that the other side has a position that cannot be.
+    /// Distinguishes a stale position of the peer from corruption.
     #[cold]
-    fn stale(self, role: Role) -> Result<u64, Corrupt> {
-        if self.others_role(role).is_free() || mutation(617) {
+    fn invalid_position(self, role: Role) -> Result<u64, Corrupt> {
+        if self.peer_claim(role).is_free() || mutation(617) {
             return Err(Corrupt);
         }
         Ok(0)
     }
 
-    /// Stores the position of a role's holder again if another one stands there.
+    /// Stores the holder's position again if the word has another value.
     #[cold]
-    pub(crate) fn restore<R: Seat>(self, cursor: &Cursor<R>) {
-        let side = self.state.side(R::ROLE);
+    pub(crate) fn restore<R: RoleMarker>(self, cursor: &Cursor<R>) {
+        let endpoint = self.state.own(R::ROLE);
         // ORDERING: Relaxed; the holder's own.
-        let is_there = side.position.0.load(Ordering::Relaxed) == cursor.position;
+        let is_there = endpoint.position.0.load(Ordering::Relaxed) == cursor.position;
         if !is_there && self.is_held(cursor) && !mutation(616) {
-            // ORDERING: Release; (S1), (S2), as it was stored before.
-            side.position.0.store(cursor.position, Ordering::Release);
-            side.event.notify_all();
+            // ORDERING: Release; (S1), (S2), as for the first store.
+            endpoint
+                .position
+                .0
+                .store(cursor.position, Ordering::Release);
+            endpoint.event.notify_all();
         }
     }
 
-    /// Whether the role is the holder's still.
+    /// Returns whether the holder still has its claim.
     #[inline(always)]
-    pub(crate) fn is_held<R: Seat>(self, cursor: &Cursor<R>) -> bool {
-        self.state.side(R::ROLE).role.check(cursor.me).is_ok() || mutation(615)
+    pub(crate) fn is_held<R: RoleMarker>(self, cursor: &Cursor<R>) -> bool {
+        self.state.own(R::ROLE).claim.check(cursor.me).is_ok() || mutation(615)
     }
 
-    /// As [`refresh`](Self::refresh); `None` if the position cannot be.
+    /// As [`refresh`](Self::refresh); `None` if the position is invalid.
     #[inline]
-    fn look<R: Seat>(self, cursor: &mut Cursor<R>) -> Option<u64> {
+    fn load_peer<R: RoleMarker>(self, cursor: &mut Cursor<R>) -> Option<u64> {
         let mutant = match R::ROLE {
             Role::Producer => 70,
             Role::Consumer => 71,
         };
         // ORDERING: Acquire; pairs with (S1), or (S2).
         let acquire = ordering(Ordering::Acquire, mutant);
-        let other = self.state.other(R::ROLE).position.0.load(acquire);
+        let other = self.state.peer(R::ROLE).position.0.load(acquire);
         let limit = match R::ROLE {
             Role::Producer if mutation(72) => other.wrapping_add(self.capacity + 1),
             Role::Producer => other.wrapping_add(self.capacity),
             Role::Consumer => other,
         };
         let available = limit.wrapping_sub(cursor.position);
-        // Invariant 1; a peer's garbage leads to no place outside of the ring.
+        // Invariant 1; a peer's garbage leads to no slot outside of the ring.
         if available > self.capacity && !mutation(72) {
             return None;
         }
@@ -371,59 +381,64 @@ impl<'a> Spsc<'a> {
         Some(available)
     }
 
-    /// Commits the next `count` items, which were written, or read, before. They were available.
+    /// Commits the next `count` items, which were available and have been written or read.
     #[inline(always)]
-    pub(crate) fn commit<R: Seat>(self, cursor: &mut Cursor<R>, count: u64) {
+    pub(crate) fn commit<R: RoleMarker>(self, cursor: &mut Cursor<R>, count: u64) {
         cursor.position = cursor.position.wrapping_add(count);
-        let side = self.state.side(R::ROLE);
+        let endpoint = self.state.own(R::ROLE);
         let mutant = match R::ROLE {
             Role::Producer => 73,
             Role::Consumer => 74,
         };
-        // ORDERING: Release; (S1) publishes the items, (S2) gives their slots back.
+        // ORDERING: Release; (S1) publishes the items, (S2) releases their slots.
         let release = ordering(Ordering::Release, mutant);
-        side.position.0.store(cursor.position, release);
+        endpoint.position.0.store(cursor.position, release);
         if !mutation(75) {
-            side.event.notify_all();
+            endpoint.event.notify_all();
         }
     }
 
-    /// Whether the other side's last holder has left or died.
+    /// Returns whether the peer has left or died.
     #[cfg(test)]
-    pub(crate) fn is_alone(self, role: Role, peers: &impl Liveness) -> Result<bool, Corrupt> {
-        Ok(self.others_role(role).is_gone(peers)?)
+    pub(crate) fn is_disconnected(
+        self,
+        role: Role,
+        peers: &impl Liveness,
+    ) -> Result<bool, Corrupt> {
+        Ok(self.peer_claim(role).is_gone(peers)?)
     }
 
-    /// The role of the other side.
-    fn others_role(self, role: Role) -> HolderState {
-        self.state.other(role).role.load()
+    /// Loads the claim of the peer's endpoint.
+    fn peer_claim(self, role: Role) -> HolderState {
+        self.state.peer(role).claim.load()
     }
 
-    /// Whether the other side's last holder is known to have left or died, without asking anybody.
+    /// Returns whether the peer is known to have left or died, without a system call.
     pub(crate) fn has_left(self, role: Role) -> bool {
-        self.others_role(role).is_left()
+        self.peer_claim(role).is_left()
     }
 
-    /// Whether an operation has something to do, or to say, at once: an item or a place is there, or
-    /// none will come, or the state cannot be a ring's.
-    pub(crate) fn is_ready<R: Seat>(self, cursor: &Cursor<R>, participants: u32) -> bool {
+    /// Returns whether an operation would return without waiting: an item or a free slot is
+    /// available, or none will come, or the state is not a ring's.
+    pub(crate) fn is_ready<R: RoleMarker>(self, cursor: &Cursor<R>, participants: u32) -> bool {
         cursor.known() > 0
             || self.refresh(&mut { *cursor }) != Ok(0)
-            || match self.others_role(R::ROLE).holder(participants) {
+            || match self.peer_claim(R::ROLE).holder(participants) {
                 Ok(None) => self.has_left(R::ROLE),
                 Ok(Some(_)) => false,
                 Err(_) => true,
             }
     }
 
-    /// The event count by which a role sleeps: it is on the line of the other, who rings it.
+    /// Returns the event count that a role sleeps on. It is on the line of the peer, which notifies
+    /// it.
     pub(crate) fn event(self, role: Role) -> &'a EventCount {
-        &self.state.other(role).event
+        &self.state.peer(role).event
     }
 
-    /// Gives the other side's role back if its holder is dead.
+    /// Recovers the peer's claim if its holder is dead.
     pub(crate) fn reap_dead(self, role: Role, peers: &impl Liveness) {
-        if let Ok(Some(tag)) = self.others_role(role).holder(peers.participants()) {
+        if let Ok(Some(tag)) = self.peer_claim(role).holder(peers.participants()) {
             peers.sleeps_for(tag);
             if !peers.is_alive(tag) && !mutation(97) {
                 self.state.recover(tag);
@@ -431,42 +446,42 @@ impl<'a> Spsc<'a> {
         }
     }
 
-    /// Waits until an item, or a place, is there.
-    pub(crate) fn wait<'m, R: Seat>(
+    /// Blocks until an item or a free slot is available.
+    pub(crate) fn wait<'m, R: RoleMarker>(
         self,
         cursor: &mut Cursor<R>,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Waited {
-        let mut op = Wait {
+    ) -> WaitOutcome {
+        let mut op = SpscWait {
             ring: self,
             cursor,
             peers,
         };
         match block_on(&mut op, deadline, mode.into()) {
-            Ok(count) => Waited::Ready(count),
+            Ok(count) => WaitOutcome::Ready(count),
             Err(waited) => waited,
         }
     }
 
-    /// Gives a role back; does nothing if it is no longer `me`'s.
+    /// Gives up a role. Does nothing if it is no longer `me`'s.
     pub(crate) fn leave(self, role: Role, me: Tag) {
-        let side = self.state.side(role);
-        if side.role.leave(me) && !mutation(79) {
-            side.event.wake_all();
+        let endpoint = self.state.own(role);
+        if endpoint.claim.leave(me) && !mutation(79) {
+            endpoint.event.wake_all();
         }
     }
 }
 
-/// What a role waits for: items, or places.
-struct Wait<'a, 'b, R, P> {
+/// The wait of a role for items or free slots.
+struct SpscWait<'a, 'b, R, P> {
     ring: Spsc<'a>,
     cursor: &'b mut Cursor<R>,
     peers: &'b P,
 }
 
-impl From<WaitError> for Waited {
+impl From<WaitError> for WaitOutcome {
     fn from(error: WaitError) -> Self {
         match error {
             WaitError::TimedOut => Self::TimedOut,
@@ -475,24 +490,24 @@ impl From<WaitError> for Waited {
     }
 }
 
-impl<R: Seat, P: Liveness> WaitOp for Wait<'_, '_, R, P> {
+impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
     type Output = u64;
-    type Error = Waited;
+    type Error = WaitOutcome;
 
     fn attempt(&mut self) -> Stepped<Self> {
         match self.ring.available(self.cursor) {
-            Ok(0) if self.ring.has_left(R::ROLE) => self.alone(),
+            Ok(0) if self.ring.has_left(R::ROLE) => self.disconnected(),
             Ok(0) => Ok(Step::Blocked),
             Ok(count) => Ok(Step::Done(count)),
-            Err(Corrupt) => Err(Waited::Corrupt),
+            Err(Corrupt) => Err(WaitOutcome::Corrupt),
         }
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
-        match self.ring.others_role(R::ROLE).is_gone(self.peers) {
+        match self.ring.peer_claim(R::ROLE).is_gone(self.peers) {
             Ok(false) => Ok(Step::Blocked),
-            Ok(true) => self.alone(),
-            Err(_) => Err(Waited::Corrupt),
+            Ok(true) => self.disconnected(),
+            Err(_) => Err(WaitOutcome::Corrupt),
         }
     }
 
@@ -511,7 +526,7 @@ impl<R: Seat, P: Liveness> WaitOp for Wait<'_, '_, R, P> {
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        let (ring, other) = (self.ring, self.ring.others_role(R::ROLE));
+        let (ring, other) = (self.ring, self.ring.peer_claim(R::ROLE));
         if let Ok(Some(tag)) = other.holder(self.peers.participants()) {
             self.peers.sleeps_for(tag);
         }
@@ -519,18 +534,19 @@ impl<R: Seat, P: Liveness> WaitOp for Wait<'_, '_, R, P> {
         ring.event(R::ROLE).announce(|| {
             has_left
                 || ring.refresh(self.cursor) != Ok(0)
-                || (!mutation(61) && ring.others_role(R::ROLE) != other)
+                || (!mutation(61) && ring.peer_claim(R::ROLE) != other)
         })
     }
 }
 
-impl<R: Seat, P: Liveness> Wait<'_, '_, R, P> {
-    /// The other side has left or died; it may have committed something before that.
-    fn alone(&mut self) -> Stepped<Self> {
-        match self.ring.look(self.cursor) {
+impl<R: RoleMarker, P: Liveness> SpscWait<'_, '_, R, P> {
+    /// Ends the wait, because the peer has left or died. The peer may have committed an item before
+    /// that.
+    fn disconnected(&mut self) -> Stepped<Self> {
+        match self.ring.load_peer(self.cursor) {
             Some(count) if count > 0 && !mutation(77) => Ok(Step::Done(count)),
-            Some(_) => Err(Waited::Alone),
-            None => Err(Waited::Corrupt),
+            Some(_) => Err(WaitOutcome::Disconnected),
+            None => Err(WaitOutcome::Corrupt),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a ring for two is held to: models under loom, plain tests otherwise.
+//! Tests of the single-producer, single-consumer ring: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod lost;

@@ -7,7 +7,7 @@ use bytemuck::Pod;
 
 use super::handle::End;
 use super::{Consumer, Producer, TryPopError, TryPushError};
-use crate::algorithm::spsc::{Consuming, Corrupt, Producing, Role, Seat};
+use crate::algorithm::spsc::{Consuming, Corrupt, Producing, Role, RoleMarker};
 use crate::payload::Payload;
 
 /// Places of a ring that a [`Producer`] may write to; none of them is pushed until
@@ -98,7 +98,7 @@ impl<T: Payload + Pod> Consumer<T> {
 }
 
 /// The slots of the next `len` items, in two runs: to the end of the ring, and from its beginning.
-fn runs<T: Payload, R: Seat>(end: &End<T, R>, len: usize) -> [(NonNull<T>, usize); 2] {
+fn runs<T: Payload, R: RoleMarker>(end: &End<T, R>, len: usize) -> [(NonNull<T>, usize); 2] {
     let (first, run) = end.slots(len as u64);
     [(first.cast(), run), (end.first().cast(), len - run)]
 }

@@ -9,7 +9,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::handle::{End, Spsc};
 use super::{PopError, TryPopError};
-use crate::algorithm::spsc::{Consuming, Corrupt, Role, Waited};
+use crate::algorithm::spsc::{Consuming, Corrupt, Role, WaitOutcome};
 use crate::facade::Deadline;
 use crate::payload::{Payload, read};
 use crate::queue::Wait;
@@ -163,12 +163,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
             Err(TryPopError::Lost) => return Err(PopError::Lost),
         }
         match self.end.wait(deadline) {
-            Waited::Ready(_) => Ok(()),
-            Waited::Alone => Err(PopError::Disconnected),
-            Waited::TimedOut => Err(PopError::Timeout),
-            Waited::Corrupt => Err(PopError::Corrupt),
-            Waited::MembershipLost if self.end.is_mine() => Err(PopError::Blind),
-            Waited::MembershipLost => Err(PopError::Lost),
+            WaitOutcome::Ready(_) => Ok(()),
+            WaitOutcome::Disconnected => Err(PopError::Disconnected),
+            WaitOutcome::TimedOut => Err(PopError::Timeout),
+            WaitOutcome::Corrupt => Err(PopError::Corrupt),
+            WaitOutcome::MembershipLost if self.end.is_mine() => Err(PopError::Blind),
+            WaitOutcome::MembershipLost => Err(PopError::Lost),
         }
     }
 

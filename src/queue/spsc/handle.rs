@@ -6,7 +6,9 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use crate::algorithm::spsc::{Corrupt, Cursor, Seat, Spsc as Ring, SpscState, Unclaimed, Waited};
+use crate::algorithm::spsc::{
+    ClaimError as Unclaimed, Corrupt, Cursor, RoleMarker, Spsc as Ring, SpscState, WaitOutcome,
+};
 use crate::facade::{Deadline, WaitHistory};
 use crate::format::{Kind, PADDING, PayloadShape};
 use crate::participant::Liveness;
@@ -99,7 +101,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
         self.capacity
     }
 
-    fn claim<R: Seat>(&self) -> Result<End<T, R>, ClaimError> {
+    fn claim<R: RoleMarker>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag().map_err(ClaimError::Join)?;
         use_events(self.state.events());
         let claimed = self.ring().claim(me, &self.state.liveness(me));
@@ -130,7 +132,7 @@ impl<T> Spsc<T> {
 }
 
 /// A claimed end.
-pub(super) struct End<T: Payload, R: Seat> {
+pub(super) struct End<T: Payload, R: RoleMarker> {
     spsc: Spsc<T>,
     cursor: Cursor<R>,
     /// The position whose item is in the first slot, in this lap. It changes once in a lap, where the
@@ -144,7 +146,7 @@ pub(super) struct End<T: Payload, R: Seat> {
     waits: [WaitHistory; 2],
 }
 
-impl<T: Payload, R: Seat> End<T, R> {
+impl<T: Payload, R: RoleMarker> End<T, R> {
     #[inline(always)]
     pub(super) fn ring(&self) -> Ring<'_> {
         self.spsc.ring()
@@ -229,14 +231,14 @@ impl<T: Payload, R: Seat> End<T, R> {
     }
 
     #[cold]
-    pub(super) fn wait(&mut self, deadline: &Deadline) -> Waited {
+    pub(super) fn wait(&mut self, deadline: &Deadline) -> WaitOutcome {
         let others = self.spsc.state.liveness(self.me);
         let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
         let waited = self
             .spsc
             .ring()
             .wait(&mut self.cursor, &others, deadline, mode);
-        if waited == Waited::MembershipLost {
+        if waited == WaitOutcome::MembershipLost {
             // The end's own error says it, by whether the end is this process's still.
             let _ = self.membership_lost();
         }
@@ -273,7 +275,7 @@ impl<T: Payload, R: Seat> End<T, R> {
     }
 }
 
-impl<T: Payload, R: Seat> Drop for End<T, R> {
+impl<T: Payload, R: RoleMarker> Drop for End<T, R> {
     fn drop(&mut self) {
         // In a forked child this is the parent's.
         if self.is_mine() {

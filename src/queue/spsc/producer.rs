@@ -9,7 +9,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::handle::{End, Spsc};
 use super::{PushError, TryPushError};
-use crate::algorithm::spsc::{Corrupt, Producing, Waited};
+use crate::algorithm::spsc::{Corrupt, Producing, WaitOutcome};
 use crate::facade::Deadline;
 use crate::payload::{Payload, write};
 use crate::queue::Wait;
@@ -149,12 +149,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
             Err(TryPushError::Lost(())) => return Err(PushError::Lost(())),
         }
         match self.end.wait(deadline) {
-            Waited::Ready(_) => Ok(()),
-            Waited::Alone => Err(PushError::Disconnected(())),
-            Waited::TimedOut => Err(PushError::Timeout(())),
-            Waited::Corrupt => Err(PushError::Corrupt(())),
-            Waited::MembershipLost if self.end.is_mine() => Err(PushError::Blind(())),
-            Waited::MembershipLost => Err(PushError::Lost(())),
+            WaitOutcome::Ready(_) => Ok(()),
+            WaitOutcome::Disconnected => Err(PushError::Disconnected(())),
+            WaitOutcome::TimedOut => Err(PushError::Timeout(())),
+            WaitOutcome::Corrupt => Err(PushError::Corrupt(())),
+            WaitOutcome::MembershipLost if self.end.is_mine() => Err(PushError::Blind(())),
+            WaitOutcome::MembershipLost => Err(PushError::Lost(())),
         }
     }
 

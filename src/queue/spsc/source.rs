@@ -4,7 +4,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Consumer;
 use super::handle::End;
-use crate::algorithm::spsc::Seat;
+use crate::algorithm::spsc::RoleMarker;
 use crate::facade::WaitHistory;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
@@ -12,7 +12,7 @@ use crate::segment::MembershipError;
 use crate::wait::event_count::EventCount;
 use crate::wait::select::{Source, SourceRef};
 
-impl<T: Payload, R: Seat> Source for End<T, R> {
+impl<T: Payload, R: RoleMarker> Source for End<T, R> {
     /// Also when the end is lost: its operations say so.
     fn is_ready(&self) -> bool {
         !self.is_mine() || self.has_something()

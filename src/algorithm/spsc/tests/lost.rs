@@ -1,8 +1,8 @@
-//! The ring for two under loom, and a producer that others took for dead and that does not know it.
+//! Models of the ring with a producer that was reaped while alive and does not know it.
 
 use loom::sync::Arc;
 
-use super::super::{Consuming, Cursor, Producing, Role, Spsc, SpscState, Unclaimed};
+use super::super::{ClaimError, Consuming, Cursor, Producing, Role, Spsc, SpscState};
 use crate::facade::Words;
 use crate::facade::model::explore;
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
@@ -12,44 +12,40 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         605,
         CLAIM,
-        "who claims a role does not ask whether it is a participant still",
+        "a claim does not check that its process is still registered",
     ),
     (
         606,
         CLAIM,
-        "who was reaped does not take its tag out of the role",
+        "an unregistered process leaves its tag in the claim",
     ),
     (
         615,
         LOST,
-        "an end does not look whether it has its role still",
+        "a holder does not check that it still has its claim",
     ),
-    (
-        616,
-        STALE,
-        "who has a role does not store its position again",
-    ),
+    (616, STALE, "a holder does not store its position again"),
     (
         617,
         STALE,
-        "a position that cannot be is no ring's, whoever has the role",
+        "an invalid position is corruption although its endpoint has a holder",
     ),
 ];
 
-const CLAIM: &str = "model_of_one_that_was_reaped_no_tag_stays_in_a_role";
-const LOST: &str = "model_one_that_was_reaped_has_its_role_no_more";
-const STALE: &str = "model_a_position_of_one_that_was_reaped_loses_nothing";
+const CLAIM: &str = "model_spsc_claim_by_an_unregistered_process_leaves_no_tag";
+const LOST: &str = "model_spsc_reaped_producer_detects_that_it_lost_its_claim";
+const STALE: &str = "model_spsc_stale_position_of_a_reaped_producer_loses_no_item";
 
 const CAPACITY: u64 = 4;
 
-/// A ring, its slots, and the registry.
-struct Belt {
+/// A ring, its slots and the registry.
+struct Fixture {
     state: SpscState,
     slots: Vec<Words<1>>,
     registry: ModelRegistry,
 }
 
-impl Belt {
+impl Fixture {
     fn new() -> Arc<Self> {
         players();
         Arc::new(Self {
@@ -63,7 +59,7 @@ impl Belt {
         Spsc::new(&self.state, CAPACITY)
     }
 
-    fn produce(&self, id: u32) -> Result<Cursor<Producing>, Unclaimed> {
+    fn produce(&self, id: u32) -> Result<Cursor<Producing>, ClaimError> {
         self.ring().claim(tag(id), &self.registry.liveness(id))
     }
 
@@ -76,92 +72,96 @@ impl Belt {
         self.ring().commit(cursor, 1);
     }
 
-    /// Pops what is there; nothing that it finds is garbage.
+    /// Pops each available item, and checks that none is garbage.
     fn drain(&self, cursor: &mut Cursor<Consuming>) {
-        while self.ring().refresh(cursor).expect("a ring's") > 0 {
+        while self.ring().refresh(cursor).expect("a valid position") > 0 {
             let [item] = self.slot(cursor).read();
-            assert_eq!(item, cursor.position(), "another item stands there");
+            assert_eq!(item, cursor.position(), "the slot holds another item");
             self.ring().commit(cursor, 1);
         }
     }
 
-    /// Others take process 1 for dead, and give back what it has.
+    /// Reaps process 1, which lives, and recovers its claims.
     fn reap(&self) {
         self.registry.lose(1);
         self.state.recover(tag(1));
     }
 }
 
-/// Hunts: a role that no participant has, and that no reaper gives back.
+/// Hunts: a claim by the tag of no participant, which no process recovers.
 #[test]
-fn model_of_one_that_was_reaped_no_tag_stays_in_a_role() {
-    explore("spsc: one taken for dead claims a role, a reaper", || {
-        let belt = Belt::new();
-        let (lost, reaper) = (belt.clone(), belt.clone());
-        finish([
-            start(1, None, move || {
-                // It keeps what it gets.
-                match lost.produce(1) {
-                    Ok(_) | Err(Unclaimed::MembershipLost) => {}
-                    Err(other) => panic!("{other:?}"),
-                }
-            }),
-            start(2, None, move || reaper.reap()),
-        ]);
-        assert_eq!(belt.state.holder(Role::Producer, 3), None, "it stays");
-        assert!(belt.produce(2).is_ok());
-    });
-}
-
-/// Hunts: an item of one whose role is another's by now.
-#[test]
-fn model_one_that_was_reaped_has_its_role_no_more() {
+fn model_spsc_claim_by_an_unregistered_process_leaves_no_tag() {
     explore(
-        "spsc: one taken for dead looks whether it has its role",
+        "spsc: an unregistered process claims a role, a reaper",
         || {
-            let belt = Belt::new();
-            let lost = belt.produce(1).expect("nobody has it");
-            belt.reap();
-            let next = belt.produce(2).expect("nobody has it");
-            let late = belt.clone();
-            finish([start(1, None, move || {
-                assert!(!late.ring().is_held(&lost), "it is another's");
-            })]);
-            assert!(belt.ring().is_held(&next));
+            let fixture = Fixture::new();
+            let (lost, reaper) = (fixture.clone(), fixture.clone());
+            finish([
+                start(1, None, move || {
+                    // A claim that succeeds is kept.
+                    match lost.produce(1) {
+                        Ok(_) | Err(ClaimError::MembershipLost) => {}
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }),
+                start(2, None, move || reaper.reap()),
+            ]);
+            assert_eq!(
+                fixture.state.holder(Role::Producer, 3),
+                None,
+                "the tag stays"
+            );
+            assert!(fixture.produce(2).is_ok());
         },
     );
 }
 
-/// Hunts: items that are hidden for good, or a ring that counts as garbage, because one that was reaped in the
-/// middle of a push has stored its position.
+/// Hunts: an item pushed by a producer whose claim has passed to its successor.
 #[test]
-fn model_a_position_of_one_that_was_reaped_loses_nothing() {
-    explore("spsc: one taken for dead commits late, a consumer", || {
-        let belt = Belt::new();
-        let mut lost = belt.produce(1).expect("nobody has it");
-        belt.push(&mut lost);
-        belt.reap();
-        let mut next = belt.produce(2).expect("nobody has it");
-        let consumer = belt.ring().claim(tag(3), &belt.registry.liveness(3));
-        let mut consumer: Cursor<Consuming> = consumer.expect("nobody has it");
+fn model_spsc_reaped_producer_detects_that_it_lost_its_claim() {
+    explore("spsc: a reaped producer checks its claim", || {
+        let fixture = Fixture::new();
+        let lost = fixture.produce(1).expect("the role is free");
+        fixture.reap();
+        let next = fixture.produce(2).expect("the role is free");
+        let late = fixture.clone();
+        finish([start(1, None, move || {
+            assert!(!late.ring().is_held(&lost), "the claim is the successor's");
+        })]);
+        assert!(fixture.ring().is_held(&next));
+    });
+}
+
+/// Hunts: items that stay hidden, or a ring that is reported as corrupt, because a producer that
+/// was reaped in the middle of a push has stored its position.
+#[test]
+fn model_spsc_stale_position_of_a_reaped_producer_loses_no_item() {
+    explore("spsc: a reaped producer commits late, a consumer", || {
+        let fixture = Fixture::new();
+        let mut lost = fixture.produce(1).expect("the role is free");
+        fixture.push(&mut lost);
+        fixture.reap();
+        let mut next = fixture.produce(2).expect("the role is free");
+        let consumer = fixture.ring().claim(tag(3), &fixture.registry.liveness(3));
+        let mut consumer: Cursor<Consuming> = consumer.expect("the role is free");
         for _ in 0..2 {
-            belt.push(&mut next);
+            fixture.push(&mut next);
         }
-        belt.drain(&mut consumer);
-        belt.push(&mut next);
-        let (late, popper, pusher) = (belt.clone(), belt.clone(), belt.clone());
+        fixture.drain(&mut consumer);
+        fixture.push(&mut next);
+        let (late, popper, pusher) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            // It has written its item, long ago.
+            // It has written its item before it was reaped.
             start(1, None, move || late.ring().commit(&mut { lost }, 1)),
             start(3, None, move || popper.drain(&mut { consumer })),
             start(2, None, move || {
                 assert!(pusher.ring().available(&mut { next }).is_ok());
             }),
         ]);
-        // What a producer does that finds no room, and what its dropping does.
-        belt.ring().restore(&next);
+        // As a producer does that finds no free slot, or is dropped.
+        fixture.ring().restore(&next);
         let mut consumer = consumer;
-        let refreshed = belt.ring().refresh(&mut consumer);
+        let refreshed = fixture.ring().refresh(&mut consumer);
         assert_eq!(refreshed, Ok(1), "an item is hidden");
     });
 }

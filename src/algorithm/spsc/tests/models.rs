@@ -1,10 +1,12 @@
-//! The ring for two under loom: a world without a registry, where the byte locks say who lives.
+//! Models of the ring, without a registry: the byte locks say which processes live.
 
-use std::sync::atomic::{AtomicU64 as Ledger, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64 as UntrackedU64, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::{Consuming, Cursor, Producing, Role, Seat, Spsc, SpscState, Unclaimed, Waited};
+use super::super::{
+    ClaimError, Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState, WaitOutcome,
+};
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
 use crate::facade::{Deadline, Pace, Words};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
@@ -13,76 +15,72 @@ mod two_deaths;
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (60, TIGHT, "whoever rings has no barrier before its look"),
+    (
+        60,
+        STREAM,
+        "a notifier has no barrier before it loads the event count",
+    ),
     (
         61,
-        LEAVER,
-        "a sleeper does not look once more whether it is alone",
+        LEAVES,
+        "a sleeper does not check once more whether its peer has left",
     ),
-    (63, TIGHT, "a sleeper has no barrier before its last look"),
-    (64, TIGHT, "a sleeper does not look once more"),
+    (63, STREAM, "a sleeper has no barrier before its last check"),
+    (64, STREAM, "a sleeper does not check once more"),
     (
         65,
         REAPED,
-        "giving back a role says that nobody ever had it",
+        "a recovered claim looks as if it was never taken",
     ),
-    (
-        66,
-        TIGHT,
-        "whoever wakes all leaves the event count as it is",
-    ),
-    (69, TIGHT, "whoever wakes all wakes nobody"),
-    (68, TAKEN, "a role is taken from one that lives"),
-    (70, TIGHT, "the producer does not acquire the head"),
-    (71, TIGHT, "the consumer does not acquire the tail"),
-    (72, TIGHT, "the producer thinks that there is one slot more"),
-    (73, TIGHT, "a push does not publish"),
-    (74, TIGHT, "a pop does not give its slot back"),
-    (75, TIGHT, "a commit does not ring"),
-    (
-        76,
-        LEAVER,
-        "whoever looks whether it is alone does not acquire",
-    ),
+    (66, STREAM, "waking all leaves the event count armed"),
+    (69, STREAM, "waking all wakes no sleeper"),
+    (68, SUCCESSOR, "a claim is taken from a live holder"),
+    (70, STREAM, "the producer does not acquire the head"),
+    (71, STREAM, "the consumer does not acquire the tail"),
+    (72, STREAM, "the producer counts one slot too many"),
+    (73, STREAM, "a push does not release its item"),
+    (74, STREAM, "a pop does not release its slot"),
+    (75, STREAM, "a commit does not notify"),
+    (76, LEAVES, "the load of the peer's claim does not acquire"),
     (
         77,
-        LEAVER,
-        "one that finds itself alone does not look once more",
+        LEAVES,
+        "a waiter whose peer is gone does not load its position once more",
     ),
-    (79, LEAVER, "leaving a role wakes nobody"),
+    (79, LEAVES, "leaving a role wakes no sleeper"),
     (
         660,
-        LEAVER,
-        "a waiter never asks who is dead, however often it slept",
+        LEAVES,
+        "a waiter never checks for deaths, however often it slept",
     ),
     (
         661,
-        LEAVER,
-        "a waiter sleeps though the other side has left before its last look",
+        LEAVES,
+        "a waiter sleeps although its peer has left before its last check",
     ),
-    (756, two_deaths::ROLES, "a second death goes unnoticed"),
+    (756, two_deaths::CLAIMS, "a second death is not detected"),
 ];
 
-const TIGHT: &str = "model_every_item_arrives_once_and_in_order_and_nobody_oversleeps";
-const LEAVER: &str = "model_what_a_producer_committed_before_it_left_or_died_arrives";
-const TAKEN: &str = "model_a_dead_consumers_successor_goes_on_where_it_was";
-const REAPED: &str = "model_a_consumer_is_told_of_a_producer_that_others_reaped";
+const STREAM: &str = "model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost";
+const LEAVES: &str = "model_spsc_items_committed_before_the_producer_left_or_died_arrive";
+const SUCCESSOR: &str = "model_spsc_successor_of_a_dead_consumer_continues_at_its_position";
+const REAPED: &str = "model_spsc_consumer_sees_a_reaped_producer_as_disconnected";
 
-/// A ring, its slots, and what was taken out of it.
-struct Belt {
+/// A ring, its slots and the number of items taken out.
+struct Fixture {
     state: SpscState,
     slots: Vec<Words<1>>,
-    /// One more than the last item that a consumer has committed.
-    taken: Ledger,
+    /// One more than the last item that a consumer has committed. loom does not track it.
+    taken: UntrackedU64,
 }
 
-impl Belt {
+impl Fixture {
     fn of(capacity: usize) -> Arc<Self> {
         players();
         Arc::new(Self {
             state: SpscState::new(),
             slots: (0..capacity).map(|_| Words::new([99])).collect(),
-            taken: Ledger::new(0),
+            taken: UntrackedU64::new(0),
         })
     }
 
@@ -90,7 +88,7 @@ impl Belt {
         Spsc::new(&self.state, self.slots.len() as u64)
     }
 
-    fn claim<R: Seat>(&self, id: u32) -> Result<Cursor<R>, Unclaimed> {
+    fn claim<R: RoleMarker>(&self, id: u32) -> Result<Cursor<R>, ClaimError> {
         self.ring().claim(tag(id), &KernelLiveness(id))
     }
 
@@ -98,7 +96,7 @@ impl Belt {
         &self.slots[usize::try_from(cursor.position()).unwrap() % self.slots.len()]
     }
 
-    fn wait<R: Seat>(&self, cursor: &mut Cursor<R>, id: u32) -> Waited {
+    fn wait<R: RoleMarker>(&self, cursor: &mut Cursor<R>, id: u32) -> WaitOutcome {
         self.ring().wait(
             cursor,
             &KernelLiveness(id),
@@ -107,22 +105,22 @@ impl Belt {
         )
     }
 
-    /// Pushes the item that belongs at the cursor: its own position.
+    /// Pushes the item that equals its position.
     fn push(&self, cursor: &mut Cursor<Producing>) {
         self.slot(cursor).write(&[cursor.position()]);
         self.ring().commit(cursor, 1);
     }
 
-    /// Pops an item that is there.
+    /// Pops an available item.
     fn pop(&self, cursor: &mut Cursor<Consuming>) {
         let [item] = self.slot(cursor).read();
-        assert_eq!(item, cursor.position(), "another item stands there");
+        assert_eq!(item, cursor.position(), "the slot holds another item");
         self.ring().commit(cursor, 1);
         let before = self.taken.swap(item + 1, Relaxed);
-        assert_eq!(before, item, "an item came twice, or not");
+        assert_eq!(before, item, "an item is duplicated or lost");
     }
 
-    /// Pushes one if the role is free, and leaves.
+    /// Pushes one item if the role is free, and leaves.
     fn produce_one(&self, id: u32) {
         if let Ok(mut cursor) = self.claim::<Producing>(id) {
             self.push(&mut cursor);
@@ -130,19 +128,19 @@ impl Belt {
         }
     }
 
-    /// Pops until the producer is gone.
+    /// Pops until the producer has left or died.
     fn consume(&self, id: u32) {
-        let mut cursor = self.claim::<Consuming>(id).expect("nobody has it");
+        let mut cursor = self.claim::<Consuming>(id).expect("the role is free");
         loop {
             match self.wait(&mut cursor, id) {
-                Waited::Ready(_) => self.pop(&mut cursor),
-                Waited::Alone => return,
+                WaitOutcome::Ready(_) => self.pop(&mut cursor),
+                WaitOutcome::Disconnected => return,
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    /// Pops what is there, and does not wait.
+    /// Pops each available item, without waiting.
     fn drain(&self, cursor: &mut Cursor<Consuming>) {
         while self.ring().refresh(cursor) != Ok(0) {
             self.pop(cursor);
@@ -150,56 +148,54 @@ impl Belt {
     }
 }
 
-/// Hunts: items that are lost, doubled, read before they are written or written over before they are
-/// read; and a sleeper on either side that nobody wakes. The ring is full most of the time.
+/// Hunts: items that are lost, duplicated, read before they are written or overwritten before they
+/// are read; and a sleeper on either side that is not woken. The ring is full most of the time.
 #[test]
-fn model_every_item_arrives_once_and_in_order_and_nobody_oversleeps() {
-    explore("a producer and a consumer of one place", || {
-        let belt = Belt::of(1);
-        let (producer, consumer) = (belt.clone(), belt.clone());
-        // Both are there from the beginning: neither finds itself alone before the other has come.
-        let push = Cell(belt.claim::<Producing>(1).unwrap());
-        let pop = Cell(belt.claim::<Consuming>(2).unwrap());
+fn model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost() {
+    explore("spsc: a producer and a consumer of one slot", || {
+        let fixture = Fixture::of(1);
+        let (producer, consumer) = (fixture.clone(), fixture.clone());
+        // Both roles are claimed from the beginning: neither process sees the other as
+        // disconnected.
+        let push = fixture.claim::<Producing>(1).unwrap();
+        let pop = fixture.claim::<Consuming>(2).unwrap();
         finish([
             start(1, None, move || {
-                let mut cursor = push.take();
+                let mut cursor = push;
                 for _ in 0..3 {
-                    assert!(matches!(producer.wait(&mut cursor, 1), Waited::Ready(1)));
+                    assert!(matches!(
+                        producer.wait(&mut cursor, 1),
+                        WaitOutcome::Ready(1)
+                    ));
                     producer.push(&mut cursor);
                 }
             }),
             start(2, None, move || {
-                let mut cursor = pop.take();
+                let mut cursor = pop;
                 for _ in 0..3 {
-                    assert!(matches!(consumer.wait(&mut cursor, 2), Waited::Ready(1)));
+                    assert!(matches!(
+                        consumer.wait(&mut cursor, 2),
+                        WaitOutcome::Ready(1)
+                    ));
                     consumer.pop(&mut cursor);
                 }
             }),
         ]);
-        assert_eq!(belt.taken.load(Relaxed), 3);
+        assert_eq!(fixture.taken.load(Relaxed), 3);
     });
 }
 
-/// A cursor that a process takes with it.
-struct Cell<R>(Cursor<R>);
-
-impl<R: Copy> Cell<R> {
-    fn take(&self) -> Cursor<R> {
-        self.0
-    }
-}
-
-/// Hunts: an item whose push was committed and that its consumer misses, because the producer has
-/// left, or was killed, meanwhile; and a consumer that waits for one that is gone.
+/// Hunts: a committed item that the consumer misses because the producer has left or was killed in
+/// the meantime; and a consumer that waits for a producer that is gone.
 #[test]
-fn model_what_a_producer_committed_before_it_left_or_died_arrives() {
-    explore_deaths_at_least("a producer that leaves, or is killed", 2, |death| {
-        let belt = Belt::of(2);
-        let (producer, consumer) = (belt.clone(), belt.clone());
-        let push = Cell(belt.claim::<Producing>(1).unwrap());
+fn model_spsc_items_committed_before_the_producer_left_or_died_arrive() {
+    explore_deaths_at_least("spsc: a producer leaves or is killed", 2, |death| {
+        let fixture = Fixture::of(2);
+        let (producer, consumer) = (fixture.clone(), fixture.clone());
+        let push = fixture.claim::<Producing>(1).unwrap();
         finish([
             start(1, death, move || {
-                let mut cursor = push.take();
+                let mut cursor = push;
                 for _ in 0..2 {
                     producer.push(&mut cursor);
                 }
@@ -207,25 +203,26 @@ fn model_what_a_producer_committed_before_it_left_or_died_arrives() {
             }),
             start(2, None, move || consumer.consume(2)),
         ]);
-        // The next producer begins where the last one ended: nothing is between them.
-        let next = belt.claim::<Producing>(3).expect("nobody has it");
+        // The next producer begins where the last one ended, with no item between them.
+        let next = fixture.claim::<Producing>(3).expect("the role is free");
         assert_eq!(
             next.position(),
-            belt.taken.load(Relaxed),
-            "an item was missed"
+            fixture.taken.load(Relaxed),
+            "an item is lost"
         );
     });
 }
 
-/// Hunts: a consumer that takes a role from one that lives, or begins where it was not.
+/// Hunts: a consumer that takes over from a live one, or does not begin at its predecessor's
+/// position.
 #[test]
-fn model_a_dead_consumers_successor_goes_on_where_it_was() {
-    explore_deaths("a consumer killed, another in its place", |death| {
-        let belt = Belt::of(2);
-        let (victim, successor) = (belt.clone(), belt.clone());
-        let mut push = belt.claim::<Producing>(3).unwrap();
-        belt.push(&mut push);
-        belt.push(&mut push);
+fn model_spsc_successor_of_a_dead_consumer_continues_at_its_position() {
+    explore_deaths("spsc: a consumer killed, its successor", |death| {
+        let fixture = Fixture::of(2);
+        let (victim, successor) = (fixture.clone(), fixture.clone());
+        let mut push = fixture.claim::<Producing>(3).unwrap();
+        fixture.push(&mut push);
+        fixture.push(&mut push);
         finish([
             start(1, death, move || {
                 if let Ok(mut cursor) = victim.claim::<Consuming>(1) {
@@ -242,7 +239,7 @@ fn model_a_dead_consumers_successor_goes_on_where_it_was() {
                 if let Ok(mut cursor) = successor.claim::<Consuming>(2) {
                     assert!(
                         !is_byte_locked(0) || cursor.position() == 0,
-                        "it lives, and has committed"
+                        "the first consumer lives, and has committed"
                     );
                     let begin = cursor.position();
                     successor.taken.store(begin, Relaxed);
@@ -254,22 +251,26 @@ fn model_a_dead_consumers_successor_goes_on_where_it_was() {
     });
 }
 
-/// Hunts: a role handed on without the position of the one before.
+/// Hunts: a role that passes on without its last holder's position.
 #[test]
-fn model_a_role_that_was_left_is_taken_up_at_its_position() {
-    explore("two producers, one after the other", || {
-        let belt = Belt::of(2);
-        let (first, second) = (belt.clone(), belt.clone());
-        let push = Cell(belt.claim::<Producing>(1).unwrap());
+fn model_spsc_claim_of_a_released_role_continues_at_its_position() {
+    explore("spsc: two producers, one after the other", || {
+        let fixture = Fixture::of(2);
+        let (first, second) = (fixture.clone(), fixture.clone());
+        let push = fixture.claim::<Producing>(1).unwrap();
         finish([
             start(1, None, move || {
-                let mut cursor = push.take();
+                let mut cursor = push;
                 first.push(&mut cursor);
                 first.ring().leave(Role::Producer, tag(1));
             }),
             start(2, None, move || {
                 if let Ok(mut cursor) = second.claim::<Producing>(2) {
-                    assert_eq!(cursor.position(), 1, "the first one's item is written over");
+                    assert_eq!(
+                        cursor.position(),
+                        1,
+                        "the first producer's item is overwritten"
+                    );
                     second.push(&mut cursor);
                 }
             }),
@@ -277,17 +278,17 @@ fn model_a_role_that_was_left_is_taken_up_at_its_position() {
     });
 }
 
-/// Hunts: a consumer that sleeps for ever, or thinks that nobody ever was there, because a helper
-/// gave the dead producer's role back.
+/// Hunts: a consumer that sleeps indefinitely, or sees a producer's role as never claimed, because
+/// a helper recovered the dead producer's claim.
 #[test]
-fn model_a_consumer_is_told_of_a_producer_that_others_reaped() {
-    explore_deaths("a producer killed, a reaper, a consumer", |death| {
-        let belt = Belt::of(1);
-        let (victim, reaper, consumer) = (belt.clone(), belt.clone(), belt.clone());
-        let push = Cell(belt.claim::<Producing>(1).unwrap());
+fn model_spsc_consumer_sees_a_reaped_producer_as_disconnected() {
+    explore_deaths("spsc: a producer killed, a reaper, a consumer", |death| {
+        let fixture = Fixture::of(1);
+        let (victim, reaper, consumer) = (fixture.clone(), fixture.clone(), fixture.clone());
+        let push = fixture.claim::<Producing>(1).unwrap();
         finish([
             start(1, death, move || {
-                let mut cursor = push.take();
+                let mut cursor = push;
                 victim.push(&mut cursor);
                 victim.ring().leave(Role::Producer, tag(1));
             }),
@@ -298,26 +299,26 @@ fn model_a_consumer_is_told_of_a_producer_that_others_reaped() {
             }),
             start(2, None, move || consumer.consume(2)),
         ]);
-        let next = belt.claim::<Producing>(3).expect("nobody has it");
+        let next = fixture.claim::<Producing>(3).expect("the role is free");
         assert_eq!(
             next.position(),
-            belt.taken.load(Relaxed),
-            "an item was missed"
+            fixture.taken.load(Relaxed),
+            "an item is lost"
         );
     });
 }
 
-/// Hunts: two that take a free role at once, both of them.
+/// Hunts: two processes that both claim a free role.
 #[test]
-fn model_a_role_has_one_holder() {
-    explore("two that want to produce", || {
-        let belt = Belt::of(2);
+fn model_spsc_role_has_one_holder() {
+    explore("spsc: two processes claim the producer's role", || {
+        let fixture = Fixture::of(2);
         finish([1, 2].map(|id| {
-            let belt = belt.clone();
-            start(id, None, move || belt.produce_one(id))
+            let fixture = fixture.clone();
+            start(id, None, move || fixture.produce_one(id))
         }));
-        let mut cursor = belt.claim::<Consuming>(3).unwrap();
-        belt.drain(&mut cursor);
-        assert!((1..=2).contains(&belt.taken.load(Relaxed)));
+        let mut cursor = fixture.claim::<Consuming>(3).unwrap();
+        fixture.drain(&mut cursor);
+        assert!((1..=2).contains(&fixture.taken.load(Relaxed)));
     });
 }

@@ -3,7 +3,7 @@
 use loom::sync::Arc;
 
 use super::super::{Source, Waited, wait};
-use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, Seat, Spsc, SpscState};
+use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState};
 use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU32, Deadline, Ordering};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
@@ -272,7 +272,7 @@ impl Source for End<'_> {
     }
 }
 
-fn claim<R: Seat>(state: &SpscState, id: u32) -> Cursor<R> {
+fn claim<R: RoleMarker>(state: &SpscState, id: u32) -> Cursor<R> {
     let claimed = Spsc::new(state, 1).claim(tag(id), &KernelLiveness(id));
     claimed.expect("nobody has it")
 }
