@@ -1,4 +1,4 @@
-//! Where the words of an entry are, and the recovery of what a dead participant held there.
+//! The words of a snapshot in an entry, and their recovery after a death.
 
 use super::layout::SnapshotLayout;
 use super::{Snapshot, SnapshotState};
@@ -9,16 +9,16 @@ use crate::participant::Tag;
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SnapshotState {}
 
-/// Returns the snapshot that is laid out so.
+/// Returns the snapshot with this layout, or `None` if the entry is too short.
 pub(crate) fn view<'a>(region: &'a impl Region, layout: &SnapshotLayout) -> Option<Snapshot<'a>> {
     Some(Snapshot {
         state: region.state::<SnapshotState>()?,
-        seats: region.states(layout.seats, layout.readers)?,
-        stamps: region.states(layout.stamps, layout.count())?,
+        slots: region.states(layout.slots, layout.readers)?,
+        buffer_versions: region.states(layout.buffer_versions, layout.count())?,
     })
 }
 
-/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+/// Recovers the claims of `dead` in the entry of a record; `None` if the entry is too short.
 pub(crate) fn recover(
     record: &Record,
     _participants: u32,

@@ -2,81 +2,92 @@
 //!
 //! # State
 //!
-//! The edition that is the latest, the writer's [`role`](crate::participant::holder), an [event count](crate::wait::event_count) for those
-//! who wait for a newer one; a seat for each reader, on lines of its own; and two buffers more than there
-//! are seats, each with a stamp: the edition that was written to it last.
+//! The latest version; the writer's [claim](crate::participant::holder); an [event count] on which
+//! readers wait for a newer version; a slot for each reader, on lines of its own; and two buffers
+//! more than there are reader slots, each with a buffer version: the version written to it last.
+//!
+//! [event count]: crate::wait::event_count
 //!
 //! ```text
-//! edition   | version: 52 | index of its buffer: 12 |
-//! seat      | nothing, CHOOSING or a buffer: 32 | 0 | reader's tag: 29 |    0 = free
+//! version       | number: 52 | index of its buffer: 12 |
+//! reader slot   | idle, CHOOSING or a buffer: 32 | 0 | reader's tag: 29 |    0 = free
 //! ```
 //!
-//! Invariant 1: nobody writes to the buffer of the latest edition, nor to one that a seat names.
+//! Invariant 1: no process writes to the buffer of the latest version, nor to a buffer named by a
+//! reader slot.
 //!
 //! # Protocol
 //!
-//! - read: if the latest edition is the one in the own buffer, that is it. Otherwise CAS the own seat from
-//!   its buffer to `CHOOSING`: the writer may have that one now; a full barrier; load the latest edition;
-//!   CAS the seat from `CHOOSING` to its buffer. Where that fails, the writer has given the reader a buffer
-//!   meanwhile, and the seat names it. The reader has the buffer until it reads again.
-//! - publish: pick a buffer that is neither the latest nor named by a seat; write it, and its stamp; CAS the
-//!   latest edition: the commit. A full barrier; then give the new edition to all that are still choosing, by a
-//!   CAS of each seat from `CHOOSING` to its buffer. Ring the event count.
-//! - claim the writer's role: then give the latest edition to all that are choosing, since the writer before
-//!   may have died before it did.
-//! - sit: CAS a seat from free, or from somebody dead, to the own tag; then ask the registry whether it still
-//!   knows that tag, (K1) of [`participant`](crate::participant), and leave if not. Leave: CAS it to free.
+//! - read: if the own buffer holds the latest version, return it. Otherwise CAS the own slot from
+//!   its buffer to `CHOOSING`, by which the writer may reuse that buffer; a full barrier; load the
+//!   latest version; CAS the slot from `CHOOSING` to its buffer. If that CAS fails, the writer has
+//!   assigned a buffer to the reader in the meantime, and the slot names it. The reader has the
+//!   buffer until its next read.
+//! - publish: pick a buffer that neither is the latest nor is named by a slot; write it, and its
+//!   buffer version; CAS the latest version: the commit. A full barrier; then assign the new
+//!   version to all choosing readers, by a CAS of each slot from `CHOOSING` to its buffer. Notify
+//!   the event count.
+//! - claim the writer: take the claim, then assign the latest version to all choosing readers,
+//!   because the writer before may have died before it did.
+//! - claim a reader slot: CAS a slot from free, or from a dead reader's word, to the own tag; then
+//!   check that the registry still knows that tag, (K1) of [`participant`](crate::participant), and
+//!   release the slot if not.
+//! - release a reader slot: CAS it to free.
 //! - wait: see [`wait`](mod@wait).
 //!
-//! A reader that loaded an edition before a commit finds its CAS refused after the giving that
-//! follows it. So when the next buffer is picked, each reader has named the one that it will read, or will choose
-//! from what is published since.
+//! A reader that loaded a version before a commit fails its CAS after the assignment that follows
+//! the commit. So when the next buffer is picked, each reader has named the buffer that it will
+//! read, or will choose among the versions published since.
 //!
 //! # Crash
 //!
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
-//! | claim | a role of the dead | the next to claim it; whoever reaps: `DIED` |
-//! | publish, before the commit | bytes in a buffer that nobody reads | the next publish, of whomever, writes over it, or another |
-//! | publish, after the commit | readers that are still choosing, who choose by themselves | the next writer gives to them before it picks a buffer |
-//! | the same, before the ringing | a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
-//! | a reader, anywhere | its seat, with a buffer or `CHOOSING` | whoever sits down there next; whoever reaps |
+//! | claim of the writer | the dead tag | the next claim; a reaper: `DIED` |
+//! | publish, before the commit | bytes in an unread buffer | the next publish, in it or another |
+//! | publish, after the commit | choosing readers, which do it unaided | the next writer, before a pick |
+//! | the same, before notifying | a sleeper that is owed a wake | see [event count] |
+//! | a reader, anywhere | its slot, with a buffer or `CHOOSING` | the slot's next claim; a reaper |
 //!
-//! There are two buffers more than seats, so the writer finds one whatever the dead, or the stopped, have. A
-//! stopped reader has its seat and a buffer. A stopped writer keeps its role; readers go on with what is the latest.
+//! There are two buffers more than reader slots, so the writer finds one whatever dead or stopped
+//! readers have. A stopped reader keeps its slot and a buffer. A stopped writer keeps its claim;
+//! readers continue with the latest version.
 //!
 //! # Ordering
 //!
-//! (N1) the commit (Release) pairs with the load of the latest edition (Acquire): the buffer and its stamp.
-//! (N2) is the barrier between two stores and two loads:
+//! (N1) The commit (Release) pairs with the load of the latest version (Acquire): the buffer and
+//! its buffer version. (N2) is the barrier between two stores and two loads:
 //!
 //! ```text
 //! reader                      writer, or its successor
-//! seat: CHOOSING              the latest edition
+//! slot: CHOOSING              the latest version
 //! barrier                     barrier
-//! load the latest edition     choosing? then give
+//! load the latest version     choosing? then assign
 //! ```
 //!
-//! One of the two sees the other's store. (N3) `CHOOSING`, leaving a seat, and whoever frees or takes one of the
-//! dead (Release) pair with the loads by which a buffer is picked (Acquire): reads of the buffer before are
-//! done. What changes the seat in between are RMWs, which continue the release sequence. (N4) giving
-//! (Release) pairs with the CAS of the reader that fails (Acquire): the buffer and its stamp. (S3) of
-//! [`role`](crate::participant::holder) orders writers one after the other, and (M3) of `algorithm::mutex` holds for seats.
+//! At least one of the two observes the other's store. (N3) The store of `CHOOSING`, the release of
+//! a slot, and the CAS that frees or takes a dead reader's slot (Release) pair with the loads by
+//! which a buffer is picked (Acquire): the reads of the buffer before are complete. The changes of
+//! the slot in between are RMWs, which continue the release sequence. (N4) The assignment (Release)
+//! pairs with the CAS of the reader that fails (Acquire): the buffer and its buffer version. (S3)
+//! of [`holder`](crate::participant::holder) orders successive writers, and (M3) of
+//! `algorithm::mutex` holds for reader slots.
 //!
 //! # Trade-offs
 //!
-//! The scheme is Chen's and Burns' ("A Fully Asynchronous Reader/Writer Mechanism for Multiprocessor Real-Time
-//! Systems", York 1997). A sequence lock has one buffer, but its readers start again as often as the writer
-//! comes by, and copy bytes that change; here a reader has a reference. The price is memory for as many
-//! values as there are seats, and a look of the writer at every seat. A reader does not say when it has done: its
-//! buffer is counted as its own anyway, so a read of what was read before needs no
-//! locked instruction, and any other two.
+//! The scheme is Chen's and Burns' ("A Fully Asynchronous Reader/Writer Mechanism for
+//! Multiprocessor Real-Time Systems", York 1997). A sequence lock has one buffer, but its readers
+//! retry as often as the writer publishes, and copy bytes that change; here a reader has a
+//! reference. The price is memory for as many values as there are reader slots, and a scan of all
+//! slots by the writer. A reader does not announce the end of a read, because its buffer counts as
+//! its own anyway: a repeated read of the same version needs no locked instruction, and any other
+//! read needs two.
 
 pub(crate) mod entry;
 pub(crate) mod layout;
 pub(crate) mod wait;
 
-use crate::algorithm::snapshot::layout::{Edition, Held, MOST_BUFFERS, SeatWord};
+use crate::algorithm::snapshot::layout::{MAX_BUFFERS, ReaderState, ReaderWord, Version};
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Tag;
@@ -84,26 +95,26 @@ use crate::participant::holder::{self, Garbage, HolderWord};
 use crate::participant::{Liveness, is_still_registered};
 use crate::wait::event_count::EventCount;
 
-/// What all readers look at seldom.
+/// The words that readers seldom load.
 #[repr(C)]
-struct Desk {
-    role: HolderWord,
-    /// Where those sleep who wait for a newer edition.
+struct WriterState {
+    claim: HolderWord,
+    /// Readers that wait for a newer version sleep on it.
     event: EventCount,
 }
 
-/// A snapshot but for its seats, stamps and buffers, in the segment.
+/// A snapshot without its reader slots, buffer versions and buffers, in the segment.
 #[repr(C)]
 pub(crate) struct SnapshotState {
     latest: Padded<AtomicU64>,
-    desk: Padded<Desk>,
+    writer: Padded<WriterState>,
 }
 
-/// A reader's seat, in the segment.
-pub(crate) type Seat = Padded<AtomicU64>;
+/// A reader's slot, in the segment.
+pub(crate) type ReaderSlot = Padded<AtomicU64>;
 
-/// A word that is not there while all follow the protocol: no snapshot's, or, of a process that others have taken
-/// for dead, of a seat or a role that is another's by now.
+/// A word that the protocol does not allow: no snapshot's, or, in a process that was reaped while
+/// alive, that of a slot or a claim which has passed to a successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Corrupt {
     pub(crate) word: u64,
@@ -115,71 +126,71 @@ impl From<Garbage> for Corrupt {
     }
 }
 
-/// Why no seat was taken.
+/// The reason why no reader slot was claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unseated {
-    /// All are those of live participants.
+pub(crate) enum SlotError {
+    /// All slots belong to live participants.
     Full,
     Corrupt(Corrupt),
-    /// This process is no participant any more.
+    /// This process is no longer a participant.
     MembershipLost,
 }
 
-/// Why the writer's role was not claimed.
+/// The reason why the writer was not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unclaimed {
-    /// A live participant has it.
+pub(crate) enum ClaimError {
+    /// A live participant has the claim.
     Taken(Tag),
     Corrupt(Corrupt),
-    /// This process is no participant any more.
+    /// This process is no longer a participant.
     MembershipLost,
 }
 
-/// A reader in its seat; private to its process.
+/// The claim of a reader to its slot; private to its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seated {
-    /// Invariant 1: below the number of seats.
+pub(crate) struct ReaderClaim {
+    /// The index of the slot. Invariant 1: below the number of slots.
     at: usize,
     me: Tag,
-    /// What the seat's word is when this reader does nothing.
-    word: SeatWord,
-    /// The buffer that it has, below the number of buffers, and what is in there; `None` before the first
-    /// read.
-    has: Option<(u32, Edition)>,
+    /// The slot's word while this reader is not in an operation.
+    word: ReaderWord,
+    /// The buffer that the reader has, below the number of buffers, and the version in it; `None`
+    /// before the first read.
+    has: Option<(u32, Version)>,
 }
 
-impl Seated {
+impl ReaderClaim {
     pub(crate) fn tag(&self) -> Tag {
         self.me
     }
 
-    /// What it has read last.
-    pub(crate) fn edition(&self) -> Option<Edition> {
-        self.has.map(|(_, edition)| edition)
+    /// Returns the version read last.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.has.map(|(_, version)| version)
     }
 }
 
-/// How many words have a bit for each buffer.
-const MARKS: usize = MOST_BUFFERS / u64::BITS as usize;
+/// The number of words that have a bit for each buffer.
+const MARKS: usize = MAX_BUFFERS / u64::BITS as usize;
 
-/// The writer in its role; private to its process.
+/// The claim of the writer; private to its process.
 #[derive(Clone, Debug)]
-pub(crate) struct Author {
+pub(crate) struct WriterClaim {
     me: Tag,
-    /// What is published.
-    edition: Edition,
-    /// The buffers that are not to be written, while one is picked.
+    /// The published version.
+    version: Version,
+    /// The buffers that must not be written; valid while one is picked.
     marks: [u64; MARKS],
 }
 
-impl Author {
+impl WriterClaim {
     pub(crate) fn tag(&self) -> Tag {
         self.me
     }
 
-    /// What is published.
-    pub(crate) fn edition(&self) -> Edition {
-        self.edition
+    /// The published version.
+    pub(crate) fn version(&self) -> Version {
+        self.version
     }
 
     fn mark(&mut self, index: u32) {
@@ -188,7 +199,7 @@ impl Author {
         }
     }
 
-    /// The first buffer that is not marked.
+    /// Returns the first buffer that is not marked.
     fn unmarked(&self) -> u32 {
         let full = self.marks.iter().take_while(|word| **word == u64::MAX);
         let word = full.count();
@@ -197,12 +208,12 @@ impl Author {
     }
 }
 
-/// A snapshot but for its buffers: there are as many of those as stamps, and two more than seats.
+/// A snapshot without its buffers: there are as many as buffer versions, and two more than slots.
 #[derive(Clone, Copy)]
 pub(crate) struct Snapshot<'a> {
     pub(crate) state: &'a SnapshotState,
-    pub(crate) seats: &'a [Seat],
-    pub(crate) stamps: &'a [AtomicU64],
+    pub(crate) slots: &'a [ReaderSlot],
+    pub(crate) buffer_versions: &'a [AtomicU64],
 }
 
 impl SnapshotState {
@@ -210,352 +221,374 @@ impl SnapshotState {
     pub(crate) fn new() -> Self {
         Self {
             latest: Padded(AtomicU64::new(0)),
-            desk: Padded(Desk {
-                role: HolderWord::new(),
+            writer: Padded(WriterState {
+                claim: HolderWord::new(),
                 event: EventCount::new(),
             }),
         }
     }
 
-    fn desk(&self) -> &Desk {
-        &self.desk.0
+    fn writer(&self) -> &WriterState {
+        &self.writer.0
     }
 
-    /// The event count, for [`use_events`](crate::wait::event_count::use_events).
+    /// Returns the event count, for [`use_events`](crate::wait::event_count::use_events).
     pub(crate) fn events(&self) -> [&EventCount; 1] {
-        [&self.desk().event]
+        [&self.writer().event]
     }
 
-    /// What was published last, for people: its version.
+    /// Returns the number of the version published last. It may be stale when it is returned.
     pub(crate) fn peek(&self) -> u64 {
-        // ORDERING: Relaxed; a glance.
-        Edition(self.latest.0.load(Ordering::Relaxed)).version()
+        // ORDERING: Relaxed; the value may be stale.
+        Version(self.latest.0.load(Ordering::Relaxed)).number()
     }
 
-    /// Gives the writer's role back, if participant `dead` has it, and wakes whom it may have owed a wake.
-    fn recover_role(&self, dead: Tag) {
-        self.desk().role.recover(dead);
+    /// Recovers the writer's claim if the participant `dead` has it, and wakes each sleeper that it
+    /// may have owed a wake.
+    fn recover_writer(&self, dead: Tag) {
+        self.writer().claim.recover(dead);
         if !mutation(391) {
-            self.desk().event.wake_all();
+            self.writer().event.wake_all();
         }
     }
 }
 
 impl Snapshot<'_> {
-    /// How many buffers there are.
+    /// Returns the number of buffers.
     #[inline(always)]
     fn count(self) -> u32 {
-        u32::try_from(self.stamps.len()).unwrap_or(0)
+        u32::try_from(self.buffer_versions.len()).unwrap_or(0)
     }
 
-    /// What was published last.
+    /// Returns the version published last.
     #[inline(always)]
-    pub(crate) fn latest(self) -> Result<Edition, Corrupt> {
+    pub(crate) fn latest(self) -> Result<Version, Corrupt> {
         // ORDERING: Acquire; pairs with (N1) in `commit`.
         let acquire = ordering(Ordering::Acquire, 370);
         let word = self.state.latest.0.load(acquire);
-        let edition = Edition(word);
-        (edition.index() < self.count())
-            .then_some(edition)
+        let version = Version(word);
+        (version.index() < self.count())
+            .then_some(version)
             .ok_or(Corrupt { word })
     }
 
-    /// Takes a seat that nobody alive has, with nothing or, to go on with [`choose`](Self::choose),
-    /// choosing.
-    pub(crate) fn sit(
+    /// Claims a slot that no live participant has, as idle or, to continue with
+    /// [`choose`](Self::choose), as `CHOOSING`.
+    pub(crate) fn claim_slot(
         self,
         me: Tag,
-        held: Held,
+        state: ReaderState,
         peers: &impl Liveness,
-    ) -> Result<Seated, Unseated> {
-        let first = me.index() as usize % self.seats.len().max(1);
-        let word = SeatWord::new(me, held);
-        let mut wrong = None;
-        // Those that are free first: to ask who lives is a system call.
-        for asks in [false, true] {
-            for at in (first..self.seats.len()).chain(0..first) {
-                match self.try_sit(at, word, peers, asks) {
+    ) -> Result<ReaderClaim, SlotError> {
+        let first = me.index() as usize % self.slots.len().max(1);
+        let word = ReaderWord::new(me, state);
+        let mut first_corrupt = None;
+        // Free slots first: a check whether an owner is alive is a system call.
+        for checks_owner in [false, true] {
+            for at in (first..self.slots.len()).chain(0..first) {
+                match self.try_claim_slot(at, word, peers, checks_owner) {
                     // INVARIANT: 1, by the range.
                     Ok(true) => {
-                        let seated = Seated {
+                        let reader = ReaderClaim {
                             at,
                             me,
                             word,
                             has: None,
                         };
-                        return self.stay(seated, peers);
+                        return self.check_registered(reader, peers);
                     }
                     Ok(false) => {}
-                    Err(corrupt) => wrong = Some(corrupt),
+                    Err(corrupt) => first_corrupt = Some(corrupt),
                 }
             }
         }
-        Err(wrong.map_or(Unseated::Full, Unseated::Corrupt))
+        Err(first_corrupt.map_or(SlotError::Full, SlotError::Corrupt))
     }
 
-    /// Whether one that has just sat down is a participant still; else its seat is free again.
-    fn stay(self, seated: Seated, peers: &impl Liveness) -> Result<Seated, Unseated> {
+    /// Checks that the process of a claimed slot is still registered, and releases the slot if not.
+    fn check_registered(
+        self,
+        reader: ReaderClaim,
+        peers: &impl Liveness,
+    ) -> Result<ReaderClaim, SlotError> {
         if is_still_registered(peers, 610) {
-            return Ok(seated);
+            return Ok(reader);
         }
         if !mutation(611) {
-            // Where it is another's by now, others have given it back.
-            let _ = self.leave_seat(&seated);
+            // If the slot has a new owner, it has been recovered.
+            let _ = self.release_slot(&reader);
         }
-        Err(Unseated::MembershipLost)
+        Err(SlotError::MembershipLost)
     }
 
-    /// Takes one seat if it is free, or, if it is asked for, its reader dead.
-    fn try_sit(
+    /// Claims the slot `at` if it is free, or, if `checks_owner`, if its reader is dead.
+    fn try_claim_slot(
         self,
         at: usize,
-        word: SeatWord,
+        word: ReaderWord,
         peers: &impl Liveness,
-        asks: bool,
+        checks_owner: bool,
     ) -> Result<bool, Corrupt> {
-        let seat = &self.seats[at].0;
+        let slot = &self.slots[at].0;
         loop {
             // ORDERING: Acquire; pairs with (M3) below.
-            let seen = SeatWord(seat.load(Ordering::Acquire));
-            if seen != SeatWord::FREE {
+            let seen = ReaderWord(slot.load(Ordering::Acquire));
+            if seen != ReaderWord::FREE {
                 let corrupt = Corrupt { word: seen.0 };
                 let tag = seen.tag(peers.participants()).ok_or(corrupt)?;
-                if !asks || !mutation(385) && peers.is_alive(tag) {
+                if !checks_owner || !mutation(385) && peers.is_alive(tag) {
                     return Ok(false);
                 }
             }
-            // ORDERING: Release; (M3), and (N3): what somebody dead had is not read any more.
+            // ORDERING: Release; (M3), and (N3): the dead reader's buffer is no longer read.
             let release = ordering(Ordering::AcqRel, 384);
-            let sat = seat.compare_exchange(seen.0, word.0, release, Ordering::Relaxed);
-            if sat.is_ok() {
+            let claimed = slot.compare_exchange(seen.0, word.0, release, Ordering::Relaxed);
+            if claimed.is_ok() {
                 return Ok(true);
             }
         }
     }
 
-    /// The buffer to read: it is this reader's until it reads again.
+    /// Returns the buffer to read, which is this reader's until its next read.
     #[inline(always)]
-    pub(crate) fn read(self, seated: &mut Seated) -> Result<u32, Corrupt> {
+    pub(crate) fn read(self, reader: &mut ReaderClaim) -> Result<u32, Corrupt> {
         let latest = self.latest()?;
-        match seated.has {
-            Some((index, edition)) if edition == latest && self.is_seated(seated) => Ok(index),
-            _ => self.read_newer(seated),
+        match reader.has {
+            Some((index, version)) if version == latest && self.owns_slot(reader) => Ok(index),
+            _ => self.read_newer(reader),
         }
     }
 
-    /// Whether the seat is still this reader's, with what it has.
+    /// Returns whether the slot is still this reader's, in the reader's state.
     #[inline(always)]
-    fn is_seated(self, seated: &Seated) -> bool {
-        // ORDERING: Relaxed; only somebody who takes this process for dead changes it.
-        self.seats[seated.at].0.load(Ordering::Relaxed) == seated.word.0
+    fn owns_slot(self, reader: &ReaderClaim) -> bool {
+        // ORDERING: Relaxed; only a process that sees this one as dead changes it.
+        self.slots[reader.at].0.load(Ordering::Relaxed) == reader.word.0
     }
 
     #[inline(never)]
-    fn read_newer(self, seated: &mut Seated) -> Result<u32, Corrupt> {
+    fn read_newer(self, reader: &mut ReaderClaim) -> Result<u32, Corrupt> {
         if mutation(388) {
-            return self.read_unannounced(seated);
+            return self.read_unannounced(reader);
         }
-        let choosing = SeatWord::new(seated.me, Held::Choosing);
-        // ORDERING: Release; (N3) gives up the buffer that was read before.
+        let choosing = ReaderWord::new(reader.me, ReaderState::Choosing);
+        // ORDERING: Release; (N3) releases the buffer read before.
         let release = ordering(Ordering::AcqRel, 374);
-        let seat = &self.seats[seated.at].0;
-        seat.compare_exchange(seated.word.0, choosing.0, release, Ordering::Relaxed)
+        let slot = &self.slots[reader.at].0;
+        slot.compare_exchange(reader.word.0, choosing.0, release, Ordering::Relaxed)
             .map_err(|word| Corrupt { word })?;
-        seated.word = choosing;
-        seated.has = None;
-        self.choose(seated)
+        reader.word = choosing;
+        reader.has = None;
+        self.choose(reader)
     }
 
-    /// A seeded bug: takes what was the latest without having said that it chooses.
-    fn read_unannounced(self, seated: &mut Seated) -> Result<u32, Corrupt> {
+    /// A seeded bug: reads the latest version without having announced that it chooses.
+    fn read_unannounced(self, reader: &mut ReaderClaim) -> Result<u32, Corrupt> {
         let latest = self.latest()?;
-        let word = seated.word.with(latest.index());
-        self.seats[seated.at].0.store(word.0, Ordering::Release);
-        seated.word = word;
-        seated.has = Some((latest.index(), latest));
+        let word = reader.word.with(latest.index());
+        self.slots[reader.at].0.store(word.0, Ordering::Release);
+        reader.word = word;
+        reader.has = Some((latest.index(), latest));
         Ok(latest.index())
     }
 
-    /// The buffer to read, of one whose seat has just been made `CHOOSING`.
-    pub(crate) fn choose(self, seated: &mut Seated) -> Result<u32, Corrupt> {
+    /// Returns the buffer to read, after the slot was set to `CHOOSING`.
+    pub(crate) fn choose(self, reader: &mut ReaderClaim) -> Result<u32, Corrupt> {
         // (N2)
         if !mutation(372) {
             barrier_after_rmw();
         }
         let latest = self.latest();
-        let held = latest.map_or(Held::Nothing, |edition| Held::Buffer(edition.index()));
-        let word = SeatWord::new(seated.me, held);
-        let seat = &self.seats[seated.at].0;
-        // ORDERING: Acquire if it fails; pairs with (N4). Else Relaxed: it is part of the release
-        // sequence of (N3).
+        let state = latest.map_or(ReaderState::Idle, |version| {
+            ReaderState::Buffer(version.index())
+        });
+        let word = ReaderWord::new(reader.me, state);
+        let slot = &self.slots[reader.at].0;
+        // ORDERING: Acquire if it fails; pairs with (N4). Else Relaxed: the RMW is part of the
+        // release sequence of (N3).
         let acquire = ordering(Ordering::Acquire, 377);
-        match seat.compare_exchange(seated.word.0, word.0, Ordering::Relaxed, acquire) {
+        match slot.compare_exchange(reader.word.0, word.0, Ordering::Relaxed, acquire) {
             Ok(_) => {
-                seated.word = word;
-                let edition = latest?;
-                seated.has = Some((edition.index(), edition));
-                Ok(edition.index())
+                reader.word = word;
+                let version = latest?;
+                reader.has = Some((version.index(), version));
+                Ok(version.index())
             }
-            Err(given) => self.take(seated, SeatWord(given), latest),
+            Err(assigned) => self.accept_assigned(reader, ReaderWord(assigned), latest),
         }
     }
 
-    /// The buffer that the writer has given.
+    /// Returns the buffer that the writer has assigned.
     #[cold]
-    fn take(
+    fn accept_assigned(
         self,
-        seated: &mut Seated,
-        given: SeatWord,
-        latest: Result<Edition, Corrupt>,
+        reader: &mut ReaderClaim,
+        assigned: ReaderWord,
+        latest: Result<Version, Corrupt>,
     ) -> Result<u32, Corrupt> {
-        let (true, Some(Held::Buffer(index))) = (given.is_of(seated.me), given.held(self.count()))
+        let (true, Some(ReaderState::Buffer(index))) =
+            (assigned.is_of(reader.me), assigned.state(self.count()))
         else {
-            return Err(Corrupt { word: given.0 });
+            return Err(Corrupt { word: assigned.0 });
         };
-        seated.word = given;
-        if let (true, Ok(edition)) = (mutation(393), latest) {
-            return Ok(edition.index());
+        reader.word = assigned;
+        if let (true, Ok(version)) = (mutation(393), latest) {
+            return Ok(version.index());
         }
         // ORDERING: Relaxed; (N4) orders it.
-        let edition = Edition(self.stamps[index as usize].load(Ordering::Relaxed));
-        seated.has = Some((index, edition));
+        let version = Version(self.buffer_versions[index as usize].load(Ordering::Relaxed));
+        reader.has = Some((index, version));
         Ok(index)
     }
 
-    /// Gives the seat back, if it is still this reader's.
-    pub(crate) fn leave_seat(self, seated: &Seated) -> Result<(), Corrupt> {
-        self.free(seated.at, seated.word, seated.me, 386)
+    /// Releases the slot if it is still this reader's.
+    pub(crate) fn release_slot(self, reader: &ReaderClaim) -> Result<(), Corrupt> {
+        self.free_slot(reader.at, reader.word, reader.me, 386)
     }
 
-    /// Frees a seat if it is `tag`'s.
-    fn free(self, at: usize, mut seen: SeatWord, tag: Tag, mutant: u32) -> Result<(), Corrupt> {
+    /// Frees the slot `at` if it is `tag`'s.
+    fn free_slot(
+        self,
+        at: usize,
+        mut seen: ReaderWord,
+        tag: Tag,
+        mutant: u32,
+    ) -> Result<(), Corrupt> {
         // ORDERING: Release; (N3).
         let release = ordering(Ordering::AcqRel, mutant);
-        let seat = &self.seats[at].0;
+        let slot = &self.slots[at].0;
         while seen.is_of(tag) {
-            match seat.compare_exchange(seen.0, SeatWord::FREE.0, release, Ordering::Relaxed) {
+            match slot.compare_exchange(seen.0, ReaderWord::FREE.0, release, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
-                Err(now) => seen = SeatWord(now),
+                Err(now) => seen = ReaderWord(now),
             }
         }
         Err(Corrupt { word: seen.0 })
     }
 
-    /// Becomes the writer, if nobody alive is.
-    pub(crate) fn claim(self, me: Tag, peers: &impl Liveness) -> Result<Author, Unclaimed> {
-        let role = &self.state.desk().role;
-        role.claim(me, peers).map_err(|refused| match refused {
-            holder::HolderError::Taken(tag) => Unclaimed::Taken(tag),
-            holder::HolderError::Garbage(garbage) => Unclaimed::Corrupt(garbage.into()),
-            holder::HolderError::MembershipLost => Unclaimed::MembershipLost,
+    /// Claims the writer if no live participant has it.
+    pub(crate) fn claim_writer(
+        self,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<WriterClaim, ClaimError> {
+        let claim = &self.state.writer().claim;
+        claim.claim(me, peers).map_err(|refused| match refused {
+            holder::HolderError::Taken(tag) => ClaimError::Taken(tag),
+            holder::HolderError::Garbage(garbage) => ClaimError::Corrupt(garbage.into()),
+            holder::HolderError::MembershipLost => ClaimError::MembershipLost,
         })?;
         match self.latest() {
-            Ok(edition) => {
+            Ok(version) => {
                 // (N2)
                 if !mutation(380) {
                     barrier_after_rmw();
                 }
                 if !mutation(379) {
-                    self.give(edition);
+                    self.assign(version);
                 }
-                Ok(Author {
+                Ok(WriterClaim {
                     me,
-                    edition,
+                    version,
                     marks: [0; MARKS],
                 })
             }
             Err(corrupt) => {
-                self.leave(me);
-                Err(Unclaimed::Corrupt(corrupt))
+                self.release_writer(me);
+                Err(ClaimError::Corrupt(corrupt))
             }
         }
     }
 
-    /// A buffer that nobody reads, and nobody will before it is committed.
+    /// Returns a buffer that no reader has, and that none will have before it is committed.
     #[inline]
-    pub(crate) fn pick(self, author: &mut Author) -> Result<u32, Corrupt> {
-        self.state.desk().role.check(author.me)?;
-        let words = self.stamps.len().div_ceil(u64::BITS as usize);
-        author
+    pub(crate) fn pick(self, writer: &mut WriterClaim) -> Result<u32, Corrupt> {
+        self.state.writer().claim.check(writer.me)?;
+        let words = self.buffer_versions.len().div_ceil(u64::BITS as usize);
+        writer
             .marks
             .iter_mut()
             .take(words)
             .for_each(|word| *word = 0);
         if !mutation(382) {
-            author.mark(author.edition.index());
+            writer.mark(writer.version.index());
         }
-        for seat in self.seats {
+        for slot in self.slots {
             // ORDERING: Acquire; pairs with (N3).
-            let word = seat.0.load(ordering(Ordering::Acquire, 375));
-            match SeatWord(word).held(self.count()) {
-                Some(Held::Buffer(index)) if !mutation(381) => author.mark(index),
+            let word = slot.0.load(ordering(Ordering::Acquire, 375));
+            match ReaderWord(word).state(self.count()) {
+                Some(ReaderState::Buffer(index)) if !mutation(381) => writer.mark(index),
                 Some(_) => {}
                 None => return Err(Corrupt { word }),
             }
         }
-        // At most as many are marked as there are seats, and one more.
-        Ok(author.unmarked().min(self.count().saturating_sub(1)))
+        // One buffer for each slot is marked at most, and one more.
+        Ok(writer.unmarked().min(self.count().saturating_sub(1)))
     }
 
     /// Publishes a buffer that was picked and written.
     #[inline]
-    pub(crate) fn commit(self, author: &mut Author, index: u32) -> Result<Edition, Corrupt> {
-        let edition = author.edition.next(index);
+    pub(crate) fn commit(self, writer: &mut WriterClaim, index: u32) -> Result<Version, Corrupt> {
+        let version = writer.version.next(index);
         // ORDERING: Relaxed; (N1) and (N4) publish it with the buffer.
-        self.stamps[index as usize].store(edition.0, Ordering::Relaxed);
+        self.buffer_versions[index as usize].store(version.0, Ordering::Relaxed);
         // ORDERING: Release; (N1).
         let release = ordering(Ordering::Release, 371);
         let latest = &self.state.latest.0;
         latest
-            .compare_exchange(author.edition.0, edition.0, release, Ordering::Relaxed)
+            .compare_exchange(writer.version.0, version.0, release, Ordering::Relaxed)
             .map_err(|word| Corrupt { word })?;
-        author.edition = edition;
+        writer.version = version;
         // (N2)
         if !mutation(373) {
             barrier_after_rmw();
         }
         if !mutation(378) {
-            self.give(edition);
+            self.assign(version);
         }
         if !mutation(390) {
-            self.state.desk().event.notify_all();
+            self.state.writer().event.notify_all();
         }
-        Ok(edition)
+        Ok(version)
     }
 
-    /// Gives the latest edition to all that are choosing.
+    /// Assigns the latest version to all choosing readers.
     #[inline]
-    fn give(self, latest: Edition) {
-        for seat in self.seats {
+    fn assign(self, latest: Version) {
+        for slot in self.slots {
             // ORDERING: Relaxed; (N2) orders it, and the CAS decides.
-            let seen = SeatWord(seat.0.load(Ordering::Relaxed));
+            let seen = ReaderWord(slot.0.load(Ordering::Relaxed));
             if seen.is_choosing() {
-                let given = seen.with(latest.index());
-                // ORDERING: Release; (N4). No seeded bug weakens it: the barrier before it is one, too.
+                let assigned = seen.with(latest.index());
+                // ORDERING: Release; (N4). No seeded bug weakens it: the barrier before it
+                // releases, too.
                 let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
-                // Where it fails the reader has chosen.
-                let _ = seat.0.compare_exchange(seen.0, given.0, release, relaxed);
+                // If the CAS fails, the reader has chosen.
+                let _ = slot
+                    .0
+                    .compare_exchange(seen.0, assigned.0, release, relaxed);
             }
         }
     }
 
-    /// Gives the writer's role back; does nothing if it is no longer `me`'s.
-    pub(crate) fn leave(self, me: Tag) {
-        let desk = self.state.desk();
-        if desk.role.leave(me) && !mutation(394) {
-            desk.event.wake_all();
+    /// Releases the writer's claim. Does nothing if it is no longer `me`'s.
+    pub(crate) fn release_writer(self, me: Tag) {
+        let writer = self.state.writer();
+        if writer.claim.leave(me) && !mutation(394) {
+            writer.event.wake_all();
         }
     }
 
-    /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
+    /// Recovers the claims of the participant `dead`, and wakes each sleeper that it may have owed
+    /// a wake.
     pub(crate) fn recover(self, dead: Tag) {
-        for (at, seat) in self.seats.iter().enumerate() {
-            // ORDERING: Relaxed; whether somebody dead has it, who does nothing any more.
-            let seen = SeatWord(seat.0.load(Ordering::Relaxed));
-            // Most are others'.
-            let _ = self.free(at, seen, dead, 387);
+        for (at, slot) in self.slots.iter().enumerate() {
+            // ORDERING: Relaxed; a dead reader's word does not change until it is recovered.
+            let seen = ReaderWord(slot.0.load(Ordering::Relaxed));
+            // Most slots are other participants'.
+            let _ = self.free_slot(at, seen, dead, 387);
         }
-        self.state.recover_role(dead);
+        self.state.recover_writer(dead);
     }
 }
 

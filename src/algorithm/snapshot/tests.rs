@@ -1,4 +1,4 @@
-//! What the snapshot is held to: models under loom, plain tests otherwise.
+//! Tests of the snapshot: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod lost;

@@ -1,4 +1,4 @@
-//! Waiting for something newer than what a reader has.
+//! Waiting for a version newer than the reader's.
 //!
 //! # State
 //!
@@ -6,20 +6,22 @@
 //!
 //! # Protocol
 //!
-//! As in [`wait`](crate::wait::on_event), for another edition than the own one. It is over when there is none and the
-//! writer has left or died: then one more look, since something may have been published before that.
+//! As in [`on_event`](crate::wait::on_event), for a version other than the reader's. The wait is
+//! over if there is none and the writer has left or died; the latest version is loaded once more
+//! then, because the writer may have published before that.
 //!
 //! # Crash
 //!
-//! A waiter holds nothing. At the end of each slice it gives back the role of a writer that has died, which
-//! wakes the others that wait.
+//! A waiter holds nothing. At the end of each slice it recovers the claim of a writer that has
+//! died, which wakes the other waiters.
 //!
 //! # Ordering
 //!
-//! That of [event count](crate::wait::event_count); (N1) of [`snapshot`](super), and (S3) of [`role`](crate::participant::holder).
+//! That of [`event_count`](crate::wait::event_count); (N1) of [`snapshot`](super), and (S3) of
+//! [`holder`](crate::participant::holder).
 
-use super::{Corrupt, Seated, Snapshot};
-use crate::algorithm::snapshot::layout::Edition;
+use super::{Corrupt, ReaderClaim, Snapshot};
+use crate::algorithm::snapshot::layout::Version;
 use crate::facade::{Deadline, mutation};
 use crate::participant::Liveness;
 use crate::participant::holder::HolderState;
@@ -27,93 +29,98 @@ use crate::wait::WaitMode;
 use crate::wait::on_event::{self, EventOp, EventWaitError, TryError};
 
 impl Snapshot<'_> {
-    /// Waits for another edition than the one that was read last; [`EventWaitError::Disconnected`] if there is none, and
-    /// the writer has left or died.
+    /// Blocks until a version other than the one read last is published. Fails with
+    /// [`EventWaitError::Disconnected`] if there is none and the writer has left or died.
     pub(crate) fn wait<'m>(
         self,
-        seated: &Seated,
+        reader: &ReaderClaim,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), EventWaitError> {
-        let mut op = News {
+        let mut op = NewerVersion {
             snapshot: self,
-            has: seated.edition(),
+            current: reader.version(),
             peers,
         };
-        let event = &self.state.desk().event;
+        let event = &self.state.writer().event;
         on_event::wait(&mut op, event, peers, deadline, mode.into())
     }
 
-    /// The word for which a wait has ended; 0 if it is right by now.
+    /// Returns the corrupt word that ended a wait; 0 if it is valid again.
     #[cold]
     pub(crate) fn garbage(self, peers: &impl Liveness) -> u64 {
-        let role = self.state.desk().role.load().holder(peers.participants());
-        let role = role.map_err(Corrupt::from);
-        let wrong = self.latest().err().or(role.err());
-        wrong.map_or(0, |Corrupt { word }| word)
+        let claim = self
+            .state
+            .writer()
+            .claim
+            .load()
+            .holder(peers.participants());
+        let claim = claim.map_err(Corrupt::from);
+        let corrupt = self.latest().err().or(claim.err());
+        corrupt.map_or(0, |Corrupt { word }| word)
     }
 }
 
-/// Another edition than the one that a reader has.
-struct News<'a, P> {
+/// The wait for a version other than the reader's.
+struct NewerVersion<'a, P> {
     snapshot: Snapshot<'a>,
-    has: Option<Edition>,
+    current: Option<Version>,
     peers: &'a P,
 }
 
-impl<P: Liveness> News<'_, P> {
-    fn is_there(&self) -> Result<bool, TryError> {
+impl<P: Liveness> NewerVersion<'_, P> {
+    fn has_newer(&self) -> Result<bool, TryError> {
         match self.snapshot.latest() {
-            Ok(edition) => Ok(self.has != Some(edition)),
+            Ok(version) => Ok(self.current != Some(version)),
             Err(Corrupt { .. }) => Err(TryError::Corrupt),
         }
     }
 
-    fn role(&self) -> HolderState {
-        self.snapshot.state.desk().role.load()
+    fn writer_claim(&self) -> HolderState {
+        self.snapshot.state.writer().claim.load()
     }
 }
 
-impl<P: Liveness> EventOp for News<'_, P> {
+impl<P: Liveness> EventOp for NewerVersion<'_, P> {
     type Output = ();
 
     fn attempt(&mut self) -> Result<(), TryError> {
-        if self.is_there()? {
+        if self.has_newer()? {
             return Ok(());
         }
-        let role = self.role();
-        if role.holder(self.peers.participants()).is_err() {
+        let claim = self.writer_claim();
+        if claim.holder(self.peers.participants()).is_err() {
             return Err(TryError::Corrupt);
         }
-        if !role.is_left() {
+        if !claim.is_left() {
             return Err(TryError::WouldBlock);
         }
-        // It may have published something before it left.
-        if !mutation(392) && self.is_there()? {
+        // The writer may have published before it left.
+        if !mutation(392) && self.has_newer()? {
             return Ok(());
         }
         Err(TryError::Disconnected)
     }
 
     fn is_ready(&mut self) -> bool {
-        !mutation(389) && self.is_there() != Ok(false) || self.role().is_left()
+        !mutation(389) && self.has_newer() != Ok(false) || self.writer_claim().is_left()
     }
 
-    /// Whoever publishes wakes all.
+    /// A publish wakes all waiters.
     fn leaves_more(&mut self) -> bool {
         false
     }
 
     fn progress(&self) -> u64 {
-        self.has.map_or(0, |edition| edition.0)
+        self.current.map_or(0, |version| version.0)
     }
 
     fn reap_dead(&mut self) {
-        if let Ok(Some(tag)) = self.role().holder(self.peers.participants()) {
+        if let Ok(Some(tag)) = self.writer_claim().holder(self.peers.participants()) {
             self.peers.sleeps_for(tag);
             if !self.peers.is_alive(tag) {
-                self.snapshot.state.recover_role(tag);
+                self.snapshot.state.recover_writer(tag);
             }
         }
     }

@@ -8,9 +8,9 @@ use bytemuck::Pod;
 
 use super::options::READERS;
 use super::{Reader, ReaderError, SnapshotOptions, Writer, WriterError};
-use crate::algorithm::snapshot::layout::{Held, SnapshotLayout};
+use crate::algorithm::snapshot::layout::{ReaderState, SnapshotLayout};
 use crate::algorithm::snapshot::{
-    Corrupt, Seat, Snapshot as Raw, SnapshotState, Unclaimed, Unseated,
+    ClaimError, Corrupt, ReaderSlot, SlotError, Snapshot as Raw, SnapshotState,
 };
 use crate::facade::AtomicU64;
 use crate::format::{Kind, PayloadShape};
@@ -99,9 +99,9 @@ use crate::wait::event_count::use_events;
 pub struct Snapshot<T> {
     state: Anchor<SnapshotState>,
     /// Invariant 1: as many seats as the snapshot has are mapped there, as long as `state`.
-    seats: NonNull<[Seat]>,
+    slots: NonNull<[ReaderSlot]>,
     /// Invariant 2: two more words than that are mapped there, likewise.
-    stamps: NonNull<[AtomicU64]>,
+    buffer_versions: NonNull<[AtomicU64]>,
     /// Invariant 3: as many buffers, `stride` bytes apart, are mapped there, likewise, each aligned to 128 and of
     /// the size of a `T` at least.
     buffers: NonNull<u8>,
@@ -119,8 +119,8 @@ impl<T> Clone for Snapshot<T> {
     fn clone(&self) -> Self {
         Self {
             state: self.state.clone(),
-            seats: self.seats,
-            stamps: self.stamps,
+            slots: self.slots,
+            buffer_versions: self.buffer_versions,
             buffers: self.buffers,
             stride: self.stride,
             values: PhantomData,
@@ -141,15 +141,15 @@ impl<T: Payload + Pod> Snapshot<T> {
     pub fn writer(&self) -> Result<Writer<T>, WriterError> {
         let me = self.state.tag().map_err(WriterError::Join)?;
         use_events(self.state.events());
-        let claimed = self.raw().claim(me, &self.state.liveness(me));
-        let author = claimed.map_err(|refused| match refused {
-            Unclaimed::Taken(tag) => WriterError::RoleTaken {
+        let claimed = self.raw().claim_writer(me, &self.state.liveness(me));
+        let claim = claimed.map_err(|refused| match refused {
+            ClaimError::Taken(tag) => WriterError::RoleTaken {
                 pid: self.state.pid_of(tag),
             },
-            Unclaimed::Corrupt(Corrupt { word }) => WriterError::Corrupt { word },
-            Unclaimed::MembershipLost => WriterError::Join(self.state.membership_lost(me)),
+            ClaimError::Corrupt(Corrupt { word }) => WriterError::Corrupt { word },
+            ClaimError::MembershipLost => WriterError::Join(self.state.membership_lost(me)),
         })?;
-        Ok(Writer::new(self.clone(), author))
+        Ok(Writer::new(self.clone(), claim))
     }
 
     /// Takes a seat, for as long as the reader is kept.
@@ -163,9 +163,11 @@ impl<T: Payload + Pod> Snapshot<T> {
     /// [`ReaderError::Join`]; [`ReaderError::Corrupt`].
     pub fn reader(&self) -> Result<Reader<T>, ReaderError> {
         let me = self.state.tag().map_err(ReaderError::Join)?;
-        let sat = self.raw().sit(me, Held::Nothing, &self.state.liveness(me));
-        let seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
-        Ok(Reader::new(self.clone(), seated))
+        let claimed = self
+            .raw()
+            .claim_slot(me, ReaderState::Idle, &self.state.liveness(me));
+        let claim = claimed.map_err(|slot_error| self.slot_error(slot_error, me))?;
+        Ok(Reader::new(self.clone(), claim))
     }
 
     /// Reads what was published last, by copy.
@@ -179,12 +181,12 @@ impl<T: Payload + Pod> Snapshot<T> {
     pub fn load(&self) -> Result<T, ReaderError> {
         let me = self.state.tag().map_err(ReaderError::Join)?;
         let (raw, others) = (self.raw(), self.state.liveness(me));
-        let sat = raw.sit(me, Held::Choosing, &others);
-        let mut seated = sat.map_err(|unseated| self.unseated(unseated, me))?;
-        let chosen = raw.choose(&mut seated);
+        let claimed = raw.claim_slot(me, ReaderState::Choosing, &others);
+        let mut claim = claimed.map_err(|slot_error| self.slot_error(slot_error, me))?;
+        let chosen = raw.choose(&mut claim);
         // SAFETY: the buffer is mapped and aligned, and this reader's until it leaves; any bytes are a `T`.
         let value = chosen.map(|index| unsafe { self.buffer(index).read() });
-        let left = raw.leave_seat(&seated);
+        let left = raw.release_slot(&claim);
         let read = value.and_then(|value| left.map(|()| value));
         read.map_err(|Corrupt { word }| match self.membership_lost(me) {
             Some(error) => ReaderError::Join(error),
@@ -194,7 +196,7 @@ impl<T: Payload + Pod> Snapshot<T> {
 
     /// How many seats there are.
     pub fn readers(&self) -> u64 {
-        self.seats.len() as u64
+        self.slots.len() as u64
     }
 
     /// How often something was published: a glance, which may be over.
@@ -202,13 +204,13 @@ impl<T: Payload + Pod> Snapshot<T> {
         self.state.peek()
     }
 
-    fn unseated(&self, unseated: Unseated, me: Tag) -> ReaderError {
-        match unseated {
-            Unseated::Full => ReaderError::NoFreeSeat {
+    fn slot_error(&self, slot_error: SlotError, me: Tag) -> ReaderError {
+        match slot_error {
+            SlotError::Full => ReaderError::NoFreeSeat {
                 seats: self.readers(),
             },
-            Unseated::Corrupt(Corrupt { word }) => ReaderError::Corrupt { word },
-            Unseated::MembershipLost => ReaderError::Join(self.state.membership_lost(me)),
+            SlotError::Corrupt(Corrupt { word }) => ReaderError::Corrupt { word },
+            SlotError::MembershipLost => ReaderError::Join(self.state.membership_lost(me)),
         }
     }
 }
@@ -219,9 +221,9 @@ impl<T> Snapshot<T> {
         Raw {
             state: &self.state,
             // SAFETY: Invariant 1, and atomics may be shared with anybody.
-            seats: unsafe { self.seats.as_ref() },
+            slots: unsafe { self.slots.as_ref() },
             // SAFETY: Invariant 2, likewise.
-            stamps: unsafe { self.stamps.as_ref() },
+            buffer_versions: unsafe { self.buffer_versions.as_ref() },
         }
     }
 
@@ -232,7 +234,7 @@ impl<T> Snapshot<T> {
     /// Where a value is; the index is below the number of buffers.
     #[inline(always)]
     pub(super) fn buffer(&self, index: u32) -> NonNull<T> {
-        debug_assert!((index as usize) < self.stamps.len());
+        debug_assert!((index as usize) < self.buffer_versions.len());
         // SAFETY: inside, by Invariant 3.
         unsafe { self.buffers.add(index as usize * self.stride) }.cast()
     }
@@ -257,7 +259,7 @@ impl<T> fmt::Debug for Snapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("version", &self.state.peek())
-            .field("readers", &self.seats.len())
+            .field("readers", &self.slots.len())
             .finish_non_exhaustive()
     }
 }
@@ -309,13 +311,13 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
         let len = usize::try_from(layout.buffers_len()).ok()?;
         // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what `layout` puts
         // the buffers at, and apart.
-        let seats = state.payloads(layout.seats, readers)?;
-        let stamps = state.payloads(layout.stamps, readers + 2)?;
+        let slots = state.payloads(layout.slots, readers)?;
+        let buffer_versions = state.payloads(layout.buffer_versions, readers + 2)?;
         let buffers = state.payloads(layout.buffers, len)?;
         Some(Self {
             state,
-            seats: NonNull::slice_from_raw_parts(seats, readers),
-            stamps: NonNull::slice_from_raw_parts(stamps, readers + 2),
+            slots: NonNull::slice_from_raw_parts(slots, readers),
+            buffer_versions: NonNull::slice_from_raw_parts(buffer_versions, readers + 2),
             buffers,
             stride: usize::try_from(layout.stride).ok()?,
             values: PhantomData,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 
 use super::{ReadError, Snapshot, WaitNewerError};
-use crate::algorithm::snapshot::{Corrupt, Seated};
+use crate::algorithm::snapshot::{Corrupt, ReaderClaim};
 use crate::facade::{Deadline, Pace, WaitHistory};
 use crate::payload::Payload;
 use crate::wait::WaitMode;
@@ -21,7 +21,7 @@ use crate::wait::on_event::EventWaitError;
 /// such a process is reading may be written over.
 pub struct Reader<T: Payload> {
     snapshot: Snapshot<T>,
-    seated: Seated,
+    claim: ReaderClaim,
     waits: WaitHistory,
 }
 
@@ -36,10 +36,10 @@ pub struct ReadGuard<'a, T> {
 }
 
 impl<T: Payload + Pod> Reader<T> {
-    pub(super) fn new(snapshot: Snapshot<T>, seated: Seated) -> Self {
+    pub(super) fn new(snapshot: Snapshot<T>, claim: ReaderClaim) -> Self {
         Self {
             snapshot,
-            seated,
+            claim,
             waits: WaitHistory::default(),
         }
     }
@@ -71,7 +71,7 @@ impl<T: Payload + Pod> Reader<T> {
         if !self.is_mine() {
             return Err(ReadError::Lost);
         }
-        match self.snapshot.raw().read(&mut self.seated) {
+        match self.snapshot.raw().read(&mut self.claim) {
             Ok(index) => Ok(ReadGuard {
                 // SAFETY: mapped and aligned, any bytes are a `T`, and nobody writes to it while it is this
                 // reader's: until the next read, for which the guard must be gone.
@@ -96,14 +96,14 @@ impl<T: Payload + Pod> Reader<T> {
     /// read, and after one that said [`ReadError::Corrupt`].
     #[inline]
     pub fn version(&self) -> Option<u64> {
-        self.seated.edition().map(|edition| edition.version())
+        self.claim.version().map(|version| version.number())
     }
 
     /// Whether a read would give another version than the last one did: one load.
     #[inline]
     pub fn has_newer(&self) -> bool {
         match self.snapshot.raw().latest() {
-            Ok(latest) => self.seated.edition() != Some(latest),
+            Ok(latest) => self.claim.version() != Some(latest),
             // The read says what is wrong.
             Err(Corrupt { .. }) => true,
         }
@@ -167,13 +167,13 @@ impl<T: Payload + Pod> Reader<T> {
         if !self.is_mine() {
             return Err(WaitNewerError::Lost);
         }
-        let me = self.seated.tag();
+        let me = self.claim.tag();
         let others = self.snapshot.anchor().liveness(me);
         let mode = WaitMode::new(Pace::Adaptive, &self.waits);
         match self
             .snapshot
             .raw()
-            .wait(&self.seated, &others, deadline, mode)
+            .wait(&self.claim, &others, deadline, mode)
         {
             Ok(()) => Ok(self.read()?),
             Err(EventWaitError::Disconnected) => Err(WaitNewerError::Disconnected),
@@ -199,7 +199,7 @@ impl<T: Payload + Pod> Reader<T> {
 
     #[cold]
     fn refused(&self, Corrupt { word }: Corrupt) -> ReadError {
-        match self.snapshot.membership_lost(self.seated.tag()) {
+        match self.snapshot.membership_lost(self.claim.tag()) {
             Some(_) if !self.is_mine() => ReadError::Lost,
             _ => ReadError::Corrupt { word },
         }
@@ -209,7 +209,7 @@ impl<T: Payload + Pod> Reader<T> {
 impl<T: Payload> Reader<T> {
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        self.snapshot.is_mine(self.seated.tag())
+        self.snapshot.is_mine(self.claim.tag())
     }
 }
 
@@ -218,7 +218,7 @@ impl<T: Payload> Drop for Reader<T> {
         // In a forked child this is the parent's.
         if self.is_mine() {
             // A seat that is another's by now is not given back.
-            let _ = self.snapshot.raw().leave_seat(&self.seated);
+            let _ = self.snapshot.raw().release_slot(&self.claim);
         }
     }
 }
@@ -250,7 +250,7 @@ impl<T: Payload> fmt::Debug for Reader<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
             .field("snapshot", &self.snapshot)
-            .field("holder", &self.seated.tag())
+            .field("holder", &self.claim.tag())
             .finish()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use bytemuck::Pod;
 
 use super::{PublishError, Snapshot};
-use crate::algorithm::snapshot::{Author, Corrupt};
+use crate::algorithm::snapshot::{Corrupt, WriterClaim};
 use crate::payload::Payload;
 
 /// The writer of a [`Snapshot`]: one at a time, in one process.
@@ -17,12 +17,12 @@ use crate::payload::Payload;
 /// it was, another writer's next value may be spoiled with.
 pub struct Writer<T: Payload> {
     snapshot: Snapshot<T>,
-    author: Author,
+    claim: WriterClaim,
 }
 
 impl<T: Payload + Pod> Writer<T> {
-    pub(super) fn new(snapshot: Snapshot<T>, author: Author) -> Self {
-        Self { snapshot, author }
+    pub(super) fn new(snapshot: Snapshot<T>, claim: WriterClaim) -> Self {
+        Self { snapshot, claim }
     }
 
     /// Publishes a value, and returns its version.
@@ -65,13 +65,13 @@ impl<T: Payload + Pod> Writer<T> {
         if !self.is_mine() {
             return Err(PublishError::Lost);
         }
-        let picked = self.snapshot.raw().pick(&mut self.author);
+        let picked = self.snapshot.raw().pick(&mut self.claim);
         let index = picked.map_err(|corrupt| self.refused(corrupt))?;
         // SAFETY: mapped and aligned, any bytes are a `T`, and this writer's alone until the commit.
         write(unsafe { self.snapshot.buffer(index).as_mut() });
-        let committed = self.snapshot.raw().commit(&mut self.author, index);
-        let edition = committed.map_err(|corrupt| self.refused(corrupt))?;
-        Ok(edition.version())
+        let committed = self.snapshot.raw().commit(&mut self.claim, index);
+        let version = committed.map_err(|corrupt| self.refused(corrupt))?;
+        Ok(version.number())
     }
 
     /// Publishes the value before, as `change` changes it, and returns its version: one copy more than
@@ -94,7 +94,7 @@ impl<T: Payload + Pod> Writer<T> {
     /// # Ok::<(), crossdock::Error>(())
     /// ```
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, PublishError> {
-        let before = self.snapshot.buffer(self.author.edition().index());
+        let before = self.snapshot.buffer(self.claim.version().index());
         self.publish_with(|place| {
             // SAFETY: mapped and aligned; nobody writes to the latest, and another buffer was picked.
             unsafe { std::ptr::from_mut(place).copy_from_nonoverlapping(before.as_ptr(), 1) };
@@ -104,7 +104,7 @@ impl<T: Payload + Pod> Writer<T> {
 
     /// The version of what was published last, by this writer or those before it.
     pub fn version(&self) -> u64 {
-        self.author.edition().version()
+        self.claim.version().number()
     }
 
     /// The snapshot.
@@ -114,7 +114,7 @@ impl<T: Payload + Pod> Writer<T> {
 
     #[cold]
     fn refused(&self, Corrupt { word }: Corrupt) -> PublishError {
-        match self.snapshot.membership_lost(self.author.tag()) {
+        match self.snapshot.membership_lost(self.claim.tag()) {
             Some(_) if !self.is_mine() => PublishError::Lost,
             _ => PublishError::Corrupt { word },
         }
@@ -124,7 +124,7 @@ impl<T: Payload + Pod> Writer<T> {
 impl<T: Payload> Writer<T> {
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        self.snapshot.is_mine(self.author.tag())
+        self.snapshot.is_mine(self.claim.tag())
     }
 }
 
@@ -132,7 +132,7 @@ impl<T: Payload> Drop for Writer<T> {
     fn drop(&mut self) {
         // In a forked child this is the parent's.
         if self.is_mine() {
-            self.snapshot.raw().leave(self.author.tag());
+            self.snapshot.raw().release_writer(self.claim.tag());
         }
     }
 }
@@ -141,7 +141,7 @@ impl<T: Payload> fmt::Debug for Writer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
             .field("snapshot", &self.snapshot)
-            .field("holder", &self.author.tag())
+            .field("holder", &self.claim.tag())
             .finish()
     }
 }

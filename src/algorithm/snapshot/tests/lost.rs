@@ -1,9 +1,9 @@
-//! The snapshot under loom, and a reader that others took for dead and that does not know it.
+//! Models of the snapshot with a reader that was reaped while alive and does not know it.
 
 use loom::sync::Arc;
 
-use super::super::{Seat, Snapshot, SnapshotState, Unclaimed, Unseated};
-use crate::algorithm::snapshot::layout::Held;
+use super::super::{ClaimError, ReaderSlot, SlotError, Snapshot, SnapshotState};
+use crate::algorithm::snapshot::layout::ReaderState;
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering};
 use crate::format::Padded;
@@ -13,29 +13,33 @@ use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         610,
-        SEAT,
-        "who sits down does not ask whether it is a participant still",
+        SLOT,
+        "a claim_writer of a slot does not check that its process is still registered",
     ),
-    (611, SEAT, "who was reaped does not leave its seat"),
+    (
+        611,
+        SLOT,
+        "an unregistered process does not release its slot",
+    ),
 ];
 
-const SEAT: &str = "model_snapshot_of_one_that_was_reaped_no_tag_stays";
+const SLOT: &str = "model_snapshot_claims_by_an_unregistered_process_leave_no_tag";
 
-/// A snapshot, and the registry.
-struct Board {
+/// A snapshot and the registry.
+struct Fixture {
     state: SnapshotState,
-    seats: [Seat; 1],
-    stamps: [AtomicU64; 3],
+    slots: [ReaderSlot; 1],
+    buffer_versions: [AtomicU64; 3],
     registry: ModelRegistry,
 }
 
-impl Board {
+impl Fixture {
     fn new() -> Arc<Self> {
         players();
         Arc::new(Self {
             state: SnapshotState::new(),
-            seats: [Padded(AtomicU64::new(0))],
-            stamps: [0; 3].map(AtomicU64::new),
+            slots: [Padded(AtomicU64::new(0))],
+            buffer_versions: [0; 3].map(AtomicU64::new),
             registry: ModelRegistry::new(),
         })
     }
@@ -43,46 +47,55 @@ impl Board {
     fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
             state: &self.state,
-            seats: &self.seats,
-            stamps: &self.stamps,
+            slots: &self.slots,
+            buffer_versions: &self.buffer_versions,
         }
     }
 }
 
-/// Hunts: a seat, or the writer's role, that no participant has, and that no reaper gives back.
+/// Hunts: a reader slot or a writer's claim with the tag of no participant, which no process
+/// recovers.
 #[test]
-fn model_snapshot_of_one_that_was_reaped_no_tag_stays() {
-    explore("snapshot: one taken for dead sits down, a reaper", || {
-        let board = Board::new();
-        let (lost, reaper) = (board.clone(), board.clone());
-        finish([
-            start(1, None, move || {
-                let (snapshot, peers) = (lost.snapshot(), lost.registry.liveness(1));
-                // It keeps what it gets.
-                match snapshot.sit(tag(1), Held::Choosing, &peers) {
-                    Ok(mut seated) => {
-                        // It may be taken away by now.
-                        let _ = snapshot.choose(&mut seated);
+fn model_snapshot_claims_by_an_unregistered_process_leave_no_tag() {
+    explore(
+        "snapshot: an unregistered process claims a slot, a reaper",
+        || {
+            let fixture = Fixture::new();
+            let (lost, reaper) = (fixture.clone(), fixture.clone());
+            finish([
+                start(1, None, move || {
+                    let (snapshot, peers) = (lost.snapshot(), lost.registry.liveness(1));
+                    // A claim that succeeds is kept.
+                    match snapshot.claim_slot(tag(1), ReaderState::Choosing, &peers) {
+                        Ok(mut reader) => {
+                            // The slot may have been recovered.
+                            let _ = snapshot.choose(&mut reader);
+                        }
+                        Err(SlotError::MembershipLost) => {}
+                        Err(other) => panic!("{other:?}"),
                     }
-                    Err(Unseated::MembershipLost) => {}
-                    Err(other) => panic!("{other:?}"),
-                }
-                match snapshot.claim(tag(1), &peers) {
-                    Ok(_) | Err(Unclaimed::MembershipLost) => {}
-                    Err(other) => panic!("{other:?}"),
-                }
-            }),
-            start(2, None, move || {
-                reaper.registry.lose(1);
-                reaper.snapshot().recover(tag(1));
-            }),
-        ]);
-        let seat = board.seats[0].0.load(Ordering::Relaxed);
-        assert_eq!(seat, 0, "the tag of no participant stays");
-        let peers = board.registry.liveness(2);
-        let role = board.state.desk().role.load().holder(3);
-        assert_eq!(role, Ok(None), "the tag of no participant stays");
-        assert!(board.snapshot().claim(tag(2), &peers).is_ok());
-        assert!(board.snapshot().sit(tag(2), Held::Nothing, &peers).is_ok());
-    });
+                    match snapshot.claim_writer(tag(1), &peers) {
+                        Ok(_) | Err(ClaimError::MembershipLost) => {}
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }),
+                start(2, None, move || {
+                    reaper.registry.lose(1);
+                    reaper.snapshot().recover(tag(1));
+                }),
+            ]);
+            let slot = fixture.slots[0].0.load(Ordering::Relaxed);
+            assert_eq!(slot, 0, "an unregistered tag stays");
+            let peers = fixture.registry.liveness(2);
+            let claim = fixture.state.writer().claim.load().holder(3);
+            assert_eq!(claim, Ok(None), "an unregistered tag stays");
+            assert!(fixture.snapshot().claim_writer(tag(2), &peers).is_ok());
+            assert!(
+                fixture
+                    .snapshot()
+                    .claim_slot(tag(2), ReaderState::Idle, &peers)
+                    .is_ok()
+            );
+        },
+    );
 }

@@ -1,17 +1,19 @@
-//! The snapshot, by one thread: buffers, seats, garbage.
+//! Tests of the snapshot on one thread: buffers, slots, garbage.
 
-use super::super::{Author, Corrupt, Seat, Seated, Snapshot, SnapshotState, Unclaimed, Unseated};
-use crate::algorithm::snapshot::layout::{Held, SeatWord, SnapshotLayout};
+use super::super::{
+    ClaimError, Corrupt, ReaderClaim, ReaderSlot, SlotError, Snapshot, SnapshotState, WriterClaim,
+};
+use crate::algorithm::snapshot::layout::{ReaderState, ReaderWord, SnapshotLayout};
 use crate::facade::{AtomicU64, Ordering::Relaxed};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 
-struct All {
+struct FixedLiveness {
     alive: bool,
 }
 
-impl Liveness for All {
+impl Liveness for FixedLiveness {
     fn is_alive(&self, _: Tag) -> bool {
         self.alive
     }
@@ -23,8 +25,8 @@ impl Liveness for All {
     }
 }
 
-const ALIVE: All = All { alive: true };
-const DEAD: All = All { alive: false };
+const ALIVE: FixedLiveness = FixedLiveness { alive: true };
+const DEAD: FixedLiveness = FixedLiveness { alive: false };
 
 fn me() -> Tag {
     Tag::new(3, 7).unwrap()
@@ -34,140 +36,144 @@ fn other() -> Tag {
     Tag::new(4, 7).unwrap()
 }
 
-struct Board {
+struct Fixture {
     state: SnapshotState,
-    seats: Vec<Seat>,
-    stamps: Vec<AtomicU64>,
+    slots: Vec<ReaderSlot>,
+    buffer_versions: Vec<AtomicU64>,
 }
 
-impl Board {
+impl Fixture {
     fn of(readers: usize) -> Self {
         Self {
             state: SnapshotState::new(),
-            seats: (0..readers).map(|_| Padded(AtomicU64::new(0))).collect(),
-            stamps: (0..readers + 2).map(|_| AtomicU64::new(0)).collect(),
+            slots: (0..readers).map(|_| Padded(AtomicU64::new(0))).collect(),
+            buffer_versions: (0..readers + 2).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
             state: &self.state,
-            seats: &self.seats,
-            stamps: &self.stamps,
+            slots: &self.slots,
+            buffer_versions: &self.buffer_versions,
         }
     }
 
-    fn sit(&self) -> Result<Seated, Unseated> {
-        self.snapshot().sit(me(), Held::Nothing, &ALIVE)
+    fn claim_slot(&self) -> Result<ReaderClaim, SlotError> {
+        self.snapshot().claim_slot(me(), ReaderState::Idle, &ALIVE)
     }
 
-    fn publish(&self, author: &mut Author) -> u32 {
-        let index = self.snapshot().pick(author).unwrap();
-        self.snapshot().commit(author, index).unwrap();
+    fn publish(&self, writer: &mut WriterClaim) -> u32 {
+        let index = self.snapshot().pick(writer).unwrap();
+        self.snapshot().commit(writer, index).unwrap();
         index
     }
 }
 
 #[test]
-fn there_is_a_buffer_whatever_readers_have() {
+fn writer_always_finds_a_buffer() {
     for readers in [1, 2, 61, 62, 63, 64, 126, 127, 4094] {
-        let board = Board::of(readers);
-        let snapshot = board.snapshot();
-        let mut author = snapshot.claim(me(), &ALIVE).unwrap();
+        let fixture = Fixture::of(readers);
+        let snapshot = fixture.snapshot();
+        let mut writer = snapshot.claim_writer(me(), &ALIVE).unwrap();
         let mut taken = vec![0];
-        // Each reader has another version.
+        // Each reader has a different version.
         for _ in 0..readers {
-            let mut seated = board.sit().unwrap();
-            taken.push(board.publish(&mut author));
-            assert_eq!(snapshot.read(&mut seated), Ok(*taken.last().unwrap()));
+            let mut reader = fixture.claim_slot().unwrap();
+            taken.push(fixture.publish(&mut writer));
+            assert_eq!(snapshot.read(&mut reader), Ok(*taken.last().unwrap()));
         }
-        assert_eq!(board.sit().unwrap_err(), Unseated::Full);
-        taken.push(board.publish(&mut author));
-        let next = snapshot.pick(&mut author).unwrap();
+        assert_eq!(fixture.claim_slot().unwrap_err(), SlotError::Full);
+        taken.push(fixture.publish(&mut writer));
+        let next = snapshot.pick(&mut writer).unwrap();
         assert!(!taken[1..].contains(&next), "{readers}: {next}");
         assert!((next as usize) < readers + 2);
     }
 }
 
 #[test]
-fn what_was_read_before_is_read_without_a_change() {
-    let board = Board::of(1);
-    let snapshot = board.snapshot();
-    let mut seated = board.sit().unwrap();
-    assert_eq!(snapshot.read(&mut seated), Ok(0));
-    let before = seated;
-    assert_eq!(snapshot.read(&mut seated), Ok(0));
-    assert_eq!(seated, before);
-    // As if the seat were another's by now.
-    board.seats[0]
+fn repeated_read_changes_nothing() {
+    let fixture = Fixture::of(1);
+    let snapshot = fixture.snapshot();
+    let mut reader = fixture.claim_slot().unwrap();
+    assert_eq!(snapshot.read(&mut reader), Ok(0));
+    let before = reader;
+    assert_eq!(snapshot.read(&mut reader), Ok(0));
+    assert_eq!(reader, before);
+    // As if the slot had passed to another reader.
+    fixture.slots[0]
         .0
-        .store(SeatWord::new(other(), Held::Nothing).0, Relaxed);
-    assert!(snapshot.read(&mut seated).is_err());
+        .store(ReaderWord::new(other(), ReaderState::Idle).0, Relaxed);
+    assert!(snapshot.read(&mut reader).is_err());
 }
 
 #[test]
-fn a_dead_writer_is_replaced_and_does_nothing_more() {
-    let board = Board::of(1);
-    let snapshot = board.snapshot();
-    let mut first = snapshot.claim(me(), &ALIVE).unwrap();
+fn reaped_writer_is_replaced_and_its_operations_fail() {
+    let fixture = Fixture::of(1);
+    let snapshot = fixture.snapshot();
+    let mut first = snapshot.claim_writer(me(), &ALIVE).unwrap();
     let index = snapshot.pick(&mut first).unwrap();
-    let taken = snapshot.claim(other(), &ALIVE).unwrap_err();
-    assert_eq!(taken, Unclaimed::Taken(me()));
-    let mut second = snapshot.claim(other(), &DEAD).unwrap();
-    board.publish(&mut second);
-    // It was taken for dead while it wrote.
+    let taken = snapshot.claim_writer(other(), &ALIVE).unwrap_err();
+    assert_eq!(taken, ClaimError::Taken(me()));
+    let mut second = snapshot.claim_writer(other(), &DEAD).unwrap();
+    fixture.publish(&mut second);
+    // The first writer is reaped while it writes.
     assert!(snapshot.commit(&mut first, index).is_err());
     assert!(snapshot.pick(&mut first).is_err());
-    snapshot.leave(me());
-    assert_eq!(board.publish(&mut second), 0);
+    snapshot.release_writer(me());
+    assert_eq!(fixture.publish(&mut second), 0);
     snapshot.recover(other());
-    assert!(snapshot.claim(me(), &ALIVE).is_ok());
+    assert!(snapshot.claim_writer(me(), &ALIVE).is_ok());
 }
 
 #[test]
-fn seats_of_the_dead_are_taken_or_freed_and_those_of_the_living_are_not() {
-    let board = Board::of(2);
-    let snapshot = board.snapshot();
-    for held in [Held::Nothing, Held::Choosing, Held::Buffer(1)] {
-        for seat in &board.seats {
-            seat.0.store(SeatWord::new(other(), held).0, Relaxed);
+fn slots_of_dead_readers_are_claimed_or_freed_and_live_ones_are_not() {
+    let fixture = Fixture::of(2);
+    let snapshot = fixture.snapshot();
+    for state in [
+        ReaderState::Idle,
+        ReaderState::Choosing,
+        ReaderState::Buffer(1),
+    ] {
+        for slot in &fixture.slots {
+            slot.0.store(ReaderWord::new(other(), state).0, Relaxed);
         }
-        assert_eq!(board.sit().unwrap_err(), Unseated::Full);
-        let seated = snapshot.sit(me(), Held::Nothing, &DEAD).unwrap();
+        assert_eq!(fixture.claim_slot().unwrap_err(), SlotError::Full);
+        let reader = snapshot.claim_slot(me(), ReaderState::Idle, &DEAD).unwrap();
         snapshot.recover(other());
-        let free = board.sit().unwrap();
-        assert_ne!(free, seated);
-        assert_eq!(board.sit().unwrap_err(), Unseated::Full);
-        assert_eq!(snapshot.leave_seat(&free), Ok(()));
-        assert_eq!(snapshot.leave_seat(&seated), Ok(()));
-        assert_eq!(snapshot.leave_seat(&seated), Err(Corrupt { word: 0 }));
+        let free = fixture.claim_slot().unwrap();
+        assert_ne!(free, reader);
+        assert_eq!(fixture.claim_slot().unwrap_err(), SlotError::Full);
+        assert_eq!(snapshot.release_slot(&free), Ok(()));
+        assert_eq!(snapshot.release_slot(&reader), Ok(()));
+        assert_eq!(snapshot.release_slot(&reader), Err(Corrupt { word: 0 }));
     }
 }
 
 #[test]
-fn garbage_is_told() {
-    let board = Board::of(1);
-    let snapshot = board.snapshot();
-    let mut author = snapshot.claim(me(), &ALIVE).unwrap();
-    let mut seated = board.sit().unwrap();
+fn garbage_is_reported_as_corrupt() {
+    let fixture = Fixture::of(1);
+    let snapshot = fixture.snapshot();
+    let mut writer = snapshot.claim_writer(me(), &ALIVE).unwrap();
+    let mut reader = fixture.claim_slot().unwrap();
     let most = SnapshotLayout::READERS.1;
     for word in [3, 9, most, u64::MAX] {
-        board.state.latest.0.store(word, Relaxed);
+        fixture.state.latest.0.store(word, Relaxed);
         assert_eq!(snapshot.latest(), Err(Corrupt { word }));
-        assert_eq!(snapshot.read(&mut seated), Err(Corrupt { word }));
-        let index = snapshot.pick(&mut author).unwrap();
-        assert_eq!(snapshot.commit(&mut author, index), Err(Corrupt { word }));
+        assert_eq!(snapshot.read(&mut reader), Err(Corrupt { word }));
+        let index = snapshot.pick(&mut writer).unwrap();
+        assert_eq!(snapshot.commit(&mut writer, index), Err(Corrupt { word }));
         assert_eq!(snapshot.garbage(&ALIVE), word);
-        board.state.latest.0.store(0, Relaxed);
+        fixture.state.latest.0.store(0, Relaxed);
         assert_eq!(snapshot.garbage(&ALIVE), 0);
-        assert_eq!(snapshot.read(&mut seated), Ok(0));
+        assert_eq!(snapshot.read(&mut reader), Ok(0));
     }
     for word in [5 << 32 | u64::from(me().bits()), u64::MAX] {
-        board.seats[0].0.store(word, Relaxed);
-        assert_eq!(snapshot.pick(&mut author), Err(Corrupt { word }));
+        fixture.slots[0].0.store(word, Relaxed);
+        assert_eq!(snapshot.pick(&mut writer), Err(Corrupt { word }));
     }
     assert_eq!(
-        board.sit(),
-        Err(Unseated::Corrupt(Corrupt { word: u64::MAX }))
+        fixture.claim_slot(),
+        Err(SlotError::Corrupt(Corrupt { word: u64::MAX }))
     );
 }

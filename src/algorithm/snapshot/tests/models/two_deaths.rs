@@ -1,37 +1,37 @@
-//! The snapshot under loom, where two of three processes die.
+//! Models of the snapshot in which two of three processes die.
 
-use super::Board;
+use super::Fixture;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start, tag};
 
 pub(super) const WRITERS: &str = "model_two_deaths_of_snapshot_writers_leave_a_whole_value";
 
-/// Hunts: a value that is torn, or goes back, after a writer and its successor have died: the buffers that the
-/// one had chosen, and the other has not given to those who choose.
+/// Hunts: a value that is torn or goes back after a writer and its successor have died: the first
+/// had claimed buffers that the second has not assigned to choosing readers.
 #[test]
 fn model_two_deaths_of_snapshot_writers_leave_a_whole_value() {
     explore_two_deaths(
         "snapshot: a writer, its successor, a reader",
         |[first, second]| {
-            let board = Board::of(1);
-            let (writer, successor, reader) = (board.clone(), board.clone(), board.clone());
-            let (author, seated) = (board.author(1), board.reader(3));
+            let fixture = Fixture::of(1);
+            let (writer, successor, reader) = (fixture.clone(), fixture.clone(), fixture.clone());
+            let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(3));
             finish([
                 start(1, first, move || {
-                    writer.publish(&mut author.take());
-                    writer.snapshot().leave(tag(1));
+                    writer.publish(&mut writer_claim.clone());
+                    writer.snapshot().release_writer(tag(1));
                 }),
                 start(2, second, move || {
-                    if let Ok(mut author) = successor.claim(2) {
-                        successor.publish(&mut author);
-                        successor.snapshot().leave(tag(2));
+                    if let Ok(mut writer_claim) = successor.claim(2) {
+                        successor.publish(&mut writer_claim);
+                        successor.snapshot().release_writer(tag(2));
                     }
                 }),
                 start(3, None, move || {
-                    reader.reads(&mut seated.take(), 2);
+                    reader.reads(&mut { reader_claim }, 2);
                 }),
             ]);
-            board.close(0);
+            fixture.close(0);
         },
     );
 }
