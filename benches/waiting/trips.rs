@@ -1,21 +1,16 @@
 //! What a round trip of 8 bytes costs, one blocking call after the other: by a pipe, and by two queues
 //! whose handles park, adapt and spin; both processes on one core, and each on a core of its own.
 //!
-//! ```text
-//! cargo bench -p benches --bench waiting
-//! cargo bench -p benches --bench waiting -- 5000   # round trips a run; 2000 by default
-//! ```
-//!
 //! The ways are taken in turn, so that a machine that is slower for a moment is so for all of them. Printed
 //! are the medians of the runs, and the median of each run's ratio to the pipe in the same turn.
 
-use std::env;
-use std::error::Error;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::time::Instant;
 
 use crossdock::Segment;
 use crossdock::queue::{Queue, Wait};
+
+use crate::Failed;
 
 const RUNS: usize = 7;
 /// Round trips before those that count.
@@ -28,8 +23,6 @@ const WAYS: [(&str, Option<Wait>); 4] = [
     ("adaptive", Some(Wait::Adaptive)),
     ("spin", Some(Wait::Spin)),
 ];
-
-type Failed = Box<dyn Error>;
 
 /// One end of a connection: what it receives by, and what it sends by.
 enum End {
@@ -131,9 +124,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-fn main() -> Result<(), Failed> {
-    let argument = env::args().nth(1);
-    let count = argument.and_then(|text| text.parse().ok()).unwrap_or(2000);
+/// Takes and prints runs of `count` round trips.
+pub(crate) fn measure(count: usize) -> Result<(), Failed> {
     println!("round trips of 8 bytes, medians of {RUNS} runs of {count}");
     for (placed, cores) in [("one core", [0, 0]), ("two cores", [0, 1])] {
         let mut took = WAYS.map(|_| Vec::new());
