@@ -15,8 +15,8 @@ use crate::queue::{
     TrySendBytesError, WaitAnyError, WaitIdleError,
 };
 use crate::segment::{
-    CreateError, EntryError, ListError, MembershipError, MonitorError, OpenError,
-    OpenOrCreateError, RemoveError,
+    CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
+    RemoveError, SystemError,
 };
 use crate::sync::NotLocked;
 
@@ -32,8 +32,8 @@ pub enum Error {
     Open(OpenError),
     /// The name of a segment was not removed.
     Remove(RemoveError),
-    /// The named segments were not listed.
-    List(ListError),
+    /// The system refused a request.
+    System(SystemError),
     /// An entry was not created or opened.
     Entry(EntryError),
     /// This process is no participant of a segment.
@@ -136,7 +136,7 @@ umbrella! {
     Create(CreateError)
     Open(OpenError)
     Remove(RemoveError)
-    List(ListError)
+    System(SystemError)
     Entry(EntryError)
     Membership(MembershipError)
     Monitor(MonitorError)

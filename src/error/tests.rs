@@ -7,7 +7,7 @@ use super::*;
 use crate::fixed::FixedBytes;
 use crate::queue::spsc::{PushError, TryPushError};
 use crate::queue::{SendError, TrySendError};
-use crate::segment::{Fault, ListError, NameError, RemoveError};
+use crate::segment::{Fault, NameError, RemoveError};
 use crate::sync::{Holder, LockError, TimedLockError, TryLockError};
 
 /// One value of each variant, with which the test does what it is asked to. The match does not compile
@@ -32,6 +32,10 @@ macro_rules! walk {
 
 fn refused() -> io::Error {
     io::Error::from_raw_os_error(13)
+}
+
+fn system() -> crate::segment::SystemError {
+    crate::segment::SystemError::new("mmap of the segment", &refused())
 }
 
 fn membership() -> MembershipError {
@@ -80,15 +84,13 @@ walk! {
         CreateError::Participants { .. } => CreateError::Participants { found: 0, max: 1023 },
         CreateError::Entries { .. } => CreateError::Entries { found: 0, max: 9 },
         CreateError::Mode { .. } => CreateError::Mode { found: 0o777 },
-        CreateError::Permission { .. } => CreateError::Permission {
-            what: "creating a file in /dev/shm", source: refused(),
-        },
-        CreateError::Io { .. } => CreateError::Io { what: "mmap of the segment", source: refused() },
+        CreateError::Permission(_) => CreateError::Permission(system()),
+        CreateError::System(_) => CreateError::System(system()),
     }
     OpenError {
         OpenError::Name { .. } => OpenError::Name { name: name(), source: NameError::Empty },
         OpenError::NotFound { .. } => OpenError::NotFound { name: name() },
-        OpenError::Permission { .. } => OpenError::Permission { name: Some(name()), source: refused() },
+        OpenError::Permission { .. } => OpenError::Permission { name: Some(name()), source: system() },
         OpenError::Symlink { .. } => OpenError::Symlink { name: name() },
         OpenError::OtherOwner { .. } => OpenError::OtherOwner { name: Some(name()), expected: 1, found: 2 },
         OpenError::NotAFile { .. } => OpenError::NotAFile { name: None },
@@ -99,12 +101,12 @@ walk! {
         OpenError::ByteOrder { .. } => OpenError::ByteOrder { name: None, found: 1 },
         OpenError::Corrupt { .. } => OpenError::Corrupt { name: None },
         OpenError::Smaller { .. } => OpenError::Smaller {
-            name: None, what: "a size", expected: 2, found: 1,
+            name: None, what: "a size".into(), expected: 2, found: 1,
         },
         OpenError::BeingRemoved { .. } => OpenError::BeingRemoved { name: Some(name()) },
         OpenError::ReadOnly { .. } => OpenError::ReadOnly { name: None },
         OpenError::Unsealed { .. } => OpenError::Unsealed { name: None },
-        OpenError::Io { .. } => OpenError::io("opening the file")(refused()).of("stock"),
+        OpenError::System { .. } => OpenError::io("opening the file")(refused()).of("stock"),
     }
     OpenOrCreateError {
         OpenOrCreateError::Open(_) => OpenOrCreateError::Open(OpenError::io("opening the file")(refused())),
@@ -115,11 +117,8 @@ walk! {
         RemoveError::NotFound { .. } => RemoveError::NotFound { name: name() },
         RemoveError::NameUnknown => RemoveError::NameUnknown,
         RemoveError::OtherFile { .. } => RemoveError::OtherFile { name: name() },
-        RemoveError::Permission { .. } => RemoveError::refused("stock", refused()),
-        RemoveError::Io { .. } => RemoveError::refused("stock", io::Error::from_raw_os_error(30)),
-    }
-    ListError {
-        ListError::Io { .. } => ListError::Io { source: refused() },
+        RemoveError::Permission { .. } => RemoveError::refused("stock", &refused()),
+        RemoveError::System { .. } => RemoveError::refused("stock", &io::Error::from_raw_os_error(30)),
     }
     crate::segment::SystemError {
         _ => crate::segment::SystemError::new("mmap of the segment", &refused()),
@@ -137,7 +136,7 @@ walk! {
     MonitorError {
         MonitorError::Inherited => MonitorError::Inherited,
         MonitorError::Ended => MonitorError::Ended,
-        MonitorError::Io { .. } => MonitorError::Io { what: "epoll_create", source: refused() },
+        MonitorError::System(_) => MonitorError::System(system()),
     }
     EntryError {
         EntryError::Name(_) => EntryError::Name(NameError::Empty),
@@ -149,7 +148,7 @@ walk! {
         EntryError::OtherPayload { .. } => EntryError::OtherPayload {
             name: name(), expected: payload(), found: payload(),
         },
-        EntryError::Undecodable { .. } => EntryError::Undecodable { name: name(), reason: "it is untagged" },
+        EntryError::Undecodable { .. } => EntryError::Undecodable { name: name(), reason: "it is untagged".into() },
         EntryError::OtherSize { .. } => EntryError::OtherSize { name: name(), expected: 1, found: 2 },
         EntryError::OtherCapacity { .. } => EntryError::OtherCapacity { name: name(), expected: 1, found: 2 },
         EntryError::OtherLength { .. } => EntryError::OtherLength { name: name(), expected: 1, found: 2 },
@@ -167,7 +166,7 @@ walk! {
         EntryError::ArenaFull { .. } => EntryError::ArenaFull { needed: 2, free: 1 },
         EntryError::Corrupt { record: None } => EntryError::Corrupt { record: None },
         EntryError::Corrupt { record: Some(_) } => EntryError::Corrupt { record: Some(1) },
-        EntryError::Membership(_) => EntryError::Membership(membership()),
+        EntryError::Fault(_) => EntryError::from(membership()),
     }
     LockError<()> {
         LockError::OwnerDied(()) => LockError::OwnerDied(()),
@@ -374,7 +373,7 @@ walk! {
         SpawnError::TooLarge { .. } => SpawnError::TooLarge {
             size: 2, limit: crate::segment::Limit::FileSize, available: 1,
         },
-        SpawnError::Io { .. } => SpawnError::Io { what: "start a process", source: refused() },
+        SpawnError::System(_) => SpawnError::System(system()),
     }
     #[cfg(feature = "process")]
     JoinError {
@@ -386,20 +385,20 @@ walk! {
         JoinError::Reaped => JoinError::Reaped,
         JoinError::Arguments(_) => JoinError::Arguments(value().into()),
         JoinError::Encode(_) => JoinError::Encode(value().into()),
-        JoinError::Unsent(_) => JoinError::Unsent(refused()),
+        JoinError::Unsent(_) => JoinError::Unsent(system()),
         JoinError::Decode(_) => JoinError::Decode(value().into()),
         JoinError::Taken => JoinError::Taken,
-        JoinError::Io { .. } => JoinError::Io { what: "wait for a process", source: refused() },
+        JoinError::System(_) => JoinError::System(system()),
     }
     #[cfg(feature = "process")]
     JoinTimeoutError {
         JoinTimeoutError::Timeout => JoinTimeoutError::Timeout,
-        JoinTimeoutError::Join(_) => JoinTimeoutError::Join(JoinError::Unsent(refused())),
+        JoinTimeoutError::Join(_) => JoinTimeoutError::Join(JoinError::Unsent(system())),
     }
     #[cfg(feature = "process")]
     StatusError {
         StatusError::Reaped => StatusError::Reaped,
-        StatusError::Io(_) => StatusError::Io(refused()),
+        StatusError::System(_) => StatusError::System(system()),
     }
 }
 
@@ -452,7 +451,7 @@ fn what_the_system_said_is_in_every_chain() {
     };
     let said = refused().to_string();
     for value in [
-        Box::new(EntryError::Membership(membership())) as Box<dyn StdError>,
+        Box::new(EntryError::from(membership())) as Box<dyn StdError>,
         Box::new(LockError::<()>::Join(membership())),
         Box::new(Error::from(OpenError::io("opening the file")(refused()))),
         Box::new(RecvIntoError::Recv(RecvError::Join(membership()))),

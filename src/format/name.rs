@@ -4,12 +4,14 @@ use core::fmt;
 
 /// A checked name of at most 64 bytes, as a record holds it: zero-padded.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Name {
     words: [u64; Self::WORDS],
 }
 
 /// Why a name is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum NameError {
     /// The name is empty.

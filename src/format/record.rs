@@ -31,6 +31,7 @@ const PAYLOAD: usize = 24;
 
 /// Size, alignment and name of a payload: its fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 pub struct PayloadShape {
     pub(crate) size: u32,
     pub(crate) align: u32,

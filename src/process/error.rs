@@ -3,14 +3,17 @@
 use std::error::Error;
 use std::{fmt, io};
 
+use serde::{Deserialize, Serialize};
+
 use crate::payload::ValueError;
+use crate::segment::SystemError;
 use crate::sys::limits::Limit;
 
 /// Why a value could not be encoded or decoded on its way between two processes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecError(Cause);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Cause {
     Codec(ValueError),
     /// A handle among the values, in its own words.
@@ -54,7 +57,7 @@ impl Error for CodecError {
 }
 
 /// Why no process was started.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SpawnError {
     /// This process called neither [`init`](super::init) nor [`init_test`](super::init_test), so a
@@ -76,18 +79,13 @@ pub enum SpawnError {
         /// What the limit still allows, in bytes.
         available: u64,
     },
-    /// The system refused.
-    Io {
-        /// What it was asked for.
-        what: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
+    /// The system refused a request.
+    System(SystemError),
 }
 
 impl SpawnError {
-    pub(super) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { what, source }
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System(SystemError::new(what, &error))
     }
 }
 
@@ -113,7 +111,7 @@ impl fmt::Display for SpawnError {
                 f,
                 "the arguments need {size} bytes, and {limit} allows {available}"
             ),
-            Self::Io { what, .. } => write!(f, "cannot {what}"),
+            Self::System(error) => error.fmt(f),
         }
     }
 }
@@ -124,15 +122,15 @@ impl Error for SpawnError {
             Self::NotInitialised
             | Self::Privileged
             | Self::NotInProgram
-            | Self::TooLarge { .. } => None,
+            | Self::TooLarge { .. }
+            | Self::System(_) => None,
             Self::Encode(error) => Some(error),
-            Self::Io { source, .. } => Some(source),
         }
     }
 }
 
 /// Why a process that has ended has no result to give.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JoinError {
     /// The function panicked with this message. (A payload that is no string has none:
@@ -168,23 +166,18 @@ pub enum JoinError {
     /// limit allows (`EFBIG`), or its handles live in more segments than a socket takes at once
     /// (`EAGAIN`, some 70,000) or this user may have on the way (`ETOOMANYREFS`, the limit on open
     /// files).
-    Unsent(io::Error),
+    Unsent(SystemError),
     /// The result does not decode here.
     Decode(CodecError),
     /// The outcome was taken by an earlier call.
     Taken,
-    /// The system refused.
-    Io {
-        /// What it was asked for.
-        what: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
+    /// The system refused a request.
+    System(SystemError),
 }
 
 impl JoinError {
-    pub(super) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { what, source }
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System(SystemError::new(what, &error))
     }
 }
 
@@ -216,7 +209,7 @@ impl fmt::Display for JoinError {
             Self::Unsent(_) => f.write_str("the process could not hand its result over"),
             Self::Decode(_) => f.write_str("the result does not decode"),
             Self::Taken => f.write_str("the result was already taken"),
-            Self::Io { what, .. } => write!(f, "cannot {what}"),
+            Self::System(error) => error.fmt(f),
         }
     }
 }
@@ -225,14 +218,14 @@ impl Error for JoinError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Decode(error) => Some(error),
-            Self::Unsent(source) | Self::Io { source, .. } => Some(source),
+            Self::Unsent(source) => Some(source),
             _ => None,
         }
     }
 }
 
 /// Why a join with a time limit gave no result.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JoinTimeoutError {
     /// The process still runs. Nothing has changed: join again.
@@ -266,30 +259,29 @@ impl Error for JoinTimeoutError {
 }
 
 /// Why the exit status of a process cannot be told.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StatusError {
     /// It has ended and the status is gone: something else in this process waited for it
     /// (`waitpid(-1)`), or SIGCHLD is ignored.
     Reaped,
-    /// The system refused.
-    Io(io::Error),
+    /// The system refused a request.
+    System(SystemError),
+}
+
+impl StatusError {
+    pub(super) fn system(error: io::Error) -> Self {
+        Self::System(SystemError::new("taking the exit status", &error))
+    }
 }
 
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reaped => "the exit status of the process was taken elsewhere",
-            Self::Io(_) => "cannot ask for the exit status of the process",
-        })
-    }
-}
-
-impl Error for StatusError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Reaped => None,
-            Self::Io(source) => Some(source),
+            Self::Reaped => f.write_str("the exit status of the process was taken elsewhere"),
+            Self::System(error) => error.fmt(f),
         }
     }
 }
+
+impl Error for StatusError {}

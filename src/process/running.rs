@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::outcome::{self, Kind, Outcome};
 use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles};
+use crate::segment::SystemError;
 use crate::sys::child::{self, Child};
 use crate::sys::clock::Deadline;
 use crate::sys::socket;
@@ -86,10 +87,10 @@ impl<R> Process<R> {
     ///
     /// # Errors
     /// - [`StatusError::Reaped`] if it has ended and something else took the status.
-    /// - [`StatusError::Io`] if the system refuses to tell.
+    /// - [`StatusError::System`] if the system refuses to tell.
     #[doc(alias = "exitcode")]
     pub fn exit_status(&self) -> Result<Option<ExitStatus>, StatusError> {
-        match self.reap(false).map_err(StatusError::Io)? {
+        match self.reap(false).map_err(StatusError::system)? {
             Some(Ended::With(status)) => Ok(Some(status)),
             Some(Ended::Reaped) => Err(StatusError::Reaped),
             None => Ok(None),
@@ -200,7 +201,8 @@ impl<R: DeserializeOwned> Process<R> {
     }
 
     fn wait(&self, deadline: Deadline) -> Result<bool, JoinError> {
-        child::wait(self.pidfd.as_fd(), deadline).map_err(JoinError::io("wait for the process"))
+        child::wait(self.pidfd.as_fd(), deadline)
+            .map_err(JoinError::system("waiting for the process"))
     }
 
     /// The outcome of a process that has ended.
@@ -208,11 +210,12 @@ impl<R: DeserializeOwned> Process<R> {
         // Blocking, for a child under a debugger is readable a moment before it can be reaped.
         let ended = self
             .reap(true)
-            .map_err(JoinError::io("take the exit status"))?;
+            .map_err(JoinError::system("taking the exit status"))?;
         if std::mem::replace(&mut self.taken, true) {
             return Err(JoinError::Taken);
         }
-        let outcome = Outcome::read(&self.result).map_err(JoinError::io("read the result"))?;
+        let outcome =
+            Outcome::read(&self.result).map_err(JoinError::system("reading the result"))?;
         match outcome {
             Some(outcome) => self.deliver(&outcome),
             None => Err(self.without_outcome(ended)?),
@@ -225,7 +228,7 @@ impl<R: DeserializeOwned> Process<R> {
         Err(match outcome.kind {
             Kind::Value => {
                 let fds = receive_all(self.socket.as_fd(), outcome.segments)
-                    .map_err(JoinError::io("receive the segments of the result"))?;
+                    .map_err(JoinError::system("receiving the segments of the result"))?;
                 return handles::decode(payload, fds).map_err(JoinError::Decode);
             }
             Kind::Panicked => JoinError::Panicked(text()),
@@ -236,7 +239,8 @@ impl<R: DeserializeOwned> Process<R> {
                 let errno = payload
                     .first_chunk()
                     .map_or(0, |errno| i32::from_le_bytes(*errno));
-                JoinError::Unsent(io::Error::from_raw_os_error(errno))
+                let error = io::Error::from_raw_os_error(errno);
+                JoinError::Unsent(SystemError::new("handing the result over", &error))
             }
         })
     }
@@ -250,7 +254,7 @@ impl<R: DeserializeOwned> Process<R> {
         }
         let code = status.code().unwrap_or(0);
         let (_, started) =
-            outcome::progress(&self.result).map_err(JoinError::io("read the result"))?;
+            outcome::progress(&self.result).map_err(JoinError::system("reading the result"))?;
         Ok(if started {
             JoinError::Exited { code }
         } else {

@@ -16,6 +16,7 @@ use super::job::{Job, VARIABLE, refusal};
 use super::running::{self, Process};
 use super::{CodecError, Portable, SpawnError, handles};
 use crate::segment::Segment;
+use crate::segment::SystemError;
 use crate::sys::exe::{self, Code, Image, Program};
 use crate::sys::start::Command;
 use crate::sys::{self, descriptor, pidfd, process, shm};
@@ -68,7 +69,7 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
 /// - [`SpawnError::Encode`] if `args` do not serialise.
 /// - [`SpawnError::TooLarge`] if their bytes are more than memory, the cgroup's limit or
 ///   `RLIMIT_FSIZE` allow.
-/// - [`SpawnError::Io`] if memory, descriptors or processes are short, or /proc is not mounted.
+/// - [`SpawnError::System`] if memory, descriptors or processes are short, or /proc is not mounted.
 ///
 /// # Panics
 /// If the `Serialize` of `args` does. What `function` panics with is for
@@ -158,23 +159,25 @@ fn start<R>(
     lifetime: Lifetime,
 ) -> Result<Process<R>, SpawnError> {
     running::reap_orphans();
-    let program =
-        Program::current().map_err(SpawnError::io("find out how this program was started"))?;
-    let image = Image::current().map_err(SpawnError::io("look at this program's file"))?;
+    let program = Program::current().map_err(SpawnError::system(
+        "finding out how this program was started",
+    ))?;
+    let image = Image::current().map_err(SpawnError::system("looking at this program's file"))?;
     let (socket, childs_socket) =
-        descriptor::socket_pair().map_err(SpawnError::io("make a socket pair"))?;
-    let result = memfd(c"crossdock-result").map_err(SpawnError::io("make the result's memfd"))?;
-    let job = memfd(c"crossdock-job").map_err(SpawnError::io("make the job's memfd"))?;
+        descriptor::socket_pair().map_err(SpawnError::system("making a socket pair"))?;
+    let result =
+        memfd(c"crossdock-result").map_err(SpawnError::system("making the result's memfd"))?;
+    let job = memfd(c"crossdock-job").map_err(SpawnError::system("making the job's memfd"))?;
     let mut inherited = segments
         .iter()
         .map(Segment::duplicate)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(SpawnError::io("duplicate a segment's descriptor"))?;
+        .map_err(SpawnError::system("duplicating a segment's descriptor"))?;
     let inherited_segments = inherited.iter().map(AsRawFd::as_raw_fd).collect();
     let mut parent = None;
     if lifetime == Lifetime::OfTheParent {
         let pidfd = pidfd::open(std::process::id())
-            .map_err(SpawnError::io("open a pidfd of this process"))?;
+            .map_err(SpawnError::system("opening a pidfd of this process"))?;
         parent = Some(pidfd.as_raw_fd());
         inherited.push(pidfd);
     }
@@ -183,12 +186,12 @@ fn start<R>(
         // What the harness prints goes nowhere; the worker puts the real output back, if there is
         // one.
         let output = descriptor::duplicate(stdout().as_raw_fd())
-            .map_err(SpawnError::io("duplicate standard output"))?;
+            .map_err(SpawnError::system("duplicating standard output"))?;
         harness = Some((output.as_ref().map(AsRawFd::as_raw_fd), worker.clone()));
         inherited.extend(output);
     }
 
-    let nonce = process::nonce().map_err(SpawnError::io("get a random number"))?;
+    let nonce = process::nonce().map_err(SpawnError::system("getting a random number"))?;
     let mute = harness.is_some();
     let bytes = Job {
         nonce,
@@ -212,8 +215,8 @@ fn start<R>(
         });
     }
     job.write_all_at(&bytes, 0)
-        .map_err(SpawnError::io("write the job"))?;
-    process::freeze(&job).map_err(SpawnError::io("seal the job"))?;
+        .map_err(SpawnError::system("writing the job"))?;
+    process::freeze(&job).map_err(SpawnError::system("sealing the job"))?;
 
     let variable = format!("{VARIABLE}={}:{nonce:x}", job.as_raw_fd());
     let command = command(&program, restart, variable, mute);
@@ -223,7 +226,7 @@ fn start<R>(
         .chain([childs_socket.as_fd(), job.as_fd()])
         .collect();
     let (id, pidfd) = sys::start::start(&command, &inherited, &result)
-        .map_err(|(what, source)| SpawnError::Io { what, source })?;
+        .map_err(|(what, error)| SpawnError::System(SystemError::new(what, &error)))?;
     Ok(Process::new(id, pidfd, result, socket))
 }
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use super::MembershipError;
+use super::{Fault, MembershipError, Text};
 pub use crate::format::NameError;
 use crate::format::{Kind, PayloadShape};
 
 /// Why an entry was not created or opened.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum EntryError {
     /// The name cannot be an entry's.
@@ -47,7 +48,7 @@ pub enum EntryError {
         /// The name.
         name: String,
         /// Why.
-        reason: &'static str,
+        reason: Text,
     },
     /// The entry has another size.
     OtherSize {
@@ -162,12 +163,13 @@ pub enum EntryError {
         /// Which record, or `None` if it is the count of records, their index or the control mutex.
         record: Option<u32>,
     },
-    /// This process could not become a participant.
-    Membership(MembershipError),
+    /// What can happen to every operation: this process could not become a participant.
+    Fault(Fault),
 }
 
 /// The kind of an entry as found, which may be one that this version does not know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum FoundKind {
     /// A kind of this version.
@@ -329,7 +331,7 @@ impl fmt::Display for EntryError {
             Self::Corrupt { record: None } => f.write_str(
                 "expected a directory, found garbage in its count, index or control word",
             ),
-            Self::Membership(error) => error.fmt(f),
+            Self::Fault(fault) => fault.fmt(f),
         }
     }
 }
@@ -338,8 +340,13 @@ impl std::error::Error for EntryError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Name(source) => Some(source),
-            Self::Membership(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl From<MembershipError> for EntryError {
+    fn from(error: MembershipError) -> Self {
+        Self::Fault(error.into())
     }
 }

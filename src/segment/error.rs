@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io;
 
-use super::NameError;
+use super::{NameError, SystemError, Text};
 pub use crate::sys::limits::Limit;
 
 /// Why no segment was created.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CreateError {
     /// The name cannot be a segment's.
@@ -53,25 +54,16 @@ pub enum CreateError {
         found: u32,
     },
     /// Not allowed to create files there.
-    Permission {
-        /// What the system was asked for.
-        what: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
-    /// The system refused.
-    Io {
-        /// What it was asked for.
-        what: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
+    Permission(SystemError),
+    /// The system refused a request.
+    System(SystemError),
 }
 
 /// Why no segment was opened.
 ///
 /// Each says which one, by its name; a segment that came as a descriptor has none.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OpenError {
     /// The name cannot be a segment's.
@@ -91,7 +83,7 @@ pub enum OpenError {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
         /// What the system said.
-        source: io::Error,
+        source: SystemError,
     },
     /// A symbolic link stands where the segment was expected.
     Symlink {
@@ -157,7 +149,7 @@ pub enum OpenError {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
         /// What is too small.
-        what: &'static str,
+        what: Text,
         /// What was asked for.
         expected: u64,
         /// What the segment has.
@@ -179,19 +171,18 @@ pub enum OpenError {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
     },
-    /// The system refused.
-    Io {
+    /// The system refused a request.
+    System {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
-        /// What it was asked for.
-        what: &'static str,
-        /// What it said.
-        source: io::Error,
+        /// The request, and what the system said.
+        error: SystemError,
     },
 }
 
 /// Why a segment was neither opened nor created.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OpenOrCreateError {
     /// It exists and cannot be opened.
@@ -201,7 +192,8 @@ pub enum OpenOrCreateError {
 }
 
 /// Why a [`Monitor`](super::Monitor) does not watch.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MonitorError {
     /// The monitor was started before the fork that made this process: its thread is the parent's.
@@ -209,13 +201,8 @@ pub enum MonitorError {
     /// Other code of this process has closed the monitor's descriptors, and it has ended: start
     /// another.
     Ended,
-    /// The system refused.
-    Io {
-        /// What it was asked for.
-        what: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
+    /// The system refused a request.
+    System(SystemError),
 }
 
 impl fmt::Display for CreateError {
@@ -243,7 +230,7 @@ impl fmt::Display for CreateError {
             Self::Mode { found } => {
                 write!(f, "expected a mode of 0600 to 0666, found {found:04o}")
             }
-            Self::Permission { what, .. } | Self::Io { what, .. } => write!(f, "{what} failed"),
+            Self::Permission(error) | Self::System(error) => error.fmt(f),
         }
     }
 }
@@ -252,7 +239,6 @@ impl std::error::Error for CreateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Name(source) => Some(source),
-            Self::Permission { source, .. } | Self::Io { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -261,10 +247,9 @@ impl std::error::Error for CreateError {
 impl OpenError {
     /// For `map_err`: the system refused `what`.
     pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
+        move |error| Self::System {
             name: None,
-            what,
-            source,
+            error: SystemError::new(what, &error),
         }
     }
 
@@ -285,7 +270,7 @@ impl OpenError {
             | Self::BeingRemoved { name }
             | Self::ReadOnly { name }
             | Self::Unsealed { name }
-            | Self::Io { name, .. } => *name = Some(segment.to_owned()),
+            | Self::System { name, .. } => *name = Some(segment.to_owned()),
         }
         self
     }
@@ -309,7 +294,7 @@ impl OpenError {
             | Self::BeingRemoved { name }
             | Self::ReadOnly { name }
             | Self::Unsealed { name }
-            | Self::Io { name, .. } => name.as_deref(),
+            | Self::System { name, .. } => name.as_deref(),
         }
     }
 }
@@ -379,7 +364,7 @@ impl fmt::Display for OpenError {
             Self::Unsealed { .. } => f.write_str(
                 "expected a descriptor sealed against shrinking and growing, found an unsealed one",
             ),
-            Self::Io { what, .. } => write!(f, "{what} failed"),
+            Self::System { error, .. } => error.fmt(f),
         }
     }
 }
@@ -388,7 +373,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Name { source, .. } => Some(source),
-            Self::Permission { source, .. } | Self::Io { source, .. } => Some(source),
+            Self::Permission { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -417,16 +402,9 @@ impl fmt::Display for MonitorError {
         match self {
             Self::Inherited => f.write_str("the monitor is that of the process before the fork"),
             Self::Ended => f.write_str("the monitor's descriptors were closed by other code"),
-            Self::Io { what, .. } => write!(f, "{what} failed"),
+            Self::System(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for MonitorError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io { source, .. } => Some(source),
-            Self::Inherited | Self::Ended => None,
-        }
-    }
-}
+impl std::error::Error for MonitorError {}

@@ -19,9 +19,35 @@ pub struct SystemError {
     errno: i32,
 }
 
-/// A text of the program. In a message between processes it is sent as it is.
+/// A text of the program in an error, which means the same in another process.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Text(&'static str);
+pub struct Text(&'static str);
+
+impl From<&'static str> for Text {
+    fn from(text: &'static str) -> Self {
+        Self(text)
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
 
 impl SystemError {
     /// An error that the system returned when it was asked for `what`, a noun phrase.

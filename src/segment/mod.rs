@@ -26,14 +26,14 @@ pub(crate) use crate::participant::own_tag::OwnTag;
 pub use boxed::HoldsValue;
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError};
-pub use fault::{Fault, MembershipError, SystemError};
+pub use fault::{Fault, MembershipError, SystemError, Text};
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;
 pub use membership::Reaping;
 pub(crate) use membership::SegmentLiveness;
 pub use monitor::Monitor;
-pub use name_error::{ListError, RemoveError};
+pub use name_error::RemoveError;
 pub use names::NamedSegment;
 pub use options::SegmentOptions;
 pub use place::Placeable;
@@ -103,7 +103,7 @@ impl Segment {
     /// [`EntryError::Capacity`], [`EntryError::Length`], [`EntryError::Attempts`],
     /// [`EntryError::ChunkLength`], [`EntryError::CellSize`], [`EntryError::Readers`],
     /// [`EntryError::Undecodable`];
-    /// [`EntryError::Membership`] if this process cannot take part;
+    /// [`EntryError::Fault`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
         let shape = self.shape_for::<P>(name, &config)?;
@@ -126,7 +126,7 @@ impl Segment {
             room.map(drop)
                 .map_err(|refused| self.not_created(name, &record, refused))
         })?;
-        let me = Membership::tag(&self.mapping).map_err(EntryError::Membership)?;
+        let me = Membership::tag(&self.mapping).map_err(EntryError::from)?;
         let others = SegmentLiveness::new(&self.mapping, self.mapping.participants(), me);
         let prepare = |offset: u64| {
             if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, shape.len) {
@@ -139,7 +139,7 @@ impl Segment {
             .create(record, me, &others, prepare);
         let found = created.map_err(|refused| match refused {
             NotCreated::Control(MutexError::MembershipLost) => {
-                EntryError::Membership(Membership::expel(&self.mapping, me))
+                EntryError::from(Membership::expel(&self.mapping, me))
             }
             refused => self.not_created(name, &record, refused),
         })?;
@@ -367,7 +367,7 @@ impl Segment {
 fn undecodable(name: &str, reason: &'static str) -> EntryError {
     EntryError::Undecodable {
         name: name.to_owned(),
-        reason,
+        reason: reason.into(),
     }
 }
 

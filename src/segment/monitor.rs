@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
-use crate::segment::Segment;
 use crate::segment::error::MonitorError;
 use crate::segment::mapping::Mapping;
 use crate::segment::watcher::Watcher;
+use crate::segment::{Segment, SystemError};
 use crate::sys::events::{Here, Signal};
 use crate::sys::signals;
 
@@ -86,11 +86,13 @@ impl Monitor {
     ///
     /// # Errors
     ///
-    /// [`MonitorError::Io`] if the system refuses a thread or a descriptor.
+    /// [`MonitorError::System`] if the system refuses a thread or a descriptor.
     pub fn start() -> Result<Self, MonitorError> {
-        let io = |what| move |source| MonitorError::Io { what, source };
-        let here = Here::new().map_err(io("a page that fork wipes"))?;
-        let signal = Signal::new(&here).map_err(io("a pipe"))?;
+        let io = |what| {
+            move |error: std::io::Error| MonitorError::System(SystemError::new(what, &error))
+        };
+        let here = Here::new().map_err(io("mapping a page that fork wipes"))?;
+        let signal = Signal::new(&here).map_err(io("making a pipe"))?;
         let shared = Arc::new(Shared {
             signal: Arc::new(signal),
             inbox: Mutex::default(),
@@ -100,7 +102,7 @@ impl Monitor {
         let thread = signals::blocked(|| builder.spawn(move || watcher.run()));
         Ok(Self {
             shared,
-            thread: Some(thread.map_err(io("a thread"))?),
+            thread: Some(thread.map_err(io("starting a thread"))?),
             here,
         })
     }

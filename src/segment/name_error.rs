@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 
-use super::NameError;
+use super::{NameError, SystemError};
 
 /// Why the name of a segment was not removed.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum RemoveError {
     /// The name cannot be a segment's.
@@ -33,37 +34,30 @@ pub enum RemoveError {
         /// The name.
         name: String,
         /// What the system said.
-        source: io::Error,
+        source: SystemError,
     },
-    /// The system refused.
-    Io {
+    /// The system refused a request.
+    System {
         /// The name; `None` if it is not known.
         name: Option<String>,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-/// Why the named segments were not listed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ListError {
-    /// The system refused.
-    Io {
-        /// What it said.
-        source: io::Error,
+        /// The request, and what the system said.
+        error: SystemError,
     },
 }
 
 impl RemoveError {
     /// The system refused to remove that name, or to look at it.
-    pub(crate) fn refused(name: &str, source: io::Error) -> Self {
+    pub(crate) fn refused(name: &str, error: &io::Error) -> Self {
         let name = name.to_owned();
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => Self::Permission { name, source },
-            _ => Self::Io {
+        let refused = SystemError::new("removing its name", error);
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission {
+                name,
+                source: refused,
+            },
+            _ => Self::System {
                 name: Some(name),
-                source,
+                error: refused,
             },
         }
     }
@@ -83,12 +77,11 @@ impl fmt::Display for RemoveError {
             Self::NameUnknown => {
                 f.write_str("the segment has a name in /dev/shm that this process does not know")
             }
-            Self::Io {
-                name: Some(name), ..
-            } => write!(f, "segment {name:?}: removing its name failed"),
-            Self::Io { name: None, .. } => {
-                f.write_str("asking whether the segment has a name failed")
-            }
+            Self::System {
+                name: Some(name),
+                error,
+            } => write!(f, "segment {name:?}: {error}"),
+            Self::System { name: None, error } => error.fmt(f),
         }
     }
 }
@@ -97,24 +90,8 @@ impl std::error::Error for RemoveError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Name { source, .. } => Some(source),
-            Self::Permission { source, .. } | Self::Io { source, .. } => Some(source),
-            Self::NotFound { .. } | Self::NameUnknown | Self::OtherFile { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for ListError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { .. } => f.write_str("reading /dev/shm failed"),
-        }
-    }
-}
-
-impl std::error::Error for ListError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io { source } => Some(source),
+            Self::Permission { source, .. } => Some(source),
+            _ => None,
         }
     }
 }

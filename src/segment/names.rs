@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::format::{Name, NameError};
+use crate::segment::SystemError;
 use crate::segment::error::OpenError;
 use crate::segment::mapping::FileId;
-use crate::segment::name_error::{ListError, RemoveError};
+use crate::segment::name_error::RemoveError;
 use crate::segment::{Segment, SegmentOptions};
 use crate::sys::shm;
 
@@ -37,7 +38,7 @@ impl SegmentOptions {
     ///
     /// # Errors
     ///
-    /// [`ListError`] if the system does not let this process look.
+    /// [`SystemError`] if the system does not let this process look.
     ///
     /// # Examples
     ///
@@ -53,9 +54,9 @@ impl SegmentOptions {
     /// assert!(!segment.is_linked());
     /// # Ok::<(), crossdock::Error>(())
     /// ```
-    pub fn list() -> Result<Vec<NamedSegment>, ListError> {
+    pub fn list() -> Result<Vec<NamedSegment>, SystemError> {
         let files = shm::files_of(Path::new(DIRECTORY));
-        let files = files.map_err(|source| ListError::Io { source })?;
+        let files = files.map_err(|error| SystemError::new("reading /dev/shm", &error))?;
         let mut named: Vec<_> = files
             .into_iter()
             .filter(|(_, status)| status.is_regular)
@@ -80,7 +81,7 @@ impl SegmentOptions {
     /// # Errors
     ///
     /// [`RemoveError::NotFound`] if there is none; [`RemoveError::Name`]; [`RemoveError::Permission`],
-    /// for a segment of another user in particular; [`RemoveError::Io`].
+    /// for a segment of another user in particular; [`RemoveError::System`].
     pub fn remove(name: &str) -> Result<(), RemoveError> {
         let own = || name.to_owned();
         let path = path_of(name).map_err(|source| RemoveError::Name {
@@ -89,7 +90,7 @@ impl SegmentOptions {
         })?;
         match shm::unlink(&path) {
             Err(source) if is_gone(&source) => Err(RemoveError::NotFound { name: own() }),
-            removed => removed.map_err(|source| RemoveError::refused(name, source)),
+            removed => removed.map_err(|source| RemoveError::refused(name, &source)),
         }
     }
 }
@@ -114,14 +115,14 @@ impl Segment {
     /// other code has renamed it, or the process that handed it over sees another /dev/shm.
     /// [`RemoveError::OtherFile`] if another file has that name by now, which is left alone (one that
     /// takes the name between that look and the removal is not told apart);
-    /// [`RemoveError::Permission`] and [`RemoveError::Io`] if the system refuses.
+    /// [`RemoveError::Permission`] and [`RemoveError::System`] if the system refuses.
     pub fn unlink(&self) -> Result<(), RemoveError> {
         let Some((path, name)) = self.mapping().path().zip(self.name()) else {
             return self.has_no_name();
         };
         match shm::place(path) {
             Err(error) if is_gone(&error) => return self.has_no_name(),
-            Err(error) => return Err(RemoveError::refused(name, error)),
+            Err(error) => return Err(RemoveError::refused(name, &error)),
             Ok(place) if !self.stands_at(place) => {
                 return Err(RemoveError::OtherFile {
                     name: name.to_owned(),
@@ -130,7 +131,7 @@ impl Segment {
             Ok(_) => {}
         }
         match shm::unlink(path) {
-            Err(error) if !is_gone(&error) => Err(RemoveError::refused(name, error)),
+            Err(error) if !is_gone(&error) => Err(RemoveError::refused(name, &error)),
             _ => Ok(()),
         }
     }
@@ -140,7 +141,10 @@ impl Segment {
         if self.mapping().geometry().anonymous {
             return Ok(());
         }
-        let io = |source| RemoveError::Io { name: None, source };
+        let io = |error: io::Error| RemoveError::System {
+            name: None,
+            error: SystemError::new("asking whether the segment has a name", &error),
+        };
         let status = shm::status(self.mapping().fd()).map_err(io)?;
         if FileId::from(status) != self.mapping().id() {
             return Err(io(shm::closed_by_others()));

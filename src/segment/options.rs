@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::facade::{Deadline, Left};
 use crate::format::{Geometry, MAX_ENTRIES, PAGE, Request};
 use crate::participant::Tag;
-use crate::segment::Segment;
 use crate::segment::attachment::Attachment;
 use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};
 use crate::segment::names::{DIRECTORY, path_of, path_to_open};
+use crate::segment::{Segment, SystemError};
 use crate::sys::{limits, shm};
 
 const DEFAULT_SIZE: u64 = 1 << 20;
@@ -129,7 +129,7 @@ impl SegmentOptions {
     /// before anything is allocated.
     pub fn anonymous(&self) -> Result<Segment, CreateError> {
         let geometry = self.plan(true)?;
-        let io = |what| move |source| CreateError::Io { what, source };
+        let io = |what| move |error: io::Error| CreateError::System(SystemError::new(what, &error));
         refuse_too_large(geometry.len, None)?;
         const NAME: &CStr = c"crossdock";
         let fd = shm::memfd(NAME).map_err(io("memfd_create"))?;
@@ -153,8 +153,10 @@ impl SegmentOptions {
         refuse_too_large(geometry.len, Some(directory))?;
         let io = |what: &'static str| {
             move |source: io::Error| match source.kind() {
-                io::ErrorKind::PermissionDenied => CreateError::Permission { what, source },
-                _ => CreateError::Io { what, source },
+                io::ErrorKind::PermissionDenied => {
+                    CreateError::Permission(SystemError::new(what, &source))
+                }
+                _ => CreateError::System(SystemError::new(what, &source)),
             }
         };
         let fd = shm::unlinked_file(directory).map_err(io("creating a file in /dev/shm"))?;
@@ -209,7 +211,7 @@ impl SegmentOptions {
             if let Some(expected) = expected.filter(|expected| *expected > found) {
                 return Err(OpenError::Smaller {
                     name: None,
-                    what,
+                    what: what.into(),
                     expected,
                     found,
                 });
@@ -234,6 +236,7 @@ impl SegmentOptions {
             }
             _ if source.kind() == io::ErrorKind::PermissionDenied => {
                 let name = Some(own());
+                let source = SystemError::new("opening the file", &source);
                 OpenError::Permission { name, source }
             }
             _ => OpenError::io("opening the file")(source).of(name),
@@ -324,7 +327,7 @@ impl SegmentOptions {
                     limit: limits::Limit::FileSystem,
                     available: 0,
                 },
-                _ => CreateError::Io { what, source },
+                _ => CreateError::System(SystemError::new(what, &source)),
             }
         };
         shm::set_len(fd.as_fd(), geometry.len).map_err(io("ftruncate of the segment"))?;
@@ -340,21 +343,17 @@ impl SegmentOptions {
     /// Opens what was just made.
     fn finish(&self, fd: OwnedFd, path: Option<PathBuf>) -> Result<Segment, CreateError> {
         let made = Attachment::of(fd, path).map_err(|error| match error {
-            OpenError::Io { what, source, .. } => CreateError::Io { what, source },
-            other => CreateError::Io {
-                what: "opening the new segment",
-                source: io::Error::other(other),
-            },
+            OpenError::System { error, .. } => CreateError::System(error),
+            other => CreateError::System(SystemError::new(
+                "opening the new segment",
+                &io::Error::other(other),
+            )),
         })?;
         let segment = Segment::from_mapping(made);
         if self.prefault {
-            segment
-                .mapping()
-                .prefault()
-                .map_err(|source| CreateError::Io {
-                    what: "mapping every page",
-                    source,
-                })?;
+            segment.mapping().prefault().map_err(|error| {
+                CreateError::System(SystemError::new("mapping every page", &error))
+            })?;
         }
         Ok(segment)
     }

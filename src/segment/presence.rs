@@ -71,7 +71,7 @@ impl SegmentOptions {
     /// # Errors
     ///
     /// [`OpenError::NotFound`], [`OpenError::Symlink`], [`OpenError::NotAFile`], [`OpenError::Permission`],
-    /// [`OpenError::Name`] and [`OpenError::Io`].
+    /// [`OpenError::Name`] and [`OpenError::System`].
     pub fn is_in_use(&self, name: &str) -> Result<bool, OpenError> {
         let path = path_to_open(name)?;
         let fd = shm::open_to_read(&path).map_err(|source| Self::not_opened(name, source))?;

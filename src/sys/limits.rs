@@ -13,6 +13,7 @@ use super::{clock, descriptor};
 
 /// A limit that refused a size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Limit {
     /// `RLIMIT_FSIZE`, the largest file that this process may make; passing it kills.

@@ -51,9 +51,9 @@ pub(crate) type NotStarted = (&'static str, io::Error);
 
 /// The steps of the child that may fail; the number is sent.
 const STEPS: [&str; 3] = [
-    "start this program again",
-    "open /dev/null for the child",
-    "hand descriptors to the child",
+    "starting this program again",
+    "opening /dev/null for the child",
+    "handing descriptors to the child",
 ];
 const EXEC: u32 = 0;
 const NULL: u32 = 1;
@@ -113,7 +113,7 @@ pub(crate) fn start(
     let cloned = super::checked(pid);
     change_mask(before);
     drop(stack);
-    let pid = cloned.map_err(|error| ("clone this process", error))?;
+    let pid = cloned.map_err(|error| ("cloning this process", error))?;
     // SAFETY: the kernel has just made it for this call.
     let pidfd = unsafe { descriptor::made(pidfd) }.map_err(|error| {
         // Nothing could own the child. Its number is its own until it is waited for.
@@ -122,7 +122,7 @@ pub(crate) fn start(
         // SAFETY: a null pointer asks for no status.
         unsafe { libc::waitpid(pid, null_mut(), 0) };
         (
-            "move the child's pidfd above the standard descriptors",
+            "moving the child's pidfd above the standard descriptors",
             error,
         )
     })?;
@@ -138,7 +138,7 @@ pub(crate) fn start(
         return if error.kind() == io::ErrorKind::UnexpectedEof {
             Ok((pid.cast_unsigned(), pidfd))
         } else {
-            refused(("read what the child recorded", error))
+            refused(("reading what the child recorded", error))
         };
     }
     let [a, b, c, d, low, high, step, _] = said;

@@ -65,7 +65,7 @@ fn values_beyond_a_limit_are_refused_and_kill_nobody() {
             );
             let joined = call(|()| vec![0_u8; 200 << 10], ());
             let unsent = matches!(joined, Err(JoinError::Unsent(error))
-                if error.raw_os_error() == Some(libc::EFBIG));
+                if error.errno() == libc::EFBIG);
             (refused, unsent)
         },
         (),

@@ -330,7 +330,7 @@ fn a_descriptor_that_means_another_segment_by_now_is_not_handed_over() {
             let result = unsafe { libc::dup2(other.as_fd().as_raw_fd(), number) };
             assert_eq!(result, number);
             let spawned = crossdock::process::spawn(|counter: Counter| counter.get(), counter);
-            matches!(spawned, Err(crossdock::process::SpawnError::Io { .. }))
+            matches!(spawned, Err(crossdock::process::SpawnError::System(_)))
         },
         (),
     );

@@ -158,7 +158,7 @@ fn a_memory_file_sealed_against_writing_is_refused() {
             image::seal(&fd, SEALS | seal);
             let error = Segment::try_from(fd).unwrap_err();
             assert!(
-                matches!(&error, OpenError::Io { what: "mmap of the segment", source, .. }
+                matches!(&error, OpenError::System { what: "mmap of the segment", source, .. }
                     if source.kind() == io::ErrorKind::PermissionDenied),
                 "{error:?}"
             );

@@ -144,7 +144,9 @@ fn a_full_registry_is_an_error_of_those_who_need_a_tag_and_not_of_the_others() {
         );
         assert!(matches!(
             error,
-            EntryError::Membership(MembershipError::RegistryFull { participants: 2 })
+            EntryError::Fault(Fault::NotMember(MembershipError::RegistryFull {
+                participants: 2
+            }))
         ));
         let error = mutex.try_lock().unwrap_err();
         assert_eq!(

@@ -216,7 +216,7 @@ fn a_file_larger_than_the_address_space_is_refused() {
         assert!(
             matches!(
                 error,
-                OpenError::Io {
+                OpenError::System {
                     what: "mmap of the segment",
                     ..
                 }

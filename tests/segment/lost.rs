@@ -24,7 +24,7 @@ fn it_creates_nothing_over_what_others_create() {
             let large = segment.create::<AtomicArray<u64>>("large", Init::filled(1 << 18, 7));
             assert!(matches!(
                 large,
-                Err(EntryError::Membership(MembershipError::Lost))
+                Err(EntryError::Fault(Fault::NotMember(MembershipError::Lost)))
             ));
         },
     );

@@ -114,7 +114,7 @@ fn a_name_that_another_user_has_cannot_be_unlinked() {
         assert!(
             matches!(
                 error,
-                RemoveError::Permission { .. } | RemoveError::Io { .. }
+                RemoveError::Permission { .. } | RemoveError::System { .. }
             ),
             "{error:?}"
         );
@@ -287,7 +287,7 @@ fn without_proc_an_anonymous_segment_can_be_looked_at_and_not_joined() {
         assert_eq!(chain(&error), text);
         assert!(matches!(
             error,
-            EntryError::Membership(MembershipError::System(_))
+            EntryError::Fault(Fault::NotMember(MembershipError::System(_)))
         ));
         let error = mutex.lock().unwrap_err();
         assert_eq!(chain(&error), text);
@@ -374,7 +374,7 @@ fn too_many_open_files_are_an_error_of_each_step() {
         let error = before.create::<Counter>("c", 1).unwrap_err();
         assert!(matches!(
             error,
-            EntryError::Membership(MembershipError::System(_))
+            EntryError::Fault(Fault::NotMember(MembershipError::System(_)))
         ));
         limit(1024);
         assert_eq!(before.create::<Counter>("c", 1).unwrap().get(), 1);
@@ -399,7 +399,7 @@ fn too_little_address_space_is_an_error() {
         );
         assert!(!name.is_taken());
         let error = options.anonymous().unwrap_err();
-        assert!(matches!(error, CreateError::Io { .. }));
+        assert!(matches!(error, CreateError::System { .. }));
     });
 }
 
