@@ -20,158 +20,172 @@ use crate::segment::{
 };
 use crate::sync::NotLocked;
 
-/// Any error of this crate that carries no guard and no value, for `?` in a `main`.
-///
-/// Operations have errors of their own, which say what can happen to them; each turns into this one.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// A segment was not created.
-    Create(CreateError),
-    /// A segment was not opened.
-    Open(OpenError),
-    /// The name of a segment was not removed.
-    Remove(RemoveError),
-    /// The system refused a request.
-    System(SystemError),
-    /// An entry was not created or opened.
-    Entry(EntryError),
-    /// This process is no participant of a segment.
-    Membership(MembershipError),
-    /// A monitor does not watch.
-    Monitor(MonitorError),
-    /// Text or bytes do not fit into a value of bounded length.
-    TooLong(TooLongError),
-    /// A value of bounded length has no contents that a constructor makes.
-    Content(ContentError),
-    /// A lock is not held.
-    NotLocked(NotLocked),
-    /// No chunk of an array was leased.
-    Lease(LeaseError),
-    /// No chunk of an array was leased, without waiting.
-    TryLease(TryLeaseError),
-    /// No chunk of an array was leased in time.
-    TimedLease(TimedLeaseError),
-    /// A chunk of an array was not finished.
-    Finish(FinishError),
-    /// The chunks of an array were not made to do again.
-    Restart(RestartError),
-    /// Values were not copied from or to an array.
-    Copy(CopyError),
-    /// An end of a ring was not claimed.
-    Claim(ClaimError),
-    /// Nothing was popped.
-    Pop(PopError),
-    /// Nothing was popped, without waiting.
-    TryPop(TryPopError),
-    /// A sender or a receiver was not counted.
-    Count(CountError),
-    /// Nothing was received.
-    Recv(RecvError),
-    /// Nothing was received, without waiting.
-    TryRecv(TryRecvError),
-    /// None of several queues was ready.
-    WaitAny(WaitAnyError),
-    /// A message was not acknowledged, or given back.
-    Ack(AckError),
-    /// A queue was not idle.
-    WaitIdle(WaitIdleError),
-    /// No message of bytes was sent.
-    SendBytes(SendBytesError),
-    /// No message of bytes was sent, without waiting.
-    TrySendBytes(TrySendBytesError),
-    /// No message of bytes was received into a place.
-    RecvInto(RecvIntoError),
-    /// Nobody became the writer of a snapshot.
-    Writer(WriterError),
-    /// No seat of a snapshot was taken.
-    Reader(ReaderError),
-    /// Nothing was published.
-    Publish(PublishError),
-    /// Nothing that was published was read.
-    Read(ReadError),
-    /// Nothing newer was published.
-    WaitNewer(WaitNewerError),
-    /// A value was not encoded, or a message not decoded.
-    #[cfg(feature = "process")]
-    Value(crate::queue::ValueError),
-    /// A process was not started.
-    #[cfg(feature = "process")]
-    Spawn(crate::process::SpawnError),
-    /// A process gave no result.
-    #[cfg(feature = "process")]
-    Process(crate::process::JoinError),
-}
-
+/// Defines [`Error`] and what turns into it. An error with a guard or a value in it drops that, and
+/// keeps what happened.
 macro_rules! umbrella {
-    ($($(#[$gate:meta])? $variant:ident($error:ty))*) => {
-        impl fmt::Display for Error {
+    (
+        $(#[$docs:meta])* $name:ident
+        $($(#[$meta:meta])+ $variant:ident($error:ty $(, of <$generic:ident> $of:ty, by $strip:expr)?);)+
+    ) => {
+        $(#[$docs])*
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$meta])+ $variant($error),)+
+        }
+
+        impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $($(#[$gate])? Self::$variant(error) => error.fmt(f),)*
+                    $($(#[$meta])+ Self::$variant(error) => error.fmt(f),)+
                 }
             }
         }
 
-        impl std::error::Error for Error {
+        /// Shows what [`Display`](fmt::Display) shows, for a `main` that returns it; `{:#?}` shows the
+        /// structure.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                if !f.alternate() {
+                    return self.fmt_chain(f);
+                }
+                match self {
+                    $($(#[$meta])+ Self::$variant(error) => {
+                        f.debug_tuple(stringify!($variant)).field(error).finish()
+                    })+
+                }
+            }
+        }
+
+        impl std::error::Error for $name {
             fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
                 match self {
-                    $($(#[$gate])? Self::$variant(error) => error.source(),)*
+                    $($(#[$meta])+ Self::$variant(error) => error.source(),)+
                 }
             }
         }
 
-        $(
-            $(#[$gate])?
-            impl From<$error> for Error {
-                fn from(error: $error) -> Self {
-                    Self::$variant(error)
-                }
+        $(umbrella! { @from $(#[$meta])+ $name $variant($error $(, of <$generic> $of, by $strip)?) })+
+    };
+    (@from $(#[$meta:meta])+ $name:ident $variant:ident($error:ty)) => {
+        $(#[$meta])+
+        impl From<$error> for $name {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
             }
-        )*
+        }
+    };
+    (@from $(#[$meta:meta])+ $name:ident $variant:ident($error:ty, of <$generic:ident> $of:ty, by $strip:expr)) => {
+        $(#[$meta])+
+        impl<$generic> From<$of> for $name {
+            fn from(error: $of) -> Self {
+                let strip: fn($of) -> $error = $strip;
+                Self::$variant(strip(error))
+            }
+        }
     };
 }
 
 umbrella! {
-    Create(CreateError)
-    Open(OpenError)
-    Remove(RemoveError)
-    System(SystemError)
-    Entry(EntryError)
-    Membership(MembershipError)
-    Monitor(MonitorError)
-    TooLong(TooLongError)
-    Content(ContentError)
-    NotLocked(NotLocked)
-    Lease(LeaseError)
-    TryLease(TryLeaseError)
-    TimedLease(TimedLeaseError)
-    Finish(FinishError)
-    Restart(RestartError)
-    Copy(CopyError)
-    Claim(ClaimError)
-    Pop(PopError)
-    TryPop(TryPopError)
-    Count(CountError)
-    Recv(RecvError)
-    TryRecv(TryRecvError)
-    WaitAny(WaitAnyError)
-    Ack(AckError)
-    WaitIdle(WaitIdleError)
-    SendBytes(SendBytesError)
-    TrySendBytes(TrySendBytesError)
-    RecvInto(RecvIntoError)
-    Writer(WriterError)
-    Reader(ReaderError)
-    Publish(PublishError)
-    Read(ReadError)
-    WaitNewer(WaitNewerError)
+    /// Any error of this crate, for `?` in a `main`.
+    ///
+    /// Operations have errors of their own, which say what can happen to them; each turns into this
+    /// one.
+    Error
+
+    /// A segment was not created.
+    Create(CreateError);
+    /// A segment was not opened.
+    Open(OpenError);
+    /// The name of a segment was not removed.
+    Remove(RemoveError);
+    /// The system refused a request.
+    System(SystemError);
+    /// An entry was not created or opened.
+    Entry(EntryError);
+    /// This process is no participant of a segment.
+    Membership(MembershipError);
+    /// A monitor does not watch.
+    Monitor(MonitorError);
+    /// Text or bytes do not fit into a value of bounded length.
+    TooLong(TooLongError);
+    /// A value of bounded length has no contents that a constructor makes.
+    Content(ContentError);
+    /// A lock is not held.
+    NotLocked(NotLocked);
+    /// No chunk of an array was leased.
+    Lease(LeaseError);
+    /// No chunk of an array was leased, without waiting.
+    TryLease(TryLeaseError);
+    /// No chunk of an array was leased in time.
+    TimedLease(TimedLeaseError);
+    /// A chunk of an array was not finished.
+    Finish(FinishError);
+    /// The chunks of an array were not made to do again.
+    Restart(RestartError);
+    /// Values were not copied from or to an array.
+    Copy(CopyError);
+    /// An end of a ring was not claimed.
+    Claim(ClaimError);
+    /// Nothing was popped.
+    Pop(PopError);
+    /// Nothing was popped, without waiting.
+    TryPop(TryPopError);
+    /// A sender or a receiver was not counted.
+    Count(CountError);
+    /// Nothing was received.
+    Recv(RecvError);
+    /// Nothing was received, without waiting.
+    TryRecv(TryRecvError);
+    /// None of several queues was ready.
+    WaitAny(WaitAnyError);
+    /// A message was not acknowledged, or given back.
+    Ack(AckError);
+    /// A queue was not idle.
+    WaitIdle(WaitIdleError);
+    /// No message of bytes was sent.
+    SendBytes(SendBytesError);
+    /// No message of bytes was sent, without waiting.
+    TrySendBytes(TrySendBytesError);
+    /// No message of bytes was received into a place.
+    RecvInto(RecvIntoError);
+    /// Nobody became the writer of a snapshot.
+    Writer(WriterError);
+    /// No seat of a snapshot was taken.
+    Reader(ReaderError);
+    /// Nothing was published.
+    Publish(PublishError);
+    /// Nothing that was published was read.
+    Read(ReadError);
+    /// Nothing newer was published.
+    WaitNewer(WaitNewerError);
+    /// A value was not encoded, or a message not decoded.
     #[cfg(feature = "process")]
-    Value(crate::queue::ValueError)
+    Value(crate::queue::ValueError);
+    /// A process was not started.
     #[cfg(feature = "process")]
-    Spawn(crate::process::SpawnError)
+    Spawn(crate::process::SpawnError);
+    /// A process gave no result.
     #[cfg(feature = "process")]
-    Process(crate::process::JoinError)
+    Process(crate::process::JoinError);
+    /// The exit status of a process is not known.
+    #[cfg(feature = "process")]
+    Status(crate::process::StatusError);
+    /// A process gave no result in time.
+    #[cfg(feature = "process")]
+    JoinTimeout(crate::process::JoinTimeoutError);
+}
+
+impl Error {
+    /// Writes the error and its causes, one behind the other.
+    fn fmt_chain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl From<OpenOrCreateError> for Error {

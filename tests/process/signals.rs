@@ -166,7 +166,10 @@ fn a_program_that_cannot_be_started_is_an_error_and_leaves_nothing() {
         (),
     );
     let (what, same) = told.expect("joined");
-    assert!(what.starts_with("starting this program again failed: "), "{what}");
+    assert!(
+        what.starts_with("starting this program again failed: "),
+        "{what}"
+    );
     assert!(what.contains("os error 7"), "{what}");
     assert!(same);
 }
@@ -224,5 +227,8 @@ fn where_pidfd_open_is_refused_processes_are_started_and_what_needs_it_says_so()
     let (joined, bound) = told.expect("joined");
     assert_eq!(joined, Ok(2));
     let refused = "opening a pidfd of this process failed: ";
-    assert!(bound.as_ref().is_err_and(|told| told.starts_with(refused)), "{bound:?}");
+    assert!(
+        bound.as_ref().is_err_and(|told| told.starts_with(refused)),
+        "{bound:?}"
+    );
 }

@@ -158,8 +158,8 @@ fn a_memory_file_sealed_against_writing_is_refused() {
             image::seal(&fd, SEALS | seal);
             let error = Segment::try_from(fd).unwrap_err();
             assert!(
-                matches!(&error, OpenError::System { what: "mmap of the segment", source, .. }
-                    if source.kind() == io::ErrorKind::PermissionDenied),
+                matches!(&error, OpenError::System { error, .. } if error.what() == "mmap of the segment"
+                    && error.kind() == io::ErrorKind::PermissionDenied),
                 "{error:?}"
             );
         }

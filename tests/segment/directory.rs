@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crossdock::segment::{EntryError, FoundKind, MembershipError};
+use crossdock::segment::{EntryError, Fault, FoundKind, MembershipError};
 use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions};
 

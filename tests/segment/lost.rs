@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossdock::array::Init;
-use crossdock::segment::{EntryError, MembershipError};
+use crossdock::segment::{EntryError, Fault, MembershipError};
 use crossdock::{AtomicArray, Mutex, SegmentOptions};
 
 use crate::support::careless::Reaped;

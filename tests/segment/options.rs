@@ -196,7 +196,7 @@ fn opening_a_segment_that_is_smaller_than_asked_for_is_refused() {
         assert!(matches!(
             error,
             OpenError::Smaller { what, expected, found, .. }
-                if (what, expected, found) == (thing, asked, has)
+                if (&*what, expected, found) == (thing, asked, has)
         ));
     }
 }

@@ -4,7 +4,9 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use crossdock::segment::{CreateError, EntryError, Limit, MembershipError, OpenError, RemoveError};
+use crossdock::segment::{
+    CreateError, EntryError, Fault, Limit, MembershipError, OpenError, RemoveError,
+};
 use crossdock::sync::LockError;
 use crossdock::{Counter, Mutex, SegmentOptions, ShardedCounter};
 
@@ -44,7 +46,7 @@ fn a_segment_without_permission_is_refused() {
         assert_eq!(
             chain(&error),
             format!(
-                "segment {:?}: no permission to open it: Permission denied (os error 13)",
+                "segment {:?}: no permission to open it: opening the file failed: Permission denied (os error 13)",
                 &*name
             )
         );
