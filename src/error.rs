@@ -25,18 +25,18 @@ use crate::sync::NotLocked;
 macro_rules! umbrella {
     (
         $(#[$docs:meta])* $name:ident
-        $($(#[$meta:meta])+ $variant:ident($error:ty $(, of <$generic:ident> $of:ty, by $strip:expr)?);)+
+        $($(#[doc = $doc:literal])+ $(#[cfg($gate:meta)])? $variant:ident($error:ty $(, of <$generic:ident> $of:ty, by $strip:expr)?);)+
     ) => {
         $(#[$docs])*
         #[non_exhaustive]
         pub enum $name {
-            $($(#[$meta])+ $variant($error),)+
+            $($(#[doc = $doc])+ $(#[cfg($gate)])? $variant($error),)+
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $($(#[$meta])+ Self::$variant(error) => error.fmt(f),)+
+                    $($(#[cfg($gate)])? Self::$variant(error) => error.fmt(f),)+
                 }
             }
         }
@@ -49,7 +49,7 @@ macro_rules! umbrella {
                     return self.fmt_chain(f);
                 }
                 match self {
-                    $($(#[$meta])+ Self::$variant(error) => {
+                    $($(#[cfg($gate)])? Self::$variant(error) => {
                         f.debug_tuple(stringify!($variant)).field(error).finish()
                     })+
                 }
@@ -59,23 +59,23 @@ macro_rules! umbrella {
         impl std::error::Error for $name {
             fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
                 match self {
-                    $($(#[$meta])+ Self::$variant(error) => error.source(),)+
+                    $($(#[cfg($gate)])? Self::$variant(error) => error.source(),)+
                 }
             }
         }
 
-        $(umbrella! { @from $(#[$meta])+ $name $variant($error $(, of <$generic> $of, by $strip)?) })+
+        $(umbrella! { @from $(#[cfg($gate)])? $name $variant($error $(, of <$generic> $of, by $strip)?) })+
     };
-    (@from $(#[$meta:meta])+ $name:ident $variant:ident($error:ty)) => {
-        $(#[$meta])+
+    (@from $(#[$meta:meta])? $name:ident $variant:ident($error:ty)) => {
+        $(#[$meta])?
         impl From<$error> for $name {
             fn from(error: $error) -> Self {
                 Self::$variant(error)
             }
         }
     };
-    (@from $(#[$meta:meta])+ $name:ident $variant:ident($error:ty, of <$generic:ident> $of:ty, by $strip:expr)) => {
-        $(#[$meta])+
+    (@from $(#[$meta:meta])? $name:ident $variant:ident($error:ty, of <$generic:ident> $of:ty, by $strip:expr)) => {
+        $(#[$meta])?
         impl<$generic> From<$of> for $name {
             fn from(error: $of) -> Self {
                 let strip: fn($of) -> $error = $strip;

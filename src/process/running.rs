@@ -9,7 +9,6 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
@@ -149,8 +148,8 @@ impl<R: DeserializeOwned> Process<R> {
         self.take()
     }
 
-    /// Waits for at most `timeout` until the process has ended, and returns what its function
-    /// returned.
+    /// Blocks until the process has ended, at most until `timeout` (a duration or an instant), and
+    /// returns what its function returned.
     ///
     /// A timeout neither ends the process nor consumes anything: call it again, or
     /// [`join`](Self::join). Once it has given the outcome, further joins are
@@ -179,21 +178,8 @@ impl<R: DeserializeOwned> Process<R> {
     ///     Ok(())
     /// }
     /// ```
-    pub fn join_timeout(&mut self, timeout: Duration) -> Result<R, JoinTimeoutError> {
-        self.join_until(Deadline::after(timeout))
-    }
-
-    /// Waits until `deadline` at most until the process has ended, and returns what its function
-    /// returned: [`join_timeout`](Self::join_timeout) for several waits with one end.
-    ///
-    /// # Errors
-    /// As [`join_timeout`](Self::join_timeout).
-    pub fn join_deadline(&mut self, deadline: Instant) -> Result<R, JoinTimeoutError> {
-        self.join_until(Deadline::at(deadline))
-    }
-
-    fn join_until(&mut self, deadline: Deadline) -> Result<R, JoinTimeoutError> {
-        if self.wait(deadline)? {
+    pub fn join_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<R, JoinTimeoutError> {
+        if self.wait(timeout.into())? {
             Ok(self.take()?)
         } else {
             Err(JoinTimeoutError::Timeout)
