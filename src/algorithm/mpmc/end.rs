@@ -1,54 +1,58 @@
-//! When a receiver is told that nothing will come any more, and what it means to find nothing.
+//! The end of a ring: when a receiver is told that no item will come.
 //!
 //! # State
 //!
-//! That of [`slots`](super): how it [ends](crate::participant::endpoints), and the words of all slots.
+//! That of [`mpmc`](super): its [endpoint counts](crate::participant::endpoints), and the words of
+//! all slots.
 //!
 //! # Protocol
 //!
-//! A ring has ended when it is closed, or its last counted sender has gone. An item can come all the same: what
-//! is being written may be committed, and what is being read comes back if its reader dies. So the
-//! ring is over for a receiver only when every slot is FREE, as well:
+//! A ring has ended when it is closed, or its last counted sender has left. An item can come all
+//! the same: an item that is being written may be committed, and an item that is being read is
+//! redelivered if its receiver dies. A receiver is therefore told that the ring is disconnected
+//! only when every slot is FREE, as well:
 //!
-//! - the ring has ended; a full barrier; walk to the next item, and take it
-//! - there is none: look at all slots. An orphan is taken, whether or not the epoch tells of it, and so is what a
-//!   dead receiver was reading. A slot that a living one is at work in is *busy*, and the ring is not over.
-//! - all are FREE: it is over
+//! - the ring has ended: a full barrier; walk to the next item, and claim it
+//! - there is none: load all slots. An orphan is claimed, whether or not the epoch announces it,
+//!   and so is an item that a dead receiver was reading. A slot with a live owner is *busy*, and
+//!   the ring is not disconnected.
+//! - all are FREE: the ring is disconnected
 //!
-//! A commit is a store and cannot see that it was passed, so nobody passes it at the end. Whoever commits a
-//! receipt wakes the receivers of a ring that has ended: it may have been what they wait for.
+//! A commit is a store and cannot observe that a receiver has passed its slot, so no receiver
+//! passes a busy slot at the end. The commit of a receipt wakes the receivers of a ring that has
+//! ended: it may have been what they wait for.
 //!
 //! # Crash
 //!
-//! It takes an item as every receiver does. Whoever is killed between a receipt and the wake leaves receivers
-//! asleep until their slices end.
+//! A receiver claims an item here as everywhere. If a receiver is killed between its receipt and
+//! the wake, other receivers sleep until their slices end.
 //!
 //! # Ordering
 //!
-//! (Q5), and (Q6) of [`slots`](super): a slot that is FREE behind the barrier stays so, but for a sender that finds
-//! the ring closed and gives it back. A sender that comes back after the last one had gone begins a new life of the
-//! ring.
+//! (Q5) and (Q6) of [`mpmc`](super): a slot that is FREE after the barrier stays so, except for a
+//! sender that finds the ring closed and gives the slot back. A sender that is counted after the
+//! last one has left begins a new life of the ring.
 
-use super::{Asked, Claim, Cursor, Ring, Slots, TryError};
+use super::{CheckedOwner, Claim, Cursor, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{State, Word};
-use crate::algorithm::mpmc::walk::Found;
+use crate::algorithm::mpmc::walk::Lookup;
 use crate::facade::{Ordering, fence, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 
 impl<S: Slots> Ring<'_, S> {
-    /// What it means that a receiver found nothing: it looks once more if somebody may have died, and says
-    /// so if nothing will ever come.
+    /// Decides what a receiver does that found no item: it claims an item of a ring that has ended,
+    /// or reaps dead participants and retries if any was reaped.
     #[cold]
-    pub(crate) fn nothing(
+    pub(crate) fn on_empty(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
         if self.endpoints().is_over(Endpoint::Receiver) {
-            return self.last(cursor, me, peers);
+            return self.claim_at_end(cursor, me, peers);
         }
         if !peers.reap(false) {
             return Err(TryError::WouldBlock);
@@ -56,11 +60,16 @@ impl<S: Slots> Ring<'_, S> {
         self.claim_recv(cursor, me, peers)
     }
 
-    /// Claims an item of a ring that has ended, or says that there will be none.
-    fn last(&self, cursor: &mut Cursor, me: Tag, peers: &impl Liveness) -> Result<Claim, TryError> {
+    /// Claims an item of a ring that has ended, or returns that none will come.
+    fn claim_at_end(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<Claim, TryError> {
         let reap = || peers.reap(false);
         let mut reaped = false;
-        if self.is_still(cursor.alive) {
+        if self.is_unchanged(cursor.alive) {
             reaped = reap();
             if !reaped {
                 return Err(TryError::Busy);
@@ -76,10 +85,10 @@ impl<S: Slots> Ring<'_, S> {
                 Err(TryError::WouldBlock) => {}
                 other => return other,
             }
-            let Some((index, word)) = self.rest() else {
+            let Some((index, word)) = self.find_remaining() else {
                 return Err(TryError::Disconnected);
             };
-            let slot = Asked {
+            let slot = CheckedOwner {
                 index,
                 word: word.0,
             };
@@ -100,27 +109,27 @@ impl<S: Slots> Ring<'_, S> {
                         return Err(TryError::Busy);
                     }
                 }
-                // It is being written, or was written just now.
+                // The item is being written, or was written just now.
                 Some(_) => return Err(TryError::Busy),
                 None => return Err(TryError::Corrupt),
             }
-            if self.swap(index, word, Word::held(word.lap(), State::Reading, me)) {
+            if self.transition(index, word, Word::owned(word.lap(), State::Reading, me)) {
                 let claim = Claim::new(index, word.lap(), true);
-                return self.stay(Endpoint::Receiver, claim, me, peers);
+                return self.check_registered(Endpoint::Receiver, claim, me, peers);
             }
         }
     }
 
-    /// Whether somebody is at work in a slot still.
-    fn is_still(&self, slot: Asked) -> bool {
-        slot.word != 0 && self.look(slot.index).0 == slot.word
+    /// Returns whether a slot still has the word that was checked.
+    fn is_unchanged(&self, slot: CheckedOwner) -> bool {
+        slot.word != 0 && self.load_word(slot.index).0 == slot.word
     }
 
-    /// An item that is left, whose taker died; else one that somebody is at work on.
-    fn rest(&self) -> Option<(u64, Word)> {
+    /// Returns an orphan if there is one, else a slot with an owner or an item.
+    fn find_remaining(&self) -> Option<(u64, Word)> {
         let mut busy = None;
         for index in 0..self.geometry.capacity() {
-            let word = self.look(index);
+            let word = self.load_word(index);
             match word.state() {
                 Some(State::Free) => {}
                 Some(State::Orphan) if !mutation(502) => return Some((index, word)),
@@ -133,47 +142,48 @@ impl<S: Slots> Ring<'_, S> {
         busy
     }
 
-    /// Whether a receiver that has found nothing has something to take, or to be told.
-    fn is_over_or_left(&self) -> bool {
+    /// Returns whether a receiver that found no item has an orphan to claim, or the end to report.
+    fn has_orphan_or_ended(&self) -> bool {
         self.endpoints().is_over(Endpoint::Receiver)
-            && self.rest().is_none_or(|(_, word)| {
+            && self.find_remaining().is_none_or(|(_, word)| {
                 matches!(word.state(), Some(State::Orphan) | None) || mutation(503)
             })
     }
 
-    /// Whether a side may find what it waits for.
-    pub(crate) fn is_ready(&self, side: Endpoint, cursor: &mut Cursor) -> bool {
-        if side == Endpoint::Receiver && self.has_orphans(cursor) {
+    /// Returns whether an attempt of an endpoint may return something other than that it is
+    /// blocked.
+    pub(crate) fn is_ready(&self, endpoint: Endpoint, cursor: &mut Cursor) -> bool {
+        if endpoint == Endpoint::Receiver && self.has_orphans(cursor) {
             return true;
         }
-        let at = match side {
+        let at = match endpoint {
             Endpoint::Sender => &mut cursor.tail,
             Endpoint::Receiver => &mut cursor.head,
         };
-        match (self.find(side, at), side) {
-            (Ok(Found::Open(_)) | Err(_), _) => true,
-            (Ok(_), Endpoint::Sender) => self.endpoints().is_over(side),
-            // What is being written still comes, also into a closed queue.
-            (Ok(Found::Busy(word, _)), _) if word.state() == Some(State::Writing) => false,
-            (Ok(_), Endpoint::Receiver) => self.is_over_or_left(),
+        match (self.find_next(endpoint, at), endpoint) {
+            (Ok(Lookup::Claimable(_)) | Err(_), _) => true,
+            (Ok(_), Endpoint::Sender) => self.endpoints().is_over(endpoint),
+            // An item that is being written still comes, also into a closed queue.
+            (Ok(Lookup::Busy(word, _)), _) if word.state() == Some(State::Writing) => false,
+            (Ok(_), Endpoint::Receiver) => self.has_orphan_or_ended(),
         }
     }
 
-    /// Whether one that replaces what is there may find a slot.
+    /// Returns whether a sender that replaces the oldest item may find a slot.
     pub(crate) fn is_ready_to_replace(&self, cursor: &mut Cursor) -> bool {
         !matches!(
-            self.find(Endpoint::Sender, &mut cursor.tail),
-            Ok(Found::Busy(..))
+            self.find_next(Endpoint::Sender, &mut cursor.tail),
+            Ok(Lookup::Busy(..))
         ) || self.endpoints().is_over(Endpoint::Sender)
     }
 
-    /// Whether there are items whose takers died, that this handle has not looked for.
+    /// Returns whether there are orphans that this handle has not searched for.
     pub(super) fn has_orphans(&self, cursor: &mut Cursor) -> bool {
         let epoch = self.epoch();
         if epoch == cursor.epoch {
             return false;
         }
-        let is_orphan = |index| self.look(index).state() == Some(State::Orphan);
+        let is_orphan = |index| self.load_word(index).state() == Some(State::Orphan);
         let found = (0..self.geometry.capacity()).any(is_orphan);
         if !found {
             cursor.epoch = epoch;

@@ -1,4 +1,4 @@
-//! Where the words of an entry are, and the recovery of what a dead participant held there.
+//! The words of a ring in an entry, and their recovery after a death.
 
 use super::layout::SlotsLayout;
 use super::{Ring, Slots, SlotsState};
@@ -11,7 +11,7 @@ use crate::participant::Tag;
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SlotsState {}
 
-/// The words of slots that lie so many words apart.
+/// The words of slots, which are `stride` words apart.
 #[derive(Clone, Copy)]
 struct Strided<'a> {
     words: &'a [AtomicU64],
@@ -25,7 +25,7 @@ impl Slots for Strided<'_> {
     }
 }
 
-/// Returns the queue that is laid out so.
+/// Returns the ring with this layout, or `None` if the entry is too short.
 fn view<'a>(
     region: &'a impl Region,
     layout: &'a SlotsLayout,
@@ -42,7 +42,7 @@ fn view<'a>(
     })
 }
 
-/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+/// Recovers the slots of `dead` in the entry of a record; `None` if the entry is too short.
 pub(crate) fn recover(
     record: &Record,
     participants: u32,

@@ -1,9 +1,9 @@
-//! The words of a slot ring, the arithmetic of positions, and where its parts are in an entry.
+//! The words of a ring, the arithmetic of positions, and the offsets of its parts in an entry.
 
 use crate::format::PADDING;
 use crate::participant::Tag;
 
-/// What a slot is at.
+/// The state of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Free,
@@ -13,7 +13,7 @@ pub(crate) enum State {
     Orphan,
 }
 
-/// The bytes of a ring but for its cells and slots.
+/// The bytes of a ring without its cells and slots.
 pub(crate) const SLOTS_STATE: usize = 3 * PADDING;
 const TAG_BITS: u32 = Tag::MASK.count_ones();
 const STATES: [State; 5] = [
@@ -24,7 +24,7 @@ const STATES: [State; 5] = [
     State::Orphan,
 ];
 
-/// The word of a slot: lap, state, and whoever is at work there.
+/// The word of a slot: lap, state, and the owner's tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Word(pub(crate) u64);
 
@@ -35,7 +35,7 @@ impl Word {
     }
 
     #[inline(always)]
-    pub(crate) fn held(lap: u32, state: State, tag: Tag) -> Self {
+    pub(crate) fn owned(lap: u32, state: State, tag: Tag) -> Self {
         Self(Self::new(lap, state).0 | u64::from(tag.bits()))
     }
 
@@ -44,7 +44,7 @@ impl Word {
         (self.0 >> 32) as u32
     }
 
-    /// How many laps it is ahead of `lap`; less than 0 if it is behind.
+    /// Returns the number of laps by which the word is ahead of `lap`; negative if it is behind.
     #[inline(always)]
     pub(crate) fn laps_after(self, lap: u32) -> i32 {
         self.lap().wrapping_sub(lap).cast_signed()
@@ -60,7 +60,7 @@ impl Word {
         STATES.get((self.half() >> TAG_BITS) as usize).copied()
     }
 
-    /// Whose it is, if that can be a participant.
+    /// Returns the owner's tag, or `None` if the word holds no participant's.
     pub(crate) fn tag(self, participants: u32) -> Option<Tag> {
         Tag::in_word(self.half(), participants)
     }
@@ -70,28 +70,29 @@ impl Word {
     }
 }
 
-/// The place of an item in the order of all: the lap, and below it the index of the slot.
+/// The position of an item in the order of all: the lap, and below it the index of the slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position(pub(crate) u64);
 
-/// The size of a ring, and what follows from it.
+/// The capacity of a ring, and the values that follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     capacity: u64,
-    /// The bits of a position that are the index, and how many they are.
+    /// The mask and the number of the bits of a position that are the index.
     mask: u64,
     bits: u32,
     /// The hint is set at every index that has none of these bits.
     marks: u64,
 }
 
-/// At most so many positions lie between two that set the hint.
+/// The maximum distance between two positions that set the hint.
 const STRIDE: u64 = 64;
-/// How many may have died, or be stopped, between a claim and the hint that they owe.
-const LATE: u64 = Tag::MAX_PARTICIPANTS as u64 + 2;
+/// The maximum number of owners that have died, or are stopped, between a claim and the hint that
+/// they owe.
+const MAX_LATE_OWNERS: u64 = Tag::MAX_PARTICIPANTS as u64 + 2;
 
 impl Geometry {
-    /// No ring lasts as long.
+    /// The largest position; no ring lives long enough to exceed it.
     const LAST: u64 = u64::MAX >> 1;
 
     /// `capacity` is 2 to 2^32.
@@ -125,7 +126,7 @@ impl Geometry {
         (at.0 >> self.bits) as u32
     }
 
-    /// The same, as long as a position has it.
+    /// Returns the lap in full, as a position has it.
     #[inline(always)]
     pub(crate) fn whole_lap(&self, at: Position) -> u64 {
         at.0 >> self.bits
@@ -140,7 +141,8 @@ impl Geometry {
         Position(next)
     }
 
-    /// The position before; `None` if it is the first, or none that any ring comes to.
+    /// Returns the position before; `None` for the first position, and for a position that no ring
+    /// reaches.
     pub(crate) fn previous(&self, at: Position) -> Option<Position> {
         let index = self.index(at);
         if index >= self.capacity || at.0 > Self::LAST {
@@ -154,7 +156,7 @@ impl Geometry {
         }))
     }
 
-    /// The position of the same slot one lap before; there is one.
+    /// Returns the position of the same slot in the lap before, which exists.
     pub(crate) fn lap_before(&self, at: Position) -> Position {
         Position(at.0.wrapping_sub(self.mask + 1))
     }
@@ -164,35 +166,35 @@ impl Geometry {
         at.0 & self.marks == 0
     }
 
-    /// How many positions `to` is after `from`, within one round.
+    /// Returns the number of positions from `from` to `to`, within one lap.
     pub(crate) fn distance(&self, from: Position, to: Position) -> u64 {
         let laps = (to.0 >> self.bits).saturating_sub(from.0 >> self.bits);
         let end = laps.saturating_mul(self.capacity) + self.index(to);
         end.saturating_sub(self.index(from)).min(self.capacity)
     }
 
-    /// How far, in laps, the words can be ahead of a handle that knows the hint.
-    pub(crate) fn laps_behind_at_most(&self) -> i32 {
-        let laps = (self.marks + 1) * LATE / self.capacity + 2;
+    /// Returns the maximum number of laps by which the words can be ahead of a handle at the hint.
+    pub(crate) fn max_laps_behind(&self) -> i32 {
+        let laps = (self.marks + 1) * MAX_LATE_OWNERS / self.capacity + 2;
         i32::try_from(laps).unwrap_or(i32::MAX)
     }
 }
 
-/// Where the parts of a ring are, in bytes from the start of its entry.
+/// The offsets of a ring's parts, in bytes from the start of its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotsLayout {
     pub(crate) cells: u64,
     pub(crate) slots: u64,
-    /// From one slot to the next.
+    /// The distance from one slot to the next.
     pub(crate) stride: u64,
     pub(crate) geometry: Geometry,
 }
 
 impl SlotsLayout {
-    /// The least and the largest capacity.
+    /// The minimum and the maximum capacity.
     pub(crate) const CAPACITIES: (u64, u64) = (2, 1 << 32);
 
-    /// `None` if there is no such ring.
+    /// Returns the layout, or `None` if there is no such ring.
     pub(crate) fn new(capacity: u64, size: u64, align: u64, participants: u32) -> Option<Self> {
         let (least, most) = Self::CAPACITIES;
         if !(least..=most).contains(&capacity) || !align.is_power_of_two() {
@@ -216,12 +218,12 @@ impl SlotsLayout {
             .map(|_| layout)
     }
 
-    /// The bytes of all slots.
+    /// Returns the bytes of all slots.
     pub(crate) fn slots_len(&self) -> u64 {
         self.geometry.capacity * self.stride
     }
 
-    /// The bytes of all.
+    /// Returns the bytes of the whole entry.
     pub(crate) fn len(&self) -> u64 {
         self.slots + self.slots_len()
     }
@@ -235,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn positions_go_round_and_back(capacity in 2_u64..5_000, steps in 1_usize..200) {
+        fn positions_advance_and_go_back(capacity in 2_u64..5_000, steps in 1_usize..200) {
             let geometry = Geometry::new(capacity);
             let mut at = Position::default();
             for step in 0..steps as u64 {
@@ -249,7 +251,7 @@ mod tests {
         }
 
         #[test]
-        fn any_hint_has_an_index_in_the_ring_or_is_refused(capacity in 2_u64..5_000, hint: u64) {
+        fn any_hint_is_in_the_ring_or_refused(capacity in 2_u64..5_000, hint: u64) {
             let geometry = Geometry::new(capacity);
             match geometry.previous(Position(hint)) {
                 Some(before) => prop_assert!(geometry.index(before) < capacity),
@@ -258,7 +260,7 @@ mod tests {
         }
 
         #[test]
-        fn a_layout_has_room_for_all_or_there_is_none(capacity: u64, size in 1_u64..1 << 32, align in 0_u32..8, participants in 1_u32..1024) {
+        fn layout_fits_all_parts_or_is_none(capacity: u64, size in 1_u64..1 << 32, align in 0_u32..8, participants in 1_u32..1024) {
             let _ = align;
             if let Some(layout) = SlotsLayout::new(capacity, size, 1 << align, participants) {
                 prop_assert!((2..=1 << 32).contains(&capacity));
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_position_has_none_before_it() {
+    fn first_position_has_no_previous() {
         assert_eq!(Geometry::new(4).previous(Position(0)), None);
     }
 }

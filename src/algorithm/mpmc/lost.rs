@@ -1,21 +1,21 @@
-//! Claims of a process that others took for dead, and that does not know it.
+//! Claims of a process that was reaped while alive and does not know it.
 //!
 //! # State
 //!
-//! That of [`slots`](super).
+//! That of [`mpmc`](super).
 //!
 //! # Protocol
 //!
-//! (K1) of [`participant`](crate::participant): after its claim a process asks the registry whether it still knows its tag. If
-//! not, it gives the slot back, by a CAS that expects its own claim: a slot to send is skipped, an item is left as
-//! an orphan, which receivers look for.
+//! (K1) of [`participant`](crate::participant): after its claim, a process checks that the registry
+//! still knows its tag. If not, it gives the slot back, by a CAS that expects its own claim: a slot
+//! to send is skipped, an item is left as an orphan, for which receivers search.
 //!
 //! # Crash
 //!
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
-//! | between the claim and the question | the tag of no participant in the slot | who comes to the slot: it is not alive |
-//! | after the CAS, before the epoch | an orphan that no receiver looks for | receivers, when they come round to it |
+//! | between claim and check | the tag of no participant | a process at the slot: it is not alive |
+//! | after the CAS, before the epoch | an unannounced orphan | receivers that wrap around to it |
 //!
 //! # Ordering
 //!
@@ -29,37 +29,37 @@ use crate::participant::endpoints::Endpoint;
 use crate::participant::{Liveness, is_still_registered};
 
 impl<S: Slots> Ring<'_, S> {
-    /// Whether a slot that was claimed just now is to be [given back](Self::withdraw): its claimant is no
-    /// participant any more.
+    /// Returns whether a slot that was just claimed has to be [given back](Self::withdraw), because
+    /// its owner is no longer a participant.
     #[inline(always)]
     pub(crate) fn is_lost(&self, peers: &impl Liveness) -> bool {
         !is_still_registered(peers, 625)
     }
 
-    /// A slot that was claimed, if its claimant is a participant still: else it is given back.
-    pub(super) fn stay(
+    /// Returns a claimed slot if its owner is still a participant; otherwise gives it back.
+    pub(super) fn check_registered(
         &self,
-        side: Endpoint,
+        endpoint: Endpoint,
         claim: Claim,
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
         if self.is_lost(peers) {
-            self.withdraw(side, claim, me);
+            self.withdraw(endpoint, claim, me);
             return Err(TryError::MembershipLost);
         }
         Ok(claim)
     }
 
-    /// Gives back a slot that `me` has claimed, if it is its still. A sender may do so at any time before its
-    /// commit.
+    /// Gives back a slot that `me` has claimed, if `me` still has it. A sender may do so at any
+    /// time before its commit.
     #[cold]
-    pub(crate) fn withdraw(&self, side: Endpoint, claim: Claim, me: Tag) {
-        let held = |state| Word::held(claim.lap(), state, me);
-        match side {
+    pub(crate) fn withdraw(&self, endpoint: Endpoint, claim: Claim, me: Tag) {
+        let owned = |state| Word::owned(claim.lap(), state, me);
+        match endpoint {
             _ if mutation(626) => {}
-            Endpoint::Sender => self.skip(claim.index, held(State::Writing)),
-            Endpoint::Receiver => self.leave(claim.index, held(State::Reading)),
+            Endpoint::Sender => self.skip(claim.index, owned(State::Writing)),
+            Endpoint::Receiver => self.orphan_item(claim.index, owned(State::Reading)),
         }
     }
 }

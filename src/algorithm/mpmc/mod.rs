@@ -1,21 +1,26 @@
-//! A bounded ring for many senders and many receivers, in which every slot says who is at work in it.
+//! A bounded ring for many senders and many receivers, in which the word of each slot names its
+//! owner.
 //!
 //! # State
 //!
-//! A word for each slot, beside its item; the [`ends`](crate::participant::endpoints); two event counts; hints.
+//! A word for each slot, beside its item; the [endpoint counts](crate::participant::endpoints); two
+//! [event counts][event count]; hints.
 //!
 //! ```text
-//! word of a slot   63        32 31   29 28                         0
-//!                  |    lap: 32 | state | tag of whoever is at work |
+//! word of a slot   63        32 31   29 28                  0
+//!                  |    lap: 32 | state | tag of the owner   |
 //!
-//! FREE(l)     may be claimed to send item l * capacity + n      READING(l, tag)  an item is being taken
-//! WRITING(l, tag)  an item is being written                     ORPHAN(l)        its taker died: again
-//! READY(l)         an item is there
+//! FREE(l)          may be claimed to send item l * capacity + n
+//! WRITING(l, tag)  an item is being written
+//! READY(l)         an item may be received
+//! READING(l, tag)  an item is being read
+//! ORPHAN(l)        the item of a receiver that died: to be redelivered
 //! ```
 //!
-//! There is no head and no tail that counts: the words of the slots alone decide. Every handle
-//! knows a position up to which it saw all slots claimed, and walks on from there. The shared
-//! hints say about where others are, for handles that are new or were idle; nobody relies on them.
+//! There are no authoritative head or tail counters; the slot words alone define the queue's state.
+//! Each handle keeps a position up to which it has observed all slots as claimed, and walks on from
+//! there. The shared hints are approximate positions of other handles, for handles that are new or
+//! were idle; nothing relies on them.
 //!
 //! # Protocol
 //!
@@ -23,59 +28,67 @@
 //! send      FREE(l) -CAS-> WRITING(l, me), write, -store-> READY(l)
 //! receive   READY(l) -CAS-> READING(l, me), read, -store-> FREE(l + 1)
 //! replace   READY(l) -CAS-> READING(l, me), read, -store-> WRITING(l + 1, me), write, READY(l + 1)
-//! skip      WRITING(l, dead) -CAS-> FREE(l + 1)               by whoever finds it
-//! orphan    READING(l, dead) -CAS-> ORPHAN(l), then the epoch by whoever reaps, a sender that finds it
-//! again     ORPHAN(l) or READING(l, dead) -CAS-> READING(l, me)    by a receiver
+//! skip      WRITING(l, dead) -CAS-> FREE(l + 1)               by any process that finds it
+//! orphan    READING(l, dead) -CAS-> ORPHAN(l), then the epoch by a reaper, a sender that finds it
+//! redeliver ORPHAN(l) or READING(l, dead) -CAS-> READING(l, me)    by a receiver
 //! ```
 //!
-//! After each claim: ask the registry whether it still knows the own tag, (K1) of [`participant`](crate::participant). If not,
-//! give the slot back, as a helper gives back that of a dead one: see [`lost`].
+//! After each claim, the process checks that the registry still knows its tag, (K1) of
+//! [`participant`](crate::participant). If not, it gives the slot back, as a helper gives back a
+//! dead owner's: see [`lost`].
 //!
-//! A walker passes a slot only once it has seen it claimed for its side in its lap, or in a later
-//! one; so what is claimed is a prefix, and items leave in the order of their slots. What may
-//! come later than its place is an orphan: receivers look for them when the epoch has changed, and
-//! when the ring comes round.
+//! A walker passes a slot only after it has observed the slot as claimed for its side in its lap,
+//! or in a later lap; so the claimed slots are a prefix, and items leave in the order of their
+//! slots. Only an orphan may be received out of order: receivers search for orphans when the epoch
+//! has changed, and find them when the ring wraps around.
 //!
-//! The commits are the two last stores of send and receive. Whoever commits rings an event count. What waits
-//! is in [`wait`], and when a receiver is told of the end in [`end`].
+//! The commits are the last stores of send and of receive. Each commit notifies an event count.
+//! [`wait`] is about waiters, and [`end`] about when a receiver is told that the queue has ended.
 //!
 //! # Crash
+//!
+//! [event count]: crate::wait::event_count
 //!
 //! | killed | what is left | who repairs it |
 //! |---|---|---|
 //! | send, before the CAS | nothing | - |
-//! | send, before the commit | WRITING(l, dead) | whoever comes to the slot, and whoever reaps: skips it |
-//! | send, after the commit | the item; a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
-//! | receive, before the commit | READING(l, dead): the item | a receiver who comes to the slot, or looks for orphans: takes it; a sender who comes to it: leaves it as an orphan |
-//! | receive, after the commit | as for send | see [event count](crate::wait::event_count) |
+//! | send, before the commit | WRITING(l, dead) | a process at the slot, or a reaper: skips it |
+//! | send, after the commit | the item; a sleeper that is owed a wake | see [event count] |
+//! | receive, before the commit | READING(l, dead) | a receiver claims it; a sender orphans it |
+//! | receive, after the commit | as for send | see [event count] |
 //! | replace | either of the two: the old item, or a slot to skip | as above |
-//! | skip, orphan | the same as before, or repaired | the next to come, as before |
-//! | orphan, before the epoch | an orphan that nobody looks for | whoever reaps the one that was killed |
+//! | skip, orphan | the same as before, or repaired | the next process, as before |
+//! | orphan, before the epoch | an unannounced orphan | the reaper of the killed process |
 //! | a hint | an older hint | the next to set it |
 //!
-//! Stopped in WRITING: receivers find nothing behind the slot, and senders no room once they come
-//! round to it. Stopped in READING: senders find no room once they come round to it, and receivers of a
-//! queue that has ended are not told so.
+//! A receiver claims the item of a dead receiver when it comes to the slot or searches for orphans;
+//! a sender orphans it when it comes to the slot. An unannounced orphan is not searched for.
+//!
+//! While an owner is stopped in WRITING, receivers find no item behind the slot, and senders find
+//! the queue full when they wrap around to it. While an owner is stopped in READING, senders find
+//! the queue full when they wrap around to it, and receivers of a queue that has ended are not told
+//! so.
 //!
 //! # Ordering
 //!
 //! (Q1) READY is stored (Release) after the item is written, and claimed (Acquire) before it is
-//! read. (Q2) FREE is stored (Release) after it is read, and claimed (Acquire) before another is written.
-//! A claim by CAS passes both on. (Q3) a walker reads the words (Acquire), and hints are set
-//! (Release) and read (Acquire), so that nobody finds a slot older than what a hint says of it.
-//! (Q4) the epoch (Release, Acquire): the orphans marked before. (Q5) closing, and a sender's claim:
-//! a sender looks after its claim, an RMW, behind a full barrier, whether the queue is closed; a receiver that
-//! finds it closed and empty looks once more, behind a full barrier. One of the two sees the other. (Q6) the
-//! end: a receiver frees its slot, and looks behind a light barrier whether the queue has ended; a receiver that
-//! is about to sleep has armed the event count, and looks at the slots behind a heavy one. One of the two sees the other;
-//! where membarrier(2) is refused, the sleeper's slice may have to end.
+//! read. (Q2) FREE is stored (Release) after the item is read, and claimed (Acquire) before the
+//! next is written. A claim by CAS passes both on. (Q3) A walker loads the words (Acquire), and
+//! hints are set (Release) and loaded (Acquire), so that no process finds a slot older than a hint
+//! implies. (Q4) The epoch (Release, Acquire): the orphans marked before. (Q5) Closing, and a
+//! sender's claim: after its claim, an RMW, and a full barrier, a sender checks whether the queue
+//! is closed; a receiver that finds the queue closed and empty checks once more after a full
+//! barrier. At least one of the two observes the other. (Q6) The end: a receiver frees its slot,
+//! and after a light barrier checks whether the queue has ended; a receiver that is about to sleep
+//! has registered with the event count, and after a heavy barrier checks the slots. At least one of
+//! the two observes the other; where membarrier(2) is refused, the sleeper's slice may have to end.
 //! (M3) of `algorithm::mutex` holds for the words.
 //!
 //! # Trade-offs
 //!
 //! Rings with a shared tail (Vyukov's, folly's, DPDK's) need one CAS or fetch-add there, and stall
-//! for ever when somebody dies between it and its slot. Here the one CAS is in the slot and names
-//! its owner; and no line is written by all. A slot needs eight bytes.
+//! forever if a process dies between that and its slot. Here the one CAS is in the slot and names
+//! its owner, and no line is written by all processes. A slot needs eight bytes.
 
 use crate::algorithm::mpmc::layout::{Geometry, Position, SLOTS_STATE, State, Word};
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
@@ -94,10 +107,10 @@ mod repair;
 pub(crate) mod wait;
 mod walk;
 
-/// A ring but for its cells and slots, in the segment.
+/// A ring without its cells and slots, in the segment.
 #[repr(C)]
 pub(crate) struct SlotsState {
-    /// What everybody reads and hardly anybody writes.
+    /// The words that all processes read and few write.
     pub(crate) common: Padded<Common>,
     tail: Padded<AtomicU64>,
     head: Padded<AtomicU64>,
@@ -106,64 +119,65 @@ pub(crate) struct SlotsState {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<SlotsState>() == SLOTS_STATE);
 
-/// What everybody reads.
+/// The words that all processes read.
 #[repr(C)]
 pub(crate) struct Common {
     ends: AtomicU64,
-    /// How often orphans were left.
+    /// The number of times that orphans were left.
     epoch: AtomicU64,
     /// Unused; keeps the layout.
     _unused: AtomicU64,
-    /// Where receivers sleep, and where senders do.
+    /// Receivers wait on `items`, senders on `free_slots`.
     items: EventCount,
-    room: EventCount,
+    free_slots: EventCount,
 }
 
-/// Where the words of the slots are.
+/// Access to the words of the slots.
 pub(crate) trait Slots: Copy {
-    /// The word of the slot at `index`, which is below the capacity.
+    /// Returns the word of the slot at `index`, which is below the capacity.
     fn word(&self, index: u64) -> &AtomicU64;
 }
 
-/// What a handle knows; private to its process.
+/// The positions of a handle; private to its process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// All positions before it were seen claimed to send.
+    /// All positions before it were observed as claimed to send.
     pub(crate) tail: Position,
-    /// All positions before it were seen claimed to receive.
+    /// All positions before it were observed as claimed to receive.
     pub(crate) head: Position,
-    /// The epoch whose orphans were looked for.
+    /// The epoch whose orphans were searched for.
     pub(crate) epoch: u64,
-    /// The slot whose owner was found alive, which is not asked again before others are reaped, or a slice has
-    /// passed.
-    pub(crate) alive: Asked,
-    /// Where it was when it last caught up with receivers, and with senders.
+    /// The slot whose owner was found alive. The check is not repeated before other participants
+    /// are reaped or a slice has passed.
+    pub(crate) alive: CheckedOwner,
+    /// The positions at which the handle last caught up with receivers, and with senders.
     pub(crate) caught_up: [Position; 2],
 }
 
-/// A slot and its word when its owner was asked about; a word of 0 is none. Another slot can have the
-/// same word: its owner may be at work in several.
+/// A slot and its word when its owner was checked; a word of 0 is none. Another slot can have the
+/// same word, because its owner may have claimed several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct CheckedOwner {
     pub(crate) index: u64,
     pub(crate) word: u64,
 }
 
-/// A slot that is the caller's alone until it commits. It has no padding, so that it stays in registers.
+/// A slot that is the caller's alone until its commit. It has no padding, so that it stays in
+/// registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// The slot's index.
     pub(crate) index: u64,
-    /// Its lap, and above that whether a receiver has died over it before.
+    /// The slot's lap, and above it whether a receiver has died with the item before.
     turn: u64,
 }
 
 impl Claim {
     #[inline(always)]
-    fn new(index: u64, lap: u32, again: bool) -> Self {
+    fn new(index: u64, lap: u32, redelivered: bool) -> Self {
         Self {
             index,
-            turn: (again as u64) << 32 | lap as u64,
+            turn: (redelivered as u64) << 32 | lap as u64,
         }
     }
 
@@ -173,9 +187,9 @@ impl Claim {
         self.turn as u32
     }
 
-    /// Whether a receiver has died over it before.
+    /// Returns whether the item is redelivered: a receiver has died with it before.
     #[inline(always)]
-    pub(crate) fn is_again(self) -> bool {
+    pub(crate) fn is_redelivered(self) -> bool {
         self.turn >> 32 != 0
     }
 }
@@ -198,29 +212,29 @@ impl SlotsState {
                 epoch: AtomicU64::new(0),
                 _unused: AtomicU64::new(0),
                 items: EventCount::new(),
-                room: EventCount::new(),
+                free_slots: EventCount::new(),
             }),
             tail: Padded(AtomicU64::new(0)),
             head: Padded(AtomicU64::new(0)),
         }
     }
 
-    /// Where a side sleeps.
+    /// Returns the event count that an endpoint waits on.
     #[inline(always)]
-    pub(crate) fn event(&self, side: Endpoint) -> &EventCount {
-        match side {
-            Endpoint::Sender => &self.common.0.room,
+    pub(crate) fn event(&self, endpoint: Endpoint) -> &EventCount {
+        match endpoint {
+            Endpoint::Sender => &self.common.0.free_slots,
             Endpoint::Receiver => &self.common.0.items,
         }
     }
 
-    /// All event counts, for [`use_events`](crate::wait::event_count::use_events).
+    /// Returns both event counts, for [`use_events`](crate::wait::event_count::use_events).
     pub(crate) fn events(&self) -> [&EventCount; 2] {
-        [&self.common.0.items, &self.common.0.room]
+        [&self.common.0.items, &self.common.0.free_slots]
     }
 
-    fn hint(&self, side: Endpoint) -> &AtomicU64 {
-        match side {
+    fn hint(&self, endpoint: Endpoint) -> &AtomicU64 {
+        match endpoint {
             Endpoint::Sender => &self.tail.0,
             Endpoint::Receiver => &self.head.0,
         }
@@ -228,7 +242,7 @@ impl SlotsState {
 }
 
 impl<'a, S: Slots> Ring<'a, S> {
-    /// How it ends.
+    /// Returns the endpoint counts, which say whether the queue has ended.
     #[inline(always)]
     pub(crate) fn endpoints(&self) -> EndpointCounts<'a> {
         EndpointCounts {
@@ -242,7 +256,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     }
 
     #[inline(always)]
-    fn look(&self, index: u64) -> Word {
+    fn load_word(&self, index: u64) -> Word {
         // ORDERING: Acquire; (Q3), and (M3).
         Word(
             self.slots
@@ -252,7 +266,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     }
 
     #[inline(always)]
-    fn swap(&self, index: u64, from: Word, to: Word) -> bool {
+    fn transition(&self, index: u64, from: Word, to: Word) -> bool {
         // ORDERING: Acquire; (Q1), (Q2). Release; (M3).
         let both = ordering(Ordering::AcqRel, 101);
         let word = self.slots.word(index);
@@ -260,30 +274,33 @@ impl<'a, S: Slots> Ring<'a, S> {
             .is_ok()
     }
 
-    /// Claims the slot at `at`, if it is just what this side wants, and says where the next one is.
+    /// Claims the slot at `at` if it is in the state that the endpoint needs; returns the claim and
+    /// the position after it.
     #[inline(always)]
-    fn take(&self, side: Endpoint, at: Position, me: Tag) -> Option<(Claim, Position)> {
+    fn try_claim(&self, endpoint: Endpoint, at: Position, me: Tag) -> Option<(Claim, Position)> {
         let (index, lap) = (self.geometry.index(at), self.geometry.lap(at));
-        let (open, held) = match side {
+        let (open, owned) = match endpoint {
             Endpoint::Sender => (State::Free, State::Writing),
             Endpoint::Receiver => (State::Ready, State::Reading),
         };
         let open = Word::new(lap, open);
-        if self.look(index) != open || !self.swap(index, open, Word::held(lap, held, me)) {
+        if self.load_word(index) != open
+            || !self.transition(index, open, Word::owned(lap, owned, me))
+        {
             return None;
         }
         let claim = Claim::new(index, lap, false);
-        Some((claim, self.passed(side, at)))
+        Some((claim, self.advance(endpoint, at)))
     }
 
-    /// Claims a slot to send if it is the one at `at`, and nothing is in the way. It may be too late: see
-    /// [`is_late`](Self::is_late).
+    /// Claims the slot at `at` to send, if nothing is in the way. The queue may have ended by then:
+    /// see [`is_late`](Self::is_late).
     #[inline(always)]
     pub(crate) fn quick_send(&self, at: Position, me: Tag) -> Option<(Claim, Position)> {
         if self.endpoints().is_over(Endpoint::Sender) {
             return None;
         }
-        self.take(Endpoint::Sender, at, me)
+        self.try_claim(Endpoint::Sender, at, me)
     }
 
     /// Claims the next slot to send.
@@ -295,18 +312,19 @@ impl<'a, S: Slots> Ring<'a, S> {
     ) -> Result<Claim, TryError> {
         if let Some((claim, next)) = self.quick_send(cursor.tail, me) {
             cursor.tail = next;
-            return self.in_time(claim, me, peers);
+            return self.check_open(claim, me, peers);
         }
         if self.endpoints().is_over(Endpoint::Sender) {
             return Err(TryError::Disconnected);
         }
-        let claim = self.search(Endpoint::Sender, cursor, me, peers)?;
-        self.in_time(claim, me, peers)
+        let claim = self.claim_next(Endpoint::Sender, cursor, me, peers)?;
+        self.check_open(claim, me, peers)
     }
 
-    /// A slot that was claimed to send, if it may be: else it is given back, unsent.
-    fn in_time(&self, claim: Claim, me: Tag, peers: &impl Liveness) -> Result<Claim, TryError> {
-        self.stay(Endpoint::Sender, claim, me, peers)?;
+    /// Returns a slot that was claimed to send if sending is still possible; otherwise gives it
+    /// back.
+    fn check_open(&self, claim: Claim, me: Tag, peers: &impl Liveness) -> Result<Claim, TryError> {
+        self.check_registered(Endpoint::Sender, claim, me, peers)?;
         if self.is_late() {
             self.abandon(claim);
             return Err(TryError::Disconnected);
@@ -314,8 +332,8 @@ impl<'a, S: Slots> Ring<'a, S> {
         Ok(claim)
     }
 
-    /// Whether a slot that was claimed to send is to be given back by [`abandon`](Self::abandon): nobody
-    /// will receive what would be sent.
+    /// Returns whether a slot that was claimed to send has to be given back by
+    /// [`abandon`](Self::abandon), because its item would not be received.
     #[inline(always)]
     pub(crate) fn is_late(&self) -> bool {
         // Under loom this is a full fence, which would hide that (Q2) is missing.
@@ -325,7 +343,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.endpoints().is_over(Endpoint::Sender) && !mutation(103)
     }
 
-    /// Claims the item at `at`, if nothing is in the way; `epoch` is that of the handle.
+    /// Claims the item at `at`, if nothing is in the way; `epoch` is the handle's.
     #[inline(always)]
     pub(crate) fn quick_recv(
         &self,
@@ -336,7 +354,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         if self.epoch() != epoch && !mutation(104) {
             return None;
         }
-        self.take(Endpoint::Receiver, at, me)
+        self.try_claim(Endpoint::Receiver, at, me)
     }
 
     #[inline(always)]
@@ -345,8 +363,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.state.common.0.epoch.load(Ordering::Acquire)
     }
 
-    /// Claims the next item. [`TryError::WouldBlock`] is what [`nothing`](Self::nothing) is to be asked
-    /// about.
+    /// Claims the next item. After [`TryError::WouldBlock`], [`on_empty`](Self::on_empty) decides.
     pub(crate) fn claim_recv(
         &self,
         cursor: &mut Cursor,
@@ -354,7 +371,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
         let claim = self.next_item(cursor, me, peers)?;
-        self.stay(Endpoint::Receiver, claim, me, peers)
+        self.check_registered(Endpoint::Receiver, claim, me, peers)
     }
 
     fn next_item(
@@ -369,16 +386,16 @@ impl<'a, S: Slots> Ring<'a, S> {
         }
         let epoch = self.epoch();
         if epoch != cursor.epoch && !mutation(104) {
-            if let Some(claim) = self.orphan(me) {
+            if let Some(claim) = self.claim_orphan(me) {
                 return Ok(claim);
             }
             cursor.epoch = epoch;
         }
-        self.search(Endpoint::Receiver, cursor, me, peers)
+        self.claim_next(Endpoint::Receiver, cursor, me, peers)
     }
 
-    /// Claims the slot at the tail, whether it is free or has the oldest item in it: then that is to
-    /// be read, and [`replace`](Self::replace) called.
+    /// Claims the slot at the tail, whether it is free or holds the oldest item. That item is then
+    /// to be read, and [`replace`](Self::replace) called.
     pub(crate) fn claim_replace(
         &self,
         cursor: &mut Cursor,
@@ -392,30 +409,30 @@ impl<'a, S: Slots> Ring<'a, S> {
         let at = cursor.tail;
         let index = self.geometry.index(at);
         let lap = self.geometry.lap(at).wrapping_sub(1);
-        let word = self.look(index);
+        let word = self.load_word(index);
         let is_oldest =
             word == Word::new(lap, State::Ready) || word == Word::new(lap, State::Orphan);
-        if !is_oldest || !self.swap(index, word, Word::held(lap, State::Reading, me)) {
+        if !is_oldest || !self.transition(index, word, Word::owned(lap, State::Reading, me)) {
             return Err(TryError::WouldBlock);
         }
-        let again = word.state() == Some(State::Orphan);
-        let claim = Claim::new(index, lap, again);
-        let claim = self.stay(Endpoint::Receiver, claim, me, peers)?;
+        let redelivered = word.state() == Some(State::Orphan);
+        let claim = Claim::new(index, lap, redelivered);
+        let claim = self.check_registered(Endpoint::Receiver, claim, me, peers)?;
         Ok((claim, true))
     }
 
-    /// Consumes the item of a slot claimed by [`claim_replace`](Self::claim_replace), which was read,
-    /// and claims the slot to send.
+    /// Consumes the item, which was read, of a slot claimed by
+    /// [`claim_replace`](Self::claim_replace), and claims the slot to send.
     pub(crate) fn replace(&self, claim: Claim, cursor: &mut Cursor, me: Tag) -> Claim {
         let lap = claim.lap().wrapping_add(1);
-        let writing = Word::held(lap, State::Writing, me);
+        let writing = Word::owned(lap, State::Writing, me);
         // ORDERING: Release; (M3).
         self.slots
             .word(claim.index)
             .store(writing.0, Ordering::Release);
-        // Receivers that are idle meanwhile have to hear of it: nothing before it is left.
-        self.passed(Endpoint::Receiver, self.geometry.lap_before(cursor.tail));
-        cursor.tail = self.passed(Endpoint::Sender, cursor.tail);
+        // Idle receivers must learn of it from the hint: no item before it is left.
+        self.advance(Endpoint::Receiver, self.geometry.lap_before(cursor.tail));
+        cursor.tail = self.advance(Endpoint::Sender, cursor.tail);
         Claim::new(claim.index, lap, false)
     }
 
@@ -428,7 +445,7 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.slots.word(claim.index).store(ready.0, release);
     }
 
-    /// Commits that an item was read.
+    /// Commits the receipt of an item that was read.
     #[inline(always)]
     pub(crate) fn commit_recv(&self, claim: Claim) {
         let free = Word::new(claim.lap().wrapping_add(1), State::Free);
@@ -437,23 +454,23 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.slots.word(claim.index).store(free.0, release);
     }
 
-    /// Gives back a slot that was claimed to send, unsent.
+    /// Gives back a slot that was claimed to send, without an item.
     #[cold]
     pub(crate) fn abandon(&self, claim: Claim) {
         self.commit_recv(claim);
         self.notify_all();
     }
 
-    /// Wakes one that sleeps for what a side has just committed, and the receivers if that was a receipt
-    /// from a queue that has ended: it may have been the last.
+    /// Notifies one waiter of what an endpoint has just committed. Notifies the receivers as well
+    /// if that was a receipt from a queue that has ended: it may have been the last.
     #[inline(always)]
-    pub(crate) fn notify(&self, side: Endpoint) {
+    pub(crate) fn notify(&self, endpoint: Endpoint) {
         if !mutation(107) {
-            self.state.event(side.other()).notify();
+            self.state.event(endpoint.other()).notify();
         }
         // ORDERING: (Q6); the barrier is the event count's.
-        if side == Endpoint::Receiver && self.endpoints().is_over(side) && !mutation(500) {
-            self.state.event(side).notify_all();
+        if endpoint == Endpoint::Receiver && self.endpoints().is_over(endpoint) && !mutation(500) {
+            self.state.event(endpoint).notify_all();
         }
     }
 
@@ -462,38 +479,39 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.state.event(Endpoint::Receiver).notify_all();
     }
 
-    /// Wakes all that sleep at either side.
+    /// Wakes all waiters of both endpoints.
     pub(crate) fn wake_all(&self) {
         self.state.event(Endpoint::Sender).wake_all();
         self.state.event(Endpoint::Receiver).wake_all();
     }
 
-    /// Closes it: nothing can be sent any more.
+    /// Closes the queue: nothing can be sent any more.
     pub(crate) fn close(&self) {
         self.endpoints().close();
         self.wake_all();
     }
 
-    /// Counts participant `me` once less at a side.
-    pub(crate) fn uncount(&self, side: Endpoint, me: Tag, peers: &impl Liveness) {
-        if self.endpoints().uncount(side, me, peers) {
+    /// Decrements the count of participant `me` at an endpoint.
+    pub(crate) fn uncount(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) {
+        if self.endpoints().uncount(endpoint, me, peers) {
             self.wake_all();
         }
     }
 
-    /// The position after one that was claimed. Sets the shared hint now and then.
+    /// Returns the position after `at`, which was claimed. Sets the shared hint at every marked
+    /// position.
     #[inline(always)]
-    fn passed(&self, side: Endpoint, at: Position) -> Position {
+    fn advance(&self, endpoint: Endpoint, at: Position) -> Position {
         let next = self.geometry.next(at);
         if self.geometry.is_marked(at) {
-            self.publish(side, next);
+            self.publish_hint(endpoint, next);
         }
         next
     }
 
     #[cold]
-    fn publish(&self, side: Endpoint, next: Position) {
-        let hint = self.state.hint(side);
+    fn publish_hint(&self, endpoint: Endpoint, next: Position) {
+        let hint = self.state.hint(endpoint);
         // ORDERING: Relaxed; the CAS decides. Release; (Q3).
         let seen = hint.load(Ordering::Relaxed);
         if seen < next.0 {
@@ -501,14 +519,14 @@ impl<'a, S: Slots> Ring<'a, S> {
         }
     }
 
-    /// Gives back what dead participants have, unless somebody did so just now.
-    pub(crate) fn look_for_the_dead(&self, peers: &impl Liveness) {
+    /// Reaps dead participants, unless a process did so just now.
+    pub(crate) fn reap(&self, peers: &impl Liveness) {
         peers.reap(false);
     }
 
-    /// What it means that a sender found no room: it looks once more if somebody may have died.
+    /// Reaps dead participants after a sender found the queue full, and retries if any was reaped.
     #[cold]
-    pub(crate) fn full(
+    pub(crate) fn on_full(
         &self,
         cursor: &mut Cursor,
         me: Tag,

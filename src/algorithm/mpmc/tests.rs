@@ -1,17 +1,18 @@
-//! What a slot ring is held to: models under loom. tests/queue has the plain ones.
+//! Tests of the ring for many senders and receivers: models under loom. tests/queue has the plain
+//! ones.
 
 #[cfg(loom)]
 pub(crate) mod abandoned;
 #[cfg(loom)]
 pub(crate) mod ends;
 #[cfg(loom)]
+mod fixture;
+#[cfg(loom)]
 mod lost;
 #[cfg(loom)]
 mod models;
 #[cfg(loom)]
 mod orphans;
-#[cfg(loom)]
-mod stage;
 
 #[cfg(loom)]
 pub(crate) use lost::MUTANTS as LOST;

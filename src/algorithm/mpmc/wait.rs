@@ -1,14 +1,13 @@
-//! Waiting at either side of a slot ring.
+//! The waiters of both endpoints.
 //!
 //! # State
 //!
-//! The two event counts of [`slots`](super): senders sleep by `room`, receivers by `items`.
+//! The two event counts of [`mpmc`](super): senders wait on `free_slots`, receivers on `items`.
 //!
 //! # Protocol
 //!
-//! That of [`wait`](crate::wait::on_event). Who waits looks after the dead by reaping, and by settling
-//! whether anybody is left at the other side; and the owner of the slot that it waits for is asked about once a
-//! slice.
+//! That of [`on_event`](crate::wait::on_event). A waiter detects deaths by reaping, and by
+//! recounting the other endpoint; it checks the owner of the slot that it waits for once a slice.
 //!
 //! # Crash
 //!
@@ -18,7 +17,7 @@
 //!
 //! As there.
 
-use super::{Asked, Claim, Cursor, Ring, Slots, TryError};
+use super::{CheckedOwner, Claim, Cursor, Ring, Slots, TryError};
 use crate::facade::Deadline;
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -27,37 +26,37 @@ use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{EventOp, wait};
 
-/// What somebody waits for.
-struct At<'a, S, P> {
+/// The common part of the operations that wait.
+struct Waiter<'a, S, P> {
     ring: Ring<'a, S>,
-    side: Endpoint,
+    endpoint: Endpoint,
     cursor: &'a mut Cursor,
     me: Tag,
     peers: &'a P,
 }
 
-/// A slot to send.
-struct Send<'a, S, P>(At<'a, S, P>);
+/// Blocks until a slot to send is claimed.
+struct SendOp<'a, S, P>(Waiter<'a, S, P>);
 
-/// An item.
-struct Receive<'a, S, P>(At<'a, S, P>);
+/// Blocks until an item is claimed.
+struct RecvOp<'a, S, P>(Waiter<'a, S, P>);
 
-/// A slot that is free, or has an item in it that is to be replaced.
-struct Replace<'a, S, P>(At<'a, S, P>);
+/// Waits for a slot that is free, or holds an item to be replaced.
+struct ReplaceOp<'a, S, P>(Waiter<'a, S, P>);
 
-impl<S: Slots, P: Liveness> At<'_, S, P> {
+impl<S: Slots, P: Liveness> Waiter<'_, S, P> {
     fn is_ready(&mut self) -> bool {
-        self.ring.is_ready(self.side, self.cursor)
+        self.ring.is_ready(self.endpoint, self.cursor)
     }
 
     fn reap_dead(&mut self) {
-        // Who was found alive may have died since.
-        self.cursor.alive = Asked::default();
-        self.ring.reap_dead(self.side, self.peers);
+        // The owner that was found alive may have died since.
+        self.cursor.alive = CheckedOwner::default();
+        self.ring.reap_dead(self.endpoint, self.peers);
     }
 }
 
-impl<S: Slots, P: Liveness> EventOp for Send<'_, S, P> {
+impl<S: Slots, P: Liveness> EventOp for SendOp<'_, S, P> {
     type Output = Claim;
 
     fn attempt(&mut self) -> Result<Claim, TryError> {
@@ -79,11 +78,11 @@ impl<S: Slots, P: Liveness> EventOp for Send<'_, S, P> {
     }
 }
 
-impl<S: Slots, P: Liveness> EventOp for Receive<'_, S, P> {
+impl<S: Slots, P: Liveness> EventOp for RecvOp<'_, S, P> {
     type Output = Claim;
 
     fn attempt(&mut self) -> Result<Claim, TryError> {
-        let At {
+        let Waiter {
             ring,
             cursor,
             me,
@@ -91,7 +90,7 @@ impl<S: Slots, P: Liveness> EventOp for Receive<'_, S, P> {
             ..
         } = &mut self.0;
         match ring.claim_recv(cursor, *me, *peers) {
-            Err(TryError::WouldBlock) => ring.nothing(cursor, *me, *peers),
+            Err(TryError::WouldBlock) => ring.on_empty(cursor, *me, *peers),
             other => other,
         }
     }
@@ -109,7 +108,7 @@ impl<S: Slots, P: Liveness> EventOp for Receive<'_, S, P> {
     }
 }
 
-impl<S: Slots, P: Liveness> EventOp for Replace<'_, S, P> {
+impl<S: Slots, P: Liveness> EventOp for ReplaceOp<'_, S, P> {
     type Output = (Claim, bool);
 
     fn attempt(&mut self) -> Result<(Claim, bool), TryError> {
@@ -132,7 +131,7 @@ impl<S: Slots, P: Liveness> EventOp for Replace<'_, S, P> {
 }
 
 impl<S: Slots> Ring<'_, S> {
-    /// Waits for a slot to send.
+    /// Blocks until a slot to send is claimed.
     pub(crate) fn wait_send<'m>(
         &self,
         cursor: &mut Cursor,
@@ -141,12 +140,12 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut op = Send(self.at(Endpoint::Sender, cursor, me, peers));
+        let mut op = SendOp(self.waiter(Endpoint::Sender, cursor, me, peers));
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
-    /// Waits for an item.
+    /// Blocks until an item is claimed.
     pub(crate) fn wait_recv<'m>(
         &self,
         cursor: &mut Cursor,
@@ -155,12 +154,12 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut op = Receive(self.at(Endpoint::Receiver, cursor, me, peers));
+        let mut op = RecvOp(self.waiter(Endpoint::Receiver, cursor, me, peers));
         let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
-    /// Waits until the slot at the tail is free, or has an item in it that is to be replaced.
+    /// Blocks until the slot at the tail is claimed: it is free, or holds an item to be replaced.
     pub(crate) fn wait_replace<'m>(
         &self,
         cursor: &mut Cursor,
@@ -168,36 +167,35 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Liveness,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), EventWaitError> {
-        let mut op = Replace(self.at(Endpoint::Sender, cursor, me, peers));
+        let mut op = ReplaceOp(self.waiter(Endpoint::Sender, cursor, me, peers));
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, &Deadline::never(), mode.into())
     }
 
-    fn at<'b, P>(
+    fn waiter<'b, P>(
         &'b self,
-        side: Endpoint,
+        endpoint: Endpoint,
         cursor: &'b mut Cursor,
         me: Tag,
         peers: &'b P,
-    ) -> At<'b, S, P> {
-        At {
+    ) -> Waiter<'b, S, P> {
+        Waiter {
             ring: *self,
-            side,
+            endpoint,
             cursor,
             me,
             peers,
         }
     }
 
-    /// Gives back what dead participants hold, and finds out whether anybody is left at the other
-    /// side.
-    pub(crate) fn reap_dead(&self, side: Endpoint, peers: &impl Liveness) {
+    /// Reaps dead participants, and recounts the other endpoint.
+    pub(crate) fn reap_dead(&self, endpoint: Endpoint, peers: &impl Liveness) {
         peers.reap(false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
             peers.is_marked_live(tag)
         };
-        if self.endpoints().settle(side.other(), is_there) {
+        if self.endpoints().settle(endpoint.other(), is_there) {
             self.wake_all();
         }
     }

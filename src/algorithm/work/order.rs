@@ -72,7 +72,7 @@ impl<P: Places> Work<'_, P> {
     /// Whether a slot that is so many laps ahead can be ahead of a handle that knows the hint.
     #[inline(always)]
     fn is_near(&self, ahead: i64) -> bool {
-        ahead <= self.rules.order.laps_behind_at_most().into()
+        ahead <= self.rules.order.max_laps_behind().into()
     }
 
     /// The word of a message's cell, and whether the message still waits to be received.

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use crate::algorithm::mpmc::layout::{Position, SlotsLayout};
-use crate::algorithm::mpmc::{Asked, Claim, Cursor, Ring, Slots, SlotsState};
+use crate::algorithm::mpmc::{CheckedOwner, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::facade::{AtomicU64, Ordering, WaitHistory};
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
@@ -223,7 +223,7 @@ impl<T> Queue<T> {
             epoch,
             // ORDERING: Relaxed; they only spare work, also if two threads mix them up: others are asked about
             // again before long.
-            alive: Asked {
+            alive: CheckedOwner {
                 index: self.alive[0].load(Ordering::Relaxed),
                 word: self.alive[1].load(Ordering::Relaxed),
             },

@@ -110,7 +110,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let others = self.liveness(me);
         let mut claim = ring.claim_recv(&mut cursor, me, &others);
         if claim == Err(TryError::WouldBlock) {
-            claim = ring.nothing(&mut cursor, me, &others);
+            claim = ring.on_empty(&mut cursor, me, &others);
         }
         self.keep(&cursor);
         claim.map_err(|refused| match refused {
@@ -130,7 +130,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.ring().commit_recv(claim);
         value.map(|value| Received {
             value,
-            redelivered: claim.is_again(),
+            redelivered: claim.is_redelivered(),
         })
     }
 

@@ -110,7 +110,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let others = self.liveness(me);
         let mut claim = ring.claim_send(&mut cursor, me, &others);
         if claim == Err(TryError::WouldBlock) {
-            claim = ring.full(&mut cursor, me, &others);
+            claim = ring.on_full(&mut cursor, me, &others);
         }
         self.keep(&cursor);
         claim.map_err(|refused| match refused {
@@ -267,7 +267,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         ring.notify(Endpoint::Sender);
         if replaced {
             // Perhaps nobody is left to receive: the next call says so.
-            ring.look_for_the_dead(&self.liveness(me));
+            ring.reap(&self.liveness(me));
         }
         Ok(oldest)
     }

@@ -1,12 +1,12 @@
-//! The end of a slot ring under loom: who is told, when, and what comes before. Nobody comes afterwards who
-//! would take what is left.
+//! Models of the end of a ring: which receivers are told, when, and which items come before. No
+//! later receiver would take what is left.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool as Told, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool as UntrackedBool, Ordering::Relaxed};
 
 use super::super::wait::EventWaitError;
-use super::super::{Asked, Cursor, TryError};
-use super::stage::{Belt, Player, player};
+use super::super::{CheckedOwner, Cursor, TryError};
+use super::fixture::{Fixture, Handle, handle};
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, explore_two_deaths, unlock_byte,
@@ -16,16 +16,20 @@ use crate::participant::stage::{finish, start, tag};
 
 /// Seeded bugs, as in [`models`](super::models).
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (500, TOLD, "whoever receives last tells nobody of the end"),
+    (
+        500,
+        LAST_RECEIPT,
+        "the last receipt does not wake the receivers",
+    ),
     (
         501,
-        BACK,
+        REDELIVERED,
         "a receiver is told of the end while an item is being received",
     ),
     (
         502,
-        UNTOLD,
-        "an orphan that the epoch does not tell of is left",
+        UNANNOUNCED,
+        "an orphan that the epoch does not announce is left",
     ),
     (
         503,
@@ -34,55 +38,60 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (
         504,
-        TWICE,
-        "what the dead were receiving at the end is not taken",
+        TWO_DEATHS,
+        "the item of a dead receiver is not claimed at the end",
     ),
     (
         505,
-        FORCED,
+        REPLACED,
         "a receiver is told of the end while an item is replaced",
     ),
     (
         506,
         OTHER_SLOT,
-        "the slot of one found alive is taken for every slot of its",
+        "an owner found alive at one slot counts as alive at each",
     ),
 ];
 
-const TOLD: &str = "model_slots_all_are_told_of_the_end_by_the_last_receipt";
-const BACK: &str = "model_slots_what_comes_back_after_the_end_is_waited_for";
-const UNTOLD: &str = "model_slots_an_orphan_comes_before_the_end";
-const READY: &str = "model_slots_who_is_ready_at_the_end_is_told";
-const TWICE: &str = "model_slots_two_die_over_the_last_item";
-const FORCED: &str = "model_slots_what_replaces_comes_before_the_end";
-const OTHER_SLOT: &str = "model_slots_one_found_alive_is_asked_about_each_slot";
+const LAST_RECEIPT: &str = "model_mpmc_last_receipt_tells_all_of_the_end";
+const REDELIVERED: &str = "model_mpmc_redelivery_after_the_end_is_waited_for";
+const UNANNOUNCED: &str = "model_mpmc_orphan_comes_before_the_end";
+const READY: &str = "model_mpmc_ready_receiver_is_told_of_the_end";
+const TWO_DEATHS: &str = "model_mpmc_two_receivers_die_with_the_last_item";
+const REPLACED: &str = "model_mpmc_replacing_item_comes_before_the_end";
+const OTHER_SLOT: &str = "model_mpmc_owner_is_checked_for_each_slot";
 
-/// Receives until nothing will come any more.
-fn drain(receiver: &Player<'_>) {
+/// Receives until the ring is disconnected.
+fn drain(receiver: &Handle<'_>) {
     while receiver.recv() != Err(EventWaitError::Disconnected) {}
 }
 
-/// Everybody was told that nothing comes any more: so nothing does.
-fn is_over(belt: &Belt) {
-    let got = belt.got.load(Relaxed);
-    belt.ring().recover(tag(2));
-    belt.balance(0);
-    assert_eq!(got, belt.got.load(Relaxed), "it came after the end");
+/// Checks that no item comes after every receiver was told that the ring is disconnected.
+fn is_over(fixture: &Fixture) {
+    let received = fixture.received.load(Relaxed);
+    fixture.ring().recover(tag(2));
+    fixture.check(0);
+    assert_eq!(
+        received,
+        fixture.received.load(Relaxed),
+        "an item came after the end"
+    );
 }
 
-/// A ring that has ended, by one way or the other.
+/// The way in which a ring has ended.
 #[derive(Clone, Copy)]
 enum End {
     Closed,
     Left,
 }
 
-fn ended(end: End) -> loom::sync::Arc<Belt> {
-    let belt = Belt::of(2);
-    let first = player(&belt, 3);
+fn ended(end: End) -> loom::sync::Arc<Fixture> {
+    let fixture = Fixture::of(2);
+    let first = handle(&fixture, 3);
     if let End::Left = end {
         assert_eq!(
-            belt.ring()
+            fixture
+                .ring()
                 .endpoints()
                 .count(Endpoint::Sender, tag(3), &first),
             Ok(())
@@ -90,196 +99,202 @@ fn ended(end: End) -> loom::sync::Arc<Belt> {
     }
     assert_eq!(first.try_send(1), Ok(()));
     match end {
-        End::Closed => belt.ring().close(),
-        End::Left => belt.ring().uncount(Endpoint::Sender, tag(3), &first),
+        End::Closed => fixture.ring().close(),
+        End::Left => fixture.ring().uncount(Endpoint::Sender, tag(3), &first),
     }
-    belt
+    fixture
 }
 
-/// Hunts: a receiver that is told of the end while another one has an item in its hands, which is killed
-/// at each step; one that is not told.
+/// Hunts: a receiver that is told of the end while another receives an item and is killed at each
+/// step; a receiver that is not told.
 #[test]
-fn model_slots_what_comes_back_after_the_end_is_waited_for() {
+fn model_mpmc_redelivery_after_the_end_is_waited_for() {
     for end in [End::Closed, End::Left] {
-        explore_deaths("slots: ended, a receiver killed, another", move |death| {
-            let belt = ended(end);
-            let (victim, other) = (belt.clone(), belt.clone());
+        explore_deaths("mpmc: ended, a receiver killed, another", move |death| {
+            let fixture = ended(end);
+            let (victim, other) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, death, move || {
-                    let _ = player(&victim, 1).pick();
+                    let _ = handle(&victim, 1).poll();
                 }),
-                start(2, None, move || drain(&player(&other, 2))),
+                start(2, None, move || drain(&handle(&other, 2))),
             ]);
-            is_over(&belt);
+            is_over(&fixture);
         });
     }
 }
 
-/// Hunts: a receiver that sleeps on when another has taken the last item, whichever of the two ends first:
-/// the ring, or its receipt.
+/// Hunts: a receiver that sleeps on after another has received the last item, whichever comes
+/// first: the end of the ring or the receipt.
 #[test]
-fn model_slots_all_are_told_of_the_end_by_the_last_receipt() {
-    explore_one_less("slots: a receipt, one that closes, a sleeper", || {
-        let belt = Belt::of(2);
-        let taker = player(&belt, 1);
+fn model_mpmc_last_receipt_tells_all_of_the_end() {
+    explore_one_less("mpmc: a receipt, a closing process, a sleeper", || {
+        let fixture = Fixture::of(2);
+        let taker = handle(&fixture, 1);
         assert_eq!(taker.try_send(1), Ok(()));
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
-        let (taker, closer, sleeper) = (belt.clone(), belt.clone(), belt.clone());
+        let (taker, closer, sleeper) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                player(&taker, 1).take(&claim);
+                handle(&taker, 1).take(&claim);
             }),
             start(2, None, move || {
-                let sleeper = player(&sleeper, 2);
+                let sleeper = handle(&sleeper, 2);
                 sleeper.cursor.set(passed);
                 drain(&sleeper);
             }),
             start(3, None, move || closer.ring().close()),
         ]);
-        is_over(&belt);
+        is_over(&fixture);
     });
-    explore_one_less("slots: ended, a receipt, two sleepers", || {
-        let belt = ended(End::Closed);
-        let taker = player(&belt, 1);
+    explore_one_less("mpmc: ended, a receipt, two sleepers", || {
+        let fixture = ended(End::Closed);
+        let taker = handle(&fixture, 1);
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
         let sleepers = [2, 3].map(|id| {
-            let belt = belt.clone();
+            let fixture = fixture.clone();
             start(id, None, move || {
-                let sleeper = player(&belt, id);
+                let sleeper = handle(&fixture, id);
                 sleeper.cursor.set(passed);
                 drain(&sleeper);
             })
         });
-        let taker = belt.clone();
+        let taker = fixture.clone();
         let taker = start(1, None, move || {
-            player(&taker, 1).take(&claim);
+            handle(&taker, 1).take(&claim);
         });
         finish(sleepers.into_iter().chain([taker]));
-        is_over(&belt);
+        is_over(&fixture);
     });
 }
 
-/// Hunts: one that waits for several queues, and is told of one that is ready and has nothing, and not
-/// the end either.
+/// Hunts: a waiter for several queues that is told that one is ready, and then gets neither an item
+/// nor the end from it.
 #[test]
-fn model_slots_who_is_ready_at_the_end_is_told() {
-    explore("slots: ended, a receipt, one that looks", || {
-        let belt = ended(End::Closed);
-        let taker = player(&belt, 1);
+fn model_mpmc_ready_receiver_is_told_of_the_end() {
+    explore("mpmc: ended, a receipt, a ready receiver", || {
+        let fixture = ended(End::Closed);
+        let taker = handle(&fixture, 1);
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let claim = claim.unwrap();
-        let (taker, looks) = (belt.clone(), belt.clone());
+        let (taker, ready) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                player(&taker, 1).take(&claim);
+                handle(&taker, 1).take(&claim);
             }),
             start(2, None, move || {
-                let looks = player(&looks, 2);
-                if looks.with(|ring, cursor, _| ring.is_ready(Endpoint::Receiver, cursor)) {
-                    assert_eq!(looks.try_pick(), Err(TryError::Disconnected));
+                let ready = handle(&ready, 2);
+                if ready.with(|ring, cursor, _| ring.is_ready(Endpoint::Receiver, cursor)) {
+                    assert_eq!(ready.try_recv(), Err(TryError::Disconnected));
                 }
             }),
         ]);
-        is_over(&belt);
+        is_over(&fixture);
     });
 }
 
-/// Hunts: an item whose taker died that is left at the end, because whoever left it there is stopped before it
-/// tells of it.
+/// Hunts: an orphan that is left at the end because the process that left it is stopped before it
+/// advances the epoch.
 #[test]
-fn model_slots_an_orphan_comes_before_the_end() {
-    explore_deaths("slots: ended, an orphan untold of", |death| {
-        let belt = ended(End::Closed);
-        let taker = player(&belt, 3);
+fn model_mpmc_orphan_comes_before_the_end() {
+    explore_deaths("mpmc: ended, an unannounced orphan", |death| {
+        let fixture = ended(End::Closed);
+        let taker = handle(&fixture, 3);
         let taken = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         assert!(taken.is_ok());
         let passed = taker.cursor.get();
-        belt.set(0, Word::new(0, State::Orphan));
-        let (victim, other) = (belt.clone(), belt.clone());
+        fixture.set(0, Word::new(0, State::Orphan));
+        let (victim, other) = (fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || {
-                let victim = player(&victim, 1);
+                let victim = handle(&victim, 1);
                 victim.cursor.set(passed);
-                let _ = victim.pick();
+                let _ = victim.poll();
             }),
             start(2, None, move || {
-                let other = player(&other, 2);
+                let other = handle(&other, 2);
                 other.cursor.set(passed);
                 drain(&other);
             }),
         ]);
-        is_over(&belt);
+        is_over(&fixture);
     });
 }
 
-/// Hunts: the last item, over which one dies, and then another that takes it, in the hands of nobody, though a third
-/// one waits.
+/// Hunts: the last item, lost after a receiver died with it and then another, although a third one
+/// waits.
 #[test]
-fn model_slots_two_die_over_the_last_item() {
-    // Dead already, with the item in its hands; then another beside the one that waits.
-    explore_deaths("slots: ended, one dead, another killed, a third", |death| {
-        let belt = ended(End::Closed);
-        let dead = player(&belt, 3);
-        let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
-        assert!(taken.is_ok());
-        unlock_byte(2, 3);
-        let (victim, waits) = (belt.clone(), belt.clone());
-        finish([
-            start(1, death, move || {
-                let _ = player(&victim, 1).pick();
-            }),
-            start(2, None, move || drain(&player(&waits, 2))),
-        ]);
-        belt.ring().recover(tag(3));
-        is_over(&belt);
-    });
-    // Both at each of their steps.
-    explore_two_deaths("slots: ended, two killed, a third", |deaths| {
-        let belt = ended(End::Closed);
+fn model_mpmc_two_receivers_die_with_the_last_item() {
+    // One receiver has died with the item; then another is killed beside the waiter.
+    explore_deaths(
+        "mpmc: ended, a dead receiver, another killed, a third",
+        |death| {
+            let fixture = ended(End::Closed);
+            let dead = handle(&fixture, 3);
+            let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
+            assert!(taken.is_ok());
+            unlock_byte(2, 3);
+            let (victim, waiter) = (fixture.clone(), fixture.clone());
+            finish([
+                start(1, death, move || {
+                    let _ = handle(&victim, 1).poll();
+                }),
+                start(2, None, move || drain(&handle(&waiter, 2))),
+            ]);
+            fixture.ring().recover(tag(3));
+            is_over(&fixture);
+        },
+    );
+    // Both are killed, at each of their steps.
+    explore_two_deaths("mpmc: ended, two killed, a third", |deaths| {
+        let fixture = ended(End::Closed);
         let victims = [1, 2].map(|id| {
-            let belt = belt.clone();
+            let fixture = fixture.clone();
             start(id, deaths[id as usize - 1], move || {
-                let _ = player(&belt, id).pick();
+                let _ = handle(&fixture, id).poll();
             })
         });
         finish(victims);
-        let waits = belt.clone();
-        finish([start(3, None, move || drain(&player(&waits, 3)))]);
-        is_over(&belt);
+        let waiter = fixture.clone();
+        finish([start(3, None, move || drain(&handle(&waiter, 3)))]);
+        is_over(&fixture);
     });
 }
 
-/// Hunts: a receiver that is told of the end while one that replaces an item, and found the ring open, is between
-/// the old item and the new one.
+/// Hunts: a receiver that is told of the end while a replacing sender, which found the ring open,
+/// is between the old item and the new one.
 #[test]
-fn model_slots_what_replaces_comes_before_the_end() {
-    explore_deaths("slots: closed, one that replaces, a receiver", |death| {
-        let belt = Belt::of(2);
-        let forcer = player(&belt, 1);
-        assert_eq!((forcer.try_send(0), forcer.try_send(1)), (Ok(()), Ok(())));
-        let claimed = forcer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &forcer));
-        let (claimed, passed) = (claimed.unwrap(), forcer.cursor.get());
-        belt.ring().close();
-        let (forcer, receiver) = (belt.clone(), belt.clone());
-        let told = Arc::new(Told::new(false));
+fn model_mpmc_replacing_item_comes_before_the_end() {
+    explore_deaths("mpmc: closed, a replacing sender, a receiver", |death| {
+        let fixture = Fixture::of(2);
+        let replacer = handle(&fixture, 1);
+        assert_eq!(
+            (replacer.try_send(0), replacer.try_send(1)),
+            (Ok(()), Ok(()))
+        );
+        let claimed = replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
+        let (claimed, passed) = (claimed.unwrap(), replacer.cursor.get());
+        fixture.ring().close();
+        let (replacer, receiver) = (fixture.clone(), fixture.clone());
+        let told = Arc::new(UntrackedBool::new(false));
         let tells = told.clone();
         finish([
             start(1, death, move || {
-                let forcer = player(&forcer, 1);
-                forcer.cursor.set(passed);
-                forcer.commit(&forcer.vacate(claimed), 2);
+                let replacer = handle(&replacer, 1);
+                replacer.cursor.set(passed);
+                replacer.commit(&replacer.take_oldest(claimed), 2);
             }),
             start(2, None, move || {
-                let receiver = player(&receiver, 2);
+                let receiver = handle(&receiver, 2);
                 for _ in 0..3 {
-                    // As if another thread had found somebody alive at another slot.
+                    // As if another thread had found a live owner of another slot.
                     let claim = receiver.with(|ring, cursor, me| {
                         let claim = ring.claim_recv(cursor, me, &receiver);
-                        cursor.alive = Asked::default();
+                        cursor.alive = CheckedOwner::default();
                         match claim {
-                            Err(TryError::WouldBlock) => ring.nothing(cursor, me, &receiver),
+                            Err(TryError::WouldBlock) => ring.on_empty(cursor, me, &receiver),
                             other => other,
                         }
                     });
@@ -294,34 +309,39 @@ fn model_slots_what_replaces_comes_before_the_end() {
                 }
             }),
         ]);
-        let got = belt.got.load(Relaxed);
-        // Killed between the commit of the old item and its note, it has it.
-        belt.balance(u64::from(death.is_some()));
-        let came_late = got != belt.got.load(Relaxed);
-        assert!(!told.load(Relaxed) || !came_late, "it came after the end");
+        let received = fixture.received.load(Relaxed);
+        // If the victim was killed between the commit of the old item and its record, it has the
+        // item.
+        fixture.check(u64::from(death.is_some()));
+        let came_late = received != fixture.received.load(Relaxed);
+        assert!(
+            !told.load(Relaxed) || !came_late,
+            "an item came after the end"
+        );
     });
 }
 
-/// Hunts: one that lives at one slot, and has died at another, where its word is the same.
+/// Hunts: an owner that was found alive at one slot, and has died since with another slot that has
+/// the same word.
 #[test]
-fn model_slots_one_found_alive_is_asked_about_each_slot() {
-    explore("slots: two slots of one that dies", || {
-        let belt = Belt::of(2);
-        let sender = player(&belt, 3);
+fn model_mpmc_owner_is_checked_for_each_slot() {
+    explore("mpmc: two slots of an owner that dies", || {
+        let fixture = Fixture::of(2);
+        let sender = handle(&fixture, 3);
         let (first, second) = (sender.claim().unwrap(), sender.claim().unwrap());
-        assert_eq!(belt.word(0), belt.word(1));
-        let receiver = belt.clone();
+        assert_eq!(fixture.word(0), fixture.word(1));
+        let receiver = fixture.clone();
         let receives = start(2, None, move || {
-            let receiver = player(&receiver, 2);
-            assert_eq!(receiver.try_pick(), Err(TryError::Busy));
+            let receiver = handle(&receiver, 2);
+            assert_eq!(receiver.try_recv(), Err(TryError::Busy));
             assert_ne!(receiver.cursor.get(), Cursor::default());
-            player(&receiver.belt, 3).commit(&first, 1);
+            handle(&receiver.fixture, 3).commit(&first, 1);
             unlock_byte(2, 3);
-            assert_eq!(receiver.try_pick(), Ok(1));
-            assert_eq!(receiver.try_pick(), Err(TryError::WouldBlock));
+            assert_eq!(receiver.try_recv(), Ok(1));
+            assert_eq!(receiver.try_recv(), Err(TryError::WouldBlock));
         });
         finish([receives]);
         assert_eq!(second.index, 1);
-        belt.balance(0);
+        fixture.check(0);
     });
 }

@@ -1,4 +1,4 @@
-//! The slot ring under loom, and a participant that others took for dead and that does not know it.
+//! Models of the ring with a participant that was reaped while alive and does not know it.
 
 use loom::sync::Arc;
 
@@ -13,16 +13,20 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         625,
         SEND,
-        "who claims a slot does not ask whether it is a participant still",
+        "a claim of a slot does not check that its process is still registered",
     ),
-    (626, RECEIVE, "who was reaped does not give its slot back"),
+    (
+        626,
+        RECEIVE,
+        "an unregistered process does not give its slot back",
+    ),
 ];
 
-const SEND: &str = "model_slots_one_that_was_reaped_keeps_no_slot_to_send";
-const RECEIVE: &str = "model_slots_one_that_was_reaped_keeps_no_item";
+const SEND: &str = "model_mpmc_unregistered_process_keeps_no_slot_to_send";
+const RECEIVE: &str = "model_mpmc_unregistered_process_keeps_no_item";
 
 /// A ring of two slots, and the registry.
-struct Belt {
+struct Fixture {
     state: SlotsState,
     cells: [AtomicU64; 3],
     words: [AtomicU64; 2],
@@ -30,7 +34,7 @@ struct Belt {
     registry: ModelRegistry,
 }
 
-impl Belt {
+impl Fixture {
     fn new() -> Arc<Self> {
         players();
         Arc::new(Self {
@@ -55,65 +59,68 @@ impl Belt {
         let claim = self
             .ring()
             .claim_send(cursor, tag(id), &self.registry.liveness(id));
-        self.ring().commit_send(claim.expect("there is room"));
+        self.ring().commit_send(claim.expect("a slot is free"));
     }
 
-    /// Others take process 1 for dead, and give back what it has.
+    /// Reaps process 1, which lives, and recovers its slots.
     fn reap(&self) {
         self.registry.lose(1);
         self.ring().recover(tag(1));
     }
 
-    fn close(&self) {
+    fn check(&self) {
         for word in &self.words {
             let word = Word(word.load(Ordering::Relaxed));
-            assert!(!word.is_of(tag(1)), "the tag of no participant stays");
+            assert!(!word.is_of(tag(1)), "an unregistered tag stays");
         }
     }
 }
 
-/// Hunts: a slot in the hands of no participant, whom no reaper looks for again.
+/// Hunts: a slot owned by the tag of no participant, which no process recovers.
 #[test]
-fn model_slots_one_that_was_reaped_keeps_no_slot_to_send() {
-    explore("slots: one taken for dead claims a slot to send", || {
-        let belt = Belt::new();
-        let (lost, reaper) = (belt.clone(), belt.clone());
-        finish([
-            start(1, None, move || {
-                let peers = lost.registry.liveness(1);
-                // It keeps what it gets.
-                match lost
-                    .ring()
-                    .claim_send(&mut Cursor::default(), tag(1), &peers)
-                {
-                    Ok(_) | Err(TryError::MembershipLost) => {}
-                    Err(other) => panic!("{other:?}"),
-                }
-            }),
-            start(2, None, move || reaper.reap()),
-        ]);
-        belt.close();
-        let mut cursor = Cursor::default();
-        belt.send(3, &mut cursor);
-        let got = belt
-            .ring()
-            .claim_recv(&mut cursor, tag(3), &belt.registry.liveness(3));
-        assert!(got.is_ok(), "{got:?}");
-    });
+fn model_mpmc_unregistered_process_keeps_no_slot_to_send() {
+    explore(
+        "mpmc: an unregistered process claims a slot to send",
+        || {
+            let fixture = Fixture::new();
+            let (lost, reaper) = (fixture.clone(), fixture.clone());
+            finish([
+                start(1, None, move || {
+                    let peers = lost.registry.liveness(1);
+                    // A claim that succeeds is kept.
+                    match lost
+                        .ring()
+                        .claim_send(&mut Cursor::default(), tag(1), &peers)
+                    {
+                        Ok(_) | Err(TryError::MembershipLost) => {}
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }),
+                start(2, None, move || reaper.reap()),
+            ]);
+            fixture.check();
+            let mut cursor = Cursor::default();
+            fixture.send(3, &mut cursor);
+            let got = fixture
+                .ring()
+                .claim_recv(&mut cursor, tag(3), &fixture.registry.liveness(3));
+            assert!(got.is_ok(), "{got:?}");
+        },
+    );
 }
 
-/// Hunts: the same of an item, which is lost, or comes back to no receiver.
+/// Hunts: the same of an item, which is lost or not redelivered.
 #[test]
-fn model_slots_one_that_was_reaped_keeps_no_item() {
-    explore("slots: one taken for dead claims an item", || {
-        let belt = Belt::new();
+fn model_mpmc_unregistered_process_keeps_no_item() {
+    explore("mpmc: an unregistered process claims an item", || {
+        let fixture = Fixture::new();
         let mut cursor = Cursor::default();
-        belt.send(3, &mut cursor);
-        let (lost, reaper) = (belt.clone(), belt.clone());
+        fixture.send(3, &mut cursor);
+        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let peers = lost.registry.liveness(1);
-                // It keeps what it gets.
+                // A claim that succeeds is kept.
                 match lost
                     .ring()
                     .claim_recv(&mut Cursor::default(), tag(1), &peers)
@@ -124,10 +131,10 @@ fn model_slots_one_that_was_reaped_keeps_no_item() {
             }),
             start(2, None, move || reaper.reap()),
         ]);
-        belt.close();
-        let got = belt
+        fixture.check();
+        let got = fixture
             .ring()
-            .claim_recv(&mut cursor, tag(3), &belt.registry.liveness(3));
-        assert!(got.is_ok(), "the item does not come back: {got:?}");
+            .claim_recv(&mut cursor, tag(3), &fixture.registry.liveness(3));
+        assert!(got.is_ok(), "the item is not redelivered: {got:?}");
     });
 }

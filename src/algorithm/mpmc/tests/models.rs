@@ -1,4 +1,4 @@
-//! The slot ring under loom: a world without a registry, where the byte locks say who lives.
+//! Models of the ring, without a registry: the byte locks say which processes live.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -6,7 +6,7 @@ use loom::sync::Arc;
 
 use super::super::Cursor;
 use super::super::wait::EventWaitError;
-use super::stage::{Belt, player};
+use super::fixture::{Fixture, handle};
 use crate::facade::AtomicU64;
 use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
 use crate::participant::Liveness;
@@ -16,209 +16,221 @@ use crate::participant::stage::{finish, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (62, LAPS, "whoever rings for one wakes nobody"),
+    (62, LAPS, "notifying one wakes no sleeper"),
     (
         67,
         LAPS,
-        "whoever disarms an event count wakes nobody who has come since",
+        "clearing an event count wakes no sleeper that has come since",
     ),
-    (100, NEWCOMER, "a walker does not acquire what it sees"),
-    (101, NEWCOMER, "a claim neither acquires nor publishes"),
+    (
+        100,
+        NEWCOMER,
+        "a walker does not acquire the words it loads",
+    ),
+    (101, NEWCOMER, "a claim neither acquires nor releases"),
     (
         102,
         CLOSED,
-        "a sender has no barrier between its claim and its look",
+        "a sender has no barrier between its claim and its check",
     ),
     (
         103,
         CLOSED,
         "a sender sends into a queue that it finds closed",
     ),
-    (104, ORPHANED, "a receiver does not look for orphans"),
-    (105, LAPS, "a send does not publish its item"),
-    (106, LAPS, "a receive does not give its slot back in order"),
-    (107, LAPS, "a commit does not ring"),
-    (108, LIVING, "a slot is taken from one that lives"),
+    (104, ORPHANED, "a receiver does not search for orphans"),
+    (105, LAPS, "a send does not release its item"),
+    (106, LAPS, "a receipt does not release its slot"),
+    (107, LAPS, "a commit does not notify"),
+    (108, LIVE, "a slot is taken from a live owner"),
     (109, SKIPPED, "a dead sender's slot is never skipped"),
-    (110, SKIPPED, "whoever skips a slot wakes nobody"),
+    (110, SKIPPED, "skipping a slot wakes no waiter"),
     (111, IDLE, "a hint is not acquired"),
     (
         112,
         CLOSED,
-        "a receiver has no barrier before its last look",
+        "a receiver has no barrier before its last check",
     ),
     (
         113,
         CLOSED,
         "a receiver does not wait for an item that is being written",
     ),
-    (114, ORPHANED, "whoever reaps leaves a dead receiver's item"),
+    (
+        114,
+        ORPHANED,
+        "a reaper does not orphan a dead receiver's item",
+    ),
     (
         115,
         ORPHANED,
-        "whoever leaves an orphan does not change the epoch",
+        "a reaper that leaves an orphan does not advance the epoch",
     ),
-    (116, HEARD, "the epoch does not publish the orphans"),
-    (117, ORPHANED, "whoever reaps wakes nobody"),
+    (116, EPOCH, "the epoch does not release the orphans"),
+    (117, ORPHANED, "a reaper wakes no waiter"),
     (
         118,
-        BATON,
-        "one that slept and got an item does not look whether there are more",
+        TWO_SLEEPERS,
+        "a receiver that slept and received an item does not check for more",
     ),
     (
         119,
         REPLACED,
-        "a sender waits for a dead receiver whom nobody reaps",
+        "a sender waits for a dead receiver that is not reaped",
     ),
     (
         120,
         LEFT,
-        "a sender that leaves an orphan does not change the epoch",
+        "a sender that leaves an orphan does not advance the epoch",
     ),
-    (121, LEFT, "a sender that leaves an orphan wakes nobody"),
-    (122, LEFT, "whoever reaps tells of no orphans but its own"),
+    (121, LEFT, "a sender that leaves an orphan wakes no waiter"),
+    (122, LEFT, "a reaper announces only orphans of its own"),
 ];
 
-const LAPS: &str = "model_slots_items_arrive_once_in_order_and_nobody_oversleeps";
-const NEWCOMER: &str = "model_slots_a_newcomer_is_not_robbed";
-const LIVING: &str = "model_slots_a_slot_of_the_living_is_theirs";
-const CLOSED: &str = "model_slots_nothing_comes_after_the_end";
-const ORPHANED: &str = "model_slots_an_item_of_the_dead_finds_a_sleeper";
-const HEARD: &str = "model_slots_whoever_hears_of_orphans_finds_them";
-const REPLACED: &str = "model_slots_what_the_dead_were_taking_can_be_replaced";
-const LEFT: &str = "model_slots_what_a_sender_leaves_finds_a_sleeper";
-const SKIPPED: &str = "model_slots_a_slot_of_the_dead_makes_room";
-const BATON: &str = "model_slots_two_items_for_two_sleepers";
-const IDLE: &str = "model_slots_one_that_was_idle_finds_its_way";
+const LAPS: &str = "model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost";
+const NEWCOMER: &str = "model_mpmc_slot_of_a_new_participant_is_not_taken";
+const LIVE: &str = "model_mpmc_slot_of_a_live_owner_is_not_taken";
+const CLOSED: &str = "model_mpmc_no_item_arrives_after_the_end";
+const ORPHANED: &str = "model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper";
+const EPOCH: &str = "model_mpmc_receiver_finds_the_orphans_of_an_epoch";
+const REPLACED: &str = "model_mpmc_item_of_a_dead_receiver_can_be_replaced";
+const LEFT: &str = "model_mpmc_orphan_left_by_a_sender_wakes_a_sleeper";
+const SKIPPED: &str = "model_mpmc_slot_of_a_dead_sender_is_freed";
+const TWO_SLEEPERS: &str = "model_mpmc_two_items_wake_two_sleepers";
+const IDLE: &str = "model_mpmc_idle_handle_catches_up";
 
-/// Hunts: items that are lost, doubled, torn or out of order, and sleepers that nobody wakes, on
-/// either side, over laps.
+/// Hunts: items that are lost, duplicated, torn or out of order, and sleepers on either side that
+/// are not woken, over several laps.
 #[test]
-fn model_slots_items_arrive_once_in_order_and_nobody_oversleeps() {
-    explore("slots: a sender and a receiver of two places", || {
-        let belt = Belt::of(2);
-        let (sender, receiver) = (belt.clone(), belt.clone());
+fn model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost() {
+    explore("mpmc: a sender and a receiver of two slots", || {
+        let fixture = Fixture::of(2);
+        let (sender, receiver) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                let sender = player(&sender, 1);
+                let sender = handle(&sender, 1);
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
             start(2, None, move || {
-                let receiver = player(&receiver, 2);
+                let receiver = handle(&receiver, 2);
                 for item in 0..3 {
                     assert_eq!(receiver.recv(), Ok(item));
                 }
             }),
         ]);
-        belt.balance(0);
+        fixture.check(0);
     });
 }
 
-/// Hunts: an item of a killed sender that arrives in part, one that was committed and does not; one
-/// behind it that nobody finds; a slot that stays shut.
+/// Hunts: an item of a killed sender that arrives in part, or was committed and does not arrive; an
+/// item behind it that is not found; a slot that stays blocked.
 #[test]
-fn model_slots_a_sender_dies_beside_another() {
-    explore_deaths("slots: two senders, one killed, a receiver", |death| {
-        let belt = Belt::of(2);
-        let (victim, other, receiver) = (belt.clone(), belt.clone(), belt.clone());
+fn model_mpmc_sender_dies_beside_another() {
+    explore_deaths("mpmc: two senders, one killed, a receiver", |death| {
+        let fixture = Fixture::of(2);
+        let (victim, other, receiver) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || {
-                let _ = player(&victim, 1).try_send(1);
+                let _ = handle(&victim, 1).try_send(1);
             }),
             start(2, None, move || {
-                assert_eq!(player(&other, 2).try_send(2), Ok(()));
+                assert_eq!(handle(&other, 2).try_send(2), Ok(()));
             }),
             start(3, None, move || {
-                let _ = player(&receiver, 3).pick();
+                let _ = handle(&receiver, 3).poll();
             }),
         ]);
-        belt.balance(0);
+        fixture.check(0);
     });
 }
 
-/// Hunts: the same where everybody sends and receives, in three places: two laps for each slot.
+/// Hunts: the same where each process sends and receives, in three slots: two laps for each slot.
 #[test]
-fn model_slots_two_that_send_and_receive_one_killed() {
-    explore_deaths("slots: two that send and receive, one killed", |death| {
-        let belt = Belt::of(3);
-        let (victim, other) = (belt.clone(), belt.clone());
-        let first = player(&belt, 3);
-        for item in [1, 2] {
-            assert_eq!(first.try_send(item), Ok(()));
-            assert_eq!(first.pick(), Some(item));
-        }
-        finish([
-            start(1, death, move || {
-                let victim = player(&victim, 1);
-                let _ = (victim.try_send(3), victim.pick(), victim.try_send(4));
-            }),
-            start(2, None, move || {
-                let other = player(&other, 2);
-                assert_eq!(other.try_send(5), Ok(()));
-                let _ = other.pick();
-            }),
-        ]);
-        belt.balance(0);
-    });
+fn model_mpmc_two_processes_send_and_receive_one_killed() {
+    explore_deaths(
+        "mpmc: two processes that send and receive, one killed",
+        |death| {
+            let fixture = Fixture::of(3);
+            let (victim, other) = (fixture.clone(), fixture.clone());
+            let first = handle(&fixture, 3);
+            for item in [1, 2] {
+                assert_eq!(first.try_send(item), Ok(()));
+                assert_eq!(first.poll(), Some(item));
+            }
+            finish([
+                start(1, death, move || {
+                    let victim = handle(&victim, 1);
+                    let _ = (victim.try_send(3), victim.poll(), victim.try_send(4));
+                }),
+                start(2, None, move || {
+                    let other = handle(&other, 2);
+                    assert_eq!(other.try_send(5), Ok(()));
+                    let _ = other.poll();
+                }),
+            ]);
+            fixture.check(0);
+        },
+    );
 }
 
-/// Hunts: an item that two receivers get, or none, because one of them was killed at it.
+/// Hunts: an item that two receivers get, or none, because one of them was killed while it received
+/// the item.
 #[test]
-fn model_slots_a_receiver_dies_beside_another() {
-    explore_deaths("slots: two receivers, one killed", |death| {
-        let belt = Belt::of(2);
-        let first = player(&belt, 3);
+fn model_mpmc_receiver_dies_beside_another() {
+    explore_deaths("mpmc: two receivers, one killed", |death| {
+        let fixture = Fixture::of(2);
+        let first = handle(&fixture, 3);
         assert_eq!((first.try_send(1), first.try_send(2)), (Ok(()), Ok(())));
-        let (victim, other) = (belt.clone(), belt.clone());
+        let (victim, other) = (fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || {
-                let _ = player(&victim, 1).pick();
+                let _ = handle(&victim, 1).poll();
             }),
             start(2, None, move || {
-                let other = player(&other, 2);
-                assert!(other.pick().is_some(), "two items, and one other receiver");
+                let other = handle(&other, 2);
+                assert!(other.poll().is_some(), "two items, and one other receiver");
                 let _ = other.try_send(3);
             }),
         ]);
-        belt.balance(0);
+        fixture.check(0);
     });
 }
 
-/// Hunts: a slot that is taken from one who is at work in it.
+/// Hunts: a slot that is taken from a live owner.
 #[test]
-fn model_slots_a_slot_of_the_living_is_theirs() {
-    explore("slots: a sender and a receiver that looks at once", || {
-        let belt = Belt::of(2);
-        let (sender, receiver) = (belt.clone(), belt.clone());
+fn model_mpmc_slot_of_a_live_owner_is_not_taken() {
+    explore("mpmc: a sender and a receiver that does not wait", || {
+        let fixture = Fixture::of(2);
+        let (sender, receiver) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                let sender = player(&sender, 1);
+                let sender = handle(&sender, 1);
                 assert_eq!(sender.try_send(1), Ok(()));
                 let _ = sender.try_send(2);
             }),
             start(2, None, move || {
-                let receiver = player(&receiver, 2);
-                let _ = (receiver.pick(), receiver.pick());
+                let receiver = handle(&receiver, 2);
+                let _ = (receiver.poll(), receiver.poll());
             }),
         ]);
-        belt.balance(0);
+        fixture.check(0);
     });
 }
 
-/// Hunts: what a helper leaves that is killed in the middle of helping: process 3 died as it sent,
-/// and another time as it received.
+/// Hunts: the state left by a helper that is killed while it helps: process 3 died as it sent, and
+/// another time as it received.
 #[test]
-fn model_slots_a_helper_dies_too() {
+fn model_mpmc_helper_dies_too() {
     for receives in [false, true] {
         explore_deaths(
-            "slots: a dead one, and a helper that is killed",
+            "mpmc: a dead process, and a helper that is killed",
             move |death| {
-                let belt = Belt::of(2);
-                let first = player(&belt, 2);
+                let fixture = Fixture::of(2);
+                let first = handle(&fixture, 2);
                 assert_eq!(first.try_send(1), Ok(()));
-                let dead = player(&belt, 3);
+                let dead = handle(&fixture, 3);
                 if receives {
                     let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
                     assert!(taken.is_ok());
@@ -226,122 +238,124 @@ fn model_slots_a_helper_dies_too() {
                     assert!(dead.claim().is_ok());
                 }
                 unlock_byte(2, 3);
-                let (helper, other) = (belt.clone(), belt.clone());
+                let (helper, other) = (fixture.clone(), fixture.clone());
                 finish([
                     start(1, death, move || {
                         helper.ring().recover(tag(3));
-                        let _ = player(&helper, 1).pick();
+                        let _ = handle(&helper, 1).poll();
                     }),
                     start(2, None, move || {
                         other.ring().recover(tag(3));
-                        let other = player(&other, 2);
-                        let _ = (other.pick(), other.try_send(2));
+                        let other = handle(&other, 2);
+                        let _ = (other.poll(), other.try_send(2));
                     }),
                 ]);
-                // Process 3 is a new one by now, with the same tag; its predecessor was given back.
-                belt.balance(0);
+                // Process 3 is a new one, with the same tag; its predecessor was recovered.
+                fixture.check(0);
             },
         );
     }
 }
 
-/// Hunts: an item that the one who replaces it and a receiver both get, or neither; out of order.
+/// Hunts: an item that both the sender that replaces it and a receiver get, or neither; items out
+/// of order.
 #[test]
-fn model_slots_the_oldest_is_replaced_while_it_is_taken() {
+fn model_mpmc_oldest_item_is_replaced_while_it_is_received() {
     explore_deaths(
-        "slots: one that replaces, killed, and a receiver",
+        "mpmc: a replacing sender, killed, and a receiver",
         |death| {
-            let belt = Belt::of(2);
-            let first = player(&belt, 3);
+            let fixture = Fixture::of(2);
+            let first = handle(&fixture, 3);
             assert_eq!((first.try_send(0), first.try_send(1)), (Ok(()), Ok(())));
-            let (forcer, receiver) = (belt.clone(), belt.clone());
+            let (replacer, receiver) = (fixture.clone(), fixture.clone());
             let handles = [
                 start(1, death, move || {
-                    let forcer = player(&forcer, 1);
+                    let replacer = handle(&replacer, 1);
                     let claimed =
-                        forcer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &forcer));
+                        replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
                     if let Ok(claimed) = claimed {
-                        forcer.commit(&forcer.vacate(claimed), 2);
+                        replacer.commit(&replacer.take_oldest(claimed), 2);
                     }
                 }),
                 start(2, None, move || {
-                    let receiver = player(&receiver, 2);
-                    let (first, second) = (receiver.pick(), receiver.pick());
+                    let receiver = handle(&receiver, 2);
+                    let (first, second) = (receiver.poll(), receiver.poll());
                     let late = |item: Option<u64>| item.unwrap_or(9);
-                    // What is delivered again may come late.
+                    // A redelivered item may arrive after newer ones.
                     let in_order =
                         death.is_some() || second.is_none() || late(first) < late(second);
                     assert!(in_order, "{second:?} after {first:?}");
                 }),
             ];
             finish(handles);
-            // Killed between the commit of the old item and its note, it has it.
-            belt.balance(u64::from(death.is_some()));
+            // If the victim was killed between the commit of the old item and its record, it has
+            // the item.
+            fixture.check(u64::from(death.is_some()));
         },
     );
 }
 
-/// Hunts: an item that is sent after a receiver was told that none comes any more.
+/// Hunts: an item that is sent after a receiver was told that the queue is disconnected.
 #[test]
-fn model_slots_nothing_comes_after_the_end() {
-    explore("slots: a sender, one that closes, a receiver", || {
-        let belt = Belt::of(2);
-        let (sender, closer, receiver) = (belt.clone(), belt.clone(), belt.clone());
+fn model_mpmc_no_item_arrives_after_the_end() {
+    explore("mpmc: a sender, a closing process, a receiver", || {
+        let fixture = Fixture::of(2);
+        let (sender, closer, receiver) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                let _ = player(&sender, 1).try_send(1);
+                let _ = handle(&sender, 1).try_send(1);
             }),
             start(3, None, move || closer.ring().close()),
             start(2, None, move || {
-                let receiver = player(&receiver, 2);
+                let receiver = handle(&receiver, 2);
                 while receiver.recv() != Err(EventWaitError::Disconnected) {}
             }),
         ]);
-        let (sent, got) = (belt.sent.load(Relaxed), belt.got.load(Relaxed));
-        assert_eq!(sent, got, "sent after the end");
+        let (sent, received) = (fixture.sent.load(Relaxed), fixture.received.load(Relaxed));
+        assert_eq!(sent, received, "sent after the end");
     });
 }
 
-/// Hunts: a receiver that does not come past the slot of a dead sender, and a sender that sleeps
-/// although somebody has skipped it: two senders, two places, one to be had at once.
+/// Hunts: a receiver that does not pass the slot of a dead sender, and a sender that sleeps
+/// although the slot was skipped: two senders, two slots, one of them free at once.
 #[test]
-fn model_slots_a_slot_of_the_dead_makes_room() {
-    explore_one_less("slots: a full ring, a dead sender in it", || {
-        let belt = Belt::of(2);
-        let first = player(&belt, 1);
+fn model_mpmc_slot_of_a_dead_sender_is_freed() {
+    explore_one_less("mpmc: a full ring, a dead sender in it", || {
+        let fixture = Fixture::of(2);
+        let first = handle(&fixture, 1);
         assert_eq!(first.try_send(1), Ok(()));
-        let dead = player(&belt, 3);
+        let dead = handle(&fixture, 3);
         assert!(dead.claim().is_ok());
         unlock_byte(2, 3);
         let passed = dead.cursor.get();
         // Two threads of one process.
         let senders = [2, 3].map(|item| {
-            let belt = belt.clone();
+            let fixture = fixture.clone();
             start(2, None, move || {
-                let sender = player(&belt, 2);
+                let sender = handle(&fixture, 2);
                 sender.cursor.set(passed);
                 assert_eq!(sender.send(item), Ok(()));
             })
         });
-        let receiver = belt.clone();
+        let receiver = fixture.clone();
         let receiver = start(1, None, move || {
-            let receiver = player(&receiver, 1);
-            assert_eq!(receiver.pick(), Some(1));
-            let _ = receiver.pick();
+            let receiver = handle(&receiver, 1);
+            assert_eq!(receiver.poll(), Some(1));
+            let _ = receiver.poll();
         });
         finish(senders.into_iter().chain([receiver]));
-        assert_eq!(belt.sent.load(Relaxed) & 0b1100, 0b1100);
+        assert_eq!(fixture.sent.load(Relaxed) & 0b1100, 0b1100);
     });
 }
 
-/// Hunts: a newcomer that is taken for dead, because whoever sees its tag does not see yet that it
-/// has come.
+/// Hunts: a new participant that is seen as dead, because the process that observes its tag does
+/// not observe yet that it has joined.
 #[test]
-fn model_slots_a_newcomer_is_not_robbed() {
-    /// What others know of process 1: that it is there, if they see its store.
-    struct Newcomer<'a>(&'a AtomicU64);
+fn model_mpmc_slot_of_a_new_participant_is_not_taken() {
+    /// What others know of process 1: that it is alive, if they observe its store.
+    struct NewParticipant<'a>(&'a AtomicU64);
 
-    impl Liveness for Newcomer<'_> {
+    impl Liveness for NewParticipant<'_> {
         fn is_alive(&self, _other: Tag) -> bool {
             self.0.load(Relaxed) == 1
         }
@@ -353,83 +367,83 @@ fn model_slots_a_newcomer_is_not_robbed() {
         }
     }
 
-    explore("slots: a newcomer sends, another looks", || {
-        let belt = Belt::of(2);
+    explore("mpmc: a new participant sends, another receives", || {
+        let fixture = Fixture::of(2);
         let here = Arc::new(AtomicU64::new(0));
-        let (newcomer, other, seen) = (belt.clone(), belt.clone(), here.clone());
+        let (new, other, seen) = (fixture.clone(), fixture.clone(), here.clone());
         finish([
             start(1, None, move || {
                 here.store(1, Relaxed);
-                let _ = player(&newcomer, 1).try_send(1);
+                let _ = handle(&new, 1).try_send(1);
             }),
             start(2, None, move || {
                 let mut cursor = Cursor::default();
                 let claim = other
                     .ring()
-                    .claim_recv(&mut cursor, tag(2), &Newcomer(&seen));
+                    .claim_recv(&mut cursor, tag(2), &NewParticipant(&seen));
                 if let Ok(claim) = claim {
-                    assert_eq!(player(&other, 2).take(&claim), 1);
+                    assert_eq!(handle(&other, 2).take(&claim), 1);
                 }
                 let skipped = cursor.head != Cursor::default().head && claim.is_err();
-                assert!(!skipped, "a slot was taken from one that lives");
+                assert!(!skipped, "a slot was taken from a live owner");
             }),
         ]);
-        belt.balance(0);
+        fixture.check(0);
     });
 }
 
-/// Hunts: a sleeper whose wake went to another, who could not use it yet: two items, the second of
-/// which is committed first, by two threads of one process, and two that sleep for them.
+/// Hunts: a sleeper whose wake went to another that could not use it yet: two items, the second of
+/// which is committed first, by two threads of one process, and two sleepers.
 #[test]
-fn model_slots_two_items_for_two_sleepers() {
-    explore_one_less("slots: two items out of order, two sleepers", || {
-        let belt = Belt::of(2);
-        let sender = player(&belt, 1);
+fn model_mpmc_two_items_wake_two_sleepers() {
+    explore_one_less("mpmc: two items out of order, two sleepers", || {
+        let fixture = Fixture::of(2);
+        let sender = handle(&fixture, 1);
         let (first, second) = (sender.claim().unwrap(), sender.claim().unwrap());
-        let sender = belt.clone();
+        let sender = fixture.clone();
         let receivers = [2, 3].map(|id| {
-            let receiver = belt.clone();
+            let receiver = fixture.clone();
             start(id, None, move || {
-                assert!(player(&receiver, id).recv().is_ok());
+                assert!(handle(&receiver, id).recv().is_ok());
             })
         });
         let sender = start(1, None, move || {
-            let sender = player(&sender, 1);
+            let sender = handle(&sender, 1);
             sender.commit(&second, 2);
             sender.commit(&first, 1);
         });
         finish(receivers.into_iter().chain([sender]));
-        belt.balance(0);
+        fixture.check(0);
     });
 }
 
-/// Hunts: a handle that was idle for laps and finds garbage where there is none, or a slot that is
-/// not next.
+/// Hunts: a handle that was idle for laps and reports corruption where there is none, or finds a
+/// slot that is not the next.
 #[test]
-fn model_slots_one_that_was_idle_finds_its_way() {
-    explore("slots: one that goes round, and one that was idle", || {
-        let belt = Belt::of(2);
-        let (busy, idle) = (belt.clone(), belt.clone());
-        let known = player(&belt, 1);
+fn model_mpmc_idle_handle_catches_up() {
+    explore("mpmc: a busy handle and an idle one", || {
+        let fixture = Fixture::of(2);
+        let (busy, idle) = (fixture.clone(), fixture.clone());
+        let known = handle(&fixture, 1);
         for item in 0..3 {
             assert_eq!(known.try_send(item), Ok(()));
-            assert_eq!(known.pick(), Some(item));
+            assert_eq!(known.poll(), Some(item));
         }
         let known = known.cursor.get();
         finish([
             start(1, None, move || {
-                let busy = player(&busy, 1);
+                let busy = handle(&busy, 1);
                 busy.cursor.set(known);
                 for item in 3..5 {
                     assert_eq!(busy.try_send(item), Ok(()));
-                    assert_eq!(busy.pick(), Some(item));
+                    assert_eq!(busy.poll(), Some(item));
                 }
             }),
             start(2, None, move || {
-                let idle = player(&idle, 2);
+                let idle = handle(&idle, 2);
                 assert!(idle.len() <= 2);
             }),
         ]);
-        belt.balance(0);
+        fixture.check(0);
     });
 }

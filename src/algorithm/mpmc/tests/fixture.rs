@@ -1,6 +1,7 @@
-//! A slot ring and the processes at it, in a world without a registry: the byte locks say who lives.
+//! A ring and the processes that use it, without a registry: the byte locks say which processes
+//! live.
 
-use std::sync::atomic::{AtomicU64 as Ledger, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64 as UntrackedU64, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
@@ -14,20 +15,20 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{players, tag};
 
-/// A ring, its items, and what was received.
-pub(super) struct Belt {
+/// A ring, its items, and records of what was sent and received. loom does not track the records.
+pub(super) struct Fixture {
     pub(super) state: SlotsState,
     pub(super) cells: [AtomicU64; 3],
     pub(super) words: Vec<AtomicU64>,
     pub(super) items: Vec<Words<1>>,
     pub(super) geometry: Geometry,
-    /// A bit for each item whose send was committed, and for each that was received.
-    pub(super) sent: Ledger,
-    pub(super) got: Ledger,
+    /// A bit for each item whose send was committed, and for each item that was received.
+    pub(super) sent: UntrackedU64,
+    pub(super) received: UntrackedU64,
 }
 
-/// A tag that nobody ever had: garbage, which nobody will reap.
-pub(super) fn nobody() -> Tag {
+/// The tag of no participant, as corruption leaves it: no process reaps it.
+pub(super) fn no_participant() -> Tag {
     Tag::new(2, 2).unwrap()
 }
 
@@ -37,25 +38,25 @@ impl Slots for &[AtomicU64] {
     }
 }
 
-/// A process at the ring.
-pub(super) struct Player<'a> {
-    pub(super) belt: &'a Belt,
+/// A process's handle of the ring.
+pub(super) struct Handle<'a> {
+    pub(super) fixture: &'a Fixture,
     pub(super) id: u32,
     pub(super) cursor: std::cell::Cell<Cursor>,
 }
 
-impl Liveness for Player<'_> {
+impl Liveness for Handle<'_> {
     fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.id) || other != nobody() && is_byte_locked(other.index())
+        other == tag(self.id) || other != no_participant() && is_byte_locked(other.index())
     }
     fn is_member(&self) -> bool {
         true
     }
     fn reap(&self, urgent: bool) -> bool {
-        // Process 1 is the one that dies. If it is not urgent, somebody else did it just now.
+        // Process 1 is the victim. If it is not urgent, another process has reaped just now.
         let reaps = urgent && self.id != 1 && !is_byte_locked(0);
         if reaps {
-            self.belt.ring().recover(tag(1));
+            self.fixture.ring().recover(tag(1));
         }
         reaps
     }
@@ -64,7 +65,7 @@ impl Liveness for Player<'_> {
     }
 }
 
-impl Belt {
+impl Fixture {
     pub(super) fn of(capacity: usize) -> Arc<Self> {
         players();
         Arc::new(Self {
@@ -73,8 +74,8 @@ impl Belt {
             words: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
             items: (0..capacity).map(|_| Words::new([99])).collect(),
             geometry: Geometry::new(capacity as u64),
-            sent: Ledger::new(0),
-            got: Ledger::new(0),
+            sent: UntrackedU64::new(0),
+            received: UntrackedU64::new(0),
         })
     }
 
@@ -101,22 +102,27 @@ impl Belt {
         &self.items[usize::try_from(claim.index).unwrap()]
     }
 
-    /// An item was received, by somebody who lives to tell.
-    pub(super) fn note(&self, item: u64) {
-        let before = self.got.fetch_or(1 << item, Relaxed);
-        assert_eq!(before & 1 << item, 0, "item {item} came twice");
+    /// Records the receipt of an item by a process that lives.
+    pub(super) fn record(&self, item: u64) {
+        let before = self.received.fetch_or(1 << item, Relaxed);
+        assert_eq!(before & 1 << item, 0, "item {item} is duplicated");
     }
 
-    /// When all is done: what was sent has come, or still comes to process 3, and every slot can be
-    /// used again. Items in `taken` may be gone: somebody died with them in its hands.
-    pub(super) fn balance(&self, taken: u64) {
+    /// Checks after the end that every item sent was received, or still is by process 3, and that
+    /// every slot can be used again. Items in `taken` may be lost: a process died while it received
+    /// them.
+    pub(super) fn check(&self, taken: u64) {
         if !is_byte_locked(0) {
             self.ring().recover(tag(1));
         }
-        let last = player(self, 3);
-        while last.pick().is_some() {}
-        let (sent, got) = (self.sent.load(Relaxed), self.got.load(Relaxed));
-        assert_eq!(sent & !got & !taken, 0, "lost: sent {sent:b}, got {got:b}");
+        let last = handle(self, 3);
+        while last.poll().is_some() {}
+        let (sent, received) = (self.sent.load(Relaxed), self.received.load(Relaxed));
+        assert_eq!(
+            sent & !received & !taken,
+            0,
+            "lost: sent {sent:b}, received {received:b}"
+        );
         if !self.ring().endpoints().is_closed() {
             for item in 0..self.geometry.capacity() {
                 assert_eq!(last.try_send(32 + item), Ok(()), "a slot is lost");
@@ -125,22 +131,22 @@ impl Belt {
     }
 }
 
-pub(super) fn player(belt: &Belt, id: u32) -> Player<'_> {
-    Player {
-        belt,
+pub(super) fn handle(fixture: &Fixture, id: u32) -> Handle<'_> {
+    Handle {
+        fixture,
         id,
         cursor: std::cell::Cell::default(),
     }
 }
 
-impl Player<'_> {
-    /// Does something with what this process knows of the ring.
+impl Handle<'_> {
+    /// Calls `act` with the handle's cursor.
     pub(super) fn with<R>(
         &self,
         act: impl FnOnce(Ring<'_, &[AtomicU64]>, &mut Cursor, Tag) -> R,
     ) -> R {
         let mut cursor = self.cursor.get();
-        let done = act(self.belt.ring(), &mut cursor, tag(self.id));
+        let done = act(self.fixture.ring(), &mut cursor, tag(self.id));
         self.cursor.set(cursor);
         done
     }
@@ -150,10 +156,10 @@ impl Player<'_> {
     }
 
     pub(super) fn commit(&self, claim: &Claim, item: u64) {
-        self.belt.item(claim).write(&[item]);
-        self.belt.ring().commit_send(*claim);
-        self.belt.sent.fetch_or(1 << item, Relaxed);
-        self.belt.ring().notify(Endpoint::Sender);
+        self.fixture.item(claim).write(&[item]);
+        self.fixture.ring().commit_send(*claim);
+        self.fixture.sent.fetch_or(1 << item, Relaxed);
+        self.fixture.ring().notify(Endpoint::Sender);
     }
 
     pub(super) fn try_send(&self, item: u64) -> Result<(), TryError> {
@@ -168,44 +174,44 @@ impl Player<'_> {
         self.with(wait).map(|claim| self.commit(&claim, item))
     }
 
-    /// Sends an item, in the place of the oldest one if there is no room.
-    pub(super) fn force(&self, item: u64) -> Result<(), EventWaitError> {
+    /// Sends an item, and replaces the oldest one if the ring is full.
+    pub(super) fn send_replacing(&self, item: u64) -> Result<(), EventWaitError> {
         let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
             ring.wait_replace(cursor, me, self, Pace::Adaptive)
         };
         self.with(wait)
-            .map(|claimed| self.commit(&self.vacate(claimed), item))
+            .map(|claimed| self.commit(&self.take_oldest(claimed), item))
     }
 
-    /// Takes the item, if there is one, out of a slot that was claimed to replace it.
-    pub(super) fn vacate(&self, (claim, has_item): (Claim, bool)) -> Claim {
+    /// Receives the item, if there is one, of a slot that was claimed to replace it.
+    pub(super) fn take_oldest(&self, (claim, has_item): (Claim, bool)) -> Claim {
         if !has_item {
             return claim;
         }
-        let [oldest] = self.belt.item(&claim).read();
+        let [oldest] = self.fixture.item(&claim).read();
         let next = self.with(|ring, cursor, me| ring.replace(claim, cursor, me));
-        self.belt.note(oldest);
+        self.fixture.record(oldest);
         next
     }
 
-    /// Takes a claimed item. No step is between the commit and the note.
+    /// Receives a claimed item. No step is between the commit and the record.
     pub(super) fn take(&self, claim: &Claim) -> u64 {
-        let [item] = self.belt.item(claim).read();
-        self.belt.ring().commit_recv(*claim);
-        self.belt.note(item);
-        self.belt.ring().notify(Endpoint::Receiver);
+        let [item] = self.fixture.item(claim).read();
+        self.fixture.ring().commit_recv(*claim);
+        self.fixture.record(item);
+        self.fixture.ring().notify(Endpoint::Receiver);
         item
     }
 
-    /// Takes an item if there is one.
-    pub(super) fn pick(&self) -> Option<u64> {
-        self.try_pick().ok()
+    /// Receives an item if there is one.
+    pub(super) fn poll(&self) -> Option<u64> {
+        self.try_recv().ok()
     }
 
-    /// The same, or why there is none.
-    pub(super) fn try_pick(&self) -> Result<u64, TryError> {
+    /// Receives an item, or returns why there is none.
+    pub(super) fn try_recv(&self) -> Result<u64, TryError> {
         let claim = self.with(|ring, cursor, me| match ring.claim_recv(cursor, me, self) {
-            Err(TryError::WouldBlock) => ring.nothing(cursor, me, self),
+            Err(TryError::WouldBlock) => ring.on_empty(cursor, me, self),
             other => other,
         });
         assert_ne!(claim, Err(TryError::Corrupt));
@@ -221,7 +227,7 @@ impl Player<'_> {
     }
 }
 
-impl Player<'_> {
+impl Handle<'_> {
     pub(super) fn len(&self) -> u64 {
         self.with(|ring, cursor, _| ring.len(cursor)).unwrap()
     }
