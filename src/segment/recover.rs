@@ -1,7 +1,6 @@
 //! Recovery of what a dead participant held in an entry, by the algorithm of its kind.
 
 use crate::algorithm::region::Region;
-use crate::algorithm::{chunks, mpmc, mutex, region, rwlock, snapshot, spsc, work};
 use crate::format::{Kind, Record};
 use crate::participant::Tag;
 
@@ -18,7 +17,7 @@ macro_rules! dispatch {
         ) -> bool {
             match Kind::from_number(record.kind) {
                 $(Some(Kind::$kind) => {
-                    $($algorithm)::+::recover(record, participants, region, dead).is_some()
+                    crate::algorithm::$($algorithm)::+::recover(record, participants, region, dead).is_some()
                 })+
                 None => false,
             }
