@@ -3,7 +3,8 @@
 
 use std::error::Error;
 
-use crossdock::queue::spsc::{PushError, Spsc, TryPopError};
+use crossdock::queue::spsc::Spsc;
+use crossdock::queue::{SendError, TryRecvError};
 use crossdock::{Counter, Segment, process};
 
 /// Pushes the numbers from where the last producer was killed, up to `end`.
@@ -12,7 +13,7 @@ fn produce((numbers, pushed, end): (Spsc<u64>, Counter, u64)) {
     for item in pushed.get()..end {
         // Killed between a push and the note of it, this one's successor pushes the number again.
         while let Err(error) = numbers.push(item) {
-            let waits = matches!(error, PushError::Disconnected(_));
+            let waits = matches!(error, SendError::Disconnected(_));
             assert!(waits, "{error}"); // the consumer was killed: its successor comes
             std::thread::yield_now();
         }
@@ -33,7 +34,7 @@ fn consume((numbers, arrived, end): (Spsc<u64>, Counter, u64)) {
                 chunk.commit(1);
             }
             // Also while a producer was killed and its successor has not come yet.
-            Err(TryPopError::Empty | TryPopError::Disconnected) => std::thread::yield_now(),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
     }

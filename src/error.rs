@@ -9,14 +9,13 @@ use crate::collection::snapshot::{
     PublishError, ReadError, ReaderError, WaitNewerError, WriterError,
 };
 use crate::fixed::{ContentError, TooLongError};
-use crate::queue::spsc::{ClaimError, PopError, TryPopError};
 use crate::queue::{
-    AckError, CountError, RecvError, RecvIntoError, SendBytesError, TryRecvError,
-    TrySendBytesError, WaitAnyError, WaitIdleError,
+    AckError, CountError, RecvError, RecvIntoError, RecvTimeoutError, SendBytesError, SendError,
+    SendTimeoutError, TryRecvError, TrySendBytesError, TrySendError, WaitAnyError, WaitIdleError,
 };
 use crate::segment::{
-    CreateError, EntryError, MembershipError, MonitorError, OpenError, OpenOrCreateError,
-    RemoveError, SystemError,
+    ClaimError, CreateError, EntryError, MembershipError, MonitorError, OpenError,
+    OpenOrCreateError, RemoveError, SystemError,
 };
 use crate::sync::NotLocked;
 
@@ -124,18 +123,22 @@ umbrella! {
     Restart(RestartError);
     /// Values were not copied from or to an array.
     Copy(CopyError);
-    /// An end of a ring was not claimed.
+    /// A role was not claimed.
     Claim(ClaimError);
-    /// Nothing was popped.
-    Pop(PopError);
-    /// Nothing was popped, without waiting.
-    TryPop(TryPopError);
     /// A sender or a receiver was not counted.
     Count(CountError);
+    /// Nothing was sent.
+    Send(SendError<()>, of <T> SendError<T>, by |error| error.map(drop));
+    /// Nothing was sent, without waiting.
+    TrySend(TrySendError<()>, of <T> TrySendError<T>, by |error| error.map(drop));
+    /// Nothing was sent in time.
+    SendTimeout(SendTimeoutError<()>, of <T> SendTimeoutError<T>, by |error| error.map(drop));
     /// Nothing was received.
     Recv(RecvError);
     /// Nothing was received, without waiting.
     TryRecv(TryRecvError);
+    /// Nothing was received in time.
+    RecvTimeout(RecvTimeoutError);
     /// None of several queues was ready.
     WaitAny(WaitAnyError);
     /// A message was not acknowledged, or given back.

@@ -155,7 +155,7 @@ fn idle(way: Way, count: u32) -> Result<[f64; 2], Failed> {
     let _held = mutex.lock().map_err(|error| error.to_string())?;
     let children = match way {
         Way::Sleep => Children::start(count, sleep),
-        Way::Receive => Children::start(count, || drop(queue.recv())),
+        Way::Receive => Children::start(count, || _ = queue.recv()),
         Way::Lock => Children::start(count, || drop(mutex.lock())),
         Way::LockMonitored => Children::start(count, || {
             // A waiter that cannot have one ends, and fails the run.

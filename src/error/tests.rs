@@ -5,8 +5,6 @@ use std::io;
 
 use super::*;
 use crate::fixed::FixedBytes;
-use crate::queue::spsc::{PushError, TryPushError};
-use crate::queue::{SendError, TrySendError};
 use crate::segment::{Fault, NameError, RemoveError};
 use crate::sync::{Holder, LockError, TimedLockError, TryLockError};
 
@@ -34,12 +32,12 @@ fn refused() -> io::Error {
     io::Error::from_raw_os_error(13)
 }
 
-fn system() -> crate::segment::SystemError {
-    crate::segment::SystemError::new("mmap of the segment", &refused())
+fn system() -> SystemError {
+    SystemError::new("mmap of the segment", &refused())
 }
 
 fn membership() -> MembershipError {
-    MembershipError::System(crate::segment::SystemError::new(
+    MembershipError::System(SystemError::new(
         "locking a byte of the segment",
         &refused(),
     ))
@@ -120,8 +118,8 @@ walk! {
         RemoveError::Permission { .. } => RemoveError::refused("stock", &refused()),
         RemoveError::System { .. } => RemoveError::refused("stock", &io::Error::from_raw_os_error(30)),
     }
-    crate::segment::SystemError {
-        _ => crate::segment::SystemError::new("mmap of the segment", &refused()),
+    SystemError {
+        _ => SystemError::new("mmap of the segment", &refused()),
     }
     Fault {
         Fault::Corrupt { .. } => Fault::corrupt(crate::segment::Kind::Queue, 1_u64),
@@ -231,66 +229,44 @@ walk! {
     }
     ClaimError {
         ClaimError::RoleTaken { .. } => ClaimError::RoleTaken { pid: 7 },
-        ClaimError::Corrupt => ClaimError::Corrupt,
-        ClaimError::Join(_) => ClaimError::Join(membership()),
-    }
-    TryPushError<()> {
-        TryPushError::Full(()) => TryPushError::Full(()),
-        TryPushError::Corrupt(()) => TryPushError::Corrupt(()),
-        TryPushError::Lost(()) => TryPushError::Lost(()),
-    }
-    PushError<()> {
-        PushError::Disconnected(()) => PushError::Disconnected(()),
-        PushError::Timeout(()) => PushError::Timeout(()),
-        PushError::Corrupt(()) => PushError::Corrupt(()),
-        PushError::Lost(()) => PushError::Lost(()),
-        PushError::Blind(()) => PushError::Blind(()),
-    }
-    TryPopError {
-        TryPopError::Empty => TryPopError::Empty,
-        TryPopError::Disconnected => TryPopError::Disconnected,
-        TryPopError::Corrupt => TryPopError::Corrupt,
-        TryPopError::Lost => TryPopError::Lost,
-    }
-    PopError {
-        PopError::Disconnected => PopError::Disconnected,
-        PopError::Timeout => PopError::Timeout,
-        PopError::Corrupt => PopError::Corrupt,
-        PopError::Lost => PopError::Lost,
-        PopError::Blind => PopError::Blind,
+        ClaimError::Fault(_) => ClaimError::Fault(membership().into()),
     }
     TrySendError<()> {
         TrySendError::Full(()) => TrySendError::Full(()),
         TrySendError::Busy(()) => TrySendError::Busy(()),
         TrySendError::Disconnected(()) => TrySendError::Disconnected(()),
-        TrySendError::Corrupt(()) => TrySendError::Corrupt(()),
-        TrySendError::Join { .. } => TrySendError::Join { value: (), source: membership() },
+        TrySendError::Fault(..) => membership().into(),
     }
     SendError<()> {
         SendError::Disconnected(()) => SendError::Disconnected(()),
-        SendError::Timeout(()) => SendError::Timeout(()),
-        SendError::Corrupt(()) => SendError::Corrupt(()),
-        SendError::Lost(()) => SendError::Lost(()),
-        SendError::Join { .. } => SendError::Join { value: (), source: membership() },
+        SendError::Fault(..) => membership().into(),
+    }
+    SendTimeoutError<()> {
+        SendTimeoutError::Timeout(()) => SendTimeoutError::Timeout(()),
+        SendTimeoutError::Disconnected(()) => SendTimeoutError::Disconnected(()),
+        SendTimeoutError::Fault(..) => membership().into(),
     }
     TryRecvError {
         TryRecvError::Empty => TryRecvError::Empty,
         TryRecvError::Busy => TryRecvError::Busy,
         TryRecvError::Disconnected => TryRecvError::Disconnected,
         TryRecvError::Invalid => TryRecvError::Invalid,
-        TryRecvError::Corrupt => TryRecvError::Corrupt,
-        TryRecvError::Join(_) => TryRecvError::Join(membership()),
+        TryRecvError::Fault(_) => membership().into(),
     }
     RecvError {
         RecvError::Disconnected => RecvError::Disconnected,
-        RecvError::Timeout => RecvError::Timeout,
         RecvError::Invalid => RecvError::Invalid,
-        RecvError::Corrupt => RecvError::Corrupt,
-        RecvError::Join(_) => RecvError::Join(membership()),
+        RecvError::Fault(_) => membership().into(),
+    }
+    RecvTimeoutError {
+        RecvTimeoutError::Timeout => RecvTimeoutError::Timeout,
+        RecvTimeoutError::Disconnected => RecvTimeoutError::Disconnected,
+        RecvTimeoutError::Invalid => RecvTimeoutError::Invalid,
+        RecvTimeoutError::Fault(_) => membership().into(),
     }
     CountError {
         CountError::TooMany => CountError::TooMany,
-        CountError::Join(_) => CountError::Join(membership()),
+        CountError::Fault(_) => membership().into(),
     }
     AckError {
         AckError::Lost => AckError::Lost,
@@ -317,13 +293,13 @@ walk! {
     }
     RecvIntoError {
         RecvIntoError::TooLong { .. } => RecvIntoError::TooLong { len: 2, room: 1 },
-        RecvIntoError::Recv(_) => RecvIntoError::Recv(RecvError::Join(membership())),
+        RecvIntoError::Recv(_) => RecvIntoError::Recv(membership().into()),
         RecvIntoError::Ack(_) => RecvIntoError::Ack(AckError::Lost),
     }
     WaitAnyError {
         WaitAnyError::NoSources => WaitAnyError::NoSources,
         WaitAnyError::Timeout => WaitAnyError::Timeout,
-        WaitAnyError::Join { .. } => WaitAnyError::Join { index: 1, source: membership() },
+        WaitAnyError::Fault { .. } => WaitAnyError::Fault { index: 1, fault: membership().into() },
     }
     WriterError {
         WriterError::RoleTaken { .. } => WriterError::RoleTaken { pid: 7 },
@@ -357,7 +333,7 @@ walk! {
     #[cfg(feature = "process")]
     ChannelError<RecvError> {
         ChannelError::Value(_) => ChannelError::Value(value()),
-        ChannelError::Queue(_) => ChannelError::Queue(RecvError::Join(membership())),
+        ChannelError::Queue(_) => ChannelError::Queue(membership().into()),
         ChannelError::Ack(_) => ChannelError::Ack(AckError::Lost),
     }
     #[cfg(feature = "process")]
@@ -454,10 +430,10 @@ fn what_the_system_said_is_in_every_chain() {
         Box::new(EntryError::from(membership())) as Box<dyn StdError>,
         Box::new(LockError::<()>::Join(membership())),
         Box::new(Error::from(OpenError::io("opening the file")(refused()))),
-        Box::new(RecvIntoError::Recv(RecvError::Join(membership()))),
-        Box::new(WaitAnyError::Join {
+        Box::new(RecvIntoError::Recv(membership().into())),
+        Box::new(WaitAnyError::Fault {
             index: 0,
-            source: membership(),
+            fault: membership().into(),
         }),
     ] {
         assert!(causes(&*value).ends_with(&said), "{value}");
@@ -482,7 +458,7 @@ fn the_walk_leaves_no_error_out() {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap_or_default();
-            for line in text.lines() {
+            for line in text.lines().map(str::trim_start) {
                 let declared = line.strip_prefix("pub enum ");
                 let declared = declared.or_else(|| line.strip_prefix("pub struct "));
                 let name = declared.and_then(|rest| rest.split(['<', ' ', '(', '{']).next());

@@ -7,7 +7,7 @@ use super::CountError;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
-use crate::segment::{MembershipError, SegmentLiveness};
+use crate::segment::{Fault, MembershipError, SegmentLiveness};
 use crate::wait::select::SourceRef;
 
 /// A queue whose senders and receivers can be counted: [`Queue`](super::Queue),
@@ -68,11 +68,11 @@ struct Counted<Q: Countable> {
 impl<Q: Countable> Counted<Q> {
     fn new(queue: &Q, side: Endpoint) -> Result<Self, CountError> {
         let Counting(of) = queue.counting();
-        let me = of.me().map_err(CountError::Join)?;
+        let me = of.me()?;
         let counted = of.endpoints().count(side, me, &of.liveness(me));
         counted.map_err(|uncounted| match uncounted {
             EndpointError::TooMany => CountError::TooMany,
-            EndpointError::MembershipLost => CountError::Join(of.membership_lost(me)),
+            EndpointError::MembershipLost => of.membership_lost(me).into(),
         })?;
         Ok(Self {
             queue: queue.clone(),
@@ -133,8 +133,8 @@ impl<Q: Countable + Waitable> waitable::Sealed for ReceiverOf<Q> {
         (**self).source()
     }
 
-    fn membership_lost(&self) -> Option<MembershipError> {
-        waitable::Sealed::membership_lost(&**self)
+    fn lost(&self) -> Option<Fault> {
+        (**self).lost()
     }
 }
 

@@ -11,6 +11,7 @@
 //! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they come out.
 
 mod counted;
+mod error;
 mod mpmc;
 pub mod spsc;
 mod wait;
@@ -19,12 +20,13 @@ mod work;
 
 pub use crate::payload::ValueError;
 pub use counted::{Countable, ReceiverOf, SenderOf};
-pub use mpmc::{
-    CountError, Iter, Queue, Received, Receiver, RecvError, SendError, Sender, TryIter,
-    TryRecvError, TrySendError,
+pub use error::{
+    CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    TrySendError,
 };
+pub use mpmc::{Iter, Queue, Received, Receiver, Sender, TryIter};
 pub use wait::Wait;
-pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_deadline, wait_any_timeout};
+pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use work::{
     AckError, ByteDelivery, ByteLoan, ByteOptions, ByteQueue, DeadLetters, Delivery, Loan,
     RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError, WorkOptions, WorkQueue,

@@ -1,10 +1,8 @@
 //! Waiting for several queues at once.
 
-use std::fmt;
-use std::time::{Duration, Instant};
-
 use crate::facade::Deadline;
-use crate::segment::MembershipError;
+use crate::segment::Fault;
+use crate::segment::fault::plain_errors;
 use crate::wait::select::{self, Source, Waited};
 
 /// What [`wait_any`] can wait for: a [`Queue`](super::Queue), a [`Receiver`](super::Receiver) of one, a
@@ -15,16 +13,16 @@ use crate::wait::select::{self, Source, Waited};
 pub trait Waitable: sealed::Sealed {}
 
 pub(crate) mod sealed {
-    use crate::segment::MembershipError;
+    use crate::segment::Fault;
     use crate::wait::select::SourceRef;
 
     #[expect(unnameable_types, reason = "that is what seals the trait")]
     pub trait Sealed {
         #[doc(hidden)]
         fn source(&self) -> SourceRef<'_>;
-        /// Why this process is no participant of its segment.
+        /// Why this process cannot wait for it; `None` if its operations say so.
         #[doc(hidden)]
-        fn membership_lost(&self) -> Option<MembershipError>;
+        fn lost(&self) -> Option<Fault>;
     }
 }
 
@@ -86,28 +84,17 @@ pub fn wait_any(sources: &[&dyn Waitable]) -> Result<usize, WaitAnyError> {
     wait_until(sources, &Deadline::never())
 }
 
-/// As [`wait_any`], no longer than `timeout`. Of zero, it looks, and asks who lives.
+/// As [`wait_any`], until the deadline at the latest: a [`Duration`](std::time::Duration) from now, or
+/// an [`Instant`](std::time::Instant). If the deadline has passed, it looks, and asks who lives.
 ///
 /// # Errors
 ///
 /// [`WaitAnyError`].
 pub fn wait_any_timeout(
     sources: &[&dyn Waitable],
-    timeout: Duration,
+    timeout: impl Into<Deadline>,
 ) -> Result<usize, WaitAnyError> {
-    wait_until(sources, &Deadline::after(timeout))
-}
-
-/// As [`wait_any`], until `deadline` at the latest.
-///
-/// # Errors
-///
-/// [`WaitAnyError`].
-pub fn wait_any_deadline(
-    sources: &[&dyn Waitable],
-    deadline: Instant,
-) -> Result<usize, WaitAnyError> {
-    wait_until(sources, &Deadline::at(deadline))
+    wait_until(sources, &timeout.into())
 }
 
 fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, WaitAnyError> {
@@ -118,45 +105,26 @@ fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, W
     match select::wait(&list, deadline) {
         Waited::Ready(index) => Ok(index),
         Waited::TimedOut => Err(WaitAnyError::Timeout),
-        Waited::MembershipLost(index) => match sources[index].membership_lost() {
-            Some(source) => Err(WaitAnyError::Join { index, source }),
+        Waited::MembershipLost(index) => match sources[index].lost() {
+            Some(fault) => Err(WaitAnyError::Fault { index, fault }),
             None => Ok(index),
         },
     }
 }
 
-/// Why nothing was waited for, or nothing came.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum WaitAnyError {
-    /// The list is empty: nothing would ever come.
-    NoSources,
-    /// None was ready at the deadline. Not without one.
-    Timeout,
-    /// This process could not take part in the segment of one of them, or does not any more.
-    Join {
-        /// Which of the list.
-        index: usize,
-        /// Why.
-        source: MembershipError,
-    },
-}
-
-impl fmt::Display for WaitAnyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSources => f.write_str("expected queues to wait for, found an empty list"),
-            Self::Timeout => f.write_str("none of the queues was ready at the deadline"),
-            Self::Join { index, source } => write!(f, "queue {index} of the list: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for WaitAnyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Join { source, .. } => source.source(),
-            _ => None,
-        }
+plain_errors! {
+    /// Why [`wait_any`] did not wait, or found no queue ready.
+    pub enum WaitAnyError {
+        /// The list is empty, so no queue would ever be ready.
+        NoSources => "expected queues to wait for, found an empty list",
+        /// The deadline passed while none of the queues was ready.
+        Timeout => "none of the queues was ready at the deadline",
+        /// What can happen to every operation, at one of the queues.
+        Fault {
+            /// The position of the queue in the list.
+            index: usize,
+            /// What happened.
+            fault: Fault
+        } => "queue {index} of the list: {fault}",
     }
 }

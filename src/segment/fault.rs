@@ -179,6 +179,9 @@ impl From<MembershipError> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Corrupt { kind, word: 0 } => {
+                write!(f, "expected the state of a {kind}, found something else")
+            }
             Self::Corrupt { kind, word } => {
                 write!(f, "expected the state of a {kind}, found {word:#x}")
             }
@@ -237,18 +240,16 @@ mod text {
 macro_rules! errors {
     ($(
         $(#[$meta:meta])*
-        pub enum $name:ident {
-            $($(#[$about:meta])* $variant:ident $({ $($(#[$of:meta])* $field:ident: $ty:ty),+ })? => $text:literal,)*
-        }
+        pub enum $name:ident { $($variants:tt)* }
     )+) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$about])* $variant $({ $($(#[$of])* $field: $ty),+ })?,)*
-            /// What can happen to every operation.
-            Fault($crate::segment::Fault),
+        $crate::segment::fault::plain_errors! {
+            $(#[$meta])*
+            pub enum $name {
+                $($variants)*
+                ..
+                /// What can happen to every operation.
+                Fault($crate::segment::Fault),
+            }
         }
 
         impl From<$crate::segment::Fault> for $name {
@@ -263,11 +264,34 @@ macro_rules! errors {
             }
         }
 
+    )+};
+}
+pub(crate) use errors;
+
+/// As [`errors`], without [`Fault`]. After `..` come variants that wrap another error, and say what it
+/// says.
+macro_rules! plain_errors {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $($(#[$about:meta])* $variant:ident $({ $($(#[$of:meta])* $field:ident: $ty:ty),+ })? => $text:literal,)*
+            $(.. $($(#[$wraps:meta])* $wrapper:ident($inner:ty),)+)?
+        }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$about])* $variant $({ $($(#[$of])* $field: $ty),+ })?,)*
+            $($($(#[$wraps])* $wrapper($inner),)+)?
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
                     $(Self::$variant $({ $($field),+ })? => write!(f, $text),)*
-                    Self::Fault(fault) => fault.fmt(f),
+                    $($(Self::$wrapper(error) => error.fmt(f),)+)?
                 }
             }
         }
@@ -275,7 +299,7 @@ macro_rules! errors {
         impl std::error::Error for $name {}
     )+};
 }
-pub(crate) use errors;
+pub(crate) use plain_errors;
 
 /// As [`errors`], of errors that give a value back.
 macro_rules! errors_with_value {
@@ -293,6 +317,18 @@ macro_rules! errors_with_value {
             $($(#[$about])* $variant(T),)*
             /// What can happen to every operation.
             Fault(T, $crate::segment::Fault),
+        }
+
+        impl From<$crate::segment::Fault> for $name<()> {
+            fn from(fault: $crate::segment::Fault) -> Self {
+                Self::Fault((), fault)
+            }
+        }
+
+        impl From<$crate::segment::MembershipError> for $name<()> {
+            fn from(error: $crate::segment::MembershipError) -> Self {
+                Self::Fault((), error.into())
+            }
         }
 
         impl<T> $name<T> {
@@ -336,6 +372,18 @@ macro_rules! errors_with_value {
     )+};
 }
 pub(crate) use errors_with_value;
+
+errors! {
+    /// Why a role that one process has at a time was not claimed: an end of a
+    /// [ring for two](crate::queue::spsc).
+    pub enum ClaimError {
+        /// A live process has the role: another one, or another handle of this one.
+        RoleTaken {
+            /// Its process id, in its own PID namespace; for people.
+            pid: u32
+        } => "process {pid} has the role",
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ pub(crate) use crate::participant::own_tag::OwnTag;
 pub use boxed::HoldsValue;
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError};
-pub use fault::{Fault, MembershipError, SystemError, Text};
+pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;

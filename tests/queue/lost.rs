@@ -3,8 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crossdock::queue::spsc::{ClaimError, Spsc, TryPopError, TryPushError};
+use crossdock::Fault;
+use crossdock::queue::spsc::Spsc;
 use crossdock::queue::{CountError, Queue, TryRecvError, TrySendError};
+use crossdock::segment::ClaimError;
 use crossdock::segment::MembershipError;
 use crossdock::{Segment, SegmentOptions};
 
@@ -31,7 +33,7 @@ fn it_is_not_counted_and_the_next_owner_of_its_index_is() {
             let refused = queue.sender().err();
             assert!(matches!(
                 refused,
-                Some(CountError::Join(MembershipError::Lost))
+                Some(CountError::Fault(Fault::NotMember(MembershipError::Lost)))
             ));
         },
     );
@@ -82,13 +84,20 @@ fn a_producer_pushes_nothing_when_its_end_is_anothers() {
             push
         },
         |mut push| {
-            assert_eq!(push.try_push(666), Err(TryPushError::Lost(666)));
-            assert_eq!(push.push_slice(&[666]), Err(TryPushError::Lost(())));
-            assert!(matches!(push.write_chunk(1), Err(TryPushError::Lost(()))));
+            assert_eq!(
+                push.try_push(666),
+                Err(TrySendError::Fault(666, Fault::NotOwner))
+            );
+            assert_eq!(push.push_slice(&[666]), Err(Fault::NotOwner.into()));
+            assert!(matches!(
+                push.write_chunk(1),
+                Err(TrySendError::Fault((), Fault::NotOwner))
+            ));
             drop(push);
             assert!(matches!(
                 ring.producer(),
-                Err(ClaimError::Join(MembershipError::Lost) | ClaimError::RoleTaken { .. })
+                Err(ClaimError::Fault(Fault::NotMember(MembershipError::Lost))
+                    | ClaimError::RoleTaken { .. })
             ));
         },
     );
@@ -101,7 +110,7 @@ fn a_producer_pushes_nothing_when_its_end_is_anothers() {
     lost.goes_on();
     let got: Vec<_> = (0..8).map(|_| pop.try_pop().unwrap()).collect();
     assert_eq!(got, [104, 105, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(pop.try_pop(), Err(TryPopError::Empty));
+    assert_eq!(pop.try_pop(), Err(TryRecvError::Empty));
     lost.ends();
 }
 
@@ -127,15 +136,15 @@ fn an_old_position_is_read_again_and_its_holder_stores_its_own() {
     let (tail, head) = (position(9).unwrap(), position(7).unwrap());
     for old in [0, 3, 5] {
         window.long(tail).store(old, Relaxed);
-        assert_eq!(pop.try_pop(), Err(TryPopError::Empty), "{old}");
+        assert_eq!(pop.try_pop(), Err(TryRecvError::Empty), "{old}");
         // It has not yet seen that there is no room.
-        assert_eq!(push.try_push(9), Err(TryPushError::Full(9)));
+        assert_eq!(push.try_push(9), Err(TrySendError::Full(9)));
         assert_eq!(window.long(tail).load(Relaxed), 9);
     }
     assert_eq!((pop.pop(), pop.pop()), (Ok(7), Ok(8)));
     window.long(head).store(2, Relaxed);
-    assert_eq!(push.try_push(9), Err(TryPushError::Full(9)));
-    assert_eq!(pop.try_pop(), Err(TryPopError::Empty));
+    assert_eq!(push.try_push(9), Err(TrySendError::Full(9)));
+    assert_eq!(pop.try_pop(), Err(TryRecvError::Empty));
     assert_eq!(push.try_push(9), Ok(()));
     assert_eq!(pop.pop(), Ok(9));
     // Whose it was is dead: there is none that could store it again.
@@ -159,7 +168,7 @@ fn a_queue_gives_it_no_slot_and_no_item() {
                 let got = queue.try_recv();
                 assert!(matches!(
                     got,
-                    Err(TryRecvError::Join(MembershipError::Lost))
+                    Err(TryRecvError::Fault(Fault::NotMember(MembershipError::Lost)))
                 ));
             },
         );
@@ -174,10 +183,10 @@ fn a_queue_gives_it_no_slot_and_no_item() {
                 let sent = queue.try_send(666);
                 assert!(matches!(
                     sent,
-                    Err(TrySendError::Join {
-                        value: 666,
-                        source: MembershipError::Lost
-                    })
+                    Err(TrySendError::Fault(
+                        666,
+                        Fault::NotMember(MembershipError::Lost)
+                    ))
                 ));
             },
         );
@@ -207,10 +216,10 @@ fn what_is_written_in_a_queue_as_the_membership_is_lost_is_not_sent_and_spoils_n
             match sent {
                 Ok(sent) => assert!(matches!(
                     sent,
-                    Err(TrySendError::Join {
-                        source: MembershipError::Lost,
-                        ..
-                    })
+                    Err(TrySendError::Fault(
+                        (),
+                        Fault::NotMember(MembershipError::Lost)
+                    ))
                 )),
                 Err(_) => assert!(panics),
             }

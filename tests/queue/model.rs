@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use crossdock::Segment;
-use crossdock::queue::spsc::{Spsc, TryPopError, TryPushError};
+use crossdock::queue::spsc::Spsc;
+use crossdock::queue::{TryRecvError, TrySendError};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ proptest! {
                     queue.push_back(value);
                 }
                 Step::Push(value) => {
-                    prop_assert_eq!(push.try_push(value), Err(TryPushError::Full(value)));
+                    prop_assert_eq!(push.try_push(value), Err(TrySendError::Full(value)));
                 }
                 Step::PushSlice(values) => {
                     let room = (capacity - queue.len()).min(values.len());
@@ -58,7 +59,7 @@ proptest! {
                     queue.extend(&values[..room]);
                 }
                 Step::Pop => {
-                    let expected = queue.pop_front().ok_or(TryPopError::Empty);
+                    let expected = queue.pop_front().ok_or(TryRecvError::Empty);
                     prop_assert_eq!(pop.try_pop(), expected);
                 }
                 Step::PopSlice(count) => {

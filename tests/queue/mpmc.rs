@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crossdock::Segment;
-use crossdock::queue::{Queue, RecvError, SendError, TryRecvError, TrySendError};
+use crossdock::queue::{
+    Queue, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
 
 fn queue(capacity: u64) -> Queue<u64> {
     let segment = Segment::anonymous().unwrap();
@@ -96,11 +98,14 @@ fn a_closed_queue_is_drained_and_then_disconnected() {
 fn timeouts_pass() {
     let queue = queue(2);
     let short = Duration::from_millis(5);
-    assert!(matches!(queue.recv_timeout(short), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(short),
+        Err(RecvTimeoutError::Timeout)
+    ));
     queue.send_slice(&[1, 2]).unwrap();
     assert!(matches!(
         queue.send_timeout(3, short),
-        Err(SendError::Timeout(3))
+        Err(SendTimeoutError::Timeout(3))
     ));
 }
 

@@ -2,7 +2,8 @@
 
 use crossdock::Segment;
 use crossdock::queue::{
-    Queue, Received, RecvError, SendError, TryRecvError, TrySendError, wait_any,
+    Queue, Received, RecvError, RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError,
+    wait_any,
 };
 
 use crate::caught::{At, Large, caught, large, number};
@@ -327,7 +328,10 @@ fn a_stopped_sender_is_waited_for_and_its_item_comes_in_its_place() {
         queue.try_iter().next(),
         Some(Err(TryRecvError::Busy))
     ));
-    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(SOON),
+        Err(RecvTimeoutError::Timeout)
+    ));
     assert_eq!(segment.reap().freed, 0);
     sender.cont();
     let got = [(); 3].map(|()| number(&queue.recv().unwrap()));
@@ -343,7 +347,10 @@ fn the_end_is_not_told_before_a_stopped_sender_in_mid_write_has_made_its_item() 
     let sender = in_mid_send(&segment, &queue, 0, 1);
     queue.close();
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Busy)));
-    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(SOON),
+        Err(RecvTimeoutError::Timeout)
+    ));
     sender.cont();
     assert_eq!(number(&queue.recv().unwrap()), 1);
     assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
@@ -354,18 +361,21 @@ fn the_end_is_not_told_before_a_stopped_sender_in_mid_write_has_made_its_item() 
 fn a_stopped_receiver_keeps_its_item_and_its_slot() {
     let _watch = watch();
     let (segment, queue, receiver) = with_a_receiver_in_mid_read(1);
-    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(SOON),
+        Err(RecvTimeoutError::Timeout)
+    ));
     for item in 1..4 {
         queue.send(large(item)).unwrap();
     }
     let refused = queue.try_send(large(4));
     assert!(matches!(refused, Err(TrySendError::Busy(_))));
     let refused = queue.send_timeout(large(4), SOON);
-    assert!(matches!(refused, Err(SendError::Timeout(_))));
+    assert!(matches!(refused, Err(SendTimeoutError::Timeout(_))));
     assert_eq!(segment.reap().freed, 0);
     assert_eq!(rest(&queue), [1, 2, 3]);
     let refused = queue.send_timeout(large(4), SOON);
-    assert!(matches!(refused, Err(SendError::Timeout(_))));
+    assert!(matches!(refused, Err(SendTimeoutError::Timeout(_))));
     receiver.cont();
     queue.send(large(4)).unwrap();
     receiver.join();

@@ -3,7 +3,8 @@
 
 use crossdock::Segment;
 use crossdock::queue::{
-    Queue, Received, RecvError, Sender, TryRecvError, WaitAnyError, wait_any, wait_any_timeout,
+    Queue, Received, RecvError, RecvTimeoutError, Sender, TryRecvError, WaitAnyError, wait_any,
+    wait_any_timeout,
 };
 
 use crate::caught::{At, Large, caught, large, number};
@@ -45,7 +46,10 @@ fn ended_with_a_receiver_in_mid_read(how: End) -> (Segment, Queue<Large>, Child)
 #[track_caller]
 fn is_not_told(queue: &Queue<Large>) {
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Busy)));
-    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(SOON),
+        Err(RecvTimeoutError::Timeout)
+    ));
     let waited = wait_any_timeout(&[queue], SOON);
     assert!(matches!(waited, Err(WaitAnyError::Timeout)));
 }

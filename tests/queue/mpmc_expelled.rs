@@ -1,6 +1,9 @@
 //! The queue for many, and a process whose descriptors other code of it has closed.
 
-use crossdock::queue::{Queue, RecvError, SendError, TryRecvError, wait_any_timeout};
+use crossdock::Fault;
+use crossdock::queue::{
+    Queue, RecvError, RecvTimeoutError, SendTimeoutError, TryRecvError, wait_any_timeout,
+};
 use crossdock::segment::MembershipError;
 
 use crate::support::careless::{close_all_from_3, lose_membership};
@@ -17,16 +20,16 @@ fn who_was_taken_for_dead_is_told_when_it_waits_and_joins_anew() {
     let told = |error: &MembershipError| matches!(error, MembershipError::Lost);
     type Way<'a> = &'a dyn Fn() -> Option<MembershipError>;
     let recv: Way<'_> = &|| match empty.recv_timeout(SOON) {
-        Err(RecvError::Join(error)) => Some(error),
+        Err(RecvTimeoutError::Fault(Fault::NotMember(error))) => Some(error),
         other => {
-            assert!(matches!(other, Err(RecvError::Timeout)));
+            assert!(matches!(other, Err(RecvTimeoutError::Timeout)));
             None
         }
     };
     let send: Way<'_> = &|| match full.send_timeout(3, SOON) {
-        Err(SendError::Join { value: 3, source }) => Some(source),
+        Err(SendTimeoutError::Fault(3, Fault::NotMember(error))) => Some(error),
         other => {
-            assert!(matches!(other, Err(SendError::Timeout(3))));
+            assert!(matches!(other, Err(SendTimeoutError::Timeout(3))));
             None
         }
     };
@@ -56,7 +59,9 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
         for _ in 0..2 {
             assert!(matches!(
                 queue.recv(),
-                Err(RecvError::Join(MembershipError::System(_)))
+                Err(RecvError::Fault(Fault::NotMember(MembershipError::System(
+                    _
+                ))))
             ));
             assert!(wait_any_timeout(&[&queue], SOON).is_err());
         }

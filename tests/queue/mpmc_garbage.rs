@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
-use crossdock::queue::{Queue, RecvError, TryRecvError, wait_any_timeout};
+use crossdock::queue::{Queue, RecvError, RecvTimeoutError, TryRecvError, wait_any_timeout};
 use crossdock::{Segment, SegmentOptions};
 use proptest::prelude::*;
 
@@ -188,7 +188,10 @@ fn what_nobody_writes_is_skipped() {
     let _watch = watch();
     let (_place, queue) = held_by_nobody(WRITING);
     assert_eq!(queue.recv().unwrap(), 6);
-    assert!(matches!(queue.recv_timeout(SHORT), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(SHORT),
+        Err(RecvTimeoutError::Timeout)
+    ));
     queue.send(7).unwrap();
     assert_eq!(queue.recv().unwrap(), 7);
 }

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use crossdock::queue::{Queue, RecvError, SendError, TryRecvError, TrySendError, Wait};
+use crossdock::queue::{
+    Queue, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    Wait,
+};
 
 use crate::support::process::{Child, Holder, Line, child, holder, in_child};
 use crate::support::watch;
@@ -152,7 +155,7 @@ fn a_sleeping_receiver_is_told_that_the_last_sender_was_killed_or_has_left() {
         );
         first.kill();
         let ended = queue.recv_timeout(SOON);
-        assert!(matches!(ended, Err(RecvError::Timeout)), "{wait:?}");
+        assert!(matches!(ended, Err(RecvTimeoutError::Timeout)), "{wait:?}");
         is_told(wait, last, killed, || {
             let ended = queue.recv();
             assert!(matches!(ended, Err(RecvError::Disconnected)), "{wait:?}");
@@ -232,10 +235,13 @@ fn a_stopped_sender_still_counts() {
         let sender = holder(|| queue.sender().unwrap());
         sender.child.stop();
         let begin = Instant::now();
-        assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+        assert!(matches!(
+            queue.recv_timeout(SOON),
+            Err(RecvTimeoutError::Timeout)
+        ));
         assert!(begin.elapsed() >= SOON, "{wait:?}");
-        let ended = queue.recv_deadline(begin);
-        assert!(matches!(ended, Err(RecvError::Timeout)), "{wait:?}");
+        let ended = queue.recv_timeout(begin);
+        assert!(matches!(ended, Err(RecvTimeoutError::Timeout)), "{wait:?}");
         assert_eq!(segment.reap().freed, 0);
         sender.child.cont();
         sender.release();
@@ -252,10 +258,16 @@ fn a_full_queue_waits_until_its_time_and_gives_the_value_back() {
         queue.send_slice(&[1, 2]).unwrap();
         let begin = Instant::now();
         let refused = queue.send_timeout(3, SOON);
-        assert!(matches!(refused, Err(SendError::Timeout(3))), "{wait:?}");
+        assert!(
+            matches!(refused, Err(SendTimeoutError::Timeout(3))),
+            "{wait:?}"
+        );
         assert!(begin.elapsed() >= SOON, "{wait:?}");
-        let refused = queue.send_deadline(3, begin);
-        assert!(matches!(refused, Err(SendError::Timeout(3))), "{wait:?}");
+        let refused = queue.send_timeout(3, begin);
+        assert!(
+            matches!(refused, Err(SendTimeoutError::Timeout(3))),
+            "{wait:?}"
+        );
     }
 }
 

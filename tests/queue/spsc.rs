@@ -5,11 +5,17 @@ use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use crossdock::Fault;
 use crossdock::Segment;
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
-use crossdock::queue::spsc::{ClaimError, PopError, PushError, Spsc, TryPopError, TryPushError};
-use crossdock::queue::{WaitAnyError, wait_any_timeout};
+use crossdock::queue::spsc::Spsc;
+use crossdock::queue::{
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    WaitAnyError, wait_any_timeout,
+};
+use crossdock::segment::ClaimError;
 use crossdock::segment::EntryError;
+use crossdock::segment::MembershipError;
 
 use crate::support::careless::close_all_from_3;
 use crate::support::image::{self, Window};
@@ -39,7 +45,7 @@ fn every_item_arrives_once_and_in_order_whatever_the_capacity() {
         for item in 0..items {
             assert_eq!(pop.pop(), Ok(item), "capacity {capacity}");
         }
-        assert_eq!(pop.pop(), Err(PopError::Disconnected));
+        assert_eq!(pop.pop(), Err(RecvError::Disconnected));
         producer.join();
     }
 }
@@ -104,7 +110,7 @@ fn a_killed_producers_items_stay_and_another_goes_on() {
     let mut push = ring.producer().unwrap();
     push.push(3).unwrap();
     assert_eq!((pop.pop(), pop.pop()), (Ok(2), Ok(3)));
-    assert_eq!(pop.try_pop(), Err(TryPopError::Empty));
+    assert_eq!(pop.try_pop(), Err(TryRecvError::Empty));
 }
 
 #[test]
@@ -132,7 +138,7 @@ fn who_waits_is_told_that_the_other_end_was_killed() {
     let waiter = child(|| {
         let mut pop = ring.consumer().unwrap();
         line.say(1);
-        assert_eq!(pop.pop(), Err(PopError::Disconnected));
+        assert_eq!(pop.pop(), Err(RecvError::Disconnected));
     });
     line.hear();
     producer.kill();
@@ -143,7 +149,7 @@ fn who_waits_is_told_that_the_other_end_was_killed() {
         let mut push = ring.producer().unwrap();
         push.push(1).unwrap();
         line.say(1);
-        assert_eq!(push.push(2), Err(PushError::Disconnected(2)));
+        assert_eq!(push.push(2), Err(SendError::Disconnected(2)));
     });
     line.hear();
     consumer.kill();
@@ -159,7 +165,7 @@ fn who_waits_is_told_that_the_other_end_has_left() {
     let waiter = child(|| {
         let mut pop = ring.consumer().unwrap();
         line.say(1);
-        assert_eq!(pop.pop(), Err(PopError::Disconnected));
+        assert_eq!(pop.pop(), Err(RecvError::Disconnected));
     });
     line.hear();
     producer.release();
@@ -174,13 +180,13 @@ fn a_stopped_producer_is_not_gone() {
     producer.child.stop();
     let mut pop = ring.consumer().unwrap();
     let begin = Instant::now();
-    assert_eq!(pop.pop_timeout(SOON), Err(PopError::Timeout));
-    assert_eq!(pop.pop_deadline(begin), Err(PopError::Timeout));
+    assert_eq!(pop.pop_timeout(SOON), Err(RecvTimeoutError::Timeout));
+    assert_eq!(pop.pop_timeout(begin), Err(RecvTimeoutError::Timeout));
     assert!(begin.elapsed() >= SOON);
     assert!(matches!(ring.producer(), Err(ClaimError::RoleTaken { .. })));
     producer.child.cont();
     producer.release();
-    assert_eq!(pop.pop(), Err(PopError::Disconnected));
+    assert_eq!(pop.pop(), Err(RecvError::Disconnected));
 }
 
 #[test]
@@ -190,10 +196,16 @@ fn a_full_ring_waits_until_its_time_and_gives_the_value_back() {
     let mut push = ring.producer().unwrap();
     push.push(1).unwrap();
     let begin = Instant::now();
-    assert_eq!(push.push_timeout(2, SOON), Err(PushError::Timeout(2)));
+    assert_eq!(
+        push.push_timeout(2, SOON),
+        Err(SendTimeoutError::Timeout(2))
+    );
     assert!(begin.elapsed() >= SOON);
-    assert_eq!(push.push_deadline(2, begin), Err(PushError::Timeout(2)));
-    assert_eq!(push.try_push(2), Err(TryPushError::Full(2)));
+    assert_eq!(
+        push.push_timeout(2, begin),
+        Err(SendTimeoutError::Timeout(2))
+    );
+    assert_eq!(push.try_push(2), Err(TrySendError::Full(2)));
 }
 
 #[test]
@@ -205,12 +217,21 @@ fn who_waits_without_the_segments_descriptor_is_told_and_keeps_its_end() {
         let mut pop = ring.consumer().unwrap();
         close_all_from_3();
         for _ in 0..2 {
-            assert_eq!(pop.pop(), Err(PopError::Blind));
+            let refused = pop.pop();
+            assert!(
+                matches!(
+                    refused,
+                    Err(RecvError::Fault(Fault::NotMember(MembershipError::System(
+                        _
+                    ))))
+                ),
+                "{refused:?}"
+            );
             assert!(matches!(
                 wait_any_timeout(&[&pop], SOON),
-                Err(WaitAnyError::Join { index: 0, .. })
+                Err(WaitAnyError::Fault { index: 0, .. })
             ));
-            assert_eq!(pop.try_pop(), Err(TryPopError::Empty));
+            assert_eq!(pop.try_pop(), Err(TryRecvError::Empty));
         }
     });
     producer.kill();
@@ -220,8 +241,18 @@ fn who_waits_without_the_segments_descriptor_is_told_and_keeps_its_end() {
         push.push(1).unwrap();
         close_all_from_3();
         for _ in 0..2 {
-            assert_eq!(push.push(2), Err(PushError::Blind(2)));
-            assert_eq!(push.try_push(2), Err(TryPushError::Full(2)));
+            let refused = push.push(2);
+            assert!(
+                matches!(
+                    refused,
+                    Err(SendError::Fault(
+                        2,
+                        Fault::NotMember(MembershipError::System(_))
+                    ))
+                ),
+                "{refused:?}"
+            );
+            assert_eq!(push.try_push(2), Err(TrySendError::Full(2)));
         }
     });
     consumer.kill();
@@ -235,10 +266,13 @@ fn in_a_forked_child_an_inherited_end_is_nobodys() {
     let (mut push, mut pop) = (ring.producer().unwrap(), ring.consumer().unwrap());
     push.push(1).unwrap();
     in_child(|| {
-        assert_eq!(push.try_push(2), Err(TryPushError::Lost(2)));
-        assert_eq!(push.push(2), Err(PushError::Lost(2)));
-        assert_eq!(pop.try_pop(), Err(TryPopError::Lost));
-        assert_eq!(pop.pop_slice(&mut [0; 2]), Err(TryPopError::Lost));
+        assert_eq!(
+            push.try_push(2),
+            Err(TrySendError::Fault(2, Fault::NotOwner))
+        );
+        assert_eq!(push.push(2), Err(SendError::Fault(2, Fault::NotOwner)));
+        assert_eq!(pop.try_pop(), Err(Fault::NotOwner.into()));
+        assert_eq!(pop.pop_slice(&mut [0; 2]), Err(Fault::NotOwner.into()));
         // SAFETY: this process's copies, which it does not touch again.
         drop(unsafe { std::ptr::read(&push) });
         // SAFETY: as above.
@@ -258,7 +292,7 @@ fn a_leaked_end_is_given_back_when_its_process_ends() {
     in_child(|| forget(ring.producer().unwrap()));
     assert_eq!(segment.reap().freed, 2);
     let mut pop = ring.consumer().unwrap();
-    assert_eq!(pop.try_pop(), Err(TryPopError::Disconnected));
+    assert_eq!(pop.try_pop(), Err(TryRecvError::Disconnected));
 }
 
 #[test]
@@ -360,7 +394,7 @@ fn bytes_that_are_no_value_are_told_and_passed_over() {
     Window::of(&segment)
         .byte(first_slot(&segment))
         .store(9, Relaxed);
-    assert_eq!(pop.try_pop(), Err(TryPopError::Corrupt));
+    assert_eq!(pop.try_pop(), Err(TryRecvError::Invalid));
     assert_eq!(pop.try_pop(), Ok(Colour::Green));
 }
 

@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use crossdock::Segment;
-use crossdock::queue::Wait;
-use crossdock::queue::spsc::{PopError, PushError, Spsc};
+use crossdock::queue::spsc::Spsc;
+use crossdock::queue::{RecvError, RecvTimeoutError, SendTimeoutError, Wait};
 
 use crate::support::process::{Line, child, holder, in_child};
 use crate::support::watch;
@@ -40,9 +40,12 @@ fn only_one_that_spins_never_sleeps() {
             let mut pop = ring.consumer().unwrap().with_wait(wait);
             let mut round = || {
                 let before = sleeps();
-                assert_eq!(pop.pop_timeout(SOON), Err(PopError::Timeout));
+                assert_eq!(pop.pop_timeout(SOON), Err(RecvTimeoutError::Timeout));
                 push.push(1).unwrap();
-                assert_eq!(push.push_timeout(2, SOON), Err(PushError::Timeout(2)));
+                assert_eq!(
+                    push.push_timeout(2, SOON),
+                    Err(SendTimeoutError::Timeout(2))
+                );
                 assert_eq!(pop.pop(), Ok(1));
                 sleeps() - before
             };
@@ -68,7 +71,7 @@ fn however_the_two_wait_every_item_arrives_once_and_in_order() {
         for item in 0..2_000 {
             assert_eq!(pop.pop(), Ok(item), "{producers:?} {consumers:?}");
         }
-        assert_eq!(pop.pop(), Err(PopError::Disconnected));
+        assert_eq!(pop.pop(), Err(RecvError::Disconnected));
         producer.join();
     }
 }
@@ -83,7 +86,7 @@ fn however_it_waits_it_is_told_that_the_other_end_was_killed_or_has_left() {
         let waiter = child(|| {
             let mut pop = ring.consumer().unwrap().with_wait(wait);
             line.say(1);
-            assert_eq!(pop.pop(), Err(PopError::Disconnected), "{wait:?}");
+            assert_eq!(pop.pop(), Err(RecvError::Disconnected), "{wait:?}");
         });
         line.hear();
         if killed {
@@ -104,10 +107,14 @@ fn however_it_waits_a_stopped_peer_is_not_gone_and_the_deadline_is_kept() {
         producer.child.stop();
         let mut pop = ring.consumer().unwrap().with_wait(wait);
         let begin = Instant::now();
-        assert_eq!(pop.pop_timeout(SOON), Err(PopError::Timeout), "{wait:?}");
+        assert_eq!(
+            pop.pop_timeout(SOON),
+            Err(RecvTimeoutError::Timeout),
+            "{wait:?}"
+        );
         assert!(begin.elapsed() >= SOON);
         producer.child.cont();
         producer.release();
-        assert_eq!(pop.pop(), Err(PopError::Disconnected));
+        assert_eq!(pop.pop(), Err(RecvError::Disconnected));
     }
 }

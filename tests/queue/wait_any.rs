@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crossdock::queue::spsc::{Consumer, PopError, Spsc};
+use crossdock::queue::spsc::{Consumer, Spsc};
 use crossdock::queue::{
-    Queue, TryRecvError, WaitAnyError, Waitable, wait_any, wait_any_deadline, wait_any_timeout,
+    Queue, RecvError, TryRecvError, WaitAnyError, Waitable, wait_any, wait_any_timeout,
 };
 use crossdock::{Counter, Segment};
 
@@ -54,7 +54,7 @@ fn none_that_is_ready_is_told_at_the_deadline() {
     let waited = wait_any_timeout(&list(&queues), SOON);
     assert!(matches!(waited, Err(WaitAnyError::Timeout)));
     assert!(begin.elapsed() >= SOON);
-    let waited = wait_any_deadline(&list(&queues), begin);
+    let waited = wait_any_timeout(&list(&queues), begin);
     assert!(matches!(waited, Err(WaitAnyError::Timeout)));
 }
 
@@ -202,7 +202,7 @@ fn a_receiver_and_consumers_of_several_segments_are_waited_for_together() {
     assert_eq!(pops[1].pop(), Ok(7));
     producer.kill();
     assert_eq!(wait(&pops), 2);
-    assert_eq!(pops[1].pop(), Err(PopError::Disconnected));
+    assert_eq!(pops[1].pop(), Err(RecvError::Disconnected));
     queues[0].send(1).unwrap();
     assert_eq!(wait(&pops), 0);
 }

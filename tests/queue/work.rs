@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crossdock::bytemuck::{Pod, Zeroable};
 use crossdock::queue::{
-    AckError, RecvError, SendError, TryRecvError, TrySendError, WaitIdleError, WorkOptions,
-    WorkQueue,
+    AckError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    WaitIdleError, WorkOptions, WorkQueue,
 };
 use crossdock::{Payload, Segment, SegmentOptions};
 
@@ -163,15 +163,18 @@ fn what_waits_ends_at_its_time() {
     let _watch = watch();
     let (_segment, queue) = work::<u64>(1);
     let begin = Instant::now();
-    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(SOON),
+        Err(RecvTimeoutError::Timeout)
+    ));
     queue.send(1).unwrap();
     assert!(matches!(
         queue.loan_timeout(SOON),
-        Err(SendError::Timeout(()))
+        Err(SendTimeoutError::Timeout(()))
     ));
     assert!(matches!(
         queue.send_timeout(2, SOON),
-        Err(SendError::Timeout(2))
+        Err(SendTimeoutError::Timeout(2))
     ));
     assert!(matches!(
         queue.wait_idle_timeout(SOON),
@@ -180,11 +183,11 @@ fn what_waits_ends_at_its_time() {
     assert!(begin.elapsed() >= 4 * SOON);
     assert!(matches!(
         queue.loan_deadline(begin),
-        Err(SendError::Timeout(()))
+        Err(SendTimeoutError::Timeout(()))
     ));
     assert!(matches!(
         queue.send_deadline(2, begin),
-        Err(SendError::Timeout(2))
+        Err(SendTimeoutError::Timeout(2))
     ));
     assert!(matches!(
         queue.wait_idle_deadline(begin),
@@ -194,7 +197,7 @@ fn what_waits_ends_at_its_time() {
     queue.recv_deadline(begin).unwrap().ack().unwrap();
     assert!(matches!(
         queue.recv_deadline(begin),
-        Err(RecvError::Timeout)
+        Err(RecvTimeoutError::Timeout)
     ));
     queue.wait_idle_deadline(begin).unwrap();
     queue.send_deadline(3, begin).unwrap();
@@ -332,7 +335,10 @@ fn a_later_message_in_the_same_cell_is_not_delayed() {
     assert_eq!(done(&queue), (2, 2), "dropped, not delayed");
     queue.send(3).unwrap();
     queue.recv().unwrap().nack(Duration::MAX).unwrap();
-    assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+    assert!(matches!(
+        queue.recv_timeout(SOON),
+        Err(RecvTimeoutError::Timeout)
+    ));
     assert!(!queue.is_idle());
 }
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crossdock::queue::{AckError, RecvError, SendError, WaitIdleError, wait_any_timeout};
+use crossdock::Fault;
+use crossdock::queue::{
+    AckError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, WaitIdleError,
+    wait_any_timeout,
+};
 use crossdock::segment::MembershipError;
 
 use crate::SOON;
@@ -37,10 +41,10 @@ fn who_was_taken_for_dead_has_lost_what_it_held() {
             assert_eq!(end(held), Err(AckError::Lost));
             assert!(matches!(
                 loan.send(),
-                Err(SendError::Join {
-                    source: MembershipError::Lost,
-                    ..
-                })
+                Err(SendError::Fault(
+                    (),
+                    Fault::NotMember(MembershipError::Lost)
+                ))
             ));
             line.say(1);
             go.hear();
@@ -101,9 +105,9 @@ fn it_is_told_when_it_waits_and_joins_anew() {
     let told = |error: &MembershipError| matches!(error, MembershipError::Lost);
     type Way<'a> = &'a dyn Fn() -> Option<MembershipError>;
     let recv: Way<'_> = &|| match queue.recv_timeout(SOON) {
-        Err(RecvError::Join(error)) => Some(error),
+        Err(RecvTimeoutError::Fault(Fault::NotMember(error))) => Some(error),
         other => {
-            assert!(matches!(other, Err(RecvError::Timeout)));
+            assert!(matches!(other, Err(RecvTimeoutError::Timeout)));
             None
         }
     };
@@ -112,9 +116,9 @@ fn it_is_told_when_it_waits_and_joins_anew() {
         let sent = queue.send_timeout(3, SOON);
         drop(loans);
         match sent {
-            Err(SendError::Join { value: 3, source }) => Some(source),
+            Err(SendTimeoutError::Fault(3, Fault::NotMember(error))) => Some(error),
             other => {
-                assert!(matches!(other, Err(SendError::Timeout(3))));
+                assert!(matches!(other, Err(SendTimeoutError::Timeout(3))));
                 None
             }
         }
@@ -156,10 +160,15 @@ fn a_loan_of_one_that_has_joined_anew_is_lost() {
         go.hear();
         assert!(matches!(
             queue.recv_timeout(SOON),
-            Err(RecvError::Join(MembershipError::Lost))
+            Err(RecvTimeoutError::Fault(Fault::NotMember(
+                MembershipError::Lost
+            )))
         ));
         queue.send(6).unwrap();
-        assert!(matches!(loan.send(), Err(SendError::Lost(()))));
+        assert!(matches!(
+            loan.send(),
+            Err(SendError::Fault((), Fault::NotOwner))
+        ));
     });
     line.hear();
     assert_eq!(segment.reap().freed, 1);
@@ -208,7 +217,9 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
         for _ in 0..2 {
             assert!(matches!(
                 queue.recv(),
-                Err(RecvError::Join(MembershipError::System(_)))
+                Err(RecvError::Fault(Fault::NotMember(MembershipError::System(
+                    _
+                ))))
             ));
             assert!(wait_any_timeout(&[&queue], SOON).is_err());
         }

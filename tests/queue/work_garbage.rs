@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossdock::queue::{WorkOptions, WorkQueue, wait_any_timeout};
-use crossdock::{Segment, SegmentOptions};
+use crossdock::{Fault, Segment, SegmentOptions};
 use proptest::prelude::*;
 
 use crate::support::image::Window;
@@ -237,8 +237,14 @@ fn a_slot_that_names_no_cell_is_corrupt_and_a_hint_that_nobody_passed_is() {
     let queue = place.fresh();
     // Of two cells the third.
     place.write(SLOTS, 3 << 20);
-    assert!(matches!(queue.try_recv(), Err(TryRecvError::Corrupt)));
-    assert!(matches!(queue.recv(), Err(RecvError::Corrupt)));
+    assert!(matches!(
+        queue.try_recv(),
+        Err(TryRecvError::Fault(Fault::Corrupt { .. }))
+    ));
+    assert!(matches!(
+        queue.recv(),
+        Err(RecvError::Fault(Fault::Corrupt { .. }))
+    ));
     let place = Place::new(3);
     for hint in [1, 5, u64::MAX] {
         let queue = place.fresh();
@@ -246,9 +252,15 @@ fn a_slot_that_names_no_cell_is_corrupt_and_a_hint_that_nobody_passed_is() {
         place.write(128, hint << 2 | 1);
         place.write(256, hint << 2 | 1);
         let fresh = place.open();
-        assert!(matches!(fresh.try_send(2), Err(TrySendError::Corrupt(2))));
+        assert!(matches!(
+            fresh.try_send(2),
+            Err(TrySendError::Fault(2, Fault::Corrupt { .. }))
+        ));
         assert_eq!(crate::work::done(&fresh), (1, 1), "it is there");
-        assert!(matches!(fresh.recv(), Err(RecvError::Corrupt)));
+        assert!(matches!(
+            fresh.recv(),
+            Err(RecvError::Fault(Fault::Corrupt { .. }))
+        ));
         assert_eq!(fresh.room(), 3, "no place is lost");
     }
     goes_on(&place.fresh());
@@ -309,7 +321,7 @@ fn a_delay_is_as_long_as_the_longest_at_most() {
         assert!((now()..=now() + LONGEST).contains(&due), "{due}");
         assert!(matches!(
             queue.recv_timeout(SHORT),
-            Err(crossdock::queue::RecvError::Timeout)
+            Err(crossdock::queue::RecvTimeoutError::Timeout)
         ));
         place.write(CELLS + 8, 0);
         assert_eq!(crate::work::done(&queue), (1, 2));
@@ -331,7 +343,10 @@ fn a_loan_whose_word_is_garbage_is_corrupt_and_its_process_stays() {
     let at = at.expect("a loan");
     let word = place.read(at);
     place.write(at, word ^ 1 << 40);
-    assert!(matches!(loan.send(), Err(SendError::Corrupt(()))));
+    assert!(matches!(
+        loan.send(),
+        Err(SendError::Fault((), Fault::Corrupt { .. }))
+    ));
     held.ack().expect("it is still this process's");
     place.write(at, 0);
     goes_on(&queue);

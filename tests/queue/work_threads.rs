@@ -5,8 +5,8 @@ use std::sync::mpsc::channel;
 
 use crossdock::Segment;
 use crossdock::queue::{
-    ByteOptions, ByteQueue, Delivery, RecvError, TryRecvError, WaitAnyError, WorkOptions,
-    WorkQueue, wait_any, wait_any_timeout,
+    ByteOptions, ByteQueue, Delivery, RecvError, RecvTimeoutError, TryRecvError, WaitAnyError,
+    WorkOptions, WorkQueue, wait_any, wait_any_timeout,
 };
 
 use crate::SOON;
@@ -37,7 +37,10 @@ fn while_another_has_it(
         });
         has.recv().unwrap();
         assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
-        assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+        assert!(matches!(
+            queue.recv_timeout(SOON),
+            Err(RecvTimeoutError::Timeout)
+        ));
         let waited = wait_any_timeout(&[queue], SOON);
         assert!(matches!(waited, Err(WaitAnyError::Timeout)));
         told.send(()).unwrap();
@@ -189,7 +192,10 @@ fn bytes_that_another_thread_has_are_waited_for() {
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Disconnected)));
     std::thread::scope(|scope| {
         let other = scope.spawn(|| {
-            assert!(matches!(queue.recv_timeout(SOON), Err(RecvError::Timeout)));
+            assert!(matches!(
+                queue.recv_timeout(SOON),
+                Err(RecvTimeoutError::Timeout)
+            ));
         });
         other.join().unwrap();
     });

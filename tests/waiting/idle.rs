@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossdock::array::{ArrayOptions, Init};
 use crossdock::queue::spsc::Spsc;
-use crossdock::queue::{Queue, RecvError, Wait, WorkOptions, WorkQueue, wait_any};
+use crossdock::queue::{Queue, RecvTimeoutError, Wait, WorkOptions, WorkQueue, wait_any};
 use crossdock::segment::Monitor;
 use crossdock::{Array, Mutex, RwLock, Segment, SegmentOptions, Snapshot};
 
@@ -89,11 +89,11 @@ fn one_that_waits_for_an_item_wakes_up_once_a_second() {
     let _sender = queue.sender().unwrap();
     let _writer = snapshot.writer().unwrap();
     assert_idle(vec![
-        ("Queue::recv", 1, asleep(|| drop(queue.recv()))),
+        ("Queue::recv", 1, asleep(|| _ = queue.recv())),
         (
             "a parked one",
             1,
-            asleep(|| drop(queue.clone().with_wait(Wait::Park).recv())),
+            asleep(|| _ = queue.clone().with_wait(Wait::Park).recv()),
         ),
         ("WorkQueue::recv", 1, asleep(|| drop(work.recv()))),
         (
@@ -102,7 +102,7 @@ fn one_that_waits_for_an_item_wakes_up_once_a_second() {
             asleep(|| assert!(ring.consumer().unwrap().pop().is_err())),
         ),
         ("wait_idle", 1, asleep(|| sent.wait_idle().unwrap())),
-        ("wait_any", 1, asleep(|| drop(wait_any(&[&queue, &work])))),
+        ("wait_any", 1, asleep(|| _ = wait_any(&[&queue, &work]))),
         (
             "wait_newer",
             1,
@@ -116,8 +116,9 @@ fn one_that_waits_for_an_item_wakes_up_once_a_second() {
             "recv_timeout in a loop",
             11,
             asleep(|| {
-                while let Err(RecvError::Timeout) = queue.recv_timeout(Duration::from_millis(100)) {
-                }
+                while let Err(RecvTimeoutError::Timeout) =
+                    queue.recv_timeout(Duration::from_millis(100))
+                {}
             }),
         ),
     ]);
@@ -137,8 +138,8 @@ fn one_that_waits_for_room_wakes_up_once_a_second() {
     }
     let _receiver = queue.receiver().unwrap();
     assert_idle(vec![
-        ("Queue::send", 1, asleep(|| drop(queue.send(1)))),
-        ("WorkQueue::send", 1, asleep(|| drop(work.send(1)))),
+        ("Queue::send", 1, asleep(|| _ = queue.send(1))),
+        ("WorkQueue::send", 1, asleep(|| _ = work.send(1))),
     ]);
 }
 

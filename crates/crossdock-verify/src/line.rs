@@ -10,8 +10,8 @@ use crossdock::Payload;
 use crossdock::bytemuck::Pod;
 use crossdock::queue::{
     AckError, ByteDelivery, ByteQueue, CountError, Countable, Delivery, ReceiverOf, RecvError,
-    SendBytesError, SendError, SenderOf, TryRecvError, TrySendBytesError, TrySendError,
-    WaitIdleError, WorkQueue,
+    RecvTimeoutError, SendBytesError, SendError, SendTimeoutError, SenderOf, TryRecvError,
+    TrySendBytesError, TrySendError, WaitIdleError, WorkQueue,
 };
 
 /// A message that is a value.
@@ -110,13 +110,19 @@ impl<T> From<TrySendError<T>> for Refused {
     }
 }
 
-impl<T> From<SendError<T>> for Refused {
-    fn from(error: SendError<T>) -> Self {
+impl<T> From<SendTimeoutError<T>> for Refused {
+    fn from(error: SendTimeoutError<T>) -> Self {
         match error {
-            SendError::Timeout(_) => Self::Nothing,
-            SendError::Disconnected(_) => Self::Gone,
+            SendTimeoutError::Timeout(_) => Self::Nothing,
+            SendTimeoutError::Disconnected(_) => Self::Gone,
             error => Self::Wrong(error.to_string()),
         }
+    }
+}
+
+impl<T> From<SendError<T>> for Refused {
+    fn from(error: SendError<T>) -> Self {
+        SendTimeoutError::from(error).into()
     }
 }
 
@@ -150,13 +156,19 @@ impl From<TryRecvError> for Refused {
     }
 }
 
-impl From<RecvError> for Refused {
-    fn from(error: RecvError) -> Self {
+impl From<RecvTimeoutError> for Refused {
+    fn from(error: RecvTimeoutError) -> Self {
         match error {
-            RecvError::Timeout => Self::Nothing,
-            RecvError::Disconnected => Self::Gone,
+            RecvTimeoutError::Timeout => Self::Nothing,
+            RecvTimeoutError::Disconnected => Self::Gone,
             error => Self::wrong(error),
         }
+    }
+}
+
+impl From<RecvError> for Refused {
+    fn from(error: RecvError) -> Self {
+        RecvTimeoutError::from(error).into()
     }
 }
 

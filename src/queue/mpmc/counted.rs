@@ -2,11 +2,12 @@
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{CountError, Iter, Queue, RecvError};
+use super::{Iter, Queue};
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
+use crate::queue::{CountError, RecvError};
 use crate::segment::{MembershipError, SegmentLiveness};
 
 /// A sender of a [`Queue`] that is counted.

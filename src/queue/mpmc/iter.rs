@@ -2,8 +2,9 @@
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{Queue, RecvError, TryRecvError};
+use super::Queue;
 use crate::payload::Payload;
+use crate::queue::{RecvError, TryRecvError};
 
 /// The items of a queue as they come; made by [`Queue::iter`].
 ///

@@ -1,35 +1,35 @@
 //! Receiving.
 
-use std::time::{Duration, Instant};
+use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{Iter, Queue, RecvError, TryIter, TryRecvError};
-use crate::algorithm::mpmc::wait::EventWaitError;
+use super::{Iter, Queue, TryIter};
 use crate::algorithm::mpmc::{Claim, TryError};
 use crate::facade::Deadline;
+use crate::format::Kind;
 use crate::participant::endpoints::Endpoint;
-use crate::payload::{Payload, read};
+use crate::payload::{Payload, read, read_boxed};
+use crate::queue::{RecvError, RecvTimeoutError, TryRecvError};
 
-/// An item, and whether somebody has died over it.
+/// An item, and whether it is delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received<T> {
     /// The item.
     pub value: T,
-    /// A receiver was killed while it took the item, before it was received: it comes again, and
-    /// perhaps after items that were sent later.
+    /// Whether a receiver was killed in the middle of taking the item. A redelivered item may arrive
+    /// after items that were sent later.
     pub redelivered: bool,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
-    /// Receives an item, if there is one.
+    /// Receives an item without waiting.
     ///
-    /// Does not wait, but for some microseconds if the next item is just being written: if it still is then, that
-    /// is [`Busy`](TryRecvError::Busy), and not [`Empty`](TryRecvError::Empty). When the queue is
-    /// empty after several items were received, it looks twice, some microseconds apart: whoever follows
-    /// at the other's heels slows both down. No system call, unless somebody sleeps or has to be found
-    /// dead: on an empty queue it is asked every few milliseconds who is.
+    /// Does not block, but spins for some microseconds if the next item is being written. If the queue
+    /// is empty after several items were received, it looks twice, some microseconds apart, as a
+    /// receiver at the heels of a sender slows both down. Makes no system call, unless a sender sleeps
+    /// or the kernel has to be asked who is dead: on an empty queue, every few milliseconds.
     ///
     /// # Errors
     ///
@@ -37,35 +37,210 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.quick_claim() {
-            Some(claim) => self.take_and_ring(claim),
+            Some(claim) => self.take_and_ring(claim).ok_or(TryRecvError::Invalid),
             None => self.try_recv_slowly(),
         }
     }
 
-    /// [`try_recv`](Self::try_recv) after the quick way did not do. It returns the item itself, so that this
-    /// does not pass through memory where it was quick.
+    /// [`try_recv`](Self::try_recv) after the quick way did not do. It returns the item itself, so that
+    /// this does not pass through memory where it was quick.
     #[cold]
     #[inline(never)]
     fn try_recv_slowly(&self) -> Result<T, TryRecvError> {
-        self.find_item().and_then(|claim| self.take_and_ring(claim))
+        let claim = self.find_item()?;
+        self.take_and_ring(claim).ok_or(TryRecvError::Invalid)
     }
 
-    /// Consumes a claimed item.
+    /// Receives an item; blocks while the queue is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`].
+    #[inline]
+    pub fn recv(&self) -> Result<T, RecvError> {
+        self.recv_until(&const { Deadline::never() })
+            .map_err(RecvTimeoutError::untimed)
+    }
+
+    /// Receives an item; blocks while the queue is empty, until the deadline at the latest: a
+    /// [`Duration`](std::time::Duration) from now, or an [`Instant`](std::time::Instant).
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError`].
+    #[inline]
+    pub fn recv_timeout(&self, timeout: impl Into<Deadline>) -> Result<T, RecvTimeoutError> {
+        self.recv_until(&timeout.into())
+    }
+
     #[inline(always)]
-    fn take_and_ring(&self, claim: Claim) -> Result<T, TryRecvError> {
-        // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
-        let value = unsafe { read(self.item(claim.index)) };
-        self.ring().commit_recv(claim);
+    fn recv_until(&self, deadline: &Deadline) -> Result<T, RecvTimeoutError> {
+        let claim = self.claim_until(deadline)?;
+        self.take_and_ring(claim).ok_or(RecvTimeoutError::Invalid)
+    }
+
+    /// Receives items one after the other while there are any, into the first places of `values`, and
+    /// returns how many were received. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`] if there was not even one item; never for an empty slice. An item whose bytes
+    /// are no valid value ends the batch. If it is the first, that is [`Invalid`](TryRecvError::Invalid);
+    /// otherwise it is dropped.
+    pub fn recv_slice(&self, values: &mut [T]) -> Result<usize, TryRecvError> {
+        let mut count = 0;
+        let mut ended = Ok(());
+        for place in &mut *values {
+            let item = self.claim().map(|claim| self.take(claim));
+            match item.and_then(|item| item.ok_or(TryRecvError::Invalid)) {
+                Ok(item) => *place = item,
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
+            }
+            count += 1;
+        }
         self.ring().notify(Endpoint::Receiver);
-        value.ok_or(TryRecvError::Invalid)
+        match ended {
+            Err(error) if count == 0 => Err(error),
+            _ => Ok(count),
+        }
+    }
+
+    /// Receives an item as [`try_recv`](Self::try_recv), with the mark of an item that is delivered
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`].
+    #[inline]
+    pub fn try_recv_marked(&self) -> Result<Received<T>, TryRecvError> {
+        let claim = self.claim()?;
+        self.take_marked(claim).ok_or(TryRecvError::Invalid)
+    }
+
+    /// Receives an item as [`recv`](Self::recv), with the mark of an item that is delivered again.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`].
+    pub fn recv_marked(&self) -> Result<Received<T>, RecvError> {
+        self.recv_marked_timeout(Deadline::never())
+            .map_err(RecvTimeoutError::untimed)
+    }
+
+    /// Receives an item as [`recv_timeout`](Self::recv_timeout), with the mark of an item that is
+    /// delivered again.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError`].
+    pub fn recv_marked_timeout(
+        &self,
+        timeout: impl Into<Deadline>,
+    ) -> Result<Received<T>, RecvTimeoutError> {
+        let claim = self.claim_until(&timeout.into())?;
+        self.take_marked(claim).ok_or(RecvTimeoutError::Invalid)
+    }
+
+    /// Receives an item into a box as [`try_recv`](Self::try_recv). The item does not pass through the
+    /// stack, so it may be of any size.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`].
+    pub fn try_recv_boxed(&self) -> Result<Box<T>, TryRecvError> {
+        let claim = self.claim()?;
+        self.take_boxed(claim).ok_or(TryRecvError::Invalid)
+    }
+
+    /// Receives an item into a box as [`recv`](Self::recv); see
+    /// [`try_recv_boxed`](Self::try_recv_boxed).
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`].
+    pub fn recv_boxed(&self) -> Result<Box<T>, RecvError> {
+        self.recv_boxed_timeout(Deadline::never())
+            .map_err(RecvTimeoutError::untimed)
+    }
+
+    /// Receives an item into a box as [`recv_timeout`](Self::recv_timeout); see
+    /// [`try_recv_boxed`](Self::try_recv_boxed).
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError`].
+    pub fn recv_boxed_timeout(
+        &self,
+        timeout: impl Into<Deadline>,
+    ) -> Result<Box<T>, RecvTimeoutError> {
+        let claim = self.claim_until(&timeout.into())?;
+        self.take_boxed(claim).ok_or(RecvTimeoutError::Invalid)
+    }
+
+    /// Returns an iterator that receives items, blocking for each; it ends when the queue is
+    /// disconnected.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter::new(self)
+    }
+
+    /// Returns an iterator that receives items without waiting; it ends when the queue is empty, but
+    /// not at [`Busy`](TryRecvError::Busy).
+    pub fn try_iter(&self) -> TryIter<'_, T> {
+        TryIter::new(self)
+    }
+
+    /// Consumes a claimed item; `None` if its bytes are no value.
+    #[inline(always)]
+    fn take(&self, claim: Claim) -> Option<T> {
+        // SAFETY: a slot's item is mapped and aligned, and this claim's until the commit.
+        self.consume(claim, |item| unsafe { read(item) })
+    }
+
+    #[inline(always)]
+    fn take_and_ring(&self, claim: Claim) -> Option<T> {
+        let value = self.take(claim);
+        self.ring().notify(Endpoint::Receiver);
+        value
+    }
+
+    fn take_marked(&self, claim: Claim) -> Option<Received<T>> {
+        let redelivered = claim.is_redelivered();
+        let value = self.take_and_ring(claim)?;
+        Some(Received { value, redelivered })
+    }
+
+    fn take_boxed(&self, claim: Claim) -> Option<Box<T>> {
+        // SAFETY: as in `take`.
+        let value = self.consume(claim, |item| unsafe { read_boxed(item) });
+        self.ring().notify(Endpoint::Receiver);
+        value
+    }
+
+    #[inline(always)]
+    fn consume<V>(&self, claim: Claim, read: impl FnOnce(NonNull<T>) -> V) -> V {
+        let value = read(self.item(claim.index));
+        self.ring().commit_recv(claim);
+        value
     }
 
     /// The next item, if there is one.
     #[inline(always)]
-    pub(super) fn claim(&self) -> Result<Claim, TryRecvError> {
+    fn claim(&self) -> Result<Claim, TryRecvError> {
         match self.quick_claim() {
             Some(claim) => Ok(claim),
             None => self.find_item(),
+        }
+    }
+
+    /// The next item, waiting for one.
+    #[inline(always)]
+    fn claim_until(&self, deadline: &Deadline) -> Result<Claim, RecvTimeoutError> {
+        match self.quick_claim() {
+            Some(claim) => Ok(claim),
+            None => self.wait_for_item(deadline),
         }
     }
 
@@ -83,28 +258,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         Some(claim)
     }
 
-    /// As [`try_recv`](Self::try_recv), with the mark of an item that is delivered again.
-    ///
-    /// # Errors
-    ///
-    /// [`TryRecvError`].
-    #[inline]
-    pub fn try_recv_marked(&self) -> Result<Received<T>, TryRecvError> {
-        let received = self.recv_unrung()?;
-        self.ring().notify(Endpoint::Receiver);
-        received.ok_or(TryRecvError::Invalid)
-    }
-
-    /// Receives an item, and wakes nobody; `None` if its bytes are no value.
-    #[inline(always)]
-    fn recv_unrung(&self) -> Result<Option<Received<T>>, TryRecvError> {
-        self.claim().map(|claim| self.take(claim))
-    }
-
     #[cold]
     #[inline(never)]
     fn find_item(&self) -> Result<Claim, TryRecvError> {
-        let me = self.me().map_err(TryRecvError::Join)?;
+        let me = self.me()?;
         let ring = self.ring();
         let mut cursor = self.cursor();
         let others = self.liveness(me);
@@ -113,140 +270,17 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             claim = ring.on_empty(&mut cursor, me, &others);
         }
         self.keep(&cursor);
-        claim.map_err(|refused| match refused {
-            TryError::WouldBlock => TryRecvError::Empty,
-            TryError::Busy => TryRecvError::Busy,
-            TryError::Disconnected => TryRecvError::Disconnected,
-            TryError::Corrupt => TryRecvError::Corrupt,
-            TryError::MembershipLost => TryRecvError::Join(self.membership_lost(me)),
-        })
-    }
-
-    /// Consumes a claimed item; `None` if its bytes are no value.
-    #[inline(always)]
-    fn take(&self, claim: Claim) -> Option<Received<T>> {
-        // SAFETY: as in `try_recv`.
-        let value = unsafe { read(self.item(claim.index)) };
-        self.ring().commit_recv(claim);
-        value.map(|value| Received {
-            value,
-            redelivered: claim.is_redelivered(),
-        })
-    }
-
-    /// Receives as many items as are there, one after the other, into the first places of `values`,
-    /// and returns how many that were. Does not wait.
-    ///
-    /// # Errors
-    ///
-    /// [`TryRecvError`], if there was not even one: never for an empty slice. One whose bytes are no
-    /// value ends the batch, and is told by [`Invalid`](TryRecvError::Invalid) if it was the first;
-    /// else it is gone.
-    pub fn recv_slice(&self, values: &mut [T]) -> Result<usize, TryRecvError> {
-        let mut count = 0;
-        let mut ended = Ok(());
-        for place in &mut *values {
-            match self.recv_unrung() {
-                Ok(Some(received)) => {
-                    *place = received.value;
-                    count += 1;
-                }
-                Ok(None) => {
-                    ended = Err(TryRecvError::Invalid);
-                    break;
-                }
-                Err(error) => {
-                    ended = Err(error);
-                    break;
-                }
-            }
-        }
-        self.ring().notify(Endpoint::Receiver);
-        if count > 0 {
-            Ok(count)
-        } else {
-            ended.map(|()| 0)
-        }
-    }
-
-    /// Receives an item, waiting for one as long as it takes.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError`].
-    #[inline]
-    pub fn recv(&self) -> Result<T, RecvError> {
-        self.recv_until(&const { Deadline::never() })
-            .map(|received| received.value)
-    }
-
-    /// Receives an item, waiting for one no longer than `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError`].
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvError> {
-        self.recv_until(&Deadline::after(timeout))
-            .map(|received| received.value)
-    }
-
-    /// Receives an item, waiting for one until `deadline` at the latest.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError`].
-    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvError> {
-        self.recv_until(&Deadline::at(deadline))
-            .map(|received| received.value)
-    }
-
-    /// As [`recv`](Self::recv), with the mark of an item that is delivered again.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError`].
-    pub fn recv_marked(&self) -> Result<Received<T>, RecvError> {
-        self.recv_until(&const { Deadline::never() })
-    }
-
-    /// As [`recv_timeout`](Self::recv_timeout), with the mark of an item that is delivered again.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError`].
-    pub fn recv_marked_timeout(&self, timeout: Duration) -> Result<Received<T>, RecvError> {
-        self.recv_until(&Deadline::after(timeout))
-    }
-
-    /// As [`recv_deadline`](Self::recv_deadline), with the mark of an item that is delivered again.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError`].
-    pub fn recv_marked_deadline(&self, deadline: Instant) -> Result<Received<T>, RecvError> {
-        self.recv_until(&Deadline::at(deadline))
-    }
-
-    #[inline(always)]
-    fn recv_until(&self, deadline: &Deadline) -> Result<Received<T>, RecvError> {
-        let claim = match self.quick_claim() {
-            Some(claim) => claim,
-            None => self.wait_for_item(deadline)?,
-        };
-        let received = self.take(claim);
-        self.ring().notify(Endpoint::Receiver);
-        received.ok_or(RecvError::Invalid)
+        claim.map_err(|refused| TryRecvError::of(refused, Kind::Queue, || self.membership_lost(me)))
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn wait_for_item(&self, deadline: &Deadline) -> Result<Claim, RecvError> {
+    fn wait_for_item(&self, deadline: &Deadline) -> Result<Claim, RecvTimeoutError> {
         match self.find_item() {
-            Ok(claim) => return Ok(claim),
             Err(TryRecvError::Empty | TryRecvError::Busy) => {}
-            Err(error) => return Err(error.into()),
+            found => return Ok(found?),
         }
-        let me = self.me().map_err(RecvError::Join)?;
+        let me = self.me()?;
         let mut cursor = self.cursor();
         let claim = self.ring().wait_recv(
             &mut cursor,
@@ -256,21 +290,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             self.mode(Endpoint::Receiver),
         );
         self.keep(&cursor);
-        claim.map_err(|ended| match ended {
-            EventWaitError::Disconnected => RecvError::Disconnected,
-            EventWaitError::TimedOut => RecvError::Timeout,
-            EventWaitError::Corrupt => RecvError::Corrupt,
-            EventWaitError::MembershipLost => RecvError::Join(self.membership_lost(me)),
-        })
-    }
-
-    /// The items as they come, waiting for each; ends when the queue is disconnected.
-    pub fn iter(&self) -> Iter<'_, T> {
-        Iter::new(self)
-    }
-
-    /// The items that are there; ends when there is none, and not at [`Busy`](TryRecvError::Busy).
-    pub fn try_iter(&self) -> TryIter<'_, T> {
-        TryIter::new(self)
+        claim.map_err(|ended| RecvTimeoutError::of(ended, Kind::Queue, || self.membership_lost(me)))
     }
 }

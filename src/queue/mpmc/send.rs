@@ -1,24 +1,38 @@
 //! Sending.
 
-use std::time::{Duration, Instant};
+use bytemuck::{CheckedBitPattern, NoUninit, Pod};
 
-use bytemuck::{CheckedBitPattern, NoUninit};
-
-use super::{Queue, SendError, TrySendError};
-use crate::algorithm::mpmc::wait::EventWaitError;
+use super::Queue;
 use crate::algorithm::mpmc::{Claim, TryError};
 use crate::facade::Deadline;
+use crate::format::Kind;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, read, write};
+use crate::queue::{SendError, SendTimeoutError, TrySendError};
+use crate::segment::MembershipError;
+
+/// A slot that was claimed to send, and is given back unless it is committed.
+struct Place<'q, T: Payload + NoUninit + CheckedBitPattern> {
+    queue: &'q Queue<T>,
+    claim: Claim,
+    me: Tag,
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Drop for Place<'_, T> {
+    fn drop(&mut self) {
+        // If others have taken this process for dead meanwhile, it is not its any more.
+        self.queue.withdraw(Endpoint::Sender, self.claim, self.me);
+    }
+}
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
-    /// Sends an item, if there is room.
+    /// Sends an item without waiting.
     ///
-    /// Does not wait, but for some microseconds if a peer is just about to make room: if it still is then, that is
-    /// [`Busy`](TrySendError::Busy), and not [`Full`](TrySendError::Full). When the queue is
-    /// full after several items were sent, it looks twice, some microseconds apart: whoever follows at
-    /// the other's heels slows both down. No system call, unless somebody sleeps or has to be found dead.
+    /// Does not block, but spins for some microseconds if a process is in the middle of an operation
+    /// that may make room. If the queue is full after several items were sent, it looks twice, some
+    /// microseconds apart, as a sender at the heels of a receiver slows both down. Makes no system
+    /// call, unless a receiver sleeps or the kernel has to be asked who is dead.
     ///
     /// # Errors
     ///
@@ -43,37 +57,138 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
                 self.put_and_ring(claim, value);
                 Ok(())
             }
-            Err(error) => Err(error.with(value)),
+            Err(error) => Err(error.map(|()| value)),
         }
+    }
+
+    /// Sends an item; blocks while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the value.
+    #[inline]
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        self.send_until(value, &const { Deadline::never() })
+            .map_err(SendTimeoutError::untimed)
+    }
+
+    /// Sends an item; blocks while the queue is full, until the deadline at the latest: a
+    /// [`Duration`](std::time::Duration) from now, or an [`Instant`](std::time::Instant).
+    ///
+    /// # Errors
+    ///
+    /// [`SendTimeoutError`], with the value.
+    #[inline]
+    pub fn send_timeout(
+        &self,
+        value: T,
+        timeout: impl Into<Deadline>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(value, &timeout.into())
+    }
+
+    #[inline(always)]
+    fn send_until(&self, value: T, deadline: &Deadline) -> Result<(), SendTimeoutError<T>> {
+        let claim = match self.quick_slot() {
+            Some(claim) => claim,
+            None => match self.wait_for_slot(deadline) {
+                Ok(claim) => claim,
+                Err(error) => return Err(error.map(|()| value)),
+            },
+        };
+        self.put_and_ring(claim, value);
+        Ok(())
+    }
+
+    /// Sends items one after the other while there is room, and returns how many were sent. Does not
+    /// block. Items of other senders may come between them.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] if not even the first item was sent; never for an empty slice.
+    pub fn send_slice(&self, values: &[T]) -> Result<usize, TrySendError<()>> {
+        let mut sent = 0;
+        for value in values {
+            match self.slot() {
+                Ok(claim) => self.put_from(claim, value),
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+            sent += 1;
+        }
+        self.ring().notify(Endpoint::Sender);
+        Ok(sent)
+    }
+
+    /// Sends an item, in the place of the oldest one if the queue is full; returns the item that was
+    /// replaced.
+    ///
+    /// Blocks only while another process is in the middle of an operation on the slot that is needed:
+    /// a receiver that is stopped while it takes the oldest item delays the caller. If the bytes of the
+    /// replaced item are no valid value, it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the value.
+    pub fn force_send(&self, value: T) -> Result<Option<T>, SendError<T>> {
+        let me = match self.me() {
+            Ok(me) => me,
+            Err(error) => return Err(SendError::Fault(value, error.into())),
+        };
+        let ring = self.ring();
+        let mut cursor = self.cursor();
+        let claimed = ring.wait_replace(
+            &mut cursor,
+            me,
+            &self.liveness(me),
+            self.mode(Endpoint::Sender),
+        );
+        let (claim, replaced) = match claimed {
+            Ok(claimed) => claimed,
+            Err(ended) => {
+                self.keep(&cursor);
+                let error = SendTimeoutError::of(ended, Kind::Queue, || self.membership_lost(me));
+                return Err(error.untimed().map(|()| value));
+            }
+        };
+        let (claim, oldest) = if replaced {
+            // SAFETY: a slot's item is mapped and aligned, and this claim's.
+            let oldest = unsafe { read(self.item(claim.index)) };
+            (ring.replace(claim, &mut cursor, me), oldest)
+        } else {
+            (claim, None)
+        };
+        self.keep(&cursor);
+        self.put_and_ring(claim, value);
+        if replaced {
+            // If no receiver is left, the next call says so.
+            ring.reap(&self.liveness(me));
+        }
+        Ok(oldest)
     }
 
     #[inline(always)]
     fn put_and_ring(&self, claim: Claim, value: T) {
-        self.put(claim, value);
-        self.ring().notify(Endpoint::Sender);
-    }
-
-    /// The next slot, if there is one.
-    #[inline(always)]
-    pub(super) fn slot(&self) -> Result<Claim, TrySendError<()>> {
-        match self.quick_slot() {
-            Some(claim) => Ok(claim),
-            None => self.find_slot(),
-        }
-    }
-
-    /// Writes an item into a slot that was claimed, and commits it.
-    #[inline(always)]
-    fn put(&self, claim: Claim, value: T) {
-        self.write(claim, value);
+        // SAFETY: mapped and aligned, and this claim's alone until the commit.
+        unsafe { write(self.item(claim.index), &value) };
         self.ring().commit_send(claim);
+        self.ring().notify(Endpoint::Sender);
     }
 
     /// Copies an item into a slot that was claimed, and commits it.
     fn put_from(&self, claim: Claim, value: &T) {
-        // SAFETY: as in `write`.
+        // SAFETY: as in `put_and_ring`.
         unsafe { write(self.item(claim.index), value) };
         self.ring().commit_send(claim);
+    }
+
+    /// The next slot, if there is one.
+    #[inline(always)]
+    fn slot(&self) -> Result<Claim, TrySendError<()>> {
+        match self.quick_slot() {
+            Some(claim) => Ok(claim),
+            None => self.find_slot(),
+        }
     }
 
     /// The next slot, if nothing is in the way.
@@ -103,8 +218,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[cold]
     #[inline(never)]
     fn find_slot(&self) -> Result<Claim, TrySendError<()>> {
-        let join = |source| TrySendError::Join { value: (), source };
-        let me = self.me().map_err(join)?;
+        let me = self.me()?;
         let ring = self.ring();
         let mut cursor = self.cursor();
         let others = self.liveness(me);
@@ -113,93 +227,17 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             claim = ring.on_full(&mut cursor, me, &others);
         }
         self.keep(&cursor);
-        claim.map_err(|refused| match refused {
-            TryError::WouldBlock => TrySendError::Full(()),
-            TryError::Busy => TrySendError::Busy(()),
-            TryError::Disconnected => TrySendError::Disconnected(()),
-            TryError::Corrupt => TrySendError::Corrupt(()),
-            TryError::MembershipLost => join(self.membership_lost(me)),
-        })
-    }
-
-    #[inline(always)]
-    fn write(&self, claim: Claim, value: T) {
-        // SAFETY: mapped and aligned, and this claim's alone until the commit.
-        unsafe { write(self.item(claim.index), &value) };
-    }
-
-    /// Sends as many of the items as there is room for, one after the other, and returns how many
-    /// that were. Does not wait. Items of other senders can come between them.
-    ///
-    /// # Errors
-    ///
-    /// [`TrySendError`], if not even the first was sent: never for an empty slice.
-    pub fn send_slice(&self, values: &[T]) -> Result<usize, TrySendError<()>> {
-        for (sent, value) in values.iter().enumerate() {
-            match self.slot() {
-                Ok(claim) => self.put_from(claim, value),
-                Err(error) if sent == 0 => return Err(error),
-                Err(_) => {
-                    self.ring().notify(Endpoint::Sender);
-                    return Ok(sent);
-                }
-            }
-        }
-        self.ring().notify(Endpoint::Sender);
-        Ok(values.len())
-    }
-
-    /// Sends an item, waiting for room as long as it takes.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`], with the value.
-    #[inline]
-    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        self.send_until(value, &const { Deadline::never() })
-    }
-
-    /// Sends an item, waiting for room no longer than `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`], with the value.
-    pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
-        self.send_until(value, &Deadline::after(timeout))
-    }
-
-    /// Sends an item, waiting for room until `deadline` at the latest.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`], with the value.
-    pub fn send_deadline(&self, value: T, deadline: Instant) -> Result<(), SendError<T>> {
-        self.send_until(value, &Deadline::at(deadline))
-    }
-
-    #[inline(always)]
-    fn send_until(&self, value: T, deadline: &Deadline) -> Result<(), SendError<T>> {
-        let claim = match self.quick_slot() {
-            Some(claim) => claim,
-            None => match self.wait_for_slot(deadline) {
-                Ok(claim) => claim,
-                Err(error) => return Err(error.with(value)),
-            },
-        };
-        self.put_and_ring(claim, value);
-        Ok(())
+        claim.map_err(|refused| TrySendError::of(refused, Kind::Queue, || self.membership_lost(me)))
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn wait_for_slot(&self, deadline: &Deadline) -> Result<Claim, SendError<()>> {
+    fn wait_for_slot(&self, deadline: &Deadline) -> Result<Claim, SendTimeoutError<()>> {
         match self.find_slot() {
-            Ok(claim) => return Ok(claim),
             Err(TrySendError::Full(()) | TrySendError::Busy(())) => {}
-            Err(error) => return Err(error.into()),
+            found => return Ok(found?),
         }
-        let join = |source| SendError::Join { value: (), source };
-        let me = self.me().map_err(join)?;
+        let me = self.me()?;
         let mut cursor = self.cursor();
         let claim = self.ring().wait_send(
             &mut cursor,
@@ -209,66 +247,89 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
             self.mode(Endpoint::Sender),
         );
         self.keep(&cursor);
-        claim.map_err(|ended| self.unsent((), ended, me))
+        claim.map_err(|ended| SendTimeoutError::of(ended, Kind::Queue, || self.membership_lost(me)))
     }
+}
 
-    /// Why a wait has ended without a slot for the value.
-    #[cold]
-    fn unsent<V>(&self, value: V, ended: EventWaitError, me: Tag) -> SendError<V> {
-        match ended {
-            EventWaitError::Disconnected => SendError::Disconnected(value),
-            EventWaitError::TimedOut => SendError::Timeout(value),
-            EventWaitError::Corrupt => SendError::Corrupt(value),
-            EventWaitError::MembershipLost => SendError::Join {
-                value,
-                source: self.membership_lost(me),
-            },
-        }
-    }
-
-    /// Sends an item, in the place of the oldest one if there is no room, and returns that.
+impl<T: Payload + Pod> Queue<T> {
+    /// Sends an item that `write` writes in place, without waiting.
     ///
-    /// Waits only while somebody else is at work in the very slot that is needed: a receiver that
-    /// takes the oldest item and is stopped meanwhile delays it. An item that cannot be given back
-    /// because its bytes are no value is dropped.
+    /// `write` gets the bytes of an earlier item, or zeros: write all of it. The item does not pass
+    /// through the stack, so it may be of any size. If `write` panics, nothing is sent, and its slot is
+    /// given back: the queue has room for one item less until receivers have passed it.
+    ///
+    /// Other processes wait at that slot while `write` runs, as they do while an item is copied: it
+    /// should write, and nothing else. It must not use the queue.
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the value; not `Timeout`.
-    pub fn force_send(&self, value: T) -> Result<Option<T>, SendError<T>> {
-        let me = match self.me() {
-            Ok(me) => me,
-            Err(source) => return Err(SendError::Join { value, source }),
-        };
-        let ring = self.ring();
-        let mut cursor = self.cursor();
-        let claimed = ring.wait_replace(
-            &mut cursor,
-            me,
-            &self.liveness(me),
-            self.mode(Endpoint::Sender),
-        );
-        let replaced = matches!(claimed, Ok((_, true)));
-        let (claim, oldest) = match claimed {
-            Ok((claim, true)) => {
-                // SAFETY: a slot's item is mapped and aligned, and this claim's.
-                let oldest = unsafe { read(self.item(claim.index)) };
-                let next = ring.replace(claim, &mut cursor, me);
-                (next, oldest)
-            }
-            Ok((claim, false)) => (claim, None),
-            Err(ended) => {
-                self.keep(&cursor);
-                return Err(self.unsent(value, ended, me));
-            }
-        };
-        self.keep(&cursor);
-        self.put(claim, value);
-        ring.notify(Endpoint::Sender);
-        if replaced {
-            // Perhaps nobody is left to receive: the next call says so.
-            ring.reap(&self.liveness(me));
+    /// [`TrySendError`]. `write` was not called, unless the fault is that the membership was
+    /// [lost](MembershipError::Lost) while it ran.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::SegmentOptions;
+    /// use crossdock::queue::Queue;
+    ///
+    /// let segment = SegmentOptions::new().size(16 << 20).anonymous()?;
+    /// let images = segment.create::<Queue<[u8; 4 << 20]>>("images", 2)?;
+    /// images.try_send_with(|image| image.fill(7))?;
+    /// let image: Box<[u8; 4 << 20]> = images.try_recv_boxed()?;
+    /// assert_eq!(image[3], 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_send_with(&self, write: impl FnOnce(&mut T)) -> Result<(), TrySendError<()>> {
+        let me = self.me()?;
+        let claim = self.slot()?;
+        Ok(self.write_with(claim, me, write)?)
+    }
+
+    /// Sends an item that `write` writes in place, as [`try_send_with`](Self::try_send_with); blocks
+    /// while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], as of [`try_send_with`](Self::try_send_with).
+    pub fn send_with(&self, write: impl FnOnce(&mut T)) -> Result<(), SendError<()>> {
+        self.send_with_timeout(write, Deadline::never())
+            .map_err(SendTimeoutError::untimed)
+    }
+
+    /// Sends an item that `write` writes in place, as [`try_send_with`](Self::try_send_with); blocks
+    /// while the queue is full, until the deadline at the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`SendTimeoutError`], as of [`try_send_with`](Self::try_send_with).
+    pub fn send_with_timeout(
+        &self,
+        write: impl FnOnce(&mut T),
+        timeout: impl Into<Deadline>,
+    ) -> Result<(), SendTimeoutError<()>> {
+        let me = self.me()?;
+        let claim = self.wait_for_slot(&timeout.into())?;
+        Ok(self.write_with(claim, me, write)?)
+    }
+
+    fn write_with(
+        &self,
+        claim: Claim,
+        me: Tag,
+        write: impl FnOnce(&mut T),
+    ) -> Result<(), MembershipError> {
+        let queue = self;
+        let place = Place { queue, claim, me };
+        // SAFETY: mapped and aligned, this claim's alone until the commit; any bytes are a `T`.
+        write(unsafe { self.item(claim.index).as_mut() });
+        // It may have taken long.
+        if self.me_already() != Some(me) || self.ring().is_lost(&self.liveness(me)) {
+            drop(place);
+            return Err(self.membership_lost(me));
         }
-        Ok(oldest)
+        std::mem::forget(place);
+        self.ring().commit_send(claim);
+        self.ring().notify(Endpoint::Sender);
+        Ok(())
     }
 }

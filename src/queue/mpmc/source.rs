@@ -8,7 +8,7 @@ use crate::participant::Liveness;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
-use crate::segment::MembershipError;
+use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
 use crate::wait::select::{Source, SourceRef};
 
@@ -54,11 +54,11 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Queue<T> {
         SourceRef(self)
     }
 
-    fn membership_lost(&self) -> Option<MembershipError> {
-        Some(match self.me() {
-            Ok(me) => Self::membership_lost(self, me),
-            Err(error) => error,
-        })
+    fn lost(&self) -> Option<Fault> {
+        let why = self
+            .me()
+            .map_or_else(|error| error, |me| self.membership_lost(me));
+        Some(why.into())
     }
 }
 

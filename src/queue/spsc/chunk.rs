@@ -6,9 +6,10 @@ use std::ptr::NonNull;
 use bytemuck::Pod;
 
 use super::handle::End;
-use super::{Consumer, Producer, TryPopError, TryPushError};
-use crate::algorithm::spsc::{Consuming, Corrupt, Producing, Role, RoleMarker};
+use super::{Consumer, Producer};
+use crate::algorithm::spsc::{Consuming, Producing, Role, RoleMarker};
 use crate::payload::Payload;
+use crate::queue::{TryRecvError, TrySendError};
 
 /// Places of a ring that a [`Producer`] may write to; none of them is pushed until
 /// [`commit`](Self::commit).
@@ -34,7 +35,7 @@ impl<T: Payload + Pod> Producer<T> {
     ///
     /// # Errors
     ///
-    /// [`TryPushError::Full`] if there is none; [`TryPushError::Corrupt`], [`TryPushError::Lost`].
+    /// [`TrySendError::Full`] if there is none; [`TrySendError::Fault`].
     ///
     /// # Examples
     ///
@@ -52,17 +53,11 @@ impl<T: Payload + Pod> Producer<T> {
     /// assert_eq!(pop.read_chunk(9)?.as_slices(), (&[0, 10][..], &[][..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn write_chunk(&mut self, most: usize) -> Result<WriteChunk<'_, T>, TryPushError<()>> {
-        if !self.end.is_mine() {
-            return Err(TryPushError::Lost(()));
-        }
-        match self.end.up_to(most) {
-            Ok(0) => Err(TryPushError::Full(())),
-            Ok(len) => Ok(WriteChunk {
-                end: &mut self.end,
-                len,
-            }),
-            Err(Corrupt) => Err(TryPushError::Corrupt(())),
+    pub fn write_chunk(&mut self, most: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
+        let (len, end) = (self.end.up_to(most)?, &mut self.end);
+        match len {
+            0 => Err(TrySendError::Full(())),
+            len => Ok(WriteChunk { end, len }),
         }
     }
 }
@@ -72,27 +67,21 @@ impl<T: Payload + Pod> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// [`TryPopError::Empty`] or [`TryPopError::Disconnected`] if there is none;
-    /// [`TryPopError::Corrupt`], [`TryPopError::Lost`].
-    pub fn read_chunk(&mut self, most: usize) -> Result<ReadChunk<'_, T>, TryPopError> {
-        if !self.end.is_mine() {
-            return Err(TryPopError::Lost);
-        }
-        let mut found = self.end.up_to(most);
-        if found == Ok(0) {
+    /// [`TryRecvError::Empty`] or [`TryRecvError::Disconnected`] if there is none;
+    /// [`TryRecvError::Fault`].
+    pub fn read_chunk(&mut self, most: usize) -> Result<ReadChunk<'_, T>, TryRecvError> {
+        let mut len = self.end.up_to(most)?;
+        if len == 0 {
             if !self.end.ring().has_left(Role::Consumer) {
-                return Err(TryPopError::Empty);
+                return Err(TryRecvError::Empty);
             }
             // It may have pushed something before it left.
-            found = self.end.up_to(most);
+            len = self.end.up_to(most)?;
         }
-        match found {
-            Ok(0) => Err(TryPopError::Disconnected),
-            Ok(len) => Ok(ReadChunk {
-                end: &mut self.end,
-                len,
-            }),
-            Err(Corrupt) => Err(TryPopError::Corrupt),
+        let end = &mut self.end;
+        match len {
+            0 => Err(TryRecvError::Disconnected),
+            len => Ok(ReadChunk { end, len }),
         }
     }
 }

@@ -3,23 +3,21 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::time::{Duration, Instant};
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::handle::{End, Spsc};
-use super::{PopError, TryPopError};
-use crate::algorithm::spsc::{Consuming, Corrupt, Role, WaitOutcome};
+use crate::algorithm::spsc::{Consuming, Role};
 use crate::facade::Deadline;
-use crate::payload::{Payload, read};
-use crate::queue::Wait;
+use crate::format::Kind;
+use crate::payload::{Payload, read, read_boxed};
+use crate::queue::{RecvError, RecvTimeoutError, TryRecvError, Wait};
 
 /// The consumer's end of a ring: one at a time, in one process.
 ///
-/// Dropping it gives the end back, and so does the end of the process, however it comes. In a
-/// forked child an inherited one is nobody's: it pops nothing and says
-/// [`Lost`](TryPopError::Lost). So does one whose process was
-/// [lost](crate::segment::MembershipError::Lost) from the segment.
+/// Dropping it gives the end back, and so does the end of the process, however it comes. In a forked
+/// child an inherited one pops nothing and says [`NotOwner`](crate::Fault::NotOwner), and so does one
+/// whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
 pub struct Consumer<T: Payload> {
     pub(super) end: End<T, Consuming>,
 }
@@ -29,34 +27,133 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         Self { end }
     }
 
-    /// Pops an item, if there is one. Wait-free, and no system call unless the producer sleeps.
+    /// Pops an item without waiting. Wait-free; no system call unless the producer sleeps.
     ///
-    /// When the ring is empty after several items were popped, it looks twice, some microseconds
-    /// apart: whoever pops at the producer's heels slows both down.
+    /// If the ring is empty after several items were popped, it looks twice, some microseconds apart,
+    /// as a consumer at the heels of the producer slows both down.
     ///
     /// # Errors
     ///
-    /// [`TryPopError`].
+    /// [`TryRecvError`]; not `Busy`.
     #[inline(always)]
-    pub fn try_pop(&mut self) -> Result<T, TryPopError> {
+    pub fn try_pop(&mut self) -> Result<T, TryRecvError> {
         if !self.end.is_quick() {
             self.look()?;
         }
-        self.take().ok_or(TryPopError::Corrupt)
+        self.take().ok_or(TryRecvError::Invalid)
     }
 
-    /// Looks for an item when none is known of; returns if there is one.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn look(&mut self) -> Result<(), TryPopError> {
-        if !self.end.is_mine() {
-            return Err(TryPopError::Lost);
+    /// Pops an item; blocks while the ring is empty and has a producer, or none has come yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`].
+    pub fn pop(&mut self) -> Result<T, RecvError> {
+        self.pop_until(&const { Deadline::never() })
+            .map_err(RecvTimeoutError::untimed)
+    }
+
+    /// Pops an item as [`pop`](Self::pop); blocks until the deadline at the latest: a
+    /// [`Duration`](std::time::Duration) from now, or an [`Instant`](std::time::Instant).
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError`].
+    #[inline]
+    pub fn pop_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<T, RecvTimeoutError> {
+        self.pop_until(&timeout.into())
+    }
+
+    #[inline(always)]
+    fn pop_until(&mut self, deadline: &Deadline) -> Result<T, RecvTimeoutError> {
+        self.find(deadline)?;
+        self.take().ok_or(RecvTimeoutError::Invalid)
+    }
+
+    /// Pops as many items as there are, at once, into the first places of `values`, and returns how
+    /// many were popped: 0 if the ring is empty. Wait-free.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Invalid`] if the bytes of the first item are no valid value; it is gone. Such an
+    /// item further on ends the batch before it. [`TryRecvError::Fault`]; nothing was popped.
+    pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, TryRecvError> {
+        let count = self.end.up_to(values.len())?;
+        let (first, run) = self.end.slots(count as u64);
+        let (head, tail) = values[..count].split_at_mut(run);
+        // SAFETY: `run` slots from there are mapped and this end's until the commit; those of the
+        // second part begin the ring, and there are as many.
+        let mut done = unsafe { copy_out(first, head) };
+        if done == run && !tail.is_empty() {
+            // SAFETY: as above.
+            done += unsafe { copy_out(self.end.first(), tail) };
         }
-        match self.end.available() {
-            Ok(0) => self.none(),
-            Ok(_) => Ok(()),
-            Err(Corrupt) => Err(TryPopError::Corrupt),
+        if done == 0 && count > 0 {
+            self.end.commit(1);
+            return Err(TryRecvError::Invalid);
         }
+        // An item that is no value and not the first will be the first of the next call.
+        self.end.commit(done as u64);
+        Ok(done)
+    }
+
+    /// Pops an item into a box as [`try_pop`](Self::try_pop). The item does not pass through the stack,
+    /// so it may be of any size.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`]; not `Busy`.
+    pub fn try_pop_boxed(&mut self) -> Result<Box<T>, TryRecvError> {
+        if !self.end.is_quick() {
+            self.look()?;
+        }
+        self.take_boxed().ok_or(TryRecvError::Invalid)
+    }
+
+    /// Pops an item into a box as [`pop`](Self::pop); see [`try_pop_boxed`](Self::try_pop_boxed).
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`].
+    pub fn pop_boxed(&mut self) -> Result<Box<T>, RecvError> {
+        self.pop_boxed_timeout(Deadline::never())
+            .map_err(RecvTimeoutError::untimed)
+    }
+
+    /// Pops an item into a box as [`pop_timeout`](Self::pop_timeout); see
+    /// [`try_pop_boxed`](Self::try_pop_boxed).
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError`].
+    pub fn pop_boxed_timeout(
+        &mut self,
+        timeout: impl Into<Deadline>,
+    ) -> Result<Box<T>, RecvTimeoutError> {
+        self.find(&timeout.into())?;
+        self.take_boxed().ok_or(RecvTimeoutError::Invalid)
+    }
+
+    /// Returns whether the ring has no item. The answer may be stale when it is returned.
+    pub fn is_empty(&mut self) -> bool {
+        self.end.available() == Ok(0)
+    }
+
+    /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.end.wait = wait;
+    }
+
+    /// Returns the same end with another way to wait: see [`set_wait`](Self::set_wait).
+    #[must_use]
+    pub fn with_wait(mut self, wait: Wait) -> Self {
+        self.set_wait(wait);
+        self
+    }
+
+    /// Returns the ring.
+    pub fn ring(&self) -> &Spsc<T> {
+        self.end.spsc()
     }
 
     /// Pops the next item, which is there; `None` if its bytes are no value.
@@ -69,129 +166,49 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         item
     }
 
-    /// What it means that there is no item; returns if there is one.
-    fn none(&mut self) -> Result<(), TryPopError> {
+    fn take_boxed(&mut self) -> Option<Box<T>> {
+        let (slot, _) = self.end.slots(1);
+        // SAFETY: as in `take`.
+        let item = unsafe { read_boxed(slot.cast()) };
+        self.end.commit(1);
+        item
+    }
+
+    /// Looks for an item when none is known of; returns if there is one.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self) -> Result<(), TryRecvError> {
+        if self.end.look()? > 0 {
+            return Ok(());
+        }
         if !self.end.ring().has_left(Role::Consumer) {
-            return Err(TryPopError::Empty);
+            return Err(TryRecvError::Empty);
         }
         // It may have pushed something before it left.
-        match self.end.refresh() {
-            Ok(0) => Err(TryPopError::Disconnected),
-            Ok(_) => Ok(()),
-            Err(Corrupt) => Err(TryPopError::Corrupt),
+        match self.end.refresh()? {
+            0 => Err(TryRecvError::Disconnected),
+            _ => Ok(()),
         }
     }
 
-    /// Pops as many items as are there, at once, into the first places of `values`, and returns how
-    /// many that were. Wait-free.
-    ///
-    /// # Errors
-    ///
-    /// [`TryPopError::Lost`], and nothing was popped; [`TryPopError::Corrupt`]: if the first item was
-    /// not a valid value, it is gone. One further on ends the slice before it.
-    pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, TryPopError> {
-        if !self.end.is_mine() {
-            return Err(TryPopError::Lost);
-        }
-        let count = self
-            .end
-            .up_to(values.len())
-            .map_err(|Corrupt| TryPopError::Corrupt)?;
-        let (first, run) = self.end.slots(count as u64);
-        let (head, tail) = values[..count].split_at_mut(run);
-        // SAFETY: `run` slots from there are mapped and this end's until the commit; those of the
-        // second part begin the ring, and there are as many.
-        let mut done = unsafe { copy_out(first, head) };
-        if done == run && !tail.is_empty() {
-            // SAFETY: as above.
-            done += unsafe { copy_out(self.end.first(), tail) };
-        }
-        if done == 0 && count > 0 {
-            self.end.commit(1);
-            return Err(TryPopError::Corrupt);
-        }
-        // An item that is no value and not the first will be the first of the next call.
-        self.end.commit(done as u64);
-        Ok(done)
-    }
-
-    /// Pops an item, waiting for one as long as there is a producer, or none has come yet.
-    ///
-    /// Waits as [`set_wait`](Self::set_wait) has it: spins some microseconds, then sleeps.
-    ///
-    /// # Errors
-    ///
-    /// [`PopError`].
-    pub fn pop(&mut self) -> Result<T, PopError> {
-        self.pop_until(&const { Deadline::never() })
-    }
-
-    /// Pops an item, waiting for one no longer than `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// [`PopError`].
-    pub fn pop_timeout(&mut self, timeout: Duration) -> Result<T, PopError> {
-        self.pop_until(&Deadline::after(timeout))
-    }
-
-    /// Pops an item, waiting for one until `deadline` at the latest.
-    ///
-    /// # Errors
-    ///
-    /// [`PopError`].
-    pub fn pop_deadline(&mut self, deadline: Instant) -> Result<T, PopError> {
-        self.pop_until(&Deadline::at(deadline))
-    }
-
+    /// Waits for an item, unless one is known of.
     #[inline(always)]
-    fn pop_until(&mut self, deadline: &Deadline) -> Result<T, PopError> {
-        if !self.end.is_quick() {
-            self.wait_for_an_item(deadline)?;
+    fn find(&mut self, deadline: &Deadline) -> Result<(), RecvTimeoutError> {
+        if self.end.is_quick() {
+            return Ok(());
         }
-        self.take().ok_or(PopError::Corrupt)
+        self.wait_for_item(deadline)
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn wait_for_an_item(&mut self, deadline: &Deadline) -> Result<(), PopError> {
+    fn wait_for_item(&mut self, deadline: &Deadline) -> Result<(), RecvTimeoutError> {
         match self.look() {
-            Ok(()) => return Ok(()),
-            Err(TryPopError::Empty) => {}
-            Err(TryPopError::Disconnected) => return Err(PopError::Disconnected),
-            Err(TryPopError::Corrupt) => return Err(PopError::Corrupt),
-            Err(TryPopError::Lost) => return Err(PopError::Lost),
+            Err(TryRecvError::Empty) => {}
+            found => return Ok(found?),
         }
-        match self.end.wait(deadline) {
-            WaitOutcome::Ready(_) => Ok(()),
-            WaitOutcome::Disconnected => Err(PopError::Disconnected),
-            WaitOutcome::TimedOut => Err(PopError::Timeout),
-            WaitOutcome::Corrupt => Err(PopError::Corrupt),
-            WaitOutcome::MembershipLost if self.end.is_mine() => Err(PopError::Blind),
-            WaitOutcome::MembershipLost => Err(PopError::Lost),
-        }
-    }
-
-    /// Whether there is no item just now.
-    pub fn is_empty(&mut self) -> bool {
-        self.end.available() == Ok(0)
-    }
-
-    /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
-    pub fn set_wait(&mut self, wait: Wait) {
-        self.end.wait = wait;
-    }
-
-    /// The same end, waiting otherwise: see [`set_wait`](Self::set_wait).
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.set_wait(wait);
-        self
-    }
-
-    /// The ring.
-    pub fn ring(&self) -> &Spsc<T> {
-        self.end.spsc()
+        let waited = self.end.wait(deadline);
+        waited.map_err(|ended| RecvTimeoutError::of(ended, Kind::Spsc, || self.end.lost()))
     }
 }
 

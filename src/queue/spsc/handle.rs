@@ -15,10 +15,13 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
-use crate::queue::spsc::{ClaimError, Consumer, Producer};
-use crate::segment::{Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, Shape, sealed};
+use crate::queue::spsc::{Consumer, Producer};
+use crate::segment::{
+    Anchor, Bytes, ClaimError, Entry, EntryError, Fault, Placeable, Shape, sealed,
+};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
+use crate::wait::on_event::EventWaitError;
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
 /// items.
@@ -82,7 +85,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     /// # Errors
     ///
     /// [`ClaimError::RoleTaken`] while another handle has it, in this process or a live one;
-    /// [`ClaimError::Join`]; [`ClaimError::Corrupt`].
+    /// [`ClaimError::Fault`].
     pub fn producer(&self) -> Result<Producer<T>, ClaimError> {
         self.claim().map(Producer::new)
     }
@@ -102,15 +105,15 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     }
 
     fn claim<R: RoleMarker>(&self) -> Result<End<T, R>, ClaimError> {
-        let me = self.state.tag().map_err(ClaimError::Join)?;
+        let me = self.state.tag()?;
         use_events(self.state.events());
         let claimed = self.ring().claim(me, &self.state.liveness(me));
         let cursor: Cursor<R> = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {
                 pid: self.state.pid_of(tag),
             },
-            Unclaimed::Corrupt => ClaimError::Corrupt,
-            Unclaimed::MembershipLost => ClaimError::Join(self.state.membership_lost(me)),
+            Unclaimed::Corrupt => Fault::corrupt(Kind::Spsc, 0_u64).into(),
+            Unclaimed::MembershipLost => self.state.membership_lost(me).into(),
         })?;
         Ok(End {
             // INVARIANT: 1, of `End`.
@@ -210,13 +213,22 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
 
     /// How many items, or places, are there.
     #[inline(always)]
-    pub(super) fn available(&mut self) -> Result<u64, Corrupt> {
-        self.spsc.ring().available(&mut self.cursor)
+    pub(super) fn available(&mut self) -> Result<u64, Fault> {
+        let available = self.spsc.ring().available(&mut self.cursor);
+        available.map_err(corrupt)
     }
 
-    /// How many of `wanted` items, or places, are there; looks at the other side if fewer are known of.
+    /// As [`available`](Self::available), if the end is this process's.
+    pub(super) fn look(&mut self) -> Result<u64, Fault> {
+        self.check()?;
+        self.available()
+    }
+
+    /// How many of `wanted` items, or places, are there, if the end is this process's; looks at the
+    /// other side if fewer are known of.
     #[inline(always)]
-    pub(super) fn up_to(&mut self, wanted: usize) -> Result<usize, Corrupt> {
+    pub(super) fn up_to(&mut self, wanted: usize) -> Result<usize, Fault> {
+        self.check()?;
         let mut there = self.cursor.known();
         if there < wanted as u64 {
             there = self.refresh()?;
@@ -226,29 +238,41 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     }
 
     /// As [`available`](Self::available), with a look at the other side.
-    pub(super) fn refresh(&mut self) -> Result<u64, Corrupt> {
-        self.spsc.ring().refresh(&mut self.cursor)
+    pub(super) fn refresh(&mut self) -> Result<u64, Fault> {
+        let available = self.spsc.ring().refresh(&mut self.cursor);
+        available.map_err(corrupt)
     }
 
+    #[inline(always)]
+    fn check(&self) -> Result<(), Fault> {
+        self.is_mine().then_some(()).ok_or(Fault::NotOwner)
+    }
+
+    /// Waits until an item, or a place, is there.
     #[cold]
-    pub(super) fn wait(&mut self, deadline: &Deadline) -> WaitOutcome {
+    pub(super) fn wait(&mut self, deadline: &Deadline) -> Result<(), EventWaitError> {
         let others = self.spsc.state.liveness(self.me);
         let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
-        let waited = self
-            .spsc
-            .ring()
-            .wait(&mut self.cursor, &others, deadline, mode);
-        if waited == WaitOutcome::MembershipLost {
-            // The end's own error says it, by whether the end is this process's still.
-            let _ = self.membership_lost();
+        let ring = self.spsc.ring();
+        match ring.wait(&mut self.cursor, &others, deadline, mode) {
+            WaitOutcome::Ready(_) => Ok(()),
+            WaitOutcome::Disconnected => Err(EventWaitError::Disconnected),
+            WaitOutcome::TimedOut => Err(EventWaitError::TimedOut),
+            WaitOutcome::Corrupt => Err(EventWaitError::Corrupt),
+            WaitOutcome::MembershipLost => Err(EventWaitError::MembershipLost),
         }
-        waited
     }
 
-    /// Forgets a membership that others have taken for dead, unless this process only cannot ask who
-    /// lives: then the end is its own still. Which of the two, is said.
-    pub(super) fn membership_lost(&self) -> MembershipError {
-        self.spsc.state.membership_lost(self.me)
+    /// Forgets a membership that others have taken for dead, and returns what happened to the end: it
+    /// is this process's still if the process only cannot ask which peers live.
+    #[cold]
+    pub(super) fn lost(&self) -> Fault {
+        let why = self.spsc.state.membership_lost(self.me);
+        if self.is_mine() {
+            why.into()
+        } else {
+            Fault::NotOwner
+        }
     }
 
     /// Whether an operation has something to do, or to say, at once.
@@ -273,6 +297,11 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         self.ring().reap_dead(R::ROLE, &others);
         others.is_member()
     }
+}
+
+#[cold]
+fn corrupt(_: Corrupt) -> Fault {
+    Fault::corrupt(Kind::Spsc, 0_u64)
 }
 
 impl<T: Payload, R: RoleMarker> Drop for End<T, R> {

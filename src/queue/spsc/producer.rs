@@ -3,23 +3,21 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::time::{Duration, Instant};
 
-use bytemuck::{CheckedBitPattern, NoUninit};
+use bytemuck::{CheckedBitPattern, NoUninit, Pod};
 
 use super::handle::{End, Spsc};
-use super::{PushError, TryPushError};
-use crate::algorithm::spsc::{Corrupt, Producing, WaitOutcome};
+use crate::algorithm::spsc::Producing;
 use crate::facade::Deadline;
+use crate::format::Kind;
 use crate::payload::{Payload, write};
-use crate::queue::Wait;
+use crate::queue::{SendError, SendTimeoutError, TrySendError, Wait};
 
 /// The producer's end of a ring: one at a time, in one process.
 ///
-/// Dropping it gives the end back, and so does the end of the process, however it comes. In a
-/// forked child an inherited one is nobody's: it pushes nothing and says
-/// [`Lost`](TryPushError::Lost). So does one whose process was
-/// [lost](crate::segment::MembershipError::Lost) from the segment.
+/// Dropping it gives the end back, and so does the end of the process, however it comes. In a forked
+/// child an inherited one pushes nothing and says [`NotOwner`](crate::Fault::NotOwner), and so does one
+/// whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
 pub struct Producer<T: Payload> {
     pub(super) end: End<T, Producing>,
 }
@@ -29,23 +27,80 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
         Self { end }
     }
 
-    /// Pushes an item, if there is room. Wait-free, and no system call unless the consumer sleeps.
+    /// Pushes an item without waiting. Wait-free; no system call unless the consumer sleeps.
     ///
-    /// When the ring is full after several items were pushed, it looks twice, some microseconds apart: whoever
-    /// pushes at the consumer's heels slows both down.
+    /// If the ring is full after several items were pushed, it looks twice, some microseconds apart, as
+    /// a producer at the heels of the consumer slows both down.
     ///
     /// # Errors
     ///
-    /// [`TryPushError`], with the value.
+    /// [`TrySendError`], with the value; neither `Busy` nor `Disconnected`.
     #[inline(always)]
-    pub fn try_push(&mut self, value: T) -> Result<(), TryPushError<T>> {
+    pub fn try_push(&mut self, value: T) -> Result<(), TrySendError<T>> {
         if !self.end.is_quick()
             && let Err(refused) = self.look()
         {
-            return Err(refused.with(value));
+            return Err(refused.map(|()| value));
         }
         self.put(value);
         Ok(())
+    }
+
+    /// Pushes an item; blocks while the ring is full and has a consumer, or none has come yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the value.
+    pub fn push(&mut self, value: T) -> Result<(), SendError<T>> {
+        self.push_until(value, &const { Deadline::never() })
+            .map_err(SendTimeoutError::untimed)
+    }
+
+    /// Pushes an item as [`push`](Self::push); blocks until the deadline at the latest: a
+    /// [`Duration`](std::time::Duration) from now, or an [`Instant`](std::time::Instant).
+    ///
+    /// # Errors
+    ///
+    /// [`SendTimeoutError`], with the value.
+    #[inline]
+    pub fn push_timeout(
+        &mut self,
+        value: T,
+        timeout: impl Into<Deadline>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        self.push_until(value, &timeout.into())
+    }
+
+    #[inline(always)]
+    fn push_until(&mut self, value: T, deadline: &Deadline) -> Result<(), SendTimeoutError<T>> {
+        if !self.end.is_quick()
+            && let Err(refused) = self.wait_for_room(deadline)
+        {
+            return Err(refused.map(|()| value));
+        }
+        self.put(value);
+        Ok(())
+    }
+
+    /// Pushes as many of the items as there is room for, at once, and returns how many were pushed.
+    /// Wait-free.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError::Fault`]; nothing was pushed.
+    pub fn push_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<()>> {
+        let count = self.end.up_to(values.len())?;
+        let (first, run) = self.end.slots(count as u64);
+        let (head, tail) = values[..count].split_at(run);
+        // SAFETY: `run` slots from there are mapped and this end's alone until the commit; those
+        // of the second part begin the ring, and there are as many.
+        unsafe { copy_in(first, head) };
+        if !tail.is_empty() {
+            // SAFETY: as above.
+            unsafe { copy_in(self.end.first(), tail) };
+        }
+        self.end.commit(count as u64);
+        Ok(count)
     }
 
     /// Pushes an item for which there is room.
@@ -61,101 +116,22 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     /// registers.
     #[cold]
     #[inline(never)]
-    pub(super) fn look(&mut self) -> Result<(), TryPushError<()>> {
-        if !self.end.is_mine() {
-            return Err(TryPushError::Lost(()));
+    fn look(&mut self) -> Result<(), TrySendError<()>> {
+        match self.end.look()? {
+            0 => Err(TrySendError::Full(())),
+            _ => Ok(()),
         }
-        match self.end.available() {
-            Ok(0) => Err(TryPushError::Full(())),
-            Ok(_) => Ok(()),
-            Err(Corrupt) => Err(TryPushError::Corrupt(())),
-        }
-    }
-
-    /// Pushes as many of the items as there is room for, at once, and returns how many that were.
-    /// Wait-free.
-    ///
-    /// # Errors
-    ///
-    /// [`TryPushError::Corrupt`] and [`TryPushError::Lost`]; nothing was pushed then.
-    pub fn push_slice(&mut self, values: &[T]) -> Result<usize, TryPushError<()>> {
-        if !self.end.is_mine() {
-            return Err(TryPushError::Lost(()));
-        }
-        let count = self
-            .end
-            .up_to(values.len())
-            .map_err(|Corrupt| TryPushError::Corrupt(()))?;
-        let (first, run) = self.end.slots(count as u64);
-        let (head, tail) = values[..count].split_at(run);
-        // SAFETY: `run` slots from there are mapped and this end's alone until the commit; those
-        // of the second part begin the ring, and there are as many.
-        unsafe { copy_in(first, head) };
-        if !tail.is_empty() {
-            // SAFETY: as above.
-            unsafe { copy_in(self.end.first(), tail) };
-        }
-        self.end.commit(count as u64);
-        Ok(count)
-    }
-
-    /// Pushes an item, waiting for room as long as there is a consumer, or none has come yet.
-    ///
-    /// Waits as [`set_wait`](Self::set_wait) has it: spins some microseconds, then sleeps.
-    ///
-    /// # Errors
-    ///
-    /// [`PushError`], with the value.
-    pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        self.push_until(value, &const { Deadline::never() })
-    }
-
-    /// Pushes an item, waiting for room no longer than `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// [`PushError`], with the value.
-    pub fn push_timeout(&mut self, value: T, timeout: Duration) -> Result<(), PushError<T>> {
-        self.push_until(value, &Deadline::after(timeout))
-    }
-
-    /// Pushes an item, waiting for room until `deadline` at the latest.
-    ///
-    /// # Errors
-    ///
-    /// [`PushError`], with the value.
-    pub fn push_deadline(&mut self, value: T, deadline: Instant) -> Result<(), PushError<T>> {
-        self.push_until(value, &Deadline::at(deadline))
-    }
-
-    #[inline(always)]
-    fn push_until(&mut self, value: T, deadline: &Deadline) -> Result<(), PushError<T>> {
-        if !self.end.is_quick()
-            && let Err(refused) = self.wait_for_room(deadline)
-        {
-            return Err(refused.with(value));
-        }
-        self.put(value);
-        Ok(())
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn wait_for_room(&mut self, deadline: &Deadline) -> Result<(), PushError<()>> {
+    fn wait_for_room(&mut self, deadline: &Deadline) -> Result<(), SendTimeoutError<()>> {
         match self.look() {
-            Ok(()) => return Ok(()),
-            Err(TryPushError::Full(())) => {}
-            Err(TryPushError::Corrupt(())) => return Err(PushError::Corrupt(())),
-            Err(TryPushError::Lost(())) => return Err(PushError::Lost(())),
+            Err(TrySendError::Full(())) => {}
+            found => return Ok(found?),
         }
-        match self.end.wait(deadline) {
-            WaitOutcome::Ready(_) => Ok(()),
-            WaitOutcome::Disconnected => Err(PushError::Disconnected(())),
-            WaitOutcome::TimedOut => Err(PushError::Timeout(())),
-            WaitOutcome::Corrupt => Err(PushError::Corrupt(())),
-            WaitOutcome::MembershipLost if self.end.is_mine() => Err(PushError::Blind(())),
-            WaitOutcome::MembershipLost => Err(PushError::Lost(())),
-        }
+        let waited = self.end.wait(deadline);
+        waited.map_err(|ended| SendTimeoutError::of(ended, Kind::Spsc, || self.end.lost()))
     }
 
     /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
@@ -163,16 +139,86 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
         self.end.wait = wait;
     }
 
-    /// The same end, waiting otherwise: see [`set_wait`](Self::set_wait).
+    /// Returns the same end with another way to wait: see [`set_wait`](Self::set_wait).
     #[must_use]
     pub fn with_wait(mut self, wait: Wait) -> Self {
         self.set_wait(wait);
         self
     }
 
-    /// The ring.
+    /// Returns the ring.
     pub fn ring(&self) -> &Spsc<T> {
         self.end.spsc()
+    }
+}
+
+impl<T: Payload + Pod> Producer<T> {
+    /// Pushes an item that `write` writes in place, as [`try_push`](Self::try_push).
+    ///
+    /// `write` gets the bytes of an earlier item, or zeros: write all of it. The item does not pass
+    /// through the stack, so it may be of any size. If `write` panics, nothing is pushed.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`]; `write` was not called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::SegmentOptions;
+    /// use crossdock::queue::spsc::Spsc;
+    ///
+    /// let segment = SegmentOptions::new().size(16 << 20).anonymous()?;
+    /// let images = segment.create::<Spsc<[u8; 4 << 20]>>("images", 2)?;
+    /// let (mut push, mut pop) = (images.producer()?, images.consumer()?);
+    /// push.try_push_with(|image| image.fill(7))?;
+    /// let image: Box<[u8; 4 << 20]> = pop.try_pop_boxed()?;
+    /// assert_eq!(image[3], 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_push_with(&mut self, write: impl FnOnce(&mut T)) -> Result<(), TrySendError<()>> {
+        if !self.end.is_quick() {
+            self.look()?;
+        }
+        self.write_with(write);
+        Ok(())
+    }
+
+    /// Pushes an item that `write` writes in place, as [`try_push_with`](Self::try_push_with); blocks
+    /// as [`push`](Self::push).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; `write` was not called.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut T)) -> Result<(), SendError<()>> {
+        self.push_with_timeout(write, Deadline::never())
+            .map_err(SendTimeoutError::untimed)
+    }
+
+    /// Pushes an item that `write` writes in place, as [`try_push_with`](Self::try_push_with); blocks
+    /// as [`push_timeout`](Self::push_timeout).
+    ///
+    /// # Errors
+    ///
+    /// [`SendTimeoutError`]; `write` was not called.
+    pub fn push_with_timeout(
+        &mut self,
+        write: impl FnOnce(&mut T),
+        timeout: impl Into<Deadline>,
+    ) -> Result<(), SendTimeoutError<()>> {
+        if !self.end.is_quick() {
+            self.wait_for_room(&timeout.into())?;
+        }
+        self.write_with(write);
+        Ok(())
+    }
+
+    /// Writes an item for which there is room.
+    fn write_with(&mut self, write: impl FnOnce(&mut T)) {
+        let (slot, _) = self.end.slots(1);
+        // SAFETY: mapped, aligned, and this end's alone until the commit; any bytes are a `T`.
+        write(unsafe { slot.cast::<T>().as_mut() });
+        self.end.commit(1);
     }
 }
 

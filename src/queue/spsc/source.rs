@@ -8,7 +8,7 @@ use crate::algorithm::spsc::RoleMarker;
 use crate::facade::WaitHistory;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
-use crate::segment::MembershipError;
+use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
 use crate::wait::select::{Source, SourceRef};
 
@@ -46,9 +46,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Consumer<T> {
     }
 
     /// Its operations say that the end is lost, if it is.
-    fn membership_lost(&self) -> Option<MembershipError> {
-        let why = self.end.membership_lost();
-        self.end.is_mine().then_some(why)
+    fn lost(&self) -> Option<Fault> {
+        Some(self.end.lost()).filter(|fault| *fault != Fault::NotOwner)
     }
 }
 

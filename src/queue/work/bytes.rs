@@ -12,7 +12,7 @@ use crate::algorithm::work::layout::{State, WorkLayout};
 use crate::facade::Deadline;
 use crate::format::{Kind, Name, PayloadShape};
 use crate::payload::describe;
-use crate::queue::{RecvError, TryRecvError, Wait};
+use crate::queue::{RecvError, RecvTimeoutError, TryRecvError, Wait};
 use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 
 /// A queue of messages of bytes, of any length; an entry of a segment.
@@ -201,6 +201,7 @@ impl ByteQueue {
     #[inline]
     pub fn recv(&self) -> Result<ByteDelivery<'_>, RecvError> {
         self.recv_until(&const { Deadline::never() })
+            .map_err(RecvTimeoutError::untimed)
     }
 
     /// Receives the next message, waiting for one no longer than `timeout`.
@@ -208,7 +209,7 @@ impl ByteQueue {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<ByteDelivery<'_>, RecvError> {
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<ByteDelivery<'_>, RecvTimeoutError> {
         self.recv_until(&Deadline::after(timeout))
     }
 
@@ -217,15 +218,18 @@ impl ByteQueue {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
-    pub fn recv_deadline(&self, deadline: Instant) -> Result<ByteDelivery<'_>, RecvError> {
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<ByteDelivery<'_>, RecvTimeoutError> {
         self.recv_until(&Deadline::at(deadline))
     }
 
     #[inline(always)]
-    pub(super) fn recv_until(&self, deadline: &Deadline) -> Result<ByteDelivery<'_>, RecvError> {
+    pub(super) fn recv_until(
+        &self,
+        deadline: &Deadline,
+    ) -> Result<ByteDelivery<'_>, RecvTimeoutError> {
         let hand = self.pool.take_until(deadline)?;
         // INVARIANT: 1 of `ByteDelivery`, by Invariant 1.
-        ByteDelivery::new(hand, self.cell_size).ok_or(RecvError::Invalid)
+        ByteDelivery::new(hand, self.cell_size).ok_or(RecvTimeoutError::Invalid)
     }
 
     /// Receives a message into the first bytes of `place`, waiting for one as long as it takes, and
@@ -245,7 +249,9 @@ impl ByteQueue {
     ///
     /// [`RecvIntoError`]; `Timeout` if there is none.
     pub fn try_recv_into(&self, place: &mut [u8]) -> Result<usize, RecvIntoError> {
-        self.try_recv().map_err(RecvError::from)?.take_into(place)
+        self.try_recv()
+            .map_err(RecvTimeoutError::from)?
+            .take_into(place)
     }
 
     /// How many messages were given up: they take up cells until somebody takes and acknowledges them.

@@ -17,7 +17,7 @@ use crate::codec;
 use crate::facade::Deadline;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{ValueError, describe};
-use crate::queue::{RecvError, TryRecvError, Wait};
+use crate::queue::{RecvError, RecvTimeoutError, TryRecvError, Wait};
 use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 
 /// A queue of values: whatever serde can encode, strings and nested enums as well; an entry of a
@@ -216,8 +216,8 @@ impl<T: Serialize + DeserializeOwned> Channel<T> {
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] of [`RecvError`].
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, ChannelError<RecvError>> {
+    /// [`ChannelError`] of [`RecvTimeoutError`].
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, ChannelError<RecvTimeoutError>> {
         accept(self.recv_held_timeout(timeout)?)
     }
 
@@ -225,8 +225,8 @@ impl<T: Serialize + DeserializeOwned> Channel<T> {
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] of [`RecvError`].
-    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, ChannelError<RecvError>> {
+    /// [`ChannelError`] of [`RecvTimeoutError`].
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, ChannelError<RecvTimeoutError>> {
         accept(self.recv_held_deadline(deadline)?)
     }
 
@@ -246,18 +246,18 @@ impl<T: Serialize + DeserializeOwned> Channel<T> {
     ///
     /// [`ChannelError`] of [`RecvError`].
     pub fn recv_held(&self) -> Result<Held<'_, T>, ChannelError<RecvError>> {
-        self.recv_held_until(&const { Deadline::never() })
+        decode(self.bytes.recv().map_err(ChannelError::Queue)?)
     }
 
     /// Receives the next value with its delivery, waiting for one no longer than `timeout`.
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] of [`RecvError`].
+    /// [`ChannelError`] of [`RecvTimeoutError`].
     pub fn recv_held_timeout(
         &self,
         timeout: Duration,
-    ) -> Result<Held<'_, T>, ChannelError<RecvError>> {
+    ) -> Result<Held<'_, T>, ChannelError<RecvTimeoutError>> {
         self.recv_held_until(&Deadline::after(timeout))
     }
 
@@ -265,15 +265,18 @@ impl<T: Serialize + DeserializeOwned> Channel<T> {
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] of [`RecvError`].
+    /// [`ChannelError`] of [`RecvTimeoutError`].
     pub fn recv_held_deadline(
         &self,
         deadline: Instant,
-    ) -> Result<Held<'_, T>, ChannelError<RecvError>> {
+    ) -> Result<Held<'_, T>, ChannelError<RecvTimeoutError>> {
         self.recv_held_until(&Deadline::at(deadline))
     }
 
-    fn recv_held_until(&self, deadline: &Deadline) -> Result<Held<'_, T>, ChannelError<RecvError>> {
+    fn recv_held_until(
+        &self,
+        deadline: &Deadline,
+    ) -> Result<Held<'_, T>, ChannelError<RecvTimeoutError>> {
         let delivery = self.bytes.recv_until(deadline);
         decode(delivery.map_err(ChannelError::Queue)?)
     }

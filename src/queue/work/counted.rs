@@ -13,7 +13,7 @@ use crate::payload::Payload;
 use crate::queue::CountError;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
-use crate::segment::{MembershipError, SegmentLiveness};
+use crate::segment::{Fault, MembershipError, SegmentLiveness};
 use crate::wait::event_count::EventCount;
 use crate::wait::select::{Source, SourceRef};
 
@@ -101,12 +101,10 @@ macro_rules! counts {
                 SourceRef(self.pool())
             }
 
-            fn membership_lost(&self) -> Option<MembershipError> {
+            fn lost(&self) -> Option<Fault> {
                 let pool = self.pool();
-                Some(match pool.me() {
-                    Ok(me) => pool.membership_lost(me),
-                    Err(error) => error,
-                })
+                let why = pool.me().map_or_else(|error| error, |me| pool.membership_lost(me));
+                Some(why.into())
             }
         }
 

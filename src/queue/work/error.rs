@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::queue::{RecvError, SendError, TrySendError};
-use crate::segment::MembershipError;
+use crate::queue::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TrySendError};
+use crate::segment::{Fault, MembershipError};
 
 /// Why a message was not acknowledged, or given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub enum RecvIntoError {
         room: usize,
     },
     /// None was received.
-    Recv(RecvError),
+    Recv(RecvTimeoutError),
     /// It was copied, but not acknowledged.
     Ack(AckError),
 }
@@ -106,20 +106,37 @@ impl From<TrySendError<()>> for TrySendBytesError {
         match error {
             TrySendError::Full(()) | TrySendError::Busy(()) => Self::Full,
             TrySendError::Disconnected(()) => Self::Disconnected,
-            TrySendError::Corrupt(()) => Self::Corrupt,
-            TrySendError::Join { source, .. } => Self::Join(source),
+            TrySendError::Fault((), Fault::NotMember(source)) => Self::Join(source),
+            TrySendError::Fault(..) => Self::Corrupt,
         }
     }
 }
 
 impl From<SendError<()>> for SendBytesError {
     fn from(error: SendError<()>) -> Self {
+        SendTimeoutError::from(error).into()
+    }
+}
+
+impl From<SendTimeoutError<()>> for SendBytesError {
+    fn from(error: SendTimeoutError<()>) -> Self {
         match error {
-            SendError::Disconnected(()) => Self::Disconnected,
-            SendError::Timeout(()) => Self::Timeout,
-            SendError::Corrupt(()) => Self::Corrupt,
-            SendError::Lost(()) => Self::Lost,
-            SendError::Join { source, .. } => Self::Join(source),
+            SendTimeoutError::Disconnected(()) => Self::Disconnected,
+            SendTimeoutError::Timeout(()) => Self::Timeout,
+            SendTimeoutError::Fault((), Fault::NotOwner) => Self::Lost,
+            SendTimeoutError::Fault((), Fault::NotMember(source)) => Self::Join(source),
+            SendTimeoutError::Fault((), Fault::Corrupt { .. }) => Self::Corrupt,
+        }
+    }
+}
+
+impl SendError<()> {
+    /// As of [`SendBytesError::of_own_loan`].
+    #[cold]
+    pub(super) fn of_own_loan(self) -> Self {
+        match self {
+            Self::Fault((), Fault::NotOwner) => MembershipError::Lost.into(),
+            other => other,
         }
     }
 }
@@ -152,6 +169,12 @@ impl From<SendBytesError> for TrySendBytesError {
 
 impl From<RecvError> for RecvIntoError {
     fn from(error: RecvError) -> Self {
+        Self::Recv(error.into())
+    }
+}
+
+impl From<RecvTimeoutError> for RecvIntoError {
+    fn from(error: RecvTimeoutError) -> Self {
         Self::Recv(error)
     }
 }
@@ -184,7 +207,7 @@ impl fmt::Display for SendBytesError {
             ),
             Self::Disconnected => f.write_str(NO_RECEIVER),
             Self::Corrupt => f.write_str(CORRUPT),
-            Self::Lost => SendError::Lost(()).fmt(f),
+            Self::Lost => Fault::NotOwner.fmt(f),
             Self::Join(source) => source.fmt(f),
         }
     }

@@ -1,6 +1,5 @@
 //! A cell in this process's hands.
 
-use crate::algorithm::work::wait::EventWaitError;
 use crate::algorithm::work::{Mine, Unsent};
 use crate::facade::Deadline;
 use crate::participant::Tag;
@@ -9,7 +8,8 @@ use crate::participant::endpoints::Endpoint;
 use super::AckError;
 use super::pool::Pool;
 use crate::participant::Liveness;
-use crate::queue::{SendError, TrySendError};
+use crate::queue::{SendError, SendTimeoutError, TrySendError};
+use crate::segment::Fault;
 use crate::wait::on_event::TryError;
 
 /// A cell that is this process's: a loan, or a message that was delivered.
@@ -71,7 +71,7 @@ impl Hand<'_> {
     #[inline(always)]
     pub(super) fn send(&mut self) -> Result<(), SendError<()>> {
         if !self.is_mine() {
-            return Err(SendError::Lost(()));
+            return Err(Fault::NotOwner.into());
         }
         let mut cursor = self.pool.cursor();
         let work = self.pool.work();
@@ -89,7 +89,7 @@ impl Hand<'_> {
             }
             Err(Unsent::Corrupt(mine)) => {
                 self.mine = mine;
-                Err(SendError::Corrupt(()))
+                Err(self.pool.corrupt().into())
             }
             Err(Unsent::MembershipLost) => Err(self.lost()),
         }
@@ -100,12 +100,9 @@ impl Hand<'_> {
     fn lost(&self) -> SendError<()> {
         // Garbage in one word is no reason to give up all that this process holds.
         if self.pool.liveness(self.me).is_member() {
-            return SendError::Corrupt(());
+            return self.pool.corrupt().into();
         }
-        SendError::Join {
-            value: (),
-            source: self.pool.membership_lost(self.me),
-        }
+        self.pool.membership_lost(self.me).into()
     }
 }
 
@@ -113,14 +110,13 @@ impl Pool {
     /// Takes so many cells to write one message to, if there are as many.
     #[inline(always)]
     pub(super) fn try_hand(&self, cells: u32) -> Result<Hand<'_>, TrySendError<()>> {
-        let join = |source| TrySendError::Join { value: (), source };
-        let me = self.me().map_err(join)?;
+        let me = self.me()?;
         match self.try_loan(me, cells) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(TryError::WouldBlock | TryError::Busy) => Err(TrySendError::Full(())),
-            Err(TryError::Disconnected) => Err(TrySendError::Disconnected(())),
-            Err(TryError::Corrupt) => Err(TrySendError::Corrupt(())),
-            Err(TryError::MembershipLost) => Err(join(self.membership_lost(me))),
+            Err(TryError::Busy) => Err(TrySendError::Full(())),
+            Err(refused) => Err(TrySendError::of(refused, self.kind(), || {
+                self.membership_lost(me)
+            })),
         }
     }
 
@@ -130,7 +126,7 @@ impl Pool {
         &self,
         cells: u32,
         deadline: &Deadline,
-    ) -> Result<Hand<'_>, SendError<()>> {
+    ) -> Result<Hand<'_>, SendTimeoutError<()>> {
         match self.try_hand(cells) {
             Ok(hand) => Ok(hand),
             Err(TrySendError::Full(())) => self.wait_for_hand(cells, deadline),
@@ -139,15 +135,17 @@ impl Pool {
     }
 
     #[cold]
-    fn wait_for_hand(&self, cells: u32, deadline: &Deadline) -> Result<Hand<'_>, SendError<()>> {
-        let join = |source| SendError::Join { value: (), source };
-        let me = self.me().map_err(join)?;
+    fn wait_for_hand(
+        &self,
+        cells: u32,
+        deadline: &Deadline,
+    ) -> Result<Hand<'_>, SendTimeoutError<()>> {
+        let me = self.me()?;
         match self.wait_loan(me, cells, deadline) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(EventWaitError::Disconnected) => Err(SendError::Disconnected(())),
-            Err(EventWaitError::TimedOut) => Err(SendError::Timeout(())),
-            Err(EventWaitError::Corrupt) => Err(SendError::Corrupt(())),
-            Err(EventWaitError::MembershipLost) => Err(join(self.membership_lost(me))),
+            Err(ended) => Err(SendTimeoutError::of(ended, self.kind(), || {
+                self.membership_lost(me)
+            })),
         }
     }
 

@@ -9,11 +9,12 @@ use crate::algorithm::work::returned::Due;
 use crate::algorithm::work::wait::EventWaitError;
 use crate::algorithm::work::{Cursor, Mine, Places, Work, WorkState};
 use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
+use crate::format::Kind;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::queue::Wait;
-use crate::segment::{Anchor, Entry, MembershipError, SegmentLiveness};
+use crate::segment::{Anchor, Entry, Fault, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
 use crate::wait::on_event::TryError;
@@ -159,6 +160,16 @@ impl Pool {
 
     pub(super) fn entry(&self) -> &Entry {
         self.state.entry()
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        let record = &self.entry().record;
+        Kind::from_number(record.kind).unwrap_or(Kind::WorkQueue)
+    }
+
+    #[cold]
+    pub(super) fn corrupt(&self) -> Fault {
+        Fault::corrupt(self.kind(), 0_u64)
     }
 
     pub(super) fn layout(&self) -> &WorkLayout {

@@ -13,7 +13,9 @@ use crate::algorithm::work::layout::{State, WorkLayout};
 use crate::facade::Deadline;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
-use crate::queue::{RecvError, SendError, TryRecvError, TrySendError, Wait};
+use crate::queue::{
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError, Wait,
+};
 use crate::segment::{Bytes, Entry, EntryError, Placeable, Shape, sealed};
 
 /// A queue of messages that their receivers hold until they acknowledge them; an entry of a segment.
@@ -123,14 +125,15 @@ impl<T: Payload + Pod> WorkQueue<T> {
     #[inline]
     pub fn loan(&self) -> Result<Loan<'_, T>, SendError<()>> {
         self.loan_until(&const { Deadline::never() })
+            .map_err(SendTimeoutError::untimed)
     }
 
     /// A place for a message, waiting for one no longer than `timeout`.
     ///
     /// # Errors
     ///
-    /// [`SendError`].
-    pub fn loan_timeout(&self, timeout: Duration) -> Result<Loan<'_, T>, SendError<()>> {
+    /// [`SendTimeoutError`].
+    pub fn loan_timeout(&self, timeout: Duration) -> Result<Loan<'_, T>, SendTimeoutError<()>> {
         self.loan_until(&Deadline::after(timeout))
     }
 
@@ -138,13 +141,13 @@ impl<T: Payload + Pod> WorkQueue<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`].
-    pub fn loan_deadline(&self, deadline: Instant) -> Result<Loan<'_, T>, SendError<()>> {
+    /// [`SendTimeoutError`].
+    pub fn loan_deadline(&self, deadline: Instant) -> Result<Loan<'_, T>, SendTimeoutError<()>> {
         self.loan_until(&Deadline::at(deadline))
     }
 
     #[inline(always)]
-    fn loan_until(&self, deadline: &Deadline) -> Result<Loan<'_, T>, SendError<()>> {
+    fn loan_until(&self, deadline: &Deadline) -> Result<Loan<'_, T>, SendTimeoutError<()>> {
         // INVARIANT: 1 of `Loan`, by Invariant 1.
         self.pool.hand_until(1, deadline).map(Loan::new)
     }
@@ -159,14 +162,11 @@ impl<T: Payload + Pod> WorkQueue<T> {
         let sent = match self.try_loan() {
             Ok(loan) => loan.send_value(value).map_err(|error| match error {
                 SendError::Disconnected(()) => TrySendError::Disconnected(()),
-                SendError::Join { source, .. } => TrySendError::Join { value: (), source },
-                SendError::Timeout(()) | SendError::Corrupt(()) | SendError::Lost(()) => {
-                    TrySendError::Corrupt(())
-                }
+                SendError::Fault((), fault) => TrySendError::Fault((), fault),
             }),
             Err(error) => Err(error),
         };
-        sent.map_err(|error| error.with(value))
+        sent.map_err(|error| error.map(|()| value))
     }
 
     /// Sends a message, waiting for room as long as it takes.
@@ -177,14 +177,15 @@ impl<T: Payload + Pod> WorkQueue<T> {
     #[inline]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         self.send_until(value, &const { Deadline::never() })
+            .map_err(SendTimeoutError::untimed)
     }
 
     /// Sends a message, waiting for room no longer than `timeout`.
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the value.
-    pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
+    /// [`SendTimeoutError`], with the value.
+    pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         self.send_until(value, &Deadline::after(timeout))
     }
 
@@ -192,17 +193,17 @@ impl<T: Payload + Pod> WorkQueue<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the value.
-    pub fn send_deadline(&self, value: T, deadline: Instant) -> Result<(), SendError<T>> {
+    /// [`SendTimeoutError`], with the value.
+    pub fn send_deadline(&self, value: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
         self.send_until(value, &Deadline::at(deadline))
     }
 
     #[inline(always)]
-    fn send_until(&self, value: T, deadline: &Deadline) -> Result<(), SendError<T>> {
+    fn send_until(&self, value: T, deadline: &Deadline) -> Result<(), SendTimeoutError<T>> {
         let sent = self
             .loan_until(deadline)
-            .and_then(|loan| loan.send_value(value));
-        sent.map_err(|error| error.with(value))
+            .and_then(|loan| Ok(loan.send_value(value)?));
+        sent.map_err(|error| error.map(|()| value))
     }
 
     /// Receives the next message, if there is one. Lock-free; no system call, unless somebody sleeps
@@ -225,14 +226,15 @@ impl<T: Payload + Pod> WorkQueue<T> {
     #[inline]
     pub fn recv(&self) -> Result<Delivery<'_, T>, RecvError> {
         self.recv_until(&const { Deadline::never() })
+            .map_err(RecvTimeoutError::untimed)
     }
 
     /// Receives the next message, waiting for one no longer than `timeout`.
     ///
     /// # Errors
     ///
-    /// [`RecvError`]; not `Invalid`.
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<Delivery<'_, T>, RecvError> {
+    /// [`RecvTimeoutError`]; not `Invalid`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Delivery<'_, T>, RecvTimeoutError> {
         self.recv_until(&Deadline::after(timeout))
     }
 
@@ -240,13 +242,13 @@ impl<T: Payload + Pod> WorkQueue<T> {
     ///
     /// # Errors
     ///
-    /// [`RecvError`]; not `Invalid`.
-    pub fn recv_deadline(&self, deadline: Instant) -> Result<Delivery<'_, T>, RecvError> {
+    /// [`RecvTimeoutError`]; not `Invalid`.
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<Delivery<'_, T>, RecvTimeoutError> {
         self.recv_until(&Deadline::at(deadline))
     }
 
     #[inline(always)]
-    fn recv_until(&self, deadline: &Deadline) -> Result<Delivery<'_, T>, RecvError> {
+    fn recv_until(&self, deadline: &Deadline) -> Result<Delivery<'_, T>, RecvTimeoutError> {
         // INVARIANT: 1 of `Delivery`, by Invariant 1.
         self.pool.take_until(deadline).map(Delivery::new)
     }

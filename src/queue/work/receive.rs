@@ -8,26 +8,26 @@ use super::pool::Pool;
 use crate::algorithm::work::returned::LONGEST_DELAY;
 use crate::algorithm::work::wait::EventWaitError;
 use crate::facade::{Deadline, clock};
-use crate::queue::{RecvError, TryRecvError};
+use crate::queue::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::wait::on_event::TryError;
 
 impl Pool {
     /// Takes the next message, if there is one.
     #[inline(always)]
     pub(super) fn try_take(&self) -> Result<Hand<'_>, TryRecvError> {
-        let me = self.me().map_err(TryRecvError::Join)?;
+        let me = self.me()?;
         match self.try_receive(me) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(TryError::WouldBlock | TryError::Busy) => Err(TryRecvError::Empty),
-            Err(TryError::Disconnected) => Err(TryRecvError::Disconnected),
-            Err(TryError::Corrupt) => Err(TryRecvError::Corrupt),
-            Err(TryError::MembershipLost) => Err(TryRecvError::Join(self.membership_lost(me))),
+            Err(TryError::Busy) => Err(TryRecvError::Empty),
+            Err(refused) => Err(TryRecvError::of(refused, self.kind(), || {
+                self.membership_lost(me)
+            })),
         }
     }
 
     /// Takes the next message, waiting for one.
     #[inline(always)]
-    pub(super) fn take_until(&self, deadline: &Deadline) -> Result<Hand<'_>, RecvError> {
+    pub(super) fn take_until(&self, deadline: &Deadline) -> Result<Hand<'_>, RecvTimeoutError> {
         match self.try_take() {
             Ok(hand) => Ok(hand),
             Err(TryRecvError::Empty) => self.wait_and_take(deadline),
@@ -36,20 +36,19 @@ impl Pool {
     }
 
     #[cold]
-    fn wait_and_take(&self, deadline: &Deadline) -> Result<Hand<'_>, RecvError> {
-        let me = self.me().map_err(RecvError::Join)?;
+    fn wait_and_take(&self, deadline: &Deadline) -> Result<Hand<'_>, RecvTimeoutError> {
+        let me = self.me()?;
         match self.wait_receive(me, deadline) {
             Ok(mine) => Ok(self.hand(mine, me)),
-            Err(EventWaitError::Disconnected) => Err(RecvError::Disconnected),
-            Err(EventWaitError::TimedOut) => Err(RecvError::Timeout),
-            Err(EventWaitError::Corrupt) => Err(RecvError::Corrupt),
-            Err(EventWaitError::MembershipLost) => Err(RecvError::Join(self.membership_lost(me))),
+            Err(ended) => Err(RecvTimeoutError::of(ended, self.kind(), || {
+                self.membership_lost(me)
+            })),
         }
     }
 
     /// Takes a dead letter, if there is one.
     pub(super) fn take_letter(&self) -> Result<Option<Hand<'_>>, RecvError> {
-        let me = self.me().map_err(RecvError::Join)?;
+        let me = self.me()?;
         let taken = self.work().take_buried(me);
         Ok(taken.map(|mine| self.hand(mine, me)))
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crossdock::process::{JoinError, JoinTimeoutError, Process};
-use crossdock::queue::{ChannelError, RecvError};
+use crossdock::queue::{ChannelError, RecvTimeoutError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -130,8 +130,8 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
             }
             // What a process says, it says before it ends: once all have, and nothing is left in the
             // log, nothing comes any more.
-            Err(ChannelError::Queue(RecvError::Timeout)) if crew.0.is_empty() => break,
-            Err(ChannelError::Queue(RecvError::Timeout)) => crew.look()?,
+            Err(ChannelError::Queue(RecvTimeoutError::Timeout)) if crew.0.is_empty() => break,
+            Err(ChannelError::Queue(RecvTimeoutError::Timeout)) => crew.look()?,
             Err(error) => return Err(Failure::broken("the log", &error)),
         }
     }

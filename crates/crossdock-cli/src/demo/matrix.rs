@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossdock::array::{ArrayOptions, Init};
 use crossdock::process::{self, JoinError, JoinTimeoutError, Process};
-use crossdock::queue::{Queue, RecvError};
+use crossdock::queue::{Queue, RecvTimeoutError};
 use crossdock::sync::RawMutex;
 use crossdock::{Array, Segment, SegmentOptions};
 use serde::{Deserialize, Serialize};
@@ -258,8 +258,8 @@ pub(super) fn run(size: u32, processes: u32, kills: u32, report: &Report) -> Res
                     report.line(&format!("process {id}: row {row} again"));
                 }
             }
-            Err(RecvError::Timeout) if crew.0.is_empty() => break,
-            Err(RecvError::Timeout) => crew.look(report)?,
+            Err(RecvTimeoutError::Timeout) if crew.0.is_empty() => break,
+            Err(RecvTimeoutError::Timeout) => crew.look(report)?,
             Err(error) => return Err(Failure::broken("the log", &error)),
         }
     }

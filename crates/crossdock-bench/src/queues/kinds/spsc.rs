@@ -1,6 +1,7 @@
 //! `crossdock::queue::spsc`: one by one, and in slices.
 
-use crossdock::queue::spsc::{Consumer, Producer, Spsc, TryPopError, TryPushError};
+use crossdock::queue::spsc::{Consumer, Producer, Spsc};
+use crossdock::queue::{TryRecvError, TrySendError};
 
 use super::{in_segment, waiting};
 use crate::Failure;
@@ -42,7 +43,7 @@ impl<const W: usize> Sender<W> for Producer<Item<W>> {
     fn try_send(&mut self, item: &Item<W>) -> Result<bool, Failure> {
         match self.try_push(*item) {
             Ok(()) => Ok(true),
-            Err(TryPushError::Full(_)) => Ok(false),
+            Err(TrySendError::Full(_)) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }
@@ -61,7 +62,7 @@ impl<const W: usize> Receiver<W> for Consumer<Item<W>> {
     fn try_recv(&mut self) -> Result<Option<Item<W>>, Failure> {
         match self.try_pop() {
             Ok(item) => Ok(Some(item)),
-            Err(TryPopError::Empty) => Ok(None),
+            Err(TryRecvError::Empty) => Ok(None),
             Err(error) => Err(Failure::said(error)),
         }
     }

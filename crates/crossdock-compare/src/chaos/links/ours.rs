@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crossdock::queue::spsc::{ClaimError, Consumer, PopError, Producer, PushError, Spsc};
-use crossdock::queue::{Queue, RecvError, SendError};
+use crossdock::queue::spsc::{Consumer, Producer, Spsc};
+use crossdock::queue::{Queue, RecvTimeoutError, SendTimeoutError};
+use crossdock::segment::ClaimError;
 use crossdock::{Segment, SegmentOptions};
 use crossdock_bench::Failure;
 
@@ -57,7 +58,7 @@ impl Link for OurSpsc {
         match producer.push_timeout(*item, SLICE) {
             Ok(()) => Ok(true),
             // Another consumer comes.
-            Err(PushError::Timeout(_) | PushError::Disconnected(_)) => Ok(false),
+            Err(SendTimeoutError::Timeout(_) | SendTimeoutError::Disconnected(_)) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }
@@ -65,7 +66,7 @@ impl Link for OurSpsc {
         match consumer.pop_timeout(SLICE) {
             Ok(item) => Ok(Some(item)),
             // Another producer comes.
-            Err(PopError::Timeout | PopError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
             Err(error) => Err(Failure::said(error)),
         }
     }
@@ -93,14 +94,14 @@ impl Link for OurQueue {
     fn send(queue: &mut Queue<Item>, item: &Item) -> Result<bool, Failure> {
         match queue.send_timeout(*item, SLICE) {
             Ok(()) => Ok(true),
-            Err(SendError::Timeout(_)) => Ok(false),
+            Err(SendTimeoutError::Timeout(_)) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }
     fn recv(queue: &mut Queue<Item>) -> Result<Option<Item>, Failure> {
         match queue.recv_timeout(SLICE) {
             Ok(item) => Ok(Some(item)),
-            Err(RecvError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(error) => Err(Failure::said(error)),
         }
     }

@@ -1,6 +1,8 @@
 //! Operations on a ring for two: what was committed arrives once, and the roles change hands.
 
-use crossdock::queue::spsc::{ClaimError, Consumer, Producer, Spsc, TryPopError};
+use crossdock::queue::TryRecvError;
+use crossdock::queue::spsc::{Consumer, Producer, Spsc};
+use crossdock::segment::ClaimError;
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
@@ -91,7 +93,7 @@ fn drain(ring: &Spsc<u64>, scene: &mut Scene) -> Vec<u64> {
     loop {
         match consumer.try_pop() {
             Ok(item) => items.push(item),
-            Err(TryPopError::Empty | TryPopError::Disconnected) => return items,
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return items,
             Err(error) => {
                 scene.lost(format!("popping: {error}"));
                 return items;

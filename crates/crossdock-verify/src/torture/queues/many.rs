@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use crossdock::queue::{Queue, Received, RecvError, SendError, TryRecvError, TrySendError, Wait};
+use crossdock::queue::{
+    Queue, Received, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    TrySendError, Wait,
+};
 
 use crate::torture::worker::Ended;
 
@@ -83,25 +86,18 @@ fn send<T: Item>(
             0 => match end.send_slice(items) {
                 Ok(sent) => return Ok(sent),
                 Err(TrySendError::Full(()) | TrySendError::Busy(())) => return Ok(0),
-                Err(TrySendError::Disconnected(())) => Err(SendError::Disconnected(item)),
+                Err(TrySendError::Disconnected(())) => Err(SendTimeoutError::Disconnected(item)),
                 Err(error) => return Err(wrong(line, error)),
             },
-            1 | 2 => match end.try_send(item) {
-                Ok(()) => Ok(()),
-                Err(TrySendError::Full(back) | TrySendError::Busy(back)) => {
-                    Err(SendError::Timeout(back))
-                }
-                Err(TrySendError::Disconnected(back)) => Err(SendError::Disconnected(back)),
-                Err(error) => return Err(wrong(line, error)),
-            },
-            3 if counted => end.send(item),
+            1 | 2 => end.try_send(item).map_err(SendTimeoutError::from),
+            3 if counted => end.send(item).map_err(SendTimeoutError::from),
             3 | 4 => end.send_timeout(item, worker.patience()),
-            _ => end.send_deadline(item, Instant::now() + worker.patience()),
+            _ => end.send_timeout(item, Instant::now() + worker.patience()),
         };
         match outcome {
             Ok(()) => Ok(1),
-            Err(SendError::Timeout(back)) => unsent(&item, &back),
-            Err(SendError::Disconnected(back)) => {
+            Err(SendTimeoutError::Timeout(back)) => unsent(&item, &back),
+            Err(SendTimeoutError::Disconnected(back)) => {
                 goes_on = false;
                 disconnected(line)?;
                 unsent(&item, &back)
@@ -164,7 +160,7 @@ fn receive<T: Item>(
         0 => tried(slice(worker, line, end)?),
         1 => tried(each(worker, line, end)?),
         2 => waited(end.recv_timeout(worker.patience()).map(untold)),
-        3 => waited(end.recv_deadline(deadline).map(untold)),
+        3 => waited(end.recv_timeout(deadline).map(untold)),
         4 => tried(end.try_recv().map(untold)),
         5 if counted => waited(end.recv().map(untold)),
         6 if counted => waited(end.recv_marked().map(told)),
@@ -176,7 +172,7 @@ fn receive<T: Item>(
         ),
         5..10 => tried(end.try_recv_marked().map(told)),
         10..12 => waited(end.recv_marked_timeout(worker.patience()).map(told)),
-        _ => waited(end.recv_marked_deadline(deadline).map(told)),
+        _ => waited(end.recv_marked_timeout(deadline).map(told)),
     };
     let goes_on = match came {
         Ok(Came::One(item, order)) => {
@@ -236,10 +232,10 @@ fn tried<T>(outcome: Result<Came<T>, TryRecvError>) -> Result<Came<T>, String> {
     }
 }
 
-fn waited<T>(outcome: Result<Came<T>, RecvError>) -> Result<Came<T>, String> {
-    match outcome {
-        Err(RecvError::Timeout) => Ok(Came::Nothing),
-        Err(RecvError::Disconnected) => Ok(Came::Gone),
+fn waited<T, E: Into<RecvTimeoutError>>(outcome: Result<Came<T>, E>) -> Result<Came<T>, String> {
+    match outcome.map_err(Into::into) {
+        Err(RecvTimeoutError::Timeout) => Ok(Came::Nothing),
+        Err(RecvTimeoutError::Disconnected) => Ok(Came::Gone),
         other => other.map_err(|error| error.to_string()),
     }
 }

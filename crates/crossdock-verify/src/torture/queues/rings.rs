@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crossdock::queue::spsc::{
-    ClaimError, Consumer, PopError, Producer, PushError, TryPopError, TryPushError,
-};
+use crossdock::queue::spsc::{Consumer, Producer};
+use crossdock::queue::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
+use crossdock::segment::ClaimError;
 
 use crate::torture::worker::Ended;
 
@@ -57,19 +57,15 @@ fn push<T: Item>(worker: &mut Worker, line: usize, end: &mut Producer<T>) -> Res
         let item = items[0];
         let pushed = match way {
             0 => return end.push_slice(items).map_err(|error| wrong(line, error)),
-            1 => end.try_push(item).map_err(|error| match error {
-                TryPushError::Full(item) => PushError::Timeout(item),
-                TryPushError::Corrupt(item) => PushError::Corrupt(item),
-                other => PushError::Lost(other.into_inner()),
-            }),
+            1 => end.try_push(item).map_err(SendTimeoutError::from),
             2 => end.push_timeout(item, worker.patience()),
-            3 => end.push(item),
-            _ => end.push_deadline(item, Instant::now() + worker.patience()),
+            3 => end.push(item).map_err(SendTimeoutError::from),
+            _ => end.push_timeout(item, Instant::now() + worker.patience()),
         };
         match pushed {
             Ok(()) => Ok(1),
-            Err(PushError::Timeout(back)) => unsent(&item, &back),
-            Err(PushError::Disconnected(back)) => {
+            Err(SendTimeoutError::Timeout(back)) => unsent(&item, &back),
+            Err(SendTimeoutError::Disconnected(back)) => {
                 goes_on = false;
                 unsent(&item, &back)
             }
@@ -101,25 +97,20 @@ fn pop<T: Item>(worker: &mut Worker, line: usize, end: &mut Consumer<T>) -> Resu
             for item in &items[..count] {
                 worker.arrived(line, item, Order::Kept)?;
             }
-            Err(PopError::Timeout)
+            Err(RecvTimeoutError::Timeout)
         }
-        1 => end.try_pop().map_err(|error| match error {
-            TryPopError::Empty => PopError::Timeout,
-            TryPopError::Disconnected => PopError::Disconnected,
-            TryPopError::Corrupt => PopError::Corrupt,
-            _ => PopError::Lost,
-        }),
+        1 => end.try_pop().map_err(RecvTimeoutError::from),
         2 => end.pop_timeout(worker.patience()),
-        3 => end.pop(),
-        _ => end.pop_deadline(Instant::now() + worker.patience()),
+        3 => end.pop().map_err(RecvTimeoutError::from),
+        _ => end.pop_timeout(Instant::now() + worker.patience()),
     };
     let goes_on = match popped {
         Ok(item) => {
             worker.arrived(line, &item, Order::Kept)?;
             true
         }
-        Err(PopError::Timeout) => true,
-        Err(PopError::Disconnected) => false,
+        Err(RecvTimeoutError::Timeout) => true,
+        Err(RecvTimeoutError::Disconnected) => false,
         Err(error) => return Err(wrong(line, error)),
     };
     worker.desk.end_of_receiving();
@@ -133,7 +124,7 @@ pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<()
         loop {
             match end.try_pop() {
                 Ok(item) => worker.arrived(line, &item, Order::Kept)?,
-                Err(TryPopError::Empty | TryPopError::Disconnected) => break,
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
                 Err(error) => return Err(wrong(line, error)),
             }
         }
@@ -147,7 +138,7 @@ pub(super) fn fill<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
         let mut end = ring.producer().map_err(|error| wrong(line, error))?;
         worker.fill(line, ring.capacity(), |item: T| match end.try_push(item) {
             Ok(()) => Ok(1),
-            Err(TryPushError::Full(_)) => Ok(0),
+            Err(TrySendError::Full(_)) => Ok(0),
             Err(error) => Err(wrong(line, error)),
         })?;
     }

@@ -7,7 +7,7 @@ mod verb;
 use std::cell::{Cell, OnceCell};
 use std::time::{Duration, Instant};
 
-use crossdock::queue::{RecvError, SendError};
+use crossdock::queue::{RecvTimeoutError, SendTimeoutError};
 
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
@@ -179,7 +179,7 @@ impl Queueing {
             place.take(1, scene);
         } else if self.verb.is_sender() {
             match place.queue.recv_timeout(scene.patience) {
-                Err(RecvError::Disconnected) => scene.outcome("told"),
+                Err(RecvTimeoutError::Disconnected) => scene.outcome("told"),
                 other => scene.stuck(format!("the last sender is gone, and recv gives {other:?}")),
             }
         } else if self.verb.is_receiver() {
@@ -187,7 +187,7 @@ impl Queueing {
                 match place.queue.send_timeout(OTHER + 1, scene.patience) {
                     // It was not known yet.
                     Ok(()) if seen.sent.len() < 8 => seen.sent.push(OTHER + 1),
-                    Err(SendError::Disconnected(_)) => break scene.outcome("told"),
+                    Err(SendTimeoutError::Disconnected(_)) => break scene.outcome("told"),
                     other => {
                         scene.stuck(format!("the last receiver is gone, and send: {other:?}"));
                         break;

@@ -3,7 +3,9 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use crossdock::queue::{Queue, Received, RecvError, TryRecvError, TrySendError, wait_any_timeout};
+use crossdock::queue::{
+    Queue, Received, RecvError, RecvTimeoutError, TryRecvError, TrySendError, wait_any_timeout,
+};
 
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::{Step, Victim};
@@ -171,7 +173,7 @@ impl Place {
         for _ in 0..count {
             match self.queue.recv_marked_timeout(scene.patience) {
                 Ok(got) => all.push(Got::new(got)),
-                Err(RecvError::Timeout) => {
+                Err(RecvTimeoutError::Timeout) => {
                     scene.stuck(format!("{} of {count} items can be received", all.len()));
                     break;
                 }

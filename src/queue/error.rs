@@ -1,0 +1,215 @@
+//! What can happen at every queue.
+
+use crate::format::Kind;
+use crate::segment::Fault;
+use crate::segment::fault::{errors, errors_with_value};
+use crate::wait::on_event::{EventWaitError, TryError};
+
+errors_with_value! {
+    /// The error of sending without waiting: the value was not sent, and comes back.
+    pub enum TrySendError<T> {
+        /// The queue has no free place.
+        Full => "the queue is full",
+        /// A live process is in the middle of an operation on the slot that is next: a receiver takes
+        /// the oldest item out of it, or a sender of the round before has not committed. Whether there
+        /// is room is known when that operation is done, or its process dead. Try again, or
+        /// [`send`](super::Queue::send), which waits. Only a [`Queue`](super::Queue) returns it.
+        Busy => "the next slot of the queue is in use by a live process",
+        /// The queue is closed, or its last receiver has left or died.
+        Disconnected => "the queue is closed, or its last receiver has left or died",
+    }
+
+    /// The error of sending with as much waiting as it takes: the value was not sent, and comes back.
+    pub enum SendError<T> {
+        /// The queue is closed, or its last receiver has left or died. Of a ring for two: it is full,
+        /// and has no consumer that could make room.
+        Disconnected => "the queue is closed, or its last receiver has left or died",
+    }
+
+    /// The error of sending with a deadline: the value was not sent, and comes back.
+    pub enum SendTimeoutError<T> {
+        /// The deadline passed while the queue was full.
+        Timeout => "the queue was still full at the deadline",
+        /// As [`SendError::Disconnected`].
+        Disconnected => "the queue is closed, or its last receiver has left or died",
+    }
+}
+
+errors! {
+    /// The error of receiving without waiting.
+    pub enum TryRecvError {
+        /// The queue has no item.
+        Empty => "the queue is empty",
+        /// A live process is in the middle of an operation on what is next: a sender writes the next
+        /// item, behind which others may be; or the queue has ended, and another receiver takes an item
+        /// that is delivered again if that one dies. Try again, or [`recv`](super::Queue::recv), which
+        /// waits. Only a [`Queue`](super::Queue) returns it.
+        Busy => "a live process is at work on the next item of the queue",
+        /// The queue has no item, and it is closed, or its last sender has left or died. Of a ring for
+        /// two: its producer has left, or was found dead. One that was killed a moment ago still
+        /// counts as there; [`pop`](super::spsc::Consumer::pop) asks the kernel.
+        Disconnected => "the queue is empty, and closed, or its last sender has left or died",
+        /// The item's bytes are no valid value. The item is gone, and the next one is next.
+        Invalid => "expected an item that is a valid value, found bytes that are none",
+    }
+
+    /// The error of receiving with as much waiting as it takes.
+    pub enum RecvError {
+        /// The queue has no item, and it is closed, or its last sender has left or died. A ring for two
+        /// goes on when the next producer comes.
+        Disconnected => "the queue is empty, and closed, or its last sender has left or died",
+        /// As [`TryRecvError::Invalid`].
+        Invalid => "expected an item that is a valid value, found bytes that are none",
+    }
+
+    /// The error of receiving with a deadline.
+    pub enum RecvTimeoutError {
+        /// The deadline passed while the queue was empty.
+        Timeout => "the queue was still empty at the deadline",
+        /// As [`RecvError::Disconnected`].
+        Disconnected => "the queue is empty, and closed, or its last sender has left or died",
+        /// As [`TryRecvError::Invalid`].
+        Invalid => "expected an item that is a valid value, found bytes that are none",
+    }
+
+    /// Why a sender or a receiver was not counted.
+    pub enum CountError {
+        /// This process has 131,071 of them, which is the most that it can have.
+        TooMany => "this process is counted 131,071 times at that side already",
+    }
+}
+
+/// What an operation that did not wait says of a deadline: [`Full`](TrySendError::Full) and
+/// [`Busy`](TrySendError::Busy) are a [`Timeout`](Self::Timeout).
+impl<T> From<TrySendError<T>> for SendTimeoutError<T> {
+    fn from(error: TrySendError<T>) -> Self {
+        match error {
+            TrySendError::Full(value) | TrySendError::Busy(value) => Self::Timeout(value),
+            TrySendError::Disconnected(value) => Self::Disconnected(value),
+            TrySendError::Fault(value, fault) => Self::Fault(value, fault),
+        }
+    }
+}
+
+impl<T> From<SendError<T>> for SendTimeoutError<T> {
+    fn from(error: SendError<T>) -> Self {
+        match error {
+            SendError::Disconnected(value) => Self::Disconnected(value),
+            SendError::Fault(value, fault) => Self::Fault(value, fault),
+        }
+    }
+}
+
+/// What an operation that did not wait says of a deadline: [`Empty`](TryRecvError::Empty) and
+/// [`Busy`](TryRecvError::Busy) are a [`Timeout`](Self::Timeout).
+impl From<TryRecvError> for RecvTimeoutError {
+    fn from(error: TryRecvError) -> Self {
+        match error {
+            TryRecvError::Empty | TryRecvError::Busy => Self::Timeout,
+            TryRecvError::Disconnected => Self::Disconnected,
+            TryRecvError::Invalid => Self::Invalid,
+            TryRecvError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<RecvError> for RecvTimeoutError {
+    fn from(error: RecvError) -> Self {
+        match error {
+            RecvError::Disconnected => Self::Disconnected,
+            RecvError::Invalid => Self::Invalid,
+            RecvError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl<T> SendTimeoutError<T> {
+    /// The same of a wait without a deadline.
+    #[cold]
+    pub(super) fn untimed(self) -> SendError<T> {
+        match self {
+            Self::Timeout(_) => unreachable!("no deadline has passed"),
+            Self::Disconnected(value) => SendError::Disconnected(value),
+            Self::Fault(value, fault) => SendError::Fault(value, fault),
+        }
+    }
+}
+
+impl RecvTimeoutError {
+    /// The same of a wait without a deadline.
+    #[cold]
+    pub(super) fn untimed(self) -> RecvError {
+        match self {
+            Self::Timeout => unreachable!("no deadline has passed"),
+            Self::Disconnected => RecvError::Disconnected,
+            Self::Invalid => RecvError::Invalid,
+            Self::Fault(fault) => RecvError::Fault(fault),
+        }
+    }
+}
+
+/// What `refused` says of a queue of a `kind`; `lost` forgets a membership that was lost.
+impl TrySendError<()> {
+    pub(super) fn of<F: Into<Fault>>(
+        refused: TryError,
+        kind: Kind,
+        lost: impl FnOnce() -> F,
+    ) -> Self {
+        match refused {
+            TryError::WouldBlock => Self::Full(()),
+            TryError::Busy => Self::Busy(()),
+            TryError::Disconnected => Self::Disconnected(()),
+            TryError::Corrupt => Self::Fault((), Fault::corrupt(kind, 0_u64)),
+            TryError::MembershipLost => Self::Fault((), lost().into()),
+        }
+    }
+}
+
+/// As for [`TrySendError::of`].
+impl TryRecvError {
+    pub(super) fn of<F: Into<Fault>>(
+        refused: TryError,
+        kind: Kind,
+        lost: impl FnOnce() -> F,
+    ) -> Self {
+        match refused {
+            TryError::WouldBlock => Self::Empty,
+            TryError::Busy => Self::Busy,
+            TryError::Disconnected => Self::Disconnected,
+            TryError::Corrupt => Self::Fault(Fault::corrupt(kind, 0_u64)),
+            TryError::MembershipLost => Self::Fault(lost().into()),
+        }
+    }
+}
+
+/// As for [`TrySendError::of`].
+impl SendTimeoutError<()> {
+    pub(super) fn of<F: Into<Fault>>(
+        ended: EventWaitError,
+        kind: Kind,
+        lost: impl FnOnce() -> F,
+    ) -> Self {
+        match ended {
+            EventWaitError::Disconnected => Self::Disconnected(()),
+            EventWaitError::TimedOut => Self::Timeout(()),
+            EventWaitError::Corrupt => Self::Fault((), Fault::corrupt(kind, 0_u64)),
+            EventWaitError::MembershipLost => Self::Fault((), lost().into()),
+        }
+    }
+}
+
+/// As for [`TrySendError::of`].
+impl RecvTimeoutError {
+    pub(super) fn of<F: Into<Fault>>(
+        ended: EventWaitError,
+        kind: Kind,
+        lost: impl FnOnce() -> F,
+    ) -> Self {
+        match ended {
+            EventWaitError::Disconnected => Self::Disconnected,
+            EventWaitError::TimedOut => Self::Timeout,
+            EventWaitError::Corrupt => Self::Fault(Fault::corrupt(kind, 0_u64)),
+            EventWaitError::MembershipLost => Self::Fault(lost().into()),
+        }
+    }
+}
