@@ -7,7 +7,7 @@ use crate::algorithm::counter::CounterState;
 use crate::algorithm::counter::sharded::Sharded;
 use crate::format::{Kind, Padded, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Anchor, Bytes, Entry, Placeable, Row, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Placeable, Shape, sealed};
 
 /// A number that a [`Counter`] can hold: `u64` or `i64`. Sealed.
 pub trait Number: Payload + bytemuck::Pod + Ord + fmt::Debug + fmt::Display + number::Bits {}
@@ -68,7 +68,7 @@ impl Number for i64 {}
 /// ```
 #[doc(alias = "Value")]
 pub struct Counter<N = u64> {
-    state: Anchor<CounterState>,
+    state: EntryRef<CounterState>,
     _number: PhantomData<N>,
 }
 
@@ -197,7 +197,7 @@ impl<N: Number> Placeable for Counter<N> {
 
     fn attach(entry: Entry) -> Option<Self> {
         Some(Self {
-            state: Anchor::new(entry)?,
+            state: EntryRef::new(entry)?,
             _number: PhantomData,
         })
     }
@@ -232,7 +232,7 @@ impl<N: Number> Placeable for Counter<N> {
 /// ```
 #[derive(Clone)]
 pub struct ShardedCounter {
-    cells: Row<Padded<CounterState>>,
+    cells: EntryStates<Padded<CounterState>>,
 }
 
 impl ShardedCounter {
@@ -242,7 +242,7 @@ impl ShardedCounter {
     #[inline]
     pub fn add(&self, amount: u64) {
         // One that cannot join is nobody's owner either: any cell will do.
-        let tag = self.cells.anchor().tag_if_possible();
+        let tag = self.cells.entry_ref().tag_if_possible();
         let index = tag.map_or(0, |tag| tag.index());
         self.sharded().add(index, amount);
     }
@@ -297,11 +297,11 @@ impl Placeable for ShardedCounter {
 
     fn attach(entry: Entry) -> Option<Self> {
         let participants = entry.mapping.geometry().participants;
-        let cells = Row::new(entry, participants)?;
+        let cells = EntryStates::new(entry, participants)?;
         Some(Self { cells })
     }
 
     fn entry(&self) -> &Entry {
-        self.cells.anchor().entry()
+        self.cells.entry_ref().entry()
     }
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 
-use super::place::{Bytes, Placeable, Shape};
+use super::entry::{Bytes, Placeable, Shape};
 use super::{EntryError, Segment};
 
 /// A primitive that is created with a value: a [`Mutex`](crate::Mutex), a [`RwLock`](crate::RwLock) or

@@ -15,11 +15,11 @@ use crate::format::{
 };
 use crate::participant::attachment::Link;
 use crate::participant::registry::{self, Registry};
-use crate::segment::attention::Attention;
 use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
 use crate::segment::presence;
-use crate::segment::private::Private;
+use crate::segment::private::PrivateWords;
+use crate::segment::watch_requests::WatchRequests;
 use crate::sys::mmap::Map;
 use crate::sys::probe::Probe;
 use crate::sys::shm::FileStatus;
@@ -53,9 +53,9 @@ pub(crate) struct Mapping {
     /// Where a named segment was found.
     path: OnceLock<PathBuf>,
     membership: Membership,
-    attention: Attention,
+    watch_requests: WatchRequests,
     link: Link<Self>,
-    private: Private,
+    private: PrivateWords,
 }
 
 /// A participant's entry of the registry, in the segment: its word, and what people want to know.
@@ -129,9 +129,9 @@ impl Mapping {
             probe: Probe::new(fd, (status.device, status.inode)),
             path: path.map(OnceLock::from).unwrap_or_default(),
             membership,
-            attention: Attention::new(),
+            watch_requests: WatchRequests::new(),
             link: Link::new(),
-            private: Private::new(),
+            private: PrivateWords::new(),
         })
     }
 
@@ -159,8 +159,8 @@ impl Mapping {
     }
 
     /// What this process's monitor is told of this segment.
-    pub(crate) fn attention(&self) -> &Attention {
-        &self.attention
+    pub(crate) fn watch_requests(&self) -> &WatchRequests {
+        &self.watch_requests
     }
 
     /// Maps every page now.
@@ -183,7 +183,7 @@ impl Mapping {
     }
 
     /// What this process keeps beside its entries.
-    pub(crate) fn private(&self) -> &Private {
+    pub(crate) fn private(&self) -> &PrivateWords {
         &self.private
     }
 
@@ -258,7 +258,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        self.attention.end(&self.membership);
+        self.watch_requests.end(&self.membership);
     }
 }
 

@@ -43,24 +43,24 @@ pub(crate) struct Membership {
 
 /// The byte locks of a segment's file.
 struct Locks<'a> {
-    way: Way<'a>,
+    purpose: LockUse<'a>,
     mapping: &'a Mapping,
 }
 
 /// What this process does with the byte locks.
-enum Way<'a> {
+enum LockUse<'a> {
     /// It asks who lives.
-    Asks,
+    Probe,
     /// It takes one, through a description that is its alone.
-    Joins(BorrowedFd<'a>),
+    Join(BorrowedFd<'a>),
     /// It lets its own go.
-    Leaves(Cell<Option<Held>>),
+    Leave(Cell<Option<Held>>),
 }
 
 impl<'a> Locks<'a> {
-    fn asking(mapping: &'a Mapping) -> Self {
-        let way = Way::Asks;
-        Self { way, mapping }
+    fn probing(mapping: &'a Mapping) -> Self {
+        let purpose = LockUse::Probe;
+        Self { purpose, mapping }
     }
 }
 
@@ -68,17 +68,17 @@ impl ByteLocks for Locks<'_> {
     type Error = io::Error;
 
     fn try_lock(&self, index: u32) -> io::Result<bool> {
-        match &self.way {
-            Way::Joins(fd) => locks::try_lock_byte(*fd, LOCKS_BASE + u64::from(index)),
-            Way::Asks | Way::Leaves(_) => Ok(false),
+        match &self.purpose {
+            LockUse::Join(fd) => locks::try_lock_byte(*fd, LOCKS_BASE + u64::from(index)),
+            LockUse::Probe | LockUse::Leave(_) => Ok(false),
         }
     }
 
     fn unlock(&self, index: u32) -> io::Result<()> {
-        match &self.way {
-            Way::Joins(fd) => locks::unlock_byte(*fd, LOCKS_BASE + u64::from(index))?,
-            Way::Leaves(held) => held.take().into_iter().for_each(Held::release),
-            Way::Asks => {}
+        match &self.purpose {
+            LockUse::Join(fd) => locks::unlock_byte(*fd, LOCKS_BASE + u64::from(index))?,
+            LockUse::Leave(held) => held.take().into_iter().for_each(Held::release),
+            LockUse::Probe => {}
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Membership {
 
     /// Not 0 once this process could not join and does well without.
     #[inline]
-    fn outsider_word(&self) -> &AtomicU32 {
+    fn nonmember_word(&self) -> &AtomicU32 {
         &self.page.words()[1]
     }
 
@@ -139,11 +139,11 @@ impl Membership {
     pub(crate) fn tag_if_possible(mapping: &Mapping) -> Option<Tag> {
         let this = mapping.membership();
         // ORDERING: Relaxed; a hint.
-        if this.outsider_word().load(Relaxed) != 0 {
+        if this.nonmember_word().load(Relaxed) != 0 {
             return this.current();
         }
         let joined = Self::join(mapping).ok();
-        this.outsider_word()
+        this.nonmember_word()
             .store(u32::from(joined.is_none()), Relaxed);
         joined
     }
@@ -198,7 +198,7 @@ impl Membership {
         ))?;
         let held = Held::new(fresh.as_fd()).map_err(io("mmap of the page that holds a lock"))?;
         let locks = Locks {
-            way: Way::Joins(fresh.as_fd()),
+            purpose: LockUse::Join(fresh.as_fd()),
             mapping,
         };
         let joined = Self::join_through(&locks, identity);
@@ -206,7 +206,7 @@ impl Membership {
         drop(fresh);
         match joined {
             Ok(Joined::As(tag)) => {
-                if !Locks::asking(mapping).is_locked(tag.index()) {
+                if !Locks::probing(mapping).is_locked(tag.index()) {
                     let left = Self::leave_as(mapping, tag, held);
                     let source = left.err().unwrap_or_else(locks::not_kept);
                     return Err(io("keeping a lock by a mapping")(source));
@@ -260,7 +260,7 @@ impl Membership {
 
     fn leave_as(mapping: &Mapping, tag: Tag, held: Held) -> io::Result<()> {
         let locks = Locks {
-            way: Way::Leaves(Cell::new(Some(held))),
+            purpose: LockUse::Leave(Cell::new(Some(held))),
             mapping,
         };
         let visit = |tag| visit(mapping, tag);
@@ -279,7 +279,7 @@ impl Membership {
     ///
     /// Unless only the descriptor that probes is gone: to the others this process lives, and its
     /// guards hold. It just cannot ask who else does.
-    pub(crate) fn expel(mapping: &Mapping, tag: Tag) -> MembershipError {
+    pub(crate) fn membership_lost(mapping: &Mapping, tag: Tag) -> MembershipError {
         let exclusive = exclusive();
         let own = mapping.membership().own_tag();
         let is_own = own.current() == Some(tag);
@@ -314,7 +314,7 @@ impl Membership {
 
     /// Whether the participant with this standing at `index` is alive.
     pub(crate) fn is_alive(mapping: &Mapping, tag: Tag) -> bool {
-        let locks = Locks::asking(mapping);
+        let locks = Locks::probing(mapping);
         match mapping.membership().current() {
             Some(me) => mapping.registry().is_alive(tag, me, &locks),
             None => mapping.registry().probe(tag, &locks),
@@ -323,12 +323,12 @@ impl Membership {
 
     /// Gives back what every dead participant holds, and frees its place.
     pub(crate) fn reap(mapping: &Mapping) -> Reaping {
-        Self::reap_with(&Locks::asking(mapping), mapping.membership().current())
+        Self::reap_with(&Locks::probing(mapping), mapping.membership().current())
     }
 
     /// Gives back what the participant at `index` holds, if it is dead, and frees its place.
     pub(crate) fn reap_at(mapping: &Mapping, index: u32) {
-        let locks = Locks::asking(mapping);
+        let locks = Locks::probing(mapping);
         let me = mapping.membership().current();
         let visit = |tag| visit(mapping, tag);
         mapping.registry().reap(index, me, &locks, visit);
@@ -426,14 +426,14 @@ impl Liveness for SegmentLiveness<'_> {
 
     #[cold]
     fn is_alive(&self, tag: Tag) -> bool {
-        let locks = Locks::asking(self.mapping);
+        let locks = Locks::probing(self.mapping);
         self.mapping.registry().is_alive(tag, self.me, &locks)
     }
 
     fn sleeps_for(&self, tag: Tag) {
         if tag != self.me {
             let membership = self.mapping.membership();
-            self.mapping.attention().wants(membership, tag);
+            self.mapping.watch_requests().request(membership, tag);
         }
     }
 
@@ -443,7 +443,7 @@ impl Liveness for SegmentLiveness<'_> {
 
     fn is_watched(&self, tag: Tag) -> bool {
         let membership = self.mapping.membership();
-        self.mapping.attention().watches(membership, tag)
+        self.mapping.watch_requests().is_watched(membership, tag)
     }
 
     fn history(&self) -> Option<&WaitHistory> {
@@ -452,7 +452,7 @@ impl Liveness for SegmentLiveness<'_> {
 
     #[cold]
     fn is_member(&self) -> bool {
-        let locks = Locks::asking(self.mapping);
+        let locks = Locks::probing(self.mapping);
         self.mapping.is_intact() && self.mapping.registry().stands(self.me, &locks)
     }
 
@@ -476,7 +476,7 @@ impl Liveness for SegmentLiveness<'_> {
         let is_first = due.compare_exchange(at, next, Relaxed, Relaxed).is_ok();
         let does = urgent || is_first;
         if does {
-            Membership::reap_with(&Locks::asking(self.mapping), Some(self.me));
+            Membership::reap_with(&Locks::probing(self.mapping), Some(self.me));
         }
         does
     }

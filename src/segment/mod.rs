@@ -1,8 +1,9 @@
 //! Segments: shared memory with a registry of who uses it and a directory of what is in it.
 
 mod attachment;
-mod attention;
+
 mod boxed;
+mod entry;
 mod entry_error;
 mod error;
 pub(crate) mod fault;
@@ -13,10 +14,11 @@ mod monitor;
 mod name_error;
 mod names;
 mod options;
-mod place;
+
 mod presence;
 mod private;
 mod recover;
+mod watch_requests;
 mod watcher;
 
 use std::fmt;
@@ -24,6 +26,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub(crate) use crate::participant::own_tag::OwnTag;
 pub use boxed::HoldsValue;
+pub use entry::Placeable;
+pub(crate) use entry::{Bytes, Entry, EntryRef, EntryStates, Shape, sealed};
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError};
 pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};
@@ -36,8 +40,6 @@ pub use monitor::Monitor;
 pub use name_error::RemoveError;
 pub use names::NamedSegment;
 pub use options::SegmentOptions;
-pub use place::Placeable;
-pub(crate) use place::{Anchor, Bytes, Entry, Row, Shape, sealed};
 
 use crate::algorithm::directory::{Fault as DirectoryFault, Found, Missing, NotCreated};
 use crate::algorithm::mutex::MutexError;
@@ -139,7 +141,7 @@ impl Segment {
             .create(record, me, &others, prepare);
         let found = created.map_err(|refused| match refused {
             NotCreated::Control(MutexError::MembershipLost) => {
-                EntryError::from(Membership::expel(&self.mapping, me))
+                EntryError::from(Membership::membership_lost(&self.mapping, me))
             }
             refused => self.not_created(name, &record, refused),
         })?;
@@ -339,8 +341,8 @@ impl Segment {
         found: Found,
         payload: PayloadShape,
     ) -> Result<P, EntryError> {
-        place::check_kind(P::KIND, || name.to_owned(), &found.record)?;
-        place::check_payload(payload, || name.to_owned(), &found.record)?;
+        entry::check_kind(P::KIND, || name.to_owned(), &found.record)?;
+        entry::check_payload(payload, || name.to_owned(), &found.record)?;
         let shape = P::shape(found.record.config, self.mapping.geometry().participants).ok_or(
             EntryError::Corrupt {
                 record: Some(found.index),

@@ -55,13 +55,13 @@ use crate::sys::signals;
 /// ```
 #[must_use = "it watches until it is dropped"]
 pub struct Monitor {
-    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
     thread: Option<JoinHandle<()>>,
     here: Here,
 }
 
 /// What a monitor and its thread share.
-pub(super) struct Shared {
+pub(super) struct Mailbox {
     pub(super) signal: Arc<Signal>,
     inbox: Mutex<Inbox>,
 }
@@ -75,7 +75,7 @@ pub(super) struct Inbox {
     pub(super) ended: bool,
 }
 
-impl Shared {
+impl Mailbox {
     pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,15 +93,15 @@ impl Monitor {
         };
         let here = Here::new().map_err(io("mapping a page that fork wipes"))?;
         let signal = Signal::new(&here).map_err(io("making a pipe"))?;
-        let shared = Arc::new(Shared {
+        let mailbox = Arc::new(Mailbox {
             signal: Arc::new(signal),
             inbox: Mutex::default(),
         });
-        let watcher = Watcher::new(Arc::clone(&shared), here.clone());
+        let watcher = Watcher::new(Arc::clone(&mailbox), here.clone());
         let builder = thread::Builder::new().name("crossdock-monitor".to_owned());
         let thread = signals::blocked(|| builder.spawn(move || watcher.run()));
         Ok(Self {
-            shared,
+            mailbox,
             thread: Some(thread.map_err(io("starting a thread"))?),
             here,
         })
@@ -120,16 +120,16 @@ impl Monitor {
             return Err(MonitorError::Inherited);
         }
         let mapping = segment.mapping();
-        let mut inbox = self.shared.inbox();
+        let mut inbox = self.mailbox.inbox();
         if inbox.ended {
             return Err(MonitorError::Ended);
         }
         inbox.segments.push(mapping.downgrade());
         drop(inbox);
         let participants = mapping.geometry().participants;
-        let attention = mapping.attention();
-        attention.begin(mapping.membership(), participants, &self.shared.signal);
-        self.shared.signal.raise();
+        let watch_requests = mapping.watch_requests();
+        watch_requests.begin(mapping.membership(), participants, &self.mailbox.signal);
+        self.mailbox.signal.raise();
         Ok(())
     }
 }
@@ -142,8 +142,8 @@ impl Drop for Monitor {
             std::mem::forget(thread);
             return;
         }
-        self.shared.inbox().stop = true;
-        self.shared.signal.raise();
+        self.mailbox.inbox().stop = true;
+        self.mailbox.signal.raise();
         if let Some(thread) = thread {
             // At once, or, if the signal is gone, when the thread next looks by itself. One that
             // panicked has said so; the waiters' slices go on without it.

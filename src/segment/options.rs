@@ -21,7 +21,7 @@ const DEFAULT_ENTRIES: u32 = 64;
 /// How often `open_or_create` tries again when others create and unlink the same name meanwhile.
 const RACES: u32 = 64;
 /// How long it waits, all in all, for others that remove the segment just now.
-const PATIENCE: Duration = Duration::from_millis(100);
+const REMOVAL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Options and flags for making or opening a [`Segment`], in the manner of
 /// [`std::fs::OpenOptions`].
@@ -266,13 +266,13 @@ impl SegmentOptions {
     /// when a process was stopped while it removes the segment.
     pub fn open_or_create(&self, name: &str) -> Result<Segment, OpenOrCreateError> {
         let mut races = 0;
-        let patience = Deadline::after(PATIENCE);
+        let deadline = Deadline::after(REMOVAL_TIMEOUT);
         loop {
             races += 1;
             match self.open(name) {
                 Err(OpenError::NotFound { .. }) => {}
                 // At once, as a rule: who removes it has two calls to make.
-                Err(OpenError::BeingRemoved { .. }) if patience.left() != Left::Passed => {
+                Err(OpenError::BeingRemoved { .. }) if deadline.left() != Left::Passed => {
                     races -= 1;
                     std::thread::yield_now();
                     continue;

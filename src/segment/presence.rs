@@ -6,7 +6,7 @@
 //! opened anything. It is gone when the last address space that has the segment mapped, and the last
 //! descriptor that could map it, are gone; no code that only closes descriptors takes it away.
 //!
-//! Who wants to be alone takes it [exclusively](Alone), or learns that somebody is there. Who opens the
+//! Who wants to be alone takes it [exclusively](SoleUse), or learns that somebody is there. Who opens the
 //! segment meanwhile is told that it is being removed.
 
 use std::io;
@@ -42,11 +42,11 @@ pub(crate) fn is_in_use(fd: BorrowedFd<'_>) -> io::Result<bool> {
 
 /// A segment that no process has open, and that none can open while this lives.
 #[derive(Debug)]
-pub(crate) struct Alone {
+pub(crate) struct SoleUse {
     fd: OwnedFd,
 }
 
-impl Alone {
+impl SoleUse {
     /// Takes the segment behind `fd`, a description that is not mapped, for this process alone; none if
     /// another, or this one, has it open.
     pub(crate) fn with(fd: OwnedFd) -> io::Result<Option<Self>> {
@@ -111,7 +111,7 @@ impl SegmentOptions {
             let fd = shm::open_existing(&path).map_err(|source| Self::not_opened(name, source))?;
             let status = shm::status(fd.as_fd()).map_err(asking)?;
             self.check_owner(status.uid)?;
-            let Some(alone) = Alone::with(fd).map_err(asking)? else {
+            let Some(alone) = SoleUse::with(fd).map_err(asking)? else {
                 return Ok(false);
             };
             // The name may be another's since it was opened: then that one is tried.
@@ -150,11 +150,11 @@ mod tests {
         assert!(!is_in_use(cleaner.as_fd()).unwrap());
         assert!(show(user.as_fd()).unwrap() && show(second.as_fd()).unwrap());
         assert!(is_in_use(cleaner.as_fd()).unwrap());
-        assert!(Alone::with(cleaner).unwrap().is_none());
+        assert!(SoleUse::with(cleaner).unwrap().is_none());
         drop((user, second));
-        let alone = Alone::with(again()).unwrap().expect("nobody is there");
+        let alone = SoleUse::with(again()).unwrap().expect("nobody is there");
         assert!(!show(again().as_fd()).unwrap());
-        assert!(Alone::with(again()).unwrap().is_none());
+        assert!(SoleUse::with(again()).unwrap().is_none());
         assert!(is_in_use(again().as_fd()).unwrap() && !is_in_use(alone.fd()).unwrap());
         drop(alone);
         assert!(show(again().as_fd()).unwrap());
@@ -170,7 +170,7 @@ mod tests {
             let byte = LOCKS_BASE + u64::from(index);
             assert!(locks::try_lock_byte(participant.as_fd(), byte).unwrap());
             assert!(is_in_use(again().as_fd()).unwrap());
-            assert!(Alone::with(again()).unwrap().is_none());
+            assert!(SoleUse::with(again()).unwrap().is_none());
         }
     }
 }

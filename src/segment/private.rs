@@ -14,7 +14,7 @@ const GRAIN: u64 = 128;
 
 /// The private words of all entries of a mapping.
 #[derive(Debug)]
-pub(crate) struct Private {
+pub(crate) struct PrivateWords {
     lists: Box<[Guarded<List>]>,
 }
 
@@ -28,7 +28,7 @@ struct Node {
     next: List,
 }
 
-impl Private {
+impl PrivateWords {
     pub(crate) fn new() -> Self {
         Self {
             lists: (0..LISTS).map(|_| Guarded::new(None)).collect(),
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn all_who_ask_for_an_entry_get_the_same_words_and_others_get_others() {
-        let private = Private::new();
+        let private = PrivateWords::new();
         // Of the same list.
         let far = GRAIN * LISTS as u64;
         let threads: Vec<_> = std::thread::scope(|scope| {

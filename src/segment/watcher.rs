@@ -10,7 +10,7 @@ use crate::facade::{Deadline, Left};
 use crate::participant::Tag;
 use crate::segment::mapping::Mapping;
 use crate::segment::membership::Membership;
-use crate::segment::monitor::Shared;
+use crate::segment::monitor::Mailbox;
 use crate::sys::events::{self, Descriptor, Here, Polled};
 use crate::sys::{identity, pidfd};
 
@@ -18,21 +18,21 @@ use crate::sys::{identity, pidfd};
 /// still there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often the lock of a peer is asked for right after its process has ended.
-const PROMPT: u32 = 3;
+const PROMPT_TRIES: u32 = 3;
 /// How often after that, and how long after the first: twice as long each time, some 200 ms in all.
-const LATE: u32 = 11;
-const FIRST: Duration = Duration::from_micros(50);
+const RETRIES: u32 = 11;
+const FIRST_DELAY: Duration = Duration::from_micros(50);
 
 /// What the thread has.
 pub(super) struct Watcher {
-    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
     here: Here,
     pid_namespace: u64,
-    segments: Vec<Watched>,
+    segments: Vec<WatchedSegment>,
 }
 
 /// A segment, and the peer that it knows at an index: one at most, so there is an end to them.
-struct Watched {
+struct WatchedSegment {
     mapping: Weak<Mapping>,
     peers: BTreeMap<u32, Peer>,
 }
@@ -40,23 +40,23 @@ struct Watched {
 /// A peer that somebody waits for.
 struct Peer {
     tag: Tag,
-    state: State,
+    state: PeerState,
 }
 
-enum State {
+enum PeerState {
     /// Its process runs, for all that is known.
-    Runs(Descriptor),
+    Running(Descriptor),
     /// Its process has ended, and its lock is still held: the kernel takes both away a moment apart.
     /// Or a copy of the lock's descriptor lives on in a child.
-    Late { tries: u32, due: Deadline },
+    Exited { tries: u32, due: Deadline },
     /// It is left to the waiters' slices.
-    Left,
+    Unwatched,
 }
 
 impl Watcher {
-    pub(super) fn new(shared: Arc<Shared>, here: Here) -> Self {
+    pub(super) fn new(mailbox: Arc<Mailbox>, here: Here) -> Self {
         Self {
-            shared,
+            mailbox,
             here,
             pid_namespace: identity::own().pid_namespace,
             segments: Vec::new(),
@@ -65,13 +65,13 @@ impl Watcher {
 
     pub(super) fn run(mut self) {
         while let Ok(said) = self.wait() {
-            if !self.shared.signal.is_there() {
+            if !self.mailbox.signal.is_there() {
                 break;
             }
-            self.note(said.get(1..).unwrap_or_default());
+            self.handle_events(said.get(1..).unwrap_or_default());
             // Cleared before the look: what is told after it raises it again.
-            self.shared.signal.clear();
-            if !self.take_orders() {
+            self.mailbox.signal.clear();
+            if !self.update_segments() {
                 break;
             }
         }
@@ -81,38 +81,38 @@ impl Watcher {
     fn wait(&self) -> std::io::Result<Vec<Polled>> {
         let peers = self.segments.iter().flat_map(|it| it.peers.values());
         let running = peers.filter_map(|peer| match &peer.state {
-            State::Runs(pidfd) => Some(pidfd),
-            State::Late { .. } | State::Left => None,
+            PeerState::Running(pidfd) => Some(pidfd),
+            PeerState::Exited { .. } | PeerState::Unwatched => None,
         });
         events::wait(
-            iter::once(self.shared.signal.descriptor()).chain(running),
-            self.patience(),
+            iter::once(self.mailbox.signal.descriptor()).chain(running),
+            self.timeout(),
         )
     }
 
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         let peers = self.segments.iter().flat_map(|it| it.peers.values());
         let due = peers.filter_map(|peer| match &peer.state {
-            State::Late { due, .. } => Some(match due.left() {
+            PeerState::Exited { due, .. } => Some(match due.left() {
                 Left::For(left) => left,
                 Left::Passed | Left::Forever => Duration::ZERO,
             }),
-            State::Runs(_) | State::Left => None,
+            PeerState::Running(_) | PeerState::Unwatched => None,
         });
         due.min().unwrap_or(HEARTBEAT).min(HEARTBEAT)
     }
 
     /// Takes down what the wait said of the peers that run, in their order, and looks at those that
     /// are due.
-    fn note(&mut self, said: &[Polled]) {
+    fn handle_events(&mut self, said: &[Polled]) {
         let mut said = said.iter();
         for watched in &mut self.segments {
             let mapping = watched.mapping.upgrade();
             watched.peers.retain(|_, peer| {
                 let ended = match &peer.state {
-                    State::Runs(_) => said.next() != Some(&Polled::Quiet),
-                    State::Late { due, .. } => due.left() == Left::Passed,
-                    State::Left => false,
+                    PeerState::Running(_) => said.next() != Some(&Polled::Quiet),
+                    PeerState::Exited { due, .. } => due.left() == Left::Passed,
+                    PeerState::Unwatched => false,
                 };
                 let Some(mapping) = mapping.as_deref() else {
                     return false;
@@ -123,28 +123,28 @@ impl Watcher {
     }
 
     /// Looks at the inbox and at what the waiters want; false if it is time to stop.
-    fn take_orders(&mut self) -> bool {
+    fn update_segments(&mut self) -> bool {
         let (fresh, stop) = {
-            let mut inbox = self.shared.inbox();
+            let mut inbox = self.mailbox.inbox();
             (std::mem::take(&mut inbox.segments), inbox.stop)
         };
         for mapping in fresh {
             if !self.segments.iter().any(|it| it.mapping.ptr_eq(&mapping)) {
-                self.segments.push(Watched {
+                self.segments.push(WatchedSegment {
                     mapping,
                     peers: BTreeMap::new(),
                 });
             }
         }
-        let (signal, namespace) = (&self.shared.signal, self.pid_namespace);
+        let (signal, namespace) = (&self.mailbox.signal, self.pid_namespace);
         let here = &self.here;
         self.segments.retain_mut(|watched| {
             let Some(mapping) = watched.mapping.upgrade() else {
                 return false;
             };
-            let ours = mapping.attention().is_of(signal);
+            let ours = mapping.watch_requests().belongs_to(signal);
             if ours && !stop {
-                watched.look(&mapping, namespace, here);
+                watched.update(&mapping, namespace, here);
             }
             ours
         });
@@ -156,24 +156,26 @@ impl Drop for Watcher {
     /// Whatever ended the thread: nobody raises its signal any more.
     fn drop(&mut self) {
         let fresh = {
-            let mut inbox = self.shared.inbox();
+            let mut inbox = self.mailbox.inbox();
             inbox.ended = true;
             std::mem::take(&mut inbox.segments)
         };
         let known = self.segments.iter().map(|it| &it.mapping);
         for mapping in known.chain(&fresh).filter_map(Weak::upgrade) {
             let membership = mapping.membership();
-            mapping.attention().end_of(membership, &self.shared.signal);
+            mapping
+                .watch_requests()
+                .end_for(membership, &self.mailbox.signal);
         }
     }
 }
 
-impl Watched {
+impl WatchedSegment {
     /// Forgets the peers that have left, and begins to watch those that are new.
-    fn look(&mut self, mapping: &Mapping, namespace: u64, here: &Here) {
+    fn update(&mut self, mapping: &Mapping, namespace: u64, here: &Here) {
         self.peers
             .retain(|_, peer| mapping.registry().is_live(peer.tag));
-        for tag in mapping.attention().wanted() {
+        for tag in mapping.watch_requests().requested() {
             let known = self.peers.get(&tag.index());
             if known.is_some_and(|peer| peer.tag == tag) {
                 continue;
@@ -182,20 +184,20 @@ impl Watched {
             self.peers.remove(&tag.index());
             match watch(mapping, tag, namespace, here) {
                 Some(state) => {
-                    let runs = matches!(state, State::Runs(_));
+                    let runs = matches!(state, PeerState::Running(_));
                     self.peers.insert(tag.index(), Peer { tag, state });
-                    mapping.attention().watch(tag, runs);
+                    mapping.watch_requests().set_watched(tag, runs);
                 }
-                None => mapping.attention().forget(tag),
+                None => mapping.watch_requests().forget(tag),
             }
         }
     }
 }
 
 /// Begins to watch a peer; none if it is gone, or if the next one to wait for it shall ask again.
-fn watch(mapping: &Mapping, tag: Tag, namespace: u64, here: &Here) -> Option<State> {
+fn watch(mapping: &Mapping, tag: Tag, namespace: u64, here: &Here) -> Option<PeerState> {
     let Some(pid) = Membership::pid_of(mapping, tag, namespace) else {
-        return (!reaped(mapping, tag)).then_some(State::Left);
+        return (!reaped(mapping, tag)).then_some(PeerState::Unwatched);
     };
     let opened = pidfd::open(pid);
     // Asked after the descriptor was opened: if it lives now, the number was its own then.
@@ -203,7 +205,7 @@ fn watch(mapping: &Mapping, tag: Tag, namespace: u64, here: &Here) -> Option<Sta
         return None;
     }
     let pidfd = opened.and_then(|fd| Descriptor::new(fd, here));
-    pidfd.ok().map(State::Runs)
+    pidfd.ok().map(PeerState::Running)
 }
 
 impl Peer {
@@ -211,26 +213,26 @@ impl Peer {
     /// registry says.
     fn has_ended(&mut self, mapping: &Mapping) -> bool {
         let tries = match self.state {
-            State::Runs(_) => 0,
-            State::Late { tries, .. } => tries + 1,
-            State::Left => return false,
+            PeerState::Running(_) => 0,
+            PeerState::Exited { tries, .. } => tries + 1,
+            PeerState::Unwatched => return false,
         };
-        let looks = if tries == 0 { PROMPT } else { 1 };
+        let looks = if tries == 0 { PROMPT_TRIES } else { 1 };
         for look in 0..looks {
             if look > 0 {
                 thread::yield_now();
             }
             if reaped(mapping, self.tag) {
-                mapping.attention().forget(self.tag);
+                mapping.watch_requests().forget(self.tag);
                 return true;
             }
         }
-        self.state = if tries < LATE {
-            let due = Deadline::after(FIRST * (1 << tries));
-            State::Late { tries, due }
+        self.state = if tries < RETRIES {
+            let due = Deadline::after(FIRST_DELAY * (1 << tries));
+            PeerState::Exited { tries, due }
         } else {
-            mapping.attention().watch(self.tag, false);
-            State::Left
+            mapping.watch_requests().set_watched(self.tag, false);
+            PeerState::Unwatched
         };
         false
     }

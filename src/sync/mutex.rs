@@ -350,11 +350,11 @@ impl<T: Payload + Pod> Placeable for Mutex<T> {
     fn attach(entry: Entry) -> Option<Self> {
         let raw = RawMutex::anchored(entry)?;
         // INVARIANT: 1, checked by `payload`; `T` is Pod.
-        let data = raw.anchor().payload::<T>(data_offset::<T>())?;
+        let data = raw.entry_ref().payload::<T>(data_offset::<T>())?;
         Some(Self { raw, data })
     }
 
     fn entry(&self) -> &Entry {
-        self.raw.anchor().entry()
+        self.raw.entry_ref().entry()
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::algorithm::mutex::{LockToken, MutexError, MutexState, MutexStatus, Unclean};
 use crate::facade::Deadline;
 use crate::format::{Kind, PayloadShape};
-use crate::segment::{Anchor, Bytes, Entry, OwnTag, Placeable, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryRef, OwnTag, Placeable, Shape, sealed};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{Holder, LockError, NotLocked, TimedLockError, TryLockError};
 
@@ -34,7 +34,7 @@ use crate::sync::{Holder, LockError, NotLocked, TimedLockError, TryLockError};
 /// ```
 #[derive(Clone)]
 pub struct RawMutex {
-    state: Anchor<MutexState>,
+    state: EntryRef<MutexState>,
 }
 
 /// Proof that this thread holds a [`RawMutex`]; dropping it unlocks.
@@ -57,10 +57,10 @@ unsafe impl Sync for RawMutexGuard<'_> {}
 impl RawMutex {
     /// Attaches to an entry that begins with a mutex's word.
     pub(super) fn anchored(entry: Entry) -> Option<Self> {
-        Anchor::new(entry).map(|state| Self { state })
+        EntryRef::new(entry).map(|state| Self { state })
     }
 
-    pub(super) fn anchor(&self) -> &Anchor<MutexState> {
+    pub(super) fn entry_ref(&self) -> &EntryRef<MutexState> {
         &self.state
     }
 

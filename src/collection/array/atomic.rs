@@ -11,7 +11,7 @@ use crate::algorithm::element::ElementState;
 use crate::facade::AtomicU8;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{describe, shape_of};
-use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, Shape, sealed};
 
 /// Numbers or flags, each of which processes change in single atomic steps; an entry of a segment,
 /// created with its length and its first values.
@@ -74,7 +74,7 @@ use crate::segment::{Anchor, Bytes, Entry, EntryError, Placeable, Shape, sealed}
 #[doc(alias = "Array")]
 pub struct AtomicArray<T: Atomic> {
     /// The entry, which holds one byte at least.
-    entry: Anchor<AtomicU8>,
+    entry: EntryRef<AtomicU8>,
     /// Invariant 1: as many elements as the array is long are mapped there, aligned, as long as `entry`.
     elements: NonNull<[Element<T>]>,
 }
@@ -253,7 +253,7 @@ impl<T: Atomic> Placeable for AtomicArray<T> {
 
     fn attach(entry: Entry) -> Option<Self> {
         let count = usize::try_from(entry.record.config[0]).ok()?;
-        let entry: Anchor<AtomicU8> = Anchor::new(entry)?;
+        let entry: EntryRef<AtomicU8> = EntryRef::new(entry)?;
         // INVARIANT: 1, by `payloads`; an element is as large, and as aligned, as its value.
         let first = entry.payloads::<Element<T>>(0, count)?;
         Some(Self {

@@ -152,7 +152,7 @@ impl<T: Payload + Pod> Array<T> {
             match made {
                 Ok(()) => return Ok(()),
                 Err(ChunkError::Leased(holder)) => {
-                    let pid = self.raw().anchor().pid_of(holder);
+                    let pid = self.raw().entry_ref().pid_of(holder);
                     return Err(RestartError::Leased { pid });
                 }
                 Err(ChunkError::Corrupt { word }) => return Err(RestartError::Corrupt { word }),
@@ -220,7 +220,7 @@ impl<T: Payload + Pod> Array<T> {
         Ended::Refused(match refused {
             ChunkError::Busy => return Ended::Busy,
             ChunkError::Leased(holder) => LeaseError::Leased {
-                pid: self.raw().anchor().pid_of(holder),
+                pid: self.raw().entry_ref().pid_of(holder),
             },
             ChunkError::OwnerDied => LeaseError::OwnerDied,
             ChunkError::Poisoned => LeaseError::Poisoned,

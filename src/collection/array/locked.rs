@@ -184,21 +184,21 @@ impl<T> Array<T> {
 
     /// This process's tag, which it gets now if it has none.
     pub(super) fn joined(&self) -> Result<Tag, MembershipError> {
-        self.raw.anchor().tag()
+        self.raw.entry_ref().tag()
     }
 
     pub(super) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
-        self.raw.anchor().liveness(me)
+        self.raw.entry_ref().liveness(me)
     }
 
     #[cold]
     pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
-        self.raw.anchor().membership_lost(me)
+        self.raw.entry_ref().membership_lost(me)
     }
 
     /// This process's tag, if it has one.
     pub(super) fn own(&self) -> Option<Tag> {
-        self.raw.anchor().current_tag()
+        self.raw.entry_ref().current_tag()
     }
 
     /// All values.
@@ -340,7 +340,7 @@ impl<T: Payload + Pod> Placeable for Array<T> {
         let participants = entry.mapping.geometry().participants;
         let layout = layout_of::<T>(entry.record.config, participants)?;
         let raw = RawRwLock::anchored(entry, layout.cells)?;
-        let anchor = raw.anchor();
+        let anchor = raw.entry_ref();
         // INVARIANT: 1 to 3, by `payloads`; `T` is Pod.
         let table = anchor.payload(ArrayLayout::GRID)?;
         let words = anchor.payloads(layout.chunks, layout.cut.count())?;
@@ -356,7 +356,7 @@ impl<T: Payload + Pod> Placeable for Array<T> {
     }
 
     fn entry(&self) -> &Entry {
-        self.raw.anchor().entry()
+        self.raw.entry_ref().entry()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{
-    Anchor, Bytes, Entry, EntryError, HoldsValue, MembershipError, Placeable, Shape, sealed,
+    Bytes, Entry, EntryError, EntryRef, HoldsValue, MembershipError, Placeable, Shape, sealed,
 };
 use crate::wait::event_count::use_events;
 
@@ -97,7 +97,7 @@ use crate::wait::event_count::use_events;
 /// }
 /// ```
 pub struct Snapshot<T> {
-    state: Anchor<SnapshotState>,
+    state: EntryRef<SnapshotState>,
     /// Invariant 1: as many seats as the snapshot has are mapped there, as long as `state`.
     slots: NonNull<[ReaderSlot]>,
     /// Invariant 2: two more words than that are mapped there, likewise.
@@ -227,7 +227,7 @@ impl<T> Snapshot<T> {
         }
     }
 
-    pub(super) fn anchor(&self) -> &Anchor<SnapshotState> {
+    pub(super) fn entry_ref(&self) -> &EntryRef<SnapshotState> {
         &self.state
     }
 
@@ -306,7 +306,7 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
 
     fn attach(entry: Entry) -> Option<Self> {
         let layout = SnapshotLayout::new(entry.record.config[0], size_of::<T>() as u64)?;
-        let state: Anchor<SnapshotState> = Anchor::new(entry)?;
+        let state: EntryRef<SnapshotState> = EntryRef::new(entry)?;
         let readers = usize::try_from(layout.readers).ok()?;
         let len = usize::try_from(layout.buffers_len()).ok()?;
         // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what `layout` puts

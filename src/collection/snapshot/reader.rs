@@ -168,7 +168,7 @@ impl<T: Payload + Pod> Reader<T> {
             return Err(WaitNewerError::Lost);
         }
         let me = self.claim.tag();
-        let others = self.snapshot.anchor().liveness(me);
+        let others = self.snapshot.entry_ref().liveness(me);
         let mode = WaitMode::new(Pace::Adaptive, &self.waits);
         match self
             .snapshot

@@ -15,7 +15,7 @@ use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::segment::{
-    Anchor, Bytes, Entry, EntryError, MembershipError, Placeable, SegmentLiveness, Shape, sealed,
+    Bytes, Entry, EntryError, EntryRef, MembershipError, Placeable, SegmentLiveness, Shape, sealed,
 };
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
@@ -84,7 +84,7 @@ use crate::wait::event_count::{EventCount, use_events};
 /// [`Sender`]: super::Sender
 /// [`Receiver`]: super::Receiver
 pub struct Queue<T> {
-    state: Anchor<SlotsState>,
+    state: EntryRef<SlotsState>,
     /// Invariant 1: as many slots as the capacity are mapped there, aligned, as long as `state`.
     slots: NonNull<Slot<T>>,
     /// Invariant 2: as many cells as the segment has participants are mapped there, likewise.
@@ -411,7 +411,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
     fn attach(entry: Entry) -> Option<Self> {
         let participants = entry.mapping.geometry().participants;
         let layout = layout_of::<T>(entry.record.config[0], participants)?;
-        let state: Anchor<SlotsState> = Anchor::new(entry)?;
+        let state: EntryRef<SlotsState> = EntryRef::new(entry)?;
         let count = usize::try_from(layout.geometry.capacity()).ok()?;
         // INVARIANT: 1 and 2, by `payloads`.
         let slots = state.payloads::<Slot<T>>(layout.slots, count)?;

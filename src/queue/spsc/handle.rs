@@ -17,7 +17,7 @@ use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::queue::spsc::{Consumer, Producer};
 use crate::segment::{
-    Anchor, Bytes, ClaimError, Entry, EntryError, Fault, Placeable, Shape, sealed,
+    Bytes, ClaimError, Entry, EntryError, EntryRef, Fault, Placeable, Shape, sealed,
 };
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
@@ -49,7 +49,7 @@ use crate::wait::on_event::EventWaitError;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Spsc<T> {
-    state: Anchor<SpscState>,
+    state: EntryRef<SpscState>,
     /// Invariant 1: `capacity` values of `T` are mapped there, aligned, as long as `state`.
     slots: NonNull<MaybeUninit<T>>,
     capacity: u64,
@@ -371,7 +371,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Spsc<T> {
 
     fn attach(entry: Entry) -> Option<Self> {
         let capacity = entry.record.config[0];
-        let state: Anchor<SpscState> = Anchor::new(entry)?;
+        let state: EntryRef<SpscState> = EntryRef::new(entry)?;
         let count = usize::try_from(capacity).ok()?;
         // INVARIANT: 1, by `payloads`.
         let slots = state.payloads::<T>(SLOTS, count)?;

@@ -14,14 +14,14 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::queue::Wait;
-use crate::segment::{Anchor, Entry, Fault, MembershipError, SegmentLiveness};
+use crate::segment::{Entry, EntryRef, Fault, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
 use crate::wait::on_event::TryError;
 
 /// A handle of a work queue that does not know what its messages are.
 pub(super) struct Pool {
-    state: Anchor<WorkState>,
+    state: EntryRef<WorkState>,
     /// Invariant 1: as many words as there are slots are mapped there, as long as `state`.
     slots: NonNull<AtomicU64>,
     /// Invariant 2: as many cells as `layout` says are mapped there, likewise, each aligned to 64 and
@@ -135,7 +135,7 @@ impl Pool {
     /// The handle of an entry that was laid out so.
     pub(super) fn attach(entry: Entry, layout: WorkLayout) -> Option<Self> {
         let participants = entry.mapping.geometry().participants as usize;
-        let state: Anchor<WorkState> = Anchor::new(entry)?;
+        let state: EntryRef<WorkState> = EntryRef::new(entry)?;
         let count = |count: u64| usize::try_from(count).ok();
         // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what
         // `layout` puts the cells at.

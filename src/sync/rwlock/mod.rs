@@ -448,11 +448,11 @@ impl<T: Payload + Pod> Placeable for RwLock<T> {
         let layout = RwLockLayout::new(shape_of::<T>()?.size(), participants)?;
         let raw = RawRwLock::anchored(entry, layout.cells)?;
         // INVARIANT: 1, checked by `payload`; `T` is Pod.
-        let data = raw.anchor().payload::<T>(RwLockLayout::DATA)?;
+        let data = raw.entry_ref().payload::<T>(RwLockLayout::DATA)?;
         Some(Self { raw, data })
     }
 
     fn entry(&self) -> &Entry {
-        self.raw.anchor().entry()
+        self.raw.entry_ref().entry()
     }
 }

@@ -12,7 +12,7 @@ use crate::algorithm::rwlock::{
 use crate::facade::Deadline;
 use crate::format::Padded;
 use crate::participant::Tag;
-use crate::segment::{Anchor, Entry, OwnTag};
+use crate::segment::{Entry, EntryRef, OwnTag};
 use crate::sync::error::{Failure, Outcome};
 use crate::sync::{Holder, NotLocked};
 
@@ -21,7 +21,7 @@ use crate::sync::{Holder, NotLocked};
 /// Invariant 1: `cells` points to `count` cells inside the entry that `state` keeps mapped.
 #[derive(Clone)]
 pub(crate) struct RawRwLock {
-    state: Anchor<RwLockState>,
+    state: EntryRef<RwLockState>,
     cells: NonNull<Padded<Cell>>,
     count: usize,
 }
@@ -29,7 +29,7 @@ pub(crate) struct RawRwLock {
 /// The lock, as one process uses it, beside an annex.
 pub(crate) struct Access<'a, A> {
     pub(crate) lock: RwLock<'a, A>,
-    anchor: &'a Anchor<RwLockState>,
+    anchor: &'a EntryRef<RwLockState>,
 }
 
 /// Proof that this thread reads; dropping it ends that.
@@ -51,7 +51,7 @@ pub(crate) struct RawReadGuard<'a> {
 #[must_use = "the lock is released when the guard is dropped"]
 pub(crate) struct RawWriteGuard<'a> {
     lock: RwLock<'a>,
-    anchor: &'a Anchor<RwLockState>,
+    anchor: &'a EntryRef<RwLockState>,
     token: WriterToken,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
@@ -72,7 +72,7 @@ impl RawRwLock {
     /// `cells` bytes from its start.
     pub(crate) fn anchored(entry: Entry, cells: u64) -> Option<Self> {
         let count = entry.mapping.geometry().participants as usize;
-        let state: Anchor<RwLockState> = Anchor::new(entry)?;
+        let state: EntryRef<RwLockState> = EntryRef::new(entry)?;
         // INVARIANT: 1, by `payloads`.
         let cells = state.payloads(cells, count)?;
         Some(Self {
@@ -82,7 +82,7 @@ impl RawRwLock {
         })
     }
 
-    pub(crate) fn anchor(&self) -> &Anchor<RwLockState> {
+    pub(crate) fn entry_ref(&self) -> &EntryRef<RwLockState> {
         &self.state
     }
 

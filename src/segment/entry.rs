@@ -280,7 +280,7 @@ pub struct Entry {
 /// long as `entry.mapping`.
 /// Invariant 3: `registry` are the participants' entries of the mapping, which stay where they are as
 /// long as `entry.mapping`.
-pub(crate) struct Anchor<S> {
+pub(crate) struct EntryRef<S> {
     state: NonNull<S>,
     tag: NonNull<AtomicU32>,
     registry: NonNull<[ParticipantEntry]>,
@@ -292,33 +292,33 @@ pub(crate) struct Anchor<S> {
 /// The core of a handle whose entry begins with several states.
 ///
 /// Invariant 1: the entry's bytes hold so many `S`, one after the other.
-pub(crate) struct Row<S> {
-    first: Anchor<S>,
+pub(crate) struct EntryStates<S> {
+    first: EntryRef<S>,
     count: usize,
 }
 
-impl<S: SharedState> Row<S> {
+impl<S: SharedState> EntryStates<S> {
     /// Anchors a handle at its entry; `None` if the entry is too short for so many states.
     pub(crate) fn new(entry: Entry, count: u32) -> Option<Self> {
-        let first: Anchor<S> = Anchor::new(entry)?;
+        let first: EntryRef<S> = EntryRef::new(entry)?;
         let count = count as usize;
         // INVARIANT: 1, by this.
         let all = size_of::<S>().checked_mul(count)? as u64;
         (all <= first.entry.record.len).then_some(Self { first, count })
     }
 
-    pub(crate) fn anchor(&self) -> &Anchor<S> {
+    pub(crate) fn entry_ref(&self) -> &EntryRef<S> {
         &self.first
     }
 
     #[inline(always)]
     pub(crate) fn all(&self) -> &[S] {
-        // SAFETY: Invariant 1, and as for an `Anchor`.
+        // SAFETY: Invariant 1, and as for an `EntryRef`.
         unsafe { std::slice::from_raw_parts(self.first.state.as_ptr(), self.count) }
     }
 }
 
-impl<S> Clone for Row<S> {
+impl<S> Clone for EntryStates<S> {
     fn clone(&self) -> Self {
         Self {
             first: self.first.clone(),
@@ -328,11 +328,11 @@ impl<S> Clone for Row<S> {
 }
 
 // SAFETY: `S` is atomics only (`SharedState`), reachable from any thread; the rest is Send + Sync.
-unsafe impl<S: SharedState> Send for Anchor<S> {}
+unsafe impl<S: SharedState> Send for EntryRef<S> {}
 // SAFETY: as above.
-unsafe impl<S: SharedState> Sync for Anchor<S> {}
+unsafe impl<S: SharedState> Sync for EntryRef<S> {}
 
-impl<S> Clone for Anchor<S> {
+impl<S> Clone for EntryRef<S> {
     fn clone(&self) -> Self {
         Self {
             state: self.state,
@@ -344,7 +344,7 @@ impl<S> Clone for Anchor<S> {
     }
 }
 
-impl<S: SharedState> Deref for Anchor<S> {
+impl<S: SharedState> Deref for EntryRef<S> {
     type Target = S;
 
     #[inline]
@@ -354,7 +354,7 @@ impl<S: SharedState> Deref for Anchor<S> {
     }
 }
 
-impl<S: SharedState> Anchor<S> {
+impl<S: SharedState> EntryRef<S> {
     /// Anchors a handle at its entry; `None` if the entry is too short for its state.
     pub(crate) fn new(entry: Entry) -> Option<Self> {
         let state = entry.mapping.at::<S>(entry.record.offset, 1)?;
@@ -467,6 +467,6 @@ impl<S: SharedState> Anchor<S> {
     /// Forgets a membership that others have taken for dead.
     #[cold]
     pub(crate) fn membership_lost(&self, me: Tag) -> MembershipError {
-        Membership::expel(&self.entry.mapping, me)
+        Membership::membership_lost(&self.entry.mapping, me)
     }
 }

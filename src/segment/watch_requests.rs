@@ -18,12 +18,12 @@ const WATCHED: u32 = 1 << 31;
 /// monitor's signal, if the tag is new there. So the monitor learns of each peer once, and a wait
 /// for one that it knows costs one load.
 #[derive(Debug)]
-pub(crate) struct Attention {
+pub(crate) struct WatchRequests {
     tags: OnceLock<Box<[AtomicU32]>>,
     signal: Guarded<Option<Arc<Signal>>>,
 }
 
-impl Attention {
+impl WatchRequests {
     pub(crate) fn new() -> Self {
         Self {
             tags: OnceLock::new(),
@@ -51,7 +51,7 @@ impl Attention {
                 tag.store(0, Relaxed);
             }
         }
-        // ORDERING: Release; pairs with (A1) in `wants`: the table is there.
+        // ORDERING: Release; pairs with (A1) in `request`: the table is there.
         membership.monitored_word().store(1, Ordering::Release);
         drop(exclusive);
         drop(unused);
@@ -62,7 +62,7 @@ impl Attention {
 
     /// Tells the monitor that somebody waits for `tag`, if there is a monitor and it does not know.
     #[inline]
-    pub(crate) fn wants(&self, membership: &Membership, tag: Tag) {
+    pub(crate) fn request(&self, membership: &Membership, tag: Tag) {
         // ORDERING: Acquire; (A1).
         if membership.monitored_word().load(Ordering::Acquire) != 0 {
             self.tell(tag);
@@ -86,7 +86,7 @@ impl Attention {
     }
 
     /// The tag at each index that somebody waited for.
-    pub(crate) fn wanted(&self) -> impl Iterator<Item = Tag> {
+    pub(crate) fn requested(&self) -> impl Iterator<Item = Tag> {
         let tags = self.tags.get().into_iter().flatten();
         // ORDERING: Relaxed; as in `tell`.
         tags.filter_map(|tag| Tag::from_bits(tag.load(Relaxed) & Tag::MASK))
@@ -103,7 +103,7 @@ impl Attention {
     }
 
     /// Notes whether the monitor will hear of the death of `tag`.
-    pub(crate) fn watch(&self, tag: Tag, watched: bool) {
+    pub(crate) fn set_watched(&self, tag: Tag, watched: bool) {
         let words = [tag.bits(), tag.bits() | WATCHED];
         let (from, to) = if watched {
             (words[0], words[1])
@@ -117,12 +117,12 @@ impl Attention {
     }
 
     /// Whether a monitor will hear of the death of `tag`.
-    pub(crate) fn watches(&self, membership: &Membership, tag: Tag) -> bool {
+    pub(crate) fn is_watched(&self, membership: &Membership, tag: Tag) -> bool {
         // ORDERING: Acquire; (A1).
         membership.monitored_word().load(Ordering::Acquire) != 0
             && self
                 .cell(tag)
-                // ORDERING: Relaxed; as in `watch`.
+                // ORDERING: Relaxed; as in `set_watched`.
                 .is_some_and(|cell| cell.load(Relaxed) == tag.bits() | WATCHED)
     }
 
@@ -136,7 +136,7 @@ impl Attention {
     }
 
     /// Whether the segment is that monitor's.
-    pub(crate) fn is_of(&self, signal: &Arc<Signal>) -> bool {
+    pub(crate) fn belongs_to(&self, signal: &Arc<Signal>) -> bool {
         let mut exclusive = exclusive();
         let current = self.signal.get(&mut exclusive);
         current
@@ -145,7 +145,7 @@ impl Attention {
     }
 
     /// The segment is no longer monitored by the one whose signal this is.
-    pub(crate) fn end_of(&self, membership: &Membership, signal: &Arc<Signal>) {
+    pub(crate) fn end_for(&self, membership: &Membership, signal: &Arc<Signal>) {
         let mut exclusive = exclusive();
         let current = self.signal.get(&mut exclusive);
         let ours = |current: &mut Arc<Signal>| Arc::ptr_eq(current, signal);
