@@ -23,17 +23,17 @@ thread_local! {
 
 /// The value that this thread is encoding or decoding.
 struct Transfer {
-    slots: Slots,
+    slots: TransferSlots,
     /// What a handle said, for the codec forgets the words of its errors.
     refusal: Option<String>,
 }
 
-enum Slots {
+enum TransferSlots {
     Sending(Vec<Segment>),
-    Receiving(Vec<Slot>),
+    Receiving(Vec<SegmentSlot>),
 }
 
-enum Slot {
+enum SegmentSlot {
     /// With the name that its sender knows it by.
     Closed(OwnedFd, Option<String>),
     Open(Segment),
@@ -45,7 +45,7 @@ enum Slot {
 struct Scope(Option<Transfer>);
 
 impl Scope {
-    fn enter(slots: Slots) -> Self {
+    fn enter(slots: TransferSlots) -> Self {
         Self(TRANSFER.replace(Some(Transfer {
             slots,
             refusal: None,
@@ -70,13 +70,13 @@ impl Drop for Scope {
 
 /// Encodes `value`; gives its bytes and the segments that its handles live in.
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>), CodecError> {
-    let scope = Scope::enter(Slots::Sending(Vec::new()));
+    let scope = Scope::enter(TransferSlots::Sending(Vec::new()));
     let bytes = codec::encode(value);
     match (bytes, scope.leave()) {
         (
             Ok(bytes),
             Some(Transfer {
-                slots: Slots::Sending(segments),
+                slots: TransferSlots::Sending(segments),
                 ..
             }),
         ) => Ok((with_names(bytes, &segments)?, segments)),
@@ -121,8 +121,10 @@ pub(super) fn decode<T: DeserializeOwned>(
     let (bytes, names) = without_names(bytes)?;
     let names = names.into_iter().chain(std::iter::repeat(None));
     let slots = fds.into_iter().zip(names);
-    let scope = Scope::enter(Slots::Receiving(
-        slots.map(|(fd, name)| Slot::Closed(fd, name)).collect(),
+    let scope = Scope::enter(TransferSlots::Receiving(
+        slots
+            .map(|(fd, name)| SegmentSlot::Closed(fd, name))
+            .collect(),
     ));
     let value = codec::decode(bytes);
     let transfer = scope.leave();
@@ -162,7 +164,7 @@ pub(crate) fn serialize_handle<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let slot = with_transfer(|transfer| match &mut transfer.slots {
-        Slots::Sending(segments) => {
+        TransferSlots::Sending(segments) => {
             let known = segments.iter().position(|known| known.id() == segment.id());
             let slot = known.unwrap_or_else(|| {
                 segments.push(segment.clone());
@@ -170,7 +172,7 @@ pub(crate) fn serialize_handle<S: Serializer>(
             });
             u32::try_from(slot).ok()
         }
-        Slots::Receiving(_) => None,
+        TransferSlots::Receiving(_) => None,
     });
     let Some(slot) = slot else {
         return Err(S::Error::custom(codec::refuse_handle()));
@@ -202,8 +204,9 @@ impl<'de> Visitor<'de> for HandleVisitor {
         self,
         deserializer: D,
     ) -> Result<Self::Value, D::Error> {
-        let receiving =
-            with_transfer(|transfer| matches!(transfer.slots, Slots::Receiving(_)).then_some(()));
+        let receiving = with_transfer(|transfer| {
+            matches!(transfer.slots, TransferSlots::Receiving(_)).then_some(())
+        });
         if receiving.is_none() {
             return Err(D::Error::custom(codec::refuse_handle()));
         }
@@ -217,25 +220,25 @@ impl<'de> Visitor<'de> for HandleVisitor {
 
 /// The segment in `slot`, mapped at the first call for it.
 fn open(slot: u32) -> Result<Segment, String> {
-    let taken = with_slot(slot, |slot| std::mem::replace(slot, Slot::Empty));
+    let taken = with_slot(slot, |slot| std::mem::replace(slot, SegmentSlot::Empty));
     let segment = match taken {
-        Some(Slot::Open(segment)) => segment,
+        Some(SegmentSlot::Open(segment)) => segment,
         // Mapping may call into other rooms: the thread-local is not borrowed meanwhile.
-        Some(Slot::Closed(fd, name)) => Segment::inherit(fd, name.as_deref())
+        Some(SegmentSlot::Closed(fd, name)) => Segment::inherit(fd, name.as_deref())
             .map_err(|error| format!("the segment of a handle cannot be mapped: {error}"))?,
-        Some(Slot::Empty) | None => {
+        Some(SegmentSlot::Empty) | None => {
             return Err(format!(
                 "a handle names segment {slot}, which did not travel with it"
             ));
         }
     };
-    with_slot(slot, |slot| *slot = Slot::Open(segment.clone()));
+    with_slot(slot, |slot| *slot = SegmentSlot::Open(segment.clone()));
     Ok(segment)
 }
 
-fn with_slot<T>(slot: u32, f: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+fn with_slot<T>(slot: u32, f: impl FnOnce(&mut SegmentSlot) -> T) -> Option<T> {
     with_transfer(|transfer| match &mut transfer.slots {
-        Slots::Receiving(slots) => slots.get_mut(usize::try_from(slot).ok()?).map(f),
-        Slots::Sending(_) => None,
+        TransferSlots::Receiving(slots) => slots.get_mut(usize::try_from(slot).ok()?).map(f),
+        TransferSlots::Sending(_) => None,
     })
 }

@@ -55,11 +55,11 @@ type Wire = (
 );
 
 /// What was found under the number in the environment.
-pub(super) enum Found {
+pub(super) enum JobLookup {
     /// Something else: the variable is stale.
-    Nothing,
+    NotAJob,
     /// A job in the bytes of another version, or damaged.
-    Foreign(&'static str),
+    Incompatible(&'static str),
     /// A job, and its encoded arguments.
     Job(Job, Vec<u8>),
 }
@@ -94,29 +94,29 @@ impl Job {
     }
 
     /// Reads the job in `file`, if it is one and has this nonce.
-    pub(super) fn read(file: &File, nonce: u64) -> io::Result<Found> {
+    pub(super) fn read(file: &File, nonce: u64) -> io::Result<JobLookup> {
         if !is_frozen(file)? {
-            return Ok(Found::Nothing);
+            return Ok(JobLookup::NotAJob);
         }
         // First of all whether it is a job: a stranger's file may be of any size.
         let mut prefix = [0; PREFIX];
         if file.read_exact_at(&mut prefix, 0).is_err() {
-            return Ok(Found::Nothing);
+            return Ok(JobLookup::NotAJob);
         }
         let (magic, rest) = prefix.split_at(MAGIC.len());
         let (version, found) = rest.split_at(size_of_val(&VERSION));
         if magic != MAGIC || found != nonce.to_le_bytes() {
-            return Ok(Found::Nothing);
+            return Ok(JobLookup::NotAJob);
         }
         if version != VERSION.to_le_bytes() {
-            return Ok(Found::Foreign(
+            return Ok(JobLookup::Incompatible(
                 "the parent has another version of crossdock",
             ));
         }
         let bytes = read_all(file)?;
         let rest = bytes.get(PREFIX..).unwrap_or_default();
         let Ok((wire, arguments)) = postcard::take_from_bytes::<Wire>(rest) else {
-            return Ok(Found::Foreign("the job does not decode"));
+            return Ok(JobLookup::Incompatible("the job does not decode"));
         };
         let (image, function, trampoline, result, socket, segments, (name, parent), harness) = wire;
         let (device, inode, size, modified, anchor) = image;
@@ -139,7 +139,7 @@ impl Job {
             parent,
             harness,
         };
-        Ok(Found::Job(job, arguments.to_vec()))
+        Ok(JobLookup::Job(job, arguments.to_vec()))
     }
 }
 

@@ -61,6 +61,7 @@
 
 mod bound;
 mod error;
+mod handle_serde;
 pub(crate) mod handles;
 mod init;
 mod job;
@@ -70,7 +71,7 @@ mod running;
 mod spawn;
 #[cfg(test)]
 mod tests;
-mod travel;
+
 mod worker;
 
 pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};

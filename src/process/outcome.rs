@@ -22,7 +22,7 @@ const HEADER: usize = 16;
 /// What an outcome is. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub(super) enum Kind {
+pub(super) enum OutcomeKind {
     /// The payload is the encoded value.
     Value = 1,
     /// The payload is the message of the panic.
@@ -37,7 +37,7 @@ pub(super) enum Kind {
     Unsent = 6,
 }
 
-impl Kind {
+impl OutcomeKind {
     fn of(number: u32) -> Option<Self> {
         [
             Self::Value,
@@ -55,7 +55,7 @@ impl Kind {
 /// A committed outcome.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    pub(super) kind: Kind,
+    pub(super) kind: OutcomeKind,
     /// How many segments' descriptors were sent for the value.
     pub(super) segments: u32,
     pub(super) payload: Vec<u8>,
@@ -69,7 +69,7 @@ impl Outcome {
         }
         let mut payload = read_all(file)?;
         let header: Vec<u8> = payload.drain(..HEADER.min(payload.len())).collect();
-        let kind = number(&header, 8).and_then(Kind::of);
+        let kind = number(&header, 8).and_then(OutcomeKind::of);
         match (kind, number(&header, 12)) {
             (Some(kind), Some(segments)) => Ok(Some(Self {
                 kind,
@@ -109,7 +109,12 @@ pub(super) fn record_start(file: &File) -> io::Result<()> {
 }
 
 /// Writes the outcome and commits it.
-pub(super) fn commit(file: &File, kind: Kind, segments: u32, payload: &[u8]) -> io::Result<()> {
+pub(super) fn commit(
+    file: &File,
+    kind: OutcomeKind,
+    segments: u32,
+    payload: &[u8],
+) -> io::Result<()> {
     if refusal(HEADER + payload.len()).is_some() {
         return Err(io::Error::from_raw_os_error(TOO_LARGE));
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use super::outcome::{self, Kind, Outcome};
+use super::outcome::{self, Outcome, OutcomeKind};
 use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles};
 use crate::segment::SystemError;
 use crate::sys::child::{self, Child};
@@ -36,14 +36,14 @@ pub struct Process<R> {
     result: File,
     /// Over which the descriptors of the result's segments come.
     socket: UnixStream,
-    ended: Mutex<Option<Ended>>,
+    ended: Mutex<Option<ExitRecord>>,
     taken: bool,
     returns: PhantomData<fn() -> R>,
 }
 
 /// How a process ended, once this process has asked the kernel to forget it.
 #[derive(Clone, Copy)]
-enum Ended {
+enum ExitRecord {
     With(ExitStatus),
     /// Somebody else asked.
     Reaped,
@@ -90,8 +90,8 @@ impl<R> Process<R> {
     #[doc(alias = "exitcode")]
     pub fn exit_status(&self) -> Result<Option<ExitStatus>, StatusError> {
         match self.reap(false).map_err(StatusError::system)? {
-            Some(Ended::With(status)) => Ok(Some(status)),
-            Some(Ended::Reaped) => Err(StatusError::Reaped),
+            Some(ExitRecord::With(status)) => Ok(Some(status)),
+            Some(ExitRecord::Reaped) => Err(StatusError::Reaped),
             None => Ok(None),
         }
     }
@@ -106,7 +106,7 @@ impl<R> Process<R> {
         child::terminate(self.pidfd.as_fd())
     }
 
-    /// EndpointCounts the process: SIGKILL, which it cannot refuse. Does not wait for it.
+    /// Ends the process: SIGKILL, which it cannot refuse. Does not wait for it.
     ///
     /// Processes that it has started live on. One that has ended already is no error.
     ///
@@ -117,15 +117,17 @@ impl<R> Process<R> {
     }
 
     /// Takes the exit status, once, and remembers it.
-    fn reap(&self, block: bool) -> io::Result<Option<Ended>> {
+    fn reap(&self, block: bool) -> io::Result<Option<ExitRecord>> {
         // Under the lock, so that of two threads one does not take the other for somebody else.
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.is_none() {
             *ended = match child::reap(self.pidfd.as_fd(), block)? {
                 Child::Runs => None,
-                Child::Ended(status) => Some(Ended::With(status)),
+                Child::Ended(status) => Some(ExitRecord::With(status)),
                 // A live one is the child of another process, of which this one is a fork.
-                Child::Unknown => child::has_ended(self.pidfd.as_fd())?.then_some(Ended::Reaped),
+                Child::Unknown => {
+                    child::has_ended(self.pidfd.as_fd())?.then_some(ExitRecord::Reaped)
+                }
             };
         }
         Ok(*ended)
@@ -212,16 +214,16 @@ impl<R: DeserializeOwned> Process<R> {
         let payload = outcome.payload.as_slice();
         let text = || String::from_utf8_lossy(payload).into_owned();
         Err(match outcome.kind {
-            Kind::Value => {
+            OutcomeKind::Value => {
                 let fds = receive_all(self.socket.as_fd(), outcome.segments)
                     .map_err(JoinError::system("receiving the segments of the result"))?;
                 return handles::decode(payload, fds).map_err(JoinError::Decode);
             }
-            Kind::Panicked => JoinError::Panicked(text()),
-            Kind::Arguments => JoinError::Arguments(CodecError::remote(payload)),
-            Kind::Encode => JoinError::Encode(CodecError::remote(payload)),
-            Kind::Refused => JoinError::Refused(text()),
-            Kind::Unsent => {
+            OutcomeKind::Panicked => JoinError::Panicked(text()),
+            OutcomeKind::Arguments => JoinError::Arguments(CodecError::remote(payload)),
+            OutcomeKind::Encode => JoinError::Encode(CodecError::remote(payload)),
+            OutcomeKind::Refused => JoinError::Refused(text()),
+            OutcomeKind::Unsent => {
                 let errno = payload
                     .first_chunk()
                     .map_or(0, |errno| i32::from_le_bytes(*errno));
@@ -231,8 +233,8 @@ impl<R: DeserializeOwned> Process<R> {
         })
     }
 
-    fn without_outcome(&self, ended: Option<Ended>) -> Result<JoinError, JoinError> {
-        let Some(Ended::With(status)) = ended else {
+    fn without_outcome(&self, ended: Option<ExitRecord>) -> Result<JoinError, JoinError> {
+        let Some(ExitRecord::With(status)) = ended else {
             return Ok(JoinError::Reaped);
         };
         if let Some(signal) = status.signal() {

@@ -23,13 +23,13 @@ use crate::sys::{self, descriptor, pidfd, process, shm};
 
 /// Runs one job in the worker: decodes the arguments for the function at the address, calls it and
 /// encodes what it returns.
-pub(super) type Trampoline = fn(*const (), &[u8], Vec<OwnedFd>) -> Result<Returned, Failure>;
+pub(super) type Trampoline = fn(*const (), &[u8], Vec<OwnedFd>) -> Result<Returned, TaskError>;
 
 /// A result on its way: its bytes, and the segments that its handles live in.
 pub(super) type Returned = (Vec<u8>, Vec<Segment>);
 
 /// Why a job has no result though nothing panicked.
-pub(super) enum Failure {
+pub(super) enum TaskError {
     Arguments(CodecError),
     Encode(CodecError),
 }
@@ -38,12 +38,12 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
     function: *const (),
     arguments: &[u8],
     segments: Vec<OwnedFd>,
-) -> Result<Returned, Failure> {
+) -> Result<Returned, TaskError> {
     // SAFETY: `spawn::<A, R>` sent the offset of a `fn(A) -> R` along with that of this very
     // instantiation, and the worker found both in the same program image.
     let function = unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function) };
-    let arguments = handles::decode(arguments, segments).map_err(Failure::Arguments)?;
-    handles::encode(&function(arguments)).map_err(Failure::Encode)
+    let arguments = handles::decode(arguments, segments).map_err(TaskError::Arguments)?;
+    handles::encode(&function(arguments)).map_err(TaskError::Encode)
 }
 
 /// Runs `function(args)` in a new process of this program.

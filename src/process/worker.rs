@@ -13,9 +13,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::bound;
 use super::init::Restart;
-use super::job::{Found, Job, VARIABLE};
-use super::outcome::{Kind, commit, progress, record_start};
-use super::spawn::{Failure, Returned, Trampoline};
+use super::job::{Job, JobLookup, VARIABLE};
+use super::outcome::{OutcomeKind, commit, progress, record_start};
+use super::spawn::{Returned, TaskError, Trampoline};
 use crate::segment::Segment;
 use crate::sys::descriptor::{adopt, duplicate};
 use crate::sys::exe::{self, Code, Image, Program};
@@ -38,7 +38,7 @@ pub(super) fn run_pending() {
     };
     // Whoever can start a privileged program could else have it jump anywhere in its code.
     let found = if has_raised_privileges() {
-        Ok(Found::Nothing)
+        Ok(JobLookup::NotAJob)
     } else {
         find(&variable)
     };
@@ -47,9 +47,9 @@ pub(super) fn run_pending() {
     // docs, and they would have to use the C library's getenv at this very moment.
     unsafe { remove_variable(VARIABLE) };
     let job = match found {
-        Ok(Found::Nothing) => return,
-        Ok(Found::Foreign(what)) => fail(what),
-        Ok(Found::Job(job, arguments)) => Assignment::take_over(job, arguments),
+        Ok(JobLookup::NotAJob) => return,
+        Ok(JobLookup::Incompatible(what)) => fail(what),
+        Ok(JobLookup::Job(job, arguments)) => Assignment::take_over(job, arguments),
         Err(error) => fail(&format!("cannot read the job: {error}")),
     };
     drop(claim);
@@ -60,28 +60,28 @@ pub(super) fn run_pending() {
 }
 
 /// The job that the variable names, if it is this process's own.
-fn find(variable: &OsStr) -> io::Result<Found> {
+fn find(variable: &OsStr) -> io::Result<JobLookup> {
     let parsed = variable.to_str().and_then(|text| {
         let (fd, nonce) = text.split_once(':')?;
         Some((fd.parse().ok()?, u64::from_str_radix(nonce, 16).ok()?))
     });
     let Some((fd, nonce)) = parsed else {
-        return Ok(Found::Nothing);
+        return Ok(JobLookup::NotAJob);
     };
     // Through duplicates, for the numbers may be somebody else's until the nonce was seen.
     // An error is not "nothing": a child that took itself for the first process would spawn anew.
     let Some(file) = duplicate(fd)? else {
-        return Ok(Found::Nothing);
+        return Ok(JobLookup::NotAJob);
     };
     let found = Job::read(&File::from(file), nonce)?;
-    if let Found::Job(job, _) = &found {
+    if let JobLookup::Job(job, _) = &found {
         // A child that did not take its job may have started this process, and left it its
         // descriptors: the job is for the process that the parent forked, once.
         let Some(result) = duplicate(job.result)? else {
-            return Ok(Found::Nothing);
+            return Ok(JobLookup::NotAJob);
         };
         if progress(&File::from(result))? != (std::process::id(), false) {
-            return Ok(Found::Nothing);
+            return Ok(JobLookup::NotAJob);
         }
         // SAFETY: `fd` is the job's memfd, as the nonce in it says, inherited for this module
         // alone; it is taken over once, for the variable is removed under the claim lock.
@@ -90,7 +90,7 @@ fn find(variable: &OsStr) -> io::Result<Found> {
     Ok(found)
 }
 
-/// EndpointCounts a process that has a job and no way to tell its parent what is wrong.
+/// Ends a process that has a job and no way to tell its parent what is wrong.
 fn fail(what: &str) -> ! {
     eprintln!("crossdock: a spawned process cannot run its function: {what}");
     exit(FAILED)
@@ -154,13 +154,13 @@ impl Assignment {
         }
         if let Some(Err(error)) = self.parent.take().map(bound::end_with) {
             let what = format!("it cannot watch its parent: {error}");
-            self.end(Kind::Refused, 0, what.as_bytes(), FAILED)
+            self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
         }
         let (function, trampoline) = match locate(&self.job) {
             Ok(addresses) => addresses,
             Err(what) => {
                 eprintln!("crossdock: a spawned process refuses its function: {what}");
-                self.end(Kind::Refused, 0, what.as_bytes(), FAILED)
+                self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
             }
         };
         let arguments = std::mem::take(&mut self.arguments);
@@ -170,17 +170,20 @@ impl Assignment {
         }));
         match returned {
             Ok(Ok(returned)) => self.hand_over(returned),
-            Ok(Err(Failure::Arguments(error))) => {
-                self.end(Kind::Arguments, 0, describe(&error).as_bytes(), FAILED)
-            }
-            Ok(Err(Failure::Encode(error))) => {
-                self.end(Kind::Encode, 0, describe(&error).as_bytes(), FAILED)
+            Ok(Err(TaskError::Arguments(error))) => self.end(
+                OutcomeKind::Arguments,
+                0,
+                describe(&error).as_bytes(),
+                FAILED,
+            ),
+            Ok(Err(TaskError::Encode(error))) => {
+                self.end(OutcomeKind::Encode, 0, describe(&error).as_bytes(), FAILED)
             }
             Err(payload) => {
                 let message = message_of(&*payload).to_owned();
                 // Its drop may panic, and the process ends anyway.
                 std::mem::forget(payload);
-                self.end(Kind::Panicked, 0, message.as_bytes(), PANICKED)
+                self.end(OutcomeKind::Panicked, 0, message.as_bytes(), PANICKED)
             }
         }
     }
@@ -198,13 +201,13 @@ impl Assignment {
             send_all(self.socket.as_fd(), &fds)
         });
         match sent {
-            Ok(count) => self.end(Kind::Value, count, &value, 0),
-            Err(error) => self.end(Kind::Unsent, 0, &errno_of(&error), FAILED),
+            Ok(count) => self.end(OutcomeKind::Value, count, &value, 0),
+            Err(error) => self.end(OutcomeKind::Unsent, 0, &errno_of(&error), FAILED),
         }
     }
 
     /// Commits the outcome and ends the process.
-    fn end(self, kind: Kind, segments: u32, payload: &[u8], code: i32) -> ! {
+    fn end(self, kind: OutcomeKind, segments: u32, payload: &[u8], code: i32) -> ! {
         // Whatever was printed before the commit is out before it; an error has nobody to go to.
         let _ = io::stdout().flush();
         if std::process::id() != self.pid {
@@ -212,7 +215,7 @@ impl Assignment {
             exit(code);
         }
         let committed = commit(&self.result, kind, segments, payload)
-            .or_else(|error| commit(&self.result, Kind::Unsent, 0, &errno_of(&error)));
+            .or_else(|error| commit(&self.result, OutcomeKind::Unsent, 0, &errno_of(&error)));
         match committed {
             Ok(()) => exit(code),
             Err(error) => fail(&format!("cannot hand its result over: {error}")),

@@ -48,7 +48,7 @@ fn deserialize_entry<'de, P: Placeable, D: Deserializer<'de>>(
 
 /// Lets the handles of every kind travel. They are opened on the other side as `open` does, with the
 /// same checks.
-macro_rules! handles_travel {
+macro_rules! handle_serde {
     ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($generic:ident: $($bound:path),+)?] $handle:ty, $($algorithm:ident)::+;)+) => {$(
         /// Travels as an argument or result of a spawned function, and nowhere else.
         impl<$($generic: $($bound +)+)?> Serialize for $handle {
@@ -65,4 +65,4 @@ macro_rules! handles_travel {
         }
     )+};
 }
-kinds!(handles_travel);
+kinds!(handle_serde);
