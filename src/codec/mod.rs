@@ -25,8 +25,8 @@ use serde::de::DeserializeOwned;
 pub(crate) use schema::{HANDLE, name_of};
 
 use bounds::Bounds;
-use read::{Bounded, Source};
-use write::{Message, Writer};
+use read::{BoundedDeserializer, Source};
+use write::{BoundedSerializer, Sink};
 
 use crate::payload::{Cause, HANDLE_ELSEWHERE, ValueError};
 
@@ -77,9 +77,9 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(
     REFUSED.set(false);
     let bounds = Bounds::new(prefix.len());
     let mut message = postcard::Serializer {
-        output: Message::new(prefix, &bounds),
+        output: Sink::new(prefix, &bounds),
     };
-    let encoded = value.serialize(Writer::new(&mut message, &bounds));
+    let encoded = value.serialize(BoundedSerializer::new(&mut message, &bounds));
     encoded.map_err(|error| refusal(&bounds, &error))?;
     Ok(message.output.into_bytes())
 }
@@ -89,7 +89,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError>
     REFUSED.set(false);
     let bounds = Bounds::new(bytes.len());
     let mut source = postcard::Deserializer::from_flavor(Source::new(bytes, &bounds));
-    let decoded = T::deserialize(Bounded::new(&mut source, &bounds));
+    let decoded = T::deserialize(BoundedDeserializer::new(&mut source, &bounds));
     let value = decoded.map_err(|error| refusal(&bounds, &error))?;
     match bounds.place() {
         0 => Ok(value),

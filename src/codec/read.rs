@@ -1,6 +1,6 @@
 //! A deserializer around postcard's that holds the bounds of a message.
 //!
-//! Everything that can nest passes through [`Bounded`], which counts the levels, and every length that the
+//! Everything that can nest passes through [`BoundedDeserializer`], which counts the levels, and every length that the
 //! message states through [`Visit`], which holds it against the bytes that are left.
 
 use std::fmt;
@@ -60,12 +60,12 @@ impl<'de> postcard::de_flavors::Flavor<'de> for Source<'de> {
 }
 
 /// A deserializer whose values are bounded.
-pub(super) struct Bounded<'b, D> {
+pub(super) struct BoundedDeserializer<'b, D> {
     inner: D,
     bounds: &'b Bounds,
 }
 
-impl<'b, D> Bounded<'b, D> {
+impl<'b, D> BoundedDeserializer<'b, D> {
     pub(super) fn new(inner: D, bounds: &'b Bounds) -> Self {
         Self { inner, bounds }
     }
@@ -125,7 +125,7 @@ macro_rules! nested {
     )+};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for BoundedDeserializer<'_, D> {
     type Error = D::Error;
 
     flat! {
@@ -176,12 +176,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<'_, V> {
 
     #[inline]
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_some(Bounded::new(inner, self.bounds))
+        self.visitor
+            .visit_some(BoundedDeserializer::new(inner, self.bounds))
     }
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let bounded = Bounded::new(inner, self.bounds);
+        let bounded = BoundedDeserializer::new(inner, self.bounds);
         self.visitor.visit_newtype_struct(bounded)
     }
 
@@ -229,7 +230,8 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.seed.deserialize(Bounded::new(inner, self.bounds))
+        self.seed
+            .deserialize(BoundedDeserializer::new(inner, self.bounds))
     }
 }
 

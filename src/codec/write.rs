@@ -8,12 +8,12 @@ use serde::ser::{
 use super::bounds::Bounds;
 
 /// The bytes of a message.
-pub(super) struct Message<'b> {
+pub(super) struct Sink<'b> {
     bytes: Vec<u8>,
     bounds: &'b Bounds,
 }
 
-impl<'b> Message<'b> {
+impl<'b> Sink<'b> {
     pub(super) fn new(bytes: Vec<u8>, bounds: &'b Bounds) -> Self {
         Self { bytes, bounds }
     }
@@ -23,7 +23,7 @@ impl<'b> Message<'b> {
     }
 }
 
-impl postcard::ser_flavors::Flavor for Message<'_> {
+impl postcard::ser_flavors::Flavor for Sink<'_> {
     type Output = Vec<u8>;
 
     #[inline]
@@ -46,12 +46,12 @@ impl postcard::ser_flavors::Flavor for Message<'_> {
 }
 
 /// A serializer whose values are bounded.
-pub(super) struct Writer<'b, S> {
+pub(super) struct BoundedSerializer<'b, S> {
     inner: S,
     bounds: &'b Bounds,
 }
 
-impl<'b, S> Writer<'b, S> {
+impl<'b, S> BoundedSerializer<'b, S> {
     pub(super) fn new(inner: S, bounds: &'b Bounds) -> Self {
         Self { inner, bounds }
     }
@@ -66,7 +66,8 @@ struct Part<'b, T: ?Sized> {
 impl<T: Serialize + ?Sized> Serialize for Part<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Writer::new(inner, self.bounds))
+        self.value
+            .serialize(BoundedSerializer::new(inner, self.bounds))
     }
 }
 
@@ -102,21 +103,21 @@ macro_rules! around_many {
         fn $method(self, $($name: $type),*) -> Result<Self::$parts, S::Error> {
             let Self { inner, bounds } = self;
             bounds.enter(S::Error::custom)?;
-            Ok(Writer::new(inner.$method($($name),*)?, bounds))
+            Ok(BoundedSerializer::new(inner.$method($($name),*)?, bounds))
         }
     )+};
 }
 
-impl<'b, S: Serializer> Serializer for Writer<'b, S> {
+impl<'b, S: Serializer> Serializer for BoundedSerializer<'b, S> {
     type Ok = S::Ok;
     type Error = S::Error;
-    type SerializeSeq = Writer<'b, S::SerializeSeq>;
-    type SerializeTuple = Writer<'b, S::SerializeTuple>;
-    type SerializeTupleStruct = Writer<'b, S::SerializeTupleStruct>;
-    type SerializeTupleVariant = Writer<'b, S::SerializeTupleVariant>;
-    type SerializeMap = Writer<'b, S::SerializeMap>;
-    type SerializeStruct = Writer<'b, S::SerializeStruct>;
-    type SerializeStructVariant = Writer<'b, S::SerializeStructVariant>;
+    type SerializeSeq = BoundedSerializer<'b, S::SerializeSeq>;
+    type SerializeTuple = BoundedSerializer<'b, S::SerializeTuple>;
+    type SerializeTupleStruct = BoundedSerializer<'b, S::SerializeTupleStruct>;
+    type SerializeTupleVariant = BoundedSerializer<'b, S::SerializeTupleVariant>;
+    type SerializeMap = BoundedSerializer<'b, S::SerializeMap>;
+    type SerializeStruct = BoundedSerializer<'b, S::SerializeStruct>;
+    type SerializeStructVariant = BoundedSerializer<'b, S::SerializeStructVariant>;
 
     flat! {
         serialize_bool(value: bool) serialize_i8(value: i8) serialize_i16(value: i16)
@@ -180,7 +181,7 @@ impl<'b, S: Serializer> Serializer for Writer<'b, S> {
 /// Parts whose number the type knows.
 macro_rules! parts {
     ($($parts:ident $method:ident($($name:ident: $type:ty),*))+) => {$(
-        impl<A: $parts> $parts for Writer<'_, A> {
+        impl<A: $parts> $parts for BoundedSerializer<'_, A> {
             type Ok = A::Ok;
             type Error = A::Error;
 
@@ -211,7 +212,7 @@ parts! {
     SerializeStructVariant serialize_field(name: &'static str)
 }
 
-impl<A: SerializeSeq> SerializeSeq for Writer<'_, A> {
+impl<A: SerializeSeq> SerializeSeq for BoundedSerializer<'_, A> {
     type Ok = A::Ok;
     type Error = A::Error;
 
@@ -230,7 +231,7 @@ impl<A: SerializeSeq> SerializeSeq for Writer<'_, A> {
     }
 }
 
-impl<A: SerializeMap> SerializeMap for Writer<'_, A> {
+impl<A: SerializeMap> SerializeMap for BoundedSerializer<'_, A> {
     type Ok = A::Ok;
     type Error = A::Error;
 

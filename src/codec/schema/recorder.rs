@@ -10,7 +10,7 @@ use serde::de::{
     SeqAccess, VariantAccess, Visitor,
 };
 
-use super::tree::{At, Names, ROOT, Shape, Tree};
+use super::tree::{At, Names, NodeKind, ROOT, Tree};
 use super::{HANDLE, Undecodable};
 
 /// How often a type is deserialized, before less is looked at.
@@ -30,7 +30,7 @@ pub(super) struct Notes {
     /// The node that was reached last.
     reached: At,
     /// Which variant makes a value where nothing is noted, of each enum that came so.
-    shallow: Vec<(Shape, usize)>,
+    shallow: Vec<(NodeKind, usize)>,
     /// The enums that are being made so: where they are in `shallow`.
     making: Vec<usize>,
     /// A value that is made so does not end.
@@ -53,7 +53,7 @@ pub(super) fn record<T: DeserializeOwned>(most_again: usize) -> Notes {
     while notes.borrow_mut().begin(most_again) {
         let recorder = Recorder {
             notes: &notes,
-            place: Place::Noted(ROOT),
+            place: Position::Noted(ROOT),
         };
         // A type that panics refuses.
         let run = catch_unwind(AssertUnwindSafe(|| T::deserialize(recorder).is_ok()));
@@ -102,7 +102,7 @@ impl Notes {
     fn make_another_variant(&mut self) -> bool {
         for at in self.making.drain(..).rev() {
             let (shape, variant) = &mut self.shallow[at];
-            if let Shape::Enum(_, variants) = shape
+            if let NodeKind::Enum(_, variants) = shape
                 && *variant + 1 < variants.len()
             {
                 *variant += 1;
@@ -113,7 +113,7 @@ impl Notes {
     }
 
     /// Where in `shallow` an enum is.
-    fn shallow(&mut self, shape: Shape) -> usize {
+    fn shallow(&mut self, shape: NodeKind) -> usize {
         let known = self.shallow.iter().position(|(known, _)| *known == shape);
         known.unwrap_or_else(|| {
             self.shallow.push((shape, 0));
@@ -124,7 +124,7 @@ impl Notes {
 
 /// Where a value is.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Position {
     /// At a node.
     Noted(At),
     /// Where nothing is noted: as short a value as there is, so many levels deep, that is as the one at
@@ -135,22 +135,22 @@ enum Place {
 #[derive(Clone, Copy)]
 pub(super) struct Recorder<'n> {
     notes: &'n RefCell<Notes>,
-    place: Place,
+    place: Position,
 }
 
 /// A type has refused, or must not be looked at further. Its words do not matter.
 #[derive(Debug)]
-pub(super) struct Refused;
+pub(super) struct Stop;
 
-impl fmt::Display for Refused {
+impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a sample value was refused")
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for Stop {}
 
-impl serde::de::Error for Refused {
+impl serde::de::Error for Stop {
     fn custom<T: fmt::Display>(_words: T) -> Self {
         Self
     }
@@ -158,66 +158,66 @@ impl serde::de::Error for Refused {
 
 impl Recorder<'_> {
     /// The sample to give for a plain value.
-    fn sample<T: Copy>(&self, kind: &'static str, samples: &[T]) -> Result<T, Refused> {
+    fn sample<T: Copy>(&self, kind: &'static str, samples: &[T]) -> Result<T, Stop> {
         let mut notes = self.notes.borrow_mut();
         let at = match self.place {
-            Place::Noted(at) => {
+            Position::Noted(at) => {
                 notes.reached = at;
-                notes.tree.enter(at, Shape::Plain(kind));
+                notes.tree.enter(at, NodeKind::Plain(kind));
                 Some(at)
             }
-            Place::Filled { like, .. } => like,
+            Position::Filled { like, .. } => like,
         };
         let node = at.filter(|at| {
             let shape = notes.tree.nodes[*at].shape;
-            shape == Shape::Plain(kind) || shape == Shape::Deep
+            shape == NodeKind::Plain(kind) || shape == NodeKind::Deep
         });
         notes.last = node.map(|at| (at, samples.len()));
         let sample = node.map_or(0, |at| notes.tree.nodes[at].sample);
-        samples.get(sample).copied().ok_or(Refused)
+        samples.get(sample).copied().ok_or(Stop)
     }
 
     /// Notes that a value with parts is asked for, and says where its parts are: at the node's, or
     /// nowhere.
-    fn parts(&self, shape: Shape) -> Result<Place, Refused> {
+    fn parts(&self, shape: NodeKind) -> Result<Position, Stop> {
         let mut notes = self.notes.borrow_mut();
         match self.place {
-            Place::Noted(at) => {
+            Position::Noted(at) => {
                 notes.reached = at;
                 if notes.tree.enter(at, shape) {
-                    return Ok(Place::Noted(at));
+                    return Ok(Position::Noted(at));
                 }
                 let like = notes.tree.around(at, shape);
-                Ok(Place::Filled { like, depth: 0 })
+                Ok(Position::Filled { like, depth: 0 })
             }
-            Place::Filled { depth, .. } if depth >= MOST_FILLED => {
+            Position::Filled { depth, .. } if depth >= MOST_FILLED => {
                 notes.endless = true;
-                Err(Refused)
+                Err(Stop)
             }
-            Place::Filled { like, depth } => {
+            Position::Filled { like, depth } => {
                 let like = like.filter(|at| notes.tree.nodes[*at].shape == shape);
                 let depth = depth + 1;
-                Ok(Place::Filled { like, depth })
+                Ok(Position::Filled { like, depth })
             }
         }
     }
 
-    fn undecodable<T>(&self, why: Undecodable) -> Result<T, Refused> {
+    fn undecodable<T>(&self, why: Undecodable) -> Result<T, Stop> {
         self.notes.borrow_mut().undecodable = Some(why);
-        Err(Refused)
+        Err(Stop)
     }
 }
 
 /// The parts of a value, one after the other.
 struct Parts<'n> {
     notes: &'n RefCell<Notes>,
-    of: Place,
+    of: Position,
     next: usize,
     count: usize,
 }
 
 impl<'n> Parts<'n> {
-    fn new(notes: &'n RefCell<Notes>, of: Place, count: usize) -> Self {
+    fn new(notes: &'n RefCell<Notes>, of: Position, count: usize) -> Self {
         Self {
             notes,
             of,
@@ -227,7 +227,7 @@ impl<'n> Parts<'n> {
     }
 
     /// The only part.
-    fn one(notes: &'n RefCell<Notes>, of: Place) -> Recorder<'n> {
+    fn one(notes: &'n RefCell<Notes>, of: Position) -> Recorder<'n> {
         Self::new(notes, of, 1).part()
     }
 
@@ -236,21 +236,21 @@ impl<'n> Parts<'n> {
         self.next += 1;
         let mut notes = self.notes.borrow_mut();
         let place = match self.of {
-            Place::Noted(at) => {
+            Position::Noted(at) => {
                 let long = matches!(
                     notes.tree.nodes[at].shape,
-                    Shape::Tuple(_) | Shape::TupleStruct(..) | Shape::TupleVariant(_)
+                    NodeKind::Tuple(_) | NodeKind::TupleStruct(..) | NodeKind::TupleVariant(_)
                 );
                 if long && number >= MOST_PARTS {
                     let like = notes.tree.nodes[at].children.first().copied();
-                    Place::Filled { like, depth: 0 }
+                    Position::Filled { like, depth: 0 }
                 } else {
-                    Place::Noted(notes.tree.child(at, number))
+                    Position::Noted(notes.tree.child(at, number))
                 }
             }
-            Place::Filled { like, depth } => {
+            Position::Filled { like, depth } => {
                 let like = like.and_then(|at| notes.tree.nodes[at].children.get(number).copied());
-                Place::Filled { like, depth }
+                Position::Filled { like, depth }
             }
         };
         Recorder {
@@ -261,10 +261,10 @@ impl<'n> Parts<'n> {
 }
 
 /// One element, or none where nothing is noted.
-fn elements(place: Place) -> usize {
+fn elements(place: Position) -> usize {
     match place {
-        Place::Noted(_) => 1,
-        Place::Filled { .. } => 0,
+        Position::Noted(_) => 1,
+        Position::Filled { .. } => 0,
     }
 }
 
@@ -303,7 +303,7 @@ const BYTES: &[&[u8]] = &[
 
 macro_rules! plain {
     ($($method:ident $visit:ident $kind:literal $samples:expr;)+) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
             visitor.$visit(self.sample($kind, $samples)?)
         }
     )+};
@@ -311,14 +311,14 @@ macro_rules! plain {
 
 macro_rules! self_describing {
     ($($method:ident)+) => {$(
-        fn $method<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Refused> {
+        fn $method<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Stop> {
             self.undecodable(Undecodable::SelfDescribing)
         }
     )+};
 }
 
 impl<'de> Deserializer<'de> for Recorder<'_> {
-    type Error = Refused;
+    type Error = Stop;
 
     plain! {
         deserialize_bool visit_bool "bool" &[false, true];
@@ -349,7 +349,7 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         false
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
         self.sample("()", &[()])?;
         visitor.visit_unit()
     }
@@ -358,8 +358,8 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
-        self.parts(Shape::Unit(name))?;
+    ) -> Result<V::Value, Stop> {
+        self.parts(NodeKind::Unit(name))?;
         visitor.visit_unit()
     }
 
@@ -367,37 +367,33 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, Stop> {
         if name == HANDLE {
             return self.undecodable(Undecodable::Handle);
         }
-        let place = self.parts(Shape::Newtype(name))?;
+        let place = self.parts(NodeKind::Newtype(name))?;
         visitor.visit_newtype_struct(Parts::one(self.notes, place))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        match self.parts(Shape::Option)? {
-            Place::Filled { .. } => visitor.visit_none(),
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        match self.parts(NodeKind::Option)? {
+            Position::Filled { .. } => visitor.visit_none(),
             noted => visitor.visit_some(Parts::one(self.notes, noted)),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let place = self.parts(Shape::Seq)?;
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        let place = self.parts(NodeKind::Seq)?;
         visitor.visit_seq(Parts::new(self.notes, place, elements(place)))
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let place = self.parts(Shape::Map)?;
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        let place = self.parts(NodeKind::Map)?;
         visitor.visit_map(Parts::new(self.notes, place, 2 * elements(place)))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Refused> {
-        let place = self.parts(Shape::Tuple(len))?;
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
+        let place = self.parts(NodeKind::Tuple(len))?;
         visitor.visit_seq(Parts::new(self.notes, place, len))
     }
 
@@ -406,8 +402,8 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         name: &'static str,
         len: usize,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
-        let place = self.parts(Shape::TupleStruct(name, len))?;
+    ) -> Result<V::Value, Stop> {
+        let place = self.parts(NodeKind::TupleStruct(name, len))?;
         visitor.visit_seq(Parts::new(self.notes, place, len))
     }
 
@@ -416,8 +412,8 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         name: &'static str,
         fields: Names,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
-        let place = self.parts(Shape::Struct(name, fields))?;
+    ) -> Result<V::Value, Stop> {
+        let place = self.parts(NodeKind::Struct(name, fields))?;
         visitor.visit_seq(Parts::new(self.notes, place, fields.len()))
     }
 
@@ -426,13 +422,13 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         name: &'static str,
         variants: Names,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
-        let shape = Shape::Enum(name, variants);
+    ) -> Result<V::Value, Stop> {
+        let shape = NodeKind::Enum(name, variants);
         let place = self.parts(shape)?;
         let mut notes = self.notes.borrow_mut();
         let variant = match place {
-            Place::Noted(at) => notes.tree.variant(at, variants.len()),
-            Place::Filled { .. } => {
+            Position::Noted(at) => notes.tree.variant(at, variants.len()),
+            Position::Filled { .. } => {
                 let known = notes.shallow(shape);
                 notes.making.push(known);
                 notes.shallow[known].1
@@ -445,7 +441,7 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         let made = visitor.visit_enum(Chosen { variant, content })?;
         let mut notes = self.notes.borrow_mut();
         match (place, content.place) {
-            (Place::Noted(_), Place::Noted(at)) => notes.tree.nodes[at].passed = true,
+            (Position::Noted(_), Position::Noted(at)) => notes.tree.nodes[at].passed = true,
             _ => drop(notes.making.pop()),
         }
         Ok(made)
@@ -453,12 +449,12 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
 }
 
 impl<'de> SeqAccess<'de> for Parts<'_> {
-    type Error = Refused;
+    type Error = Stop;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Refused> {
+    ) -> Result<Option<S::Value>, Stop> {
         if self.next == self.count {
             return Ok(None);
         }
@@ -471,16 +467,16 @@ impl<'de> SeqAccess<'de> for Parts<'_> {
 }
 
 impl<'de> MapAccess<'de> for Parts<'_> {
-    type Error = Refused;
+    type Error = Stop;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Refused> {
+    ) -> Result<Option<S::Value>, Stop> {
         self.next_element_seed(seed)
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Stop> {
         seed.deserialize(self.part())
     }
 
@@ -496,42 +492,38 @@ struct Chosen<'n> {
 }
 
 impl<'de, 'n> EnumAccess<'de> for Chosen<'n> {
-    type Error = Refused;
+    type Error = Stop;
     type Variant = Recorder<'n>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Recorder<'n>), Refused> {
-        let number = u32::try_from(self.variant).map_err(|_| Refused)?;
-        let number: U32Deserializer<Refused> = number.into_deserializer();
+    ) -> Result<(S::Value, Recorder<'n>), Stop> {
+        let number = u32::try_from(self.variant).map_err(|_| Stop)?;
+        let number: U32Deserializer<Stop> = number.into_deserializer();
         Ok((seed.deserialize(number)?, self.content))
     }
 }
 
 impl<'de> VariantAccess<'de> for Recorder<'_> {
-    type Error = Refused;
+    type Error = Stop;
 
-    fn unit_variant(self) -> Result<(), Refused> {
-        self.parts(Shape::UnitVariant).map(drop)
+    fn unit_variant(self) -> Result<(), Stop> {
+        self.parts(NodeKind::UnitVariant).map(drop)
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
-        let place = self.parts(Shape::NewtypeVariant)?;
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Stop> {
+        let place = self.parts(NodeKind::NewtypeVariant)?;
         seed.deserialize(Parts::one(self.notes, place))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refused> {
-        let place = self.parts(Shape::TupleVariant(len))?;
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
+        let place = self.parts(NodeKind::TupleVariant(len))?;
         visitor.visit_seq(Parts::new(self.notes, place, len))
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: Names,
-        visitor: V,
-    ) -> Result<V::Value, Refused> {
-        let place = self.parts(Shape::StructVariant(fields))?;
+    fn struct_variant<V: Visitor<'de>>(self, fields: Names, visitor: V) -> Result<V::Value, Stop> {
+        let place = self.parts(NodeKind::StructVariant(fields))?;
         visitor.visit_seq(Parts::new(self.notes, place, fields.len()))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// What serde asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum NodeKind {
     /// Nothing yet.
     Unseen,
     /// A value without parts, by the name of its kind.
@@ -37,7 +37,7 @@ pub(super) const ROOT: At = 0;
 
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) shape: Shape,
+    pub(super) shape: NodeKind,
     pub(super) children: Vec<At>,
     parent: Option<At>,
     depth: usize,
@@ -80,7 +80,7 @@ impl Tree {
 
     fn add(&mut self, parent: Option<At>, depth: usize) -> At {
         self.nodes.push(Node {
-            shape: Shape::Unseen,
+            shape: NodeKind::Unseen,
             children: Vec::new(),
             parent,
             depth,
@@ -102,11 +102,11 @@ impl Tree {
     }
 
     /// Notes what was asked for, and says whether its parts are to be looked at.
-    pub(super) fn enter(&mut self, at: At, shape: Shape) -> bool {
+    pub(super) fn enter(&mut self, at: At, shape: NodeKind) -> bool {
         let node = &self.nodes[at];
         let seen = match container(shape) {
-            Some(name) if self.count_around(at, shape) >= self.most_again => Shape::Again(name),
-            _ if node.depth >= MOST_LEVELS || self.is_full() => Shape::Deep,
+            Some(name) if self.count_around(at, shape) >= self.most_again => NodeKind::Again(name),
+            _ if node.depth >= MOST_LEVELS || self.is_full() => NodeKind::Deep,
             _ => shape,
         };
         self.nodes[at].shape = seen;
@@ -114,13 +114,13 @@ impl Tree {
     }
 
     /// How many of the nodes around one are of that shape.
-    fn count_around(&self, at: At, shape: Shape) -> usize {
+    fn count_around(&self, at: At, shape: NodeKind) -> usize {
         let around = std::iter::successors(self.nodes[at].parent, |at| self.nodes[*at].parent);
         around.filter(|at| self.nodes[*at].shape == shape).count()
     }
 
     /// The nearest node around one of that shape.
-    pub(super) fn around(&self, at: At, shape: Shape) -> Option<At> {
+    pub(super) fn around(&self, at: At, shape: NodeKind) -> Option<At> {
         let mut around = std::iter::successors(self.nodes[at].parent, |at| self.nodes[*at].parent);
         around.find(|at| self.nodes[*at].shape == shape)
     }
@@ -149,7 +149,7 @@ impl Tree {
         for at in (0..self.nodes.len()).rev() {
             let node = &self.nodes[at];
             let all = match node.shape {
-                Shape::Enum(_, variants) => node.children.len() == variants.len(),
+                NodeKind::Enum(_, variants) => node.children.len() == variants.len(),
                 _ => true,
             };
             let done = all && node.children.iter().all(|child| self.nodes[*child].done);
@@ -165,43 +165,43 @@ impl Tree {
     pub(super) fn write(&self, at: At, text: &mut String) {
         let node = &self.nodes[at];
         match node.shape {
-            Shape::Unseen => text.push('_'),
-            Shape::Plain(kind) => text.push_str(kind),
-            Shape::Unit(name) => {
+            NodeKind::Unseen => text.push('_'),
+            NodeKind::Plain(kind) => text.push_str(kind),
+            NodeKind::Unit(name) => {
                 text.push_str("struct ");
                 write_name(name, text);
             }
-            Shape::Newtype(name) => {
+            NodeKind::Newtype(name) => {
                 write_name(name, text);
                 self.write_parts(node, ["(", ")"], None, text);
             }
-            Shape::TupleStruct(name, len) => {
+            NodeKind::TupleStruct(name, len) => {
                 write_name(name, text);
                 self.write_tuple(node, len, text);
             }
-            Shape::Option => self.write_parts(node, ["Option<", ">"], None, text),
-            Shape::Seq => self.write_parts(node, ["[", "]"], None, text),
-            Shape::Map => self.write_parts(node, ["{", "}"], None, text),
-            Shape::Tuple(len) | Shape::TupleVariant(len) => self.write_tuple(node, len, text),
-            Shape::Struct(name, fields) => {
+            NodeKind::Option => self.write_parts(node, ["Option<", ">"], None, text),
+            NodeKind::Seq => self.write_parts(node, ["[", "]"], None, text),
+            NodeKind::Map => self.write_parts(node, ["{", "}"], None, text),
+            NodeKind::Tuple(len) | NodeKind::TupleVariant(len) => self.write_tuple(node, len, text),
+            NodeKind::Struct(name, fields) => {
                 write_name(name, text);
                 self.write_parts(node, ["{", "}"], Some(fields), text);
             }
-            Shape::Enum(name, variants) => {
+            NodeKind::Enum(name, variants) => {
                 text.push_str("enum ");
                 write_name(name, text);
                 self.write_parts(node, ["{", "}"], Some(variants), text);
             }
-            Shape::UnitVariant => text.push(';'),
-            Shape::NewtypeVariant => self.write_parts(node, ["(", ")"], None, text),
-            Shape::StructVariant(fields) => {
+            NodeKind::UnitVariant => text.push(';'),
+            NodeKind::NewtypeVariant => self.write_parts(node, ["(", ")"], None, text),
+            NodeKind::StructVariant(fields) => {
                 self.write_parts(node, ["{", "}"], Some(fields), text);
             }
-            Shape::Again(name) => {
+            NodeKind::Again(name) => {
                 text.push('^');
                 write_name(name, text);
             }
-            Shape::Deep => text.push_str("..."),
+            NodeKind::Deep => text.push_str("..."),
         }
         if node.opaque {
             text.push('?');
@@ -244,11 +244,11 @@ impl Tree {
     pub(super) fn write_short(&self, at: At, text: &mut String) {
         let node = &self.nodes[at];
         let (open, between, close) = match node.shape {
-            Shape::Plain(kind) => return text.push_str(kind),
-            Shape::Option => ("Option<", "", ">"),
-            Shape::Seq => ("[", "", "]"),
-            Shape::Map => ("{", ": ", "}"),
-            Shape::Tuple(_) => ("(", ", ", ")"),
+            NodeKind::Plain(kind) => return text.push_str(kind),
+            NodeKind::Option => ("Option<", "", ">"),
+            NodeKind::Seq => ("[", "", "]"),
+            NodeKind::Map => ("{", ": ", "}"),
+            NodeKind::Tuple(_) => ("(", ", ", ")"),
             shape => return text.push_str(container(shape).unwrap_or("...")),
         };
         text.push_str(open);
@@ -263,14 +263,14 @@ impl Tree {
 }
 
 /// The name of a container that has one.
-fn container(shape: Shape) -> Option<&'static str> {
+fn container(shape: NodeKind) -> Option<&'static str> {
     match shape {
-        Shape::Unit(name)
-        | Shape::Newtype(name)
-        | Shape::TupleStruct(name, _)
-        | Shape::Struct(name, _)
-        | Shape::Enum(name, _)
-        | Shape::Again(name) => Some(name),
+        NodeKind::Unit(name)
+        | NodeKind::Newtype(name)
+        | NodeKind::TupleStruct(name, _)
+        | NodeKind::Struct(name, _)
+        | NodeKind::Enum(name, _)
+        | NodeKind::Again(name) => Some(name),
         _ => None,
     }
 }
