@@ -40,7 +40,7 @@ use super::{ContentError, FixedBytes, TooLongError};
 /// let segment = Segment::anonymous()?;
 /// let orders = segment.create::<Queue<Order>>("orders", 16)?;
 /// let item = FixedStr::new("Sourdough")?;
-/// orders.send(Order { item, pieces: 2 }).expect("the queue has room");
+/// orders.send(Order { item, pieces: 2 })?;
 /// assert_eq!(orders.recv()?.item.as_str()?, "Sourdough");
 ///
 /// let error = "Pumpernickel".parse::<FixedStr<8>>().unwrap_err();

@@ -6,6 +6,7 @@
 mod dependencies;
 mod descriptors;
 mod layers;
+mod mentions;
 mod source;
 mod texts;
 mod words;
