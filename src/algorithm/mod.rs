@@ -1,8 +1,8 @@
 //! The algorithms, a folder for each primitive: its words, where they are in an entry, what
 //! processes do with them, and the models.
 //!
-//! The same code runs in a segment and under loom, over borrowed state. Nothing here knows of files,
-//! mappings, threads or system calls. Which processes are alive comes in through
+//! The same code runs in a segment and under loom, over borrowed state. Nothing here knows of
+//! files, mappings, threads or system calls. Which processes are alive comes in through
 //! [`Liveness`](crate::participant::Liveness); everything shared is reached through the facade.
 
 pub(crate) mod chunks;

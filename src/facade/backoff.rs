@@ -14,10 +14,10 @@ use super::real::{Deadline, Left};
 /// 13 us together; where it is longer there are fewer steps, where it is shorter more long ones.
 ///
 /// One that never sleeps ([`Pace::Spin`]) looks after every pause, and asks the clock at every 32nd
-/// look. It lets others run after 1 us, and again after 2, 4 .. 32 us: where there are more spinners
-/// than processors, the one that it waits for may have none, and would have to wait for the end of a
-/// scheduler's slice of some milliseconds. In the end that costs less than 1 us in 32 where there is
-/// nothing else to run.
+/// look. It lets others run after 1 us, and again after 2, 4 .. 32 us: where there are more
+/// spinners than processors, the one that it waits for may have none, and would have to wait for
+/// the end of a scheduler's slice of some milliseconds. In the end that costs less than 1 us in 32
+/// where there is nothing else to run.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pace: Pace,
@@ -41,8 +41,8 @@ impl Backoff {
     /// The steps in all, should the clock stand still.
     const MOST: u32 = 64;
 
-    /// Of one that never sleeps: its first slice, the looks for each look at the clock, and how long
-    /// it keeps the processor, at first and in the end.
+    /// Of one that never sleeps: its first slice, the looks for each look at the clock, and how
+    /// long it keeps the processor, at first and in the end.
     const SLICE: Duration = Duration::from_micros(64);
     const LOOKS: u32 = 32;
     const KEEPS: (Duration, Duration) = (Duration::from_micros(1), Duration::from_micros(32));
@@ -62,9 +62,9 @@ impl Backoff {
         }
     }
 
-    /// As [`of`](Self::of), for a waiter at a queue: it looks after every single pause at first. The other side is
-    /// alone with its cache lines there, and an answer that comes in half a microsecond is not to wait for a
-    /// long step's end.
+    /// As [`of`](Self::of), for a waiter at a queue: it looks after every single pause at first.
+    /// The other side is alone with its cache lines there, and an answer that comes in half a
+    /// microsecond is not to wait for a long step's end.
     pub(crate) fn close(pace: Pace) -> Self {
         Self {
             close: Self::LOOKS * 2,
@@ -137,14 +137,14 @@ impl Backoff {
     }
 }
 
-/// Waiting for somebody who is about to be done: 8, 16 and 32 pauses with a look after each, less than a
-/// microsecond where a pause takes 13 ns. Whoever looks more often takes the other's cache line away
-/// in the middle of its work.
+/// Waiting for somebody who is about to be done: 8, 16 and 32 pauses with a look after each, less
+/// than a microsecond where a pause takes 13 ns. Whoever looks more often takes the other's cache
+/// line away in the middle of its work.
 ///
-/// Who comes upon somebody after several steps in a row follows a stream, and went faster than it: before
-/// all that it waits for 128 pauses, 2 or 3 us, so that the other one gets ahead and both are in cache
-/// lines of their own. After a single step, as when question and answer alternate, that would be
-/// latency for nothing.
+/// Who comes upon somebody after several steps in a row follows a stream, and went faster than it:
+/// before all that it waits for 128 pauses, 2 or 3 us, so that the other one gets ahead and both
+/// are in cache lines of their own. After a single step, as when question and answer alternate,
+/// that would be latency for nothing.
 #[derive(Debug)]
 pub(crate) struct Patience(u32);
 
@@ -209,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_parks_does_not_spin() {
+    fn a_parking_waiter_does_not_spin() {
         let mut backoff = Backoff::of(Pace::Park);
         assert!(!backoff.spin());
         assert!(!backoff.spin_on(Duration::from_secs(1)));
     }
 
     #[test]
-    fn one_that_never_sleeps_stops_for_a_look_around_when_its_slice_is_over() {
+    fn a_spinner_pauses_to_reap_when_its_slice_ends() {
         let mut backoff = Backoff::of(Pace::Spin);
         let slice = Duration::from_millis(2);
         let mut looks = 0;

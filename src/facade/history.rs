@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// How long a handle has waited without getting anything, and whether spinning was in vain; private to
-/// the process. Its threads share it, and all of it is a hint: a race costs a slice or a spin.
+/// How long a handle has waited without getting anything, and whether spinning was in vain; private
+/// to the process. Its threads share it, and all of it is a hint: a race costs a slice or a spin.
 #[derive(Debug, Default)]
 pub(crate) struct WaitHistory {
     /// When the wait began, on the monotonic clock; 0 for none.
@@ -22,8 +22,8 @@ impl WaitHistory {
     /// For so many waits.
     const WITHOUT: u32 = 64;
 
-    /// When the wait began that goes on at `now`: the one that was given up last, unless the handle has
-    /// got something since, or has done something else for longer than it waited.
+    /// When the wait began that goes on at `now`: the one that was given up last, unless the handle
+    /// has got something since, or has done something else for longer than it waited.
     pub(crate) fn resume(&self, progress: u64, now: u64) -> u64 {
         // ORDERING: Relaxed; hints, here and below.
         let (since, until) = (self.since.load(Relaxed), self.until.load(Relaxed));

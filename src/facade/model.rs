@@ -211,8 +211,8 @@ pub(crate) fn unlock_byte(index: u32, id: u32) {
     let _ = byte.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
 }
 
-/// Seeded bugs of whoever asks the kernel: a second death goes unnoticed. A number for each model of two
-/// deaths, each of which must break.
+/// Seeded bugs of whoever asks the kernel: a second death goes unnoticed. A number for each model
+/// of two deaths, each of which must break.
 const SECOND_DEATH_UNNOTICED: core::ops::RangeInclusive<u32> = 750..=769;
 
 /// `F_OFD_GETLK` of byte `index`: who holds it now. An RMW, since the kernel never answers stale.
@@ -379,9 +379,9 @@ pub(crate) fn futex_wait(word: &Futex, expected: u32, slice: Duration) {
     futex_wait_any(&[(word, expected)], slice);
 }
 
-/// As the kernel does it, word for word: each is compared, and slept on, under the queue's lock, but
-/// not all at once. A wake by one word leaves the sleeper on the others until it runs, so it can take
-/// the wakes of several.
+/// As the kernel does it, word for word: each is compared, and slept on, under the queue's lock,
+/// but not all at once. A wake by one word leaves the sleeper on the others until it runs, so it
+/// can take the wakes of several.
 pub(crate) fn futex_wait_any(words: &[(&Futex, u32)], _slice: Duration) {
     step();
     if words.is_empty() || soft_fault() {
@@ -456,7 +456,8 @@ impl WaitHistory {
 }
 
 std::thread_local! {
-    /// Whether the modelled kernel refuses membarrier(2). loom runs all its threads on one of std's.
+    /// Whether the modelled kernel refuses membarrier(2). loom runs all its threads on one of
+    /// std's.
     static REFUSES_MEMBARRIER: StdCell<bool> = const { StdCell::new(false) };
 }
 

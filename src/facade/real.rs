@@ -118,8 +118,8 @@ impl<const N: usize> Words<N> {
     }
 }
 
-/// The machine's monotonic clock, in nanoseconds: the same for all processes, whatever time namespaces they
-/// are in. `u64::MAX` in a process that cannot tell how its own clock differs.
+/// The machine's monotonic clock, in nanoseconds: the same for all processes, whatever time
+/// namespaces they are in. `u64::MAX` in a process that cannot tell how its own clock differs.
 pub(crate) fn clock() -> u64 {
     timens::on_the_machine(crate::sys::clock::monotonic())
 }
@@ -139,18 +139,20 @@ pub(crate) fn has_passed(end: u64) -> bool {
     clock_here() >= end
 }
 
-/// The light side of a barrier between two processes: whatever this one stored before is visible, to
-/// one that has had a [`heavy_barrier`] since, before what it loads after. Costs no instruction.
+/// The light side of a barrier between two processes: whatever this one stored before is visible,
+/// to one that has had a [`heavy_barrier`] since, before what it loads after. Costs no instruction.
 ///
-/// Good for what may be missed: a process whose membarrier(2) is refused has neither side. What must
-/// not be missed has a real fence at both sides, [`barrier_after_rmw`] at the one that is in a hurry.
+/// Good for what may be missed: a process whose membarrier(2) is refused has neither side. What
+/// must not be missed has a real fence at both sides, [`barrier_after_rmw`] at the one that is in a
+/// hurry.
 #[inline(always)]
 pub(crate) fn light_barrier() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
-/// The heavy side: a full barrier here and, at once, in the middle of whatever the processes do that
-/// use the light side. False if it was a barrier here only, as the kernel refuses the other part.
+/// The heavy side: a full barrier here and, at once, in the middle of whatever the processes do
+/// that use the light side. False if it was a barrier here only, as the kernel refuses the other
+/// part.
 pub(crate) fn heavy_barrier() -> bool {
     fence(Ordering::SeqCst);
     let made = barrier::everywhere();
@@ -169,9 +171,9 @@ pub(crate) fn lacks_heavy_barrier() -> bool {
     REFUSED.load(Ordering::Relaxed) != 0
 }
 
-/// A full barrier between a successful read-modify-write just before it and what is loaded after: Linux's
-/// `smp_mb__after_atomic`. On x86 the read-modify-write is a full barrier itself, so that only the compiler is
-/// left to be told.
+/// A full barrier between a successful read-modify-write just before it and what is loaded after:
+/// Linux's `smp_mb__after_atomic`. On x86 the read-modify-write is a full barrier itself, so that
+/// only the compiler is left to be told.
 #[inline(always)]
 pub(crate) fn barrier_after_rmw() {
     if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
@@ -181,8 +183,8 @@ pub(crate) fn barrier_after_rmw() {
     }
 }
 
-/// Takes part in the heavy barriers of others; to be called before the first light one. False if the
-/// kernel refuses that: this process's light barriers are none.
+/// Takes part in the heavy barriers of others; to be called before the first light one. False if
+/// the kernel refuses that: this process's light barriers are none.
 pub(crate) fn use_light_barriers() -> bool {
     barrier::take_part()
 }

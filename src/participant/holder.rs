@@ -1,39 +1,42 @@
-//! A role that one participant has at a time, and that another takes over when its holder has died.
+//! A word that one participant at a time holds, and that another takes over when its holder has
+//! died.
+//!
+//! A producer, a consumer and a writer are each such a holder.
 //!
 //! # State
 //!
 //! ```text
 //!   30     29     28                  10 9            0
 //! | DIED | LEFT |   generation: 19     |   index: 10  |
-//!                \______ holder's tag, 0 = nobody ____/
+//!                \______ holder's tag, 0 = none ______/
 //! ```
 //!
-//! 0 is a role that nobody ever had. With `LEFT` or `DIED` there is no tag.
+//! 0 is a word that was never held. With `LEFT` or `DIED` there is no tag.
 //!
 //! # Protocol
 //!
-//! - claim: CAS from free, left, died, or the tag of somebody dead, to the own tag; then ask the registry
-//!   whether it still knows that tag, (K1) of [`participant`](crate::participant). If not: CAS back to what it was, or to
-//!   `DIED` where that was a tag.
+//! - claim: CAS from free, left, died, or the tag of a dead process, to the own tag; then ask the
+//!   registry whether it still lists that tag, (K1) of [`participant`](crate::participant). If not:
+//!   CAS back to what it was, or to `DIED` if that was a tag.
 //! - leave: CAS from the own tag to `LEFT`.
-//! - recover: CAS from the dead one's tag to `DIED`.
+//! - recover: CAS from the dead holder's tag to `DIED`.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | claim, before the CAS | nothing | - |
-//! | claim of a process that was reaped before, and does not know it | the tag of no participant | the next to claim it |
-//! | in the role | the dead tag | the next to claim it; whoever reaps: `DIED` |
+//! | claim of a process that was reaped and has not learnt it | an unregistered tag | the next claim |
+//! | holding | the dead tag | the next claim; a reaper: `DIED` |
 //! | leave, after the CAS | `LEFT` | - |
 //!
-//! A holder that is stopped keeps the role.
+//! A stopped holder keeps the word.
 //!
 //! # Ordering
 //!
-//! (S3) leaving (Release) pairs with claiming (Acquire), and with the look of a peer that waits: what
-//! the last holder stored. A dead holder's last stores are ordered before the kernel's answer that it
-//! is dead. (M3) of `algorithm::mutex` holds for the tag.
+//! (S3) leaving (Release) pairs with claiming (Acquire), and with the load of a peer that waits:
+//! what the last holder stored. A dead holder's last stores are ordered before the kernel's answer
+//! that it is dead. (M3) of `algorithm::mutex` holds for the tag.
 
 use crate::facade::{AtomicU32, Ordering, mutation, ordering};
 use crate::participant::Tag;
@@ -42,31 +45,31 @@ use crate::participant::{Liveness, is_still_registered};
 const LEFT: u32 = 1 << 29;
 const DIED: u32 = 1 << 30;
 
-/// The word of a role, in the segment.
+/// The word, in the segment.
 #[repr(transparent)]
 pub(crate) struct HolderWord(AtomicU32);
 
-/// What a look at a role found.
+/// The value of the word when it was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HolderState(u32);
 
-/// A word that no role has, or not this one now.
+/// A value that the word cannot have, or cannot have now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Garbage(pub(crate) u32);
 
-/// Why a role was not claimed.
+/// Why a claim failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HolderError {
-    /// A live participant has it.
+    /// A live participant holds it.
     Taken(Tag),
-    /// The word is not a role's.
+    /// The word has an impossible value.
     Garbage(Garbage),
-    /// This process is no participant any more.
+    /// This process is not a participant any more.
     MembershipLost,
 }
 
 impl HolderState {
-    /// Who has it, or had it when it died.
+    /// The tag of the holder, alive or dead.
     pub(crate) fn holder(self, participants: u32) -> Result<Option<Tag>, Garbage> {
         match self.0 {
             0 | LEFT | DIED => Ok(None),
@@ -77,17 +80,17 @@ impl HolderState {
         }
     }
 
-    /// Whether it has no holder, alive or dead.
+    /// Returns whether it has no holder, alive or dead.
     pub(crate) fn is_free(self) -> bool {
         self.0 == 0 || self.is_left()
     }
 
-    /// Whether its last holder is known to have left or died, without asking anybody.
+    /// Returns whether its last holder is known to have left or died; does not ask the kernel.
     pub(crate) fn is_left(self) -> bool {
         matches!(self.0, LEFT | DIED)
     }
 
-    /// Whether its last holder has left or died.
+    /// Returns whether its last holder has left or died.
     pub(crate) fn is_gone(self, peers: &impl Liveness) -> Result<bool, Garbage> {
         let holder = self.holder(peers.participants())?;
         Ok(holder.map_or(self.is_left(), |tag| !peers.is_alive(tag)))
@@ -100,13 +103,13 @@ impl HolderWord {
         Self(AtomicU32::new(0))
     }
 
-    /// Any word, as garbage has it.
+    /// Stores any value, as garbage would.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn spoil(&self, word: u32) {
         self.0.store(word, Ordering::Relaxed);
     }
 
-    /// Takes the role, if nobody alive has it.
+    /// Claims the word for `me`, unless a live participant holds it.
     pub(crate) fn claim(&self, me: Tag, peers: &impl Liveness) -> Result<(), HolderError> {
         loop {
             // ORDERING: Acquire; pairs with (M3) below.
@@ -129,7 +132,8 @@ impl HolderWord {
         }
     }
 
-    /// Whether `me`, who has the role now, is a participant still; else it is as it was `before`.
+    /// Keeps the word for `me` if it is still a participant; puts it back to the state `before`
+    /// otherwise.
     fn stay(&self, before: HolderState, me: Tag, peers: &impl Liveness) -> Result<(), HolderError> {
         if is_still_registered(peers, 605) {
             return Ok(());
@@ -149,24 +153,25 @@ impl HolderWord {
         Err(HolderError::MembershipLost)
     }
 
-    /// Who has it, for a peer.
+    /// Returns the state, for a peer.
     pub(crate) fn load(&self) -> HolderState {
-        // ORDERING: Acquire; pairs with (M3) in `claim`, and with (S3): what its last holder stored.
+        // ORDERING: Acquire; pairs with (M3) in `claim`, and with (S3): what its last holder
+        // stored.
         let acquire = ordering(Ordering::Acquire, 76);
         HolderState(self.0.load(acquire))
     }
 
-    /// Whether it is `me`'s still.
+    /// Returns an error unless `me` still holds it.
     #[inline(always)]
     pub(crate) fn check(&self, me: Tag) -> Result<(), Garbage> {
-        // ORDERING: Relaxed; only somebody who takes `me` for dead changes it.
+        // ORDERING: Relaxed; only a process that takes `me` for dead changes it.
         match self.0.load(Ordering::Relaxed) {
             word if word == me.bits() => Ok(()),
             word => Err(Garbage(word)),
         }
     }
 
-    /// Gives the role back; false if it is no longer `me`'s.
+    /// Gives the word back; returns false if `me` does not hold it any more.
     pub(crate) fn leave(&self, me: Tag) -> bool {
         // ORDERING: Release; (S3). No seeded bug weakens it: under loom the barrier of the commit
         // before it is a full fence, and hides that.
@@ -177,7 +182,7 @@ impl HolderWord {
         left.is_ok()
     }
 
-    /// Gives the role of participant `dead` back.
+    /// Recovers the word if participant `dead` held it.
     pub(crate) fn recover(&self, dead: Tag) {
         let died = if mutation(65) { 0 } else { DIED };
         // ORDERING: Release; (S3) a helper passes on what it saw of the dead one's stores.
@@ -196,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_word_is_nobodys_a_participants_or_garbage(word: u32, participants in 1..=Tag::MAX_PARTICIPANTS) {
+        fn a_word_is_free_a_participants_or_garbage(word: u32, participants in 1..=Tag::MAX_PARTICIPANTS) {
             match HolderState(word).holder(participants) {
                 Ok(None) => prop_assert!(matches!(word, 0 | LEFT | DIED)),
                 Ok(Some(tag)) => {

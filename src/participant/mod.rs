@@ -1,10 +1,9 @@
 //! The participants of a segment: which processes take part, and which of them are dead.
 //!
-//! Everything that is held is held by a [`Tag`] in the same atomic word. The [`registry`] says which
-//! tags are in use; the kernel, through [`ByteLocks`](registry::ByteLocks), which of their processes
-//! live. [`role`] is the word that one participant at a time has, [`endpoints`] the counts of those
-//! that send and receive. A process is one participant, whatever its threads open and drop: [`attachment`]
-//! and [`own_tag`], which are private to it.
+//! Everything that is held is held by a [`Tag`] in the same atomic word. The [`registry`] lists the
+//! tags that are in use; the kernel, through [`ByteLocks`](registry::ByteLocks), decides which of
+//! their processes live. [`holder`] is a word that one participant at a time holds; [`endpoints`]
+//! counts a queue's senders and receivers.
 
 pub(crate) mod attachment;
 pub(crate) mod endpoints;
@@ -28,8 +27,9 @@ pub(crate) trait Liveness {
 
     /// Returns whether the calling process is a participant.
     ///
-    /// It is not if other code of the process has unmapped the memory that its membership stands on,
-    /// so that others take it for dead, or has closed the descriptor that it asks the kernel through.
+    /// It is not if other code of the process has unmapped the memory that its membership stands
+    /// on, so that others take it for dead, or has closed the descriptor that it asks the kernel
+    /// through.
     fn is_member(&self) -> bool;
 
     /// Notes that the calling process is about to sleep until `tag` acts or dies, so that a monitor
@@ -43,8 +43,8 @@ pub(crate) trait Liveness {
         self.is_alive(tag)
     }
 
-    /// Returns whether a monitor of this process watches `tag`, so that its death wakes a sleeper at
-    /// once.
+    /// Returns whether a monitor of this process watches `tag`, so that its death wakes a sleeper
+    /// at once.
     fn is_watched(&self, _tag: Tag) -> bool {
         false
     }
@@ -69,8 +69,8 @@ pub(crate) trait Liveness {
         false
     }
 
-    /// Returns whether the registry lists the calling process as live. One load, and no system call:
-    /// see [`is_still_registered`].
+    /// Returns whether the registry lists the calling process as live. One load, and no system
+    /// call: see [`is_still_registered`].
     fn is_registered(&self) -> bool {
         true
     }
@@ -79,11 +79,11 @@ pub(crate) trait Liveness {
     fn participants(&self) -> u32;
 }
 
-/// Whether a process that has just put its tag into a word is a participant still.
+/// Returns whether a process that has just put its tag into a word is still a participant.
 ///
-/// A process that others took for dead does not know it: other code may have unmapped what its lock
-/// stands on, or written into the registry. So who claims asks afterwards, and takes its tag out of
-/// the word again if the answer is no. (K1):
+/// A process that others took for dead does not learn of it: other code may have unmapped what its
+/// lock stands on, or written into the registry. So a claim asks the registry afterwards, and takes
+/// its tag out of the word again if the answer is no. (K1):
 ///
 /// ```text
 /// a claim                      a reaper
@@ -92,14 +92,15 @@ pub(crate) trait Liveness {
 /// the registry: LIVE?          the word: is the tag there? then take it out
 /// ```
 ///
-/// With a full fence in each column one of the two sees the other's store. So the tag of a process that
-/// was reaped stays in no word, but for that of a process that is killed or stopped between the two
-/// steps of its claim: its tag is a [stranger's](Liveness::is_unregistered), which is never alive.
+/// With a full fence in each column one of the two sees the other's store. So no word keeps the tag
+/// of a process that was reaped, unless that process is killed or stopped between the two steps of
+/// its claim: then its tag is [unregistered](Liveness::is_unregistered), and never alive.
 ///
-/// `mutant` is the seeded bug that does not ask.
+/// `mutant` is the number of the seeded bug that does not ask.
 #[inline(always)]
 pub(crate) fn is_still_registered<P: Liveness>(peers: &P, mutant: u32) -> bool {
-    // Under loom this is a full fence, which would hide that others are missing. It relies on no membarrier(2).
+    // Under loom this is a full fence, which would hide that others are missing. It relies on no
+    // membarrier(2).
     if P::KNOWS_UNREGISTERED && !mutation(571) {
         barrier_after_rmw();
     }

@@ -10,12 +10,12 @@
 //!
 //! # Protocol
 //!
-//! - The word is written under the process's own exclusion, together with what it stands for: joining the
-//!   [registry](super::registry) and leaving it.
-//! - A thread that finds 0 takes the exclusion, and looks again before it joins: another thread may have joined
-//!   meanwhile.
-//! - A thread that learns that its tag is dead forgets that tag, and no other: another thread may have
-//!   forgotten it and joined anew.
+//! - The word is written under the process's own exclusion, together with what it stands for:
+//!   joining the [registry](super::registry) and leaving it.
+//! - A thread that finds 0 takes the exclusion, and looks again before it joins: another thread may
+//!   have joined meanwhile.
+//! - A thread that learns that its tag is dead forgets that tag, and no other: another thread may
+//!   have forgotten it and joined anew.
 //!
 //! # Crash
 //!
@@ -24,7 +24,8 @@
 //! # Ordering
 //!
 //! (B1) the store of a tag (Release) pairs with its loads (Acquire): a thread may put a tag that
-//! another thread joined as into a shared word, and a reader of that word finds the tag in the registry.
+//! another thread joined as into a shared word, and a reader of that word finds the tag in the
+//! registry.
 
 use crate::facade::Ordering::{self, Relaxed};
 use crate::facade::{AtomicU32, Exclusive, mutation, ordering};

@@ -1,7 +1,9 @@
-//! What the models share: who plays, who knows whether they live, and data that a death can tear.
+//! What the models share: the processes, the [`Liveness`] that they ask, and data that a death can
+//! tear.
 //!
-//! Modelled processes are numbered from 1. What [`players`] sets up is a world without a registry:
-//! process n holds byte n - 1 from the beginning, and the byte locks alone say who lives.
+//! Modelled processes are numbered from 1. [`players`] sets up a segment without a registry:
+//! process n holds byte n - 1 from the beginning, and the byte locks alone say which processes
+//! live.
 
 use core::convert::Infallible;
 
@@ -13,12 +15,12 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::registry::ByteLocks;
 
-/// The tag of process `id` in a world without a registry.
+/// The tag of process `id` in a segment without a registry.
 pub(crate) fn tag(id: u32) -> Tag {
     Tag::new(id - 1, 1).unwrap()
 }
 
-/// Processes 1 to 3 exist from now on.
+/// Starts processes 1 to 3: each holds its byte.
 pub(crate) fn players() {
     for id in 1..=3 {
         assert!(lock_byte(id - 1, id), "byte {} is taken", id - 1);
@@ -30,14 +32,14 @@ pub(crate) fn start(id: u32, death: Option<u32>, body: impl Fn() + 'static) -> J
     loom::thread::spawn(move || process(id, death, body))
 }
 
-/// Waits for all of them to end or die.
+/// Waits until each process has ended or died.
 pub(crate) fn finish(processes: impl IntoIterator<Item = JoinHandle<bool>>) {
     for process in processes {
         process.join().unwrap();
     }
 }
 
-/// What process `.0` knows of its peers: what the kernel says of their byte locks.
+/// The liveness that process `.0` is told by the kernel: the state of the byte locks.
 pub(crate) struct KernelLiveness(pub(crate) u32);
 
 impl Liveness for KernelLiveness {
@@ -52,10 +54,10 @@ impl Liveness for KernelLiveness {
     }
 }
 
-/// A registry that may have lost a participant that lives, as garbage in its word makes it, or an unmapped
-/// lock: what it is asked by those who claim.
+/// A registry that may have lost a live participant, through garbage in its word or an unmapped
+/// lock. A claim asks it.
 pub(crate) struct ModelRegistry {
-    /// A bit for each process that is not in it any more.
+    /// One bit for each process that is unregistered.
     lost: AtomicU32,
 }
 
@@ -66,9 +68,9 @@ impl ModelRegistry {
         }
     }
 
-    /// Process `id`, which lives, is no participant from now on; what it holds is the caller's to
-    /// give back: what a reaper does before it visits the entries.
-    pub(crate) fn lose(&self, id: u32) {
+    /// Unregisters process `id`, which lives, as a reaper does before it visits the entries. The
+    /// caller recovers what the process holds.
+    pub(crate) fn unregister(&self, id: u32) {
         // ORDERING: Release, Acquire; as the registry's words are changed.
         self.lost.fetch_or(1 << (id - 1), Ordering::AcqRel);
         if !mutation(575) {
@@ -76,13 +78,13 @@ impl ModelRegistry {
         }
     }
 
-    /// What process `id` knows of its peers.
+    /// The liveness that process `id` is told.
     pub(crate) fn liveness(&self, id: u32) -> RegistryLiveness<'_> {
         let me = tag(id);
         RegistryLiveness { registry: self, me }
     }
 
-    /// The same for the next owner of the index of process 1.
+    /// The liveness that the next owner of process 1's index is told.
     pub(crate) fn successor_liveness(&self) -> RegistryLiveness<'_> {
         let me = successor();
         RegistryLiveness { registry: self, me }
@@ -94,7 +96,7 @@ pub(crate) fn successor() -> Tag {
     Tag::new(0, 2).unwrap()
 }
 
-/// One participant's peers, who are asked of a [`ModelRegistry`].
+/// The liveness that one participant is told by a [`ModelRegistry`].
 pub(crate) struct RegistryLiveness<'a> {
     registry: &'a ModelRegistry,
     pub(crate) me: Tag,
@@ -141,8 +143,8 @@ impl ByteLocks for Bytes {
     }
 }
 
-/// Two numbers that are equal but while somebody is at work on them, or has died at it. loom fails
-/// the model if two processes are at work at once.
+/// Two numbers that are equal unless a process is between the two writes, or died there. loom fails
+/// the model if two processes access them at once.
 pub(crate) struct Pair(Words<1>, Words<1>);
 
 impl Pair {
@@ -159,22 +161,16 @@ impl Pair {
     pub(crate) fn bump(&self) {
         let [first] = self.0.read();
         let [second] = self.1.read();
-        assert_eq!(
-            first, second,
-            "torn data, and nobody said that an owner had died"
-        );
+        assert_eq!(first, second, "torn data, and no owner was reported dead");
         self.0.write(&[first + 1]);
         self.1.write(&[first + 1]);
     }
 
-    /// What both are, as one sees it who only reads.
+    /// Returns the value, as a reader sees it.
     pub(crate) fn look(&self) -> u64 {
         let [first] = self.0.read();
         let [second] = self.1.read();
-        assert_eq!(
-            first, second,
-            "torn data, and nobody said that a writer had died"
-        );
+        assert_eq!(first, second, "torn data, and no writer was reported dead");
         first
     }
 

@@ -1,4 +1,4 @@
-//! Tags: who holds something, in 29 bits of the very word that says that it is held.
+//! Tags: the holder of something, in 29 bits of the very word that says that it is held.
 
 use core::num::NonZeroU32;
 
@@ -8,21 +8,21 @@ use crate::format::{MAX_PARTICIPANTS, PARTICIPANT_BITS as INDEX_BITS};
 const GENERATION_BITS: u32 = 19;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 
-/// The largest generation; the one after it is 1 again, since 0 stands for nobody.
+/// The largest generation; the next one is 1 again, since 0 stands for no holder.
 pub(crate) const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 
 /// One membership of one process in one segment: the index of its registry entry, and the
-/// generation that tells it from those who had the index before.
+/// generation that tells it from the earlier owners of that index.
 ///
 /// ```text
 ///  28                  10 9            0
 /// |   generation: 19     |   index: 10  |
 /// ```
 ///
-/// A generation is never 0, so a tag is never 0 and a word that is 0 is held by nobody. An index
-/// is given away again only when no word carries its old tag any more, so the 524,287 generations
-/// are only there for helpers that were stopped in the middle of a repair. The registry sees to it that
-/// they last a day at least.
+/// A generation is never 0, so a tag is never 0 and a word that is 0 is not held. An index is given
+/// away again only after every word has lost its old tag, so the 524,287 generations are needed
+/// only for helpers that were stopped in the middle of a repair. The registry makes them last a day
+/// at least.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tag(NonZeroU32);
 
@@ -46,7 +46,7 @@ impl Tag {
         (tag.generation() != 0 && tag.index() < participants).then_some(tag)
     }
 
-    /// The tag whose [`bits`](Self::bits) this process has put down for itself; `None` for 0.
+    /// The tag with these [`bits`](Self::bits), which this process has stored itself; `None` for 0.
     #[inline]
     pub(crate) fn from_bits(bits: u32) -> Option<Self> {
         NonZeroU32::new(bits).map(Self)

@@ -88,14 +88,14 @@ impl Segment {
         (0..)
             .zip(mapping.participants())
             .filter_map(|(index, entry)| {
-                let standing = registry.standing(index);
-                let tag = standing
+                let state = registry.state(index);
+                let tag = state
                     .tag(index)
-                    .filter(|_| standing.is_live() || standing.is_dead())?;
+                    .filter(|_| state.is_live() || state.is_dead())?;
                 Some(ParticipantInfo {
                     index,
                     generation: tag.generation(),
-                    // ORDERING: Relaxed; published by (R1), read by `standing`.
+                    // ORDERING: Relaxed; published by (R1), read by `state`.
                     pid: entry.pid.load(Relaxed),
                     start_time: entry.start_time.load(Relaxed),
                     pid_namespace: entry.pid_namespace.load(Relaxed),

@@ -286,7 +286,7 @@ impl Membership {
         if is_own && !mapping.is_intact() && mapping.registry().is_live(tag) {
             return MembershipError::System(SystemError::new(
                 "asking which peers live, through the segment's descriptor,",
-                &shm::closed_by_others(),
+                &shm::closed_by_other_code(),
             ));
         }
         own.forget(&exclusive, tag, || {
@@ -342,7 +342,7 @@ impl Membership {
                 .registry()
                 .reap(index, me, locks, |tag| visit(mapping, tag))
             {
-                Reaped::Nobody => {}
+                Reaped::None => {}
                 Reaped::Freed => reaping.freed += 1,
                 Reaped::Stuck => reaping.stuck += 1,
             }
@@ -453,7 +453,7 @@ impl Liveness for SegmentLiveness<'_> {
     #[cold]
     fn is_member(&self) -> bool {
         let locks = Locks::probing(self.mapping);
-        self.mapping.is_intact() && self.mapping.registry().stands(self.me, &locks)
+        self.mapping.is_intact() && self.mapping.registry().is_member(self.me, &locks)
     }
 
     #[cold]
@@ -468,7 +468,7 @@ impl Liveness for SegmentLiveness<'_> {
             return false;
         }
         let registry = self.mapping.registry();
-        let asked = (0..self.participants()).filter(|index| registry.standing(*index).is_live());
+        let asked = (0..self.participants()).filter(|index| registry.state(*index).is_live());
         let pause = REAP_EACH.saturating_mul(asked.count() as u64);
         let next = now.saturating_add(pause.clamp(REAP_EVERY.0, REAP_EVERY.1));
         // Put off before, not behind it: a process that is killed here keeps others from it no longer than

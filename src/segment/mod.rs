@@ -281,7 +281,7 @@ impl Segment {
         let now = FileId::from(shm::status(fd.as_fd())?);
         (now == self.id())
             .then_some(fd)
-            .ok_or_else(shm::closed_by_others)
+            .ok_or_else(shm::closed_by_other_code)
     }
 
     /// What tells this segment from others.

@@ -147,7 +147,7 @@ impl Segment {
         };
         let status = shm::status(self.mapping().fd()).map_err(io)?;
         if FileId::from(status) != self.mapping().id() {
-            return Err(io(shm::closed_by_others()));
+            return Err(io(shm::closed_by_other_code()));
         }
         match status.is_linked {
             true => Err(RemoveError::NameUnknown),

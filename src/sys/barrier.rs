@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_takes_part_can_have_barriers() {
+    fn a_registered_process_can_have_barriers() {
         if take_part() {
             assert!(everywhere());
         }

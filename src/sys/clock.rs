@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeout_too_long_for_the_clock_is_for_ever() {
+    fn a_timeout_too_long_for_the_clock_is_unbounded() {
         assert_eq!(Deadline::after(Duration::MAX).left(), Left::Forever);
         assert_eq!(Deadline::never().left(), Left::Forever);
     }

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_sleeps_on_several_words_is_woken_once_by_one() {
+    fn a_sleeper_on_several_words_is_woken_once_by_one() {
         let words = [0, 0].map(AtomicU32::new);
         let sleeper = Words::of(words.iter().map(|word| (word, 0)));
         if sleeper.sleep(Some(Duration::ZERO)) != Slept::Done {

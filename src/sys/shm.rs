@@ -33,7 +33,7 @@ pub(crate) struct FileStatus {
 }
 
 /// What to say of a descriptor that other code has closed: EBADF, whatever its number means now.
-pub(crate) fn closed_by_others() -> io::Error {
+pub(crate) fn closed_by_other_code() -> io::Error {
     io::Error::from_raw_os_error(libc::EBADF)
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn unlinked_file(directory: &Path) -> io::Result<OwnedFd> {
 /// The path of a descriptor, `/proc/thread-self/fd/N`, made without allocating. Not through
 /// that of the process, which has no descriptors any more when the main thread has ended.
 pub(crate) struct ProcPath {
-    /// EndpointCounts with a zero.
+    /// Ends with a zero.
     text: [u8; Self::LEN],
 }
 

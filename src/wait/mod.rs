@@ -2,19 +2,19 @@
 //!
 //! # State
 //!
-//! The waiter's own: a [`WaitSchedule`], and what its [`WaitOp`] keeps between two attempts. The words
-//! that it sleeps on are those of the primitive.
+//! The waiter's own: a [`WaitSchedule`], and what its [`WaitOp`] keeps between two attempts. The
+//! words that it sleeps on are those of the primitive.
 //!
 //! # Protocol
 //!
 //! Attempt; spin for some microseconds, with an attempt after each pause; then, until an attempt
-//! succeeds: check the deadline, announce the sleeper, sleep for a slice at most, attempt. When a slice
-//! has ended, and before the wait is given up, reap the dead and check the own membership. How long a
-//! slice is says [`schedule`].
+//! succeeds: check the deadline, announce the sleeper, sleep for a slice at most, attempt. When a
+//! slice has ended, and before the wait is given up, reap the dead and check the own membership.
+//! How long a slice is says [`schedule`].
 //!
 //! A waiter for one owner asks whether it is alive before every sleep, too: it is one question, and
-//! an owner that died before the waiter came costs microseconds. A waiter that may be blocked by any
-//! participant does not: a round trip would pay for it.
+//! an owner that died before the waiter came costs microseconds. A waiter that may be blocked by
+//! any participant does not: a round trip would pay for it.
 //!
 //! An operation announces its sleeper in a word that those it waits for read. It returns the word
 //! and the value to sleep on, or that something has changed meanwhile. A sleeper returns when its
@@ -22,7 +22,7 @@
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | a waiter | an announcement too many | the next to read it, which wakes no sleeper |
 //! | a waiter that was woken | a wake that others needed | they, when their slices end |
@@ -118,13 +118,15 @@ pub(crate) trait WaitOp {
     /// Asks whether those that it is blocked by are alive, and takes from the dead.
     fn reap_dead(&mut self) -> Stepped<Self>;
 
-    /// Whether the dead are reaped before every sleep, and not only when a slice has ended: for one owner.
+    /// Whether the dead are reaped before every sleep, and not only when a slice has ended: for one
+    /// owner.
     const REAPS_FIRST: bool;
 
     /// Whether this process is a participant still.
     fn is_member(&self) -> bool;
 
-    /// How far the handle has come: the age of a wait that was given up counts as long as this stays.
+    /// How far the handle has come: the age of a wait that was given up counts as long as this
+    /// stays.
     fn progress(&self) -> u64 {
         0
     }

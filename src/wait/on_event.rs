@@ -6,10 +6,11 @@
 //!
 //! # Protocol
 //!
-//! That of [`wait`](crate::wait), asleep by the event count. One that slept and got what it wanted rings its own event count again
-//! if the next one would get something as well: commits come in any order, and two wakes may have gone to one that could
-//! not use the first. One that is told of the end need wake none: those that looked before it do not sleep, since
-//! the event count was disarmed then, and has another generation if it was armed once more.
+//! That of [`wait`](crate::wait), asleep by the event count. One that slept and got what it wanted
+//! rings its own event count again if the next one would get something as well: commits come in any
+//! order, and two wakes may have gone to one that could not use the first. One that is told of the
+//! end need wake none: those that looked before it do not sleep, since the event count was disarmed
+//! then, and has another generation if it was armed once more.
 //!
 //! # Crash
 //!

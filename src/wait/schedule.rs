@@ -2,19 +2,21 @@
 //!
 //! # State
 //!
-//! The waiter's own: when the wait began, when its slice ends. And a [`WaitHistory`] of the handle, private
-//! to the process: the beginning of a wait that was given up, and whether spinning was in vain.
+//! The waiter's own: when the wait began, when its slice ends. And a [`WaitHistory`] of the handle,
+//! private to the process: the beginning of a wait that was given up, and whether spinning was in
+//! vain.
 //!
 //! # Protocol
 //!
 //! - spin, unless the waiter parks. A handle whose last spins were in vain does without, and tries
-//!   again after some waits: where both sides share a processor, or the other side is slow, a spin is lost
-//!   time.
+//!   again after some waits: where both sides share a processor, or the other side is slow, a spin
+//!   is lost time.
 //! - sleep for a slice. A slice is as long as the wait so far, from [`FIRST`] to the longest that
-//!   the operation allows, so a wait of n seconds takes some eight slices and n more, and a death is found
-//!   after twice the wait at most. The wait goes on until the handle gets something: over time-outs,
-//!   and over wakes by which others were faster.
-//! - ask who is dead when a slice has ended, and before a wait is given up; not before the first sleep.
+//!   the operation allows, so a wait of n seconds takes some eight slices and n more, and a death
+//!   is found after twice the wait at most. The wait goes on until the handle gets something: over
+//!   time-outs, and over wakes by which others were faster.
+//! - ask who is dead when a slice has ended, and before a wait is given up; not before the first
+//!   sleep.
 //!
 //! # Crash
 //!
@@ -28,8 +30,8 @@ use core::time::Duration;
 
 use crate::facade::{Backoff, Deadline, Left, Pace, WaitHistory, clock_here, has_passed};
 
-/// The first slice: beyond the kernel's next tick, so that the timer need not be set for it, and set back
-/// when the sleeper is woken.
+/// The first slice: beyond the kernel's next tick, so that the timer need not be set for it, and
+/// set back when the sleeper is woken.
 pub(super) const FIRST: Duration = Duration::from_millis(5);
 /// The first slice of a waiter for an owner: the sooner it asks, the sooner it has the lock.
 pub(super) const FIRST_FOR_AN_OWNER: Duration = Duration::from_millis(1);
@@ -37,8 +39,8 @@ pub(super) const FIRST_FOR_AN_OWNER: Duration = Duration::from_millis(1);
 pub(crate) const LONGEST: Duration = Duration::from_secs(1);
 /// The longest slice of a waiter for a lock whose owner no monitor watches.
 pub(crate) const LONGEST_FOR_AN_OWNER: Duration = Duration::from_millis(50);
-/// The longest slice of a waiter that may miss a wake: without membarrier(2), and for more words than
-/// the kernel waits for at a time.
+/// The longest slice of a waiter that may miss a wake: without membarrier(2), and for more words
+/// than the kernel waits for at a time.
 pub(crate) const LONGEST_UNTOLD: Duration = Duration::from_millis(4);
 
 /// How a handle waits.
@@ -131,8 +133,8 @@ impl<'a> WaitSchedule<'a> {
         self.slice.is_some()
     }
 
-    /// How long to sleep now: until the slice ends, for `longest` at most; `None` if the deadline has
-    /// passed.
+    /// How long to sleep now: until the slice ends, for `longest` at most; `None` if the deadline
+    /// has passed.
     pub(super) fn sleep(
         &mut self,
         deadline: &Deadline,

@@ -47,11 +47,12 @@ impl Cut {
         from..from.saturating_add(self.chunk).min(self.len)
     }
 
-    /// The length of a chunk, for one that asks for none: an array has 64 chunks at most, and none of them
-    /// shares a pair of cache lines with the next.
+    /// The length of a chunk, for one that asks for none: an array has 64 chunks at most, and none
+    /// of them shares a pair of cache lines with the next.
     pub(crate) fn usual(len: u64, size: u64) -> u64 {
         let padding = PADDING as u64;
-        // So many values fill whole lines: the padding divided by what it has in common with the size.
+        // So many values fill whole lines: the padding divided by what it has in common with the
+        // size.
         let twos = (size | padding).trailing_zeros();
         let lines = padding >> twos;
         let chunk = len.div_ceil(CHUNKS).max(1);
@@ -75,7 +76,8 @@ impl ArrayLayout {
     /// Behind the lock: the word of the grid, on lines of its own.
     pub(crate) const GRID: u64 = RWLOCK_STATE as u64;
 
-    /// For so many values, of `size` and `align`, in chunks of so many; `None` if there is no such array.
+    /// For so many values, of `size` and `align`, in chunks of so many; `None` if there is no such
+    /// array.
     pub(crate) fn new(
         (len, chunk): (u64, u64),
         (size, align): (u64, u64),

@@ -24,32 +24,33 @@
 //! ```
 //!
 //! 1. While a chunk is `OPEN` or somebody's, the grid is `OPEN`.
-//! 2. While the grid is `OPEN`, all readers' cells are barred and drained, nobody writes, and the data
-//!    is clean.
+//! 2. While the grid is `OPEN`, all readers' cells are barred and drained, nobody writes, and the
+//!    data is clean.
 //!
 //! # Protocol
 //!
 //! - **lease, open**: CAS an open word that is nobody's to the own tag. It is not done any more.
-//! - **lease, closed**: go to the lock's door; bar and drain the readers as a writer does; make the grid
-//!   `OPEN`; claim a chunk, so that whoever opens gets something; open all chunks; leave, with the
-//!   readers barred. See [`opening`].
-//!   After either claim, ask the registry whether it still knows the own tag, (K1) of [`participant`](crate::participant); if not,
-//!   give the chunk back, not done, and say that the membership is lost.
-//! - **finish**: CAS the own tag to `DONE`; **drop**: CAS it away. Both keep `OPEN` as they find it, and
-//!   wake everybody if the chunk was `WANTED`.
-//! - **read, write**, when they are in the door and find the grid `OPEN`: close every chunk, wait for
-//!   those that are somebody's, or take them from the dead, and then close the grid.
-//! - **restart**: in the door, close as a reader does, make the grid `RESTARTING`, which is the commit,
-//!   make all chunks to do, and count the restart, which takes `RESTARTING` away.
-//! - **all done**: whoever finds that looks at the grid, at all chunks again, and at the grid again. If
-//!   it says `RESTARTING`, it goes to the door; if a restart was counted in between, it begins anew.
+//! - **lease, closed**: go to the lock's door; bar and drain the readers as a writer does; make the
+//!   grid `OPEN`; claim a chunk, so that whoever opens gets something; open all chunks; leave, with
+//!   the readers barred. See [`opening`]. After either claim, ask the registry whether it still
+//!   knows the own tag, (K1) of [`participant`](crate::participant); if not, give the chunk back,
+//!   not done, and say that the membership is lost.
+//! - **finish**: CAS the own tag to `DONE`; **drop**: CAS it away. Both keep `OPEN` as they find
+//!   it, and wake everybody if the chunk was `WANTED`.
+//! - **read, write**, when they are in the door and find the grid `OPEN`: close every chunk, wait
+//!   for those that are somebody's, or take them from the dead, and then close the grid.
+//! - **restart**: in the door, close as a reader does, make the grid `RESTARTING`, which is the
+//!   commit, make all chunks to do, and count the restart, which takes `RESTARTING` away.
+//! - **all done**: whoever finds that looks at the grid, at all chunks again, and at the grid
+//!   again. If it says `RESTARTING`, it goes to the door; if a restart was counted in between, it
+//!   begins anew.
 //! - **takeover**: whoever wants a chunk asks whether its holder lives before it sleeps. If not, it
-//!   CASes the whole word, dead tag included, to its own tag and `DIED`. Whoever reaps the dead one does
-//!   the same, without taking the chunk.
+//!   CASes the whole word, dead tag included, to its own tag and `DIED`. Whoever reaps the dead one
+//!   does the same, without taking the chunk.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | lease, before the CAS; a waiter | nothing, or a `WANTED` too many | the next finish wakes nobody |
 //! | after the CAS of a process that was reaped before, and does not know it | the tag of no participant | the next that wants the chunk, or that closes |
@@ -61,27 +62,29 @@
 //! | restart, before the commit | as closing | as above |
 //! | restart, after it | `RESTARTING`, some chunks done still | the next in the door; who finds all done goes there |
 //!
-//! A stopped holder blocks readers and writers, and whoever waits for its chunk; a reader or writer that is
-//! stopped while it closes blocks all but those who have a chunk. Neither is taken for dead.
+//! A stopped holder blocks readers and writers, and whoever waits for its chunk; a reader or writer
+//! that is stopped while it closes blocks all but those who have a chunk. Neither is taken for
+//! dead.
 //!
 //! # Ordering
 //!
-//! (L1) the CAS that ends a lease, and the RMW that opens a chunk (Release), pair with the claiming CAS
-//! and the looks of those who close (Acquire): the data, that of one holder to the next, to the readers, and from the
-//! readers and writers before. (L2) the claiming CAS (Release) pairs with the loads that read a holder's
-//! tag (Acquire): whoever asks whether it lives sees that it has joined, as (M3) of
-//! [`mutex`](crate::algorithm::mutex). (L3) the stores to the grid's word (Release) pair with the looks at it
-//! (Acquire): who knows of a restart finds no chunk done that it made to do. (M2) there orders what the dead
-//! did. The words of chunks are changed by RMWs only, which continue the release sequences; the grid is
-//! otherwise ordered by the door.
+//! (L1) the CAS that ends a lease, and the RMW that opens a chunk (Release), pair with the claiming
+//! CAS and the looks of those who close (Acquire): the data, that of one holder to the next, to the
+//! readers, and from the readers and writers before. (L2) the claiming CAS (Release) pairs with the
+//! loads that read a holder's tag (Acquire): whoever asks whether it lives sees that it has joined,
+//! as (M3) of [`mutex`](crate::algorithm::mutex). (L3) the stores to the grid's word (Release) pair
+//! with the looks at it (Acquire): who knows of a restart finds no chunk done that it made to do.
+//! (M2) there orders what the dead did. The words of chunks are changed by RMWs only, which
+//! continue the release sequences; the grid is otherwise ordered by the door.
 //!
 //! # Trade-offs
 //!
 //! `DONE` and `WANTED` share a bit, since what is somebody's is not done: so ending a lease makes
-//! no system call unless somebody sleeps for that chunk. A waiter for any chunk sleeps on all that are out, up to
-//! 128: so it pays, and ending a lease need not look at a further word. Closing costs a look at every chunk, so the reader that
-//! comes after leases pays for them, and the leases nothing. Chunks that whoever is idle takes one after the
-//! other are the chunk self-scheduling of Kruskal and Weiss (1985), with an owner in each chunk's word.
+//! no system call unless somebody sleeps for that chunk. A waiter for any chunk sleeps on all that
+//! are out, up to 128: so it pays, and ending a lease need not look at a further word. Closing
+//! costs a look at every chunk, so the reader that comes after leases pays for them, and the leases
+//! nothing. Chunks that whoever is idle takes one after the other are the chunk self-scheduling of
+//! Kruskal and Weiss (1985), with an owner in each chunk's word.
 
 pub(crate) mod entry;
 pub(crate) mod layout;
@@ -357,8 +360,8 @@ impl<'a> LeaseTable<'a> {
         Ok(found)
     }
 
-    /// EndpointCounts a lease, the chunk being done or not; false, and nothing is changed, if it is not `leased`
-    /// any more.
+    /// Ends a lease, the chunk being done or not; false, and nothing is changed, if it is not
+    /// `leased` any more.
     #[inline]
     pub(crate) fn end(&self, leased: Leased, done: bool) -> bool {
         // ORDERING: Relaxed; the CAS decides.
@@ -384,8 +387,8 @@ impl<'a> LeaseTable<'a> {
     /// Takes a chunk whose word is still `seen` away from its holder, and wakes who waited for it.
     fn free(&self, chunk: usize, seen: u32, free: u32) -> Result<(), u32> {
         let word = &self.chunks[chunk];
-        // ORDERING: Release; (L1) publishes the data. One who takes it from the dead passes on what it
-        // saw of the dead one's stores.
+        // ORDERING: Release; (L1) publishes the data. One who takes it from the dead passes on what
+        // it saw of the dead one's stores.
         let release = ordering(Ordering::Release, 350);
         word.compare_exchange(seen, free, release, Ordering::Relaxed)?;
         if seen & WANTED != 0 && !mutation(351) {

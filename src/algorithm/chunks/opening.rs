@@ -6,8 +6,8 @@
 //!
 //! # Protocol
 //!
-//! What is here is done by whoever holds the mutex that is the lock's door, and has settled what the one
-//! before it left:
+//! What is here is done by whoever holds the mutex that is the lock's door, and has settled what
+//! the one before it left:
 //!
 //! ```text
 //! open     bar and drain the readers; OPEN into the grid; claim one; OPEN into every other chunk
@@ -17,12 +17,13 @@
 //!          the grid, and one restart more
 //! ```
 //!
-//! One that gives up closing leaves the chunks closed and the grid open: the next lease opens them again.
-//! One that only tries looks for live holders before it closes anything, so that it disturbs nobody.
+//! One that gives up closing leaves the chunks closed and the grid open: the next lease opens them
+//! again. One that only tries looks for live holders before it closes anything, so that it disturbs
+//! nobody.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | opening or closing | some chunks open, some not; the grid says which may be | the next in the door, who goes through all of them |
 //! | after the grid says `RESTARTING` | some chunks done still | the next in the door |
@@ -90,8 +91,8 @@ impl LeaseTable<'_> {
         }
     }
 
-    /// Closes the grid, waiting until all leases are back, or not at all without a deadline. The grid's
-    /// word, as it is then.
+    /// Closes the grid, waiting until all leases are back, or not at all without a deadline. The
+    /// grid's word, as it is then.
     pub(super) fn close_chunks(
         &self,
         peers: &impl Liveness,
@@ -160,8 +161,8 @@ impl LeaseTable<'_> {
         }
     }
 
-    /// Makes every chunk to do, after a restart was announced in the grid's word. Nobody has any. The
-    /// grid's word, as it is then.
+    /// Makes every chunk to do, after a restart was announced in the grid's word. Nobody has any.
+    /// The grid's word, as it is then.
     fn make_to_do(&self, word: u32) -> u32 {
         for chunk in self.chunks {
             // ORDERING: Release; after the announcement, should this process be killed.

@@ -6,9 +6,9 @@
 //!
 //! # Protocol
 //!
-//! Walk over the chunks; if all that are to do are somebody's, spin some microseconds, ask whether their
-//! holders live, make each of them `WANTED`, and sleep on all their words for a slice: whichever comes
-//! back first ends it. If some are closed, go by the [`opening`](super::door).
+//! Walk over the chunks; if all that are to do are somebody's, spin some microseconds, ask whether
+//! their holders live, make each of them `WANTED`, and sleep on all their words for a slice:
+//! whichever comes back first ends it. If some are closed, go by the [`opening`](super::door).
 //!
 //! # Crash
 //!
@@ -49,8 +49,8 @@ impl<'a> LeaseTable<'a> {
         }
     }
 
-    /// Announces one that sleeps until a chunk is back, if its word is still as it was seen; what to
-    /// sleep on.
+    /// Announces one that sleeps until a chunk is back, if its word is still as it was seen; what
+    /// to sleep on.
     fn announce(&self, taken: Taken, peers: &impl Liveness) -> Option<(&'a Futex, u32)> {
         let Taken {
             chunk,
@@ -60,7 +60,8 @@ impl<'a> LeaseTable<'a> {
         let word = &self.chunks[chunk];
         let wanted = if mutation(364) { seen } else { seen | WANTED };
         if seen != wanted {
-            // ORDERING: Relaxed; the flag carries no data, the CAS that ends the lease reads the word.
+            // ORDERING: Relaxed; the flag carries no data, the CAS that ends the lease reads the
+            // word.
             let relaxed = Ordering::Relaxed;
             word.compare_exchange_weak(seen, wanted, relaxed, relaxed)
                 .ok()?;
@@ -223,7 +224,8 @@ impl<P: Liveness> WaitOp for Any<'_, P> {
         }
     }
 
-    /// Sleeps on all chunks that are to do, or on as many as can be slept on: all of them are others'.
+    /// Sleeps on all chunks that are to do, or on as many as can be slept on: all of them are
+    /// others'.
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let (table, most) = (&self.leases.table, if mutation(662) { 1 } else { AT_ONCE });
         self.count = 0;
@@ -247,8 +249,9 @@ impl<P: Liveness> WaitOp for Any<'_, P> {
 }
 
 impl Leases<'_> {
-    /// Leases a chunk that is to do, the first from `from` on, waiting until `deadline` while all that
-    /// are left are in living hands; `None` if all are done. Without a deadline it does not wait.
+    /// Leases a chunk that is to do, the first from `from` on, waiting until `deadline` while all
+    /// that are left are in living hands; `None` if all are done. Without a deadline it does not
+    /// wait.
     #[inline]
     pub(crate) fn lease_any(
         &self,
@@ -289,8 +292,8 @@ impl Leases<'_> {
         }
     }
 
-    /// Leases a chunk, done or not, unless a live participant has it; waits until `deadline` for those
-    /// who read or write. Without a deadline it does not wait.
+    /// Leases a chunk, done or not, unless a live participant has it; waits until `deadline` for
+    /// those who read or write. Without a deadline it does not wait.
     #[inline]
     pub(crate) fn lease_this(
         &self,

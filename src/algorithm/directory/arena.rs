@@ -1,8 +1,8 @@
 //! The arena: where the next entry's bytes go.
 //!
-//! There is no free list and no mark to keep: entries are never removed and lie in the order of their
-//! records, so the space in use ends where the last entry ends. A creator that dies leaves nothing to
-//! repair; its bytes are simply given to the next.
+//! There is no free list and no mark to keep: entries are never removed and lie in the order of
+//! their records, so the space in use ends where the last entry ends. A creator that dies leaves
+//! nothing to repair; its bytes are simply given to the next.
 
 use crate::format::PADDING;
 

@@ -9,33 +9,33 @@
 //! Records are the truth, and the index follows them: only a record that is published gets a slot,
 //! and no slot is ever emptied.
 //!
-//! - index: the creator of a record, which holds the control mutex, gives a slot to each record from
-//!   the number on that says how many have one, then stores the new number.
+//! - index: the creator of a record, which holds the control mutex, gives a slot to each record
+//!   from the number on that says how many have one, then stores the new number.
 //! - find: load that number, then the count of records; follow the slots from the name's home; then
 //!   look at the records in between, of which there are none but while one is created or after its
 //!   creator was killed.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | after the record is published, before its slot | a record that is found by looking at it | the next creator gives it a slot |
 //! | after the slot, before the number | the same, and a slot that says the truth | the next creator finds the slot and goes on |
 //!
-//! A slot is taken by compare-and-swap from empty, so one that stopped here and was wrongly taken for
-//! dead overwrites nothing later: what it adds is true, and a number that it sets back makes others
-//! look at more records.
+//! A slot is taken by compare-and-swap from empty, so one that stopped here and was wrongly taken
+//! for dead overwrites nothing later: what it adds is true, and a number that it sets back makes
+//! others look at more records.
 //!
 //! # Garbage
 //!
-//! A slot that names a record that is not there, or whose name has another mark, is told. A slot that
-//! was emptied hides its record: nothing says so.
+//! A slot that names a record that is not there, or whose name has another mark, is told. A slot
+//! that was emptied hides its record: nothing says so.
 //!
 //! # Ordering
 //!
-//! (X1) a slot's compare-and-swap (Release) pairs with the load of who follows it (Acquire): the record
-//! and the count that it is below. (X2) the store of the number (Release) pairs with the load in `find`
-//! (Acquire): all slots of the records below it.
+//! (X1) a slot's compare-and-swap (Release) pairs with the load of who follows it (Acquire): the
+//! record and the count that it is below. (X2) the store of the number (Release) pairs with the
+//! load in `find` (Acquire): all slots of the records below it.
 
 use crate::facade::{AtomicU32, Ordering, mutation, ordering};
 use crate::format::{Name, NameHash, Slot};
@@ -86,8 +86,8 @@ impl<'a> Index<'a> {
         })
     }
 
-    /// Gives the published record of that name and number a slot, if it has none. False if there is no
-    /// empty one, which only garbage brings about.
+    /// Gives the published record of that name and number a slot, if it has none. False if there is
+    /// no empty one, which only garbage brings about.
     pub(crate) fn insert(self, name: Name, number: u32) -> bool {
         let hash = NameHash::of(name);
         let slot = hash.slot(number).word();

@@ -2,8 +2,9 @@
 //!
 //! # State
 //!
-//! A word with the count and the tag of the last creator, records behind it, and a control mutex that
-//! creators take. Records below the count are complete and never change; what lies above is nobody's.
+//! A word with the count and the tag of the last creator, records behind it, and a control mutex
+//! that creators take. Records below the count are complete and never change; what lies above is
+//! nobody's.
 //!
 //! ```text
 //! | 0: 3 | creator's tag: 29 | count: 32 |
@@ -11,19 +12,21 @@
 //!
 //! # Protocol
 //!
-//! - find: follow the name through the [index](crate::algorithm::directory::index), then compare the names of the records
-//!   that are not in it yet. Lock-free; waits for no one.
-//! - create: take the control mutex; stamp: CAS the own tag into the word, whatever the count is; look for
-//!   the name again, find room behind the last entry, prepare its bytes, write the record, and publish
-//!   both with **one CAS** from the stamped word: count + 1. Then put it into the index.
+//! - find: follow the name through the [index](crate::algorithm::directory::index), then compare
+//!   the names of the records that are not in it yet. Lock-free; waits for no one.
+//! - create: take the control mutex; stamp: CAS the own tag into the word, whatever the count is;
+//!   look for the name again, find room behind the last entry, prepare its bytes, write the record,
+//!   and publish both with **one CAS** from the stamped word: count + 1. Then put it into the
+//!   index.
 //!
-//! The stamp is for a creator that others took for dead, and that does not know it: the next creator has
-//! stamped the word since, so its CAS fails. Without a stamp it could publish a record that the next one has
-//! half written. It also looks before it writes its record whether the stamp is its own still.
+//! The stamp is for a creator that others took for dead, and that does not know it: the next
+//! creator has stamped the word since, so its CAS fails. Without a stamp it could publish a record
+//! that the next one has half written. It also looks before it writes its record whether the stamp
+//! is its own still.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | before the CAS of the count | bytes and a record above the count, the control mutex held | the next creator takes the mutex over and writes over them |
 //! | after it | a complete entry, perhaps not in the index, the control mutex held | the next creator takes the mutex over, and completes the index |
@@ -32,8 +35,8 @@
 //! half done, so the next owner has nothing to repair. Reaping needs the control mutex only as one
 //! more mutex that the dead one may hold.
 //!
-//! A creator that is taken for dead while it prepares bytes, or in the moment between its look at the stamp and its
-//! record, may write over what the next creator makes there.
+//! A creator that is taken for dead while it prepares bytes, or in the moment between its look at
+//! the stamp and its record, may write over what the next creator makes there.
 //!
 //! A stopped creator blocks other creators, and nobody who looks for or uses entries.
 //!
@@ -172,8 +175,8 @@ impl<'a> Directory<'a> {
         Err(missing)
     }
 
-    /// The record that a slot of the index names: it is published before it has one, and its name has
-    /// the slot's mark.
+    /// The record that a slot of the index names: it is published before it has one, and its name
+    /// has the slot's mark.
     fn in_slot(self, slot: Result<Slot, Garbage>) -> Result<Found, Fault> {
         let slot = slot.map_err(|Garbage| Fault::Index)?;
         let number = slot.number().ok_or(Fault::Index)?;
@@ -251,7 +254,8 @@ impl<'a> Directory<'a> {
 
     /// Says who creates from now on; the word as it is then. For the control mutex's owner.
     fn stamp(self, me: Tag) -> u64 {
-        // ORDERING: Relaxed; only the control mutex's owner changes it, or one that was, whose CAS is seen.
+        // ORDERING: Relaxed; only the control mutex's owner changes it, or one that was, whose CAS
+        // is seen.
         let mut seen = self.count.load(Ordering::Relaxed);
         loop {
             let stamped = u64::from(me.bits()) << 32 | u64::from(count_in(seen));
@@ -285,8 +289,8 @@ impl<'a> Directory<'a> {
             .is_ok()
     }
 
-    /// Puts every record below `count` into the index that is not there yet: the last one, and those
-    /// whose creators were killed in between. For the control mutex's owner.
+    /// Puts every record below `count` into the index that is not there yet: the last one, and
+    /// those whose creators were killed in between. For the control mutex's owner.
     fn complete_index(self, count: u32) {
         // ORDERING: Relaxed; only the control mutex's owner writes it.
         let mut indexed = self.index.indexed.load(Ordering::Relaxed);
@@ -314,9 +318,9 @@ impl<'a> Directory<'a> {
         clippy::result_large_err,
         reason = "once for each entry, and all of it is used"
     )]
-    /// Where the record and its bytes go: its index, its place, and the bytes' offset. Whoever holds
-    /// the control mutex may rely on it; to others it says what there is no use in trying, since entries
-    /// stay and room never comes back.
+    /// Where the record and its bytes go: its index, its place, and the bytes' offset. Whoever
+    /// holds the control mutex may rely on it; to others it says what there is no use in trying,
+    /// since entries stay and room never comes back.
     pub(crate) fn room(self, record: &Record) -> Result<(u32, &'a RecordState, u64), NotCreated> {
         match self.find(record.name) {
             Ok(found) if !mutation(31) => return Err(NotCreated::Exists(found)),

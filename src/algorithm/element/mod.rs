@@ -2,29 +2,29 @@
 //!
 //! # State
 //!
-//! The value's bits in 8, 16, 32 or 64 of them; what they mean is the handle's business. Elements lie
-//! side by side, without padding and without an owner.
+//! The value's bits in 8, 16, 32 or 64 of them; what they mean is the handle's business. Elements
+//! lie side by side, without padding and without an owner.
 //!
 //! # Protocol
 //!
-//! One atomic access for each operation, and that is its commit. What the processor cannot do in one
-//! (a maximum, an addition of floating-point numbers) is a load, a computation, and a compare-and-swap
-//! that is its commit, and that is tried again when another was faster.
+//! One atomic access for each operation, and that is its commit. What the processor cannot do in
+//! one (a maximum, an addition of floating-point numbers) is a load, a computation, and a
+//! compare-and-swap that is its commit, and that is tried again when another was faster.
 //!
 //! An operation on many elements is one such access for each of them, in order.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | before the one access | nothing | - |
 //! | after it | the new value | nobody needs to |
 //! | among many elements | those before it are stored, those behind it are not | nobody can: it was never one step |
 //!
-//! As of a counter, nobody can tell whether a process killed in the middle had made its last change.
-//! Wait-free on processors that have the instruction (x86_64 has none that returns the bits before an
-//! and, or, xor); the loops are lock-free: one fails only because another succeeded. A stopped process
-//! delays nobody.
+//! As of a counter, nobody can tell whether a process killed in the middle had made its last
+//! change. Wait-free on processors that have the instruction (x86_64 has none that returns the bits
+//! before an and, or, xor); the loops are lock-free: one fails only because another succeeded. A
+//! stopped process delays nobody.
 //!
 //! # Ordering
 //!
@@ -32,16 +32,16 @@
 //! changed an element is seen by one that reads the new value, as with a counter.
 //!
 //! Operations on many elements access each with Relaxed and have one fence for all. A copy out ends
-//! with an Acquire fence: as if each load were Acquire, for whatever comes after the copy. A copy in
-//! begins with a Release fence: as if each store were Release, for whatever came before it (E2). Between
-//! two elements of one copy nothing is ordered.
+//! with an Acquire fence: as if each load were Acquire, for whatever comes after the copy. A copy
+//! in begins with a Release fence: as if each store were Release, for whatever came before it (E2).
+//! Between two elements of one copy nothing is ordered.
 //!
 //! # Trade-offs
 //!
-//! There is no way to ask for another ordering. On x86_64 it would save nothing: loads and stores are
-//! plain ones, and a read-modify-write is locked whatever it says. Elsewhere the copies have one fence
-//! where a loop over acquiring loads has one for each. A flag that is relaxed by mistake is found by
-//! nobody, least of all in another process.
+//! There is no way to ask for another ordering. On x86_64 it would save nothing: loads and stores
+//! are plain ones, and a read-modify-write is locked whatever it says. Elsewhere the copies have
+//! one fence where a loop over acquiring loads has one for each. A flag that is relaxed by mistake
+//! is found by nobody, least of all in another process.
 
 use crate::facade::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence, mutation, ordering,
@@ -221,8 +221,8 @@ impl<W: Word> ElementState<W> {
         )
     }
 
-    /// Replaces the bits by what `next` makes of them, unless that is nothing; returns those before.
-    /// `next` is called again when others have changed them meanwhile.
+    /// Replaces the bits by what `next` makes of them, unless that is nothing; returns those
+    /// before. `next` is called again when others have changed them meanwhile.
     #[inline(always)]
     pub(crate) fn update(
         &self,
@@ -287,7 +287,8 @@ impl<W: Word> ElementState<W> {
     /// Copies what stands beside each element into it.
     #[inline(always)]
     pub(crate) fn copy_in<'a>(pairs: impl Iterator<Item = (&'a Self, W::Bits)>) {
-        // ORDERING: Release; (E2) pairs with the Acquire in `get`, and with the fence in `copy_out`.
+        // ORDERING: Release; (E2) pairs with the Acquire in `get`, and with the fence in
+        // `copy_out`.
         if !mutation(407) {
             fence(Ordering::Release);
         }

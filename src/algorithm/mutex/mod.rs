@@ -20,15 +20,17 @@
 //!   A CAS and not a swap, so that one whose lock was taken over (because other code closed the
 //!   descriptor that kept it alive) does not free its successor's lock.
 //! - after each locking CAS: ask the registry whether it still knows the own tag, (K1) of
-//!   [`participant`](crate::participant). If not, unlock, keeping the flags, and say that the membership is lost.
-//! - takeover: a waiter asks whether the owner lives before it sleeps. If not, it CASes the whole word, dead tag included, to its own tag and `OWNER_DIED`.
-//!   Whoever reaps the dead participant does the same, without taking the lock.
+//!   [`participant`](crate::participant). If not, unlock, keeping the flags, and say that the
+//!   membership is lost.
+//! - takeover: a waiter asks whether the owner lives before it sleeps. If not, it CASes the whole
+//!   word, dead tag included, to its own tag and `OWNER_DIED`. Whoever reaps the dead participant
+//!   does the same, without taking the lock.
 //! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until somebody
 //!   clears it.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | before the locking CAS, or while asleep | nothing, or a `CONTENDED` too many | the next unlock wakes nobody |
 //! | between lock and unlock | the dead tag | the next to wait, to try, or to reap: `OWNER_DIED` |
@@ -46,8 +48,8 @@
 //! # Ordering
 //!
 //! (M1) the unlocking CAS (Release) pairs with the locking CAS (Acquire): the data. (M2) a takeover
-//! needs no pair in the word, since the dead owner's last store is ordered before the answer of
-//! the kernel that it is dead, and so before the takeover. (M3) the locking CAS (Release) pairs with
+//! needs no pair in the word, since the dead owner's last store is ordered before the answer of the
+//! kernel that it is dead, and so before the takeover. (M3) the locking CAS (Release) pairs with
 //! the loads that read an owner's tag (Acquire): whoever asks whether an owner lives sees that it
 //! has joined. Without it a waiter could find a newcomer's tag in the word and its registry entry
 //! as it was before, and rob it. What others do to the word meanwhile are RMWs, which continue the
@@ -135,7 +137,8 @@ fn claiming() -> Ordering {
     if mutation(50) {
         return Ordering::Acquire;
     }
-    // ORDERING: Acquire; pairs with (M1) in `unlock`. Release; (M3) publishes that the owner joined.
+    // ORDERING: Acquire; pairs with (M1) in `unlock`. Release; (M3) publishes that the owner
+    // joined.
     ordering(Ordering::AcqRel, 1)
 }
 
@@ -153,8 +156,8 @@ impl MutexState {
         self.word.store(word, Ordering::Relaxed);
     }
 
-    /// Locks if the lock is free and clean: one instruction, and a look at the registry. What it was
-    /// if not, [`put_back`](Self::put_back) is to be told.
+    /// Locks if the lock is free and clean: one instruction, and a look at the registry. What it
+    /// was if not, [`put_back`](Self::put_back) is to be told.
     #[inline(always)]
     pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Liveness) -> Result<LockToken, Unclean> {
         let (free, relaxed) = (0, Ordering::Relaxed);
@@ -170,7 +173,8 @@ impl MutexState {
         })
     }
 
-    /// Takes the tag out again that was put into the word by a process that is no participant any more.
+    /// Takes the tag out again that was put into the word by a process that is no participant any
+    /// more.
     pub(crate) fn put_back(&self, Unclean(lost): Unclean) {
         if let Some(owner) = lost.filter(|_| !mutation(572)) {
             self.unlock(LockToken { owner, flags: 0 }, false);

@@ -13,29 +13,32 @@
 //!
 //! # Protocol
 //!
-//! - enter, leave: one CAS each, by the owner of the generation only. One that was taken for dead finds
-//!   another generation, or 0, and does nothing. After it entered, it asks whether it is a participant
-//!   still, (K1) of [`participant`](crate::participant), and gives its cell back if not.
-//! - admit: the holder of the door puts its own generation into its cell. One of another generation that
-//!   the registry knows is the next owner's of the index: then the holder is no participant any more. One
-//!   that the registry does not know was left by a process that was taken for dead, and is replaced.
-//! - bar, open: an RMW each, by whoever holds the door. `BARRED` keeps newcomers out, not those that are in.
-//! - `WAITING`: somebody sleeps on the word, a writer until nobody reads, or threads of the owner until
-//!   it is open. It is set beside `BARRED` only (Invariant 3 of [`rwlock`](super)); whoever clears it
-//!   wakes all.
+//! - enter, leave: one CAS each, by the owner of the generation only. One that was taken for dead
+//!   finds another generation, or 0, and does nothing. After it entered, it asks whether it is a
+//!   participant still, (K1) of [`participant`](crate::participant), and gives its cell back if
+//!   not.
+//! - admit: the holder of the door puts its own generation into its cell. One of another generation
+//!   that the registry knows is the next owner's of the index: then the holder is no participant
+//!   any more. One that the registry does not know was left by a process that was taken for dead,
+//!   and is replaced.
+//! - bar, open: an RMW each, by whoever holds the door. `BARRED` keeps newcomers out, not those
+//!   that are in.
+//! - `WAITING`: somebody sleeps on the word, a writer until nobody reads, or threads of the owner
+//!   until it is open. It is set beside `BARRED` only (Invariant 3 of [`rwlock`](super)); whoever
+//!   clears it wakes all.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | between enter and leave | a count of the dead generation | the next writer, and whoever reaps: 0 |
 //! | leave, before the wake | a writer whose wake is owed | the writer, when its slice ends; whoever reaps |
 //!
 //! # Ordering
 //!
-//! (W1) leave (Release) pairs with the bar, and the looks of a writer that drains (Acquire): what was read
-//! was read before it is written. (W2) open (Release) pairs with enter (Acquire): the data. (W3) see
-//! [`rwlock`](super).
+//! (W1) leave (Release) pairs with the bar, and the looks of a writer that drains (Acquire): what
+//! was read was read before it is written. (W2) open (Release) pairs with enter (Acquire): the
+//! data. (W3) see [`rwlock`](super).
 
 use super::MOST;
 use crate::facade::{Futex, Ordering, mutation, ordering};
@@ -137,9 +140,9 @@ impl Cell {
         Word(self.0.load(ordering(Ordering::Acquire, 303)))
     }
 
-    /// Counts a thread of `me`, if nothing else is there to be thought of: one instruction, and a look at
-    /// the registry. If that does not know `me` any more, the cell is [given back](Self::give_back) by
-    /// who goes the slow way.
+    /// Counts a thread of `me`, if nothing else is there to be thought of: one instruction, and a
+    /// look at the registry. If that does not know `me` any more, the cell is [given
+    /// back](Self::give_back) by who goes the slow way.
     #[inline(always)]
     pub(super) fn enter_clean(&self, me: Tag, peers: &impl Liveness) -> bool {
         let seen = self.peek();
@@ -191,8 +194,8 @@ impl Cell {
         Err(EnterError::NotOwner)
     }
 
-    /// Counts a thread of `me`, unless the cell is that of a participant that has the index since; it is
-    /// barred from then on. For one that holds the door, when everything is as it should be.
+    /// Counts a thread of `me`, unless the cell is that of a participant that has the index since;
+    /// it is barred from then on. For one that holds the door, when everything is as it should be.
     pub(super) fn admit(&self, me: Tag, peers: &impl Liveness) -> Result<(), EnterError> {
         let mut seen = self.load();
         loop {
@@ -204,8 +207,9 @@ impl Cell {
             if own.readers() == COUNT {
                 return Err(EnterError::Full);
             }
-            // ORDERING: Release; (M3) of `algorithm::mutex`: one that finds this generation and asks the
-            // registry sees that it has joined. Else who holds the door is ordered by the mutex.
+            // ORDERING: Release; (M3) of `algorithm::mutex`: one that finds this generation and
+            // asks the registry sees that it has joined. Else who holds the door is ordered by the
+            // mutex.
             match self.replace(seen, Word((own.0 + 1) | BLOCKED), Ordering::Release) {
                 Ok(()) => return self.confirm(me, peers, 584),
                 Err(_) => seen = self.load(),
@@ -256,7 +260,8 @@ impl Cell {
         if mutation(308) {
             return self.load();
         }
-        // ORDERING: Acquire; pairs with (W1), should the cell be nobody's, and not be looked at again.
+        // ORDERING: Acquire; pairs with (W1), should the cell be nobody's, and not be looked at
+        // again.
         let before = self.0.fetch_or(BLOCKED, ordering(Ordering::Acquire, 302));
         Word(before | BLOCKED)
     }
@@ -307,8 +312,8 @@ impl Cell {
     pub(super) fn recover(&self, dead: Tag) {
         let mut seen = self.peek();
         while seen.is_of(dead) || (mutation(332) && seen.0 != 0) {
-            // ORDERING: Release; a helper passes on that what the dead one read was read, as (W1) would
-            // have.
+            // ORDERING: Release; a helper passes on that what the dead one read was read, as (W1)
+            // would have.
             match self.replace(seen, Word(0), ordering(Ordering::Release, 324)) {
                 Ok(()) if mutation(325) => return,
                 Ok(()) => {

@@ -15,35 +15,37 @@
 //!         \__ survive unlock __/      \______ writer's tag, 0 = none _______/
 //! ```
 //!
-//! Invariant 1: while `writing` names somebody or has a flag, every cell in use is barred; while it names
-//! somebody, no other reads. Invariant 2: cells are barred, opened and added to the roster only by
-//! whoever holds the mutex, which is: the door. Invariant 3: a cell says `WAITING` only while it is barred,
-//! and whoever clears that wakes all that sleep on it.
+//! Invariant 1: while `writing` names somebody or has a flag, every cell in use is barred; while it
+//! names somebody, no other reads. Invariant 2: cells are barred, opened and added to the roster
+//! only by whoever holds the mutex, which is: the door. Invariant 3: a cell says `WAITING` only
+//! while it is barred, and whoever clears that wakes all that sleep on it.
 //!
 //! # Protocol
 //!
-//! - read: one CAS in the own [cell](cell). If that is barred: spin, then look who is at the door. If nobody
-//!   alive is, take it; else say `WAITING` in the own cell, look at the door again, and sleep on the cell. A
-//!   process that has no cell yet waits for the door as a writer does.
-//! - at the door: settle what a dead predecessor left. A reader counts itself in its cell, adding that to
-//!   the roster if it must, and leaves.
-//! - write: take the door, settle, bar every cell in use, wait until each counts nobody, passing over
-//!   those whose owners are dead; then the own tag into `writing`.
-//!   If no cell is in use then that is all: none can be before the door is left.
+//! - read: one CAS in the own [cell](cell). If that is barred: spin, then look who is at the door.
+//!   If nobody alive is, take it; else say `WAITING` in the own cell, look at the door again, and
+//!   sleep on the cell. A process that has no cell yet waits for the door as a writer does.
+//! - at the door: settle what a dead predecessor left. A reader counts itself in its cell, adding
+//!   that to the roster if it must, and leaves.
+//! - write: take the door, settle, bar every cell in use, wait until each counts nobody, passing
+//!   over those whose owners are dead; then the own tag into `writing`. If no cell is in use then
+//!   that is all: none can be before the door is left.
 //! - unlock of a writer: its tag leaves `writing`, which is the commit, and it leaves the door.
 //! - to leave the door: open the cells, waking those that sleep on them, and unlock the mutex. If
-//!   `writing` has a flag the cells stay barred, so that every reader comes to the door and is told;
-//!   then the mutex is unlocked first, and then the sleepers are woken, who take the door in turn.
+//!   `writing` has a flag the cells stay barred, so that every reader comes to the door and is
+//!   told; then the mutex is unlocked first, and then the sleepers are woken, who take the door in
+//!   turn.
 //! - downgrade: a writer counts itself in its cell before it unlocks.
-//! - settle: a tag in `writing` when somebody else holds the mutex is a dead writer's: `OWNER_DIED`. That a
-//!   holder of the mutex died says nothing by itself: it can have been a reader, or not have begun.
+//! - settle: a tag in `writing` when somebody else holds the mutex is a dead writer's:
+//!   `OWNER_DIED`. That a holder of the mutex died says nothing by itself: it can have been a
+//!   reader, or not have begun.
 //!
 //! A reader that comes after a writer has barred its cell waits for that writer, so readers do not
 //! starve writers. A cell that is open lets all threads of its process in.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | reading | a count in the dead one's cell | the next writer, who passes over it; whoever reaps |
 //! | at the door, not yet writing | the dead tag in the mutex, cells barred | the next at the door, who is told nothing |
@@ -53,25 +55,28 @@
 //! | adding a cell | a bit in the roster for a cell that is nobody's | the next writer, who clears it |
 //! | downgrading, before the commit | as writing, and a count | as both |
 //!
-//! A stopped reader blocks writers; and, while one waits for it at the door, the readers that come later. A
-//! stopped writer, or a reader that is stopped at the door, blocks all that need the door.
+//! A stopped reader blocks writers; and, while one waits for it at the door, the readers that come
+//! later. A stopped writer, or a reader that is stopped at the door, blocks all that need the door.
 //!
-//! A process that was taken for dead, because other code unmapped its lock, is told when it takes the mutex, enters
-//! its cell, is counted at the door, or has waited for readers: it asks the registry then, (K1) of
-//! [`participant`](crate::participant). With a guard, it commits nothing, since the commit expects its tag. At the door it looks whether it
-//! holds the mutex still before it opens cells, and whether it is a participant before it strikes one. What it does in
-//! the moment after such a look cannot be taken back: it can open a cell that its successor has barred, or strike one
-//! that is a reader's by then. If it puts its tag into `writing`, the mutex's holder puts its own back.
+//! A process that was taken for dead, because other code unmapped its lock, is told when it takes
+//! the mutex, enters its cell, is counted at the door, or has waited for readers: it asks the
+//! registry then, (K1) of [`participant`](crate::participant). With a guard, it commits nothing,
+//! since the commit expects its tag. At the door it looks whether it holds the mutex still before
+//! it opens cells, and whether it is a participant before it strikes one. What it does in the
+//! moment after such a look cannot be taken back: it can open a cell that its successor has barred,
+//! or strike one that is a reader's by then. If it puts its tag into `writing`, the mutex's holder
+//! puts its own back.
 //!
 //! # Ordering
 //!
-//! (W1) and (W2) are in [`cell`]. What is known at the door is handed on by the mutex's (M1), and so is
-//! the data from one writer to the next; `writing` and the roster are therefore Relaxed. What a dead
-//! writer did is ordered by the kernel (M2), and passed on by whoever reaps: (Release) in the mutex, in the
-//! cell for a dead reader. The tag goes into `writing` before the data is touched, and out after it: in
-//! the program's order, which is what a kill cuts off.
+//! (W1) and (W2) are in [`cell`]. What is known at the door is handed on by the mutex's (M1), and
+//! so is the data from one writer to the next; `writing` and the roster are therefore Relaxed. What
+//! a dead writer did is ordered by the kernel (M2), and passed on by whoever reaps: (Release) in
+//! the mutex, in the cell for a dead reader. The tag goes into `writing` before the data is
+//! touched, and out after it: in the program's order, which is what a kill cuts off.
 //!
-//! (W3) is the race of a reader that goes to sleep with one that leaves the door and keeps the cells barred:
+//! (W3) is the race of a reader that goes to sleep with one that leaves the door and keeps the
+//! cells barred:
 //!
 //! ```text
 //! reader                              at the door
@@ -79,20 +84,21 @@
 //! is it still held? else try it       WAITING out of the cell (AcqRel): was it there? then wake
 //! ```
 //!
-//! Both change one word, so one is after the other: either the leaver sees `WAITING`, or the reader's
-//! RMW reads what the leaver's wrote, and then sees the mutex unlocked.
+//! Both change one word, so one is after the other: either the leaver sees `WAITING`, or the
+//! reader's RMW reads what the leaver's wrote, and then sees the mutex unlocked.
 //!
 //! # Trade-offs
 //!
 //! Counting readers in one word makes every read two transfers of one line between processors; here
-//! readers of different processes share none, and a writer pays for that with two RMWs for each process
-//! that has ever read. That is the big-reader lock of Linux 2.4 ("brlock"), with BRAVO's (Dice and Kogan,
-//! 2019) slots fixed to their owners, since only a slot that has an owner can be given back
-//! when it dies. Asymmetric fences would save a reader its locked instructions, and cost every writer
-//! a membarrier(2).
+//! readers of different processes share none, and a writer pays for that with two RMWs for each
+//! process that has ever read. That is the big-reader lock of Linux 2.4 ("brlock"), with BRAVO's
+//! (Dice and Kogan, 2019) slots fixed to their owners, since only a slot that has an owner can be
+//! given back when it dies. Asymmetric fences would save a reader its locked instructions, and cost
+//! every writer a membarrier(2).
 //!
-//! Sleepers sleep where their wake comes from: writers on the mutex, which wakes one, readers on their cells,
-//! all of which are woken. With one word for all, each unlock of a writer would have to wake everybody.
+//! Sleepers sleep where their wake comes from: writers on the mutex, which wakes one, readers on
+//! their cells, all of which are woken. With one word for all, each unlock of a writer would have
+//! to wake everybody.
 
 mod cell;
 pub(crate) mod entry;
@@ -299,8 +305,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         }
     }
 
-    /// Reads, waiting until the deadline if a writer is there, or at the door; without a deadline, only
-    /// as long as a reader needs there.
+    /// Reads, waiting until the deadline if a writer is there, or at the door; without a deadline,
+    /// only as long as a reader needs there.
     #[cold]
     pub(crate) fn read(
         &self,
@@ -379,8 +385,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Some(token)
     }
 
-    /// Writes, waiting until the deadline for who is there; without a deadline, not for readers, and
-    /// only as long as a reader needs at the door.
+    /// Writes, waiting until the deadline for who is there; without a deadline, not for readers,
+    /// and only as long as a reader needs at the door.
     pub(crate) fn write(
         &self,
         me: Tag,
@@ -405,8 +411,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Ok(token)
     }
 
-    /// Bars every cell in use and waits until nobody reads; for one that holds the door, and leaves it in
-    /// any case. If it had to wait, it asks afterwards whether it is a participant still.
+    /// Bars every cell in use and waits until nobody reads; for one that holds the door, and leaves
+    /// it in any case. If it had to wait, it asks afterwards whether it is a participant still.
     pub(crate) fn exclude(
         &self,
         peers: &impl Liveness,
@@ -465,8 +471,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
 
     /// Says that the data is whole; false if the lock was taken over meanwhile.
     ///
-    /// Another's tag beside the door's own holder is that of a process that was taken for dead in the
-    /// door, and has begun to write since: it says nothing, and may have hidden a flag.
+    /// Another's tag beside the door's own holder is that of a process that was taken for dead in
+    /// the door, and has begun to write since: it says nothing, and may have hidden a flag.
     fn commit(&self, token: &WriterToken, poison: bool) -> bool {
         let add = if poison { POISONED } else { 0 };
         let mut seen = token.owner().bits() | token.flags;
@@ -478,7 +484,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
                 seen = self.reclaim(token, seen);
                 continue;
             }
-            // ORDERING: Release; the data is written before, if this process is killed just after it.
+            // ORDERING: Release; the data is written before, if this process is killed just after
+            // it.
             let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
             let free = if mutation(316) {
                 seen | add
@@ -496,8 +503,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         }
     }
 
-    /// Puts the tag of the door's holder back into `writing`, in the place of a tag that is no writer's;
-    /// the word as it is then.
+    /// Puts the tag of the door's holder back into `writing`, in the place of a tag that is no
+    /// writer's; the word as it is then.
     #[cold]
     fn reclaim(&self, token: &WriterToken, seen: u32) -> u32 {
         let relaxed = Ordering::Relaxed;
@@ -549,7 +556,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         ReaderToken::of(token)
     }
 
-    /// Declares the data consistent after a writer died; changes nothing if the lock was taken over.
+    /// Declares the data consistent after a writer died; changes nothing if the lock was taken
+    /// over.
     pub(crate) fn mark_consistent(&self, token: &mut WriterToken) {
         let cleared = if mutation(335) { STICKY } else { OWNER_DIED };
         let mut seen = token.owner().bits() | token.flags;

@@ -31,8 +31,8 @@ pub(crate) struct RwLockStatus {
 }
 
 impl<A: LockHook> RwLock<'_, A> {
-    /// The index of the participant that writes, or of one that reads, of which `me` comes first: for
-    /// people, as [`glance`](Self::glance).
+    /// The index of the participant that writes, or of one that reads, of which `me` comes first:
+    /// for people, as [`glance`](Self::glance).
     pub(crate) fn holder(&self, me: Tag) -> Option<u32> {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let writing = self.state.writing.load(Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! Waiting for a lock of readers and writers: at the door, on one's own cell, and for readers to leave.
+//! Waiting for a lock of readers and writers: at the door, on one's own cell, and for readers to
+//! leave.
 //!
 //! # State
 //!
@@ -11,7 +12,7 @@
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | a reader that waits | a `WAITING` too many | the next to open or to leave the cell, who wakes nobody |
 //! | a writer that waits | the dead tag in the mutex, cells barred | the readers that sleep there, when their slices end, and whoever comes |
@@ -192,7 +193,8 @@ impl<A: LockHook> RwLock<'_, A> {
         if let Some(deadline) = wait {
             return block_on(&mut enter, deadline, WaitMode::of_a_lock(peers.history()));
         }
-        // One that does not wait asks for the door at once: a reader has no business there for long.
+        // One that does not wait asks for the door at once: a reader has no business there for
+        // long.
         let mut backoff = Backoff::new();
         loop {
             if let Some(came_in) = try_now(&mut enter)? {
@@ -221,8 +223,8 @@ impl<A: LockHook> RwLock<'_, A> {
         }
     }
 
-    /// Waits until nobody that lives reads by a cell that is barred, and says whether it had to; without a
-    /// deadline, does not wait.
+    /// Waits until nobody that lives reads by a cell that is barred, and says whether it had to;
+    /// without a deadline, does not wait.
     pub(super) fn drain(
         &self,
         index: u32,

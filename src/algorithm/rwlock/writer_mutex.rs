@@ -6,14 +6,14 @@
 //!
 //! # Protocol
 //!
-//! Take the mutex. A tag in `writing` is that of one who held the mutex before, and so is dead: it is
-//! replaced by `OWNER_DIED`. That the mutex's last holder died is forgotten after that. Leaving, a holder
-//! opens the cells and unlocks the mutex; or, if readers have to come to the door, because `writing` has
-//! a flag or the annex is open, unlocks it and wakes those that sleep on their cells.
+//! Take the mutex. A tag in `writing` is that of one who held the mutex before, and so is dead: it
+//! is replaced by `OWNER_DIED`. That the mutex's last holder died is forgotten after that. Leaving,
+//! a holder opens the cells and unlocks the mutex; or, if readers have to come to the door, because
+//! `writing` has a flag or the annex is open, unlocks it and wakes those that sleep on their cells.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | at the door | the dead tag in the mutex | the next to wait, to try, or to reap |
 //! | settling | the same, and the tag or `OWNER_DIED` in `writing` | the next at the door settles |
@@ -34,12 +34,12 @@ use crate::participant::Tag;
 ///
 /// A plain lock has [`NoHook`]; an array has leases.
 pub(crate) trait LockHook {
-    /// Whether somebody may be at work by the annex, so that the cells have to stay barred. Asked with
-    /// the door held.
+    /// Whether somebody may be at work by the annex, so that the cells have to stay barred. Asked
+    /// with the door held.
     fn is_open(&self) -> bool;
 
-    /// Shuts it, and returns when nobody is at work by it any more; called with the door held, before
-    /// anybody reads or writes. Without a deadline it does not wait.
+    /// Shuts it, and returns when nobody is at work by it any more; called with the door held,
+    /// before anybody reads or writes. Without a deadline it does not wait.
     fn close(
         &self,
         me: Tag,
@@ -96,8 +96,8 @@ impl WriterToken {
 }
 
 impl<A: LockHook> RwLock<'_, A> {
-    /// Takes the door, and settles what a dead predecessor left; without a deadline, only as long as
-    /// a reader needs there.
+    /// Takes the door, and settles what a dead predecessor left; without a deadline, only as long
+    /// as a reader needs there.
     pub(crate) fn acquire(
         &self,
         me: Tag,

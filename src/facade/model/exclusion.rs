@@ -1,4 +1,5 @@
-//! The lock that a process has for itself, modelled: its threads share it, and other processes do not.
+//! The lock that a process has for itself, modelled: its threads share it, and other processes do
+//! not.
 
 use std::thread::panicking;
 

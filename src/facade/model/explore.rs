@@ -123,8 +123,9 @@ fn explore_deaths_within(
     }
 }
 
-/// Explores `body([k, j])` for the pairs of steps at which process 1 and process 2 can die, both in one
-/// run: every pair in a run of `--deaths 2`, else one in [`PAIRS_APART`], with one preemption fewer.
+/// Explores `body([k, j])` for the pairs of steps at which process 1 and process 2 can die, both in
+/// one run: every pair in a run of `--deaths 2`, else one in [`PAIRS_APART`], with one preemption
+/// fewer.
 ///
 /// The model has at most 20 steps for either, so that the pairs stay few.
 pub(crate) fn explore_two_deaths(

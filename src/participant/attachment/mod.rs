@@ -1,5 +1,5 @@
-//! The attachments of this process: one mapping for each segment that it has a handle of, so that it is
-//! one participant of the segment, whatever its threads open and drop.
+//! The attachments of this process: one mapping for each segment that it has a handle of, so that
+//! it is one participant of the segment, whatever its threads open and drop.
 //!
 //! # State
 //!
@@ -7,31 +7,33 @@
 //!
 //! # Protocol
 //!
-//! - A mapping is in the table from its first handle to its last. The count leaves 0 and returns to it under
-//!   the process's own exclusion only, which guards the table as well.
-//! - To open is to find the mapping in the table, or to map the segment and look again: another thread may
-//!   have been faster, and the fresh mapping is dropped then.
-//! - The last handle leaves the segment and removes the mapping from the table under *one* exclusion. If a
-//!   thread could look between the two, it would take part through a mapping that is about to go, or through
-//!   a second one while the first has not left yet: two participants of one process either way.
+//! - A mapping is in the table from its first handle to its last. The count leaves 0 and returns to
+//!   it under the process's own exclusion only, which guards the table as well.
+//! - To open is to find the mapping in the table, or to map the segment and look again: another
+//!   thread may have been faster, and the fresh mapping is dropped then.
+//! - The last handle leaves the segment and removes the mapping from the table under *one*
+//!   exclusion. If a thread could look between the two, it would take part through a mapping that
+//!   is about to go, or through a second one while the first has not left yet: two participants of
+//!   one process either way.
 //!
 //! # Crash
 //!
-//! All of it dies with its process. What the process held in the segment is the registry's to repair. A forked
-//! child finds the table complete, since a fork waits for the exclusion, and takes no part by it.
+//! All of it dies with its process. What the process held in the segment is the registry's to
+//! repair. A forked child finds the table complete, since a fork waits for the exclusion, and takes
+//! no part by it.
 //!
 //! # Ordering
 //!
-//! (H1) a handle that goes (Release) pairs with the last one (Acquire): whatever was done through the others
-//! comes before the leave. A count of 0 or 1 is ordered by the exclusion.
+//! (H1) a handle that goes (Release) pairs with the last one (Acquire): whatever was done through
+//! the others comes before the leave. A count of 0 or 1 is ordered by the exclusion.
 
 use core::ops::Deref;
 
 use crate::facade::Ordering::{self, Relaxed};
 use crate::facade::{Arc, AtomicU64, Exclusive, Guarded, Weak, exclusive, mutation, ordering};
 
-/// The first mapping of the process; each [`Link`] has the next. Nothing is allocated or freed to find,
-/// add or remove one, since a fork waits for the exclusion meanwhile.
+/// The first mapping of the process; each [`Link`] has the next. Nothing is allocated or freed to
+/// find, add or remove one, since a fork waits for the exclusion meanwhile.
 pub(crate) type Table<M> = Guarded<Option<Arc<M>>>;
 
 /// A mapping of a segment, which the handles of a process share.
@@ -47,7 +49,7 @@ pub(crate) trait Shared: Sized + 'static {
     /// The place of the mapping in the table.
     fn link(&self) -> &Link<Self>;
 
-    /// EndpointCounts this process's membership, if it has one: the last handle goes.
+    /// Ends this process's membership, if it has one: the last handle goes.
     fn leave(&self, exclusive: &Exclusive);
 }
 
@@ -158,7 +160,7 @@ impl<M: Shared> Attachment<M> {
     }
 }
 
-/// EndpointCounts the exclusion and begins another: a seeded bug.
+/// Ends the exclusion and begins another: a seeded bug.
 fn anew(held: Exclusive) -> Exclusive {
     drop(held);
     exclusive()

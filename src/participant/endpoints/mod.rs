@@ -1,50 +1,53 @@
-//! How a queue ends: it is closed, or nobody is left who was counted at one of its sides.
+//! Counts of a queue's senders and receivers, and how a queue ends: it is closed, or all that were
+//! counted at one endpoint have left or died.
 //!
 //! # State
 //!
 //! One word for all, and for each participant a cell of its own.
 //!
 //! ```text
-//! word  63                                   5      4             3..2          1..0
-//!       | how often a process was counted: 59 |  CLOSED | GONE, per side | EVER, per side |
+//! word  63                              5      4              3..2              1..0
+//!       | times a process was counted: 59 | CLOSED | GONE, per endpoint | EVER, per endpoint |
 //!
 //! cell  62        46 45       29 28                                  0
-//!       | receivers | senders   | tag of the participant: 29           |   0 = nobody
+//!       | receivers | senders   | tag of the participant: 29           |   0 = none
 //! ```
 //!
 //! # Protocol
 //!
-//! - count: in the own cell, one more; ask the registry whether it still knows the own tag, (K1) of
-//!   [`participant`](crate::participant), and take the tag out of the cell if not; then, by CAS, the word: once more
-//!   somebody was counted, EVER, and not GONE. A tag in the own cell that the registry does not know, or
-//!   that is of another index, counts no participant: it is replaced.
-//! - uncount: in the own cell, one less. If that was this participant's last, settle.
-//! - settle a side: load the word; if no cell of a live participant counts one, CAS the word that was
-//!   loaded to GONE. If somebody was counted meanwhile, the word has changed: once more.
+//! - count: add one in the own cell; ask the registry whether it still lists the own tag, (K1) of
+//!   [`participant`](crate::participant), and take the tag out of the cell if not; then, by CAS,
+//!   the word: one more was counted, EVER, and not GONE. A tag in the own cell that the registry
+//!   does not list, or that has another index, counts no participant and is replaced.
+//! - uncount: subtract one in the own cell. If that was this participant's last, settle.
+//! - settle an endpoint: load the word; if no cell of a live participant counts it, CAS the loaded
+//!   word to GONE. If a participant was counted meanwhile, the word has changed: repeat.
 //! - close: set CLOSED.
 //!
-//! There is no total that somebody could die over: whether anybody is left is read off the cells.
+//! There is no total that a death could falsify: the cells alone say whether any participant is
+//! left.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | count, after the cell | a cell of a dead participant | whoever reaps: clears it, settles |
-//! | the same, of a process that was reaped before, and does not know it | the tag of no participant | the index's next owner, when it counts; to all others it counts nothing |
+//! | count, after the cell | a cell of a dead participant | a reaper clears it and settles |
+//! | the same, of a process that was reaped and has not learnt it | an unregistered tag | the index's next owner, when it counts; for all others it counts nothing |
 //! | counted | the same | the same |
-//! | uncount, after the cell | GONE is owed | whoever reaps settles; so does each receiver that waits |
+//! | uncount, after the cell | GONE is owed | a reaper settles; so does each receiver that waits |
 //! | close | nothing, or CLOSED | sleepers look when their slices end |
 //!
-//! One that is stopped between uncounting and settling delays nobody for longer than a slice.
+//! A process that is stopped between uncounting and settling delays a waiter by a slice at most.
 //!
 //! # Ordering
 //!
-//! (E1) counting changes the word by an RMW after the cell, (Release), and settling loads it before
-//! it looks at the cells (Acquire): one who was counted before that load is found, and one who was
-//! counted after it has changed the word. (E2) GONE is stored (Release) after all that the side
-//! sent, and a receiver that reads it (Acquire) looks once more at the slots. (E3) Two that were the
-//! last ones and uncount at once have a full barrier each between their own cell and their look at
-//! the other's: one of them finds nobody. (M3) of `algorithm::mutex` holds for cells.
+//! (E1) counting changes the word by an RMW after the cell (Release), and settling loads the word
+//! before it looks at the cells (Acquire): a participant that was counted before that load is
+//! found, and one counted after it has changed the word. (E2) GONE is stored (Release) after all
+//! that the endpoint sent, and a receiver that reads it (Acquire) looks once more at the slots.
+//! (E3) Two that are the last and uncount at once have a full barrier each between their own cell
+//! and their load of the other's: at least one of them finds the endpoint empty. (M3) of
+//! `algorithm::mutex` holds for cells.
 
 use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
 use crate::participant::Tag;
@@ -52,10 +55,10 @@ use crate::participant::{Liveness, is_still_registered};
 
 const CLOSED: u64 = 1 << 4;
 const COUNTED: u64 = 1 << 5;
-/// The most that a cell counts at one side.
+/// The most that a cell counts at one endpoint.
 const MOST: u64 = (1 << 17) - 1;
 
-/// A side of a queue.
+/// One of the two sides of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Sender,
@@ -78,7 +81,7 @@ impl Endpoint {
         4 << self as u64
     }
 
-    /// Where a cell counts it.
+    /// The position of its count in a cell.
     fn shift(self) -> u32 {
         29 + 17 * self as u32
     }
@@ -92,23 +95,23 @@ impl Endpoint {
     }
 }
 
-/// Why somebody was not counted.
+/// Why a participant was not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndpointError {
-    /// This participant is counted at that side as often as a cell can count.
+    /// This participant is counted at that endpoint as often as a cell can count.
     TooMany,
     /// This process is no participant any more.
     MembershipLost,
 }
 
-/// The end of a queue: its word, and the participants' cells.
+/// The word of a queue's endpoints, and the participants' cells.
 #[derive(Clone, Copy)]
 pub(crate) struct EndpointCounts<'a> {
     pub(crate) word: &'a AtomicU64,
     pub(crate) cells: &'a [AtomicU64],
 }
 
-/// Whether a cell of `me`'s index is that of another participant, which has the index since.
+/// Returns whether a cell of `me`'s index counts another participant, which has the index since.
 fn is_counted(cell: u64, me: Tag, peers: &impl Liveness) -> bool {
     let other = Tag::in_word(owner(cell), peers.participants());
     let there = other.filter(|other| other.index() == me.index());
@@ -122,7 +125,7 @@ fn owner(cell: u64) -> u32 {
 }
 
 impl EndpointCounts<'_> {
-    /// Whether nobody at the other end will ever take, or bring, anything.
+    /// Returns whether the queue is closed, or the other endpoint is gone, as seen from `side`.
     #[inline(always)]
     pub(crate) fn is_over(self, side: Endpoint) -> bool {
         // ORDERING: Acquire; (E2).
@@ -135,7 +138,7 @@ impl EndpointCounts<'_> {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Closes both sides, for ever.
+    /// Closes the queue for good.
     pub(crate) fn close(self) {
         self.change(|word| word | CLOSED);
     }
@@ -156,7 +159,7 @@ impl EndpointCounts<'_> {
         }
     }
 
-    /// Counts participant `me` once more at a side.
+    /// Counts participant `me` once more at an endpoint.
     pub(crate) fn count(
         self,
         side: Endpoint,
@@ -167,7 +170,8 @@ impl EndpointCounts<'_> {
             .cells
             .get(me.index() as usize)
             .ok_or(EndpointError::MembershipLost)?;
-        // ORDERING: Acquire; pairs with (M3) below, where the cell is the next owner's of the index.
+        // ORDERING: Acquire; pairs with (M3) below, where the cell is the next owner's of the
+        // index.
         let mut seen = cell.load(Ordering::Acquire);
         loop {
             let mine = if owner(seen) == me.bits() {
@@ -198,8 +202,8 @@ impl EndpointCounts<'_> {
         Ok(())
     }
 
-    /// Counts participant `me` once less at a side; true if nobody is left there, and whoever sleeps
-    /// at either side is to be woken.
+    /// Counts participant `me` once less at an endpoint; returns true if none is left there, and
+    /// all sleepers of both endpoints must be woken.
     pub(crate) fn uncount(self, side: Endpoint, me: Tag, peers: &impl Liveness) -> bool {
         let Some(cell) = self.cells.get(me.index() as usize) else {
             return false;
@@ -207,12 +211,12 @@ impl EndpointCounts<'_> {
         // ORDERING: Relaxed; one's own word.
         let mut seen = cell.load(Ordering::Relaxed);
         loop {
-            // Otherwise it was expelled, and others have cleared its cell.
+            // Otherwise its membership was lost, and others have cleared its cell.
             if owner(seen) != me.bits() || side.count(seen) == 0 {
                 return false;
             }
             let less = seen - side.one();
-            // ORDERING: Release; (E2): what this one sent.
+            // ORDERING: Release; (E2): what this participant sent.
             let release = ordering(Ordering::AcqRel, 132);
             match cell.compare_exchange(seen, less, release, Ordering::Relaxed) {
                 Ok(_) if side.count(less) > 0 => return false,
@@ -223,12 +227,12 @@ impl EndpointCounts<'_> {
         !mutation(135) && self.settle(side, |tag| peers.is_alive(tag))
     }
 
-    /// Finds out whether nobody is left at a side where somebody was, as far as the tags that are
-    /// counted there are not `alive`; true if it is the first to. Whoever sleeps at either side is
-    /// to be woken then.
+    /// Marks an endpoint as gone if some participant was counted there and no cell counts one that
+    /// is `alive` now; returns whether this call marked it. All sleepers of both endpoints must be
+    /// woken then.
     #[cold]
     pub(crate) fn settle(self, side: Endpoint, alive: impl Fn(Tag) -> bool) -> bool {
-        // ORDERING: Relaxed; whoever is counted for the first time now is not gone.
+        // ORDERING: Relaxed; a participant that is counted for the first time now is not gone.
         if self.word.load(Ordering::Relaxed) & side.ever() == 0 {
             return false;
         }
@@ -240,7 +244,7 @@ impl EndpointCounts<'_> {
             // ORDERING: Acquire; (E1).
             let seen = self.word.load(ordering(Ordering::Acquire, 133));
             let counted = |cell: &AtomicU64| {
-                // ORDERING: Acquire; (M3), and (E2): what one that is counted no more sent.
+                // ORDERING: Acquire; (M3), and (E2): what an uncounted participant sent.
                 let seen = cell.load(ordering(Ordering::Acquire, 134));
                 let tag = Tag::from_bits(owner(seen)).filter(|_| side.count(seen) > 0);
                 tag.is_some_and(&alive)
@@ -260,13 +264,14 @@ impl EndpointCounts<'_> {
         }
     }
 
-    /// Counts a dead participant no more. Whoever sleeps at either side is to be woken then.
+    /// Uncounts a dead participant. All sleepers of both endpoints must be woken then.
     pub(crate) fn recover(self, dead: Tag) {
         if let Some(cell) = self.cells.get(dead.index() as usize) {
             // ORDERING: Acquire; (M3).
             let mut seen = cell.load(Ordering::Acquire);
             while owner(seen) == dead.bits() {
-                // ORDERING: Release; (E2): a helper passes on what it saw of the dead one's stores.
+                // ORDERING: Release; (E2): a helper passes on what it saw of the dead participant's
+                // stores.
                 match cell.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => break,
                     Err(now) => seen = now,
@@ -275,7 +280,7 @@ impl EndpointCounts<'_> {
         }
         for side in [Endpoint::Sender, Endpoint::Receiver] {
             if !mutation(137) {
-                // Other dead ones are counted out when they are reaped.
+                // Other dead participants are uncounted when they are reaped.
                 self.settle(side, |_| true);
             }
         }

@@ -1,4 +1,4 @@
-//! What the ends of a queue are held to: models under loom, plain tests otherwise.
+//! Tests of the endpoint counts: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod lost;

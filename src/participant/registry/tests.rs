@@ -1,4 +1,4 @@
-//! What the registry is held to: models under loom, plain tests otherwise.
+//! Tests of the registry: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod models;
@@ -11,7 +11,7 @@ pub(crate) use models::MUTANTS;
 use super::Entry;
 use crate::facade::{AtomicU32, AtomicU64};
 
-/// An entry without anything for people.
+/// An entry without its informative part.
 pub(crate) struct Word(AtomicU32, AtomicU64);
 
 impl Word {

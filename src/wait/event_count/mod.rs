@@ -1,5 +1,5 @@
-//! An event count: what one side of a ring sleeps by, and the other rings. The ringing costs nothing while
-//! nobody sleeps.
+//! An event count: what one side of a ring sleeps by, and the other rings. The ringing costs
+//! nothing while nobody sleeps.
 //!
 //! # State
 //!
@@ -17,9 +17,9 @@
 //!
 //! # Protocol
 //!
-//! - sleep: arm, a heavy barrier, then FENCED into the word; look once more for what is waited for; sleep
-//!   while the word is as it was, for a slice at most. A sleeper that finds the event count FENCED makes no barrier:
-//!   see below.
+//! - sleep: arm, a heavy barrier, then FENCED into the word; look once more for what is waited for;
+//!   sleep while the word is as it was, for a slice at most. A sleeper that finds the event count
+//!   FENCED makes no barrier: see below.
 //! - ring, after what is waited for was committed: a light barrier, load; if the word is armed,
 //!   wake one. If nobody was there to be woken, disarm, and wake all that have come since. So a
 //!   sleeper costs those who ring one vain wake, and no more.
@@ -28,27 +28,27 @@
 //! The light barrier is no instruction: the sleeper pays for both with membarrier(2), so that a
 //! commit costs no fence (the asymmetric fences of folly and of liburcu).
 //!
-//! The kernel, or a filter, may refuse membarrier(2) to a process. A process that cannot take part in the
-//! barriers of others sets FENCES before its first commit, and a sleeper that cannot have one sets it when
-//! that is refused. A word with FENCES is not 0, so the one load of a ringing process finds it, and that process
-//! makes a real fence and looks once more. So all processes agree, and those that have membarrier(2) among
-//! themselves pay nothing.
+//! The kernel, or a filter, may refuse membarrier(2) to a process. A process that cannot take part
+//! in the barriers of others sets FENCES before its first commit, and a sleeper that cannot have
+//! one sets it when that is refused. A word with FENCES is not 0, so the one load of a ringing
+//! process finds it, and that process makes a real fence and looks once more. So all processes
+//! agree, and those that have membarrier(2) among themselves pay nothing.
 //!
-//! Ringing wakes one, and that one may come too late for what it was rung for, or find more than
-//! it takes: whoever sleeps beside others by the same event count and gets what it slept for rings again
-//! if there is more.
+//! Ringing wakes one, and that one may come too late for what it was rung for, or find more than it
+//! takes: whoever sleeps beside others by the same event count and gets what it slept for rings
+//! again if there is more.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | a sleeper, anywhere | an armed word | the next to ring, who wakes nobody and disarms it |
 //! | a sleeper, woken | a wake that others needed | they, when their slices end |
 //! | one that rings, after its commit | a sleeper whose wake is owed | the sleeper, when its slice ends; whoever reaps, by [`wake_all`](EventCount::wake_all) |
 //!
-//! A stopped sleeper delays nobody that the event count is not rung for again; the others sleep on to the
-//! end of their slices. One that is stopped between commit and ringing delays the sleeper by its
-//! slice.
+//! A stopped sleeper delays nobody that the event count is not rung for again; the others sleep on
+//! to the end of their slices. One that is stopped between commit and ringing delays the sleeper by
+//! its slice.
 //!
 //! # Ordering
 //!
@@ -61,19 +61,20 @@
 //!
 //! With a full fence in each column one of the two sees the other's store.
 //!
-//! (B2) A sleeper that finds FENCED (Acquire) relies on the barrier of the one that stored it (Release). Whatever
-//! was committed by a process that had looked at the word before that barrier, and found no sleeper, is seen
-//! behind it. A process that looks later finds the event count armed, and rings, or finds it disarmed, and then the
-//! word has changed and those that slept by it are woken. WAITERS alone says nothing: the sleeper that armed
-//! the event count may be stopped, or dead, before its barrier. And FENCED is stored by a CAS that expects the
-//! generation that was armed before the barrier: the event count may have been disarmed since, and armed again by a
-//! sleeper without a barrier so far. The generation comes round after 2^29 sleeps, at 2 us each in 18 minutes,
-//! while one sleeper is stopped there; then a wake can be lost, and a slice ends instead.
-//!
-//! With FENCES the light barrier
-//! is one, between the commit and a second look at the word. The first sleeper that is refused its barrier
-//! has no fence opposite yet: it can miss a commit that is made while it sets FENCES, and its slice ends
+//! (B2) A sleeper that finds FENCED (Acquire) relies on the barrier of the one that stored it
+//! (Release). Whatever was committed by a process that had looked at the word before that barrier,
+//! and found no sleeper, is seen behind it. A process that looks later finds the event count armed,
+//! and rings, or finds it disarmed, and then the word has changed and those that slept by it are
+//! woken. WAITERS alone says nothing: the sleeper that armed the event count may be stopped, or
+//! dead, before its barrier. And FENCED is stored by a CAS that expects the generation that was
+//! armed before the barrier: the event count may have been disarmed since, and armed again by a
+//! sleeper without a barrier so far. The generation comes round after 2^29 sleeps, at 2 us each in
+//! 18 minutes, while one sleeper is stopped there; then a wake can be lost, and a slice ends
 //! instead.
+//!
+//! With FENCES the light barrier is one, between the commit and a second look at the word. The
+//! first sleeper that is refused its barrier has no fence opposite yet: it can miss a commit that
+//! is made while it sets FENCES, and its slice ends instead.
 
 use crate::facade::{
     Futex, Ordering, fence, heavy_barrier, light_barrier, mutation, ordering, use_light_barriers,
@@ -231,8 +232,8 @@ pub(crate) struct WaitKey<'a> {
 }
 
 impl<'a> WaitKey<'a> {
-    /// What to sleep on, and what the word is meanwhile. If the event count was disarmed since, it is something else
-    /// than that.
+    /// What to sleep on, and what the word is meanwhile. If the event count was disarmed since, it
+    /// is something else than that.
     pub(crate) fn on(self) -> (&'a Futex, u32) {
         // ORDERING: Relaxed; a process that changes it meanwhile ends the sleep.
         let now = self.event.word.load(Ordering::Relaxed);
@@ -262,7 +263,8 @@ impl<'a> WaitKey<'a> {
     }
 }
 
-/// The barrier of a sleeper that has armed these event counts, if it needs one: others' may be as good.
+/// The barrier of a sleeper that has armed these event counts, if it needs one: others' may be as
+/// good.
 #[cold]
 pub(crate) fn waiter_barrier<'a>(
     needs_barrier: bool,

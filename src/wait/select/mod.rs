@@ -7,19 +7,21 @@
 //! # Protocol
 //!
 //! - Look at each, from the first to the last: the first that is ready is the answer.
-//! - Otherwise spin some microseconds. Then, until one is ready: look after the dead that each waits for,
-//!   arm all event counts, one heavy barrier, look at each once more, sleep on all words for a slice.
-//! - One that has armed the event counts hands on what wakes it owes: it rings the event count of each that is
-//!   ready and that others sleep by as well. Ringing wakes one, and this one goes away to do what it
-//!   likes: perhaps it takes something else, or nothing. It may have been woken by several event counts at
-//!   once, so all that are ready count, and not the answer only. One that armed event counts and did not sleep owes
-//!   nothing: a sleeper that looked before an event count was disarmed does not sleep by its next generation.
+//! - Otherwise spin some microseconds. Then, until one is ready: look after the dead that each
+//!   waits for, arm all event counts, one heavy barrier, look at each once more, sleep on all words
+//!   for a slice.
+//! - One that has armed the event counts hands on what wakes it owes: it rings the event count of
+//!   each that is ready and that others sleep by as well. Ringing wakes one, and this one goes away
+//!   to do what it likes: perhaps it takes something else, or nothing. It may have been woken by
+//!   several event counts at once, so all that are ready count, and not the answer only. One that
+//!   armed event counts and did not sleep owes nothing: a sleeper that looked before an event count
+//!   was disarmed does not sleep by its next generation.
 //!
 //! The kernel takes 128 words at a time. Of more, each slice sleeps on the next 128.
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | before it arms | nothing | - |
 //! | armed or asleep | armed event counts | the next to ring each of them, who wakes nobody and disarms it |
@@ -29,14 +31,14 @@
 //!
 //! # Ordering
 //!
-//! That of [event count](crate::wait::event_count), for each: one barrier stands between all the arming and all the last
-//! looks.
+//! That of [event count](crate::wait::event_count), for each: one barrier stands between all the
+//! arming and all the last looks.
 //!
 //! # Trade-offs
 //!
-//! An event count for each set that somebody waits for, registered at each source (as in select of Go and of
-//! crossbeam), needs memory for the sets and a list at each source that the dead have to be removed
-//! from. Here a source does not know who waits for it, or for what else.
+//! An event count for each set that somebody waits for, registered at each source (as in select of
+//! Go and of crossbeam), needs memory for the sets and a list at each source that the dead have to
+//! be removed from. Here a source does not know who waits for it, or for what else.
 
 use core::time::Duration;
 

@@ -6,8 +6,8 @@ use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, process};
 use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
-/// Hunts: a chunk that stays a dead one's, or is done though it is half written, or whose death is not
-/// told; a reader that waits for the dead.
+/// Hunts: a chunk that stays a dead one's, or is done though it is half written, or whose death is
+/// not told; a reader that waits for the dead.
 #[test]
 fn model_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
     explore_deaths_at_least("a worker killed, and a reader", 3, |death| {
@@ -23,8 +23,8 @@ fn model_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
 
 /// Hunts: the same, where the next one wants the chunk itself, and a holder that is robbed.
 #[test]
-fn model_wherever_a_holder_dies_the_next_one_is_told() {
-    explore_deaths_at_least("a worker killed, and one that waits", 3, |death| {
+fn model_leases_the_next_holder_learns_of_a_death() {
+    explore_deaths_at_least("a worker killed, and a waiter", 3, |death| {
         let field = Field::<1>::opened();
         let (victim, waiter) = (field.clone(), field.clone());
         finish([
@@ -38,8 +38,8 @@ fn model_wherever_a_holder_dies_the_next_one_is_told() {
     });
 }
 
-/// Hunts: a reader that dies while it closes, or reads, and leaves a grid that nobody gets open, or that
-/// is open beside another.
+/// Hunts: a reader that dies while it closes, or reads, and leaves a grid that nobody gets open, or
+/// that is open beside another.
 #[test]
 fn model_wherever_a_reader_dies_leases_go_on() {
     explore_deaths("a reader killed, and a worker", |death| {
@@ -80,7 +80,7 @@ fn model_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
 
 /// Hunts: chunks that are opened before the readers are out.
 #[test]
-fn model_wherever_one_dies_that_opens_no_lease_is_beside_a_reader() {
+fn model_leases_no_lease_is_beside_a_reader_after_an_opener_died() {
     explore_deaths(
         "one killed that opens, then a reader and a worker",
         |death| {
@@ -101,7 +101,8 @@ fn model_wherever_one_dies_that_opens_no_lease_is_beside_a_reader() {
     );
 }
 
-/// Hunts: a chunk given back twice, taken from one that lives, or without a word of its holder's death.
+/// Hunts: a chunk given back twice, taken from one that lives, or without a word of its holder's
+/// death.
 #[test]
 fn model_reapers_give_back_what_the_dead_had_and_no_more() {
     explore_deaths("one dead, a worker and a reaper", |death| {
@@ -123,9 +124,10 @@ fn model_reapers_give_back_what_the_dead_had_and_no_more() {
     });
 }
 
-/// Hunts: a restart that was made for some chunks only, or that is not seen by one that comes after it.
+/// Hunts: a restart that was made for some chunks only, or that is not seen by one that comes after
+/// it.
 #[test]
-fn model_wherever_a_restart_is_cut_off_it_was_made_or_not() {
+fn model_leases_a_restart_is_atomic_under_death() {
     explore_deaths("a restart killed, then two workers", |death| {
         let field = Field::<2>::done();
         let victim = field.clone();
@@ -172,7 +174,7 @@ fn model_a_restart_that_is_cut_off_beside_a_worker_was_made_or_not() {
 
 /// Hunts: a lease of what somebody has panicked over.
 #[test]
-fn model_what_was_poisoned_is_not_leased() {
+fn model_leases_poisoned_data_is_not_leased() {
     explore("a writer that panicked, and a worker", || {
         let field = Field::<1>::opened();
         field.poison(1);

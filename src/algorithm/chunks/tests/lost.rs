@@ -25,8 +25,8 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
 ];
 
-const LEASE: &str = "model_leases_of_one_that_was_reaped_no_tag_stays";
-const CLOSE: &str = "model_leases_are_not_closed_by_one_that_was_reaped_as_it_waited";
+const LEASE: &str = "model_leases_no_tag_of_a_reaped_process_stays";
+const CLOSE: &str = "model_leases_are_not_closed_by_a_reader_reaped_as_it_waited";
 
 /// An array of one chunk, and the registry.
 struct Field {
@@ -51,7 +51,7 @@ impl Field {
         let leased = field
             .leases()
             .lease_this(0, tag(3), &field.registry.liveness(3), None);
-        let leased = leased.expect("nobody else is there");
+        let leased = leased.expect("no other participant");
         assert!(field.leases().table.end(leased, false));
         field
     }
@@ -69,16 +69,16 @@ impl Field {
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.registry.lose(1);
+        self.registry.unregister(1);
         self.leases().table.recover(tag(1));
         self.leases().lock.recover(tag(1));
     }
 }
 
-/// Hunts: a chunk that is in the hands of no participant, and that no reaper looks for again; and one that
-/// waits for it and is not woken.
+/// Hunts: a chunk that is in the hands of no participant, and that no reaper looks for again; and
+/// one that waits for it and is not woken.
 #[test]
-fn model_leases_of_one_that_was_reaped_no_tag_stays() {
+fn model_leases_no_tag_of_a_reaped_process_stays() {
     explore(
         "leases: one taken for dead leases, a reaper, one that waits",
         || {
@@ -99,7 +99,7 @@ fn model_leases_of_one_that_was_reaped_no_tag_stays() {
                 start(3, None, move || {
                     let (peers, never) = (waiter.registry.liveness(3), Deadline::never());
                     let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
-                    let leased = leased.expect("waits for ever").expect("it is to do");
+                    let leased = leased.expect("no deadline").expect("it is to do");
                     assert!(
                         waiter.leases().table.end(leased, false),
                         "taken from one that lives"
@@ -112,15 +112,16 @@ fn model_leases_of_one_that_was_reaped_no_tag_stays() {
     );
 }
 
-/// Hunts: leases beside a reader, since one that was reaped while it waited for them says that there are none.
+/// Hunts: leases beside a reader, since one that was reaped while it waited for them says that
+/// there are none.
 #[test]
-fn model_leases_are_not_closed_by_one_that_was_reaped_as_it_waited() {
+fn model_leases_are_not_closed_by_a_reader_reaped_as_it_waited() {
     explore_one_less("leases: a reader taken for dead as it waits", || {
         let field = Field::opened();
         let leased = field
             .leases()
             .lease_this(0, tag(3), &field.registry.liveness(3), None);
-        let leased = leased.expect("nobody else is there");
+        let leased = leased.expect("no other participant");
         let (lost, holder) = (field.clone(), field.clone());
         finish([
             start(1, None, move || {

@@ -12,7 +12,7 @@ use crate::participant::stage::{KernelLiveness, finish, start, tag};
 /// Hunts: a chunk in two hands, data that one holder wrote and the next does not see, a waiter that
 /// nobody wakes. One gives its chunk back, so that the word is as it was.
 #[test]
-fn model_two_who_lease_one_chunk_exclude_each_other() {
+fn model_leases_two_lessees_of_one_chunk_exclude_each_other() {
     explore_at_least("two at one chunk, one of which gives it back", 3, || {
         let field = Field::<1>::opened();
         let (idle, busy) = (field.clone(), field.clone());
@@ -27,8 +27,8 @@ fn model_two_who_lease_one_chunk_exclude_each_other() {
 
 /// Hunts: one that waits for any of two chunks, and sleeps for ever.
 #[test]
-fn model_one_that_waits_for_any_chunk_gets_the_one_that_comes_back() {
-    explore_one_less("one that waits while two chunks are somebody's", || {
+fn model_leases_a_waiter_for_any_chunk_gets_the_returned_one() {
+    explore_one_less("a waiter while two chunks are leased", || {
         let field = Field::<2>::opened();
         let [first, second] = [0, 1].map(|chunk| field.this(1, chunk).expect("nobody's"));
         let (holder, waiter) = (field.clone(), field.clone());
@@ -49,8 +49,8 @@ fn model_one_that_waits_for_any_chunk_gets_the_one_that_comes_back() {
 /// Hunts: one that waits for any of two chunks, and sleeps on while the second comes back and the
 /// first does not.
 #[test]
-fn model_one_that_waits_for_any_chunk_is_woken_by_each() {
-    explore_at_least("one that waits, and the second of two chunks", 3, || {
+fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
+    explore_at_least("a waiter, and the second of two chunks", 3, || {
         let field = Field::<2>::opened();
         let [first, second] = [0, 1].map(|chunk| field.this(1, chunk).expect("nobody's"));
         let (holder, waiter) = (field.clone(), field.clone());
@@ -69,11 +69,11 @@ fn model_one_that_waits_for_any_chunk_is_woken_by_each() {
     });
 }
 
-/// Hunts: a reader beside a lease, or a lease beside a reader that has read before and has a cell; one
-/// of them that sleeps for ever.
+/// Hunts: a reader beside a lease, or a lease beside a reader that has read before and has a cell;
+/// one of them that sleeps for ever.
 #[test]
 fn model_a_reader_and_a_lease_exclude_each_other() {
-    explore_at_least("one that reads twice, and one that leases", 3, || {
+    explore_at_least("a reader twice, and a lessee", 3, || {
         let field = Field::<1>::new();
         let (worker, reader) = (field.clone(), field.clone());
         finish([
@@ -86,8 +86,8 @@ fn model_a_reader_and_a_lease_exclude_each_other() {
 
 /// Hunts: a lease that goes on, or is taken, while a reader closes or reads.
 #[test]
-fn model_a_reader_has_open_chunks_back_before_it_reads() {
-    explore_at_least("a reader, and one that leases twice, open", 3, || {
+fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
+    explore_at_least("a reader, and a lessee twice, open", 3, || {
         let field = Field::<1>::opened();
         let (worker, reader) = (field.clone(), field.clone());
         finish([
@@ -104,7 +104,7 @@ fn model_a_reader_has_open_chunks_back_before_it_reads() {
 /// Hunts: a writer beside a lease.
 #[test]
 fn model_a_writer_and_a_lease_exclude_each_other() {
-    explore_at_least("a writer and one that leases", 3, || {
+    explore_at_least("a writer and a lessee", 3, || {
         let field = Field::<1>::opened();
         let (worker, writer) = (field.clone(), field.clone());
         finish([
@@ -117,8 +117,8 @@ fn model_a_writer_and_a_lease_exclude_each_other() {
 
 /// Hunts: a chunk that is leased without what was written before somebody else opened it.
 #[test]
-fn model_what_was_written_is_seen_by_all_that_lease() {
-    explore("a writer, one that opens, and one that leases", || {
+fn model_leases_data_written_before_is_seen_by_each_lessee() {
+    explore("a writer, an opener and a lessee", || {
         let field = Field::<2>::new();
         let [writer, opener, other] = [(); 3].map(|()| field.clone());
         finish([
@@ -132,7 +132,7 @@ fn model_what_was_written_is_seen_by_all_that_lease() {
 
 /// Hunts: a reader that gives up, and leaves a grid behind that says that there are no leases.
 #[test]
-fn model_a_reader_that_gives_up_lets_nobody_in_beside_a_lease() {
+fn model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease() {
     explore_at_least("a holder, and a reader in a hurry", 3, || {
         let field = Field::<2>::opened();
         let leased = field.this(1, 1).expect("nobody's");
@@ -154,8 +154,8 @@ fn model_a_reader_that_gives_up_lets_nobody_in_beside_a_lease() {
 
 /// Hunts: a restart that leaves some chunks done, or is not seen by one that knows of it.
 #[test]
-fn model_who_knows_of_a_restart_finds_something_to_do() {
-    explore_at_least("a restart, and one that hears of it", 3, || {
+fn model_leases_a_known_restart_leaves_pending_chunks() {
+    explore_at_least("a restart, and a process that learns of it", 3, || {
         let field = Field::<1>::done();
         let (restarter, worker) = (field.clone(), field.clone());
         finish([
@@ -174,7 +174,7 @@ fn model_who_knows_of_a_restart_finds_something_to_do() {
 /// Hunts: a restart that is made while somebody is at work.
 #[test]
 fn model_a_restart_is_refused_while_a_chunk_is_somebodys() {
-    explore_at_least("a restart, and one that leases", 3, || {
+    explore_at_least("a restart and a lessee", 3, || {
         let field = Field::<1>::opened();
         let (restarter, worker) = (field.clone(), field.clone());
         finish([
@@ -191,7 +191,7 @@ fn model_a_restart_is_refused_while_a_chunk_is_somebodys() {
 /// Hunts: one that has read a holder's tag, and does not see that it has joined.
 #[test]
 fn model_a_newcomer_that_leases_is_not_robbed() {
-    explore_at_least("a newcomer, and one that wants its chunk", 3, || {
+    explore_at_least("a newcomer and a waiter for its chunk", 3, || {
         let field = Field::<1>::opened();
         let (newcomer, waiter) = (field.clone(), field.clone());
         finish([

@@ -93,21 +93,21 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (753, HOLDERS, "a second death goes unnoticed"),
 ];
 
-const EACH: &str = "model_one_that_waits_for_any_chunk_is_woken_by_each";
-const TWO: &str = "model_two_who_lease_one_chunk_exclude_each_other";
-const BACK: &str = "model_a_reader_has_open_chunks_back_before_it_reads";
+const EACH: &str = "model_leases_a_waiter_for_any_chunk_is_woken_by_each";
+const TWO: &str = "model_leases_two_lessees_of_one_chunk_exclude_each_other";
+const BACK: &str = "model_leases_a_reader_closes_open_chunks_before_it_reads";
 const READ: &str = "model_a_reader_and_a_lease_exclude_each_other";
-const KNOWS: &str = "model_who_knows_of_a_restart_finds_something_to_do";
-const NEXT: &str = "model_wherever_a_holder_dies_the_next_one_is_told";
+const KNOWS: &str = "model_leases_a_known_restart_leaves_pending_chunks";
+const NEXT: &str = "model_leases_the_next_holder_learns_of_a_death";
 const ROBBED: &str = "model_a_newcomer_that_leases_is_not_robbed";
-const POISON: &str = "model_what_was_poisoned_is_not_leased";
+const POISON: &str = "model_leases_poisoned_data_is_not_leased";
 const REAPERS: &str = "model_reapers_give_back_what_the_dead_had_and_no_more";
 const READER: &str = "model_wherever_a_holder_dies_a_reader_has_its_chunk_back";
-const SEEN: &str = "model_what_was_written_is_seen_by_all_that_lease";
-const HASTY: &str = "model_a_reader_that_gives_up_lets_nobody_in_beside_a_lease";
+const SEEN: &str = "model_leases_data_written_before_is_seen_by_each_lessee";
+const HASTY: &str = "model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease";
 const WRITER: &str = "model_wherever_a_writer_dies_there_is_no_lease_before_a_repair";
-const OPENER: &str = "model_wherever_one_dies_that_opens_no_lease_is_beside_a_reader";
-const CUT: &str = "model_wherever_a_restart_is_cut_off_it_was_made_or_not";
+const OPENER: &str = "model_leases_no_lease_is_beside_a_reader_after_an_opener_died";
+const CUT: &str = "model_leases_a_restart_is_atomic_under_death";
 
 /// What a chunk's two words are when it is filled.
 const FULL: u64 = 7;
@@ -161,7 +161,7 @@ impl<const N: usize> Field<N> {
     /// One that somebody has leased from already, and given back.
     pub(super) fn opened() -> Arc<Self> {
         let field = Self::new();
-        let leased = field.this(3, 0).expect("nobody else is there");
+        let leased = field.this(3, 0).expect("no other participant");
         assert!(field.leases().table.end(leased, false));
         field
     }
@@ -191,7 +191,7 @@ impl<const N: usize> Field<N> {
         let leased = self
             .leases()
             .lease_any(0, tag(id), &KernelLiveness(id), Some(&forever));
-        let leased = leased.expect("waits for ever");
+        let leased = leased.expect("no deadline");
         self.begun.fetch_add(u32::from(leased.is_some()), Relaxed);
         leased
     }
@@ -266,7 +266,7 @@ impl<const N: usize> Field<N> {
     }
 
     pub(super) fn begin_to_read(&self, id: u32) -> ReaderToken {
-        self.begin(id, None).expect("nobody else is there")
+        self.begin(id, None).expect("no other participant")
     }
 
     pub(super) fn finish_reading(&self, reading: ReaderToken) {
@@ -285,7 +285,7 @@ impl<const N: usize> Field<N> {
     /// Reads, waiting as long as it takes.
     pub(super) fn visit(&self, id: u32) {
         self.read(id, Some(&Deadline::never()))
-            .expect("waits for ever");
+            .expect("no deadline");
     }
 
     /// Fills all chunks as one that writes, and repairs what a writer left that died.
@@ -293,7 +293,7 @@ impl<const N: usize> Field<N> {
         let lock = self.leases().lock;
         let forever = Deadline::never();
         let token = lock.write(tag(id), &KernelLiveness(id), Some(&forever));
-        let mut token = token.expect("waits for ever");
+        let mut token = token.expect("no deadline");
         for (left, right) in &self.data {
             left.write(&[FULL]);
             right.write(&[FULL]);
@@ -308,7 +308,7 @@ impl<const N: usize> Field<N> {
     pub(super) fn poison(&self, id: u32) {
         let lock = self.leases().lock;
         let token = lock.write(tag(id), &KernelLiveness(id), None);
-        lock.stop_writing(token.expect("nobody else is there"), true);
+        lock.stop_writing(token.expect("no other participant"), true);
     }
 
     pub(super) fn clear_poison(&self) {
@@ -351,8 +351,8 @@ impl<const N: usize> Field<N> {
         self.leases().table.left()
     }
 
-    /// Everybody has gone or died: what is left can be done and read at once. Returns how many chunks
-    /// were left.
+    /// Everybody has gone or died: what is left can be done and read at once. Returns how many
+    /// chunks were left.
     pub(super) fn close(&self) -> usize {
         let left = self.left();
         let status = self.leases().lock.peek();

@@ -6,7 +6,8 @@ use crate::participant::stage::{finish, start};
 
 pub(super) const HOLDERS: &str = "model_two_deaths_of_holders_leave_the_chunk_to_the_third";
 
-/// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work nobody is told of.
+/// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work nobody is
+/// told of.
 #[test]
 fn model_two_deaths_of_holders_leave_the_chunk_to_the_third() {
     explore_two_deaths(

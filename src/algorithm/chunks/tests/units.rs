@@ -108,7 +108,7 @@ proptest! {
 }
 
 #[test]
-fn one_whose_chunk_was_taken_over_does_not_end_its_successors_lease() {
+fn a_lease_that_was_taken_over_does_not_end_its_successors() {
     let field = Field::new(OPEN);
     let leases = field.leases();
     let lost = leases

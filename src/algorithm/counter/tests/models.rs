@@ -24,7 +24,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
 ];
 
 const ADDITIONS: &str = "model_no_addition_is_lost";
-const FLAG: &str = "model_who_reads_an_update_sees_what_was_written_before";
+const FLAG: &str = "model_element_a_read_of_an_update_sees_what_was_written_before";
 const BEST: &str = "model_the_best_value_stays";
 const SOFT: &str = "model_a_weak_cas_that_fails_without_cause_is_tried_again";
 
@@ -48,7 +48,7 @@ fn model_no_addition_is_lost() {
 /// Hunts: an addition of a killed process that is half made, or undoes another's.
 #[test]
 fn model_a_killed_addition_was_made_or_not() {
-    explore_deaths("one killed adding, another adds", |death| {
+    explore_deaths("an adder killed, another adds", |death| {
         let counter = Arc::new(CounterState::new(0));
         let (victim, other) = (counter.clone(), counter.clone());
         let victim = start(1, death, move || {
@@ -64,7 +64,7 @@ fn model_a_killed_addition_was_made_or_not() {
 
 /// Hunts: an update that is seen before what its process wrote (C1).
 #[test]
-fn model_who_reads_an_update_sees_what_was_written_before() {
+fn model_element_a_read_of_an_update_sees_what_was_written_before() {
     explore_at_least("a writer that adds, and a reader", 4, || {
         let shared = Arc::new((CounterState::new(0), Words::new([0])));
         let (writer, reader) = (shared.clone(), shared.clone());
@@ -85,7 +85,7 @@ fn model_who_reads_an_update_sees_what_was_written_before() {
 /// Hunts: the same by way of a third that adds meanwhile, and with the reader's own addition.
 #[test]
 fn model_additions_of_others_keep_what_an_update_publishes() {
-    explore("a writer, one that adds, and a reader that adds", || {
+    explore("a writer, an adder, and a reader that adds", || {
         let shared = Arc::new((CounterState::new(0), Words::new([0])));
         let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
         finish([
@@ -125,7 +125,7 @@ fn model_the_best_value_stays() {
 /// Hunts: a weak CAS that fails although the value is what it was.
 #[test]
 fn model_a_weak_cas_that_fails_without_cause_is_tried_again() {
-    explore_soft_faults("one that raises", |fault| {
+    explore_soft_faults("an updater of a maximum", |fault| {
         let counter = Arc::new(CounterState::new(1));
         let raiser = counter.clone();
         finish([start(1, None, move || {

@@ -20,8 +20,8 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
 ];
 
-const HALF: &str = "model_directory_one_that_was_reaped_publishes_no_half_of_anothers_record";
-const OVER: &str = "model_directory_one_that_was_reaped_writes_over_no_record";
+const HALF: &str = "model_directory_a_reaped_creator_publishes_no_half_of_anothers_record";
+const OVER: &str = "model_directory_a_reaped_creator_overwrites_no_record";
 
 const LEN: u64 = PADDING as u64;
 
@@ -70,7 +70,7 @@ impl Store {
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.registry.lose(1);
+        self.registry.unregister(1);
         self.control.recover(tag(1));
     }
 }
@@ -86,11 +86,11 @@ fn record(name: &str) -> Record {
     }
 }
 
-/// Hunts: a record that others find while it is written, since one that was reaped before it published its own
-/// counts it.
+/// Hunts: a record that others find while it is written, since one that was reaped before it
+/// published its own counts it.
 #[test]
-fn model_directory_one_that_was_reaped_publishes_no_half_of_anothers_record() {
-    explore("directory: one taken for dead publishes late", || {
+fn model_directory_a_reaped_creator_publishes_no_half_of_anothers_record() {
+    explore("directory: a reaped creator publishes late", || {
         let store = Store::open();
         let late = store.directory().stamp(tag(1));
         store.reap();
@@ -116,10 +116,11 @@ fn model_directory_one_that_was_reaped_publishes_no_half_of_anothers_record() {
     });
 }
 
-/// Hunts: an entry that vanishes, because one that was reaped while it prepared its bytes writes its record there.
+/// Hunts: an entry that vanishes, because one that was reaped while it prepared its bytes writes
+/// its record there.
 #[test]
-fn model_directory_one_that_was_reaped_writes_over_no_record() {
-    explore("directory: one taken for dead as it prepares", || {
+fn model_directory_a_reaped_creator_overwrites_no_record() {
+    explore("directory: a creator reaped as it prepares", || {
         let store = Store::open();
         let lost = store.clone();
         finish([start(1, None, move || {

@@ -68,7 +68,7 @@ const READER: &str = "model_a_reader_finds_complete_entries_or_none";
 const SAME: &str = "model_of_two_creators_of_a_name_one_makes_it";
 const OTHERS: &str = "model_two_creators_never_share_bytes";
 const TWICE: &str = "model_what_was_found_is_found_again";
-const DEATH: &str = "model_wherever_a_creator_dies_others_create_and_find";
+const DEATH: &str = "model_directory_wherever_a_creator_dies_others_create_and_find";
 const SLOTS: &str = "model_two_records_that_get_slots_at_once_are_both_found";
 
 /// Bytes of the arena that an entry takes, and how many entries fit.
@@ -232,11 +232,11 @@ fn model_a_reader_finds_complete_entries_or_none() {
     });
 }
 
-/// Hunts: an entry that goes from the records into the index, and is in neither meanwhile; a slot that
-/// is seen before its record.
+/// Hunts: an entry that goes from the records into the index, and is in neither meanwhile; a slot
+/// that is seen before its record.
 #[test]
 fn model_what_was_found_is_found_again() {
-    explore_at_least("a creator and a reader who looks twice", 4, || {
+    explore_at_least("a creator and a reader that looks twice", 4, || {
         let store = Store::open();
         let (creator, reader) = (store.clone(), store.clone());
         finish([
@@ -281,7 +281,7 @@ fn model_two_records_that_get_slots_at_once_are_both_found() {
 /// Hunts: a creator killed anywhere that leaves a half entry to a reader, a control mutex or bytes
 /// to nobody, or an entry that is found no more.
 #[test]
-fn model_wherever_a_creator_dies_others_create_and_find() {
+fn model_directory_wherever_a_creator_dies_others_create_and_find() {
     explore_deaths("a creator killed, another, and a reader", |death| {
         let store = Store::open();
         let (victim, creator, reader) = (store.clone(), store.clone(), store.clone());

@@ -129,8 +129,8 @@ proptest! {
         }
     }
 
-    /// Whatever one slot and the number beside the slots say, an entry is found as it is, or there is
-    /// an error; only an emptied slot hides one.
+    /// Whatever one slot and the number beside the slots say, an entry is found as it is, or there
+    /// is an error; only an emptied slot hides one.
     #[test]
     fn any_slot_and_any_number_of_the_index_are_found_out(slot: u32, at in 0..SLOTS, indexed: u32) {
         let store = Store::new(1024);
@@ -151,8 +151,8 @@ proptest! {
     }
 }
 
-/// A directory without an index, or whose index is behind, is read record by record; the next creator
-/// completes it.
+/// A directory without an index, or whose index is behind, is read record by record; the next
+/// creator completes it.
 #[test]
 fn the_index_is_made_again_from_the_records() {
     let store = Store::new(1024);

@@ -33,7 +33,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (415, REFUSED, "an exchange that is refused does not acquire"),
 ];
 
-const FLAG: &str = "model_who_reads_an_element_sees_what_was_written_before";
+const FLAG: &str = "model_element_a_read_sees_what_was_written_before";
 const REFUSED: &str = "model_a_refused_exchange_sees_what_was_written_before";
 const SUMS: &str = "model_no_sum_of_floats_is_lost";
 const UPDATED: &str = "model_an_update_publishes_what_was_written_before";
@@ -82,7 +82,7 @@ fn model_no_sum_of_floats_is_lost() {
 /// Hunts: an addition of a killed process that is half made, or undoes another's.
 #[test]
 fn model_a_killed_addition_of_floats_was_made_or_not() {
-    explore_deaths("one that adds and dies, and one that lives", |death| {
+    explore_deaths("an adder that dies, and another", |death| {
         let element = Arc::new(wide(0.0_f64.to_bits()));
         let (victim, other) = (element.clone(), element.clone());
         let victim = start(1, death, move || {
@@ -101,7 +101,7 @@ fn model_a_killed_addition_of_floats_was_made_or_not() {
 /// Hunts: a weak CAS that fails although the value is what it was.
 #[test]
 fn model_a_weak_cas_that_fails_without_cause_is_made_again() {
-    explore_soft_faults("one that adds", |fault| {
+    explore_soft_faults("an adder", |fault| {
         let element = Arc::new(wide(0));
         let adder = element.clone();
         finish([start(1, None, move || {
@@ -128,7 +128,7 @@ const CHANGES: [fn(&Narrow); 8] = [
 
 /// Hunts: an element that is seen before what its process wrote (E1).
 #[test]
-fn model_who_reads_an_element_sees_what_was_written_before() {
+fn model_element_a_read_sees_what_was_written_before() {
     for change in CHANGES {
         explore(
             "a writer that changes an element, and a reader",
@@ -154,7 +154,7 @@ fn model_who_reads_an_element_sees_what_was_written_before() {
 /// Hunts: the same for an exchange that finds what it did not expect.
 #[test]
 fn model_a_refused_exchange_sees_what_was_written_before() {
-    explore("a writer that stores, and one that exchanges", || {
+    explore("a writer that stores, another that exchanges", || {
         let shared = Arc::new((narrow(START), Words::new([0])));
         let (writer, other) = (shared.clone(), shared.clone());
         finish([
@@ -174,7 +174,7 @@ fn model_a_refused_exchange_sees_what_was_written_before() {
 /// Hunts: the same for an update, with another's in between.
 #[test]
 fn model_an_update_publishes_what_was_written_before() {
-    explore("a writer that updates, one that adds, and a reader", || {
+    explore("a writer that updates, an adder, a reader", || {
         let shared = Arc::new((wide(0), Words::new([0])));
         let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
         finish([
@@ -255,7 +255,7 @@ fn model_a_copy_in_publishes_what_was_written_before() {
 /// Hunts: a copy in that goes on after its process has died, or is not made in order.
 #[test]
 fn model_a_killed_copy_in_has_stored_the_first_elements() {
-    explore_deaths("one that copies in and dies", |death| {
+    explore_deaths("a copier that dies", |death| {
         let elements = Arc::new([narrow(0), narrow(0), narrow(0)]);
         let writer = elements.clone();
         let writer = start(1, death, move || {

@@ -25,12 +25,12 @@ impl Shop {
     fn lock(&self, id: u32) {
         let peers = self.registry.liveness(id);
         let held = self.mutex.lock(tag(id), &peers, &Deadline::never());
-        self.mutex.unlock(held.expect("waits for ever"), false);
+        self.mutex.unlock(held.expect("no deadline"), false);
     }
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.registry.lose(1);
+        self.registry.unregister(1);
         self.mutex.recover(tag(1));
     }
 
@@ -41,11 +41,11 @@ impl Shop {
     }
 }
 
-/// Hunts: the tag of one that was reaped in the word, where no reaper looks for it again; and a waiter that
-/// is not woken by one that takes its tag out.
+/// Hunts: the tag of one that was reaped in the word, where no reaper looks for it again; and a
+/// waiter that is not woken by one that takes its tag out.
 #[test]
-fn model_mutex_of_one_that_was_reaped_no_tag_stays() {
-    explore("one taken for dead that locks, a reaper, a waiter", || {
+fn model_mutex_no_tag_of_a_reaped_process_stays() {
+    explore("a reaped process locks, a reaper, a waiter", || {
         let shop = Shop::open();
         let (lost, reaper, waiter) = (shop.clone(), shop.clone(), shop.clone());
         finish([
@@ -66,8 +66,8 @@ fn model_mutex_of_one_that_was_reaped_no_tag_stays() {
 
 /// Hunts: the same of one that takes over what a dead owner left, which is still said to the next.
 #[test]
-fn model_mutex_that_one_who_was_reaped_takes_over_says_still_that_its_owner_died() {
-    explore("one taken for dead that takes over, a reaper", || {
+fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
+    explore("a reaped process takes over, a reaper", || {
         let shop = Shop::open();
         let held = shop.mutex.try_lock(tag(2), &shop.registry.liveness(2));
         assert!(held.is_ok());
@@ -91,10 +91,11 @@ fn model_mutex_that_one_who_was_reaped_takes_over_says_still_that_its_owner_died
     });
 }
 
-/// Hunts: a lock that is nobody's any more, since one that was reaped was killed with its tag in it.
+/// Hunts: a lock that is nobody's any more, since one that was reaped was killed with its tag in
+/// it.
 #[test]
-fn model_mutex_of_one_that_was_reaped_and_is_killed_others_go_on() {
-    explore_deaths("one taken for dead that locks and is killed", |death| {
+fn model_mutex_after_a_reaped_locker_was_killed_others_proceed() {
+    explore_deaths("a reaped process locks and is killed", |death| {
         let shop = Shop::open();
         let (lost, reaper) = (shop.clone(), shop.clone());
         finish([

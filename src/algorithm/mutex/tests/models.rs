@@ -111,19 +111,18 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
 ];
 
 const DEATH: &str = "model_survivor_gets_the_lock_wherever_the_owner_dies";
-const TWO: &str = "model_two_contenders_exclude_each_other_and_nobody_oversleeps";
+const TWO: &str = "model_mutex_two_contenders_exclude_each_other_and_lose_no_wake";
 const THREE: &str = "model_three_contenders_leave_no_sleeper_behind";
 const REAPERS: &str = "model_reapers_and_waiters_give_one_lock_back_once";
 const DEADLINE: &str = "model_a_waiter_that_gives_up_hands_its_wake_on";
-const BARGE: &str = "model_nobody_sleeps_for_ever_when_one_dies_unlocking_and_another_barges_in";
+const BARGE: &str = "model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in";
 const REPAIR: &str = "model_declaring_the_data_consistent_keeps_the_sleepers_known";
 const LATE: &str = "model_a_dead_owner_is_never_called_busy";
 const LEAVER: &str = "model_a_leaver_gives_its_leaked_lock_to_a_sleeper";
 const PASSED: &str = "model_a_reaper_passes_on_what_the_dead_owner_wrote";
-const LOST: &str = "model_mutex_of_one_that_was_reaped_no_tag_stays";
-const LOST_TAKES_OVER: &str =
-    "model_mutex_that_one_who_was_reaped_takes_over_says_still_that_its_owner_died";
-const FLAGS: &str = "model_sticky_flags_survive_a_waiter_that_says_it_sleeps";
+const LOST: &str = "model_mutex_no_tag_of_a_reaped_process_stays";
+const LOST_TAKES_OVER: &str = "model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died";
+const FLAGS: &str = "model_mutex_flags_survive_the_announcement_of_a_sleeper";
 
 /// Data behind a lock.
 struct Shop {
@@ -146,7 +145,7 @@ impl Shop {
     fn lock(&self, id: u32) -> LockToken {
         self.mutex
             .lock(tag(id), &KernelLiveness(id), &Deadline::never())
-            .expect("waits for ever")
+            .expect("no deadline")
     }
 
     fn try_lock(&self, id: u32) -> Result<LockToken, MutexError> {
@@ -194,7 +193,7 @@ impl Shop {
 /// Hunts: data that one owner wrote and the next does not see; a waiter that is between its look
 /// and its sleep when the owner unlocks; an owner robbed. Nobody dies, so no slice ends.
 #[test]
-fn model_two_contenders_exclude_each_other_and_nobody_oversleeps() {
+fn model_mutex_two_contenders_exclude_each_other_and_lose_no_wake() {
     explore_at_least("two contenders, two visits each", 4, || {
         let shop = Shop::open();
         finish([1, 2].map(|id| {
@@ -228,7 +227,7 @@ fn model_a_waiter_that_gives_up_hands_its_wake_on() {
         "an owner that returns, a waiter that gives up, and one that does not",
         || {
             let shop = Shop::open();
-            let held = shop.try_lock(1).expect("nobody else is there");
+            let held = shop.try_lock(1).expect("no other participant");
             let (owner, hasty, patient) = (shop.clone(), shop.clone(), shop.clone());
             let owner = start(1, None, move || {
                 owner.serve(held);
@@ -269,10 +268,10 @@ fn model_survivor_gets_the_lock_wherever_the_owner_dies() {
 /// wake, a third process barges in with a word that does not say `CONTENDED`, and its unlock wakes
 /// nobody.
 #[test]
-fn model_nobody_sleeps_for_ever_when_one_dies_unlocking_and_another_barges_in() {
+fn model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in() {
     explore_deaths_at_least("killed unlocking, another barges in", 3, |death| {
         let shop = Shop::open();
-        let held = shop.try_lock(1).expect("nobody else is there");
+        let held = shop.try_lock(1).expect("no other participant");
         let (victim, sleeper, barger) = (shop.clone(), shop.clone(), shop.clone());
         finish([
             start(1, death, move || victim.mutex.unlock(held, false)),
@@ -290,7 +289,7 @@ fn model_nobody_sleeps_for_ever_when_one_dies_unlocking_and_another_barges_in() 
 /// The same with a barger that waits, and all three from the beginning: the hole needs three
 /// preemptions then.
 #[test]
-fn model_three_contenders_of_whom_one_is_killed() {
+fn model_mutex_three_contenders_one_killed() {
     explore_deaths_at_least("three contenders, one killed", 3, |death| {
         let shop = Shop::open();
         finish([(1, death), (2, None), (3, None)].map(|(id, death)| {
@@ -352,7 +351,7 @@ fn model_a_reaper_passes_on_what_the_dead_owner_wrote() {
 fn model_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
     explore("a leaver and two sleepers", || {
         let shop = Shop::open();
-        let leaked = shop.try_lock(1).expect("nobody else is there");
+        let leaked = shop.try_lock(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
         let leaver = shop.clone();
         let leaver = start(1, None, move || leaver.mutex.recover(tag(1)));
@@ -443,7 +442,7 @@ fn model_declaring_the_data_consistent_keeps_the_sleepers_known() {
 /// Hunts: an unlock or a `clear_poison` that races a waiter's `CONTENDED` and loses a flag, or the
 /// waiter.
 #[test]
-fn model_sticky_flags_survive_a_waiter_that_says_it_sleeps() {
+fn model_mutex_flags_survive_the_announcement_of_a_sleeper() {
     explore("a poisoned lock whose owner died before", || {
         let shop = Shop::open();
         let victim = shop.clone();
@@ -460,7 +459,7 @@ fn model_sticky_flags_survive_a_waiter_that_says_it_sleeps() {
                 waiter.serve(held);
             }),
         ]);
-        let held = shop.try_lock(2).expect("nobody else is there");
+        let held = shop.try_lock(2).expect("no other participant");
         assert!(!held.owner_died() && !held.is_poisoned(), "{held:?}");
         shop.mutex.unlock(held, false);
         shop.close(1..=1);
@@ -472,7 +471,7 @@ fn model_sticky_flags_survive_a_waiter_that_says_it_sleeps() {
 fn model_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
     explore("poison cleared from outside", || {
         let shop = Shop::open();
-        let held = shop.try_lock(1).expect("nobody else is there");
+        let held = shop.try_lock(1).expect("no other participant");
         shop.mutex.unlock(held, true);
         let cleaner = shop.clone();
         let visitors = [1, 2].map(|id| {

@@ -133,7 +133,7 @@ fn a_panic_is_remembered_until_it_is_cleared() {
 }
 
 #[test]
-fn one_whose_lock_was_taken_over_does_not_free_its_successors() {
+fn an_unlock_after_a_takeover_does_not_free_the_successors_lock() {
     let mutex = MutexState::new();
     let lost = mutex.try_lock(other(), &ALL_ALIVE).unwrap();
     let peers = TestLiveness {
@@ -148,7 +148,7 @@ fn one_whose_lock_was_taken_over_does_not_free_its_successors() {
 }
 
 #[test]
-fn one_that_is_no_participant_any_more_does_not_wait() {
+fn a_waiter_without_membership_does_not_wait() {
     let mutex = mutex(other().bits());
     let peers = TestLiveness {
         dead: None,

@@ -8,11 +8,11 @@ use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
 pub(super) const READER: &str = "model_rwlock_a_reader_may_die_anywhere";
 pub(super) const WRITER: &str = "model_rwlock_a_writer_may_die_anywhere";
-pub(super) const DIED: &str = "model_rwlock_whoever_comes_after_a_dead_writer_is_told";
-pub(super) const PASSED: &str = "model_rwlock_whoever_reaps_passes_on_that_the_dead_have_read";
+pub(super) const DIED: &str = "model_rwlock_the_next_after_a_dead_writer_learns_of_it";
+pub(super) const PASSED: &str = "model_rwlock_a_reaper_passes_on_what_the_dead_have_read";
 pub(super) const LEAVER: &str = "model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer";
 pub(super) const LEAKED: &str = "model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers";
-pub(super) const EXPELLED: &str = "model_rwlock_nobody_touches_the_cell_of_its_next_owner";
+pub(super) const EXPELLED: &str = "model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell";
 pub(super) const REPAIRED: &str = "model_rwlock_death_and_poison_are_kept_apart";
 
 /// Hunts: a reader killed anywhere (coming in by its cell, coming for the first time, at the door,
@@ -47,12 +47,12 @@ fn explore_deaths_of(name: &str, knows: bool) {
 
 /// Hunts: a reader that sleeps on behind a reader that died at the door.
 #[test]
-fn model_rwlock_a_reader_that_dies_at_the_door_leaves_it_to_the_next() {
+fn model_rwlock_a_reader_dead_with_the_writer_mutex_leaves_it_to_the_next() {
     explore_deaths_one_less(
         "rwlock: poisoned data, a reader killed, a reader",
         |death| {
             let library = Library::with_readers([1, 2]);
-            let mut token = library.try_write(3).expect("nobody is there");
+            let mut token = library.try_write(3).expect("no other participant");
             library.work(&mut token);
             library.lock().stop_writing(token, true);
             let (victim, other) = (library.clone(), library.clone());
@@ -71,8 +71,9 @@ fn model_rwlock_a_reader_that_dies_at_the_door_leaves_it_to_the_next() {
     );
 }
 
-/// Hunts: a writer killed anywhere (at the door, barring, waiting, writing with the data torn, opening,
-/// leaving) after whom a reader or a writer sleeps on, or sees torn data and is told nothing.
+/// Hunts: a writer killed anywhere (at the door, barring, waiting, writing with the data torn,
+/// opening, leaving) after whom a reader or a writer sleeps on, or sees torn data and is told
+/// nothing.
 #[test]
 fn model_rwlock_a_writer_may_die_anywhere() {
     explore_deaths("rwlock: a writer that is killed, a reader", |death| {
@@ -91,25 +92,28 @@ fn model_rwlock_a_writer_may_die_anywhere() {
 /// The same where a reader is waited for.
 #[test]
 fn model_rwlock_a_writer_may_die_while_it_waits() {
-    explore_deaths("rwlock: one that reads twice, a writer killed", |death| {
-        let library = Library::with_readers([2]);
-        let reading = library.try_read(2).expect("nobody writes");
-        let (victim, reader) = (library.clone(), library.clone());
-        finish([
-            start(1, death, move || victim.write(1)),
-            start(2, None, move || {
-                assert_eq!(reader.browse(reading), Some(0));
-                reader.read(2);
-            }),
-        ]);
-        library.close(0..=1);
-    });
+    explore_deaths(
+        "rwlock: a process that reads twice, a writer killed",
+        |death| {
+            let library = Library::with_readers([2]);
+            let reading = library.try_read(2).expect("nobody writes");
+            let (victim, reader) = (library.clone(), library.clone());
+            finish([
+                start(1, death, move || victim.write(1)),
+                start(2, None, move || {
+                    assert_eq!(reader.browse(reading), Some(0));
+                    reader.read(2);
+                }),
+            ]);
+            library.close(0..=1);
+        },
+    );
 }
 
 /// Hunts: a dead writer of whom nobody is told, or who is told of though it had not begun, or had
 /// finished; of whom only the first reader is told; and a reaper that hides it.
 #[test]
-fn model_rwlock_whoever_comes_after_a_dead_writer_is_told() {
+fn model_rwlock_the_next_after_a_dead_writer_learns_of_it() {
     explore_deaths_one_less("rwlock: a dead writer, a reader, a writer", |death| {
         let library = Library::with_readers([2]);
         let victim = library.clone();
@@ -134,7 +138,7 @@ fn model_rwlock_whoever_comes_after_a_dead_writer_is_told() {
 fn model_rwlock_the_dead_are_never_called_busy() {
     for writes in [false, true] {
         explore_deaths_one_less(
-            "rwlock: one that is dead, one in a hurry, a reaper",
+            "rwlock: a process that is dead, one in a hurry, a reaper",
             move |death| {
                 let library = Library::with_readers([2]);
                 let victim = library.clone();
@@ -164,10 +168,10 @@ fn model_rwlock_the_dead_are_never_called_busy() {
     }
 }
 
-/// Hunts: what a dead reader read, in the eyes of a writer that has not asked the kernel: still being
-/// read.
+/// Hunts: what a dead reader read, in the eyes of a writer that has not asked the kernel: still
+/// being read.
 #[test]
-fn model_rwlock_whoever_reaps_passes_on_that_the_dead_have_read() {
+fn model_rwlock_a_reaper_passes_on_what_the_dead_have_read() {
     explore_deaths_one_less(
         "rwlock: a reader that is killed, a reaper, a writer",
         |death| {
@@ -185,8 +189,8 @@ fn model_rwlock_whoever_reaps_passes_on_that_the_dead_have_read() {
     );
 }
 
-/// Hunts: a read lock that a leaver leaked, given back without a wake. The leaver lives, so no slice
-/// ends.
+/// Hunts: a read lock that a leaver leaked, given back without a wake. The leaver lives, so no
+/// slice ends.
 #[test]
 fn model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer() {
     explore("rwlock: a leaver that reads, a writer", || {
@@ -208,7 +212,7 @@ fn model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer() {
 fn model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers() {
     explore("rwlock: a leaver that writes, a reader", || {
         let library = Library::with_readers([2]);
-        let leaked = library.try_write(1).expect("nobody is there");
+        let leaked = library.try_write(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
         let (leaver, reader) = (library.clone(), library.clone());
         finish([
@@ -225,10 +229,11 @@ fn model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers() {
     });
 }
 
-/// Hunts: one that was taken for dead and goes on, or a late helper, and the cell is another's by then.
+/// Hunts: one that was taken for dead and goes on, or a late helper, and the cell is another's by
+/// then.
 #[test]
-fn model_rwlock_nobody_touches_the_cell_of_its_next_owner() {
-    explore("rwlock: one that was expelled, a late helper", || {
+fn model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell() {
+    explore("rwlock: a reaped reader, a late helper", || {
         let library = Library::with_readers([1]);
         let lost = library.try_read(1).expect("nobody writes");
         library.lock().recover(tag(1));
@@ -254,13 +259,13 @@ fn model_rwlock_nobody_touches_the_cell_of_its_next_owner() {
 fn model_rwlock_death_and_poison_are_kept_apart() {
     explore("rwlock: poisoned data whose writer died", || {
         let library = Library::with_readers([2]);
-        let mut token = library.try_write(3).expect("nobody is there");
+        let mut token = library.try_write(3).expect("no other participant");
         library.work(&mut token);
         library.lock().stop_writing(token, true);
         let victim = library.clone();
         let died = !process(1, Some(8), move || {
             let token = victim.begin_writing(1, &Deadline::never());
-            victim.serve(token.expect("nobody is there"));
+            victim.serve(token.expect("no other participant"));
         });
         assert!(died && library.state.is_written());
         let mut token = library.try_write(3).expect("its owner is dead");

@@ -1,5 +1,5 @@
-//! A lock of readers and writers under loom, and a participant that others took for dead and that does not
-//! know it.
+//! A lock of readers and writers under loom, and a participant that others took for dead and that
+//! does not know it.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -53,13 +53,13 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
 ];
 
-const CELL: &str = "model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell";
-const SLOW: &str = "model_rwlock_of_one_that_was_reaped_no_count_stays_the_slow_way";
-const DOOR: &str = "model_rwlock_of_one_that_was_reaped_no_count_stays_by_the_door";
-const NEXT: &str = "model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner";
-const WAITED: &str = "model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing";
-const LATE: &str = "model_rwlock_a_late_writers_tag_keeps_nobody_out";
-const OPENS: &str = "model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in";
+const CELL: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell";
+const SLOW: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path";
+const DOOR: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex";
+const NEXT: &str = "model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner";
+const WAITED: &str = "model_rwlock_a_writer_reaped_as_it_waited_writes_nothing";
+const LATE: &str = "model_rwlock_a_late_writers_tag_blocks_no_process";
+const OPENS: &str = "model_rwlock_a_reaped_mutex_holder_opens_no_cell";
 
 /// A lock, and the registry.
 struct Library {
@@ -109,7 +109,7 @@ impl Library {
 
     /// Others take process 1 for dead, and give back what it holds.
     fn reap(&self) {
-        self.registry.lose(1);
+        self.registry.unregister(1);
         self.lock().recover(tag(1));
     }
 
@@ -120,17 +120,17 @@ impl Library {
         assert!(!self.state.mutex.is_of(tag(1)), "it is at the door");
         let token = self.lock().write(tag(2), &self.registry.liveness(2), None);
         self.lock()
-            .stop_writing(token.expect("nobody is there"), false);
+            .stop_writing(token.expect("no other participant"), false);
     }
 }
 
-/// Hunts: a reader that no writer waits for, since the registry does not know it: as garbage there makes it,
-/// no process has given back what it holds.
+/// Hunts: a reader that no writer waits for, since the registry does not know it: as garbage there
+/// makes it, no process has given back what it holds.
 #[test]
-fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
-    explore("rwlock: one taken for dead enters its cell", || {
+fn model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell() {
+    explore("rwlock: a reaped reader enters its cell", || {
         let library = Library::with_readers([1]);
-        library.registry.lose(1);
+        library.registry.unregister(1);
         let (lost, writer) = (library.clone(), library.clone());
         finish([
             start(1, None, move || {
@@ -140,7 +140,7 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
             start(2, None, move || {
                 let (peers, never) = (writer.registry.liveness(2), Deadline::never());
                 let token = writer.lock().write(tag(2), &peers, Some(&never));
-                let token = token.expect("waits for ever");
+                let token = token.expect("no deadline");
                 writer.lock().stop_writing(token, false);
             }),
         ]);
@@ -150,10 +150,10 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_in_its_cell() {
 
 /// Hunts: the same of one that did not get in at once.
 #[test]
-fn model_rwlock_of_one_that_was_reaped_no_count_stays_the_slow_way() {
-    explore("rwlock: one taken for dead enters its cell slowly", || {
+fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
+    explore("rwlock: a reaped reader enters its cell slowly", || {
         let library = Library::with_readers([1]);
-        library.registry.lose(1);
+        library.registry.unregister(1);
         let (lost, writer) = (library.clone(), library.clone());
         finish([
             start(1, None, move || {
@@ -178,8 +178,8 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_the_slow_way() {
 
 /// Hunts: the same of one that has no cell yet.
 #[test]
-fn model_rwlock_of_one_that_was_reaped_no_count_stays_by_the_door() {
-    explore("rwlock: one taken for dead comes by the door", || {
+fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex() {
+    explore("rwlock: a reaped reader enters by the mutex", || {
         let library = Library::open();
         let (lost, reaper) = (library.clone(), library.clone());
         finish([
@@ -197,10 +197,10 @@ fn model_rwlock_of_one_that_was_reaped_no_count_stays_by_the_door() {
     });
 }
 
-/// Hunts: a reader that lives, and of whom a writer knows nothing, since one that had its index before has
-/// written over its cell.
+/// Hunts: a reader that lives, and of whom a writer knows nothing, since one that had its index
+/// before has written over its cell.
 #[test]
-fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
+fn model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner() {
     explore(
         "rwlock: one taken for dead, and the next owner of its index",
         || {
@@ -232,7 +232,7 @@ fn model_rwlock_one_that_was_reaped_leaves_the_cell_to_its_next_owner() {
 
 /// Hunts: a writer that was reaped while it waited for readers, and begins when they have left.
 #[test]
-fn model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing() {
+fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
     explore_one_less("rwlock: a writer taken for dead as it waits", || {
         let library = Library::open();
         let reading = library.slowly(&library.registry.liveness(2), None);
@@ -264,10 +264,10 @@ fn model_rwlock_a_writer_that_was_reaped_as_it_waited_writes_nothing() {
     });
 }
 
-/// Hunts: a writer that does not leave, because one that was taken for dead at the door has put its tag into
-/// the word that says who writes.
+/// Hunts: a writer that does not leave, because one that was taken for dead at the door has put its
+/// tag into the word that says who writes.
 #[test]
-fn model_rwlock_a_late_writers_tag_keeps_nobody_out() {
+fn model_rwlock_a_late_writers_tag_blocks_no_process() {
     explore(
         "rwlock: one taken for dead at the door begins to write",
         || {
@@ -275,12 +275,12 @@ fn model_rwlock_a_late_writers_tag_keeps_nobody_out() {
             let late = library
                 .lock()
                 .acquire(tag(1), &library.registry.liveness(1), None);
-            let late = late.expect("nobody is there");
+            let late = late.expect("no other participant");
             library.reap();
             let token = library
                 .lock()
                 .write(tag(2), &library.registry.liveness(2), None);
-            let token = token.expect("nobody is there");
+            let token = token.expect("no other participant");
             let (lost, writer) = (library.clone(), library.clone());
             finish([
                 start(1, None, move || lost.lock().begin_writing(&late)),
@@ -293,7 +293,7 @@ fn model_rwlock_a_late_writers_tag_keeps_nobody_out() {
 
 /// Hunts: a reader beside a writer, let in by one that was taken for dead at the door.
 #[test]
-fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
+fn model_rwlock_a_reaped_mutex_holder_opens_no_cell() {
     explore(
         "rwlock: one taken for dead leaves the door, a reader comes",
         || {
@@ -301,12 +301,12 @@ fn model_rwlock_one_that_was_reaped_at_the_door_lets_nobody_in() {
             let late = library
                 .lock()
                 .acquire(tag(1), &library.registry.liveness(1), None);
-            let late = late.expect("nobody is there");
+            let late = late.expect("no other participant");
             library.reap();
             // A writer that has not yet begun.
             let peers = library.registry.liveness(2);
             let token = library.lock().acquire(tag(2), &peers, None);
-            let token = token.expect("nobody is there");
+            let token = token.expect("no other participant");
             assert_eq!(library.lock().exclude(&peers, None), Ok(()));
             let (lost, reader) = (library.clone(), library.clone());
             finish([

@@ -122,16 +122,16 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
 ];
 
 const EXCLUDE: &str = "model_rwlock_a_reader_and_a_writer_exclude_each_other";
-const DRAIN: &str = "model_rwlock_a_writer_waits_for_those_who_read";
+const DRAIN: &str = "model_rwlock_a_writer_waits_for_readers";
 const TOGETHER: &str = "model_rwlock_readers_that_wait_are_all_woken";
 const OVERTAKEN: &str = "model_rwlock_a_writer_that_waits_is_not_overtaken";
-const DOWNGRADE: &str = "model_rwlock_nobody_writes_while_a_writer_goes_on_to_read";
-const POISONED: &str = "model_rwlock_readers_of_poisoned_data_are_told_and_woken";
+const DOWNGRADE: &str = "model_rwlock_no_writer_enters_during_a_downgrade";
+const POISONED: &str = "model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it";
 const DEADLINE: &str = "model_rwlock_a_writer_that_gives_up_lets_readers_in";
-const ANNEXED: &str = "model_rwlock_nobody_comes_in_before_the_annex_is_shut";
+const ANNEXED: &str = "model_rwlock_no_process_enters_before_the_hook_is_closed";
 
-/// Hunts: data that a reader sees half, or late; a reader that a writer does not see, because it came
-/// for the first time just then. Nobody dies, so no slice ends.
+/// Hunts: data that a reader sees half, or late; a reader that a writer does not see, because it
+/// came for the first time just then. Nobody dies, so no slice ends.
 #[test]
 fn model_rwlock_a_reader_and_a_writer_exclude_each_other() {
     explore("rwlock: a newcomer that reads twice, a writer", || {
@@ -151,8 +151,8 @@ fn model_rwlock_a_reader_and_a_writer_exclude_each_other() {
 
 /// Hunts: a writer that does not wait for one who reads, or that sleeps when the last one leaves.
 #[test]
-fn model_rwlock_a_writer_waits_for_those_who_read() {
-    explore("rwlock: one that reads, a writer", || {
+fn model_rwlock_a_writer_waits_for_readers() {
+    explore("rwlock: a process that reads, a writer", || {
         let library = Library::with_readers([1]);
         let reading = library.try_read(1).expect("nobody writes");
         let (reader, writer) = (library.clone(), library.clone());
@@ -170,7 +170,7 @@ fn model_rwlock_a_writer_waits_for_those_who_read() {
 /// nobody wakes.
 #[test]
 fn model_rwlock_readers_that_wait_are_all_woken() {
-    explore("rwlock: one that writes, two readers", || {
+    explore("rwlock: a process that writes, two readers", || {
         let library = Library::with_readers([2, 3]);
         let token = library.try_write(1).expect("nobody reads");
         let writer = library.clone();
@@ -188,7 +188,7 @@ fn model_rwlock_readers_that_wait_are_all_woken() {
 
 /// Hunts: a writer that a reader's leaving of the door leaves asleep, and the other way round.
 #[test]
-fn model_rwlock_two_writers_and_a_reader_leave_nobody_asleep() {
+fn model_rwlock_two_writers_and_a_reader_lose_no_wake() {
     explore_one_less("rwlock: two writers, a reader", || {
         let library = Library::with_readers([3]);
         let writers = [1, 2].map(|id| {
@@ -208,7 +208,7 @@ fn model_rwlock_two_writers_and_a_reader_leave_nobody_asleep() {
 #[test]
 fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
     explore_one_less(
-        "rwlock: one that reads, a writer, one that comes later",
+        "rwlock: a process that reads, a writer, one that comes later",
         || {
             let library = Library::with_readers([1, 3]);
             let reading = library.try_read(1).expect("nobody writes");
@@ -231,31 +231,34 @@ fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
 
 /// Hunts: a writer that gets in when another goes on to read, and a reader that does not.
 #[test]
-fn model_rwlock_nobody_writes_while_a_writer_goes_on_to_read() {
-    explore_one_less("rwlock: one that downgrades, a writer, a reader", || {
-        let library = Library::with_readers([3]);
-        let mut token = library.try_write(1).expect("nobody is there");
-        let (first, second, reader) = (library.clone(), library.clone(), library.clone());
-        library.work(&mut token);
-        finish([
-            start(1, None, move || {
-                let reading = first.lock().downgrade(token, &KernelLiveness(1));
-                assert_eq!(first.browse(reading), Some(1), "somebody wrote");
-            }),
-            start(2, None, move || second.write(2)),
-            start(3, None, move || {
-                assert!(reader.read(3) >= Some(1));
-            }),
-        ]);
-        library.close(2..=2);
-    });
+fn model_rwlock_no_writer_enters_during_a_downgrade() {
+    explore_one_less(
+        "rwlock: a process that downgrades, a writer, a reader",
+        || {
+            let library = Library::with_readers([3]);
+            let mut token = library.try_write(1).expect("no other participant");
+            let (first, second, reader) = (library.clone(), library.clone(), library.clone());
+            library.work(&mut token);
+            finish([
+                start(1, None, move || {
+                    let reading = first.lock().downgrade(token, &KernelLiveness(1));
+                    assert_eq!(first.browse(reading), Some(1), "somebody wrote");
+                }),
+                start(2, None, move || second.write(2)),
+                start(3, None, move || {
+                    assert!(reader.read(3) >= Some(1));
+                }),
+            ]);
+            library.close(2..=2);
+        },
+    );
 }
 
-/// Hunts: a reader that is let in by its cell and so not told of a panic; one that goes to sleep on its
-/// cell when the panicking writer has looked for sleepers.
+/// Hunts: a reader that is let in by its cell and so not told of a panic; one that goes to sleep on
+/// its cell when the panicking writer has looked for sleepers.
 #[test]
-fn model_rwlock_readers_of_poisoned_data_are_told_and_woken() {
-    explore_at_least("rwlock: one that panics, a reader", 3, || {
+fn model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it() {
+    explore_at_least("rwlock: a process that panics, a reader", 3, || {
         let library = Library::with_readers([2]);
         let token = write_and_panic(&library);
         let (panicking, reader) = (library.clone(), library.clone());
@@ -275,7 +278,7 @@ fn model_rwlock_readers_of_poisoned_data_are_told_and_woken() {
 /// Hunts: a reader that the one before it at the door leaves asleep.
 #[test]
 fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
-    explore_one_less("rwlock: one that panics, two readers", || {
+    explore_one_less("rwlock: a process that panics, two readers", || {
         let library = Library::with_readers([2, 3]);
         let token = write_and_panic(&library);
         let panicking = library.clone();
@@ -294,14 +297,14 @@ fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
 
 /// Process 1 has written, and is about to panic.
 fn write_and_panic(library: &Library) -> WriterToken {
-    let mut token = library.try_write(1).expect("nobody is there");
+    let mut token = library.try_write(1).expect("no other participant");
     library.work(&mut token);
     token
 }
 
 fn read_poisoned(library: &Library, id: u32) {
     let reading = library.begin_reading(id, &Deadline::never());
-    let reading = reading.expect("waits for ever");
+    let reading = reading.expect("no deadline");
     assert!(reading.is_poisoned() && !reading.owner_died());
     assert_eq!(library.browse(reading), Some(1));
 }
@@ -311,7 +314,7 @@ fn read_poisoned(library: &Library, id: u32) {
 fn model_rwlock_a_poison_that_is_cleared_stays_so() {
     explore_one_less("rwlock: poison cleared from outside", || {
         let library = Library::with_readers([3]);
-        let mut token = library.try_write(1).expect("nobody is there");
+        let mut token = library.try_write(1).expect("no other participant");
         library.work(&mut token);
         library.lock().stop_writing(token, true);
         let (writer, reader, cleaner) = (library.clone(), library.clone(), library.clone());
@@ -331,7 +334,7 @@ fn model_rwlock_a_poison_that_is_cleared_stays_so() {
 #[test]
 fn model_rwlock_a_writer_that_gives_up_lets_readers_in() {
     explore(
-        "rwlock: one that reads, a writer in a hurry, a reader",
+        "rwlock: a process that reads, a writer in a hurry, a reader",
         || {
             let library = Library::with_readers([1, 3]);
             let reading = library.try_read(1).expect("nobody writes");
@@ -368,12 +371,12 @@ impl LockHook for &Hatch {
     }
 }
 
-/// Hunts: a writer, or a reader, that comes in by an open cell, or from the door, while the annex is
-/// open.
+/// Hunts: a writer, or a reader, that comes in by an open cell, or from the door, while the annex
+/// is open.
 #[test]
-fn model_rwlock_nobody_comes_in_before_the_annex_is_shut() {
+fn model_rwlock_no_process_enters_before_the_hook_is_closed() {
     explore_one_less(
-        "rwlock: one that opens the annex, a reader, a writer",
+        "rwlock: a process that opens the annex, a reader, a writer",
         || {
             let library = Library::with_readers([2]);
             let hatch = Arc::new(Hatch(AtomicU32::new(0)));
@@ -396,14 +399,14 @@ fn model_rwlock_nobody_comes_in_before_the_annex_is_shut() {
                 start(2, None, move || {
                     let lock = RwLock::new(&reader.state, &reader.cells, &*second);
                     let reading = lock.read(tag(2), &KernelLiveness(2), Some(&Deadline::never()));
-                    let reading = reading.expect("waits for ever");
+                    let reading = reading.expect("no deadline");
                     assert!(!(&*second).is_open(), "at work beside a reader");
                     lock.stop_reading(reading);
                 }),
                 start(3, None, move || {
                     let lock = RwLock::new(&writer.state, &writer.cells, &*third);
                     let token = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
-                    let token = token.expect("waits for ever");
+                    let token = token.expect("no deadline");
                     assert!(!(&*third).is_open(), "at work beside a writer");
                     lock.stop_writing(token, false);
                 }),

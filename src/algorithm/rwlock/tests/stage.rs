@@ -87,7 +87,8 @@ impl Library {
         self.lock().write(tag(id), &KernelLiveness(id), None)
     }
 
-    /// Does what an honest reader does, and leaves; what it read, unless it was told not to trust it.
+    /// Does what an honest reader does, and leaves; what it read, unless it was told not to trust
+    /// it.
     pub(super) fn browse(&self, reading: ReaderToken) -> Option<u64> {
         let told = reading.owner_died();
         if told {
@@ -116,12 +117,12 @@ impl Library {
 
     pub(super) fn read(&self, id: u32) -> Option<u64> {
         let reading = self.begin_reading(id, &Deadline::never());
-        self.browse(reading.expect("waits for ever"))
+        self.browse(reading.expect("no deadline"))
     }
 
     pub(super) fn write(&self, id: u32) {
         let token = self.begin_writing(id, &Deadline::never());
-        self.serve(token.expect("waits for ever"));
+        self.serve(token.expect("no deadline"));
     }
 
     /// Gives back what `dead` holds, if it is dead.
@@ -141,8 +142,8 @@ impl Library {
         self.readers_told.load(Relaxed)
     }
 
-    /// Everybody has gone or died: the next writer, and then the next reader, come in at once, and the
-    /// data is whole.
+    /// Everybody has gone or died: the next writer, and then the next reader, come in at once, and
+    /// the data is whole.
     pub(super) fn close(&self, written: core::ops::RangeInclusive<u64>) {
         let token = self.try_write(3);
         self.serve(token.expect("somebody is counted who is not there"));

@@ -8,7 +8,8 @@ pub(super) const WRITERS: &str = "model_two_deaths_of_rwlock_writers_leave_the_l
 pub(super) const BOTH: &str =
     "model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third";
 
-/// Hunts: a writer that takes over from a dead one, dies too, and whose torn data the third is not told of.
+/// Hunts: a writer that takes over from a dead one, dies too, and whose torn data the third is not
+/// told of.
 #[test]
 fn model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third() {
     explore_two_deaths("rwlock: two writers and a third", |[first, second]| {
@@ -22,8 +23,8 @@ fn model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third() {
     });
 }
 
-/// Hunts: a writer that dies while it waits for a reader that has died, and leaves the cells blocked to the
-/// third, who reads and writes after both.
+/// Hunts: a writer that dies while it waits for a reader that has died, and leaves the cells
+/// blocked to the third, who reads and writes after both.
 #[test]
 fn model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third() {
     explore_two_deaths(

@@ -18,7 +18,8 @@ const BLOCKED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
 const FLAGS: u32 = OWNER_DIED | POISONED;
 
-/// Liveness of whom one is alive, if any, beside the process that asks, which may have been expelled.
+/// Liveness of whom one is alive, if any, beside the process that asks, which may have been
+/// expelled.
 #[derive(Clone, Copy)]
 struct TestLiveness {
     alive: Option<Tag>,
@@ -99,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn whatever_the_words_hold_one_gets_in_or_is_told_why(
+    fn any_words_admit_or_give_an_error(
         writing: u32,
         cells: [u32; 4],
         roster: u64,
@@ -231,7 +232,7 @@ fn no_more_are_counted_than_can_be() {
 }
 
 #[test]
-fn one_that_leaves_twice_is_counted_out_once() {
+fn leaving_twice_uncounts_once() {
     let lock = Lock::new();
     let reading = lock.view().read(me(), &ALONE, None).unwrap();
     lock.view().stop_reading(reading);
@@ -271,7 +272,7 @@ fn a_writer_whose_lock_was_taken_over_commits_nothing() {
 }
 
 #[test]
-fn one_that_is_no_participant_any_more_does_not_wait() {
+fn a_waiter_without_membership_does_not_wait() {
     let expelled = TestLiveness {
         expelled: true,
         ..with_other()

@@ -166,7 +166,7 @@ impl Mapping {
     }
 
     fn assert_stands(&self, tag: Tag) {
-        let stands = self.segment.registry().stands(tag, &Bytes(running()));
+        let stands = self.segment.registry().is_member(tag, &Bytes(running()));
         assert!(stands, "a membership ended beside a handle");
     }
 }
@@ -199,7 +199,7 @@ impl Given {
 fn alone<T>(body: impl Fn() -> T) -> T {
     let done = Cell::new(None);
     process(1, None, || done.set(Some(body())));
-    done.take().expect("nobody dies")
+    done.take().expect("no death")
 }
 
 /// Everything is given back: there is no mapping of process 1, and another process gets the index.
@@ -221,35 +221,39 @@ fn tag_of(handle: &Handle) -> Tag {
     tag
 }
 
-/// Hunts: a thread that opens while the last handle of another goes, and is told that the registry is
-/// full, or has a second membership, or one that ends while it has a handle.
+/// Hunts: a thread that opens while the last handle of another goes, and is told that the registry
+/// is full, or has a second membership, or one that ends while it has a handle.
 #[test]
 fn model_attachment_that_comes_while_the_last_goes_is_the_same_participant() {
-    explore_at_least("attachment: one goes, one comes, one index", 3, || {
-        let segment = Segment::create();
-        let last = alone(|| {
-            let handle = open(&segment);
-            handle.tag();
-            Given::new(handle)
-        });
-        let other = segment.clone();
-        finish([
-            start(1, None, move || drop(last.take())),
-            start(1, None, move || {
-                let first = open(&other);
-                let tag = tag_of(&first);
-                let second = open(&other);
-                assert_eq!(tag_of(&second), tag, "two participants");
-                drop(first);
-                assert_eq!(tag_of(&second), tag, "two participants");
-            }),
-        ]);
-        assert_left(&segment);
-    });
+    explore_at_least(
+        "attachment: a thread closes, another opens, one index",
+        3,
+        || {
+            let segment = Segment::create();
+            let last = alone(|| {
+                let handle = open(&segment);
+                handle.tag();
+                Given::new(handle)
+            });
+            let other = segment.clone();
+            finish([
+                start(1, None, move || drop(last.take())),
+                start(1, None, move || {
+                    let first = open(&other);
+                    let tag = tag_of(&first);
+                    let second = open(&other);
+                    assert_eq!(tag_of(&second), tag, "two participants");
+                    drop(first);
+                    assert_eq!(tag_of(&second), tag, "two participants");
+                }),
+            ]);
+            assert_left(&segment);
+        },
+    );
 }
 
-/// Hunts: two threads that open at once and are two participants, by two mappings or by joining twice
-/// through one.
+/// Hunts: two threads that open at once and are two participants, by two mappings or by joining
+/// twice through one.
 #[test]
 fn model_attachments_of_two_threads_are_one_participant() {
     explore_at_least("attachment: two come and go, one index", 3, || {
@@ -265,12 +269,12 @@ fn model_attachments_of_two_threads_are_one_participant() {
     });
 }
 
-/// Hunts: a kill at any step of opening, joining, leaving and coming again, after which another process
-/// does not get the index.
+/// Hunts: a kill at any step of opening, joining, leaving and coming again, after which another
+/// process does not get the index.
 #[test]
 fn model_attachment_wherever_its_process_dies_another_gets_the_index() {
     explore_deaths_at_least(
-        "attachment: one that comes and goes killed, one that comes",
+        "attachment: a victim opens and closes, another opens",
         3,
         |death| {
             let segment = Segment::create();
@@ -303,11 +307,11 @@ fn model_attachment_wherever_its_process_dies_another_gets_the_index() {
     );
 }
 
-/// Hunts: a tag that a thread read without the exclusion and put into a word, whose reader does not see the
-/// registry say that it lives.
+/// Hunts: a tag that a thread read without the exclusion and put into a word, where its reader does
+/// not see the registry say that it lives.
 #[test]
 fn model_attachment_whose_tag_another_thread_puts_down_is_alive() {
-    explore_at_least("attachment: one joins, one claims, one asks", 3, || {
+    explore_at_least("attachment: a joiner, a claimer, an asker", 3, || {
         let segment = Segment::create();
         let handle = alone(|| open(&segment));
         let (joins, claims) = (Given::new(handle.clone()), Given::new(handle));
@@ -336,8 +340,8 @@ fn model_attachment_whose_tag_another_thread_puts_down_is_alive() {
     });
 }
 
-/// Hunts: two threads that learn that their process was taken for dead, of which the second throws away the
-/// membership that the first has joined anew.
+/// Hunts: two threads that learn that their process was taken for dead, of which the second throws
+/// away the membership that the first has joined anew.
 #[test]
 fn model_attachment_that_lost_its_membership_is_rejoined_once() {
     explore_at_least("attachment: two learn of a lost membership", 3, || {
@@ -361,7 +365,8 @@ fn model_attachment_that_lost_its_membership_is_rejoined_once() {
     });
 }
 
-/// Hunts: a leave that gives back what it has not seen yet: done by another thread, through its handle.
+/// Hunts: a leave that gives back what it has not seen yet: done by another thread, through its
+/// handle.
 #[test]
 fn model_attachment_that_goes_last_leaves_after_all_was_done() {
     explore_at_least("attachment: two go", 3, || {

@@ -1,4 +1,5 @@
-//! The ends of a queue under loom, and a participant that others took for dead and that does not know it.
+//! The ends of a queue under loom, and a participant that others took for dead and that does not
+//! know it.
 
 use loom::sync::Arc;
 
@@ -12,22 +13,22 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         600,
         STAYS,
-        "who is counted does not ask whether it is a participant still",
+        "counting does not ask whether the process is still registered",
     ),
     (
         601,
         STAYS,
-        "who was reaped does not take its tag out of its cell",
+        "a reaped process does not take its tag out of its cell",
     ),
     (
         602,
         NEXT,
-        "what no participant counts keeps the index's next owner out",
+        "an unregistered tag blocks the index's next owner",
     ),
 ];
 
-const STAYS: &str = "model_ends_count_no_sender_that_was_reaped";
-const NEXT: &str = "model_ends_of_one_that_was_reaped_and_is_killed_the_next_owner_counts";
+const STAYS: &str = "model_endpoints_count_no_reaped_sender";
+const NEXT: &str = "model_endpoints_after_a_reaped_sender_was_killed_the_next_owner_counts";
 
 /// The end of a queue, and the registry.
 struct End {
@@ -53,13 +54,13 @@ impl End {
         }
     }
 
-    /// Others take process 1 for dead, and count it no more.
+    /// Unregisters and recovers process 1, which lives.
     fn reap(&self) {
-        self.registry.lose(1);
+        self.registry.unregister(1);
         self.endpoints().recover(tag(1));
     }
 
-    /// Process 1 counts itself, and stays.
+    /// Counts process 1, which does not leave.
     fn count(&self) {
         let counted = self
             .endpoints()
@@ -70,7 +71,7 @@ impl End {
         );
     }
 
-    /// The next owner of the index counts, and when it has left the side is over.
+    /// Counts the next owner of the index; the endpoint is gone when that has left.
     fn close(&self) {
         let peers = self.registry.successor_liveness();
         let counted = self
@@ -87,10 +88,10 @@ impl End {
     }
 }
 
-/// Hunts: a count of no participant in a cell that no reaper looks at again.
+/// Hunts: a count of an unregistered tag in a cell that no reaper visits again.
 #[test]
-fn model_ends_count_no_sender_that_was_reaped() {
-    explore("ends: one taken for dead counts itself, a reaper", || {
+fn model_endpoints_count_no_reaped_sender() {
+    explore("endpoints: a reaped sender counts itself, a reaper", || {
         let end = End::new();
         let (lost, reaper) = (end.clone(), end.clone());
         finish([
@@ -103,11 +104,12 @@ fn model_ends_count_no_sender_that_was_reaped() {
     });
 }
 
-/// Hunts: an index whose owners are never counted, since one that was reaped was killed with its tag there.
+/// Hunts: an index whose owners are never counted, because a reaped process was killed with its tag
+/// there.
 #[test]
-fn model_ends_of_one_that_was_reaped_and_is_killed_the_next_owner_counts() {
+fn model_endpoints_after_a_reaped_sender_was_killed_the_next_owner_counts() {
     explore_deaths(
-        "ends: one taken for dead counts itself and is killed",
+        "endpoints: a reaped sender counts itself and is killed",
         |death| {
             let end = End::new();
             let (lost, reaper) = (end.clone(), end.clone());

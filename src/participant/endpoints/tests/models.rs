@@ -1,4 +1,4 @@
-//! The ends of a queue under loom: who is counted, and who notices when nobody is.
+//! Endpoint counts under loom: which participants are counted, and which process settles.
 
 use loom::sync::Arc;
 
@@ -11,10 +11,10 @@ mod two_deaths;
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (130, LEFT, "whoever finds it over does not acquire"),
+    (130, LEFT, "a receiver that finds it over does not acquire"),
     (131, NEWCOMER, "counting does not change the word"),
     (132, LEFT, "uncounting does not publish what was sent"),
-    (133, NEWCOMER, "settling does not acquire who was counted"),
+    (133, NEWCOMER, "settling does not acquire the counts"),
     (
         134,
         LEFT,
@@ -22,13 +22,13 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (135, LEFT, "the last to be uncounted does not settle"),
     (136, LEFT, "two that are uncounted at once have no barrier"),
-    (137, DIED, "whoever reaps does not settle"),
+    (137, DIED, "a reaper does not settle"),
     (758, two_deaths::SENDERS, "a second death goes unnoticed"),
 ];
 
-const LEFT: &str = "model_ends_the_last_two_leave_at_once";
-const NEWCOMER: &str = "model_ends_one_leaves_as_another_comes";
-const DIED: &str = "model_ends_the_last_one_dies_as_it_leaves";
+const LEFT: &str = "model_endpoints_the_last_two_leave_at_once";
+const NEWCOMER: &str = "model_endpoints_a_sender_leaves_as_another_is_counted";
+const DIED: &str = "model_endpoints_the_last_sender_dies_as_it_leaves";
 
 /// The end of a queue, and what its senders sent.
 struct End {
@@ -72,11 +72,11 @@ impl End {
     }
 }
 
-/// Hunts: two that are the last, neither of whom notices; a receiver that is told so and does not
-/// see what they sent.
+/// Hunts: two last senders of which neither settles; a receiver that finds the endpoint gone and
+/// does not see what they sent.
 #[test]
-fn model_ends_the_last_two_leave_at_once() {
-    explore_at_least("ends: two senders leave, a receiver looks", 3, || {
+fn model_endpoints_the_last_two_leave_at_once() {
+    explore_at_least("endpoints: two senders leave, a receiver looks", 3, || {
         let end = End::new();
         end.count(1);
         end.count(2);
@@ -97,14 +97,14 @@ fn model_ends_the_last_two_leave_at_once() {
             }
         });
         finish(senders.into_iter().chain([receiver]));
-        assert!(end.is_over(), "nobody noticed");
+        assert!(end.is_over(), "neither settled");
     });
 }
 
-/// Hunts: a newcomer that is there and taken for gone.
+/// Hunts: a newcomer that is counted and taken for gone.
 #[test]
-fn model_ends_one_leaves_as_another_comes() {
-    explore("ends: a sender leaves, one comes", || {
+fn model_endpoints_a_sender_leaves_as_another_is_counted() {
+    explore("endpoints: a sender leaves, one comes", || {
         let end = End::new();
         end.count(1);
         let (old, new) = (end.clone(), end.clone());
@@ -112,16 +112,16 @@ fn model_ends_one_leaves_as_another_comes() {
             start(1, None, move || old.uncount(1)),
             start(2, None, move || new.count(2)),
         ]);
-        assert!(!end.is_over(), "somebody is there");
+        assert!(!end.is_over(), "a sender is counted");
         end.uncount(2);
-        assert!(end.is_over(), "nobody is there");
+        assert!(end.is_over(), "no sender is counted");
     });
 }
 
-/// Hunts: one that died at any step of leaving and still counts when it was reaped.
+/// Hunts: a sender that died at any step of leaving and still counts after it was reaped.
 #[test]
-fn model_ends_the_last_one_dies_as_it_leaves() {
-    explore_deaths("ends: the last sender dies as it leaves", |death| {
+fn model_endpoints_the_last_sender_dies_as_it_leaves() {
+    explore_deaths("endpoints: the last sender dies as it leaves", |death| {
         let end = End::new();
         end.count(1);
         let (last, reaper) = (end.clone(), end.clone());

@@ -1,4 +1,4 @@
-//! Counting at the ends of a queue, one step after the other.
+//! Counting at the endpoints of a queue, one step after the other.
 
 use super::super::{Endpoint, EndpointCounts, EndpointError, MOST};
 use crate::facade::AtomicU64;
@@ -20,7 +20,7 @@ impl Liveness for AllAlive {
 }
 
 #[test]
-fn a_side_is_over_when_its_last_one_has_gone_and_not_before() {
+fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
     let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
     let endpoints = EndpointCounts {
         word: &word,
@@ -29,7 +29,7 @@ fn a_side_is_over_when_its_last_one_has_gone_and_not_before() {
     let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
     for side in [Endpoint::Sender, Endpoint::Receiver] {
         let over = || endpoints.is_over(side.other());
-        assert!(!over(), "nobody was ever counted");
+        assert!(!over(), "no sender was ever counted");
         endpoints.count(side, first, &AllAlive).unwrap();
         endpoints.count(side, first, &AllAlive).unwrap();
         endpoints.count(side, second, &AllAlive).unwrap();
@@ -41,7 +41,7 @@ fn a_side_is_over_when_its_last_one_has_gone_and_not_before() {
             "it is not counted"
         );
         endpoints.count(side, second, &AllAlive).unwrap();
-        assert!(!over(), "somebody has come again");
+        assert!(!over(), "a sender was counted again");
         endpoints.recover(second);
         assert!(over(), "it was dead");
     }
@@ -91,7 +91,7 @@ fn a_cell_that_is_anothers_is_left_to_it() {
     assert!(endpoints.uncount(Endpoint::Sender, after, &AllAlive));
 }
 
-/// Liveness of whom only those of the second generation are in the registry.
+/// A registry that lists tags of the second generation only.
 struct Second;
 
 impl Liveness for Second {
@@ -113,7 +113,7 @@ impl Liveness for Second {
 fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
     let me = Tag::new(0, 2).unwrap();
     let [former, other] = [(0, 1), (1, 2)].map(|(index, generation)| Tag::new(index, generation));
-    for stranger in [
+    for unregistered in [
         former.unwrap().bits(),
         other.unwrap().bits(),
         1023,
@@ -124,12 +124,12 @@ fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
             word: &word,
             cells: &cells,
         };
-        let counted = u64::from(stranger) + 3 * Endpoint::Receiver.one();
+        let counted = u64::from(unregistered) + 3 * Endpoint::Receiver.one();
         cells[0].store(counted, crate::facade::Ordering::Relaxed);
         assert_eq!(
             endpoints.count(Endpoint::Sender, me, &Second),
             Ok(()),
-            "{stranger:#x}"
+            "{unregistered:#x}"
         );
         let cell = cells[0].load(crate::facade::Ordering::Relaxed);
         assert_eq!(cell, u64::from(me.bits()) + Endpoint::Sender.one());

@@ -1,4 +1,4 @@
-//! The registry under loom, alone and with a mutex whose waiters ask it who lives.
+//! The registry under loom, alone and with a mutex whose waiters ask it.
 
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32 as Number;
@@ -37,7 +37,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         24,
         HELPERS,
-        "join takes an index whose dead owner is not given back",
+        "join takes an index whose dead owner is not reaped",
     ),
     (25, LIFE, "leave frees the index before it has given back"),
     (
@@ -78,20 +78,20 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         574,
         UNLOCKED,
-        "who finds a participant dead does not say so in the registry",
+        "a process that finds a participant dead does not mark it",
     ),
 ];
 
 const ONE_INDEX: &str = "model_a_joiner_that_comes_second_leaves_no_trace";
-const REJOIN: &str = "model_a_dead_tag_is_dead_for_ever";
+const REJOIN: &str = "model_registry_a_dead_tag_stays_dead";
 const HELPERS: &str = "model_a_late_helper_does_not_touch_the_next_owner";
 const ROBBED: &str = "model_a_newcomer_that_locks_is_not_robbed";
-const UNLOCKED: &str = "model_registry_one_whose_byte_others_unlocked_is_told";
+const UNLOCKED: &str = "model_registry_a_participant_whose_byte_was_unlocked_learns_it";
 const JOINERS: &str = "model_two_joiners_never_share_an_index";
-const LOST: &str = "model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay";
+const LOST: &str = "model_registry_a_tag_stored_after_membership_was_lost_does_not_stay";
 const LIFE: &str = "model_wherever_a_participant_dies_its_index_and_word_come_back";
 
-/// The tag of one that asks and is at no index of these small registries.
+/// The tag of an asker that has no index of these small registries.
 fn asker_tag() -> Tag {
     Tag::new(2, 1).unwrap()
 }
@@ -100,10 +100,10 @@ fn asker_tag() -> Tag {
 struct Club<const N: usize> {
     words: [Word; N],
     cursor: AtomicU32,
-    /// Who says that it sits at an index: written by its owner alone, so loom fails the model when
-    /// two have one index.
+    /// The process at each index, written by the owner alone: loom fails the model if two have one
+    /// index.
     desks: [Words<1>; N],
-    /// 0, or the tag of the one that holds it.
+    /// 0, or the tag of the holder.
     word: AtomicU32,
 }
 
@@ -121,16 +121,16 @@ impl<const N: usize> Club<N> {
         Registry::new(&self.words, &self.cursor)
     }
 
-    /// Joins and sits down.
+    /// Joins, and notes the process at its index.
     fn join(&self, id: u32) -> Option<Tag> {
         let joined = self.registry().join(
             &Bytes(id),
             || 0,
             |index| {
-                let standing = self.registry().standing(index);
+                let state = self.registry().state(index);
                 assert!(
-                    !standing.is_live(),
-                    "described over one that is not reaped: {standing:?}"
+                    !state.is_live(),
+                    "described over an index that is not reaped: {state:?}"
                 );
                 self.desks[index as usize].write(&[id.into()]);
             },
@@ -144,15 +144,12 @@ impl<const N: usize> Club<N> {
         }
     }
 
-    /// The word is not held by one who had the index of `tag` before.
+    /// Asserts that no former owner of the index of `tag` holds the word.
     fn assert_unheld_by_former(&self, tag: Tag) {
         let word = self.word.load(Ordering::Relaxed);
         let former = word != tag.bits()
             && Tag::in_word(word, 3).is_some_and(|holder| holder.index() == tag.index());
-        assert!(
-            !former,
-            "the word is held by one whose index was given away"
-        );
+        assert!(!former, "the word is held by a former owner of the index");
     }
 
     fn hold(&self, tag: Tag) -> bool {
@@ -166,7 +163,7 @@ impl<const N: usize> Club<N> {
         let held = self
             .word
             .compare_exchange(tag.bits(), 0, Ordering::AcqRel, Ordering::Relaxed);
-        assert_eq!(held, Ok(tag.bits()), "taken from one that lives");
+        assert_eq!(held, Ok(tag.bits()), "taken from a live owner");
     }
 
     /// Takes a word from `dead`, as every kind's recovery does: looks, then CASes.
@@ -200,7 +197,7 @@ impl<const N: usize> Club<N> {
     fn dead(&self) -> Tag {
         let tag = std::cell::Cell::new(None);
         let died = !process(1, None, || {
-            let joined = self.join(1).expect("nobody else is there");
+            let joined = self.join(1).expect("no other participant");
             assert!(self.hold(joined));
             tag.set(Some(joined));
             die();
@@ -217,7 +214,7 @@ impl<const N: usize> Club<N> {
         let desk = &self.desks[tag.index() as usize];
         if self.hold(tag) {
             assert!(
-                self.registry().stands(tag, &Bytes(id)),
+                self.registry().is_member(tag, &Bytes(id)),
                 "taken for dead while it lives"
             );
             self.let_go(tag);
@@ -228,7 +225,7 @@ impl<const N: usize> Club<N> {
     }
 }
 
-/// Hunts: two that get one index; one that gets none though it was alone.
+/// Hunts: two joiners that get one index; a joiner that gets none although it was alone.
 #[test]
 fn model_two_joiners_never_share_an_index() {
     explore_at_least("two joiners, one index", 4, || {
@@ -240,7 +237,7 @@ fn model_two_joiners_never_share_an_index() {
                 room.fetch_add(u32::from(club.live(id)), Ordering::Relaxed);
             })
         }));
-        assert!(room.load(Ordering::Relaxed) > 0, "nobody got the index");
+        assert!(room.load(Ordering::Relaxed) > 0, "neither got the index");
         assert!(club.live(3), "the index did not come back");
     });
 }
@@ -249,66 +246,59 @@ fn model_two_joiners_never_share_an_index() {
 /// leaked, after which a word or an index is lost.
 #[test]
 fn model_wherever_a_participant_dies_its_index_and_word_come_back() {
-    explore_deaths_at_least(
-        "one killed, one that reaps and joins, one index",
-        3,
-        |death| {
-            let club = Club::<1>::open();
-            let (victim, other) = (club.clone(), club.clone());
-            finish([
-                start(1, death, move || {
-                    if let Some(tag) = victim.join(1) {
-                        victim.hold(tag);
-                        victim.leave(1, tag);
-                    }
-                }),
-                start(2, None, move || {
-                    other.reap_all(2);
-                    other.live(2);
-                }),
-            ]);
-            club.reap_all(3);
-            assert_eq!(club.word.load(Ordering::Relaxed), 0, "the word is lost");
-            assert!(club.live(3), "the index is lost");
-        },
-    );
+    explore_deaths_at_least("a victim, a reaper that joins, one index", 3, |death| {
+        let club = Club::<1>::open();
+        let (victim, other) = (club.clone(), club.clone());
+        finish([
+            start(1, death, move || {
+                if let Some(tag) = victim.join(1) {
+                    victim.hold(tag);
+                    victim.leave(1, tag);
+                }
+            }),
+            start(2, None, move || {
+                other.reap_all(2);
+                other.live(2);
+            }),
+        ]);
+        club.reap_all(3);
+        assert_eq!(club.word.load(Ordering::Relaxed), 0, "the word is lost");
+        assert!(club.live(3), "the index is lost");
+    });
 }
 
-/// Hunts: helpers that were stopped anywhere in a repair and go on when the index has a new owner;
-/// an index given away while a word carries its old tag. The dead one dies wherever it may.
+/// Hunts: helpers that were stopped anywhere in a repair and continue when the index has a new
+/// owner; an index given away while a word carries its old tag. The victim dies at every step.
 #[test]
 fn model_a_late_helper_does_not_touch_the_next_owner() {
-    explore_deaths(
-        "one killed, a helper, and one that helps and joins",
-        |death| {
-            let club = Club::<1>::open();
-            let (victim, helper, joiner) = (club.clone(), club.clone(), club.clone());
-            finish([
-                start(1, death, move || {
-                    if let Some(tag) = victim.join(1) {
-                        victim.hold(tag);
-                        victim.leave(1, tag);
-                    }
-                }),
-                start(2, None, move || {
-                    helper.reap(2, 0);
-                }),
-                start(3, None, move || {
-                    joiner.reap(3, 0);
-                    joiner.live(3);
-                }),
-            ]);
-            club.reap_all(4);
-            assert!(club.live(4), "the index is lost");
-        },
-    );
+    explore_deaths("a victim, a helper, and a helper that joins", |death| {
+        let club = Club::<1>::open();
+        let (victim, helper, joiner) = (club.clone(), club.clone(), club.clone());
+        finish([
+            start(1, death, move || {
+                if let Some(tag) = victim.join(1) {
+                    victim.hold(tag);
+                    victim.leave(1, tag);
+                }
+            }),
+            start(2, None, move || {
+                helper.reap(2, 0);
+            }),
+            start(3, None, move || {
+                joiner.reap(3, 0);
+                joiner.live(3);
+            }),
+        ]);
+        club.reap_all(4);
+        assert!(club.live(4), "the index is lost");
+    });
 }
 
-/// Hunts: a helper killed in the middle, after which nobody can go on.
+/// Hunts: a helper killed in the middle, after which no other can finish.
 #[test]
 fn model_wherever_a_helper_dies_another_finishes() {
     explore_deaths_at_least(
-        "a dead one, a helper killed, and one that helps and joins",
+        "a dead owner, a helper killed, a helper that joins",
         3,
         |death| {
             let club = Club::<1>::open();
@@ -329,15 +319,15 @@ fn model_wherever_a_helper_dies_another_finishes() {
     );
 }
 
-/// Hunts: one that was reaped, because its lock was taken from it, puts its tag into a word that no
-/// reaper looks at any more, and does not learn it. The first reaper dies wherever it may.
+/// Hunts: a process that was reaped, because its lock was taken from it, and puts its tag into a
+/// word that no reaper visits any more without learning it. The first reaper dies at every step.
 #[test]
-fn model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay() {
+fn model_registry_a_tag_stored_after_membership_was_lost_does_not_stay() {
     explore_deaths(
-        "one that lost its lock, a reaper killed, and a reaper",
+        "a lost membership, a reaper killed, and a reaper",
         |death| {
             let club = Club::<1>::open();
-            let tag = club.join(1).expect("nobody else is there");
+            let tag = club.join(1).expect("no other participant");
             unlock_byte(0, 1);
             let (lost, first, second) = (club.clone(), club.clone(), club.clone());
             finish([
@@ -364,8 +354,8 @@ fn model_a_tag_put_down_by_one_that_lost_its_membership_does_not_stay() {
 
 /// Hunts: a tag that seems to live because its index does.
 #[test]
-fn model_a_dead_tag_is_dead_for_ever() {
-    explore_at_least("a dead one, a successor, and one that asks", 4, || {
+fn model_registry_a_dead_tag_stays_dead() {
+    explore_at_least("a dead owner, a successor and an asker", 4, || {
         let club = Club::<1>::open();
         let former = club.dead();
         let (successor, asker) = (club.clone(), club.clone());
@@ -383,15 +373,15 @@ fn model_a_dead_tag_is_dead_for_ever() {
     });
 }
 
-/// Hunts: one that has read a tag from a word, and does not see the registry say that it lives.
+/// Hunts: a process that reads a tag from a word and does not see the registry list it as live.
 #[test]
-fn model_whose_tag_is_in_a_word_is_alive() {
-    explore_at_least("a holder and one that asks", 4, || {
+fn model_registry_a_tag_in_a_word_is_alive() {
+    explore_at_least("a holder and an asker", 4, || {
         let club = Club::<1>::open();
         let (holder, asker) = (club.clone(), club.clone());
         finish([
             start(1, None, move || {
-                let tag = holder.join(1).expect("nobody else is there");
+                let tag = holder.join(1).expect("no other participant");
                 assert!(holder.hold(tag));
             }),
             start(2, None, move || {
@@ -405,11 +395,11 @@ fn model_whose_tag_is_in_a_word_is_alive() {
     });
 }
 
-/// Hunts: a joiner that finds the index taken, by one that has died meanwhile, and describes
-/// itself over it or keeps its byte, so that the dead one seems to live.
+/// Hunts: a joiner that finds the index taken by a participant that has died meanwhile, and
+/// describes itself over it or keeps its byte, so that the dead one seems to live.
 #[test]
 fn model_a_joiner_that_comes_second_leaves_no_trace() {
-    explore_deaths_at_least("one killed, and one that joins, one index", 3, |death| {
+    explore_deaths_at_least("a victim and a joiner, one index", 3, |death| {
         let club = Club::<1>::open();
         let (victim, second) = (club.clone(), club.clone());
         let victim = start(1, death, move || {
@@ -420,14 +410,14 @@ fn model_a_joiner_that_comes_second_leaves_no_trace() {
         });
         let survived = victim.join().unwrap();
         finish([second]);
-        let standing = club.registry().standing(0);
-        if let Some(tag) = standing.tag(0).filter(|_| standing.is_live()) {
+        let state = club.registry().state(0);
+        if let Some(tag) = state.tag(0).filter(|_| state.is_live()) {
             let lives = club.registry().is_alive(tag, asker_tag(), &Bytes(3));
             let seated = club.desks[0].read();
             assert_eq!(
                 lives,
                 survived || seated == [2],
-                "of {seated:?}, who sits there"
+                "{seated:?} are at that index"
             );
         }
     });
@@ -440,7 +430,7 @@ struct Workshop {
     data: Pair,
 }
 
-/// What member `tag`, process `id`, knows of its peers.
+/// The liveness that member `tag`, process `id`, is told.
 struct Member<'a> {
     club: &'a Club<2>,
     tag: Tag,
@@ -479,7 +469,7 @@ impl Workshop {
         let mut held = self
             .mutex
             .lock(tag, &peers, &Deadline::never())
-            .expect("waits for ever");
+            .expect("no deadline");
         if held.owner_died() {
             self.data.repair();
             self.mutex.mark_consistent(&mut held);
@@ -507,7 +497,7 @@ impl Workshop {
 fn model_a_newcomer_that_locks_is_not_robbed() {
     explore_at_least("a newcomer and a waiter", 4, || {
         let shop = Workshop::open();
-        let waiter_tag = shop.club.join(2).expect("nobody else is there");
+        let waiter_tag = shop.club.join(2).expect("no other participant");
         let (newcomer, waiter) = (shop.clone(), shop.clone());
         finish([
             start(1, None, move || {
@@ -520,13 +510,13 @@ fn model_a_newcomer_that_locks_is_not_robbed() {
     });
 }
 
-/// Hunts: a lock whose owner is dead by the registry, while what it wrote has not been seen by the
-/// waiter that takes over; a lock leaked by one that leaves.
+/// Hunts: a lock whose owner is dead by the registry, while the waiter that takes over has not seen
+/// what it wrote; a lock leaked by a leave.
 #[test]
 fn model_wherever_a_member_dies_its_lock_comes_back() {
     explore_deaths("a member killed, a waiter and a reaper", |death| {
         let shop = Workshop::open();
-        let victim_tag = shop.club.join(1).expect("nobody else is there");
+        let victim_tag = shop.club.join(1).expect("no other participant");
         let waiter_tag = shop.club.join(2).expect("there is room for two");
         let (victim, waiter, reaper) = (shop.clone(), shop.clone(), shop.clone());
         finish([
@@ -546,30 +536,27 @@ fn model_wherever_a_member_dies_its_lock_comes_back() {
     });
 }
 
-/// Hunts: a participant whose byte other code has unlocked, whom others took for dead and did not tell: it
-/// would take the same word again and again, and they from it.
+/// Hunts: a participant whose byte other code has unlocked, so that others take it for dead, and
+/// that does not learn it: it would claim the same word again and again, and they would take it
+/// away.
 #[test]
-fn model_registry_one_whose_byte_others_unlocked_is_told() {
-    explore_at_least(
-        "registry: a byte is unlocked, one asks, one reaps",
-        2,
-        || {
-            let club = Club::<1>::open();
-            assert!(lock_byte(1, 2) && lock_byte(2, 3));
-            let tag = club.join(1).expect("nobody else is there");
-            let (asker, reaper) = (club.clone(), club.clone());
-            unlock_byte(0, 1);
-            finish([
-                start(2, None, move || {
-                    let lives = asker.registry().is_alive(tag, asker_tag(), &Bytes(2));
-                    assert!(!lives, "the byte is free");
-                    assert!(!asker.registry().is_live(tag), "it is not told");
-                }),
-                start(3, None, move || {
-                    reaper.reap(3, 0);
-                }),
-            ]);
-            assert!(!club.registry().is_live(tag));
-        },
-    );
+fn model_registry_a_participant_whose_byte_was_unlocked_learns_it() {
+    explore_at_least("registry: an unlocked byte, an asker, a reaper", 2, || {
+        let club = Club::<1>::open();
+        assert!(lock_byte(1, 2) && lock_byte(2, 3));
+        let tag = club.join(1).expect("no other participant");
+        let (asker, reaper) = (club.clone(), club.clone());
+        unlock_byte(0, 1);
+        finish([
+            start(2, None, move || {
+                let lives = asker.registry().is_alive(tag, asker_tag(), &Bytes(2));
+                assert!(!lives, "the byte is free");
+                assert!(!asker.registry().is_live(tag), "it is not told");
+            }),
+            start(3, None, move || {
+                reaper.reap(3, 0);
+            }),
+        ]);
+        assert!(!club.registry().is_live(tag));
+    });
 }

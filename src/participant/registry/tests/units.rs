@@ -1,4 +1,4 @@
-//! What one process sees of a registry whose words may hold anything.
+//! One process and a registry whose words may hold anything.
 
 use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
@@ -12,7 +12,7 @@ use super::Word;
 use crate::facade::AtomicU32;
 use crate::participant::Tag;
 
-/// Byte locks without a kernel, all of one process or of nobody.
+/// Byte locks without a kernel, all held by one process or by none.
 #[derive(Default)]
 struct Bytes {
     locked: RefCell<BTreeSet<u32>>,
@@ -74,7 +74,7 @@ impl Room {
         let Ok(()) = self.registry().leave(tag, &self.bytes, |_| true);
     }
 
-    /// The kernel drops the lock of the one at `index`.
+    /// Drops the lock of the participant at `index`, as the kernel does.
     fn kill(&self, index: u32) {
         self.bytes.locked.borrow_mut().remove(&index);
     }
@@ -85,7 +85,7 @@ fn every_free_index_is_looked_at_wherever_the_cursor_wraps() {
     let count = 100;
     for start in [u32::MAX, u32::MAX - 1, u32::MAX - 50, u32::MAX - 99] {
         for free in 0..count {
-            // All but one are garbage, which nobody joins.
+            // All but one are garbage, which no process joins.
             let room = Room::new((0..count).map(|index| if index == free { 0 } else { 3 }));
             room.cursor.store(start, crate::facade::Ordering::Relaxed);
             assert_eq!(room.join().map(Tag::index), Some(free));
@@ -102,7 +102,7 @@ proptest! {
         let count = u32::try_from(words.len()).unwrap();
         if let Some(tag) = room.join() {
             prop_assert!(tag.index() < count);
-            prop_assert!(room.registry().stands(tag, &room.bytes));
+            prop_assert!(room.registry().is_member(tag, &room.bytes));
             prop_assert_eq!(words[tag.index() as usize] & 3, 0, "the index was not free");
         }
         for index in 0..count + 2 {
@@ -153,7 +153,7 @@ fn a_round_of_generations_takes_a_day_however_fast_they_are_asked_for() {
                 assert!((1..=PACE).contains(&left));
                 room.now.set(room.now.get() + left);
             }
-            Joined::Full => panic!("nobody is there"),
+            Joined::Full => panic!("no other participant"),
         }
     }
     assert_eq!(joins, (1 << 19) - 1, "each tag once");
@@ -198,20 +198,20 @@ fn a_full_registry_says_so() {
 }
 
 #[test]
-fn generations_go_round_and_leave_out_nobody() {
+fn generations_wrap_and_skip_no_index() {
     let last = (1 << 19) - 1;
     let room = Room::new([last << 2]);
     assert_eq!(room.join().unwrap().generation(), 1);
 }
 
 #[test]
-fn the_own_tag_is_alive_and_nobody_asks_the_kernel() {
+fn the_own_tag_is_alive_without_a_system_call() {
     let room = Room::new([0]);
     let me = room.join().unwrap();
     room.kill(me.index());
     assert!(room.registry().is_alive(me, me, &room.bytes));
     assert_eq!(room.bytes.asked.get(), 0);
-    assert!(!room.registry().stands(me, &room.bytes));
+    assert!(!room.registry().is_member(me, &room.bytes));
 }
 
 #[test]
@@ -226,10 +226,10 @@ fn a_dead_index_is_freed_once_everything_is_given_back_and_not_before() {
             visited
         })
     };
-    assert_eq!(reap(true), Reaped::Nobody, "it lives");
+    assert_eq!(reap(true), Reaped::None, "it lives");
     room.kill(0);
     assert_eq!(reap(false), Reaped::Stuck);
-    assert!(room.registry().standing(0).is_dead());
+    assert!(room.registry().state(0).is_dead());
     assert_eq!(room.join(), None, "a dead index was given away");
     assert_eq!(reap(true), Reaped::Freed);
     assert_eq!(
@@ -239,20 +239,20 @@ fn a_dead_index_is_freed_once_everything_is_given_back_and_not_before() {
 }
 
 #[test]
-fn nobody_reaps_itself() {
+fn a_participant_does_not_reap_itself() {
     let room = Room::new([0]);
     let me = room.join().unwrap();
     room.kill(0);
     let registry = room.registry();
     let reaped = registry.reap(0, Some(me), &room.bytes, |_| panic!("visited"));
-    assert_eq!(reaped, Reaped::Nobody);
+    assert_eq!(reaped, Reaped::None);
 }
 
 #[test]
-fn one_that_cannot_give_everything_back_leaves_as_a_dead_one_does() {
+fn a_leave_that_cannot_recover_an_entry_leaves_the_index_dead() {
     let room = Room::new([0]);
     let me = room.join().unwrap();
     let Ok(()) = room.registry().leave(me, &room.bytes, |_| false);
-    assert!(room.registry().standing(0).is_live());
+    assert!(room.registry().state(0).is_live());
     assert!(!room.bytes.is_locked(0));
 }

@@ -31,12 +31,14 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (666, AFTER, "FENCED is not released"),
 ];
 
-const BEFORE: &str = "model_a_sleeper_beside_one_that_is_stopped_before_its_barrier_is_woken";
-const AFTER: &str = "model_a_sleeper_beside_one_that_is_stopped_behind_its_barrier_is_woken";
-const AGAIN: &str = "model_a_barrier_made_before_the_bell_was_armed_again_is_not_relied_on";
+const BEFORE: &str =
+    "model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woken";
+const AFTER: &str =
+    "model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woken";
+const AGAIN: &str = "model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on";
 
-const SLEEPER: &str = "model_a_sleeper_that_is_refused_its_barrier_is_woken";
-const RINGER: &str = "model_a_process_that_takes_part_in_no_barrier_wakes_a_sleeper";
+const SLEEPER: &str = "model_event_count_a_sleeper_without_membarrier_is_woken";
+const RINGER: &str = "model_event_count_a_notifier_without_membarrier_wakes_a_sleeper";
 
 const NEVER: core::time::Duration = core::time::Duration::MAX;
 
@@ -85,12 +87,12 @@ impl Hall {
     }
 }
 
-/// Hunts: a sleeper that misses a commit, because its barrier was none in the process that rings. Its first
-/// sleep, in which it finds out, has ended for no reason.
+/// Hunts: a sleeper that misses a commit, because its barrier was none in the process that rings.
+/// Its first sleep, in which it finds out, has ended for no reason.
 #[test]
-fn model_a_sleeper_that_is_refused_its_barrier_is_woken() {
+fn model_event_count_a_sleeper_without_membarrier_is_woken() {
     without_membarrier(|| {
-        explore("event: a sleeper without membarrier", || {
+        explore("event count: a sleeper without membarrier", || {
             let hall = Hall::new();
             soft_fault_at(Some(0));
             hall.sleep(|| false);
@@ -108,9 +110,9 @@ fn model_a_sleeper_that_is_refused_its_barrier_is_woken() {
 
 /// Hunts: the same, where the process that rings is not reached by the barriers of others.
 #[test]
-fn model_a_process_that_takes_part_in_no_barrier_wakes_a_sleeper() {
+fn model_event_count_a_notifier_without_membarrier_wakes_a_sleeper() {
     without_membarrier(|| {
-        explore("event: one that rings without membarrier", || {
+        explore("event count: a notifier without membarrier", || {
             let hall = Hall::new();
             let (sleeper, ringer) = (hall.clone(), hall.clone());
             finish([
@@ -124,42 +126,50 @@ fn model_a_process_that_takes_part_in_no_barrier_wakes_a_sleeper() {
     });
 }
 
-/// Hunts: a sleeper that makes no barrier, since another has armed the event count, which is stopped before it makes
-/// one.
+/// Hunts: a sleeper that makes no barrier, since another has armed the event count, which is
+/// stopped before it makes one.
 #[test]
-fn model_a_sleeper_beside_one_that_is_stopped_before_its_barrier_is_woken() {
-    explore_at_least("event: one that is stopped before its barrier", 3, || {
-        let hall = Hall::new();
-        let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
-        finish([
-            start(1, None, move || {
-                stopped.event.prepare_wait();
-            }),
-            start(2, None, move || ringer.commit_and_ring()),
-            start(3, None, move || sleeper.wait()),
-        ]);
-    });
+fn model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woken() {
+    explore_at_least(
+        "event count: a sleeper stopped before its barrier",
+        3,
+        || {
+            let hall = Hall::new();
+            let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
+            finish([
+                start(1, None, move || {
+                    stopped.event.prepare_wait();
+                }),
+                start(2, None, move || ringer.commit_and_ring()),
+                start(3, None, move || sleeper.wait()),
+            ]);
+        },
+    );
 }
 
 /// Hunts: the same, where the barrier was made, and the sleeper relies on it.
 #[test]
-fn model_a_sleeper_beside_one_that_is_stopped_behind_its_barrier_is_woken() {
-    explore_at_least("event: one that is stopped behind its barrier", 3, || {
-        let hall = Hall::new();
-        let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
-        finish([
-            start(1, None, move || stopped.arm_and_stop()),
-            start(2, None, move || ringer.commit_and_ring()),
-            start(3, None, move || sleeper.wait()),
-        ]);
-    });
+fn model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woken() {
+    explore_at_least(
+        "event count: a sleeper stopped behind its barrier",
+        3,
+        || {
+            let hall = Hall::new();
+            let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
+            finish([
+                start(1, None, move || stopped.arm_and_stop()),
+                start(2, None, move || ringer.commit_and_ring()),
+                start(3, None, move || sleeper.wait()),
+            ]);
+        },
+    );
 }
 
-/// Hunts: a sleeper that relies on the barrier of another, which was made before the event count was disarmed, and armed
-/// again by a third that is stopped before its own.
+/// Hunts: a sleeper that relies on the barrier of another, which was made before the event count
+/// was disarmed, and armed again by a third that is stopped before its own.
 #[test]
-fn model_a_barrier_made_before_the_bell_was_armed_again_is_not_relied_on() {
-    explore_at_least("event: armed again", 3, || {
+fn model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on() {
+    explore_at_least("event count: another generation", 3, || {
         let hall = Hall::new();
         let (late, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
         finish([

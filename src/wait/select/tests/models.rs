@@ -26,10 +26,10 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (97, RING, "a dead producer's role is not given back"),
 ];
 
-const LEAVES: &str = "model_one_that_takes_nothing_hands_its_wake_on";
-const OTHERS: &str = "model_one_that_was_woken_by_two_hands_on_what_it_does_not_take";
+const LEAVES: &str = "model_select_a_waiter_that_takes_nothing_passes_its_wake_on";
+const OTHERS: &str = "model_select_a_waiter_woken_twice_passes_one_wake_on";
 const LAST: &str = "model_any_of_them_wakes_it";
-const DEAD: &str = "model_one_that_waits_for_the_dead_is_told";
+const DEAD: &str = "model_select_a_waiter_for_the_dead_returns";
 const RING: &str = "model_a_dead_producer_makes_its_ring_ready";
 
 /// Items that one process puts in, and others take out.
@@ -63,8 +63,8 @@ impl Pot {
         false
     }
 
-    /// Takes one, sleeping by the event count of this pot alone; false if there is none, and process `cook`
-    /// is dead.
+    /// Takes one, sleeping by the event count of this pot alone; false if there is none, and
+    /// process `cook` is dead.
     fn take_or_sleep(&self, cook: u32) -> bool {
         let mut slept = false;
         loop {
@@ -166,8 +166,8 @@ fn model_any_of_them_wakes_it() {
 /// Hunts: a wake that goes to one that waits for several and does not take the item, while another
 /// sleeps for it.
 #[test]
-fn model_one_that_takes_nothing_hands_its_wake_on() {
-    explore("one that only looks, one that takes, a cook", || {
+fn model_select_a_waiter_that_takes_nothing_passes_its_wake_on() {
+    explore("a waiter that takes nothing, a taker, a producer", || {
         let pots = Pots::new();
         let (looker, taker, cook) = (pots.clone(), pots.clone(), pots);
         finish([
@@ -186,7 +186,7 @@ fn model_one_that_takes_nothing_hands_its_wake_on() {
 
 /// Hunts: a sleeper whose wake went to one that was killed before it handed it on.
 #[test]
-fn model_the_wake_of_one_that_was_killed_is_made_up_for() {
+fn model_select_the_wake_of_a_killed_waiter_is_replaced() {
     explore(
         "one that is killed when it is woken, one that takes",
         || {
@@ -209,7 +209,7 @@ fn model_the_wake_of_one_that_was_killed_is_made_up_for() {
 
 /// Hunts: two wakes that one sleeper has used up, of which it hands on one.
 #[test]
-fn model_one_that_was_woken_by_two_hands_on_what_it_does_not_take() {
+fn model_select_a_waiter_woken_twice_passes_one_wake_on() {
     explore(
         "one that waits for two pots, one for the second, a cook",
         || {
@@ -234,8 +234,8 @@ fn model_one_that_was_woken_by_two_hands_on_what_it_does_not_take() {
 
 /// Hunts: a sleeper that waits for ever for one that is dead.
 #[test]
-fn model_one_that_waits_for_the_dead_is_told() {
-    explore_deaths("one that waits for two pots, and a cook, killed", |death| {
+fn model_select_a_waiter_for_the_dead_returns() {
+    explore_deaths("a waiter for two sources, a producer killed", |death| {
         let pots = Pots::new();
         let (waiter, cook) = (pots.clone(), pots);
         finish([

@@ -87,7 +87,7 @@ fn among_more_than_the_kernel_waits_for_a_late_one_is_found() {
 }
 
 #[test]
-fn one_that_was_expelled_says_from_where() {
+fn a_lost_membership_names_its_segment() {
     let mut things = things(3);
     things[2].member = false;
     assert_eq!(

@@ -6,8 +6,8 @@ use crate::participant::stage::{finish, start};
 
 pub(super) const THIRD: &str = "model_two_deaths_of_owners_leave_the_lock_to_the_third";
 
-/// Hunts: a process that takes a dead owner's lock over, dies with it, and is not noticed by the third, or
-/// whose half-done repair is not reported.
+/// Hunts: a process that takes a dead owner's lock over, dies with it, and is not noticed by the
+/// third, or whose half-done repair is not reported.
 #[test]
 fn model_two_deaths_of_owners_leave_the_lock_to_the_third() {
     explore_two_deaths("mutex: three contenders", |[first, second]| {

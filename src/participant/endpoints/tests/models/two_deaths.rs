@@ -1,4 +1,4 @@
-//! The ends of a queue under loom, where two of three processes die.
+//! Endpoint counts under loom, where two of three processes die.
 
 use super::End;
 use crate::facade::model::{explore_two_deaths, is_byte_locked};
@@ -6,12 +6,12 @@ use crate::participant::stage::{finish, start, tag};
 
 pub(super) const SENDERS: &str = "model_two_deaths_of_the_last_senders_are_noticed";
 
-/// Hunts: two senders, the last ones, that die in the middle of being counted or uncounted, and still count
-/// after both were reaped, each by a helper that finds the other one alive or dead.
+/// Hunts: the last two senders, which die in the middle of being counted or uncounted and still
+/// count after both were reaped, each by a helper that finds the other alive or dead.
 #[test]
 fn model_two_deaths_of_the_last_senders_are_noticed() {
     explore_two_deaths(
-        "ends: two senders that leave, a helper",
+        "endpoints: two senders that leave, a helper",
         |[first, second]| {
             let end = End::new();
             end.count(1);
