@@ -50,7 +50,7 @@ pub(crate) use owner::longest_for;
 use schedule::{FIRST, FIRST_FOR_AN_OWNER, WaitSchedule};
 pub(crate) use schedule::{LONGEST, LONGEST_FOR_AN_OWNER, LONGEST_UNTOLD, WaitMode};
 
-/// How many words the kernel waits for at a time.
+/// The most words that the kernel waits for at a time.
 pub(crate) const AT_ONCE: usize = 128;
 
 /// Why a wait ended without its outcome.
@@ -62,14 +62,14 @@ pub(crate) enum WaitError {
     MembershipLost,
 }
 
-/// What a step of an operation came to.
+/// The outcome of one step of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step<T> {
     /// The operation is done.
     Done(T),
-    /// Something has changed: to be attempted again at once.
+    /// The state has changed: attempt again at once.
     Retry,
-    /// It has to wait.
+    /// The operation has to wait.
     Blocked,
 }
 
@@ -92,7 +92,7 @@ impl SleepOn<'_> {
     }
 }
 
-/// Sleeps once, as a model does that has a loop of its own.
+/// Sleeps once, for a model that has a loop of its own.
 #[cfg(all(test, loom))]
 pub(crate) fn sleep_once(on: Option<SleepOn<'_>>) {
     if let Some(on) = on {
@@ -102,31 +102,31 @@ pub(crate) fn sleep_once(on: Option<SleepOn<'_>>) {
 
 /// An operation that may have to wait.
 pub(crate) trait WaitOp {
-    /// What it waits for.
+    /// What it returns when it is done.
     type Output;
     /// Why it can fail.
     type Error: From<WaitError>;
 
-    /// Attempts it, without asking who is dead.
+    /// Attempts the operation, without reaping.
     fn attempt(&mut self) -> Stepped<Self>;
 
-    /// Whether a blocked waiter may spin: not if others sleep already.
+    /// Returns whether a blocked waiter may spin: not if others sleep already.
     fn may_spin(&self) -> bool {
         true
     }
 
-    /// Asks whether those that it is blocked by are alive, and takes from the dead.
+    /// Asks whether the owners that block it are alive, and takes over from dead ones.
     fn reap_dead(&mut self) -> Stepped<Self>;
 
-    /// Whether the dead are reaped before every sleep, and not only when a slice has ended: for one
-    /// owner.
+    /// Whether the dead are reaped before every sleep, not only when a slice has ended: for waits
+    /// for one owner.
     const REAPS_FIRST: bool;
 
-    /// Whether this process is a participant still.
+    /// Returns whether this process is still a participant.
     fn is_member(&self) -> bool;
 
-    /// How far the handle has come: the age of a wait that was given up counts as long as this
-    /// stays.
+    /// The progress of the handle. The age of a wait that was given up counts while this is
+    /// unchanged.
     fn progress(&self) -> u64 {
         0
     }
@@ -136,13 +136,13 @@ pub(crate) trait WaitOp {
         LONGEST
     }
 
-    /// In what time it has something to do that no process tells it of.
+    /// The time until it has to act without being woken.
     fn due(&self) -> Option<Duration> {
         None
     }
 
-    /// Announces that this waiter is about to sleep; `None` if what it waits for has changed since
-    /// the attempt.
+    /// Announces that this waiter is about to sleep, and returns the words to sleep on; `None` if
+    /// they have changed since the attempt.
     fn announce(&mut self) -> Option<SleepOn<'_>>;
 
     /// Notes that it has slept.
@@ -154,7 +154,7 @@ pub(crate) trait WaitOp {
     }
 }
 
-/// Waits until the operation is done, or fails, or `deadline` has passed.
+/// Blocks until the operation is done, fails, or `deadline` has passed.
 pub(crate) fn block_on<O: WaitOp>(
     op: &mut O,
     deadline: &Deadline,
@@ -211,7 +211,8 @@ pub(crate) fn block_on<O: WaitOp>(
     }
 }
 
-/// Attempts the operation, and takes from the dead, without waiting: `None` if it is blocked.
+/// Attempts the operation, and takes over from dead owners, without waiting; `None` if it is
+/// blocked.
 pub(crate) fn try_now<O: WaitOp>(op: &mut O) -> Result<Option<O::Output>, O::Error> {
     loop {
         let step = match op.attempt()? {

@@ -1,25 +1,26 @@
-//! Waiting at a side of a ring that several share.
+//! Waiting for an event count that several waiters share.
 //!
 //! # State
 //!
-//! An [event count](crate::wait::event_count), by which those who want the same sleep.
+//! An [event count](crate::wait::event_count), by which waiters for the same thing sleep.
 //!
 //! # Protocol
 //!
-//! That of [`wait`](crate::wait), asleep by the event count. One that slept and got what it wanted
-//! rings its own event count again if the next one would get something as well: commits come in any
-//! order, and two wakes may have gone to one that could not use the first. One that is told of the
-//! end need wake none: those that looked before it do not sleep, since the event count was disarmed
-//! then, and has another generation if it was armed once more.
+//! That of [`wait`](crate::wait), asleep by the event count. A waiter that slept and got what it
+//! wanted notifies its own event count if another would get something as well: commits come in any
+//! order, and two wakes may have gone to a waiter that could not use the first. A waiter that
+//! learns of the end need not wake others: those that checked before it do not sleep, since WAITERS
+//! was cleared then, or is set in another generation.
 //!
 //! # Crash
 //!
 //! A waiter holds nothing. Killed after it was woken, it leaves others that needed the wake asleep
-//! until their slices end. Whom it waits for may be dead: at the end of each slice it looks.
+//! until their slices end. The processes that it waits for may be dead: it checks at the end of
+//! each slice.
 //!
 //! # Ordering
 //!
-//! That of [event count](crate::wait::event_count).
+//! That of the [event count](crate::wait::event_count).
 
 use core::time::Duration;
 
@@ -30,57 +31,57 @@ use crate::wait::{
     LONGEST, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
 };
 
-/// Why nothing was had.
+/// Why an attempt did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TryError {
-    /// There is no room, or no item.
+    /// The queue is full, or empty.
     WouldBlock,
-    /// Somebody alive is at work on what would be next.
+    /// A live participant is at work on the next slot.
     Busy,
-    /// There is none, and never will be.
+    /// The queue is empty for good, or no receiver is left.
     Disconnected,
-    /// The words cannot be a ring's.
+    /// A word has an impossible value.
     Corrupt,
-    /// This process is no participant any more.
+    /// This process is not a participant any more.
     MembershipLost,
 }
 
-/// Why a wait ended without it.
+/// Why a wait did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventWaitError {
-    /// There is nothing, and never will be.
+    /// The queue is empty for good, or no receiver is left.
     Disconnected,
     /// The deadline has passed.
     TimedOut,
-    /// The words cannot be a ring's.
+    /// A word has an impossible value.
     Corrupt,
-    /// This process is no participant any more.
+    /// This process is not a participant any more.
     MembershipLost,
 }
 
-/// What is done while waiting.
+/// An operation that waiters for one event count attempt.
 pub(crate) trait EventOp {
-    /// What is wanted.
+    /// What a successful attempt returns.
     type Output;
 
-    /// Tries to get it.
+    /// Attempts the operation.
     fn attempt(&mut self) -> Result<Self::Output, TryError>;
 
-    /// Whether an attempt may get it, or say something else than that there is nothing.
+    /// Returns whether an attempt may return anything but [`TryError::WouldBlock`].
     fn is_ready(&mut self) -> bool;
 
-    /// Whether another one that wants the same would get it.
+    /// Returns whether an attempt of another waiter may succeed as well.
     fn leaves_more(&mut self) -> bool;
 
-    /// How far the handle has come: what it got counts.
+    /// The progress of the handle: how much it has received or sent.
     fn progress(&self) -> u64;
 
-    /// In what time it is to look again, though it is not rung for: a message is due then.
+    /// The time until the next attempt without a notification: until a message is due.
     fn due(&self) -> Option<Duration> {
         None
     }
 
-    /// Finds out who is dead, and gives back what they held.
+    /// Reaps the dead, and recovers what they held.
     fn reap_dead(&mut self);
 }
 
@@ -93,7 +94,7 @@ impl From<WaitError> for EventWaitError {
     }
 }
 
-/// The longest slice of one that sleeps by an event count.
+/// The longest slice of a waiter for an event count.
 pub(crate) fn longest() -> Duration {
     if lacks_heavy_barrier() {
         LONGEST_UNTOLD
@@ -175,7 +176,7 @@ impl<O: EventOp, P: Liveness> WaitOp for OnEvent<'_, O, P> {
         self.event.announce(|| self.op.is_ready())
     }
 
-    /// The dead have been looked after since the last attempt.
+    /// The dead have been reaped since the last attempt.
     fn timed_out(&mut self) -> Result<O::Output, EventWaitError> {
         match self.attempt()? {
             Step::Done(found) => Ok(found),

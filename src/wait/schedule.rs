@@ -1,4 +1,4 @@
-//! How long a waiter spins, and how long it sleeps before it looks again.
+//! The schedule of a waiter: how long it spins, and how long it sleeps between two attempts.
 //!
 //! # State
 //!
@@ -8,19 +8,19 @@
 //!
 //! # Protocol
 //!
-//! - spin, unless the waiter parks. A handle whose last spins were in vain does without, and tries
-//!   again after some waits: where both sides share a processor, or the other side is slow, a spin
-//!   is lost time.
+//! - spin, unless the waiter parks. A handle whose last spins were in vain skips it, and tries
+//!   again after some waits: if both sides share a processor, or the other side is slow, a spin is
+//!   lost time.
 //! - sleep for a slice. A slice is as long as the wait so far, from [`FIRST`] to the longest that
 //!   the operation allows, so a wait of n seconds takes some eight slices and n more, and a death
-//!   is found after twice the wait at most. The wait goes on until the handle gets something: over
+//!   is found after twice the wait at most. The wait continues until the handle succeeds: over
 //!   time-outs, and over wakes by which others were faster.
-//! - ask who is dead when a slice has ended, and before a wait is given up; not before the first
-//!   sleep.
+//! - ask which processes are dead when a slice has ended, and before a wait is given up; not before
+//!   the first sleep.
 //!
 //! # Crash
 //!
-//! A schedule is gone with its waiter.
+//! A schedule disappears with its waiter.
 //!
 //! # Ordering
 //!
@@ -31,11 +31,11 @@ use core::time::Duration;
 use crate::facade::{Backoff, Deadline, Left, Pace, WaitHistory, clock_here, has_passed};
 
 /// The first slice: beyond the kernel's next tick, so that the timer need not be set for it, and
-/// set back when the sleeper is woken.
+/// reset when the sleeper is woken.
 pub(super) const FIRST: Duration = Duration::from_millis(5);
 /// The first slice of a waiter for an owner: the sooner it asks, the sooner it has the lock.
 pub(super) const FIRST_FOR_AN_OWNER: Duration = Duration::from_millis(1);
-/// The longest slice of a waiter that is told of what it waits for.
+/// The longest slice of a waiter that is woken for what it waits for.
 pub(crate) const LONGEST: Duration = Duration::from_secs(1);
 /// The longest slice of a waiter for a lock whose owner no monitor watches.
 pub(crate) const LONGEST_FOR_AN_OWNER: Duration = Duration::from_millis(50);
@@ -53,7 +53,7 @@ pub(crate) struct WaitMode<'a> {
 }
 
 impl<'a> WaitMode<'a> {
-    /// How the handle of a queue waits.
+    /// The mode of a queue's handle.
     pub(crate) fn new(pace: Pace, history: &'a WaitHistory) -> Self {
         Self {
             pace,
@@ -70,7 +70,7 @@ impl<'a> WaitMode<'a> {
         }
     }
 
-    /// How the handle of a lock waits, if it has a history.
+    /// The mode of a lock's handle, if it has a history.
     pub(crate) fn of_a_lock(history: Option<&'a WaitHistory>) -> Self {
         Self {
             pace: Pace::Adaptive,
@@ -92,7 +92,7 @@ impl From<Pace> for WaitMode<'_> {
 /// When a waiter spins, and how long it sleeps; private to the waiter.
 pub(super) struct WaitSchedule<'a> {
     mode: WaitMode<'a>,
-    /// How far the handle had come when it began to wait.
+    /// The progress of the handle when it began to wait.
     progress: u64,
     backoff: Backoff,
     /// Whether this waiter spins before its next sleep, once that is decided.
@@ -124,7 +124,7 @@ impl<'a> WaitSchedule<'a> {
         *self.spins.get_or_insert_with(spins) && self.backoff.spin()
     }
 
-    /// Whether it is time to ask who is dead: a slice has ended.
+    /// Returns whether it is time to reap the dead: a slice has ended.
     pub(super) fn asks(&self) -> bool {
         self.slice.is_some_and(|(_, end)| has_passed(end))
     }
@@ -133,8 +133,8 @@ impl<'a> WaitSchedule<'a> {
         self.slice.is_some()
     }
 
-    /// How long to sleep now: until the slice ends, for `longest` at most; `None` if the deadline
-    /// has passed.
+    /// Returns how long to sleep now: until the slice ends, for `longest` at most; `None` if the
+    /// deadline has passed.
     pub(super) fn sleep(
         &mut self,
         deadline: &Deadline,
@@ -163,12 +163,12 @@ impl<'a> WaitSchedule<'a> {
         Some(slice.min(longest).min(left))
     }
 
-    /// Whether this waiter never sleeps. It spins for another `slice` then.
+    /// Returns whether this waiter never sleeps; it spins for another `slice` then.
     pub(super) fn spins_on(&mut self, slice: Duration) -> bool {
         self.backoff.spin_on(slice)
     }
 
-    /// To be called before a sleep.
+    /// Notes that the waiter is about to sleep.
     pub(super) fn sleeps(&mut self) {
         if let Some(history) = self.history()
             && self.spins.take() == Some(true)
@@ -178,7 +178,7 @@ impl<'a> WaitSchedule<'a> {
         self.backoff = self.mode.backoff();
     }
 
-    /// The wait is over: something came.
+    /// Notes that the wait has succeeded.
     pub(super) fn done(&self) {
         let Some(history) = self.mode.history else {
             return;
@@ -190,7 +190,7 @@ impl<'a> WaitSchedule<'a> {
         }
     }
 
-    /// The wait is given up.
+    /// Notes that the wait was given up.
     pub(super) fn given_up(&self) {
         if let (Some(history), Some(_)) = (self.mode.history, self.slice) {
             history.keep(clock_here());

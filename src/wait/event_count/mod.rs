@@ -1,97 +1,96 @@
-//! An event count: what one side of a ring sleeps by, and the other rings. The ringing costs
-//! nothing while nobody sleeps.
+//! An event count: the word that waiters sleep on and notifiers notify. Notifying costs nothing
+//! while there are no waiters.
 //!
 //! # State
 //!
 //! One futex word.
 //!
 //! ```text
-//!     31     30            2     1       0
+//!     31     30            2     1        0
 //! | FENCES |  generation: 29 | FENCED | WAITERS |
 //! ```
 //!
-//! - WAITERS: a sleeper may be there.
-//! - FENCED: a sleeper has made its barrier since the event count was armed.
-//! - generation: how often the event count was armed.
-//! - FENCES stays for ever: a process that uses the event count has no membarrier(2).
+//! - WAITERS: there may be sleepers.
+//! - FENCED: a sleeper has made its barrier in this generation.
+//! - generation: how often WAITERS was set.
+//! - FENCES is never cleared: a process that uses the event count has no membarrier(2).
 //!
 //! # Protocol
 //!
-//! - sleep: arm, a heavy barrier, then FENCED into the word; look once more for what is waited for;
-//!   sleep while the word is as it was, for a slice at most. A sleeper that finds the event count
+//! - sleep: set WAITERS in a new generation, heavy barrier, then set FENCED; check the condition
+//!   once more; sleep while the word keeps its value, for a slice at most. A sleeper that finds
 //!   FENCED makes no barrier: see below.
-//! - ring, after what is waited for was committed: a light barrier, load; if the word is armed,
-//!   wake one. If nobody was there to be woken, disarm, and wake all that have come since. So a
-//!   sleeper costs those who ring one vain wake, and no more.
-//! - wake: disarm, wake all.
+//! - notify, after the condition was committed: light barrier, load; if WAITERS is set, wake one.
+//!   If there was none to wake, clear WAITERS and wake all that have come since. So a sleeper costs
+//!   the notifiers one vain wake at most.
+//! - wake all: clear WAITERS, wake all.
 //!
 //! The light barrier is no instruction: the sleeper pays for both with membarrier(2), so that a
 //! commit costs no fence (the asymmetric fences of folly and of liburcu).
 //!
 //! The kernel, or a filter, may refuse membarrier(2) to a process. A process that cannot take part
-//! in the barriers of others sets FENCES before its first commit, and a sleeper that cannot have
-//! one sets it when that is refused. A word with FENCES is not 0, so the one load of a ringing
-//! process finds it, and that process makes a real fence and looks once more. So all processes
-//! agree, and those that have membarrier(2) among themselves pay nothing.
+//! in the barriers of others sets FENCES before its first commit; a sleeper whose own barrier is
+//! refused sets it then. A word with FENCES is not 0, so a notifier's one load finds it, and the
+//! notifier makes a real fence and loads once more. So all processes agree, and those that have
+//! membarrier(2) among themselves pay nothing.
 //!
-//! Ringing wakes one, and that one may come too late for what it was rung for, or find more than it
-//! takes: whoever sleeps beside others by the same event count and gets what it slept for rings
-//! again if there is more.
+//! A notification wakes one sleeper. That one may be too late for what was committed, or find more
+//! than it takes. So a sleeper that shares an event count and got what it slept for notifies again
+//! if there is more.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | a sleeper, anywhere | an armed word | the next to ring, who wakes nobody and disarms it |
+//! | a sleeper, anywhere | WAITERS is set | the next notifier, which wakes none and clears it |
 //! | a sleeper, woken | a wake that others needed | they, when their slices end |
-//! | one that rings, after its commit | a sleeper whose wake is owed | the sleeper, when its slice ends; whoever reaps, by [`wake_all`](EventCount::wake_all) |
+//! | a notifier, after its commit | a sleeper whose wake is owed | the sleeper, when its slice ends; a reaper, by [`wake_all`](EventCount::wake_all) |
 //!
-//! A stopped sleeper delays nobody that the event count is not rung for again; the others sleep on
-//! to the end of their slices. One that is stopped between commit and ringing delays the sleeper by
+//! A stopped sleeper delays only sleepers that are not notified again; they sleep to the end of
+//! their slices. A notifier that is stopped between commit and notification delays the sleeper by
 //! its slice.
 //!
 //! # Ordering
 //!
 //! ```text
-//! sleeper                         one that rings
-//! armed                           commit
+//! sleeper                         notifier
+//! WAITERS                         commit
 //! heavy barrier                   light barrier
-//! is it committed? else sleep     armed? then wake
+//! is it committed? else sleep     WAITERS? then wake
 //! ```
 //!
 //! With a full fence in each column one of the two sees the other's store.
 //!
-//! (B2) A sleeper that finds FENCED (Acquire) relies on the barrier of the one that stored it
-//! (Release). Whatever was committed by a process that had looked at the word before that barrier,
-//! and found no sleeper, is seen behind it. A process that looks later finds the event count armed,
-//! and rings, or finds it disarmed, and then the word has changed and those that slept by it are
-//! woken. WAITERS alone says nothing: the sleeper that armed the event count may be stopped, or
-//! dead, before its barrier. And FENCED is stored by a CAS that expects the generation that was
-//! armed before the barrier: the event count may have been disarmed since, and armed again by a
-//! sleeper without a barrier so far. The generation comes round after 2^29 sleeps, at 2 us each in
-//! 18 minutes, while one sleeper is stopped there; then a wake can be lost, and a slice ends
-//! instead.
+//! (B2) A sleeper that finds FENCED (Acquire) relies on the barrier of the sleeper that stored it
+//! (Release). It sees whatever was committed by a process that loaded the word before that barrier
+//! and found no waiter. A process that loads the word later either finds WAITERS, and notifies, or
+//! finds it cleared; then the word has changed, and its sleepers are woken. WAITERS alone proves
+//! nothing: the sleeper that set it may be stopped, or dead, before its barrier. FENCED is stored
+//! by a CAS that expects the generation from before the barrier: WAITERS may have been cleared
+//! since, and set again by a sleeper without a barrier so far. The generation wraps after 2^29
+//! sleeps, at 2 us each in 18 minutes, while one sleeper is stopped there; then a wake can be lost,
+//! and a slice ends instead.
 //!
-//! With FENCES the light barrier is one, between the commit and a second look at the word. The
-//! first sleeper that is refused its barrier has no fence opposite yet: it can miss a commit that
-//! is made while it sets FENCES, and its slice ends instead.
+//! With FENCES the light barrier is a fence between the commit and a second load of the word. The
+//! first sleeper whose barrier is refused has no fence opposite yet: it can miss a commit that is
+//! made while it sets FENCES, and its slice ends instead.
 
 use crate::facade::{
     Futex, Ordering, fence, heavy_barrier, light_barrier, mutation, ordering, use_light_barriers,
 };
 use crate::wait::SleepOn;
 
-/// A sleeper may be there.
+/// There may be sleepers.
 const WAITERS: u32 = 1;
-/// A sleeper has made its barrier since the event count was armed.
+/// A sleeper has made its barrier in this generation.
 const FENCED: u32 = 2;
-/// One more of the generation, and all of it.
+/// The increment of the generation, and its mask.
 const ONCE_MORE: u32 = 4;
 const GENERATION: u32 = !(FENCES | FENCED | WAITERS);
-/// A process that uses the event count has no membarrier(2): who rings makes a real fence.
+/// A process that uses the event count has no membarrier(2): a notifier makes a real fence.
 const FENCES: u32 = 1 << 31;
 
-/// The word of an event count, in the segment.
+/// An event count, in the segment.
 #[repr(transparent)]
 pub(crate) struct EventCount {
     word: Futex,
@@ -105,7 +104,7 @@ impl EventCount {
         }
     }
 
-    /// Wakes one that sleeps, if one does; to be called after a commit.
+    /// Wakes one sleeper, if there is any. Must be called after the commit.
     #[inline(always)]
     pub(crate) fn notify(&self) {
         if self.has_waiters() {
@@ -113,7 +112,7 @@ impl EventCount {
         }
     }
 
-    /// Wakes all that sleep, if one does; to be called after a commit.
+    /// Wakes all sleepers, if there are any. Must be called after the commit.
     #[inline(always)]
     pub(crate) fn notify_all(&self) {
         if self.has_waiters() {
@@ -121,7 +120,7 @@ impl EventCount {
         }
     }
 
-    /// Whether somebody may sleep; to be asked after a commit.
+    /// Returns whether there may be sleepers. Must be called after the commit.
     #[inline(always)]
     pub(crate) fn has_waiters(&self) -> bool {
         if !mutation(60) {
@@ -147,35 +146,35 @@ impl EventCount {
     fn wake_one(&self) {
         let woken = if mutation(62) { 1 } else { self.word.wake(1) };
         if woken == 0 {
-            // One that looked before the commit can have fallen asleep since.
-            self.disarm();
+            // A sleeper that checked before the commit can have fallen asleep since.
+            self.clear_waiters();
             if !mutation(67) {
                 self.word.wake(u32::MAX);
             }
         }
     }
 
-    /// Wakes whoever sleeps, whether or not the word says so: for what is committed once and not
-    /// looked at again.
+    /// Wakes all sleepers, whether or not the word shows any: for what is committed once and not
+    /// checked again.
     #[cold]
     #[inline(never)]
     pub(crate) fn wake_all(&self) {
         fence(Ordering::SeqCst);
         if !mutation(66) {
-            self.disarm();
+            self.clear_waiters();
         }
         if !mutation(69) {
             self.word.wake(u32::MAX);
         }
     }
 
-    fn disarm(&self) {
-        // ORDERING: Relaxed; the futex orders a sleeper's look at the word and its sleep.
+    fn clear_waiters(&self) {
+        // ORDERING: Relaxed; the futex orders a sleeper's check of the word and its sleep.
         self.word.fetch_and(!(FENCED | WAITERS), Ordering::Relaxed);
     }
 
-    /// Announces a sleeper, which has to look once more for what it waits for, behind a
-    /// [`waiter_barrier`], and may then sleep [`on`](WaitKey::on) the word.
+    /// Announces a sleeper. It must check its condition once more behind a [`waiter_barrier`], and
+    /// may then sleep [`on`](WaitKey::on) the word.
     #[cold]
     pub(crate) fn prepare_wait(&self) -> WaitKey<'_> {
         // ORDERING: Acquire; pairs with (B2) in `fenced`.
@@ -184,9 +183,9 @@ impl EventCount {
         while seen & WAITERS == 0 {
             let more = if mutation(664) { 0 } else { ONCE_MORE };
             let generation = (seen & GENERATION).wrapping_add(more) & GENERATION;
-            let armed = seen & FENCES | generation | WAITERS;
-            match self.word.compare_exchange(seen, armed, acquire, acquire) {
-                Ok(_) => seen = armed,
+            let key = seen & FENCES | generation | WAITERS;
+            match self.word.compare_exchange(seen, key, acquire, acquire) {
+                Ok(_) => seen = key,
                 Err(now) => seen = now,
             }
         }
@@ -197,7 +196,7 @@ impl EventCount {
         }
     }
 
-    /// The word that sleepers sleep on.
+    /// The word that waiters sleep on.
     pub(crate) fn word(&self) -> &Futex {
         &self.word
     }
@@ -208,22 +207,22 @@ impl EventCount {
         self.word.fetch_or(FENCES, Ordering::Relaxed);
     }
 
-    /// Announces a sleeper, and returns what it sleeps on; `None` if it is `ready` by then.
+    /// Announces a sleeper and returns what it sleeps on, or `None` if it is `ready` by then.
     #[cold]
     pub(crate) fn announce(&self, ready: impl FnOnce() -> bool) -> Option<SleepOn<'_>> {
-        let armed = self.prepare_wait();
+        let key = self.prepare_wait();
         if !mutation(63) {
-            waiter_barrier(armed.needs_barrier, [armed]);
+            waiter_barrier(key.needs_barrier, [key]);
         }
         if !mutation(64) && ready() {
             return None;
         }
-        let (word, expected) = armed.on();
+        let (word, expected) = key.on();
         Some(SleepOn::One(word, expected))
     }
 }
 
-/// An event count that a sleeper has found armed, or has armed.
+/// An announced sleeper: the event count and the generation that it sleeps in.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitKey<'a> {
     event: &'a EventCount,
@@ -232,10 +231,10 @@ pub(crate) struct WaitKey<'a> {
 }
 
 impl<'a> WaitKey<'a> {
-    /// What to sleep on, and what the word is meanwhile. If the event count was disarmed since, it
-    /// is something else than that.
+    /// The word to sleep on, and its value during the sleep. If WAITERS was cleared since, the word
+    /// has another value.
     pub(crate) fn on(self) -> (&'a Futex, u32) {
-        // ORDERING: Relaxed; a process that changes it meanwhile ends the sleep.
+        // ORDERING: Relaxed; a process that changes the word meanwhile ends the sleep.
         let now = self.event.word.load(Ordering::Relaxed);
         let same = now & WAITERS != 0 && now & GENERATION == self.generation;
         (
@@ -244,7 +243,7 @@ impl<'a> WaitKey<'a> {
         )
     }
 
-    /// Notes that a barrier was made since the event count was armed.
+    /// Notes that a barrier was made in this generation.
     fn fenced(self) {
         // ORDERING: Relaxed; the CAS decides.
         let mut seen = self.event.word.load(Ordering::Relaxed);
@@ -263,24 +262,21 @@ impl<'a> WaitKey<'a> {
     }
 }
 
-/// The barrier of a sleeper that has armed these event counts, if it needs one: others' may be as
-/// good.
+/// Makes the barrier between announcing a sleeper and its last check, if it needs one: another
+/// sleeper's may do.
 #[cold]
-pub(crate) fn waiter_barrier<'a>(
-    needs_barrier: bool,
-    armed: impl IntoIterator<Item = WaitKey<'a>>,
-) {
+pub(crate) fn waiter_barrier<'a>(needs_barrier: bool, key: impl IntoIterator<Item = WaitKey<'a>>) {
     if !needs_barrier {
         return;
     }
     if heavy_barrier() {
-        armed.into_iter().for_each(WaitKey::fenced);
+        key.into_iter().for_each(WaitKey::fenced);
     } else if !mutation(631) {
-        armed.into_iter().for_each(|one| one.event.ask_for_fences());
+        key.into_iter().for_each(|one| one.event.ask_for_fences());
     }
 }
 
-/// To be called before this process rings one of these event counts for the first time.
+/// Prepares this process to notify. Must be called before its first commit.
 #[cold]
 pub(crate) fn use_events<'a>(events: impl IntoIterator<Item = &'a EventCount>) {
     if !use_light_barriers() && !mutation(632) {

@@ -1,4 +1,4 @@
-//! What an event count is held to by itself: models under loom. Those of the rings have it, too.
+//! Tests of the event count alone: models under loom. The models of the queues cover it, too.
 
 mod models;
 

@@ -1,4 +1,4 @@
-//! Waiting for several things at once, of which each has an event count.
+//! Waiting for several sources at once, each of which has an event count.
 //!
 //! # State
 //!
@@ -6,16 +6,16 @@
 //!
 //! # Protocol
 //!
-//! - Look at each, from the first to the last: the first that is ready is the answer.
-//! - Otherwise spin some microseconds. Then, until one is ready: look after the dead that each
-//!   waits for, arm all event counts, one heavy barrier, look at each once more, sleep on all words
-//!   for a slice.
-//! - One that has armed the event counts hands on what wakes it owes: it rings the event count of
-//!   each that is ready and that others sleep by as well. Ringing wakes one, and this one goes away
-//!   to do what it likes: perhaps it takes something else, or nothing. It may have been woken by
-//!   several event counts at once, so all that are ready count, and not the answer only. One that
-//!   armed event counts and did not sleep owes nothing: a sleeper that looked before an event count
-//!   was disarmed does not sleep by its next generation.
+//! - Check each source, from the first to the last: the first that is ready is the answer.
+//! - Otherwise spin some microseconds. Then, until one is ready: reap the dead that each source
+//!   waits for, announce a sleeper at all event counts, one heavy barrier, check each source once
+//!   more, sleep on all words for a slice.
+//! - A waiter that has announced itself passes on the wakes that it owes: it notifies the event
+//!   count of each source that is ready and that has other waiters. A notification wakes one, and
+//!   this waiter leaves: perhaps it takes something else, or nothing. It may have been woken by
+//!   several event counts at once, so all ready sources count, not the answer only. A waiter that
+//!   announced itself and did not sleep owes nothing: a sleeper that checked before WAITERS was
+//!   cleared does not sleep in the next generation.
 //!
 //! The kernel takes 128 words at a time. Of more, each slice sleeps on the next 128.
 //!
@@ -23,22 +23,22 @@
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | before it arms | nothing | - |
-//! | armed or asleep | armed event counts | the next to ring each of them, who wakes nobody and disarms it |
-//! | armed or woken, before it has handed on | wakes that others needed | they, when their slices end |
+//! | before it announces itself | nothing | - |
+//! | announced or asleep | WAITERS in each event count | the next notifier of each, which wakes none and clears it |
+//! | announced or woken, before it has passed on | wakes that others needed | they, when their slices end |
 //!
-//! One that is stopped there delays others by their slices. Those who ring wait for nobody.
+//! A waiter that is stopped there delays others by their slices. Notifiers wait for no waiter.
 //!
 //! # Ordering
 //!
-//! That of [event count](crate::wait::event_count), for each: one barrier stands between all the
-//! arming and all the last looks.
+//! That of the [event count](crate::wait::event_count), for each: one barrier stands between all
+//! announcements and all last checks.
 //!
 //! # Trade-offs
 //!
-//! An event count for each set that somebody waits for, registered at each source (as in select of
-//! Go and of crossbeam), needs memory for the sets and a list at each source that the dead have to
-//! be removed from. Here a source does not know who waits for it, or for what else.
+//! An event count for each set that a waiter waits for, registered at each source (as in select of
+//! Go and of crossbeam), needs memory for the sets and a list at each source from which the dead
+//! must be removed. Here a source knows neither its waiters nor what else they wait for.
 
 use core::time::Duration;
 
@@ -49,48 +49,48 @@ use crate::wait::{
     AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
 };
 
-/// Something to wait for.
+/// A source of something to wait for.
 pub(crate) trait Source {
-    /// Whether an operation on it has something to do, or to say, at once.
+    /// Returns whether an operation on it would return at once.
     fn is_ready(&self) -> bool;
 
-    /// What is rung when it may have become ready.
+    /// The event count that is notified when it may have become ready.
     fn event(&self) -> &EventCount;
 
-    /// What its handle remembers of waits for several.
+    /// The record of its handle's waits for several sources.
     fn history(&self) -> Option<&WaitHistory> {
         None
     }
 
-    /// How far its handle has come: what it got counts.
+    /// The progress of its handle: how much it has received.
     fn progress(&self) -> u64 {
         0
     }
 
-    /// In what time it may become ready, though its event count is not rung.
+    /// The time until it may become ready without a notification.
     fn due(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether others sleep by the same event count.
+    /// Returns whether others sleep by the same event count.
     fn is_shared(&self) -> bool;
 
-    /// Asks whether those that could make it ready live. It is ready if that is what its operations
-    /// will say. False if this process is no participant any more.
+    /// Reaps the processes that could make it ready. It is ready if their death is what its
+    /// operations return. Returns false if this process is not a participant any more.
     fn reap_dead(&self) -> bool;
 }
 
-/// A source, for traits that others can see and cannot use.
+/// A source, for public traits that only this crate can use.
 pub struct SourceRef<'a>(pub(crate) &'a dyn Source);
 
-/// What a wait came to.
+/// The outcome of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
-    /// That one is ready, and none before it.
+    /// The source at this index is ready, and none before it.
     Ready(usize),
-    /// None is ready, and the deadline has passed.
+    /// The deadline passed while none was ready.
     TimedOut,
-    /// This process does not take part in the segment of that one any more.
+    /// This process is not a participant of the segment of the source at this index any more.
     MembershipLost(usize),
 }
 
@@ -104,11 +104,11 @@ impl From<WaitError> for Waited {
     }
 }
 
-/// Waits until one of the sources is ready; there is one at least.
+/// Blocks until one of the sources is ready; there must be one at least.
 pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> Waited {
     let mut any = Any {
         sources,
-        armed: [None; AT_ONCE],
+        keys: [None; AT_ONCE],
         words: [(sources[0].event().word(), 0); AT_ONCE],
         window: 0,
         announced: false,
@@ -126,12 +126,12 @@ pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> W
 /// The first of several sources that is ready.
 struct Any<'a, S: ?Sized> {
     sources: &'a [&'a S],
-    /// Those that are slept on, and their words.
-    armed: [Option<WaitKey<'a>>; AT_ONCE],
+    /// The sources that are slept on, and their words.
+    keys: [Option<WaitKey<'a>>; AT_ONCE],
     words: [(&'a Futex, u32); AT_ONCE],
-    /// The first source of those that are slept on next.
+    /// The first of the sources that are slept on next.
     window: usize,
-    /// Whether this waiter has armed the event counts.
+    /// Whether this waiter has announced itself.
     announced: bool,
 }
 
@@ -157,7 +157,7 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
 
     const REAPS_FIRST: bool = false;
 
-    /// Asked of each source when the dead are reaped.
+    /// Each source answers this when the dead are reaped.
     fn is_member(&self) -> bool {
         true
     }
@@ -184,22 +184,22 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         let (mut count, mut needs_barrier) = (0, false);
         let from = sources[self.window..].iter().chain(&sources[..self.window]);
         for source in from.take(if mutation(94) { 1 } else { sources.len() }) {
-            let armed = source.event().prepare_wait();
-            needs_barrier |= armed.needs_barrier;
+            let keys = source.event().prepare_wait();
+            needs_barrier |= keys.needs_barrier;
             if count < AT_ONCE {
-                self.armed[count] = Some(armed);
+                self.keys[count] = Some(keys);
                 count += 1;
             }
         }
-        let armed = self.armed[..count].iter().flatten().copied();
+        let keys = self.keys[..count].iter().flatten().copied();
         if !mutation(92) {
-            waiter_barrier(needs_barrier, armed.clone());
+            waiter_barrier(needs_barrier, keys.clone());
         }
         if !mutation(93) && sources.iter().any(|source| source.is_ready()) {
             return None;
         }
-        for (word, armed) in self.words.iter_mut().zip(armed) {
-            *word = armed.on();
+        for (word, keys) in self.words.iter_mut().zip(keys) {
+            *word = keys.on();
         }
         self.window = (self.window + AT_ONCE) % sources.len();
         self.announced = true;
@@ -208,13 +208,14 @@ impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
         ))
     }
 
-    /// The dead have been looked after since the last attempt.
+    /// The dead have been reaped since the last attempt.
     fn timed_out(&mut self) -> Result<usize, Waited> {
         look(self.sources, self.announced).ok_or(Waited::TimedOut)
     }
 }
 
-/// The first that is ready. One that has `announced` itself hands on the wakes that it owes.
+/// Returns the first ready source. A waiter that has `announced` itself passes on the wakes that it
+/// owes.
 fn look<S: Source + ?Sized>(sources: &[&S], announced: bool) -> Option<usize> {
     let first = sources.iter().position(|source| source.is_ready())?;
     if announced && !mutation(90) {

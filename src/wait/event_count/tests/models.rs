@@ -1,4 +1,4 @@
-//! An event count where the kernel refuses membarrier(2): to a sleeper, or to a process that rings.
+//! An event count where the kernel refuses membarrier(2): to a sleeper, or to a notifier.
 
 use loom::sync::Arc;
 
@@ -10,23 +10,19 @@ use crate::wait::SleepOn;
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        630,
-        SLEEPER,
-        "a process that rings and finds FENCES makes no fence",
-    ),
+    (630, SLEEPER, "a notifier that finds FENCES makes no fence"),
     (
         631,
         SLEEPER,
-        "a sleeper that is refused its barrier keeps that to itself",
+        "a sleeper whose barrier is refused does not set FENCES",
     ),
     (
         632,
-        RINGER,
-        "a process that cannot take part in barriers keeps that to itself",
+        NOTIFIER,
+        "a process that cannot take part in barriers does not set FENCES",
     ),
     (663, AFTER, "a sleeper that finds FENCED does not acquire"),
-    (664, AGAIN, "arming does not change the generation"),
+    (664, AGAIN, "setting WAITERS does not change the generation"),
     (665, BEFORE, "a sleeper takes WAITERS for FENCED"),
     (666, AFTER, "FENCED is not released"),
 ];
@@ -38,17 +34,17 @@ const AFTER: &str =
 const AGAIN: &str = "model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on";
 
 const SLEEPER: &str = "model_event_count_a_sleeper_without_membarrier_is_woken";
-const RINGER: &str = "model_event_count_a_notifier_without_membarrier_wakes_a_sleeper";
+const NOTIFIER: &str = "model_event_count_a_notifier_without_membarrier_wakes_a_sleeper";
 
 const NEVER: core::time::Duration = core::time::Duration::MAX;
 
-/// An event count, and how much was committed.
-struct Hall {
+/// An event count, and whether its condition was committed.
+struct Fixture {
     event: EventCount,
     commits: AtomicU64,
 }
 
-impl Hall {
+impl Fixture {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             event: EventCount::new(),
@@ -61,7 +57,7 @@ impl Hall {
         self.commits.load(Ordering::Relaxed) != 0
     }
 
-    fn commit_and_ring(&self) {
+    fn commit_and_notify(&self) {
         // ORDERING: Relaxed; as above.
         self.commits.store(1, Ordering::Relaxed);
         self.event.notify();
@@ -73,13 +69,13 @@ impl Hall {
         }
     }
 
-    /// Arms the event count, makes a barrier, says so, and is stopped.
-    fn arm_and_stop(&self) {
-        let armed = self.event.prepare_wait();
-        waiter_barrier(armed.needs_barrier, [armed]);
+    /// Announces a sleeper, makes its barrier, stores FENCED, and stops.
+    fn announce_and_stop(&self) {
+        let key = self.event.prepare_wait();
+        waiter_barrier(key.needs_barrier, [key]);
     }
 
-    /// No slice ends: nobody dies.
+    /// Slices do not end: there is no death.
     fn wait(&self) {
         while !self.is_committed() {
             self.sleep(|| self.is_committed());
@@ -87,60 +83,60 @@ impl Hall {
     }
 }
 
-/// Hunts: a sleeper that misses a commit, because its barrier was none in the process that rings.
-/// Its first sleep, in which it finds out, has ended for no reason.
+/// Hunts: a sleeper that misses a commit because its barrier was none in the notifier. Its first
+/// sleep, in which it learns that, ends spuriously.
 #[test]
 fn model_event_count_a_sleeper_without_membarrier_is_woken() {
     without_membarrier(|| {
         explore("event count: a sleeper without membarrier", || {
-            let hall = Hall::new();
+            let fixture = Fixture::new();
             soft_fault_at(Some(0));
-            hall.sleep(|| false);
+            fixture.sleep(|| false);
             soft_fault_at(None);
-            // As one that rings leaves it.
-            hall.event.wake_all();
-            let (sleeper, ringer) = (hall.clone(), hall.clone());
+            // As a notifier leaves it.
+            fixture.event.wake_all();
+            let (sleeper, notifier) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, None, move || sleeper.wait()),
-                start(2, None, move || ringer.commit_and_ring()),
+                start(2, None, move || notifier.commit_and_notify()),
             ]);
         });
     });
 }
 
-/// Hunts: the same, where the process that rings is not reached by the barriers of others.
+/// Hunts: the same, where the notifier is not reached by the barriers of others.
 #[test]
 fn model_event_count_a_notifier_without_membarrier_wakes_a_sleeper() {
     without_membarrier(|| {
         explore("event count: a notifier without membarrier", || {
-            let hall = Hall::new();
-            let (sleeper, ringer) = (hall.clone(), hall.clone());
+            let fixture = Fixture::new();
+            let (sleeper, notifier) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, None, move || sleeper.wait()),
                 start(2, None, move || {
-                    use_events([&ringer.event]);
-                    ringer.commit_and_ring();
+                    use_events([&notifier.event]);
+                    notifier.commit_and_notify();
                 }),
             ]);
         });
     });
 }
 
-/// Hunts: a sleeper that makes no barrier, since another has armed the event count, which is
-/// stopped before it makes one.
+/// Hunts: a sleeper that makes no barrier because another has set WAITERS and is stopped before it
+/// makes one.
 #[test]
 fn model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woken() {
     explore_at_least(
         "event count: a sleeper stopped before its barrier",
         3,
         || {
-            let hall = Hall::new();
-            let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
+            let fixture = Fixture::new();
+            let (stopped, sleeper, notifier) = (fixture.clone(), fixture.clone(), fixture.clone());
             finish([
                 start(1, None, move || {
                     stopped.event.prepare_wait();
                 }),
-                start(2, None, move || ringer.commit_and_ring()),
+                start(2, None, move || notifier.commit_and_notify()),
                 start(3, None, move || sleeper.wait()),
             ]);
         },
@@ -154,32 +150,32 @@ fn model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woke
         "event count: a sleeper stopped behind its barrier",
         3,
         || {
-            let hall = Hall::new();
-            let (stopped, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
+            let fixture = Fixture::new();
+            let (stopped, sleeper, notifier) = (fixture.clone(), fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || stopped.arm_and_stop()),
-                start(2, None, move || ringer.commit_and_ring()),
+                start(1, None, move || stopped.announce_and_stop()),
+                start(2, None, move || notifier.commit_and_notify()),
                 start(3, None, move || sleeper.wait()),
             ]);
         },
     );
 }
 
-/// Hunts: a sleeper that relies on the barrier of another, which was made before the event count
-/// was disarmed, and armed again by a third that is stopped before its own.
+/// Hunts: a sleeper that relies on another's barrier from an earlier generation, while the sleeper
+/// that started this generation is stopped before its own.
 #[test]
 fn model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on() {
     explore_at_least("event count: another generation", 3, || {
-        let hall = Hall::new();
-        let (late, sleeper, ringer) = (hall.clone(), hall.clone(), hall.clone());
+        let fixture = Fixture::new();
+        let (late, sleeper, notifier) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || late.arm_and_stop()),
+            start(1, None, move || late.announce_and_stop()),
             start(2, None, move || {
-                ringer.event.wake_all();
-                ringer.commit_and_ring();
+                notifier.event.wake_all();
+                notifier.commit_and_notify();
             }),
             start(3, None, move || {
-                // Another's, which is stopped here.
+                // Another sleeper's, which is stopped here.
                 sleeper.event.prepare_wait();
                 sleeper.wait();
             }),

@@ -1,4 +1,4 @@
-//! Waiting for several things under loom: pots of items, and a ring for two.
+//! Waiting for several sources under loom: counts of items, and spsc queues.
 
 use loom::sync::Arc;
 
@@ -12,33 +12,33 @@ use crate::wait::sleep_once;
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (90, LEAVES, "one that was woken does not hand the wake on"),
+    (90, LEAVES, "a woken waiter does not pass the wake on"),
+    (91, OTHERS, "a waiter woken by several passes one wake on"),
+    (92, OTHERS, "a sleeper has no barrier before its last check"),
+    (93, OTHERS, "a sleeper does not check once more"),
     (
-        91,
-        OTHERS,
-        "one that was woken by several hands one wake on",
+        94,
+        LAST,
+        "a sleeper announces itself at the first event count only",
     ),
-    (92, OTHERS, "a sleeper has no barrier before its last look"),
-    (93, OTHERS, "a sleeper does not look once more"),
-    (94, LAST, "a sleeper arms the first event count only"),
-    (95, LAST, "a sleeper sleeps by the first event count only"),
-    (96, DEAD, "nobody looks after the dead"),
-    (97, RING, "a dead producer's role is not given back"),
+    (95, LAST, "a sleeper sleeps on the first word only"),
+    (96, DEAD, "the dead are not reaped"),
+    (97, RING, "a dead producer's word is not recovered"),
 ];
 
 const LEAVES: &str = "model_select_a_waiter_that_takes_nothing_passes_its_wake_on";
 const OTHERS: &str = "model_select_a_waiter_woken_twice_passes_one_wake_on";
-const LAST: &str = "model_any_of_them_wakes_it";
+const LAST: &str = "model_select_any_source_wakes_a_waiter";
 const DEAD: &str = "model_select_a_waiter_for_the_dead_returns";
-const RING: &str = "model_a_dead_producer_makes_its_ring_ready";
+const RING: &str = "model_select_a_dead_producer_makes_its_source_ready";
 
-/// Items that one process puts in, and others take out.
-struct Pot {
+/// A count of items that one process adds and others take.
+struct Items {
     items: AtomicU32,
     event: EventCount,
 }
 
-impl Pot {
+impl Items {
     fn put(&self) {
         self.items.fetch_add(1, Ordering::Release);
         self.event.notify();
@@ -63,12 +63,12 @@ impl Pot {
         false
     }
 
-    /// Takes one, sleeping by the event count of this pot alone; false if there is none, and
-    /// process `cook` is dead.
-    fn take_or_sleep(&self, cook: u32) -> bool {
+    /// Takes one, sleeping by the event count of this source alone; false if there is none and
+    /// process `producer` is dead.
+    fn take_or_sleep(&self, producer: u32) -> bool {
         let mut slept = false;
         loop {
-            let alive = is_byte_locked(cook - 1);
+            let alive = is_byte_locked(producer - 1);
             if self.take() {
                 if slept && self.has_some() {
                     self.event.notify();
@@ -84,56 +84,56 @@ impl Pot {
     }
 }
 
-/// A pot as one that waits for several has it.
+/// A source of a waiter for several.
 struct Waiting<'a> {
-    pot: &'a Pot,
-    cook: u32,
-    /// Whether the cook was found dead.
+    items: &'a Items,
+    producer: u32,
+    /// Whether the producer was found dead.
     over: core::cell::Cell<bool>,
-    /// Whether the waiter is killed when it has seen that something is there.
+    /// Whether the waiter is killed when it has seen an item.
     dies: bool,
 }
 
 impl Source for Waiting<'_> {
     fn is_ready(&self) -> bool {
-        let some = self.pot.has_some();
+        let some = self.items.has_some();
         if some && self.dies {
             die();
         }
         self.over.get() || some
     }
     fn event(&self) -> &EventCount {
-        &self.pot.event
+        &self.items.event
     }
     fn is_shared(&self) -> bool {
         true
     }
     fn reap_dead(&self) -> bool {
-        self.over.set(!is_byte_locked(self.cook - 1));
+        self.over.set(!is_byte_locked(self.producer - 1));
         true
     }
 }
 
-struct Pots([Pot; 2]);
+struct Fixture([Items; 2]);
 
-impl Pots {
+impl Fixture {
     fn new() -> Arc<Self> {
         players();
-        let pot = || Pot {
+        let items = || Items {
             items: AtomicU32::new(0),
             event: EventCount::new(),
         };
-        Arc::new(Self([pot(), pot()]))
+        Arc::new(Self([items(), items()]))
     }
 
-    fn wait(&self, cook: u32) -> usize {
-        self.wait_and(cook, false)
+    fn wait(&self, producer: u32) -> usize {
+        self.wait_and(producer, false)
     }
 
-    fn wait_and(&self, cook: u32, dies: bool) -> usize {
-        let waiting = self.0.each_ref().map(|pot| Waiting {
-            pot,
-            cook,
+    fn wait_and(&self, producer: u32, dies: bool) -> usize {
+        let waiting = self.0.each_ref().map(|items| Waiting {
+            items,
+            producer,
             over: core::cell::Cell::new(false),
             dies,
         });
@@ -144,112 +144,103 @@ impl Pots {
     }
 }
 
-/// Hunts: a sleeper that the last of the things it waits for does not wake.
+/// Hunts: a sleeper that the last of its sources does not wake.
 #[test]
-fn model_any_of_them_wakes_it() {
-    explore(
-        "one that waits for two pots, and a cook of the second",
-        || {
-            let pots = Pots::new();
-            let (waiter, cook) = (pots.clone(), pots);
-            finish([
-                start(1, None, move || {
-                    assert_eq!(waiter.wait(2), 1);
-                    assert!(waiter.0[1].take());
-                }),
-                start(2, None, move || cook.0[1].put()),
-            ]);
-        },
-    );
+fn model_select_any_source_wakes_a_waiter() {
+    explore("a waiter for two sources, a producer of the second", || {
+        let fixture = Fixture::new();
+        let (waiter, producer) = (fixture.clone(), fixture);
+        finish([
+            start(1, None, move || {
+                assert_eq!(waiter.wait(2), 1);
+                assert!(waiter.0[1].take());
+            }),
+            start(2, None, move || producer.0[1].put()),
+        ]);
+    });
 }
 
-/// Hunts: a wake that goes to one that waits for several and does not take the item, while another
+/// Hunts: a wake that goes to a waiter for several, which does not take the item, while another
 /// sleeps for it.
 #[test]
 fn model_select_a_waiter_that_takes_nothing_passes_its_wake_on() {
     explore("a waiter that takes nothing, a taker, a producer", || {
-        let pots = Pots::new();
-        let (looker, taker, cook) = (pots.clone(), pots.clone(), pots);
+        let fixture = Fixture::new();
+        let (looker, taker, producer) = (fixture.clone(), fixture.clone(), fixture);
         finish([
             start(1, None, move || {
                 looker.wait(3);
             }),
             start(2, None, move || {
                 assert!(taker.0[1].take_or_sleep(3));
-                // The one that looks may have come too late for the other.
+                // The waiter may have come too late for the other.
                 taker.0[0].put();
             }),
-            start(3, None, move || cook.0[1].put()),
+            start(3, None, move || producer.0[1].put()),
         ]);
     });
 }
 
-/// Hunts: a sleeper whose wake went to one that was killed before it handed it on.
+/// Hunts: a sleeper whose wake went to a waiter that was killed before it passed it on.
 #[test]
 fn model_select_the_wake_of_a_killed_waiter_is_replaced() {
-    explore(
-        "one that is killed when it is woken, one that takes",
-        || {
-            let pots = Pots::new();
-            let (looker, taker, cook) = (pots.clone(), pots.clone(), pots);
-            finish([
-                start(1, None, move || {
-                    looker.wait_and(3, true);
-                }),
-                start(2, None, move || {
-                    assert!(taker.0[1].take_or_sleep(3));
-                    // The one that looks may have come too late for the other.
-                    taker.0[0].put();
-                }),
-                start(3, None, move || cook.0[1].put()),
-            ]);
-        },
-    );
+    explore("a waiter killed when it is woken, a taker", || {
+        let fixture = Fixture::new();
+        let (looker, taker, producer) = (fixture.clone(), fixture.clone(), fixture);
+        finish([
+            start(1, None, move || {
+                looker.wait_and(3, true);
+            }),
+            start(2, None, move || {
+                assert!(taker.0[1].take_or_sleep(3));
+                // The waiter may have come too late for the other.
+                taker.0[0].put();
+            }),
+            start(3, None, move || producer.0[1].put()),
+        ]);
+    });
 }
 
-/// Hunts: two wakes that one sleeper has used up, of which it hands on one.
+/// Hunts: two wakes that one sleeper has used up, of which it passes on one.
 #[test]
 fn model_select_a_waiter_woken_twice_passes_one_wake_on() {
-    explore(
-        "one that waits for two pots, one for the second, a cook",
-        || {
-            let pots = Pots::new();
-            let (waiter, taker, cook) = (pots.clone(), pots.clone(), pots.clone());
-            finish([
-                start(1, None, move || {
-                    if waiter.wait(3) == 0 {
-                        waiter.0[0].take();
-                    }
-                }),
-                start(2, None, move || assert!(taker.0[1].take_or_sleep(3))),
-                start(3, None, move || {
-                    cook.0[1].put();
-                    cook.0[0].put();
-                }),
-            ]);
-            assert!(!pots.0[1].take(), "an item is left, and nobody took it");
-        },
-    );
+    explore("a waiter for two sources, another, a producer", || {
+        let fixture = Fixture::new();
+        let (waiter, taker, producer) = (fixture.clone(), fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                if waiter.wait(3) == 0 {
+                    waiter.0[0].take();
+                }
+            }),
+            start(2, None, move || assert!(taker.0[1].take_or_sleep(3))),
+            start(3, None, move || {
+                producer.0[1].put();
+                producer.0[0].put();
+            }),
+        ]);
+        assert!(!fixture.0[1].take(), "an item is left over");
+    });
 }
 
-/// Hunts: a sleeper that waits for ever for one that is dead.
+/// Hunts: a sleeper that waits indefinitely for a dead process.
 #[test]
 fn model_select_a_waiter_for_the_dead_returns() {
     explore_deaths("a waiter for two sources, a producer killed", |death| {
-        let pots = Pots::new();
-        let (waiter, cook) = (pots.clone(), pots);
+        let fixture = Fixture::new();
+        let (waiter, producer) = (fixture.clone(), fixture);
         finish([
             start(1, None, move || {
                 waiter.wait(2);
             }),
             start(2, death, move || {
-                cook.0[1].put();
+                producer.0[1].put();
             }),
         ]);
     });
 }
 
-/// A ring for two, of which one process has the consumer's end.
+/// An spsc queue of which one process is the consumer.
 struct End<'a> {
     ring: Spsc<'a>,
     cursor: Cursor<Consuming>,
@@ -274,13 +265,13 @@ impl Source for End<'_> {
 
 fn claim<R: RoleMarker>(state: &SpscState, id: u32) -> Cursor<R> {
     let claimed = Spsc::new(state, 1).claim(tag(id), &KernelLiveness(id));
-    claimed.expect("nobody has it")
+    claimed.expect("it is free")
 }
 
-/// Hunts: a consumer of two rings that sleeps for ever because a producer has pushed, left or died.
+/// Hunts: a consumer of two queues that sleeps on although a producer has pushed, left or died.
 #[test]
-fn model_a_dead_producer_makes_its_ring_ready() {
-    explore_deaths("a consumer of two rings, a producer killed", |death| {
+fn model_select_a_dead_producer_makes_its_source_ready() {
+    explore_deaths("a consumer of two queues, a producer killed", |death| {
         players();
         let rings = Arc::new([SpscState::new(), SpscState::new()]);
         let cursors = [0, 1].map(|which| claim(&rings[which], 1));

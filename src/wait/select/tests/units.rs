@@ -1,4 +1,4 @@
-//! Waiting for several things, by one thread: which is the answer.
+//! Waiting for several sources by one thread: which one is the answer.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::wait::event_count::EventCount;
 
 struct Thing {
     ready: Cell<bool>,
-    /// It is ready once it was asked after so often.
+    /// It is ready after it was checked this often.
     dead_after: Cell<Option<u32>>,
     member: bool,
     event: EventCount,
