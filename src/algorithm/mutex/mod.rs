@@ -1,4 +1,4 @@
-//! A mutex for processes that may be killed while they hold it, or while they hand it over.
+//! A mutex for processes that may be killed while they hold it, or while they unlock it.
 //!
 //! # State
 //!
@@ -12,61 +12,61 @@
 //!
 //! # Protocol
 //!
-//! - lock: CAS 0 to the own tag. Otherwise spin some microseconds while nobody sleeps, then set
+//! - lock: CAS 0 to the own tag. Otherwise spin some microseconds unless others sleep, then set
 //!   `CONTENDED` and sleep in slices of 1 to 50 ms. A waiter that has slept takes the lock with
 //!   `CONTENDED` set, since others may sleep still. A newcomer may barge in. A waiter that gives up
 //!   at its deadline wakes another in its place: the wake it had may have been the only one.
-//! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set.
-//!   A CAS and not a swap, so that one whose lock was taken over (because other code closed the
+//! - unlock: CAS the tag away, keeping the sticky flags; wake one sleeper if `CONTENDED` was set. A
+//!   CAS and not a swap, so that an owner whose lock was taken over (because other code closed the
 //!   descriptor that kept it alive) does not free its successor's lock.
-//! - after each locking CAS: ask the registry whether it still knows the own tag, (K1) of
-//!   [`participant`](crate::participant). If not, unlock, keeping the flags, and say that the
+//! - after each locking CAS: ask the registry whether it still lists the own tag, (K1) of
+//!   [`participant`](crate::participant). If not, unlock, keeping the flags, and return that the
 //!   membership is lost.
 //! - takeover: a waiter asks whether the owner lives before it sleeps. If not, it CASes the whole
-//!   word, dead tag included, to its own tag and `OWNER_DIED`. Whoever reaps the dead participant
-//!   does the same, without taking the lock.
-//! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until somebody
-//!   clears it.
+//!   word, dead tag included, to its own tag and `OWNER_DIED`. A process that reaps the dead
+//!   participant does the same, without taking the lock.
+//! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until it is
+//!   cleared.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | before the locking CAS, or while asleep | nothing, or a `CONTENDED` too many | the next unlock wakes nobody |
-//! | between lock and unlock | the dead tag | the next to wait, to try, or to reap: `OWNER_DIED` |
-//! | after the unlocking CAS, before the wake | a free word, or a newcomer's, and a sleeper | the sleeper, when its slice ends; the reaper, which wakes one |
+//! | before the locking CAS, or while asleep | nothing, or a `CONTENDED` too many | the next unlock, which wakes none |
+//! | between lock and unlock | the dead tag | the next waiter, try or reaper: `OWNER_DIED` |
+//! | after the unlocking CAS, before the wake | a free word, or a newcomer's, and a sleeper | the sleeper, when its slice ends; a reaper, which wakes one |
 //! | in a takeover | as after a lock, with `OWNER_DIED` | as above |
-//! | after the CAS of a process that was reaped before, and does not know it | the tag of no participant | the next to wait, or to try: it is not alive |
+//! | after the CAS of a process that was reaped and has not learnt it | an unregistered tag | the next waiter or try: it is not alive |
 //!
-//! The third row is the known hole of robust mutexes: the dead one's wake is owed, somebody barges
-//! in with a word that does not say `CONTENDED`, and its unlock wakes nobody. Here the sleeper's
+//! The third row is the known hole of robust mutexes: the dead owner's wake is owed, a newcomer
+//! barges in with a word without `CONTENDED`, and its unlock wakes no waiter. Here the sleeper's
 //! slice ends, it sees the new owner and sets `CONTENDED` again.
 //!
-//! A stopped owner blocks everybody else, as with any mutex, and is never taken for dead. A
-//! stopped waiter blocks nobody: another barges past it.
+//! A stopped owner blocks all others, as with any mutex, and is never taken for dead. A stopped
+//! waiter blocks no other: newcomers barge past it.
 //!
 //! # Ordering
 //!
 //! (M1) the unlocking CAS (Release) pairs with the locking CAS (Acquire): the data. (M2) a takeover
-//! needs no pair in the word, since the dead owner's last store is ordered before the answer of the
-//! kernel that it is dead, and so before the takeover. (M3) the locking CAS (Release) pairs with
-//! the loads that read an owner's tag (Acquire): whoever asks whether an owner lives sees that it
-//! has joined. Without it a waiter could find a newcomer's tag in the word and its registry entry
-//! as it was before, and rob it. What others do to the word meanwhile are RMWs, which continue the
-//! release sequence.
+//! needs no pair in the word, since the dead owner's last store is ordered before the kernel's
+//! answer that it is dead, and so before the takeover. (M3) the locking CAS (Release) pairs with
+//! the loads that read an owner's tag (Acquire): a process that asks whether an owner lives sees
+//! that it has joined. Without it a waiter could find a newcomer's tag in the word and its registry
+//! entry as it was before, and take its lock away. What others do to the word meanwhile are RMWs,
+//! which continue the release sequence.
 //!
 //! # Trade-offs
 //!
-//! Keeping `CONTENDED` through unlock would close the hole without slices, and cost a wake for
-//! ever after one sleep. The word and futex protocol is Drepper's third mutex ("Futexes are
-//! tricky", 2004), with the owner in it as the kernel's robust futexes have.
+//! Keeping `CONTENDED` through unlock would close the hole without slices, and make every unlock
+//! after the first sleep a system call. The word and futex protocol is Drepper's third mutex
+//! ("Futexes are tricky", 2004), with the owner in it as the kernel's robust futexes have.
 
 use crate::facade::{Deadline, Futex, Ordering, mutation, ordering};
 use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
 
 const CONTENDED: u32 = 1 << 29;
-/// The last owner died holding the lock, or the one before it did and nobody repaired the data.
+/// An owner died holding the lock, and no owner has declared the data consistent since.
 pub(crate) const OWNER_DIED: u32 = 1 << 30;
 /// A thread panicked while it held the lock.
 pub(crate) const POISONED: u32 = 1 << 31;
@@ -78,7 +78,7 @@ pub(crate) struct MutexState {
     word: Futex,
 }
 
-/// Proof of a lock that was taken: by whom, and with which flags.
+/// Proof that the lock was taken, with its owner and the flags that it found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct LockToken {
@@ -98,8 +98,8 @@ impl LockToken {
     }
 }
 
-/// Why a lock was not taken at once: it was not free and clean, or it was, and this process, which
-/// had that tag, is no participant any more.
+/// Why a lock was not taken at once: it was not free and clean; or it was, and this process, with
+/// that tag, is not a participant any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct Unclean(pub(crate) Option<Tag>);
@@ -107,15 +107,15 @@ pub(crate) struct Unclean(pub(crate) Option<Tag>);
 /// Why a lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MutexError {
-    /// A live participant has it (and, with a deadline, still has it at the deadline).
+    /// A live participant holds it (and, with a deadline, still does at the deadline).
     Busy,
     /// The word names an owner that the segment cannot have.
     Corrupt { word: u32 },
-    /// This process is no participant any more: see [`Liveness::is_member`].
+    /// This process is not a participant any more: see [`Liveness::is_member`].
     MembershipLost,
 }
 
-/// What a look at a word says.
+/// The owner in a word.
 enum Seen {
     Free,
     Owned(Tag),
@@ -150,14 +150,14 @@ impl MutexState {
         }
     }
 
-    /// Puts anything into the word.
+    /// Creates a mutex with any word.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn set(&self, word: u32) {
         self.word.store(word, Ordering::Relaxed);
     }
 
-    /// Locks if the lock is free and clean: one instruction, and a look at the registry. What it
-    /// was if not, [`put_back`](Self::put_back) is to be told.
+    /// Locks if the lock is free and clean: one atomic instruction, and one load of the registry.
+    /// Otherwise the caller must pass the error to [`put_back`](Self::put_back).
     #[inline(always)]
     pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Liveness) -> Result<LockToken, Unclean> {
         let (free, relaxed) = (0, Ordering::Relaxed);
@@ -173,22 +173,22 @@ impl MutexState {
         })
     }
 
-    /// Takes the tag out again that was put into the word by a process that is no participant any
-    /// more.
+    /// Takes the own tag out of the word again if this process stored it there and is not a
+    /// participant any more.
     pub(crate) fn put_back(&self, Unclean(lost): Unclean) {
         if let Some(owner) = lost.filter(|_| !mutation(572)) {
             self.unlock(LockToken { owner, flags: 0 }, false);
         }
     }
 
-    /// As [`lock_clean`](Self::lock_clean), for one whose next step is the slow one.
+    /// As [`lock_clean`](Self::lock_clean), for callers that go on with the slow path.
     pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Liveness) -> Option<LockToken> {
         self.lock_clean(me, peers)
             .map_err(|unclean| self.put_back(unclean))
             .ok()
     }
 
-    /// Locks, waiting until `deadline` if somebody alive has it.
+    /// Locks; blocks until `deadline` while a live participant holds it.
     pub(crate) fn lock(
         &self,
         me: Tag,
@@ -201,7 +201,7 @@ impl MutexState {
         }
     }
 
-    /// Locks if nobody alive has it; never sleeps.
+    /// Locks unless a live participant holds it; never sleeps.
     #[cfg(test)]
     pub(crate) fn try_lock(&self, me: Tag, peers: &impl Liveness) -> Result<LockToken, MutexError> {
         match self.try_lock_clean(me, peers) {
@@ -210,7 +210,7 @@ impl MutexState {
         }
     }
 
-    /// `try_lock` after [`lock_clean`](Self::lock_clean) did not do.
+    /// The slow path of `try_lock`, after [`lock_clean`](Self::lock_clean) has failed.
     #[cold]
     pub(crate) fn try_lock_contended(
         &self,
@@ -220,10 +220,10 @@ impl MutexState {
         self.try_lock_flagged(me, peers, 0)
     }
 
-    /// The last try of a waiter whose deadline has passed.
+    /// Makes the last attempt of a waiter whose deadline has passed.
     ///
-    /// It may have been woken just now. If another has barged in, whose word does not say that
-    /// there are sleepers, then the wake must go to the next of them.
+    /// The waiter may have been woken just now. If a newcomer has barged in with a word that shows
+    /// no sleepers, the wake must go to the next sleeper.
     #[cold]
     fn give_up(
         &self,
@@ -261,7 +261,7 @@ impl MutexState {
         }
     }
 
-    /// [`lock`](Self::lock) after [`lock_clean`](Self::lock_clean) did not do.
+    /// The slow path of [`lock`](Self::lock), after [`lock_clean`](Self::lock_clean) has failed.
     #[cold]
     pub(crate) fn lock_contended(
         &self,
@@ -368,19 +368,20 @@ impl MutexState {
         }
     }
 
-    /// Clears the poison, whoever holds the lock.
+    /// Clears the poison, whether or not the lock is held.
     pub(crate) fn clear_poison(&self) {
         // ORDERING: Relaxed; the flag carries no data.
         self.word.fetch_and(!POISONED, Ordering::Relaxed);
     }
 
-    /// Whether the lock is `owner`'s: only others that take it for dead, and itself, change that.
+    /// Returns whether `owner` holds the lock. Only itself, and a process that takes it for dead,
+    /// change that.
     pub(crate) fn is_of(&self, owner: Tag) -> bool {
-        // ORDERING: Relaxed; a look, and what follows from it stays the owner's risk.
+        // ORDERING: Relaxed; what follows from the answer is the owner's risk.
         self.word.load(Ordering::Relaxed) & Tag::MASK == owner.bits()
     }
 
-    /// Who holds the lock, alive or dead.
+    /// Returns the owner, alive or dead.
     pub(crate) fn holder(&self, peers: &impl Liveness) -> Result<Option<Tag>, MutexError> {
         // ORDERING: Acquire; pairs with (M3) in `claiming`.
         match owner(self.word.load(ordering(Ordering::Acquire, 51)), peers)? {
@@ -389,7 +390,7 @@ impl MutexState {
         }
     }
 
-    /// The word, for people to look at: it may have changed when it is read.
+    /// Returns the state for display; it may be stale.
     pub(crate) fn peek(&self) -> MutexStatus {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let word = self.word.load(Ordering::Relaxed);
@@ -401,7 +402,7 @@ impl MutexState {
         }
     }
 
-    /// Gives back what participant `dead` held here, and wakes whom it may have owed a wake.
+    /// Recovers the lock if participant `dead` held it, and makes the wake that it may have owed.
     pub(crate) fn recover(&self, dead: Tag) {
         // ORDERING: Relaxed; the CAS decides, and (M2) orders the dead owner's stores.
         let mut seen = self.word.load(Ordering::Relaxed);
@@ -409,7 +410,7 @@ impl MutexState {
             let died = if mutation(11) { 0 } else { OWNER_DIED };
             let free = (seen & STICKY) | died;
             // ORDERING: Release; a helper passes on what it saw of the dead owner's stores to the
-            // one that locks next, as (M1) would have.
+            // next owner, as (M1) would have.
             let release = ordering(Ordering::Release, 9);
             match self
                 .word
@@ -425,11 +426,11 @@ impl MutexState {
     }
 }
 
-/// What a look at a mutex says to a person.
+/// The state of a mutex, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MutexStatus {
     pub(crate) locked: bool,
-    /// By whom, if that can be one.
+    /// The owner, if the word names a possible one.
     pub(crate) owner: Option<Tag>,
     pub(crate) owner_died: bool,
     pub(crate) poisoned: bool,

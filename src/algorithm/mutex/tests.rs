@@ -1,4 +1,4 @@
-//! What a mutex is held to: models under loom, plain tests otherwise.
+//! Tests of the mutex: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod lost;

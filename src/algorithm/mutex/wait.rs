@@ -35,7 +35,7 @@ impl From<WaitError> for MutexError {
     }
 }
 
-/// A lock that is wanted.
+/// A waiter for the lock.
 struct Lock<'a, P> {
     state: &'a MutexState,
     me: Tag,

@@ -9,7 +9,7 @@ use crate::participant::stage::{KernelLiveness, finish, start, tag};
 /// Hunts: a chunk that stays a dead one's, or is done though it is half written, or whose death is
 /// not told; a reader that waits for the dead.
 #[test]
-fn model_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
+fn model_leases_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
     explore_deaths_at_least("a worker killed, and a reader", 3, |death| {
         let field = Field::<1>::new();
         let (victim, reader) = (field.clone(), field.clone());
@@ -41,7 +41,7 @@ fn model_leases_the_next_holder_learns_of_a_death() {
 /// Hunts: a reader that dies while it closes, or reads, and leaves a grid that nobody gets open, or
 /// that is open beside another.
 #[test]
-fn model_wherever_a_reader_dies_leases_go_on() {
+fn model_leases_wherever_a_reader_dies_leases_go_on() {
     explore_deaths("a reader killed, and a worker", |death| {
         let field = Field::<2>::opened();
         let (victim, worker) = (field.clone(), field.clone());
@@ -56,7 +56,7 @@ fn model_wherever_a_reader_dies_leases_go_on() {
 
 /// Hunts: a lease of data that a dead writer left half written.
 #[test]
-fn model_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
+fn model_leases_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
     explore_deaths("a writer killed, and a worker", |death| {
         let field = Field::<1>::opened();
         let (victim, worker) = (field.clone(), field.clone());
@@ -104,7 +104,7 @@ fn model_leases_no_lease_is_beside_a_reader_after_an_opener_died() {
 /// Hunts: a chunk given back twice, taken from one that lives, or without a word of its holder's
 /// death.
 #[test]
-fn model_reapers_give_back_what_the_dead_had_and_no_more() {
+fn model_leases_reapers_give_back_what_the_dead_had_and_no_more() {
     explore_deaths("one dead, a worker and a reaper", |death| {
         let field = Field::<1>::opened();
         let victim = field.clone();
@@ -154,7 +154,7 @@ fn model_leases_a_restart_is_atomic_under_death() {
 
 /// Hunts: a restart that is cut off while others are there.
 #[test]
-fn model_a_restart_that_is_cut_off_beside_a_worker_was_made_or_not() {
+fn model_leases_a_restart_that_is_cut_off_beside_a_worker_was_made_or_not() {
     explore_deaths("a restart killed, beside a worker", |death| {
         let field = Field::<2>::done();
         let (victim, worker) = (field.clone(), field.clone());

@@ -72,7 +72,7 @@ fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
 /// Hunts: a reader beside a lease, or a lease beside a reader that has read before and has a cell;
 /// one of them that sleeps for ever.
 #[test]
-fn model_a_reader_and_a_lease_exclude_each_other() {
+fn model_leases_a_reader_and_a_lease_exclude_each_other() {
     explore_at_least("a reader twice, and a lessee", 3, || {
         let field = Field::<1>::new();
         let (worker, reader) = (field.clone(), field.clone());
@@ -103,7 +103,7 @@ fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
 
 /// Hunts: a writer beside a lease.
 #[test]
-fn model_a_writer_and_a_lease_exclude_each_other() {
+fn model_leases_a_writer_and_a_lease_exclude_each_other() {
     explore_at_least("a writer and a lessee", 3, || {
         let field = Field::<1>::opened();
         let (worker, writer) = (field.clone(), field.clone());
@@ -173,7 +173,7 @@ fn model_leases_a_known_restart_leaves_pending_chunks() {
 
 /// Hunts: a restart that is made while somebody is at work.
 #[test]
-fn model_a_restart_is_refused_while_a_chunk_is_somebodys() {
+fn model_leases_a_restart_is_refused_while_a_chunk_is_somebodys() {
     explore_at_least("a restart and a lessee", 3, || {
         let field = Field::<1>::opened();
         let (restarter, worker) = (field.clone(), field.clone());
@@ -190,7 +190,7 @@ fn model_a_restart_is_refused_while_a_chunk_is_somebodys() {
 
 /// Hunts: one that has read a holder's tag, and does not see that it has joined.
 #[test]
-fn model_a_newcomer_that_leases_is_not_robbed() {
+fn model_leases_a_newcomer_that_leases_is_not_robbed() {
     explore_at_least("a newcomer and a waiter for its chunk", 3, || {
         let field = Field::<1>::opened();
         let (newcomer, waiter) = (field.clone(), field.clone());
@@ -216,7 +216,7 @@ fn model_a_newcomer_that_leases_is_not_robbed() {
 
 /// Hunts: a weak CAS that fails without cause, or a sleep that ends without one, taken for news.
 #[test]
-fn model_soft_faults_change_no_lease() {
+fn model_leases_soft_faults_change_no_lease() {
     explore_soft_faults("two at one chunk", |fault| {
         let field = Field::<1>::opened();
         finish([1, 2].map(|id| {

@@ -4,12 +4,12 @@ use super::stage::Field;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
-pub(super) const HOLDERS: &str = "model_two_deaths_of_holders_leave_the_chunk_to_the_third";
+pub(super) const HOLDERS: &str = "model_leases_two_deaths_leave_the_chunk_to_the_third";
 
 /// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work nobody is
 /// told of.
 #[test]
-fn model_two_deaths_of_holders_leave_the_chunk_to_the_third() {
+fn model_leases_two_deaths_leave_the_chunk_to_the_third() {
     explore_two_deaths(
         "leases: two holders of one chunk, a third",
         |[first, second]| {

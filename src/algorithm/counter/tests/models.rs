@@ -23,14 +23,14 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
 ];
 
-const ADDITIONS: &str = "model_no_addition_is_lost";
-const FLAG: &str = "model_element_a_read_of_an_update_sees_what_was_written_before";
-const BEST: &str = "model_the_best_value_stays";
-const SOFT: &str = "model_a_weak_cas_that_fails_without_cause_is_tried_again";
+const ADDITIONS: &str = "model_counter_no_addition_is_lost";
+const FLAG: &str = "model_counter_a_read_of_an_update_sees_what_was_written_before";
+const BEST: &str = "model_counter_the_best_value_stays";
+const SOFT: &str = "model_counter_a_weak_cas_that_fails_without_cause_is_tried_again";
 
 /// Hunts: an addition that overwrites another's; two that return the same value.
 #[test]
-fn model_no_addition_is_lost() {
+fn model_counter_no_addition_is_lost() {
     explore_at_least("two that add twice", 4, || {
         let counter = Arc::new(CounterState::new(u64::MAX));
         finish([1, 2].map(|id| {
@@ -47,7 +47,7 @@ fn model_no_addition_is_lost() {
 
 /// Hunts: an addition of a killed process that is half made, or undoes another's.
 #[test]
-fn model_a_killed_addition_was_made_or_not() {
+fn model_counter_a_killed_addition_was_made_or_not() {
     explore_deaths("an adder killed, another adds", |death| {
         let counter = Arc::new(CounterState::new(0));
         let (victim, other) = (counter.clone(), counter.clone());
@@ -64,7 +64,7 @@ fn model_a_killed_addition_was_made_or_not() {
 
 /// Hunts: an update that is seen before what its process wrote (C1).
 #[test]
-fn model_element_a_read_of_an_update_sees_what_was_written_before() {
+fn model_counter_a_read_of_an_update_sees_what_was_written_before() {
     explore_at_least("a writer that adds, and a reader", 4, || {
         let shared = Arc::new((CounterState::new(0), Words::new([0])));
         let (writer, reader) = (shared.clone(), shared.clone());
@@ -84,7 +84,7 @@ fn model_element_a_read_of_an_update_sees_what_was_written_before() {
 
 /// Hunts: the same by way of a third that adds meanwhile, and with the reader's own addition.
 #[test]
-fn model_additions_of_others_keep_what_an_update_publishes() {
+fn model_counter_additions_of_others_keep_what_an_update_publishes() {
     explore("a writer, an adder, and a reader that adds", || {
         let shared = Arc::new((CounterState::new(0), Words::new([0])));
         let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
@@ -107,7 +107,7 @@ fn model_additions_of_others_keep_what_an_update_publishes() {
 
 /// Hunts: a worse value that overwrites a better one, which came between look and store.
 #[test]
-fn model_the_best_value_stays() {
+fn model_counter_the_best_value_stays() {
     explore_at_least("two that raise", 4, || {
         let counter = Arc::new(CounterState::new(1));
         finish([2, 3].map(|value| {
@@ -124,7 +124,7 @@ fn model_the_best_value_stays() {
 
 /// Hunts: a weak CAS that fails although the value is what it was.
 #[test]
-fn model_a_weak_cas_that_fails_without_cause_is_tried_again() {
+fn model_counter_a_weak_cas_that_fails_without_cause_is_tried_again() {
     explore_soft_faults("an updater of a maximum", |fault| {
         let counter = Arc::new(CounterState::new(1));
         let raiser = counter.clone();
@@ -139,7 +139,7 @@ fn model_a_weak_cas_that_fails_without_cause_is_tried_again() {
 /// Hunts: additions of two threads of one process to one cell; a sum that misses what was added
 /// before it began.
 #[test]
-fn model_a_sum_has_every_addition_made_before() {
+fn model_counter_a_sum_has_every_addition_made_before() {
     explore("two threads of one process and another process", || {
         let cells = Arc::new([CounterState::new(0), CounterState::new(0)]);
         let adders = [0, 0, 1].map(|index| {

@@ -64,12 +64,12 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
 ];
 
-const READER: &str = "model_a_reader_finds_complete_entries_or_none";
-const SAME: &str = "model_of_two_creators_of_a_name_one_makes_it";
-const OTHERS: &str = "model_two_creators_never_share_bytes";
-const TWICE: &str = "model_what_was_found_is_found_again";
+const READER: &str = "model_directory_a_reader_finds_complete_entries_or_none";
+const SAME: &str = "model_directory_of_two_creators_of_a_name_one_makes_it";
+const OTHERS: &str = "model_directory_two_creators_never_share_bytes";
+const TWICE: &str = "model_directory_what_was_found_is_found_again";
 const DEATH: &str = "model_directory_wherever_a_creator_dies_others_create_and_find";
-const SLOTS: &str = "model_two_records_that_get_slots_at_once_are_both_found";
+const SLOTS: &str = "model_directory_two_records_that_get_slots_at_once_are_both_found";
 
 /// Bytes of the arena that an entry takes, and how many entries fit.
 const LEN: u64 = PADDING as u64;
@@ -170,7 +170,7 @@ fn names_of_one_home() -> [String; 2] {
 
 /// Hunts: a name that two entries have; a loser that does not see the winner's entry.
 #[test]
-fn model_of_two_creators_of_a_name_one_makes_it() {
+fn model_directory_of_two_creators_of_a_name_one_makes_it() {
     explore_at_least("two creators of one name", 4, || {
         let store = Store::open();
         finish([1, 2].map(|id| {
@@ -197,7 +197,7 @@ fn model_of_two_creators_of_a_name_one_makes_it() {
 
 /// Hunts: two entries that overlap in the directory or in the arena.
 #[test]
-fn model_two_creators_never_share_bytes() {
+fn model_directory_two_creators_never_share_bytes() {
     explore_at_least("two creators of two names", 4, || {
         let store = Store::open();
         finish([(1, "stock"), (2, "total")].map(|(id, name)| {
@@ -214,7 +214,7 @@ fn model_two_creators_never_share_bytes() {
 
 /// Hunts: a count that is seen before what it counts.
 #[test]
-fn model_a_reader_finds_complete_entries_or_none() {
+fn model_directory_a_reader_finds_complete_entries_or_none() {
     explore_at_least("a creator and a reader", 4, || {
         let store = Store::open();
         let (creator, reader) = (store.clone(), store.clone());
@@ -235,7 +235,7 @@ fn model_a_reader_finds_complete_entries_or_none() {
 /// Hunts: an entry that goes from the records into the index, and is in neither meanwhile; a slot
 /// that is seen before its record.
 #[test]
-fn model_what_was_found_is_found_again() {
+fn model_directory_what_was_found_is_found_again() {
     explore_at_least("a creator and a reader that looks twice", 4, || {
         let store = Store::open();
         let (creator, reader) = (store.clone(), store.clone());
@@ -256,7 +256,7 @@ fn model_what_was_found_is_found_again() {
 
 /// Hunts: one that was stopped before it gave its record a slot, and takes that of a later record.
 #[test]
-fn model_two_records_that_get_slots_at_once_are_both_found() {
+fn model_directory_two_records_that_get_slots_at_once_are_both_found() {
     let names = names_of_one_home();
     explore_at_least("two records of one home", 3, move || {
         let store = Store::open();
@@ -311,7 +311,7 @@ fn model_directory_wherever_a_creator_dies_others_create_and_find() {
 
 /// Hunts: the same for one name, which one of the two makes or finds.
 #[test]
-fn model_wherever_a_creator_dies_its_name_can_be_made() {
+fn model_directory_wherever_a_creator_dies_its_name_can_be_made() {
     explore_deaths_at_least(
         "a creator killed, and another of the same name",
         3,

@@ -34,12 +34,12 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
 ];
 
 const FLAG: &str = "model_element_a_read_sees_what_was_written_before";
-const REFUSED: &str = "model_a_refused_exchange_sees_what_was_written_before";
-const SUMS: &str = "model_no_sum_of_floats_is_lost";
-const UPDATED: &str = "model_an_update_publishes_what_was_written_before";
-const SOFT: &str = "model_a_weak_cas_that_fails_without_cause_is_made_again";
-const OUT: &str = "model_a_copy_out_sees_what_was_written_before_each_element";
-const IN: &str = "model_a_copy_in_publishes_what_was_written_before";
+const REFUSED: &str = "model_element_a_refused_exchange_sees_what_was_written_before";
+const SUMS: &str = "model_element_no_sum_of_floats_is_lost";
+const UPDATED: &str = "model_element_an_update_publishes_what_was_written_before";
+const SOFT: &str = "model_element_a_weak_cas_that_fails_without_cause_is_made_again";
+const OUT: &str = "model_element_a_copy_out_sees_what_was_written_before_each_element";
+const IN: &str = "model_element_a_copy_in_publishes_what_was_written_before";
 
 type Wide = ElementState<AtomicU64>;
 type Narrow = ElementState<AtomicU8>;
@@ -64,7 +64,7 @@ fn sum(element: &Wide) -> f64 {
 
 /// Hunts: an addition of floats that overwrites another's; two that are told the same value.
 #[test]
-fn model_no_sum_of_floats_is_lost() {
+fn model_element_no_sum_of_floats_is_lost() {
     explore_at_least("two that add twice", 4, || {
         let element = Arc::new(wide(0.5_f64.to_bits()));
         finish([1, 2].map(|id| {
@@ -81,7 +81,7 @@ fn model_no_sum_of_floats_is_lost() {
 
 /// Hunts: an addition of a killed process that is half made, or undoes another's.
 #[test]
-fn model_a_killed_addition_of_floats_was_made_or_not() {
+fn model_element_a_killed_addition_of_floats_was_made_or_not() {
     explore_deaths("an adder that dies, and another", |death| {
         let element = Arc::new(wide(0.0_f64.to_bits()));
         let (victim, other) = (element.clone(), element.clone());
@@ -100,7 +100,7 @@ fn model_a_killed_addition_of_floats_was_made_or_not() {
 
 /// Hunts: a weak CAS that fails although the value is what it was.
 #[test]
-fn model_a_weak_cas_that_fails_without_cause_is_made_again() {
+fn model_element_a_weak_cas_that_fails_without_cause_is_made_again() {
     explore_soft_faults("an adder", |fault| {
         let element = Arc::new(wide(0));
         let adder = element.clone();
@@ -153,7 +153,7 @@ fn model_element_a_read_sees_what_was_written_before() {
 
 /// Hunts: the same for an exchange that finds what it did not expect.
 #[test]
-fn model_a_refused_exchange_sees_what_was_written_before() {
+fn model_element_a_refused_exchange_sees_what_was_written_before() {
     explore("a writer that stores, another that exchanges", || {
         let shared = Arc::new((narrow(START), Words::new([0])));
         let (writer, other) = (shared.clone(), shared.clone());
@@ -173,7 +173,7 @@ fn model_a_refused_exchange_sees_what_was_written_before() {
 
 /// Hunts: the same for an update, with another's in between.
 #[test]
-fn model_an_update_publishes_what_was_written_before() {
+fn model_element_an_update_publishes_what_was_written_before() {
     explore("a writer that updates, an adder, a reader", || {
         let shared = Arc::new((wide(0), Words::new([0])));
         let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
@@ -197,7 +197,7 @@ fn model_an_update_publishes_what_was_written_before() {
 /// Hunts: a copy of several elements that has a new value without what its writer wrote before it
 /// (E2), in both forms of copying.
 #[test]
-fn model_a_copy_out_sees_what_was_written_before_each_element() {
+fn model_element_a_copy_out_sees_what_was_written_before_each_element() {
     for collected in [false, true] {
         explore(
             "a writer of the second of two, and one that copies",
@@ -232,7 +232,7 @@ fn model_a_copy_out_sees_what_was_written_before_each_element() {
 
 /// Hunts: elements copied in that are seen before what their process wrote (E2).
 #[test]
-fn model_a_copy_in_publishes_what_was_written_before() {
+fn model_element_a_copy_in_publishes_what_was_written_before() {
     explore("a writer of both elements, and a reader of each", || {
         let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
         let writer = shared.clone();
@@ -254,7 +254,7 @@ fn model_a_copy_in_publishes_what_was_written_before() {
 
 /// Hunts: a copy in that goes on after its process has died, or is not made in order.
 #[test]
-fn model_a_killed_copy_in_has_stored_the_first_elements() {
+fn model_element_a_killed_copy_in_has_stored_the_first_elements() {
     explore_deaths("a copier that dies", |death| {
         let elements = Arc::new([narrow(0), narrow(0), narrow(0)]);
         let writer = elements.clone();

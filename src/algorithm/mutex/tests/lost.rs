@@ -1,4 +1,4 @@
-//! The mutex under loom, and a participant that others took for dead and that does not know it.
+//! The mutex under loom, and a participant that was reaped and has not learnt it.
 
 use loom::sync::Arc;
 
@@ -8,12 +8,12 @@ use crate::facade::model::{explore, explore_deaths};
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
 /// A lock, and the registry.
-struct Shop {
+struct Fixture {
     mutex: MutexState,
     registry: ModelRegistry,
 }
 
-impl Shop {
+impl Fixture {
     fn open() -> Arc<Self> {
         players();
         Arc::new(Self {
@@ -28,30 +28,30 @@ impl Shop {
         self.mutex.unlock(held.expect("no deadline"), false);
     }
 
-    /// Others take process 1 for dead, and give back what it holds.
+    /// Unregisters and recovers process 1, which lives.
     fn reap(&self) {
         self.registry.unregister(1);
         self.mutex.recover(tag(1));
     }
 
-    /// What process 1 took is not its own any more.
+    /// Asserts that process 1 does not hold the lock any more.
     fn close(&self) {
         let holder = self.mutex.holder(&self.registry.liveness(3));
-        assert_eq!(holder, Ok(None), "the tag of no participant stays");
+        assert_eq!(holder, Ok(None), "an unregistered tag stays");
     }
 }
 
-/// Hunts: the tag of one that was reaped in the word, where no reaper looks for it again; and a
-/// waiter that is not woken by one that takes its tag out.
+/// Hunts: the tag of a reaped process in the word, which no reaper visits again; a waiter that is
+/// not woken when the tag is taken out.
 #[test]
 fn model_mutex_no_tag_of_a_reaped_process_stays() {
     explore("a reaped process locks, a reaper, a waiter", || {
-        let shop = Shop::open();
-        let (lost, reaper, waiter) = (shop.clone(), shop.clone(), shop.clone());
+        let fixture = Fixture::open();
+        let (lost, reaper, waiter) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let peers = lost.registry.liveness(1);
-                // It keeps what it gets: that it was a participant then is what it was told.
+                // It keeps what it gets: it was a participant when it asked.
                 match lost.mutex.try_lock(tag(1), &peers) {
                     Ok(_) | Err(MutexError::Busy | MutexError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
@@ -60,19 +60,22 @@ fn model_mutex_no_tag_of_a_reaped_process_stays() {
             start(2, None, move || reaper.reap()),
             start(3, None, move || waiter.lock(3)),
         ]);
-        shop.close();
+        fixture.close();
     });
 }
 
-/// Hunts: the same of one that takes over what a dead owner left, which is still said to the next.
+/// Hunts: the same of a process that takes over from a dead owner, whose death must still be
+/// reported to the next.
 #[test]
 fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
     explore("a reaped process takes over, a reaper", || {
-        let shop = Shop::open();
-        let held = shop.mutex.try_lock(tag(2), &shop.registry.liveness(2));
+        let fixture = Fixture::open();
+        let held = fixture
+            .mutex
+            .try_lock(tag(2), &fixture.registry.liveness(2));
         assert!(held.is_ok());
-        shop.mutex.recover(tag(2));
-        let (lost, reaper) = (shop.clone(), shop.clone());
+        fixture.mutex.recover(tag(2));
+        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let peers = lost.registry.liveness(1);
@@ -84,20 +87,19 @@ fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
             }),
             start(2, None, move || reaper.reap()),
         ]);
-        shop.close();
-        let peers = shop.registry.liveness(2);
-        let held = shop.mutex.try_lock(tag(2), &peers).expect("it is free");
-        assert!(held.owner_died(), "forgotten");
+        fixture.close();
+        let peers = fixture.registry.liveness(2);
+        let held = fixture.mutex.try_lock(tag(2), &peers).expect("it is free");
+        assert!(held.owner_died(), "the death is forgotten");
     });
 }
 
-/// Hunts: a lock that is nobody's any more, since one that was reaped was killed with its tag in
-/// it.
+/// Hunts: a lock that is lost because a reaped process was killed with its tag in it.
 #[test]
 fn model_mutex_after_a_reaped_locker_was_killed_others_proceed() {
     explore_deaths("a reaped process locks and is killed", |death| {
-        let shop = Shop::open();
-        let (lost, reaper) = (shop.clone(), shop.clone());
+        let fixture = Fixture::open();
+        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || {
                 let _ = lost.mutex.try_lock(tag(1), &lost.registry.liveness(1));
@@ -107,6 +109,6 @@ fn model_mutex_after_a_reaped_locker_was_killed_others_proceed() {
                 reaper.lock(2);
             }),
         ]);
-        shop.lock(3);
+        fixture.lock(3);
     });
 }

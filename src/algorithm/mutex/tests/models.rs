@@ -1,6 +1,6 @@
-//! The mutex under loom: a world without a registry, where the byte locks say who lives.
+//! The mutex under loom, without a registry: the byte locks say which processes live.
 //!
-//! What a mutex and a registry do together is among the registry's models.
+//! The registry's models cover mutex and registry together.
 
 use core::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
@@ -21,35 +21,27 @@ mod two_deaths;
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (1, TWO, "the locking CAS does not acquire"),
     (2, TWO, "the unlocking CAS does not release"),
-    (3, TWO, "unlock wakes nobody"),
-    (4, DEATH, "a taken lock does not say that its owner died"),
-    (
-        5,
-        THREE,
-        "a waiter that slept forgets that others may sleep still",
-    ),
-    (6, TWO, "a waiter takes the lock of an owner that lives"),
+    (3, TWO, "unlock makes no wake"),
+    (4, DEATH, "a takeover does not report the owner's death"),
+    (5, THREE, "a waiter that slept does not keep CONTENDED"),
+    (6, TWO, "a waiter takes over from a live owner"),
     (
         7,
         REAPERS,
-        "a reaper frees a lock that the dead one does not hold",
+        "a reaper frees a lock that the dead participant does not hold",
     ),
-    (8, TWO, "a waiter sleeps without saying so"),
+    (8, TWO, "a waiter sleeps without CONTENDED"),
     (
         9,
         PASSED,
         "a reaper does not pass on what it saw of the dead owner's stores",
     ),
     (10, FLAGS, "unlock drops the sticky flags"),
-    (
-        11,
-        REAPERS,
-        "a reaper frees a lock without saying that its owner died",
-    ),
+    (11, REAPERS, "a reaper frees a lock without OWNER_DIED"),
     (
         12,
         TWO,
-        "a waiter says that it sleeps before its first sleep only",
+        "a waiter sets CONTENDED before its first sleep only",
     ),
     (
         13,
@@ -59,80 +51,76 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         14,
         DEADLINE,
-        "a waiter that locks at its deadline forgets that others may sleep still",
+        "a waiter that locks at its deadline does not keep CONTENDED",
     ),
     (
         15,
         BARGE,
         "a sleeper whose word has changed trusts that it will be woken",
     ),
-    (
-        16,
-        REPAIR,
-        "declaring the data consistent forgets that others sleep",
-    ),
+    (16, REPAIR, "declaring the data consistent drops CONTENDED"),
     (
         17,
         DEATH,
-        "a waiter takes a dead owner's lock over without saying so",
+        "a waiter takes over from a dead owner without OWNER_DIED",
     ),
     (
         18,
         LATE,
-        "a try takes a dead owner's lock over without saying so",
+        "a try takes over from a dead owner without OWNER_DIED",
     ),
-    (19, LEAVER, "giving back a lock wakes nobody"),
+    (19, LEAVER, "recovering a lock makes no wake"),
     (750, two_deaths::THIRD, "a second death goes unnoticed"),
     (
         570,
         LOST,
-        "who locks at once does not ask whether it is a participant still",
+        "the fast path does not ask whether it is still registered",
     ),
     (
         571,
         LOST,
-        "who asks whether it is a participant still does so before its tag is there",
+        "the registry is asked before the tag is in the word",
     ),
     (
         572,
         LOST,
-        "who was reaped does not take its tag out of the lock again",
+        "a reaped process does not take its tag out of the lock again",
     ),
     (
         573,
         LOST_TAKES_OVER,
-        "who takes a lock over does not ask whether it is a participant still",
+        "a takeover does not ask whether it is still registered",
     ),
     (
         575,
         LOST,
-        "a reaper looks for a tag before it has said that its owner is dead",
+        "a reaper looks for a tag before it has marked its owner dead",
     ),
 ];
 
-const DEATH: &str = "model_survivor_gets_the_lock_wherever_the_owner_dies";
+const DEATH: &str = "model_mutex_survivor_gets_the_lock_wherever_the_owner_dies";
 const TWO: &str = "model_mutex_two_contenders_exclude_each_other_and_lose_no_wake";
-const THREE: &str = "model_three_contenders_leave_no_sleeper_behind";
-const REAPERS: &str = "model_reapers_and_waiters_give_one_lock_back_once";
-const DEADLINE: &str = "model_a_waiter_that_gives_up_hands_its_wake_on";
+const THREE: &str = "model_mutex_three_contenders_leave_no_sleeper_behind";
+const REAPERS: &str = "model_mutex_reapers_and_waiters_give_one_lock_back_once";
+const DEADLINE: &str = "model_mutex_a_waiter_that_gives_up_hands_its_wake_on";
 const BARGE: &str = "model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in";
-const REPAIR: &str = "model_declaring_the_data_consistent_keeps_the_sleepers_known";
-const LATE: &str = "model_a_dead_owner_is_never_called_busy";
-const LEAVER: &str = "model_a_leaver_gives_its_leaked_lock_to_a_sleeper";
-const PASSED: &str = "model_a_reaper_passes_on_what_the_dead_owner_wrote";
+const REPAIR: &str = "model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known";
+const LATE: &str = "model_mutex_a_dead_owner_is_never_called_busy";
+const LEAVER: &str = "model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper";
+const PASSED: &str = "model_mutex_a_reaper_passes_on_what_the_dead_owner_wrote";
 const LOST: &str = "model_mutex_no_tag_of_a_reaped_process_stays";
 const LOST_TAKES_OVER: &str = "model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died";
 const FLAGS: &str = "model_mutex_flags_survive_the_announcement_of_a_sleeper";
 
 /// Data behind a lock.
-struct Shop {
+struct Fixture {
     mutex: MutexState,
     data: Pair,
-    /// How many visitors were told that an owner had died.
+    /// The number of visitors that learnt of an owner's death.
     told: Ledger,
 }
 
-impl Shop {
+impl Fixture {
     fn open() -> Arc<Self> {
         players();
         Arc::new(Self {
@@ -152,7 +140,7 @@ impl Shop {
         self.mutex.try_lock(tag(id), &KernelLiveness(id))
     }
 
-    /// Does with the lock what an honest user does, and unlocks.
+    /// Uses the data as a correct owner does, and unlocks.
     fn serve(&self, mut held: LockToken) {
         if held.owner_died() {
             self.told.fetch_add(1, Relaxed);
@@ -167,68 +155,67 @@ impl Shop {
         self.serve(self.lock(id));
     }
 
-    /// Gives back what `dead` holds, if it is dead.
+    /// Recovers what `dead` holds, if it is dead.
     fn reap(&self, dead: u32) {
         if !is_byte_locked(dead - 1) {
             self.mutex.recover(tag(dead));
         }
     }
 
-    /// How many visitors were told that an owner had died.
-    fn told(&self) -> u32 {
+    /// The number of visitors that learnt of an owner's death.
+    fn deaths_seen(&self) -> u32 {
         self.told.load(Relaxed)
     }
 
-    /// Everybody has gone or died: the next one gets the lock at once, and the data are whole.
+    /// Asserts, after all have left or died, that the lock is taken at once and the data are whole.
     fn close(&self, visits: RangeInclusive<u64>) {
-        let held = self
-            .try_lock(3)
-            .expect("the lock is somebody's who is not there");
+        let held = self.try_lock(3).expect("the lock has no live owner");
         self.serve(held);
         let made = self.data.value() - 1;
         assert!(visits.contains(&made), "{made} visits, expected {visits:?}");
     }
 }
 
-/// Hunts: data that one owner wrote and the next does not see; a waiter that is between its look
-/// and its sleep when the owner unlocks; an owner robbed. Nobody dies, so no slice ends.
+/// Hunts: data that one owner wrote and the next does not see; a waiter that is between its check
+/// and its sleep when the owner unlocks; a lock taken from a live owner. There is no death, so no
+/// slice ends.
 #[test]
 fn model_mutex_two_contenders_exclude_each_other_and_lose_no_wake() {
     explore_at_least("two contenders, two visits each", 4, || {
-        let shop = Shop::open();
+        let fixture = Fixture::open();
         finish([1, 2].map(|id| {
-            let shop = shop.clone();
-            start(id, None, move || (0..2).for_each(|_| shop.visit(id)))
+            let fixture = fixture.clone();
+            start(id, None, move || (0..2).for_each(|_| fixture.visit(id)))
         }));
-        assert_eq!(shop.told(), 0, "nobody died");
-        shop.close(4..=4);
+        assert_eq!(fixture.deaths_seen(), 0, "there was no death");
+        fixture.close(4..=4);
     });
 }
 
-/// Hunts: a sleeper that nobody wakes, because the one that was woken forgot it.
+/// Hunts: a sleeper that is never woken, because the woken waiter dropped `CONTENDED`.
 #[test]
-fn model_three_contenders_leave_no_sleeper_behind() {
+fn model_mutex_three_contenders_leave_no_sleeper_behind() {
     explore_at_least("three contenders", 3, || {
-        let shop = Shop::open();
+        let fixture = Fixture::open();
         finish([1, 2, 3].map(|id| {
-            let shop = shop.clone();
-            start(id, None, move || shop.visit(id))
+            let fixture = fixture.clone();
+            start(id, None, move || fixture.visit(id))
         }));
-        assert_eq!(shop.told(), 0, "nobody died");
-        shop.close(3..=3);
+        assert_eq!(fixture.deaths_seen(), 0, "there was no death");
+        fixture.close(3..=3);
     });
 }
 
 /// Hunts: a wake that goes to a waiter whose deadline passes, and is lost with it: another barges
-/// in with a word that does not say that there are sleepers.
+/// in with a word that shows no sleepers.
 #[test]
-fn model_a_waiter_that_gives_up_hands_its_wake_on() {
+fn model_mutex_a_waiter_that_gives_up_hands_its_wake_on() {
     explore(
-        "an owner that returns, a waiter that gives up, and one that does not",
+        "an owner that unlocks, a waiter that gives up, another waiter",
         || {
-            let shop = Shop::open();
-            let held = shop.try_lock(1).expect("no other participant");
-            let (owner, hasty, patient) = (shop.clone(), shop.clone(), shop.clone());
+            let fixture = Fixture::open();
+            let held = fixture.try_lock(1).expect("no other participant");
+            let (owner, hasty, patient) = (fixture.clone(), fixture.clone(), fixture.clone());
             let owner = start(1, None, move || {
                 owner.serve(held);
                 owner.visit(1);
@@ -244,7 +231,7 @@ fn model_a_waiter_that_gives_up_hands_its_wake_on() {
             });
             let patient = start(3, None, move || patient.visit(3));
             finish([owner, hasty, patient]);
-            shop.close(3..=4);
+            fixture.close(3..=4);
         },
     );
 }
@@ -252,27 +239,26 @@ fn model_a_waiter_that_gives_up_hands_its_wake_on() {
 /// Hunts: an owner killed anywhere (before the lock, holding it with the data torn, between the
 /// unlocking CAS and the wake, asleep) whose lock, data or wake is lost.
 #[test]
-fn model_survivor_gets_the_lock_wherever_the_owner_dies() {
+fn model_mutex_survivor_gets_the_lock_wherever_the_owner_dies() {
     explore_deaths_at_least("two contenders, one killed", 4, |death| {
-        let shop = Shop::open();
-        let (victim, survivor) = (shop.clone(), shop.clone());
+        let fixture = Fixture::open();
+        let (victim, survivor) = (fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || victim.visit(1)),
             start(2, None, move || (0..2).for_each(|_| survivor.visit(2))),
         ]);
-        shop.close(2..=3);
+        fixture.close(2..=3);
     });
 }
 
 /// Hunts: the known hole of robust mutexes. The owner is killed between the unlocking CAS and the
-/// wake, a third process barges in with a word that does not say `CONTENDED`, and its unlock wakes
-/// nobody.
+/// wake, a third process barges in with a word without `CONTENDED`, and its unlock wakes no waiter.
 #[test]
 fn model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in() {
     explore_deaths_at_least("killed unlocking, another barges in", 3, |death| {
-        let shop = Shop::open();
-        let held = shop.try_lock(1).expect("no other participant");
-        let (victim, sleeper, barger) = (shop.clone(), shop.clone(), shop.clone());
+        let fixture = Fixture::open();
+        let held = fixture.try_lock(1).expect("no other participant");
+        let (victim, sleeper, barger) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || victim.mutex.unlock(held, false)),
             start(2, None, move || sleeper.visit(2)),
@@ -282,104 +268,108 @@ fn model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in() {
                 }
             }),
         ]);
-        shop.close(1..=2);
+        fixture.close(1..=2);
     });
 }
 
-/// The same with a barger that waits, and all three from the beginning: the hole needs three
-/// preemptions then.
+/// The same with a barging process that waits, and all three from the beginning: the hole needs
+/// three preemptions then.
 #[test]
 fn model_mutex_three_contenders_one_killed() {
     explore_deaths_at_least("three contenders, one killed", 3, |death| {
-        let shop = Shop::open();
+        let fixture = Fixture::open();
         finish([(1, death), (2, None), (3, None)].map(|(id, death)| {
-            let shop = shop.clone();
-            start(id, death, move || shop.visit(id))
+            let fixture = fixture.clone();
+            start(id, death, move || fixture.visit(id))
         }));
-        shop.close(2..=3);
+        fixture.close(2..=3);
     });
 }
 
-/// Hunts: reapers that race each other and a waiter for the same dead owner: a lock given back
-/// twice is one taken from its next owner, and exactly one must be told of the death.
+/// Hunts: reapers that race each other and a waiter for the same dead owner: a second recovery
+/// takes the lock from its next owner, and exactly one visitor must learn of the death.
 #[test]
-fn model_reapers_and_waiters_give_one_lock_back_once() {
+fn model_mutex_reapers_and_waiters_give_one_lock_back_once() {
     explore_deaths("a dead owner, two reapers and a waiter", |death| {
-        let shop = Shop::open();
-        let victim = shop.clone();
+        let fixture = Fixture::open();
+        let victim = fixture.clone();
         let died = !process(1, death, move || victim.visit(1));
-        let held = shop.mutex.peek().locked;
+        let held = fixture.mutex.peek().locked;
         assert!(died || !held);
         let reapers = [2, 3].map(|id| {
-            let shop = shop.clone();
+            let fixture = fixture.clone();
             start(id, None, move || {
-                shop.reap(1);
+                fixture.reap(1);
                 if id == 3 {
-                    shop.visit(id);
+                    fixture.visit(id);
                 }
             })
         });
         finish(reapers);
-        shop.close(1..=2);
+        fixture.close(1..=2);
         assert_eq!(
-            shop.told(),
+            fixture.deaths_seen(),
             u32::from(held),
-            "one is told of the death, if it left the lock"
+            "one visitor learns of the death, if it left the lock"
         );
     });
 }
 
-/// Hunts: data that the dead owner wrote and a reaper saw, but not the one that locks next without
-/// a look at the dead.
+/// Hunts: data that the dead owner wrote and a reaper saw, but not the next owner, which does not
+/// ask about the dead.
 #[test]
-fn model_a_reaper_passes_on_what_the_dead_owner_wrote() {
+fn model_mutex_a_reaper_passes_on_what_the_dead_owner_wrote() {
     explore_deaths("one killed, a reaper and a visitor", |death| {
-        let shop = Shop::open();
-        let (victim, reaper, visitor) = (shop.clone(), shop.clone(), shop.clone());
+        let fixture = Fixture::open();
+        let (victim, reaper, visitor) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || victim.visit(1)),
             start(2, None, move || visitor.visit(2)),
             start(3, None, move || reaper.reap(1)),
         ]);
-        shop.close(1..=2);
+        fixture.close(1..=2);
     });
 }
 
-/// Hunts: a lock that a leaver leaked, given back without a wake. The leaver lives, so no slice
+/// Hunts: a lock that a leaver leaked, recovered without a wake. The leaver lives, so no slice
 /// ends.
 #[test]
-fn model_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
+fn model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
     explore("a leaver and two sleepers", || {
-        let shop = Shop::open();
-        let leaked = shop.try_lock(1).expect("no other participant");
+        let fixture = Fixture::open();
+        let leaked = fixture.try_lock(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
-        let leaver = shop.clone();
+        let leaver = fixture.clone();
         let leaver = start(1, None, move || leaver.mutex.recover(tag(1)));
         let sleepers = [2, 3].map(|id| {
-            let shop = shop.clone();
-            start(id, None, move || shop.visit(id))
+            let fixture = fixture.clone();
+            start(id, None, move || fixture.visit(id))
         });
         finish([leaver].into_iter().chain(sleepers));
-        assert_eq!(shop.told(), 1, "one is told of the owner that went");
-        shop.close(2..=2);
+        assert_eq!(
+            fixture.deaths_seen(),
+            1,
+            "one visitor learns of the dead owner"
+        );
+        fixture.close(2..=2);
     });
 }
 
-/// Hunts: a deadline or a `try_lock` that finds the word as a dead owner left it, and takes its
+/// Hunts: a deadline or a `try_lock` that finds the word as a dead owner left it, and takes the
 /// owner for alive because it was once, or because a reaper is at work.
 #[test]
-fn model_a_dead_owner_is_never_called_busy() {
-    explore_deaths("a dead owner, a reaper, and one in a hurry", |death| {
-        let shop = Shop::open();
-        let victim = shop.clone();
+fn model_mutex_a_dead_owner_is_never_called_busy() {
+    explore_deaths("a dead owner, a reaper, and a deadline", |death| {
+        let fixture = Fixture::open();
+        let victim = fixture.clone();
         let died = !process(1, death, move || victim.visit(1));
-        let held = shop.mutex.peek().locked;
-        let (hasty, reaper) = (shop.clone(), shop.clone());
+        let held = fixture.mutex.peek().locked;
+        let (hasty, reaper) = (fixture.clone(), fixture.clone());
         let hasty = start(2, None, move || {
-            hasty.serve(hasty.try_lock(2).expect("nobody alive has the lock"));
+            hasty.serve(hasty.try_lock(2).expect("the lock has no live owner"));
             let deadline = Deadline::after_looks(0);
             let held = hasty.mutex.lock(tag(2), &KernelLiveness(2), &deadline);
-            hasty.serve(held.expect("nobody alive has the lock"));
+            hasty.serve(held.expect("the lock has no live owner"));
         });
         let reaper = start(3, None, move || {
             if died {
@@ -387,21 +377,21 @@ fn model_a_dead_owner_is_never_called_busy() {
             }
         });
         finish([hasty, reaper]);
-        shop.close(2..=3);
+        fixture.close(2..=3);
         assert_eq!(
-            shop.told(),
+            fixture.deaths_seen(),
             u32::from(held),
-            "one is told of the death, if it left the lock"
+            "one visitor learns of the death, if it left the lock"
         );
     });
 }
 
-/// Hunts: a deadline that cuts short what a waiter must know: the owner dies while it waits.
+/// Hunts: a deadline that hides what a waiter must learn: the owner dies while it waits.
 #[test]
-fn model_a_deadline_ends_the_wait_for_the_living_only() {
-    explore_deaths_at_least("an owner that may die, and one in a hurry", 4, |death| {
-        let shop = Shop::open();
-        let (victim, hasty) = (shop.clone(), shop.clone());
+fn model_mutex_a_deadline_ends_the_wait_for_the_living_only() {
+    explore_deaths_at_least("an owner that may die, and a deadline", 4, |death| {
+        let fixture = Fixture::open();
+        let (victim, hasty) = (fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || victim.visit(1)),
             start(2, None, move || {
@@ -415,27 +405,32 @@ fn model_a_deadline_ends_the_wait_for_the_living_only() {
                 }
             }),
         ]);
-        shop.close(0..=2);
+        fixture.close(0..=2);
     });
 }
 
-/// Hunts: a repairer that overwrites what a waiter has just said, and sleepers that nobody wakes.
+/// Hunts: a repairer that overwrites a `CONTENDED` that was just set, and sleepers that are never
+/// woken.
 #[test]
-fn model_declaring_the_data_consistent_keeps_the_sleepers_known() {
+fn model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known() {
     explore("a repairer and a waiter", || {
-        let shop = Shop::open();
-        let victim = shop.clone();
+        let fixture = Fixture::open();
+        let victim = fixture.clone();
         assert!(!process(1, Some(2), move || victim.visit(1)));
-        let held = shop.try_lock(2).expect("its owner is dead");
+        let held = fixture.try_lock(2).expect("its owner is dead");
         assert!(held.owner_died());
-        let repairer = shop.clone();
-        let waiter = shop.clone();
+        let repairer = fixture.clone();
+        let waiter = fixture.clone();
         finish([
             start(2, None, move || repairer.serve(held)),
             start(3, None, move || waiter.visit(3)),
         ]);
-        assert_eq!(shop.told(), 1, "one is told of the owner that went");
-        shop.close(2..=2);
+        assert_eq!(
+            fixture.deaths_seen(),
+            1,
+            "one visitor learns of the dead owner"
+        );
+        fixture.close(2..=2);
     });
 }
 
@@ -444,11 +439,11 @@ fn model_declaring_the_data_consistent_keeps_the_sleepers_known() {
 #[test]
 fn model_mutex_flags_survive_the_announcement_of_a_sleeper() {
     explore("a poisoned lock whose owner died before", || {
-        let shop = Shop::open();
-        let victim = shop.clone();
+        let fixture = Fixture::open();
+        let victim = fixture.clone();
         assert!(!process(1, Some(2), move || victim.visit(1)));
-        let held = shop.try_lock(2).expect("its owner is dead");
-        let (panicking, waiter) = (shop.clone(), shop.clone());
+        let held = fixture.try_lock(2).expect("its owner is dead");
+        let (panicking, waiter) = (fixture.clone(), fixture.clone());
         finish([
             // Panics before it has repaired the data.
             start(2, None, move || panicking.mutex.unlock(held, true)),
@@ -459,45 +454,45 @@ fn model_mutex_flags_survive_the_announcement_of_a_sleeper() {
                 waiter.serve(held);
             }),
         ]);
-        let held = shop.try_lock(2).expect("no other participant");
+        let held = fixture.try_lock(2).expect("no other participant");
         assert!(!held.owner_died() && !held.is_poisoned(), "{held:?}");
-        shop.mutex.unlock(held, false);
-        shop.close(1..=1);
+        fixture.mutex.unlock(held, false);
+        fixture.close(1..=1);
     });
 }
 
-/// Hunts: a poison cleared by one who does not hold the lock, while another waits for it.
+/// Hunts: a poison cleared by a process that does not hold the lock, while another waits for it.
 #[test]
-fn model_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
+fn model_mutex_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
     explore("poison cleared from outside", || {
-        let shop = Shop::open();
-        let held = shop.try_lock(1).expect("no other participant");
-        shop.mutex.unlock(held, true);
-        let cleaner = shop.clone();
+        let fixture = Fixture::open();
+        let held = fixture.try_lock(1).expect("no other participant");
+        fixture.mutex.unlock(held, true);
+        let cleaner = fixture.clone();
         let visitors = [1, 2].map(|id| {
-            let shop = shop.clone();
-            start(id, None, move || shop.visit(id))
+            let fixture = fixture.clone();
+            start(id, None, move || fixture.visit(id))
         });
         let cleaner = start(3, None, move || cleaner.mutex.clear_poison());
         finish(visitors.into_iter().chain([cleaner]));
-        assert!(!shop.mutex.peek().poisoned);
-        shop.close(2..=2);
+        assert!(!fixture.mutex.peek().poisoned);
+        fixture.close(2..=2);
     });
 }
 
-/// Hunts: a weak CAS that fails without cause, or a sleep that ends without one, taken for news.
+/// Hunts: a weak CAS that fails spuriously, or a sleep that ends spuriously, taken for a change.
 #[test]
-fn model_soft_faults_change_nothing() {
+fn model_mutex_soft_faults_change_nothing() {
     explore_soft_faults("two contenders", |fault| {
-        let shop = Shop::open();
+        let fixture = Fixture::open();
         finish([1, 2].map(|id| {
-            let shop = shop.clone();
+            let fixture = fixture.clone();
             start(id, None, move || {
                 soft_fault_at(fault.filter(|_| id == 1));
-                shop.visit(id);
+                fixture.visit(id);
             })
         }));
-        assert_eq!(shop.told(), 0, "nobody died");
-        shop.close(2..=2);
+        assert_eq!(fixture.deaths_seen(), 0, "there was no death");
+        fixture.close(2..=2);
     });
 }

@@ -1,4 +1,4 @@
-//! What one process sees of a mutex whose word may hold anything.
+//! One process and a mutex whose word may hold anything.
 
 use core::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::participant::Tag;
 
 const PARTICIPANTS: u32 = 8;
 
-/// Liveness of whom one is dead, if any, and a process that may have been expelled.
+/// A liveness in which one participant may be dead, and the caller's membership lost.
 struct TestLiveness {
     dead: Option<Tag>,
-    expelled: bool,
+    membership_lost: bool,
 }
 
 const ALL_ALIVE: TestLiveness = TestLiveness {
     dead: None,
-    expelled: false,
+    membership_lost: false,
 };
 
 impl Liveness for TestLiveness {
@@ -27,7 +27,7 @@ impl Liveness for TestLiveness {
         self.dead != Some(tag)
     }
     fn is_member(&self) -> bool {
-        !self.expelled
+        !self.membership_lost
     }
     fn participants(&self) -> u32 {
         PARTICIPANTS
@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn a_dead_owners_lock_is_taken_over_whatever_the_flags(flags in flags(), waits: bool) {
         let mutex = mutex(other().bits() | flags);
-        let peers = TestLiveness { dead: Some(other()), expelled: false };
+        let peers = TestLiveness { dead: Some(other()), membership_lost: false };
         let held = if waits {
             mutex.lock(me(), &peers, &Deadline::after(Duration::ZERO))
         } else {
@@ -138,7 +138,7 @@ fn an_unlock_after_a_takeover_does_not_free_the_successors_lock() {
     let lost = mutex.try_lock(other(), &ALL_ALIVE).unwrap();
     let peers = TestLiveness {
         dead: Some(other()),
-        expelled: false,
+        membership_lost: false,
     };
     let held = mutex.try_lock(me(), &peers).unwrap();
     mutex.unlock(lost, false);
@@ -152,7 +152,7 @@ fn a_waiter_without_membership_does_not_wait() {
     let mutex = mutex(other().bits());
     let peers = TestLiveness {
         dead: None,
-        expelled: true,
+        membership_lost: true,
     };
     let refused = mutex.lock(me(), &peers, &Deadline::never());
     assert_eq!(refused, Err(MutexError::MembershipLost));

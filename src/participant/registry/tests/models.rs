@@ -82,14 +82,14 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
 ];
 
-const ONE_INDEX: &str = "model_a_joiner_that_comes_second_leaves_no_trace";
+const ONE_INDEX: &str = "model_registry_a_joiner_that_comes_second_leaves_no_trace";
 const REJOIN: &str = "model_registry_a_dead_tag_stays_dead";
-const HELPERS: &str = "model_a_late_helper_does_not_touch_the_next_owner";
-const ROBBED: &str = "model_a_newcomer_that_locks_is_not_robbed";
+const HELPERS: &str = "model_registry_a_late_helper_does_not_touch_the_next_owner";
+const ROBBED: &str = "model_registry_a_newcomer_that_locks_is_not_robbed";
 const UNLOCKED: &str = "model_registry_a_participant_whose_byte_was_unlocked_learns_it";
-const JOINERS: &str = "model_two_joiners_never_share_an_index";
+const JOINERS: &str = "model_registry_two_joiners_never_share_an_index";
 const LOST: &str = "model_registry_a_tag_stored_after_membership_was_lost_does_not_stay";
-const LIFE: &str = "model_wherever_a_participant_dies_its_index_and_word_come_back";
+const LIFE: &str = "model_registry_wherever_a_participant_dies_its_index_and_word_come_back";
 
 /// The tag of an asker that has no index of these small registries.
 fn asker_tag() -> Tag {
@@ -227,7 +227,7 @@ impl<const N: usize> Club<N> {
 
 /// Hunts: two joiners that get one index; a joiner that gets none although it was alone.
 #[test]
-fn model_two_joiners_never_share_an_index() {
+fn model_registry_two_joiners_never_share_an_index() {
     explore_at_least("two joiners, one index", 4, || {
         let club = Club::<1>::open();
         let room = Arc::new(Number::new(0));
@@ -245,7 +245,7 @@ fn model_two_joiners_never_share_an_index() {
 /// Hunts: a kill at any step of join, of a life with a word held, and of a leave with the word
 /// leaked, after which a word or an index is lost.
 #[test]
-fn model_wherever_a_participant_dies_its_index_and_word_come_back() {
+fn model_registry_wherever_a_participant_dies_its_index_and_word_come_back() {
     explore_deaths_at_least("a victim, a reaper that joins, one index", 3, |death| {
         let club = Club::<1>::open();
         let (victim, other) = (club.clone(), club.clone());
@@ -270,7 +270,7 @@ fn model_wherever_a_participant_dies_its_index_and_word_come_back() {
 /// Hunts: helpers that were stopped anywhere in a repair and continue when the index has a new
 /// owner; an index given away while a word carries its old tag. The victim dies at every step.
 #[test]
-fn model_a_late_helper_does_not_touch_the_next_owner() {
+fn model_registry_a_late_helper_does_not_touch_the_next_owner() {
     explore_deaths("a victim, a helper, and a helper that joins", |death| {
         let club = Club::<1>::open();
         let (victim, helper, joiner) = (club.clone(), club.clone(), club.clone());
@@ -296,7 +296,7 @@ fn model_a_late_helper_does_not_touch_the_next_owner() {
 
 /// Hunts: a helper killed in the middle, after which no other can finish.
 #[test]
-fn model_wherever_a_helper_dies_another_finishes() {
+fn model_registry_wherever_a_helper_dies_another_finishes() {
     explore_deaths_at_least(
         "a dead owner, a helper killed, a helper that joins",
         3,
@@ -398,7 +398,7 @@ fn model_registry_a_tag_in_a_word_is_alive() {
 /// Hunts: a joiner that finds the index taken by a participant that has died meanwhile, and
 /// describes itself over it or keeps its byte, so that the dead one seems to live.
 #[test]
-fn model_a_joiner_that_comes_second_leaves_no_trace() {
+fn model_registry_a_joiner_that_comes_second_leaves_no_trace() {
     explore_deaths_at_least("a victim and a joiner, one index", 3, |death| {
         let club = Club::<1>::open();
         let (victim, second) = (club.clone(), club.clone());
@@ -494,7 +494,7 @@ impl Workshop {
 /// Hunts: a waiter that reads a newcomer's tag from the lock, does not see it in the registry, and
 /// takes the lock from it.
 #[test]
-fn model_a_newcomer_that_locks_is_not_robbed() {
+fn model_registry_a_newcomer_that_locks_is_not_robbed() {
     explore_at_least("a newcomer and a waiter", 4, || {
         let shop = Workshop::open();
         let waiter_tag = shop.club.join(2).expect("no other participant");
@@ -513,7 +513,7 @@ fn model_a_newcomer_that_locks_is_not_robbed() {
 /// Hunts: a lock whose owner is dead by the registry, while the waiter that takes over has not seen
 /// what it wrote; a lock leaked by a leave.
 #[test]
-fn model_wherever_a_member_dies_its_lock_comes_back() {
+fn model_registry_wherever_a_member_dies_its_lock_comes_back() {
     explore_deaths("a member killed, a waiter and a reaper", |death| {
         let shop = Workshop::open();
         let victim_tag = shop.club.join(1).expect("no other participant");

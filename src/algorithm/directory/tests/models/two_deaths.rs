@@ -4,12 +4,12 @@ use super::{NotCreated, Store};
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
-pub(super) const CREATORS: &str = "model_two_deaths_of_creators_leave_the_name_to_the_third";
+pub(super) const CREATORS: &str = "model_directory_two_deaths_leave_the_name_to_the_third";
 
 /// Hunts: a creator that takes the control mutex over from a dead one and dies too; a record of the
 /// one that the other has half written over.
 #[test]
-fn model_two_deaths_of_creators_leave_the_name_to_the_third() {
+fn model_directory_two_deaths_leave_the_name_to_the_third() {
     explore_two_deaths(
         "directory: three creators of one name",
         |[first, second]| {
