@@ -201,7 +201,7 @@ impl Leases<'_> {
     ) -> Result<Found, ChunkError> {
         let token = self.lock.acquire(me, peers, wait)?;
         let found = self.open(&token, want, me, peers, wait);
-        self.lock.leave(token);
+        self.lock.release(token);
         found
     }
 
@@ -254,7 +254,7 @@ impl Leases<'_> {
         if closed.is_ok() {
             table.restart_closed();
         }
-        self.lock.leave(token);
+        self.lock.release(token);
         closed.map(drop)
     }
 }

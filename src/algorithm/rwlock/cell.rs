@@ -2,43 +2,42 @@
 //!
 //! # State
 //!
-//! One futex word on lines of its own. 0 is nobody's.
+//! One futex word on lines of its own. 0 has no owner.
 //!
 //! ```text
-//!  31                    13     12       11     10                    0
-//! |    generation: 19      | WAITING | BARRED |  threads that read: 11  |
+//!  31                    13     12       11      10                    0
+//! |    generation: 19      | WAITING | BLOCKED |  threads that read: 11  |
 //! ```
 //!
-//! The cell's place is the index, so with the generation the word has its owner's tag.
+//! The cell's position is the index, so with the generation the word has its owner's tag.
 //!
 //! # Protocol
 //!
-//! - enter, leave: one CAS each, by the owner of the generation only. One that was taken for dead
-//!   finds another generation, or 0, and does nothing. After it entered, it asks whether it is a
-//!   participant still, (K1) of [`participant`](crate::participant), and gives its cell back if
-//!   not.
-//! - admit: the holder of the door puts its own generation into its cell. One of another generation
-//!   that the registry knows is the next owner's of the index: then the holder is no participant
-//!   any more. One that the registry does not know was left by a process that was taken for dead,
-//!   and is replaced.
-//! - bar, open: an RMW each, by whoever holds the door. `BARRED` keeps newcomers out, not those
-//!   that are in.
-//! - `WAITING`: somebody sleeps on the word, a writer until nobody reads, or threads of the owner
-//!   until it is open. It is set beside `BARRED` only (Invariant 3 of [`rwlock`](super)); whoever
+//! - enter, leave: one CAS each, by the owner of the generation only. A process that was taken for
+//!   dead finds another generation, or 0, and does nothing. After entering, it asks whether it is
+//!   still registered, (K1) of [`participant`](crate::participant), and gives its cell back if not.
+//! - admit: the holder of the writer mutex puts its own generation into its cell. Another
+//!   generation that the registry lists is the next owner's of the index: then the holder is not a
+//!   participant any more. Another that the registry does not list was left by a process that was
+//!   taken for dead, and is replaced.
+//! - block, open: an RMW each, by the holder of the writer mutex. `BLOCKED` keeps new readers out,
+//!   not present ones.
+//! - `WAITING`: a writer sleeps on the word until there is no reader, or threads of the owner until
+//!   it is open. It is set beside `BLOCKED` only (Invariant 3 of [`rwlock`](super)); a process that
 //!   clears it wakes all.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | between enter and leave | a count of the dead generation | the next writer, and whoever reaps: 0 |
-//! | leave, before the wake | a writer whose wake is owed | the writer, when its slice ends; whoever reaps |
+//! | between enter and leave | a count of the dead generation | the next writer, or a reaper: 0 |
+//! | leave, before the wake | a writer whose wake is owed | the writer, when its slice ends; a reaper |
 //!
 //! # Ordering
 //!
-//! (W1) leave (Release) pairs with the bar, and the looks of a writer that drains (Acquire): what
-//! was read was read before it is written. (W2) open (Release) pairs with enter (Acquire): the
-//! data. (W3) see [`rwlock`](super).
+//! (W1) leave (Release) pairs with block, and the loads of a writer that drains (Acquire): what was
+//! read was read before it is written. (W2) open (Release) pairs with enter (Acquire): the data.
+//! (W3) see [`rwlock`](super).
 
 use super::MOST;
 use crate::facade::{Futex, Ordering, mutation, ordering};
@@ -53,7 +52,7 @@ const GENERATION_SHIFT: u32 = 13;
 
 const _: () = assert!(MOST == COUNT);
 
-/// What a look at a cell says.
+/// The value of a cell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Word(u32);
 
@@ -84,7 +83,7 @@ impl Word {
         Self(self.0 | WAITING)
     }
 
-    /// With one reader less; nobody waits for an owner that reads no more.
+    /// The word with one reader less, and without `WAITING` if that was the last.
     fn less_one(self) -> Self {
         let less = self.0 - 1;
         let waiting = if less & COUNT == 0 { WAITING } else { 0 };
@@ -92,14 +91,14 @@ impl Word {
     }
 }
 
-/// Why one did not get in.
+/// Why a thread did not enter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum EnterError {
-    /// The cell is another's, or nobody's.
+    /// The cell has another owner, or none.
     NotOwner,
-    /// It is barred: the word as it was seen.
+    /// It is blocked: the word as it was seen.
     Blocked(Word),
-    /// So many threads read that no more can be counted.
+    /// As many threads read as can be counted.
     Full,
 }
 
@@ -127,22 +126,22 @@ impl Cell {
             .map_err(Word)
     }
 
-    /// The word, when nothing follows from it that another CAS would not check.
+    /// Returns the word, for a caller whose CAS checks it again.
     #[inline(always)]
     pub(super) fn peek(&self) -> Word {
         // ORDERING: Relaxed; see above.
         Word(self.0.load(Ordering::Relaxed))
     }
 
-    /// The word, for a writer that waits for its readers.
+    /// Returns the word, for a writer that waits for its readers.
     pub(super) fn load(&self) -> Word {
         // ORDERING: Acquire; pairs with (W1).
         Word(self.0.load(ordering(Ordering::Acquire, 303)))
     }
 
-    /// Counts a thread of `me`, if nothing else is there to be thought of: one instruction, and a
-    /// look at the registry. If that does not know `me` any more, the cell is [given
-    /// back](Self::give_back) by who goes the slow way.
+    /// Counts a thread of `me` on the fast path: one atomic instruction, and one load of the
+    /// registry. If the registry does not list `me` any more, the slow path [gives the cell
+    /// back](Self::give_back).
     #[inline(always)]
     pub(super) fn enter_clean(&self, me: Tag, peers: &impl Liveness) -> bool {
         let seen = self.peek();
@@ -155,7 +154,7 @@ impl Cell {
             && is_still_registered(peers, 580)
     }
 
-    /// Gives the cell back if `me`, whose it may be, is no participant any more; whether it was.
+    /// Gives the cell back if `me` is not a participant any more; returns whether it was not.
     pub(super) fn give_back(&self, me: Tag, peers: &impl Liveness) -> bool {
         let is_lost = !peers.is_registered();
         if is_lost && !mutation(581) {
@@ -164,7 +163,7 @@ impl Cell {
         is_lost
     }
 
-    /// Counts a thread of `me`, unless the cell is barred.
+    /// Counts a thread of `me`, unless the cell is blocked.
     pub(super) fn enter(&self, me: Tag, peers: &impl Liveness) -> Result<(), EnterError> {
         let mut seen = self.peek();
         loop {
@@ -185,7 +184,7 @@ impl Cell {
         }
     }
 
-    /// Whether `me`, who is counted, is a participant still; else its cell is given back.
+    /// Gives the cell back and fails, unless `me`, which is counted, is still registered.
     fn confirm(&self, me: Tag, peers: &impl Liveness, mutant: u32) -> Result<(), EnterError> {
         if is_still_registered(peers, mutant) {
             return Ok(());
@@ -194,8 +193,8 @@ impl Cell {
         Err(EnterError::NotOwner)
     }
 
-    /// Counts a thread of `me`, unless the cell is that of a participant that has the index since;
-    /// it is barred from then on. For one that holds the door, when everything is as it should be.
+    /// Counts a thread of `me`, unless another participant has the index since, and blocks the
+    /// cell. For the holder of the writer mutex, after it has recovered the lock.
     pub(super) fn admit(&self, me: Tag, peers: &impl Liveness) -> Result<(), EnterError> {
         let mut seen = self.load();
         loop {
@@ -207,9 +206,8 @@ impl Cell {
             if own.readers() == COUNT {
                 return Err(EnterError::Full);
             }
-            // ORDERING: Release; (M3) of `algorithm::mutex`: one that finds this generation and
-            // asks the registry sees that it has joined. Else who holds the door is ordered by the
-            // mutex.
+            // ORDERING: Release; (M3) of `algorithm::mutex`: a process that finds this generation
+            // and asks the registry sees that it has joined. The mutex orders its holders.
             match self.replace(seen, Word((own.0 + 1) | BLOCKED), Ordering::Release) {
                 Ok(()) => return self.confirm(me, peers, 584),
                 Err(_) => seen = self.load(),
@@ -217,7 +215,7 @@ impl Cell {
         }
     }
 
-    /// Counts a thread of `me` less; nothing if the cell is not its any more.
+    /// Uncounts a thread of `me`; does nothing if the cell is not its any more.
     #[inline(always)]
     pub(crate) fn leave(&self, me: Tag) {
         let seen = self.peek();
@@ -230,7 +228,7 @@ impl Cell {
         }
     }
 
-    /// The same, when somebody may have to be woken.
+    /// The slow path of [`leave`](Self::leave), which may have to wake a sleeper.
     #[cold]
     #[inline(never)]
     fn leave_blocked(&self, me: Tag) {
@@ -255,18 +253,17 @@ impl Cell {
         }
     }
 
-    /// Keeps newcomers out. The word as it is now.
+    /// Keeps new readers out, and returns the word as it is then.
     pub(super) fn block(&self) -> Word {
         if mutation(308) {
             return self.load();
         }
-        // ORDERING: Acquire; pairs with (W1), should the cell be nobody's, and not be looked at
-        // again.
+        // ORDERING: Acquire; pairs with (W1), in case the cell counts none and is not loaded again.
         let before = self.0.fetch_or(BLOCKED, ordering(Ordering::Acquire, 302));
         Word(before | BLOCKED)
     }
 
-    /// Lets newcomers in, and wakes those that sleep.
+    /// Admits new readers, and wakes all sleepers.
     pub(super) fn open(&self) {
         // ORDERING: Release; (W2).
         let release = ordering(Ordering::Release, 304);
@@ -276,44 +273,44 @@ impl Cell {
         }
     }
 
-    /// Wakes those that sleep, and have said so before this: it reads the newest word.
+    /// Wakes all sleepers that were announced before: it reads the newest word.
     pub(super) fn notify(&self) {
-        // ORDERING: AcqRel; (W3), pairs with `say_that_one_sleeps`.
+        // ORDERING: AcqRel; (W3), pairs with `announce`.
         let order = ordering(Ordering::AcqRel, 329);
         if self.0.fetch_and(!WAITING, order) & WAITING != 0 {
             self.0.wake(u32::MAX);
         }
     }
 
-    /// Announces one that sleeps, if the word is still `seen`; what to sleep on.
+    /// Announces a sleeper if the word is still `seen`, and returns the value to sleep at.
     pub(super) fn announce(&self, seen: Word) -> Result<Word, Word> {
         let said = if mutation(306) {
             seen
         } else {
             seen.with_waiting()
         };
-        // ORDERING: AcqRel; (W3), pairs with `rouse`.
+        // ORDERING: AcqRel; (W3), pairs with `notify`.
         self.replace(seen, said, ordering(Ordering::AcqRel, 330))?;
         Ok(said)
     }
 
-    /// What one that has said so sleeps on.
+    /// Returns what an announced sleeper sleeps on.
     pub(super) fn sleep_on(&self, expected: Word) -> SleepOn<'_> {
         SleepOn::One(&self.0, expected.0)
     }
 
-    /// Takes the cell from a dead owner, if the word is still `seen`.
+    /// Takes the cell from a dead owner if the word is still `seen`.
     pub(super) fn reclaim(&self, seen: Word) {
-        // ORDERING: Relaxed; who holds the door passes on what it knows by the mutex.
+        // ORDERING: Relaxed; the mutex passes on what its holder knows.
         let _ = self.replace(seen, Word(0), Ordering::Relaxed);
     }
 
-    /// Takes the cell from `dead`, if it is its, and wakes who waits for it.
+    /// Takes the cell from `dead` if it is the owner, and wakes all waiters.
     pub(super) fn recover(&self, dead: Tag) {
         let mut seen = self.peek();
         while seen.is_of(dead) || (mutation(332) && seen.0 != 0) {
-            // ORDERING: Release; a helper passes on that what the dead one read was read, as (W1)
-            // would have.
+            // ORDERING: Release; a helper passes on that the dead reader has read, as (W1) would
+            // have.
             match self.replace(seen, Word(0), ordering(Ordering::Release, 324)) {
                 Ok(()) if mutation(325) => return,
                 Ok(()) => {

@@ -1,24 +1,24 @@
-//! Where the parts of a lock of readers and writers are in its entry.
+//! The layout of a reader-writer lock in its entry.
 
 use crate::format::PADDING;
 
 /// The bytes of the lock's own state.
 pub(crate) const RWLOCK_STATE: usize = 2 * PADDING;
 
-/// Where data and cells are, in bytes from the start of the entry.
+/// The offsets of data and cells, in bytes from the start of the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RwLockLayout {
-    /// One of 128 bytes for each participant.
+    /// The cells, of 128 bytes for each participant.
     pub(crate) cells: u64,
-    /// Of all.
+    /// The length of the entry.
     pub(crate) len: u64,
 }
 
 impl RwLockLayout {
-    /// Data begins here, whatever it is.
+    /// The offset of the data.
     pub(crate) const DATA: u64 = RWLOCK_STATE as u64;
 
-    /// For data of so many bytes; `None` if nothing can be as long.
+    /// The layout for `size` bytes of data; `None` if it would be too long.
     pub(crate) fn new(size: u64, participants: u32) -> Option<Self> {
         let cells = Self::DATA.checked_add(size)?;
         let cells = cells.checked_next_multiple_of(PADDING as u64)?;

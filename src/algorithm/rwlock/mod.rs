@@ -3,9 +3,9 @@
 //! # State
 //!
 //! ```text
-//! mutex      u32   who is at the door: a writer, or a reader that could not go in by its cell
-//! writing    u32   who changes the data, and what became of the last one that did
-//! roster     1024 bits, which cells are in use
+//! mutex      u32   the writer mutex: held by a writer, or by a reader that its cell did not admit
+//! writing    u32   the writer that changes the data, and what became of the last one
+//! roster     1024 bits, the cells in use
 //! cells      one for each participant, on lines of its own: how many of its threads read
 //! ```
 //!
@@ -15,77 +15,79 @@
 //!         \__ survive unlock __/      \______ writer's tag, 0 = none _______/
 //! ```
 //!
-//! Invariant 1: while `writing` names somebody or has a flag, every cell in use is barred; while it
-//! names somebody, no other reads. Invariant 2: cells are barred, opened and added to the roster
-//! only by whoever holds the mutex, which is: the door. Invariant 3: a cell says `WAITING` only
-//! while it is barred, and whoever clears that wakes all that sleep on it.
+//! Invariant 1: while `writing` has a tag or a flag, every cell in use is blocked; while it has a
+//! tag, no other process reads. Invariant 2: only the holder of the writer mutex blocks and opens
+//! cells, and adds them to the roster. Invariant 3: a cell is `WAITING` only while it is blocked,
+//! and a process that clears `WAITING` wakes all that sleep on the cell.
 //!
 //! # Protocol
 //!
-//! - read: one CAS in the own [cell](cell). If that is barred: spin, then look who is at the door.
-//!   If nobody alive is, take it; else say `WAITING` in the own cell, look at the door again, and
-//!   sleep on the cell. A process that has no cell yet waits for the door as a writer does.
-//! - at the door: settle what a dead predecessor left. A reader counts itself in its cell, adding
-//!   that to the roster if it must, and leaves.
-//! - write: take the door, settle, bar every cell in use, wait until each counts nobody, passing
-//!   over those whose owners are dead; then the own tag into `writing`. If no cell is in use then
-//!   that is all: none can be before the door is left.
-//! - unlock of a writer: its tag leaves `writing`, which is the commit, and it leaves the door.
-//! - to leave the door: open the cells, waking those that sleep on them, and unlock the mutex. If
-//!   `writing` has a flag the cells stay barred, so that every reader comes to the door and is
-//!   told; then the mutex is unlocked first, and then the sleepers are woken, who take the door in
-//!   turn.
+//! - read: one CAS in the own [cell](cell). If that is blocked: spin, then load the holder of the
+//!   writer mutex. If no live participant holds it, take it; else set `WAITING` in the own cell,
+//!   load the mutex again, and sleep on the cell. A process without a cell waits for the writer
+//!   mutex as a writer does.
+//! - with the writer mutex: recover what a dead writer left. A reader counts itself in its cell,
+//!   adding that to the roster if it must, and releases the mutex.
+//! - write: take the writer mutex, recover, block every cell in use, wait until each counts no
+//!   reader, passing over those whose owners are dead; then the own tag into `writing`. If no cell
+//!   is in use, blocking and waiting are skipped: none can be before the mutex is released.
+//! - unlock of a writer: its tag leaves `writing`, which is the commit, and it releases the writer
+//!   mutex.
+//! - to release the writer mutex: open the cells, waking the sleepers of each, and unlock the
+//!   mutex. If `writing` has a flag the cells stay blocked, so that every reader takes the mutex
+//!   and learns of the flag; then the mutex is unlocked first, and the sleepers are woken
+//!   afterwards and take it in turn.
 //! - downgrade: a writer counts itself in its cell before it unlocks.
-//! - settle: a tag in `writing` when somebody else holds the mutex is a dead writer's:
-//!   `OWNER_DIED`. That a holder of the mutex died says nothing by itself: it can have been a
-//!   reader, or not have begun.
+//! - recover: a tag in `writing` that is not the mutex holder's is a dead writer's: `OWNER_DIED`.
+//!   The death of a mutex holder proves nothing by itself: it can have been a reader, or not have
+//!   begun to write.
 //!
-//! A reader that comes after a writer has barred its cell waits for that writer, so readers do not
-//! starve writers. A cell that is open lets all threads of its process in.
+//! A reader that comes after a writer has blocked its cell waits for that writer, so readers do not
+//! starve writers. An open cell admits all threads of its process.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | reading | a count in the dead one's cell | the next writer, who passes over it; whoever reaps |
-//! | at the door, not yet writing | the dead tag in the mutex, cells barred | the next at the door, who is told nothing |
-//! | writing | also its tag in `writing` | the next at the door: `OWNER_DIED`, until a writer repairs the data |
-//! | unlocking, after the commit | the dead tag in the mutex, some cells barred | the next at the door, who is told nothing |
-//! | after the mutex is unlocked | sleepers whose wake is owed | they, when their slices end; whoever reaps |
-//! | adding a cell | a bit in the roster for a cell that is nobody's | the next writer, who clears it |
+//! | reading | a count in the dead reader's cell | the next writer, which passes over it; a reaper |
+//! | with the writer mutex, before writing | the dead tag in the mutex, cells blocked | the next holder, which reports nothing |
+//! | writing | also its tag in `writing` | the next holder: `OWNER_DIED`, until a writer repairs the data |
+//! | unlocking, after the commit | the dead tag in the mutex, some cells blocked | the next holder, which reports nothing |
+//! | after the mutex is unlocked | sleepers whose wake is owed | they, when their slices end; a reaper |
+//! | adding a cell | a bit in the roster for a cell without an owner | the next writer, which clears it |
 //! | downgrading, before the commit | as writing, and a count | as both |
 //!
-//! A stopped reader blocks writers; and, while one waits for it at the door, the readers that come
-//! later. A stopped writer, or a reader that is stopped at the door, blocks all that need the door.
+//! A stopped reader blocks writers, and later readers while a writer waits for it. A stopped holder
+//! of the writer mutex blocks all that need the mutex.
 //!
-//! A process that was taken for dead, because other code unmapped its lock, is told when it takes
-//! the mutex, enters its cell, is counted at the door, or has waited for readers: it asks the
-//! registry then, (K1) of [`participant`](crate::participant). With a guard, it commits nothing,
-//! since the commit expects its tag. At the door it looks whether it holds the mutex still before
-//! it opens cells, and whether it is a participant before it strikes one. What it does in the
-//! moment after such a look cannot be taken back: it can open a cell that its successor has barred,
-//! or strike one that is a reader's by then. If it puts its tag into `writing`, the mutex's holder
-//! puts its own back.
+//! A process that was taken for dead, because other code unmapped its lock, learns it when it takes
+//! the mutex, enters its cell, is counted by way of the mutex, or has waited for readers: it asks
+//! the registry then, (K1) of [`participant`](crate::participant). With a guard it commits nothing,
+//! since the commit expects its tag. With the writer mutex, it checks that it still holds the mutex
+//! before it opens cells, and that it is still registered before it takes one off the roster. What
+//! it does in the moment after such a check cannot be undone: it can open a cell that its successor
+//! has blocked, or take one off the roster that has become a reader's. If it puts its tag into
+//! `writing`, the mutex's holder puts its own back.
 //!
 //! # Ordering
 //!
-//! (W1) and (W2) are in [`cell`]. What is known at the door is handed on by the mutex's (M1), and
-//! so is the data from one writer to the next; `writing` and the roster are therefore Relaxed. What
-//! a dead writer did is ordered by the kernel (M2), and passed on by whoever reaps: (Release) in
-//! the mutex, in the cell for a dead reader. The tag goes into `writing` before the data is
-//! touched, and out after it: in the program's order, which is what a kill cuts off.
+//! (W1) and (W2) are in [`cell`]. The mutex's (M1) passes on what its holder knows, and the data
+//! from one writer to the next; `writing` and the roster are therefore Relaxed. What a dead writer
+//! did is ordered by the kernel (M2), and passed on by a reaper: (Release) in the mutex, in the
+//! cell for a dead reader. The tag goes into `writing` before the data is touched, and out after
+//! it: in program order, which is what a kill cuts off.
 //!
-//! (W3) is the race of a reader that goes to sleep with one that leaves the door and keeps the
-//! cells barred:
+//! (W3) is the race of a reader that goes to sleep with a holder that releases the mutex and keeps
+//! the cells blocked:
 //!
 //! ```text
-//! reader                              at the door
+//! reader                              holder
 //! WAITING into the cell (AcqRel)      unlock the mutex
 //! is it still held? else try it       WAITING out of the cell (AcqRel): was it there? then wake
 //! ```
 //!
-//! Both change one word, so one is after the other: either the leaver sees `WAITING`, or the
-//! reader's RMW reads what the leaver's wrote, and then sees the mutex unlocked.
+//! Both change one word, so one is after the other: either the holder sees `WAITING`, or the
+//! reader's RMW reads what the holder's wrote, and then sees the mutex unlocked.
 //!
 //! # Trade-offs
 //!
@@ -93,12 +95,12 @@
 //! readers of different processes share none, and a writer pays for that with two RMWs for each
 //! process that has ever read. That is the big-reader lock of Linux 2.4 ("brlock"), with BRAVO's
 //! (Dice and Kogan, 2019) slots fixed to their owners, since only a slot that has an owner can be
-//! given back when it dies. Asymmetric fences would save a reader its locked instructions, and cost
+//! recovered when it dies. Asymmetric fences would save a reader its locked instructions, and cost
 //! every writer a membarrier(2).
 //!
 //! Sleepers sleep where their wake comes from: writers on the mutex, which wakes one, readers on
 //! their cells, all of which are woken. With one word for all, each unlock of a writer would have
-//! to wake everybody.
+//! to wake all.
 
 mod cell;
 pub(crate) mod entry;
@@ -120,7 +122,7 @@ use cell::EnterError;
 pub(crate) use status::RwLockStatus;
 pub(crate) use writer_mutex::{LockHook, NoHook, WriterToken};
 
-/// How many threads of one process can read at a time.
+/// The most threads of one process that can read at a time.
 pub(crate) const MOST: u32 = 2047;
 /// The words of the roster.
 const ROSTER: usize = (Tag::MAX_PARTICIPANTS as usize + 1) / 64;
@@ -137,7 +139,7 @@ pub(crate) struct RwLockState {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<RwLockState>() == RWLOCK_STATE);
 
-/// A lock: its state, the cells of the participants, and what else is to be looked after.
+/// A lock: its state, the cells of the participants, and its hook.
 #[derive(Clone, Copy)]
 pub(crate) struct RwLock<'a, A = NoHook> {
     state: &'a RwLockState,
@@ -145,7 +147,7 @@ pub(crate) struct RwLock<'a, A = NoHook> {
     hook: A,
 }
 
-/// Proof that somebody reads, with what it was told.
+/// Proof that `owner` reads, with the flags that it found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct ReaderToken {
@@ -156,11 +158,11 @@ pub(crate) struct ReaderToken {
 /// Why a lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RwLockError {
-    /// A live participant is in the way (and, with a deadline, still is at the deadline).
+    /// A live participant blocks it (and, with a deadline, still does at the deadline).
     Busy,
-    /// A word that no lock can have.
+    /// A word has an impossible value.
     Corrupt { word: u32 },
-    /// This process is no participant any more: see [`Liveness::is_member`].
+    /// This process is not a participant any more: see [`Liveness::is_member`].
     MembershipLost,
     /// [`MOST`] threads of this process read.
     Full,
@@ -177,7 +179,7 @@ impl From<mutex::MutexError> for RwLockError {
 }
 
 impl ReaderToken {
-    /// What one that wrote goes on with, when the lock is not its own.
+    /// The token of a writer that downgrades a lock that was taken over.
     pub(crate) fn of(token: WriterToken) -> Self {
         let (owner, flags) = (token.owner(), token.flags);
         Self { owner, flags }
@@ -203,19 +205,19 @@ impl RwLockState {
         }
     }
 
-    /// Clears the poison, whoever has the lock.
+    /// Clears the poison, whether or not the lock is held.
     pub(crate) fn clear_poison(&self) {
         // ORDERING: Relaxed; the flag carries no data.
         self.writing.fetch_and(!POISONED, Ordering::Relaxed);
     }
 
-    /// Whether the data is poisoned.
+    /// Returns whether the data is poisoned.
     pub(crate) fn is_poisoned(&self) -> bool {
         // ORDERING: Relaxed; the flag carries no data.
         self.writing.load(Ordering::Relaxed) & POISONED != 0
     }
 
-    /// Whether somebody, alive or dead, changes the data: a hint.
+    /// Returns whether a writer, alive or dead, changes the data: a hint.
     fn is_written(&self) -> bool {
         // ORDERING: Relaxed; a hint.
         self.writing.load(Ordering::Relaxed) & Tag::MASK != 0
@@ -228,7 +230,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Self { state, cells, hook }
     }
 
-    /// The same without its annex: for one that reads or writes already.
+    /// The same without its hook, for a process that reads or writes already.
     #[inline(always)]
     pub(crate) fn without_hook(&self) -> RwLock<'a> {
         RwLock::new(self.state, self.cells, NoHook)
@@ -238,7 +240,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         self.state
     }
 
-    /// Whether the data is poisoned.
+    /// Returns whether the data is poisoned.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.state.is_poisoned()
     }
@@ -249,12 +251,12 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         self.cells.get(me.index() as usize).map(|cell| &cell.0)
     }
 
-    /// Does something with each cell in use, until that fails.
+    /// Calls `visit` with each cell in use, until it fails.
     #[inline]
     fn try_each<E>(&self, mut visit: impl FnMut(u32, &'a Cell) -> Result<(), E>) -> Result<(), E> {
         let words = self.state.roster.iter().zip(self.cells.chunks(64));
         for ((word, cells), first) in words.zip((0..).step_by(64)) {
-            // ORDERING: Relaxed; changed by who holds the door, and asked by who has held it.
+            // ORDERING: Relaxed; changed and read by holders of the writer mutex.
             let mut bits = word.load(Ordering::Relaxed);
             while bits != 0 {
                 let bit = bits.trailing_zeros();
@@ -267,7 +269,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Ok(())
     }
 
-    /// Does something with each cell in use.
+    /// Calls `visit` with each cell in use.
     #[inline]
     fn each(&self, mut visit: impl FnMut(u32, &'a Cell)) {
         let all: Result<(), Infallible> = self.try_each(|index, cell| {
@@ -305,8 +307,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         }
     }
 
-    /// Reads, waiting until the deadline if a writer is there, or at the door; without a deadline,
-    /// only as long as a reader needs there.
+    /// Reads; blocks until the deadline while a writer holds the lock, or any process the writer
+    /// mutex. Without a deadline, waits only as long as a reader needs the mutex.
     #[cold]
     pub(crate) fn read(
         &self,
@@ -323,7 +325,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         }
     }
 
-    /// Counts the one that holds the door as a reader, and leaves the door.
+    /// Counts the holder of the writer mutex as a reader, and releases the mutex.
     fn read_as_holder(
         &self,
         token: WriterToken,
@@ -332,13 +334,13 @@ impl<'a, A: LockHook> RwLock<'a, A> {
     ) -> Result<ReaderToken, RwLockError> {
         let me = token.owner();
         if let Err(refused) = self.hook.close(me, peers, wait) {
-            self.leave(token);
+            self.release(token);
             return Err(refused);
         }
         let cell = self.register(me);
         let admitted = cell.map_or(Err(EnterError::NotOwner), |cell| cell.admit(me, peers));
         let flags = token.flags;
-        self.leave(token);
+        self.release(token);
         match admitted {
             Ok(()) => Ok(ReaderToken { owner: me, flags }),
             Err(EnterError::NotOwner) => Err(RwLockError::MembershipLost),
@@ -346,18 +348,18 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         }
     }
 
-    /// The own cell of one that holds the door, in the roster from now on.
+    /// Adds the mutex holder's own cell to the roster, and returns it.
     fn register(&self, me: Tag) -> Option<&'a Cell> {
         let cell = self.cell(me)?;
         let (word, bit) = self.place(me.index())?;
-        // ORDERING: Relaxed; the mutex hands the roster on.
+        // ORDERING: Relaxed; the mutex passes the roster on.
         if word.load(Ordering::Relaxed) & bit == 0 && !mutation(321) {
             word.fetch_or(bit, Ordering::Relaxed);
         }
         Some(cell)
     }
 
-    /// Whether a cell is in use: a hint, but for one that holds the door.
+    /// Returns whether a cell is in use: a hint, unless the caller holds the writer mutex.
     #[inline(always)]
     fn is_read(&self) -> bool {
         let words = self.cells.len().div_ceil(64);
@@ -366,7 +368,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         words.fold(0, |all, word| all | word.load(Ordering::Relaxed)) != 0
     }
 
-    /// Writes if nobody is there, and nobody has read yet: the way of those who only write.
+    /// Writes if the lock is free and no process has read yet: the path of locks that are only
+    /// written.
     #[inline]
     pub(crate) fn write_clean(&self, me: Tag, peers: &impl Liveness) -> Option<WriterToken> {
         if self.is_read() {
@@ -377,7 +380,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         // ORDERING: Relaxed; the mutex orders it.
         let is_clean = self.state.writing.load(Ordering::Relaxed) == 0;
         if !is_clean || self.is_read() && !mutation(336) || self.hook.is_open() {
-            self.leave(token);
+            self.release(token);
             return None;
         }
         token.no_cells = true;
@@ -385,8 +388,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Some(token)
     }
 
-    /// Writes, waiting until the deadline for who is there; without a deadline, not for readers,
-    /// and only as long as a reader needs at the door.
+    /// Writes; blocks until the deadline while others hold the lock. Without a deadline, does not
+    /// wait for readers, and waits for the writer mutex only as long as a reader needs it.
     pub(crate) fn write(
         &self,
         me: Tag,
@@ -403,7 +406,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
             if mutation(333) {
                 self.state.mutex.unlock(token.held, false);
             } else {
-                self.leave(token);
+                self.release(token);
             }
             return Err(refused);
         }
@@ -411,18 +414,19 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Ok(token)
     }
 
-    /// Bars every cell in use and waits until nobody reads; for one that holds the door, and leaves
-    /// it in any case. If it had to wait, it asks afterwards whether it is a participant still.
+    /// Blocks every cell in use and waits until there is no reader. The caller holds the writer
+    /// mutex, and releases it in any case. If it had to wait, it asks afterwards whether it is
+    /// still registered.
     pub(crate) fn exclude(
         &self,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), RwLockError> {
-        // All are barred before the first is waited for.
+        // All are blocked before the first is waited for.
         let mut in_use = false;
         self.each(|index, cell| {
             in_use = true;
-            // Who was taken for dead here strikes none that is a later reader's by now.
+            // A process that was taken for dead here removes no cell of a later reader.
             if cell.block().owner(index).is_none() && peers.is_registered() {
                 self.unregister(index);
             }
@@ -441,26 +445,27 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Ok(())
     }
 
-    /// Whether a door is held still: no process has found its holder dead.
+    /// Returns whether the owner still holds the writer mutex: no process has taken it for dead.
     fn is_held(&self, token: &WriterToken) -> bool {
         self.state.mutex.is_of(token.owner())
     }
 
-    /// Takes a cell that is nobody's off the roster.
+    /// Removes a cell without an owner from the roster.
     fn unregister(&self, index: u32) {
         if let Some((word, bit)) = self.place(index) {
-            // ORDERING: Relaxed; the mutex hands the roster on.
+            // ORDERING: Relaxed; the mutex passes the roster on.
             word.fetch_and(!bit, Ordering::Relaxed);
         }
     }
 
-    /// Says that the data changes from now on.
+    /// Marks the data as being written.
     fn begin_writing(&self, token: &WriterToken) {
         let (tag, writing) = (token.owner().bits(), &self.state.writing);
         if mutation(317) {
             return;
         }
-        // ORDERING: Relaxed; who asks holds the mutex. Without a flag nobody else changes the word.
+        // ORDERING: Relaxed; it is read with the mutex held. Without a flag no other process
+        // changes the word.
         if token.flags == 0 {
             writing.store(tag, Ordering::Relaxed);
         } else {
@@ -469,10 +474,10 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         program_order();
     }
 
-    /// Says that the data is whole; false if the lock was taken over meanwhile.
+    /// Marks the data as whole; returns false if the lock was taken over meanwhile.
     ///
-    /// Another's tag beside the door's own holder is that of a process that was taken for dead in
-    /// the door, and has begun to write since: it says nothing, and may have hidden a flag.
+    /// Another tag than the mutex holder's is that of a process that was taken for dead with the
+    /// mutex and has begun to write since: it proves nothing, and may have hidden a flag.
     fn commit(&self, token: &WriterToken, poison: bool) -> bool {
         let add = if poison { POISONED } else { 0 };
         let mut seen = token.owner().bits() | token.flags;
@@ -503,8 +508,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         }
     }
 
-    /// Puts the tag of the door's holder back into `writing`, in the place of a tag that is no
-    /// writer's; the word as it is then.
+    /// Replaces a tag in `writing` that is no writer's by the mutex holder's; returns the word as
+    /// it is then.
     #[cold]
     fn reclaim(&self, token: &WriterToken, seen: u32) -> u32 {
         let relaxed = Ordering::Relaxed;
@@ -526,21 +531,21 @@ impl<'a, A: LockHook> RwLock<'a, A> {
             return;
         }
         if token.no_cells {
-            // There is no cell to open, and nobody sleeps on one.
+            // There is no cell to open, and no sleeper on one.
             self.state.mutex.unlock(token.held, false);
         } else {
-            self.leave(token);
+            self.release(token);
         }
     }
 
-    /// Reads instead of writing; nobody writes in between.
+    /// Turns the write lock into a read lock; no other process writes in between.
     pub(crate) fn downgrade(&self, token: WriterToken, peers: &impl Liveness) -> ReaderToken {
         let token = WriterToken {
             no_cells: false,
             ..token
         };
         let owner = token.owner();
-        // One whose lock was taken over has no say in any cell.
+        // After a takeover the former owner must not change cells.
         if self.is_held(&token) {
             if mutation(319) {
                 self.stop_writing(token, false);
@@ -548,7 +553,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
                 return ReaderToken::of(token);
             }
             if let Some(cell) = self.register(owner).filter(|_| !mutation(320)) {
-                // There is room: nobody read.
+                // The count is not full: no process read.
                 let _ = cell.admit(owner, peers);
             }
             self.stop_writing(token, false);

@@ -1,4 +1,4 @@
-//! What a look at a lock says to a person: it may have changed when it is read.
+//! The state of a lock for display. It may be stale when it is returned.
 //!
 //! # State
 //!
@@ -6,11 +6,11 @@
 //!
 //! # Protocol
 //!
-//! Load the word of who writes, then the cells in use. No step depends on what another has seen.
+//! Load `writing`, then the cells in use. No step depends on what another has seen.
 //!
 //! # Crash
 //!
-//! Leaves nothing. A dead participant is shown like a living one until it is reaped.
+//! Leaves nothing. A dead participant is shown like a live one until it is reaped.
 //!
 //! # Ordering
 //!
@@ -20,7 +20,7 @@ use super::{LockHook, OWNER_DIED, POISONED, RwLock};
 use crate::facade::Ordering;
 use crate::participant::Tag;
 
-/// What a look at a lock says to a person.
+/// The state of a lock, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RwLockStatus {
     pub(crate) writes: bool,
@@ -31,8 +31,8 @@ pub(crate) struct RwLockStatus {
 }
 
 impl<A: LockHook> RwLock<'_, A> {
-    /// The index of the participant that writes, or of one that reads, of which `me` comes first:
-    /// for people, as [`glance`](Self::glance).
+    /// Returns the index of the participant that writes, or else of a reader, preferring `me`. For
+    /// display, as [`peek`](Self::peek).
     pub(crate) fn holder(&self, me: Tag) -> Option<u32> {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let writing = self.state.writing.load(Ordering::Relaxed);
@@ -48,7 +48,7 @@ impl<A: LockHook> RwLock<'_, A> {
         holder
     }
 
-    /// The words, for people to look at: they may have changed when they are read.
+    /// Returns the state for display; it may be stale.
     pub(crate) fn peek(&self) -> RwLockStatus {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let writing = self.state.writing.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What a lock of readers and writers is held to: models under loom, plain tests otherwise.
+//! Tests of the reader-writer lock: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod deaths;

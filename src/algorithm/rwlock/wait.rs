@@ -1,4 +1,4 @@
-//! Waiting for a lock of readers and writers: at the door, on one's own cell, and for readers to
+//! Waiting for a reader-writer lock: for the writer mutex, on the own cell, and for readers to
 //! leave.
 //!
 //! # State
@@ -7,15 +7,15 @@
 //!
 //! # Protocol
 //!
-//! That of [`wait`](crate::wait). A reader waits for whoever holds the door, and sleeps on its own
-//! cell; a writer waits for the owner of a cell, and sleeps on that.
+//! That of [`wait`](crate::wait). A reader waits for the holder of the writer mutex, and sleeps on
+//! its own cell; a writer waits for the owner of a cell, and sleeps on that cell.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | a reader that waits | a `WAITING` too many | the next to open or to leave the cell, who wakes nobody |
-//! | a writer that waits | the dead tag in the mutex, cells barred | the readers that sleep there, when their slices end, and whoever comes |
+//! | a reader that waits | a `WAITING` too many | the next to open or leave the cell, which wakes none |
+//! | a writer that waits | the dead tag in the mutex, cells blocked | the readers that sleep there, when their slices end, and any later process |
 //! | the reader that is waited for | a count of the dead | the writer, when its slice ends: 0 |
 //!
 //! # Ordering
@@ -43,7 +43,7 @@ impl From<WaitError> for RwLockError {
     }
 }
 
-/// A reader that comes in by its own cell, or by the door.
+/// A reader that enters by its own cell, or by the writer mutex.
 struct Enter<'a, A, P> {
     lock: &'a RwLock<'a, A>,
     cell: &'a Cell,
@@ -52,7 +52,7 @@ struct Enter<'a, A, P> {
     wait: Option<&'a Deadline>,
     /// The cell's word at the last attempt.
     seen: Option<Word>,
-    /// The owner of the door.
+    /// The holder of the writer mutex.
     owner: Tag,
 }
 
@@ -103,7 +103,7 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let seen = self.cell.announce(self.seen?).ok()?;
-        // Whoever held the door may have left it before it could know of a sleeper.
+        // The holder may have released the mutex before it could see a sleeper.
         let holder = self.lock.state.mutex.holder(self.peers);
         if !mutation(331) && holder != Ok(Some(self.owner)) {
             return None;
@@ -113,14 +113,14 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
     }
 }
 
-/// A writer that waits until nobody that lives reads by a cell that is barred.
+/// A writer that waits until a blocked cell counts no live reader.
 struct Drain<'a, P> {
     index: u32,
     cell: &'a Cell,
     peers: &'a P,
     /// The cell's word at the last attempt, and its owner.
     blocked: Option<(Word, Tag)>,
-    /// Whether an attempt was in vain.
+    /// Whether an attempt was blocked.
     waited: bool,
 }
 
@@ -131,7 +131,7 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
 
     fn attempt(&mut self) -> Stepped<Self> {
         let seen = self.cell.load();
-        // A count that is nobody's counts nobody.
+        // A count without an owner counts no reader.
         let owner = seen.owner(self.index).filter(|_| seen.readers() > 0);
         self.blocked = owner.map(|owner| (seen, owner));
         self.waited |= owner.is_some();
@@ -167,7 +167,7 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
 }
 
 impl<A: LockHook> RwLock<'_, A> {
-    /// Comes in by the own cell (`None`), or by the door.
+    /// Enters by the own cell (`None`), or by the writer mutex.
     pub(super) fn enter(
         &self,
         me: Tag,
@@ -177,7 +177,7 @@ impl<A: LockHook> RwLock<'_, A> {
         let Some(cell) = self.cell(me) else {
             return Err(RwLockError::Corrupt { word: me.bits() });
         };
-        // It may have come here for having found that, by the clean way.
+        // The fast path may have failed for that reason.
         if cell.give_back(me, peers) {
             return Err(RwLockError::MembershipLost);
         }
@@ -193,8 +193,7 @@ impl<A: LockHook> RwLock<'_, A> {
         if let Some(deadline) = wait {
             return block_on(&mut enter, deadline, WaitMode::of_a_lock(peers.history()));
         }
-        // One that does not wait asks for the door at once: a reader has no business there for
-        // long.
+        // A try asks for the writer mutex at once: a reader holds it only for a moment.
         let mut backoff = Backoff::new();
         loop {
             if let Some(came_in) = try_now(&mut enter)? {
@@ -206,7 +205,7 @@ impl<A: LockHook> RwLock<'_, A> {
         }
     }
 
-    /// Takes the mutex if nobody alive has it, or lets it go in a moment.
+    /// Takes the mutex unless a live participant holds it for longer than a reader needs it.
     #[cold]
     pub(super) fn try_acquire(
         &self,
@@ -223,8 +222,8 @@ impl<A: LockHook> RwLock<'_, A> {
         }
     }
 
-    /// Waits until nobody that lives reads by a cell that is barred, and says whether it had to;
-    /// without a deadline, does not wait.
+    /// Waits until a blocked cell counts no live reader, and returns whether it had to wait.
+    /// Without a deadline, does not wait.
     pub(super) fn drain(
         &self,
         index: u32,

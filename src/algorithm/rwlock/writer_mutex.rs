@@ -1,4 +1,5 @@
-//! The door of a lock of readers and writers: taking it, what the last one there left, leaving it.
+//! The writer mutex of a reader-writer lock: acquiring it, recovering what its last holder left,
+//! releasing it.
 //!
 //! # State
 //!
@@ -6,19 +7,20 @@
 //!
 //! # Protocol
 //!
-//! Take the mutex. A tag in `writing` is that of one who held the mutex before, and so is dead: it
-//! is replaced by `OWNER_DIED`. That the mutex's last holder died is forgotten after that. Leaving,
-//! a holder opens the cells and unlocks the mutex; or, if readers have to come to the door, because
-//! `writing` has a flag or the annex is open, unlocks it and wakes those that sleep on their cells.
+//! Take the mutex. A tag in `writing` is that of an earlier holder of the mutex, which must be
+//! dead: it is replaced by `OWNER_DIED`. The mutex's own `OWNER_DIED` is cleared after that. To
+//! release, a holder opens the cells and unlocks the mutex; or, if readers have to take the mutex,
+//! because `writing` has a flag or the hook is open, unlocks it and wakes the sleepers of all
+//! cells.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | at the door | the dead tag in the mutex | the next to wait, to try, or to reap |
-//! | settling | the same, and the tag or `OWNER_DIED` in `writing` | the next at the door settles |
-//! | leaving, before the mutex is unlocked | the same, some cells open | the next at the door opens the rest, or bars them again |
-//! | leaving, after that | sleepers whose wake is owed | they, when their slices end; whoever reaps |
+//! | holding the mutex | the dead tag in the mutex | the next waiter, try or reaper |
+//! | recovering | the same, and the tag or `OWNER_DIED` in `writing` | the next holder recovers |
+//! | releasing, before the mutex is unlocked | the same, some cells open | the next holder opens the rest, or blocks them again |
+//! | releasing, after that | sleepers whose wake is owed | they, when their slices end; a reaper |
 //!
 //! # Ordering
 //!
@@ -30,16 +32,16 @@ use crate::facade::{Deadline, Ordering, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 
-/// What else must be out of the way before anybody reads or writes who came through the door.
+/// What else must be closed before a holder of the writer mutex reads or writes.
 ///
 /// A plain lock has [`NoHook`]; an array has leases.
 pub(crate) trait LockHook {
-    /// Whether somebody may be at work by the annex, so that the cells have to stay barred. Asked
-    /// with the door held.
+    /// Returns whether any process may have access by the hook, so that the cells must stay
+    /// blocked. Called with the writer mutex held.
     fn is_open(&self) -> bool;
 
-    /// Shuts it, and returns when nobody is at work by it any more; called with the door held,
-    /// before anybody reads or writes. Without a deadline it does not wait.
+    /// Closes it, and returns when no process has access by it any more. Called with the writer
+    /// mutex held, before any process reads or writes. Without a deadline it does not wait.
     fn close(
         &self,
         me: Tag,
@@ -48,7 +50,7 @@ pub(crate) trait LockHook {
     ) -> Result<(), RwLockError>;
 }
 
-/// No annex.
+/// No hook.
 #[derive(Clone, Copy)]
 pub(crate) struct NoHook;
 
@@ -64,14 +66,14 @@ impl LockHook for NoHook {
     }
 }
 
-/// Proof that somebody holds the door, with what it found in `writing`; and, once it has
-/// [excluded](RwLock::write) all others, that it writes.
+/// Proof that the writer mutex is held, with the flags found in `writing`; and, after
+/// [`write`](RwLock::write), that the owner writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct WriterToken {
     pub(super) held: LockToken,
     pub(super) flags: u32,
-    /// Whether no cell was in use when it began to write, and none can be since.
+    /// Whether no cell was in use when the owner began to write; none can be since.
     pub(super) no_cells: bool,
 }
 
@@ -96,8 +98,8 @@ impl WriterToken {
 }
 
 impl<A: LockHook> RwLock<'_, A> {
-    /// Takes the door, and settles what a dead predecessor left; without a deadline, only as long
-    /// as a reader needs there.
+    /// Acquires the writer mutex, and recovers what a dead predecessor left. Without a deadline,
+    /// waits only as long as a reader needs the mutex.
     pub(crate) fn acquire(
         &self,
         me: Tag,
@@ -112,16 +114,16 @@ impl<A: LockHook> RwLock<'_, A> {
         self.recover_writer(held)
     }
 
-    /// Finds out what became of the last one that changed the data.
+    /// Recovers `writing` from a dead writer.
     pub(super) fn recover_writer(&self, mut held: LockToken) -> Result<WriterToken, RwLockError> {
         let writing = &self.state.writing;
-        // ORDERING: Relaxed; the mutex orders it, and for what a dead one stored the kernel does.
+        // ORDERING: Relaxed; the mutex orders it, and the kernel orders a dead writer's stores.
         let relaxed = Ordering::Relaxed;
         let mut seen = writing.load(relaxed);
         while seen & !STICKY != 0 {
             let participants = u32::try_from(self.cells.len()).unwrap_or(0);
             if seen & !STICKY & !Tag::MASK != 0 || Tag::in_word(seen, participants).is_none() {
-                self.leave(WriterToken::new(held, 0));
+                self.release(WriterToken::new(held, 0));
                 return Err(RwLockError::Corrupt { word: seen });
             }
             let told = if mutation(313) {
@@ -141,19 +143,19 @@ impl<A: LockHook> RwLock<'_, A> {
                 seen |= OWNER_DIED;
                 writing.store(seen, relaxed);
             }
-            // That is about whoever held the door, and has been looked at.
+            // That flag is about the mutex's last holder, which is recovered now.
             self.state.mutex.mark_consistent(&mut held);
         }
         Ok(WriterToken::new(held, seen))
     }
 
-    /// Leaves the door: lets readers in, unless every reader has to come to the door.
-    pub(crate) fn leave(&self, token: WriterToken) {
-        // Who was taken for dead in the door opens no cell that its next holder has barred.
+    /// Releases the writer mutex: opens the cells, unless every reader has to take the mutex.
+    pub(crate) fn release(&self, token: WriterToken) {
+        // A process that was taken for dead opens no cell that the next holder has blocked.
         if !self.is_held(&token) && !mutation(587) {
             return;
         }
-        // ORDERING: Relaxed; only the poison can be cleared by one that does not hold the door.
+        // ORDERING: Relaxed; without the mutex, only the poison can be cleared.
         let flags = self.state.writing.load(Ordering::Relaxed);
         let flags = if mutation(315) {
             flags & POISONED
@@ -183,14 +185,14 @@ impl<A: LockHook> RwLock<'_, A> {
         }
     }
 
-    /// Wakes all that sleep on cells; to be called when the door may be free.
+    /// Wakes all sleepers of all cells. Called when the writer mutex may be free.
     pub(super) fn notify(&self) {
         self.each(|_, cell| cell.notify());
     }
 
-    /// Gives back what participant `dead` held here, and wakes whom it may have owed a wake.
+    /// Recovers what participant `dead` held, and makes the wakes that it may have owed.
     ///
-    /// Whether it was writing is for the next at the door to find out.
+    /// The next holder of the writer mutex finds out whether it was writing.
     pub(crate) fn recover(&self, dead: Tag) {
         if let Some(cell) = self.cell(dead) {
             cell.recover(dead);

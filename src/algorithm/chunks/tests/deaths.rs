@@ -33,7 +33,7 @@ fn model_leases_the_next_holder_learns_of_a_death() {
         ]);
         assert_eq!(field.close(), 0);
         assert!(field.told() <= field.cut_off(), "who dies is told of once");
-        let again = field.this(3, 0).expect("nobody alive is there");
+        let again = field.this(3, 0).expect("no live holder");
         assert!(!again.holder_died(), "it was finished since");
     });
 }
@@ -147,7 +147,7 @@ fn model_leases_a_restart_is_atomic_under_death() {
             })
         }));
         assert_eq!(field.close(), 0);
-        let again = field.this(3, 0).expect("nobody alive is there");
+        let again = field.this(3, 0).expect("no live holder");
         assert!(!again.holder_died(), "nobody died at a chunk");
     });
 }

@@ -359,15 +359,15 @@ impl<const N: usize> Field<N> {
         if status.owner_died || status.writes {
             self.write(3);
         }
-        self.read(3, None).expect("nobody alive is there");
+        self.read(3, None).expect("no live holder");
         for number in 0..=left {
-            match self.try_any(3).expect("nobody alive is there") {
+            match self.try_any(3).expect("no live holder") {
                 Some(leased) if number < left => self.finish(leased),
                 None if number == left => {}
                 other => panic!("{other:?}, with {left} chunks left"),
             }
         }
-        self.read(3, None).expect("nobody alive is there");
+        self.read(3, None).expect("no live holder");
         assert_eq!(self.left(), 0);
         left
     }

@@ -1,6 +1,6 @@
-//! A lock of readers and writers under loom, when somebody is killed, or leaves.
+//! The reader-writer lock under loom, where a process is killed, or leaves.
 
-use super::stage::Library;
+use super::stage::Fixture;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_one_less, process};
 use crate::participant::Tag;
@@ -12,11 +12,11 @@ pub(super) const DIED: &str = "model_rwlock_the_next_after_a_dead_writer_learns_
 pub(super) const PASSED: &str = "model_rwlock_a_reaper_passes_on_what_the_dead_have_read";
 pub(super) const LEAVER: &str = "model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer";
 pub(super) const LEAKED: &str = "model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers";
-pub(super) const EXPELLED: &str = "model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell";
+pub(super) const REAPED: &str = "model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell";
 pub(super) const REPAIRED: &str = "model_rwlock_death_and_poison_are_kept_apart";
 
-/// Hunts: a reader killed anywhere (coming in by its cell, coming for the first time, at the door,
-/// reading, leaving, asleep) whom a writer waits for, or of whom it is told.
+/// Hunts: a reader killed anywhere (entering by its cell, entering for the first time, holding the
+/// writer mutex, reading, leaving, asleep) for which a writer waits, or whose death is reported.
 #[test]
 fn model_rwlock_a_reader_may_die_anywhere() {
     for knows in [true, false] {
@@ -27,35 +27,38 @@ fn model_rwlock_a_reader_may_die_anywhere() {
 
 fn explore_deaths_of(name: &str, knows: bool) {
     let model = move |death: Option<u32>| {
-        let library = if knows {
-            Library::with_readers([1])
+        let fixture = if knows {
+            Fixture::with_readers([1])
         } else {
-            Library::open()
+            Fixture::open()
         };
-        let (victim, writer) = (library.clone(), library.clone());
+        let (victim, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || {
                 victim.read(1);
             }),
             start(2, None, move || writer.write(2)),
         ]);
-        assert_eq!((library.writers_told(), library.readers_told()), (0, 0));
-        library.close(1..=1);
+        assert_eq!(
+            (fixture.writers_informed(), fixture.readers_informed()),
+            (0, 0)
+        );
+        fixture.close(1..=1);
     };
     explore_deaths(&format!("rwlock: {name} that is killed, a writer"), model);
 }
 
-/// Hunts: a reader that sleeps on behind a reader that died at the door.
+/// Hunts: a reader that sleeps on behind a reader that died with the writer mutex.
 #[test]
 fn model_rwlock_a_reader_dead_with_the_writer_mutex_leaves_it_to_the_next() {
     explore_deaths_one_less(
         "rwlock: poisoned data, a reader killed, a reader",
         |death| {
-            let library = Library::with_readers([1, 2]);
-            let mut token = library.try_write(3).expect("no other participant");
-            library.work(&mut token);
-            library.lock().stop_writing(token, true);
-            let (victim, other) = (library.clone(), library.clone());
+            let fixture = Fixture::with_readers([1, 2]);
+            let mut token = fixture.try_write(3).expect("no other participant");
+            fixture.work(&mut token);
+            fixture.lock().stop_writing(token, true);
+            let (victim, other) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, death, move || {
                     victim.read(1);
@@ -64,40 +67,40 @@ fn model_rwlock_a_reader_dead_with_the_writer_mutex_leaves_it_to_the_next() {
                     assert_eq!(other.read(2), Some(1));
                 }),
             ]);
-            assert_eq!(library.readers_told(), 0);
-            library.state.clear_poison();
-            library.close(1..=1);
+            assert_eq!(fixture.readers_informed(), 0);
+            fixture.state.clear_poison();
+            fixture.close(1..=1);
         },
     );
 }
 
-/// Hunts: a writer killed anywhere (at the door, barring, waiting, writing with the data torn,
-/// opening, leaving) after whom a reader or a writer sleeps on, or sees torn data and is told
-/// nothing.
+/// Hunts: a writer killed anywhere (with the writer mutex, blocking, waiting, writing with the data
+/// torn, opening, leaving) after which a reader or a writer sleeps on, or sees torn data without a
+/// report.
 #[test]
 fn model_rwlock_a_writer_may_die_anywhere() {
     explore_deaths("rwlock: a writer that is killed, a reader", |death| {
-        let library = Library::with_readers([2]);
-        let (victim, reader) = (library.clone(), library.clone());
+        let fixture = Fixture::with_readers([2]);
+        let (victim, reader) = (fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || victim.write(1)),
             start(2, None, move || {
                 reader.read(2);
             }),
         ]);
-        library.close(0..=1);
+        fixture.close(0..=1);
     });
 }
 
-/// The same where a reader is waited for.
+/// The same while the writer waits for a reader.
 #[test]
 fn model_rwlock_a_writer_may_die_while_it_waits() {
     explore_deaths(
         "rwlock: a process that reads twice, a writer killed",
         |death| {
-            let library = Library::with_readers([2]);
-            let reading = library.try_read(2).expect("nobody writes");
-            let (victim, reader) = (library.clone(), library.clone());
+            let fixture = Fixture::with_readers([2]);
+            let reading = fixture.try_read(2).expect("no writer");
+            let (victim, reader) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, death, move || victim.write(1)),
                 start(2, None, move || {
@@ -105,21 +108,21 @@ fn model_rwlock_a_writer_may_die_while_it_waits() {
                     reader.read(2);
                 }),
             ]);
-            library.close(0..=1);
+            fixture.close(0..=1);
         },
     );
 }
 
-/// Hunts: a dead writer of whom nobody is told, or who is told of though it had not begun, or had
-/// finished; of whom only the first reader is told; and a reaper that hides it.
+/// Hunts: a dead writer that is not reported, or is reported although it had not begun, or had
+/// finished; that is reported to the first reader only; and a reaper that hides it.
 #[test]
 fn model_rwlock_the_next_after_a_dead_writer_learns_of_it() {
     explore_deaths_one_less("rwlock: a dead writer, a reader, a writer", |death| {
-        let library = Library::with_readers([2]);
-        let victim = library.clone();
+        let fixture = Fixture::with_readers([2]);
+        let victim = fixture.clone();
         process(1, death, move || victim.write(1));
-        let torn = library.state.is_written();
-        let (reader, writer) = (library.clone(), library.clone());
+        let torn = fixture.state.is_written();
+        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(2, None, move || {
                 reader.reap(1);
@@ -127,56 +130,52 @@ fn model_rwlock_the_next_after_a_dead_writer_learns_of_it() {
             }),
             start(3, None, move || writer.write(3)),
         ]);
-        assert_eq!(library.writers_told(), u32::from(torn));
-        assert!(torn || library.readers_told() == 0);
-        library.close(1..=2);
+        assert_eq!(fixture.writers_informed(), u32::from(torn));
+        assert!(torn || fixture.readers_informed() == 0);
+        fixture.close(1..=2);
     });
 }
 
-/// Hunts: one in a hurry that takes the dead for the living.
+/// Hunts: a try that takes a dead process for alive.
 #[test]
 fn model_rwlock_the_dead_are_never_called_busy() {
     for writes in [false, true] {
-        explore_deaths_one_less(
-            "rwlock: a process that is dead, one in a hurry, a reaper",
-            move |death| {
-                let library = Library::with_readers([2]);
-                let victim = library.clone();
-                let died = !process(1, death, move || {
-                    if writes {
-                        victim.write(1);
-                    } else {
-                        victim.read(1);
-                    }
-                });
-                let (hasty, reaper) = (library.clone(), library.clone());
-                let hasty = start(2, None, move || {
-                    let reading = hasty.try_read(2).expect("nobody alive writes");
-                    hasty.browse(reading);
-                    let token = hasty.try_write(2).expect("nobody alive is there");
-                    hasty.serve(token);
-                });
-                let reaper = start(3, None, move || {
-                    if died {
-                        reaper.reap(1);
-                    }
-                });
-                finish([hasty, reaper]);
-                library.close(1..=2);
-            },
-        );
+        explore_deaths_one_less("rwlock: a dead process, a try, a reaper", move |death| {
+            let fixture = Fixture::with_readers([2]);
+            let victim = fixture.clone();
+            let died = !process(1, death, move || {
+                if writes {
+                    victim.write(1);
+                } else {
+                    victim.read(1);
+                }
+            });
+            let (hasty, reaper) = (fixture.clone(), fixture.clone());
+            let hasty = start(2, None, move || {
+                let reading = hasty.try_read(2).expect("no live writer");
+                hasty.browse(reading);
+                let token = hasty.try_write(2).expect("no live holder");
+                hasty.serve(token);
+            });
+            let reaper = start(3, None, move || {
+                if died {
+                    reaper.reap(1);
+                }
+            });
+            finish([hasty, reaper]);
+            fixture.close(1..=2);
+        });
     }
 }
 
-/// Hunts: what a dead reader read, in the eyes of a writer that has not asked the kernel: still
-/// being read.
+/// Hunts: a writer that has not asked the kernel and writes what a dead reader is still reading.
 #[test]
 fn model_rwlock_a_reaper_passes_on_what_the_dead_have_read() {
     explore_deaths_one_less(
         "rwlock: a reader that is killed, a reaper, a writer",
         |death| {
-            let library = Library::with_readers([1]);
-            let (victim, reaper, writer) = (library.clone(), library.clone(), library.clone());
+            let fixture = Fixture::with_readers([1]);
+            let (victim, reaper, writer) = (fixture.clone(), fixture.clone(), fixture.clone());
             finish([
                 start(1, death, move || {
                     victim.read(1);
@@ -184,101 +183,100 @@ fn model_rwlock_a_reaper_passes_on_what_the_dead_have_read() {
                 start(2, None, move || writer.write(2)),
                 start(3, None, move || reaper.reap(1)),
             ]);
-            library.close(1..=1);
+            fixture.close(1..=1);
         },
     );
 }
 
-/// Hunts: a read lock that a leaver leaked, given back without a wake. The leaver lives, so no
-/// slice ends.
+/// Hunts: a read lock that a leaver leaked, recovered without a wake. The leaver lives, so no slice
+/// ends.
 #[test]
 fn model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer() {
     explore("rwlock: a leaver that reads, a writer", || {
-        let library = Library::with_readers([1]);
-        let leaked = library.try_read(1).expect("nobody writes");
+        let fixture = Fixture::with_readers([1]);
+        let leaked = fixture.try_read(1).expect("no writer");
         assert_eq!(leaked.owner(), tag(1));
-        let (leaver, writer) = (library.clone(), library.clone());
+        let (leaver, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || leaver.lock().recover(tag(1))),
             start(2, None, move || writer.write(2)),
         ]);
-        library.close(1..=1);
+        fixture.close(1..=1);
     });
 }
 
-/// Hunts: a write lock that a leaver leaked, given back without a wake of a reader; a
-/// second reader that is not told.
+/// Hunts: a write lock that a leaver leaked, recovered without a wake of a reader; a second reader
+/// to which it is not reported.
 #[test]
 fn model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers() {
     explore("rwlock: a leaver that writes, a reader", || {
-        let library = Library::with_readers([2]);
-        let leaked = library.try_write(1).expect("no other participant");
+        let fixture = Fixture::with_readers([2]);
+        let leaked = fixture.try_write(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
-        let (leaver, reader) = (library.clone(), library.clone());
+        let (leaver, reader) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || leaver.lock().recover(tag(1))),
             start(2, None, move || {
                 for _ in 0..2 {
-                    assert_eq!(reader.read(2), None, "a writer went");
+                    assert_eq!(reader.read(2), None, "a writer has died");
                 }
             }),
         ]);
-        assert_eq!(library.readers_told(), 2);
-        library.close(0..=0);
-        assert_eq!(library.writers_told(), 1);
+        assert_eq!(fixture.readers_informed(), 2);
+        fixture.close(0..=0);
+        assert_eq!(fixture.writers_informed(), 1);
     });
 }
 
-/// Hunts: one that was taken for dead and goes on, or a late helper, and the cell is another's by
-/// then.
+/// Hunts: a reaped process that continues, or a late helper, when the cell is another's.
 #[test]
 fn model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell() {
     explore("rwlock: a reaped reader, a late helper", || {
-        let library = Library::with_readers([1]);
-        let lost = library.try_read(1).expect("nobody writes");
-        library.lock().recover(tag(1));
+        let fixture = Fixture::with_readers([1]);
+        let lost = fixture.try_read(1).expect("no writer");
+        fixture.lock().recover(tag(1));
         // The index's next owner.
         let next = Tag::new(0, 2).unwrap();
         let peers = KernelLiveness(2);
-        let reading = library.lock().read(next, &peers, Some(&Deadline::never()));
-        let reading = reading.expect("nobody writes");
-        let (expelled, helper) = (library.clone(), library.clone());
+        let reading = fixture.lock().read(next, &peers, Some(&Deadline::never()));
+        let reading = reading.expect("no writer");
+        let (expelled, helper) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || expelled.lock().stop_reading(lost)),
             start(2, None, move || helper.lock().recover(tag(1))),
         ]);
-        assert_eq!(library.lock().peek().readers, 1);
-        library.lock().stop_reading(reading);
-        library.close(0..=0);
+        assert_eq!(fixture.lock().peek().readers, 1);
+        fixture.lock().stop_reading(reading);
+        fixture.close(0..=0);
     });
 }
 
-/// Hunts: a panic that is forgotten when a writer dies, or when the data is repaired, and a death
-/// that is forgotten by a panic.
+/// Hunts: a panic that is forgotten when a writer dies or the data is repaired, and a death that is
+/// forgotten after a panic.
 #[test]
 fn model_rwlock_death_and_poison_are_kept_apart() {
     explore("rwlock: poisoned data whose writer died", || {
-        let library = Library::with_readers([2]);
-        let mut token = library.try_write(3).expect("no other participant");
-        library.work(&mut token);
-        library.lock().stop_writing(token, true);
-        let victim = library.clone();
+        let fixture = Fixture::with_readers([2]);
+        let mut token = fixture.try_write(3).expect("no other participant");
+        fixture.work(&mut token);
+        fixture.lock().stop_writing(token, true);
+        let victim = fixture.clone();
         let died = !process(1, Some(8), move || {
             let token = victim.begin_writing(1, &Deadline::never());
             victim.serve(token.expect("no other participant"));
         });
-        assert!(died && library.state.is_written());
-        let mut token = library.try_write(3).expect("its owner is dead");
+        assert!(died && fixture.state.is_written());
+        let mut token = fixture.try_write(3).expect("its owner is dead");
         assert!(token.owner_died() && token.is_poisoned());
-        library.work(&mut token);
-        let reading = library.lock().downgrade(token, &KernelLiveness(1));
+        fixture.work(&mut token);
+        let reading = fixture.lock().downgrade(token, &KernelLiveness(1));
         assert!(reading.is_poisoned());
-        let reader = library.clone();
-        let cleaner = library.clone();
+        let reader = fixture.clone();
+        let cleaner = fixture.clone();
         finish([
             start(2, None, move || {
                 let reading = reader.begin_reading(2, &Deadline::never());
-                let reading = reading.expect("nobody writes");
+                let reading = reading.expect("no writer");
                 assert!(!reading.owner_died());
                 reader.browse(reading);
             }),
@@ -286,8 +284,8 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
                 cleaner.browse(reading);
             }),
         ]);
-        assert!(library.lock().peek().poisoned);
-        library.state.clear_poison();
-        library.close(2..=2);
+        assert!(fixture.lock().peek().poisoned);
+        fixture.state.clear_poison();
+        fixture.close(2..=2);
     });
 }

@@ -1,5 +1,4 @@
-//! A lock of readers and writers under loom, and a participant that others took for dead and that
-//! does not know it.
+//! The reader-writer lock under loom, and a participant that was reaped and has not learnt it.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -18,57 +17,57 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         580,
         CELL,
-        "who enters its cell at once does not ask whether it is a participant still",
+        "the fast path does not ask whether it is still registered",
     ),
-    (581, CELL, "who was reaped does not give its cell back"),
+    (581, CELL, "a reaped reader does not give its cell back"),
     (
         582,
         SLOW,
-        "who enters its cell does not ask whether it is a participant still",
+        "the slow path does not ask whether it is still registered",
     ),
     (
         583,
         NEXT,
-        "who is counted at the door takes the cell of the index's next owner",
+        "a mutex holder counts itself in the cell of the index's next owner",
     ),
     (
         584,
-        DOOR,
-        "who is counted at the door does not ask whether it is a participant still",
+        MUTEX,
+        "a counted mutex holder does not ask whether it is still registered",
     ),
     (
         585,
         WAITED,
-        "a writer that waited does not ask whether it is a participant still",
+        "a writer that waited does not ask whether it is still registered",
     ),
     (
         586,
         LATE,
-        "a writer whose tag was overwritten thinks that its lock was taken over",
+        "a writer takes an overwritten tag for a takeover",
     ),
     (
         587,
         OPENS,
-        "who was taken for dead at the door opens cells as it leaves",
+        "a reaped mutex holder opens cells as it releases the mutex",
     ),
 ];
 
 const CELL: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell";
 const SLOW: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path";
-const DOOR: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex";
+const MUTEX: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex";
 const NEXT: &str = "model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner";
 const WAITED: &str = "model_rwlock_a_writer_reaped_as_it_waited_writes_nothing";
 const LATE: &str = "model_rwlock_a_late_writers_tag_blocks_no_process";
 const OPENS: &str = "model_rwlock_a_reaped_mutex_holder_opens_no_cell";
 
 /// A lock, and the registry.
-struct Library {
+struct Fixture {
     state: RwLockState,
     cells: [Padded<Cell>; 3],
     registry: ModelRegistry,
 }
 
-impl Library {
+impl Fixture {
     fn open() -> Arc<Self> {
         players();
         Arc::new(Self {
@@ -78,14 +77,14 @@ impl Library {
         })
     }
 
-    /// As [`open`](Self::open), and these have read before.
+    /// As [`open`](Self::open), after these processes have read.
     fn with_readers<const N: usize>(ids: [u32; N]) -> Arc<Self> {
-        let library = Self::open();
+        let fixture = Self::open();
         for id in ids {
-            let reading = library.slowly(&library.registry.liveness(id), None);
-            library.lock().stop_reading(reading.expect("nobody writes"));
+            let reading = fixture.slowly(&fixture.registry.liveness(id), None);
+            fixture.lock().stop_reading(reading.expect("no writer"));
         }
-        library
+        fixture
     }
 
     fn lock(&self) -> RwLock<'_> {
@@ -107,31 +106,31 @@ impl Library {
         self.lock().read(peers.me, peers, wait)
     }
 
-    /// Others take process 1 for dead, and give back what it holds.
+    /// Unregisters and recovers process 1, which lives.
     fn reap(&self) {
         self.registry.unregister(1);
         self.lock().recover(tag(1));
     }
 
-    /// Process 1 counts no reader any more, and is not at the door.
+    /// Asserts that process 1 counts no reader and does not hold the writer mutex.
     fn close(&self) {
         let word = self.cells[0].0.peek();
         assert!(!word.is_of(tag(1)) || word.readers() == 0, "it is counted");
-        assert!(!self.state.mutex.is_of(tag(1)), "it is at the door");
+        assert!(!self.state.mutex.is_of(tag(1)), "it holds the mutex");
         let token = self.lock().write(tag(2), &self.registry.liveness(2), None);
         self.lock()
             .stop_writing(token.expect("no other participant"), false);
     }
 }
 
-/// Hunts: a reader that no writer waits for, since the registry does not know it: as garbage there
-/// makes it, no process has given back what it holds.
+/// Hunts: a reader for which no writer waits, since the registry does not list it. As after garbage
+/// in the registry, no process has recovered what it holds.
 #[test]
 fn model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell() {
     explore("rwlock: a reaped reader enters its cell", || {
-        let library = Library::with_readers([1]);
-        library.registry.unregister(1);
-        let (lost, writer) = (library.clone(), library.clone());
+        let fixture = Fixture::with_readers([1]);
+        fixture.registry.unregister(1);
+        let (lost, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let told = lost.read(&lost.registry.liveness(1));
@@ -144,17 +143,17 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell() {
                 writer.lock().stop_writing(token, false);
             }),
         ]);
-        library.close();
+        fixture.close();
     });
 }
 
-/// Hunts: the same of one that did not get in at once.
+/// Hunts: the same by the slow path.
 #[test]
 fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
     explore("rwlock: a reaped reader enters its cell slowly", || {
-        let library = Library::with_readers([1]);
-        library.registry.unregister(1);
-        let (lost, writer) = (library.clone(), library.clone());
+        let fixture = Fixture::with_readers([1]);
+        fixture.registry.unregister(1);
+        let (lost, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let entered = lost.cells[0].0.enter(tag(1), &lost.registry.liveness(1));
@@ -172,20 +171,20 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
                     .stop_writing(token.expect("no reader is alive"), false);
             }),
         ]);
-        library.close();
+        fixture.close();
     });
 }
 
-/// Hunts: the same of one that has no cell yet.
+/// Hunts: the same of a reader without a cell.
 #[test]
 fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex() {
     explore("rwlock: a reaped reader enters by the mutex", || {
-        let library = Library::open();
-        let (lost, reaper) = (library.clone(), library.clone());
+        let fixture = Fixture::open();
+        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let (peers, never) = (lost.registry.liveness(1), Deadline::never());
-                // It keeps what it gets: it was a participant when it was told so.
+                // It keeps what it gets: it was a participant when it asked.
                 match lost.slowly(&peers, Some(&never)) {
                     Ok(_) | Err(RwLockError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
@@ -193,19 +192,19 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex() {
             }),
             start(2, None, move || reaper.reap()),
         ]);
-        library.close();
+        fixture.close();
     });
 }
 
-/// Hunts: a reader that lives, and of whom a writer knows nothing, since one that had its index
-/// before has written over its cell.
+/// Hunts: a live reader that a writer does not see, since the index's former owner has overwritten
+/// its cell.
 #[test]
 fn model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner() {
     explore(
-        "rwlock: one taken for dead, and the next owner of its index",
+        "rwlock: a reaped reader, and the next owner of its index",
         || {
-            let library = Library::open();
-            let (lost, next) = (library.clone(), library.clone());
+            let fixture = Fixture::open();
+            let (lost, next) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, None, move || {
                     match lost.slowly(&lost.registry.liveness(1), Some(&Deadline::never())) {
@@ -220,24 +219,25 @@ fn model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner() {
                     assert!(reading.is_ok(), "{reading:?}");
                 }),
             ]);
-            let word = library.cells[0].0.peek();
+            let word = fixture.cells[0].0.peek();
             assert!(word.is_of(successor()) && word.readers() == 1, "{word:?}");
-            let token = library
+            let token = fixture
                 .lock()
-                .write(tag(3), &library.registry.liveness(3), None);
+                .write(tag(3), &fixture.registry.liveness(3), None);
             assert_eq!(token.map(drop), Err(RwLockError::Busy), "beside a reader");
         },
     );
 }
 
-/// Hunts: a writer that was reaped while it waited for readers, and begins when they have left.
+/// Hunts: a writer that was reaped while it waited for readers, and begins to write when they have
+/// left.
 #[test]
 fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
     explore_one_less("rwlock: a writer taken for dead as it waits", || {
-        let library = Library::open();
-        let reading = library.slowly(&library.registry.liveness(2), None);
-        let reading = reading.expect("nobody writes");
-        let (lost, reader) = (library.clone(), library.clone());
+        let fixture = Fixture::open();
+        let reading = fixture.slowly(&fixture.registry.liveness(2), None);
+        let reading = reading.expect("no writer");
+        let (lost, reader) = (fixture.clone(), fixture.clone());
         let reaped = std::sync::Arc::new(AtomicBool::new(false));
         let was_reaped = reaped.clone();
         finish([
@@ -260,64 +260,61 @@ fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
                 reader.lock().stop_reading(reading);
             }),
         ]);
-        library.close();
+        fixture.close();
     });
 }
 
-/// Hunts: a writer that does not leave, because one that was taken for dead at the door has put its
-/// tag into the word that says who writes.
+/// Hunts: a writer that cannot unlock, because a reaped mutex holder has put its tag into
+/// `writing`.
 #[test]
 fn model_rwlock_a_late_writers_tag_blocks_no_process() {
-    explore(
-        "rwlock: one taken for dead at the door begins to write",
-        || {
-            let library = Library::open();
-            let late = library
-                .lock()
-                .acquire(tag(1), &library.registry.liveness(1), None);
-            let late = late.expect("no other participant");
-            library.reap();
-            let token = library
-                .lock()
-                .write(tag(2), &library.registry.liveness(2), None);
-            let token = token.expect("no other participant");
-            let (lost, writer) = (library.clone(), library.clone());
-            finish([
-                start(1, None, move || lost.lock().begin_writing(&late)),
-                start(2, None, move || writer.lock().stop_writing(token, false)),
-            ]);
-            library.close();
-        },
-    );
+    explore("rwlock: a reaped mutex holder begins to write", || {
+        let fixture = Fixture::open();
+        let late = fixture
+            .lock()
+            .acquire(tag(1), &fixture.registry.liveness(1), None);
+        let late = late.expect("no other participant");
+        fixture.reap();
+        let token = fixture
+            .lock()
+            .write(tag(2), &fixture.registry.liveness(2), None);
+        let token = token.expect("no other participant");
+        let (lost, writer) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || lost.lock().begin_writing(&late)),
+            start(2, None, move || writer.lock().stop_writing(token, false)),
+        ]);
+        fixture.close();
+    });
 }
 
-/// Hunts: a reader beside a writer, let in by one that was taken for dead at the door.
+/// Hunts: a reader beside a writer, admitted by a reaped mutex holder.
 #[test]
 fn model_rwlock_a_reaped_mutex_holder_opens_no_cell() {
     explore(
-        "rwlock: one taken for dead leaves the door, a reader comes",
+        "rwlock: a reaped mutex holder leaves, a reader enters",
         || {
-            let library = Library::with_readers([3]);
-            let late = library
+            let fixture = Fixture::with_readers([3]);
+            let late = fixture
                 .lock()
-                .acquire(tag(1), &library.registry.liveness(1), None);
+                .acquire(tag(1), &fixture.registry.liveness(1), None);
             let late = late.expect("no other participant");
-            library.reap();
+            fixture.reap();
             // A writer that has not yet begun.
-            let peers = library.registry.liveness(2);
-            let token = library.lock().acquire(tag(2), &peers, None);
+            let peers = fixture.registry.liveness(2);
+            let token = fixture.lock().acquire(tag(2), &peers, None);
             let token = token.expect("no other participant");
-            assert_eq!(library.lock().exclude(&peers, None), Ok(()));
-            let (lost, reader) = (library.clone(), library.clone());
+            assert_eq!(fixture.lock().exclude(&peers, None), Ok(()));
+            let (lost, reader) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || lost.lock().leave(late)),
+                start(1, None, move || lost.lock().release(late)),
                 start(3, None, move || {
                     let read = reader.read(&reader.registry.liveness(3));
                     assert_eq!(read, Err(RwLockError::Busy), "beside a writer");
                 }),
             ]);
-            library.lock().leave(token);
-            library.close();
+            fixture.lock().release(token);
+            fixture.close();
         },
     );
 }

@@ -1,10 +1,10 @@
-//! A lock of readers and writers under loom, while everybody lives.
+//! The reader-writer lock under loom, without deaths.
 
 use loom::sync::Arc;
 
 use super::super::{LockHook, RwLock, RwLockError, WriterToken};
-use super::deaths::{DIED, EXPELLED, LEAKED, LEAVER, PASSED, READER, REPAIRED, WRITER};
-use super::stage::Library;
+use super::deaths::{DIED, LEAKED, LEAVER, PASSED, READER, REAPED, REPAIRED, WRITER};
+use super::stage::Fixture;
 use super::two_deaths::{BOTH, WRITERS};
 use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
@@ -16,89 +16,73 @@ use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (300, EXCLUDE, "a reader that comes in does not acquire"),
-    (301, EXCLUDE, "a reader that leaves does not release"),
+    (300, EXCLUDE, "entering a cell does not acquire"),
+    (301, EXCLUDE, "leaving a cell does not release"),
     (
         302,
         PASSED,
-        "a bar does not acquire what was read before it",
+        "blocking a cell does not acquire what was read before it",
     ),
     (
         303,
         DRAIN,
         "a writer that waits for a reader does not acquire",
     ),
-    (304, EXCLUDE, "whoever opens a cell does not release"),
-    (305, DRAIN, "the last reader that leaves wakes nobody"),
-    (306, DRAIN, "one that sleeps on a cell does not say so"),
-    (307, OVERTAKEN, "a reader takes no notice of a bar"),
-    (308, EXCLUDE, "a writer bars nobody"),
-    (309, DRAIN, "a writer does not wait for those who read"),
-    (310, DRAIN, "a writer takes a reader that lives for dead"),
-    (311, TOGETHER, "whoever opens a cell wakes nobody"),
+    (304, EXCLUDE, "opening a cell does not release"),
+    (305, DRAIN, "the last reader that leaves makes no wake"),
+    (306, DRAIN, "a sleeper on a cell does not set WAITING"),
+    (307, OVERTAKEN, "a reader enters a blocked cell"),
+    (308, EXCLUDE, "a writer blocks no cell"),
+    (309, DRAIN, "a writer does not wait for readers"),
+    (310, DRAIN, "a writer takes a live reader for dead"),
+    (311, TOGETHER, "opening a cell makes no wake"),
     (
         312,
         WRITER,
-        "a reader does not ask whether the one at the door lives",
+        "a reader does not ask whether the mutex holder lives",
     ),
     (313, DIED, "a dead writer is not noticed"),
-    (
-        314,
-        READER,
-        "one that died at the door is taken for a writer",
-    ),
+    (314, READER, "a dead mutex holder is taken for a writer"),
     (
         315,
         LEAKED,
-        "whoever leaves the door opens the cells although a writer died",
+        "releasing the mutex opens the cells although a writer died",
     ),
     (316, EXCLUDE, "a writer that is done leaves its tag"),
-    (317, WRITER, "a writer does not say that it writes"),
+    (317, WRITER, "a writer does not store its tag"),
     (
         319,
         DOWNGRADE,
-        "a writer that goes on to read leaves before it is counted",
+        "a downgrade unlocks before the reader is counted",
     ),
-    (
-        320,
-        DOWNGRADE,
-        "a writer that goes on to read is not counted",
-    ),
+    (320, DOWNGRADE, "a downgrade does not count the reader"),
     (321, EXCLUDE, "a newcomer's cell is not put on the roster"),
     (
         323,
-        EXPELLED,
-        "one that was taken for dead leaves by its successor's cell",
+        REAPED,
+        "a reaped reader leaves by its successor's cell",
     ),
-    (324, PASSED, "whoever reaps a reader does not release"),
-    (325, LEAVER, "whoever gives back a reader wakes nobody"),
-    (326, LEAKED, "whoever gives back a writer wakes no reader"),
+    (324, PASSED, "a reaper of a reader does not release"),
+    (325, LEAVER, "recovering a reader makes no wake"),
+    (326, LEAKED, "recovering a writer wakes no reader"),
     (
         327,
         POISONED,
-        "whoever leaves the door and keeps the cells barred wakes nobody",
+        "releasing the mutex with the cells blocked makes no wake",
     ),
-    (328, POISONED, "it wakes before it has left the door"),
-    (329, POISONED, "it does not release that the door is free"),
+    (328, POISONED, "it wakes before the mutex is unlocked"),
+    (329, POISONED, "it does not release that the mutex is free"),
     (
         330,
         POISONED,
-        "one that goes to sleep does not acquire that the door is free",
+        "a sleeper does not acquire that the mutex is free",
     ),
-    (
-        331,
-        POISONED,
-        "one that goes to sleep does not look at the door again",
-    ),
-    (
-        332,
-        EXPELLED,
-        "whoever reaps gives back the cell of its next owner",
-    ),
+    (331, POISONED, "a sleeper does not load the mutex again"),
+    (332, REAPED, "a reaper recovers the cell of its next owner"),
     (
         333,
         DEADLINE,
-        "a writer that gives up leaves the cells barred",
+        "a writer that gives up leaves the cells blocked",
     ),
     (334, REPAIRED, "finding a dead writer clears the poison"),
     (
@@ -109,15 +93,15 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         336,
         EXCLUDE,
-        "a writer that finds the door free does not look again whether somebody reads",
+        "the fast path of a writer does not check for readers again",
     ),
     (751, WRITERS, "a second death goes unnoticed"),
     (752, BOTH, "a second death goes unnoticed"),
-    (338, ANNEXED, "a writer does not shut the annex"),
+    (338, HOOK, "a writer does not close the hook"),
     (
         339,
         POISONED,
-        "whoever leaves the door opens the cells although the data is poisoned",
+        "releasing the mutex opens the cells although the data is poisoned",
     ),
 ];
 
@@ -128,140 +112,140 @@ const OVERTAKEN: &str = "model_rwlock_a_writer_that_waits_is_not_overtaken";
 const DOWNGRADE: &str = "model_rwlock_no_writer_enters_during_a_downgrade";
 const POISONED: &str = "model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it";
 const DEADLINE: &str = "model_rwlock_a_writer_that_gives_up_lets_readers_in";
-const ANNEXED: &str = "model_rwlock_no_process_enters_before_the_hook_is_closed";
+const HOOK: &str = "model_rwlock_no_process_enters_before_the_hook_is_closed";
 
 /// Hunts: data that a reader sees half, or late; a reader that a writer does not see, because it
-/// came for the first time just then. Nobody dies, so no slice ends.
+/// entered for the first time just then. There is no death, so no slice ends.
 #[test]
 fn model_rwlock_a_reader_and_a_writer_exclude_each_other() {
     explore("rwlock: a newcomer that reads twice, a writer", || {
-        let library = Library::open();
-        let (reader, writer) = (library.clone(), library.clone());
+        let fixture = Fixture::open();
+        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let first = reader.read(1);
-                assert!(reader.read(1) >= first, "data of the past");
+                assert!(reader.read(1) >= first, "stale data");
             }),
             start(2, None, move || (0..2).for_each(|_| writer.write(2))),
         ]);
-        assert_eq!((library.writers_told(), library.readers_told()), (0, 0));
-        library.close(2..=2);
+        assert_eq!(
+            (fixture.writers_informed(), fixture.readers_informed()),
+            (0, 0)
+        );
+        fixture.close(2..=2);
     });
 }
 
-/// Hunts: a writer that does not wait for one who reads, or that sleeps when the last one leaves.
+/// Hunts: a writer that does not wait for a reader, or that sleeps when the last one leaves.
 #[test]
 fn model_rwlock_a_writer_waits_for_readers() {
     explore("rwlock: a process that reads, a writer", || {
-        let library = Library::with_readers([1]);
-        let reading = library.try_read(1).expect("nobody writes");
-        let (reader, writer) = (library.clone(), library.clone());
+        let fixture = Fixture::with_readers([1]);
+        let reading = fixture.try_read(1).expect("no writer");
+        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 assert_eq!(reader.browse(reading), Some(0));
             }),
             start(2, None, move || writer.write(2)),
         ]);
-        library.close(1..=1);
+        fixture.close(1..=1);
     });
 }
 
-/// Hunts: readers that come while somebody writes, and of whom one sleeps on; a second writer that
-/// nobody wakes.
+/// Hunts: readers that come during a write, of which one sleeps on; a second writer that is never
+/// woken.
 #[test]
 fn model_rwlock_readers_that_wait_are_all_woken() {
     explore("rwlock: a process that writes, two readers", || {
-        let library = Library::with_readers([2, 3]);
-        let token = library.try_write(1).expect("nobody reads");
-        let writer = library.clone();
+        let fixture = Fixture::with_readers([2, 3]);
+        let token = fixture.try_write(1).expect("no reader");
+        let writer = fixture.clone();
         let writer = start(1, None, move || writer.serve(token));
         let readers = [2, 3].map(|id| {
-            let library = library.clone();
+            let fixture = fixture.clone();
             start(id, None, move || {
-                assert_eq!(library.read(id), Some(1));
+                assert_eq!(fixture.read(id), Some(1));
             })
         });
         finish([writer].into_iter().chain(readers));
-        library.close(1..=1);
+        fixture.close(1..=1);
     });
 }
 
-/// Hunts: a writer that a reader's leaving of the door leaves asleep, and the other way round.
+/// Hunts: a writer that a reader's release of the mutex leaves asleep, and vice versa.
 #[test]
 fn model_rwlock_two_writers_and_a_reader_lose_no_wake() {
     explore_one_less("rwlock: two writers, a reader", || {
-        let library = Library::with_readers([3]);
+        let fixture = Fixture::with_readers([3]);
         let writers = [1, 2].map(|id| {
-            let library = library.clone();
-            start(id, None, move || library.write(id))
+            let fixture = fixture.clone();
+            start(id, None, move || fixture.write(id))
         });
-        let reader = library.clone();
+        let reader = fixture.clone();
         let reader = start(3, None, move || {
             reader.read(3);
         });
         finish(writers.into_iter().chain([reader]));
-        library.close(2..=2);
+        fixture.close(2..=2);
     });
 }
 
-/// Hunts: a reader that comes after a writer that waits, and goes in before it.
+/// Hunts: a reader that comes after a waiting writer and enters before it.
 #[test]
 fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
-    explore_one_less(
-        "rwlock: a process that reads, a writer, one that comes later",
-        || {
-            let library = Library::with_readers([1, 3]);
-            let reading = library.try_read(1).expect("nobody writes");
-            let (reader, writer, late) = (library.clone(), library.clone(), library.clone());
-            finish([
-                start(1, None, move || {
-                    assert_eq!(reader.browse(reading), Some(0));
-                }),
-                start(2, None, move || writer.write(2)),
-                start(3, None, move || {
-                    let is_late = late.is_blocked(3);
-                    let seen = late.read(3);
-                    assert!(!is_late || seen == Some(1), "before one that waited");
-                }),
-            ]);
-            library.close(1..=1);
-        },
-    );
+    explore_one_less("rwlock: a reader, a writer, a later reader", || {
+        let fixture = Fixture::with_readers([1, 3]);
+        let reading = fixture.try_read(1).expect("no writer");
+        let (reader, writer, late) = (fixture.clone(), fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                assert_eq!(reader.browse(reading), Some(0));
+            }),
+            start(2, None, move || writer.write(2)),
+            start(3, None, move || {
+                let is_late = late.is_blocked(3);
+                let seen = late.read(3);
+                assert!(!is_late || seen == Some(1), "before a waiter");
+            }),
+        ]);
+        fixture.close(1..=1);
+    });
 }
 
-/// Hunts: a writer that gets in when another goes on to read, and a reader that does not.
+/// Hunts: a writer that gets in during a downgrade, and a reader that does not get in after it.
 #[test]
 fn model_rwlock_no_writer_enters_during_a_downgrade() {
     explore_one_less(
         "rwlock: a process that downgrades, a writer, a reader",
         || {
-            let library = Library::with_readers([3]);
-            let mut token = library.try_write(1).expect("no other participant");
-            let (first, second, reader) = (library.clone(), library.clone(), library.clone());
-            library.work(&mut token);
+            let fixture = Fixture::with_readers([3]);
+            let mut token = fixture.try_write(1).expect("no other participant");
+            let (first, second, reader) = (fixture.clone(), fixture.clone(), fixture.clone());
+            fixture.work(&mut token);
             finish([
                 start(1, None, move || {
                     let reading = first.lock().downgrade(token, &KernelLiveness(1));
-                    assert_eq!(first.browse(reading), Some(1), "somebody wrote");
+                    assert_eq!(first.browse(reading), Some(1), "a writer got in");
                 }),
                 start(2, None, move || second.write(2)),
                 start(3, None, move || {
                     assert!(reader.read(3) >= Some(1));
                 }),
             ]);
-            library.close(2..=2);
+            fixture.close(2..=2);
         },
     );
 }
 
-/// Hunts: a reader that is let in by its cell and so not told of a panic; one that goes to sleep on
-/// its cell when the panicking writer has looked for sleepers.
+/// Hunts: a reader that enters by its cell and does not learn of a panic; a reader that goes to
+/// sleep on its cell after the panicking writer has checked for sleepers.
 #[test]
 fn model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it() {
     explore_at_least("rwlock: a process that panics, a reader", 3, || {
-        let library = Library::with_readers([2]);
-        let token = write_and_panic(&library);
-        let (panicking, reader) = (library.clone(), library.clone());
+        let fixture = Fixture::with_readers([2]);
+        let token = write_and_panic(&fixture);
+        let (panicking, reader) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 panicking.lock().stop_writing(token, true);
@@ -270,54 +254,54 @@ fn model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it() {
                 (0..2).for_each(|_| read_poisoned(&reader, 2))
             }),
         ]);
-        library.state.clear_poison();
-        library.close(1..=1);
+        fixture.state.clear_poison();
+        fixture.close(1..=1);
     });
 }
 
-/// Hunts: a reader that the one before it at the door leaves asleep.
+/// Hunts: a reader that the mutex's last holder leaves asleep.
 #[test]
 fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
     explore_one_less("rwlock: a process that panics, two readers", || {
-        let library = Library::with_readers([2, 3]);
-        let token = write_and_panic(&library);
-        let panicking = library.clone();
+        let fixture = Fixture::with_readers([2, 3]);
+        let token = write_and_panic(&fixture);
+        let panicking = fixture.clone();
         let panicking = start(1, None, move || {
             panicking.lock().stop_writing(token, true);
         });
         let readers = [2, 3].map(|id| {
-            let library = library.clone();
-            start(id, None, move || read_poisoned(&library, id))
+            let fixture = fixture.clone();
+            start(id, None, move || read_poisoned(&fixture, id))
         });
         finish([panicking].into_iter().chain(readers));
-        library.state.clear_poison();
-        library.close(1..=1);
+        fixture.state.clear_poison();
+        fixture.close(1..=1);
     });
 }
 
-/// Process 1 has written, and is about to panic.
-fn write_and_panic(library: &Library) -> WriterToken {
-    let mut token = library.try_write(1).expect("no other participant");
-    library.work(&mut token);
+/// Writes as process 1, which is about to panic.
+fn write_and_panic(fixture: &Fixture) -> WriterToken {
+    let mut token = fixture.try_write(1).expect("no other participant");
+    fixture.work(&mut token);
     token
 }
 
-fn read_poisoned(library: &Library, id: u32) {
-    let reading = library.begin_reading(id, &Deadline::never());
+fn read_poisoned(fixture: &Fixture, id: u32) {
+    let reading = fixture.begin_reading(id, &Deadline::never());
     let reading = reading.expect("no deadline");
     assert!(reading.is_poisoned() && !reading.owner_died());
-    assert_eq!(library.browse(reading), Some(1));
+    assert_eq!(fixture.browse(reading), Some(1));
 }
 
-/// Hunts: a poison that is cleared from outside while a writer comes and goes, and comes back.
+/// Hunts: a poison that is cleared from outside during a write, and reappears.
 #[test]
 fn model_rwlock_a_poison_that_is_cleared_stays_so() {
     explore_one_less("rwlock: poison cleared from outside", || {
-        let library = Library::with_readers([3]);
-        let mut token = library.try_write(1).expect("no other participant");
-        library.work(&mut token);
-        library.lock().stop_writing(token, true);
-        let (writer, reader, cleaner) = (library.clone(), library.clone(), library.clone());
+        let fixture = Fixture::with_readers([3]);
+        let mut token = fixture.try_write(1).expect("no other participant");
+        fixture.work(&mut token);
+        fixture.lock().stop_writing(token, true);
+        let (writer, reader, cleaner) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || writer.write(1)),
             start(2, None, move || cleaner.state.clear_poison()),
@@ -325,20 +309,20 @@ fn model_rwlock_a_poison_that_is_cleared_stays_so() {
                 assert!(reader.read(3) >= Some(1));
             }),
         ]);
-        assert!(!library.lock().peek().poisoned);
-        library.close(2..=2);
+        assert!(!fixture.lock().peek().poisoned);
+        fixture.close(2..=2);
     });
 }
 
-/// Hunts: a writer that gives up, and leaves readers before closed doors.
+/// Hunts: a writer that gives up and leaves cells blocked.
 #[test]
 fn model_rwlock_a_writer_that_gives_up_lets_readers_in() {
     explore(
-        "rwlock: a process that reads, a writer in a hurry, a reader",
+        "rwlock: a reader, a writer with a deadline, a reader",
         || {
-            let library = Library::with_readers([1, 3]);
-            let reading = library.try_read(1).expect("nobody writes");
-            let (hasty, late) = (library.clone(), library.clone());
+            let fixture = Fixture::with_readers([1, 3]);
+            let reading = fixture.try_read(1).expect("no writer");
+            let (hasty, late) = (fixture.clone(), fixture.clone());
             finish([
                 start(2, None, move || {
                     let refused = hasty.begin_writing(2, &Deadline::after_looks(0));
@@ -349,18 +333,18 @@ fn model_rwlock_a_writer_that_gives_up_lets_readers_in() {
                     assert_eq!(late.read(3), Some(0));
                 }),
             ]);
-            assert_eq!(library.browse(reading), Some(0));
-            library.close(0..=0);
+            assert_eq!(fixture.browse(reading), Some(0));
+            fixture.close(0..=0);
         },
     );
 }
 
-/// Something beside the door that somebody can be at work by: 0 shut, 1 open.
-struct Hatch(AtomicU32);
+/// A hook: 0 closed, 1 open.
+struct ModelHook(AtomicU32);
 
-impl LockHook for &Hatch {
+impl LockHook for &ModelHook {
     fn is_open(&self) -> bool {
-        // ORDERING: Relaxed; changed with the door held.
+        // ORDERING: Relaxed; changed with the writer mutex held.
         self.0.load(Ordering::Relaxed) != 0
     }
 
@@ -371,27 +355,27 @@ impl LockHook for &Hatch {
     }
 }
 
-/// Hunts: a writer, or a reader, that comes in by an open cell, or from the door, while the annex
+/// Hunts: a writer or a reader that enters by an open cell, or by the writer mutex, while the hook
 /// is open.
 #[test]
 fn model_rwlock_no_process_enters_before_the_hook_is_closed() {
     explore_one_less(
-        "rwlock: a process that opens the annex, a reader, a writer",
+        "rwlock: a process that opens the hook, a reader, a writer",
         || {
-            let library = Library::with_readers([2]);
-            let hatch = Arc::new(Hatch(AtomicU32::new(0)));
-            let opens = |library: &Library, hatch: &Hatch| -> Result<WriterToken, RwLockError> {
-                let lock = RwLock::new(&library.state, &library.cells, hatch);
+            let fixture = Fixture::with_readers([2]);
+            let hook = Arc::new(ModelHook(AtomicU32::new(0)));
+            let opens = |fixture: &Fixture, hook: &ModelHook| -> Result<WriterToken, RwLockError> {
+                let lock = RwLock::new(&fixture.state, &fixture.cells, hook);
                 let token = lock.acquire(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
                 lock.exclude(&KernelLiveness(1), Some(&Deadline::never()))?;
-                // ORDERING: Relaxed; changed with the door held.
-                hatch.0.store(1, Ordering::Relaxed);
-                lock.leave(token);
+                // ORDERING: Relaxed; changed with the writer mutex held.
+                hook.0.store(1, Ordering::Relaxed);
+                lock.release(token);
                 Ok(token)
             };
-            let (opener, reader, writer) = (library.clone(), library.clone(), library.clone());
-            let hatches = [hatch.clone(), hatch.clone(), hatch.clone()];
-            let [first, second, third] = hatches;
+            let (opener, reader, writer) = (fixture.clone(), fixture.clone(), fixture.clone());
+            let hookes = [hook.clone(), hook.clone(), hook.clone()];
+            let [first, second, third] = hookes;
             finish([
                 start(1, None, move || {
                     assert!(opens(&opener, &first).is_ok());
@@ -400,29 +384,29 @@ fn model_rwlock_no_process_enters_before_the_hook_is_closed() {
                     let lock = RwLock::new(&reader.state, &reader.cells, &*second);
                     let reading = lock.read(tag(2), &KernelLiveness(2), Some(&Deadline::never()));
                     let reading = reading.expect("no deadline");
-                    assert!(!(&*second).is_open(), "at work beside a reader");
+                    assert!(!(&*second).is_open(), "the hook is open beside a reader");
                     lock.stop_reading(reading);
                 }),
                 start(3, None, move || {
                     let lock = RwLock::new(&writer.state, &writer.cells, &*third);
                     let token = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
                     let token = token.expect("no deadline");
-                    assert!(!(&*third).is_open(), "at work beside a writer");
+                    assert!(!(&*third).is_open(), "the hook is open beside a writer");
                     lock.stop_writing(token, false);
                 }),
             ]);
-            library.close(0..=0);
+            fixture.close(0..=0);
         },
     );
 }
 
-/// Hunts: a sleep that ends without cause, taken for news.
+/// Hunts: a spurious wake taken for a change.
 #[test]
 fn model_rwlock_soft_faults_change_nothing() {
     explore_soft_faults("rwlock: a reader and a writer", |fault| {
-        let library = Library::with_readers([1]);
-        let reading = library.try_read(1).expect("nobody writes");
-        let (reader, writer) = (library.clone(), library.clone());
+        let fixture = Fixture::with_readers([1]);
+        let reading = fixture.try_read(1).expect("no writer");
+        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 soft_fault_at(fault.filter(|k| k % 2 == 0).map(|k| k / 2));
@@ -434,6 +418,6 @@ fn model_rwlock_soft_faults_change_nothing() {
                 writer.write(2);
             }),
         ]);
-        library.close(1..=1);
+        fixture.close(1..=1);
     });
 }

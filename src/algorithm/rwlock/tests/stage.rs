@@ -1,4 +1,4 @@
-//! What the models of a lock of readers and writers share: data behind it, and who visits.
+//! What the models of the reader-writer lock share: data behind it, and visits.
 
 use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
@@ -10,42 +10,42 @@ use crate::facade::model::is_byte_locked;
 use crate::format::Padded;
 use crate::participant::stage::{KernelLiveness, Pair, players, tag};
 
-/// Data that some read and some write.
-pub(super) struct Library {
+/// Data behind the lock.
+pub(super) struct Fixture {
     pub(super) state: RwLockState,
     pub(super) cells: [Padded<Cell>; 3],
     pub(super) data: Pair,
-    /// How many writers, and how many readers, were told that a writer had died.
-    writers_told: Ledger,
-    readers_told: Ledger,
+    /// The numbers of writers and readers that learnt of a writer's death.
+    writers_informed: Ledger,
+    readers_informed: Ledger,
 }
 
-impl Library {
+impl Fixture {
     pub(super) fn open() -> Arc<Self> {
         players();
         Arc::new(Self {
             state: RwLockState::new(),
             cells: core::array::from_fn(|_| Padded(Cell::new(0))),
             data: Pair::new(),
-            writers_told: Ledger::new(0),
-            readers_told: Ledger::new(0),
+            writers_informed: Ledger::new(0),
+            readers_informed: Ledger::new(0),
         })
     }
 
-    /// As [`open`](Self::open), and these have read before.
+    /// As [`open`](Self::open), after these processes have read.
     pub(super) fn with_readers<const N: usize>(ids: [u32; N]) -> Arc<Self> {
-        let library = Self::open();
+        let fixture = Self::open();
         for id in ids {
-            library.read(id);
+            fixture.read(id);
         }
-        library
+        fixture
     }
 
     pub(super) fn lock(&self) -> RwLock<'_> {
         RwLock::new(&self.state, &self.cells, NoHook)
     }
 
-    /// Whether the cell of `id` is barred now.
+    /// Returns whether the cell of `id` is blocked.
     pub(super) fn is_blocked(&self, id: u32) -> bool {
         self.cells[id as usize - 1].0.peek().is_blocked()
     }
@@ -87,29 +87,29 @@ impl Library {
         self.lock().write(tag(id), &KernelLiveness(id), None)
     }
 
-    /// Does what an honest reader does, and leaves; what it read, unless it was told not to trust
-    /// it.
+    /// Reads as a correct reader does, and unlocks; returns what it read, unless a death was
+    /// reported.
     pub(super) fn browse(&self, reading: ReaderToken) -> Option<u64> {
         let told = reading.owner_died();
         if told {
-            self.readers_told.fetch_add(1, Relaxed);
+            self.readers_informed.fetch_add(1, Relaxed);
         }
         let seen = (!told).then(|| self.data.look());
         self.lock().stop_reading(reading);
         seen
     }
 
-    /// Does what an honest writer does.
+    /// Writes as a correct writer does.
     pub(super) fn work(&self, token: &mut WriterToken) {
         if token.owner_died() {
-            self.writers_told.fetch_add(1, Relaxed);
+            self.writers_informed.fetch_add(1, Relaxed);
             self.data.repair();
             self.lock().mark_consistent(token);
         }
         self.data.bump();
     }
 
-    /// [Works](Self::work), and leaves.
+    /// [Works](Self::work), and unlocks.
     pub(super) fn serve(&self, mut token: WriterToken) {
         self.work(&mut token);
         self.lock().stop_writing(token, false);
@@ -125,34 +125,34 @@ impl Library {
         self.serve(token.expect("no deadline"));
     }
 
-    /// Gives back what `dead` holds, if it is dead.
+    /// Recovers what `dead` holds, if it is dead.
     pub(super) fn reap(&self, dead: u32) {
         if !is_byte_locked(dead - 1) {
             self.lock().recover(tag(dead));
         }
     }
 
-    /// How many writers were told that a writer had died.
-    pub(super) fn writers_told(&self) -> u32 {
-        self.writers_told.load(Relaxed)
+    /// The number of writers that learnt of a writer's death.
+    pub(super) fn writers_informed(&self) -> u32 {
+        self.writers_informed.load(Relaxed)
     }
 
-    /// How many readers were told that a writer had died.
-    pub(super) fn readers_told(&self) -> u32 {
-        self.readers_told.load(Relaxed)
+    /// The number of readers that learnt of a writer's death.
+    pub(super) fn readers_informed(&self) -> u32 {
+        self.readers_informed.load(Relaxed)
     }
 
-    /// Everybody has gone or died: the next writer, and then the next reader, come in at once, and
-    /// the data is whole.
+    /// Asserts, after all have left or died, that the next writer and then the next reader enter at
+    /// once, and that the data is whole.
     pub(super) fn close(&self, written: core::ops::RangeInclusive<u64>) {
         let token = self.try_write(3);
-        self.serve(token.expect("somebody is counted who is not there"));
+        self.serve(token.expect("a dead or former holder is counted"));
         let made = self.data.value() - 1;
         assert!(
             written.contains(&made),
             "{made} writes, expected {written:?}"
         );
-        let reading = self.try_read(3).expect("somebody writes who is not there");
+        let reading = self.try_read(3).expect("a dead or former writer holds it");
         assert!(!reading.owner_died() && !reading.is_poisoned());
         assert_eq!(self.browse(reading), Some(made + 1));
     }

@@ -1,6 +1,6 @@
-//! A lock of readers and writers under loom, where two of three processes die.
+//! The reader-writer lock under loom, where two of three processes die.
 
-use super::stage::Library;
+use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
@@ -8,42 +8,42 @@ pub(super) const WRITERS: &str = "model_two_deaths_of_rwlock_writers_leave_the_l
 pub(super) const BOTH: &str =
     "model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third";
 
-/// Hunts: a writer that takes over from a dead one, dies too, and whose torn data the third is not
-/// told of.
+/// Hunts: a writer that takes over from a dead one and dies too, and whose torn data is not
+/// reported to the third.
 #[test]
 fn model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third() {
     explore_two_deaths("rwlock: two writers and a third", |[first, second]| {
-        let library = Library::open();
+        let fixture = Fixture::open();
         let deaths = [(1, first), (2, second), (3, None)];
         finish(deaths.map(|(id, death)| {
-            let library = library.clone();
-            start(id, death, move || library.write(id))
+            let fixture = fixture.clone();
+            start(id, death, move || fixture.write(id))
         }));
-        library.close(1..=3);
+        fixture.close(1..=3);
     });
 }
 
-/// Hunts: a writer that dies while it waits for a reader that has died, and leaves the cells
-/// blocked to the third, who reads and writes after both.
+/// Hunts: a writer that dies while it waits for a dead reader, and leaves the cells blocked to the
+/// third, which reads and writes after both.
 #[test]
 fn model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third() {
     explore_two_deaths(
         "rwlock: a reader, a writer, then a third",
         |[first, second]| {
-            let library = Library::with_readers([1, 3]);
-            let (reader, writer) = (library.clone(), library.clone());
+            let fixture = Fixture::with_readers([1, 3]);
+            let (reader, writer) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, first, move || {
                     reader.read(1);
                 }),
                 start(2, second, move || writer.write(2)),
             ]);
-            let third = library.clone();
+            let third = fixture.clone();
             finish([start(3, None, move || {
                 third.read(3);
                 third.write(3);
             })]);
-            library.close(1..=2);
+            fixture.close(1..=2);
         },
     );
 }

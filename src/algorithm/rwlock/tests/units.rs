@@ -1,4 +1,4 @@
-//! What one process sees of a lock whose words may hold anything.
+//! One process and a lock whose words may hold anything.
 
 use core::time::Duration;
 
@@ -18,23 +18,22 @@ const BLOCKED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
 const FLAGS: u32 = OWNER_DIED | POISONED;
 
-/// Liveness of whom one is alive, if any, beside the process that asks, which may have been
-/// expelled.
+/// A liveness in which one other participant may be alive, and the caller's membership lost.
 #[derive(Clone, Copy)]
 struct TestLiveness {
     alive: Option<Tag>,
-    expelled: bool,
+    membership_lost: bool,
 }
 
 const ALONE: TestLiveness = TestLiveness {
     alive: None,
-    expelled: false,
+    membership_lost: false,
 };
 
 fn with_other() -> TestLiveness {
     TestLiveness {
         alive: Some(other()),
-        expelled: false,
+        membership_lost: false,
     }
 }
 
@@ -43,7 +42,7 @@ impl Liveness for TestLiveness {
         tag == me() || self.alive == Some(tag)
     }
     fn is_member(&self) -> bool {
-        !self.expelled
+        !self.membership_lost
     }
     fn is_unregistered(&self, tag: Tag) -> bool {
         !self.is_alive(tag)
@@ -183,7 +182,7 @@ proptest! {
 }
 
 #[test]
-fn a_reader_that_knows_the_lock_comes_in_by_its_cell() {
+fn a_reader_with_a_cell_enters_by_it() {
     let lock = Lock::new();
     assert_eq!(lock.view().read_clean(me(), &ALONE), None);
     let first = lock.view().read(me(), &ALONE, None).unwrap();
@@ -228,7 +227,7 @@ fn no_more_are_counted_than_can_be() {
     let lock = Lock::of(0, [full | BLOCKED, 0, 0, 0], 1);
     let refused = lock.view().read(me(), &ALONE, Some(&soon()));
     assert_eq!(refused, Err(RwLockError::Full));
-    assert_eq!(lock.cell(me()).bits(), full, "left as one that is full");
+    assert_eq!(lock.cell(me()).bits(), full, "left as a full cell");
 }
 
 #[test]
@@ -266,15 +265,15 @@ fn a_writer_whose_lock_was_taken_over_commits_nothing() {
     assert_eq!(
         lock.view().read_clean(me(), &ALONE),
         None,
-        "the cell is barred"
+        "the cell is blocked"
     );
     lock.view().stop_writing(token, false);
 }
 
 #[test]
 fn a_waiter_without_membership_does_not_wait() {
-    let expelled = TestLiveness {
-        expelled: true,
+    let membership_lost = TestLiveness {
+        membership_lost: true,
         ..with_other()
     };
     let lock = Lock::new();
@@ -282,23 +281,24 @@ fn a_waiter_without_membership_does_not_wait() {
     lock.view().stop_reading(reading);
     let token = lock.view().write(other(), &with_other(), None).unwrap();
     let never = Deadline::never();
-    let refused = lock.view().read(me(), &expelled, Some(&never));
+    let refused = lock.view().read(me(), &membership_lost, Some(&never));
     assert_eq!(refused, Err(RwLockError::MembershipLost));
-    let refused = lock.view().write(me(), &expelled, Some(&never));
+    let refused = lock.view().write(me(), &membership_lost, Some(&never));
     assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
     lock.view().stop_writing(token, false);
     let reading = lock.view().read(other(), &with_other(), None).unwrap();
-    let refused = lock.view().write(me(), &expelled, Some(&never));
+    let refused = lock.view().write(me(), &membership_lost, Some(&never));
     assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
     lock.view().stop_reading(reading);
 }
 
 #[test]
-fn a_cell_that_is_nobodys_leaves_the_roster() {
+fn a_cell_without_an_owner_leaves_the_roster() {
     let lock = Lock::of(0, [0; 4], u64::MAX);
     let token = lock.view().write(me(), &ALONE, None).unwrap();
     lock.view().stop_writing(token, false);
-    lock.view().each(|index, _| panic!("{index} is there"));
+    lock.view()
+        .each(|index, _| panic!("{index} is on the roster"));
 }
 
 #[test]
@@ -309,7 +309,11 @@ fn a_panic_is_remembered_until_it_is_cleared() {
     let reading = lock.view().read(me(), &ALONE, None).unwrap();
     assert!(reading.is_poisoned() && reading.owner() == me());
     lock.view().stop_reading(reading);
-    assert_eq!(lock.view().read_clean(me(), &ALONE), None, "all are told");
+    assert_eq!(
+        lock.view().read_clean(me(), &ALONE),
+        None,
+        "all learn of it"
+    );
     lock.state.clear_poison();
     let reading = lock.view().read(me(), &ALONE, None).unwrap();
     assert!(!reading.is_poisoned());
