@@ -13,7 +13,7 @@ unsafe impl SharedState for LeaseTableState {}
 /// Returns the chunks of an array that is laid out so.
 pub(crate) fn view<'a>(region: &'a impl Region, layout: &ArrayLayout) -> Option<LeaseTable<'a>> {
     Some(LeaseTable {
-        state: region.states(ArrayLayout::GRID, 1)?.first()?,
+        state: region.states(ArrayLayout::TABLE, 1)?.first()?,
         chunks: region.states(layout.chunks, layout.cut.count() as u64)?,
     })
 }

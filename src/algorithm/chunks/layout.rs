@@ -1,14 +1,14 @@
-//! Where the parts of an array are in its entry, and how it is cut into chunks.
+//! The layout of an array in its entry, and its division into chunks.
 
 use core::ops::Range;
 
 use crate::algorithm::rwlock::layout::RWLOCK_STATE;
 use crate::format::PADDING;
 
-/// An array is cut into so many chunks at most, unless something else is asked for.
+/// The most chunks of an array, unless a chunk length is given.
 const CHUNKS: u64 = 64;
 
-/// How many values an array has, and how many each of its chunks; the last chunk may have fewer.
+/// The number of values of an array, and of each of its chunks; the last chunk may have fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     len: usize,
@@ -16,10 +16,10 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// The most chunks that there are.
+    /// The most chunks of any array.
     const MOST: u64 = 1 << 32;
 
-    /// `None` if there is no such array.
+    /// Creates a division; `None` if it is not possible.
     pub(crate) fn new(len: u64, chunk: u64) -> Option<Self> {
         let fits = (1..=len).contains(&chunk) && len.div_ceil(chunk) <= Self::MOST;
         let (len, chunk) = (usize::try_from(len).ok()?, usize::try_from(chunk).ok()?);
@@ -30,12 +30,12 @@ impl Cut {
         self.len
     }
 
-    /// How many values a chunk has.
+    /// The number of values of a chunk.
     pub(crate) fn chunk(&self) -> usize {
         self.chunk
     }
 
-    /// How many chunks there are.
+    /// The number of chunks.
     pub(crate) fn count(&self) -> usize {
         self.len.div_ceil(self.chunk)
     }
@@ -47,11 +47,11 @@ impl Cut {
         from..from.saturating_add(self.chunk).min(self.len)
     }
 
-    /// The length of a chunk, for one that asks for none: an array has 64 chunks at most, and none
-    /// of them shares a pair of cache lines with the next.
+    /// The default length of a chunk: an array has 64 chunks at most, and none of them shares a
+    /// pair of cache lines with the next.
     pub(crate) fn usual(len: u64, size: u64) -> u64 {
         let padding = PADDING as u64;
-        // So many values fill whole lines: the padding divided by what it has in common with the
+        // This many values fill whole lines: the padding divided by what it has in common with the
         // size.
         let twos = (size | padding).trailing_zeros();
         let lines = padding >> twos;
@@ -62,7 +62,7 @@ impl Cut {
     }
 }
 
-/// Where the parts are, in bytes from the start of the entry.
+/// The offsets of the parts, in bytes from the start of the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ArrayLayout {
     pub(crate) cells: u64,
@@ -73,11 +73,11 @@ pub(crate) struct ArrayLayout {
 }
 
 impl ArrayLayout {
-    /// Behind the lock: the word of the grid, on lines of its own.
-    pub(crate) const GRID: u64 = RWLOCK_STATE as u64;
+    /// The word of the table, behind the lock and on lines of its own.
+    pub(crate) const TABLE: u64 = RWLOCK_STATE as u64;
 
-    /// For so many values, of `size` and `align`, in chunks of so many; `None` if there is no such
-    /// array.
+    /// The layout for this many values, of `size` and `align`, in chunks of this length; `None` if
+    /// there is no such array.
     pub(crate) fn new(
         (len, chunk): (u64, u64),
         (size, align): (u64, u64),
@@ -88,7 +88,7 @@ impl ArrayLayout {
             return None;
         }
         let cut = Cut::new(len, chunk)?;
-        let cells = Self::GRID + padding;
+        let cells = Self::TABLE + padding;
         let chunks = cells + u64::from(participants) * padding;
         let words = (cut.count() as u64).checked_mul(size_of::<u32>() as u64)?;
         let data = chunks
@@ -103,7 +103,7 @@ impl ArrayLayout {
         })
     }
 
-    /// The bytes of all.
+    /// The length of the entry.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

@@ -1,90 +1,91 @@
-//! Leases: chunks of an array, each in one participant's hands, beside a reader-writer lock.
+//! Leases: chunks of an array, each held by one participant, beside a reader-writer lock.
 //!
 //! # State
 //!
-//! Beside the lock's own, a word for the grid, and a futex word for each chunk. All are 0 at first:
-//! closed, to do.
+//! Beside the lock's own, a word for the lease table, and a futex word for each chunk. All are 0 at
+//! first: closed, pending.
 //!
 //! ```text
 //!    31     30       29       28                  10 9            0
 //! | OPEN | DIED | DONE or  |   generation: 19     |   index: 10  |     of a chunk
-//!                  WANTED    \____ holder's tag, 0 = nobody ____/
+//!                  WANTED    \_____ holder's tag, 0 = none ____/
 //! ```
 //!
 //! | bit | meaning |
 //! |---|---|
-//! | `OPEN` | the chunk may be leased without anything else |
-//! | `DIED` | the last to hold it died, and nobody has finished it since |
-//! | `DONE`, nobody's | it is done |
-//! | `WANTED`, somebody's | somebody sleeps until it is back |
+//! | `OPEN` | the chunk may be leased by one CAS |
+//! | `DIED` | the last holder died, and the chunk has not been finished since |
+//! | `DONE`, without a holder | it is done |
+//! | `WANTED`, with a holder | a waiter sleeps until it is returned |
 //!
 //! ```text
 //!    31          2      1          0
-//! | restarts: 30 | RESTARTING | OPEN |     of the grid; changed only by whoever is in the lock's door
+//! | restarts: 30 | RESTARTING | OPEN |     of the table; changed only with the lock's writer mutex held
 //! ```
 //!
-//! 1. While a chunk is `OPEN` or somebody's, the grid is `OPEN`.
-//! 2. While the grid is `OPEN`, all readers' cells are barred and drained, nobody writes, and the
-//!    data is clean.
+//! 1. While a chunk is `OPEN` or has a holder, the table is `OPEN`.
+//! 2. While the table is `OPEN`, all readers' cells are blocked and drained, no process writes, and
+//!    the data is clean.
 //!
 //! # Protocol
 //!
-//! - **lease, open**: CAS an open word that is nobody's to the own tag. It is not done any more.
-//! - **lease, closed**: go to the lock's door; bar and drain the readers as a writer does; make the
-//!   grid `OPEN`; claim a chunk, so that whoever opens gets something; open all chunks; leave, with
-//!   the readers barred. See [`opening`]. After either claim, ask the registry whether it still
-//!   knows the own tag, (K1) of [`participant`](crate::participant); if not, give the chunk back,
-//!   not done, and say that the membership is lost.
+//! - **lease, open**: CAS an open word without a holder to the own tag. The chunk is not done any
+//!   more.
+//! - **lease, closed**: take the lock's writer mutex; block and drain the readers as a writer does;
+//!   make the table `OPEN`; claim a chunk, so that the opener gets one; open all chunks; release
+//!   the mutex, with the readers blocked. See [`opening`]. After either claim, ask the registry
+//!   whether it still lists the own tag, (K1) of [`participant`](crate::participant); if not,
+//!   return the chunk, not done, and report that the membership is lost.
 //! - **finish**: CAS the own tag to `DONE`; **drop**: CAS it away. Both keep `OPEN` as they find
-//!   it, and wake everybody if the chunk was `WANTED`.
-//! - **read, write**, when they are in the door and find the grid `OPEN`: close every chunk, wait
-//!   for those that are somebody's, or take them from the dead, and then close the grid.
-//! - **restart**: in the door, close as a reader does, make the grid `RESTARTING`, which is the
-//!   commit, make all chunks to do, and count the restart, which takes `RESTARTING` away.
-//! - **all done**: whoever finds that looks at the grid, at all chunks again, and at the grid
-//!   again. If it says `RESTARTING`, it goes to the door; if a restart was counted in between, it
-//!   begins anew.
-//! - **takeover**: whoever wants a chunk asks whether its holder lives before it sleeps. If not, it
-//!   CASes the whole word, dead tag included, to its own tag and `DIED`. Whoever reaps the dead one
-//!   does the same, without taking the chunk.
+//!   it, and wake all if the chunk was `WANTED`.
+//! - **read, write**, with the writer mutex and the table `OPEN`: close every chunk, wait for those
+//!   that have a holder, or take them from the dead, and then close the table.
+//! - **restart**: with the writer mutex, close as a reader does, make the table `RESTARTING`, which
+//!   is the commit, make all chunks pending, and count the restart, which clears `RESTARTING`.
+//! - **all done**: a process that finds that loads the table, all chunks again, and the table
+//!   again. If it says `RESTARTING`, it takes the writer mutex; if a restart was counted in
+//!   between, it begins anew.
+//! - **takeover**: a waiter for a chunk asks whether its holder lives before it sleeps. If not, it
+//!   CASes the whole word, dead tag included, to its own tag and `DIED`. A process that reaps the
+//!   dead holder does the same, without taking the chunk.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | lease, before the CAS; a waiter | nothing, or a `WANTED` too many | the next finish wakes nobody |
-//! | after the CAS of a process that was reaped before, and does not know it | the tag of no participant | the next that wants the chunk, or that closes |
-//! | between lease and finish | the dead tag | the next that wants the chunk, that closes, or that reaps: to do, `DIED` |
+//! | lease, before the CAS; a waiter | nothing, or a `WANTED` too many | the next finish, which wakes none |
+//! | after the CAS of a process that was reaped and has not learnt it | an unregistered tag | the next to want the chunk, or to close |
+//! | between lease and finish | the dead tag | the next to want the chunk, to close, or to reap: pending, `DIED` |
 //! | finish or drop, after the CAS | sleepers whose wake is owed | the sleepers, when their slices end |
-//! | opening, before the grid is `OPEN` | barred cells, the door's dead tag | the next in the door: a reader un-bars, a lease goes on |
-//! | opening, after it | the same, and some chunks open | the next in the door: a lease opens the rest, a reader or writer closes |
-//! | closing | some chunks closed | the next in the door: as above |
+//! | opening, before the table is `OPEN` | blocked cells, the dead tag in the mutex | the next mutex holder: a reader unblocks, a lease continues |
+//! | opening, after it | the same, and some chunks open | the next mutex holder: a lease opens the rest, a reader or writer closes |
+//! | closing | some chunks closed | the next mutex holder: as above |
 //! | restart, before the commit | as closing | as above |
-//! | restart, after it | `RESTARTING`, some chunks done still | the next in the door; who finds all done goes there |
+//! | restart, after it | `RESTARTING`, some chunks still done | the next mutex holder; a process that finds all done becomes one |
 //!
-//! A stopped holder blocks readers and writers, and whoever waits for its chunk; a reader or writer
-//! that is stopped while it closes blocks all but those who have a chunk. Neither is taken for
-//! dead.
+//! A stopped holder blocks readers and writers, and all waiters for its chunk; a reader or writer
+//! that is stopped while it closes blocks all but the holders of chunks. Neither is taken for dead.
 //!
 //! # Ordering
 //!
 //! (L1) the CAS that ends a lease, and the RMW that opens a chunk (Release), pair with the claiming
-//! CAS and the looks of those who close (Acquire): the data, that of one holder to the next, to the
-//! readers, and from the readers and writers before. (L2) the claiming CAS (Release) pairs with the
-//! loads that read a holder's tag (Acquire): whoever asks whether it lives sees that it has joined,
-//! as (M3) of [`mutex`](crate::algorithm::mutex). (L3) the stores to the grid's word (Release) pair
-//! with the looks at it (Acquire): who knows of a restart finds no chunk done that it made to do.
-//! (M2) there orders what the dead did. The words of chunks are changed by RMWs only, which
-//! continue the release sequences; the grid is otherwise ordered by the door.
+//! CAS and the loads of a process that closes (Acquire): the data, of one holder to the next, to
+//! the readers, and from the readers and writers before. (L2) the claiming CAS (Release) pairs with
+//! the loads that read a holder's tag (Acquire): a process that asks whether it lives sees that it
+//! has joined, as (M3) of [`mutex`](crate::algorithm::mutex). (L3) the stores to the table's word
+//! (Release) pair with its loads (Acquire): a process that knows of a restart finds no chunk done
+//! that the restart made pending. (M2) there orders what the dead did. The words of chunks are
+//! changed by RMWs only, which continue the release sequences; the writer mutex orders the rest of
+//! the table.
 //!
 //! # Trade-offs
 //!
-//! `DONE` and `WANTED` share a bit, since what is somebody's is not done: so ending a lease makes
-//! no system call unless somebody sleeps for that chunk. A waiter for any chunk sleeps on all that
-//! are out, up to 128: so it pays, and ending a lease need not look at a further word. Closing
-//! costs a look at every chunk, so the reader that comes after leases pays for them, and the leases
-//! nothing. Chunks that whoever is idle takes one after the other are the chunk self-scheduling of
-//! Kruskal and Weiss (1985), with an owner in each chunk's word.
+//! `DONE` and `WANTED` share a bit, since a chunk with a holder is not done: so ending a lease
+//! makes no system call unless a waiter sleeps for that chunk. A waiter for any chunk sleeps on all
+//! that are out, up to 128: so the waiter pays, and ending a lease need not load another word.
+//! Closing loads every chunk, so the reader that comes after leases pays, and the leases do not.
+//! Chunks that idle workers take one after the other are the chunk self-scheduling of Kruskal and
+//! Weiss (1985), with an owner in each chunk's word.
 
 pub(crate) mod entry;
 pub(crate) mod layout;
@@ -99,22 +100,22 @@ use crate::wait::WaitError;
 
 pub(crate) use opening::Leases;
 
-/// Of a chunk that is nobody's: it is done.
+/// Of a chunk without a holder: it is done.
 const DONE: u32 = 1 << 29;
-/// Of a chunk that is somebody's: somebody sleeps until it is back. The same bit.
+/// Of a chunk with a holder: a waiter sleeps until it is returned. The same bit.
 const WANTED: u32 = DONE;
-/// The last holder died over it.
+/// The last holder died before it finished the chunk.
 const DIED: u32 = 1 << 30;
 /// The chunk may be leased.
 const OPEN: u32 = 1 << 31;
-/// Of the grid: chunks may be open.
+/// Of the table: chunks may be open.
 const TABLE_OPEN: u32 = 1;
-/// Of the grid: all chunks are to do, whatever their words say.
+/// Of the table: all chunks are pending, whatever their words say.
 const RESTARTING: u32 = 2;
-/// Of the grid: one restart more.
+/// Of the table: the increment of the restarts.
 const RESTARTS: u32 = 4;
 
-/// The word of the grid, in the segment.
+/// The word of the table, in the segment.
 #[repr(C)]
 pub(crate) struct LeaseTableState {
     word: AtomicU32,
@@ -129,14 +130,14 @@ impl LeaseTableState {
     }
 }
 
-/// The words of the grid and of its chunks.
+/// The words of the table and of its chunks.
 #[derive(Clone, Copy)]
 pub(crate) struct LeaseTable<'a> {
     pub(crate) state: &'a LeaseTableState,
     pub(crate) chunks: &'a [Futex],
 }
 
-/// Proof of a lease that was taken: of which chunk, and by whom.
+/// Proof of a lease, with its chunk and its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct Leased {
@@ -157,20 +158,20 @@ impl Leased {
     }
 }
 
-/// Why there is no lease.
+/// Why a chunk was not leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChunkError {
-    /// Live participants read or write, or have what is wanted (and still do at the deadline).
+    /// Live participants read or write, or hold the chunk (and still do at the deadline).
     Busy,
-    /// A live participant has the chunk.
+    /// A live participant holds the chunk.
     Leased(Tag),
-    /// The last to write died over the data.
+    /// The last writer died while it wrote.
     OwnerDied,
-    /// The last to write panicked.
+    /// The last writer panicked.
     Poisoned,
-    /// The words cannot be those of an array.
+    /// A word has an impossible value.
     Corrupt { word: u32 },
-    /// This process is no participant any more.
+    /// This process is not a participant any more.
     MembershipLost,
 }
 
@@ -179,7 +180,7 @@ impl From<RwLockError> for ChunkError {
         match refused {
             RwLockError::Corrupt { word } => Self::Corrupt { word },
             RwLockError::MembershipLost => Self::MembershipLost,
-            // Nobody reads by a lease, so no cell is full.
+            // A lease is not counted in a cell, so no cell is full.
             RwLockError::Busy | RwLockError::Full => Self::Busy,
         }
     }
@@ -194,30 +195,30 @@ impl From<WaitError> for ChunkError {
     }
 }
 
-/// How a walk over the chunks looks at them.
+/// How a walk over the chunks treats them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
-    /// Whoever has a chunk may be dead.
+    /// Does not ask whether holders live.
     Passing,
-    /// Asks whether they live, and takes from the dead.
+    /// Asks whether holders live, and takes over from the dead.
     Asking,
-    /// The same, in the door: closed chunks can be had, too.
+    /// The same, with the writer mutex: takes closed chunks, too.
     Opening,
 }
 
-/// What a walk over the chunks, or a look at one, came to.
+/// The outcome of a walk over the chunks, or of a claim of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Got(Leased),
     /// All are done.
     Done,
-    /// Some are to do, and closed.
+    /// Some are pending, and closed.
     Closed,
-    /// All that are to do are somebody's, this one for example.
+    /// All that are pending have holders, this one for example.
     Taken(Taken),
 }
 
-/// A chunk that is somebody's, and its word.
+/// A chunk that has a holder, and its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Taken {
     chunk: usize,
@@ -241,14 +242,15 @@ fn is_done(word: u32) -> bool {
 }
 
 impl<'a> LeaseTable<'a> {
-    /// The word of a chunk as it is now, and what was published with it.
+    /// Loads the word of a chunk, and acquires what was published with it.
     #[inline(always)]
     fn look(&self, chunk: usize) -> u32 {
         // ORDERING: Acquire; pairs with (L1) and (L2).
         self.chunks[chunk].load(ordering(Ordering::Acquire, 340))
     }
 
-    /// Claims a chunk whose word is still `seen`, nobody's or a dead holder's; `None` if it is not.
+    /// Claims a chunk if its word is still `seen`, without a holder or with a dead one; `None` if
+    /// it is not.
     #[inline(always)]
     fn take(
         &self,
@@ -259,7 +261,7 @@ impl<'a> LeaseTable<'a> {
         extra: u32,
     ) -> Result<Option<Leased>, ChunkError> {
         let was_held = seen & Tag::MASK != 0;
-        // Whoever sleeps for the dead one's chunk sleeps for this one's from now on.
+        // A sleeper that waits for the dead holder waits for this one from now on.
         let wanted = if was_held && !mutation(341) {
             WANTED
         } else {
@@ -291,18 +293,18 @@ impl<'a> LeaseTable<'a> {
         Ok(Some(leased))
     }
 
-    /// Gives back a chunk that a process took that is no participant any more.
+    /// Returns a chunk that a process claimed that is not a participant any more.
     #[cold]
     #[inline(never)]
     fn lost(&self, leased: Leased) -> ChunkError {
-        // Where it is another's by now, others have given it back.
+        // If another holds it by now, others have returned it.
         if !mutation(591) {
             self.end(leased, false);
         }
         ChunkError::MembershipLost
     }
 
-    /// Looks at one chunk, and claims it if it can be had; one that is done only if `again`.
+    /// Claims one chunk if that is possible; a chunk that is done only if `again`.
     #[inline(always)]
     fn claim(
         &self,
@@ -337,7 +339,8 @@ impl<'a> LeaseTable<'a> {
         }
     }
 
-    /// Walks over all chunks, from one on, and claims the first that is to do and can be had.
+    /// Walks over all chunks, beginning with `from`, and claims the first pending one that is
+    /// available.
     #[inline(always)]
     fn walk(
         &self,
@@ -360,8 +363,8 @@ impl<'a> LeaseTable<'a> {
         Ok(found)
     }
 
-    /// Ends a lease, the chunk being done or not; false, and nothing is changed, if it is not
-    /// `leased` any more.
+    /// Ends a lease, the chunk being `done` or not; returns false, and changes nothing, if it is
+    /// not `leased` any more.
     #[inline]
     pub(crate) fn end(&self, leased: Leased, done: bool) -> bool {
         // ORDERING: Relaxed; the CAS decides.
@@ -384,11 +387,11 @@ impl<'a> LeaseTable<'a> {
         }
     }
 
-    /// Takes a chunk whose word is still `seen` away from its holder, and wakes who waited for it.
+    /// Takes a chunk from its holder if its word is still `seen`, and wakes all waiters.
     fn free(&self, chunk: usize, seen: u32, free: u32) -> Result<(), u32> {
         let word = &self.chunks[chunk];
-        // ORDERING: Release; (L1) publishes the data. One who takes it from the dead passes on what
-        // it saw of the dead one's stores.
+        // ORDERING: Release; (L1) publishes the data. A process that takes it from the dead passes
+        // on what it saw of the dead holder's stores.
         let release = ordering(Ordering::Release, 350);
         word.compare_exchange(seen, free, release, Ordering::Relaxed)?;
         if seen & WANTED != 0 && !mutation(351) {
@@ -397,25 +400,25 @@ impl<'a> LeaseTable<'a> {
         Ok(())
     }
 
-    /// The word of the grid, and what was published with it.
+    /// Loads the word of the table, and acquires what was published with it.
     fn word(&self) -> u32 {
         // ORDERING: Acquire; pairs with (L3).
         self.state.word.load(ordering(Ordering::Acquire, 352))
     }
 
-    /// How many chunks are not done: a glance.
+    /// Returns how many chunks are not done; it may be stale.
     pub(crate) fn left(&self) -> usize {
         if self.word() & RESTARTING != 0 {
             return self.chunks.len();
         }
-        let to_do = |chunk: &usize| !is_done(self.look(*chunk));
-        (0..self.chunks.len()).filter(to_do).count()
+        let pending = |chunk: &usize| !is_done(self.look(*chunk));
+        (0..self.chunks.len()).filter(pending).count()
     }
 
-    /// Gives back the chunks of participant `dead`, and wakes who waited for them.
+    /// Recovers the chunks of participant `dead`, and wakes all waiters for them.
     pub(crate) fn recover(&self, dead: Tag) {
         for (chunk, word) in self.chunks.iter().enumerate() {
-            // ORDERING: Relaxed; the CAS decides, and (M2) orders the dead one's stores.
+            // ORDERING: Relaxed; the CAS decides, and (M2) orders the dead holder's stores.
             let mut seen = word.load(Ordering::Relaxed);
             while seen & Tag::MASK == dead.bits() || (mutation(353) && seen & Tag::MASK != 0) {
                 let died = if mutation(354) { 0 } else { DIED };

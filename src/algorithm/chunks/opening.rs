@@ -1,4 +1,4 @@
-//! Opening and closing the grid, in the door of the lock.
+//! Opening and closing the lease table, with the lock's writer mutex held.
 //!
 //! # State
 //!
@@ -6,31 +6,31 @@
 //!
 //! # Protocol
 //!
-//! What is here is done by whoever holds the mutex that is the lock's door, and has settled what
-//! the one before it left:
+//! All of this is done by a holder of the lock's writer mutex, which has recovered what its
+//! predecessor left:
 //!
 //! ```text
-//! open     bar and drain the readers; OPEN into the grid; claim one; OPEN into every other chunk
-//! close    OPEN out of every chunk; each that is somebody's: wait, or take it from the dead; OPEN out
-//!          of the grid
-//! restart  close, or be refused; RESTARTING into the grid; DONE out of every chunk; RESTARTING out of
-//!          the grid, and one restart more
+//! open     block and drain the readers; OPEN into the table; claim one; OPEN into every other
+//!          chunk
+//! close    OPEN out of every chunk; each with a holder: wait, or take it from the dead; OPEN out
+//!          of the table
+//! restart  close, or be refused; RESTARTING into the table; DONE out of every chunk; RESTARTING
+//!          out of the table, and one restart more
 //! ```
 //!
-//! One that gives up closing leaves the chunks closed and the grid open: the next lease opens them
-//! again. One that only tries looks for live holders before it closes anything, so that it disturbs
-//! nobody.
+//! A closer that gives up leaves the chunks closed and the table open: the next lease opens them
+//! again. A try looks for live holders before it closes anything, so that it disturbs no lease.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | opening or closing | some chunks open, some not; the grid says which may be | the next in the door, who goes through all of them |
-//! | after the grid says `RESTARTING` | some chunks done still | the next in the door |
+//! | opening or closing | some chunks open, some not; the table says which may be | the next mutex holder, which visits all of them |
+//! | after the table says `RESTARTING` | some chunks still done | the next mutex holder |
 //!
 //! # Ordering
 //!
-//! (L1) and (L3) of [`leases`](super). Everything else is ordered by the door.
+//! (L1) and (L3) of [`leases`](super). The writer mutex orders everything else.
 
 use super::wait::Return;
 use super::{
@@ -49,19 +49,19 @@ pub(crate) struct Leases<'a> {
     pub(crate) table: LeaseTable<'a>,
 }
 
-/// Which chunk is wanted.
+/// The chunk that a lease asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
     /// This one, done or not.
     This(usize),
-    /// Any that is to do, looked for from this one on.
+    /// Any pending one, searched from this one on.
     Any(usize),
 }
 
-/// Readers and writers have the leases back before they go in.
+/// Readers and writers close the leases before they enter.
 impl LockHook for LeaseTable<'_> {
     fn is_open(&self) -> bool {
-        // ORDERING: Relaxed; whoever asks is in the door.
+        // ORDERING: Relaxed; the caller holds the writer mutex.
         self.state.word.load(Ordering::Relaxed) & TABLE_OPEN != 0 && !mutation(366)
     }
 
@@ -81,18 +81,18 @@ impl LockHook for LeaseTable<'_> {
 }
 
 impl LeaseTable<'_> {
-    /// The grid's word, once a restart that was begun is over.
+    /// Returns the table's word, after completing a restart that was begun.
     fn settle(&self) -> Result<u32, ChunkError> {
         let word = self.word();
         match word & (TABLE_OPEN | RESTARTING) {
-            RESTARTING => Ok(self.make_to_do(word)),
+            RESTARTING => Ok(self.make_pending(word)),
             0 | TABLE_OPEN => Ok(word),
             _ => Err(ChunkError::Corrupt { word }),
         }
     }
 
-    /// Closes the grid, waiting until all leases are back, or not at all without a deadline. The
-    /// grid's word, as it is then.
+    /// Closes the table; blocks until all leases are returned, or does not wait without a deadline.
+    /// Returns the table's word as it is then.
     pub(super) fn close_chunks(
         &self,
         peers: &impl Liveness,
@@ -106,7 +106,7 @@ impl LeaseTable<'_> {
             self.look_for_holders(peers)?;
         }
         for chunk in self.chunks {
-            // ORDERING: Relaxed; each is looked at again before it counts as nobody's.
+            // ORDERING: Relaxed; each is loaded again before it counts as free.
             chunk.fetch_and(!OPEN, Ordering::Relaxed);
         }
         if mutation(359) {
@@ -115,7 +115,7 @@ impl LeaseTable<'_> {
         for chunk in 0..self.chunks.len() {
             self.wait_for(chunk, peers, wait)?;
         }
-        // It may have waited for long.
+        // The wait may have been long.
         if !is_still_registered(peers, 592) {
             return Err(ChunkError::MembershipLost);
         }
@@ -134,7 +134,7 @@ impl LeaseTable<'_> {
         Ok(())
     }
 
-    /// Waits until a chunk that is closed is nobody's.
+    /// Waits until a closed chunk has no holder.
     fn wait_for(
         &self,
         chunk: usize,
@@ -155,15 +155,15 @@ impl LeaseTable<'_> {
     fn open_all(&self) {
         for chunk in 0..self.chunks.len() {
             if self.look(chunk) & OPEN == 0 {
-                // ORDERING: Release; (L1): what those have done that were in the lock before.
+                // ORDERING: Release; (L1): what earlier holders of the lock have done.
                 self.chunks[chunk].fetch_or(OPEN, ordering(Ordering::Release, 358));
             }
         }
     }
 
-    /// Makes every chunk to do, after a restart was announced in the grid's word. Nobody has any.
-    /// The grid's word, as it is then.
-    fn make_to_do(&self, word: u32) -> u32 {
+    /// Makes every chunk pending, after a restart was announced in the table's word. No chunk has a
+    /// holder. Returns the table's word as it is then.
+    fn make_pending(&self, word: u32) -> u32 {
         for chunk in self.chunks {
             // ORDERING: Release; after the announcement, should this process be killed.
             chunk.fetch_and(!DONE, Ordering::Release);
@@ -173,24 +173,24 @@ impl LeaseTable<'_> {
         word
     }
 
-    /// Makes all chunks to do again; for one that is in the door when the grid is closed.
+    /// Makes all chunks pending again. The caller holds the writer mutex, and the table is closed.
     fn restart_closed(&self) {
         let word = self.word() | RESTARTING;
         if !mutation(363) {
             self.set(word);
         }
-        self.make_to_do(word);
+        self.make_pending(word);
     }
 
     fn set(&self, word: u32) {
-        // ORDERING: Release; (L3). Every one, since a store continues no other's release sequence.
+        // ORDERING: Release; (L3). All stores, since a store continues no other's release sequence.
         let release = ordering(Ordering::Release, 342);
         self.state.word.store(word, release);
     }
 }
 
 impl Leases<'_> {
-    /// Gets what is wanted by the door of the lock: the grid is closed, or was just now.
+    /// Leases by way of the writer mutex: the table is closed, or was just now.
     #[cold]
     pub(super) fn by_writer_mutex(
         &self,
@@ -205,7 +205,7 @@ impl Leases<'_> {
         found
     }
 
-    /// Opens the grid, if there is something to be had, and takes it.
+    /// Opens the table if a chunk is available, and claims it.
     fn open(
         &self,
         token: &WriterToken,
@@ -235,13 +235,13 @@ impl Leases<'_> {
             // INVARIANT: 2, by what is above.
             table.set(word | TABLE_OPEN);
         }
-        // INVARIANT: 1, since the grid is open.
+        // INVARIANT: 1, since the table is open.
         let found = table.find(want, me, peers, Look::Opening);
         table.open_all();
         found
     }
 
-    /// Makes all chunks to do again, unless a live participant has one.
+    /// Makes all chunks pending again, unless a live participant holds one.
     pub(crate) fn restart(
         &self,
         me: Tag,

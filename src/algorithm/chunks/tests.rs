@@ -1,4 +1,4 @@
-//! What leases are held to: models under loom, plain tests otherwise.
+//! Tests of leases: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod deaths;

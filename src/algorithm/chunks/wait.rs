@@ -1,4 +1,4 @@
-//! Leasing a chunk, waiting for it if need be.
+//! Leasing a chunk, and waiting for one.
 //!
 //! # State
 //!
@@ -6,13 +6,14 @@
 //!
 //! # Protocol
 //!
-//! Walk over the chunks; if all that are to do are somebody's, spin some microseconds, ask whether
-//! their holders live, make each of them `WANTED`, and sleep on all their words for a slice:
-//! whichever comes back first ends it. If some are closed, go by the [`opening`](super::door).
+//! Walk over the chunks; if all pending ones have holders, spin some microseconds, ask whether
+//! their holders live, make each of them `WANTED`, and sleep on all their words for a slice: the
+//! first that is returned ends it. If some are closed, go through the [`opening`](super::opening).
 //!
 //! # Crash
 //!
-//! A waiter holds nothing but, for a moment, the door; killed, it may leave a `WANTED` too many.
+//! A waiter holds nothing but, for a moment, the writer mutex; killed, it may leave a `WANTED` too
+//! many.
 //!
 //! # Ordering
 //!
@@ -34,7 +35,7 @@ use crate::wait::{
 };
 
 impl<'a> LeaseTable<'a> {
-    /// Looks for what is wanted, and claims it if it can be had.
+    /// Claims the wanted chunk if it is available.
     #[inline(always)]
     pub(super) fn find(
         &self,
@@ -49,8 +50,8 @@ impl<'a> LeaseTable<'a> {
         }
     }
 
-    /// Announces one that sleeps until a chunk is back, if its word is still as it was seen; what
-    /// to sleep on.
+    /// Announces a sleeper until a chunk is returned, if its word is still as it was seen; returns
+    /// what to sleep on.
     fn announce(&self, taken: Taken, peers: &impl Liveness) -> Option<(&'a Futex, u32)> {
         let Taken {
             chunk,
@@ -71,7 +72,7 @@ impl<'a> LeaseTable<'a> {
     }
 }
 
-/// A chunk that is closed, and shall be nobody's.
+/// A wait until a closed chunk has no holder.
 pub(super) struct Return<'a, P> {
     table: &'a LeaseTable<'a>,
     chunk: usize,
@@ -117,7 +118,7 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
         match self.taken {
             Some(Taken { word, holder, .. }) if !self.peers.is_alive(holder) => {
                 let died = if mutation(357) { 0 } else { DIED };
-                // Whoever was faster has freed it, too.
+                // A faster process has freed it, too.
                 let _ = self
                     .table
                     .free(self.chunk, word, (word & (OPEN | DIED)) | died);
@@ -143,16 +144,16 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
     }
 }
 
-/// A chunk that is to do, whichever can be had first.
+/// A wait for any pending chunk.
 struct Any<'a, P> {
     leases: &'a Leases<'a>,
     from: usize,
     me: Tag,
     peers: &'a P,
     wait: Option<&'a Deadline>,
-    /// What a walk before the first attempt came to.
+    /// The outcome of a walk before the first attempt.
     found: Option<Found>,
-    /// The words of the chunks that are others', which are slept on, and how many there are.
+    /// The words of the chunks with other holders, which are slept on, and their number.
     words: [(&'a Futex, u32); AT_ONCE],
     count: usize,
 }
@@ -168,7 +169,7 @@ impl<P: Liveness> Any<'_, P> {
             .by_writer_mutex(want, self.me, self.peers, self.wait)
     }
 
-    /// What a walk that came to this means.
+    /// Turns the outcome of a walk into that of an attempt.
     fn step(&mut self, mut found: Found) -> Stepped<Self> {
         let table = &self.leases.table;
         loop {
@@ -224,8 +225,8 @@ impl<P: Liveness> WaitOp for Any<'_, P> {
         }
     }
 
-    /// Sleeps on all chunks that are to do, or on as many as can be slept on: all of them are
-    /// others'.
+    /// Sleeps on all pending chunks, or on as many as can be slept on: all of them have other
+    /// holders.
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let (table, most) = (&self.leases.table, if mutation(662) { 1 } else { AT_ONCE });
         self.count = 0;
@@ -249,9 +250,8 @@ impl<P: Liveness> WaitOp for Any<'_, P> {
 }
 
 impl Leases<'_> {
-    /// Leases a chunk that is to do, the first from `from` on, waiting until `deadline` while all
-    /// that are left are in living hands; `None` if all are done. Without a deadline it does not
-    /// wait.
+    /// Leases a pending chunk, the first from `from` on; blocks until `deadline` while all that are
+    /// left have live holders. `None` if all are done. Without a deadline it does not wait.
     #[inline]
     pub(crate) fn lease_any(
         &self,
@@ -282,7 +282,7 @@ impl Leases<'_> {
             peers,
             wait,
             found: Some(found),
-            // No array is without chunks.
+            // Every array has a chunk.
             words: [(&self.table.chunks[0], 0); AT_ONCE],
             count: 0,
         };
@@ -292,8 +292,8 @@ impl Leases<'_> {
         }
     }
 
-    /// Leases a chunk, done or not, unless a live participant has it; waits until `deadline` for
-    /// those who read or write. Without a deadline it does not wait.
+    /// Leases a chunk, done or not, unless a live participant holds it; blocks until `deadline`
+    /// while others read or write. Without a deadline it does not wait.
     #[inline]
     pub(crate) fn lease_this(
         &self,

@@ -342,7 +342,7 @@ impl<T: Payload + Pod> Placeable for Array<T> {
         let raw = RawRwLock::anchored(entry, layout.cells)?;
         let anchor = raw.entry_ref();
         // INVARIANT: 1 to 3, by `payloads`; `T` is Pod.
-        let table = anchor.payload(ArrayLayout::GRID)?;
+        let table = anchor.payload(ArrayLayout::TABLE)?;
         let words = anchor.payloads(layout.chunks, layout.cut.count())?;
         let values = anchor.payloads(layout.data, layout.cut.len())?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! Leases under loom, and a participant that others took for dead and that does not know it.
+//! Leases under loom, and a participant that was reaped and has not learnt it.
 
 use loom::sync::Arc;
 
@@ -15,13 +15,13 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         590,
         LEASE,
-        "who leases a chunk does not ask whether it is a participant still",
+        "a lease does not ask whether the process is still registered",
     ),
-    (591, LEASE, "who was reaped does not give its chunk back"),
+    (591, LEASE, "a reaped process does not return its chunk"),
     (
         592,
         CLOSE,
-        "a reader that waited for leases does not ask whether it is a participant still",
+        "a reader that waited for leases does not ask whether it is still registered",
     ),
 ];
 
@@ -29,7 +29,7 @@ const LEASE: &str = "model_leases_no_tag_of_a_reaped_process_stays";
 const CLOSE: &str = "model_leases_are_not_closed_by_a_reader_reaped_as_it_waited";
 
 /// An array of one chunk, and the registry.
-struct Field {
+struct Fixture {
     lock: RwLockState,
     cells: [Padded<Cell>; 3],
     table: LeaseTableState,
@@ -37,23 +37,23 @@ struct Field {
     registry: ModelRegistry,
 }
 
-impl Field {
-    /// One that process 3 has leased from, and given back.
+impl Fixture {
+    /// An array from which process 3 has leased a chunk and returned it.
     fn opened() -> Arc<Self> {
         players();
-        let field = Arc::new(Self {
+        let fixture = Arc::new(Self {
             lock: RwLockState::new(),
             cells: core::array::from_fn(|_| Padded(Cell::new(0))),
             table: LeaseTableState::new(0),
             chunks: [Futex::new(0)],
             registry: ModelRegistry::new(),
         });
-        let leased = field
+        let leased = fixture
             .leases()
-            .lease_this(0, tag(3), &field.registry.liveness(3), None);
+            .lease_this(0, tag(3), &fixture.registry.liveness(3), None);
         let leased = leased.expect("no other participant");
-        assert!(field.leases().table.end(leased, false));
-        field
+        assert!(fixture.leases().table.end(leased, false));
+        fixture
     }
 
     fn leases(&self) -> Leases<'_> {
@@ -67,7 +67,7 @@ impl Field {
         }
     }
 
-    /// Others take process 1 for dead, and give back what it holds.
+    /// Unregisters and recovers process 1, which lives.
     fn reap(&self) {
         self.registry.unregister(1);
         self.leases().table.recover(tag(1));
@@ -75,54 +75,51 @@ impl Field {
     }
 }
 
-/// Hunts: a chunk that is in the hands of no participant, and that no reaper looks for again; and
-/// one that waits for it and is not woken.
+/// Hunts: a chunk with an unregistered holder that no reaper visits again; a waiter for it that is
+/// not woken.
 #[test]
 fn model_leases_no_tag_of_a_reaped_process_stays() {
-    explore(
-        "leases: one taken for dead leases, a reaper, one that waits",
-        || {
-            let field = Field::opened();
-            let (lost, reaper, waiter) = (field.clone(), field.clone(), field.clone());
-            finish([
-                start(1, None, move || {
-                    // It keeps what it gets.
-                    match lost
-                        .leases()
-                        .lease_any(0, tag(1), &lost.registry.liveness(1), None)
-                    {
-                        Ok(_) | Err(ChunkError::Busy | ChunkError::MembershipLost) => {}
-                        Err(other) => panic!("{other:?}"),
-                    }
-                }),
-                start(2, None, move || reaper.reap()),
-                start(3, None, move || {
-                    let (peers, never) = (waiter.registry.liveness(3), Deadline::never());
-                    let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
-                    let leased = leased.expect("no deadline").expect("it is to do");
-                    assert!(
-                        waiter.leases().table.end(leased, false),
-                        "taken from one that lives"
-                    );
-                }),
-            ]);
-            let word = field.chunks[0].load(Ordering::Relaxed);
-            assert_eq!(word & Tag::MASK, 0, "the tag of no participant stays");
-        },
-    );
+    explore("leases: a reaped lessee, a reaper, a waiter", || {
+        let fixture = Fixture::opened();
+        let (lost, reaper, waiter) = (fixture.clone(), fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                // It keeps what it gets.
+                match lost
+                    .leases()
+                    .lease_any(0, tag(1), &lost.registry.liveness(1), None)
+                {
+                    Ok(_) | Err(ChunkError::Busy | ChunkError::MembershipLost) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }),
+            start(2, None, move || reaper.reap()),
+            start(3, None, move || {
+                let (peers, never) = (waiter.registry.liveness(3), Deadline::never());
+                let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
+                let leased = leased.expect("no deadline").expect("it is to do");
+                assert!(
+                    waiter.leases().table.end(leased, false),
+                    "taken from a live holder"
+                );
+            }),
+        ]);
+        let word = fixture.chunks[0].load(Ordering::Relaxed);
+        assert_eq!(word & Tag::MASK, 0, "an unregistered tag stays");
+    });
 }
 
-/// Hunts: leases beside a reader, since one that was reaped while it waited for them says that
-/// there are none.
+/// Hunts: leases beside a reader, since a process that was reaped while it waited for them closes
+/// the table.
 #[test]
 fn model_leases_are_not_closed_by_a_reader_reaped_as_it_waited() {
     explore_one_less("leases: a reader taken for dead as it waits", || {
-        let field = Field::opened();
-        let leased = field
+        let fixture = Fixture::opened();
+        let leased = fixture
             .leases()
-            .lease_this(0, tag(3), &field.registry.liveness(3), None);
+            .lease_this(0, tag(3), &fixture.registry.liveness(3), None);
         let leased = leased.expect("no other participant");
-        let (lost, holder) = (field.clone(), field.clone());
+        let (lost, holder) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 let (peers, never) = (lost.registry.liveness(1), Deadline::never());
@@ -135,7 +132,7 @@ fn model_leases_are_not_closed_by_a_reader_reaped_as_it_waited() {
             }),
         ]);
         assert_ne!(
-            field.leases().table.word() & TABLE_OPEN,
+            fixture.leases().table.word() & TABLE_OPEN,
             0,
             "it says that it is closed"
         );

@@ -1,7 +1,7 @@
-//! Leases under loom, while everybody lives.
+//! Leases under loom, without deaths.
 
 use super::super::ChunkError;
-use super::stage::{Field, Newcomer};
+use super::stage::{Fixture, Newcomer};
 use crate::algorithm::rwlock::RwLockError;
 use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
@@ -9,29 +9,29 @@ use crate::facade::model::{
 use crate::facade::{Deadline, Ordering};
 use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
-/// Hunts: a chunk in two hands, data that one holder wrote and the next does not see, a waiter that
-/// nobody wakes. One gives its chunk back, so that the word is as it was.
+/// Hunts: a chunk with two holders, data that one holder wrote and the next does not see, a waiter
+/// that is never woken. One holder returns its chunk, so that the word is as it was.
 #[test]
 fn model_leases_two_lessees_of_one_chunk_exclude_each_other() {
     explore_at_least("two at one chunk, one of which gives it back", 3, || {
-        let field = Field::<1>::opened();
-        let (idle, busy) = (field.clone(), field.clone());
+        let fixture = Fixture::<1>::opened();
+        let (idle, busy) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || idle.try_on(1)),
             start(2, None, move || busy.work(2)),
         ]);
-        assert_eq!(field.close(), 0);
-        assert_eq!(field.told(), 0, "nobody died");
+        assert_eq!(fixture.close(), 0);
+        assert_eq!(fixture.deaths_seen(), 0, "there was no death");
     });
 }
 
-/// Hunts: one that waits for any of two chunks, and sleeps for ever.
+/// Hunts: a waiter for any of two chunks that sleeps on.
 #[test]
 fn model_leases_a_waiter_for_any_chunk_gets_the_returned_one() {
     explore_one_less("a waiter while two chunks are leased", || {
-        let field = Field::<2>::opened();
-        let [first, second] = [0, 1].map(|chunk| field.this(1, chunk).expect("nobody's"));
-        let (holder, waiter) = (field.clone(), field.clone());
+        let fixture = Fixture::<2>::opened();
+        let [first, second] = [0, 1].map(|chunk| fixture.this(1, chunk).expect("it is free"));
+        let (holder, waiter) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 holder.finish(first);
@@ -42,18 +42,18 @@ fn model_leases_a_waiter_for_any_chunk_gets_the_returned_one() {
                 assert!(waiter.any(2).is_none());
             }),
         ]);
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }
 
-/// Hunts: one that waits for any of two chunks, and sleeps on while the second comes back and the
-/// first does not.
+/// Hunts: a waiter for any of two chunks that sleeps on while the second is returned and the first
+/// is not.
 #[test]
 fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
     explore_at_least("a waiter, and the second of two chunks", 3, || {
-        let field = Field::<2>::opened();
-        let [first, second] = [0, 1].map(|chunk| field.this(1, chunk).expect("nobody's"));
-        let (holder, waiter) = (field.clone(), field.clone());
+        let fixture = Fixture::<2>::opened();
+        let [first, second] = [0, 1].map(|chunk| fixture.this(1, chunk).expect("it is free"));
+        let (holder, waiter) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 assert!(holder.leases().table.end(second, false));
@@ -63,33 +63,33 @@ fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
                 waiter.finish(leased);
             }),
         ]);
-        let holder = field.clone();
+        let holder = fixture.clone();
         finish([start(1, None, move || holder.finish(first))]);
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }
 
 /// Hunts: a reader beside a lease, or a lease beside a reader that has read before and has a cell;
-/// one of them that sleeps for ever.
+/// either of them sleeping on.
 #[test]
 fn model_leases_a_reader_and_a_lease_exclude_each_other() {
     explore_at_least("a reader twice, and a lessee", 3, || {
-        let field = Field::<1>::new();
-        let (worker, reader) = (field.clone(), field.clone());
+        let fixture = Fixture::<1>::new();
+        let (worker, reader) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || worker.work(1)),
             start(2, None, move || (0..2).for_each(|_| reader.visit(2))),
         ]);
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }
 
-/// Hunts: a lease that goes on, or is taken, while a reader closes or reads.
+/// Hunts: a lease that continues, or is taken, while a reader closes or reads.
 #[test]
 fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
     explore_at_least("a reader, and a lessee twice, open", 3, || {
-        let field = Field::<1>::opened();
-        let (worker, reader) = (field.clone(), field.clone());
+        let fixture = Fixture::<1>::opened();
+        let (worker, reader) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 worker.try_on(1);
@@ -97,7 +97,7 @@ fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
             }),
             start(2, None, move || reader.visit(2)),
         ]);
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }
 
@@ -105,38 +105,38 @@ fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
 #[test]
 fn model_leases_a_writer_and_a_lease_exclude_each_other() {
     explore_at_least("a writer and a lessee", 3, || {
-        let field = Field::<1>::opened();
-        let (worker, writer) = (field.clone(), field.clone());
+        let fixture = Fixture::<1>::opened();
+        let (worker, writer) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || worker.work(1)),
             start(2, None, move || writer.write(2)),
         ]);
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }
 
-/// Hunts: a chunk that is leased without what was written before somebody else opened it.
+/// Hunts: a chunk that is leased without the data written before another process opened it.
 #[test]
 fn model_leases_data_written_before_is_seen_by_each_lessee() {
     explore("a writer, an opener and a lessee", || {
-        let field = Field::<2>::new();
-        let [writer, opener, other] = [(); 3].map(|()| field.clone());
+        let fixture = Fixture::<2>::new();
+        let [writer, opener, other] = [(); 3].map(|()| fixture.clone());
         finish([
             start(1, None, move || writer.write(1)),
             start(2, None, move || opener.work(2)),
             start(3, None, move || other.work(3)),
         ]);
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }
 
-/// Hunts: a reader that gives up, and leaves a grid behind that says that there are no leases.
+/// Hunts: a reader that gives up and leaves a closed table beside leases.
 #[test]
 fn model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease() {
     explore_at_least("a holder, and a reader in a hurry", 3, || {
-        let field = Field::<2>::opened();
-        let leased = field.this(1, 1).expect("nobody's");
-        let (holder, hasty) = (field.clone(), field.clone());
+        let fixture = Fixture::<2>::opened();
+        let leased = fixture.this(1, 1).expect("it is free");
+        let (holder, hasty) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || holder.finish(leased)),
             start(2, None, move || {
@@ -148,35 +148,35 @@ fn model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease() {
                 hasty.work(2);
             }),
         ]);
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }
 
-/// Hunts: a restart that leaves some chunks done, or is not seen by one that knows of it.
+/// Hunts: a restart that leaves some chunks done for a process that knows of it.
 #[test]
 fn model_leases_a_known_restart_leaves_pending_chunks() {
     explore_at_least("a restart, and a process that learns of it", 3, || {
-        let field = Field::<1>::done();
-        let (restarter, worker) = (field.clone(), field.clone());
+        let fixture = Fixture::<1>::done();
+        let (restarter, worker) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                restarter.restart(1).expect("nobody has a chunk");
+                restarter.restart(1).expect("no chunk has a holder");
             }),
             start(2, None, move || {
                 let knows = worker.restarts() == 1;
                 assert!(worker.any(2).map(|leased| worker.finish(leased)).is_some() || !knows);
             }),
         ]);
-        assert!(field.close() <= 1);
+        assert!(fixture.close() <= 1);
     });
 }
 
-/// Hunts: a restart that is made while somebody is at work.
+/// Hunts: a restart that is made beside a lease.
 #[test]
-fn model_leases_a_restart_is_refused_while_a_chunk_is_somebodys() {
+fn model_leases_a_restart_is_refused_while_a_chunk_has_a_holder() {
     explore_at_least("a restart and a lessee", 3, || {
-        let field = Field::<1>::opened();
-        let (restarter, worker) = (field.clone(), field.clone());
+        let fixture = Fixture::<1>::opened();
+        let (restarter, worker) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || match restarter.restart(1) {
                 Ok(()) => {}
@@ -184,16 +184,16 @@ fn model_leases_a_restart_is_refused_while_a_chunk_is_somebodys() {
             }),
             start(2, None, move || worker.work(2)),
         ]);
-        assert!(field.close() <= 1);
+        assert!(fixture.close() <= 1);
     });
 }
 
-/// Hunts: one that has read a holder's tag, and does not see that it has joined.
+/// Hunts: a process that reads a holder's tag and does not see that it has joined.
 #[test]
 fn model_leases_a_newcomer_that_leases_is_not_robbed() {
     explore_at_least("a newcomer and a waiter for its chunk", 3, || {
-        let field = Field::<1>::opened();
-        let (newcomer, waiter) = (field.clone(), field.clone());
+        let fixture = Fixture::<1>::opened();
+        let (newcomer, waiter) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
                 newcomer.joined.store(1, Ordering::Relaxed);
@@ -209,23 +209,23 @@ fn model_leases_a_newcomer_that_leases_is_not_robbed() {
                 }
             }),
         ]);
-        assert_eq!(field.close(), 0);
-        assert_eq!(field.told(), 0, "nobody died");
+        assert_eq!(fixture.close(), 0);
+        assert_eq!(fixture.deaths_seen(), 0, "there was no death");
     });
 }
 
-/// Hunts: a weak CAS that fails without cause, or a sleep that ends without one, taken for news.
+/// Hunts: a weak CAS that fails spuriously, or a sleep that ends spuriously, taken for a change.
 #[test]
 fn model_leases_soft_faults_change_no_lease() {
     explore_soft_faults("two at one chunk", |fault| {
-        let field = Field::<1>::opened();
+        let fixture = Fixture::<1>::opened();
         finish([1, 2].map(|id| {
-            let field = field.clone();
+            let fixture = fixture.clone();
             start(id, None, move || {
                 soft_fault_at(fault.filter(|_| id == 1));
-                field.work(id);
+                fixture.work(id);
             })
         }));
-        assert_eq!(field.close(), 0);
+        assert_eq!(fixture.close(), 0);
     });
 }

@@ -1,4 +1,4 @@
-//! What the models of leases share: a field of chunks, and those who are at work on it.
+//! What the models of leases share: an array of chunks, and the processes that use it.
 
 use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
@@ -15,81 +15,53 @@ use crate::participant::stage::{KernelLiveness, players, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (340, BACK, "a look at a chunk does not acquire"),
+    (340, BACK, "the load of a chunk does not acquire"),
     (342, KNOWS, "the end of a restart is not released"),
-    (
-        343,
-        NEXT,
-        "one that takes a chunk from the dead does not say so",
-    ),
+    (343, NEXT, "a takeover from the dead is not reported"),
     (344, TWO, "the claiming CAS does not acquire"),
     (
         345,
         ROBBED,
         "the claiming CAS does not publish that its owner has joined",
     ),
-    (346, TWO, "one that waits takes the chunk of one that lives"),
-    (347, BACK, "one that leases takes a chunk that is closed"),
-    (
-        348,
-        NEXT,
-        "a chunk that is done is still said to be a dead one's",
-    ),
-    (349, BACK, "the end of a lease opens a chunk that is closed"),
+    (346, TWO, "a waiter takes over from a live holder"),
+    (347, BACK, "a closed chunk is leased"),
+    (348, NEXT, "a chunk that is done keeps DIED"),
+    (349, BACK, "the end of a lease opens a closed chunk"),
     (350, TWO, "the end of a lease does not release"),
-    (351, TWO, "the end of a lease wakes nobody"),
-    (352, KNOWS, "a look at the grid does not acquire"),
+    (351, TWO, "the end of a lease makes no wake"),
+    (352, KNOWS, "the load of the table does not acquire"),
     (
         353,
         REAPERS,
-        "a reaper takes a chunk that the dead one does not have",
+        "a reaper takes a chunk that the dead participant does not hold",
     ),
-    (
-        354,
-        REAPERS,
-        "a reaper gives a chunk back without saying that its holder died",
-    ),
-    (
-        356,
-        BACK,
-        "a reader does not wait for those who have a chunk",
-    ),
+    (354, REAPERS, "a reaper recovers a chunk without DIED"),
+    (356, BACK, "a reader does not wait for holders"),
     (
         357,
         READER,
-        "a reader takes a chunk from the dead without saying so",
+        "a reader takes a chunk from the dead without DIED",
     ),
     (358, SEEN, "opening does not release"),
-    (
-        359,
-        HASTY,
-        "a reader that gives up closing says that it has closed",
-    ),
-    (360, WRITER, "there are leases of what a dead writer left"),
-    (361, OPENER, "the grid is open before the readers are out"),
-    (362, READ, "one that opens does not wait for readers"),
-    (363, CUT, "a restart does not say that it has begun"),
-    (
-        364,
-        TWO,
-        "one that waits for a chunk sleeps without saying so",
-    ),
+    (359, HASTY, "a reader that gives up closes the table"),
+    (360, WRITER, "data of a dead writer is leased"),
+    (361, OPENER, "the table is open before the readers are out"),
+    (362, READ, "an opener does not wait for readers"),
+    (363, CUT, "a restart does not set RESTARTING"),
+    (364, TWO, "a waiter for a chunk sleeps without WANTED"),
     (
         365,
         CUT,
-        "one that finds all done does not look for a restart",
+        "a process that finds all done does not check for a restart",
     ),
     (
         366,
         READ,
-        "one that leaves the door lets readers in beside leases",
+        "releasing the mutex admits readers beside leases",
     ),
-    (367, POISON, "there are leases of what was poisoned"),
-    (
-        662,
-        EACH,
-        "one that waits for any chunk sleeps on the first",
-    ),
+    (367, POISON, "poisoned data is leased"),
+    (662, EACH, "a waiter for any chunk sleeps on the first"),
     (753, HOLDERS, "a second death goes unnoticed"),
 ];
 
@@ -109,11 +81,11 @@ const WRITER: &str = "model_leases_wherever_a_writer_dies_there_is_no_lease_befo
 const OPENER: &str = "model_leases_no_lease_is_beside_a_reader_after_an_opener_died";
 const CUT: &str = "model_leases_a_restart_is_atomic_under_death";
 
-/// What a chunk's two words are when it is filled.
+/// The value of a chunk's two words when it is filled.
 const FULL: u64 = 7;
 
 /// An array of `N` chunks, of two words each.
-pub(super) struct Field<const N: usize> {
+pub(super) struct Fixture<const N: usize> {
     lock: RwLockState,
     cells: [Padded<Cell>; 3],
     table: LeaseTableState,
@@ -121,13 +93,13 @@ pub(super) struct Field<const N: usize> {
     data: [(Words<1>, Words<1>); N],
     /// Whether the newcomer has joined.
     pub(super) joined: AtomicU32,
-    /// How many leases were begun, and ended, and how many were told that a holder had died.
+    /// The numbers of leases begun and ended, and of those that reported a holder's death.
     begun: Ledger,
     ended: Ledger,
     told: Ledger,
 }
 
-/// Liveness of whom process 1 is alive once it says that it has joined.
+/// A liveness in which process 1 is alive once it has joined.
 pub(super) struct Newcomer<'a>(pub(super) KernelLiveness, pub(super) &'a AtomicU32);
 
 impl Liveness for Newcomer<'_> {
@@ -142,7 +114,7 @@ impl Liveness for Newcomer<'_> {
     }
 }
 
-impl<const N: usize> Field<N> {
+impl<const N: usize> Fixture<N> {
     pub(super) fn new() -> Arc<Self> {
         players();
         Arc::new(Self {
@@ -158,20 +130,20 @@ impl<const N: usize> Field<N> {
         })
     }
 
-    /// One that somebody has leased from already, and given back.
+    /// An array from which a chunk was leased and returned.
     pub(super) fn opened() -> Arc<Self> {
-        let field = Self::new();
-        let leased = field.this(3, 0).expect("no other participant");
-        assert!(field.leases().table.end(leased, false));
-        field
+        let fixture = Self::new();
+        let leased = fixture.this(3, 0).expect("no other participant");
+        assert!(fixture.leases().table.end(leased, false));
+        fixture
     }
 
-    /// One whose chunks are done.
+    /// An array whose chunks are done.
     pub(super) fn done() -> Arc<Self> {
-        let field = Self::new();
-        (0..N).for_each(|_| field.work(3));
-        assert_eq!(field.left(), 0);
-        field
+        let fixture = Self::new();
+        (0..N).for_each(|_| fixture.work(3));
+        assert_eq!(fixture.left(), 0);
+        fixture
     }
 
     pub(super) fn leases(&self) -> Leases<'_> {
@@ -185,7 +157,7 @@ impl<const N: usize> Field<N> {
         }
     }
 
-    /// Leases a chunk that is to do, waiting as long as it takes.
+    /// Leases a pending chunk, without a deadline.
     pub(super) fn any(&self, id: u32) -> Option<Leased> {
         let forever = Deadline::never();
         let leased = self
@@ -201,18 +173,21 @@ impl<const N: usize> Field<N> {
             .lease_any(0, tag(id), &KernelLiveness(id), None)
     }
 
-    /// Leases this chunk, waiting for readers and writers as long as it takes.
+    /// Leases this chunk, waiting for readers and writers without a deadline.
     pub(super) fn this(&self, id: u32, chunk: usize) -> Result<Leased, ChunkError> {
         let forever = Deadline::never();
         self.leases()
             .lease_this(chunk, tag(id), &KernelLiveness(id), Some(&forever))
     }
 
-    /// Fills a chunk, a word at a time: it is whole, or somebody died over it.
+    /// Fills a chunk, a word at a time: it is whole unless a holder died.
     pub(super) fn fill(&self, leased: &Leased) {
         let (left, right) = &self.data[leased.chunk()];
         let torn = left.read() != right.read();
-        assert!(!torn || leased.holder_died(), "a death that is not told");
+        assert!(
+            !torn || leased.holder_died(),
+            "a death that is not reported"
+        );
         self.told
             .fetch_add(u32::from(leased.holder_died()), Relaxed);
         left.write(&[FULL]);
@@ -226,14 +201,14 @@ impl<const N: usize> Field<N> {
         self.ended.fetch_add(1, Relaxed);
     }
 
-    /// Leases a chunk if one is to do, and finishes it.
+    /// Leases a chunk if one is pending, and finishes it.
     pub(super) fn work(&self, id: u32) {
         if let Some(leased) = self.any(id) {
             self.finish(leased);
         }
     }
 
-    /// Leases a chunk if one is to do, fills it, and gives it back.
+    /// Leases a chunk if one is pending, fills it, and returns it.
     pub(super) fn try_on(&self, id: u32) {
         if let Some(leased) = self.any(id) {
             self.fill(&leased);
@@ -242,12 +217,12 @@ impl<const N: usize> Field<N> {
         }
     }
 
-    /// Whether a chunk is done, as a reader or a writer sees it.
+    /// Returns whether a chunk is done, as a reader or a writer sees it.
     fn is_done(&self, chunk: usize) -> bool {
         super::super::is_done(self.leases().table.look(chunk))
     }
 
-    /// Looks at all chunks: those that are done are whole.
+    /// Asserts that all chunks that are done are whole.
     fn inspect(&self) {
         for (chunk, (left, right)) in self.data.iter().enumerate() {
             let words = (left.read(), right.read());
@@ -256,7 +231,7 @@ impl<const N: usize> Field<N> {
         }
     }
 
-    /// Begins to read, waiting as long as `wait` says.
+    /// Begins to read, waiting until `wait`.
     fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<ReaderToken, RwLockError> {
         let lock = self.leases().lock;
         match lock.read_clean(tag(id), &KernelLiveness(id)) {
@@ -270,25 +245,25 @@ impl<const N: usize> Field<N> {
     }
 
     pub(super) fn finish_reading(&self, reading: ReaderToken) {
-        assert!(!reading.owner_died(), "nobody wrote");
+        assert!(!reading.owner_died(), "there was no writer");
         self.inspect();
         self.leases().lock.stop_reading(reading);
     }
 
-    /// Reads, waiting as long as `wait` says.
+    /// Reads, waiting until `wait`.
     pub(super) fn read(&self, id: u32, wait: Option<&Deadline>) -> Result<(), RwLockError> {
         let reading = self.begin(id, wait)?;
         self.finish_reading(reading);
         Ok(())
     }
 
-    /// Reads, waiting as long as it takes.
+    /// Reads, without a deadline.
     pub(super) fn visit(&self, id: u32) {
         self.read(id, Some(&Deadline::never()))
             .expect("no deadline");
     }
 
-    /// Fills all chunks as one that writes, and repairs what a writer left that died.
+    /// Fills all chunks as a writer, and repairs what a dead writer left.
     pub(super) fn write(&self, id: u32) {
         let lock = self.leases().lock;
         let forever = Deadline::never();
@@ -304,7 +279,7 @@ impl<const N: usize> Field<N> {
         lock.stop_writing(token, false);
     }
 
-    /// Panics as one that writes.
+    /// Panics as a writer.
     pub(super) fn poison(&self, id: u32) {
         let lock = self.leases().lock;
         let token = lock.write(tag(id), &KernelLiveness(id), None);
@@ -321,38 +296,38 @@ impl<const N: usize> Field<N> {
             .restart(tag(id), &KernelLiveness(id), Some(&forever))
     }
 
-    /// How many restarts one has heard of, who has heard of nothing else.
+    /// The number of restarts, loaded without other synchronization.
     pub(super) fn restarts(&self) -> u32 {
         self.table.word.load(Relaxed) / RESTARTS
     }
 
-    /// Whether process `id` has a chunk.
+    /// Returns whether process `id` holds a chunk.
     pub(super) fn holds(&self, id: u32, chunk: usize) -> bool {
         self.leases().table.look(chunk) & Tag::MASK == tag(id).bits()
     }
 
-    /// How many were told that a holder had died.
-    pub(super) fn told(&self) -> u32 {
+    /// The number of leases that reported a holder's death.
+    pub(super) fn deaths_seen(&self) -> u32 {
         self.told.load(Relaxed)
     }
 
-    /// How many chunks were finished.
+    /// The number of chunks that were finished.
     pub(super) fn finished(&self) -> usize {
         self.ended.load(Relaxed) as usize
     }
 
-    /// How many leases were begun and not ended, or not to the last step.
+    /// The number of leases that were begun and not ended, or not to the last step.
     pub(super) fn cut_off(&self) -> u32 {
         self.begun.load(Relaxed) - self.ended.load(Relaxed)
     }
 
-    /// How many chunks are to do.
+    /// The number of pending chunks.
     pub(super) fn left(&self) -> usize {
         self.leases().table.left()
     }
 
-    /// Everybody has gone or died: what is left can be done and read at once. Returns how many
-    /// chunks were left.
+    /// Asserts, after all have left or died, that the remaining chunks can be done and read at
+    /// once. Returns how many were left.
     pub(super) fn close(&self) -> usize {
         let left = self.left();
         let status = self.leases().lock.peek();

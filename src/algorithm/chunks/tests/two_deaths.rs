@@ -1,26 +1,29 @@
 //! Leases under loom, where two of three processes die.
 
-use super::stage::Field;
+use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
 pub(super) const HOLDERS: &str = "model_leases_two_deaths_leave_the_chunk_to_the_third";
 
-/// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work nobody is
-/// told of.
+/// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work is not
+/// reported.
 #[test]
 fn model_leases_two_deaths_leave_the_chunk_to_the_third() {
     explore_two_deaths(
         "leases: two holders of one chunk, a third",
         |[first, second]| {
-            let field = Field::<1>::opened();
+            let fixture = Fixture::<1>::opened();
             let deaths = [(1, first), (2, second), (3, None)];
             finish(deaths.map(|(id, death)| {
-                let field = field.clone();
-                start(id, death, move || field.work(id))
+                let fixture = fixture.clone();
+                start(id, death, move || fixture.work(id))
             }));
-            assert_eq!(field.close(), 0);
-            assert!(field.told() <= field.cut_off(), "each death is told once");
+            assert_eq!(fixture.close(), 0);
+            assert!(
+                fixture.deaths_seen() <= fixture.cut_off(),
+                "each death is reported once"
+            );
         },
     );
 }

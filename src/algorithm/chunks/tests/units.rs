@@ -1,4 +1,4 @@
-//! What one process sees of chunks whose words may hold anything.
+//! One process and chunks whose words may hold anything.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::participant::Tag;
 
 const PARTICIPANTS: u32 = 8;
 
-/// Liveness of whom one is dead.
+/// A liveness in which one participant is dead.
 struct TestLiveness(Tag);
 
 impl Liveness for TestLiveness {
@@ -34,15 +34,15 @@ fn dead() -> Tag {
     Tag::new(1, 7).unwrap()
 }
 
-/// An array of one chunk with this word, in an open grid.
-struct Field {
+/// An array of one chunk with this word, in an open table.
+struct Fixture {
     lock: RwLockState,
     cells: Vec<Padded<Cell>>,
     table: LeaseTableState,
     chunk: [Futex; 1],
 }
 
-impl Field {
+impl Fixture {
     fn new(word: u32) -> Self {
         Self {
             lock: RwLockState::new(),
@@ -80,14 +80,14 @@ proptest! {
 
     #[test]
     fn any_word_is_leased_or_refused(word: u32) {
-        let field = Field::new(word);
+        let fixture = Fixture::new(word);
         let tag = Tag::in_word(word, PARTICIPANTS);
-        match field.lease() {
+        match fixture.lease() {
             Ok(leased) => {
                 prop_assert!(word & Tag::MASK == 0 || tag == Some(dead()));
                 prop_assert_eq!(leased.holder_died(), word & DIED != 0 || tag.is_some());
-                prop_assert!(field.leases().table.end(leased, true));
-                prop_assert_eq!(field.word(), OPEN | DONE);
+                prop_assert!(fixture.leases().table.end(leased, true));
+                prop_assert_eq!(fixture.word(), OPEN | DONE);
             }
             Err(ChunkError::Leased(holder)) => prop_assert_eq!(tag, Some(holder)),
             Err(refused) => {
@@ -100,40 +100,44 @@ proptest! {
     #[test]
     fn recovery_touches_the_dead_ones_chunks_and_no_other(word: u32, of_the_dead: bool) {
         let word = if of_the_dead { word & !Tag::MASK | dead().bits() } else { word };
-        let field = Field::new(word);
-        field.leases().table.recover(dead());
+        let fixture = Fixture::new(word);
+        fixture.leases().table.recover(dead());
         let expected = if word & Tag::MASK == dead().bits() { word & OPEN | DIED } else { word };
-        prop_assert_eq!(field.word(), expected);
+        prop_assert_eq!(fixture.word(), expected);
     }
 }
 
 #[test]
 fn a_lease_that_was_taken_over_does_not_end_its_successors() {
-    let field = Field::new(OPEN);
-    let leases = field.leases();
+    let fixture = Fixture::new(OPEN);
+    let leases = fixture.leases();
     let lost = leases
         .lease_this(0, dead(), &TestLiveness(me()), None)
         .unwrap();
-    let leased = field.lease().unwrap();
+    let leased = fixture.lease().unwrap();
     assert!(leased.holder_died());
     for done in [true, false] {
         assert!(!leases.table.end(lost, done));
-        assert_eq!(field.word(), OPEN | DIED | me().bits());
+        assert_eq!(fixture.word(), OPEN | DIED | me().bits());
     }
     assert!(leases.table.end(leased, false));
-    assert_eq!(field.word(), OPEN | DIED, "to do, and half changed still");
+    assert_eq!(
+        fixture.word(),
+        OPEN | DIED,
+        "pending, and still half changed"
+    );
 }
 
 #[test]
-fn a_chunk_that_is_done_is_not_any_chunk_and_can_be_had_itself() {
-    let field = Field::new(OPEN | DONE);
-    let any = field
+fn a_done_chunk_is_leased_by_number_only() {
+    let fixture = Fixture::new(OPEN | DONE);
+    let any = fixture
         .leases()
         .lease_any(0, me(), &TestLiveness(dead()), None);
     assert_eq!(any, Ok(None));
-    let leased = field.lease().unwrap();
+    let leased = fixture.lease().unwrap();
     assert_eq!(
-        (field.leases().table.left(), leased.holder_died()),
+        (fixture.leases().table.left(), leased.holder_died()),
         (1, false)
     );
 }
