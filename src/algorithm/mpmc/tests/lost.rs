@@ -64,7 +64,7 @@ impl Fixture {
 
     /// Reaps process 1, which lives, and recovers its slots.
     fn reap(&self) {
-        self.registry.lose(1);
+        self.registry.unregister(1);
         self.ring().recover(tag(1));
     }
 

@@ -80,7 +80,7 @@ fn model_snapshot_claims_by_an_unregistered_process_leave_no_tag() {
                     }
                 }),
                 start(2, None, move || {
-                    reaper.registry.lose(1);
+                    reaper.registry.unregister(1);
                     reaper.snapshot().recover(tag(1));
                 }),
             ]);

@@ -83,7 +83,7 @@ impl Fixture {
 
     /// Reaps process 1, which lives, and recovers its claims.
     fn reap(&self) {
-        self.registry.lose(1);
+        self.registry.unregister(1);
         self.state.recover(tag(1));
     }
 }
