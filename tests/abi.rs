@@ -558,6 +558,19 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
 }
 
 #[test]
+fn a_delayed_message_has_its_time_beside_its_word_and_in_it_in_steps() {
+    let segment = segment();
+    let queue: WorkQueue<u64> = segment.create("w", WorkOptions::new(1)).unwrap();
+    queue.send(7).unwrap();
+    let delay = std::time::Duration::from_secs(3600);
+    queue.recv().unwrap().nack(delay).unwrap();
+    let at = usize::try_from(segment.entries().unwrap()[0].offset + CELLS).unwrap();
+    let [word, due] = [0, 8].map(|place| u64_at(&bytes(&segment), at + place));
+    assert_eq!(word >> 29, 1 << 4 | 9, "one attempt, delayed");
+    assert_eq!(word & ((1 << 29) - 1), due >> 23 & ((1 << 29) - 1));
+}
+
+#[test]
 fn a_message_is_behind_four_words_where_its_alignment_lets_it() {
     let work = |capacity| WorkOptions::new(capacity);
     assert_eq!(recorded::<WorkQueue<u8>>(work(1)), (7, CELLS + 64, 1, 1));

@@ -17,7 +17,7 @@ pub(crate) enum State {
     Buried,
     Freeing,
     Part,
-    /// Returned, and not to be delivered before a time that stands beside the word.
+    /// Returned, and not to be delivered before a time that stands beside the word, and in steps in it.
     Delayed,
 }
 
@@ -42,11 +42,22 @@ const VERSION_SHIFT: u32 = ATTEMPT_SHIFT + ATTEMPT_BITS;
 #[cfg(test)]
 const VERSIONS: u32 = (1 << (u64::BITS - VERSION_SHIFT)) - 1;
 
+/// In the word of a delayed message stands when it is due, in steps of so many bits of nanoseconds: 8 ms. Such a word
+/// repeats after 52 days, or in the same step.
+const DUE_STEP_BITS: u32 = 23;
+
+/// Returns the step of a time, in nanoseconds, as the word of a delayed message keeps it.
+#[expect(clippy::cast_possible_truncation, reason = "masked")]
+fn due_bits(due: u64) -> u32 {
+    (due >> DUE_STEP_BITS) as u32 & Tag::MASK
+}
+
 /// Attempts are counted up to here.
 pub(crate) const MOST_ATTEMPTS: u8 = (1 << ATTEMPT_BITS) - 1;
 
 /// The word of a cell: how often the cell was used, how often its message was delivered, what it is
-/// at, and whose it is: a participant's, or of a part the cell that the message begins with.
+/// at, and whose it is: a participant's; of a part the cell that the message begins with; of a delayed message
+/// when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CellWord(pub(crate) u64);
 
@@ -110,6 +121,21 @@ impl CellWord {
     /// The same, in another state, nobody's.
     pub(crate) fn at_rest(self, state: State) -> Self {
         Self::of(self.version(), self.attempts(), state, 0)
+    }
+
+    /// The same, returned and not to be delivered before `due`, in nanoseconds: nobody's.
+    ///
+    /// The word keeps the time in steps of 8 ms, modulo 52 days.
+    pub(crate) fn delayed(self, due: u64) -> Self {
+        let kept = if mutation(638) { 0 } else { due_bits(due) };
+        Self::of(self.version(), self.attempts(), State::Delayed, kept)
+    }
+
+    /// Returns whether `due` is in the step that the word of a delayed message keeps.
+    ///
+    /// The word and the time beside it are two words: a time in another step belongs to another use of the cell.
+    pub(crate) fn is_due_at(self, due: u64) -> bool {
+        self.owner() == due_bits(due)
     }
 
     /// A dead letter: delivered `most` times at least.
@@ -379,6 +405,7 @@ impl WorkLayout {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::returned::LONGEST_DELAY;
     use super::*;
 
     fn tag() -> Tag {
@@ -412,6 +439,18 @@ mod tests {
             let step = 1 << (PART_TIME_BITS - ATTEMPT_BITS - (OWNER_BITS - format.index_bits));
             prop_assert!(!same || later < step || later > (1 << PART_TIME_BITS) - step);
             prop_assert!(cells >= 1 << 17 || step <= 1 << 28);
+        }
+
+        #[test]
+        fn a_delayed_message_says_when_it_is_due(due in 0..1_u64 << 62, later in 0..2 * LONGEST_DELAY) {
+            const STEP: u64 = 1 << DUE_STEP_BITS;
+            let word = CellWord::of(3, 2, State::Held, 7).delayed(due);
+            prop_assert_eq!((word.version(), word.attempts(), word.state()), (3, 2, Some(State::Delayed)));
+            prop_assert!(word.is_due_at(due));
+            let other = due + later;
+            prop_assert_eq!(word.is_due_at(other), word.delayed(other) == word);
+            let may_be = !(STEP..=(1 << 52) - STEP).contains(&later);
+            prop_assert!(may_be || !word.is_due_at(other), "52 days");
         }
 
         #[test]

@@ -12,7 +12,7 @@
 //!        | lap: 44 - b         | cell + 1, or 0: b | version: 20  |     b: the bits of the number of cells
 //!
 //! FREE(v)            may be loaned                    RETURNED(v, a)  was delivered a times, comes again
-//! LOANED(v, tag)     is being written                 DELAYED(v, a)   the same, not before a time beside it
+//! LOANED(v, tag)     is being written                 DELAYED(v, a, t) the same, not before t
 //! SENDING(v, tag)    is being sent, or was            BURIED(v, a)    a dead letter
 //! QUEUED(v)          was sent by one that has died    FREEING(v, tag) is given back, with its parts
 //! HELD(v, a, tag)    is delivered, the ath time       PART(v, t, head) belongs to a cell's message since t
@@ -28,12 +28,13 @@
 //! loan     FREE(v) -CAS-> LOANED(v, me), write
 //! send     LOANED(v, me) -CAS-> SENDING(v, me); is it closed? if not, slot FREE(l) -CAS-> READY(l, cell, v);
 //!          does the registry still know me? if not, SENDING(v, me) -CAS-> QUEUED(v), or see what became of it
+//! withdraw it is closed: SENDING(v, me) -CAS-> FREEING(v, me), and FREE(v + 1); else a receiver has it: it was sent
 //! receive  slot READY(l, cell, v): cell SENDING(v, any) or QUEUED(v) -CAS-> HELD(v, 1, me);
 //!          then, as whoever finds the cell otherwise: slot READY(l, cell, v) -CAS-> FREE(l + 1)
 //! ack      HELD(v, a, me) -CAS-> FREE(v + 1)
 //! return   HELD(v, a, me or dead) -CAS-> RETURNED(v, a), or BURIED(v, a) after the most attempts; the epoch
-//! later    the time; HELD(v, a, me) -CAS-> DELAYED(v, a), or BURIED(v, a) likewise; the epoch
-//! again    RETURNED(v, a), or DELAYED(v, a) whose time has come -CAS-> HELD(v, a + 1, me)
+//! later    the time; HELD(v, a, me) -CAS-> DELAYED(v, a, t), or BURIED(v, a) likewise; the epoch
+//! again    RETURNED(v, a), or DELAYED(v, a, t) whose time has come -CAS-> HELD(v, a + 1, me)
 //! parts    FREE(w) -CAS-> PART(w, t, head), while the head is LOANED; PART(w, t, head) -CAS-> FREE(w + 1)
 //!          while it is FREEING: a message with parts goes through HELD -CAS-> FREEING(v, me) to FREE
 //! ```
@@ -49,7 +50,8 @@
 //! | loan, before the CAS | nothing | - |
 //! | loan, send, before the slot | LOANED or SENDING(v, dead), in no slot | whoever reaps: frees it |
 //! | send, after the slot | the message; a sleeper whose wake is owed | whoever reaps: QUEUED; see [event count](crate::wait::event_count) |
-//! | receive, after the cell | HELD(v, a, dead): the message; its slot | whoever reaps: returns it; whoever comes to the slot: frees it |
+//! | withdraw, after the CAS | FREEING(v, dead), in no slot | the reaper: frees it |
+//! | receive, after the cell | HELD(v, a, dead): the message; its slot | the reaper: frees the slot, then returns the message; before it, the next at the slot: frees it |
 //! | ack, before the CAS | as above | as above |
 //! | ack, after it | a sleeper whose wake is owed | see [event count](crate::wait::event_count) |
 //! | ack, return of a loan, in the parts | FREEING(v, dead) and some parts | whoever reaps: frees the rest, then the head |
@@ -83,6 +85,9 @@
 //! (W7) a sender puts its message into a slot, by an RMW, and then asks the registry, behind a full barrier;
 //! whoever reaps has marked it there, and then looks at the slots, behind a full barrier. One of the two sees
 //! the other.
+//! (W8) a cell is not used again while its slot still names it: a receiver frees the slot before it acknowledges, and a
+//! reaper before it returns what was delivered for the first time. Such a slot is the first in the order that is not free,
+//! since a receiver passes no other, so a reaper finds it at the head.
 //! (M3) of `algorithm::mutex` holds for the words.
 //!
 //! # Trade-offs
@@ -93,16 +98,23 @@
 //!
 //! # Wraps
 //!
-//! A process that is stopped between its look at a word and its CAS does not see that the word has come back
-//! to the same value meanwhile. The word of a slot does so after 2^43 messages at the earliest: a helper that was
-//! stopped would free a slot in which another message waits. The word of a part does so after 39 hours at the
-//! earliest, as it says when it became one: such a helper would free a part of another message. The version of a cell
-//! repeats after 2^24 uses of the cell. A receiver that was stopped just then between its look at the cell and
-//! its CAS takes the message that is there now, though it is not the first; a delayed one is taken before it is due;
-//! a loan takes a cell that is free, as it should be. No message is lost or doubled, but one that is not sent yet may
-//! be taken so, and if the queue is closed just then, its sender is told `Disconnected` of a message that was received.
-//! A cell's word that names its owner repeats for that owner only. A slot keeps 20 bits of a version, so a receiver looks at the slot again behind its
-//! look at the cell: the cell was what the slot named then. docs/design.md has the times.
+//! A process that is stopped between its look at a word and its CAS does not notice that the word has come back to the
+//! same value meanwhile. docs/design.md has the times.
+//!
+//! - **Slot**: after 2^43 messages at the earliest. A helper would free a slot in which another message waits.
+//! - **Part**: after 39 hours at the earliest, since the word keeps the time at which the cell became a part. A helper
+//!   would free a part of another message.
+//! - **DELAYED**: after 22 days at the earliest, since the word keeps the time at which it is due. A receiver would take
+//!   a message before it is due.
+//! - **SENDING, QUEUED**: after 2^24 uses of the cell, which is less than a second. A receiver takes the message that is in
+//!   the cell then, out of order; no message is lost or doubled. The message may not be in a slot yet. It was sent
+//!   then, whatever its sender finds afterwards: a sender that finds the queue closed withdraws its message by a CAS, and
+//!   if that fails it reports success.
+//! - **RETURNED, BURIED, FREE**: likewise, and any cell in such a state will do.
+//! - **A word that names its owner**: after 2^24 uses of the cell, for that owner only.
+//!
+//! A slot keeps 20 bits of a version. They suffice, as the version of a cell does not change while its slot stands (W8).
+//! A receiver looks at the slot again after its look at the cell, so the cell was what the slot named at that time.
 
 use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CellWord, Rules, State, WORK_STATE};
@@ -212,9 +224,9 @@ pub(crate) struct Lost;
 /// Why a message was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsent {
-    /// The queue is closed, or nobody will receive it: it is still a loan.
+    /// The queue is closed, or no receiver is left, and no receiver has or had the message: it is to be freed.
     Over(Mine),
-    /// As [`Lost`]; if that was found only after the message was in its slot, it may have been received.
+    /// As [`Lost`]; the message may have been received if the cell was found lost only while it was being sent.
     MembershipLost,
     /// The words cannot be a queue's: it is still a loan.
     Corrupt(Mine),
@@ -354,7 +366,7 @@ impl<'a, P: Places> Work<'a, P> {
             barrier_after_rmw();
         }
         if self.endpoints().is_over(Endpoint::Sender) && !mutation(203) {
-            return Err(Unsent::Over(mine));
+            return self.withdraw(mine, me, peers);
         }
         self.publish(cursor, mine)
             .map_err(|_| Unsent::Corrupt(mine))?;
@@ -363,6 +375,26 @@ impl<'a, P: Places> Work<'a, P> {
             barrier_after_rmw();
         }
         if peers.is_unregistered(me) && !mutation(265) && !self.stays(mine) {
+            return Err(Unsent::MembershipLost);
+        }
+        Ok(())
+    }
+
+    /// Takes back a message that is in no slot, since the queue is over.
+    ///
+    /// A receiver that was stopped while the cell's versions came round may have taken the message. Then it was sent.
+    #[cold]
+    fn withdraw(&self, mine: Mine, me: Tag, peers: &impl Liveness) -> Result<(), Unsent> {
+        let word = mine.word.held(State::Freeing, me);
+        let is_withdrawn = self.swap(mine.cell, mine.word, word);
+        if is_withdrawn || mutation(637) {
+            return Err(Unsent::Over(Mine { word, ..mine }));
+        }
+        // Acquires what a reaper did before it freed the cell: the registry does not know its sender then.
+        if !mutation(643) {
+            self.look(mine.cell);
+        }
+        if peers.is_unregistered(me) && !mutation(642) {
             return Err(Unsent::MembershipLost);
         }
         Ok(())
@@ -443,14 +475,10 @@ impl<'a, P: Places> Work<'a, P> {
         if self.look(mine.cell) != mine.word {
             return Err(Lost);
         }
-        let state = match not_before {
-            Some(not_before) => {
-                self.delay(mine.cell, not_before);
-                State::Delayed
-            }
-            None => State::Returned,
-        };
-        if !self.swap(mine.cell, mine.word, self.come_back(mine.word, state)) {
+        if let Some(not_before) = not_before {
+            self.delay(mine.cell, not_before);
+        }
+        if !self.swap(mine.cell, mine.word, self.come_back(mine.word, not_before)) {
             return Err(Lost);
         }
         if !mutation(206) {
@@ -464,13 +492,16 @@ impl<'a, P: Places> Work<'a, P> {
         Ok(())
     }
 
-    /// What becomes of a message that was delivered and not acknowledged, if it may be delivered again.
-    fn come_back(&self, word: CellWord, state: State) -> CellWord {
+    /// What becomes of a message that was delivered and not acknowledged, and may not be delivered again before a time,
+    /// if there is one.
+    fn come_back(&self, word: CellWord, not_before: Option<u64>) -> CellWord {
         let most = self.rules.most_attempts;
         if word.attempts() >= most && !mutation(207) {
-            word.buried(most)
-        } else {
-            word.at_rest(state)
+            return word.buried(most);
+        }
+        match not_before {
+            Some(not_before) => word.delayed(not_before),
+            None => word.at_rest(State::Returned),
         }
     }
 

@@ -7,7 +7,7 @@
 //! # Protocol
 //!
 //! The cells: what the dead one had loaned, was sending or freeing, is freed; what was delivered to it is
-//! returned, or buried. But at the first that it was sending all slots are looked at: a message that one
+//! returned, or buried, after its slot is freed if that still names it. But at the first that it was sending all slots are looked at: a message that one
 //! names, and that the dead one was sending, is QUEUED. Then, if a returned message was seen, whoever left
 //! it: the epoch; then the ends; then wake all.
 //!
@@ -56,6 +56,7 @@ impl<P: Places> Work<'_, P> {
             |word: CellWord| word.state() == Some(State::Sending) && word.owner() == dead;
         let mut returned = false;
         let mut knows_sent = false;
+        let mut walker = Cursor::default();
         for cell in 0..self.rules.cells {
             let mut word = self.look(cell);
             if is_being_sent(word) && !knows_sent {
@@ -71,13 +72,17 @@ impl<P: Places> Work<'_, P> {
                     self.free_of_dead(cell, word);
                 }
                 Some(State::Held) if word.owner() == dead && !mutation(252) => {
+                    // (W8).
+                    let may_be_named = word.attempts() == 1 && !mutation(640);
+                    if may_be_named && !mutation(641) {
+                        self.has_next(&mut walker);
+                    }
                     // A time that stands beside it was not committed.
-                    let state = if mutation(635) {
-                        State::Delayed
-                    } else {
-                        State::Returned
-                    };
-                    self.swap(cell, word, self.come_back(word, state));
+                    let not_before = mutation(635).then(|| self.not_before(cell));
+                    self.swap(cell, word, self.come_back(word, not_before));
+                    if may_be_named && mutation(641) {
+                        self.has_next(&mut walker);
+                    }
                     returned = true;
                 }
                 _ => {}

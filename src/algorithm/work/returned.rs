@@ -4,7 +4,8 @@
 //!
 //! The cells of [`work`](super) in RETURNED, DELAYED and BURIED; the epoch; when a message is due. The time beside
 //! a cell counts in DELAYED only: it is stored before the CAS that commits it, so beside any other word it is
-//! what an earlier message, or a process that was killed, left there.
+//! what an earlier message, or a process that was killed, left there. DELAYED has the time as well, in steps of 8 ms: a
+//! word that a receiver has seen due is not the same as one that is not.
 //!
 //! # Protocol
 //!
@@ -94,10 +95,14 @@ impl Cursor {
 }
 
 impl<P: Places> Work<'_, P> {
-    /// When the message of a cell may be delivered, if that is later than `now`.
-    fn due_after(&self, cell: u32, now: u64) -> Option<u64> {
-        // ORDERING: Relaxed; (W1) orders it.
-        let due = self.places.not_before(cell).load(Ordering::Relaxed);
+    /// When the delayed message of a cell with this word may be delivered, if that is later than `now`.
+    fn due_after(&self, cell: u32, word: CellWord, now: u64) -> Option<u64> {
+        let due = self.not_before(cell);
+        // The time of another use of the cell is not decided by: either word has changed then. Garbage has not.
+        let has_changed = || self.look(cell) != word || self.not_before(cell) != due;
+        if !word.is_due_at(due) && has_changed() && !mutation(639) {
+            return Some(now);
+        }
         let is_later = due > now && due - now <= LONGEST_DELAY;
         is_later.then_some(due)
     }
@@ -106,9 +111,15 @@ impl<P: Places> Work<'_, P> {
     pub(super) fn may_come_again(&self, cell: u32, word: CellWord) -> bool {
         match word.state() {
             Some(State::Returned) => true,
-            Some(State::Delayed) => self.due_after(cell, clock()).is_none(),
+            Some(State::Delayed) => self.due_after(cell, word, clock()).is_none(),
             _ => false,
         }
+    }
+
+    /// When the message of a cell may be delivered again, if its word says that there is such a time.
+    pub(super) fn not_before(&self, cell: u32) -> u64 {
+        // ORDERING: Relaxed; (W1) orders it.
+        self.places.not_before(cell).load(Ordering::Relaxed)
     }
 
     /// A message is not to be delivered again before then.
@@ -133,7 +144,7 @@ impl<P: Places> Work<'_, P> {
             let word = self.look(cell);
             let delayed = match word.state() {
                 Some(State::Returned) => None,
-                Some(State::Delayed) => self.due_after(cell, now),
+                Some(State::Delayed) => self.due_after(cell, word, now),
                 _ => continue,
             };
             if let Some(later) = delayed {

@@ -1,7 +1,8 @@
 //! Work queues under loom: sending and receiving, killed at each step, and laps.
 
+use super::super::Cursor;
 use super::stage::{Shop, worker};
-use crate::algorithm::work::layout::State;
+use crate::algorithm::work::layout::{Entry, State};
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, is_byte_locked, unlock_byte,
 };
@@ -53,6 +54,41 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (634, FAR_PART, "a part does not say when it became one"),
     (636, FAR_LOOK, "a receiver does not look at the slot again"),
     (635, DELAYED, "what a killed one was to delay is delayed"),
+    (
+        637,
+        RECEIVED,
+        "a sender that finds the queue closed does not see that a receiver has its message",
+    ),
+    (
+        638,
+        EARLY,
+        "the word of a delayed message does not say when it is due",
+    ),
+    (
+        639,
+        EARLY,
+        "the time beside a delayed message counts, whatever its word says",
+    ),
+    (
+        640,
+        NAMED,
+        "a reaper gives a message back that a slot still names",
+    ),
+    (
+        641,
+        NAMED,
+        "a reaper frees the slot of a message after it has given it back",
+    ),
+    (
+        642,
+        AFTER_END,
+        "a sender that finds the queue closed does not ask the registry",
+    ),
+    (
+        643,
+        AFTER_END,
+        "a sender asks the registry before it has acquired what a reaper did",
+    ),
     (214, GIVEN, "whoever gives back does not ring"),
     (
         220,
@@ -159,6 +195,11 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
 ];
 
+const RECEIVED: &str = "model_work_a_sender_is_not_told_of_the_end_if_its_message_is_received";
+const EARLY: &str = "model_work_a_delayed_message_is_not_taken_for_one_that_was_due";
+const NAMED: &str = "model_work_no_slot_names_a_message_that_was_done";
+const AFTER_END: &str = "model_work_a_sender_taken_for_dead_after_the_end_has_not_sent";
+const LEFT: &str = "model_work_slots_of_those_taken_for_dead_are_freed_by_senders";
 const WRAP: &str = "model_work_laps_and_versions_begin_anew";
 const HALF: &str = "model_work_one_that_was_stopped_for_half_of_all_laps_finds_its_way";
 const TAKEN: &str = "model_work_who_is_taken_for_dead_knows_what_it_has_sent";
@@ -169,7 +210,6 @@ const STOPPED: &str = "model_work_what_a_stopped_one_returned_is_found";
 
 const LAPS: &str = "model_work_messages_arrive_once_in_order_and_nobody_oversleeps";
 const HELPED: &str = "model_work_a_helper_dies_too";
-const LEFT: &str = "model_work_a_slot_that_was_left_is_freed_by_senders";
 const SLOW: &str = "model_work_slots_that_are_not_freed_yet_are_no_garbage";
 const FAR: &str = "model_work_one_that_was_idle_finds_its_way";
 const OF_THE_DEAD: &str = "model_work_a_message_of_the_dead_finds_a_sleeper";
@@ -374,6 +414,43 @@ fn model_work_a_slot_that_was_left_is_freed_by_senders() {
             shop.balance();
         },
     );
+}
+
+/// Hunts: a slot that still names a message which was done: a receiver was killed before it freed the slot, and the
+/// message was given back first. After 2^20 uses of the cell the slot would name a message that is not sent yet.
+#[test]
+fn model_work_no_slot_names_a_message_that_was_done() {
+    explore_deaths("work: a receiver killed, a reaper, another", |death| {
+        let shop = Shop::of(2, 3);
+        assert!(worker(&shop, 3).try_send(0));
+        let (victim, reaper, other) = (shop.clone(), shop.clone(), shop.clone());
+        finish([start(1, death, move || {
+            let _ = worker(&victim, 1).receive();
+        })]);
+        finish([
+            start(2, None, move || reaper.reap()),
+            start(3, None, move || {
+                // It looks for what was returned first.
+                let cursor = Cursor {
+                    epoch: 1,
+                    ..Cursor::default()
+                };
+                let other = worker(&other, 3).knowing(cursor);
+                if let Ok(mine) = other.receive() {
+                    assert_eq!(other.read(mine), 0);
+                    other.ack(mine);
+                    let done = Entry::of(mine.cell, mine.word);
+                    let work = other.shop.work();
+                    let mut named = work.entries();
+                    assert!(named.all(|entry| entry != done), "its slot is not free");
+                }
+            }),
+        ]);
+        if is_byte_locked(0) {
+            unlock_byte(0, 1);
+        }
+        shop.balance();
+    });
 }
 
 /// Hunts: a receiver that takes a slot which others have not freed yet for garbage, when it comes round

@@ -17,6 +17,7 @@ use crate::participant::stage::{players, tag};
 use crate::wait::on_event::TryError;
 
 mod leaps;
+pub(super) use leaps::LATER;
 
 /// A work queue, its messages, which are numbers below [`ITEMS`], and what became of them.
 pub(super) struct Shop {

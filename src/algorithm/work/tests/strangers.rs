@@ -66,6 +66,63 @@ fn model_work_who_is_taken_for_dead_and_a_receiver() {
     );
 }
 
+/// Hunts: a sender that is told that it has sent a message that a reaper frees, because the queue was closed and its
+/// cell was not its own any more.
+#[test]
+fn model_work_a_sender_taken_for_dead_after_the_end_has_not_sent() {
+    explore("work: closed, a sender taken for dead, a reaper", || {
+        let shop = Shop::of(1, 2);
+        let loan = worker(&shop, 1).loan().unwrap();
+        shop.work().close();
+        let (sender, reaper) = (shop.clone(), shop.clone());
+        finish([
+            start(1, None, move || {
+                let sent = worker(&sender, 1).asking().send_loan(loan, 0);
+                assert!(matches!(
+                    sent,
+                    Err(Unsent::MembershipLost | Unsent::Over(_))
+                ));
+            }),
+            start(2, None, move || {
+                reaper.forget(1);
+                reaper.work().recover(tag(1));
+            }),
+        ]);
+        shop.work().recover(tag(1));
+        shop.balance();
+    });
+}
+
+/// Hunts: a sender that comes round to a slot whose message a reaper freed, because it took its sender for dead, and
+/// does not free the slot.
+#[test]
+fn model_work_slots_of_those_taken_for_dead_are_freed_by_senders() {
+    explore("work: two slots of one taken for dead, two senders", || {
+        let shop = Shop::of(2, 2);
+        let stranger = worker(&shop, 1);
+        for _ in 0..2 {
+            let loan = stranger.loan().unwrap();
+            let work = shop.work();
+            let word = loan.word.held(State::Sending, tag(1));
+            assert!(work.swap(loan.cell, loan.word, word));
+            work.recover(tag(1));
+            let late = Mine { word, ..loan };
+            assert_eq!(
+                stranger.with(|work, cursor, _| work.publish(cursor, late)),
+                Ok(())
+            );
+        }
+        let senders = [2, 3].map(|id| {
+            let shop = shop.clone();
+            start(id, None, move || {
+                assert!(worker(&shop, id).try_send(id.into()));
+            })
+        });
+        finish(senders);
+        shop.balance();
+    });
+}
+
 /// Hunts: a cell that is lost because it became a part of a message whose head was taken away.
 #[test]
 fn model_work_no_part_outlives_a_head_that_was_taken_away() {

@@ -2,10 +2,10 @@
 
 use loom::sync::Arc;
 
-use super::super::Mine;
-use super::stage::{Shop, worker};
-use crate::algorithm::work::layout::Entry;
-use crate::facade::model::{explore, explore_deaths};
+use super::super::{Mine, Unsent};
+use super::stage::{LATER, Shop, Worker, worker};
+use crate::algorithm::work::layout::{CellWord, Entry, State};
+use crate::facade::model::{explore, explore_deaths, set_clock};
 use crate::participant::stage::{finish, start, tag};
 
 /// Hunts: a message that is lost, doubled or out of order, or a slot taken for garbage, because a lap or a
@@ -187,4 +187,127 @@ fn model_work_a_receiver_that_was_stopped_takes_no_message_before_it_is_sent() {
         assert!(receiver.receive().is_err(), "it was not sent");
         assert!(shop.stopped());
     });
+}
+
+/// The first cell, if a process has loaned it in its first version.
+fn loaned_again(shop: &Shop, id: u32) -> Option<Mine> {
+    let word = CellWord(0).held(State::Loaned, tag(id));
+    (shop.work().look(0) == word).then_some(Mine { cell: 0, word })
+}
+
+/// Sends item 5 in a loan, which is freed if the queue is over.
+fn send_again(sender: &Worker<'_>, mine: Mine) {
+    if let Err(unsent) = sender.send_loan(mine, 5) {
+        let Unsent::Over(mine) = unsent else {
+            panic!("not sent: {unsent:?}");
+        };
+        let given = sender.with(|work, cursor, _| work.ack(cursor, mine));
+        assert_eq!(given, Ok(()), "it was received");
+    }
+}
+
+/// Hunts: a sender that is told that the queue was closed, though a receiver takes its message: the receiver was
+/// stopped before its CAS while the cell's versions came round. The sender is killed at each step.
+#[test]
+fn model_work_a_sender_is_not_told_of_the_end_if_its_message_is_received() {
+    explore_deaths(
+        "work: closed, a sender killed, a receiver that was stopped for long",
+        |death| {
+            let shop = Shop::of(2, 2);
+            assert!(worker(&shop, 1).try_send(0));
+            shop.stop_at_cell(2, Shop::close_after_all_versions);
+            let (sender, receiver) = (shop.clone(), shop.clone());
+            finish([
+                start(1, death, move || {
+                    if let Some(mine) = loaned_again(&sender, 1) {
+                        send_again(&worker(&sender, 1), mine);
+                    }
+                }),
+                start(2, None, move || {
+                    let got = worker(&receiver, 2).pick();
+                    assert!(got.is_none_or(|item| item == 5));
+                }),
+            ]);
+            assert!(shop.stopped());
+            if let Some(mine) = loaned_again(&shop, 1) {
+                let _ = worker(&shop, 1).with(|work, cursor, _| work.ack(cursor, mine));
+            }
+            shop.balance();
+            let is_known = shop.was_sent(5) == shop.was_tried(5);
+            assert!(is_known || death.is_some(), "it was received");
+        },
+    );
+}
+
+/// Hunts: the same where the receiver is killed at each step.
+#[test]
+fn model_work_a_message_that_was_received_before_it_was_sent_outlives_its_receiver() {
+    explore_deaths(
+        "work: closed, a sender, a receiver that was stopped for long, killed",
+        |death| {
+            let shop = Shop::of(2, 2);
+            assert!(worker(&shop, 3).try_send(0));
+            let sending = shop.work().look(0);
+            shop.close_after_all_versions_for(3);
+            let (sender, receiver) = (shop.clone(), shop.clone());
+            finish([
+                start(1, death, move || {
+                    let receiver = worker(&receiver, 1);
+                    let word = sending.delivered(tag(1));
+                    if receiver.shop.work().swap(0, sending, word) {
+                        let mine = Mine { cell: 0, word };
+                        assert_eq!(receiver.read(mine), 5);
+                        receiver.ack(mine);
+                    }
+                }),
+                start(3, None, move || {
+                    let mine = loaned_again(&sender, 3).expect("nobody else has it");
+                    send_again(&worker(&sender, 3), mine);
+                }),
+            ]);
+            shop.balance();
+            assert_eq!(shop.was_sent(5), shop.was_tried(5));
+        },
+    );
+}
+
+/// A queue of one cell with message 0, which was given back for the first time, not to come again before `due`.
+fn delayed(due: u64) -> Arc<Shop> {
+    let shop = Shop::of(1, 4);
+    let first = worker(&shop, 3);
+    assert!(first.try_send(0));
+    let mine = first.receive().unwrap();
+    first.read(mine);
+    first.give_back_for(mine, due);
+    shop
+}
+
+/// Hunts: a delayed message that comes before it is due, because a receiver was stopped before its CAS, or between its
+/// looks at the two words, while the cell's versions came round.
+#[test]
+fn model_work_a_delayed_message_is_not_taken_for_one_that_was_due() {
+    for another in [false, true] {
+        explore(
+            "work: a receiver of what is due, stopped for long",
+            move || {
+                set_clock(LATER / 2);
+                let shop = if another {
+                    let shop = delayed(LATER);
+                    // The time of another message, which the cell had in between.
+                    shop.work().delay(0, 1);
+                    shop
+                } else {
+                    delayed(LATER / 2)
+                };
+                let receiver = worker(&shop, 1);
+                shop.stop_at_cell(2, Shop::delay_after_all_versions);
+                assert!(receiver.receive().is_err(), "it is not due");
+                assert!(shop.stopped());
+                set_clock(LATER);
+                assert_eq!(receiver.pick(), Some(0));
+                set_clock(0);
+                shop.balance();
+            },
+        );
+    }
 }

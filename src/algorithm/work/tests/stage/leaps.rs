@@ -9,6 +9,9 @@ use crate::facade::{Ordering, clock};
 use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::tag;
 
+/// A time that has not come yet.
+pub(in crate::algorithm::work::tests) const LATER: u64 = 1 << 40;
+
 impl Shop {
     /// As if others had gone on until the cell of the first slot had a version with the same bits as the one
     /// there, and process 3 were about to send it.
@@ -20,6 +23,32 @@ impl Shop {
         self.cells[entry.cell as usize]
             .word
             .store(sending.0, Ordering::Release);
+    }
+
+    /// As [`close_after_all_versions_for`](Self::close_after_all_versions_for) process 1.
+    pub(in crate::algorithm::work::tests) fn close_after_all_versions(&self) {
+        self.close_after_all_versions_for(1);
+    }
+
+    /// As if others had received item 0 and gone on until its cell had its first version again, and a process had
+    /// loaned the cell when the queue was closed.
+    pub(in crate::algorithm::work::tests) fn close_after_all_versions_for(&self, sender: u32) {
+        self.go_on_for(1 << 20);
+        for items in [&self.tried, &self.done] {
+            items.fetch_or(1, Relaxed);
+        }
+        self.work().close();
+        let loaned = CellWord(0).held(State::Loaned, tag(sender));
+        self.cells[0].word.store(loaned.0, Ordering::Release);
+    }
+
+    /// As if others had gone on until the first cell had its first version again, and its message were given back for
+    /// the first time, not to come again before [`LATER`].
+    pub(in crate::algorithm::work::tests) fn delay_after_all_versions(&self) {
+        self.work().delay(0, LATER);
+        let delayed = CellWord(0).delivered(tag(3)).delayed(LATER);
+        self.cells[0].word.store(delayed.0, Ordering::Release);
+        self.work().tell_of_returned();
     }
 
     /// As if process 3 had loaned both cells for one message, the first as its head, when both have the versions
