@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use bytemuck::Pod;
 
 use super::handle::End;
-use super::{Consumer, Producer};
+use super::{Consumer, Producer, consumer, producer};
 use crate::algorithm::spsc::{Consuming, Producing, Role, RoleMarker};
 use crate::payload::Payload;
 use crate::queue::{TryRecvError, TrySendError};
@@ -54,10 +54,13 @@ impl<T: Payload + Pod> Producer<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn write_chunk(&mut self, most: usize) -> Result<WriteChunk<'_, T>, TrySendError<()>> {
-        let (len, end) = (self.end.up_to(most)?, &mut self.end);
-        match len {
-            0 => Err(TrySendError::Full(())),
-            len => Ok(WriteChunk { end, len }),
+        match self.end.up_to(most) {
+            Ok(0) => Err(TrySendError::Full(())),
+            Ok(len) => Ok(WriteChunk {
+                end: &mut self.end,
+                len,
+            }),
+            Err(error) => Err(producer::refused(error)),
         }
     }
 }
@@ -70,18 +73,21 @@ impl<T: Payload + Pod> Consumer<T> {
     /// [`TryRecvError::Empty`] or [`TryRecvError::Disconnected`] if there is none;
     /// [`TryRecvError::Fault`].
     pub fn read_chunk(&mut self, most: usize) -> Result<ReadChunk<'_, T>, TryRecvError> {
-        let mut len = self.end.up_to(most)?;
-        if len == 0 {
+        let mut len = self.end.up_to(most);
+        if len == Ok(0) {
             if !self.end.ring().has_left(Role::Consumer) {
                 return Err(TryRecvError::Empty);
             }
             // It may have pushed something before it left.
-            len = self.end.up_to(most)?;
+            len = self.end.up_to(most);
         }
-        let end = &mut self.end;
         match len {
-            0 => Err(TryRecvError::Disconnected),
-            len => Ok(ReadChunk { end, len }),
+            Ok(0) => Err(TryRecvError::Disconnected),
+            Ok(len) => Ok(ReadChunk {
+                end: &mut self.end,
+                len,
+            }),
+            Err(error) => Err(consumer::refused(error)),
         }
     }
 }

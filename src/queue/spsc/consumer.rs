@@ -12,6 +12,8 @@ use crate::facade::Deadline;
 use crate::format::Kind;
 use crate::payload::{Payload, read, read_boxed};
 use crate::queue::{RecvError, RecvTimeoutError, TryRecvError, Wait};
+use crate::segment::Fault;
+use crate::wait::on_event::{EventWaitError, TryError};
 
 /// The consumer's end of a ring: one at a time, in one process.
 ///
@@ -38,7 +40,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     #[inline(always)]
     pub fn try_pop(&mut self) -> Result<T, TryRecvError> {
         if !self.end.is_quick() {
-            self.look()?;
+            self.look().map_err(refused)?;
         }
         self.take().ok_or(TryRecvError::Invalid)
     }
@@ -78,7 +80,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     /// [`TryRecvError::Invalid`] if the bytes of the first item are no valid value; it is gone. Such an
     /// item further on ends the batch before it. [`TryRecvError::Fault`]; nothing was popped.
     pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, TryRecvError> {
-        let count = self.end.up_to(values.len())?;
+        let count = self.end.up_to(values.len()).map_err(refused)?;
         let (first, run) = self.end.slots(count as u64);
         let (head, tail) = values[..count].split_at_mut(run);
         // SAFETY: `run` slots from there are mapped and this end's until the commit; those of the
@@ -105,7 +107,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     /// [`TryRecvError`]; not `Busy`.
     pub fn try_pop_boxed(&mut self) -> Result<Box<T>, TryRecvError> {
         if !self.end.is_quick() {
-            self.look()?;
+            self.look().map_err(refused)?;
         }
         self.take_boxed().ok_or(TryRecvError::Invalid)
     }
@@ -136,7 +138,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
 
     /// Returns whether the ring has no item. The answer may be stale when it is returned.
     pub fn is_empty(&mut self) -> bool {
-        self.end.available() == Ok(0)
+        self.end.look() == Ok(0)
     }
 
     /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
@@ -177,16 +179,22 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     /// Looks for an item when none is known of; returns if there is one.
     #[cold]
     #[inline(never)]
-    fn look(&mut self) -> Result<(), TryRecvError> {
-        if self.end.look()? > 0 {
-            return Ok(());
+    fn look(&mut self) -> Result<(), TryError> {
+        match self.end.look() {
+            Ok(1..) => Ok(()),
+            Ok(0) => self.on_empty(),
+            Err(error) => Err(error),
         }
+    }
+
+    /// What it means that no item is known of; returns if there is one.
+    fn on_empty(&mut self) -> Result<(), TryError> {
         if !self.end.ring().has_left(Role::Consumer) {
-            return Err(TryRecvError::Empty);
+            return Err(TryError::WouldBlock);
         }
         // It may have pushed something before it left.
         match self.end.refresh()? {
-            0 => Err(TryRecvError::Disconnected),
+            0 => Err(TryError::Disconnected),
             _ => Ok(()),
         }
     }
@@ -197,19 +205,26 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         if self.end.is_quick() {
             return Ok(());
         }
-        self.wait_for_item(deadline)
+        let waited = self.wait_for_item(deadline);
+        waited.map_err(|ended| self.ended(ended))
     }
 
     #[cold]
     #[inline(never)]
-    fn wait_for_item(&mut self, deadline: &Deadline) -> Result<(), RecvTimeoutError> {
-        match self.look() {
-            Err(TryRecvError::Empty) => {}
-            found => return Ok(found?),
-        }
-        let waited = self.end.wait(deadline);
-        waited.map_err(|ended| RecvTimeoutError::of(ended, Kind::Spsc, || self.end.lost()))
+    fn wait_for_item(&mut self, deadline: &Deadline) -> Result<(), EventWaitError> {
+        self.look().or_else(|_| self.end.wait(deadline))
     }
+
+    #[cold]
+    fn ended(&self, ended: EventWaitError) -> RecvTimeoutError {
+        RecvTimeoutError::of(ended, Kind::Spsc, || self.end.lost())
+    }
+}
+
+/// What an attempt ended with; a membership that was lost is that the end is not this process's.
+#[cold]
+pub(super) fn refused(error: TryError) -> TryRecvError {
+    TryRecvError::of(error, Kind::Spsc, || Fault::NotOwner)
 }
 
 /// Copies items out, up to the first whose bytes are no value; how many those are.

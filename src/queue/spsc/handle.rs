@@ -21,7 +21,7 @@ use crate::segment::{
 };
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
-use crate::wait::on_event::EventWaitError;
+use crate::wait::on_event::{EventWaitError, TryError};
 
 /// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
 /// items.
@@ -211,24 +211,24 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         }
     }
 
-    /// How many items, or places, are there.
+    /// How many items, or places, are there, if the end is this process's; looks at the other side if
+    /// none is known of.
     #[inline(always)]
-    pub(super) fn available(&mut self) -> Result<u64, Fault> {
-        let available = self.spsc.ring().available(&mut self.cursor);
-        available.map_err(corrupt)
-    }
-
-    /// As [`available`](Self::available), if the end is this process's.
-    pub(super) fn look(&mut self) -> Result<u64, Fault> {
-        self.check()?;
-        self.available()
+    pub(super) fn look(&mut self) -> Result<u64, TryError> {
+        if !self.is_mine() {
+            return Err(TryError::MembershipLost);
+        }
+        let there = self.spsc.ring().available(&mut self.cursor);
+        there.map_err(|Corrupt| TryError::Corrupt)
     }
 
     /// How many of `wanted` items, or places, are there, if the end is this process's; looks at the
     /// other side if fewer are known of.
     #[inline(always)]
-    pub(super) fn up_to(&mut self, wanted: usize) -> Result<usize, Fault> {
-        self.check()?;
+    pub(super) fn up_to(&mut self, wanted: usize) -> Result<usize, TryError> {
+        if !self.is_mine() {
+            return Err(TryError::MembershipLost);
+        }
         let mut there = self.cursor.known();
         if there < wanted as u64 {
             there = self.refresh()?;
@@ -237,20 +237,18 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         Ok(usize::try_from(there).map_or(wanted, |there| there.min(wanted)))
     }
 
-    /// As [`available`](Self::available), with a look at the other side.
-    pub(super) fn refresh(&mut self) -> Result<u64, Fault> {
-        let available = self.spsc.ring().refresh(&mut self.cursor);
-        available.map_err(corrupt)
-    }
-
-    #[inline(always)]
-    fn check(&self) -> Result<(), Fault> {
-        self.is_mine().then_some(()).ok_or(Fault::NotOwner)
+    /// How many items, or places, are there, with a look at the other side.
+    pub(super) fn refresh(&mut self) -> Result<u64, TryError> {
+        let there = self.spsc.ring().refresh(&mut self.cursor);
+        there.map_err(|Corrupt| TryError::Corrupt)
     }
 
     /// Waits until an item, or a place, is there.
     #[cold]
     pub(super) fn wait(&mut self, deadline: &Deadline) -> Result<(), EventWaitError> {
+        if !self.is_mine() {
+            return Err(EventWaitError::MembershipLost);
+        }
         let others = self.spsc.state.liveness(self.me);
         let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
         let ring = self.spsc.ring();
@@ -267,6 +265,9 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     /// is this process's still if the process only cannot ask which peers live.
     #[cold]
     pub(super) fn lost(&self) -> Fault {
+        if !self.is_mine() {
+            return Fault::NotOwner;
+        }
         let why = self.spsc.state.membership_lost(self.me);
         if self.is_mine() {
             why.into()
@@ -297,11 +298,6 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         self.ring().reap_dead(R::ROLE, &others);
         others.is_member()
     }
-}
-
-#[cold]
-fn corrupt(_: Corrupt) -> Fault {
-    Fault::corrupt(Kind::Spsc, 0_u64)
 }
 
 impl<T: Payload, R: RoleMarker> Drop for End<T, R> {

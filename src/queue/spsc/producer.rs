@@ -12,6 +12,8 @@ use crate::facade::Deadline;
 use crate::format::Kind;
 use crate::payload::{Payload, write};
 use crate::queue::{SendError, SendTimeoutError, TrySendError, Wait};
+use crate::segment::Fault;
+use crate::wait::on_event::{EventWaitError, TryError};
 
 /// The producer's end of a ring: one at a time, in one process.
 ///
@@ -38,9 +40,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     #[inline(always)]
     pub fn try_push(&mut self, value: T) -> Result<(), TrySendError<T>> {
         if !self.end.is_quick()
-            && let Err(refused) = self.look()
+            && let Err(error) = self.look()
         {
-            return Err(refused.map(|()| value));
+            return Err(refused(error).map(|()| value));
         }
         self.put(value);
         Ok(())
@@ -74,9 +76,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     #[inline(always)]
     fn push_until(&mut self, value: T, deadline: &Deadline) -> Result<(), SendTimeoutError<T>> {
         if !self.end.is_quick()
-            && let Err(refused) = self.wait_for_room(deadline)
+            && let Err(ended) = self.wait_for_room(deadline)
         {
-            return Err(refused.map(|()| value));
+            return Err(self.ended(ended).map(|()| value));
         }
         self.put(value);
         Ok(())
@@ -89,7 +91,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     ///
     /// [`TrySendError::Fault`]; nothing was pushed.
     pub fn push_slice(&mut self, values: &[T]) -> Result<usize, TrySendError<()>> {
-        let count = self.end.up_to(values.len())?;
+        let count = self.end.up_to(values.len()).map_err(refused)?;
         let (first, run) = self.end.slots(count as u64);
         let (head, tail) = values[..count].split_at(run);
         // SAFETY: `run` slots from there are mapped and this end's alone until the commit; those
@@ -116,22 +118,23 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     /// registers.
     #[cold]
     #[inline(never)]
-    fn look(&mut self) -> Result<(), TrySendError<()>> {
-        match self.end.look()? {
-            0 => Err(TrySendError::Full(())),
-            _ => Ok(()),
+    fn look(&mut self) -> Result<(), TryError> {
+        match self.end.look() {
+            Ok(1..) => Ok(()),
+            Ok(0) => Err(TryError::WouldBlock),
+            Err(error) => Err(error),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn wait_for_room(&mut self, deadline: &Deadline) -> Result<(), SendTimeoutError<()>> {
-        match self.look() {
-            Err(TrySendError::Full(())) => {}
-            found => return Ok(found?),
-        }
-        let waited = self.end.wait(deadline);
-        waited.map_err(|ended| SendTimeoutError::of(ended, Kind::Spsc, || self.end.lost()))
+    fn wait_for_room(&mut self, deadline: &Deadline) -> Result<(), EventWaitError> {
+        self.look().or_else(|_| self.end.wait(deadline))
+    }
+
+    #[cold]
+    fn ended(&self, ended: EventWaitError) -> SendTimeoutError<()> {
+        SendTimeoutError::of(ended, Kind::Spsc, || self.end.lost())
     }
 
     /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
@@ -178,7 +181,7 @@ impl<T: Payload + Pod> Producer<T> {
     /// ```
     pub fn try_push_with(&mut self, write: impl FnOnce(&mut T)) -> Result<(), TrySendError<()>> {
         if !self.end.is_quick() {
-            self.look()?;
+            self.look().map_err(refused)?;
         }
         self.write_with(write);
         Ok(())
@@ -207,7 +210,8 @@ impl<T: Payload + Pod> Producer<T> {
         timeout: impl Into<Deadline>,
     ) -> Result<(), SendTimeoutError<()>> {
         if !self.end.is_quick() {
-            self.wait_for_room(&timeout.into())?;
+            self.wait_for_room(&timeout.into())
+                .map_err(|ended| self.ended(ended))?;
         }
         self.write_with(write);
         Ok(())
@@ -220,6 +224,12 @@ impl<T: Payload + Pod> Producer<T> {
         write(unsafe { slot.cast::<T>().as_mut() });
         self.end.commit(1);
     }
+}
+
+/// What an attempt ended with; a membership that was lost is that the end is not this process's.
+#[cold]
+pub(super) fn refused(error: TryError) -> TrySendError<()> {
+    TrySendError::of(error, Kind::Spsc, || Fault::NotOwner)
 }
 
 /// Copies values into slots.
