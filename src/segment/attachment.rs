@@ -13,11 +13,12 @@ use crate::sys::shm;
 
 static TABLE: Table<Mapping> = Guarded::new(None);
 
-/// What each handle has of a mapping. With the last one of a process its membership ends.
+/// The reference of a handle to a mapping. When a process drops its last one, its membership ends.
 pub(crate) type Attachment = attachment::Attachment<Mapping>;
 
 impl Attachment {
-    /// Attaches to the segment behind `fd`: to this process's mapping of it, made now or found.
+    /// Attaches to this process's mapping of the segment behind `fd`, which is made if there is
+    /// none.
     pub(crate) fn of(fd: OwnedFd, path: Option<PathBuf>) -> Result<Self, OpenError> {
         let io = OpenError::io;
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the segment"))?;
@@ -28,7 +29,7 @@ impl Attachment {
         }
         let fresh = Arc::new(Mapping::map(fd, status, path)?);
         let attached = Self::insert(Arc::clone(&fresh));
-        // Another thread's mapping may have none.
+        // A mapping that another thread made may lack the path.
         attached.learn_path(fresh.path().cloned());
         Ok(attached)
     }
@@ -50,7 +51,7 @@ impl Shared for Mapping {
     }
 
     fn leave(&self, exclusive: &Exclusive) {
-        // A leave that fails is a death, and is repaired so.
+        // A failed leave counts as a death, and is recovered so.
         let _ = Membership::leave(self, exclusive);
     }
 }

@@ -5,20 +5,20 @@ use bytemuck::Zeroable;
 use super::entry::{Bytes, Placeable, Shape};
 use super::{EntryError, Segment};
 
-/// A primitive that is created with a value: a [`Mutex`](crate::Mutex), a [`RwLock`](crate::RwLock) or
-/// a [`Snapshot`](crate::Snapshot).
+/// A primitive that is created with a value: a [`Mutex`](crate::Mutex), a [`RwLock`](crate::RwLock)
+/// or a [`Snapshot`](crate::Snapshot).
 ///
 /// A value of some hundred KiB and more is created by [`Segment::create_boxed`] or
-/// [`Segment::create_with`]: both leave it on the heap until it is in the segment.
+/// [`Segment::create_with`]: both keep it on the heap until it is in the segment.
 pub trait HoldsValue: Placeable {
     /// The value.
     type Value;
 
-    /// What [`Segment::create_boxed`] needs to know: the first value in a box; of a snapshot also
-    /// [`SnapshotOptions`](crate::SnapshotOptions) of one.
+    /// The argument of [`Segment::create_boxed`]: the first value in a box; for a snapshot also
+    /// [`SnapshotOptions`](crate::SnapshotOptions) of a box.
     type Boxed: From<Box<Self::Value>>;
 
-    /// As `Placeable::words`; those of a value alone if there are no options.
+    /// As `Placeable::words`; the defaults for a value alone if there are no options.
     #[doc(hidden)]
     fn boxed_words(first: Option<&Self::Boxed>) -> [u64; 4];
 
@@ -30,10 +30,9 @@ pub trait HoldsValue: Placeable {
 }
 
 impl Segment {
-    /// Creates an entry whose first value comes in a box. All else is as for [`create`](Self::create).
+    /// Creates an entry whose first value comes in a box. Otherwise as [`create`](Self::create).
     ///
-    /// The value is copied from the heap into the segment and does not pass through the stack, as one
-    /// that `create` takes does several times.
+    /// The value is copied from the heap into the segment and never passes through the stack.
     ///
     /// # Errors
     ///
@@ -65,7 +64,7 @@ impl Segment {
         self.create_shaped(name, &shape, |_| Ok(first), P::prepare_boxed)
     }
 
-    /// Opens an entry, or creates it with a first value that comes in a box. All else is as for
+    /// Opens an entry, or creates it with a first value that comes in a box. Otherwise as
     /// [`open_or_create`](Self::open_or_create).
     ///
     /// # Errors
@@ -83,12 +82,12 @@ impl Segment {
         })
     }
 
-    /// Creates an entry whose first value `write` makes of zeros, on the heap. All else is as for
+    /// Creates an entry whose first value `write` makes from zeros, on the heap. Otherwise as
     /// [`create`](Self::create).
     ///
-    /// `write` is called before others are kept waiting, and not at all if there is no room for the
-    /// entry or it exists; a panic in it leaves nothing behind. Nothing passes through the stack. A
-    /// snapshot has as many seats as is usual.
+    /// `write` is called before other creators have to wait. It is not called if the entry exists
+    /// or the segment has no room for it. A panic in it leaves nothing behind. Nothing passes
+    /// through the stack. A snapshot has the default number of reader slots.
     ///
     /// # Errors
     ///
@@ -122,8 +121,9 @@ impl Segment {
         self.create_shaped(name, &shape, ready, P::prepare_boxed)
     }
 
-    /// Opens an entry, or creates it with a first value that `write` makes of zeros, on the heap. All
-    /// else is as for [`open_or_create`](Self::open_or_create) and [`create_with`](Self::create_with).
+    /// Opens an entry, or creates it with a first value that `write` makes from zeros, on the heap.
+    /// Otherwise as [`open_or_create`](Self::open_or_create) and
+    /// [`create_with`](Self::create_with).
     ///
     /// # Errors
     ///

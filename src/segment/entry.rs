@@ -1,4 +1,4 @@
-//! What can stand in a segment, and the core that every handle is made of.
+//! Entries of a segment, and the core of every handle.
 
 use std::fmt;
 use std::ops::Deref;
@@ -17,8 +17,8 @@ use crate::segment::{EntryError, FoundKind, MembershipError};
 
 /// A primitive that can be an entry of a [`Segment`](crate::Segment).
 ///
-/// Sealed: the kinds are part of the byte layout, so they are crossdock's own. Handles are
-/// `Clone + Send + Sync` and keep the segment mapped.
+/// Sealed: the kinds are part of the byte layout. Handles are `Clone + Send + Sync` and keep the
+/// segment mapped.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an entry of a segment",
     label = "an entry is a primitive of crossdock",
@@ -27,7 +27,7 @@ use crate::segment::{EntryError, FoundKind, MembershipError};
     note = "messages: `Queue<T>`, `Channel<T>`; work that must be done: `WorkQueue<T>`, `Channel<T>`"
 )]
 pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed {
-    /// What [`Segment::create`](crate::Segment::create) needs to know.
+    /// The argument of [`Segment::create`](crate::Segment::create).
     type Config;
 
     #[doc(hidden)]
@@ -36,15 +36,15 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
     #[doc(hidden)]
     fn payload() -> PayloadShape;
 
-    /// The payload that the entry's record names: with a configuration, or without one; or why there
-    /// is none.
+    /// Returns the payload that the entry's record names, with or without a configuration, or the
+    /// reason why there is none.
     #[doc(hidden)]
     fn named(_config: Option<&Self::Config>) -> Result<PayloadShape, &'static str> {
         Ok(Self::payload())
     }
 
-    /// The same of an entry whose handle another process of this program has handed over, in whose
-    /// record `found` is.
+    /// Returns the payload of an entry whose handle another process of this program has handed
+    /// over. Its record has `found`.
     #[doc(hidden)]
     fn handed_over(_found: PayloadShape) -> PayloadShape {
         Self::payload()
@@ -56,7 +56,7 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
     #[doc(hidden)]
     fn shape(config: [u64; 4], participants: u32) -> Option<Shape>;
 
-    /// What to say of a configuration that has no shape.
+    /// Returns the error for a configuration that has no shape.
     #[doc(hidden)]
     fn refused(_config: &Self::Config) -> EntryError {
         EntryError::Payload {
@@ -64,8 +64,8 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
         }
     }
 
-    /// Does what a configuration asks for that others need not wait for; `fits` says whether the entry
-    /// would be refused as things stand.
+    /// Does the part of a creation that other creators need not wait for. `fits` says whether the
+    /// entry would be refused as things stand.
     #[doc(hidden)]
     fn ready(
         config: Self::Config,
@@ -84,13 +84,13 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
     fn entry(&self) -> &Entry;
 }
 
-/// Keeps [`Placeable`] crossdock's own.
+/// Seals [`Placeable`].
 pub(crate) mod sealed {
     #[expect(unnameable_types, reason = "that is what seals the trait")]
     pub trait Sealed {}
 }
 
-/// What an entry of some kind, payload and configuration looks like.
+/// The shape of an entry of some kind, payload and configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub(crate) kind: Kind,
@@ -101,7 +101,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The record of an entry of this shape, placed nowhere yet.
+    /// Returns the record of an entry of this shape, without an offset yet.
     pub(crate) fn record(&self, name: crate::format::Name) -> Record {
         Record {
             kind: self.kind as u32,
@@ -113,7 +113,7 @@ impl Shape {
         }
     }
 
-    /// Why `record` is no entry of this shape, if it is not.
+    /// Fails if `record` is not an entry of this shape.
     pub(crate) fn check(&self, name: &str, record: &Record) -> Result<(), EntryError> {
         let name = || name.to_owned();
         check_kind(self.kind, name, record)?;
@@ -154,7 +154,7 @@ impl Shape {
     }
 }
 
-/// Whether the record is of the kind that is asked for.
+/// Fails if the record is of another kind.
 pub(crate) fn check_kind(
     expected: Kind,
     name: impl FnOnce() -> String,
@@ -170,7 +170,7 @@ pub(crate) fn check_kind(
     })
 }
 
-/// Whether the record's payload is the one that is asked for.
+/// Fails if the record's payload is another one.
 pub(crate) fn check_payload(
     expected: PayloadShape,
     name: impl FnOnce() -> String,
@@ -186,7 +186,7 @@ pub(crate) fn check_payload(
     })
 }
 
-/// An entry's bytes before anybody can find them: zeroed, and its creator's alone.
+/// An entry's bytes before its publication: zeroed, and accessible to the creator only.
 #[derive(Debug)]
 pub struct Bytes<'a> {
     mapping: &'a Mapping,
@@ -195,12 +195,12 @@ pub struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    /// The `len` bytes at `offset`, zeroed now: a creator that died may have written there.
+    /// Returns the `len` bytes at `offset`, zeroed now: a creator that died may have written there.
     pub(crate) fn zeroed(mapping: &'a Mapping, offset: u64, len: u64) -> Option<Self> {
         let count = usize::try_from(len).ok()?;
         let first = mapping.at::<u8>(offset, count)?;
-        // SAFETY: inside the mapping by `at`, and no entry is there yet, so nobody else reads or
-        // writes these bytes while this process holds the control mutex.
+        // SAFETY: inside the mapping by `at`, and no entry is there yet, so no other process
+        // accesses these bytes while this process holds the control mutex.
         unsafe { first.as_ptr().write_bytes(0, count) };
         Some(Self {
             mapping,
@@ -209,12 +209,12 @@ impl<'a> Bytes<'a> {
         })
     }
 
-    /// How many participants the segment can have.
+    /// Returns the maximum number of participants of the segment.
     pub(crate) fn participants(&self) -> u32 {
         self.mapping.geometry().participants
     }
 
-    /// The state at the start of the entry.
+    /// Returns the state at the start of the entry.
     pub(crate) fn state<S: SharedState>(&self) -> Option<&'a S> {
         if size_of::<S>() as u64 > self.len {
             return None;
@@ -229,14 +229,14 @@ impl<'a> Bytes<'a> {
         self.write_same(offset, value, 1);
     }
 
-    /// Writes a value so many times, from `offset` bytes into the entry on.
+    /// Writes a value `count` times, from `offset` bytes into the entry on.
     pub(crate) fn write_same<T: bytemuck::NoUninit>(&self, offset: u64, value: &T, count: usize) {
         if let Some(first) = self.places::<T>(offset, count) {
             for index in 0..count {
-                // SAFETY: inside of the `count` values that are the entry's.
+                // SAFETY: inside the `count` values of the entry.
                 let place = unsafe { first.add(index) };
-                // SAFETY: inside the entry, aligned, and nobody else's yet; what a process has in its
-                // own memory is not there.
+                // SAFETY: inside the entry, aligned, and not published yet; a process's own memory
+                // does not overlap it.
                 unsafe { place.copy_from_nonoverlapping(NonNull::from(value), 1) };
             }
         }
@@ -245,13 +245,14 @@ impl<'a> Bytes<'a> {
     /// Writes values one after the other, from `offset` bytes into the entry on.
     pub(crate) fn write_all<T: bytemuck::NoUninit>(&self, offset: u64, values: &[T]) {
         if let Some(first) = self.places::<T>(offset, values.len()) {
-            // SAFETY: as many as there are places, inside the entry, aligned, and nobody else's yet;
-            // what a process has in its own memory is not there.
+            // SAFETY: as many values as fit, inside the entry, aligned, and not published yet; a
+            // process's own memory does not overlap it.
             unsafe { first.copy_from_nonoverlapping(NonNull::from(values).cast(), values.len()) };
         }
     }
 
-    /// Where `count` values are, `offset` bytes into the entry, if all of them are inside and aligned.
+    /// Returns a pointer to `count` values, `offset` bytes into the entry, if all of them are
+    /// inside and aligned.
     fn places<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
         let len = size_of::<T>().checked_mul(count)? as u64;
         let inside = offset.checked_add(len)? <= self.len;
@@ -266,43 +267,43 @@ impl<'a> Bytes<'a> {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub(crate) mapping: Attachment,
-    /// By which a handle travels.
+    /// The index that identifies the entry in a serialised handle.
     #[cfg(feature = "process")]
     pub(crate) index: u32,
     pub(crate) record: Record,
 }
 
-/// The core of a handle: state in the segment, and what keeps it mapped.
+/// The core of a handle: the entry's state, and the attachment that keeps it mapped.
 ///
-/// Invariant 1: `state` points to the start of the entry's bytes, which hold an `S` and stay
-/// mapped as long as `entry.mapping`.
-/// Invariant 2: `tag` points to the tag word of the mapping's membership, which stays where it is as
-/// long as `entry.mapping`.
-/// Invariant 3: `registry` are the participants' entries of the mapping, which stay where they are as
-/// long as `entry.mapping`.
+/// Invariant 1: `state` points to the start of the entry's bytes, which hold an `S` and stay mapped
+/// as long as `entry.mapping`.
+/// Invariant 2: `tag` points to the tag word of the mapping's membership, which does not move as
+/// long as `entry.mapping` lives.
+/// Invariant 3: `registry` are the participants' entries of the mapping, which do not move as long
+/// as `entry.mapping` lives.
 pub(crate) struct EntryRef<S> {
     state: NonNull<S>,
     tag: NonNull<AtomicU32>,
     registry: NonNull<[ParticipantEntry]>,
     entry: Entry,
-    /// Of waits for a lock.
+    /// The history of waits for a lock.
     waits: WaitHistory,
 }
 
 /// The core of a handle whose entry begins with several states.
 ///
-/// Invariant 1: the entry's bytes hold so many `S`, one after the other.
+/// Invariant 1: the entry's bytes hold `count` `S`, one after the other.
 pub(crate) struct EntryStates<S> {
     first: EntryRef<S>,
     count: usize,
 }
 
 impl<S: SharedState> EntryStates<S> {
-    /// Anchors a handle at its entry; `None` if the entry is too short for so many states.
+    /// Attaches to an entry. Returns `None` if the entry is too short for `count` states.
     pub(crate) fn new(entry: Entry, count: u32) -> Option<Self> {
         let first: EntryRef<S> = EntryRef::new(entry)?;
         let count = count as usize;
-        // INVARIANT: 1, by this.
+        // INVARIANT: 1, by this comparison.
         let all = size_of::<S>().checked_mul(count)? as u64;
         (all <= first.entry.record.len).then_some(Self { first, count })
     }
@@ -355,7 +356,7 @@ impl<S: SharedState> Deref for EntryRef<S> {
 }
 
 impl<S: SharedState> EntryRef<S> {
-    /// Anchors a handle at its entry; `None` if the entry is too short for its state.
+    /// Attaches to an entry. Returns `None` if the entry is too short for its state.
     pub(crate) fn new(entry: Entry) -> Option<Self> {
         let state = entry.mapping.at::<S>(entry.record.offset, 1)?;
         // INVARIANT: 2; the word is in a page that the mapping owns.
@@ -372,13 +373,13 @@ impl<S: SharedState> EntryRef<S> {
         })
     }
 
-    /// A pointer to a `T`, `offset` bytes into the entry, if it is inside and aligned.
+    /// Returns a pointer to a `T`, `offset` bytes into the entry, if it is inside and aligned.
     pub(crate) fn payload<T>(&self, offset: u64) -> Option<NonNull<T>> {
         self.payloads(offset, 1)
     }
 
-    /// A pointer to `count` values of `T`, `offset` bytes into the entry, if all of them are inside
-    /// and aligned.
+    /// Returns a pointer to `count` values of `T`, `offset` bytes into the entry, if all of them
+    /// are inside and aligned.
     pub(crate) fn payloads<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
         let len = size_of::<T>().checked_mul(count)? as u64;
         let end = offset.checked_add(len)?;
@@ -389,14 +390,14 @@ impl<S: SharedState> EntryRef<S> {
         self.entry.mapping.at::<T>(place, count)
     }
 
-    /// So many words beside the entry, zeroed at first, which all handles of it in this process share, and nobody
-    /// else. They stay as long as the mapping.
+    /// Returns `count` words beside the entry, zeroed at first, which all handles of it in this
+    /// process share and no other process sees. They stay as long as the mapping.
     pub(crate) fn private_words(&self, count: u32) -> Option<NonNull<[AtomicU64]>> {
         let private = self.entry.mapping.private();
         private.words(self.entry.record.offset, usize::try_from(count).ok()?)
     }
 
-    /// The process id of a participant, for people.
+    /// Returns the process id of a participant, for messages.
     pub(crate) fn pid_of(&self, tag: Tag) -> u32 {
         let entries = self.entry.mapping.participants();
         // ORDERING: Relaxed; for people.
@@ -404,8 +405,8 @@ impl<S: SharedState> EntryRef<S> {
         entries.get(tag.index() as usize).map_or(0, pid)
     }
 
-    /// The process id of the participant at `index`, for people; `None` if it is of another PID
-    /// namespace than `me`.
+    /// Returns the process id of the participant at `index`, for messages; `None` if it is of
+    /// another PID namespace than `me`.
     pub(crate) fn pid_at(&self, index: u32, me: Tag) -> Option<u32> {
         let entries = self.entry.mapping.participants();
         let namespace_and_pid = |index: u32| {
@@ -422,13 +423,13 @@ impl<S: SharedState> EntryRef<S> {
         &self.entry
     }
 
-    /// This process's tag, which it gets now if it has none.
+    /// Returns this process's tag. Joins if it has none.
     #[inline]
     pub(crate) fn tag(&self) -> Result<Tag, MembershipError> {
         Membership::tag(&self.entry.mapping)
     }
 
-    /// This process's tag, for an operation that can do without.
+    /// Returns this process's tag, for an operation that does not need one.
     #[inline(always)]
     pub(crate) fn tag_if_possible(&self) -> Option<Tag> {
         match self.current_tag() {
@@ -437,34 +438,35 @@ impl<S: SharedState> EntryRef<S> {
         }
     }
 
-    /// This process's tag, if it has one.
+    /// Returns this process's tag, if it has one.
     #[inline(always)]
     pub(crate) fn current_tag(&self) -> Option<Tag> {
         self.own().current()
     }
 
-    /// Where this process's tag is.
+    /// Returns this process's tag word.
     #[inline(always)]
     pub(crate) fn own(&self) -> OwnTag<'_> {
-        // SAFETY: Invariant 2, and an atomic may be shared with anybody.
+        // SAFETY: Invariant 2, and an atomic may be shared.
         OwnTag::new(unsafe { self.tag.as_ref() })
     }
 
-    /// The state.
+    /// Returns the state.
     #[inline(always)]
     pub(crate) fn state(&self) -> &S {
         self
     }
 
-    /// The others. Making it loads nothing: hot paths ask it no more than whether they are a participant.
+    /// Returns the liveness of the other participants. Loads nothing: hot paths ask it only whether
+    /// this process is a participant.
     #[inline(always)]
     pub(crate) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
-        // SAFETY: Invariant 3, and atomics may be shared with anybody.
+        // SAFETY: Invariant 3, and atomics may be shared.
         let registry = unsafe { self.registry.as_ref() };
         SegmentLiveness::new(&self.entry.mapping, registry, me).remembering(&self.waits)
     }
 
-    /// Forgets a membership that others have taken for dead.
+    /// Forgets a membership that peers have taken for dead.
     #[cold]
     pub(crate) fn membership_lost(&self, me: Tag) -> MembershipError {
         Membership::membership_lost(&self.entry.mapping, me)

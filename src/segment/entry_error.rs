@@ -1,4 +1,4 @@
-//! What can go wrong with an entry.
+//! The errors of creating and opening entries.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use super::{Fault, MembershipError, Text};
 pub use crate::format::NameError;
 use crate::format::{Kind, PayloadShape};
 
-/// Why an entry was not created or opened.
+/// The error of creating or opening an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum EntryError {
-    /// The name cannot be an entry's.
+    /// The name is not valid for an entry.
     Name(NameError),
     /// An entry of that name exists.
     Exists {
@@ -43,7 +43,7 @@ pub enum EntryError {
         /// The payload found.
         found: Box<PayloadShape>,
     },
-    /// The values of a channel could not be decoded, whatever they are.
+    /// No value of the channel's type can be decoded.
     Undecodable {
         /// The name.
         name: String,
@@ -59,7 +59,8 @@ pub enum EntryError {
         /// The size found, in bytes.
         found: u64,
     },
-    /// The entry was created with another capacity; that of a snapshot is how many readers it can have.
+    /// The entry was created with another capacity. The capacity of a snapshot is its number of
+    /// readers.
     OtherCapacity {
         /// The name.
         name: String,
@@ -77,17 +78,18 @@ pub enum EntryError {
         /// The length found.
         found: u64,
     },
-    /// The entry was created with the same capacity, but otherwise.
+    /// The entry was created with the same capacity and another configuration.
     OtherConfig {
         /// The name.
         name: String,
-        /// The numbers that were asked for: of a work queue its capacity, how often a message is
-        /// delivered, and the bytes of a cell; of an array its length, and that of a chunk.
+        /// The numbers that were asked for: of a work queue its capacity, the maximum number of
+        /// deliveries of a message, and the bytes of a cell; of an array its length, and that of a
+        /// chunk.
         expected: Box<[u64; 4]>,
         /// The numbers found.
         found: Box<[u64; 4]>,
     },
-    /// No queue can deliver a message so often at most.
+    /// The maximum number of deliveries of a message is out of range.
     Attempts {
         /// The number that was asked for.
         found: u64,
@@ -96,7 +98,7 @@ pub enum EntryError {
         /// The most that there is.
         most: u64,
     },
-    /// No queue can have cells of so many bytes.
+    /// The size of a cell is out of range.
     CellSize {
         /// The number that was asked for.
         found: u64,
@@ -105,7 +107,7 @@ pub enum EntryError {
         /// The most that there is.
         most: u64,
     },
-    /// No snapshot can have so many readers.
+    /// The number of readers is out of range.
     Readers {
         /// The number that was asked for.
         found: u64,
@@ -114,7 +116,7 @@ pub enum EntryError {
         /// The most that there is.
         most: u64,
     },
-    /// Nothing can have that capacity.
+    /// The capacity is out of range.
     Capacity {
         /// The capacity that was asked for.
         found: u64,
@@ -123,7 +125,7 @@ pub enum EntryError {
         /// The most that there is.
         most: u64,
     },
-    /// No array can have that length.
+    /// The length of the array is out of range.
     Length {
         /// The length that was asked for.
         found: u64,
@@ -132,7 +134,7 @@ pub enum EntryError {
         /// The most that there is.
         most: u64,
     },
-    /// No chunk of the array can have that length.
+    /// The length of a chunk is out of range.
     ChunkLength {
         /// The length that was asked for.
         found: u64,
@@ -146,28 +148,28 @@ pub enum EntryError {
         /// The payload.
         found: Box<PayloadShape>,
     },
-    /// The directory has no room for one more entry.
+    /// The directory is full.
     DirectoryFull {
         /// How many entries it has.
         entries: u32,
     },
-    /// The arena has no room for the entry.
+    /// The segment has no room left for the entry.
     ArenaFull {
         /// Bytes that the entry needs.
         needed: u64,
         /// Bytes that are left.
         free: u64,
     },
-    /// The directory holds what crossdock did not write.
+    /// The directory holds bytes that crossdock never writes.
     Corrupt {
-        /// Which record, or `None` if it is the count of records, their index or the control mutex.
+        /// The record, or `None` if it is the count of records, their index or the control mutex.
         record: Option<u32>,
     },
-    /// What can happen to every operation: this process could not become a participant.
+    /// A fault that can happen to every operation: this process could not become a participant.
     Fault(Fault),
 }
 
-/// The kind of an entry as found, which may be one that this version does not know.
+/// The kind of an entry as found, which may be unknown to this version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -193,7 +195,7 @@ impl fmt::Display for FoundKind {
     }
 }
 
-/// One of a kind: a Mutex, an Array.
+/// Puts the article before a kind: a Mutex, an Array.
 fn one(kind: impl fmt::Display) -> String {
     let kind = kind.to_string();
     let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) {
@@ -207,7 +209,7 @@ fn one(kind: impl fmt::Display) -> String {
 impl fmt::Display for EntryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(_) => f.write_str("the name cannot be an entry's"),
+            Self::Name(_) => f.write_str("the name is not valid for an entry"),
             Self::Exists { name, found } => {
                 write!(f, "an entry \"{name}\" exists: {}", one(found))
             }
@@ -316,7 +318,7 @@ impl fmt::Display for EntryError {
             Self::ArenaFull { needed, free } => {
                 write!(
                     f,
-                    "the arena is full: expected {needed} free bytes, found {free} \
+                    "the segment has no room left: expected {needed} free bytes, found {free} \
                      (SegmentOptions::size makes more)"
                 )
             }

@@ -1,4 +1,4 @@
-//! What can go wrong with segments and memberships.
+//! The errors of creating, opening and monitoring segments.
 
 use std::fmt;
 use std::io;
@@ -6,12 +6,12 @@ use std::io;
 use super::{NameError, SystemError, Text};
 pub use crate::sys::limits::Limit;
 
-/// Why no segment was created.
+/// The error of creating a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CreateError {
-    /// The name cannot be a segment's.
+    /// The name is not valid for a segment.
     Name(NameError),
     /// A segment of that name exists.
     Exists {
@@ -29,9 +29,9 @@ pub enum CreateError {
     TooLarge {
         /// The size asked for, in bytes, rounded up to 4,096.
         size: u64,
-        /// Which limit.
+        /// The limit.
         limit: Limit,
-        /// What the limit still allows, in bytes.
+        /// The bytes that the limit still allows.
         available: u64,
     },
     /// The number of participants is 0 or more than a segment can have.
@@ -53,20 +53,20 @@ pub enum CreateError {
         /// The mode asked for.
         found: u32,
     },
-    /// Not allowed to create files there.
+    /// The process has no permission to create files there.
     Permission(SystemError),
     /// The system refused a request.
     System(SystemError),
 }
 
-/// Why no segment was opened.
+/// The error of opening a segment.
 ///
-/// Each says which one, by its name; a segment that came as a descriptor has none.
+/// Each variant has the segment's name; a segment that came as a descriptor has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The name cannot be a segment's.
+    /// The name is not valid for a segment.
     Name {
         /// The name.
         name: String,
@@ -85,7 +85,7 @@ pub enum OpenError {
         /// What the system said.
         source: SystemError,
     },
-    /// A symbolic link stands where the segment was expected.
+    /// A symbolic link was found instead of the segment.
     Symlink {
         /// The name.
         name: String,
@@ -99,17 +99,17 @@ pub enum OpenError {
         /// The user found.
         found: u32,
     },
-    /// Something other than a file: a directory, a socket, a pipe.
+    /// The name leads to something other than a file: a directory, a socket, a pipe.
     NotAFile {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
     },
-    /// A file without any bytes.
+    /// The file is empty.
     Empty {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
     },
-    /// A file that is shorter, or longer, than its header says.
+    /// The file is shorter or longer than its header says.
     OtherSize {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
@@ -118,12 +118,12 @@ pub enum OpenError {
         /// The size of the file, in bytes.
         found: u64,
     },
-    /// A file that crossdock did not write.
+    /// The file was not written by crossdock.
     NotASegment {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
     },
-    /// A segment of another layout version.
+    /// The segment has another layout version.
     LayoutVersion {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
@@ -132,14 +132,14 @@ pub enum OpenError {
         /// The version of the segment.
         found: u32,
     },
-    /// A segment from a machine of the other byte order.
+    /// The segment is from a machine of the other byte order.
     ByteOrder {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
-        /// What the byte order mark reads as here.
+        /// The value of the byte order mark as read here.
         found: u32,
     },
-    /// A header whose checksum or numbers are wrong.
+    /// The checksum or the numbers of the header are wrong.
     Corrupt {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
@@ -148,11 +148,11 @@ pub enum OpenError {
     Smaller {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
-        /// What is too small.
+        /// The quantity that is too small.
         what: Text,
-        /// What was asked for.
+        /// The value asked for.
         expected: u64,
-        /// What the segment has.
+        /// The value of the segment.
         found: u64,
     },
     /// Another process has found the segment unused, and is about to remove its name (see
@@ -161,12 +161,12 @@ pub enum OpenError {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
     },
-    /// A descriptor that is open for reading only, or writing only.
+    /// The descriptor is open for reading only, or writing only.
     ReadOnly {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
     },
-    /// A descriptor of a memory file that can still shrink or grow.
+    /// The descriptor's memory file can still shrink or grow.
     Unsealed {
         /// The segment's name, if it was opened by one.
         name: Option<String>,
@@ -180,25 +180,25 @@ pub enum OpenError {
     },
 }
 
-/// Why a segment was neither opened nor created.
+/// The error of opening or creating a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OpenOrCreateError {
-    /// It exists and cannot be opened.
+    /// The segment exists and cannot be opened.
     Open(OpenError),
-    /// It does not exist and cannot be created.
+    /// The segment does not exist and cannot be created.
     Create(CreateError),
 }
 
-/// Why a [`Monitor`](super::Monitor) does not watch.
+/// The error of starting or using a [`Monitor`](super::Monitor).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MonitorError {
     /// The monitor was started before the fork that made this process: its thread is the parent's.
     Inherited,
-    /// Other code of this process has closed the monitor's descriptors, and it has ended: start
+    /// Other code of this process has closed the monitor's descriptors, so it has stopped: start
     /// another.
     Ended,
     /// The system refused a request.
@@ -208,7 +208,7 @@ pub enum MonitorError {
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(_) => f.write_str("the name cannot be a segment's"),
+            Self::Name(_) => f.write_str("the name is not valid for a segment"),
             Self::Exists { name } => write!(f, "a segment named \"{name}\" exists"),
             Self::TooSmall { size, least } => {
                 write!(f, "expected a size of at least {least} bytes, found {size}")
@@ -245,7 +245,7 @@ impl std::error::Error for CreateError {
 }
 
 impl OpenError {
-    /// For `map_err`: the system refused `what`.
+    /// Returns a closure for `map_err`: the system refused `what`.
     pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |error| Self::System {
             name: None,
@@ -253,7 +253,7 @@ impl OpenError {
         }
     }
 
-    /// The same, of the segment of that name.
+    /// Adds the name of the segment.
     pub(crate) fn of(mut self, segment: &str) -> Self {
         match &mut self {
             Self::Name { .. } | Self::NotFound { .. } | Self::Symlink { .. } => {}
@@ -275,7 +275,7 @@ impl OpenError {
         self
     }
 
-    /// Returns the name that the segment was to be opened by; `None` if it came as a descriptor.
+    /// Returns the name that the segment was opened by, or `None` if it came as a descriptor.
     pub fn segment(&self) -> Option<&str> {
         match self {
             Self::Name { name, .. } | Self::NotFound { name } | Self::Symlink { name } => {
@@ -308,7 +308,7 @@ impl fmt::Display for OpenError {
             write!(f, "segment {name:?}: ")?;
         }
         match self {
-            Self::Name { .. } => f.write_str("no segment can have that name"),
+            Self::Name { .. } => f.write_str("the name is not valid for a segment"),
             Self::NotFound { .. } => Ok(()),
             Self::Permission { .. } => f.write_str("no permission to open it"),
             Self::Symlink { .. } => f.write_str("expected a file, found a symbolic link"),
@@ -317,11 +317,11 @@ impl fmt::Display for OpenError {
             } => {
                 write!(
                     f,
-                    "expected one of user {expected}, found one of user {found}"
+                    "expected a segment of user {expected}, found one of user {found}"
                 )
             }
             Self::NotAFile { .. } => {
-                f.write_str("expected a segment, found something that is no file")
+                f.write_str("expected a segment, found something that is not a file")
             }
             Self::Empty { .. } => f.write_str("expected a segment, found an empty file"),
             Self::OtherSize {
@@ -356,7 +356,7 @@ impl fmt::Display for OpenError {
                 )
             }
             Self::BeingRemoved { .. } => {
-                f.write_str("it was unused, and another process removes it just now")
+                f.write_str("another process is removing it because it was unused")
             }
             Self::ReadOnly { .. } => {
                 f.write_str("expected a descriptor open for reading and writing, found another")
@@ -400,7 +400,7 @@ impl std::error::Error for OpenOrCreateError {
 impl fmt::Display for MonitorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Inherited => f.write_str("the monitor is that of the process before the fork"),
+            Self::Inherited => f.write_str("the monitor belongs to the process before the fork"),
             Self::Ended => f.write_str("the monitor's descriptors were closed by other code"),
             Self::System(error) => error.fmt(f),
         }

@@ -1,17 +1,17 @@
-//! What can fail in every operation, whatever it does, and how errors are declared.
+//! The faults that can happen to every operation, and the macros that declare errors.
 
 use std::fmt;
 use std::io;
 
 use crate::format::Kind;
 
-/// What an error counts as that has no number.
+/// The errno of an error that has none.
 const EIO: i32 = 5;
 
-/// A request that the system refused: what was asked for, and the number of the error.
+/// A request that the system refused, with the number of the error.
 ///
-/// It is `Copy`, comparable, and means the same in another process, unlike [`io::Error`], into which
-/// it converts.
+/// It is `Copy`, comparable, and means the same in another process, unlike [`io::Error`], into
+/// which it converts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 pub struct SystemError {
@@ -19,7 +19,7 @@ pub struct SystemError {
     errno: i32,
 }
 
-/// A text of the program in an error, which means the same in another process.
+/// A text of the program in an error. It means the same in another process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text(&'static str);
 
@@ -50,7 +50,7 @@ impl fmt::Debug for Text {
 }
 
 impl SystemError {
-    /// An error that the system returned when it was asked for `what`, a noun phrase.
+    /// Returns the error of a refused request `what`, a noun phrase.
     #[cold]
     pub(crate) fn new(what: &'static str, error: &io::Error) -> Self {
         let errno = error.raw_os_error().unwrap_or(EIO);
@@ -58,17 +58,17 @@ impl SystemError {
         Self { what, errno }
     }
 
-    /// Returns what the system was asked for.
+    /// Returns the request.
     pub fn what(&self) -> &'static str {
         self.what.0
     }
 
-    /// Returns the number of the error, as errno(3) has it.
+    /// Returns the number of the error, as in errno(3).
     pub fn errno(&self) -> i32 {
         self.errno
     }
 
-    /// Returns what kind of error it is.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> io::ErrorKind {
         io::Error::from(*self).kind()
     }
@@ -94,31 +94,32 @@ impl fmt::Debug for SystemError {
 
 impl std::error::Error for SystemError {}
 
-/// Why this process is no participant of a segment.
+/// The error of a process that is not a participant of a segment.
 ///
-/// Most operations join by themselves at the first use, and so can fail with this.
+/// Most operations join at their first use, and so can fail with this error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MembershipError {
-    /// No place for a participant is free, also after those of dead participants were reclaimed: as
-    /// many processes as the segment was made for take part in it, or a place cannot be freed (see
+    /// The registry is full, also after the entries of dead participants were reclaimed: as many
+    /// processes as the segment was made for take part in it, or an entry cannot be freed (see
     /// [`Reaping::stuck`](super::Reaping::stuck)).
     RegistryFull {
-        /// The number of places.
+        /// The number of registry entries.
         participants: u32,
     },
-    /// The membership was lost: other code of this process unmapped the page that shows the peers
-    /// that this process lives, or something wrote garbage to the registry, so the peers took this
-    /// process for dead. What it held was recovered as a dead owner's. The next operation joins anew.
+    /// The membership was lost: other code of this process unmapped the page that proves to the
+    /// peers that this process is alive, or the registry was overwritten with garbage, so the peers
+    /// took this process for dead. What it held was recovered as a dead owner's. The next operation
+    /// joins anew.
     ///
-    /// Closing descriptors does not do this: it keeps a process from asking which peers live, which
-    /// is an error of its own, [`System`](Self::System).
+    /// Closing descriptors does not have this effect: it keeps a process from asking which peers
+    /// are alive, which is an error of its own, [`System`](Self::System).
     Lost,
     /// The system refused a request; or other code of this process has closed the segment's
     /// descriptor (`close_range`, a daemonizing library), without which a process cannot ask which
-    /// peers live. What this process holds stays its own, and operations that need no answer go on.
-    /// Opening a named segment once more mends it for all its handles.
+    /// peers are alive. What this process holds stays its own, and operations that need no answer
+    /// go on. Opening a named segment once more repairs all its handles.
     System(SystemError),
 }
 
@@ -127,7 +128,7 @@ impl fmt::Display for MembershipError {
         match self {
             Self::RegistryFull { participants } => write!(
                 f,
-                "none of the segment's {participants} places for participants is free \
+                "the registry is full: the segment has room for {participants} participants \
                  (SegmentOptions::participants makes more)"
             ),
             Self::Lost => {
@@ -140,8 +141,8 @@ impl fmt::Display for MembershipError {
 
 impl std::error::Error for MembershipError {}
 
-/// What can happen to every operation on shared memory, whatever the operation is. Every error of
-/// an operation has it as a variant.
+/// A fault that can happen to every operation on shared memory. Every error of an operation has it
+/// as a variant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -149,20 +150,20 @@ pub enum Fault {
     /// A word in the segment has a value that crossdock never writes there. The operation changed
     /// nothing.
     Corrupt {
-        /// What the word belongs to.
+        /// The primitive that the word belongs to.
         kind: Kind,
-        /// The value found; 0 if it is not known.
+        /// The value found; 0 if unknown.
         word: u64,
     },
-    /// This process is no participant of the segment.
+    /// This process is not a participant of the segment.
     NotMember(MembershipError),
-    /// This process does not own the handle's claim (a lock, a loan, a delivery, a role) any more: it
+    /// This process no longer owns the handle's claim (a lock, a loan, a delivery, an endpoint): it
     /// is a forked child of the owner, or the owner's membership was [lost](MembershipError::Lost).
     NotOwner,
 }
 
 impl Fault {
-    /// A word of a `kind` that has an impossible value.
+    /// Returns the fault of a word of a `kind` that has an impossible value.
     #[cold]
     pub(crate) fn corrupt(kind: Kind, word: impl Into<u64>) -> Self {
         let word = word.into();
@@ -187,7 +188,7 @@ impl fmt::Display for Fault {
             }
             Self::NotMember(error) => error.fmt(f),
             Self::NotOwner => f.write_str(
-                "this process does not own it any more: it is a forked child of the owner, or its \
+                "this process no longer owns it: it is a forked child of the owner, or its \
                  membership was lost",
             ),
         }
@@ -233,10 +234,9 @@ mod text {
     }
 }
 
-/// Declares the errors of an operation: each variant with its docs and its text, and [`Fault`] last.
+/// Declares the errors of an operation: each variant with its docs and its text, and [`Fault`]
+/// last. Variants may have fields, which the text may name.
 ///
-/// `enum Name { .. }` has variants with or without fields, which the text may name. `enum Name<T>`
-/// gives a value back: every variant has it, and the fields that are listed besides.
 macro_rules! errors {
     ($(
         $(#[$meta:meta])*
@@ -268,8 +268,8 @@ macro_rules! errors {
 }
 pub(crate) use errors;
 
-/// As [`errors`], without [`Fault`]. After `..` come variants that wrap another error, and say what it
-/// says.
+/// As [`errors`], without [`Fault`]. After `..` come variants that wrap another error, and say what
+/// it says.
 macro_rules! plain_errors {
     ($(
         $(#[$meta:meta])*
@@ -301,7 +301,7 @@ macro_rules! plain_errors {
 }
 pub(crate) use plain_errors;
 
-/// As [`errors`], of errors that give a value back.
+/// As [`errors`], for errors that return a value: every variant has it.
 macro_rules! errors_with_value {
     ($(
         $(#[$meta:meta])*
@@ -340,7 +340,7 @@ macro_rules! errors_with_value {
                 }
             }
 
-            /// The same error of another value.
+            /// Returns the same error with another value.
             pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
                 match self {
                     $(Self::$variant(value) => $name::$variant(change(value)),)*

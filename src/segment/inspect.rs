@@ -1,4 +1,4 @@
-//! Looking at a segment without taking part in it.
+//! Inspection of a segment without joining it.
 
 use std::fmt;
 
@@ -7,39 +7,41 @@ use crate::segment::membership::Membership;
 use crate::segment::{EntryError, FoundKind};
 use crate::segment::{Segment, corrupt};
 
-/// What the directory says of an entry.
+/// An entry as described by the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryInfo {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it is.
+    /// The kind.
     pub kind: FoundKind,
-    /// What values it holds.
+    /// The payload: the type of the entry's values.
     pub payload: PayloadShape,
-    /// Where its bytes begin, counted from the start of the segment.
+    /// The offset of its bytes from the start of the segment.
     pub offset: u64,
-    /// How many bytes it has.
+    /// The number of its bytes.
     pub len: u64,
 }
 
-/// What the registry says of a participant.
+/// A participant as described by the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParticipantInfo {
-    /// Its index in the registry.
+    /// The index in the registry.
     pub index: u32,
-    /// How many participants have had this index, up to 524,287 and then from 1 again.
+    /// The number of participants that have had this index, up to 524,287 and then from 1 again.
     pub generation: u32,
-    /// Its process id, in its own PID namespace: for people, not to tell who is alive.
+    /// The process id, in its own PID namespace. It is informative: the kernel alone says which
+    /// process is alive.
     pub pid: u32,
-    /// When the process started, in clock ticks since boot as its time namespace has it; 0 if it could not tell.
+    /// The start time of the process, in clock ticks since boot in its time namespace; 0 if
+    /// unknown.
     pub start_time: u64,
-    /// The inode of its PID namespace; 0 if it could not tell.
+    /// The inode of its PID namespace; 0 if unknown.
     pub pid_namespace: u64,
-    /// The inode of its time namespace; 0 if it could not tell.
+    /// The inode of its time namespace; 0 if unknown.
     pub time_namespace: u64,
-    /// Whether it lives, which the kernel says; a dead one has not been reaped yet.
+    /// Whether it is alive, as the kernel says. A dead participant has not been reaped yet.
     pub alive: bool,
     /// Whether it is the calling process.
     pub is_self: bool,
@@ -61,7 +63,7 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`EntryError::Corrupt`] if the directory holds what crossdock did not write.
+    /// [`EntryError::Corrupt`] if the directory holds bytes that crossdock never writes.
     pub fn entries(&self) -> Result<Vec<EntryInfo>, EntryError> {
         let records = self.mapping().directory().records().map_err(corrupt)?;
         records
@@ -78,8 +80,8 @@ impl Segment {
             .collect()
     }
 
-    /// Lists the participants, the living and the dead that were not reaped yet. Never blocks, does
-    /// not join, and may miss or show one that comes or goes meanwhile.
+    /// Lists the participants that are alive, and the dead ones that were not reaped yet. Never
+    /// blocks, does not join, and may miss or show a participant that joins or leaves meanwhile.
     pub fn participants(&self) -> Vec<ParticipantInfo> {
         use crate::facade::Ordering::Relaxed;
         let mapping = self.mapping();

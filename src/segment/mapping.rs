@@ -1,4 +1,4 @@
-//! A segment as this process has it: the mapping, checked once, and shared by all who open it.
+//! A segment in this process: the mapping, checked once, and shared by all handles.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use crate::sys::mmap::Map;
 use crate::sys::probe::Probe;
 use crate::sys::shm::FileStatus;
 
-/// What tells one file from another while it exists.
+/// The identity of a file while it exists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
@@ -43,14 +43,14 @@ impl From<FileStatus> for FileId {
 /// One mapped segment.
 ///
 /// Invariant 1: `map` has `geometry.len` bytes, and `geometry` is a plan (see
-/// [`Geometry::decode`]), so everything that it places is inside and aligned.
+/// [`Geometry::decode`]), so all its offsets are inside and aligned.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     map: Map,
     geometry: Geometry,
     id: FileId,
     probe: Probe,
-    /// Where a named segment was found.
+    /// The path of a named segment.
     path: OnceLock<PathBuf>,
     membership: Membership,
     watch_requests: WatchRequests,
@@ -58,7 +58,7 @@ pub(crate) struct Mapping {
     private: PrivateWords,
 }
 
-/// A participant's entry of the registry, in the segment: its word, and what people want to know.
+/// A participant's entry of the registry, in the segment: its word, and informative fields.
 #[repr(C, align(64))]
 pub(crate) struct ParticipantEntry {
     word: AtomicU32,
@@ -147,7 +147,7 @@ impl Mapping {
         self.path.get()
     }
 
-    /// Takes down where the segment is found, if that was not known.
+    /// Stores the path, if it was not known.
     pub(crate) fn learn_path(&self, path: Option<PathBuf>) {
         if let Some(path) = path {
             let _ = self.path.set(path);
@@ -158,17 +158,17 @@ impl Mapping {
         &self.membership
     }
 
-    /// What this process's monitor is told of this segment.
+    /// The requests of this process's waiters to its monitor.
     pub(crate) fn watch_requests(&self) -> &WatchRequests {
         &self.watch_requests
     }
 
-    /// Maps every page now.
+    /// Maps every page at once.
     pub(crate) fn prefault(&self) -> std::io::Result<()> {
         self.map.prefault()
     }
 
-    /// The descriptor that asks who is alive.
+    /// The descriptor that probes whether peers are alive.
     pub(crate) fn probe(&self) -> &Probe {
         &self.probe
     }
@@ -177,22 +177,23 @@ impl Mapping {
         self.probe.fd()
     }
 
-    /// Whether the descriptor still is the segment's.
+    /// Returns whether the descriptor is still the segment's.
     pub(crate) fn is_intact(&self) -> bool {
         self.probe.is_intact()
     }
 
-    /// What this process keeps beside its entries.
+    /// The private words of this process for each entry.
     pub(crate) fn private(&self) -> &PrivateWords {
         &self.private
     }
 
-    /// Its place among the mappings of this process.
+    /// The link among the mappings of this process.
     pub(crate) fn link(&self) -> &Link<Self> {
         &self.link
     }
 
-    /// A pointer to `count` values of `T` at byte `offset`, if all of them are inside and aligned.
+    /// Returns a pointer to `count` values of `T` at byte `offset`, if all of them are inside and
+    /// aligned.
     #[inline(always)]
     pub(crate) fn at<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
         let len = size_of::<T>().checked_mul(count)?;
@@ -209,8 +210,8 @@ impl Mapping {
     fn slice<T: SharedState>(&self, offset: u64, count: u32) -> &[T] {
         let count = count as usize;
         match self.at::<T>(offset, count) {
-            // SAFETY: `at` has checked place and alignment; `SharedState` makes any bytes valid and
-            // all access atomic; the mapping lives as long as `self`.
+            // SAFETY: `at` has checked bounds and alignment; `SharedState` makes any bytes valid
+            // and all access atomic; the mapping lives as long as `self`.
             Some(first) => unsafe { std::slice::from_raw_parts(first.as_ptr(), count) },
             None => &[],
         }
@@ -221,7 +222,7 @@ impl Mapping {
         let place = self.map.base();
         // SAFETY: the header's offsets are below the least length of a segment (Invariant 1).
         let place = unsafe { place.add(offset) }.cast::<T>();
-        // SAFETY: multiples of 64 at least, and of the alignment of what is there; as in `slice`.
+        // SAFETY: the offsets are multiples of 64 and of the state's alignment; as in `slice`.
         unsafe { place.as_ref() }
     }
 
@@ -236,7 +237,8 @@ impl Mapping {
         Registry::new(self.participants(), cursor.as_ref())
     }
 
-    /// When participants that wait are to ask again who is dead: nanoseconds of the monotonic clock.
+    /// The time at which waiting participants are next to probe for dead peers: nanoseconds of the
+    /// monotonic clock.
     pub(crate) fn reaping_due(&self) -> &AtomicU64 {
         self.state::<AtomicU64>(offsets::REAPING_DUE)
     }
@@ -262,7 +264,7 @@ impl Drop for Mapping {
     }
 }
 
-/// An entry's bytes, for a helper that knows no more than its kind.
+/// An entry's bytes, for a helper that knows only its kind.
 pub(crate) struct EntryBytes<'a> {
     pub(crate) mapping: &'a Mapping,
     pub(crate) offset: u64,

@@ -1,8 +1,9 @@
 //! This process's membership of a segment: joining, staying alive, leaving, and helping.
 //!
-//! The registry's algorithm is `participant::registry`, and that of the tag, which all threads of this
-//! process share, `participant::own_tag`; here are the mapping that holds the lock, the descriptor that
-//! probes, and the page of the tag, which a forked child does not inherit.
+//! The algorithm of the registry is `participant::registry`, and that of the tag, which all threads
+//! of this process share, is `participant::own_tag`. This module has the mapping that holds the
+//! lock, the descriptor that probes, and the page of the tag, which a forked child does not
+//! inherit.
 
 use crate::facade::Ordering::Relaxed;
 use crate::facade::{AtomicU32, WaitHistory, clock_coarse};
@@ -26,16 +27,16 @@ use crate::sys::identity::{self, Identity};
 use crate::sys::locks::{self, Held};
 use crate::sys::shm;
 
-/// Where in the file the participants' bytes are: far behind any segment's end.
+/// The offset of the participants' bytes in the file: far behind the end of any segment.
 pub(crate) const LOCKS_BASE: u64 = 1 << 40;
 
-/// How often the participants of a segment ask, all together, who is dead: nanoseconds, at most and at
-/// least.
+/// The interval at which the participants of a segment, all together, probe for dead peers:
+/// nanoseconds, at least and at most.
 const REAP_EVERY: (u64, u64) = (4_000_000, 1_000_000_000);
-/// And for each that they ask about: 500 times what a question takes.
+/// The interval for each probed peer: 500 times the duration of a probe.
 const REAP_EACH: u64 = 500_000;
 
-/// What this process knows of its membership. A forked child reads zeros everywhere: it is nobody.
+/// This process's membership. A forked child reads zeros everywhere: it is not a member.
 #[derive(Debug)]
 pub(crate) struct Membership {
     page: ForkPage,
@@ -47,13 +48,13 @@ struct Locks<'a> {
     mapping: &'a Mapping,
 }
 
-/// What this process does with the byte locks.
+/// The use that this process makes of the byte locks.
 enum LockUse<'a> {
-    /// It asks who lives.
+    /// Probes whether peers are alive.
     Probe,
-    /// It takes one, through a description that is its alone.
+    /// Acquires one, through a description of its own.
     Join(BorrowedFd<'a>),
-    /// It lets its own go.
+    /// Releases its own.
     Leave(Cell<Option<Held>>),
 }
 
@@ -85,21 +86,21 @@ impl ByteLocks for Locks<'_> {
 
     fn is_locked(&self, index: u32) -> bool {
         match locks::is_byte_locked(self.mapping.fd(), LOCKS_BASE + u64::from(index)) {
-            // Only the segment's own file says that somebody is dead.
+            // Only the segment's own file can prove a death.
             Ok(false) => !self.mapping.is_intact(),
             Ok(true) | Err(_) => true,
         }
     }
 }
 
-/// How many indices a helper freed, and how many it could not.
+/// The numbers of registry entries that a reap freed and could not free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reaping {
-    /// Dead participants whose holdings were given back and whose places are free now.
+    /// Dead participants whose holdings were recovered and whose registry entries are free now.
     pub freed: u32,
-    /// Dead participants that may hold something in an entry that this version cannot repair: of
-    /// an unknown kind, or with a corrupt record. Their places stay taken.
+    /// Dead participants that may hold something in an entry that this version cannot recover: of
+    /// an unknown kind, or with a corrupt record. Their registry entries stay taken.
     pub stuck: u32,
 }
 
@@ -116,13 +117,13 @@ impl Membership {
         &self.page.words()[0]
     }
 
-    /// Not 0 once this process could not join and does well without.
+    /// Not 0 once this process failed to join and goes on without a tag.
     #[inline]
     fn nonmember_word(&self) -> &AtomicU32 {
         &self.page.words()[1]
     }
 
-    /// The tag of this process, if it is a participant already.
+    /// Returns the tag of this process, if it is a participant already.
     #[inline]
     pub(crate) fn current(&self) -> Option<Tag> {
         self.own_tag().current()
@@ -133,8 +134,8 @@ impl Membership {
         OwnTag::new(self.tag_word())
     }
 
-    /// The tag of this process, for an operation that does not need one: a process that could not
-    /// join is not asked again.
+    /// Returns the tag of this process, for an operation that does not need one: a process that
+    /// failed to join does not try again.
     #[cold]
     pub(crate) fn tag_if_possible(mapping: &Mapping) -> Option<Tag> {
         let this = mapping.membership();
@@ -148,7 +149,7 @@ impl Membership {
         joined
     }
 
-    /// The tag of this process, which joins if it has none.
+    /// Returns the tag of this process, which joins if it has none.
     #[inline]
     pub(crate) fn tag(mapping: &Mapping) -> Result<Tag, MembershipError> {
         match mapping.membership().current() {
@@ -162,7 +163,7 @@ impl Membership {
         loop {
             match Self::try_join(mapping)? {
                 Joined::As(tag) => return Ok(tag),
-                // Not under the exclusion.
+                // Outside the exclusion.
                 Joined::Resting(left) => clock::pause(left),
                 Joined::Full => {
                     let participants = mapping.geometry().participants;
@@ -173,7 +174,7 @@ impl Membership {
     }
 
     fn try_join(mapping: &Mapping) -> Result<Joined, MembershipError> {
-        // What allocates, and what reads /proc, comes before the exclusion: a fork waits for that.
+        // Allocation and reading /proc come before the exclusion, for which a fork waits.
         let identity = identity::own();
         let path = mapping.path().map(|path| path.as_os_str().as_bytes());
         let path = path.and_then(|path| CString::new(path).ok());
@@ -184,7 +185,7 @@ impl Membership {
         })
     }
 
-    /// Joins, and keeps what holds the lock. Under the exclusion.
+    /// Joins and keeps the mapping that holds the lock. Runs under the exclusion.
     fn join_held(
         mapping: &Mapping,
         identity: Identity,
@@ -193,16 +194,15 @@ impl Membership {
         let io =
             |what| move |error: io::Error| MembershipError::System(SystemError::new(what, &error));
         let id = (mapping.id().device, mapping.id().inode);
-        let fresh = locks::reopen(mapping.fd(), id, path).map_err(io(
-            "opening the segment a second time, through /proc/thread-self/fd",
-        ))?;
+        let fresh = locks::reopen(mapping.fd(), id, path)
+            .map_err(io("reopening the segment through /proc/thread-self/fd"))?;
         let held = Held::new(fresh.as_fd()).map_err(io("mmap of the page that holds a lock"))?;
         let locks = Locks {
             purpose: LockUse::Join(fresh.as_fd()),
             mapping,
         };
         let joined = Self::join_through(&locks, identity);
-        // From here on only the mapping holds the lock.
+        // From here on the mapping alone holds the lock.
         drop(fresh);
         match joined {
             Ok(Joined::As(tag)) => {
@@ -231,7 +231,7 @@ impl Membership {
         let mapping = locks.mapping;
         let describe = |index: u32| {
             if let Some(entry) = mapping.participants().get(index as usize) {
-                // ORDERING: Relaxed; for people, published by (R1) with the rest.
+                // ORDERING: Relaxed; informative, published by (R1) with the rest.
                 entry.pid.store(identity.pid, Relaxed);
                 entry.start_time.store(identity.start_time, Relaxed);
                 entry.pid_namespace.store(identity.pid_namespace, Relaxed);
@@ -248,7 +248,7 @@ impl Membership {
         }
     }
 
-    /// Leaves, if this process is a participant: gives back what it still holds first.
+    /// Leaves, if this process is a participant. First recovers what it still holds.
     pub(crate) fn leave(mapping: &Mapping, exclusive: &Exclusive) -> io::Result<()> {
         let own = mapping.membership().own_tag();
         let left = own.leave(exclusive, |tag| {
@@ -267,25 +267,25 @@ impl Membership {
         mapping.registry().leave(tag, &locks, visit)
     }
 
-    /// Takes what holds this process's lock, if it is a participant.
+    /// Takes the mapping that holds this process's lock, if it is a participant.
     fn held(mapping: &Mapping, _: &Exclusive) -> Option<Held> {
         let address = mapping.membership().page.address().swap(0, Relaxed);
-        // SAFETY: `join` has put it there, in this address space, since a child of fork reads 0; and
-        // it is taken out once, under the exclusion.
+        // SAFETY: `join` has stored it, in this address space, since a child of fork reads 0; it is
+        // taken out once, under the exclusion.
         unsafe { Held::at(address) }
     }
 
-    /// Forgets a membership that others have taken for dead; the next operation joins anew.
+    /// Forgets a membership that peers have taken for dead; the next operation joins anew.
     ///
-    /// Unless only the descriptor that probes is gone: to the others this process lives, and its
-    /// guards hold. It just cannot ask who else does.
+    /// Keeps the membership if only the descriptor that probes is gone: to its peers this process
+    /// is alive, and its guards hold. It cannot ask whether peers are.
     pub(crate) fn membership_lost(mapping: &Mapping, tag: Tag) -> MembershipError {
         let exclusive = exclusive();
         let own = mapping.membership().own_tag();
         let is_own = own.current() == Some(tag);
         if is_own && !mapping.is_intact() && mapping.registry().is_live(tag) {
             return MembershipError::System(SystemError::new(
-                "asking which peers live, through the segment's descriptor,",
+                "asking which peers are alive, through the segment's descriptor,",
                 &shm::closed_by_other_code(),
             ));
         }
@@ -296,23 +296,23 @@ impl Membership {
         MembershipError::Lost
     }
 
-    /// Not 0 while a monitor of this process, and not of one that it was forked from, watches the
-    /// segment.
+    /// Not 0 while a monitor of this process watches the segment; a monitor of the process that it
+    /// was forked from does not count.
     #[inline]
     pub(crate) fn monitored_word(&self) -> &AtomicU32 {
         &self.page.words()[2]
     }
 
-    /// The process id of a participant, if it means the same process here as there.
+    /// Returns the process id of a participant, if it means the same process here as there.
     pub(crate) fn pid_of(mapping: &Mapping, tag: Tag, own_namespace: u64) -> Option<u32> {
         let entry = mapping.participants().get(tag.index() as usize)?;
-        // ORDERING: Relaxed; what is done with it is checked by a probe afterwards.
+        // ORDERING: Relaxed; a probe checks afterwards.
         let namespace = entry.pid_namespace.load(Relaxed);
         let pid = entry.pid.load(Relaxed);
         (namespace == own_namespace && namespace != 0 && pid != 0).then_some(pid)
     }
 
-    /// Whether the participant with this standing at `index` is alive.
+    /// Returns whether the participant with `tag` is alive.
     pub(crate) fn is_alive(mapping: &Mapping, tag: Tag) -> bool {
         let locks = Locks::probing(mapping);
         match mapping.membership().current() {
@@ -321,12 +321,12 @@ impl Membership {
         }
     }
 
-    /// Gives back what every dead participant holds, and frees its place.
+    /// Recovers what every dead participant holds, and frees its registry entry.
     pub(crate) fn reap(mapping: &Mapping) -> Reaping {
         Self::reap_with(&Locks::probing(mapping), mapping.membership().current())
     }
 
-    /// Gives back what the participant at `index` holds, if it is dead, and frees its place.
+    /// Recovers what the participant at `index` holds, if it is dead, and frees its registry entry.
     pub(crate) fn reap_at(mapping: &Mapping, index: u32) {
         let locks = Locks::probing(mapping);
         let me = mapping.membership().current();
@@ -351,7 +351,8 @@ impl Membership {
     }
 }
 
-/// Gives back what `tag` holds in every published entry; false if one of them cannot be repaired.
+/// Recovers what `tag` holds in every published entry. Returns false if one of them cannot be
+/// recovered.
 fn visit(mapping: &Mapping, tag: Tag) -> bool {
     let directory = mapping.directory();
     directory.control.recover(tag);
@@ -373,20 +374,20 @@ fn visit(mapping: &Mapping, tag: Tag) -> bool {
     all
 }
 
-/// The others, as one participant's operations see them.
+/// The liveness of the other participants, as seen by one.
 #[derive(Clone, Copy)]
 pub(crate) struct SegmentLiveness<'a> {
     pub(crate) mapping: &'a Attachment,
-    /// The entries of the mapping's registry, at hand.
+    /// The entries of the mapping's registry.
     registry: &'a [ParticipantEntry],
     /// Invariant 1: its index is below the number of those entries.
     pub(crate) me: Tag,
-    /// What the handle remembers of its waits.
+    /// The handle's history of waits.
     waits: Option<&'a WaitHistory>,
 }
 
 impl<'a> SegmentLiveness<'a> {
-    /// The peers of `me`, a tag that this process has, or had.
+    /// Returns the liveness of the peers of `me`, a present or past tag of this process.
     #[inline(always)]
     pub(crate) fn new(mapping: &'a Attachment, registry: &'a [ParticipantEntry], me: Tag) -> Self {
         // INVARIANT: 1; `Registry::join` gives no other tags.
@@ -398,7 +399,7 @@ impl<'a> SegmentLiveness<'a> {
         }
     }
 
-    /// The same, for a handle that remembers its waits.
+    /// Adds the handle's history of waits.
     #[inline(always)]
     pub(crate) fn remembering(self, waits: &'a WaitHistory) -> Self {
         Self {
@@ -460,9 +461,9 @@ impl Liveness for SegmentLiveness<'_> {
     fn reap(&self, urgent: bool) -> bool {
         let now = clock_coarse();
         let due = self.mapping.reaping_due();
-        // ORDERING: Relaxed; it only spares work.
+        // ORDERING: Relaxed; it only saves work.
         let at = due.load(Relaxed);
-        // Nothing puts it off by more than the longest pause, so a later time is garbage.
+        // No process postpones it by more than the longest interval, so a later time is garbage.
         let is_due = at <= now || at - now > 2 * REAP_EVERY.1;
         if !urgent && !is_due {
             return false;
@@ -471,8 +472,8 @@ impl Liveness for SegmentLiveness<'_> {
         let asked = (0..self.participants()).filter(|index| registry.state(*index).is_live());
         let pause = REAP_EACH.saturating_mul(asked.count() as u64);
         let next = now.saturating_add(pause.clamp(REAP_EVERY.0, REAP_EVERY.1));
-        // Put off before, not behind it: a process that is killed here keeps others from it no longer than
-        // one that is not.
+        // Postponed before the reap, not after it: a process that is killed here delays its peers
+        // no longer than one that is not.
         let is_first = due.compare_exchange(at, next, Relaxed, Relaxed).is_ok();
         let does = urgent || is_first;
         if does {

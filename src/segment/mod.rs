@@ -1,4 +1,4 @@
-//! Segments: shared memory with a registry of who uses it and a directory of what is in it.
+//! Segments: shared memory with a registry of its participants and a directory of its entries.
 
 mod attachment;
 
@@ -49,18 +49,18 @@ use crate::segment::attachment::Attachment;
 use crate::segment::membership::Membership;
 use crate::sys::{descriptor, locks, shm};
 
-/// A piece of memory that processes share, with named, typed entries in it.
+/// Shared memory of several processes, with named, typed entries in it.
 ///
-/// An anonymous segment lives as long as somebody has it. A named one is the file
-/// `/dev/shm/crossdock.NAME` and lives until [`unlink`](Self::unlink), or the next boot; its memory
-/// stays valid for those who have it open. Entries live as long as their segment: none can be
-/// removed, so make another segment for what comes and goes.
+/// An anonymous segment lives as long as a handle of it, in any process. A named segment is the
+/// file `/dev/shm/crossdock.NAME`; it lives until [`unlink`](Self::unlink) or the next boot, and
+/// its memory stays valid for processes that have it open. Entries live as long as their segment:
+/// none can be removed, so make another segment for short-lived entries.
 ///
-/// A `Segment` is a handle: cheap to clone, `Send + Sync`, and it keeps the memory mapped, as every
-/// handle of an entry does. A process has one mapping, and is one participant, however often it
-/// opens a segment.
+/// A `Segment` is a handle: it is cheap to clone and `Send + Sync`, and it keeps the memory mapped,
+/// as every handle of an entry does. A process has one mapping and is one participant, however
+/// often it opens a segment.
 ///
-/// What processes do that were killed meanwhile is given back by those who need it: see
+/// What a killed process held is recovered by the participants that need it: see
 /// [`reap`](Self::reap).
 ///
 /// # Examples
@@ -80,7 +80,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Makes an anonymous segment with the default options: 1 MiB, 128 participants, 64 entries.
+    /// Creates an anonymous segment with the default options: 1 MiB, 128 participants, 64 entries.
     ///
     /// # Errors
     ///
@@ -91,12 +91,12 @@ impl Segment {
 
     /// Creates an entry.
     ///
-    /// `config` passes through the stack. A first value of some hundred KiB and more goes with
+    /// `config` passes through the stack. For a first value of some hundred KiB and more, use
     /// [`create_boxed`](Self::create_boxed) or [`create_with`](Self::create_with).
     ///
-    /// It appears complete or not at all, whenever this process is killed. Blocks while another
-    /// process creates one in the same segment; a creator that was killed is passed over, one that
-    /// was stopped is waited for.
+    /// The entry appears complete or not at all, whenever this process is killed. Blocks while
+    /// another process creates an entry in the same segment. A creator that was killed is passed
+    /// over; a creator that was stopped is waited for.
     ///
     /// # Errors
     ///
@@ -104,16 +104,16 @@ impl Segment {
     /// [`EntryError::ArenaFull`]; [`EntryError::Name`], [`EntryError::Payload`],
     /// [`EntryError::Capacity`], [`EntryError::Length`], [`EntryError::Attempts`],
     /// [`EntryError::ChunkLength`], [`EntryError::CellSize`], [`EntryError::Readers`],
-    /// [`EntryError::Undecodable`];
-    /// [`EntryError::Fault`] if this process cannot take part;
+    /// [`EntryError::Undecodable`]; [`EntryError::Fault`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
     pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
         let shape = self.shape_for::<P>(name, &config)?;
         self.create_shaped(name, &shape, |fits| P::ready(config, fits), P::prepare)
     }
 
-    /// Creates an entry of that shape: with what `ready` makes before others wait, which `prepare` puts
-    /// into its bytes. `ready` can ask whether the entry would be refused as things stand.
+    /// Creates an entry of that shape. `ready` makes the first contents before other creators have
+    /// to wait, and `prepare` writes them into the entry's bytes. `ready` can ask whether the entry
+    /// would be refused as things stand.
     fn create_shaped<P: Placeable, C>(
         &self,
         name: &str,
@@ -154,24 +154,25 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`EntryError::NotFound`] if there is none of that name; [`EntryError::OtherKind`],
-    /// [`EntryError::OtherPayload`], [`EntryError::OtherSize`] if it is not what is asked for;
-    /// [`EntryError::Undecodable`] of a channel; [`EntryError::Name`]; [`EntryError::Corrupt`].
+    /// [`EntryError::NotFound`] if there is no entry of that name; [`EntryError::OtherKind`],
+    /// [`EntryError::OtherPayload`], [`EntryError::OtherSize`] if it differs from what is asked
+    /// for; [`EntryError::Undecodable`] for a channel; [`EntryError::Name`];
+    /// [`EntryError::Corrupt`].
     pub fn open<P: Placeable>(&self, name: &str) -> Result<P, EntryError> {
         let found = self.find(name)?;
         let payload = P::named(None).map_err(|reason| undecodable(name, reason))?;
         self.attach_as(name, found, payload)
     }
 
-    /// Opens an entry that was created with that configuration. A first value is no part of it.
+    /// Opens an entry that was created with that configuration. A first value is not compared.
     ///
-    /// Never blocks. A [`Channel`](crate::queue::Channel) that was created with a name for its values is
-    /// opened with it so.
+    /// Never blocks. Opens a [`Channel`](crate::queue::Channel) whose values were given a name at
+    /// its creation.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open); and [`EntryError::OtherCapacity`], [`EntryError::OtherLength`] or
-    /// [`EntryError::OtherConfig`] if it was created otherwise.
+    /// [`EntryError::OtherConfig`] if it was created with another configuration.
     pub fn open_as<P: Placeable>(&self, name: &str, config: &P::Config) -> Result<P, EntryError> {
         let found = self.find(name)?;
         let shape = self.shape_for::<P>(name, config)?;
@@ -181,15 +182,14 @@ impl Segment {
 
     /// Opens an entry, or creates it if there is none.
     ///
-    /// Never blocks if it exists; else as [`create`](Self::create).
+    /// Never blocks if the entry exists; otherwise as [`create`](Self::create).
     ///
     /// # Errors
     ///
-    /// What [`open`](Self::open) and [`create`](Self::create) say, but for
-    /// [`EntryError::NotFound`] and [`EntryError::Exists`]; and [`EntryError::OtherCapacity`],
-    /// [`EntryError::OtherLength`] or [`EntryError::OtherConfig`] if it exists with another capacity,
-    /// length or the like than `config` says. A first value is none of those: that of an entry that
-    /// exists is left alone.
+    /// Those of [`open`](Self::open) and [`create`](Self::create), except [`EntryError::NotFound`]
+    /// and [`EntryError::Exists`]; and [`EntryError::OtherCapacity`], [`EntryError::OtherLength`]
+    /// or [`EntryError::OtherConfig`] if it exists with another configuration. A first value is not
+    /// compared: an existing entry keeps its value.
     pub fn open_or_create<P: Placeable>(
         &self,
         name: &str,
@@ -199,7 +199,7 @@ impl Segment {
         self.open_or_create_shaped(name, &shape, || self.create(name, config))
     }
 
-    /// Opens an entry of that shape, or has it created if there is none.
+    /// Opens an entry of that shape, or calls `create` if there is none.
     fn open_or_create_shaped<P: Placeable>(
         &self,
         name: &str,
@@ -208,7 +208,7 @@ impl Segment {
     ) -> Result<P, EntryError> {
         let opened = match self.find(name) {
             Err(EntryError::NotFound { .. }) => match create() {
-                // Somebody was faster; entries stay, so this time it is there.
+                // Another process was faster. Entries are never removed, so this time it is found.
                 Err(EntryError::Exists { .. }) => self.find(name)?,
                 created => return created,
             },
@@ -229,11 +229,11 @@ impl Segment {
         self.mapping.geometry().len
     }
 
-    /// Gives back what dead participants hold, and frees their places in the registry.
+    /// Recovers what dead participants hold, and frees their registry entries.
     ///
-    /// Never needed for progress: who waits for something takes it over from a dead owner, and who
-    /// joins a full registry reaps first. Never blocks; any number of processes may do it at once. One
-    /// that is stopped is alive, and not reaped.
+    /// Never needed for progress: a waiter takes over from a dead owner, and a process that joins a
+    /// full registry reaps first. Never blocks. Any number of processes may reap at once. A stopped
+    /// process is alive and is not reaped.
     pub fn reap(&self) -> Reaping {
         Membership::reap(&self.mapping)
     }
@@ -242,13 +242,13 @@ impl Segment {
         Self { mapping }
     }
 
-    /// Opens a segment that a process of this program handed over, which has checked it and knows it
-    /// by `name`.
+    /// Opens a segment that a process of this program handed over, which has checked it and knows
+    /// it by `name`.
     #[cfg(feature = "process")]
     pub(crate) fn inherit(fd: OwnedFd, name: Option<&str>) -> Result<Self, OpenError> {
         let io = OpenError::io;
         let status = shm::status(fd.as_fd()).map_err(io("fstat of the descriptor"))?;
-        // It keeps its name, as long as the name is its own, here as there.
+        // It keeps its name if the name leads to the same file here.
         let path = name.and_then(|name| names::path_of(name).ok());
         let path = path.filter(|path| {
             shm::place(path).is_ok_and(|place| place == (status.device, status.inode))
@@ -273,8 +273,8 @@ impl Segment {
         self.attach_as(&found.record.name.to_string(), found, payload)
     }
 
-    /// A descriptor of the segment's file for another process; an error if other code has closed the
-    /// segment's own, whatever its number means now.
+    /// Returns a descriptor of the segment's file for another process. Fails if other code has
+    /// closed the segment's own, whatever its number means now.
     #[cfg(feature = "process")]
     pub(crate) fn duplicate(&self) -> std::io::Result<OwnedFd> {
         let fd = self.mapping.fd().try_clone_to_owned()?;
@@ -284,7 +284,7 @@ impl Segment {
             .ok_or_else(shm::closed_by_other_code)
     }
 
-    /// What tells this segment from others.
+    /// Returns the identity of the segment.
     #[cfg(feature = "process")]
     pub(crate) fn id(&self) -> FileId {
         self.mapping.id()
@@ -301,7 +301,7 @@ impl Segment {
         Ok(Shape { payload, ..shape })
     }
 
-    /// What to say of an entry that was not created.
+    /// Returns the error for an entry that was not created.
     fn not_created(&self, name: &str, record: &Record, refused: NotCreated) -> EntryError {
         match refused {
             NotCreated::Exists(found) => EntryError::Exists {
@@ -316,7 +316,7 @@ impl Segment {
                 free,
             },
             NotCreated::Corrupt(fault) => corrupt(fault),
-            // Nobody waits for the control mutex with a deadline; `create` knows of the expelled.
+            // The control mutex is acquired without a deadline; `create` handles a lost membership.
             NotCreated::Control(_) => EntryError::Corrupt { record: None },
         }
     }
@@ -334,7 +334,7 @@ impl Segment {
             })
     }
 
-    /// Checks a record against what `P` makes of its configuration, and attaches a handle.
+    /// Checks a record against `P`'s shape of its configuration, and attaches a handle.
     fn attach_as<P: Placeable>(
         &self,
         name: &str,
@@ -392,7 +392,7 @@ impl fmt::Debug for Segment {
     }
 }
 
-/// The descriptor of the segment's file, to pass to another process. Nothing may be locked through
+/// The descriptor of the segment's file, to pass to another process. Do not lock anything through
 /// it: the registry's byte locks are in the same file.
 impl AsFd for Segment {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -404,9 +404,9 @@ impl AsFd for Segment {
 ///
 /// # Errors
 ///
-/// [`OpenError::Unsealed`] if the file could still shrink or grow, as that of a named segment can:
-/// open that by its name. [`OpenError::ReadOnly`] if the descriptor does not read and write. Every
-/// other [`OpenError`] if it is no segment.
+/// [`OpenError::Unsealed`] if the file can still shrink or grow, as that of a named segment can:
+/// open that by its name. [`OpenError::ReadOnly`] if the descriptor is not open for reading and
+/// writing. Every other [`OpenError`] if it is not a segment.
 impl TryFrom<OwnedFd> for Segment {
     type Error = OpenError;
 
@@ -423,7 +423,8 @@ impl TryFrom<OwnedFd> for Segment {
         if !seals.contains(shm::segment_seals()) {
             return Err(OpenError::Unsealed { name: None });
         }
-        // Whatever others lock through the description that was passed, probes go through our own.
+        // Probes use a description of their own, whatever is locked through the one that was
+        // passed.
         let place = (status.device, status.inode);
         let fd = match locks::reopen(fd.as_fd(), place, None) {
             Ok(own) => own,

@@ -1,4 +1,4 @@
-//! Hearing of peers' deaths at once: what a program has of it.
+//! The monitor: a thread that is notified as soon as a peer process dies.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,34 +11,35 @@ use crate::segment::{Segment, SystemError};
 use crate::sys::events::{Here, Signal};
 use crate::sys::signals;
 
-/// Makes this process's waiters hear of an owner's death in a fraction of a millisecond instead of
-/// some milliseconds.
+/// Notifies this process's waiters of an owner's death within a fraction of a millisecond instead
+/// of some milliseconds.
 ///
-/// A thread sleeps on the pidfds of those peers that somebody in this process sleeps for, or has.
-/// When one ends, the thread asks the segment's registry whether the participant is dead, as a
-/// waiter does; if so, it gives back what it held, in every entry, and wakes who waits for that. It
-/// never decides by a process id: a number that was reused, or that means another process, costs a
-/// look.
+/// A thread sleeps on the pidfds of the peers that a thread of this process waits for, or has
+/// waited for. When a peer exits, the thread asks the segment's registry whether the participant is
+/// dead, as a waiter does. If so, it recovers what the participant held in every entry and wakes
+/// the waiters. It never decides by a process id: a number that was reused, or that means another
+/// process, costs one probe.
 ///
-/// Nothing depends on it. Without one, and for peers that it cannot watch, a waiter for a lock looks again after
-/// 1 to 50 ms: peers in another PID namespace, a system without /proc, a process that
-/// has run out of descriptors. For an owner that is watched it looks once a second. So they do for an owner that execs, which ends its participation and
-/// not the process, and for one that took the lock while its waiters slept and that none of them
+/// Nothing depends on it. Without a monitor, a waiter for a lock probes the owner every 1 to 50 ms;
+/// while the owner is watched, once a second. The same intervals apply to peers that a monitor
+/// cannot watch: those in another PID namespace, on a system without /proc, or while the process is
+/// out of descriptors. They also apply to an owner that execs, which ends its participation and not
+/// the process, and to an owner that acquired the lock while its waiters slept and that no waiter
 /// has met before.
 ///
-/// For those who sleep at a queue, a ring or a snapshot it watches the other side: the counted senders that
-/// receivers wait for, or the counted receivers; the holder of a ring's other end; the writer of a
-/// snapshot. It does not know who has a message of a work queue in hand: a receiver that waits for that message
-/// looks by itself, as [`Wait`](crate::queue::Wait) says. That too costs a descriptor for each peer, and
-/// a wake-up of the thread each second.
+/// For sleepers at a queue, a ring or a snapshot it watches the other side: the counted senders
+/// that receivers wait for, or the counted receivers; the owner of a ring's other endpoint; the
+/// writer of a snapshot. It does not know which receiver holds a message of a work queue. A
+/// receiver that waits for that message probes by itself, as [`Wait`](crate::queue::Wait)
+/// describes. Each watched peer costs a descriptor and a wake-up of the thread each second.
 ///
-/// It uses two descriptors, and one for each peer and segment that was waited for; none of
-/// them outlives the peer's participation by more than a second. Should other code close them, it
-/// stops, and touches no file, pipe or socket that has their numbers then. Its thread has the
-/// program's signals blocked.
+/// It uses two descriptors, and one for each peer and segment that was waited for. No descriptor
+/// outlives the peer's participation by more than a second. If other code closes its descriptors,
+/// the monitor stops, and touches no file, pipe or socket that has their numbers then. Its thread
+/// has the program's signals blocked.
 ///
-/// One serves a whole process, for as many segments as it is told to [`watch`](Self::watch), until
-/// it is dropped. A forked child has none: there, the one that it inherited does nothing, and its
+/// One monitor serves a whole process, for any number of segments passed to [`watch`](Self::watch),
+/// until it is dropped. A forked child has none: an inherited monitor does nothing there, and its
 /// descriptors are closed.
 ///
 /// # Examples
@@ -60,13 +61,13 @@ pub struct Monitor {
     here: Here,
 }
 
-/// What a monitor and its thread share.
+/// The state that a monitor and its thread share.
 pub(super) struct Mailbox {
     pub(super) signal: Arc<Signal>,
     inbox: Mutex<Inbox>,
 }
 
-/// What the thread has been told.
+/// The requests to the thread.
 #[derive(Default)]
 pub(super) struct Inbox {
     pub(super) segments: Vec<Weak<Mapping>>,
@@ -109,7 +110,7 @@ impl Monitor {
 
     /// Watches the peers of `segment` from now on, as long as this process has it open.
     ///
-    /// A segment that another monitor of this process watched is this one's then.
+    /// Takes the segment over from another monitor of this process.
     ///
     /// # Errors
     ///
@@ -138,15 +139,15 @@ impl Drop for Monitor {
     fn drop(&mut self) {
         let thread = self.thread.take();
         if !self.here.is_here() {
-            // The parent's: neither to be joined nor to be detached here.
+            // The thread is the parent's: it can be neither joined nor detached here.
             std::mem::forget(thread);
             return;
         }
         self.mailbox.inbox().stop = true;
         self.mailbox.signal.raise();
         if let Some(thread) = thread {
-            // At once, or, if the signal is gone, when the thread next looks by itself. One that
-            // panicked has said so; the waiters' slices go on without it.
+            // Returns at once, or, if the signal is gone, after the thread's next heartbeat. A
+            // panic of the thread was printed; the waiters' slices go on without it.
             let _ = thread.join();
         }
     }

@@ -1,16 +1,16 @@
-//! What can go wrong with the names of segments.
+//! The errors of removing the names of segments.
 
 use std::fmt;
 use std::io;
 
 use super::{NameError, SystemError};
 
-/// Why the name of a segment was not removed.
+/// The error of removing the name of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum RemoveError {
-    /// The name cannot be a segment's.
+    /// The name is not valid for a segment.
     Name {
         /// The name.
         name: String,
@@ -22,14 +22,14 @@ pub enum RemoveError {
         /// The name.
         name: String,
     },
-    /// The segment's file has a name, and this process does not know it.
+    /// The segment's file has a name that this process does not know.
     NameUnknown,
     /// Another file has that name by now.
     OtherFile {
         /// The name.
         name: String,
     },
-    /// The segment, or where it is, belongs to another user.
+    /// The segment or its directory belongs to another user.
     Permission {
         /// The name.
         name: String,
@@ -46,7 +46,7 @@ pub enum RemoveError {
 }
 
 impl RemoveError {
-    /// The system refused to remove that name, or to look at it.
+    /// Returns the error for a refused removal, or a refused query.
     pub(crate) fn refused(name: &str, error: &io::Error) -> Self {
         let name = name.to_owned();
         let refused = SystemError::new("removing its name", error);
@@ -66,7 +66,9 @@ impl RemoveError {
 impl fmt::Display for RemoveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name { name, .. } => write!(f, "segment {name:?}: no segment can have that name"),
+            Self::Name { name, .. } => {
+                write!(f, "segment {name:?}: the name is not valid for a segment")
+            }
             Self::NotFound { name } => write!(f, "there is no segment named {name:?}"),
             Self::OtherFile { name } => {
                 write!(f, "segment {name:?}: another file has its name by now")

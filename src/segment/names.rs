@@ -1,4 +1,4 @@
-//! Named segments as files: where they are, which there are, and how their names go.
+//! Named segments as files: their paths, their list, and the removal of their names.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use crate::segment::name_error::RemoveError;
 use crate::segment::{Segment, SegmentOptions};
 use crate::sys::shm;
 
-/// Where named segments are.
+/// The directory of named segments.
 pub(crate) const DIRECTORY: &str = "/dev/shm";
-/// What the file names of all named segments begin with.
+/// The prefix of the file names of all named segments.
 const PREFIX: &str = "crossdock.";
-/// The most bytes that a segment's name can have: a file name's 255 less the prefix.
+/// The maximum length of a segment's name in bytes: a file name's 255 less the prefix.
 const NAME_MAX: usize = 255 - PREFIX.len();
 
-/// A name of a segment, and what the file of that name is like; see [`SegmentOptions::list`].
+/// A name of a segment, and the attributes of its file; see [`SegmentOptions::list`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamedSegment {
@@ -26,19 +26,19 @@ pub struct NamedSegment {
     pub name: String,
     /// The size of the file, in bytes.
     pub len: u64,
-    /// The user that it belongs to, by user id.
+    /// The user id of its owner.
     pub owner: u32,
 }
 
 impl SegmentOptions {
-    /// Lists the named segments of this machine, sorted by name: the files whose names are those of
-    /// segments, whoever they belong to and whatever is in them. Opens none of them.
+    /// Lists the named segments of this machine, sorted by name: all files with the name of a
+    /// segment, of any owner and with any contents. Opens none of them.
     ///
-    /// Others may create and remove names meanwhile.
+    /// Other processes may create and remove names meanwhile.
     ///
     /// # Errors
     ///
-    /// [`SystemError`] if the system does not let this process look.
+    /// [`SystemError`] if the system does not allow this process to read the directory.
     ///
     /// # Examples
     ///
@@ -73,15 +73,16 @@ impl SegmentOptions {
         Ok(named)
     }
 
-    /// Removes the name of a segment without opening it, whatever is in the file: it can be empty, of
-    /// another layout version, or garbage.
+    /// Removes the name of a segment without opening it, whatever the file contains: it can be
+    /// empty, of another layout version, or garbage.
     ///
-    /// Those who have it open keep it, as with [`Segment::unlink`].
+    /// Processes that have it open keep it, as with [`Segment::unlink`].
     ///
     /// # Errors
     ///
-    /// [`RemoveError::NotFound`] if there is none; [`RemoveError::Name`]; [`RemoveError::Permission`],
-    /// for a segment of another user in particular; [`RemoveError::System`].
+    /// [`RemoveError::NotFound`] if there is none; [`RemoveError::Name`];
+    /// [`RemoveError::Permission`], for a segment of another user in particular;
+    /// [`RemoveError::System`].
     pub fn remove(name: &str) -> Result<(), RemoveError> {
         let own = || name.to_owned();
         let path = path_of(name).map_err(|source| RemoveError::Name {
@@ -96,25 +97,26 @@ impl SegmentOptions {
 }
 
 impl Segment {
-    /// Returns whether the name of a named segment leads to it: false once it was removed, or another
-    /// file has the name; false for an anonymous one.
+    /// Returns whether the name of a named segment leads to it. Returns false if the name was
+    /// removed, or leads to another file, and for an anonymous segment.
     pub fn is_linked(&self) -> bool {
         let path = self.mapping().path();
         path.is_some_and(|path| shm::place(path).is_ok_and(|place| self.stands_at(place)))
     }
 
-    /// Removes the name of a named segment: nobody can open it any more, and its memory goes with
-    /// its last user. Does nothing to an anonymous one, or if the name is gone already.
+    /// Removes the name of a named segment. No process can open it any more, and its memory is
+    /// freed with its last user. Does nothing for an anonymous segment, or if the name is removed
+    /// already.
     ///
-    /// The name travels with the handles of [`process::spawn`](crate::process::spawn), so a worker may
+    /// Handles passed by [`process::spawn`](crate::process::spawn) carry the name, so a worker may
     /// remove it as well as its parent.
     ///
     /// # Errors
     ///
-    /// [`RemoveError::NameUnknown`] if the segment's file has a name and this process does not know it:
-    /// other code has renamed it, or the process that handed it over sees another /dev/shm.
-    /// [`RemoveError::OtherFile`] if another file has that name by now, which is left alone (one that
-    /// takes the name between that look and the removal is not told apart);
+    /// [`RemoveError::NameUnknown`] if the segment's file has a name that this process does not
+    /// know: other code has renamed it, or the process that handed it over sees another /dev/shm.
+    /// [`RemoveError::OtherFile`] if another file has that name now, which is left alone (a file
+    /// that takes the name between the check and the removal is not detected);
     /// [`RemoveError::Permission`] and [`RemoveError::System`] if the system refuses.
     pub fn unlink(&self) -> Result<(), RemoveError> {
         let Some((path, name)) = self.mapping().path().zip(self.name()) else {
@@ -136,7 +138,7 @@ impl Segment {
         }
     }
 
-    /// An error if the file has a name, which this process does not know.
+    /// Fails if the file has a name, which this process does not know.
     fn has_no_name(&self) -> Result<(), RemoveError> {
         if self.mapping().geometry().anonymous {
             return Ok(());
@@ -164,13 +166,13 @@ fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// Where the segment of that name is.
+/// Returns the path of the segment of that name.
 pub(crate) fn path_of(name: &str) -> Result<PathBuf, NameError> {
     Name::check(name, NAME_MAX)?;
     Ok(Path::new(DIRECTORY).join(format!("{PREFIX}{name}")))
 }
 
-/// As [`path_of`], for who opens it.
+/// As [`path_of`], with the error of an open.
 pub(crate) fn path_to_open(name: &str) -> Result<PathBuf, OpenError> {
     path_of(name).map_err(|source| OpenError::Name {
         name: name.to_owned(),
@@ -178,7 +180,7 @@ pub(crate) fn path_to_open(name: &str) -> Result<PathBuf, OpenError> {
     })
 }
 
-/// The name of the segment at that path.
+/// Returns the name of the segment at that path.
 pub(crate) fn name_of(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.strip_prefix(PREFIX)
 }

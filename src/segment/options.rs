@@ -1,4 +1,4 @@
-//! How a segment is made or opened.
+//! Options for creating and opening segments.
 
 use std::ffi::CStr;
 use std::io;
@@ -18,13 +18,13 @@ use crate::sys::{limits, shm};
 const DEFAULT_SIZE: u64 = 1 << 20;
 const DEFAULT_PARTICIPANTS: u32 = 128;
 const DEFAULT_ENTRIES: u32 = 64;
-/// How often `open_or_create` tries again when others create and unlink the same name meanwhile.
+/// The number of attempts of `open_or_create` while other processes create and unlink the same
+/// name.
 const RACES: u32 = 64;
-/// How long it waits, all in all, for others that remove the segment just now.
+/// The total time that it waits for other processes to finish removing the segment.
 const REMOVAL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Options and flags for making or opening a [`Segment`], in the manner of
-/// [`std::fs::OpenOptions`].
+/// Options for creating or opening a [`Segment`], in the manner of [`std::fs::OpenOptions`].
 ///
 /// # Examples
 ///
@@ -67,24 +67,25 @@ impl SegmentOptions {
         }
     }
 
-    /// Sets the size in bytes, registry and directory included; rounded up to 4,096.
+    /// Sets the size in bytes, registry and directory included. It is rounded up to a multiple of
+    /// 4,096.
     ///
-    /// An existing segment keeps the size it was made with; opening one that is smaller than this
-    /// is an error.
+    /// An existing segment keeps its size; opening a smaller one is an error.
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = Some(bytes);
         self
     }
 
-    /// Sets how many processes can take part at once: 1 to 1,023, 64 bytes each.
+    /// Sets the maximum number of participants, that is of processes at once: 1 to 1,023, 64 bytes
+    /// each.
     ///
-    /// An existing segment keeps its number; opening one that has fewer is an error.
+    /// An existing segment keeps its number; opening one with fewer is an error.
     pub fn participants(mut self, processes: u32) -> Self {
         self.participants = Some(processes);
         self
     }
 
-    /// Sets how many entries can be created: 1 to 65,536, some 264 bytes each.
+    /// Sets the maximum number of entries: 1 to 65,536, some 264 bytes each.
     pub fn entries(mut self, entries: u32) -> Self {
         self.entries = entries;
         self
@@ -92,41 +93,43 @@ impl SegmentOptions {
 
     /// Sets the permissions of a new named segment, whatever the umask: 0600 to 0666.
     ///
-    /// Who may write to a segment may break it: processes of other users are trusted as one's own.
+    /// A process that may write to a segment may corrupt it: processes of other users are trusted
+    /// like one's own.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Sets whose segment is expected at open, by user id: by default one's own.
+    /// Sets the user id of the expected owner when opening; by default the effective user of this
+    /// process.
     pub fn owner(mut self, user: u32) -> Self {
         self.owner = Some(user);
         self
     }
 
-    /// Sets whether all memory is found at creation (the default), so that a full machine is an
-    /// error then and not a killed process later.
+    /// Sets whether all memory is reserved at creation, so that a full machine is an error then and
+    /// not a killed process later. On by default.
     pub fn reserve(mut self, reserve: bool) -> Self {
         self.reserve = reserve;
         self
     }
 
-    /// Sets whether every page is mapped at once, so that no first access takes a page fault; off
+    /// Sets whether every page is mapped at once, so that no first access takes a page fault. Off
     /// by default.
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
         self
     }
 
-    /// Makes a segment without a name: a memory file, sealed against any change of its size.
+    /// Creates a segment without a name: a memory file, sealed against any change of its size.
     ///
     /// It reaches other processes as an argument of [`process::spawn`](crate::process::spawn), by
-    /// fork, or as a descriptor, and is gone with its last user.
+    /// fork, or as a descriptor, and is freed with its last user.
     ///
     /// # Errors
     ///
-    /// Every [`CreateError`] but those of names. A size that the machine cannot give is refused
-    /// before anything is allocated.
+    /// Every [`CreateError`] except those of names. A size that the machine cannot provide is
+    /// refused before anything is allocated.
     pub fn anonymous(&self) -> Result<Segment, CreateError> {
         let geometry = self.plan(true)?;
         let io = |what| move |error: io::Error| CreateError::System(SystemError::new(what, &error));
@@ -138,7 +141,7 @@ impl SegmentOptions {
         self.finish(fd, None)
     }
 
-    /// Makes a segment with a name that nobody has used; see [`Segment`] for where.
+    /// Creates a segment with a name that is not in use; see [`Segment`] for its path.
     ///
     /// It appears fully initialised or not at all, whenever this process is killed.
     ///
@@ -163,7 +166,7 @@ impl SegmentOptions {
         self.fill(&fd, &geometry)?;
         shm::set_mode(fd.as_fd(), self.mode).map_err(io("fchmod of the segment"))?;
         let segment = self.finish(fd, Some(path.clone()))?;
-        // From here on it exists.
+        // From here on the segment exists.
         shm::link(segment.as_fd(), &path).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => CreateError::Exists {
                 name: name.to_owned(),
@@ -179,12 +182,12 @@ impl SegmentOptions {
     ///
     /// [`OpenError::NotFound`] if there is none, [`OpenError::Permission`],
     /// [`OpenError::OtherOwner`] and [`OpenError::Symlink`] if it is not to be trusted, and every
-    /// other [`OpenError`] if what stands there is no segment of this layout.
+    /// other [`OpenError`] if the file is not a segment of this layout.
     pub fn open(&self, name: &str) -> Result<Segment, OpenError> {
         self.open_file(name).map_err(|error| error.of(name))
     }
 
-    /// As [`open`](Self::open); errors need not say the name.
+    /// As [`open`](Self::open); errors may lack the name.
     fn open_file(&self, name: &str) -> Result<Segment, OpenError> {
         let path = path_to_open(name)?;
         let fd = shm::open_existing(&path).map_err(|source| Self::not_opened(name, source))?;
@@ -192,7 +195,7 @@ impl SegmentOptions {
         let status = shm::status(fd.as_fd()).map_err(fstat())?;
         self.check_owner(status.uid)?;
         let mapping = Attachment::of(fd, Some(path))?;
-        // From here on nobody finds it unused; it may have been removed before.
+        // From here on no process finds it unused; it may have been removed before.
         if !shm::status(mapping.fd()).map_err(fstat())?.is_linked {
             return Err(OpenError::NotFound {
                 name: name.to_owned(),
@@ -225,7 +228,7 @@ impl SegmentOptions {
         Ok(segment)
     }
 
-    /// Why a named segment's file was not opened, or removed.
+    /// Returns the error for a named segment's file that was not opened, or not removed.
     pub(crate) fn not_opened(name: &str, source: io::Error) -> OpenError {
         let own = || name.to_owned();
         match source.raw_os_error() {
@@ -243,7 +246,7 @@ impl SegmentOptions {
         }
     }
 
-    /// Refuses a segment of another user than is expected.
+    /// Refuses a segment of another user than expected.
     pub(crate) fn check_owner(&self, found: u32) -> Result<(), OpenError> {
         let expected = self.owner.unwrap_or_else(shm::effective_user);
         let name = None;
@@ -256,14 +259,14 @@ impl SegmentOptions {
             })
     }
 
-    /// Opens a named segment, or makes it if there is none.
+    /// Opens a named segment, or creates it if there is none.
     ///
     /// # Errors
     ///
-    /// What [`open`](Self::open) and [`create_new`](Self::create_new) say, but for
-    /// [`OpenError::NotFound`] and [`CreateError::Exists`]: those two come back only when others
-    /// create and unlink the name again and again meanwhile. [`OpenError::BeingRemoved`] comes back only
-    /// when a process was stopped while it removes the segment.
+    /// Those of [`open`](Self::open) and [`create_new`](Self::create_new). [`OpenError::NotFound`]
+    /// and [`CreateError::Exists`] are returned only if other processes create and unlink the name
+    /// again and again meanwhile; [`OpenError::BeingRemoved`] only if a process was stopped while
+    /// it removes the segment.
     pub fn open_or_create(&self, name: &str) -> Result<Segment, OpenOrCreateError> {
         let mut races = 0;
         let deadline = Deadline::after(REMOVAL_TIMEOUT);
@@ -271,7 +274,7 @@ impl SegmentOptions {
             races += 1;
             match self.open(name) {
                 Err(OpenError::NotFound { .. }) => {}
-                // At once, as a rule: who removes it has two calls to make.
+                // The removing process has two calls to make, so this usually ends at once.
                 Err(OpenError::BeingRemoved { .. }) if deadline.left() != Left::Passed => {
                     races -= 1;
                     std::thread::yield_now();
@@ -321,7 +324,7 @@ impl SegmentOptions {
     fn fill(&self, fd: &OwnedFd, geometry: &Geometry) -> Result<(), CreateError> {
         let io = |what: &'static str| {
             move |source: io::Error| match source.kind() {
-                // Somebody else has taken the room since the limits were read.
+                // The free space was taken since the limits were read.
                 io::ErrorKind::StorageFull => CreateError::TooLarge {
                     size: geometry.len,
                     limit: limits::Limit::FileSystem,
@@ -334,13 +337,13 @@ impl SegmentOptions {
         if self.reserve {
             shm::reserve(fd.as_fd(), geometry.len).map_err(io("fallocate of the segment"))?;
         }
-        // The file is zeroed, so all the rest of it is in its first state already.
+        // The file is zeroed, so the rest of it is in its initial state already.
         let header = geometry.encode().map(u64::to_le_bytes);
         let write = shm::write_first(fd.as_fd(), header.as_flattened());
         write.map_err(io("writing the segment's header"))
     }
 
-    /// Opens what was just made.
+    /// Opens the segment that was just created.
     fn finish(&self, fd: OwnedFd, path: Option<PathBuf>) -> Result<Segment, CreateError> {
         let made = Attachment::of(fd, path).map_err(|error| match error {
             OpenError::System { error, .. } => CreateError::System(error),

@@ -1,13 +1,13 @@
-//! Whether any process has a segment open: a byte of its file that each of them locks, shared.
+//! Presence: a byte of a segment's file that each process with the segment open locks, shared.
 //!
-//! A participant joins at its first operation, so that no participant's byte is locked does not say that
-//! nobody is there. The lock on this byte is taken at every open, through the very description that is
-//! mapped, and the mapping keeps it: in a forked child, too, which has the same memory without having
-//! opened anything. It is gone when the last address space that has the segment mapped, and the last
-//! descriptor that could map it, are gone; no code that only closes descriptors takes it away.
+//! A participant joins at its first operation, so an absence of participants does not mean that the
+//! segment is unused. The lock on this byte is taken at every open, through the description that is
+//! mapped, and the mapping keeps it: in a forked child, too, which has the same memory without
+//! having opened anything. It is released with the last address space that has the segment mapped
+//! and the last descriptor that could map it; code that only closes descriptors cannot release it.
 //!
-//! Who wants to be alone takes it [exclusively](SoleUse), or learns that somebody is there. Who opens the
-//! segment meanwhile is told that it is being removed.
+//! A process that needs sole use acquires the byte [exclusively](SoleUse), or learns that the
+//! segment is in use. A process that opens the segment meanwhile is told that it is being removed.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,69 +20,69 @@ use crate::segment::names::path_to_open;
 use crate::segment::options::SegmentOptions;
 use crate::sys::{locks, shm};
 
-/// The byte, right behind those of the participants that a segment can have at most.
+/// The byte, right behind those of the maximum number of participants.
 const PRESENCE: u64 = LOCKS_BASE + Tag::MAX_PARTICIPANTS as u64 + 1;
-/// Theirs and this one: whoever has a lock on one of them is there.
+/// The participants' bytes and this one: a lock on any of them means use.
 const ALL: (u64, u64) = (LOCKS_BASE, PRESENCE - LOCKS_BASE + 1);
-/// How often another file of the same name is tried.
+/// The number of attempts with another file of the same name.
 const RACES: u32 = 64;
 
-/// Shows, from now on and as long as anything is mapped through the description of `fd`, that the segment
-/// is in use. False if another process has it for itself alone.
+/// Shows that the segment is in use, from now on and as long as anything is mapped through the
+/// description of `fd`. Returns false if another process has sole use.
 pub(crate) fn show(fd: BorrowedFd<'_>) -> io::Result<bool> {
     locks::try_share_byte(fd, PRESENCE)
 }
 
-/// Whether any process has the segment open, this one included. To be asked through a description that is
-/// not mapped; one that reads only will do.
+/// Returns whether any process has the segment open, this one included. `fd` must be of a
+/// description that is not mapped; it may be read-only.
 pub(crate) fn is_in_use(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let (first, count) = ALL;
     locks::are_bytes_locked(fd, first, count)
 }
 
-/// A segment that no process has open, and that none can open while this lives.
+/// The sole use of a segment: no process has it open, or can open it while this lives.
 #[derive(Debug)]
 pub(crate) struct SoleUse {
     fd: OwnedFd,
 }
 
 impl SoleUse {
-    /// Takes the segment behind `fd`, a description that is not mapped, for this process alone; none if
-    /// another, or this one, has it open.
+    /// Acquires sole use of the segment behind `fd`, a description that is not mapped. Returns
+    /// `None` if a process, or this one, has it open.
     pub(crate) fn with(fd: OwnedFd) -> io::Result<Option<Self>> {
         let (first, count) = ALL;
         let alone = locks::try_lock_bytes(fd.as_fd(), first, count)?;
         Ok(alone.then_some(Self { fd }))
     }
 
-    /// The descriptor.
+    /// Returns the descriptor.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
 impl SegmentOptions {
-    /// Returns whether any process has the segment of that name open, the calling one included. It may have
-    /// changed when this returns.
+    /// Returns whether any process has the segment of that name open, the calling one included. The
+    /// answer may be stale when it is returned.
     ///
-    /// A process that was forked after its parent opened the segment has it open, too. Nothing is opened or
-    /// joined, and whatever the file contains, it is not looked at.
+    /// A process that was forked after its parent opened the segment has it open, too. Nothing is
+    /// opened or joined, and the contents of the file are ignored.
     ///
     /// # Errors
     ///
-    /// [`OpenError::NotFound`], [`OpenError::Symlink`], [`OpenError::NotAFile`], [`OpenError::Permission`],
-    /// [`OpenError::Name`] and [`OpenError::System`].
+    /// [`OpenError::NotFound`], [`OpenError::Symlink`], [`OpenError::NotAFile`],
+    /// [`OpenError::Permission`], [`OpenError::Name`] and [`OpenError::System`].
     pub fn is_in_use(&self, name: &str) -> Result<bool, OpenError> {
         let path = path_to_open(name)?;
         let fd = shm::open_to_read(&path).map_err(|source| Self::not_opened(name, source))?;
         is_in_use(fd.as_fd()).map_err(|source| asking(source).of(name))
     }
 
-    /// Removes a named segment if no process has it open, the calling one included, and returns whether it
-    /// did. Both are one step: who opens the name meanwhile either keeps it from being removed, or is told
-    /// [`OpenError::BeingRemoved`] or [`OpenError::NotFound`].
+    /// Removes a named segment if no process has it open, the calling one included, and returns
+    /// whether it did. Both are one step: a process that opens the name meanwhile either keeps it
+    /// from being removed, or gets [`OpenError::BeingRemoved`] or [`OpenError::NotFound`].
     ///
-    /// Whatever the file contains, it is not looked at.
+    /// The contents of the file are ignored.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl SegmentOptions {
         self.remove_file(name).map_err(|error| error.of(name))
     }
 
-    /// As [`remove_unused`](Self::remove_unused); errors need not say the name.
+    /// As [`remove_unused`](Self::remove_unused); errors may lack the name.
     fn remove_file(&self, name: &str) -> Result<bool, OpenError> {
         let path = path_to_open(name)?;
         for _ in 0..RACES {
@@ -114,7 +114,7 @@ impl SegmentOptions {
             let Some(alone) = SoleUse::with(fd).map_err(asking)? else {
                 return Ok(false);
             };
-            // The name may be another's since it was opened: then that one is tried.
+            // The name may have come to lead to another file since: then that file is tried.
             let id = FileId::from(shm::status(alone.fd()).map_err(asking)?);
             match shm::place(&path) {
                 Ok((device, inode)) if id == (FileId { device, inode }) => {}
@@ -122,7 +122,7 @@ impl SegmentOptions {
                 Err(source) => return Err(Self::not_opened(name, source)),
             }
             let removed = shm::unlink(&path);
-            // Until then nobody can have opened it.
+            // Until then no process can have opened it.
             drop(alone);
             return match removed {
                 Ok(()) => Ok(true),
@@ -134,7 +134,7 @@ impl SegmentOptions {
 }
 
 fn asking(source: io::Error) -> OpenError {
-    OpenError::io("asking who has the segment open")(source)
+    OpenError::io("asking whether the segment is in use")(source)
 }
 
 #[cfg(test)]
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_alone_keeps_others_out_and_is_refused_where_somebody_is() {
+    fn sole_use_excludes_opens_and_is_refused_while_in_use() {
         let file = shm::memfd(c"crossdock-test").unwrap();
         let status = shm::status(file.as_fd()).unwrap();
         let again = || locks::reopen(file.as_fd(), (status.device, status.inode), None).unwrap();
@@ -152,7 +152,7 @@ mod tests {
         assert!(is_in_use(cleaner.as_fd()).unwrap());
         assert!(SoleUse::with(cleaner).unwrap().is_none());
         drop((user, second));
-        let alone = SoleUse::with(again()).unwrap().expect("nobody is there");
+        let alone = SoleUse::with(again()).unwrap().expect("unused");
         assert!(!show(again().as_fd()).unwrap());
         assert!(SoleUse::with(again()).unwrap().is_none());
         assert!(is_in_use(again().as_fd()).unwrap() && !is_in_use(alone.fd()).unwrap());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_participant_is_there_though_it_shows_nothing() {
+    fn a_participant_counts_as_a_use_without_the_presence_byte() {
         let file = shm::memfd(c"crossdock-test").unwrap();
         let status = shm::status(file.as_fd()).unwrap();
         let again = || locks::reopen(file.as_fd(), (status.device, status.inode), None).unwrap();

@@ -1,15 +1,17 @@
-//! What a process keeps beside an entry for itself: words that all its handles of the entry share.
+//! Private words: a process's own words beside an entry, which all its handles of the entry
+//! share.
 //!
-//! Forked children have copies. Nothing is allocated or freed while the process's exclusion is held.
+//! Forked children have copies. Nothing is allocated or freed while the process's exclusion is
+//! held.
 
 use std::ptr::NonNull;
 
 use crate::facade::AtomicU64;
 use crate::sys::fork::{Guarded, exclusive};
 
-/// Lists of entries, by their offsets: a segment has up to some ten thousand.
+/// The number of lists, to which entries are assigned by offset: a segment has up to 65,536.
 const LISTS: usize = 256;
-/// Entries are at multiples of this.
+/// The alignment of entries.
 const GRAIN: u64 = 128;
 
 /// The private words of all entries of a mapping.
@@ -22,7 +24,7 @@ type List = Option<Box<Node>>;
 
 #[derive(Debug)]
 struct Node {
-    /// Where the entry is.
+    /// The offset of the entry.
     offset: u64,
     words: Box<[AtomicU64]>,
     next: List,
@@ -35,11 +37,11 @@ impl PrivateWords {
         }
     }
 
-    /// The words of the entry at `offset`: zeroed if nobody has asked before; `None` if there are not so many.
-    /// They stay where they are as long as `self`.
+    /// Returns the words of the entry at `offset`, zeroed at the first call; `None` if their number
+    /// is not `count`. They do not move as long as `self` lives.
     pub(crate) fn words(&self, offset: u64, count: usize) -> Option<NonNull<[AtomicU64]>> {
         let list = &self.lists[(offset / GRAIN % LISTS as u64) as usize];
-        // It ends here: to add them takes the exclusion once more.
+        // The exclusion is released here: adding acquires it once more.
         let found = find(list.get(&mut exclusive()), offset);
         let words = found.or_else(|| Self::add(list, offset, count))?;
         (words.len() == count).then_some(words)
@@ -67,10 +69,11 @@ impl PrivateWords {
     }
 }
 
-/// Zeroed words, of which the system makes no page before it is written to.
+/// Returns zeroed words. The system makes a page of them at the first write.
 fn zeroed(count: usize) -> Box<[AtomicU64]> {
     let words = Box::into_raw(vec![0_u64; count].into_boxed_slice());
-    // SAFETY: of the same size and alignment, all bits are valid for both, and nobody else has them.
+    // SAFETY: of the same size and alignment, all bits are valid for both, and this is the only
+    // pointer.
     unsafe { Box::from_raw(words as *mut [AtomicU64]) }
 }
 
@@ -91,9 +94,9 @@ mod tests {
     use crate::facade::Ordering::Relaxed;
 
     #[test]
-    fn all_who_ask_for_an_entry_get_the_same_words_and_others_get_others() {
+    fn threads_share_the_words_of_an_entry_and_entries_do_not() {
         let private = PrivateWords::new();
-        // Of the same list.
+        // An offset of the same list.
         let far = GRAIN * LISTS as u64;
         let threads: Vec<_> = std::thread::scope(|scope| {
             let ask = || private.words(far, 3).unwrap().addr();

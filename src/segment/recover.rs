@@ -7,8 +7,8 @@ use crate::participant::Tag;
 /// Defines the dispatch after the table.
 macro_rules! dispatch {
     ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($algorithm:ident)::+;)+) => {
-        /// Recovers what `dead` held in the entry of a record. Returns false if the kind is unknown, or
-        /// the entry too short to be one.
+        /// Recovers what `dead` held in the entry of a record. Returns false if the kind is
+        /// unknown, or the entry too short.
         pub(crate) fn recover(
             record: &Record,
             participants: u32,

@@ -1,4 +1,4 @@
-//! Whose death this process wants to hear of: what waiters tell the process's monitor.
+//! The peers whose death this process's waiters wait for, as told to its monitor.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,14 +9,14 @@ use crate::segment::membership::Membership;
 use crate::sys::events::Signal;
 use crate::sys::fork::{Guarded, exclusive};
 
-/// The monitor has the pidfd of the tag's process, or asks its lock again in a moment.
+/// The monitor has the pidfd of the tag's process, or probes its lock again within a moment.
 const WATCHED: u32 = 1 << 31;
 
-/// A segment's part of it, private to the process.
+/// The watch requests of one segment, private to the process.
 ///
-/// A waiter that is about to sleep for an owner stores its tag at the owner's index and raises the
-/// monitor's signal, if the tag is new there. So the monitor learns of each peer once, and a wait
-/// for one that it knows costs one load.
+/// A waiter that is about to sleep for an owner stores the owner's tag at its index. If the tag is
+/// new there, the waiter raises the monitor's signal. The monitor thus learns of each peer once,
+/// and a wait for a known peer costs one load.
 #[derive(Debug)]
 pub(crate) struct WatchRequests {
     tags: OnceLock<Box<[AtomicU32]>>,
@@ -31,12 +31,12 @@ impl WatchRequests {
         }
     }
 
-    /// From now on `signal` is raised for every peer that somebody waits for. Another's that was
-    /// before is raised a last time, so that it forgets the segment.
+    /// Raises `signal` from now on for every peer that a waiter sleeps for. Raises the signal of
+    /// the previous monitor a last time, so that it forgets the segment.
     pub(crate) fn begin(&self, membership: &Membership, participants: u32, signal: &Arc<Signal>) {
         let fresh: Box<[AtomicU32]> = (0..participants).map(|_| AtomicU32::new(0)).collect();
         let mut exclusive = exclusive();
-        // Under the exclusion, for which a fork waits: a child finds it set or not.
+        // A fork waits for the exclusion: a child finds the tags set or not.
         let unused = self.tags.set(fresh).err();
         let current = self.signal.get(&mut exclusive);
         let known = |current: &Arc<Signal>| Arc::ptr_eq(current, signal);
@@ -60,7 +60,7 @@ impl WatchRequests {
         }
     }
 
-    /// Tells the monitor that somebody waits for `tag`, if there is a monitor and it does not know.
+    /// Tells the monitor that a thread waits for `tag`, if there is a monitor and it does not know.
     #[inline]
     pub(crate) fn request(&self, membership: &Membership, tag: Tag) {
         // ORDERING: Acquire; (A1).
@@ -85,14 +85,14 @@ impl WatchRequests {
         self.tags.get()?.get(tag.index() as usize)
     }
 
-    /// The tag at each index that somebody waited for.
+    /// Returns the tag at each index that a thread waited for.
     pub(crate) fn requested(&self) -> impl Iterator<Item = Tag> {
         let tags = self.tags.get().into_iter().flatten();
         // ORDERING: Relaxed; as in `tell`.
         tags.filter_map(|tag| Tag::from_bits(tag.load(Relaxed) & Tag::MASK))
     }
 
-    /// Forgets that somebody waits for `tag`: the next one to wait for it tells again.
+    /// Forgets the request for `tag`: the next waiter requests it again.
     pub(crate) fn forget(&self, tag: Tag) {
         if let Some(cell) = self.cell(tag) {
             // ORDERING: Relaxed; as in `tell`.
@@ -102,7 +102,7 @@ impl WatchRequests {
         }
     }
 
-    /// Notes whether the monitor will hear of the death of `tag`.
+    /// Stores whether the monitor will be notified of the death of `tag`.
     pub(crate) fn set_watched(&self, tag: Tag, watched: bool) {
         let words = [tag.bits(), tag.bits() | WATCHED];
         let (from, to) = if watched {
@@ -111,12 +111,12 @@ impl WatchRequests {
             (words[1], words[0])
         };
         if let Some(cell) = self.cell(tag) {
-            // ORDERING: Relaxed; a waiter that does not see it keeps to its slices, or sleeps one more.
+            // ORDERING: Relaxed; a waiter that misses it keeps to its slices, or sleeps one more.
             let _ = cell.compare_exchange(from, to, Relaxed, Relaxed);
         }
     }
 
-    /// Whether a monitor will hear of the death of `tag`.
+    /// Returns whether a monitor will be notified of the death of `tag`.
     pub(crate) fn is_watched(&self, membership: &Membership, tag: Tag) -> bool {
         // ORDERING: Acquire; (A1).
         membership.monitored_word().load(Ordering::Acquire) != 0
@@ -135,7 +135,7 @@ impl WatchRequests {
         }
     }
 
-    /// Whether the segment is that monitor's.
+    /// Returns whether the monitor of `signal` watches the segment.
     pub(crate) fn belongs_to(&self, signal: &Arc<Signal>) -> bool {
         let mut exclusive = exclusive();
         let current = self.signal.get(&mut exclusive);
@@ -144,24 +144,24 @@ impl WatchRequests {
             .is_some_and(|current| Arc::ptr_eq(current, signal))
     }
 
-    /// The segment is no longer monitored by the one whose signal this is.
+    /// Ends the watch of the monitor that `signal` belongs to.
     pub(crate) fn end_for(&self, membership: &Membership, signal: &Arc<Signal>) {
         let mut exclusive = exclusive();
         let current = self.signal.get(&mut exclusive);
         let ours = |current: &mut Arc<Signal>| Arc::ptr_eq(current, signal);
         let ended = current.take_if(ours);
         if ended.is_some() {
-            // ORDERING: Relaxed; a waiter that does not see it raises nothing.
+            // ORDERING: Relaxed; a waiter that misses it raises nothing.
             membership.monitored_word().store(0, Relaxed);
         }
-        // Dropping the last of a signal takes the exclusion.
+        // Dropping the last reference to a signal takes the exclusion.
         drop(exclusive);
         drop(ended);
     }
 
-    /// The mapping goes: its monitor forgets it.
+    /// Makes the monitor forget the mapping, which is being dropped.
     pub(crate) fn end(&self, membership: &Membership) {
-        // ORDERING: Relaxed; nobody else has the mapping any more.
+        // ORDERING: Relaxed; no other handle of the mapping is left.
         if membership.monitored_word().load(Relaxed) != 0 {
             self.raise();
         }

@@ -14,16 +14,17 @@ use crate::segment::monitor::Mailbox;
 use crate::sys::events::{self, Descriptor, Here, Polled};
 use crate::sys::{identity, pidfd};
 
-/// How long the thread sleeps at most: it looks for peers that have left, and whether its signal is
-/// still there.
+/// The longest sleep of the thread. After it, the thread checks for peers that have left and
+/// whether its signal is still open.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often the lock of a peer is asked for right after its process has ended.
+/// The number of probes of a peer's lock right after its process has exited.
 const PROMPT_TRIES: u32 = 3;
-/// How often after that, and how long after the first: twice as long each time, some 200 ms in all.
+/// The number of probes after that, and the delay before the first. The delay doubles each time, to
+/// some 200 ms in all.
 const RETRIES: u32 = 11;
 const FIRST_DELAY: Duration = Duration::from_micros(50);
 
-/// What the thread has.
+/// The state of the thread.
 pub(super) struct Watcher {
     mailbox: Arc<Mailbox>,
     here: Here,
@@ -31,25 +32,25 @@ pub(super) struct Watcher {
     segments: Vec<WatchedSegment>,
 }
 
-/// A segment, and the peer that it knows at an index: one at most, so there is an end to them.
+/// A segment and its watched peers, at most one for each index.
 struct WatchedSegment {
     mapping: Weak<Mapping>,
     peers: BTreeMap<u32, Peer>,
 }
 
-/// A peer that somebody waits for.
+/// A peer that a thread waits for.
 struct Peer {
     tag: Tag,
     state: PeerState,
 }
 
 enum PeerState {
-    /// Its process runs, for all that is known.
+    /// Its process is not known to have exited.
     Running(Descriptor),
-    /// Its process has ended, and its lock is still held: the kernel takes both away a moment apart.
-    /// Or a copy of the lock's descriptor lives on in a child.
+    /// Its process has exited and its lock is still held. The kernel releases the lock a moment
+    /// later, or a copy of the lock's descriptor lives on in a child.
     Exited { tries: u32, due: Deadline },
-    /// It is left to the waiters' slices.
+    /// The waiters' slices detect its death.
     Unwatched,
 }
 
@@ -69,7 +70,7 @@ impl Watcher {
                 break;
             }
             self.handle_events(said.get(1..).unwrap_or_default());
-            // Cleared before the look: what is told after it raises it again.
+            // Cleared before the update: a later request raises it again.
             self.mailbox.signal.clear();
             if !self.update_segments() {
                 break;
@@ -77,7 +78,7 @@ impl Watcher {
         }
     }
 
-    /// The descriptors that are waited for: the signal's, and then those of the peers.
+    /// Waits for the signal's descriptor and those of the running peers.
     fn wait(&self) -> std::io::Result<Vec<Polled>> {
         let peers = self.segments.iter().flat_map(|it| it.peers.values());
         let running = peers.filter_map(|peer| match &peer.state {
@@ -102,8 +103,7 @@ impl Watcher {
         due.min().unwrap_or(HEARTBEAT).min(HEARTBEAT)
     }
 
-    /// Takes down what the wait said of the peers that run, in their order, and looks at those that
-    /// are due.
+    /// Handles the events of the running peers, in their order, and probes the peers that are due.
     fn handle_events(&mut self, said: &[Polled]) {
         let mut said = said.iter();
         for watched in &mut self.segments {
@@ -122,7 +122,8 @@ impl Watcher {
         }
     }
 
-    /// Looks at the inbox and at what the waiters want; false if it is time to stop.
+    /// Takes new segments from the inbox and new requests from waiters. Returns false if the thread
+    /// is to stop.
     fn update_segments(&mut self) -> bool {
         let (fresh, stop) = {
             let mut inbox = self.mailbox.inbox();
@@ -153,7 +154,7 @@ impl Watcher {
 }
 
 impl Drop for Watcher {
-    /// Whatever ended the thread: nobody raises its signal any more.
+    /// Withdraws the signal from all segments, whatever ended the thread.
     fn drop(&mut self) {
         let fresh = {
             let mut inbox = self.mailbox.inbox();
@@ -171,7 +172,7 @@ impl Drop for Watcher {
 }
 
 impl WatchedSegment {
-    /// Forgets the peers that have left, and begins to watch those that are new.
+    /// Forgets the peers that have left, and starts to watch new ones.
     fn update(&mut self, mapping: &Mapping, namespace: u64, here: &Here) {
         self.peers
             .retain(|_, peer| mapping.registry().is_live(peer.tag));
@@ -180,7 +181,7 @@ impl WatchedSegment {
             if known.is_some_and(|peer| peer.tag == tag) {
                 continue;
             }
-            // The one that had the index before has left, or is dead and was reaped.
+            // The previous participant at the index has left, or was dead and reaped.
             self.peers.remove(&tag.index());
             match watch(mapping, tag, namespace, here) {
                 Some(state) => {
@@ -194,13 +195,15 @@ impl WatchedSegment {
     }
 }
 
-/// Begins to watch a peer; none if it is gone, or if the next one to wait for it shall ask again.
+/// Starts to watch a peer. Returns `None` if it is gone, or if the next waiter is to request it
+/// again.
 fn watch(mapping: &Mapping, tag: Tag, namespace: u64, here: &Here) -> Option<PeerState> {
     let Some(pid) = Membership::pid_of(mapping, tag, namespace) else {
         return (!reaped(mapping, tag)).then_some(PeerState::Unwatched);
     };
     let opened = pidfd::open(pid);
-    // Asked after the descriptor was opened: if it lives now, the number was its own then.
+    // Asked after the descriptor was opened: if the participant lives now, the process id was its
+    // own then.
     if reaped(mapping, tag) {
         return None;
     }
@@ -209,8 +212,8 @@ fn watch(mapping: &Mapping, tag: Tag, namespace: u64, here: &Here) -> Option<Pee
 }
 
 impl Peer {
-    /// Its process has ended, or it is time to look again; whether the participant is dead, the
-    /// registry says.
+    /// Probes a peer whose process has exited, or whose next probe is due. Returns whether the
+    /// registry says that the participant is gone.
     fn has_ended(&mut self, mapping: &Mapping) -> bool {
         let tries = match self.state {
             PeerState::Running(_) => 0,
@@ -238,7 +241,7 @@ impl Peer {
     }
 }
 
-/// Reaps the participant if it is dead; whether it is gone.
+/// Reaps the participant if it is dead. Returns whether it is gone.
 fn reaped(mapping: &Mapping, tag: Tag) -> bool {
     Membership::reap_at(mapping, tag.index());
     !mapping.registry().is_live(tag)

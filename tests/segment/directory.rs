@@ -139,7 +139,7 @@ fn a_full_registry_is_an_error_of_those_who_need_a_tag_and_not_of_the_others() {
         let error = segment.create::<Counter>("more", 0).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "none of the segment's 2 places for participants is free \
+            "the registry is full: the segment has room for 2 participants \
              (SegmentOptions::participants makes more)"
         );
         assert!(matches!(
@@ -151,7 +151,7 @@ fn a_full_registry_is_an_error_of_those_who_need_a_tag_and_not_of_the_others() {
         let error = mutex.try_lock().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "none of the segment's 2 places for participants is free \
+            "the registry is full: the segment has room for 2 participants \
              (SegmentOptions::participants makes more)"
         );
         assert!(segment.open::<RawMutex>("m").is_err());

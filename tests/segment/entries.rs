@@ -246,7 +246,7 @@ fn a_full_arena_is_an_error_that_names_what_is_left() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the arena is full: expected 4100 free bytes, found 3968 (SegmentOptions::size makes more)"
+        "the segment has no room left: expected 4100 free bytes, found 3968 (SegmentOptions::size makes more)"
     );
     assert!(matches!(
         error,

@@ -133,7 +133,7 @@ fn what_is_no_file_is_refused() {
             let error = refused(name);
             assert_eq!(
                 said(&error),
-                "expected a segment, found something that is no file"
+                "expected a segment, found something that is not a file"
             );
             assert!(matches!(error, OpenError::NotAFile { .. }));
         }
@@ -333,7 +333,10 @@ fn a_segment_of_another_owner_than_expected_is_refused() {
         let error = SegmentOptions::new().owner(me + 1).open(&name).unwrap_err();
         assert_eq!(
             said(&error),
-            format!("expected one of user {}, found one of user {me}", me + 1)
+            format!(
+                "expected a segment of user {}, found one of user {me}",
+                me + 1
+            )
         );
         assert!(matches!(
             error,

@@ -70,7 +70,7 @@ fn a_bad_segment_name_is_refused_at_create() {
             let error = SegmentOptions::new().create_new(&name).unwrap_err();
             assert_eq!(
                 chain(&error),
-                format!("the name cannot be a segment's: {text}")
+                format!("the name is not valid for a segment: {text}")
             );
             assert!(matches!(error, CreateError::Name(found) if found == expected));
         }
@@ -82,7 +82,7 @@ fn a_bad_segment_name_is_refused_at_open() {
     leaves_nothing(|| {
         for (name, expected, text) in bad(SEGMENT_MAX) {
             let error = SegmentOptions::new().open(&name).unwrap_err();
-            let words = format!("segment {name:?}: no segment can have that name: {text}");
+            let words = format!("segment {name:?}: the name is not valid for a segment: {text}");
             assert_eq!(chain(&error), words);
             let error = SegmentOptions::remove(&name).unwrap_err();
             assert_eq!(chain(&error), words);
@@ -117,7 +117,7 @@ fn a_bad_entry_name_is_refused_and_the_directory_stays_as_it_was() {
         for error in errors {
             assert_eq!(
                 chain(&error),
-                format!("the name cannot be an entry's: {text}")
+                format!("the name is not valid for an entry: {text}")
             );
             assert!(matches!(&error, EntryError::Name(found) if *found == expected));
         }

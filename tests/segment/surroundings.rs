@@ -70,7 +70,7 @@ fn another_users_segment_is_opened_only_by_who_expects_that_user() {
         assert_eq!(
             error.to_string(),
             format!(
-                "segment {:?}: expected one of user 65534, found one of user 0",
+                "segment {:?}: expected a segment of user 65534, found one of user 0",
                 &*name
             )
         );
@@ -283,7 +283,7 @@ fn without_proc_an_anonymous_segment_can_be_looked_at_and_not_joined() {
     in_child(|| {
         assert!(into_nothing());
         let made = SegmentOptions::new().anonymous().unwrap();
-        let text = "opening the segment a second time, through /proc/thread-self/fd failed: \
+        let text = "reopening the segment through /proc/thread-self/fd failed: \
                     No such file or directory (os error 2)";
         let error = made.create::<Counter>("c", 1).unwrap_err();
         assert_eq!(chain(&error), text);
