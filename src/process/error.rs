@@ -1,4 +1,4 @@
-//! What can go wrong with processes.
+//! The errors of processes.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -9,16 +9,16 @@ use crate::payload::ValueError;
 use crate::segment::SystemError;
 use crate::sys::limits::Limit;
 
-/// Why a value could not be encoded or decoded on its way between two processes.
+/// The error of encoding or decoding a value that crosses processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecError(Cause);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Cause {
     Codec(ValueError),
-    /// A handle among the values, in its own words.
+    /// The text of a handle among the values.
     Handle(String),
-    /// It happened in the other process, which sent its words.
+    /// The text that the other process sent.
     Remote(String),
 }
 
@@ -56,27 +56,27 @@ impl Error for CodecError {
     }
 }
 
-/// Why no process was started.
+/// The error of starting a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SpawnError {
     /// This process called neither [`init`](super::init) nor [`init_test`](super::init_test), so a
-    /// child would not know that it is one.
+    /// child would not become a worker.
     NotInitialised,
-    /// This program has more rights than who started it (setuid, file capabilities); a child would
-    /// not believe its environment.
+    /// This program has more rights than the user who started it (setuid, file capabilities); a
+    /// child would not trust its environment.
     Privileged,
-    /// The function lies in a shared library, where no offset from the program finds it.
+    /// The function lies in a shared library, outside the program that offsets refer to.
     NotInProgram,
     /// The arguments do not serialise.
     Encode(CodecError),
     /// The encoded arguments are larger than a limit allows; nothing was allocated for them.
     TooLarge {
-        /// Their size, in bytes.
+        /// The size of the arguments, in bytes.
         size: u64,
-        /// Which limit.
+        /// The limit.
         limit: Limit,
-        /// What the limit still allows, in bytes.
+        /// The bytes that the limit still allows.
         available: u64,
     },
     /// The system refused a request.
@@ -100,7 +100,7 @@ impl fmt::Display for SpawnError {
                 f.write_str("a program with raised privileges (setuid) cannot spawn")
             }
             Self::NotInProgram => {
-                f.write_str("the function does not lie in the program but in a shared library")
+                f.write_str("the function lies in a shared library, not in the program")
             }
             Self::Encode(_) => f.write_str("the arguments do not serialise"),
             Self::TooLarge {
@@ -129,42 +129,41 @@ impl Error for SpawnError {
     }
 }
 
-/// Why a process that has ended has no result to give.
+/// The error of a process that exited without a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The function panicked with this message. (A payload that is no string has none:
-    /// `Box<dyn Any>`.)
+    /// The function panicked with this message (`Box<dyn Any>` for a payload that is not a string).
     Panicked(String),
-    /// A signal ended the process before it committed a result. A panic where panics abort is
+    /// A signal killed the process before it committed a result. A panic where panics abort is
     /// `SIGABRT`.
     Killed {
         /// The signal.
         signal: i32,
     },
-    /// The process ended itself before the function returned.
+    /// The process exited before the function returned.
     Exited {
         /// The exit code.
         code: i32,
     },
-    /// The process ended without ever reaching [`init`](super::init).
+    /// The process exited before it reached [`init`](super::init).
     NotStarted {
         /// The exit code.
         code: i32,
     },
-    /// The process is not the program that spawned it, and did not run the function. The message
+    /// The process is not the program that spawned it, so it did not run the function. The message
     /// says in what they differ.
     Refused(String),
-    /// The process ended without a result, and its exit status is gone: something else in this
-    /// process waited for it (`waitpid(-1)`), or SIGCHLD is ignored.
+    /// The process exited without a result, and its exit status is lost: other code in this process
+    /// waited for it (`waitpid(-1)`), or SIGCHLD is ignored.
     Reaped,
     /// The arguments did not decode in the process.
     Arguments(CodecError),
     /// The result did not serialise in the process.
     Encode(CodecError),
-    /// The result serialised but could not be handed over: its bytes are more than memory or a
-    /// limit allows (`EFBIG`), or its handles live in more segments than a socket takes at once
-    /// (`EAGAIN`, some 70,000) or this user may have on the way (`ETOOMANYREFS`, the limit on open
+    /// The result serialised but could not be sent: its bytes are more than memory or a limit
+    /// allows (`EFBIG`), or its handles live in more segments than a socket takes at once
+    /// (`EAGAIN`, some 70,000) or this user may have in flight (`ETOOMANYREFS`, the limit on open
     /// files).
     Unsent(SystemError),
     /// The result does not decode here.
@@ -188,17 +187,17 @@ impl fmt::Display for JoinError {
             Self::Killed { signal } => write!(f, "the process was killed by signal {signal}"),
             Self::Exited { code } => write!(
                 f,
-                "the process ended without a result, with exit code {code}; \
+                "the process exited without a result, with code {code}; \
                  did its function call exit?"
             ),
             Self::NotStarted { code } => write!(
                 f,
-                "the process ended before its function began, with exit code {code}; \
+                "the process exited before its function began, with code {code}; \
                  does its main call process::init() first (or name init_test an existing test)?"
             ),
             Self::Refused(message) => write!(f, "the process refused the call: {message}"),
             Self::Reaped => {
-                f.write_str("the process left no result, and its exit status was taken elsewhere")
+                f.write_str("the process left no result, and other code took its exit status")
             }
             Self::Arguments(error) => {
                 write!(f, "the arguments did not decode in the process: {error}")
@@ -224,13 +223,13 @@ impl Error for JoinError {
     }
 }
 
-/// Why a join with a time limit gave no result.
+/// The error of a join with a timeout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JoinTimeoutError {
-    /// The process still runs. Nothing has changed: join again.
+    /// The process is still running. Nothing has changed: join again.
     Timeout,
-    /// The process has ended, and there is no result.
+    /// The process has exited without a result.
     Join(JoinError),
 }
 
@@ -258,11 +257,11 @@ impl Error for JoinTimeoutError {
     }
 }
 
-/// Why the exit status of a process cannot be told.
+/// The error of asking for an exit status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StatusError {
-    /// It has ended and the status is gone: something else in this process waited for it
+    /// The process has exited and its status is lost: other code in this process waited for it
     /// (`waitpid(-1)`), or SIGCHLD is ignored.
     Reaped,
     /// The system refused a request.
@@ -278,7 +277,7 @@ impl StatusError {
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reaped => f.write_str("the exit status of the process was taken elsewhere"),
+            Self::Reaped => f.write_str("other code took the exit status of the process"),
             Self::System(error) => error.fmt(f),
         }
     }

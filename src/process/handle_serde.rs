@@ -1,4 +1,4 @@
-//! What can travel besides plain values: segments, and the handles of their entries.
+//! Serialisation of segments, and of the handles of their entries.
 
 use std::any::Any;
 
@@ -12,14 +12,14 @@ use crate::collection::counter::Number;
 use crate::payload::Payload;
 use crate::segment::{Placeable, Segment};
 
-/// Travels as an argument or result of [`spawn`](super::spawn()), and nowhere else.
+/// Serialises as an argument or result of [`spawn`](super::spawn()), and nowhere else.
 impl Serialize for Segment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize_handle(self, None, serializer)
     }
 }
 
-/// Arrives as an argument or result of [`spawn`](super::spawn()), and from nowhere else.
+/// Deserialises as an argument or result of [`spawn`](super::spawn()), and nowhere else.
 impl<'de> Deserialize<'de> for Segment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_handle(deserializer).map(|(segment, _)| segment)
@@ -41,23 +41,23 @@ fn deserialize_entry<'de, P: Placeable, D: Deserializer<'de>>(
     let (segment, entry) = deserialize_handle(deserializer)?;
     let opened = match entry {
         Some(index) => segment.open_at(index).map_err(|error| error.to_string()),
-        None => Err("a segment came where the handle of an entry was expected".to_owned()),
+        None => Err("expected the handle of an entry, found a segment".to_owned()),
     };
     opened.map_err(|message| D::Error::custom(refuse(message)))
 }
 
-/// Lets the handles of every kind travel. They are opened on the other side as `open` does, with the
-/// same checks.
+/// Implements serialisation for the handles of every kind. The receiver opens them as `open` does,
+/// with the same checks.
 macro_rules! handle_serde {
     ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($generic:ident: $($bound:path),+)?] $handle:ty, $($algorithm:ident)::+;)+) => {$(
-        /// Travels as an argument or result of a spawned function, and nowhere else.
+        /// Serialises as an argument or result of a spawned function, and nowhere else.
         impl<$($generic: $($bound +)+)?> Serialize for $handle {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serialize_entry(self, serializer)
             }
         }
 
-        /// Arrives as an argument or result of a spawned function, and from nowhere else.
+        /// Deserialises as an argument or result of a spawned function, and nowhere else.
         impl<'de, $($generic: $($bound +)+)?> Deserialize<'de> for $handle {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserialize_entry(deserializer)

@@ -1,8 +1,9 @@
-//! Handles among the values that travel.
+//! Handles among the arguments and results of processes.
 //!
 //! A handle serialises as a slot number and an entry index. The slots are the segments that the
-//! values name, each once, gathered in a thread-local while one value is encoded; their
-//! descriptors travel beside the bytes, by inheritance to a new process and over a socket back.
+//! values refer to, each once, gathered in a thread-local while one value is encoded. Their
+//! descriptors are passed beside the bytes: by inheritance to a new process, and over a socket
+//! back.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,10 +22,10 @@ thread_local! {
     static TRANSFER: RefCell<Option<Transfer>> = const { RefCell::new(None) };
 }
 
-/// The value that this thread is encoding or decoding.
+/// The transfer of the value that this thread is encoding or decoding.
 struct Transfer {
     slots: TransferSlots,
-    /// What a handle said, for the codec forgets the words of its errors.
+    /// The error of a handle: the codec drops the text of errors.
     refusal: Option<String>,
 }
 
@@ -34,14 +35,14 @@ enum TransferSlots {
 }
 
 enum SegmentSlot {
-    /// With the name that its sender knows it by.
+    /// A descriptor, with the sender's name of the segment.
     Closed(OwnedFd, Option<String>),
     Open(Segment),
-    /// Being opened, or could not be.
+    /// Taken while the segment is opened, or after that failed.
     Empty,
 }
 
-/// Makes a transfer this thread's current one, and on drop the previous one again.
+/// Makes a transfer the current one of this thread, and on drop the previous one again.
 struct Scope(Option<Transfer>);
 
 impl Scope {
@@ -68,7 +69,7 @@ impl Drop for Scope {
     }
 }
 
-/// Encodes `value`; gives its bytes and the segments that its handles live in.
+/// Encodes `value`. Returns its bytes and the segments that its handles live in.
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>), CodecError> {
     let scope = Scope::enter(TransferSlots::Sending(Vec::new()));
     let bytes = codec::encode(value);
@@ -85,8 +86,8 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>),
     }
 }
 
-/// The bytes of a value with the names of its segments behind them, and the length of those: a
-/// descriptor does not say under which name its file is found.
+/// Appends the names of the segments, and their length, to the bytes of a value: a descriptor does
+/// not tell the name of its file.
 fn with_names(bytes: Vec<u8>, segments: &[Segment]) -> Result<Vec<u8>, CodecError> {
     let end = bytes.len();
     let names: Vec<Option<&str>> = segments.iter().map(Segment::name).collect();
@@ -100,7 +101,7 @@ fn with_names(bytes: Vec<u8>, segments: &[Segment]) -> Result<Vec<u8>, CodecErro
     Ok(bytes)
 }
 
-/// What [`with_names`] has put together.
+/// Splits what [`with_names`] put together.
 fn without_names(bytes: &[u8]) -> Result<(&[u8], Vec<Option<String>>), CodecError> {
     let parts = bytes.split_last_chunk().and_then(|(rest, length)| {
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
@@ -113,7 +114,7 @@ fn without_names(bytes: &[u8]) -> Result<(&[u8], Vec<Option<String>>), CodecErro
     }
 }
 
-/// Decodes a value whose segments arrived as `fds`; those that no handle names are closed.
+/// Decodes a value whose segments arrived as `fds`. Segments that no handle refers to are closed.
 pub(super) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     fds: Vec<OwnedFd>,
@@ -146,7 +147,7 @@ fn with_transfer<T>(f: impl FnOnce(&mut Transfer) -> Option<T>) -> Option<T> {
         .flatten()
 }
 
-/// Notes the words of a handle's error and gives them back.
+/// Stores the text of a handle's error and returns it.
 pub(super) fn refuse(message: String) -> String {
     with_transfer(|transfer| {
         transfer.refusal = Some(message.clone());
@@ -155,7 +156,7 @@ pub(super) fn refuse(message: String) -> String {
     message
 }
 
-/// Serialises a handle: its segment, and its entry in there if it is not the segment itself.
+/// Serialises a handle: its segment, and its entry unless it is the segment itself.
 ///
 /// Fails, in the serializer's error, anywhere but in an argument or result of a spawned function.
 pub(crate) fn serialize_handle<S: Serializer>(
@@ -190,7 +191,8 @@ pub(crate) fn deserialize_handle<'de, D: Deserializer<'de>>(
     deserializer.deserialize_newtype_struct(codec::HANDLE, HandleVisitor)
 }
 
-/// Deserialises the content of a handle, which has a name so that types with handles are told apart.
+/// Deserialises the content of a handle. Its newtype has a name, by which the codec recognises
+/// handles.
 struct HandleVisitor;
 
 impl<'de> Visitor<'de> for HandleVisitor {
@@ -218,17 +220,17 @@ impl<'de> Visitor<'de> for HandleVisitor {
     }
 }
 
-/// The segment in `slot`, mapped at the first call for it.
+/// Returns the segment in `slot`, mapped at the first call.
 fn open(slot: u32) -> Result<Segment, String> {
     let taken = with_slot(slot, |slot| std::mem::replace(slot, SegmentSlot::Empty));
     let segment = match taken {
         Some(SegmentSlot::Open(segment)) => segment,
-        // Mapping may call into other rooms: the thread-local is not borrowed meanwhile.
+        // Mapping runs other code, so the thread-local is not borrowed meanwhile.
         Some(SegmentSlot::Closed(fd, name)) => Segment::inherit(fd, name.as_deref())
             .map_err(|error| format!("the segment of a handle cannot be mapped: {error}"))?,
         Some(SegmentSlot::Empty) | None => {
             return Err(format!(
-                "a handle names segment {slot}, which did not travel with it"
+                "a handle refers to segment {slot}, which was not passed with it"
             ));
         }
     };

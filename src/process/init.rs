@@ -1,4 +1,4 @@
-//! How this program becomes a worker.
+//! Initialisation: how this program becomes a worker.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,14 +8,14 @@ use crate::sys;
 /// How a child of this process reaches [`init`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Restart {
-    /// Its main calls it.
+    /// The child's `main` calls it.
     Main,
     /// The libtest harness runs this one test, which calls it.
     Test(String),
 }
 
 impl Restart {
-    /// The command line of the child.
+    /// Returns the command line of the child.
     pub(super) fn arguments(&self) -> Vec<&str> {
         match self {
             Self::Main => Vec::new(),
@@ -31,7 +31,7 @@ impl Restart {
         }
     }
 
-    /// The restart of this process's children; `None` if it is not initialised.
+    /// Returns the restart of this process's children, or `None` if it is not initialised.
     pub(super) fn current() -> Option<Self> {
         RESTART
             .lock()
@@ -50,19 +50,19 @@ impl Restart {
 
 static RESTART: Mutex<Option<Restart>> = Mutex::new(None);
 
-/// Runs the job of a spawned worker and ends the process; in any other process allows [`spawn`].
+/// Runs the job of a spawned worker and ends the process. In any other process it enables
+/// [`spawn`].
 ///
 /// Call it first in `main`, while there is one thread. In a process that [`spawn`] started it
-/// decodes the arguments, calls the function on this thread, hands the result over and never
-/// returns: the process exits, with code 0, or with 101 after a panic, or with 1 if something else
-/// went wrong (then with a line on standard error if nobody can be told otherwise). Handlers of
-/// atexit(3) run. Before the function begins, the environment variable that told the process of its
-/// job is removed and every inherited descriptor is close-on-exec, so nothing that the function
-/// starts sees either.
+/// decodes the arguments, calls the function on this thread, sends the result and never returns.
+/// The process exits with code 0, with 101 after a panic, or with 1 if something else failed (then
+/// with a line on standard error if the parent cannot be told). Handlers of atexit(3) run. Before
+/// the function begins, the environment variable that names the job is removed and every inherited
+/// descriptor is close-on-exec, so processes that the function starts see neither.
 ///
-/// In any other process it returns at once, having made [`spawn`] possible. It does so only on the
-/// process's main thread: on another one, such as that of a test, it changes nothing
-/// (use [`init_test`]). More calls do no harm.
+/// In any other process it enables [`spawn`] and returns at once. It does so only on the process's
+/// main thread: on another thread, such as that of a test, it has no effect (use [`init_test`]).
+/// Further calls do no harm.
 ///
 /// [`spawn`]: super::spawn()
 ///
@@ -82,20 +82,20 @@ pub fn init() {
     }
 }
 
-/// Makes [`spawn`](super::spawn()) possible in a test under libtest, be it run by `cargo test` or
-/// by cargo-nextest.
+/// Enables [`spawn`](super::spawn()) in a test under libtest, run by `cargo test` or by
+/// cargo-nextest.
 ///
-/// There `main` is the harness's. So a child runs the harness again, told to run one test, and that
-/// test calls [`init`]. `worker` is its full path, as `cargo test -- --list` prints it:
-/// `"crossdock_worker"`, or `"tests::crossdock_worker"` in a module. It may be `#[ignore]`d, and in
-/// an ordinary run it does nothing. A path that names no test makes each join
+/// There `main` belongs to the harness. A child therefore runs the harness with one test, which
+/// calls [`init`]. `worker` is the full path of that test, as `cargo test -- --list` prints it:
+/// `"crossdock_worker"`, or `"tests::crossdock_worker"` in a module. The test may be `#[ignore]`d,
+/// and in an ordinary run it does nothing. If the path names no test, each join fails with
 /// [`JoinError::NotStarted`](super::JoinError::NotStarted).
 ///
-/// Call it first in each test that spawns. When calls name different workers, the latest wins; a
-/// worker that spawns in turn has the name from its parent. In a spawned worker it does as [`init`]
-/// does, so a test may also name itself, and no mistake in the name makes a chain of processes.
+/// Call it first in each test that spawns. If calls name different workers, the latest wins; a
+/// worker that spawns in turn has the name from its parent. In a spawned worker it behaves as
+/// [`init`], so a test may also name itself, and no mistake in the name makes a chain of processes.
 ///
-/// What the harness of the child prints is not seen; what the function prints is, uncaptured.
+/// The output of the child's harness is discarded; that of the function is printed, uncaptured.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! The job: what a worker finds in the sealed memfd that the environment names.
+//! The job: the contents of the sealed memfd that the environment names.
 //!
 //! ```text
 //! 0        8         12      20
@@ -19,11 +19,11 @@ use crate::sys::process::is_frozen;
 pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
 
 const MAGIC: [u8; 8] = *b"crossjob";
-/// Raised with any change to the job's or the result's bytes.
+/// The version of the bytes of jobs and results, raised with any change.
 pub(super) const VERSION: u32 = 3;
 const PREFIX: usize = 20;
 
-/// What to run, and what was inherited for it.
+/// The function to run, and the descriptors inherited for it.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) nonce: u64,
@@ -35,11 +35,11 @@ pub(super) struct Job {
     pub(super) result: i32,
     pub(super) socket: i32,
     pub(super) segments: Vec<i32>,
-    /// The name under which the parent is shown.
+    /// The parent's process name.
     pub(super) name: Vec<u8>,
-    /// The parent's pidfd, if the worker ends when the parent does.
+    /// The parent's pidfd, if the worker exits with the parent.
     pub(super) parent: Option<i32>,
-    /// The real standard output and the test that is the worker, under a test harness.
+    /// The real standard output and the worker's test, under a test harness.
     pub(super) harness: Option<(Option<i32>, String)>,
 }
 
@@ -54,18 +54,18 @@ type Wire = (
     Option<(Option<i32>, String)>,
 );
 
-/// What was found under the number in the environment.
+/// The result of looking up the descriptor in the environment.
 pub(super) enum JobLookup {
-    /// Something else: the variable is stale.
+    /// Not a job: the variable is stale.
     NotAJob,
-    /// A job in the bytes of another version, or damaged.
+    /// A job of another version, or a damaged one, with the reason.
     Incompatible(&'static str),
-    /// A job, and its encoded arguments.
+    /// A job and its encoded arguments.
     Job(Job, Vec<u8>),
 }
 
 impl Job {
-    /// The job's bytes.
+    /// Encodes the job, with the encoded arguments behind it.
     pub(super) fn encode(self, arguments: &[u8]) -> Result<Vec<u8>, ValueError> {
         let Image {
             device,
@@ -93,12 +93,12 @@ impl Job {
         Ok(bytes)
     }
 
-    /// Reads the job in `file`, if it is one and has this nonce.
+    /// Reads the job in `file`, if it is a job with this nonce.
     pub(super) fn read(file: &File, nonce: u64) -> io::Result<JobLookup> {
         if !is_frozen(file)? {
             return Ok(JobLookup::NotAJob);
         }
-        // First of all whether it is a job: a stranger's file may be of any size.
+        // The prefix is checked first: an unrelated file may be of any size.
         let mut prefix = [0; PREFIX];
         if file.read_exact_at(&mut prefix, 0).is_err() {
             return Ok(JobLookup::NotAJob);
@@ -143,21 +143,21 @@ impl Job {
     }
 }
 
-/// The limit that a memfd of `len` bytes would pass, and what it still allows.
+/// Returns the limit that a memfd of `len` bytes would exceed, and the bytes that it still allows.
 ///
-/// Nothing else stops a memfd from taking all memory. To ask takes a tenth of a spawn's time, so
-/// small ones go unasked.
+/// Nothing else stops a memfd from taking all memory. The check takes a tenth of a spawn's time, so
+/// small sizes are not checked.
 pub(super) fn refusal(len: usize) -> Option<(Limit, u64)> {
     const SMALL: usize = 64 << 10;
     if len <= SMALL {
-        // Passing this one kills, however small.
+        // Exceeding this limit kills, however small the file.
         limits::file_size_refusal(len as u64)
     } else {
         limits::refusal(len as u64, None)
     }
 }
 
-/// All bytes of a file that no longer changes its size.
+/// Reads all bytes of a file whose size is sealed.
 pub(super) fn read_all(file: &File) -> io::Result<Vec<u8>> {
     let length = usize::try_from(file.metadata()?.len())
         .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;

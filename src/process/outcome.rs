@@ -1,12 +1,12 @@
-//! The outcome: what a worker leaves in the result memfd.
+//! The outcome of a worker: the contents of the result memfd.
 //!
 //! ```text
 //! 0     4         8      12         16
 //! | pid | started | kind | segments | payload |
 //! ```
-//! The pid is written before exec, `started` when the worker takes its job, the rest when
-//! the job is done. **Commit:** the seals. Before them there is no outcome, whatever the bytes say;
-//! after them nobody can change it.
+//! The pid is written before exec, `started` when the worker takes its job, the rest when the job
+//! is done. **Commit:** the seals. Before them there is no outcome, whatever the bytes are; after
+//! them no process can change it.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ const STARTED_AT: u64 = 4;
 const KIND_AT: u64 = 8;
 const HEADER: usize = 16;
 
-/// What an outcome is. The numbers are stored.
+/// The kind of an outcome. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(super) enum OutcomeKind {
@@ -27,11 +27,11 @@ pub(super) enum OutcomeKind {
     Value = 1,
     /// The payload is the message of the panic.
     Panicked = 2,
-    /// The payload says why the arguments do not decode.
+    /// The payload is the error of decoding the arguments.
     Arguments = 3,
-    /// The payload says why the value does not serialise.
+    /// The payload is the error of serialising the value.
     Encode = 4,
-    /// The payload says why the job was not run.
+    /// The payload is the reason why the job was not run.
     Refused = 5,
     /// The payload is the errno that kept the value from being handed over.
     Unsent = 6,
@@ -56,13 +56,13 @@ impl OutcomeKind {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) kind: OutcomeKind,
-    /// How many segments' descriptors were sent for the value.
+    /// The number of segments whose descriptors were sent for the value.
     pub(super) segments: u32,
     pub(super) payload: Vec<u8>,
 }
 
 impl Outcome {
-    /// The outcome in `file`, `None` if none was committed.
+    /// Reads the outcome in `file`. Returns `None` if none was committed.
     pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
         if !is_frozen(file)? {
             return Ok(None);
@@ -88,12 +88,12 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
         .map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-/// The pid recorded in `file`, and whether the worker has started.
+/// Reads the pid recorded in `file`, and whether the worker has started.
 pub(super) fn progress(file: &File) -> io::Result<(u32, bool)> {
     let mut bytes = [0; 8];
     match file.read_exact_at(&mut bytes, 0) {
         Ok(()) => {}
-        // Nothing but the pid yet.
+        // The file has only the pid yet.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
         Err(error) => return Err(error),
     }

@@ -1,10 +1,10 @@
-//! What can be handed to another process.
+//! Values that can be passed to another process.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A value that can be an argument or a result of a spawned function: what serde can encode and
-/// decode.
+/// A value that can be an argument or a result of a spawned function: any value that serde can
+/// encode and decode.
 ///
 /// Every type that is `Serialize` and `DeserializeOwned` is portable; there is nothing to
 /// implement. Portable are numbers, `String`, `Vec` and tuples, types of your own that derive
@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 /// [`Mutex`](crate::Mutex), [`Queue`](crate::queue::Queue) and the others. A handle refers to the
 /// same memory in the other process; every other value arrives as a copy.
 ///
-/// References (`&'static str` too), guards, `Rc`, `Arc` and files are not: they belong to one
-/// process.
+/// References (`&'static str` too), guards, `Rc`, `Arc` and files are not portable: they belong to
+/// one process.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be handed to another process",
     label = "serde cannot encode and decode `{Self}`",

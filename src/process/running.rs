@@ -1,4 +1,4 @@
-//! A process that was spawned: waiting for it, its result, signals.
+//! A spawned process: waiting for it, its result, signals.
 
 use std::fmt;
 use std::fs::File;
@@ -19,33 +19,32 @@ use crate::sys::child::{self, Child};
 use crate::sys::clock::Deadline;
 use crate::sys::socket;
 
-/// A process started by [`spawn`](super::spawn()), which will have an `R`.
+/// A process started by [`spawn`](super::spawn()), whose result is an `R`.
 ///
-/// Dropping it neither ends the process nor waits for it; a result that nobody took is gone. If the
-/// process still runs then, its entry in the process table is freed by a later
-/// [`spawn`](super::spawn()) of this process, or when this process ends; until then it may be a
-/// zombie.
+/// Dropping it neither ends the process nor waits for it, and discards the result. If the process
+/// is still running then, a later [`spawn`](super::spawn()) of this process frees its entry in the
+/// process table, or the exit of this process does; until then it may be a zombie.
 ///
-/// It is a file descriptor, too ([`AsFd`]), readable once the process has ended: for poll(2) and
-/// its kin. Other code that waits for *any* child takes the exit status away, and never the result.
+/// It is also a file descriptor ([`AsFd`]), readable once the process has exited, for poll(2) and
+/// the like. Other code that waits for *any* child takes the exit status, and never the result.
 #[must_use = "dropping it leaves the process running and loses its result"]
 pub struct Process<R> {
     id: u32,
     /// Shared with the list of orphans.
     pidfd: Arc<OwnedFd>,
     result: File,
-    /// Over which the descriptors of the result's segments come.
+    /// The socket over which the descriptors of the result's segments arrive.
     socket: UnixStream,
     ended: Mutex<Option<ExitRecord>>,
     taken: bool,
     returns: PhantomData<fn() -> R>,
 }
 
-/// How a process ended, once this process has asked the kernel to forget it.
+/// The exit of a process that was reaped.
 #[derive(Clone, Copy)]
 enum ExitRecord {
     With(ExitStatus),
-    /// Somebody else asked.
+    /// Other code reaped it.
     Reaped,
 }
 
@@ -64,24 +63,24 @@ impl<R> Process<R> {
 
     /// Returns the process id, in this process's PID namespace.
     ///
-    /// For people and logs: once the process was joined, or its status asked for, another one may
-    /// get the number.
+    /// Use it in messages and logs only: once the process was joined, or its status taken, another
+    /// process may get the number.
     #[doc(alias = "pid")]
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// Tells whether the process still runs. Does not block.
+    /// Returns whether the process is still running. Does not block.
     ///
-    /// A stopped process runs.
+    /// A stopped process counts as running.
     pub fn is_alive(&self) -> bool {
-        // Errors lean to alive.
+        // After an error it counts as alive.
         !child::has_ended(self.pidfd.as_fd()).unwrap_or(false)
     }
 
-    /// Returns how the process ended, `None` while it runs. Does not block.
+    /// Returns the exit status, or `None` while the process is running. Does not block.
     ///
-    /// Neither takes the result nor is changed by taking it. A committed result makes no difference
+    /// Does not take the result, and works after it was taken. A committed result does not matter
     /// here: a process killed after its commit has both a result and a signal.
     ///
     /// # Errors
@@ -98,7 +97,7 @@ impl<R> Process<R> {
 
     /// Asks the process to end: SIGTERM. Does not wait for it.
     ///
-    /// Processes that it has started are not told. One that has ended already is no error.
+    /// Its own children are not signalled. A process that has exited already is not an error.
     ///
     /// # Errors
     /// If the process is another user's by now, or a filter of system calls forbids it.
@@ -106,9 +105,9 @@ impl<R> Process<R> {
         child::terminate(self.pidfd.as_fd())
     }
 
-    /// Ends the process: SIGKILL, which it cannot refuse. Does not wait for it.
+    /// Kills the process: SIGKILL, which it cannot refuse. Does not wait for it.
     ///
-    /// Processes that it has started live on. One that has ended already is no error.
+    /// Its own children live on. A process that has exited already is not an error.
     ///
     /// # Errors
     /// If the process is another user's by now, or a filter of system calls forbids it.
@@ -116,15 +115,15 @@ impl<R> Process<R> {
         child::kill(self.pidfd.as_fd())
     }
 
-    /// Takes the exit status, once, and remembers it.
+    /// Takes the exit status once and keeps it.
     fn reap(&self, block: bool) -> io::Result<Option<ExitRecord>> {
-        // Under the lock, so that of two threads one does not take the other for somebody else.
+        // Under the lock, so that of two threads neither takes the other for other code.
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.is_none() {
             *ended = match child::reap(self.pidfd.as_fd(), block)? {
                 Child::Runs => None,
                 Child::Ended(status) => Some(ExitRecord::With(status)),
-                // A live one is the child of another process, of which this one is a fork.
+                // A live process is the child of the process that this one was forked from.
                 Child::Unknown => {
                     child::has_ended(self.pidfd.as_fd())?.then_some(ExitRecord::Reaped)
                 }
@@ -135,31 +134,30 @@ impl<R> Process<R> {
 }
 
 impl<R: DeserializeOwned> Process<R> {
-    /// Waits until the process has ended and returns what its function returned.
+    /// Blocks until the process has exited and returns the result of its function.
     ///
-    /// Blocks without limit, also while the process is stopped. What the process committed before
-    /// it died is delivered, however it died. Segments that handles in the result live in are
-    /// mapped here.
+    /// Blocks indefinitely, also while the process is stopped. A result that was committed before
+    /// the process died is delivered, however it died. Segments that handles in the result live in
+    /// are mapped here.
     ///
     /// # Errors
-    /// [`JoinError`], each variant of which says what became of the result: a panic, a signal, an
-    /// exit, a process that never began, values that do not encode or decode, an outcome taken
-    /// before.
+    /// [`JoinError`], whose variants say what became of the result: a panic, a signal, an exit, a
+    /// process that never began, values that do not encode or decode, an outcome taken before.
     pub fn join(mut self) -> Result<R, JoinError> {
         self.wait(Deadline::never())?;
         self.take()
     }
 
-    /// Blocks until the process has ended, at most until `timeout` (a duration or an instant), and
-    /// returns what its function returned.
+    /// Blocks until the process has exited, at most until `timeout` (a duration or an instant), and
+    /// returns the result of its function.
     ///
     /// A timeout neither ends the process nor consumes anything: call it again, or
-    /// [`join`](Self::join). Once it has given the outcome, further joins are
+    /// [`join`](Self::join). After it has returned the outcome, further joins fail with
     /// [`JoinError::Taken`].
     ///
     /// # Errors
-    /// - [`JoinTimeoutError::Timeout`] if the process still runs.
-    /// - [`JoinTimeoutError::Join`] with what [`join`](Self::join) would say.
+    /// - [`JoinTimeoutError::Timeout`] if the process is still running.
+    /// - [`JoinTimeoutError::Join`] with the error of [`join`](Self::join).
     ///
     /// # Examples
     /// ```
@@ -193,9 +191,9 @@ impl<R: DeserializeOwned> Process<R> {
             .map_err(JoinError::system("waiting for the process"))
     }
 
-    /// The outcome of a process that has ended.
+    /// Takes the outcome of a process that has exited.
     fn take(&mut self) -> Result<R, JoinError> {
-        // Blocking, for a child under a debugger is readable a moment before it can be reaped.
+        // Blocks, because a child under a debugger is readable a moment before it can be reaped.
         let ended = self
             .reap(true)
             .map_err(JoinError::system("taking the exit status"))?;
@@ -252,7 +250,7 @@ impl<R: DeserializeOwned> Process<R> {
 }
 
 impl<R> AsFd for Process<R> {
-    /// The pidfd: readable once the process has ended.
+    /// Returns the pidfd, which is readable once the process has exited.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
@@ -274,7 +272,7 @@ impl<R> Drop for Process<R> {
     }
 }
 
-/// Takes `count` descriptors that were sent already, in as many messages as they came.
+/// Receives `count` descriptors that were sent already, in as many messages as were sent.
 pub(super) fn receive_all(socket: BorrowedFd<'_>, count: u32) -> io::Result<Vec<OwnedFd>> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let mut fds = Vec::new();
@@ -284,14 +282,14 @@ pub(super) fn receive_all(socket: BorrowedFd<'_>, count: u32) -> io::Result<Vec<
     Ok(fds)
 }
 
-/// Children whose [`Process`] was dropped while they ran.
+/// Children whose [`Process`] was dropped while they were running.
 static ORPHANS: Mutex<Vec<Arc<OwnedFd>>> = Mutex::new(Vec::new());
 
 fn orphans() -> std::sync::MutexGuard<'static, Vec<Arc<OwnedFd>>> {
     ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Frees the entries of those that have ended meanwhile. Does not block.
+/// Reaps the orphans that have exited. Does not block.
 pub(super) fn reap_orphans() {
     orphans().retain(|pidfd| matches!(child::reap(pidfd.as_fd(), false), Ok(Child::Runs)));
 }

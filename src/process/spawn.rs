@@ -21,14 +21,14 @@ use crate::sys::exe::{self, Code, Image, Program};
 use crate::sys::start::Command;
 use crate::sys::{self, descriptor, pidfd, process, shm};
 
-/// Runs one job in the worker: decodes the arguments for the function at the address, calls it and
-/// encodes what it returns.
+/// Runs one job in the worker: decodes the arguments, calls the function at the address and encodes
+/// its result.
 pub(super) type Trampoline = fn(*const (), &[u8], Vec<OwnedFd>) -> Result<Returned, TaskError>;
 
-/// A result on its way: its bytes, and the segments that its handles live in.
+/// An encoded result: its bytes, and the segments that its handles live in.
 pub(super) type Returned = (Vec<u8>, Vec<Segment>);
 
-/// Why a job has no result though nothing panicked.
+/// The error of a job whose function did not panic.
 pub(super) enum TaskError {
     Arguments(CodecError),
     Encode(CodecError),
@@ -48,32 +48,32 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
 
 /// Runs `function(args)` in a new process of this program.
 ///
-/// `function` is a `fn` item, or a closure that captures nothing; one that captures does not
-/// compile: hand it its values as `args`, a tuple if there are several. Arguments and result travel
-/// by serde ([`Portable`]), and handles of shared memory among them refer to the same memory on the other side,
-/// where the new process is a participant of its own.
+/// `function` is a `fn` item, or a closure that captures nothing. A closure that captures does not
+/// compile: pass the values as `args`, as a tuple if there are several. Arguments and result are
+/// passed by serde ([`Portable`]). Handles among them refer to the same memory in the new process,
+/// which is a participant of its own.
 ///
 /// Blocks until the new process runs this program (a fraction of a millisecond, however much memory
-/// this process has), not until the function begins. Other threads go on meanwhile, and no handler of
-/// pthread_atfork(3) runs. Up to the limit on open files, any number of segments may travel as arguments. Their
-/// descriptors reach no other process that this one starts meanwhile, on whatever thread.
+/// this process has), not until the function begins. Other threads go on meanwhile, and no handler
+/// of pthread_atfork(3) runs. Any number of segments, up to the limit on open files, may be passed
+/// as arguments. Their descriptors reach no other process that any thread of this one starts
+/// meanwhile.
 ///
 /// Any thread may spawn, and a worker may spawn in turn.
 ///
 /// # Errors
-/// - [`SpawnError::NotInitialised`] if this process has not called [`init`](super::init). So a
-///   program that forgets it never becomes a chain of processes.
-/// - [`SpawnError::Privileged`] if it runs with more rights than who started it.
+/// - [`SpawnError::NotInitialised`] if this process has not called [`init`](super::init), so that a
+///   program that forgets the call never becomes a chain of processes.
+/// - [`SpawnError::Privileged`] if this process has more rights than the user who started it.
 /// - [`SpawnError::NotInProgram`] if `function`, or this function's instantiation for it, lies in a
 ///   shared library.
 /// - [`SpawnError::Encode`] if `args` do not serialise.
-/// - [`SpawnError::TooLarge`] if their bytes are more than memory, the cgroup's limit or
-///   `RLIMIT_FSIZE` allow.
+/// - [`SpawnError::TooLarge`] if their bytes exceed memory, the cgroup's limit or `RLIMIT_FSIZE`.
 /// - [`SpawnError::System`] if memory, descriptors or processes are short, or /proc is not mounted.
 ///
 /// # Panics
-/// If the `Serialize` of `args` does. What `function` panics with is for
-/// [`join`](Process::join) to tell.
+/// Panics if the `Serialize` of `args` panics. A panic of `function` is an error of
+/// [`join`](Process::join).
 ///
 /// # Examples
 /// ```
@@ -99,10 +99,10 @@ where
     spawn_as(function, args, Lifetime::Own)
 }
 
-/// [`spawn`](super::spawn()), for a process that ends when this one does, whatever ends this one.
+/// As [`spawn`](super::spawn()), for a process that exits with this one, whatever ends this one.
 ///
-/// It ends like one that is killed: at once, wherever its function is. If this process has ended before
-/// the new one calls [`init`](super::init), the function does not begin.
+/// It exits as if killed: at once, wherever its function is. If this process has exited before the
+/// new one calls [`init`](super::init), the function does not begin.
 ///
 /// # Errors
 /// As [`spawn`](super::spawn()).
@@ -115,12 +115,12 @@ where
     spawn_as(function, args, Lifetime::OfTheParent)
 }
 
-/// When a worker ends that has not ended by itself.
+/// The lifetime of a worker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lifetime {
-    /// When it is ended.
+    /// Until it exits or is ended.
     Own,
-    /// When its parent ends.
+    /// At most until its parent exits.
     OfTheParent,
 }
 
@@ -150,7 +150,7 @@ where
     start(&restart, (function, entry), &arguments, &segments, lifetime)
 }
 
-/// The part of [`spawn`] that does not depend on the types.
+/// Runs the part of [`spawn`] that does not depend on the types.
 fn start<R>(
     restart: &Restart,
     (function, trampoline): (u64, u64),
@@ -183,7 +183,7 @@ fn start<R>(
     }
     let mut harness = None;
     if let Restart::Test(worker) = restart {
-        // What the harness prints goes nowhere; the worker puts the real output back, if there is
+        // The output of the harness is discarded; the worker restores the real output, if there is
         // one.
         let output = descriptor::duplicate(stdout().as_raw_fd())
             .map_err(SpawnError::system("duplicating standard output"))?;
@@ -230,10 +230,10 @@ fn start<R>(
     Ok(Process::new(id, pidfd, result, socket))
 }
 
-/// What the child runs: this program, with its name and what the restart says as arguments.
+/// Returns the command of the child: this program, with its name and the arguments of the restart.
 fn command(program: &Program, restart: &Restart, variable: String, mute: bool) -> Command {
-    // None of these texts has a zero in it: they came over execve, but for those of the restart,
-    // and a worker's name that has one names no test.
+    // None of these texts contains a NUL: they came over execve, except those of the restart, and a
+    // worker's name that contains one names no test.
     let text = |bytes: Vec<u8>| CString::new(bytes).unwrap_or_default();
     let (path, words) = program.command();
     let mut arguments = words.to_vec();

@@ -133,7 +133,7 @@ fn a_handle_without_its_segment_says_so() {
         .expect_err("refused");
     assert_eq!(
         error.to_string(),
-        "a handle names segment 0, which did not travel with it"
+        "a handle refers to segment 0, which was not passed with it"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The worker's side: taking the job, running it, handing the outcome over.
+//! The worker's side: taking the job, running it, committing the outcome.
 
 use std::any::Any;
 use std::env;
@@ -29,22 +29,23 @@ const FAILED: i32 = 1;
 
 /// Runs this process's job, if it has one, and then never returns.
 ///
-/// A variable that is stale, or inherited from a process that did not take its job, is removed.
+/// Removes a variable that is stale, or inherited from a process that did not take its job.
 pub(super) fn run_pending() {
     static CLAIM: Mutex<()> = Mutex::new(());
     let claim = CLAIM.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(variable) = env::var_os(VARIABLE) else {
         return;
     };
-    // Whoever can start a privileged program could else have it jump anywhere in its code.
+    // Otherwise any user that can start a privileged program could make it jump anywhere in its
+    // code.
     let found = if has_raised_privileges() {
         Ok(JobLookup::NotAJob)
     } else {
         find(&variable)
     };
     // SAFETY: `init` is the first call of main, where there is one thread; under a test harness the
-    // main thread waits for this one. A program with other threads at this point is told so in its
-    // docs, and they would have to use the C library's getenv at this very moment.
+    // main thread waits for this one. The docs warn programs with other threads at this point, and
+    // those threads would have to call the C library's getenv at this very moment.
     unsafe { remove_variable(VARIABLE) };
     let job = match found {
         Ok(JobLookup::NotAJob) => return,
@@ -59,7 +60,7 @@ pub(super) fn run_pending() {
     }
 }
 
-/// The job that the variable names, if it is this process's own.
+/// Looks up the job that the variable names, if it is this process's own.
 fn find(variable: &OsStr) -> io::Result<JobLookup> {
     let parsed = variable.to_str().and_then(|text| {
         let (fd, nonce) = text.split_once(':')?;
@@ -68,14 +69,15 @@ fn find(variable: &OsStr) -> io::Result<JobLookup> {
     let Some((fd, nonce)) = parsed else {
         return Ok(JobLookup::NotAJob);
     };
-    // Through duplicates, for the numbers may be somebody else's until the nonce was seen.
-    // An error is not "nothing": a child that took itself for the first process would spawn anew.
+    // Uses duplicates: until the nonce is checked, the numbers may belong to other code. An error
+    // does not mean that there is no job: a child that took itself for the first process would
+    // spawn anew.
     let Some(file) = duplicate(fd)? else {
         return Ok(JobLookup::NotAJob);
     };
     let found = Job::read(&File::from(file), nonce)?;
     if let JobLookup::Job(job, _) = &found {
-        // A child that did not take its job may have started this process, and left it its
+        // A child that did not take its job may have started this process and left it its
         // descriptors: the job is for the process that the parent forked, once.
         let Some(result) = duplicate(job.result)? else {
             return Ok(JobLookup::NotAJob);
@@ -83,27 +85,27 @@ fn find(variable: &OsStr) -> io::Result<JobLookup> {
         if progress(&File::from(result))? != (std::process::id(), false) {
             return Ok(JobLookup::NotAJob);
         }
-        // SAFETY: `fd` is the job's memfd, as the nonce in it says, inherited for this module
-        // alone; it is taken over once, for the variable is removed under the claim lock.
+        // SAFETY: `fd` is the job's memfd, as its nonce proves, inherited for this module alone; it
+        // is taken over once, because the variable is removed under the claim lock.
         drop(unsafe { adopt(fd) }?);
     }
     Ok(found)
 }
 
-/// Ends a process that has a job and no way to tell its parent what is wrong.
+/// Ends a process that has a job and no way to report an error to its parent.
 fn fail(what: &str) -> ! {
     eprintln!("crossdock: a spawned process cannot run its function: {what}");
     exit(FAILED)
 }
 
-/// A job with the descriptors it needs.
+/// A job with its descriptors.
 struct Assignment {
     job: Job,
     arguments: Vec<u8>,
     result: File,
     socket: UnixStream,
     segments: Vec<OwnedFd>,
-    /// The parent's pidfd, if this process ends with it.
+    /// The parent's pidfd, if this process exits with it.
     parent: Option<OwnedFd>,
     pid: u32,
 }
@@ -127,7 +129,7 @@ impl Assignment {
         let parent = job.parent.map(own).transpose()?;
         let restart = match &job.harness {
             Some((output, worker)) => {
-                // What the harness has left in the buffer belongs where the rest of it went.
+                // The rest of the harness's buffer belongs to the harness's output.
                 io::stdout().flush()?;
                 if let Some(output) = output {
                     replace_stdout(&own(*output)?)?;
@@ -181,7 +183,7 @@ impl Assignment {
             }
             Err(payload) => {
                 let message = message_of(&*payload).to_owned();
-                // Its drop may panic, and the process ends anyway.
+                // Its drop may panic, and the process exits anyway.
                 std::mem::forget(payload);
                 self.end(OutcomeKind::Panicked, 0, message.as_bytes(), PANICKED)
             }
@@ -191,7 +193,7 @@ impl Assignment {
     /// Sends the segments, then commits the value.
     fn hand_over(self, (value, segments): Returned) -> ! {
         if std::process::id() != self.pid {
-            // The function forked, and this is the copy: what it would send is not the outcome's.
+            // The function forked, and this is the child: the outcome does not come from here.
             let _ = io::stdout().flush();
             exit(0);
         }
@@ -208,10 +210,10 @@ impl Assignment {
 
     /// Commits the outcome and ends the process.
     fn end(self, kind: OutcomeKind, segments: u32, payload: &[u8], code: i32) -> ! {
-        // Whatever was printed before the commit is out before it; an error has nobody to go to.
+        // Flushes what was printed before the commit; an error cannot be reported.
         let _ = io::stdout().flush();
         if std::process::id() != self.pid {
-            // The function forked, and this is the copy: the outcome is its parent's to give.
+            // The function forked, and this is the child: the outcome is its parent's.
             exit(code);
         }
         let committed = commit(&self.result, kind, segments, payload)
@@ -223,10 +225,11 @@ impl Assignment {
     }
 }
 
-/// The addresses of the function and its trampoline, if this is the parent's program.
+/// Returns the addresses of the function and its trampoline, if this is the parent's program.
 pub(super) fn locate(job: &Job) -> Result<(*const (), Trampoline), String> {
     if !Program::is_the_parents() {
-        let image = Image::current().map_err(|error| format!("no look at its file: {error}"))?;
+        let image =
+            Image::current().map_err(|error| format!("cannot examine its file: {error}"))?;
         if image != job.image {
             return Err(format!(
                 "this program is not the one that spawned it: {image:?} is not {:?}",
@@ -246,7 +249,7 @@ pub(super) fn locate(job: &Job) -> Result<(*const (), Trampoline), String> {
     Ok((function, trampoline))
 }
 
-/// Sends descriptors in as many messages as they need, never blocking; gives their number.
+/// Sends descriptors in as many messages as they need, without blocking. Returns their number.
 pub(super) fn send_all(socket: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> io::Result<u32> {
     let count = u32::try_from(fds.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     for fds in fds.chunks(FDS_PER_MESSAGE) {
@@ -255,7 +258,7 @@ pub(super) fn send_all(socket: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> io::Re
     Ok(count)
 }
 
-/// An error and its sources, in one line.
+/// Formats an error and its sources in one line.
 fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -266,7 +269,7 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The message of a panic, if its payload is a string, as `panic!` makes them.
+/// Returns the message of a panic, if its payload is a string, as `panic!` makes them.
 fn message_of(payload: &(dyn Any + Send)) -> &str {
     if let Some(message) = payload.downcast_ref::<&str>() {
         message
