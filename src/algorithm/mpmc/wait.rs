@@ -35,10 +35,10 @@ struct Waiter<'a, S, P> {
     peers: &'a P,
 }
 
-/// Blocks until a slot to send is claimed.
+/// Waits for a slot to send.
 struct SendOp<'a, S, P>(Waiter<'a, S, P>);
 
-/// Blocks until an item is claimed.
+/// Waits for an item.
 struct RecvOp<'a, S, P>(Waiter<'a, S, P>);
 
 /// Waits for a slot that is free, or holds an item to be replaced.

@@ -1,7 +1,7 @@
-//! Where the words of an entry are, and the recovery of what a dead participant held there.
+//! The words of a work queue in an entry, and their recovery after a death.
 
 use super::layout::WorkLayout;
-use super::{Places, Work, WorkState};
+use super::{Storage, Work, WorkState};
 use crate::algorithm::region::WORD;
 use crate::algorithm::region::{Region, SharedState};
 use crate::facade::AtomicU64;
@@ -19,7 +19,7 @@ struct Strided<'a> {
     stride: usize,
 }
 
-impl Places for Strided<'_> {
+impl Storage for Strided<'_> {
     #[expect(clippy::cast_possible_truncation, reason = "as many as are in memory")]
     fn slot(&self, index: u64) -> &AtomicU64 {
         &self.slots[index as usize]
@@ -42,7 +42,7 @@ impl Places for Strided<'_> {
     }
 }
 
-/// Returns the work queue that is laid out so.
+/// Returns the work queue with this layout, or `None` if the entry is too short.
 fn view<'a>(
     region: &'a impl Region,
     layout: &'a WorkLayout,
@@ -51,7 +51,7 @@ fn view<'a>(
     Some(Work {
         state: region.state::<WorkState>()?,
         counts: region.states(layout.counts, participants.into())?,
-        places: Strided {
+        storage: Strided {
             slots: region.states(layout.slots, layout.rules.order.capacity())?,
             cells: region.states(layout.cells, layout.cells_len() / WORD)?,
             stride: usize::try_from(layout.stride / WORD).ok()?,
@@ -60,7 +60,7 @@ fn view<'a>(
     })
 }
 
-/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+/// Recovers the cells of `dead` in the entry of a record; `None` if the entry is too short.
 pub(crate) fn recover(
     record: &Record,
     participants: u32,
@@ -74,7 +74,7 @@ pub(crate) fn recover(
     Some(())
 }
 
-/// Queues of bytes: a message is of one cell, or of several.
+/// Queues of bytes: a message has one cell or several.
 pub(crate) mod bytes {
     use super::{Record, Region, Tag, WorkLayout, view};
 

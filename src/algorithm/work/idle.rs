@@ -1,4 +1,4 @@
-//! Whether all that was sent is done.
+//! The detection of an idle queue.
 //!
 //! # State
 //!
@@ -6,47 +6,48 @@
 //!
 //! # Protocol
 //!
-//! A queue is idle when every message that was sent was acknowledged, or is a dead letter. To see that:
-//! no cell is in a state that says otherwise; no slot names a message that waits; and all cells are
-//! as they were before. As whatever happens to a cell shows in its word, there was a moment, between the two
-//! looks at the cells, at which all of them were so at once: a double collect (Afek et al., 1993). One look is not
-//! enough: a holder that sends another message before it acknowledges its own is seen at neither cell.
+//! A queue is idle when every message that was sent has been acknowledged, or is a dead letter. The
+//! check is that no cell is in a state that says otherwise; that no slot names a pending message;
+//! and that all cells are as they were before. Since every change of a cell shows in its word,
+//! there was a moment, between the two collects of the cells, at which all of them were so at once:
+//! a double collect (Afek et al., 1993). One collect is not enough: if a receiver sends another
+//! message before it acknowledges its own, neither cell shows a message.
 //!
 //! # Crash
 //!
-//! It holds nothing. A message in the hands of a dead one is not done until it was returned and
-//! acknowledged.
+//! The check holds nothing. A message that a dead process had in flight is pending until it is
+//! redelivered and acknowledged.
 //!
 //! # Ordering
 //!
-//! Cells are read (Acquire), so what their acknowledgers did before is seen.
+//! Cells are loaded (Acquire), so the earlier stores of the acknowledging processes are visible.
 
-use super::{Cursor, Places, Work};
+use super::{Cursor, Storage, Work};
 use crate::algorithm::work::layout::State;
 use crate::facade::mutation;
 
-impl<P: Places> Work<'_, P> {
-    /// Whether everything that was sent is done.
+impl<P: Storage> Work<'_, P> {
+    /// Returns whether every message that was sent is done.
     pub(crate) fn is_idle(&self) -> bool {
         let Some(before) = self.collect() else {
             return false;
         };
-        let waits = |entry| self.find(entry).is_ok_and(|(_, waits)| waits);
-        if self.entries().any(waits) && !mutation(262) {
+        let is_pending = |entry| self.resolve(entry).is_ok_and(|(_, is_pending)| is_pending);
+        if self.entries().any(is_pending) && !mutation(262) {
             return false;
         }
         mutation(260) || self.collect() == Some(before)
     }
 
-    /// How far all cells are; `None` if one of them has a message that is not done.
+    /// Returns the sum of the cells' progress; `None` if a cell has a message that is not done.
     fn collect(&self) -> Option<u64> {
         let mut sum = 0_u64;
         for cell in 0..self.rules.cells {
-            let word = self.look(cell);
+            let word = self.load_cell(cell);
             let is_busy = match word.state() {
                 Some(State::Queued | State::Returned | State::Delayed) => true,
-                // A dead letter in somebody's hands is done.
-                Some(State::Held) => word.attempts() <= self.rules.most_attempts,
+                // A dead letter in flight is done.
+                Some(State::Delivered) => word.attempts() <= self.rules.max_attempts,
                 _ => false,
             };
             if is_busy {
@@ -57,9 +58,9 @@ impl<P: Places> Work<'_, P> {
         Some(sum)
     }
 
-    /// Wakes those who wait for it to be idle, if it may be.
+    /// Wakes the waiters for an idle queue, if it may be idle.
     #[inline(always)]
-    pub(super) fn tell_of_idleness(&self, cursor: &Cursor) {
+    pub(super) fn notify_idle(&self, cursor: &Cursor) {
         let event = &self.state.common.0.idle;
         if event.has_waiters() && !self.has_next(&mut { *cursor }) && !mutation(261) {
             event.wake_all();

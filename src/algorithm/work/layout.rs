@@ -1,23 +1,24 @@
-//! The words of a work queue, and where its parts are in an entry.
+//! The words of a work queue, and the offsets of its parts in an entry.
 
 use crate::algorithm::mpmc::layout::Geometry;
 use crate::facade::mutation;
 use crate::format::PADDING;
 use crate::participant::Tag;
 
-/// What a cell is at.
+/// The state of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Free,
     Loaned,
     Sending,
     Queued,
-    Held,
+    Delivered,
     Returned,
-    Buried,
+    DeadLetter,
     Freeing,
     Part,
-    /// Returned, and not to be delivered before a time that stands beside the word, and in steps in it.
+    /// Returned, and not to be redelivered before a time beside the word, which the word keeps in
+    /// steps.
     Delayed,
 }
 
@@ -26,9 +27,9 @@ const STATES: [State; 10] = [
     State::Loaned,
     State::Sending,
     State::Queued,
-    State::Held,
+    State::Delivered,
     State::Returned,
-    State::Buried,
+    State::DeadLetter,
     State::Freeing,
     State::Part,
     State::Delayed,
@@ -42,8 +43,8 @@ const VERSION_SHIFT: u32 = ATTEMPT_SHIFT + ATTEMPT_BITS;
 #[cfg(test)]
 const VERSIONS: u32 = (1 << (u64::BITS - VERSION_SHIFT)) - 1;
 
-/// In the word of a delayed message stands when it is due, in steps of so many bits of nanoseconds: 8 ms. Such a word
-/// repeats after 52 days, or in the same step.
+/// The word of a delayed message keeps the time at which it is due, in steps of this many bits of
+/// nanoseconds: 8 ms. Such a word repeats after 52 days, or in the same step.
 const DUE_STEP_BITS: u32 = 23;
 
 /// Returns the step of a time, in nanoseconds, as the word of a delayed message keeps it.
@@ -52,12 +53,12 @@ fn due_bits(due: u64) -> u32 {
     (due >> DUE_STEP_BITS) as u32 & Tag::MASK
 }
 
-/// Attempts are counted up to here.
-pub(crate) const MOST_ATTEMPTS: u8 = (1 << ATTEMPT_BITS) - 1;
+/// The maximum number of attempts that are counted.
+pub(crate) const MAX_ATTEMPTS: u8 = (1 << ATTEMPT_BITS) - 1;
 
-/// The word of a cell: how often the cell was used, how often its message was delivered, what it is
-/// at, and whose it is: a participant's; of a part the cell that the message begins with; of a delayed message
-/// when it is due.
+/// The word of a cell: the number of its uses, the attempts of its message, its state, and a field
+/// for its owner: a participant's tag; of a part, the cell that the message begins with; of a
+/// delayed message, the time at which it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CellWord(pub(crate) u64);
 
@@ -77,11 +78,11 @@ impl CellWord {
         (self.0 >> VERSION_SHIFT) as u32
     }
 
-    /// How often its message was delivered.
+    /// Returns the number of times that the message was delivered.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
     pub(crate) fn attempts(self) -> u8 {
-        (self.0 >> ATTEMPT_SHIFT) as u8 & MOST_ATTEMPTS
+        (self.0 >> ATTEMPT_SHIFT) as u8 & MAX_ATTEMPTS
     }
 
     #[inline(always)]
@@ -100,30 +101,31 @@ impl CellWord {
         self.owner() == tag.bits()
     }
 
-    /// The same, in another state, as `tag`'s.
+    /// Returns the word in another state, owned by `tag`.
     #[inline(always)]
-    pub(crate) fn held(self, state: State, tag: Tag) -> Self {
+    pub(crate) fn owned_by(self, state: State, tag: Tag) -> Self {
         Self::of(self.version(), self.attempts(), state, tag.bits())
     }
 
-    /// The same in another state.
-    pub(crate) fn at(self, state: State) -> Self {
+    /// Returns the word in another state.
+    pub(crate) fn with_state(self, state: State) -> Self {
         Self::of(self.version(), self.attempts(), state, self.owner())
     }
 
-    /// The same in the hands of one to whom it is delivered once more.
+    /// Returns the word after one more delivery, to `tag`.
     #[inline(always)]
     pub(crate) fn delivered(self, tag: Tag) -> Self {
-        let attempts = (self.attempts() + 1).min(MOST_ATTEMPTS);
-        Self::of(self.version(), attempts, State::Held, tag.bits())
+        let attempts = (self.attempts() + 1).min(MAX_ATTEMPTS);
+        Self::of(self.version(), attempts, State::Delivered, tag.bits())
     }
 
-    /// The same, in another state, nobody's.
-    pub(crate) fn at_rest(self, state: State) -> Self {
+    /// Returns the word in another state, without an owner.
+    pub(crate) fn unowned(self, state: State) -> Self {
         Self::of(self.version(), self.attempts(), state, 0)
     }
 
-    /// The same, returned and not to be delivered before `due`, in nanoseconds: nobody's.
+    /// Returns the word of a message that is returned and not to be redelivered before `due`, in
+    /// nanoseconds; it has no owner.
     ///
     /// The word keeps the time in steps of 8 ms, modulo 52 days.
     pub(crate) fn delayed(self, due: u64) -> Self {
@@ -133,61 +135,64 @@ impl CellWord {
 
     /// Returns whether `due` is in the step that the word of a delayed message keeps.
     ///
-    /// The word and the time beside it are two words: a time in another step belongs to another use of the cell.
+    /// The word and the time beside it are two words: a time in another step belongs to another use
+    /// of the cell.
     pub(crate) fn is_due_at(self, due: u64) -> bool {
         self.owner() == due_bits(due)
     }
 
-    /// A dead letter: delivered `most` times at least.
-    pub(crate) fn buried(self, most: u8) -> Self {
-        let attempts = self.attempts().max(most);
-        Self::of(self.version(), attempts, State::Buried, 0)
+    /// Returns the word of a dead letter, with at least `max` attempts.
+    pub(crate) fn dead_letter(self, max: u8) -> Self {
+        let attempts = self.attempts().max(max);
+        Self::of(self.version(), attempts, State::DeadLetter, 0)
     }
 
-    /// Free, for its next use.
+    /// Returns the word of the free cell, for its next use.
     #[inline(always)]
     pub(crate) fn freed(self) -> Self {
         Self::of(self.version().wrapping_add(1), 0, State::Free, 0)
     }
 
-    /// A number that grows with all that happens to the cell, but for deliveries of a message that
-    /// was delivered [`MOST_ATTEMPTS`] times.
+    /// Returns a number that grows with every change of the cell, except for deliveries of a
+    /// message that was delivered [`MAX_ATTEMPTS`] times.
     pub(crate) fn progress(self) -> u64 {
         self.0 >> OWNER_BITS
     }
 }
 
-/// The bits of a cell's index in the largest queue; in a slot there is one more than the index, or 0.
+/// The bits of a cell's index in the largest queue; a slot has the index plus 1, or 0.
 const INDEX_BITS: u32 = 20;
 /// The bits of a version in a slot's word.
 const SLOT_VERSION_BITS: u32 = 20;
 const SLOT_VERSIONS: u32 = (1 << SLOT_VERSION_BITS) - 1;
-/// In the word of a part stands when it became one. It repeats after so many bits of nanoseconds: 39 hours.
+/// The word of a part keeps the time at which it became one, which repeats after this many bits of
+/// nanoseconds: 39 hours.
 const PART_TIME_BITS: u32 = 47;
 
-/// The word of a slot: its lap, and the message that stands there, if there is one: its cell, and some bits of that
-/// cell's version. [`WordFormat`] says where.
+/// The word of a slot: its lap, and the message in it, if there is one: its cell, and some bits of
+/// the cell's version. [`WordFormat`] defines the bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotWord(pub(crate) u64);
 
-/// Where in words that name cells what is: an index has no more bits than the number of cells.
+/// The format of words that name cells: an index has no more bits than the number of cells.
 ///
 /// ```text
 /// slot  | lap: 44 - b                | cell + 1: b        | version: 20 |
 /// part  | version: 24 | time: high 7 | PART | time: 29 - b | head: b    |
 /// ```
 ///
-/// A queue of few cells has few bits for a cell and many for what tells one use of the word from another. Whatever its
-/// size, the word of a slot repeats after 2^43 messages at the earliest. A version repeats after 2^24 uses of a cell,
-/// and the word of a part after 39 hours at the earliest: in a queue of up to 2^17 cells the time has steps of a
-/// quarter of a second at most, in which no cell is used as often; in a larger one either the uses are many
-/// cells', or each is found after a look at all.
+/// A queue of few cells has few bits for a cell, and many that tell one use of the word from
+/// another. Whatever its size, the word of a slot repeats after 2^43 messages at the earliest. A
+/// version repeats after 2^24 uses of a cell, and the word of a part after 39 hours at the
+/// earliest: in a queue of up to 2^17 cells the time has steps of a quarter of a second at most, in
+/// which no cell is used as often; in a larger one either the uses are spread over many cells, or
+/// each use is found after a scan of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WordFormat {
     index_bits: u32,
 }
 
-/// A message in the order: where it begins, and the low bits of that cell's version.
+/// A message in the order: its first cell, and the low bits of that cell's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) cell: u32,
@@ -195,14 +200,14 @@ pub(crate) struct Entry {
 }
 
 impl WordFormat {
-    /// Of a queue of so many cells, one at least.
+    /// Returns the format of a queue of `cells` cells, at least 1.
     pub(crate) const fn of(cells: u32) -> Self {
         Self {
             index_bits: u32::BITS - cells.leading_zeros(),
         }
     }
 
-    /// With 20 bits for the lap, however few cells there are.
+    /// Returns a format with 20 bits for the lap, however few cells there are.
     #[cfg(all(test, loom))]
     pub(crate) const fn with_short_laps() -> Self {
         Self { index_bits: 24 }
@@ -213,7 +218,7 @@ impl WordFormat {
         SLOT_VERSION_BITS + self.index_bits
     }
 
-    /// How many bits a lap has.
+    /// Returns the number of bits of a lap.
     #[cfg(test)]
     pub(crate) const fn lap_bits(self) -> u32 {
         u64::BITS - self.lap_shift()
@@ -235,17 +240,17 @@ impl WordFormat {
         SlotWord(self.free(lap).0 | u64::from(entry.cell + 1) << SLOT_VERSION_BITS | version)
     }
 
-    /// How many laps a word is ahead of `lap`; less than 0 if it is behind.
+    /// Returns the number of laps by which a word is ahead of `lap`; negative if it is behind.
     #[inline(always)]
     pub(crate) fn laps_after(self, word: SlotWord, lap: u64) -> i64 {
         if mutation(263) {
             return (word.0 >> self.lap_shift()).wrapping_sub(lap).cast_signed();
         }
-        // What is below the lap is less than one.
+        // The bits below the lap are less than one lap.
         word.0.wrapping_sub(self.free(lap).0).cast_signed() >> self.lap_shift()
     }
 
-    /// The message that stands in a slot.
+    /// Returns the message in a slot.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
     pub(crate) fn entry(self, word: SlotWord) -> Option<Entry> {
@@ -255,14 +260,15 @@ impl WordFormat {
         Some(Entry { cell, version })
     }
 
-    /// A cell as a part, since `now`, in nanoseconds, of the message that begins with cell `head`.
+    /// Returns the word of a cell that is, since `now`, in nanoseconds, a part of the message that
+    /// begins with cell `head`.
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
     pub(crate) fn part(self, word: CellWord, head: u32, now: u64) -> CellWord {
         let low_bits = OWNER_BITS - self.index_bits;
         let steps = now >> (PART_TIME_BITS - low_bits - ATTEMPT_BITS);
         let time = if mutation(634) { 0 } else { steps };
         let low = time as u32 & ((1 << low_bits) - 1);
-        let high = (time >> low_bits) as u8 & MOST_ATTEMPTS;
+        let high = (time >> low_bits) as u8 & MAX_ATTEMPTS;
         CellWord::of(
             word.version(),
             high,
@@ -271,7 +277,7 @@ impl WordFormat {
         )
     }
 
-    /// Whether a cell is a part of the message that begins with cell `head`.
+    /// Returns whether a cell is a part of the message that begins with cell `head`.
     pub(crate) fn is_part(self, word: CellWord, head: u32) -> bool {
         let mask = (1 << self.index_bits) - 1;
         word.state() == Some(State::Part) && word.owner() & mask == head
@@ -279,7 +285,7 @@ impl WordFormat {
 }
 
 impl Entry {
-    /// The message that begins with a cell that has this word.
+    /// Returns the entry of the message that begins with a cell of this word.
     #[inline(always)]
     pub(crate) fn of(cell: u32, word: CellWord) -> Self {
         let version = word.version() & SLOT_VERSIONS;
@@ -287,60 +293,61 @@ impl Entry {
     }
 }
 
-/// The bytes of a work queue but for what there are several of.
+/// The bytes of the single words of a work queue.
 pub(crate) const WORK_STATE: usize = 3 * PADDING;
 
-/// What a cell begins with: its word, when its message may be delivered again, and of a message of
-/// several cells its length and the next cell.
+/// The words at the start of a cell: its word, the time at which its message may be redelivered,
+/// and, of a message of several cells, its length and the next cell.
 pub(crate) const CELL_WORDS: usize = 4 * size_of::<u64>();
-/// Bytes in a cell of a queue of bytes begin at a multiple of this.
+/// The alignment of the bytes in a cell of a queue of bytes.
 pub(crate) const PART_ALIGN: u64 = 16;
-/// Cells are no nearer to each other, so that two processes do not meet in a cache line.
+/// The alignment of cells, so that no two of them share a cache line.
 const CELL_ALIGN: u64 = 64;
 
-/// The size of a work queue, and the rules that it was made with.
+/// The size of a work queue, and the rules that it was created with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) order: Geometry,
     pub(crate) format: WordFormat,
     pub(crate) cells: u32,
-    /// After so many deliveries a message that comes back is a dead letter.
-    pub(crate) most_attempts: u8,
+    /// The number of deliveries after which a returned message becomes a dead letter.
+    pub(crate) max_attempts: u8,
     /// Whether a message may have several cells.
     pub(crate) spans: bool,
 }
 
-/// Where the parts are, in bytes from the start of the entry.
+/// The offsets of a queue's parts, in bytes from the start of its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WorkLayout {
     pub(crate) counts: u64,
     pub(crate) slots: u64,
     pub(crate) cells: u64,
-    /// From one cell to the next.
+    /// The distance from one cell to the next.
     pub(crate) stride: u64,
-    /// Where in a cell the message is.
+    /// The offset of the message in a cell.
     pub(crate) message: u64,
     pub(crate) rules: Rules,
 }
 
 impl WorkLayout {
-    /// The least and the largest number of cells.
+    /// The minimum and the maximum number of cells.
     pub(crate) const CELLS: (u64, u64) = (1, (1 << INDEX_BITS) - 1);
-    /// The least and the largest number of bytes in a cell of a queue of bytes.
+    /// The minimum and the maximum number of bytes in a cell of a queue of bytes.
     pub(crate) const CELL_SIZES: (u64, u64) = (1, 1 << 30);
-    /// The least and the largest number of attempts.
-    pub(crate) const ATTEMPTS: (u64, u64) = (1, MOST_ATTEMPTS as u64 - 1);
+    /// The minimum and the maximum number of attempts.
+    pub(crate) const ATTEMPTS: (u64, u64) = (1, MAX_ATTEMPTS as u64 - 1);
 
-    /// For so many cells with a message of `size` and `align` in each; `None` if there is no such queue.
+    /// Returns the layout for `cells` cells with a message of `size` and `align` in each; `None` if
+    /// there is no such queue.
     pub(crate) fn new(
         cells: u64,
         attempts: u64,
         (size, align): (u64, u64),
         participants: u32,
     ) -> Option<Self> {
-        let (least, most) = Self::CELLS;
-        let (once, often) = Self::ATTEMPTS;
-        if !(least..=most).contains(&cells) || !(once..=often).contains(&attempts) {
+        let (min, max) = Self::CELLS;
+        let (min_attempts, max_attempts) = Self::ATTEMPTS;
+        if !(min..=max).contains(&cells) || !(min_attempts..=max_attempts).contains(&attempts) {
             return None;
         }
         if !align.is_power_of_two() {
@@ -366,7 +373,7 @@ impl WorkLayout {
                 order,
                 format: WordFormat::of(count),
                 cells: count,
-                most_attempts: u8::try_from(attempts).ok()?,
+                max_attempts: u8::try_from(attempts).ok()?,
                 spans: false,
             },
         };
@@ -376,13 +383,14 @@ impl WorkLayout {
             .map(|_| layout)
     }
 
-    /// For a queue of bytes, whose cells hold `size` of them and what a part has besides.
+    /// Returns the layout of a queue of bytes, whose cells hold `size` bytes and the words of a
+    /// part.
     pub(crate) fn of_bytes(config: [u64; 4], participants: u32) -> Option<Self> {
         let [cells, attempts, size, 0] = config else {
             return None;
         };
-        let (least, most) = Self::CELL_SIZES;
-        if !(least..=most).contains(&size) {
+        let (min, max) = Self::CELL_SIZES;
+        if !(min..=max).contains(&size) {
             return None;
         }
         let mut layout = Self::new(cells, attempts, (size, PART_ALIGN), participants)?;
@@ -390,12 +398,12 @@ impl WorkLayout {
         Some(layout)
     }
 
-    /// The bytes of all cells.
+    /// Returns the bytes of all cells.
     pub(crate) fn cells_len(&self) -> u64 {
         u64::from(self.rules.cells) * self.stride
     }
 
-    /// The bytes of all.
+    /// Returns the bytes of the whole entry.
     pub(crate) fn len(&self) -> u64 {
         self.cells + self.cells_len()
     }
@@ -405,7 +413,7 @@ impl WorkLayout {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::returned::LONGEST_DELAY;
+    use super::super::returned::MAX_DELAY;
     use super::*;
 
     fn tag() -> Tag {
@@ -414,19 +422,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cell_says_what_was_put_into_it(version in 0..=VERSIONS, attempts in 0..MOST_ATTEMPTS) {
+        fn cell_word_round_trips(version in 0..=VERSIONS, attempts in 0..MAX_ATTEMPTS) {
             let word = CellWord::of(version, attempts, State::Free, 0);
-            let held = word.delivered(tag());
-            prop_assert_eq!(held.version(), version);
-            prop_assert_eq!(held.attempts(), attempts + 1);
-            prop_assert_eq!(held.state(), Some(State::Held));
-            prop_assert!(held.is_of(tag()) && !word.is_of(tag()));
-            prop_assert_eq!(held.freed().attempts(), 0);
-            prop_assert_eq!(held.freed().version(), (version + 1) & VERSIONS);
+            let delivered = word.delivered(tag());
+            prop_assert_eq!(delivered.version(), version);
+            prop_assert_eq!(delivered.attempts(), attempts + 1);
+            prop_assert_eq!(delivered.state(), Some(State::Delivered));
+            prop_assert!(delivered.is_of(tag()) && !word.is_of(tag()));
+            prop_assert_eq!(delivered.freed().attempts(), 0);
+            prop_assert_eq!(delivered.freed().version(), (version + 1) & VERSIONS);
         }
 
         #[test]
-        fn a_part_says_whose_it_is_and_when_it_became_one(cells in 1_u32..1 << INDEX_BITS, version in 0..=VERSIONS, head: u32, now: u64, later in 0_u64..1 << 47) {
+        fn part_keeps_its_head_and_its_time(cells in 1_u32..1 << INDEX_BITS, version in 0..=VERSIONS, head: u32, now: u64, later in 0_u64..1 << 47) {
             let format = WordFormat::of(cells);
             let head = head % cells;
             let word = CellWord::of(version, 0, State::Free, 0);
@@ -442,9 +450,9 @@ mod tests {
         }
 
         #[test]
-        fn a_delayed_message_says_when_it_is_due(due in 0..1_u64 << 62, later in 0..2 * LONGEST_DELAY) {
+        fn delayed_message_keeps_its_time(due in 0..1_u64 << 62, later in 0..2 * MAX_DELAY) {
             const STEP: u64 = 1 << DUE_STEP_BITS;
-            let word = CellWord::of(3, 2, State::Held, 7).delayed(due);
+            let word = CellWord::of(3, 2, State::Delivered, 7).delayed(due);
             prop_assert_eq!((word.version(), word.attempts(), word.state()), (3, 2, Some(State::Delayed)));
             prop_assert!(word.is_due_at(due));
             let other = due + later;
@@ -454,7 +462,7 @@ mod tests {
         }
 
         #[test]
-        fn a_slot_says_what_was_put_into_it(cells in 1_u32..1 << INDEX_BITS, lap: u64, cell: u32, version in 0..=VERSIONS) {
+        fn slot_word_round_trips(cells in 1_u32..1 << INDEX_BITS, lap: u64, cell: u32, version in 0..=VERSIONS) {
             let format = WordFormat::of(cells);
             let lap = lap & ((1 << format.lap_bits()) - 1);
             let word = CellWord::of(version, 0, State::Free, 0);
@@ -470,14 +478,14 @@ mod tests {
         }
 
         #[test]
-        fn a_slots_word_repeats_after_so_many_messages_at_the_earliest(cells in 1_u32..1 << INDEX_BITS) {
+        fn slot_word_repeats_after_2_to_43_messages_at_the_earliest(cells in 1_u32..1 << INDEX_BITS) {
             let order = Geometry::new(u64::from(cells).max(2));
             let messages = order.capacity() << WordFormat::of(cells).lap_bits();
             prop_assert!(messages >= 1 << 43);
         }
 
         #[test]
-        fn a_layout_has_room_for_all_or_there_is_none(cells: u64, size in 0_u64..1 << 40, align in 0_u32..8, participants in 1_u32..1024) {
+        fn layout_fits_all_parts_or_is_none(cells: u64, size in 0_u64..1 << 40, align in 0_u32..8, participants in 1_u32..1024) {
             let made = WorkLayout::new(cells % (1 << 22), 3, (size, 1 << align), participants);
             if let Some(layout) = made {
                 prop_assert!(layout.len() >= u64::from(layout.rules.cells) * (size + 16));
@@ -490,26 +498,26 @@ mod tests {
     }
 
     #[test]
-    fn the_last_attempt_counts_on_as_itself() {
+    fn attempts_saturate() {
         let mut word = CellWord(0);
         for _ in 0..200 {
             word = word.delivered(tag());
         }
-        assert_eq!(word.attempts(), MOST_ATTEMPTS);
+        assert_eq!(word.attempts(), MAX_ATTEMPTS);
     }
 
     #[test]
-    fn a_later_state_is_more_progress() {
+    fn later_state_is_more_progress() {
         let word = CellWord(0);
         let steps = [
             word,
-            word.held(State::Loaned, tag()),
-            word.held(State::Sending, tag()),
-            word.at_rest(State::Queued),
+            word.owned_by(State::Loaned, tag()),
+            word.owned_by(State::Sending, tag()),
+            word.unowned(State::Queued),
             word.delivered(tag()),
-            word.delivered(tag()).at_rest(State::Returned),
+            word.delivered(tag()).unowned(State::Returned),
             word.delivered(tag())
-                .at_rest(State::Returned)
+                .unowned(State::Returned)
                 .delivered(tag()),
             word.freed(),
         ];

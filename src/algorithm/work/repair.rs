@@ -1,4 +1,4 @@
-//! Giving back what a dead participant has in a work queue, and what the end of a queue is.
+//! Recovery of the cells of a dead participant, and the end of a queue.
 //!
 //! # State
 //!
@@ -6,30 +6,33 @@
 //!
 //! # Protocol
 //!
-//! The cells: what the dead one had loaned, was sending or freeing, is freed; what was delivered to it is
-//! returned, or buried, after its slot is freed if that still names it. But at the first that it was sending all slots are looked at: a message that one
-//! names, and that the dead one was sending, is QUEUED. Then, if a returned message was seen, whoever left
-//! it: the epoch; then the ends; then wake all.
+//! The cells: a cell that the dead participant had loaned, was sending or freeing, is freed; a
+//! message that was delivered to it is returned, or becomes a dead letter, after its slot is freed
+//! if that still names it. But at the first cell that it was sending, all slots are loaded: a
+//! message that a slot names, and that the dead participant was sending, is QUEUED. Then, if a
+//! returned message was observed, whichever process left it, advance the epoch; then recover the
+//! endpoint counts; then wake all.
 //!
-//! Who was reaped while it lives, because other code of it unmapped its lock, does not know, and may
-//! take a cell that nobody will reap it for again. Whoever looks after the dead therefore looks, at some
-//! of the cells each time, for owners that are in no registry; and for messages that were returned, and that
-//! it has not looked for, because whoever returned them is stopped before the epoch.
+//! A process that was reaped while alive, because other code of its process unmapped its lock, does
+//! not know it, and may claim a cell for which it is not reaped again. Each reaper therefore checks
+//! some of the cells each time for owners that are unregistered; and for returned messages that it
+//! has not searched for, because the process that returned them is stopped before the epoch.
 //!
-//! What the dead one sent stays in its slot until somebody has taken its cell, so a cell that is still
-//! SENDING when all slots were seen was not sent.
+//! A message that the dead participant sent stays in its slot until a process has claimed its cell,
+//! so a cell that is still SENDING after all slots were loaded was not sent.
 //!
 //! # Crash
 //!
-//! Any number do this at once, and each step is a CAS whose expected value has the dead one's tag.
-//! Killed anywhere, the dead one is still to be reaped, and the next to do so sees everything again.
+//! Any number of processes do this at once, and each step is a CAS whose expected value has the
+//! dead participant's tag. If a reaper is killed anywhere, the dead participant is still to be
+//! reaped, and the next reaper observes everything again.
 //!
 //! # Ordering
 //!
-//! (W4), (W5), (W7) of [`work`](super). The dead one's stores are ordered before the kernel's answer that it is
-//! dead.
+//! (W4), (W5), (W7), (W8) of [`work`](super). The dead participant's stores are ordered before the
+//! kernel's answer that it is dead.
 
-use super::{Cursor, Mine, Places, Work};
+use super::{Cursor, OwnedCell, Storage, Work};
 use crate::algorithm::work::layout::{CellWord, State};
 use crate::facade::{Ordering, fence, mutation};
 use crate::participant::Liveness;
@@ -37,49 +40,50 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::wait::on_event::TryError;
 
-/// At so many cells it is looked at a time for owners that are in no registry.
-const AT_ONCE: u32 = 256;
+/// The number of cells that are checked for unregistered owners at a time.
+const CELLS_PER_CHECK: u32 = 256;
 
-impl<P: Places> Work<'_, P> {
-    /// Gives back what participant `dead` has, and wakes whom it may have owed a wake.
+impl<P: Storage> Work<'_, P> {
+    /// Recovers the cells of the participant `dead`, and wakes each sleeper that it may have owed a
+    /// wake.
     pub(crate) fn recover(&self, dead: Tag) {
-        self.give_back_of(dead.bits());
+        self.recover_cells_of(dead.bits());
         self.endpoints().recover(dead);
         if !mutation(254) {
             self.wake_all();
         }
     }
 
-    /// Gives back the cells of whoever has these bits, whom no registry knows as alive any more.
-    fn give_back_of(&self, dead: u32) {
+    /// Recovers the cells of the owner `dead`, which no registry knows as alive any more.
+    fn recover_cells_of(&self, dead: u32) {
         let is_being_sent =
             |word: CellWord| word.state() == Some(State::Sending) && word.owner() == dead;
         let mut returned = false;
-        let mut knows_sent = false;
+        let mut has_kept_sent = false;
         let mut walker = Cursor::default();
         for cell in 0..self.rules.cells {
-            let mut word = self.look(cell);
-            if is_being_sent(word) && !knows_sent {
+            let mut word = self.load_cell(cell);
+            if is_being_sent(word) && !has_kept_sent {
                 self.keep_sent(is_being_sent);
-                knows_sent = true;
-                word = self.look(cell);
+                has_kept_sent = true;
+                word = self.load_cell(cell);
             }
             match word.state() {
                 Some(State::Returned | State::Delayed) => returned = true,
                 Some(State::Loaned | State::Sending | State::Freeing)
                     if word.owner() == dead && !mutation(251) =>
                 {
-                    self.free_of_dead(cell, word);
+                    self.free_dead(cell, word);
                 }
-                Some(State::Held) if word.owner() == dead && !mutation(252) => {
+                Some(State::Delivered) if word.owner() == dead && !mutation(252) => {
                     // (W8).
                     let may_be_named = word.attempts() == 1 && !mutation(640);
                     if may_be_named && !mutation(641) {
                         self.has_next(&mut walker);
                     }
-                    // A time that stands beside it was not committed.
+                    // A time beside the word was not committed.
                     let not_before = mutation(635).then(|| self.not_before(cell));
-                    self.swap(cell, word, self.come_back(word, not_before));
+                    self.transition(cell, word, self.after_return(word, not_before));
                     if may_be_named && mutation(641) {
                         self.has_next(&mut walker);
                     }
@@ -89,86 +93,86 @@ impl<P: Places> Work<'_, P> {
             }
         }
         if returned && !mutation(253) {
-            self.tell_of_returned();
+            self.advance_epoch();
         }
     }
 
-    /// Keeps what a dead one has sent.
+    /// Keeps the messages that a dead participant has sent.
     #[cold]
-    fn keep_sent(&self, is_its: impl Fn(CellWord) -> bool) {
-        // (W7): it may live, and put a message into a slot just now.
+    fn keep_sent(&self, is_of_dead: impl Fn(CellWord) -> bool) {
+        // (W7): the owner may be alive, and may be putting a message into a slot just now.
         if !mutation(266) {
             fence(Ordering::SeqCst);
         }
         for entry in self.entries() {
-            if let Ok((word, true)) = self.find(entry)
-                && is_its(word)
+            if let Ok((word, true)) = self.resolve(entry)
+                && is_of_dead(word)
                 && !mutation(250)
             {
-                self.swap(entry.cell, word, word.at_rest(State::Queued));
+                self.transition(entry.cell, word, word.unowned(State::Queued));
             }
         }
     }
 
-    /// Gives back what dead participants hold, unless somebody did so a moment ago and it is not
-    /// urgent; whether it did.
+    /// Reaps dead participants, unless a process did so a moment ago and it is not urgent; returns
+    /// whether it did.
     fn reap(&self, cursor: &mut Cursor, peers: &impl Liveness, urgent: bool) -> bool {
-        let does = peers.reap(urgent);
-        if does {
-            self.look_for_strangers(cursor, peers);
+        let has_reaped = peers.reap(urgent);
+        if has_reaped {
+            self.recover_unregistered(cursor, peers);
         }
-        does
+        has_reaped
     }
 
-    /// Gives back what those have who are in no registry: who was reaped, but is alive, may have taken a
-    /// cell since, and whoever reaps will not hear of it again. And has the next look find what was returned
-    /// by one that is stopped before it has told. Looks at some of the cells.
-    pub(super) fn look_for_strangers<Q: Liveness>(&self, cursor: &mut Cursor, peers: &Q) {
+    /// Recovers the cells of unregistered owners: a process that was reaped while alive may have
+    /// claimed a cell since, for which it is not reaped again. Makes the next receipt search for
+    /// messages returned by a process that is stopped before the epoch. Checks some of the cells.
+    pub(super) fn recover_unregistered<Q: Liveness>(&self, cursor: &mut Cursor, peers: &Q) {
         if !Q::KNOWS_UNREGISTERED {
             return;
         }
-        for _ in 0..self.rules.cells.min(AT_ONCE) {
-            let cell = cursor.asked;
-            cursor.asked = self.after(cell);
-            let word = self.look(cell);
+        for _ in 0..self.rules.cells.min(CELLS_PER_CHECK) {
+            let cell = cursor.checked;
+            cursor.checked = self.next_cell(cell);
+            let word = self.load_cell(cell);
             let has_owner = matches!(
                 word.state(),
-                Some(State::Loaned | State::Sending | State::Held | State::Freeing)
+                Some(State::Loaned | State::Sending | State::Delivered | State::Freeing)
             );
-            if self.may_come_again(cell, word) && !mutation(270) {
-                cursor.epoch = self.epoch_before();
+            if self.is_redeliverable(cell, word) && !mutation(270) {
+                cursor.epoch = self.other_epoch();
             }
             let tag = Tag::in_word(word.owner(), peers.participants());
             let is_unregistered = tag.is_none_or(|tag| peers.is_unregistered(tag) || mutation(274));
             if has_owner && is_unregistered && !mutation(269) {
-                self.give_back_of(word.owner());
+                self.recover_cells_of(word.owner());
                 self.wake_all();
             }
         }
     }
 
-    /// Gives back what dead participants hold, and finds out whether anybody is left at the other
-    /// side.
-    pub(crate) fn reap_dead(&self, cursor: &mut Cursor, side: Endpoint, peers: &impl Liveness) {
+    /// Reaps dead participants, and recounts the other endpoint.
+    pub(crate) fn reap_dead(&self, cursor: &mut Cursor, endpoint: Endpoint, peers: &impl Liveness) {
         self.reap(cursor, peers, false);
         let is_there = |tag| {
             peers.sleeps_for(tag);
             peers.is_marked_live(tag)
         };
-        if self.endpoints().settle(side.other(), is_there) {
+        if self.endpoints().settle(endpoint.other(), is_there) {
             self.wake_all();
         }
     }
 
-    /// What it means that so many cells are not free: it looks once more if somebody may have died.
+    /// Reaps dead participants after fewer than `cells` cells were found free, and retries if any
+    /// was reaped.
     #[cold]
-    pub(crate) fn full(
+    pub(crate) fn on_full(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         cells: u32,
         peers: &impl Liveness,
-    ) -> Result<Mine, TryError> {
+    ) -> Result<OwnedCell, TryError> {
         if self.endpoints().is_over(Endpoint::Sender) {
             return Err(TryError::Disconnected);
         }
@@ -178,48 +182,49 @@ impl<P: Places> Work<'_, P> {
         self.loan_span(cursor, me, cells)
     }
 
-    /// What it means that a receiver found nothing: it looks once more, and says so if nothing will
-    /// ever come.
+    /// Decides what a receiver does that found no message: it retries after dead participants were
+    /// reaped, and returns whether any message can still come.
     #[cold]
-    pub(crate) fn nothing(
+    pub(crate) fn on_empty(
         &self,
         cursor: &mut Cursor,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<Mine, TryError> {
-        let over = self.endpoints().is_over(Endpoint::Receiver);
-        if over && !mutation(255) {
+    ) -> Result<OwnedCell, TryError> {
+        let is_over = self.endpoints().is_over(Endpoint::Receiver);
+        if is_over && !mutation(255) {
             // (W5).
             fence(Ordering::SeqCst);
         }
-        // One that died with a message in its hands has left it to us.
-        let looked = self.reap(cursor, peers, over);
-        if !over && !looked {
+        // The message of a receiver that has died is returned.
+        let has_reaped = self.reap(cursor, peers, is_over);
+        if !is_over && !has_reaped {
             return Err(TryError::WouldBlock);
         }
-        // What may still come is looked for first: it may have come when that is known.
-        let expects = over && !mutation(256) && self.expects(Some(me));
+        // Messages that may still come are searched for first: one may have come by the time that
+        // is known.
+        let may_receive = is_over && !mutation(256) && self.may_receive(Some(me));
         match self.receive(cursor, me) {
-            Err(TryError::WouldBlock) if over && expects => Err(TryError::Busy),
-            Err(TryError::WouldBlock) if over => Err(TryError::Disconnected),
+            Err(TryError::WouldBlock) if is_over && may_receive => Err(TryError::Busy),
+            Err(TryError::WouldBlock) if is_over => Err(TryError::Disconnected),
             other => other,
         }
     }
 
-    /// Whether anything is being sent, or is in the hands of another thread than the calling one and may come
-    /// back.
-    pub(super) fn expects(&self, me: Option<Tag>) -> bool {
+    /// Returns whether a message is being sent, is pending, or is in flight with a thread other
+    /// than the calling one and may be redelivered.
+    pub(super) fn may_receive(&self, me: Option<Tag>) -> bool {
         (0..self.rules.cells).any(|cell| {
-            let word = self.look(cell);
+            let word = self.load_cell(cell);
             match word.state() {
                 Some(State::Sending | State::Queued | State::Returned | State::Delayed) => {
                     !mutation(257)
                 }
-                Some(State::Held) if !mutation(258) => {
-                    // The notes of a forked child are its parent's.
+                Some(State::Delivered) if !mutation(258) => {
+                    // The records of a forked child are its parent's.
                     let is_own =
-                        me.is_some_and(|me| word.is_of(me)) && self.places.is_own(cell, word);
-                    !is_own && word.attempts() < self.rules.most_attempts
+                        me.is_some_and(|me| word.is_of(me)) && self.storage.is_own(cell, word);
+                    !is_own && word.attempts() < self.rules.max_attempts
                 }
                 _ => false,
             }

@@ -1,58 +1,62 @@
-//! Messages that came back: those that wait to be delivered again, and dead letters.
+//! Returned messages: those to be redelivered, and dead letters.
 //!
 //! # State
 //!
-//! The cells of [`work`](super) in RETURNED, DELAYED and BURIED; the epoch; when a message is due. The time beside
-//! a cell counts in DELAYED only: it is stored before the CAS that commits it, so beside any other word it is
-//! what an earlier message, or a process that was killed, left there. DELAYED has the time as well, in steps of 8 ms: a
-//! word that a receiver has seen due is not the same as one that is not.
+//! The cells of [`work`](super) in RETURNED, DELAYED and DEAD_LETTER; the epoch; the time at which
+//! a message is due. The time beside a cell counts in DELAYED only: it is stored before the CAS
+//! that commits it, so beside any other word it is left from an earlier message, or from a process
+//! that was killed. DELAYED keeps the time as well, in steps of 8 ms: the word of a message that a
+//! receiver has observed as due differs from that of a message that is not due.
 //!
 //! # Protocol
 //!
-//! A receiver whose epoch is not the shared one goes round all cells, and takes what was returned and
-//! is due. When it has been round and found nothing, the epoch that it read before is its own, and it
-//! knows when the next one is due, if one is. What is due later than a delay may be long is due: that time
-//! is nobody's.
+//! A receiver whose epoch is not the shared one scans all cells, and takes a message that was
+//! returned and is due. When it has scanned all cells and found none, the epoch that it loaded
+//! before becomes its own, and it knows the time at which the next message is due, if there is any.
+//! A message that is due later than the maximum delay is due now: no process set that time.
 //!
 //! # Crash
 //!
-//! As receiving in [`work`](super): the CAS that takes a message names who has it. Killed between the time and
-//! the CAS, one that gives back leaves HELD, and the message is not delayed.
+//! As receiving in [`work`](super): the CAS that takes a message names its owner. A process that is
+//! killed between the time and the CAS of a return leaves DELIVERED, and the message is not
+//! delayed.
 //!
 //! # Ordering
 //!
-//! (W1), (W4) of [`work`](super). When a message is due is stored before it is returned (W1).
+//! (W1), (W4) of [`work`](super). The time at which a message is due is stored before the message
+//! is returned (W1).
 
 use core::time::Duration;
 
-use super::{Cursor, EPOCH_BITS, Lost, Mine, Places, Work};
+use super::{CellLost, Cursor, EPOCH_BITS, OwnedCell, Storage, Work};
 use crate::algorithm::work::layout::{CellWord, State};
 use crate::facade::{Ordering, clock, mutation};
 use crate::participant::Tag;
 
-/// No message is delayed for longer, in nanoseconds: 30 days.
-pub(crate) const LONGEST_DELAY: u64 = 30 * 24 * 60 * 60 * 1_000_000_000;
+/// The maximum delay of a message, in nanoseconds: 30 days.
+pub(crate) const MAX_DELAY: u64 = 30 * 24 * 60 * 60 * 1_000_000_000;
 
-/// When the next message is due, or a little before: a number of ticks of a millisecond, or never.
+/// The time at which the next message is due, or a little before: a number of ticks of a
+/// millisecond, or never.
 ///
-/// It has as many bits as an epoch leaves in a word. They wrap after 834 days, so it is compared as a
-/// distance: it has come if it is less than 417 days ago.
+/// It has as many bits as an epoch leaves in a word. They wrap after 834 days, so it is compared as
+/// a distance: it has come if it is less than 417 days ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Due(u64);
 
 impl Due {
     pub(crate) const BITS: u32 = u64::BITS - EPOCH_BITS;
-    /// No message is.
+    /// No message is due.
     pub(crate) const NEVER: Self = Self(0);
 
     const MASK: u64 = (1 << Self::BITS) - 1;
-    /// A tick, in bits of nanoseconds.
+    /// The length of a tick, in bits of nanoseconds.
     const TICK_BITS: u32 = 20;
 
-    /// At a time, in nanoseconds.
+    /// Returns the tick of a time, in nanoseconds.
     fn at(nanos: u64) -> Self {
         match nanos >> Self::TICK_BITS & Self::MASK {
-            // The tick before.
+            // The tick before, since 0 is never.
             0 => Self(Self::MASK),
             ticks => Self(ticks),
         }
@@ -63,8 +67,8 @@ impl Due {
         self != Self::NEVER && since <= Self::MASK >> 1
     }
 
-    /// In what time it is to be looked again: when it has come, or, if it has, in a tick. What is due in it may be
-    /// due at its end.
+    /// Returns the time until the next search: until it is due or, if it is, one tick. A message
+    /// that is due within the tick may be due at its end.
     fn is_in(self, now: u64) -> Option<Duration> {
         let ticks = if self.has_come(now) {
             1
@@ -74,13 +78,13 @@ impl Due {
         (self != Self::NEVER).then(|| Duration::from_nanos(ticks << Self::TICK_BITS))
     }
 
-    /// What it is kept as, [`BITS`](Self::BITS) long.
+    /// Returns its bits, [`BITS`](Self::BITS) of them.
     #[inline(always)]
     pub(crate) fn bits(self) -> u64 {
         self.0
     }
 
-    /// What was kept, in the low bits of a word.
+    /// Returns the time whose bits are the low bits of a word.
     #[inline(always)]
     pub(crate) fn from_bits(word: u64) -> Self {
         Self(word & Self::MASK)
@@ -88,27 +92,29 @@ impl Due {
 }
 
 impl Cursor {
-    /// In what time to look for those that may not be delivered yet, if there are any.
+    /// Returns the time until the next search for delayed messages, if there are any.
     pub(crate) fn due_in(&self) -> Option<Duration> {
         self.due.is_in(clock())
     }
 }
 
-impl<P: Places> Work<'_, P> {
-    /// When the delayed message of a cell with this word may be delivered, if that is later than `now`.
+impl<P: Storage> Work<'_, P> {
+    /// Returns the time at which the delayed message of a cell with this word may be redelivered,
+    /// if that is later than `now`.
     fn due_after(&self, cell: u32, word: CellWord, now: u64) -> Option<u64> {
         let due = self.not_before(cell);
-        // The time of another use of the cell is not decided by: either word has changed then. Garbage has not.
-        let has_changed = || self.look(cell) != word || self.not_before(cell) != due;
+        // The time of another use of the cell does not decide: one of the words has changed then.
+        // Corrupt words have not.
+        let has_changed = || self.load_cell(cell) != word || self.not_before(cell) != due;
         if !word.is_due_at(due) && has_changed() && !mutation(639) {
             return Some(now);
         }
-        let is_later = due > now && due - now <= LONGEST_DELAY;
+        let is_later = due > now && due - now <= MAX_DELAY;
         is_later.then_some(due)
     }
 
-    /// Whether a cell with this word has a message that was returned and may be delivered now.
-    pub(super) fn may_come_again(&self, cell: u32, word: CellWord) -> bool {
+    /// Returns whether a cell with this word has a returned message that may be redelivered now.
+    pub(super) fn is_redeliverable(&self, cell: u32, word: CellWord) -> bool {
         match word.state() {
             Some(State::Returned) => true,
             Some(State::Delayed) => self.due_after(cell, word, clock()).is_none(),
@@ -116,22 +122,23 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
-    /// When the message of a cell may be delivered again, if its word says that there is such a time.
+    /// Returns the time at which the message of a cell may be redelivered, if its word says that
+    /// there is one.
     pub(super) fn not_before(&self, cell: u32) -> u64 {
         // ORDERING: Relaxed; (W1) orders it.
-        self.places.not_before(cell).load(Ordering::Relaxed)
+        self.storage.not_before(cell).load(Ordering::Relaxed)
     }
 
-    /// A message is not to be delivered again before then.
-    pub(super) fn delay(&self, cell: u32, not_before: u64) {
+    /// Sets the time before which a message is not to be redelivered.
+    pub(super) fn set_not_before(&self, cell: u32, not_before: u64) {
         // ORDERING: Relaxed; (W1) orders it.
-        let word = self.places.not_before(cell);
+        let word = self.storage.not_before(cell);
         word.store(not_before, Ordering::Relaxed);
     }
 
-    /// Takes a message that was returned and is due.
+    /// Receives a returned message that is due.
     #[cold]
-    pub(super) fn take_returned(&self, cursor: &mut Cursor, me: Tag) -> Option<Mine> {
+    pub(super) fn receive_returned(&self, cursor: &mut Cursor, me: Tag) -> Option<OwnedCell> {
         let epoch = self.epoch();
         let now = clock();
         if epoch == cursor.epoch && !cursor.due.has_come(now) {
@@ -140,8 +147,8 @@ impl<P: Places> Work<'_, P> {
         let mut due: Option<u64> = None;
         for _ in 0..self.rules.cells {
             let cell = cursor.returned;
-            cursor.returned = self.after(cell);
-            let word = self.look(cell);
+            cursor.returned = self.next_cell(cell);
+            let word = self.load_cell(cell);
             let delayed = match word.state() {
                 Some(State::Returned) => None,
                 Some(State::Delayed) => self.due_after(cell, word, now),
@@ -151,9 +158,12 @@ impl<P: Places> Work<'_, P> {
                 due = Some(due.map_or(later, |due| due.min(later)));
                 continue;
             }
-            let held = word.delivered(me);
-            if self.swap(cell, word, held) {
-                return Some(Mine { cell, word: held });
+            let delivered = word.delivered(me);
+            if self.transition(cell, word, delivered) {
+                return Some(OwnedCell {
+                    cell,
+                    word: delivered,
+                });
             }
         }
         cursor.due = due.map_or(Due::NEVER, Due::at);
@@ -161,52 +171,60 @@ impl<P: Places> Work<'_, P> {
         None
     }
 
-    /// Whether there is a message that was returned and may be taken, that this handle has not looked
-    /// for.
+    /// Returns whether there is a returned message that may be received and that this handle has
+    /// not searched for.
     pub(super) fn has_returned(&self, cursor: &mut Cursor) -> bool {
         let epoch = self.epoch();
         if epoch == cursor.epoch && (cursor.due == Due::NEVER || !cursor.due.has_come(clock())) {
             return false;
         }
-        (0..self.rules.cells).any(|cell| self.may_come_again(cell, self.look(cell)))
+        (0..self.rules.cells).any(|cell| self.is_redeliverable(cell, self.load_cell(cell)))
     }
 
-    /// Takes a dead letter, to look at it and acknowledge it. It counts as one more delivery, so that
-    /// one in somebody's hands can be told from a message at its last attempt.
+    /// Receives a dead letter, to be inspected and acknowledged. The receipt counts as one more
+    /// delivery, so that a dead letter in flight differs from a message at its last attempt.
     #[cold]
-    pub(crate) fn take_buried(&self, me: Tag) -> Option<Mine> {
+    pub(crate) fn claim_dead_letter(&self, me: Tag) -> Option<OwnedCell> {
         (0..self.rules.cells).find_map(|cell| {
-            let word = self.look(cell);
-            let held = if mutation(231) {
-                word.held(State::Held, me)
+            let word = self.load_cell(cell);
+            let delivered = if mutation(231) {
+                word.owned_by(State::Delivered, me)
             } else {
                 word.delivered(me)
             };
-            let taken = word.state() == Some(State::Buried) && self.swap(cell, word, held);
-            taken.then_some(Mine { cell, word: held })
+            let taken =
+                word.state() == Some(State::DeadLetter) && self.transition(cell, word, delivered);
+            taken.then_some(OwnedCell {
+                cell,
+                word: delivered,
+            })
         })
     }
 
-    /// Makes a dead letter of a message that was delivered, whatever its attempts.
+    /// Makes a dead letter of a delivered message, whatever its attempts.
     #[cold]
-    pub(crate) fn bury(&self, cursor: &Cursor, mine: Mine) -> Result<(), Lost> {
-        if !self.swap(
-            mine.cell,
-            mine.word,
-            mine.word.buried(self.rules.most_attempts),
+    pub(crate) fn make_dead_letter(
+        &self,
+        cursor: &Cursor,
+        owned: OwnedCell,
+    ) -> Result<(), CellLost> {
+        if !self.transition(
+            owned.cell,
+            owned.word,
+            owned.word.dead_letter(self.rules.max_attempts),
         ) {
-            return Err(Lost);
+            return Err(CellLost);
         }
         if !mutation(232) {
-            self.tell_of_idleness(cursor);
+            self.notify_idle(cursor);
         }
-        self.tell_of_the_end();
+        self.notify_end();
         Ok(())
     }
 
-    /// How many messages are at `state` just now.
+    /// Returns the number of messages in `state`. It may be stale when it is returned.
     pub(crate) fn count(&self, state: State) -> u32 {
-        let is_there = |cell: &u32| self.look(*cell).state() == Some(state);
+        let is_there = |cell: &u32| self.load_cell(*cell).state() == Some(state);
         u32::try_from((0..self.rules.cells).filter(is_there).count()).unwrap_or(u32::MAX)
     }
 }
@@ -221,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_due_comes_then_or_a_little_before_however_long_the_machine_runs(now: u64, wait in 0..LONGEST_DELAY) {
+        fn due_time_comes_then_or_up_to_two_ticks_before(now: u64, wait in 0..MAX_DELAY) {
             let now = now >> 1;
             let due = Due::at(now + wait);
             prop_assert_ne!(due, Due::NEVER);
@@ -232,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn never_does_not_come() {
+    fn never_is_not_due() {
         for now in [0, 1, TICK, 1 << 55, 1 << 56, u64::MAX] {
             assert!(!Due::NEVER.has_come(now));
         }

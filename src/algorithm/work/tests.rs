@@ -1,7 +1,9 @@
-//! What a work queue is held to: models under loom. tests/queue has the plain ones.
+//! Tests of the work queue: models under loom. tests/queue has the plain ones.
 
 #[cfg(loom)]
 pub(crate) mod ends;
+#[cfg(loom)]
+mod fixture;
 #[cfg(loom)]
 mod idle;
 #[cfg(loom)]
@@ -11,9 +13,7 @@ mod parts;
 #[cfg(loom)]
 mod returned;
 #[cfg(loom)]
-mod stage;
-#[cfg(loom)]
-mod strangers;
+mod unregistered;
 #[cfg(loom)]
 mod wrap;
 

@@ -1,4 +1,4 @@
-//! Waiting at a work queue: for a cell, for a message, or for it to be idle.
+//! The waiters of a work queue: for cells, for a message, or for an idle queue.
 //!
 //! # State
 //!
@@ -6,7 +6,7 @@
 //!
 //! # Protocol
 //!
-//! That of [`wait`](crate::wait::on_event).
+//! That of [`on_event`](crate::wait::on_event).
 //!
 //! # Crash
 //!
@@ -18,7 +18,7 @@
 
 use core::time::Duration;
 
-use super::{Cursor, Mine, Places, Work};
+use super::{Cursor, OwnedCell, Storage, Work};
 use crate::algorithm::work::layout::State;
 use crate::facade::Deadline;
 use crate::participant::Liveness;
@@ -28,28 +28,28 @@ use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{EventOp, TryError, wait};
 
-/// Who waits, and where.
-struct At<'a, P, Q> {
+/// The common part of the operations that wait.
+struct Waiter<'a, P, Q> {
     work: Work<'a, P>,
     cursor: &'a mut Cursor,
     me: Tag,
     peers: &'a Q,
 }
 
-/// So many free cells.
-struct Room<'a, P, Q>(At<'a, P, Q>, u32);
+/// Waits for a number of free cells.
+struct LoanOp<'a, P, Q>(Waiter<'a, P, Q>, u32);
 
-/// A message.
-struct Message<'a, P, Q>(At<'a, P, Q>);
+/// Waits for a message.
+struct ReceiveOp<'a, P, Q>(Waiter<'a, P, Q>);
 
-/// That everything is done.
-struct Idleness<'a, P, Q>(At<'a, P, Q>);
+/// Waits for an idle queue.
+struct IdleOp<'a, P, Q>(Waiter<'a, P, Q>);
 
-impl<P: Places, Q: Liveness> EventOp for Room<'_, P, Q> {
-    type Output = Mine;
+impl<P: Storage, Q: Liveness> EventOp for LoanOp<'_, P, Q> {
+    type Output = OwnedCell;
 
-    fn attempt(&mut self) -> Result<Mine, TryError> {
-        let At {
+    fn attempt(&mut self) -> Result<OwnedCell, TryError> {
+        let Waiter {
             work, cursor, me, ..
         } = &mut self.0;
         if work.endpoints().is_over(Endpoint::Sender) {
@@ -59,16 +59,16 @@ impl<P: Places, Q: Liveness> EventOp for Room<'_, P, Q> {
     }
     fn is_ready(&mut self) -> bool {
         let work = &self.0.work;
-        work.endpoints().is_over(Endpoint::Sender) || work.has_room(self.1)
+        work.endpoints().is_over(Endpoint::Sender) || work.has_free(self.1)
     }
     fn leaves_more(&mut self) -> bool {
-        self.0.work.has_room(1)
+        self.0.work.has_free(1)
     }
     fn progress(&self) -> u64 {
         self.0.cursor.free.into()
     }
     fn reap_dead(&mut self) {
-        let At {
+        let Waiter {
             work,
             cursor,
             peers,
@@ -78,18 +78,18 @@ impl<P: Places, Q: Liveness> EventOp for Room<'_, P, Q> {
     }
 }
 
-impl<P: Places, Q: Liveness> EventOp for Message<'_, P, Q> {
-    type Output = Mine;
+impl<P: Storage, Q: Liveness> EventOp for ReceiveOp<'_, P, Q> {
+    type Output = OwnedCell;
 
-    fn attempt(&mut self) -> Result<Mine, TryError> {
-        let At {
+    fn attempt(&mut self) -> Result<OwnedCell, TryError> {
+        let Waiter {
             work,
             cursor,
             me,
             peers,
         } = &mut self.0;
         match work.receive(cursor, *me) {
-            Err(TryError::WouldBlock) => work.nothing(cursor, *me, *peers),
+            Err(TryError::WouldBlock) => work.on_empty(cursor, *me, *peers),
             other => other,
         }
     }
@@ -106,7 +106,7 @@ impl<P: Places, Q: Liveness> EventOp for Message<'_, P, Q> {
         self.0.cursor.due_in()
     }
     fn reap_dead(&mut self) {
-        let At {
+        let Waiter {
             work,
             cursor,
             peers,
@@ -116,7 +116,7 @@ impl<P: Places, Q: Liveness> EventOp for Message<'_, P, Q> {
     }
 }
 
-impl<P: Places, Q: Liveness> EventOp for Idleness<'_, P, Q> {
+impl<P: Storage, Q: Liveness> EventOp for IdleOp<'_, P, Q> {
     type Output = ();
 
     fn attempt(&mut self) -> Result<(), TryError> {
@@ -136,7 +136,7 @@ impl<P: Places, Q: Liveness> EventOp for Idleness<'_, P, Q> {
         self.0.cursor.head.0
     }
     fn reap_dead(&mut self) {
-        let At {
+        let Waiter {
             work,
             cursor,
             peers,
@@ -146,8 +146,8 @@ impl<P: Places, Q: Liveness> EventOp for Idleness<'_, P, Q> {
     }
 }
 
-impl<P: Places> Work<'_, P> {
-    /// Waits for so many free cells.
+impl<P: Storage> Work<'_, P> {
+    /// Blocks until `cells` free cells are loaned.
     pub(crate) fn wait_loan<'m>(
         &self,
         cursor: &mut Cursor,
@@ -156,13 +156,13 @@ impl<P: Places> Work<'_, P> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<Mine, EventWaitError> {
-        let mut op = Room(self.at(cursor, me, peers), cells);
+    ) -> Result<OwnedCell, EventWaitError> {
+        let mut op = LoanOp(self.waiter(cursor, me, peers), cells);
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
-    /// Waits for a message.
+    /// Blocks until a message is received.
     pub(crate) fn wait_receive<'m>(
         &self,
         cursor: &mut Cursor,
@@ -170,13 +170,13 @@ impl<P: Places> Work<'_, P> {
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
-    ) -> Result<Mine, EventWaitError> {
-        let mut op = Message(self.at(cursor, me, peers));
+    ) -> Result<OwnedCell, EventWaitError> {
+        let mut op = ReceiveOp(self.waiter(cursor, me, peers));
         let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
-    /// Waits until everything that was sent is done.
+    /// Blocks until every message that was sent is done.
     pub(crate) fn wait_idle<'m>(
         &self,
         cursor: &mut Cursor,
@@ -185,13 +185,13 @@ impl<P: Places> Work<'_, P> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), EventWaitError> {
-        let mut op = Idleness(self.at(cursor, me, peers));
+        let mut op = IdleOp(self.waiter(cursor, me, peers));
         let event = &self.state.common.0.idle;
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
-    fn at<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> At<'b, P, Q> {
-        At {
+    fn waiter<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> Waiter<'b, P, Q> {
+        Waiter {
             work: *self,
             cursor,
             me,
@@ -199,19 +199,20 @@ impl<P: Places> Work<'_, P> {
         }
     }
 
-    /// Whether a receiver may find a message, or garbage.
+    /// Returns whether a receiver may find a message, or a corrupt word.
     pub(super) fn is_ready(&self, cursor: &mut Cursor) -> bool {
         self.has_returned(cursor) || self.has_next(cursor)
     }
 
-    /// The same, or that nothing will come any more to the calling thread.
+    /// As [`is_ready`](Self::is_ready), or no message will come to the calling thread any more.
     pub(crate) fn is_ready_for(&self, cursor: &mut Cursor, me: Option<Tag>) -> bool {
-        self.is_ready(cursor) || self.endpoints().is_over(Endpoint::Receiver) && !self.expects(me)
+        self.is_ready(cursor)
+            || self.endpoints().is_over(Endpoint::Receiver) && !self.may_receive(me)
     }
 
-    /// Whether so many cells are free just now.
-    pub(super) fn has_room(&self, cells: u32) -> bool {
-        let is_free = |cell: &u32| self.look(*cell).state() == Some(State::Free);
+    /// Returns whether `cells` cells are free. It may be stale when it is returned.
+    pub(super) fn has_free(&self, cells: u32) -> bool {
+        let is_free = |cell: &u32| self.load_cell(*cell).state() == Some(State::Free);
         let free = (0..self.rules.cells).filter(is_free);
         free.take(cells as usize).count() == cells as usize
     }

@@ -256,7 +256,7 @@ impl ByteQueue {
 
     /// How many messages were given up: they take up cells until somebody takes and acknowledges them.
     pub fn count_dead_letters(&self) -> u64 {
-        self.pool.work().count(State::Buried).into()
+        self.pool.work().count(State::DeadLetter).into()
     }
 
     /// Takes a message that was given up, if there is one; in no order. Dropped it is a dead letter
@@ -319,7 +319,7 @@ impl ByteQueue {
 
     /// After how many deliveries a message that comes back is a dead letter.
     pub fn max_attempts(&self) -> u8 {
-        self.pool.layout().rules.most_attempts
+        self.pool.layout().rules.max_attempts
     }
 
     /// How many cells are free just now: a glance.
@@ -369,7 +369,7 @@ impl fmt::Debug for ByteQueue {
         f.debug_struct("ByteQueue")
             .field("capacity", &self.pool.layout().rules.cells)
             .field("cell_size", &self.cell_size)
-            .field("max_attempts", &self.pool.layout().rules.most_attempts)
+            .field("max_attempts", &self.pool.layout().rules.max_attempts)
             .finish_non_exhaustive()
     }
 }

@@ -249,7 +249,7 @@ impl<'q, T: Payload + Pod> DeadLetters<'q, T> {
         self.queue
             .pool
             .work()
-            .count(crate::algorithm::work::layout::State::Buried)
+            .count(crate::algorithm::work::layout::State::DeadLetter)
             .into()
     }
 

@@ -1,6 +1,6 @@
 //! A cell in this process's hands.
 
-use crate::algorithm::work::{Mine, Unsent};
+use crate::algorithm::work::{OwnedCell, WorkSendError};
 use crate::facade::Deadline;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
@@ -15,7 +15,7 @@ use crate::wait::on_event::TryError;
 /// A cell that is this process's: a loan, or a message that was delivered.
 pub(super) struct Hand<'q> {
     pub(super) pool: &'q Pool,
-    pub(super) mine: Mine,
+    pub(super) mine: OwnedCell,
     pub(super) me: Tag,
 }
 
@@ -28,7 +28,7 @@ impl Hand<'_> {
 
     /// How often the message was delivered.
     pub(super) fn attempt(&self) -> u8 {
-        let most = self.pool.layout().rules.most_attempts;
+        let most = self.pool.layout().rules.max_attempts;
         self.mine.word.attempts().min(most)
     }
 
@@ -52,7 +52,7 @@ impl Hand<'_> {
         }
         let cursor = self.pool.cursor();
         let work = self.pool.work();
-        let given = work.give_back(&cursor, self.mine, not_before);
+        let given = work.return_message(&cursor, self.mine, not_before);
         given.map_err(|_| AckError::Lost)
     }
 
@@ -63,7 +63,7 @@ impl Hand<'_> {
             return Err(AckError::Lost);
         }
         let cursor = self.pool.cursor();
-        let buried = self.pool.work().bury(&cursor, self.mine);
+        let buried = self.pool.work().make_dead_letter(&cursor, self.mine);
         buried.map_err(|_| AckError::Lost)
     }
 
@@ -83,15 +83,15 @@ impl Hand<'_> {
                 work.notify(Endpoint::Sender);
                 Ok(())
             }
-            Err(Unsent::Over(mine)) => {
+            Err(WorkSendError::Disconnected(mine)) => {
                 self.mine = mine;
                 Err(SendError::Disconnected(()))
             }
-            Err(Unsent::Corrupt(mine)) => {
+            Err(WorkSendError::Corrupt(mine)) => {
                 self.mine = mine;
                 Err(self.pool.corrupt().into())
             }
-            Err(Unsent::MembershipLost) => Err(self.lost()),
+            Err(WorkSendError::MembershipLost) => Err(self.lost()),
         }
     }
 
@@ -150,7 +150,7 @@ impl Pool {
     }
 
     #[inline(always)]
-    pub(super) fn hand(&self, mine: Mine, me: Tag) -> Hand<'_> {
+    pub(super) fn hand(&self, mine: OwnedCell, me: Tag) -> Hand<'_> {
         Hand {
             pool: self,
             mine,

@@ -7,7 +7,7 @@ use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CELL_WORDS, CellWord, WorkLayout};
 use crate::algorithm::work::returned::Due;
 use crate::algorithm::work::wait::EventWaitError;
-use crate::algorithm::work::{Cursor, Mine, Places, Work, WorkState};
+use crate::algorithm::work::{Cursor, OwnedCell, Storage, Work, WorkState};
 use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
 use crate::format::Kind;
 use crate::participant::Liveness;
@@ -66,13 +66,13 @@ impl Spots<'_> {
     /// What a cell begins with.
     #[inline(always)]
     fn words(&self, index: u32) -> &[AtomicU64; CELL_WORDS / size_of::<AtomicU64>()] {
-        // SAFETY: below the number of cells, by the word of `Places`: Invariant 2, and a cell begins
+        // SAFETY: below the number of cells, by the word of `Storage`: Invariant 2, and a cell begins
         // with its words. Atomics may be shared with anybody.
         unsafe { self.0.cell(index).cast().as_ref() }
     }
 }
 
-impl Places for Spots<'_> {
+impl Storage for Spots<'_> {
     #[inline(always)]
     fn slot(&self, index: u64) -> &AtomicU64 {
         #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
@@ -104,7 +104,7 @@ impl Places for Spots<'_> {
     }
 
     #[inline(always)]
-    fn note(&self, mine: Mine) {
+    fn record_receipt(&self, mine: OwnedCell) {
         self.0.receipts.note(mine.cell, mine.word);
     }
 
@@ -182,7 +182,7 @@ impl Pool {
             state: &self.state,
             // SAFETY: Invariant 3, and atomics may be shared with anybody.
             counts: unsafe { self.counts.as_ref() },
-            places: Spots(self),
+            storage: Spots(self),
             rules: &self.layout.rules,
         }
     }
@@ -219,7 +219,7 @@ impl Pool {
     #[inline(always)]
     pub(super) fn cursor(&self) -> Cursor {
         // ORDERING: Acquire; (W3), (W4) of `algorithm::work`, between this process's threads.
-        let [tail, head, caught_up, looked, returned, free, asked] = self
+        let [tail, head, caught_up, looked, returned, free, checked] = self
             .cursor
             .each_ref()
             .map(|word| word.load(Ordering::Acquire));
@@ -236,7 +236,7 @@ impl Pool {
             due,
             returned: returned as u32,
             free: free as u32,
-            asked: asked as u32,
+            checked: checked as u32,
         }
     }
 
@@ -249,7 +249,7 @@ impl Pool {
             packed(cursor.epoch, cursor.due),
             cursor.returned.into(),
             cursor.free.into(),
-            cursor.asked.into(),
+            cursor.checked.into(),
         ];
         for (place, word) in self.cursor.iter().zip(words) {
             // ORDERING: Release; as for `cursor`.
@@ -299,7 +299,7 @@ impl Pool {
 
     /// Takes so many free cells for one message, if there are as many.
     #[inline(always)]
-    pub(super) fn try_loan(&self, me: Tag, cells: u32) -> Result<Mine, TryError> {
+    pub(super) fn try_loan(&self, me: Tag, cells: u32) -> Result<OwnedCell, TryError> {
         let mut cursor = self.cursor();
         let work = self.work();
         let mut loaned = if work.endpoints().is_over(Endpoint::Sender) {
@@ -308,7 +308,7 @@ impl Pool {
             work.loan_span(&mut cursor, me, cells)
         };
         if loaned == Err(TryError::WouldBlock) {
-            loaned = work.full(&mut cursor, me, cells, &self.liveness(me));
+            loaned = work.on_full(&mut cursor, me, cells, &self.liveness(me));
         }
         self.keep(&cursor);
         loaned
@@ -321,7 +321,7 @@ impl Pool {
         me: Tag,
         cells: u32,
         deadline: &Deadline,
-    ) -> Result<Mine, EventWaitError> {
+    ) -> Result<OwnedCell, EventWaitError> {
         let (mut cursor, others) = (self.cursor(), self.liveness(me));
         let work = self.work();
         let loaned = work.wait_loan(&mut cursor, me, cells, &others, deadline, self.mode(0));
@@ -331,12 +331,12 @@ impl Pool {
 
     /// Takes the next message, if there is one.
     #[inline(always)]
-    pub(super) fn try_receive(&self, me: Tag) -> Result<Mine, TryError> {
+    pub(super) fn try_receive(&self, me: Tag) -> Result<OwnedCell, TryError> {
         let mut cursor = self.cursor();
         let work = self.work();
         let mut received = work.receive(&mut cursor, me);
         if received == Err(TryError::WouldBlock) {
-            received = work.nothing(&mut cursor, me, &self.liveness(me));
+            received = work.on_empty(&mut cursor, me, &self.liveness(me));
         }
         self.keep(&cursor);
         received
@@ -348,7 +348,7 @@ impl Pool {
         &self,
         me: Tag,
         deadline: &Deadline,
-    ) -> Result<Mine, EventWaitError> {
+    ) -> Result<OwnedCell, EventWaitError> {
         let mut cursor = self.cursor();
         let received =
             self.work()

@@ -318,7 +318,7 @@ impl<T: Payload + Pod> WorkQueue<T> {
 
     /// After how many deliveries a message that comes back is a dead letter.
     pub fn max_attempts(&self) -> u8 {
-        self.pool.layout().rules.most_attempts
+        self.pool.layout().rules.max_attempts
     }
 
     /// How many places are free just now: a glance.
@@ -355,7 +355,7 @@ impl<T> fmt::Debug for WorkQueue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkQueue")
             .field("capacity", &self.pool.layout().rules.cells)
-            .field("max_attempts", &self.pool.layout().rules.most_attempts)
+            .field("max_attempts", &self.pool.layout().rules.max_attempts)
             .finish_non_exhaustive()
     }
 }

@@ -83,7 +83,7 @@ mod tests {
         receipts().note(0, first);
         assert!(receipts().is_own(0, first));
         assert!(!receipts().is_own(1, first) && !receipts().is_own(2, first));
-        let again = first.at_rest(State::Returned).delivered(me);
+        let again = first.unowned(State::Returned).delivered(me);
         assert!(!receipts().is_own(0, again));
         let notes = &notes;
         std::thread::scope(|scope| {

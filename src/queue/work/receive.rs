@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::WaitIdleError;
 use super::hand::Hand;
 use super::pool::Pool;
-use crate::algorithm::work::returned::LONGEST_DELAY;
+use crate::algorithm::work::returned::MAX_DELAY;
 use crate::algorithm::work::wait::EventWaitError;
 use crate::facade::{Deadline, clock};
 use crate::queue::{RecvError, RecvTimeoutError, TryRecvError};
@@ -49,7 +49,7 @@ impl Pool {
     /// Takes a dead letter, if there is one.
     pub(super) fn take_letter(&self) -> Result<Option<Hand<'_>>, RecvError> {
         let me = self.me()?;
-        let taken = self.work().take_buried(me);
+        let taken = self.work().claim_dead_letter(me);
         Ok(taken.map(|mine| self.hand(mine, me)))
     }
 
@@ -67,5 +67,5 @@ impl Pool {
 /// When a message may be delivered again that is given back now, if not at once.
 pub(super) fn after(delay: Duration) -> Option<u64> {
     let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-    (nanos > 0).then(|| clock().saturating_add(nanos.min(LONGEST_DELAY)))
+    (nanos > 0).then(|| clock().saturating_add(nanos.min(MAX_DELAY)))
 }

@@ -14,7 +14,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         610,
         SLOT,
-        "a claim_writer of a slot does not check that its process is still registered",
+        "a claim of a slot does not check that its process is still registered",
     ),
     (
         611,

@@ -1,312 +1,316 @@
-//! Laps and versions that begin anew, under loom.
+//! Models of laps and versions that wrap around.
 
 use loom::sync::Arc;
 
-use super::super::{Mine, Unsent};
-use super::stage::{LATER, Shop, Worker, worker};
+use super::super::{OwnedCell, WorkSendError};
+use super::fixture::{Fixture, Handle, LATER, handle};
 use crate::algorithm::work::layout::{CellWord, Entry, State};
 use crate::facade::model::{explore, explore_deaths, set_clock};
 use crate::participant::stage::{finish, start, tag};
 
-/// Hunts: a message that is lost, doubled or out of order, or a slot taken for garbage, because a lap or a
-/// version has no more bits: three messages through one cell and two slots, of which the first are the
-/// last of both.
+/// Hunts: a message that is lost, duplicated or out of order, or a slot reported as corrupt,
+/// because a lap or a version has no more bits: three messages through one cell and two slots, of
+/// which the first are the last of both.
 #[test]
-fn model_work_laps_and_versions_begin_anew() {
+fn model_work_laps_and_versions_wrap_around() {
     explore("work: a sender and a receiver, at the last lap", || {
-        let shop = Shop::late(1, 2);
-        let (sender, receiver) = (shop.clone(), shop.clone());
+        let fixture = Fixture::late(1, 2);
+        let (sender, receiver) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                let sender = worker(&sender, 1);
+                let sender = handle(&sender, 1);
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
             start(2, None, move || {
-                let receiver = worker(&receiver, 2);
+                let receiver = handle(&receiver, 2);
                 for item in 0..3 {
                     assert_eq!(receiver.wait_and_ack(), Ok(item));
                 }
             }),
         ]);
-        shop.balance();
+        fixture.check();
     });
 }
 
-/// Hunts: the same where a receiver was killed, which leaves a slot of the last lap and a message of the last
-/// version, and others go on into the first ones.
+/// Hunts: the same where a receiver was killed, which leaves a slot of the last lap and a message
+/// of the last version, and others continue into the first ones.
 #[test]
-fn model_work_what_the_dead_left_in_the_last_lap_is_found() {
+fn model_work_state_of_the_dead_in_the_last_lap_is_found() {
     explore_deaths("work: a receiver killed at the last lap, others", |death| {
-        let shop = Shop::late(2, 3);
-        let sender = worker(&shop, 3);
+        let fixture = Fixture::late(2, 3);
+        let sender = handle(&fixture, 3);
         assert!(sender.try_send(0) && sender.try_send(1));
         let known = sender.cursor.get();
-        let victim = shop.clone();
+        let victim = fixture.clone();
         finish([start(1, death, move || {
-            let _ = worker(&victim, 1).pick();
+            let _ = handle(&victim, 1).poll();
         })]);
-        shop.reap();
-        let (sender, other) = (shop.clone(), shop.clone());
+        fixture.reap();
+        let (sender, other) = (fixture.clone(), fixture.clone());
         finish([
             start(3, None, move || {
-                let _ = worker(&sender, 3).knowing(known).try_send(2);
+                let _ = handle(&sender, 3).with_cursor(known).try_send(2);
             }),
             start(2, None, move || {
-                let other = worker(&other, 2);
-                let _ = (other.pick(), other.pick());
+                let other = handle(&other, 2);
+                let _ = (other.poll(), other.poll());
             }),
         ]);
-        shop.balance();
+        fixture.check();
     });
 }
 
-/// Hunts: a handle of the last lap that finds garbage, or the end, where others have gone on.
+/// Hunts: a handle of the last lap that reports corruption, or the end, where others have
+/// continued.
 #[test]
-fn model_work_one_that_was_idle_since_the_last_lap_finds_its_way() {
-    explore(
-        "work: one that goes into the first lap, one of the last",
-        || {
-            let shop = Shop::late(1, 2);
-            let known = worker(&shop, 1).cursor.get();
-            let first = worker(&shop, 1);
-            for item in 0..3 {
-                assert!(first.try_send(item));
-                assert_eq!(first.pick(), Some(item));
-            }
-            let now = first.cursor.get();
-            let (busy, idle) = (shop.clone(), shop.clone());
-            finish([
-                start(1, None, move || {
-                    let busy = worker(&busy, 1).knowing(now);
-                    if busy.try_send(3) {
-                        let _ = busy.pick();
-                    }
-                }),
-                start(2, None, move || {
-                    let idle = worker(&idle, 2).knowing(known);
-                    let _ = (idle.pick(), idle.try_send(5));
-                }),
-            ]);
-            shop.balance();
-        },
-    );
+fn model_work_handle_idle_since_the_last_lap_catches_up() {
+    explore("work: a handle in the first lap, one of the last", || {
+        let fixture = Fixture::late(1, 2);
+        let known = handle(&fixture, 1).cursor.get();
+        let first = handle(&fixture, 1);
+        for item in 0..3 {
+            assert!(first.try_send(item));
+            assert_eq!(first.poll(), Some(item));
+        }
+        let now = first.cursor.get();
+        let (busy, idle) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                let busy = handle(&busy, 1).with_cursor(now);
+                if busy.try_send(3) {
+                    let _ = busy.poll();
+                }
+            }),
+            start(2, None, move || {
+                let idle = handle(&idle, 2).with_cursor(known);
+                let _ = (idle.poll(), idle.try_send(5));
+            }),
+        ]);
+        fixture.check();
+    });
 }
 
-/// Hunts: a handle that says that it found garbage, because it was stopped between two looks while others went
-/// round so often that what was ahead looks as if it were behind.
+/// Hunts: a handle that reports corruption because it was stopped between two loads while the ring
+/// wrapped so often that a slot ahead seems to be behind.
 #[test]
-fn model_work_one_that_was_stopped_for_half_of_all_laps_finds_its_way() {
-    for look in 1..8 {
+fn model_work_handle_stopped_for_half_of_all_laps_catches_up() {
+    for access in 1..8 {
         explore(
-            "work: one that is stopped while others go round",
+            "work: a handle stopped while the ring wraps around",
             move || {
-                let shop = Shop::of(1, 2);
-                let known = worker(&shop, 1).cursor.get();
-                let first = worker(&shop, 1);
+                let fixture = Fixture::of(1, 2);
+                let known = handle(&fixture, 1).cursor.get();
+                let first = handle(&fixture, 1);
                 for item in 0..3 {
                     assert!(first.try_send(item));
-                    assert_eq!(first.pick(), Some(item));
+                    assert_eq!(first.poll(), Some(item));
                 }
-                let idle = worker(&shop, 2).knowing(known);
-                shop.stop_at_slot(look, Shop::go_round);
+                let idle = handle(&fixture, 2).with_cursor(known);
+                fixture.stop_at_slot(access, Fixture::go_on_for_half_of_all_laps);
                 assert!(!idle.is_ready() && idle.receive().is_err());
                 assert!(idle.try_send(5));
-                let _ = shop.stopped();
-                let other = worker(&shop, 3);
-                assert_eq!(other.pick(), Some(5));
-                shop.balance();
+                let _ = fixture.stopped();
+                let other = handle(&fixture, 3);
+                assert_eq!(other.poll(), Some(5));
+                fixture.check();
             },
         );
     }
 }
 
-/// What stands in the first slot of [`one_that_was_received_and_left`].
+/// The entry in the first slot of [`received_but_named`].
 const FIRST: Entry = Entry {
     cell: 0,
     version: 0,
 };
 
-/// A queue of two cells in whose first slot a message stands that was received and acknowledged.
-fn one_that_was_received_and_left() -> Arc<Shop> {
-    let shop = Shop::of(2, 2);
-    let other = worker(&shop, 2);
+/// Returns a queue of two cells whose first slot names a message that was received and
+/// acknowledged.
+fn received_but_named() -> Arc<Fixture> {
+    let fixture = Fixture::of(2, 2);
+    let other = handle(&fixture, 2);
     assert!(other.try_send(0));
-    // As receiving does, but for the slot.
-    let work = shop.work();
+    // As a receiver does, except for the slot.
+    let work = fixture.work();
     assert_eq!(work.entries().next(), Some(FIRST));
     let cell = FIRST.cell;
-    let sending = work.look(cell);
-    let held = sending.delivered(tag(2));
-    assert!(work.swap(cell, sending, held));
-    let mine = Mine { cell, word: held };
-    assert_eq!(other.read(mine), 0);
-    other.ack(mine);
-    shop
+    let sending = work.load_cell(cell);
+    let delivered = sending.delivered(tag(2));
+    assert!(work.transition(cell, sending, delivered));
+    let owned = OwnedCell {
+        cell,
+        word: delivered,
+    };
+    assert_eq!(other.read(owned), 0);
+    other.ack(owned);
+    fixture
 }
 
-/// Hunts: a helper that frees a slot in which another message waits, because it was stopped between its look and
-/// its CAS while the word of the slot came back to the same value: which it does soon if a
-/// lap has 20 bits in a queue of two cells.
+/// Hunts: a helper that frees the slot of another pending message, because it was stopped between
+/// its load and its CAS while the word of the slot returned to the same value: which it does soon
+/// if a lap has 20 bits in a queue of two cells.
 #[test]
-fn model_work_a_helper_that_was_stopped_frees_no_later_message() {
+fn model_work_stopped_helper_frees_no_later_message() {
     for access in 1..4 {
         for receives in [false, true] {
             explore("work: a helper that is stopped for long", move || {
-                let shop = one_that_was_received_and_left();
-                let helper = worker(&shop, 1);
-                shop.stop_at_slot(access, |shop| {
-                    shop.come_back_after_all_versions(FIRST, 5);
+                let fixture = received_but_named();
+                let helper = handle(&fixture, 1);
+                fixture.stop_at_slot(access, |fixture| {
+                    fixture.return_after_all_versions(FIRST, 5);
                 });
-                let got = if receives {
-                    helper.pick()
+                let received = if receives {
+                    helper.poll()
                 } else {
-                    assert!(helper.is_ready() || !shop.was_sent(5));
+                    assert!(helper.is_ready() || !fixture.was_sent(5));
                     None
                 };
-                assert!(got.is_none_or(|item| item == 5));
-                if shop.stopped() && got.is_none() {
-                    assert_eq!(worker(&shop, 3).pick(), Some(5), "it was lost");
+                assert!(received.is_none_or(|item| item == 5));
+                if fixture.stopped() && received.is_none() {
+                    assert_eq!(handle(&fixture, 3).poll(), Some(5), "the message is lost");
                 }
-                shop.balance();
+                fixture.check();
             });
         }
     }
 }
 
-/// Hunts: a receiver that was stopped before its look at a cell, and takes the message that is written there now
-/// because the version has the same bits as the one that the slot named.
+/// Hunts: a receiver that was stopped before its load of a cell, and takes the message that is
+/// being written there now because the version has the same bits as the slot's.
 #[test]
-fn model_work_a_receiver_that_was_stopped_takes_no_message_before_it_is_sent() {
+fn model_work_stopped_receiver_takes_no_unsent_message() {
     explore("work: a receiver that is stopped for long", || {
-        let shop = Shop::of(2, 2);
-        assert!(worker(&shop, 2).try_send(0));
-        let receiver = worker(&shop, 1);
-        shop.stop_at_cell(1, Shop::begin_to_send_after_all_versions_of_slots);
-        assert!(receiver.receive().is_err(), "it was not sent");
-        assert!(shop.stopped());
+        let fixture = Fixture::of(2, 2);
+        assert!(handle(&fixture, 2).try_send(0));
+        let receiver = handle(&fixture, 1);
+        fixture.stop_at_cell(1, Fixture::begin_to_send_after_all_versions_of_slots);
+        assert!(receiver.receive().is_err(), "the message was not sent");
+        assert!(fixture.stopped());
     });
 }
 
-/// The first cell, if a process has loaned it in its first version.
-fn loaned_again(shop: &Shop, id: u32) -> Option<Mine> {
-    let word = CellWord(0).held(State::Loaned, tag(id));
-    (shop.work().look(0) == word).then_some(Mine { cell: 0, word })
+/// Returns the first cell, if process `id` has loaned it in its first version.
+fn loaned_again(fixture: &Fixture, id: u32) -> Option<OwnedCell> {
+    let word = CellWord(0).owned_by(State::Loaned, tag(id));
+    (fixture.work().load_cell(0) == word).then_some(OwnedCell { cell: 0, word })
 }
 
-/// Sends item 5 in a loan, which is freed if the queue is over.
-fn send_again(sender: &Worker<'_>, mine: Mine) {
-    if let Err(unsent) = sender.send_loan(mine, 5) {
-        let Unsent::Over(mine) = unsent else {
-            panic!("not sent: {unsent:?}");
+/// Sends item 5 in a loan, which is freed if the queue has ended.
+fn send_again(sender: &Handle<'_>, owned: OwnedCell) {
+    if let Err(error) = sender.send_loan(owned, 5) {
+        let WorkSendError::Disconnected(owned) = error else {
+            panic!("not sent: {error:?}");
         };
-        let given = sender.with(|work, cursor, _| work.ack(cursor, mine));
-        assert_eq!(given, Ok(()), "it was received");
+        let given = sender.with(|work, cursor, _| work.ack(cursor, owned));
+        assert_eq!(given, Ok(()), "the message was received");
     }
 }
 
-/// Hunts: a sender that is told that the queue was closed, though a receiver takes its message: the receiver was
-/// stopped before its CAS while the cell's versions came round. The sender is killed at each step.
+/// Hunts: a sender whose send reports that the queue is closed although a receiver takes its
+/// message: the receiver was stopped before its CAS while the cell's versions wrapped around. The
+/// sender is killed at each step.
 #[test]
-fn model_work_a_sender_is_not_told_of_the_end_if_its_message_is_received() {
+fn model_work_send_succeeds_if_its_message_is_received() {
     explore_deaths(
         "work: closed, a sender killed, a receiver that was stopped for long",
         |death| {
-            let shop = Shop::of(2, 2);
-            assert!(worker(&shop, 1).try_send(0));
-            shop.stop_at_cell(2, Shop::close_after_all_versions);
-            let (sender, receiver) = (shop.clone(), shop.clone());
+            let fixture = Fixture::of(2, 2);
+            assert!(handle(&fixture, 1).try_send(0));
+            fixture.stop_at_cell(2, Fixture::close_after_all_versions);
+            let (sender, receiver) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, death, move || {
-                    if let Some(mine) = loaned_again(&sender, 1) {
-                        send_again(&worker(&sender, 1), mine);
+                    if let Some(owned) = loaned_again(&sender, 1) {
+                        send_again(&handle(&sender, 1), owned);
                     }
                 }),
                 start(2, None, move || {
-                    let got = worker(&receiver, 2).pick();
-                    assert!(got.is_none_or(|item| item == 5));
+                    let received = handle(&receiver, 2).poll();
+                    assert!(received.is_none_or(|item| item == 5));
                 }),
             ]);
-            assert!(shop.stopped());
-            if let Some(mine) = loaned_again(&shop, 1) {
-                let _ = worker(&shop, 1).with(|work, cursor, _| work.ack(cursor, mine));
+            assert!(fixture.stopped());
+            if let Some(owned) = loaned_again(&fixture, 1) {
+                let _ = handle(&fixture, 1).with(|work, cursor, _| work.ack(cursor, owned));
             }
-            shop.balance();
-            let is_known = shop.was_sent(5) == shop.was_tried(5);
-            assert!(is_known || death.is_some(), "it was received");
+            fixture.check();
+            let is_known = fixture.was_sent(5) == fixture.was_tried(5);
+            assert!(is_known || death.is_some(), "the message was received");
         },
     );
 }
 
 /// Hunts: the same where the receiver is killed at each step.
 #[test]
-fn model_work_a_message_that_was_received_before_it_was_sent_outlives_its_receiver() {
+fn model_work_message_received_before_it_was_sent_outlives_its_receiver() {
     explore_deaths(
         "work: closed, a sender, a receiver that was stopped for long, killed",
         |death| {
-            let shop = Shop::of(2, 2);
-            assert!(worker(&shop, 3).try_send(0));
-            let sending = shop.work().look(0);
-            shop.close_after_all_versions_for(3);
-            let (sender, receiver) = (shop.clone(), shop.clone());
+            let fixture = Fixture::of(2, 2);
+            assert!(handle(&fixture, 3).try_send(0));
+            let sending = fixture.work().load_cell(0);
+            fixture.close_after_all_versions_for(3);
+            let (sender, receiver) = (fixture.clone(), fixture.clone());
             finish([
                 start(1, death, move || {
-                    let receiver = worker(&receiver, 1);
+                    let receiver = handle(&receiver, 1);
                     let word = sending.delivered(tag(1));
-                    if receiver.shop.work().swap(0, sending, word) {
-                        let mine = Mine { cell: 0, word };
-                        assert_eq!(receiver.read(mine), 5);
-                        receiver.ack(mine);
+                    if receiver.fixture.work().transition(0, sending, word) {
+                        let owned = OwnedCell { cell: 0, word };
+                        assert_eq!(receiver.read(owned), 5);
+                        receiver.ack(owned);
                     }
                 }),
                 start(3, None, move || {
-                    let mine = loaned_again(&sender, 3).expect("nobody else has it");
-                    send_again(&worker(&sender, 3), mine);
+                    let owned = loaned_again(&sender, 3).expect("the cell is its own");
+                    send_again(&handle(&sender, 3), owned);
                 }),
             ]);
-            shop.balance();
-            assert_eq!(shop.was_sent(5), shop.was_tried(5));
+            fixture.check();
+            assert_eq!(fixture.was_sent(5), fixture.was_tried(5));
         },
     );
 }
 
-/// A queue of one cell with message 0, which was given back for the first time, not to come again before `due`.
-fn delayed(due: u64) -> Arc<Shop> {
-    let shop = Shop::of(1, 4);
-    let first = worker(&shop, 3);
+/// Returns a queue of one cell with message 0, which was returned for the first time, not to be
+/// redelivered before `due`.
+fn delayed(due: u64) -> Arc<Fixture> {
+    let fixture = Fixture::of(1, 4);
+    let first = handle(&fixture, 3);
     assert!(first.try_send(0));
-    let mine = first.receive().unwrap();
-    first.read(mine);
-    first.give_back_for(mine, due);
-    shop
+    let owned = first.receive().unwrap();
+    first.read(owned);
+    first.return_until(owned, due);
+    fixture
 }
 
-/// Hunts: a delayed message that comes before it is due, because a receiver was stopped before its CAS, or between its
-/// looks at the two words, while the cell's versions came round.
+/// Hunts: a delayed message that is delivered before it is due, because a receiver was stopped
+/// before its CAS, or between its loads of the two words, while the cell's versions wrapped around.
 #[test]
-fn model_work_a_delayed_message_is_not_taken_for_one_that_was_due() {
+fn model_work_delayed_message_is_not_taken_as_due() {
     for another in [false, true] {
         explore(
-            "work: a receiver of what is due, stopped for long",
+            "work: a receiver of a delayed message, stopped for long",
             move || {
                 set_clock(LATER / 2);
-                let shop = if another {
-                    let shop = delayed(LATER);
+                let fixture = if another {
+                    let fixture = delayed(LATER);
                     // The time of another message, which the cell had in between.
-                    shop.work().delay(0, 1);
-                    shop
+                    fixture.work().set_not_before(0, 1);
+                    fixture
                 } else {
                     delayed(LATER / 2)
                 };
-                let receiver = worker(&shop, 1);
-                shop.stop_at_cell(2, Shop::delay_after_all_versions);
-                assert!(receiver.receive().is_err(), "it is not due");
-                assert!(shop.stopped());
+                let receiver = handle(&fixture, 1);
+                fixture.stop_at_cell(2, Fixture::delay_after_all_versions);
+                assert!(receiver.receive().is_err(), "the message is not due");
+                assert!(fixture.stopped());
                 set_clock(LATER);
-                assert_eq!(receiver.pick(), Some(0));
+                assert_eq!(receiver.poll(), Some(0));
                 set_clock(0);
-                shop.balance();
+                fixture.check();
             },
         );
     }
