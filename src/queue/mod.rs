@@ -12,6 +12,7 @@
 
 mod counted;
 mod error;
+mod iter;
 mod mpmc;
 pub mod spsc;
 mod wait;
@@ -24,7 +25,8 @@ pub use error::{
     CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
     TrySendError,
 };
-pub use mpmc::{Iter, Queue, Received, Receiver, Sender, TryIter};
+pub use iter::{Iter, Receive, TryIter};
+pub use mpmc::{Queue, Received, Receiver, Sender};
 pub use wait::Wait;
 pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use work::{

@@ -418,3 +418,51 @@ fn any_byte_of_the_state_flipped_is_an_error_or_works() {
     }
     assert!(image::bytes(&segment.as_fd()).len() > at);
 }
+
+#[test]
+fn every_handle_knows_how_full_the_ring_is() {
+    let _watch = watch();
+    let (_segment, ring) = ring(3);
+    let (mut push, mut pop) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    // More rounds than the ring has places.
+    for round in 0..5 {
+        for len in 0..=3 {
+            let fullness = (len, len == 0, len == 3, 3);
+            let seen = (ring.len(), ring.is_empty(), ring.is_full(), ring.capacity());
+            assert_eq!(seen, fullness, "round {round}");
+            let seen = (push.len(), push.is_empty(), push.is_full(), push.capacity());
+            assert_eq!(seen, fullness, "round {round}");
+            let seen = (pop.len(), pop.is_empty(), pop.is_full(), pop.capacity());
+            assert_eq!(seen, fullness, "round {round}");
+            let pushed = push.try_push(len);
+            assert_eq!(pushed.is_ok(), len < 3, "{pushed:?}");
+        }
+        let popped: Result<Vec<_>, _> = pop.try_iter().collect();
+        assert_eq!(popped, Ok(vec![0, 1, 2]));
+    }
+}
+
+#[test]
+fn iterators_end_when_the_producer_has_left() {
+    let _watch = watch();
+    let (_segment, ring) = ring(4);
+    let (mut push, mut pop) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    push.push_slice(&[1, 2, 3]).unwrap();
+    assert_eq!(pop.try_iter().next(), Some(Ok(1)));
+    drop(push);
+    assert_eq!(pop.iter().collect::<Result<Vec<_>, _>>(), Ok(vec![2, 3]));
+    assert_eq!(pop.try_iter().next(), None);
+    assert_eq!((&mut pop).into_iter().next(), None);
+}
+
+#[test]
+fn a_ring_of_garbage_positions_is_never_longer_than_its_capacity() {
+    let _watch = watch();
+    let (segment, ring) = ring(4);
+    let window = Window::of(&segment);
+    let at = usize::try_from(segment.entries().unwrap()[0].offset).unwrap();
+    for byte in at..at + 512 {
+        window.byte(byte).store(0xff, Relaxed);
+        assert!(ring.len() <= 4);
+    }
+}

@@ -326,6 +326,18 @@ impl<'a> Spsc<'a> {
         }
     }
 
+    /// Returns the number of items, which may be stale: no endpoint need be claimed. Invalid positions
+    /// give a number from 0 to the capacity.
+    pub(crate) fn len(self) -> u64 {
+        let position = |role, order| self.state.own(role).position.0.load(order);
+        // ORDERING: Acquire; pairs with (S2), before which the consumer has loaded a tail that is not
+        // behind this head, so the load that follows gets none that is.
+        let head = position(Role::Consumer, Ordering::Acquire);
+        // ORDERING: Relaxed; no item is read.
+        let tail = position(Role::Producer, Ordering::Relaxed);
+        tail.wrapping_sub(head).min(self.capacity)
+    }
+
     /// Distinguishes a stale position of the peer from corruption.
     #[cold]
     fn invalid_position(self, role: Role) -> Result<u64, Corrupt> {

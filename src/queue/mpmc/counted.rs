@@ -2,12 +2,12 @@
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{Iter, Queue};
+use super::Queue;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
-use crate::queue::{CountError, RecvError};
+use crate::queue::{CountError, Iter, RecvError};
 use crate::segment::{MembershipError, SegmentLiveness};
 
 /// A sender of a [`Queue`] that is counted.
@@ -67,9 +67,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
 impl<'a, T: Payload + NoUninit + CheckedBitPattern> IntoIterator for &'a Receiver<T> {
     type Item = Result<T, RecvError>;
-    type IntoIter = Iter<'a, T>;
+    type IntoIter = Iter<&'a Queue<T>>;
 
-    fn into_iter(self) -> Iter<'a, T> {
+    fn into_iter(self) -> Iter<&'a Queue<T>> {
         self.iter()
     }
 }

@@ -2,12 +2,10 @@
 
 mod counted;
 mod handle;
-mod iter;
 mod receive;
 mod send;
 mod source;
 
 pub use counted::{Receiver, Sender};
 pub use handle::Queue;
-pub use iter::{Iter, TryIter};
 pub use receive::Received;

@@ -4,13 +4,13 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{Iter, Queue, TryIter};
+use super::Queue;
 use crate::algorithm::mpmc::{Claim, TryError};
 use crate::facade::Deadline;
 use crate::format::Kind;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, read, read_boxed};
-use crate::queue::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::queue::{Iter, Receive, RecvError, RecvTimeoutError, TryIter, TryRecvError};
 
 /// An item, and whether it is delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,13 +182,13 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// Returns an iterator that receives items, blocking for each; it ends when the queue is
     /// disconnected.
-    pub fn iter(&self) -> Iter<'_, T> {
+    pub fn iter(&self) -> Iter<&Self> {
         Iter::new(self)
     }
 
     /// Returns an iterator that receives items without waiting; it ends when the queue is empty, but
     /// not at [`Busy`](TryRecvError::Busy).
-    pub fn try_iter(&self) -> TryIter<'_, T> {
+    pub fn try_iter(&self) -> TryIter<&Self> {
         TryIter::new(self)
     }
 
@@ -291,5 +291,26 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         );
         self.keep(&cursor);
         claim.map_err(|ended| RecvTimeoutError::of(ended, Kind::Queue, || self.membership_lost(me)))
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Receive for &Queue<T> {
+    type Item = T;
+
+    fn receive(&mut self) -> Result<T, RecvError> {
+        self.recv()
+    }
+
+    fn try_receive(&mut self) -> Result<T, TryRecvError> {
+        self.try_recv()
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> IntoIterator for &Queue<T> {
+    type Item = Result<T, RecvError>;
+    type IntoIter = Iter<Self>;
+
+    fn into_iter(self) -> Iter<Self> {
+        self.iter()
     }
 }

@@ -11,7 +11,7 @@ use crate::algorithm::spsc::{Consuming, Role};
 use crate::facade::Deadline;
 use crate::format::Kind;
 use crate::payload::{Payload, read, read_boxed};
-use crate::queue::{RecvError, RecvTimeoutError, TryRecvError, Wait};
+use crate::queue::{Iter, Receive, RecvError, RecvTimeoutError, TryIter, TryRecvError, Wait};
 use crate::segment::Fault;
 use crate::wait::on_event::{EventWaitError, TryError};
 
@@ -136,9 +136,14 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         self.take_boxed().ok_or(RecvTimeoutError::Invalid)
     }
 
-    /// Returns whether the ring has no item. The answer may be stale when it is returned.
-    pub fn is_empty(&mut self) -> bool {
-        self.end.look() == Ok(0)
+    /// Returns an iterator that pops items, blocking for each; it ends when the ring is disconnected.
+    pub fn iter(&mut self) -> Iter<&mut Self> {
+        Iter::new(self)
+    }
+
+    /// Returns an iterator that pops items without waiting; it ends when the ring is empty.
+    pub fn try_iter(&mut self) -> TryIter<&mut Self> {
+        TryIter::new(self)
     }
 
     /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
@@ -155,6 +160,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
 
     /// Returns the ring.
     pub fn ring(&self) -> &Spsc<T> {
+        self.end.spsc()
+    }
+
+    pub(super) fn as_ring(&self) -> &Spsc<T> {
         self.end.spsc()
     }
 
@@ -247,6 +256,27 @@ unsafe fn copy_out<T: CheckedBitPattern>(
         }
     }
     places.len()
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> Receive for &mut Consumer<T> {
+    type Item = T;
+
+    fn receive(&mut self) -> Result<T, RecvError> {
+        self.pop()
+    }
+
+    fn try_receive(&mut self) -> Result<T, TryRecvError> {
+        self.try_pop()
+    }
+}
+
+impl<T: Payload + NoUninit + CheckedBitPattern> IntoIterator for &mut Consumer<T> {
+    type Item = Result<T, RecvError>;
+    type IntoIter = Iter<Self>;
+
+    fn into_iter(self) -> Iter<Self> {
+        self.iter()
+    }
 }
 
 impl<T: Payload> fmt::Debug for Consumer<T> {

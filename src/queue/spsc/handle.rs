@@ -99,11 +99,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
         self.claim().map(Consumer::new)
     }
 
-    /// How many items it holds at most.
-    pub fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
     fn claim<R: RoleMarker>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag()?;
         use_events(self.state.events());
@@ -127,7 +122,42 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     }
 }
 
+/// Lets a handle of a ring say how full the ring is.
+macro_rules! fullness {
+    ($($handle:ident)+) => {$(
+        impl<T: Payload + NoUninit + CheckedBitPattern> $handle<T> {
+            /// Returns how many items the ring holds at most.
+            pub fn capacity(&self) -> u64 {
+                self.as_ring().capacity
+            }
+
+            /// Returns the number of items in the ring: 0 to the capacity. Never blocks. The answer may
+            /// be stale when it is returned, but the producer knows that items do not become more, and the
+            /// consumer that they do not become fewer.
+            pub fn len(&self) -> u64 {
+                self.as_ring().ring().len()
+            }
+
+            /// Returns whether the ring has no item; see [`len`](Self::len).
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Returns whether the ring has no free place; see [`len`](Self::len).
+            pub fn is_full(&self) -> bool {
+                self.len() == self.capacity()
+            }
+        }
+    )+};
+}
+
+fullness!(Spsc Producer Consumer);
+
 impl<T> Spsc<T> {
+    fn as_ring(&self) -> &Self {
+        self
+    }
+
     #[inline(always)]
     fn ring(&self) -> Ring<'_> {
         Ring::new(&self.state, self.capacity)

@@ -153,6 +153,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     pub fn ring(&self) -> &Spsc<T> {
         self.end.spsc()
     }
+
+    pub(super) fn as_ring(&self) -> &Spsc<T> {
+        self.end.spsc()
+    }
 }
 
 impl<T: Payload + Pod> Producer<T> {
