@@ -45,7 +45,7 @@
 //! |---|---|---|
 //! | claim of the writer | the dead tag | the next claim; a reaper: `DIED` |
 //! | publish, before the commit | bytes in an unread buffer | the next publish, in it or another |
-//! | publish, after the commit | choosing readers, which do it unaided | the next writer, before a pick |
+//! | publish, after the commit | readers that choose unaided | the next writer, before a pick |
 //! | the same, before notifying | a sleeper that is owed a wake | see [event count] |
 //! | a reader, anywhere | its slot, with a buffer or `CHOOSING` | the slot's next claim; a reaper |
 //!
