@@ -13,14 +13,13 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
-use crossdock::sync::RawMutex;
 use crossdock::{Error, Mutex, Segment};
 
 const UNCONTENDED: &str = "nobody else wants the lock";
 
 fn uncontended(criterion: &mut Criterion, segment: &Segment) -> Result<(), Error> {
     let mutex = segment.create::<Mutex<u64>>("mutex", 0)?;
-    let raw = segment.create::<RawMutex>("raw", ())?;
+    let raw = segment.create::<Mutex<()>>("raw", ())?;
     let threads = std::sync::Mutex::new(0u64);
 
     let mut group = criterion.benchmark_group("lock and unlock");
@@ -34,7 +33,7 @@ fn uncontended(criterion: &mut Criterion, segment: &Segment) -> Result<(), Error
     group.bench_function("Mutex::try_lock", |bencher| {
         bencher.iter(|| *black_box(&mutex).try_lock().expect(UNCONTENDED) += 1);
     });
-    group.bench_function("RawMutex::lock", |bencher| {
+    group.bench_function("Mutex<()>::lock", |bencher| {
         bencher.iter(|| drop(black_box(&raw).lock().expect(UNCONTENDED)));
     });
     group.bench_function("std::sync::Mutex::lock", |bencher| {

@@ -17,7 +17,7 @@ use crate::segment::{
     ClaimError, CreateError, EntryError, MembershipError, MonitorError, OpenError,
     OpenOrCreateError, RemoveError, SystemError,
 };
-use crate::sync::NotLocked;
+use crate::sync::{LockError, LockTimeoutError, TryLockError};
 
 /// Defines [`Error`] and what turns into it. An error with a guard or a value in it drops that, and
 /// keeps what happened.
@@ -109,8 +109,12 @@ umbrella! {
     TooLong(TooLongError);
     /// A value of bounded length has no contents that a constructor makes.
     Content(ContentError);
-    /// A lock is not held.
-    NotLocked(NotLocked);
+    /// A lock was not taken, or an owner died or panicked.
+    Lock(LockError, of <G> LockError<G>, by |error| error.without_guard());
+    /// A lock was not taken without waiting, or an owner died or panicked.
+    TryLock(TryLockError, of <G> TryLockError<G>, by |error| error.without_guard());
+    /// A lock was not taken in time, or an owner died or panicked.
+    LockTimeout(LockTimeoutError, of <G> LockTimeoutError<G>, by |error| error.without_guard());
     /// No chunk of an array was leased.
     Lease(LeaseError);
     /// No chunk of an array was leased, without waiting.

@@ -11,8 +11,7 @@ macro_rules! kinds {
         $then! {
             /// A [`sync::Mutex`](crate::sync::Mutex).
             Mutex = 1, [T: Payload, bytemuck::Pod] crate::sync::Mutex<T>, mutex::entry;
-            /// A [`sync::RawMutex`](crate::sync::RawMutex).
-            RawMutex = 2, [] crate::sync::RawMutex, mutex::entry;
+            // 2 was the mutex without data of layout version 1. It stays unused.
             /// A [`Counter`](crate::Counter).
             Counter = 3, [N: Number] crate::Counter<N>, region::unowned;
             /// A [`ShardedCounter`](crate::ShardedCounter).

@@ -19,7 +19,7 @@ pub(crate) use error::{Cause, HANDLE_ELSEWHERE};
 /// its fingerprint: an entry is only opened as what it was created as. Rename a payload when you
 /// change its fields (`"shop.order/1"`, then `"shop.order/2"`).
 ///
-/// Numbers, `bool` and arrays of payloads have names already. So have these, for values that are no
+/// Numbers, `bool`, `()` and arrays of payloads have names already. So have these, for values that are no
 /// struct of numbers:
 ///
 /// - text of bounded length: [`FixedStr<N>`](crate::FixedStr), and bytes:
@@ -100,6 +100,11 @@ macro_rules! named {
 }
 named!(u8 "u8" u16 "u16" u32 "u32" u64 "u64" u128 "u128");
 named!(i8 "i8" i16 "i16" i32 "i32" i64 "i64" i128 "i128" f32 "f32" f64 "f64" bool "bool");
+
+/// A mutex has it that protects something outside of itself.
+impl Payload for () {
+    const NAME: &'static str = "()";
+}
 
 /// Arrays have their element's name, which is not longer for that; the size tells how many there are.
 impl<T: Payload, const N: usize> Payload for [T; N] {

@@ -17,7 +17,6 @@ use crossdock::bytemuck::{Pod, Zeroable};
 use crossdock::queue::spsc::Spsc;
 use crossdock::queue::{ByteOptions, ByteQueue, Queue, WorkOptions, WorkQueue};
 use crossdock::segment::Kind;
-use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
 use support::image::{self, CONTROL, COUNT, CURSOR, INDEXED, u32_at, u64_at};
 use support::names::Unique;
@@ -185,7 +184,7 @@ fn recorded<P: Placeable>(config: P::Config) -> (u64, u64, u32, u32) {
 #[test]
 fn kinds_have_their_numbers_and_lengths() {
     assert_eq!(recorded::<Mutex<u64>>(0), (1, 16, 8, 8));
-    assert_eq!(recorded::<RawMutex>(()), (2, 4, 0, 1));
+    assert_eq!(recorded::<Mutex<()>>(()), (1, 4, 0, 1));
     assert_eq!(recorded::<Counter<u64>>(0), (3, 128, 8, 8));
     assert_eq!(recorded::<Counter<i64>>(0), (3, 128, 8, 8));
     assert_eq!(recorded::<ShardedCounter>(()), (4, 4 * 128, 0, 1));
@@ -193,7 +192,7 @@ fn kinds_have_their_numbers_and_lengths() {
         .iter()
         .map(|kind| format!("{} {kind}", *kind as u32));
     let kinds = kinds.collect::<Vec<_>>().join(", ");
-    let expected = "1 Mutex, 2 RawMutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
+    let expected = "1 Mutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
                     8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot";
     assert_eq!(kinds, expected);
     let docs =
@@ -394,7 +393,7 @@ fn a_named_segment_is_this_file() {
 #[test]
 fn entries_begin_at_multiples_of_128() {
     let segment = segment();
-    segment.create::<RawMutex>("a", ()).unwrap();
+    segment.create::<Mutex<()>>("a", ()).unwrap();
     segment.create::<Mutex<[u8; 128]>>("b", [1; 128]).unwrap();
     segment.create::<Counter>("c", 1).unwrap();
     let offsets: Vec<u64> = segment

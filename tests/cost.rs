@@ -6,7 +6,6 @@
 
 use std::os::raw::c_long;
 
-use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, RwLock, Segment, ShardedCounter, process};
 
 #[test]
@@ -36,7 +35,7 @@ fn measured(mut operation: impl FnMut()) {
 
 type Subjects = (
     Mutex<u64>,
-    RawMutex,
+    Mutex<()>,
     RwLock<u64>,
     Counter,
     Counter<i64>,
@@ -148,7 +147,7 @@ fn hot_paths_take_the_locked_instructions_that_are_promised_and_no_system_call()
         ("Mutex::lock and unlock", 2),
         ("Mutex::try_lock and unlock", 2),
         ("Mutex::lock_or_repair and unlock", 2),
-        ("RawMutex::lock and unlock", 2),
+        ("Mutex<()>::lock and unlock", 2),
         ("RwLock::read and unlock", 2),
         ("RwLock::try_read and unlock", 2),
         ("RwLock::read_or_repair and unlock", 2),

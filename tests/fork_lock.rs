@@ -10,7 +10,6 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crossdock::segment::Monitor;
-use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 /// Forks before it allocates and before it frees, while it is asked to.
@@ -66,7 +65,7 @@ fn dead(segment: &Segment) {
     // SAFETY: the child uses the segment, and is killed.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        let lock = segment.open::<RawMutex>("held").unwrap();
+        let lock = segment.open::<Mutex<()>>("held").unwrap();
         std::mem::forget(lock.lock());
         // SAFETY: ends the process as a kill does.
         unsafe { libc::raise(libc::SIGKILL) };
@@ -102,8 +101,8 @@ fn segments(name: &str) {
 /// Joins a segment that is full of dead participants, which are reaped.
 fn reaps(segment: &Segment) {
     assert_eq!(segment.participants().len(), 2);
-    let lock = segment.open::<RawMutex>("held").unwrap();
-    drop(lock.lock_or_repair(|| ()).unwrap());
+    let lock = segment.open::<Mutex<()>>("held").unwrap();
+    drop(lock.lock_or_repair(|_| ()).unwrap());
     segment.reap();
 }
 
@@ -127,7 +126,7 @@ fn nothing_is_allocated_or_freed_under_the_lock_that_a_fork_waits_for() {
     asked(|| segments(&name));
     // The child joins, not this process.
     let full = SegmentOptions::new().participants(2).anonymous().unwrap();
-    let held = full.create::<RawMutex>("held", ()).unwrap();
+    let held = full.create::<Mutex<()>>("held", ()).unwrap();
     drop(held);
     // A process that was taken for one that left: joins anew as soon as it needs to.
     dead(&full);

@@ -61,12 +61,12 @@ fuzz_target!(|data: &[u8]| {
                 }
             }
             8 => {
-                if let Ok(values) = handle.try_read_timeout(SHORT) {
+                if let Ok(values) = handle.read_timeout(SHORT) {
                     assert_eq!(values.len(), chunks * CHUNK);
                 }
             }
             9 => {
-                if let Ok(mut values) = handle.try_write_timeout(SHORT) {
+                if let Ok(mut values) = handle.write_timeout(SHORT) {
                     values.fill(low.into());
                 }
             }

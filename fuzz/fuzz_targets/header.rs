@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crossdock::sync::{RawMutex, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
 use libfuzzer_sys::fuzz_target;
 
@@ -38,7 +38,7 @@ fn image() -> &'static [u8] {
             .entries(ENTRIES as u32);
         let segment = options.anonymous().expect("a segment");
         create::<Mutex<[u64; 2]>>(&segment, "mutex", [1, 2]);
-        create::<RawMutex>(&segment, "raw", ());
+        create::<Mutex<()>>(&segment, "raw", ());
         create::<Counter<i64>>(&segment, "counter", -3);
         create::<ShardedCounter>(&segment, "sharded", ());
         let file = File::from(segment.as_fd().try_clone_to_owned().expect("dup"));
@@ -137,9 +137,9 @@ fn every_operation(segment: &Segment) {
         if let Ok(mutex) = segment.open::<Mutex<[u64; 2]>>(name) {
             use_mutex(&mutex);
         }
-        if let Ok(raw) = segment.open::<RawMutex>(name) {
+        if let Ok(raw) = segment.open::<Mutex<()>>(name) {
             drop(raw.try_lock());
-            drop(raw.try_lock_timeout(SHORT));
+            drop(raw.lock_timeout(SHORT));
             drop(format!("{raw:?}"));
         }
         if let Ok(counter) = segment.open::<Counter<i64>>(name) {
@@ -183,12 +183,12 @@ fn owns_control(segment: &Segment) -> bool {
 fn use_mutex(mutex: &Mutex<[u64; 2]>) {
     match mutex.try_lock() {
         Ok(mut guard) => guard[0] = guard[0].wrapping_add(1),
-        Err(TryLockError::OwnerDied(mut guard)) => guard.mark_consistent(),
+        Err(TryLockError::Lock(LockError::OwnerDied(mut guard))) => guard.mark_consistent(),
         Err(error) => drop(error.to_string()),
     }
-    match mutex.try_lock_timeout(SHORT) {
+    match mutex.lock_timeout(SHORT) {
         Ok(guard) => drop(format!("{guard:?}")),
-        Err(TimedLockError::Poisoned(guard)) => drop(guard),
+        Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => drop(guard),
         Err(error) => drop(error.to_string()),
     }
     mutex.clear_poison();

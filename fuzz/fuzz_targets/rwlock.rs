@@ -5,7 +5,7 @@
 #![no_main]
 
 use crossdock::RwLock;
-use crossdock::sync::{RwLockReadGuard, RwLockWriteGuard, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use crossdock_fuzz::{NAME, Place, SHORT, input};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +21,7 @@ struct Held<'a> {
 /// A guard, however it came.
 fn tried<G>(came: Result<G, TryLockError<G>>) -> Option<G> {
     match came {
-        Ok(guard) | Err(TryLockError::OwnerDied(guard) | TryLockError::Poisoned(guard)) => {
+        Ok(guard) | Err(TryLockError::Lock(LockError::OwnerDied(guard)) | TryLockError::Lock(LockError::Poisoned(guard))) => {
             Some(guard)
         }
         Err(error) => {
@@ -31,9 +31,9 @@ fn tried<G>(came: Result<G, TryLockError<G>>) -> Option<G> {
     }
 }
 
-fn timed<G>(came: Result<G, TimedLockError<G>>) -> Option<G> {
+fn timed<G>(came: Result<G, LockTimeoutError<G>>) -> Option<G> {
     match came {
-        Ok(guard) | Err(TimedLockError::OwnerDied(guard) | TimedLockError::Poisoned(guard)) => {
+        Ok(guard) | Err(LockTimeoutError::Lock(LockError::OwnerDied(guard)) | LockTimeoutError::Lock(LockError::Poisoned(guard))) => {
             Some(guard)
         }
         Err(error) => {
@@ -63,9 +63,9 @@ fn step<'a>(place: &Place, lock: &'a RwLock<Data>, held: &mut Held<'a>, [verb, a
         4 => place.write(8 + u64::from(a % 16) * 8, &[b, c]),
         5 | 6 => place.write(384 + u64::from(a % 4) * 128, &cell(b, c).to_le_bytes()),
         7 => held.reads.extend(tried(lock.try_read())),
-        8 => held.reads.extend(timed(lock.try_read_timeout(SHORT))),
+        8 => held.reads.extend(timed(lock.read_timeout(SHORT))),
         9 => held.writes.extend(tried(lock.try_write())),
-        10 => held.writes.extend(timed(lock.try_write_timeout(SHORT))),
+        10 => held.writes.extend(timed(lock.write_timeout(SHORT))),
         11 => drop(held.reads.pop()),
         12 => drop(held.writes.pop()),
         13 => held

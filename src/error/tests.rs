@@ -6,7 +6,7 @@ use std::io;
 use super::*;
 use crate::fixed::FixedBytes;
 use crate::segment::{Fault, NameError, RemoveError};
-use crate::sync::{Holder, LockError, TimedLockError, TryLockError};
+use crate::sync::Holder;
 
 /// One value of each variant, with which the test does what it is asked to. The match does not compile
 /// if a variant is missing.
@@ -166,34 +166,19 @@ walk! {
         EntryError::Corrupt { record: Some(_) } => EntryError::Corrupt { record: Some(1) },
         EntryError::Fault(_) => EntryError::from(membership()),
     }
-    LockError<()> {
+    LockError {
         LockError::OwnerDied(()) => LockError::OwnerDied(()),
         LockError::Poisoned(()) => LockError::Poisoned(()),
-        LockError::Corrupt { .. } => LockError::Corrupt { word: 1 },
-        LockError::Join(_) => LockError::Join(membership()),
         LockError::TooManyReaders { .. } => LockError::TooManyReaders { most: 2047 },
+        LockError::Fault(_) => LockError::Fault(membership().into()),
     }
-    TryLockError<()> {
+    TryLockError {
         TryLockError::WouldBlock { .. } => TryLockError::WouldBlock { holder: Holder::Other },
-        TryLockError::OwnerDied(()) => TryLockError::OwnerDied(()),
-        TryLockError::Poisoned(()) => TryLockError::Poisoned(()),
-        TryLockError::Corrupt { .. } => TryLockError::Corrupt { word: 1 },
-        TryLockError::Join(_) => TryLockError::Join(membership()),
-        TryLockError::TooManyReaders { .. } => TryLockError::TooManyReaders { most: 2047 },
+        TryLockError::Lock(_) => TryLockError::Lock(LockError::OwnerDied(())),
     }
-    TimedLockError<()> {
-        TimedLockError::Timeout { .. } => TimedLockError::Timeout { holder: Holder::ThisProcess },
-        TimedLockError::OwnerDied(()) => TimedLockError::OwnerDied(()),
-        TimedLockError::Poisoned(()) => TimedLockError::Poisoned(()),
-        TimedLockError::Corrupt { .. } => TimedLockError::Corrupt { word: 1 },
-        TimedLockError::Join(_) => TimedLockError::Join(membership()),
-        TimedLockError::TooManyReaders { .. } => TimedLockError::TooManyReaders { most: 2047 },
-    }
-    NotLocked {
-        NotLocked::Poisoned => NotLocked::Poisoned,
-        NotLocked::Corrupt { .. } => NotLocked::Corrupt { word: 1 },
-        NotLocked::Join(_) => NotLocked::Join(membership()),
-        NotLocked::TooManyReaders { .. } => NotLocked::TooManyReaders { most: 2047 },
+    LockTimeoutError {
+        LockTimeoutError::Timeout { .. } => LockTimeoutError::Timeout { holder: Holder::ThisProcess },
+        LockTimeoutError::Lock(_) => LockTimeoutError::Lock(membership().into()),
     }
     LeaseError {
         LeaseError::Leased { .. } => LeaseError::Leased { pid: 7 },
@@ -221,11 +206,7 @@ walk! {
     }
     CopyError {
         CopyError::OutOfRange { .. } => CopyError::OutOfRange { at: 1, count: 2, len: 2 },
-        CopyError::OwnerDied => CopyError::OwnerDied,
-        CopyError::Poisoned => CopyError::Poisoned,
-        CopyError::Corrupt { .. } => CopyError::Corrupt { word: 1 },
-        CopyError::TooManyReaders { .. } => CopyError::TooManyReaders { most: 2047 },
-        CopyError::Join(_) => CopyError::Join(membership()),
+        CopyError::Lock(_) => CopyError::Lock(LockError::Poisoned(())),
     }
     ClaimError {
         ClaimError::RoleTaken { .. } => ClaimError::RoleTaken { pid: 7 },
@@ -428,7 +409,7 @@ fn what_the_system_said_is_in_every_chain() {
     let said = refused().to_string();
     for value in [
         Box::new(EntryError::from(membership())) as Box<dyn StdError>,
-        Box::new(LockError::<()>::Join(membership())),
+        Box::new(LockError::<()>::from(membership())),
         Box::new(Error::from(OpenError::io("opening the file")(refused()))),
         Box::new(RecvIntoError::Recv(membership().into())),
         Box::new(WaitAnyError::Fault {
@@ -462,7 +443,7 @@ fn the_walk_leaves_no_error_out() {
                 let declared = line.strip_prefix("pub enum ");
                 let declared = declared.or_else(|| line.strip_prefix("pub struct "));
                 let name = declared.and_then(|rest| rest.split(['<', ' ', '(', '{']).next());
-                let is_error = |name: &&str| name.ends_with("Error") || *name == "NotLocked";
+                let is_error = |name: &&str| name.ends_with("Error");
                 if let Some(name) = name.filter(is_error).filter(|name| *name != "Error") {
                     let skipped = cfg!(not(feature = "process"))
                         && (path.iter().any(|part| part == "process" || part == "codec")

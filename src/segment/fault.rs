@@ -373,6 +373,75 @@ macro_rules! errors_with_value {
 }
 pub(crate) use errors_with_value;
 
+/// Declares the errors of an operation that fails as another one does, and in one way more: the first
+/// variant, with its docs and its text, and the error of the other operation, `else`, which may carry
+/// a guard `G`.
+macro_rules! errors_around {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $name:ident $(<$guard:ident>)? {
+            $(#[$about:meta])*
+            $variant:ident $({ $($(#[$of:meta])* $field:ident: $ty:ty),+ $(,)? })? => $text:literal,
+            $(#[$inner_about:meta])*
+            else $inner:ident($error:ty)
+        }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
+        #[non_exhaustive]
+        pub enum $name $(<$guard = ()>)? {
+            $(#[$about])*
+            $variant $({ $($(#[$of])* $field: $ty),+ })?,
+            $(#[$inner_about])*
+            $inner($error),
+        }
+
+        impl$(<$guard>)? From<$error> for $name $(<$guard>)? {
+            fn from(error: $error) -> Self {
+                Self::$inner(error)
+            }
+        }
+
+        impl$(<$guard>)? From<$crate::segment::Fault> for $name $(<$guard>)? {
+            fn from(fault: $crate::segment::Fault) -> Self {
+                Self::$inner(fault.into())
+            }
+        }
+
+        impl$(<$guard>)? From<$crate::segment::MembershipError> for $name $(<$guard>)? {
+            fn from(error: $crate::segment::MembershipError) -> Self {
+                Self::$inner(error.into())
+            }
+        }
+
+        impl$(<$guard>)? std::fmt::Display for $name $(<$guard>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    Self::$variant $({ $($field),+ })? => write!(f, $text),
+                    Self::$inner(error) => error.fmt(f),
+                }
+            }
+        }
+
+        /// Shows what happened, not what a lock protects.
+        impl$(<$guard>)? std::fmt::Debug for $name $(<$guard>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    Self::$variant $({ $($field),+ })? => f
+                        .debug_struct(stringify!($variant))
+                        $($(.field(stringify!($field), $field))+)?
+                        .finish(),
+                    Self::$inner(error) => f.debug_tuple(stringify!($inner)).field(error).finish(),
+                }
+            }
+        }
+
+        impl$(<$guard>)? std::error::Error for $name $(<$guard>)? {}
+    )+};
+}
+pub(crate) use errors_around;
+
 errors! {
     /// Why a role that one process has at a time was not claimed: an end of a
     /// [ring for two](crate::queue::spsc).

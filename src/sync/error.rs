@@ -1,131 +1,218 @@
 //! What a lock says instead of `Ok`.
 
-use std::convert::Infallible;
 use std::fmt;
 
-use crate::algorithm::mutex::LockToken;
+use crate::algorithm::region::SharedState;
+use crate::algorithm::rwlock::{MOST, RwLockError};
+use crate::format::Kind;
 use crate::participant::Tag;
-use crate::segment::MembershipError;
+use crate::segment::fault::errors_around;
+use crate::segment::{EntryRef, Fault, MembershipError};
 
-/// What [`Mutex::lock`](super::Mutex::lock), [`RwLock::read`](super::RwLock::read) and
-/// [`RwLock::write`](super::RwLock::write) say instead of `Ok`.
+/// The error of an operation that blocks until it has a lock: [`Mutex::lock`](super::Mutex::lock),
+/// [`RwLock::read`](super::RwLock::read), [`RwLock::write`](super::RwLock::write).
+///
+/// Two variants hold the lock, and give its guard `G`: see the
+/// [table](super#what-a-lock-says-of-its-last-owner). The error of the forms that repair, such as
+/// [`Mutex::lock_or_repair`](super::Mutex::lock_or_repair), has no guard, and the lock is not held.
+///
+/// # Examples
+///
+/// ```
+/// use crossdock::sync::LockError;
+/// use crossdock::{Mutex, Segment};
+///
+/// let stock = Segment::anonymous()?.create::<Mutex<u64>>("stock", 3)?;
+/// let guard = match stock.lock() {
+///     Ok(guard) => guard,
+///     Err(LockError::OwnerDied(mut guard)) => {
+///         *guard = 0;
+///         guard.mark_consistent();
+///         guard
+///     }
+///     Err(error) => return Err(error.into()),
+/// };
+/// assert_eq!(*guard, 3);
+/// # Ok::<(), crossdock::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub enum LockError<G> {
-    /// The lock is held, and its last owner died while it held it (to write), so the data may be half
-    /// changed; or an earlier owner did, and nobody has answered for it yet.
+pub enum LockError<G = ()> {
+    /// The lock is held. Its last owner (of an [`RwLock`](super::RwLock): its last writer) died while
+    /// it held the lock, so the data may be half changed; or an earlier owner did, and no owner has
+    /// declared the data consistent since.
     OwnerDied(G),
-    /// The lock is held, and a thread panicked while it held it (to write).
+    /// The lock is held. A thread panicked while it held the lock (of an
+    /// [`RwLock`](super::RwLock): to write), so the data may be half changed.
     Poisoned(G),
-    /// The lock's word cannot be one, so the lock is not held.
-    Corrupt {
-        /// The word found.
-        word: u32,
-    },
-    /// The lock is not held: this process is no participant of the segment.
-    Join(MembershipError),
-    /// So many threads of this process read already that no more can be counted. Of a
-    /// [`RwLock`](super::RwLock) that is read only.
+    /// The lock is not held: as many threads of this process read an [`RwLock`](super::RwLock) as can
+    /// be counted.
     TooManyReaders {
-        /// How many can.
+        /// The number of threads that can be counted.
         most: u32,
     },
+    /// The lock is not held. What can happen to every operation.
+    Fault(Fault),
 }
 
-/// What [`Mutex::try_lock`](super::Mutex::try_lock), [`RwLock::try_read`](super::RwLock::try_read) and
-/// [`RwLock::try_write`](super::RwLock::try_write) say instead of `Ok`.
-#[non_exhaustive]
-pub enum TryLockError<G> {
-    /// A live participant holds the lock.
-    WouldBlock {
-        /// Which, at a glance.
-        holder: Holder,
-    },
-    /// As [`LockError::OwnerDied`].
-    OwnerDied(G),
-    /// As [`LockError::Poisoned`].
-    Poisoned(G),
-    /// As [`LockError::Corrupt`].
-    Corrupt {
-        /// The word found.
-        word: u32,
-    },
-    /// As [`LockError::Join`].
-    Join(MembershipError),
-    /// As [`LockError::TooManyReaders`].
-    TooManyReaders {
-        /// How many can be counted.
-        most: u32,
-    },
+impl<G> LockError<G> {
+    /// Returns the guard, if the lock is held.
+    pub fn into_guard(self) -> Option<G> {
+        match self {
+            Self::OwnerDied(guard) | Self::Poisoned(guard) => Some(guard),
+            Self::TooManyReaders { .. } | Self::Fault(_) => None,
+        }
+    }
+
+    /// Drops the guard, which unlocks, and returns the same error without it.
+    pub fn without_guard(self) -> LockError {
+        self.map(drop)
+    }
+
+    /// The same error with another guard.
+    pub(super) fn map<H>(self, change: impl FnOnce(G) -> H) -> LockError<H> {
+        match self {
+            Self::OwnerDied(guard) => LockError::OwnerDied(change(guard)),
+            Self::Poisoned(guard) => LockError::Poisoned(change(guard)),
+            Self::TooManyReaders { most } => LockError::TooManyReaders { most },
+            Self::Fault(fault) => LockError::Fault(fault),
+        }
+    }
+
+    /// The token or guard of a lock that was taken, with what the lock says of its last owner.
+    pub(super) fn told(owner_died: bool, is_poisoned: bool, token: G) -> Result<G, Self> {
+        match (owner_died, is_poisoned) {
+            (false, false) => Ok(token),
+            (true, _) => Err(Self::OwnerDied(token)),
+            (false, true) => Err(Self::Poisoned(token)),
+        }
+    }
 }
 
-/// What [`Mutex::try_lock_timeout`](super::Mutex::try_lock_timeout) and
-/// [`Mutex::try_lock_deadline`](super::Mutex::try_lock_deadline), and the like of
-/// [`RwLock`](super::RwLock), say instead of `Ok`.
-#[non_exhaustive]
-pub enum TimedLockError<G> {
-    /// A live participant still holds the lock.
-    Timeout {
-        /// Which, at a glance.
-        holder: Holder,
-    },
-    /// As [`LockError::OwnerDied`].
-    OwnerDied(G),
-    /// As [`LockError::Poisoned`].
-    Poisoned(G),
-    /// As [`LockError::Corrupt`].
-    Corrupt {
-        /// The word found.
-        word: u32,
-    },
-    /// As [`LockError::Join`].
-    Join(MembershipError),
-    /// As [`LockError::TooManyReaders`].
-    TooManyReaders {
-        /// How many can be counted.
-        most: u32,
-    },
+impl<G> From<Fault> for LockError<G> {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
-/// Why [`Mutex::lock_or_repair`](super::Mutex::lock_or_repair), and the like of
-/// [`RwLock`](super::RwLock), hold no lock.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum NotLocked {
-    /// A thread panicked while it held the lock, and nobody has cleared the poison.
-    Poisoned,
-    /// The lock's word cannot be one.
-    Corrupt {
-        /// The word found.
-        word: u32,
-    },
-    /// This process is no participant of the segment.
-    Join(MembershipError),
-    /// So many threads of this process read already that no more can be counted. Of a
-    /// [`RwLock`](super::RwLock) that is read only.
-    TooManyReaders {
-        /// How many can.
-        most: u32,
-    },
+impl<G> From<MembershipError> for LockError<G> {
+    fn from(error: MembershipError) -> Self {
+        Self::Fault(error.into())
+    }
 }
 
-/// Who holds a lock: a glance, which may be over.
+impl<G> fmt::Display for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str("the last owner died while it held the lock"),
+            Self::Poisoned(_) => f.write_str(
+                "a thread panicked while it held the lock, and clear_poison was not called since",
+            ),
+            Self::TooManyReaders { most } => write!(
+                f,
+                "{most} threads of this process read already, and no more can be counted"
+            ),
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+/// Shows what happened, not what the lock protects.
+impl<G> fmt::Debug for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
+            Self::Poisoned(_) => f.write_str("Poisoned(..)"),
+            Self::TooManyReaders { most } => write!(f, "TooManyReaders {{ most: {most} }}"),
+            Self::Fault(fault) => f.debug_tuple("Fault").field(fault).finish(),
+        }
+    }
+}
+
+impl<G> std::error::Error for LockError<G> {}
+
+errors_around! {
+    /// The error of an operation that tries to take a lock and does not block:
+    /// [`Mutex::try_lock`](super::Mutex::try_lock), [`RwLock::try_read`](super::RwLock::try_read),
+    /// [`RwLock::try_write`](super::RwLock::try_write).
+    pub enum TryLockError<G> {
+        /// A live participant holds the lock.
+        WouldBlock {
+            /// The participant. It may have unlocked since.
+            holder: Holder,
+        } => "{holder} holds the lock",
+        /// The error of the operation that blocks.
+        else Lock(LockError<G>)
+    }
+
+    /// The error of an operation that blocks no longer than a timeout:
+    /// [`Mutex::lock_timeout`](super::Mutex::lock_timeout),
+    /// [`RwLock::read_timeout`](super::RwLock::read_timeout),
+    /// [`RwLock::write_timeout`](super::RwLock::write_timeout).
+    pub enum LockTimeoutError<G> {
+        /// The timeout passed while a live participant held the lock.
+        Timeout {
+            /// The participant. It may have unlocked since.
+            holder: Holder,
+        } => "{holder} still holds the lock",
+        /// The error of the operation that blocks.
+        else Lock(LockError<G>)
+    }
+}
+
+impl<G> TryLockError<G> {
+    /// Drops the guard, if there is one, and returns the same error without it.
+    pub fn without_guard(self) -> TryLockError {
+        self.map(drop)
+    }
+
+    /// The same error with another guard.
+    pub(super) fn map<H>(self, change: impl FnOnce(G) -> H) -> TryLockError<H> {
+        match self {
+            Self::WouldBlock { holder } => TryLockError::WouldBlock { holder },
+            Self::Lock(error) => TryLockError::Lock(error.map(change)),
+        }
+    }
+
+    /// The same error after a wait, with another guard.
+    pub(super) fn timed_out<H>(self, change: impl FnOnce(G) -> H) -> LockTimeoutError<H> {
+        match self {
+            Self::WouldBlock { holder } => LockTimeoutError::Timeout { holder },
+            Self::Lock(error) => LockTimeoutError::Lock(error.map(change)),
+        }
+    }
+}
+
+impl<G> LockTimeoutError<G> {
+    /// Drops the guard, if there is one, and returns the same error without it.
+    pub fn without_guard(self) -> LockTimeoutError {
+        match self {
+            Self::Timeout { holder } => LockTimeoutError::Timeout { holder },
+            Self::Lock(error) => LockTimeoutError::Lock(error.without_guard()),
+        }
+    }
+}
+
+/// The participant that holds a lock. It may have unlocked since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Holder {
     /// This process: another thread, or the calling one, which would wait for itself.
     ThisProcess,
-    /// Another process, of this PID namespace.
+    /// Another process of this PID namespace.
     Process {
         /// Its process id.
         pid: u32,
     },
-    /// A process of another PID namespace, or none any more when it was looked at.
+    /// A process of another PID namespace, or no process any more when this was looked up.
     Other,
 }
 
 impl Holder {
     /// The participant at `index`, if there is one, as `me` sees it.
-    pub(super) fn of(index: Option<u32>, me: Tag, pid: impl FnOnce(u32) -> Option<u32>) -> Self {
+    fn of(index: Option<u32>, me: Tag, pid: impl FnOnce(u32) -> Option<u32>) -> Self {
         match index {
             Some(index) if index == me.index() => Self::ThisProcess,
             Some(index) => pid(index).map_or(Self::Other, |pid| Self::Process { pid }),
@@ -144,149 +231,44 @@ impl fmt::Display for Holder {
     }
 }
 
-/// What a lock attempt came to, before it is told in the words of its operation.
-pub(crate) enum Outcome<G> {
-    Clean(G),
-    OwnerDied(G),
-    Poisoned(G),
+/// Why participant `me` did not get a lock of a `kind`; `holder` looks up which participant has it.
+#[cold]
+pub(super) fn refused<S: SharedState, G>(
+    refused: RwLockError,
+    (kind, entry, me): (Kind, &EntryRef<S>, Tag),
+    holder: impl FnOnce() -> Option<u32>,
+) -> TryLockError<G> {
+    TryLockError::Lock(match refused {
+        RwLockError::Busy => {
+            let holder = Holder::of(holder(), me, |index| entry.pid_at(index, me));
+            return TryLockError::WouldBlock { holder };
+        }
+        RwLockError::Corrupt { word } => Fault::corrupt(kind, word).into(),
+        RwLockError::Full => LockError::TooManyReaders { most: MOST },
+        RwLockError::MembershipLost => entry.membership_lost(me).into(),
+    })
 }
 
-impl<G> Outcome<G> {
-    pub(super) fn of(held: LockToken, guard: G) -> Self {
-        Self::when(held.owner_died(), held.is_poisoned(), guard)
-    }
-
-    pub(crate) fn when(owner_died: bool, poisoned: bool, guard: G) -> Self {
-        if owner_died {
-            Self::OwnerDied(guard)
-        } else if poisoned {
-            Self::Poisoned(guard)
-        } else {
-            Self::Clean(guard)
-        }
-    }
-
-    pub(crate) fn map<H>(self, make: impl FnOnce(G) -> H) -> Outcome<H> {
-        match self {
-            Self::Clean(guard) => Outcome::Clean(make(guard)),
-            Self::OwnerDied(guard) => Outcome::OwnerDied(make(guard)),
-            Self::Poisoned(guard) => Outcome::Poisoned(make(guard)),
-        }
+/// The same result, made anew: so that the guard of the way that is inlined stays in registers, and is
+/// not where that of the cold way was returned.
+#[inline(always)]
+#[expect(clippy::needless_match, reason = "it separates the two places")]
+pub(super) fn anew<G, E>(result: Result<G, E>) -> Result<G, E> {
+    match result {
+        Ok(guard) => Ok(guard),
+        Err(error) => Err(error),
     }
 }
 
-/// Why a lock attempt came to nothing. `B` says who holds the lock; it is `Infallible` where waiting has
-/// no end.
-pub(crate) enum Failure<B> {
-    Busy(B),
-    Corrupt { word: u32 },
-    TooManyReaders { most: u32 },
-    Join(MembershipError),
-}
-
-impl From<Failure<Infallible>> for NotLocked {
-    fn from(failure: Failure<Infallible>) -> Self {
-        match failure {
-            Failure::Busy(never) => match never {},
-            Failure::Corrupt { word } => Self::Corrupt { word },
-            Failure::TooManyReaders { most } => Self::TooManyReaders { most },
-            Failure::Join(error) => Self::Join(error),
+/// Attempts until the lock is taken, or cannot be.
+pub(super) fn until_taken<G>(
+    attempt: impl Fn() -> Result<G, TryLockError<G>>,
+) -> Result<G, LockError<G>> {
+    loop {
+        match attempt() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Lock(error)) => return Err(error),
+            Err(TryLockError::WouldBlock { .. }) => {}
         }
     }
 }
-
-const OWNER_DIED: &str = "the last owner died while it held the lock";
-const POISONED: &str =
-    "a thread panicked while it held the lock, and clear_poison was not called since";
-
-fn corrupt(f: &mut fmt::Formatter<'_>, word: u32) -> fmt::Result {
-    write!(f, "expected the word of a lock, found {word:#010x}")
-}
-
-fn too_many(f: &mut fmt::Formatter<'_>, most: u32) -> fmt::Result {
-    write!(
-        f,
-        "{most} threads of this process read already, and no more can be counted"
-    )
-}
-
-impl fmt::Display for NotLocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Poisoned => f.write_str(POISONED),
-            Self::Corrupt { word } => corrupt(f, *word),
-            Self::TooManyReaders { most } => too_many(f, *most),
-            Self::Join(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for NotLocked {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Join(error) => error.source(),
-            _ => None,
-        }
-    }
-}
-
-/// Implements what the three errors that may carry a guard have in common.
-macro_rules! carries_a_guard {
-    ($error:ident, $never:ty $(, $busy:ident $does:literal)?) => {
-        impl<G> $error<G> {
-            pub(crate) fn result(outcome: Result<Outcome<G>, Failure<$never>>) -> Result<G, Self> {
-                Err(match outcome {
-                    Ok(Outcome::Clean(guard)) => return Ok(guard),
-                    Ok(Outcome::OwnerDied(guard)) => Self::OwnerDied(guard),
-                    Ok(Outcome::Poisoned(guard)) => Self::Poisoned(guard),
-                    $(Err(Failure::Busy(holder)) => Self::$busy { holder },)?
-                    Err(Failure::Corrupt { word }) => Self::Corrupt { word },
-                    Err(Failure::TooManyReaders { most }) => Self::TooManyReaders { most },
-                    Err(Failure::Join(error)) => Self::Join(error),
-                })
-            }
-        }
-
-        impl<G> fmt::Display for $error<G> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    $(Self::$busy { holder } => write!(f, "{holder} {} the lock", $does),)?
-                    Self::OwnerDied(_) => f.write_str(OWNER_DIED),
-                    Self::Poisoned(_) => f.write_str(POISONED),
-                    Self::Corrupt { word } => corrupt(f, *word),
-                    Self::TooManyReaders { most } => too_many(f, *most),
-                    Self::Join(error) => error.fmt(f),
-                }
-            }
-        }
-
-        /// Shows what happened, not what the lock protects.
-        impl<G> fmt::Debug for $error<G> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    $(Self::$busy { holder } => {
-                        write!(f, "{} {{ holder: {holder:?} }}", stringify!($busy))
-                    })?
-                    Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
-                    Self::Poisoned(_) => f.write_str("Poisoned(..)"),
-                    Self::Corrupt { word } => write!(f, "Corrupt {{ word: {word:#010x} }}"),
-                    Self::TooManyReaders { most } => write!(f, "TooManyReaders {{ most: {most} }}"),
-                    Self::Join(error) => write!(f, "Join({error:?})"),
-                }
-            }
-        }
-
-        impl<G> std::error::Error for $error<G> {
-            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-                match self {
-                    Self::Join(error) => error.source(),
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-carries_a_guard!(LockError, Infallible);
-carries_a_guard!(TryLockError, Holder, WouldBlock "holds");
-carries_a_guard!(TimedLockError, Holder, Timeout "still holds");

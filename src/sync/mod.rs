@@ -2,41 +2,43 @@
 //!
 //! # What a lock says of its last owner
 //!
-//! Two things can have gone wrong with the data of a [`Mutex`], and they are kept apart: its owner
-//! was **killed** while it held the lock, or a thread **panicked** while it held it. Either stays
-//! until somebody answers for it, and each is answered for by itself.
+//! Two things can happen to an owner that leave the data of a [`Mutex`] half changed, and they are
+//! kept apart: its process was **killed** while it held the lock, or a thread **panicked** while it
+//! held the lock. The lock remembers each until an owner answers for it, and each is answered for by
+//! itself.
 //!
 //! | owner died | poisoned | [`lock`](Mutex::lock) | [`lock_or_repair`](Mutex::lock_or_repair) |
 //! |---|---|---|---|
 //! | no | no | `Ok(guard)` | `Ok(guard)` |
 //! | yes | no | `Err(OwnerDied(guard))` | runs the repair, then `Ok(guard)` |
-//! | no | yes | `Err(Poisoned(guard))` | `Err(NotLocked::Poisoned)` |
-//! | yes | yes | `Err(OwnerDied(guard))`, and [`guard.is_poisoned()`](MutexGuard::is_poisoned) | `Err(NotLocked::Poisoned)`, nothing is repaired |
+//! | no | yes | `Err(Poisoned(guard))` | `Err(Poisoned(()))` |
+//! | yes | yes | `Err(OwnerDied(guard))`, and [`guard.is_poisoned()`](MutexGuard::is_poisoned) | `Err(Poisoned(()))`, repairs nothing |
 //!
-//! Of an [`RwLock`] that is true of the last one that wrote: a reader that is killed, or panics, changes
-//! nothing and is not told of. [`read`](RwLock::read) and [`write`](RwLock::write) say what `lock` does,
-//! every time until a writer has answered for it; [`read_or_repair`](RwLock::read_or_repair) and
+//! The guard of an error holds the lock; after `Err(Poisoned(()))` the lock is not held.
+//!
+//! Of an [`RwLock`], only the last writer counts: a reader that is killed, or panics, changes nothing
+//! and is not reported. [`read`](RwLock::read) and [`write`](RwLock::write) report as `lock` does, each
+//! time until a writer answers for it; [`read_or_repair`](RwLock::read_or_repair) and
 //! [`write_or_repair`](RwLock::write_or_repair) do what `lock_or_repair` does.
 //!
-//! `owner died` ends with [`MutexGuard::mark_consistent`] or [`RwLockWriteGuard::mark_consistent`], or when `lock_or_repair`'s closure
-//! returns; a guard dropped without it leaves the mark for the next. `poisoned` ends with
-//! [`Mutex::clear_poison`] or [`RwLock::clear_poison`]. A panic in a repair leaves both.
+//! `owner died` ends with [`MutexGuard::mark_consistent`] or [`RwLockWriteGuard::mark_consistent`], or
+//! when the closure of `lock_or_repair` returns; a guard that is dropped without it leaves the mark for
+//! the next owner. `poisoned` ends with [`Mutex::clear_poison`] or [`RwLock::clear_poison`]. A panic in
+//! a repair leaves both.
 //!
-//! # Whose lock it is
+//! # What owns a lock
 //!
-//! The process's: a thread that ends while its guard is leaked leaves the lock held until the
-//! process ends, and a thread that locks twice waits for ever, both as with [`std::sync::Mutex`]; so does one that reads twice while somebody waits to write.
-//! In a forked child, a guard that was inherited is nobody's: dropping it does nothing. No
+//! The process: if a thread ends and has leaked its guard, the lock stays held until the process ends.
+//! A thread that locks twice deadlocks, as with [`std::sync::Mutex`]; so does a thread that reads twice
+//! if a writer waits in between. In a forked child, dropping an inherited guard does nothing. No
 //! operation here may be used in a signal handler.
 
 pub(crate) mod error;
 mod mutex;
-mod raw_mutex;
 pub(crate) mod rwlock;
 mod sleeps;
 
-pub use error::{Holder, LockError, NotLocked, TimedLockError, TryLockError};
+pub use error::{Holder, LockError, LockTimeoutError, TryLockError};
 pub use mutex::{Mutex, MutexGuard};
-pub use raw_mutex::{RawMutex, RawMutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use sleeps::{Sleeps, sleeps};

@@ -1,35 +1,38 @@
-//! The mutex with data.
+//! The mutex.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::time::{Duration, Instant};
 
 use bytemuck::Pod;
 
-use crate::algorithm::mutex::MutexState;
-use crate::facade::Deadline;
+use crate::Deadline;
+use crate::algorithm::mutex::{LockToken, MutexError, MutexState, Unclean};
 use crate::format::{Kind, PayloadShape};
+use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, HoldsValue, Placeable, Shape, sealed};
-use crate::sync::error::{Failure, Outcome};
-use crate::sync::{LockError, NotLocked, RawMutex, RawMutexGuard, TimedLockError, TryLockError};
+use crate::segment::{
+    Bytes, Entry, EntryError, EntryRef, HoldsValue, OwnTag, Placeable, Shape, sealed,
+};
+use crate::sync::error::{anew, refused, until_taken};
+use crate::sync::{LockError, LockTimeoutError, TryLockError};
 
 /// Mutual exclusion between processes, with the data that it protects.
 ///
-/// As [`std::sync::Mutex`], with one more thing that can have happened: the owner was killed while
-/// it held the lock. The next one is told, within 50 ms, and holds the lock; see the
-/// [table](super#what-a-lock-says-of-its-last-owner). Nobody ever waits for a dead process, and
-/// no time-out decides that one is dead.
+/// As [`std::sync::Mutex`], and its owner may be killed while it holds the lock: then the next owner
+/// gets the lock within 50 ms, and is told; see the
+/// [table](super#what-a-lock-says-of-its-last-owner). A waiter never waits for a dead process, and no
+/// timeout decides that a process is dead.
 ///
-/// Uncontended, locking and unlocking are one atomic instruction each, and no system call. Under
-/// contention a waiter spins for some microseconds and then sleeps; newcomers may barge in, so the
-/// lock is not fair. An owner that is stopped (SIGSTOP, a debugger) blocks the others until it
-/// goes on.
+/// Uncontended, locking and unlocking are one atomic instruction each, and no system call. A waiter
+/// spins for some microseconds and then sleeps. The lock is not fair: a newcomer may take it before a
+/// waiter. An owner that is stopped (SIGSTOP, a debugger) blocks the others until it continues.
 ///
-/// `T` is [`Pod`], because a killed writer can leave any bytes behind. A first value of some hundred KiB and
-/// more is created by [`Segment::create_boxed`](crate::Segment::create_boxed) or
-/// [`create_with`](crate::Segment::create_with), since `create` copies it through the stack; guards refer to it where it is.
+/// `T` is [`Pod`], because a killed writer can leave any bytes behind. `Mutex<()>` protects something
+/// outside of itself: a file, a device, a region of memory. [`create`](crate::Segment::create) copies
+/// the first value through the stack; use [`create_boxed`](crate::Segment::create_boxed) or
+/// [`create_with`](crate::Segment::create_with) for a value of some hundred KiB and more. Guards refer
+/// to the value in place.
 ///
 /// # Examples
 ///
@@ -42,6 +45,11 @@ use crate::sync::{LockError, NotLocked, RawMutex, RawMutexGuard, TimedLockError,
 /// shelf[0] += 1;
 /// drop(shelf);
 /// assert_eq!(*stock.lock_or_repair(|_| ())?, [4, 4]);
+///
+/// let printer = segment.create::<Mutex<()>>("printer", ())?;
+/// let guard = printer.lock_or_repair(|_| println!("a job was cut off"))?;
+/// assert!(printer.is_locked());
+/// # drop(guard);
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 ///
@@ -66,20 +74,26 @@ use crate::sync::{LockError, NotLocked, RawMutex, RawMutexGuard, TimedLockError,
 /// println!("{}", *guard);
 /// ```
 #[doc(alias = "Lock")]
+#[doc(alias = "RawMutex")]
 pub struct Mutex<T> {
-    raw: RawMutex,
-    /// Invariant 1: inside the entry that `raw` keeps mapped, aligned, any bytes are a `T`.
+    state: EntryRef<MutexState>,
+    /// Invariant 1: inside the entry that `state` keeps mapped, aligned, any bytes are a `T`.
     data: NonNull<T>,
 }
 
 /// Exclusive access to the data of a [`Mutex`]; dropping it unlocks.
 ///
-/// In a forked child, one that was inherited is nobody's: dropping it does nothing, and the data
-/// behind it is another process's to change.
+/// In a forked child, dropping an inherited guard does nothing, and the data behind it is the
+/// parent's to change.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct MutexGuard<'a, T> {
     data: NonNull<T>,
-    raw: RawMutexGuard<'a>,
+    /// At hand, and not behind the handle: what unlocks is in registers already.
+    state: &'a MutexState,
+    own: OwnTag<'a>,
+    held: LockToken,
+    /// Whether the thread was panicking already when it locked.
+    panicking: bool,
 }
 
 // SAFETY: the data is reached through guards, one at a time, and `T` is Send + Sync (Payload).
@@ -100,148 +114,235 @@ const fn data_offset<T>() -> u64 {
     word.next_multiple_of(align) as u64
 }
 
-impl<T: Payload + Pod> Mutex<T> {
-    /// Locks, waiting as long as a live participant holds the lock.
+impl<T> Mutex<T> {
+    /// Locks; blocks while a live participant holds the lock.
     ///
-    /// The lock of a participant that was killed is taken over at once by a newcomer, and by a waiter
-    /// that sleeps within as long as it has slept, 50 ms at most, or at once with a
-    /// [`Monitor`](crate::segment::Monitor): after the kernel has freed the participant's memory, which
-    /// takes some 70 ms for each GiB. The lock of one that was stopped is waited for. A thread that holds the
-    /// lock already waits for ever.
+    /// If the owner is killed, a newcomer gets the lock at once, and a waiter that sleeps gets it after
+    /// at most as long as it has slept, 50 ms at most, or at once with a
+    /// [`Monitor`](crate::segment::Monitor). That time begins when the kernel has freed the owner's
+    /// memory, which takes some 70 ms for each GiB. If the owner is stopped, waiters wait until it
+    /// continues. A thread that holds the lock already deadlocks.
     ///
     /// # Errors
     ///
     /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock; see the
-    /// [table](super#what-a-lock-says-of-its-last-owner). [`LockError::Join`] and
-    /// [`LockError::Corrupt`] do not.
+    /// [table](super#what-a-lock-says-of-its-last-owner). [`LockError::Fault`] does not.
     #[inline]
     #[doc(alias = "acquire")]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        let data = self.data;
-        match self.raw.lock_clean() {
-            Ok(raw) => Ok(MutexGuard { data, raw }),
-            Err(unclean) => LockError::result(self.with_data(self.raw.wait(unclean))),
+        match self.lock_clean() {
+            Ok(guard) => Ok(guard),
+            Err(unclean) => anew(self.wait(unclean)),
         }
     }
 
     /// Locks as [`lock`](Self::lock) does, and calls `repair` with the data if the last owner died:
     /// the everyday form.
     ///
-    /// When `repair` returns the data counts as consistent. If this process dies in the middle of
-    /// it, the next one's `repair` is called; if `repair` panics, the lock is also poisoned.
+    /// When `repair` returns, the data counts as consistent. If this process dies before that, the next
+    /// owner's `repair` is called; if `repair` panics, the lock is also poisoned.
     ///
     /// # Errors
     ///
-    /// [`NotLocked`], and the lock is not held: in particular if it is poisoned, whether or not an
-    /// owner died too; see [`clear_poison`](Self::clear_poison).
+    /// [`LockError::Poisoned`], whether or not an owner died too, and [`LockError::Fault`]. The lock is
+    /// not held. [`lock`](Self::lock) gives access to poisoned data, and
+    /// [`clear_poison`](Self::clear_poison) ends the poison.
     #[inline]
     pub fn lock_or_repair(
         &self,
         repair: impl FnOnce(&mut T),
-    ) -> Result<MutexGuard<'_, T>, NotLocked> {
-        let data = self.data;
-        let raw = match self.raw.lock_clean() {
-            Ok(raw) => raw,
-            Err(unclean) => self.raw.wait_and_repair(unclean, || {
-                let mut data = data;
-                // SAFETY: Invariant 1; the lock is held, and there is no guard of it yet.
-                repair(unsafe { data.as_mut() });
-            })?,
-        };
-        Ok(MutexGuard { data, raw })
+    ) -> Result<MutexGuard<'_, T>, LockError> {
+        match self.lock_clean() {
+            Ok(guard) => Ok(guard),
+            Err(unclean) => anew(self.wait_and_repair(unclean, repair)),
+        }
     }
 
-    /// Locks if no live participant holds the lock; never waits.
+    /// Locks if no live participant holds the lock; never blocks.
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if one does; the others as [`lock`](Self::lock).
+    /// [`TryLockError::WouldBlock`] if a live participant holds the lock; [`TryLockError::Lock`] as
+    /// [`lock`](Self::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
-        let data = self.data;
-        match self.raw.lock_clean() {
-            Ok(raw) => Ok(MutexGuard { data, raw }),
-            Err(unclean) => TryLockError::result(self.with_data(self.raw.attempt(unclean))),
+        match self.lock_clean() {
+            Ok(guard) => Ok(guard),
+            Err(unclean) => anew(self.attempt(unclean)),
         }
     }
 
-    /// Locks, waiting no longer than `timeout`.
+    /// Locks; blocks while a live participant holds the lock, no longer than `timeout`, which is a
+    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
     ///
     /// # Errors
     ///
-    /// [`TimedLockError::Timeout`] if a live participant still holds the lock then; the others as
-    /// [`lock`](Self::lock).
-    pub fn try_lock_timeout(
+    /// [`LockTimeoutError::Timeout`] if a live participant holds the lock at the end;
+    /// [`LockTimeoutError::Lock`] as [`lock`](Self::lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use crossdock::sync::LockTimeoutError;
+    /// use crossdock::{Mutex, Segment};
+    ///
+    /// let stock = Segment::anonymous()?.create::<Mutex<u64>>("stock", 3)?;
+    /// let guard = stock.lock()?;
+    /// let second = stock.lock_timeout(Duration::from_millis(5));
+    /// assert!(matches!(second, Err(LockTimeoutError::Timeout { .. })));
+    /// # drop(guard);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[inline]
+    pub fn lock_timeout(
         &self,
-        timeout: Duration,
-    ) -> Result<MutexGuard<'_, T>, TimedLockError<MutexGuard<'_, T>>> {
-        TimedLockError::result(self.with_data(self.raw.wait_until(&Deadline::after(timeout))))
+        timeout: impl Into<Deadline>,
+    ) -> Result<MutexGuard<'_, T>, LockTimeoutError<MutexGuard<'_, T>>> {
+        self.wait_until(&timeout.into())
+            .map_err(|error| error.timed_out(|guard| guard))
     }
 
-    /// Locks, waiting until `deadline` at the latest.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_lock_timeout`](Self::try_lock_timeout).
-    pub fn try_lock_deadline(
-        &self,
-        deadline: Instant,
-    ) -> Result<MutexGuard<'_, T>, TimedLockError<MutexGuard<'_, T>>> {
-        TimedLockError::result(self.with_data(self.raw.wait_until(&Deadline::at(deadline))))
-    }
-
-    /// Returns whether somebody, alive or dead, has the lock: a glance, which may be over.
+    /// Returns whether a participant, alive or dead, holds the lock. The answer may be stale when it is
+    /// returned.
     pub fn is_locked(&self) -> bool {
-        self.raw.is_locked()
+        self.state.peek().locked
     }
 
-    /// Returns whether the lock is poisoned.
+    /// Returns whether the lock is poisoned: a thread panicked while it held the lock.
     pub fn is_poisoned(&self) -> bool {
-        self.raw.is_poisoned()
+        self.state.peek().poisoned
     }
 
-    /// Clears the poison, whoever holds the lock.
+    /// Clears the poison, also while another participant holds the lock.
     pub fn clear_poison(&self) {
-        self.raw.clear_poison();
+        self.state.clear_poison();
     }
 
-    fn guard<'a>(&self, raw: RawMutexGuard<'a>) -> MutexGuard<'a, T> {
-        MutexGuard {
-            data: self.data,
-            raw,
+    /// Locks a lock that is free and clean, if this process is a participant already: what nearly
+    /// every call comes to, so it is all that is inlined.
+    #[inline(always)]
+    fn lock_clean(&self) -> Result<MutexGuard<'_, T>, Unclean> {
+        // Everything is looked up before the instruction that locks: others wait from then on.
+        let (data, state, own) = (self.data, self.state.state(), self.state.own());
+        let panicking = std::thread::panicking();
+        let me = own.current().ok_or(Unclean(None))?;
+        let held = state.lock_clean(me, &self.state.liveness(me))?;
+        Ok(MutexGuard {
+            data,
+            state,
+            own,
+            held,
+            panicking,
+        })
+    }
+
+    /// Locks after [`lock_clean`](Self::lock_clean) did not.
+    #[cold]
+    fn wait(&self, unclean: Unclean) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        self.state.put_back(unclean);
+        until_taken(|| self.wait_until(&Deadline::never()))
+    }
+
+    /// Locks after [`lock_clean`](Self::lock_clean) did not, and repairs the data if the last owner died.
+    #[cold]
+    fn wait_and_repair(
+        &self,
+        unclean: Unclean,
+        repair: impl FnOnce(&mut T),
+    ) -> Result<MutexGuard<'_, T>, LockError> {
+        match self.wait(unclean) {
+            Ok(guard) => Ok(guard),
+            Err(LockError::OwnerDied(guard)) if guard.is_poisoned() => Err(LockError::Poisoned(())),
+            Err(LockError::OwnerDied(mut guard)) => {
+                repair(&mut guard);
+                guard.mark_consistent();
+                Ok(guard)
+            }
+            Err(error) => Err(error.without_guard()),
         }
+    }
+
+    /// Tries after [`lock_clean`](Self::lock_clean) did not lock.
+    #[cold]
+    fn attempt(
+        &self,
+        unclean: Unclean,
+    ) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
+        self.state.put_back(unclean);
+        let me = self.state.tag()?;
+        let tried = self.state.try_lock_contended(me, &self.state.liveness(me));
+        self.told(tried, me)
     }
 
     #[cold]
-    fn with_data<'a, B>(
+    fn wait_until(
         &self,
-        outcome: Result<Outcome<RawMutexGuard<'a>>, Failure<B>>,
-    ) -> Result<Outcome<MutexGuard<'a, T>>, Failure<B>> {
-        outcome.map(|outcome| match outcome {
-            Outcome::Clean(raw) => Outcome::Clean(self.guard(raw)),
-            Outcome::OwnerDied(raw) => Outcome::OwnerDied(self.guard(raw)),
-            Outcome::Poisoned(raw) => Outcome::Poisoned(self.guard(raw)),
-        })
+        deadline: &Deadline,
+    ) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
+        let me = self.state.tag()?;
+        let others = self.state.liveness(me);
+        let waited = self.state.lock_contended(me, &others, deadline);
+        self.told(waited, me)
+    }
+
+    /// The guard of a lock that was taken, or why it was not.
+    #[inline]
+    fn told(
+        &self,
+        taken: Result<LockToken, MutexError>,
+        me: Tag,
+    ) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
+        let state = self.state.state();
+        let held = match taken {
+            Ok(held) => held,
+            Err(error) => {
+                let owner = || state.peek().owner.map(|owner| owner.index());
+                return Err(refused(error.into(), (Kind::Mutex, &self.state, me), owner));
+            }
+        };
+        let guard = MutexGuard {
+            data: self.data,
+            state,
+            own: self.state.own(),
+            held,
+            panicking: std::thread::panicking(),
+        };
+        Ok(LockError::told(
+            held.owner_died(),
+            held.is_poisoned(),
+            guard,
+        )?)
     }
 }
 
 impl<T> MutexGuard<'_, T> {
-    /// Returns whether an owner died while it held the lock, and nobody has answered for it yet.
+    /// Returns whether an owner died while it held the lock, and no owner has declared the data
+    /// consistent since.
     pub fn owner_died(&self) -> bool {
-        self.raw.owner_died()
+        self.held.owner_died()
     }
 
-    /// Returns whether a thread panicked while it held the lock, and nobody has cleared that.
+    /// Returns whether a thread panicked while it held the lock, and the poison was not cleared since.
     pub fn is_poisoned(&self) -> bool {
-        self.raw.is_poisoned()
+        self.held.is_poisoned() && self.state.peek().poisoned
     }
 
-    /// Declares that the data is whole again, after an owner died.
+    /// Declares the data consistent after an owner died.
     ///
     /// Does nothing in a forked child, or if the lock was taken over because this process was
     /// [lost](crate::segment::MembershipError::Lost).
     pub fn mark_consistent(&mut self) {
-        self.raw.mark_consistent();
+        if self.is_own() {
+            self.state.mark_consistent(&mut self.held);
+        }
+    }
+
+    /// False in a forked child, to which this is its parent's lock.
+    #[inline(always)]
+    fn is_own(&self) -> bool {
+        self.own.current() == Some(self.held.owner())
     }
 }
 
@@ -250,8 +351,8 @@ impl<T> Deref for MutexGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: Invariant 1 of `Mutex`; the lock is held, so by the protocol nobody else touches
-        // the data until the guard is dropped.
+        // SAFETY: Invariant 1 of `Mutex`; the lock is held, so by the protocol no other participant
+        // accesses the data until the guard is dropped.
         unsafe { self.data.as_ref() }
     }
 }
@@ -261,6 +362,16 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as for `deref`, and the guard is borrowed exclusively.
         unsafe { self.data.as_mut() }
+    }
+}
+
+impl<T> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_own() {
+            let poison = !self.panicking && std::thread::panicking();
+            self.state.unlock(self.held, poison);
+        }
     }
 }
 
@@ -276,24 +387,24 @@ impl<T: fmt::Display> fmt::Display for MutexGuard<'_, T> {
     }
 }
 
-/// Never blocks, and does not show the data.
-impl<T> fmt::Debug for Mutex<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let glance = self.raw.glance();
-        f.debug_struct("Mutex")
-            .field("locked", &glance.locked)
-            .field("owner_died", &glance.owner_died)
-            .field("poisoned", &glance.poisoned)
-            .finish_non_exhaustive()
-    }
-}
-
 impl<T> Clone for Mutex<T> {
     fn clone(&self) -> Self {
         Self {
-            raw: self.raw.clone(),
+            state: self.state.clone(),
             data: self.data,
         }
+    }
+}
+
+/// Never blocks, and does not show the data.
+impl<T> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.state.peek();
+        f.debug_struct("Mutex")
+            .field("locked", &status.locked)
+            .field("owner_died", &status.owner_died)
+            .field("poisoned", &status.poisoned)
+            .finish_non_exhaustive()
     }
 }
 
@@ -348,13 +459,13 @@ impl<T: Payload + Pod> Placeable for Mutex<T> {
     }
 
     fn attach(entry: Entry) -> Option<Self> {
-        let raw = RawMutex::anchored(entry)?;
+        let state: EntryRef<MutexState> = EntryRef::new(entry)?;
         // INVARIANT: 1, checked by `payload`; `T` is Pod.
-        let data = raw.entry_ref().payload::<T>(data_offset::<T>())?;
-        Some(Self { raw, data })
+        let data = state.payload::<T>(data_offset::<T>())?;
+        Some(Self { state, data })
     }
 
     fn entry(&self) -> &Entry {
-        self.raw.entry_ref().entry()
+        self.state.entry()
     }
 }

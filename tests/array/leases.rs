@@ -7,7 +7,7 @@ use crossdock::array::{
     ArrayOptions, FinishError, Init, LeaseError, RestartError, TimedLeaseError, TryLeaseError,
 };
 use crossdock::segment::MembershipError;
-use crossdock::sync::{LockError, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crossdock::{Array, Segment};
 
 use crate::support::careless::{Reaped, lose_membership};
@@ -138,8 +138,8 @@ fn a_reader_waits_for_those_who_have_chunks() {
         array.try_write(),
         Err(TryLockError::WouldBlock { .. })
     ));
-    let timed = array.try_read_timeout(SHORT);
-    assert!(matches!(timed, Err(TimedLockError::Timeout { .. })));
+    let timed = array.read_timeout(SHORT);
+    assert!(matches!(timed, Err(LockTimeoutError::Timeout { .. })));
     let readers = [(); 2].map(|()| asleep(|| assert_eq!(array.read().unwrap()[0], 5)));
     assert!(
         matches!(array.try_lease(1), Err(TryLeaseError::WouldBlock)),
@@ -252,8 +252,8 @@ fn a_stopped_holder_keeps_its_chunk() {
     other.child.stop();
     assert!(matches!(array.lease(0), Err(LeaseError::Leased { .. })));
     assert!(matches!(
-        array.try_read_timeout(SHORT),
-        Err(TimedLockError::Timeout { .. })
+        array.read_timeout(SHORT),
+        Err(LockTimeoutError::Timeout { .. })
     ));
     assert_eq!(segment.reap().freed, 0);
     array.lease_chunk().unwrap().unwrap().finish().unwrap();

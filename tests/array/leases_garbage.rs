@@ -81,9 +81,9 @@ fn everything(array: &Array<u64>) -> usize {
         works(array.try_lease(1).map(Lease::finish)),
         works(array.lease_timeout(2, SHORT)),
         works(array.try_read()),
-        works(array.try_read_timeout(SHORT)),
+        works(array.read_timeout(SHORT)),
         works(array.try_write()),
-        works(array.try_write_timeout(SHORT)),
+        works(array.write_timeout(SHORT)),
     ];
     let _ = array.is_poisoned();
     assert!(array.chunks_left() <= array.chunks());
@@ -133,7 +133,7 @@ proptest! {
         let refused = array.lease_timeout(1, SHORT).unwrap_err();
         let shown = matches!(refused, TimedLeaseError::Refused(LeaseError::Corrupt { word: found }) if found == word | 3);
         prop_assert!(shown, "{refused}");
-        prop_assert!(array.try_read_timeout(SHORT).is_err());
+        prop_assert!(array.read_timeout(SHORT).is_err());
         prop_assert!(array.restart().is_err());
     }
 }

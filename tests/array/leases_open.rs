@@ -212,7 +212,7 @@ fn more_readers_than_can_be_counted_are_refused() {
     let copied = array.copy_to(0, &mut [0; 4]);
     assert!(matches!(
         copied,
-        Err(CopyError::TooManyReaders { most: 2047 })
+        Err(CopyError::Lock(LockError::TooManyReaders { most: 2047 }))
     ));
     drop(readers);
     assert!(array.try_write().is_ok());

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use crossdock::segment::{EntryError, Fault, FoundKind, MembershipError};
-use crossdock::sync::RawMutex;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions};
 
 use crate::support::image::{self, CONTROL, COUNT, INDEXED, Window};
@@ -154,7 +153,7 @@ fn a_full_registry_is_an_error_of_those_who_need_a_tag_and_not_of_the_others() {
             "the registry is full: the segment has room for 2 participants \
              (SegmentOptions::participants makes more)"
         );
-        assert!(segment.open::<RawMutex>("m").is_err());
+        assert!(segment.open::<Mutex<()>>("m").is_err());
         assert!(segment.open::<Mutex<u64>>("m").is_ok());
         assert_eq!(counter.add(1), 8);
         assert_eq!(segment.participants().len(), 2);

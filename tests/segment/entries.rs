@@ -2,8 +2,7 @@
 
 use crossdock::bytemuck::{Pod, Zeroable};
 use crossdock::segment::{EntryError, FoundKind, Kind};
-use crossdock::sync::RawMutex;
-use crossdock::{Counter, Mutex, Payload, Segment, SegmentOptions, ShardedCounter};
+use crossdock::{Counter, Mutex, Payload, RwLock, Segment, SegmentOptions, ShardedCounter};
 
 use crate::support::image;
 
@@ -55,7 +54,7 @@ fn an_entry_that_exists_is_not_created_again() {
     let total = segment.create::<Counter>("total", 7).unwrap();
     let errors = [
         segment.create::<Counter>("total", 8).unwrap_err(),
-        segment.create::<RawMutex>("total", ()).unwrap_err(),
+        segment.create::<Mutex<()>>("total", ()).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.to_string(), "an entry \"total\" exists: a Counter");
@@ -80,8 +79,8 @@ fn an_entry_of_another_kind_is_refused_with_both_named() {
             Kind::Counter,
         ),
         (
-            segment.open::<RawMutex>("thing").unwrap_err(),
-            Kind::RawMutex,
+            segment.open::<RwLock<u64>>("thing").unwrap_err(),
+            Kind::RwLock,
         ),
         (
             segment.open::<ShardedCounter>("thing").unwrap_err(),
@@ -276,7 +275,7 @@ fn the_arena_is_used_to_its_last_byte() {
     let first = Most::zeroed();
     segment.create::<Mutex<Most>>("all", first).unwrap();
     assert!(matches!(
-        segment.create::<RawMutex>("more", ()).unwrap_err(),
+        segment.create::<Mutex<()>>("more", ()).unwrap_err(),
         EntryError::ArenaFull {
             needed: 4,
             free: 0,
@@ -320,7 +319,7 @@ fn entries_tell_names_kinds_payloads_and_places() {
     let segment = segment();
     segment.create::<Counter<i64>>("c", -1).unwrap();
     segment.create::<Mutex<[u16; 3]>>("m", [1, 2, 3]).unwrap();
-    segment.create::<RawMutex>("r", ()).unwrap();
+    segment.create::<Mutex<()>>("r", ()).unwrap();
     segment.create::<ShardedCounter>("s", ()).unwrap();
     let arena = image::arena(4, 4) as u64;
     let told: Vec<_> = segment
@@ -340,7 +339,7 @@ fn entries_tell_names_kinds_payloads_and_places() {
     let expected = [
         ("c", "Counter", "\"i64\" (8 bytes, aligned to 8)", 0, 128),
         ("m", "Mutex", "\"u16\" (6 bytes, aligned to 2)", 128, 10),
-        ("r", "RawMutex", "no payload", 256, 4),
+        ("r", "Mutex", "\"()\" (0 bytes, aligned to 1)", 256, 4),
         ("s", "ShardedCounter", "no payload", 384, 4 * 128),
     ];
     let expected = expected

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossdock::segment::EntryError;
-use crossdock::sync::{RawMutex, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
 
 use crate::support::image::{self, CONTROL, CURSOR, REGISTRY, Window};
@@ -22,7 +22,7 @@ const NAMES: [&str; 5] = ["mutex", "raw", "counter", "sharded", "absent"];
 struct Handles {
     segment: Segment,
     mutex: Mutex<[u64; 2]>,
-    raw: RawMutex,
+    raw: Mutex<()>,
     counter: Counter<i64>,
     sharded: ShardedCounter,
 }
@@ -67,7 +67,7 @@ fn every_operation(segment: &Segment) {
     segment.reap();
     for name in NAMES {
         told(segment.open::<Mutex<[u64; 2]>>(name)).inspect(use_mutex);
-        told(segment.open::<RawMutex>(name)).inspect(use_raw);
+        told(segment.open::<Mutex<()>>(name)).inspect(use_raw);
         told(segment.open::<Counter<i64>>(name)).inspect(use_counter);
         told(segment.open::<ShardedCounter>(name)).inspect(use_sharded);
     }
@@ -106,22 +106,26 @@ fn owns_control(segment: &Segment) -> bool {
 fn use_mutex(mutex: &Mutex<[u64; 2]>) {
     let _ = format!("{mutex:?} {} {}", mutex.is_locked(), mutex.is_poisoned());
     match mutex.try_lock() {
-        Ok(guard) | Err(TryLockError::OwnerDied(guard) | TryLockError::Poisoned(guard)) => {
+        Ok(guard)
+        | Err(
+            TryLockError::Lock(LockError::OwnerDied(guard))
+            | TryLockError::Lock(LockError::Poisoned(guard)),
+        ) => {
             drop(format!("{guard:?}"));
         }
         Err(error) => drop(error.to_string()),
     }
-    match mutex.try_lock_timeout(SHORT) {
+    match mutex.lock_timeout(SHORT) {
         Ok(mut guard) => guard[0] += 1,
-        Err(TimedLockError::OwnerDied(mut guard)) => guard.mark_consistent(),
+        Err(LockTimeoutError::Lock(LockError::OwnerDied(mut guard))) => guard.mark_consistent(),
         Err(error) => drop(error.to_string()),
     }
     mutex.clear_poison();
 }
 
-fn use_raw(raw: &RawMutex) {
+fn use_raw(raw: &Mutex<()>) {
     drop(told(raw.try_lock()));
-    drop(told(raw.try_lock_timeout(SHORT)));
+    drop(told(raw.lock_timeout(SHORT)));
     let _ = format!("{raw:?}");
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use crossdock::segment::{ParticipantInfo, Reaping};
+use crossdock::sync::LockError;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions};
 
 use crate::support::names::Unique;
@@ -272,7 +273,7 @@ fn many_who_reap_at_once_do_no_harm() {
         let _ = segment.reap();
         reapers.into_iter().for_each(|child| child.join());
         let mut guard = match mutex.try_lock() {
-            Err(crossdock::sync::TryLockError::OwnerDied(guard)) => guard,
+            Err(crossdock::sync::TryLockError::Lock(LockError::OwnerDied(guard))) => guard,
             other => panic!("{other:?}"),
         };
         guard.mark_consistent();

@@ -293,7 +293,7 @@ fn without_proc_an_anonymous_segment_can_be_looked_at_and_not_joined() {
         ));
         let error = mutex.lock().unwrap_err();
         assert_eq!(chain(&error), text);
-        assert!(matches!(error, LockError::Join(_)));
+        assert!(matches!(error, LockError::Fault(Fault::NotMember(_))));
         assert_eq!(outside.participants().len(), 1);
         assert!(outside.participants()[0].alive);
         sharded.add(5);

@@ -1,7 +1,7 @@
 //! Many at once.
 
-use crossdock::sync::{LockError, RawMutex};
-use crossdock::{Counter, Mutex, SegmentOptions};
+use crossdock::sync::LockError;
+use crossdock::{Counter, Fault, Mutex, SegmentOptions};
 
 use crate::support::names::Unique;
 use crate::support::process::{Line, child, holder, in_child};
@@ -66,7 +66,7 @@ fn increments_of_many_threads_and_processes_are_all_there() {
 fn nobody_is_in_a_critical_section_with_another() {
     let _watch = watch();
     let (segment, _mutex) = sample();
-    let raw = segment.create::<RawMutex>("raw", ()).unwrap();
+    let raw = segment.create::<Mutex<()>>("raw", ()).unwrap();
     let inside = segment.create::<Counter>("inside", 0).unwrap();
     let children: Vec<_> = (0..3)
         .map(|_| {
@@ -167,7 +167,7 @@ fn a_word_that_is_no_lock_is_an_error_in_every_way() {
         for flags in 0..8 {
             let word = flags << 29 | tag;
             window.word(place).store(word, Ordering::Relaxed);
-            let text = format!("expected the word of a lock, found {word:#010x}");
+            let text = format!("expected the state of a Mutex, found {word:#x}");
             for way in WAYS {
                 let crate::Came::Refused(said) = lock(&mutex, way) else {
                     panic!("{way:?}: {word:#x}")
@@ -178,7 +178,7 @@ fn a_word_that_is_no_lock_is_an_error_in_every_way() {
             assert_eq!(error.to_string(), text);
             assert!(matches!(
                 mutex.lock(),
-                Err(LockError::Corrupt { word: found, .. }) if found == word
+                Err(LockError::Fault(Fault::Corrupt { word: found, .. })) if found == u64::from(word)
             ));
             assert_eq!(window.word(place).load(Ordering::Relaxed), word);
         }

@@ -93,7 +93,10 @@ fn the_lock_of_a_killed_owner_is_free_after_reaping() {
     assert!(mutex.is_locked());
     assert_eq!(segment.reap().freed, 1);
     assert!(!mutex.is_locked());
-    assert!(matches!(mutex.try_lock(), Err(TryLockError::OwnerDied(_))));
+    assert!(matches!(
+        mutex.try_lock(),
+        Err(TryLockError::Lock(LockError::OwnerDied(_)))
+    ));
 }
 
 #[test]
@@ -101,7 +104,10 @@ fn an_owner_that_nobody_has_waited_for_is_dead() {
     let (_segment, mutex) = sample();
     let holder = holder(|| mutex.lock().unwrap());
     holder.child.kill_to_zombie();
-    assert!(matches!(mutex.try_lock(), Err(TryLockError::OwnerDied(_))));
+    assert!(matches!(
+        mutex.try_lock(),
+        Err(TryLockError::Lock(LockError::OwnerDied(_)))
+    ));
 }
 
 #[test]
@@ -116,7 +122,10 @@ fn every_lock_that_a_killed_process_held_is_given_back() {
     })
     .kill();
     for mutex in &locks {
-        assert!(matches!(mutex.try_lock(), Err(TryLockError::OwnerDied(_))));
+        assert!(matches!(
+            mutex.try_lock(),
+            Err(TryLockError::Lock(LockError::OwnerDied(_)))
+        ));
     }
 }
 

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use crossdock::segment::MembershipError;
-use crossdock::sync::{LockError, TimedLockError, TryLockError};
-use crossdock::{Mutex, Segment, SegmentOptions};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
+use crossdock::{Fault, Mutex, Segment, SegmentOptions};
 
 use crate::support::careless::{close_all_from_3, lose_membership};
 use crate::support::image::unsealed;
@@ -41,12 +41,15 @@ fn who_was_taken_for_dead_is_told_once_when_it_waits_and_joins_anew() {
             .find(|p| p.is_self)
             .unwrap();
         lose_membership(segment);
-        let error = theirs.try_lock_timeout(SHORT).unwrap_err();
+        let error = theirs.lock_timeout(SHORT).unwrap_err();
         assert_eq!(error.to_string(), EXPELLED);
-        assert!(matches!(error, TimedLockError::Join(MembershipError::Lost)));
         assert!(matches!(
-            theirs.try_lock_timeout(SHORT),
-            Err(TimedLockError::Timeout { .. })
+            error,
+            LockTimeoutError::Lock(LockError::Fault(Fault::NotMember(MembershipError::Lost)))
+        ));
+        assert!(matches!(
+            theirs.lock_timeout(SHORT),
+            Err(LockTimeoutError::Timeout { .. })
         ));
         let after = segment
             .participants()
@@ -66,7 +69,7 @@ fn a_wait_without_end_is_told_too() {
         lose_membership(segment);
         assert!(matches!(
             theirs.lock(),
-            Err(LockError::Join(MembershipError::Lost))
+            Err(LockError::Fault(Fault::NotMember(MembershipError::Lost)))
         ));
     });
 }
@@ -111,7 +114,7 @@ fn an_expelled_process_finds_its_own_old_lock_like_any_other() {
     with_a_lock_of_another(|segment, mine, theirs| {
         let old = mine.lock().unwrap();
         lose_membership(segment);
-        assert!(theirs.try_lock_timeout(SHORT).is_err());
+        assert!(theirs.lock_timeout(SHORT).is_err());
         let Came::OwnerDied(new) = lock(mine, WAYS[0]) else {
             panic!("not recovered")
         };
@@ -160,8 +163,10 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
         // There is no way back to a segment without a name.
         for _ in 0..2 {
             assert!(matches!(
-                theirs.try_lock_timeout(SHORT),
-                Err(TimedLockError::Join(MembershipError::System(_)))
+                theirs.lock_timeout(SHORT),
+                Err(LockTimeoutError::Lock(LockError::Fault(Fault::NotMember(
+                    MembershipError::System(_)
+                ))))
             ));
         }
         // What needs nobody else goes on.
@@ -181,16 +186,18 @@ fn a_named_segment_is_opened_again_after_every_descriptor_was_closed() {
         let before = segment.participants();
         close_all_from_3();
         assert!(matches!(
-            mutex.try_lock_timeout(SHORT),
-            Err(TimedLockError::Join(MembershipError::System(_)))
+            mutex.lock_timeout(SHORT),
+            Err(LockTimeoutError::Lock(LockError::Fault(Fault::NotMember(
+                MembershipError::System(_)
+            ))))
         ));
         let again = SegmentOptions::new().open(&name).unwrap();
         let same = again.open::<Mutex<u64>>("m").unwrap();
         // The handles that were there before can ask again as well.
         for mutex in [&same, &mutex] {
             assert!(matches!(
-                mutex.try_lock_timeout(SHORT),
-                Err(TimedLockError::Timeout { .. })
+                mutex.lock_timeout(SHORT),
+                Err(LockTimeoutError::Timeout { .. })
             ));
         }
         assert_eq!(again.participants(), before);
@@ -213,8 +220,9 @@ fn a_live_owner_is_not_taken_for_dead_through_a_number_that_means_another_file()
         }
         for _ in 0..2 {
             assert!(matches!(
-                theirs.try_lock_timeout(SHORT),
-                Err(TimedLockError::Timeout { .. } | TimedLockError::Join(_))
+                theirs.lock_timeout(SHORT),
+                Err(LockTimeoutError::Timeout { .. }
+                    | LockTimeoutError::Lock(LockError::Fault(Fault::NotMember(_))))
             ));
         }
         assert_eq!(segment.reap().freed, 0);
@@ -233,7 +241,10 @@ fn nobody_joins_through_a_number_that_means_another_file() {
         assert!(result >= 0);
         let error = mutex.lock().unwrap_err();
         assert!(
-            matches!(error, LockError::Join(MembershipError::System(_))),
+            matches!(
+                error,
+                LockError::Fault(Fault::NotMember(MembershipError::System(_)))
+            ),
             "{error:?}"
         );
         assert_eq!(segment.participants().len(), 1);
@@ -269,9 +280,14 @@ fn who_lost_only_the_descriptor_that_probes_is_told_and_keeps_what_it_holds() {
         // SAFETY: what a careless library does to a number that is not its own.
         let result = unsafe { libc::dup2(file.as_raw_fd(), segment.as_fd().as_raw_fd()) };
         assert_eq!(result, segment.as_fd().as_raw_fd());
-        let error = theirs.try_lock_timeout(SHORT).unwrap_err();
+        let error = theirs.lock_timeout(SHORT).unwrap_err();
         assert!(
-            matches!(error, TimedLockError::Join(MembershipError::System(_))),
+            matches!(
+                error,
+                LockTimeoutError::Lock(LockError::Fault(Fault::NotMember(
+                    MembershipError::System(_)
+                )))
+            ),
             "{error}"
         );
         held

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::AcqRel;
 use std::time::Duration;
 
 use crossdock::segment::MembershipError;
-use crossdock::sync::{LockError, NotLocked, RwLock, TimedLockError, TryLockError};
-use crossdock::{Mutex, SegmentOptions};
+use crossdock::sync::{LockError, LockTimeoutError, RwLock, TryLockError};
+use crossdock::{Fault, Mutex, SegmentOptions};
 
 use crate::support::careless::{Reaped, lose_membership};
 use crate::support::image::{PARTICIPANT_LEN, REGISTRY, Window};
@@ -27,19 +27,19 @@ fn a_mutex_refuses_it_and_no_other_is_told_that_an_owner_died() {
     type Way<'a> = &'a dyn Fn() -> Option<MembershipError>;
     let ways: [Way<'_>; 5] = [
         &|| match mutex.lock() {
-            Err(LockError::Join(error)) => Some(error),
+            Err(LockError::Fault(Fault::NotMember(error))) => Some(error),
             _ => None,
         },
         &|| match mutex.lock_or_repair(|_| unreachable!("no owner died")) {
-            Err(NotLocked::Join(error)) => Some(error),
+            Err(LockError::Fault(Fault::NotMember(error))) => Some(error),
             _ => None,
         },
         &|| match mutex.try_lock() {
-            Err(TryLockError::Join(error)) => Some(error),
+            Err(TryLockError::Lock(LockError::Fault(Fault::NotMember(error)))) => Some(error),
             _ => None,
         },
-        &|| match mutex.try_lock_timeout(SHORT) {
-            Err(TimedLockError::Join(error)) => Some(error),
+        &|| match mutex.lock_timeout(SHORT) {
+            Err(LockTimeoutError::Lock(LockError::Fault(Fault::NotMember(error)))) => Some(error),
             _ => None,
         },
         &|| mutex.lock().is_err().then_some(LOST),
@@ -79,14 +79,20 @@ fn garbage_in_its_registry_word_is_told_at_the_next_lock() {
         };
         drop(mutex.lock().unwrap());
         free(index());
-        assert!(matches!(mutex.lock(), Err(LockError::Join(error)) if is_lost(&error)));
+        assert!(
+            matches!(mutex.lock(), Err(LockError::Fault(Fault::NotMember(error))) if is_lost(&error))
+        );
         drop(rwlock.read().unwrap());
         drop(rwlock.read().unwrap());
         free(index());
-        assert!(matches!(rwlock.read(), Err(LockError::Join(error)) if is_lost(&error)));
+        assert!(
+            matches!(rwlock.read(), Err(LockError::Fault(Fault::NotMember(error))) if is_lost(&error))
+        );
         drop(rwlock.write().unwrap());
         free(index());
-        assert!(matches!(rwlock.write(), Err(LockError::Join(error)) if is_lost(&error)));
+        assert!(
+            matches!(rwlock.write(), Err(LockError::Fault(Fault::NotMember(error))) if is_lost(&error))
+        );
         drop(rwlock.write().unwrap());
     });
     assert!(matches!(lock(&mutex, WAYS[0]), Came::Clean(_)));
@@ -104,21 +110,23 @@ fn no_writer_gets_in_beside_the_reader_that_has_its_index_by_now() {
         &segment,
         || drop(rwlock.read().unwrap()),
         |()| {
-            assert!(matches!(rwlock.read(), Err(LockError::Join(error)) if is_lost(&error)));
+            assert!(
+                matches!(rwlock.read(), Err(LockError::Fault(Fault::NotMember(error))) if is_lost(&error))
+            );
             // There is no place left.
             assert!(matches!(
                 rwlock.read(),
-                Err(LockError::Join(MembershipError::RegistryFull {
-                    participants: 2
-                }))
+                Err(LockError::Fault(Fault::NotMember(
+                    MembershipError::RegistryFull { participants: 2 }
+                )))
             ));
         },
     );
     let reader = holder(|| rwlock.read().unwrap());
     lost.goes_on();
     assert!(matches!(
-        rwlock.try_write_timeout(SHORT),
-        Err(TimedLockError::Timeout { .. })
+        rwlock.write_timeout(SHORT),
+        Err(LockTimeoutError::Timeout { .. })
     ));
     reader.release();
     assert!(rwlock.write().is_ok());
@@ -137,7 +145,9 @@ fn one_whose_lock_was_taken_over_does_not_get_the_next_one() {
         line.say(1);
         go.hear();
         drop(guard);
-        assert!(matches!(mutex.lock(), Err(LockError::Join(error)) if is_lost(&error)));
+        assert!(
+            matches!(mutex.lock(), Err(LockError::Fault(Fault::NotMember(error))) if is_lost(&error))
+        );
         line.say(1);
         go.hear();
     });
@@ -165,7 +175,7 @@ fn a_thread_that_waits_is_told_of_what_another_thread_has_found_out() {
         let before = crossdock::sync::sleeps().all;
         std::thread::scope(|scope| {
             let waiter = scope
-                .spawn(|| matches!(theirs.lock(), Err(LockError::Join(error)) if is_lost(&error)));
+                .spawn(|| matches!(theirs.lock(), Err(LockError::Fault(Fault::NotMember(error))) if is_lost(&error)));
             // With the tag that is about to be lost.
             while crossdock::sync::sleeps().all == before {
                 std::thread::yield_now();
@@ -173,9 +183,11 @@ fn a_thread_that_waits_is_told_of_what_another_thread_has_found_out() {
             lose_membership(&segment);
             // One of the two is told first, and has joined anew perhaps when the other asks.
             loop {
-                match theirs.try_lock_timeout(SHORT) {
-                    Err(TimedLockError::Join(error)) => assert!(is_lost(&error)),
-                    Err(TimedLockError::Timeout { .. }) => break,
+                match theirs.lock_timeout(SHORT) {
+                    Err(LockTimeoutError::Lock(LockError::Fault(Fault::NotMember(error)))) => {
+                        assert!(is_lost(&error))
+                    }
+                    Err(LockTimeoutError::Timeout { .. }) => break,
                     other => panic!("{other:?}"),
                 }
             }

@@ -16,7 +16,7 @@ mod stopped;
 #[path = "../support/mod.rs"]
 mod support;
 
-use crossdock::sync::{LockError, MutexGuard, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, MutexGuard, TryLockError};
 use crossdock::{Mutex, Payload, Segment, bytemuck};
 
 /// A segment with one mutex.
@@ -61,20 +61,20 @@ fn lock<T: Payload + bytemuck::Pod>(mutex: &Mutex<T>, way: Way) -> Came<'_, T> {
         Way::Try => {
             return match mutex.try_lock() {
                 Ok(guard) => Came::Clean(guard),
-                Err(TryLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
-                Err(TryLockError::Poisoned(guard)) => Came::Poisoned(guard),
+                Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Came::OwnerDied(guard),
+                Err(TryLockError::Lock(LockError::Poisoned(guard))) => Came::Poisoned(guard),
                 Err(TryLockError::WouldBlock { .. }) => Came::Busy,
                 Err(error) => Came::Refused(error.to_string()),
             };
         }
-        Way::Timed => mutex.try_lock_timeout(support::PATIENCE),
-        Way::Deadline => mutex.try_lock_deadline(std::time::Instant::now() + support::PATIENCE),
+        Way::Timed => mutex.lock_timeout(support::PATIENCE),
+        Way::Deadline => mutex.lock_timeout(std::time::Instant::now() + support::PATIENCE),
     };
     match timed {
         Ok(guard) => Came::Clean(guard),
-        Err(TimedLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
-        Err(TimedLockError::Poisoned(guard)) => Came::Poisoned(guard),
-        Err(TimedLockError::Timeout { .. }) => Came::Busy,
+        Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Came::OwnerDied(guard),
+        Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => Came::Poisoned(guard),
+        Err(LockTimeoutError::Timeout { .. }) => Came::Busy,
         Err(error) => Came::Refused(error.to_string()),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossdock::segment::{Monitor, MonitorError};
-use crossdock::sync::{LockError, TimedLockError};
+use crossdock::sync::{LockError, LockTimeoutError};
 use crossdock::{Mutex, Segment, SegmentOptions};
 
 use crate::support::image::{PARTICIPANT_LEN, REGISTRY, Window};
@@ -18,8 +18,8 @@ const NAMESPACE: usize = 16;
 
 /// Waits for the lock in vain, long enough to ask whether its owner lives.
 fn wait_in_vain(mutex: &Mutex<u64>) {
-    let timed_out = mutex.try_lock_timeout(Duration::from_millis(20));
-    assert!(matches!(timed_out, Err(TimedLockError::Timeout { .. })));
+    let timed_out = mutex.lock_timeout(Duration::from_millis(20));
+    assert!(matches!(timed_out, Err(LockTimeoutError::Timeout { .. })));
 }
 
 /// Returns when the registry has no dead in it any more; the test's watchdog ends it else.

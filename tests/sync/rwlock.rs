@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossdock::sync::{
-    LockError, NotLocked, RwLockReadGuard, RwLockWriteGuard, TimedLockError, TryLockError,
+    LockError, LockTimeoutError, RwLockReadGuard, RwLockWriteGuard, TryLockError,
 };
 use crossdock::{Counter, RwLock, Segment};
 
@@ -57,19 +57,19 @@ fn waited<G>(result: Result<G, LockError<G>>) -> Came<G> {
 fn tried<G>(result: Result<G, TryLockError<G>>) -> Came<G> {
     match result {
         Ok(guard) => Came::Clean(guard),
-        Err(TryLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
-        Err(TryLockError::Poisoned(guard)) => Came::Poisoned(guard),
+        Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Came::OwnerDied(guard),
+        Err(TryLockError::Lock(LockError::Poisoned(guard))) => Came::Poisoned(guard),
         Err(TryLockError::WouldBlock { .. }) => Came::Busy,
         Err(error) => Came::Refused(error.to_string()),
     }
 }
 
-fn timed<G>(result: Result<G, TimedLockError<G>>) -> Came<G> {
+fn timed<G>(result: Result<G, LockTimeoutError<G>>) -> Came<G> {
     match result {
         Ok(guard) => Came::Clean(guard),
-        Err(TimedLockError::OwnerDied(guard)) => Came::OwnerDied(guard),
-        Err(TimedLockError::Poisoned(guard)) => Came::Poisoned(guard),
-        Err(TimedLockError::Timeout { .. }) => Came::Busy,
+        Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Came::OwnerDied(guard),
+        Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => Came::Poisoned(guard),
+        Err(LockTimeoutError::Timeout { .. }) => Came::Busy,
         Err(error) => Came::Refused(error.to_string()),
     }
 }
@@ -79,8 +79,8 @@ pub(crate) fn read_for(lock: &RwLock<[u64; 2]>, way: Way, patience: Duration) ->
     match way {
         Way::Wait => waited(lock.read()),
         Way::Try => tried(lock.try_read()),
-        Way::Timed => timed(lock.try_read_timeout(patience)),
-        Way::Deadline => timed(lock.try_read_deadline(Instant::now() + patience)),
+        Way::Timed => timed(lock.read_timeout(patience)),
+        Way::Deadline => timed(lock.read_timeout(Instant::now() + patience)),
     }
 }
 
@@ -89,8 +89,8 @@ pub(crate) fn write_for(lock: &RwLock<[u64; 2]>, way: Way, patience: Duration) -
     match way {
         Way::Wait => waited(lock.write()),
         Way::Try => tried(lock.try_write()),
-        Way::Timed => timed(lock.try_write_timeout(patience)),
-        Way::Deadline => timed(lock.try_write_deadline(Instant::now() + patience)),
+        Way::Timed => timed(lock.write_timeout(patience)),
+        Way::Deadline => timed(lock.write_timeout(Instant::now() + patience)),
     }
 }
 
@@ -344,8 +344,8 @@ fn a_writer_that_gives_up_lets_readers_in_again() {
             }
         });
         assert!(matches!(
-            lock.try_write_timeout(SHORT),
-            Err(TimedLockError::Timeout { .. })
+            lock.write_timeout(SHORT),
+            Err(LockTimeoutError::Timeout { .. })
         ));
         assert!(lock.try_read().is_ok());
         late.join();
@@ -358,18 +358,21 @@ fn a_timeout_of_nothing_and_a_deadline_in_the_past_try_once() {
     let _watch = watch();
     let (_segment, lock) = sample();
     let past = Instant::now();
-    assert!(lock.try_read_timeout(Duration::ZERO).is_ok());
-    assert!(lock.try_read_deadline(past).is_ok());
-    assert!(lock.try_write_timeout(Duration::ZERO).is_ok());
-    assert!(lock.try_write_deadline(past).is_ok());
+    assert!(lock.read_timeout(Duration::ZERO).is_ok());
+    assert!(lock.read_timeout(past).is_ok());
+    assert!(lock.write_timeout(Duration::ZERO).is_ok());
+    assert!(lock.write_timeout(past).is_ok());
     let writer = holder(|| lock.write().unwrap());
-    let timed_out = lock.try_read_deadline(past);
-    assert!(matches!(timed_out, Err(TimedLockError::Timeout { .. })));
-    let timed_out = lock.try_write_timeout(Duration::ZERO);
-    assert!(matches!(timed_out, Err(TimedLockError::Timeout { .. })));
+    let timed_out = lock.read_timeout(past);
+    assert!(matches!(timed_out, Err(LockTimeoutError::Timeout { .. })));
+    let timed_out = lock.write_timeout(Duration::ZERO);
+    assert!(matches!(timed_out, Err(LockTimeoutError::Timeout { .. })));
     writer.kill();
-    let died = lock.try_read_timeout(Duration::ZERO);
-    assert!(matches!(died, Err(TimedLockError::OwnerDied(_))));
+    let died = lock.read_timeout(Duration::ZERO);
+    assert!(matches!(
+        died,
+        Err(LockTimeoutError::Lock(LockError::OwnerDied(_)))
+    ));
 }
 
 #[test]
@@ -391,9 +394,9 @@ fn a_panic_of_a_writer_poisons_and_is_told_in_every_way_until_it_is_cleared() {
         assert!(guard.downgrade().is_poisoned());
     }
     let refused = lock.read_or_repair(|_| panic!("nobody died")).unwrap_err();
-    assert!(matches!(refused, NotLocked::Poisoned));
+    assert!(matches!(refused, LockError::Poisoned(())));
     let refused = lock.write_or_repair(|_| panic!("nobody died")).unwrap_err();
-    assert!(matches!(refused, NotLocked::Poisoned));
+    assert!(matches!(refused, LockError::Poisoned(())));
     let Came::Poisoned(guard) = read(&lock, Way::Wait) else {
         panic!("not told")
     };
@@ -444,7 +447,7 @@ fn no_more_readers_of_a_process_are_let_in_than_can_be_counted() {
     let refused = lock.read_or_repair(|_| ()).unwrap_err();
     assert!(matches!(
         refused,
-        NotLocked::TooManyReaders { most: 2047, .. }
+        LockError::TooManyReaders { most: 2047, .. }
     ));
     in_child(|| assert!(lock.read().is_ok(), "another process is counted by itself"));
     drop(guards);

@@ -4,8 +4,8 @@ use std::mem::forget;
 use std::time::Duration;
 
 use crossdock::segment::Monitor;
-use crossdock::sync::{LockError, NotLocked, TimedLockError, TryLockError};
-use crossdock::{Counter, RwLock, SegmentOptions};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
+use crossdock::{Counter, Fault, RwLock, SegmentOptions};
 
 use crate::rwlock::{Came, WAYS, Way, poison, read, sample, write};
 use crate::support::careless::lose_membership;
@@ -157,7 +157,7 @@ fn read_or_repair_repairs_once_and_goes_on_to_read() {
     .kill();
     for _ in 0..2 {
         let refused = lock.read_or_repair(|_| panic!("poisoned")).unwrap_err();
-        assert!(matches!(refused, NotLocked::Poisoned));
+        assert!(matches!(refused, LockError::Poisoned(())));
     }
     assert!(!lock.is_locked());
     lock.clear_poison();
@@ -197,7 +197,10 @@ fn what_the_killed_held_is_given_back_by_reaping() {
     assert!(lock.try_write().is_ok());
     holder(|| lock.write().unwrap()).kill();
     assert_eq!(segment.reap().freed, 1);
-    assert!(matches!(lock.try_read(), Err(TryLockError::OwnerDied(_))));
+    assert!(matches!(
+        lock.try_read(),
+        Err(TryLockError::Lock(LockError::OwnerDied(_)))
+    ));
 }
 
 #[test]
@@ -311,8 +314,8 @@ fn a_stopped_reader_blocks_writers_and_no_reader_that_comes_before_one() {
     for _ in 0..3 {
         drop(lock.read().unwrap());
         in_child(|| drop(lock.read().unwrap()));
-        let refused = lock.try_write_timeout(SHORT);
-        assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
+        let refused = lock.write_timeout(SHORT);
+        assert!(matches!(refused, Err(LockTimeoutError::Timeout { .. })));
         assert!(matches!(
             lock.try_write(),
             Err(TryLockError::WouldBlock { .. })
@@ -321,8 +324,8 @@ fn a_stopped_reader_blocks_writers_and_no_reader_that_comes_before_one() {
     segment.reap();
     let writer = asleep(|| drop(lock.write().unwrap()));
     // Behind one that waits to write, readers wait too, and no longer than they want.
-    let refused = lock.try_read_timeout(SHORT);
-    assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
+    let refused = lock.read_timeout(SHORT);
+    assert!(matches!(refused, Err(LockTimeoutError::Timeout { .. })));
     assert_eq!(segment.reap().freed, 0);
     reader.child.cont();
     reader.release();
@@ -346,10 +349,10 @@ fn a_stopped_writer_is_not_taken_for_dead() {
             lock.try_write(),
             Err(TryLockError::WouldBlock { .. })
         ));
-        let refused = lock.try_read_timeout(SHORT);
-        assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
-        let refused = lock.try_write_timeout(SHORT);
-        assert!(matches!(refused, Err(TimedLockError::Timeout { .. })));
+        let refused = lock.read_timeout(SHORT);
+        assert!(matches!(refused, Err(LockTimeoutError::Timeout { .. })));
+        let refused = lock.write_timeout(SHORT);
+        assert!(matches!(refused, Err(LockTimeoutError::Timeout { .. })));
         assert_eq!(segment.reap().freed, 0);
     }
     writer.child.cont();
@@ -498,16 +501,22 @@ fn one_that_was_expelled_does_not_wait() {
     in_child(|| {
         assert!(lock.try_read().is_err());
         lose_membership(&segment);
-        assert!(matches!(lock.read(), Err(LockError::Join(_))));
-        let again = lock.try_read_timeout(SHORT);
-        assert!(matches!(again, Err(TimedLockError::Timeout { .. })));
+        assert!(matches!(
+            lock.read(),
+            Err(LockError::Fault(Fault::NotMember(_)))
+        ));
+        let again = lock.read_timeout(SHORT);
+        assert!(matches!(again, Err(LockTimeoutError::Timeout { .. })));
     });
     writer.release();
     let reader = holder(|| lock.read().unwrap());
     in_child(|| {
         assert!(lock.try_write().is_err());
         lose_membership(&segment);
-        assert!(matches!(lock.write(), Err(LockError::Join(_))));
+        assert!(matches!(
+            lock.write(),
+            Err(LockError::Fault(Fault::NotMember(_)))
+        ));
         assert!(lock.read().is_ok(), "as a new participant");
     });
     reader.release();

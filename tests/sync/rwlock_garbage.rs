@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossdock::sync::{TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crossdock::{RwLock, Segment, SegmentOptions};
 use proptest::prelude::*;
 
@@ -25,15 +25,23 @@ fn entry(segment: &Segment) -> usize {
 fn use_all(lock: &RwLock<[u64; 2]>) {
     drop(lock.try_read());
     drop(lock.try_write());
-    drop(lock.try_read_timeout(SHORT));
-    match lock.try_write_timeout(SHORT) {
-        Ok(guard) | Err(TimedLockError::OwnerDied(guard) | TimedLockError::Poisoned(guard)) => {
+    drop(lock.read_timeout(SHORT));
+    match lock.write_timeout(SHORT) {
+        Ok(guard)
+        | Err(
+            LockTimeoutError::Lock(LockError::OwnerDied(guard))
+            | LockTimeoutError::Lock(LockError::Poisoned(guard)),
+        ) => {
             drop(guard.downgrade());
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     match lock.try_read() {
-        Ok(guard) | Err(TryLockError::OwnerDied(guard) | TryLockError::Poisoned(guard)) => {
+        Ok(guard)
+        | Err(
+            TryLockError::Lock(LockError::OwnerDied(guard))
+            | TryLockError::Lock(LockError::Poisoned(guard)),
+        ) => {
             assert!(guard.len() == 2);
         }
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -88,7 +96,7 @@ fn a_word_that_is_no_lock_is_an_error_in_every_way_and_is_left_alone() {
         for flags in [0, 1 << 30, 1 << 31, 3 << 30] {
             let word = flags | tag;
             window.word(entry + place).store(word, Relaxed);
-            let text = format!("expected the word of a lock, found {word:#010x}");
+            let text = format!("expected the state of a RwLock, found {word:#x}");
             for way in WAYS {
                 let Came::Refused(said) = read(&lock, way) else {
                     panic!("{way:?}: {word:#x}")

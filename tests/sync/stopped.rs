@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crossdock::sync::{TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 
 use crate::support::process::{Line, child, holder};
 use crate::support::watch;
@@ -22,14 +22,14 @@ fn a_stopped_owner_is_not_taken_over_and_waits_end_at_their_time() {
         let begin = Instant::now();
         let timeout = Duration::from_millis(50);
         assert!(matches!(
-            mutex.try_lock_timeout(timeout),
-            Err(TimedLockError::Timeout { .. })
+            mutex.lock_timeout(timeout),
+            Err(LockTimeoutError::Timeout { .. })
         ));
         assert!(begin.elapsed() >= timeout);
         let deadline = Instant::now() + timeout;
         assert!(matches!(
-            mutex.try_lock_deadline(deadline),
-            Err(TimedLockError::Timeout { .. })
+            mutex.lock_timeout(deadline),
+            Err(LockTimeoutError::Timeout { .. })
         ));
         assert!(Instant::now() >= deadline);
         assert_eq!(segment.reap().freed, 0);
@@ -91,26 +91,26 @@ fn a_timeout_of_nothing_and_a_deadline_in_the_past_try_once() {
     let _watch = watch();
     let (_segment, mutex) = sample();
     let past = Instant::now();
-    assert!(mutex.try_lock_timeout(Duration::ZERO).is_ok());
-    assert!(mutex.try_lock_deadline(past).is_ok());
+    assert!(mutex.lock_timeout(Duration::ZERO).is_ok());
+    assert!(mutex.lock_timeout(past).is_ok());
     let taken = holder(|| mutex.lock().unwrap());
     assert!(matches!(
-        mutex.try_lock_timeout(Duration::ZERO),
-        Err(TimedLockError::Timeout { .. })
+        mutex.lock_timeout(Duration::ZERO),
+        Err(LockTimeoutError::Timeout { .. })
     ));
     assert!(matches!(
-        mutex.try_lock_deadline(past),
-        Err(TimedLockError::Timeout { .. })
+        mutex.lock_timeout(past),
+        Err(LockTimeoutError::Timeout { .. })
     ));
     taken.kill();
     assert!(matches!(
-        mutex.try_lock_timeout(Duration::ZERO),
-        Err(TimedLockError::OwnerDied(_))
+        mutex.lock_timeout(Duration::ZERO),
+        Err(LockTimeoutError::Lock(LockError::OwnerDied(_)))
     ));
     holder(|| drop(mutex.lock())).kill();
     assert!(matches!(
-        mutex.try_lock_deadline(past),
-        Err(TimedLockError::OwnerDied(_))
+        mutex.lock_timeout(past),
+        Err(LockTimeoutError::Lock(LockError::OwnerDied(_)))
     ));
 }
 
@@ -122,7 +122,7 @@ fn the_longest_timeout_is_as_good_as_none() {
     let line = Line::new();
     let waiter = child(|| {
         line.say(1);
-        drop(mutex.try_lock_timeout(Duration::MAX).unwrap());
+        drop(mutex.lock_timeout(Duration::MAX).unwrap());
     });
     line.hear();
     holder.release();

@@ -11,7 +11,6 @@ use crossdock::array::Init;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, WorkOptions, WorkQueue};
 use crossdock::snapshot::{Reader, Writer};
-use crossdock::sync::RawMutex;
 use crossdock::{
     AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter, Snapshot,
 };
@@ -29,7 +28,7 @@ pub(crate) struct World {
     segment: Segment,
     mutex: Mutex<u64>,
     held: Mutex<u64>,
-    raw: RawMutex,
+    raw: Mutex<()>,
     rwlock: RwLock<u64>,
     counter: Counter,
     sharded: ShardedCounter,

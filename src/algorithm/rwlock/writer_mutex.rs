@@ -66,6 +66,27 @@ impl LockHook for NoHook {
     }
 }
 
+/// A hook, or none.
+impl<A: LockHook> LockHook for Option<A> {
+    #[inline(always)]
+    fn is_open(&self) -> bool {
+        self.as_ref().is_some_and(A::is_open)
+    }
+
+    #[inline(always)]
+    fn close(
+        &self,
+        me: Tag,
+        peers: &impl Liveness,
+        wait: Option<&Deadline>,
+    ) -> Result<(), RwLockError> {
+        match self {
+            Some(hook) => hook.close(me, peers, wait),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Proof that the writer mutex is held, with the flags found in `writing`; and, after
 /// [`write`](RwLock::write), that the owner writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

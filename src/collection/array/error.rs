@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::segment::MembershipError;
+use crate::segment::fault::errors_around;
+use crate::sync::LockError;
 
 /// Why there is no lease of a chunk.
 #[derive(Debug)]
@@ -84,35 +86,22 @@ pub enum RestartError {
     Join(MembershipError),
 }
 
-/// Why values were not copied.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum CopyError {
-    /// The array has not so many values there.
-    OutOfRange {
-        /// The first value that was asked for.
-        at: usize,
-        /// How many were.
-        count: usize,
-        /// How many the array has.
-        len: usize,
-    },
-    /// The last writer died over the array; see [`write_or_repair`](super::Array::write_or_repair).
-    OwnerDied,
-    /// A thread panicked while it wrote to the array, and nobody has cleared that.
-    Poisoned,
-    /// A word that no array can have.
-    Corrupt {
-        /// The word found.
-        word: u32,
-    },
-    /// So many threads of this process read the array that no more can be counted.
-    TooManyReaders {
-        /// How many can read at once.
-        most: u32,
-    },
-    /// This process is no participant of the segment.
-    Join(MembershipError),
+errors_around! {
+    /// The error of [`Array::copy_to`](super::Array::copy_to) and
+    /// [`Array::copy_from`](super::Array::copy_from): nothing was copied.
+    pub enum CopyError {
+        /// The array has not so many values there.
+        OutOfRange {
+            /// The first value that was asked for.
+            at: usize,
+            /// How many were.
+            count: usize,
+            /// How many the array has.
+            len: usize,
+        } => "expected a part of {len} values, found {count} from number {at} on",
+        /// The array was not locked, or its values may be half changed.
+        else Lock(LockError)
+    }
 }
 
 const OWNER_DIED: &str = "the last writer died while it wrote to the array";
@@ -182,24 +171,6 @@ impl fmt::Display for RestartError {
     }
 }
 
-impl fmt::Display for CopyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfRange { at, count, len } => write!(
-                f,
-                "expected a part of {len} values, found {count} from number {at} on"
-            ),
-            Self::OwnerDied => f.write_str(OWNER_DIED),
-            Self::Poisoned => f.write_str(POISONED),
-            Self::Corrupt { word } => corrupt(f, *word),
-            Self::TooManyReaders { most } => {
-                write!(f, "expected at most {most} threads of a process that read")
-            }
-            Self::Join(error) => error.fmt(f),
-        }
-    }
-}
-
 macro_rules! joins {
     ($($error:ident)+) => {$(
         impl std::error::Error for $error {
@@ -213,7 +184,7 @@ macro_rules! joins {
     )+};
 }
 
-joins!(LeaseError RestartError CopyError);
+joins!(LeaseError RestartError);
 
 macro_rules! wraps {
     ($($error:ident)+) => {$(

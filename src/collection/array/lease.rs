@@ -124,7 +124,8 @@ impl<'a, T: Payload + Pod> Lease<'a, T> {
     #[inline]
     fn end(&self, done: bool) -> bool {
         // In a forked child this is the parent's chunk.
-        self.array.own() == Some(self.leased.owner()) && self.array.table().end(self.leased, done)
+        self.array.entry_ref().current_tag() == Some(self.leased.owner())
+            && self.array.table().end(self.leased, done)
     }
 }
 

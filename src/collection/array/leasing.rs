@@ -144,20 +144,20 @@ impl<T: Payload + Pod> Array<T> {
     /// [`RestartError::Corrupt`]; [`RestartError::Join`].
     pub fn restart(&self) -> Result<(), RestartError> {
         loop {
-            let me = self.joined().map_err(RestartError::Join)?;
+            let me = self.entry_ref().tag().map_err(RestartError::Join)?;
             let forever = Deadline::never();
             let made = self
                 .leases()
-                .restart(me, &self.liveness(me), Some(&forever));
+                .restart(me, &self.entry_ref().liveness(me), Some(&forever));
             match made {
                 Ok(()) => return Ok(()),
                 Err(ChunkError::Leased(holder)) => {
-                    let pid = self.raw().entry_ref().pid_of(holder);
+                    let pid = self.entry_ref().pid_of(holder);
                     return Err(RestartError::Leased { pid });
                 }
                 Err(ChunkError::Corrupt { word }) => return Err(RestartError::Corrupt { word }),
                 Err(ChunkError::MembershipLost) => {
-                    return Err(RestartError::Join(self.membership_lost(me)));
+                    return Err(RestartError::Join(self.entry_ref().membership_lost(me)));
                 }
                 // The last two never: it does not look at the values.
                 Err(ChunkError::Busy | ChunkError::OwnerDied | ChunkError::Poisoned) => {}
@@ -169,7 +169,9 @@ impl<T: Payload + Pod> Array<T> {
     fn next_chunk(&self, wait: Option<&Deadline>) -> Result<Option<Lease<'_, T>>, Ended> {
         let me = self.me()?;
         let from = self.next(me);
-        let leased = self.leases().lease_any(from, me, &self.liveness(me), wait);
+        let leased = self
+            .leases()
+            .lease_any(from, me, &self.entry_ref().liveness(me), wait);
         match leased.map_err(|refused| self.ended(refused, me))? {
             Some(leased) => {
                 self.go_on_behind(leased.chunk());
@@ -188,17 +190,18 @@ impl<T: Payload + Pod> Array<T> {
         let me = self.me()?;
         let leased = self
             .leases()
-            .lease_this(chunk, me, &self.liveness(me), wait);
+            .lease_this(chunk, me, &self.entry_ref().liveness(me), wait);
         let leased = leased.map_err(|refused| self.ended(refused, me))?;
         Ok(Lease::new(self, leased))
     }
 
     #[inline]
     fn me(&self) -> Result<Tag, Ended> {
-        match self.own() {
+        match self.entry_ref().current_tag() {
             Some(tag) => Ok(tag),
             None => self
-                .joined()
+                .entry_ref()
+                .tag()
                 .map_err(|error| Ended::Refused(LeaseError::Join(error))),
         }
     }
@@ -220,12 +223,12 @@ impl<T: Payload + Pod> Array<T> {
         Ended::Refused(match refused {
             ChunkError::Busy => return Ended::Busy,
             ChunkError::Leased(holder) => LeaseError::Leased {
-                pid: self.raw().entry_ref().pid_of(holder),
+                pid: self.entry_ref().pid_of(holder),
             },
             ChunkError::OwnerDied => LeaseError::OwnerDied,
             ChunkError::Poisoned => LeaseError::Poisoned,
             ChunkError::Corrupt { word } => LeaseError::Corrupt { word },
-            ChunkError::MembershipLost => LeaseError::Join(self.membership_lost(me)),
+            ChunkError::MembershipLost => LeaseError::Join(self.entry_ref().membership_lost(me)),
         })
     }
 }

@@ -1,23 +1,23 @@
 //! The array behind a lock, and its chunks.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 
 use bytemuck::Pod;
 
-use super::{ArrayOptions, Init};
+use super::{ArrayOptions, CopyError, Init};
 use crate::algorithm::chunks::layout::ArrayLayout;
-use crate::algorithm::chunks::{LeaseTable, LeaseTableState, Leases};
+use crate::algorithm::chunks::{LeaseTable, Leases};
+use crate::algorithm::rwlock::RwLockState;
+use crate::facade::AtomicU64;
 use crate::facade::Ordering::Relaxed;
-use crate::facade::{AtomicU64, Futex};
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{
-    Bytes, Entry, EntryError, MembershipError, Placeable, SegmentLiveness, Shape, sealed,
-};
-use crate::sync::rwlock::{Access, RawRwLock};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, Shape, sealed};
+use crate::sync::rwlock::LeaseWords;
+use crate::sync::{LockError, RwLock};
 
 /// Many values of one type, behind a lock for many readers or one writer, and cut into chunks that
 /// processes lease, each another one, to work on them at the same time; an entry of a segment, created with
@@ -122,13 +122,9 @@ use crate::sync::rwlock::{Access, RawRwLock};
 /// std::thread::scope(|scope| { scope.spawn(move || drop(guard)); });
 /// ```
 pub struct Array<T> {
-    raw: RawRwLock,
-    /// Invariant 1: mapped as long as `raw`, and aligned; any bytes are such a state.
-    table: NonNull<LeaseTableState>,
-    /// Invariant 2: as many words as there are chunks are mapped there, likewise.
-    words: NonNull<[Futex]>,
-    /// Invariant 3: all values of the array are mapped there, likewise; any bytes are a `T`.
-    values: NonNull<[T]>,
+    lock: RwLock<[T]>,
+    /// That of the lock.
+    words: LeaseWords,
     layout: ArrayLayout,
     /// Where this handle looks for a chunk first; [`NOWHERE`] until it has looked.
     next: AtomicU64,
@@ -136,18 +132,22 @@ pub struct Array<T> {
 
 const NOWHERE: u64 = u64::MAX;
 
-// SAFETY: values are reached through guards and leases, as the protocol has it; `T` is Send + Sync.
-unsafe impl<T: Payload> Send for Array<T> {}
-// SAFETY: as above.
-unsafe impl<T: Payload> Sync for Array<T> {}
+/// The lock of the array's values: [`read`](RwLock::read), [`write`](RwLock::write) and their other
+/// forms.
+impl<T> Deref for Array<T> {
+    type Target = RwLock<[T]>;
+
+    #[inline(always)]
+    fn deref(&self) -> &RwLock<[T]> {
+        &self.lock
+    }
+}
 
 impl<T> Clone for Array<T> {
     fn clone(&self) -> Self {
         Self {
-            raw: self.raw.clone(),
-            table: self.table,
+            lock: self.lock.clone(),
             words: self.words,
-            values: self.values,
             layout: self.layout,
             // ORDERING: Relaxed; a hint.
             next: AtomicU64::new(self.next.load(Relaxed)),
@@ -156,86 +156,6 @@ impl<T> Clone for Array<T> {
 }
 
 impl<T> Array<T> {
-    pub(super) fn table(&self) -> LeaseTable<'_> {
-        LeaseTable {
-            // SAFETY: Invariant 1, and an atomic may be shared with anybody.
-            state: unsafe { self.table.as_ref() },
-            // SAFETY: Invariant 2, and a futex may be shared with anybody.
-            chunks: unsafe { self.words.as_ref() },
-        }
-    }
-
-    /// The lock, as it is used beside leases.
-    #[inline(always)]
-    pub(super) fn access(&self) -> Access<'_, LeaseTable<'_>> {
-        self.raw.beside(self.table())
-    }
-
-    pub(super) fn leases(&self) -> Leases<'_> {
-        Leases {
-            lock: self.access().lock,
-            table: self.table(),
-        }
-    }
-
-    pub(super) fn raw(&self) -> &RawRwLock {
-        &self.raw
-    }
-
-    /// This process's tag, which it gets now if it has none.
-    pub(super) fn joined(&self) -> Result<Tag, MembershipError> {
-        self.raw.entry_ref().tag()
-    }
-
-    pub(super) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
-        self.raw.entry_ref().liveness(me)
-    }
-
-    #[cold]
-    pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
-        self.raw.entry_ref().membership_lost(me)
-    }
-
-    /// This process's tag, if it has one.
-    pub(super) fn own(&self) -> Option<Tag> {
-        self.raw.entry_ref().current_tag()
-    }
-
-    /// All values.
-    pub(super) fn values(&self) -> NonNull<[T]> {
-        self.values
-    }
-
-    /// The values of a part of the array.
-    pub(super) fn values_of(&self, range: Range<usize>) -> NonNull<[T]> {
-        let range = range.start.min(self.layout.cut.len())..range.end.min(self.layout.cut.len());
-        // SAFETY: inside of the values, by Invariant 3.
-        let first = unsafe { self.values.cast::<T>().add(range.start) };
-        NonNull::slice_from_raw_parts(first, range.len())
-    }
-
-    /// The next chunk is looked for behind this one.
-    pub(super) fn go_on_behind(&self, chunk: usize) {
-        // ORDERING: Relaxed; a hint.
-        self.next.store(chunk as u64 + 1, Relaxed);
-    }
-
-    /// Where to look for a chunk first: behind the last one, or at a place of this participant's own, far
-    /// from those of others.
-    pub(super) fn next(&self, me: Tag) -> usize {
-        /// 2^32 by the golden ratio: its multiples are spread evenly, however many there are.
-        const SPREAD: u32 = 0x9e37_79b9;
-        // ORDERING: Relaxed; a hint.
-        let next = self.next.load(Relaxed);
-        let next = if next == NOWHERE {
-            let place = u64::from(me.index().wrapping_mul(SPREAD));
-            (place * self.chunks() as u64) >> u32::BITS
-        } else {
-            next
-        };
-        usize::try_from(next).unwrap_or(0)
-    }
-
     /// How many values there are.
     pub fn len(&self) -> usize {
         self.layout.cut.len()
@@ -267,6 +187,119 @@ impl<T> Array<T> {
     /// Never blocks. Nothing counts them anywhere, so it looks at each: four bytes for a chunk.
     pub fn chunks_left(&self) -> usize {
         self.table().left()
+    }
+
+    #[inline(always)]
+    pub(super) fn table(&self) -> LeaseTable<'_> {
+        // SAFETY: the lock lives as long as this handle is borrowed.
+        unsafe { self.words.table() }
+    }
+
+    /// The lock, as it is used beside leases.
+    #[inline(always)]
+    pub(super) fn leases(&self) -> Leases<'_> {
+        let table = self.table();
+        Leases {
+            lock: self.lock.beside(table),
+            table,
+        }
+    }
+
+    pub(super) fn entry_ref(&self) -> &EntryRef<RwLockState> {
+        self.lock.entry_ref()
+    }
+
+    /// The values of a part of the array.
+    pub(super) fn values_of(&self, range: Range<usize>) -> NonNull<[T]> {
+        let range = range.start.min(self.layout.cut.len())..range.end.min(self.layout.cut.len());
+        // SAFETY: inside of the values, which are as many as the cut says.
+        let first = unsafe { self.lock.data().cast::<T>().add(range.start) };
+        NonNull::slice_from_raw_parts(first, range.len())
+    }
+
+    /// The next chunk is looked for behind this one.
+    pub(super) fn go_on_behind(&self, chunk: usize) {
+        // ORDERING: Relaxed; a hint.
+        self.next.store(chunk as u64 + 1, Relaxed);
+    }
+
+    /// Where to look for a chunk first: behind the last one, or at a place of this participant's own, far
+    /// from those of others.
+    pub(super) fn next(&self, me: Tag) -> usize {
+        /// 2^32 by the golden ratio: its multiples are spread evenly, however many there are.
+        const SPREAD: u32 = 0x9e37_79b9;
+        // ORDERING: Relaxed; a hint.
+        let next = self.next.load(Relaxed);
+        let next = if next == NOWHERE {
+            let place = u64::from(me.index().wrapping_mul(SPREAD));
+            (place * self.chunks() as u64) >> u32::BITS
+        } else {
+            next
+        };
+        usize::try_from(next).unwrap_or(0)
+    }
+}
+
+impl<T: Pod> Array<T> {
+    /// Copies the values from number `at` on out, as many as `values` has room for: under the lock, with
+    /// one memcpy.
+    ///
+    /// Blocks as [`read`](RwLock::read) does.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyError::OutOfRange`] if the array has not so many; [`CopyError::Lock`] if the values may be
+    /// half changed, or are not locked. Nothing is copied then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{Array, Segment};
+    ///
+    /// let segment = Segment::anonymous()?;
+    /// let primes = segment.create::<Array<u32>>("primes", [2, 3, 5, 0, 0].into())?;
+    /// primes.copy_from(3, &[7, 11])?;
+    /// let mut some = [0; 3];
+    /// primes.copy_to(2, &mut some)?;
+    /// assert_eq!(some, [5, 7, 11]);
+    /// assert!(primes.copy_to(3, &mut some).is_err());
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn copy_to(&self, at: usize, values: &mut [T]) -> Result<(), CopyError> {
+        self.check(at, values.len())?;
+        let guard = self.read().map_err(LockError::without_guard)?;
+        if let Some(part) = guard.get(at..).and_then(|rest| rest.get(..values.len())) {
+            values.copy_from_slice(part);
+        }
+        Ok(())
+    }
+
+    /// Copies `values` in, from number `at` on: under the lock, with one memcpy.
+    ///
+    /// Blocks as [`write`](RwLock::write) does. A process that is killed while it copies is a writer that
+    /// died: the next owner is told.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_to`](Self::copy_to).
+    pub fn copy_from(&self, at: usize, values: &[T]) -> Result<(), CopyError> {
+        self.check(at, values.len())?;
+        let mut guard = self.write().map_err(LockError::without_guard)?;
+        if let Some(part) = guard
+            .get_mut(at..)
+            .and_then(|rest| rest.get_mut(..values.len()))
+        {
+            part.copy_from_slice(values);
+        }
+        Ok(())
+    }
+
+    fn check(&self, at: usize, count: usize) -> Result<(), CopyError> {
+        let len = self.len();
+        match at.checked_add(count) {
+            Some(end) if end <= len => Ok(()),
+            _ => Err(CopyError::OutOfRange { at, count, len }),
+        }
     }
 }
 
@@ -339,24 +372,28 @@ impl<T: Payload + Pod> Placeable for Array<T> {
     fn attach(entry: Entry) -> Option<Self> {
         let participants = entry.mapping.geometry().participants;
         let layout = layout_of::<T>(entry.record.config, participants)?;
-        let raw = RawRwLock::anchored(entry, layout.cells)?;
-        let anchor = raw.entry_ref();
-        // INVARIANT: 1 to 3, by `payloads`; `T` is Pod.
-        let table = anchor.payload(ArrayLayout::TABLE)?;
-        let words = anchor.payloads(layout.chunks, layout.cut.count())?;
-        let values = anchor.payloads(layout.data, layout.cut.len())?;
+        let locate = |state: &EntryRef<RwLockState>| {
+            let (count, len) = (layout.cut.count(), layout.cut.len());
+            let chunks = state.payloads(layout.chunks, count)?;
+            let words = LeaseWords {
+                state: state.payload(ArrayLayout::TABLE)?,
+                chunks: NonNull::slice_from_raw_parts(chunks, count),
+            };
+            let values = state.payloads(layout.data, len)?;
+            Some((NonNull::slice_from_raw_parts(values, len), Some(words)))
+        };
+        // SAFETY: `T` is Pod; everything is where `payloads` has checked.
+        let lock = unsafe { RwLock::anchored(entry, layout.cells, locate) }?;
         Some(Self {
-            raw,
-            table,
-            words: NonNull::slice_from_raw_parts(words, layout.cut.count()),
-            values: NonNull::slice_from_raw_parts(values, layout.cut.len()),
+            words: lock.leases()?,
+            lock,
             layout,
             next: AtomicU64::new(NOWHERE),
         })
     }
 
     fn entry(&self) -> &Entry {
-        self.raw.entry_ref().entry()
+        self.lock.entry_ref().entry()
     }
 }
 

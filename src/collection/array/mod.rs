@@ -14,7 +14,6 @@ mod leasing;
 mod locked;
 mod options;
 mod value;
-mod whole;
 
 pub use atomic::{AtomicArray, Values};
 pub use element::Element;

@@ -1,35 +1,46 @@
-//! The guards of data that many read or one writes.
+//! The guards of a lock that many read by or one writes by.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use super::raw::{RawReadGuard, RawWriteGuard};
-use crate::sync::error::Outcome;
+use crate::algorithm::rwlock::{
+    Cell, LockHook, ReaderToken, RwLock as Raw, RwLockState, WriterToken,
+};
+use crate::segment::{EntryRef, OwnTag};
 
-/// Shared access to the data of a [`RwLock`](super::RwLock); dropping it ends that.
+/// Shared access to the data of a [`RwLock`](super::RwLock); dropping it unlocks.
 ///
-/// In a forked child, one that was inherited is nobody's: dropping it does nothing, and the data
-/// behind it can change.
+/// In a forked child, dropping an inherited guard does nothing, and the data behind it can change.
 ///
 /// A guard stays with its thread. Leaking it ([`std::mem::forget`]) leaves the lock read by this process
-/// until that ends, or drops its last handle of the segment.
+/// until the process ends, or drops its last handle of the segment.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
-    /// Invariant 1: valid, and written by nobody who follows the protocol while `raw` is there.
+    /// Invariant 1: valid, and not written by any participant that follows the protocol while the guard
+    /// is there.
     data: NonNull<T>,
-    raw: RawReadGuard<'a>,
+    /// At hand, and not behind the handle: what leaves is in registers already. There is one.
+    cell: Option<&'a Cell>,
+    state: &'a RwLockState,
+    own: OwnTag<'a>,
+    token: ReaderToken,
 }
 
-/// Exclusive access to the data of a [`RwLock`](super::RwLock); dropping it ends that.
+/// Exclusive access to the data of a [`RwLock`](super::RwLock); dropping it unlocks.
 ///
-/// In a forked child, one that was inherited is nobody's: dropping it does nothing, and the data
-/// behind it is another process's to change.
+/// In a forked child, dropping an inherited guard does nothing, and the data behind it is the parent's to
+/// change.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    /// Invariant 1: valid, and touched by nobody else who follows the protocol while `raw` is there.
+    /// Invariant 1: valid, and not accessed by any other participant that follows the protocol while the
+    /// guard is there.
     data: NonNull<T>,
-    raw: RawWriteGuard<'a>,
+    lock: Raw<'a>,
+    entry: &'a EntryRef<RwLockState>,
+    token: WriterToken,
+    /// Whether the thread was panicking already when it locked.
+    panicking: bool,
 }
 
 // SAFETY: a shared guard gives `&T`.
@@ -38,75 +49,69 @@ unsafe impl<T: ?Sized + Sync> Sync for RwLockReadGuard<'_, T> {}
 unsafe impl<T: ?Sized + Sync> Sync for RwLockWriteGuard<'_, T> {}
 
 impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
-    /// The guard of `data`.
-    ///
-    /// # Safety
-    ///
-    /// `data` is mapped for `'a`, aligned, any bytes are a `T`, and it is what the lock of `raw` protects.
+    /// The guard of `lock`, which protects `data`, when it was taken so.
     #[inline(always)]
-    pub(crate) unsafe fn new(data: NonNull<T>, raw: RawReadGuard<'a>) -> Self {
-        // INVARIANT: 1, by the caller's word.
-        Self { data, raw }
-    }
-
-    /// [`new`](Self::new), for what an attempt came to.
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    pub(crate) unsafe fn outcome(
+    pub(super) fn new<A: LockHook>(
         data: NonNull<T>,
-        outcome: Outcome<RawReadGuard<'a>>,
-    ) -> Outcome<Self> {
-        outcome.map(|raw| {
-            // SAFETY: the caller's word.
-            unsafe { Self::new(data, raw) }
-        })
+        lock: Raw<'a, A>,
+        own: OwnTag<'a>,
+        token: ReaderToken,
+    ) -> Self {
+        // INVARIANT: 1, by 2 of `RwLock`.
+        Self {
+            data,
+            cell: lock.cell(token.owner()),
+            state: lock.state(),
+            own,
+            token,
+        }
     }
 
-    /// Returns whether a writer had died while it changed the data, and nobody had answered for it, when
-    /// this guard was taken.
+    /// The token alone; the lock stays taken.
+    pub(super) fn into_token(self) -> ReaderToken {
+        std::mem::ManuallyDrop::new(self).token
+    }
+
+    /// Returns whether, when this guard was taken, a writer had died while it changed the data, and no
+    /// writer had declared the data consistent since.
     pub fn owner_died(&self) -> bool {
-        self.raw.owner_died()
+        self.token.owner_died()
     }
 
-    /// Returns whether a thread had panicked while it changed the data when this guard was taken, and
-    /// nobody has cleared that.
+    /// Returns whether, when this guard was taken, a thread had panicked while it changed the data, and
+    /// the poison was not cleared since.
     pub fn is_poisoned(&self) -> bool {
-        self.raw.is_poisoned()
+        self.token.is_poisoned() && self.state.is_poisoned()
     }
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
-    /// The guard of `data`.
-    ///
-    /// # Safety
-    ///
-    /// `data` is mapped for `'a`, aligned, any bytes are a `T`, and it is what the lock of `raw` protects.
+    /// The guard of `lock`, which protects `data`, when it was taken so.
     #[inline(always)]
-    pub(crate) unsafe fn new(data: NonNull<T>, raw: RawWriteGuard<'a>) -> Self {
-        // INVARIANT: 1, by the caller's word.
-        Self { data, raw }
-    }
-
-    /// [`new`](Self::new), for what an attempt came to.
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    pub(crate) unsafe fn outcome(
+    pub(super) fn new(
         data: NonNull<T>,
-        outcome: Outcome<RawWriteGuard<'a>>,
-    ) -> Outcome<Self> {
-        outcome.map(|raw| {
-            // SAFETY: the caller's word.
-            unsafe { Self::new(data, raw) }
-        })
+        lock: Raw<'a>,
+        entry: &'a EntryRef<RwLockState>,
+        token: WriterToken,
+    ) -> Self {
+        // INVARIANT: 1, by 2 of `RwLock`.
+        Self {
+            data,
+            lock,
+            entry,
+            token,
+            panicking: std::thread::panicking(),
+        }
     }
 
-    /// Goes on to read: nobody writes in between, and readers that wait come in.
+    /// The token alone; the lock stays taken.
+    pub(super) fn into_token(self) -> WriterToken {
+        std::mem::ManuallyDrop::new(self).token
+    }
+
+    /// Goes on to read: no participant writes in between, and readers that wait come in.
     ///
-    /// Never blocks. What the guard says of a dead writer, or of a panic, the new one says too. If this
+    /// Never blocks. The new guard says of a dead writer, or of a panic, what this one does. If this
     /// process dies in the middle, it died as a writer, or as a reader.
     ///
     /// # Examples
@@ -124,48 +129,63 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Ok::<(), crossdock::Error>(())
     /// ```
     pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
-        RwLockReadGuard {
-            data: self.data,
-            raw: self.raw.downgrade(),
-        }
+        let (data, lock, own) = (self.data, self.lock, self.entry.own());
+        let token = if self.is_own() {
+            lock.downgrade(self.token, &self.entry.liveness(self.token.owner()))
+        } else {
+            ReaderToken::of(self.token)
+        };
+        std::mem::forget(self);
+        RwLockReadGuard::new(data, lock, own, token)
     }
 
-    /// Returns whether a writer died while it changed the data, and nobody has answered for it yet.
+    /// Returns whether a writer died while it changed the data, and no writer has declared the data
+    /// consistent since.
     pub fn owner_died(&self) -> bool {
-        self.raw.owner_died()
+        self.token.owner_died()
     }
 
-    /// Returns whether a thread panicked while it changed the data, and nobody has cleared that.
+    /// Returns whether a thread panicked while it changed the data, and the poison was not cleared since.
     pub fn is_poisoned(&self) -> bool {
-        self.raw.is_poisoned()
+        self.token.is_poisoned() && self.lock.is_poisoned()
     }
 
-    /// Declares that the data is whole again, after a writer died.
+    /// Declares the data consistent after a writer died.
     ///
     /// Does nothing in a forked child, or if the lock was taken over because this process was
     /// [lost](crate::segment::MembershipError::Lost).
     pub fn mark_consistent(&mut self) {
-        self.raw.mark_consistent();
+        if self.is_own() {
+            self.lock.mark_consistent(&mut self.token);
+        }
+    }
+
+    /// False in a forked child, to which this is its parent's lock.
+    #[inline(always)]
+    fn is_own(&self) -> bool {
+        self.entry.own().current() == Some(self.token.owner())
     }
 }
 
-impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
-    type Target = T;
-
+impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: Invariant 1.
-        unsafe { self.data.as_ref() }
+    fn drop(&mut self) {
+        // In a forked child this is the parent's lock.
+        if self.own.current() == Some(self.token.owner())
+            && let Some(cell) = self.cell
+        {
+            cell.leave(self.token.owner());
+        }
     }
 }
 
-impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
-    type Target = T;
-
+impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: Invariant 1.
-        unsafe { self.data.as_ref() }
+    fn drop(&mut self) {
+        if self.is_own() {
+            let poison = !self.panicking && std::thread::panicking();
+            self.lock.stop_writing(self.token, poison);
+        }
     }
 }
 
@@ -177,26 +197,30 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+/// What both guards are as references.
+macro_rules! refers {
+    ($($guard:ident)+) => {$(
+        impl<T: ?Sized> Deref for $guard<'_, T> {
+            type Target = T;
 
-impl<T: ?Sized + fmt::Display> fmt::Display for RwLockReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+            #[inline]
+            fn deref(&self) -> &T {
+                // SAFETY: Invariant 1.
+                unsafe { self.data.as_ref() }
+            }
+        }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockWriteGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+        impl<T: ?Sized + fmt::Debug> fmt::Debug for $guard<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
 
-impl<T: ?Sized + fmt::Display> fmt::Display for RwLockWriteGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
+        impl<T: ?Sized + fmt::Display> fmt::Display for $guard<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    )+};
 }
+refers!(RwLockReadGuard RwLockWriteGuard);

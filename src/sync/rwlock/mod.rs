@@ -1,58 +1,65 @@
 //! The lock that many read by, or one writes by.
 
+mod attach;
 mod guards;
-mod raw;
 
 use std::fmt;
 use std::ptr::NonNull;
-use std::time::{Duration, Instant};
 
-use bytemuck::Pod;
-
+pub(crate) use attach::LeaseWords;
 pub use guards::{RwLockReadGuard, RwLockWriteGuard};
-pub(crate) use raw::{Access, RawReadGuard, RawRwLock, RawWriteGuard};
 
-use crate::algorithm::rwlock::layout::RwLockLayout;
-use crate::facade::Deadline;
-use crate::format::{Kind, PayloadShape};
-use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, HoldsValue, Placeable, Shape, sealed};
-use crate::sync::error::{Failure, Outcome};
-use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
+use crate::Deadline;
+use crate::algorithm::chunks::LeaseTable;
+use crate::algorithm::rwlock::{
+    Cell, LockHook, ReaderToken, RwLock as Raw, RwLockError, RwLockState, RwLockStatus, WriterToken,
+};
+use crate::format::{Kind, Padded};
+use crate::participant::Tag;
+use crate::segment::EntryRef;
+use crate::sync::error::{refused, until_taken};
+use crate::sync::{LockError, LockTimeoutError, TryLockError};
 
 /// Data that many processes read at a time, or one writes.
 ///
-/// As [`std::sync::RwLock`], with one more thing that can have happened: a writer was killed while it
-/// changed the data. Everybody who comes next is told, readers too, until a writer has answered for
-/// it; see the [table](super#what-a-lock-says-of-its-last-owner). A reader that is killed is passed over, and
-/// nobody is told. Nobody ever waits for a dead process, and no time-out decides that one is dead.
+/// As [`std::sync::RwLock`], and a writer may be killed while it changes the data: then each later
+/// reader and writer is told, until a writer answers for it; see the
+/// [table](super#what-a-lock-says-of-its-last-owner). A reader that is killed is passed over and not
+/// reported. A waiter never waits for a dead process, and no timeout decides that a process is dead.
 ///
-/// Reading and leaving are one atomic instruction each, and no system call, on a cache line that no other
-/// process uses: readers of different processes do not slow each other down. A writer pays for
+/// ReaderToken and leaving are one atomic instruction each, and no system call, on a cache line that no
+/// other process uses: readers of different processes do not slow each other down. A writer pays for
 /// that, with two instructions on such a line for every process that has ever read; use a
 /// [`Mutex`](super::Mutex) where reading is rare.
 ///
 /// # Who waits for whom
 ///
-/// A writer waits for those who read, and for other writers. A reader that comes later waits for it,
-/// so readers do not starve writers; writers can starve readers. A thread that reads already and
-/// reads again can therefore wait for ever, if a writer has come in between; one that writes and
-/// locks again does wait for ever; both as with [`std::sync::RwLock`]. Who waits spins for some microseconds
-/// and then sleeps.
+/// A writer waits for the readers, and for other writers. A reader that comes later waits for it, so
+/// readers do not starve writers; writers can starve readers. A thread that reads already and reads
+/// again can therefore deadlock, if a writer has come in between; a thread that writes and locks again
+/// does deadlock; both as with [`std::sync::RwLock`]. A waiter spins for some microseconds and then
+/// sleeps.
 ///
-/// A reader that is stopped (SIGSTOP, a debugger) blocks writers; and while a writer waits for it, also the
-/// readers that come later. A writer that is stopped blocks everybody.
+/// A reader that is stopped (SIGSTOP, a debugger) blocks writers; and while a writer waits for it, also
+/// the readers that come later. A writer that is stopped blocks all others. In an
+/// [`Array`](crate::Array), readers and writers wait for leased chunks, too.
 ///
-/// A process is counted as often as its threads read, 2,047 times at most. Besides its data a lock takes 256
-/// bytes, and 128 for each participant that the segment can have: 16 KiB where there can be 128, as by
-/// default.
+/// The lock of a writer that was killed is taken over within 50 ms, or at once with a
+/// [`Monitor`](crate::segment::Monitor), after the kernel has freed its memory; readers that were killed
+/// are passed over likewise.
 ///
-/// `T` is [`Pod`], because a killed writer can leave any bytes behind. A first value of some hundred KiB and
-/// more is created by [`Segment::create_boxed`](crate::Segment::create_boxed) or
-/// [`create_with`](crate::Segment::create_with), since `create` copies it through the stack; guards refer to it where it is.
+/// # Size
 ///
-/// The algorithm is that of the big-reader lock ("brlock") of Linux 2.4, with counts that can be given back
-/// when their owner dies.
+/// A process can read with 2,047 threads at a time. Besides its data a lock takes 256 bytes, and 128 for
+/// each participant that the segment can have: 16 KiB where there can be 128, as by default.
+///
+/// `T` is [`Pod`](bytemuck::Pod), because a killed writer can leave any bytes behind; it is a slice in an
+/// [`Array`](crate::Array). [`create`](crate::Segment::create) copies the first value through the stack;
+/// use [`create_boxed`](crate::Segment::create_boxed) or [`create_with`](crate::Segment::create_with) for
+/// a value of some hundred KiB and more. Guards refer to the value in place.
+///
+/// The algorithm is that of the big-reader lock ("brlock") of Linux 2.4, with counts that can be given
+/// back when their owner dies.
 ///
 /// # Examples
 ///
@@ -92,7 +99,7 @@ use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
 /// println!("{}", *guard);
 /// ```
 ///
-/// and one that reads does not write:
+/// and a guard that reads does not write:
 ///
 /// ```compile_fail
 /// # use crossdock::{RwLock, Segment};
@@ -101,7 +108,7 @@ use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
 /// *total.read().unwrap() += 1;
 /// ```
 ///
-/// What it holds means the same in every process, and has no bytes without a meaning: no pointers, no
+/// The data means the same in every process, and has no bytes without a meaning: no pointers, no
 /// padding:
 ///
 /// ```compile_fail
@@ -118,341 +125,397 @@ use crate::sync::{LockError, NotLocked, TimedLockError, TryLockError};
 /// ```
 #[doc(alias = "shared_mutex")]
 #[doc(alias = "SharedMutex")]
-pub struct RwLock<T> {
-    raw: RawRwLock,
-    /// Invariant 1: inside the entry that `raw` keeps mapped, aligned, any bytes are a `T`.
+pub struct RwLock<T: ?Sized> {
+    state: EntryRef<RwLockState>,
+    /// Invariant 1: the cells of all participants are mapped there as long as `state`, aligned.
+    cells: NonNull<[Padded<Cell>]>,
+    /// Invariant 2: mapped as long as `state`, aligned, any bytes are a `T`.
     data: NonNull<T>,
+    /// The chunks of an array.
+    leases: Option<LeaseWords>,
 }
 
-// SAFETY: the data is reached through guards, and `T` is Send + Sync (Payload).
-unsafe impl<T: Payload> Send for RwLock<T> {}
+// SAFETY: the data is reached through guards, and is Send + Sync; the rest are atomics.
+unsafe impl<T: ?Sized + Send + Sync> Send for RwLock<T> {}
 // SAFETY: as above.
-unsafe impl<T: Payload> Sync for RwLock<T> {}
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 
-impl<T: Payload + Pod> RwLock<T> {
-    /// Reads, waiting as long as a live participant writes, or waits to write.
+impl<T: ?Sized> RwLock<T> {
+    /// Locks to read; blocks while a live participant writes, or waits to write.
     ///
-    /// The lock of a writer that was killed is taken over within a few milliseconds, or at once with a
-    /// [`Monitor`](crate::segment::Monitor); one that was stopped is waited for.
+    /// If the writer is stopped, readers wait until it continues.
     ///
     /// # Errors
     ///
-    /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock, and say so to every reader until
-    /// a writer has answered for it; see the [table](super#what-a-lock-says-of-its-last-owner).
-    /// [`LockError::Join`], [`LockError::Corrupt`] and [`LockError::TooManyReaders`] do not.
+    /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock, and report to every reader until
+    /// a writer answers for it; see the [table](super#what-a-lock-says-of-its-last-owner).
+    /// [`LockError::TooManyReaders`] and [`LockError::Fault`] do not.
     #[inline]
     pub fn read(&self) -> Result<RwLockReadGuard<'_, T>, LockError<RwLockReadGuard<'_, T>>> {
-        match self.raw.alone().read_clean() {
-            Some(raw) => Ok(self.reads(raw)),
-            None => LockError::result(self.reading(self.raw.alone().read_wait())),
+        match self.read_clean() {
+            Some(guard) => Ok(guard),
+            None => match self.read_wait() {
+                Ok(token) => Ok(self.reads(token)),
+                Err(error) => Err(error.map(|token| self.reads(token))),
+            },
         }
     }
 
-    /// Writes, waiting as long as a live participant reads or writes.
+    /// Locks to write; blocks while a live participant reads or writes.
     ///
-    /// From when it is the first of the writers, no reader that comes later is let in before it. The lock of
-    /// a writer that was killed is taken over within a few milliseconds, or at once with a
-    /// [`Monitor`](crate::segment::Monitor), and readers that were killed are passed over likewise.
+    /// As soon as it is the first of the writers, readers that come later wait for it.
     ///
     /// # Errors
     ///
     /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock; see the
-    /// [table](super#what-a-lock-says-of-its-last-owner). [`LockError::Join`] and
-    /// [`LockError::Corrupt`] do not.
+    /// [table](super#what-a-lock-says-of-its-last-owner). [`LockError::Fault`] does not.
     #[inline]
     pub fn write(&self) -> Result<RwLockWriteGuard<'_, T>, LockError<RwLockWriteGuard<'_, T>>> {
-        match self.raw.alone().write_clean() {
-            Some(raw) => Ok(self.writes(raw)),
-            None => LockError::result(self.writing(self.raw.alone().write_wait())),
+        match self.write_clean() {
+            Some(guard) => Ok(guard),
+            None => match self.write_wait() {
+                Ok(token) => Ok(self.writes(token)),
+                Err(error) => Err(error.map(|token| self.writes(token))),
+            },
         }
     }
 
-    /// Reads as [`read`](Self::read) does; if a writer died, writes first, calls `repair` with the data,
-    /// and then [goes on to read](RwLockWriteGuard::downgrade): the everyday form.
+    /// Locks as [`read`](Self::read) does; if a writer died, writes first, calls `repair` with the data,
+    /// and then [downgrades](RwLockWriteGuard::downgrade): the everyday form.
     ///
-    /// When `repair` returns the data counts as consistent. If this process dies in the middle of it, the
-    /// next one's `repair` is called; if `repair` panics, the lock is also poisoned.
+    /// When `repair` returns, the data counts as consistent. If this process dies before that, the next
+    /// owner's `repair` is called; if `repair` panics, the lock is also poisoned.
     ///
     /// # Errors
     ///
-    /// [`NotLocked`], and the lock is not held: in particular if it is poisoned, whether or not a
-    /// writer died too; see [`clear_poison`](Self::clear_poison).
+    /// [`LockError::Poisoned`], whether or not a writer died too, [`LockError::TooManyReaders`] and
+    /// [`LockError::Fault`]. The lock is not held; see [`clear_poison`](Self::clear_poison).
     #[inline]
     pub fn read_or_repair(
         &self,
         repair: impl FnOnce(&mut T),
-    ) -> Result<RwLockReadGuard<'_, T>, NotLocked> {
-        let raw = match self.raw.alone().read_clean() {
-            Some(raw) => raw,
-            None => self.raw.alone().read_or_repair(self.repairing(repair))?,
-        };
-        Ok(self.reads(raw))
+    ) -> Result<RwLockReadGuard<'_, T>, LockError> {
+        match self.read_clean() {
+            Some(guard) => Ok(guard),
+            None => match self.read_and_repair(repair) {
+                Ok(token) => Ok(self.reads(token)),
+                Err(error) => Err(error),
+            },
+        }
     }
 
-    /// Writes as [`write`](Self::write) does, and calls `repair` with the data before that if a writer
-    /// died: the everyday form.
+    /// Locks as [`write`](Self::write) does, and calls `repair` with the data if a writer died: the
+    /// everyday form.
     ///
-    /// When `repair` returns the data counts as consistent. If this process dies in the middle of it, the
-    /// next one's `repair` is called; if `repair` panics, the lock is also poisoned.
+    /// When `repair` returns, the data counts as consistent. If this process dies before that, the next
+    /// owner's `repair` is called; if `repair` panics, the lock is also poisoned.
     ///
     /// # Errors
     ///
-    /// As [`read_or_repair`](Self::read_or_repair), but for [`NotLocked::TooManyReaders`].
+    /// [`LockError::Poisoned`], whether or not a writer died too, and [`LockError::Fault`]. The lock is
+    /// not held; see [`clear_poison`](Self::clear_poison).
     #[inline]
     pub fn write_or_repair(
         &self,
         repair: impl FnOnce(&mut T),
-    ) -> Result<RwLockWriteGuard<'_, T>, NotLocked> {
-        let raw = match self.raw.alone().write_clean() {
-            Some(raw) => raw,
-            None => self.raw.alone().write_or_repair(self.repairing(repair))?,
-        };
-        Ok(self.writes(raw))
-    }
-
-    /// Reads if no live participant writes, or waits to write; never sleeps.
-    ///
-    /// Where another reader is just being let in by the slow way, as a process's first one and the first
-    /// after a writer are, this one spins for some microseconds.
-    ///
-    /// # Errors
-    ///
-    /// [`TryLockError::WouldBlock`] if one does, or if that reader takes longer; the others as
-    /// [`read`](Self::read).
-    #[inline]
-    pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError<RwLockReadGuard<'_, T>>> {
-        match self.raw.alone().read_clean() {
-            Some(raw) => Ok(self.reads(raw)),
-            None => TryLockError::result(self.reading(self.raw.alone().try_read())),
+    ) -> Result<RwLockWriteGuard<'_, T>, LockError> {
+        match self.write_clean() {
+            Some(guard) => Ok(guard),
+            None => match self.write_and_repair(repair) {
+                Ok(token) => Ok(self.writes(token)),
+                Err(error) => Err(error),
+            },
         }
     }
 
-    /// Writes if no live participant reads or writes; never sleeps.
+    /// Locks to read if no live participant writes, or waits to write; never sleeps.
     ///
-    /// Where a reader is just being let in by the slow way, as a process's first one and the first
-    /// after a writer are, this one spins for some microseconds.
+    /// It may spin for some microseconds while another reader enters by the slow way, as the first
+    /// reader of a process, and the first after a writer, do.
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if one does; the others as [`write`](Self::write).
+    /// [`TryLockError::WouldBlock`] if a live participant writes or waits to write, or if that reader
+    /// takes longer; [`TryLockError::Lock`] as [`read`](Self::read).
+    #[inline]
+    pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError<RwLockReadGuard<'_, T>>> {
+        match self.read_clean() {
+            Some(guard) => Ok(guard),
+            None => match self.read_until(None) {
+                Ok(token) => Ok(self.reads(token)),
+                Err(error) => Err(error.map(|token| self.reads(token))),
+            },
+        }
+    }
+
+    /// Locks to write if no live participant reads or writes; never sleeps.
+    ///
+    /// It may spin for some microseconds while a reader enters by the slow way, as the first reader of a
+    /// process, and the first after a writer, do.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if a live participant reads or writes; [`TryLockError::Lock`] as
+    /// [`write`](Self::write).
     #[inline]
     pub fn try_write(
         &self,
     ) -> Result<RwLockWriteGuard<'_, T>, TryLockError<RwLockWriteGuard<'_, T>>> {
-        match self.raw.alone().write_clean() {
-            Some(raw) => Ok(self.writes(raw)),
-            None => TryLockError::result(self.writing(self.raw.alone().try_write())),
+        match self.write_clean() {
+            Some(guard) => Ok(guard),
+            None => match self.write_until(None) {
+                Ok(token) => Ok(self.writes(token)),
+                Err(error) => Err(error.map(|token| self.writes(token))),
+            },
         }
     }
 
-    /// Reads, waiting no longer than `timeout`.
+    /// Locks as [`read`](Self::read) does; blocks no longer than `timeout`, which is a
+    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
     ///
     /// # Errors
     ///
-    /// [`TimedLockError::Timeout`] if a live participant still writes then, or waits to write; the others
-    /// as [`read`](Self::read).
-    pub fn try_read_timeout(
+    /// [`LockTimeoutError::Timeout`] if a live participant writes, or waits to write, at the end;
+    /// [`LockTimeoutError::Lock`] as [`read`](Self::read).
+    #[inline]
+    pub fn read_timeout(
         &self,
-        timeout: Duration,
-    ) -> Result<RwLockReadGuard<'_, T>, TimedLockError<RwLockReadGuard<'_, T>>> {
-        self.read_until(&Deadline::after(timeout))
+        timeout: impl Into<Deadline>,
+    ) -> Result<RwLockReadGuard<'_, T>, LockTimeoutError<RwLockReadGuard<'_, T>>> {
+        match self.read_until(Some(&timeout.into())) {
+            Ok(token) => Ok(self.reads(token)),
+            Err(error) => Err(error.timed_out(|token| self.reads(token))),
+        }
     }
 
-    /// Reads, waiting until `deadline` at the latest.
+    /// Locks as [`write`](Self::write) does; blocks no longer than `timeout`, which is a
+    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
+    ///
+    /// If it gives up, the readers that came meanwhile are let in.
     ///
     /// # Errors
     ///
-    /// As [`try_read_timeout`](Self::try_read_timeout).
-    pub fn try_read_deadline(
+    /// [`LockTimeoutError::Timeout`] if a live participant reads or writes at the end;
+    /// [`LockTimeoutError::Lock`] as [`write`](Self::write).
+    #[inline]
+    pub fn write_timeout(
         &self,
-        deadline: Instant,
-    ) -> Result<RwLockReadGuard<'_, T>, TimedLockError<RwLockReadGuard<'_, T>>> {
-        self.read_until(&Deadline::at(deadline))
+        timeout: impl Into<Deadline>,
+    ) -> Result<RwLockWriteGuard<'_, T>, LockTimeoutError<RwLockWriteGuard<'_, T>>> {
+        match self.write_until(Some(&timeout.into())) {
+            Ok(token) => Ok(self.writes(token)),
+            Err(error) => Err(error.timed_out(|token| self.writes(token))),
+        }
     }
 
-    /// Writes, waiting no longer than `timeout`.
-    ///
-    /// Readers that came meanwhile are let in if it gives up.
-    ///
-    /// # Errors
-    ///
-    /// [`TimedLockError::Timeout`] if a live participant still reads or writes then; the others
-    /// as [`write`](Self::write).
-    pub fn try_write_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<RwLockWriteGuard<'_, T>, TimedLockError<RwLockWriteGuard<'_, T>>> {
-        self.write_until(&Deadline::after(timeout))
-    }
-
-    /// Writes, waiting until `deadline` at the latest.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_write_timeout`](Self::try_write_timeout).
-    pub fn try_write_deadline(
-        &self,
-        deadline: Instant,
-    ) -> Result<RwLockWriteGuard<'_, T>, TimedLockError<RwLockWriteGuard<'_, T>>> {
-        self.write_until(&Deadline::at(deadline))
-    }
-
-    /// Returns whether somebody, alive or dead, reads or writes: a glance, which may be over.
+    /// Returns whether a participant, alive or dead, reads or writes. The answer may be stale when it is
+    /// returned. Leases of an [`Array`](crate::Array) do not count.
     pub fn is_locked(&self) -> bool {
-        let glance = self.raw.glance();
-        glance.writes || glance.readers > 0
+        let status = self.peek();
+        status.writes || status.readers > 0
     }
 
-    /// Returns whether somebody, alive or dead, writes: a glance, which may be over.
+    /// Returns whether a participant, alive or dead, writes. The answer may be stale when it is returned.
     pub fn is_write_locked(&self) -> bool {
-        self.raw.glance().writes
+        self.peek().writes
     }
 
     /// Returns whether the lock is poisoned: by a writer's panic; a reader's does not.
     pub fn is_poisoned(&self) -> bool {
-        self.raw.glance().poisoned
+        self.state.is_poisoned()
     }
 
-    /// Clears the poison, whoever holds the lock.
+    /// Clears the poison, also while another participant holds the lock.
     pub fn clear_poison(&self) {
-        self.raw.clear_poison();
+        self.state.clear_poison();
     }
 
-    fn read_until(
-        &self,
-        deadline: &Deadline,
-    ) -> Result<RwLockReadGuard<'_, T>, TimedLockError<RwLockReadGuard<'_, T>>> {
-        TimedLockError::result(self.reading(self.raw.alone().read_until(deadline)))
+    /// Whether there are leases beside the lock: in an array, whose data is a slice.
+    const HAS_LEASES: bool = size_of::<NonNull<T>>() > size_of::<NonNull<()>>();
+    const KIND: Kind = if Self::HAS_LEASES {
+        Kind::Array
+    } else {
+        Kind::RwLock
+    };
+
+    pub(crate) fn entry_ref(&self) -> &EntryRef<RwLockState> {
+        &self.state
     }
 
-    fn write_until(
-        &self,
-        deadline: &Deadline,
-    ) -> Result<RwLockWriteGuard<'_, T>, TimedLockError<RwLockWriteGuard<'_, T>>> {
-        TimedLockError::result(self.writing(self.raw.alone().write_until(deadline)))
+    pub(crate) fn data(&self) -> NonNull<T> {
+        self.data
     }
 
-    /// Calls `repair` with the data.
-    fn repairing(&self, repair: impl FnOnce(&mut T)) -> impl FnOnce() {
-        let mut data = self.data;
-        move || {
-            // SAFETY: Invariant 1; the lock is held to write, and there is no guard of it yet.
-            repair(unsafe { data.as_mut() });
+    pub(crate) fn leases(&self) -> Option<LeaseWords> {
+        self.leases
+    }
+
+    /// The lock's words, beside `hook`.
+    #[inline(always)]
+    pub(crate) fn beside<A: LockHook>(&self, hook: A) -> Raw<'_, A> {
+        // SAFETY: Invariant 1, and any bytes are a cell.
+        let cells = unsafe { self.cells.as_ref() };
+        Raw::new(self.state.state(), cells, hook)
+    }
+
+    #[inline(always)]
+    fn raw(&self) -> Raw<'_, Option<LeaseTable<'_>>> {
+        // Where there can be none, the compiler knows that.
+        let words = self.leases.filter(|_| Self::HAS_LEASES);
+        // SAFETY: the words are beside this lock.
+        self.beside(words.map(|words| unsafe { words.table() }))
+    }
+
+    fn peek(&self) -> RwLockStatus {
+        self.raw().peek()
+    }
+
+    /// The guard of a lock that was taken. What waits returns the token and no guard, so that the guard of
+    /// what is inlined stays in registers.
+    fn reads(&self, token: ReaderToken) -> RwLockReadGuard<'_, T> {
+        RwLockReadGuard::new(self.data, self.raw(), self.state.own(), token)
+    }
+
+    /// The same of a lock that was taken to write.
+    #[inline(always)]
+    fn writes(&self, token: WriterToken) -> RwLockWriteGuard<'_, T> {
+        RwLockWriteGuard::new(self.data, self.raw().without_hook(), &self.state, token)
+    }
+
+    /// Reads if the own cell is open, and this process is a participant already: what nearly every call
+    /// comes to, so it is all that is inlined.
+    #[inline(always)]
+    fn read_clean(&self) -> Option<RwLockReadGuard<'_, T>> {
+        // Everything is looked up before the instruction that locks.
+        let (data, lock, own) = (self.data, self.raw(), self.state.own());
+        let me = own.current()?;
+        let token = lock.read_clean(me, &self.state.liveness(me))?;
+        Some(RwLockReadGuard::new(data, lock, own, token))
+    }
+
+    /// Writes if no participant is there, and none has read yet, and this process is a participant
+    /// already; not beside leases.
+    #[inline(always)]
+    fn write_clean(&self) -> Option<RwLockWriteGuard<'_, T>> {
+        let me = self.state.own().current().filter(|_| !Self::HAS_LEASES)?;
+        let token = self.raw().write_clean(me, &self.state.liveness(me))?;
+        Some(self.writes(token))
+    }
+
+    /// Reads after [`read_clean`](Self::read_clean) did not.
+    #[cold]
+    fn read_wait(&self) -> Result<ReaderToken, LockError<ReaderToken>> {
+        until_taken(|| self.read_until(Some(&Deadline::never())))
+    }
+
+    /// Writes after [`write_clean`](Self::write_clean) did not.
+    #[cold]
+    fn write_wait(&self) -> Result<WriterToken, LockError<WriterToken>> {
+        until_taken(|| self.write_until(Some(&Deadline::never())))
+    }
+
+    /// As [`read_wait`](Self::read_wait); if a writer died, writes first, repairs, and goes on to read.
+    #[cold]
+    fn read_and_repair(&self, repair: impl FnOnce(&mut T)) -> Result<ReaderToken, LockError> {
+        let error = match self.read_wait() {
+            Ok(token) => return Ok(token),
+            Err(error) => error.map(|token| self.reads(token).is_poisoned()),
+        };
+        match error {
+            LockError::OwnerDied(false) => {
+                let token = self.write_and_repair(repair)?;
+                Ok(self.writes(token).downgrade().into_token())
+            }
+            LockError::OwnerDied(true) => Err(LockError::Poisoned(())),
+            error => Err(error.map(drop)),
         }
     }
 
-    #[inline(always)]
-    fn reads<'a>(&self, raw: RawReadGuard<'a>) -> RwLockReadGuard<'a, T> {
-        // SAFETY: Invariant 1, and `raw` is of its lock.
-        unsafe { RwLockReadGuard::new(self.data, raw) }
+    /// As [`write_wait`](Self::write_wait); if a writer died, repairs.
+    #[cold]
+    fn write_and_repair(&self, repair: impl FnOnce(&mut T)) -> Result<WriterToken, LockError> {
+        let (died, token) = match self.write_wait() {
+            Ok(token) => return Ok(token),
+            Err(LockError::OwnerDied(token)) => (true, token),
+            Err(LockError::Poisoned(token)) => (false, token),
+            Err(error) => return Err(error.map(drop)),
+        };
+        let mut guard = self.writes(token);
+        if !died || guard.is_poisoned() {
+            return Err(LockError::Poisoned(()));
+        }
+        repair(&mut guard);
+        guard.mark_consistent();
+        Ok(guard.into_token())
     }
 
-    #[inline(always)]
-    fn writes<'a>(&self, raw: RawWriteGuard<'a>) -> RwLockWriteGuard<'a, T> {
-        // SAFETY: Invariant 1, and `raw` is of its lock.
-        unsafe { RwLockWriteGuard::new(self.data, raw) }
-    }
-
-    fn reading<'a, B>(
+    /// Reads, waiting until the deadline; without a deadline, without waiting.
+    #[cold]
+    fn read_until(
         &self,
-        came: Result<Outcome<RawReadGuard<'a>>, Failure<B>>,
-    ) -> Result<Outcome<RwLockReadGuard<'a, T>>, Failure<B>> {
-        // SAFETY: Invariant 1, and the guard is of its lock.
-        came.map(|outcome| unsafe { RwLockReadGuard::outcome(self.data, outcome) })
+        wait: Option<&Deadline>,
+    ) -> Result<ReaderToken, TryLockError<ReaderToken>> {
+        let (lock, me) = (self.raw(), self.state.tag()?);
+        let others = self.state.liveness(me);
+        // A process that has joined only now, or has an open cell at the last moment.
+        let read = match lock.read_clean(me, &others) {
+            Some(token) => Ok(token),
+            None => lock.read(me, &others, wait),
+        };
+        match read {
+            Ok(read) => Ok(LockError::told(
+                read.owner_died(),
+                read.is_poisoned(),
+                read,
+            )?),
+            Err(error) => Err(self.refused(error, me)),
+        }
     }
 
-    fn writing<'a, B>(
+    /// Writes, waiting until the deadline; without a deadline, without waiting.
+    #[cold]
+    fn write_until(
         &self,
-        came: Result<Outcome<RawWriteGuard<'a>>, Failure<B>>,
-    ) -> Result<Outcome<RwLockWriteGuard<'a, T>>, Failure<B>> {
-        // SAFETY: Invariant 1, and the guard is of its lock.
-        came.map(|outcome| unsafe { RwLockWriteGuard::outcome(self.data, outcome) })
+        wait: Option<&Deadline>,
+    ) -> Result<WriterToken, TryLockError<WriterToken>> {
+        let me = self.state.tag()?;
+        match self.raw().write(me, &self.state.liveness(me), wait) {
+            Ok(token) => Ok(LockError::told(
+                token.owner_died(),
+                token.is_poisoned(),
+                token,
+            )?),
+            Err(error) => Err(self.refused(error, me)),
+        }
+    }
+
+    #[cold]
+    fn refused<P>(&self, error: RwLockError, me: Tag) -> TryLockError<P> {
+        let holder = || self.raw().holder(me);
+        refused(error, (Self::KIND, &self.state, me), holder)
+    }
+}
+
+impl<T: ?Sized> Clone for RwLock<T> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            cells: self.cells,
+            data: self.data,
+            leases: self.leases,
+        }
     }
 }
 
 /// Never blocks, and does not show the data.
-impl<T> fmt::Debug for RwLock<T> {
+impl<T: ?Sized> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let glance = self.raw.glance();
+        let status = self.peek();
         f.debug_struct("RwLock")
-            .field("write_locked", &glance.writes)
-            .field("readers", &glance.readers)
-            .field("owner_died", &glance.owner_died)
-            .field("poisoned", &glance.poisoned)
+            .field("write_locked", &status.writes)
+            .field("readers", &status.readers)
+            .field("owner_died", &status.owner_died)
+            .field("poisoned", &status.poisoned)
             .finish_non_exhaustive()
-    }
-}
-
-impl<T> Clone for RwLock<T> {
-    fn clone(&self) -> Self {
-        Self {
-            raw: self.raw.clone(),
-            data: self.data,
-        }
-    }
-}
-
-impl<T: Payload + Pod> HoldsValue for RwLock<T> {
-    type Value = T;
-    type Boxed = Box<T>;
-
-    fn boxed_words(_: Option<&Box<T>>) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn boxed_refused(_: Option<&Box<T>>) -> EntryError {
-        EntryError::Payload {
-            found: Box::new(Self::payload()),
-        }
-    }
-
-    fn prepare_boxed(bytes: &Bytes<'_>, first: Box<T>) {
-        bytes.write(RwLockLayout::DATA, &*first);
-    }
-}
-
-impl<T: Payload + Pod> sealed::Sealed for RwLock<T> {}
-
-impl<T: Payload + Pod> Placeable for RwLock<T> {
-    /// The first value.
-    type Config = T;
-
-    const KIND: Kind = Kind::RwLock;
-
-    fn payload() -> PayloadShape {
-        describe::<T>()
-    }
-
-    fn words(_: &T) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
-        let payload = shape_of::<T>()?;
-        let layout = RwLockLayout::new(payload.size(), participants)?;
-        (config == [0; 4]).then_some(Shape {
-            kind: Self::KIND,
-            len: layout.len,
-            payload,
-            config,
-        })
-    }
-
-    /// Zeroed words are a lock that nobody has.
-    fn prepare(bytes: &Bytes<'_>, first: T) {
-        bytes.write(RwLockLayout::DATA, &first);
-    }
-
-    fn attach(entry: Entry) -> Option<Self> {
-        let participants = entry.mapping.geometry().participants;
-        let layout = RwLockLayout::new(shape_of::<T>()?.size(), participants)?;
-        let raw = RawRwLock::anchored(entry, layout.cells)?;
-        // INVARIANT: 1, checked by `payload`; `T` is Pod.
-        let data = raw.entry_ref().payload::<T>(RwLockLayout::DATA)?;
-        Some(Self { raw, data })
-    }
-
-    fn entry(&self) -> &Entry {
-        self.raw.entry_ref().entry()
     }
 }

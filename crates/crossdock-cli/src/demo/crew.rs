@@ -84,7 +84,7 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
         demo, worker: name, ..
     } = plan.trade;
     // The others end if this process dies: they wait for this lock, or write to this receiver.
-    let alive = place.driver.lock_or_repair(|| ())?;
+    let alive = place.driver.lock_or_repair(|_| ())?;
     let log = place.log.receiver()?;
 
     let mut ledger = Ledger::new(&plan.messages);

@@ -6,8 +6,7 @@ use std::time::Duration;
 use crossdock::array::{ArrayOptions, Init};
 use crossdock::process::{self, JoinError, JoinTimeoutError, Process};
 use crossdock::queue::{Queue, RecvTimeoutError};
-use crossdock::sync::RawMutex;
-use crossdock::{Array, Segment, SegmentOptions};
+use crossdock::{Array, Mutex, Segment, SegmentOptions};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
@@ -30,7 +29,7 @@ struct Place {
     product: Array<f64>,
     log: Queue<Event>,
     /// Held by the driver while it lives: who waits to be killed waits for this.
-    driver: RawMutex,
+    driver: Mutex<()>,
 }
 
 /// What a process is given.
@@ -211,7 +210,7 @@ impl Place {
 
 pub(super) fn run(size: u32, processes: u32, kills: u32, report: &Report) -> Result<(), Failure> {
     let place = Place::new(size, processes)?;
-    let alive = place.driver.lock_or_repair(|| ())?;
+    let alive = place.driver.lock_or_repair(|_| ())?;
     let mut outcome = Outcome {
         demo: "matrix",
         rows: size,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crossdock::queue::{
     ByteOptions, Channel, ChannelError, Held, RecvError, SendBytesError, SenderOf, WaitIdleError,
 };
-use crossdock::sync::{RawMutex, TryLockError};
-use crossdock::{Counter, Segment};
+use crossdock::sync::TryLockError;
+use crossdock::{Counter, Mutex, Segment};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ pub(crate) struct Place<M> {
     pub(crate) acknowledged: Counter,
     /// Held by the driver while it lives: who waits for it to act waits for this, and is told when it
     /// dies.
-    pub(crate) driver: RawMutex,
+    pub(crate) driver: Mutex<()>,
 }
 
 impl<M> Clone for Place<M> {

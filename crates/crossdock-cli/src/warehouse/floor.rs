@@ -1,6 +1,6 @@
 //! What all workers of a run share, and how it reaches them.
 
-use crossdock::sync::{RawMutex, RawMutexGuard};
+use crossdock::sync::MutexGuard;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,10 @@ pub(crate) struct Floor {
     pub(crate) due: Vec<Counter>,
     pub(crate) recovered: Counter,
     /// Held by the driver until all workers are there: they begin together.
-    pub(crate) gate: RawMutex,
+    pub(crate) gate: Mutex<()>,
     /// Held by the driver while it lives: who waits for it to act waits for this, and is told when
     /// it dies.
-    pub(crate) driver: RawMutex,
+    pub(crate) driver: Mutex<()>,
     /// How many workers have come to the gate.
     pub(crate) arrived: Counter,
 }
@@ -67,8 +67,8 @@ impl Floor {
     }
 
     /// Locks one of the driver's two locks, for the driver.
-    pub(crate) fn hold(lock: &RawMutex) -> Result<RawMutexGuard<'_>, Failure> {
-        Ok(lock.lock_or_repair(|| ())?)
+    pub(crate) fn hold(lock: &Mutex<()>) -> Result<MutexGuard<'_, ()>, Failure> {
+        Ok(lock.lock_or_repair(|_| ())?)
     }
 }
 

@@ -145,7 +145,7 @@ impl Post {
                 self.took = took;
                 return Ok(());
             }
-            Ok(Done::NotLocked(message)) => message,
+            Ok(Done::LockError(message)) => message,
             Ok(Done::Alone) => "took the driver for dead".to_owned(),
             Err(error) => with_causes(&error),
         };

@@ -3,7 +3,7 @@
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use bytemuck::{Pod, Zeroable};
-use crossdock::sync::NotLocked;
+use crossdock::sync::LockError;
 use crossdock::{Counter, Mutex, ShardedCounter};
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl Tally {
         notes: Notes<'_>,
         products: u64,
         midway: impl FnOnce(u64),
-    ) -> Result<Option<u64>, NotLocked> {
+    ) -> Result<Option<u64>, LockError> {
         if let Self::Mutex(ledger) = self {
             return pack_under_lock(ledger, notes, products, midway);
         }
@@ -126,7 +126,7 @@ impl Tally {
     }
 
     /// The total.
-    pub(crate) fn total(&self, notes: Notes<'_>) -> Result<u64, NotLocked> {
+    pub(crate) fn total(&self, notes: Notes<'_>) -> Result<u64, LockError> {
         Ok(match self {
             Self::Racy(total) | Self::Atomic(total) => total.get(),
             Self::Sharded(total) => total.get(),
@@ -141,7 +141,7 @@ fn pack_under_lock(
     notes: Notes<'_>,
     products: u64,
     midway: impl FnOnce(u64),
-) -> Result<Option<u64>, NotLocked> {
+) -> Result<Option<u64>, LockError> {
     let mut ledger = ledger.lock_or_repair(|ledger| notes.repair(ledger))?;
     // Looked at under the lock: the repair may have finished this worker's last product.
     let done = notes.done();

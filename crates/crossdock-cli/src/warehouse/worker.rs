@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crossdock::sync::{NotLocked, RawMutex};
+use crossdock::Mutex;
+use crossdock::sync::LockError;
 use serde::{Deserialize, Serialize};
 
 use super::floor::Floor;
@@ -29,7 +30,7 @@ pub(crate) enum Done {
     /// It packed its products in this time, waiting at the gate not included.
     Packed(Duration),
     /// The total could not be locked.
-    NotLocked(String),
+    LockError(String),
     /// The driver died.
     Alone,
 }
@@ -49,7 +50,7 @@ pub(crate) fn work(order: Order) -> Done {
         asked: false,
     };
     if let Err(error) = pack_all(&order, &mut next) {
-        return Done::NotLocked(error.to_string());
+        return Done::LockError(error.to_string());
     }
     let took = start.elapsed();
     if next.kill.is_some() {
@@ -88,7 +89,7 @@ impl Next {
     }
 }
 
-fn pack_all(order: &Order, next: &mut Next) -> Result<(), NotLocked> {
+fn pack_all(order: &Order, next: &mut Next) -> Result<(), LockError> {
     let floor = &order.floor;
     let notes = floor.notes(order.id);
     while let Some(total) = floor.tally.pack(notes, order.products, |done| {
@@ -109,6 +110,6 @@ fn pack_all(order: &Order, next: &mut Next) -> Result<(), NotLocked> {
 }
 
 /// Sleeps until the driver unlocks `lock`, or kills this worker; false if the driver died.
-fn wait_for_driver(lock: &RawMutex) -> bool {
+fn wait_for_driver(lock: &Mutex<()>) -> bool {
     lock.lock().is_ok()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossdock::Array;
 use crossdock::array::{ArrayOptions, Init, Lease, TimedLeaseError, TryLeaseError};
-use crossdock::sync::{TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::hand::Hand;
@@ -26,7 +26,7 @@ pub(crate) const LISTED: &[Listed] = listed! { Leasing::new;
     "Array::read beside leases" Read "a reader that writes"
     "Array::write beside leases" Write "the second words are written after the unlock"
     "Array::copy_from" Copy "the second words are copied by themselves"
-    "Array::try_read_timeout beside a lease" Wait "a time-out that takes a chunk from its holder"
+    "Array::read_timeout beside a lease" Wait "a time-out that takes a chunk from its holder"
     "Array::restart" Restart "chunks that are made to do one after the other"
     "Segment::reap of a holder" Reap "a chunk that is given back without a word of the death"
 };
@@ -132,9 +132,9 @@ impl World {
 
     /// Reads; whether all is whole. Repairs what a dead writer left, and says so.
     fn inspect(&self, scene: &mut Scene) -> Option<bool> {
-        match self.array.try_read_timeout(scene.patience) {
+        match self.array.read_timeout(scene.patience) {
             Ok(values) => Some(values.chunks(WORDS).all(|chunk| chunk[0] == chunk[1])),
-            Err(TimedLockError::OwnerDied(values)) => {
+            Err(LockTimeoutError::Lock(LockError::OwnerDied(values))) => {
                 drop(values);
                 scene.outcome("writer died");
                 match self
@@ -148,7 +148,7 @@ impl World {
                     }
                 }
             }
-            Err(TimedLockError::Timeout { .. }) => {
+            Err(LockTimeoutError::Timeout { .. }) => {
                 scene.stuck("the array can never be read");
                 None
             }
@@ -249,10 +249,10 @@ impl Leasing {
             }
             Verb::Wait => {
                 begin();
-                match array.try_read_timeout(SLICES) {
+                match array.read_timeout(SLICES) {
                     // Of the spare one nobody has anything.
-                    Ok(_) | Err(TimedLockError::Timeout { .. }) => Ok(()),
-                    Err(_) => Err(Broken("try_read_timeout".into())),
+                    Ok(_) | Err(LockTimeoutError::Timeout { .. }) => Ok(()),
+                    Err(_) => Err(Broken("read_timeout".into())),
                 }
             }
             Verb::Restart => {
@@ -329,7 +329,7 @@ impl Leasing {
                 }
             }
             Verb::Wait => {
-                if let Err(TimedLockError::Timeout { .. }) = array.try_read_timeout(SLICES) {
+                if let Err(LockTimeoutError::Timeout { .. }) = array.read_timeout(SLICES) {
                     world.overwrite(OPEN)?;
                 }
             }
@@ -469,7 +469,9 @@ impl Operation for Leasing {
             Ok(_) if world.holder.is_some() => {
                 scene.duplicated("the array is read beside a lease");
             }
-            Ok(_) | Err(TryLockError::WouldBlock { .. } | TryLockError::OwnerDied(_)) => {}
+            Ok(_)
+            | Err(TryLockError::WouldBlock { .. } | TryLockError::Lock(LockError::OwnerDied(_))) => {
+            }
             Err(error) => scene.lost(format!("try_read: {error}")),
         }
         Ok(())
@@ -494,7 +496,10 @@ impl Operation for Leasing {
         if code != 0 {
             scene.lost(format!("the victim went on and failed, code {code}"));
         }
-        if matches!(world.array.try_read(), Err(TryLockError::OwnerDied(_))) {
+        if matches!(
+            world.array.try_read(),
+            Err(TryLockError::Lock(LockError::OwnerDied(_)))
+        ) {
             scene.duplicated("a writer is said to have died, and none did");
         }
         self.judge(world, &seen, scene)

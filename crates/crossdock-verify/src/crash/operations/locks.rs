@@ -5,7 +5,7 @@ use std::ptr;
 use std::time::Duration;
 
 use crossdock::Mutex;
-use crossdock::sync::{LockError, TimedLockError};
+use crossdock::sync::{LockError, LockTimeoutError};
 
 use crate::crash::operation::Owned;
 use crate::crash::operations::lock::{Act, Before, Locking};
@@ -95,7 +95,7 @@ pub(crate) const LISTED: &[Listed] = &[
         sweep: |listed, full| sweep(listed, full, |seeded| plain(seeded, try_twice, try_update)),
     },
     Listed {
-        name: "Mutex::try_lock_timeout",
+        name: "Mutex::lock_timeout",
         seed: "a time-out that takes the owner for dead",
         sweep: |listed, full| {
             sweep(listed, full, |seeded| Locking {
@@ -134,7 +134,7 @@ pub(crate) const LISTED: &[Listed] = &[
         },
     },
     Listed {
-        name: "RawMutex::lock, update, unlock",
+        name: "Mutex<()>::lock, update, unlock",
         seed: "the second word is written after the unlock",
         sweep: |listed, full| {
             sweep(listed, full, |seeded| Locking {
@@ -323,16 +323,16 @@ const SLICES: Duration = Duration::from_millis(100);
 fn time_out(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
     lock_and_count(&room.spare);
     begin();
-    let outcome = room.mutex.try_lock_timeout(SLICES);
-    u8::from(!matches!(outcome, Err(TimedLockError::Timeout { .. })))
+    let outcome = room.mutex.lock_timeout(SLICES);
+    u8::from(!matches!(outcome, Err(LockTimeoutError::Timeout { .. })))
 }
 
 fn time_out_by_force(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
     let Ok(at) = room.mutex_word() else { return 1 };
     lock_and_count(&room.spare);
     begin();
-    match room.mutex.try_lock_timeout(SLICES) {
-        Err(TimedLockError::Timeout { .. }) => u8::from(room.write_word(at, 0).is_err()),
+    match room.mutex.lock_timeout(SLICES) {
+        Err(LockTimeoutError::Timeout { .. }) => u8::from(room.write_word(at, 0).is_err()),
         _ => 1,
     }
 }

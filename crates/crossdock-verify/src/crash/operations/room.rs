@@ -5,7 +5,7 @@ use std::io::{PipeWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use crossdock::sync::{LockError, RawMutex, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crossdock::{Counter, Mutex};
 use nix::unistd::Pid;
 
@@ -17,7 +17,7 @@ use crate::process::{Broken, Child, forked, wait_readable};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
     Mutex,
-    /// A [`RawMutex`], and two counters as the words.
+    /// A [`Mutex<()>`], and two counters as the words.
     Raw,
     /// 1 is locked, 0 is free: nobody can tell whose it is.
     Ownerless,
@@ -32,7 +32,7 @@ pub(crate) struct Room {
     pub(crate) mutex: Mutex<[u64; 2]>,
     /// For victims to go through their motions with, before they are stepped.
     pub(crate) spare: Mutex<[u64; 2]>,
-    pub(crate) raw: RawMutex,
+    pub(crate) raw: Mutex<()>,
     pub(crate) words: [Counter; 2],
     pub(crate) ownerless: Counter,
     pub(crate) futex: Option<FutexWord>,
@@ -127,17 +127,17 @@ impl Room {
         let outcome = match patience {
             None => match self.mutex.try_lock() {
                 Ok(guard) => Ok((guard, false)),
-                Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TryLockError::Poisoned(guard)) => Ok((guard, false)),
+                Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
+                Err(TryLockError::Lock(LockError::Poisoned(guard))) => Ok((guard, false)),
                 Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(format!("try_lock: {other}")),
             },
-            Some(patience) => match self.mutex.try_lock_timeout(patience) {
+            Some(patience) => match self.mutex.lock_timeout(patience) {
                 Ok(guard) => Ok((guard, false)),
-                Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TimedLockError::Poisoned(guard)) => Ok((guard, false)),
-                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
-                Err(other) => Err(format!("try_lock_timeout: {other}")),
+                Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
+                Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => Ok((guard, false)),
+                Err(LockTimeoutError::Timeout { .. }) => return Ok(Entered::Busy),
+                Err(other) => Err(format!("lock_timeout: {other}")),
             },
         };
         let (mut guard, owner_died) = outcome.map_err(Broken)?;
@@ -153,15 +153,15 @@ impl Room {
         let outcome = match patience {
             None => match self.raw.try_lock() {
                 Ok(guard) => Ok((guard, false)),
-                Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
+                Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
                 Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(format!("try_lock: {other}")),
             },
-            Some(patience) => match self.raw.try_lock_timeout(patience) {
+            Some(patience) => match self.raw.lock_timeout(patience) {
                 Ok(guard) => Ok((guard, false)),
-                Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
-                Err(other) => Err(format!("try_lock_timeout: {other}")),
+                Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
+                Err(LockTimeoutError::Timeout { .. }) => return Ok(Entered::Busy),
+                Err(other) => Err(format!("lock_timeout: {other}")),
             },
         };
         let (mut guard, owner_died) = outcome.map_err(Broken)?;

@@ -8,7 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::ptr;
 use std::time::Duration;
 
-use crossdock::sync::{LockError, RwLockReadGuard, RwLockWriteGuard, TimedLockError, TryLockError};
+use crossdock::sync::{
+    LockError, LockTimeoutError, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::shelf::{CELLS, Entered, GENERATION, Peer, Shelf, WRITING};
@@ -61,8 +63,8 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "RwLockWriteGuard::downgrade" Downgrade "it unlocks, and then reads"
     "RwLock::try_read beside a writer" TryRead "what is busy is changed all the same"
     "RwLock::try_write beside a reader" TryWrite "what is busy is changed all the same"
-    "RwLock::try_read_timeout" ReadTimeout "what is busy is changed all the same"
-    "RwLock::try_write_timeout" WriteTimeout "what is busy is changed all the same"
+    "RwLock::read_timeout" ReadTimeout "what is busy is changed all the same"
+    "RwLock::write_timeout" WriteTimeout "what is busy is changed all the same"
     "RwLock::read_or_repair" ReadOrRepair "a repair that is made later"
     "RwLock::write_or_repair" WriteOrRepair "a repair that is made later"
     "RwLock, a writer and a reader reaped" Reap "a dead writer's tag is wiped away"
@@ -400,12 +402,12 @@ fn find_busy(shelf: &Shelf, verb: Verb, seeded: bool, begin: &mut dyn FnMut()) -
         Verb::TryRead => matches!(lock.try_read(), Err(TryLockError::WouldBlock { .. })),
         Verb::TryWrite => matches!(lock.try_write(), Err(TryLockError::WouldBlock { .. })),
         Verb::ReadTimeout => {
-            let read = lock.try_read_timeout(SLICES);
-            matches!(read, Err(TimedLockError::Timeout { .. }))
+            let read = lock.read_timeout(SLICES);
+            matches!(read, Err(LockTimeoutError::Timeout { .. }))
         }
         _ => {
-            let written = lock.try_write_timeout(SLICES);
-            matches!(written, Err(TimedLockError::Timeout { .. }))
+            let written = lock.write_timeout(SLICES);
+            matches!(written, Err(LockTimeoutError::Timeout { .. }))
         }
     };
     if seeded {

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use crossdock::RwLock;
-use crossdock::sync::{LockError, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 
 use crate::crash::operation::Base;
 use crate::process::{Broken, Child, End, exit_now, forked, wait_readable};
@@ -62,16 +62,20 @@ impl Shelf {
     pub(crate) fn read(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
         let came = match patience {
             None => match self.lock.try_read() {
-                Ok(guard) | Err(TryLockError::Poisoned(guard)) => Ok((guard, false)),
-                Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
+                Ok(guard) | Err(TryLockError::Lock(LockError::Poisoned(guard))) => {
+                    Ok((guard, false))
+                }
+                Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
                 Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(Broken(format!("try_read: {other}"))),
             },
-            Some(patience) => match self.lock.try_read_timeout(patience) {
-                Ok(guard) | Err(TimedLockError::Poisoned(guard)) => Ok((guard, false)),
-                Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
-                Err(other) => Err(Broken(format!("try_read_timeout: {other}"))),
+            Some(patience) => match self.lock.read_timeout(patience) {
+                Ok(guard) | Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => {
+                    Ok((guard, false))
+                }
+                Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
+                Err(LockTimeoutError::Timeout { .. }) => return Ok(Entered::Busy),
+                Err(other) => Err(Broken(format!("read_timeout: {other}"))),
             },
         };
         let (guard, owner_died) = came?;
@@ -85,16 +89,20 @@ impl Shelf {
     pub(crate) fn write(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
         let came = match patience {
             None => match self.lock.try_write() {
-                Ok(guard) | Err(TryLockError::Poisoned(guard)) => Ok((guard, false)),
-                Err(TryLockError::OwnerDied(guard)) => Ok((guard, true)),
+                Ok(guard) | Err(TryLockError::Lock(LockError::Poisoned(guard))) => {
+                    Ok((guard, false))
+                }
+                Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
                 Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
                 Err(other) => Err(Broken(format!("try_write: {other}"))),
             },
-            Some(patience) => match self.lock.try_write_timeout(patience) {
-                Ok(guard) | Err(TimedLockError::Poisoned(guard)) => Ok((guard, false)),
-                Err(TimedLockError::OwnerDied(guard)) => Ok((guard, true)),
-                Err(TimedLockError::Timeout { .. }) => return Ok(Entered::Busy),
-                Err(other) => Err(Broken(format!("try_write_timeout: {other}"))),
+            Some(patience) => match self.lock.write_timeout(patience) {
+                Ok(guard) | Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => {
+                    Ok((guard, false))
+                }
+                Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
+                Err(LockTimeoutError::Timeout { .. }) => return Ok(Entered::Busy),
+                Err(other) => Err(Broken(format!("write_timeout: {other}"))),
             },
         };
         let (mut guard, owner_died) = came?;

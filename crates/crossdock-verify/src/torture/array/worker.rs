@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crossdock::array::{Lease, LeaseError, TimedLeaseError, TryLeaseError};
-use crossdock::sync::{TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 
 use super::shared::{Shared, WORDS, fill, is_whole, repair};
 use crate::process::Broken;
@@ -133,12 +133,16 @@ fn begin_a_round(shared: &Shared) -> Result<(), Ended> {
 fn read(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
     let values = match random.below(3) {
         0 => match shared.array.try_read() {
-            Err(TryLockError::WouldBlock { .. } | TryLockError::OwnerDied(_)) => return Ok(()),
+            Err(TryLockError::WouldBlock { .. } | TryLockError::Lock(LockError::OwnerDied(_))) => {
+                return Ok(());
+            }
             Ok(values) => values,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
-        1 => match shared.array.try_read_timeout(SHORT) {
-            Err(TimedLockError::Timeout { .. } | TimedLockError::OwnerDied(_)) => return Ok(()),
+        1 => match shared.array.read_timeout(SHORT) {
+            Err(
+                LockTimeoutError::Timeout { .. } | LockTimeoutError::Lock(LockError::OwnerDied(_)),
+            ) => return Ok(()),
             Ok(values) => values,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },

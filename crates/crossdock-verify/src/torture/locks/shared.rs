@@ -1,7 +1,6 @@
 //! What the workers share: the segment and its entries.
 
 use crossdock::array::Init;
-use crossdock::sync::RawMutex;
 use crossdock::{AtomicArray, Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 use crate::process::Broken;
@@ -23,7 +22,7 @@ pub(crate) struct Shared {
     /// Transfers that were told to have been made.
     pub(crate) transfers: Counter,
     /// A lock, and two counters that are equal whenever it is free.
-    pub(crate) raw: RawMutex,
+    pub(crate) raw: Mutex<()>,
     pub(crate) pair: [Counter; 2],
     /// Operations, counted three times.
     pub(crate) total: Counter,
@@ -58,7 +57,7 @@ impl Shared {
             segment.create::<Counter>(&progress_name(slot), 0)?;
         }
         segment.create::<Mutex<Ledger>>("ledger", Ledger::new())?;
-        segment.create::<RawMutex>("raw", ())?;
+        segment.create::<Mutex<()>>("raw", ())?;
         segment.create::<ShardedCounter>("cells", ())?;
         segment.create::<AtomicArray<f64>>("sums", Init::zeroed(SUMS))?;
         for name in ["transfers", "left", "right", "total", "repairs", "stop"] {

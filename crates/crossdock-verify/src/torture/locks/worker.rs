@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossdock::Counter;
 use crossdock::segment::Monitor;
-use crossdock::sync::{LockError, MutexGuard, TimedLockError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, MutexGuard, TryLockError};
 
 use crate::process::Broken;
 use crate::random::Random;
@@ -59,7 +59,7 @@ fn operate(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
         }
         600..850 => {
             let [left, right] = &shared.pair;
-            let guard = shared.raw.lock_or_repair(|| {
+            let guard = shared.raw.lock_or_repair(|_| {
                 right.set(left.get());
                 shared.repairs.add(1);
             })?;
@@ -116,14 +116,14 @@ fn enter<'a>(
         },
         1 => match shared.ledger.try_lock() {
             Ok(guard) => Some(guard),
-            Err(TryLockError::OwnerDied(guard)) => repaired(guard),
+            Err(TryLockError::Lock(LockError::OwnerDied(guard))) => repaired(guard),
             Err(TryLockError::WouldBlock { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
-        2 => match shared.ledger.try_lock_timeout(Duration::from_millis(2)) {
+        2 => match shared.ledger.lock_timeout(Duration::from_millis(2)) {
             Ok(guard) => Some(guard),
-            Err(TimedLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TimedLockError::Timeout { .. }) => None,
+            Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => repaired(guard),
+            Err(LockTimeoutError::Timeout { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         _ => Some(shared.ledger.lock_or_repair(|ledger| {

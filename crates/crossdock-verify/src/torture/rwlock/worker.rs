@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crossdock::Counter;
 use crossdock::segment::Monitor;
-use crossdock::sync::{LockError, RwLockReadGuard, RwLockWriteGuard, TimedLockError, TryLockError};
+use crossdock::sync::{
+    LockError, LockTimeoutError, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+};
 
 use super::book::Book;
 use super::shared::{Shared, progress_name};
@@ -124,12 +126,16 @@ fn open<'a>(shared: &'a Shared, random: &mut Random) -> Result<Option<Reads<'a>>
         },
         1 => match shared.book.try_read() {
             Ok(guard) => Some(guard),
-            Err(TryLockError::OwnerDied(_) | TryLockError::WouldBlock { .. }) => None,
+            Err(TryLockError::Lock(LockError::OwnerDied(_)) | TryLockError::WouldBlock { .. }) => {
+                None
+            }
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
-        2 => match shared.book.try_read_timeout(SHORT) {
+        2 => match shared.book.read_timeout(SHORT) {
             Ok(guard) => Some(guard),
-            Err(TimedLockError::OwnerDied(_) | TimedLockError::Timeout { .. }) => None,
+            Err(
+                LockTimeoutError::Lock(LockError::OwnerDied(_)) | LockTimeoutError::Timeout { .. },
+            ) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         _ => Some(shared.book.read_or_repair(|book| {
@@ -155,14 +161,14 @@ fn take<'a>(shared: &'a Shared, random: &mut Random) -> Result<Option<Writes<'a>
         },
         1 => match shared.book.try_write() {
             Ok(guard) => Some(guard),
-            Err(TryLockError::OwnerDied(guard)) => repaired(guard),
+            Err(TryLockError::Lock(LockError::OwnerDied(guard))) => repaired(guard),
             Err(TryLockError::WouldBlock { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
-        2 => match shared.book.try_write_timeout(SHORT) {
+        2 => match shared.book.write_timeout(SHORT) {
             Ok(guard) => Some(guard),
-            Err(TimedLockError::OwnerDied(guard)) => repaired(guard),
-            Err(TimedLockError::Timeout { .. }) => None,
+            Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => repaired(guard),
+            Err(LockTimeoutError::Timeout { .. }) => None,
             Err(other) => return Err(Ended::Wrong(other.to_string())),
         },
         _ => Some(shared.book.write_or_repair(|book| {
