@@ -6,20 +6,20 @@
 //!
 //! # Protocol
 //!
-//! One atomic read-modify-write for each operation, and that is its commit. Additions wrap.
+//! One atomic read-modify-write for each operation, which is its commit. Additions wrap.
 //!
 //! # Crash
 //!
 //! Nothing is ever half done. A process killed in the middle of an addition has made it or has not,
-//! and the counter cannot tell which: where that matters, note the intent elsewhere first
+//! and the counter cannot tell which: where that matters, record the intent elsewhere first
 //! (`crossdock warehouse --counter mutex` shows how).
 //!
-//! Wait-free on processors with an atomic add; a stopped process delays nobody.
+//! Wait-free on processors with an atomic add; a stopped process delays no other.
 //!
 //! # Ordering
 //!
-//! All updates are AcqRel and `get` is Acquire (C1), so what a process wrote before an update is
-//! seen by one that reads the updated value: a counter can serve as a flag. On x86_64 that costs
+//! All updates are AcqRel and `get` is Acquire (C1): a process that reads an updated value sees
+//! what its writer wrote before the update, so a counter can serve as a flag. On x86_64 that costs
 //! nothing.
 
 use crate::facade::{AtomicU64, Ordering, mutation, ordering};
@@ -38,7 +38,7 @@ impl CounterState {
         }
     }
 
-    /// Adds and returns the value before.
+    /// Adds, wrapping, and returns the previous value.
     #[inline]
     pub(crate) fn add(&self, amount: u64) -> u64 {
         if mutation(40) {
@@ -88,7 +88,7 @@ impl CounterState {
         self.value.fetch_or(mask, Ordering::AcqRel)
     }
 
-    /// Replaces the value by `value` if `better(value, current)`; returns the value before.
+    /// Replaces the value by `value` if `better(value, current)`, and returns the previous value.
     pub(crate) fn fetch_best(&self, value: u64, better: impl Fn(u64, u64) -> bool) -> u64 {
         let mut seen = self.get();
         loop {

@@ -8,14 +8,14 @@
 //! # Protocol
 //!
 //! A process adds to the cell of its index, so processes on different cores do not share a line.
-//! The addition is still an atomic one: a process may have threads, and one that could not join
-//! adds to the first cell, which belongs to somebody else.
+//! The addition is still atomic: a process may have threads, and a process that could not join adds
+//! to the first cell, which has another owner.
 //!
 //! # Crash
 //!
-//! Cells are nobody's: a cell outlives the process that added to it, and the index's next owner
-//! goes on adding. There is nothing to fold and nothing to recover. As with a counter, a process
-//! killed in the middle of an addition has made it or has not. A stopped process delays nobody.
+//! Cells have no owner: a cell outlives the process that added to it, and the index's next owner
+//! continues to add. There is nothing to recover. As with a counter, a process killed in the middle
+//! of an addition has made it or has not. A stopped process delays no other.
 //!
 //! # Ordering
 //!

@@ -1,4 +1,4 @@
-//! What a counter is held to: models under loom, plain tests otherwise.
+//! Tests of counters: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod models;

@@ -1,12 +1,13 @@
-//! The arena: where the next entry's bytes go.
+//! The arena: the position of the next entry's bytes.
 //!
 //! There is no free list and no mark to keep: entries are never removed and lie in the order of
-//! their records, so the space in use ends where the last entry ends. A creator that dies leaves
-//! nothing to repair; its bytes are simply given to the next.
+//! their records, so the used space ends where the last entry ends. A creator that dies leaves
+//! nothing to repair; its bytes are given to the next.
 
 use crate::format::PADDING;
 
-/// Where `len` bytes fit behind the byte `used`, or how many bytes are left before `end`.
+/// Returns the offset at which `len` bytes fit behind the byte `used`, or else the number of bytes
+/// left before `end`.
 pub(crate) fn place(used: u64, end: u64, len: u64) -> Result<u64, u64> {
     let offset = used
         .checked_next_multiple_of(PADDING as u64)

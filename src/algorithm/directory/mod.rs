@@ -4,7 +4,7 @@
 //!
 //! A word with the count and the tag of the last creator, records behind it, and a control mutex
 //! that creators take. Records below the count are complete and never change; what lies above is
-//! nobody's.
+//! unused.
 //!
 //! ```text
 //! | 0: 3 | creator's tag: 29 | count: 32 |
@@ -13,37 +13,37 @@
 //! # Protocol
 //!
 //! - find: follow the name through the [index](crate::algorithm::directory::index), then compare
-//!   the names of the records that are not in it yet. Lock-free; waits for no one.
+//!   the names of the records that are not in it yet. Lock-free; does not wait.
 //! - create: take the control mutex; stamp: CAS the own tag into the word, whatever the count is;
-//!   look for the name again, find room behind the last entry, prepare its bytes, write the record,
-//!   and publish both with **one CAS** from the stamped word: count + 1. Then put it into the
-//!   index.
+//!   look for the name again, find space behind the last entry, prepare its bytes, write the
+//!   record, and publish both with **one CAS** from the stamped word: count + 1. Then put it into
+//!   the index.
 //!
-//! The stamp is for a creator that others took for dead, and that does not know it: the next
+//! The stamp is for a creator that others took for dead, and that has not learnt it: the next
 //! creator has stamped the word since, so its CAS fails. Without a stamp it could publish a record
-//! that the next one has half written. It also looks before it writes its record whether the stamp
-//! is its own still.
+//! that the next one has half written. It also checks before it writes its record that the stamp is
+//! still its own.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | before the CAS of the count | bytes and a record above the count, the control mutex held | the next creator takes the mutex over and writes over them |
+//! | before the CAS of the count | bytes and a record above the count, the control mutex held | the next creator takes the mutex over and overwrites them |
 //! | after it | a complete entry, perhaps not in the index, the control mutex held | the next creator takes the mutex over, and completes the index |
 //!
-//! There is no intent to write down beyond the mutex's own tag: nothing below the count is ever
-//! half done, so the next owner has nothing to repair. Reaping needs the control mutex only as one
-//! more mutex that the dead one may hold.
+//! There is no intent to record beyond the mutex's own tag: nothing below the count is ever half
+//! done, so the next owner has nothing to repair. To a reaper the control mutex is only one more
+//! mutex that the dead participant may hold.
 //!
-//! A creator that is taken for dead while it prepares bytes, or in the moment between its look at
-//! the stamp and its record, may write over what the next creator makes there.
+//! A creator that is taken for dead while it prepares bytes, or in the moment between its check of
+//! the stamp and its record, may overwrite what the next creator makes there.
 //!
-//! A stopped creator blocks other creators, and nobody who looks for or uses entries.
+//! A stopped creator blocks other creators, but no process that looks for or uses entries.
 //!
 //! # Ordering
 //!
-//! (D1) the count's CAS (Release) pairs with the load in `find` and `records` (Acquire): the
-//! record and the entry's prepared bytes. Those of the index stand there.
+//! (D1) the count's CAS (Release) pairs with the load in `find` and `records` (Acquire): the record
+//! and the entry's prepared bytes. The orderings of the index are in its own docs.
 
 use crate::algorithm::directory::index::{Garbage, Index};
 use crate::algorithm::mutex::{MutexError, MutexState};
@@ -67,7 +67,7 @@ pub(crate) struct Directory<'a> {
     pub(crate) end: u64,
 }
 
-/// What stands under a name.
+/// A record that was found, and its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) index: u32,
@@ -77,9 +77,9 @@ pub(crate) struct Found {
 /// Why no entry was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// There is none of that name.
+    /// There is no entry of that name.
     Name,
-    /// The directory holds what cannot be one of its records.
+    /// The directory contains garbage.
     Corrupt(Fault),
 }
 
@@ -88,13 +88,13 @@ pub(crate) enum Missing {
 pub(crate) enum Fault {
     /// The count is above the capacity.
     Count { found: u32 },
-    /// A record whose checksum or place is wrong.
+    /// A record has a wrong checksum or position.
     Record { index: u32, fault: RecordFault },
-    /// The index says what cannot be.
+    /// The index has an impossible value.
     Index,
 }
 
-/// Why no entry was created.
+/// Why an entry was not created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotCreated {
     Exists(Found),
@@ -116,7 +116,7 @@ impl<'a> Directory<'a> {
         self.records_from(0)
     }
 
-    /// Those of them whose number is `first` or above.
+    /// The published records from number `first` on.
     fn records_from(
         self,
         first: u32,
@@ -141,7 +141,7 @@ impl<'a> Directory<'a> {
             .map_err(|fault| Fault::Record { index, fault })
     }
 
-    /// The record at `index`, which a handle of another process named.
+    /// The record at `index`, as named by another process's handle.
     pub(crate) fn at(self, index: u32) -> Result<Found, Missing> {
         let published = self.published().map_err(Missing::Corrupt)?;
         let words = published.get(index as usize).ok_or(Missing::Name)?;
@@ -157,7 +157,7 @@ impl<'a> Directory<'a> {
             match self.in_slot(slot) {
                 Ok(found) if found.record.name == name => return Ok(found),
                 Ok(_) => {}
-                // It may have been the one: do not claim that there is none.
+                // It may have been this name: do not report that there is none.
                 Err(fault) => missing = Missing::Corrupt(fault),
             }
         }
@@ -192,8 +192,8 @@ impl<'a> Directory<'a> {
         clippy::result_large_err,
         reason = "once for each entry, and all of it is used"
     )]
-    /// Creates the entry that `record` describes, but for its offset; `prepare` writes its bytes,
-    /// at the offset it is given, before anybody can find it.
+    /// Creates the entry that `record` describes, except for its offset. `prepare` writes its
+    /// bytes, at the offset it is given, before the entry can be found.
     pub(crate) fn create(
         self,
         mut record: Record,
@@ -240,7 +240,7 @@ impl<'a> Directory<'a> {
             self.count.store(stamped + 1, Ordering::Release);
         }
         prepare(record.offset);
-        // ORDERING: Relaxed; a look, and what follows from it stays this process's risk.
+        // ORDERING: Relaxed; what follows from the answer is this process's risk.
         if self.count.load(Ordering::Relaxed) != stamped && !mutation(32) && !mutation(621) {
             return Err(lost);
         }
@@ -252,10 +252,10 @@ impl<'a> Directory<'a> {
         Ok(index)
     }
 
-    /// Says who creates from now on; the word as it is then. For the control mutex's owner.
+    /// Stamps the word with the creator's tag, and returns it. For the control mutex's owner.
     fn stamp(self, me: Tag) -> u64 {
-        // ORDERING: Relaxed; only the control mutex's owner changes it, or one that was, whose CAS
-        // is seen.
+        // ORDERING: Relaxed; only the control mutex's owner changes it, or a former owner, whose
+        // CAS is detected.
         let mut seen = self.count.load(Ordering::Relaxed);
         loop {
             let stamped = u64::from(me.bits()) << 32 | u64::from(count_in(seen));
@@ -289,8 +289,8 @@ impl<'a> Directory<'a> {
             .is_ok()
     }
 
-    /// Puts every record below `count` into the index that is not there yet: the last one, and
-    /// those whose creators were killed in between. For the control mutex's owner.
+    /// Adds every record below `count` that the index lacks: the last one, and those of creators
+    /// that were killed in between. For the control mutex's owner.
     fn complete_index(self, count: u32) {
         // ORDERING: Relaxed; only the control mutex's owner writes it.
         let mut indexed = self.index.indexed.load(Ordering::Relaxed);
@@ -301,11 +301,11 @@ impl<'a> Directory<'a> {
             self.index.set_indexed(count);
         }
         let Some(missing) = self.records.get(indexed as usize..count as usize) else {
-            // Garbage, which `find` tells.
+            // Garbage, which `find` reports.
             return;
         };
         for it in (indexed..).zip(missing) {
-            // What is no record, or finds no slot, stays where `find` looks at each one.
+            // Garbage, or a record without a slot, stays where `find` compares each record.
             let Ok(found) = self.decode(it) else { return };
             if !self.index.insert(found.record.name, found.index) {
                 return;
@@ -318,16 +318,17 @@ impl<'a> Directory<'a> {
         clippy::result_large_err,
         reason = "once for each entry, and all of it is used"
     )]
-    /// Where the record and its bytes go: its index, its place, and the bytes' offset. Whoever
-    /// holds the control mutex may rely on it; to others it says what there is no use in trying,
-    /// since entries stay and room never comes back.
+    /// Finds space for a record and its bytes: its index, its position, and the bytes' offset. The
+    /// control mutex's owner may rely on the answer. For others it says what is not worth
+    /// attempting, since entries stay and space is never freed.
     pub(crate) fn room(self, record: &Record) -> Result<(u32, &'a RecordState, u64), NotCreated> {
         match self.find(record.name) {
             Ok(found) if !mutation(31) => return Err(NotCreated::Exists(found)),
             Ok(_) | Err(Missing::Name) => {}
             Err(Missing::Corrupt(fault)) => return Err(NotCreated::Corrupt(fault)),
         }
-        // ORDERING: Relaxed; only the control mutex's owner writes it, and only one may rely on it.
+        // ORDERING: Relaxed; only the control mutex's owner writes it, and only the owner may rely
+        // on it.
         let index = count_in(self.count.load(Ordering::Relaxed));
         let place = self
             .records

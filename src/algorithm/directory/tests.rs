@@ -1,4 +1,4 @@
-//! What the directory is held to: models under loom, plain tests otherwise.
+//! Tests of the directory: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod lost;

@@ -2,14 +2,14 @@
 //!
 //! # State
 //!
-//! The value's bits in 8, 16, 32 or 64 of them; what they mean is the handle's business. Elements
-//! lie side by side, without padding and without an owner.
+//! The value's bits, 8, 16, 32 or 64 of them; the handle knows what they mean. Elements lie side by
+//! side, without padding and without an owner.
 //!
 //! # Protocol
 //!
-//! One atomic access for each operation, and that is its commit. What the processor cannot do in
-//! one (a maximum, an addition of floating-point numbers) is a load, a computation, and a
-//! compare-and-swap that is its commit, and that is tried again when another was faster.
+//! One atomic access for each operation, which is its commit. What the processor cannot do in one
+//! (a maximum, an addition of floating-point numbers) is a load, a computation, and a
+//! compare-and-swap, which is the commit and is retried if another process was faster.
 //!
 //! An operation on many elements is one such access for each of them, in order.
 //!
@@ -18,36 +18,36 @@
 //! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | before the one access | nothing | - |
-//! | after it | the new value | nobody needs to |
-//! | among many elements | those before it are stored, those behind it are not | nobody can: it was never one step |
+//! | after it | the new value | no repair needed |
+//! | among many elements | those before it are stored, those behind it are not | no repair possible: it was never one step |
 //!
-//! As of a counter, nobody can tell whether a process killed in the middle had made its last
+//! As with a counter, it cannot be told whether a process killed in the middle had made its last
 //! change. Wait-free on processors that have the instruction (x86_64 has none that returns the bits
 //! before an and, or, xor); the loops are lock-free: one fails only because another succeeded. A
-//! stopped process delays nobody.
+//! stopped process delays no other.
 //!
 //! # Ordering
 //!
-//! Changes are AcqRel, `set` is Release and `get` Acquire (E1), so what a process wrote before it
-//! changed an element is seen by one that reads the new value, as with a counter.
+//! Changes are AcqRel, `set` is Release and `get` Acquire (E1): a process that reads a new value
+//! sees what its writer wrote before it changed the element, as with a counter.
 //!
 //! Operations on many elements access each with Relaxed and have one fence for all. A copy out ends
-//! with an Acquire fence: as if each load were Acquire, for whatever comes after the copy. A copy
-//! in begins with a Release fence: as if each store were Release, for whatever came before it (E2).
-//! Between two elements of one copy nothing is ordered.
+//! with an Acquire fence: as if each load were Acquire, for all that comes after the copy. A copy
+//! in begins with a Release fence: as if each store were Release, for all that came before it (E2).
+//! Two elements of one copy are not ordered with each other.
 //!
 //! # Trade-offs
 //!
-//! There is no way to ask for another ordering. On x86_64 it would save nothing: loads and stores
-//! are plain ones, and a read-modify-write is locked whatever it says. Elsewhere the copies have
-//! one fence where a loop over acquiring loads has one for each. A flag that is relaxed by mistake
-//! is found by nobody, least of all in another process.
+//! There is no choice of ordering. On x86_64 it would save nothing: loads and stores are plain
+//! ones, and a read-modify-write is locked in any ordering. Elsewhere the copies have one fence
+//! where a loop over acquiring loads has one for each. A flag that is relaxed by mistake is hard to
+//! find, above all in another process.
 
 use crate::facade::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence, mutation, ordering,
 };
 
-/// The atomics that an element can be; sealed, since nobody else can name it.
+/// The atomics that an element can be; sealed, since it cannot be named outside this crate.
 pub trait Word: Send + Sync + 'static {
     /// A word's value.
     type Bits: Copy + Eq;
@@ -177,14 +177,14 @@ impl<W: Word> ElementState<W> {
         self.0.swap(bits, ordering(Ordering::AcqRel, 408))
     }
 
-    /// Adds and returns the value before; wraps.
+    /// Adds, wrapping, and returns the previous value.
     #[inline(always)]
     pub(crate) fn add(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
         self.0.fetch_add(bits, ordering(Ordering::AcqRel, 409))
     }
 
-    /// Subtracts and returns the value before; wraps.
+    /// Subtracts, wrapping, and returns the previous value.
     #[inline(always)]
     pub(crate) fn sub(&self, bits: W::Bits) -> W::Bits {
         // ORDERING: AcqRel; (E1).
@@ -209,7 +209,7 @@ impl<W: Word> ElementState<W> {
         self.0.fetch_xor(bits, ordering(Ordering::AcqRel, 413))
     }
 
-    /// Stores `new` if the bits are `current`; returns those before.
+    /// Stores `new` if the bits are `current`; returns the previous bits.
     #[inline(always)]
     pub(crate) fn exchange(&self, current: W::Bits, new: W::Bits) -> Result<W::Bits, W::Bits> {
         // ORDERING: AcqRel, and Acquire on failure; (E1).
@@ -221,8 +221,8 @@ impl<W: Word> ElementState<W> {
         )
     }
 
-    /// Replaces the bits by what `next` makes of them, unless that is nothing; returns those
-    /// before. `next` is called again when others have changed them meanwhile.
+    /// Replaces the bits by the result of `next`, if there is one, and returns the previous bits.
+    /// `next` is called again if others have changed them meanwhile.
     #[inline(always)]
     pub(crate) fn update(
         &self,
@@ -284,7 +284,7 @@ impl<W: Word> ElementState<W> {
         all
     }
 
-    /// Copies what stands beside each element into it.
+    /// Stores into each element the value beside it.
     #[inline(always)]
     pub(crate) fn copy_in<'a>(pairs: impl Iterator<Item = (&'a Self, W::Bits)>) {
         // ORDERING: Release; (E2) pairs with the Acquire in `get`, and with the fence in

@@ -1,4 +1,4 @@
-//! What elements are held to: models under loom, plain tests otherwise.
+//! Tests of elements: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
 mod models;

@@ -15,18 +15,18 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (40, ADDITIONS, "add is a load and a store"),
     (41, FLAG, "add does not publish"),
     (42, FLAG, "get does not acquire"),
-    (43, BEST, "fetch_best stores what was best when it looked"),
+    (43, BEST, "fetch_best stores without comparing"),
     (
         44,
         SOFT,
-        "fetch_best takes a CAS that failed for one that did not",
+        "fetch_best takes a failed CAS for a success",
     ),
 ];
 
 const ADDITIONS: &str = "model_counter_no_addition_is_lost";
 const FLAG: &str = "model_counter_a_read_of_an_update_sees_what_was_written_before";
 const BEST: &str = "model_counter_the_best_value_stays";
-const SOFT: &str = "model_counter_a_weak_cas_that_fails_without_cause_is_tried_again";
+const SOFT: &str = "model_counter_a_weak_cas_that_fails_spuriously_is_retried";
 
 /// Hunts: an addition that overwrites another's; two that return the same value.
 #[test]
@@ -82,7 +82,7 @@ fn model_counter_a_read_of_an_update_sees_what_was_written_before() {
     });
 }
 
-/// Hunts: the same by way of a third that adds meanwhile, and with the reader's own addition.
+/// Hunts: the same across a third process's addition, and with the reader's own addition.
 #[test]
 fn model_counter_additions_of_others_keep_what_an_update_publishes() {
     explore("a writer, an adder, and a reader that adds", || {
@@ -105,7 +105,7 @@ fn model_counter_additions_of_others_keep_what_an_update_publishes() {
     });
 }
 
-/// Hunts: a worse value that overwrites a better one, which came between look and store.
+/// Hunts: a worse value that overwrites a better one, which came between load and store.
 #[test]
 fn model_counter_the_best_value_stays() {
     explore_at_least("two that raise", 4, || {
@@ -122,9 +122,9 @@ fn model_counter_the_best_value_stays() {
     });
 }
 
-/// Hunts: a weak CAS that fails although the value is what it was.
+/// Hunts: a weak CAS that fails although the value is unchanged.
 #[test]
-fn model_counter_a_weak_cas_that_fails_without_cause_is_tried_again() {
+fn model_counter_a_weak_cas_that_fails_spuriously_is_retried() {
     explore_soft_faults("an updater of a maximum", |fault| {
         let counter = Arc::new(CounterState::new(1));
         let raiser = counter.clone();

@@ -1,4 +1,4 @@
-//! What one process sees of counters.
+//! One process and counters.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The directory under loom, and a creator that others took for dead and that does not know it.
+//! The directory under loom, and a creator that was reaped and has not learnt it.
 
 use loom::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         621,
         OVER,
-        "a creator does not look at its stamp before it writes its record",
+        "a creator does not check its stamp before it writes its record",
     ),
 ];
 
@@ -68,7 +68,7 @@ impl Store {
             .create(record(name), tag(id), &peers, |_| prepare())
     }
 
-    /// Others take process 1 for dead, and give back what it holds.
+    /// Unregisters and recovers process 1, which lives.
     fn reap(&self) {
         self.registry.unregister(1);
         self.control.recover(tag(1));
@@ -86,7 +86,7 @@ fn record(name: &str) -> Record {
     }
 }
 
-/// Hunts: a record that others find while it is written, since one that was reaped before it
+/// Hunts: a record that others find while it is written, since a creator that was reaped before it
 /// published its own counts it.
 #[test]
 fn model_directory_a_reaped_creator_publishes_no_half_of_anothers_record() {
@@ -116,8 +116,8 @@ fn model_directory_a_reaped_creator_publishes_no_half_of_anothers_record() {
     });
 }
 
-/// Hunts: an entry that vanishes, because one that was reaped while it prepared its bytes writes
-/// its record there.
+/// Hunts: an entry that vanishes, because a creator that was reaped while it prepared its bytes
+/// writes its record there.
 #[test]
 fn model_directory_a_reaped_creator_overwrites_no_record() {
     explore("directory: a creator reaped as it prepares", || {

@@ -15,11 +15,11 @@ mod two_deaths;
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (30, READER, "a reader does not acquire the count"),
-    (31, SAME, "create does not look whether the name exists"),
+    (31, SAME, "create does not check whether the name exists"),
     (
         32,
         READER,
-        "the count says that there is a record before there is one",
+        "the count is stored before the record",
     ),
     (33, READER, "the count does not publish the record"),
     (
@@ -32,46 +32,46 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (
         36,
         OTHERS,
-        "a creator takes no notice of the bytes that others have",
+        "a creator ignores the bytes of other entries",
     ),
-    (700, TWICE, "who follows a slot does not acquire its record"),
+    (700, TWICE, "the load of a slot does not acquire its record"),
     (
         701,
         TWICE,
-        "a reader does not acquire the slots that are said to be there",
+        "a reader does not acquire the slots below the number",
     ),
     (
         702,
         TWICE,
-        "how many records have slots is said before others see those",
+        "the number of slots does not publish them",
     ),
     (703, TWICE, "a slot does not publish its record"),
     (
         704,
         DEATH,
-        "a reader does not look at the records that are not in the index yet",
+        "a reader does not compare the records that are not in the index yet",
     ),
     (
         705,
         DEATH,
-        "a creator forgets the record that a killed one did not put into the index",
+        "a creator does not index the record of a killed one",
     ),
-    (706, SLOTS, "a slot is taken from a record that has it"),
+    (706, SLOTS, "a slot is taken from the record that has it"),
     (
         707,
         TWICE,
-        "a record is said to have a slot before it has one",
+        "the number is stored before the slot",
     ),
 ];
 
 const READER: &str = "model_directory_a_reader_finds_complete_entries_or_none";
-const SAME: &str = "model_directory_of_two_creators_of_a_name_one_makes_it";
+const SAME: &str = "model_directory_one_of_two_creators_of_a_name_makes_it";
 const OTHERS: &str = "model_directory_two_creators_never_share_bytes";
 const TWICE: &str = "model_directory_what_was_found_is_found_again";
 const DEATH: &str = "model_directory_wherever_a_creator_dies_others_create_and_find";
 const SLOTS: &str = "model_directory_two_records_that_get_slots_at_once_are_both_found";
 
-/// Bytes of the arena that an entry takes, and how many entries fit.
+/// The bytes of an entry in the arena, and the number of entries that fit.
 const LEN: u64 = PADDING as u64;
 const ROOM: usize = 3;
 const SLOT_COUNT: usize = 8;
@@ -122,7 +122,7 @@ impl Store {
         &self.arena[usize::try_from(offset / LEN).unwrap() - 1]
     }
 
-    /// Process `id` creates an entry that says so, in its record and in its bytes.
+    /// Creates an entry as process `id`, which is noted in its record and in its bytes.
     fn create(&self, id: u32, name: &str) -> Result<Found, NotCreated> {
         let record = Record {
             kind: 1,
@@ -146,7 +146,8 @@ impl Store {
         }
     }
 
-    /// Looks for a name; what is found is complete, and its bytes are its creator's.
+    /// Looks for a name, and asserts that what is found is complete and its bytes are its
+    /// creator's.
     fn find(&self, name: &str) -> Result<Found, Missing> {
         let found = self.directory().find(Name::entry(name).unwrap());
         match found {
@@ -170,7 +171,7 @@ fn names_of_one_home() -> [String; 2] {
 
 /// Hunts: a name that two entries have; a loser that does not see the winner's entry.
 #[test]
-fn model_directory_of_two_creators_of_a_name_one_makes_it() {
+fn model_directory_one_of_two_creators_of_a_name_makes_it() {
     explore_at_least("two creators of one name", 4, || {
         let store = Store::open();
         finish([1, 2].map(|id| {
@@ -191,7 +192,7 @@ fn model_directory_of_two_creators_of_a_name_one_makes_it() {
         );
         store
             .create(3, "total")
-            .expect("nobody is at work any more");
+            .expect("no creator is left");
     });
 }
 
@@ -212,7 +213,7 @@ fn model_directory_two_creators_never_share_bytes() {
     });
 }
 
-/// Hunts: a count that is seen before what it counts.
+/// Hunts: a count that is seen before its records.
 #[test]
 fn model_directory_a_reader_finds_complete_entries_or_none() {
     explore_at_least("a creator and a reader", 4, || {
@@ -232,8 +233,8 @@ fn model_directory_a_reader_finds_complete_entries_or_none() {
     });
 }
 
-/// Hunts: an entry that goes from the records into the index, and is in neither meanwhile; a slot
-/// that is seen before its record.
+/// Hunts: an entry that moves from the records into the index, and is found in neither meanwhile; a
+/// slot that is seen before its record.
 #[test]
 fn model_directory_what_was_found_is_found_again() {
     explore_at_least("a creator and a reader that looks twice", 4, || {
@@ -254,7 +255,8 @@ fn model_directory_what_was_found_is_found_again() {
     });
 }
 
-/// Hunts: one that was stopped before it gave its record a slot, and takes that of a later record.
+/// Hunts: a creator that was stopped before it gave its record a slot, and takes that of a later
+/// record.
 #[test]
 fn model_directory_two_records_that_get_slots_at_once_are_both_found() {
     let names = names_of_one_home();
@@ -279,7 +281,7 @@ fn model_directory_two_records_that_get_slots_at_once_are_both_found() {
 }
 
 /// Hunts: a creator killed anywhere that leaves a half entry to a reader, a control mutex or bytes
-/// to nobody, or an entry that is found no more.
+/// unusable, or an entry that cannot be found any more.
 #[test]
 fn model_directory_wherever_a_creator_dies_others_create_and_find() {
     explore_deaths("a creator killed, another, and a reader", |death| {
@@ -309,7 +311,7 @@ fn model_directory_wherever_a_creator_dies_others_create_and_find() {
     });
 }
 
-/// Hunts: the same for one name, which one of the two makes or finds.
+/// Hunts: the same for one name, which either of the two makes or finds.
 #[test]
 fn model_directory_wherever_a_creator_dies_its_name_can_be_made() {
     explore_deaths_at_least(

@@ -1,4 +1,4 @@
-//! What one process sees of a directory that may hold anything.
+//! One process and a directory that may hold anything.
 
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ struct Store {
 }
 
 impl Store {
-    /// With room for so many bytes.
+    /// Creates an arena of this many bytes.
     fn new(len: u64) -> Self {
         Self {
             control: MutexState::new(),
@@ -129,8 +129,8 @@ proptest! {
         }
     }
 
-    /// Whatever one slot and the number beside the slots say, an entry is found as it is, or there
-    /// is an error; only an emptied slot hides one.
+    /// With any values of one slot and the number beside the slots, an entry is found as it is, or
+    /// there is an error; only an emptied slot hides one.
     #[test]
     fn any_slot_and_any_number_of_the_index_are_found_out(slot: u32, at in 0..SLOTS, indexed: u32) {
         let store = Store::new(1024);
@@ -145,13 +145,13 @@ proptest! {
             }
         }
         let created = store.create("third", 8);
-        let told = matches!(created.as_ref().map_err(AsRef::as_ref), Err(NotCreated::Corrupt(_)));
-        prop_assert!(created.is_ok() || told, "{created:?}");
-        prop_assert!(indexed <= 2 || told);
+        let reported = matches!(created.as_ref().map_err(AsRef::as_ref), Err(NotCreated::Corrupt(_)));
+        prop_assert!(created.is_ok() || reported, "{created:?}");
+        prop_assert!(indexed <= 2 || reported);
     }
 }
 
-/// A directory without an index, or whose index is behind, is read record by record; the next
+/// A directory without an index, or with an incomplete one, is read record by record; the next
 /// creator completes it.
 #[test]
 fn the_index_is_made_again_from_the_records() {
@@ -173,7 +173,7 @@ fn the_index_is_made_again_from_the_records() {
     }
 }
 
-/// Slots that are all taken, which only garbage brings about, end the search.
+/// The search ends if all slots are taken, which only garbage causes.
 #[test]
 fn an_index_without_an_empty_slot_is_found_out() {
     let store = Store::new(1024);

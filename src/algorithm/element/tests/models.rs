@@ -13,12 +13,12 @@ use crate::participant::stage::{finish, start};
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (400, FLAG, "get does not acquire"),
     (401, FLAG, "set does not publish"),
-    (402, SUMS, "update stores what it made of what it saw"),
+    (402, SUMS, "update stores without comparing"),
     (403, UPDATED, "update does not publish"),
     (
         404,
         SOFT,
-        "update takes a CAS that failed for one that did not",
+        "update takes a failed CAS for a success",
     ),
     (405, OUT, "a copy out has no fence"),
     (406, OUT, "a collected copy has no fence"),
@@ -30,14 +30,14 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (412, FLAG, "or does not publish"),
     (413, FLAG, "xor does not publish"),
     (414, FLAG, "exchange does not publish"),
-    (415, REFUSED, "an exchange that is refused does not acquire"),
+    (415, REFUSED, "a refused exchange does not acquire"),
 ];
 
 const FLAG: &str = "model_element_a_read_sees_what_was_written_before";
 const REFUSED: &str = "model_element_a_refused_exchange_sees_what_was_written_before";
 const SUMS: &str = "model_element_no_sum_of_floats_is_lost";
 const UPDATED: &str = "model_element_an_update_publishes_what_was_written_before";
-const SOFT: &str = "model_element_a_weak_cas_that_fails_without_cause_is_made_again";
+const SOFT: &str = "model_element_a_weak_cas_that_fails_spuriously_is_retried";
 const OUT: &str = "model_element_a_copy_out_sees_what_was_written_before_each_element";
 const IN: &str = "model_element_a_copy_in_publishes_what_was_written_before";
 
@@ -62,7 +62,7 @@ fn sum(element: &Wide) -> f64 {
     f64::from_bits(element.get())
 }
 
-/// Hunts: an addition of floats that overwrites another's; two that are told the same value.
+/// Hunts: an addition of floats that overwrites another's; two that return the same value.
 #[test]
 fn model_element_no_sum_of_floats_is_lost() {
     explore_at_least("two that add twice", 4, || {
@@ -98,9 +98,9 @@ fn model_element_a_killed_addition_of_floats_was_made_or_not() {
     });
 }
 
-/// Hunts: a weak CAS that fails although the value is what it was.
+/// Hunts: a weak CAS that fails although the value is unchanged.
 #[test]
-fn model_element_a_weak_cas_that_fails_without_cause_is_made_again() {
+fn model_element_a_weak_cas_that_fails_spuriously_is_retried() {
     explore_soft_faults("an adder", |fault| {
         let element = Arc::new(wide(0));
         let adder = element.clone();
@@ -151,7 +151,7 @@ fn model_element_a_read_sees_what_was_written_before() {
     }
 }
 
-/// Hunts: the same for an exchange that finds what it did not expect.
+/// Hunts: the same for an exchange that finds an unexpected value.
 #[test]
 fn model_element_a_refused_exchange_sees_what_was_written_before() {
     explore("a writer that stores, another that exchanges", || {
@@ -200,7 +200,7 @@ fn model_element_an_update_publishes_what_was_written_before() {
 fn model_element_a_copy_out_sees_what_was_written_before_each_element() {
     for collected in [false, true] {
         explore(
-            "a writer of the second of two, and one that copies",
+            "a writer of the second of two, and a copier",
             move || {
                 let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
                 let (writer, reader) = (shared.clone(), shared.clone());
@@ -252,7 +252,7 @@ fn model_element_a_copy_in_publishes_what_was_written_before() {
     });
 }
 
-/// Hunts: a copy in that goes on after its process has died, or is not made in order.
+/// Hunts: a copy in that continues after its process has died, or is not made in order.
 #[test]
 fn model_element_a_killed_copy_in_has_stored_the_first_elements() {
     explore_deaths("a copier that dies", |death| {

@@ -1,4 +1,4 @@
-//! What one process sees of elements.
+//! One process and elements.
 
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ proptest! {
 }
 
 #[test]
-fn an_update_that_others_hinder_is_made_of_what_they_left() {
+fn a_contended_update_is_computed_from_the_latest_value() {
     let element = ElementState::new(AtomicU64::new(1));
     let mut calls = 0;
     let before = element.update(|bits| {
