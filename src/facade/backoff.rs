@@ -1,11 +1,11 @@
-//! What a waiter does before it sleeps, or instead.
+//! Spinning: what a waiter does before it sleeps, or instead.
 
 use core::time::Duration;
 
 use super::Pace;
 use super::real::{Deadline, Left};
 
-/// Bounded spinning before a waiter sleeps: 8, 16 .. 512 pauses with one look after each.
+/// Bounded spinning before a waiter sleeps: 8, 16 .. 512 pauses with one attempt after each.
 ///
 /// A hundred single pauses made a contended lock slower than no spinning at all; this shape halves
 /// its cost (`docs/design.md`, Mutex). One pause takes 3 to 50 ns, as the processor has it, so the
@@ -13,19 +13,19 @@ use super::real::{Deadline, Left};
 /// step begins later than [`Self::LONGEST`]. Where a pause takes 13 ns that makes seven steps of
 /// 13 us together; where it is longer there are fewer steps, where it is shorter more long ones.
 ///
-/// One that never sleeps ([`Pace::Spin`]) looks after every pause, and asks the clock at every 32nd
-/// look. It lets others run after 1 us, and again after 2, 4 .. 32 us: where there are more
-/// spinners than processors, the one that it waits for may have none, and would have to wait for
-/// the end of a scheduler's slice of some milliseconds. In the end that costs less than 1 us in 32
-/// where there is nothing else to run.
+/// A waiter that never sleeps ([`Pace::Spin`]) attempts after every pause, and reads the clock at
+/// every 32nd attempt. It yields after 1 us, and again after 2, 4 .. 32 us: if there are more
+/// spinners than processors, the process that it waits for may have none, and would have to wait
+/// for the end of a scheduler's slice of some milliseconds. In the end that costs less than 1 us in
+/// 32 if there is nothing else to run.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pace: Pace,
-    /// How many looks are still to come after a single pause each.
+    /// The number of attempts still to come after a single pause each.
     close: u32,
     step: u32,
     end: Option<Deadline>,
-    /// When one that never sleeps lets others run.
+    /// When a waiter that never sleeps yields next.
     rest: Option<Deadline>,
     /// How long it keeps the processor.
     keeps: Duration,
@@ -35,14 +35,14 @@ impl Backoff {
     const FIRST: u32 = 8;
     /// The steps that ask no clock.
     const BRIEF: u32 = 3;
-    /// The step whose length the later ones have.
+    /// The last step that is longer than the one before.
     const LAST: u32 = 6;
     const LONGEST: Duration = Duration::from_micros(8);
     /// The steps in all, should the clock stand still.
     const MOST: u32 = 64;
 
-    /// Of one that never sleeps: its first slice, the looks for each look at the clock, and how
-    /// long it keeps the processor, at first and in the end.
+    /// For a waiter that never sleeps: its first slice, the attempts for each reading of the clock,
+    /// and how long it keeps the processor, at first and in the end.
     const SLICE: Duration = Duration::from_micros(64);
     const LOOKS: u32 = 32;
     const KEEPS: (Duration, Duration) = (Duration::from_micros(1), Duration::from_micros(32));
@@ -137,18 +137,18 @@ impl Backoff {
     }
 }
 
-/// Waiting for somebody who is about to be done: 8, 16 and 32 pauses with a look after each, less
-/// than a microsecond where a pause takes 13 ns. Whoever looks more often takes the other's cache
-/// line away in the middle of its work.
+/// A short spin for a participant that is about to finish: 8, 16 and 32 pauses with an attempt
+/// after each, less than a microsecond if a pause takes 13 ns. More frequent attempts would take
+/// the other's cache line away in the middle of its work.
 ///
-/// Who comes upon somebody after several steps in a row follows a stream, and went faster than it:
-/// before all that it waits for 128 pauses, 2 or 3 us, so that the other one gets ahead and both
-/// are in cache lines of their own. After a single step, as when question and answer alternate,
-/// that would be latency for nothing.
+/// A participant that catches up with another after several steps in a row follows a stream, and
+/// was faster than it: first of all it waits for 128 pauses, 2 or 3 us, so that the other gets
+/// ahead and both use cache lines of their own. After a single step, as when question and answer
+/// alternate, that would only add latency.
 #[derive(Debug)]
-pub(crate) struct Patience(u32);
+pub(crate) struct ShortSpin(u32);
 
-impl Patience {
+impl ShortSpin {
     const FIRST: u32 = 8;
     const LAST: u32 = 32;
     const FOLLOWING: u32 = 128;
@@ -157,7 +157,8 @@ impl Patience {
         Self(Self::FIRST)
     }
 
-    /// Lets somebody get ahead, who was caught up with after so many steps; whether it did.
+    /// Lets a participant get ahead that was caught up with after this many steps; returns whether
+    /// it did.
     pub(crate) fn follow(steps: u64) -> bool {
         let is_stream = steps > 1;
         if is_stream {
@@ -199,11 +200,11 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends_and_only_a_stream_is_followed() {
-        let mut patience = Patience::new();
-        assert_eq!((0..100).take_while(|_| patience.wait()).count(), 3);
+    fn spin_ends_and_only_a_stream_is_followed() {
+        let mut spin = ShortSpin::new();
+        assert_eq!((0..100).take_while(|_| spin.wait()).count(), 3);
         assert_eq!(
-            [0, 1, 2, 99].map(Patience::follow),
+            [0, 1, 2, 99].map(ShortSpin::follow),
             [false, false, true, true]
         );
     }

@@ -17,13 +17,13 @@ pub(crate) struct WaitHistory {
 }
 
 impl WaitHistory {
-    /// After so many spins in vain a waiter does without.
+    /// After this many spins in vain a waiter skips spinning.
     const MOST_VAIN: u32 = 4;
-    /// For so many waits.
+    /// For this many waits.
     const WITHOUT: u32 = 64;
 
-    /// When the wait began that goes on at `now`: the one that was given up last, unless the handle
-    /// has got something since, or has done something else for longer than it waited.
+    /// Returns when the wait began that continues at `now`: the wait that was given up last, unless
+    /// the handle has succeeded since, or has done something else for longer than it waited.
     pub(crate) fn resume(&self, progress: u64, now: u64) -> u64 {
         // ORDERING: Relaxed; hints, here and below.
         let (since, until) = (self.since.load(Relaxed), self.until.load(Relaxed));

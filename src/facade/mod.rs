@@ -1,4 +1,4 @@
-//! The loom facade: the only door to shared state.
+//! The loom facade: the only access to shared state.
 //!
 //! An algorithm names atomics, futexes and waiting through this module alone. A normal
 //! build gets [`real`]: core's atomics and futex(2), with nothing in between. Under the `loom` cfg
@@ -37,13 +37,13 @@ pub(crate) mod model;
 mod real;
 
 #[cfg(not(loom))]
-pub(crate) use backoff::{Backoff, Patience};
+pub(crate) use backoff::{Backoff, ShortSpin};
 #[cfg(not(loom))]
 pub(crate) use history::WaitHistory;
 #[cfg(loom)]
 pub(crate) use model::{
     Arc, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Backoff, Deadline, Exclusive, Futex, Guarded,
-    Left, Patience, WaitHistory, Weak, Words, barrier_after_rmw, clock, clock_here, exclusive,
+    Left, ShortSpin, WaitHistory, Weak, Words, barrier_after_rmw, clock, clock_here, exclusive,
     futex_wait, futex_wait_any, has_passed, heavy_barrier, lacks_heavy_barrier, light_barrier,
     mutation, program_order, use_light_barriers,
 };

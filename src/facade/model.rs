@@ -126,7 +126,7 @@ pub(crate) struct Kernel {
 
 #[derive(Default)]
 struct Sleepers {
-    /// Who sleeps on which word: one that waits for several is there once for each.
+    /// The sleepers of each word; a sleeper on several words is listed once for each.
     queue: VecDeque<(usize, Arc<Sleeper>)>,
     deaths: u32,
 }
@@ -136,7 +136,7 @@ impl Sleepers {
         self.queue.retain(|(_, sleeper)| !Arc::ptr_eq(sleeper, me));
     }
 
-    /// Whether the slice that this process sleeps ends, because somebody has died.
+    /// Returns whether this process's slice ends, because a process has died.
     fn slice_ends(&self) -> bool {
         SLICES.with(|slices| {
             let (deaths, left) = slices.get();
@@ -211,11 +211,11 @@ pub(crate) fn unlock_byte(index: u32, id: u32) {
     let _ = byte.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
 }
 
-/// Seeded bugs of whoever asks the kernel: a second death goes unnoticed. A number for each model
-/// of two deaths, each of which must break.
+/// Seeded bugs of processes that ask the kernel: a second death goes unnoticed. A number for each
+/// model of two deaths, each of which must break.
 const SECOND_DEATH_UNNOTICED: core::ops::RangeInclusive<u32> = 750..=769;
 
-/// `F_OFD_GETLK` of byte `index`: who holds it now. An RMW, since the kernel never answers stale.
+/// `F_OFD_GETLK` of byte `index`. An RMW, since the kernel's answer is never stale.
 pub(crate) fn is_byte_locked(index: u32) -> bool {
     step();
     if SECOND_DEATH_UNNOTICED.clone().any(mutation) && KERNEL.sleepers.lock().unwrap().deaths > 1 {
@@ -405,7 +405,7 @@ pub(crate) fn futex_wait_any(words: &[(&Futex, u32)], _slice: Duration) {
         }
         sleepers.queue.push_back((word.0.key(), me.clone()));
     }
-    // A seeded bug: a sleeper whose word has changed relies on whoever changed it to wake it.
+    // A seeded bug: a sleeper whose word has changed relies on being woken.
     let trusting = mutation(15);
     let mut trusts = false;
     while !me.awake.get() && (trusts || !sleepers.slice_ends()) {
@@ -434,7 +434,7 @@ pub(crate) fn clock_here() -> u64 {
     0
 }
 
-/// So whatever a sleeper may do when its slice has ended, it does.
+/// Every slice has ended, so models cover what a sleeper does then.
 pub(crate) fn has_passed(_end: u64) -> bool {
     true
 }
@@ -488,7 +488,7 @@ pub(crate) fn lacks_heavy_barrier() -> bool {
     REFUSES_MEMBARRIER.get()
 }
 
-/// The barrier of one that has just changed a word.
+/// The barrier of a process that has just changed a word.
 pub(crate) fn barrier_after_rmw() {
     step();
     loom::sync::atomic::fence(Ordering::SeqCst);
@@ -581,9 +581,9 @@ impl Backoff {
 }
 
 /// Nor are they patient.
-pub(crate) struct Patience;
+pub(crate) struct ShortSpin;
 
-impl Patience {
+impl ShortSpin {
     pub(crate) fn new() -> Self {
         Self
     }

@@ -93,9 +93,9 @@ pub(crate) fn futex_wait_any(words: &[(&Futex, u32)], slice: Duration) {
 
 /// `N` words of plain data that are written before they are published and read after.
 ///
-/// Whatever another process does meanwhile, reading them is defined: every access is a relaxed
-/// atomic one. Under loom they are one race-checked cell, so the models prove that the publishing
-/// store really orders them.
+/// Reading them is defined even while another process writes: every access is a relaxed atomic one.
+/// Under loom they are one race-checked cell, so the models prove that the publishing store really
+/// orders them.
 #[repr(transparent)]
 pub(crate) struct Words<const N: usize>([AtomicU64; N]);
 
@@ -118,8 +118,8 @@ impl<const N: usize> Words<N> {
     }
 }
 
-/// The machine's monotonic clock, in nanoseconds: the same for all processes, whatever time
-/// namespaces they are in. `u64::MAX` in a process that cannot tell how its own clock differs.
+/// The machine's monotonic clock, in nanoseconds: the same for all processes in all time
+/// namespaces. `u64::MAX` in a process that cannot tell how its own clock differs.
 pub(crate) fn clock() -> u64 {
     timens::on_the_machine(crate::sys::clock::monotonic())
 }
@@ -139,20 +139,20 @@ pub(crate) fn has_passed(end: u64) -> bool {
     clock_here() >= end
 }
 
-/// The light side of a barrier between two processes: whatever this one stored before is visible,
-/// to one that has had a [`heavy_barrier`] since, before what it loads after. Costs no instruction.
+/// The light side of a barrier between two processes: what this process stored before is visible,
+/// to a process that has made a [`heavy_barrier`] since, before what it loads after. Costs no
+/// instruction.
 ///
-/// Good for what may be missed: a process whose membarrier(2) is refused has neither side. What
-/// must not be missed has a real fence at both sides, [`barrier_after_rmw`] at the one that is in a
-/// hurry.
+/// Only for what may be missed: a process whose membarrier(2) is refused has neither side. What
+/// must not be missed has a real fence on both sides, [`barrier_after_rmw`] on the fast one.
 #[inline(always)]
 pub(crate) fn light_barrier() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
-/// The heavy side: a full barrier here and, at once, in the middle of whatever the processes do
-/// that use the light side. False if it was a barrier here only, as the kernel refuses the other
-/// part.
+/// The heavy side: a full barrier here and, at once, in the middle of all that the processes do
+/// that use the light side. Returns false if it was a barrier here only, since the kernel refuses
+/// the other part.
 pub(crate) fn heavy_barrier() -> bool {
     fence(Ordering::SeqCst);
     let made = barrier::everywhere();

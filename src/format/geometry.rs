@@ -16,7 +16,7 @@
 //!     | arena | index | flags | (zero) | checksum |
 //! ```
 //!
-//! The words are written before anybody else can open the segment and never again. They are
+//! The words are written before another process can open the segment and never again. They are
 //! checked once at open and copied; nothing reads them a second time.
 
 use crate::format::checksum::checksum;
@@ -46,7 +46,7 @@ pub(crate) mod offsets {
     pub(crate) const INDEXED: usize = 320;
     /// Where the next joiner begins to look for a free index.
     pub(crate) const CURSOR: usize = 384;
-    /// When those who wait are to ask again who is dead: on the cursor's line.
+    /// When waiters reap the dead next: on the cursor's line.
     pub(crate) const REAPING_DUE: usize = 448;
 }
 

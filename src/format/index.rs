@@ -5,8 +5,8 @@
 //!               | number + 1 | mark: 15 bits of the name's hash |      0: the slot is empty
 //! ```
 //!
-//! Slots of 4 bytes, at least twice as many as entries and a power of two. A name's slots are looked
-//! through from its home on, round the end, until an empty one.
+//! Slots of 4 bytes, at least twice as many as entries and a power of two. A name's slots are
+//! looked through from its home on, round the end, until an empty one.
 
 use crate::format::Name;
 use crate::format::checksum::checksum;

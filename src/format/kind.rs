@@ -3,8 +3,8 @@
 /// Defines the kinds after the table.
 macro_rules! define {
     ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($recover:ident)::+;)+) => {
-        /// What an entry is. The numbers are part of the byte layout: one is never used for anything
-        /// else.
+        /// What an entry is. The numbers are part of the byte layout: one is never used for
+        /// anything else.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
         #[repr(u32)]

@@ -84,7 +84,7 @@ impl Name {
         Ok(Self::padded(text))
     }
 
-    /// The name of a payload, which may contain `/`; one that is too long is cut.
+    /// The name of a payload, which may contain `/` and is cut if it is too long.
     pub(crate) fn payload(text: &str) -> Self {
         Self::padded(text)
     }

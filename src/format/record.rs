@@ -80,7 +80,7 @@ impl fmt::Display for PayloadShape {
 /// One entry of the directory, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Record {
-    /// The number of its kind, which may be one that this version does not know.
+    /// The number of its kind, which this version may not know.
     pub(crate) kind: u32,
     pub(crate) offset: u64,
     pub(crate) len: u64,

@@ -2,12 +2,12 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// membarrier(2), `MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED`: from now on, this process takes part in
-/// the barriers of others. False if the kernel knows no such thing, or a filter forbids it.
+/// membarrier(2), `MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED`: from now on, this process takes part
+/// in the barriers of others. False if the kernel knows no such thing, or a filter forbids it.
 ///
 /// The call takes some milliseconds in a process with several threads, and one of them may fork
 /// meanwhile: so what it came to is kept in a word, and not behind a lock, which a child would find
-/// held by nobody. Threads that come at once may all make the call.
+/// not held. Threads that come at once may all make the call.
 pub(crate) fn take_part() -> bool {
     const UNASKED: u32 = 0;
     const NO: u32 = 1;

@@ -17,14 +17,14 @@ pub(crate) enum Child {
     Runs,
     /// It has ended like this, and is forgotten now.
     Ended(ExitStatus),
-    /// It is no child of this process, or no longer: somebody else took its exit status, or
+    /// It is no child of this process, or no longer: other code took its exit status, or
     /// SIGCHLD is ignored.
     Unknown,
 }
 
 /// ppoll(2): waits until the process has ended, or until `deadline`; says whether it has ended.
 ///
-/// A process that somebody else has reaped has ended, too.
+/// A process that other code has reaped has ended, too.
 pub(crate) fn wait(pidfd: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
     loop {
         let left = deadline.left();

@@ -1,7 +1,7 @@
-//! Where descriptors come from: every one that the library makes or receives is above 2.
+//! The source of descriptors: the library makes and receives only descriptors above 2.
 //!
 //! In a process that has closed its standard descriptors, as daemons do, the kernel gives their
-//! numbers to whatever is opened next, and what the program prints would be written over a
+//! numbers to the next files that are opened, and what the program prints would be written over a
 //! segment. So nothing else in the library makes an owned descriptor; `tests/tidy` holds this.
 
 use std::ffi::CStr;
@@ -61,8 +61,8 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// readdir(3): the paths of what is in a directory. Its descriptor may be a standard one meanwhile: it
-/// cannot be written to.
+/// readdir(3): the paths of what is in a directory. Its descriptor may be a standard one meanwhile:
+/// it cannot be written to.
 pub(crate) fn paths_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(directory)?;
     entries

@@ -21,7 +21,7 @@ pub(crate) struct Descriptor {
     here: Here,
 }
 
-/// Tells a process from a child forked from it, in which the slots are somebody else's.
+/// Tells a process from a child forked from it, in which the slots are another process's.
 #[derive(Clone, Debug)]
 pub(crate) struct Here(Arc<ForkPage>);
 
@@ -116,8 +116,8 @@ impl Signal {
         });
     }
 
-    /// Whether both ends are there. Without the one nobody can raise it; without the other it says
-    /// that it is raised, for ever.
+    /// Returns whether both ends are open. Without the one it cannot be raised; without the other
+    /// it always reads as raised.
     pub(crate) fn is_there(&self) -> bool {
         self.read.is_there() && self.write.is_there()
     }
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(std::fs::File::from(other).metadata().unwrap().len(), 0);
         // SAFETY: asks whether the number is open.
         assert_ne!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
-        // SAFETY: nobody else owns that number.
+        // SAFETY: no other code owns that number.
         unsafe { libc::close(number) };
     }
 }

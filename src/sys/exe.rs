@@ -13,8 +13,8 @@ use super::{descriptor, process};
 
 /// The path through which a process starts its own program, replaced on disk or not.
 const SELF_EXE: &str = "/proc/thread-self/exe";
-/// The same for a child that is about to start it: that is the main thread of its process, and /proc makes
-/// fewer entries for this.
+/// The same for a child that is about to start it: that is the main thread of its process, and
+/// /proc makes fewer entries for this.
 const CHILDS_EXE: &CStr = c"/proc/self/exe";
 
 /// Which file the kernel started for this process's program, and how a child of it is started.
@@ -30,8 +30,8 @@ pub(crate) enum Program {
 }
 
 impl Program {
-    /// Whether a parent started this process by the link of /proc to its own program: then it is the
-    /// same program, and no look at its file can say more.
+    /// Whether a parent started this process by the link of /proc to its own program: then it is
+    /// the same program, and no look at its file can say more.
     pub(crate) fn is_the_parents() -> bool {
         executed() == CHILDS_EXE && !is_loaded()
     }
@@ -97,14 +97,16 @@ impl Program {
     }
 }
 
-/// getauxval(3), `AT_BASE`: whether the dynamic loader was started, and loaded the program, which names one.
+/// getauxval(3), `AT_BASE`: whether the dynamic loader was started, and loaded the program, which
+/// names one.
 fn is_loaded() -> bool {
     // SAFETY: getauxval takes an integer and reads what the kernel left at exec.
     let loader_at = unsafe { libc::getauxval(libc::AT_BASE) };
     Code::of_program().has_loader && loader_at == 0
 }
 
-/// getauxval(3), `AT_EXECFN`: the path by which the program was started; empty if that is not known.
+/// getauxval(3), `AT_EXECFN`: the path by which the program was started; empty if that is not
+/// known.
 fn executed() -> &'static CStr {
     // SAFETY: getauxval takes an integer and reads what the kernel left at exec.
     let path = unsafe { libc::getauxval(libc::AT_EXECFN) };
@@ -121,14 +123,14 @@ fn executed() -> &'static CStr {
 /// The name that this process has from its parent.
 static NAME: OnceLock<CString> = OnceLock::new();
 
-/// Takes the name that the parent has, for this process and those that it starts: the kernel named it
-/// after the path that it was started by, which is that of no program.
+/// Takes the name that the parent has, for this process and those that it starts: the kernel named
+/// it after the path that it was started by, which is that of no program.
 pub(crate) fn take_name(name: CString) {
     process::set_name(NAME.get_or_init(|| name));
 }
 
-/// The name under which ps(1) shows this program: the last part of the path by which it was started,
-/// or the name that the parent gave.
+/// The name under which ps(1) shows this program: the last part of the path by which it was
+/// started, or the name that the parent gave.
 pub(crate) fn name() -> &'static CStr {
     if let Some(name) = NAME.get() {
         return name;
@@ -140,8 +142,8 @@ pub(crate) fn name() -> &'static CStr {
         .unwrap_or_default()
 }
 
-/// proc_pid_maps(5) of this process. A path that is no text is not found under what it becomes, which the
-/// look at the file says.
+/// proc_pid_maps(5) of this process. A path that is no text is not found under what it becomes,
+/// which the look at the file says.
 fn own_maps() -> io::Result<String> {
     let maps = descriptor::read(Path::new("/proc/thread-self/maps"))?;
     Ok(String::from_utf8_lossy(&maps).into_owned())

@@ -9,7 +9,8 @@ pub(crate) enum Refused {
     AtLeast(u32, u32),
 }
 
-/// seccomp(2): runs `body` in a thread of its own in which the system call `number` fails with `errno`.
+/// seccomp(2): runs `body` in a thread of its own in which the system call `number` fails with
+/// `errno`.
 pub(crate) fn refusing<R: Send>(
     number: libc::c_long,
     errno: libc::c_int,

@@ -5,11 +5,11 @@
 //!   [held](super::locks::Held) by a mapping that a child does not have.
 //! - Descriptors that are of use to this process alone are kept in [slots](adopt); a
 //!   `pthread_atfork` handler closes them in the child.
-//! - [`exclusive`] is the process's one lock for its table of mappings and those slots. A fork waits
-//!   for it, so a child always finds both consistent and the lock free.
+//! - [`exclusive`] is the process's one lock for its table of mappings and those slots. A fork
+//!   waits for it, so a child always finds both consistent and the lock free.
 //!
-//! A child made by a bare clone (no handlers run) keeps those descriptors until it execs or ends, and
-//! finds the lock taken for ever if another thread had it at that moment.
+//! A child made by a bare clone (no handlers run) keeps those descriptors until it execs or ends,
+//! and finds the lock taken forever if another thread had it at that moment.
 
 use core::sync::atomic::{AtomicU32, AtomicUsize};
 use std::cell::UnsafeCell;
@@ -71,11 +71,11 @@ impl ForkPage {
 /// A lock that a fork waits for: a plain pthread mutex, which may be unlocked in the child.
 struct ForkLock {
     mutex: UnsafeCell<libc::pthread_mutex_t>,
-    slots: UnsafeCell<Vec<Option<Slot>>>,
+    slots: UnsafeCell<Vec<Option<DescriptorSlot>>>,
 }
 
 /// A descriptor that was taken in, with what tells whether the number still means that file.
-struct Slot {
+struct DescriptorSlot {
     file: File,
     device: u64,
     inode: u64,
@@ -110,7 +110,7 @@ extern "C" fn child() {
     parent();
 }
 
-impl Slot {
+impl DescriptorSlot {
     /// Whether the number still means the file that was adopted. Async-signal-safe.
     fn is_ours(&self) -> bool {
         shm::status(self.file.as_fd())
@@ -138,7 +138,7 @@ pub(crate) struct SlotId(usize);
 
 /// Registers the handlers when the program or library is loaded. At first use it would be too late:
 /// a fork in another thread at that moment would leave a child without handlers and with the lock
-/// taken for ever, by a thread that it does not have.
+/// taken forever, by a thread that it does not have.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static REGISTER: extern "C" fn() = register;
@@ -151,11 +151,11 @@ extern "C" fn register() {
 
 /// Locks the process's table of mappings and the slots; must not be called twice by one thread.
 ///
-/// Whoever holds it allocates nothing, frees nothing, formats nothing and reads nothing of /proc: an
-/// allocator may have fork handlers that were registered after these, and a fork in another thread then
-/// holds the allocator's lock while it waits for this one. `tests/fork_lock.rs` holds this.
+/// A holder allocates nothing, frees nothing, formats nothing and reads nothing of /proc: an
+/// allocator may have fork handlers that were registered after these, and a fork in another thread
+/// then holds the allocator's lock while it waits for this one. `tests/fork_lock.rs` holds this.
 pub(crate) fn exclusive() -> Exclusive {
-    // Whoever links this function links the handlers.
+    // A program that links this function links the handlers.
     std::hint::black_box(&REGISTER);
     prepare();
     Exclusive {
@@ -169,7 +169,8 @@ impl Drop for Exclusive {
     }
 }
 
-/// A value that is reached under the process's exclusion only, and so is consistent in a forked child.
+/// A value that is reached under the process's exclusion only, and so is consistent in a forked
+/// child.
 #[derive(Debug)]
 pub(crate) struct Guarded<T>(UnsafeCell<T>);
 
@@ -192,7 +193,7 @@ impl<T> Guarded<T> {
 /// Takes a descriptor in, to be closed in a forked child. Takes the exclusion.
 pub(crate) fn adopt(fd: OwnedFd) -> io::Result<SlotId> {
     let status = shm::status(fd.as_fd())?;
-    let slot = Slot {
+    let slot = DescriptorSlot {
         file: File::from(fd),
         device: status.device,
         inode: status.inode,
@@ -226,7 +227,7 @@ impl Exclusive {
         clippy::mut_from_ref,
         reason = "the lock is held, and each method uses it once"
     )]
-    fn slots(&self) -> &mut Vec<Option<Slot>> {
+    fn slots(&self) -> &mut Vec<Option<DescriptorSlot>> {
         // SAFETY: `self` proves that this thread holds the lock; no method calls another with the
         // reference at hand.
         unsafe { &mut *LOCK.slots.get() }
@@ -320,7 +321,7 @@ mod tests {
         // SAFETY: asks whether the number is open.
         let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
         assert_ne!(flags, -1);
-        // SAFETY: nobody else owns that number.
+        // SAFETY: no other code owns that number.
         unsafe { libc::close(number) };
     }
 }

@@ -1,9 +1,9 @@
 //! futex(2) and futex_waitv(2), shared between processes.
 //!
 //! A wait may return early for any reason; callers look at their words again in any case, so why it
-//! returned is not told. But a call that the kernel refuses is no sleep: a caller that looks and waits
-//! in turn would burn a processor. Only EAGAIN, EINTR and ETIMEDOUT count as having slept; after any
-//! other error [`wait_any`] sleeps in another way.
+//! returned is not told. But a call that the kernel refuses is no sleep: a caller that looks and
+//! waits in turn would burn a processor. Only EAGAIN, EINTR and ETIMEDOUT count as having slept;
+//! after any other error [`wait_any`] sleeps in another way.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,7 +21,8 @@ static TIMED_OUT: AtomicU64 = AtomicU64::new(0);
 /// Whether the time was up when the last of its sleeps ended.
 static LAST_TIMED_OUT: AtomicBool = AtomicBool::new(false);
 
-/// How a process has slept: how often, how often until the time was up, and whether the last time was.
+/// How a process has slept: how often, how often until the time was up, and whether the last time
+/// was.
 pub(crate) fn slept() -> (u64, u64, bool) {
     // ORDERING: Relaxed; counts that order nothing, here and in `note`.
     let [all, timed_out] = [&SLEPT, &TIMED_OUT].map(|count| count.load(Ordering::Relaxed));
@@ -64,7 +65,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
     note(errno_of(woken));
 }
 
-/// futex(2), `FUTEX_WAKE`: wakes up to `count` of those who sleep on `word`, and returns how many
+/// futex(2), `FUTEX_WAKE`: wakes up to `count` sleepers on `word`, and returns how many
 /// there were to wake.
 pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
     // To the kernel the count is signed, and a negative one means 1.
@@ -74,20 +75,20 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
     u32::try_from(woken).unwrap_or(0)
 }
 
-/// futex_waitv(2): sleeps while each word is what stands beside it, for `timeout` at most. Returns at
-/// once if there is no word; only the first 128 count.
+/// futex_waitv(2): sleeps while each word is what stands beside it, for `timeout` at most. Returns
+/// at once if there is no word; only the first 128 count.
 ///
 /// One wake of one word ends it. Others may come before it runs, and are taken, too: it can use up
 /// as many wakes as there are words, and does not tell which.
 ///
-/// Where the kernel refuses the call (before 5.16, under a filter, for want of memory), it sleeps on the
-/// first word, for 1 ms at most: callers then look at all words at that rate.
+/// Where the kernel refuses the call (before 5.16, under a filter, for want of memory), it sleeps
+/// on the first word, for 1 ms at most: callers then look at all words at that rate.
 pub(crate) fn wait_any<'a>(
     words: impl IntoIterator<Item = (&'a AtomicU32, u32)>,
     timeout: Option<Duration>,
 ) {
     static MISSING: AtomicBool = AtomicBool::new(false);
-    let words = Words::of(words);
+    let words = WaitWords::of(words);
     // ORDERING: Relaxed; the flag is all there is, here and below.
     if MISSING.load(Ordering::Relaxed) {
         return words.look(timeout);
@@ -114,18 +115,18 @@ enum Slept {
 enum Refusal {
     /// The kernel had no memory for it.
     ForNow,
-    /// The kernel has no such call, or a filter forbids it, with whatever error.
+    /// The kernel has no such call, or a filter forbids it, with any error.
     ForGood,
 }
 
 /// The words of a wait.
-struct Words<'a> {
+struct WaitWords<'a> {
     first: Option<(&'a AtomicU32, u32)>,
     list: [libc::futex_waitv; MOST],
     count: u32,
 }
 
-impl<'a> Words<'a> {
+impl<'a> WaitWords<'a> {
     fn of(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>) -> Self {
         let mut taken = Self {
             first: None,
@@ -269,7 +270,7 @@ mod tests {
     fn a_slice_of_several_words_ends_and_not_before_its_time() {
         let words = [0, 0].map(AtomicU32::new);
         let begin = Instant::now();
-        let slice = Words::of(words.iter().map(|word| (word, 0))).sleep(Some(SLICE));
+        let slice = WaitWords::of(words.iter().map(|word| (word, 0))).sleep(Some(SLICE));
         assert!(slice != Slept::Done || begin.elapsed() >= SLICE);
     }
 
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn a_sleeper_on_several_words_is_woken_once_by_one() {
         let words = [0, 0].map(AtomicU32::new);
-        let sleeper = Words::of(words.iter().map(|word| (word, 0)));
+        let sleeper = WaitWords::of(words.iter().map(|word| (word, 0)));
         if sleeper.sleep(Some(Duration::ZERO)) != Slept::Done {
             return;
         }
@@ -310,7 +311,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while words[1].load(Ordering::Acquire) == 0 {
-                    Words::of(words.iter().map(|word| (word, 0))).look(None);
+                    WaitWords::of(words.iter().map(|word| (word, 0))).look(None);
                 }
             });
             words[1].store(1, Ordering::Release);
@@ -330,7 +331,7 @@ mod tests {
             let (slept, waited) = filter::refusing(libc::SYS_futex_waitv, errno, || {
                 let words = [0, 0].map(AtomicU32::new);
                 let pairs = || words.iter().map(|word| (word, 0));
-                let slept = Words::of(pairs()).sleep(Some(SLICE));
+                let slept = WaitWords::of(pairs()).sleep(Some(SLICE));
                 let begin = Instant::now();
                 wait_any(pairs(), Some(SLICE));
                 (slept, begin.elapsed())
@@ -345,7 +346,7 @@ mod tests {
         for errno in [libc::EAGAIN, libc::EINTR, libc::ETIMEDOUT] {
             let slept = filter::refusing(libc::SYS_futex_waitv, errno, || {
                 let words = [0, 0].map(AtomicU32::new);
-                Words::of(words.iter().map(|word| (word, 0))).sleep(Some(SLICE))
+                WaitWords::of(words.iter().map(|word| (word, 0))).sleep(Some(SLICE))
             });
             assert_eq!(slept, Slept::Done, "errno {errno}");
         }
@@ -354,7 +355,7 @@ mod tests {
     #[test]
     fn more_words_than_the_kernel_takes_are_cut() {
         let words: [AtomicU32; MOST + 1] = core::array::from_fn(|_| AtomicU32::new(0));
-        let taken = Words::of(words.iter().map(|word| (word, 0)));
+        let taken = WaitWords::of(words.iter().map(|word| (word, 0)));
         assert_eq!(taken.count as usize, MOST);
         taken.sleep(Some(SLICE));
     }

@@ -1,4 +1,4 @@
-//! Who this process is, for people to read: never a proof that somebody is alive.
+//! The identity of this process, for display: never a proof that a process is alive.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

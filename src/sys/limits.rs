@@ -1,7 +1,7 @@
 //! How much may be allocated, asked before anything is.
 //!
-//! An unchecked memory file of a terabyte does not fail: it has the machine's processes killed
-//! one by one. So every limit that can be read is read first. One that cannot be read (no /proc,
+//! An unchecked memory file of a terabyte does not fail: it has the machine's processes killed one
+//! by one. So every limit that can be read is read first. A limit that cannot be read (no /proc,
 //! another cgroup layout) does not refuse.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -39,8 +39,8 @@ impl fmt::Display for Limit {
 
 /// The tightest limit, if `len` bytes would pass it, and what it still allows.
 ///
-/// Memory is read from dozens of files in /proc and /sys, so it is looked at anew only where that can
-/// make a difference: see [`Look`].
+/// Memory is read from dozens of files in /proc and /sys, so it is looked at anew only where that
+/// can make a difference: see [`Look`].
 pub(crate) fn refusal(len: u64, filesystem: Option<&Path>) -> Option<(Limit, u64)> {
     static LOOK: Look = Look::new();
     let now = clock::monotonic_coarse();
@@ -76,9 +76,9 @@ fn least(limits: impl IntoIterator<Item = (Limit, Option<u64>)>) -> Option<(Limi
 
 /// What the last look at the memory allowed: a hundredth of it, once, for a second.
 ///
-/// All that is made on the strength of one look is less than a hundredth of what there was, so a look
-/// in between would have refused it only if others had taken the rest meanwhile, and those could have
-/// taken it right after that look as well.
+/// All that is made on the strength of one look is less than a hundredth of what there was, so a
+/// look in between would have refused it only if others had taken the rest meanwhile, and those
+/// could have taken it right after that look as well.
 struct Look {
     /// Bytes that may be made before the next look.
     spare: AtomicU64,

@@ -1,4 +1,4 @@
-//! Open-file-description locks on single bytes: how the kernel tells who is alive.
+//! Open-file-description locks on single bytes: how the kernel tells which processes are alive.
 //!
 //! A lock belongs to the open file description, not to the process: it goes when the last
 //! reference to that description is gone. A descriptor is such a reference, and a mapping is
@@ -40,7 +40,7 @@ pub(crate) fn try_lock_bytes(fd: BorrowedFd<'_>, offset: u64, count: u64) -> io:
     try_lock(fd, &bytes(libc::F_WRLCK, offset, count)?)
 }
 
-/// fcntl(2), `F_OFD_SETLK` with `F_RDLCK`: shares the byte at `offset` with whoever does the same; false if
+/// fcntl(2), `F_OFD_SETLK` with `F_RDLCK`: shares the byte at `offset` with other sharers; false if
 /// another has it locked. The descriptor need only read.
 pub(crate) fn try_share_byte(fd: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
     try_lock(fd, &bytes(libc::F_RDLCK, offset, 1)?)
@@ -85,8 +85,8 @@ pub(crate) fn not_kept() -> io::Error {
     io::Error::from_raw_os_error(libc::ENOLCK)
 }
 
-/// A page of a file, mapped without access: it keeps the description through which it was mapped, and
-/// whatever is locked through that, until it is released or the address space is gone.
+/// A page of a file, mapped without access: it keeps the description through which it was mapped,
+/// and the locks taken through that, until it is released or the address space is gone.
 ///
 /// A child of fork does not have it, nor does one of a bare clone.
 #[derive(Debug, PartialEq, Eq)]
@@ -117,7 +117,8 @@ impl Held {
             return Err(io::Error::from_raw_os_error(libc::ENOMEM));
         };
         let held = Self { address };
-        // SAFETY: the page was mapped just now, and this changes only what a child of fork has of it.
+        // SAFETY: the page was mapped just now, and this changes only what a child of fork has of
+        // it.
         match checked(unsafe { libc::madvise(page, PAGE, libc::MADV_DONTFORK) }) {
             Ok(_) => Ok(held),
             Err(error) => {
@@ -153,8 +154,8 @@ impl Held {
 /// and writing; never of another file than that of `expected`, device and inode, which the number
 /// means after other code has closed it. A file that has a `path` can do without either.
 ///
-/// Not that of the process, which has no descriptors any more when the main thread has ended. Allocates
-/// nothing: it is called under the process's exclusion.
+/// Not that of the process, which has no descriptors any more when the main thread has ended.
+/// Allocates nothing: it is called under the process's exclusion.
 pub(crate) fn reopen(
     fd: BorrowedFd<'_>,
     expected: (u64, u64),

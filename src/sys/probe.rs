@@ -1,4 +1,5 @@
-//! The descriptor of a segment that asks who is alive, and that other code may close at any time.
+//! The descriptor by which a segment asks which processes are alive. Other code may close it at any
+//! time.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -14,8 +15,8 @@ use super::shm;
 /// | mended: 32 | lost | number  |     mended: how often the descriptor was replaced
 /// ```
 ///
-/// What is lost stays lost until it is [mended](Self::mend): should the number mean this file again,
-/// it is another's to close.
+/// What is lost stays lost until it is [mended](Self::mend): should the number mean this file
+/// again, it is another's to close.
 #[derive(Debug)]
 pub(crate) struct Probe {
     /// Device and inode.
@@ -52,7 +53,7 @@ impl Probe {
     }
 
     /// Whether the descriptor still is the segment's. Other code may have closed it, and its number
-    /// may mean another file by now, in which everybody would look dead.
+    /// may mean another file by now, in which every process would look dead.
     pub(crate) fn is_intact(&self) -> bool {
         let seen = self.word.load(Relaxed);
         if seen & LOST != 0 {
@@ -74,12 +75,12 @@ impl Probe {
             .compare_exchange(seen, seen | LOST, Relaxed, Relaxed);
     }
 
-    /// Takes `fd`, a descriptor of the same file, in the place of one that other code has closed;
-    /// closes it if there is no need.
+    /// Takes `fd`, a descriptor of the same file, in place of the descriptor that other code has
+    /// closed; closes it if there is no need.
     pub(crate) fn mend(&self, fd: OwnedFd) {
         let seen = self.word.load(Relaxed);
         if number(seen) == fd.as_raw_fd() {
-            // Two descriptors that are open have two numbers: the one that was known is closed.
+            // Two descriptors that are open have two numbers: the known one is closed.
             self.lose(seen);
         }
         if self.is_intact() {
@@ -104,7 +105,7 @@ impl Drop for Probe {
     fn drop(&mut self) {
         if self.is_intact() {
             let number = number(self.word.load(Relaxed));
-            // SAFETY: the descriptor is this value's and open, and nobody else closes it.
+            // SAFETY: the descriptor is this value's and open, and no other code closes it.
             unsafe { libc::close(number) };
         }
     }

@@ -35,14 +35,14 @@ pub(crate) fn is_frozen(file: &File) -> io::Result<bool> {
     shm::seals(file.as_fd()).map(|seals| seals.contains(frozen()))
 }
 
-/// Not F_SEAL_WRITE: that waits until every processor has let go of the file's pages, since it is for
-/// files that somebody has mapped. Nobody maps these, and this seal refuses every write after it.
+/// Not F_SEAL_WRITE: that waits until every processor has let go of the file's pages, since it is
+/// for mapped files. These are not mapped, and this seal refuses every write after it.
 fn frozen() -> SealFlag {
     shm::segment_seals() | SealFlag::from_bits_retain(libc::F_SEAL_FUTURE_WRITE)
 }
 
-/// prctl(2) with `PR_SET_NAME`, or a write to proc_pid_comm(5): names this process, as ps(1) shows it,
-/// on whatever thread. What a name has to say it says in 15 bytes.
+/// prctl(2) with `PR_SET_NAME`, or a write to proc_pid_comm(5): names this process, as ps(1) shows
+/// it, on any thread. What a name has to say it says in 15 bytes.
 pub(crate) fn set_name(name: &CStr) {
     if on_main_thread() {
         // SAFETY: the name ends with a zero; the rest of the arguments are unused.
@@ -53,20 +53,20 @@ pub(crate) fn set_name(name: &CStr) {
     let path = format!("/proc/{id}/task/{id}/comm");
     let opened = descriptor::open(OpenOptions::new().write(true), Path::new(&path));
     if let Ok(fd) = opened {
-        // For people: a process whose name cannot be set works all the same.
+        // For display: a process whose name cannot be set works all the same.
         let _ = File::from(fd).write(name.to_bytes());
     }
 }
 
-/// gettid(2), getpid(2): whether the calling thread is the one that the process began with.
+/// gettid(2), getpid(2): whether the calling thread is the process's first.
 pub(crate) fn on_main_thread() -> bool {
     // SAFETY: gettid takes nothing and cannot fail.
     let thread = unsafe { libc::gettid() };
     u32::try_from(thread) == Ok(std::process::id())
 }
 
-/// getppid(2): the process id of the parent, or of the process that has inherited this one; 0 if that is
-/// in another PID namespace.
+/// getppid(2): the process id of the parent, or of the process that has inherited this one; 0 if
+/// that is in another PID namespace.
 pub(crate) fn parent() -> u32 {
     std::os::unix::process::parent_id()
 }
@@ -90,7 +90,7 @@ pub(crate) fn nonce() -> io::Result<u64> {
     }
 }
 
-/// getauxval(3), `AT_SECURE`: whether this program has more rights than who started it (setuid,
+/// getauxval(3), `AT_SECURE`: whether this program has more rights than its starter (setuid,
 /// file capabilities), and so must not believe its environment.
 pub(crate) fn has_raised_privileges() -> bool {
     // SAFETY: getauxval takes an integer and reads what the kernel left at exec.
@@ -103,6 +103,6 @@ pub(crate) fn has_raised_privileges() -> bool {
 /// - No other thread of this process reads or writes the environment through the C library
 ///   meanwhile (Rust's own `std::env` has a lock).
 pub(crate) unsafe fn remove_variable(name: &str) {
-    // SAFETY: nobody else accesses the environment meanwhile (the caller's duty).
+    // SAFETY: no other code accesses the environment meanwhile (the caller's duty).
     unsafe { std::env::remove_var(name) };
 }

@@ -50,7 +50,7 @@ pub(crate) fn memfd(name: &CStr) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// The seals of a segment's memory file: nobody can pull the memory from under a mapping.
+/// The seals of a segment's memory file: the memory cannot be removed from under a mapping.
 pub(crate) fn segment_seals() -> SealFlag {
     SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL
 }
@@ -146,8 +146,8 @@ pub(crate) fn unlink(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// readdir(3), and stat(2) without following links: what stands in a directory. What goes meanwhile is
-/// passed over.
+/// readdir(3), and stat(2) without following links: what stands in a directory. What goes meanwhile
+/// is passed over.
 pub(crate) fn files_of(directory: &Path) -> io::Result<Vec<(std::path::PathBuf, FileStatus)>> {
     let mut found = Vec::new();
     for path in descriptor::paths_in(directory)? {
@@ -181,15 +181,15 @@ pub(crate) fn set_len(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
 const PIECE: u64 = 16 << 20;
 /// The fewest.
 const LEAST_PIECE: u64 = 4096;
-/// So often in a row the smallest piece may be interrupted while signals are blocked: a debugger or a
-/// freezer can do that, but not for ever.
+/// So often in a row the smallest piece may be interrupted while signals are blocked: a debugger or
+/// a freezer can do that, but not forever.
 const TRIES: u32 = 1000;
 
 /// fallocate(2): has the kernel find memory for the first `len` bytes now.
 ///
 /// A call that a signal interrupts gives back all that it had found, so one for a large file can be
-/// interrupted for ever by a timer. It is reserved in pieces, each of which is progress; an interrupted
-/// piece is halved, and the smallest is reserved with signals blocked.
+/// interrupted forever by a timer. It is reserved in pieces, each of which is progress; an
+/// interrupted piece is halved, and the smallest is reserved with signals blocked.
 pub(crate) fn reserve(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
     in_pieces(len, |offset, len| {
         nix::fcntl::fallocate(fd, FallocateFlags::empty(), offset, len)
@@ -317,8 +317,8 @@ mod tests {
         assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
     }
 
-    /// Each byte of `len` is reserved once, in order, by calls that are refused if they are as `is_refused`
-    /// says; returns how many were made.
+    /// Each byte of `len` is reserved once, in order, by calls that are refused if they are as
+    /// `is_refused` says; returns how many were made.
     fn calls_to_reserve(len: u64, is_refused: impl Fn(u64, u64) -> bool) -> u64 {
         let (mut calls, mut end) = (0, 0);
         in_pieces(len, |offset, bytes| {

@@ -12,9 +12,9 @@ const OWN: [libc::c_int; 6] = [
     libc::SIGSYS,
 ];
 
-/// pthread_sigmask(3): runs `body` with all signals blocked but those that a thread raises itself, so
-/// that a thread which it starts has them blocked from its first instruction: the program's handlers
-/// do not run there.
+/// pthread_sigmask(3): runs `body` with all signals blocked but those that a thread raises itself,
+/// so that a thread which it starts has them blocked from its first instruction: the program's
+/// handlers do not run there.
 pub(crate) fn blocked<R>(body: impl FnOnce() -> R) -> R {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigfillset writes a whole set.
@@ -24,7 +24,7 @@ pub(crate) fn blocked<R>(body: impl FnOnce() -> R) -> R {
         unsafe { libc::sigdelset(all.as_mut_ptr(), signal) };
     }
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: reads the set that was filled above, and writes the one that was in force.
+    // SAFETY: reads the set that was filled above, and writes the former one.
     let changed =
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
     let result = body();

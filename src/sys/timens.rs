@@ -1,7 +1,7 @@
 //! Time namespaces: how far this process's monotonic clock is ahead of the machine's.
 //!
-//! A process in a time namespace reads CLOCK_MONOTONIC with an offset. A time that processes of several
-//! namespaces read is therefore kept on the machine's clock, which has none.
+//! A process in a time namespace reads CLOCK_MONOTONIC with an offset. A time that processes of
+//! several namespaces read is therefore kept on the machine's clock, which has none.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,8 +16,8 @@ use super::fork::ForkPage;
 /// The inode of the namespace that the machine begins with, `PROC_TIME_INIT_INO`.
 const INITIAL: u64 = 0xefff_fffa;
 
-/// The nanoseconds of the machine's monotonic clock when this process's is at `own`; `u64::MAX` if they
-/// cannot be told, which is later than any time.
+/// The nanoseconds of the machine's monotonic clock when this process's is at `own`; `u64::MAX` if
+/// they cannot be told, which is later than any time.
 pub(crate) fn on_the_machine(own: Duration) -> u64 {
     let own = i64::try_from(own.as_nanos()).unwrap_or(i64::MAX);
     offset()
@@ -36,8 +36,8 @@ fn namespace(name: &str) -> Option<u64> {
     fs::metadata(path).ok().map(|meta| meta.ino())
 }
 
-/// Nanoseconds that this process's clock is ahead. It is asked for once: a forked child may be in another
-/// namespace, and finds the page empty.
+/// Nanoseconds that this process's clock is ahead. It is asked for once: a forked child may be in
+/// another namespace, and finds the page empty.
 fn offset() -> Option<i64> {
     const UNASKED: u32 = 0;
     const UNKNOWN: u32 = 1;
@@ -66,9 +66,9 @@ fn offset() -> Option<i64> {
     }
 }
 
-/// Reads the offset: none in the namespace that the machine begins with, and where the kernel or /proc knows no
-/// such thing. `None` if this process has made a namespace for its children and is not in it: the file has the
-/// children's offset.
+/// Reads the offset: none in the namespace that the machine begins with, and where the kernel or
+/// /proc knows no such thing. `None` if this process has made a namespace for its children and is
+/// not in it: the file has the children's offset.
 fn ask() -> Option<i64> {
     let own = namespace("time").filter(|own| *own != INITIAL);
     let Some(own) = own else {
@@ -84,7 +84,8 @@ fn ask() -> Option<i64> {
     monotonic(&text)
 }
 
-/// The offset of the monotonic clock in time_namespaces(7)'s `timens_offsets`: seconds and nanoseconds.
+/// The offset of the monotonic clock in time_namespaces(7)'s `timens_offsets`: seconds and
+/// nanoseconds.
 fn monotonic(text: &str) -> Option<i64> {
     let fields = |line: &str| -> Option<i64> {
         let mut fields = line.split_whitespace();

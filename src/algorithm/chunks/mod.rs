@@ -197,7 +197,7 @@ impl From<WaitError> for ChunkError {
 
 /// How a walk over the chunks treats them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+enum WalkMode {
     /// Does not ask whether holders live.
     Passing,
     /// Asks whether holders live, and takes over from the dead.
@@ -208,7 +208,7 @@ enum Look {
 
 /// The outcome of a walk over the chunks, or of a claim of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+enum ClaimOutcome {
     Got(Leased),
     /// All are done.
     Done,
@@ -244,7 +244,7 @@ fn is_done(word: u32) -> bool {
 impl<'a> LeaseTable<'a> {
     /// Loads the word of a chunk, and acquires what was published with it.
     #[inline(always)]
-    fn look(&self, chunk: usize) -> u32 {
+    fn load_chunk(&self, chunk: usize) -> u32 {
         // ORDERING: Acquire; pairs with (L1) and (L2).
         self.chunks[chunk].load(ordering(Ordering::Acquire, 340))
     }
@@ -312,18 +312,18 @@ impl<'a> LeaseTable<'a> {
         again: bool,
         me: Tag,
         peers: &impl Liveness,
-        look: Look,
-    ) -> Result<Found, ChunkError> {
-        let extra = if look == Look::Opening { OPEN } else { 0 };
+        mode: WalkMode,
+    ) -> Result<ClaimOutcome, ChunkError> {
+        let extra = if mode == WalkMode::Opening { OPEN } else { 0 };
         loop {
-            let word = self.look(chunk);
+            let word = self.load_chunk(chunk);
             if is_done(word) && !again {
-                return Ok(Found::Done);
+                return Ok(ClaimOutcome::Done);
             }
             if let Some(holder) = holder(word, peers)? {
-                let lives = look == Look::Passing || peers.is_alive(holder);
+                let lives = mode == WalkMode::Passing || peers.is_alive(holder);
                 if lives && !mutation(346) {
-                    return Ok(Found::Taken(Taken {
+                    return Ok(ClaimOutcome::Taken(Taken {
                         chunk,
                         word,
                         holder,
@@ -331,33 +331,33 @@ impl<'a> LeaseTable<'a> {
                 }
             }
             if (word | extra) & OPEN == 0 && !mutation(347) {
-                return Ok(Found::Closed);
+                return Ok(ClaimOutcome::Closed);
             }
             if let Some(leased) = self.take(chunk, word, me, peers, extra)? {
-                return Ok(Found::Got(leased));
+                return Ok(ClaimOutcome::Got(leased));
             }
         }
     }
 
-    /// Walks over all chunks, beginning with `from`, and claims the first pending one that is
-    /// available.
+    /// Walks over all chunks, beginning with `from`, and claims the first available
+    /// pending one.
     #[inline(always)]
     fn walk(
         &self,
         from: usize,
         me: Tag,
         peers: &impl Liveness,
-        look: Look,
-    ) -> Result<Found, ChunkError> {
+        mode: WalkMode,
+    ) -> Result<ClaimOutcome, ChunkError> {
         let from = from.min(self.chunks.len());
-        let mut found = Found::Done;
+        let mut found = ClaimOutcome::Done;
         for chunk in (from..self.chunks.len()).chain(0..from) {
-            match self.claim(chunk, false, me, peers, look)? {
-                got @ Found::Got(_) => return Ok(got),
-                Found::Done => {}
-                Found::Closed => found = Found::Closed,
-                taken @ Found::Taken(_) if found == Found::Done => found = taken,
-                Found::Taken(_) => {}
+            match self.claim(chunk, false, me, peers, mode)? {
+                got @ ClaimOutcome::Got(_) => return Ok(got),
+                ClaimOutcome::Done => {}
+                ClaimOutcome::Closed => found = ClaimOutcome::Closed,
+                taken @ ClaimOutcome::Taken(_) if found == ClaimOutcome::Done => found = taken,
+                ClaimOutcome::Taken(_) => {}
             }
         }
         Ok(found)
@@ -411,7 +411,7 @@ impl<'a> LeaseTable<'a> {
         if self.word() & RESTARTING != 0 {
             return self.chunks.len();
         }
-        let pending = |chunk: &usize| !is_done(self.look(*chunk));
+        let pending = |chunk: &usize| !is_done(self.load_chunk(*chunk));
         (0..self.chunks.len()).filter(pending).count()
     }
 

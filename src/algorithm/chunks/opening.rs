@@ -34,7 +34,8 @@
 
 use super::wait::Return;
 use super::{
-    ChunkError, DONE, Found, LeaseTable, Look, OPEN, RESTARTING, RESTARTS, TABLE_OPEN, holder,
+    ChunkError, ClaimOutcome, DONE, LeaseTable, OPEN, RESTARTING, RESTARTS, TABLE_OPEN, WalkMode,
+    holder,
 };
 use crate::algorithm::rwlock::{LockHook, RwLock, RwLockError, WriterToken};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
@@ -125,7 +126,7 @@ impl LeaseTable<'_> {
 
     fn look_for_holders(&self, peers: &impl Liveness) -> Result<(), ChunkError> {
         for chunk in 0..self.chunks.len() {
-            if let Some(holder) = holder(self.look(chunk), peers)?
+            if let Some(holder) = holder(self.load_chunk(chunk), peers)?
                 && peers.is_alive(holder)
             {
                 return Err(ChunkError::Leased(holder));
@@ -154,7 +155,7 @@ impl LeaseTable<'_> {
     /// Opens every chunk.
     fn open_all(&self) {
         for chunk in 0..self.chunks.len() {
-            if self.look(chunk) & OPEN == 0 {
+            if self.load_chunk(chunk) & OPEN == 0 {
                 // ORDERING: Release; (L1): what earlier holders of the lock have done.
                 self.chunks[chunk].fetch_or(OPEN, ordering(Ordering::Release, 358));
             }
@@ -198,7 +199,7 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Found, ChunkError> {
+    ) -> Result<ClaimOutcome, ChunkError> {
         let token = self.lock.acquire(me, peers, wait)?;
         let found = self.open(&token, want, me, peers, wait);
         self.lock.release(token);
@@ -213,7 +214,7 @@ impl Leases<'_> {
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
-    ) -> Result<Found, ChunkError> {
+    ) -> Result<ClaimOutcome, ChunkError> {
         if token.owner_died() && !mutation(360) {
             return Err(ChunkError::OwnerDied);
         }
@@ -224,7 +225,7 @@ impl Leases<'_> {
         let word = table.settle()?;
         if word & TABLE_OPEN == 0 {
             if matches!(want, Want::Any(_)) && table.left() == 0 {
-                return Ok(Found::Done);
+                return Ok(ClaimOutcome::Done);
             }
             if mutation(361) {
                 table.set(word | TABLE_OPEN);
@@ -236,7 +237,7 @@ impl Leases<'_> {
             table.set(word | TABLE_OPEN);
         }
         // INVARIANT: 1, since the table is open.
-        let found = table.find(want, me, peers, Look::Opening);
+        let found = table.find(want, me, peers, WalkMode::Opening);
         table.open_all();
         found
     }

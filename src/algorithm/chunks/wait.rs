@@ -23,8 +23,8 @@ use core::time::Duration;
 
 use super::opening::Want;
 use super::{
-    ChunkError, DIED, Found, LeaseTable, Leased, Leases, Look, OPEN, RESTARTING, RESTARTS, Taken,
-    WANTED, holder, is_done,
+    ChunkError, ClaimOutcome, DIED, LeaseTable, Leased, Leases, OPEN, RESTARTING, RESTARTS, Taken,
+    WANTED, WalkMode, holder, is_done,
 };
 use crate::facade::{Deadline, Futex, Ordering, mutation};
 use crate::participant::Liveness;
@@ -42,11 +42,11 @@ impl<'a> LeaseTable<'a> {
         want: Want,
         me: Tag,
         peers: &impl Liveness,
-        look: Look,
-    ) -> Result<Found, ChunkError> {
+        mode: WalkMode,
+    ) -> Result<ClaimOutcome, ChunkError> {
         match want {
-            Want::This(chunk) => self.claim(chunk, true, me, peers, look),
-            Want::Any(from) => self.walk(from, me, peers, look),
+            Want::This(chunk) => self.claim(chunk, true, me, peers, mode),
+            Want::Any(from) => self.walk(from, me, peers, mode),
         }
     }
 
@@ -102,7 +102,7 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
     type Error = ChunkError;
 
     fn attempt(&mut self) -> Stepped<Self> {
-        let (chunk, word) = (self.chunk, self.table.look(self.chunk));
+        let (chunk, word) = (self.chunk, self.table.load_chunk(self.chunk));
         self.taken = holder(word, self.peers)?.map(|holder| Taken {
             chunk,
             word,
@@ -145,69 +145,69 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
 }
 
 /// A wait for any pending chunk.
-struct Any<'a, P> {
+struct AnyChunk<'a, P> {
     leases: &'a Leases<'a>,
     from: usize,
     me: Tag,
     peers: &'a P,
     wait: Option<&'a Deadline>,
     /// The outcome of a walk before the first attempt.
-    found: Option<Found>,
+    found: Option<ClaimOutcome>,
     /// The words of the chunks with other holders, which are slept on, and their number.
     words: [(&'a Futex, u32); AT_ONCE],
     count: usize,
 }
 
-impl<P: Liveness> Any<'_, P> {
-    fn walk(&self, look: Look) -> Result<Found, ChunkError> {
-        self.leases.table.walk(self.from, self.me, self.peers, look)
+impl<P: Liveness> AnyChunk<'_, P> {
+    fn walk(&self, mode: WalkMode) -> Result<ClaimOutcome, ChunkError> {
+        self.leases.table.walk(self.from, self.me, self.peers, mode)
     }
 
-    fn by_writer_mutex(&self) -> Result<Found, ChunkError> {
+    fn by_writer_mutex(&self) -> Result<ClaimOutcome, ChunkError> {
         let want = Want::Any(self.from);
         self.leases
             .by_writer_mutex(want, self.me, self.peers, self.wait)
     }
 
     /// Turns the outcome of a walk into that of an attempt.
-    fn step(&mut self, mut found: Found) -> Stepped<Self> {
+    fn step(&mut self, mut found: ClaimOutcome) -> Stepped<Self> {
         let table = &self.leases.table;
         loop {
             match found {
-                Found::Got(leased) => return Ok(Step::Done(Some(leased))),
-                Found::Taken(_) => return Ok(Step::Blocked),
-                Found::Done => {
+                ClaimOutcome::Got(leased) => return Ok(Step::Done(Some(leased))),
+                ClaimOutcome::Taken(_) => return Ok(Step::Blocked),
+                ClaimOutcome::Done => {
                     let word = table.word();
                     if word & RESTARTING == 0 || mutation(365) {
-                        found = self.walk(Look::Passing)?;
+                        found = self.walk(WalkMode::Passing)?;
                         let restarts = (table.word() ^ word) / RESTARTS;
-                        if found == Found::Done && restarts == 0 {
+                        if found == ClaimOutcome::Done && restarts == 0 {
                             return Ok(Step::Done(None));
                         }
                         continue;
                     }
                 }
-                Found::Closed => {}
+                ClaimOutcome::Closed => {}
             }
             found = self.by_writer_mutex()?;
         }
     }
 }
 
-impl<P: Liveness> WaitOp for Any<'_, P> {
+impl<P: Liveness> WaitOp for AnyChunk<'_, P> {
     type Output = Option<Leased>;
     type Error = ChunkError;
 
     fn attempt(&mut self) -> Stepped<Self> {
         let found = match self.found.take() {
             Some(found) => found,
-            None => self.walk(Look::Passing)?,
+            None => self.walk(WalkMode::Passing)?,
         };
         self.step(found)
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
-        let found = self.walk(Look::Asking)?;
+        let found = self.walk(WalkMode::Asking)?;
         self.step(found)
     }
 
@@ -231,7 +231,7 @@ impl<P: Liveness> WaitOp for Any<'_, P> {
         let (table, most) = (&self.leases.table, if mutation(662) { 1 } else { AT_ONCE });
         self.count = 0;
         for chunk in 0..table.chunks.len() {
-            let word = table.look(chunk);
+            let word = table.load_chunk(chunk);
             if is_done(word) || self.count == most {
                 continue;
             }
@@ -260,8 +260,8 @@ impl Leases<'_> {
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, ChunkError> {
-        match self.table.walk(from, me, peers, Look::Passing)? {
-            Found::Got(leased) => Ok(Some(leased)),
+        match self.table.walk(from, me, peers, WalkMode::Passing)? {
+            ClaimOutcome::Got(leased) => Ok(Some(leased)),
             found => self.wait_for_any(found, from, me, peers, wait),
         }
     }
@@ -269,13 +269,13 @@ impl Leases<'_> {
     #[cold]
     fn wait_for_any(
         &self,
-        found: Found,
+        found: ClaimOutcome,
         from: usize,
         me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, ChunkError> {
-        let mut any = Any {
+        let mut any = AnyChunk {
             leases: self,
             from,
             me,
@@ -303,12 +303,12 @@ impl Leases<'_> {
         wait: Option<&Deadline>,
     ) -> Result<Leased, ChunkError> {
         let table = &self.table;
-        let mut found = table.find(Want::This(chunk), me, peers, Look::Asking)?;
+        let mut found = table.find(Want::This(chunk), me, peers, WalkMode::Asking)?;
         loop {
             match found {
-                Found::Got(leased) => return Ok(leased),
-                Found::Taken(taken) => return Err(ChunkError::Leased(taken.holder)),
-                Found::Closed | Found::Done => {
+                ClaimOutcome::Got(leased) => return Ok(leased),
+                ClaimOutcome::Taken(taken) => return Err(ChunkError::Leased(taken.holder)),
+                ClaimOutcome::Closed | ClaimOutcome::Done => {
                     found = self.by_writer_mutex(Want::This(chunk), me, peers, wait)?;
                 }
             }

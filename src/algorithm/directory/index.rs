@@ -52,7 +52,7 @@ pub(crate) struct Index<'a> {
 
 /// An impossible value of a slot, or the lack of an empty slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Garbage;
+pub(crate) struct IndexGarbage;
 
 impl<'a> Index<'a> {
     /// Returns the number of records that certainly have a slot.
@@ -70,7 +70,10 @@ impl<'a> Index<'a> {
     }
 
     /// Returns the slots for `hash`, from its home to the first that is empty.
-    pub(crate) fn slots(self, hash: NameHash) -> impl Iterator<Item = Result<Slot, Garbage>> + 'a {
+    pub(crate) fn slots(
+        self,
+        hash: NameHash,
+    ) -> impl Iterator<Item = Result<Slot, IndexGarbage>> + 'a {
         let mut words = self.words_for(hash);
         let mut ended = false;
         core::iter::from_fn(move || {
@@ -79,7 +82,7 @@ impl<'a> Index<'a> {
             }
             let Some(word) = words.next() else {
                 ended = true;
-                return Some(Err(Garbage));
+                return Some(Err(IndexGarbage));
             };
             // ORDERING: Acquire; pairs with (X1).
             let acquire = ordering(Ordering::Acquire, 700);

@@ -45,7 +45,7 @@
 //! (D1) the count's CAS (Release) pairs with the load in `find` and `records` (Acquire): the record
 //! and the entry's prepared bytes. The orderings of the index are in its own docs.
 
-use crate::algorithm::directory::index::{Garbage, Index};
+use crate::algorithm::directory::index::{Index, IndexGarbage};
 use crate::algorithm::mutex::{MutexError, MutexState};
 use crate::facade::{AtomicU64, Deadline, Ordering, Words, mutation, ordering};
 use crate::format::{Name, NameHash, RECORD_WORDS, Record, RecordFault, Slot};
@@ -177,8 +177,8 @@ impl<'a> Directory<'a> {
 
     /// The record that a slot of the index names: it is published before it has one, and its name
     /// has the slot's mark.
-    fn in_slot(self, slot: Result<Slot, Garbage>) -> Result<Found, Fault> {
-        let slot = slot.map_err(|Garbage| Fault::Index)?;
+    fn in_slot(self, slot: Result<Slot, IndexGarbage>) -> Result<Found, Fault> {
+        let slot = slot.map_err(|IndexGarbage| Fault::Index)?;
         let number = slot.number().ok_or(Fault::Index)?;
         let found = self.at(number).map_err(|missing| match missing {
             Missing::Name => Fault::Index,

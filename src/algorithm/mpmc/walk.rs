@@ -34,7 +34,7 @@
 
 use super::{CheckedOwner, Claim, Cursor, Ring, Slots, TryError};
 use crate::algorithm::mpmc::layout::{Position, State, Word};
-use crate::facade::{Ordering, Patience, mutation, ordering};
+use crate::facade::{Ordering, ShortSpin, mutation, ordering};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
@@ -60,7 +60,7 @@ impl<S: Slots> Ring<'_, S> {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
-        let mut patience = Patience::new();
+        let mut spin = ShortSpin::new();
         let mut reaped = false;
         let Cursor {
             tail,
@@ -80,7 +80,7 @@ impl<S: Slots> Ring<'_, S> {
                 Lookup::Exhausted => {
                     let steps = at.0.saturating_sub(caught_up.0);
                     *caught_up = *at;
-                    if Patience::follow(steps) {
+                    if ShortSpin::follow(steps) {
                         continue;
                     }
                     return Err(TryError::WouldBlock);
@@ -104,7 +104,7 @@ impl<S: Slots> Ring<'_, S> {
             };
             let steps = at.0.saturating_sub(caught_up.0);
             *caught_up = *at;
-            if Patience::follow(steps) {
+            if ShortSpin::follow(steps) {
                 continue;
             }
             let slot = CheckedOwner {
@@ -119,7 +119,7 @@ impl<S: Slots> Ring<'_, S> {
                 }
                 return Err(Self::busy(endpoint, word));
             }
-            if patience.wait() {
+            if spin.wait() {
                 continue;
             }
             if peers.is_alive(tag) && !mutation(108) {

@@ -54,9 +54,9 @@ const _: () = assert!(MOST == COUNT);
 
 /// The value of a cell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Word(u32);
+pub(super) struct CellValue(u32);
 
-impl Word {
+impl CellValue {
     #[inline(always)]
     fn of(owner: Tag) -> Self {
         Self(owner.generation() << GENERATION_SHIFT)
@@ -97,7 +97,7 @@ pub(super) enum EnterError {
     /// The cell has another owner, or none.
     NotOwner,
     /// It is blocked: the word as it was seen.
-    Blocked(Word),
+    Blocked(CellValue),
     /// As many threads read as can be counted.
     Full,
 }
@@ -118,25 +118,25 @@ impl Cell {
     }
 
     #[inline(always)]
-    fn replace(&self, from: Word, to: Word, order: Ordering) -> Result<(), Word> {
+    fn replace(&self, from: CellValue, to: CellValue, order: Ordering) -> Result<(), CellValue> {
         // ORDERING: the caller's; Relaxed on failure, which only says what to try next.
         self.0
             .compare_exchange(from.0, to.0, order, Ordering::Relaxed)
             .map(drop)
-            .map_err(Word)
+            .map_err(CellValue)
     }
 
     /// Returns the word, for a caller whose CAS checks it again.
     #[inline(always)]
-    pub(super) fn peek(&self) -> Word {
+    pub(super) fn peek(&self) -> CellValue {
         // ORDERING: Relaxed; see above.
-        Word(self.0.load(Ordering::Relaxed))
+        CellValue(self.0.load(Ordering::Relaxed))
     }
 
     /// Returns the word, for a writer that waits for its readers.
-    pub(super) fn load(&self) -> Word {
+    pub(super) fn load(&self) -> CellValue {
         // ORDERING: Acquire; pairs with (W1).
-        Word(self.0.load(ordering(Ordering::Acquire, 303)))
+        CellValue(self.0.load(ordering(Ordering::Acquire, 303)))
     }
 
     /// Counts a thread of `me` on the fast path: one atomic instruction, and one load of the
@@ -146,10 +146,10 @@ impl Cell {
     pub(super) fn enter_clean(&self, me: Tag, peers: &impl Liveness) -> bool {
         let seen = self.peek();
         // Of this generation, without a flag, and less than full: all in one.
-        seen.0.wrapping_sub(Word::of(me).0) < COUNT
+        seen.0.wrapping_sub(CellValue::of(me).0) < COUNT
             // ORDERING: Acquire; pairs with (W2).
             && self
-                .replace(seen, Word(seen.0 + 1), ordering(Ordering::Acquire, 300))
+                .replace(seen, CellValue(seen.0 + 1), ordering(Ordering::Acquire, 300))
                 .is_ok()
             && is_still_registered(peers, 580)
     }
@@ -177,7 +177,11 @@ impl Cell {
                 return Err(EnterError::Full);
             }
             // ORDERING: Acquire; pairs with (W2).
-            match self.replace(seen, Word(seen.0 + 1), ordering(Ordering::Acquire, 300)) {
+            match self.replace(
+                seen,
+                CellValue(seen.0 + 1),
+                ordering(Ordering::Acquire, 300),
+            ) {
                 Ok(()) => return self.confirm(me, peers, 582),
                 Err(now) => seen = now,
             }
@@ -202,13 +206,17 @@ impl Cell {
             if others.is_some_and(|other| !peers.is_unregistered(other)) && !mutation(583) {
                 return Err(EnterError::NotOwner);
             }
-            let own = if seen.is_of(me) { seen } else { Word::of(me) };
+            let own = if seen.is_of(me) {
+                seen
+            } else {
+                CellValue::of(me)
+            };
             if own.readers() == COUNT {
                 return Err(EnterError::Full);
             }
             // ORDERING: Release; (M3) of `algorithm::mutex`: a process that finds this generation
             // and asks the registry sees that it has joined. The mutex orders its holders.
-            match self.replace(seen, Word((own.0 + 1) | BLOCKED), Ordering::Release) {
+            match self.replace(seen, CellValue((own.0 + 1) | BLOCKED), Ordering::Release) {
                 Ok(()) => return self.confirm(me, peers, 584),
                 Err(_) => seen = self.load(),
             }
@@ -220,10 +228,10 @@ impl Cell {
     pub(crate) fn leave(&self, me: Tag) {
         let seen = self.peek();
         // As in `enter_clean`, and not 0.
-        let clean = seen.0.wrapping_sub(Word::of(me).0).wrapping_sub(1) < COUNT;
+        let clean = seen.0.wrapping_sub(CellValue::of(me).0).wrapping_sub(1) < COUNT;
         // ORDERING: Release; (W1).
         let release = ordering(Ordering::Release, 301);
-        if !clean || self.replace(seen, Word(seen.0 - 1), release).is_err() {
+        if !clean || self.replace(seen, CellValue(seen.0 - 1), release).is_err() {
             self.leave_blocked(me);
         }
     }
@@ -254,13 +262,13 @@ impl Cell {
     }
 
     /// Keeps new readers out, and returns the word as it is then.
-    pub(super) fn block(&self) -> Word {
+    pub(super) fn block(&self) -> CellValue {
         if mutation(308) {
             return self.load();
         }
         // ORDERING: Acquire; pairs with (W1), in case the cell counts none and is not loaded again.
         let before = self.0.fetch_or(BLOCKED, ordering(Ordering::Acquire, 302));
-        Word(before | BLOCKED)
+        CellValue(before | BLOCKED)
     }
 
     /// Admits new readers, and wakes all sleepers.
@@ -283,7 +291,7 @@ impl Cell {
     }
 
     /// Announces a sleeper if the word is still `seen`, and returns the value to sleep at.
-    pub(super) fn announce(&self, seen: Word) -> Result<Word, Word> {
+    pub(super) fn announce(&self, seen: CellValue) -> Result<CellValue, CellValue> {
         let said = if mutation(306) {
             seen
         } else {
@@ -295,14 +303,14 @@ impl Cell {
     }
 
     /// Returns what an announced sleeper sleeps on.
-    pub(super) fn sleep_on(&self, expected: Word) -> SleepOn<'_> {
+    pub(super) fn sleep_on(&self, expected: CellValue) -> SleepOn<'_> {
         SleepOn::One(&self.0, expected.0)
     }
 
     /// Takes the cell from a dead owner if the word is still `seen`.
-    pub(super) fn reclaim(&self, seen: Word) {
+    pub(super) fn reclaim(&self, seen: CellValue) {
         // ORDERING: Relaxed; the mutex passes on what its holder knows.
-        let _ = self.replace(seen, Word(0), Ordering::Relaxed);
+        let _ = self.replace(seen, CellValue(0), Ordering::Relaxed);
     }
 
     /// Takes the cell from `dead` if it is the owner, and wakes all waiters.
@@ -311,7 +319,7 @@ impl Cell {
         while seen.is_of(dead) || (mutation(332) && seen.0 != 0) {
             // ORDERING: Release; a helper passes on that the dead reader has read, as (W1) would
             // have.
-            match self.replace(seen, Word(0), ordering(Ordering::Release, 324)) {
+            match self.replace(seen, CellValue(0), ordering(Ordering::Release, 324)) {
                 Ok(()) if mutation(325) => return,
                 Ok(()) => {
                     if seen.0 & WAITING != 0 {

@@ -24,7 +24,7 @@
 
 use core::time::Duration;
 
-use super::cell::Word;
+use super::cell::CellValue;
 use super::{Cell, EnterError, LockHook, RwLock, RwLockError, WriterToken};
 use crate::facade::{Backoff, Deadline, mutation};
 use crate::participant::Tag;
@@ -51,7 +51,7 @@ struct Enter<'a, A, P> {
     peers: &'a P,
     wait: Option<&'a Deadline>,
     /// The cell's word at the last attempt.
-    seen: Option<Word>,
+    seen: Option<CellValue>,
     /// The holder of the writer mutex.
     owner: Tag,
 }
@@ -119,7 +119,7 @@ struct Drain<'a, P> {
     cell: &'a Cell,
     peers: &'a P,
     /// The cell's word at the last attempt, and its owner.
-    blocked: Option<(Word, Tag)>,
+    blocked: Option<(CellValue, Tag)>,
     /// Whether an attempt was blocked.
     waited: bool,
 }

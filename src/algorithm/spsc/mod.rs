@@ -73,7 +73,7 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use crate::facade::{AtomicU64, Deadline, Ordering, Patience, mutation, ordering};
+use crate::facade::{AtomicU64, Deadline, Ordering, ShortSpin, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -309,7 +309,7 @@ impl<'a> Spsc<'a> {
         self.restore(cursor);
         let steps = cursor.position.wrapping_sub(cursor.caught_up);
         cursor.caught_up = cursor.position;
-        if Patience::follow(steps) {
+        if ShortSpin::follow(steps) {
             self.refresh(cursor)
         } else {
             available

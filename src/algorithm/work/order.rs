@@ -30,7 +30,7 @@
 use super::{Cursor, OwnedCell, Storage, Work};
 use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CellWord, Entry, SlotWord, State, WordFormat};
-use crate::facade::{Ordering, Patience, mutation, ordering};
+use crate::facade::{Ordering, ShortSpin, mutation, ordering};
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::wait::on_event::TryError;
@@ -133,7 +133,7 @@ impl<P: Storage> Work<'_, P> {
                 (0, None) => {
                     let stream = at.0.saturating_sub(cursor.caught_up.0);
                     cursor.caught_up = at;
-                    if Patience::follow(stream)
+                    if ShortSpin::follow(stream)
                         || self.follow_hint(Endpoint::Receiver, &mut cursor.head)?
                     {
                         continue;

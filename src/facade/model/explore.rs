@@ -17,11 +17,11 @@ fn every_pair() -> bool {
     *EVERY.get_or_init(|| std::env::var_os("CROSSDOCK_MODEL_DEATHS").is_some_and(|two| two == "2"))
 }
 
-/// Of the pairs of steps at which two processes die, a bounded run explores one in so many.
+/// Of the pairs of steps at which two processes die, a bounded run explores one in this many.
 const PAIRS_APART: u32 = 3;
 
-/// The preemptions that a run explores whose caller says nothing: every further one multiplies
-/// the interleavings by ten and more, so the full run too has an end.
+/// The default number of preemptions that a run explores: every further one multiplies the
+/// interleavings by ten and more, so the full run too has an end.
 const PREEMPTIONS_FULL: usize = 4;
 
 /// How many deaths and soft faults happened in the interleavings of one exploration.
@@ -111,7 +111,7 @@ fn explore_deaths_within(
     limit: impl Fn(usize) -> usize,
     body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
 ) {
-    explore_within(&format!("{name}, nobody dies"), &limit, move || body(None));
+    explore_within(&format!("{name}, no death"), &limit, move || body(None));
     for k in 0.. {
         assert!(k < 500, "the victim never survives");
         let name = format!("{name}, killed before step {k}");

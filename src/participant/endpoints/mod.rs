@@ -227,8 +227,8 @@ impl EndpointCounts<'_> {
         !mutation(135) && self.settle(side, |tag| peers.is_alive(tag))
     }
 
-    /// Marks an endpoint as gone if some participant was counted there and no cell counts one that
-    /// is `alive` now; returns whether this call marked it. All sleepers of both endpoints must be
+    /// Marks an endpoint as gone if some participant was counted there and no cell counts an
+    /// `alive` one now; returns whether this call marked it. All sleepers of both endpoints must be
     /// woken then.
     #[cold]
     pub(crate) fn settle(self, side: Endpoint, alive: impl Fn(Tag) -> bool) -> bool {

@@ -106,7 +106,7 @@ impl From<WaitError> for Waited {
 
 /// Blocks until one of the sources is ready; there must be one at least.
 pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> Waited {
-    let mut any = Any {
+    let mut any = AnySource {
         sources,
         keys: [None; AT_ONCE],
         words: [(sources[0].event().word(), 0); AT_ONCE],
@@ -124,7 +124,7 @@ pub(crate) fn wait<S: Source + ?Sized>(sources: &[&S], deadline: &Deadline) -> W
 }
 
 /// The first of several sources that is ready.
-struct Any<'a, S: ?Sized> {
+struct AnySource<'a, S: ?Sized> {
     sources: &'a [&'a S],
     /// The sources that are slept on, and their words.
     keys: [Option<WaitKey<'a>>; AT_ONCE],
@@ -135,7 +135,7 @@ struct Any<'a, S: ?Sized> {
     announced: bool,
 }
 
-impl<S: Source + ?Sized> WaitOp for Any<'_, S> {
+impl<S: Source + ?Sized> WaitOp for AnySource<'_, S> {
     type Output = usize;
     type Error = Waited;
 

@@ -219,7 +219,7 @@ impl<const N: usize> Fixture<N> {
 
     /// Returns whether a chunk is done, as a reader or a writer sees it.
     fn is_done(&self, chunk: usize) -> bool {
-        super::super::is_done(self.leases().table.look(chunk))
+        super::super::is_done(self.leases().table.load_chunk(chunk))
     }
 
     /// Asserts that all chunks that are done are whole.
@@ -303,7 +303,7 @@ impl<const N: usize> Fixture<N> {
 
     /// Returns whether process `id` holds a chunk.
     pub(super) fn holds(&self, id: u32, chunk: usize) -> bool {
-        self.leases().table.look(chunk) & Tag::MASK == tag(id).bits()
+        self.leases().table.load_chunk(chunk) & Tag::MASK == tag(id).bits()
     }
 
     /// The number of leases that reported a holder's death.

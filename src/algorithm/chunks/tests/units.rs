@@ -71,7 +71,7 @@ impl Fixture {
     }
 
     fn word(&self) -> u32 {
-        self.leases().table.look(0)
+        self.leases().table.load_chunk(0)
     }
 }
 

@@ -16,11 +16,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (41, FLAG, "add does not publish"),
     (42, FLAG, "get does not acquire"),
     (43, BEST, "fetch_best stores without comparing"),
-    (
-        44,
-        SOFT,
-        "fetch_best takes a failed CAS for a success",
-    ),
+    (44, SOFT, "fetch_best takes a failed CAS for a success"),
 ];
 
 const ADDITIONS: &str = "model_counter_no_addition_is_lost";

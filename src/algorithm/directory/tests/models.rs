@@ -16,11 +16,7 @@ mod two_deaths;
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (30, READER, "a reader does not acquire the count"),
     (31, SAME, "create does not check whether the name exists"),
-    (
-        32,
-        READER,
-        "the count is stored before the record",
-    ),
+    (32, READER, "the count is stored before the record"),
     (33, READER, "the count does not publish the record"),
     (
         34,
@@ -29,22 +25,14 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     ),
     (35, OTHERS, "a creator does not take the control mutex"),
     (755, two_deaths::CREATORS, "a second death goes unnoticed"),
-    (
-        36,
-        OTHERS,
-        "a creator ignores the bytes of other entries",
-    ),
+    (36, OTHERS, "a creator ignores the bytes of other entries"),
     (700, TWICE, "the load of a slot does not acquire its record"),
     (
         701,
         TWICE,
         "a reader does not acquire the slots below the number",
     ),
-    (
-        702,
-        TWICE,
-        "the number of slots does not publish them",
-    ),
+    (702, TWICE, "the number of slots does not publish them"),
     (703, TWICE, "a slot does not publish its record"),
     (
         704,
@@ -57,11 +45,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a creator does not index the record of a killed one",
     ),
     (706, SLOTS, "a slot is taken from the record that has it"),
-    (
-        707,
-        TWICE,
-        "the number is stored before the slot",
-    ),
+    (707, TWICE, "the number is stored before the slot"),
 ];
 
 const READER: &str = "model_directory_a_reader_finds_complete_entries_or_none";
@@ -190,9 +174,7 @@ fn model_directory_one_of_two_creators_of_a_name_makes_it() {
             1,
             "the name exists twice"
         );
-        store
-            .create(3, "total")
-            .expect("no creator is left");
+        store.create(3, "total").expect("no creator is left");
     });
 }
 

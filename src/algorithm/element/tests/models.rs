@@ -15,11 +15,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (401, FLAG, "set does not publish"),
     (402, SUMS, "update stores without comparing"),
     (403, UPDATED, "update does not publish"),
-    (
-        404,
-        SOFT,
-        "update takes a failed CAS for a success",
-    ),
+    (404, SOFT, "update takes a failed CAS for a success"),
     (405, OUT, "a copy out has no fence"),
     (406, OUT, "a collected copy has no fence"),
     (407, IN, "a copy in has no fence"),
@@ -199,34 +195,31 @@ fn model_element_an_update_publishes_what_was_written_before() {
 #[test]
 fn model_element_a_copy_out_sees_what_was_written_before_each_element() {
     for collected in [false, true] {
-        explore(
-            "a writer of the second of two, and a copier",
-            move || {
-                let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
-                let (writer, reader) = (shared.clone(), shared.clone());
-                finish([
-                    start(1, None, move || {
-                        writer.1.write(&[7]);
-                        writer.0[1].set(1);
-                        writer.0[0].set(1);
-                    }),
-                    start(2, None, move || {
-                        let elements = reader.0.iter();
-                        let copied: [u64; 2] = if collected {
-                            let list: Vec<u64> = Wide::collect(elements, |bits| bits);
-                            list.try_into().unwrap()
-                        } else {
-                            let mut places = [0; 2];
-                            Wide::copy_out(elements.zip(&mut places), |bits| bits);
-                            places
-                        };
-                        if copied.contains(&1) {
-                            assert_eq!(reader.1.read(), [7]);
-                        }
-                    }),
-                ]);
-            },
-        );
+        explore("a writer of the second of two, and a copier", move || {
+            let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
+            let (writer, reader) = (shared.clone(), shared.clone());
+            finish([
+                start(1, None, move || {
+                    writer.1.write(&[7]);
+                    writer.0[1].set(1);
+                    writer.0[0].set(1);
+                }),
+                start(2, None, move || {
+                    let elements = reader.0.iter();
+                    let copied: [u64; 2] = if collected {
+                        let list: Vec<u64> = Wide::collect(elements, |bits| bits);
+                        list.try_into().unwrap()
+                    } else {
+                        let mut places = [0; 2];
+                        Wide::copy_out(elements.zip(&mut places), |bits| bits);
+                        places
+                    };
+                    if copied.contains(&1) {
+                        assert_eq!(reader.1.read(), [7]);
+                    }
+                }),
+            ]);
+        });
     }
 }
 

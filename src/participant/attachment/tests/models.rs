@@ -222,7 +222,7 @@ fn tag_of(handle: &Handle) -> Tag {
 }
 
 /// Hunts: a thread that opens while the last handle of another goes, and is told that the registry
-/// is full, or has a second membership, or one that ends while it has a handle.
+/// is full, or has a second membership, or loses its membership while it has a handle.
 #[test]
 fn model_attachment_that_comes_while_the_last_goes_is_the_same_participant() {
     explore_at_least(
