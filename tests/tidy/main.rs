@@ -7,6 +7,7 @@ mod dependencies;
 mod descriptors;
 mod layers;
 mod mentions;
+mod prose;
 mod source;
 mod texts;
 mod words;
