@@ -12,7 +12,7 @@
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | between claim and check | the tag of no participant | a process at the slot: it is not alive |
 //! | after the CAS, before the epoch | an unannounced orphan | receivers that wrap around to it |

@@ -49,7 +49,7 @@
 //!
 //! [event count]: crate::wait::event_count
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | send, before the CAS | nothing | - |
 //! | send, before the commit | WRITING(l, dead) | a process at the slot, or a reaper: skips it |
@@ -122,7 +122,7 @@ const _: () = assert!(size_of::<SlotsState>() == SLOTS_STATE);
 /// The words that all processes read.
 #[repr(C)]
 pub(crate) struct Common {
-    ends: AtomicU64,
+    endpoints: AtomicU64,
     /// The number of times that orphans were left.
     epoch: AtomicU64,
     /// Unused; keeps the layout.
@@ -208,7 +208,7 @@ impl SlotsState {
     pub(crate) fn new() -> Self {
         Self {
             common: Padded(Common {
-                ends: AtomicU64::new(0),
+                endpoints: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
                 _unused: AtomicU64::new(0),
                 items: EventCount::new(),
@@ -246,7 +246,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     #[inline(always)]
     pub(crate) fn endpoints(&self) -> EndpointCounts<'a> {
         EndpointCounts {
-            word: &self.state.common.0.ends,
+            word: &self.state.common.0.endpoints,
             cells: self.cells,
         }
     }

@@ -41,7 +41,7 @@
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | claim of the writer | the dead tag | the next claim; a reaper: `DIED` |
 //! | publish, before the commit | bytes in an unread buffer | the next publish, in it or another |

@@ -49,7 +49,7 @@ impl Snapshot<'_> {
 
     /// Returns the corrupt word that ended a wait; 0 if it is valid again.
     #[cold]
-    pub(crate) fn garbage(self, peers: &impl Liveness) -> u64 {
+    pub(crate) fn corrupt_word(self, peers: &impl Liveness) -> u64 {
         let claim = self
             .state
             .writer()

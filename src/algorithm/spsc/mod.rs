@@ -33,7 +33,7 @@
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | claim, before the CAS | nothing | - |
 //! | as holder | the dead tag | the next claim, which continues at the position; a reaper: `DIED` |

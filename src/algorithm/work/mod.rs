@@ -60,7 +60,7 @@
 //!
 //! [event count]: crate::wait::event_count
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | loan, before the CAS | nothing | - |
 //! | loan, send, before the slot | LOANED or SENDING(v, dead), in no slot | a reaper: frees it |
@@ -178,7 +178,7 @@ const _: usize = WORK_STATE;
 /// The words that all processes read.
 #[repr(C)]
 struct Common {
-    ends: AtomicU64,
+    endpoints: AtomicU64,
     /// The number of times that messages were returned.
     epoch: AtomicU64,
     /// Unused; keeps the layout.
@@ -276,7 +276,7 @@ impl WorkState {
     pub(crate) fn after(begin: Position) -> Self {
         Self {
             common: Padded(Common {
-                ends: AtomicU64::new(0),
+                endpoints: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
                 _unused: AtomicU64::new(0),
                 items: EventCount::new(),
@@ -316,7 +316,7 @@ impl<'a, P: Storage> Work<'a, P> {
     #[inline(always)]
     pub(crate) fn endpoints(&self) -> EndpointCounts<'a> {
         EndpointCounts {
-            word: &self.state.common.0.ends,
+            word: &self.state.common.0.endpoints,
             cells: self.counts,
         }
     }

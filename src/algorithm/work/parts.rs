@@ -22,7 +22,7 @@
 //!
 //! # Crash
 //!
-//! | killed | what is left | who repairs it |
+//! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | with a loan | LOANED(v, dead) and parts of it | a reaper, as FREEING |
 //! | in the parts | FREEING(v, dead) and some of the parts | a reaper |

@@ -179,7 +179,7 @@ impl<T: Payload + Pod> Reader<T> {
             Err(EventWaitError::Disconnected) => Err(WaitNewerError::Disconnected),
             Err(EventWaitError::TimedOut) => Err(WaitNewerError::Timeout),
             Err(EventWaitError::Corrupt) => Err(WaitNewerError::Corrupt {
-                word: self.snapshot.raw().garbage(&others),
+                word: self.snapshot.raw().corrupt_word(&others),
             }),
             Err(EventWaitError::MembershipLost) => {
                 self.snapshot.membership_lost(me);

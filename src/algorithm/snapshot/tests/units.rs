@@ -163,9 +163,9 @@ fn garbage_is_reported_as_corrupt() {
         assert_eq!(snapshot.read(&mut reader), Err(Corrupt { word }));
         let index = snapshot.pick(&mut writer).unwrap();
         assert_eq!(snapshot.commit(&mut writer, index), Err(Corrupt { word }));
-        assert_eq!(snapshot.garbage(&ALIVE), word);
+        assert_eq!(snapshot.corrupt_word(&ALIVE), word);
         fixture.state.latest.0.store(0, Relaxed);
-        assert_eq!(snapshot.garbage(&ALIVE), 0);
+        assert_eq!(snapshot.corrupt_word(&ALIVE), 0);
         assert_eq!(snapshot.read(&mut reader), Ok(0));
     }
     for word in [5 << 32 | u64::from(me().bits()), u64::MAX] {
