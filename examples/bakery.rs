@@ -17,6 +17,7 @@ fn baker(orders: Channel<String>) -> Vec<String> {
     let mut baked = Vec::new();
     loop {
         let order = orders.recv().expect("a cashier is there");
+        let order = order.into_inner().expect("it is this baker's"); // and acknowledged
         if order == "exit" {
             return baked;
         }

@@ -19,7 +19,7 @@ fn cashier(orders: Channel<String>) {
 
 /// Takes an order and never bakes it.
 fn unlucky((orders, in_hand): (Channel<String>, Counter)) {
-    let _order = orders.recv_held().expect("a cashier is there");
+    let _order = orders.recv().expect("a cashier is there");
     in_hand.add(1);
     loop {
         std::thread::park(); // until it is killed
@@ -30,7 +30,7 @@ fn unlucky((orders, in_hand): (Channel<String>, Counter)) {
 fn baker(orders: Channel<String>) -> Vec<(String, u8)> {
     let mut baked = Vec::new();
     loop {
-        let order = orders.recv_held().expect("a cashier is there");
+        let order = orders.recv().expect("a cashier is there");
         let attempt = order.attempt();
         let order = order.into_inner().expect("it is this baker's"); // and acknowledged
         if order == "exit" {

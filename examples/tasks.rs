@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crossdock::queue::{ByteOptions, Channel, ChannelError, RecvError};
+use crossdock::queue::{ByteOptions, Channel, RecvError};
 use crossdock::{Segment, process};
 use serde::{Deserialize, Serialize};
 
@@ -26,10 +26,10 @@ fn perform(task: &Task) -> String {
 fn work((worker, tasks, log): (u32, Channel<Task>, Channel<String>)) {
     let log = log.sender().expect("a place in the segment");
     loop {
-        let task = match tasks.recv_held() {
+        let task = match tasks.recv() {
             Ok(task) => task,
             // No task is left, nobody has one in hand, and nobody gives any.
-            Err(ChannelError::Queue(RecvError::Disconnected)) => return,
+            Err(RecvError::Disconnected) => return,
             Err(error) => panic!("{error}"),
         };
         let line = format!("worker {worker}: {}", perform(&task));
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     giver.wait_idle()?; // every task is done
     drop((giver, open)); // nobody gives tasks any more: the workers end, and with them the log
     for line in log.iter() {
-        println!("{}", line?);
+        println!("{}", line?.into_inner()?);
     }
     for worker in workers {
         worker.join()?;

@@ -10,11 +10,11 @@ use crate::collection::snapshot::{
 };
 use crate::fixed::{ContentError, TooLongError};
 use crate::queue::{
-    AckError, CountError, RecvError, RecvIntoError, RecvTimeoutError, SendBytesError, SendError,
-    SendTimeoutError, TryRecvError, TrySendBytesError, TrySendError, WaitAnyError, WaitIdleError,
+    CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    TrySendError, WaitAnyError, WaitIdleError,
 };
 use crate::segment::{
-    ClaimError, CreateError, EntryError, MembershipError, MonitorError, OpenError,
+    ClaimError, CreateError, EntryError, Fault, MembershipError, MonitorError, OpenError,
     OpenOrCreateError, RemoveError, SystemError,
 };
 use crate::sync::{LockError, LockTimeoutError, TryLockError};
@@ -103,6 +103,8 @@ umbrella! {
     Entry(EntryError);
     /// This process is no participant of a segment.
     Membership(MembershipError);
+    /// What can happen to every operation.
+    Fault(Fault);
     /// A monitor does not watch.
     Monitor(MonitorError);
     /// Text or bytes do not fit into a value of bounded length.
@@ -145,16 +147,8 @@ umbrella! {
     RecvTimeout(RecvTimeoutError);
     /// None of several queues was ready.
     WaitAny(WaitAnyError);
-    /// A message was not acknowledged, or given back.
-    Ack(AckError);
     /// A queue was not idle.
     WaitIdle(WaitIdleError);
-    /// No message of bytes was sent.
-    SendBytes(SendBytesError);
-    /// No message of bytes was sent, without waiting.
-    TrySendBytes(TrySendBytesError);
-    /// No message of bytes was received into a place.
-    RecvInto(RecvIntoError);
     /// Nobody became the writer of a snapshot.
     Writer(WriterError);
     /// No seat of a snapshot was taken.
@@ -166,7 +160,6 @@ umbrella! {
     /// Nothing newer was published.
     WaitNewer(WaitNewerError);
     /// A value was not encoded, or a message not decoded.
-    #[cfg(feature = "process")]
     Value(crate::queue::ValueError);
     /// A process was not started.
     #[cfg(feature = "process")]
@@ -200,17 +193,6 @@ impl From<OpenOrCreateError> for Error {
         match error {
             OpenOrCreateError::Open(error) => Self::Open(error),
             OpenOrCreateError::Create(error) => Self::Create(error),
-        }
-    }
-}
-
-#[cfg(feature = "process")]
-impl<E: Into<Self>> From<crate::queue::ChannelError<E>> for Error {
-    fn from(error: crate::queue::ChannelError<E>) -> Self {
-        match error {
-            crate::queue::ChannelError::Value(error) => Self::Value(error),
-            crate::queue::ChannelError::Queue(error) => error.into(),
-            crate::queue::ChannelError::Ack(error) => Self::Ack(error),
         }
     }
 }

@@ -9,9 +9,10 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use crate::format::{Name, PayloadShape};
 
-pub use error::ValueError;
+pub(crate) use error::Cause;
 #[cfg(feature = "process")]
-pub(crate) use error::{Cause, HANDLE_ELSEWHERE};
+pub(crate) use error::HANDLE_ELSEWHERE;
+pub use error::ValueError;
 
 /// A type whose values can stand in a segment.
 ///

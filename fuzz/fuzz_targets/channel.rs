@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use crossdock::queue::{ByteOptions, Channel, ChannelError};
+use crossdock::queue::{ByteOptions, Channel, TryRecvError};
 use crossdock::{Segment, SegmentOptions};
 use libfuzzer_sys::fuzz_target;
 use serde::de::DeserializeOwned;
@@ -52,17 +52,19 @@ impl Channels {
     }
 }
 
-fn receive<T: Serialize + DeserializeOwned>(channel: &Channel<T>, bytes: &[u8]) {
+fn receive<T: Serialize + DeserializeOwned + 'static>(channel: &Channel<T>, bytes: &[u8]) {
     if channel.as_bytes().try_send(bytes).is_err() {
         return;
     }
     match channel.try_recv() {
         Ok(value) => {
             channel.send(&value).expect("what was received can be sent");
-            channel.try_recv().expect("and received again");
+            value.ack().expect("it is this process's");
+            let again = channel.try_recv().expect("and received again");
+            again.ack().expect("it is this process's");
         }
-        Err(ChannelError::Value(_)) => {
-            let letter = channel.take_dead_letter().expect("a member");
+        Err(TryRecvError::Invalid { .. }) => {
+            let letter = channel.dead_letters().take().expect("a member");
             let letter = letter.expect("what is no value is a dead letter");
             assert_eq!(letter.to_vec(), bytes);
             letter.ack().expect("it is this process's");

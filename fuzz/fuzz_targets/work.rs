@@ -73,7 +73,7 @@ impl Users<'_> {
             }
             17 => drop(self.held.pop()),
             18 => {
-                assert!(queue.room() <= queue.capacity());
+                assert!(queue.free_capacity() <= queue.capacity());
                 assert!(queue.dead_letters().len() <= queue.capacity());
                 let _ = (queue.is_idle(), queue.is_closed());
                 drop(queue.wait_idle_timeout(SHORT));

@@ -91,7 +91,7 @@ impl<'q> Model<'q> {
         let done = self.held.iter().all(|(_, _, dead)| *dead);
         let idle = done && self.waiting.is_empty() && self.returned.is_empty();
         assert_eq!(queue.is_idle(), idle);
-        assert_eq!(queue.room(), self.room());
+        assert_eq!(queue.free_capacity(), self.room());
         assert_eq!(queue.dead_letters().len(), self.letters.len() as u64);
     }
 

@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 /// The error of a [`FixedStr`](crate::FixedStr) or [`FixedBytes`](crate::FixedBytes) made from more
-/// bytes than it holds.
+/// bytes than it holds, and of a message that is longer than its [queue](crate::queue::ByteQueue).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TooLongError {
     /// The length of what does not fit, in bytes.

@@ -46,6 +46,11 @@ pub(crate) enum Cause {
 pub(crate) const HANDLE_ELSEWHERE: &str = "handles of shared memory travel only as arguments and \
      results of process::spawn: give the receiver the segment that way, and send an entry's name";
 
+impl ValueError {
+    /// The bytes are no bit pattern of the type.
+    pub(crate) const BIT_PATTERN: Self = Self(Cause::BitPattern);
+}
+
 impl From<Cause> for ValueError {
     fn from(cause: Cause) -> Self {
         Self(cause)

@@ -1,6 +1,8 @@
 //! What can happen at every queue.
 
+use crate::fixed::TooLongError;
 use crate::format::Kind;
+use crate::payload::ValueError;
 use crate::segment::Fault;
 use crate::segment::fault::{errors, errors_with_value};
 use crate::wait::on_event::{EventWaitError, TryError};
@@ -17,6 +19,12 @@ errors_with_value! {
         Busy => "the next slot of the queue is in use by a live process",
         /// The queue is closed, or its last receiver has left or died.
         Disconnected => "the queue is closed, or its last receiver has left or died",
+        /// The message is longer than
+        /// [`max_message_len`](super::Work::max_message_len). Only a [`ByteQueue`](super::ByteQueue)
+        /// and a `Channel` return it.
+        TooLong(long: TooLongError) => "{long}",
+        /// The value cannot be encoded. Only a `Channel` returns it.
+        Invalid(reason: ValueError) => "{reason}",
     }
 
     /// The error of sending with as much waiting as it takes: the value was not sent, and comes back.
@@ -24,6 +32,10 @@ errors_with_value! {
         /// The queue is closed, or its last receiver has left or died. Of a ring for two: it is full,
         /// and has no consumer that could make room.
         Disconnected => "the queue is closed, or its last receiver has left or died",
+        /// As [`TrySendError::TooLong`].
+        TooLong(long: TooLongError) => "{long}",
+        /// As [`TrySendError::Invalid`].
+        Invalid(reason: ValueError) => "{reason}",
     }
 
     /// The error of sending with a deadline: the value was not sent, and comes back.
@@ -32,6 +44,10 @@ errors_with_value! {
         Timeout => "the queue was still full at the deadline",
         /// As [`SendError::Disconnected`].
         Disconnected => "the queue is closed, or its last receiver has left or died",
+        /// As [`TrySendError::TooLong`].
+        TooLong(long: TooLongError) => "{long}",
+        /// As [`TrySendError::Invalid`].
+        Invalid(reason: ValueError) => "{reason}",
     }
 }
 
@@ -49,8 +65,12 @@ errors! {
         /// two: its producer has left, or was found dead. One that was killed a moment ago still
         /// counts as there; [`pop`](super::spsc::Consumer::pop) asks the kernel.
         Disconnected => "the queue is empty, and closed, or its last sender has left or died",
-        /// The item's bytes are no valid value. The item is gone, and the next one is next.
-        Invalid => "expected an item that is a valid value, found bytes that are none",
+        /// The bytes of the item are no valid value. The item is gone, and the next one is next; a
+        /// message of a `Channel` that does not decode is a [dead letter](super::Work::dead_letters).
+        Invalid {
+            /// What is wrong with them.
+            reason: ValueError
+        } => "{reason}",
     }
 
     /// The error of receiving with as much waiting as it takes.
@@ -59,7 +79,10 @@ errors! {
         /// goes on when the next producer comes.
         Disconnected => "the queue is empty, and closed, or its last sender has left or died",
         /// As [`TryRecvError::Invalid`].
-        Invalid => "expected an item that is a valid value, found bytes that are none",
+        Invalid {
+            /// What is wrong with the bytes.
+            reason: ValueError
+        } => "{reason}",
     }
 
     /// The error of receiving with a deadline.
@@ -69,7 +92,10 @@ errors! {
         /// As [`RecvError::Disconnected`].
         Disconnected => "the queue is empty, and closed, or its last sender has left or died",
         /// As [`TryRecvError::Invalid`].
-        Invalid => "expected an item that is a valid value, found bytes that are none",
+        Invalid {
+            /// What is wrong with the bytes.
+            reason: ValueError
+        } => "{reason}",
     }
 
     /// Why a sender or a receiver was not counted.
@@ -86,7 +112,21 @@ impl<T> From<TrySendError<T>> for SendTimeoutError<T> {
         match error {
             TrySendError::Full(value) | TrySendError::Busy(value) => Self::Timeout(value),
             TrySendError::Disconnected(value) => Self::Disconnected(value),
+            TrySendError::TooLong(value, long) => Self::TooLong(value, long),
+            TrySendError::Invalid(value, reason) => Self::Invalid(value, reason),
             TrySendError::Fault(value, fault) => Self::Fault(value, fault),
+        }
+    }
+}
+
+/// A try that failed as a wait does.
+impl<T> From<SendError<T>> for TrySendError<T> {
+    fn from(error: SendError<T>) -> Self {
+        match error {
+            SendError::Disconnected(value) => Self::Disconnected(value),
+            SendError::TooLong(value, long) => Self::TooLong(value, long),
+            SendError::Invalid(value, reason) => Self::Invalid(value, reason),
+            SendError::Fault(value, fault) => Self::Fault(value, fault),
         }
     }
 }
@@ -95,6 +135,8 @@ impl<T> From<SendError<T>> for SendTimeoutError<T> {
     fn from(error: SendError<T>) -> Self {
         match error {
             SendError::Disconnected(value) => Self::Disconnected(value),
+            SendError::TooLong(value, long) => Self::TooLong(value, long),
+            SendError::Invalid(value, reason) => Self::Invalid(value, reason),
             SendError::Fault(value, fault) => Self::Fault(value, fault),
         }
     }
@@ -107,7 +149,7 @@ impl From<TryRecvError> for RecvTimeoutError {
         match error {
             TryRecvError::Empty | TryRecvError::Busy => Self::Timeout,
             TryRecvError::Disconnected => Self::Disconnected,
-            TryRecvError::Invalid => Self::Invalid,
+            TryRecvError::Invalid { reason } => Self::Invalid { reason },
             TryRecvError::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -117,7 +159,7 @@ impl From<RecvError> for RecvTimeoutError {
     fn from(error: RecvError) -> Self {
         match error {
             RecvError::Disconnected => Self::Disconnected,
-            RecvError::Invalid => Self::Invalid,
+            RecvError::Invalid { reason } => Self::Invalid { reason },
             RecvError::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -130,19 +172,33 @@ impl<T> SendTimeoutError<T> {
         match self {
             Self::Timeout(_) => unreachable!("no deadline has passed"),
             Self::Disconnected(value) => SendError::Disconnected(value),
+            Self::TooLong(value, long) => SendError::TooLong(value, long),
+            Self::Invalid(value, reason) => SendError::Invalid(value, reason),
             Self::Fault(value, fault) => SendError::Fault(value, fault),
         }
     }
 }
 
+impl TryRecvError {
+    /// The bytes of an item are no bit pattern of its type.
+    pub(super) const INVALID: Self = Self::Invalid {
+        reason: ValueError::BIT_PATTERN,
+    };
+}
+
 impl RecvTimeoutError {
+    /// As [`TryRecvError::INVALID`].
+    pub(super) const INVALID: Self = Self::Invalid {
+        reason: ValueError::BIT_PATTERN,
+    };
+
     /// The same of a wait without a deadline.
     #[cold]
     pub(super) fn untimed(self) -> RecvError {
         match self {
             Self::Timeout => unreachable!("no deadline has passed"),
             Self::Disconnected => RecvError::Disconnected,
-            Self::Invalid => RecvError::Invalid,
+            Self::Invalid { reason } => RecvError::Invalid { reason },
             Self::Fault(fault) => RecvError::Fault(fault),
         }
     }

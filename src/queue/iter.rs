@@ -49,7 +49,7 @@ impl<R: Receive> Iterator for Iter<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let received = self.from.as_mut()?.receive();
-        if !matches!(received, Ok(_) | Err(RecvError::Invalid)) {
+        if !matches!(received, Ok(_) | Err(RecvError::Invalid { .. })) {
             self.from = None;
         }
         Some(received).filter(|received| !matches!(received, Err(RecvError::Disconnected)))
@@ -62,7 +62,7 @@ impl<R: Receive> Iterator for TryIter<R> {
     fn next(&mut self) -> Option<Self::Item> {
         let received = self.from.as_mut()?.try_receive();
         match received {
-            Ok(_) | Err(TryRecvError::Invalid | TryRecvError::Busy) => {}
+            Ok(_) | Err(TryRecvError::Invalid { .. } | TryRecvError::Busy) => {}
             _ => self.from = None,
         }
         let ends = matches!(

@@ -3,9 +3,9 @@
 //! [`Queue`] is for many senders and receivers, [`spsc`] a ring for one producer and one consumer,
 //! wait-free on both sides. [`wait_any`] waits for several of them, and [`Wait`] says how.
 //!
-//! [`WorkQueue`] is for messages that must be done: whoever receives one holds it until it is
-//! acknowledged, and it is delivered again if its holder dies. [`ByteQueue`] is the same for messages of
-//! any length, and [`Channel`] for strings, enums and whatever else serde can encode.
+//! [`Work`] is for messages that must be done: a receiver holds a message until it acknowledges it, and
+//! the message is redelivered if its holder dies. It has three names: [`WorkQueue`] of plain values,
+//! [`ByteQueue`] of bytes, and [`Channel`] of strings, enums and all else that serde can encode.
 //!
 //! Items of the others travel by copy: they are [`NoUninit`](bytemuck::NoUninit) and
 //! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they come out.
@@ -30,8 +30,8 @@ pub use mpmc::{Queue, Received, Receiver, Sender};
 pub use wait::Wait;
 pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use work::{
-    AckError, ByteDelivery, ByteLoan, ByteOptions, ByteQueue, DeadLetters, Delivery, Loan,
-    RecvIntoError, SendBytesError, TrySendBytesError, WaitIdleError, WorkOptions, WorkQueue,
+    ByteOptions, ByteQueue, DeadLetters, Delivery, Loan, Message, WaitIdleError, Work, WorkOptions,
+    WorkQueue,
 };
 #[cfg(feature = "process")]
-pub use work::{Channel, ChannelError, Held};
+pub use work::{Channel, Encoded};

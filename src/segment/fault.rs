@@ -301,12 +301,13 @@ macro_rules! plain_errors {
 }
 pub(crate) use plain_errors;
 
-/// As [`errors`], for errors that return a value: every variant has it.
+/// As [`errors`], for errors that return a value: every variant has it, and may have one thing
+/// besides, which its text names.
 macro_rules! errors_with_value {
     ($(
         $(#[$meta:meta])*
         pub enum $name:ident<T> {
-            $($(#[$about:meta])* $variant:ident => $text:literal,)*
+            $($(#[$about:meta])* $variant:ident $(($detail:ident: $ty:ty))? => $text:literal,)*
         }
     )+) => {$(
         $(#[$meta])*
@@ -314,7 +315,7 @@ macro_rules! errors_with_value {
         #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
         #[non_exhaustive]
         pub enum $name<T> {
-            $($(#[$about])* $variant(T),)*
+            $($(#[$about])* $variant(T $(, $ty)?),)*
             /// What can happen to every operation.
             Fault(T, $crate::segment::Fault),
         }
@@ -335,7 +336,7 @@ macro_rules! errors_with_value {
             /// Returns the value.
             pub fn into_inner(self) -> T {
                 match self {
-                    $(Self::$variant(value) => value,)*
+                    $(Self::$variant(value, ..) => value,)*
                     Self::Fault(value, _) => value,
                 }
             }
@@ -343,7 +344,7 @@ macro_rules! errors_with_value {
             /// Returns the same error with another value.
             pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
                 match self {
-                    $(Self::$variant(value) => $name::$variant(change(value)),)*
+                    $(Self::$variant(value $(, $detail)?) => $name::$variant(change(value) $(, $detail)?),)*
                     Self::Fault(value, fault) => $name::Fault(change(value), fault),
                 }
             }
@@ -353,7 +354,7 @@ macro_rules! errors_with_value {
         impl<T> std::fmt::Debug for $name<T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
-                    $(Self::$variant(_) => f.write_str(concat!(stringify!($variant), "(..)")),)*
+                    $(Self::$variant(..) => f.write_str(concat!(stringify!($variant), "(..)")),)*
                     Self::Fault(_, fault) => write!(f, "Fault(.., {fault:?})"),
                 }
             }
@@ -362,7 +363,7 @@ macro_rules! errors_with_value {
         impl<T> std::fmt::Display for $name<T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
-                    $(Self::$variant(_) => f.write_str($text),)*
+                    $(Self::$variant(_ $(, $detail)?) => write!(f, $text),)*
                     Self::Fault(_, fault) => fault.fmt(f),
                 }
             }

@@ -179,8 +179,9 @@ fn channels_travel_whatever_their_values_are_called() {
         },
         (plain.clone(), named),
     );
-    assert_eq!(back.expect("joined").recv().expect("received"), "two rolls");
-    assert_eq!(plain.recv().expect("received"), [1, 2]);
+    let named = back.expect("joined");
+    assert_eq!(*named.recv().expect("received"), "two rolls");
+    assert_eq!(*plain.recv().expect("received"), [1, 2]);
 }
 
 #[test]

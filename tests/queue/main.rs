@@ -19,6 +19,7 @@ mod timens;
 mod wait;
 mod wait_any;
 mod work;
+mod work_bytes;
 mod work_expelled;
 mod work_garbage;
 mod work_model;

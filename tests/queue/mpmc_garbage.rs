@@ -252,22 +252,25 @@ fn bytes_that_are_no_value_are_told_and_passed_over() {
         queue.send(Colour::Green).unwrap();
     };
     spoil();
-    assert!(matches!(queue.try_recv(), Err(TryRecvError::Invalid)));
+    assert!(matches!(
+        queue.try_recv(),
+        Err(TryRecvError::Invalid { .. })
+    ));
     assert_eq!(queue.try_recv().unwrap(), Colour::Green);
     spoil();
-    assert!(matches!(queue.recv(), Err(RecvError::Invalid)));
+    assert!(matches!(queue.recv(), Err(RecvError::Invalid { .. })));
     assert_eq!(queue.recv().unwrap(), Colour::Green);
     spoil();
     let all: Vec<_> = queue.try_iter().collect();
     assert!(matches!(
         all[..],
-        [Err(TryRecvError::Invalid), Ok(Colour::Green)]
+        [Err(TryRecvError::Invalid { .. }), Ok(Colour::Green)]
     ));
     spoil();
     let mut items = [Colour::Green; 4];
     assert!(matches!(
         queue.recv_slice(&mut items),
-        Err(TryRecvError::Invalid)
+        Err(TryRecvError::Invalid { .. })
     ));
     assert_eq!(queue.recv_slice(&mut items).unwrap(), 1);
     spoil();

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crossdock::bytemuck::{Pod, Zeroable};
 use crossdock::queue::{
-    AckError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
     WaitIdleError, WorkOptions, WorkQueue,
 };
-use crossdock::{Payload, Segment, SegmentOptions};
+use crossdock::{Fault, Payload, Segment, SegmentOptions};
 
 use crate::SOON;
 use crate::support::image::bytes;
@@ -35,7 +35,7 @@ pub(crate) fn done(queue: &WorkQueue<u64>) -> (u64, u8) {
 /// Sends and acknowledges some laps of messages.
 #[track_caller]
 pub(crate) fn goes_on(queue: &WorkQueue<u64>) {
-    assert_eq!(queue.room(), queue.capacity());
+    assert_eq!(queue.free_capacity(), queue.capacity());
     for item in 0..3 * queue.capacity() {
         queue.send(item).unwrap();
         assert_eq!(done(queue), (item, 1));
@@ -43,7 +43,7 @@ pub(crate) fn goes_on(queue: &WorkQueue<u64>) {
     let all = || 100..100 + queue.capacity();
     all().for_each(|item| queue.try_send(item).unwrap());
     assert!(matches!(queue.try_send(0), Err(TrySendError::Full(0))));
-    assert_eq!(queue.room(), 0);
+    assert_eq!(queue.free_capacity(), 0);
     all().for_each(|item| assert_eq!(done(queue), (item, 1)));
     queue.wait_idle().unwrap();
 }
@@ -136,7 +136,7 @@ fn a_message_is_written_and_read_where_it_is() {
 fn a_loan_that_is_dropped_is_a_place_again() {
     let (_segment, queue) = work::<u64>(2);
     let loans = [queue.loan().unwrap(), queue.try_loan().unwrap()];
-    assert_eq!(queue.room(), 0);
+    assert_eq!(queue.free_capacity(), 0);
     assert!(matches!(queue.try_loan(), Err(TrySendError::Full(()))));
     assert!(queue.is_idle(), "nothing was sent");
     drop(loans);
@@ -182,25 +182,25 @@ fn what_waits_ends_at_its_time() {
     ));
     assert!(begin.elapsed() >= 4 * SOON);
     assert!(matches!(
-        queue.loan_deadline(begin),
+        queue.loan_timeout(begin),
         Err(SendTimeoutError::Timeout(()))
     ));
     assert!(matches!(
-        queue.send_deadline(2, begin),
+        queue.send_timeout(2, begin),
         Err(SendTimeoutError::Timeout(2))
     ));
     assert!(matches!(
-        queue.wait_idle_deadline(begin),
+        queue.wait_idle_timeout(begin),
         Err(WaitIdleError::Timeout)
     ));
     // What is there is had, however late it is.
-    queue.recv_deadline(begin).unwrap().ack().unwrap();
+    queue.recv_timeout(begin).unwrap().ack().unwrap();
     assert!(matches!(
-        queue.recv_deadline(begin),
+        queue.recv_timeout(begin),
         Err(RecvTimeoutError::Timeout)
     ));
-    queue.wait_idle_deadline(begin).unwrap();
-    queue.send_deadline(3, begin).unwrap();
+    queue.wait_idle_timeout(begin).unwrap();
+    queue.send_timeout(3, begin).unwrap();
     assert_eq!(done(&queue), (3, 1));
 }
 
@@ -232,7 +232,7 @@ fn after_the_most_attempts_it_is_a_dead_letter_until_it_is_acknowledged() {
     assert_eq!(letters.len(), 1);
     assert!(queue.is_idle(), "a dead letter is done");
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
-    assert_eq!(queue.room(), 1, "it takes up a place");
+    assert_eq!(queue.free_capacity(), 1, "it takes up a place");
     // More often than attempts are counted.
     for _ in 0..200 {
         let letter = letters.take().unwrap().unwrap();
@@ -371,7 +371,7 @@ fn a_closed_queue_refuses_loans_and_gives_out_the_rest() {
     assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Disconnected)));
     assert_eq!(queue.iter().count(), 0);
-    assert_eq!(queue.room(), 4);
+    assert_eq!(queue.free_capacity(), 4);
     queue.wait_idle().unwrap();
 }
 
@@ -536,7 +536,7 @@ fn a_holder_that_sends_before_it_acknowledges_is_not_idle_in_between() {
             looks += 1;
         }
         // That it was idle means that all steps were made.
-        assert_eq!(queue.room(), 3, "after {looks} looks");
+        assert_eq!(queue.free_capacity(), 3, "after {looks} looks");
         assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
     });
 }
@@ -594,6 +594,6 @@ fn messages_of_a_byte_and_of_none_come_one_by_one() {
 
 #[test]
 fn what_is_lost_says_so() {
-    let said = AckError::Lost.to_string();
-    assert!(said.contains("does not have the message"), "{said}");
+    let said = Fault::NotOwner.to_string();
+    assert!(said.contains("no longer owns it"), "{said}");
 }

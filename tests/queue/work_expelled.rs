@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crossdock::Fault;
 use crossdock::queue::{
-    AckError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, WaitIdleError,
-    wait_any_timeout,
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, WaitIdleError, wait_any_timeout,
 };
 use crossdock::segment::MembershipError;
 
@@ -19,14 +18,14 @@ use crate::work::{done, goes_on, work};
 fn who_was_taken_for_dead_has_lost_what_it_held() {
     let _watch = watch();
     let (segment, queue) = work::<u64>(4);
-    type End<'a> = &'a dyn Fn(crossdock::queue::Delivery<'_, u64>) -> Result<(), AckError>;
+    type End<'a> = &'a dyn Fn(crossdock::queue::Delivery<'_, u64>) -> Result<(), Fault>;
     let ends: [End<'_>; 4] = [
         &|held| held.ack(),
         &|held| held.nack(Duration::from_secs(3600)),
         &|held| held.reject(),
         &|held| {
             drop(held);
-            Err(AckError::Lost)
+            Err(Fault::NotOwner)
         },
     ];
     for end in ends {
@@ -38,7 +37,7 @@ fn who_was_taken_for_dead_has_lost_what_it_held() {
             lose_membership(&segment);
             line.say(1);
             go.hear();
-            assert_eq!(end(held), Err(AckError::Lost));
+            assert_eq!(end(held), Err(Fault::NotOwner));
             assert!(matches!(
                 loan.send(),
                 Err(SendError::Fault(
@@ -54,7 +53,7 @@ fn who_was_taken_for_dead_has_lost_what_it_held() {
         assert_eq!((*again, again.attempt()), (7, 2));
         go.say(1);
         line.hear();
-        assert_eq!(queue.room(), 3);
+        assert_eq!(queue.free_capacity(), 3);
         // Neither its end nor its delay has touched what is another's by now.
         drop(again);
         assert_eq!(done(&queue), (7, 3));
@@ -80,7 +79,10 @@ fn what_it_takes_after_it_was_reaped_comes_back_when_it_is_killed() {
             go.hear();
             let loan = loans.then(|| queue.try_loan().unwrap());
             let held = queue.try_recv().unwrap();
-            assert_eq!((*held, queue.room()), (2, 4 - 1 - u64::from(loans)));
+            assert_eq!(
+                (*held, queue.free_capacity()),
+                (2, 4 - 1 - u64::from(loans))
+            );
             line.say(1);
             go.hear();
             drop((loan, held));
@@ -128,7 +130,7 @@ fn it_is_told_when_it_waits_and_joins_anew() {
         let waited = queue.wait_idle_timeout(SOON);
         assert_eq!(done(&queue).0, 4);
         match waited {
-            Err(WaitIdleError::Join(error)) => Some(error),
+            Err(WaitIdleError::Fault(Fault::NotMember(error))) => Some(error),
             other => {
                 assert!(matches!(other, Err(WaitIdleError::Timeout)));
                 None

@@ -96,7 +96,7 @@ fn everything(queue: &WorkQueue<u64>) -> usize {
         wait_any_timeout(&[queue], SHORT).is_ok(),
         queue.wait_idle_timeout(SHORT).is_ok(),
     ];
-    assert!(queue.room() <= queue.capacity() && letters.len() <= queue.capacity());
+    assert!(queue.free_capacity() <= queue.capacity() && letters.len() <= queue.capacity());
     let _ = (queue.is_idle(), queue.is_closed());
     let few = queue.capacity() * 200;
     let mut taken = 0;
@@ -261,7 +261,7 @@ fn a_slot_that_names_no_cell_is_corrupt_and_a_hint_that_nobody_passed_is() {
             fresh.recv(),
             Err(RecvError::Fault(Fault::Corrupt { .. }))
         ));
-        assert_eq!(fresh.room(), 3, "no place is lost");
+        assert_eq!(fresh.free_capacity(), 3, "no place is lost");
     }
     goes_on(&place.fresh());
 }

@@ -236,7 +236,7 @@ impl<'q> Model<'q> {
 
     fn glance(&self, queue: &WorkQueue<u64>) -> TestCaseResult {
         prop_assert_eq!(queue.capacity(), self.capacity as u64);
-        prop_assert_eq!(queue.room(), self.room() as u64);
+        prop_assert_eq!(queue.free_capacity(), self.room() as u64);
         prop_assert_eq!(queue.dead_letters().len(), self.letters.len() as u64);
         prop_assert_eq!(queue.is_idle(), self.is_idle());
         prop_assert_eq!(queue.is_closed(), self.closed);

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use crossdock::Fault;
 use crossdock::queue::{
-    AckError, ByteOptions, ByteQueue, Queue, RecvError, RecvTimeoutError, SendBytesError,
-    SendError, SendTimeoutError, TryRecvError, TrySendError, Wait, WorkQueue, wait_any,
-    wait_any_timeout,
+    ByteOptions, ByteQueue, Queue, RecvError, RecvTimeoutError, SendError, SendTimeoutError,
+    TryRecvError, TrySendError, Wait, WorkQueue, wait_any, wait_any_timeout,
 };
 use crossdock::{Counter, Segment};
 
@@ -51,7 +50,7 @@ fn several_workers_do_each_message_once() {
         assert_eq!(acked.get(), 2 * EACH, "{wait:?}");
         assert_eq!(sum.get(), EACH * (EACH - 1), "{wait:?}");
         queue.wait_idle().unwrap();
-        assert_eq!(queue.room(), 8);
+        assert_eq!(queue.free_capacity(), 8);
     }
 }
 
@@ -171,7 +170,7 @@ fn a_stopped_loaner_or_holder_delays_nobody() {
         queue.recv_timeout(SOON),
         Err(RecvTimeoutError::Timeout)
     ));
-    assert_eq!(queue.room(), 2);
+    assert_eq!(queue.free_capacity(), 2);
     stopped.child.cont();
     stopped.release();
     assert_eq!(done(&queue), (7, 2));
@@ -231,7 +230,7 @@ fn end_of_a_held_message(ends: impl FnOnce(crate::support::process::Holder), com
     waiters.into_iter().for_each(Child::join);
     assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
     queue.wait_idle().unwrap();
-    assert_eq!(queue.room(), 4);
+    assert_eq!(queue.free_capacity(), 4);
 }
 
 #[test]
@@ -404,7 +403,7 @@ fn in_a_forked_child_what_is_inherited_does_nothing() {
     let held = queue.recv().unwrap();
     let mut loan = queue.loan().unwrap();
     *loan = 2;
-    let room = queue.room();
+    let room = queue.free_capacity();
     for joins in [false, true] {
         in_child(|| {
             if joins {
@@ -413,17 +412,17 @@ fn in_a_forked_child_what_is_inherited_does_nothing() {
                 assert_eq!(done(&queue), (9, 1));
             }
             drop((copy(&held), copy(&loan)));
-            assert_eq!(copy(&held).ack(), Err(AckError::Lost));
+            assert_eq!(copy(&held).ack(), Err(Fault::NotOwner));
             let late = Duration::from_secs(3600);
-            assert_eq!(copy(&held).nack(late), Err(AckError::Lost));
-            assert_eq!(copy(&held).reject(), Err(AckError::Lost));
+            assert_eq!(copy(&held).nack(late), Err(Fault::NotOwner));
+            assert_eq!(copy(&held).reject(), Err(Fault::NotOwner));
             let error = copy(&loan).send().unwrap_err();
             assert!(
                 matches!(error, SendError::Fault((), Fault::NotOwner)),
                 "{error}"
             );
         });
-        assert_eq!(queue.room(), room);
+        assert_eq!(queue.free_capacity(), room);
         assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
     }
     loan.send().unwrap();
@@ -441,14 +440,17 @@ fn in_a_forked_child_an_inherited_loan_of_bytes_says_that_it_is_lost() {
     let queue = segment.create::<ByteQueue>("bytes", options).unwrap();
     for len in [3, 40] {
         let loan = queue.loan(len).unwrap();
-        let room = queue.room();
+        let room = queue.free_capacity();
         in_child(|| {
             drop(copy(&loan));
             let error = copy(&loan).send().unwrap_err();
-            assert!(matches!(error, SendBytesError::Lost), "{error}");
+            assert!(
+                matches!(error, SendError::Fault((), Fault::NotOwner)),
+                "{error}"
+            );
             assert!(error.to_string().contains("a forked child of the owner"));
         });
-        assert_eq!(queue.room(), room);
+        assert_eq!(queue.free_capacity(), room);
         loan.send().unwrap();
         let sent = queue.try_recv().unwrap();
         assert_eq!(sent.len(), len);
@@ -541,5 +543,5 @@ fn killing_workers_at_random_moments_loses_nothing_and_doubles_no_acknowledgemen
     assert!((ITEMS - kills..=ITEMS).contains(&acked), "{acked} {kills}");
     assert!((ITEMS - kills..=ITEMS + kills).contains(&begun), "{begun}");
     assert!(queue.dead_letters().is_empty());
-    assert_eq!(queue.room(), 8);
+    assert_eq!(queue.free_capacity(), 8);
 }

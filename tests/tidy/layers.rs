@@ -57,6 +57,7 @@ const ABOVE_CODEC: &[&str] = &[
     "wait",
     "algorithm",
     "payload",
+    "fixed",
     "codec",
     "segment",
 ];

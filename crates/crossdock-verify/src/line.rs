@@ -6,13 +6,12 @@ use std::io::Write;
 use std::time::Duration;
 
 pub(crate) use channel::Task;
-use crossdock::Payload;
 use crossdock::bytemuck::Pod;
 use crossdock::queue::{
-    AckError, ByteDelivery, ByteQueue, CountError, Countable, Delivery, ReceiverOf, RecvError,
-    RecvTimeoutError, SendBytesError, SendError, SendTimeoutError, SenderOf, TryRecvError,
-    TrySendBytesError, TrySendError, WaitIdleError, WorkQueue,
+    ByteQueue, CountError, Countable, Delivery, ReceiverOf, RecvError, RecvTimeoutError, SendError,
+    SendTimeoutError, SenderOf, TryRecvError, TrySendError, WaitIdleError, WorkQueue,
 };
+use crossdock::{Fault, Payload};
 
 /// A message that is a value.
 pub(crate) trait Message: Payload + Pod {
@@ -62,9 +61,9 @@ pub(crate) trait Held {
     /// Its word; `None` if it is not as it was sent.
     fn word(&self) -> Option<u64>;
     fn attempt(&self) -> u8;
-    fn ack(self) -> Result<(), AckError>;
-    fn nack(self, delay: Duration) -> Result<(), AckError>;
-    fn reject(self) -> Result<(), AckError>;
+    fn ack(self) -> Result<(), Fault>;
+    fn nack(self, delay: Duration) -> Result<(), Fault>;
+    fn reject(self) -> Result<(), Fault>;
 }
 
 /// A work queue.
@@ -100,69 +99,31 @@ pub(crate) trait Line: Countable {
     fn count_receiver(&self) -> Result<ReceiverOf<Self>, CountError>;
 }
 
-impl<T> From<TrySendError<T>> for Refused {
-    fn from(error: TrySendError<T>) -> Self {
-        match error {
-            TrySendError::Full(_) | TrySendError::Busy(_) => Self::Nothing,
-            TrySendError::Disconnected(_) => Self::Gone,
-            error => Self::Wrong(error.to_string()),
+/// What the errors of one kind say.
+macro_rules! refusals {
+    ($($error:ty [$($value:ident)?] $nothing:pat => $gone:pat,)+) => {$(
+        impl$(<$value>)? From<$error> for Refused {
+            fn from(error: $error) -> Self {
+                match error {
+                    $nothing => Self::Nothing,
+                    $gone => Self::Gone,
+                    error => Self::Wrong(error.to_string()),
+                }
+            }
         }
-    }
+    )+};
 }
 
-impl<T> From<SendTimeoutError<T>> for Refused {
-    fn from(error: SendTimeoutError<T>) -> Self {
-        match error {
-            SendTimeoutError::Timeout(_) => Self::Nothing,
-            SendTimeoutError::Disconnected(_) => Self::Gone,
-            error => Self::Wrong(error.to_string()),
-        }
-    }
+refusals! {
+    TrySendError<T> [T] TrySendError::Full(_) | TrySendError::Busy(_) => TrySendError::Disconnected(_),
+    SendTimeoutError<T> [T] SendTimeoutError::Timeout(_) => SendTimeoutError::Disconnected(_),
+    TryRecvError [] TryRecvError::Empty | TryRecvError::Busy => TryRecvError::Disconnected,
+    RecvTimeoutError [] RecvTimeoutError::Timeout => RecvTimeoutError::Disconnected,
 }
 
 impl<T> From<SendError<T>> for Refused {
     fn from(error: SendError<T>) -> Self {
         SendTimeoutError::from(error).into()
-    }
-}
-
-impl From<TrySendBytesError> for Refused {
-    fn from(error: TrySendBytesError) -> Self {
-        match error {
-            TrySendBytesError::Full => Self::Nothing,
-            TrySendBytesError::Disconnected => Self::Gone,
-            error => Self::wrong(error),
-        }
-    }
-}
-
-impl From<SendBytesError> for Refused {
-    fn from(error: SendBytesError) -> Self {
-        match error {
-            SendBytesError::Timeout => Self::Nothing,
-            SendBytesError::Disconnected => Self::Gone,
-            error => Self::wrong(error),
-        }
-    }
-}
-
-impl From<TryRecvError> for Refused {
-    fn from(error: TryRecvError) -> Self {
-        match error {
-            TryRecvError::Empty | TryRecvError::Busy => Self::Nothing,
-            TryRecvError::Disconnected => Self::Gone,
-            error => Self::wrong(error),
-        }
-    }
-}
-
-impl From<RecvTimeoutError> for Refused {
-    fn from(error: RecvTimeoutError) -> Self {
-        match error {
-            RecvTimeoutError::Timeout => Self::Nothing,
-            RecvTimeoutError::Disconnected => Self::Gone,
-            error => Self::wrong(error),
-        }
     }
 }
 
@@ -184,7 +145,7 @@ macro_rules! common {
             match patience {
                 Patience::Try => self.wait_idle_timeout(Duration::ZERO),
                 Patience::For(time) => self.wait_idle_timeout(time),
-                Patience::Ever => self.wait_idle(),
+                Patience::Ever => Ok(self.wait_idle()?),
             }
         }
 
@@ -193,7 +154,7 @@ macro_rules! common {
         }
 
         fn room(&self) -> u64 {
-            self.room()
+            self.free_capacity()
         }
 
         fn capacity(&self) -> u64 {
@@ -221,6 +182,7 @@ macro_rules! common {
         }
     };
 }
+use common;
 
 impl<T: Message> Line for WorkQueue<T> {
     type Held<'q>
@@ -281,15 +243,15 @@ impl<T: Message> Held for Delivery<'_, T> {
         self.attempt()
     }
 
-    fn ack(self) -> Result<(), AckError> {
+    fn ack(self) -> Result<(), Fault> {
         self.ack()
     }
 
-    fn nack(self, delay: Duration) -> Result<(), AckError> {
+    fn nack(self, delay: Duration) -> Result<(), Fault> {
         self.nack(delay)
     }
 
-    fn reject(self) -> Result<(), AckError> {
+    fn reject(self) -> Result<(), Fault> {
         self.reject()
     }
 }
@@ -360,7 +322,7 @@ impl Line for ByteQueue {
     }
 
     fn letter(&self) -> Result<Option<BytesHeld<'_>>, RecvError> {
-        let letter = self.take_dead_letter()?;
+        let letter = self.dead_letters().take()?;
         Ok(letter.map(|letter| BytesHeld(letter, most(self))))
     }
 
@@ -373,7 +335,7 @@ impl Line for ByteQueue {
 }
 
 /// A message of bytes in somebody's hands, and how long they may be.
-pub(crate) struct BytesHeld<'q>(ByteDelivery<'q>, usize);
+pub(crate) struct BytesHeld<'q>(Delivery<'q, [u8]>, usize);
 
 impl Held for BytesHeld<'_> {
     fn word(&self) -> Option<u64> {
@@ -392,15 +354,15 @@ impl Held for BytesHeld<'_> {
         self.0.attempt()
     }
 
-    fn ack(self) -> Result<(), AckError> {
+    fn ack(self) -> Result<(), Fault> {
         self.0.ack()
     }
 
-    fn nack(self, delay: Duration) -> Result<(), AckError> {
+    fn nack(self, delay: Duration) -> Result<(), Fault> {
         self.0.nack(delay)
     }
 
-    fn reject(self) -> Result<(), AckError> {
+    fn reject(self) -> Result<(), Fault> {
         self.0.reject()
     }
 }

@@ -23,7 +23,7 @@
 //! Cells are loaded (Acquire), so the earlier stores of the acknowledging processes are visible.
 
 use super::{Cursor, Storage, Work};
-use crate::algorithm::work::layout::State;
+use crate::algorithm::work::layout::{Entry, State};
 use crate::facade::mutation;
 
 impl<P: Storage> Work<'_, P> {
@@ -32,11 +32,21 @@ impl<P: Storage> Work<'_, P> {
         let Some(before) = self.collect() else {
             return false;
         };
-        let is_pending = |entry| self.resolve(entry).is_ok_and(|(_, is_pending)| is_pending);
-        if self.entries().any(is_pending) && !mutation(262) {
+        if self.entries().any(|entry| self.is_pending(entry)) && !mutation(262) {
             return false;
         }
         mutation(260) || self.collect() == Some(before)
+    }
+
+    fn is_pending(&self, entry: Entry) -> bool {
+        self.resolve(entry).is_ok_and(|(_, is_pending)| is_pending)
+    }
+
+    /// Returns how many messages wait to be delivered, for the first time or again. It may be stale.
+    pub(crate) fn count_pending(&self) -> u64 {
+        let sent = self.entries().filter(|entry| self.is_pending(*entry));
+        let again = self.count(State::Returned) + self.count(State::Delayed);
+        sent.count() as u64 + u64::from(again)
     }
 
     /// Returns the sum of the cells' progress; `None` if a cell has a message that is not done.

@@ -37,7 +37,7 @@ use crate::wait::event_count::{EventCount, use_events};
 /// # How it ends
 ///
 /// A queue ends by [`close`](Self::close): nothing can be sent any more, receivers get what is there,
-/// and then [`Disconnected`](super::RecvError::Disconnected): each of them, once no item can come any more. An
+/// and then [`Disconnected`](crate::queue::RecvError::Disconnected): each of them, once no item can come any more. An
 /// item that another receiver is taking can: it is delivered again if that one is killed. So a receiver that
 /// is *stopped* while it takes an item delays the end for the others. This handle is not counted. Whoever takes a
 /// [`sender`](Self::sender) or a [`receiver`](Self::receiver) is: once there was a sender, an empty
@@ -80,7 +80,7 @@ use crate::wait::event_count::{EventCount, use_events};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// [`RecvError::Disconnected`]: super::RecvError::Disconnected
+/// [`RecvError::Disconnected`]: crate::queue::RecvError::Disconnected
 /// [`Sender`]: super::Sender
 /// [`Receiver`]: super::Receiver
 pub struct Queue<T> {
@@ -308,7 +308,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     }
 
     /// Whether there was no item at some moment of this call, so that [`try_recv`](Self::try_recv) would have said
-    /// [`Empty`](super::TryRecvError::Empty): an item that is being sent is one, and so is one that is to be
+    /// [`Empty`](crate::queue::TryRecvError::Empty): an item that is being sent is one, and so is one that is to be
     /// delivered again. The answer may be stale when it is returned.
     ///
     /// Never blocks. True if the state cannot be that of a queue.

@@ -37,7 +37,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.quick_claim() {
-            Some(claim) => self.take_and_ring(claim).ok_or(TryRecvError::Invalid),
+            Some(claim) => self.take_and_ring(claim).ok_or(TryRecvError::INVALID),
             None => self.try_recv_slowly(),
         }
     }
@@ -48,7 +48,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(never)]
     fn try_recv_slowly(&self) -> Result<T, TryRecvError> {
         let claim = self.find_item()?;
-        self.take_and_ring(claim).ok_or(TryRecvError::Invalid)
+        self.take_and_ring(claim).ok_or(TryRecvError::INVALID)
     }
 
     /// Receives an item; blocks while the queue is empty.
@@ -76,7 +76,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline(always)]
     fn recv_until(&self, deadline: &Deadline) -> Result<T, RecvTimeoutError> {
         let claim = self.claim_until(deadline)?;
-        self.take_and_ring(claim).ok_or(RecvTimeoutError::Invalid)
+        self.take_and_ring(claim).ok_or(RecvTimeoutError::INVALID)
     }
 
     /// Receives items one after the other while there are any, into the first places of `values`, and
@@ -92,7 +92,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let mut ended = Ok(());
         for place in &mut *values {
             let item = self.claim().map(|claim| self.take(claim));
-            match item.and_then(|item| item.ok_or(TryRecvError::Invalid)) {
+            match item.and_then(|item| item.ok_or(TryRecvError::INVALID)) {
                 Ok(item) => *place = item,
                 Err(error) => {
                     ended = Err(error);
@@ -117,7 +117,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     #[inline]
     pub fn try_recv_marked(&self) -> Result<Received<T>, TryRecvError> {
         let claim = self.claim()?;
-        self.take_marked(claim).ok_or(TryRecvError::Invalid)
+        self.take_marked(claim).ok_or(TryRecvError::INVALID)
     }
 
     /// Receives an item as [`recv`](Self::recv), with the mark of an item that is delivered again.
@@ -141,7 +141,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         timeout: impl Into<Deadline>,
     ) -> Result<Received<T>, RecvTimeoutError> {
         let claim = self.claim_until(&timeout.into())?;
-        self.take_marked(claim).ok_or(RecvTimeoutError::Invalid)
+        self.take_marked(claim).ok_or(RecvTimeoutError::INVALID)
     }
 
     /// Receives an item into a box as [`try_recv`](Self::try_recv). The item does not pass through the
@@ -152,7 +152,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`TryRecvError`].
     pub fn try_recv_boxed(&self) -> Result<Box<T>, TryRecvError> {
         let claim = self.claim()?;
-        self.take_boxed(claim).ok_or(TryRecvError::Invalid)
+        self.take_boxed(claim).ok_or(TryRecvError::INVALID)
     }
 
     /// Receives an item into a box as [`recv`](Self::recv); see
@@ -177,7 +177,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         timeout: impl Into<Deadline>,
     ) -> Result<Box<T>, RecvTimeoutError> {
         let claim = self.claim_until(&timeout.into())?;
-        self.take_boxed(claim).ok_or(RecvTimeoutError::Invalid)
+        self.take_boxed(claim).ok_or(RecvTimeoutError::INVALID)
     }
 
     /// Returns an iterator that receives items, blocking for each; it ends when the queue is

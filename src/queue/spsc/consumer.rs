@@ -42,7 +42,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         if !self.end.is_quick() {
             self.look().map_err(refused)?;
         }
-        self.take().ok_or(TryRecvError::Invalid)
+        self.take().ok_or(TryRecvError::INVALID)
     }
 
     /// Pops an item; blocks while the ring is empty and has a producer, or none has come yet.
@@ -69,7 +69,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     #[inline(always)]
     fn pop_until(&mut self, deadline: &Deadline) -> Result<T, RecvTimeoutError> {
         self.find(deadline)?;
-        self.take().ok_or(RecvTimeoutError::Invalid)
+        self.take().ok_or(RecvTimeoutError::INVALID)
     }
 
     /// Pops as many items as there are, at once, into the first places of `values`, and returns how
@@ -92,7 +92,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         }
         if done == 0 && count > 0 {
             self.end.commit(1);
-            return Err(TryRecvError::Invalid);
+            return Err(TryRecvError::INVALID);
         }
         // An item that is no value and not the first will be the first of the next call.
         self.end.commit(done as u64);
@@ -109,7 +109,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         if !self.end.is_quick() {
             self.look().map_err(refused)?;
         }
-        self.take_boxed().ok_or(TryRecvError::Invalid)
+        self.take_boxed().ok_or(TryRecvError::INVALID)
     }
 
     /// Pops an item into a box as [`pop`](Self::pop); see [`try_pop_boxed`](Self::try_pop_boxed).
@@ -133,7 +133,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         timeout: impl Into<Deadline>,
     ) -> Result<Box<T>, RecvTimeoutError> {
         self.find(&timeout.into())?;
-        self.take_boxed().ok_or(RecvTimeoutError::Invalid)
+        self.take_boxed().ok_or(RecvTimeoutError::INVALID)
     }
 
     /// Returns an iterator that pops items, blocking for each; it ends when the ring is disconnected.

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use bytemuck::Pod;
-
+use super::Work;
+use super::message::Message;
 use super::pool::Pool;
-use super::{ByteQueue, WorkQueue};
 use crate::facade::WaitHistory;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
-use crate::payload::Payload;
 use crate::queue::CountError;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
@@ -65,59 +63,47 @@ impl Source for Pool {
     }
 }
 
-/// Lets the senders and receivers of a kind of queue be counted, and receivers wait for it among others.
-macro_rules! counts {
-    ($([$($bound:tt)*] $queue:ty;)+) => {$(
-        impl<$($bound)*> sealed::Sealed for $queue {
-            fn counting(&self) -> Counting<'_> {
-                Counting(self.pool())
-            }
-        }
-
-        impl<$($bound)*> Countable for $queue {}
-
-        impl<$($bound)*> $queue {
-            /// A sender that is counted. Never blocks.
-            ///
-            /// # Errors
-            ///
-            /// [`CountError`].
-            pub fn sender(&self) -> Result<SenderOf<Self>, CountError> {
-                SenderOf::new(self)
-            }
-
-            /// A receiver that is counted. Never blocks.
-            ///
-            /// # Errors
-            ///
-            /// [`CountError`].
-            pub fn receiver(&self) -> Result<ReceiverOf<Self>, CountError> {
-                ReceiverOf::new(self)
-            }
-        }
-
-        impl<$($bound)*> waitable::Sealed for $queue {
-            fn source(&self) -> SourceRef<'_> {
-                SourceRef(self.pool())
-            }
-
-            fn lost(&self) -> Option<Fault> {
-                let pool = self.pool();
-                let why = pool.me().map_or_else(|error| error, |me| pool.membership_lost(me));
-                Some(why.into())
-            }
-        }
-
-        impl<$($bound)*> Waitable for $queue {}
-    )+};
+impl<M: Message + ?Sized> sealed::Sealed for Work<M> {
+    fn counting(&self) -> Counting<'_> {
+        Counting(self.pool())
+    }
 }
 
-counts! {
-    [T: Payload + Pod] WorkQueue<T>;
-    [] ByteQueue;
+impl<M: Message + ?Sized> Countable for Work<M> {}
+
+impl<M: Message + ?Sized> Work<M> {
+    /// Returns a handle that counts as a sender until it is dropped: see [`SenderOf`]. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`CountError`].
+    pub fn sender(&self) -> Result<SenderOf<Self>, CountError> {
+        SenderOf::new(self)
+    }
+
+    /// Returns a handle that counts as a receiver until it is dropped: see [`ReceiverOf`]. Never
+    /// blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`CountError`].
+    pub fn receiver(&self) -> Result<ReceiverOf<Self>, CountError> {
+        ReceiverOf::new(self)
+    }
 }
 
-#[cfg(feature = "process")]
-counts! {
-    [T] super::Channel<T>;
+impl<M: ?Sized> waitable::Sealed for Work<M> {
+    fn source(&self) -> SourceRef<'_> {
+        SourceRef(self.pool())
+    }
+
+    fn lost(&self) -> Option<Fault> {
+        let pool = self.pool();
+        let why = pool
+            .me()
+            .map_or_else(|error| error, |me| pool.membership_lost(me));
+        Some(why.into())
+    }
 }
+
+impl<M: ?Sized> Waitable for Work<M> {}

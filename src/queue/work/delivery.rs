@@ -1,35 +1,27 @@
-//! Messages in somebody's hands.
+//! Messages that were delivered, and dead letters.
 
 use std::fmt;
-use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
+use std::ops::Deref;
 use std::time::Duration;
 
 use bytemuck::Pod;
 
-use super::hand::Hand;
-use super::receive::after;
-use super::{AckError, WorkQueue};
+use super::Work;
+use super::cell::InFlight;
+use super::message::{Message, place};
+use crate::algorithm::work::layout::State;
 use crate::payload::Payload;
-use crate::queue::{RecvError, SendError};
+use crate::queue::RecvError;
+use crate::segment::Fault;
 
-/// A place for a message, this process's alone until it is sent.
+/// A message that was delivered. It is this process's until it is acknowledged or given back.
 ///
-/// It holds whatever stood there before. Dropping it gives the place back, unsent, and so does the end
-/// of the process. In a forked child an inherited one is nobody's: dropping it does nothing, what is behind it
-/// is another process's to write, and [`send`](Self::send) says [`SendError::Lost`].
-#[must_use = "nothing is sent until `send`"]
-pub struct Loan<'q, T: Payload + Pod> {
-    /// Invariant 1: its pool is laid out for messages of `T`, and its cell is this process's alone.
-    hand: Hand<'q>,
-    message: PhantomData<&'q mut T>,
-}
-
-/// A message that was delivered, read where it is.
+/// Dropping it without [`ack`](Self::ack) gives it back, to be redelivered, and so does the end of the
+/// process. In a forked child an inherited delivery is the parent's: dropping it does nothing, and its
+/// methods fail with [`Fault::NotOwner`].
 ///
-/// Dropping it without [`ack`](Self::ack) gives it back, to be delivered again, and so does the end of
-/// the process. In a forked child an inherited one is nobody's, and dropping it does nothing.
+/// A plain value, and a value that was decoded, is what the delivery dereferences to. Bytes are
+/// read in their [`parts`](Self::parts).
 ///
 /// It cannot be acknowledged twice:
 ///
@@ -55,154 +47,66 @@ pub struct Loan<'q, T: Payload + Pod> {
 /// *order = 7;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "a delivery that is dropped comes again"]
-pub struct Delivery<'q, T: Payload + Pod> {
-    /// Invariant 1: its pool is laid out for messages of `T`, and nobody writes to its cell while this
-    /// process has it.
-    hand: Hand<'q>,
-    message: PhantomData<&'q T>,
+#[must_use = "a delivery that is dropped is redelivered"]
+pub struct Delivery<'q, M: Message + ?Sized> {
+    /// Invariant 1: a message that was received from a pool that is laid out for messages of `M`.
+    pub(super) cell: InFlight<'q>,
+    pub(super) content: M::Content,
 }
 
-// SAFETY: a cell belongs to a process, not to a thread; `T` is Send.
-unsafe impl<T: Payload + Pod> Send for Loan<'_, T> {}
-// SAFETY: as above; `T` is Sync.
-unsafe impl<T: Payload + Pod> Sync for Loan<'_, T> {}
-// SAFETY: as above.
-unsafe impl<T: Payload + Pod> Send for Delivery<'_, T> {}
-// SAFETY: as above.
-unsafe impl<T: Payload + Pod> Sync for Delivery<'_, T> {}
-
-#[inline(always)]
-fn place<T>(hand: &Hand<'_>) -> NonNull<T> {
-    hand.pool.message(hand.mine.cell).cast()
-}
-
-impl<'q, T: Payload + Pod> Loan<'q, T> {
-    /// `hand` is a loan of a pool of messages of `T`.
-    #[inline(always)]
-    pub(super) fn new(hand: Hand<'q>) -> Self {
-        // INVARIANT: 1, by the caller's word.
-        Self {
-            hand,
-            message: PhantomData,
-        }
-    }
-
-    /// Sends the message as it is. Lock-free; its commit is one compare-and-swap. No system call unless
-    /// a receiver sleeps.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`], not `Timeout`: it was not sent, and the place is given back. With
-    /// [`Join`](SendError::Join) others took this process for dead, and gave the place back: if they did that
-    /// in the middle of this call, it is not known whether the message was received before.
-    #[inline]
-    pub fn send(self) -> Result<(), SendError<()>> {
-        let mut this = std::mem::ManuallyDrop::new(self);
-        let sent = this.hand.send();
-        if sent.is_err() {
-            this.give_up();
-        }
-        sent
-    }
-
-    /// Writes the message and sends it.
-    #[inline(always)]
-    pub(super) fn send_value(self, value: T) -> Result<(), SendError<()>> {
-        // SAFETY: Invariant 1: mapped, aligned, and this process's alone.
-        unsafe { place::<T>(&self.hand).write(value) };
-        self.send().map_err(SendError::of_own_loan)
-    }
-
-    #[cold]
-    fn give_up(&mut self) {
-        // It is lost already, if it is not this process's.
-        let _ = self.hand.free(1);
-    }
-}
-
-impl<T: Payload + Pod> Drop for Loan<'_, T> {
-    fn drop(&mut self) {
-        self.give_up();
-    }
-}
-
-impl<T: Payload + Pod> Deref for Loan<'_, T> {
-    type Target = T;
-
-    #[inline(always)]
-    fn deref(&self) -> &T {
-        // SAFETY: Invariant 1: mapped, aligned, this process's alone; any bytes are a `T`.
-        unsafe { place::<T>(&self.hand).as_ref() }
-    }
-}
-
-impl<T: Payload + Pod> DerefMut for Loan<'_, T> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above.
-        unsafe { place::<T>(&self.hand).as_mut() }
-    }
-}
-
-impl<'q, T: Payload + Pod> Delivery<'q, T> {
-    /// `hand` is a message that was delivered, of a pool of messages of `T`.
-    #[inline(always)]
-    pub(super) fn new(hand: Hand<'q>) -> Self {
-        // INVARIANT: 1, by the caller's word.
-        Self {
-            hand,
-            message: PhantomData,
-        }
-    }
-
-    /// Which delivery of the message this is: 1 for the first. Of a dead letter the last one.
+impl<M: Message + ?Sized> Delivery<'_, M> {
+    /// Returns which delivery of the message this is: 1 for the first. Of a dead letter the last one.
     pub fn attempt(&self) -> u8 {
-        self.hand.attempt()
+        self.cell.attempt()
     }
 
-    /// Acknowledges the message: it is done, and its place is free. Lock-free; its commit is one
+    /// Acknowledges the message: it is done, and its cells are free. Lock-free; the commit is one
     /// compare-and-swap.
     ///
     /// # Errors
     ///
-    /// [`AckError`]: it comes again, or has.
+    /// [`Fault`]: the message is redelivered, or has been.
     #[inline]
-    pub fn ack(self) -> Result<(), AckError> {
-        std::mem::ManuallyDrop::new(self).hand.free(1)
+    pub fn ack(self) -> Result<(), Fault> {
+        let cells = M::cells(&self.content);
+        self.cell.into_cell().free(cells)
     }
 
-    /// Gives the message back, to be delivered again when `delay` has passed: to whoever receives then.
-    /// After [`max_attempts`](super::WorkOptions::max_attempts) deliveries, and of a dead letter, it is a
+    /// Acknowledges the message and returns it: the value, or a copy of the bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`ack`](Self::ack).
+    pub fn into_inner(self) -> Result<M::Owned, Fault> {
+        let cells = M::cells(&self.content);
+        let value = M::take(&self.cell, self.content);
+        self.cell.into_cell().free(cells)?;
+        Ok(value)
+    }
+
+    /// Gives the message back, to be redelivered to any receiver once `delay` has passed. A message
+    /// that was delivered [`max_attempts`](Work::max_attempts) times, or was a dead letter, becomes a
     /// dead letter.
     ///
-    /// A receiver that sleeps wakes up at that time, or a millisecond later. A delay of more than 30 days is
-    /// one of 30 days. It is measured on the machine's monotonic clock, also between processes of different time
-    /// namespaces; a process that has left its own by unshare(2) and has not forked since delays nothing, and takes
-    /// every delayed message for due.
+    /// A sleeping receiver wakes up at that time, or a millisecond later. A delay of more than 30 days
+    /// is one of 30 days. It is measured on the machine's monotonic clock, also between processes of
+    /// different time namespaces; a process that has left its own by unshare(2) and has not forked since
+    /// delays nothing, and takes every delayed message for due.
     ///
     /// # Errors
     ///
-    /// [`AckError`]: it comes again, or has.
-    pub fn nack(self, delay: Duration) -> Result<(), AckError> {
-        let this = std::mem::ManuallyDrop::new(self);
-        this.hand.give_back(after(delay))
+    /// As [`ack`](Self::ack).
+    pub fn nack(self, delay: Duration) -> Result<(), Fault> {
+        self.cell.into_cell().give_back(delay)
     }
 
-    /// Makes a dead letter of the message, whatever its attempts.
+    /// Makes a dead letter of the message, however often it was delivered.
     ///
     /// # Errors
     ///
-    /// [`AckError`]: it comes again, or has.
-    pub fn reject(self) -> Result<(), AckError> {
-        std::mem::ManuallyDrop::new(self).hand.bury()
-    }
-}
-
-impl<T: Payload + Pod> Drop for Delivery<'_, T> {
-    fn drop(&mut self) {
-        // It comes again anyway, if it is not this process's.
-        let _ = self.hand.give_back(None);
+    /// As [`ack`](Self::ack).
+    pub fn reject(self) -> Result<(), Fault> {
+        self.cell.into_cell().bury()
     }
 }
 
@@ -211,66 +115,103 @@ impl<T: Payload + Pod> Deref for Delivery<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: Invariant 1: mapped, aligned, and nobody writes to it; any bytes are a `T`.
-        unsafe { place::<T>(&self.hand).as_ref() }
+        // SAFETY: Invariant 1: mapped, aligned, and not written to while this process has it; any bytes
+        // are a `T`.
+        unsafe { place::<T>(&self.cell).as_ref() }
     }
 }
 
-impl<T: Payload + Pod + fmt::Debug> fmt::Debug for Loan<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Loan").field(&**self).finish()
-    }
-}
-
-impl<T: Payload + Pod + fmt::Debug> fmt::Debug for Delivery<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery")
-            .field("message", &**self)
-            .field("attempt", &self.attempt())
-            .finish()
-    }
-}
-
-/// The messages of a queue that were given up: delivered as often as they may be, or rejected. Made by
-/// [`WorkQueue::dead_letters`].
-///
-/// They take up places until somebody takes and acknowledges them.
-pub struct DeadLetters<'q, T: Payload + Pod> {
-    queue: &'q WorkQueue<T>,
-}
-
-impl<'q, T: Payload + Pod> DeadLetters<'q, T> {
-    pub(super) fn new(queue: &'q WorkQueue<T>) -> Self {
-        Self { queue }
+impl Delivery<'_, [u8]> {
+    /// Returns the length of the message, in bytes.
+    pub fn len(&self) -> usize {
+        self.content.len
     }
 
-    /// How many there are just now, but for those in somebody's hands: a glance.
-    pub fn len(&self) -> u64 {
-        self.queue
-            .pool
-            .work()
-            .count(crate::algorithm::work::layout::State::DeadLetter)
-            .into()
-    }
-
-    /// Whether there is none: a glance.
+    /// Returns whether the message has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Takes one of them, if there is one; in no order. [`ack`](Delivery::ack) is the end of it; dropped
-    /// it is a dead letter again.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError::Join`].
-    pub fn take(&self) -> Result<Option<Delivery<'q, T>>, RecvError> {
-        // INVARIANT: 1 of `Delivery`, by Invariant 1 of the queue.
-        Ok(self.queue.pool.take_letter()?.map(Delivery::new))
+    /// Returns the parts of the message in their order, where they are in the segment: each is as long
+    /// as a [cell](Work::cell_size), except the last.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.content.slices(&self.cell)
+    }
+
+    /// Returns the message where it is, if it is in one part.
+    pub fn as_slice(&self) -> Option<&[u8]> {
+        self.content.as_slice(&self.cell)
+    }
+
+    /// Copies the first bytes of the message to `place`, as many as fit, and returns their number.
+    pub fn copy_to(&self, place: &mut [u8]) -> usize {
+        let mut done = 0;
+        for part in self.parts() {
+            let rest = &mut place[done..];
+            let len = part.len().min(rest.len());
+            rest[..len].copy_from_slice(&part[..len]);
+            done += len;
+        }
+        done
+    }
+
+    /// Returns a copy of the message.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.content.to_vec(&self.cell)
     }
 }
 
-impl<T: Payload + Pod> fmt::Debug for DeadLetters<'_, T> {
+impl<M: Message + ?Sized> fmt::Debug for Delivery<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The dead letters of a queue: messages that were delivered as often as they may be, were rejected, or
+/// did not decode. Made by [`Work::dead_letters`].
+///
+/// Each takes up its cells until it is taken and acknowledged.
+pub struct DeadLetters<'q, M: Message + ?Sized> {
+    queue: &'q Work<M>,
+}
+
+impl<'q, M: Message + ?Sized> DeadLetters<'q, M> {
+    pub(super) fn new(queue: &'q Work<M>) -> Self {
+        Self { queue }
+    }
+
+    /// Returns the number of dead letters, except those that were taken. It may be stale when it is
+    /// returned.
+    pub fn len(&self) -> u64 {
+        self.queue.count(State::DeadLetter)
+    }
+
+    /// Returns whether there is no dead letter. The answer may be stale when it is returned.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes a dead letter, if there is one; in no order. [`ack`](Delivery::ack) is the end of it;
+    /// dropped it is a dead letter again. Those of a [`Channel`](super::Channel) are taken as their
+    /// bytes, since they may be none that can be decoded. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`], not `Disconnected`.
+    pub fn take(&self) -> Result<Option<Delivery<'q, M::Letter>>, RecvError> {
+        let Some(cell) = self.queue.pool().take_letter()? else {
+            return Ok(None);
+        };
+        match M::Letter::accept(cell) {
+            Ok(letter) => Ok(Some(letter)),
+            Err(reason) => Err(RecvError::Invalid { reason }),
+        }
+    }
+}
+
+impl<M: Message + ?Sized> fmt::Debug for DeadLetters<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeadLetters")
             .field("len", &self.len())

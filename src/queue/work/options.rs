@@ -2,8 +2,9 @@
 
 use crate::algorithm::work::layout::WorkLayout;
 use crate::format::Name;
+use crate::segment::EntryError;
 
-/// What a [`WorkQueue`](super::WorkQueue) is created with.
+/// What a [`WorkQueue`](super::WorkQueue) is created with: a capacity, or more than that.
 ///
 /// # Examples
 ///
@@ -19,16 +20,27 @@ use crate::format::Name;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkOptions {
-    pub(super) capacity: u64,
-    pub(super) max_attempts: u8,
+    capacity: u64,
+    max_attempts: u8,
+}
+
+/// What a [`ByteQueue`](super::ByteQueue), or a [`Channel`](super::Channel), is created with: a capacity
+/// in cells, or more than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteOptions {
+    work: WorkOptions,
+    cell_size: u64,
+    payload: Option<&'static str>,
 }
 
 /// How often a message is delivered unless something else is asked for.
-pub(super) const MAX_ATTEMPTS: u8 = 5;
+const MAX_ATTEMPTS: u8 = 5;
+/// How many bytes a cell holds unless something else is asked for.
+const CELL_SIZE: u64 = 256;
 
 impl WorkOptions {
-    /// For so many messages at once: being written, waiting, delivered and not yet acknowledged, and
-    /// dead letters. 1 to 1,048,575, as far as the segment has room.
+    /// A queue for so many messages at once, whether they are loans, wait, are in flight, or are dead
+    /// letters: 1 to 1,048,575, as far as the segment has room.
     pub const fn new(capacity: u64) -> Self {
         Self {
             capacity,
@@ -45,37 +57,30 @@ impl WorkOptions {
     }
 }
 
-/// What a [`ByteQueue`](super::ByteQueue), or a [`Channel`](super::Channel), is created with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ByteOptions {
-    pub(super) cells: u64,
-    pub(super) cell_size: u64,
-    pub(super) max_attempts: u8,
-    pub(super) payload: Option<&'static str>,
+impl From<u64> for WorkOptions {
+    fn from(capacity: u64) -> Self {
+        Self::new(capacity)
+    }
 }
 
-/// How many bytes a cell holds unless something else is asked for.
-const CELL_SIZE: u64 = 256;
-
 impl ByteOptions {
-    /// With so many cells: a message takes one for each [`cell_size`](Self::cell_size) bytes, at
+    /// A queue of so many cells: a message takes one for each [`cell_size`](Self::cell_size) bytes, at
     /// least one. 1 to 1,048,575, as far as the segment has room.
     pub const fn new(cells: u64) -> Self {
         Self {
-            cells,
+            work: WorkOptions::new(cells),
             cell_size: CELL_SIZE,
-            max_attempts: MAX_ATTEMPTS,
             payload: None,
         }
     }
 
-    /// What the messages are called, instead of what a [`Channel`](super::Channel) finds out about its type:
-    /// any text of 1 to 64 bytes that says what they mean, and in which version.
+    /// Names the messages, in place of what a [`Channel`](super::Channel) finds out about its type: any
+    /// text of 1 to 64 bytes that says what they mean, and in which version.
     ///
-    /// Channels with that name are opened with [`open_as`](crate::Segment::open_as) or
-    /// [`open_or_create`](crate::Segment::open_or_create), with the same name, and their types are not compared:
-    /// it is a promise that every value of one is a value of the other. It is for types of which too little can be
-    /// seen, and for types that change in ways that the encoding does not show.
+    /// Channels with a name are opened by [`open_as`](crate::Segment::open_as) or
+    /// [`open_or_create`](crate::Segment::open_or_create) with the same name, and their types are not
+    /// compared: it is a promise that every value of one is a value of the other. It is for types of
+    /// which too little can be seen, and for types that change in ways that the encoding does not show.
     ///
     /// # Panics
     ///
@@ -104,8 +109,8 @@ impl ByteOptions {
         self
     }
 
-    /// How many bytes a cell holds: 1 to 2^30, and 256 if this is not called. Each takes up 32 more, and
-    /// is rounded up to a multiple of 64.
+    /// Sets how many bytes a cell holds: 1 to 2^30, and 256 if this is not called. Each takes up 32 more,
+    /// and is rounded up to a multiple of 64.
     #[must_use]
     pub const fn cell_size(mut self, bytes: u64) -> Self {
         self.cell_size = bytes;
@@ -116,10 +121,71 @@ impl ByteOptions {
     /// not called.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u8) -> Self {
-        self.max_attempts = attempts;
+        self.work = self.work.max_attempts(attempts);
         self
     }
 }
 
-/// The bounds of what can be asked for.
-pub(super) const CAPACITIES: (u64, u64) = WorkLayout::CELLS;
+impl From<u64> for ByteOptions {
+    fn from(cells: u64) -> Self {
+        Self::new(cells)
+    }
+}
+
+/// What a queue is created with, as its entry's record has it.
+pub trait Options {
+    #[doc(hidden)]
+    fn words(&self) -> [u64; 4];
+
+    /// The name that was asked for, if one was.
+    #[doc(hidden)]
+    fn payload_name(&self) -> Option<&'static str>;
+
+    /// Why there is no queue of such numbers.
+    #[doc(hidden)]
+    fn refused(&self) -> EntryError;
+}
+
+impl Options for WorkOptions {
+    fn words(&self) -> [u64; 4] {
+        [self.capacity, self.max_attempts.into(), 0, 0]
+    }
+
+    fn payload_name(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn refused(&self) -> EntryError {
+        let (least, most) = WorkLayout::ATTEMPTS;
+        let found = self.max_attempts.into();
+        if !(least..=most).contains(&found) {
+            return EntryError::Attempts { found, least, most };
+        }
+        let (least, most) = WorkLayout::CELLS;
+        EntryError::Capacity {
+            found: self.capacity,
+            least,
+            most,
+        }
+    }
+}
+
+impl Options for ByteOptions {
+    fn words(&self) -> [u64; 4] {
+        let [cells, attempts, ..] = self.work.words();
+        [cells, attempts, self.cell_size, 0]
+    }
+
+    fn payload_name(&self) -> Option<&'static str> {
+        self.payload
+    }
+
+    fn refused(&self) -> EntryError {
+        let (least, most) = WorkLayout::CELL_SIZES;
+        let found = self.cell_size;
+        if !(least..=most).contains(&found) {
+            return EntryError::CellSize { found, least, most };
+        }
+        self.work.refused()
+    }
+}

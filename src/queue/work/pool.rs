@@ -1,4 +1,4 @@
-//! What work queues of all kinds are made of: cells, whatever is in them.
+//! The cells of a work queue, whatever messages are in them.
 
 use std::ptr::NonNull;
 
@@ -6,9 +6,8 @@ use super::receipts::Receipts;
 use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CELL_WORDS, CellWord, WorkLayout};
 use crate::algorithm::work::returned::Due;
-use crate::algorithm::work::wait::EventWaitError;
 use crate::algorithm::work::{Cursor, OwnedCell, Storage, Work, WorkState};
-use crate::facade::{AtomicU64, Deadline, Ordering, WaitHistory};
+use crate::facade::{AtomicU64, Ordering, WaitHistory};
 use crate::format::Kind;
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -17,9 +16,8 @@ use crate::queue::Wait;
 use crate::segment::{Entry, EntryRef, Fault, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
-use crate::wait::on_event::TryError;
 
-/// A handle of a work queue that does not know what its messages are.
+/// A handle of a work queue, whatever its messages are.
 pub(super) struct Pool {
     state: EntryRef<WorkState>,
     /// Invariant 1: as many words as there are slots are mapped there, as long as `state`.
@@ -32,15 +30,17 @@ pub(super) struct Pool {
     /// Which thread of this process received the message of a cell.
     receipts: Receipts,
     layout: WorkLayout,
+    kind: Kind,
+    cell_size: usize,
     cursor: [AtomicU64; 7],
     pub(super) wait: Wait,
     /// Of waits for room, for a message, for idleness, and for several.
     waits: [WaitHistory; 4],
 }
 
-/// An epoch, and when a message of it is due, as one word: of two threads that keep
-/// what they know, one may overwrite the other's, but nobody has the epoch of one and the time of the
-/// other, and forgets a message for ever.
+/// An epoch, and when a message of it is due, as one word: of two threads that keep what they know,
+/// one may overwrite the other's, but no thread reads the epoch of one and the time of the other,
+/// which would lose a message.
 #[inline(always)]
 fn packed(epoch: u64, due: Due) -> u64 {
     epoch << Due::BITS | due.bits()
@@ -52,34 +52,34 @@ fn unpacked(word: u64) -> (u64, Due) {
     (word >> Due::BITS, Due::from_bits(word))
 }
 
-// SAFETY: what is reached through the pointers is atomic, or the message of a cell, which whoever has
-// the cell reaches alone, or only reads.
+// SAFETY: what is reached through the pointers is atomic, or the message of a cell, which the cell's
+// owner reaches alone, or only reads.
 unsafe impl Send for Pool {}
 // SAFETY: as above.
 unsafe impl Sync for Pool {}
 
 /// Where the words are.
 #[derive(Clone, Copy)]
-pub(super) struct Spots<'a>(&'a Pool);
+pub(super) struct Words<'a>(&'a Pool);
 
-impl Spots<'_> {
+impl Words<'_> {
     /// What a cell begins with.
     #[inline(always)]
     fn words(&self, index: u32) -> &[AtomicU64; CELL_WORDS / size_of::<AtomicU64>()] {
         // SAFETY: below the number of cells, by the word of `Storage`: Invariant 2, and a cell begins
-        // with its words. Atomics may be shared with anybody.
+        // with its words. Atomics may be shared.
         unsafe { self.0.cell(index).cast().as_ref() }
     }
 }
 
-impl Storage for Spots<'_> {
+impl Storage for Words<'_> {
     #[inline(always)]
     fn slot(&self, index: u64) -> &AtomicU64 {
         #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
         let index = index as usize;
         // SAFETY: below the number of slots, by the trait's word: Invariant 1.
         let slot = unsafe { self.0.slots.add(index) };
-        // SAFETY: as above; atomics may be shared with anybody.
+        // SAFETY: as above; atomics may be shared.
         unsafe { slot.as_ref() }
     }
 
@@ -122,6 +122,8 @@ impl Clone for Pool {
             counts: self.counts,
             receipts: self.receipts,
             layout: self.layout,
+            kind: self.kind,
+            cell_size: self.cell_size,
             // ORDERING: Acquire; (W3) of `algorithm::work`, within this process.
             cursor: [0, 1, 2, 3, 4, 5, 6]
                 .map(|at: usize| AtomicU64::new(self.cursor[at].load(Ordering::Acquire))),
@@ -132,8 +134,14 @@ impl Clone for Pool {
 }
 
 impl Pool {
-    /// The handle of an entry that was laid out so.
-    pub(super) fn attach(entry: Entry, layout: WorkLayout) -> Option<Self> {
+    /// The handle of an entry of a kind that was laid out so, with so many bytes for a message in each
+    /// cell.
+    pub(super) fn attach(
+        entry: Entry,
+        layout: WorkLayout,
+        kind: Kind,
+        cell_size: u64,
+    ) -> Option<Self> {
         let participants = entry.mapping.geometry().participants as usize;
         let state: EntryRef<WorkState> = EntryRef::new(entry)?;
         let count = |count: u64| usize::try_from(count).ok();
@@ -152,6 +160,8 @@ impl Pool {
             // INVARIANT: 1 of `Receipts`: they stay as long as the mapping, which `state` keeps.
             receipts: Receipts::new(receipts),
             layout,
+            kind,
+            cell_size: usize::try_from(cell_size).ok()?,
             cursor: Default::default(),
             wait: Wait::default(),
             waits: Default::default(),
@@ -162,29 +172,35 @@ impl Pool {
         self.state.entry()
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        let record = &self.entry().record;
-        Kind::from_number(record.kind).unwrap_or(Kind::WorkQueue)
-    }
-
-    #[cold]
-    pub(super) fn corrupt(&self) -> Fault {
-        Fault::corrupt(self.kind(), 0_u64)
-    }
-
     pub(super) fn layout(&self) -> &WorkLayout {
         &self.layout
     }
 
     #[inline(always)]
-    pub(super) fn work(&self) -> Work<'_, Spots<'_>> {
+    pub(super) fn work(&self) -> Work<'_, Words<'_>> {
         Work {
             state: &self.state,
-            // SAFETY: Invariant 3, and atomics may be shared with anybody.
+            // SAFETY: Invariant 3, and atomics may be shared.
             counts: unsafe { self.counts.as_ref() },
-            storage: Spots(self),
+            storage: Words(self),
             rules: &self.layout.rules,
         }
+    }
+
+    /// How many bytes of a message a cell holds.
+    #[inline(always)]
+    pub(super) fn cell_size(&self) -> usize {
+        self.cell_size
+    }
+
+    /// A word of the entry has an impossible value.
+    #[cold]
+    pub(super) fn corrupt(&self) -> Fault {
+        Fault::corrupt(self.kind, 0_u64)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(super) fn endpoints(&self) -> EndpointCounts<'_> {
@@ -204,8 +220,8 @@ impl Pool {
         unsafe { self.cells.add(offset) }
     }
 
-    /// Where the message of a cell is: whoever has the cell may write, or read, as many bytes there
-    /// as the pool was laid out for.
+    /// Where the message of a cell is: the cell's owner may write, or read, as many bytes there as the
+    /// pool was laid out for.
     #[inline(always)]
     pub(super) fn message(&self, index: u32) -> NonNull<u8> {
         debug_assert!(index < self.layout.rules.cells);
@@ -257,7 +273,7 @@ impl Pool {
         }
     }
 
-    fn mode(&self, which: usize) -> WaitMode<'_> {
+    pub(super) fn mode(&self, which: usize) -> WaitMode<'_> {
         WaitMode::new(self.wait.pace(), &self.waits[which])
     }
 
@@ -295,76 +311,6 @@ impl Pool {
     #[cold]
     pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
         self.state.membership_lost(me)
-    }
-
-    /// Takes so many free cells for one message, if there are as many.
-    #[inline(always)]
-    pub(super) fn try_loan(&self, me: Tag, cells: u32) -> Result<OwnedCell, TryError> {
-        let mut cursor = self.cursor();
-        let work = self.work();
-        let mut loaned = if work.endpoints().is_over(Endpoint::Sender) {
-            Err(TryError::Disconnected)
-        } else {
-            work.loan_span(&mut cursor, me, cells)
-        };
-        if loaned == Err(TryError::WouldBlock) {
-            loaned = work.on_full(&mut cursor, me, cells, &self.liveness(me));
-        }
-        self.keep(&cursor);
-        loaned
-    }
-
-    /// The same, waiting for them.
-    #[cold]
-    pub(super) fn wait_loan(
-        &self,
-        me: Tag,
-        cells: u32,
-        deadline: &Deadline,
-    ) -> Result<OwnedCell, EventWaitError> {
-        let (mut cursor, others) = (self.cursor(), self.liveness(me));
-        let work = self.work();
-        let loaned = work.wait_loan(&mut cursor, me, cells, &others, deadline, self.mode(0));
-        self.keep(&cursor);
-        loaned
-    }
-
-    /// Takes the next message, if there is one.
-    #[inline(always)]
-    pub(super) fn try_receive(&self, me: Tag) -> Result<OwnedCell, TryError> {
-        let mut cursor = self.cursor();
-        let work = self.work();
-        let mut received = work.receive(&mut cursor, me);
-        if received == Err(TryError::WouldBlock) {
-            received = work.on_empty(&mut cursor, me, &self.liveness(me));
-        }
-        self.keep(&cursor);
-        received
-    }
-
-    /// Takes the next message, waiting for one.
-    #[cold]
-    pub(super) fn wait_receive(
-        &self,
-        me: Tag,
-        deadline: &Deadline,
-    ) -> Result<OwnedCell, EventWaitError> {
-        let mut cursor = self.cursor();
-        let received =
-            self.work()
-                .wait_receive(&mut cursor, me, &self.liveness(me), deadline, self.mode(1));
-        self.keep(&cursor);
-        received
-    }
-
-    /// Waits until everything that was sent is done.
-    pub(super) fn wait_idle(&self, me: Tag, deadline: &Deadline) -> Result<(), EventWaitError> {
-        let mut cursor = self.cursor();
-        let idle =
-            self.work()
-                .wait_idle(&mut cursor, me, &self.liveness(me), deadline, self.mode(2));
-        self.keep(&cursor);
-        idle
     }
 
     /// Whether there is something to receive, or to say, for one of several that are waited for.

@@ -42,7 +42,7 @@ impl Receipts {
 
     #[inline(always)]
     fn notes(&self) -> &[AtomicU64] {
-        // SAFETY: Invariant 1: whoever has a handle keeps the mapping. Atomics may be shared with anybody.
+        // SAFETY: Invariant 1: a handle keeps the mapping. Atomics may be shared.
         unsafe { self.0.as_ref() }
     }
 }

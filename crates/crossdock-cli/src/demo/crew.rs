@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crossdock::process::{JoinError, JoinTimeoutError, Process};
-use crossdock::queue::{ChannelError, RecvTimeoutError};
+use crossdock::queue::RecvTimeoutError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -110,17 +110,28 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
 
     let mut killed = 0;
     loop {
-        match log.recv_timeout(LOOK) {
-            Ok(Event::Said(line)) => report.line(&line),
-            Ok(Event::Done {
+        let event = match log.recv_timeout(LOOK) {
+            Ok(event) => event.into_inner(),
+            // What a process says, it says before it ends: once all have, and nothing is left in the
+            // log, nothing comes any more.
+            Err(RecvTimeoutError::Timeout) if crew.0.is_empty() => break,
+            Err(RecvTimeoutError::Timeout) => {
+                crew.look()?;
+                continue;
+            }
+            Err(error) => return Err(Failure::broken("the log", &error)),
+        };
+        match event.map_err(|error| Failure::broken("the log", &error))? {
+            Event::Said(line) => report.line(&line),
+            Event::Done {
                 message,
                 attempt,
                 line,
-            }) => {
+            } => {
                 ledger.note(&message, attempt);
                 report.line(&line);
             }
-            Ok(Event::InHand { worker, message }) => {
+            Event::InHand { worker, message } => {
                 report.line(&format!("{name} {worker}: has {message} in hand"));
                 crew.kill(worker)?;
                 killed += 1;
@@ -128,18 +139,13 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
                 let next = hire(&mut crew)?;
                 report.line(&format!("{name} {next}: comes instead"));
             }
-            // What a process says, it says before it ends: once all have, and nothing is left in the
-            // log, nothing comes any more.
-            Err(ChannelError::Queue(RecvTimeoutError::Timeout)) if crew.0.is_empty() => break,
-            Err(ChannelError::Queue(RecvTimeoutError::Timeout)) => crew.look()?,
-            Err(error) => return Err(Failure::broken("the log", &error)),
         }
     }
     drop(alive);
     Ok(Outcome {
         demo,
         acknowledged: place.acknowledged.get(),
-        dead_letters: place.messages.count_dead_letters(),
+        dead_letters: place.messages.dead_letters().len(),
         killed,
         idle: place.messages.is_idle(),
         ..ledger.outcome()

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crossdock::queue::{
-    ByteOptions, Channel, ChannelError, Held, RecvError, SendBytesError, SenderOf, WaitIdleError,
+    ByteOptions, Channel, Delivery, Encoded, RecvError, SendTimeoutError, SenderOf, WaitIdleError,
 };
 use crossdock::sync::TryLockError;
 use crossdock::{Counter, Mutex, Segment};
@@ -95,7 +95,7 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
     pub(crate) fn send(&self, message: &M) -> Ended {
         loop {
             match self.messages.send_timeout(message, LOOK) {
-                Err(ChannelError::Queue(SendBytesError::Timeout)) if self.has_driver() => {}
+                Err(SendTimeoutError::Timeout(())) if self.has_driver() => {}
                 outcome => return outcome.map_err(why),
             }
         }
@@ -116,10 +116,10 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
     }
 
     /// The next message; `None` if nothing is left and nobody gives any.
-    pub(crate) fn next(&self) -> Result<Option<Held<'_, M>>, String> {
-        match self.messages.recv_held() {
+    pub(crate) fn next(&self) -> Result<Option<Delivery<'_, Encoded<M>>>, String> {
+        match self.messages.recv() {
             Ok(message) => Ok(Some(message)),
-            Err(ChannelError::Queue(RecvError::Disconnected)) => Ok(None),
+            Err(RecvError::Disconnected) => Ok(None),
             Err(error) => Err(why(error)),
         }
     }
@@ -139,7 +139,12 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
 
     /// Notes that a message is done, and acknowledges it. Killed between the two, a worker would have
     /// it done again: who must not do that looks whether it is noted.
-    pub(crate) fn done(&self, held: Held<'_, M>, message: String, line: String) -> Ended {
+    pub(crate) fn done(
+        &self,
+        held: Delivery<'_, Encoded<M>>,
+        message: String,
+        line: String,
+    ) -> Ended {
         self.tell(&Event::Done {
             message,
             attempt: held.attempt(),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crossdock::queue::{
-    ByteOptions, ByteQueue, TryRecvError, TrySendBytesError, TrySendError, WorkOptions, WorkQueue,
+    ByteOptions, ByteQueue, TryRecvError, TrySendError, WorkOptions, WorkQueue,
 };
 use crossdock::{Placeable, SegmentOptions, process};
 use crossdock_bench::Failure;
@@ -247,7 +247,7 @@ impl HandOver for ByteQueue {
                 loan.send().map_err(Failure::said)?;
                 Ok(true)
             }
-            Err(TrySendBytesError::Full) => Ok(false),
+            Err(TrySendError::Full(())) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }

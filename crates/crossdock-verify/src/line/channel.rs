@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use crossdock::Fault;
 use crossdock::queue::{
-    AckError, ByteDelivery, Channel, ChannelError, CountError, Held as HeldValue, ReceiverOf,
-    RecvError, SenderOf, WaitIdleError,
+    Channel, CountError, Delivery, Encoded, ReceiverOf, RecvError, RecvTimeoutError, SenderOf,
+    TryRecvError, WaitIdleError,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Held, LEAST, Line, MOST_CELLS, Patience, Refused, bytes};
+use super::{Held, LEAST, Line, MOST_CELLS, Patience, Refused, bytes, common};
 
 /// A value that is made of a word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +29,8 @@ const BROKEN: u8 = 9;
 
 /// The longest rest of a value in this channel.
 fn most(channel: &Channel<Task>) -> usize {
-    let cells = usize::try_from(channel.as_bytes().capacity().min(MOST_CELLS)).unwrap_or(1);
-    (cells * channel.as_bytes().cell_size() - HEAD).clamp(LEAST, MOST_REST)
+    let cells = usize::try_from(channel.capacity().min(MOST_CELLS)).unwrap_or(1);
+    (cells * channel.cell_size() - HEAD).clamp(LEAST, MOST_REST)
 }
 
 impl Task {
@@ -61,24 +62,10 @@ fn message(word: u64, variant: u8, most: usize) -> Vec<u8> {
     message
 }
 
-impl<E> From<ChannelError<E>> for Refused
-where
-    Self: From<E>,
-{
-    fn from(error: ChannelError<E>) -> Self {
-        match error {
-            ChannelError::Queue(error) => error.into(),
-            ChannelError::Ack(error) => Self::wrong(error),
-            ChannelError::Value(error) => Self::wrong(error),
-            _ => Self::Wrong("an error that there was none of".into()),
-        }
-    }
-}
-
 /// A value in somebody's hands, or a dead letter, and how long the rest may be.
 pub(crate) enum ChannelHeld<'q> {
-    Value(HeldValue<'q, Task>, usize),
-    Letter(ByteDelivery<'q>, usize),
+    Value(Delivery<'q, Encoded<Task>>, usize),
+    Letter(Delivery<'q, [u8]>, usize),
 }
 
 impl Line for Channel<Task> {
@@ -114,21 +101,18 @@ impl Line for Channel<Task> {
     }
 
     fn receive(&self, patience: Patience) -> Result<ChannelHeld<'_>, Refused> {
-        fn is_broken<T, E>(received: &Result<T, ChannelError<E>>) -> bool {
-            matches!(received, Err(ChannelError::Value(_)))
-        }
         loop {
             let held = match patience {
-                Patience::Try => match self.try_recv_held() {
-                    broken if is_broken(&broken) => continue,
+                Patience::Try => match self.try_recv() {
+                    Err(TryRecvError::Invalid { .. }) => continue,
                     received => received?,
                 },
-                Patience::For(time) => match self.recv_held_timeout(time) {
-                    broken if is_broken(&broken) => continue,
+                Patience::For(time) => match self.recv_timeout(time) {
+                    Err(RecvTimeoutError::Invalid { .. }) => continue,
                     received => received?,
                 },
-                Patience::Ever => match self.recv_held() {
-                    broken if is_broken(&broken) => continue,
+                Patience::Ever => match self.recv() {
+                    Err(RecvError::Invalid { .. }) => continue,
                     received => received?,
                 },
             };
@@ -137,54 +121,16 @@ impl Line for Channel<Task> {
     }
 
     fn letter(&self) -> Result<Option<ChannelHeld<'_>>, RecvError> {
-        let letter = self.take_dead_letter()?;
+        let letter = self.dead_letters().take()?;
         Ok(letter.map(|letter| ChannelHeld::Letter(letter, most(self))))
-    }
-
-    fn wait_idle(&self, patience: Patience) -> Result<(), WaitIdleError> {
-        match patience {
-            Patience::Try => self.wait_idle_timeout(Duration::ZERO),
-            Patience::For(time) => self.wait_idle_timeout(time),
-            Patience::Ever => self.wait_idle(),
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.is_idle()
-    }
-
-    fn room(&self) -> u64 {
-        self.as_bytes().room()
-    }
-
-    fn capacity(&self) -> u64 {
-        self.as_bytes().capacity()
     }
 
     fn cells(&self, word: u64) -> u64 {
         let len = message(word, WORD, most(self)).len();
-        len.div_ceil(self.as_bytes().cell_size()) as u64
+        len.div_ceil(self.cell_size()) as u64
     }
 
-    fn max_attempts(&self) -> u8 {
-        self.as_bytes().max_attempts()
-    }
-
-    fn close(&self) {
-        self.close();
-    }
-
-    fn is_closed(&self) -> bool {
-        self.is_closed()
-    }
-
-    fn count_sender(&self) -> Result<SenderOf<Self>, CountError> {
-        self.sender()
-    }
-
-    fn count_receiver(&self) -> Result<ReceiverOf<Self>, CountError> {
-        self.receiver()
-    }
+    common!();
 }
 
 impl Held for ChannelHeld<'_> {
@@ -208,21 +154,21 @@ impl Held for ChannelHeld<'_> {
         }
     }
 
-    fn ack(self) -> Result<(), AckError> {
+    fn ack(self) -> Result<(), Fault> {
         match self {
             Self::Value(value, _) => value.ack(),
             Self::Letter(letter, _) => letter.ack(),
         }
     }
 
-    fn nack(self, delay: Duration) -> Result<(), AckError> {
+    fn nack(self, delay: Duration) -> Result<(), Fault> {
         match self {
             Self::Value(value, _) => value.nack(delay),
             Self::Letter(letter, _) => letter.nack(delay),
         }
     }
 
-    fn reject(self) -> Result<(), AckError> {
+    fn reject(self) -> Result<(), Fault> {
         match self {
             Self::Value(value, _) => value.reject(),
             Self::Letter(letter, _) => letter.reject(),

@@ -1,7 +1,7 @@
 //! `crossdock::queue::ByteQueue`: an item is a slice, read where it is and acknowledged at once.
 
 use crossdock::bytemuck::{bytes_of, pod_read_unaligned};
-use crossdock::queue::{ByteDelivery, ByteOptions, ByteQueue, TryRecvError, TrySendBytesError};
+use crossdock::queue::{ByteOptions, ByteQueue, Delivery, TryRecvError, TrySendError};
 
 use super::{in_segment, waiting};
 use crate::Failure;
@@ -43,7 +43,7 @@ impl<const W: usize> Sender<W> for ByteQueue {
     fn try_send(&mut self, item: &Item<W>) -> Result<bool, Failure> {
         match Self::try_send(self, bytes_of(item)) {
             Ok(()) => Ok(true),
-            Err(TrySendBytesError::Full) => Ok(false),
+            Err(TrySendError::Full(())) => Ok(false),
             Err(error) => Err(Failure::said(error)),
         }
     }
@@ -55,7 +55,7 @@ impl<const W: usize> Sender<W> for ByteQueue {
 
 /// The item that was delivered, which is done then.
 #[inline(always)]
-fn done<const W: usize>(delivery: ByteDelivery<'_>) -> Result<Item<W>, Failure> {
+fn done<const W: usize>(delivery: Delivery<'_, [u8]>) -> Result<Item<W>, Failure> {
     let item = match delivery.as_slice() {
         Some(bytes) if bytes.len() == size_of::<Item<W>>() => pod_read_unaligned(bytes),
         _ => return Err(wrong_length(delivery.len())),
