@@ -1,23 +1,24 @@
-//! The bounds of a message: how deep its value nests, and how many elements take no bytes.
+//! The bounds of a message: the depth of its value, and the number of elements that take no
+//! bytes.
 
 use std::cell::Cell;
 
 use super::{MAX_DEPTH, MAX_EMPTY};
 use crate::payload::Cause;
 
-/// Where in a message its reader, or its writer, is, and which of its bounds was exceeded.
+/// The position of a message's reader or writer, its bounds, and the bound that was exceeded.
 #[derive(Debug)]
 pub(super) struct Bounds {
-    /// To a reader how many bytes are left, to a writer how many there are.
+    /// For a reader the number of bytes left, for a writer the number of bytes written.
     place: Cell<usize>,
-    /// Levels that may still be entered.
+    /// The levels that may still be entered.
     depth: Cell<u32>,
-    /// Elements that may still take no bytes.
+    /// The elements that may still take no bytes.
     empty: Cell<u32>,
     exceeded: Cell<Option<Cause>>,
 }
 
-/// What the codec makes an error of. It forgets the words, so the bounds keep them.
+/// The codec's error constructor. The codec drops the text, so the bounds keep the cause.
 type Custom<E> = fn(Cause) -> E;
 
 impl Bounds {
@@ -50,7 +51,7 @@ impl Bounds {
         custom(exceeded)
     }
 
-    /// Goes one level deeper, until [`leave`](Self::leave).
+    /// Enters one level, until [`leave`](Self::leave).
     #[inline]
     pub(super) fn enter<E>(&self, custom: Custom<E>) -> Result<(), E> {
         match self.depth.get().checked_sub(1) {
@@ -80,7 +81,7 @@ impl Bounds {
         result
     }
 
-    /// Whether the bytes that are left can hold so many elements.
+    /// Fails if the bytes that are left cannot hold `elements` elements.
     pub(super) fn check_length<E>(
         &self,
         custom: Custom<E>,

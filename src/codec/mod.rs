@@ -1,14 +1,15 @@
-//! Values in messages: how serde's values are encoded, and decoded within bounds.
+//! The codec of messages: encoding of serde values, and decoding within bounds.
 //!
-//! The bytes are postcard's. A message comes from another process, which may be another build of the
+//! The bytes are postcard's. A message comes from another process, possibly of another build of the
 //! program, so decoding trusts nothing in it:
 //!
-//! - all bytes of the message belong to the value: bytes that are left over are an error;
+//! - all bytes of the message belong to the value: left-over bytes are an error;
 //! - values are nested at most [`MAX_DEPTH`] levels deep, so no message exhausts the stack;
-//! - a length that the bytes behind it cannot hold is refused before anything is allocated for it, and at
-//!   most [`MAX_EMPTY`] elements of a message take no bytes, so no short message keeps its receiver busy.
+//! - a length that exceeds the bytes behind it is refused before anything is allocated for it, and
+//!   at most [`MAX_EMPTY`] elements of a message take no bytes, so no short message keeps its
+//!   receiver busy.
 //!
-//! Encoding holds the same bounds, so that what was sent can be received.
+//! Encoding applies the same bounds, so every message that was sent can be received.
 
 mod bounds;
 mod read;
@@ -30,26 +31,26 @@ use write::{BoundedSerializer, Sink};
 
 use crate::payload::{Cause, HANDLE_ELSEWHERE, ValueError};
 
-/// How many levels of a value lie in each other at most: sequences, maps, tuples, structs, enums and
-/// options.
+/// The maximum nesting depth of a value: sequences, maps, tuples, structs, enums and options.
 pub(crate) const MAX_DEPTH: u32 = 128;
-/// How many elements of the sequences and maps in a message may take no bytes.
+/// The maximum number of elements of the sequences and maps in a message that take no bytes.
 pub(crate) const MAX_EMPTY: u32 = 1 << 16;
 
 thread_local! {
-    /// Whether the value that this thread encodes or decodes has refused as a handle does; postcard
-    /// forgets the words of a refusal.
+    /// Whether a handle was refused in the value that this thread encodes or decodes; postcard
+    /// drops the text of a refusal.
     static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes that a handle refuses to be part of the value that this thread encodes or decodes, and returns
-/// its words.
+/// Records that a handle was refused in the value that this thread encodes or decodes, and returns
+/// the text.
 pub(crate) fn refuse_handle() -> &'static str {
     REFUSED.set(true);
     HANDLE_ELSEWHERE
 }
 
-/// Why postcard refused a value: the bound that was exceeded, or else what postcard says.
+/// Returns the error for a value that postcard refused: the exceeded bound, or else postcard's
+/// error.
 fn refusal(bounds: &Bounds, error: &postcard::Error) -> ValueError {
     if REFUSED.take() {
         return Cause::Handle.into();
@@ -64,12 +65,12 @@ fn refusal(bounds: &Bounds, error: &postcard::Error) -> ValueError {
     cause.into()
 }
 
-/// Encodes a value, if it can be decoded again.
+/// Encodes a value. Fails if it could not be decoded again.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, ValueError> {
     encode_behind(Vec::new(), value)
 }
 
-/// The same, behind bytes that are there already.
+/// As [`encode`], behind the bytes of `prefix`.
 pub(crate) fn encode_behind<T: Serialize + ?Sized>(
     prefix: Vec<u8>,
     value: &T,
@@ -84,7 +85,7 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(
     Ok(message.output.into_bytes())
 }
 
-/// Decodes the value of which `bytes` are the encoding: all of them.
+/// Decodes the value whose encoding is exactly `bytes`.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
     REFUSED.set(false);
     let bounds = Bounds::new(bytes.len());

@@ -1,7 +1,7 @@
-//! A deserializer around postcard's that holds the bounds of a message.
+//! A deserializer around postcard's that enforces the bounds of a message.
 //!
-//! Everything that can nest passes through [`BoundedDeserializer`], which counts the levels, and every length that the
-//! message states through [`Visit`], which holds it against the bytes that are left.
+//! Every value that can nest passes through [`BoundedDeserializer`], which counts the levels. Every
+//! length in the message passes through [`Visit`], which compares it with the bytes that are left.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl<'de> Source<'de> {
     }
 }
 
-/// It gives no hint of its length: a length that is too great is then seen by [`Visit`], not hidden.
+/// It gives no size hint, so that [`Visit`] sees a length that is too great.
 impl<'de> postcard::de_flavors::Flavor<'de> for Source<'de> {
     type Remainder = ();
     type Source = &'de [u8];
@@ -71,11 +71,11 @@ impl<'b, D> BoundedDeserializer<'b, D> {
     }
 }
 
-/// What the type makes of the value that comes, one level deeper.
+/// The type's visitor, one level deeper.
 struct Visit<'b, V> {
     visitor: V,
     bounds: &'b Bounds,
-    /// Whether the message says how many elements there are; else the type does.
+    /// Whether the message states the number of elements; otherwise the type does.
     stated: bool,
 }
 
@@ -98,7 +98,7 @@ struct Variant<'b, A> {
     bounds: &'b Bounds,
 }
 
-/// Values in which nothing nests.
+/// Implements the methods of values that do not nest.
 macro_rules! flat {
     ($($method:ident)+) => {$(
         #[inline]
@@ -108,8 +108,8 @@ macro_rules! flat {
     )+};
 }
 
-/// Values in which others nest, with what the type says of them; `stated` if the message says how
-/// many.
+/// Implements the methods of values that nest, with the type's arguments; `stated` if the message
+/// states the number of elements.
 macro_rules! nested {
     ($($method:ident($($name:ident: $type:ty),*) $stated:literal)+) => {$(
         #[inline]
@@ -261,7 +261,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
     type Error = A::Error;
 
-    /// A key that takes no bytes is counted, even if its value takes some.
+    /// Counts a key that takes no bytes, even if its value takes some.
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,

@@ -202,7 +202,7 @@ fn levels_are_counted_in_each_other_and_not_beside_each_other() {
 
 #[test]
 fn a_length_that_the_bytes_cannot_hold_is_refused_before_it_is_counted_to() {
-    // 2^63 elements of nothing: without a bound this would take for ever.
+    // 2^63 elements of nothing: without a bound this would never end.
     let bytes = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1];
     let said = |refused: ValueError| refused.to_string();
     let refused = said(decode::<Vec<()>>(&bytes).unwrap_err());

@@ -1,4 +1,5 @@
-//! A serializer around postcard's that holds the bounds of a message, as the deserializer does.
+//! A serializer around postcard's that enforces the bounds of a message, as the deserializer
+//! does.
 
 use serde::ser::{
     Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
@@ -71,7 +72,7 @@ impl<T: Serialize + ?Sized> Serialize for Part<'_, T> {
     }
 }
 
-/// Values in which nothing nests.
+/// Implements the methods of values that do not nest.
 macro_rules! flat {
     ($($method:ident($($name:ident: $type:ty),*))+) => {$(
         #[inline]
@@ -81,7 +82,7 @@ macro_rules! flat {
     )+};
 }
 
-/// Values that are a level of their own, and one other value's.
+/// Implements the methods of values that are one level around one other value.
 macro_rules! around_one {
     ($($method:ident($($name:ident: $type:ty),*))+) => {$(
         #[inline]
@@ -96,7 +97,8 @@ macro_rules! around_one {
     )+};
 }
 
-/// Values in which others nest, one after the other; they end with the `end` of their parts.
+/// Implements the methods of values that nest a number of others, and end with the `end` of their
+/// parts.
 macro_rules! around_many {
     ($($method:ident($($name:ident: $type:ty),*) $parts:ident)+) => {$(
         #[inline]
@@ -178,7 +180,7 @@ impl<'b, S: Serializer> Serializer for BoundedSerializer<'b, S> {
     }
 }
 
-/// Parts whose number the type knows.
+/// Implements the parts whose number the type knows.
 macro_rules! parts {
     ($($parts:ident $method:ident($($name:ident: $type:ty),*))+) => {$(
         impl<A: $parts> $parts for BoundedSerializer<'_, A> {

@@ -1,13 +1,14 @@
-//! What serde sees of a type, as a short name and a hash: by it two programs find out whether they mean the
-//! same by the values of a channel.
+//! The schema name of a type: a short name and a hash of what serde sees of it. Two programs
+//! compare it to find out whether they mean the same by the values of a channel.
 //!
-//! A [`Recorder`](recorder::Recorder) is a deserializer that has no message: it gives the type sample values
-//! for whatever it asks for, and notes what that was. A variant of an enum is seen only if it is chosen, so
-//! the type is deserialized until all of them were. The names of containers, fields and variants count, and
-//! their kinds and order; what types there are in Rust does not, so that a `Vec<u8>` is a `VecDeque<u8>`.
+//! A [`Recorder`](recorder::Recorder) is a deserializer without a message: it returns sample values
+//! for every request of the type, and records the requests. A variant of an enum is seen only if it
+//! is chosen, so the type is deserialized until all variants were. The names of containers, fields
+//! and variants count, and their kinds and order; Rust types do not, so a `Vec<u8>` is a
+//! `VecDeque<u8>`.
 //!
-//! Types that contain themselves are looked at some rounds deep. Where a type refuses every sample value, as
-//! one that holds its strings to a syntax may, the place is marked, and what follows it is not seen.
+//! Recursive types are recorded some rounds deep. Where a type refuses every sample value, for
+//! instance because it parses its strings, the place is marked, and what follows it is not seen.
 
 mod recorder;
 #[cfg(test)]
@@ -25,17 +26,17 @@ use tree::{ROOT, Tree};
 
 use crate::format::Name;
 
-/// Why values of a type cannot be in a message, whatever they are.
+/// The reason why no value of a type can be in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undecodable {
-    /// A part of it asks what comes next.
+    /// A part of the type needs a self-describing format.
     SelfDescribing,
-    /// A part of it is a handle of shared memory.
+    /// A part of the type is a handle of shared memory.
     Handle,
 }
 
 impl Undecodable {
-    /// In words.
+    /// Returns the reason as a text.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::SelfDescribing => {
@@ -43,22 +44,22 @@ impl Undecodable {
                  flattened fields and serde_json::Value do"
             }
             Self::Handle => {
-                "a part of them is a handle of shared memory, which travels only as an argument or \
+                "a part of them is a handle of shared memory, which can only be an argument or \
                  result of process::spawn"
             }
         }
     }
 }
 
-/// The name under which handles of shared memory ask for their newtype, so that they are told apart.
+/// The newtype name of handles of shared memory, by which they are recognised.
 pub(crate) const HANDLE: &str = "crossdock handle";
 
-/// What values of `T` are called: a name for people, `#`, and 32 digits of a hash over what serde sees of
-/// `T`. The same in every build.
+/// Returns the schema name of `T`: a readable name, `#`, and 32 digits of a hash over what serde
+/// sees of `T`. It is the same in every build.
 pub(crate) fn name_of<T: DeserializeOwned + 'static>() -> Result<Name, Undecodable> {
     static KNOWN: Mutex<BTreeMap<TypeId, Result<Name, Undecodable>>> = Mutex::new(BTreeMap::new());
     let id = TypeId::of::<T>();
-    // Never waits: another thread may have had the lock when this process was forked.
+    // Does not block: another thread may have held the lock when this process was forked.
     let known = || match KNOWN.try_lock() {
         Ok(known) => Some(known),
         Err(TryLockError::Poisoned(known)) => Some(known.into_inner()),
@@ -82,7 +83,7 @@ fn look_at<T: DeserializeOwned>() -> Result<Name, Undecodable> {
     }
 }
 
-/// What there is to see of a type; with fewer rounds if that would be very much.
+/// Records a type, with fewer rounds if that would be too much.
 fn seen<T: DeserializeOwned>() -> Notes {
     const ROUNDS: [usize; 4] = [8, 4, 2, 1];
     let mut notes = record::<T>(ROUNDS[0]);
@@ -95,7 +96,7 @@ fn seen<T: DeserializeOwned>() -> Notes {
     notes
 }
 
-/// Bytes of the name for people; with `#` and the digits of the hash they are as many as fit.
+/// The maximum length of the readable name; with `#` and the digits it fits the payload name.
 const SHORT: usize = Name::MAX - 1 - 32;
 
 fn named(tree: &Tree) -> String {

@@ -1,4 +1,4 @@
-//! A deserializer that has no message: it notes what a type asks for, and gives it samples.
+//! A deserializer without a message: it records the requests of a type, and returns samples.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -13,32 +13,32 @@ use serde::de::{
 use super::tree::{At, Names, NodeKind, ROOT, Tree};
 use super::{HANDLE, Undecodable};
 
-/// How often a type is deserialized, before less is looked at.
+/// The maximum number of times that a type is deserialized before less of it is recorded.
 const MOST_RUNS: usize = 1024;
-/// How deep values are made where nothing is noted.
+/// The maximum depth of values that are filled in without being recorded.
 const MOST_FILLED: usize = 48;
-/// How many parts of a tuple are noted: an array may be long.
+/// The maximum number of recorded parts of a tuple: an array may be long.
 const MOST_PARTS: usize = 64;
 
-/// What is noted of a type.
+/// The record of a type.
 #[derive(Debug)]
 pub(super) struct Notes {
     pub(super) tree: Tree,
     pub(super) undecodable: Option<Undecodable>,
-    /// The plain value that was given last, and how many samples there are of it.
+    /// The node of the last plain value, and its number of samples.
     last: Option<(At, usize)>,
     /// The node that was reached last.
     reached: At,
-    /// Which variant makes a value where nothing is noted, of each enum that came so.
+    /// The variant to fill in for each enum that is not recorded.
     shallow: Vec<(NodeKind, usize)>,
-    /// The enums that are being made so: where they are in `shallow`.
+    /// The enums being filled in, by their index in `shallow`.
     making: Vec<usize>,
-    /// A value that is made so does not end.
+    /// Set if a filled-in value does not end.
     endless: bool,
     runs: usize,
 }
 
-/// Deserializes a type until all is noted.
+/// Deserializes a type until all of it is recorded.
 pub(super) fn record<T: DeserializeOwned>(most_again: usize) -> Notes {
     let notes = RefCell::new(Notes {
         tree: Tree::new(most_again),
@@ -55,7 +55,7 @@ pub(super) fn record<T: DeserializeOwned>(most_again: usize) -> Notes {
             notes: &notes,
             place: Position::Noted(ROOT),
         };
-        // A type that panics refuses.
+        // A panic of the type counts as a refusal.
         let run = catch_unwind(AssertUnwindSafe(|| T::deserialize(recorder).is_ok()));
         notes.borrow_mut().end(run.unwrap_or(false));
     }
@@ -63,14 +63,14 @@ pub(super) fn record<T: DeserializeOwned>(most_again: usize) -> Notes {
 }
 
 impl Notes {
-    /// Whether nothing was left out because it was too much.
+    /// Returns whether the record is complete, within the limits.
     pub(super) fn is_whole(&self) -> bool {
         self.runs < MOST_RUNS && !self.tree.is_full()
     }
 
     fn begin(&mut self, most_again: usize) -> bool {
         let more = !self.tree.nodes[ROOT].done && self.undecodable.is_none();
-        // What is too much is looked at again with fewer rounds, if there are fewer.
+        // A type that exceeds the limits is recorded again with fewer rounds, if there are fewer.
         let vain = most_again > 1 && self.tree.is_full();
         if !more || vain || self.runs >= MOST_RUNS {
             return false;
@@ -81,7 +81,7 @@ impl Notes {
         true
     }
 
-    /// After a run: takes another sample, or another variant, if the type has refused.
+    /// Selects another sample or variant after a run that the type refused.
     fn end(&mut self, accepted: bool) {
         if !accepted {
             if self.endless && self.make_another_variant() {
@@ -98,7 +98,7 @@ impl Notes {
         self.tree.settle();
     }
 
-    /// The innermost enum that was being made, and has variants that were not tried.
+    /// Selects the next variant of the innermost filled-in enum that has one.
     fn make_another_variant(&mut self) -> bool {
         for at in self.making.drain(..).rev() {
             let (shape, variant) = &mut self.shallow[at];
@@ -112,7 +112,7 @@ impl Notes {
         false
     }
 
-    /// Where in `shallow` an enum is.
+    /// Returns the index of an enum in `shallow`.
     fn shallow(&mut self, shape: NodeKind) -> usize {
         let known = self.shallow.iter().position(|(known, _)| *known == shape);
         known.unwrap_or_else(|| {
@@ -122,13 +122,13 @@ impl Notes {
     }
 }
 
-/// Where a value is.
+/// The position of a value.
 #[derive(Clone, Copy, Debug)]
 enum Position {
-    /// At a node.
+    /// At a node, which records it.
     Noted(At),
-    /// Where nothing is noted: as short a value as there is, so many levels deep, that is as the one at
-    /// the node, if it is known.
+    /// Not recorded: filled in with as short a value as there is, `depth` levels deep, with the
+    /// sample of the node `like`, if it is known.
     Filled { like: Option<At>, depth: usize },
 }
 
@@ -138,7 +138,8 @@ pub(super) struct Recorder<'n> {
     place: Position,
 }
 
-/// A type has refused, or must not be looked at further. Its words do not matter.
+/// The error that ends a run: the type refused, or is not to be recorded further. It has no text of
+/// the type.
 #[derive(Debug)]
 pub(super) struct Stop;
 
@@ -157,7 +158,7 @@ impl serde::de::Error for Stop {
 }
 
 impl Recorder<'_> {
-    /// The sample to give for a plain value.
+    /// Returns the sample for a plain value.
     fn sample<T: Copy>(&self, kind: &'static str, samples: &[T]) -> Result<T, Stop> {
         let mut notes = self.notes.borrow_mut();
         let at = match self.place {
@@ -177,8 +178,8 @@ impl Recorder<'_> {
         samples.get(sample).copied().ok_or(Stop)
     }
 
-    /// Notes that a value with parts is asked for, and says where its parts are: at the node's, or
-    /// nowhere.
+    /// Records a request for a value with parts, and returns the position of its parts: at the
+    /// node's, or not recorded.
     fn parts(&self, shape: NodeKind) -> Result<Position, Stop> {
         let mut notes = self.notes.borrow_mut();
         match self.place {
@@ -208,7 +209,7 @@ impl Recorder<'_> {
     }
 }
 
-/// The parts of a value, one after the other.
+/// The parts of a value, in order.
 struct Parts<'n> {
     notes: &'n RefCell<Notes>,
     of: Position,
@@ -260,7 +261,7 @@ impl<'n> Parts<'n> {
     }
 }
 
-/// One element, or none where nothing is noted.
+/// One element, or none if it is not recorded.
 fn elements(place: Position) -> usize {
     match place {
         Position::Noted(_) => 1,
@@ -485,7 +486,7 @@ impl<'de> MapAccess<'de> for Parts<'_> {
     }
 }
 
-/// An enum's variant, and where its content is.
+/// An enum's variant, and the position of its content.
 struct Chosen<'n> {
     variant: usize,
     content: Recorder<'n>,

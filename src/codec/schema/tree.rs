@@ -1,8 +1,8 @@
-//! What was seen of a type: a node for each place at which serde asked for something.
+//! The record of a type: a node for each request of serde.
 
 use std::fmt::Write;
 
-/// What serde asked for.
+/// The request of serde at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NodeKind {
     /// Nothing yet.
@@ -17,15 +17,15 @@ pub(super) enum NodeKind {
     Tuple(usize),
     TupleStruct(&'static str, usize),
     Struct(&'static str, Names),
-    /// Its variants are its children.
+    /// An enum, whose variants are the children.
     Enum(&'static str, Names),
     UnitVariant,
     NewtypeVariant,
     TupleVariant(usize),
     StructVariant(Names),
-    /// A container of that name which contains itself.
+    /// A container of that name that contains itself.
     Again(&'static str),
-    /// A part that lies too deep.
+    /// A part beyond the maximum depth.
     Deep,
 }
 
@@ -41,13 +41,13 @@ pub(super) struct Node {
     pub(super) children: Vec<At>,
     parent: Option<At>,
     depth: usize,
-    /// Which sample value it is given; of plain values.
+    /// The index of the sample value, for plain values.
     pub(super) sample: usize,
-    /// The type refused every sample here, so what follows it was not seen.
+    /// Set if the type refused every sample here, so what follows was not seen.
     opaque: bool,
-    /// Whether it was passed without a refusal; of variants.
+    /// Set if a variant was passed without a refusal.
     pub(super) passed: bool,
-    /// All that can be seen of it was.
+    /// Set if all that can be seen of it was.
     pub(super) done: bool,
 }
 
@@ -55,13 +55,13 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
-    /// How often containers of one name and the same parts may lie in each other.
+    /// The maximum number of nested containers of one name and the same parts.
     most_again: usize,
 }
 
-/// How many levels are looked at.
+/// The maximum recorded depth.
 const MOST_LEVELS: usize = 32;
-/// How many nodes, before less is looked at.
+/// The maximum number of nodes before less is recorded.
 const MOST_NODES: usize = 4096;
 
 impl Tree {
@@ -92,7 +92,7 @@ impl Tree {
         self.nodes.len() - 1
     }
 
-    /// The child of that number, which follows those that there are.
+    /// Returns the child of that number, which is added if it is new.
     pub(super) fn child(&mut self, at: At, number: usize) -> At {
         while self.nodes[at].children.len() <= number {
             let child = self.add(Some(at), self.nodes[at].depth + 1);
@@ -101,7 +101,7 @@ impl Tree {
         self.nodes[at].children[number]
     }
 
-    /// Notes what was asked for, and says whether its parts are to be looked at.
+    /// Records a request. Returns whether its parts are to be recorded.
     pub(super) fn enter(&mut self, at: At, shape: NodeKind) -> bool {
         let node = &self.nodes[at];
         let seen = match container(shape) {
@@ -113,19 +113,20 @@ impl Tree {
         seen == shape
     }
 
-    /// How many of the nodes around one are of that shape.
+    /// Returns the number of ancestors of that kind.
     fn count_around(&self, at: At, shape: NodeKind) -> usize {
         let around = std::iter::successors(self.nodes[at].parent, |at| self.nodes[*at].parent);
         around.filter(|at| self.nodes[*at].shape == shape).count()
     }
 
-    /// The nearest node around one of that shape.
+    /// Returns the nearest ancestor of that kind.
     pub(super) fn around(&self, at: At, shape: NodeKind) -> Option<At> {
         let mut around = std::iter::successors(self.nodes[at].parent, |at| self.nodes[*at].parent);
         around.find(|at| self.nodes[*at].shape == shape)
     }
 
-    /// Which variant of an enum to look at: one that has not been, else one that was no obstacle.
+    /// Returns the variant of an enum to choose: one that is not done, else one that was no
+    /// obstacle.
     pub(super) fn variant(&self, at: At, count: usize) -> usize {
         let children = &self.nodes[at].children;
         let find = |wanted: fn(&Node) -> bool| {
@@ -139,12 +140,12 @@ impl Tree {
             .unwrap_or(0)
     }
 
-    /// Notes that the type refuses whatever comes here.
+    /// Records that the type refuses every sample here.
     pub(super) fn refuse(&mut self, at: At) {
         self.nodes[at].opaque = true;
     }
 
-    /// Finds out what is done, children first; they have the greater numbers.
+    /// Updates which nodes are done, children first; they have the greater numbers.
     pub(super) fn settle(&mut self) {
         for at in (0..self.nodes.len()).rev() {
             let node = &self.nodes[at];
@@ -161,7 +162,7 @@ impl Tree {
         self.nodes.iter().any(|node| node.opaque)
     }
 
-    /// All that was seen: the same text for the same type in every build.
+    /// Writes all that was seen: the same text for the same type in every build.
     pub(super) fn write(&self, at: At, text: &mut String) {
         let node = &self.nodes[at];
         match node.shape {
@@ -208,7 +209,7 @@ impl Tree {
         }
     }
 
-    /// The parts of a tuple, and how many there are if not all of them were seen.
+    /// Writes the parts of a tuple, and their number if not all of them were seen.
     fn write_tuple(&self, node: &Node, len: usize, text: &mut String) {
         self.write_parts(node, ["(", ")"], None, text);
         if len > node.children.len() {
@@ -217,7 +218,8 @@ impl Tree {
         }
     }
 
-    /// The parts of a node, with their names if they have some, also of those that were not seen.
+    /// Writes the parts of a node, with their names if they have names, also of parts that were not
+    /// seen.
     fn write_parts(
         &self,
         node: &Node,
@@ -240,7 +242,7 @@ impl Tree {
         text.push_str(close);
     }
 
-    /// What a person calls the type.
+    /// Writes the readable name of the type.
     pub(super) fn write_short(&self, at: At, text: &mut String) {
         let node = &self.nodes[at];
         let (open, between, close) = match node.shape {
@@ -262,7 +264,7 @@ impl Tree {
     }
 }
 
-/// The name of a container that has one.
+/// Returns the name of a container that has one.
 fn container(shape: NodeKind) -> Option<&'static str> {
     match shape {
         NodeKind::Unit(name)
@@ -275,7 +277,7 @@ fn container(shape: NodeKind) -> Option<&'static str> {
     }
 }
 
-/// A name cannot be taken for what stands between names.
+/// Writes a name, quoted so that it cannot be mistaken for a separator.
 fn write_name(name: &str, text: &mut String) {
     if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
         text.push_str(name);
