@@ -1,4 +1,4 @@
-//! Payloads: the values that a user puts into a segment, and how they are told apart.
+//! Payloads: the types of values in a segment, and their fingerprints.
 
 mod error;
 
@@ -14,14 +14,14 @@ pub(crate) use error::Cause;
 pub(crate) use error::HANDLE_ELSEWHERE;
 pub use error::ValueError;
 
-/// A type whose values can stand in a segment.
+/// A type whose values can be stored in a segment.
 ///
-/// Its size, its alignment and a name that you declare once with [`payload!`](crate::payload!) are
-/// its fingerprint: an entry is only opened as what it was created as. Rename a payload when you
-/// change its fields (`"shop.order/1"`, then `"shop.order/2"`).
+/// Its fingerprint is its size, its alignment and a name that you declare once with
+/// [`payload!`](crate::payload!). An entry opens only as the type that it was created with. Rename
+/// a payload when you change its fields (`"shop.order/1"`, then `"shop.order/2"`).
 ///
-/// Numbers, `bool`, `()` and arrays of payloads have names already. So have these, for values that are no
-/// struct of numbers:
+/// Numbers, `bool`, `()` and arrays of payloads have names already. For values that are not structs
+/// of numbers there are:
 ///
 /// - text of bounded length: [`FixedStr<N>`](crate::FixedStr), and bytes:
 ///   [`FixedBytes<N>`](crate::FixedBytes)
@@ -42,7 +42,7 @@ pub use error::ValueError;
 /// crossdock::payload!(Stock, "shop.stock/1");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no payload, so it cannot stand in a segment",
+    message = "`{Self}` is not a payload, so it cannot be stored in a segment",
     label = "no `payload!` names `{Self}`",
     note = "text of at most N bytes: `FixedStr<N>`; bytes: `FixedBytes<N>`",
     note = "any value that serde encodes, of any size: a message of a `Channel<T>`",
@@ -50,18 +50,18 @@ pub use error::ValueError;
             `crossdock::payload!(Type, \"program.type/1\");`"
 )]
 pub trait Payload: Copy + Send + Sync + 'static {
-    /// The name that processes compare: 1 to 64 bytes, no NUL among them. Another one does not compile
+    /// The name that processes compare: 1 to 64 bytes without NUL. Any other name fails to compile
     /// where the type becomes an entry.
     const NAME: &'static str;
 
-    /// Does not compile if the name cannot be one.
+    /// Fails to compile if the name is not valid.
     #[doc(hidden)]
     const IS_NAMED: () = check_name(Self::NAME);
 }
 
-/// Declares the name under which a type is a [`Payload`](crate::Payload): 1 to 64 bytes, none of them NUL.
+/// Declares the name of a type as a [`Payload`](crate::Payload): 1 to 64 bytes, none of them NUL.
 ///
-/// A name is compared as a whole, so one that is too long is refused when it is compiled:
+/// A name is compared as a whole, so a name that is too long fails to compile:
 ///
 /// ```compile_fail,E0080
 /// #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ macro_rules! payload {
     };
 }
 
-/// Refuses what cannot be the name of a payload, when it is compiled.
+/// Refuses a name that is not valid for a payload, at compile time.
 const fn check_name(name: &str) {
     assert!(!name.is_empty(), "a payload's name cannot be empty");
     assert!(
@@ -102,25 +102,25 @@ macro_rules! named {
 named!(u8 "u8" u16 "u16" u32 "u32" u64 "u64" u128 "u128");
 named!(i8 "i8" i16 "i16" i32 "i32" i64 "i64" i128 "i128" f32 "f32" f64 "f64" bool "bool");
 
-/// A mutex has it that protects something outside of itself.
+/// The payload of a mutex that protects something outside of itself.
 impl Payload for () {
     const NAME: &'static str = "()";
 }
 
-/// Arrays have their element's name, which is not longer for that; the size tells how many there are.
+/// Arrays have the name of their element; the size tells their length.
 impl<T: Payload, const N: usize> Payload for [T; N] {
     const NAME: &'static str = T::NAME;
 }
 
-/// Copies a value out of a slot, whatever bytes are in it; `None` if they are no `T`.
+/// Copies a value out of a slot, whatever its bytes. Returns `None` if they are not a `T`.
 ///
 /// # Safety
 ///
-/// The slot is mapped and aligned, and nobody writes to it meanwhile.
+/// The slot is mapped and aligned, and no process writes to it meanwhile.
 #[inline(always)]
 pub(crate) unsafe fn read<T: CheckedBitPattern>(slot: NonNull<T>) -> Option<T> {
     let mut value = MaybeUninit::uninit();
-    // SAFETY: the caller's word; a `T` is there, and room for one here.
+    // SAFETY: the caller's contract; a `T` is there, and room for one here.
     unsafe { copy(slot.as_ptr(), value.as_mut_ptr()) };
     // SAFETY: any bytes are a `T::Bits`, which has the layout of `T`.
     let bits = unsafe { &*value.as_ptr().cast::<T::Bits>() };
@@ -128,15 +128,15 @@ pub(crate) unsafe fn read<T: CheckedBitPattern>(slot: NonNull<T>) -> Option<T> {
     T::is_valid_bit_pattern(bits).then(|| unsafe { value.assume_init() })
 }
 
-/// Copies a value out of a slot into a box, whatever bytes are in it; `None` if they are no `T`. Nothing of
-/// it passes through the stack.
+/// Copies a value out of a slot into a box, as [`read`] does. The value never passes through the
+/// stack.
 ///
 /// # Safety
 ///
 /// As for [`read`].
 pub(crate) unsafe fn read_boxed<T: CheckedBitPattern>(slot: NonNull<T>) -> Option<Box<T>> {
     let mut value = Box::<T>::new_uninit();
-    // SAFETY: the caller's word; a `T` is there, and room for one here, which is elsewhere.
+    // SAFETY: the caller's contract; a `T` is there, and room for one here, which is elsewhere.
     unsafe { slot.as_ptr().copy_to_nonoverlapping(value.as_mut_ptr(), 1) };
     // SAFETY: any bytes are a `T::Bits`, which has the layout of `T`.
     let bits = unsafe { &*value.as_ptr().cast::<T::Bits>() };
@@ -148,7 +148,7 @@ pub(crate) unsafe fn read_boxed<T: CheckedBitPattern>(slot: NonNull<T>) -> Optio
 ///
 /// # Safety
 ///
-/// The slot is mapped and aligned, and the caller's alone.
+/// The slot is mapped and aligned, and only the caller accesses it.
 #[inline(always)]
 pub(crate) unsafe fn write<T: NoUninit>(slot: NonNull<T>, value: &T) {
     // SAFETY: the caller's word.
@@ -157,9 +157,9 @@ pub(crate) unsafe fn write<T: NoUninit>(slot: NonNull<T>, value: &T) {
 
 /// Copies the bytes of a value, in steps of 16 as far as they go.
 ///
-/// Left to itself, the compiler copies a value of some dozens of bytes in steps that follow from the types
-/// through which it passes, and which straddle those in which it was written. A load that finds its bytes in
-/// two stores waits until both are in the cache, behind those of the item before. That made a
+/// By default the compiler copies a value of some dozens of bytes in steps that depend on the types
+/// through which it passes, and which straddle the steps of the write. A load whose bytes are in
+/// two stores waits until both are in the cache, behind those of the previous item. That made a
 /// stream of 64 bytes take half as long again.
 ///
 /// # Safety
@@ -170,7 +170,7 @@ pub(crate) unsafe fn write<T: NoUninit>(slot: NonNull<T>, value: &T) {
 unsafe fn copy<T>(from: *const T, to: *mut T) {
     use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_storeu_si128};
     const STEP: usize = size_of::<__m128i>();
-    // More than these are copied by a loop, or a call, in which nothing is taken apart.
+    // Above this many steps the copy is a loop or a call, which keeps the steps together.
     const MOST: usize = 16;
     let steps = size_of::<T>() / STEP;
     let steps = if steps > MOST { 0 } else { steps };
@@ -183,7 +183,7 @@ unsafe fn copy<T>(from: *const T, to: *mut T) {
     }
     let at = steps * STEP;
     let (from, to) = (from.wrapping_add(at), to.wrapping_add(at));
-    // SAFETY: what is left of the value.
+    // SAFETY: the rest of the value.
     unsafe { to.copy_from_nonoverlapping(from, size_of::<T>() - at) };
 }
 
@@ -199,7 +199,7 @@ unsafe fn copy<T>(from: *const T, to: *mut T) {
     unsafe { to.copy_from_nonoverlapping(from, 1) };
 }
 
-/// The fingerprint of `T`; `None` if a segment cannot hold it.
+/// Returns the fingerprint of `T`, or `None` if a segment cannot hold it.
 pub(crate) fn shape_of<T: Payload>() -> Option<PayloadShape> {
     let shape = describe::<T>();
     let fits = size_of::<T>() == usize::try_from(shape.size).ok()?
@@ -207,9 +207,10 @@ pub(crate) fn shape_of<T: Payload>() -> Option<PayloadShape> {
     fits.then_some(shape)
 }
 
-/// What to call `T` in an error; a size or alignment that does not fit shows as the largest.
+/// Returns the description of `T` for errors; a size or alignment that does not fit shows as the
+/// largest.
 pub(crate) fn describe<T: Payload>() -> PayloadShape {
-    // A name that was not declared by `payload!`.
+    // Checks a name that was not declared by `payload!`.
     const { T::IS_NAMED };
     PayloadShape {
         size: u32::try_from(size_of::<T>()).unwrap_or(u32::MAX),
@@ -226,7 +227,7 @@ mod tests {
     fn only_bytes_that_are_a_value_come_in_a_box() {
         for (byte, value) in [(0, Some(false)), (1, Some(true)), (2, None)] {
             let slot: u8 = byte;
-            // SAFETY: a byte is there, and nobody writes to it.
+            // SAFETY: a byte is there, and no other thread writes to it.
             let read = unsafe { read_boxed(NonNull::from(&slot).cast::<bool>()) };
             assert_eq!(read.as_deref(), value.as_ref());
         }

@@ -1,4 +1,4 @@
-//! Bytes of bounded number.
+//! Bytes of bounded length.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::{ContentError, TooLongError};
 
 /// Up to `N` bytes, held in place: a payload without a pointer.
 ///
-/// What [`FixedStr`](crate::FixedStr) says of text holds of bytes. Two values are equal if their
+/// Behaves for bytes as [`FixedStr`](crate::FixedStr) does for text. Two values are equal if their
 /// contents are, and are ordered as slices are.
 ///
 /// # Examples
@@ -28,7 +28,7 @@ use super::{ContentError, TooLongError};
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct FixedBytes<const N: usize> {
-    /// How many bytes are contents, little-endian. Any process may have written anything, so it can
+    /// The length of the contents, little-endian. Any process may have written anything, so it can
     /// be more than `N`.
     len: [u8; 4],
     bytes: [u8; N],
@@ -41,7 +41,7 @@ unsafe impl<const N: usize> Zeroable for FixedBytes<N> {}
 unsafe impl<const N: usize> Pod for FixedBytes<N> {}
 
 impl<const N: usize> FixedBytes<N> {
-    /// The value without contents, which is the default.
+    /// The empty value, which is the default.
     pub const EMPTY: Self = Self {
         len: [0; 4],
         bytes: [0; N],
@@ -90,13 +90,13 @@ impl<const N: usize> FixedBytes<N> {
         u32::from_le_bytes(self.len)
     }
 
-    /// The contents, or, if the length is too much, all bytes.
+    /// Returns the contents, or all bytes if the length is more than `N`.
     pub(super) fn lossy(&self) -> &[u8] {
         self.as_slice().unwrap_or(&self.bytes)
     }
 
-    /// What comparisons compare. The length tells a value that is too long from the longest that
-    /// is not.
+    /// Returns the key of comparisons. The length distinguishes a value that is too long from the
+    /// longest valid one.
     fn key(&self) -> (&[u8], u32) {
         (self.lossy(), self.stored_len())
     }
@@ -160,7 +160,7 @@ impl<const N: usize> TryFrom<&[u8]> for FixedBytes<N> {
     }
 }
 
-/// Shows the contents as the literal of a byte string.
+/// Formats the contents as a byte string literal.
 impl<const N: usize> fmt::Debug for FixedBytes<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_slice() {

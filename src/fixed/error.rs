@@ -1,4 +1,4 @@
-//! Why contents do not fit, or are none.
+//! The errors of values of bounded length.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TooLongError {
-    /// The length of what does not fit, in bytes.
+    /// The length of the contents that do not fit, in bytes.
     pub len: usize,
     /// How many bytes fit.
     pub limit: usize,
@@ -24,22 +24,22 @@ impl fmt::Display for TooLongError {
 
 impl Error for TooLongError {}
 
-/// The error of reading a [`FixedStr`](crate::FixedStr) or [`FixedBytes`](crate::FixedBytes) whose
-/// bytes no constructor has made: another process wrote something else there, or died while it
+/// The error of reading a [`FixedStr`](crate::FixedStr) or [`FixedBytes`](crate::FixedBytes) with
+/// bytes that no constructor makes: another process wrote other bytes there, or died while it
 /// wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContentError {
-    /// The length is more than the value can hold.
+    /// The length is more than `N`.
     Length {
-        /// The length that is there, in bytes.
+        /// The length found, in bytes.
         len: u32,
         /// How many bytes fit.
         limit: usize,
     },
     /// The bytes are not UTF-8.
     NotUtf8 {
-        /// How many bytes at the start are.
+        /// The number of bytes at the start that are UTF-8.
         valid_up_to: usize,
     },
 }

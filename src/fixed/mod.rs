@@ -1,14 +1,14 @@
 //! Text and bytes of bounded length: payloads that hold their contents in place.
 //!
-//! A `String` is a pointer, which means nothing to another process. [`FixedStr`] and [`FixedBytes`]
-//! hold a length and up to `N` bytes, and nothing else, so they are values for every primitive that
-//! takes a [`Payload`](crate::Payload), and fields of structs that do. Values whose length has no
-//! bound, and whatever else serde encodes, go through a [`Channel`](crate::queue::Channel).
+//! A `String` is a pointer, which has no meaning in another process. [`FixedStr`] and
+//! [`FixedBytes`] hold only a length and up to `N` bytes, so they are values for every primitive
+//! that takes a [`Payload`](crate::Payload), and fields of structs that are payloads. Values of
+//! unbounded length, and all others that serde encodes, go through a
+//! [`Channel`](crate::queue::Channel).
 //!
 //! Both are [`Pod`](bytemuck::Pod): any bytes are a value, so a guard may refer to bytes that
-//! another process wrote. The contents are checked when they are read:
-//! [`FixedStr::as_str`] and [`FixedBytes::as_slice`] return a [`ContentError`] for what no
-//! constructor makes.
+//! another process wrote. The contents are checked when they are read: [`FixedStr::as_str`] and
+//! [`FixedBytes::as_slice`] return a [`ContentError`] for contents that no constructor makes.
 //!
 //! # Layout
 //!

@@ -2,19 +2,19 @@
 
 use crate::payload::Payload;
 
-/// What `usize::MAX` takes in decimal.
+/// The number of decimal digits of `usize::MAX`.
 const DIGITS: usize = 20;
-/// The longest name that is made here.
+/// The length of the longest name.
 const LONGEST: usize = 40;
 
-/// A name such as `FixedStr<16>`, made when it is compiled.
+/// A name such as `FixedStr<16>`, made at compile time.
 pub(super) struct NumberedName {
     bytes: [u8; LONGEST],
     len: usize,
 }
 
 impl NumberedName {
-    /// The name `TYPE<NUMBER>`.
+    /// Makes the name `TYPE<NUMBER>`.
     pub(super) const fn new(type_name: &str, number: usize) -> Self {
         let name = Self {
             bytes: [0; LONGEST],
@@ -47,7 +47,7 @@ impl NumberedName {
     }
 }
 
-/// The digits of a number, right-aligned, and how many they are.
+/// Returns the digits of a number, right-aligned, and their count.
 const fn decimal(number: usize) -> ([u8; DIGITS], usize) {
     const DIGIT: &[u8; 10] = b"0123456789";
     let (mut digits, mut count, mut rest) = ([0; DIGITS], 0, number);
@@ -69,12 +69,12 @@ impl<const N: usize> super::FixedBytes<N> {
     const NUMBERED: NumberedName = NumberedName::new("FixedBytes", N);
 }
 
-/// Named `FixedStr<N>` with the number, for instance `FixedStr<16>`.
+/// The name contains the number, for instance `FixedStr<16>`.
 impl<const N: usize> Payload for super::FixedStr<N> {
     const NAME: &'static str = Self::NUMBERED.as_str();
 }
 
-/// Named `FixedBytes<N>` with the number, for instance `FixedBytes<16>`.
+/// The name contains the number, for instance `FixedBytes<16>`.
 impl<const N: usize> Payload for super::FixedBytes<N> {
     const NAME: &'static str = Self::NUMBERED.as_str();
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{FixedBytes, FixedStr};
 
-/// Serialises as a string; fails if the bytes are no text.
+/// Serialises as a string; fails if the bytes are not valid text.
 impl<const N: usize> Serialize for FixedStr<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.as_str().map_err(S::Error::custom)?;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::payload::Payload;
 
-/// A value whose length and bytes are these, whoever wrote them.
+/// A value with this length and these bytes.
 fn raw(len: u32, bytes: [u8; 8]) -> FixedStr<8> {
     let mut value = [0; 12];
     value[..4].copy_from_slice(&len.to_le_bytes());

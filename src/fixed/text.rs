@@ -11,15 +11,15 @@ use super::{ContentError, FixedBytes, TooLongError};
 ///
 /// It is a value for a [`Mutex`](crate::Mutex), a [`Queue`](crate::queue::Queue), an
 /// [`Array`](crate::Array), a [`Snapshot`](crate::Snapshot) or a
-/// [`WorkQueue`](crate::queue::WorkQueue), and a field of structs that derive [`Pod`]. For text whose
-/// length has no bound there is [`Channel<String>`](crate::queue::Channel).
+/// [`WorkQueue`](crate::queue::WorkQueue), and a field of structs that derive [`Pod`]. For text of
+/// unbounded length use [`Channel<String>`](crate::queue::Channel).
 ///
 /// It is made by [`new`](Self::new), `parse` or `try_from`, and read by [`as_str`](Self::as_str),
-/// which checks the bytes each time: any process that has the segment open may have written
-/// something else there. `Display` and `Debug` never fail; they show U+FFFD for what is not UTF-8.
+/// which checks the bytes each time: any process that has the segment open may have written other
+/// bytes there. `Display` and `Debug` never fail; they show U+FFFD for bytes that are not UTF-8.
 ///
-/// Two values are equal if their text is, and are ordered as `str` is. In an entry its payload name
-/// has the number, so `FixedStr<16>` does not open as `FixedStr<32>`. The
+/// Two values are equal if their text is, and are ordered as `str` is. The payload name contains
+/// the number, so an entry of `FixedStr<16>` does not open as `FixedStr<32>`. The
 /// [layout](crate::fixed#layout) is part of the layout version.
 ///
 /// # Examples
@@ -94,7 +94,7 @@ impl<const N: usize> FixedStr<N> {
     ///
     /// # Errors
     ///
-    /// [`ContentError`] if the bytes are no text of at most `N` bytes.
+    /// [`ContentError`] if the bytes are not text of at most `N` bytes.
     pub const fn as_str(&self) -> Result<&str, ContentError> {
         let contents = match self.bytes.as_slice() {
             Ok(contents) => contents,
@@ -108,7 +108,7 @@ impl<const N: usize> FixedStr<N> {
         }
     }
 
-    /// Returns the bytes of the text, not checked to be UTF-8.
+    /// Returns the bytes of the text, without checking for UTF-8.
     #[must_use]
     pub const fn as_fixed_bytes(&self) -> &FixedBytes<N> {
         &self.bytes
@@ -196,7 +196,7 @@ impl<const N: usize> fmt::Display for FixedStr<N> {
     }
 }
 
-/// Shows the text as the literal of a string.
+/// Formats the text as a string literal.
 impl<const N: usize> fmt::Debug for FixedStr<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str() {

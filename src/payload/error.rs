@@ -1,14 +1,14 @@
-//! Values that cannot be sent, and bytes that are no value.
+//! The error of values that cannot be encoded or decoded.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a value was not encoded, or received bytes are no value.
+/// The error of encoding a value, or of received bytes that are not a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 pub struct ValueError(Cause);
 
-/// What a [`ValueError`] says.
+/// The cause of a [`ValueError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -16,19 +16,19 @@ pub struct ValueError(Cause);
     expect(dead_code, reason = "most are of encoded values")
 )]
 pub(crate) enum Cause {
-    /// The bytes are no bit pattern of the type.
+    /// The bytes are not a bit pattern of the type.
     BitPattern,
-    /// The cells of a message are not as long as the message.
+    /// The cells of a message do not have the length of the message.
     Cells,
-    /// Values lie in each other deeper than this.
+    /// Values are nested deeper than this.
     Depth(u32),
-    /// More elements than the bytes behind their number can hold.
+    /// The bytes behind the number of elements cannot hold that many.
     Length { elements: usize, bytes: usize },
     /// More elements than this take no bytes.
     Empty(u32),
-    /// A handle is among what the value is made of.
+    /// The value contains a handle.
     Handle,
-    /// So many bytes of the message were not part of the value.
+    /// This many bytes of the message are not part of the value.
     LeftOver(usize),
     /// The message ends before the value does.
     Cut,
@@ -42,9 +42,9 @@ pub(crate) enum Cause {
     Undecodable,
 }
 
-/// How handles get to other processes.
-pub(crate) const HANDLE_ELSEWHERE: &str = "handles of shared memory travel only as arguments and \
-     results of process::spawn: give the receiver the segment that way, and send an entry's name";
+/// The explanation of how handles reach other processes.
+pub(crate) const HANDLE_ELSEWHERE: &str = "handles of shared memory can only be arguments and \
+     results of process::spawn: pass the receiver the segment that way, and send an entry's name";
 
 impl ValueError {
     /// The bytes are no bit pattern of the type.

@@ -15,11 +15,11 @@ use serde::de::DeserializeOwned;
 /// References (`&'static str` too), guards, `Rc`, `Arc` and files are not portable: they belong to
 /// one process.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be handed to another process",
+    message = "`{Self}` cannot be passed to another process",
     label = "serde cannot encode and decode `{Self}`",
     note = "a type of your own: `#[derive(serde::Serialize, serde::Deserialize)]`",
-    note = "a reference, guard, `Rc`, `Arc` or file belongs to one process: hand over values",
-    note = "memory that both processes use: hand over a `Segment`, or a handle such as \
+    note = "a reference, guard, `Rc`, `Arc` or file belongs to one process: pass values",
+    note = "memory that both processes use: pass a `Segment`, or a handle such as \
             `crossdock::Mutex<T>`"
 )]
 pub trait Portable: Serialize + DeserializeOwned {}

@@ -1,4 +1,4 @@
-//! What the integration tests cannot reach: handles, and jobs that no parent would write.
+//! Tests of handles, and of jobs that no parent writes.
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;

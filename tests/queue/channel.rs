@@ -294,8 +294,8 @@ fn a_handle_in_a_message_says_how_handles_travel() {
     let named = ByteOptions::new(8).payload_name("perhaps/1");
     let channel = segment.create::<Channel<Option<Segment>>>("handles", named);
     let channel = channel.unwrap();
-    let words = "handles of shared memory travel only as arguments and results of process::spawn: \
-                 give the receiver the segment that way, and send an entry's name";
+    let words = "handles of shared memory can only be arguments and results of process::spawn: \
+                 pass the receiver the segment that way, and send an entry's name";
     let error = channel.send(&Some(segment)).unwrap_err();
     assert_eq!(error.to_string(), words);
     // What another build may have sent.

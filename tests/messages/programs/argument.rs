@@ -1,7 +1,7 @@
 //! What threads share, as an argument of another process.
-//~ error[E0277]: `Arc<std::sync::Mutex<u64>>` cannot be handed to another process
-//~ note: a reference, guard, `Rc`, `Arc` or file belongs to one process: hand over values
-//~ note: memory that both processes use: hand over a `Segment`, or a handle such as `crossdock::Mutex<T>`
+//~ error[E0277]: `Arc<std::sync::Mutex<u64>>` cannot be passed to another process
+//~ note: a reference, guard, `Rc`, `Arc` or file belongs to one process: pass values
+//~ note: memory that both processes use: pass a `Segment`, or a handle such as `crossdock::Mutex<T>`
 
 use std::sync::{Arc, Mutex};
 

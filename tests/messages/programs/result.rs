@@ -1,5 +1,5 @@
 //! A struct without serde's derives, in a result.
-//~ error[E0277]: `Vec<Baked>` cannot be handed to another process
+//~ error[E0277]: `Vec<Baked>` cannot be passed to another process
 //~ note: a type of your own: `#[derive(serde::Serialize, serde::Deserialize)]`
 
 use crossdock::process;

@@ -1,5 +1,5 @@
 //! A struct that derives `Pod`, without `payload!`.
-//~ error[E0277]: `Stock` is no payload, so it cannot stand in a segment
+//~ error[E0277]: `Stock` is not a payload, so it cannot be stored in a segment
 //~ note: a struct of your own: `#[derive(Clone, Copy, Pod, Zeroable)]` and `#[repr(C)]` on it, then `crossdock::payload!(Type, "program.type/1");`
 
 use crossdock::Segment;
