@@ -1,4 +1,4 @@
-//! One error for programs that only pass errors on.
+//! One error for programs that only propagate errors.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use crate::segment::{
 };
 use crate::sync::{LockError, LockTimeoutError, TryLockError};
 
-/// Defines [`Error`] and what turns into it. An error with a guard or a value in it drops that, and
+/// Defines [`Error`] and its conversions. An error with a guard or a value in it drops that, and
 /// keeps what happened.
 macro_rules! umbrella {
     (
@@ -40,8 +40,8 @@ macro_rules! umbrella {
             }
         }
 
-        /// Shows what [`Display`](fmt::Display) shows, for a `main` that returns it; `{:#?}` shows the
-        /// structure.
+        /// Formats as [`Display`](fmt::Display) does, for a `main` that returns it; `{:#?}` shows
+        /// the structure.
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 if !f.alternate() {
@@ -87,8 +87,8 @@ macro_rules! umbrella {
 umbrella! {
     /// Any error of this crate, for `?` in a `main`.
     ///
-    /// Operations have errors of their own, which say what can happen to them; each turns into this
-    /// one.
+    /// Operations have errors of their own, which list what can happen to them; each converts into
+    /// this one.
     Error
 
     /// A segment was not created.
@@ -101,15 +101,15 @@ umbrella! {
     System(SystemError);
     /// An entry was not created or opened.
     Entry(EntryError);
-    /// This process is no participant of a segment.
+    /// This process is not a participant of a segment.
     Membership(MembershipError);
-    /// What can happen to every operation.
+    /// A fault that can happen to every operation.
     Fault(Fault);
     /// A monitor does not watch.
     Monitor(MonitorError);
     /// Text or bytes do not fit into a value of bounded length.
     TooLong(TooLongError);
-    /// A value of bounded length has no contents that a constructor makes.
+    /// A value of bounded length has contents that no constructor makes.
     Content(ContentError);
     /// A lock was not taken, or an owner died or panicked.
     Lock(LockError, of <G> LockError<G>, by |error| error.without_guard());
@@ -149,15 +149,15 @@ umbrella! {
     WaitAny(WaitAnyError);
     /// A queue was not idle.
     WaitIdle(WaitIdleError);
-    /// Nobody became the writer of a snapshot.
+    /// The writer of a snapshot was not claimed.
     Writer(WriterError);
-    /// No seat of a snapshot was taken.
+    /// No reader slot of a snapshot was claimed.
     Reader(ReaderError);
     /// Nothing was published.
     Publish(PublishError);
-    /// Nothing that was published was read.
+    /// No published value was read.
     Read(ReadError);
-    /// Nothing newer was published.
+    /// No newer value was published.
     WaitNewer(WaitNewerError);
     /// A value was not encoded, or a message not decoded.
     Value(crate::queue::ValueError);
@@ -167,7 +167,7 @@ umbrella! {
     /// A process gave no result.
     #[cfg(feature = "process")]
     Process(crate::process::JoinError);
-    /// The exit status of a process is not known.
+    /// The exit status of a process is unknown.
     #[cfg(feature = "process")]
     Status(crate::process::StatusError);
     /// A process gave no result in time.
@@ -176,7 +176,7 @@ umbrella! {
 }
 
 impl Error {
-    /// Writes the error and its causes, one behind the other.
+    /// Writes the error and its causes, separated by colons.
     fn fmt_chain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)?;
         let mut cause = std::error::Error::source(self);

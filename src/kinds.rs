@@ -1,9 +1,9 @@
-//! The table of what an entry can be: a line for each kind.
+//! The table of kinds of entries: a line for each kind.
 //!
-//! A line has the number of the kind, its name, its handle with what the handle's type must be, and
-//! the algorithm that recovers what a dead participant held in an entry. From it follow
-//! [`Kind`](crate::segment::Kind) and what it is called, the dispatch of recovery, handles as
-//! arguments and results of processes, and the tests of the byte layout.
+//! A line has the number of the kind, its name, its handle with the bounds on its types, and the
+//! algorithm that recovers what a dead participant held in an entry. From the table follow
+//! [`Kind`](crate::segment::Kind) and its name, the dispatch of recovery, handles as arguments and
+//! results of processes, and the tests of the byte layout.
 
 /// Calls the macro `$then` with the table.
 macro_rules! kinds {

@@ -8,8 +8,7 @@ use crate::fixed::FixedBytes;
 use crate::segment::{Fault, NameError, RemoveError};
 use crate::sync::Holder;
 
-/// One value of each variant, with which the test does what it is asked to. The match does not compile
-/// if a variant is missing.
+/// Runs the test on one value of each variant. The match does not compile if a variant is missing.
 macro_rules! walk {
     ($($(#[$gate:meta])? $error:ty { $($pattern:pat => $value:expr),+ $(,)? })+) => {
         fn walk() -> Vec<(&'static str, Box<dyn StdError>)> {
