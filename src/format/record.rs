@@ -99,7 +99,7 @@ pub(crate) enum RecordFault {
 }
 
 impl Record {
-    /// The words to write; the place is filled in by [`Record::at`].
+    /// The words to write; the place is filled in by the directory.
     pub(crate) fn encode(&self) -> [u64; RECORD_WORDS] {
         let mut words = [0; RECORD_WORDS];
         words[KIND] = self.kind.into();

@@ -63,7 +63,7 @@ pub enum SpawnError {
     /// This process called neither [`init`](super::init) nor [`init_test`](super::init_test), so a
     /// child would not become a worker.
     NotInitialised,
-    /// This program has more rights than the user who started it (setuid, file capabilities); a
+    /// This program has more rights than its invoking user (setuid, file capabilities); a
     /// child would not trust its environment.
     Privileged,
     /// The function lies in a shared library, outside the program that offsets refer to.

@@ -51,7 +51,7 @@
 //! valgrind, the program is started by its path, and the worker runs without valgrind unless
 //! valgrind follows children.
 //!
-//! A program with more rights than the user who started it (setuid, file capabilities) does not
+//! A program with more rights than its invoking user (setuid, file capabilities) does not
 //! trust its environment: it is never a worker and cannot spawn ([`SpawnError::Privileged`]).
 //!
 //! The codec is postcard. It is not self-describing: types whose `Deserialize` asks for the type of

@@ -64,7 +64,7 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
 /// # Errors
 /// - [`SpawnError::NotInitialised`] if this process has not called [`init`](super::init), so that a
 ///   program that forgets the call never becomes a chain of processes.
-/// - [`SpawnError::Privileged`] if this process has more rights than the user who started it.
+/// - [`SpawnError::Privileged`] if this process has more rights than its invoking user.
 /// - [`SpawnError::NotInProgram`] if `function`, or this function's instantiation for it, lies in a
 ///   shared library.
 /// - [`SpawnError::Encode`] if `args` do not serialise.

@@ -232,7 +232,7 @@ pub(super) fn locate(job: &Job) -> Result<(*const (), Trampoline), String> {
             Image::current().map_err(|error| format!("cannot examine its file: {error}"))?;
         if image != job.image {
             return Err(format!(
-                "this program is not the one that spawned it: {image:?} is not {:?}",
+                "this program is not its parent's: {image:?} is not {:?}",
                 job.image
             ));
         }

@@ -99,7 +99,7 @@ impl Segment {
     /// use crossdock::{RwLock, SegmentOptions};
     ///
     /// let segment = SegmentOptions::new().size(16 << 20).anonymous()?;
-    /// let prices = segment.create_with::<RwLock<[u64; 1 << 20]>>("prices", |prices| prices[3] = 7)?;
+    /// let prices = segment.create_with::<RwLock<[u64; 1 << 20]>>("prices", |all| all[3] = 7)?;
     /// assert_eq!(prices.read_or_repair(|_| ())?[2..4], [0, 7]);
     /// # Ok::<(), crossdock::Error>(())
     /// ```

@@ -374,9 +374,9 @@ macro_rules! errors_with_value {
 }
 pub(crate) use errors_with_value;
 
-/// Declares the errors of an operation that fails as another one does, and in one way more: the first
-/// variant, with its docs and its text, and the error of the other operation, `else`, which may carry
-/// a guard `G`.
+/// Declares the errors of an operation that fails as another one does, and in one way more: the
+/// first variant, with its docs and its text, and the error of the other operation, `else`, which
+/// may carry a guard `G`.
 macro_rules! errors_around {
     ($(
         $(#[$meta:meta])*

@@ -473,7 +473,7 @@ impl Liveness for SegmentLiveness<'_> {
         let pause = REAP_EACH.saturating_mul(asked.count() as u64);
         let next = now.saturating_add(pause.clamp(REAP_EVERY.0, REAP_EVERY.1));
         // Postponed before the reap, not after it: a process that is killed here delays its peers
-        // no longer than one that is not.
+        // no longer than a live one.
         let is_first = due.compare_exchange(at, next, Relaxed, Relaxed).is_ok();
         let does = urgent || is_first;
         if does {

@@ -423,8 +423,8 @@ impl TryFrom<OwnedFd> for Segment {
         if !seals.contains(shm::segment_seals()) {
             return Err(OpenError::Unsealed { name: None });
         }
-        // Probes use a description of their own, whatever is locked through the one that was
-        // passed.
+        // Probes use a description of their own, so locks through the passed one do not
+        // matter.
         let place = (status.device, status.inode);
         let fd = match locks::reopen(fd.as_fd(), place, None) {
             Ok(own) => own,

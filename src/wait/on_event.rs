@@ -38,7 +38,7 @@ pub(crate) enum TryError {
     WouldBlock,
     /// A live participant is at work on the next slot.
     Busy,
-    /// The queue is empty for good, or no receiver is left.
+    /// The queue is closed, or empty for good, or no receiver is left.
     Disconnected,
     /// A word has an impossible value.
     Corrupt,
@@ -49,7 +49,7 @@ pub(crate) enum TryError {
 /// Why a wait did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventWaitError {
-    /// The queue is empty for good, or no receiver is left.
+    /// The queue is closed, or empty for good, or no receiver is left.
     Disconnected,
     /// The deadline has passed.
     TimedOut,

@@ -12,7 +12,7 @@
 //!
 //! # Protocol
 //!
-//! - find: follow the name through the [index](crate::algorithm::directory::index), then compare
+//! - find: follow the name through the [`index`], then compare
 //!   the names of the records that are not in it yet. Lock-free; does not wait.
 //! - create: take the control mutex; stamp: CAS the own tag into the word, whatever the count is;
 //!   look for the name again, find space behind the last entry, prepare its bytes, write the

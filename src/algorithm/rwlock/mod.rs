@@ -22,7 +22,7 @@
 //!
 //! # Protocol
 //!
-//! - read: one CAS in the own [cell](cell). If that is blocked: spin, then load the holder of the
+//! - read: one CAS in the own [`cell`]. If that is blocked: spin, then load the holder of the
 //!   writer mutex. If no live participant holds it, take it; else set `WAITING` in the own cell,
 //!   load the mutex again, and sleep on the cell. A process without a cell waits for the writer
 //!   mutex as a writer does.

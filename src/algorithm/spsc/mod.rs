@@ -326,12 +326,12 @@ impl<'a> Spsc<'a> {
         }
     }
 
-    /// Returns the number of items, which may be stale: no endpoint need be claimed. Invalid positions
-    /// give a number from 0 to the capacity.
+    /// Returns the number of items, which may be stale: no endpoint need be claimed. Invalid
+    /// positions give a number from 0 to the capacity.
     pub(crate) fn len(self) -> u64 {
         let position = |role, order| self.state.own(role).position.0.load(order);
-        // ORDERING: Acquire; pairs with (S2), before which the consumer has loaded a tail that is not
-        // behind this head, so the load that follows gets none that is.
+        // ORDERING: Acquire; pairs with (S2), before which the consumer has loaded a tail that is
+        // not behind this head, so the load that follows gets none that is.
         let head = position(Role::Consumer, Ordering::Acquire);
         // ORDERING: Relaxed; no item is read.
         let tail = position(Role::Producer, Ordering::Relaxed);
