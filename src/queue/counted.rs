@@ -40,11 +40,12 @@ pub(super) trait Counts {
 /// A sender of a queue that is counted: when the last one is dropped, or its process ends, an empty
 /// queue is disconnected for its receivers.
 ///
-/// It is the queue that it dereferences to, and a count: `sender()` of it makes another one. In a
+/// It dereferences to its queue; [`sender`](super::Queue::sender) of that returns another one. In a
 /// forked child an inherited one is an uncounted handle, and so is one whose process was
-/// [lost](crate::segment::MembershipError::Lost). It does not travel to other processes: send
-/// the queue, and let them take a sender of their own, while the one who sends it keeps one, lest the
-/// last be gone before the first has come.
+/// [lost](crate::segment::MembershipError::Lost) from the segment.
+///
+/// It cannot be sent to another process. Send the queue instead, which takes a sender of its own; keep
+/// one until then, or the queue may be disconnected before the first has come.
 #[must_use = "a sender that is dropped is counted no more"]
 pub struct SenderOf<Q: Countable> {
     counted: Counted<Q>,
@@ -53,7 +54,7 @@ pub struct SenderOf<Q: Countable> {
 /// A receiver of a queue that is counted: when the last one is dropped, or its process ends, the
 /// queue is disconnected for its senders.
 ///
-/// All else is as for [`SenderOf`].
+/// For all else see [`SenderOf`].
 #[must_use = "a receiver that is dropped is counted no more"]
 pub struct ReceiverOf<Q: Countable> {
     counted: Counted<Q>,

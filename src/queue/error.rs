@@ -204,14 +204,14 @@ impl RecvTimeoutError {
     }
 }
 
-/// What `refused` says of a queue of a `kind`; `lost` forgets a membership that was lost.
+/// What `error` says of a queue of a `kind`; `lost` forgets a membership that was lost.
 impl TrySendError<()> {
     pub(super) fn of<F: Into<Fault>>(
-        refused: TryError,
+        error: TryError,
         kind: Kind,
         lost: impl FnOnce() -> F,
     ) -> Self {
-        match refused {
+        match error {
             TryError::WouldBlock => Self::Full(()),
             TryError::Busy => Self::Busy(()),
             TryError::Disconnected => Self::Disconnected(()),
@@ -224,11 +224,11 @@ impl TrySendError<()> {
 /// As for [`TrySendError::of`].
 impl TryRecvError {
     pub(super) fn of<F: Into<Fault>>(
-        refused: TryError,
+        error: TryError,
         kind: Kind,
         lost: impl FnOnce() -> F,
     ) -> Self {
-        match refused {
+        match error {
             TryError::WouldBlock => Self::Empty,
             TryError::Busy => Self::Busy,
             TryError::Disconnected => Self::Disconnected,
@@ -238,34 +238,34 @@ impl TryRecvError {
     }
 }
 
+/// A wait that timed out would block still.
+fn attempted(error: EventWaitError) -> TryError {
+    match error {
+        EventWaitError::Disconnected => TryError::Disconnected,
+        EventWaitError::TimedOut => TryError::WouldBlock,
+        EventWaitError::Corrupt => TryError::Corrupt,
+        EventWaitError::MembershipLost => TryError::MembershipLost,
+    }
+}
+
 /// As for [`TrySendError::of`].
 impl SendTimeoutError<()> {
     pub(super) fn of<F: Into<Fault>>(
-        ended: EventWaitError,
+        error: EventWaitError,
         kind: Kind,
         lost: impl FnOnce() -> F,
     ) -> Self {
-        match ended {
-            EventWaitError::Disconnected => Self::Disconnected(()),
-            EventWaitError::TimedOut => Self::Timeout(()),
-            EventWaitError::Corrupt => Self::Fault((), Fault::corrupt(kind, 0_u64)),
-            EventWaitError::MembershipLost => Self::Fault((), lost().into()),
-        }
+        TrySendError::of(attempted(error), kind, lost).into()
     }
 }
 
 /// As for [`TrySendError::of`].
 impl RecvTimeoutError {
     pub(super) fn of<F: Into<Fault>>(
-        ended: EventWaitError,
+        error: EventWaitError,
         kind: Kind,
         lost: impl FnOnce() -> F,
     ) -> Self {
-        match ended {
-            EventWaitError::Disconnected => Self::Disconnected,
-            EventWaitError::TimedOut => Self::Timeout,
-            EventWaitError::Corrupt => Self::Fault(Fault::corrupt(kind, 0_u64)),
-            EventWaitError::MembershipLost => Self::Fault(lost().into()),
-        }
+        TryRecvError::of(attempted(error), kind, lost).into()
     }
 }

@@ -7,8 +7,8 @@
 //! the message is redelivered if its holder dies. It has three names: [`WorkQueue`] of plain values,
 //! [`ByteQueue`] of bytes, and [`Channel`] of strings, enums and all else that serde can encode.
 //!
-//! Items of the others travel by copy: they are [`NoUninit`](bytemuck::NoUninit) and
-//! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they come out.
+//! Items of the others are copied: they are [`NoUninit`](bytemuck::NoUninit) and
+//! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they are received.
 
 mod counted;
 mod error;

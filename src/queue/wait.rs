@@ -2,18 +2,19 @@
 
 use crate::facade::Pace;
 
-/// How the blocking operations of a handle wait. A matter of the handle alone: others may wait
-/// otherwise for the same thing.
+/// How the blocking operations of a handle wait. It concerns that handle alone: other waiters may wait
+/// for the same event in another way.
 ///
-/// A waiter that sleeps is woken by what it waits for. It also wakes by itself, to ask the kernel whether a
-/// process has died: after 5 ms at first, then whenever it has waited twice as long, once a second in the end. A
-/// handle that gets nothing goes on so over several calls: `recv_timeout` in a loop is no different from one
-/// long `recv`. So an idle receiver costs one wake-up a second, and a death that was not told otherwise is
-/// noticed after twice the time that was waited before it, or a second more.
+/// A sleeping waiter is woken by the event that it waits for. It also wakes by itself, to ask the kernel
+/// whether a process has died: after 5 ms at first, then each time that it has waited twice as long, in
+/// the end once a second. A handle that gets nothing continues so over several calls: `recv_timeout` in
+/// a loop is no different from one long `recv`. An idle receiver therefore costs one wake-up a second,
+/// and a death that is not notified is detected after twice the time that was waited before it, or a
+/// second more.
 ///
-/// However it waits, a blocking operation returns when what it waits for comes, when it cannot come
-/// any more because those who could bring it have left or died, when its deadline has passed, and
-/// when this process was [lost](crate::segment::MembershipError::Lost) from the segment.
+/// A blocking operation returns when its event comes; when it cannot come any more, because the
+/// processes that could cause it have left or died; when its deadline has passed; and when this process
+/// was [lost](crate::segment::MembershipError::Lost) from the segment.
 ///
 /// # Examples
 ///
@@ -32,21 +33,21 @@ use crate::facade::Pace;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wait {
-    /// Spins for some microseconds, then sleeps. The other side has to make a system call to wake it, if it
-    /// sleeps. A handle whose spins were in vain several times in a row sleeps at once, and tries again after
-    /// some waits: both sides may share a processor.
+    /// Spins for some microseconds, then sleeps. The peer makes a system call to wake it only if it
+    /// sleeps. A handle whose spins were in vain several times in a row sleeps at once, and tries again
+    /// after some waits: both peers may share a processor.
     #[default]
     Adaptive,
     /// Spins, and never sleeps: the shortest delay, for a processor that has nothing else to do. It
     /// keeps that processor busy as long as it waits.
     ///
-    /// It asks from time to time, as often as a sleeper, whether it waits in vain. It calls sched_yield(2)
-    /// after 1 us, and again after 2, 4 .. 32 us: where more processes spin than there are processors, the one
-    /// that it waits for may have none, and would get one only when the scheduler takes this one away, after
-    /// some milliseconds.
+    /// It asks from time to time, as often as a sleeper, whether it waits in vain. It calls
+    /// sched_yield(2) after 1 us, and again after 2, 4 .. 32 us: where more processes spin than there
+    /// are processors, the peer may have none, and would get one only when the scheduler preempts this
+    /// process, after some milliseconds.
     Spin,
-    /// Sleeps at once: no time of a processor is used up by waiting, and each wait costs this
-    /// process a sleep and the other a wake.
+    /// Sleeps at once: waiting uses no processor time, and each wait costs this process a sleep and its
+    /// peer a wake.
     Park,
 }
 

@@ -5,11 +5,11 @@ use crate::segment::Fault;
 use crate::segment::fault::plain_errors;
 use crate::wait::select::{self, Source, Waited};
 
-/// What [`wait_any`] can wait for: a [`Queue`](super::Queue), a [`Receiver`](super::Receiver) of one, a
+/// What [`wait_any`] can wait for: a queue of any kind, a counted receiver of one, a
 /// [`Consumer`](super::spsc::Consumer) of a ring.
 ///
-/// It is ready when there is an item, and when there is none and none will come: receiving, or
-/// popping, says so then. Only this crate implements it.
+/// It is ready when it has an item, and when it has none and none can come: an attempt to receive
+/// returns at once. Only this crate implements it.
 pub trait Waitable: sealed::Sealed {}
 
 pub(crate) mod sealed {
@@ -26,31 +26,29 @@ pub(crate) mod sealed {
     }
 }
 
-/// Waits until one of several queues has an item, or has none and never will, and returns its index:
+/// Blocks until one of several queues has an item, or has none and never will, and returns its index:
 /// the lowest, if several are ready.
 ///
-/// It takes nothing. Another receiver may be faster, so ask by `try_recv` and wait again if there is
-/// nothing; of a ring, which has one consumer, `pop` gives the item, or says why there is none, at
-/// once.
+/// It receives nothing. Another receiver may be faster, so call `try_recv`, and wait again if the queue
+/// is empty; a ring has one consumer, so its `pop` returns at once.
 ///
-/// As the lowest index wins, a queue that never runs empty hides those behind it: that makes an
-/// order of importance. Where all are to have their turn, turn the list, or look at the others
-/// when one was ready.
+/// The lowest index wins, so a queue that never runs empty starves those behind it. To give all queues
+/// their turn, rotate the list, or look at the others when one was ready.
 ///
-/// Spins some microseconds, then sleeps. The queues may be in different segments, and others may
-/// wait for the same ones, by `recv` or by `wait_any`: where one of those was to be woken and this one
-/// was instead, it wakes the next. One system call waits for up to 128 queues; of more, each 128 have
-/// their turn, a few milliseconds each, so that an item can be noticed that much later. So can it before
-/// kernel 5.16, by a millisecond. Whether those who could send live is asked of the kernel as
+/// Spins for some microseconds, then sleeps. The queues may be in different segments, and other
+/// processes may wait for the same ones, by `recv` or by `wait_any`: a waiter that took another
+/// waiter's wake passes it on. One system call waits for up to 128 queues. Of a longer list each 128
+/// have their turn, for a few milliseconds, so an item may be noticed that much later; before kernel
+/// 5.16, a millisecond later. The kernel is asked whether the senders live as
 /// [`Wait`](super::Wait) says.
 ///
-/// A process that is killed while it waits leaves nothing. One that is stopped, or killed, just when it
-/// was woken can have had the wake of another, who then finds its item when it next looks by itself: after a
-/// wait of a second or more, a second later at most.
+/// A process that is killed while it waits leaves nothing. If it is stopped, or killed, just when it was
+/// woken, it may have taken the wake of another waiter, which then finds its item when it next looks by
+/// itself: after a wait of a second or more, a second later at most.
 ///
 /// # Errors
 ///
-/// [`WaitAnyError`], but not `Timeout`.
+/// [`WaitAnyError`]; not `Timeout`.
 ///
 /// # Examples
 ///

@@ -18,17 +18,24 @@ pub type Receiver<T> = ReceiverOf<Queue<T>>;
 
 impl<T: Payload> Counts for Queue<T> {
     fn me(&self) -> Result<Tag, MembershipError> {
-        self.me()
+        self.me_already().map_or_else(|| self.join(), Ok)
     }
+
+    #[inline(always)]
     fn me_already(&self) -> Option<Tag> {
-        self.me_already()
+        self.state.current_tag()
     }
+
+    #[inline(always)]
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
-        self.liveness(me)
+        self.state.liveness(me)
     }
+
+    #[cold]
     fn membership_lost(&self, me: Tag) -> MembershipError {
-        self.membership_lost(me)
+        self.state.membership_lost(me)
     }
+
     fn endpoints(&self) -> EndpointCounts<'_> {
         self.ring().endpoints()
     }
@@ -46,7 +53,7 @@ impl<T: Payload> sealed::Sealed for Queue<T> {
 impl<T: Payload> Countable for Queue<T> {}
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
-    /// A sender that is counted. Never blocks.
+    /// Returns a sender that is counted. Never blocks.
     ///
     /// # Errors
     ///
@@ -55,7 +62,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         SenderOf::new(self)
     }
 
-    /// A receiver that is counted. Never blocks.
+    /// Returns a receiver that is counted. Never blocks.
     ///
     /// # Errors
     ///

@@ -15,54 +15,56 @@ use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
 use crate::segment::{
-    Bytes, Entry, EntryError, EntryRef, MembershipError, Placeable, SegmentLiveness, Shape, sealed,
+    Bytes, Entry, EntryError, EntryRef, MembershipError, Placeable, Shape, sealed,
 };
 use crate::wait::WaitMode;
-use crate::wait::event_count::{EventCount, use_events};
+use crate::wait::event_count::use_events;
 
 /// A bounded queue for any number of senders and receivers, first in, first out; an entry of a
 /// segment, created with its capacity in items, 2 to 2^32.
 ///
-/// Items travel by copy. Sending and receiving make no system call unless somebody sleeps, or has to
-/// be found dead. Handles are cheap to clone, and each keeps to itself where in the ring it was: a
-/// clone for each thread is faster than one for all.
+/// Items are copied in and out. Sending and receiving make no system call, unless a process sleeps or
+/// the kernel has to be asked who is dead. A handle is cheap to clone, and keeps to itself where in the
+/// ring it was: a clone for each thread is faster than one for all.
 ///
 /// # Large items
 ///
-/// What takes or returns an item by value copies it through the stack, several times in a program that is
-/// not optimised. Items of some hundred KiB and more are sent by [`send_with`](Self::send_with), which has
-/// them written where they are, or by [`send_slice`](Self::send_slice), and received by
+/// An operation that takes or returns an item by value copies it through the stack, several times in a
+/// program that is not optimised. For items of some hundred KiB and more use
+/// [`send_with`](Self::send_with), which writes them in place, or [`send_slice`](Self::send_slice), and
 /// [`recv_boxed`](Self::recv_boxed): none of them uses the stack for an item.
 ///
-/// # How it ends
+/// # Disconnection
 ///
-/// A queue ends by [`close`](Self::close): nothing can be sent any more, receivers get what is there,
-/// and then [`Disconnected`](crate::queue::RecvError::Disconnected): each of them, once no item can come any more. An
-/// item that another receiver is taking can: it is delivered again if that one is killed. So a receiver that
-/// is *stopped* while it takes an item delays the end for the others. This handle is not counted. Whoever takes a
-/// [`sender`](Self::sender) or a [`receiver`](Self::receiver) is: once there was a sender, an empty
-/// queue whose last sender was dropped, or was in a process that has ended, however it did, is
-/// disconnected for its receivers; the same holds for senders once there was a receiver. It goes on
-/// when the next one comes.
+/// [`close`](Self::close) ends a queue: nothing more can be sent; receivers get the items that are
+/// there, and then [`Disconnected`](crate::queue::RecvError::Disconnected), as soon as no item can come
+/// any more. An item that another receiver is taking can: it is delivered again if that receiver is
+/// killed. A receiver that is *stopped* while it takes an item therefore delays the end for the others.
+///
+/// This handle is not counted. A [`sender`](Self::sender) and a [`receiver`](Self::receiver) are: once
+/// there was a sender, an empty queue is disconnected for its receivers while no sender is left, and
+/// the same holds for senders once there was a receiver. A sender or receiver has left if it was dropped
+/// or its process has ended, however it did. The queue goes on when the next one comes.
 ///
 /// # When processes die or stop
 ///
 /// | | killed | stopped |
 /// |---|---|---|
-/// | [`send`](Self::send), before its commit | nothing is sent; the slot is skipped | receivers do not see what was sent after it; senders find no room when they come round to its slot |
-/// | `send`, after it | the item arrives | nobody is delayed |
-/// | [`recv`](Self::recv), before its commit | the item is delivered again, marked, perhaps after later ones | senders find no room when they come round to its slot; receivers are not told of the end |
-/// | `recv`, after it | the item is consumed | nobody is delayed |
+/// | [`send`](Self::send), before its commit | nothing is sent; the slot is skipped | receivers do not see what was sent after it; senders find the queue full when they come round to its slot |
+/// | `send`, after it | the item arrives | no process is delayed |
+/// | [`recv`](Self::recv), before its commit | the item is delivered again, marked, perhaps after later ones | senders find the queue full when they come round to its slot; receivers are not told of the end |
+/// | `recv`, after it | the item is consumed | no process is delayed |
 /// | [`force_send`](Self::force_send) | as `recv`, then as `send` | as `recv`, then as `send` |
-/// | [`close`](Self::close) | it is closed, or not | nobody is delayed |
+/// | [`close`](Self::close) | it is closed, or not | no process is delayed |
 /// | a counted [`Sender`], [`Receiver`] | it is counted no more | it still counts |
 ///
-/// The commit of each is one store. Between an operation's claim of a slot and its commit lie some
-/// nanoseconds and the copy of one item, or the function that writes it. Nothing whose send was committed is lost; what was
-/// received is never delivered again. A waiter asks the kernel from time to time whether a
-/// process has died, as [`Wait`](crate::queue::Wait) says; none is taken for dead for being slow.
+/// Each commit is one store. Between an operation's claim of a slot and its commit lie some nanoseconds
+/// and the copy of one item, or the function that writes it. No item is lost whose send was committed,
+/// and none is delivered again that was received. A waiter asks the kernel from time to time whether a
+/// process has died, as [`Wait`](crate::queue::Wait) says; no process is taken for dead for being slow.
 ///
-/// The order is that of the claims: what one sender sends after another item comes after it.
+/// Items are ordered by the claims of their slots: an item that a sender sends after another one comes
+/// after it.
 ///
 /// # Examples
 ///
@@ -77,14 +79,13 @@ use crate::wait::event_count::{EventCount, use_events};
 /// waiter.send(2)?;
 /// drop(waiter);
 /// assert_eq!(orders.iter().collect::<Result<Vec<_>, _>>()?, [1, 2]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), crossdock::Error>(())
 /// ```
 ///
-/// [`RecvError::Disconnected`]: crate::queue::RecvError::Disconnected
 /// [`Sender`]: super::Sender
 /// [`Receiver`]: super::Receiver
 pub struct Queue<T> {
-    state: EntryRef<SlotsState>,
+    pub(super) state: EntryRef<SlotsState>,
     /// Invariant 1: as many slots as the capacity are mapped there, aligned, as long as `state`.
     slots: NonNull<Slot<T>>,
     /// Invariant 2: as many cells as the segment has participants are mapped there, likewise.
@@ -99,7 +100,7 @@ pub struct Queue<T> {
     caught_up: [AtomicU64; 2],
     wait: Wait,
     /// Of waits to send, to receive, and for several.
-    waits: [WaitHistory; 3],
+    pub(super) waits: [WaitHistory; 3],
 }
 
 /// A slot: the word that says whose it is, and the item.
@@ -167,11 +168,6 @@ impl<T> Queue<T> {
             slots: Places(self.slots, std::marker::PhantomData),
             geometry: &self.layout.geometry,
         }
-    }
-
-    /// Where a side sleeps.
-    pub(super) fn event_of(&self, side: Endpoint) -> &EventCount {
-        self.state.event(side)
     }
 
     /// Where the item of a slot is.
@@ -249,39 +245,11 @@ impl<T> Queue<T> {
         WaitMode::new(self.wait.pace(), &self.waits[side as usize])
     }
 
-    pub(super) fn history_of_several(&self) -> &WaitHistory {
-        &self.waits[2]
-    }
-
-    /// This process's tag.
-    pub(super) fn me(&self) -> Result<Tag, MembershipError> {
-        match self.me_already() {
-            Some(tag) => Ok(tag),
-            None => self.join(),
-        }
-    }
-
-    /// This process's tag, if it has one.
-    #[inline(always)]
-    pub(super) fn me_already(&self) -> Option<Tag> {
-        self.state.current_tag()
-    }
-
+    /// Joins the segment.
     #[cold]
-    fn join(&self) -> Result<Tag, MembershipError> {
+    pub(super) fn join(&self) -> Result<Tag, MembershipError> {
         use_events(self.state.events());
         self.state.tag()
-    }
-
-    #[inline(always)]
-    pub(super) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
-        self.state.liveness(me)
-    }
-
-    /// Forgets a membership that others have taken for dead, and says so.
-    #[cold]
-    pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
-        self.state.membership_lost(me)
     }
 
     /// Gives back a slot that this process claimed when it was no participant any more.
@@ -293,58 +261,57 @@ impl<T> Queue<T> {
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
-    /// How many items it holds at most.
+    /// Returns how many items the queue holds at most.
     pub fn capacity(&self) -> u64 {
         self.layout.geometry.capacity()
     }
 
-    /// How many items are there: a glance, exact while nobody is at work. Items that are being sent
-    /// or are to be delivered again count, those that are being received do not.
-    ///
-    /// Never blocks. 0 if the state cannot be that of a queue.
+    /// Returns the number of items: 0 to the capacity. An item counts while it is being sent or is to
+    /// be delivered again, but not while it is being received. Never blocks. The answer may be stale
+    /// when it is returned; 0 if the state cannot be that of a queue.
     pub fn len(&self) -> u64 {
         let mut cursor = self.cursor();
         self.ring().len(&mut cursor).unwrap_or(0)
     }
 
-    /// Whether there was no item at some moment of this call, so that [`try_recv`](Self::try_recv) would have said
-    /// [`Empty`](crate::queue::TryRecvError::Empty): an item that is being sent is one, and so is one that is to be
-    /// delivered again. The answer may be stale when it is returned.
+    /// Returns whether there was no item at some moment of this call, at which
+    /// [`try_recv`](Self::try_recv) would have returned
+    /// [`Empty`](crate::queue::TryRecvError::Empty); what counts as an item says [`len`](Self::len).
     ///
-    /// Never blocks. True if the state cannot be that of a queue.
+    /// Never blocks. The answer may be stale when it is returned; true if the state cannot be that of a
+    /// queue.
     pub fn is_empty(&self) -> bool {
         let mut cursor = self.cursor();
         let is_empty = self.ring().is_empty(&mut cursor).unwrap_or(true);
         is_empty && self.len() == 0
     }
 
-    /// Whether there is no room: a glance, as [`len`](Self::len).
+    /// Returns whether the queue has no free place; as stale as [`len`](Self::len).
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
 
-    /// The same queue, whose blocking operations wait otherwise: a matter of this handle and its
-    /// clones.
+    /// Returns the same queue with another way to wait, for this handle and its clones.
     #[must_use]
     pub fn with_wait(mut self, wait: Wait) -> Self {
         self.wait = wait;
         self
     }
 
-    /// How the blocking operations of this handle wait; [`Wait::Adaptive`] at first.
+    /// Returns how the blocking operations of this handle wait; [`Wait::Adaptive`] at first.
     pub fn wait_mode(&self) -> Wait {
         self.wait
     }
 
-    /// Closes the queue, for ever and for all: nothing can be sent any more, and receivers get what
-    /// is there. Never blocks. A send that is at work meanwhile has been made in time or says
-    /// `Disconnected`. No item comes after a receiver was told `Disconnected`: none is told so while another one is
-    /// taking an item, which would come again if that one died.
+    /// Closes the queue, forever and for all processes: nothing more can be sent, and receivers get the
+    /// items that are there. Never blocks. A send that is in progress was made in time or returns
+    /// `Disconnected`. No item comes after a receiver was told `Disconnected`, so none is told while
+    /// another receiver takes an item, which is delivered again if that one dies.
     pub fn close(&self) {
         self.ring().close();
     }
 
-    /// Whether it is closed.
+    /// Returns whether the queue is closed.
     pub fn is_closed(&self) -> bool {
         self.ring().endpoints().is_closed()
     }

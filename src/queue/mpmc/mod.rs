@@ -1,9 +1,14 @@
 //! A bounded queue for many senders and many receivers.
 
-mod counted;
-mod handle;
-mod receive;
+// In this order the documentation of a handle lists its methods.
 mod send;
+
+mod receive;
+
+mod counted;
+
+mod handle;
+
 mod source;
 
 pub use counted::{Receiver, Sender};

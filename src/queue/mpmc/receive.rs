@@ -10,6 +10,7 @@ use crate::facade::Deadline;
 use crate::format::Kind;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, read, read_boxed};
+use crate::queue::counted::Counts;
 use crate::queue::{Iter, Receive, RecvError, RecvTimeoutError, TryIter, TryRecvError};
 
 /// An item, and whether it is delivered again.

@@ -9,6 +9,7 @@ use crate::format::Kind;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, read, write};
+use crate::queue::counted::Counts;
 use crate::queue::{SendError, SendTimeoutError, TrySendError};
 use crate::segment::MembershipError;
 

@@ -7,6 +7,7 @@ use crate::facade::WaitHistory;
 use crate::participant::Liveness;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::Payload;
+use crate::queue::counted::Counts;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
@@ -21,11 +22,11 @@ impl<T: Payload> Source for Queue<T> {
     }
 
     fn event(&self) -> &EventCount {
-        self.event_of(Endpoint::Receiver)
+        self.state.event(Endpoint::Receiver)
     }
 
     fn history(&self) -> Option<&WaitHistory> {
-        Some(self.history_of_several())
+        Some(&self.waits[2])
     }
 
     fn progress(&self) -> u64 {

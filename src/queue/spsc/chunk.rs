@@ -11,19 +11,19 @@ use crate::algorithm::spsc::{Consuming, Producing, Role, RoleMarker};
 use crate::payload::Payload;
 use crate::queue::{TryRecvError, TrySendError};
 
-/// Places of a ring that a [`Producer`] may write to; none of them is pushed until
-/// [`commit`](Self::commit).
+/// Free places of a ring that a [`Producer`] may write to.
 ///
-/// They hold whatever stood there before. Dropping it pushes nothing.
+/// They hold the bytes of earlier items. No item is pushed until [`commit`](Self::commit); dropping the
+/// chunk pushes none.
 #[must_use = "nothing is pushed until `commit`"]
 pub struct WriteChunk<'a, T: Payload> {
     end: &'a mut End<T, Producing>,
     len: usize,
 }
 
-/// Items of a ring where they are; none of them is popped until [`commit`](Self::commit).
+/// Items of a ring, in place, that a [`Consumer`] may read.
 ///
-/// Dropping it pops nothing: they come again.
+/// No item is popped until [`commit`](Self::commit); dropping the chunk pops none.
 #[must_use = "nothing is popped until `commit`"]
 pub struct ReadChunk<'a, T: Payload> {
     end: &'a mut End<T, Consuming>,
@@ -31,7 +31,7 @@ pub struct ReadChunk<'a, T: Payload> {
 }
 
 impl<T: Payload + Pod> Producer<T> {
-    /// As many places as there are, up to `most`, to be written in place. Wait-free.
+    /// Returns as many free places as there are, up to `most`, to be written in place. Wait-free.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl<T: Payload + Pod> Producer<T> {
 }
 
 impl<T: Payload + Pod> Consumer<T> {
-    /// As many items as there are, up to `most`, to be read in place. Wait-free.
+    /// Returns as many items as there are, up to `most`, to be read in place. Wait-free.
     ///
     /// # Errors
     ///
@@ -99,13 +99,8 @@ fn runs<T: Payload, R: RoleMarker>(end: &End<T, R>, len: usize) -> [(NonNull<T>,
 }
 
 impl<T: Payload + Pod> WriteChunk<'_, T> {
-    /// How many places there are: at least one.
-    #[expect(clippy::len_without_is_empty, reason = "it never is")]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// The places, in the order in which they will be popped: first those of the first slice.
+    /// Returns the places, in the order in which their items will be popped: first those of the first
+    /// slice.
     pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
         let [first, second] = runs(self.end, self.len);
         // SAFETY: so many slots are mapped, aligned, and this end's alone until the commit; any bytes
@@ -115,65 +110,57 @@ impl<T: Payload + Pod> WriteChunk<'_, T> {
         let second = unsafe { std::slice::from_raw_parts_mut(second.0.as_ptr(), second.1) };
         (first, second)
     }
-
-    /// Pushes the first `count` places at once, and gives up the others. Nothing if this process has lost the
-    /// end meanwhile, which the next operation says.
-    ///
-    /// # Panics
-    ///
-    /// If there are fewer.
-    pub fn commit(self, count: usize) {
-        assert!(count <= self.len, "{count} of {} places", self.len);
-        if self.end.is_mine() {
-            self.end.commit(count as u64);
-        }
-    }
 }
 
 impl<T: Payload + Pod> ReadChunk<'_, T> {
-    /// How many items there are: at least one.
-    #[expect(clippy::len_without_is_empty, reason = "it never is")]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// The items, in their order: first those of the first slice.
+    /// Returns the items in their order: first those of the first slice.
     pub fn as_slices(&self) -> (&[T], &[T]) {
         let [first, second] = runs(self.end, self.len);
-        // SAFETY: so many slots are mapped and aligned, and nobody writes to them until the commit;
-        // any bytes are a `T`.
+        // SAFETY: so many slots are mapped and aligned, and not written to until the commit; any bytes
+        // are a `T`.
         let first = unsafe { std::slice::from_raw_parts(first.0.as_ptr(), first.1) };
         // SAFETY: as above.
         let second = unsafe { std::slice::from_raw_parts(second.0.as_ptr(), second.1) };
         (first, second)
     }
+}
 
-    /// Pops the first `count` items at once; the others come again. None if this process has lost the end
-    /// meanwhile, which the next operation says.
-    ///
-    /// # Panics
-    ///
-    /// If there are fewer.
-    pub fn commit(self, count: usize) {
-        assert!(count <= self.len, "{count} of {} items", self.len);
-        if self.end.is_mine() {
-            self.end.commit(count as u64);
+/// What both chunks can.
+macro_rules! chunks {
+    ($($chunk:ident $what:literal $commit:literal;)+) => {$(
+        impl<T: Payload + Pod> $chunk<'_, T> {
+            #[doc = concat!("Returns the number of ", $what, ": at least 1.")]
+            #[expect(clippy::len_without_is_empty, reason = "it never is")]
+            pub fn len(&self) -> usize {
+                self.len
+            }
+
+            #[doc = $commit]
+            /// If this process has lost the end meanwhile, it does nothing, and the next operation
+            /// returns the fault.
+            ///
+            /// # Panics
+            ///
+            /// If the chunk has fewer.
+            pub fn commit(self, count: usize) {
+                assert!(count <= self.len, "{count} of {} {}", self.len, $what);
+                if self.end.is_mine() {
+                    self.end.commit(count as u64);
+                }
+            }
         }
-    }
+
+        impl<T: Payload> fmt::Debug for $chunk<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($chunk))
+                    .field("len", &self.len)
+                    .finish_non_exhaustive()
+            }
+        }
+    )+};
 }
 
-impl<T: Payload> fmt::Debug for WriteChunk<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriteChunk")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T: Payload> fmt::Debug for ReadChunk<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadChunk")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
+chunks! {
+    WriteChunk "places" "Pushes the first `count` places at once, and gives up the others.";
+    ReadChunk "items" "Pops the first `count` items at once; the others stay.";
 }

@@ -1,17 +1,16 @@
 //! The consumer's end.
 
-use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::handle::{End, Spsc};
+use super::handle::End;
 use crate::algorithm::spsc::{Consuming, Role};
 use crate::facade::Deadline;
 use crate::format::Kind;
 use crate::payload::{Payload, read, read_boxed};
-use crate::queue::{Iter, Receive, RecvError, RecvTimeoutError, TryIter, TryRecvError, Wait};
+use crate::queue::{Iter, Receive, RecvError, RecvTimeoutError, TryIter, TryRecvError};
 use crate::segment::Fault;
 use crate::wait::on_event::{EventWaitError, TryError};
 
@@ -146,27 +145,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         TryIter::new(self)
     }
 
-    /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
-    pub fn set_wait(&mut self, wait: Wait) {
-        self.end.wait = wait;
-    }
-
-    /// Returns the same end with another way to wait: see [`set_wait`](Self::set_wait).
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.set_wait(wait);
-        self
-    }
-
-    /// Returns the ring.
-    pub fn ring(&self) -> &Spsc<T> {
-        self.end.spsc()
-    }
-
-    pub(super) fn as_ring(&self) -> &Spsc<T> {
-        self.end.spsc()
-    }
-
     /// Pops the next item, which is there; `None` if its bytes are no value.
     #[inline(always)]
     fn take(&mut self) -> Option<T> {
@@ -276,14 +254,5 @@ impl<T: Payload + NoUninit + CheckedBitPattern> IntoIterator for &mut Consumer<T
 
     fn into_iter(self) -> Iter<Self> {
         self.iter()
-    }
-}
-
-impl<T: Payload> fmt::Debug for Consumer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumer")
-            .field("ring", self.end.spsc())
-            .field("holder", &self.end.tag())
-            .finish()
     }
 }

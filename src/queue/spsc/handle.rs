@@ -11,7 +11,6 @@ use crate::algorithm::spsc::{
 };
 use crate::facade::{Deadline, WaitHistory};
 use crate::format::{Kind, PADDING, PayloadShape};
-use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::Wait;
@@ -20,19 +19,19 @@ use crate::segment::{
     Bytes, ClaimError, Entry, EntryError, EntryRef, Fault, Placeable, Shape, sealed,
 };
 use crate::wait::WaitMode;
-use crate::wait::event_count::{EventCount, use_events};
+use crate::wait::event_count::use_events;
 use crate::wait::on_event::{EventWaitError, TryError};
 
-/// A ring for one producer and one consumer, as an entry of a segment: created with its capacity, in
-/// items.
+/// A ring for one producer and one consumer, first in, first out; an entry of a segment, created with
+/// its capacity in items, 1 to 2^40.
 ///
-/// This handle is anybody's: cheap to clone, and it travels to other processes. The ends are
-/// claimed by [`producer`](Self::producer) and [`consumer`](Self::consumer).
+/// This handle belongs to no end: it is cheap to clone, and can be sent to other processes. The ends
+/// are claimed by [`producer`](Self::producer) and [`consumer`](Self::consumer).
 ///
-/// What takes or returns an item by value copies it through the stack. Items of some hundred KiB and more
-/// are pushed by [`push_with`](super::Producer::push_with), [`push_slice`](super::Producer::push_slice) or in a
-/// [chunk](super::Producer::write_chunk), and popped by [`pop_boxed`](super::Consumer::pop_boxed) or read in a
-/// [chunk](super::Consumer::read_chunk).
+/// An operation that takes or returns an item by value copies it through the stack. Items of some
+/// hundred KiB and more are pushed by [`push_with`](super::Producer::push_with),
+/// [`push_slice`](super::Producer::push_slice) or in a [chunk](super::Producer::write_chunk), and popped
+/// by [`pop_boxed`](super::Consumer::pop_boxed) or read in a [chunk](super::Consumer::read_chunk).
 ///
 /// # Examples
 ///
@@ -49,7 +48,7 @@ use crate::wait::on_event::{EventWaitError, TryError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Spsc<T> {
-    state: EntryRef<SpscState>,
+    pub(super) state: EntryRef<SpscState>,
     /// Invariant 1: `capacity` values of `T` are mapped there, aligned, as long as `state`.
     slots: NonNull<MaybeUninit<T>>,
     capacity: u64,
@@ -79,18 +78,18 @@ const MOST: u64 = 1 << 40;
 impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     /// Claims the producer's end.
     ///
-    /// Never blocks. One whose process was killed or has left is replaced, and the items that it
-    /// pushed stay. The first operation of a process joins the segment.
+    /// Never blocks. If the last producer was killed or has left, the caller takes its place, and the
+    /// items that it pushed stay. The first operation of a process joins the segment.
     ///
     /// # Errors
     ///
-    /// [`ClaimError::RoleTaken`] while another handle has it, in this process or a live one;
+    /// [`ClaimError::RoleTaken`] while another handle has the end, in this process or a live one;
     /// [`ClaimError::Fault`].
     pub fn producer(&self) -> Result<Producer<T>, ClaimError> {
         self.claim().map(Producer::new)
     }
 
-    /// Claims the consumer's end; all is said at [`producer`](Self::producer).
+    /// Claims the consumer's end, as [`producer`](Self::producer) the other.
     ///
     /// # Errors
     ///
@@ -102,7 +101,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     fn claim<R: RoleMarker>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag()?;
         use_events(self.state.events());
-        let claimed = self.ring().claim(me, &self.state.liveness(me));
+        let claimed = self.protocol().claim(me, &self.state.liveness(me));
         let cursor: Cursor<R> = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {
                 pid: self.state.pid_of(tag),
@@ -122,20 +121,20 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     }
 }
 
-/// Lets a handle of a ring say how full the ring is.
+/// What every handle of a ring says of it.
 macro_rules! fullness {
-    ($($handle:ident)+) => {$(
+    ($($handle:ident $($end:ident)?;)+) => {$(
         impl<T: Payload + NoUninit + CheckedBitPattern> $handle<T> {
             /// Returns how many items the ring holds at most.
             pub fn capacity(&self) -> u64 {
-                self.as_ring().capacity
+                self.ring().capacity
             }
 
             /// Returns the number of items in the ring: 0 to the capacity. Never blocks. The answer may
-            /// be stale when it is returned, but the producer knows that items do not become more, and the
-            /// consumer that they do not become fewer.
+            /// be stale when it is returned; but only the producer makes it larger, and only the consumer
+            /// smaller.
             pub fn len(&self) -> u64 {
-                self.as_ring().ring().len()
+                self.ring().protocol().len()
             }
 
             /// Returns whether the ring has no item; see [`len`](Self::len).
@@ -147,46 +146,77 @@ macro_rules! fullness {
             pub fn is_full(&self) -> bool {
                 self.len() == self.capacity()
             }
+
+            $(
+                /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
+                pub fn set_wait(&mut self, wait: Wait) {
+                    self.$end.wait = wait;
+                }
+
+                /// Returns the same end with another way to wait; see [`set_wait`](Self::set_wait).
+                #[must_use]
+                pub fn with_wait(mut self, wait: Wait) -> Self {
+                    self.set_wait(wait);
+                    self
+                }
+
+                /// Returns the ring.
+                pub fn ring(&self) -> &Spsc<T> {
+                    &self.$end.spsc
+                }
+            )?
         }
+
+        $(
+            impl<T: Payload> fmt::Debug for $handle<T> {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.debug_struct(stringify!($handle))
+                        .field("ring", &self.$end.spsc)
+                        .field("holder", &self.$end.me)
+                        .finish()
+                }
+            }
+        )?
     )+};
 }
 
-fullness!(Spsc Producer Consumer);
+fullness! {
+    Spsc;
+    Producer end;
+    Consumer end;
+}
 
 impl<T> Spsc<T> {
-    fn as_ring(&self) -> &Self {
+    /// So that the macro reads alike for all.
+    fn ring(&self) -> &Self {
         self
     }
 
     #[inline(always)]
-    fn ring(&self) -> Ring<'_> {
+    fn protocol(&self) -> Ring<'_> {
         Ring::new(&self.state, self.capacity)
     }
 }
 
 /// A claimed end.
 pub(super) struct End<T: Payload, R: RoleMarker> {
-    spsc: Spsc<T>,
-    cursor: Cursor<R>,
+    pub(super) spsc: Spsc<T>,
+    pub(super) cursor: Cursor<R>,
     /// The position whose item is in the first slot, in this lap. It changes once in a lap, where the
     /// slot itself would have to be stored at each item.
     ///
     /// Invariant 1: the cursor's position is less than a capacity further.
     begin: u64,
-    me: Tag,
+    pub(super) me: Tag,
     pub(super) wait: Wait,
     /// Of waits for this end alone, and for several.
-    waits: [WaitHistory; 2],
+    pub(super) waits: [WaitHistory; 2],
 }
 
 impl<T: Payload, R: RoleMarker> End<T, R> {
     #[inline(always)]
     pub(super) fn ring(&self) -> Ring<'_> {
-        self.spsc.ring()
-    }
-
-    pub(super) fn spsc(&self) -> &Spsc<T> {
-        &self.spsc
+        self.spsc.protocol()
     }
 
     /// Whether the end is this process's still: a forked child's is not, nor is that of a process that
@@ -200,15 +230,6 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     #[inline(always)]
     pub(super) fn is_quick(&self) -> bool {
         self.is_mine() && self.cursor.known() > 0
-    }
-
-    /// The position of the next item.
-    pub(super) fn position(&self) -> u64 {
-        self.cursor.position()
-    }
-
-    pub(super) fn tag(&self) -> Tag {
-        self.me
     }
 
     /// The slots of the next `count` items: those up to the end of the ring, and how many they are.
@@ -234,7 +255,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     /// Commits the next `count` items, which were there: no more than the capacity.
     #[inline(always)]
     pub(super) fn commit(&mut self, count: u64) {
-        self.spsc.ring().commit(&mut self.cursor, count);
+        self.spsc.protocol().commit(&mut self.cursor, count);
         // INVARIANT: 1, as no more than a capacity was added.
         if self.cursor.position().wrapping_sub(self.begin) >= self.spsc.capacity {
             self.begin = self.begin.wrapping_add(self.spsc.capacity);
@@ -248,7 +269,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         if !self.is_mine() {
             return Err(TryError::MembershipLost);
         }
-        let there = self.spsc.ring().available(&mut self.cursor);
+        let there = self.spsc.protocol().available(&mut self.cursor);
         there.map_err(|Corrupt| TryError::Corrupt)
     }
 
@@ -269,7 +290,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
 
     /// How many items, or places, are there, with a look at the other side.
     pub(super) fn refresh(&mut self) -> Result<u64, TryError> {
-        let there = self.spsc.ring().refresh(&mut self.cursor);
+        let there = self.spsc.protocol().refresh(&mut self.cursor);
         there.map_err(|Corrupt| TryError::Corrupt)
     }
 
@@ -281,7 +302,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         }
         let others = self.spsc.state.liveness(self.me);
         let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
-        let ring = self.spsc.ring();
+        let ring = self.spsc.protocol();
         match ring.wait(&mut self.cursor, &others, deadline, mode) {
             WaitOutcome::Ready(_) => Ok(()),
             WaitOutcome::Disconnected => Err(EventWaitError::Disconnected),
@@ -304,29 +325,6 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         } else {
             Fault::NotOwner
         }
-    }
-
-    /// Whether an operation has something to do, or to say, at once.
-    pub(super) fn has_something(&self) -> bool {
-        let participants = self.spsc.state.liveness(self.me).participants();
-        self.ring().is_ready(&self.cursor, participants)
-    }
-
-    pub(super) fn history_of_several(&self) -> &WaitHistory {
-        &self.waits[1]
-    }
-
-    /// The event count by which this end sleeps.
-    pub(super) fn own_event(&self) -> &EventCount {
-        self.ring().event(R::ROLE)
-    }
-
-    /// Gives the other end back if its process is dead. False if this one is no participant any
-    /// more.
-    pub(super) fn look_after_the_other(&self) -> bool {
-        let others = self.spsc.state.liveness(self.me);
-        self.ring().reap_dead(R::ROLE, &others);
-        others.is_member()
     }
 }
 

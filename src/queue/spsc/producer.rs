@@ -1,17 +1,16 @@
 //! The producer's end.
 
-use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit, Pod};
 
-use super::handle::{End, Spsc};
+use super::handle::End;
 use crate::algorithm::spsc::Producing;
 use crate::facade::Deadline;
 use crate::format::Kind;
 use crate::payload::{Payload, write};
-use crate::queue::{SendError, SendTimeoutError, TrySendError, Wait};
+use crate::queue::{SendError, SendTimeoutError, TrySendError};
 use crate::segment::Fault;
 use crate::wait::on_event::{EventWaitError, TryError};
 
@@ -136,27 +135,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     fn ended(&self, ended: EventWaitError) -> SendTimeoutError<()> {
         SendTimeoutError::of(ended, Kind::Spsc, || self.end.lost())
     }
-
-    /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
-    pub fn set_wait(&mut self, wait: Wait) {
-        self.end.wait = wait;
-    }
-
-    /// Returns the same end with another way to wait: see [`set_wait`](Self::set_wait).
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.set_wait(wait);
-        self
-    }
-
-    /// Returns the ring.
-    pub fn ring(&self) -> &Spsc<T> {
-        self.end.spsc()
-    }
-
-    pub(super) fn as_ring(&self) -> &Spsc<T> {
-        self.end.spsc()
-    }
 }
 
 impl<T: Payload + Pod> Producer<T> {
@@ -250,14 +228,5 @@ unsafe fn copy_in<T>(first: NonNull<MaybeUninit<T>>, values: &[T]) {
             .cast::<T>()
             .as_ptr()
             .copy_from_nonoverlapping(values.as_ptr(), values.len());
-    }
-}
-
-impl<T: Payload> fmt::Debug for Producer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer")
-            .field("ring", self.end.spsc())
-            .field("holder", &self.end.tag())
-            .finish()
     }
 }

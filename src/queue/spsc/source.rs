@@ -6,6 +6,7 @@ use super::Consumer;
 use super::handle::End;
 use crate::algorithm::spsc::RoleMarker;
 use crate::facade::WaitHistory;
+use crate::participant::Liveness;
 use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::Fault;
@@ -15,28 +16,31 @@ use crate::wait::select::{Source, SourceRef};
 impl<T: Payload, R: RoleMarker> Source for End<T, R> {
     /// Also when the end is lost: its operations say so.
     fn is_ready(&self) -> bool {
-        !self.is_mine() || self.has_something()
+        let participants = self.spsc.state.liveness(self.me).participants();
+        !self.is_mine() || self.ring().is_ready(&self.cursor, participants)
     }
 
     fn event(&self) -> &EventCount {
-        self.own_event()
+        self.ring().event(R::ROLE)
     }
 
     fn history(&self) -> Option<&WaitHistory> {
-        Some(self.history_of_several())
+        Some(&self.waits[1])
     }
 
     fn progress(&self) -> u64 {
-        self.position()
+        self.cursor.position()
     }
 
-    /// Nobody else has this end.
+    /// No other process has this end.
     fn is_shared(&self) -> bool {
         false
     }
 
     fn reap_dead(&self) -> bool {
-        self.look_after_the_other()
+        let others = self.spsc.state.liveness(self.me);
+        self.ring().reap_dead(R::ROLE, &others);
+        others.is_member()
     }
 }
 
