@@ -20,6 +20,8 @@ mod wait_any;
 mod work;
 
 pub use crate::payload::ValueError;
+use crate::payload::{Payload, describe, shape_of};
+use crate::segment::EntryError;
 pub use counted::{Countable, ReceiverOf, SenderOf};
 pub use error::{
     CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
@@ -35,3 +37,12 @@ pub use work::{
 };
 #[cfg(feature = "process")]
 pub use work::{Channel, Encoded};
+
+/// Why there is no queue of `T` of that capacity.
+fn no_capacity<T: Payload>(found: u64, (least, most): (u64, u64)) -> EntryError {
+    if shape_of::<T>().is_some() {
+        return EntryError::Capacity { found, least, most };
+    }
+    let found = Box::new(describe::<T>());
+    EntryError::Payload { found }
+}

@@ -1,7 +1,7 @@
 //! The queue's handle: where its parts are, and what it knows of them.
 
 use std::fmt;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
@@ -13,7 +13,7 @@ use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, describe, shape_of};
-use crate::queue::Wait;
+use crate::queue::{Wait, no_capacity};
 use crate::segment::{
     Bytes, Entry, EntryError, EntryRef, MembershipError, Placeable, Shape, sealed,
 };
@@ -91,13 +91,8 @@ pub struct Queue<T> {
     /// Invariant 2: as many cells as the segment has participants are mapped there, likewise.
     cells: NonNull<[AtomicU64]>,
     layout: SlotsLayout,
-    tail: AtomicU64,
-    head: AtomicU64,
-    epoch: AtomicU64,
-    /// The index and the word of a slot whose owner was found alive.
-    alive: [AtomicU64; 2],
-    /// Where it was when it last caught up with receivers, and with senders.
-    caught_up: [AtomicU64; 2],
+    /// The words of a [`Cursor`].
+    cursor: [AtomicU64; 7],
     wait: Wait,
     /// Of waits to send, to receive, and for several.
     pub(super) waits: [WaitHistory; 3],
@@ -110,30 +105,21 @@ pub(super) struct Slot<T> {
     item: MaybeUninit<T>,
 }
 
-/// The slots of a queue.
-pub(super) struct Places<'a, T>(NonNull<Slot<T>>, std::marker::PhantomData<&'a Slot<T>>);
+// Where those words of a [`Cursor`] are that operations without obstacles need alone.
+const TAIL: usize = 0;
+const HEAD: usize = 1;
+const EPOCH: usize = 2;
 
-impl<T> Clone for Places<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Places<'_, T> {}
-
-impl<T> Slots for Places<'_, T> {
+impl<T> Slots for &Queue<T> {
     #[inline(always)]
     fn word(&self, index: u64) -> &AtomicU64 {
-        #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
-        let index = index as usize;
-        // SAFETY: below the capacity, by the trait's word, so inside by Invariant 1.
-        let slot = unsafe { self.0.add(index) };
-        // SAFETY: as above; an atomic may be shared with anybody.
-        unsafe { &(*slot.as_ptr()).word }
+        // SAFETY: below the capacity, by the trait's word, so inside by Invariant 1; an atomic may be
+        // shared with any thread.
+        unsafe { &(*self.slot(index).as_ptr()).word }
     }
 }
 
-// SAFETY: items are reached by whoever has claimed their slot only; `T` is Send.
+// SAFETY: items are reached only by the owner of their slot; `T` is Send.
 unsafe impl<T: Payload> Send for Queue<T> {}
 // SAFETY: as above.
 unsafe impl<T: Payload> Sync for Queue<T> {}
@@ -142,16 +128,13 @@ impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
         // ORDERING: Acquire; (Q3) of `algorithm::mpmc`, within this process.
         let same = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Acquire));
+        let cursor = self.cursor.each_ref().map(same);
         Self {
             state: self.state.clone(),
             slots: self.slots,
             cells: self.cells,
             layout: self.layout,
-            tail: same(&self.tail),
-            head: same(&self.head),
-            epoch: same(&self.epoch),
-            alive: Default::default(),
-            caught_up: Default::default(),
+            cursor,
             wait: self.wait,
             waits: Default::default(),
         }
@@ -160,84 +143,88 @@ impl<T> Clone for Queue<T> {
 
 impl<T> Queue<T> {
     #[inline(always)]
-    pub(super) fn ring(&self) -> Ring<'_, Places<'_, T>> {
+    pub(super) fn ring(&self) -> Ring<'_, &Self> {
         Ring {
             state: &self.state,
             // SAFETY: Invariant 2, and atomics may be shared with anybody.
             cells: unsafe { self.cells.as_ref() },
-            slots: Places(self.slots, std::marker::PhantomData),
+            slots: self,
             geometry: &self.layout.geometry,
         }
     }
 
-    /// Where the item of a slot is.
+    /// The slot at `index`, which is below the capacity.
     #[inline(always)]
-    pub(super) fn item(&self, index: u64) -> NonNull<T> {
+    fn slot(&self, index: u64) -> NonNull<Slot<T>> {
         #[expect(clippy::cast_possible_truncation, reason = "all slots are in memory")]
         let index = index as usize;
-        // SAFETY: a claim's index is below the capacity: inside by Invariant 1.
-        let slot = unsafe { self.slots.add(index) };
-        // SAFETY: as above; no reference is made.
-        let item = unsafe { &raw mut (*slot.as_ptr()).item };
-        // SAFETY: a place inside of an object is not null.
-        unsafe { NonNull::new_unchecked(item) }.cast()
+        // SAFETY: the callers' word: inside by Invariant 1.
+        unsafe { self.slots.add(index) }
+    }
+
+    /// Where the item of a slot is that was claimed.
+    #[inline(always)]
+    pub(super) fn item(&self, index: u64) -> NonNull<T> {
+        // SAFETY: inside of the slot; no reference is made.
+        unsafe { self.slot(index).byte_add(offset_of!(Slot<T>, item)) }.cast()
     }
 
     /// Where this handle's next slot to send is.
     #[inline(always)]
     pub(super) fn tail(&self) -> Position {
         // ORDERING: Acquire; (Q3) of `algorithm::mpmc`, between this process's threads.
-        Position(self.tail.load(Ordering::Acquire))
+        Position(self.cursor[TAIL].load(Ordering::Acquire))
     }
 
     #[inline(always)]
     pub(super) fn set_tail(&self, tail: Position) {
         // ORDERING: Release; as for `tail`.
-        self.tail.store(tail.0, Ordering::Release);
+        self.cursor[TAIL].store(tail.0, Ordering::Release);
     }
 
     /// Where this handle's next item is, and the epoch whose orphans it has looked for.
     #[inline(always)]
     pub(super) fn head(&self) -> (Position, u64) {
         // ORDERING: Acquire; as for `tail`, and (Q4).
-        let head = Position(self.head.load(Ordering::Acquire));
-        (head, self.epoch.load(Ordering::Acquire))
+        let head = Position(self.cursor[HEAD].load(Ordering::Acquire));
+        (head, self.cursor[EPOCH].load(Ordering::Acquire))
     }
 
     #[inline(always)]
     pub(super) fn set_head(&self, head: Position) {
         // ORDERING: Release; as for `tail`.
-        self.head.store(head.0, Ordering::Release);
+        self.cursor[HEAD].store(head.0, Ordering::Release);
     }
 
-    /// All that this handle knows.
+    /// All that this handle knows. The last four words only spare work, also if two threads mix them up.
     pub(super) fn cursor(&self) -> Cursor {
-        let (head, epoch) = self.head();
+        // ORDERING: Acquire; as for `tail` and `head`.
+        let load = |word: &AtomicU64| word.load(Ordering::Acquire);
+        let [tail, head, epoch, index, word, sent, received] = self.cursor.each_ref().map(load);
         Cursor {
-            tail: self.tail(),
-            head,
+            tail: Position(tail),
+            head: Position(head),
             epoch,
-            // ORDERING: Relaxed; they only spare work, also if two threads mix them up: others are asked about
-            // again before long.
-            alive: CheckedOwner {
-                index: self.alive[0].load(Ordering::Relaxed),
-                word: self.alive[1].load(Ordering::Relaxed),
-            },
-            caught_up: [0, 1]
-                .map(|side: usize| Position(self.caught_up[side].load(Ordering::Relaxed))),
+            alive: CheckedOwner { index, word },
+            caught_up: [Position(sent), Position(received)],
         }
     }
 
     pub(super) fn keep(&self, cursor: &Cursor) {
-        self.set_tail(cursor.tail);
-        self.set_head(cursor.head);
-        // ORDERING: Release; (Q4).
-        self.epoch.store(cursor.epoch, Ordering::Release);
-        // ORDERING: Relaxed; they only spare work.
-        self.alive[0].store(cursor.alive.index, Ordering::Relaxed);
-        self.alive[1].store(cursor.alive.word, Ordering::Relaxed);
-        for (place, at) in self.caught_up.iter().zip(cursor.caught_up) {
-            place.store(at.0, Ordering::Relaxed);
+        let [sent, received] = cursor.caught_up;
+        let CheckedOwner { index, word } = cursor.alive;
+        let words = [
+            cursor.tail.0,
+            cursor.head.0,
+            cursor.epoch,
+            index,
+            word,
+            sent.0,
+            received.0,
+        ];
+        for (place, word) in self.cursor.iter().zip(words) {
+            // ORDERING: Release; (Q4), and as for `tail`.
+            place.store(word, Ordering::Release);
         }
     }
 
@@ -360,16 +347,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
     }
 
     fn refused(capacity: &u64) -> EntryError {
-        match shape_of::<T>() {
-            None => EntryError::Payload {
-                found: Box::new(Self::payload()),
-            },
-            Some(_) => EntryError::Capacity {
-                found: *capacity,
-                least: SlotsLayout::CAPACITIES.0,
-                most: SlotsLayout::CAPACITIES.1,
-            },
-        }
+        no_capacity::<T>(*capacity, SlotsLayout::CAPACITIES)
     }
 
     /// Zeroed words are those of an empty ring that nobody was ever at.
@@ -390,11 +368,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
             slots,
             cells,
             layout,
-            tail: AtomicU64::new(0),
-            head: AtomicU64::new(0),
-            epoch: AtomicU64::new(0),
-            alive: Default::default(),
-            caught_up: Default::default(),
+            cursor: Default::default(),
             wait: Wait::default(),
             waits: Default::default(),
         })

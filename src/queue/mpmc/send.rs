@@ -110,7 +110,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     pub fn send_slice(&self, values: &[T]) -> Result<usize, TrySendError<()>> {
         let mut sent = 0;
         for value in values {
-            match self.slot() {
+            match self.claim_slot() {
                 Ok(claim) => self.put_from(claim, value),
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => break,
@@ -185,7 +185,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// The next slot, if there is one.
     #[inline(always)]
-    fn slot(&self) -> Result<Claim, TrySendError<()>> {
+    fn claim_slot(&self) -> Result<Claim, TrySendError<()>> {
         match self.quick_slot() {
             Some(claim) => Ok(claim),
             None => self.find_slot(),
@@ -282,7 +282,7 @@ impl<T: Payload + Pod> Queue<T> {
     /// ```
     pub fn try_send_with(&self, write: impl FnOnce(&mut T)) -> Result<(), TrySendError<()>> {
         let me = self.me()?;
-        let claim = self.slot()?;
+        let claim = self.claim_slot()?;
         Ok(self.write_with(claim, me, write)?)
     }
 

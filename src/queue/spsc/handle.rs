@@ -13,8 +13,8 @@ use crate::facade::{Deadline, WaitHistory};
 use crate::format::{Kind, PADDING, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::queue::Wait;
 use crate::queue::spsc::{Consumer, Producer};
+use crate::queue::{Wait, no_capacity};
 use crate::segment::{
     Bytes, ClaimError, Entry, EntryError, EntryRef, Fault, Placeable, Shape, sealed,
 };
@@ -378,16 +378,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Spsc<T> {
     }
 
     fn refused(capacity: &u64) -> EntryError {
-        match shape_of::<T>() {
-            None => EntryError::Payload {
-                found: Box::new(Self::payload()),
-            },
-            Some(_) => EntryError::Capacity {
-                found: *capacity,
-                least: 1,
-                most: MOST,
-            },
-        }
+        no_capacity::<T>(*capacity, (1, MOST))
     }
 
     /// Zeroed positions and roles are those of an empty ring that nobody has.
