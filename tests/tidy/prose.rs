@@ -26,6 +26,7 @@ const WRITTEN: &[&str] = &[
     "src/algorithm/spsc/",
     "src/algorithm/snapshot/",
     "src/algorithm/work/",
+    "src/codec/",
     "src/segment/",
     "src/process/",
 ];

@@ -42,7 +42,8 @@ impl<P: Storage> Work<'_, P> {
         self.resolve(entry).is_ok_and(|(_, is_pending)| is_pending)
     }
 
-    /// Returns how many messages wait to be delivered, for the first time or again. It may be stale.
+    /// Returns how many messages wait to be delivered, for the first time or again. It may be
+    /// stale.
     pub(crate) fn count_pending(&self) -> u64 {
         let sent = self.entries().filter(|entry| self.is_pending(*entry));
         let again = self.count(State::Returned) + self.count(State::Delayed);

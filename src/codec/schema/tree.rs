@@ -125,8 +125,7 @@ impl Tree {
         around.find(|at| self.nodes[*at].shape == shape)
     }
 
-    /// Returns the variant of an enum to choose: one that is not done, else one that was no
-    /// obstacle.
+    /// Returns the variant of an enum to choose: one not yet done, or else one without an obstacle.
     pub(super) fn variant(&self, at: At, count: usize) -> usize {
         let children = &self.nodes[at].children;
         let find = |wanted: fn(&Node) -> bool| {
