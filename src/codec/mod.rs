@@ -26,8 +26,8 @@ use serde::de::DeserializeOwned;
 pub(crate) use schema::{HANDLE, name_of};
 
 use bounds::Bounds;
-use read::{BoundedDeserializer, Source};
-use write::{BoundedSerializer, Sink};
+use read::{BoundedDeserializer, MessageInput};
+use write::{BoundedSerializer, MessageOutput};
 
 use crate::payload::{Cause, HANDLE_ELSEWHERE, ValueError};
 
@@ -78,7 +78,7 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(
     REFUSED.set(false);
     let bounds = Bounds::new(prefix.len());
     let mut message = postcard::Serializer {
-        output: Sink::new(prefix, &bounds),
+        output: MessageOutput::new(prefix, &bounds),
     };
     let encoded = value.serialize(BoundedSerializer::new(&mut message, &bounds));
     encoded.map_err(|error| refusal(&bounds, &error))?;
@@ -89,7 +89,7 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
     REFUSED.set(false);
     let bounds = Bounds::new(bytes.len());
-    let mut source = postcard::Deserializer::from_flavor(Source::new(bytes, &bounds));
+    let mut source = postcard::Deserializer::from_flavor(MessageInput::new(bytes, &bounds));
     let decoded = T::deserialize(BoundedDeserializer::new(&mut source, &bounds));
     let value = decoded.map_err(|error| refusal(&bounds, &error))?;
     match bounds.place() {

@@ -13,12 +13,12 @@ use serde::de::{
 use super::bounds::Bounds;
 
 /// The bytes of a message.
-pub(super) struct Source<'de> {
+pub(super) struct MessageInput<'de> {
     rest: &'de [u8],
     bounds: &'de Bounds,
 }
 
-impl<'de> Source<'de> {
+impl<'de> MessageInput<'de> {
     pub(super) fn new(bytes: &'de [u8], bounds: &'de Bounds) -> Self {
         Self {
             rest: bytes,
@@ -28,7 +28,7 @@ impl<'de> Source<'de> {
 }
 
 /// It gives no size hint, so that [`Visit`] sees a length that is too great.
-impl<'de> postcard::de_flavors::Flavor<'de> for Source<'de> {
+impl<'de> postcard::de_flavors::Flavor<'de> for MessageInput<'de> {
     type Remainder = ();
     type Source = &'de [u8];
 

@@ -9,12 +9,12 @@ use serde::ser::{
 use super::bounds::Bounds;
 
 /// The bytes of a message.
-pub(super) struct Sink<'b> {
+pub(super) struct MessageOutput<'b> {
     bytes: Vec<u8>,
     bounds: &'b Bounds,
 }
 
-impl<'b> Sink<'b> {
+impl<'b> MessageOutput<'b> {
     pub(super) fn new(bytes: Vec<u8>, bounds: &'b Bounds) -> Self {
         Self { bytes, bounds }
     }
@@ -24,7 +24,7 @@ impl<'b> Sink<'b> {
     }
 }
 
-impl postcard::ser_flavors::Flavor for Sink<'_> {
+impl postcard::ser_flavors::Flavor for MessageOutput<'_> {
     type Output = Vec<u8>;
 
     #[inline]

@@ -19,9 +19,9 @@ impl<const N: usize> Serialize for FixedStr<N> {
 /// Deserialises from a string; fails if it has more than `N` bytes.
 impl<'de, const N: usize> Deserialize<'de> for FixedStr<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text<const N: usize>;
+        struct TextVisitor<const N: usize>;
 
-        impl<const N: usize> Visitor<'_> for Text<N> {
+        impl<const N: usize> Visitor<'_> for TextVisitor<N> {
             type Value = FixedStr<N>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +33,7 @@ impl<'de, const N: usize> Deserialize<'de> for FixedStr<N> {
             }
         }
 
-        deserializer.deserialize_str(Text)
+        deserializer.deserialize_str(TextVisitor)
     }
 }
 
@@ -48,9 +48,9 @@ impl<const N: usize> Serialize for FixedBytes<N> {
 /// Deserialises from bytes, or a sequence of them; fails if there are more than `N`.
 impl<'de, const N: usize> Deserialize<'de> for FixedBytes<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Contents<const N: usize>;
+        struct ContentsVisitor<const N: usize>;
 
-        impl<'de, const N: usize> Visitor<'de> for Contents<N> {
+        impl<'de, const N: usize> Visitor<'de> for ContentsVisitor<N> {
             type Value = FixedBytes<N>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +73,6 @@ impl<'de, const N: usize> Deserialize<'de> for FixedBytes<N> {
             }
         }
 
-        deserializer.deserialize_bytes(Contents)
+        deserializer.deserialize_bytes(ContentsVisitor)
     }
 }

@@ -126,9 +126,9 @@ impl Liveness for RegistryLiveness<'_> {
 
 /// The byte locks as process `.0` uses them.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes(pub(crate) u32);
+pub(crate) struct ModelByteLocks(pub(crate) u32);
 
-impl ByteLocks for Bytes {
+impl ByteLocks for ModelByteLocks {
     type Error = Infallible;
 
     fn try_lock(&self, index: u32) -> Result<bool, Infallible> {

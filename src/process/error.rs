@@ -11,10 +11,10 @@ use crate::sys::limits::Limit;
 
 /// The error of encoding or decoding a value that crosses processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CodecError(Cause);
+pub struct CodecError(CodecCause);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Cause {
+enum CodecCause {
     Codec(ValueError),
     /// The text of a handle among the values.
     Handle(String),
@@ -24,25 +24,27 @@ enum Cause {
 
 impl CodecError {
     pub(super) fn handle(message: String) -> Self {
-        Self(Cause::Handle(message))
+        Self(CodecCause::Handle(message))
     }
 
     pub(super) fn remote(message: &[u8]) -> Self {
-        Self(Cause::Remote(String::from_utf8_lossy(message).into_owned()))
+        Self(CodecCause::Remote(
+            String::from_utf8_lossy(message).into_owned(),
+        ))
     }
 }
 
 impl From<ValueError> for CodecError {
     fn from(error: ValueError) -> Self {
-        Self(Cause::Codec(error))
+        Self(CodecCause::Codec(error))
     }
 }
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Codec(error) => error.fmt(f),
-            Cause::Handle(message) | Cause::Remote(message) => f.write_str(message),
+            CodecCause::Codec(error) => error.fmt(f),
+            CodecCause::Handle(message) | CodecCause::Remote(message) => f.write_str(message),
         }
     }
 }
@@ -50,8 +52,8 @@ impl fmt::Display for CodecError {
 impl Error for CodecError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Cause::Codec(error) => error.source(),
-            Cause::Handle(_) | Cause::Remote(_) => None,
+            CodecCause::Codec(error) => error.source(),
+            CodecCause::Handle(_) | CodecCause::Remote(_) => None,
         }
     }
 }

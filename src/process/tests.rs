@@ -181,7 +181,7 @@ fn a_job_of_this_program_is_located() {
 fn a_job_of_another_program_is_refused() {
     let mut job = job();
     job.image.inode += 1;
-    assert!(worker::locate(&job).is_err_and(|what| what.contains("is not the one")));
+    assert!(worker::locate(&job).is_err_and(|what| what.contains("is not its parent's")));
 }
 
 #[test]

@@ -247,7 +247,7 @@ macro_rules! errors {
             pub enum $name {
                 $($variants)*
                 ..
-                /// What can happen to every operation.
+                /// A fault that can happen to every operation.
                 Fault($crate::segment::Fault),
             }
         }
@@ -301,8 +301,8 @@ macro_rules! plain_errors {
 }
 pub(crate) use plain_errors;
 
-/// As [`errors`], for errors that return a value: every variant has it, and may have one thing
-/// besides, which its text names.
+/// As [`errors`], for errors that return a value: every variant has it, and may have one more
+/// field, which its text names.
 macro_rules! errors_with_value {
     ($(
         $(#[$meta:meta])*
@@ -316,7 +316,7 @@ macro_rules! errors_with_value {
         #[non_exhaustive]
         pub enum $name<T> {
             $($(#[$about])* $variant(T $(, $ty)?),)*
-            /// What can happen to every operation.
+            /// A fault that can happen to every operation.
             Fault(T, $crate::segment::Fault),
         }
 
@@ -350,7 +350,7 @@ macro_rules! errors_with_value {
             }
         }
 
-        /// Shows what happened, not the value.
+        /// Formats the fault without the value.
         impl<T> std::fmt::Debug for $name<T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {

@@ -69,7 +69,7 @@ pub(crate) struct ParticipantEntry {
     pub(crate) time_namespace: AtomicU64,
 }
 
-impl registry::Entry for ParticipantEntry {
+impl registry::RegistryEntry for ParticipantEntry {
     #[inline(always)]
     fn word(&self) -> &AtomicU32 {
         &self.word

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::own_tag::OwnTag;
-use crate::participant::registry::{ByteLocks, Entry, Joined, Reaped};
+use crate::participant::registry::{ByteLocks, Joined, Reaped, RegistryEntry};
 use crate::segment::attachment::Attachment;
 use crate::segment::fault::{MembershipError, SystemError};
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};

@@ -41,7 +41,7 @@ pub use name_error::RemoveError;
 pub use names::NamedSegment;
 pub use options::SegmentOptions;
 
-use crate::algorithm::directory::{Fault as DirectoryFault, Found, Missing, NotCreated};
+use crate::algorithm::directory::{DirectoryFault, Found, Missing, NotCreated};
 use crate::algorithm::mutex::MutexError;
 pub use crate::format::{Kind, PayloadShape};
 use crate::format::{Name, Record};

@@ -20,10 +20,10 @@ pub(crate) struct PrivateWords {
     lists: Box<[Guarded<List>]>,
 }
 
-type List = Option<Box<Node>>;
+type List = Option<Box<ListNode>>;
 
 #[derive(Debug)]
-struct Node {
+struct ListNode {
     /// The offset of the entry.
     offset: u64,
     words: Box<[AtomicU64]>,
@@ -49,7 +49,7 @@ impl PrivateWords {
 
     #[cold]
     fn add(list: &Guarded<List>, offset: u64, count: usize) -> Option<NonNull<[AtomicU64]>> {
-        let mut fresh = Some(Box::new(Node {
+        let mut fresh = Some(Box::new(ListNode {
             offset,
             words: zeroed(count),
             next: None,

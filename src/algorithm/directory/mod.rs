@@ -80,12 +80,12 @@ pub(crate) enum Missing {
     /// There is no entry of that name.
     Name,
     /// The directory contains garbage.
-    Corrupt(Fault),
+    Corrupt(DirectoryFault),
 }
 
 /// Garbage in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum DirectoryFault {
     /// The count is above the capacity.
     Count { found: u32 },
     /// A record has a wrong checksum or position.
@@ -100,7 +100,7 @@ pub(crate) enum NotCreated {
     Exists(Found),
     DirectoryFull,
     ArenaFull { free: u64 },
-    Corrupt(Fault),
+    Corrupt(DirectoryFault),
     Control(MutexError),
 }
 
@@ -112,7 +112,9 @@ fn count_in(word: u64) -> u32 {
 
 impl<'a> Directory<'a> {
     /// The published records, in the order of their creation.
-    pub(crate) fn records(self) -> Result<impl Iterator<Item = Result<Found, Fault>> + 'a, Fault> {
+    pub(crate) fn records(
+        self,
+    ) -> Result<impl Iterator<Item = Result<Found, DirectoryFault>> + 'a, DirectoryFault> {
         self.records_from(0)
     }
 
@@ -120,25 +122,27 @@ impl<'a> Directory<'a> {
     fn records_from(
         self,
         first: u32,
-    ) -> Result<impl Iterator<Item = Result<Found, Fault>> + 'a, Fault> {
+    ) -> Result<impl Iterator<Item = Result<Found, DirectoryFault>> + 'a, DirectoryFault> {
         let published = self.published()?;
-        let some = published.get(first as usize..).ok_or(Fault::Index)?;
+        let some = published
+            .get(first as usize..)
+            .ok_or(DirectoryFault::Index)?;
         Ok((first..).zip(some).map(move |it| self.decode(it)))
     }
 
-    fn published(self) -> Result<&'a [RecordState], Fault> {
+    fn published(self) -> Result<&'a [RecordState], DirectoryFault> {
         // ORDERING: Acquire; pairs with (D1).
         let acquire = ordering(Ordering::Acquire, 30);
         let count = count_in(self.count.load(acquire));
         self.records
             .get(..count as usize)
-            .ok_or(Fault::Count { found: count })
+            .ok_or(DirectoryFault::Count { found: count })
     }
 
-    fn decode(self, (index, words): (u32, &RecordState)) -> Result<Found, Fault> {
+    fn decode(self, (index, words): (u32, &RecordState)) -> Result<Found, DirectoryFault> {
         Record::decode(&words.read(), self.arena, self.end)
             .map(|record| Found { index, record })
-            .map_err(|fault| Fault::Record { index, fault })
+            .map_err(|fault| DirectoryFault::Record { index, fault })
     }
 
     /// The record at `index`, as named by another process's handle.
@@ -177,15 +181,15 @@ impl<'a> Directory<'a> {
 
     /// The record that a slot of the index names: it is published before it has one, and its name
     /// has the slot's mark.
-    fn in_slot(self, slot: Result<Slot, IndexGarbage>) -> Result<Found, Fault> {
-        let slot = slot.map_err(|IndexGarbage| Fault::Index)?;
-        let number = slot.number().ok_or(Fault::Index)?;
+    fn in_slot(self, slot: Result<Slot, IndexGarbage>) -> Result<Found, DirectoryFault> {
+        let slot = slot.map_err(|IndexGarbage| DirectoryFault::Index)?;
+        let number = slot.number().ok_or(DirectoryFault::Index)?;
         let found = self.at(number).map_err(|missing| match missing {
-            Missing::Name => Fault::Index,
+            Missing::Name => DirectoryFault::Index,
             Missing::Corrupt(fault) => fault,
         })?;
         let is_its = NameHash::of(found.record.name).slot(number) == slot;
-        is_its.then_some(found).ok_or(Fault::Index)
+        is_its.then_some(found).ok_or(DirectoryFault::Index)
     }
 
     #[expect(

@@ -95,7 +95,7 @@ const PACE: u64 = DAY.div_ceil((GENERATION_MAX - QUICK - 1) as u64);
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
 
 /// One participant's entry, in the segment.
-pub(crate) trait Entry {
+pub(crate) trait RegistryEntry {
     /// Its word of the registry.
     fn word(&self) -> &AtomicU32;
     /// When it was joined last, if that counts; 0 before.
@@ -187,7 +187,7 @@ pub(crate) struct Registry<'a, W> {
 
 impl<W> Registry<'_, W>
 where
-    W: Entry,
+    W: RegistryEntry,
 {
     pub(crate) fn new<'a>(words: &'a [W], cursor: &'a AtomicU32) -> Registry<'a, W> {
         Registry { words, cursor }

@@ -8,7 +8,7 @@ mod units;
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;
 
-use super::Entry;
+use super::RegistryEntry;
 use crate::facade::{AtomicU32, AtomicU64};
 
 /// An entry without its informative part.
@@ -20,7 +20,7 @@ impl Word {
     }
 }
 
-impl Entry for Word {
+impl RegistryEntry for Word {
     fn word(&self) -> &AtomicU32 {
         &self.0
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Directory, Fault, Missing, NotCreated, RecordState};
+use super::super::{Directory, DirectoryFault, Missing, NotCreated, RecordState};
 use crate::algorithm::directory::index::Index;
 use crate::algorithm::mutex::MutexState;
 use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
@@ -118,12 +118,12 @@ proptest! {
         prop_assume!(words[word] != value);
         words[word] = value;
         store.records[0].write(&words);
-        let fault = Fault::Record { index: 0, fault: RecordFault::Checksum };
+        let fault = DirectoryFault::Record { index: 0, fault: RecordFault::Checksum };
         prop_assert_eq!(store.find("stock"), Err(Missing::Corrupt(fault)));
         prop_assert_eq!(store.create("stock", 8), Err(Box::new(NotCreated::Corrupt(fault))));
         store.count.store(count.into(), Ordering::Relaxed);
         if count as usize > ROOM {
-            let fault = Fault::Count { found: count };
+            let fault = DirectoryFault::Count { found: count };
             prop_assert_eq!(store.find("total"), Err(Missing::Corrupt(fault)));
             prop_assert_eq!(store.create("total", 8), Err(Box::new(NotCreated::Corrupt(fault))));
         }
@@ -185,7 +185,7 @@ fn an_index_without_an_empty_slot_is_found_out() {
     }
     assert!(store.find("stock").is_ok());
     let refused = store.create("total", 8).map_err(|refused| *refused);
-    assert_eq!(refused, Err(NotCreated::Corrupt(Fault::Index)));
+    assert_eq!(refused, Err(NotCreated::Corrupt(DirectoryFault::Index)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::participant::attachment::{Attachment, Link, Shared, Table};
 use crate::participant::own_tag::OwnTag;
 use crate::participant::registry::tests::Word;
 use crate::participant::registry::{ByteLocks, Joined, Registry};
-use crate::participant::stage::{Bytes, finish, start};
+use crate::participant::stage::{ModelByteLocks, finish, start};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -83,7 +83,7 @@ impl Segment {
     }
 
     fn reap(&self) {
-        let locks = Bytes(running());
+        let locks = ModelByteLocks(running());
         self.registry().reap(0, None, &locks, |_| true);
     }
 }
@@ -126,7 +126,7 @@ impl Shared for Mapping {
                 }
                 true
             };
-            let locks = Bytes(running());
+            let locks = ModelByteLocks(running());
             let Ok(()) = self.segment.registry().leave(tag, &locks, visit);
         });
     }
@@ -143,7 +143,7 @@ impl Mapping {
         }
         let exclusive = exclusive();
         let join = || {
-            let locks = Bytes(running());
+            let locks = ModelByteLocks(running());
             self.segment.registry().join(&locks, || 0, |_| {})
         };
         match self.own_tag().join(&exclusive, join) {
@@ -161,12 +161,15 @@ impl Mapping {
     fn expel(&self, tag: Tag) {
         let exclusive = exclusive();
         self.own_tag().forget(&exclusive, tag, || {
-            let Ok(()) = Bytes(running()).unlock(tag.index());
+            let Ok(()) = ModelByteLocks(running()).unlock(tag.index());
         });
     }
 
     fn assert_stands(&self, tag: Tag) {
-        let stands = self.segment.registry().is_member(tag, &Bytes(running()));
+        let stands = self
+            .segment
+            .registry()
+            .is_member(tag, &ModelByteLocks(running()));
         assert!(stands, "a membership ended beside a handle");
     }
 }
@@ -332,7 +335,7 @@ fn model_attachment_whose_tag_another_thread_puts_down_is_alive() {
             start(2, None, move || {
                 let word = asked.word.load(Ordering::Acquire);
                 if let Some(tag) = Tag::in_word(word, 1) {
-                    let lives = asked.registry().probe(tag, &Bytes(running()));
+                    let lives = asked.registry().probe(tag, &ModelByteLocks(running()));
                     assert!(lives, "a claimant is dead");
                 }
             }),
