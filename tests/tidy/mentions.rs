@@ -33,11 +33,17 @@ fn mentions(path: &str, text: &str, known: impl Fn(&str) -> bool) -> Vec<String>
     violations
 }
 
-/// The names in a span, without those of one or two letters.
+/// Returns the names in a span, without those of one or two letters and the affixes of names, such
+/// as `try_`.
 fn names(span: &str) -> impl Iterator<Item = &str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let names = span.split(move |c| !is_name(c));
-    names.filter(|name| name.len() > 2 && name.starts_with(|c: char| !c.is_ascii_digit()))
+    let is_whole = |name: &&str| {
+        name.len() > 2
+            && !name.starts_with(|c: char| c.is_ascii_digit() || c == '_')
+            && !name.ends_with('_')
+    };
+    names.filter(is_whole)
 }
 
 #[test]
