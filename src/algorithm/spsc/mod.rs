@@ -332,7 +332,7 @@ impl<'a> Spsc<'a> {
         let position = |role, order| self.state.own(role).position.0.load(order);
         // ORDERING: Acquire; pairs with (S2), before which the consumer has loaded a tail that is
         // not behind this head, so the load that follows gets none that is.
-        let head = position(Role::Consumer, Ordering::Acquire);
+        let head = position(Role::Consumer, ordering(Ordering::Acquire, 741));
         // ORDERING: Relaxed; no item is read.
         let tail = position(Role::Producer, Ordering::Relaxed);
         tail.wrapping_sub(head).min(self.capacity)

@@ -58,9 +58,11 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         LEAVES,
         "a waiter sleeps although its peer has left before its last check",
     ),
+    (741, LENGTH, "the length does not acquire the head"),
     (756, two_deaths::CLAIMS, "a second death is not detected"),
 ];
 
+const LENGTH: &str = "model_spsc_length_is_never_more_than_was_pushed";
 const STREAM: &str = "model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost";
 const LEAVES: &str = "model_spsc_items_committed_before_the_producer_left_or_died_arrive";
 const SUCCESSOR: &str = "model_spsc_successor_of_a_dead_consumer_continues_at_its_position";
@@ -210,6 +212,22 @@ fn model_spsc_items_committed_before_the_producer_left_or_died_arrive() {
             fixture.taken.load(Relaxed),
             "an item is lost"
         );
+    });
+}
+
+/// Hunts: a length that no moment had, because its tail is older than its head.
+#[test]
+fn model_spsc_length_is_never_more_than_was_pushed() {
+    explore("spsc: an observer of one item", || {
+        let fixture = Fixture::of(3);
+        let (producer, consumer, observer) = (fixture.clone(), fixture.clone(), fixture.clone());
+        let push = fixture.claim::<Producing>(1).unwrap();
+        let pop = fixture.claim::<Consuming>(2).unwrap();
+        finish([
+            start(1, None, move || producer.push(&mut { push })),
+            start(2, None, move || consumer.drain(&mut { pop })),
+            start(3, None, move || assert!(observer.ring().len() <= 1)),
+        ]);
     });
 }
 
