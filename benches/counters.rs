@@ -42,7 +42,7 @@ fn get(criterion: &mut Criterion) -> Result<(), Error> {
 
     let mut group = criterion.benchmark_group("get");
     group.bench_function("Counter", |bencher| {
-        bencher.iter(|| black_box(&counter).get());
+        bencher.iter(|| black_box(&counter).load());
     });
     for participants in [8, 128] {
         let segment = SegmentOptions::new()
@@ -51,7 +51,7 @@ fn get(criterion: &mut Criterion) -> Result<(), Error> {
         let sharded = segment.create::<ShardedCounter>("sharded", ())?;
         let id = BenchmarkId::new("ShardedCounter", participants);
         group.bench_function(id, |bencher| {
-            bencher.iter(|| black_box(&sharded).get());
+            bencher.iter(|| black_box(&sharded).load());
         });
     }
     group.finish();

@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let cashier = process::spawn(cashier, orders.clone())?;
     let first = process::spawn(unlucky, (orders.clone(), in_hand.clone()))?;
-    while in_hand.get() == 0 {
+    while in_hand.load() == 0 {
         std::thread::yield_now();
     }
     first.kill()?;

@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let in_hand = segment.create::<Counter>("in hand", 0)?;
     let first = process::spawn(unlucky, (product.clone(), in_hand.clone()))?;
-    while in_hand.get() == 0 {
+    while in_hand.load() == 0 {
         std::thread::yield_now();
     }
     first.kill()?;
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for worker in workers {
         worker.join()?;
     }
-    println!("{} of {} rows done again", again.get(), product.chunks());
+    println!("{} of {} rows done again", again.load(), product.chunks());
 
     let mut alone = vec![0.0; SIZE * SIZE];
     let (left, right) = (left.read_or_repair(|_| ())?, right.read_or_repair(|_| ())?);

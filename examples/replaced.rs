@@ -10,7 +10,7 @@ use crossdock::{Counter, Segment, process};
 /// Pushes the numbers from where the last producer was killed, up to `end`.
 fn produce((numbers, pushed, end): (Spsc<u64>, Counter, u64)) {
     let mut numbers = numbers.producer().expect("nobody else produces");
-    for item in pushed.get()..end {
+    for item in pushed.load()..end {
         // Killed between a push and the note of it, this one's successor pushes the number again.
         while let Err(error) = numbers.push(item) {
             let waits = matches!(error, SendError::Disconnected(_));
@@ -24,11 +24,11 @@ fn produce((numbers, pushed, end): (Spsc<u64>, Counter, u64)) {
 /// Pops the numbers up to `end`, and counts them.
 fn consume((numbers, arrived, end): (Spsc<u64>, Counter, u64)) {
     let mut numbers = numbers.consumer().expect("nobody else consumes");
-    while arrived.get() < end {
+    while arrived.load() < end {
         match numbers.read_chunk(1) {
             Ok(chunk) => {
                 let item = chunk.as_slices().0[0];
-                assert!(item <= arrived.get(), "a number is missing before {item}");
+                assert!(item <= arrived.load(), "a number is missing before {item}");
                 // Noted first, popped then: one that comes again is known by its number.
                 arrived.fetch_max(item + 1);
                 chunk.commit(1);
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let consumer = process::spawn(consume, (numbers.clone(), arrived.clone(), u64::MAX))?;
     let unlucky = process::spawn(produce, (numbers.clone(), pushed.clone(), u64::MAX))?;
-    while pushed.get() < 1_000 {
+    while pushed.load() < 1_000 {
         std::thread::yield_now();
     }
     unlucky.kill()?;
@@ -57,11 +57,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     consumer.kill()?;
     println!("the first consumer: {}", consumer.join().unwrap_err());
 
-    let end = pushed.get() + 100_000;
+    let end = pushed.load() + 100_000;
     let producer = process::spawn(produce, (numbers.clone(), pushed, end))?;
     let consumer = process::spawn(consume, (numbers, arrived.clone(), end))?;
     producer.join()?;
     consumer.join()?;
-    println!("numbers that did not arrive: {}", end - arrived.get());
+    println!("numbers that did not arrive: {}", end - arrived.load());
     Ok(())
 }

@@ -26,6 +26,6 @@ fn main() -> Result<(), crossdock::Error> {
         worker.join()?;
     }
     println!("squares: {:?}", numbers.to_vec());
-    println!("their sum: {}", sum.get());
+    println!("their sum: {}", sum.load());
     Ok(())
 }

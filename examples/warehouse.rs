@@ -20,6 +20,6 @@ fn main() -> Result<(), crossdock::Error> {
     for worker in workers {
         worker.join()?;
     }
-    println!("Total products packed: {}", total.get());
+    println!("Total products packed: {}", total.load());
     Ok(())
 }

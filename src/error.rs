@@ -3,11 +3,9 @@
 use std::fmt;
 
 use crate::collection::array::{
-    CopyError, FinishError, LeaseError, RestartError, TimedLeaseError, TryLeaseError,
+    CopyError, LeaseError, LeaseTimeoutError, RestartError, TryLeaseError,
 };
-use crate::collection::snapshot::{
-    PublishError, ReadError, ReaderError, WaitNewerError, WriterError,
-};
+use crate::collection::snapshot::{ReaderError, WaitNewerError, WaitNewerTimeoutError};
 use crate::fixed::{ContentError, TooLongError};
 use crate::queue::{
     CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
@@ -122,9 +120,7 @@ umbrella! {
     /// No chunk of an array was leased, without waiting.
     TryLease(TryLeaseError);
     /// No chunk of an array was leased in time.
-    TimedLease(TimedLeaseError);
-    /// A chunk of an array was not finished.
-    Finish(FinishError);
+    LeaseTimeout(LeaseTimeoutError);
     /// The chunks of an array were not made to do again.
     Restart(RestartError);
     /// Values were not copied from or to an array.
@@ -149,16 +145,12 @@ umbrella! {
     WaitAny(WaitAnyError);
     /// A queue was not idle.
     WaitIdle(WaitIdleError);
-    /// The writer of a snapshot was not claimed.
-    Writer(WriterError);
     /// No reader slot of a snapshot was claimed.
     Reader(ReaderError);
-    /// Nothing was published.
-    Publish(PublishError);
-    /// No published value was read.
-    Read(ReadError);
     /// No newer value was published.
     WaitNewer(WaitNewerError);
+    /// No newer value was published in time.
+    WaitNewerTimeout(WaitNewerTimeoutError);
     /// A value was not encoded, or a message not decoded.
     Value(crate::queue::ValueError);
     /// A process was not started.

@@ -20,7 +20,7 @@
 //!     for worker in workers {
 //!         worker.join()?;
 //!     }
-//!     println!("Total products packed: {}", total.get());
+//!     println!("Total products packed: {}", total.load());
 //!     Ok(())
 //! }
 //! ```

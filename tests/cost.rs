@@ -56,7 +56,7 @@ fn operations((mutex, raw, rwlock, counter, signed, sharded): Subjects) {
     measured(|| _ = counter.add(1));
     measured(|| _ = signed.sub(1));
     measured(|| sharded.add(1));
-    measured(|| _ = counter.get());
+    measured(|| _ = counter.load());
 }
 
 fn request(request: libc::c_uint, pid: i32, address: u64, data: u64) -> c_long {
@@ -154,7 +154,7 @@ fn hot_paths_take_the_locked_instructions_that_are_promised_and_no_system_call()
         ("Counter::add", 1),
         ("Counter::sub", 1),
         ("ShardedCounter::add", 1),
-        ("Counter::get", 0),
+        ("Counter::load", 0),
     ];
     for (at, (operation, locked)) in expected.into_iter().enumerate() {
         // A traced thread that ended would wait for its tracer, and its process with it.

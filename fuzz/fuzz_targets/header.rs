@@ -144,11 +144,11 @@ fn every_operation(segment: &Segment) {
         }
         if let Ok(counter) = segment.open::<Counter<i64>>(name) {
             counter.add(5);
-            counter.fetch_min(counter.get());
+            counter.fetch_min(counter.load());
         }
         if let Ok(sharded) = segment.open::<ShardedCounter>(name) {
             sharded.add(1);
-            let _ = sharded.get();
+            let _ = sharded.load();
         }
     }
     // By the protocol only a process itself makes the control mutex its own; it would wait for

@@ -42,12 +42,16 @@ impl Number for i64 {}
 
 /// One number that processes change together, in single atomic steps.
 ///
+/// As std's atomics, without an ordering to choose: a process that reads a value sees all that its writer
+/// wrote before. Operations called `fetch_` return the value before; [`add`](Self::add) and
+/// [`sub`](Self::sub) return the new one.
+///
 /// Every operation is one atomic instruction and no system call; it never blocks and never fails, and
 /// no process can hinder another. Maximum and minimum may take a few tries, and so may `fetch_and` and
-/// `fetch_or` where the processor has no instruction that also says what was there, as x86_64. Additions
-/// wrap. Updates are also a signal: who reads a value sees all that its writer wrote before.
+/// `fetch_or` where the processor has no instruction that also returns the value before, as x86_64.
+/// Additions wrap.
 ///
-/// A process killed in the middle of an update has made it or has not, and nobody can tell which:
+/// A process killed in the middle of an update has made it or has not, and no process can tell which:
 /// with `n` kills, a total may be off by `n`. Where every one must count, note the intent under a
 /// [`Mutex`](crate::Mutex) first, as `crossdock warehouse --counter mutex` does.
 ///
@@ -58,12 +62,13 @@ impl Number for i64 {}
 ///
 /// let segment = Segment::anonymous()?;
 /// let packed = segment.create::<Counter>("packed", 0)?;
-/// assert_eq!(packed.add(3), 3);
-/// assert_eq!(packed.sub(1), 2);
+/// assert_eq!(packed.fetch_add(3), 0);
+/// assert_eq!(packed.add(1), 4);
+/// assert_eq!(packed.load(), 4);
 ///
 /// let balance = segment.create::<Counter<i64>>("balance", -5)?;
 /// assert_eq!(balance.fetch_max(4), -5);
-/// assert_eq!(balance.get(), 4);
+/// assert_eq!(balance.load(), 4);
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 #[doc(alias = "Value")]
@@ -73,29 +78,43 @@ pub struct Counter<N = u64> {
 }
 
 impl<N: Number> Counter<N> {
-    /// Adds, and returns the new value. Wraps.
-    #[inline]
-    pub fn add(&self, amount: N) -> N {
-        N::of(self.state.add(amount.bits()).wrapping_add(amount.bits()))
-    }
-
-    /// Subtracts, and returns the new value. Wraps.
-    #[inline]
-    pub fn sub(&self, amount: N) -> N {
-        let negated = amount.bits().wrapping_neg();
-        N::of(self.state.add(negated).wrapping_add(negated))
-    }
-
     /// Returns the value.
     #[inline]
-    pub fn get(&self) -> N {
+    #[doc(alias = "get")]
+    pub fn load(&self) -> N {
         N::of(self.state.get())
     }
 
     /// Sets the value.
     #[inline]
-    pub fn set(&self, value: N) {
+    #[doc(alias = "set")]
+    pub fn store(&self, value: N) {
         self.state.set(value.bits());
+    }
+
+    /// Adds, and returns the value before. Wraps.
+    #[inline]
+    pub fn fetch_add(&self, amount: N) -> N {
+        N::of(self.state.add(amount.bits()))
+    }
+
+    /// Subtracts, and returns the value before. Wraps.
+    #[inline]
+    pub fn fetch_sub(&self, amount: N) -> N {
+        N::of(self.state.add(amount.bits().wrapping_neg()))
+    }
+
+    /// Adds, and returns the new value: [`fetch_add`](Self::fetch_add), plus `amount`. Wraps.
+    #[inline]
+    pub fn add(&self, amount: N) -> N {
+        N::of(self.state.add(amount.bits()).wrapping_add(amount.bits()))
+    }
+
+    /// Subtracts, and returns the new value: [`fetch_sub`](Self::fetch_sub), less `amount`. Wraps.
+    #[inline]
+    pub fn sub(&self, amount: N) -> N {
+        let negated = amount.bits().wrapping_neg();
+        N::of(self.state.add(negated).wrapping_add(negated))
     }
 
     /// Sets the value, and returns the one before.
@@ -157,7 +176,7 @@ impl<N> Clone for Counter<N> {
 
 impl<N: Number> fmt::Debug for Counter<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Counter").field(&self.get()).finish()
+        f.debug_tuple("Counter").field(&self.load()).finish()
     }
 }
 
@@ -210,7 +229,7 @@ impl<N: Number> Placeable for Counter<N> {
 /// A number that many processes add to at once without getting in each other's way.
 ///
 /// Each participant adds to a cell of its own, 128 bytes apart from the others', so cores do not
-/// fight for a cache line; [`get`](Self::get) sums the cells, which takes a while and is no
+/// fight for a cache line; [`load`](Self::load) sums the cells, which takes a while and is no
 /// snapshot. Use it for statistics, and [`Counter`] where the new value matters.
 ///
 /// Adding is one atomic instruction, never blocks and never fails. Cells outlive the processes
@@ -227,7 +246,7 @@ impl<N: Number> Placeable for Counter<N> {
 /// let packed = segment.create::<ShardedCounter>("packed", ())?;
 /// packed.add(2);
 /// packed.add(3);
-/// assert_eq!(packed.get(), 5);
+/// assert_eq!(packed.load(), 5);
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 #[derive(Clone)]
@@ -236,7 +255,7 @@ pub struct ShardedCounter {
 }
 
 impl ShardedCounter {
-    /// Adds to this process's cell. Wraps.
+    /// Adds to this process's cell. Wraps. It returns nothing: no process knows the total then.
     ///
     /// The first call of a process joins the segment.
     #[inline]
@@ -249,9 +268,11 @@ impl ShardedCounter {
 
     /// Returns the sum of all cells. Wraps.
     ///
-    /// It holds every addition that was made before the call, and perhaps some that were made
+    /// It contains every addition that was made before the call, and perhaps some that were made
     /// during it.
-    pub fn get(&self) -> u64 {
+    #[doc(alias = "get")]
+    #[doc(alias = "sum")]
+    pub fn load(&self) -> u64 {
         self.sharded().sum()
     }
 
@@ -263,7 +284,7 @@ impl ShardedCounter {
 
 impl fmt::Debug for ShardedCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ShardedCounter").field(&self.get()).finish()
+        f.debug_tuple("ShardedCounter").field(&self.load()).finish()
     }
 }
 

@@ -196,7 +196,7 @@ impl fmt::Display for FoundKind {
 }
 
 /// Puts the article before a kind: a Mutex, an Array.
-fn one(kind: impl fmt::Display) -> String {
+pub(super) fn one(kind: impl fmt::Display) -> String {
     let kind = kind.to_string();
     let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) {
         "an"

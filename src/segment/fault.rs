@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::format::Kind;
+use crate::segment::entry_error::one;
 
 /// The errno of an error that has none.
 const EIO: i32 = 5;
@@ -181,10 +182,14 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt { kind, word: 0 } => {
-                write!(f, "expected the state of a {kind}, found something else")
+                write!(
+                    f,
+                    "expected the state of {}, found something else",
+                    one(kind)
+                )
             }
             Self::Corrupt { kind, word } => {
-                write!(f, "expected the state of a {kind}, found {word:#x}")
+                write!(f, "expected the state of {}, found {word:#x}", one(kind))
             }
             Self::NotMember(error) => error.fmt(f),
             Self::NotOwner => f.write_str(

@@ -71,7 +71,7 @@ use crate::sys::{descriptor, locks, shm};
 /// let segment = Segment::anonymous()?;
 /// let total = segment.create::<Counter>("total", 0)?;
 /// assert_eq!(total.add(2), 2);
-/// assert_eq!(segment.open::<Counter>("total")?.get(), 2);
+/// assert_eq!(segment.open::<Counter>("total")?.load(), 2);
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 #[derive(Clone)]

@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use crossdock::array::{
-    ArrayOptions, FinishError, Init, LeaseError, RestartError, TimedLeaseError, TryLeaseError,
+    ArrayOptions, Init, LeaseError, LeaseTimeoutError, RestartError, TryLeaseError,
 };
 use crossdock::segment::MembershipError;
 use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
-use crossdock::{Array, Segment};
+use crossdock::{Array, Fault, Segment};
 
 use crate::support::careless::{Reaped, lose_membership};
 use crate::support::process::{Line, asleep, child, holder, in_child};
@@ -195,12 +195,12 @@ fn leases_wait_for_readers_and_writers() {
     ));
     assert!(matches!(
         array.lease_timeout(0, SHORT),
-        Err(TimedLeaseError::Timeout)
+        Err(LeaseTimeoutError::Timeout)
     ));
     let deadline = Instant::now() + SHORT;
     assert!(matches!(
-        array.lease_chunk_deadline(deadline),
-        Err(TimedLeaseError::Timeout)
+        array.lease_chunk_timeout(deadline),
+        Err(LeaseTimeoutError::Timeout)
     ));
     assert!(Instant::now() >= deadline);
     let waiters = [0, 1].map(|chunk| asleep(|| array.lease(chunk).unwrap().finish().unwrap()));
@@ -229,7 +229,7 @@ fn one_that_wants_any_chunk_waits_for_the_last_ones_and_no_longer() {
     ));
     assert!(matches!(
         array.lease_chunk_timeout(SHORT),
-        Err(TimedLeaseError::Timeout)
+        Err(LeaseTimeoutError::Timeout)
     ));
     let waiters = [(); 2].map(|()| {
         asleep(|| {
@@ -259,7 +259,7 @@ fn a_stopped_holder_keeps_its_chunk() {
     array.lease_chunk().unwrap().unwrap().finish().unwrap();
     assert!(matches!(
         array.lease_chunk_timeout(SHORT),
-        Err(TimedLeaseError::Timeout)
+        Err(LeaseTimeoutError::Timeout)
     ));
     other.child.cont();
     other.release();
@@ -281,7 +281,7 @@ fn what_a_dead_writer_left_is_not_leased_before_it_was_repaired() {
     let tried = array.try_lease_chunk();
     assert!(matches!(
         tried,
-        Err(TryLeaseError::Refused(LeaseError::OwnerDied))
+        Err(TryLeaseError::Lease(LeaseError::OwnerDied))
     ));
     assert!(matches!(array.read(), Err(LockError::OwnerDied(values)) if values[0] == 9));
     array.restart().unwrap();
@@ -368,7 +368,7 @@ fn in_a_forked_child_an_inherited_lease_is_nobodys() {
     let pid = std::process::id();
     in_child(|| {
         let [first, second] = leases.take().unwrap();
-        assert_eq!(first.finish(), Err(FinishError::Lost));
+        assert_eq!(first.finish(), Err(Fault::NotOwner));
         drop(second);
         let refused = array.lease(0).err();
         assert!(matches!(refused, Some(LeaseError::Leased { pid: holder }) if holder == pid));
@@ -390,7 +390,7 @@ fn who_was_taken_for_dead_has_lost_its_chunks() {
         lose_membership(&segment);
         line.say(1);
         end.hear();
-        assert_eq!(first.finish(), Err(FinishError::Lost));
+        assert_eq!(first.finish(), Err(Fault::NotOwner));
         drop(second);
         line.say(2);
         end.hear();
@@ -418,7 +418,7 @@ fn who_was_reaped_and_does_not_know_it_gets_no_chunk() {
         |()| {
             assert!(matches!(
                 array.lease_chunk(),
-                Err(LeaseError::Join(MembershipError::Lost))
+                Err(LeaseError::Fault(Fault::NotMember(MembershipError::Lost)))
             ));
         },
     );

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossdock::array::{ArrayOptions, Init, Lease, LeaseError, TimedLeaseError};
-use crossdock::{Array, Segment, SegmentOptions};
+use crossdock::array::{ArrayOptions, Init, Lease, LeaseError, LeaseTimeoutError};
+use crossdock::{Array, Fault, Segment, SegmentOptions};
 use proptest::prelude::*;
 
 use crate::support::image::Window;
@@ -118,10 +118,10 @@ proptest! {
         place.write(CHUNKS + 4, word);
         let refused = array.lease_timeout(1, SHORT).unwrap_err();
         prop_assert!(
-            matches!(refused, TimedLeaseError::Refused(LeaseError::Corrupt { word: found }) if found == word),
+            matches!(refused, LeaseTimeoutError::Lease(LeaseError::Fault(Fault::Corrupt { word: found, .. })) if found == u64::from(word)),
             "{word:#x}: {refused}"
         );
-        prop_assert_eq!(refused.to_string(), format!("expected a word of an array, found {word:#010x}"));
+        prop_assert_eq!(refused.to_string(), format!("expected the state of an Array, found {word:#x}"));
         prop_assert!(array.lease_timeout(0, SHORT).is_ok(), "the others are as they were");
     }
 
@@ -131,7 +131,7 @@ proptest! {
         let array = place.fresh();
         place.write(GRID, word | 3);
         let refused = array.lease_timeout(1, SHORT).unwrap_err();
-        let shown = matches!(refused, TimedLeaseError::Refused(LeaseError::Corrupt { word: found }) if found == word | 3);
+        let shown = matches!(refused, LeaseTimeoutError::Lease(LeaseError::Fault(Fault::Corrupt { word: found, .. })) if found == u64::from(word | 3));
         prop_assert!(shown, "{refused}");
         prop_assert!(array.read_timeout(SHORT).is_err());
         prop_assert!(array.restart().is_err());

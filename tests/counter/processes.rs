@@ -41,7 +41,7 @@ fn additions_of_many_processes_are_all_there() {
             total.add(1);
         }
     });
-    assert_eq!(total.get(), PROCESSES * EACH);
+    assert_eq!(total.load(), PROCESSES * EACH);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn every_addition_returns_a_value_of_its_own() {
             assert_eq!(before & 1 << (number % 64), 0, "given out twice");
         }
     });
-    assert!(seen.iter().all(|word| word.get() == u64::MAX));
+    assert!(seen.iter().all(|word| word.load() == u64::MAX));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn the_best_of_many_processes_wins() {
             least.fetch_min(-step * 10 - number);
         }
     });
-    assert_eq!((most.get(), least.get()), (99_993, -99_993));
+    assert_eq!((most.load(), least.load()), (99_993, -99_993));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn sharded_additions_of_many_processes_are_all_there() {
             sharded.add(1);
         }
     });
-    assert_eq!(sharded.get(), PROCESSES * EACH);
+    assert_eq!(sharded.load(), PROCESSES * EACH);
 }
 
 #[test]
@@ -106,14 +106,14 @@ fn what_was_added_stays_when_those_who_added_are_killed() {
         })
         .kill();
     }
-    assert_eq!((sharded.get(), plain.get()), (6000, 6000));
+    assert_eq!((sharded.load(), plain.load()), (6000, 6000));
     assert_eq!(segment.reap().freed, 20);
-    assert_eq!((sharded.get(), plain.get()), (6000, 6000));
+    assert_eq!((sharded.load(), plain.load()), (6000, 6000));
     // The next owners of those cells go on.
     for _ in 0..200 {
         in_child(|| sharded.add(1));
     }
-    assert_eq!(sharded.get(), 6200);
+    assert_eq!(sharded.load(), 6200);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_process_that_cannot_join_still_adds() {
             plain.add(1);
         }
     });
-    assert_eq!((sharded.get(), plain.get()), (4000, 4000));
+    assert_eq!((sharded.load(), plain.load()), (4000, 4000));
 }
 
 #[test]
@@ -158,13 +158,13 @@ fn a_value_that_is_seen_brings_what_was_written_before() {
     let flag = segment.create::<Counter>("flag", 0).unwrap();
     let writer = child(|| {
         for round in 1..=EACH {
-            data.set(round);
-            flag.set(round);
+            data.store(round);
+            flag.store(round);
         }
     });
     loop {
-        let seen = flag.get();
-        assert!(data.get() >= seen);
+        let seen = flag.load();
+        assert!(data.load() >= seen);
         if seen == EACH {
             break;
         }

@@ -169,7 +169,7 @@ fn a_process_without_standard_descriptors_spawns_and_joins() {
             let is_open = |fd: &libc::c_int| unsafe { libc::fcntl(*fd, libc::F_GETFD) } != -1;
             let open: Vec<_> = (0..3).filter(is_open).collect();
             println!("lost");
-            (back.get(), open)
+            (back.load(), open)
         },
         (),
     );

@@ -74,7 +74,7 @@ fn the_name_goes_with_the_handle_of_an_entry_and_on_to_the_next_worker() {
     );
     let expected = (None, (Some(name.0.clone()), Ok(())));
     assert_eq!(known.expect("joined"), expected);
-    assert_eq!(counter.get(), 1);
+    assert_eq!(counter.load(), 1);
     assert!(!name.path().exists());
 }
 

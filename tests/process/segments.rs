@@ -33,7 +33,7 @@ fn workers_count_in_the_segment_they_were_given() {
     for worker in workers {
         worker.join().expect("joined");
     }
-    assert_eq!(counter.get(), 4000);
+    assert_eq!(counter.load(), 4000);
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn handles_of_entries_travel_beside_plain_values() {
         },
         args,
     );
-    assert_eq!(back.expect("joined").get(), 101);
-    assert_eq!((counter.get(), signed.get(), sharded.get()), (7, -2, 2));
+    assert_eq!(back.expect("joined").load(), 101);
+    assert_eq!((counter.load(), signed.load(), sharded.load()), (7, -2, 2));
     assert_eq!(*mutex.lock_or_repair(|_| ()).expect("locked"), 8);
 }
 
@@ -288,7 +288,7 @@ fn a_copy_that_the_function_forks_does_not_change_its_result() {
         },
         (),
     );
-    assert_eq!(counted.expect("joined").get(), 1);
+    assert_eq!(counted.expect("joined").load(), 1);
 }
 
 /// Starts a process of its own while it is encoded.
@@ -313,7 +313,7 @@ fn a_spawn_in_the_middle_of_a_spawn_leaves_its_handles_alone() {
         (before, Spawning(counter.clone())),
     );
     assert_eq!(told.expect("joined"), 3);
-    assert_eq!(counter.get(), 2);
+    assert_eq!(counter.load(), 2);
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_descriptor_that_means_another_segment_by_now_is_not_handed_over() {
             // SAFETY: what a careless library does to a number that is not its own.
             let result = unsafe { libc::dup2(other.as_fd().as_raw_fd(), number) };
             assert_eq!(result, number);
-            let spawned = crossdock::process::spawn(|counter: Counter| counter.get(), counter);
+            let spawned = crossdock::process::spawn(|counter: Counter| counter.load(), counter);
             matches!(spawned, Err(crossdock::process::SpawnError::System(_)))
         },
         (),

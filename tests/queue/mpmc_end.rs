@@ -124,7 +124,7 @@ fn of_two_sleepers_one_gets_what_the_dead_had_and_both_are_told() {
         let sleepers = [asleep(receives), asleep(receives)];
         receiver.kill();
         sleepers.into_iter().for_each(Child::join);
-        assert_eq!(takes.get(), 1);
+        assert_eq!(takes.load(), 1);
     }
 }
 

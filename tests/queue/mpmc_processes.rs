@@ -118,8 +118,8 @@ fn of_many_senders_and_receivers_each_gets_each_ones_items_in_order_and_all_are_
         senders.into_iter().for_each(Child::join);
         receivers.into_iter().for_each(Child::join);
         let senders = SENDERS as u64;
-        assert_eq!(got.get(), senders * EACH, "{wait:?}");
-        assert_eq!(sum.get(), senders * (EACH * (EACH - 1) / 2), "{wait:?}");
+        assert_eq!(got.load(), senders * EACH, "{wait:?}");
+        assert_eq!(sum.load(), senders * (EACH * (EACH - 1) / 2), "{wait:?}");
     }
 }
 
@@ -364,8 +364,8 @@ fn killing_senders_and_receivers_at_random_moments_leaves_a_queue_that_works() {
                 })
             })
             .collect();
-        let before = got.get();
-        while got.get() < before + 50 {
+        let before = got.load();
+        while got.load() < before + 50 {
             std::hint::spin_loop();
         }
         workers.into_iter().for_each(Child::kill);

@@ -305,12 +305,12 @@ fn killing_both_ends_at_random_moments_loses_nothing_that_was_pushed() {
         let producer = child(|| {
             let mut push = ring.producer().unwrap();
             // Only the ring knows whether the last push of the one before was made: ask it.
-            let mut item = pushed.get();
+            let mut item = pushed.load();
             loop {
                 // The consumer that was killed may not have been replaced yet.
                 if push.push(item).is_ok() {
                     item += 1;
-                    pushed.set(item);
+                    pushed.store(item);
                 }
             }
         });
@@ -319,18 +319,18 @@ fn killing_both_ends_at_random_moments_loses_nothing_that_was_pushed() {
             loop {
                 // As above, with the producer.
                 let Ok(item) = pop.pop() else { continue };
-                let expected = popped.get();
+                let expected = popped.load();
                 // The producer before may have died between its push and its note of it; the
                 // consumer before between its pop and its note of that.
                 assert!(
                     item == expected || item + 1 == expected || item == expected + 1,
                     "found {item}, expected {expected}"
                 );
-                popped.set(item + 1);
+                popped.store(item + 1);
             }
         });
-        let before = popped.get();
-        while popped.get() < before + 50 {
+        let before = popped.load();
+        while popped.load() < before + 50 {
             std::hint::spin_loop();
         }
         if round % 2 == 0 {

@@ -100,7 +100,7 @@ fn items_of_any_of_them_arrive_also_one_at_a_time() {
         queues[usize::try_from(item % 3).unwrap()]
             .send(item)
             .unwrap();
-        while taken.get() <= item {
+        while taken.load() <= item {
             std::thread::yield_now();
         }
     }
@@ -127,7 +127,7 @@ fn several_that_wait_for_all_and_for_one_share_what_comes() {
         waiter.join();
     }
     one.join();
-    assert_eq!(taken.get(), 10_000);
+    assert_eq!(taken.load(), 10_000);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn one_that_only_looks_does_not_keep_an_item_from_another() {
     });
     for item in 0..300 {
         queues[1].send(item).unwrap();
-        while taken.get() <= item {
+        while taken.load() <= item {
             std::thread::yield_now();
         }
     }
@@ -226,7 +226,7 @@ fn a_consumer_that_sleeps_for_two_rings_is_woken_by_each() {
         pushes[usize::try_from(item % 2).unwrap()]
             .push(item)
             .unwrap();
-        while taken.get() <= item {
+        while taken.load() <= item {
             std::thread::yield_now();
         }
     }
@@ -255,7 +255,7 @@ fn killing_those_who_wait_at_random_moments_hides_no_item() {
             sent += 1;
         }
         looker.kill();
-        while taken.get() < sent {
+        while taken.load() < sent {
             std::thread::yield_now();
         }
     }

@@ -47,8 +47,8 @@ fn several_workers_do_each_message_once() {
         senders.iter().for_each(|_| go.say(1));
         senders.into_iter().for_each(Child::join);
         workers.into_iter().for_each(Child::join);
-        assert_eq!(acked.get(), 2 * EACH, "{wait:?}");
-        assert_eq!(sum.get(), EACH * (EACH - 1), "{wait:?}");
+        assert_eq!(acked.load(), 2 * EACH, "{wait:?}");
+        assert_eq!(sum.load(), EACH * (EACH - 1), "{wait:?}");
         queue.wait_idle().unwrap();
         assert_eq!(queue.free_capacity(), 8);
     }
@@ -384,7 +384,7 @@ fn wait_idle_is_not_told_in_between_by_processes_that_pass_messages_on() {
         })
     });
     queue.wait_idle().unwrap();
-    assert_eq!(last.get(), 1);
+    assert_eq!(last.load(), 1);
     queue.close();
     workers.into_iter().for_each(Child::join);
 }
@@ -529,8 +529,8 @@ fn killing_workers_at_random_moments_loses_nothing_and_doubles_no_acknowledgemen
     });
     let (mut workers, mut kills) = (vec![worker(), worker()], 0);
     while kills < 60 && !queue.is_closed() {
-        let before = begun.get();
-        while begun.get() < before + 50 && !queue.is_closed() {
+        let before = begun.load();
+        while begun.load() < before + 50 && !queue.is_closed() {
             std::hint::spin_loop();
         }
         workers.remove(0).kill();
@@ -539,7 +539,7 @@ fn killing_workers_at_random_moments_loses_nothing_and_doubles_no_acknowledgemen
     }
     sender.join();
     workers.into_iter().for_each(Child::join);
-    let (begun, acked) = (begun.get(), acked.get());
+    let (begun, acked) = (begun.load(), acked.load());
     assert!((ITEMS - kills..=ITEMS).contains(&acked), "{acked} {kills}");
     assert!((ITEMS - kills..=ITEMS + kills).contains(&begun), "{begun}");
     assert!(queue.dead_letters().is_empty());

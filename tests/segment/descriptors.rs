@@ -36,7 +36,7 @@ fn a_duplicate_of_the_descriptor_is_the_same_segment() {
     let first = segment();
     let second = Segment::try_from(first.as_fd().try_clone_to_owned().unwrap()).unwrap();
     second.open::<Counter>("total").unwrap().add(1);
-    assert_eq!(first.open::<Counter>("total").unwrap().get(), 8);
+    assert_eq!(first.open::<Counter>("total").unwrap().load(), 8);
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn a_copy_of_the_bytes_is_another_segment() {
     let first = segment();
     let second = Segment::try_from(image::sealed(&image::bytes(&first))).unwrap();
     second.open::<Counter>("total").unwrap().add(1);
-    assert_eq!(first.open::<Counter>("total").unwrap().get(), 7);
-    assert_eq!(second.open::<Counter>("total").unwrap().get(), 8);
+    assert_eq!(first.open::<Counter>("total").unwrap().load(), 7);
+    assert_eq!(second.open::<Counter>("total").unwrap().load(), 8);
 }
 
 #[test]

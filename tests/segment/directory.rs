@@ -40,12 +40,12 @@ fn of_many_who_create_one_entry_at_once_one_wins_and_the_others_open_it() {
     at_once(|number| match segment.create::<Counter>("race", number) {
         Ok(counter) => {
             winners.add(1);
-            assert_eq!(counter.get(), number);
+            assert_eq!(counter.load(), number);
         }
         Err(EntryError::Exists { .. }) => drop(segment.open::<Counter>("race").unwrap()),
         Err(error) => panic!("{error}"),
     });
-    assert_eq!(winners.get(), 1);
+    assert_eq!(winners.load(), 1);
     assert_eq!(segment.entries().unwrap().len(), 2);
 }
 
@@ -56,7 +56,7 @@ fn of_many_who_open_or_create_one_entry_all_get_the_same() {
     at_once(|_| {
         segment.open_or_create::<Counter>("race", 0).unwrap().add(1);
     });
-    assert_eq!(segment.open::<Counter>("race").unwrap().get(), PROCESSES);
+    assert_eq!(segment.open::<Counter>("race").unwrap().load(), PROCESSES);
     assert_eq!(segment.entries().unwrap().len(), 1);
 }
 
@@ -265,7 +265,7 @@ fn a_record_that_is_garbage_is_named_by_its_number() {
             ..
         }
     ));
-    assert_eq!(segment.open::<Counter>("a").unwrap().get(), 1);
+    assert_eq!(segment.open::<Counter>("a").unwrap().load(), 1);
     for error in [
         segment.open::<Counter>("b").unwrap_err(),
         segment.create::<Counter>("c", 1).unwrap_err(),
@@ -294,13 +294,13 @@ fn the_index_is_made_again_where_a_killed_creator_left_it_behind() {
     let of_b = (home..).find(|at| place(*at).load(Ordering::Relaxed) == slot);
     place(of_b.unwrap()).store(0, Ordering::Relaxed);
     window.word(INDEXED).store(1, Ordering::Relaxed);
-    assert_eq!(segment.open::<Counter>("b").unwrap().get(), 2);
+    assert_eq!(segment.open::<Counter>("b").unwrap().load(), 2);
     assert!(segment.create::<Counter>("b", 3).is_err());
     segment.create::<Counter>("c", 3).unwrap();
     assert_eq!(window.word(INDEXED).load(Ordering::Relaxed), 3);
     assert_eq!(place(of_b.unwrap()).load(Ordering::Relaxed), slot);
     for (name, value) in [("a", 1), ("b", 2), ("c", 3)] {
-        assert_eq!(segment.open::<Counter>(name).unwrap().get(), value);
+        assert_eq!(segment.open::<Counter>(name).unwrap().load(), value);
     }
 }
 
@@ -341,7 +341,7 @@ fn the_most_entries_are_all_found() {
     in_child(|| {
         for number in 0..65_536 {
             assert_eq!(
-                segment.open::<Counter>(&name(number)).unwrap().get(),
+                segment.open::<Counter>(&name(number)).unwrap().load(),
                 number
             );
         }

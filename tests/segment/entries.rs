@@ -64,7 +64,7 @@ fn an_entry_that_exists_is_not_created_again() {
                 if name == "total"
         ));
     }
-    assert_eq!(total.get(), 7);
+    assert_eq!(total.load(), 7);
     assert_eq!(segment.entries().unwrap().len(), 1);
 }
 
@@ -307,7 +307,7 @@ fn open_or_create_keeps_the_value_that_is_there() {
     let segment = segment();
     segment.create::<Counter>("total", 7).unwrap();
     let total = segment.open_or_create::<Counter>("total", 99).unwrap();
-    assert_eq!(total.get(), 7);
+    assert_eq!(total.load(), 7);
     let mutex = segment.open_or_create::<Mutex<u32>>("m", 5).unwrap();
     *mutex.lock().unwrap() = 6;
     let again = segment.open_or_create::<Mutex<u32>>("m", 5).unwrap();

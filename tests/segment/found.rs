@@ -73,7 +73,7 @@ fn the_bytes_of_a_good_segment_are_opened() {
     let name = Unique::new();
     plant(&name, &good());
     let segment = SegmentOptions::new().open(&name).unwrap();
-    assert_eq!(segment.open::<Counter>("total").unwrap().get(), 7);
+    assert_eq!(segment.open::<Counter>("total").unwrap().load(), 7);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn an_existing_segment_is_not_created_again() {
         let error = SegmentOptions::new().create_new(&name).unwrap_err();
         assert!(matches!(error, CreateError::Exists { .. }));
     });
-    assert_eq!(total.get(), 7);
+    assert_eq!(total.load(), 7);
 }
 
 #[test]

@@ -131,13 +131,13 @@ fn use_raw(raw: &Mutex<()>) {
 
 fn use_counter(counter: &Counter<i64>) {
     counter.add(5);
-    counter.fetch_max(counter.get());
+    counter.fetch_max(counter.load());
     let _ = counter.compare_exchange(1, 2);
 }
 
 fn use_sharded(sharded: &ShardedCounter) {
     sharded.add(1);
-    let _ = sharded.get();
+    let _ = sharded.load();
 }
 
 /// Opens a copy of the bytes and does everything with it.

@@ -16,7 +16,7 @@ fn what_one_process_creates_another_opens() {
         let segment = SegmentOptions::new().open(&name).unwrap();
         segment.open::<Counter>("total").unwrap().add(1);
     });
-    assert_eq!(total.get(), 8);
+    assert_eq!(total.load(), 8);
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_named_segment_outlives_its_users_until_it_is_unlinked() {
     });
     let segment = SegmentOptions::new().open(&name).unwrap();
     assert_eq!(segment.name(), Some(&*name));
-    assert_eq!(segment.open::<Counter>("total").unwrap().get(), 7);
+    assert_eq!(segment.open::<Counter>("total").unwrap().load(), 7);
     segment.unlink().unwrap();
     assert!(!name.is_taken());
 }
@@ -48,8 +48,8 @@ fn memory_stays_valid_after_unlink() {
         *mutex.lock().unwrap() += 1;
         segment.create::<Counter>("new", 3).unwrap();
     });
-    assert_eq!((total.get(), *mutex.lock().unwrap()), (8, 8));
-    assert_eq!(segment.open::<Counter>("new").unwrap().get(), 3);
+    assert_eq!((total.load(), *mutex.lock().unwrap()), (8, 8));
+    assert_eq!(segment.open::<Counter>("new").unwrap().load(), 3);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn of_many_who_open_or_create_one_segment_one_creates_it() {
         children.into_iter().for_each(|child| child.join());
         let segment = SegmentOptions::new().open(&name).unwrap();
         let total = segment.open::<Counter>("total").unwrap();
-        assert_eq!(total.get(), PROCESSES);
+        assert_eq!(total.load(), PROCESSES);
         assert_eq!(segment.entries().unwrap().len(), 1);
     }
 }

@@ -131,7 +131,7 @@ fn the_longest_entry_name_and_any_letters_are_taken() {
     let longest = "x".repeat(ENTRY_MAX);
     for name in [longest.as_str(), "...", " ", "\u{1f980}", "a\nb", "-"] {
         segment.create::<Counter>(name, 7).unwrap();
-        assert_eq!(segment.open::<Counter>(name).unwrap().get(), 7, "{name:?}");
+        assert_eq!(segment.open::<Counter>(name).unwrap().load(), 7, "{name:?}");
     }
     let names: Vec<String> = segment
         .entries()

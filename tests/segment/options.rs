@@ -37,7 +37,7 @@ fn no_participants_and_too_many_are_refused() {
 fn the_most_participants_are_possible() {
     let options = SegmentOptions::new().participants(1023);
     let segment = options.anonymous().unwrap();
-    assert_eq!(segment.create::<Counter>("c", 1).unwrap().get(), 1);
+    assert_eq!(segment.create::<Counter>("c", 1).unwrap().load(), 1);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_file_size_limit_is_an_error_and_not_a_signal() {
             ));
         }
         let fits = SegmentOptions::new().size(1 << 19).anonymous().unwrap();
-        assert_eq!(fits.create::<Counter>("total", 3).unwrap().get(), 3);
+        assert_eq!(fits.create::<Counter>("total", 3).unwrap().load(), 3);
     });
 }
 
@@ -224,7 +224,7 @@ fn unreserved_memory_is_not_allocated_and_works() {
     let options = SegmentOptions::new().size(1 << 22).reserve(false);
     let segment = options.create_new(&name).unwrap();
     assert!(allocated(&segment) < 1 << 20);
-    assert_eq!(segment.create::<Counter>("c", 4).unwrap().get(), 4);
+    assert_eq!(segment.create::<Counter>("c", 4).unwrap().load(), 4);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn prefaulting_maps_every_page_at_create_and_at_open() {
     let segment = options.create_new(&name).unwrap();
     segment.create::<Counter>("c", 4).unwrap();
     let again = options.open(&name).unwrap();
-    assert_eq!(again.open::<Counter>("c").unwrap().get(), 4);
+    assert_eq!(again.open::<Counter>("c").unwrap().load(), 4);
     let other = options.anonymous().unwrap();
-    assert_eq!(other.create::<Counter>("c", 5).unwrap().get(), 5);
+    assert_eq!(other.create::<Counter>("c", 5).unwrap().load(), 5);
 }

@@ -151,7 +151,7 @@ fn a_forked_child_uses_it_until_it_ends() {
         }
         end.say(1);
         wait_until_unused(&name);
-        assert_eq!(open(&name).open::<Counter>("c").unwrap().get(), 1);
+        assert_eq!(open(&name).open::<Counter>("c").unwrap().load(), 1);
     });
 }
 

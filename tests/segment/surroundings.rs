@@ -188,7 +188,7 @@ fn a_full_dev_shm_is_an_error_at_create_that_names_the_limit() {
             }
         ));
         assert!(!rest.is_taken());
-        assert_eq!(fits.create::<Counter>("c", 3).unwrap().get(), 3);
+        assert_eq!(fits.create::<Counter>("c", 3).unwrap().load(), 3);
     });
 }
 
@@ -298,7 +298,7 @@ fn without_proc_an_anonymous_segment_can_be_looked_at_and_not_joined() {
         assert!(outside.participants()[0].alive);
         sharded.add(5);
     });
-    assert_eq!(sharded.get(), 5);
+    assert_eq!(sharded.load(), 5);
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn too_many_open_files_are_an_error_of_each_step() {
             EntryError::Fault(Fault::NotMember(MembershipError::System(_)))
         ));
         limit(1024);
-        assert_eq!(before.create::<Counter>("c", 1).unwrap().get(), 1);
+        assert_eq!(before.create::<Counter>("c", 1).unwrap().load(), 1);
     });
 }
 

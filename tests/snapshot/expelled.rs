@@ -1,7 +1,8 @@
 //! A process whose descriptors other code of it has closed, so that the others take it for dead.
 
-use crossdock::segment::MembershipError;
-use crossdock::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError, WriterError};
+use crossdock::Fault;
+use crossdock::segment::{ClaimError, MembershipError};
+use crossdock::snapshot::{ReaderError, WaitNewerError, WaitNewerTimeoutError};
 
 use crate::support::careless::{Reaped, close_all_from_3, lose_membership};
 use crate::support::process::{Line, child, in_child};
@@ -19,8 +20,8 @@ fn a_writer_whose_role_was_taken_is_told_and_can_claim_it_again() {
         lose_membership(&segment);
         line.say(1);
         go.hear();
-        assert_eq!(writer.publish(large(9)), Err(PublishError::Lost));
-        assert_eq!(writer.publish(large(9)), Err(PublishError::Lost));
+        assert_eq!(writer.publish(large(9)), Err(Fault::NotOwner));
+        assert_eq!(writer.publish(large(9)), Err(Fault::NotOwner));
         drop(writer);
         assert_eq!(snapshot.writer().unwrap().publish(large(3)), Ok(3));
     });
@@ -43,8 +44,8 @@ fn a_reader_whose_seat_was_freed_is_told_and_can_take_another() {
         line.say(1);
         go.hear();
         // Also what it has read already.
-        assert_eq!(reader.load(), Err(ReadError::Lost));
-        assert_eq!(reader.load(), Err(ReadError::Lost));
+        assert_eq!(reader.load(), Err(Fault::NotOwner));
+        assert_eq!(reader.load(), Err(Fault::NotOwner));
         drop(reader);
         line.say(1);
         go.hear();
@@ -72,7 +73,7 @@ fn who_waits_and_was_taken_for_dead_is_told() {
         assert_eq!(reader.wait_newer().unwrap().version(), 0);
         lose_membership(&segment);
         let told = reader.wait_newer_timeout(SOON).err();
-        assert_eq!(told, Some(WaitNewerError::Lost));
+        assert_eq!(told, Some(WaitNewerTimeoutError::Fault(Fault::NotOwner)));
         assert_eq!(number(&snapshot.load().unwrap()), 0, "it has joined anew");
     });
 }
@@ -86,7 +87,13 @@ fn closing_every_descriptor_is_an_error_and_nobody_hangs() {
         assert_eq!(reader.wait_newer().unwrap().version(), 0);
         close_all_from_3();
         for _ in 0..2 {
-            assert_eq!(reader.wait_newer().err(), Some(WaitNewerError::Blind));
+            let told = reader.wait_newer().err();
+            assert!(matches!(
+                told,
+                Some(WaitNewerError::Fault(Fault::NotMember(
+                    MembershipError::System(_)
+                )))
+            ));
             assert_eq!(number(&reader.read().unwrap()), 0);
         }
         // What needs nobody else goes on.
@@ -100,7 +107,12 @@ fn closing_every_descriptor_is_an_error_and_nobody_hangs() {
 fn who_was_reaped_and_does_not_know_it_gets_no_role_and_no_seat() {
     let _watch = watch();
     let (segment, snapshot) = snapshot(1);
-    let expelled = |error: &ReaderError| matches!(error, ReaderError::Join(MembershipError::Lost));
+    let expelled = |error: &ReaderError| {
+        matches!(
+            error,
+            ReaderError::Fault(Fault::NotMember(MembershipError::Lost))
+        )
+    };
     type Way<'a> = &'a dyn Fn();
     let ways: [Way<'_>; 3] = [
         &|| assert!(snapshot.reader().as_ref().is_err_and(expelled)),
@@ -108,7 +120,7 @@ fn who_was_reaped_and_does_not_know_it_gets_no_role_and_no_seat() {
         &|| {
             assert!(matches!(
                 snapshot.writer(),
-                Err(WriterError::Join(MembershipError::Lost))
+                Err(ClaimError::Fault(Fault::NotMember(MembershipError::Lost)))
             ));
         },
     ];

@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossdock::snapshot::{PublishError, ReadError, Reader, ReaderError, Writer, WriterError};
-use crossdock::{Segment, SegmentOptions, Snapshot, SnapshotOptions};
+use crossdock::segment::{ClaimError, Kind};
+use crossdock::snapshot::{Reader, ReaderError, Writer};
+use crossdock::{Fault, Segment, SegmentOptions, Snapshot, SnapshotOptions};
 use proptest::prelude::*;
 
 use crate::support::image::Window;
@@ -154,6 +155,12 @@ proptest! {
     }
 }
 
+/// What an operation says of a word that no snapshot has.
+fn corrupt(word: u64) -> Result<u64, Fault> {
+    let kind = Kind::Snapshot;
+    Err(Fault::Corrupt { kind, word })
+}
+
 #[test]
 fn what_is_wrong_is_told_with_the_word_that_was_found() {
     const WRONG: u64 = 0x0fff_ffff_0000_0001;
@@ -163,13 +170,19 @@ fn what_is_wrong_is_told_with_the_word_that_was_found() {
     let snapshot = place.fresh();
     let (mut writer, mut reader) = (snapshot.writer().unwrap(), snapshot.reader().unwrap());
     place.write(0, 9);
-    assert_eq!(reader.load(), Err(ReadError::Corrupt { word: 9 }));
-    assert_eq!(writer.publish(1), Err(PublishError::Corrupt { word: 9 }));
+    assert_eq!(reader.load(), corrupt(9));
+    assert_eq!(writer.publish(1), corrupt(9));
     let refused = snapshot.load();
-    assert!(matches!(refused, Err(ReaderError::Corrupt { word: 9 })));
+    assert!(matches!(
+        refused,
+        Err(ReaderError::Fault(Fault::Corrupt { word: 9, .. }))
+    ));
     drop(writer);
     let refused = snapshot.writer();
-    assert!(matches!(refused, Err(WriterError::Corrupt { word: 9 })));
+    assert!(matches!(
+        refused,
+        Err(ClaimError::Fault(Fault::Corrupt { word: 9, .. }))
+    ));
     place.write(0, 0);
     assert_eq!(snapshot.writer().unwrap().publish(1), Ok(1));
     assert_eq!(reader.load(), Ok(1), "a reader gets over it");
@@ -178,8 +191,7 @@ fn what_is_wrong_is_told_with_the_word_that_was_found() {
     let snapshot = place.fresh();
     let mut writer = snapshot.writer().unwrap();
     place.write(SEAT, WRONG);
-    let found = Err(PublishError::Corrupt { word: WRONG });
-    assert_eq!(writer.publish(1), found);
+    assert_eq!(writer.publish(1), corrupt(WRONG));
 
     // One's own seat.
     let snapshot = place.fresh();
@@ -188,15 +200,17 @@ fn what_is_wrong_is_told_with_the_word_that_was_found() {
     snapshot.writer().unwrap().publish(1).unwrap();
     place.write(SEAT, WRONG);
     place.write(SEAT + 128, WRONG);
-    assert_eq!(reader.load(), Err(ReadError::Corrupt { word: WRONG }));
+    assert_eq!(reader.load(), corrupt(WRONG));
 
     // A role that cannot be.
     let snapshot = place.fresh();
     place.write(ROLE, u64::from(u32::MAX));
     let refused = snapshot.writer();
     let word = u64::from(u32::MAX);
-    assert!(matches!(refused, Err(WriterError::Corrupt { word: found }) if found == word));
-    let text = "expected the state of a snapshot, found 0x00000000ffffffff";
+    assert!(
+        matches!(refused, Err(ClaimError::Fault(Fault::Corrupt { word: found, .. })) if found == word)
+    );
+    let text = "expected the state of a Snapshot, found 0xffffffff";
     assert_eq!(refused.unwrap_err().to_string(), text);
 }
 

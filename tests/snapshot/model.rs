@@ -1,6 +1,6 @@
 //! The snapshot against a plain variable.
 
-use crossdock::snapshot::{ReaderError, WaitNewerError};
+use crossdock::snapshot::{ReaderError, WaitNewerTimeoutError};
 use crossdock::{Segment, Snapshot, SnapshotOptions};
 use proptest::prelude::*;
 
@@ -83,7 +83,7 @@ proptest! {
                             *seen = Some(version);
                         }
                         Err(error) => {
-                            prop_assert_eq!(error, WaitNewerError::Timeout);
+                            prop_assert_eq!(error, WaitNewerTimeoutError::Timeout);
                             prop_assert_eq!(*seen, Some(version));
                         }
                     }

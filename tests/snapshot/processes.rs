@@ -3,8 +3,9 @@
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crossdock::Counter;
-use crossdock::snapshot::{PublishError, ReadError, ReaderError, WaitNewerError, WriterError};
+use crossdock::segment::ClaimError;
+use crossdock::snapshot::{ReaderError, WaitNewerError};
+use crossdock::{Counter, Fault};
 
 use crate::support::process::{Child, Line, child, holder, in_child};
 use crate::support::watch;
@@ -97,7 +98,7 @@ fn a_writer_stopped_in_the_middle_is_the_writer_and_readers_go_on() {
     }
     let pid = writer.pid();
     let refused = snapshot.writer().err();
-    assert!(matches!(refused, Some(WriterError::RoleTaken { pid: found }) if found == pid));
+    assert!(matches!(refused, Some(ClaimError::RoleTaken { pid: found }) if found == pid));
     writer.cont();
     go.say(1);
     writer.join();
@@ -139,7 +140,7 @@ fn a_second_writer_is_told_who_is_the_first() {
     let pid = first.child.pid();
     let told = |expected: u32| {
         let refused = snapshot.writer().err();
-        assert!(matches!(refused, Some(WriterError::RoleTaken { pid }) if pid == expected));
+        assert!(matches!(refused, Some(ClaimError::RoleTaken { pid }) if pid == expected));
     };
     told(pid);
     first.release();
@@ -191,20 +192,23 @@ fn in_a_forked_child_an_inherited_handle_is_nobodys() {
     writer.publish(large(1)).unwrap();
     assert_eq!(number(&reader.read().unwrap()), 1);
     in_child(|| {
-        assert_eq!(writer.publish(large(2)), Err(PublishError::Lost));
+        assert_eq!(writer.publish(large(2)), Err(Fault::NotOwner));
         assert_eq!(
             writer.update(|_| panic!("not called")),
-            Err(PublishError::Lost)
+            Err(Fault::NotOwner)
         );
-        assert_eq!(reader.load(), Err(ReadError::Lost));
-        assert_eq!(reader.wait_newer().err(), Some(WaitNewerError::Lost));
+        assert_eq!(reader.load(), Err(Fault::NotOwner));
+        assert_eq!(
+            reader.wait_newer().err(),
+            Some(WaitNewerError::Fault(Fault::NotOwner))
+        );
         // SAFETY: this process's copies, which it does not touch again.
         drop(unsafe { std::ptr::read(&writer) });
         // SAFETY: as above.
         drop(unsafe { std::ptr::read(&reader) });
         assert!(matches!(
             snapshot.writer(),
-            Err(WriterError::RoleTaken { .. })
+            Err(ClaimError::RoleTaken { .. })
         ));
         let _own = snapshot.reader().unwrap();
         assert!(matches!(
@@ -314,8 +318,8 @@ fn readers_killed_at_random_moments_leave_their_seats_and_the_writer_goes_on() {
                 })
             })
             .collect();
-        let before = read.get();
-        while read.get() < before + 200 {
+        let before = read.load();
+        while read.load() < before + 200 {
             let next = writer.version() + 1;
             assert_eq!(writer.publish(large(next)), Ok(next));
         }

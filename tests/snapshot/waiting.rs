@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crossdock::snapshot::WaitNewerError;
+use crossdock::snapshot::{WaitNewerError, WaitNewerTimeoutError};
 
 use crate::support::process::{Line, asleep, child, holder};
 use crate::support::watch;
@@ -99,14 +99,14 @@ fn a_writer_that_is_stopped_or_has_not_come_is_waited_for() {
     assert!(!reader.has_newer());
     let begin = Instant::now();
     let waited = reader.wait_newer_timeout(SOON).err();
-    assert_eq!(waited, Some(WaitNewerError::Timeout));
+    assert_eq!(waited, Some(WaitNewerTimeoutError::Timeout));
     assert!(begin.elapsed() >= SOON);
 
     let writer = holder(|| snapshot.writer().unwrap());
     writer.child.stop();
     let begin = Instant::now();
-    let waited = reader.wait_newer_deadline(begin + SOON).err();
-    assert_eq!(waited, Some(WaitNewerError::Timeout));
+    let waited = reader.wait_newer_timeout(begin + SOON).err();
+    assert_eq!(waited, Some(WaitNewerTimeoutError::Timeout));
     assert!(begin.elapsed() >= SOON);
     writer.child.cont();
     writer.release();

@@ -262,15 +262,15 @@ fn killing_at_random_moments_leaves_the_sum_to_be_repaired() {
                 })
             })
             .collect();
-        let before = rounds.get();
-        while rounds.get() < before + 50 {
+        let before = rounds.load();
+        while rounds.load() < before + 50 {
             std::hint::spin_loop();
         }
         workers.into_iter().for_each(|worker| worker.kill());
         let pair = pair.lock_or_repair(|pair| pair[1] = pair[0]).unwrap();
         assert_eq!(pair[0], pair[1]);
         // An owner dies before or after its round is counted: at most one of them each time.
-        assert!(pair[0].abs_diff(rounds.get()) <= 60);
+        assert!(pair[0].abs_diff(rounds.load()) <= 60);
     }
     assert!(segment.reap().stuck == 0 && segment.participants().len() == 1);
 }

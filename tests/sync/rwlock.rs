@@ -465,16 +465,16 @@ fn nobody_reads_or_writes_beside_a_writer() {
             child(|| {
                 for _ in 0..2000 {
                     let guard = lock.write().unwrap();
-                    assert_eq!((writers.add(1), readers.get()), (1, 0));
+                    assert_eq!((writers.add(1), readers.load()), (1, 0));
                     writers.sub(1);
                     let guard = guard.downgrade();
                     readers.add(1);
-                    assert_eq!(writers.get(), 0);
+                    assert_eq!(writers.load(), 0);
                     readers.sub(1);
                     drop(guard);
                     let guard = lock.read().unwrap();
                     readers.add(1);
-                    assert_eq!(writers.get(), 0);
+                    assert_eq!(writers.load(), 0);
                     readers.sub(1);
                     drop(guard);
                 }

@@ -182,7 +182,7 @@ fn many_that_repair_at_once_repair_once() {
             })
             .collect();
         children.into_iter().for_each(|child| child.join());
-        assert_eq!(repairs.get(), round);
+        assert_eq!(repairs.load(), round);
     }
 }
 
@@ -292,15 +292,15 @@ fn killing_at_random_moments_leaves_nothing_that_is_not_told() {
                 })
             })
             .collect();
-        let before = rounds.get();
-        while rounds.get() < before + 20 {
+        let before = rounds.load();
+        while rounds.load() < before + 20 {
             std::hint::spin_loop();
         }
         writer.kill();
         readers.into_iter().for_each(|reader| reader.kill());
         let pair = lock.read_or_repair(|pair| pair[1] = pair[0]).unwrap();
         assert_eq!(pair[0], pair[1]);
-        assert!(pair[0].abs_diff(rounds.get()) <= 40);
+        assert!(pair[0].abs_diff(rounds.load()) <= 40);
     }
     assert!(segment.reap().stuck == 0 && segment.participants().len() == 1);
 }

@@ -54,7 +54,7 @@ impl Post {
             pin::pin(core).map_err(said)?;
         }
         self.arrived.add(1);
-        while self.phase.get() == Phase::GATHER {
+        while self.phase.load() == Phase::GATHER {
             std::thread::yield_now();
         }
         Ok(())
@@ -63,13 +63,13 @@ impl Post {
     /// The phase of the run: one load.
     #[inline(always)]
     pub fn phase(&self) -> u64 {
-        self.phase.get()
+        self.phase.load()
     }
 
     /// Publishes how much was done so far.
     #[inline(always)]
     pub fn publish(&self, done: u64) {
-        self.count.set(done);
+        self.count.store(done);
     }
 }
 
@@ -136,11 +136,11 @@ impl Floor {
         R: Serialize + DeserializeOwned,
     {
         let all = self.counts.len() as u64;
-        crew.until(|| self.arrived.get() == all)?;
-        self.phase.set(Phase::WARM_UP);
-        let counts = || self.counts.iter().map(Counter::get).collect::<Vec<_>>();
+        crew.until(|| self.arrived.load() == all)?;
+        self.phase.store(Phase::WARM_UP);
+        let counts = || self.counts.iter().map(Counter::load).collect::<Vec<_>>();
         crew.work_for(time.mul_f64(WARM_UP))?;
-        self.phase.set(Phase::MEASURE);
+        self.phase.store(Phase::MEASURE);
         let (start, before) = at_once(counts);
         loop {
             crew.work_for(time)?;
@@ -149,7 +149,7 @@ impl Floor {
             let done: Vec<u64> = both.map(|(before, after)| after - before).collect();
             let elapsed = end - start;
             if done.iter().any(|done| *done > 0) || elapsed > time + MEASURED_ON {
-                self.phase.set(Phase::STOP);
+                self.phase.store(Phase::STOP);
                 return Ok((done, elapsed));
             }
         }

@@ -146,7 +146,7 @@ paths! {
     }
 
     fn counter_get(world) {
-        world.counter.get() != u64::MAX
+        world.counter.load() != u64::MAX
     }
 
     fn sharded_counter_add(world) {
@@ -155,7 +155,7 @@ paths! {
     }
 
     fn sharded_counter_get(world) {
-        world.sharded.get() != u64::MAX
+        world.sharded.load() != u64::MAX
     }
 
     fn atomic_array_load(world) {

@@ -4,11 +4,9 @@ use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 
-use bytemuck::Pod;
-
-use super::{Array, FinishError};
+use super::Array;
 use crate::algorithm::chunks::Leased;
-use crate::payload::Payload;
+use crate::segment::Fault;
 
 /// A chunk of an [`Array`], this process's alone until it is finished or dropped.
 ///
@@ -63,7 +61,7 @@ use crate::payload::Payload;
 /// chunk.finish().unwrap();
 /// ```
 #[must_use = "a chunk that is dropped is to do again"]
-pub struct Lease<'a, T: Payload + Pod> {
+pub struct Lease<'a, T> {
     array: &'a Array<T>,
     leased: Leased,
     /// Invariant 1: the values of the chunk, inside of those of `array`, and this process's alone while it
@@ -72,11 +70,11 @@ pub struct Lease<'a, T: Payload + Pod> {
 }
 
 // SAFETY: a chunk belongs to a process, not to a thread; `T` is Send.
-unsafe impl<T: Payload + Pod> Send for Lease<'_, T> {}
+unsafe impl<T: Send + Sync> Send for Lease<'_, T> {}
 // SAFETY: a shared lease gives `&[T]`, and `T` is Sync.
-unsafe impl<T: Payload + Pod> Sync for Lease<'_, T> {}
+unsafe impl<T: Send + Sync> Sync for Lease<'_, T> {}
 
-impl<'a, T: Payload + Pod> Lease<'a, T> {
+impl<'a, T> Lease<'a, T> {
     pub(super) fn new(array: &'a Array<T>, leased: Leased) -> Self {
         // INVARIANT: 1, by the protocol of leases.
         Self {
@@ -86,38 +84,38 @@ impl<'a, T: Payload + Pod> Lease<'a, T> {
         }
     }
 
-    /// Which chunk it is, counted from 0.
+    /// Returns the number of the chunk, counted from 0.
     pub fn index(&self) -> usize {
         self.leased.chunk()
     }
 
-    /// Which values of the array it has.
+    /// Returns the part of the array that the chunk is.
     pub fn range(&self) -> Range<usize> {
         self.array.range(self.leased.chunk())
     }
 
-    /// Returns whether the last one to have the chunk died over it, and nobody has finished it since: the
-    /// values may be half changed.
-    ///
-    /// It may have died before it changed anything.
+    /// Returns whether the last holder of the chunk died, and none has finished it since: the values may
+    /// be half changed. It may have died before it changed any.
     pub fn holder_died(&self) -> bool {
         self.leased.holder_died()
     }
 
-    /// Says that the chunk is done, and lets go of it.
+    /// Finishes the chunk: it is done, and its values are visible to all that find it done, or lease it
+    /// again.
     ///
-    /// The commit is one compare-and-swap; no system call, unless somebody sleeps for the chunk. What was
-    /// written is seen by whoever finds the chunk done, or leases it again.
+    /// The commit is one compare-and-swap; it makes no system call unless another participant sleeps for
+    /// the chunk.
     ///
     /// # Errors
     ///
-    /// [`FinishError::Lost`]: the chunk is not this process's any more.
+    /// [`Fault::NotOwner`]: the chunk is not this process's any more. It was given back, and is to do, or
+    /// done by another process.
     #[inline]
-    pub fn finish(self) -> Result<(), FinishError> {
+    pub fn finish(self) -> Result<(), Fault> {
         if std::mem::ManuallyDrop::new(self).end(true) {
             Ok(())
         } else {
-            Err(FinishError::Lost)
+            Err(Fault::NotOwner)
         }
     }
 
@@ -129,7 +127,7 @@ impl<'a, T: Payload + Pod> Lease<'a, T> {
     }
 }
 
-impl<T: Payload + Pod> Drop for Lease<'_, T> {
+impl<T> Drop for Lease<'_, T> {
     #[inline]
     fn drop(&mut self) {
         // If it is not this process's, it was given back already.
@@ -137,7 +135,7 @@ impl<T: Payload + Pod> Drop for Lease<'_, T> {
     }
 }
 
-impl<T: Payload + Pod> Deref for Lease<'_, T> {
+impl<T> Deref for Lease<'_, T> {
     type Target = [T];
 
     #[inline(always)]
@@ -147,7 +145,7 @@ impl<T: Payload + Pod> Deref for Lease<'_, T> {
     }
 }
 
-impl<T: Payload + Pod> DerefMut for Lease<'_, T> {
+impl<T> DerefMut for Lease<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as above, and the lease is borrowed exclusively.
@@ -155,7 +153,7 @@ impl<T: Payload + Pod> DerefMut for Lease<'_, T> {
     }
 }
 
-impl<T: Payload + Pod + fmt::Debug> fmt::Debug for Lease<'_, T> {
+impl<T: fmt::Debug> fmt::Debug for Lease<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
             .field("index", &self.index())

@@ -20,42 +20,43 @@ use crate::sync::rwlock::LeaseWords;
 use crate::sync::{LockError, RwLock};
 
 /// Many values of one type, behind a lock for many readers or one writer, and cut into chunks that
-/// processes lease, each another one, to work on them at the same time; an entry of a segment, created with
-/// its [options](ArrayOptions): the values, and the length of a chunk.
+/// processes lease, each another one, to work on them at the same time. An entry of a segment, created
+/// with its [options](ArrayOptions): the values, and the length of a chunk.
 ///
 /// | to do what | with | beside |
 /// |---|---|---|
-/// | look at all values | [`read`](Self::read): `&[T]` | other readers |
-/// | change any values | [`write`](Self::write): `&mut [T]` | nobody |
+/// | read all values | [`read`](RwLock::read): `&[T]` | other readers |
+/// | change any values | [`write`](RwLock::write): `&mut [T]` | no other participant |
 /// | work on one part after the other | [`lease_chunk`](Self::lease_chunk): a [`Lease`](super::Lease), `&mut [T]` | leases of other chunks |
 /// | copy some in or out | [`copy_from`](Self::copy_from), [`copy_to`](Self::copy_to) | as `write`, as `read` |
 ///
-/// Each waits for the others: readers and writers until the chunks that are in somebody's hands are back,
-/// and nobody gets another one meanwhile; who wants a chunk, until they have left.
+/// An array is its [`RwLock<[T]>`](RwLock), by [`Deref`]: all of that lock's methods are an array's,
+/// `read_or_repair`, `try_write`, `read_timeout` and the others. Readers and writers block until all leased
+/// chunks are back, and no chunk is leased meanwhile; a lease blocks until readers and writers have left.
 ///
-/// A chunk that was leased is done when its lease is [finished](super::Lease::finish), and is to do
-/// again if it is dropped without, or if its holder panics or is killed. So each chunk is finished by
-/// somebody, whoever is killed; [`lease_chunk`](Self::lease_chunk) says `None` when all are done.
+/// A leased chunk is done when its lease is [finished](super::Lease::finish). It is to do again if the
+/// lease is dropped without, or if its holder panics or is killed. So each chunk is finished, whichever
+/// process is killed; [`lease_chunk`](Self::lease_chunk) returns `None` when all are done.
 /// [`restart`](Self::restart) makes all of them to do again.
 ///
 /// # When a process is killed
 ///
-/// | | what it leaves | who repairs it |
+/// | killed | what it leaves | recovered by |
 /// |---|---|---|
-/// | with a chunk | the chunk, to do; [`Lease::holder_died`](super::Lease::holder_died) tells the next one | whoever wants it, or waits to read |
-/// | while it writes | [`OwnerDied`](crate::sync::LockError::OwnerDied), for every reader and writer until one has repaired the values; there are no leases before that | a writer |
+/// | with a chunk | the chunk, to do; [`Lease::holder_died`](super::Lease::holder_died) tells the next holder | the next process that wants the chunk, or waits to read |
+/// | while it writes | [`OwnerDied`](crate::sync::LockError::OwnerDied), for every reader and writer until a writer has repaired the values; there are no leases before that | a writer |
 /// | while it reads, or waits | nothing | - |
 /// | in [`restart`](Self::restart) | all chunks to do, or none more than before | - |
 ///
-/// One that is stopped is never taken for dead. What it has is waited for: with a chunk by readers, writers,
-/// and who wants that chunk or the last one; while it writes by all; while it reads by writers and
-/// who wants a chunk.
+/// A process that is stopped is never taken for dead. With a chunk it blocks readers, writers, and the
+/// leases of that chunk, or of the last one; while it writes it blocks all others; while it reads it blocks
+/// writers and leases.
 ///
-/// `T` is [`Pod`], because a killed process can leave any bytes behind. Done again, a chunk may have been
-/// written to already: let what is written follow from something else than what stood there before, or look
-/// at [`Lease::holder_died`](super::Lease::holder_died).
+/// `T` is [`Pod`], because a killed process can leave any bytes behind. A chunk that is done again may have
+/// been written to already: compute its values from something else than its old ones, or check
+/// [`Lease::holder_died`](super::Lease::holder_died).
 ///
-/// Chunks that whoever is idle takes one after the other are the chunk self-scheduling of Kruskal and Weiss
+/// That idle processes take one chunk after the other is the chunk self-scheduling of Kruskal and Weiss
 /// ("Allocating independent subtasks on parallel processors", 1985), with an owner for each.
 ///
 /// # Examples
@@ -156,35 +157,35 @@ impl<T> Clone for Array<T> {
 }
 
 impl<T> Array<T> {
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.layout.cut.len()
     }
 
-    /// Whether there are none: there is no such array.
+    /// Returns false: an array has one value at least.
     pub fn is_empty(&self) -> bool {
         false
     }
 
-    /// How many values a chunk has; the last one may have fewer.
+    /// Returns the number of values in a chunk; the last chunk may have fewer.
     pub fn chunk_len(&self) -> usize {
         self.layout.cut.chunk()
     }
 
-    /// How many chunks there are.
+    /// Returns the number of chunks.
     pub fn chunks(&self) -> usize {
         self.layout.cut.count()
     }
 
-    /// Which values chunk `chunk` has; none if there is no such chunk.
+    /// Returns the part of the array that chunk `chunk` is; empty if there is no such chunk.
     pub fn range(&self, chunk: usize) -> Range<usize> {
         self.layout.cut.range(chunk)
     }
 
-    /// How many chunks are not done: to do, or in somebody's hands. A glance, exact while nobody is at
-    /// work.
+    /// Returns the number of chunks that are not done: to do, or leased. The answer may be stale when it
+    /// is returned; it is exact while no process leases.
     ///
-    /// Never blocks. Nothing counts them anywhere, so it looks at each: four bytes for a chunk.
+    /// Never blocks. It looks at each chunk: four bytes.
     pub fn chunks_left(&self) -> usize {
         self.table().left()
     }

@@ -17,7 +17,7 @@ mod value;
 
 pub use atomic::{AtomicArray, Values};
 pub use element::Element;
-pub use error::{CopyError, FinishError, LeaseError, RestartError, TimedLeaseError, TryLeaseError};
+pub use error::{CopyError, LeaseError, LeaseTimeoutError, RestartError, TryLeaseError};
 pub use init::Init;
 pub use lease::Lease;
 pub use locked::Array;

@@ -7,10 +7,10 @@ use std::ptr::NonNull;
 use bytemuck::Pod;
 
 use super::options::READERS;
-use super::{Reader, ReaderError, SnapshotOptions, Writer, WriterError};
+use super::{Reader, ReaderError, SnapshotOptions, Writer};
 use crate::algorithm::snapshot::layout::{ReaderState, SnapshotLayout};
 use crate::algorithm::snapshot::{
-    ClaimError, Corrupt, ReaderSlot, SlotError, Snapshot as Raw, SnapshotState,
+    ClaimError as Unclaimed, Corrupt, ReaderSlot, SlotError, Snapshot as Raw, SnapshotState,
 };
 use crate::facade::AtomicU64;
 use crate::format::{Kind, PayloadShape};
@@ -18,7 +18,8 @@ use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{
-    Bytes, Entry, EntryError, EntryRef, HoldsValue, MembershipError, Placeable, Shape, sealed,
+    Bytes, ClaimError, Entry, EntryError, EntryRef, Fault, HoldsValue, MembershipError, Placeable,
+    Shape, sealed,
 };
 use crate::wait::event_count::use_events;
 
@@ -136,18 +137,18 @@ impl<T: Payload + Pod> Snapshot<T> {
     ///
     /// # Errors
     ///
-    /// [`WriterError::RoleTaken`] while another handle has it, in this process or a live one;
-    /// [`WriterError::Join`]; [`WriterError::Corrupt`].
-    pub fn writer(&self) -> Result<Writer<T>, WriterError> {
-        let me = self.state.tag().map_err(WriterError::Join)?;
+    /// [`ClaimError::RoleTaken`] while another handle has it, in this process or a live one;
+    /// [`ClaimError::Fault`].
+    pub fn writer(&self) -> Result<Writer<T>, ClaimError> {
+        let me = self.state.tag()?;
         use_events(self.state.events());
         let claimed = self.raw().claim_writer(me, &self.state.liveness(me));
         let claim = claimed.map_err(|refused| match refused {
-            ClaimError::Taken(tag) => WriterError::RoleTaken {
+            Unclaimed::Taken(tag) => ClaimError::RoleTaken {
                 pid: self.state.pid_of(tag),
             },
-            ClaimError::Corrupt(Corrupt { word }) => WriterError::Corrupt { word },
-            ClaimError::MembershipLost => WriterError::Join(self.state.membership_lost(me)),
+            Unclaimed::Corrupt(Corrupt { word }) => Fault::corrupt(Kind::Snapshot, word).into(),
+            Unclaimed::MembershipLost => self.state.membership_lost(me).into(),
         })?;
         Ok(Writer::new(self.clone(), claim))
     }
@@ -160,9 +161,9 @@ impl<T: Payload + Pod> Snapshot<T> {
     /// # Errors
     ///
     /// [`ReaderError::NoFreeSeat`] if all are those of live readers, in this process or others;
-    /// [`ReaderError::Join`]; [`ReaderError::Corrupt`].
+    /// [`ReaderError::Fault`].
     pub fn reader(&self) -> Result<Reader<T>, ReaderError> {
-        let me = self.state.tag().map_err(ReaderError::Join)?;
+        let me = self.state.tag()?;
         let claimed = self
             .raw()
             .claim_slot(me, ReaderState::Idle, &self.state.liveness(me));
@@ -179,7 +180,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     ///
     /// As [`reader`](Self::reader).
     pub fn load(&self) -> Result<T, ReaderError> {
-        let me = self.state.tag().map_err(ReaderError::Join)?;
+        let me = self.state.tag()?;
         let (raw, others) = (self.raw(), self.state.liveness(me));
         let claimed = raw.claim_slot(me, ReaderState::Choosing, &others);
         let mut claim = claimed.map_err(|slot_error| self.slot_error(slot_error, me))?;
@@ -189,8 +190,8 @@ impl<T: Payload + Pod> Snapshot<T> {
         let left = raw.release_slot(&claim);
         let read = value.and_then(|value| left.map(|()| value));
         read.map_err(|Corrupt { word }| match self.membership_lost(me) {
-            Some(error) => ReaderError::Join(error),
-            None => ReaderError::Corrupt { word },
+            Some(error) => error.into(),
+            None => Fault::corrupt(Kind::Snapshot, word).into(),
         })
     }
 
@@ -209,8 +210,8 @@ impl<T: Payload + Pod> Snapshot<T> {
             SlotError::Full => ReaderError::NoFreeSeat {
                 seats: self.readers(),
             },
-            SlotError::Corrupt(Corrupt { word }) => ReaderError::Corrupt { word },
-            SlotError::MembershipLost => ReaderError::Join(self.state.membership_lost(me)),
+            SlotError::Corrupt(Corrupt { word }) => Fault::corrupt(Kind::Snapshot, word).into(),
+            SlotError::MembershipLost => self.state.membership_lost(me).into(),
         }
     }
 }

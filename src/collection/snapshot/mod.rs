@@ -21,7 +21,7 @@ mod options;
 mod reader;
 mod writer;
 
-pub use error::{PublishError, ReadError, ReaderError, WaitNewerError, WriterError};
+pub use error::{ReaderError, WaitNewerError, WaitNewerTimeoutError};
 pub use handle::Snapshot;
 pub use options::SnapshotOptions;
 pub use reader::{ReadGuard, Reader};

@@ -2,21 +2,23 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::time::{Duration, Instant};
 
 use bytemuck::Pod;
 
-use super::{ReadError, Snapshot, WaitNewerError};
+use super::{Snapshot, WaitNewerError, WaitNewerTimeoutError};
+use crate::Deadline;
 use crate::algorithm::snapshot::{Corrupt, ReaderClaim};
-use crate::facade::{Deadline, Pace, WaitHistory};
+use crate::facade::{Pace, WaitHistory};
+use crate::format::Kind;
 use crate::payload::Payload;
+use crate::segment::{Fault, MembershipError};
 use crate::wait::WaitMode;
 use crate::wait::on_event::EventWaitError;
 
 /// A reader of a [`Snapshot`], in a seat of its own.
 ///
 /// Dropping it gives the seat back, and so does the end of the process, however it comes. In a
-/// forked child an inherited one is nobody's: it reads nothing and says [`Lost`](ReadError::Lost). So does one
+/// forked child an inherited one is nobody's: it reads nothing and says [`NotOwner`](Fault::NotOwner). So does one
 /// whose process was [lost](crate::segment::MembershipError::Lost) from the segment; until it is told, what
 /// such a process is reading may be written over.
 pub struct Reader<T: Payload> {
@@ -51,7 +53,7 @@ impl<T: Payload + Pod> Reader<T> {
     ///
     /// # Errors
     ///
-    /// [`ReadError`].
+    /// [`Fault::NotOwner`] if the seat is not this process's any more, and [`Fault::Corrupt`].
     ///
     /// # Examples
     ///
@@ -67,9 +69,9 @@ impl<T: Payload + Pod> Reader<T> {
     /// # Ok::<(), crossdock::Error>(())
     /// ```
     #[inline]
-    pub fn read(&mut self) -> Result<ReadGuard<'_, T>, ReadError> {
+    pub fn read(&mut self) -> Result<ReadGuard<'_, T>, Fault> {
         if !self.is_mine() {
-            return Err(ReadError::Lost);
+            return Err(Fault::NotOwner);
         }
         match self.snapshot.raw().read(&mut self.claim) {
             Ok(index) => Ok(ReadGuard {
@@ -86,14 +88,14 @@ impl<T: Payload + Pod> Reader<T> {
     ///
     /// # Errors
     ///
-    /// [`ReadError`].
+    /// [`Fault::NotOwner`] if the seat is not this process's any more, and [`Fault::Corrupt`].
     #[inline]
-    pub fn load(&mut self) -> Result<T, ReadError> {
+    pub fn load(&mut self) -> Result<T, Fault> {
         self.read().map(|value| *value)
     }
 
     /// The version that was read last: how often something had been published then. `None` before the first
-    /// read, and after one that said [`ReadError::Corrupt`].
+    /// read, and after one that said [`Fault::Corrupt`].
     #[inline]
     pub fn version(&self) -> Option<u64> {
         self.claim.version().map(|version| version.number())
@@ -109,16 +111,17 @@ impl<T: Payload + Pod> Reader<T> {
         }
     }
 
-    /// Waits for something newer than what was read last, and reads it; before the first read, whatever is there.
+    /// Blocks until there is something newer than what was read last, and reads it; before the first read,
+    /// whatever is there.
     ///
-    /// Waits as long as there is a writer, or none has come yet; spins some microseconds, then sleeps. Versions
-    /// that come in between are passed over. A writer that is stopped is waited for; of one that is killed it hears
-    /// in the time that [`Wait`](crate::queue::Wait) says.
+    /// Blocks while there is a writer, or none has come yet; spins some microseconds, then sleeps. Versions
+    /// that come in between are passed over. While the writer is stopped, it blocks; that a writer was killed
+    /// is noticed in the time that [`Wait`](crate::queue::Wait) says.
     ///
     /// # Errors
     ///
-    /// [`WaitNewerError::Disconnected`], also at once, if nothing newer is there and the last writer has left or died;
-    /// [`WaitNewerError::Corrupt`], [`WaitNewerError::Lost`], [`WaitNewerError::Blind`].
+    /// [`WaitNewerError::Disconnected`], also at once, if nothing newer is there and the last writer has left
+    /// or died; [`WaitNewerError::Fault`].
     ///
     /// # Examples
     ///
@@ -136,59 +139,55 @@ impl<T: Payload + Pod> Reader<T> {
     /// # Ok::<(), crossdock::Error>(())
     /// ```
     pub fn wait_newer(&mut self) -> Result<ReadGuard<'_, T>, WaitNewerError> {
-        self.wait_until(&Deadline::never())
+        match self.wait_until(&Deadline::never()) {
+            Ok(()) => Ok(self.read()?),
+            // The first never: it has no deadline.
+            Err(WaitNewerTimeoutError::Timeout | WaitNewerTimeoutError::Disconnected) => {
+                Err(WaitNewerError::Disconnected)
+            }
+            Err(WaitNewerTimeoutError::Fault(fault)) => Err(fault.into()),
+        }
     }
 
-    /// Waits no longer than `timeout`. All else is as for [`wait_newer`](Self::wait_newer).
+    /// Blocks as [`wait_newer`](Self::wait_newer) does, no longer than `timeout`, which is a
+    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
     ///
     /// # Errors
     ///
-    /// [`WaitNewerError`].
+    /// [`WaitNewerTimeoutError::Timeout`]; the others as [`wait_newer`](Self::wait_newer).
     pub fn wait_newer_timeout(
         &mut self,
-        timeout: Duration,
-    ) -> Result<ReadGuard<'_, T>, WaitNewerError> {
-        self.wait_until(&Deadline::after(timeout))
+        timeout: impl Into<Deadline>,
+    ) -> Result<ReadGuard<'_, T>, WaitNewerTimeoutError> {
+        self.wait_until(&timeout.into())?;
+        Ok(self.read()?)
     }
 
-    /// Waits until `deadline` at the latest. All else is as for [`wait_newer`](Self::wait_newer).
-    ///
-    /// # Errors
-    ///
-    /// [`WaitNewerError`].
-    pub fn wait_newer_deadline(
-        &mut self,
-        deadline: Instant,
-    ) -> Result<ReadGuard<'_, T>, WaitNewerError> {
-        self.wait_until(&Deadline::at(deadline))
-    }
-
-    fn wait_until(&mut self, deadline: &Deadline) -> Result<ReadGuard<'_, T>, WaitNewerError> {
-        if !self.is_mine() {
-            return Err(WaitNewerError::Lost);
-        }
-        let me = self.claim.tag();
-        let others = self.snapshot.entry_ref().liveness(me);
-        let mode = WaitMode::new(Pace::Adaptive, &self.waits);
-        match self
-            .snapshot
-            .raw()
-            .wait(&self.claim, &others, deadline, mode)
-        {
-            Ok(()) => Ok(self.read()?),
-            Err(EventWaitError::Disconnected) => Err(WaitNewerError::Disconnected),
-            Err(EventWaitError::TimedOut) => Err(WaitNewerError::Timeout),
-            Err(EventWaitError::Corrupt) => Err(WaitNewerError::Corrupt {
-                word: self.snapshot.raw().corrupt_word(&others),
-            }),
-            Err(EventWaitError::MembershipLost) => {
-                self.snapshot.membership_lost(me);
-                Err(if self.is_mine() {
-                    WaitNewerError::Blind
-                } else {
-                    WaitNewerError::Lost
-                })
+    fn wait_until(&mut self, deadline: &Deadline) -> Result<(), WaitNewerTimeoutError> {
+        loop {
+            if !self.is_mine() {
+                return Err(Fault::NotOwner.into());
             }
+            let (me, raw) = (self.claim.tag(), self.snapshot.raw());
+            let others = self.snapshot.entry_ref().liveness(me);
+            let mode = WaitMode::new(Pace::Adaptive, &self.waits);
+            let Err(error) = raw.wait(&self.claim, &others, deadline, mode) else {
+                return Ok(());
+            };
+            return Err(match error {
+                EventWaitError::Disconnected => WaitNewerTimeoutError::Disconnected,
+                EventWaitError::TimedOut => WaitNewerTimeoutError::Timeout,
+                EventWaitError::Corrupt => {
+                    Fault::corrupt(Kind::Snapshot, raw.corrupt_word(&others)).into()
+                }
+                EventWaitError::MembershipLost => match self.snapshot.membership_lost(me) {
+                    Some(MembershipError::Lost) => Fault::NotOwner.into(),
+                    // The seat is still this process's.
+                    Some(error) => error.into(),
+                    // Another thread has opened the segment once more, which mends it.
+                    None => continue,
+                },
+            });
         }
     }
 
@@ -198,10 +197,10 @@ impl<T: Payload + Pod> Reader<T> {
     }
 
     #[cold]
-    fn refused(&self, Corrupt { word }: Corrupt) -> ReadError {
+    fn refused(&self, Corrupt { word }: Corrupt) -> Fault {
         match self.snapshot.membership_lost(self.claim.tag()) {
-            Some(_) if !self.is_mine() => ReadError::Lost,
-            _ => ReadError::Corrupt { word },
+            Some(_) if !self.is_mine() => Fault::NotOwner,
+            _ => Fault::corrupt(Kind::Snapshot, word),
         }
     }
 }

@@ -4,15 +4,17 @@ use std::fmt;
 
 use bytemuck::Pod;
 
-use super::{PublishError, Snapshot};
+use super::Snapshot;
 use crate::algorithm::snapshot::{Corrupt, WriterClaim};
+use crate::format::Kind;
 use crate::payload::Payload;
+use crate::segment::Fault;
 
 /// The writer of a [`Snapshot`]: one at a time, in one process.
 ///
 /// Dropping it gives the role back, and so does the end of the process, however it comes. In a
 /// forked child an inherited one is nobody's: it publishes nothing and says
-/// [`Lost`](PublishError::Lost). So does one whose process was
+/// [`NotOwner`](Fault::NotOwner). So does one whose process was
 /// [lost](crate::segment::MembershipError::Lost) from the segment; what such a process was writing when
 /// it was, another writer's next value may be spoiled with.
 pub struct Writer<T: Payload> {
@@ -32,7 +34,8 @@ impl<T: Payload + Pod> Writer<T> {
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; nothing was published then.
+    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`]. Nothing is
+    /// published then.
     ///
     /// # Examples
     ///
@@ -47,7 +50,7 @@ impl<T: Payload + Pod> Writer<T> {
     /// ```
     #[inline]
     #[doc(alias = "store")]
-    pub fn publish(&mut self, value: T) -> Result<u64, PublishError> {
+    pub fn publish(&mut self, value: T) -> Result<u64, Fault> {
         self.publish_with(|place| *place = value)
     }
 
@@ -59,11 +62,12 @@ impl<T: Payload + Pod> Writer<T> {
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; nothing was published then.
+    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`]. Nothing is
+    /// published then.
     #[inline]
-    pub fn publish_with(&mut self, write: impl FnOnce(&mut T)) -> Result<u64, PublishError> {
+    pub fn publish_with(&mut self, write: impl FnOnce(&mut T)) -> Result<u64, Fault> {
         if !self.is_mine() {
-            return Err(PublishError::Lost);
+            return Err(Fault::NotOwner);
         }
         let picked = self.snapshot.raw().pick(&mut self.claim);
         let index = picked.map_err(|corrupt| self.refused(corrupt))?;
@@ -81,7 +85,8 @@ impl<T: Payload + Pod> Writer<T> {
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; nothing was published then.
+    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`]. Nothing is
+    /// published then.
     ///
     /// # Examples
     ///
@@ -93,7 +98,7 @@ impl<T: Payload + Pod> Writer<T> {
     /// assert_eq!(stock.load()?, [7, 2, 3]);
     /// # Ok::<(), crossdock::Error>(())
     /// ```
-    pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, PublishError> {
+    pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Fault> {
         let before = self.snapshot.buffer(self.claim.version().index());
         self.publish_with(|place| {
             // SAFETY: mapped and aligned; nobody writes to the latest, and another buffer was picked.
@@ -113,10 +118,10 @@ impl<T: Payload + Pod> Writer<T> {
     }
 
     #[cold]
-    fn refused(&self, Corrupt { word }: Corrupt) -> PublishError {
+    fn refused(&self, Corrupt { word }: Corrupt) -> Fault {
         match self.snapshot.membership_lost(self.claim.tag()) {
-            Some(_) if !self.is_mine() => PublishError::Lost,
-            _ => PublishError::Corrupt { word },
+            Some(_) if !self.is_mine() => Fault::NotOwner,
+            _ => Fault::corrupt(Kind::Snapshot, word),
         }
     }
 }

@@ -54,13 +54,13 @@ impl Contestant for Racy {
     }
     #[inline]
     fn add(&self, inside: Work) -> Result<(), Failure> {
-        let seen = self.0.get();
+        let seen = self.0.load();
         inside.run();
-        self.0.set(seen + 1);
+        self.0.store(seen + 1);
         Ok(())
     }
     fn total(handle: &Counter) -> Result<u64, Failure> {
-        Ok(handle.get())
+        Ok(handle.load())
     }
 }
 
@@ -107,7 +107,7 @@ impl Contestant for Atomic {
         Ok(())
     }
     fn total(handle: &Counter) -> Result<u64, Failure> {
-        Ok(handle.get())
+        Ok(handle.load())
     }
 }
 
@@ -130,7 +130,7 @@ impl Contestant for Sharded {
         Ok(())
     }
     fn total(handle: &ShardedCounter) -> Result<u64, Failure> {
-        Ok(handle.get())
+        Ok(handle.load())
     }
 }
 

@@ -69,7 +69,7 @@ impl Contestant for Reads {
         Ok(())
     }
     fn total((_, reads): &Self::Handle) -> Result<u64, Failure> {
-        Ok(reads.get())
+        Ok(reads.load())
     }
 }
 
@@ -142,7 +142,7 @@ impl Contestant for PthreadReads {
         Ok(())
     }
     fn total((_, reads): &Self::Handle) -> Result<u64, Failure> {
-        Ok(reads.get())
+        Ok(reads.load())
     }
 }
 

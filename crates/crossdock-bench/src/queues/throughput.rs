@@ -285,7 +285,7 @@ fn receive<R: Receiver<W>, const W: usize>(task: &Task, mut receiver: R) -> Resu
         };
         if count > 0 {
             pause.over();
-        } else if pause.wait() && task.ends.get() == all {
+        } else if pause.wait() && task.ends.load() == all {
             break;
         }
     }

@@ -37,11 +37,11 @@ pub(super) fn round<L: Lock>(pause: Duration, memory: usize) -> Result<Duration,
     };
     let mut owner = Crew::new();
     owner.add(process::spawn(own::<L>, order.clone())?);
-    owner.until(|| order.held.get() != 0)?;
+    owner.until(|| order.held.load() != 0)?;
     let mut waiter = Crew::new();
     waiter.add(process::spawn(wait::<L>, order.clone())?);
     let pid = waiter.pids().next().unwrap_or_default();
-    waiter.until(|| is_asleep(pid, order.waiter.get()))?;
+    waiter.until(|| is_asleep(pid, order.waiter.load()))?;
     pass(pause);
     let killed = now()?;
     // Kills it.
@@ -57,7 +57,7 @@ fn own<L: Lock>(order: Order<L::Handle>) -> Result<(), String> {
     die_with(order.driver)?;
     let memory = vec![1_u8; order.memory];
     L::hold(&order.handle).map_err(said)?;
-    order.held.set(1);
+    order.held.store(1);
     loop {
         std::thread::park();
         std::hint::black_box(&memory);
@@ -69,7 +69,7 @@ fn wait<L: Lock>(order: Order<L::Handle>) -> Result<u64, String> {
     die_with(order.driver)?;
     let waiting = L::prepare(&order.handle).map_err(said)?;
     let thread = nix::unistd::gettid().as_raw();
-    order.waiter.set(u64::from(thread.cast_unsigned()));
+    order.waiter.store(u64::from(thread.cast_unsigned()));
     let mut time = Ok(0);
     let told = L::take(&order.handle, || time = now()).map_err(said)?;
     drop(waiting);

@@ -144,7 +144,7 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
     drop(alive);
     Ok(Outcome {
         demo,
-        acknowledged: place.acknowledged.get(),
+        acknowledged: place.acknowledged.load(),
         dead_letters: place.messages.dead_letters().len(),
         killed,
         idle: place.messages.is_idle(),

@@ -77,7 +77,7 @@ pub(super) fn run(numbers: u32, processes: u32, report: &Report) -> Result<(), F
         numbers,
         processes,
         squares: squares.to_vec(),
-        sum: sum.get(),
+        sum: sum.load(),
     };
     let text: Vec<String> = outcome.squares.iter().map(u64::to_string).collect();
     report.line(&format!("squares: {}", text.join(", ")));

@@ -63,7 +63,7 @@ impl Floor {
 
     /// How many products are packed, by all workers.
     pub(crate) fn progress(&self) -> u64 {
-        self.packed.iter().map(Counter::get).sum()
+        self.packed.iter().map(Counter::load).sum()
     }
 
     /// Locks one of the driver's two locks, for the driver.

@@ -77,14 +77,14 @@ pub(crate) fn run(options: &Options, kind: Kind, report: &Report) -> Result<Run,
         ns_per_op: took.as_secs_f64() * 1e9 / as_f64(expected),
         seconds: took.as_secs_f64(),
         killed,
-        recovered: floor.recovered.get(),
+        recovered: floor.recovered.load(),
     })
 }
 
 /// Waits until every worker is at the gate; one that ends before is a failure.
 fn wait_for_all(posts: &mut [Post], floor: &Floor) -> Result<(), Failure> {
     let expected = posts.len() as u64;
-    while floor.arrived.get() < expected {
+    while floor.arrived.load() < expected {
         for post in &mut *posts {
             post.look(LOOK)?;
         }
@@ -107,7 +107,7 @@ impl Post {
 
     /// Kills the worker if it has asked for it, and starts another in its place.
     fn kill_if_due(&mut self, options: &Options, floor: &Floor, talk: bool) -> Result<(), Failure> {
-        let due = floor.due[self.id as usize - 1].get();
+        let due = floor.due[self.id as usize - 1].load();
         if due <= self.killed as u64 {
             return Ok(());
         }

@@ -62,7 +62,7 @@ impl Notes<'_> {
 
     /// How many products this worker has packed.
     pub(crate) fn done(&self) -> u64 {
-        self.own().get()
+        self.own().load()
     }
 
     /// Makes the change that a dead owner was in the middle of.
@@ -72,7 +72,7 @@ impl Notes<'_> {
             .and_then(|worker| self.packed.get(worker.checked_sub(1)?));
         if let Some(packed) = packed {
             ledger.total = ledger.total_before + 1;
-            packed.set(ledger.packed_before + 1);
+            packed.store(ledger.packed_before + 1);
             step();
             ledger.intent = 0;
             step();
@@ -101,12 +101,12 @@ impl Tally {
         let total = match self {
             Self::Racy(total) => {
                 // The tutorial's `shared_total.value += 1`: others may count in between.
-                let seen = total.get();
+                let seen = total.load();
                 if done.is_multiple_of((products / RACY_YIELDS).max(1)) {
                     std::thread::yield_now();
                 }
                 midway(done);
-                total.set(seen + 1);
+                total.store(seen + 1);
                 seen + 1
             }
             Self::Atomic(total) => {
@@ -128,8 +128,8 @@ impl Tally {
     /// The total.
     pub(crate) fn total(&self, notes: Notes<'_>) -> Result<u64, LockError> {
         Ok(match self {
-            Self::Racy(total) | Self::Atomic(total) => total.get(),
-            Self::Sharded(total) => total.get(),
+            Self::Racy(total) | Self::Atomic(total) => total.load(),
+            Self::Sharded(total) => total.load(),
             Self::Mutex(ledger) => ledger.lock_or_repair(|ledger| notes.repair(ledger))?.total,
         })
     }
@@ -155,7 +155,7 @@ fn pack_under_lock(
     step();
     midway(done);
     ledger.total = ledger.total_before + 1;
-    notes.own().set(done + 1);
+    notes.own().store(done + 1);
     step();
     ledger.intent = 0;
     Ok(Some(ledger.total))

@@ -67,7 +67,7 @@ fn work(bench: Bench) -> Result<u64, String> {
         pin::pin(core).map_err(said)?;
     }
     bench.ready.add(1);
-    while bench.go.get() == 0 {
+    while bench.go.load() == 0 {
         std::hint::spin_loop();
     }
     let mut chunks = 0;
@@ -114,9 +114,9 @@ fn measured(time: Duration, processes: u32) -> Result<f64, Failure> {
         };
         crew.add(process::spawn(work, bench)?);
     }
-    crew.until(|| ready.get() == u64::from(processes))?;
+    crew.until(|| ready.load() == u64::from(processes))?;
     let begun = Instant::now();
-    go.set(1);
+    go.store(1);
     // The first to find nothing to do says so.
     done.recv_timeout(time * 16 + PATIENCE)
         .map_err(Failure::said)?;

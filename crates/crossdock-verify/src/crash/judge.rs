@@ -39,7 +39,7 @@ pub(crate) fn while_stopped(base: &Base, scene: &mut Scene, reaps: bool) -> Resu
             scene.duplicated("the stopped victim's place was changed by others");
         }
     }
-    let count = base.bystander.get();
+    let count = base.bystander.load();
     if base.bystander.add(1) != count + 1 {
         scene.lost("a counter was changed by a victim that does not use it");
     }

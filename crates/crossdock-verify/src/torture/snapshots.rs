@@ -5,7 +5,8 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossdock::snapshot::{ReadError, Reader, ReaderError, WaitNewerError, Writer, WriterError};
+use crossdock::segment::ClaimError;
+use crossdock::snapshot::{Reader, ReaderError, WaitNewerTimeoutError, Writer};
 use crossdock::{Segment, Snapshot, SnapshotOptions};
 
 use crate::process::Broken;
@@ -179,7 +180,7 @@ impl Worker<'_> {
                     self.repeat(|this| this.publish(line, &mut writer))?;
                     leave(writer, forgets)
                 }
-                Err(WriterError::RoleTaken { .. }) => Ok(()),
+                Err(ClaimError::RoleTaken { .. }) => Ok(()),
                 Err(error) => Err(wrong(line, error)),
             },
             2 => self.repeat(|this| this.load(line, snapshot)),
@@ -310,14 +311,13 @@ impl Worker<'_> {
                 let most = self.random.time_below(Duration::from_millis(4));
                 reader.wait_newer_timeout(most)
             }
-            _ => reader.read().map_err(|error| match error {
-                ReadError::Corrupt { word } => WaitNewerError::Corrupt { word },
-                _ => WaitNewerError::Lost,
-            }),
+            _ => reader.read().map_err(WaitNewerTimeoutError::from),
         };
         let found = match found {
             Ok(found) => found,
-            Err(WaitNewerError::Timeout | WaitNewerError::Disconnected) => return Ok(true),
+            Err(WaitNewerTimeoutError::Timeout | WaitNewerTimeoutError::Disconnected) => {
+                return Ok(true);
+            }
             Err(error) => return Err(wrong(line, error)),
         };
         let version = found.version();

@@ -84,9 +84,9 @@ struct Seen {
 impl Counting {
     fn value(&self, world: &World) -> u64 {
         if self.verb.is_sharded() {
-            world.base.cells.get()
+            world.base.cells.load()
         } else {
-            world.counter.get()
+            world.counter.load()
         }
     }
 
@@ -105,7 +105,7 @@ impl Counting {
             Verb::FetchAnd => counter.fetch_and(amount),
             Verb::FetchOr => counter.fetch_or(amount),
             Verb::Set => {
-                counter.set(amount);
+                counter.store(amount);
                 0
             }
             Verb::ShardedFirst | Verb::ShardedLater => {
@@ -122,10 +122,10 @@ impl Counting {
             return 0;
         }
         if self.verb == Verb::Set {
-            world.counter.set(amount ^ 1);
+            world.counter.store(amount ^ 1);
         }
-        let (value, returned) = self.verb.specified(world.counter.get(), amount);
-        world.counter.set(value);
+        let (value, returned) = self.verb.specified(world.counter.load(), amount);
+        world.counter.store(value);
         returned
     }
 }

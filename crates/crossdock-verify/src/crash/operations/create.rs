@@ -74,10 +74,10 @@ impl Valued for Counter {
         value.into()
     }
     fn value(&self) -> Option<u8> {
-        u8::try_from(self.get()).ok()
+        u8::try_from(self.load()).ok()
     }
     fn set(&self, value: u8) {
-        Self::set(self, value.into());
+        self.store(value.into());
     }
 }
 
@@ -178,11 +178,11 @@ impl Creating {
             let value = if self.verb == Verb::OpenOrCreate {
                 segment
                     .open_or_create(NAME, u64::from(OTHER))
-                    .map(|made: Counter| made.get())
+                    .map(|made: Counter| made.load())
             } else {
                 segment
                     .create("other", u64::from(OTHER))
-                    .map(|made: Counter| made.get())
+                    .map(|made: Counter| made.load())
             };
             value.map_or(PANICKED, |value| u8::try_from(value).unwrap_or(PANICKED))
         })

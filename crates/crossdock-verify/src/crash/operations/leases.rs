@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use crossdock::Array;
-use crossdock::array::{ArrayOptions, Init, Lease, TimedLeaseError, TryLeaseError};
+use crossdock::array::{ArrayOptions, Init, Lease, LeaseTimeoutError, TryLeaseError};
 use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
@@ -167,7 +167,7 @@ impl World {
             match self.array.lease_chunk_timeout(scene.patience) {
                 Ok(Some(lease)) => Self::finish(lease, scene),
                 Ok(None) => break,
-                Err(TimedLeaseError::Timeout) => {
+                Err(LeaseTimeoutError::Timeout) => {
                     scene.stuck("a chunk is never given back");
                     return None;
                 }

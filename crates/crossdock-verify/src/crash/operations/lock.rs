@@ -319,8 +319,8 @@ impl Operation for Locking {
 fn sleep_and_enter(room: &Room) -> u8 {
     if let Some(word) = &room.futex {
         word.lock();
-        let words = [room.words[0].get(), room.words[1].get()];
-        room.words.iter().for_each(|word| word.set(words[0] + 1));
+        let words = [room.words[0].load(), room.words[1].load()];
+        room.words.iter().for_each(|word| word.store(words[0] + 1));
         word.unlock();
         return 0;
     }

@@ -220,7 +220,7 @@ fn unlock_futex(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
         return 1;
     };
     word.lock();
-    room.words.iter().for_each(|word| word.set(1));
+    room.words.iter().for_each(|word| word.store(1));
     begin();
     word.unlock();
     0

@@ -108,7 +108,7 @@ impl Room {
                 let free = self.ownerless.compare_exchange(0, 1).is_ok();
                 free.then(|| {
                     let entered = self.count_up(false);
-                    self.ownerless.set(0);
+                    self.ownerless.store(0);
                     entered
                 })
             })),
@@ -174,8 +174,8 @@ impl Room {
 
     /// Repairs and counts up the words that are counters.
     fn count_up(&self, owner_died: bool) -> Entered {
-        let words = [self.words[0].get(), self.words[1].get()];
-        self.words.iter().for_each(|word| word.set(words[0] + 1));
+        let words = [self.words[0].load(), self.words[1].load()];
+        self.words.iter().for_each(|word| word.store(words[0] + 1));
         Entered::In { owner_died, words }
     }
 

@@ -2,7 +2,8 @@
 
 use std::mem::forget;
 
-use crossdock::snapshot::{Reader, ReaderError, Writer, WriterError};
+use crossdock::segment::ClaimError;
+use crossdock::snapshot::{Reader, ReaderError, Writer};
 use crossdock::{Snapshot, SnapshotOptions};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
@@ -374,7 +375,7 @@ impl Operation for Showing {
             // And leaves again.
             Ok(_) if matches!(self.verb, Verb::Claim | Verb::Leave) => {}
             Ok(_) => scene.duplicated("there are two writers"),
-            Err(WriterError::RoleTaken { .. }) => seen.had = true,
+            Err(ClaimError::RoleTaken { .. }) => seen.had = true,
             Err(error) => scene.stuck(format!("the role cannot be claimed: {error}")),
         }
         Ok(())

@@ -49,7 +49,7 @@ impl Job for Field {
     }
 
     fn dismiss(&self) {
-        self.shared.stop.set(1);
+        self.shared.stop.store(1);
     }
 }
 
@@ -143,7 +143,7 @@ fn judge(field: &Field, tally: &mut Tally) -> String {
     }
     format!(
         "{finished} chunks in {made} rounds, {told} deaths at a chunk told, {} reads, {} writes",
-        shared.reads.get(),
-        shared.writes.get()
+        shared.reads.load(),
+        shared.writes.load()
     )
 }

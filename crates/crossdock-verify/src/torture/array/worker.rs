@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crossdock::array::{Lease, LeaseError, TimedLeaseError, TryLeaseError};
+use crossdock::array::{Lease, LeaseError, LeaseTimeoutError, TryLeaseError};
 use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 
 use super::shared::{Shared, WORDS, fill, is_whole, repair};
@@ -43,7 +43,7 @@ fn operate(shared: &Shared, slot: usize, random: &mut Random) -> Result<(), Ende
             }
         }
         970 if random.below(50) == 0 => return Err(Ended::Replaced),
-        _ if shared.stop.get() != 0 => return Err(Ended::Left),
+        _ if shared.stop.load() != 0 => return Err(Ended::Left),
         _ => {}
     }
     Ok(())
@@ -62,12 +62,12 @@ fn lease<'a>(shared: &'a Shared, random: &mut Random) -> Result<Leased<'a>, Ende
     let had = match random.below(4) {
         0 => match shared.array.try_lease_chunk() {
             Err(TryLeaseError::WouldBlock) => return Ok(Leased::Later),
-            Err(TryLeaseError::Refused(LeaseError::OwnerDied)) => return repaired(shared),
+            Err(TryLeaseError::Lease(LeaseError::OwnerDied)) => return repaired(shared),
             other => other?,
         },
         1 => match shared.array.lease_chunk_timeout(SHORT) {
-            Err(TimedLeaseError::Timeout) => return Ok(Leased::Later),
-            Err(TimedLeaseError::Refused(LeaseError::OwnerDied)) => return repaired(shared),
+            Err(LeaseTimeoutError::Timeout) => return Ok(Leased::Later),
+            Err(LeaseTimeoutError::Lease(LeaseError::OwnerDied)) => return repaired(shared),
             other => other?,
         },
         _ => match shared.array.lease_chunk() {

@@ -34,11 +34,11 @@ impl Job for Bank {
     }
 
     fn progress(&self, slot: usize) -> u64 {
-        self.progress[slot].get()
+        self.progress[slot].load()
     }
 
     fn dismiss(&self) {
-        self.shared.stop.set(1);
+        self.shared.stop.store(1);
     }
 }
 
@@ -67,8 +67,8 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
         what: Bank::NAME,
         done: format!(
             "{} operations, {} repairs",
-            shared.total.get(),
-            shared.repairs.get()
+            shared.total.load(),
+            shared.repairs.load()
         ),
         tally,
     })
@@ -87,12 +87,12 @@ fn judge(shared: &Shared, tally: &mut Tally) {
             if !ledger.is_balanced() {
                 faults.push(format!("the ledger is torn: {:?}", *ledger));
             }
-            let (made, told) = (ledger.transfers(), shared.transfers.get());
+            let (made, told) = (ledger.transfers(), shared.transfers.load());
             faults.extend(apart("transfers", made, told, kills));
         }
         Err(error) => faults.push(format!("the ledger cannot be locked: {error}")),
     }
-    let (total, cells) = (shared.total.get(), shared.cells.get());
+    let (total, cells) = (shared.total.load(), shared.cells.load());
     faults.extend(apart("operations", total, cells, kills));
     let sum: f64 = shared.sums.values().sum();
     if sum.fract() != 0.0 || (sum - total as f64).abs() > kills as f64 {
@@ -101,7 +101,7 @@ fn judge(shared: &Shared, tally: &mut Tally) {
         ));
     }
     let [left, right] = &shared.pair;
-    faults.extend(apart("the pair", left.get(), right.get(), kills));
+    faults.extend(apart("the pair", left.load(), right.load(), kills));
     if total == 0 {
         faults.push("nobody has done anything".into());
     }

@@ -60,11 +60,11 @@ fn operate(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
         600..850 => {
             let [left, right] = &shared.pair;
             let guard = shared.raw.lock_or_repair(|_| {
-                right.set(left.get());
+                right.store(left.load());
                 shared.repairs.add(1);
             })?;
-            if left.get() != right.get() {
-                let values = (left.get(), right.get());
+            if left.load() != right.load() {
+                let values = (left.load(), right.load());
                 return Err(Ended::Wrong(format!("the pair is torn: {values:?}")));
             }
             left.add(1);
@@ -84,7 +84,7 @@ fn operate(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
             shared.segment.participants();
         }
         930 if random.below(50) == 0 => return Err(Ended::Replaced),
-        _ if shared.stop.get() != 0 => return Err(Ended::Left),
+        _ if shared.stop.load() != 0 => return Err(Ended::Left),
         _ => {}
     }
     Ok(())
@@ -143,8 +143,8 @@ fn extra(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
         shared.segment.open::<Counter>(&name)
     };
     match found {
-        Ok(entry) if entry.get() == EXTRA_VALUE => Ok(()),
-        Ok(entry) => Err(Ended::Wrong(format!("{name} is {}", entry.get()))),
+        Ok(entry) if entry.load() == EXTRA_VALUE => Ok(()),
+        Ok(entry) => Err(Ended::Wrong(format!("{name} is {}", entry.load()))),
         Err(crossdock::segment::EntryError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }

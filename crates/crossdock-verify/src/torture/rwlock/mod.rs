@@ -35,11 +35,11 @@ impl Job for Library {
     }
 
     fn progress(&self, slot: usize) -> u64 {
-        self.progress[slot].get()
+        self.progress[slot].load()
     }
 
     fn dismiss(&self) {
-        self.shared.stop.set(1);
+        self.shared.stop.store(1);
     }
 }
 
@@ -68,9 +68,9 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
         what: Library::NAME,
         done: format!(
             "{} reads, {} writes, {} repairs",
-            shared.reads.get(),
-            shared.writes.get(),
-            shared.repairs.get()
+            shared.reads.load(),
+            shared.writes.load(),
+            shared.repairs.load()
         ),
         tally,
     })
@@ -87,7 +87,7 @@ fn judge(shared: &Shared, tally: &mut Tally) {
             if !book.is_whole() {
                 faults.push(format!("the book is torn: {:?}", *book));
             }
-            let (made, told) = (book.edition(), shared.writes.get());
+            let (made, told) = (book.edition(), shared.writes.load());
             // Each thread that is killed can be cut off between writing and counting.
             if made < told || made - told > kills {
                 faults.push(format!(
@@ -100,7 +100,7 @@ fn judge(shared: &Shared, tally: &mut Tally) {
     if shared.book.is_locked() || shared.book.is_poisoned() {
         faults.push(format!("the lock is left as {:?}", shared.book));
     }
-    if shared.reads.get() == 0 || shared.writes.get() == 0 {
+    if shared.reads.load() == 0 || shared.writes.load() == 0 {
         faults.push("nobody has read, or nobody has written".into());
     }
 }

@@ -80,7 +80,7 @@ fn operate(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
             }
         }
         915..920 if random.below(50) == 0 => return Err(Ended::Replaced),
-        _ if shared.stop.get() != 0 => return Err(Ended::Left),
+        _ if shared.stop.load() != 0 => return Err(Ended::Left),
         _ => {}
     }
     Ok(())
