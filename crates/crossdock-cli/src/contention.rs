@@ -1,5 +1,5 @@
-//! `crossdock contention`: processes add to one shared number, each kind of lock and counter in
-//! turn; how fast, how evenly, and what gets lost.
+//! `crossdock contention`: processes add to one shared number, through each kind of lock and
+//! counter: throughput, fairness, and lost updates.
 
 mod plot;
 mod report;
@@ -15,19 +15,19 @@ use crossdock_bench::work::{Speed, Work};
 use crate::lists;
 use crate::measuring::{self, PinChoice};
 
-/// The most processes of a run.
+/// The maximum number of processes of a run.
 const MAX_PROCESSES: u32 = 256;
 /// The longest work beside an addition: a second.
 const MAX_WORK: u64 = 1_000_000_000;
 
-/// Has processes add to one shared number, in several ways, and compares.
+/// Adds to one shared number from several processes, in several ways, and compares them.
 ///
-/// Kinds: racy (load, add, store: wrong), mutex, counter, sharded, rwlock-read (which adds nothing, and
-/// looks), rwlock-write; and as yardsticks futex (a plain lock of three states), pthread, pthread-robust,
-/// pthread-rwlock-read, pthread-rwlock-write.
+/// Kinds: racy (load, add, store: wrong), mutex, counter, sharded, rwlock-read (which adds nothing,
+/// only reads), rwlock-write; as baselines futex (a plain lock of three states), pthread,
+/// pthread-robust, pthread-rwlock-read, pthread-rwlock-write.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// How many processes add at once, one after the other.
+    /// The numbers of processes that add at once, one after the other.
     #[arg(
         long,
         value_delimiter = ',',
@@ -35,14 +35,14 @@ pub(crate) struct Options {
         value_name = "N,.."
     )]
     processes: Vec<u32>,
-    /// How long each run is measured, in seconds.
+    /// The length of each run, in seconds.
     #[arg(long, default_value_t = 0.15)]
     secs: f64,
-    /// How often each is run, interleaved with the others; the medians are shown.
+    /// The number of runs of each, interleaved with the others; medians are shown.
     #[arg(long, default_value_t = 3, value_name = "N")]
     runs: u32,
-    /// Where the processes run: each on a core of its own (in turn, if there are more), all on the
-    /// same, or where the kernel puts them.
+    /// The pinning of processes: each on a core of its own (in turn, if there are more), all on the
+    /// same, or as the kernel chooses.
     #[arg(long, value_enum, default_value_t = PinChoice::Cores)]
     pin: PinChoice,
     /// Work done under the lock, in nanoseconds of processor time.
@@ -51,10 +51,10 @@ pub(crate) struct Options {
     /// Work done between two additions, in nanoseconds of processor time.
     #[arg(long, default_value_t = 0, value_name = "NS")]
     work_outside: u64,
-    /// Only these kinds.
+    /// Measure only these kinds.
     #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
     kinds: Vec<String>,
-    /// Time each addition, too: p50, p99 and p99.9.
+    /// Also time each addition: p50, p99 and p99.9.
     #[arg(long)]
     latency: bool,
     /// Print one JSON object instead of a table.
@@ -68,13 +68,13 @@ pub(crate) struct Options {
     plot: Option<PathBuf>,
 }
 
-/// A run that can begin: everything was checked.
+/// A checked run.
 pub(crate) struct Ready {
     options: Options,
     kinds: Vec<Kind>,
 }
 
-/// What was measured, for the report and the plot.
+/// The measurements, for the report and the plot.
 struct Measured<'a> {
     options: &'a Options,
     machine: Machine,
@@ -83,7 +83,7 @@ struct Measured<'a> {
 }
 
 impl Options {
-    /// What clap cannot see: bounds, names, and whether the plot can be written.
+    /// Checks what clap cannot: bounds, names, and whether the plot can be written.
     pub(crate) fn check(self) -> Result<Ready, String> {
         let range = format!("1 to {MAX_PROCESSES} processes");
         lists::within(&self.processes, 1..=MAX_PROCESSES, &range)?;
@@ -128,7 +128,7 @@ impl Options {
     }
 }
 
-/// Measures what the options say and reports it.
+/// Measures what the options select, and reports it.
 pub(crate) fn run(ready: Ready) -> Result<(), String> {
     let Ready { options, kinds } = ready;
     let plan = options.plan(kinds);
@@ -158,7 +158,7 @@ pub(crate) fn run(ready: Ready) -> Result<(), String> {
 }
 
 impl Measured<'_> {
-    /// How it was measured, in a line.
+    /// Returns the setting of the measurement, in a line.
     fn setting(&self) -> String {
         let Options {
             secs,
@@ -179,7 +179,7 @@ impl Measured<'_> {
     }
 }
 
-/// What the figures alone do not say.
+/// Returns notes on the figures.
 fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
     let processes = options.processes.iter().copied();
     let mut notes: Vec<String> = options.pin.crowded(processes).into_iter().collect();

@@ -1,5 +1,6 @@
-//! `crossdock demo`: arrays that processes fill; and messages that must be done, by workers that are
-//! killed with one in hand. Each is done exactly once, by another worker if need be.
+//! `crossdock demo`: arrays that several processes fill, and messages that workers must
+//! process. Workers are killed while they hold a message; each message is still processed exactly
+//! once.
 
 mod bakery;
 mod crew;
@@ -17,19 +18,19 @@ use clap::{Args, Subcommand};
 use ledger::Outcome;
 use report::Report;
 
-/// The most numbers that are squared: all squares are printed.
+/// The maximum number of squares: all squares are printed.
 const MAX_NUMBERS: u32 = 10_000;
-/// The most messages: each gets a line.
+/// The maximum number of messages: each gets a line.
 const MAX_MESSAGES: u32 = 10_000;
-/// The most workers, or processes that square, at once.
+/// The maximum number of workers, or of squaring processes, at once.
 const MAX_WORKERS: u32 = 100;
-/// The most rows of a matrix: its product takes their cube of multiplications.
+/// The maximum number of rows of a matrix: its product takes their cube of multiplications.
 const MAX_ROWS: u32 = 1_000;
-/// The most kills: each starts a process.
+/// The maximum number of kills: each starts a process.
 const MAX_KILLS: u32 = 100;
 
-/// Shows arrays, which many fill, and work queues: who is killed with a message in hand is replaced,
-/// and the message done once.
+/// Shows arrays that several processes fill, and work queues: a worker that is killed while it
+/// holds a message is replaced, and the message is processed once.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -40,18 +41,18 @@ pub(crate) struct Options {
 enum Demo {
     /// A cashier sends orders to a baker, as strings, and then "exit".
     Bakery {
-        /// How many orders the cashier takes.
+        /// The number of orders that the cashier takes.
         #[arg(long, default_value_t = 6, value_name = "N")]
         orders: u32,
         #[command(flatten)]
         common: Common,
     },
-    /// Workers take tasks, do them, and write what came of it into a log.
+    /// Workers take tasks, do them, and write the results into a log.
     Tasks {
-        /// How many tasks there are.
+        /// The number of tasks.
         #[arg(long, default_value_t = 12, value_name = "N")]
         tasks: u32,
-        /// How many workers there are.
+        /// The number of workers.
         #[arg(long, default_value_t = 3, value_name = "N")]
         workers: u32,
         #[command(flatten)]
@@ -59,7 +60,7 @@ enum Demo {
     },
     /// Processes square numbers, each its share, into one array.
     Squares {
-        /// How many numbers there are: 1 to N.
+        /// The number of squares: of 1 to N.
         #[arg(long, default_value_t = 10, value_name = "N")]
         numbers: u32,
         /// How many processes there are.
@@ -70,7 +71,7 @@ enum Demo {
     },
     /// Processes multiply two matrices: each takes one row after the other.
     Matrix {
-        /// How many rows and columns the matrices have.
+        /// The number of rows and columns of the matrices.
         #[arg(long, default_value_t = 128, value_name = "N")]
         size: u32,
         /// How many processes there are.
@@ -81,11 +82,11 @@ enum Demo {
     },
 }
 
-/// What those with messages take.
+/// The options of demos with messages or rows.
 #[derive(Clone, Copy, Debug, Args)]
 struct Common {
-    /// Kill so many workers (SIGKILL), each with a message, or a row, in hand that another one then does;
-    /// one, without a number.
+    /// Kill N workers (SIGKILL) while each holds a message or row; another worker completes it. N
+    /// defaults to 1.
     #[arg(
         long,
         default_value_t = 0,
@@ -98,7 +99,7 @@ struct Common {
     said: Said,
 }
 
-/// How it is said.
+/// The options of the output.
 #[derive(Clone, Copy, Debug, Args)]
 struct Said {
     /// Print one JSON object instead of text.
@@ -109,15 +110,15 @@ struct Said {
     quiet: bool,
 }
 
-/// Why a demo failed.
+/// The error of a demo.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Crossdock(crossdock::Error),
-    /// Something was not done exactly once.
+    /// A message was not processed exactly once.
     Wrong(Outcome),
-    /// A square, their sum, or a product is not what it should be.
+    /// A square, the sum of the squares, or a product is wrong.
     Sum(String),
-    /// Something that cannot happen did, to the driver or to a worker.
+    /// An impossible error of the driver or of a worker.
     Broken {
         who: String,
         message: String,
@@ -151,7 +152,7 @@ impl<E: Into<crossdock::Error>> From<E> for Failure {
 }
 
 impl Options {
-    /// What clap cannot see: bounds, and options that exclude each other.
+    /// Checks what clap cannot: bounds, and options that exclude each other.
     pub(crate) fn check(&self) -> Result<(), String> {
         let (messages, what, kills) = match self.demo {
             Demo::Bakery { orders, common } => (orders, "orders", common.kill),
@@ -209,7 +210,7 @@ fn within(found: u32, most: u32, what: &str) -> Result<(), String> {
     Err(format!("expected 1 to {most} {what}, found {found}"))
 }
 
-/// Runs what the options say and reports it.
+/// Runs the demo that the options select, and reports it.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let outcome = match options.demo {
         Demo::Bakery { orders, common } => bakery::run(orders, common.kill, &common.said.report())?,

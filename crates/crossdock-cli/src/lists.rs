@@ -1,9 +1,9 @@
-//! Options that are lists.
+//! Checks of options that are lists.
 
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
-/// Whether all values are different and within `bounds`, which are called `expected`.
+/// Checks that all values are different and within `bounds`, which errors call `expected`.
 pub(crate) fn within<T: PartialOrd + Debug>(
     values: &[T],
     bounds: RangeInclusive<T>,
@@ -15,7 +15,7 @@ pub(crate) fn within<T: PartialOrd + Debug>(
     unique(values, expected)
 }
 
-/// Whether all values are different, and among those that there are, which are called `expected`.
+/// Checks that all values are different and among the known ones, which errors call `expected`.
 pub(crate) fn known<T: PartialEq + Debug>(
     values: &[T],
     all: &[T],
@@ -27,7 +27,7 @@ pub(crate) fn known<T: PartialEq + Debug>(
     unique(values, expected)
 }
 
-/// Whether all values are different; they are called `expected`.
+/// Checks that all values are different; errors call them `expected`.
 pub(crate) fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Result<(), String> {
     for (at, value) in values.iter().enumerate() {
         if values[..at].contains(value) {
@@ -37,7 +37,7 @@ pub(crate) fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Resu
     Ok(())
 }
 
-/// Those of `all` whose names were given; all if none was.
+/// Returns those of `all` whose names were given, or all if none was.
 pub(crate) fn chosen<K: Copy>(
     all: &[K],
     name: impl Fn(&K) -> &'static str,

@@ -32,7 +32,7 @@ enum Command {
     Queues(queues::Options),
 }
 
-/// Exit code of a command that could not be understood.
+/// The exit code of a command that could not be parsed.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -81,19 +81,19 @@ fn usage(message: &str) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// One line on standard error; if that cannot be written to, the exit code must do.
+/// Prints one line on standard error. If that fails, only the exit code reports the error.
 fn say(message: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "crossdock: {message}");
 }
 
-/// An error and what caused it, on one line.
+/// Formats an error and its causes on one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
-        // Some errors say their cause themselves.
+        // Some errors contain the text of their cause.
         if !text.contains(&said) {
             text = format!("{text}: {said}");
         }
@@ -102,7 +102,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What clap says in several paragraphs, without its tips and its usage.
+/// Returns clap's message without its tips and usage.
 fn one_line(error: &clap::Error) -> String {
     use clap::error::ErrorKind;
     if matches!(
@@ -117,8 +117,8 @@ fn one_line(error: &clap::Error) -> String {
     joined.trim_start_matches("error: ").to_owned()
 }
 
-/// Prints, also into a pipe that nobody reads any more. Any other failure ends the program: what it
-/// was asked for is lost.
+/// Prints, also into a pipe without a reader. Any other failure ends the program: its output is
+/// lost.
 pub(crate) fn print_ignoring_closed_pipes(text: &str) {
     use std::io::{ErrorKind, Write};
     let mut out = std::io::stdout().lock();

@@ -1,5 +1,5 @@
-//! What measurements have in common: bounds of options, where processes run, progress, and the file
-//! of a plot.
+//! The common parts of measurements: bounds of options, pinning, progress, and the file of a
+//! plot.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const SECS: (f64, f64) = (0.001, 3600.0);
 const MAX_RUNS: u32 = 1000;
 
-/// Whether runs can be made that long and that often.
+/// Checks the length and the number of runs.
 pub(crate) fn runs(secs: f64, runs: u32) -> Result<(), String> {
     let (least, most) = SECS;
     if !(least..=most).contains(&secs) {
@@ -27,7 +27,7 @@ pub(crate) fn runs(secs: f64, runs: u32) -> Result<(), String> {
     Ok(())
 }
 
-/// What `--pin` takes.
+/// The values of `--pin`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PinChoice {
     Cores,
@@ -46,7 +46,7 @@ impl From<PinChoice> for Pin {
 }
 
 impl PinChoice {
-    /// How that is said.
+    /// Returns the text of the choice.
     fn said(self) -> &'static str {
         match self {
             Self::Cores => "each process on a core of its own, in turn",
@@ -55,7 +55,7 @@ impl PinChoice {
         }
     }
 
-    /// Says which numbers of processes have to share cores, if some do.
+    /// Returns a note on the numbers of processes that share cores, if any do.
     pub(crate) fn crowded(self, processes: impl Iterator<Item = u32>) -> Option<String> {
         let cores = pin::cores().map_or(1, |cores| cores.len());
         let crowded: Vec<String> = processes
@@ -68,7 +68,7 @@ impl PinChoice {
     }
 }
 
-/// How often and how long was measured, and where.
+/// Returns the number and the length of the runs, and the pinning.
 pub(crate) fn said(secs: f64, runs: u32, pin: PinChoice) -> String {
     let runs = match runs {
         1 => "one run".to_owned(),
@@ -77,8 +77,8 @@ pub(crate) fn said(secs: f64, runs: u32, pin: PinChoice) -> String {
     format!("{runs} of {secs} s each, interleaved; {}", pin.said())
 }
 
-/// Progress over so many of something. The bar goes to standard error, and is silent where that is no
-/// terminal.
+/// Makes a progress bar of `count` steps. The bar goes to standard error, and is silent if that is
+/// not a terminal.
 pub(crate) fn bar(count: u64, of: &str, silent: bool) -> ProgressBar {
     if silent {
         return ProgressBar::hidden();
@@ -91,8 +91,8 @@ pub(crate) fn bar(count: u64, of: &str, silent: bool) -> ProgressBar {
     bar
 }
 
-/// Whether a plot can be written, found out before anything is measured. What stands there is kept
-/// until there is a plot.
+/// Checks that a plot can be written, before anything is measured. An existing file is kept until
+/// there is a plot.
 pub(crate) fn can_draw(path: &Path) -> Result<(), String> {
     let refused = |why: &str| Err(format!("cannot write the plot to {path:?}: {why}"));
     let svg = |extension: &std::ffi::OsStr| extension.eq_ignore_ascii_case("svg");
@@ -110,7 +110,7 @@ pub(crate) fn can_draw(path: &Path) -> Result<(), String> {
     tried.or_else(|error| refused(&error.to_string()))
 }
 
-/// Writes a plot beside its place and moves it there: what stands there is kept if that fails.
+/// Writes a plot to a file beside its path and renames it: an existing file is kept if that fails.
 pub(crate) fn draw(path: &Path, image: &str) -> Result<(), String> {
     let beside = path.with_extension(format!("svg.{}", std::process::id()));
     let written = fs::write(&beside, image).and_then(|()| fs::rename(&beside, path));

@@ -33,7 +33,7 @@ const LABEL: f64 = 19.0;
 /// A plot.
 pub(crate) struct Plot<'a> {
     pub(crate) title: &'a str,
-    /// What it shows, for those who cannot see it.
+    /// The description of the plot, for readers that cannot see it.
     pub(crate) about: &'a str,
     pub(crate) panels: Vec<Panel<'a>>,
     /// What bars stand for.
@@ -98,8 +98,8 @@ pub(crate) fn series<'a>(
     all
 }
 
-/// The bar of a rate, in millions a second, from the least and the most nanoseconds; none if it could
-/// not be seen.
+/// The bar of a rate, in millions a second, from the least and the most nanoseconds; none if it
+/// could not be seen.
 pub(crate) fn bar((least, most): (f64, f64)) -> Option<(f64, f64)> {
     let (slow, fast) = (1e3 / most, 1e3 / least);
     let seen = slow > 0.0 && fast.is_finite() && fast > slow * 1.001;

@@ -1,5 +1,5 @@
-//! `crossdock queues`: processes pass items to each other, through each kind of queue in turn; how
-//! many come through, and how long a round trip takes.
+//! `crossdock queues`: throughput and round trips of queues between processes, for each kind of
+//! queue.
 
 mod plot;
 mod report;
@@ -16,24 +16,25 @@ use crossdock_bench::queues::{Idle, KINDS, Kind, Measured, Plan, SIZES, Step, ru
 use crate::lists;
 use crate::measuring::{self, PinChoice};
 
-/// The most processes that send, or receive, in a run.
+/// The maximum number of senders, or receivers, of a run.
 const MAX_ENDS: u32 = 64;
 /// The least and the greatest capacity, in items.
 const CAPACITY: (u32, u32) = (2, 1 << 16);
-/// The most items that are sent at once.
+/// The maximum number of items of a batch.
 const MAX_BATCH: u32 = 1024;
 
-/// Has processes pass items to each other, through several kinds of queues, and compares.
+/// Passes items between processes through several kinds of queues, and compares them.
 ///
-/// Kinds: spsc and queue, the same with several items at once (-batch), work (what is received is
-/// acknowledged at once), bytes (the same, an item being a slice of bytes, read where it is), and for
-/// those that wait the same spinning before they sleep, as by default (-adaptive); and as yardsticks lamport (a minimal ring for one producer and one consumer) and
-/// vyukov (a ring for many of both) in the same shared memory, pipe, pipe-batch, and socket (a pair
-/// of Unix sockets). Every consumer checks the order of what it receives, and at the end everything
-/// that was sent must have been received. A kind is left out of settings that it is not made for.
+/// Kinds: spsc and queue, the same with several items at once (-batch), work (each item is
+/// acknowledged at once), bytes (the same, an item being a slice of bytes, read in place), and the
+/// blocking kinds with the default spinning before they sleep (-adaptive); as baselines lamport (a
+/// minimal ring for one producer and one consumer) and vyukov (a ring for many of both) in the same
+/// shared memory, pipe, pipe-batch, and socket (a pair of Unix sockets). Every consumer checks the
+/// order of its items, and at the end everything that was sent must have been received. A kind is
+/// left out of settings that it does not support.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Only these kinds. Others of a setting are compared with its first.
+    /// Measure only these kinds. The kinds of a setting are compared with its first.
     #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
     kinds: Vec<String>,
     /// Sizes of items in bytes: 8, 64, 1024.
@@ -44,7 +45,7 @@ pub(crate) struct Options {
         value_name = "BYTES,.."
     )]
     sizes: Vec<u32>,
-    /// How many processes send and how many receive.
+    /// The numbers of sending and receiving processes.
     #[arg(
         long,
         value_delimiter = ',',
@@ -52,28 +53,28 @@ pub(crate) struct Options {
         value_name = "PxC,.."
     )]
     pairs: Vec<Pair>,
-    /// How many items a queue holds: a power of two. Pipes and sockets keep their own size.
+    /// The capacity of a queue in items: a power of two. Pipes and sockets keep their own size.
     #[arg(long, default_value_t = 1024, value_name = "N")]
     capacity: u32,
-    /// How many items the batch kinds send, and receive, at once at most.
+    /// The maximum number of items that the batch kinds send, and receive, at once.
     #[arg(long, default_value_t = 64, value_name = "N")]
     batch: u32,
-    /// What producers do while there is no room, and consumers while there is no item: try again, all
-    /// kinds by the same rule, or sleep.
+    /// The action of producers while a queue is full, and of consumers while it is empty: try
+    /// again, all kinds by the same rule, or sleep.
     #[arg(long, value_enum, default_value_t = IdleChoice::Spin, value_name = "HOW")]
     idle: IdleChoice,
-    /// The same for round trips between two processes: one way, both ways, or none made.
+    /// The same for round trips between two processes: one action, both, or no round trips.
     #[arg(long, value_enum, default_value_t = TripChoice::Both, value_name = "HOW")]
     round_trip: TripChoice,
-    /// How long each run is measured, in seconds.
+    /// The length of each run, in seconds.
     #[arg(long, default_value_t = 0.08)]
     secs: f64,
-    /// How often each is run, in rounds with the others; medians are shown, and ratios are medians of
-    /// those within a round.
+    /// The number of runs of each, in rounds with the others. Medians are shown; ratios are medians
+    /// of the ratios within a round.
     #[arg(long, default_value_t = 3, value_name = "N")]
     runs: u32,
-    /// Where the processes run: each on a core of its own (in turn, if there are more), all on the
-    /// same, or where the kernel puts them.
+    /// The pinning of processes: each on a core of its own (in turn, if there are more), all on the
+    /// same, or as the kernel chooses.
     #[arg(long, value_enum, default_value_t = PinChoice::Cores)]
     pin: PinChoice,
     /// Print one JSON object instead of tables.
@@ -84,7 +85,7 @@ pub(crate) struct Options {
     plot: Option<PathBuf>,
 }
 
-/// So many producers and so many consumers.
+/// A number of producers and of consumers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Pair {
     producers: u32,
@@ -117,7 +118,7 @@ impl FromStr for Pair {
     }
 }
 
-/// What `--idle` takes.
+/// The values of `--idle`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum IdleChoice {
     Spin,
@@ -133,7 +134,7 @@ impl From<IdleChoice> for Idle {
     }
 }
 
-/// What `--round-trip` takes.
+/// The values of `--round-trip`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum TripChoice {
     Spin,
@@ -153,13 +154,13 @@ impl TripChoice {
     }
 }
 
-/// A run that can begin: everything was checked.
+/// A checked run.
 pub(crate) struct Ready {
     options: Options,
     plan: Plan,
 }
 
-/// What was measured, for the report and the plot.
+/// The measurements, for the report and the plot.
 struct Found<'a> {
     options: &'a Options,
     machine: Machine,
@@ -168,7 +169,7 @@ struct Found<'a> {
 }
 
 impl Options {
-    /// What clap cannot see: bounds, names, and whether the plot can be written.
+    /// Checks what clap cannot: bounds, names, and whether the plot can be written.
     pub(crate) fn check(self) -> Result<Ready, String> {
         let sizes = SIZES.map(|size| size.to_string()).join(", ");
         let expected = format!("sizes of {sizes} bytes");
@@ -218,7 +219,7 @@ impl Options {
     }
 }
 
-/// Measures what the options say and reports it.
+/// Measures what the options select, and reports it.
 pub(crate) fn run(ready: Ready) -> Result<(), String> {
     let Ready { options, plan } = ready;
     let bar = measuring::bar(plan.runs() as u64, "runs", options.json);
@@ -242,7 +243,7 @@ pub(crate) fn run(ready: Ready) -> Result<(), String> {
 }
 
 impl Found<'_> {
-    /// How it was measured, in a line.
+    /// Returns the setting of the measurement, in a line.
     fn setting(&self) -> String {
         let Options {
             secs,
@@ -254,14 +255,14 @@ impl Found<'_> {
         } = self.options;
         let idle = match self.options.idle {
             IdleChoice::Spin => "throughput by tries, with the same pauses for all kinds",
-            IdleChoice::Park => "throughput of those who sleep while they wait",
+            IdleChoice::Park => "throughput of waiters that sleep",
         };
         let said = measuring::said(*secs, *runs, *pin);
         format!("{said}; queues of {capacity} items, batches of {batch}; {idle}")
     }
 }
 
-/// What the figures alone do not say.
+/// Returns notes on the figures.
 fn notes(options: &Options, plan: &Plan, measured: &Measured) -> Vec<String> {
     let processes = plan
         .pairs
@@ -288,7 +289,7 @@ fn notes(options: &Options, plan: &Plan, measured: &Measured) -> Vec<String> {
     notes
 }
 
-/// Says which kinds are left out of some setting.
+/// Returns the kinds that are left out of some setting.
 fn left_out(plan: &Plan) -> Vec<String> {
     let throughput = plan.pairs.iter().map(|(producers, consumers)| {
         let takes = |kind: &Kind| kind.can.take(*producers, *consumers, plan.idle);

@@ -1,4 +1,4 @@
-//! `crossdock recovery`: the owner of a lock is killed; how long until a waiter has it.
+//! `crossdock recovery`: the time from the kill of a lock's owner until a waiter has the lock.
 
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use crate::print_ignoring_closed_pipes as print;
 const MAX_ROUNDS: u32 = 100_000;
 const MAX_ASLEEP: u64 = 600_000;
 
-/// Kills owners of locks, and measures how long until a waiter has the lock.
+/// Kills owners of locks, and measures the time until a waiter has the lock.
 ///
-/// Kinds: mutex (the waiter looks at the owner after 1 to 50 ms), mutex-monitor (with a
-/// segment::Monitor in the waiter's process), work (a receiver of a WorkQueue waits for the message that
-/// the killed one had in hand), and as a yardstick pthread-robust. Times are from the SIGKILL to the
-/// lock, or the message.
+/// Kinds: mutex (the waiter probes the owner after 1 to 50 ms), mutex-monitor (with a
+/// segment::Monitor in the waiter's process), work (a receiver of a WorkQueue waits for the message
+/// that the killed receiver held), and as a baseline pthread-robust. Times are from the SIGKILL to
+/// the lock, or the message.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// How many owners of each kind are killed.
+    /// The number of owners of each kind that are killed.
     #[arg(long, default_value_t = 200, value_name = "N")]
     rounds: u32,
-    /// How long the waiter has slept before the kill, in milliseconds, at least; twice as long or a second more
-    /// at most. The longer it has slept, the longer are its sleeps.
+    /// The minimum time that the waiter has slept before the kill, in milliseconds; at most twice
+    /// as long or a second more. The longer it has slept, the longer are its slices.
     #[arg(long, default_value_t = 10, value_name = "MS")]
     asleep: u64,
-    /// How much memory of its own each owner has, in MiB. The kernel frees it before it drops the owner's
+    /// The private memory of each owner, in MiB. The kernel frees it before it drops the owner's
     /// locks, and after it has walked the list of a robust mutex.
     #[arg(long, default_value_t = 0, value_name = "MIB")]
     memory: u32,
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// A run that can begin.
+/// A checked run.
 pub(crate) struct Ready {
     options: Options,
     kinds: Vec<Kind>,
@@ -52,13 +52,13 @@ pub(crate) struct Ready {
 #[derive(Serialize)]
 struct Document<'a> {
     machine: &'a Machine,
-    /// Of each owner.
+    /// The times of each owner.
     memory_mib: u32,
     rows: &'a [Row],
 }
 
 impl Options {
-    /// What clap cannot see: bounds and names.
+    /// Checks what clap cannot: bounds and names.
     pub(crate) fn check(self) -> Result<Ready, String> {
         if !(1..=MAX_ROUNDS).contains(&self.rounds) {
             return Err(format!(

@@ -1,6 +1,6 @@
-//! `crossdock warehouse`: workers in processes of their own count packed products into one shared
-//! total. Wrong with a racy counter, right with the others, and still right when workers are
-//! killed.
+//! `crossdock warehouse`: workers in processes of their own count packed products into one
+//! shared total. The total is wrong with a racy counter, and right with the others, also when
+//! workers are killed.
 
 mod floor;
 mod report;
@@ -16,27 +16,28 @@ use serde::Serialize;
 
 use crate::with_causes;
 
-/// The most workers: places in a registry, less some for those that were killed and not reaped.
+/// The maximum number of workers: the participants of a registry, less some for workers that were
+/// killed and not reaped.
 const MAX_WORKERS: u32 = 500;
-/// The most products in all: a run of hours.
+/// The maximum number of products in all: a run of hours.
 const MAX_PRODUCTS: u64 = 1_000_000_000_000;
 
-/// The most kills: each starts a process, and each order carries those to come.
+/// The maximum number of kills: each starts a process, and each order carries the kills to come.
 const MAX_KILLS: u32 = 10_000;
 
 /// Packs products in several processes that count them into one shared total.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// How many workers there are.
+    /// The number of workers.
     #[arg(long, default_value_t = 5)]
     pub(crate) workers: u32,
-    /// How many products each worker packs.
+    /// The number of products that each worker packs.
     #[arg(long, default_value_t = 10)]
     pub(crate) products: u64,
     /// How the total is counted; with "all", the last line is the sum of all runs.
     #[arg(long, value_enum, default_value_t = Choice::Atomic)]
     pub(crate) counter: Choice,
-    /// Kill so many workers (SIGKILL) while they pack; each is replaced by one that goes on.
+    /// Kill N workers (SIGKILL) while they pack; each is replaced by a worker that continues.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) kill: u32,
     /// Print one JSON object instead of text.
@@ -47,23 +48,23 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 }
 
-/// What `--counter` takes.
+/// The values of `--counter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Choice {
-    /// `total += 1` as a load and a store, now and then with a yield in between, as a busy machine
-    /// makes it: updates get lost.
+    /// `total += 1` as a load and a store, sometimes with a yield in between, as on a busy machine:
+    /// updates are lost.
     Racy,
     /// A load and a store under a crash-safe lock.
     Mutex,
     /// One atomic addition.
     Atomic,
-    /// An atomic addition to a cell of one's own; the total is the sum.
+    /// An atomic addition to a cell of its own; the total is the sum.
     Sharded,
-    /// One run of each, and a table.
+    /// Run each, and print a table.
     All,
 }
 
-/// How a run counts.
+/// The counter of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -96,30 +97,30 @@ impl Choice {
     }
 }
 
-/// What one run came to.
+/// The result of one run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Run {
     pub(crate) counter: Kind,
     pub(crate) expected: u64,
     pub(crate) total: u64,
-    /// Products that were packed and are missing from the total.
+    /// The packed products that are missing from the total.
     pub(crate) lost: u64,
-    /// By how much the total is off because nobody can tell whether a killed worker had counted
-    /// the product in its hands; at most one for each kill.
+    /// The difference of the total for which it is unknown whether a killed worker had counted the
+    /// product that it held; at most one for each kill.
     pub(crate) unsettled: u64,
     pub(crate) ns_per_op: f64,
     pub(crate) seconds: f64,
     pub(crate) killed: u32,
-    /// How often a worker made the change again that a dead owner of the lock was in the middle of.
+    /// The number of times that a worker repeated the change of a dead owner of the lock.
     pub(crate) recovered: u64,
 }
 
 impl Run {
-    /// Tells apart what kills leave open and what is lost.
+    /// Separates the differences that kills explain from lost updates.
     fn settle(counter: Kind, expected: u64, total: u64, killed: u32) -> (u64, u64) {
         let off = total.abs_diff(expected);
         let unsettled = match counter {
-            // Exact: there is nothing that a kill could leave open.
+            // Exact: a kill leaves nothing unknown.
             Kind::Mutex => 0,
             Kind::Racy | Kind::Atomic | Kind::Sharded => off.min(killed.into()),
         };
@@ -127,13 +128,13 @@ impl Run {
     }
 }
 
-/// Why a run failed.
+/// The error of a run.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Crossdock(crossdock::Error),
-    /// A counter that must be exact is not.
+    /// An exact counter is wrong.
     Wrong(Run),
-    /// A worker ended as it should not.
+    /// A worker exited unexpectedly.
     Worker {
         id: u32,
         message: String,
@@ -161,7 +162,7 @@ impl<E: Into<crossdock::Error>> From<E> for Failure {
 }
 
 impl Options {
-    /// What clap cannot see: bounds, and options that exclude each other.
+    /// Checks what clap cannot: bounds, and options that exclude each other.
     pub(crate) fn check(&self) -> Result<(), String> {
         if !(1..=MAX_WORKERS).contains(&self.workers) {
             return Err(format!(
@@ -192,13 +193,13 @@ impl Options {
         Ok(())
     }
 
-    /// How many products there are in all.
+    /// Returns the number of products in all.
     pub(crate) fn expected(&self) -> u64 {
         self.products.saturating_mul(self.workers.into())
     }
 }
 
-/// Runs what the options say and reports it.
+/// Runs what the options select, and reports it.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let report = report::Report::new(options);
     let mut runs = Vec::new();

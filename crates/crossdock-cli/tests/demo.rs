@@ -32,10 +32,10 @@ fn the_order_of_a_baker_that_is_killed_is_baked_by_the_next() {
     let in_hand = "order 4 (cinnamon buns)";
     assert_eq!(
         of(&printed, "baker 1: ")[3..],
-        [format!("has {in_hand} in hand").as_str(), "killed"]
+        [format!("holds {in_hand}").as_str(), "killed"]
     );
     let second = of(&printed, "baker 2: ");
-    assert_eq!((second[0], second[4]), ("comes instead", "goes home"));
+    assert_eq!((second[0], second[4]), ("replaces it", "goes home"));
     let again = format!("baked {in_hand}, attempt 2");
     assert!(second.contains(&again.as_str()), "{printed}");
     assert_eq!(
@@ -299,7 +299,7 @@ fn processes_multiply_matrices_row_by_row_and_who_is_killed_leaves_its_row_to_an
         said.lines().last(),
         Some("128 rows, 128 done; 1 killed, 1 done again; as one process computes them")
     );
-    assert_eq!(of(&said, "process 4: ")[0], "comes instead");
+    assert_eq!(of(&said, "process 4: ")[0], "replaces it");
     for wrong in [
         ["--size", "0"],
         ["--size", "1001"],

@@ -137,10 +137,7 @@ fn named_kinds_that_a_setting_is_not_for_are_noted() {
 fn processes_may_wait_and_round_trips_be_left_out() {
     let arguments = ["--idle", "park", "--round-trip", "none", "--sizes", "8"];
     let text = queues(&arguments);
-    assert!(
-        text.contains("of those who sleep while they wait"),
-        "{text}"
-    );
+    assert!(text.contains("of waiters that sleep"), "{text}");
     assert!(!text.contains("round trips of"), "{text}");
     let document = json(&queues(&[&arguments[..], &["--json"]].concat()));
     let kinds: Vec<&str> = rows(&document, "throughput")

@@ -1,4 +1,4 @@
-//! What a person, or a program, gets to read.
+//! The output for users and programs.
 
 use comfy_table::Table;
 use crossdock_bench::contention::Row;
@@ -10,7 +10,7 @@ use crate::print_ignoring_closed_pipes as print_text;
 use crate::tables;
 
 /// The kind that the others are compared with in the table.
-const YARDSTICK: &str = "pthread-robust";
+const BASELINE: &str = "pthread-robust";
 
 /// The one object of `--json`.
 #[derive(Serialize)]
@@ -103,7 +103,7 @@ fn people(measured: &Measured<'_>) -> String {
 fn table(measured: &Measured<'_>) -> Table {
     let rows = &measured.rows;
     let latency = measured.options.latency;
-    let compared = rows.iter().any(|row| row.kind == YARDSTICK);
+    let compared = rows.iter().any(|row| row.kind == BASELINE);
     let mut header = vec!["processes", "kind", "ns per op", "Mops/s", "speed-up"];
     if compared {
         header.push("of robust");
@@ -134,13 +134,13 @@ fn table(measured: &Measured<'_>) -> Table {
     table.done(1)
 }
 
-/// Time of an operation as a share of the yardstick's with as many processes.
+/// Returns the time of an operation as a share of the baseline's with as many processes.
 fn of_yardstick(row: &Row, rows: &[Row]) -> String {
-    let same = |other: &&Row| other.kind == YARDSTICK && other.processes == row.processes;
+    let same = |other: &&Row| other.kind == BASELINE && other.processes == row.processes;
     let ratio = rows
         .iter()
         .find(same)
-        .map(|yardstick| row.ns_per_op / yardstick.ns_per_op);
+        .map(|baseline| row.ns_per_op / baseline.ns_per_op);
     ratio
         .filter(|ratio| ratio.is_finite())
         .map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))

@@ -41,7 +41,7 @@ struct Till {
 #[derive(Serialize, Deserialize)]
 struct Oven {
     id: u32,
-    /// What this baker is to be killed with in hand.
+    /// The order that this baker holds when it is killed.
     fatal: Vec<String>,
     place: Place<String>,
 }
@@ -54,7 +54,7 @@ fn take_orders(till: Till) -> Ended {
         place.say(format!("cashier: {order}"))?;
         place.send(&order)?;
     }
-    // An order that comes again may do so after those that were sent later: not after "exit".
+    // A redelivered order may come after orders that were sent later, but not after "exit".
     place.wait_until_done()?;
     place.say(format!("cashier: {EXIT}"))?;
     place.send(&EXIT.to_owned())

@@ -1,5 +1,5 @@
-//! The driver: it starts the processes, kills the workers that wait for it with a message in hand,
-//! replaces them, and notes what was done.
+//! The driver: starts the processes, kills the workers that wait for it while holding a
+//! message, replaces them, and records the results.
 
 use std::time::Duration;
 
@@ -13,45 +13,45 @@ use super::ledger::{Ledger, Outcome};
 use super::place::{Ended, Event, Place};
 use super::report::Report;
 
-/// How long the driver hears nothing before it looks at the processes.
+/// The time without a report after which the driver checks the processes.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// What things are called in a demo.
+/// The labels of a demo.
 #[derive(Clone, Copy)]
 pub(crate) struct Trade {
     pub(crate) demo: &'static str,
-    /// Who sends the messages.
+    /// The label of the sender.
     pub(crate) giver: &'static str,
     pub(crate) worker: &'static str,
     pub(crate) message: &'static str,
-    /// What happens to a message.
+    /// The label of a completed message.
     pub(crate) done: &'static str,
 }
 
-/// What is to happen.
+/// The plan of a demo.
 pub(crate) struct Plan {
     pub(crate) trade: Trade,
-    /// All messages, as they are called, each once.
+    /// The names of all messages, each once.
     pub(crate) messages: Vec<String>,
     pub(crate) workers: u32,
-    /// Those whose first receivers are killed with them in hand.
+    /// The messages whose first receivers are killed while they hold them.
     pub(crate) fatal: Vec<String>,
 }
 
 /// A process as the driver sees it.
 struct Member {
-    /// What it is called.
+    /// The name.
     name: String,
     /// The number of a worker.
     worker: Option<u32>,
     process: Process<Ended>,
 }
 
-/// The processes that run. Dropped before they have ended, because something is wrong, it ends them.
+/// The running processes. If an error drops them early, they are terminated.
 struct Crew(Vec<Member>);
 
 impl Plan {
-    /// Spreads the kills evenly over the messages; at most as many as those.
+    /// Spreads the kills evenly over the messages; at most one for each message.
     pub(crate) fn new(trade: Trade, messages: Vec<String>, workers: u32, kills: u32) -> Self {
         let (count, kills) = (messages.len(), kills as usize);
         let fatal = (0..kills).map(|nth| messages[(2 * nth + 1) * count / (2 * kills)].clone());
@@ -64,7 +64,7 @@ impl Plan {
     }
 }
 
-/// What a worker did, as a line; the attempt is said if it is not the first.
+/// Returns the line of a worker's action, with the attempt unless it is the first.
 pub(crate) fn line(worker: &str, id: u32, did: &str, attempt: u8) -> String {
     match attempt {
         1 => format!("{worker} {id}: {did}"),
@@ -83,7 +83,8 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
     let Trade {
         demo, worker: name, ..
     } = plan.trade;
-    // The others end if this process dies: they wait for this lock, or write to this receiver.
+    // The other processes exit if this one dies: they wait for this lock, or write to this
+    // receiver.
     let alive = place.driver.lock_or_repair(|_| ())?;
     let log = place.log.receiver()?;
 
@@ -112,8 +113,8 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
     loop {
         let event = match log.recv_timeout(LOOK) {
             Ok(event) => event.into_inner(),
-            // What a process says, it says before it ends: once all have, and nothing is left in the
-            // log, nothing comes any more.
+            // A process reports before it exits: once all have exited and the log is empty, no
+            // report follows.
             Err(RecvTimeoutError::Timeout) if crew.0.is_empty() => break,
             Err(RecvTimeoutError::Timeout) => {
                 crew.look()?;
@@ -132,12 +133,12 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
                 report.line(&line);
             }
             Event::InHand { worker, message } => {
-                report.line(&format!("{name} {worker}: has {message} in hand"));
+                report.line(&format!("{name} {worker}: holds {message}"));
                 crew.kill(worker)?;
                 killed += 1;
                 report.line(&format!("{name} {worker}: killed"));
                 let next = hire(&mut crew)?;
-                report.line(&format!("{name} {next}: comes instead"));
+                report.line(&format!("{name} {next}: replaces it"));
             }
         }
     }
@@ -153,7 +154,7 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
 }
 
 impl Crew {
-    /// Kills a worker, which waits for it.
+    /// Kills a worker, which waits to be killed.
     fn kill(&mut self, worker: u32) -> Result<(), Failure> {
         let found = self.0.iter().position(|who| who.worker == Some(worker));
         let Some(at) = found else {
@@ -163,7 +164,7 @@ impl Crew {
             });
         };
         let Member { name, process, .. } = self.0.swap_remove(at);
-        // If that failed, the outcome says so.
+        // The outcome reports a failure.
         let _ = process.kill();
         match process.join() {
             Err(JoinError::Killed { .. }) => Ok(()),
@@ -171,7 +172,7 @@ impl Crew {
         }
     }
 
-    /// Forgets those that have ended as they should.
+    /// Forgets the processes that have exited as expected.
     fn look(&mut self) -> Result<(), Failure> {
         let mut at = 0;
         while let Some(Member { name, process, .. }) = self.0.get_mut(at) {
@@ -190,7 +191,7 @@ impl Crew {
     }
 }
 
-/// Whether a process ended as it should.
+/// Checks that a process exited as expected.
 fn ended(name: &str, outcome: Result<Ended, JoinError>) -> Result<(), Failure> {
     match outcome {
         Ok(Ok(())) => Ok(()),
@@ -205,7 +206,7 @@ fn ended(name: &str, outcome: Result<Ended, JoinError>) -> Result<(), Failure> {
 impl Drop for Crew {
     fn drop(&mut self) {
         for member in self.0.drain(..) {
-            // It has ended, then.
+            // It has exited.
             let _ = member.process.kill();
             let _ = member.process.join();
         }

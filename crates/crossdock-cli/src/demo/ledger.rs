@@ -1,39 +1,39 @@
-//! How often each message was done: once, or something is wrong.
+//! The number of times that each message was processed: once, or there is an error.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
 
-/// What was done of each message.
+/// The record of each message.
 pub(crate) struct Ledger {
     done: HashMap<String, u32>,
-    /// How often something was done that nobody asked for.
+    /// The number of processed messages that were never sent.
     strange: u32,
     redelivered: u32,
 }
 
-/// What a demo came to.
+/// The result of a demo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) demo: &'static str,
-    /// How many messages were to be sent.
+    /// The number of messages to send.
     pub(crate) messages: u64,
-    /// How many were done, however often.
+    /// The number of messages processed at least once.
     pub(crate) done: u64,
-    /// How many were never done.
+    /// The number of messages never processed.
     pub(crate) missing: u64,
-    /// How often a message was done that was done already, or that nobody sent.
+    /// The number of times that a message was processed again, or without having been sent.
     pub(crate) doubled: u64,
-    /// How many were acknowledged.
+    /// The number of acknowledged messages.
     pub(crate) acknowledged: u64,
-    /// How many were given up.
+    /// The number of dead letters.
     pub(crate) dead_letters: u64,
-    /// How many workers were killed with a message in hand.
+    /// The number of workers killed while they held a message.
     pub(crate) killed: u32,
-    /// How many messages were done at another attempt than the first.
+    /// The number of messages processed at a later attempt than the first.
     pub(crate) redelivered: u32,
-    /// Whether nothing was left to be done in the end.
+    /// Whether nothing was pending at the end.
     pub(crate) idle: bool,
 }
 
@@ -55,7 +55,7 @@ impl Ledger {
         self.redelivered += u32::from(attempt > 1);
     }
 
-    /// What it comes to; what it cannot know is zero.
+    /// Returns the result; unknown numbers are zero.
     pub(crate) fn outcome(&self) -> Outcome {
         let count = |times: fn(u32) -> u32| -> u64 {
             self.done.values().map(|done| u64::from(times(*done))).sum()
@@ -76,8 +76,8 @@ impl Ledger {
 }
 
 impl Outcome {
-    /// Whether each message was done, and acknowledged, exactly once, and what the killed ones had in
-    /// hand was done by others.
+    /// Returns whether each message was processed and acknowledged exactly once, and other workers
+    /// completed the messages of those that were killed.
     pub(crate) fn is_exact(&self) -> bool {
         self.idle
             && (self.missing, self.doubled, self.dead_letters) == (0, 0, 0)
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn what_a_killed_one_had_in_hand_is_done_at_another_attempt() {
         let outcome = after(&[("a", 2), ("b", 1)]);
-        assert!(!outcome.is_exact(), "nobody was killed: {outcome}");
+        assert!(!outcome.is_exact(), "no worker was killed: {outcome}");
         let killed = Outcome {
             killed: 1,
             ..outcome

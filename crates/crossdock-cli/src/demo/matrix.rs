@@ -1,5 +1,5 @@
-//! The product of two matrices: processes lease its rows, and who is killed in the middle of one leaves it
-//! to another.
+//! The product of two matrices: processes lease its rows, and another process completes the row
+//! of a killed one.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::Failure;
 use super::report::Report;
 
-/// How long the driver hears nothing before it looks at the processes.
+/// The time without a report after which the driver checks the processes.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// What processes tell the driver: one of these, the process's number, and the row's.
+/// The reports to the driver: one of these, the process's number, and the row's.
 type Event = [u32; 3];
 const IN_HAND: u32 = 0;
 const DONE: u32 = 1;
@@ -28,11 +28,11 @@ struct Place {
     right: Array<f64>,
     product: Array<f64>,
     log: Queue<Event>,
-    /// Held by the driver while it lives: who waits to be killed waits for this.
+    /// Held by the driver while it is alive: a process that waits to be killed waits for this lock.
     driver: Mutex<()>,
 }
 
-/// What a process is given.
+/// The arguments of a process.
 #[derive(Serialize, Deserialize)]
 struct Bench {
     id: u32,
@@ -42,7 +42,7 @@ struct Bench {
     place: Place,
 }
 
-/// What the demo came to.
+/// The result of the demo.
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
     demo: &'static str,
@@ -99,13 +99,13 @@ struct Member {
     process: Process<Result<(), String>>,
 }
 
-/// The processes that run. Dropped before they have ended, because something is wrong, it ends them.
+/// The running processes. If an error drops them early, they are terminated.
 struct Crew(Vec<Member>);
 
 impl Drop for Crew {
     fn drop(&mut self) {
         for member in self.0.drain(..) {
-            // It has ended, then.
+            // It has exited.
             let _ = member.process.kill();
             let _ = member.process.join();
         }
@@ -129,7 +129,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Kills a process, which waits for it.
+    /// Kills a process, which waits to be killed.
     fn kill(&mut self, id: u32) -> Result<(), Failure> {
         let at = self.0.iter().position(|member| member.id == id);
         let Some(at) = at else {
@@ -138,7 +138,7 @@ impl Crew {
             )));
         };
         let process = self.0.swap_remove(at).process;
-        // If that failed, joining says so.
+        // The join reports a failure.
         let _ = process.kill();
         match process.join() {
             Err(JoinError::Killed { .. }) => Ok(()),
@@ -146,7 +146,7 @@ impl Crew {
         }
     }
 
-    /// Forgets those that have ended as they should, and reports them.
+    /// Forgets the processes that have exited as expected, and reports them.
     fn look(&mut self, report: &Report) -> Result<(), Failure> {
         let mut at = 0;
         while let Some(member) = self.0.get_mut(at) {
@@ -220,7 +220,7 @@ pub(super) fn run(size: u32, processes: u32, kills: u32, report: &Report) -> Res
     let mut rows = vec![0; size as usize];
     let mut crew = Crew(Vec::new());
     let mut hired = processes;
-    // Those that are to be killed come first: the others might leave them nothing.
+    // The processes to be killed come first: the others might leave them no rows.
     let first = if kills == 0 { processes } else { kills };
     for id in 1..=first {
         crew.hire(id, size, id <= kills, &place)?;
@@ -241,7 +241,7 @@ pub(super) fn run(size: u32, processes: u32, kills: u32, report: &Report) -> Res
                     outcome.killed += 1;
                     report.line(&format!("process {id}: killed in the middle of row {row}"));
                     hired += 1;
-                    report.line(&format!("process {hired}: comes instead"));
+                    report.line(&format!("process {hired}: replaces it"));
                     crew.hire(hired, size, false, &place)?;
                 }
             }

@@ -1,4 +1,4 @@
-//! What all processes of a demo share, and how it reaches them.
+//! The entries that all processes of a demo share.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 
-/// How many cells each of the two queues has: few, so that those who send wait for those who work.
+/// The capacity of each of the two queues: small, so that senders wait for workers.
 const CELLS: u64 = 64;
-/// How long the giver waits before it looks whether the driver is there.
+/// The interval at which the sender checks whether the driver is alive.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What the processes tell the driver.
+/// A report of a process to the driver.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
-    /// Something to be read.
+    /// A line of text.
     Said(String),
-    /// A worker has a message in hand, and waits to be killed.
+    /// A worker holds a message, and waits to be killed.
     InHand { worker: u32, message: String },
-    /// A message is done.
+    /// A message is completed.
     Done {
         message: String,
         attempt: u8,
@@ -39,10 +39,10 @@ pub(crate) enum Event {
 pub(crate) struct Place<M> {
     pub(crate) messages: Channel<M>,
     pub(crate) log: Channel<Event>,
-    /// How many messages were acknowledged.
+    /// The number of acknowledged messages.
     pub(crate) acknowledged: Counter,
-    /// Held by the driver while it lives: who waits for it to act waits for this, and is told when it
-    /// dies.
+    /// Held by the driver while it is alive: a process that waits for the driver waits for this
+    /// lock, and is told when the driver dies.
     pub(crate) driver: Mutex<()>,
 }
 
@@ -57,7 +57,7 @@ impl<M> Clone for Place<M> {
     }
 }
 
-/// A process that ended before its time says why.
+/// The error of a process that exited early.
 pub(crate) type Ended = Result<(), String>;
 
 fn why(error: impl Display) -> String {
@@ -76,7 +76,7 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
         })
     }
 
-    /// Tells the driver something.
+    /// Sends a report to the driver.
     pub(crate) fn tell(&self, event: &Event) -> Ended {
         self.log.send(event).map_err(why)
     }
@@ -85,8 +85,8 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
         self.tell(&Event::Said(line))
     }
 
-    /// Has this process counted as one that gives messages: when it has gone, and nothing is left or
-    /// in anybody's hands, the workers are told so.
+    /// Counts this process as a sender: when it has exited, and no message is pending or in flight,
+    /// the workers are told so.
     pub(crate) fn giver(&self) -> Result<SenderOf<Channel<M>>, String> {
         self.messages.sender().map_err(why)
     }
@@ -115,7 +115,7 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
         matches!(self.driver.try_lock(), Err(TryLockError::WouldBlock { .. }))
     }
 
-    /// The next message; `None` if nothing is left and nobody gives any.
+    /// Receives the next message; `None` if none is left and there is no sender.
     pub(crate) fn next(&self) -> Result<Option<Delivery<'_, Encoded<M>>>, String> {
         match self.messages.recv() {
             Ok(message) => Ok(Some(message)),
@@ -124,7 +124,7 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
         }
     }
 
-    /// Waits, with a message in hand, until the driver kills this process.
+    /// Waits, holding a message, until the driver kills this process.
     pub(crate) fn wait_to_be_killed(&self, worker: u32, message: &str) -> Ended {
         self.tell(&Event::InHand {
             worker,
@@ -137,8 +137,8 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
         })
     }
 
-    /// Notes that a message is done, and acknowledges it. Killed between the two, a worker would have
-    /// it done again: who must not do that looks whether it is noted.
+    /// Records that a message is completed, and acknowledges it. If the worker is killed between
+    /// the two, the message is processed again: a worker that must not do so checks the record.
     pub(crate) fn done(
         &self,
         held: Delivery<'_, Encoded<M>>,

@@ -1,4 +1,4 @@
-//! What a person, or a program, gets to read.
+//! The output for users and programs.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ impl Report {
         Self { json, quiet }
     }
 
-    /// A line about what just happened.
+    /// Prints a line about an event.
     pub(crate) fn line(&self, line: &str) {
         if !self.json && !self.quiet {
             print(&format!("{line}\n"));
@@ -27,7 +27,7 @@ impl Report {
         self.end(&summary(trade, outcome), outcome);
     }
 
-    /// The last line, or the object that is printed instead of all lines.
+    /// Prints the last line, or the object that replaces all lines.
     pub(crate) fn end(&self, line: &str, document: &impl Serialize) {
         if !self.json {
             return print(&format!("{line}\n"));

@@ -1,4 +1,4 @@
-//! Squares: a list that each process does its share of, and a sum that all of them add to.
+//! Squares: a list that processes fill in shares, and a sum that all of them add to.
 
 use crossdock::array::Init;
 use crossdock::process;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Failure;
 use super::report::Report;
 
-/// What a process is given.
+/// The arguments of a process.
 #[derive(Serialize, Deserialize)]
 struct Share {
     /// The indices from the first to before the last.
@@ -19,7 +19,7 @@ struct Share {
     sum: Counter,
 }
 
-/// What the demo came to.
+/// The result of the demo.
 #[derive(Debug, Serialize)]
 struct Outcome {
     demo: &'static str,
@@ -38,7 +38,7 @@ fn square(share: Share) {
     }
 }
 
-/// Where the share of each process ends; no share is larger than another by more than one.
+/// Returns the end of each process's share; no share is larger than another by more than one.
 fn ends(numbers: usize, processes: usize) -> impl Iterator<Item = usize> {
     (1..=processes).map(move |process| numbers * process / processes)
 }
@@ -85,7 +85,7 @@ pub(super) fn run(numbers: u32, processes: u32, report: &Report) -> Result<(), F
     check(&outcome)
 }
 
-/// Whether they are what they should be.
+/// Checks the squares and their sum.
 fn check(outcome: &Outcome) -> Result<(), Failure> {
     let mut sum = 0;
     for (number, found) in (1..).zip(&outcome.squares) {

@@ -1,4 +1,4 @@
-//! The task log: workers take tasks, and write what came of them into a log.
+//! The task log: workers take tasks, and write the results into a log.
 
 use std::fmt;
 
@@ -83,7 +83,7 @@ struct Desk {
 #[derive(Serialize, Deserialize)]
 struct Bench {
     id: u32,
-    /// What this worker is to be killed with in hand.
+    /// The task that this worker holds when it is killed.
     fatal: Vec<String>,
     place: Place<Task>,
 }
@@ -94,7 +94,7 @@ fn give(desk: Desk) -> Ended {
         desk.place.send(&Task::new(number))?;
     }
     desk.place.wait_until_done()
-    // The only sender goes: the workers end.
+    // The only sender leaves: the workers exit.
 }
 
 fn work(bench: Bench) -> Ended {

@@ -89,7 +89,7 @@ const fn dashed(class: &'static str, colour: Colour, marker: Marker, dashes: &'s
     }
 }
 
-/// Crossdock's own are bold, yardsticks are dashed.
+/// Crossdock's own are bold, baselines are dashed.
 const LOCKS: &[(&str, Look)] = &[
     ("mutex", bold("k0", BLUE, Circle)),
     ("counter", bold("k1", ORANGE, Diamond)),

@@ -73,8 +73,8 @@ fn throughput_point(row: &Row) -> Option<Point> {
 
 fn trip_panel<'a>(rows: &[&'a TripRow]) -> Panel<'a> {
     let how = match rows.first().map(|row| row.idle) {
-        Some(Idle::Park) => "who waits is parked, or spins before",
-        _ => "who waits spins",
+        Some(Idle::Park) => "waiters are parked, or spin before",
+        _ => "waiters spin",
     };
     let points = rows
         .iter()

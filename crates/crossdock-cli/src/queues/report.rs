@@ -1,4 +1,4 @@
-//! What a person, or a program, gets to read.
+//! The output for users and programs.
 
 use comfy_table::Table;
 use crossdock_bench::machine::Machine;
@@ -40,7 +40,7 @@ fn json(found: &Found<'_>) -> Result<String, String> {
     Ok(text + "\n")
 }
 
-/// What the ratios are, and why.
+/// The explanation of the ratios.
 const RATIOS: &str = "of first, least..most: median and range of the ratios within each round, as the \
     machine may be faster in one round than in the next";
 

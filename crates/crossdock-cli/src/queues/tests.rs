@@ -129,7 +129,7 @@ fn the_plot_has_a_panel_for_each_setting_and_a_line_for_each_kind_in_it() {
         "pipe 2.00",
         "pipe 5000",
         "producers: 2, consumers: 2",
-        "who waits is parked",
+        "waiters are parked",
         "bold lines: crossdock",
         "p50 to p99",
     ] {

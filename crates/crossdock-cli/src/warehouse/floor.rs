@@ -1,4 +1,4 @@
-//! What all workers of a run share, and how it reaches them.
+//! The entries that all workers of a run share.
 
 use crossdock::sync::MutexGuard;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
@@ -11,17 +11,17 @@ use super::{Failure, Kind, Options};
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Floor {
     pub(crate) tally: Tally,
-    /// For each worker, how many products it has packed.
+    /// The number of products packed by each worker.
     pub(crate) packed: Vec<Counter>,
-    /// For each worker, how often it has asked to be killed.
+    /// The number of kills requested by each worker.
     pub(crate) due: Vec<Counter>,
     pub(crate) recovered: Counter,
-    /// Held by the driver until all workers are there: they begin together.
+    /// Held by the driver until all workers have arrived: they start together.
     pub(crate) gate: Mutex<()>,
-    /// Held by the driver while it lives: who waits for it to act waits for this, and is told when
-    /// it dies.
+    /// Held by the driver while it is alive: a worker that waits for the driver waits for this
+    /// lock, and is told when the driver dies.
     pub(crate) driver: Mutex<()>,
-    /// How many workers have come to the gate.
+    /// The number of workers at the start barrier.
     pub(crate) arrived: Counter,
 }
 
@@ -61,7 +61,7 @@ impl Floor {
         }
     }
 
-    /// How many products are packed, by all workers.
+    /// Returns the number of products packed by all workers.
     pub(crate) fn progress(&self) -> u64 {
         self.packed.iter().map(Counter::load).sum()
     }

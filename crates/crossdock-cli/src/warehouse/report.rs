@@ -1,4 +1,4 @@
-//! What a person, or a program, gets to read.
+//! The output for users and programs.
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Choice, Kind, Options, Run};
 use crate::print_ignoring_closed_pipes as print;
 
-/// Up to so many products in all, each gets a line; above, there is a progress bar.
+/// The maximum number of products with a line each; above it, there is a progress bar.
 const TALK_MAX: u64 = 1_000;
 
 pub(crate) struct Report {
@@ -77,7 +77,7 @@ impl Report {
         print(&format!("Total products packed: {total}\n"));
     }
 
-    /// What the total alone does not say.
+    /// Prints notes on the total.
     fn print_remarks(&self, run: &Run) {
         if run.killed > 0 {
             print(&format!(
@@ -87,7 +87,7 @@ impl Report {
         }
         if run.unsettled > 0 {
             print(&format!(
-                "Unsettled: {} (killed with the product in hand: counted or not, nobody knows; \
+                "Unsettled: {} (killed while holding the product: it is unknown whether it was counted; \
                  --counter mutex does)\n",
                 run.unsettled
             ));

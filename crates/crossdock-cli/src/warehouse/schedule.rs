@@ -1,20 +1,20 @@
-//! Which worker is killed at which of its products: by progress, never by time.
+//! The schedule of kills: at which product each worker is killed, by progress, never by time.
 
 use serde::{Deserialize, Serialize};
 
-/// How a kill finds its worker.
+/// The state of a worker at its kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Moment {
-    /// With a product in its hands, the lock held: it waits there until it is killed.
+    /// It holds a product and the lock, and waits to be killed.
     Midway,
-    /// Wherever it happens to be after it has asked to be killed.
+    /// At any point after it has requested to be killed.
     Anywhere,
 }
 
 /// One kill of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kill {
-    /// Due when the worker has packed so many products.
+    /// The number of packed products at which the kill is due.
     pub(crate) after: u64,
     pub(crate) moment: Moment,
 }

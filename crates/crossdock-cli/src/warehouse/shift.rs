@@ -11,7 +11,7 @@ use super::worker::{self, Done, Order};
 use super::{Failure, Kind, Options, Run};
 use crate::with_causes;
 
-/// How long the driver sleeps before it looks at the workers again.
+/// The interval at which the driver checks the workers.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// A worker as the driver sees it.
@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options, kind: Kind, report: &Report) -> Result<Run,
     })
 }
 
-/// Waits until every worker is at the gate; one that ends before is a failure.
+/// Waits until every worker is at the start barrier; a worker that exits before is an error.
 fn wait_for_all(posts: &mut [Post], floor: &Floor) -> Result<(), Failure> {
     let expected = posts.len() as u64;
     while floor.arrived.load() < expected {
@@ -105,7 +105,7 @@ impl Post {
         Ok(())
     }
 
-    /// Kills the worker if it has asked for it, and starts another in its place.
+    /// Kills the worker if it has requested it, and starts a replacement.
     fn kill_if_due(&mut self, options: &Options, floor: &Floor, talk: bool) -> Result<(), Failure> {
         let due = floor.due[self.id as usize - 1].load();
         if due <= self.killed as u64 {
@@ -114,7 +114,7 @@ impl Post {
         let Some(process) = self.process.take() else {
             return Ok(());
         };
-        // It cannot be gone: it waits for this.
+        // It cannot have exited: it waits for this.
         let _ = process.kill();
         match process.join() {
             Err(JoinError::Killed { .. }) => {
@@ -125,7 +125,7 @@ impl Post {
         }
     }
 
-    /// Waits `timeout` at most for the worker to end.
+    /// Waits at most `timeout` for the worker to exit.
     fn look(&mut self, timeout: Duration) -> Result<(), Failure> {
         let Some(process) = &mut self.process else {
             return Ok(());
@@ -158,7 +158,7 @@ impl Post {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a rate for people; 52 bits are plenty"
+    reason = "a rate for the report; 52 bits are plenty"
 )]
 fn as_f64(count: u64) -> f64 {
     count as f64

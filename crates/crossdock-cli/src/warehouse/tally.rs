@@ -7,12 +7,12 @@ use crossdock::sync::LockError;
 use crossdock::{Counter, Mutex, ShardedCounter};
 use serde::{Deserialize, Serialize};
 
-/// What the mutex protects: the total, and what its owner is about to do to it.
+/// The value of the mutex: the total, and the pending change of its owner.
 ///
-/// The owner first writes down where it starts from, then sets `intent`, and only then changes
-/// anything. Whoever finds the lock of a dead owner looks at `intent`: if it is set the change is
-/// made again from the start, and since it starts from what was written down, once or twice comes
-/// to the same. If it is not set, nothing was changed.
+/// The owner first stores the start of its change, then sets `intent`, and only then changes the
+/// total. A worker that finds the lock of a dead owner reads `intent`. If it is set, the change is
+/// repeated from the stored start, so that repeating it has the same result. If it is not set,
+/// nothing was changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Ledger {
@@ -25,12 +25,12 @@ pub(crate) struct Ledger {
 
 crossdock::payload!(Ledger, "crossdock.warehouse.ledger/1");
 
-/// How often a racy worker lets others run between its load and its store, as a busy machine does
-/// of its own accord: without it a short run may have its workers one after the other, by luck.
+/// The rate at which a racy worker yields between its load and its store, as a busy machine does:
+/// without it, the workers of a short run may happen to run one after the other.
 const RACY_YIELDS: u64 = 64;
 
-/// Keeps the compiler from moving a step across: a kill sees the stores in the order of the
-/// program's instructions, so that must be the order of the source.
+/// Keeps the compiler from moving a step across: a kill observes the stores in the order of the
+/// program's instructions, which must be the order of the source.
 fn step() {
     compiler_fence(Ordering::SeqCst);
 }
@@ -44,14 +44,14 @@ pub(crate) enum Tally {
     Sharded(ShardedCounter),
 }
 
-/// Where a worker notes what it has done.
+/// The notes of a worker on its progress.
 #[derive(Clone, Copy)]
 pub(crate) struct Notes<'a> {
     /// The number of the worker, from 1.
     pub(crate) worker: u32,
-    /// How many products each worker has packed.
+    /// The number of products packed by each worker.
     pub(crate) packed: &'a [Counter],
-    /// How often a dead owner's change was made again.
+    /// The number of repeated changes of dead owners.
     pub(crate) recovered: &'a Counter,
 }
 
@@ -60,12 +60,12 @@ impl Notes<'_> {
         &self.packed[self.worker as usize - 1]
     }
 
-    /// How many products this worker has packed.
+    /// Returns the number of products packed by this worker.
     pub(crate) fn done(&self) -> u64 {
         self.own().load()
     }
 
-    /// Makes the change that a dead owner was in the middle of.
+    /// Completes the change of a dead owner.
     fn repair(&self, ledger: &mut Ledger) {
         let packed = usize::try_from(ledger.intent)
             .ok()
@@ -83,8 +83,8 @@ impl Notes<'_> {
 
 impl Tally {
     /// Counts one product of `notes.worker` and returns the total; `None` if the worker has packed
-    /// its `products` already. `midway` runs when the product is in the worker's hands, with how
-    /// many it has packed before: the worst moment to be killed at.
+    /// its `products` already. `midway` runs between the load and the store of the change, the
+    /// worst moment to be killed at, with the number of products packed before.
     pub(crate) fn pack(
         &self,
         notes: Notes<'_>,
@@ -135,7 +135,7 @@ impl Tally {
     }
 }
 
-/// One product, so that a kill at any instruction leaves either nothing or an intent behind.
+/// Counts one product. A kill at any instruction leaves either nothing or an intent behind.
 fn pack_under_lock(
     ledger: &Mutex<Ledger>,
     notes: Notes<'_>,
@@ -143,7 +143,7 @@ fn pack_under_lock(
     midway: impl FnOnce(u64),
 ) -> Result<Option<u64>, LockError> {
     let mut ledger = ledger.lock_or_repair(|ledger| notes.repair(ledger))?;
-    // Looked at under the lock: the repair may have finished this worker's last product.
+    // Checked under the lock: the repair may have completed this worker's last product.
     let done = notes.done();
     if done >= products {
         return Ok(None);

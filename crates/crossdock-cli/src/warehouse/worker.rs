@@ -1,4 +1,4 @@
-//! A worker: what runs in the processes.
+//! A worker: the function of the processes.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +10,25 @@ use super::floor::Floor;
 use super::schedule::{Kill, Moment};
 use super::tally::Tally;
 
-/// What a worker is told.
+/// The arguments of a worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Order {
     /// The number of the worker, from 1.
     pub(crate) id: u32,
-    /// How many products it packs; a replacement goes on where the one before was killed.
+    /// The number of products that it packs; a replacement continues where its predecessor was
+    /// killed.
     pub(crate) products: u64,
-    /// The kills still to come.
+    /// The remaining kills.
     pub(crate) kills: Vec<Kill>,
     /// Whether to print a line for each product.
     pub(crate) talk: bool,
     pub(crate) floor: Floor,
 }
 
-/// What a worker that was not killed says in the end.
+/// The result of a worker that was not killed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Done {
-    /// It packed its products in this time, waiting at the gate not included.
+    /// The time in which it packed its products, without the wait at the start barrier.
     Packed(Duration),
     /// The total could not be locked.
     LockError(String),
@@ -35,7 +36,7 @@ pub(crate) enum Done {
     Alone,
 }
 
-/// How many more products a worker packs, at most, after it has asked to be killed anywhere.
+/// The maximum number of products that a worker packs after it has requested to be killed anywhere.
 const REACH: u64 = 1_000;
 
 pub(crate) fn work(order: Order) -> Done {
@@ -54,7 +55,7 @@ pub(crate) fn work(order: Order) -> Done {
     }
     let took = start.elapsed();
     if next.kill.is_some() {
-        // The one before was killed with the last product in its hands.
+        // The predecessor was killed while it held the last product.
         next.ask(&order);
         if !wait_for_driver(&floor.driver) {
             return Done::Alone;
@@ -63,7 +64,7 @@ pub(crate) fn work(order: Order) -> Done {
     Done::Packed(took)
 }
 
-/// The next kill of this worker, and whether it has asked for it.
+/// The next kill of this worker, and whether it has requested it.
 struct Next {
     kill: Option<Kill>,
     asked: bool,
@@ -76,7 +77,8 @@ impl Next {
         }
     }
 
-    /// Whether to wait for the kill with product number `done` in hand; asks for it in time.
+    /// Returns whether to wait for the kill while holding product number `done`; requests it in
+    /// time.
     fn holds(&mut self, order: &Order, done: u64) -> bool {
         let Some(kill) = self.kill.filter(|kill| kill.after <= done) else {
             return false;
@@ -109,7 +111,7 @@ fn pack_all(order: &Order, next: &mut Next) -> Result<(), LockError> {
     Ok(())
 }
 
-/// Sleeps until the driver unlocks `lock`, or kills this worker; false if the driver died.
+/// Sleeps until the driver unlocks `lock`, or kills this worker. Returns false if the driver died.
 fn wait_for_driver(lock: &Mutex<()>) -> bool {
     lock.lock().is_ok()
 }
