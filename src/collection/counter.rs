@@ -42,18 +42,18 @@ impl Number for i64 {}
 
 /// One number that processes change together, in single atomic steps.
 ///
-/// As std's atomics, without an ordering to choose: a process that reads a value sees all that its writer
-/// wrote before. Operations called `fetch_` return the value before; [`add`](Self::add) and
+/// As std's atomics, without an ordering to choose: a process that reads a value sees all that its
+/// writer wrote before. Operations called `fetch_` return the value before; [`add`](Self::add) and
 /// [`sub`](Self::sub) return the new one.
 ///
-/// Every operation is one atomic instruction and no system call; it never blocks and never fails, and
-/// no process can hinder another. Maximum and minimum may take a few tries, and so may `fetch_and` and
-/// `fetch_or` where the processor has no instruction that also returns the value before, as x86_64.
-/// Additions wrap.
+/// Every operation is one atomic instruction and no system call; it never blocks and never fails,
+/// and no process can hinder another. Maximum and minimum may take a few tries, and so may
+/// `fetch_and` and `fetch_or` where the processor has no instruction that also returns the value
+/// before, as x86_64. Additions wrap.
 ///
-/// A process killed in the middle of an update has made it or has not, and no process can tell which:
-/// with `n` kills, a total may be off by `n`. Where every one must count, note the intent under a
-/// [`Mutex`](crate::Mutex) first, as `crossdock warehouse --counter mutex` does.
+/// A process killed in the middle of an update has made it or has not, and no process can tell
+/// which: with `n` kills, a total may be off by `n`. Where every one must count, note the intent
+/// under a [`Mutex`](crate::Mutex) first, as `crossdock warehouse --counter mutex` does.
 ///
 /// # Examples
 ///
@@ -232,10 +232,10 @@ impl<N: Number> Placeable for Counter<N> {
 /// fight for a cache line; [`load`](Self::load) sums the cells, which takes a while and is no
 /// snapshot. Use it for statistics, and [`Counter`] where the new value matters.
 ///
-/// Adding is one atomic instruction, never blocks and never fails. Cells outlive the processes
-/// that added to them: nothing is lost when one is killed, but for an addition that it was in the
-/// middle of, which was made or was not. A process that cannot join the segment adds to another's
-/// cell, and tries to join no more until another operation of it does.
+/// Adding is one atomic instruction, never blocks and never fails. Cells outlive the processes that
+/// added to them: nothing is lost when one is killed, but for an addition that it was in the middle
+/// of, which was made or was not. A process that cannot join the segment adds to another's cell,
+/// and tries to join no more until another operation of it does.
 ///
 /// # Examples
 ///
@@ -260,7 +260,7 @@ impl ShardedCounter {
     /// The first call of a process joins the segment.
     #[inline]
     pub fn add(&self, amount: u64) {
-        // One that cannot join is nobody's owner either: any cell will do.
+        // A process that cannot join owns nothing either: any cell will do.
         let tag = self.cells.entry_ref().tag_if_possible();
         let index = tag.map_or(0, |tag| tag.index());
         self.sharded().add(index, amount);

@@ -262,7 +262,7 @@ walk! {
         WaitAnyError::Fault { .. } => WaitAnyError::Fault { index: 1, fault: membership().into() },
     }
     ReaderError {
-        ReaderError::NoFreeSeat { .. } => ReaderError::NoFreeSeat { seats: 4 },
+        ReaderError::NoFreeSlot { .. } => ReaderError::NoFreeSlot { slots: 4 },
         ReaderError::Fault(_) => ReaderError::from(membership()),
     }
     WaitNewerError {

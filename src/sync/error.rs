@@ -39,15 +39,15 @@ use crate::segment::{EntryRef, Fault, MembershipError};
 #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum LockError<G = ()> {
-    /// The lock is held. Its last owner (of an [`RwLock`](super::RwLock): its last writer) died while
-    /// it held the lock, so the data may be half changed; or an earlier owner did, and no owner has
-    /// declared the data consistent since.
+    /// The lock is held. Its last owner (of an [`RwLock`](super::RwLock): its last writer) died
+    /// while it held the lock, so the data may be half changed; or an earlier owner did, and no
+    /// owner has declared the data consistent since.
     OwnerDied(G),
-    /// The lock is held. A thread panicked while it held the lock (of an
-    /// [`RwLock`](super::RwLock): to write), so the data may be half changed.
+    /// The lock is held. A thread panicked while it held the lock (of an [`RwLock`](super::RwLock):
+    /// to write), so the data may be half changed.
     Poisoned(G),
-    /// The lock is not held: as many threads of this process read an [`RwLock`](super::RwLock) as can
-    /// be counted.
+    /// The lock is not held: as many threads of this process read an [`RwLock`](super::RwLock) as
+    /// can be counted.
     TooManyReaders {
         /// The number of threads that can be counted.
         most: u32,
@@ -249,8 +249,8 @@ pub(super) fn refused<S: SharedState, G>(
     })
 }
 
-/// The same result, made anew: so that the guard of the way that is inlined stays in registers, and is
-/// not where that of the cold way was returned.
+/// The same result, made anew: so that the guard of the way that is inlined stays in registers, and
+/// is not where that of the cold way was returned.
 #[inline(always)]
 #[expect(clippy::needless_match, reason = "it separates the two places")]
 pub(super) fn anew<G, E>(result: Result<G, E>) -> Result<G, E> {

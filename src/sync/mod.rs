@@ -4,8 +4,8 @@
 //!
 //! Two things can happen to an owner that leave the data of a [`Mutex`] half changed, and they are
 //! kept apart: its process was **killed** while it held the lock, or a thread **panicked** while it
-//! held the lock. The lock remembers each until an owner answers for it, and each is answered for by
-//! itself.
+//! held the lock. The lock remembers each until an owner answers for it, and each is answered for
+//! by itself.
 //!
 //! | owner died | poisoned | [`lock`](Mutex::lock) | [`lock_or_repair`](Mutex::lock_or_repair) |
 //! |---|---|---|---|
@@ -16,22 +16,22 @@
 //!
 //! The guard of an error holds the lock; after `Err(Poisoned(()))` the lock is not held.
 //!
-//! Of an [`RwLock`], only the last writer counts: a reader that is killed, or panics, changes nothing
-//! and is not reported. [`read`](RwLock::read) and [`write`](RwLock::write) report as `lock` does, each
-//! time until a writer answers for it; [`read_or_repair`](RwLock::read_or_repair) and
-//! [`write_or_repair`](RwLock::write_or_repair) do what `lock_or_repair` does.
+//! Of an [`RwLock`], only the last writer counts: a reader that is killed, or panics, changes
+//! nothing and is not reported. [`read`](RwLock::read) and [`write`](RwLock::write) report as
+//! `lock` does, each time until a writer answers for it; [`read_or_repair`](RwLock::read_or_repair)
+//! and [`write_or_repair`](RwLock::write_or_repair) do what `lock_or_repair` does.
 //!
-//! `owner died` ends with [`MutexGuard::mark_consistent`] or [`RwLockWriteGuard::mark_consistent`], or
-//! when the closure of `lock_or_repair` returns; a guard that is dropped without it leaves the mark for
-//! the next owner. `poisoned` ends with [`Mutex::clear_poison`] or [`RwLock::clear_poison`]. A panic in
-//! a repair leaves both.
+//! `owner died` ends with [`MutexGuard::mark_consistent`] or [`RwLockWriteGuard::mark_consistent`],
+//! or when the closure of `lock_or_repair` returns; a guard that is dropped without it leaves the
+//! mark for the next owner. `poisoned` ends with [`Mutex::clear_poison`] or
+//! [`RwLock::clear_poison`]. A panic in a repair leaves both.
 //!
 //! # What owns a lock
 //!
-//! The process: if a thread ends and has leaked its guard, the lock stays held until the process ends.
-//! A thread that locks twice deadlocks, as with [`std::sync::Mutex`]; so does a thread that reads twice
-//! if a writer waits in between. In a forked child, dropping an inherited guard does nothing. No
-//! operation here may be used in a signal handler.
+//! The process: if a thread ends and has leaked its guard, the lock stays held until the process
+//! ends. A thread that locks twice deadlocks, as with [`std::sync::Mutex`]; so does a thread that
+//! reads twice if a writer waits in between. In a forked child, dropping an inherited guard does
+//! nothing. No operation here may be used in a signal handler.
 
 pub(crate) mod error;
 mod mutex;

@@ -19,20 +19,20 @@ use crate::sync::{LockError, LockTimeoutError, TryLockError};
 
 /// Mutual exclusion between processes, with the data that it protects.
 ///
-/// As [`std::sync::Mutex`], and its owner may be killed while it holds the lock: then the next owner
-/// gets the lock within 50 ms, and is told; see the
-/// [table](super#what-a-lock-says-of-its-last-owner). A waiter never waits for a dead process, and no
-/// timeout decides that a process is dead.
+/// As [`std::sync::Mutex`], and its owner may be killed while it holds the lock: then the next
+/// owner gets the lock within 50 ms, and is told; see the
+/// [table](super#what-a-lock-says-of-its-last-owner). A waiter never waits for a dead process, and
+/// no timeout decides that a process is dead.
 ///
 /// Uncontended, locking and unlocking are one atomic instruction each, and no system call. A waiter
-/// spins for some microseconds and then sleeps. The lock is not fair: a newcomer may take it before a
-/// waiter. An owner that is stopped (SIGSTOP, a debugger) blocks the others until it continues.
+/// spins for some microseconds and then sleeps. The lock is not fair: a newcomer may take it before
+/// a waiter. An owner that is stopped (SIGSTOP, a debugger) blocks the others until it continues.
 ///
-/// `T` is [`Pod`], because a killed writer can leave any bytes behind. `Mutex<()>` protects something
-/// outside of itself: a file, a device, a region of memory. [`create`](crate::Segment::create) copies
-/// the first value through the stack; use [`create_boxed`](crate::Segment::create_boxed) or
-/// [`create_with`](crate::Segment::create_with) for a value of some hundred KiB and more. Guards refer
-/// to the value in place.
+/// `T` is [`Pod`], because a killed writer can leave any bytes behind. `Mutex<()>` protects
+/// something outside of itself: a file, a device, a region of memory.
+/// [`create`](crate::Segment::create) copies the first value through the stack; use
+/// [`create_boxed`](crate::Segment::create_boxed) or [`create_with`](crate::Segment::create_with)
+/// for a value of some hundred KiB and more. Guards refer to the value in place.
 ///
 /// # Examples
 ///
@@ -117,8 +117,8 @@ const fn data_offset<T>() -> u64 {
 impl<T> Mutex<T> {
     /// Locks; blocks while a live participant holds the lock.
     ///
-    /// If the owner is killed, a newcomer gets the lock at once, and a waiter that sleeps gets it after
-    /// at most as long as it has slept, 50 ms at most, or at once with a
+    /// If the owner is killed, a newcomer gets the lock at once, and a waiter that sleeps gets it
+    /// after at most as long as it has slept, 50 ms at most, or at once with a
     /// [`Monitor`](crate::segment::Monitor). That time begins when the kernel has freed the owner's
     /// memory, which takes some 70 ms for each GiB. If the owner is stopped, waiters wait until it
     /// continues. A thread that holds the lock already deadlocks.
@@ -139,13 +139,13 @@ impl<T> Mutex<T> {
     /// Locks as [`lock`](Self::lock) does, and calls `repair` with the data if the last owner died:
     /// the everyday form.
     ///
-    /// When `repair` returns, the data counts as consistent. If this process dies before that, the next
-    /// owner's `repair` is called; if `repair` panics, the lock is also poisoned.
+    /// When `repair` returns, the data counts as consistent. If this process dies before that, the
+    /// next owner's `repair` is called; if `repair` panics, the lock is also poisoned.
     ///
     /// # Errors
     ///
-    /// [`LockError::Poisoned`], whether or not an owner died too, and [`LockError::Fault`]. The lock is
-    /// not held. [`lock`](Self::lock) gives access to poisoned data, and
+    /// [`LockError::Poisoned`], whether or not an owner died too, and [`LockError::Fault`]. The
+    /// lock is not held. [`lock`](Self::lock) gives access to poisoned data, and
     /// [`clear_poison`](Self::clear_poison) ends the poison.
     #[inline]
     pub fn lock_or_repair(
@@ -204,8 +204,8 @@ impl<T> Mutex<T> {
             .map_err(|error| error.timed_out(|guard| guard))
     }
 
-    /// Returns whether a participant, alive or dead, holds the lock. The answer may be stale when it is
-    /// returned.
+    /// Returns whether a participant, alive or dead, holds the lock. The answer may be stale when
+    /// it is returned.
     pub fn is_locked(&self) -> bool {
         self.state.peek().locked
     }
@@ -245,7 +245,8 @@ impl<T> Mutex<T> {
         until_taken(|| self.wait_until(&Deadline::never()))
     }
 
-    /// Locks after [`lock_clean`](Self::lock_clean) did not, and repairs the data if the last owner died.
+    /// Locks after [`lock_clean`](Self::lock_clean) did not, and repairs the data if the last owner
+    /// died.
     #[cold]
     fn wait_and_repair(
         &self,
@@ -324,7 +325,8 @@ impl<T> MutexGuard<'_, T> {
         self.held.owner_died()
     }
 
-    /// Returns whether a thread panicked while it held the lock, and the poison was not cleared since.
+    /// Returns whether a thread panicked while it held the lock, and the poison was not cleared
+    /// since.
     pub fn is_poisoned(&self) -> bool {
         self.held.is_poisoned() && self.state.peek().poisoned
     }

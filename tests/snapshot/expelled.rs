@@ -57,7 +57,7 @@ fn a_reader_whose_seat_was_freed_is_told_and_can_take_another() {
     line.hear();
     assert!(matches!(
         snapshot.reader(),
-        Err(ReaderError::NoFreeSeat { seats: 1 })
+        Err(ReaderError::NoFreeSlot { slots: 1 })
     ));
     drop(mine);
     go.say(1);

@@ -225,7 +225,7 @@ fn a_seat_of_one_that_never_was_is_free() {
     let readers = [(); 2].map(|()| snapshot.reader().unwrap());
     assert!(matches!(
         snapshot.reader(),
-        Err(ReaderError::NoFreeSeat { .. })
+        Err(ReaderError::NoFreeSlot { .. })
     ));
     drop(readers);
 }

@@ -90,7 +90,7 @@ proptest! {
                 }
                 Step::Load if taken < seats => prop_assert_eq!(snapshot.load().unwrap(), value),
                 Step::Load => {
-                    let refused = matches!(snapshot.load(), Err(ReaderError::NoFreeSeat { .. }));
+                    let refused = matches!(snapshot.load(), Err(ReaderError::NoFreeSlot { .. }));
                     prop_assert!(refused);
                 }
                 Step::Come(at) if readers[at].is_some() => {}
@@ -100,7 +100,7 @@ proptest! {
                         readers[at] = Some((reader, None));
                     }
                     Err(error) => {
-                        let full = matches!(error, ReaderError::NoFreeSeat { .. });
+                        let full = matches!(error, ReaderError::NoFreeSlot { .. });
                         prop_assert!(full && taken == seats);
                     }
                 }

@@ -158,12 +158,12 @@ fn as_many_read_at_once_as_there_are_seats_and_those_of_the_dead_are_free() {
         let refused = snapshot.reader().err();
         assert!(matches!(
             refused,
-            Some(ReaderError::NoFreeSeat { seats: 2 })
+            Some(ReaderError::NoFreeSlot { slots: 2 })
         ));
         let refused = snapshot.load().err();
         assert!(matches!(
             refused,
-            Some(ReaderError::NoFreeSeat { seats: 2 })
+            Some(ReaderError::NoFreeSlot { slots: 2 })
         ));
     };
     let mut mine = snapshot.reader().unwrap();
@@ -213,7 +213,7 @@ fn in_a_forked_child_an_inherited_handle_is_nobodys() {
         let _own = snapshot.reader().unwrap();
         assert!(matches!(
             snapshot.reader(),
-            Err(ReaderError::NoFreeSeat { .. })
+            Err(ReaderError::NoFreeSlot { .. })
         ));
     });
     writer.publish(large(2)).unwrap();
@@ -328,7 +328,7 @@ fn readers_killed_at_random_moments_leave_their_seats_and_the_writer_goes_on() {
     let seats = [(); 2].map(|()| snapshot.reader().unwrap());
     assert!(matches!(
         snapshot.load(),
-        Err(ReaderError::NoFreeSeat { .. })
+        Err(ReaderError::NoFreeSlot { .. })
     ));
     drop(seats);
     assert_eq!(segment.reap().stuck, 0);

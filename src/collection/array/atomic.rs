@@ -17,21 +17,22 @@ use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, Shape, seale
 /// created with its length and its first values.
 ///
 /// It is a slice of [`Element`]s: `array[i].fetch_add(1)`, `array.len()`, `array.get(i)`,
-/// `&array[2..5]`, `array.iter()` and `array.chunks(n)` are those of slices. What is done to an element
-/// is done at once, is never torn, and makes no system call; it never blocks, and no process can hinder
-/// another.
+/// `&array[2..5]`, `array.iter()` and `array.chunks(n)` are those of slices. An operation on an
+/// element takes effect at once, is never torn, and makes no system call; it never blocks, and no
+/// process can hinder another.
 ///
-/// What is done to many, as [`to_vec`](Self::to_vec) or [`fill`](Self::fill), is done to one after the
-/// other: others see, and make, changes in between. Where all of them must be as they were at one moment,
-/// put them under a [`Mutex`](crate::Mutex).
+/// An operation on many elements, such as [`to_vec`](Self::to_vec) or [`fill`](Self::fill), goes
+/// from one to the next: other processes see, and make, changes in between. If all values must be
+/// of one moment, put them behind a [`Mutex`](crate::Mutex).
 ///
-/// Elements lie side by side, so those that different processes change all the time are on one cache
-/// line; [`ShardedCounter`](crate::ShardedCounter) spreads one number over many.
+/// Elements lie side by side, so those that different processes change all the time are on one
+/// cache line; [`ShardedCounter`](crate::ShardedCounter) spreads one number over many.
 ///
 /// # When a process is killed
 ///
-/// Nothing is held, so nothing has to be given back. A change of an element was made or was not, and
-/// nobody can tell which; of a change to many the first were made. An element is never half written.
+/// No process holds anything, so there is nothing to recover. A change of an element was made or
+/// was not, and no process can tell which; of a change to many elements the first were made. An
+/// element is never half written.
 ///
 /// # Examples
 ///
@@ -49,11 +50,11 @@ use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, Shape, seale
 /// assert!(votes.get(3).is_none());
 ///
 /// let done = segment.create::<AtomicArray<bool>>("done", Init::zeroed(64))?;
-/// assert!(!done[7].swap(true), "somebody else had done it");
+/// assert!(!done[7].swap(true), "another process had done it");
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 ///
-/// What has no meaning in another process cannot be in it:
+/// A type without a meaning in another process cannot be in it:
 ///
 /// ```compile_fail
 /// # use crossdock::{AtomicArray, Segment, array::Init};
@@ -75,7 +76,8 @@ use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, Shape, seale
 pub struct AtomicArray<T: Atomic> {
     /// The entry, which holds one byte at least.
     entry: EntryRef<AtomicU8>,
-    /// Invariant 1: as many elements as the array is long are mapped there, aligned, as long as `entry`.
+    /// Invariant 1: as many elements as the array is long are mapped there, aligned, as long as
+    /// `entry`.
     elements: NonNull<[Element<T>]>,
 }
 
@@ -85,7 +87,7 @@ unsafe impl<T: Atomic> Send for AtomicArray<T> {}
 unsafe impl<T: Atomic> Sync for AtomicArray<T> {}
 
 impl<T: Atomic> AtomicArray<T> {
-    /// The values, as they are when it comes to each.
+    /// Returns an iterator over the values, which loads each when it is reached.
     #[inline]
     pub fn values(&self) -> Values<'_, T> {
         Values(self.iter())
@@ -93,20 +95,21 @@ impl<T: Atomic> AtomicArray<T> {
 
     /// Copies all values out, one after the other.
     ///
-    /// Takes what a loop over the loads of std's relaxed atomics takes. What the writers of the values
-    /// wrote before is seen after it.
+    /// Takes as long as a loop over the loads of std's relaxed atomics. It sees what the writers of
+    /// the values wrote before.
     #[doc(alias = "snapshot")]
     pub fn to_vec(&self) -> Vec<T> {
         ElementState::collect(self.iter().map(Element::state), T::from_word)
     }
 
-    /// Copies as many values out as there is room for, one after the other, beginning with element `at`.
+    /// Copies values out, as many as `values` has room for, one after the other, from element `at`
+    /// on.
     ///
     /// As [`to_vec`](Self::to_vec), into a place that there is already.
     ///
     /// # Panics
     ///
-    /// If the array has not so many elements from `at` on, as a slice does.
+    /// If the array has not so many elements from `at` on, as a slice panics.
     ///
     /// # Examples
     ///
@@ -131,14 +134,14 @@ impl<T: Atomic> AtomicArray<T> {
         );
     }
 
-    /// Copies values in, one after the other, beginning with element `at`.
+    /// Copies values in, one after the other, from element `at` on.
     ///
-    /// Takes what a loop over the stores of std's relaxed atomics takes. Who reads one of the values sees
-    /// what this process wrote before.
+    /// Takes as long as a loop over the stores of std's relaxed atomics. A process that reads one
+    /// of the values sees what this process wrote before.
     ///
     /// # Panics
     ///
-    /// If the array has not so many elements from `at` on, as a slice does.
+    /// If the array has not so many elements from `at` on, as a slice panics.
     #[inline]
     #[track_caller]
     pub fn store_slice(&self, at: usize, values: &[T]) {

@@ -5,16 +5,19 @@ use std::fmt;
 use super::{Atomic, Bitwise, Numeric};
 use crate::algorithm::element::ElementState;
 
-/// One value of an [`AtomicArray`](super::AtomicArray), which processes change in single atomic steps.
+/// One value of an [`AtomicArray`](super::AtomicArray), which processes change in single atomic
+/// steps.
 ///
-/// As std's atomics, without an ordering to choose: whoever reads a value sees all that its writer
-/// wrote before, as with a [`Counter`](crate::Counter). No operation makes a system call, blocks or
-/// fails, and no process that is stopped or killed can hinder another. Loads, stores, swaps, exchanges and
-/// sums of whole numbers are one atomic instruction. The others may take a few tries, as
-/// [`update`](Self::update) does, where the processor has no such instruction: x86_64 has none for sums of
-/// floating-point numbers, for maximum and minimum, and for bits whose value before is asked for.
+/// As std's atomics, without an ordering to choose: a process that reads a value sees all that its
+/// writer wrote before, as with a [`Counter`](crate::Counter). No operation makes a system call,
+/// blocks or fails, and no process that is stopped or killed can hinder another. Loads, stores,
+/// swaps, exchanges and sums of whole numbers are one atomic instruction. The others may take a few
+/// tries, as [`update`](Self::update) does, where the processor has no such instruction: x86_64 has
+/// none for sums of floating-point numbers, for maximum and minimum, and for bits whose value
+/// before is asked for.
 ///
-/// A process killed in the middle of a change has made it or has not, and nobody can tell which.
+/// A process killed in the middle of a change has made it or has not, and no process can tell
+/// which.
 ///
 /// # Examples
 ///
@@ -71,8 +74,8 @@ impl<T: Atomic> Element<T> {
 
     /// Sets the value to what `next` makes of it; returns the one before.
     ///
-    /// A load and a compare-and-swap; `next` is called again if another process was faster. Lock-free:
-    /// that happens only when the other one has got its change made.
+    /// A load and a compare-and-swap; `next` is called again if another process was faster.
+    /// Lock-free: that happens only when the other one has got its change made.
     ///
     /// # Examples
     ///
@@ -93,8 +96,8 @@ impl<T: Atomic> Element<T> {
         T::from_word(bits)
     }
 
-    /// As [`update`](Self::update), unless `next` says that there is nothing to set; returns the value
-    /// before.
+    /// As [`update`](Self::update), unless `next` says that there is nothing to set; returns the
+    /// value before.
     ///
     /// # Errors
     ///
@@ -109,8 +112,8 @@ impl<T: Atomic> Element<T> {
 }
 
 impl<T: Numeric> Element<T> {
-    /// Adds, and returns the value before. Whole numbers wrap; those of floating point are rounded as
-    /// everywhere, so the order in which processes add can show in the sum.
+    /// Adds, and returns the value before. Whole numbers wrap; those of floating point are rounded
+    /// as everywhere, so the order in which processes add can show in the sum.
     #[inline]
     pub fn fetch_add(&self, amount: T) -> T {
         T::add_word(&self.0, amount)

@@ -7,8 +7,8 @@ errors! {
     /// Why no chunk was leased: the error of [`Array::lease`](super::Array::lease) and
     /// [`Array::lease_chunk`](super::Array::lease_chunk).
     pub enum LeaseError {
-        /// A live participant has the chunk. Not of [`lease_chunk`](super::Array::lease_chunk), which
-        /// takes another chunk.
+        /// A live participant has the chunk. Not of [`lease_chunk`](super::Array::lease_chunk),
+        /// which takes another chunk.
         Leased {
             /// The participant's process id, in its own PID namespace; for people.
             pid: u32
@@ -50,8 +50,8 @@ errors_around! {
     /// The error of [`Array::lease_timeout`](super::Array::lease_timeout) and
     /// [`Array::lease_chunk_timeout`](super::Array::lease_chunk_timeout).
     pub enum LeaseTimeoutError {
-        /// The timeout passed while live participants read or wrote the array, or had all chunks that
-        /// are to do.
+        /// The timeout passed while live participants read or wrote the array, or had all chunks
+        /// that are to do.
         Timeout => "other participants still have the array, or all that is to do",
         /// The error of the operation that blocks.
         else Lease(LeaseError)

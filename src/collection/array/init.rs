@@ -9,15 +9,16 @@ use crate::segment::{Bytes, EntryError};
 
 /// What an array is created with: how many values it holds, and what they are at first.
 ///
-/// The length is 1 at least: nothing can be put into an array of none later, so a 0 is a number that
-/// went wrong, and says so ([`EntryError::Length`]). It is `isize::MAX` bytes at most, and as much as
-/// the segment has room for; that is found out before anything is allocated or called.
+/// The length is 1 at least: nothing can be put into an array of none later, so a 0 is a number
+/// that went wrong, and says so ([`EntryError::Length`]). It is `isize::MAX` bytes at most, and as
+/// much as the segment has room for; that is found out before anything is allocated or called.
 ///
-/// Single values of some hundred KiB and more come zeroed, or from a `Vec` or a box: the functions that take
-/// or make one by value copy it through the stack. Leases and guards refer to values where they are.
+/// Single values of some hundred KiB and more come zeroed, or from a `Vec` or a box: the functions
+/// that take or make one by value copy it through the stack. Leases and guards refer to values
+/// where they are.
 ///
-/// With [`open_or_create`](crate::Segment::open_or_create), the values are those of an array that is
-/// created; one that exists must have the same length, and keeps its values.
+/// With [`open_or_create`](crate::Segment::open_or_create), the values are those of an array that
+/// is created; an array that exists must have the same length, and keeps its values.
 ///
 /// # Examples
 ///
@@ -83,8 +84,8 @@ impl<T: Payload> Init<T> {
     ///
     /// The function is called when the array is created, and not at all if there is no room for it
     /// or it exists; a panic in it leaves nothing behind. The values are gathered in this process's
-    /// memory before others are kept waiting, so an array that takes up most of the machine is better
-    /// created zeroed and filled where it is.
+    /// memory before others are kept waiting, so an array that takes up most of the machine is
+    /// better created zeroed and filled where it is.
     pub fn from_fn(len: usize, value: impl FnMut(usize) -> T + 'static) -> Self {
         Self {
             len,
@@ -92,12 +93,12 @@ impl<T: Payload> Init<T> {
         }
     }
 
-    /// How many values there are to be.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are to be none: there is no such array.
+    /// Returns whether there are no values: there is no such array.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

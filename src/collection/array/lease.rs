@@ -1,4 +1,4 @@
-//! A chunk in this process's hands.
+//! A lease of a chunk.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
@@ -8,15 +8,15 @@ use super::Array;
 use crate::algorithm::chunks::Leased;
 use crate::segment::Fault;
 
-/// A chunk of an [`Array`], this process's alone until it is finished or dropped.
+/// Exclusive access to a chunk of an [`Array`], for this process until it is finished or dropped.
 ///
-/// [`finish`](Self::finish) says that it is done. Dropping it without gives it back, to be done again, and
-/// so do a panic and the end of the process. It holds whatever stood there before: a chunk that is done
-/// again was written to already, by one that gave it back or that died over it, which
-/// [`holder_died`](Self::holder_died) tells.
+/// [`finish`](Self::finish) makes the chunk done. Dropping the lease without gives the chunk back,
+/// to be done again, and so do a panic and the end of the process. The chunk has the values that
+/// were there before: if it is done again, an earlier holder has written to it, which gave it back
+/// or died; [`holder_died`](Self::holder_died) tells.
 ///
-/// A chunk belongs to a process and not to a thread, so a lease can be sent to another thread of it. In a
-/// forked child an inherited one is nobody's: dropping it does nothing, and the chunk is another process's
+/// A chunk belongs to a process and not to a thread, so a lease can be sent to another thread of
+/// it. In a forked child, dropping an inherited lease does nothing, and the chunk is the parent's
 /// to change.
 ///
 /// # Examples
@@ -64,8 +64,8 @@ use crate::segment::Fault;
 pub struct Lease<'a, T> {
     array: &'a Array<T>,
     leased: Leased,
-    /// Invariant 1: the values of the chunk, inside of those of `array`, and this process's alone while it
-    /// has the chunk.
+    /// Invariant 1: the values of the chunk, inside of those of `array`, and this process's alone
+    /// while it has the chunk.
     values: NonNull<[T]>,
 }
 
@@ -94,22 +94,22 @@ impl<'a, T> Lease<'a, T> {
         self.array.range(self.leased.chunk())
     }
 
-    /// Returns whether the last holder of the chunk died, and none has finished it since: the values may
-    /// be half changed. It may have died before it changed any.
+    /// Returns whether the last holder of the chunk died, and none has finished it since: the
+    /// values may be half changed. It may have died before it changed any.
     pub fn holder_died(&self) -> bool {
         self.leased.holder_died()
     }
 
-    /// Finishes the chunk: it is done, and its values are visible to all that find it done, or lease it
-    /// again.
+    /// Finishes the chunk: it is done, and its values are visible to all that find it done, or
+    /// lease it again.
     ///
-    /// The commit is one compare-and-swap; it makes no system call unless another participant sleeps for
-    /// the chunk.
+    /// The commit is one compare-and-swap; it makes no system call unless another participant
+    /// sleeps for the chunk.
     ///
     /// # Errors
     ///
-    /// [`Fault::NotOwner`]: the chunk is not this process's any more. It was given back, and is to do, or
-    /// done by another process.
+    /// [`Fault::NotOwner`] if this process does not own the chunk any more. It was given back, and
+    /// is to do, or done by another process.
     #[inline]
     pub fn finish(self) -> Result<(), Fault> {
         if std::mem::ManuallyDrop::new(self).end(true) {

@@ -10,30 +10,33 @@ use crate::segment::Fault;
 impl<T> Array<T> {
     /// Leases the next chunk that is to do and that no participant has; `None` if all are done.
     ///
-    /// Blocks while live participants have all chunks that are to do, since any of them may come back;
-    /// and while a participant reads or writes the array. The chunk of a process that was killed comes
-    /// back within 50 ms; the chunk of a process that is stopped does not. Which chunk is next is not
-    /// specified: a handle goes on from its last one, and different processes begin at different places.
+    /// Blocks while live participants have all chunks that are to do, since any of them may come
+    /// back; and while a participant reads or writes the array. The chunk of a process that was
+    /// killed comes back within 50 ms; the chunk of a process that is stopped does not. Which chunk
+    /// is next is not specified: a handle goes on from its last one, and different processes begin
+    /// at different places.
     ///
-    /// A chunk that can be had costs one compare-and-swap, after a look at the chunks before it, and no
-    /// system call. The first lease after a reader or a writer opens all chunks, and waits for the
-    /// readers to leave.
+    /// A chunk that can be had costs one compare-and-swap, after a look at the chunks before it,
+    /// and no system call. The first lease after a reader or a writer opens all chunks, and waits
+    /// for the readers to leave.
     ///
-    /// A thread that has a chunk can deadlock if it blocks for another: if it has all that is to do, or
-    /// if a reader waits in between. Finish the first chunk before, or use
-    /// [`try_lease_chunk`](Self::try_lease_chunk). A thread that has a guard of the array does deadlock.
+    /// A thread that has a chunk can deadlock if it blocks for another: if it has all that is to
+    /// do, or if a reader waits in between. Finish the first chunk before, or use
+    /// [`try_lease_chunk`](Self::try_lease_chunk). A thread that has a guard of the array does
+    /// deadlock.
     ///
     /// # Errors
     ///
-    /// [`LeaseError::OwnerDied`] and [`LeaseError::Poisoned`] if the last writer died or panicked: repair
-    /// the values with [`write_or_repair`](crate::RwLock::write_or_repair) first, or see
+    /// [`LeaseError::OwnerDied`] and [`LeaseError::Poisoned`] if the last writer died or panicked:
+    /// repair the values with [`write_or_repair`](crate::RwLock::write_or_repair) first, or see
     /// [`clear_poison`](crate::RwLock::clear_poison). [`LeaseError::Fault`].
     #[inline]
     pub fn lease_chunk(&self) -> Result<Option<Lease<'_, T>>, LeaseError> {
         until_leased(|deadline| self.next_chunk(Some(deadline)))
     }
 
-    /// Leases the next chunk that is to do, as [`lease_chunk`](Self::lease_chunk) does; never sleeps.
+    /// Leases the next chunk that is to do, as [`lease_chunk`](Self::lease_chunk) does; never
+    /// sleeps.
     ///
     /// It may spin for some microseconds while another participant is about to let others in.
     ///
@@ -45,8 +48,8 @@ impl<T> Array<T> {
         self.next_chunk(None)
     }
 
-    /// Leases the next chunk that is to do, as [`lease_chunk`](Self::lease_chunk) does; blocks no longer
-    /// than `timeout`, which is a [`Duration`](std::time::Duration) or an
+    /// Leases the next chunk that is to do, as [`lease_chunk`](Self::lease_chunk) does; blocks no
+    /// longer than `timeout`, which is a [`Duration`](std::time::Duration) or an
     /// [`Instant`](std::time::Instant).
     ///
     /// # Errors
@@ -63,8 +66,8 @@ impl<T> Array<T> {
 
     /// Leases this chunk, counted from 0, whether it is done or not. From then on it is to do.
     ///
-    /// Blocks while a participant reads or writes the array, as [`lease_chunk`](Self::lease_chunk) does;
-    /// not while another participant has the chunk.
+    /// Blocks while a participant reads or writes the array, as [`lease_chunk`](Self::lease_chunk)
+    /// does; not while another participant has the chunk.
     ///
     /// # Errors
     ///
@@ -86,8 +89,8 @@ impl<T> Array<T> {
         self.this_chunk(chunk, None)
     }
 
-    /// Leases this chunk, as [`lease`](Self::lease) does; blocks no longer than `timeout`, which is a
-    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
+    /// Leases this chunk, as [`lease`](Self::lease) does; blocks no longer than `timeout`, which is
+    /// a [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
     ///
     /// # Errors
     ///
@@ -106,13 +109,13 @@ impl<T> Array<T> {
     /// Makes all chunks to do again, for another round. The values stay as they are.
     ///
     /// It takes effect for all chunks or for none, also if this process is killed. Blocks while a
-    /// participant writes, but not for readers, nor for those that have chunks. A thread that has a guard
-    /// of the array can deadlock.
+    /// participant writes, but not for readers, nor for those that have chunks. A thread that has a
+    /// guard of the array can deadlock.
     ///
     /// # Errors
     ///
-    /// [`RestartError::Leased`] if a live participant has a chunk, and [`RestartError::Fault`]. Nothing
-    /// is changed then.
+    /// [`RestartError::Leased`] if a live participant has a chunk, and [`RestartError::Fault`].
+    /// Nothing is changed then.
     pub fn restart(&self) -> Result<(), RestartError> {
         loop {
             let (entry, forever) = (self.entry_ref(), Deadline::never());

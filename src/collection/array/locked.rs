@@ -20,8 +20,8 @@ use crate::sync::rwlock::LeaseWords;
 use crate::sync::{LockError, RwLock};
 
 /// Many values of one type, behind a lock for many readers or one writer, and cut into chunks that
-/// processes lease, each another one, to work on them at the same time. An entry of a segment, created
-/// with its [options](ArrayOptions): the values, and the length of a chunk.
+/// processes lease, each another one, to work on them at the same time. An entry of a segment,
+/// created with its [options](ArrayOptions): the values, and the length of a chunk.
 ///
 /// | to do what | with | beside |
 /// |---|---|---|
@@ -30,14 +30,15 @@ use crate::sync::{LockError, RwLock};
 /// | work on one part after the other | [`lease_chunk`](Self::lease_chunk): a [`Lease`](super::Lease), `&mut [T]` | leases of other chunks |
 /// | copy some in or out | [`copy_from`](Self::copy_from), [`copy_to`](Self::copy_to) | as `write`, as `read` |
 ///
-/// An array is its [`RwLock<[T]>`](RwLock), by [`Deref`]: all of that lock's methods are an array's,
-/// `read_or_repair`, `try_write`, `read_timeout` and the others. Readers and writers block until all leased
-/// chunks are back, and no chunk is leased meanwhile; a lease blocks until readers and writers have left.
+/// An array derefs to its [lock](RwLock), over `[T]`: all methods of that lock are an array's, such
+/// as `read_or_repair`, `try_write` and `read_timeout`. Readers and writers block until all leased
+/// chunks are back, and no chunk is leased meanwhile; a lease blocks until readers and writers have
+/// left.
 ///
-/// A leased chunk is done when its lease is [finished](super::Lease::finish). It is to do again if the
-/// lease is dropped without, or if its holder panics or is killed. So each chunk is finished, whichever
-/// process is killed; [`lease_chunk`](Self::lease_chunk) returns `None` when all are done.
-/// [`restart`](Self::restart) makes all of them to do again.
+/// A leased chunk is done when its lease is [finished](super::Lease::finish). It is to do again if
+/// the lease is dropped without, or if its holder panics or is killed. So each chunk is finished,
+/// whichever process is killed; [`lease_chunk`](Self::lease_chunk) returns `None` when all are
+/// done. [`restart`](Self::restart) makes all of them to do again.
 ///
 /// # When a process is killed
 ///
@@ -48,16 +49,16 @@ use crate::sync::{LockError, RwLock};
 /// | while it reads, or waits | nothing | - |
 /// | in [`restart`](Self::restart) | all chunks to do, or none more than before | - |
 ///
-/// A process that is stopped is never taken for dead. With a chunk it blocks readers, writers, and the
-/// leases of that chunk, or of the last one; while it writes it blocks all others; while it reads it blocks
-/// writers and leases.
+/// A process that is stopped is never taken for dead. With a chunk it blocks readers, writers, and
+/// the leases of that chunk, or of the last one; while it writes it blocks all others; while it
+/// reads it blocks writers and leases.
 ///
-/// `T` is [`Pod`], because a killed process can leave any bytes behind. A chunk that is done again may have
-/// been written to already: compute its values from something else than its old ones, or check
-/// [`Lease::holder_died`](super::Lease::holder_died).
+/// `T` is [`Pod`], because a killed process can leave any bytes behind. A chunk that is done again
+/// may have been written to already: compute its values from something else than its old ones, or
+/// check [`Lease::holder_died`](super::Lease::holder_died).
 ///
-/// That idle processes take one chunk after the other is the chunk self-scheduling of Kruskal and Weiss
-/// ("Allocating independent subtasks on parallel processors", 1985), with an owner for each.
+/// That idle processes take one chunk after the other is the chunk self-scheduling of Kruskal and
+/// Weiss ("Allocating independent subtasks on parallel processors", 1985), with an owner for each.
 ///
 /// # Examples
 ///
@@ -182,8 +183,8 @@ impl<T> Array<T> {
         self.layout.cut.range(chunk)
     }
 
-    /// Returns the number of chunks that are not done: to do, or leased. The answer may be stale when it
-    /// is returned; it is exact while no process leases.
+    /// Returns the number of chunks that are not done: to do, or leased. The answer may be stale
+    /// when it is returned; it is exact while no process leases.
     ///
     /// Never blocks. It looks at each chunk: four bytes.
     pub fn chunks_left(&self) -> usize {
@@ -224,8 +225,8 @@ impl<T> Array<T> {
         self.next.store(chunk as u64 + 1, Relaxed);
     }
 
-    /// Where to look for a chunk first: behind the last one, or at a place of this participant's own, far
-    /// from those of others.
+    /// Where to look for a chunk first: behind the last one, or at a place of this participant's
+    /// own, far from those of others.
     pub(super) fn next(&self, me: Tag) -> usize {
         /// 2^32 by the golden ratio: its multiples are spread evenly, however many there are.
         const SPREAD: u32 = 0x9e37_79b9;
@@ -242,15 +243,15 @@ impl<T> Array<T> {
 }
 
 impl<T: Pod> Array<T> {
-    /// Copies the values from number `at` on out, as many as `values` has room for: under the lock, with
-    /// one memcpy.
+    /// Copies the values from number `at` on out, as many as `values` has room for: under the lock,
+    /// with one memcpy.
     ///
     /// Blocks as [`read`](RwLock::read) does.
     ///
     /// # Errors
     ///
-    /// [`CopyError::OutOfRange`] if the array has not so many; [`CopyError::Lock`] if the values may be
-    /// half changed, or are not locked. Nothing is copied then.
+    /// [`CopyError::OutOfRange`] if the array has not so many; [`CopyError::Lock`] if the values
+    /// may be half changed, or are not locked. Nothing is copied then.
     ///
     /// # Examples
     ///
@@ -277,8 +278,8 @@ impl<T: Pod> Array<T> {
 
     /// Copies `values` in, from number `at` on: under the lock, with one memcpy.
     ///
-    /// Blocks as [`write`](RwLock::write) does. A process that is killed while it copies is a writer that
-    /// died: the next owner is told.
+    /// Blocks as [`write`](RwLock::write) does. A process that is killed while it copies is a
+    /// writer that died: the next owner is told.
     ///
     /// # Errors
     ///
@@ -362,7 +363,7 @@ impl<T: Payload + Pod> Placeable for Array<T> {
         options.ready(fits)
     }
 
-    /// Zeroed words are those of an array that nobody was ever at.
+    /// Zeroed words are those of an array that no process has used.
     fn prepare(bytes: &Bytes<'_>, options: ArrayOptions<T>) {
         let config = Self::words(&options);
         if let Some(layout) = layout_of::<T>(config, bytes.participants()) {

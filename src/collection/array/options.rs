@@ -41,14 +41,15 @@ impl<T: Payload> ArrayOptions<T> {
         }
     }
 
-    /// Cut into chunks of so many values; the last one has what is left. 1 to the length of the array.
+    /// Sets the number of values in a chunk, 1 to the length of the array; the last chunk has the
+    /// rest.
     ///
-    /// A chunk is what one process works on at a time, and what has to be done again if it is killed.
-    /// Taking and finishing one costs two atomic instructions, so a microsecond of work is enough for one
-    /// to be worth while; more chunks cost four bytes each, and a look each by whoever reads after leases.
-    /// If this is not called, a chunk is a 64th of the array, rounded up to a multiple of 128 bytes: that is
-    /// enough chunks for many processes to end at about the same time, and no two of them share a cache
-    /// line.
+    /// A chunk is what one process works on at a time, and what has to be done again if it is
+    /// killed. Leasing and finishing a chunk costs two atomic instructions, so a microsecond of
+    /// work is enough for a chunk; each chunk costs four bytes, and one load in a reader that comes
+    /// after leases. If this is not called, a chunk is a 64th of the array, rounded up to a
+    /// multiple of 128 bytes: that is enough chunks for many processes to end at about the same
+    /// time, and no two of them share a cache line.
     ///
     /// Like the length it is fixed: an array that exists is only opened with
     /// [`open_or_create`](crate::Segment::open_or_create) if its chunks are as long.

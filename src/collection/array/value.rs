@@ -9,8 +9,8 @@ use crate::facade::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use crate::payload::Payload;
 use stored::{Added, Masked, Stored};
 
-/// What an [`AtomicArray`](super::AtomicArray) can hold: `u8` to `u64`, `i8` to `i64`, `f32`, `f64` and
-/// `bool`. Sealed.
+/// What an [`AtomicArray`](super::AtomicArray) can hold: `u8` to `u64`, `i8` to `i64`, `f32`, `f64`
+/// and `bool`. Sealed.
 ///
 /// Not `usize` and `isize`: what processes share says how wide it is.
 pub trait Atomic:
@@ -176,7 +176,7 @@ floating! {
 impl Atomic for bool {}
 impl Bitwise for bool {}
 
-/// 0 is false, and every other byte is true, 1 as well as one that nobody here has written.
+/// 0 is false, and every other byte is true: 1, and also bytes that this library never writes.
 impl Stored for bool {
     type Word = AtomicU8;
 

@@ -5,11 +5,11 @@ use crate::segment::fault::errors;
 errors! {
     /// Why there is no reader, or why [`Snapshot::load`](super::Snapshot::load) has no value.
     pub enum ReaderError {
-        /// Live processes have all seats.
-        NoFreeSeat {
-            /// The number of seats.
-            seats: u64
-        } => "live processes have all {seats} seats of the snapshot",
+        /// Live processes have all reader slots.
+        NoFreeSlot {
+            /// The number of reader slots.
+            slots: u64
+        } => "live processes have all {slots} reader slots of the snapshot",
     }
 
     /// The error of [`Reader::wait_newer`](super::Reader::wait_newer).

@@ -1,4 +1,4 @@
-//! The snapshot, before its writer's role or a seat is taken.
+//! The snapshot, from which the writer's role and reader slots are claimed.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -26,16 +26,17 @@ use crate::wait::event_count::use_events;
 /// The latest whole value of one writer, as an entry of a segment: created with the
 /// [options](SnapshotOptions), or just with its first value.
 ///
-/// This handle is anybody's: cheap to clone, and it travels to other processes.
-/// [`writer`](Self::writer) claims the one role in which a process can publish, [`reader`](Self::reader) takes one of
-/// the seats.
+/// This handle is cheap to clone, and an argument or result of a spawned function.
+/// [`writer`](Self::writer) claims the role of the one process that publishes,
+/// [`reader`](Self::reader) claims one of the reader slots.
 ///
-/// [`Writer::publish`] and the two `load`s copy a value through the stack. One of some hundred KiB and more is created
-/// by [`Segment::create_boxed`](crate::Segment::create_boxed) or [`create_with`](crate::Segment::create_with), published by
-/// [`Writer::publish_with`] or [`Writer::update`], and read where it is by [`Reader::read`].
+/// [`Writer::publish`] and the two `load`s copy a value through the stack. A value of some hundred
+/// KiB and more is created by [`Segment::create_boxed`](crate::Segment::create_boxed) or
+/// [`create_with`](crate::Segment::create_with), published by [`Writer::publish_with`] or
+/// [`Writer::update`], and read where it is by [`Reader::read`].
 ///
-/// The algorithm is Chen's and Burns' (1997): there are two buffers more than seats, so that the writer always finds
-/// one that nobody reads.
+/// The algorithm is Chen's and Burns' (1997): there are two buffers more than reader slots, so that
+/// the writer always finds a buffer that no reader uses.
 ///
 /// `T` is [`Pod`], because it is given by reference to bytes that other processes have written.
 ///
@@ -53,7 +54,7 @@ use crate::wait::event_count::use_events;
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 ///
-/// What was read is there until the reader reads again, and no longer:
+/// A value that was read stays until the reader reads again, and no longer:
 ///
 /// ```compile_fail
 /// # use crossdock::{Segment, Snapshot};
@@ -99,18 +100,18 @@ use crate::wait::event_count::use_events;
 /// ```
 pub struct Snapshot<T> {
     state: EntryRef<SnapshotState>,
-    /// Invariant 1: as many seats as the snapshot has are mapped there, as long as `state`.
+    /// Invariant 1: as many reader slots as the snapshot has are mapped there, as long as `state`.
     slots: NonNull<[ReaderSlot]>,
     /// Invariant 2: two more words than that are mapped there, likewise.
     buffer_versions: NonNull<[AtomicU64]>,
-    /// Invariant 3: as many buffers, `stride` bytes apart, are mapped there, likewise, each aligned to 128 and of
-    /// the size of a `T` at least.
+    /// Invariant 3: as many buffers, `stride` bytes apart, are mapped there, likewise, each aligned
+    /// to 128 and of the size of a `T` at least.
     buffers: NonNull<u8>,
     stride: usize,
     values: PhantomData<T>,
 }
 
-// SAFETY: buffers are written by the holder of the writer's role while nobody reads them, and else only read, by the
+// SAFETY: buffers are written by the writer while no reader uses them, and else only read, by the
 // snapshot's protocol; `T` is Send and Sync (Payload).
 unsafe impl<T: Payload> Send for Snapshot<T> {}
 // SAFETY: as above.
@@ -132,13 +133,13 @@ impl<T> Clone for Snapshot<T> {
 impl<T: Payload + Pod> Snapshot<T> {
     /// Claims the writer's role.
     ///
-    /// Never blocks. One whose process was killed or has left is replaced, and the value that it has published last
-    /// stays. The first operation of a process joins the segment.
+    /// Never blocks. A writer that was killed or has left is replaced, and the value that it
+    /// published last stays. The first operation of a process joins the segment.
     ///
     /// # Errors
     ///
-    /// [`ClaimError::RoleTaken`] while another handle has it, in this process or a live one;
-    /// [`ClaimError::Fault`].
+    /// [`ClaimError::RoleTaken`] while another handle has the role, in this process or another live
+    /// one; [`ClaimError::Fault`].
     pub fn writer(&self) -> Result<Writer<T>, ClaimError> {
         let me = self.state.tag()?;
         use_events(self.state.events());
@@ -153,14 +154,14 @@ impl<T: Payload + Pod> Snapshot<T> {
         Ok(Writer::new(self.clone(), claim))
     }
 
-    /// Takes a seat, for as long as the reader is kept.
+    /// Claims a reader slot, for as long as the reader is kept.
     ///
-    /// Never blocks. Seats whose processes were killed are taken over. The first operation of a process joins the
-    /// segment.
+    /// Never blocks. The slots of processes that were killed are taken over. The first operation of
+    /// a process joins the segment.
     ///
     /// # Errors
     ///
-    /// [`ReaderError::NoFreeSeat`] if all are those of live readers, in this process or others;
+    /// [`ReaderError::NoFreeSlot`] if live readers have all slots, in this process or others;
     /// [`ReaderError::Fault`].
     pub fn reader(&self) -> Result<Reader<T>, ReaderError> {
         let me = self.state.tag()?;
@@ -173,8 +174,9 @@ impl<T: Payload + Pod> Snapshot<T> {
 
     /// Reads what was published last, by copy.
     ///
-    /// Takes a seat for the moment, so any number of threads may do it at once, as far as there are seats. Whoever
-    /// reads often takes a [`reader`](Self::reader): that is cheaper, and reads in place. Never blocks.
+    /// Claims a reader slot for the moment, so as many threads can load at once as there are slots.
+    /// To read often, take a [`reader`](Self::reader): that is cheaper, and reads in place. Never
+    /// blocks.
     ///
     /// # Errors
     ///
@@ -185,7 +187,8 @@ impl<T: Payload + Pod> Snapshot<T> {
         let claimed = raw.claim_slot(me, ReaderState::Choosing, &others);
         let mut claim = claimed.map_err(|slot_error| self.slot_error(slot_error, me))?;
         let chosen = raw.choose(&mut claim);
-        // SAFETY: the buffer is mapped and aligned, and this reader's until it leaves; any bytes are a `T`.
+        // SAFETY: the buffer is mapped and aligned, and this reader's until it leaves; any bytes
+        // are a `T`.
         let value = chosen.map(|index| unsafe { self.buffer(index).read() });
         let left = raw.release_slot(&claim);
         let read = value.and_then(|value| left.map(|()| value));
@@ -195,20 +198,21 @@ impl<T: Payload + Pod> Snapshot<T> {
         })
     }
 
-    /// How many seats there are.
+    /// Returns the number of reader slots.
     pub fn readers(&self) -> u64 {
         self.slots.len() as u64
     }
 
-    /// How often something was published: a glance, which may be over.
+    /// Returns the version: the number of values that were published. The answer may be stale when
+    /// it is returned.
     pub fn version(&self) -> u64 {
         self.state.peek()
     }
 
     fn slot_error(&self, slot_error: SlotError, me: Tag) -> ReaderError {
         match slot_error {
-            SlotError::Full => ReaderError::NoFreeSeat {
-                seats: self.readers(),
+            SlotError::Full => ReaderError::NoFreeSlot {
+                slots: self.readers(),
             },
             SlotError::Corrupt(Corrupt { word }) => Fault::corrupt(Kind::Snapshot, word).into(),
             SlotError::MembershipLost => self.state.membership_lost(me).into(),
@@ -221,7 +225,7 @@ impl<T> Snapshot<T> {
     pub(super) fn raw(&self) -> Raw<'_> {
         Raw {
             state: &self.state,
-            // SAFETY: Invariant 1, and atomics may be shared with anybody.
+            // SAFETY: Invariant 1, and atomics may be shared.
             slots: unsafe { self.slots.as_ref() },
             // SAFETY: Invariant 2, likewise.
             buffer_versions: unsafe { self.buffer_versions.as_ref() },
@@ -246,8 +250,8 @@ impl<T> Snapshot<T> {
         self.state.current_tag() == Some(me)
     }
 
-    /// What became of the membership of one that finds its seat, or its role, another's: if others have taken this
-    /// process for dead, it is forgotten.
+    /// Returns what became of the membership, when the slot or the role is another process's: it is
+    /// forgotten if peers have taken this process for dead.
     #[cold]
     pub(super) fn membership_lost(&self, me: Tag) -> Option<MembershipError> {
         let is_alive = self.state.liveness(me).is_member();
@@ -298,7 +302,8 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
         Self::refused_with(options.readers)
     }
 
-    /// Zeros are a snapshot whose latest is of version 0, in the first buffer, and that nobody is at.
+    /// Zeros are a snapshot whose latest value is of version 0, in the first buffer, and that no
+    /// process uses.
     fn prepare(bytes: &Bytes<'_>, options: SnapshotOptions<T>) {
         if let Some(layout) = SnapshotLayout::new(options.readers, size_of::<T>() as u64) {
             bytes.write(layout.buffers, &options.first);
@@ -310,8 +315,8 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
         let state: EntryRef<SnapshotState> = EntryRef::new(entry)?;
         let readers = usize::try_from(layout.readers).ok()?;
         let len = usize::try_from(layout.buffers_len()).ok()?;
-        // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what `layout` puts
-        // the buffers at, and apart.
+        // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what
+        // `layout` puts the buffers at, and apart.
         let slots = state.payloads(layout.slots, readers)?;
         let buffer_versions = state.payloads(layout.buffer_versions, readers + 2)?;
         let buffers = state.payloads(layout.buffers, len)?;
@@ -350,7 +355,7 @@ impl<T: Payload + Pod> HoldsValue for Snapshot<T> {
 }
 
 impl<T: Payload + Pod> Snapshot<T> {
-    /// Why there is no snapshot of so many seats.
+    /// Why there is no snapshot of so many reader slots.
     fn refused_with(found: u64) -> EntryError {
         let (least, most) = SnapshotLayout::READERS;
         match shape_of::<T>() {

@@ -1,19 +1,20 @@
-//! The latest whole value of one writer, for many readers, none of whom waits for another.
+//! The latest whole value of one writer, for many readers, none of which waits for another.
 //!
-//! A sensor's readings, prices, a configuration: what counts is what is true now, not what was before. For
-//! each value to arrive, use a [queue](crate::queue); for several writers, a [`Mutex`](crate::Mutex).
+//! For a sensor's readings, prices, a configuration: the current value matters, not the values
+//! before. If each value must arrive, use a [queue](crate::queue); for several writers, a
+//! [`Mutex`](crate::Mutex).
 //!
 //! # When processes die or stop
 //!
 //! | | what others see |
 //! |---|---|
 //! | the writer is killed, at any instruction | what it had published last, whole; another process may become the writer |
-//! | the writer is stopped | what it has published last; nobody else becomes the writer |
-//! | a reader is killed | its seat can be had again |
-//! | a reader is stopped | nothing: it keeps its seat |
+//! | the writer is stopped | what it has published last; no other process becomes the writer |
+//! | a reader is killed | its slot can be claimed again |
+//! | a reader is stopped | nothing: it keeps its slot |
 //!
-//! Publishing takes effect with one compare-and-swap. Readers and the writer are wait-free: each operation ends
-//! after a bounded number of its own steps, whatever others do, or do not.
+//! Publishing takes effect with one compare-and-swap. Readers and the writer are wait-free: each
+//! operation ends after a bounded number of its own steps, whatever other processes do.
 
 mod error;
 mod handle;

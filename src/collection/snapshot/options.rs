@@ -1,7 +1,7 @@
 //! What a snapshot is created with.
 
-/// What a [`Snapshot`](super::Snapshot) is created with: its first value, and how many readers there can
-/// be at once.
+/// What a [`Snapshot`](super::Snapshot) is created with: its first value, and how many readers
+/// there can be at once.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ pub struct SnapshotOptions<T> {
 pub(super) const READERS: u64 = 16;
 
 impl<T> SnapshotOptions<T> {
-    /// With that value, of version 0, until something is published; and 16 seats.
+    /// With that value, of version 0, until a value is published; and 16 reader slots.
     pub const fn new(first: T) -> Self {
         Self {
             first,
@@ -35,12 +35,13 @@ impl<T> SnapshotOptions<T> {
         }
     }
 
-    /// So many seats: 1 to 4,094, as far as the segment has room. Each [`Reader`](super::Reader) takes one, and
-    /// each [`Snapshot::load`](super::Snapshot::load) as long as it lasts. A seat takes up 136 bytes and a buffer
-    /// for a value, which is a multiple of 128; there are two buffers more.
+    /// Sets the number of reader slots: 1 to 4,094, as far as the segment has room. Each
+    /// [`Reader`](super::Reader) takes one, and each [`Snapshot::load`](super::Snapshot::load) as
+    /// long as it lasts. A slot takes up 136 bytes and a buffer for a value, which is a multiple of
+    /// 128 bytes; there are two buffers more.
     #[must_use]
-    pub const fn readers(mut self, seats: u64) -> Self {
-        self.readers = seats;
+    pub const fn readers(mut self, slots: u64) -> Self {
+        self.readers = slots;
         self
     }
 }

@@ -1,4 +1,4 @@
-//! Those who read.
+//! The reader of a snapshot.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,22 +15,23 @@ use crate::segment::{Fault, MembershipError};
 use crate::wait::WaitMode;
 use crate::wait::on_event::EventWaitError;
 
-/// A reader of a [`Snapshot`], in a seat of its own.
+/// A reader of a [`Snapshot`], with a reader slot of its own.
 ///
-/// Dropping it gives the seat back, and so does the end of the process, however it comes. In a
-/// forked child an inherited one is nobody's: it reads nothing and says [`NotOwner`](Fault::NotOwner). So does one
-/// whose process was [lost](crate::segment::MembershipError::Lost) from the segment; until it is told, what
-/// such a process is reading may be written over.
+/// Dropping it gives the slot back, and so does the end of the process, however it comes. In a
+/// forked child, an inherited reader reads nothing and fails with [`NotOwner`](Fault::NotOwner). So
+/// does a reader whose process was [lost](crate::segment::MembershipError::Lost) from the segment;
+/// until it is told, the value that it is reading may be overwritten.
 pub struct Reader<T: Payload> {
     snapshot: Snapshot<T>,
     claim: ReaderClaim,
     waits: WaitHistory,
 }
 
-/// What a [`Reader`] has read: a whole value, which stays as it is as long as the guard is kept, whatever is
-/// published meanwhile.
+/// A value that a [`Reader`] has read: whole, and unchanged as long as the guard is kept, whatever
+/// is published meanwhile.
 ///
-/// Keeping it hinders nobody. In a forked child one that was inherited is the parent's: the value may change.
+/// Keeping it hinders no other process. In a forked child, an inherited guard is the parent's: the
+/// value may change.
 #[must_use = "it is the value"]
 pub struct ReadGuard<'a, T> {
     value: &'a T,
@@ -46,14 +47,14 @@ impl<T: Payload + Pod> Reader<T> {
         }
     }
 
-    /// Reads what was published last, in place.
+    /// Reads the latest value, in place.
     ///
-    /// Wait-free, and no system call: two locked instructions if there is something newer than at the last read, and
-    /// none if there is not. What is read is never older than what was read before.
+    /// Wait-free, and no system call: two locked instructions if there is a newer value than at the
+    /// last read, and none if there is not. A value is never older than the one read before.
     ///
     /// # Errors
     ///
-    /// [`Fault::NotOwner`] if the seat is not this process's any more, and [`Fault::Corrupt`].
+    /// [`Fault::NotOwner`] if this process does not own the slot any more, and [`Fault::Corrupt`].
     ///
     /// # Examples
     ///
@@ -75,8 +76,8 @@ impl<T: Payload + Pod> Reader<T> {
         }
         match self.snapshot.raw().read(&mut self.claim) {
             Ok(index) => Ok(ReadGuard {
-                // SAFETY: mapped and aligned, any bytes are a `T`, and nobody writes to it while it is this
-                // reader's: until the next read, for which the guard must be gone.
+                // SAFETY: mapped and aligned, any bytes are a `T`, and no writer writes to it while
+                // it is this reader's: until the next read, for which the guard must be gone.
                 value: unsafe { self.snapshot.buffer(index).as_ref() },
                 version: self.version().unwrap_or(0),
             }),
@@ -84,24 +85,24 @@ impl<T: Payload + Pod> Reader<T> {
         }
     }
 
-    /// Reads what was published last, by copy. All else is as for [`read`](Self::read).
+    /// Reads the latest value, by copy. Otherwise as [`read`](Self::read).
     ///
     /// # Errors
     ///
-    /// [`Fault::NotOwner`] if the seat is not this process's any more, and [`Fault::Corrupt`].
+    /// [`Fault::NotOwner`] if this process does not own the slot any more, and [`Fault::Corrupt`].
     #[inline]
     pub fn load(&mut self) -> Result<T, Fault> {
         self.read().map(|value| *value)
     }
 
-    /// The version that was read last: how often something had been published then. `None` before the first
-    /// read, and after one that said [`Fault::Corrupt`].
+    /// Returns the version of the value read last: how many values had been published then. `None`
+    /// before the first read, and after a read that failed with [`Fault::Corrupt`].
     #[inline]
     pub fn version(&self) -> Option<u64> {
         self.claim.version().map(|version| version.number())
     }
 
-    /// Whether a read would give another version than the last one did: one load.
+    /// Returns whether a read would return another version than the last read did: one load.
     #[inline]
     pub fn has_newer(&self) -> bool {
         match self.snapshot.raw().latest() {
@@ -111,17 +112,17 @@ impl<T: Payload + Pod> Reader<T> {
         }
     }
 
-    /// Blocks until there is something newer than what was read last, and reads it; before the first read,
-    /// whatever is there.
+    /// Blocks until there is something newer than what was read last, and reads it; before the
+    /// first read, whatever is there.
     ///
-    /// Blocks while there is a writer, or none has come yet; spins some microseconds, then sleeps. Versions
-    /// that come in between are passed over. While the writer is stopped, it blocks; that a writer was killed
-    /// is noticed in the time that [`Wait`](crate::queue::Wait) says.
+    /// Blocks while there is a writer, or none has come yet; spins some microseconds, then sleeps.
+    /// Versions that come in between are passed over. While the writer is stopped, it blocks; that
+    /// a writer was killed is noticed in the time that [`Wait`](crate::queue::Wait) says.
     ///
     /// # Errors
     ///
-    /// [`WaitNewerError::Disconnected`], also at once, if nothing newer is there and the last writer has left
-    /// or died; [`WaitNewerError::Fault`].
+    /// [`WaitNewerError::Disconnected`], also at once, if nothing newer is there and the last
+    /// writer has left or died; [`WaitNewerError::Fault`].
     ///
     /// # Examples
     ///
@@ -182,7 +183,7 @@ impl<T: Payload + Pod> Reader<T> {
                 }
                 EventWaitError::MembershipLost => match self.snapshot.membership_lost(me) {
                     Some(MembershipError::Lost) => Fault::NotOwner.into(),
-                    // The seat is still this process's.
+                    // The slot is still this process's.
                     Some(error) => error.into(),
                     // Another thread has opened the segment once more, which mends it.
                     None => continue,
@@ -191,7 +192,7 @@ impl<T: Payload + Pod> Reader<T> {
         }
     }
 
-    /// The snapshot.
+    /// Returns the snapshot.
     pub fn snapshot(&self) -> &Snapshot<T> {
         &self.snapshot
     }
@@ -216,14 +217,14 @@ impl<T: Payload> Drop for Reader<T> {
     fn drop(&mut self) {
         // In a forked child this is the parent's.
         if self.is_mine() {
-            // A seat that is another's by now is not given back.
+            // A slot that is another process's by now is not given back.
             let _ = self.snapshot.raw().release_slot(&self.claim);
         }
     }
 }
 
 impl<T> ReadGuard<'_, T> {
-    /// How often something had been published when this was.
+    /// Returns the version: how many values had been published with this one.
     #[inline]
     pub fn version(&self) -> u64 {
         self.version

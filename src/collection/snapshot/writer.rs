@@ -1,4 +1,4 @@
-//! The one who publishes.
+//! The writer of a snapshot.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use crate::segment::Fault;
 /// The writer of a [`Snapshot`]: one at a time, in one process.
 ///
 /// Dropping it gives the role back, and so does the end of the process, however it comes. In a
-/// forked child an inherited one is nobody's: it publishes nothing and says
-/// [`NotOwner`](Fault::NotOwner). So does one whose process was
-/// [lost](crate::segment::MembershipError::Lost) from the segment; what such a process was writing when
-/// it was, another writer's next value may be spoiled with.
+/// forked child, an inherited writer publishes nothing and fails with
+/// [`NotOwner`](Fault::NotOwner). So does a writer whose process was
+/// [lost](crate::segment::MembershipError::Lost) from the segment; if it was just writing then, it
+/// may spoil the next value of another writer.
 pub struct Writer<T: Payload> {
     snapshot: Snapshot<T>,
     claim: WriterClaim,
@@ -29,13 +29,14 @@ impl<T: Payload + Pod> Writer<T> {
 
     /// Publishes a value, and returns its version.
     ///
-    /// Wait-free, and no system call unless somebody [waits](super::Reader::wait_newer): it takes a look at every
-    /// seat, twice. Killed at any instruction, this process has published the value, or not.
+    /// Wait-free, and no system call unless a reader [waits](super::Reader::wait_newer): it loads
+    /// the state of each reader slot, twice. If this process is killed, at any instruction, the
+    /// value was published, or not.
     ///
     /// # Errors
     ///
-    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`]. Nothing is
-    /// published then.
+    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`].
+    /// Nothing is published then.
     ///
     /// # Examples
     ///
@@ -56,14 +57,14 @@ impl<T: Payload + Pod> Writer<T> {
 
     /// Publishes a value that `write` writes in place, and returns its version.
     ///
-    /// What is there before is some value that was published earlier, or zeros, and not always the one before:
-    /// write all of it, or use [`update`](Self::update). If `write` panics nothing is published. All else is as for
+    /// The place has some earlier value, or zeros, and not always the value before: write all of
+    /// it, or use [`update`](Self::update). If `write` panics nothing is published. Otherwise as
     /// [`publish`](Self::publish).
     ///
     /// # Errors
     ///
-    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`]. Nothing is
-    /// published then.
+    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`].
+    /// Nothing is published then.
     #[inline]
     pub fn publish_with(&mut self, write: impl FnOnce(&mut T)) -> Result<u64, Fault> {
         if !self.is_mine() {
@@ -71,22 +72,23 @@ impl<T: Payload + Pod> Writer<T> {
         }
         let picked = self.snapshot.raw().pick(&mut self.claim);
         let index = picked.map_err(|corrupt| self.refused(corrupt))?;
-        // SAFETY: mapped and aligned, any bytes are a `T`, and this writer's alone until the commit.
+        // SAFETY: mapped and aligned, any bytes are a `T`, and this writer's alone until the
+        // commit.
         write(unsafe { self.snapshot.buffer(index).as_mut() });
         let committed = self.snapshot.raw().commit(&mut self.claim, index);
         let version = committed.map_err(|corrupt| self.refused(corrupt))?;
         Ok(version.number())
     }
 
-    /// Publishes the value before, as `change` changes it, and returns its version: one copy more than
-    /// [`publish_with`](Self::publish_with).
+    /// Publishes the latest value, as `change` changes it, and returns the new version: one copy
+    /// more than [`publish_with`](Self::publish_with).
     ///
-    /// Also the first time, and after another writer's: it begins with what that one has published last.
+    /// It begins with the latest value also if another writer has published that.
     ///
     /// # Errors
     ///
-    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`]. Nothing is
-    /// published then.
+    /// [`Fault::NotOwner`] if this process is not the writer any more, and [`Fault::Corrupt`].
+    /// Nothing is published then.
     ///
     /// # Examples
     ///
@@ -101,18 +103,19 @@ impl<T: Payload + Pod> Writer<T> {
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Fault> {
         let before = self.snapshot.buffer(self.claim.version().index());
         self.publish_with(|place| {
-            // SAFETY: mapped and aligned; nobody writes to the latest, and another buffer was picked.
+            // SAFETY: mapped and aligned; no writer writes to the latest, and another buffer was
+            // picked.
             unsafe { std::ptr::from_mut(place).copy_from_nonoverlapping(before.as_ptr(), 1) };
             change(place);
         })
     }
 
-    /// The version of what was published last, by this writer or those before it.
+    /// Returns the version of the latest value, by this writer or an earlier one.
     pub fn version(&self) -> u64 {
         self.claim.version().number()
     }
 
-    /// The snapshot.
+    /// Returns the snapshot.
     pub fn snapshot(&self) -> &Snapshot<T> {
         &self.snapshot
     }

@@ -45,13 +45,13 @@ impl LeaseWords {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Attaches to an entry that begins with a lock's state, has the participants' cells `cells` bytes
-    /// from its start, and the data where `locate` says.
+    /// Attaches to an entry that begins with a lock's state, has the participants' cells `cells`
+    /// bytes from its start, and the data where `locate` says.
     ///
     /// # Safety
     ///
-    /// Any bytes are a `T`, and what `locate` gives is inside of the entry and aligned. There is a lease
-    /// table if and only if the data is a slice.
+    /// Any bytes are a `T`, and what `locate` gives is inside of the entry and aligned. There is a
+    /// lease table if and only if the data is a slice.
     pub(crate) unsafe fn anchored(
         entry: Entry,
         cells: u64,

@@ -13,12 +13,12 @@ use crate::segment::{EntryRef, OwnTag};
 ///
 /// In a forked child, dropping an inherited guard does nothing, and the data behind it can change.
 ///
-/// A guard stays with its thread. Leaking it ([`std::mem::forget`]) leaves the lock read by this process
-/// until the process ends, or drops its last handle of the segment.
+/// A guard stays with its thread. Leaking it ([`std::mem::forget`]) leaves the lock read by this
+/// process until the process ends, or drops its last handle of the segment.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
-    /// Invariant 1: valid, and not written by any participant that follows the protocol while the guard
-    /// is there.
+    /// Invariant 1: valid, and not written by any participant that follows the protocol while the
+    /// guard is there.
     data: NonNull<T>,
     /// At hand, and not behind the handle: what leaves is in registers already. There is one.
     cell: Option<&'a Cell>,
@@ -29,12 +29,12 @@ pub struct RwLockReadGuard<'a, T: ?Sized> {
 
 /// Exclusive access to the data of a [`RwLock`](super::RwLock); dropping it unlocks.
 ///
-/// In a forked child, dropping an inherited guard does nothing, and the data behind it is the parent's to
-/// change.
+/// In a forked child, dropping an inherited guard does nothing, and the data behind it is the
+/// parent's to change.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    /// Invariant 1: valid, and not accessed by any other participant that follows the protocol while the
-    /// guard is there.
+    /// Invariant 1: valid, and not accessed by any other participant that follows the protocol
+    /// while the guard is there.
     data: NonNull<T>,
     lock: Raw<'a>,
     entry: &'a EntryRef<RwLockState>,
@@ -72,14 +72,14 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
         std::mem::ManuallyDrop::new(self).token
     }
 
-    /// Returns whether, when this guard was taken, a writer had died while it changed the data, and no
-    /// writer had declared the data consistent since.
+    /// Returns whether, when this guard was taken, a writer had died while it changed the data, and
+    /// no writer had declared the data consistent since.
     pub fn owner_died(&self) -> bool {
         self.token.owner_died()
     }
 
-    /// Returns whether, when this guard was taken, a thread had panicked while it changed the data, and
-    /// the poison was not cleared since.
+    /// Returns whether, when this guard was taken, a thread had panicked while it changed the data,
+    /// and the poison was not cleared since.
     pub fn is_poisoned(&self) -> bool {
         self.token.is_poisoned() && self.state.is_poisoned()
     }
@@ -111,8 +111,8 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 
     /// Goes on to read: no participant writes in between, and readers that wait come in.
     ///
-    /// Never blocks. The new guard says of a dead writer, or of a panic, what this one does. If this
-    /// process dies in the middle, it died as a writer, or as a reader.
+    /// Never blocks. The new guard says of a dead writer, or of a panic, what this one does. If
+    /// this process dies in the middle, it died as a writer, or as a reader.
     ///
     /// # Examples
     ///
@@ -145,7 +145,8 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         self.token.owner_died()
     }
 
-    /// Returns whether a thread panicked while it changed the data, and the poison was not cleared since.
+    /// Returns whether a thread panicked while it changed the data, and the poison was not cleared
+    /// since.
     pub fn is_poisoned(&self) -> bool {
         self.token.is_poisoned() && self.lock.is_poisoned()
     }

@@ -24,42 +24,45 @@ use crate::sync::{LockError, LockTimeoutError, TryLockError};
 ///
 /// As [`std::sync::RwLock`], and a writer may be killed while it changes the data: then each later
 /// reader and writer is told, until a writer answers for it; see the
-/// [table](super#what-a-lock-says-of-its-last-owner). A reader that is killed is passed over and not
-/// reported. A waiter never waits for a dead process, and no timeout decides that a process is dead.
+/// [table](super#what-a-lock-says-of-its-last-owner). A reader that is killed is passed over and
+/// not reported. A waiter never waits for a dead process, and no timeout decides that a process is
+/// dead.
 ///
-/// ReaderToken and leaving are one atomic instruction each, and no system call, on a cache line that no
-/// other process uses: readers of different processes do not slow each other down. A writer pays for
-/// that, with two instructions on such a line for every process that has ever read; use a
+/// Reading and leaving are one atomic instruction each, and no system call, on a cache line
+/// that no other process uses: readers of different processes do not slow each other down. A writer
+/// pays for that, with two instructions on such a line for every process that has ever read; use a
 /// [`Mutex`](super::Mutex) where reading is rare.
 ///
-/// # Who waits for whom
+/// # Waiting
 ///
-/// A writer waits for the readers, and for other writers. A reader that comes later waits for it, so
-/// readers do not starve writers; writers can starve readers. A thread that reads already and reads
-/// again can therefore deadlock, if a writer has come in between; a thread that writes and locks again
-/// does deadlock; both as with [`std::sync::RwLock`]. A waiter spins for some microseconds and then
-/// sleeps.
+/// A writer waits for the readers, and for other writers. A reader that comes later waits for it,
+/// so readers do not starve writers; writers can starve readers. A thread that reads already and
+/// reads again can therefore deadlock, if a writer has come in between; a thread that writes and
+/// locks again does deadlock; both as with [`std::sync::RwLock`]. A waiter spins for some
+/// microseconds and then sleeps.
 ///
-/// A reader that is stopped (SIGSTOP, a debugger) blocks writers; and while a writer waits for it, also
-/// the readers that come later. A writer that is stopped blocks all others. In an
+/// A reader that is stopped (SIGSTOP, a debugger) blocks writers; and while a writer waits for it,
+/// also the readers that come later. A writer that is stopped blocks all others. In an
 /// [`Array`](crate::Array), readers and writers wait for leased chunks, too.
 ///
 /// The lock of a writer that was killed is taken over within 50 ms, or at once with a
-/// [`Monitor`](crate::segment::Monitor), after the kernel has freed its memory; readers that were killed
-/// are passed over likewise.
+/// [`Monitor`](crate::segment::Monitor), after the kernel has freed its memory; readers that were
+/// killed are passed over likewise.
 ///
 /// # Size
 ///
-/// A process can read with 2,047 threads at a time. Besides its data a lock takes 256 bytes, and 128 for
-/// each participant that the segment can have: 16 KiB where there can be 128, as by default.
+/// A process can read with 2,047 threads at a time. Besides its data a lock takes 256 bytes, and
+/// 128 for each participant that the segment can have: 16 KiB where there can be 128, as by
+/// default.
 ///
-/// `T` is [`Pod`](bytemuck::Pod), because a killed writer can leave any bytes behind; it is a slice in an
-/// [`Array`](crate::Array). [`create`](crate::Segment::create) copies the first value through the stack;
-/// use [`create_boxed`](crate::Segment::create_boxed) or [`create_with`](crate::Segment::create_with) for
-/// a value of some hundred KiB and more. Guards refer to the value in place.
+/// `T` is [`Pod`](bytemuck::Pod), because a killed writer can leave any bytes behind; it is a slice
+/// in an [`Array`](crate::Array). [`create`](crate::Segment::create) copies the first value through
+/// the stack; use [`create_boxed`](crate::Segment::create_boxed) or
+/// [`create_with`](crate::Segment::create_with) for a value of some hundred KiB and more. Guards
+/// refer to the value in place.
 ///
-/// The algorithm is that of the big-reader lock ("brlock") of Linux 2.4, with counts that can be given
-/// back when their owner dies.
+/// The algorithm is that of the big-reader lock ("brlock") of Linux 2.4, with counts that can be
+/// given back when their owner dies.
 ///
 /// # Examples
 ///
@@ -147,9 +150,10 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock, and report to every reader until
-    /// a writer answers for it; see the [table](super#what-a-lock-says-of-its-last-owner).
-    /// [`LockError::TooManyReaders`] and [`LockError::Fault`] do not.
+    /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock, and report to every
+    /// reader until a writer answers for it; see the
+    /// [table](super#what-a-lock-says-of-its-last-owner). [`LockError::TooManyReaders`] and
+    /// [`LockError::Fault`] do not.
     #[inline]
     pub fn read(&self) -> Result<RwLockReadGuard<'_, T>, LockError<RwLockReadGuard<'_, T>>> {
         match self.read_clean() {
@@ -180,11 +184,11 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Locks as [`read`](Self::read) does; if a writer died, writes first, calls `repair` with the data,
-    /// and then [downgrades](RwLockWriteGuard::downgrade): the everyday form.
+    /// Locks as [`read`](Self::read) does; if a writer died, writes first, calls `repair` with the
+    /// data, and then [downgrades](RwLockWriteGuard::downgrade): the everyday form.
     ///
-    /// When `repair` returns, the data counts as consistent. If this process dies before that, the next
-    /// owner's `repair` is called; if `repair` panics, the lock is also poisoned.
+    /// When `repair` returns, the data counts as consistent. If this process dies before that, the
+    /// next owner's `repair` is called; if `repair` panics, the lock is also poisoned.
     ///
     /// # Errors
     ///
@@ -207,13 +211,13 @@ impl<T: ?Sized> RwLock<T> {
     /// Locks as [`write`](Self::write) does, and calls `repair` with the data if a writer died: the
     /// everyday form.
     ///
-    /// When `repair` returns, the data counts as consistent. If this process dies before that, the next
-    /// owner's `repair` is called; if `repair` panics, the lock is also poisoned.
+    /// When `repair` returns, the data counts as consistent. If this process dies before that, the
+    /// next owner's `repair` is called; if `repair` panics, the lock is also poisoned.
     ///
     /// # Errors
     ///
-    /// [`LockError::Poisoned`], whether or not a writer died too, and [`LockError::Fault`]. The lock is
-    /// not held; see [`clear_poison`](Self::clear_poison).
+    /// [`LockError::Poisoned`], whether or not a writer died too, and [`LockError::Fault`]. The
+    /// lock is not held; see [`clear_poison`](Self::clear_poison).
     #[inline]
     pub fn write_or_repair(
         &self,
@@ -235,8 +239,8 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if a live participant writes or waits to write, or if that reader
-    /// takes longer; [`TryLockError::Lock`] as [`read`](Self::read).
+    /// [`TryLockError::WouldBlock`] if a live participant writes or waits to write, or if that
+    /// reader takes longer; [`TryLockError::Lock`] as [`read`](Self::read).
     #[inline]
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError<RwLockReadGuard<'_, T>>> {
         match self.read_clean() {
@@ -250,13 +254,13 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Locks to write if no live participant reads or writes; never sleeps.
     ///
-    /// It may spin for some microseconds while a reader enters by the slow way, as the first reader of a
-    /// process, and the first after a writer, do.
+    /// It may spin for some microseconds while a reader enters by the slow way, as the first reader
+    /// of a process, and the first after a writer, do.
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if a live participant reads or writes; [`TryLockError::Lock`] as
-    /// [`write`](Self::write).
+    /// [`TryLockError::WouldBlock`] if a live participant reads or writes; [`TryLockError::Lock`]
+    /// as [`write`](Self::write).
     #[inline]
     pub fn try_write(
         &self,
@@ -308,14 +312,15 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Returns whether a participant, alive or dead, reads or writes. The answer may be stale when it is
-    /// returned. Leases of an [`Array`](crate::Array) do not count.
+    /// Returns whether a participant, alive or dead, reads or writes. The answer may be stale when
+    /// it is returned. Leases of an [`Array`](crate::Array) do not count.
     pub fn is_locked(&self) -> bool {
         let status = self.peek();
         status.writes || status.readers > 0
     }
 
-    /// Returns whether a participant, alive or dead, writes. The answer may be stale when it is returned.
+    /// Returns whether a participant, alive or dead, writes. The answer may be stale when it is
+    /// returned.
     pub fn is_write_locked(&self) -> bool {
         self.peek().writes
     }
@@ -370,8 +375,8 @@ impl<T: ?Sized> RwLock<T> {
         self.raw().peek()
     }
 
-    /// The guard of a lock that was taken. What waits returns the token and no guard, so that the guard of
-    /// what is inlined stays in registers.
+    /// The guard of a lock that was taken. What waits returns the token and no guard, so that the
+    /// guard of what is inlined stays in registers.
     fn reads(&self, token: ReaderToken) -> RwLockReadGuard<'_, T> {
         RwLockReadGuard::new(self.data, self.raw(), self.state.own(), token)
     }
@@ -382,8 +387,8 @@ impl<T: ?Sized> RwLock<T> {
         RwLockWriteGuard::new(self.data, self.raw().without_hook(), &self.state, token)
     }
 
-    /// Reads if the own cell is open, and this process is a participant already: what nearly every call
-    /// comes to, so it is all that is inlined.
+    /// Reads if the own cell is open, and this process is a participant already: what nearly every
+    /// call comes to, so it is all that is inlined.
     #[inline(always)]
     fn read_clean(&self) -> Option<RwLockReadGuard<'_, T>> {
         // Everything is looked up before the instruction that locks.
@@ -414,7 +419,8 @@ impl<T: ?Sized> RwLock<T> {
         until_taken(|| self.write_until(Some(&Deadline::never())))
     }
 
-    /// As [`read_wait`](Self::read_wait); if a writer died, writes first, repairs, and goes on to read.
+    /// As [`read_wait`](Self::read_wait); if a writer died, writes first, repairs, and goes on to
+    /// read.
     #[cold]
     fn read_and_repair(&self, repair: impl FnOnce(&mut T)) -> Result<ReaderToken, LockError> {
         let error = match self.read_wait() {

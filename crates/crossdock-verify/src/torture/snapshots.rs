@@ -190,7 +190,7 @@ impl Worker<'_> {
                     self.repeat(|this| this.read(line, &mut reader, &mut last))?;
                     leave(reader, forgets)
                 }
-                Err(ReaderError::NoFreeSeat { .. }) => Ok(()),
+                Err(ReaderError::NoFreeSlot { .. }) => Ok(()),
                 Err(error) => Err(wrong(line, error)),
             },
         }
@@ -292,7 +292,7 @@ impl Worker<'_> {
                 self.judge(line, least, version, is_whole(&found, version))?;
                 Ok(true)
             }
-            Err(ReaderError::NoFreeSeat { .. }) => Ok(false),
+            Err(ReaderError::NoFreeSlot { .. }) => Ok(false),
             Err(error) => Err(wrong(line, error)),
         }
     }

@@ -105,7 +105,7 @@ fn half_and_half(first: Value, second: Value) -> Value {
 fn load(board: &Board, scene: &mut Scene) -> Option<u64> {
     match board.load() {
         Ok(value) => Some(number(&value)),
-        Err(ReaderError::NoFreeSeat { .. }) => {
+        Err(ReaderError::NoFreeSlot { .. }) => {
             scene.stuck("a seat is nobody's and cannot be had");
             None
         }
