@@ -12,7 +12,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU32, Deadline, Ordering, Words, barrier_after_rmw};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{Bytes, Pair, finish, start};
+use crate::participant::stage::{ModelByteLocks, Pair, finish, start};
 
 mod two_deaths;
 
@@ -124,7 +124,7 @@ impl<const N: usize> Club<N> {
     /// Joins, and notes the process at its index.
     fn join(&self, id: u32) -> Option<Tag> {
         let joined = self.registry().join(
-            &Bytes(id),
+            &ModelByteLocks(id),
             || 0,
             |index| {
                 let state = self.registry().state(index);
@@ -178,7 +178,9 @@ impl<const N: usize> Club<N> {
 
     fn reap(&self, id: u32, index: u32) -> Reaped {
         self.registry()
-            .reap(index, None, &Bytes(id), |dead| self.give_back(dead))
+            .reap(index, None, &ModelByteLocks(id), |dead| {
+                self.give_back(dead)
+            })
     }
 
     fn reap_all(&self, id: u32) {
@@ -190,7 +192,7 @@ impl<const N: usize> Club<N> {
     fn leave(&self, id: u32, tag: Tag) {
         let Ok(()) = self
             .registry()
-            .leave(tag, &Bytes(id), |me| self.give_back(me));
+            .leave(tag, &ModelByteLocks(id), |me| self.give_back(me));
     }
 
     /// Process 1 has joined, held the word, and died.
@@ -214,7 +216,7 @@ impl<const N: usize> Club<N> {
         let desk = &self.desks[tag.index() as usize];
         if self.hold(tag) {
             assert!(
-                self.registry().is_member(tag, &Bytes(id)),
+                self.registry().is_member(tag, &ModelByteLocks(id)),
                 "taken for dead while it lives"
             );
             self.let_go(tag);
@@ -366,7 +368,9 @@ fn model_registry_a_dead_tag_stays_dead() {
                 assert!(successor.hold(tag));
             }),
             start(3, None, move || {
-                let lives = asker.registry().is_alive(former, asker_tag(), &Bytes(3));
+                let lives = asker
+                    .registry()
+                    .is_alive(former, asker_tag(), &ModelByteLocks(3));
                 assert!(!lives, "a dead tag lives");
             }),
         ]);
@@ -387,7 +391,9 @@ fn model_registry_a_tag_in_a_word_is_alive() {
             start(2, None, move || {
                 let word = asker.word.load(Ordering::Acquire);
                 if let Some(tag) = Tag::in_word(word, 1) {
-                    let lives = asker.registry().is_alive(tag, asker_tag(), &Bytes(2));
+                    let lives = asker
+                        .registry()
+                        .is_alive(tag, asker_tag(), &ModelByteLocks(2));
                     assert!(lives, "a holder is dead");
                 }
             }),
@@ -412,7 +418,9 @@ fn model_registry_a_joiner_that_comes_second_leaves_no_trace() {
         finish([second]);
         let state = club.registry().state(0);
         if let Some(tag) = state.tag(0).filter(|_| state.is_live()) {
-            let lives = club.registry().is_alive(tag, asker_tag(), &Bytes(3));
+            let lives = club
+                .registry()
+                .is_alive(tag, asker_tag(), &ModelByteLocks(3));
             let seated = club.desks[0].read();
             assert_eq!(
                 lives,
@@ -441,7 +449,7 @@ impl Liveness for Member<'_> {
     fn is_alive(&self, other: Tag) -> bool {
         self.club
             .registry()
-            .is_alive(other, self.tag, &Bytes(self.id))
+            .is_alive(other, self.tag, &ModelByteLocks(self.id))
     }
     fn is_member(&self) -> bool {
         true
@@ -487,7 +495,7 @@ impl Workshop {
         let Ok(()) = self
             .club
             .registry()
-            .leave(tag, &Bytes(id), |me| self.give_back(me));
+            .leave(tag, &ModelByteLocks(id), |me| self.give_back(me));
     }
 }
 
@@ -527,7 +535,7 @@ fn model_registry_wherever_a_member_dies_its_lock_comes_back() {
             start(2, None, move || waiter.visit(2, waiter_tag)),
             start(3, None, move || {
                 let registry = reaper.club.registry();
-                registry.reap(victim_tag.index(), None, &Bytes(3), |dead| {
+                registry.reap(victim_tag.index(), None, &ModelByteLocks(3), |dead| {
                     reaper.give_back(dead)
                 });
             }),
@@ -549,7 +557,9 @@ fn model_registry_a_participant_whose_byte_was_unlocked_learns_it() {
         unlock_byte(0, 1);
         finish([
             start(2, None, move || {
-                let lives = asker.registry().is_alive(tag, asker_tag(), &Bytes(2));
+                let lives = asker
+                    .registry()
+                    .is_alive(tag, asker_tag(), &ModelByteLocks(2));
                 assert!(!lives, "the byte is free");
                 assert!(!asker.registry().is_live(tag), "it is not told");
             }),
