@@ -5,10 +5,10 @@
 //! worded by the compiler and other crates, and are not compared. `good.rs` compiles.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
 fn program(name: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -42,14 +42,14 @@ fn library() -> &'static Path {
     FOUND.get_or_init(|| {
         let test = std::env::current_exe().expect("this program has a path");
         let folder = test.parent().expect("it is in a folder");
-        let mut built: Vec<(SystemTime, PathBuf)> = fs::read_dir(folder)
+        let mut built: Vec<((i64, i64), PathBuf)> = fs::read_dir(folder)
             .expect("the folder can be read")
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let name = entry.file_name().into_string().ok()?;
                 let library = name.starts_with("libcrossdock-") && name.ends_with(".rlib");
-                let modified = entry.metadata().ok()?.modified().ok()?;
-                library.then(|| (modified, entry.path()))
+                let about = entry.metadata().ok()?;
+                library.then(|| ((about.mtime(), about.mtime_nsec()), entry.path()))
             })
             .collect();
         built.sort();
