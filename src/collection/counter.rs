@@ -1,55 +1,33 @@
 //! Counters: one shared number, or one spread over many cache lines.
 
 use std::fmt;
-use std::marker::PhantomData;
+use std::ops::Deref;
 
 use crate::algorithm::counter::CounterState;
 use crate::algorithm::counter::sharded::Sharded;
+use crate::collection::array::stored::Stored;
+use crate::collection::array::{Bitwise, Element, Numeric};
+use crate::facade::AtomicU64;
 use crate::format::{Kind, Padded, PayloadShape};
-use crate::payload::{Payload, describe, shape_of};
+use crate::payload::{describe, shape_of};
 use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Placeable, Shape, sealed};
 
 /// A number that a [`Counter`] can hold: `u64` or `i64`. Sealed.
-pub trait Number: Payload + bytemuck::Pod + Ord + fmt::Debug + fmt::Display + number::Bits {}
-
-mod number {
-    /// A number as the 64 bits of a shared word; wrapping addition is the same for both.
-    #[expect(unnameable_types, reason = "that is what seals the trait")]
-    pub trait Bits {
-        fn bits(self) -> u64;
-        fn of(bits: u64) -> Self;
-    }
-    impl Bits for u64 {
-        fn bits(self) -> u64 {
-            self
-        }
-        fn of(bits: u64) -> Self {
-            bits
-        }
-    }
-    impl Bits for i64 {
-        fn bits(self) -> u64 {
-            self.cast_unsigned()
-        }
-        fn of(bits: u64) -> Self {
-            bits.cast_signed()
-        }
-    }
-}
+pub trait Number: Numeric + Bitwise + Stored<Word = AtomicU64> + Ord + fmt::Display {}
 
 impl Number for u64 {}
 impl Number for i64 {}
 
 /// One number that processes change together, in single atomic steps.
 ///
-/// As std's atomics, without an ordering to choose: a process that reads a value sees all that its
-/// writer wrote before. Operations called `fetch_` return the value before; [`add`](Self::add) and
-/// [`sub`](Self::sub) return the new one.
+/// A counter derefs to an atomic [`Element`], as those of an
+/// [`AtomicArray`](crate::AtomicArray): `load`, `store`, `swap`, `compare_exchange`, `update`,
+/// `fetch_add`, `fetch_max` and the others, which return the value before. [`add`](Self::add) and
+/// [`sub`](Self::sub) are the counter's own, and return the new value. There is no ordering to
+/// choose: a process that reads a value sees all that its writer wrote before.
 ///
-/// Every operation is one atomic instruction and no system call; it never blocks and never fails,
-/// and no process can hinder another. Maximum and minimum may take a few tries, and so may
-/// `fetch_and` and `fetch_or` where the processor has no instruction that also returns the value
-/// before, as x86_64. Additions wrap.
+/// An addition is one atomic instruction and no system call; no operation blocks or fails, and no
+/// process can hinder another. Additions wrap.
 ///
 /// A process killed in the middle of an update has made it or has not, and no process can tell
 /// which: with `n` kills, a total may be off by `n`. Where every one must count, note the intent
@@ -72,104 +50,40 @@ impl Number for i64 {}
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 #[doc(alias = "Value")]
-pub struct Counter<N = u64> {
-    state: EntryRef<CounterState>,
-    _number: PhantomData<N>,
+pub struct Counter<N: Number = u64> {
+    value: EntryRef<Element<N>>,
 }
 
 impl<N: Number> Counter<N> {
-    /// Returns the value.
-    #[inline]
-    #[doc(alias = "get")]
-    pub fn load(&self) -> N {
-        N::of(self.state.get())
-    }
-
-    /// Sets the value.
-    #[inline]
-    #[doc(alias = "set")]
-    pub fn store(&self, value: N) {
-        self.state.set(value.bits());
-    }
-
-    /// Adds, and returns the value before. Wraps.
-    #[inline]
-    pub fn fetch_add(&self, amount: N) -> N {
-        N::of(self.state.add(amount.bits()))
-    }
-
-    /// Subtracts, and returns the value before. Wraps.
-    #[inline]
-    pub fn fetch_sub(&self, amount: N) -> N {
-        N::of(self.state.add(amount.bits().wrapping_neg()))
-    }
-
-    /// Adds, and returns the new value: [`fetch_add`](Self::fetch_add), plus `amount`. Wraps.
+    /// Adds, and returns the new value: [`fetch_add`](Element::fetch_add), plus `amount`. Wraps.
     #[inline]
     pub fn add(&self, amount: N) -> N {
-        N::of(self.state.add(amount.bits()).wrapping_add(amount.bits()))
+        let before = self.fetch_add(amount).to_word();
+        N::from_word(before.wrapping_add(amount.to_word()))
     }
 
-    /// Subtracts, and returns the new value: [`fetch_sub`](Self::fetch_sub), less `amount`. Wraps.
+    /// Subtracts, and returns the new value: [`fetch_sub`](Element::fetch_sub), less `amount`.
+    /// Wraps.
     #[inline]
     pub fn sub(&self, amount: N) -> N {
-        let negated = amount.bits().wrapping_neg();
-        N::of(self.state.add(negated).wrapping_add(negated))
-    }
-
-    /// Sets the value, and returns the one before.
-    #[inline]
-    pub fn swap(&self, value: N) -> N {
-        N::of(self.state.swap(value.bits()))
-    }
-
-    /// Sets the value to `new` if it is `current`; returns the one before.
-    ///
-    /// # Errors
-    ///
-    /// The value found, if it is not `current`; nothing is changed then.
-    #[inline]
-    pub fn compare_exchange(&self, current: N, new: N) -> Result<N, N> {
-        self.state
-            .compare_exchange(current.bits(), new.bits())
-            .map(N::of)
-            .map_err(N::of)
-    }
-
-    /// Raises the value to `value` if it is less; returns the one before.
-    pub fn fetch_max(&self, value: N) -> N {
-        N::of(
-            self.state
-                .fetch_best(value.bits(), |new, old| N::of(new) > N::of(old)),
-        )
-    }
-
-    /// Lowers the value to `value` if it is more; returns the one before.
-    pub fn fetch_min(&self, value: N) -> N {
-        N::of(
-            self.state
-                .fetch_best(value.bits(), |new, old| N::of(new) < N::of(old)),
-        )
-    }
-
-    /// Keeps the bits that `mask` has; returns the value before.
-    #[inline]
-    pub fn fetch_and(&self, mask: N) -> N {
-        N::of(self.state.fetch_and(mask.bits()))
-    }
-
-    /// Sets the bits that `mask` has; returns the value before.
-    #[inline]
-    pub fn fetch_or(&self, mask: N) -> N {
-        N::of(self.state.fetch_or(mask.bits()))
+        let before = self.fetch_sub(amount).to_word();
+        N::from_word(before.wrapping_sub(amount.to_word()))
     }
 }
 
-impl<N> Clone for Counter<N> {
+impl<N: Number> Deref for Counter<N> {
+    type Target = Element<N>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Element<N> {
+        &self.value
+    }
+}
+
+impl<N: Number> Clone for Counter<N> {
     fn clone(&self) -> Self {
         Self {
-            state: self.state.clone(),
-            _number: PhantomData,
+            value: self.value.clone(),
         }
     }
 }
@@ -198,7 +112,7 @@ impl<N: Number> Placeable for Counter<N> {
 
     fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
         // A line pair of its own, whatever comes after it.
-        let len = size_of::<Padded<CounterState>>() as u64;
+        let len = size_of::<Padded<Element<N>>>() as u64;
         let shape = Shape {
             kind: Self::KIND,
             len,
@@ -209,20 +123,19 @@ impl<N: Number> Placeable for Counter<N> {
     }
 
     fn prepare(bytes: &Bytes<'_>, first: N) {
-        if let Some(state) = bytes.state::<CounterState>() {
-            state.set(first.bits());
+        if let Some(value) = bytes.state::<Element<N>>() {
+            value.store(first);
         }
     }
 
     fn attach(entry: Entry) -> Option<Self> {
         Some(Self {
-            state: EntryRef::new(entry)?,
-            _number: PhantomData,
+            value: EntryRef::new(entry)?,
         })
     }
 
     fn entry(&self) -> &Entry {
-        self.state.entry()
+        self.value.entry()
     }
 }
 

@@ -138,7 +138,12 @@ impl Floor {
         let all = self.counts.len() as u64;
         crew.until(|| self.arrived.load() == all)?;
         self.phase.store(Phase::WARM_UP);
-        let counts = || self.counts.iter().map(Counter::load).collect::<Vec<_>>();
+        let counts = || {
+            self.counts
+                .iter()
+                .map(|count| count.load())
+                .collect::<Vec<_>>()
+        };
         crew.work_for(time.mul_f64(WARM_UP))?;
         self.phase.store(Phase::MEASURE);
         let (start, before) = at_once(counts);

@@ -1,4 +1,5 @@
-//! A counter: one padded word.
+//! A counter that is only added to: a cell of a sharded one. A counter by itself is an
+//! [`element`](crate::algorithm::element).
 //!
 //! # State
 //!
@@ -55,60 +56,6 @@ impl CounterState {
     pub(crate) fn get(&self) -> u64 {
         // ORDERING: Acquire; pairs with (C1).
         self.value.load(ordering(Ordering::Acquire, 42))
-    }
-
-    #[inline]
-    pub(crate) fn set(&self, value: u64) {
-        // ORDERING: Release; (C1).
-        self.value.store(value, Ordering::Release);
-    }
-
-    #[inline]
-    pub(crate) fn swap(&self, value: u64) -> u64 {
-        // ORDERING: AcqRel; (C1).
-        self.value.swap(value, Ordering::AcqRel)
-    }
-
-    #[inline]
-    pub(crate) fn compare_exchange(&self, current: u64, new: u64) -> Result<u64, u64> {
-        // ORDERING: AcqRel, and Acquire on failure; (C1).
-        self.value
-            .compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_and(&self, mask: u64) -> u64 {
-        // ORDERING: AcqRel; (C1).
-        self.value.fetch_and(mask, Ordering::AcqRel)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_or(&self, mask: u64) -> u64 {
-        // ORDERING: AcqRel; (C1).
-        self.value.fetch_or(mask, Ordering::AcqRel)
-    }
-
-    /// Replaces the value by `value` if `better(value, current)`, and returns the previous value.
-    pub(crate) fn fetch_best(&self, value: u64, better: impl Fn(u64, u64) -> bool) -> u64 {
-        let mut seen = self.get();
-        loop {
-            if !better(value, seen) {
-                return seen;
-            }
-            if mutation(43) {
-                self.set(value);
-                return seen;
-            }
-            // ORDERING: AcqRel, and Acquire on failure; (C1).
-            let done =
-                self.value
-                    .compare_exchange_weak(seen, value, Ordering::AcqRel, Ordering::Acquire);
-            match done {
-                Ok(_) => return seen,
-                Err(_) if mutation(44) => return seen,
-                Err(now) => seen = now,
-            }
-        }
     }
 }
 

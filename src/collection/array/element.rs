@@ -4,12 +4,13 @@ use std::fmt;
 
 use super::{Atomic, Bitwise, Numeric};
 use crate::algorithm::element::ElementState;
+use crate::algorithm::region::SharedState;
 
-/// One value of an [`AtomicArray`](super::AtomicArray), which processes change in single atomic
-/// steps.
+/// One value of an [`AtomicArray`](super::AtomicArray), or that of a [`Counter`](crate::Counter),
+/// which processes change in single atomic steps.
 ///
 /// As std's atomics, without an ordering to choose: a process that reads a value sees all that its
-/// writer wrote before, as with a [`Counter`](crate::Counter). No operation makes a system call,
+/// writer wrote before. No operation makes a system call,
 /// blocks or fails, and no process that is stopped or killed can hinder another. Loads, stores,
 /// swaps, exchanges and sums of whole numbers are one atomic instruction. The others may take a few
 /// tries, as [`update`](Self::update) does, where the processor has no such instruction: x86_64 has
@@ -35,6 +36,9 @@ use crate::algorithm::element::ElementState;
 /// ```
 #[repr(transparent)]
 pub struct Element<T: Atomic>(ElementState<T::Word>);
+
+// SAFETY: `repr(transparent)` over one atomic word.
+unsafe impl<T: Atomic> SharedState for Element<T> {}
 
 impl<T: Atomic> Element<T> {
     #[inline(always)]

@@ -22,4 +22,5 @@ pub use init::Init;
 pub use lease::Lease;
 pub use locked::Array;
 pub use options::ArrayOptions;
+pub(super) use value::stored;
 pub use value::{Atomic, Bitwise, Numeric};

@@ -25,7 +25,7 @@ pub trait Numeric: Atomic + Added {}
 pub trait Bitwise: Atomic + Masked {}
 
 /// How values are words.
-pub(super) mod stored {
+pub(in crate::collection) mod stored {
     use crate::algorithm::element::{ElementState, Word};
 
     type Bits<T> = <<T as Stored>::Word as Word>::Bits;

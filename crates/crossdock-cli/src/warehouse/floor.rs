@@ -63,7 +63,7 @@ impl Floor {
 
     /// Returns the number of products packed by all workers.
     pub(crate) fn progress(&self) -> u64 {
-        self.packed.iter().map(Counter::load).sum()
+        self.packed.iter().map(|counter| counter.load()).sum()
     }
 
     /// Locks one of the driver's two locks, for the driver.

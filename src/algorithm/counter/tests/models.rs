@@ -5,9 +5,7 @@ use loom::sync::Arc;
 use super::super::CounterState;
 use crate::algorithm::counter::sharded::Sharded;
 use crate::facade::Words;
-use crate::facade::model::{
-    explore, explore_at_least, explore_deaths, explore_soft_faults, soft_fault_at,
-};
+use crate::facade::model::{explore, explore_at_least, explore_deaths};
 use crate::participant::stage::{finish, start};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
@@ -15,14 +13,10 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (40, ADDITIONS, "add is a load and a store"),
     (41, FLAG, "add does not publish"),
     (42, FLAG, "get does not acquire"),
-    (43, BEST, "fetch_best stores without comparing"),
-    (44, SOFT, "fetch_best takes a failed CAS for a success"),
 ];
 
 const ADDITIONS: &str = "model_counter_no_addition_is_lost";
 const FLAG: &str = "model_counter_a_read_of_an_update_sees_what_was_written_before";
-const BEST: &str = "model_counter_the_best_value_stays";
-const SOFT: &str = "model_counter_a_weak_cas_that_fails_spuriously_is_retried";
 
 /// Hunts: an addition that overwrites another's; two that return the same value.
 #[test]
@@ -98,37 +92,6 @@ fn model_counter_additions_of_others_keep_what_an_update_publishes() {
                 }
             }),
         ]);
-    });
-}
-
-/// Hunts: a worse value that overwrites a better one, which came between load and store.
-#[test]
-fn model_counter_the_best_value_stays() {
-    explore_at_least("two that raise", 4, || {
-        let counter = Arc::new(CounterState::new(1));
-        finish([2, 3].map(|value| {
-            let counter = counter.clone();
-            start(u32::try_from(value).unwrap(), None, move || {
-                let before = counter.fetch_best(value, |new, current| new > current);
-                assert!((1..=3).contains(&before) && before != value, "{before}");
-                assert!(counter.get() >= value, "{value} was made, and is gone");
-            })
-        }));
-        assert_eq!(counter.get(), 3);
-    });
-}
-
-/// Hunts: a weak CAS that fails although the value is unchanged.
-#[test]
-fn model_counter_a_weak_cas_that_fails_spuriously_is_retried() {
-    explore_soft_faults("an updater of a maximum", |fault| {
-        let counter = Arc::new(CounterState::new(1));
-        let raiser = counter.clone();
-        finish([start(1, None, move || {
-            soft_fault_at(fault);
-            raiser.fetch_best(2, |new, current| new > current);
-        })]);
-        assert_eq!(counter.get(), 2, "the value was not raised");
     });
 }
 

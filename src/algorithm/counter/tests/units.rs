@@ -18,30 +18,6 @@ proptest! {
     }
 
     #[test]
-    fn the_best_is_what_the_caller_says(start: i64, values: Vec<i64>) {
-        let counter = CounterState::new(start.cast_unsigned());
-        for value in &values {
-            let larger = |new: u64, now: u64| new.cast_signed() > now.cast_signed();
-            counter.fetch_best(value.cast_unsigned(), larger);
-        }
-        let largest = values.into_iter().fold(start, i64::max);
-        prop_assert_eq!(counter.get().cast_signed(), largest);
-    }
-
-    #[test]
-    fn bits_and_exchanges_return_what_was_there(start: u64, mask: u64, new: u64) {
-        let counter = CounterState::new(start);
-        prop_assert_eq!(counter.fetch_and(mask), start);
-        prop_assert_eq!(counter.fetch_or(new), start & mask);
-        let now = (start & mask) | new;
-        prop_assert_eq!(counter.compare_exchange(!now, new), Err(now));
-        prop_assert_eq!(counter.compare_exchange(now, new), Ok(now));
-        prop_assert_eq!(counter.swap(mask), new);
-        counter.set(start);
-        prop_assert_eq!(counter.get(), start);
-    }
-
-    #[test]
     fn a_sharded_counter_is_the_sum_of_its_cells(steps in prop::collection::vec((0u32..6, any::<u64>()), 0..20)) {
         let cells = [0; 4].map(CounterState::new);
         let mut expected = 0u64;
