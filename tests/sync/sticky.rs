@@ -250,6 +250,39 @@ fn a_mutex_without_data_tells_the_same_things() {
 }
 
 #[test]
+fn an_error_gives_its_guard_or_drops_it_for_a_question_mark() {
+    fn add(mutex: &Mutex<u64>) -> Result<(), crossdock::Error> {
+        *mutex.lock()? += 1;
+        Ok(())
+    }
+    fn add_boxed(mutex: &Mutex<u64>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        *mutex.lock_or_repair(|value| *value = 8)? += 1;
+        Ok(())
+    }
+    let (_segment, mutex) = sample();
+    add(&mutex).unwrap();
+    die(&mutex);
+    let told = add(&mutex).unwrap_err();
+    let died = LockError::OwnerDied(());
+    assert!(matches!(told, crossdock::Error::Lock(error) if error == died));
+    assert!(!mutex.is_locked());
+    let told: crossdock::Error = mutex.try_lock().unwrap_err().into();
+    assert!(matches!(told, crossdock::Error::TryLock(TryLockError::Lock(error)) if error == died));
+    let mut guard = mutex.lock().unwrap_err().into_guard().unwrap();
+    assert!(mutex.is_locked());
+    *guard = 7;
+    drop(guard);
+    let told: crossdock::Error = mutex.lock_timeout(Duration::ZERO).unwrap_err().into();
+    assert_eq!(told.to_string(), died.to_string());
+    add_boxed(&mutex).unwrap();
+    assert_eq!(*mutex.lock().unwrap(), 9);
+    let held = mutex.lock().unwrap();
+    let told: crossdock::Error = mutex.try_lock().unwrap_err().into();
+    assert_eq!(told.to_string(), "this process holds the lock");
+    drop(held);
+}
+
+#[test]
 fn the_words_of_each_outcome_are_the_documented_ones() {
     let (_segment, mutex) = sample();
     let holder = holder(|| mutex.lock().unwrap());
