@@ -25,6 +25,8 @@ macro_rules! umbrella {
         $($(#[doc = $doc:literal])+ $(#[cfg($gate:meta)])? $variant:ident($error:ty $(, of <$generic:ident> $of:ty, by $strip:expr)?);)+
     ) => {
         $(#[$docs])*
+        #[derive(Clone, PartialEq, Eq)]
+        #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
         #[non_exhaustive]
         pub enum $name {
             $($(#[doc = $doc])+ $(#[cfg($gate)])? $variant($error),)+
@@ -86,7 +88,29 @@ umbrella! {
     /// Any error of this crate, for `?` in a `main`.
     ///
     /// Operations have errors of their own, which list what can happen to them; each converts into
-    /// this one.
+    /// this one. An error that holds a guard or a value drops it: the lock is released, the value is
+    /// gone, and what happened is kept.
+    ///
+    /// `Debug` shows the same text as `Display` and the causes behind it, so that a `main` that
+    /// returns an error prints what a person can read; `{:#?}` shows the structure. An error crosses
+    /// to another process, in the result of a spawned function, as what it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::queue::Queue;
+    /// use crossdock::{Mutex, Segment};
+    ///
+    /// fn main() -> Result<(), crossdock::Error> {
+    ///     let segment = Segment::anonymous()?;
+    ///     let total = segment.create::<Mutex<u64>>("total", 0)?;
+    ///     *total.lock()? += 1;
+    ///     let orders = segment.create::<Queue<u64>>("orders", 4)?;
+    ///     orders.try_send(7)?;
+    ///     assert_eq!(orders.recv()?, 7);
+    ///     Ok(())
+    /// }
+    /// ```
     Error
 
     /// A segment was not created.

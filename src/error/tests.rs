@@ -337,6 +337,27 @@ fn every_error_begins_in_lower_case_and_has_no_full_stop() {
 }
 
 #[test]
+fn an_error_of_a_main_shows_its_text_and_its_causes() {
+    let error = Error::from(CreateError::Name(NameError::Empty));
+    assert_eq!(
+        format!("{error:?}"),
+        format!("{error}: {}", NameError::Empty)
+    );
+    assert_eq!(
+        format!("{error:#?}"),
+        "Create(\n    Name(\n        Empty,\n    ),\n)"
+    );
+    let error = Error::from(TrySendError::Full(7));
+    assert_eq!(format!("{error:?}"), error.to_string());
+}
+
+#[test]
+fn an_error_is_of_any_thread() {
+    fn holds<T: Send + Sync + 'static>() {}
+    holds::<Error>();
+}
+
+#[test]
 fn no_error_says_its_cause_twice() {
     for (error, value) in walk() {
         let mut outer = value.to_string();

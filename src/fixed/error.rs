@@ -28,6 +28,7 @@ impl Error for TooLongError {}
 /// bytes that no constructor makes: another process wrote other bytes there, or died while it
 /// wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ContentError {
     /// The length is more than `N`.

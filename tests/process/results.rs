@@ -35,6 +35,50 @@ fn many_run_at_once() {
     );
 }
 
+/// Fails with every layer of errors in the child: a lock, a queue, a segment, the system.
+fn failing(case: u8) -> Result<(), crossdock::Error> {
+    let segment = crossdock::Segment::anonymous()?;
+    match case {
+        0 => {
+            let queue = segment.create::<crossdock::queue::Queue<u64>>("q", 2)?;
+            for item in 0..3 {
+                queue.try_send(item)?;
+            }
+        }
+        1 => drop(segment.open::<crossdock::Counter>("none")?),
+        2 => {
+            let total = segment.create::<crossdock::Mutex<u64>>("total", 0)?;
+            let _held = total.lock()?;
+            drop(total.try_lock()?);
+        }
+        _ => drop(crossdock::SegmentOptions::new().size(1 << 62).anonymous()?),
+    }
+    Ok(())
+}
+
+#[test]
+fn an_error_of_the_crate_crosses_as_what_it_was() {
+    use crossdock::Error;
+    use crossdock::queue::TrySendError;
+    use crossdock::segment::{CreateError, EntryError};
+    use crossdock::sync::TryLockError;
+
+    let told = |case| call(failing, case).expect("joined").expect_err("failed");
+    assert_eq!(told(0), Error::TrySend(TrySendError::Full(())));
+    let name = "none".to_owned();
+    assert_eq!(told(1), Error::Entry(EntryError::NotFound { name }));
+    let locked = told(2);
+    assert!(
+        matches!(locked, Error::TryLock(TryLockError::WouldBlock { .. })),
+        "{locked}"
+    );
+    let large = told(3);
+    assert!(
+        matches!(large, Error::Create(CreateError::TooLarge { .. })),
+        "{large}"
+    );
+}
+
 #[test]
 fn it_runs_in_a_process_of_its_own() {
     let worker = start(|()| std::process::id(), ());
