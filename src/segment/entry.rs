@@ -11,7 +11,7 @@ use crate::format::{Kind, PayloadShape, Record};
 use crate::participant::Tag;
 use crate::participant::own_tag::OwnTag;
 use crate::segment::attachment::Attachment;
-use crate::segment::mapping::{Mapping, ParticipantEntry};
+use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, SegmentLiveness};
 use crate::segment::{EntryError, FoundKind, MembershipError};
 
@@ -371,6 +371,11 @@ impl<S: SharedState> EntryRef<S> {
             entry,
             waits: WaitHistory::default(),
         })
+    }
+
+    /// Returns the bytes of the entry, in which the algorithm of its kind finds its words.
+    pub(crate) fn region(&self) -> EntryBytes<'_> {
+        EntryBytes::new(&self.entry.mapping, &self.entry.record)
     }
 
     /// Returns a pointer to a `T`, `offset` bytes into the entry, if it is inside and aligned.

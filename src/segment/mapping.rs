@@ -11,7 +11,7 @@ use crate::algorithm::mutex::MutexState;
 use crate::algorithm::region::{Region, SharedState};
 use crate::facade::{AtomicU32, AtomicU64, Words};
 use crate::format::{
-    Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, index_slots, offsets,
+    Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, Record, index_slots, offsets,
 };
 use crate::participant::attachment::Link;
 use crate::participant::registry::{self, Registry};
@@ -266,9 +266,20 @@ impl Drop for Mapping {
 
 /// An entry's bytes, for a helper that knows only its kind.
 pub(crate) struct EntryBytes<'a> {
-    pub(crate) mapping: &'a Mapping,
-    pub(crate) offset: u64,
-    pub(crate) len: u64,
+    mapping: &'a Mapping,
+    offset: u64,
+    len: u64,
+}
+
+impl<'a> EntryBytes<'a> {
+    /// The bytes of the entry of a record.
+    pub(crate) fn new(mapping: &'a Mapping, record: &Record) -> Self {
+        Self {
+            mapping,
+            offset: record.offset,
+            len: record.len,
+        }
+    }
 }
 
 // SAFETY: `at` checks that the state is inside the mapping, which outlives the reference, and

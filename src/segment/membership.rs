@@ -362,11 +362,7 @@ fn visit(mapping: &Mapping, tag: Tag) -> bool {
     let mut all = true;
     for found in records {
         all &= found.is_ok_and(|found| {
-            let bytes = EntryBytes {
-                mapping,
-                offset: found.record.offset,
-                len: found.record.len,
-            };
+            let bytes = EntryBytes::new(mapping, &found.record);
             let participants = mapping.geometry().participants;
             recover::recover(&found.record, participants, &bytes, tag)
         });

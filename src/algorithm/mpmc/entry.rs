@@ -13,7 +13,7 @@ unsafe impl SharedState for SlotsState {}
 
 /// The words of slots, which are `stride` words apart.
 #[derive(Clone, Copy)]
-struct Strided<'a> {
+pub(crate) struct Strided<'a> {
     words: &'a [AtomicU64],
     stride: usize,
 }
@@ -26,7 +26,7 @@ impl Slots for Strided<'_> {
 }
 
 /// Returns the ring with this layout, or `None` if the entry is too short.
-fn view<'a>(
+pub(crate) fn view<'a>(
     region: &'a impl Region,
     layout: &'a SlotsLayout,
     participants: u32,

@@ -3,7 +3,7 @@
 use super::layout::RwLockLayout;
 use super::{Cell, LockHook, NoHook, RwLock, RwLockState};
 use crate::algorithm::region::{Region, SharedState};
-use crate::format::Record;
+use crate::format::{Padded, Record};
 use crate::participant::Tag;
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
@@ -20,6 +20,13 @@ pub(crate) fn view<A: LockHook>(
 ) -> Option<RwLock<'_, A>> {
     let cells = region.states(cells, participants.into())?;
     Some(RwLock::new(region.state::<RwLockState>()?, cells, hook))
+}
+
+impl<'a, A> RwLock<'a, A> {
+    /// Returns the cells of the participants.
+    pub(crate) fn cells(&self) -> &'a [Padded<Cell>] {
+        self.cells
+    }
 }
 
 /// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.

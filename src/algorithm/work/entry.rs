@@ -13,8 +13,8 @@ unsafe impl SharedState for WorkState {}
 
 /// The slots and cells of a work queue, as words.
 #[derive(Clone, Copy)]
-struct Strided<'a> {
-    slots: &'a [AtomicU64],
+pub(crate) struct Strided<'a> {
+    pub(crate) slots: &'a [AtomicU64],
     cells: &'a [AtomicU64],
     stride: usize,
 }
@@ -43,7 +43,7 @@ impl Storage for Strided<'_> {
 }
 
 /// Returns the work queue with this layout, or `None` if the entry is too short.
-fn view<'a>(
+pub(crate) fn view<'a>(
     region: &'a impl Region,
     layout: &'a WorkLayout,
     participants: u32,

@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use bytemuck::Pod;
 
 use super::{ArrayOptions, CopyError, Init};
+use crate::algorithm::chunks::entry;
 use crate::algorithm::chunks::layout::ArrayLayout;
 use crate::algorithm::chunks::{LeaseTable, Leases};
 use crate::algorithm::rwlock::RwLockState;
@@ -375,11 +376,12 @@ impl<T: Payload + Pod> Placeable for Array<T> {
         let participants = entry.mapping.geometry().participants;
         let layout = layout_of::<T>(entry.record.config, participants)?;
         let locate = |state: &EntryRef<RwLockState>| {
-            let (count, len) = (layout.cut.count(), layout.cut.len());
-            let chunks = state.payloads(layout.chunks, count)?;
+            let len = layout.cut.len();
+            let region = state.region();
+            let table = entry::view(&region, &layout)?;
             let words = LeaseWords {
-                state: state.payload(ArrayLayout::TABLE)?,
-                chunks: NonNull::slice_from_raw_parts(chunks, count),
+                state: NonNull::from(table.state),
+                chunks: NonNull::from(table.chunks),
             };
             let values = state.payloads(layout.data, len)?;
             Some((NonNull::slice_from_raw_parts(values, len), Some(words)))

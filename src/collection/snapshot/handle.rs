@@ -8,6 +8,7 @@ use bytemuck::Pod;
 
 use super::options::READERS;
 use super::{Reader, ReaderError, SnapshotOptions, Writer};
+use crate::algorithm::snapshot::entry;
 use crate::algorithm::snapshot::layout::{ReaderState, SnapshotLayout};
 use crate::algorithm::snapshot::{
     ClaimError as Unclaimed, Corrupt, ReaderSlot, SlotError, Snapshot as Raw, SnapshotState,
@@ -313,17 +314,18 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
     fn attach(entry: Entry) -> Option<Self> {
         let layout = SnapshotLayout::new(entry.record.config[0], size_of::<T>() as u64)?;
         let state: EntryRef<SnapshotState> = EntryRef::new(entry)?;
-        let readers = usize::try_from(layout.readers).ok()?;
         let len = usize::try_from(layout.buffers_len()).ok()?;
         // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what
         // `layout` puts the buffers at, and apart.
-        let slots = state.payloads(layout.slots, readers)?;
-        let buffer_versions = state.payloads(layout.buffer_versions, readers + 2)?;
+        let region = state.region();
+        let words = entry::view(&region, &layout)?;
+        let slots = NonNull::from(words.slots);
+        let buffer_versions = NonNull::from(words.buffer_versions);
         let buffers = state.payloads(layout.buffers, len)?;
         Some(Self {
             state,
-            slots: NonNull::slice_from_raw_parts(slots, readers),
-            buffer_versions: NonNull::slice_from_raw_parts(buffer_versions, readers + 2),
+            slots,
+            buffer_versions,
             buffers,
             stride: usize::try_from(layout.stride).ok()?,
             values: PhantomData,

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
+use crate::algorithm::mpmc::entry;
 use crate::algorithm::mpmc::layout::{Position, SlotsLayout};
 use crate::algorithm::mpmc::{CheckedOwner, Claim, Cursor, Ring, Slots, SlotsState};
 use crate::facade::{AtomicU64, Ordering, WaitHistory};
@@ -358,10 +359,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
         let layout = layout_of::<T>(entry.record.config[0], participants)?;
         let state: EntryRef<SlotsState> = EntryRef::new(entry)?;
         let count = usize::try_from(layout.geometry.capacity()).ok()?;
-        // INVARIANT: 1 and 2, by `payloads`.
+        // INVARIANT: 1 by `payloads`, 2 by the view.
         let slots = state.payloads::<Slot<T>>(layout.slots, count)?;
-        let cells = state.payloads(layout.cells, participants as usize)?;
-        let cells = NonNull::slice_from_raw_parts(cells, participants as usize);
+        let cells = NonNull::from(entry::view(&state.region(), &layout, participants)?.cells);
         use_events(state.events());
         (layout.stride == size_of::<Slot<T>>() as u64).then_some(Self {
             state,

@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 
 use super::receipts::Receipts;
 use crate::algorithm::mpmc::layout::Position;
+use crate::algorithm::work::entry;
 use crate::algorithm::work::layout::{CELL_WORDS, CellWord, WorkLayout};
 use crate::algorithm::work::returned::Due;
 use crate::algorithm::work::{Cursor, OwnedCell, Storage, Work, WorkState};
@@ -142,21 +143,23 @@ impl Pool {
         kind: Kind,
         cell_size: u64,
     ) -> Option<Self> {
-        let participants = entry.mapping.geometry().participants as usize;
+        let participants = entry.mapping.geometry().participants;
         let state: EntryRef<WorkState> = EntryRef::new(entry)?;
         let count = |count: u64| usize::try_from(count).ok();
         // INVARIANT: 1, 2 and 3, by `payloads`; entries are aligned to 128 bytes, and so is what
         // `layout` puts the cells at.
-        let slots = state.payloads(layout.slots, count(layout.rules.order.capacity())?)?;
         let cells = state.payloads(layout.cells, count(layout.cells_len())?)?;
-        let counts = state.payloads(layout.counts, participants)?;
+        let region = state.region();
+        let words = entry::view(&region, &layout, participants)?;
+        let slots = NonNull::from(words.storage.slots).cast();
+        let counts = NonNull::from(words.counts);
         let receipts = state.private_words(layout.rules.cells)?;
         use_events(state.events());
         Some(Self {
             state,
             slots,
             cells,
-            counts: NonNull::slice_from_raw_parts(counts, participants),
+            counts,
             // INVARIANT: 1 of `Receipts`: they stay as long as the mapping, which `state` keeps.
             receipts: Receipts::new(receipts),
             layout,

@@ -8,6 +8,7 @@ use super::RwLock;
 use crate::algorithm::chunks::{LeaseTable, LeaseTableState};
 use crate::algorithm::rwlock::RwLockState;
 use crate::algorithm::rwlock::layout::RwLockLayout;
+use crate::algorithm::rwlock::{NoHook, entry};
 use crate::facade::Futex;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
@@ -57,10 +58,11 @@ impl<T: ?Sized> RwLock<T> {
         cells: u64,
         locate: impl FnOnce(&EntryRef<RwLockState>) -> Option<(NonNull<T>, Option<LeaseWords>)>,
     ) -> Option<Self> {
-        let count = entry.mapping.geometry().participants as usize;
+        let participants = entry.mapping.geometry().participants;
         let state: EntryRef<RwLockState> = EntryRef::new(entry)?;
-        // INVARIANT: 1, by `payloads`.
-        let cells = NonNull::slice_from_raw_parts(state.payloads(cells, count)?, count);
+        // INVARIANT: 1, by the view.
+        let region = state.region();
+        let cells = NonNull::from(entry::view(&region, cells, participants, NoHook)?.cells());
         // INVARIANT: 2, and 1 of `LeaseWords`, by the caller's word.
         let (data, leases) = locate(&state)?;
         Some(Self {
