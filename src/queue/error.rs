@@ -165,16 +165,17 @@ impl From<RecvError> for RecvTimeoutError {
     }
 }
 
-impl<T> SendTimeoutError<T> {
-    /// The same of a wait without a deadline.
+impl SendTimeoutError<()> {
+    /// The same of a wait without a deadline. A large value is put in afterwards, and only once:
+    /// optimisers take minutes over a copy of it in every variant.
     #[cold]
-    pub(super) fn untimed(self) -> SendError<T> {
+    pub(super) fn untimed(self) -> SendError<()> {
         match self {
-            Self::Timeout(_) => unreachable!("no deadline has passed"),
-            Self::Disconnected(value) => SendError::Disconnected(value),
-            Self::TooLong(value, long) => SendError::TooLong(value, long),
-            Self::Invalid(value, reason) => SendError::Invalid(value, reason),
-            Self::Fault(value, fault) => SendError::Fault(value, fault),
+            Self::Timeout(()) => unreachable!("no deadline has passed"),
+            Self::Disconnected(()) => SendError::Disconnected(()),
+            Self::TooLong((), long) => SendError::TooLong((), long),
+            Self::Invalid((), reason) => SendError::Invalid((), reason),
+            Self::Fault((), fault) => SendError::Fault((), fault),
         }
     }
 }

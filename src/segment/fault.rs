@@ -347,6 +347,10 @@ macro_rules! errors_with_value {
             }
 
             /// Returns the same error with another value.
+            ///
+            /// Out of line: with a value of megabytes, optimisers take minutes over the copies.
+            #[cold]
+            #[inline(never)]
             pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
                 match self {
                     $(Self::$variant(value $(, $detail)?) => $name::$variant(change(value) $(, $detail)?),)*

@@ -69,8 +69,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// [`SendError`], with the value.
     #[inline]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        self.send_until(value, &const { Deadline::never() })
-            .map_err(SendTimeoutError::untimed)
+        self.send_until(value, &const { Deadline::never() }, |error, value| {
+            error.untimed().map(|()| value)
+        })
     }
 
     /// Sends an item; blocks while the queue is full, until the deadline at the latest: a
@@ -85,16 +86,21 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         value: T,
         timeout: impl Into<Deadline>,
     ) -> Result<(), SendTimeoutError<T>> {
-        self.send_until(value, &timeout.into())
+        self.send_until(value, &timeout.into(), |error, value| error.map(|()| value))
     }
 
     #[inline(always)]
-    fn send_until(&self, value: T, deadline: &Deadline) -> Result<(), SendTimeoutError<T>> {
+    fn send_until<E>(
+        &self,
+        value: T,
+        deadline: &Deadline,
+        unsent: impl FnOnce(SendTimeoutError<()>, T) -> E,
+    ) -> Result<(), E> {
         let claim = match self.quick_slot() {
             Some(claim) => claim,
             None => match self.wait_for_slot(deadline) {
                 Ok(claim) => claim,
-                Err(error) => return Err(error.map(|()| value)),
+                Err(error) => return Err(unsent(error, value)),
             },
         };
         self.put_and_ring(claim, value);

@@ -53,8 +53,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
     ///
     /// [`SendError`], with the value.
     pub fn push(&mut self, value: T) -> Result<(), SendError<T>> {
-        self.push_until(value, &const { Deadline::never() })
-            .map_err(SendTimeoutError::untimed)
+        self.push_until(value, &const { Deadline::never() }, |error, value| {
+            error.untimed().map(|()| value)
+        })
     }
 
     /// Pushes an item as [`push`](Self::push); blocks until the deadline at the latest: a
@@ -69,15 +70,20 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
         value: T,
         timeout: impl Into<Deadline>,
     ) -> Result<(), SendTimeoutError<T>> {
-        self.push_until(value, &timeout.into())
+        self.push_until(value, &timeout.into(), |error, value| error.map(|()| value))
     }
 
     #[inline(always)]
-    fn push_until(&mut self, value: T, deadline: &Deadline) -> Result<(), SendTimeoutError<T>> {
+    fn push_until<E>(
+        &mut self,
+        value: T,
+        deadline: &Deadline,
+        unsent: impl FnOnce(SendTimeoutError<()>, T) -> E,
+    ) -> Result<(), E> {
         if !self.end.is_quick()
             && let Err(ended) = self.wait_for_room(deadline)
         {
-            return Err(self.ended(ended).map(|()| value));
+            return Err(unsent(self.ended(ended), value));
         }
         self.put(value);
         Ok(())
