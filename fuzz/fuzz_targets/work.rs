@@ -76,7 +76,7 @@ impl Users<'_> {
                 assert!(queue.free_capacity() <= queue.capacity());
                 assert!(queue.dead_letters().len() <= queue.capacity());
                 let _ = (queue.is_idle(), queue.is_closed());
-                drop(queue.wait_idle_timeout(SHORT));
+                let _ = queue.wait_idle_timeout(SHORT);
             }
             19 => self.sender = queue.sender().ok(),
             20 => self.receiver = queue.receiver().ok(),

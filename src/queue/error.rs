@@ -205,7 +205,7 @@ impl RecvTimeoutError {
     }
 }
 
-/// What `error` says of a queue of a `kind`; `lost` forgets a membership that was lost.
+// What `error` says of a queue of a `kind`; `lost` forgets a membership that was lost.
 impl TrySendError<()> {
     pub(super) fn of<F: Into<Fault>>(
         error: TryError,
@@ -222,7 +222,7 @@ impl TrySendError<()> {
     }
 }
 
-/// As for [`TrySendError::of`].
+// As for `TrySendError::of`.
 impl TryRecvError {
     pub(super) fn of<F: Into<Fault>>(
         error: TryError,
@@ -249,7 +249,7 @@ fn attempted(error: EventWaitError) -> TryError {
     }
 }
 
-/// As for [`TrySendError::of`].
+// As for `TrySendError::of`.
 impl SendTimeoutError<()> {
     pub(super) fn of<F: Into<Fault>>(
         error: EventWaitError,
@@ -260,7 +260,7 @@ impl SendTimeoutError<()> {
     }
 }
 
-/// As for [`TrySendError::of`].
+// As for `TrySendError::of`.
 impl RecvTimeoutError {
     pub(super) fn of<F: Into<Fault>>(
         error: EventWaitError,

@@ -326,7 +326,7 @@ impl Operation for Ringing {
 /// The operations on rings for two.
 pub(crate) const LISTED: &[Listed] = listed! {
     |verb, seeded| Ringing { verb, seeded };
-    "spsc push" Push "an item that nobody sent before it"
+    "spsc push" Push "an item that no process sent before it"
     "spsc push_slice" PushSlice "two items change places"
     "spsc pop" Pop "two items popped for one"
     "spsc pop_slice" PopSlice "three items popped for two"

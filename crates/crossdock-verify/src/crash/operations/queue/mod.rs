@@ -308,8 +308,8 @@ impl Queueing {
 /// The operations on queues.
 pub(crate) const LISTED: &[Listed] = listed! {
     Queueing::new;
-    "Queue::send" Send "an item that nobody sent before it"
-    "Queue::send, joining" SendFirst "an item that nobody sent before it"
+    "Queue::send" Send "an item that no process sent before it"
+    "Queue::send, joining" SendFirst "an item that no process sent before it"
     "Queue::send to a sleeper" SendWake "an item sent to another queue"
     "Queue::try_send when full" TrySendFull "an item thrown away to make room"
     "Queue::force_send when full" ForceSend "two items dropped for one"
@@ -323,7 +323,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "Queue::close" Close "an item sent when closing"
     "Queue::close beside a sleeper" CloseWake "another queue closed"
     "Queue::sender" CountSender "an item sent when counting"
-    "Sender::send" SenderSend "an item that nobody sent before it"
+    "Sender::send" SenderSend "an item that no process sent before it"
     "Sender: drop" DropSender "an item sent when leaving"
     "Queue::receiver" CountReceiver "an item sent when counting"
     "Receiver::recv" ReceiverRecv "an item received and sent again"

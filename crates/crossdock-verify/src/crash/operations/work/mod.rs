@@ -385,9 +385,9 @@ impl<Q: Kind> Operation for Working<Q> {
 pub(crate) const LISTED: &[Listed] = listed! {
     Working::<WorkQueue<u64>>::new;
     "WorkQueue::loan, dropped" LoanDrop "a message that nobody sent"
-    "WorkQueue::loan, Loan::send" LoanSend "a message that nobody sent before it"
-    "WorkQueue::send" Send "a message that nobody sent before it"
-    "WorkQueue::send, joining" SendFirst "a message that nobody sent before it"
+    "WorkQueue::loan, Loan::send" LoanSend "a message that no process sent before it"
+    "WorkQueue::send" Send "a message that no process sent before it"
+    "WorkQueue::send, joining" SendFirst "a message that no process sent before it"
     "WorkQueue::send to a sleeper" SendWake "a message sent to another queue"
     "WorkQueue::send past a dead receiver" SendPast "a message that nobody sent"
     "WorkQueue::send to the place of the dead" SendReap "a message that nobody sent"
@@ -413,7 +413,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "WorkQueue::close" Close "a message sent when closing"
     "WorkQueue::close beside a sleeper" CloseWake "another queue closed"
     "WorkQueue::sender" CountSender "a message sent when counting"
-    "WorkQueue: Sender::send" SenderSend "a message that nobody sent before it"
+    "WorkQueue: Sender::send" SenderSend "a message that no process sent before it"
     "WorkQueue: Sender: drop" DropSender "a message sent when leaving"
     "WorkQueue::receiver" CountReceiver "a message sent when counting"
     "WorkQueue: Receiver::recv" ReceiverRecv "a message sent again and acknowledged"
@@ -429,8 +429,8 @@ pub(crate) const LISTED: &[Listed] = listed! {
 pub(crate) const LISTED_BYTES: &[Listed] = listed! {
     Working::<ByteQueue>::new;
     "ByteQueue::loan, dropped" LoanDrop "a message that nobody sent"
-    "ByteQueue::loan, Loan::send" LoanSend "a message that nobody sent before it"
-    "ByteQueue::send" Send "a message that nobody sent before it"
+    "ByteQueue::loan, Loan::send" LoanSend "a message that no process sent before it"
+    "ByteQueue::send" Send "a message that no process sent before it"
     "ByteQueue::send to a sleeper" SendWake "a message sent to another queue"
     "ByteQueue::recv" Recv "a message sent again and acknowledged"
     "ByteQueue::recv, read, ack" RecvAck "a message sent again and acknowledged"
@@ -452,7 +452,7 @@ pub(crate) const LISTED_BYTES: &[Listed] = listed! {
 /// The operations on channels that are more than those on the bytes.
 pub(crate) const LISTED_CHANNELS: &[Listed] = listed! {
     Working::<Channel<Task>>::new;
-    "Channel::send" Send "a value that nobody sent before it"
+    "Channel::send" Send "a value that no process sent before it"
     "Channel::send to a sleeper" SendWake "a value sent to another channel"
     "Channel::recv" Recv "a value sent again and acknowledged"
     "Channel::recv, ack" RecvAck "a value sent again and acknowledged"
