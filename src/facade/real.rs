@@ -23,7 +23,7 @@ pub(crate) const fn mutation(_number: u32) -> bool {
 pub(crate) struct Futex(AtomicU32);
 
 impl Futex {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "process"))]
     pub(crate) const fn new(value: u32) -> Self {
         Self(AtomicU32::new(value))
     }

@@ -62,6 +62,7 @@
 
 mod bound;
 mod error;
+mod exits;
 mod handle_serde;
 pub(crate) mod handles;
 mod init;
@@ -75,6 +76,7 @@ mod tests;
 
 mod worker;
 
+pub use crate::queue::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
 pub use init::{init, init_test};
 pub use portable::Portable;

@@ -8,16 +8,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::de::DeserializeOwned;
 
+use super::exits::ExitEvent;
 use super::outcome::{self, Outcome, OutcomeKind};
 use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles};
-use crate::segment::SystemError;
+use crate::queue::{Waitable, waitable};
+use crate::segment::{Fault, SystemError};
 use crate::sys::child::{self, Child};
 use crate::sys::clock::Deadline;
 use crate::sys::socket;
+use crate::wait::select::SourceRef;
 
 /// A process started by [`spawn`](super::spawn()), whose result is an `R`.
 ///
@@ -37,6 +40,8 @@ pub struct Process<R> {
     socket: UnixStream,
     ended: Mutex<Option<ExitRecord>>,
     taken: bool,
+    /// Made by the first wait for several.
+    exit: OnceLock<Arc<ExitEvent>>,
     returns: PhantomData<fn() -> R>,
 }
 
@@ -57,6 +62,7 @@ impl<R> Process<R> {
             socket,
             ended: Mutex::new(None),
             taken: false,
+            exit: OnceLock::new(),
             returns: PhantomData,
         }
     }
@@ -253,6 +259,24 @@ impl<R> AsFd for Process<R> {
     /// Returns the pidfd, which is readable once the process has exited.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
+    }
+}
+
+/// It is ready once the process has exited, however it did; [`join`](Process::join) then returns at
+/// once.
+impl<R> Waitable for Process<R> {}
+
+impl<R> waitable::Sealed for Process<R> {
+    fn source(&self) -> SourceRef<'_> {
+        let exit = self
+            .exit
+            .get_or_init(|| ExitEvent::new(Arc::clone(&self.pidfd)));
+        exit.watch();
+        SourceRef(&**exit)
+    }
+
+    fn lost(&self) -> Option<Fault> {
+        None
     }
 }
 

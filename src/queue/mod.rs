@@ -30,6 +30,8 @@ pub use error::{
 pub use iter::{Iter, Receive, TryIter};
 pub use mpmc::{Queue, Received, Receiver, Sender};
 pub use wait::Wait;
+#[cfg(feature = "process")]
+pub(crate) use wait_any::sealed as waitable;
 pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use work::{
     ByteOptions, ByteQueue, DeadLetters, Delivery, Loan, Message, WaitIdleError, Work, WorkOptions,

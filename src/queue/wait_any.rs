@@ -1,4 +1,4 @@
-//! Waiting for several queues at once.
+//! Waiting for several queues and processes at once.
 
 use crate::facade::Deadline;
 use crate::segment::Fault;
@@ -6,10 +6,11 @@ use crate::segment::fault::plain_errors;
 use crate::wait::select::{self, Source, Waited};
 
 /// What [`wait_any`] can wait for: a queue of any kind, a counted receiver of one, a
-/// [`Consumer`](super::spsc::Consumer) of a ring.
+/// [`Consumer`](super::spsc::Consumer) of a ring, and, with feature `process`, a `Process`.
 ///
-/// It is ready when it has an item, and when it has none and none can come: an attempt to receive
-/// returns at once. Only this crate implements it.
+/// A queue is ready when it has an item, and when it has none and none can come: an attempt to
+/// receive returns at once. A process is ready once it has exited: a join returns at once. Only this
+/// crate implements it.
 pub trait Waitable: sealed::Sealed {}
 
 pub(crate) mod sealed {
@@ -37,7 +38,11 @@ pub(crate) mod sealed {
 ///
 /// Spins for some microseconds, then sleeps. The queues may be in different segments, and other
 /// processes may wait for the same ones, by `recv` or by `wait_any`: a waiter that took another
-/// waiter's wake passes it on. One system call waits for up to 128 queues. Of a longer list each 128
+/// waiter's wake passes it on. The first wait for a process starts a thread, which polls the pidfds
+/// of all processes that this one waits for, uses no processor meanwhile, and ends when there are
+/// none; without it (no thread or descriptor can be had) an exit is noticed within a second.
+///
+/// One system call waits for up to 128 queues. Of a longer list each 128
 /// have their turn, for a few milliseconds, so an item may be noticed that much later; before kernel
 /// 5.16, a millisecond later. The kernel is asked whether the senders live as
 /// [`Wait`](super::Wait) says.

@@ -10,6 +10,7 @@ mod results;
 mod segments;
 mod signals;
 mod support;
+mod wait_any;
 
 #[test]
 fn crossdock_worker() {

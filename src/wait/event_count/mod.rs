@@ -97,7 +97,7 @@ pub(crate) struct EventCount {
 }
 
 impl EventCount {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "process"))]
     pub(crate) fn new() -> Self {
         Self {
             word: Futex::new(0),
