@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crossdock::queue::{ByteOptions, Channel};
+use crossdock::queue::Channel;
 use crossdock::{Segment, process};
 
 fn cashier(orders: Channel<String>) {
@@ -29,7 +29,7 @@ fn baker(orders: Channel<String>) -> Vec<String> {
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the cashier and the baker begin, and end, here
     let segment = Segment::anonymous()?;
-    let orders = segment.create::<Channel<String>>("orders", ByteOptions::new(16))?;
+    let orders = segment.create::<Channel<String>>("orders", 16)?;
 
     let baker = process::spawn(baker, orders.clone())?;
     let cashier = process::spawn(cashier, orders)?;

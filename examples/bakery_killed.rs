@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crossdock::queue::{ByteOptions, Channel};
+use crossdock::queue::Channel;
 use crossdock::{Counter, Segment, process};
 
 const ORDERS: [&str; 3] = ["two rolls", "a rye loaf", "twelve buns"];
@@ -43,7 +43,7 @@ fn baker(orders: Channel<String>) -> Vec<(String, u8)> {
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the other processes begin, and end, here
     let segment = Segment::anonymous()?;
-    let orders = segment.create::<Channel<String>>("orders", ByteOptions::new(16))?;
+    let orders = segment.create::<Channel<String>>("orders", 16)?;
     let in_hand = segment.create::<Counter>("in hand", 0)?;
 
     let cashier = process::spawn(cashier, orders.clone())?;

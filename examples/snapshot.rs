@@ -59,7 +59,7 @@ fn watch((latest, last): (Snapshot<Reading>, u64)) -> u64 {
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the other processes begin, and end, here
     let segment = Segment::anonymous()?;
-    let latest = segment.create::<Snapshot<Reading>>("latest", Reading::new(0).into())?;
+    let latest = segment.create::<Snapshot<Reading>>("latest", Reading::new(0))?;
 
     let sensor = process::spawn(measure, latest.clone())?;
     while latest.version() < 1_000 {

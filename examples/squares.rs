@@ -15,7 +15,7 @@ fn main() -> Result<(), crossdock::Error> {
     process::init(); // the processes begin, and end, here
 
     let segment = Segment::anonymous()?;
-    let numbers = segment.create::<AtomicArray<u64>>("numbers", [1, 2, 3, 4, 5, 6].into())?;
+    let numbers = segment.create::<AtomicArray<u64>>("numbers", [1, 2, 3, 4, 5, 6])?;
     let sum = segment.create::<Counter>("sum", 0)?;
     println!("numbers: {:?}", numbers.to_vec());
 

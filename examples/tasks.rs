@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crossdock::queue::{ByteOptions, Channel, RecvError};
+use crossdock::queue::{Channel, RecvError};
 use crossdock::{Segment, process};
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +41,8 @@ fn work((worker, tasks, log): (u32, Channel<Task>, Channel<String>)) {
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the workers begin, and end, here
     let segment = Segment::anonymous()?;
-    let tasks = segment.create::<Channel<Task>>("tasks", ByteOptions::new(16))?;
-    let log = segment.create::<Channel<String>>("log", ByteOptions::new(16))?;
+    let tasks = segment.create::<Channel<Task>>("tasks", 16)?;
+    let log = segment.create::<Channel<String>>("log", 16)?;
 
     let (giver, open) = (tasks.sender()?, log.sender()?);
     let workers = (1..=3)

@@ -559,7 +559,7 @@ fn a_work_queue_is_its_state_a_word_for_each_participant_slots_and_cells() {
 #[test]
 fn a_delayed_message_has_its_time_beside_its_word_and_in_it_in_steps() {
     let segment = segment();
-    let queue: WorkQueue<u64> = segment.create("w", WorkOptions::new(1)).unwrap();
+    let queue: WorkQueue<u64> = segment.create("w", 1).unwrap();
     queue.send(7).unwrap();
     let delay = std::time::Duration::from_secs(3600);
     queue.recv().unwrap().nack(delay).unwrap();

@@ -13,7 +13,7 @@ use std::thread;
 use crossdock::array::Init;
 use crossdock::bytemuck::{zeroed_box, zeroed_vec};
 use crossdock::queue::spsc::Spsc;
-use crossdock::queue::{Queue, TryRecvError, TrySendError, WorkOptions, WorkQueue};
+use crossdock::queue::{Queue, TryRecvError, TrySendError, WorkQueue};
 use crossdock::segment::EntryError;
 use crossdock::{Array, Mutex, RwLock, Segment, SegmentOptions, Snapshot, SnapshotOptions};
 
@@ -153,9 +153,7 @@ fn a_queue() {
 #[test]
 fn a_work_queue() {
     on_a_small_stack(|| {
-        let queue = segment()
-            .create::<WorkQueue<Large>>("work", WorkOptions::new(2))
-            .unwrap();
+        let queue = segment().create::<WorkQueue<Large>>("work", 2).unwrap();
         let mut loan = queue.loan().unwrap();
         loan.fill(1);
         loan.send().unwrap();
@@ -186,7 +184,7 @@ fn an_array() {
     on_a_small_stack(|| {
         let segment = segment();
         let zeroed = segment
-            .create::<Array<Large>>("zeroed", Init::zeroed(3).into())
+            .create::<Array<Large>>("zeroed", Init::zeroed(3))
             .unwrap();
         zeroed.write().unwrap()[1].fill(1);
         let mut chunk = zeroed.lease_chunk().unwrap().unwrap();
@@ -196,9 +194,7 @@ fn an_array() {
         is_all(&zeroed.read().unwrap()[index], 2);
         let mut values = zeroed_vec::<Large>(2);
         values[1].fill(3);
-        let listed = segment
-            .create::<Array<Large>>("listed", values.into())
-            .unwrap();
+        let listed = segment.create::<Array<Large>>("listed", values).unwrap();
         is_all(&listed.read().unwrap()[1], 3);
         listed.copy_from(0, slice::from_ref(&*large(4))).unwrap();
         let mut copy = zeroed_box::<Large>();
@@ -210,7 +206,7 @@ fn an_array() {
 #[cfg(feature = "process")]
 #[test]
 fn a_value_in_a_channel_that_nests_as_deep_as_one_may() {
-    use crossdock::queue::{ByteOptions, Channel};
+    use crossdock::queue::Channel;
     use serde::{Deserialize, Serialize};
 
     #[derive(Debug, Serialize, Deserialize)]
@@ -221,9 +217,7 @@ fn a_value_in_a_channel_that_nests_as_deep_as_one_may() {
     }
     on_a_small_stack(|| {
         let channel = Segment::anonymous().unwrap();
-        let channel = channel
-            .create::<Channel<Node>>("nodes", ByteOptions::new(64))
-            .unwrap();
+        let channel = channel.create::<Channel<Node>>("nodes", 64).unwrap();
         let mut node = None;
         for level in 0..63 {
             let name = level.to_string();

@@ -3,6 +3,7 @@
 mod attachment;
 
 mod boxed;
+mod config;
 mod entry;
 mod entry_error;
 mod error;
@@ -26,6 +27,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub(crate) use crate::participant::own_tag::OwnTag;
 pub use boxed::HoldsValue;
+pub use config::IntoConfig;
 pub use entry::Placeable;
 pub(crate) use entry::{Bytes, Entry, EntryRef, EntryStates, Shape, sealed};
 pub use entry_error::{EntryError, FoundKind, NameError};
@@ -106,7 +108,12 @@ impl Segment {
     /// [`EntryError::ChunkLength`], [`EntryError::CellSize`], [`EntryError::Readers`],
     /// [`EntryError::Undecodable`]; [`EntryError::Fault`] if this process cannot take part;
     /// [`EntryError::Corrupt`].
-    pub fn create<P: Placeable>(&self, name: &str, config: P::Config) -> Result<P, EntryError> {
+    pub fn create<P: Placeable>(
+        &self,
+        name: &str,
+        config: impl IntoConfig<P::Config>,
+    ) -> Result<P, EntryError> {
+        let config = config.into_config();
         let shape = self.shape_for::<P>(name, &config)?;
         self.create_shaped(name, &shape, |fits| P::ready(config, fits), P::prepare)
     }
@@ -173,9 +180,13 @@ impl Segment {
     ///
     /// As [`open`](Self::open); and [`EntryError::OtherCapacity`], [`EntryError::OtherLength`] or
     /// [`EntryError::OtherConfig`] if it was created with another configuration.
-    pub fn open_as<P: Placeable>(&self, name: &str, config: &P::Config) -> Result<P, EntryError> {
+    pub fn open_as<P: Placeable>(
+        &self,
+        name: &str,
+        config: impl IntoConfig<P::Config>,
+    ) -> Result<P, EntryError> {
         let found = self.find(name)?;
-        let shape = self.shape_for::<P>(name, config)?;
+        let shape = self.shape_for::<P>(name, &config.into_config())?;
         shape.check(name, &found.record)?;
         self.attach(found)
     }
@@ -193,8 +204,9 @@ impl Segment {
     pub fn open_or_create<P: Placeable>(
         &self,
         name: &str,
-        config: P::Config,
+        config: impl IntoConfig<P::Config>,
     ) -> Result<P, EntryError> {
+        let config = config.into_config();
         let shape = self.shape_for::<P>(name, &config)?;
         self.open_or_create_shaped(name, &shape, || self.create(name, config))
     }

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use crossdock::array::{Atomic, Init};
+use crossdock::segment::IntoConfig;
 use crossdock::{AtomicArray, Segment, SegmentOptions};
 
 use crate::support::image::{self, u32_at, u64_at};
@@ -19,11 +20,9 @@ fn segment() -> Segment {
 }
 
 /// The record and the bytes of an array.
-fn bytes_of<T: Atomic>(values: impl Into<Init<T>>) -> (Vec<u8>, Vec<u8>) {
+fn bytes_of<T: Atomic>(values: impl IntoConfig<Init<T>>) -> (Vec<u8>, Vec<u8>) {
     let segment = segment();
-    segment
-        .create::<AtomicArray<T>>("array", values.into())
-        .unwrap();
+    segment.create::<AtomicArray<T>>("array", values).unwrap();
     let bytes = image::bytes(&segment.as_fd());
     let record = image::record(PARTICIPANTS, 0);
     (

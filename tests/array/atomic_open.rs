@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crossdock::array::Init;
 use crossdock::queue::Queue;
-use crossdock::segment::{EntryError, Kind};
+use crossdock::segment::{EntryError, IntoConfig, Kind};
 use crossdock::{AtomicArray, Counter, Segment, SegmentOptions};
 
 use crate::support::image::{self, put_u64, sealed, sign_record};
@@ -15,7 +15,7 @@ use crate::support::image::{self, put_u64, sealed, sign_record};
 fn with_an_array() -> Segment {
     let segment = Segment::anonymous().unwrap();
     segment
-        .create::<AtomicArray<u32>>("array", [1, 2, 3].into())
+        .create::<AtomicArray<u32>>("array", [1, 2, 3])
         .unwrap();
     segment
 }
@@ -34,10 +34,10 @@ fn counted(len: usize) -> (Rc<Cell<u32>>, Init<u32>) {
 #[test]
 fn it_is_made_of_whatever_makes_a_list() {
     let lists: [Init<u32>; 8] = [
-        [0, 1, 2].into(),
-        vec![0, 1, 2].into(),
-        Box::<[u32]>::from([0, 1, 2]).into(),
-        (&[0, 1, 2][..]).into(),
+        [0, 1, 2].into_config(),
+        vec![0, 1, 2].into_config(),
+        Box::<[u32]>::from([0, 1, 2]).into_config(),
+        (&[0, 1, 2][..]).into_config(),
         Init::from_slice(&[0, 1, 2]),
         Init::from_fn(3, |index| u32::try_from(index).unwrap()),
         (0..3).collect(),
@@ -60,7 +60,7 @@ fn lengths_that_cannot_be_are_refused_with_both_bounds() {
     for (length, init) in [
         (0, Init::zeroed(0)),
         (0, Init::from_slice(&[])),
-        (0, Vec::new().into()),
+        (0, Vec::new().into_config()),
         (most_u32 + 1, Init::zeroed(1 << 61)),
         (u64::MAX, Init::filled(usize::MAX, 7)),
     ] {
@@ -259,7 +259,7 @@ fn a_record_whose_numbers_are_no_arrays_is_an_error_though_its_checksum_is_right
         .entries(2);
     let segment = options.anonymous().unwrap();
     segment
-        .create::<AtomicArray<u32>>("array", [1, 2, 3].into())
+        .create::<AtomicArray<u32>>("array", [1, 2, 3])
         .unwrap();
     let original = image::bytes(&segment.as_fd());
     let record = image::record(PARTICIPANTS, 0);

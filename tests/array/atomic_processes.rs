@@ -239,7 +239,7 @@ fn a_process_that_cannot_join_uses_it_all_the_same() {
 fn elements_outlive_the_processes_that_wrote_them() {
     let segment = segment();
     in_child(|| {
-        let array = segment.create::<AtomicArray<f32>>("array", [1.5, 2.5].into());
+        let array = segment.create::<AtomicArray<f32>>("array", [1.5, 2.5]);
         array.unwrap()[0].store(-3.0);
     });
     let array = segment.open::<AtomicArray<f32>>("array").unwrap();

@@ -1,7 +1,7 @@
 //! The array with leases: how it is made, what it is not opened as, and what is copied in and out.
 
 use crossdock::array::{ArrayOptions, CopyError, Init, LeaseError};
-use crossdock::segment::{EntryError, Kind};
+use crossdock::segment::{EntryError, IntoConfig, Kind};
 use crossdock::sync::LockError;
 use crossdock::{Array, AtomicArray, Segment, SegmentOptions};
 
@@ -13,10 +13,10 @@ fn options(len: usize, chunk: usize) -> ArrayOptions<u32> {
 fn it_is_made_of_whatever_makes_a_list_and_cut_into_chunks() {
     let segment = Segment::anonymous().unwrap();
     let lists: [ArrayOptions<u32>; 4] = [
-        [0, 1, 2].into(),
-        vec![0, 1, 2].into(),
+        [0, 1, 2].into_config(),
+        vec![0, 1, 2].into_config(),
         ArrayOptions::new(Init::from_fn(3, |index| u32::try_from(index).unwrap())).chunk(2),
-        (0..3).collect::<Init<u32>>().into(),
+        (0..3).collect::<Init<u32>>().into_config(),
     ];
     for (number, options) in lists.into_iter().enumerate() {
         let array = segment
@@ -42,7 +42,7 @@ fn it_is_made_of_whatever_makes_a_list_and_cut_into_chunks() {
 fn a_chunk_is_a_64th_in_whole_lines_unless_something_else_is_asked_for() {
     let segment = SegmentOptions::new().size(1 << 22).anonymous().unwrap();
     let cut = |len: usize| {
-        let array = segment.create::<Array<u64>>(&len.to_string(), Init::zeroed(len).into());
+        let array = segment.create::<Array<u64>>(&len.to_string(), Init::zeroed(len));
         let array = array.unwrap();
         (array.chunks(), array.chunk_len())
     };
@@ -78,14 +78,14 @@ fn lengths_that_cannot_be_are_refused_with_their_bounds() {
         assert_eq!(refused(options).to_string(), expected);
     }
     assert!(matches!(
-        refused(Init::zeroed(0).into()),
+        refused(Init::zeroed(0).into_config()),
         EntryError::Length { found: 0, .. }
     ));
     assert!(matches!(
-        refused(Init::zeroed(1 << 61).into()),
+        refused(Init::zeroed(1 << 61).into_config()),
         EntryError::Length { .. }
     ));
-    let full = refused(Init::zeroed(1 << 40).into());
+    let full = refused(Init::zeroed(1 << 40).into_config());
     assert!(
         matches!(full, EntryError::ArenaFull { needed, free } if needed > 1 << 42 && free < 1 << 20)
     );

@@ -16,14 +16,15 @@ mod leases_open;
 mod support;
 
 use crossdock::array::{Atomic, Init};
+use crossdock::segment::IntoConfig;
 use crossdock::{AtomicArray, SegmentOptions};
 
 /// An array of atomics in a segment of its own, a small one: many are made.
-fn array<T: Atomic>(values: impl Into<Init<T>>) -> AtomicArray<T> {
+fn array<T: Atomic>(values: impl IntoConfig<Init<T>>) -> AtomicArray<T> {
     let options = SegmentOptions::new()
         .size(1 << 14)
         .participants(2)
         .entries(2);
     let segment = options.anonymous().unwrap();
-    segment.create("array", values.into()).unwrap()
+    segment.create("array", values).unwrap()
 }

@@ -9,7 +9,7 @@ use crossdock::array::{ArrayOptions, Init};
 use crossdock::bytemuck::{self, Pod, Zeroable};
 use crossdock::fixed::ContentError;
 use crossdock::queue::spsc::Spsc;
-use crossdock::queue::{Queue, WorkOptions, WorkQueue};
+use crossdock::queue::{Queue, WorkQueue};
 use crossdock::segment::EntryError;
 use crossdock::{
     Array, FixedBytes, FixedStr, Mutex, Payload, RwLock, Segment, Snapshot, SnapshotOptions,
@@ -61,9 +61,7 @@ where
         .unwrap();
     let queue = segment.create::<Queue<T>>("queue", 4).unwrap();
     let ring = segment.create::<Spsc<T>>("ring", 4).unwrap();
-    let work = segment
-        .create::<WorkQueue<T>>("work", WorkOptions::new(4))
-        .unwrap();
+    let work = segment.create::<WorkQueue<T>>("work", 4).unwrap();
     let options = SnapshotOptions::new(before).readers(2);
     let latest = segment.create::<Snapshot<T>>("latest", options).unwrap();
 

@@ -1,9 +1,7 @@
 //! Segments among arguments and results.
 
 use crossdock::process::JoinError;
-use crossdock::queue::{
-    ByteOptions, Channel, Queue, RecvError, TryRecvError, WorkOptions, WorkQueue,
-};
+use crossdock::queue::{ByteOptions, Channel, Queue, RecvError, TryRecvError, WorkQueue};
 use crossdock::{
     AtomicArray, Counter, FixedBytes, FixedStr, Mutex, RwLock, Segment, ShardedCounter, Snapshot,
 };
@@ -149,7 +147,7 @@ fn workers_read_and_write_by_the_lock_they_were_given() {
 fn workers_add_to_the_array_they_were_given() {
     let segment = Segment::anonymous().expect("made");
     let sums = segment
-        .create::<AtomicArray<f64>>("sums", [0.5, 0.0].into())
+        .create::<AtomicArray<f64>>("sums", [0.5, 0.0])
         .expect("created");
     let back = call(
         |(sums, amount): (AtomicArray<f64>, f64)| {
@@ -222,7 +220,7 @@ fn workers_take_a_sender_of_the_queue_they_were_given() {
 fn a_worker_killed_with_a_message_of_the_queue_it_was_given_leaves_it_to_the_next() {
     let segment = Segment::anonymous().expect("made");
     let jobs = segment
-        .create::<WorkQueue<u64>>("jobs", WorkOptions::new(4))
+        .create::<WorkQueue<u64>>("jobs", 4)
         .expect("created");
     jobs.send(7).expect("sent");
     let killed = call(
@@ -342,7 +340,7 @@ fn a_descriptor_that_means_another_segment_by_now_is_not_handed_over() {
 fn a_snapshot_travels_and_its_new_writer_is_another_process() {
     let segment = Segment::anonymous().expect("made");
     let latest = segment
-        .create::<Snapshot<[u64; 4]>>("latest", [1; 4].into())
+        .create::<Snapshot<[u64; 4]>>("latest", [1; 4])
         .expect("created");
     let mut reader = latest.reader().expect("a seat");
     let version = call(

@@ -145,7 +145,7 @@ fn is_other<T: Serialize + DeserializeOwned + 'static>(segment: &Segment) {
         panic!("{opened:?}");
     };
     assert_ne!(expected.name(), found.name());
-    let or_created = segment.open_or_create::<Channel<T>>("channel", ByteOptions::new(64));
+    let or_created = segment.open_or_create::<Channel<T>>("channel", 64);
     assert!(matches!(or_created, Err(EntryError::OtherPayload { .. })));
 }
 
@@ -200,7 +200,7 @@ fn a_name_stands_for_the_type_of_strings_lists_and_tuples_as_of_others() {
     pairs.send(&(3, 4)).unwrap();
 
     let same = segment
-        .open_as::<Channel<Box<str>>>("texts", &ORDERS)
+        .open_as::<Channel<Box<str>>>("texts", ORDERS)
         .unwrap();
     assert_eq!(&**same.recv().unwrap(), "two rolls");
     let same = segment
@@ -208,7 +208,7 @@ fn a_name_stands_for_the_type_of_strings_lists_and_tuples_as_of_others() {
         .unwrap();
     assert_eq!(*same.recv().unwrap(), [1, 2]);
     let same = segment
-        .open_as::<Channel<builds::now::Order>>("pairs", &ORDERS)
+        .open_as::<Channel<builds::now::Order>>("pairs", ORDERS)
         .unwrap();
     assert_eq!(
         *same.recv().unwrap(),
@@ -217,22 +217,20 @@ fn a_name_stands_for_the_type_of_strings_lists_and_tuples_as_of_others() {
 
     for opened in [
         segment.open::<Channel<String>>("texts"),
-        segment.open_as("texts", &OTHER),
-        segment.open_as("texts", &ByteOptions::new(8)),
+        segment.open_as("texts", OTHER),
+        segment.open_as("texts", 8),
         segment.open_or_create("texts", OTHER),
     ] {
         let said = opened.unwrap_err().to_string();
         assert!(said.contains("found \"shop.orders/1\""), "{said}");
     }
-    let unnamed = segment
-        .create::<Channel<String>>("unnamed", ByteOptions::new(8))
-        .unwrap();
-    let opened = segment.open_as::<Channel<String>>("unnamed", &ORDERS);
+    let unnamed = segment.create::<Channel<String>>("unnamed", 8).unwrap();
+    let opened = segment.open_as::<Channel<String>>("unnamed", ORDERS);
     assert!(matches!(opened, Err(EntryError::OtherPayload { .. })));
     drop(unnamed);
-    let missing = segment.open_as::<Channel<String>>("missing", &ORDERS);
+    let missing = segment.open_as::<Channel<String>>("missing", ORDERS);
     assert!(matches!(missing, Err(EntryError::NotFound { .. })));
-    let other = segment.open_as::<Channel<String>>("texts", &ORDERS.cell_size(64));
+    let other = segment.open_as::<Channel<String>>("texts", ORDERS.cell_size(64));
     assert!(matches!(other, Err(EntryError::OtherConfig { .. })));
 }
 
@@ -241,7 +239,7 @@ fn a_queue_of_bytes_may_have_a_name() {
     const NAMED: ByteOptions = ByteOptions::new(8).payload_name("frames/1");
     let segment = Segment::anonymous().unwrap();
     segment.create::<ByteQueue>("bytes", NAMED).unwrap();
-    assert!(segment.open_as::<ByteQueue>("bytes", &NAMED).is_ok());
+    assert!(segment.open_as::<ByteQueue>("bytes", NAMED).is_ok());
     let opened = segment.open::<ByteQueue>("bytes");
     assert!(matches!(opened, Err(EntryError::OtherPayload { .. })));
 }
@@ -262,13 +260,13 @@ fn what_no_message_can_be_decoded_as_is_refused_when_the_channel_is_created() {
         Text(String),
     }
     let segment = Segment::anonymous().unwrap();
-    let created = segment.create::<Channel<Vec<Either>>>("either", ByteOptions::new(8));
+    let created = segment.create::<Channel<Vec<Either>>>("either", 8);
     let said = created.unwrap_err().to_string();
     assert!(
         said.contains("\"either\"") && said.contains("untagged"),
         "{said}"
     );
-    let created = segment.open_or_create::<Channel<Counter>>("handle", ByteOptions::new(8));
+    let created = segment.open_or_create::<Channel<Counter>>("handle", 8);
     let said = created.unwrap_err().to_string();
     assert!(said.contains("process::spawn"), "{said}");
     assert!(segment.entries().unwrap().is_empty());

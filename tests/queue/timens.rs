@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crossdock::queue::{WorkOptions, WorkQueue};
+use crossdock::queue::WorkQueue;
 use crossdock::{Segment, segment::ParticipantInfo};
 
 use crate::support::PATIENCE;
@@ -16,7 +16,7 @@ const SKIPPED: i32 = 77;
 
 fn queue() -> (Segment, WorkQueue<u64>) {
     let segment = Segment::anonymous().unwrap();
-    let queue = segment.create("queue", WorkOptions::new(4)).unwrap();
+    let queue = segment.create("queue", 4).unwrap();
     (segment, queue)
 }
 

@@ -550,7 +550,7 @@ crossdock::payload!(Mebi, "test.mebi/1");
 #[test]
 fn a_message_of_a_mebibyte_is_written_in_place() {
     let segment = SegmentOptions::new().size(4 << 20).anonymous().unwrap();
-    let queue: WorkQueue<Mebi> = segment.create("work", WorkOptions::new(3)).unwrap();
+    let queue: WorkQueue<Mebi> = segment.create("work", 3).unwrap();
     for round in 0..5 {
         let mut loan = queue.loan().unwrap();
         loan.0.as_flattened_mut().fill(round);
@@ -559,7 +559,7 @@ fn a_message_of_a_mebibyte_is_written_in_place() {
         assert!(delivery.0.as_flattened().iter().all(|word| *word == round));
         delivery.ack().unwrap();
     }
-    let refused = segment.create::<WorkQueue<Mebi>>("another", WorkOptions::new(1));
+    let refused = segment.create::<WorkQueue<Mebi>>("another", 1);
     assert!(refused.is_err());
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossdock::Segment;
 use crossdock::queue::{
     ByteOptions, ByteQueue, SendError, SendTimeoutError, TryRecvError, TrySendError, Waitable,
-    WorkOptions, WorkQueue, wait_any_timeout,
+    WorkQueue, wait_any_timeout,
 };
 
 use crate::SOON;
@@ -146,9 +146,7 @@ fn bytes_are_redelivered_and_become_dead_letters() {
 #[test]
 fn a_queue_says_how_full_it_is() {
     let segment = Segment::anonymous().unwrap();
-    let queue = segment
-        .create::<WorkQueue<u64>>("work", WorkOptions::from(2))
-        .unwrap();
+    let queue = segment.create::<WorkQueue<u64>>("work", 2).unwrap();
     let says = || (queue.len(), queue.is_empty(), queue.is_full());
     assert_eq!(says(), (0, true, false));
     assert_eq!((queue.max_message_len(), queue.cell_size()), (8, 8));

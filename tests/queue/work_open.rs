@@ -20,7 +20,7 @@ fn with_a_queue() -> Segment {
 fn capacities_that_cannot_be_are_refused_with_both_bounds() {
     let segment = Segment::anonymous().unwrap();
     for capacity in [0, 1 << 20, 1 << 32, u64::MAX / 64, u64::MAX] {
-        let refused = segment.create::<WorkQueue<u64>>("work", WorkOptions::new(capacity));
+        let refused = segment.create::<WorkQueue<u64>>("work", capacity);
         assert!(
             matches!(
                 refused,
@@ -30,7 +30,7 @@ fn capacities_that_cannot_be_are_refused_with_both_bounds() {
         );
     }
     assert!(segment.entries().unwrap().is_empty());
-    let one = segment.create::<WorkQueue<u64>>("work", WorkOptions::new(1));
+    let one = segment.create::<WorkQueue<u64>>("work", 1);
     assert_eq!(one.unwrap().capacity(), 1);
 }
 
@@ -89,7 +89,7 @@ crossdock::payload!(Aligned, "test.aligned-256/1");
 #[test]
 fn a_payload_of_too_large_an_alignment_is_refused() {
     let segment = Segment::anonymous().unwrap();
-    let refused = segment.create::<WorkQueue<Aligned>>("work", WorkOptions::new(2));
+    let refused = segment.create::<WorkQueue<Aligned>>("work", 2);
     let Err(EntryError::Payload { found }) = refused else {
         panic!("made: {refused:?}");
     };

@@ -5,8 +5,8 @@ use std::sync::mpsc::channel;
 
 use crossdock::Segment;
 use crossdock::queue::{
-    ByteOptions, ByteQueue, Delivery, RecvError, RecvTimeoutError, TryRecvError, WaitAnyError,
-    WorkOptions, WorkQueue, wait_any, wait_any_timeout,
+    ByteQueue, Delivery, RecvError, RecvTimeoutError, TryRecvError, WaitAnyError, WorkQueue,
+    wait_any, wait_any_timeout,
 };
 
 use crate::SOON;
@@ -15,7 +15,7 @@ use crate::support::watch;
 
 fn work(capacity: u64) -> (Segment, WorkQueue<u64>) {
     let segment = Segment::anonymous().unwrap();
-    let queue = segment.create("work", WorkOptions::new(capacity)).unwrap();
+    let queue = segment.create("work", capacity).unwrap();
     (segment, queue)
 }
 
@@ -184,7 +184,7 @@ fn many_threads_of_two_processes_leave_nothing_when_some_panic() {
 fn bytes_that_another_thread_has_are_waited_for() {
     let _watch = watch();
     let segment = Segment::anonymous().unwrap();
-    let queue: ByteQueue = segment.create("bytes", ByteOptions::new(4)).unwrap();
+    let queue: ByteQueue = segment.create("bytes", 4).unwrap();
     queue.send(b"message").unwrap();
     queue.close();
     let delivery = queue.recv().unwrap();

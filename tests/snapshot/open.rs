@@ -111,6 +111,6 @@ fn values_of_all_sizes_and_alignments_have_room() {
 #[test]
 fn a_payload_that_no_segment_can_hold_is_refused_by_name() {
     let segment = Segment::anonymous().unwrap();
-    let refused = segment.create::<Snapshot<TooAligned>>("s", TooAligned([0; 256]).into());
+    let refused = segment.create::<Snapshot<TooAligned>>("s", TooAligned([0; 256]));
     assert!(matches!(refused, Err(EntryError::Payload { .. })));
 }

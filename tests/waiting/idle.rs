@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossdock::array::{ArrayOptions, Init};
 use crossdock::queue::spsc::Spsc;
-use crossdock::queue::{Queue, RecvTimeoutError, Wait, WorkOptions, WorkQueue, wait_any};
+use crossdock::queue::{Queue, RecvTimeoutError, Wait, WorkQueue, wait_any};
 use crossdock::segment::Monitor;
 use crossdock::{Array, Mutex, RwLock, Segment, SegmentOptions, Snapshot};
 
@@ -74,16 +74,10 @@ fn one_that_waits_for_an_item_wakes_up_once_a_second() {
     let _watch = watch();
     let segment = segment();
     let queue = segment.create::<Queue<u64>>("queue", 8).unwrap();
-    let work = segment
-        .create::<WorkQueue<u64>>("work", WorkOptions::new(8))
-        .unwrap();
+    let work = segment.create::<WorkQueue<u64>>("work", 8).unwrap();
     let ring = segment.create::<Spsc<u64>>("ring", 8).unwrap();
-    let snapshot = segment
-        .create::<Snapshot<u64>>("snapshot", 0.into())
-        .unwrap();
-    let sent = segment
-        .create::<WorkQueue<u64>>("sent", WorkOptions::new(8))
-        .unwrap();
+    let snapshot = segment.create::<Snapshot<u64>>("snapshot", 0).unwrap();
+    let sent = segment.create::<WorkQueue<u64>>("sent", 8).unwrap();
     sent.send(1).unwrap();
     // Somebody who could send, and does not.
     let _sender = queue.sender().unwrap();
@@ -129,9 +123,7 @@ fn one_that_waits_for_room_wakes_up_once_a_second() {
     let _watch = watch();
     let segment = segment();
     let queue = segment.create::<Queue<u64>>("queue", 2).unwrap();
-    let work = segment
-        .create::<WorkQueue<u64>>("work", WorkOptions::new(2))
-        .unwrap();
+    let work = segment.create::<WorkQueue<u64>>("work", 2).unwrap();
     for number in 0..2 {
         queue.send(number).unwrap();
         work.send(number).unwrap();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossdock::array::Init;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
-use crossdock::queue::{Queue, WorkOptions, WorkQueue};
+use crossdock::queue::{Queue, WorkQueue};
 use crossdock::snapshot::{Reader, Writer};
 use crossdock::{
     AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter, Snapshot,
@@ -66,10 +66,10 @@ impl World {
             plain: (0..LEN).map(|_| AtomicU64::new(1)).collect(),
             ring: RefCell::new((ring.producer()?, ring.consumer()?)),
             queue: segment.create("queue", 64)?,
-            work: segment.create("work", WorkOptions::new(64))?,
+            work: segment.create("work", 64)?,
             // Behind `counter`, which is opened by its name: the figure of that is older than these.
             snapshot: {
-                let snapshot = segment.create::<Snapshot<u64>>("snapshot", 0.into())?;
+                let snapshot = segment.create::<Snapshot<u64>>("snapshot", 0)?;
                 RefCell::new((snapshot.writer()?, snapshot.reader()?))
             },
             rwlock: segment.create("rwlock", 0)?,

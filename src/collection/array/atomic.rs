@@ -117,7 +117,7 @@ impl<T: Atomic> AtomicArray<T> {
     /// use crossdock::{AtomicArray, Segment};
     ///
     /// let segment = Segment::anonymous()?;
-    /// let squares = segment.create::<AtomicArray<u64>>("squares", [0, 1, 4, 9, 16].into())?;
+    /// let squares = segment.create::<AtomicArray<u64>>("squares", [0, 1, 4, 9, 16])?;
     /// let mut some = [0; 2];
     /// squares.load_slice(3, &mut some);
     /// assert_eq!(some, [9, 16]);

@@ -87,7 +87,7 @@ impl<T: Atomic> Element<T> {
     /// use crossdock::{AtomicArray, Segment};
     ///
     /// let segment = Segment::anonymous()?;
-    /// let prices = segment.create::<AtomicArray<f64>>("prices", [9.5, 20.0].into())?;
+    /// let prices = segment.create::<AtomicArray<f64>>("prices", [9.5, 20.0])?;
     /// assert_eq!(prices[1].update(|price| price * 0.5), 20.0);
     /// assert_eq!(prices[1].load(), 10.0);
     /// # Ok::<(), crossdock::Error>(())

@@ -5,7 +5,7 @@ use std::fmt;
 use bytemuck::{NoUninit, Zeroable};
 
 use crate::payload::Payload;
-use crate::segment::{Bytes, EntryError};
+use crate::segment::{Bytes, EntryError, IntoConfig};
 
 /// What an array is created with: how many values it holds, and what they are at first.
 ///
@@ -30,7 +30,7 @@ use crate::segment::{Bytes, EntryError};
 /// let hits = segment.create::<AtomicArray<u64>>("hits", Init::zeroed(1000))?;
 /// assert_eq!(hits.to_vec(), [0; 1000]);
 ///
-/// let numbers = segment.create::<AtomicArray<i32>>("numbers", [2, 3, -5].into())?;
+/// let numbers = segment.create::<AtomicArray<i32>>("numbers", [2, 3, -5])?;
 /// assert_eq!(numbers.to_vec(), [2, 3, -5]);
 ///
 /// let squares = Init::from_fn(5, |i| (i * i) as f64);
@@ -161,31 +161,27 @@ impl<T: Payload> Init<T> {
     }
 }
 
-impl<T: Payload> From<Vec<T>> for Init<T> {
-    /// These values.
-    fn from(values: Vec<T>) -> Self {
-        Self::listed(values.into())
+impl<T: Payload> IntoConfig<Init<T>> for Vec<T> {
+    fn into_config(self) -> Init<T> {
+        Init::listed(self.into())
     }
 }
 
-impl<T: Payload> From<Box<[T]>> for Init<T> {
-    /// These values.
-    fn from(values: Box<[T]>) -> Self {
-        Self::listed(values)
+impl<T: Payload> IntoConfig<Init<T>> for Box<[T]> {
+    fn into_config(self) -> Init<T> {
+        Init::listed(self)
     }
 }
 
-impl<T: Payload> From<&[T]> for Init<T> {
-    /// These values.
-    fn from(values: &[T]) -> Self {
-        Self::from_slice(values)
+impl<T: Payload> IntoConfig<Init<T>> for &[T] {
+    fn into_config(self) -> Init<T> {
+        Init::from_slice(self)
     }
 }
 
-impl<T: Payload, const N: usize> From<[T; N]> for Init<T> {
-    /// These values.
-    fn from(values: [T; N]) -> Self {
-        Self::listed(values.into())
+impl<T: Payload, const N: usize> IntoConfig<Init<T>> for [T; N] {
+    fn into_config(self) -> Init<T> {
+        Init::listed(self.into())
     }
 }
 

@@ -44,7 +44,7 @@ use crate::segment::Fault;
 /// ```compile_fail,E0505
 /// # use crossdock::{Array, Segment, array::Init};
 /// let segment = Segment::anonymous().unwrap();
-/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(10).into()).unwrap();
+/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(10)).unwrap();
 /// let chunk = squares.lease(0).unwrap();
 /// drop(squares);
 /// println!("{}", chunk[0]);
@@ -55,7 +55,7 @@ use crate::segment::Fault;
 /// ```compile_fail,E0382
 /// # use crossdock::{Array, Segment, array::Init};
 /// let segment = Segment::anonymous().unwrap();
-/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(10).into()).unwrap();
+/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(10)).unwrap();
 /// let chunk = squares.lease(0).unwrap();
 /// chunk.finish().unwrap();
 /// chunk.finish().unwrap();

@@ -81,7 +81,7 @@ use crate::sync::{LockError, RwLock};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// process::init();
 /// let segment = Segment::anonymous()?;
-/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(1000).into())?;
+/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(1000))?;
 /// let workers = (0..2)
 ///     .map(|_| process::spawn(square, squares.clone()))
 ///     .collect::<Result<Vec<_>, _>>()?;
@@ -100,7 +100,7 @@ use crate::sync::{LockError, RwLock};
 /// ```compile_fail,E0277
 /// # use crossdock::{Array, Segment, array::Init};
 /// let segment = Segment::anonymous().unwrap();
-/// segment.create::<Array<&u64>>("pointers", Init::filled(3, &7).into()).unwrap();
+/// segment.create::<Array<&u64>>("pointers", Init::filled(3, &7)).unwrap();
 /// ```
 ///
 /// nor what has bytes that are no part of a value:
@@ -112,7 +112,7 @@ use crate::sync::{LockError, RwLock};
 /// struct Padded(u8, u64);
 /// crossdock::payload!(Padded, "shop.padded/1");
 /// let segment = Segment::anonymous().unwrap();
-/// segment.create::<Array<Padded>>("padded", Init::filled(3, Padded(1, 2)).into()).unwrap();
+/// segment.create::<Array<Padded>>("padded", Init::filled(3, Padded(1, 2))).unwrap();
 /// ```
 ///
 /// A guard stays with its thread (a lease need not):
@@ -120,7 +120,7 @@ use crate::sync::{LockError, RwLock};
 /// ```compile_fail,E0277
 /// # use crossdock::{Array, Segment, array::Init};
 /// let segment = Segment::anonymous().unwrap();
-/// let numbers = segment.create::<Array<u64>>("numbers", Init::zeroed(10).into()).unwrap();
+/// let numbers = segment.create::<Array<u64>>("numbers", Init::zeroed(10)).unwrap();
 /// let guard = numbers.read().unwrap();
 /// std::thread::scope(|scope| { scope.spawn(move || drop(guard)); });
 /// ```
@@ -260,7 +260,7 @@ impl<T: Pod> Array<T> {
     /// use crossdock::{Array, Segment};
     ///
     /// let segment = Segment::anonymous()?;
-    /// let primes = segment.create::<Array<u32>>("primes", [2, 3, 5, 0, 0].into())?;
+    /// let primes = segment.create::<Array<u32>>("primes", [2, 3, 5, 0, 0])?;
     /// primes.copy_from(3, &[7, 11])?;
     /// let mut some = [0; 3];
     /// primes.copy_to(2, &mut some)?;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::algorithm::chunks::layout::Cut;
 use crate::collection::array::Init;
 use crate::payload::Payload;
-use crate::segment::EntryError;
+use crate::segment::{EntryError, IntoConfig};
 
 /// What an [`Array`](super::Array) is created with: its values, and how it is cut into chunks.
 ///
@@ -16,14 +16,14 @@ use crate::segment::EntryError;
 /// use crossdock::{Array, Segment};
 ///
 /// let segment = Segment::anonymous()?;
-/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(1000).into())?;
+/// let squares = segment.create::<Array<u64>>("squares", Init::zeroed(1000))?;
 /// assert_eq!((squares.len(), squares.chunk_len(), squares.chunks()), (1000, 16, 63));
 ///
 /// let rows = ArrayOptions::new(Init::zeroed(50 * 50)).chunk(50);
 /// let rows = segment.create::<Array<f64>>("rows", rows)?;
 /// assert_eq!((rows.chunk_len(), rows.chunks()), (50, 50));
 ///
-/// let primes = segment.create::<Array<u32>>("primes", [2, 3, 5].into())?;
+/// let primes = segment.create::<Array<u32>>("primes", [2, 3, 5])?;
 /// assert_eq!(*primes.read_or_repair(|_| ())?, [2, 3, 5]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -34,9 +34,9 @@ pub struct ArrayOptions<T> {
 
 impl<T: Payload> ArrayOptions<T> {
     /// With these values, cut into chunks as is usual: see [`chunk`](Self::chunk).
-    pub fn new(init: impl Into<Init<T>>) -> Self {
+    pub fn new(init: impl IntoConfig<Init<T>>) -> Self {
         Self {
-            init: init.into(),
+            init: init.into_config(),
             chunk: None,
         }
     }
@@ -79,10 +79,9 @@ impl<T: Payload> ArrayOptions<T> {
     }
 }
 
-impl<T: Payload, I: Into<Init<T>>> From<I> for ArrayOptions<T> {
-    /// With these values, cut into chunks as is usual.
-    fn from(init: I) -> Self {
-        Self::new(init)
+impl<T: Payload, I: IntoConfig<Init<T>>> IntoConfig<ArrayOptions<T>> for I {
+    fn into_config(self) -> ArrayOptions<T> {
+        ArrayOptions::new(self)
     }
 }
 

@@ -47,7 +47,7 @@ use crate::wait::event_count::use_events;
 /// use crossdock::{Segment, Snapshot};
 ///
 /// let segment = Segment::anonymous()?;
-/// let position = segment.create::<Snapshot<[f64; 2]>>("position", [0.0, 0.0].into())?;
+/// let position = segment.create::<Snapshot<[f64; 2]>>("position", [0.0, 0.0])?;
 /// let (mut writer, mut reader) = (position.writer()?, position.reader()?);
 /// assert_eq!(*reader.read()?, [0.0, 0.0]);
 /// writer.publish([1.5, 2.0])?;
@@ -60,7 +60,7 @@ use crate::wait::event_count::use_events;
 /// ```compile_fail
 /// # use crossdock::{Segment, Snapshot};
 /// # let segment = Segment::anonymous().unwrap();
-/// let pace = segment.create::<Snapshot<u64>>("pace", 1.into()).unwrap();
+/// let pace = segment.create::<Snapshot<u64>>("pace", 1).unwrap();
 /// let mut reader = pace.reader().unwrap();
 /// let before = reader.read().unwrap();
 /// let now = reader.read().unwrap();
@@ -72,7 +72,7 @@ use crate::wait::event_count::use_events;
 /// ```compile_fail
 /// # use crossdock::{Segment, Snapshot};
 /// # let segment = Segment::anonymous().unwrap();
-/// let pace = segment.create::<Snapshot<u64>>("pace", 1.into()).unwrap();
+/// let pace = segment.create::<Snapshot<u64>>("pace", 1).unwrap();
 /// let mut reader = pace.reader().unwrap();
 /// let now = reader.read().unwrap();
 /// drop(reader);
@@ -84,7 +84,7 @@ use crate::wait::event_count::use_events;
 /// ```compile_fail
 /// # use crossdock::{Segment, Snapshot};
 /// # let segment = Segment::anonymous().unwrap();
-/// segment.create::<Snapshot<&'static str>>("name", "rye".into());
+/// segment.create::<Snapshot<&'static str>>("name", "rye");
 /// ```
 ///
 /// and no padding, whose bytes would be whatever was there before:

@@ -1,5 +1,7 @@
 //! What a snapshot is created with.
 
+use crate::segment::IntoConfig;
+
 /// What a [`Snapshot`](super::Snapshot) is created with: its first value, and how many readers
 /// there can be at once.
 ///
@@ -13,7 +15,7 @@
 /// let place = segment.create::<Snapshot<[u64; 2]>>("place", options)?;
 /// assert_eq!(place.readers(), 4);
 /// // With 16, if only the value matters:
-/// let pace = segment.create::<Snapshot<f64>>("pace", 1.5.into())?;
+/// let pace = segment.create::<Snapshot<f64>>("pace", 1.5)?;
 /// assert_eq!(pace.readers(), 16);
 /// # Ok::<(), crossdock::Error>(())
 /// ```
@@ -43,6 +45,12 @@ impl<T> SnapshotOptions<T> {
     pub const fn readers(mut self, slots: u64) -> Self {
         self.readers = slots;
         self
+    }
+}
+
+impl<T> IntoConfig<SnapshotOptions<T>> for T {
+    fn into_config(self) -> SnapshotOptions<T> {
+        SnapshotOptions::new(self)
     }
 }
 

@@ -61,7 +61,7 @@ impl<T: Payload + Pod> Reader<T> {
     /// ```
     /// use crossdock::{Segment, Snapshot};
     ///
-    /// let pace = Segment::anonymous()?.create::<Snapshot<u64>>("pace", 7.into())?;
+    /// let pace = Segment::anonymous()?.create::<Snapshot<u64>>("pace", 7)?;
     /// let (mut writer, mut reader) = (pace.writer()?, pace.reader()?);
     /// let seen = reader.read()?;
     /// writer.publish(8)?;
@@ -130,7 +130,7 @@ impl<T: Payload + Pod> Reader<T> {
     /// use crossdock::snapshot::WaitNewerError;
     /// use crossdock::{Segment, Snapshot};
     ///
-    /// let pace = Segment::anonymous()?.create::<Snapshot<u64>>("pace", 7.into())?;
+    /// let pace = Segment::anonymous()?.create::<Snapshot<u64>>("pace", 7)?;
     /// let (mut writer, mut reader) = (pace.writer()?, pace.reader()?);
     /// assert_eq!(*reader.wait_newer()?, 7);
     /// writer.publish(8)?;

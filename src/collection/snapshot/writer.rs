@@ -43,7 +43,7 @@ impl<T: Payload + Pod> Writer<T> {
     /// ```
     /// use crossdock::{Segment, Snapshot};
     ///
-    /// let pace = Segment::anonymous()?.create::<Snapshot<u64>>("pace", 7.into())?;
+    /// let pace = Segment::anonymous()?.create::<Snapshot<u64>>("pace", 7)?;
     /// let mut writer = pace.writer()?;
     /// assert_eq!((writer.publish(8)?, writer.publish(9)?), (1, 2));
     /// assert_eq!(pace.load()?, 9);
@@ -95,7 +95,7 @@ impl<T: Payload + Pod> Writer<T> {
     /// ```
     /// use crossdock::{Segment, Snapshot};
     ///
-    /// let stock = Segment::anonymous()?.create::<Snapshot<[u32; 3]>>("stock", [1, 2, 3].into())?;
+    /// let stock = Segment::anonymous()?.create::<Snapshot<[u32; 3]>>("stock", [1, 2, 3])?;
     /// stock.writer()?.update(|stock| stock[0] += 6)?;
     /// assert_eq!(stock.load()?, [7, 2, 3]);
     /// # Ok::<(), crossdock::Error>(())

@@ -27,9 +27,9 @@ use crate::segment::Fault;
 ///
 /// ```compile_fail,E0382
 /// # use crossdock::Segment;
-/// # use crossdock::queue::{WorkOptions, WorkQueue};
+/// # use crossdock::queue::WorkQueue;
 /// # let segment = Segment::anonymous()?;
-/// # let orders = segment.create::<WorkQueue<u32>>("orders", WorkOptions::new(8))?;
+/// # let orders = segment.create::<WorkQueue<u32>>("orders", 8)?;
 /// let order = orders.recv()?;
 /// order.ack()?;
 /// order.ack()?;
@@ -40,9 +40,9 @@ use crate::segment::Fault;
 ///
 /// ```compile_fail,E0594
 /// # use crossdock::Segment;
-/// # use crossdock::queue::{WorkOptions, WorkQueue};
+/// # use crossdock::queue::WorkQueue;
 /// # let segment = Segment::anonymous()?;
-/// # let orders = segment.create::<WorkQueue<u32>>("orders", WorkOptions::new(8))?;
+/// # let orders = segment.create::<WorkQueue<u32>>("orders", 8)?;
 /// let mut order = orders.recv()?;
 /// *order = 7;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

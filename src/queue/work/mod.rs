@@ -41,10 +41,10 @@ pub use options::{ByteOptions, WorkOptions};
 ///
 /// ```
 /// use crossdock::Segment;
-/// use crossdock::queue::{WorkOptions, WorkQueue};
+/// use crossdock::queue::WorkQueue;
 ///
 /// let segment = Segment::anonymous()?;
-/// let orders = segment.create::<WorkQueue<u32>>("orders", WorkOptions::new(8))?;
+/// let orders = segment.create::<WorkQueue<u32>>("orders", 8)?;
 /// orders.send(7)?;
 ///
 /// let order = orders.recv()?;
@@ -148,10 +148,10 @@ pub type ByteQueue = Work<[u8]>;
 ///
 /// ```
 /// use crossdock::Segment;
-/// use crossdock::queue::{ByteOptions, Channel};
+/// use crossdock::queue::Channel;
 ///
 /// let segment = Segment::anonymous()?;
-/// let orders = segment.create::<Channel<String>>("orders", ByteOptions::new(64))?;
+/// let orders = segment.create::<Channel<String>>("orders", 64)?;
 /// orders.send(&"two rolls".to_owned())?;
 /// orders.send(&"a loaf".to_owned())?;
 /// assert_eq!(orders.recv()?.into_inner()?, "two rolls");

@@ -2,7 +2,7 @@
 
 use crate::algorithm::work::layout::WorkLayout;
 use crate::format::Name;
-use crate::segment::EntryError;
+use crate::segment::{EntryError, IntoConfig};
 
 /// What a [`WorkQueue`](super::WorkQueue) is created with: a capacity, or more than that.
 ///
@@ -57,9 +57,9 @@ impl WorkOptions {
     }
 }
 
-impl From<u64> for WorkOptions {
-    fn from(capacity: u64) -> Self {
-        Self::new(capacity)
+impl IntoConfig<WorkOptions> for u64 {
+    fn into_config(self) -> WorkOptions {
+        WorkOptions::new(self)
     }
 }
 
@@ -95,8 +95,8 @@ impl ByteOptions {
     /// const ORDERS: ByteOptions = ByteOptions::new(64).payload_name("shop.orders/1");
     /// let segment = Segment::anonymous()?;
     /// segment.create::<ByteQueue>("orders", ORDERS)?;
-    /// assert!(segment.open_as::<ByteQueue>("orders", &ORDERS).is_ok());
-    /// assert!(segment.open_as::<ByteQueue>("orders", &ByteOptions::new(64)).is_err());
+    /// assert!(segment.open_as::<ByteQueue>("orders", ORDERS).is_ok());
+    /// assert!(segment.open_as::<ByteQueue>("orders", 64).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -126,9 +126,9 @@ impl ByteOptions {
     }
 }
 
-impl From<u64> for ByteOptions {
-    fn from(cells: u64) -> Self {
-        Self::new(cells)
+impl IntoConfig<ByteOptions> for u64 {
+    fn into_config(self) -> ByteOptions {
+        ByteOptions::new(self)
     }
 }
 

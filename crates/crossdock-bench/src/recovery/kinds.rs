@@ -1,6 +1,6 @@
 //! The locks whose owners are killed.
 
-use crossdock::queue::{WorkOptions, WorkQueue};
+use crossdock::queue::WorkQueue;
 use crossdock::segment::Monitor;
 use crossdock::sync::LockError;
 use crossdock::{Mutex, Segment};
@@ -101,7 +101,7 @@ impl Lock for Message {
 
     fn create() -> Result<Self::Handle, Failure> {
         let segment = Segment::anonymous()?;
-        let queue: WorkQueue<u64> = segment.create("work", WorkOptions::new(2))?;
+        let queue: WorkQueue<u64> = segment.create("work", 2)?;
         queue
             .send(1)
             .map_err(|error| Failure::Worker(error.to_string()))?;

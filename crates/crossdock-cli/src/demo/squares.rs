@@ -46,7 +46,8 @@ fn ends(numbers: usize, processes: usize) -> impl Iterator<Item = usize> {
 pub(super) fn run(numbers: u32, processes: u32, report: &Report) -> Result<(), Failure> {
     let len = numbers as usize;
     let segment = Segment::anonymous()?;
-    let list = segment.create::<AtomicArray<u64>>("numbers", (1..=numbers.into()).collect())?;
+    let list =
+        segment.create::<AtomicArray<u64>>("numbers", (1..=numbers.into()).collect::<Init<_>>())?;
     let squares = segment.create::<AtomicArray<u64>>("squares", Init::zeroed(len))?;
     let sum = segment.create::<Counter>("sum", 0)?;
 

@@ -100,7 +100,7 @@ fn array(bytes: usize) -> Result<(Array<u8>, Vec<u8>), Failure> {
         .size(bytes as u64 + (1 << 20))
         .prefault(true)
         .anonymous()?;
-    let array = segment.create("array", Init::filled(bytes, 7_u8).into())?;
+    let array = segment.create("array", Init::filled(bytes, 7_u8))?;
     Ok((array, vec![1; bytes]))
 }
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crossdock::SegmentOptions;
-use crossdock::queue::{WorkOptions, WorkQueue};
+use crossdock::queue::WorkQueue;
 use crossdock_bench::{Failure, pin};
 
 use super::Way;
@@ -45,7 +45,7 @@ fn pass<const N: usize>(time: Duration) -> Result<f64, Failure> {
     let segment = SegmentOptions::new()
         .size((1 << 20) + CAPACITY * (N as u64 + 4096))
         .anonymous()?;
-    let queue: WorkQueue<[u8; N]> = segment.create("queue", WorkOptions::new(CAPACITY))?;
+    let queue: WorkQueue<[u8; N]> = segment.create("queue", CAPACITY)?;
     let rounds = |count: u32| -> Result<(), Failure> {
         for _ in 0..count {
             let loan = queue.try_loan().map_err(Failure::said)?;

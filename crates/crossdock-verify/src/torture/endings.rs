@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crossdock::SegmentOptions;
-use crossdock::queue::{Queue, RecvError, TryRecvError, WorkOptions, WorkQueue};
+use crossdock::queue::{Queue, RecvError, TryRecvError, WorkQueue};
 use nix::sys::signal::Signal;
 
 use crate::process::{Broken, Child, End, forked, pause};
@@ -62,7 +62,7 @@ pub(super) fn of_work_queues(random: &mut Random) -> Result<Vec<String>, Broken>
     let mut faults = Vec::new();
     for _ in 0..ENDINGS {
         let segment = SegmentOptions::new().size(1 << 16).anonymous()?;
-        let queue = segment.create::<WorkQueue<u64>>("work", WorkOptions::new(64))?;
+        let queue = segment.create::<WorkQueue<u64>>("work", 64)?;
         for item in 0..64 {
             queue.send(item)?;
         }

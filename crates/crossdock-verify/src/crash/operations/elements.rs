@@ -72,10 +72,10 @@ impl Elements {
         let segment = &base.segment;
         let flags = values.map(|value| value != 0);
         Ok(Self {
-            floats: segment.create(names[0], values.map(f64::from).into())?,
-            bytes: segment.create(names[1], values.into())?,
-            shorts: segment.create(names[2], values.map(i16::from).into())?,
-            flags: segment.create(names[3], flags.into())?,
+            floats: segment.create(names[0], values.map(f64::from))?,
+            bytes: segment.create(names[1], values)?,
+            shorts: segment.create(names[2], values.map(i16::from))?,
+            flags: segment.create(names[3], flags)?,
         })
     }
 
