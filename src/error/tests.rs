@@ -286,11 +286,26 @@ walk! {
         SpawnError::NotInitialised => SpawnError::NotInitialised,
         SpawnError::Privileged => SpawnError::Privileged,
         SpawnError::NotInProgram => SpawnError::NotInProgram,
+        SpawnError::Option(_) => SpawnError::Option(OptionError::EmptyName),
         SpawnError::Encode(_) => SpawnError::Encode(value().into()),
         SpawnError::TooLarge { .. } => SpawnError::TooLarge {
             size: 2, limit: crate::segment::Limit::FileSize, available: 1,
         },
         SpawnError::System(_) => SpawnError::System(system()),
+    }
+    #[cfg(feature = "process")]
+    OptionError {
+        OptionError::EmptyName => OptionError::EmptyName,
+        OptionError::NameTooLong { .. } => OptionError::NameTooLong { len: 300, limit: 255 },
+        OptionError::NulInName { .. } => OptionError::NulInName { at: 1 },
+        OptionError::Variable { .. } => OptionError::Variable {
+            name: name(),
+            fault: VariableFault::EqualsSign,
+        },
+        OptionError::Directory { .. } => OptionError::Directory {
+            path: name().into(),
+            source: system(),
+        },
     }
     #[cfg(feature = "process")]
     JoinError {
@@ -320,7 +335,9 @@ walk! {
 }
 
 #[cfg(feature = "process")]
-use crate::process::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
+use crate::process::{
+    CodecError, JoinError, JoinTimeoutError, OptionError, SpawnError, StatusError, VariableFault,
+};
 #[test]
 fn every_error_begins_in_lower_case_and_has_no_full_stop() {
     for (error, value) in walk() {

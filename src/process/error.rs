@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
+use super::OptionError;
 use crate::payload::ValueError;
 use crate::segment::SystemError;
 use crate::sys::limits::Limit;
@@ -70,6 +71,8 @@ pub enum SpawnError {
     Privileged,
     /// The function lies in a shared library, outside the program that offsets refer to.
     NotInProgram,
+    /// An option of the [`Builder`](super::Builder) is invalid.
+    Option(OptionError),
     /// The arguments do not serialise.
     Encode(CodecError),
     /// The encoded arguments are larger than a limit allows; nothing was allocated for them.
@@ -83,6 +86,12 @@ pub enum SpawnError {
     },
     /// The system refused a request.
     System(SystemError),
+}
+
+impl From<OptionError> for SpawnError {
+    fn from(error: OptionError) -> Self {
+        Self::Option(error)
+    }
 }
 
 impl SpawnError {
@@ -104,6 +113,7 @@ impl fmt::Display for SpawnError {
             Self::NotInProgram => {
                 f.write_str("the function lies in a shared library, not in the program")
             }
+            Self::Option(error) => error.fmt(f),
             Self::Encode(_) => f.write_str("the arguments do not serialise"),
             Self::TooLarge {
                 size,
@@ -126,6 +136,7 @@ impl Error for SpawnError {
             | Self::NotInProgram
             | Self::TooLarge { .. }
             | Self::System(_) => None,
+            Self::Option(error) => error.source(),
             Self::Encode(error) => Some(error),
         }
     }

@@ -9,6 +9,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use serde::{Deserialize, Serialize};
+
+use super::own::Lineage;
 use crate::codec;
 use crate::payload::ValueError;
 use crate::sys::exe::Image;
@@ -20,12 +23,14 @@ pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
 
 const MAGIC: [u8; 8] = *b"crossjob";
 /// The version of the bytes of jobs and results, raised with any change.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 const PREFIX: usize = 20;
 
-/// The function to run, and the descriptors inherited for it.
-#[derive(Debug)]
+/// The function to run, and what was inherited for it.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
+    /// In the prefix.
+    #[serde(skip)]
     pub(super) nonce: u64,
     pub(super) image: Image,
     /// Offsets from the load base.
@@ -35,24 +40,21 @@ pub(super) struct Job {
     pub(super) result: i32,
     pub(super) socket: i32,
     pub(super) segments: Vec<i32>,
-    /// The parent's process name.
-    pub(super) name: Vec<u8>,
+    /// What the worker is.
+    pub(super) lineage: Lineage,
     /// The parent's pidfd, if the worker exits with the parent.
     pub(super) parent: Option<i32>,
-    /// The real standard output and the worker's test, under a test harness.
-    pub(super) harness: Option<(Option<i32>, String)>,
+    pub(super) harness: Option<Harness>,
 }
 
-type Wire = (
-    (u64, u64, u64, (i64, i64), u64),
-    u64,
-    u64,
-    i32,
-    i32,
-    Vec<i32>,
-    (Vec<u8>, Option<i32>),
-    Option<(Option<i32>, String)>,
-);
+/// What a worker does under a test harness.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Harness {
+    /// The real standard output; `None` if it is `/dev/null`.
+    pub(super) output: Option<i32>,
+    /// The test that becomes the worker.
+    pub(super) worker: String,
+}
 
 /// The result of looking up the descriptor in the environment.
 pub(super) enum JobLookup {
@@ -67,28 +69,11 @@ pub(super) enum JobLookup {
 impl Job {
     /// Encodes the job, with the encoded arguments behind it.
     pub(super) fn encode(self, arguments: &[u8]) -> Result<Vec<u8>, ValueError> {
-        let Image {
-            device,
-            inode,
-            size,
-            modified,
-            anchor,
-        } = self.image;
-        let wire: Wire = (
-            (device, inode, size, modified, anchor),
-            self.function,
-            self.trampoline,
-            self.result,
-            self.socket,
-            self.segments,
-            (self.name, self.parent),
-            self.harness,
-        );
         let mut bytes = Vec::with_capacity(PREFIX + 128 + arguments.len());
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&self.nonce.to_le_bytes());
-        let mut bytes = codec::encode_behind(bytes, &wire)?;
+        let mut bytes = codec::encode_behind(bytes, &self)?;
         bytes.extend_from_slice(arguments);
         Ok(bytes)
     }
@@ -115,30 +100,10 @@ impl Job {
         }
         let bytes = read_all(file)?;
         let rest = bytes.get(PREFIX..).unwrap_or_default();
-        let Ok((wire, arguments)) = postcard::take_from_bytes::<Wire>(rest) else {
+        let Ok((mut job, arguments)) = postcard::take_from_bytes::<Self>(rest) else {
             return Ok(JobLookup::Incompatible("the job does not decode"));
         };
-        let (image, function, trampoline, result, socket, segments, (name, parent), harness) = wire;
-        let (device, inode, size, modified, anchor) = image;
-        let image = Image {
-            device,
-            inode,
-            size,
-            modified,
-            anchor,
-        };
-        let job = Self {
-            nonce,
-            image,
-            function,
-            trampoline,
-            result,
-            socket,
-            segments,
-            name,
-            parent,
-            harness,
-        };
+        job.nonce = nonce;
         Ok(JobLookup::Job(job, arguments.to_vec()))
     }
 }

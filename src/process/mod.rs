@@ -26,16 +26,20 @@
 //!
 //! It inherits the environment, the working directory, standard output and standard error. Its
 //! standard input is `/dev/null`, as in Python's multiprocessing, so that workers do not compete
-//! for the terminal. Its command line is the program's name, under which ps(1) shows it. No signal
-//! is blocked in it. SIGPIPE, SIGTERM and SIGINT have their default action, and so has every signal
-//! that the parent handles; other signals that the parent ignores are ignored.
+//! for the terminal. [`Builder`] changes each of them. It is called `Process-1`, `Process-2` and so
+//! on, as in Python, or as [`Builder::name`] says; ps(1) shows the name, and the program's name as
+//! its command line. No signal is blocked in it. SIGPIPE, SIGTERM and SIGINT have their default
+//! action, and so has every signal that the parent handles; other signals that the parent ignores
+//! are ignored.
 //!
-//! It outlives its parent, and dropping its [`Process`] does not end it.
+//! It outlives its parent, unless it is a [`daemon`](Builder::daemon), and dropping its [`Process`]
+//! does not end it.
 //!
 //! # Deaths
 //! The result is passed in a memfd that the worker seals; sealing is the commit. A worker that is
 //! killed before the commit has no result ([`JoinError::Killed`]); one killed after it has
-//! delivered. Workers of a parent that dies go on running, and their results are dropped.
+//! delivered. Workers of a parent that dies go on running, unless they are
+//! [daemons](Builder::daemon), and their results are dropped.
 //!
 //! # Tests
 //! Under `cargo test` and `cargo nextest`, where `main` belongs to the harness, call [`init_test`].
@@ -61,13 +65,16 @@
 //! a [`Channel`](crate::queue::Channel).
 
 mod bound;
+mod builder;
 mod error;
 mod exits;
 mod handle_serde;
 pub(crate) mod handles;
 mod init;
 mod job;
+mod options;
 mod outcome;
+mod own;
 mod portable;
 mod running;
 mod spawn;
@@ -77,10 +84,10 @@ mod tests;
 mod worker;
 
 pub use crate::queue::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
+pub use builder::Builder;
 pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
 pub use init::{init, init_test};
+pub use options::{OptionError, Stdio, VariableFault};
 pub use portable::Portable;
 pub use running::Process;
 pub use spawn::spawn;
-#[doc(hidden)]
-pub use spawn::spawn_bound;

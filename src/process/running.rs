@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -32,7 +32,17 @@ use crate::wait::select::SourceRef;
 /// the like. Other code that waits for *any* child takes the exit status, and never the result.
 #[must_use = "dropping it leaves the process running and loses its result"]
 pub struct Process<R> {
+    /// Writes to the standard input of the process, if that is [`Stdio::Piped`](super::Stdio).
+    ///
+    /// [`join`](Self::join) drops it first, so a process that reads its input to the end finds the
+    /// end.
+    pub stdin: Option<ChildStdin>,
+    /// Reads the standard output of the process, if that is [`Stdio::Piped`](super::Stdio).
+    pub stdout: Option<ChildStdout>,
+    /// Reads the standard error of the process, if that is [`Stdio::Piped`](super::Stdio).
+    pub stderr: Option<ChildStderr>,
     id: u32,
+    name: String,
     /// Shared with the list of orphans.
     pidfd: Arc<OwnedFd>,
     result: File,
@@ -45,6 +55,17 @@ pub struct Process<R> {
     returns: PhantomData<fn() -> R>,
 }
 
+/// A process that has just been started.
+pub(super) struct Started {
+    pub(super) id: u32,
+    pub(super) name: String,
+    pub(super) pidfd: OwnedFd,
+    pub(super) result: File,
+    pub(super) socket: UnixStream,
+    /// The ends of its standard streams that are pipes.
+    pub(super) pipes: [Option<OwnedFd>; 3],
+}
+
 /// The exit of a process that was reaped.
 #[derive(Clone, Copy)]
 enum ExitRecord {
@@ -54,17 +75,27 @@ enum ExitRecord {
 }
 
 impl<R> Process<R> {
-    pub(super) fn new(id: u32, pidfd: OwnedFd, result: File, socket: UnixStream) -> Self {
+    pub(super) fn new(started: Started) -> Self {
+        let [stdin, stdout, stderr] = started.pipes;
         Self {
-            id,
-            pidfd: Arc::new(pidfd),
-            result,
-            socket,
+            stdin: stdin.map(ChildStdin::from),
+            stdout: stdout.map(ChildStdout::from),
+            stderr: stderr.map(ChildStderr::from),
+            id: started.id,
+            name: started.name,
+            pidfd: Arc::new(started.pidfd),
+            result: started.result,
+            socket: started.socket,
             ended: Mutex::new(None),
             taken: false,
             exit: OnceLock::new(),
             returns: PhantomData,
         }
+    }
+
+    /// Returns the name: that of [`Builder::name`](super::Builder::name), or `Process-N`.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns the process id, in this process's PID namespace.
@@ -150,6 +181,7 @@ impl<R: DeserializeOwned> Process<R> {
     /// [`JoinError`], whose variants say what became of the result: a panic, a signal, an exit, a
     /// process that never began, values that do not encode or decode, an outcome taken before.
     pub fn join(mut self) -> Result<R, JoinError> {
+        self.stdin = None;
         self.wait(Deadline::never())?;
         self.take()
     }
@@ -283,6 +315,7 @@ impl<R> waitable::Sealed for Process<R> {
 impl<R> fmt::Debug for Process<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process")
+            .field("name", &self.name)
             .field("id", &self.id)
             .finish_non_exhaustive()
     }

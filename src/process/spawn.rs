@@ -1,24 +1,26 @@
 //! Spawning: the parent's side.
 
 use std::env;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::{self, stdout};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::init::Restart;
-use super::job::{Job, VARIABLE, refusal};
-use super::running::{self, Process};
-use super::{CodecError, Portable, SpawnError, handles};
+use super::job::{Harness, Job, VARIABLE, refusal};
+use super::options::{EnvironmentChanges, SpawnOptions};
+use super::running::{self, Process, Started};
+use super::{CodecError, OptionError, Portable, SpawnError, Stdio, handles, own};
 use crate::segment::Segment;
 use crate::segment::SystemError;
-use crate::sys::exe::{self, Code, Image, Program};
-use crate::sys::start::Command;
+use crate::sys::exe::{Code, Image, Program};
+use crate::sys::start::{Command, Stream};
 use crate::sys::{self, descriptor, pidfd, process, shm};
 
 /// Runs one job in the worker: decodes the arguments, calls the function at the address and encodes
@@ -96,166 +98,245 @@ where
     A: Portable + Serialize,
     R: Portable + Serialize,
 {
-    spawn_as(function, args, Lifetime::Own)
+    start(&SpawnOptions::new(), function, args)
 }
 
-/// As [`spawn`](super::spawn()), for a process that exits with this one, whatever ends this one.
-///
-/// It exits as if killed: at once, wherever its function is. If this process has exited before the
-/// new one calls [`init`](super::init), the function does not begin.
-///
-/// # Errors
-/// As [`spawn`](super::spawn()).
-#[doc(hidden)]
-pub fn spawn_bound<A, R>(function: fn(A) -> R, args: A) -> Result<Process<R>, SpawnError>
-where
-    A: Portable + Serialize,
-    R: Portable + Serialize,
-{
-    spawn_as(function, args, Lifetime::OfTheParent)
-}
-
-/// The lifetime of a worker.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lifetime {
-    /// Until it exits or is ended.
-    Own,
-    /// At most until its parent exits.
-    OfTheParent,
-}
-
-fn spawn_as<A, R>(
+/// Runs `function(args)` in a new process with these options.
+pub(super) fn start<A, R>(
+    options: &SpawnOptions,
     function: fn(A) -> R,
     args: A,
-    lifetime: Lifetime,
 ) -> Result<Process<R>, SpawnError>
 where
     A: Portable,
     R: Portable,
 {
+    let entry: Trampoline = trampoline::<A, R>;
+    start_at(options, function as *const (), entry, &args)
+}
+
+/// Runs the function at an address by its trampoline, which returns an `R`.
+fn start_at<A: Serialize, R>(
+    options: &SpawnOptions,
+    function: *const (),
+    entry: Trampoline,
+    args: &A,
+) -> Result<Process<R>, SpawnError> {
     let restart = Restart::current().ok_or(SpawnError::NotInitialised)?;
     if process::has_raised_privileges() {
         return Err(SpawnError::Privileged);
     }
+    options.check()?;
     let code = Code::of_program();
-    let entry: Trampoline = trampoline::<A, R>;
-    let offsets = (
-        code.offset(function as *const ()),
-        code.offset(entry as *const ()),
-    );
-    let (Some(function), Some(entry)) = offsets else {
+    let offsets = (code.offset(function), code.offset(entry as *const ()));
+    let (Some(function), Some(trampoline)) = offsets else {
         return Err(SpawnError::NotInProgram);
     };
-    let (arguments, segments) = handles::encode(&args).map_err(SpawnError::Encode)?;
-    start(&restart, (function, entry), &arguments, &segments, lifetime)
-}
-
-/// Runs the part of [`spawn`] that does not depend on the types.
-fn start<R>(
-    restart: &Restart,
-    (function, trampoline): (u64, u64),
-    arguments: &[u8],
-    segments: &[Segment],
-    lifetime: Lifetime,
-) -> Result<Process<R>, SpawnError> {
-    running::reap_orphans();
-    let program = Program::current().map_err(SpawnError::system(
-        "finding out how this program was started",
-    ))?;
-    let image = Image::current().map_err(SpawnError::system("looking at this program's file"))?;
-    let (socket, childs_socket) =
-        descriptor::socket_pair().map_err(SpawnError::system("making a socket pair"))?;
-    let result =
-        memfd(c"crossdock-result").map_err(SpawnError::system("making the result's memfd"))?;
-    let job = memfd(c"crossdock-job").map_err(SpawnError::system("making the job's memfd"))?;
-    let mut inherited = segments
-        .iter()
-        .map(Segment::duplicate)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(SpawnError::system("duplicating a segment's descriptor"))?;
-    let inherited_segments = inherited.iter().map(AsRawFd::as_raw_fd).collect();
-    let mut parent = None;
-    if lifetime == Lifetime::OfTheParent {
-        let pidfd = pidfd::open(std::process::id())
-            .map_err(SpawnError::system("opening a pidfd of this process"))?;
-        parent = Some(pidfd.as_raw_fd());
-        inherited.push(pidfd);
-    }
-    let mut harness = None;
-    if let Restart::Test(worker) = restart {
-        // The output of the harness is discarded; the worker restores the real output, if there is
-        // one.
-        let output = descriptor::duplicate(stdout().as_raw_fd())
-            .map_err(SpawnError::system("duplicating standard output"))?;
-        harness = Some((output.as_ref().map(AsRawFd::as_raw_fd), worker.clone()));
-        inherited.extend(output);
-    }
-
-    let nonce = process::nonce().map_err(SpawnError::system("getting a random number"))?;
-    let mute = harness.is_some();
-    let bytes = Job {
-        nonce,
-        image,
+    let (arguments, segments) = handles::encode(args).map_err(SpawnError::Encode)?;
+    let task = Task {
         function,
         trampoline,
-        result: result.as_raw_fd(),
-        socket: childs_socket.as_raw_fd(),
-        segments: inherited_segments,
-        name: exe::name().to_bytes().to_owned(),
-        parent,
-        harness,
-    }
-    .encode(arguments)
-    .map_err(|error| SpawnError::Encode(error.into()))?;
-    if let Some((limit, available)) = refusal(bytes.len()) {
-        return Err(SpawnError::TooLarge {
-            size: bytes.len() as u64,
-            limit,
-            available,
-        });
-    }
-    job.write_all_at(&bytes, 0)
-        .map_err(SpawnError::system("writing the job"))?;
-    process::freeze(&job).map_err(SpawnError::system("sealing the job"))?;
-
-    let variable = format!("{VARIABLE}={}:{nonce:x}", job.as_raw_fd());
-    let command = command(&program, restart, variable, mute);
-    let inherited: Vec<_> = inherited
-        .iter()
-        .map(AsFd::as_fd)
-        .chain([childs_socket.as_fd(), job.as_fd()])
-        .collect();
-    let (id, pidfd) = sys::start::start(&command, &inherited, &result)
-        .map_err(|(what, error)| SpawnError::System(SystemError::new(what, &error)))?;
-    Ok(Process::new(id, pidfd, result, socket))
+        arguments: &arguments,
+        segments: &segments,
+    };
+    task.start(options, &restart).map(Process::new)
 }
 
-/// Returns the command of the child: this program, with its name and the arguments of the restart.
-fn command(program: &Program, restart: &Restart, variable: String, mute: bool) -> Command {
-    // None of these texts contains a NUL: they came over execve, except those of the restart, and a
-    // worker's name that contains one names no test.
-    let text = |bytes: Vec<u8>| CString::new(bytes).unwrap_or_default();
+/// What a new process is to run: the part of a spawn that does not depend on the types.
+struct Task<'a> {
+    /// Offsets from the load base.
+    function: u64,
+    trampoline: u64,
+    /// The encoded arguments, and the segments that their handles live in.
+    arguments: &'a [u8],
+    segments: &'a [Segment],
+}
+
+impl Task<'_> {
+    fn start(&self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
+        running::reap_orphans();
+        let program = Program::current().map_err(SpawnError::system(
+            "finding out how this program was started",
+        ))?;
+        let image =
+            Image::current().map_err(SpawnError::system("looking at this program's file"))?;
+        let directory = options
+            .directory
+            .as_deref()
+            .map(open_directory)
+            .transpose()?;
+        let (pipes, childs_pipes) = pipes(options)?;
+        let (socket, childs_socket) =
+            descriptor::socket_pair().map_err(SpawnError::system("making a socket pair"))?;
+        let result =
+            memfd(c"crossdock-result").map_err(SpawnError::system("making the result's memfd"))?;
+        let job = memfd(c"crossdock-job").map_err(SpawnError::system("making the job's memfd"))?;
+        let mut inherited = self
+            .segments
+            .iter()
+            .map(Segment::duplicate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(SpawnError::system("duplicating a segment's descriptor"))?;
+        let segments = inherited.iter().map(AsRawFd::as_raw_fd).collect();
+        let mut parent = None;
+        if options.daemon {
+            let pidfd = pidfd::open(std::process::id())
+                .map_err(SpawnError::system("opening a pidfd of this process"))?;
+            parent = Some(pidfd.as_raw_fd());
+            inherited.push(pidfd);
+        }
+        let mut streams = streams(options, &childs_pipes);
+        let harness = match restart {
+            Restart::Main => None,
+            Restart::Test(worker) => {
+                // The output of the harness is discarded; the worker restores the real output, if
+                // there is one.
+                let output = match std::mem::replace(&mut streams[1], Stream::Null) {
+                    Stream::Null => Ok(None),
+                    Stream::Inherit => descriptor::duplicate(stdout().as_raw_fd()),
+                    Stream::Of(pipe) => descriptor::duplicate(pipe.as_raw_fd()),
+                }
+                .map_err(SpawnError::system("duplicating standard output"))?;
+                let number = output.as_ref().map(AsRawFd::as_raw_fd);
+                inherited.extend(output);
+                Some(Harness {
+                    output: number,
+                    worker: worker.clone(),
+                })
+            }
+        };
+
+        let nonce = process::nonce().map_err(SpawnError::system("getting a random number"))?;
+        let lineage = own::of_next_child(options.name.as_deref());
+        let name = lineage.name.clone();
+        let bytes = Job {
+            nonce,
+            image,
+            function: self.function,
+            trampoline: self.trampoline,
+            result: result.as_raw_fd(),
+            socket: childs_socket.as_raw_fd(),
+            segments,
+            lineage,
+            parent,
+            harness,
+        }
+        .encode(self.arguments)
+        .map_err(|error| SpawnError::Encode(error.into()))?;
+        if let Some((limit, available)) = refusal(bytes.len()) {
+            return Err(SpawnError::TooLarge {
+                size: bytes.len() as u64,
+                limit,
+                available,
+            });
+        }
+        job.write_all_at(&bytes, 0)
+            .map_err(SpawnError::system("writing the job"))?;
+        process::freeze(&job).map_err(SpawnError::system("sealing the job"))?;
+
+        let variable = format!("{VARIABLE}={}:{nonce:x}", job.as_raw_fd());
+        let (path, arguments) = command_line(&program, restart);
+        let command = Command {
+            path,
+            arguments,
+            environment: environment(&options.environment, variable),
+            streams,
+            directory: directory.as_ref().map(AsFd::as_fd),
+        };
+        let inherited: Vec<_> = inherited
+            .iter()
+            .map(AsFd::as_fd)
+            .chain([childs_socket.as_fd(), job.as_fd()])
+            .collect();
+        let (id, pidfd) = sys::start::start(&command, &inherited, &result)
+            .map_err(|(what, error)| SpawnError::System(SystemError::new(what, &error)))?;
+        Ok(Started {
+            id,
+            name,
+            pidfd,
+            result,
+            socket,
+            pipes,
+        })
+    }
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, OptionError> {
+    descriptor::directory(path).map_err(|error| OptionError::Directory {
+        path: path.to_owned(),
+        source: SystemError::new("opening the directory", &error),
+    })
+}
+
+/// The ends of the standard streams that are pipes, in their order.
+type Pipes = [Option<OwnedFd>; 3];
+
+/// Makes the pipes that the options ask for; returns this process's ends and the child's.
+fn pipes(options: &SpawnOptions) -> Result<(Pipes, Pipes), SpawnError> {
+    let (mut own, mut childs) = (Pipes::default(), Pipes::default());
+    let streams = [options.stdin, options.stdout, options.stderr];
+    for (number, stream) in streams.into_iter().enumerate() {
+        if stream == Stdio::Piped {
+            let (reader, writer) =
+                descriptor::pipe().map_err(SpawnError::system("making a pipe"))?;
+            let (ours, other) = match number {
+                0 => (writer, reader),
+                _ => (reader, writer),
+            };
+            (own[number], childs[number]) = (Some(ours), Some(other));
+        }
+    }
+    Ok((own, childs))
+}
+
+/// Returns what the standard streams of the child are, with its ends of the pipes.
+fn streams<'a>(options: &SpawnOptions, pipes: &'a Pipes) -> [Stream<'a>; 3] {
+    let [stdin, stdout, stderr] = pipes;
+    [
+        (options.stdin, stdin),
+        (options.stdout, stdout),
+        (options.stderr, stderr),
+    ]
+    .map(|(stream, pipe)| match (stream, pipe) {
+        (_, Some(pipe)) => Stream::Of(pipe.as_fd()),
+        (Stdio::Inherit, None) => Stream::Inherit,
+        (Stdio::Null | Stdio::Piped, None) => Stream::Null,
+    })
+}
+
+/// Returns the program that the child starts, and its command line: the program's name and the
+/// arguments of the restart.
+fn command_line(program: &Program, restart: &Restart) -> (CString, Vec<CString>) {
     let (path, words) = program.command();
     let mut arguments = words.to_vec();
     if arguments.is_empty() {
         let name = env::args_os().next().unwrap_or_default();
-        arguments.push(text(name.into_vec()));
+        arguments.push(text(name));
     }
     let rest = restart.arguments().into_iter();
-    arguments.extend(rest.map(|word| text(word.as_bytes().to_owned())));
-    let inherited = env::vars_os().filter(|(name, _)| name != VARIABLE);
-    let inherited = inherited.map(|(mut line, value)| {
+    arguments.extend(rest.map(|word| text(word.into())));
+    (path, arguments)
+}
+
+/// Returns the environment of the child, with the variable that names its job.
+fn environment(changes: &EnvironmentChanges, variable: String) -> Vec<CString> {
+    let line = |(mut line, value): (OsString, OsString)| {
         line.push("=");
         line.push(value);
-        text(line.into_vec())
-    });
-    let environment = inherited.chain([text(variable.into_bytes())]).collect();
-    Command {
-        path,
-        arguments,
-        environment,
-        mute,
-    }
+        text(line)
+    };
+    let inherited = env::vars_os().filter(|(name, _)| name != VARIABLE && changes.inherits(name));
+    let set = changes.variables.iter();
+    let set = set.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    let mut lines: Vec<_> = inherited.chain(set).map(line).collect();
+    lines.push(text(variable.into()));
+    lines
+}
+
+/// Returns a text that contains no NUL: it came over execve or was checked, except that of a
+/// restart, and a worker's name that contains one names no test.
+fn text(text: OsString) -> CString {
+    CString::new(text.into_vec()).unwrap_or_default()
 }
 
 fn memfd(name: &CStr) -> io::Result<File> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handles::{deserialize_handle, serialize_handle};
 use super::job::Job;
+use super::own::Lineage;
 use super::{JoinError, Process, SpawnError, handles, init, init_test, running, spawn, worker};
 use crate::segment::Segment;
 use crate::sys::exe::{Code, Image};
@@ -164,7 +165,7 @@ fn job() -> Job {
         result: -1,
         socket: -1,
         segments: Vec::new(),
-        name: Vec::new(),
+        lineage: Lineage::default(),
         parent: None,
         harness: None,
     }

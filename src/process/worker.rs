@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::env;
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,12 +13,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::bound;
 use super::init::Restart;
-use super::job::{Job, JobLookup, VARIABLE};
+use super::job::{Harness, Job, JobLookup, VARIABLE};
 use super::outcome::{OutcomeKind, commit, progress, record_start};
+use super::own;
 use super::spawn::{Returned, TaskError, Trampoline};
 use crate::segment::Segment;
 use crate::sys::descriptor::{adopt, duplicate};
-use crate::sys::exe::{self, Code, Image, Program};
+use crate::sys::exe::{Code, Image, Program};
 use crate::sys::process::{errno, has_raised_privileges, remove_variable, replace_stdout};
 use crate::sys::socket::{FDS_PER_MESSAGE, send_fds};
 
@@ -111,28 +112,28 @@ struct Assignment {
 }
 
 impl Assignment {
-    fn take_over(job: Job, arguments: Vec<u8>) -> io::Result<Self> {
-        let own = |fd| {
+    fn take_over(mut job: Job, arguments: Vec<u8>) -> io::Result<Self> {
+        let inherited = |fd| {
             // SAFETY: the parent inherited this number to this process for this job alone, listed
             // it once, and the job is taken over once, before anything else runs here.
             unsafe { adopt(fd) }
         };
-        exe::take_name(CString::new(job.name.as_slice()).unwrap_or_default());
-        let result = own(job.result)?.into();
-        let socket = own(job.socket)?.into();
+        own::take(std::mem::take(&mut job.lineage));
+        let result = inherited(job.result)?.into();
+        let socket = inherited(job.socket)?.into();
         let segments = job
             .segments
             .iter()
             .copied()
-            .map(own)
+            .map(inherited)
             .collect::<io::Result<_>>()?;
-        let parent = job.parent.map(own).transpose()?;
+        let parent = job.parent.map(inherited).transpose()?;
         let restart = match &job.harness {
-            Some((output, worker)) => {
+            Some(Harness { output, worker }) => {
                 // The rest of the harness's buffer belongs to the harness's output.
                 io::stdout().flush()?;
                 if let Some(output) = output {
-                    replace_stdout(&own(*output)?)?;
+                    replace_stdout(&inherited(*output)?)?;
                 }
                 Restart::Test(worker.clone())
             }

@@ -9,6 +9,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 #[cfg(feature = "process")]
+use std::os::unix::fs::OpenOptionsExt;
+#[cfg(feature = "process")]
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +85,23 @@ pub(crate) fn socket_pair() -> io::Result<(UnixStream, UnixStream)> {
         above_standard(one.into())?.into(),
         above_standard(other.into())?.into(),
     ))
+}
+
+/// pipe2(2), close-on-exec: the end to read from, and the end to write to.
+#[cfg(feature = "process")]
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((
+        above_standard(reader.into())?,
+        above_standard(writer.into())?,
+    ))
+}
+
+/// open(2) with `O_PATH`: a directory, to enter it.
+#[cfg(feature = "process")]
+pub(crate) fn directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    open(OpenOptions::new().read(true).custom_flags(flags), path)
 }
 
 /// fcntl(2) with `F_DUPFD_CLOEXEC`: a descriptor for whatever is open under the number `fd`; `None`

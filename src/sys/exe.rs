@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{descriptor, process};
+use super::descriptor;
 
 /// The path through which a process starts its own program, replaced on disk or not.
 const SELF_EXE: &str = "/proc/thread-self/exe";
@@ -120,28 +120,6 @@ fn executed() -> &'static CStr {
     unsafe { CStr::from_ptr(path) }
 }
 
-/// The name that this process has from its parent.
-static NAME: OnceLock<CString> = OnceLock::new();
-
-/// Takes the name that the parent has, for this process and those that it starts: the kernel named
-/// it after the path that it was started by, which is that of no program.
-pub(crate) fn take_name(name: CString) {
-    process::set_name(NAME.get_or_init(|| name));
-}
-
-/// The name under which ps(1) shows this program: the last part of the path by which it was
-/// started, or the name that the parent gave.
-pub(crate) fn name() -> &'static CStr {
-    if let Some(name) = NAME.get() {
-        return name;
-    }
-    let path = executed().to_bytes_with_nul();
-    let begin = path.iter().rposition(|byte| *byte == b'/');
-    let name = path.get(begin.map_or(0, |at| at + 1)..);
-    name.and_then(|name| CStr::from_bytes_with_nul(name).ok())
-        .unwrap_or_default()
-}
-
 /// proc_pid_maps(5) of this process. A path that is no text is not found under what it becomes,
 /// which the look at the file says.
 fn own_maps() -> io::Result<String> {
@@ -227,7 +205,7 @@ fn loader_words(program: &Path) -> io::Result<Vec<CString>> {
 ///
 /// Equal in two processes exactly when an offset from the load base means the same code in both:
 /// device, inode, size and modification time name the bytes, the anchor's offset their layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Image {
     pub(crate) device: u64,
     pub(crate) inode: u64,

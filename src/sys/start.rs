@@ -33,31 +33,51 @@ const SIGNALS: libc::c_int = 64;
 /// The bytes of the kernel's set of signals.
 const SET: usize = 8;
 
+/// What a standard stream of a child is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stream<'a> {
+    /// That of this process.
+    Inherit,
+    /// `/dev/null`.
+    Null,
+    /// This descriptor's file.
+    Of(BorrowedFd<'a>),
+}
+
 /// What a child runs, and what it has.
 #[derive(Debug)]
-pub(crate) struct Command {
+pub(crate) struct Command<'a> {
     /// The program.
     pub(crate) path: CString,
     /// Its arguments, with its name first.
     pub(crate) arguments: Vec<CString>,
     /// Its whole environment, `NAME=value` each.
     pub(crate) environment: Vec<CString>,
-    /// Whether its standard output is `/dev/null`, as its standard input always is.
-    pub(crate) mute: bool,
+    /// Its standard input, output and error.
+    pub(crate) streams: [Stream<'a>; 3],
+    /// Its working directory; `None` for this process's.
+    pub(crate) directory: Option<BorrowedFd<'a>>,
 }
 
 /// Why no child runs: what the system was asked for, and what it said.
 pub(crate) type NotStarted = (&'static str, io::Error);
 
 /// The steps of the child that may fail; the number is sent.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "starting this program again",
     "opening /dev/null for the child",
     "handing descriptors to the child",
+    "entering the child's directory",
 ];
 const EXEC: u32 = 0;
 const NULL: u32 = 1;
 const HAND: u32 = 2;
+const ENTER: u32 = 3;
+
+/// In place of a descriptor: a stream that is inherited.
+const INHERIT: libc::c_int = -1;
+/// In place of a descriptor: a stream that is `/dev/null`.
+const DEV_NULL: libc::c_int = -2;
 
 /// What the child is told, all of it prepared before there is one.
 struct Plan {
@@ -67,7 +87,9 @@ struct Plan {
     inherited: *const libc::c_int,
     inherited_len: usize,
     record: libc::c_int,
-    mute: bool,
+    streams: [libc::c_int; 3],
+    /// -1 for none.
+    directory: libc::c_int,
 }
 
 /// clone(2), execve(2): starts `command`; gives its pid and its pidfd.
@@ -77,7 +99,7 @@ struct Plan {
 /// except that it ignores what this process ignores, apart from SIGPIPE, SIGTERM and SIGINT. Its
 /// pid is in the first 4 bytes of `record` before it runs anything.
 pub(crate) fn start(
-    command: &Command,
+    command: &Command<'_>,
     inherited: &[BorrowedFd<'_>],
     record: &File,
 ) -> Result<(u32, OwnedFd), NotStarted> {
@@ -91,7 +113,12 @@ pub(crate) fn start(
         inherited: inherited.as_ptr(),
         inherited_len: inherited.len(),
         record: record.as_raw_fd(),
-        mute: command.mute,
+        streams: command.streams.map(|stream| match stream {
+            Stream::Inherit => INHERIT,
+            Stream::Null => DEV_NULL,
+            Stream::Of(fd) => fd.as_raw_fd(),
+        }),
+        directory: command.directory.map_or(-1, |fd| fd.as_raw_fd()),
     };
     let mut stack = vec![MaybeUninit::<[u64; 2]>::uninit(); STACK / 16];
     let top = stack.as_mut_ptr_range().end;
@@ -204,9 +231,26 @@ fn prepare(plan: &Plan) -> Result<(), u32> {
     // SAFETY: getpid takes nothing.
     let pid = unsafe { libc::getpid() };
     write(plan.record, &[pid.cast_unsigned(), 0]);
-    replace(0, libc::O_RDONLY)?;
-    if plan.mute {
-        replace(1, libc::O_WRONLY)?;
+    // The descriptors are above the standard ones, so no replacement closes a later one.
+    for (number, stream) in (0..).zip(plan.streams) {
+        match stream {
+            INHERIT => {}
+            DEV_NULL if number == 0 => replace(number, libc::O_RDONLY)?,
+            DEV_NULL => replace(number, libc::O_WRONLY)?,
+            fd => {
+                // SAFETY: dup2 takes two integers; the child reaches the stream by its number only.
+                if unsafe { libc::dup2(fd, number) } == -1 {
+                    return Err(HAND);
+                }
+            }
+        }
+    }
+    if plan.directory != -1 {
+        // SAFETY: fchdir takes an integer. The working directory is not shared with the parent:
+        // the child was cloned without CLONE_FS.
+        if unsafe { libc::fchdir(plan.directory) } == -1 {
+            return Err(ENTER);
+        }
     }
     reset_handlers();
     change_mask(0);

@@ -37,7 +37,10 @@ fn ends(stream: &mut UnixStream) {
 fn family(child: fn(PathBuf), gate: &Gate) -> (Process<()>, UnixStream) {
     fn parent((child_gate, gate, number): (PathBuf, PathBuf, u8)) {
         let child = CHILDREN[usize::from(number)];
-        let _child = process::spawn_bound(child, child_gate).expect("spawned");
+        let _child = process::Builder::new()
+            .daemon(true)
+            .spawn(child, child_gate)
+            .expect("spawned");
         wait_at(&gate);
     }
     let own = Gate::new();
@@ -67,7 +70,10 @@ fn closes_and_answers_at(gate: PathBuf) {
 /// Starts a process on a thread that ends, and goes on itself.
 fn is_of_a_thread(gate: PathBuf) {
     let thread = std::thread::spawn(move || {
-        let child = process::spawn_bound(answers_at, gate).expect("spawned");
+        let child = process::Builder::new()
+            .daemon(true)
+            .spawn(answers_at, gate)
+            .expect("spawned");
         std::mem::forget(child);
     });
     thread.join().expect("joined");
@@ -123,7 +129,10 @@ fn a_bound_process_whose_parent_ends_at_once_does_not_stay() {
     for _ in 0..20 {
         let child = call(
             |gate: PathBuf| {
-                let child = process::spawn_bound(answers_at, gate).expect("spawned");
+                let child = process::Builder::new()
+                    .daemon(true)
+                    .spawn(answers_at, gate)
+                    .expect("spawned");
                 child.id()
             },
             gate.path(),

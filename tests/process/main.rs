@@ -2,6 +2,7 @@
 
 mod alone;
 mod bound;
+mod builder;
 mod ends;
 mod harness;
 mod membarrier;

@@ -116,20 +116,6 @@ fn terminate_ends_a_process_whose_parent_has_the_signal_blocked() {
     assert_eq!(ended.expect("joined"), "Err(Killed { signal: 15 })");
 }
 
-/// The name under which ps shows this process.
-fn shown() -> String {
-    let id = std::process::id();
-    let name = std::fs::read_to_string(format!("/proc/{id}/task/{id}/comm")).expect("/proc");
-    name.trim().to_owned()
-}
-
-#[test]
-fn a_process_is_shown_under_the_programs_name_and_so_are_those_it_starts() {
-    let nested = call(|()| (shown(), call(|()| shown(), ()).expect("joined")), ());
-    let own = shown();
-    assert_eq!(nested.expect("joined"), (own.clone(), own));
-}
-
 #[test]
 fn a_spawn_runs_no_handlers_of_fork() {
     static RAN: AtomicU64 = AtomicU64::new(0);
@@ -219,7 +205,10 @@ fn where_pidfd_open_is_refused_processes_are_started_and_what_needs_it_says_so()
         |()| {
             refuse(libc::SYS_pidfd_open);
             let joined = call(|number: u8| number + 1, 1).map_err(|error| error.to_string());
-            let bound = crossdock::process::spawn_bound(|()| (), ()).map(drop);
+            let bound = crossdock::process::Builder::new()
+                .daemon(true)
+                .spawn(|()| (), ())
+                .map(drop);
             (joined, bound.map_err(|error| error.to_string()))
         },
         (),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crossdock::process::{self, JoinError, JoinTimeoutError, Process};
+use crossdock::process::{self, Builder, JoinError, JoinTimeoutError, Process};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,8 +18,16 @@ where
     A: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
+    spawn_with(&Builder::new(), function, args)
+}
+
+pub(crate) fn spawn_with<A, R>(builder: &Builder, function: fn(A) -> R, args: A) -> Process<R>
+where
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
     process::init_test("crossdock_worker");
-    process::spawn(function, args).expect("spawned")
+    builder.spawn(function, args).expect("spawned")
 }
 
 pub(crate) fn outcome<R: DeserializeOwned>(worker: &mut Process<R>) -> Result<R, JoinError> {

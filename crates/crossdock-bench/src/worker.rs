@@ -18,7 +18,7 @@ use crate::Failure;
 /// then, nobody will come.
 ///
 /// The signal comes when the thread ends that started this worker, which is the driver's main thread in
-/// every experiment. `process::spawn_bound` follows the process instead, with a thread in the worker; a
+/// every experiment. `Builder::daemon` follows the process instead, with a thread in the worker; a
 /// worker with one thread more takes longer to end, and that is measured here.
 ///
 /// # Errors

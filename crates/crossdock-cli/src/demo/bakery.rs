@@ -86,7 +86,9 @@ pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, F
             orders,
             place: place.clone(),
         };
-        Ok(process::spawn_bound(take_orders, till)?)
+        Ok(process::Builder::new()
+            .daemon(true)
+            .spawn(take_orders, till)?)
     };
     let baker = |id| {
         let oven = Oven {
@@ -94,7 +96,7 @@ pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, F
             fatal: plan.fatal.clone(),
             place: place.clone(),
         };
-        Ok(process::spawn_bound(bake, oven)?)
+        Ok(process::Builder::new().daemon(true).spawn(bake, oven)?)
     };
     let outcome = crew::run(&plan, &place, report, cashier, baker)?;
     report.finish(&TRADE, &outcome);

@@ -120,7 +120,9 @@ impl Crew {
             fatal,
             place: place.clone(),
         };
-        let process = process::spawn_bound(multiply, bench)?;
+        let process = process::Builder::new()
+            .daemon(true)
+            .spawn(multiply, bench)?;
         self.0.push(Member {
             id,
             rows: 0,

@@ -61,7 +61,11 @@ pub(super) fn run(numbers: u32, processes: u32, report: &Report) -> Result<(), F
             squares: squares.clone(),
             sum: sum.clone(),
         };
-        workers.push((from, to, process::spawn_bound(square, share)?));
+        workers.push((
+            from,
+            to,
+            process::Builder::new().daemon(true).spawn(square, share)?,
+        ));
         from = to;
     }
     for (number, (from, to, worker)) in (1..).zip(workers) {

@@ -125,7 +125,7 @@ pub(super) fn run(
             tasks,
             place: place.clone(),
         };
-        Ok(process::spawn_bound(give, desk)?)
+        Ok(process::Builder::new().daemon(true).spawn(give, desk)?)
     };
     let worker = |id| {
         let bench = Bench {
@@ -133,7 +133,7 @@ pub(super) fn run(
             fatal: plan.fatal.clone(),
             place: place.clone(),
         };
-        Ok(process::spawn_bound(work, bench)?)
+        Ok(process::Builder::new().daemon(true).spawn(work, bench)?)
     };
     let outcome = crew::run(&plan, &place, report, giver, worker)?;
     report.finish(&TRADE, &outcome);

@@ -101,7 +101,11 @@ impl Post {
             talk,
             floor: floor.clone(),
         };
-        self.process = Some(process::spawn_bound(worker::work, order)?);
+        self.process = Some(
+            process::Builder::new()
+                .daemon(true)
+                .spawn(worker::work, order)?,
+        );
         Ok(())
     }
 

@@ -1,0 +1,172 @@
+//! Starting a process with options.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::options::SpawnOptions;
+use super::{Portable, Process, SpawnError, Stdio, spawn};
+
+/// The options of a new process: its name, its lifetime, its environment and its standard streams.
+///
+/// [`spawn`](Self::spawn) starts a process with them, as often as it is called.
+/// [`process::spawn`](super::spawn()) is `Builder::new().spawn`.
+///
+/// # Examples
+/// ```
+/// use std::io::Read;
+///
+/// use crossdock::process::{Builder, Stdio, init};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     init();
+///     let mut cook = Builder::new()
+///         .name("cook")
+///         .daemon(true)
+///         .env("DISH", "soup")
+///         .stdout(Stdio::Piped)
+///         .spawn(|hour: u32| println!("{} at {hour}", std::env::var("DISH").unwrap()), 12)?;
+///     assert_eq!(cook.name(), "cook");
+///     let mut printed = String::new();
+///     if let Some(mut stdout) = cook.stdout.take() {
+///         stdout.read_to_string(&mut printed)?;
+///     }
+///     cook.join()?;
+///     assert!(printed.contains("soup at 12"));
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it starts nothing before `spawn` is called"]
+pub struct Builder {
+    options: SpawnOptions,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// The longest name of a process, in bytes.
+    pub const MAX_NAME_LEN: usize = super::options::MAX_NAME;
+
+    /// Returns the options of [`process::spawn`](super::spawn()): a counted name, no daemon, this
+    /// process's environment, directory, standard output and standard error, and an empty standard
+    /// input.
+    pub fn new() -> Self {
+        Self {
+            options: SpawnOptions::new(),
+        }
+    }
+
+    /// Sets the name, of at most [`MAX_NAME_LEN`](Self::MAX_NAME_LEN) bytes.
+    ///
+    /// ps(1) and top(1) show its first 15 bytes as the command's name, panic messages the whole.
+    /// The command line remains that of the program. Names need not be unique. A process without a
+    /// name is called `Process-1`, `Process-2` and so on, by the number of processes that its
+    /// parent has started; the children of `Process-1` are `Process-1:1` and so on.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.options.name = Some(name.into());
+        self
+    }
+
+    /// Sets whether the process ends when this process ends, by an exit, a panic of main or a
+    /// signal. The default is `false`: the process goes on.
+    ///
+    /// A daemon ends as if killed: at once, wherever its function is, without destructors. It is
+    /// the *process* that counts: the end of the thread that spawned it changes nothing. If this
+    /// process has ended before the new one calls [`init`](super::init), the function does not
+    /// begin. A stopped daemon ends when it is continued. A daemon may start processes, daemons
+    /// among them, which end with it in turn.
+    ///
+    /// A daemon has a thread that sleeps until this process ends.
+    pub fn daemon(mut self, daemon: bool) -> Self {
+        self.options.daemon = daemon;
+        self
+    }
+
+    /// Sets an environment variable of the process.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let name: OsString = name.as_ref().into();
+        let value = Some(value.as_ref().into());
+        self.options.environment.variables.insert(name, value);
+        self
+    }
+
+    /// Sets environment variables of the process.
+    pub fn envs<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        for (name, value) in variables {
+            self = self.env(name, value);
+        }
+        self
+    }
+
+    /// Removes an environment variable, inherited or [set](Self::env) before.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        let name: OsString = name.as_ref().into();
+        self.options.environment.variables.insert(name, None);
+        self
+    }
+
+    /// Removes all environment variables, inherited or [set](Self::env) before.
+    pub fn env_clear(mut self) -> Self {
+        self.options.environment.clear = true;
+        self.options.environment.variables.clear();
+        self
+    }
+
+    /// Sets the working directory of the process. A relative path is relative to this process's
+    /// directory when it spawns.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.directory = Some(directory.into());
+        self
+    }
+
+    /// Sets the standard input of the process; the default is [`Stdio::Null`], so that processes do
+    /// not compete for the terminal.
+    ///
+    /// If it is [`Stdio::Piped`], the field [`stdin`](Process::stdin) writes to it.
+    pub fn stdin(mut self, stdin: Stdio) -> Self {
+        self.options.stdin = stdin;
+        self
+    }
+
+    /// Sets the standard output of the process; the default is [`Stdio::Inherit`].
+    ///
+    /// If it is [`Stdio::Piped`], the field [`stdout`](Process::stdout) reads from it. A pipe holds
+    /// some 64 KiB: read it before the join, or a process that prints more waits forever.
+    pub fn stdout(mut self, stdout: Stdio) -> Self {
+        self.options.stdout = stdout;
+        self
+    }
+
+    /// Sets the standard error of the process, as [`stdout`](Self::stdout) does its output.
+    pub fn stderr(mut self, stderr: Stdio) -> Self {
+        self.options.stderr = stderr;
+        self
+    }
+
+    /// Runs `function(args)` in a new process with these options, as
+    /// [`process::spawn`](super::spawn()) does.
+    ///
+    /// # Errors
+    /// - [`SpawnError::Option`] if an option is invalid; no process was started.
+    /// - As [`process::spawn`](super::spawn()).
+    ///
+    /// # Panics
+    /// Panics if the `Serialize` of `args` panics.
+    pub fn spawn<A, R>(&self, function: fn(A) -> R, args: A) -> Result<Process<R>, SpawnError>
+    where
+        A: Portable + Serialize,
+        R: Portable + Serialize,
+    {
+        spawn::start(&self.options, function, args)
+    }
+}

@@ -1,0 +1,226 @@
+//! The options of a new process, and what is checked of them before anything starts.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::job::VARIABLE;
+use crate::segment::SystemError;
+
+/// The longest name of a process, in bytes.
+pub(super) const MAX_NAME: usize = 255;
+
+/// What a standard stream of a new process is: see [`Builder`](super::Builder).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stdio {
+    /// The stream of this process.
+    Inherit,
+    /// `/dev/null`: nothing to read, and what is written is lost.
+    Null,
+    /// A new pipe, whose other end is a field of the [`Process`](super::Process).
+    Piped,
+}
+
+/// The options of a new process.
+///
+/// All of them are here, so that a start hands one value on.
+#[derive(Clone, Debug)]
+pub(super) struct SpawnOptions {
+    /// `None` for the counted name.
+    pub(super) name: Option<String>,
+    /// Whether the process ends with this one.
+    pub(super) daemon: bool,
+    pub(super) environment: EnvironmentChanges,
+    /// `None` for the directory of this process.
+    pub(super) directory: Option<PathBuf>,
+    pub(super) stdin: Stdio,
+    pub(super) stdout: Stdio,
+    pub(super) stderr: Stdio,
+}
+
+impl SpawnOptions {
+    pub(super) fn new() -> Self {
+        Self {
+            name: None,
+            daemon: false,
+            environment: EnvironmentChanges::default(),
+            directory: None,
+            stdin: Stdio::Null,
+            stdout: Stdio::Inherit,
+            stderr: Stdio::Inherit,
+        }
+    }
+
+    /// Checks what can be checked without the system.
+    pub(super) fn check(&self) -> Result<(), OptionError> {
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        self.environment.check()
+    }
+}
+
+fn check_name(name: &str) -> Result<(), OptionError> {
+    if name.is_empty() {
+        return Err(OptionError::EmptyName);
+    }
+    if let Some(at) = name.bytes().position(|byte| byte == 0) {
+        return Err(OptionError::NulInName { at });
+    }
+    if name.len() > MAX_NAME {
+        return Err(OptionError::NameTooLong {
+            len: name.len(),
+            limit: MAX_NAME,
+        });
+    }
+    Ok(())
+}
+
+/// How the environment of a new process differs from that of this one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EnvironmentChanges {
+    /// Whether nothing is inherited.
+    pub(super) clear: bool,
+    /// The variables that are set, or removed.
+    pub(super) variables: BTreeMap<OsString, Option<OsString>>,
+}
+
+impl EnvironmentChanges {
+    fn check(&self) -> Result<(), OptionError> {
+        for (name, value) in &self.variables {
+            let bytes = name.as_bytes();
+            let refused = if name == VARIABLE {
+                Some(VariableFault::Reserved)
+            } else if bytes.is_empty() {
+                Some(VariableFault::EmptyName)
+            } else if bytes.contains(&b'=') {
+                Some(VariableFault::EqualsSign)
+            } else if bytes.contains(&0) {
+                Some(VariableFault::NulInName)
+            } else if value.as_ref().is_some_and(|v| v.as_bytes().contains(&0)) {
+                Some(VariableFault::NulInValue)
+            } else {
+                None
+            };
+            if let Some(fault) = refused {
+                let name = name.to_string_lossy().into_owned();
+                return Err(OptionError::Variable { name, fault });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the process has the variable as this one has it.
+    pub(super) fn inherits(&self, name: &OsStr) -> bool {
+        !self.clear && !self.variables.contains_key(name)
+    }
+}
+
+/// What is wrong with an option of a [`Builder`](super::Builder).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// The name of the process has no characters.
+    EmptyName,
+    /// The name of the process is too long.
+    NameTooLong {
+        /// Its length, in bytes.
+        len: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// The name of the process has a NUL in it.
+    NulInName {
+        /// The index of the NUL, in bytes.
+        at: usize,
+    },
+    /// An environment variable cannot be as it was given.
+    Variable {
+        /// The name of the variable.
+        name: String,
+        /// What is wrong with it.
+        fault: VariableFault,
+    },
+    /// The directory cannot be entered: it does not exist, is no directory, or is another user's.
+    Directory {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: SystemError,
+    },
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyName => f.write_str(
+                "a process needs a name of at least one character (leave it out for a counted one)",
+            ),
+            Self::NameTooLong { len, limit } => write!(
+                f,
+                "the name of the process has {len} bytes, and the longest has {limit}: \
+                 pass what is longer as an argument"
+            ),
+            Self::NulInName { at } => write!(
+                f,
+                "the name of the process has a NUL at byte {at}: remove it"
+            ),
+            Self::Variable { name, fault } => {
+                write!(
+                    f,
+                    "the environment variable {name:?} cannot be set: {fault}"
+                )
+            }
+            Self::Directory { path, .. } => {
+                write!(
+                    f,
+                    "the process cannot run in the directory {}",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+impl Error for OptionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Directory { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with an environment variable of a [`Builder`](super::Builder).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum VariableFault {
+    /// Its name has no characters.
+    EmptyName,
+    /// Its name has an `=` in it, which ends a name.
+    EqualsSign,
+    /// Its name has a NUL in it.
+    NulInName,
+    /// Its value has a NUL in it.
+    NulInValue,
+    /// crossdock uses the variable to tell the new process its function.
+    Reserved,
+}
+
+impl fmt::Display for VariableFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EmptyName => "its name is empty",
+            Self::EqualsSign => "its name has an equals sign, which ends a name",
+            Self::NulInName => "its name has a NUL",
+            Self::NulInValue => "its value has a NUL",
+            Self::Reserved => "crossdock starts processes by it; choose another name",
+        })
+    }
+}
