@@ -1,39 +1,40 @@
 //! The table of kinds of entries: a line for each kind.
 //!
-//! A line has the number of the kind, its name, its handle with the bounds on its types, and the
-//! algorithm that recovers what a dead participant held in an entry. From the table follow
-//! [`Kind`](crate::segment::Kind) and its name, the dispatch of recovery, handles as arguments and
-//! results of processes, and the tests of the byte layout.
+//! A line has the number of the kind, its name, its handle with the bounds on its types, the
+//! algorithm that recovers what a dead participant held in an entry, and the one that
+//! hands an end of the entry over to another participant. From the table follow
+//! [`Kind`](crate::segment::Kind) and its name, the dispatch of recovery and of ends, handles as
+//! arguments and results of processes, and the tests of the byte layout.
 
 /// Calls the macro `$then` with the table.
 macro_rules! kinds {
     ($then:ident) => {
         $then! {
             /// A [`sync::Mutex`](crate::sync::Mutex).
-            Mutex = 1, [T: Payload, bytemuck::Pod] crate::sync::Mutex<T>, mutex::entry;
+            Mutex = 1, [T: Payload, bytemuck::Pod] crate::sync::Mutex<T>, mutex::entry, region::no_ends;
             // 2 was the mutex without data of layout version 1. It stays unused.
             /// A [`Counter`](crate::Counter).
-            Counter = 3, [N: Number] crate::Counter<N>, region::unowned;
+            Counter = 3, [N: Number] crate::Counter<N>, region::unowned, region::no_ends;
             /// A [`ShardedCounter`](crate::ShardedCounter).
-            ShardedCounter = 4, [] crate::ShardedCounter, region::unowned;
+            ShardedCounter = 4, [] crate::ShardedCounter, region::unowned, region::no_ends;
             /// A [`queue::spsc::Spsc`](crate::queue::spsc::Spsc).
-            Spsc = 5, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::spsc::Spsc<T>, spsc::entry;
+            Spsc = 5, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::spsc::Spsc<T>, spsc::entry, region::no_ends;
             /// A [`queue::Queue`](crate::queue::Queue).
-            Queue = 6, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::Queue<T>, mpmc::entry;
+            Queue = 6, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::Queue<T>, mpmc::entry, mpmc::ends;
             /// A [`queue::WorkQueue`](crate::queue::WorkQueue).
-            WorkQueue = 7, [T: Payload, bytemuck::Pod] crate::queue::WorkQueue<T>, work::entry;
+            WorkQueue = 7, [T: Payload, bytemuck::Pod] crate::queue::WorkQueue<T>, work::entry, work::ends;
             /// A [`queue::ByteQueue`](crate::queue::ByteQueue).
-            ByteQueue = 8, [] crate::queue::ByteQueue, work::entry::bytes;
+            ByteQueue = 8, [] crate::queue::ByteQueue, work::entry::bytes, work::ends::bytes;
             /// A [`queue::Channel`](crate::queue::Channel).
-            Channel = 9, [T: Serialize, DeserializeOwned, Any] crate::queue::Channel<T>, work::entry::bytes;
+            Channel = 9, [T: Serialize, DeserializeOwned, Any] crate::queue::Channel<T>, work::entry::bytes, work::ends::bytes;
             /// A [`sync::RwLock`](crate::sync::RwLock).
-            RwLock = 10, [T: Payload, bytemuck::Pod] crate::sync::RwLock<T>, rwlock::entry;
+            RwLock = 10, [T: Payload, bytemuck::Pod] crate::sync::RwLock<T>, rwlock::entry, region::no_ends;
             /// An [`Array`](crate::Array).
-            Array = 11, [T: Payload, bytemuck::Pod] crate::Array<T>, chunks::entry;
+            Array = 11, [T: Payload, bytemuck::Pod] crate::Array<T>, chunks::entry, region::no_ends;
             /// An [`AtomicArray`](crate::AtomicArray).
-            AtomicArray = 12, [T: Atomic] crate::AtomicArray<T>, region::unowned;
+            AtomicArray = 12, [T: Atomic] crate::AtomicArray<T>, region::unowned, region::no_ends;
             /// A [`Snapshot`](crate::Snapshot).
-            Snapshot = 13, [T: Payload, bytemuck::Pod] crate::Snapshot<T>, snapshot::entry;
+            Snapshot = 13, [T: Payload, bytemuck::Pod] crate::Snapshot<T>, snapshot::entry, region::no_ends;
         }
     };
 }

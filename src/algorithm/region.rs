@@ -52,3 +52,24 @@ pub(crate) mod unowned {
         Some(())
     }
 }
+
+/// Entries without ends.
+#[cfg(any(loom, feature = "process"))]
+pub(crate) mod no_ends {
+    use super::Region;
+    use crate::format::Record;
+    use crate::participant::hand_over::{Step, TakeOverError};
+    use crate::participant::{Liveness, Tag};
+
+    /// Returns `None`: no such entry has an end.
+    pub(crate) fn perform(
+        _: &Record,
+        _: u32,
+        _: &impl Region,
+        _: Step,
+        _: Tag,
+        _: &impl Liveness,
+    ) -> Option<Result<(), TakeOverError>> {
+        None
+    }
+}

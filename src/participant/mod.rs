@@ -3,10 +3,12 @@
 //! Everything that is held is held by a [`Tag`] in the same atomic word. The [`registry`] lists the
 //! tags that are in use; the kernel, through [`ByteLocks`](registry::ByteLocks), decides which of
 //! their processes live. [`holder`] is a word that one participant at a time holds; [`endpoints`]
-//! counts a queue's senders and receivers.
+//! counts a queue's senders and receivers, and [`hand_over`] is what they go to other processes by.
 
 pub(crate) mod attachment;
 pub(crate) mod endpoints;
+#[cfg(any(loom, feature = "process"))]
+pub(crate) mod hand_over;
 pub(crate) mod holder;
 pub(crate) mod own_tag;
 pub(crate) mod registry;

@@ -1,12 +1,18 @@
-//! Recovery of what a dead participant held in an entry, by the algorithm of its kind.
+//! What is done in an entry by the algorithm of its kind, whatever the type of its values: recovery
+//! of what a dead participant held, and the taking over of ends.
 
 use crate::algorithm::region::Region;
 use crate::format::{Kind, Record};
 use crate::participant::Tag;
+#[cfg(feature = "process")]
+use crate::participant::{
+    Liveness,
+    hand_over::{Step, TakeOverError},
+};
 
 /// Defines the dispatch after the table.
 macro_rules! dispatch {
-    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($algorithm:ident)::+;)+) => {
+    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+;)+) => {
         /// Recovers what `dead` held in the entry of a record. Returns false if the kind is
         /// unknown, or the entry too short.
         pub(crate) fn recover(
@@ -21,6 +27,25 @@ macro_rules! dispatch {
                 })+
                 None => false,
             }
+        }
+
+        /// Takes over or gives up an end of the entry of a record, for `me`.
+        #[cfg(feature = "process")]
+        pub(crate) fn perform(
+            record: &Record,
+            participants: u32,
+            region: &impl Region,
+            step: Step,
+            me: Tag,
+            peers: &impl Liveness,
+        ) -> Result<(), TakeOverError> {
+            let performed = match Kind::from_number(record.kind) {
+                $(Some(Kind::$kind) => {
+                    crate::algorithm::$($ends)::+::perform(record, participants, region, step, me, peers)
+                })+
+                None => None,
+            };
+            performed.unwrap_or(Err(TakeOverError::Corrupt))
         }
     };
 }

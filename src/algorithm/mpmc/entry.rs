@@ -49,9 +49,14 @@ pub(crate) fn recover(
     region: &impl Region,
     dead: Tag,
 ) -> Option<()> {
-    let [capacity, ..] = record.config;
-    let payload = record.payload;
-    let layout = SlotsLayout::new(capacity, payload.size(), payload.align(), participants)?;
+    let layout = layout_of(record, participants)?;
     view(region, &layout, participants)?.recover(dead);
     Some(())
+}
+
+/// Returns the layout of the ring in the entry of a record.
+pub(super) fn layout_of(record: &Record, participants: u32) -> Option<SlotsLayout> {
+    let [capacity, ..] = record.config;
+    let payload = record.payload;
+    SlotsLayout::new(capacity, payload.size(), payload.align(), participants)
 }

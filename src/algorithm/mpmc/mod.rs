@@ -100,6 +100,8 @@ use crate::wait::event_count::EventCount;
 pub(crate) use crate::wait::on_event::TryError;
 
 mod end;
+#[cfg(any(loom, feature = "process"))]
+pub(crate) mod ends;
 pub(crate) mod entry;
 pub(crate) mod layout;
 mod lost;

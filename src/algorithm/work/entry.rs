@@ -67,11 +67,16 @@ pub(crate) fn recover(
     region: &impl Region,
     dead: Tag,
 ) -> Option<()> {
-    let [cells, attempts, ..] = record.config;
-    let message = (record.payload.size(), record.payload.align());
-    let layout = WorkLayout::new(cells, attempts, message, participants)?;
+    let layout = layout_of(record, participants)?;
     view(region, &layout, participants)?.recover(dead);
     Some(())
+}
+
+/// Returns the layout of the work queue in the entry of a record.
+pub(super) fn layout_of(record: &Record, participants: u32) -> Option<WorkLayout> {
+    let [cells, attempts, ..] = record.config;
+    let message = (record.payload.size(), record.payload.align());
+    WorkLayout::new(cells, attempts, message, participants)
 }
 
 /// Queues of bytes: a message has one cell or several.

@@ -151,6 +151,8 @@ use crate::wait::event_count::EventCount;
 use crate::wait::on_event::TryError;
 use returned::Due;
 
+#[cfg(any(loom, feature = "process"))]
+pub(crate) mod ends;
 pub(crate) mod entry;
 mod idle;
 pub(crate) mod layout;

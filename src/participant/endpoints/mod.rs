@@ -20,6 +20,10 @@
 //!   the word: one more was counted, EVER, and not GONE. A tag in the own cell that the registry
 //!   does not list, or that has another index, counts no participant and is replaced.
 //! - uncount: subtract one in the own cell. If that was this participant's last, settle.
+//! - hand over an end to another process: its receiver counts in its own cell while the giver is
+//!   still counted, and the giver uncounts after that. So the endpoint is counted throughout. If
+//!   the giver dies first and the endpoint is settled, GONE may have been reported: the receiver
+//!   of the end, unlike a new participant, leaves it set, and uncounts.
 //! - settle an endpoint: load the word; if no cell of a live participant counts it, CAS the loaded
 //!   word to GONE. If a participant was counted meanwhile, the word has changed: repeat.
 //! - close: set CLOSED.
@@ -35,6 +39,10 @@
 //! | the same, of a process that was reaped and has not learnt it | an unregistered tag | the index's next owner, when it counts; for all others it counts nothing |
 //! | counted | the same | the same |
 //! | uncount, after the cell | GONE is owed | a reaper settles; so does each receiver that waits |
+//! | hand over, the giver, before the cell of the end's receiver | a dead cell, perhaps GONE | that receiver finds GONE, or counts before the settling, which then finds it |
+//! | the same, after that cell | both count | a reaper clears the giver's |
+//! | the end's receiver, at any step | the giver still counts | a reaper; the giver uncounts when it learns of the death |
+//! | the end's receiver, after it found GONE | a dead cell, GONE | a reaper clears it and settles |
 //! | close | nothing, or CLOSED | sleepers look when their slices end |
 //!
 //! A process that is stopped between uncounting and settling delays a waiter by a slice at most.
@@ -46,12 +54,15 @@
 //! found, and one counted after it has changed the word. (E2) GONE is stored (Release) after all
 //! that the endpoint sent, and a receiver that reads it (Acquire) looks once more at the slots.
 //! (E3) Two that are the last and uncount at once have a full barrier each between their own cell
-//! and their load of the other's: at least one of them finds the endpoint empty. (M3) of
+//! and their load of the other's: at least one of them finds the endpoint empty. (E4) The receiver
+//! of an end changes the word by a CAS that expects GONE to be clear, after its cell, as (E1): a
+//! settling that has not set GONE by then finds the cell, or fails and looks again. (M3) of
 //! `algorithm::mutex` holds for cells.
 
 use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
-use crate::participant::Tag;
-use crate::participant::{Liveness, is_still_registered};
+#[cfg(any(loom, feature = "process"))]
+use crate::participant::hand_over::TakeOverError;
+use crate::participant::{Liveness, Tag, is_still_registered};
 
 const CLOSED: u64 = 1 << 4;
 const COUNTED: u64 = 1 << 5;
@@ -144,19 +155,25 @@ impl EndpointCounts<'_> {
     }
 
     fn change(self, to: impl Fn(u64) -> u64) {
+        self.change_if(|word| Some(to(word)));
+    }
+
+    /// Changes the word, unless `to` returns `None` for it; returns whether it was changed.
+    fn change_if(self, to: impl Fn(u64) -> Option<u64>) -> bool {
         // ORDERING: Relaxed; the CAS decides.
         let mut seen = self.word.load(Ordering::Relaxed);
-        loop {
+        while let Some(next) = to(seen) {
             // ORDERING: Release; (E1), (E2). Acquire; as `settle`.
             let both = Ordering::AcqRel;
             match self
                 .word
-                .compare_exchange(seen, to(seen), both, Ordering::Relaxed)
+                .compare_exchange(seen, next, both, Ordering::Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(now) => seen = now,
             }
         }
+        false
     }
 
     /// Counts participant `me` once more at an endpoint.
@@ -165,6 +182,61 @@ impl EndpointCounts<'_> {
         side: Endpoint,
         me: Tag,
         peers: &impl Liveness,
+    ) -> Result<(), EndpointError> {
+        self.count_in_cell(side, me, peers, 600)?;
+        let once_more = if mutation(131) { 0 } else { COUNTED };
+        self.change(|word| (word.wrapping_add(once_more) | side.ever()) & !side.gone());
+        Ok(())
+    }
+
+    /// Counts participant `me` for an end that another participant, which was counted for it, hands
+    /// over to `me`, and uncounts after that.
+    ///
+    /// Unlike [`count`](Self::count), this leaves an endpoint alone that is gone. If `settled` is
+    /// true then, all sleepers of both endpoints must be woken.
+    #[cfg(any(loom, feature = "process"))]
+    pub(crate) fn take_over(
+        self,
+        side: Endpoint,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), (TakeOverError, bool)> {
+        let early = mutation(516) && !self.count_over(side);
+        self.count_in_cell(side, me, peers, 518)
+            .map_err(|error| (error.into(), false))?;
+        if early || !mutation(516) && self.count_over(side) {
+            return Ok(());
+        }
+        // Others may have been told. A participant that was counted and left meanwhile has found
+        // this cell, so its settling is owed.
+        let settled = if mutation(514) {
+            self.take_from_cell(side, me);
+            false
+        } else {
+            self.uncount(side, me, peers)
+        };
+        Err((TakeOverError::Over, settled))
+    }
+
+    /// Changes the word for an end that was handed over; returns false if the endpoint is gone.
+    #[cfg(any(loom, feature = "process"))]
+    fn count_over(self, side: Endpoint) -> bool {
+        let once_more = if mutation(513) { 0 } else { COUNTED };
+        let is_gone = |word| word & side.gone() != 0 && !mutation(512);
+        self.change_if(|word| {
+            // (E4).
+            let next = (word.wrapping_add(once_more) | side.ever()) & !side.gone();
+            (!is_gone(word)).then_some(next)
+        })
+    }
+
+    /// Adds one to the own cell of `me`, and asks the registry; `mutant` does not ask.
+    fn count_in_cell(
+        self,
+        side: Endpoint,
+        me: Tag,
+        peers: &impl Liveness,
+        mutant: u32,
     ) -> Result<(), EndpointError> {
         let cell = self
             .cells
@@ -191,20 +263,25 @@ impl EndpointCounts<'_> {
                 Err(now) => seen = now,
             }
         }
-        if !is_still_registered(peers, 600) {
+        if !is_still_registered(peers, mutant) {
             if !mutation(601) {
                 self.recover(me);
             }
             return Err(EndpointError::MembershipLost);
         }
-        let once_more = if mutation(131) { 0 } else { COUNTED };
-        self.change(|word| (word.wrapping_add(once_more) | side.ever()) & !side.gone());
         Ok(())
     }
 
     /// Counts participant `me` once less at an endpoint; returns true if none is left there, and
     /// all sleepers of both endpoints must be woken.
     pub(crate) fn uncount(self, side: Endpoint, me: Tag, peers: &impl Liveness) -> bool {
+        self.take_from_cell(side, me)
+            && !mutation(135)
+            && self.settle(side, |tag| peers.is_alive(tag))
+    }
+
+    /// Takes one from the own cell of `me`; returns whether that was its last at the endpoint.
+    fn take_from_cell(self, side: Endpoint, me: Tag) -> bool {
         let Some(cell) = self.cells.get(me.index() as usize) else {
             return false;
         };
@@ -219,12 +296,10 @@ impl EndpointCounts<'_> {
             // ORDERING: Release; (E2): what this participant sent.
             let release = ordering(Ordering::AcqRel, 132);
             match cell.compare_exchange(seen, less, release, Ordering::Relaxed) {
-                Ok(_) if side.count(less) > 0 => return false,
-                Ok(_) => break,
+                Ok(_) => return side.count(less) == 0,
                 Err(now) => seen = now,
             }
         }
-        !mutation(135) && self.settle(side, |tag| peers.is_alive(tag))
     }
 
     /// Marks an endpoint as gone if some participant was counted there and no cell counts an

@@ -6,6 +6,7 @@ use loom::sync::Arc;
 use super::super::{Endpoint, EndpointCounts, EndpointError, owner};
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::{AtomicU64, Ordering};
+use crate::participant::hand_over::TakeOverError;
 use crate::participant::stage::{ModelRegistry, finish, players, start, successor, tag};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
@@ -21,12 +22,18 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
         "a reaped process does not take its tag out of its cell",
     ),
     (
+        518,
+        TAKES,
+        "taking an end over does not ask whether the process is still registered",
+    ),
+    (
         602,
         NEXT,
         "an unregistered tag blocks the index's next owner",
     ),
 ];
 
+const TAKES: &str = "model_endpoints_take_over_counts_no_reaped_child";
 const STAYS: &str = "model_endpoints_count_no_reaped_sender";
 const NEXT: &str = "model_endpoints_after_a_reaped_sender_was_killed_the_next_owner_counts";
 
@@ -71,6 +78,16 @@ impl End {
         );
     }
 
+    /// Takes an end over for process 1, which does not leave.
+    fn take_over(&self) {
+        let peers = self.registry.liveness(1);
+        let taken = self.endpoints().take_over(Endpoint::Sender, tag(1), &peers);
+        assert!(
+            matches!(taken, Ok(()) | Err((TakeOverError::MembershipLost, _))),
+            "{taken:?}"
+        );
+    }
+
     /// Counts the next owner of the index; the endpoint is gone when that has left.
     fn close(&self) {
         let peers = self.registry.successor_liveness();
@@ -102,6 +119,29 @@ fn model_endpoints_count_no_reaped_sender() {
         assert_ne!(owner(cell), tag(1).bits(), "it is counted");
         end.close();
     });
+}
+
+/// Hunts: the same, of a child that takes an end over from its parent, which leaves afterwards.
+#[test]
+fn model_endpoints_take_over_counts_no_reaped_child() {
+    explore(
+        "endpoints: a reaped child takes an end over, a reaper",
+        || {
+            let end = End::new();
+            let peers = end.registry.liveness(3);
+            let counted = end.endpoints().count(Endpoint::Sender, tag(3), &peers);
+            assert_eq!(counted, Ok(()));
+            let (lost, reaper) = (end.clone(), end.clone());
+            finish([
+                start(1, None, move || lost.take_over()),
+                start(2, None, move || reaper.reap()),
+            ]);
+            end.endpoints().uncount(Endpoint::Sender, tag(3), &peers);
+            let cell = end.cells[0].load(Ordering::Relaxed);
+            assert_ne!(owner(cell), tag(1).bits(), "it is counted");
+            end.close();
+        },
+    );
 }
 
 /// Hunts: an index whose owners are never counted, because a reaped process was killed with its tag

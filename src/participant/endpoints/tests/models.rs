@@ -7,6 +7,7 @@ use crate::facade::model::{explore, explore_at_least, explore_deaths, is_byte_lo
 use crate::facade::{AtomicU64, Words};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 
+mod hand_over;
 mod two_deaths;
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
@@ -23,7 +24,33 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (135, LEFT, "the last to be uncounted does not settle"),
     (136, LEFT, "two that are uncounted at once have no barrier"),
     (137, DIED, "a reaper does not settle"),
+    (
+        512,
+        hand_over::PARENT,
+        "a child revives an endpoint that is gone",
+    ),
+    (
+        513,
+        hand_over::PARENT,
+        "taking an end over does not change the word",
+    ),
+    (
+        514,
+        hand_over::REVIVED,
+        "a child that finds the endpoint gone does not settle",
+    ),
+    (
+        515,
+        hand_over::LEAVES,
+        "a parent does not wait for its child",
+    ),
+    (
+        516,
+        hand_over::PARENT,
+        "a child changes the word before its cell",
+    ),
     (758, two_deaths::SENDERS, "a second death goes unnoticed"),
+    (517, hand_over::BOTH, "a second death goes unnoticed"),
 ];
 
 const LEFT: &str = "model_endpoints_the_last_two_leave_at_once";

@@ -1,0 +1,43 @@
+//! The ends of a ring that go from one participant to another.
+
+use super::entry::{layout_of, view};
+use super::{Ring, Slots};
+use crate::algorithm::region::Region;
+use crate::format::Record;
+use crate::participant::endpoints::Endpoint;
+use crate::participant::hand_over::{Ends, HandOver, Step, TakeOverError};
+use crate::participant::{Liveness, Tag};
+
+impl<S: Slots> Ends for Ring<'_, S> {
+    fn take_over(
+        &self,
+        end: HandOver,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), TakeOverError> {
+        let taken = self.endpoints().take_over(end.side, me, peers);
+        taken.map_err(|(error, settled)| {
+            if settled {
+                self.wake_all();
+            }
+            error
+        })
+    }
+
+    fn give_up(&self, side: Endpoint, me: Tag, peers: &impl Liveness) {
+        self.uncount(side, me, peers);
+    }
+}
+
+/// Takes over or gives up an end of the entry of a record; `None` if the entry is too short.
+pub(crate) fn perform(
+    record: &Record,
+    participants: u32,
+    region: &impl Region,
+    step: Step,
+    me: Tag,
+    peers: &impl Liveness,
+) -> Option<Result<(), TakeOverError>> {
+    let layout = layout_of(record, participants)?;
+    Some(view(region, &layout, participants)?.perform(step, me, peers))
+}
