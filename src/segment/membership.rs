@@ -20,7 +20,7 @@ use crate::participant::registry::{ByteLocks, Joined, Reaped, RegistryEntry};
 use crate::segment::attachment::Attachment;
 use crate::segment::fault::{MembershipError, SystemError};
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
-use crate::segment::recover;
+use crate::segment::{recover, trace};
 use crate::sys::clock;
 use crate::sys::fork::{Exclusive, ForkPage, exclusive};
 use crate::sys::identity::{self, Identity};
@@ -330,18 +330,28 @@ impl Membership {
     pub(crate) fn reap_at(mapping: &Mapping, index: u32) {
         let locks = Locks::probing(mapping);
         let me = mapping.membership().current();
-        let visit = |tag| visit(mapping, tag);
-        mapping.registry().reap(index, me, &locks, visit);
+        Self::reap_one(&locks, index, me);
+    }
+
+    fn reap_one(locks: &Locks<'_>, index: u32, me: Option<Tag>) -> Reaped {
+        let mapping = locks.mapping;
+        let mut dead = None;
+        let reaped = mapping.registry().reap(index, me, locks, |tag| {
+            dead = Some((tag, trace::pid_of(mapping, tag)));
+            visit(mapping, tag)
+        });
+        // Only now: other code runs here, and may use the segment.
+        if let (Reaped::Freed, Some((tag, pid))) = (&reaped, dead) {
+            trace::participant_reaped(mapping, tag, pid);
+        }
+        reaped
     }
 
     fn reap_with(locks: &Locks<'_>, me: Option<Tag>) -> Reaping {
         let mapping = locks.mapping;
         let mut reaping = Reaping::default();
         for index in 0..mapping.geometry().participants {
-            match mapping
-                .registry()
-                .reap(index, me, locks, |tag| visit(mapping, tag))
-            {
+            match Self::reap_one(locks, index, me) {
                 Reaped::None => {}
                 Reaped::Freed => reaping.freed += 1,
                 Reaped::Stuck => reaping.stuck += 1,

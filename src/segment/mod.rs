@@ -19,6 +19,7 @@ mod options;
 mod presence;
 mod private;
 mod recover;
+pub(crate) mod trace;
 mod watch_requests;
 mod watcher;
 

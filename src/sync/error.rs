@@ -7,7 +7,7 @@ use crate::algorithm::rwlock::{MOST, RwLockError};
 use crate::format::Kind;
 use crate::participant::Tag;
 use crate::segment::fault::errors_around;
-use crate::segment::{EntryRef, Fault, MembershipError};
+use crate::segment::{Entry, EntryRef, Fault, MembershipError, trace};
 
 /// The error of an operation that blocks until it has a lock: [`Mutex::lock`](super::Mutex::lock),
 /// [`RwLock::read`](super::RwLock::read), [`RwLock::write`](super::RwLock::write).
@@ -81,10 +81,18 @@ impl<G> LockError<G> {
     }
 
     /// The token or guard of a lock that was taken, with what the lock says of its last owner.
-    pub(super) fn told(owner_died: bool, is_poisoned: bool, token: G) -> Result<G, Self> {
+    pub(super) fn told(
+        lock: &Entry,
+        owner_died: bool,
+        is_poisoned: bool,
+        token: G,
+    ) -> Result<G, Self> {
         match (owner_died, is_poisoned) {
             (false, false) => Ok(token),
-            (true, _) => Err(Self::OwnerDied(token)),
+            (true, _) => {
+                trace::lock_taken_over(lock);
+                Err(Self::OwnerDied(token))
+            }
             (false, true) => Err(Self::Poisoned(token)),
         }
     }

@@ -311,6 +311,7 @@ impl<T> Mutex<T> {
             panicking: std::thread::panicking(),
         };
         Ok(LockError::told(
+            self.state.entry(),
             held.owner_died(),
             held.is_poisoned(),
             guard,

@@ -470,6 +470,7 @@ impl<T: ?Sized> RwLock<T> {
         };
         match read {
             Ok(read) => Ok(LockError::told(
+                self.state.entry(),
                 read.owner_died(),
                 read.is_poisoned(),
                 read,
@@ -487,6 +488,7 @@ impl<T: ?Sized> RwLock<T> {
         let me = self.state.tag()?;
         match self.raw().write(me, &self.state.liveness(me), wait) {
             Ok(token) => Ok(LockError::told(
+                self.state.entry(),
                 token.owner_died(),
                 token.is_poisoned(),
                 token,

@@ -1,0 +1,11 @@
+//! What the crate `tracing` is told, with the feature of that name.
+
+mod locks;
+mod processes;
+mod support;
+
+#[test]
+fn crossdock_worker() {
+    support::record();
+    crossdock::process::init();
+}
