@@ -44,6 +44,12 @@
 //! # Tests
 //! Under `cargo test` and `cargo nextest`, where `main` belongs to the harness, call [`init_test`].
 //!
+//! # Tracing
+//! With feature `tracing`, the crate of that name is told of each process, under the target
+//! `crossdock`: in the parent a span `spawn` and the events of start and exit, in the worker a span
+//! `process` around its function. A worker is a new program image, so its subscriber is the one
+//! that `main` sets before it calls [`init`].
+//!
 //! # How a function is passed
 //! As its offset in the program, so it must lie in the program itself and not in a shared library
 //! ([`SpawnError::NotInProgram`]). The worker runs /proc's link to its parent's program, so a
@@ -81,6 +87,7 @@ mod spawn;
 #[cfg(test)]
 mod tests;
 
+mod trace;
 mod worker;
 
 pub use crate::queue::{WaitAnyError, Waitable, wait_any, wait_any_timeout};

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::exits::ExitEvent;
 use super::outcome::{self, Outcome, OutcomeKind};
-use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles};
+use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles, trace};
 use crate::queue::{Waitable, waitable};
 use crate::segment::{Fault, SystemError};
 use crate::sys::child::{self, Child};
@@ -159,7 +159,10 @@ impl<R> Process<R> {
         if ended.is_none() {
             *ended = match child::reap(self.pidfd.as_fd(), block)? {
                 Child::Runs => None,
-                Child::Ended(status) => Some(ExitRecord::With(status)),
+                Child::Ended(status) => {
+                    trace::exited(&self.name, self.id, status);
+                    Some(ExitRecord::With(status))
+                }
                 // A live process is the child of the process that this one was forked from.
                 Child::Unknown => {
                     child::has_ended(self.pidfd.as_fd())?.then_some(ExitRecord::Reaped)

@@ -16,7 +16,7 @@ use super::init::Restart;
 use super::job::{Harness, Job, VARIABLE, refusal};
 use super::options::{EnvironmentChanges, SpawnOptions};
 use super::running::{self, Process, Started};
-use super::{CodecError, OptionError, Portable, SpawnError, Stdio, handles, own};
+use super::{CodecError, OptionError, Portable, SpawnError, Stdio, handles, own, trace};
 use crate::segment::Segment;
 use crate::segment::SystemError;
 use crate::sys::exe::{Code, Image, Program};
@@ -122,6 +122,7 @@ fn start_at<A: Serialize, R>(
     entry: Trampoline,
     args: &A,
 ) -> Result<Process<R>, SpawnError> {
+    let _span = trace::spawning();
     let restart = Restart::current().ok_or(SpawnError::NotInitialised)?;
     if process::has_raised_privileges() {
         return Err(SpawnError::Privileged);
@@ -139,7 +140,9 @@ fn start_at<A: Serialize, R>(
         arguments: &arguments,
         segments: &segments,
     };
-    task.start(options, &restart).map(Process::new)
+    let started = task.start(options, &restart)?;
+    trace::started(&started.name, started.id);
+    Ok(Process::new(started))
 }
 
 /// What a new process is to run: the part of a spawn that does not depend on the types.

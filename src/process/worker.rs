@@ -15,8 +15,8 @@ use super::bound;
 use super::init::Restart;
 use super::job::{Harness, Job, JobLookup, VARIABLE};
 use super::outcome::{OutcomeKind, commit, progress, record_start};
-use super::own;
 use super::spawn::{Returned, TaskError, Trampoline};
+use super::{own, trace};
 use crate::segment::Segment;
 use crate::sys::descriptor::{adopt, duplicate};
 use crate::sys::exe::{Code, Image, Program};
@@ -168,9 +168,11 @@ impl Assignment {
         };
         let arguments = std::mem::take(&mut self.arguments);
         let segments = std::mem::take(&mut self.segments);
+        let span = trace::running();
         let returned = catch_unwind(AssertUnwindSafe(|| {
             trampoline(function, &arguments, segments)
         }));
+        drop(span);
         match returned {
             Ok(Ok(returned)) => self.hand_over(returned),
             Ok(Err(TaskError::Arguments(error))) => self.end(
@@ -211,6 +213,7 @@ impl Assignment {
 
     /// Commits the outcome and ends the process.
     fn end(self, kind: OutcomeKind, segments: u32, payload: &[u8], code: i32) -> ! {
+        trace::ended(kind);
         // Flushes what was printed before the commit; an error cannot be reported.
         let _ = io::stdout().flush();
         if std::process::id() != self.pid {

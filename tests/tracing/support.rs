@@ -32,7 +32,10 @@ impl Visit for Text {
 }
 
 fn add(line: String) {
-    LINES.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    LINES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(line);
 }
 
 impl Subscriber for Recorder {

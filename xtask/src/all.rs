@@ -132,6 +132,18 @@ pub(crate) fn test(quick: bool) -> Outcome {
             "--lib",
         ]))
     })?;
+    parts.step("tests with tracing", &|| {
+        let args = [
+            "test",
+            "-p",
+            "crossdock",
+            "--features",
+            "tracing",
+            "--test",
+            "tracing",
+        ];
+        pass_through(cargo(args))
+    })?;
     parts.step("large values, not optimised", &|| {
         let args = [
             "test",
