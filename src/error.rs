@@ -177,6 +177,12 @@ umbrella! {
     WaitNewerTimeout(WaitNewerTimeoutError);
     /// A value was not encoded, or a message not decoded.
     Value(crate::queue::ValueError);
+    /// A pipe or a connection was not made.
+    #[cfg(feature = "process")]
+    Pipe(crate::process::PipeError);
+    /// A message was not received into memory of a fixed length.
+    #[cfg(feature = "process")]
+    RecvInto(crate::process::RecvIntoError);
     /// A process was not started.
     #[cfg(feature = "process")]
     Spawn(crate::process::SpawnError);

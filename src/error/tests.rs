@@ -235,17 +235,20 @@ walk! {
         TryRecvError::Busy => TryRecvError::Busy,
         TryRecvError::Disconnected => TryRecvError::Disconnected,
         TryRecvError::Invalid { .. } => TryRecvError::Invalid { reason: value() },
+        TryRecvError::Truncated => TryRecvError::Truncated,
         TryRecvError::Fault(_) => membership().into(),
     }
     RecvError {
         RecvError::Disconnected => RecvError::Disconnected,
         RecvError::Invalid { .. } => RecvError::Invalid { reason: value() },
+        RecvError::Truncated => RecvError::Truncated,
         RecvError::Fault(_) => membership().into(),
     }
     RecvTimeoutError {
         RecvTimeoutError::Timeout => RecvTimeoutError::Timeout,
         RecvTimeoutError::Disconnected => RecvTimeoutError::Disconnected,
         RecvTimeoutError::Invalid { .. } => RecvTimeoutError::Invalid { reason: value() },
+        RecvTimeoutError::Truncated => RecvTimeoutError::Truncated,
         RecvTimeoutError::Fault(_) => membership().into(),
     }
     CountError {
@@ -280,6 +283,19 @@ walk! {
     #[cfg(feature = "process")]
     CodecError {
         _ => CodecError::from(value()),
+    }
+    #[cfg(feature = "process")]
+    PipeError {
+        PipeError::Capacity { .. } => PipeError::Capacity { found: 1, least: 512, most: 1 << 40 },
+        PipeError::Values { .. } => PipeError::Values { reason: "they are handles".into() },
+        PipeError::Create(_) => PipeError::Create(CreateError::System(system())),
+        PipeError::Entry(_) => PipeError::Entry(EntryError::Corrupt { record: None }),
+        PipeError::Claim(_) => PipeError::Claim(ClaimError::RoleTaken { pid: 7 }),
+    }
+    #[cfg(feature = "process")]
+    RecvIntoError {
+        RecvIntoError::TooSmall { .. } => RecvIntoError::TooSmall { message: 9, memory: 4 },
+        RecvIntoError::Recv(_) => RecvIntoError::Recv(RecvError::Truncated),
     }
     #[cfg(feature = "process")]
     SpawnError {
@@ -336,7 +352,8 @@ walk! {
 
 #[cfg(feature = "process")]
 use crate::process::{
-    CodecError, JoinError, JoinTimeoutError, OptionError, SpawnError, StatusError, VariableFault,
+    CodecError, JoinError, JoinTimeoutError, OptionError, PipeError, RecvIntoError, SpawnError,
+    StatusError, VariableFault,
 };
 #[test]
 fn every_error_begins_in_lower_case_and_has_no_full_stop() {

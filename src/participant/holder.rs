@@ -91,6 +91,7 @@ impl HolderState {
     }
 
     /// Returns whether its last holder has left or died.
+    #[cfg(test)]
     pub(crate) fn is_gone(self, peers: &impl Liveness) -> Result<bool, Garbage> {
         let holder = self.holder(peers.participants())?;
         Ok(holder.map_or(self.is_left(), |tag| !peers.is_alive(tag)))

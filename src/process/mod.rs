@@ -72,6 +72,7 @@
 
 mod bound;
 mod builder;
+mod conn;
 mod error;
 mod exits;
 mod handle_serde;
@@ -92,6 +93,9 @@ mod worker;
 
 pub use crate::queue::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use builder::Builder;
+pub use conn::{
+    Conn, PipeError, PipeOptions, PipeReceiver, PipeSender, RecvIntoError, duplex, pipe,
+};
 pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
 pub use init::{init, init_test};
 pub use options::{OptionError, Stdio, VariableFault};

@@ -71,6 +71,10 @@ errors! {
             /// What is wrong with them.
             reason: ValueError
         } => "{reason}",
+        /// The sender died in the middle of a message that is larger than the pipe, and the message
+        /// is lost. Only a pipe or connection of `process` returns it; the next call
+        /// returns [`Disconnected`](Self::Disconnected).
+        Truncated => "the sender died in the middle of a message, which is lost",
     }
 
     /// The error of receiving with as much waiting as it takes.
@@ -83,6 +87,8 @@ errors! {
             /// What is wrong with the bytes.
             reason: ValueError
         } => "{reason}",
+        /// As [`TryRecvError::Truncated`].
+        Truncated => "the sender died in the middle of a message, which is lost",
     }
 
     /// The error of receiving with a deadline.
@@ -96,6 +102,8 @@ errors! {
             /// What is wrong with the bytes.
             reason: ValueError
         } => "{reason}",
+        /// As [`TryRecvError::Truncated`].
+        Truncated => "the sender died in the middle of a message, which is lost",
     }
 
     /// Why a sender or a receiver was not counted.
@@ -150,6 +158,7 @@ impl From<TryRecvError> for RecvTimeoutError {
             TryRecvError::Empty | TryRecvError::Busy => Self::Timeout,
             TryRecvError::Disconnected => Self::Disconnected,
             TryRecvError::Invalid { reason } => Self::Invalid { reason },
+            TryRecvError::Truncated => Self::Truncated,
             TryRecvError::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -160,6 +169,7 @@ impl From<RecvError> for RecvTimeoutError {
         match error {
             RecvError::Disconnected => Self::Disconnected,
             RecvError::Invalid { reason } => Self::Invalid { reason },
+            RecvError::Truncated => Self::Truncated,
             RecvError::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -169,7 +179,7 @@ impl SendTimeoutError<()> {
     /// The same of a wait without a deadline. A large value is put in afterwards, and only once:
     /// optimisers take minutes over a copy of it in every variant.
     #[cold]
-    pub(super) fn untimed(self) -> SendError<()> {
+    pub(crate) fn untimed(self) -> SendError<()> {
         match self {
             Self::Timeout(()) => unreachable!("no deadline has passed"),
             Self::Disconnected(()) => SendError::Disconnected(()),
@@ -195,11 +205,12 @@ impl RecvTimeoutError {
 
     /// The same of a wait without a deadline.
     #[cold]
-    pub(super) fn untimed(self) -> RecvError {
+    pub(crate) fn untimed(self) -> RecvError {
         match self {
             Self::Timeout => unreachable!("no deadline has passed"),
             Self::Disconnected => RecvError::Disconnected,
             Self::Invalid { reason } => RecvError::Invalid { reason },
+            Self::Truncated => RecvError::Truncated,
             Self::Fault(fault) => RecvError::Fault(fault),
         }
     }

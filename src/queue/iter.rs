@@ -33,13 +33,13 @@ pub struct TryIter<R> {
 }
 
 impl<R> Iter<R> {
-    pub(super) fn new(from: R) -> Self {
+    pub(crate) fn new(from: R) -> Self {
         Self { from: Some(from) }
     }
 }
 
 impl<R> TryIter<R> {
-    pub(super) fn new(from: R) -> Self {
+    pub(crate) fn new(from: R) -> Self {
         Self { from: Some(from) }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct WaitMode<'a> {
     history: Option<&'a WaitHistory>,
     /// Whether the history decides about spinning.
     learns: bool,
+    /// The longest slice, if it is shorter than the operation's.
+    at_most: Option<Duration>,
 }
 
 impl<'a> WaitMode<'a> {
@@ -59,6 +61,15 @@ impl<'a> WaitMode<'a> {
             pace,
             history: Some(history),
             learns: pace == Pace::Adaptive,
+            at_most: None,
+        }
+    }
+
+    /// The same mode with slices of at most this length.
+    pub(crate) fn at_most(self, longest: Duration) -> Self {
+        Self {
+            at_most: Some(longest),
+            ..self
         }
     }
 
@@ -76,6 +87,7 @@ impl<'a> WaitMode<'a> {
             pace: Pace::Adaptive,
             history,
             learns: false,
+            at_most: None,
         }
     }
 }
@@ -140,6 +152,7 @@ impl<'a> WaitSchedule<'a> {
         deadline: &Deadline,
         (first, longest): (Duration, Duration),
     ) -> Option<Duration> {
+        let longest = self.mode.at_most.map_or(longest, |most| most.min(longest));
         let left = match deadline.left() {
             Left::Forever => Duration::MAX,
             Left::For(left) => left,

@@ -3,6 +3,7 @@
 mod alone;
 mod bound;
 mod builder;
+mod conn;
 mod ends;
 mod harness;
 mod membarrier;

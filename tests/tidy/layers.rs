@@ -69,6 +69,7 @@ const EVERYTHING: &[&str] = &[
     "wait",
     "algorithm",
     "payload",
+    "fixed",
     "codec",
     "segment",
     "sync",

@@ -27,9 +27,11 @@
 //!   waits for an empty or full ring, it checks that its own position is as it has stored it, and
 //!   stores it again if not. Before each operation it checks that it still has its claim.
 //! - wait: spin for some microseconds, then sleep on the own event count, which the peer notifies
-//!   after each commit. A waiter whose peer has left or died loads the peer's position once more
-//!   before it reports that. A waiter that never sleeps makes the checks of a sleeper after each
-//!   slice of spinning.
+//!   after each commit. A waiter may want several items or free slots at once. A waiter whose peer
+//!   has left or died loads the peer's position once more before it reports that. It puts `DIED`
+//!   into the claim of a dead peer first, so what it reports is final: a process that takes the
+//!   dead one's end over afterwards finds that it is over. A waiter that never sleeps makes the
+//!   checks of a sleeper after each slice of spinning.
 //!
 //! # Crash
 //!
@@ -459,6 +461,7 @@ impl<'a> Spsc<'a> {
     }
 
     /// Blocks until an item or a free slot is available.
+    #[cfg(test)]
     pub(crate) fn wait<'m, R: RoleMarker>(
         self,
         cursor: &mut Cursor<R>,
@@ -466,9 +469,22 @@ impl<'a> Spsc<'a> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> WaitOutcome {
+        self.wait_for(cursor, 1, peers, deadline, mode)
+    }
+
+    /// Blocks until `wanted` items or free slots are available, at most the capacity.
+    pub(crate) fn wait_for<'m, R: RoleMarker>(
+        self,
+        cursor: &mut Cursor<R>,
+        wanted: u64,
+        peers: &impl Liveness,
+        deadline: &Deadline,
+        mode: impl Into<WaitMode<'m>>,
+    ) -> WaitOutcome {
         let mut op = SpscWait {
             ring: self,
             cursor,
+            wanted,
             peers,
         };
         match block_on(&mut op, deadline, mode.into()) {
@@ -490,6 +506,7 @@ impl<'a> Spsc<'a> {
 struct SpscWait<'a, 'b, R, P> {
     ring: Spsc<'a>,
     cursor: &'b mut Cursor<R>,
+    wanted: u64,
     peers: &'b P,
 }
 
@@ -507,18 +524,28 @@ impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
     type Error = WaitOutcome;
 
     fn attempt(&mut self) -> Stepped<Self> {
-        match self.ring.available(self.cursor) {
-            Ok(0) if self.ring.has_left(R::ROLE) => self.disconnected(),
-            Ok(0) => Ok(Step::Blocked),
-            Ok(count) => Ok(Step::Done(count)),
+        let available = match self.ring.available(self.cursor) {
+            Ok(few) if few > 0 && few < self.wanted => self.ring.refresh(self.cursor),
+            available => available,
+        };
+        match available {
+            Ok(count) if count >= self.wanted => Ok(Step::Done(count)),
+            Ok(_) if self.ring.has_left(R::ROLE) => self.disconnected(),
+            Ok(_) => Ok(Step::Blocked),
             Err(Corrupt) => Err(WaitOutcome::Corrupt),
         }
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
-        match self.ring.peer_claim(R::ROLE).is_gone(self.peers) {
-            Ok(false) => Ok(Step::Blocked),
-            Ok(true) => self.disconnected(),
+        let claim = self.ring.peer_claim(R::ROLE);
+        match claim.holder(self.peers.participants()) {
+            Ok(None) if claim.is_left() => self.disconnected(),
+            Ok(None) => Ok(Step::Blocked),
+            Ok(Some(tag)) if self.peers.is_alive(tag) => Ok(Step::Blocked),
+            Ok(Some(tag)) => {
+                self.ring.state.peer(R::ROLE).claim.recover(tag);
+                Ok(Step::Retry)
+            }
             Err(_) => Err(WaitOutcome::Corrupt),
         }
     }
@@ -539,13 +566,16 @@ impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let (ring, other) = (self.ring, self.ring.peer_claim(R::ROLE));
+        let wanted = self.wanted;
         if let Ok(Some(tag)) = other.holder(self.peers.participants()) {
             self.peers.sleeps_for(tag);
         }
         let has_left = other.is_left() && !mutation(661);
         ring.event(R::ROLE).announce(|| {
             has_left
-                || ring.refresh(self.cursor) != Ok(0)
+                || ring
+                    .refresh(self.cursor)
+                    .map_or(true, |count| count >= wanted)
                 || (!mutation(61) && ring.peer_claim(R::ROLE) != other)
         })
     }
@@ -556,7 +586,7 @@ impl<R: RoleMarker, P: Liveness> SpscWait<'_, '_, R, P> {
     /// that.
     fn disconnected(&mut self) -> Stepped<Self> {
         match self.ring.load_peer(self.cursor) {
-            Some(count) if count > 0 && !mutation(77) => Ok(Step::Done(count)),
+            Some(count) if count >= self.wanted && !mutation(77) => Ok(Step::Done(count)),
             Some(_) => Err(WaitOutcome::Disconnected),
             None => Err(WaitOutcome::Corrupt),
         }

@@ -20,7 +20,7 @@ use crate::wait::on_event::{EventWaitError, TryError};
 /// child an inherited one pops nothing and says [`NotOwner`](crate::Fault::NotOwner), and so does one
 /// whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
 pub struct Consumer<T: Payload> {
-    pub(super) end: End<T, Consuming>,
+    pub(crate) end: End<T, Consuming>,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {

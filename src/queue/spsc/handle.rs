@@ -3,6 +3,7 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
@@ -20,7 +21,7 @@ use crate::segment::{
 };
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
-use crate::wait::on_event::{EventWaitError, TryError};
+use crate::wait::on_event::{EventWaitError, TryError, longest};
 
 /// A ring for one producer and one consumer, first in, first out; an entry of a segment, created with
 /// its capacity in items, 1 to 2^40.
@@ -116,6 +117,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
             me,
             wait: Wait::default(),
             waits: Default::default(),
+            longest: longest(),
             spsc: self.clone(),
         })
     }
@@ -199,7 +201,7 @@ impl<T> Spsc<T> {
 }
 
 /// A claimed end.
-pub(super) struct End<T: Payload, R: RoleMarker> {
+pub(crate) struct End<T: Payload, R: RoleMarker> {
     pub(super) spsc: Spsc<T>,
     pub(super) cursor: Cursor<R>,
     /// The position whose item is in the first slot, in this lap. It changes once in a lap, where the
@@ -208,9 +210,11 @@ pub(super) struct End<T: Payload, R: RoleMarker> {
     /// Invariant 1: the cursor's position is less than a capacity further.
     begin: u64,
     pub(super) me: Tag,
-    pub(super) wait: Wait,
+    pub(crate) wait: Wait,
     /// Of waits for this end alone, and for several.
     pub(super) waits: [WaitHistory; 2],
+    /// The longest that a waiter of this end sleeps before it asks whether the other side lives.
+    pub(crate) longest: Duration,
 }
 
 impl<T: Payload, R: RoleMarker> End<T, R> {
@@ -228,7 +232,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
 
     /// Whether the end is this process's, and an item or a place is known of.
     #[inline(always)]
-    pub(super) fn is_quick(&self) -> bool {
+    pub(crate) fn is_quick(&self) -> bool {
         self.is_mine() && self.cursor.known() > 0
     }
 
@@ -265,7 +269,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     /// How many items, or places, are there, if the end is this process's; looks at the other side if
     /// none is known of.
     #[inline(always)]
-    pub(super) fn look(&mut self) -> Result<u64, TryError> {
+    pub(crate) fn look(&mut self) -> Result<u64, TryError> {
         if !self.is_mine() {
             return Err(TryError::MembershipLost);
         }
@@ -276,7 +280,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     /// How many of `wanted` items, or places, are there, if the end is this process's; looks at the
     /// other side if fewer are known of.
     #[inline(always)]
-    pub(super) fn up_to(&mut self, wanted: usize) -> Result<usize, TryError> {
+    pub(crate) fn up_to(&mut self, wanted: usize) -> Result<usize, TryError> {
         if !self.is_mine() {
             return Err(TryError::MembershipLost);
         }
@@ -297,13 +301,23 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     /// Waits until an item, or a place, is there.
     #[cold]
     pub(super) fn wait(&mut self, deadline: &Deadline) -> Result<(), EventWaitError> {
+        self.wait_for(1, deadline)
+    }
+
+    /// Waits until so many items, or places, are there: at most the capacity.
+    #[cold]
+    pub(crate) fn wait_for(
+        &mut self,
+        wanted: u64,
+        deadline: &Deadline,
+    ) -> Result<(), EventWaitError> {
         if !self.is_mine() {
             return Err(EventWaitError::MembershipLost);
         }
         let others = self.spsc.state.liveness(self.me);
-        let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
+        let mode = WaitMode::new(self.wait.pace(), &self.waits[0]).at_most(self.longest);
         let ring = self.spsc.protocol();
-        match ring.wait(&mut self.cursor, &others, deadline, mode) {
+        match ring.wait_for(&mut self.cursor, wanted, &others, deadline, mode) {
             WaitOutcome::Ready(_) => Ok(()),
             WaitOutcome::Disconnected => Err(EventWaitError::Disconnected),
             WaitOutcome::TimedOut => Err(EventWaitError::TimedOut),
@@ -312,10 +326,40 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         }
     }
 
+    /// Returns whether the peer is known to have left or died, without a system call.
+    #[cfg(feature = "process")]
+    #[inline(always)]
+    pub(crate) fn peer_has_left(&self) -> bool {
+        self.ring().has_left(R::ROLE)
+    }
+
+    /// Asks the kernel whether the peer lives, and recovers its claim if not.
+    #[cfg(feature = "process")]
+    #[cold]
+    pub(crate) fn reap_peer(&self) {
+        let others = self.spsc.state.liveness(self.me);
+        self.ring().reap_dead(R::ROLE, &others);
+    }
+
+    /// Returns the most items that the ring holds.
+    #[cfg(feature = "process")]
+    #[inline(always)]
+    pub(crate) fn capacity(&self) -> usize {
+        // The slots are all in memory.
+        usize::try_from(self.spsc.capacity).unwrap_or(usize::MAX)
+    }
+
+    /// Returns how many items, or places, are known of.
+    #[cfg(feature = "process")]
+    #[inline(always)]
+    pub(crate) fn known(&self) -> usize {
+        usize::try_from(self.cursor.known()).unwrap_or(usize::MAX)
+    }
+
     /// Forgets a membership that others have taken for dead, and returns what happened to the end: it
     /// is this process's still if the process only cannot ask which peers live.
     #[cold]
-    pub(super) fn lost(&self) -> Fault {
+    pub(crate) fn lost(&self) -> Fault {
         if !self.is_mine() {
             return Fault::NotOwner;
         }

@@ -20,7 +20,7 @@ use crate::wait::on_event::{EventWaitError, TryError};
 /// child an inherited one pushes nothing and says [`NotOwner`](crate::Fault::NotOwner), and so does one
 /// whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
 pub struct Producer<T: Payload> {
-    pub(super) end: End<T, Producing>,
+    pub(crate) end: End<T, Producing>,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {

@@ -1,5 +1,7 @@
 //! A consumer as one of several things that are waited for.
 
+use std::time::Duration;
+
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Consumer;
@@ -30,6 +32,10 @@ impl<T: Payload, R: RoleMarker> Source for End<T, R> {
 
     fn progress(&self) -> u64 {
         self.cursor.position()
+    }
+
+    fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// No other process has this end.

@@ -72,6 +72,11 @@ pub(crate) trait Source {
         None
     }
 
+    /// The longest slice of a waiter for it.
+    fn longest(&self) -> Duration {
+        longest()
+    }
+
     /// Returns whether others sleep by the same event count.
     fn is_shared(&self) -> bool;
 
@@ -171,7 +176,8 @@ impl<S: Source + ?Sized> WaitOp for AnySource<'_, S> {
         if self.sources.len() > AT_ONCE {
             LONGEST_UNTOLD
         } else {
-            longest()
+            let each = self.sources.iter().map(|source| source.longest());
+            each.min().unwrap_or_else(longest)
         }
     }
 

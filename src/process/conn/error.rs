@@ -1,0 +1,157 @@
+//! The errors of pipes and connections.
+
+use std::error::Error;
+use std::fmt;
+
+use super::frame::{RecvStop, SendStop};
+use crate::queue::{
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
+use crate::segment::fault::errors_around;
+use crate::segment::{ClaimError, CreateError, EntryError, Text};
+
+/// The error of making a pipe or a connection.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum PipeError {
+    /// No pipe can have this capacity.
+    Capacity {
+        /// The capacity asked for, in bytes.
+        found: u64,
+        /// The least, in bytes.
+        least: u64,
+        /// The most, in bytes.
+        most: u64,
+    },
+    /// No value of the type can be in a message.
+    Values {
+        /// The reason.
+        reason: Text,
+    },
+    /// The memory was not created.
+    Create(CreateError),
+    /// The rings were not created.
+    Entry(EntryError),
+    /// The ends were not claimed.
+    Claim(ClaimError),
+}
+
+impl fmt::Display for PipeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capacity { found, least, most } => write!(
+                f,
+                "expected a capacity of {least} to {most} bytes, found {found}"
+            ),
+            Self::Values { reason } => {
+                write!(f, "values of this type cannot be sent: {reason}")
+            }
+            Self::Create(error) => error.fmt(f),
+            Self::Entry(error) => error.fmt(f),
+            Self::Claim(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for PipeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Create(error) => error.source(),
+            Self::Entry(error) => error.source(),
+            Self::Claim(error) => error.source(),
+            Self::Capacity { .. } | Self::Values { .. } => None,
+        }
+    }
+}
+
+impl From<CreateError> for PipeError {
+    fn from(error: CreateError) -> Self {
+        Self::Create(error)
+    }
+}
+
+impl From<EntryError> for PipeError {
+    fn from(error: EntryError) -> Self {
+        Self::Entry(error)
+    }
+}
+
+impl From<ClaimError> for PipeError {
+    fn from(error: ClaimError) -> Self {
+        Self::Claim(error)
+    }
+}
+
+errors_around! {
+    /// The error of receiving into memory of a fixed length.
+    pub enum RecvIntoError {
+        /// The message is longer than the memory. It stays, and can be received into more.
+        TooSmall {
+            /// The length of the message, in bytes.
+            message: usize,
+            /// The length of the memory, in bytes.
+            memory: usize,
+        } => "expected memory of {message} bytes, the length of the message, found {memory}",
+        /// The message was not received.
+        else Recv(RecvError)
+    }
+}
+
+impl From<SendStop> for SendTimeoutError<()> {
+    #[cold]
+    fn from(stop: SendStop) -> Self {
+        match stop {
+            SendStop::Full | SendStop::TimedOut => Self::Timeout(()),
+            SendStop::Disconnected => Self::Disconnected(()),
+            SendStop::TooLong(long) => Self::TooLong((), long),
+            SendStop::Fault(fault) => Self::Fault((), fault),
+        }
+    }
+}
+
+impl From<SendStop> for TrySendError<()> {
+    #[cold]
+    fn from(stop: SendStop) -> Self {
+        match stop {
+            SendStop::Full | SendStop::TimedOut => Self::Full(()),
+            SendStop::Disconnected => Self::Disconnected(()),
+            SendStop::TooLong(long) => Self::TooLong((), long),
+            SendStop::Fault(fault) => Self::Fault((), fault),
+        }
+    }
+}
+
+/// The error of a send without a deadline.
+impl From<SendStop> for SendError<()> {
+    #[cold]
+    fn from(stop: SendStop) -> Self {
+        SendTimeoutError::from(stop).untimed()
+    }
+}
+
+impl From<RecvStop> for RecvTimeoutError {
+    #[cold]
+    fn from(stop: RecvStop) -> Self {
+        TryRecvError::from(stop).into()
+    }
+}
+
+impl From<RecvStop> for TryRecvError {
+    #[cold]
+    fn from(stop: RecvStop) -> Self {
+        match stop {
+            RecvStop::Empty | RecvStop::TimedOut => Self::Empty,
+            RecvStop::Disconnected => Self::Disconnected,
+            RecvStop::Truncated => Self::Truncated,
+            RecvStop::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// The error of a receive without a deadline.
+impl From<RecvStop> for RecvError {
+    #[cold]
+    fn from(stop: RecvStop) -> Self {
+        RecvTimeoutError::from(stop).untimed()
+    }
+}
