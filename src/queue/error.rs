@@ -218,6 +218,7 @@ impl RecvTimeoutError {
 
 // What `error` says of a queue of a `kind`; `lost` forgets a membership that was lost.
 impl TrySendError<()> {
+    #[inline(always)]
     pub(super) fn of<F: Into<Fault>>(
         error: TryError,
         kind: Kind,
@@ -235,6 +236,7 @@ impl TrySendError<()> {
 
 // As for `TrySendError::of`.
 impl TryRecvError {
+    #[inline(always)]
     pub(super) fn of<F: Into<Fault>>(
         error: TryError,
         kind: Kind,

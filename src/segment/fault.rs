@@ -348,10 +348,24 @@ macro_rules! errors_with_value {
 
             /// Returns the same error with another value.
             ///
-            /// Out of line: with a value of megabytes, optimisers take minutes over the copies.
+            /// Out of line if the value is large: with one of megabytes, optimisers take minutes
+            /// over the copies.
+            #[inline(always)]
+            pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
+                if size_of::<U>() > 64 {
+                    return self.map_apart(change);
+                }
+                self.map_here(change)
+            }
+
             #[cold]
             #[inline(never)]
-            pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
+            fn map_apart<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
+                self.map_here(change)
+            }
+
+            #[inline(always)]
+            fn map_here<U>(self, change: impl FnOnce(T) -> U) -> $name<U> {
                 match self {
                     $(Self::$variant(value $(, $detail)?) => $name::$variant(change(value) $(, $detail)?),)*
                     Self::Fault(value, fault) => $name::Fault(change(value), fault),

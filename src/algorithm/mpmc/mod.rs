@@ -170,7 +170,8 @@ pub(crate) struct CheckedOwner {
 pub(crate) struct Claim {
     /// The slot's index.
     pub(crate) index: u64,
-    /// The slot's lap, and above it whether a receiver has died with the item before.
+    /// The slot's lap where a word has it, and below it whether a receiver has died with the item
+    /// before.
     turn: u64,
 }
 
@@ -179,20 +180,19 @@ impl Claim {
     fn new(index: u64, lap: u32, redelivered: bool) -> Self {
         Self {
             index,
-            turn: (redelivered as u64) << 32 | lap as u64,
+            turn: (lap as u64) << 32 | redelivered as u64,
         }
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the mark is above")]
     fn lap(self) -> u32 {
-        self.turn as u32
+        (self.turn >> 32) as u32
     }
 
     /// Returns whether the item is redelivered: a receiver has died with it before.
     #[inline(always)]
     pub(crate) fn is_redelivered(self) -> bool {
-        self.turn >> 32 != 0
+        self.turn & 1 != 0
     }
 }
 

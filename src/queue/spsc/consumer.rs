@@ -209,7 +209,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
 }
 
 /// What an attempt ended with; a membership that was lost is that the end is not this process's.
-#[cold]
+#[inline(always)]
 pub(super) fn refused(error: TryError) -> TryRecvError {
     TryRecvError::of(error, Kind::Spsc, || Fault::NotOwner)
 }

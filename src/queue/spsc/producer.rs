@@ -215,7 +215,7 @@ impl<T: Payload + Pod> Producer<T> {
 }
 
 /// What an attempt ended with; a membership that was lost is that the end is not this process's.
-#[cold]
+#[inline(always)]
 pub(super) fn refused(error: TryError) -> TrySendError<()> {
     TrySendError::of(error, Kind::Spsc, || Fault::NotOwner)
 }
