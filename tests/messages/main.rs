@@ -2,7 +2,8 @@
 //! them in the words of this crate.
 //!
 //! Each file in `programs` lists these lines in comments that begin with `//~`. The other lines are
-//! worded by the compiler and other crates, and are not compared. `good.rs` compiles.
+//! worded by the compiler and other crates, and are not compared. `good.rs` compiles, and so does
+//! `large.rs`, with optimisation.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,18 +20,27 @@ fn program(name: &str) -> PathBuf {
 
 /// Type-checks a program against a build of the library.
 fn check(name: &str, library: &Path) -> Output {
-    let made = format!("messages-{}-{name}.rmeta", std::process::id());
+    compile(name, library, &["--emit=metadata"])
+}
+
+/// Compiles a program against a build of the library. The compiler may use 100 s of a processor and
+/// 4 GiB.
+fn compile(name: &str, library: &Path, arguments: &[&str]) -> Output {
+    let made = format!("messages-{}-{name}", std::process::id());
     let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join(made);
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let folder = library.parent().expect("the library is in a folder");
-    let output = Command::new(rustc)
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -t 100 && ulimit -v 4194304 && exec \"$@\"", "sh"])
+        .arg(rustc)
         .args(["--edition=2024", "--crate-type=bin", "--cap-lints=allow"])
-        .arg(format!("--emit=metadata={}", made.display()))
+        .args(arguments)
+        .arg(format!("-o{}", made.display()))
         .arg(format!("-Ldependency={}", folder.display()))
         .arg(format!("--extern=crossdock={}", library.display()))
         .arg(program(name))
         .output()
-        .expect("rustc runs");
+        .expect("sh runs");
     let _ = fs::remove_file(made);
     output
 }
@@ -114,4 +124,13 @@ fn an_argument_of_one_process_is_refused_with_what_to_hand_over() {
 #[test]
 fn a_result_that_serde_does_not_encode_is_refused_with_what_to_derive() {
     says_what_it_lists("result");
+}
+
+/// An error that takes a value of megabytes in more than once costs the optimiser minutes and
+/// gigabytes.
+#[test]
+fn values_of_megabytes_are_optimised_in_seconds() {
+    let output = compile("large", library(), &["--emit=obj", "-Copt-level=3"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
 }
