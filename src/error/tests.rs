@@ -325,7 +325,7 @@ walk! {
     }
     #[cfg(feature = "process")]
     JoinError {
-        JoinError::Panicked(_) => JoinError::Panicked(name()),
+        JoinError::Panicked(_) => JoinError::Panicked(Panic::with_message(&name())),
         JoinError::Killed { .. } => JoinError::Killed { signal: 9 },
         JoinError::Exited { .. } => JoinError::Exited { code: 1 },
         JoinError::NotStarted { .. } => JoinError::NotStarted { code: 1 },
@@ -352,8 +352,8 @@ walk! {
 
 #[cfg(feature = "process")]
 use crate::process::{
-    CodecError, JoinError, JoinTimeoutError, OptionError, PipeError, RecvIntoError, SpawnError,
-    StatusError, VariableFault,
+    CodecError, JoinError, JoinTimeoutError, OptionError, Panic, PipeError, RecvIntoError,
+    SpawnError, StatusError, VariableFault,
 };
 #[test]
 fn every_error_begins_in_lower_case_and_has_no_full_stop() {

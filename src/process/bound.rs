@@ -1,21 +1,26 @@
 //! A worker that exits when its parent does, whatever ends the parent.
 //!
 //! The parent opens a pidfd of itself and the worker inherits it, so it means the parent and never
-//! a process that has the number later. A thread of the worker waits for it. Before it ends the
-//! worker, it asks the kernel whether the parent has changed: the descriptor's number may mean
-//! something else, because other code has closed it. `PR_SET_PDEATHSIG` is no alternative: it
-//! follows the thread that spawned, not the process, and is set too late for a parent that is dead
-//! already.
+//! a process that has the number later. A thread of the worker waits for it, in a table of
+//! descriptors of its own: what other code of the worker closes, or opens under the same number, is
+//! not there. `PR_SET_PDEATHSIG` is no alternative: it follows the thread that spawned, not the
+//! process, and is set too late for a parent that is dead already.
+//!
+//! Where the kernel refuses a table of its own (before 5.9, or a filter of system calls), the
+//! number may come to mean something else. Then the thread asks the kernel whether the parent has
+//! changed before it ends the worker, and opens a descriptor anew. What it cannot notice there is a
+//! number that other code has given to a file that is never ready, while the thread was stopped.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use crate::sys::clock::Deadline;
 use crate::sys::process::{end_now, parent};
 use crate::sys::shm::{self, FileStatus};
-use crate::sys::{child, pidfd, signals};
+use crate::sys::{child, descriptor, pidfd, signals};
 
 /// The interval at which the kernel is asked for the parent if no descriptor of it is available.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,11 +41,22 @@ pub(super) fn end_with(pidfd: OwnedFd) -> io::Result<()> {
         parent,
         pidfd,
         file,
+        alone: false,
     };
     let thread = thread::Builder::new()
         .name("crossdock-parent".to_owned())
         .stack_size(STACK);
-    signals::blocked(|| thread.spawn(move || watch.run())).map(drop)
+    let (ready, is_ready) = mpsc::sync_channel(1);
+    signals::blocked(|| {
+        thread.spawn(move || {
+            watch.alone = descriptor::keep_alone(&watch.pidfd).is_ok();
+            let _ = ready.send(());
+            watch.run();
+        })
+    })?;
+    // From now on other code may run, and do with its descriptors what it likes.
+    let _ = is_ready.recv();
+    Ok(())
 }
 
 /// The state of the thread.
@@ -50,6 +66,8 @@ struct Watch {
     pidfd: OwnedFd,
     /// The status of the descriptor at first.
     file: FileStatus,
+    /// Whether no other thread can close the descriptor.
+    alone: bool,
 }
 
 impl Watch {
@@ -61,13 +79,16 @@ impl Watch {
             if self.parent_has_ended() {
                 end_now();
             }
-            if !self.reopen() {
+            if self.alone || !self.reopen() {
                 thread::park_timeout(LOOK);
             }
         }
     }
 
     fn parent_has_ended(&self) -> bool {
+        if self.alone {
+            return child::has_ended(self.pidfd.as_fd()).unwrap_or(false);
+        }
         if self.parent != 0 {
             return parent() != self.parent;
         }

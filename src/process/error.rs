@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::OptionError;
+use super::{OptionError, Panic};
 use crate::payload::ValueError;
 use crate::segment::SystemError;
 use crate::sys::limits::Limit;
@@ -146,8 +146,8 @@ impl Error for SpawnError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The function panicked with this message (`Box<dyn Any>` for a payload that is not a string).
-    Panicked(String),
+    /// The function panicked.
+    Panicked(Panic),
     /// A signal killed the process before it committed a result. A panic where panics abort is
     /// `SIGABRT`.
     Killed {
@@ -196,7 +196,7 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panicked(message) => write!(f, "the process panicked: {message}"),
+            Self::Panicked(panic) => write!(f, "the process {panic}"),
             Self::Killed { signal } => write!(f, "the process was killed by signal {signal}"),
             Self::Exited { code } => write!(
                 f,

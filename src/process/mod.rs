@@ -41,6 +41,11 @@
 //! delivered. Workers of a parent that dies go on running, unless they are
 //! [daemons](Builder::daemon), and their results are dropped.
 //!
+//! A panic of the function is printed with the name and the id of the process. It is an error of
+//! the join ([`JoinError::Panicked`]) that carries the message, the place and, if `RUST_BACKTRACE`
+//! asks for one, the backtrace. The hook that prints it replaces a hook that the program set before
+//! [`init`]; a hook that the function sets replaces it in turn, and then only the message arrives.
+//!
 //! # Tests
 //! Under `cargo test` and `cargo nextest`, where `main` belongs to the harness, call [`init_test`].
 //!
@@ -82,6 +87,7 @@ mod job;
 mod options;
 mod outcome;
 mod own;
+mod panic;
 mod portable;
 mod running;
 mod spawn;
@@ -99,6 +105,7 @@ pub use conn::{
 pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
 pub use init::{init, init_test};
 pub use options::{OptionError, Stdio, VariableFault};
+pub use panic::{Panic, PanicLocation};
 pub use portable::Portable;
 pub use running::Process;
 pub use spawn::spawn;

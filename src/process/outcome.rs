@@ -25,7 +25,7 @@ const HEADER: usize = 16;
 pub(super) enum OutcomeKind {
     /// The payload is the encoded value.
     Value = 1,
-    /// The payload is the message of the panic.
+    /// The payload is the encoded panic.
     Panicked = 2,
     /// The payload is the error of decoding the arguments.
     Arguments = 3,

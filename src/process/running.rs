@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::exits::ExitEvent;
 use super::outcome::{self, Outcome, OutcomeKind};
 use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles, trace};
+use crate::codec;
 use crate::queue::{Waitable, waitable};
 use crate::segment::{Fault, SystemError};
 use crate::sys::child::{self, Child};
@@ -258,7 +259,10 @@ impl<R: DeserializeOwned> Process<R> {
                     .map_err(JoinError::system("receiving the segments of the result"))?;
                 return handles::decode(payload, fds).map_err(JoinError::Decode);
             }
-            OutcomeKind::Panicked => JoinError::Panicked(text()),
+            OutcomeKind::Panicked => match codec::decode(payload) {
+                Ok(panic) => JoinError::Panicked(panic),
+                Err(error) => JoinError::Decode(error.into()),
+            },
             OutcomeKind::Arguments => JoinError::Arguments(CodecError::remote(payload)),
             OutcomeKind::Encode => JoinError::Encode(CodecError::remote(payload)),
             OutcomeKind::Refused => JoinError::Refused(text()),

@@ -1,6 +1,5 @@
 //! The worker's side: taking the job, running it, committing the outcome.
 
-use std::any::Any;
 use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,8 +14,10 @@ use super::bound;
 use super::init::Restart;
 use super::job::{Harness, Job, JobLookup, VARIABLE};
 use super::outcome::{OutcomeKind, commit, progress, record_start};
+use super::panic::{self, Panic};
 use super::spawn::{Returned, TaskError, Trampoline};
 use super::{own, trace};
+use crate::codec;
 use crate::segment::Segment;
 use crate::sys::descriptor::{adopt, duplicate};
 use crate::sys::exe::{Code, Image, Program};
@@ -169,8 +170,9 @@ impl Assignment {
         let arguments = std::mem::take(&mut self.arguments);
         let segments = std::mem::take(&mut self.segments);
         let span = trace::running();
+        panic::install();
         let returned = catch_unwind(AssertUnwindSafe(|| {
-            trampoline(function, &arguments, segments)
+            panic::crossdock_begin_short_backtrace(|| trampoline(function, &arguments, segments))
         }));
         drop(span);
         match returned {
@@ -185,10 +187,12 @@ impl Assignment {
                 self.end(OutcomeKind::Encode, 0, describe(&error).as_bytes(), FAILED)
             }
             Err(payload) => {
-                let message = message_of(&*payload).to_owned();
+                let panic = Panic::of(&*payload);
                 // Its drop may panic, and the process exits anyway.
                 std::mem::forget(payload);
-                self.end(OutcomeKind::Panicked, 0, message.as_bytes(), PANICKED)
+                // Texts and numbers always serialise.
+                let bytes = codec::encode(&panic).unwrap_or_default();
+                self.end(OutcomeKind::Panicked, 0, &bytes, PANICKED)
             }
         }
     }
@@ -271,17 +275,6 @@ fn describe(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// Returns the message of a panic, if its payload is a string, as `panic!` makes them.
-fn message_of(payload: &(dyn Any + Send)) -> &str {
-    if let Some(message) = payload.downcast_ref::<&str>() {
-        message
-    } else if let Some(message) = payload.downcast_ref::<String>() {
-        message
-    } else {
-        "Box<dyn Any>"
-    }
 }
 
 fn errno_of(error: &io::Error) -> [u8; 4] {

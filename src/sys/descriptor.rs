@@ -130,3 +130,29 @@ pub(crate) unsafe fn adopt(fd: libc::c_int) -> io::Result<OwnedFd> {
     // duty).
     above_standard(unsafe { OwnedFd::from_raw_fd(fd) })
 }
+
+/// close_range(2) with `CLOSE_RANGE_UNSHARE`: gives the calling thread a table of descriptors of
+/// its own, in which there is `fd` and no other. Other threads keep theirs.
+///
+/// Without privileges, and where filters refuse unshare(2), too.
+#[cfg(feature = "process")]
+pub(crate) fn keep_alone(fd: &OwnedFd) -> io::Result<()> {
+    let number = fd.as_raw_fd().cast_unsigned();
+    close_range(number + 1, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)?;
+    // The table is this thread's own by now.
+    match number.checked_sub(1) {
+        Some(last) => close_range(0, last, 0),
+        None => Ok(()),
+    }
+}
+
+/// close_range(2).
+#[cfg(feature = "process")]
+fn close_range(first: libc::c_uint, last: libc::c_uint, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: takes three integers. The callers close what no code can reach that has an owner for
+    // it: the copies in a table that the calling thread alone has.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}

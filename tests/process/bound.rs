@@ -1,12 +1,14 @@
-//! Processes that end with their parent, whatever ends it.
+//! Daemons: processes that end with their parent, whatever ends it.
 
-use std::io::{Read, Write};
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crossdock::process::{self, Process};
+use crossdock::process::{Builder, Process, Stdio};
 
-use crate::support::{Gate, call, start, wait_at};
+use crate::support::{Gate, call, spawn_with, start, wait_at};
 
 /// Answers what comes over the gate, until nothing comes.
 fn answer(gate: &Path) {
@@ -37,7 +39,7 @@ fn ends(stream: &mut UnixStream) {
 fn family(child: fn(PathBuf), gate: &Gate) -> (Process<()>, UnixStream) {
     fn parent((child_gate, gate, number): (PathBuf, PathBuf, u8)) {
         let child = CHILDREN[usize::from(number)];
-        let _child = process::Builder::new()
+        let _child = Builder::new()
             .daemon(true)
             .spawn(child, child_gate)
             .expect("spawned");
@@ -54,7 +56,12 @@ fn family(child: fn(PathBuf), gate: &Gate) -> (Process<()>, UnixStream) {
     (parent, stream)
 }
 
-const CHILDREN: [fn(PathBuf); 3] = [answers_at, closes_and_answers_at, is_of_a_thread];
+const CHILDREN: [fn(PathBuf); 4] = [
+    answers_at,
+    closes_and_answers_at,
+    reuses_and_answers_at,
+    is_of_a_thread,
+];
 
 fn answers_at(gate: PathBuf) {
     answer(&gate);
@@ -67,10 +74,19 @@ fn closes_and_answers_at(gate: PathBuf) {
     answer(&gate);
 }
 
+/// Other code closes all descriptors, and gives their numbers to files that are never ready.
+fn reuses_and_answers_at(gate: PathBuf) {
+    // SAFETY: closes numbers whose owners in this process bear with it.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    let pipes = [(); 20].map(|()| std::io::pipe().expect("a pipe"));
+    assert_eq!(pipes[0].0.as_raw_fd(), 3);
+    answer(&gate);
+}
+
 /// Starts a process on a thread that ends, and goes on itself.
 fn is_of_a_thread(gate: PathBuf) {
     let thread = std::thread::spawn(move || {
-        let child = process::Builder::new()
+        let child = Builder::new()
             .daemon(true)
             .spawn(answers_at, gate)
             .expect("spawned");
@@ -83,7 +99,7 @@ fn is_of_a_thread(gate: PathBuf) {
 }
 
 #[test]
-fn a_bound_process_ends_when_its_parent_is_killed() {
+fn a_daemon_ends_when_its_parent_is_killed() {
     let gate = Gate::new();
     let (parent, mut stream) = family(answers_at, &gate);
     assert!(answers(&mut stream));
@@ -102,34 +118,175 @@ fn the_end_of_the_thread_that_spawned_ends_nothing_and_deaths_pass_on() {
 }
 
 #[test]
-fn a_bound_process_whose_descriptors_other_code_has_closed_lives_and_ends_with_its_parent() {
-    let gate = Gate::new();
-    let (parent, mut stream) = family(closes_and_answers_at, &gate);
-    let child = peer(&stream);
-    // The thread that waits is interrupted, and waits anew: for a number that means nothing.
-    let send = |signal| {
-        // SAFETY: kill takes two integers; the process answers, so it has not ended.
-        assert_eq!(unsafe { libc::kill(child, signal) }, 0);
-    };
-    send(libc::SIGSTOP);
-    while !all_threads(child, ") T ") {
-        std::thread::yield_now();
+fn a_daemon_whose_descriptors_other_code_has_closed_or_reused_lives_and_ends_with_its_parent() {
+    for child in [closes_and_answers_at, reuses_and_answers_at] {
+        let gate = Gate::new();
+        let (parent, mut stream) = family(child, &gate);
+        let child = peer(&stream);
+        // The thread that waits is interrupted, and waits anew.
+        stop(child);
+        send(child, libc::SIGCONT);
+        for _ in 0..100 {
+            assert!(answers(&mut stream));
+        }
+        parent.kill().expect("killed");
+        ends(&mut stream);
     }
-    send(libc::SIGCONT);
-    for _ in 0..100 {
-        assert!(answers(&mut stream));
-    }
-    parent.kill().expect("killed");
-    ends(&mut stream);
 }
 
 #[test]
-fn a_bound_process_whose_parent_ends_at_once_does_not_stay() {
+fn a_stopped_daemon_ends_when_it_is_continued() {
+    let gate = Gate::new();
+    let (parent, mut stream) = family(answers_at, &gate);
+    let child = peer(&stream);
+    stop(child);
+    parent.kill().expect("killed");
+    parent.join().expect_err("killed");
+    assert!(all_threads(child, ") T "));
+    send(child, libc::SIGCONT);
+    ends(&mut stream);
+}
+
+fn send(child: libc::pid_t, signal: libc::c_int) {
+    // SAFETY: kill takes two integers; no process has waited for the child, so the number is its
+    // own.
+    assert_eq!(unsafe { libc::kill(child, signal) }, 0);
+}
+
+/// Stops all threads of the process.
+fn stop(child: libc::pid_t) {
+    send(child, libc::SIGSTOP);
+    while !all_threads(child, ") T ") {
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until all processes that have the other end of the pipe have ended; a watchdog ends what
+/// hangs.
+fn all_end(mut pipe: PipeReader) {
+    let mut poll = libc::pollfd {
+        fd: pipe.as_raw_fd(),
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: one structure, which outlives the call.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, 60_000) };
+    assert_eq!(ready, 1, "a process was left");
+    pipe.read_to_end(&mut Vec::new()).expect("read");
+}
+
+/// Starts a process that says when it begins to start daemons; all of them have the pipe.
+fn starts_daemons(function: fn(()) -> ()) -> (Process<()>, PipeReader) {
+    let builder = Builder::new().stdout(Stdio::Piped);
+    let mut parent = spawn_with(&builder, function, ());
+    let stdout = parent.stdout.take().expect("a pipe");
+    let mut stdout = PipeReader::from(OwnedFd::from(stdout));
+    stdout.read_exact(&mut [0]).expect("it begins");
+    (parent, stdout)
+}
+
+fn begin() {
+    let mut stdout = std::io::stdout();
+    stdout.write_all(b"!").expect("written");
+    stdout.flush().expect("flushed");
+}
+
+fn parks((): ()) {
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_parent_that_is_killed_at_any_moment_of_a_start_leaves_no_daemon() {
+    for step in 0..100 {
+        let (parent, pipe) = starts_daemons(|()| {
+            begin();
+            let builder = Builder::new().daemon(true);
+            // A daemon that it forgets, and one that starts another.
+            let nested = |()| {
+                std::mem::forget(daemon(parks));
+                parks(())
+            };
+            let daemons = [daemon(parks), builder.spawn(nested, ()).expect("spawned")];
+            std::mem::forget(daemons);
+            parks(());
+        });
+        // The starts take some milliseconds; the moments are spread over them.
+        let moment = Instant::now() + Duration::from_micros(40 * step);
+        while Instant::now() < moment {
+            std::hint::spin_loop();
+        }
+        parent.kill().expect("killed");
+        parent.join().expect_err("killed");
+        all_end(pipe);
+    }
+}
+
+fn daemon(function: fn(()) -> ()) -> Process<()> {
+    let builder = Builder::new().daemon(true);
+    builder.spawn(function, ()).expect("spawned")
+}
+
+#[test]
+fn daemons_end_with_a_parent_that_returns_exits_or_panics() {
+    let ends: [fn(()) -> (); 3] = [
+        |()| {
+            begin();
+            std::mem::forget(daemon(parks));
+        },
+        |()| {
+            begin();
+            // Dropped, not joined: it is detached, and still a daemon.
+            drop(daemon(parks));
+            std::process::exit(3);
+        },
+        |()| {
+            begin();
+            let _daemon = daemon(parks);
+            panic!("as planned");
+        },
+    ];
+    for end in ends {
+        let (parent, pipe) = starts_daemons(end);
+        // Its daemons do not keep it.
+        let _ = parent.join();
+        all_end(pipe);
+    }
+}
+
+#[test]
+fn what_is_no_daemon_goes_on_when_its_parent_is_killed() {
+    let (parent, mut pipe) = starts_daemons(|()| {
+        begin();
+        let child = Builder::new().spawn(
+            |()| {
+                let parent = std::os::unix::process::parent_id();
+                begin();
+                while std::os::unix::process::parent_id() == parent {
+                    std::thread::yield_now();
+                }
+                begin();
+            },
+            (),
+        );
+        std::mem::forget(child);
+        parks(());
+    });
+    pipe.read_exact(&mut [0]).expect("the child begins");
+    parent.kill().expect("killed");
+    parent.join().expect_err("killed");
+    pipe.read_exact(&mut [0]).expect("the child goes on");
+    all_end(pipe);
+}
+
+#[test]
+fn a_daemon_whose_parent_ends_at_once_does_not_stay() {
     let gate = Gate::new();
     for _ in 0..20 {
         let child = call(
             |gate: PathBuf| {
-                let child = process::Builder::new()
+                let child = Builder::new()
                     .daemon(true)
                     .spawn(answers_at, gate)
                     .expect("spawned");
@@ -153,7 +310,7 @@ fn all_threads(process: libc::pid_t, state: &str) -> bool {
     stats.all(|stat| stat.contains(state))
 }
 
-/// Whether the process has not ended; one that nobody has waited for has.
+/// Whether the process has not ended; a zombie has.
 fn runs(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
     stat.is_ok_and(|stat| !stat.contains(") Z "))

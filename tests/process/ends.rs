@@ -9,16 +9,6 @@ use crossdock::process::{JoinError, JoinTimeoutError, SpawnError, StatusError};
 use crate::support::{Gate, call, outcome, start, wait_at};
 
 #[test]
-fn the_message_of_a_panic_arrives() {
-    let error = call(|n: u32| -> u32 { panic!("no {n} today") }, 4).expect_err("panicked");
-    assert!(matches!(error, JoinError::Panicked(message) if message == "no 4 today"));
-    let error = call(|()| -> u8 { panic!("plain") }, ()).expect_err("panicked");
-    assert!(matches!(error, JoinError::Panicked(message) if message == "plain"));
-    let error = call(|()| -> u8 { std::panic::panic_any(5_u8) }, ()).expect_err("panicked");
-    assert!(matches!(error, JoinError::Panicked(message) if message == "Box<dyn Any>"));
-}
-
-#[test]
 fn a_panic_exits_with_101() {
     let mut worker = start(|()| -> u8 { panic!("now") }, ());
     outcome(&mut worker).expect_err("panicked");
