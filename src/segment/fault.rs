@@ -249,6 +249,7 @@ macro_rules! errors {
     )+) => {$(
         $crate::segment::fault::plain_errors! {
             $(#[$meta])*
+            #[derive(Copy)]
             pub enum $name {
                 $($variants)*
                 ..
@@ -273,38 +274,69 @@ macro_rules! errors {
 }
 pub(crate) use errors;
 
-/// As [`errors`], without [`Fault`]. After `..` come variants that wrap another error, and say what
-/// it says.
+/// As [`errors`], without [`Fault`]. A variant may hold one value in parentheses; `from` names the
+/// field that is the error's source, 0 for that value. A text may have arguments. After `..` come
+/// variants that wrap another error, and say what it says.
 macro_rules! plain_errors {
     ($(
         $(#[$meta:meta])*
         pub enum $name:ident {
-            $($(#[$about:meta])* $variant:ident $({ $($(#[$of:meta])* $field:ident: $ty:ty),+ })? => $text:literal,)*
+            $(
+                $(#[$about:meta])*
+                $variant:ident
+                $({ $($(#[$of:meta])* $field:ident: $ty:ty),+ $(,)? })?
+                $(($held:ident: $holds:ty))?
+                => $text:literal $(($($argument:expr),+))? $(from $source:tt)?,
+            )*
             $(.. $($(#[$wraps:meta])* $wrapper:ident($inner:ty),)+)?
         }
     )+) => {$(
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         #[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
         #[non_exhaustive]
         pub enum $name {
-            $($(#[$about])* $variant $({ $($(#[$of])* $field: $ty),+ })?,)*
+            $($(#[$about])* $variant $({ $($(#[$of])* $field: $ty),+ })? $(($holds))?,)*
             $($($(#[$wraps])* $wrapper($inner),)+)?
         }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
-                    $(Self::$variant $({ $($field),+ })? => write!(f, $text),)*
+                    $(Self::$variant { $($($field),+)? $(0: $held)? } => {
+                        $($(let _ = $field;)+)?
+                        $(let _ = $held;)?
+                        write!(f, $text $(, $($argument),+)?)
+                    })*
                     $($(Self::$wrapper(error) => error.fmt(f),)+)?
                 }
             }
         }
 
-        impl std::error::Error for $name {}
+        impl std::error::Error for $name {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    $(Self::$variant { $($source: source,)? .. } => {
+                        $crate::segment::fault::source_of!($(source, $source)?)
+                    })*
+                    $($(Self::$wrapper(error) => std::error::Error::source(error),)+)?
+                }
+            }
+        }
     )+};
 }
 pub(crate) use plain_errors;
+
+/// The source of an error, if a field is named that is it.
+macro_rules! source_of {
+    () => {
+        None
+    };
+    ($source:ident, $field:tt) => {
+        Some($source)
+    };
+}
+pub(crate) use source_of;
 
 /// As [`errors`], for errors that return a value: every variant has it, and may have one more
 /// field, which its text names.

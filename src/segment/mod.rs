@@ -12,7 +12,6 @@ mod inspect;
 mod mapping;
 mod membership;
 mod monitor;
-mod name_error;
 mod names;
 mod options;
 
@@ -32,7 +31,7 @@ pub use config::IntoConfig;
 pub use entry::Placeable;
 pub(crate) use entry::{Bytes, Entry, EntryRef, EntryStates, Shape, sealed};
 pub use entry_error::{EntryError, FoundKind, NameError};
-pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError};
+pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError, RemoveError};
 pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "process")]
@@ -40,7 +39,6 @@ pub(crate) use mapping::FileId;
 pub use membership::Reaping;
 pub(crate) use membership::SegmentLiveness;
 pub use monitor::Monitor;
-pub use name_error::RemoveError;
 pub use names::NamedSegment;
 pub use options::SegmentOptions;
 

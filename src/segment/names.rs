@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::format::{Name, NameError};
+use crate::segment::RemoveError;
 use crate::segment::SystemError;
 use crate::segment::error::OpenError;
 use crate::segment::mapping::FileId;
-use crate::segment::name_error::RemoveError;
 use crate::segment::{Segment, SegmentOptions};
 use crate::sys::shm;
 

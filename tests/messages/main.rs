@@ -31,7 +31,11 @@ fn compile(name: &str, library: &Path, arguments: &[&str]) -> Output {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let folder = library.parent().expect("the library is in a folder");
     let output = Command::new("sh")
-        .args(["-c", "ulimit -t 100 && ulimit -v 4194304 && exec \"$@\"", "sh"])
+        .args([
+            "-c",
+            "ulimit -t 100 && ulimit -v 4194304 && exec \"$@\"",
+            "sh",
+        ])
         .arg(rustc)
         .args(["--edition=2024", "--crate-type=bin", "--cap-lints=allow"])
         .args(arguments)
