@@ -13,6 +13,7 @@ mod mapping;
 mod membership;
 mod monitor;
 mod names;
+mod of_one;
 mod options;
 
 mod presence;
@@ -40,6 +41,7 @@ pub use membership::Reaping;
 pub(crate) use membership::SegmentLiveness;
 pub use monitor::Monitor;
 pub use names::NamedSegment;
+pub(crate) use of_one::OfOneError;
 pub use options::SegmentOptions;
 
 use crate::algorithm::directory::{DirectoryFault, Found, Missing, NotCreated};
