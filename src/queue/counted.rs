@@ -5,6 +5,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::iter::{Iter, Receive};
+#[cfg(feature = "process")]
+use super::pair::{PairError, ended};
 use super::{CountError, Wait};
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
@@ -142,6 +144,13 @@ macro_rules! counted {
                 let side = Endpoint::$side;
                 let counted = Counted { queue: queue.clone(), side, me };
                 Self { queue, counted: Arc::new(counted) }
+            }
+
+            /// Makes an end that is over, of a queue that others were told to be disconnected: that of
+            /// a queue like it which is closed.
+            #[cfg(feature = "process")]
+            pub(crate) fn over(queue: &Q) -> Result<Self, PairError> {
+                Ok(Self::new(&ended(queue)?)?)
             }
 
             /// Returns the tag that this process is counted by; `None` if it is not.

@@ -32,8 +32,6 @@ pub use iter::{Iter, Receive, TryIter};
 pub use mpmc::{Queue, Received};
 #[cfg(feature = "process")]
 pub use pair::channel;
-#[cfg(feature = "process")]
-pub(crate) use pair::ended;
 pub use pair::{PairError, pair};
 pub use wait::Wait;
 #[cfg(feature = "process")]

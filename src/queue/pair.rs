@@ -89,7 +89,7 @@ pub fn pair<Q: Countable>(
 
 /// Creates a queue like `queue` that is closed and empty, in a segment of its own.
 #[cfg(feature = "process")]
-pub(crate) fn ended<Q: Countable>(queue: &Q) -> Result<Q, PairError> {
+pub(super) fn ended<Q: Countable>(queue: &Q) -> Result<Q, PairError> {
     let like = Segment::of_one_like(NAME, queue)?;
     let super::counted::Counting(of) = like.counting();
     of.endpoints().close();

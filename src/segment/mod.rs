@@ -8,6 +8,8 @@ mod entry;
 mod entry_error;
 mod error;
 pub(crate) mod fault;
+#[cfg(feature = "process")]
+mod hand_over;
 mod inspect;
 mod mapping;
 mod membership;
@@ -34,6 +36,8 @@ pub(crate) use entry::{Bytes, Entry, EntryRef, EntryStates, Shape, sealed};
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError, RemoveError};
 pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};
+#[cfg(feature = "process")]
+pub(crate) use hand_over::TakeOverFailure;
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;

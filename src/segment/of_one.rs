@@ -24,8 +24,8 @@ impl Segment {
         created.map_err(OfOneError::Entry)
     }
 
-    /// Creates an entry of the shape of `other`, whose bytes are zeros, in an anonymous segment with
-    /// room for it alone. Its memory is not reserved.
+    /// Creates an entry of the shape of `other`, whose bytes are zeros, in an anonymous segment
+    /// with room for it alone. Its memory is not reserved.
     #[cfg(feature = "process")]
     pub(crate) fn of_one_like<P: Placeable>(name: &str, other: &P) -> Result<P, OfOneError> {
         let record = other.entry().record;
