@@ -8,7 +8,7 @@ use crate::collection::array::{
 use crate::collection::snapshot::{ReaderError, WaitNewerError, WaitNewerTimeoutError};
 use crate::fixed::{ContentError, TooLongError};
 use crate::queue::{
-    CountError, PairError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
     TrySendError, WaitAnyError, WaitIdleError,
 };
 use crate::segment::{
@@ -195,6 +195,18 @@ umbrella! {
     /// A process gave no result in time.
     #[cfg(feature = "process")]
     JoinTimeout(crate::process::JoinTimeoutError);
+    /// A pool was not built.
+    #[cfg(feature = "process")]
+    Build(crate::process::BuildError);
+    /// A task was not submitted to a pool.
+    #[cfg(feature = "process")]
+    Submit(crate::process::SubmitError);
+    /// A task of a pool has no result.
+    #[cfg(feature = "process")]
+    Task(crate::process::TaskError);
+    /// An item of a pool's map has no result.
+    #[cfg(feature = "process")]
+    Map(crate::process::MapError);
 }
 
 impl Error {
@@ -215,16 +227,6 @@ impl From<OpenOrCreateError> for Error {
         match error {
             OpenOrCreateError::Open(error) => Self::Open(error),
             OpenOrCreateError::Create(error) => Self::Create(error),
-        }
-    }
-}
-
-impl From<PairError> for Error {
-    fn from(error: PairError) -> Self {
-        match error {
-            PairError::Create(error) => Self::Create(error),
-            PairError::Entry(error) => Self::Entry(error),
-            PairError::Count(error) => Self::Count(error),
         }
     }
 }

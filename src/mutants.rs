@@ -19,6 +19,7 @@ fn list_mutants() {
         wait::event_count::tests::MUTANTS,
         algorithm::spsc::tests::MUTANTS,
         algorithm::spsc::tests::LOST,
+        algorithm::tasks::tests::MUTANTS,
         participant::endpoints::tests::MUTANTS,
         participant::endpoints::tests::LOST,
         algorithm::mpmc::tests::MUTANTS,

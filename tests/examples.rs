@@ -145,3 +145,38 @@ fn every_task_is_in_the_log_once() {
     ];
     assert_eq!(lines, expected);
 }
+
+#[test]
+fn a_pool_squares_a_list_in_order() {
+    assert_eq!(run("pool_squares", &[]), "[1, 4, 9]\n");
+}
+
+#[test]
+fn a_pool_of_two_logs_four_jobs_never_more_than_two_at_once() {
+    let printed = run("work_log", &[]);
+    let (mut running, mut begun) = (0, 0);
+    for line in printed.lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        match words[..] {
+            [
+                "Process",
+                "name",
+                "is",
+                name,
+                "waiting",
+                "time",
+                "is",
+                seconds,
+                "seconds",
+            ] => {
+                let known = [("V", "5"), ("X", "2"), ("Y", "1"), ("Z", "3")];
+                assert!(known.contains(&(name, seconds)), "{line}");
+                (running, begun) = (running + 1, begun + 1);
+            }
+            ["Process", _, "Executed."] => running -= 1,
+            _ => panic!("{line}"),
+        }
+        assert!((0..=2).contains(&running), "{printed}");
+    }
+    assert_eq!((running, begun), (0, 4), "{printed}");
+}

@@ -15,4 +15,6 @@ pub(crate) mod region;
 pub(crate) mod rwlock;
 pub(crate) mod snapshot;
 pub(crate) mod spsc;
+#[cfg(any(loom, feature = "process"))]
+pub(crate) mod tasks;
 pub(crate) mod work;

@@ -108,11 +108,6 @@ walk! {
         OpenError::Unsealed { .. } => OpenError::Unsealed { name: None },
         OpenError::System { .. } => OpenError::io("opening the file")(refused()).of("stock"),
     }
-    PairError {
-        PairError::Create(_) => PairError::Create(CreateError::Name(NameError::Dots)),
-        PairError::Entry(_) => PairError::Entry(EntryError::Name(NameError::Dots)),
-        PairError::Count(_) => PairError::Count(CountError::TooMany),
-    }
     OpenOrCreateError {
         OpenOrCreateError::Open(_) => OpenOrCreateError::Open(OpenError::io("opening the file")(refused())),
         OpenOrCreateError::Create(_) => OpenOrCreateError::Create(CreateError::Name(NameError::Dots)),
@@ -312,9 +307,6 @@ walk! {
         SpawnError::TooLarge { .. } => SpawnError::TooLarge {
             size: 2, limit: crate::segment::Limit::FileSize, available: 1,
         },
-        SpawnError::StartTimeout { .. } => SpawnError::StartTimeout {
-            timeout: std::time::Duration::from_secs(1),
-        },
         SpawnError::System(_) => SpawnError::System(system()),
     }
     #[cfg(feature = "process")]
@@ -356,12 +348,54 @@ walk! {
         StatusError::Reaped => StatusError::Reaped,
         StatusError::System(_) => StatusError::System(system()),
     }
+    #[cfg(feature = "process")]
+    BuildError {
+        BuildError::Workers { .. } => BuildError::Workers { found: 0, most: 9 },
+        BuildError::InFlight { .. } => BuildError::InFlight { found: 0, most: 9 },
+        BuildError::Spawn(_) => BuildError::Spawn(SpawnError::NotInProgram),
+        BuildError::Segment(_) => BuildError::Segment(CreateError::Name(NameError::Empty)),
+        BuildError::Entry(_) => BuildError::Entry(membership().into()),
+        BuildError::Initializer { .. } => BuildError::Initializer { message: name() },
+        BuildError::System(_) => BuildError::System(system()),
+    }
+    #[cfg(feature = "process")]
+    SubmitError {
+        SubmitError::Full => SubmitError::Full,
+        SubmitError::Encode(_) => SubmitError::Encode(value().into()),
+        SubmitError::TooLarge { .. } => SubmitError::TooLarge { size: 2, most: 1 },
+        SubmitError::NotInProgram => SubmitError::NotInProgram,
+        SubmitError::Closed => SubmitError::Closed,
+        SubmitError::Broken(_) => SubmitError::Broken(name()),
+        SubmitError::Fault(_) => SubmitError::Fault(membership().into()),
+    }
+    #[cfg(feature = "process")]
+    TaskError {
+        TaskError::Panicked(_) => TaskError::Panicked(Panic::with_message("no")),
+        TaskError::WorkerDied { .. } => TaskError::WorkerDied {
+            signal: Some(9), code: None, started: true, attempts: 1,
+        },
+        TaskError::TimedOut { .. } => TaskError::TimedOut {
+            limit: std::time::Duration::from_secs(1), attempts: 1,
+        },
+        TaskError::Cancelled => TaskError::Cancelled,
+        TaskError::Arguments(_) => TaskError::Arguments(value().into()),
+        TaskError::Encode(_) => TaskError::Encode(value().into()),
+        TaskError::Decode(_) => TaskError::Decode(value().into()),
+        TaskError::TooLarge { .. } => TaskError::TooLarge { size: 2, most: 1 },
+        TaskError::Closed => TaskError::Closed,
+        TaskError::Broken(_) => TaskError::Broken(name()),
+        TaskError::Submit(_) => TaskError::Submit(SubmitError::Full),
+    }
+    #[cfg(feature = "process")]
+    MapError {
+        _ => MapError { index: 3, error: TaskError::Cancelled },
+    }
 }
 
 #[cfg(feature = "process")]
 use crate::process::{
-    CodecError, JoinError, JoinTimeoutError, OptionError, Panic, PipeError, RecvIntoError,
-    SpawnError, StatusError, VariableFault,
+    BuildError, CodecError, JoinError, JoinTimeoutError, MapError, OptionError, Panic, PipeError,
+    RecvIntoError, SpawnError, StatusError, SubmitError, TaskError, VariableFault,
 };
 #[test]
 fn every_error_begins_in_lower_case_and_has_no_full_stop() {

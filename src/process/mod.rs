@@ -78,7 +78,6 @@
 mod bound;
 mod builder;
 mod conn;
-mod ends;
 mod error;
 mod exits;
 mod handle_serde;
@@ -89,6 +88,7 @@ mod options;
 mod outcome;
 mod own;
 mod panic;
+mod pool;
 mod portable;
 mod running;
 mod spawn;
@@ -107,6 +107,10 @@ pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError
 pub use init::{init, init_test};
 pub use options::{OptionError, Stdio, VariableFault};
 pub use panic::{Panic, PanicLocation};
+pub use pool::{
+    AsCompleted, BuildError, Imap, MapError, Options, Pool, PoolBuilder, Progress, State,
+    SubmitError, Task, TaskError, WorkerState, as_completed,
+};
 pub use portable::Portable;
 pub use running::Process;
 pub use spawn::spawn;

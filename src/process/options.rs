@@ -6,7 +6,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +42,6 @@ pub(super) struct SpawnOptions {
     pub(super) stdin: Stdio,
     pub(super) stdout: Stdio,
     pub(super) stderr: Stdio,
-    /// How long the process may take to call `init`.
-    pub(super) start_timeout: Option<Duration>,
 }
 
 impl SpawnOptions {
@@ -57,7 +54,6 @@ impl SpawnOptions {
             stdin: Stdio::Null,
             stdout: Stdio::Inherit,
             stderr: Stdio::Inherit,
-            start_timeout: None,
         }
     }
 

@@ -65,8 +65,7 @@ fn handles_of_one_segment_travel_as_one_descriptor() {
     let first = Handle::fresh(Some(1));
     let other = Handle::fresh(None);
     let second = Handle(first.0.clone(), Some(2));
-    let sent = handles::encode_arguments(&(&first, &other, &second)).expect("encoded");
-    let (bytes, segments) = (sent.bytes, sent.segments);
+    let (bytes, segments) = handles::encode(&(&first, &other, &second)).expect("encoded");
     assert_eq!(segments.len(), 2);
     let fds = segments
         .iter()
@@ -129,9 +128,7 @@ fn serde_error(result: Result<(), postcard::Error>) -> postcard::Error {
 
 #[test]
 fn a_handle_without_its_segment_says_so() {
-    let bytes = handles::encode_result(&Handle::fresh(None))
-        .expect("encoded")
-        .bytes;
+    let (bytes, _) = handles::encode(&Handle::fresh(None)).expect("encoded");
     let error = handles::decode::<Handle>(&bytes, Vec::new())
         .map(drop)
         .expect_err("refused");
@@ -149,12 +146,10 @@ fn a_refusal_in_mid_value_leaves_the_next_value_alone() {
             Err(serde::ser::Error::custom("never"))
         }
     }
-    handles::encode_arguments(&(Handle::fresh(None), Refuses))
+    handles::encode(&(Handle::fresh(None), Refuses))
         .map(drop)
         .expect_err("refused");
-    let segments = handles::encode_result(&Handle::fresh(None))
-        .expect("encoded")
-        .segments;
+    let (_, segments) = handles::encode(&Handle::fresh(None)).expect("encoded");
     assert_eq!(segments.len(), 1);
 }
 
@@ -170,8 +165,6 @@ fn job() -> Job {
         result: -1,
         socket: -1,
         segments: Vec::new(),
-        ends: Vec::new(),
-        acknowledged: false,
         lineage: Lineage::default(),
         parent: None,
         harness: None,

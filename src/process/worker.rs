@@ -10,21 +10,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::{Mutex, PoisonError};
 
-use super::CodecError;
 use super::bound;
-use super::handles::Received;
 use super::init::Restart;
 use super::job::{Harness, Job, JobLookup, VARIABLE};
 use super::outcome::{OutcomeKind, commit, progress, record_start};
 use super::panic::{self, Panic};
-use super::spawn::{Returned, TaskError, Trampoline};
+use super::spawn::{JobError, Returned, Trampoline};
 use super::{own, trace};
 use crate::codec;
 use crate::segment::Segment;
 use crate::sys::descriptor::{adopt, duplicate};
 use crate::sys::exe::{Code, Image, Program};
 use crate::sys::process::{errno, has_raised_privileges, remove_variable, replace_stdout};
-use crate::sys::socket::{FDS_PER_MESSAGE, send_byte, send_fds};
+use crate::sys::socket::{FDS_PER_MESSAGE, send_fds};
 
 /// The exit code after a panic, as of a Rust program whose main panics.
 const PANICKED: i32 = 101;
@@ -54,7 +52,7 @@ pub(super) fn run_pending() {
     let job = match found {
         Ok(JobLookup::NotAJob) => return,
         Ok(JobLookup::Incompatible(what)) => fail(what),
-        Ok(JobLookup::Job(job, arguments)) => Assignment::take_over(*job, arguments),
+        Ok(JobLookup::Job(job, arguments)) => Assignment::take_over(job, arguments),
         Err(error) => fail(&format!("cannot read the job: {error}")),
     };
     drop(claim);
@@ -162,16 +160,6 @@ impl Assignment {
             let what = format!("it cannot watch its parent: {error}");
             self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
         }
-        let arguments = std::mem::take(&mut self.arguments);
-        let segments = std::mem::take(&mut self.segments);
-        // Before anything is decoded, or refused: the parent waits.
-        let received = match self.take_over_ends(&arguments, segments) {
-            Ok(received) => received,
-            Err(error) => {
-                let what = describe(&error);
-                self.end(OutcomeKind::Arguments, 0, what.as_bytes(), FAILED)
-            }
-        };
         let (function, trampoline) = match locate(&self.job) {
             Ok(addresses) => addresses,
             Err(what) => {
@@ -179,21 +167,23 @@ impl Assignment {
                 self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
             }
         };
+        let arguments = std::mem::take(&mut self.arguments);
+        let segments = std::mem::take(&mut self.segments);
         let span = trace::running();
         panic::install();
         let returned = catch_unwind(AssertUnwindSafe(|| {
-            panic::crossdock_begin_short_backtrace(|| trampoline(function, received))
+            panic::crossdock_begin_short_backtrace(|| trampoline(function, &arguments, segments))
         }));
         drop(span);
         match returned {
             Ok(Ok(returned)) => self.hand_over(returned),
-            Ok(Err(TaskError::Arguments(error))) => self.end(
+            Ok(Err(JobError::Arguments(error))) => self.end(
                 OutcomeKind::Arguments,
                 0,
                 describe(&error).as_bytes(),
                 FAILED,
             ),
-            Ok(Err(TaskError::Encode(error))) => {
+            Ok(Err(JobError::Encode(error))) => {
                 self.end(OutcomeKind::Encode, 0, describe(&error).as_bytes(), FAILED)
             }
             Err(payload) => {
@@ -205,21 +195,6 @@ impl Assignment {
                 self.end(OutcomeKind::Panicked, 0, &bytes, PANICKED)
             }
         }
-    }
-
-    /// Takes over the ends among the arguments, and tells the parent.
-    fn take_over_ends<'a>(
-        &self,
-        arguments: &'a [u8],
-        segments: Vec<OwnedFd>,
-    ) -> Result<Received<'a>, CodecError> {
-        let mut received = Received::new(arguments, segments)?;
-        received.take_over(&self.job.ends)?;
-        if self.job.acknowledged {
-            // It fails if the parent has died, which does not matter here.
-            let _ = send_byte(self.socket.as_fd());
-        }
-        Ok(received)
     }
 
     /// Sends the segments, then commits the value.

@@ -35,6 +35,19 @@ pub(crate) fn blocked<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
+/// sigaction(2): SIGINT does nothing in this process. Programs that it starts have its default
+/// action, which an ignored signal would not.
+pub(crate) fn handle_interrupts() {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    // SAFETY: zeroed bytes are a sigaction without flags.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    action.sa_sigaction = handler as *const () as usize;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the handler has the signature of one, and does nothing.
+    unsafe { libc::sigaction(libc::SIGINT, &raw const action, std::ptr::null_mut()) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -159,6 +159,13 @@ impl<W: Word> ElementState<W> {
         Self(word)
     }
 
+    /// The word, for an algorithm that lies in an array.
+    #[cfg(feature = "process")]
+    #[inline(always)]
+    pub(crate) fn word(&self) -> &W {
+        &self.0
+    }
+
     #[inline(always)]
     pub(crate) fn get(&self) -> W::Bits {
         // ORDERING: Acquire; pairs with (E1).

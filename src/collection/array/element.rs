@@ -42,7 +42,7 @@ unsafe impl<T: Atomic> SharedState for Element<T> {}
 
 impl<T: Atomic> Element<T> {
     #[inline(always)]
-    pub(super) fn state(&self) -> &ElementState<T::Word> {
+    pub(crate) fn state(&self) -> &ElementState<T::Word> {
         &self.0
     }
 

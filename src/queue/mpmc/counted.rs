@@ -7,8 +7,14 @@ use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
-use crate::queue::{CountError, Wait};
+use crate::queue::{CountError, Iter, RecvError};
 use crate::segment::{MembershipError, SegmentLiveness};
+
+/// A sender of a [`Queue`] that is counted.
+pub type Sender<T> = SenderOf<Queue<T>>;
+
+/// A receiver of a [`Queue`] that is counted.
+pub type Receiver<T> = ReceiverOf<Queue<T>>;
 
 impl<T: Payload> Counts for Queue<T> {
     fn me(&self) -> Result<Tag, MembershipError> {
@@ -42,13 +48,9 @@ impl<T: Payload> sealed::Sealed for Queue<T> {
     fn counting(&self) -> Counting<'_> {
         Counting(self)
     }
-
-    fn set_wait(&mut self, wait: Wait) {
-        self.wait = wait;
-    }
 }
 
-impl<T: Payload + NoUninit + CheckedBitPattern> Countable for Queue<T> {}
+impl<T: Payload> Countable for Queue<T> {}
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Returns a sender that is counted. Never blocks.
@@ -56,7 +58,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// # Errors
     ///
     /// [`CountError`].
-    pub fn sender(&self) -> Result<SenderOf<Self>, CountError> {
+    pub fn sender(&self) -> Result<Sender<T>, CountError> {
         SenderOf::new(self)
     }
 
@@ -65,7 +67,16 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// # Errors
     ///
     /// [`CountError`].
-    pub fn receiver(&self) -> Result<ReceiverOf<Self>, CountError> {
+    pub fn receiver(&self) -> Result<Receiver<T>, CountError> {
         ReceiverOf::new(self)
+    }
+}
+
+impl<'a, T: Payload + NoUninit + CheckedBitPattern> IntoIterator for &'a Receiver<T> {
+    type Item = Result<T, RecvError>;
+    type IntoIter = Iter<&'a Queue<T>>;
+
+    fn into_iter(self) -> Iter<&'a Queue<T>> {
+        self.iter()
     }
 }

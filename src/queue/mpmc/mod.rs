@@ -11,5 +11,6 @@ mod handle;
 
 mod source;
 
+pub use counted::{Receiver, Sender};
 pub use handle::Queue;
 pub use receive::Received;

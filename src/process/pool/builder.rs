@@ -1,0 +1,240 @@
+//! The options of a pool.
+
+use std::fmt;
+use std::fmt::Display;
+use std::num::NonZero;
+use std::thread;
+
+use super::core::Core;
+use super::function::{State, WorkerState};
+use super::segment::PoolSegment;
+use super::table::MAX_IN_FLIGHT;
+use super::worker::{Setup, Starter, starter, try_starter, work};
+use super::{BuildError, Pool};
+use crate::algorithm::tasks::MAX_PLACES;
+use crate::process::options::SpawnOptions;
+use crate::process::spawn::start_with;
+use crate::process::{Portable, SpawnError, handles};
+use crate::segment::SystemError;
+use crate::sys::exe::Code;
+use crate::sys::signals;
+
+/// The most workers: a segment has 1,023 participants, and a worker and its successor may both be
+/// among them for a moment.
+const MAX_WORKERS: u32 = 500;
+/// The bytes of arguments, and of results, that are in flight at most, unless something else is
+/// asked for.
+const MEMORY: u64 = 4 << 20;
+const STACK: usize = 256 << 10;
+
+const _: () = assert!(MAX_WORKERS <= MAX_PLACES);
+
+/// The options of a [`Pool`]. Made by [`Pool::builder`].
+///
+/// `W` is what the workers have beside the arguments of their tasks, and `I` what their
+/// [initializer](Self::initializer) is told.
+#[derive(Clone)]
+#[must_use = "it starts nothing before `build` is called"]
+pub struct PoolBuilder<W: WorkerState = (), I = ()> {
+    workers: Option<u32>,
+    in_flight: Option<u32>,
+    memory: u64,
+    max_tasks: u64,
+    name: Option<String>,
+    /// The initializer's address, the code that calls it, and its argument.
+    initializer: (usize, Starter<I, W::Value>, I),
+    has_state: bool,
+}
+
+fn nothing((): ()) {}
+
+impl PoolBuilder {
+    pub(super) fn new() -> Self {
+        let initializer: fn(()) = nothing;
+        Self {
+            workers: None,
+            in_flight: None,
+            memory: MEMORY,
+            max_tasks: 0,
+            name: None,
+            initializer: (
+                (initializer as *const ()).expose_provenance(),
+                starter::<(), ()>,
+                (),
+            ),
+            has_state: false,
+        }
+    }
+
+    /// Has each worker call `function(args)` when it starts. What it returns is the worker's state:
+    /// tasks are then `fn(&mut S, A) -> R`. The state stays in its worker, so `S` need not be
+    /// portable.
+    ///
+    /// Replacements of workers call it again. Handles of shared memory among the arguments are what
+    /// tasks may refer to: see [`Pool`].
+    ///
+    /// If it panics in one of the first workers, [`build`](Self::build) fails.
+    pub fn initializer<S: 'static, I: Portable>(
+        self,
+        function: fn(I) -> S,
+        args: I,
+    ) -> PoolBuilder<State<S>, I> {
+        self.with_initializer(function as *const (), starter::<I, S>, args)
+    }
+
+    /// As [`initializer`](Self::initializer), for a function that can fail: with its error
+    /// [`build`](Self::build) fails.
+    pub fn try_initializer<S: 'static, I: Portable, E: Display>(
+        self,
+        function: fn(I) -> Result<S, E>,
+        args: I,
+    ) -> PoolBuilder<State<S>, I> {
+        self.with_initializer(function as *const (), try_starter::<I, S, E>, args)
+    }
+
+    fn with_initializer<S: 'static, I>(
+        self,
+        function: *const (),
+        starter: Starter<I, S>,
+        args: I,
+    ) -> PoolBuilder<State<S>, I> {
+        PoolBuilder {
+            workers: self.workers,
+            in_flight: self.in_flight,
+            memory: self.memory,
+            max_tasks: self.max_tasks,
+            name: self.name,
+            initializer: (function.expose_provenance(), starter, args),
+            has_state: true,
+        }
+    }
+}
+
+impl<W: WorkerState, I> PoolBuilder<W, I> {
+    /// Sets the number of workers, 1 to 500. The default is the number of processors that this
+    /// process may use ([`available_parallelism`](thread::available_parallelism)).
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Sets how many tasks are in flight at most, 1 to 4,096: submitted, and not answered. The
+    /// default is four for each worker, at least 64.
+    pub fn in_flight(mut self, tasks: u32) -> Self {
+        self.in_flight = Some(tasks);
+        self
+    }
+
+    /// Sets how many bytes of arguments, and how many of results, are in flight at most; 4 MiB each
+    /// if this is not called. It bounds the length of a single one. The memory is reserved by
+    /// [`build`](Self::build).
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Has each worker leave after so many tasks, or items of a [`map`](Pool::map), and replaces
+    /// it. The default is 0: no limit.
+    ///
+    /// The last task is finished, so a worker may do more by the rest of a chunk.
+    #[doc(alias = "maxtasksperchild")]
+    pub fn max_tasks_per_worker(mut self, tasks: u64) -> Self {
+        self.max_tasks = tasks;
+        self
+    }
+
+    /// Sets the name of the pool. Its workers are called `NAME-1`, `NAME-2` and so on, by their
+    /// places; a replacement has the name of its predecessor. The default is `Pool`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    fn number_of_workers(&self) -> Result<u32, BuildError> {
+        let workers = self.workers.unwrap_or_else(|| {
+            let available = thread::available_parallelism().map_or(1, NonZero::get);
+            u32::try_from(available).map_or(MAX_WORKERS, |workers| workers.min(MAX_WORKERS))
+        });
+        match workers {
+            1..=MAX_WORKERS => Ok(workers),
+            found => Err(BuildError::Workers {
+                found,
+                most: MAX_WORKERS,
+            }),
+        }
+    }
+}
+
+impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
+    /// Starts the workers, and a thread that supervises them. Blocks until each worker has started
+    /// and its initializer has returned.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]; no worker is left then.
+    pub fn build(self) -> Result<Pool<W>, BuildError> {
+        let workers = self.number_of_workers()?;
+        let in_flight = self.in_flight.unwrap_or_else(|| (workers * 4).max(64));
+        if !(1..=MAX_IN_FLIGHT).contains(&in_flight) {
+            return Err(BuildError::InFlight {
+                found: in_flight,
+                most: MAX_IN_FLIGHT,
+            });
+        }
+        let shared = PoolSegment::create(workers, in_flight, self.memory)?;
+        let (initializer, starter, args) = self.initializer;
+        let (_, known) =
+            handles::encode(&args).map_err(|error| BuildError::Spawn(SpawnError::Encode(error)))?;
+        let code = Code::of_program();
+        let offsets = (
+            code.offset(std::ptr::with_exposed_provenance(initializer)),
+            code.offset(starter as *const ()),
+        );
+        let (Some(initializer), Some(starter)) = offsets else {
+            return Err(BuildError::Spawn(SpawnError::NotInProgram));
+        };
+        let name = self.name.unwrap_or_else(|| "Pool".to_owned());
+        let (workers_shared, segments) = (shared.clone(), known.clone());
+        let start = move |place: u32| {
+            let setup = Setup {
+                place,
+                shared: workers_shared.clone(),
+                known: segments.clone(),
+                initializer,
+                starter,
+                max_tasks: self.max_tasks,
+                has_state: self.has_state,
+            };
+            let mut options = SpawnOptions::new();
+            options.name = Some(format!("{name}-{}", place + 1));
+            options.daemon = true;
+            start_with(&options, work::<W, I>, &(setup, &args))
+        };
+        let sizes = (workers, in_flight);
+        let core = Core::new(shared, known, code, sizes, Box::new(start));
+        let started = core.start_all();
+        let supervised = std::sync::Arc::clone(&core);
+        let thread = thread::Builder::new()
+            .name("crossdock-pool".to_owned())
+            .stack_size(STACK);
+        let thread = signals::blocked(|| thread.spawn(move || supervised.supervise()))
+            .map_err(|error| BuildError::System(SystemError::new("starting a thread", &error)));
+        let thread = thread.inspect_err(|_| core.kill_all())?;
+        // From here on, dropping the pool ends what was started.
+        let pool = Pool::new(core, thread);
+        started.map_err(BuildError::Spawn)?;
+        pool.core().wait_ready()?;
+        Ok(pool)
+    }
+}
+
+impl<W: WorkerState, I> fmt::Debug for PoolBuilder<W, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("workers", &self.workers)
+            .field("in_flight", &self.in_flight)
+            .field("memory", &self.memory)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,474 @@
+//! What the threads of a pool's process share, and the thread that supervises the workers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::TaskError;
+use super::judge::Letter;
+use super::message::{ReplyHeader, ReplyKind, TaskHeader};
+use super::notice::Notice;
+use super::segment::PoolSegment;
+use super::table::{NewTask, Status, Table};
+use super::{BuildError, SubmitError};
+use crate::algorithm::tasks::{Mail, settle};
+use crate::facade::{Deadline, Left};
+use crate::process::{Process, SpawnError};
+use crate::queue::{SendTimeoutError, TrySendError, WaitAnyError, Waitable, wait_any_timeout};
+use crate::segment::Segment;
+use crate::sys::clock::monotonic;
+use crate::sys::exe::Code;
+use crate::wait::select::Source;
+
+/// After so many workers in a row that ended before they were ready, the pool is broken.
+const MOST_FAILURES: u32 = 5;
+/// The wait before a worker is started again after a failure; twice as long after each further one.
+const BACK_OFF: Duration = Duration::from_millis(10);
+/// The pause between looks for what has no event: room for a message that is sent again, and a
+/// letter that a dead worker has left.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Starts the worker of a place.
+pub(super) type Start = dyn Fn(u32) -> Result<Process<()>, SpawnError> + Send + Sync;
+
+pub(super) struct Core {
+    pub(super) shared: PoolSegment,
+    pub(super) known: Vec<Segment>,
+    pub(super) code: &'static Code,
+    table: Mutex<Table>,
+    /// Raised while a task can be put into the table, or none ever can.
+    room: Notice,
+    /// Raised while no task is in flight.
+    idle: Notice,
+    /// Raised once all workers are ready, or the pool is broken.
+    ready: Notice,
+    /// Has the supervisor look.
+    wake: Notice,
+    start: Box<Start>,
+    pid: u32,
+}
+
+impl Core {
+    pub(super) fn new(
+        shared: PoolSegment,
+        known: Vec<Segment>,
+        code: &'static Code,
+        (workers, in_flight): (u32, u32),
+        start: Box<Start>,
+    ) -> Arc<Self> {
+        let core = Self {
+            shared,
+            known,
+            code,
+            table: Mutex::new(Table::new(workers, in_flight)),
+            room: Notice::new(),
+            idle: Notice::new(),
+            ready: Notice::new(),
+            wake: Notice::new(),
+            start,
+            pid: std::process::id(),
+        };
+        core.room.raise();
+        core.idle.raise();
+        Arc::new(core)
+    }
+
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this is the process that built the pool, and no fork of it.
+    pub(super) fn is_here(&self) -> bool {
+        std::process::id() == self.pid
+    }
+
+    /// Raises and clears the notices that say what the table is like.
+    fn update(&self, table: &Table) {
+        if table.has_room() || table.status != Status::Open {
+            self.room.raise();
+        } else {
+            self.room.clear();
+        }
+        if table.in_flight() == 0 {
+            self.idle.raise();
+        } else {
+            self.idle.clear();
+        }
+        let is_ready = table.seats.iter().all(|seat| seat.ready);
+        if is_ready || table.status != Status::Open {
+            self.ready.raise();
+        }
+    }
+
+    /// Takes the replies that are there.
+    pub(super) fn drain(&self) {
+        let mut table = self.table();
+        self.drain_into(&mut table);
+        self.update(&table);
+    }
+
+    /// A reply is taken in before the lock is released, so that a thread which finds none under the
+    /// lock knows what all replies said.
+    fn drain_into(&self, table: &mut Table) {
+        while let Ok(delivery) = self.shared.replies.try_recv() {
+            match delivery.as_slice() {
+                Some(reply) => self.take_in(table, reply),
+                None => self.take_in(table, &delivery.to_vec()),
+            }
+            let _ = delivery.ack();
+        }
+    }
+
+    fn take_in(&self, table: &mut Table, reply: &[u8]) {
+        let Some(header) = ReplyHeader::read(reply) else {
+            return;
+        };
+        let rest = &reply[ReplyHeader::LEN..];
+        let place = usize::try_from(header.place).unwrap_or(usize::MAX);
+        match header.kind {
+            ReplyKind::End | ReplyKind::Part => table.receive(
+                &self.shared,
+                header.id,
+                (header.first, header.items),
+                rest,
+                header.kind == ReplyKind::End,
+            ),
+            ReplyKind::Skipped => table.skipped(&self.shared, header.id),
+            ReplyKind::Ready => {
+                if let Some(seat) = table.seats.get_mut(place) {
+                    seat.ready = true;
+                    (table.failures, table.failure) = (0, None);
+                }
+            }
+            ReplyKind::Failed => {
+                table.failure = Some(String::from_utf8_lossy(rest).into_owned());
+            }
+        }
+    }
+
+    /// Blocks until the notice is raised or the deadline has passed; takes replies meanwhile.
+    /// Returns whether it was raised.
+    pub(super) fn wait(&self, notice: &Notice, deadline: &Deadline) -> bool {
+        loop {
+            if notice.is_ready() {
+                return true;
+            }
+            self.drain();
+            if notice.is_ready() {
+                return true;
+            }
+            let sources: [&dyn Waitable; 2] = [&self.shared.replies, notice];
+            match wait_any_timeout(&sources, *deadline) {
+                Ok(_) => {}
+                Err(WaitAnyError::Timeout) => {
+                    self.drain();
+                    return notice.is_ready();
+                }
+                Err(error) => self.break_with(&error.to_string()),
+            }
+        }
+    }
+
+    /// Waits without a deadline for all workers to be ready.
+    pub(super) fn wait_ready(&self) -> Result<(), BuildError> {
+        self.wait(&self.ready, &Deadline::never());
+        let mut table = self.table();
+        table.building = false;
+        match &table.status {
+            Status::Broken(message) => Err(BuildError::Initializer {
+                message: message.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Blocks until no task is in flight.
+    pub(super) fn wait_idle(&self, deadline: &Deadline) -> bool {
+        self.wait(&self.idle, deadline)
+    }
+
+    fn break_with(&self, why: &str) {
+        let mut table = self.table();
+        self.break_table(&mut table, why);
+    }
+
+    fn break_table(&self, table: &mut Table, why: &str) {
+        if matches!(table.status, Status::Open | Status::Closed) {
+            table.status = Status::Broken(why.to_owned());
+            table.fail_all(&self.shared, &TaskError::Broken(why.to_owned()));
+            self.shared.tasks.close();
+            self.update(table);
+            self.wake.raise();
+        }
+    }
+
+    /// Nothing more is submitted. The workers leave once nothing is in flight.
+    pub(super) fn close(&self) {
+        let mut table = self.table();
+        if table.status == Status::Open {
+            table.status = Status::Closed;
+        }
+        table.watching = true;
+        self.update(&table);
+        self.wake.raise();
+    }
+
+    /// Ends all tasks in flight. The supervisor kills the workers.
+    pub(super) fn terminate(&self) {
+        let mut table = self.table();
+        if !matches!(table.status, Status::Broken(_)) {
+            table.status = Status::Terminated;
+        }
+        table.fail_all(&self.shared, &TaskError::Closed);
+        self.shared.tasks.close();
+        self.update(&table);
+        self.wake.raise();
+    }
+
+    fn refusal(table: &Table) -> Option<SubmitError> {
+        match &table.status {
+            Status::Open => None,
+            Status::Closed | Status::Terminated => Some(SubmitError::Closed),
+            Status::Broken(why) => Some(SubmitError::Broken(why.clone())),
+        }
+    }
+
+    /// Submits a task: `message` has room for its header. Blocks at most until the deadline; not at
+    /// all without one. With `watch` the supervisor takes the replies while no thread waits.
+    /// Returns the task's key.
+    pub(super) fn submit(
+        &self,
+        new: &NewTask<'_>,
+        header: &mut TaskHeader,
+        message: &mut [u8],
+        deadline: Option<&Deadline>,
+        watch: bool,
+    ) -> Result<u64, SubmitError> {
+        if !self.is_here() {
+            return Err(SubmitError::Closed);
+        }
+        let (key, wake) = loop {
+            let mut table = self.table();
+            if let Some(refusal) = Self::refusal(&table) {
+                return Err(refusal);
+            }
+            if let Some(key) = table.insert(&self.shared, new, header) {
+                let wake =
+                    watch && !std::mem::replace(&mut table.watching, true) || header.limited != 0;
+                self.update(&table);
+                break (key, wake);
+            }
+            drop(table);
+            self.drain();
+            let passed = deadline.is_none_or(|deadline| deadline.left() == Left::Passed);
+            if !self.room.is_ready() && passed {
+                return Err(SubmitError::Full);
+            }
+            if let Some(deadline) = deadline {
+                self.wait(&self.room, deadline);
+            }
+        };
+        header.write(message);
+        let sent = match self.shared.tasks.try_send(message) {
+            Err(TrySendError::Full(())) if deadline.is_some() => {
+                // The supervisor takes the replies, so that the workers go on.
+                self.watch();
+                let deadline = deadline.copied().unwrap_or(Deadline::never());
+                self.shared.tasks.send_timeout(message, deadline)
+            }
+            sent => sent.map_err(SendTimeoutError::from),
+        };
+        if wake {
+            self.wake.raise();
+        }
+        sent.map(|()| key).map_err(|error| {
+            let mut table = self.table();
+            table.remove(&self.shared, key);
+            self.update(&table);
+            match error {
+                SendTimeoutError::Timeout(()) => SubmitError::Full,
+                SendTimeoutError::TooLong((), long) => SubmitError::TooLarge {
+                    size: long.len as u64,
+                    most: long.limit as u64,
+                },
+                SendTimeoutError::Disconnected(()) => {
+                    Self::refusal(&table).unwrap_or(SubmitError::Closed)
+                }
+                SendTimeoutError::Fault((), fault) => SubmitError::Fault(fault),
+                SendTimeoutError::Invalid((), _) => SubmitError::Closed,
+            }
+        })
+    }
+
+    /// Has the supervisor take the replies from now on, if tasks are in flight.
+    pub(super) fn watch(&self) {
+        let mut table = self.table();
+        if table.in_flight() > 0 && !std::mem::replace(&mut table.watching, true) {
+            self.wake.raise();
+        }
+    }
+
+    /// The thread that supervises the workers, until none is left and none is wanted.
+    pub(super) fn supervise(&self) {
+        let mut pause = Some(Duration::ZERO);
+        loop {
+            let (processes, watching) = {
+                let table = self.table();
+                (table.processes(), table.watching)
+            };
+            let mut sources: Vec<&dyn Waitable> = vec![&self.wake];
+            if watching {
+                sources.push(&self.shared.replies);
+            }
+            sources.extend(processes.iter().map(|process| &**process as &dyn Waitable));
+            let deadline = pause.map_or(Deadline::never(), Deadline::after);
+            match wait_any_timeout(&sources, deadline) {
+                Ok(_) | Err(WaitAnyError::Timeout) => {}
+                Err(error) => self.break_with(&error.to_string()),
+            }
+            self.wake.clear();
+            match self.step() {
+                Some(next) => pause = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Does what is to be done. Returns the time until something may be to be done without an
+    /// event; `None` when all is over.
+    fn step(&self) -> Option<Option<Duration>> {
+        let mut table = self.table();
+        self.drain_into(&mut table);
+        if table.record_exits() || table.misses_a_letter(&self.shared) {
+            settle(&mut Deaths {
+                core: self,
+                table: &mut table,
+            });
+            if table.failures >= MOST_FAILURES || table.building && table.failures > 0 {
+                let why = table.failure.clone().unwrap_or_default();
+                self.break_table(&mut table, &why);
+            } else if table.failures > 0 {
+                let wait = BACK_OFF * (1 << (table.failures - 1));
+                table.restart_at = Some(Instant::now() + wait);
+            }
+        }
+        let mut pause = table.enforce_limits(&self.shared, monotonic());
+        let mut sooner = |other: Duration| pause = Some(pause.map_or(other, |p| p.min(other)));
+        if table.send_backlog(&self.shared) || table.misses_a_letter(&self.shared) {
+            sooner(LOOK);
+        }
+        if table.in_flight() == 0 {
+            table.watching = false;
+            if table.status == Status::Closed {
+                self.shared.tasks.close();
+            }
+        }
+        let is_over = match table.status {
+            Status::Open => false,
+            Status::Closed => table.in_flight() == 0,
+            Status::Terminated | Status::Broken(_) => {
+                table.kill_workers();
+                true
+            }
+        };
+        self.update(&table);
+        if is_over {
+            let all_ended = table.processes().is_empty();
+            return (!all_ended).then_some(pause);
+        }
+        let left = table
+            .restart_at
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        match left {
+            Some(left) if !left.is_zero() => sooner(left),
+            _ if table.misses_a_letter(&self.shared) => {}
+            _ => {
+                table.restart_at = None;
+                let places: Vec<usize> = (0..table.seats.len())
+                    .filter(|place| table.seats[*place].process.is_none())
+                    .collect();
+                drop(table);
+                if !places.is_empty() {
+                    self.start_workers(&places);
+                    // The new processes are waited for from now on.
+                    return Some(Some(Duration::ZERO));
+                }
+            }
+        }
+        Some(pause)
+    }
+
+    fn start_workers(&self, places: &[usize]) {
+        for place in places {
+            let started = (self.start)(u32::try_from(*place).unwrap_or(u32::MAX));
+            let mut table = self.table();
+            match started {
+                Ok(process) => {
+                    let seat = &mut table.seats[*place];
+                    (seat.exit, seat.ready) = (None, false);
+                    seat.process = Some(Arc::new(process));
+                }
+                Err(error) => {
+                    table.failures += 1;
+                    let why = error.to_string();
+                    if table.failures >= MOST_FAILURES {
+                        self.break_table(&mut table, &why);
+                        return;
+                    }
+                    let wait = BACK_OFF * (1 << (table.failures - 1));
+                    table.restart_at = Some(Instant::now() + wait);
+                    table.failure = Some(why);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Kills the workers that were started, for want of a supervisor.
+    pub(super) fn kill_all(&self) {
+        self.table().kill_workers();
+    }
+
+    /// Starts the first workers.
+    pub(super) fn start_all(&self) -> Result<(), SpawnError> {
+        let workers = self.table().seats.len();
+        for place in 0..workers {
+            let process = (self.start)(u32::try_from(place).unwrap_or(u32::MAX))?;
+            self.table().seats[place].process = Some(Arc::new(process));
+        }
+        Ok(())
+    }
+}
+
+/// What the parent finds after workers have exited.
+struct Deaths<'a> {
+    core: &'a Core,
+    table: &'a mut Table,
+}
+
+impl Mail for Deaths<'_> {
+    fn take_letters(&mut self) {
+        let shared = &self.core.shared;
+        shared.segment.reap();
+        let letters = std::iter::from_fn(|| {
+            loop {
+                let letter = shared.tasks.dead_letters().take().ok()??;
+                let message = letter.to_vec();
+                let header = TaskHeader::read(&message);
+                let _ = letter.ack();
+                // What is no message of the parent's is of no task.
+                if let Some(header) = header {
+                    return Some(Letter { header, message });
+                }
+            }
+        });
+        self.table.add_letters(letters);
+    }
+
+    fn take_results(&mut self) {
+        self.core.drain_into(self.table);
+    }
+
+    fn judge(&mut self) {
+        self.table.judge(&self.core.shared);
+    }
+}

@@ -1,0 +1,157 @@
+//! What becomes of the tasks of workers that died.
+
+use super::TaskError;
+use super::message::{FRAME_HEAD, TaskHeader, next_frame};
+use super::segment::PoolSegment;
+use super::table::{SLOT_BITS, Table};
+use super::worker::RETIRED;
+use crate::algorithm::tasks::{MAX_SENT, TaskState, TaskWord};
+
+/// How often a task that did not begin, or whose worker left after another one, is sent again for
+/// free: a task that kills workers before it begins would do so without end.
+const FREE_SENDS: u8 = 3;
+
+/// A message whose worker has died.
+pub(super) struct Letter {
+    pub(super) header: TaskHeader,
+    pub(super) message: Vec<u8>,
+}
+
+impl Table {
+    /// Whether a task's word says that it is with a worker that has ended, while its message has
+    /// not come back.
+    pub(super) fn misses_a_letter(&self, shared: &PoolSegment) -> bool {
+        let mut tasks = self.slots.iter().enumerate();
+        tasks.any(|(slot, task)| {
+            let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+            let place = task.as_ref().and(shared.task(slot)).and_then(|word| {
+                let word = word.load();
+                let begun = [TaskState::Running, TaskState::Done, TaskState::Condemned];
+                let has_begun = word.state().is_some_and(|state| begun.contains(&state));
+                has_begun.then(|| word.place())
+            });
+            let seat = place.and_then(|place| self.seats.get(usize::try_from(place).ok()?));
+            seat.is_some_and(|seat| seat.exit.is_some())
+        })
+    }
+
+    pub(super) fn add_letters(&mut self, letters: impl IntoIterator<Item = Letter>) {
+        self.letters.extend(letters);
+    }
+
+    /// Judges the letters: their tasks died with their workers, unless they have been answered.
+    pub(super) fn judge(&mut self, shared: &PoolSegment) {
+        for letter in std::mem::take(&mut self.letters) {
+            if let Some(later) = self.judge_one(shared, letter) {
+                self.letters.push(later);
+            }
+        }
+    }
+
+    /// Judges a letter. Returns it if its worker is not known to have ended yet.
+    fn judge_one(&mut self, shared: &PoolSegment, letter: Letter) -> Option<Letter> {
+        let id = letter.header.id;
+        let word = shared.task(letter.header.slot)?.load();
+        let last_exit = self.last_exit;
+        self.by_id(id)?;
+        let state = word.state();
+        let (started, exit) = match state {
+            Some(TaskState::Queued) => (false, last_exit),
+            Some(TaskState::Running | TaskState::Done | TaskState::Condemned) => {
+                let seat = self.seats.get(usize::try_from(word.place()).ok()?)?;
+                match seat.exit {
+                    Some(exit) => (true, exit),
+                    None => return Some(letter),
+                }
+            }
+            _ => {
+                self.complete_with(shared, id, &TaskError::Cancelled);
+                return None;
+            }
+        };
+        let task = self.by_id(id)?;
+        if started && task.items > letter.header.first + 1 {
+            let (first, items, padded) = shared.buffer(word.place())?.read(id);
+            task.take_frames(first, items, &unpadded(&padded, items));
+        }
+        if task.received == task.items {
+            self.complete(shared, id);
+            return None;
+        }
+        if state == Some(TaskState::Condemned) && task.killed {
+            self.complete_with(shared, id, &TaskError::Cancelled);
+            return None;
+        }
+        let condemned = state == Some(TaskState::Condemned);
+        let is_late = condemned && letter.header.first + word.item() == task.received;
+        let is_free = !started || exit.code == Some(RETIRED) || condemned && !is_late;
+        let mut again = is_free && task.free_sends < FREE_SENDS;
+        if again {
+            task.free_sends += 1;
+        } else {
+            task.deaths = task.deaths.saturating_add(1);
+            let error = match (is_late, task.rules.limit) {
+                (true, Some(limit)) => TaskError::TimedOut {
+                    limit,
+                    attempts: task.deaths,
+                },
+                _ => TaskError::WorkerDied {
+                    signal: exit.signal,
+                    code: exit.code,
+                    started,
+                    attempts: task.deaths,
+                },
+            };
+            let retries = task.deaths <= task.rules.retries;
+            if retries && task.rules.retry_if.is_none_or(|wanted| wanted(&error)) {
+                again = true;
+                self.progress.retried += 1;
+            } else {
+                task.push_error(error);
+            }
+        }
+        let task = self.by_id(id)?;
+        if !again && task.received == task.items {
+            self.complete(shared, id);
+        } else {
+            self.send_again(shared, letter);
+        }
+        None
+    }
+
+    /// Sends a task again, from its first item without an outcome on.
+    fn send_again(&mut self, shared: &PoolSegment, mut letter: Letter) {
+        let (old, slot) = (letter.header.id, letter.header.slot);
+        let id = self.next_id(slot);
+        let Some(task) = self.by_id(old) else {
+            return;
+        };
+        task.id = id;
+        task.sent += 1;
+        letter.header.id = id;
+        letter.header.first = task.received;
+        let word = TaskWord::queued(id >> SLOT_BITS, task.sent % (MAX_SENT + 1));
+        letter.header.word = word.0;
+        letter.header.write(&mut letter.message);
+        if let Some(task) = shared.task(slot) {
+            task.queue(word);
+        }
+        self.backlog.push_back((id, letter.message));
+    }
+}
+
+/// The frames of a buffer, each of which is filled up to eight bytes there.
+fn unpadded(padded: &[u8], items: u32) -> Vec<u8> {
+    let mut frames = Vec::with_capacity(padded.len());
+    let mut rest = padded;
+    for _ in 0..items {
+        let mut after = rest;
+        let Some((_, frame)) = next_frame(&mut after) else {
+            break;
+        };
+        let len = FRAME_HEAD + frame.len();
+        frames.extend_from_slice(&rest[..len]);
+        rest = rest.get(len.next_multiple_of(8)..).unwrap_or_default();
+    }
+    frames
+}

@@ -1,0 +1,492 @@
+//! What the parent knows of the tasks in flight and of the workers.
+
+use std::collections::VecDeque;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::judge::Letter;
+use super::message::{FrameKind, TaskHeader, frames_len, push_frame};
+use super::segment::PoolSegment;
+use super::sink::{Completed, Sink};
+use super::{Progress, TaskError};
+use crate::algorithm::tasks::{TaskState, TaskWord};
+use crate::process::Process;
+
+pub(super) const SLOT_BITS: u32 = 16;
+/// The most tasks in flight.
+pub(super) const MAX_IN_FLIGHT: u32 = 1 << 12;
+
+/// The rules of a task.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rules {
+    pub(super) limit: Option<Duration>,
+    pub(super) retries: u8,
+    pub(super) retry_if: Option<fn(&TaskError) -> bool>,
+}
+
+/// A task in flight.
+pub(super) struct InFlightTask {
+    /// The number of its last sending.
+    pub(super) id: u64,
+    /// The number that its handle has.
+    pub(super) key: u64,
+    pub(super) sent: u32,
+    pub(super) items: u32,
+    /// The items that have outcomes, which are the first ones.
+    pub(super) received: u32,
+    pub(super) frames: Vec<u8>,
+    pub(super) errors: VecDeque<TaskError>,
+    pub(super) rules: Rules,
+    /// How many workers have died of the next item, and how often it was sent again for free.
+    pub(super) deaths: u8,
+    pub(super) free_sends: u8,
+    /// Its handle was told that it is cancelled.
+    pub(super) told: bool,
+    /// It was condemned through its handle.
+    pub(super) killed: bool,
+    pub(super) sink: Arc<Sink>,
+    pub(super) seq: u64,
+}
+
+impl InFlightTask {
+    pub(super) fn push_error(&mut self, error: TaskError) {
+        push_frame(&mut self.frames, FrameKind::Error, &[]);
+        self.errors.push_back(error);
+        self.received += 1;
+        (self.deaths, self.free_sends) = (0, 0);
+    }
+
+    /// Takes in the frames of items from `first` on.
+    pub(super) fn take_frames(&mut self, first: u32, items: u32, frames: &[u8]) {
+        let known = self.received.saturating_sub(first).min(items);
+        let Some(skipped) = frames_len(frames, known) else {
+            return;
+        };
+        let new = items - known;
+        if first + known != self.received || new == 0 {
+            return;
+        }
+        if let Some(len) = frames_len(&frames[skipped..], new) {
+            self.frames
+                .extend_from_slice(&frames[skipped..skipped + len]);
+            self.received += new;
+            (self.deaths, self.free_sends) = (0, 0);
+        }
+    }
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Exit {
+    pub(super) signal: Option<i32>,
+    pub(super) code: Option<i32>,
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        Self {
+            signal: status.signal(),
+            code: status.code(),
+        }
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.signal, self.code) {
+            (Some(signal), _) => write!(f, "its process was killed by signal {signal}"),
+            (None, Some(code)) => write!(f, "its process exited with code {code}"),
+            (None, None) => f.write_str("its process ended"),
+        }
+    }
+}
+
+/// The place of a worker.
+#[derive(Default)]
+pub(super) struct Seat {
+    pub(super) process: Option<Arc<Process<()>>>,
+    pub(super) ready: bool,
+    /// How the last process ended, until the next one is started.
+    pub(super) exit: Option<Exit>,
+}
+
+/// What may be done with the pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Open,
+    /// Nothing more is submitted; what is in flight is done.
+    Closed,
+    Terminated,
+    Broken(String),
+}
+
+pub(super) struct Table {
+    pub(super) slots: Vec<Option<InFlightTask>>,
+    free: Vec<u32>,
+    next: u64,
+    pub(super) seats: Vec<Seat>,
+    pub(super) status: Status,
+    /// Whether the supervisor takes replies: while tasks are in flight that no thread waits for.
+    pub(super) watching: bool,
+    /// Letters whose worker is not known to have exited yet.
+    pub(super) letters: Vec<Letter>,
+    /// Messages to be sent again as soon as there is room.
+    pub(super) backlog: VecDeque<(u64, Vec<u8>)>,
+    /// Whether the pool waits for its first workers: one failure is enough then.
+    pub(super) building: bool,
+    /// Workers that ended before they were ready, since the last that was ready.
+    pub(super) failures: u32,
+    /// What the last of them said.
+    pub(super) failure: Option<String>,
+    pub(super) restart_at: Option<Instant>,
+    pub(super) last_exit: Exit,
+    pub(super) progress: Progress,
+}
+
+/// A task to be put into the table.
+pub(super) struct NewTask<'a> {
+    pub(super) items: u32,
+    pub(super) rules: Rules,
+    pub(super) sink: &'a Arc<Sink>,
+    pub(super) seq: u64,
+}
+
+impl Table {
+    pub(super) fn new(workers: u32, in_flight: u32) -> Self {
+        Self {
+            slots: (0..in_flight).map(|_| None).collect(),
+            free: (0..in_flight).rev().collect(),
+            next: 0,
+            seats: (0..workers).map(|_| Seat::default()).collect(),
+            status: Status::Open,
+            watching: false,
+            letters: Vec::new(),
+            backlog: VecDeque::new(),
+            building: true,
+            failures: 0,
+            failure: None,
+            restart_at: None,
+            last_exit: Exit::default(),
+            progress: Progress::default(),
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    pub(super) fn next_id(&mut self, slot: u32) -> u64 {
+        self.next += 1;
+        self.next << SLOT_BITS | u64::from(slot)
+    }
+
+    fn slot_of(id: u64) -> usize {
+        usize::try_from(id & ((1 << SLOT_BITS) - 1)).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn by_id(&mut self, id: u64) -> Option<&mut InFlightTask> {
+        let task = self.slots.get_mut(Self::slot_of(id))?.as_mut()?;
+        (task.id == id).then_some(task)
+    }
+
+    /// Puts a task into a free slot, queued, and completes the header of its message.
+    pub(super) fn insert(
+        &mut self,
+        shared: &PoolSegment,
+        new: &NewTask<'_>,
+        header: &mut TaskHeader,
+    ) -> Option<u64> {
+        let slot = self.free.pop()?;
+        let id = self.next_id(slot);
+        self.slots[Self::slot_of(id)] = Some(InFlightTask {
+            id,
+            key: id,
+            sent: 1,
+            items: new.items,
+            received: 0,
+            frames: Vec::new(),
+            errors: VecDeque::new(),
+            rules: new.rules,
+            deaths: 0,
+            free_sends: 0,
+            told: false,
+            killed: false,
+            sink: Arc::clone(new.sink),
+            seq: new.seq,
+        });
+        let word = TaskWord::queued(id >> SLOT_BITS, 1);
+        if let Some(task) = shared.task(slot) {
+            task.queue(word);
+        }
+        (header.id, header.word, header.slot) = (id, word.0, slot);
+        header.items = new.items;
+        header.limited = new.rules.limit.is_some().into();
+        self.progress.submitted += u64::from(new.items);
+        Some(id)
+    }
+
+    /// Takes a task out whose message was not sent.
+    pub(super) fn remove(&mut self, shared: &PoolSegment, id: u64) {
+        if let Some(task) = self.by_id(id) {
+            let items = u64::from(task.items);
+            self.release(shared, id);
+            self.progress.submitted -= items;
+        }
+    }
+
+    fn release(&mut self, shared: &PoolSegment, id: u64) -> Option<InFlightTask> {
+        let task = self.slots.get_mut(Self::slot_of(id))?.take()?;
+        let slot = u32::try_from(Self::slot_of(id)).ok()?;
+        if let Some(word) = shared.task(slot) {
+            word.free();
+        }
+        self.free.push(slot);
+        Some(task)
+    }
+
+    /// Ends a task that has all its outcomes, or none that matters.
+    pub(super) fn complete(&mut self, shared: &PoolSegment, id: u64) {
+        let Some(task) = self.release(shared, id) else {
+            return;
+        };
+        let failed = task.errors.len() as u64;
+        self.progress.failed += failed;
+        self.progress.done += u64::from(task.received).saturating_sub(failed);
+        // Without its handle nothing waits for the outcome.
+        if !task.told && Arc::strong_count(&task.sink) > 1 {
+            task.sink.push(Completed {
+                seq: task.seq,
+                items: task.items,
+                frames: task.frames,
+                errors: task.errors,
+                attempts: task.sent,
+            });
+        }
+    }
+
+    pub(super) fn complete_with(&mut self, shared: &PoolSegment, id: u64, error: &TaskError) {
+        if let Some(task) = self.by_id(id) {
+            while task.received < task.items {
+                task.push_error(error.clone());
+            }
+            self.complete(shared, id);
+        }
+    }
+
+    /// Ends all tasks with that error.
+    pub(super) fn fail_all(&mut self, shared: &PoolSegment, error: &TaskError) {
+        let ids: Vec<u64> = self.slots.iter().flatten().map(|task| task.id).collect();
+        for id in ids {
+            self.complete_with(shared, id, error);
+        }
+        self.letters.clear();
+        self.backlog.clear();
+    }
+
+    /// The outcomes of items of a task, the last of them if `is_end`.
+    pub(super) fn receive(
+        &mut self,
+        shared: &PoolSegment,
+        id: u64,
+        (first, items): (u32, u32),
+        frames: &[u8],
+        is_end: bool,
+    ) {
+        let Some(task) = self.by_id(id) else {
+            return;
+        };
+        task.take_frames(first, items, frames);
+        if is_end && task.received == task.items {
+            self.complete(shared, id);
+        }
+    }
+
+    /// A worker has taken the message of a task that was cancelled.
+    pub(super) fn skipped(&mut self, shared: &PoolSegment, id: u64) {
+        self.complete_with(shared, id, &TaskError::Cancelled);
+    }
+
+    fn by_key(&mut self, key: u64) -> Option<&mut InFlightTask> {
+        let task = self.slots.get_mut(Self::slot_of(key))?.as_mut()?;
+        (task.key == key).then_some(task)
+    }
+
+    pub(super) fn attempts(&mut self, key: u64) -> Option<u32> {
+        self.by_key(key).map(|task| task.sent)
+    }
+
+    /// Cancels a task that has not begun. Its slot is free once its message was taken.
+    pub(super) fn cancel(&mut self, shared: &PoolSegment, key: u64) -> bool {
+        let slot = u32::try_from(Self::slot_of(key)).unwrap_or(u32::MAX);
+        let Some(word) = shared.task(slot) else {
+            return false;
+        };
+        let Some(task) = self.by_key(key) else {
+            return false;
+        };
+        if task.received > 0 || task.told {
+            return false;
+        }
+        let found = word.load();
+        if found.state() != Some(TaskState::Queued) || !word.cancel(found) {
+            return false;
+        }
+        task.told = true;
+        let (id, seq, items) = (task.id, task.seq, task.items);
+        task.sink
+            .push(Completed::failed(seq, items, TaskError::Cancelled));
+        // A message that waits to be sent again is not with any worker.
+        let waiting = self.backlog.len();
+        self.backlog.retain(|(backlogged, _)| *backlogged != id);
+        if self.backlog.len() < waiting {
+            self.complete_with(shared, id, &TaskError::Cancelled);
+        }
+        true
+    }
+
+    /// Cancels all tasks of a sink that have not begun.
+    pub(super) fn cancel_all(&mut self, shared: &PoolSegment, sink: Option<&Arc<Sink>>) {
+        let of_sink = |task: &&InFlightTask| sink.is_none_or(|sink| Arc::ptr_eq(&task.sink, sink));
+        let tasks = self.slots.iter().flatten().filter(of_sink);
+        let keys: Vec<u64> = tasks.map(|task| task.key).collect();
+        for key in keys {
+            self.cancel(shared, key);
+        }
+    }
+
+    /// Cancels a task, or condemns it and kills its worker if it is running.
+    pub(super) fn kill(&mut self, shared: &PoolSegment, key: u64) -> bool {
+        if self.cancel(shared, key) {
+            return true;
+        }
+        let slot = u32::try_from(Self::slot_of(key)).unwrap_or(u32::MAX);
+        let (Some(word), Some(task)) = (shared.task(slot), self.by_key(key)) else {
+            return false;
+        };
+        loop {
+            let found = word.load();
+            if found.state() != Some(TaskState::Running) {
+                return false;
+            }
+            if word.condemn(found) {
+                task.killed = true;
+                self.kill_worker(found.place());
+                return true;
+            }
+        }
+    }
+
+    fn kill_worker(&self, place: u32) {
+        let seat = usize::try_from(place)
+            .ok()
+            .and_then(|at| self.seats.get(at));
+        if let Some(process) = seat.and_then(|seat| seat.process.as_ref()) {
+            // A worker that cannot be killed has exited.
+            let _ = process.kill();
+        }
+    }
+
+    /// Condemns the tasks that are over their limit, and kills their workers. Returns the time
+    /// until the next one may be.
+    pub(super) fn enforce_limits(
+        &mut self,
+        shared: &PoolSegment,
+        now: Duration,
+    ) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        let mut late = Vec::new();
+        for (slot, task) in self.slots.iter().enumerate() {
+            let Some((task, limit)) = task
+                .as_ref()
+                .and_then(|task| Some((task, task.rules.limit?)))
+            else {
+                continue;
+            };
+            let Some(word) = u32::try_from(slot).ok().and_then(|slot| shared.task(slot)) else {
+                continue;
+            };
+            if task.told {
+                continue;
+            }
+            let found = word.load();
+            let left = match found.state() {
+                // It begins now at the earliest.
+                Some(TaskState::Queued) => limit,
+                Some(TaskState::Running) => {
+                    let since = Duration::from_nanos(word.since());
+                    match since.saturating_add(limit).checked_sub(now) {
+                        Some(left) if !left.is_zero() => left,
+                        _ if word.condemn(found) => {
+                            late.push(found.place());
+                            continue;
+                        }
+                        // It goes on with its next item.
+                        _ => limit,
+                    }
+                }
+                _ => continue,
+            };
+            next = Some(next.map_or(left, |next| next.min(left)));
+        }
+        for place in late {
+            self.kill_worker(place);
+        }
+        next
+    }
+
+    /// Sends what is to be sent again. Returns whether some of it has to wait for room.
+    pub(super) fn send_backlog(&mut self, shared: &PoolSegment) -> bool {
+        while let Some((_, message)) = self.backlog.front() {
+            match shared.tasks.try_send(message) {
+                Ok(()) => drop(self.backlog.pop_front()),
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
+    /// Records the exits of workers. Returns whether there were any.
+    pub(super) fn record_exits(&mut self) -> bool {
+        let mut found = false;
+        for seat in &mut self.seats {
+            let Some(process) = &seat.process else {
+                continue;
+            };
+            let exit = match process.exit_status() {
+                Ok(None) => continue,
+                Ok(Some(status)) => status.into(),
+                // Other code took the status, or the system does not tell.
+                Err(_) if process.is_alive() => continue,
+                Err(_) => Exit::default(),
+            };
+            (self.last_exit, found) = (exit, true);
+            (seat.exit, seat.process) = (Some(exit), None);
+            self.progress.restarts += 1;
+            if !std::mem::take(&mut seat.ready) {
+                self.failures += 1;
+                if self.failure.is_none() {
+                    self.failure = Some(exit.to_string());
+                }
+            }
+        }
+        found
+    }
+
+    pub(super) fn kill_workers(&self) {
+        for process in self.seats.iter().filter_map(|seat| seat.process.as_ref()) {
+            // A worker that cannot be killed has exited.
+            let _ = process.kill();
+        }
+    }
+
+    pub(super) fn processes(&self) -> Vec<Arc<Process<()>>> {
+        let processes = self.seats.iter();
+        processes.filter_map(|seat| seat.process.clone()).collect()
+    }
+}
