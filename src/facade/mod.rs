@@ -83,3 +83,15 @@ pub(crate) fn ordering(order: Ordering, mutant: u32) -> Ordering {
         order
     }
 }
+
+/// Declares the seeded bugs of a room, `MUTANTS`: for each model that must fail, the numbers of its
+/// bugs and what they are.
+#[cfg(all(test, loom))]
+macro_rules! mutants {
+    ($($model:ident: $($number:literal $what:literal),+;)+) => {
+        pub(crate) const MUTANTS: &[(u32, &str, &str)] =
+            &[$($(($number, stringify!($model), $what)),+),+];
+    };
+}
+#[cfg(all(test, loom))]
+pub(crate) use mutants;

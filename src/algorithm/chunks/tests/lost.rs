@@ -5,28 +5,18 @@ use loom::sync::Arc;
 use super::super::{ChunkError, LeaseTable, LeaseTableState, Leases, TABLE_OPEN};
 use crate::algorithm::rwlock::{Cell, RwLock, RwLockError, RwLockState};
 use crate::facade::model::{explore, explore_one_less};
-use crate::facade::{Deadline, Futex, Ordering};
+use crate::facade::{Deadline, Futex, Ordering, mutants};
 use crate::format::Padded;
 use crate::participant::Tag;
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        590,
-        LEASE,
-        "a lease does not ask whether the process is still registered",
-    ),
-    (591, LEASE, "a reaped process does not return its chunk"),
-    (
-        592,
-        CLOSE,
-        "a reader that waited for leases does not ask whether it is still registered",
-    ),
-];
-
-const LEASE: &str = "model_leases_no_tag_of_a_reaped_process_stays";
-const CLOSE: &str = "model_leases_are_not_closed_by_a_reader_reaped_as_it_waited";
+mutants! {
+    model_leases_no_tag_of_a_reaped_process_stays:
+        590 "a lease does not ask whether the process is still registered",
+        591 "a reaped process does not return its chunk";
+    model_leases_are_not_closed_by_a_reader_reaped_as_it_waited:
+        592 "a reader that waited for leases does not ask whether it is still registered";
+}
 
 /// An array of one chunk, and the registry.
 struct Fixture {

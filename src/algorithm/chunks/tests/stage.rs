@@ -5,81 +5,59 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 use loom::sync::Arc;
 
 use super::super::{ChunkError, LeaseTable, LeaseTableState, Leased, Leases, RESTARTS};
-use super::two_deaths::HOLDERS;
 use crate::algorithm::rwlock::{Cell, ReaderToken, RwLock, RwLockError, RwLockState};
-use crate::facade::{AtomicU32, Deadline, Futex, Words};
+use crate::facade::{AtomicU32, Deadline, Futex, Words, mutants};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::stage::{KernelLiveness, players, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (340, BACK, "the load of a chunk does not acquire"),
-    (342, KNOWS, "the end of a restart is not released"),
-    (343, NEXT, "a takeover from the dead is not reported"),
-    (344, TWO, "the claiming CAS does not acquire"),
-    (
-        345,
-        ROBBED,
-        "the claiming CAS does not publish that its owner has joined",
-    ),
-    (346, TWO, "a waiter takes over from a live holder"),
-    (347, BACK, "a closed chunk is leased"),
-    (348, NEXT, "a chunk that is done keeps DIED"),
-    (349, BACK, "the end of a lease opens a closed chunk"),
-    (350, TWO, "the end of a lease does not release"),
-    (351, TWO, "the end of a lease makes no wake"),
-    (352, KNOWS, "the load of the table does not acquire"),
-    (
-        353,
-        REAPERS,
-        "a reaper takes a chunk that the dead participant does not hold",
-    ),
-    (354, REAPERS, "a reaper recovers a chunk without DIED"),
-    (356, BACK, "a reader does not wait for holders"),
-    (
-        357,
-        READER,
-        "a reader takes a chunk from the dead without DIED",
-    ),
-    (358, SEEN, "opening does not release"),
-    (359, HASTY, "a reader that gives up closes the table"),
-    (360, WRITER, "data of a dead writer is leased"),
-    (361, OPENER, "the table is open before the readers are out"),
-    (362, READ, "an opener does not wait for readers"),
-    (363, CUT, "a restart does not set RESTARTING"),
-    (364, TWO, "a waiter for a chunk sleeps without WANTED"),
-    (
-        365,
-        CUT,
-        "a process that finds all done does not check for a restart",
-    ),
-    (
-        366,
-        READ,
-        "releasing the mutex admits readers beside leases",
-    ),
-    (367, POISON, "poisoned data is leased"),
-    (662, EACH, "a waiter for any chunk sleeps on the first"),
-    (753, HOLDERS, "a second death goes unnoticed"),
-];
-
-const EACH: &str = "model_leases_a_waiter_for_any_chunk_is_woken_by_each";
-const TWO: &str = "model_leases_two_lessees_of_one_chunk_exclude_each_other";
-const BACK: &str = "model_leases_a_reader_closes_open_chunks_before_it_reads";
-const READ: &str = "model_leases_a_reader_and_a_lease_exclude_each_other";
-const KNOWS: &str = "model_leases_a_known_restart_leaves_pending_chunks";
-const NEXT: &str = "model_leases_the_next_holder_learns_of_a_death";
-const ROBBED: &str = "model_leases_a_newcomer_that_leases_is_not_robbed";
-const POISON: &str = "model_leases_poisoned_data_is_not_leased";
-const REAPERS: &str = "model_leases_reapers_give_back_what_the_dead_had_and_no_more";
-const READER: &str = "model_leases_wherever_a_holder_dies_a_reader_has_its_chunk_back";
-const SEEN: &str = "model_leases_data_written_before_is_seen_by_each_lessee";
-const HASTY: &str = "model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease";
-const WRITER: &str = "model_leases_wherever_a_writer_dies_there_is_no_lease_before_a_repair";
-const OPENER: &str = "model_leases_no_lease_is_beside_a_reader_after_an_opener_died";
-const CUT: &str = "model_leases_a_restart_is_atomic_under_death";
+mutants! {
+    model_leases_a_reader_closes_open_chunks_before_it_reads:
+        340 "the load of a chunk does not acquire",
+        347 "a closed chunk is leased",
+        349 "the end of a lease opens a closed chunk",
+        356 "a reader does not wait for holders";
+    model_leases_a_known_restart_leaves_pending_chunks:
+        342 "the end of a restart is not released",
+        352 "the load of the table does not acquire";
+    model_leases_the_next_holder_learns_of_a_death:
+        343 "a takeover from the dead is not reported",
+        348 "a chunk that is done keeps DIED";
+    model_leases_two_lessees_of_one_chunk_exclude_each_other:
+        344 "the claiming CAS does not acquire",
+        346 "a waiter takes over from a live holder",
+        350 "the end of a lease does not release",
+        351 "the end of a lease makes no wake",
+        364 "a waiter for a chunk sleeps without WANTED";
+    model_leases_a_newcomer_that_leases_is_not_robbed:
+        345 "the claiming CAS does not publish that its owner has joined";
+    model_leases_reapers_give_back_what_the_dead_had_and_no_more:
+        353 "a reaper takes a chunk that the dead participant does not hold",
+        354 "a reaper recovers a chunk without DIED";
+    model_leases_wherever_a_holder_dies_a_reader_has_its_chunk_back:
+        357 "a reader takes a chunk from the dead without DIED";
+    model_leases_data_written_before_is_seen_by_each_lessee:
+        358 "opening does not release";
+    model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease:
+        359 "a reader that gives up closes the table";
+    model_leases_wherever_a_writer_dies_there_is_no_lease_before_a_repair:
+        360 "data of a dead writer is leased";
+    model_leases_no_lease_is_beside_a_reader_after_an_opener_died:
+        361 "the table is open before the readers are out";
+    model_leases_a_reader_and_a_lease_exclude_each_other:
+        362 "an opener does not wait for readers",
+        366 "releasing the mutex admits readers beside leases";
+    model_leases_a_restart_is_atomic_under_death:
+        363 "a restart does not set RESTARTING",
+        365 "a process that finds all done does not check for a restart";
+    model_leases_poisoned_data_is_not_leased:
+        367 "poisoned data is leased";
+    model_leases_a_waiter_for_any_chunk_is_woken_by_each:
+        662 "a waiter for any chunk sleeps on the first";
+    model_leases_two_deaths_leave_the_chunk_to_the_third:
+        753 "a second death goes unnoticed";
+}
 
 /// The value of a chunk's two words when it is filled.
 const FULL: u64 = 7;

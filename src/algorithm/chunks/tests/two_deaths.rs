@@ -4,8 +4,6 @@ use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
-pub(super) const HOLDERS: &str = "model_leases_two_deaths_leave_the_chunk_to_the_third";
-
 /// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work is not
 /// reported.
 #[test]

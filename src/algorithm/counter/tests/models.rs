@@ -4,19 +4,17 @@ use loom::sync::Arc;
 
 use super::super::CounterState;
 use crate::algorithm::counter::sharded::Sharded;
-use crate::facade::Words;
 use crate::facade::model::{explore, explore_at_least, explore_deaths};
+use crate::facade::{Words, mutants};
 use crate::participant::stage::{finish, start};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (40, ADDITIONS, "add is a load and a store"),
-    (41, FLAG, "add does not publish"),
-    (42, FLAG, "get does not acquire"),
-];
-
-const ADDITIONS: &str = "model_counter_no_addition_is_lost";
-const FLAG: &str = "model_counter_a_read_of_an_update_sees_what_was_written_before";
+mutants! {
+    model_counter_no_addition_is_lost:
+        40 "add is a load and a store";
+    model_counter_a_read_of_an_update_sees_what_was_written_before:
+        41 "add does not publish",
+        42 "get does not acquire";
+}
 
 /// Hunts: an addition that overwrites another's; two that return the same value.
 #[test]

@@ -6,22 +6,16 @@ use super::super::{Directory, Found, NotCreated, RecordState};
 use crate::algorithm::directory::index::Index;
 use crate::algorithm::mutex::{MutexError, MutexState};
 use crate::facade::model::explore;
-use crate::facade::{AtomicU32, AtomicU64, Words};
+use crate::facade::{AtomicU32, AtomicU64, Words, mutants};
 use crate::format::{Name, PADDING, PayloadShape, RECORD_WORDS, Record};
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (620, HALF, "a creator publishes by the count alone"),
-    (
-        621,
-        OVER,
-        "a creator does not check its stamp before it writes its record",
-    ),
-];
-
-const HALF: &str = "model_directory_a_reaped_creator_publishes_no_half_of_anothers_record";
-const OVER: &str = "model_directory_a_reaped_creator_overwrites_no_record";
+mutants! {
+    model_directory_a_reaped_creator_publishes_no_half_of_anothers_record:
+        620 "a creator publishes by the count alone";
+    model_directory_a_reaped_creator_overwrites_no_record:
+        621 "a creator does not check its stamp before it writes its record";
+}
 
 const LEN: u64 = PADDING as u64;
 

@@ -6,54 +6,37 @@ use super::super::{Directory, Found, Missing, NotCreated, RecordState};
 use crate::algorithm::directory::index::Index;
 use crate::algorithm::mutex::MutexState;
 use crate::facade::model::{explore_at_least, explore_deaths, explore_deaths_at_least};
-use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
+use crate::facade::{AtomicU32, AtomicU64, Ordering, Words, mutants};
 use crate::format::{Name, NameHash, PADDING, PayloadShape, RECORD_WORDS, Record};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 
 mod two_deaths;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (30, READER, "a reader does not acquire the count"),
-    (31, SAME, "create does not check whether the name exists"),
-    (32, READER, "the count is stored before the record"),
-    (33, READER, "the count does not publish the record"),
-    (
-        34,
-        SAME,
-        "a creator that finds the name keeps the control mutex",
-    ),
-    (35, OTHERS, "a creator does not take the control mutex"),
-    (755, two_deaths::CREATORS, "a second death goes unnoticed"),
-    (36, OTHERS, "a creator ignores the bytes of other entries"),
-    (700, TWICE, "the load of a slot does not acquire its record"),
-    (
-        701,
-        TWICE,
-        "a reader does not acquire the slots below the number",
-    ),
-    (702, TWICE, "the number of slots does not publish them"),
-    (703, TWICE, "a slot does not publish its record"),
-    (
-        704,
-        DEATH,
-        "a reader does not compare the records that are not in the index yet",
-    ),
-    (
-        705,
-        DEATH,
-        "a creator does not index the record of a killed one",
-    ),
-    (706, SLOTS, "a slot is taken from the record that has it"),
-    (707, TWICE, "the number is stored before the slot"),
-];
-
-const READER: &str = "model_directory_a_reader_finds_complete_entries_or_none";
-const SAME: &str = "model_directory_one_of_two_creators_of_a_name_makes_it";
-const OTHERS: &str = "model_directory_two_creators_never_share_bytes";
-const TWICE: &str = "model_directory_what_was_found_is_found_again";
-const DEATH: &str = "model_directory_wherever_a_creator_dies_others_create_and_find";
-const SLOTS: &str = "model_directory_two_records_that_get_slots_at_once_are_both_found";
+mutants! {
+    model_directory_a_reader_finds_complete_entries_or_none:
+        30 "a reader does not acquire the count",
+        32 "the count is stored before the record",
+        33 "the count does not publish the record";
+    model_directory_one_of_two_creators_of_a_name_makes_it:
+        31 "create does not check whether the name exists",
+        34 "a creator that finds the name keeps the control mutex";
+    model_directory_two_creators_never_share_bytes:
+        35 "a creator does not take the control mutex",
+        36 "a creator ignores the bytes of other entries";
+    model_directory_two_deaths_leave_the_name_to_the_third:
+        755 "a second death goes unnoticed";
+    model_directory_what_was_found_is_found_again:
+        700 "the load of a slot does not acquire its record",
+        701 "a reader does not acquire the slots below the number",
+        702 "the number of slots does not publish them",
+        703 "a slot does not publish its record",
+        707 "the number is stored before the slot";
+    model_directory_wherever_a_creator_dies_others_create_and_find:
+        704 "a reader does not compare the records that are not in the index yet",
+        705 "a creator does not index the record of a killed one";
+    model_directory_two_records_that_get_slots_at_once_are_both_found:
+        706 "a slot is taken from the record that has it";
+}
 
 /// The bytes of an entry in the arena, and the number of entries that fit.
 const LEN: u64 = PADDING as u64;

@@ -6,36 +6,34 @@ use super::super::ElementState;
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_soft_faults, soft_fault_at,
 };
-use crate::facade::{AtomicU8, AtomicU64, Words};
+use crate::facade::{AtomicU8, AtomicU64, Words, mutants};
 use crate::participant::stage::{finish, start};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (400, FLAG, "get does not acquire"),
-    (401, FLAG, "set does not publish"),
-    (402, SUMS, "update stores without comparing"),
-    (403, UPDATED, "update does not publish"),
-    (404, SOFT, "update takes a failed CAS for a success"),
-    (405, OUT, "a copy out has no fence"),
-    (406, OUT, "a collected copy has no fence"),
-    (407, IN, "a copy in has no fence"),
-    (408, FLAG, "swap does not publish"),
-    (409, FLAG, "add does not publish"),
-    (410, FLAG, "sub does not publish"),
-    (411, FLAG, "and does not publish"),
-    (412, FLAG, "or does not publish"),
-    (413, FLAG, "xor does not publish"),
-    (414, FLAG, "exchange does not publish"),
-    (415, REFUSED, "a refused exchange does not acquire"),
-];
-
-const FLAG: &str = "model_element_a_read_sees_what_was_written_before";
-const REFUSED: &str = "model_element_a_refused_exchange_sees_what_was_written_before";
-const SUMS: &str = "model_element_no_sum_of_floats_is_lost";
-const UPDATED: &str = "model_element_an_update_publishes_what_was_written_before";
-const SOFT: &str = "model_element_a_weak_cas_that_fails_spuriously_is_retried";
-const OUT: &str = "model_element_a_copy_out_sees_what_was_written_before_each_element";
-const IN: &str = "model_element_a_copy_in_publishes_what_was_written_before";
+mutants! {
+    model_element_a_read_sees_what_was_written_before:
+        400 "get does not acquire",
+        401 "set does not publish",
+        408 "swap does not publish",
+        409 "add does not publish",
+        410 "sub does not publish",
+        411 "and does not publish",
+        412 "or does not publish",
+        413 "xor does not publish",
+        414 "exchange does not publish";
+    model_element_no_sum_of_floats_is_lost:
+        402 "update stores without comparing";
+    model_element_an_update_publishes_what_was_written_before:
+        403 "update does not publish";
+    model_element_a_weak_cas_that_fails_spuriously_is_retried:
+        404 "update takes a failed CAS for a success";
+    model_element_a_copy_out_sees_what_was_written_before_each_element:
+        405 "a copy out has no fence",
+        406 "a collected copy has no fence";
+    model_element_a_copy_in_publishes_what_was_written_before:
+        407 "a copy in has no fence";
+    model_element_a_refused_exchange_sees_what_was_written_before:
+        415 "a refused exchange does not acquire";
+}
 
 type Wide = ElementState<AtomicU64>;
 type Narrow = ElementState<AtomicU8>;

@@ -3,17 +3,16 @@
 
 use super::fixture::{Fixture, handle};
 use crate::facade::model::{explore, explore_deaths};
+use crate::facade::mutants;
 use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{finish, start, tag};
 
-/// Seeded bugs, as in [`models`](super::models).
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (730, FREED, "giving a slot back wakes no sender"),
-    (731, PASSED, "giving a slot back wakes no receiver"),
-];
-
-const PASSED: &str = "model_mpmc_slot_given_back_is_passed";
-const FREED: &str = "model_mpmc_slot_given_back_is_free";
+mutants! {
+    model_mpmc_slot_given_back_is_free:
+        730 "giving a slot back wakes no sender";
+    model_mpmc_slot_given_back_is_passed:
+        731 "giving a slot back wakes no receiver";
+}
 
 /// Hunts: a receiver that sleeps at a slot which was given back, with an item behind it.
 #[test]

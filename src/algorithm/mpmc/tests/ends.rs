@@ -11,55 +11,26 @@ use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, explore_two_deaths, unlock_byte,
 };
+use crate::facade::mutants;
 use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{finish, start, tag};
 
-/// Seeded bugs, as in [`models`](super::models).
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        500,
-        LAST_RECEIPT,
-        "the last receipt does not wake the receivers",
-    ),
-    (
-        501,
-        REDELIVERED,
-        "a receiver is told of the end while an item is being received",
-    ),
-    (
-        502,
-        UNANNOUNCED,
-        "an orphan that the epoch does not announce is left",
-    ),
-    (
-        503,
-        READY,
-        "a receiver is ready to be told of the end while an item is being received",
-    ),
-    (
-        504,
-        TWO_DEATHS,
-        "the item of a dead receiver is not claimed at the end",
-    ),
-    (
-        505,
-        REPLACED,
-        "a receiver is told of the end while an item is replaced",
-    ),
-    (
-        506,
-        OTHER_SLOT,
-        "an owner found alive at one slot counts as alive at each",
-    ),
-];
-
-const LAST_RECEIPT: &str = "model_mpmc_last_receipt_tells_all_of_the_end";
-const REDELIVERED: &str = "model_mpmc_redelivery_after_the_end_is_waited_for";
-const UNANNOUNCED: &str = "model_mpmc_orphan_comes_before_the_end";
-const READY: &str = "model_mpmc_ready_receiver_is_told_of_the_end";
-const TWO_DEATHS: &str = "model_mpmc_two_receivers_die_with_the_last_item";
-const REPLACED: &str = "model_mpmc_replacing_item_comes_before_the_end";
-const OTHER_SLOT: &str = "model_mpmc_owner_is_checked_for_each_slot";
+mutants! {
+    model_mpmc_last_receipt_tells_all_of_the_end:
+        500 "the last receipt does not wake the receivers";
+    model_mpmc_redelivery_after_the_end_is_waited_for:
+        501 "a receiver is told of the end while an item is being received";
+    model_mpmc_orphan_comes_before_the_end:
+        502 "an orphan that the epoch does not announce is left";
+    model_mpmc_ready_receiver_is_told_of_the_end:
+        503 "a receiver is ready to be told of the end while an item is being received";
+    model_mpmc_two_receivers_die_with_the_last_item:
+        504 "the item of a dead receiver is not claimed at the end";
+    model_mpmc_replacing_item_comes_before_the_end:
+        505 "a receiver is told of the end while an item is replaced";
+    model_mpmc_owner_is_checked_for_each_slot:
+        506 "an owner found alive at one slot counts as alive at each";
+}
 
 /// Receives until the ring is disconnected.
 fn drain(receiver: &Handle<'_>) {

@@ -5,25 +5,15 @@ use loom::sync::Arc;
 use super::super::{Cursor, Ring, SlotsState, TryError};
 use crate::algorithm::mpmc::layout::{Geometry, Word};
 use crate::facade::model::explore;
-use crate::facade::{AtomicU64, Ordering};
+use crate::facade::{AtomicU64, Ordering, mutants};
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        625,
-        SEND,
-        "a claim of a slot does not check that its process is still registered",
-    ),
-    (
-        626,
-        RECEIVE,
-        "an unregistered process does not give its slot back",
-    ),
-];
-
-const SEND: &str = "model_mpmc_unregistered_process_keeps_no_slot_to_send";
-const RECEIVE: &str = "model_mpmc_unregistered_process_keeps_no_item";
+mutants! {
+    model_mpmc_unregistered_process_keeps_no_slot_to_send:
+        625 "a claim of a slot does not check that its process is still registered";
+    model_mpmc_unregistered_process_keeps_no_item:
+        626 "an unregistered process does not give its slot back";
+}
 
 /// A ring of two slots, and the registry.
 struct Fixture {

@@ -7,97 +7,51 @@ use loom::sync::Arc;
 use super::super::Cursor;
 use super::super::wait::EventWaitError;
 use super::fixture::{Fixture, handle};
-use crate::facade::AtomicU64;
 use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
+use crate::facade::{AtomicU64, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::participant::stage::{finish, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (62, LAPS, "notifying one wakes no sleeper"),
-    (
-        67,
-        LAPS,
-        "clearing an event count wakes no sleeper that has come since",
-    ),
-    (
-        100,
-        NEWCOMER,
-        "a walker does not acquire the words it loads",
-    ),
-    (101, NEWCOMER, "a claim neither acquires nor releases"),
-    (
-        102,
-        CLOSED,
-        "a sender has no barrier between its claim and its check",
-    ),
-    (
-        103,
-        CLOSED,
-        "a sender sends into a queue that it finds closed",
-    ),
-    (104, ORPHANED, "a receiver does not search for orphans"),
-    (105, LAPS, "a send does not release its item"),
-    (106, LAPS, "a receipt does not release its slot"),
-    (107, LAPS, "a commit does not notify"),
-    (108, LIVE, "a slot is taken from a live owner"),
-    (109, SKIPPED, "a dead sender's slot is never skipped"),
-    (110, SKIPPED, "skipping a slot wakes no waiter"),
-    (111, IDLE, "a hint is not acquired"),
-    (
-        112,
-        CLOSED,
-        "a receiver has no barrier before its last check",
-    ),
-    (
-        113,
-        CLOSED,
-        "a receiver does not wait for an item that is being written",
-    ),
-    (
-        114,
-        ORPHANED,
-        "a reaper does not orphan a dead receiver's item",
-    ),
-    (
-        115,
-        ORPHANED,
-        "a reaper that leaves an orphan does not advance the epoch",
-    ),
-    (116, EPOCH, "the epoch does not release the orphans"),
-    (117, ORPHANED, "a reaper wakes no waiter"),
-    (
-        118,
-        TWO_SLEEPERS,
-        "a receiver that slept and received an item does not check for more",
-    ),
-    (
-        119,
-        REPLACED,
-        "a sender waits for a dead receiver that is not reaped",
-    ),
-    (
-        120,
-        LEFT,
-        "a sender that leaves an orphan does not advance the epoch",
-    ),
-    (121, LEFT, "a sender that leaves an orphan wakes no waiter"),
-    (122, LEFT, "a reaper announces only orphans of its own"),
-];
-
-const LAPS: &str = "model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost";
-const NEWCOMER: &str = "model_mpmc_slot_of_a_new_participant_is_not_taken";
-const LIVE: &str = "model_mpmc_slot_of_a_live_owner_is_not_taken";
-const CLOSED: &str = "model_mpmc_no_item_arrives_after_the_end";
-const ORPHANED: &str = "model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper";
-const EPOCH: &str = "model_mpmc_receiver_finds_the_orphans_of_an_epoch";
-const REPLACED: &str = "model_mpmc_item_of_a_dead_receiver_can_be_replaced";
-const LEFT: &str = "model_mpmc_orphan_left_by_a_sender_wakes_a_sleeper";
-const SKIPPED: &str = "model_mpmc_slot_of_a_dead_sender_is_freed";
-const TWO_SLEEPERS: &str = "model_mpmc_two_items_wake_two_sleepers";
-const IDLE: &str = "model_mpmc_idle_handle_catches_up";
+mutants! {
+    model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost:
+        62 "notifying one wakes no sleeper",
+        67 "clearing an event count wakes no sleeper that has come since",
+        105 "a send does not release its item",
+        106 "a receipt does not release its slot",
+        107 "a commit does not notify";
+    model_mpmc_slot_of_a_new_participant_is_not_taken:
+        100 "a walker does not acquire the words it loads",
+        101 "a claim neither acquires nor releases";
+    model_mpmc_no_item_arrives_after_the_end:
+        102 "a sender has no barrier between its claim and its check",
+        103 "a sender sends into a queue that it finds closed",
+        112 "a receiver has no barrier before its last check",
+        113 "a receiver does not wait for an item that is being written";
+    model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper:
+        104 "a receiver does not search for orphans",
+        114 "a reaper does not orphan a dead receiver's item",
+        115 "a reaper that leaves an orphan does not advance the epoch",
+        117 "a reaper wakes no waiter";
+    model_mpmc_slot_of_a_live_owner_is_not_taken:
+        108 "a slot is taken from a live owner";
+    model_mpmc_slot_of_a_dead_sender_is_freed:
+        109 "a dead sender's slot is never skipped",
+        110 "skipping a slot wakes no waiter";
+    model_mpmc_idle_handle_catches_up:
+        111 "a hint is not acquired";
+    model_mpmc_receiver_finds_the_orphans_of_an_epoch:
+        116 "the epoch does not release the orphans";
+    model_mpmc_two_items_wake_two_sleepers:
+        118 "a receiver that slept and received an item does not check for more";
+    model_mpmc_item_of_a_dead_receiver_can_be_replaced:
+        119 "a sender waits for a dead receiver that is not reaped";
+    model_mpmc_orphan_left_by_a_sender_wakes_a_sleeper:
+        120 "a sender that leaves an orphan does not advance the epoch",
+        121 "a sender that leaves an orphan wakes no waiter",
+        122 "a reaper announces only orphans of its own";
+}
 
 /// Hunts: items that are lost, duplicated, torn or out of order, and sleepers on either side that
 /// are not woken, over several laps.

@@ -8,109 +8,56 @@ use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 use loom::sync::Arc;
 
 use super::super::{LockToken, MutexError, MutexState};
-use crate::facade::Deadline;
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_soft_faults,
     is_byte_locked, process, soft_fault_at,
 };
+use crate::facade::{Deadline, mutants};
 use crate::participant::stage::{KernelLiveness, Pair, finish, players, start, tag};
 
 mod two_deaths;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (1, TWO, "the locking CAS does not acquire"),
-    (2, TWO, "the unlocking CAS does not release"),
-    (3, TWO, "unlock makes no wake"),
-    (4, DEATH, "a takeover does not report the owner's death"),
-    (5, THREE, "a waiter that slept does not keep CONTENDED"),
-    (6, TWO, "a waiter takes over from a live owner"),
-    (
-        7,
-        REAPERS,
-        "a reaper frees a lock that the dead participant does not hold",
-    ),
-    (8, TWO, "a waiter sleeps without CONTENDED"),
-    (
-        9,
-        PASSED,
-        "a reaper does not pass on what it saw of the dead owner's stores",
-    ),
-    (10, FLAGS, "unlock drops the sticky flags"),
-    (11, REAPERS, "a reaper frees a lock without OWNER_DIED"),
-    (
-        12,
-        TWO,
-        "a waiter sets CONTENDED before its first sleep only",
-    ),
-    (
-        13,
-        DEADLINE,
-        "a waiter that gives up keeps a wake that others need",
-    ),
-    (
-        14,
-        DEADLINE,
-        "a waiter that locks at its deadline does not keep CONTENDED",
-    ),
-    (
-        15,
-        BARGE,
-        "a sleeper whose word has changed trusts that it will be woken",
-    ),
-    (16, REPAIR, "declaring the data consistent drops CONTENDED"),
-    (
-        17,
-        DEATH,
-        "a waiter takes over from a dead owner without OWNER_DIED",
-    ),
-    (
-        18,
-        LATE,
-        "a try takes over from a dead owner without OWNER_DIED",
-    ),
-    (19, LEAVER, "recovering a lock makes no wake"),
-    (750, two_deaths::THIRD, "a second death goes unnoticed"),
-    (
-        570,
-        LOST,
-        "the fast path does not ask whether it is still registered",
-    ),
-    (
-        571,
-        LOST,
-        "the registry is asked before the tag is in the word",
-    ),
-    (
-        572,
-        LOST,
-        "a reaped process does not take its tag out of the lock again",
-    ),
-    (
-        573,
-        LOST_TAKES_OVER,
-        "a takeover does not ask whether it is still registered",
-    ),
-    (
-        575,
-        LOST,
-        "a reaper looks for a tag before it has marked its owner dead",
-    ),
-];
-
-const DEATH: &str = "model_mutex_survivor_gets_the_lock_wherever_the_owner_dies";
-const TWO: &str = "model_mutex_two_contenders_exclude_each_other_and_lose_no_wake";
-const THREE: &str = "model_mutex_three_contenders_leave_no_sleeper_behind";
-const REAPERS: &str = "model_mutex_reapers_and_waiters_give_one_lock_back_once";
-const DEADLINE: &str = "model_mutex_a_waiter_that_gives_up_hands_its_wake_on";
-const BARGE: &str = "model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in";
-const REPAIR: &str = "model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known";
-const LATE: &str = "model_mutex_a_dead_owner_is_never_called_busy";
-const LEAVER: &str = "model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper";
-const PASSED: &str = "model_mutex_a_reaper_passes_on_what_the_dead_owner_wrote";
-const LOST: &str = "model_mutex_no_tag_of_a_reaped_process_stays";
-const LOST_TAKES_OVER: &str = "model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died";
-const FLAGS: &str = "model_mutex_flags_survive_the_announcement_of_a_sleeper";
+mutants! {
+    model_mutex_two_contenders_exclude_each_other_and_lose_no_wake:
+        1 "the locking CAS does not acquire",
+        2 "the unlocking CAS does not release",
+        3 "unlock makes no wake",
+        6 "a waiter takes over from a live owner",
+        8 "a waiter sleeps without CONTENDED",
+        12 "a waiter sets CONTENDED before its first sleep only";
+    model_mutex_survivor_gets_the_lock_wherever_the_owner_dies:
+        4 "a takeover does not report the owner's death",
+        17 "a waiter takes over from a dead owner without OWNER_DIED";
+    model_mutex_three_contenders_leave_no_sleeper_behind:
+        5 "a waiter that slept does not keep CONTENDED";
+    model_mutex_reapers_and_waiters_give_one_lock_back_once:
+        7 "a reaper frees a lock that the dead participant does not hold",
+        11 "a reaper frees a lock without OWNER_DIED";
+    model_mutex_a_reaper_passes_on_what_the_dead_owner_wrote:
+        9 "a reaper does not pass on what it saw of the dead owner's stores";
+    model_mutex_flags_survive_the_announcement_of_a_sleeper:
+        10 "unlock drops the sticky flags";
+    model_mutex_a_waiter_that_gives_up_hands_its_wake_on:
+        13 "a waiter that gives up keeps a wake that others need",
+        14 "a waiter that locks at its deadline does not keep CONTENDED";
+    model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in:
+        15 "a sleeper whose word has changed trusts that it will be woken";
+    model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known:
+        16 "declaring the data consistent drops CONTENDED";
+    model_mutex_a_dead_owner_is_never_called_busy:
+        18 "a try takes over from a dead owner without OWNER_DIED";
+    model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper:
+        19 "recovering a lock makes no wake";
+    model_mutex_two_deaths_leave_the_lock_to_the_third:
+        750 "a second death goes unnoticed";
+    model_mutex_no_tag_of_a_reaped_process_stays:
+        570 "the fast path does not ask whether it is still registered",
+        571 "the registry is asked before the tag is in the word",
+        572 "a reaped process does not take its tag out of the lock again",
+        575 "a reaper looks for a tag before it has marked its owner dead";
+    model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died:
+        573 "a takeover does not ask whether it is still registered";
+}
 
 /// Data behind a lock.
 struct Fixture {

@@ -6,15 +6,6 @@ use crate::facade::model::{explore, explore_deaths, explore_deaths_one_less, pro
 use crate::participant::Tag;
 use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
-pub(super) const READER: &str = "model_rwlock_a_reader_may_die_anywhere";
-pub(super) const WRITER: &str = "model_rwlock_a_writer_may_die_anywhere";
-pub(super) const DIED: &str = "model_rwlock_the_next_after_a_dead_writer_learns_of_it";
-pub(super) const PASSED: &str = "model_rwlock_a_reaper_passes_on_what_the_dead_have_read";
-pub(super) const LEAVER: &str = "model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer";
-pub(super) const LEAKED: &str = "model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers";
-pub(super) const REAPED: &str = "model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell";
-pub(super) const REPAIRED: &str = "model_rwlock_death_and_poison_are_kept_apart";
-
 /// Hunts: a reader killed anywhere (entering by its cell, entering for the first time, holding the
 /// writer mutex, reading, leaving, asleep) for which a writer waits, or whose death is reported.
 #[test]

@@ -5,60 +5,30 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::sync::Arc;
 
 use super::super::{Cell, EnterError, NoHook, ReaderToken, RwLock, RwLockError, RwLockState};
-use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_one_less};
+use crate::facade::{Deadline, mutants};
 use crate::format::Padded;
 use crate::participant::stage::{
     ModelRegistry, RegistryLiveness, finish, players, start, successor, tag,
 };
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        580,
-        CELL,
-        "the fast path does not ask whether it is still registered",
-    ),
-    (581, CELL, "a reaped reader does not give its cell back"),
-    (
-        582,
-        SLOW,
-        "the slow path does not ask whether it is still registered",
-    ),
-    (
-        583,
-        NEXT,
-        "a mutex holder counts itself in the cell of the index's next owner",
-    ),
-    (
-        584,
-        MUTEX,
-        "a counted mutex holder does not ask whether it is still registered",
-    ),
-    (
-        585,
-        WAITED,
-        "a writer that waited does not ask whether it is still registered",
-    ),
-    (
-        586,
-        LATE,
-        "a writer takes an overwritten tag for a takeover",
-    ),
-    (
-        587,
-        OPENS,
-        "a reaped mutex holder opens cells as it releases the mutex",
-    ),
-];
-
-const CELL: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell";
-const SLOW: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path";
-const MUTEX: &str = "model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex";
-const NEXT: &str = "model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner";
-const WAITED: &str = "model_rwlock_a_writer_reaped_as_it_waited_writes_nothing";
-const LATE: &str = "model_rwlock_a_late_writers_tag_blocks_no_process";
-const OPENS: &str = "model_rwlock_a_reaped_mutex_holder_opens_no_cell";
+mutants! {
+    model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell:
+        580 "the fast path does not ask whether it is still registered",
+        581 "a reaped reader does not give its cell back";
+    model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path:
+        582 "the slow path does not ask whether it is still registered";
+    model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner:
+        583 "a mutex holder counts itself in the cell of the index's next owner";
+    model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex:
+        584 "a counted mutex holder does not ask whether it is still registered";
+    model_rwlock_a_writer_reaped_as_it_waited_writes_nothing:
+        585 "a writer that waited does not ask whether it is still registered";
+    model_rwlock_a_late_writers_tag_blocks_no_process:
+        586 "a writer takes an overwritten tag for a takeover";
+    model_rwlock_a_reaped_mutex_holder_opens_no_cell:
+        587 "a reaped mutex holder opens cells as it releases the mutex";
+}
 
 /// A lock, and the registry.
 struct Fixture {

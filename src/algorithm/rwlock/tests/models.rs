@@ -3,116 +3,74 @@
 use loom::sync::Arc;
 
 use super::super::{LockHook, RwLock, RwLockError, WriterToken};
-use super::deaths::{DIED, LEAKED, LEAVER, PASSED, READER, REAPED, REPAIRED, WRITER};
 use super::stage::Fixture;
-use super::two_deaths::{BOTH, WRITERS};
 use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
 };
-use crate::facade::{AtomicU32, Deadline, Ordering};
+use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (300, EXCLUDE, "entering a cell does not acquire"),
-    (301, EXCLUDE, "leaving a cell does not release"),
-    (
-        302,
-        PASSED,
-        "blocking a cell does not acquire what was read before it",
-    ),
-    (
-        303,
-        DRAIN,
-        "a writer that waits for a reader does not acquire",
-    ),
-    (304, EXCLUDE, "opening a cell does not release"),
-    (305, DRAIN, "the last reader that leaves makes no wake"),
-    (306, DRAIN, "a sleeper on a cell does not set WAITING"),
-    (307, OVERTAKEN, "a reader enters a blocked cell"),
-    (308, EXCLUDE, "a writer blocks no cell"),
-    (309, DRAIN, "a writer does not wait for readers"),
-    (310, DRAIN, "a writer takes a live reader for dead"),
-    (311, TOGETHER, "opening a cell makes no wake"),
-    (
-        312,
-        WRITER,
-        "a reader does not ask whether the mutex holder lives",
-    ),
-    (313, DIED, "a dead writer is not noticed"),
-    (314, READER, "a dead mutex holder is taken for a writer"),
-    (
-        315,
-        LEAKED,
-        "releasing the mutex opens the cells although a writer died",
-    ),
-    (316, EXCLUDE, "a writer that is done leaves its tag"),
-    (317, WRITER, "a writer does not store its tag"),
-    (
-        319,
-        DOWNGRADE,
-        "a downgrade unlocks before the reader is counted",
-    ),
-    (320, DOWNGRADE, "a downgrade does not count the reader"),
-    (321, EXCLUDE, "a newcomer's cell is not put on the roster"),
-    (
-        323,
-        REAPED,
-        "a reaped reader leaves by its successor's cell",
-    ),
-    (324, PASSED, "a reaper of a reader does not release"),
-    (325, LEAVER, "recovering a reader makes no wake"),
-    (326, LEAKED, "recovering a writer wakes no reader"),
-    (
-        327,
-        POISONED,
-        "releasing the mutex with the cells blocked makes no wake",
-    ),
-    (328, POISONED, "it wakes before the mutex is unlocked"),
-    (329, POISONED, "it does not release that the mutex is free"),
-    (
-        330,
-        POISONED,
-        "a sleeper does not acquire that the mutex is free",
-    ),
-    (331, POISONED, "a sleeper does not load the mutex again"),
-    (332, REAPED, "a reaper recovers the cell of its next owner"),
-    (
-        333,
-        DEADLINE,
-        "a writer that gives up leaves the cells blocked",
-    ),
-    (334, REPAIRED, "finding a dead writer clears the poison"),
-    (
-        335,
-        REPAIRED,
-        "declaring the data consistent clears the poison",
-    ),
-    (
-        336,
-        EXCLUDE,
-        "the fast path of a writer does not check for readers again",
-    ),
-    (751, WRITERS, "a second death goes unnoticed"),
-    (752, BOTH, "a second death goes unnoticed"),
-    (338, HOOK, "a writer does not close the hook"),
-    (
-        339,
-        POISONED,
-        "releasing the mutex opens the cells although the data is poisoned",
-    ),
-];
-
-const EXCLUDE: &str = "model_rwlock_a_reader_and_a_writer_exclude_each_other";
-const DRAIN: &str = "model_rwlock_a_writer_waits_for_readers";
-const TOGETHER: &str = "model_rwlock_readers_that_wait_are_all_woken";
-const OVERTAKEN: &str = "model_rwlock_a_writer_that_waits_is_not_overtaken";
-const DOWNGRADE: &str = "model_rwlock_no_writer_enters_during_a_downgrade";
-const POISONED: &str = "model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it";
-const DEADLINE: &str = "model_rwlock_a_writer_that_gives_up_lets_readers_in";
-const HOOK: &str = "model_rwlock_no_process_enters_before_the_hook_is_closed";
+mutants! {
+    model_rwlock_a_reader_and_a_writer_exclude_each_other:
+        300 "entering a cell does not acquire",
+        301 "leaving a cell does not release",
+        304 "opening a cell does not release",
+        308 "a writer blocks no cell",
+        316 "a writer that is done leaves its tag",
+        321 "a newcomer's cell is not put on the roster",
+        336 "the fast path of a writer does not check for readers again";
+    model_rwlock_a_reaper_passes_on_what_the_dead_have_read:
+        302 "blocking a cell does not acquire what was read before it",
+        324 "a reaper of a reader does not release";
+    model_rwlock_a_writer_waits_for_readers:
+        303 "a writer that waits for a reader does not acquire",
+        305 "the last reader that leaves makes no wake",
+        306 "a sleeper on a cell does not set WAITING",
+        309 "a writer does not wait for readers",
+        310 "a writer takes a live reader for dead";
+    model_rwlock_a_writer_that_waits_is_not_overtaken:
+        307 "a reader enters a blocked cell";
+    model_rwlock_readers_that_wait_are_all_woken:
+        311 "opening a cell makes no wake";
+    model_rwlock_a_writer_may_die_anywhere:
+        312 "a reader does not ask whether the mutex holder lives",
+        317 "a writer does not store its tag";
+    model_rwlock_the_next_after_a_dead_writer_learns_of_it:
+        313 "a dead writer is not noticed";
+    model_rwlock_a_reader_may_die_anywhere:
+        314 "a dead mutex holder is taken for a writer";
+    model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers:
+        315 "releasing the mutex opens the cells although a writer died",
+        326 "recovering a writer wakes no reader";
+    model_rwlock_no_writer_enters_during_a_downgrade:
+        319 "a downgrade unlocks before the reader is counted",
+        320 "a downgrade does not count the reader";
+    model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell:
+        323 "a reaped reader leaves by its successor's cell",
+        332 "a reaper recovers the cell of its next owner";
+    model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer:
+        325 "recovering a reader makes no wake";
+    model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it:
+        327 "releasing the mutex with the cells blocked makes no wake",
+        328 "it wakes before the mutex is unlocked",
+        329 "it does not release that the mutex is free",
+        330 "a sleeper does not acquire that the mutex is free",
+        331 "a sleeper does not load the mutex again",
+        339 "releasing the mutex opens the cells although the data is poisoned";
+    model_rwlock_a_writer_that_gives_up_lets_readers_in:
+        333 "a writer that gives up leaves the cells blocked";
+    model_rwlock_death_and_poison_are_kept_apart:
+        334 "finding a dead writer clears the poison",
+        335 "declaring the data consistent clears the poison";
+    model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third:
+        751 "a second death goes unnoticed";
+    model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third:
+        752 "a second death goes unnoticed";
+    model_rwlock_no_process_enters_before_the_hook_is_closed:
+        338 "a writer does not close the hook";
+}
 
 /// Hunts: data that a reader sees half, or late; a reader that a writer does not see, because it
 /// entered for the first time just then. There is no death, so no slice ends.

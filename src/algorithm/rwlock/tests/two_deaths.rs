@@ -4,10 +4,6 @@ use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
-pub(super) const WRITERS: &str = "model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third";
-pub(super) const BOTH: &str =
-    "model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third";
-
 /// Hunts: a writer that takes over from a dead one and dies too, and whose torn data is not
 /// reported to the third.
 #[test]

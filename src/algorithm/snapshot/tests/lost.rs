@@ -5,25 +5,15 @@ use loom::sync::Arc;
 use super::super::{ClaimError, ReaderSlot, SlotError, Snapshot, SnapshotState};
 use crate::algorithm::snapshot::layout::ReaderState;
 use crate::facade::model::explore;
-use crate::facade::{AtomicU64, Ordering};
+use crate::facade::{AtomicU64, Ordering, mutants};
 use crate::format::Padded;
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        610,
-        SLOT,
-        "a claim of a slot does not check that its process is still registered",
-    ),
-    (
-        611,
-        SLOT,
-        "an unregistered process does not release its slot",
-    ),
-];
-
-const SLOT: &str = "model_snapshot_claims_by_an_unregistered_process_leave_no_tag";
+mutants! {
+    model_snapshot_claims_by_an_unregistered_process_leave_no_tag:
+        610 "a claim of a slot does not check that its process is still registered",
+        611 "an unregistered process does not release its slot";
+}
 
 /// A snapshot and the registry.
 struct Fixture {

@@ -9,95 +9,50 @@ use crate::algorithm::snapshot::layout::ReaderState;
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_one_less, is_byte_locked,
 };
-use crate::facade::{AtomicU64, Deadline, Pace, Words};
+use crate::facade::{AtomicU64, Deadline, Pace, Words, mutants};
 use crate::format::Padded;
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
 mod two_deaths;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (370, ONE, "a reader does not acquire the latest version"),
-    (371, ONE, "a commit does not publish the buffer"),
-    (
-        372,
-        ONE,
-        "a reader has no barrier before it loads the latest version",
-    ),
-    (
-        373,
-        ONE,
-        "the writer has no barrier before it loads the slots",
-    ),
-    (374, ONE, "a reader does not release the buffer it has read"),
-    (
-        375,
-        ONE,
-        "the writer does not acquire that a buffer is free",
-    ),
-    (
-        377,
-        ASSIGNED,
-        "a reader does not acquire the buffer assigned to it",
-    ),
-    (378, ONE, "the writer assigns no buffer to choosing readers"),
-    (
-        379,
-        SUCCESSOR,
-        "a successor assigns no buffer to choosing readers",
-    ),
-    (
-        380,
-        SUCCESSOR,
-        "a successor has no barrier before it loads the slots",
-    ),
-    (381, ONE, "the writer ignores the buffers that readers have"),
-    (382, ONE, "the writer overwrites the latest version"),
-    (
-        384,
-        REPLACED,
-        "claiming a dead reader's slot does not release its buffer",
-    ),
-    (385, SLOTS, "a slot is taken from a live reader"),
-    (386, LEFT, "releasing a slot does not release its buffer"),
-    (
-        387,
-        REAPED,
-        "freeing a dead reader's slot does not release its buffer",
-    ),
-    (388, ONE, "a reader does not announce that it chooses"),
-    (389, WAKES, "a sleeper does not check once more"),
-    (390, WAKES, "a commit does not notify"),
-    (
-        391,
-        WRITER_REAPED,
-        "recovering a dead writer's claim wakes no sleeper",
-    ),
-    (
-        392,
-        WAITS,
-        "a waiter whose writer has left does not load the latest version once more",
-    ),
-    (
-        393,
-        ASSIGNED,
-        "a reader takes the version it loaded although another was assigned",
-    ),
-    (394, WAITS, "a writer that leaves wakes no sleeper"),
-    (757, two_deaths::WRITERS, "a second death is not detected"),
-];
-
-const ONE: &str = "model_snapshot_reader_has_a_whole_value_that_is_never_older";
-const ASSIGNED: &str = "model_snapshot_slow_reader_is_assigned_the_latest_version";
-const SUCCESSOR: &str = "model_snapshot_writer_dies_and_its_successor_publishes";
-const REPLACED: &str = "model_snapshot_reader_dies_and_its_slot_is_claimed";
-const REAPED: &str = "model_snapshot_slot_of_a_dead_reader_is_freed_by_a_reaper";
-const SLOTS: &str = "model_snapshot_slot_has_one_reader";
-const LEFT: &str = "model_snapshot_buffer_of_a_leaving_reader_is_reused";
-const WAITS: &str = "model_snapshot_waiter_gets_each_version_and_the_end";
-const WAKES: &str = "model_snapshot_waiter_is_woken_by_a_version_while_the_writer_stays";
-const WRITER_REAPED: &str = "model_snapshot_waiter_sees_a_reaped_writer_as_disconnected";
+mutants! {
+    model_snapshot_reader_has_a_whole_value_that_is_never_older:
+        370 "a reader does not acquire the latest version",
+        371 "a commit does not publish the buffer",
+        372 "a reader has no barrier before it loads the latest version",
+        373 "the writer has no barrier before it loads the slots",
+        374 "a reader does not release the buffer it has read",
+        375 "the writer does not acquire that a buffer is free",
+        378 "the writer assigns no buffer to choosing readers",
+        381 "the writer ignores the buffers that readers have",
+        382 "the writer overwrites the latest version",
+        388 "a reader does not announce that it chooses";
+    model_snapshot_slow_reader_is_assigned_the_latest_version:
+        377 "a reader does not acquire the buffer assigned to it",
+        393 "a reader takes the version it loaded although another was assigned";
+    model_snapshot_writer_dies_and_its_successor_publishes:
+        379 "a successor assigns no buffer to choosing readers",
+        380 "a successor has no barrier before it loads the slots";
+    model_snapshot_reader_dies_and_its_slot_is_claimed:
+        384 "claiming a dead reader's slot does not release its buffer";
+    model_snapshot_slot_has_one_reader:
+        385 "a slot is taken from a live reader";
+    model_snapshot_buffer_of_a_leaving_reader_is_reused:
+        386 "releasing a slot does not release its buffer";
+    model_snapshot_slot_of_a_dead_reader_is_freed_by_a_reaper:
+        387 "freeing a dead reader's slot does not release its buffer";
+    model_snapshot_waiter_is_woken_by_a_version_while_the_writer_stays:
+        389 "a sleeper does not check once more",
+        390 "a commit does not notify";
+    model_snapshot_waiter_sees_a_reaped_writer_as_disconnected:
+        391 "recovering a dead writer's claim wakes no sleeper";
+    model_snapshot_waiter_gets_each_version_and_the_end:
+        392 "a waiter whose writer has left does not load the latest version once more",
+        394 "a writer that leaves wakes no sleeper";
+    model_two_deaths_of_snapshot_writers_leave_a_whole_value:
+        757 "a second death is not detected";
+}
 
 /// A snapshot and its buffers: two numbers each, which are equal except while they are written.
 struct Fixture {

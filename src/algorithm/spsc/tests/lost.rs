@@ -3,38 +3,20 @@
 use loom::sync::Arc;
 
 use super::super::{ClaimError, Consuming, Cursor, Producing, Role, Spsc, SpscState};
-use crate::facade::Words;
 use crate::facade::model::explore;
+use crate::facade::{Words, mutants};
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        605,
-        CLAIM,
-        "a claim does not check that its process is still registered",
-    ),
-    (
-        606,
-        CLAIM,
-        "an unregistered process leaves its tag in the claim",
-    ),
-    (
-        615,
-        LOST,
-        "a holder does not check that it still has its claim",
-    ),
-    (616, STALE, "a holder does not store its position again"),
-    (
-        617,
-        STALE,
-        "an invalid position is corruption although its endpoint has a holder",
-    ),
-];
-
-const CLAIM: &str = "model_spsc_claim_by_an_unregistered_process_leaves_no_tag";
-const LOST: &str = "model_spsc_reaped_producer_detects_that_it_lost_its_claim";
-const STALE: &str = "model_spsc_stale_position_of_a_reaped_producer_loses_no_item";
+mutants! {
+    model_spsc_claim_by_an_unregistered_process_leaves_no_tag:
+        605 "a claim does not check that its process is still registered",
+        606 "an unregistered process leaves its tag in the claim";
+    model_spsc_reaped_producer_detects_that_it_lost_its_claim:
+        615 "a holder does not check that it still has its claim";
+    model_spsc_stale_position_of_a_reaped_producer_loses_no_item:
+        616 "a holder does not store its position again",
+        617 "an invalid position is corruption although its endpoint has a holder";
+}
 
 const CAPACITY: u64 = 4;
 

@@ -8,65 +8,40 @@ use super::super::{
     ClaimError, Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState, WaitOutcome,
 };
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
-use crate::facade::{Deadline, Pace, Words};
+use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 
 mod two_deaths;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        60,
-        STREAM,
-        "a notifier has no barrier before it loads the event count",
-    ),
-    (
-        61,
-        LEAVES,
-        "a sleeper does not check once more whether its peer has left",
-    ),
-    (63, STREAM, "a sleeper has no barrier before its last check"),
-    (64, STREAM, "a sleeper does not check once more"),
-    (
-        65,
-        REAPED,
-        "a recovered claim looks as if it was never taken",
-    ),
-    (66, STREAM, "waking all leaves the event count armed"),
-    (69, STREAM, "waking all wakes no sleeper"),
-    (68, SUCCESSOR, "a claim is taken from a live holder"),
-    (70, STREAM, "the producer does not acquire the head"),
-    (71, STREAM, "the consumer does not acquire the tail"),
-    (72, STREAM, "the producer counts one slot too many"),
-    (73, STREAM, "a push does not release its item"),
-    (74, STREAM, "a pop does not release its slot"),
-    (75, STREAM, "a commit does not notify"),
-    (76, LEAVES, "the load of the peer's claim does not acquire"),
-    (
-        77,
-        LEAVES,
-        "a waiter whose peer is gone does not load its position once more",
-    ),
-    (79, LEAVES, "leaving a role wakes no sleeper"),
-    (
-        660,
-        LEAVES,
-        "a waiter never checks for deaths, however often it slept",
-    ),
-    (
-        661,
-        LEAVES,
-        "a waiter sleeps although its peer has left before its last check",
-    ),
-    (741, LENGTH, "the length does not acquire the head"),
-    (756, two_deaths::CLAIMS, "a second death is not detected"),
-];
-
-const LENGTH: &str = "model_spsc_length_is_never_more_than_was_pushed";
-const STREAM: &str = "model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost";
-const LEAVES: &str = "model_spsc_items_committed_before_the_producer_left_or_died_arrive";
-const SUCCESSOR: &str = "model_spsc_successor_of_a_dead_consumer_continues_at_its_position";
-const REAPED: &str = "model_spsc_consumer_sees_a_reaped_producer_as_disconnected";
+mutants! {
+    model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost:
+        60 "a notifier has no barrier before it loads the event count",
+        63 "a sleeper has no barrier before its last check",
+        64 "a sleeper does not check once more",
+        66 "waking all leaves the event count armed",
+        69 "waking all wakes no sleeper",
+        70 "the producer does not acquire the head",
+        71 "the consumer does not acquire the tail",
+        72 "the producer counts one slot too many",
+        73 "a push does not release its item",
+        74 "a pop does not release its slot",
+        75 "a commit does not notify";
+    model_spsc_items_committed_before_the_producer_left_or_died_arrive:
+        61 "a sleeper does not check once more whether its peer has left",
+        76 "the load of the peer's claim does not acquire",
+        77 "a waiter whose peer is gone does not load its position once more",
+        79 "leaving a role wakes no sleeper",
+        660 "a waiter never checks for deaths, however often it slept",
+        661 "a waiter sleeps although its peer has left before its last check";
+    model_spsc_consumer_sees_a_reaped_producer_as_disconnected:
+        65 "a recovered claim looks as if it was never taken";
+    model_spsc_successor_of_a_dead_consumer_continues_at_its_position:
+        68 "a claim is taken from a live holder";
+    model_spsc_length_is_never_more_than_was_pushed:
+        741 "the length does not acquire the head";
+    model_two_deaths_of_spsc_producer_and_consumer_leave_both_claims_free:
+        756 "a second death is not detected";
+}
 
 /// A ring, its slots and the number of items taken out.
 struct Fixture {

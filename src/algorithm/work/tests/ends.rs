@@ -7,20 +7,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::super::{OwnedCell, TryError, WorkSendError};
 use super::fixture::{Fixture, Handle, handle};
 use crate::facade::model::{explore, explore_deaths, explore_one_less, explore_two_deaths};
+use crate::facade::mutants;
 use crate::participant::stage::{finish, start, tag};
 
-/// Seeded bugs, as in [`models`](super::models).
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (510, SEVERAL, "a thread does not know its own receipts"),
-    (
-        511,
-        THREADS,
-        "messages of other threads of the process count as the thread's own",
-    ),
-];
-
-const SEVERAL: &str = "model_work_thread_with_several_messages_is_told_of_the_end";
-const THREADS: &str = "model_work_thread_waits_for_the_message_of_another";
+mutants! {
+    model_work_thread_with_several_messages_is_told_of_the_end:
+        510 "a thread does not know its own receipts";
+    model_work_thread_waits_for_the_message_of_another:
+        511 "messages of other threads of the process count as the thread's own";
+}
 
 /// Receives until the queue is disconnected.
 fn drain(receiver: &Handle<'_>) {

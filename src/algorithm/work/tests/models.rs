@@ -6,256 +6,102 @@ use crate::algorithm::work::layout::{Entry, State};
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, is_byte_locked, unlock_byte,
 };
+use crate::facade::mutants;
 use crate::participant::stage::{finish, start, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (200, NOT_IDLE, "the load of a cell does not acquire"),
-    (
-        201,
-        LAPS,
-        "a change of a cell neither acquires nor releases",
-    ),
-    (
-        202,
-        CLOSED,
-        "a sender has no barrier between its cell and its check",
-    ),
-    (
-        203,
-        CLOSED,
-        "a sender sends into a queue that it finds closed",
-    ),
-    (204, LAPS, "a commit does not notify"),
-    (206, RETURNED, "a return does not advance the epoch"),
-    (
-        207,
-        DEAD_LETTER,
-        "a message is redelivered regardless of its attempts",
-    ),
-    (
-        208,
-        EPOCH,
-        "the epoch does not release the returned messages",
-    ),
-    (209, EPOCH, "the epoch is not acquired"),
-    (
-        210,
-        DEAD_HOLDER,
-        "a receiver does not search for returned messages",
-    ),
-    (
-        211,
-        ALL_RECEIVERS,
-        "the end of a message after the end of the queue wakes no receiver",
-    ),
-    (212, SLEEPERS, "closing wakes no waiter"),
-    (
-        633,
-        STOPPED_HELPER,
-        "a lap has 20 bits, however few cells there are",
-    ),
-    (
-        634,
-        STOPPED_PART,
-        "a part does not keep the time at which it became one",
-    ),
-    (
-        636,
-        STOPPED_RECEIVER,
-        "a receiver does not load the slot again",
-    ),
-    (
-        635,
-        DELAYED,
-        "a message is delayed by an uncommitted return",
-    ),
-    (
-        637,
-        RECEIVED,
-        "a sender that finds the queue closed does not notice that a receiver has its message",
-    ),
-    (
-        638,
-        EARLY,
-        "the word of a delayed message does not keep its time",
-    ),
-    (
-        639,
-        EARLY,
-        "the time beside a delayed message counts whatever its word says",
-    ),
-    (
-        640,
-        NAMED,
-        "a reaper returns a message that a slot still names",
-    ),
-    (
-        641,
-        NAMED,
-        "a reaper frees the slot of a message after it has returned it",
-    ),
-    (
-        642,
-        AFTER_END,
-        "a sender that finds the queue closed does not check the registry",
-    ),
-    (
-        643,
-        AFTER_END,
-        "a sender checks the registry before it has acquired a reaper's stores",
-    ),
-    (214, RETURNED, "a return does not notify"),
-    (220, LAPS, "the load of a slot does not acquire"),
-    (
-        221,
-        NOT_IDLE,
-        "a change of a slot neither acquires nor releases",
-    ),
-    (
-        222,
-        LEFT,
-        "a sender does not free a slot whose message was received",
-    ),
-    (223, IDLE_HANDLE, "a hint is not acquired"),
-    (
-        224,
-        SLOW,
-        "a check for the next message passes a slot that is not free",
-    ),
-    (
-        230,
-        RETURNED,
-        "a receiver keeps the epoch after its search instead of the epoch before",
-    ),
-    (
-        231,
-        DEAD_LETTER,
-        "the receipt of a dead letter does not count as a delivery",
-    ),
-    (
-        232,
-        WAKES_IDLE,
-        "making a dead letter wakes no waiter for an idle queue",
-    ),
-    (
-        240,
-        HELPER,
-        "a helper frees a part without a check of its head",
-    ),
-    (241, PARTS, "a helper does not free the parts"),
-    (242, HELPED, "a helper relies on another that has begun"),
-    (250, HELPED, "a reaper does not search for sent messages"),
-    (251, HELPED, "a reaper does not free loaned cells"),
-    (
-        252,
-        DEAD_HOLDER,
-        "a reaper does not return delivered messages",
-    ),
-    (253, DEAD_HOLDER, "a reaper does not advance the epoch"),
-    (254, DEAD_HOLDER, "a reaper wakes no waiter"),
-    (
-        255,
-        CLOSED,
-        "a receiver has no barrier before its last check",
-    ),
-    (
-        256,
-        CLOSED,
-        "a receiver does not wait for messages that may come",
-    ),
-    (
-        257,
-        CLOSED,
-        "a receiver does not wait for messages that are being sent",
-    ),
-    (
-        258,
-        REDELIVERED,
-        "a receiver does not wait for messages that may be redelivered",
-    ),
-    (260, NOT_IDLE, "the check for an idle queue collects once"),
-    (
-        261,
-        WAKES_IDLE,
-        "the last acknowledgement wakes no waiter for an idle queue",
-    ),
-    (
-        262,
-        NOT_IDLE,
-        "the check for an idle queue ignores the slots",
-    ),
-    (263, WRAP, "laps are compared without regard to wraps"),
-    (
-        264,
-        UNREGISTERED,
-        "a sender has no barrier before it checks the registry",
-    ),
-    (265, UNREGISTERED, "a sender does not check the registry"),
-    (
-        266,
-        UNREGISTERED,
-        "a reaper has no barrier before it searches for sent messages",
-    ),
-    (267, WRAP, "a slot keeps fewer bits of a version"),
-    (268, PART, "a loan claims parts without a check of its head"),
-    (
-        269,
-        UNREGISTERED_CELLS,
-        "cells of unregistered owners are not recovered",
-    ),
-    (
-        270,
-        STOPPED,
-        "unannounced returned messages are not searched for",
-    ),
-    (
-        272,
-        UNREGISTERED,
-        "an unregistered sender assumes that its message is in the queue",
-    ),
-    (
-        273,
-        UNREGISTERED,
-        "an unregistered sender does not keep its message in the queue",
-    ),
-    (274, REGISTERED, "every owner counts as unregistered"),
-    (275, HALF, "a hint that is not believed is not loaded again"),
-];
-
-const RECEIVED: &str = "model_work_send_succeeds_if_its_message_is_received";
-const EARLY: &str = "model_work_delayed_message_is_not_taken_as_due";
-const NAMED: &str = "model_work_no_slot_names_a_finished_message";
-const AFTER_END: &str = "model_work_unregistered_sender_after_the_end_has_not_sent";
-const LEFT: &str = "model_work_slots_of_an_unregistered_sender_are_freed_by_senders";
-const WRAP: &str = "model_work_laps_and_versions_wrap_around";
-const HALF: &str = "model_work_handle_stopped_for_half_of_all_laps_catches_up";
-const UNREGISTERED: &str = "model_work_unregistered_sender_knows_what_it_has_sent";
-const PART: &str = "model_work_no_part_outlives_a_head_that_was_taken_away";
-const UNREGISTERED_CELLS: &str = "model_work_cells_of_unregistered_owners_are_recovered";
-const REGISTERED: &str = "model_work_registered_process_keeps_its_cells";
-const STOPPED: &str = "model_work_message_returned_by_a_stopped_process_is_found";
-
-const LAPS: &str = "model_work_messages_arrive_once_in_order_and_no_wake_is_lost";
-const HELPED: &str = "model_work_helper_dies_too";
-const SLOW: &str = "model_work_slots_that_are_not_freed_yet_are_valid";
-const IDLE_HANDLE: &str = "model_work_idle_handle_catches_up";
-const DEAD_HOLDER: &str = "model_work_message_of_a_dead_holder_wakes_a_sleeper";
-const RETURNED: &str = "model_work_returned_message_wakes_a_sleeper";
-const EPOCH: &str = "model_work_receiver_finds_the_messages_of_an_epoch";
-const DEAD_LETTER: &str = "model_work_holder_of_a_dead_letter_dies";
-const CLOSED: &str = "model_work_no_message_arrives_after_the_end";
-const SLEEPERS: &str = "model_work_sleepers_are_told_of_the_end";
-const REDELIVERED: &str = "model_work_redelivery_after_the_end_is_waited_for";
-const ALL_RECEIVERS: &str = "model_work_all_receivers_are_told_of_the_end";
-const NOT_IDLE: &str = "model_work_queue_is_not_idle_while_a_holder_sends";
-const WAKES_IDLE: &str = "model_work_idle_queue_wakes_its_waiter";
-const PARTS: &str = "model_work_parts_of_a_dead_owner_are_freed";
-const STOPPED_HELPER: &str = "model_work_stopped_helper_frees_no_later_message";
-const STOPPED_PART: &str = "model_work_stopped_helper_frees_no_part_of_a_later_message";
-const STOPPED_RECEIVER: &str = "model_work_stopped_receiver_takes_no_unsent_message";
-const DELAYED: &str = "model_work_killed_return_does_not_delay_or_is_committed";
-const HELPER: &str = "model_work_slow_helper_frees_no_part_of_another_message";
+mutants! {
+    model_work_queue_is_not_idle_while_a_holder_sends:
+        200 "the load of a cell does not acquire",
+        221 "a change of a slot neither acquires nor releases",
+        260 "the check for an idle queue collects once",
+        262 "the check for an idle queue ignores the slots";
+    model_work_messages_arrive_once_in_order_and_no_wake_is_lost:
+        201 "a change of a cell neither acquires nor releases",
+        204 "a commit does not notify",
+        220 "the load of a slot does not acquire";
+    model_work_no_message_arrives_after_the_end:
+        202 "a sender has no barrier between its cell and its check",
+        203 "a sender sends into a queue that it finds closed",
+        255 "a receiver has no barrier before its last check",
+        256 "a receiver does not wait for messages that may come",
+        257 "a receiver does not wait for messages that are being sent";
+    model_work_returned_message_wakes_a_sleeper:
+        206 "a return does not advance the epoch",
+        214 "a return does not notify",
+        230 "a receiver keeps the epoch after its search instead of the epoch before";
+    model_work_holder_of_a_dead_letter_dies:
+        207 "a message is redelivered regardless of its attempts",
+        231 "the receipt of a dead letter does not count as a delivery";
+    model_work_receiver_finds_the_messages_of_an_epoch:
+        208 "the epoch does not release the returned messages",
+        209 "the epoch is not acquired";
+    model_work_message_of_a_dead_holder_wakes_a_sleeper:
+        210 "a receiver does not search for returned messages",
+        252 "a reaper does not return delivered messages",
+        253 "a reaper does not advance the epoch",
+        254 "a reaper wakes no waiter";
+    model_work_all_receivers_are_told_of_the_end:
+        211 "the end of a message after the end of the queue wakes no receiver";
+    model_work_sleepers_are_told_of_the_end:
+        212 "closing wakes no waiter";
+    model_work_stopped_helper_frees_no_later_message:
+        633 "a lap has 20 bits, however few cells there are";
+    model_work_stopped_helper_frees_no_part_of_a_later_message:
+        634 "a part does not keep the time at which it became one";
+    model_work_stopped_receiver_takes_no_unsent_message:
+        636 "a receiver does not load the slot again";
+    model_work_killed_return_does_not_delay_or_is_committed:
+        635 "a message is delayed by an uncommitted return";
+    model_work_send_succeeds_if_its_message_is_received:
+        637 "a sender that finds the queue closed does not notice that a receiver has its message";
+    model_work_delayed_message_is_not_taken_as_due:
+        638 "the word of a delayed message does not keep its time",
+        639 "the time beside a delayed message counts whatever its word says";
+    model_work_no_slot_names_a_finished_message:
+        640 "a reaper returns a message that a slot still names",
+        641 "a reaper frees the slot of a message after it has returned it";
+    model_work_unregistered_sender_after_the_end_has_not_sent:
+        642 "a sender that finds the queue closed does not check the registry",
+        643 "a sender checks the registry before it has acquired a reaper's stores";
+    model_work_slots_of_an_unregistered_sender_are_freed_by_senders:
+        222 "a sender does not free a slot whose message was received";
+    model_work_idle_handle_catches_up:
+        223 "a hint is not acquired";
+    model_work_slots_that_are_not_freed_yet_are_valid:
+        224 "a check for the next message passes a slot that is not free";
+    model_work_idle_queue_wakes_its_waiter:
+        232 "making a dead letter wakes no waiter for an idle queue",
+        261 "the last acknowledgement wakes no waiter for an idle queue";
+    model_work_slow_helper_frees_no_part_of_another_message:
+        240 "a helper frees a part without a check of its head";
+    model_work_parts_of_a_dead_owner_are_freed:
+        241 "a helper does not free the parts";
+    model_work_helper_dies_too:
+        242 "a helper relies on another that has begun",
+        250 "a reaper does not search for sent messages",
+        251 "a reaper does not free loaned cells";
+    model_work_redelivery_after_the_end_is_waited_for:
+        258 "a receiver does not wait for messages that may be redelivered";
+    model_work_laps_and_versions_wrap_around:
+        263 "laps are compared without regard to wraps",
+        267 "a slot keeps fewer bits of a version";
+    model_work_unregistered_sender_knows_what_it_has_sent:
+        264 "a sender has no barrier before it checks the registry",
+        265 "a sender does not check the registry",
+        266 "a reaper has no barrier before it searches for sent messages",
+        272 "an unregistered sender assumes that its message is in the queue",
+        273 "an unregistered sender does not keep its message in the queue";
+    model_work_no_part_outlives_a_head_that_was_taken_away:
+        268 "a loan claims parts without a check of its head";
+    model_work_cells_of_unregistered_owners_are_recovered:
+        269 "cells of unregistered owners are not recovered";
+    model_work_message_returned_by_a_stopped_process_is_found:
+        270 "unannounced returned messages are not searched for";
+    model_work_registered_process_keeps_its_cells:
+        274 "every owner counts as unregistered";
+    model_work_handle_stopped_for_half_of_all_laps_catches_up:
+        275 "a hint that is not believed is not loaded again";
+}
 
 /// Hunts: messages that are lost, duplicated, torn or out of order, and sleepers on either side
 /// that are not woken, over several laps: one cell, two slots.

@@ -6,7 +6,7 @@ use core::mem::ManuallyDrop;
 use crate::facade::model::{
     explore_at_least, explore_deaths_at_least, process, running, unlock_byte,
 };
-use crate::facade::{Arc, AtomicU32, Exclusive, Guarded, Ordering, Words, exclusive};
+use crate::facade::{Arc, AtomicU32, Exclusive, Guarded, Ordering, Words, exclusive, mutants};
 use crate::participant::Tag;
 use crate::participant::attachment::{Attachment, Link, Shared, Table};
 use crate::participant::own_tag::OwnTag;
@@ -14,52 +14,22 @@ use crate::participant::registry::tests::Word;
 use crate::participant::registry::{ByteLocks, Joined, Registry};
 use crate::participant::stage::{ModelByteLocks, finish, start};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        732,
-        COMES,
-        "a mapping is removed from the table under another exclusion than the leave, after it",
-    ),
-    (
-        733,
-        COMES,
-        "a mapping is removed from the table under another exclusion than the leave, before it",
-    ),
-    (
-        734,
-        BOTH,
-        "a fresh mapping is added without a second look at the table",
-    ),
-    (735, BOTH, "a thread joins without a second look at the tag"),
-    (
-        736,
-        READ,
-        "a thread does not acquire the tag that another joined as",
-    ),
-    (737, READ, "a thread does not publish the tag it joined as"),
-    (
-        738,
-        LOST,
-        "a lost membership is forgotten though another thread has joined anew",
-    ),
-    (
-        739,
-        LAST,
-        "the last handle does not acquire what was done through the others",
-    ),
-    (
-        740,
-        LAST,
-        "a handle that goes does not publish what was done through it",
-    ),
-];
-
-const COMES: &str = "model_attachment_that_comes_while_the_last_goes_is_the_same_participant";
-const BOTH: &str = "model_attachments_of_two_threads_are_one_participant";
-const READ: &str = "model_attachment_whose_tag_another_thread_puts_down_is_alive";
-const LOST: &str = "model_attachment_that_lost_its_membership_is_rejoined_once";
-const LAST: &str = "model_attachment_that_goes_last_leaves_after_all_was_done";
+mutants! {
+    model_attachment_that_comes_while_the_last_goes_is_the_same_participant:
+        732 "a mapping is removed from the table under another exclusion than the leave, after it",
+        733 "a mapping is removed from the table under another exclusion than the leave, before it";
+    model_attachments_of_two_threads_are_one_participant:
+        734 "a fresh mapping is added without a second look at the table",
+        735 "a thread joins without a second look at the tag";
+    model_attachment_whose_tag_another_thread_puts_down_is_alive:
+        736 "a thread does not acquire the tag that another joined as",
+        737 "a thread does not publish the tag it joined as";
+    model_attachment_that_lost_its_membership_is_rejoined_once:
+        738 "a lost membership is forgotten though another thread has joined anew";
+    model_attachment_that_goes_last_leaves_after_all_was_done:
+        739 "the last handle does not acquire what was done through the others",
+        740 "a handle that goes does not publish what was done through it";
+}
 
 /// A segment with room for one participant.
 struct Segment {

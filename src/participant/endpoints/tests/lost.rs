@@ -5,37 +5,19 @@ use loom::sync::Arc;
 
 use super::super::{Endpoint, EndpointCounts, EndpointError, owner};
 use crate::facade::model::{explore, explore_deaths};
-use crate::facade::{AtomicU64, Ordering};
+use crate::facade::{AtomicU64, Ordering, mutants};
 use crate::participant::hand_over::TakeOverError;
 use crate::participant::stage::{ModelRegistry, finish, players, start, successor, tag};
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        600,
-        STAYS,
-        "counting does not ask whether the process is still registered",
-    ),
-    (
-        601,
-        STAYS,
-        "a reaped process does not take its tag out of its cell",
-    ),
-    (
-        518,
-        TAKES,
-        "taking an end over does not ask whether the process is still registered",
-    ),
-    (
-        602,
-        NEXT,
-        "an unregistered tag blocks the index's next owner",
-    ),
-];
-
-const TAKES: &str = "model_endpoints_take_over_counts_no_reaped_child";
-const STAYS: &str = "model_endpoints_count_no_reaped_sender";
-const NEXT: &str = "model_endpoints_after_a_reaped_sender_was_killed_the_next_owner_counts";
+mutants! {
+    model_endpoints_count_no_reaped_sender:
+        600 "counting does not ask whether the process is still registered",
+        601 "a reaped process does not take its tag out of its cell";
+    model_endpoints_take_over_counts_no_reaped_child:
+        518 "taking an end over does not ask whether the process is still registered";
+    model_endpoints_after_a_reaped_sender_was_killed_the_next_owner_counts:
+        602 "an unregistered tag blocks the index's next owner";
+}
 
 /// The end of a queue, and the registry.
 struct End {

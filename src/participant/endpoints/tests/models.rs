@@ -4,58 +4,37 @@ use loom::sync::Arc;
 
 use super::super::{Endpoint, EndpointCounts};
 use crate::facade::model::{explore, explore_at_least, explore_deaths, is_byte_locked};
-use crate::facade::{AtomicU64, Words};
+use crate::facade::{AtomicU64, Words, mutants};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 
 mod hand_over;
 mod two_deaths;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (130, LEFT, "a receiver that finds it over does not acquire"),
-    (131, NEWCOMER, "counting does not change the word"),
-    (132, LEFT, "uncounting does not publish what was sent"),
-    (133, NEWCOMER, "settling does not acquire the counts"),
-    (
-        134,
-        LEFT,
-        "settling does not acquire what the uncounted sent",
-    ),
-    (135, LEFT, "the last to be uncounted does not settle"),
-    (136, LEFT, "two that are uncounted at once have no barrier"),
-    (137, DIED, "a reaper does not settle"),
-    (
-        512,
-        hand_over::PARENT,
-        "a child revives an endpoint that is gone",
-    ),
-    (
-        513,
-        hand_over::PARENT,
-        "taking an end over does not change the word",
-    ),
-    (
-        514,
-        hand_over::REVIVED,
-        "a child that finds the endpoint gone does not settle",
-    ),
-    (
-        515,
-        hand_over::LEAVES,
-        "a parent does not wait for its child",
-    ),
-    (
-        516,
-        hand_over::PARENT,
-        "a child changes the word before its cell",
-    ),
-    (758, two_deaths::SENDERS, "a second death goes unnoticed"),
-    (517, hand_over::BOTH, "a second death goes unnoticed"),
-];
-
-const LEFT: &str = "model_endpoints_the_last_two_leave_at_once";
-const NEWCOMER: &str = "model_endpoints_a_sender_leaves_as_another_is_counted";
-const DIED: &str = "model_endpoints_the_last_sender_dies_as_it_leaves";
+mutants! {
+    model_endpoints_the_last_two_leave_at_once:
+        130 "a receiver that finds it over does not acquire",
+        132 "uncounting does not publish what was sent",
+        134 "settling does not acquire what the uncounted sent",
+        135 "the last to be uncounted does not settle",
+        136 "two that are uncounted at once have no barrier";
+    model_endpoints_a_sender_leaves_as_another_is_counted:
+        131 "counting does not change the word",
+        133 "settling does not acquire the counts";
+    model_endpoints_the_last_sender_dies_as_it_leaves:
+        137 "a reaper does not settle";
+    model_endpoints_handed_over_by_a_parent_that_dies:
+        512 "a child revives an endpoint that is gone",
+        513 "taking an end over does not change the word",
+        516 "a child changes the word before its cell";
+    model_endpoints_handed_over_too_late_as_another_sender_comes:
+        514 "a child that finds the endpoint gone does not settle";
+    model_endpoints_handed_over_as_another_sender_leaves:
+        515 "a parent does not wait for its child";
+    model_two_deaths_of_the_last_senders_are_noticed:
+        758 "a second death goes unnoticed";
+    model_two_deaths_of_parent_and_child_end_the_queue:
+        517 "a second death goes unnoticed";
+}
 
 /// The end of a queue, and what its senders sent.
 struct End {

@@ -9,87 +9,42 @@ use crate::algorithm::mutex::MutexState;
 use crate::facade::model::{
     die, explore_at_least, explore_deaths, explore_deaths_at_least, lock_byte, process, unlock_byte,
 };
-use crate::facade::{AtomicU32, Deadline, Ordering, Words, barrier_after_rmw};
+use crate::facade::{AtomicU32, Deadline, Ordering, Words, barrier_after_rmw, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::stage::{ModelByteLocks, Pair, finish, start};
 
 mod two_deaths;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (
-        20,
-        ONE_INDEX,
-        "join does not read the word again under the lock",
-    ),
-    (
-        21,
-        REJOIN,
-        "a tag of any generation is alive while its index is",
-    ),
-    (22, HELPERS, "a reaper does not ask the kernel"),
-    (
-        23,
-        HELPERS,
-        "a reaper frees the index before it has repaired",
-    ),
-    (
-        24,
-        HELPERS,
-        "join takes an index whose dead owner is not reaped",
-    ),
-    (25, LIFE, "leave frees the index before it has given back"),
-    (
-        26,
-        HELPERS,
-        "a late helper frees the index of its next owner",
-    ),
-    (28, HELPERS, "the registry does not publish"),
-    (
-        29,
-        ONE_INDEX,
-        "join keeps the byte of an index that it did not get",
-    ),
-    (
-        50,
-        ROBBED,
-        "the locking CAS of a mutex does not publish that its owner has joined",
-    ),
-    (
-        51,
-        ROBBED,
-        "a waiter for a mutex does not acquire what its owner's tag publishes",
-    ),
-    (
-        52,
-        REJOIN,
-        "the lock of an index's next owner is taken for that of the tag",
-    ),
-    (53, LIFE, "leave gives nothing back"),
-    (54, JOINERS, "leave keeps the byte"),
-    (540, LOST, "a reaper has no barrier before it visits"),
-    (
-        541,
-        LOST,
-        "a reaper that finds the mark has no barrier of its own",
-    ),
-    (754, two_deaths::HELPER, "a second death goes unnoticed"),
-    (
-        574,
-        UNLOCKED,
-        "a process that finds a participant dead does not mark it",
-    ),
-];
-
-const ONE_INDEX: &str = "model_registry_a_joiner_that_comes_second_leaves_no_trace";
-const REJOIN: &str = "model_registry_a_dead_tag_stays_dead";
-const HELPERS: &str = "model_registry_a_late_helper_does_not_touch_the_next_owner";
-const ROBBED: &str = "model_registry_a_newcomer_that_locks_is_not_robbed";
-const UNLOCKED: &str = "model_registry_a_participant_whose_byte_was_unlocked_learns_it";
-const JOINERS: &str = "model_registry_two_joiners_never_share_an_index";
-const LOST: &str = "model_registry_a_tag_stored_after_membership_was_lost_does_not_stay";
-const LIFE: &str = "model_registry_wherever_a_participant_dies_its_index_and_word_come_back";
+mutants! {
+    model_registry_a_joiner_that_comes_second_leaves_no_trace:
+        20 "join does not read the word again under the lock",
+        29 "join keeps the byte of an index that it did not get";
+    model_registry_a_dead_tag_stays_dead:
+        21 "a tag of any generation is alive while its index is",
+        52 "the lock of an index's next owner is taken for that of the tag";
+    model_registry_a_late_helper_does_not_touch_the_next_owner:
+        22 "a reaper does not ask the kernel",
+        23 "a reaper frees the index before it has repaired",
+        24 "join takes an index whose dead owner is not reaped",
+        26 "a late helper frees the index of its next owner",
+        28 "the registry does not publish";
+    model_registry_wherever_a_participant_dies_its_index_and_word_come_back:
+        25 "leave frees the index before it has given back",
+        53 "leave gives nothing back";
+    model_registry_a_newcomer_that_locks_is_not_robbed:
+        50 "the locking CAS of a mutex does not publish that its owner has joined",
+        51 "a waiter for a mutex does not acquire what its owner's tag publishes";
+    model_registry_two_joiners_never_share_an_index:
+        54 "leave keeps the byte";
+    model_registry_a_tag_stored_after_membership_was_lost_does_not_stay:
+        540 "a reaper has no barrier before it visits",
+        541 "a reaper that finds the mark has no barrier of its own";
+    model_registry_two_deaths_leave_index_and_word_to_the_third:
+        754 "a second death goes unnoticed";
+    model_registry_a_participant_whose_byte_was_unlocked_learns_it:
+        574 "a process that finds a participant dead does not mark it";
+}
 
 /// The tag of an asker that has no index of these small registries.
 fn asker_tag() -> Tag {

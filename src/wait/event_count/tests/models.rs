@@ -4,37 +4,24 @@ use loom::sync::Arc;
 
 use super::super::{EventCount, use_events, waiter_barrier};
 use crate::facade::model::{explore, explore_at_least, soft_fault_at, without_membarrier};
-use crate::facade::{AtomicU64, Ordering, futex_wait};
+use crate::facade::{AtomicU64, Ordering, futex_wait, mutants};
 use crate::participant::stage::{finish, start};
 use crate::wait::SleepOn;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (630, SLEEPER, "a notifier that finds FENCES makes no fence"),
-    (
-        631,
-        SLEEPER,
-        "a sleeper whose barrier is refused does not set FENCES",
-    ),
-    (
-        632,
-        NOTIFIER,
-        "a process that cannot take part in barriers does not set FENCES",
-    ),
-    (663, AFTER, "a sleeper that finds FENCED does not acquire"),
-    (664, AGAIN, "setting WAITERS does not change the generation"),
-    (665, BEFORE, "a sleeper takes WAITERS for FENCED"),
-    (666, AFTER, "FENCED is not released"),
-];
-
-const BEFORE: &str =
-    "model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woken";
-const AFTER: &str =
-    "model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woken";
-const AGAIN: &str = "model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on";
-
-const SLEEPER: &str = "model_event_count_a_sleeper_without_membarrier_is_woken";
-const NOTIFIER: &str = "model_event_count_a_notifier_without_membarrier_wakes_a_sleeper";
+mutants! {
+    model_event_count_a_sleeper_without_membarrier_is_woken:
+        630 "a notifier that finds FENCES makes no fence",
+        631 "a sleeper whose barrier is refused does not set FENCES";
+    model_event_count_a_notifier_without_membarrier_wakes_a_sleeper:
+        632 "a process that cannot take part in barriers does not set FENCES";
+    model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woken:
+        663 "a sleeper that finds FENCED does not acquire",
+        666 "FENCED is not released";
+    model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on:
+        664 "setting WAITERS does not change the generation";
+    model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woken:
+        665 "a sleeper takes WAITERS for FENCED";
+}
 
 const NEVER: core::time::Duration = core::time::Duration::MAX;
 

@@ -5,32 +5,26 @@ use loom::sync::Arc;
 use super::super::{Source, Waited, wait};
 use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState};
 use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
-use crate::facade::{AtomicU32, Deadline, Ordering};
+use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
 use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
 use crate::wait::event_count::EventCount;
 use crate::wait::sleep_once;
 
-/// Seeded bugs: the number, the model that must fail, and what the bug is.
-pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
-    (90, LEAVES, "a woken waiter does not pass the wake on"),
-    (91, OTHERS, "a waiter woken by several passes one wake on"),
-    (92, OTHERS, "a sleeper has no barrier before its last check"),
-    (93, OTHERS, "a sleeper does not check once more"),
-    (
-        94,
-        LAST,
-        "a sleeper announces itself at the first event count only",
-    ),
-    (95, LAST, "a sleeper sleeps on the first word only"),
-    (96, DEAD, "the dead are not reaped"),
-    (97, RING, "a dead producer's word is not recovered"),
-];
-
-const LEAVES: &str = "model_select_a_waiter_that_takes_nothing_passes_its_wake_on";
-const OTHERS: &str = "model_select_a_waiter_woken_twice_passes_one_wake_on";
-const LAST: &str = "model_select_any_source_wakes_a_waiter";
-const DEAD: &str = "model_select_a_waiter_for_the_dead_returns";
-const RING: &str = "model_select_a_dead_producer_makes_its_source_ready";
+mutants! {
+    model_select_a_waiter_that_takes_nothing_passes_its_wake_on:
+        90 "a woken waiter does not pass the wake on";
+    model_select_a_waiter_woken_twice_passes_one_wake_on:
+        91 "a waiter woken by several passes one wake on",
+        92 "a sleeper has no barrier before its last check",
+        93 "a sleeper does not check once more";
+    model_select_any_source_wakes_a_waiter:
+        94 "a sleeper announces itself at the first event count only",
+        95 "a sleeper sleeps on the first word only";
+    model_select_a_waiter_for_the_dead_returns:
+        96 "the dead are not reaped";
+    model_select_a_dead_producer_makes_its_source_ready:
+        97 "a dead producer's word is not recovered";
+}
 
 /// A count of items that one process adds and others take.
 struct Items {

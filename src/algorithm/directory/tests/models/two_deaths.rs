@@ -4,8 +4,6 @@ use super::{NotCreated, Store};
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
-pub(super) const CREATORS: &str = "model_directory_two_deaths_leave_the_name_to_the_third";
-
 /// Hunts: a creator that takes over the control mutex from a dead one and dies too; a record of
 /// the first that the second has half overwritten.
 #[test]

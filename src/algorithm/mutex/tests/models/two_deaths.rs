@@ -4,8 +4,6 @@ use super::Fixture;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
-pub(super) const THIRD: &str = "model_mutex_two_deaths_leave_the_lock_to_the_third";
-
 /// Hunts: a process that takes over a dead owner's lock, dies with it, and is not noticed by the
 /// third, or whose half-done repair is not reported.
 #[test]

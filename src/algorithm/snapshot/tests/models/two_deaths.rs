@@ -4,8 +4,6 @@ use super::Fixture;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start, tag};
 
-pub(super) const WRITERS: &str = "model_two_deaths_of_snapshot_writers_leave_a_whole_value";
-
 /// Hunts: a value that is torn or goes back after a writer and its successor have died: the first
 /// had claimed buffers that the second has not assigned to choosing readers.
 #[test]

@@ -6,9 +6,6 @@ use super::{Consuming, Fixture, Producing, Role};
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start, tag};
 
-pub(super) const CLAIMS: &str =
-    "model_two_deaths_of_spsc_producer_and_consumer_leave_both_claims_free";
-
 /// Hunts: an item that is lost or duplicated, or a claim that stays with a dead process, after
 /// producer and consumer have died.
 #[test]

@@ -14,11 +14,6 @@ use crate::facade::mutation;
 use crate::participant::hand_over::TakeOverError;
 use crate::participant::stage::{KernelLiveness, finish, start, tag};
 
-pub(super) const LEAVES: &str = "model_endpoints_handed_over_as_another_sender_leaves";
-pub(super) const PARENT: &str = "model_endpoints_handed_over_by_a_parent_that_dies";
-pub(super) const REVIVED: &str = "model_endpoints_handed_over_too_late_as_another_sender_comes";
-pub(super) const BOTH: &str = "model_two_deaths_of_parent_and_child_end_the_queue";
-
 /// A queue's end, and what the child and the others were told.
 struct Stage {
     end: Arc<End>,

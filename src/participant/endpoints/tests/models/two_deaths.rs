@@ -4,8 +4,6 @@ use super::End;
 use crate::facade::model::{explore_two_deaths, is_byte_locked};
 use crate::participant::stage::{finish, start, tag};
 
-pub(super) const SENDERS: &str = "model_two_deaths_of_the_last_senders_are_noticed";
-
 /// Hunts: the last two senders, which die in the middle of being counted or uncounted and still
 /// count after both were reaped, each by a helper that finds the other alive or dead.
 #[test]

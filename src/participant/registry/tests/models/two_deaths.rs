@@ -6,8 +6,6 @@ use super::Club;
 use crate::facade::model::explore_two_deaths;
 use crate::participant::stage::{finish, start};
 
-pub(super) const HELPER: &str = "model_registry_two_deaths_leave_index_and_word_to_the_third";
-
 /// Hunts: a participant that dies, and a helper that dies over it, or after it has taken its index:
 /// an index or a word that does not come back.
 #[test]
