@@ -8,7 +8,7 @@ use crate::collection::array::{
 use crate::collection::snapshot::{ReaderError, WaitNewerError, WaitNewerTimeoutError};
 use crate::fixed::{ContentError, TooLongError};
 use crate::queue::{
-    CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    CountError, PairError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
     TrySendError, WaitAnyError, WaitIdleError,
 };
 use crate::segment::{
@@ -227,6 +227,16 @@ impl From<OpenOrCreateError> for Error {
         match error {
             OpenOrCreateError::Open(error) => Self::Open(error),
             OpenOrCreateError::Create(error) => Self::Create(error),
+        }
+    }
+}
+
+impl From<PairError> for Error {
+    fn from(error: PairError) -> Self {
+        match error {
+            PairError::Create(error) => Self::Create(error),
+            PairError::Entry(error) => Self::Entry(error),
+            PairError::Count(error) => Self::Count(error),
         }
     }
 }

@@ -10,9 +10,9 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use crate::format::{Name, PayloadShape};
 
 pub(crate) use error::Cause;
-#[cfg(feature = "process")]
-pub(crate) use error::HANDLE_ELSEWHERE;
 pub use error::ValueError;
+#[cfg(feature = "process")]
+pub(crate) use error::{END_ELSEWHERE, HANDLE_ELSEWHERE};
 
 /// A type whose values can be stored in a segment.
 ///

@@ -5,7 +5,7 @@
 //! takes, and garbage can say that somebody is.
 #![no_main]
 
-use crossdock::queue::{Queue, Receiver, Sender, Wait, wait_any_timeout};
+use crossdock::queue::{Queue, ReceiverOf, SenderOf, Wait, wait_any_timeout};
 use crossdock_fuzz::{MOST, NAME, Place, SHORT, input};
 use libfuzzer_sys::fuzz_target;
 
@@ -15,8 +15,8 @@ const STATES: u64 = 8;
 struct Users {
     place: Place,
     queues: [Queue<u32>; 2],
-    sender: Option<Sender<u32>>,
-    receiver: Option<Receiver<u32>>,
+    sender: Option<SenderOf<Queue<u32>>>,
+    receiver: Option<ReceiverOf<Queue<u32>>>,
 }
 
 impl Users {

@@ -58,7 +58,7 @@ pub(crate) mod unowned {
 pub(crate) mod no_ends {
     use super::Region;
     use crate::format::Record;
-    use crate::participant::hand_over::{Step, TakeOverError};
+    use crate::participant::hand_over::{HandOverStep, TakeOverError};
     use crate::participant::{Liveness, Tag};
 
     /// Returns `None`: no such entry has an end.
@@ -66,7 +66,7 @@ pub(crate) mod no_ends {
         _: &Record,
         _: u32,
         _: &impl Region,
-        _: Step,
+        _: HandOverStep,
         _: Tag,
         _: &impl Liveness,
     ) -> Option<Result<(), TakeOverError>> {

@@ -23,13 +23,13 @@ use std::cell::Cell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use schema::{HANDLE, name_of};
+pub(crate) use schema::{END, HANDLE, name_of};
 
 use bounds::Bounds;
 use read::{BoundedDeserializer, MessageInput};
 use write::{BoundedSerializer, MessageOutput};
 
-use crate::payload::{Cause, HANDLE_ELSEWHERE, ValueError};
+use crate::payload::{Cause, END_ELSEWHERE, HANDLE_ELSEWHERE, ValueError};
 
 /// The maximum nesting depth of a value: sequences, maps, tuples, structs, enums and options.
 pub(crate) const MAX_DEPTH: u32 = 128;
@@ -37,23 +37,29 @@ pub(crate) const MAX_DEPTH: u32 = 128;
 pub(crate) const MAX_EMPTY: u32 = 1 << 16;
 
 thread_local! {
-    /// Whether a handle was refused in the value that this thread encodes or decodes; postcard
-    /// drops the text of a refusal.
-    static REFUSED: Cell<bool> = const { Cell::new(false) };
+    /// What was refused in the value that this thread encodes or decodes; postcard drops the text
+    /// of a refusal.
+    static REFUSED: Cell<Option<Cause>> = const { Cell::new(None) };
 }
 
 /// Records that a handle was refused in the value that this thread encodes or decodes, and returns
 /// the text.
 pub(crate) fn refuse_handle() -> &'static str {
-    REFUSED.set(true);
+    REFUSED.set(Some(Cause::Handle));
     HANDLE_ELSEWHERE
+}
+
+/// As [`refuse_handle`], of a sender or a receiver.
+pub(crate) fn refuse_end() -> &'static str {
+    REFUSED.set(Some(Cause::End));
+    END_ELSEWHERE
 }
 
 /// Returns the error for a value that postcard refused: the exceeded bound, or else postcard's
 /// error.
 fn refusal(bounds: &Bounds, error: &postcard::Error) -> ValueError {
-    if REFUSED.take() {
-        return Cause::Handle.into();
+    if let Some(refused) = REFUSED.take() {
+        return refused.into();
     }
     let cause = bounds.exceeded().unwrap_or(match error {
         postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom => Cause::Refused,
@@ -84,7 +90,7 @@ pub(crate) fn append<T: Serialize + ?Sized>(
     bytes: &mut Vec<u8>,
     value: &T,
 ) -> Result<(), ValueError> {
-    REFUSED.set(false);
+    REFUSED.set(None);
     let before = bytes.len();
     let bounds = Bounds::new(before);
     let mut message = postcard::Serializer {
@@ -100,7 +106,7 @@ pub(crate) fn append<T: Serialize + ?Sized>(
 
 /// Decodes the value whose encoding is exactly `bytes`.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
-    REFUSED.set(false);
+    REFUSED.set(None);
     let bounds = Bounds::new(bytes.len());
     let mut source = postcard::Deserializer::from_flavor(MessageInput::new(bytes, &bounds));
     let decoded = T::deserialize(BoundedDeserializer::new(&mut source, &bounds));

@@ -108,6 +108,11 @@ walk! {
         OpenError::Unsealed { .. } => OpenError::Unsealed { name: None },
         OpenError::System { .. } => OpenError::io("opening the file")(refused()).of("stock"),
     }
+    PairError {
+        PairError::Create(_) => PairError::Create(CreateError::Name(NameError::Dots)),
+        PairError::Entry(_) => PairError::Entry(EntryError::Name(NameError::Dots)),
+        PairError::Count(_) => PairError::Count(CountError::TooMany),
+    }
     OpenOrCreateError {
         OpenOrCreateError::Open(_) => OpenOrCreateError::Open(OpenError::io("opening the file")(refused())),
         OpenOrCreateError::Create(_) => OpenOrCreateError::Create(CreateError::Name(NameError::Dots)),
@@ -306,6 +311,9 @@ walk! {
         SpawnError::Encode(_) => SpawnError::Encode(value().into()),
         SpawnError::TooLarge { .. } => SpawnError::TooLarge {
             size: 2, limit: crate::segment::Limit::FileSize, available: 1,
+        },
+        SpawnError::StartTimeout { .. } => SpawnError::StartTimeout {
+            timeout: std::time::Duration::from_secs(1),
         },
         SpawnError::System(_) => SpawnError::System(system()),
     }

@@ -61,7 +61,7 @@ impl From<EndpointError> for TakeOverError {
 
 /// A step of a process that ends are handed over to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum HandOverStep {
     /// Makes an end the calling process's.
     TakeOver(HandOver),
     /// Gives up an end that was taken over and that no handle has.
@@ -78,10 +78,15 @@ pub(crate) trait Ends {
     fn give_up(&self, side: Endpoint, me: Tag, peers: &impl Liveness);
 
     /// Does one of the two.
-    fn perform(&self, step: Step, me: Tag, peers: &impl Liveness) -> Result<(), TakeOverError> {
+    fn perform(
+        &self,
+        step: HandOverStep,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), TakeOverError> {
         match step {
-            Step::TakeOver(end) => self.take_over(end, me, peers),
-            Step::GiveUp(side) => {
+            HandOverStep::TakeOver(end) => self.take_over(end, me, peers),
+            HandOverStep::GiveUp(side) => {
                 self.give_up(side, me, peers);
                 Ok(())
             }

@@ -28,6 +28,8 @@ pub(crate) enum Cause {
     Empty(u32),
     /// The value contains a handle.
     Handle,
+    /// The value contains a sender or a receiver.
+    End,
     /// This many bytes of the message are not part of the value.
     LeftOver(usize),
     /// The message ends before the value does.
@@ -45,6 +47,11 @@ pub(crate) enum Cause {
 /// The explanation of how handles reach other processes.
 pub(crate) const HANDLE_ELSEWHERE: &str = "handles of shared memory can only be arguments and \
      results of process::spawn: pass the receiver the segment that way, and send an entry's name";
+
+/// The explanation of how senders and receivers reach other processes.
+pub(crate) const END_ELSEWHERE: &str = "senders and receivers can only be arguments of \
+     process::spawn: pass the receiver their queue, and let it take an end of its own by sender() \
+     or receiver()";
 
 impl ValueError {
     /// The bytes are no bit pattern of the type.
@@ -88,6 +95,7 @@ impl fmt::Display for Cause {
                 );
             }
             Self::Handle => HANDLE_ELSEWHERE,
+            Self::End => END_ELSEWHERE,
             Self::LeftOver(bytes) => {
                 return write!(
                     f,

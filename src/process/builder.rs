@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -153,11 +154,24 @@ impl Builder {
         self
     }
 
+    /// Sets how long the process may take to call [`init`](super::init).
+    ///
+    /// [`spawn`](Self::spawn) waits for that call then. If it takes longer, the process is killed
+    /// and reaped, and the spawn fails with [`SpawnError::StartTimeout`]. The default is none: a
+    /// spawn waits only if there are senders or receivers among the arguments, and then until the
+    /// process has them or has died. A process that is stopped before it calls `init`, or that
+    /// never calls it, keeps such a spawn waiting.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.options.start_timeout = Some(timeout);
+        self
+    }
+
     /// Runs `function(args)` in a new process with these options, as
     /// [`process::spawn`](super::spawn()) does.
     ///
     /// # Errors
     /// - [`SpawnError::Option`] if an option is invalid; no process was started.
+    /// - [`SpawnError::StartTimeout`] if the process did not call [`init`](super::init) in time.
     /// - As [`process::spawn`](super::spawn()).
     ///
     /// # Panics

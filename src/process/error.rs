@@ -1,6 +1,7 @@
 //! The errors of processes.
 
 use std::error::Error;
+use std::time::Duration;
 use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,12 @@ pub enum SpawnError {
         /// The bytes that the limit still allows.
         available: u64,
     },
+    /// The process did not call [`init`](super::init) within
+    /// [`Builder::start_timeout`](super::Builder::start_timeout). It was killed and reaped.
+    StartTimeout {
+        /// The timeout.
+        timeout: Duration,
+    },
     /// The system refused a request.
     System(SystemError),
 }
@@ -123,6 +130,11 @@ impl fmt::Display for SpawnError {
                 f,
                 "the arguments need {size} bytes, and {limit} allows {available}"
             ),
+            Self::StartTimeout { timeout } => write!(
+                f,
+                "the process did not call process::init() within {timeout:?}, and was killed; \
+                 call it first in main, or set a longer start_timeout"
+            ),
             Self::System(error) => error.fmt(f),
         }
     }
@@ -135,6 +147,7 @@ impl Error for SpawnError {
             | Self::Privileged
             | Self::NotInProgram
             | Self::TooLarge { .. }
+            | Self::StartTimeout { .. }
             | Self::System(_) => None,
             Self::Option(error) => error.source(),
             Self::Encode(error) => Some(error),

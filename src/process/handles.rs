@@ -4,6 +4,9 @@
 //! values refer to, each once, gathered in a thread-local while one value is encoded. Their
 //! descriptors are passed beside the bytes: by inheritance to a new process, and over a socket
 //! back.
+//!
+//! An end of a queue has a number in the list of ends besides, which the job has: the new process
+//! takes them over before it decodes anything (see [`ends`](super::ends)).
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,6 +17,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::CodecError;
+use super::ends::{ReceivedEnd, SentEnd};
 use crate::codec;
 use crate::payload::ValueError;
 use crate::segment::Segment;
@@ -30,8 +34,16 @@ struct Transfer {
 }
 
 enum TransferSlots {
-    Sending(Vec<Segment>),
-    Receiving(Vec<SegmentSlot>),
+    Sending {
+        segments: Vec<Segment>,
+        /// `None` in a result, which can have no ends.
+        ends: Option<Vec<SentEnd>>,
+    },
+    Receiving {
+        slots: Vec<SegmentSlot>,
+        /// `None` for an end that was decoded.
+        ends: Vec<Option<ReceivedEnd>>,
+    },
 }
 
 enum SegmentSlot {
@@ -69,18 +81,42 @@ impl Drop for Scope {
     }
 }
 
-/// Encodes `value`. Returns its bytes and the segments that its handles live in.
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<(Vec<u8>, Vec<Segment>), CodecError> {
-    let scope = Scope::enter(TransferSlots::Sending(Vec::new()));
+/// An encoded value.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    /// The segments that its handles live in.
+    pub(super) segments: Vec<Segment>,
+    /// The ends among its handles.
+    pub(super) ends: Vec<SentEnd>,
+}
+
+/// Encodes the arguments of a function.
+pub(super) fn encode_arguments<T: Serialize>(value: &T) -> Result<Encoded, CodecError> {
+    encode(value, Some(Vec::new()))
+}
+
+/// Encodes the result of a function.
+pub(super) fn encode_result<T: Serialize>(value: &T) -> Result<Encoded, CodecError> {
+    encode(value, None)
+}
+
+fn encode<T: Serialize>(value: &T, ends: Option<Vec<SentEnd>>) -> Result<Encoded, CodecError> {
+    let segments = Vec::new();
+    let scope = Scope::enter(TransferSlots::Sending { segments, ends });
     let bytes = codec::encode(value);
     match (bytes, scope.leave()) {
         (
             Ok(bytes),
             Some(Transfer {
-                slots: TransferSlots::Sending(segments),
+                slots: TransferSlots::Sending { segments, ends },
                 ..
             }),
-        ) => Ok((with_names(bytes, &segments)?, segments)),
+        ) => Ok(Encoded {
+            bytes: with_names(bytes, &segments)?,
+            segments,
+            ends: ends.unwrap_or_default(),
+        }),
         (Ok(_), _) => Err(CodecError::handle(codec::refuse_handle().to_owned())),
         (Err(error), transfer) => Err(error_of(error, transfer)),
     }
@@ -114,22 +150,61 @@ fn without_names(bytes: &[u8]) -> Result<(&[u8], Vec<Option<String>>), CodecErro
     }
 }
 
-/// Decodes a value whose segments arrived as `fds`. Segments that no handle refers to are closed.
+/// An encoded value that arrived.
+pub(super) struct Received<'a> {
+    value: &'a [u8],
+    slots: Vec<SegmentSlot>,
+    ends: Vec<ReceivedEnd>,
+}
+
+impl<'a> Received<'a> {
+    /// Splits a value from the names of its segments, which arrived as `fds`.
+    pub(super) fn new(bytes: &'a [u8], fds: Vec<OwnedFd>) -> Result<Self, CodecError> {
+        let (value, names) = without_names(bytes)?;
+        let names = names.into_iter().chain(std::iter::repeat(None));
+        let slots = fds.into_iter().zip(names);
+        Ok(Self {
+            value,
+            slots: slots
+                .map(|(fd, name)| SegmentSlot::Closed(fd, name))
+                .collect(),
+            ends: Vec::new(),
+        })
+    }
+
+    /// Takes over the ends among the handles of the value.
+    pub(super) fn take_over(&mut self, ends: &[SentEnd]) -> Result<(), CodecError> {
+        for end in ends {
+            let slot = usize::try_from(end.slot).unwrap_or(usize::MAX);
+            let empty = || CodecError::handle(not_passed(end.slot));
+            let slot = self.slots.get_mut(slot).ok_or_else(empty)?;
+            let taken = std::mem::replace(slot, SegmentSlot::Empty);
+            let segment = taken.open(end.slot).map_err(CodecError::handle)?;
+            *slot = SegmentSlot::Open(segment.clone());
+            let taken = ReceivedEnd::take_over(segment, end).map_err(CodecError::handle)?;
+            self.ends.push(taken);
+        }
+        Ok(())
+    }
+
+    /// Decodes the value. Segments that no handle refers to are closed, and ends that no handle is
+    /// of are given up.
+    pub(super) fn decode<T: DeserializeOwned>(self) -> Result<T, CodecError> {
+        let ends = self.ends.into_iter().map(Some).collect();
+        let slots = self.slots;
+        let scope = Scope::enter(TransferSlots::Receiving { slots, ends });
+        let value = codec::decode(self.value);
+        let transfer = scope.leave();
+        value.map_err(|error| error_of(error, transfer))
+    }
+}
+
+/// Decodes a value without ends, whose segments arrived as `fds`.
 pub(super) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     fds: Vec<OwnedFd>,
 ) -> Result<T, CodecError> {
-    let (bytes, names) = without_names(bytes)?;
-    let names = names.into_iter().chain(std::iter::repeat(None));
-    let slots = fds.into_iter().zip(names);
-    let scope = Scope::enter(TransferSlots::Receiving(
-        slots
-            .map(|(fd, name)| SegmentSlot::Closed(fd, name))
-            .collect(),
-    ));
-    let value = codec::decode(bytes);
-    let transfer = scope.leave();
-    value.map_err(|error| error_of(error, transfer))
+    Received::new(bytes, fds)?.decode()
 }
 
 /// The text of a handle that a task cannot take along.
@@ -144,12 +219,13 @@ pub(super) fn encode_known<T: Serialize>(
     known: &[Segment],
 ) -> Result<(), CodecError> {
     let before = bytes.len();
-    let scope = Scope::enter(TransferSlots::Sending(known.to_vec()));
+    let (segments, ends) = (known.to_vec(), None);
+    let scope = Scope::enter(TransferSlots::Sending { segments, ends });
     let encoded = codec::append(bytes, value);
     let transfer = scope.leave();
     let segments = transfer.as_ref().map(|transfer| match &transfer.slots {
-        TransferSlots::Sending(segments) => segments.len(),
-        TransferSlots::Receiving(_) => 0,
+        TransferSlots::Sending { segments, .. } => segments.len(),
+        TransferSlots::Receiving { .. } => 0,
     });
     encoded.map_err(|error| error_of(error, transfer))?;
     if segments.is_some_and(|count| count > known.len()) {
@@ -165,7 +241,8 @@ pub(super) fn decode_known<T: DeserializeOwned>(
     known: &[Segment],
 ) -> Result<T, CodecError> {
     let slots = known.iter().cloned().map(SegmentSlot::Open).collect();
-    let scope = Scope::enter(TransferSlots::Receiving(slots));
+    let ends = Vec::new();
+    let scope = Scope::enter(TransferSlots::Receiving { slots, ends });
     let value = codec::decode(bytes);
     let transfer = scope.leave();
     value.map_err(|error| error_of(error, transfer))
@@ -204,20 +281,70 @@ pub(crate) fn serialize_handle<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let slot = with_transfer(|transfer| match &mut transfer.slots {
-        TransferSlots::Sending(segments) => {
-            let known = segments.iter().position(|known| known.id() == segment.id());
-            let slot = known.unwrap_or_else(|| {
-                segments.push(segment.clone());
-                segments.len() - 1
-            });
-            u32::try_from(slot).ok()
-        }
-        TransferSlots::Receiving(_) => None,
+        TransferSlots::Sending { segments, .. } => slot_of(segments, segment),
+        TransferSlots::Receiving { .. } => None,
     });
     let Some(slot) = slot else {
         return Err(S::Error::custom(codec::refuse_handle()));
     };
     serializer.serialize_newtype_struct(codec::HANDLE, &(slot, entry))
+}
+
+/// Returns the slot of a segment among those that a value refers to.
+fn slot_of(segments: &mut Vec<Segment>, segment: &Segment) -> Option<u32> {
+    let known = segments.iter().position(|known| known.id() == segment.id());
+    let slot = known.unwrap_or_else(|| {
+        segments.push(segment.clone());
+        segments.len() - 1
+    });
+    u32::try_from(slot).ok()
+}
+
+/// Where a value is sent that an end is in.
+pub(super) enum EndPlace {
+    /// Among the arguments of a function, with its slot and number.
+    Argument { slot: u32, number: u32 },
+    /// In the result of a function.
+    Result,
+    /// Elsewhere.
+    Outside,
+}
+
+/// Adds an end of an entry to the list of the value that this thread encodes; `sent` makes its line
+/// of its slot.
+pub(super) fn add_end(segment: &Segment, sent: impl FnOnce(u32) -> SentEnd) -> EndPlace {
+    let place = with_transfer(|transfer| match &mut transfer.slots {
+        TransferSlots::Sending { ends: None, .. } => Some(EndPlace::Result),
+        TransferSlots::Sending {
+            segments,
+            ends: Some(ends),
+        } => {
+            let slot = slot_of(segments, segment)?;
+            let number = u32::try_from(ends.len()).ok()?;
+            ends.push(sent(slot));
+            Some(EndPlace::Argument { slot, number })
+        }
+        TransferSlots::Receiving { .. } => None,
+    });
+    place.unwrap_or(EndPlace::Outside)
+}
+
+/// Takes an end, with this number, out of the list of the value that this thread decodes.
+pub(super) fn take_end(number: u32) -> Option<ReceivedEnd> {
+    with_transfer(|transfer| match &mut transfer.slots {
+        TransferSlots::Receiving { ends, .. } => {
+            ends.get_mut(usize::try_from(number).ok()?)?.take()
+        }
+        TransferSlots::Sending { .. } => None,
+    })
+}
+
+/// Whether this thread decodes a value that may have handles.
+pub(super) fn is_receiving() -> bool {
+    let receiving = with_transfer(|transfer| {
+        matches!(transfer.slots, TransferSlots::Receiving { .. }).then_some(())
+    });
+    receiving.is_some()
 }
 
 /// Deserialises what [`serialize_handle`] wrote.
@@ -245,10 +372,7 @@ impl<'de> Visitor<'de> for HandleVisitor {
         self,
         deserializer: D,
     ) -> Result<Self::Value, D::Error> {
-        let receiving = with_transfer(|transfer| {
-            matches!(transfer.slots, TransferSlots::Receiving(_)).then_some(())
-        });
-        if receiving.is_none() {
+        if !is_receiving() {
             return Err(D::Error::custom(codec::refuse_handle()));
         }
         let (slot, entry) = <(u32, Option<u32>)>::deserialize(deserializer)?;
@@ -260,26 +384,33 @@ impl<'de> Visitor<'de> for HandleVisitor {
 }
 
 /// Returns the segment in `slot`, mapped at the first call.
-fn open(slot: u32) -> Result<Segment, String> {
+pub(super) fn open(slot: u32) -> Result<Segment, String> {
     let taken = with_slot(slot, |slot| std::mem::replace(slot, SegmentSlot::Empty));
-    let segment = match taken {
-        Some(SegmentSlot::Open(segment)) => segment,
-        // Mapping runs other code, so the thread-local is not borrowed meanwhile.
-        Some(SegmentSlot::Closed(fd, name)) => Segment::inherit(fd, name.as_deref())
-            .map_err(|error| format!("the segment of a handle cannot be mapped: {error}"))?,
-        Some(SegmentSlot::Empty) | None => {
-            return Err(format!(
-                "a handle refers to segment {slot}, which was not passed with it"
-            ));
-        }
-    };
+    // Mapping runs other code, so the thread-local is not borrowed meanwhile.
+    let segment = taken.unwrap_or(SegmentSlot::Empty).open(slot)?;
     with_slot(slot, |slot| *slot = SegmentSlot::Open(segment.clone()));
     Ok(segment)
 }
 
+impl SegmentSlot {
+    /// Returns the segment, mapped now if it was not before.
+    fn open(self, slot: u32) -> Result<Segment, String> {
+        match self {
+            Self::Open(segment) => Ok(segment),
+            Self::Closed(fd, name) => Segment::inherit(fd, name.as_deref())
+                .map_err(|error| format!("the segment of a handle cannot be mapped: {error}")),
+            Self::Empty => Err(not_passed(slot)),
+        }
+    }
+}
+
+fn not_passed(slot: u32) -> String {
+    format!("a handle refers to segment {slot}, which was not passed with it")
+}
+
 fn with_slot<T>(slot: u32, f: impl FnOnce(&mut SegmentSlot) -> T) -> Option<T> {
     with_transfer(|transfer| match &mut transfer.slots {
-        TransferSlots::Receiving(slots) => slots.get_mut(usize::try_from(slot).ok()?).map(f),
-        TransferSlots::Sending(_) => None,
+        TransferSlots::Receiving { slots, .. } => slots.get_mut(usize::try_from(slot).ok()?).map(f),
+        TransferSlots::Sending { .. } => None,
     })
 }

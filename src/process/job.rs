@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ends::SentEnd;
 use super::own::Lineage;
 use crate::codec;
 use crate::payload::ValueError;
@@ -23,7 +24,7 @@ pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
 
 const MAGIC: [u8; 8] = *b"crossjob";
 /// The version of the bytes of jobs and results, raised with any change.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 const PREFIX: usize = 20;
 
 /// The function to run, and what was inherited for it.
@@ -40,6 +41,10 @@ pub(super) struct Job {
     pub(super) result: i32,
     pub(super) socket: i32,
     pub(super) segments: Vec<i32>,
+    /// The ends among the arguments.
+    pub(super) ends: Vec<SentEnd>,
+    /// Whether the parent waits until the worker has taken over the ends.
+    pub(super) acknowledged: bool,
     /// What the worker is.
     pub(super) lineage: Lineage,
     /// The parent's pidfd, if the worker exits with the parent.
@@ -63,7 +68,7 @@ pub(super) enum JobLookup {
     /// A job of another version, or a damaged one, with the reason.
     Incompatible(&'static str),
     /// A job and its encoded arguments.
-    Job(Job, Vec<u8>),
+    Job(Box<Job>, Vec<u8>),
 }
 
 impl Job {
@@ -104,7 +109,7 @@ impl Job {
             return Ok(JobLookup::Incompatible("the job does not decode"));
         };
         job.nonce = nonce;
-        Ok(JobLookup::Job(job, arguments.to_vec()))
+        Ok(JobLookup::Job(Box::new(job), arguments.to_vec()))
     }
 }
 

@@ -78,6 +78,7 @@
 mod bound;
 mod builder;
 mod conn;
+mod ends;
 mod error;
 mod exits;
 mod handle_serde;

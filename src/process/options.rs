@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ pub(super) struct SpawnOptions {
     pub(super) stdin: Stdio,
     pub(super) stdout: Stdio,
     pub(super) stderr: Stdio,
+    /// How long the process may take to call `init`.
+    pub(super) start_timeout: Option<Duration>,
 }
 
 impl SpawnOptions {
@@ -54,6 +57,7 @@ impl SpawnOptions {
             stdin: Stdio::Null,
             stdout: Stdio::Inherit,
             stderr: Stdio::Inherit,
+            start_timeout: None,
         }
     }
 

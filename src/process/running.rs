@@ -9,16 +9,17 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::exits::ExitEvent;
 use super::outcome::{self, Outcome, OutcomeKind};
-use super::{CodecError, JoinError, JoinTimeoutError, StatusError, handles, trace};
+use super::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError, handles, trace};
 use crate::codec;
 use crate::queue::{Waitable, waitable};
 use crate::segment::{Fault, SystemError};
-use crate::sys::child::{self, Child};
+use crate::sys::child::{self, Answer, Child};
 use crate::sys::clock::Deadline;
 use crate::sys::socket;
 use crate::wait::select::SourceRef;
@@ -65,6 +66,25 @@ pub(super) struct Started {
     pub(super) socket: UnixStream,
     /// The ends of its standard streams that are pipes.
     pub(super) pipes: [Option<OwnedFd>; 3],
+}
+
+impl Started {
+    /// Waits until the process has taken over the ends among its arguments, or has ended. If
+    /// neither comes to pass in time, kills the process and reaps it.
+    pub(super) fn wait_until_begun(&self, timeout: Option<Duration>) -> Result<(), SpawnError> {
+        let deadline = timeout.map_or(Deadline::never(), Deadline::after);
+        let (process, socket) = (self.pidfd.as_fd(), self.socket.as_fd());
+        let refused = match child::wait_for_byte(process, socket, deadline) {
+            Ok(Answer::Begun | Answer::Ended) => return Ok(()),
+            Ok(Answer::TimedOut) => SpawnError::StartTimeout {
+                timeout: timeout.unwrap_or_default(),
+            },
+            Err(error) => SpawnError::system("waiting for the new process")(error),
+        };
+        child::kill(process).map_err(SpawnError::system("killing the new process"))?;
+        child::reap(process, true).map_err(SpawnError::system("reaping the new process"))?;
+        Err(refused)
+    }
 }
 
 /// The exit of a process that was reaped.

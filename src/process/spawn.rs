@@ -12,6 +12,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::handles::{Encoded, Received};
 use super::init::Restart;
 use super::job::{Harness, Job, VARIABLE, refusal};
 use super::options::{EnvironmentChanges, SpawnOptions};
@@ -25,7 +26,7 @@ use crate::sys::{self, descriptor, pidfd, process, shm};
 
 /// Runs one job in the worker: decodes the arguments, calls the function at the address and encodes
 /// its result.
-pub(super) type Trampoline = fn(*const (), &[u8], Vec<OwnedFd>) -> Result<Returned, JobError>;
+pub(super) type Trampoline = fn(*const (), Received<'_>) -> Result<Returned, JobError>;
 
 /// An encoded result: its bytes, and the segments that its handles live in.
 pub(super) type Returned = (Vec<u8>, Vec<Segment>);
@@ -38,14 +39,14 @@ pub(super) enum JobError {
 
 fn trampoline<A: DeserializeOwned, R: Serialize>(
     function: *const (),
-    arguments: &[u8],
-    segments: Vec<OwnedFd>,
+    arguments: Received<'_>,
 ) -> Result<Returned, JobError> {
     // SAFETY: `spawn::<A, R>` sent the offset of a `fn(A) -> R` along with that of this very
     // instantiation, and the worker found both in the same program image.
     let function = unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function) };
-    let arguments = handles::decode(arguments, segments).map_err(JobError::Arguments)?;
-    handles::encode(&function(arguments)).map_err(JobError::Encode)
+    let arguments = arguments.decode().map_err(JobError::Arguments)?;
+    let result = handles::encode_result(&function(arguments)).map_err(JobError::Encode)?;
+    Ok((result.bytes, result.segments))
 }
 
 /// Runs `function(args)` in a new process of this program.
@@ -62,6 +63,13 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
 /// meanwhile.
 ///
 /// Any thread may spawn, and a worker may spawn in turn.
+///
+/// # Senders and receivers
+/// If [senders](crate::queue::SenderOf) or receivers are among the arguments, the call returns when
+/// the new process has counted them, at the beginning of [`init`](super::init), or has died. Until
+/// then they are this process's, so their queues have them throughout; then they are dropped here.
+/// Several threads may do so at the same time. A process that does not come to `init` keeps the
+/// caller waiting: see [`Builder::start_timeout`](super::Builder::start_timeout).
 ///
 /// # Errors
 /// - [`SpawnError::NotInitialised`] if this process has not called [`init`](super::init), so that a
@@ -147,15 +155,18 @@ fn start_at<A: Serialize, R>(
     let (Some(function), Some(trampoline)) = offsets else {
         return Err(SpawnError::NotInProgram);
     };
-    let (arguments, segments) = handles::encode(args).map_err(SpawnError::Encode)?;
+    let arguments = handles::encode_arguments(args).map_err(SpawnError::Encode)?;
     let task = SpawnTask {
         function,
         trampoline,
         arguments: &arguments,
-        segments: &segments,
     };
     let started = task.start(options, &restart)?;
     trace::started(&started.name, started.id);
+    if task.is_acknowledged(options) {
+        // The arguments, and the ends among them, are this process's meanwhile.
+        started.wait_until_begun(options.start_timeout)?;
+    }
     Ok(Process::new(started))
 }
 
@@ -164,12 +175,15 @@ struct SpawnTask<'a> {
     /// Offsets from the load base.
     function: u64,
     trampoline: u64,
-    /// The encoded arguments, and the segments that their handles live in.
-    arguments: &'a [u8],
-    segments: &'a [Segment],
+    arguments: &'a Encoded,
 }
 
 impl SpawnTask<'_> {
+    /// Whether the new process says when it has taken over the ends among its arguments.
+    fn is_acknowledged(&self, options: &SpawnOptions) -> bool {
+        !self.arguments.ends.is_empty() || options.start_timeout.is_some()
+    }
+
     fn start(&self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
         running::reap_orphans();
         let program = Program::current().map_err(SpawnError::system(
@@ -189,6 +203,7 @@ impl SpawnTask<'_> {
             memfd(c"crossdock-result").map_err(SpawnError::system("making the result's memfd"))?;
         let job = memfd(c"crossdock-job").map_err(SpawnError::system("making the job's memfd"))?;
         let mut inherited = self
+            .arguments
             .segments
             .iter()
             .map(Segment::duplicate)
@@ -234,11 +249,13 @@ impl SpawnTask<'_> {
             result: result.as_raw_fd(),
             socket: childs_socket.as_raw_fd(),
             segments,
+            ends: self.arguments.ends.clone(),
+            acknowledged: self.is_acknowledged(options),
             lineage,
             parent,
             harness,
         }
-        .encode(self.arguments)
+        .encode(&self.arguments.bytes)
         .map_err(|error| SpawnError::Encode(error.into()))?;
         if let Some((limit, available)) = refusal(bytes.len()) {
             return Err(SpawnError::TooLarge {

@@ -65,7 +65,8 @@ fn handles_of_one_segment_travel_as_one_descriptor() {
     let first = Handle::fresh(Some(1));
     let other = Handle::fresh(None);
     let second = Handle(first.0.clone(), Some(2));
-    let (bytes, segments) = handles::encode(&(&first, &other, &second)).expect("encoded");
+    let sent = handles::encode_arguments(&(&first, &other, &second)).expect("encoded");
+    let (bytes, segments) = (sent.bytes, sent.segments);
     assert_eq!(segments.len(), 2);
     let fds = segments
         .iter()
@@ -128,7 +129,9 @@ fn serde_error(result: Result<(), postcard::Error>) -> postcard::Error {
 
 #[test]
 fn a_handle_without_its_segment_says_so() {
-    let (bytes, _) = handles::encode(&Handle::fresh(None)).expect("encoded");
+    let bytes = handles::encode_result(&Handle::fresh(None))
+        .expect("encoded")
+        .bytes;
     let error = handles::decode::<Handle>(&bytes, Vec::new())
         .map(drop)
         .expect_err("refused");
@@ -146,10 +149,12 @@ fn a_refusal_in_mid_value_leaves_the_next_value_alone() {
             Err(serde::ser::Error::custom("never"))
         }
     }
-    handles::encode(&(Handle::fresh(None), Refuses))
+    handles::encode_arguments(&(Handle::fresh(None), Refuses))
         .map(drop)
         .expect_err("refused");
-    let (_, segments) = handles::encode(&Handle::fresh(None)).expect("encoded");
+    let segments = handles::encode_result(&Handle::fresh(None))
+        .expect("encoded")
+        .segments;
     assert_eq!(segments.len(), 1);
 }
 
@@ -165,6 +170,8 @@ fn job() -> Job {
         result: -1,
         socket: -1,
         segments: Vec::new(),
+        ends: Vec::new(),
+        acknowledged: false,
         lineage: Lineage::default(),
         parent: None,
         harness: None,

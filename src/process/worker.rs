@@ -10,7 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::{Mutex, PoisonError};
 
+use super::CodecError;
 use super::bound;
+use super::handles::Received;
 use super::init::Restart;
 use super::job::{Harness, Job, JobLookup, VARIABLE};
 use super::outcome::{OutcomeKind, commit, progress, record_start};
@@ -22,7 +24,7 @@ use crate::segment::Segment;
 use crate::sys::descriptor::{adopt, duplicate};
 use crate::sys::exe::{Code, Image, Program};
 use crate::sys::process::{errno, has_raised_privileges, remove_variable, replace_stdout};
-use crate::sys::socket::{FDS_PER_MESSAGE, send_fds};
+use crate::sys::socket::{FDS_PER_MESSAGE, send_byte, send_fds};
 
 /// The exit code after a panic, as of a Rust program whose main panics.
 const PANICKED: i32 = 101;
@@ -52,7 +54,7 @@ pub(super) fn run_pending() {
     let job = match found {
         Ok(JobLookup::NotAJob) => return,
         Ok(JobLookup::Incompatible(what)) => fail(what),
-        Ok(JobLookup::Job(job, arguments)) => Assignment::take_over(job, arguments),
+        Ok(JobLookup::Job(job, arguments)) => Assignment::take_over(*job, arguments),
         Err(error) => fail(&format!("cannot read the job: {error}")),
     };
     drop(claim);
@@ -160,6 +162,16 @@ impl Assignment {
             let what = format!("it cannot watch its parent: {error}");
             self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
         }
+        let arguments = std::mem::take(&mut self.arguments);
+        let segments = std::mem::take(&mut self.segments);
+        // Before anything is decoded, or refused: the parent waits.
+        let received = match self.take_over_ends(&arguments, segments) {
+            Ok(received) => received,
+            Err(error) => {
+                let what = describe(&error);
+                self.end(OutcomeKind::Arguments, 0, what.as_bytes(), FAILED)
+            }
+        };
         let (function, trampoline) = match locate(&self.job) {
             Ok(addresses) => addresses,
             Err(what) => {
@@ -167,12 +179,10 @@ impl Assignment {
                 self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
             }
         };
-        let arguments = std::mem::take(&mut self.arguments);
-        let segments = std::mem::take(&mut self.segments);
         let span = trace::running();
         panic::install();
         let returned = catch_unwind(AssertUnwindSafe(|| {
-            panic::crossdock_begin_short_backtrace(|| trampoline(function, &arguments, segments))
+            panic::crossdock_begin_short_backtrace(|| trampoline(function, received))
         }));
         drop(span);
         match returned {
@@ -195,6 +205,21 @@ impl Assignment {
                 self.end(OutcomeKind::Panicked, 0, &bytes, PANICKED)
             }
         }
+    }
+
+    /// Takes over the ends among the arguments, and tells the parent.
+    fn take_over_ends<'a>(
+        &self,
+        arguments: &'a [u8],
+        segments: Vec<OwnedFd>,
+    ) -> Result<Received<'a>, CodecError> {
+        let mut received = Received::new(arguments, segments)?;
+        received.take_over(&self.job.ends)?;
+        if self.job.acknowledged {
+            // It fails if the parent has died, which does not matter here.
+            let _ = send_byte(self.socket.as_fd());
+        }
+        Ok(received)
     }
 
     /// Sends the segments, then commits the value.

@@ -14,6 +14,7 @@ mod counted;
 mod error;
 mod iter;
 mod mpmc;
+mod pair;
 pub mod spsc;
 mod wait;
 mod wait_any;
@@ -28,7 +29,10 @@ pub use error::{
     TrySendError,
 };
 pub use iter::{Iter, Receive, TryIter};
-pub use mpmc::{Queue, Received, Receiver, Sender};
+pub use mpmc::{Queue, Received};
+#[cfg(feature = "process")]
+pub use pair::channel;
+pub use pair::{PairError, pair};
 pub use wait::Wait;
 #[cfg(feature = "process")]
 pub(crate) use wait_any::sealed as waitable;
@@ -38,7 +42,7 @@ pub use work::{
     WorkQueue,
 };
 #[cfg(feature = "process")]
-pub use work::{Channel, Encoded};
+pub use work::{Channel, Encoded, Receiver, Sender};
 
 /// Why there is no queue of `T` of that capacity.
 fn no_capacity<T: Payload>(found: u64, (least, most): (u64, u64)) -> EntryError {

@@ -8,11 +8,14 @@ mod entry;
 mod entry_error;
 mod error;
 pub(crate) mod fault;
+#[cfg(feature = "process")]
+mod hand_over;
 mod inspect;
 mod mapping;
 mod membership;
 mod monitor;
 mod names;
+mod of_one;
 mod options;
 
 mod presence;
@@ -33,6 +36,8 @@ pub(crate) use entry::{Bytes, Entry, EntryRef, EntryStates, Shape, sealed};
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError, RemoveError};
 pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};
+#[cfg(feature = "process")]
+pub(crate) use hand_over::TakeOverFailure;
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;
@@ -40,6 +45,7 @@ pub use membership::Reaping;
 pub(crate) use membership::SegmentLiveness;
 pub use monitor::Monitor;
 pub use names::NamedSegment;
+pub(crate) use of_one::OfOneError;
 pub use options::SegmentOptions;
 
 use crate::algorithm::directory::{DirectoryFault, Found, Missing, NotCreated};

@@ -7,7 +7,7 @@ use crate::participant::Tag;
 #[cfg(feature = "process")]
 use crate::participant::{
     Liveness,
-    hand_over::{Step, TakeOverError},
+    hand_over::{HandOverStep, TakeOverError},
 };
 
 /// Defines the dispatch after the table.
@@ -35,7 +35,7 @@ macro_rules! dispatch {
             record: &Record,
             participants: u32,
             region: &impl Region,
-            step: Step,
+            step: HandOverStep,
             me: Tag,
             peers: &impl Liveness,
         ) -> Result<(), TakeOverError> {

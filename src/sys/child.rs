@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::clock::{Deadline, Left};
+use super::socket::receive_byte;
 use super::{checked, restarted, timespec};
 
 /// A child, as waitid(2) sees it.
@@ -22,10 +23,66 @@ pub(crate) enum Child {
     Unknown,
 }
 
+/// What a parent learns of a child that is to send a byte when it has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It has sent the byte.
+    Begun,
+    /// It has ended, perhaps after it sent the byte.
+    Ended,
+    /// Neither, and the deadline has passed.
+    TimedOut,
+}
+
 /// ppoll(2): waits until the process has ended, or until `deadline`; says whether it has ended.
 ///
 /// A process that other code has reaped has ended, too.
 pub(crate) fn wait(pidfd: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
+    let mut polled = [readable(pidfd)];
+    poll(&mut polled, deadline)
+}
+
+/// ppoll(2): waits until a byte has come over the socket, the process has ended, or the deadline
+/// has passed. Takes the byte.
+pub(crate) fn wait_for_byte(
+    pidfd: BorrowedFd<'_>,
+    socket: BorrowedFd<'_>,
+    deadline: Deadline,
+) -> io::Result<Answer> {
+    let mut both = [readable(pidfd), readable(socket)];
+    loop {
+        if !poll(&mut both, deadline)? {
+            return Ok(Answer::TimedOut);
+        }
+        let [process, other] = &mut both;
+        if other.revents != 0 {
+            match receive_byte(socket) {
+                Ok(true) => return Ok(Answer::Begun),
+                // The child has closed its end, or is about to be gone: a negative number is
+                // skipped.
+                Ok(false) => other.fd = -1,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => other.fd = -1,
+                Err(error) => return Err(error),
+            }
+        }
+        if process.revents != 0 {
+            return Ok(Answer::Ended);
+        }
+    }
+}
+
+fn readable(fd: BorrowedFd<'_>) -> libc::pollfd {
+    libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    }
+}
+
+/// Waits until one of the descriptors is ready; false if the deadline passed before.
+fn poll(polled: &mut [libc::pollfd], deadline: Deadline) -> io::Result<bool> {
+    let count = libc::nfds_t::try_from(polled.len()).unwrap_or(0);
     loop {
         let left = deadline.left();
         let timeout = match left {
@@ -36,14 +93,9 @@ pub(crate) fn wait(pidfd: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool
         let timeout = timeout
             .as_ref()
             .map_or(std::ptr::null(), std::ptr::from_ref);
-        let mut poll = libc::pollfd {
-            fd: pidfd.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        // SAFETY: one pollfd is passed and counted; `timeout` is null or points to a timespec
+        // SAFETY: the pollfds are passed and counted; `timeout` is null or points to a timespec
         // that lives in this iteration; no signal mask is given.
-        let ready = unsafe { libc::ppoll(&raw mut poll, 1, timeout, std::ptr::null()) };
+        let ready = unsafe { libc::ppoll(polled.as_mut_ptr(), count, timeout, std::ptr::null()) };
         match checked(ready) {
             Ok(0) if left == Left::Passed => return Ok(false),
             Ok(0) => {}

@@ -65,6 +65,42 @@ pub(crate) fn send_fds(socket: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> io::Re
     }
 }
 
+/// send(2): sends one byte, never blocking and without SIGPIPE.
+pub(crate) fn send_byte(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let byte = 1_u8;
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: one byte that outlives the call.
+    restarted_size(|| unsafe { libc::send(socket.as_raw_fd(), (&raw const byte).cast(), 1, flags) })
+        .map(drop)
+}
+
+/// recv(2): takes one byte without descriptors, never blocking; false if the other end is closed.
+///
+/// Fails with `EAGAIN` when there is none.
+pub(crate) fn receive_byte(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut byte = 0_u8;
+    // SAFETY: room for one byte that outlives the call.
+    let received = restarted_size(|| unsafe {
+        let place = (&raw mut byte).cast();
+        libc::recv(socket.as_raw_fd(), place, 1, libc::MSG_DONTWAIT)
+    })?;
+    Ok(received > 0)
+}
+
+/// Repeats a call that a signal interrupted.
+fn restarted_size(mut call: impl FnMut() -> isize) -> io::Result<isize> {
+    loop {
+        let done = call();
+        if done >= 0 {
+            return Ok(done);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
 /// recvmsg(2): takes one message and the descriptors it carries, close-on-exec, never blocking.
 ///
 /// Fails with `EAGAIN` when there is none, and with `EMFILE` when this process could not hold all

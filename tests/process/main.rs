@@ -5,6 +5,7 @@ mod bound;
 mod builder;
 mod conn;
 mod ends;
+mod hand_over;
 mod harness;
 mod many;
 mod membarrier;

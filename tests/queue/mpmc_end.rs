@@ -3,7 +3,7 @@
 
 use crossdock::Segment;
 use crossdock::queue::{
-    Queue, Received, RecvError, RecvTimeoutError, Sender, TryRecvError, WaitAnyError, wait_any,
+    Queue, Received, RecvError, RecvTimeoutError, SenderOf, TryRecvError, WaitAnyError, wait_any,
     wait_any_timeout,
 };
 
@@ -21,7 +21,7 @@ enum End {
 
 const ENDS: [End; 2] = [End::Closed, End::LastSenderGone];
 
-fn end(queue: &Queue<Large>, how: End, sender: Sender<Large>) {
+fn end(queue: &Queue<Large>, how: End, sender: SenderOf<Queue<Large>>) {
     match how {
         End::Closed => {
             queue.close();

@@ -1,11 +1,29 @@
 //! The ends of a ring that go from one participant to another.
+//!
+//! # State
+//!
+//! The [endpoint counts](crate::participant::endpoints) of the ring.
+//!
+//! # Protocol
+//!
+//! That of [`hand_over`](crate::participant::hand_over). All waiters are woken if the end that was
+//! given up, or that was over, was the last.
+//!
+//! # Crash
+//!
+//! As in `endpoints`: a process that is killed between the counts and the wakes leaves sleepers
+//! whose slices end.
+//!
+//! # Ordering
+//!
+//! (E1) and (E4) of `endpoints`.
 
 use super::entry::{layout_of, view};
 use super::{Ring, Slots};
 use crate::algorithm::region::Region;
 use crate::format::Record;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::hand_over::{Ends, HandOver, Step, TakeOverError};
+use crate::participant::hand_over::{Ends, HandOver, HandOverStep, TakeOverError};
 use crate::participant::{Liveness, Tag};
 
 impl<S: Slots> Ends for Ring<'_, S> {
@@ -34,7 +52,7 @@ pub(crate) fn perform(
     record: &Record,
     participants: u32,
     region: &impl Region,
-    step: Step,
+    step: HandOverStep,
     me: Tag,
     peers: &impl Liveness,
 ) -> Option<Result<(), TakeOverError>> {

@@ -1,4 +1,22 @@
 //! The ends of a work queue that go from one participant to another.
+//!
+//! # State
+//!
+//! The [endpoint counts](crate::participant::endpoints) of the work queue.
+//!
+//! # Protocol
+//!
+//! That of [`hand_over`](crate::participant::hand_over). All waiters are woken if the end that was
+//! given up, or that was over, was the last.
+//!
+//! # Crash
+//!
+//! As in `endpoints`: a process that is killed between the counts and the wakes leaves sleepers
+//! whose slices end.
+//!
+//! # Ordering
+//!
+//! (E1) and (E4) of `endpoints`.
 
 use super::entry::{layout_of, view};
 use super::layout::WorkLayout;
@@ -6,7 +24,7 @@ use super::{Storage, Work};
 use crate::algorithm::region::Region;
 use crate::format::Record;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::hand_over::{Ends, HandOver, Step, TakeOverError};
+use crate::participant::hand_over::{Ends, HandOver, HandOverStep, TakeOverError};
 use crate::participant::{Liveness, Tag};
 
 impl<P: Storage> Ends for Work<'_, P> {
@@ -35,7 +53,7 @@ pub(crate) fn perform(
     record: &Record,
     participants: u32,
     region: &impl Region,
-    step: Step,
+    step: HandOverStep,
     me: Tag,
     peers: &impl Liveness,
 ) -> Option<Result<(), TakeOverError>> {
@@ -45,14 +63,16 @@ pub(crate) fn perform(
 
 /// Queues of bytes: a message has one cell or several.
 pub(crate) mod bytes {
-    use super::{Ends, Liveness, Record, Region, Step, Tag, TakeOverError, WorkLayout, view};
+    use super::{
+        Ends, HandOverStep, Liveness, Record, Region, Tag, TakeOverError, WorkLayout, view,
+    };
 
     /// As [`perform`](super::perform).
     pub(crate) fn perform(
         record: &Record,
         participants: u32,
         region: &impl Region,
-        step: Step,
+        step: HandOverStep,
         me: Tag,
         peers: &impl Liveness,
     ) -> Option<Result<(), TakeOverError>> {

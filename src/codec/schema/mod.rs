@@ -33,6 +33,8 @@ pub(crate) enum Undecodable {
     SelfDescribing,
     /// A part of the type is a handle of shared memory.
     Handle,
+    /// A part of the type is a sender or a receiver.
+    End,
 }
 
 impl Undecodable {
@@ -47,12 +49,18 @@ impl Undecodable {
                 "a part of them is a handle of shared memory, which can only be an argument or \
                  result of process::spawn"
             }
+            Self::End => {
+                "a part of them is a sender or receiver, which can only be an argument of \
+                 process::spawn: send its queue's name instead"
+            }
         }
     }
 }
 
 /// The newtype name of handles of shared memory, by which they are recognised.
 pub(crate) const HANDLE: &str = "crossdock handle";
+/// The newtype name of senders and receivers.
+pub(crate) const END: &str = "crossdock end";
 
 /// Returns the schema name of `T`: a readable name, `#`, and 32 digits of a hash over what serde
 /// sees of `T`. It is the same in every build.

@@ -11,7 +11,7 @@ use serde::de::{
 };
 
 use super::tree::{At, Names, NodeKind, ROOT, Tree};
-use super::{HANDLE, Undecodable};
+use super::{END, HANDLE, Undecodable};
 
 /// The maximum number of times that a type is deserialized before less of it is recorded.
 const MOST_RUNS: usize = 1024;
@@ -371,6 +371,9 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
     ) -> Result<V::Value, Stop> {
         if name == HANDLE {
             return self.undecodable(Undecodable::Handle);
+        }
+        if name == END {
+            return self.undecodable(Undecodable::End);
         }
         let place = self.parts(NodeKind::Newtype(name))?;
         visitor.visit_newtype_struct(Parts::one(self.notes, place))

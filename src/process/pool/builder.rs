@@ -183,8 +183,9 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
         }
         let shared = PoolSegment::create(workers, in_flight, self.memory)?;
         let (initializer, starter, args) = self.initializer;
-        let (_, known) =
-            handles::encode(&args).map_err(|error| BuildError::Spawn(SpawnError::Encode(error)))?;
+        let known = handles::encode_arguments(&args)
+            .map_err(|error| BuildError::Spawn(SpawnError::Encode(error)))?
+            .segments;
         let code = Code::of_program();
         let offsets = (
             code.offset(std::ptr::with_exposed_provenance(initializer)),

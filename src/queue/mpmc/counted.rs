@@ -7,14 +7,8 @@ use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
-use crate::queue::{CountError, Iter, RecvError};
+use crate::queue::{CountError, Wait};
 use crate::segment::{MembershipError, SegmentLiveness};
-
-/// A sender of a [`Queue`] that is counted.
-pub type Sender<T> = SenderOf<Queue<T>>;
-
-/// A receiver of a [`Queue`] that is counted.
-pub type Receiver<T> = ReceiverOf<Queue<T>>;
 
 impl<T: Payload> Counts for Queue<T> {
     fn me(&self) -> Result<Tag, MembershipError> {
@@ -48,9 +42,13 @@ impl<T: Payload> sealed::Sealed for Queue<T> {
     fn counting(&self) -> Counting<'_> {
         Counting(self)
     }
+
+    fn set_wait(&mut self, wait: Wait) {
+        self.wait = wait;
+    }
 }
 
-impl<T: Payload> Countable for Queue<T> {}
+impl<T: Payload + NoUninit + CheckedBitPattern> Countable for Queue<T> {}
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Returns a sender that is counted. Never blocks.
@@ -58,7 +56,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// # Errors
     ///
     /// [`CountError`].
-    pub fn sender(&self) -> Result<Sender<T>, CountError> {
+    pub fn sender(&self) -> Result<SenderOf<Self>, CountError> {
         SenderOf::new(self)
     }
 
@@ -67,16 +65,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// # Errors
     ///
     /// [`CountError`].
-    pub fn receiver(&self) -> Result<Receiver<T>, CountError> {
+    pub fn receiver(&self) -> Result<ReceiverOf<Self>, CountError> {
         ReceiverOf::new(self)
-    }
-}
-
-impl<'a, T: Payload + NoUninit + CheckedBitPattern> IntoIterator for &'a Receiver<T> {
-    type Item = Result<T, RecvError>;
-    type IntoIter = Iter<&'a Queue<T>>;
-
-    fn into_iter(self) -> Iter<&'a Queue<T>> {
-        self.iter()
     }
 }

@@ -83,8 +83,8 @@ use crate::wait::event_count::use_events;
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 ///
-/// [`Sender`]: super::Sender
-/// [`Receiver`]: super::Receiver
+/// [`Sender`]: super::SenderOf
+/// [`Receiver`]: super::ReceiverOf
 pub struct Queue<T> {
     pub(super) state: EntryRef<SlotsState>,
     /// Invariant 1: as many slots as the capacity are mapped there, aligned, as long as `state`.
@@ -94,7 +94,7 @@ pub struct Queue<T> {
     layout: SlotsLayout,
     /// The words of a [`Cursor`].
     cursor: [AtomicU64; 7],
-    wait: Wait,
+    pub(super) wait: Wait,
     /// Of waits to send, to receive, and for several.
     pub(super) waits: [WaitHistory; 3],
 }

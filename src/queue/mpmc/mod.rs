@@ -11,6 +11,5 @@ mod handle;
 
 mod source;
 
-pub use counted::{Receiver, Sender};
 pub use handle::Queue;
 pub use receive::Received;

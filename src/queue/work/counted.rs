@@ -8,9 +8,9 @@ use super::pool::Pool;
 use crate::facade::WaitHistory;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts};
-use crate::queue::CountError;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
+use crate::queue::{CountError, Wait};
 use crate::segment::{Fault, MembershipError, SegmentLiveness};
 use crate::wait::event_count::EventCount;
 use crate::wait::select::{Source, SourceRef};
@@ -67,11 +67,15 @@ impl<M: Message + ?Sized> sealed::Sealed for Work<M> {
     fn counting(&self) -> Counting<'_> {
         Counting(self.pool())
     }
+
+    fn set_wait(&mut self, wait: Wait) {
+        self.set_wait_mode(wait);
+    }
 }
 
-impl<M: Message + ?Sized> Countable for Work<M> {}
+impl<M: Message + ?Sized + 'static> Countable for Work<M> {}
 
-impl<M: Message + ?Sized> Work<M> {
+impl<M: Message + ?Sized + 'static> Work<M> {
     /// Returns a handle that counts as a sender until it is dropped: see [`SenderOf`]. Never blocks.
     ///
     /// # Errors

@@ -201,8 +201,12 @@ impl<M: ?Sized> Work<M> {
     /// its clones.
     #[must_use]
     pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.pool.wait = wait;
+        self.set_wait_mode(wait);
         self
+    }
+
+    pub(super) fn set_wait_mode(&mut self, wait: Wait) {
+        self.pool.wait = wait;
     }
 
     /// Returns how the blocking operations of this handle wait; [`Wait::Adaptive`] at first.

@@ -14,6 +14,8 @@ mod pool;
 mod receipts;
 mod span;
 
+#[cfg(feature = "process")]
+use crate::queue::{ReceiverOf, SenderOf};
 pub use delivery::{DeadLetters, Delivery};
 #[cfg(feature = "process")]
 pub use encoded::Encoded;
@@ -163,3 +165,11 @@ pub type ByteQueue = Work<[u8]>;
 /// ```
 #[cfg(feature = "process")]
 pub type Channel<T> = Work<Encoded<T>>;
+
+/// A sender of a [`Channel`] that is counted.
+#[cfg(feature = "process")]
+pub type Sender<T> = SenderOf<Channel<T>>;
+
+/// A receiver of a [`Channel`] that is counted.
+#[cfg(feature = "process")]
+pub type Receiver<T> = ReceiverOf<Channel<T>>;

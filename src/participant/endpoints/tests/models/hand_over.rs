@@ -69,7 +69,8 @@ impl Stage {
     }
 }
 
-/// Hunts: an endpoint that nobody is counted at for a moment, while the parent waits for its child.
+/// Hunts: an endpoint that counts no participant for a moment, while the parent waits for its
+/// child.
 #[test]
 fn model_endpoints_handed_over_as_another_sender_leaves() {
     let handed_over = |death| {
