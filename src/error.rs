@@ -180,6 +180,15 @@ umbrella! {
     /// A pipe or a connection was not made.
     #[cfg(feature = "process")]
     Pipe(crate::process::PipeError);
+    /// A listener was not made.
+    #[cfg(feature = "process")]
+    Bind(crate::process::BindError);
+    /// No connection was accepted.
+    #[cfg(feature = "process")]
+    Accept(crate::process::AcceptError);
+    /// No connection was made.
+    #[cfg(feature = "process")]
+    Connect(crate::process::ConnectError);
     /// A message was not received into memory of a fixed length.
     #[cfg(feature = "process")]
     RecvInto(crate::process::RecvIntoError);

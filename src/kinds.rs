@@ -18,7 +18,7 @@ macro_rules! kinds {
             /// A [`ShardedCounter`](crate::ShardedCounter).
             ShardedCounter = 4, [] crate::ShardedCounter, region::unowned, region::no_ends;
             /// A [`queue::spsc::Spsc`](crate::queue::spsc::Spsc).
-            Spsc = 5, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::spsc::Spsc<T>, spsc::entry, region::no_ends;
+            Spsc = 5, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::spsc::Spsc<T>, spsc::entry, spsc::ends;
             /// A [`queue::Queue`](crate::queue::Queue).
             Queue = 6, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::Queue<T>, mpmc::entry, mpmc::ends;
             /// A [`queue::WorkQueue`](crate::queue::WorkQueue).

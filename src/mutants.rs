@@ -20,6 +20,7 @@ fn list_mutants() {
         algorithm::spsc::tests::MUTANTS,
         algorithm::spsc::tests::LOST,
         algorithm::tasks::tests::MUTANTS,
+        algorithm::spsc::tests::hand_over::MUTANTS,
         participant::endpoints::tests::MUTANTS,
         participant::endpoints::tests::LOST,
         algorithm::mpmc::tests::MUTANTS,

@@ -294,8 +294,40 @@ walk! {
         PipeError::Capacity { .. } => PipeError::Capacity { found: 1, least: 512, most: 1 << 40 },
         PipeError::Values { .. } => PipeError::Values { reason: "they are handles".into() },
         PipeError::Create(_) => PipeError::Create(CreateError::System(system())),
+        PipeError::Open(_) => PipeError::Open(OpenError::Unsealed { name: None }),
         PipeError::Entry(_) => PipeError::Entry(EntryError::Corrupt { record: None }),
         PipeError::Claim(_) => PipeError::Claim(ClaimError::RoleTaken { pid: 7 }),
+    }
+    #[cfg(feature = "process")]
+    BindError {
+        BindError::Name(_) => BindError::Name(NameError::Empty),
+        BindError::InUse { .. } => BindError::InUse { name: name() },
+        BindError::Pipe(_) => BindError::Pipe(PipeError::Values { reason: "they are handles".into() }),
+        BindError::System(_) => BindError::System(system()),
+    }
+    #[cfg(feature = "process")]
+    AcceptError {
+        AcceptError::Timeout => AcceptError::Timeout,
+        AcceptError::Pipe(_) => AcceptError::Pipe(PipeError::Claim(ClaimError::RoleTaken { pid: 7 })),
+        AcceptError::System(_) => AcceptError::System(system()),
+    }
+    #[cfg(feature = "process")]
+    ConnectError {
+        ConnectError::Name(_) => ConnectError::Name(NameError::Empty),
+        ConnectError::NotListening { .. } => ConnectError::NotListening { name: name() },
+        ConnectError::BacklogFull { .. } => ConnectError::BacklogFull { name: name() },
+        ConnectError::Timeout { .. } => ConnectError::Timeout { name: name() },
+        ConnectError::OtherUser { .. } => ConnectError::OtherUser { name: name(), user: 1 },
+        ConnectError::OtherOwner { .. } => ConnectError::OtherOwner { name: name(), expected: 1, found: 2 },
+        ConnectError::OtherVersion { .. } => ConnectError::OtherVersion { name: name(), expected: 1, found: 2 },
+        ConnectError::OtherTypes { .. } => ConnectError::OtherTypes {
+            name: name(),
+            expected: Box::new((name(), name())),
+            found: Box::new((name(), name())),
+        },
+        ConnectError::Pipe(_) => ConnectError::Pipe(PipeError::Create(CreateError::System(system()))),
+        ConnectError::Failed { .. } => ConnectError::Failed { name: name(), text: name() },
+        ConnectError::System(_) => ConnectError::System(system()),
     }
     #[cfg(feature = "process")]
     RecvIntoError {
@@ -400,6 +432,8 @@ walk! {
     }
 }
 
+#[cfg(feature = "process")]
+use crate::process::{AcceptError, BindError, ConnectError};
 #[cfg(feature = "process")]
 use crate::process::{
     BuildError, CodecError, JoinError, JoinTimeoutError, MapError, OptionError, Panic, PipeError,

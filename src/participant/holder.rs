@@ -20,6 +20,10 @@
 //!   CAS back to what it was, or to `DIED` if that was a tag.
 //! - leave: CAS from the own tag to `LEFT`.
 //! - recover: CAS from the dead holder's tag to `DIED`.
+//! - hand over to another process: its receiver CASes from the giver's tag to its own, then asks
+//!   the registry as a claim does; if it is not listed, CAS to `DIED`. A giver that died may have
+//!   been recovered, and its end reported as gone: then the CAS finds `DIED`, and the end is over.
+//!   So a peer reports a death only after the word says `DIED`.
 //!
 //! # Crash
 //!
@@ -29,6 +33,9 @@
 //! | claim of a process that was reaped and has not learnt it | an unregistered tag | the next claim |
 //! | holding | the dead tag | the next claim; a reaper: `DIED` |
 //! | leave, after the CAS | `LEFT` | - |
+//! | hand over, the giver, before the CAS | the dead tag, perhaps `DIED` | its receiver, which takes it over or finds it over; a reaper: `DIED` |
+//! | hand over, the receiver, before the CAS | the giver's tag | the giver, which leaves when it learns of the death |
+//! | hand over, the receiver, after the CAS | its dead tag | a reaper: `DIED` |
 //!
 //! A stopped holder keeps the word.
 //!
@@ -40,6 +47,8 @@
 
 use crate::facade::{AtomicU32, Ordering, mutation, ordering};
 use crate::participant::Tag;
+#[cfg(any(loom, feature = "process"))]
+use crate::participant::hand_over::TakeOverError;
 use crate::participant::{Liveness, is_still_registered};
 
 const LEFT: u32 = 1 << 29;
@@ -181,6 +190,41 @@ impl HolderWord {
             .0
             .compare_exchange(me.bits(), LEFT, release, Ordering::Relaxed);
         left.is_ok()
+    }
+
+    /// Takes the word over for `me` from the participant `from`, which hands it over.
+    #[cfg(any(loom, feature = "process"))]
+    pub(crate) fn take_over(
+        &self,
+        from: Tag,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), TakeOverError> {
+        // ORDERING: Acquire; pairs with (S3): what the giver stored. Release; (M3).
+        let both = Ordering::AcqRel;
+        let mut expected = from.bits();
+        loop {
+            let taken = self
+                .0
+                .compare_exchange(expected, me.bits(), both, Ordering::Relaxed);
+            let Err(found) = taken else { break };
+            if mutation(543) && HolderState(found).is_left() {
+                expected = found;
+                continue;
+            }
+            let holder = HolderState(found).holder(peers.participants());
+            return Err(match holder {
+                Ok(_) => TakeOverError::Over,
+                Err(_) => TakeOverError::Corrupt,
+            });
+        }
+        if is_still_registered(peers, 544) {
+            return Ok(());
+        }
+        if !mutation(545) {
+            self.recover(me);
+        }
+        Err(TakeOverError::MembershipLost)
     }
 
     /// Recovers the word if participant `dead` held it.

@@ -102,7 +102,8 @@ mod worker;
 pub use crate::queue::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use builder::Builder;
 pub use conn::{
-    Conn, PipeError, PipeOptions, PipeReceiver, PipeSender, RecvIntoError, duplex, pipe,
+    AcceptError, BindError, Conn, ConnectError, Listener, ListenerOptions, PeerCredentials,
+    PipeError, PipeOptions, PipeReceiver, PipeSender, RecvIntoError, duplex, pipe,
 };
 pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
 pub use init::{init, init_test};

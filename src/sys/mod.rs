@@ -24,6 +24,8 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod identity;
 pub(crate) mod limits;
+#[cfg(feature = "process")]
+pub(crate) mod local;
 pub(crate) mod locks;
 pub(crate) mod mmap;
 pub(crate) mod pidfd;

@@ -7,6 +7,7 @@ mod conn;
 mod ends;
 mod hand_over;
 mod harness;
+mod listen;
 mod many;
 mod membarrier;
 mod names;

@@ -26,6 +26,8 @@
 //!   endpoint has a holder: the load yields no news, and is repeated. Before a holder reports or
 //!   waits for an empty or full ring, it checks that its own position is as it has stored it, and
 //!   stores it again if not. Before each operation it checks that it still has its claim.
+//! - hand over: the claim goes from one process to another as in
+//!   [`hand_over`](crate::participant::hand_over); the receiver continues at the position.
 //! - wait: spin for some microseconds, then sleep on the own event count, which the peer notifies
 //!   after each commit. A waiter may want several items or free slots at once. A waiter whose peer
 //!   has left or died loads the peer's position once more before it reports that. It puts `DIED`
@@ -73,16 +75,13 @@
 //! folly's ProducerConsumerQueue and rtrb.
 
 use core::marker::PhantomData;
-use core::time::Duration;
 
-use crate::facade::{AtomicU64, Deadline, Ordering, ShortSpin, mutation, ordering};
+use crate::facade::{AtomicU64, Ordering, ShortSpin, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::holder::{self, HolderState, HolderWord};
 use crate::wait::event_count::EventCount;
-use crate::wait::on_event;
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
 
 /// The shared part of one endpoint.
 #[repr(C)]
@@ -276,6 +275,15 @@ impl<'a> Spsc<'a> {
         })
     }
 
+    /// Continues as the holder of a role that `me` has taken over.
+    #[cfg(any(loom, feature = "process"))]
+    pub(crate) fn resume<R: RoleMarker>(self, me: Tag) -> Result<Cursor<R>, ClaimError> {
+        if self.state.own(R::ROLE).claim.check(me).is_err() {
+            return Err(ClaimError::MembershipLost);
+        }
+        self.cursor(me).map_err(|Corrupt| ClaimError::Corrupt)
+    }
+
     /// Returns the position at which a new holder of the role begins.
     fn cursor<R: RoleMarker>(self, me: Tag) -> Result<Cursor<R>, Corrupt> {
         // ORDERING: Relaxed; (S3) orders the last holder's stores.
@@ -460,39 +468,6 @@ impl<'a> Spsc<'a> {
         }
     }
 
-    /// Blocks until an item or a free slot is available.
-    #[cfg(test)]
-    pub(crate) fn wait<'m, R: RoleMarker>(
-        self,
-        cursor: &mut Cursor<R>,
-        peers: &impl Liveness,
-        deadline: &Deadline,
-        mode: impl Into<WaitMode<'m>>,
-    ) -> WaitOutcome {
-        self.wait_for(cursor, 1, peers, deadline, mode)
-    }
-
-    /// Blocks until `wanted` items or free slots are available, at most the capacity.
-    pub(crate) fn wait_for<'m, R: RoleMarker>(
-        self,
-        cursor: &mut Cursor<R>,
-        wanted: u64,
-        peers: &impl Liveness,
-        deadline: &Deadline,
-        mode: impl Into<WaitMode<'m>>,
-    ) -> WaitOutcome {
-        let mut op = SpscWait {
-            ring: self,
-            cursor,
-            wanted,
-            peers,
-        };
-        match block_on(&mut op, deadline, mode.into()) {
-            Ok(count) => WaitOutcome::Ready(count),
-            Err(waited) => waited,
-        }
-    }
-
     /// Gives up a role. Does nothing if it is no longer `me`'s.
     pub(crate) fn leave(self, role: Role, me: Tag) {
         let endpoint = self.state.own(role);
@@ -502,97 +477,9 @@ impl<'a> Spsc<'a> {
     }
 }
 
-/// The wait of a role for items or free slots.
-struct SpscWait<'a, 'b, R, P> {
-    ring: Spsc<'a>,
-    cursor: &'b mut Cursor<R>,
-    wanted: u64,
-    peers: &'b P,
-}
-
-impl From<WaitError> for WaitOutcome {
-    fn from(error: WaitError) -> Self {
-        match error {
-            WaitError::TimedOut => Self::TimedOut,
-            WaitError::MembershipLost => Self::MembershipLost,
-        }
-    }
-}
-
-impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
-    type Output = u64;
-    type Error = WaitOutcome;
-
-    fn attempt(&mut self) -> Stepped<Self> {
-        let available = match self.ring.available(self.cursor) {
-            Ok(few) if few > 0 && few < self.wanted => self.ring.refresh(self.cursor),
-            available => available,
-        };
-        match available {
-            Ok(count) if count >= self.wanted => Ok(Step::Done(count)),
-            Ok(_) if self.ring.has_left(R::ROLE) => self.disconnected(),
-            Ok(_) => Ok(Step::Blocked),
-            Err(Corrupt) => Err(WaitOutcome::Corrupt),
-        }
-    }
-
-    fn reap_dead(&mut self) -> Stepped<Self> {
-        let claim = self.ring.peer_claim(R::ROLE);
-        match claim.holder(self.peers.participants()) {
-            Ok(None) if claim.is_left() => self.disconnected(),
-            Ok(None) => Ok(Step::Blocked),
-            Ok(Some(tag)) if self.peers.is_alive(tag) => Ok(Step::Blocked),
-            Ok(Some(tag)) => {
-                self.ring.state.peer(R::ROLE).claim.recover(tag);
-                Ok(Step::Retry)
-            }
-            Err(_) => Err(WaitOutcome::Corrupt),
-        }
-    }
-
-    const REAPS_FIRST: bool = false;
-
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn progress(&self) -> u64 {
-        self.cursor.position
-    }
-
-    fn longest(&self) -> Duration {
-        on_event::longest()
-    }
-
-    fn announce(&mut self) -> Option<SleepOn<'_>> {
-        let (ring, other) = (self.ring, self.ring.peer_claim(R::ROLE));
-        let wanted = self.wanted;
-        if let Ok(Some(tag)) = other.holder(self.peers.participants()) {
-            self.peers.sleeps_for(tag);
-        }
-        let has_left = other.is_left() && !mutation(661);
-        ring.event(R::ROLE).announce(|| {
-            has_left
-                || ring
-                    .refresh(self.cursor)
-                    .map_or(true, |count| count >= wanted)
-                || (!mutation(61) && ring.peer_claim(R::ROLE) != other)
-        })
-    }
-}
-
-impl<R: RoleMarker, P: Liveness> SpscWait<'_, '_, R, P> {
-    /// Ends the wait, because the peer has left or died. The peer may have committed an item before
-    /// that.
-    fn disconnected(&mut self) -> Stepped<Self> {
-        match self.ring.load_peer(self.cursor) {
-            Some(count) if count >= self.wanted && !mutation(77) => Ok(Step::Done(count)),
-            Some(_) => Err(WaitOutcome::Disconnected),
-            None => Err(WaitOutcome::Corrupt),
-        }
-    }
-}
-
+#[cfg(any(loom, feature = "process"))]
+pub(crate) mod ends;
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
+mod wait;

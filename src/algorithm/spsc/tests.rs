@@ -1,6 +1,8 @@
 //! Tests of the single-producer, single-consumer ring: models under loom, plain tests otherwise.
 
 #[cfg(loom)]
+pub(crate) mod hand_over;
+#[cfg(loom)]
 mod lost;
 #[cfg(loom)]
 mod models;

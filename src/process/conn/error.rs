@@ -8,7 +8,7 @@ use crate::queue::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
 use crate::segment::fault::errors_around;
-use crate::segment::{ClaimError, CreateError, EntryError, Text};
+use crate::segment::{ClaimError, CreateError, EntryError, OpenError, Text};
 
 /// The error of making a pipe or a connection.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,7 +30,9 @@ pub enum PipeError {
     },
     /// The memory was not created.
     Create(CreateError),
-    /// The rings were not created.
+    /// The memory of a client cannot be mapped.
+    Open(OpenError),
+    /// The rings were not created, or not found.
     Entry(EntryError),
     /// The ends were not claimed.
     Claim(ClaimError),
@@ -47,6 +49,7 @@ impl fmt::Display for PipeError {
                 write!(f, "values of this type cannot be sent: {reason}")
             }
             Self::Create(error) => error.fmt(f),
+            Self::Open(error) => error.fmt(f),
             Self::Entry(error) => error.fmt(f),
             Self::Claim(error) => error.fmt(f),
         }
@@ -57,6 +60,7 @@ impl Error for PipeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Create(error) => error.source(),
+            Self::Open(error) => error.source(),
             Self::Entry(error) => error.source(),
             Self::Claim(error) => error.source(),
             Self::Capacity { .. } | Self::Values { .. } => None,

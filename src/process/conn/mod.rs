@@ -2,9 +2,12 @@
 mod duplex;
 mod error;
 mod frame;
+mod listen_error;
+mod listener;
 mod options;
 mod reader;
 mod receiver;
+mod request;
 mod sender;
 mod source;
 mod writer;
@@ -14,6 +17,8 @@ use serde::de::DeserializeOwned;
 
 pub use duplex::Conn;
 pub use error::{PipeError, RecvIntoError};
+pub use listen_error::{AcceptError, BindError, ConnectError};
+pub use listener::{Listener, ListenerOptions, PeerCredentials};
 pub use options::PipeOptions;
 pub use receiver::PipeReceiver;
 pub use sender::PipeSender;

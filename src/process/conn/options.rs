@@ -10,7 +10,7 @@ use super::{Conn, PipeReceiver, PipeSender};
 use crate::codec;
 use crate::format::Name;
 use crate::queue::spsc::Spsc;
-use crate::segment::SegmentOptions;
+use crate::segment::{Segment, SegmentOptions};
 
 /// The least and the largest capacity, in bytes.
 const CAPACITIES: (u64, u64) = (512, 1 << 40);
@@ -37,6 +37,8 @@ const NAMES: [&str; 2] = ["forth", "back"];
 #[must_use]
 pub struct PipeOptions {
     capacity: u64,
+    /// The user whose listener is connected to; the effective user of this process if `None`.
+    pub(super) user: Option<u32>,
 }
 
 impl Default for PipeOptions {
@@ -50,6 +52,7 @@ impl PipeOptions {
     pub fn new() -> Self {
         Self {
             capacity: DEFAULT_CAPACITY,
+            user: None,
         }
     }
 
@@ -59,6 +62,14 @@ impl PipeOptions {
     /// Messages may be longer: they are sent in parts. A message that fits is sent at once.
     pub fn capacity(mut self, bytes: u64) -> Self {
         self.capacity = bytes;
+        self
+    }
+
+    /// Sets the user whose [`Listener`](super::Listener) is connected to; by default the effective
+    /// user of this process. The listener must [allow](super::ListenerOptions::allow_user) the
+    /// latter.
+    pub fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
         self
     }
 
@@ -120,6 +131,12 @@ impl PipeOptions {
         }
         Ok(made.map(|ring| ring.expect("a ring was made for each name")))
     }
+}
+
+/// Opens the two rings of a segment that another process has made.
+pub(super) fn open_rings(segment: &Segment) -> Result<[Spsc<u64>; 2], PipeError> {
+    let [forth, back] = NAMES.map(|name| segment.open::<Spsc<u64>>(name));
+    Ok([forth?, back?])
 }
 
 /// Returns the name of a type of values, by which two programs find out whether they mean the same.

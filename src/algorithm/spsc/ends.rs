@@ -1,0 +1,65 @@
+//! The ends of a ring that go from one participant to another.
+//!
+//! # State
+//!
+//! The claims of the [ring](super).
+//!
+//! # Protocol
+//!
+//! That of [`hand_over`](crate::participant::hand_over): a CAS of the claim.
+//!
+//! # Crash
+//!
+//! As in [`holder`](crate::participant::holder).
+//!
+//! # Ordering
+//!
+//! As there.
+
+use super::{Role, Spsc, SpscState};
+use crate::algorithm::region::Region;
+use crate::format::Record;
+use crate::participant::endpoints::Endpoint;
+use crate::participant::hand_over::{Ends, HandOver, Step, TakeOverError};
+use crate::participant::{Liveness, Tag};
+
+/// Returns the role of a side: the producer is the sender.
+fn role(side: Endpoint) -> Role {
+    match side {
+        Endpoint::Sender => Role::Producer,
+        Endpoint::Receiver => Role::Consumer,
+    }
+}
+
+impl Ends for Spsc<'_> {
+    fn take_over(
+        &self,
+        end: HandOver,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), TakeOverError> {
+        let endpoint = self.state.own(role(end.side));
+        let taken = endpoint.claim.take_over(end.from, me, peers);
+        if taken == Err(TakeOverError::MembershipLost) {
+            endpoint.event.wake_all();
+        }
+        taken
+    }
+
+    fn give_up(&self, side: Endpoint, me: Tag, _peers: &impl Liveness) {
+        self.leave(role(side), me);
+    }
+}
+
+/// Takes over or gives up an end of the entry of a record; `None` if the entry is too short.
+pub(crate) fn perform(
+    record: &Record,
+    _participants: u32,
+    region: &impl Region,
+    step: Step,
+    me: Tag,
+    peers: &impl Liveness,
+) -> Option<Result<(), TakeOverError>> {
+    let state = region.state::<SpscState>()?;
+    Some(Spsc::new(state, record.config[0]).perform(step, me, peers))
+}
