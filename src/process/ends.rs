@@ -34,6 +34,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::handles::{EndPlace, add_end, is_receiving, open, refuse, take_end};
 use crate::codec;
+use crate::format::Kind;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::participant::hand_over::HandOver;
@@ -146,6 +147,18 @@ pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
         EndPlace::Argument { slot, number } if from.is_some() => {
             serializer.serialize_newtype_struct(codec::END, &(slot, entry, number))
         }
+        EndPlace::Argument { .. } if P::KIND == Kind::Spsc => {
+            Err(S::Error::custom(refuse(format!(
+                "a {0} of the arguments is not this process's: it was inherited by fork, or its \
+             membership was lost; make the pipe or ring in this process",
+                role(side)
+            ))))
+        }
+        EndPlace::Result if P::KIND == Kind::Spsc => Err(S::Error::custom(refuse(format!(
+            "a {0} cannot be a result: its process ends before this one could take it over; make \
+             the pipe or ring in this process, and pass the other one its end as an argument",
+            role(side)
+        )))),
         EndPlace::Argument { .. } => Err(S::Error::custom(refuse(format!(
             "a {0} of the arguments is not this process's: it was inherited by fork, or its \
              membership was lost; take another one of the queue by {0}()",

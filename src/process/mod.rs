@@ -77,6 +77,7 @@
 
 mod bound;
 mod builder;
+mod claimed;
 mod conn;
 mod ends;
 mod error;

@@ -17,6 +17,7 @@ mod results;
 mod segments;
 mod signals;
 mod support;
+mod travel;
 mod wait_any;
 
 #[test]

@@ -20,7 +20,7 @@ use super::{Role, Spsc, SpscState};
 use crate::algorithm::region::Region;
 use crate::format::Record;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::hand_over::{Ends, HandOver, Step, TakeOverError};
+use crate::participant::hand_over::{Ends, HandOver, HandOverStep, TakeOverError};
 use crate::participant::{Liveness, Tag};
 
 /// Returns the role of a side: the producer is the sender.
@@ -56,7 +56,7 @@ pub(crate) fn perform(
     record: &Record,
     _participants: u32,
     region: &impl Region,
-    step: Step,
+    step: HandOverStep,
     me: Tag,
     peers: &impl Liveness,
 ) -> Option<Result<(), TakeOverError>> {

@@ -40,6 +40,11 @@ impl<S, R> Conn<S, R> {
         (&mut self.sender, &mut self.receiver)
     }
 
+    /// Returns the two directions, to be looked at.
+    pub(super) fn directions(&self) -> (&PipeSender<S>, &PipeReceiver<R>) {
+        (&self.sender, &self.receiver)
+    }
+
     /// Sets how the operations of this end wait; [`Wait::Adaptive`] until then.
     pub fn set_wait(&mut self, wait: Wait) {
         self.sender.set_wait(wait);

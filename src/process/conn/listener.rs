@@ -5,9 +5,9 @@
 //! A client makes the memory of the connection, claims its end, and sends the listener one
 //! datagram: its credentials (the kernel checks them), the versions and the names of the types, and
 //! two descriptors, of the memory and of a socket for the answer. So a request is there whole or
-//! not at all, and a client that dies or is stopped afterwards keeps no other client waiting. The listener
-//! claims the other end and answers. If it dies before, the kernel closes the answer's socket with
-//! the request, and the client knows.
+//! not at all, and a client that dies or is stopped afterwards keeps no other client waiting. The
+//! listener claims the other end and answers. If it dies before, the kernel closes the answer's
+//! socket with the request, and the client knows.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use super::listen_error::{AcceptError, BindError, ConnectError};
 use super::options::{PipeOptions, name_of, open_rings};
 use super::reader::FrameReader;
-use super::request::{Answer, ConnectRequest};
+use super::request::{ConnectAnswer, ConnectRequest};
 use super::writer::FrameWriter;
 use super::{Conn, PipeError, PipeReceiver, PipeSender};
 use crate::facade::Deadline;
@@ -281,12 +281,12 @@ where
             Some(refusal) => refusal,
             None => match connected(memory) {
                 Ok(conn) => {
-                    let sent = local::send(socket.as_fd(), &Answer::Accepted.encode(), &[]);
+                    let sent = local::send(socket.as_fd(), &ConnectAnswer::Accepted.encode(), &[]);
                     // A client that waits no more has dropped its end.
                     return Ok(sent.is_ok().then_some((conn, PeerCredentials(credentials))));
                 }
                 Err(error) => {
-                    let answer = Answer::Failed {
+                    let answer = ConnectAnswer::Failed {
                         text: error.to_string(),
                     };
                     let _ = local::send(socket.as_fd(), &answer.encode(), &[]);
@@ -299,13 +299,13 @@ where
     }
 
     /// Returns the refusal of a request, if there is a reason for one.
-    fn judge(&self, credentials: Credentials, request: &[u8]) -> Option<Answer> {
+    fn judge(&self, credentials: Credentials, request: &[u8]) -> Option<ConnectAnswer> {
         let is_allowed = match &self.allowed {
             Allowed::All => true,
             Allowed::Users(users) => users.contains(&credentials.uid),
         };
         if !is_allowed {
-            return Some(Answer::OtherUser);
+            return Some(ConnectAnswer::OtherUser);
         }
         let request = match ConnectRequest::decode(request) {
             Ok(request) => request,
@@ -315,7 +315,7 @@ where
         if (request.sends, request.receives) == (receives.clone(), sends.clone()) {
             return None;
         }
-        Some(Answer::OtherTypes { sends, receives })
+        Some(ConnectAnswer::OtherTypes { sends, receives })
     }
 }
 
@@ -457,7 +457,7 @@ fn answered(
     request: ConnectRequest,
     socket: BorrowedFd<'_>,
 ) -> Result<(), ConnectError> {
-    let mut bytes = [0; Answer::MAX_LEN];
+    let mut bytes = [0; ConnectAnswer::MAX_LEN];
     let answer = local::receive(socket, &mut bytes)
         .map_err(|error| refused(name, "receiving the listener's answer", &error))?;
     let name = name.to_owned();
@@ -477,19 +477,19 @@ fn answered(
         found,
     };
     Err(
-        match Answer::decode(bytes.get(..answer.len).unwrap_or_default()) {
-            Some(Answer::Accepted) => return Ok(()),
-            Some(Answer::OtherUser) => ConnectError::OtherUser {
+        match ConnectAnswer::decode(bytes.get(..answer.len).unwrap_or_default()) {
+            Some(ConnectAnswer::Accepted) => return Ok(()),
+            Some(ConnectAnswer::OtherUser) => ConnectError::OtherUser {
                 name,
                 user: shm::effective_user(),
             },
-            Some(Answer::OtherVersion { found }) => version(found),
-            Some(Answer::OtherTypes { receives, sends }) => ConnectError::OtherTypes {
+            Some(ConnectAnswer::OtherVersion { found }) => version(found),
+            Some(ConnectAnswer::OtherTypes { receives, sends }) => ConnectError::OtherTypes {
                 name,
                 expected: Box::new((request.sends, request.receives)),
                 found: Box::new((receives, sends)),
             },
-            Some(Answer::Failed { text }) => ConnectError::Failed { name, text },
+            Some(ConnectAnswer::Failed { text }) => ConnectError::Failed { name, text },
             None => version(0),
         },
     )

@@ -10,6 +10,7 @@ mod receiver;
 mod request;
 mod sender;
 mod source;
+mod travel;
 mod writer;
 
 use serde::Serialize;

@@ -37,8 +37,8 @@ impl ConnectRequest {
     }
 
     /// Decodes a request; if it is not of this version, returns the answer.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Answer> {
-        let other = Answer::OtherVersion {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, ConnectAnswer> {
+        let other = ConnectAnswer::OtherVersion {
             found: Self::VERSION,
         };
         let versions = [Self::VERSION.to_le_bytes(), LAYOUT_VERSION.to_le_bytes()];
@@ -57,7 +57,7 @@ impl ConnectRequest {
 
 /// A listener's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum ConnectAnswer {
     Accepted,
     OtherVersion {
         /// The listener's.
@@ -74,7 +74,7 @@ pub(super) enum Answer {
     },
 }
 
-impl Answer {
+impl ConnectAnswer {
     /// The longest answer.
     pub(super) const MAX_LEN: usize = 1024;
     /// The longest text.
@@ -133,7 +133,7 @@ mod tests {
         let bytes = request.encode();
         assert!(bytes.len() <= ConnectRequest::MAX_LEN);
         assert_eq!(ConnectRequest::decode(&bytes), Ok(request));
-        let answer = Err(Answer::OtherVersion {
+        let answer = Err(ConnectAnswer::OtherVersion {
             found: ConnectRequest::VERSION,
         });
         for (at, byte) in [(0, b'x'), (8, 99), (12, 99), (16, 0)] {
@@ -149,27 +149,27 @@ mod tests {
     #[test]
     fn answers_are_decoded_as_they_were() {
         for answer in [
-            Answer::Accepted,
-            Answer::OtherVersion { found: 7 },
-            Answer::OtherUser,
-            Answer::OtherTypes {
+            ConnectAnswer::Accepted,
+            ConnectAnswer::OtherVersion { found: 7 },
+            ConnectAnswer::OtherUser,
+            ConnectAnswer::OtherTypes {
                 receives: "a".repeat(64),
                 sends: "b".repeat(64),
             },
-            Answer::Failed {
+            ConnectAnswer::Failed {
                 text: "no memory".to_owned(),
             },
         ] {
             let bytes = answer.encode();
-            assert!(bytes.len() <= Answer::MAX_LEN);
-            assert_eq!(Answer::decode(&bytes), Some(answer));
+            assert!(bytes.len() <= ConnectAnswer::MAX_LEN);
+            assert_eq!(ConnectAnswer::decode(&bytes), Some(answer));
         }
-        let long = Answer::Failed {
+        let long = ConnectAnswer::Failed {
             text: "ä".repeat(1000),
         };
-        assert!(long.encode().len() <= Answer::MAX_LEN);
-        assert!(Answer::decode(&long.encode()).is_some());
-        assert_eq!(Answer::decode(&[]), None);
-        assert_eq!(Answer::decode(&[9]), None);
+        assert!(long.encode().len() <= ConnectAnswer::MAX_LEN);
+        assert!(ConnectAnswer::decode(&long.encode()).is_some());
+        assert_eq!(ConnectAnswer::decode(&[]), None);
+        assert_eq!(ConnectAnswer::decode(&[9]), None);
     }
 }

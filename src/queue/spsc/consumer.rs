@@ -24,7 +24,7 @@ pub struct Consumer<T: Payload> {
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
-    pub(super) fn new(end: End<T, Consuming>) -> Self {
+    pub(crate) fn new(end: End<T, Consuming>) -> Self {
         Self { end }
     }
 

@@ -103,7 +103,22 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
         let me = self.state.tag()?;
         use_events(self.state.events());
         let claimed = self.protocol().claim(me, &self.state.liveness(me));
-        let cursor: Cursor<R> = claimed.map_err(|refused| match refused {
+        self.end(me, claimed)
+    }
+
+    /// Makes the handle of an end that this process has taken over by the tag `me`.
+    #[cfg(feature = "process")]
+    pub(crate) fn resume<R: RoleMarker>(&self, me: Tag) -> Result<End<T, R>, ClaimError> {
+        use_events(self.state.events());
+        self.end(me, self.protocol().resume(me))
+    }
+
+    fn end<R: RoleMarker>(
+        &self,
+        me: Tag,
+        claimed: Result<Cursor<R>, Unclaimed>,
+    ) -> Result<End<T, R>, ClaimError> {
+        let cursor = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {
                 pid: self.state.pid_of(tag),
             },
@@ -324,6 +339,17 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
             WaitOutcome::Corrupt => Err(EventWaitError::Corrupt),
             WaitOutcome::MembershipLost => Err(EventWaitError::MembershipLost),
         }
+    }
+
+    /// Returns the tag by which this process has the end, and stores its position again if a former
+    /// holder has overwritten it; `None` if it is not this process's.
+    #[cfg(feature = "process")]
+    pub(crate) fn to_hand_over(&self) -> Option<Tag> {
+        let is_mine = self.is_mine();
+        if is_mine {
+            self.ring().restore(&self.cursor);
+        }
+        is_mine.then_some(self.me)
     }
 
     /// Returns whether the peer is known to have left or died, without a system call.

@@ -24,7 +24,7 @@ pub struct Producer<T: Payload> {
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
-    pub(super) fn new(end: End<T, Producing>) -> Self {
+    pub(crate) fn new(end: End<T, Producing>) -> Self {
         Self { end }
     }
 
