@@ -1,11 +1,9 @@
 //! A cashier sends orders to a baker in another process, and then "exit".
 
-use std::error::Error;
+use crossdock::process;
+use crossdock::queue::{Receiver, Sender, channel};
 
-use crossdock::queue::Channel;
-use crossdock::{Segment, process};
-
-fn cashier(orders: Channel<String>) {
+fn cashier(orders: Sender<String>) {
     for order in ["two rolls", "a rye loaf", "twelve buns", "exit"] {
         println!("cashier: {order}");
         let sent = orders.send(&order.to_owned());
@@ -13,27 +11,26 @@ fn cashier(orders: Channel<String>) {
     }
 }
 
-fn baker(orders: Channel<String>) -> Vec<String> {
+fn baker(orders: Receiver<String>) -> Result<Vec<String>, crossdock::Error> {
     let mut baked = Vec::new();
     loop {
-        let order = orders.recv().expect("a cashier is there");
-        let order = order.into_inner().expect("it is this baker's"); // and acknowledged
+        // An error if the last cashier has gone without "exit", however it went.
+        let order = orders.recv()?.into_inner()?; // and acknowledged
         if order == "exit" {
-            return baked;
+            return Ok(baked);
         }
         println!("baker: {order}");
         baked.push(order);
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), crossdock::Error> {
     process::init(); // the cashier and the baker begin, and end, here
-    let segment = Segment::anonymous()?;
-    let orders = segment.create::<Channel<String>>("orders", 16)?;
+    let (sender, receiver) = channel::<String>(16)?;
 
-    let baker = process::spawn(baker, orders.clone())?;
-    let cashier = process::spawn(cashier, orders)?;
+    let baker = process::spawn(baker, receiver)?;
+    let cashier = process::spawn(cashier, sender)?;
     cashier.join()?;
-    println!("baked: {}", baker.join()?.join(", "));
+    println!("baked: {}", baker.join()??.join(", "));
     Ok(())
 }

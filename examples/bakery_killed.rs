@@ -2,23 +2,20 @@
 
 use std::error::Error;
 
-use crossdock::queue::Channel;
+use crossdock::queue::{Receiver, Sender, channel};
 use crossdock::{Counter, Segment, process};
 
 const ORDERS: [&str; 3] = ["two rolls", "a rye loaf", "twelve buns"];
 
-fn cashier(orders: Channel<String>) {
+fn cashier(orders: Sender<String>) {
     for order in ORDERS {
         let sent = orders.send(&order.to_owned());
         sent.expect("the bakery is open");
     }
-    // Until every order is baked, and acknowledged, by whatever baker.
-    orders.wait_idle().expect("the bakery is open");
-    orders.send(&"exit".to_owned()).expect("the bakery is open");
-}
+} // with the last sender the orders end
 
 /// Takes an order and never bakes it.
-fn unlucky((orders, in_hand): (Channel<String>, Counter)) {
+fn unlucky((orders, in_hand): (Receiver<String>, Counter)) {
     let _order = orders.recv().expect("a cashier is there");
     in_hand.add(1);
     loop {
@@ -26,27 +23,25 @@ fn unlucky((orders, in_hand): (Channel<String>, Counter)) {
     }
 }
 
-/// Bakes until "exit". Says what it baked, and at which attempt.
-fn baker(orders: Channel<String>) -> Vec<(String, u8)> {
+/// Bakes until no order can come any more. Says what it baked, and at which attempt.
+fn baker(orders: Receiver<String>) -> Vec<(String, u8)> {
     let mut baked = Vec::new();
-    loop {
-        let order = orders.recv().expect("a cashier is there");
+    for order in &orders {
+        let order = order.expect("an order");
         let attempt = order.attempt();
         let order = order.into_inner().expect("it is this baker's"); // and acknowledged
-        if order == "exit" {
-            return baked;
-        }
         baked.push((order, attempt));
     }
+    baked
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the other processes begin, and end, here
     let segment = Segment::anonymous()?;
-    let orders = segment.create::<Channel<String>>("orders", 16)?;
     let in_hand = segment.create::<Counter>("in hand", 0)?;
 
-    let cashier = process::spawn(cashier, orders.clone())?;
+    let (sender, orders) = channel::<String>(16)?;
+    let cashier = process::spawn(cashier, sender)?;
     let first = process::spawn(unlucky, (orders.clone(), in_hand.clone()))?;
     while in_hand.load() == 0 {
         std::thread::yield_now();

@@ -1,9 +1,7 @@
-//! Three workers take tasks and log what they did, until nobody is left to give them any.
+//! Three workers take tasks and log what they did, until no sender of tasks is left.
 
-use std::error::Error;
-
-use crossdock::queue::{Channel, RecvError};
-use crossdock::{Segment, process};
+use crossdock::process;
+use crossdock::queue::{Receiver, Sender, channel};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -23,30 +21,24 @@ fn perform(task: &Task) -> String {
     }
 }
 
-fn work((worker, tasks, log): (u32, Channel<Task>, Channel<String>)) {
-    let log = log.sender().expect("a place in the segment");
-    loop {
-        let task = match tasks.recv() {
-            Ok(task) => task,
-            // No task is left, nobody has one in hand, and nobody gives any.
-            Err(RecvError::Disconnected) => return,
-            Err(error) => panic!("{error}"),
-        };
-        let line = format!("worker {worker}: {}", perform(&task));
-        log.send(&line).expect("somebody reads the log");
-        task.ack().expect("it is this worker's"); // killed before, it leaves the task to another
+fn work(
+    (worker, tasks, log): (u32, Receiver<Task>, Sender<String>),
+) -> Result<(), crossdock::Error> {
+    // Ends when no task is left, no other worker has one, and no sender of tasks is left.
+    for task in &tasks {
+        let task = task?;
+        log.send(&format!("worker {worker}: {}", perform(&task)))?;
+        task.ack()?; // killed before, it leaves the task to another
     }
+    Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), crossdock::Error> {
     process::init(); // the workers begin, and end, here
-    let segment = Segment::anonymous()?;
-    let tasks = segment.create::<Channel<Task>>("tasks", 16)?;
-    let log = segment.create::<Channel<String>>("log", 16)?;
-
-    let (giver, open) = (tasks.sender()?, log.sender()?);
+    let (giver, tasks) = channel::<Task>(16)?;
+    let (logger, log) = channel::<String>(16)?;
     let workers = (1..=3)
-        .map(|worker| process::spawn(work, (worker, tasks.clone(), log.clone())))
+        .map(|worker| process::spawn(work, (worker, tasks.clone(), logger.clone())))
         .collect::<Result<Vec<_>, _>>()?;
     for number in 1..=5 {
         let below = number * 1_000;
@@ -54,12 +46,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         giver.send(&Task::Sum((1..=number).collect()))?;
     }
     giver.wait_idle()?; // every task is done
-    drop((giver, open)); // nobody gives tasks any more: the workers end, and with them the log
+    drop((giver, logger)); // the workers are told that no task will come; the log ends with them
     for line in log.iter() {
         println!("{}", line?.into_inner()?);
     }
     for worker in workers {
-        worker.join()?;
+        worker.join()??;
     }
     Ok(())
 }

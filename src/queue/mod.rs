@@ -1,5 +1,22 @@
 //! Queues between processes.
 //!
+//! # Which handle
+//!
+//! Begin with two *ends*: [`channel`] makes a [`Sender`] and a [`Receiver`] of values of any type
+//! that serde can encode, and [`pair`] a [`SenderOf`] and a [`ReceiverOf`] of any queue below. Ends
+//! are counted. They are cloned, and are arguments of [`process::spawn`](crate::process::spawn).
+//! When the last sender was dropped, or its process has ended, however it did, receivers get what
+//! is there and then [`Disconnected`](RecvError::Disconnected); senders are told likewise of the
+//! last receiver. So no process waits for one that will never come.
+//!
+//! A plain handle, which [`Segment::create`](crate::Segment::create) and
+//! [`open`](crate::Segment::open) return, is not counted. It is for a queue that has no end: a log,
+//! a mailbox that programs find by its name while neither of them need run. A process that blocks
+//! at a plain handle waits for as long as nothing comes. `sender` and `receiver` of a plain handle
+//! take an end.
+//!
+//! # Which queue
+//!
 //! [`Queue`] is for many senders and receivers, [`spsc`] a ring for one producer and one consumer,
 //! wait-free on both sides. [`wait_any`] waits for several of them, and [`Wait`] says how.
 //!
