@@ -169,6 +169,11 @@ pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
              return the queue, and take a {0} of it by {0}()",
             role(side)
         )))),
+        EndPlace::Pool => Err(S::Error::custom(refuse(format!(
+            "a {0} cannot go along with a task of a pool, nor come back; give it to the pool's \
+             initializer, or pass the queue, and take a {0} of it by {0}()",
+            role(side)
+        )))),
         EndPlace::Outside => Err(S::Error::custom(codec::refuse_end())),
     }
 }

@@ -36,14 +36,23 @@ struct Transfer {
 enum TransferSlots {
     Sending {
         segments: Vec<Segment>,
-        /// `None` in a result, which can have no ends.
-        ends: Option<Vec<SentEnd>>,
+        ends: EndList,
     },
     Receiving {
         slots: Vec<SegmentSlot>,
         /// `None` for an end that was decoded.
         ends: Vec<Option<ReceivedEnd>>,
     },
+}
+
+/// The ends among the handles of a value that is encoded.
+enum EndList {
+    /// Of the arguments of a function.
+    Arguments(Vec<SentEnd>),
+    /// The result of a function can have none.
+    Result,
+    /// Nor can what a pool and its workers send each other.
+    Pool,
 }
 
 enum SegmentSlot {
@@ -93,15 +102,15 @@ pub(super) struct Encoded {
 
 /// Encodes the arguments of a function.
 pub(super) fn encode_arguments<T: Serialize>(value: &T) -> Result<Encoded, CodecError> {
-    encode(value, Some(Vec::new()))
+    encode(value, EndList::Arguments(Vec::new()))
 }
 
 /// Encodes the result of a function.
 pub(super) fn encode_result<T: Serialize>(value: &T) -> Result<Encoded, CodecError> {
-    encode(value, None)
+    encode(value, EndList::Result)
 }
 
-fn encode<T: Serialize>(value: &T, ends: Option<Vec<SentEnd>>) -> Result<Encoded, CodecError> {
+fn encode<T: Serialize>(value: &T, ends: EndList) -> Result<Encoded, CodecError> {
     let segments = Vec::new();
     let scope = Scope::enter(TransferSlots::Sending { segments, ends });
     let bytes = codec::encode(value);
@@ -115,7 +124,10 @@ fn encode<T: Serialize>(value: &T, ends: Option<Vec<SentEnd>>) -> Result<Encoded
         ) => Ok(Encoded {
             bytes: with_names(bytes, &segments)?,
             segments,
-            ends: ends.unwrap_or_default(),
+            ends: match ends {
+                EndList::Arguments(ends) => ends,
+                EndList::Result | EndList::Pool => Vec::new(),
+            },
         }),
         (Ok(_), _) => Err(CodecError::handle(codec::refuse_handle().to_owned())),
         (Err(error), transfer) => Err(error_of(error, transfer)),
@@ -219,8 +231,10 @@ pub(super) fn encode_known<T: Serialize>(
     known: &[Segment],
 ) -> Result<(), CodecError> {
     let before = bytes.len();
-    let (segments, ends) = (known.to_vec(), None);
-    let scope = Scope::enter(TransferSlots::Sending { segments, ends });
+    let scope = Scope::enter(TransferSlots::Sending {
+        segments: known.to_vec(),
+        ends: EndList::Pool,
+    });
     let encoded = codec::append(bytes, value);
     let transfer = scope.leave();
     let segments = transfer.as_ref().map(|transfer| match &transfer.slots {
@@ -306,6 +320,8 @@ pub(super) enum EndPlace {
     Argument { slot: u32, number: u32 },
     /// In the result of a function.
     Result,
+    /// Between a pool and its workers.
+    Pool,
     /// Elsewhere.
     Outside,
 }
@@ -314,16 +330,16 @@ pub(super) enum EndPlace {
 /// of its slot.
 pub(super) fn add_end(segment: &Segment, sent: impl FnOnce(u32) -> SentEnd) -> EndPlace {
     let place = with_transfer(|transfer| match &mut transfer.slots {
-        TransferSlots::Sending { ends: None, .. } => Some(EndPlace::Result),
-        TransferSlots::Sending {
-            segments,
-            ends: Some(ends),
-        } => {
-            let slot = slot_of(segments, segment)?;
-            let number = u32::try_from(ends.len()).ok()?;
-            ends.push(sent(slot));
-            Some(EndPlace::Argument { slot, number })
-        }
+        TransferSlots::Sending { segments, ends } => Some(match ends {
+            EndList::Arguments(ends) => {
+                let slot = slot_of(segments, segment)?;
+                let number = u32::try_from(ends.len()).ok()?;
+                ends.push(sent(slot));
+                EndPlace::Argument { slot, number }
+            }
+            EndList::Result => EndPlace::Result,
+            EndList::Pool => EndPlace::Pool,
+        }),
         TransferSlots::Receiving { .. } => None,
     });
     place.unwrap_or(EndPlace::Outside)
