@@ -9,8 +9,8 @@ use crate::collection::array::stored::Stored;
 use crate::collection::array::{Bitwise, Element, Numeric};
 use crate::facade::AtomicU64;
 use crate::format::{Kind, Padded, PayloadShape};
-use crate::payload::{describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Placeable, Shape, sealed};
+use crate::payload::describe;
+use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Placeable, sealed};
 
 /// A number that a [`Counter`] can hold: `u64` or `i64`. Sealed.
 pub trait Number: Numeric + Bitwise + Stored<Word = AtomicU64> + Ord + fmt::Display {}
@@ -106,20 +106,9 @@ impl<N: Number> Placeable for Counter<N> {
         describe::<N>()
     }
 
-    fn words(_: &N) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+    fn size(config: [u64; 4], _participants: u32) -> Option<u64> {
         // A line pair of its own, whatever comes after it.
-        let len = size_of::<Padded<Element<N>>>() as u64;
-        let shape = Shape {
-            kind: Self::KIND,
-            len,
-            payload: shape_of::<N>()?,
-            config,
-        };
-        (config == [0; 4]).then_some(shape)
+        (config == [0; 4]).then_some(size_of::<Padded<Element<N>>>() as u64)
     }
 
     fn prepare(bytes: &Bytes<'_>, first: N) {
@@ -212,22 +201,10 @@ impl Placeable for ShardedCounter {
         PayloadShape::none()
     }
 
-    fn words((): &()) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
+    fn size(config: [u64; 4], participants: u32) -> Option<u64> {
         let len = size_of::<Padded<CounterState>>() as u64 * u64::from(participants);
-        (config == [0; 4]).then_some(Shape {
-            kind: Self::KIND,
-            len,
-            payload: Self::payload(),
-            config,
-        })
+        (config == [0; 4]).then_some(len)
     }
-
-    /// Zeroed cells are empty ones.
-    fn prepare(_bytes: &Bytes<'_>, (): ()) {}
 
     fn attach(entry: Entry) -> Option<Self> {
         let participants = entry.mapping.geometry().participants;

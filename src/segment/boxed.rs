@@ -20,10 +20,14 @@ pub trait HoldsValue: Placeable {
 
     /// As `Placeable::words`; the defaults for a value alone if there are no options.
     #[doc(hidden)]
-    fn boxed_words(first: Option<&Self::Boxed>) -> [u64; 4];
+    fn boxed_words(_first: Option<&Self::Boxed>) -> [u64; 4] {
+        [0; 4]
+    }
 
     #[doc(hidden)]
-    fn boxed_refused(first: Option<&Self::Boxed>) -> EntryError;
+    fn boxed_refused(_first: Option<&Self::Boxed>) -> EntryError {
+        Self::unfit()
+    }
 
     #[doc(hidden)]
     fn prepare_boxed(bytes: &Bytes<'_>, first: Self::Boxed);

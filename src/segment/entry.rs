@@ -50,18 +50,39 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
         Self::payload()
     }
 
+    /// Returns the numbers of a configuration, as the entry's record has them.
     #[doc(hidden)]
-    fn words(config: &Self::Config) -> [u64; 4];
+    fn words(_config: &Self::Config) -> [u64; 4] {
+        [0; 4]
+    }
+
+    /// Returns the bytes that an entry takes, or `None` if there is no entry of such numbers and
+    /// such a payload.
+    #[doc(hidden)]
+    fn size(config: [u64; 4], participants: u32) -> Option<u64>;
 
     #[doc(hidden)]
-    fn shape(config: [u64; 4], participants: u32) -> Option<Shape>;
+    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
+        Some(Shape {
+            kind: Self::KIND,
+            len: Self::size(config, participants)?,
+            payload: Self::payload(),
+            config,
+        })
+    }
+
+    /// Returns the error for a payload that no entry can have.
+    #[doc(hidden)]
+    fn unfit() -> EntryError {
+        EntryError::Payload {
+            found: Box::new(Self::payload()),
+        }
+    }
 
     /// Returns the error for a configuration that has no shape.
     #[doc(hidden)]
     fn refused(_config: &Self::Config) -> EntryError {
-        EntryError::Payload {
-            found: Box::new(Self::payload()),
-        }
+        Self::unfit()
     }
 
     /// Does the part of a creation that other creators need not wait for. `fits` says whether the
@@ -74,8 +95,9 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
         Ok(config)
     }
 
+    /// Writes the first contents into the entry's bytes, which are zeroed.
     #[doc(hidden)]
-    fn prepare(bytes: &Bytes<'_>, config: Self::Config);
+    fn prepare(_bytes: &Bytes<'_>, _config: Self::Config) {}
 
     #[doc(hidden)]
     fn attach(entry: Entry) -> Option<Self>;

@@ -11,9 +11,7 @@ use crate::algorithm::mutex::{LockToken, MutexError, MutexState, Unclean};
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{
-    Bytes, Entry, EntryError, EntryRef, HoldsValue, OwnTag, Placeable, Shape, sealed,
-};
+use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, OwnTag, Placeable, sealed};
 use crate::sync::error::{anew, refused, until_taken};
 use crate::sync::{LockError, LockTimeoutError, TryLockError};
 
@@ -415,16 +413,6 @@ impl<T: Payload + Pod> HoldsValue for Mutex<T> {
     type Value = T;
     type Boxed = Box<T>;
 
-    fn boxed_words(_: Option<&Box<T>>) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn boxed_refused(_: Option<&Box<T>>) -> EntryError {
-        EntryError::Payload {
-            found: Box::new(Self::payload()),
-        }
-    }
-
     fn prepare_boxed(bytes: &Bytes<'_>, first: Box<T>) {
         bytes.write(data_offset::<T>(), &*first);
     }
@@ -442,19 +430,9 @@ impl<T: Payload + Pod> Placeable for Mutex<T> {
         describe::<T>()
     }
 
-    fn words(_: &T) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
-        let len = data_offset::<T>().checked_add(size_of::<T>() as u64)?;
-        let shape = Shape {
-            kind: Self::KIND,
-            len,
-            payload: shape_of::<T>()?,
-            config,
-        };
-        (config == [0; 4]).then_some(shape)
+    fn size(config: [u64; 4], _participants: u32) -> Option<u64> {
+        let len = data_offset::<T>().checked_add(shape_of::<T>()?.size())?;
+        (config == [0; 4]).then_some(len)
     }
 
     fn prepare(bytes: &Bytes<'_>, first: T) {

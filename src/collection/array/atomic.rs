@@ -11,7 +11,7 @@ use crate::algorithm::element::ElementState;
 use crate::facade::AtomicU8;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, sealed};
 
 /// Numbers or flags, each of which processes change in single atomic steps; an entry of a segment,
 /// created with its length and its first values.
@@ -225,18 +225,12 @@ impl<T: Atomic> Placeable for AtomicArray<T> {
         [init.len() as u64, 0, 0, 0]
     }
 
-    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+    fn size(config: [u64; 4], _participants: u32) -> Option<u64> {
         let [count, 0, 0, 0] = config else {
             return None;
         };
-        let payload = shape_of::<T>()?;
-        let shape = Shape {
-            kind: Self::KIND,
-            len: count.checked_mul(payload.size())?,
-            payload,
-            config,
-        };
-        Init::<T>::is_length(count).then_some(shape)
+        let len = count.checked_mul(shape_of::<T>()?.size())?;
+        Init::<T>::is_length(count).then_some(len)
     }
 
     fn refused(init: &Init<T>) -> EntryError {

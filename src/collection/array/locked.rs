@@ -16,7 +16,7 @@ use crate::facade::Ordering::Relaxed;
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, sealed};
 use crate::sync::rwlock::LeaseWords;
 use crate::sync::{LockError, RwLock};
 
@@ -330,22 +330,15 @@ impl<T: Payload + Pod> Placeable for Array<T> {
         [options.init.len() as u64, options.chunk_len(), 0, 0]
     }
 
-    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
-        Some(Shape {
-            kind: Self::KIND,
-            len: layout_of::<T>(config, participants)?.len(),
-            payload: shape_of::<T>()?,
-            config,
-        })
+    fn size(config: [u64; 4], participants: u32) -> Option<u64> {
+        Some(layout_of::<T>(config, participants)?.len())
     }
 
     fn refused(options: &ArrayOptions<T>) -> EntryError {
         let len = options.init.len() as u64;
         let chunk = options.chunk_len();
         if shape_of::<T>().is_none() {
-            EntryError::Payload {
-                found: Box::new(Self::payload()),
-            }
+            Self::unfit()
         } else if Init::<T>::is_length(len) && !(1..=len).contains(&chunk) {
             EntryError::ChunkLength {
                 found: chunk,

@@ -20,7 +20,7 @@ use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{
     Bytes, ClaimError, Entry, EntryError, EntryRef, Fault, HoldsValue, MembershipError, Placeable,
-    Shape, sealed,
+    sealed,
 };
 use crate::wait::event_count::use_events;
 
@@ -285,18 +285,11 @@ impl<T: Payload + Pod> Placeable for Snapshot<T> {
         [options.readers, 0, 0, 0]
     }
 
-    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+    fn size(config: [u64; 4], _participants: u32) -> Option<u64> {
         let [readers, 0, 0, 0] = config else {
             return None;
         };
-        let payload = shape_of::<T>()?;
-        let layout = SnapshotLayout::new(readers, payload.size())?;
-        Some(Shape {
-            kind: Self::KIND,
-            len: layout.len(),
-            payload,
-            config,
-        })
+        Some(SnapshotLayout::new(readers, shape_of::<T>()?.size())?.len())
     }
 
     fn refused(options: &SnapshotOptions<T>) -> EntryError {
@@ -364,9 +357,7 @@ impl<T: Payload + Pod> Snapshot<T> {
             Some(_) if !(least..=most).contains(&found) => {
                 EntryError::Readers { found, least, most }
             }
-            _ => EntryError::Payload {
-                found: Box::new(Self::payload()),
-            },
+            _ => Self::unfit(),
         }
     }
 }

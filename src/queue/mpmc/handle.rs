@@ -15,9 +15,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::{Wait, no_capacity};
-use crate::segment::{
-    Bytes, Entry, EntryError, EntryRef, MembershipError, Placeable, Shape, sealed,
-};
+use crate::segment::{Entry, EntryError, EntryRef, MembershipError, Placeable, sealed};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
 
@@ -334,25 +332,16 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Queue<T> {
         [*capacity, 0, 0, 0]
     }
 
-    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
+    fn size(config: [u64; 4], participants: u32) -> Option<u64> {
         let [capacity, 0, 0, 0] = config else {
             return None;
         };
-        let layout = layout_of::<T>(capacity, participants)?;
-        Some(Shape {
-            kind: Self::KIND,
-            len: layout.len(),
-            payload: shape_of::<T>()?,
-            config,
-        })
+        Some(layout_of::<T>(capacity, participants)?.len())
     }
 
     fn refused(capacity: &u64) -> EntryError {
         no_capacity::<T>(*capacity, SlotsLayout::CAPACITIES)
     }
-
-    /// Zeroed words are those of an empty ring that nobody was ever at.
-    fn prepare(_bytes: &Bytes<'_>, _capacity: u64) {}
 
     fn attach(entry: Entry) -> Option<Self> {
         let participants = entry.mapping.geometry().participants;

@@ -16,9 +16,7 @@ use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::spsc::{Consumer, Producer};
 use crate::queue::{Wait, no_capacity};
-use crate::segment::{
-    Bytes, ClaimError, Entry, EntryError, EntryRef, Fault, Placeable, Shape, sealed,
-};
+use crate::segment::{ClaimError, Entry, EntryError, EntryRef, Fault, Placeable, sealed};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
 use crate::wait::on_event::{EventWaitError, TryError, longest};
@@ -432,27 +430,18 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Spsc<T> {
         [*capacity, 0, 0, 0]
     }
 
-    fn shape(config: [u64; 4], _participants: u32) -> Option<Shape> {
+    fn size(config: [u64; 4], _participants: u32) -> Option<u64> {
         let [capacity, 0, 0, 0] = config else {
             return None;
         };
-        let payload = shape_of::<T>()?;
-        let slots = capacity.checked_mul(size_of::<T>() as u64)?;
+        let slots = capacity.checked_mul(shape_of::<T>()?.size())?;
         let len = SLOTS.checked_add(slots)?;
-        (1..=MOST).contains(&capacity).then_some(Shape {
-            kind: Self::KIND,
-            len,
-            payload,
-            config,
-        })
+        (1..=MOST).contains(&capacity).then_some(len)
     }
 
     fn refused(capacity: &u64) -> EntryError {
         no_capacity::<T>(*capacity, (1, MOST))
     }
-
-    /// Zeroed positions and roles are those of an empty ring that nobody has.
-    fn prepare(_bytes: &Bytes<'_>, _capacity: u64) {}
 
     fn attach(entry: Entry) -> Option<Self> {
         let capacity = entry.record.config[0];

@@ -17,7 +17,7 @@ use crate::queue::{
     Iter, Receive, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryIter, TryRecvError,
     TrySendError, Wait,
 };
-use crate::segment::{Bytes, Entry, EntryError, Fault, MembershipError, Placeable, Shape, sealed};
+use crate::segment::{Entry, EntryError, Fault, MembershipError, Placeable, sealed};
 
 /// A queue of messages that a receiver holds until it acknowledges them; an entry of a segment. Its
 /// names are [`WorkQueue<T>`](super::WorkQueue), [`ByteQueue`](super::ByteQueue) and
@@ -413,26 +413,16 @@ impl<M: Message + ?Sized + 'static> Placeable for Work<M> {
         options.words()
     }
 
-    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
-        Some(Shape {
-            kind: M::KIND,
-            len: layout_of::<M>(config, participants)?.len(),
-            payload: Self::payload(),
-            config,
-        })
+    fn size(config: [u64; 4], participants: u32) -> Option<u64> {
+        Some(layout_of::<M>(config, participants)?.len())
     }
 
     fn refused(options: &M::Options) -> EntryError {
         if !M::fits() {
-            return EntryError::Payload {
-                found: Box::new(Self::payload()),
-            };
+            return Self::unfit();
         }
         options.refused()
     }
-
-    /// Zeroed words are those of an empty queue that was never used.
-    fn prepare(_bytes: &Bytes<'_>, _options: M::Options) {}
 
     fn attach(entry: Entry) -> Option<Self> {
         let participants = entry.mapping.geometry().participants;

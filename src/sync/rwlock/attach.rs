@@ -12,7 +12,7 @@ use crate::algorithm::rwlock::{NoHook, entry};
 use crate::facade::Futex;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, HoldsValue, Placeable, Shape, sealed};
+use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, Placeable, sealed};
 
 /// Where the lease table of an array is.
 ///
@@ -78,16 +78,6 @@ impl<T: Payload + Pod> HoldsValue for RwLock<T> {
     type Value = T;
     type Boxed = Box<T>;
 
-    fn boxed_words(_: Option<&Box<T>>) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn boxed_refused(_: Option<&Box<T>>) -> EntryError {
-        EntryError::Payload {
-            found: Box::new(Self::payload()),
-        }
-    }
-
     fn prepare_boxed(bytes: &Bytes<'_>, first: Box<T>) {
         bytes.write(RwLockLayout::DATA, &*first);
     }
@@ -105,19 +95,9 @@ impl<T: Payload + Pod> Placeable for RwLock<T> {
         describe::<T>()
     }
 
-    fn words(_: &T) -> [u64; 4] {
-        [0; 4]
-    }
-
-    fn shape(config: [u64; 4], participants: u32) -> Option<Shape> {
-        let payload = shape_of::<T>()?;
-        let layout = RwLockLayout::new(payload.size(), participants)?;
-        (config == [0; 4]).then_some(Shape {
-            kind: Self::KIND,
-            len: layout.len,
-            payload,
-            config,
-        })
+    fn size(config: [u64; 4], participants: u32) -> Option<u64> {
+        let layout = RwLockLayout::new(shape_of::<T>()?.size(), participants)?;
+        (config == [0; 4]).then_some(layout.len)
     }
 
     /// Zeroed words are a free lock.
