@@ -201,6 +201,9 @@ umbrella! {
     /// The exit status of a process is unknown.
     #[cfg(feature = "process")]
     Status(crate::process::StatusError);
+    /// A process has not exited in time.
+    #[cfg(feature = "process")]
+    WaitTimeout(crate::process::WaitTimeoutError);
     /// A process gave no result in time.
     #[cfg(feature = "process")]
     JoinTimeout(crate::process::JoinTimeoutError);

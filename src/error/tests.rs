@@ -430,6 +430,11 @@ walk! {
     MapError {
         _ => MapError { index: 3, error: TaskError::Cancelled },
     }
+    #[cfg(feature = "process")]
+    WaitTimeoutError {
+        WaitTimeoutError::Timeout => WaitTimeoutError::Timeout,
+        WaitTimeoutError::Status(_) => WaitTimeoutError::Status(StatusError::Reaped),
+    }
 }
 
 #[cfg(feature = "process")]
@@ -438,6 +443,7 @@ use crate::process::{AcceptError, BindError, ConnectError};
 use crate::process::{
     BuildError, CodecError, JoinError, JoinTimeoutError, MapError, OptionError, Panic, PipeError,
     RecvIntoError, SpawnError, StatusError, SubmitError, TaskError, VariableFault,
+    WaitTimeoutError,
 };
 #[test]
 fn every_error_begins_in_lower_case_and_has_no_full_stop() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::options::SpawnOptions;
-use super::{Portable, Process, SpawnError, Stdio, spawn};
+use super::{Portable, Process, Scope, ScopedProcess, SpawnError, Stdio, spawn};
 
 /// The options of a new process: its name, its lifetime, its environment and its standard streams.
 ///
@@ -182,5 +182,28 @@ impl Builder {
         R: Portable + Serialize,
     {
         spawn::start(&self.options, function, args)
+    }
+
+    /// Runs `function(args)` in a new process with these options that ends with `scope`, as
+    /// [`Scope::spawn`] does. It is a daemon, also if [`daemon`](Self::daemon) says `false`.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// Panics if the `Serialize` of `args` panics.
+    pub fn spawn_scoped<'scope, A, R>(
+        &self,
+        scope: &'scope Scope,
+        function: fn(A) -> R,
+        args: A,
+    ) -> Result<ScopedProcess<'scope, R>, SpawnError>
+    where
+        A: Portable + Serialize,
+        R: Portable + Serialize,
+    {
+        let mut options = self.options.clone();
+        options.daemon = true;
+        spawn::start(&options, function, args).map(|process| scope.add(process))
     }
 }

@@ -295,8 +295,8 @@ pub enum StatusError {
 }
 
 impl StatusError {
-    pub(super) fn system(error: io::Error) -> Self {
-        Self::System(SystemError::new("taking the exit status", &error))
+    pub(super) fn refused(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System(SystemError::new(what, &error))
     }
 }
 
@@ -310,3 +310,30 @@ impl fmt::Display for StatusError {
 }
 
 impl Error for StatusError {}
+
+/// The error of waiting for a process with a timeout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum WaitTimeoutError {
+    /// The process is still running. Nothing has changed: wait again.
+    Timeout,
+    /// The exit status is unknown.
+    Status(StatusError),
+}
+
+impl From<StatusError> for WaitTimeoutError {
+    fn from(error: StatusError) -> Self {
+        Self::Status(error)
+    }
+}
+
+impl fmt::Display for WaitTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => f.write_str("the process still runs"),
+            Self::Status(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for WaitTimeoutError {}

@@ -33,7 +33,8 @@
 //! are ignored.
 //!
 //! It outlives its parent, unless it is a [`daemon`](Builder::daemon), and dropping its [`Process`]
-//! does not end it.
+//! does not end it. Processes of a [`scope`](scope()) end with the scope.
+//! [`current`] and [`parent`] tell a process what it is.
 //!
 //! # Deaths
 //! The result is passed in a memfd that the worker seals; sealing is the commit. A worker that is
@@ -52,8 +53,8 @@
 //! # Tracing
 //! With feature `tracing`, the crate of that name is told of each process, under the target
 //! `crossdock`: in the parent a span `spawn` and the events of start and exit, in the worker a span
-//! `process` around its function. A worker is a new program image, so its subscriber is the one
-//! that `main` sets before it calls [`init`].
+//! `process` around its function. A worker is a new program image, so its subscriber is what
+//! `main` sets before it calls [`init`].
 //!
 //! # How a function is passed
 //! As its offset in the program, so it must lie in the program itself and not in a shared library
@@ -77,8 +78,10 @@
 
 mod bound;
 mod builder;
+mod children;
 mod claimed;
 mod conn;
+mod current;
 mod ends;
 mod error;
 mod exits;
@@ -93,7 +96,9 @@ mod panic;
 mod pool;
 mod portable;
 mod running;
+mod scope;
 mod spawn;
+mod spawned;
 #[cfg(test)]
 mod tests;
 
@@ -102,11 +107,15 @@ mod worker;
 
 pub use crate::queue::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
 pub use builder::Builder;
+pub use children::{ActiveChild, active_children};
 pub use conn::{
     AcceptError, BindError, Conn, ConnectError, Listener, ListenerOptions, PeerCredentials,
     PipeError, PipeOptions, PipeReceiver, PipeSender, RecvIntoError, duplex, pipe,
 };
-pub use error::{CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError};
+pub use current::{CurrentProcess, ParentProcess, available_parallelism, current, parent};
+pub use error::{
+    CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError, WaitTimeoutError,
+};
 pub use init::{init, init_test};
 pub use options::{OptionError, Stdio, VariableFault};
 pub use panic::{Panic, PanicLocation};
@@ -116,4 +125,5 @@ pub use pool::{
 };
 pub use portable::Portable;
 pub use running::Process;
+pub use scope::{Scope, ScopedProcess, scope};
 pub use spawn::spawn;

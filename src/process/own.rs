@@ -20,8 +20,28 @@ pub(super) struct Lineage {
     /// Its number among the children of its parent, behind the numbers of those above it: `[2]` for
     /// the second child of the main process, `[2, 1]` for the first child of that.
     pub(super) path: Vec<u64>,
+    /// Whether it ends with its parent.
+    pub(super) daemon: bool,
+    /// `None` if it was started otherwise.
+    pub(super) parent: Option<Parent>,
 }
 
+/// The process that started another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Parent {
+    pub(super) id: u32,
+    pub(super) name: String,
+}
+
+/// What the kernel said when this process took its job.
+struct Start {
+    /// The process that it was, unless it was forked since.
+    id: u32,
+    /// Its parent, or what has inherited it; 0 for a process of another PID namespace.
+    parent: u32,
+}
+
+static START: OnceLock<Start> = OnceLock::new();
 static OWN: OnceLock<Lineage> = OnceLock::new();
 /// The children that this process has numbered.
 static NUMBERED: AtomicU64 = AtomicU64::new(0);
@@ -30,7 +50,7 @@ static NUMBERED: AtomicU64 = AtomicU64::new(0);
 pub(super) fn lineage() -> &'static Lineage {
     OWN.get_or_init(|| Lineage {
         name: MAIN.to_owned(),
-        path: Vec::new(),
+        ..Lineage::default()
     })
 }
 
@@ -38,17 +58,49 @@ pub(super) fn lineage() -> &'static Lineage {
 pub(super) fn take(lineage: Lineage) {
     process::set_name(&shown(&lineage.name));
     // A process takes one job, and nothing asks before.
+    let _ = START.set(Start {
+        id: std::process::id(),
+        parent: process::parent(),
+    });
     let _ = OWN.set(lineage);
 }
 
+/// Returns the process that started this one, if this one was not forked since.
+pub(super) fn parent() -> Option<&'static Parent> {
+    let start = START.get()?;
+    let parent = lineage().parent.as_ref();
+    parent.filter(|_| start.id == std::process::id())
+}
+
+/// Returns whether the process that started this one is running.
+///
+/// A process whose parent ends gets another one at once, which has another number: that of the
+/// former is not free before it was waited for. So the numbers say it all, and no descriptor has to
+/// stay open.
+pub(super) fn parent_is_alive() -> bool {
+    let (Some(start), Some(parent)) = (START.get(), parent()) else {
+        return false;
+    };
+    let is_first = start.parent == parent.id || start.parent == 0;
+    is_first && process::parent() == start.parent
+}
+
 /// Returns the lineage of the next child, which takes a number whatever its name is.
-pub(super) fn of_next_child(name: Option<&str>) -> Lineage {
+pub(super) fn of_next_child(name: Option<&str>, daemon: bool) -> Lineage {
     // ORDERING: Relaxed; only the numbers matter, and each is given once.
     let number = NUMBERED.fetch_add(1, Ordering::Relaxed) + 1;
     let mut path = lineage().path.clone();
     path.push(number);
     let name = name.map_or_else(|| counted(&path), str::to_owned);
-    Lineage { name, path }
+    Lineage {
+        name,
+        path,
+        daemon,
+        parent: Some(Parent {
+            id: std::process::id(),
+            name: lineage().name.clone(),
+        }),
+    }
 }
 
 /// Returns the name of a child that was given none.

@@ -12,11 +12,13 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::children::{self, ChildRecord};
 use super::handles::{Encoded, Received};
 use super::init::Restart;
 use super::job::{Harness, Job, VARIABLE, refusal};
 use super::options::{EnvironmentChanges, SpawnOptions};
-use super::running::{self, Process, Started};
+use super::running::{Process, Started};
+use super::spawned::Spawned;
 use super::{CodecError, OptionError, Portable, SpawnError, Stdio, handles, own, trace};
 use crate::segment::Segment;
 use crate::segment::SystemError;
@@ -162,10 +164,11 @@ fn start_at<A: Serialize, R>(
         arguments: &arguments,
     };
     let started = task.start(options, &restart)?;
-    trace::started(&started.name, started.id);
+    let record = started.spawned.record();
+    trace::started(&record.name, record.id);
     if task.is_acknowledged(options) {
         // The arguments, and the ends among them, are this process's meanwhile.
-        started.wait_until_begun(options.start_timeout)?;
+        started.spawned.wait_until_begun(options.start_timeout)?;
     }
     Ok(Process::new(started))
 }
@@ -185,7 +188,7 @@ impl SpawnTask<'_> {
     }
 
     fn start(&self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
-        running::reap_orphans();
+        children::reap_detached();
         let program = Program::current().map_err(SpawnError::system(
             "finding out how this program was started",
         ))?;
@@ -239,7 +242,7 @@ impl SpawnTask<'_> {
         };
 
         let nonce = process::nonce().map_err(SpawnError::system("getting a random number"))?;
-        let lineage = own::of_next_child(options.name.as_deref());
+        let lineage = own::of_next_child(options.name.as_deref(), options.daemon);
         let name = lineage.name.clone();
         let bytes = Job {
             nonce,
@@ -285,11 +288,7 @@ impl SpawnTask<'_> {
         let (id, pidfd) = sys::start::start(&command, &inherited, &result)
             .map_err(|(what, error)| SpawnError::System(SystemError::new(what, &error)))?;
         Ok(Started {
-            id,
-            name,
-            pidfd,
-            result,
-            socket,
+            spawned: Spawned::new(ChildRecord::of_started(id, name, pidfd), result, socket),
             pipes,
         })
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::handles::{deserialize_handle, serialize_handle};
 use super::job::Job;
 use super::own::Lineage;
-use super::{JoinError, Process, SpawnError, handles, init, init_test, running, spawn, worker};
+use super::{JoinError, Process, SpawnError, handles, init, init_test, spawn, spawned, worker};
 use crate::segment::Segment;
 use crate::sys::exe::{Code, Image};
 use crate::sys::socket::{FDS_PER_MESSAGE, receive_fds, send_fds};
@@ -108,7 +108,7 @@ fn more_descriptors_travel_than_fit_one_message() {
     let fds = [handle.0.as_fd(); FDS_PER_MESSAGE + 20];
     let count = worker::send_all(here.as_fd(), &fds).expect("sent");
     assert_eq!(
-        running::receive_all(there.as_fd(), count)
+        spawned::receive_all(there.as_fd(), count)
             .expect("received")
             .len(),
         fds.len()

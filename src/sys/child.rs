@@ -107,6 +107,23 @@ fn poll(polled: &mut [libc::pollfd], deadline: Deadline) -> io::Result<bool> {
     }
 }
 
+/// poll(2): waits until one of several processes has ended; gives the index of the first such.
+pub(crate) fn wait_first(pidfds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let mut polls: Vec<_> = pidfds
+        .iter()
+        .map(|pidfd| libc::pollfd {
+            fd: pidfd.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    let count = libc::nfds_t::try_from(polls.len()).unwrap_or(libc::nfds_t::MAX);
+    // SAFETY: as many structures as are counted, writable for the length of the call.
+    restarted(|| unsafe { libc::poll(polls.as_mut_ptr(), count, -1) })?;
+    let ready = polls.iter().position(|poll| poll.revents != 0);
+    ready.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
 /// Whether the process has ended. Does not block.
 pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
     wait(pidfd, Deadline::after(Duration::ZERO))
@@ -147,6 +164,11 @@ fn status_of(info: &libc::siginfo_t) -> Option<ExitStatus> {
         libc::CLD_DUMPED => status | 0x80,
         _ => status,
     }))
+}
+
+/// pidfd_send_signal(2) with `SIGINT`; a process that has ended is no error.
+pub(crate) fn interrupt(pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    signal(pidfd, libc::SIGINT)
 }
 
 /// pidfd_send_signal(2) with `SIGTERM`; a process that has ended is no error.

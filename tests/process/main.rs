@@ -5,6 +5,7 @@ mod bound;
 mod builder;
 mod conn;
 mod ends;
+mod family;
 mod hand_over;
 mod harness;
 mod listen;
@@ -14,10 +15,12 @@ mod names;
 mod panics;
 mod pool;
 mod results;
+mod scope;
 mod segments;
 mod signals;
 mod support;
 mod travel;
+mod wait;
 mod wait_any;
 
 #[test]

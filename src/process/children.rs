@@ -1,0 +1,200 @@
+//! The children of this process: each is known here until its exit status was taken, also when its
+//! [`Process`](super::Process) was dropped.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::trace;
+use crate::facade::{AtomicU32, Ordering};
+use crate::sys::child::{self, Child};
+use crate::sys::clock::Deadline;
+
+/// The exit of a process that was reaped.
+#[derive(Clone, Copy)]
+pub(super) enum ExitRecord {
+    With(ExitStatus),
+    /// Other code reaped it.
+    Reaped,
+}
+
+/// What this process knows of a child.
+pub(super) struct ChildRecord {
+    pub(super) id: u32,
+    pub(super) name: String,
+    /// Shared with the thread that polls for exits.
+    pub(super) pidfd: Arc<OwnedFd>,
+    /// The process that started it, which may have been forked since.
+    parent: u32,
+    ended: Mutex<Option<ExitRecord>>,
+    /// Not 0 once no handle is left, so that a later start has to reap it.
+    detached: AtomicU32,
+}
+
+impl ChildRecord {
+    /// Returns the record of a child that was just started, which is among the children from now
+    /// on.
+    pub(super) fn of_started(id: u32, name: String, pidfd: OwnedFd) -> Arc<Self> {
+        let record = Arc::new(Self {
+            id,
+            name,
+            pidfd: Arc::new(pidfd),
+            parent: std::process::id(),
+            ended: Mutex::new(None),
+            detached: AtomicU32::new(0),
+        });
+        children().push(Arc::clone(&record));
+        record
+    }
+
+    /// Returns whether the child is running; after an error it counts as running.
+    pub(super) fn is_alive(&self) -> bool {
+        !child::has_ended(self.pidfd.as_fd()).unwrap_or(false)
+    }
+
+    /// Blocks until the child has exited or the deadline has passed; returns whether it has exited.
+    pub(super) fn ends_by(&self, deadline: Deadline) -> io::Result<bool> {
+        child::wait(self.pidfd.as_fd(), deadline)
+    }
+
+    /// Takes the exit status once and keeps it; the child is none of this process's then.
+    pub(super) fn reap(&self, block: bool) -> io::Result<Option<ExitRecord>> {
+        // Under the lock, so that of two threads neither takes the other for other code.
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.is_none() {
+            *ended = match child::reap(self.pidfd.as_fd(), block)? {
+                Child::Runs => None,
+                Child::Ended(status) => {
+                    trace::exited(&self.name, self.id, status);
+                    Some(ExitRecord::With(status))
+                }
+                // A live process is the child of the process that this one was forked from.
+                Child::Unknown => {
+                    child::has_ended(self.pidfd.as_fd())?.then_some(ExitRecord::Reaped)
+                }
+            };
+            if ended.is_some() {
+                children().retain(|child| !std::ptr::eq(&raw const **child, self));
+            }
+        }
+        Ok(*ended)
+    }
+
+    /// Leaves the child to a later start, unless it has exited.
+    pub(super) fn detach(&self) {
+        // ORDERING: Relaxed; the kernel says what there is to reap.
+        self.detached.store(1, Ordering::Relaxed);
+        let _ = self.reap(false);
+    }
+}
+
+/// The children that were not reaped, in the order of their starts.
+static CHILDREN: Mutex<Vec<Arc<ChildRecord>>> = Mutex::new(Vec::new());
+
+fn children() -> MutexGuard<'static, Vec<Arc<ChildRecord>>> {
+    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the children of this process and of no process that it was forked from.
+fn own_children() -> Vec<Arc<ChildRecord>> {
+    let own = std::process::id();
+    let children = children();
+    let children = children.iter().filter(|child| child.parent == own);
+    children.map(Arc::clone).collect()
+}
+
+/// Reaps the children without a handle that have exited. Does not block.
+pub(super) fn reap_detached() {
+    let mut children = own_children();
+    // ORDERING: Relaxed; the kernel says what there is to reap.
+    children.retain(|child| child.detached.load(Ordering::Relaxed) != 0);
+    for child in children {
+        let _ = child.reap(false);
+    }
+}
+
+/// Returns the running children of this process that [`spawn`](super::spawn()) and its like have
+/// started, in the order of their starts. Does not block.
+///
+/// Those are listed, too, whose [`Process`](super::Process) was dropped. Children that have exited
+/// are reaped, so none stays a zombie; a `Process` still gives its status and its result.
+///
+/// # Examples
+/// ```
+/// use crossdock::process::{self, Builder, active_children};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     process::init();
+///     let park = |()| std::thread::park();
+///     let _clerk = Builder::new().name("clerk").daemon(true).spawn(park, ())?;
+///     for child in active_children() {
+///         println!("{} has the id {}", child.name(), child.id());
+///         child.terminate()?;
+///     }
+///     Ok(())
+/// }
+/// ```
+pub fn active_children() -> Vec<ActiveChild> {
+    let mut children = own_children();
+    // After an error it counts as running.
+    children.retain(|child| !matches!(child.reap(false), Ok(Some(_))));
+    children.into_iter().map(ActiveChild).collect()
+}
+
+/// A child of this process that was running when [`active_children`] listed it.
+///
+/// It is identified by a file descriptor, so it is never mistaken for a later process.
+#[derive(Clone)]
+pub struct ActiveChild(Arc<ChildRecord>);
+
+impl ActiveChild {
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Returns the process id, as [`Process::id`](super::Process::id) does.
+    pub fn id(&self) -> u32 {
+        self.0.id
+    }
+
+    /// Returns whether the process is still running. Does not block.
+    pub fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    /// Interrupts the process, as [`Process::interrupt`](super::Process::interrupt) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn interrupt(&self) -> io::Result<()> {
+        child::interrupt(self.0.pidfd.as_fd())
+    }
+
+    /// Asks the process to end, as [`Process::terminate`](super::Process::terminate) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn terminate(&self) -> io::Result<()> {
+        child::terminate(self.0.pidfd.as_fd())
+    }
+
+    /// Kills the process, as [`Process::kill`](super::Process::kill) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn kill(&self) -> io::Result<()> {
+        child::kill(self.0.pidfd.as_fd())
+    }
+}
+
+impl fmt::Debug for ActiveChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActiveChild")
+            .field("name", &self.name())
+            .field("id", &self.id())
+            .finish()
+    }
+}
