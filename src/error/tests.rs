@@ -366,6 +366,7 @@ walk! {
     #[cfg(feature = "process")]
     JoinError {
         JoinError::Panicked(_) => JoinError::Panicked(Panic::with_message(&name())),
+        JoinError::Failed(_) => JoinError::Failed(RemoteError::with_message(name())),
         JoinError::Killed { .. } => JoinError::Killed { signal: 9 },
         JoinError::Exited { .. } => JoinError::Exited { code: 1 },
         JoinError::NotStarted { .. } => JoinError::NotStarted { code: 1 },
@@ -442,7 +443,7 @@ use crate::process::{AcceptError, BindError, ConnectError};
 #[cfg(feature = "process")]
 use crate::process::{
     BuildError, CodecError, JoinError, JoinTimeoutError, MapError, OptionError, Panic, PipeError,
-    RecvIntoError, SpawnError, StatusError, SubmitError, TaskError, VariableFault,
+    RecvIntoError, RemoteError, SpawnError, StatusError, SubmitError, TaskError, VariableFault,
     WaitTimeoutError,
 };
 #[test]

@@ -1,5 +1,6 @@
 //! Starting a process with options.
 
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -184,6 +185,27 @@ impl Builder {
         spawn::start(&self.options, function, args)
     }
 
+    /// Runs `function(args)`, which may fail, in a new process with these options, as
+    /// [`process::try_spawn`](super::try_spawn()) does.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// Panics if the `Serialize` of `args` panics.
+    pub fn try_spawn<A, R, E>(
+        &self,
+        function: fn(A) -> Result<R, E>,
+        args: A,
+    ) -> Result<Process<R>, SpawnError>
+    where
+        A: Portable + Serialize,
+        R: Portable + Serialize,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        spawn::start_fallible(&self.options, function, args)
+    }
+
     /// Runs `function(args)` in a new process with these options that ends with `scope`, as
     /// [`Scope::spawn`] does. It is a daemon, also if [`daemon`](Self::daemon) says `false`.
     ///
@@ -202,8 +224,36 @@ impl Builder {
         A: Portable + Serialize,
         R: Portable + Serialize,
     {
+        spawn::start(&self.scoped(), function, args).map(|process| scope.add(process))
+    }
+
+    /// Runs `function(args)`, which may fail, in a new process with these options that ends with
+    /// `scope`, as [`Scope::try_spawn`] does. It is a daemon, also if [`daemon`](Self::daemon) says
+    /// `false`.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// Panics if the `Serialize` of `args` panics.
+    pub fn try_spawn_scoped<'scope, A, R, E>(
+        &self,
+        scope: &'scope Scope,
+        function: fn(A) -> Result<R, E>,
+        args: A,
+    ) -> Result<ScopedProcess<'scope, R>, SpawnError>
+    where
+        A: Portable + Serialize,
+        R: Portable + Serialize,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        spawn::start_fallible(&self.scoped(), function, args).map(|process| scope.add(process))
+    }
+
+    /// Returns the options of a process of a scope.
+    fn scoped(&self) -> SpawnOptions {
         let mut options = self.options.clone();
         options.daemon = true;
-        spawn::start(&options, function, args).map(|process| scope.add(process))
+        options
     }
 }

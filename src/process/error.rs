@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::{OptionError, Panic};
+use super::{OptionError, Panic, RemoteError};
 use crate::payload::ValueError;
 use crate::segment::SystemError;
 use crate::sys::limits::Limit;
@@ -161,6 +161,8 @@ impl Error for SpawnError {
 pub enum JoinError {
     /// The function panicked.
     Panicked(Panic),
+    /// The function, started by [`try_spawn`](super::try_spawn) or its like, returned this error.
+    Failed(RemoteError),
     /// A signal killed the process before it committed a result. A panic where panics abort is
     /// `SIGABRT`.
     Killed {
@@ -210,6 +212,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panicked(panic) => write!(f, "the process {panic}"),
+            Self::Failed(error) => write!(f, "the function failed: {error}"),
             Self::Killed { signal } => write!(f, "the process was killed by signal {signal}"),
             Self::Exited { code } => write!(
                 f,
@@ -244,6 +247,8 @@ impl Error for JoinError {
         match self {
             Self::Decode(error) => Some(error),
             Self::Unsent(source) => Some(source),
+            // The text has the error, so the cause is the next.
+            Self::Failed(error) => error.source(),
             _ => None,
         }
     }

@@ -42,6 +42,9 @@
 //! delivered. Workers of a parent that dies go on running, unless they are
 //! [daemons](Builder::daemon), and their results are dropped.
 //!
+//! A function that may fail has two ways: as a value, [`spawn`] returns its `Result` as any other;
+//! [`try_spawn`] makes its error one of the join ([`JoinError::Failed`]).
+//!
 //! A panic of the function is printed with the name and the id of the process. It is an error of
 //! the join ([`JoinError::Panicked`]) that carries the message, the place and, if `RUST_BACKTRACE`
 //! asks for one, the backtrace. The hook that prints it replaces a hook that the program set before
@@ -95,6 +98,7 @@ mod own;
 mod panic;
 mod pool;
 mod portable;
+mod remote;
 mod running;
 mod scope;
 mod spawn;
@@ -124,6 +128,7 @@ pub use pool::{
     SubmitError, Task, TaskError, WorkerState, as_completed,
 };
 pub use portable::Portable;
+pub use remote::{PortableError, RemoteError};
 pub use running::Process;
 pub use scope::{Scope, ScopedProcess, scope};
-pub use spawn::spawn;
+pub use spawn::{spawn, try_spawn};

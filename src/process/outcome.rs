@@ -35,6 +35,8 @@ pub(super) enum OutcomeKind {
     Refused = 5,
     /// The payload is the errno that kept the value from being handed over.
     Unsent = 6,
+    /// The payload is the encoded error that the function returned.
+    Failed = 7,
 }
 
 impl OutcomeKind {
@@ -46,6 +48,7 @@ impl OutcomeKind {
             Self::Encode,
             Self::Refused,
             Self::Unsent,
+            Self::Failed,
         ]
         .into_iter()
         .find(|kind| *kind as u32 == number)

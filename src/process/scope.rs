@@ -1,5 +1,6 @@
 //! Processes that end with a part of the program.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -97,6 +98,27 @@ impl Scope {
         R: Portable + Serialize,
     {
         Builder::new().spawn_scoped(self, function, args)
+    }
+
+    /// Runs `function(args)`, which may fail, in a new process that ends with the scope, as
+    /// [`process::try_spawn`](super::try_spawn()) does otherwise.
+    ///
+    /// # Errors
+    /// As [`process::spawn`](super::spawn()).
+    ///
+    /// # Panics
+    /// Panics if the `Serialize` of `args` panics.
+    pub fn try_spawn<A, R, E>(
+        &self,
+        function: fn(A) -> Result<R, E>,
+        args: A,
+    ) -> Result<ScopedProcess<'_, R>, SpawnError>
+    where
+        A: Portable + Serialize,
+        R: Portable + Serialize,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Builder::new().try_spawn_scoped(self, function, args)
     }
 
     /// Takes a process into the scope.

@@ -1,6 +1,7 @@
 //! Spawning: the parent's side.
 
 use std::env;
+use std::error::Error;
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::{self, stdout};
@@ -19,7 +20,9 @@ use super::job::{Harness, Job, VARIABLE, refusal};
 use super::options::{EnvironmentChanges, SpawnOptions};
 use super::running::{Process, Started};
 use super::spawned::Spawned;
-use super::{CodecError, OptionError, Portable, SpawnError, Stdio, handles, own, trace};
+use super::{
+    CodecError, OptionError, Portable, RemoteError, SpawnError, Stdio, handles, own, trace,
+};
 use crate::segment::Segment;
 use crate::segment::SystemError;
 use crate::sys::exe::{Code, Image, Program};
@@ -37,6 +40,8 @@ pub(super) type Returned = (Vec<u8>, Vec<Segment>);
 pub(super) enum JobError {
     Arguments(CodecError),
     Encode(CodecError),
+    /// The function returned it.
+    Failed(RemoteError),
 }
 
 fn trampoline<A: DeserializeOwned, R: Serialize>(
@@ -48,6 +53,26 @@ fn trampoline<A: DeserializeOwned, R: Serialize>(
     let function = unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function) };
     let arguments = arguments.decode().map_err(JobError::Arguments)?;
     let result = handles::encode_result(&function(arguments)).map_err(JobError::Encode)?;
+    Ok((result.bytes, result.segments))
+}
+
+/// As [`trampoline`], for a function that may fail.
+fn try_trampoline<A, R, E>(
+    function: *const (),
+    arguments: Received<'_>,
+) -> Result<Returned, JobError>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    // SAFETY: `start_fallible::<A, R, E>` sent the offset of a `fn(A) -> Result<R, E>` along with
+    // that of this very instantiation, and the worker found both in the same program image.
+    let function = unsafe { std::mem::transmute::<*const (), fn(A) -> Result<R, E>>(function) };
+    let arguments = arguments.decode().map_err(JobError::Arguments)?;
+    let value =
+        function(arguments).map_err(|error| JobError::Failed(RemoteError::of(error.into())))?;
+    let result = handles::encode_result(&value).map_err(JobError::Encode)?;
     Ok((result.bytes, result.segments))
 }
 
@@ -109,6 +134,67 @@ where
     R: Portable + Serialize,
 {
     start(&SpawnOptions::new(), function, args)
+}
+
+/// Runs `function(args)`, which may fail, in a new process of this program.
+///
+/// As [`spawn`], but an error of the function is an error of the join:
+/// [`join`](Process::join) returns the `R`, or [`JoinError::Failed`](super::JoinError::Failed) with
+/// the text of the error and of its causes. The error need not be a serde value. An error that is a
+/// [`PortableError`](super::PortableError) arrives as itself, too, if the function returns a
+/// [`RemoteError`]. The process exits with code 1 then, and prints nothing.
+///
+/// # Errors
+/// As [`spawn`].
+///
+/// # Panics
+/// As [`spawn`].
+///
+/// # Examples
+/// ```
+/// use crossdock::process::{self, JoinError};
+///
+/// fn parse(text: String) -> Result<u32, std::num::ParseIntError> {
+///     text.parse()
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     process::init();
+///     assert_eq!(process::try_spawn(parse, "12".to_owned())?.join()?, 12);
+///     match process::try_spawn(parse, "twelve".to_owned())?.join() {
+///         Err(JoinError::Failed(error)) => {
+///             assert_eq!(error.to_string(), "invalid digit found in string");
+///         }
+///         other => panic!("{other:?}"),
+///     }
+///     Ok(())
+/// }
+/// ```
+pub fn try_spawn<A, R, E>(
+    function: fn(A) -> Result<R, E>,
+    args: A,
+) -> Result<Process<R>, SpawnError>
+where
+    A: Portable + Serialize,
+    R: Portable + Serialize,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    start_fallible(&SpawnOptions::new(), function, args)
+}
+
+/// Runs `function(args)`, which may fail, in a new process with these options.
+pub(super) fn start_fallible<A, R, E>(
+    options: &SpawnOptions,
+    function: fn(A) -> Result<R, E>,
+    args: A,
+) -> Result<Process<R>, SpawnError>
+where
+    A: Portable,
+    R: Portable,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let entry: Trampoline = try_trampoline::<A, R, E>;
+    start_at(options, function as *const (), entry, &args)
 }
 
 /// Runs `function(args)` in a new process with these options.

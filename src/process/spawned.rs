@@ -107,6 +107,10 @@ impl Spawned {
                 Ok(panic) => JoinError::Panicked(panic),
                 Err(error) => JoinError::Decode(error.into()),
             },
+            OutcomeKind::Failed => match codec::decode(payload) {
+                Ok(error) => JoinError::Failed(error),
+                Err(error) => JoinError::Decode(error.into()),
+            },
             OutcomeKind::Arguments => JoinError::Arguments(CodecError::remote(payload)),
             OutcomeKind::Encode => JoinError::Encode(CodecError::remote(payload)),
             OutcomeKind::Refused => JoinError::Refused(text()),

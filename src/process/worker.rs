@@ -28,7 +28,8 @@ use crate::sys::socket::{FDS_PER_MESSAGE, send_byte, send_fds};
 
 /// The exit code after a panic, as of a Rust program whose main panics.
 const PANICKED: i32 = 101;
-/// The exit code when there is a job and no result, without a panic.
+/// The exit code when there is a job and no result, without a panic, as of a Rust program whose main
+/// returns an error.
 const FAILED: i32 = 1;
 
 /// Runs this process's job, if it has one, and then never returns.
@@ -195,6 +196,11 @@ impl Assignment {
             ),
             Ok(Err(JobError::Encode(error))) => {
                 self.end(OutcomeKind::Encode, 0, describe(&error).as_bytes(), FAILED)
+            }
+            Ok(Err(JobError::Failed(error))) => {
+                // Texts and bytes always serialise.
+                let bytes = codec::encode(&error).unwrap_or_default();
+                self.end(OutcomeKind::Failed, 0, &bytes, FAILED)
             }
             Err(payload) => {
                 let panic = Panic::of(&*payload);

@@ -5,6 +5,7 @@ mod bound;
 mod builder;
 mod conn;
 mod ends;
+mod failures;
 mod family;
 mod hand_over;
 mod harness;
