@@ -15,9 +15,9 @@ const MAX_CAUSES: usize = 32;
 
 /// An error that crosses to another process as itself, not only as text.
 ///
-/// Implement it for an error that serde can encode and decode; there is nothing to write. A function
-/// that returns a [`RemoteError`] then converts it by `?`, and
-/// [`RemoteError::downcast`] gives it back in the parent.
+/// Implement it for an error that serde can encode and decode; there is nothing to write. A
+/// function that returns a [`RemoteError`] then converts it by `?`, and [`RemoteError::downcast`]
+/// gives it back in the parent.
 ///
 /// # Examples
 /// ```
@@ -65,8 +65,8 @@ pub trait PortableError: Error + Serialize + DeserializeOwned + 'static {}
 /// The error that a function returned in another process: its text, and those of its causes.
 ///
 /// Its `Display` is that of the error, its [`source`](Error::source) the cause, which is a
-/// `RemoteError` too, up to 32 causes deep. `Debug` is the text and the causes, separated by colons.
-/// An error whose type is a [`PortableError`] is itself there as well, see
+/// `RemoteError` too, up to 32 causes deep. `Debug` is the text and the causes, separated by
+/// colons. An error whose type is a [`PortableError`] is itself there as well, see
 /// [`downcast`](Self::downcast).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteError {

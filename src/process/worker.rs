@@ -28,8 +28,8 @@ use crate::sys::socket::{FDS_PER_MESSAGE, send_byte, send_fds};
 
 /// The exit code after a panic, as of a Rust program whose main panics.
 const PANICKED: i32 = 101;
-/// The exit code when there is a job and no result, without a panic, as of a Rust program whose main
-/// returns an error.
+/// The exit code when there is a job and no result, without a panic, as of a Rust program whose
+/// main returns an error.
 const FAILED: i32 = 1;
 
 /// Runs this process's job, if it has one, and then never returns.
