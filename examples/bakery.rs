@@ -1,36 +1,33 @@
-//! A cashier sends orders to a baker in another process, and then "exit".
+//! A cashier puts orders on a queue, and then "exit"; a baker takes them until "exit".
 
 use crossdock::process;
 use crossdock::queue::{Receiver, Sender, channel};
 
-fn cashier(orders: Sender<String>) {
-    for order in ["two rolls", "a rye loaf", "twelve buns", "exit"] {
-        println!("cashier: {order}");
-        let sent = orders.send(&order.to_owned());
-        sent.expect("the bakery is open");
+fn cashier(orders: Sender<String>) -> Result<(), crossdock::Error> {
+    for order in ["Baguette", "Ciabatta", "Sourdough", "exit"] {
+        orders.send(&order.to_owned())?;
     }
+    Ok(())
 }
 
-fn baker(orders: Receiver<String>) -> Result<Vec<String>, crossdock::Error> {
-    let mut baked = Vec::new();
+fn baker(orders: Receiver<String>) -> Result<(), crossdock::Error> {
     loop {
-        // An error if the last cashier has gone without "exit", however it went.
+        // An error if the cashier has gone without "exit", however it went.
         let order = orders.recv()?.into_inner()?; // and acknowledged
         if order == "exit" {
-            return Ok(baked);
+            println!("Bakery is closed for the day.");
+            return Ok(());
         }
-        println!("baker: {order}");
-        baked.push(order);
+        println!("Baker: Preparing {order} bread");
     }
 }
 
 fn main() -> Result<(), crossdock::Error> {
     process::init(); // the cashier and the baker begin, and end, here
     let (sender, receiver) = channel::<String>(16)?;
-
-    let baker = process::spawn(baker, receiver)?;
     let cashier = process::spawn(cashier, sender)?;
-    cashier.join()?;
-    println!("baked: {}", baker.join()??.join(", "));
+    let baker = process::spawn(baker, receiver)?;
+    cashier.join()??;
+    baker.join()??;
     Ok(())
 }

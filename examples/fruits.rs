@@ -1,42 +1,24 @@
-//! Two processes fill a queue with fruits, and another drains it until the last sender has gone.
+//! Fruits are pushed to a queue and popped from it, in one process.
 
-use crossdock::queue::{Queue, ReceiverOf, SenderOf, pair};
-use crossdock::{FixedStr, process};
-
-/// A fruit's name: text in place, for a pointer means nothing to another process.
-type Fruit = FixedStr<16>;
-
-fn fill((names, fruits): (Vec<Fruit>, SenderOf<Queue<Fruit>>)) {
-    for name in names {
-        fruits.send(name).expect("the drainer receives");
-    }
-}
-
-fn drain(fruits: ReceiverOf<Queue<Fruit>>) -> Vec<Fruit> {
-    // Ends when the queue is empty and the last sender has gone, however it went.
-    fruits.iter().map_while(Result::ok).collect()
-}
+use crossdock::FixedStr;
+use crossdock::queue::{Queue, pair};
 
 fn main() -> Result<(), crossdock::Error> {
-    process::init(); // the other processes begin, and end, here
-    let (sender, receiver) = pair::<Queue<Fruit>>(4)?;
-    let drainer = process::spawn(drain, receiver)?;
-    let baskets = [["apple", "banana", "cherry"], ["date", "elderberry", "fig"]];
-    let mut fillers = Vec::new();
-    for basket in baskets {
-        let names = basket.iter().map(|name| name.parse());
-        let names: Vec<Fruit> = names.collect::<Result<_, _>>()?;
-        fillers.push(process::spawn(fill, (names, sender.clone()))?);
-    }
-    drop(sender); // the fillers have theirs
-    for filler in fillers {
-        filler.join()?;
+    let fruits = ["Apple", "Orange", "Guava", "Papaya", "Banana"];
+    // Text in place, for a pointer means nothing to another process.
+    let (sender, receiver) = pair::<Queue<FixedStr<16>>>(fruits.len() as u64)?;
+
+    println!("pushing items to queue:");
+    for (number, fruit) in (1..).zip(fruits) {
+        sender.send(fruit.parse()?)?;
+        println!("item no: {number} {fruit}");
     }
 
-    let mut drained = drainer.join()?;
-    drained.sort();
-    for (number, fruit) in drained.iter().enumerate() {
-        println!("item no: {number} {fruit}");
+    println!("popping items from queue:");
+    let mut number = 0;
+    while !receiver.is_empty() {
+        println!("item no: {number} {}", receiver.recv()?);
+        number += 1;
     }
     Ok(())
 }

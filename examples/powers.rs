@@ -1,28 +1,27 @@
-//! Two processes, one for squares and one for cubes.
-
-use std::error::Error;
+//! Two processes print the square and the cube of a number.
+//!
+//! `cargo run --example powers -- 5`; without a number, of 10.
 
 use crossdock::process;
 
-fn squares(numbers: Vec<u64>) -> Vec<u64> {
-    println!("squares: process {}", std::process::id());
-    numbers.into_iter().map(|number| number * number).collect()
+fn square(number: u64) {
+    println!("Square: {}", number * number);
 }
 
-fn cubes(numbers: Vec<u64>) -> Vec<u64> {
-    println!("cubes:   process {}", std::process::id());
-    numbers.into_iter().map(|number| number.pow(3)).collect()
+fn cube(number: u64) {
+    println!("Cube: {}", number * number * number);
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     process::init(); // the two processes begin, and end, here
-
-    let numbers = vec![2, 3, 4, 5];
-    let squares = process::spawn(squares, numbers.clone())?;
-    let cubes = process::spawn(cubes, numbers.clone())?;
-
-    println!("numbers: {numbers:?}");
-    println!("squares: {:?}", squares.join()?);
-    println!("cubes:   {:?}", cubes.join()?);
+    let number: u64 = match std::env::args().nth(1) {
+        Some(number) => number.parse()?,
+        None => 10,
+    };
+    let square = process::spawn(square, number)?;
+    let cube = process::spawn(cube, number)?;
+    square.join()?;
+    cube.join()?;
+    println!("Done!");
     Ok(())
 }

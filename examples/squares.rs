@@ -1,31 +1,17 @@
-//! A list of numbers that processes square where it is, and the sum of their squares.
+//! A process for each of five numbers prints its square.
 
-use crossdock::{AtomicArray, Counter, Segment, process};
+use crossdock::process;
 
-const PROCESSES: usize = 3;
-
-fn square((process, numbers, sum): (usize, AtomicArray<u64>, Counter)) {
-    for number in numbers.iter().skip(process).step_by(PROCESSES) {
-        let before = number.update(|number| number * number);
-        sum.add(before * before);
-    }
+fn square(number: u64) {
+    println!("The square of {number} is {}", number * number);
 }
 
 fn main() -> Result<(), crossdock::Error> {
     process::init(); // the processes begin, and end, here
-
-    let segment = Segment::anonymous()?;
-    let numbers = segment.create::<AtomicArray<u64>>("numbers", [1, 2, 3, 4, 5, 6])?;
-    let sum = segment.create::<Counter>("sum", 0)?;
-    println!("numbers: {:?}", numbers.to_vec());
-
-    let workers = (0..PROCESSES)
-        .map(|process| process::spawn(square, (process, numbers.clone(), sum.clone())))
-        .collect::<Result<Vec<_>, _>>()?;
-    for worker in workers {
-        worker.join()?;
+    let processes = (1..=5).map(|number| process::spawn(square, number));
+    for process in processes.collect::<Result<Vec<_>, _>>()? {
+        process.join()?;
     }
-    println!("squares: {:?}", numbers.to_vec());
-    println!("their sum: {}", sum.load());
+    println!("All calculations completed.");
     Ok(())
 }

@@ -1,57 +1,40 @@
-//! Three workers take tasks and log what they did, until no sender of tasks is left.
+//! Three processes take tasks from a queue until it is empty, and note what they have done in a
+//! second queue.
 
 use crossdock::process;
-use crossdock::queue::{Receiver, Sender, channel};
-use serde::{Deserialize, Serialize};
+use crossdock::queue::{Receiver, Sender, TryRecvError, channel};
 
-#[derive(Serialize, Deserialize)]
-enum Task {
-    Primes { below: u64 },
-    Sum(Vec<u64>),
-}
-
-fn perform(task: &Task) -> String {
-    match task {
-        Task::Primes { below } => {
-            let is_prime = |n: &u64| (2..*n).all(|m| !n.is_multiple_of(m));
-            let primes = (2..*below).filter(is_prime).count();
-            format!("{primes} primes below {below}")
-        }
-        Task::Sum(numbers) => format!("the sum of {numbers:?} is {}", numbers.iter().sum::<u64>()),
+fn perform(
+    (tasks, done): (Receiver<String>, Sender<String>),
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let name = process::current().name();
+    loop {
+        let task = match tasks.try_recv() {
+            Ok(task) => task,
+            Err(TryRecvError::Busy) => continue, // another process takes one at this moment
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        done.send(&format!("{} is done by {name}", *task))?;
+        task.ack()?; // killed before, the process leaves the task to another
     }
 }
 
-fn work(
-    (worker, tasks, log): (u32, Receiver<Task>, Sender<String>),
-) -> Result<(), crossdock::Error> {
-    // Ends when no task is left, no other worker has one, and no sender of tasks is left.
-    for task in &tasks {
-        let task = task?;
-        log.send(&format!("worker {worker}: {}", perform(&task)))?;
-        task.ack()?; // killed before, it leaves the task to another
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    process::init(); // the processes begin, and end, here
+    let (sender, tasks) = channel::<String>(8)?;
+    let (notes, done) = channel::<String>(8)?;
+    for number in 0..8 {
+        sender.send(&format!("Task no {number}"))?;
     }
-    Ok(())
-}
 
-fn main() -> Result<(), crossdock::Error> {
-    process::init(); // the workers begin, and end, here
-    let (giver, tasks) = channel::<Task>(16)?;
-    let (logger, log) = channel::<String>(16)?;
-    let workers = (1..=3)
-        .map(|worker| process::spawn(work, (worker, tasks.clone(), logger.clone())))
-        .collect::<Result<Vec<_>, _>>()?;
-    for number in 1..=5 {
-        let below = number * 1_000;
-        giver.send(&Task::Primes { below })?;
-        giver.send(&Task::Sum((1..=number).collect()))?;
-    }
-    giver.wait_idle()?; // every task is done
-    drop((giver, logger)); // the workers are told that no task will come; the log ends with them
-    for line in log.iter() {
-        println!("{}", line?.into_inner()?);
-    }
+    let workers = (0..3).map(|_| process::try_spawn(perform, (tasks.clone(), notes.clone())));
+    let workers = workers.collect::<Result<Vec<_>, _>>()?;
     for worker in workers {
-        worker.join()??;
+        worker.join()?;
+    }
+    while !done.is_empty() {
+        println!("{}", done.recv()?.into_inner()?);
     }
     Ok(())
 }

@@ -163,3 +163,8 @@ pub use {
 #[cfg(all(doctest, feature = "process", not(loom)))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the page for those who come from Python run.
+#[cfg(all(doctest, feature = "process", not(loom)))]
+#[doc = include_str!("../docs/from-python.md")]
+struct FromPython;

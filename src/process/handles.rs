@@ -64,9 +64,9 @@ enum SegmentSlot {
 }
 
 /// Makes a transfer the current one of this thread, and on drop the previous one again.
-struct Scope(Option<Transfer>);
+struct TransferScope(Option<Transfer>);
 
-impl Scope {
+impl TransferScope {
     fn enter(slots: TransferSlots) -> Self {
         Self(TRANSFER.replace(Some(Transfer {
             slots,
@@ -80,7 +80,7 @@ impl Scope {
     }
 }
 
-impl Drop for Scope {
+impl Drop for TransferScope {
     fn drop(&mut self) {
         if let Some(previous) = self.0.take() {
             TRANSFER.set(Some(previous));
@@ -112,7 +112,7 @@ pub(super) fn encode_result<T: Serialize>(value: &T) -> Result<Encoded, CodecErr
 
 fn encode<T: Serialize>(value: &T, ends: EndList) -> Result<Encoded, CodecError> {
     let segments = Vec::new();
-    let scope = Scope::enter(TransferSlots::Sending { segments, ends });
+    let scope = TransferScope::enter(TransferSlots::Sending { segments, ends });
     let bytes = codec::encode(value);
     match (bytes, scope.leave()) {
         (
@@ -204,7 +204,7 @@ impl<'a> Received<'a> {
     pub(super) fn decode<T: DeserializeOwned>(self) -> Result<T, CodecError> {
         let ends = self.ends.into_iter().map(Some).collect();
         let slots = self.slots;
-        let scope = Scope::enter(TransferSlots::Receiving { slots, ends });
+        let scope = TransferScope::enter(TransferSlots::Receiving { slots, ends });
         let value = codec::decode(self.value);
         let transfer = scope.leave();
         value.map_err(|error| error_of(error, transfer))
@@ -231,7 +231,7 @@ pub(super) fn encode_known<T: Serialize>(
     known: &[Segment],
 ) -> Result<(), CodecError> {
     let before = bytes.len();
-    let scope = Scope::enter(TransferSlots::Sending {
+    let scope = TransferScope::enter(TransferSlots::Sending {
         segments: known.to_vec(),
         ends: EndList::Pool,
     });
@@ -256,7 +256,7 @@ pub(super) fn decode_known<T: DeserializeOwned>(
 ) -> Result<T, CodecError> {
     let slots = known.iter().cloned().map(SegmentSlot::Open).collect();
     let ends = Vec::new();
-    let scope = Scope::enter(TransferSlots::Receiving { slots, ends });
+    let scope = TransferScope::enter(TransferSlots::Receiving { slots, ends });
     let value = codec::decode(bytes);
     let transfer = scope.leave();
     value.map_err(|error| error_of(error, transfer))

@@ -1,22 +1,25 @@
 //! Spans and events for the crate `tracing`: a process is started, runs its function, ends. Without
 //! the feature `tracing` these functions are empty.
 
+/// A span that is exited when this is dropped.
+pub(super) struct Span {
+    #[cfg(feature = "tracing")]
+    _entered: tracing::span::EnteredSpan,
+}
+
 #[cfg(feature = "tracing")]
 mod told {
     use std::process::ExitStatus;
 
-    use tracing::span::EnteredSpan;
-
+    use super::Span;
     use crate::process::outcome::OutcomeKind;
     use crate::process::own;
 
-    /// A span that is exited when this is dropped.
-    #[expect(dead_code, reason = "it is dropped")]
-    pub(in crate::process) struct Span(EnteredSpan);
-
     /// Enters the span of a start, in the parent.
     pub(in crate::process) fn spawning() -> Span {
-        Span(tracing::debug_span!(target: "crossdock", "spawn").entered())
+        Span {
+            _entered: tracing::debug_span!(target: "crossdock", "spawn").entered(),
+        }
     }
 
     /// A process runs this program.
@@ -27,7 +30,9 @@ mod told {
     /// Enters the span of a function, in its process.
     pub(in crate::process) fn running() -> Span {
         let (name, pid) = (own::lineage().name.as_str(), std::process::id());
-        Span(tracing::info_span!(target: "crossdock", "process", name, pid).entered())
+        Span {
+            _entered: tracing::info_span!(target: "crossdock", "process", name, pid).entered(),
+        }
     }
 
     /// The function of this process has ended.
@@ -45,18 +50,17 @@ mod told {
 mod told {
     use std::process::ExitStatus;
 
+    use super::Span;
     use crate::process::outcome::OutcomeKind;
 
-    pub(in crate::process) struct Span;
-
     pub(in crate::process) fn spawning() -> Span {
-        Span
+        Span {}
     }
 
     pub(in crate::process) fn started(_: &str, _: u32) {}
 
     pub(in crate::process) fn running() -> Span {
-        Span
+        Span {}
     }
 
     pub(in crate::process) fn ended(_: OutcomeKind) {}
