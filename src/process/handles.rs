@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::CodecError;
 use super::ends::{ReceivedEnd, SentEnd};
 use crate::codec;
-use crate::payload::ValueError;
+use crate::payload::{Cause, ValueError};
 use crate::segment::Segment;
 
 thread_local! {
@@ -223,9 +223,30 @@ pub(super) fn decode<T: DeserializeOwned>(
 const UNKNOWN: &str = "the workers do not have the segment of a handle: \
                        pass it to the pool's initializer, or spawn a process with it";
 
+/// Whether this thread encodes or decodes a value just now, and this one is a part of it.
+#[inline]
+fn is_within_another() -> bool {
+    TRANSFER
+        .try_with(|transfer| transfer.borrow().is_some())
+        .unwrap_or(false)
+}
+
 /// Appends the encoding of a value between a pool and its workers, whose handles live in `known`
 /// segments.
+#[inline]
 pub(super) fn encode_known<T: Serialize>(
+    bytes: &mut Vec<u8>,
+    value: &T,
+    known: &[Segment],
+) -> Result<(), CodecError> {
+    if known.is_empty() && !is_within_another() {
+        // No handle can be encoded.
+        return codec::append(bytes, value).map_err(without_transfer);
+    }
+    encode_handles(bytes, value, known)
+}
+
+fn encode_handles<T: Serialize>(
     bytes: &mut Vec<u8>,
     value: &T,
     known: &[Segment],
@@ -249,11 +270,23 @@ pub(super) fn encode_known<T: Serialize>(
     Ok(())
 }
 
+#[cold]
+fn without_transfer(error: ValueError) -> CodecError {
+    if error == Cause::Handle.into() {
+        return CodecError::handle(UNKNOWN.to_owned());
+    }
+    error.into()
+}
+
 /// Decodes what [`encode_known`] encoded.
+#[inline]
 pub(super) fn decode_known<T: DeserializeOwned>(
     bytes: &[u8],
     known: &[Segment],
 ) -> Result<T, CodecError> {
+    if known.is_empty() && !is_within_another() {
+        return codec::decode(bytes).map_err(without_transfer);
+    }
     let slots = known.iter().cloned().map(SegmentSlot::Open).collect();
     let ends = Vec::new();
     let scope = TransferScope::enter(TransferSlots::Receiving { slots, ends });

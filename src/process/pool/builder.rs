@@ -212,7 +212,8 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
             start_with(&options, work::<W, I>, &(setup, &args))
         };
         let sizes = (workers, in_flight);
-        let core = Core::new(shared, known, code, sizes, Box::new(start));
+        let core = Core::new(shared, known, code, sizes, Box::new(start))
+            .map_err(|error| BuildError::System(SystemError::new("mapping a page", &error)))?;
         let started = core.start_all();
         let supervised = std::sync::Arc::clone(&core);
         let thread = thread::Builder::new()

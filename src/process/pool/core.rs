@@ -1,5 +1,6 @@
 //! What the threads of a pool's process share, and the thread that supervises the workers.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::process::{Process, SpawnError};
 use crate::queue::{SendTimeoutError, TrySendError, WaitAnyError, Waitable, wait_any_timeout};
 use crate::segment::Segment;
 use crate::sys::clock::monotonic;
+use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::wait::select::Source;
 
@@ -44,7 +46,8 @@ pub(super) struct Core {
     /// Has the supervisor look.
     wake: Notice,
     start: Box<Start>,
-    pid: u32,
+    pub(super) workers: u32,
+    here: Here,
 }
 
 impl Core {
@@ -54,7 +57,7 @@ impl Core {
         code: &'static Code,
         (workers, in_flight): (u32, u32),
         start: Box<Start>,
-    ) -> Arc<Self> {
+    ) -> io::Result<Arc<Self>> {
         let core = Self {
             shared,
             known,
@@ -65,11 +68,12 @@ impl Core {
             ready: Notice::new(),
             wake: Notice::new(),
             start,
-            pid: std::process::id(),
+            workers,
+            here: Here::new()?,
         };
         core.room.raise();
         core.idle.raise();
-        Arc::new(core)
+        Ok(Arc::new(core))
     }
 
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
@@ -78,7 +82,12 @@ impl Core {
 
     /// Whether this is the process that built the pool, and no fork of it.
     pub(super) fn is_here(&self) -> bool {
-        std::process::id() == self.pid
+        self.here.is_here()
+    }
+
+    /// Whether a task can be submitted at once, or none ever.
+    pub(super) fn has_room(&self) -> bool {
+        self.room.is_ready()
     }
 
     /// Raises and clears the notices that say what the table is like.

@@ -81,7 +81,7 @@ where
         let chunk = u64::from(self.chunk());
         self.options.window.map_or_else(
             || {
-                let workers = self.options.core().table().seats.len() as u64;
+                let workers = u64::from(self.options.core().workers);
                 (chunk * workers * 4).max(chunk)
             },
             |window| window.max(chunk),
@@ -93,7 +93,7 @@ where
         let window = self.window();
         while self.ahead + u64::from(self.chunk()) <= window {
             // Without a chunk of its own on the way it waits for room.
-            if self.next > self.due && !self.options.core().table().has_room() {
+            if self.next > self.due && !self.options.core().has_room() {
                 return;
             }
             if !self.send_chunk() {
@@ -166,7 +166,7 @@ where
     /// Takes the outcomes of the next chunk that has any.
     fn take_chunk(&mut self) -> bool {
         while let Some(completed) = self.sink.pop() {
-            if !self.ordered {
+            if !self.ordered || completed.seq == self.due {
                 self.current = Some(Outcomes::new(completed));
                 self.due += 1;
                 return true;

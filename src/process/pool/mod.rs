@@ -261,8 +261,8 @@ impl<W: WorkerState> Pool<W> {
     }
 
     /// Returns the number of workers that the pool keeps.
-    pub fn workers(&self) -> usize {
-        self.core.table().seats.len()
+    pub fn workers(&self) -> u32 {
+        self.core.workers
     }
 
     /// Returns the process ids of the workers that are running, in the order of their places.

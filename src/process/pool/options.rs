@@ -298,8 +298,9 @@ impl<'p, W: WorkerState> Options<'p, W> {
         let mut options = *self;
         let (least, most) = items.size_hint();
         if options.chunk.is_none() && most == Some(least) {
-            let shares = self.core.table().seats.len() * 4;
-            let chunk = u32::try_from(least.div_ceil(shares)).unwrap_or(MAX_ITEMS);
+            let shares = u64::from(self.core.workers) * 4;
+            let chunk = (least as u64).div_ceil(shares);
+            let chunk = u32::try_from(chunk).unwrap_or(MAX_ITEMS);
             options = options.chunk_size(chunk);
         }
         let mut results = Vec::with_capacity(least.min(1 << 20));
