@@ -53,6 +53,8 @@ enum Verb {
     /// what is read must be whole, and no older than what was known to be published before. At `array` they
     /// lease chunks, fill and finish them, round after round, and read and write all of them in between; in the
     /// end each chunk must be finished once in each round, but for what is in doubt because somebody was killed.
+    /// At `pool` tasks run alone and in chunks, some of which hang, in workers that are recycled; each task must
+    /// have one outcome, and run no more once that is known.
     /// Nobody may be stuck or listed.
     /// Exits with 1 otherwise.
     Torture(TortureArgs),

@@ -4,6 +4,7 @@ mod array;
 mod driver;
 mod endings;
 mod locks;
+mod pool;
 mod queues;
 mod rwlock;
 mod sheet;
@@ -39,6 +40,8 @@ enum What {
     Snapshots,
     /// Arrays with leases.
     Array,
+    /// Pools of workers.
+    Pool,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -52,8 +55,8 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
-    /// How many processes work at a time: 6 at locks of either kind and at arrays, 64 at the others unless it is
-    /// said.
+    /// How many processes work at a time: 6 at locks of either kind and at arrays, 8 at pools, 64 at the
+    /// others unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
     /// How many threads work in a process at most: each that is started draws its number.
@@ -85,6 +88,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Work => work::run(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,
         What::Array => array::run(args, random)?,
+        What::Pool => pool::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {

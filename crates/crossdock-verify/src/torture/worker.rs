@@ -136,5 +136,6 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Work => tasks::work(orders),
         What::Snapshots => snapshots::work(orders),
         What::Array => array::work(orders),
+        What::Pool => Err(Broken("a pool starts its workers itself".into())),
     }
 }
