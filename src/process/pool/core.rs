@@ -21,10 +21,11 @@ use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::wait::select::Source;
 
-/// After so many workers in a row that ended before they were ready, the pool is broken.
-const MOST_FAILURES: u32 = 5;
-/// The wait before a worker is started again after a failure; twice as long after each further one.
-const BACK_OFF: Duration = Duration::from_millis(10);
+/// A worker that ended before it was ready weighs so much, and one that was killed by SIGKILL,
+/// which may have had nothing to do with it, one.
+pub(super) const FAILURE: u32 = 20;
+/// With so much weight in a row the pool is broken.
+const MOST_FAILURES: u32 = 5 * FAILURE;
 /// The pause between looks for what has no event: room for a message that is sent again, and a
 /// letter that a dead worker has left.
 const LOOK: Duration = Duration::from_millis(2);
@@ -355,9 +356,8 @@ impl Core {
             if table.failures >= MOST_FAILURES || table.building && table.failures > 0 {
                 let why = table.failure.clone().unwrap_or_default();
                 self.break_table(&mut table, &why);
-            } else if table.failures > 0 {
-                let wait = BACK_OFF * (1 << (table.failures - 1));
-                table.restart_at = Some(Instant::now() + wait);
+            } else {
+                table.back_off();
             }
         }
         let mut pause = table.enforce_limits(&self.shared, monotonic());
@@ -417,14 +417,13 @@ impl Core {
                     seat.process = Some(Arc::new(process));
                 }
                 Err(error) => {
-                    table.failures += 1;
+                    table.failures += FAILURE;
                     let why = error.to_string();
                     if table.failures >= MOST_FAILURES {
                         self.break_table(&mut table, &why);
                         return;
                     }
-                    let wait = BACK_OFF * (1 << (table.failures - 1));
-                    table.restart_at = Some(Instant::now() + wait);
+                    table.back_off();
                     table.failure = Some(why);
                     return;
                 }

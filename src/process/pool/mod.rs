@@ -78,7 +78,9 @@ use core::Core;
 /// SIGABRT.
 ///
 /// If an initializer fails when a worker is replaced, the start is tried again after a while. After
-/// five failures in a row the pool is broken: all tasks end with [`TaskError::Broken`].
+/// five failures in a row the pool is broken: all tasks end with [`TaskError::Broken`]. A worker
+/// that SIGKILL ends before it is ready is a twentieth of a failure, as it may not be the
+/// initializer's.
 ///
 /// Workers ignore SIGINT, without keeping it from programs that they start: on Ctrl-C the parent
 /// decides, and if it ends, so do they.

@@ -6,6 +6,8 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::core::FAILURE;
+
 use super::judge::Letter;
 use super::message::{FrameKind, TaskHeader, frames_len, push_frame};
 use super::segment::PoolSegment;
@@ -14,6 +16,9 @@ use super::{Progress, TaskError};
 use crate::algorithm::tasks::{TaskState, TaskWord};
 use crate::process::Process;
 
+/// The wait before a worker is started again after a failure; twice as long after each further one.
+const BACK_OFF: Duration = Duration::from_millis(10);
+const SIGKILL: i32 = 9;
 pub(super) const SLOT_BITS: u32 = 16;
 /// The most tasks in flight.
 pub(super) const MAX_IN_FLIGHT: u32 = 1 << 12;
@@ -136,7 +141,7 @@ pub(super) struct Table {
     pub(super) backlog: VecDeque<(u64, Vec<u8>)>,
     /// Whether the pool waits for its first workers: one failure is enough then.
     pub(super) building: bool,
-    /// Workers that ended before they were ready, since the last that was ready.
+    /// The weight of the workers that ended before they were ready, since the last that was.
     pub(super) failures: u32,
     /// What the last of them said.
     pub(super) failure: Option<String>,
@@ -451,6 +456,14 @@ impl Table {
         false
     }
 
+    /// Has the next workers started later if the last ones failed.
+    pub(super) fn back_off(&mut self) {
+        let failures = self.failures / FAILURE;
+        if failures > 0 {
+            self.restart_at = Some(Instant::now() + BACK_OFF * (1 << (failures - 1).min(6)));
+        }
+    }
+
     /// Records the exits of workers. Returns whether there were any.
     pub(super) fn record_exits(&mut self) -> bool {
         let mut found = false;
@@ -469,7 +482,10 @@ impl Table {
             (seat.exit, seat.process) = (Some(exit), None);
             self.progress.restarts += 1;
             if !std::mem::take(&mut seat.ready) {
-                self.failures += 1;
+                self.failures += match exit.signal {
+                    Some(SIGKILL) => 1,
+                    _ => FAILURE,
+                };
                 if self.failure.is_none() {
                     self.failure = Some(exit.to_string());
                 }
