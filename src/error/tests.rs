@@ -350,6 +350,10 @@ walk! {
         SpawnError::System(_) => SpawnError::System(system()),
     }
     #[cfg(feature = "process")]
+    RemoteError {
+        _ => RemoteError::with_message(name()),
+    }
+    #[cfg(feature = "process")]
     OptionError {
         OptionError::EmptyName => OptionError::EmptyName,
         OptionError::NameTooLong { .. } => OptionError::NameTooLong { len: 300, limit: 255 },

@@ -10,6 +10,7 @@ use super::{OptionError, Panic, RemoteError};
 use crate::payload::ValueError;
 use crate::segment::SystemError;
 use crate::sys::limits::Limit;
+use crate::sys::process::{NO_DESCRIPTOR, NO_PROCESS, NO_SYSTEM_DESCRIPTOR, NOT_FOUND};
 
 /// The error of encoding or decoding a value that crosses processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +108,23 @@ impl SpawnError {
     }
 }
 
+/// The requests that fail with "not found" where /proc is not mounted.
+pub(super) const READING_START: &str = "finding out how this program was started";
+pub(super) const READING_FILE: &str = "looking at this program's file";
+
+/// Returns what to do about a request of a start that the system refused, if that is known.
+fn cure(error: SystemError) -> Option<&'static str> {
+    let reads_proc = [READING_START, READING_FILE].contains(&error.what());
+    match error.errno() {
+        NO_DESCRIPTOR | NO_SYSTEM_DESCRIPTOR => {
+            Some("drop handles, or raise the limit on open files (RLIMIT_NOFILE, ulimit -n)")
+        }
+        NO_PROCESS => Some("raise the limit on processes (RLIMIT_NPROC, pids.max of the cgroup)"),
+        NOT_FOUND if reads_proc => Some("mount /proc"),
+        _ => None,
+    }
+}
+
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -135,7 +153,10 @@ impl fmt::Display for SpawnError {
                 "the process did not call process::init() within {timeout:?}, and was killed; \
                  call it first in main, or set a longer start_timeout"
             ),
-            Self::System(error) => error.fmt(f),
+            Self::System(error) => {
+                error.fmt(f)?;
+                cure(*error).map_or(Ok(()), |cure| write!(f, "; {cure}"))
+            }
         }
     }
 }

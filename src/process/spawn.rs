@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::children::{self, ChildRecord};
+use super::error::{READING_FILE, READING_START};
 use super::handles::{Encoded, Received};
 use super::init::Restart;
 use super::job::{Harness, Job, VARIABLE, refusal};
@@ -275,11 +276,8 @@ impl SpawnTask<'_> {
 
     fn start(&self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
         children::reap_detached();
-        let program = Program::current().map_err(SpawnError::system(
-            "finding out how this program was started",
-        ))?;
-        let image =
-            Image::current().map_err(SpawnError::system("looking at this program's file"))?;
+        let program = Program::current().map_err(SpawnError::system(READING_START))?;
+        let image = Image::current().map_err(SpawnError::system(READING_FILE))?;
         let directory = options
             .directory
             .as_deref()

@@ -9,8 +9,9 @@ use super::handles::{deserialize_handle, serialize_handle};
 use super::job::Job;
 use super::own::Lineage;
 use super::{JoinError, Process, SpawnError, handles, init, init_test, spawn, spawned, worker};
-use crate::segment::Segment;
+use crate::segment::{Segment, SystemError};
 use crate::sys::exe::{Code, Image};
+use crate::sys::process::{NO_PROCESS, NOT_FOUND};
 use crate::sys::socket::{FDS_PER_MESSAGE, receive_fds, send_fds};
 
 #[test]
@@ -240,4 +241,14 @@ fn errors_say_what_to_do() {
             .to_string()
             .contains("process::init()")
     );
+    let refused = |what, number| {
+        let error = std::io::Error::from_raw_os_error(number);
+        SpawnError::System(SystemError::new(what, &error)).to_string()
+    };
+    let no_process = refused("cloning this process", NO_PROCESS);
+    assert!(no_process.contains("RLIMIT_NPROC"), "{no_process}");
+    let no_proc = refused(super::error::READING_START, NOT_FOUND);
+    assert!(no_proc.ends_with("; mount /proc"), "{no_proc}");
+    let other = refused("making a pipe", NOT_FOUND);
+    assert!(!other.contains(';'), "{other}");
 }

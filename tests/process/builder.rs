@@ -241,3 +241,51 @@ fn a_pipe_ends_when_the_process_is_killed() {
     let joined: Result<(), _> = outcome(&mut worker);
     joined.expect_err("killed");
 }
+
+#[test]
+fn a_start_without_descriptors_is_an_error_that_names_the_limit_and_leaves_nothing() {
+    let told = call(
+        |()| {
+            let open = || std::fs::read_dir("/proc/self/fd").expect("/proc").count();
+            let set = |files: usize| {
+                let limit = libc::rlimit {
+                    rlim_cur: u64::try_from(files).expect("few"),
+                    rlim_max: 1 << 10,
+                };
+                // SAFETY: `limit` lives during the call, and this process is the test's.
+                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+            };
+            let before = open();
+            let builder = Builder::new()
+                .daemon(true)
+                .stdin(Stdio::Piped)
+                .stdout(Stdio::Piped)
+                .current_dir("/");
+            let mut refused = Vec::new();
+            // One more at each try: each thing that is made for a start is refused in turn.
+            for files in 0.. {
+                set(files);
+                let spawned = builder.spawn(|()| std::thread::park(), ());
+                set(1 << 10);
+                match spawned {
+                    Err(error) => refused.push(error.to_string()),
+                    Ok(worker) => {
+                        worker.kill().expect("killed");
+                        worker.join().expect_err("killed");
+                        break;
+                    }
+                }
+            }
+            (refused, open() == before, crate::support::has_children())
+        },
+        (),
+    );
+    let (mut refused, same, children) = told.expect("joined");
+    assert!(same && !children);
+    refused.dedup();
+    assert!(refused.len() > 4, "{refused:?}");
+    for text in refused {
+        let is_directory = text.starts_with("the process cannot run in the directory");
+        assert!(is_directory || text.contains("RLIMIT_NOFILE"), "{text}");
+    }
+}
