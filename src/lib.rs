@@ -65,6 +65,7 @@
 //! | [`Snapshot`] | the latest whole value of one writer, read in place by many; `wait_newer` | wait-free on both sides; a stopped writer is the writer still | the value before, whole; the writer's place or a reader slot, which another process takes over | snapshot |
 //! | [`FixedStr`], [`FixedBytes`] | text and bytes of bounded length, as values of the above and fields of them | | | - |
 //! | [`process`] | functions in processes of their own; arguments and results by serde, handles among them | `join` waits | a typed error at `join`; a result that was committed arrives | - |
+//! | [`process::pipe`], [`process::duplex`], [`process::Listener`] | values of any serde type and length between two processes, also of programs that only know a name | waits for what it has to send, or to take out | what it had sent; then the end, or of a message longer than the pipe, that it is lost | spsc |
 //! | [`process::Pool`] | worker processes that run tasks, and are replaced | its task waits, unless it has a limit | a typed error of its task, or a retry; what it committed arrives | tasks |
 //!
 //! # What holds everywhere

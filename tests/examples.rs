@@ -160,3 +160,16 @@ fn a_pool_of_two_logs_four_jobs_never_more_than_two_at_once() {
     }
     assert_eq!((running, begun), (0, 4), "{printed}");
 }
+
+#[test]
+fn a_string_goes_through_a_pipe() {
+    assert_eq!(run("send_receive", &[]), "Hello from the sender process!\n");
+}
+
+#[test]
+fn a_consumer_takes_numbers_in_order_until_there_are_no_more() {
+    let expected: String = (0..5)
+        .map(|number| format!("Consumed {number}\n"))
+        .collect();
+    assert_eq!(run("produce_consume", &[]), expected);
+}

@@ -50,6 +50,33 @@
 //! asks for one, the backtrace. The hook that prints it replaces a hook that the program set before
 //! [`init`]; a hook that the function sets replaces it in turn, and then only the message arrives.
 //!
+//! # Pipes and connections
+//! [`pipe`] makes two ends for values in one direction, [`duplex`] two for both; they are arguments
+//! of processes, and in shared memory. [`Listener`] and [`Conn::connect`] connect programs that do
+//! not know each other, by a name. Whatever happens to one side, the other gets everything that was
+//! sent and then [`Disconnected`](crate::queue::RecvError::Disconnected), within half a second.
+//!
+//! ```
+//! use crossdock::process::{self, Conn};
+//!
+//! fn double(mut conn: Conn<u64, u64>) -> Result<(), crossdock::Error> {
+//!     while let Ok(number) = conn.recv() {
+//!         conn.send(&(2 * number))?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn main() -> Result<(), crossdock::Error> {
+//!     process::init();
+//!     let (mut conn, other) = process::duplex()?;
+//!     let worker = process::spawn(double, other)?;
+//!     conn.send(&21)?;
+//!     assert_eq!(conn.recv()?, 42);
+//!     drop(conn);
+//!     worker.join()?
+//! }
+//! ```
+//!
 //! # Tests
 //! Under `cargo test` and `cargo nextest`, where `main` belongs to the harness, call [`init_test`].
 //!

@@ -167,6 +167,8 @@ pub(crate) struct Cursor<R> {
     limit: u64,
     /// The position at which this endpoint last caught up with its peer.
     caught_up: u64,
+    /// The items of one step of the user's: more are a stream.
+    step: u64,
     me: Tag,
     role: PhantomData<R>,
 }
@@ -176,6 +178,13 @@ impl<R> Cursor<R> {
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Sets how many items one step of the user's has: not 0.
+    #[cfg(feature = "process")]
+    #[inline(always)]
+    pub(crate) fn set_step(&mut self, items: u64) {
+        self.step = items;
     }
 
     /// Returns the number of items or free slots as of the last load of the peer's position.
@@ -292,6 +301,7 @@ impl<'a> Spsc<'a> {
             position,
             limit: position,
             caught_up: position,
+            step: 1,
             me,
             role: PhantomData,
         };
@@ -319,7 +329,7 @@ impl<'a> Spsc<'a> {
         self.restore(cursor);
         let steps = cursor.position.wrapping_sub(cursor.caught_up);
         cursor.caught_up = cursor.position;
-        if ShortSpin::follow(steps) {
+        if ShortSpin::follow(steps.div_ceil(cursor.step)) {
             self.refresh(cursor)
         } else {
             available

@@ -219,6 +219,8 @@ impl FrameReader {
             read(&self.spare)
         };
         chunk.commit(1 + words(len));
+        // One message after the other is no stream, if each is waited for.
+        self.ring.end.set_step(1 + words(len));
         Ok(read)
     }
 

@@ -373,6 +373,13 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         usize::try_from(self.spsc.capacity).unwrap_or(usize::MAX)
     }
 
+    /// Sets how many items or places one message takes, which is no stream: not 0.
+    #[cfg(feature = "process")]
+    #[inline(always)]
+    pub(crate) fn set_step(&mut self, items: usize) {
+        self.cursor.set_step(items as u64);
+    }
+
     /// Returns how many items, or places, are known of.
     #[cfg(feature = "process")]
     #[inline(always)]
