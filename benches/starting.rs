@@ -1,13 +1,14 @@
 //! What a process costs: `process::spawn` and `join`, beside posix_spawn(3) and waitpid(2) of this
-//! very program whose `main` returns at once; with little memory and with 1 GiB.
+//! very program whose `main` returns at once, and beside a start by the fork server and `join`; with
+//! little memory and with 1 GiB.
 //!
 //! ```text
 //! cargo bench -p benches --bench starting
 //! cargo bench -p benches --bench starting -- 2000   # pairs; 400 by default
 //! ```
 //!
-//! The two are started in turn, and each pair has its own ratio, of which the median is printed: a
-//! machine that is slower for a moment is so for both.
+//! They are started in turn, and each round has its own ratios, of which the medians are printed: a
+//! machine that is slower for a moment is so for all.
 
 use std::env;
 use std::error::Error;
@@ -15,12 +16,14 @@ use std::ffi::CString;
 use std::ptr::{null, null_mut};
 use std::time::Instant;
 
-use crossdock::process;
+use crossdock::process::{self, Builder, StartMethod};
 
 /// The argument with which this program ends at once.
 const AT_ONCE: &str = "end-at-once";
-/// The least ratio that is a miss of the goal.
+/// The largest ratio of a spawn to posix_spawn(3) that meets the goal.
 const GOAL: f64 = 1.15;
+/// The largest ratio of a start by the fork server to a spawn that meets the goal.
+const SERVER_GOAL: f64 = 0.25;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let argument = env::args().nth(1);
@@ -29,20 +32,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     process::init();
     let pairs = argument.and_then(|text| text.parse().ok()).unwrap_or(400);
-    println!("start and end of a process, medians of {pairs} pairs");
+    println!("start and end of a process, medians of {pairs} rounds");
     println!(
-        "{:>14} {:>16} {:>16} {:>8}",
-        "memory", "posix_spawn us", "process us", "ratio"
+        "{:>14} {:>16} {:>10} {:>18} {:>16} {:>16}",
+        "memory", "posix_spawn us", "spawn us", "fork server us", "spawn / posix", "server / spawn"
     );
     for mebibytes in [0, 1024] {
         let memory = touched(mebibytes << 20);
-        let [least, ours, ratio] = measure(pairs)?;
-        let verdict = if ratio <= GOAL {
-            ""
-        } else {
-            "  above the goal"
-        };
-        println!("{mebibytes:>10} MiB {least:>16.1} {ours:>16.1} {ratio:>8.3}{verdict}");
+        let [least, spawned, served, ratio, servers] = measure(pairs)?;
+        print!("{mebibytes:>10} MiB {least:>16.1} {spawned:>10.1} {served:>18.1}");
+        print!(" {ratio:>16.3} {servers:>16.3}");
+        for (name, ratio, goal) in [("spawn", ratio, GOAL), ("server", servers, SERVER_GOAL)] {
+            if ratio > goal {
+                print!("  {name}: above the goal of {goal}");
+            }
+        }
+        println!();
         drop(memory);
     }
     Ok(())
@@ -54,20 +59,26 @@ fn touched(bytes: usize) -> Vec<Vec<u8>> {
     (0..bytes / PIECE).map(|_| vec![1; PIECE]).collect()
 }
 
-/// Medians: microseconds of the one, of the other, and their ratio.
-fn measure(pairs: usize) -> Result<[f64; 3], Box<dyn Error>> {
-    let mut all = [Vec::new(), Vec::new(), Vec::new()];
+/// Medians: microseconds of posix_spawn(3), of a spawn and of the fork server; the ratio of the
+/// second to the first, and of the third to the second.
+fn measure(pairs: usize) -> Result<[f64; 5], Box<dyn Error>> {
+    let served = Builder::new().start(StartMethod::ForkServer);
+    let mut all = [const { Vec::new() }; 5];
     for pair in 0..pairs + 10 {
         let begun = Instant::now();
         end_at_once()?;
         let least = begun.elapsed().as_secs_f64() * 1e6;
-        let begun = Instant::now();
-        let worker = process::spawn(|number: u64| number + 1, 1)?;
-        assert_eq!(worker.join()?, 2);
-        let ours = begun.elapsed().as_secs_f64() * 1e6;
+        let [spawned, forked] = [&Builder::new(), &served].map(|builder| {
+            let begun = Instant::now();
+            let worker = builder.spawn(|number: u64| number + 1, 1)?;
+            assert_eq!(worker.join()?, 2);
+            Ok::<_, Box<dyn Error>>(begun.elapsed().as_secs_f64() * 1e6)
+        });
+        let (spawned, forked) = (spawned?, forked?);
         // The first ones find cold caches.
         if pair >= 10 {
-            for (all, value) in all.iter_mut().zip([least, ours, ours / least]) {
+            let values = [least, spawned, forked, spawned / least, forked / spawned];
+            for (all, value) in all.iter_mut().zip(values) {
                 all.push(value);
             }
         }

@@ -347,11 +347,25 @@ walk! {
         SpawnError::StartTimeout { .. } => SpawnError::StartTimeout {
             timeout: std::time::Duration::from_secs(1),
         },
+        SpawnError::ForkServer(_) => SpawnError::ForkServer(ForkServerError::Died),
         SpawnError::System(_) => SpawnError::System(system()),
     }
     #[cfg(feature = "process")]
     RemoteError {
         _ => RemoteError::with_message(name()),
+    }
+    #[cfg(feature = "process")]
+    ForkServerError {
+        ForkServerError::Threads { .. } => ForkServerError::Threads { count: 2, preloading: true },
+        ForkServerError::Panicked(_) => ForkServerError::Panicked(name()),
+        ForkServerError::NotStarted(_) => {
+            ForkServerError::NotStarted(Box::new(JoinError::NotStarted { code: 1 }))
+        },
+        ForkServerError::Died => ForkServerError::Died,
+        ForkServerError::ProcessDied(_) => {
+            ForkServerError::ProcessDied(Box::new(JoinError::Killed { signal: 9 }))
+        },
+        ForkServerError::System(_) => ForkServerError::System(system()),
     }
     #[cfg(feature = "process")]
     OptionError {
@@ -376,6 +390,7 @@ walk! {
         JoinError::NotStarted { .. } => JoinError::NotStarted { code: 1 },
         JoinError::Refused(_) => JoinError::Refused(name()),
         JoinError::Reaped => JoinError::Reaped,
+        JoinError::ServerDied => JoinError::ServerDied,
         JoinError::Arguments(_) => JoinError::Arguments(value().into()),
         JoinError::Encode(_) => JoinError::Encode(value().into()),
         JoinError::Unsent(_) => JoinError::Unsent(system()),
@@ -391,6 +406,7 @@ walk! {
     #[cfg(feature = "process")]
     StatusError {
         StatusError::Reaped => StatusError::Reaped,
+        StatusError::ServerDied => StatusError::ServerDied,
         StatusError::System(_) => StatusError::System(system()),
     }
     #[cfg(feature = "process")]
@@ -446,9 +462,9 @@ walk! {
 use crate::process::{AcceptError, BindError, ConnectError};
 #[cfg(feature = "process")]
 use crate::process::{
-    BuildError, CodecError, JoinError, JoinTimeoutError, MapError, OptionError, Panic, PipeError,
-    RecvIntoError, RemoteError, SpawnError, StatusError, SubmitError, TaskError, VariableFault,
-    WaitTimeoutError,
+    BuildError, CodecError, ForkServerError, JoinError, JoinTimeoutError, MapError, OptionError,
+    Panic, PipeError, RecvIntoError, RemoteError, SpawnError, StatusError, SubmitError, TaskError,
+    VariableFault, WaitTimeoutError,
 };
 #[test]
 fn every_error_begins_in_lower_case_and_has_no_full_stop() {

@@ -29,8 +29,10 @@ const STACK: usize = 64 << 10;
 /// Makes this process exit when its parent does: at once if the parent has exited already.
 ///
 /// `pidfd` is the parent's. A thread that runs none of the program's signal handlers waits for it.
-pub(super) fn end_with(pidfd: OwnedFd) -> io::Result<()> {
-    let parent = parent();
+/// `is_child` is whether the kernel has it for the parent: for a process that a fork server forked,
+/// that is the server.
+pub(super) fn end_with(pidfd: OwnedFd, is_child: bool) -> io::Result<()> {
+    let parent = if is_child { parent() } else { 0 };
     // The parent was alive after `parent()`, so the answer is its number and not that of a later
     // parent.
     if child::has_ended(pidfd.as_fd())? {
@@ -61,7 +63,7 @@ pub(super) fn end_with(pidfd: OwnedFd) -> io::Result<()> {
 
 /// The state of the thread.
 struct Watch {
-    /// The parent's process id in this process's PID namespace; 0 if the parent is not in it.
+    /// The parent's process id in this process's PID namespace; 0 if the kernel does not say it.
     parent: u32,
     pidfd: OwnedFd,
     /// The status of the descriptor at first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::options::SpawnOptions;
-use super::{Portable, Process, Scope, ScopedProcess, SpawnError, Stdio, spawn};
+use super::{Portable, Process, Scope, ScopedProcess, SpawnError, StartMethod, Stdio, spawn};
 
 /// The options of a new process: its name, its lifetime, its environment and its standard streams.
 ///
@@ -87,6 +87,50 @@ impl Builder {
     /// A daemon has a thread that sleeps until this process ends.
     pub fn daemon(mut self, daemon: bool) -> Self {
         self.options.daemon = daemon;
+        self
+    }
+
+    /// Sets how the process is started; the default is [`StartMethod::Spawn`].
+    ///
+    /// All other options mean the same with either. A process of
+    /// [`StartMethod::ForkServer`] differs from a spawned one in this:
+    /// - Its `static`s are as [`init`](super::init) and [`preload`](super::preload()) left them in
+    ///   the server.
+    /// - It has the environment, the directory, the standard streams and the ignored signals that
+    ///   this process has *now*. A change of this process's user, groups, capabilities, seccomp
+    ///   mode, session, process group, resource limits or root directory makes the next start use
+    ///   a new server. Its umask, scheduling, cgroup and namespaces are those of this process when
+    ///   it started the server.
+    /// - Of this process's descriptors it has the standard streams and what its arguments need, and
+    ///   none that is merely not close-on-exec.
+    /// - The layout of its memory and the C library's stack canary are those of all processes of
+    ///   this server: what one of them discloses is true of the others.
+    /// - To the kernel its parent is the server, or a reaper once that has ended: `getppid` is not
+    ///   this process's number, and code that waits for any child never takes its status.
+    ///
+    /// The server ends with this process, however that ends. If it is killed, its processes go on,
+    /// their results arrive, and the next start starts a new one; see
+    /// [`StatusError::ServerDied`](super::StatusError::ServerDied) for their exit statuses. Any
+    /// number of threads may start processes at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use crossdock::process::{self, Builder, StartMethod};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let quick = Builder::new().start(StartMethod::ForkServer);
+    ///     let workers: Result<Vec<_>, _> = (0..20)
+    ///         .map(|number: u32| quick.spawn(|number| number * number, number))
+    ///         .collect();
+    ///     for (number, worker) in (0..).zip(workers?) {
+    ///         assert_eq!(worker.join()?, number * number);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn start(mut self, method: StartMethod) -> Self {
+        self.options.method = method;
         self
     }
 

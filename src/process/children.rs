@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::fork_server::Relay;
 use super::trace;
 use crate::facade::{AtomicU32, Ordering};
 use crate::sys::child::{self, Child};
@@ -18,6 +19,19 @@ pub(super) enum ExitRecord {
     With(ExitStatus),
     /// Other code reaped it.
     Reaped,
+    /// The fork server that had started it died before it told.
+    Lost,
+}
+
+/// How long a question for an exit waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReapWait {
+    /// Not at all.
+    Nothing,
+    /// Until the fork server of a process that has exited has told, and not long.
+    Moment,
+    /// Until the process has exited.
+    Exit,
 }
 
 /// What this process knows of a child.
@@ -29,6 +43,8 @@ pub(super) struct ChildRecord {
     /// The process that started it, which may have been forked since.
     parent: u32,
     ended: Mutex<Option<ExitRecord>>,
+    /// For a process that a fork server started, and waits for.
+    relay: Option<Relay>,
     /// Not 0 once no handle is left, so that a later start has to reap it.
     detached: AtomicU32,
 }
@@ -36,13 +52,19 @@ pub(super) struct ChildRecord {
 impl ChildRecord {
     /// Returns the record of a child that was just started, which is among the children from now
     /// on.
-    pub(super) fn of_started(id: u32, name: String, pidfd: OwnedFd) -> Arc<Self> {
+    pub(super) fn of_started(
+        id: u32,
+        name: String,
+        pidfd: OwnedFd,
+        relay: Option<Relay>,
+    ) -> Arc<Self> {
         let record = Arc::new(Self {
             id,
             name,
             pidfd: Arc::new(pidfd),
             parent: std::process::id(),
             ended: Mutex::new(None),
+            relay,
             detached: AtomicU32::new(0),
         });
         children().push(Arc::clone(&record));
@@ -61,20 +83,23 @@ impl ChildRecord {
 
     /// Takes the exit status once and keeps it; the child is none of this process's then.
     pub(super) fn reap(&self, block: bool) -> io::Result<Option<ExitRecord>> {
+        self.reap_with(match block {
+            true => ReapWait::Exit,
+            false => ReapWait::Moment,
+        })
+    }
+
+    fn reap_with(&self, wait: ReapWait) -> io::Result<Option<ExitRecord>> {
         // Under the lock, so that of two threads neither takes the other for other code.
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.is_none() {
-            *ended = match child::reap(self.pidfd.as_fd(), block)? {
-                Child::Runs => None,
-                Child::Ended(status) => {
-                    trace::exited(&self.name, self.id, status);
-                    Some(ExitRecord::With(status))
-                }
-                // A live process is the child of the process that this one was forked from.
-                Child::Unknown => {
-                    child::has_ended(self.pidfd.as_fd())?.then_some(ExitRecord::Reaped)
-                }
+            *ended = match &self.relay {
+                Some(relay) => relay.end(self.pidfd.as_fd(), wait)?,
+                None => self.reap_child(wait == ReapWait::Exit)?,
             };
+            if let Some(ExitRecord::With(status)) = *ended {
+                trace::exited(&self.name, self.id, status);
+            }
             if ended.is_some() {
                 children().retain(|child| !std::ptr::eq(&raw const **child, self));
             }
@@ -82,11 +107,25 @@ impl ChildRecord {
         Ok(*ended)
     }
 
+    fn reap_child(&self, block: bool) -> io::Result<Option<ExitRecord>> {
+        Ok(match child::reap(self.pidfd.as_fd(), block)? {
+            Child::Runs => None,
+            Child::Ended(status) => Some(ExitRecord::With(status)),
+            // A live process is the child of the process that this one was forked from.
+            Child::Unknown => child::has_ended(self.pidfd.as_fd())?.then_some(ExitRecord::Reaped),
+        })
+    }
+
+    /// Whether a fork server waits for it, and this process does not.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.relay.is_some()
+    }
+
     /// Leaves the child to a later start, unless it has exited.
     pub(super) fn detach(&self) {
         // ORDERING: Relaxed; the kernel says what there is to reap.
         self.detached.store(1, Ordering::Relaxed);
-        let _ = self.reap(false);
+        let _ = self.reap_with(ReapWait::Nothing);
     }
 }
 
@@ -111,7 +150,7 @@ pub(super) fn reap_detached() {
     // ORDERING: Relaxed; the kernel says what there is to reap.
     children.retain(|child| child.detached.load(Ordering::Relaxed) != 0);
     for child in children {
-        let _ = child.reap(false);
+        let _ = child.reap_with(ReapWait::Nothing);
     }
 }
 

@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::{OptionError, Panic, RemoteError};
+use super::{ForkServerError, OptionError, Panic, RemoteError};
 use crate::payload::ValueError;
 use crate::segment::SystemError;
 use crate::sys::limits::Limit;
@@ -92,8 +92,16 @@ pub enum SpawnError {
         /// The timeout.
         timeout: Duration,
     },
+    /// The fork server does not start, or does not start the process.
+    ForkServer(ForkServerError),
     /// The system refused a request.
     System(SystemError),
+}
+
+impl From<ForkServerError> for SpawnError {
+    fn from(error: ForkServerError) -> Self {
+        Self::ForkServer(error)
+    }
 }
 
 impl From<OptionError> for SpawnError {
@@ -139,6 +147,7 @@ impl fmt::Display for SpawnError {
                 f.write_str("the function lies in a shared library, not in the program")
             }
             Self::Option(error) => error.fmt(f),
+            Self::ForkServer(error) => error.fmt(f),
             Self::Encode(_) => f.write_str("the arguments do not serialise"),
             Self::TooLarge {
                 size,
@@ -171,10 +180,14 @@ impl Error for SpawnError {
             | Self::StartTimeout { .. }
             | Self::System(_) => None,
             Self::Option(error) => error.source(),
+            Self::ForkServer(error) => error.source(),
             Self::Encode(error) => Some(error),
         }
     }
 }
+
+/// What happened to an exit status.
+const STATUS_LOST: &str = "the fork server that was to report its exit status was killed";
 
 /// The error of a process that exited without a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,6 +219,9 @@ pub enum JoinError {
     /// The process exited without a result, and its exit status is lost: other code in this process
     /// waited for it (`waitpid(-1)`), or SIGCHLD is ignored.
     Reaped,
+    /// The process exited without a result, and its exit status is lost: see
+    /// [`StatusError::ServerDied`].
+    ServerDied,
     /// The arguments did not decode in the process.
     Arguments(CodecError),
     /// The result did not serialise in the process.
@@ -249,6 +265,7 @@ impl fmt::Display for JoinError {
             Self::Reaped => {
                 f.write_str("the process left no result, and other code took its exit status")
             }
+            Self::ServerDied => write!(f, "the process left no result, and {STATUS_LOST}"),
             Self::Arguments(error) => {
                 write!(f, "the arguments did not decode in the process: {error}")
             }
@@ -316,6 +333,10 @@ pub enum StatusError {
     /// The process has exited and its status is lost: other code in this process waited for it
     /// (`waitpid(-1)`), or SIGCHLD is ignored.
     Reaped,
+    /// The process has ended and its status is lost: the fork server that had started it, and was
+    /// to report it, was killed, and the kernel (before Linux 6.15) does not tell. A result that it
+    /// committed is not lost.
+    ServerDied,
     /// The system refused a request.
     System(SystemError),
 }
@@ -330,6 +351,7 @@ impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reaped => f.write_str("other code took the exit status of the process"),
+            Self::ServerDied => f.write_str(STATUS_LOST),
             Self::System(error) => error.fmt(f),
         }
     }

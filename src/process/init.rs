@@ -60,6 +60,10 @@ static RESTART: Mutex<Option<Restart>> = Mutex::new(None);
 /// the function begins, the environment variable that names the job is removed and every inherited
 /// descriptor is close-on-exec, so processes that the function starts see neither.
 ///
+/// In a process that is started to be a fork server
+/// ([`StartMethod::ForkServer`](super::StartMethod::ForkServer)) it serves until the process that
+/// started it has ended, and in the processes that it forks it runs their function as above.
+///
 /// In any other process it enables [`spawn`] and returns at once. It does so only on the process's
 /// main thread: on another thread, such as that of a test, it has no effect (use [`init_test`]).
 /// Further calls do no harm.

@@ -49,6 +49,8 @@ pub(super) struct Job {
     pub(super) lineage: Lineage,
     /// The parent's pidfd, if the worker exits with the parent.
     pub(super) parent: Option<i32>,
+    /// Whether the worker becomes a fork server, whose descriptors are those of the segments.
+    pub(super) serves: bool,
     pub(super) harness: Option<Harness>,
 }
 

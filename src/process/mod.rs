@@ -36,6 +36,10 @@
 //! does not end it. Processes of a [`scope`](scope()) end with the scope.
 //! [`current`] and [`parent`] tell a process what it is.
 //!
+//! That is [`StartMethod::Spawn`]. With [`StartMethod::ForkServer`] a helper process that has one
+//! thread and little memory forks the worker, in a fraction of the time; [`preload()`] has it load
+//! what all workers share. [`Builder::start`] says in what such a worker differs.
+//!
 //! # Deaths
 //! The result is passed in a memfd that the worker seals; sealing is the commit. A worker that is
 //! killed before the commit has no result ([`JoinError::Killed`]); one killed after it has
@@ -115,6 +119,7 @@ mod current;
 mod ends;
 mod error;
 mod exits;
+mod fork_server;
 mod handle_serde;
 pub(crate) mod handles;
 mod init;
@@ -147,8 +152,9 @@ pub use current::{CurrentProcess, ParentProcess, available_parallelism, current,
 pub use error::{
     CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError, WaitTimeoutError,
 };
+pub use fork_server::{ForkServerError, preload};
 pub use init::{init, init_test};
-pub use options::{OptionError, Stdio, VariableFault};
+pub use options::{OptionError, StartMethod, Stdio, VariableFault};
 pub use panic::{Panic, PanicLocation};
 pub use pool::{
     AsCompleted, BuildError, Imap, MapError, Options, Pool, PoolBuilder, Progress, State,

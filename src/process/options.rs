@@ -28,6 +28,24 @@ pub enum Stdio {
     Piped,
 }
 
+/// How a process is started: see [`Builder::start`](super::Builder::start).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StartMethod {
+    /// This program is started again. Its `static`s are in their initial state.
+    #[default]
+    Spawn,
+    /// A helper process forks it.
+    ///
+    /// The helper, the *fork server*, is this program started again, once, at the first such start,
+    /// and [`init`](super::init) turns it into the server. It has one thread and little memory, so
+    /// a start takes a fraction of the time of [`Spawn`](Self::Spawn), and as long in a process of
+    /// gigabytes as in a small one. The `static`s of the new process are as
+    /// [`init`](super::init) and [`preload`](super::preload()) left them in the server, never as
+    /// they are in the process that asks.
+    ForkServer,
+}
+
 /// The options of a new process.
 ///
 /// All of them are here, so that a start hands one value on.
@@ -37,6 +55,7 @@ pub(super) struct SpawnOptions {
     pub(super) name: Option<String>,
     /// Whether the process ends with this one.
     pub(super) daemon: bool,
+    pub(super) method: StartMethod,
     pub(super) environment: EnvironmentChanges,
     /// `None` for the directory of this process.
     pub(super) directory: Option<PathBuf>,
@@ -52,6 +71,7 @@ impl SpawnOptions {
         Self {
             name: None,
             daemon: false,
+            method: StartMethod::Spawn,
             environment: EnvironmentChanges::default(),
             directory: None,
             stdin: Stdio::Null,

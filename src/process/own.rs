@@ -1,12 +1,12 @@
 //! What this process is among those that this module starts: its name, and its place.
 
 use std::ffi::CString;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::facade::{AtomicU64, Ordering};
-use crate::sys::process;
+use crate::sys::{identity, process};
 
 /// The name of a process that was started otherwise, as in Python.
 const MAIN: &str = "MainProcess";
@@ -31,38 +31,53 @@ pub(super) struct Lineage {
 pub(super) struct Parent {
     pub(super) id: u32,
     pub(super) name: String,
+    /// When it started, in clock ticks since boot; 0 if that is not known, or not needed.
+    pub(super) started: u64,
 }
 
 /// What the kernel said when this process took its job.
 struct Start {
     /// The process that it was, unless it was forked since.
     id: u32,
-    /// Its parent, or what has inherited it; 0 for a process of another PID namespace.
-    parent: u32,
+    /// Its parent, or what has inherited it; 0 for a process of another PID namespace. `None` if it
+    /// is a fork server's child, and no child of the process that started it.
+    parent: Option<u32>,
 }
 
 static START: OnceLock<Start> = OnceLock::new();
-static OWN: OnceLock<Lineage> = OnceLock::new();
+/// Replaced in a process that a fork server forked, which has the server's.
+static OWN: RwLock<Option<&'static Lineage>> = RwLock::new(None);
 /// The children that this process has numbered.
 static NUMBERED: AtomicU64 = AtomicU64::new(0);
 
 /// Returns the lineage of this process.
 pub(super) fn lineage() -> &'static Lineage {
-    OWN.get_or_init(|| Lineage {
-        name: MAIN.to_owned(),
-        ..Lineage::default()
+    let known = *OWN.read().unwrap_or_else(PoisonError::into_inner);
+    known.unwrap_or_else(|| {
+        let mut own = OWN.write().unwrap_or_else(PoisonError::into_inner);
+        own.get_or_insert_with(|| {
+            Box::leak(Box::new(Lineage {
+                name: MAIN.to_owned(),
+                ..Lineage::default()
+            }))
+        })
     })
 }
 
 /// Gives this process the lineage that its parent has for it, and shows its name to ps(1).
-pub(super) fn take(lineage: Lineage) {
+/// `is_child` is whether the kernel has that for its parent, too, and not a fork server.
+pub(super) fn take(lineage: Lineage, is_child: bool) {
     process::set_name(&shown(&lineage.name));
+    // Once in a process, so it stays in memory.
+    let mut own = OWN.write().unwrap_or_else(PoisonError::into_inner);
+    *own = Some(Box::leak(Box::new(lineage)));
     // A process takes one job, and nothing asks before.
     let _ = START.set(Start {
         id: std::process::id(),
-        parent: process::parent(),
+        parent: is_child.then(process::parent),
     });
-    let _ = OWN.set(lineage);
+    // ORDERING: Relaxed; there is one thread.
+    NUMBERED.store(0, Ordering::Relaxed);
 }
 
 /// Returns the process that started this one, if this one was not forked since.
@@ -76,13 +91,16 @@ pub(super) fn parent() -> Option<&'static Parent> {
 ///
 /// A process whose parent ends gets another one at once, which has another number: that of the
 /// former is not free before it was waited for. So the numbers say it all, and no descriptor has to
-/// stay open.
+/// stay open. A process that a fork server forked asks for the number and the time of the start.
 pub(super) fn parent_is_alive() -> bool {
     let (Some(start), Some(parent)) = (START.get(), parent()) else {
         return false;
     };
-    let is_first = start.parent == parent.id || start.parent == 0;
-    is_first && process::parent() == start.parent
+    let Some(first) = start.parent else {
+        return identity::is_running(parent.id, parent.started);
+    };
+    let is_first = first == parent.id || first == 0;
+    is_first && process::parent() == first
 }
 
 /// Returns the lineage of the next child, which takes a number whatever its name is.
@@ -99,6 +117,7 @@ pub(super) fn of_next_child(name: Option<&str>, daemon: bool) -> Lineage {
         parent: Some(Parent {
             id: std::process::id(),
             name: lineage().name.clone(),
+            started: 0,
         }),
     }
 }

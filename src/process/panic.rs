@@ -245,7 +245,7 @@ fn functions_own(all: &str) -> String {
 }
 
 /// Returns the message of a panic, if its payload is a string, as `panic!` makes them.
-fn message_of(payload: &(dyn Any + Send)) -> &str {
+pub(super) fn message_of(payload: &(dyn Any + Send)) -> &str {
     if let Some(message) = payload.downcast_ref::<&str>() {
         message
     } else if let Some(message) = payload.downcast_ref::<String>() {

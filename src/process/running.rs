@@ -104,6 +104,7 @@ impl<R> Process<R> {
     ///
     /// # Errors
     /// - [`StatusError::Reaped`] if it has exited and something else took the status.
+    /// - [`StatusError::ServerDied`] if a fork server started it, and was killed before it told.
     /// - [`StatusError::System`] if the system refuses to wait.
     ///
     /// # Examples
@@ -153,13 +154,15 @@ impl<R> Process<R> {
         status_of(record.reap(true))
     }
 
-    /// Returns the exit status, or `None` while the process is running. Does not block.
+    /// Returns the exit status, or `None` while the process is running. Does not block, but for the
+    /// moment in which a fork server learns of the end. (If that is stopped, the answer is `None`.)
     ///
     /// Does not take the result, and works after it was taken. A committed result does not matter
     /// here: a process killed after its commit has both a result and a signal.
     ///
     /// # Errors
     /// - [`StatusError::Reaped`] if it has exited and something else took the status.
+    /// - [`StatusError::ServerDied`] if a fork server started it, and was killed before it told.
     /// - [`StatusError::System`] if the system refuses to tell.
     pub fn exit_status(&self) -> Result<Option<ExitStatus>, StatusError> {
         status_of(self.spawned.record().reap(false))
@@ -218,6 +221,7 @@ fn status_of(reaped: io::Result<Option<ExitRecord>>) -> Result<Option<ExitStatus
     match reaped.map_err(StatusError::refused("taking the exit status"))? {
         Some(ExitRecord::With(status)) => Ok(Some(status)),
         Some(ExitRecord::Reaped) => Err(StatusError::Reaped),
+        Some(ExitRecord::Lost) => Err(StatusError::ServerDied),
         None => Ok(None),
     }
 }

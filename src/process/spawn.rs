@@ -8,6 +8,7 @@ use std::io::{self, stdout};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use serde::Serialize;
@@ -15,10 +16,12 @@ use serde::de::DeserializeOwned;
 
 use super::children::{self, ChildRecord};
 use super::error::{READING_FILE, READING_START};
+use super::fork_server::{self, Asked, Surroundings};
 use super::handles::{Encoded, Received};
 use super::init::Restart;
 use super::job::{Harness, Job, VARIABLE, refusal};
-use super::options::{EnvironmentChanges, SpawnOptions};
+use super::options::{EnvironmentChanges, SpawnOptions, StartMethod};
+use super::own::Lineage;
 use super::running::{Process, Started};
 use super::spawned::Spawned;
 use super::{
@@ -28,7 +31,7 @@ use crate::segment::Segment;
 use crate::segment::SystemError;
 use crate::sys::exe::{Code, Image, Program};
 use crate::sys::start::{Command, Stream};
-use crate::sys::{self, descriptor, pidfd, process, shm};
+use crate::sys::{self, descriptor, identity, pidfd, process, shm};
 
 /// Runs one job in the worker: decodes the arguments, calls the function at the address and encodes
 /// its result.
@@ -245,10 +248,11 @@ fn start_at<A: Serialize, R>(
         return Err(SpawnError::NotInProgram);
     };
     let arguments = handles::encode_arguments(args).map_err(SpawnError::Encode)?;
-    let task = SpawnTask {
+    let mut task = SpawnTask {
         function,
         trampoline,
         arguments: &arguments,
+        server: None,
     };
     let started = task.start(options, &restart)?;
     let record = started.spawned.record();
@@ -260,12 +264,39 @@ fn start_at<A: Serialize, R>(
     Ok(Process::new(started))
 }
 
+/// Starts the process that becomes a fork server; see [`fork_server::serve`].
+pub(super) fn start_server(
+    restart: &Restart,
+    arguments: Vec<u8>,
+    handed: Vec<OwnedFd>,
+) -> Result<Started, SpawnError> {
+    let code = Code::of_program();
+    let entry: Trampoline = trampoline::<(), ()>;
+    let offset = code.offset(entry as *const ());
+    let offset = offset.ok_or(SpawnError::NotInProgram)?;
+    let arguments = Encoded {
+        bytes: arguments,
+        segments: Vec::new(),
+        ends: Vec::new(),
+    };
+    let mut task = SpawnTask {
+        // Neither is called.
+        function: offset,
+        trampoline: offset,
+        arguments: &arguments,
+        server: Some(handed),
+    };
+    task.start(&SpawnOptions::new(), restart)
+}
+
 /// What a new process is to run: the part of a spawn that does not depend on the types.
 struct SpawnTask<'a> {
     /// Offsets from the load base.
     function: u64,
     trampoline: u64,
     arguments: &'a Encoded,
+    /// For a fork server: the descriptors that it is handed.
+    server: Option<Vec<OwnedFd>>,
 }
 
 impl SpawnTask<'_> {
@@ -274,7 +305,7 @@ impl SpawnTask<'_> {
         !self.arguments.ends.is_empty() || options.start_timeout.is_some()
     }
 
-    fn start(&self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
+    fn start(&mut self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
         children::reap_detached();
         let program = Program::current().map_err(SpawnError::system(READING_START))?;
         let image = Image::current().map_err(SpawnError::system(READING_FILE))?;
@@ -284,8 +315,15 @@ impl SpawnTask<'_> {
             .map(open_directory)
             .transpose()?;
         let (pipes, childs_pipes) = pipes(options)?;
-        let (socket, childs_socket) =
-            descriptor::socket_pair().map_err(SpawnError::system("making a socket pair"))?;
+        let starter = match options.method {
+            StartMethod::Spawn => {
+                let pair = descriptor::socket_pair();
+                let (socket, childs) = pair.map_err(SpawnError::system("making a socket pair"))?;
+                Starter::Exec { socket, childs }
+            }
+            // It works while this process prepares the request.
+            StartMethod::ForkServer => Starter::Server(fork_server::ask(restart)?),
+        };
         let result =
             memfd(c"crossdock-result").map_err(SpawnError::system("making the result's memfd"))?;
         let job = memfd(c"crossdock-job").map_err(SpawnError::system("making the job's memfd"))?;
@@ -296,6 +334,8 @@ impl SpawnTask<'_> {
             .map(Segment::duplicate)
             .collect::<Result<Vec<_>, _>>()
             .map_err(SpawnError::system("duplicating a segment's descriptor"))?;
+        let serves = self.server.is_some();
+        inherited.extend(self.server.take().into_iter().flatten());
         let segments = inherited.iter().map(AsRawFd::as_raw_fd).collect();
         let mut parent = None;
         if options.daemon {
@@ -326,7 +366,13 @@ impl SpawnTask<'_> {
         };
 
         let nonce = process::nonce().map_err(SpawnError::system("getting a random number"))?;
-        let lineage = own::of_next_child(options.name.as_deref(), options.daemon);
+        let mut lineage = Lineage::default();
+        if !serves {
+            lineage = own::of_next_child(options.name.as_deref(), options.daemon);
+        }
+        if let (Starter::Server(_), Some(parent)) = (&starter, &mut lineage.parent) {
+            parent.started = identity::started(parent.id);
+        }
         let name = lineage.name.clone();
         let bytes = Job {
             nonce,
@@ -334,12 +380,16 @@ impl SpawnTask<'_> {
             function: self.function,
             trampoline: self.trampoline,
             result: result.as_raw_fd(),
-            socket: childs_socket.as_raw_fd(),
+            socket: match &starter {
+                Starter::Exec { childs, .. } => childs.as_raw_fd(),
+                Starter::Server(_) => fork_server::SOCKET,
+            },
             segments,
             ends: self.arguments.ends.clone(),
             acknowledged: self.is_acknowledged(options),
             lineage,
             parent,
+            serves,
             harness,
         }
         .encode(&self.arguments.bytes)
@@ -355,27 +405,63 @@ impl SpawnTask<'_> {
             .map_err(SpawnError::system("writing the job"))?;
         process::freeze(&job).map_err(SpawnError::system("sealing the job"))?;
 
-        let variable = format!("{VARIABLE}={}:{nonce:x}", job.as_raw_fd());
-        let (path, arguments) = command_line(&program, restart);
-        let command = Command {
-            path,
-            arguments,
-            environment: environment(&options.environment, variable),
-            streams,
-            directory: directory.as_ref().map(AsFd::as_fd),
+        let mut inherited: Vec<_> = inherited.iter().map(AsFd::as_fd).collect();
+        let directory = directory.as_ref().map(AsFd::as_fd);
+        let (id, pidfd, socket, relay) = match starter {
+            Starter::Exec { socket, childs } => {
+                let variable = format!("{VARIABLE}={}:{nonce:x}", job.as_raw_fd());
+                let (path, arguments) = command_line(&program, restart);
+                let command = Command {
+                    path,
+                    arguments,
+                    environment: environment(&options.environment, Some(variable)),
+                    streams,
+                    directory,
+                    bare: serves,
+                };
+                inherited.extend([childs.as_fd(), job.as_fd()]);
+                let (id, pidfd) = sys::start::start(&command, &inherited, &result)
+                    .map_err(|(what, error)| SpawnError::System(SystemError::new(what, &error)))?;
+                (id, pidfd, socket, None)
+            }
+            Starter::Server(asked) => {
+                let current = descriptor::directory(".".as_ref())
+                    .map_err(SpawnError::system("opening the current directory"))?;
+                let surroundings = Surroundings {
+                    environment: environment(&options.environment, None),
+                    streams,
+                    directory: directory.unwrap_or(current.as_fd()),
+                };
+                inherited.push(result.as_fd());
+                let forked = asked.start(
+                    &surroundings,
+                    &inherited,
+                    (job.as_fd(), nonce),
+                    options.start_timeout,
+                )?;
+                (forked.id, forked.pidfd, forked.socket, Some(forked.relay))
+            }
         };
-        let inherited: Vec<_> = inherited
-            .iter()
-            .map(AsFd::as_fd)
-            .chain([childs_socket.as_fd(), job.as_fd()])
-            .collect();
-        let (id, pidfd) = sys::start::start(&command, &inherited, &result)
-            .map_err(|(what, error)| SpawnError::System(SystemError::new(what, &error)))?;
         Ok(Started {
-            spawned: Spawned::new(ChildRecord::of_started(id, name, pidfd), result, socket),
+            spawned: Spawned::new(
+                ChildRecord::of_started(id, name, pidfd, relay),
+                result,
+                socket,
+            ),
             pipes,
         })
     }
+}
+
+/// How a process is started.
+enum Starter<'a> {
+    /// By execve, with this process's end of the socket and its own.
+    Exec {
+        socket: UnixStream,
+        childs: UnixStream,
+    },
+    /// By the server that was asked.
+    Server(Asked<'a>),
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, OptionError> {
@@ -435,8 +521,9 @@ fn command_line(program: &Program, restart: &Restart) -> (CString, Vec<CString>)
     (path, arguments)
 }
 
-/// Returns the environment of the child, with the variable that names its job.
-fn environment(changes: &EnvironmentChanges, variable: String) -> Vec<CString> {
+/// Returns the environment of the child, with the variable that names its job, if it finds that by
+/// one.
+fn environment(changes: &EnvironmentChanges, variable: Option<String>) -> Vec<CString> {
     let line = |(mut line, value): (OsString, OsString)| {
         line.push("=");
         line.push(value);
@@ -446,7 +533,7 @@ fn environment(changes: &EnvironmentChanges, variable: String) -> Vec<CString> {
     let set = changes.variables.iter();
     let set = set.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
     let mut lines: Vec<_> = inherited.chain(set).map(line).collect();
-    lines.push(text(variable.into()));
+    lines.extend(variable.map(|variable| text(variable.into())));
     lines
 }
 

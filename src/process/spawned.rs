@@ -79,10 +79,15 @@ impl Spawned {
     /// Takes the outcome of a process that has exited.
     pub(super) fn take(&mut self) -> Result<Delivered, JoinError> {
         // Blocks, because a child under a debugger is readable a moment before it can be reaped.
-        let ended = self
-            .record
-            .reap(true)
-            .map_err(JoinError::system("taking the exit status"))?;
+        // A fork server's child has a result whatever becomes of the server.
+        let reap = |record: &ChildRecord| {
+            let reaped = record.reap(true);
+            reaped.map_err(JoinError::system("taking the exit status"))
+        };
+        let mut ended = None;
+        if !self.record.is_relayed() {
+            ended = reap(&self.record)?;
+        }
         if std::mem::replace(&mut self.taken, true) {
             return Err(JoinError::Taken);
         }
@@ -90,7 +95,10 @@ impl Spawned {
             Outcome::read(&self.result).map_err(JoinError::system("reading the result"))?;
         match outcome {
             Some(outcome) => self.deliver(outcome),
-            None => Err(self.without_outcome(ended)?),
+            None => {
+                let ended = ended.map_or_else(|| reap(&self.record), |ended| Ok(Some(ended)))?;
+                Err(self.without_outcome(ended)?)
+            }
         }
     }
 
@@ -125,8 +133,10 @@ impl Spawned {
     }
 
     fn without_outcome(&self, ended: Option<ExitRecord>) -> Result<JoinError, JoinError> {
-        let Some(ExitRecord::With(status)) = ended else {
-            return Ok(JoinError::Reaped);
+        let status = match ended {
+            Some(ExitRecord::With(status)) => status,
+            Some(ExitRecord::Lost) => return Ok(JoinError::ServerDied),
+            Some(ExitRecord::Reaped) | None => return Ok(JoinError::Reaped),
         };
         if let Some(signal) = status.signal() {
             return Ok(JoinError::Killed { signal });

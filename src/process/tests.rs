@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::handles::{deserialize_handle, serialize_handle};
 use super::job::Job;
 use super::own::Lineage;
+use super::{Builder, StartMethod};
 use super::{JoinError, Process, SpawnError, handles, init, init_test, spawn, spawned, worker};
 use crate::segment::{Segment, SystemError};
 use crate::sys::exe::{Code, Image};
@@ -159,6 +160,18 @@ fn a_refusal_in_mid_value_leaves_the_next_value_alone() {
     assert_eq!(segments.len(), 1);
 }
 
+#[test]
+fn processes_of_one_fork_server_draw_different_numbers() {
+    init_test("process::tests::crossdock_worker");
+    let fork = Builder::new().start(StartMethod::ForkServer);
+    let draw = || {
+        let worker = fork.spawn(|()| crate::sys::process::nonce().unwrap_or(0), ());
+        worker.expect("started").join().expect("joined")
+    };
+    let (first, second) = (draw(), draw());
+    assert!(first != second && first != 0 && second != 0);
+}
+
 fn job() -> Job {
     let code = Code::of_program();
     let function: fn() = init;
@@ -175,6 +188,7 @@ fn job() -> Job {
         acknowledged: false,
         lineage: Lineage::default(),
         parent: None,
+        serves: false,
         harness: None,
     }
 }

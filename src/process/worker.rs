@@ -1,5 +1,6 @@
 //! The worker's side: taking the job, running it, committing the outcome.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::CodecError;
 use super::bound;
+use super::fork_server::{self, Forked};
 use super::handles::Received;
 use super::init::Restart;
 use super::job::{Harness, Job, JobLookup, VARIABLE};
@@ -55,7 +57,9 @@ pub(super) fn run_pending() {
     let job = match found {
         Ok(JobLookup::NotAJob) => return,
         Ok(JobLookup::Incompatible(what)) => fail(what),
-        Ok(JobLookup::Job(job, arguments)) => Assignment::take_over(*job, arguments),
+        Ok(JobLookup::Job(job, arguments)) => {
+            Assignment::take_over(*job, arguments, &mut Descriptors::Inherited)
+        }
         Err(error) => fail(&format!("cannot read the job: {error}")),
     };
     drop(claim);
@@ -103,6 +107,28 @@ fn fail(what: &str) -> ! {
     exit(FAILED)
 }
 
+/// Where the descriptors are that a job names.
+enum Descriptors {
+    /// In this process, under the job's numbers.
+    Inherited,
+    /// Here, by the job's numbers.
+    Received(BTreeMap<i32, OwnedFd>),
+}
+
+impl Descriptors {
+    fn take(&mut self, number: i32) -> io::Result<OwnedFd> {
+        match self {
+            // SAFETY: the parent inherited this number to this process for this job alone, listed
+            // it once, and the job is taken over once, before anything else runs here.
+            Self::Inherited => unsafe { adopt(number) },
+            Self::Received(known) => {
+                let fd = known.remove(&number);
+                fd.ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+        }
+    }
+}
+
 /// A job with its descriptors.
 struct Assignment {
     job: Job,
@@ -112,26 +138,32 @@ struct Assignment {
     segments: Vec<OwnedFd>,
     /// The parent's pidfd, if this process exits with it.
     parent: Option<OwnedFd>,
+    /// Whether the parent that started it is so to the kernel, which a fork server's asker is not.
+    is_child: bool,
     pid: u32,
 }
 
 impl Assignment {
-    fn take_over(mut job: Job, arguments: Vec<u8>) -> io::Result<Self> {
-        let inherited = |fd| {
-            // SAFETY: the parent inherited this number to this process for this job alone, listed
-            // it once, and the job is taken over once, before anything else runs here.
-            unsafe { adopt(fd) }
-        };
-        own::take(std::mem::take(&mut job.lineage));
+    fn take_over(
+        mut job: Job,
+        arguments: Vec<u8>,
+        descriptors: &mut Descriptors,
+    ) -> io::Result<Self> {
+        let is_child = matches!(descriptors, Descriptors::Inherited);
+        let mut inherited = |number| descriptors.take(number);
+        // A fork server is none of its owner's children.
+        if !job.serves {
+            own::take(std::mem::take(&mut job.lineage), is_child);
+        }
         let result = inherited(job.result)?.into();
         let socket = inherited(job.socket)?.into();
         let segments = job
             .segments
             .iter()
             .copied()
-            .map(inherited)
+            .map(&mut inherited)
             .collect::<io::Result<_>>()?;
-        let parent = job.parent.map(inherited).transpose()?;
+        let parent = job.parent.map(&mut inherited).transpose()?;
         let restart = match &job.harness {
             Some(Harness { output, worker }) => {
                 // The rest of the harness's buffer belongs to the harness's output.
@@ -151,6 +183,7 @@ impl Assignment {
             socket,
             segments,
             parent,
+            is_child,
             pid: std::process::id(),
         })
     }
@@ -159,9 +192,13 @@ impl Assignment {
         if let Err(error) = record_start(&self.result) {
             fail(&format!("cannot record the start: {error}"));
         }
-        if let Some(Err(error)) = self.parent.take().map(bound::end_with) {
+        let (watched, is_parent) = (self.parent.take(), self.is_child);
+        if let Some(Err(error)) = watched.map(|pidfd| bound::end_with(pidfd, is_parent)) {
             let what = format!("it cannot watch its parent: {error}");
             self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
+        }
+        if self.job.serves {
+            self.serve();
         }
         let arguments = std::mem::take(&mut self.arguments);
         let segments = std::mem::take(&mut self.segments);
@@ -226,6 +263,28 @@ impl Assignment {
             let _ = send_byte(self.socket.as_fd());
         }
         Ok(received)
+    }
+
+    /// Becomes a fork server, and in the processes that it forks, their worker.
+    fn serve(mut self) -> ! {
+        // Functions to preload are offsets, too.
+        if let Err(what) = locate(&self.job) {
+            self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
+        }
+        let arguments = std::mem::take(&mut self.arguments);
+        let descriptors = std::mem::take(&mut self.segments);
+        // The outcome is that of the process that forks the server and ends.
+        drop(self);
+        let Forked {
+            job,
+            arguments,
+            descriptors,
+        } = fork_server::serve(&arguments, descriptors);
+        let mut descriptors = Descriptors::Received(descriptors);
+        match Self::take_over(*job, arguments, &mut descriptors) {
+            Ok(assignment) => assignment.run(),
+            Err(error) => fail(&format!("cannot take over what it was sent: {error}")),
+        }
     }
 
     /// Sends the segments, then commits the value.

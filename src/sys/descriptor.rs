@@ -87,6 +87,21 @@ pub(crate) fn socket_pair() -> io::Result<(UnixStream, UnixStream)> {
     ))
 }
 
+/// socketpair(2) with `SOCK_SEQPACKET`, close-on-exec: a message is received as it was sent.
+#[cfg(feature = "process")]
+pub(crate) fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: there is room for two descriptors.
+    let made = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) };
+    checked(made)?;
+    // SAFETY: the kernel has just made it for this call; nothing else owns it.
+    let one = unsafe { OwnedFd::from_raw_fd(ends[0]) };
+    // SAFETY: as above.
+    let other = unsafe { OwnedFd::from_raw_fd(ends[1]) };
+    Ok((above_standard(one)?, above_standard(other)?))
+}
+
 /// pipe2(2), close-on-exec: the end to read from, and the end to write to.
 #[cfg(feature = "process")]
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {

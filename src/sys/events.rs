@@ -49,12 +49,25 @@ impl Descriptor {
     }
 
     /// Calls `body` with the descriptor, if it is there.
-    fn with<R>(&self, body: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+    pub(crate) fn with<R>(&self, body: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
         if !self.here.is_here() {
             return None;
         }
         let exclusive: Exclusive = exclusive();
         exclusive.borrow(self.slot).map(body)
+    }
+
+    /// poll(2): waits until it can be written to, or is closed at its other end.
+    #[cfg(feature = "process")]
+    pub(crate) fn wait_writable(&self) {
+        let mut poll = libc::pollfd {
+            fd: self.number,
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // Whatever it says, the caller tries again.
+        // SAFETY: one entry, which outlives the call.
+        unsafe { libc::poll(&raw mut poll, 1, -1) };
     }
 
     /// Whether it is there: not in a forked child, and not once other code has closed it.

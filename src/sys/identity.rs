@@ -1,6 +1,8 @@
 //! The identity of this process, for display: never a proof that a process is alive.
 
 use std::fs;
+#[cfg(feature = "process")]
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -34,6 +36,25 @@ pub(crate) fn own() -> Identity {
             .unwrap_or(0),
         time_namespace: timens::inode(),
     }
+}
+
+/// When the process with this number, in this process's PID namespace, started; 0 if there is none,
+/// or /proc does not say.
+#[cfg(feature = "process")]
+pub(crate) fn started(pid: u32) -> u64 {
+    let stat = descriptor::read_text(Path::new(&format!("/proc/{pid}/stat")));
+    stat.ok().and_then(|stat| start_time(&stat)).unwrap_or(0)
+}
+
+/// Returns whether the process with this number runs that started at this time.
+#[cfg(feature = "process")]
+pub(crate) fn is_running(pid: u32, since: u64) -> bool {
+    // The descriptor is of that process if the time is right afterwards: its number is not given to
+    // another one before it has ended.
+    let Ok(process) = super::pidfd::open(pid) else {
+        return false;
+    };
+    started(pid) == since && !super::child::has_ended(process.as_fd()).unwrap_or(false)
 }
 
 /// Field 22 of proc_pid_stat(5); the command in field 2 may contain anything.

@@ -12,6 +12,8 @@ compile_error!("crossdock supports 64-bit little-endian Linux only");
 
 pub(crate) mod barrier;
 #[cfg(feature = "process")]
+pub(crate) mod board;
+#[cfg(feature = "process")]
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod descriptor;
@@ -21,6 +23,8 @@ pub(crate) mod exe;
 #[cfg(test)]
 pub(crate) mod filter;
 pub(crate) mod fork;
+#[cfg(feature = "process")]
+pub(crate) mod forked;
 pub(crate) mod futex;
 pub(crate) mod identity;
 pub(crate) mod limits;
@@ -37,7 +41,11 @@ pub(crate) mod signals;
 #[cfg(feature = "process")]
 pub(crate) mod socket;
 #[cfg(feature = "process")]
+pub(crate) mod standing;
+#[cfg(feature = "process")]
 pub(crate) mod start;
+#[cfg(feature = "process")]
+pub(crate) mod surroundings;
 pub(crate) mod timens;
 
 /// The value of a C call that reports failure as -1, or errno.

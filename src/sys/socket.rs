@@ -1,7 +1,7 @@
 //! File descriptors sent over a unix stream socket.
 //!
-//! Each message is one byte of data and up to [`FDS_PER_MESSAGE`] descriptors. The control message
-//! is laid out here as 64-bit words: length, then level and type, then two descriptors a word.
+//! A message is some bytes and up to [`FDS_PER_MESSAGE`] descriptors. The control message is laid
+//! out here as 64-bit words: length, then level and type, then two descriptors a word.
 
 use std::io;
 use std::mem::{offset_of, size_of};
@@ -29,34 +29,71 @@ const fn pair(low: i32, high: i32) -> u64 {
     low.cast_unsigned() as u64 | ((high.cast_unsigned() as u64) << 32)
 }
 
+/// What a call does where it would have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// It fails with `EAGAIN`.
+    Fails,
+    /// It waits.
+    Waits,
+}
+
+impl Full {
+    fn flag(self) -> libc::c_int {
+        match self {
+            Self::Fails => libc::MSG_DONTWAIT,
+            Self::Waits => 0,
+        }
+    }
+}
+
 /// sendmsg(2) with `SCM_RIGHTS`: sends one message that carries `fds`, never blocking.
 ///
 /// Fails with `EAGAIN` when the socket's buffer is full and with `EINVAL` for no descriptor or
 /// more than [`FDS_PER_MESSAGE`]. Allocates nothing: async-signal-safe.
 pub(crate) fn send_fds(socket: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    if fds.is_empty() || fds.len() > FDS_PER_MESSAGE {
+    if fds.is_empty() {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
-    let bytes = HEADER_BYTES + fds.len() * size_of::<libc::c_int>();
+    send(socket, &[0], fds, Full::Fails).map(drop)
+}
+
+/// sendmsg(2): sends bytes, of which there must be one at least, and the descriptors with the first
+/// of them. Returns how many bytes were sent.
+///
+/// Fails with `EINVAL` for more than [`FDS_PER_MESSAGE`] descriptors, and with `EPIPE`, without a
+/// signal, where no other end is open. Allocates nothing: async-signal-safe.
+pub(crate) fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+    full: Full,
+) -> io::Result<usize> {
+    if bytes.is_empty() || fds.len() > FDS_PER_MESSAGE {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
     let mut control = [0_u64; CONTROL_WORDS];
-    control[0] = bytes as u64;
-    control[1] = RIGHTS;
+    let mut control_bytes = 0;
+    if !fds.is_empty() {
+        control_bytes = HEADER_BYTES + size_of_val(fds);
+        control[0] = control_bytes as u64;
+        control[1] = RIGHTS;
+    }
     for (word, fds) in control[HEADER_WORDS..].iter_mut().zip(fds.chunks(2)) {
         *word = pair(fds[0].as_raw_fd(), fds.get(1).map_or(0, AsRawFd::as_raw_fd));
     }
-    let mut byte = 0_u8;
     let mut data = libc::iovec {
-        iov_base: (&raw mut byte).cast(),
-        iov_len: 1,
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
     };
-    let message = header(&mut data, &mut control, bytes.next_multiple_of(8));
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let message = header(&mut data, &mut control, control_bytes.next_multiple_of(8));
+    let flags = full.flag() | libc::MSG_NOSIGNAL;
     loop {
-        // SAFETY: `message` points to `data`, `byte` and `control`, which live here and have the
-        // lengths that it states.
+        // SAFETY: `message` points to `data`, `bytes`, which the call only reads, and `control`,
+        // which outlive the call and have the lengths that it states.
         let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) };
-        if sent >= 0 {
-            return Ok(());
+        if let Ok(sent) = usize::try_from(sent) {
+            return Ok(sent);
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
@@ -106,19 +143,33 @@ fn restarted_size(mut call: impl FnMut() -> isize) -> io::Result<isize> {
 /// Fails with `EAGAIN` when there is none, and with `EMFILE` when this process could not hold all
 /// the descriptors (those that did arrive are closed).
 pub(crate) fn receive_fds(socket: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {
+    match receive(socket, &mut [0], Full::Fails)? {
+        (0, _) => Err(io::ErrorKind::UnexpectedEof.into()),
+        (_, fds) => Ok(fds),
+    }
+}
+
+/// recvmsg(2): takes bytes, and the descriptors that were sent with the first of them,
+/// close-on-exec. No byte says that no other end is open.
+///
+/// Fails as [`receive_fds`] does.
+pub(crate) fn receive(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    empty: Full,
+) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut control = [0_u64; CONTROL_WORDS];
-    let mut byte = 0_u8;
     let mut data = libc::iovec {
-        iov_base: (&raw mut byte).cast(),
-        iov_len: 1,
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
     };
     let mut message = header(&mut data, &mut control, CONTROL_WORDS * 8);
-    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let flags = empty.flag() | libc::MSG_CMSG_CLOEXEC;
     let received = loop {
-        // SAFETY: `message` points to `data`, `byte` and `control`, which live here, are not
-        // otherwise accessed during the call and have the lengths that it states.
+        // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call, are
+        // not otherwise accessed during it and have the lengths that it states.
         let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
-        if received >= 0 {
+        if let Ok(received) = usize::try_from(received) {
             break received;
         }
         let error = io::Error::last_os_error();
@@ -146,11 +197,8 @@ pub(crate) fn receive_fds(socket: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {
     if message.msg_flags & libc::MSG_CTRUNC != 0 {
         return Err(io::Error::from_raw_os_error(libc::EMFILE));
     }
-    if received == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
     // All are taken before the first error, so that none stays open without an owner.
-    fds.into_iter().collect()
+    Ok((received, fds.into_iter().collect::<io::Result<_>>()?))
 }
 
 /// A message header over one data vector and the first `control_bytes` of `control`.

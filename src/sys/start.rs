@@ -27,11 +27,11 @@ const STACK: usize = 32 << 10;
 /// The signals that the child has at their default, though this process ignores them: Rust
 /// programs ignore SIGPIPE, and a parent that ignores the others would have a child that
 /// `terminate` or the terminal cannot end.
-const DEFAULTED: [libc::c_int; 3] = [libc::SIGPIPE, libc::SIGTERM, libc::SIGINT];
+pub(super) const DEFAULTED: [libc::c_int; 3] = [libc::SIGPIPE, libc::SIGTERM, libc::SIGINT];
 /// The highest number of a signal.
-const SIGNALS: libc::c_int = 64;
+pub(super) const SIGNALS: libc::c_int = 64;
 /// The bytes of the kernel's set of signals.
-const SET: usize = 8;
+pub(super) const SET: usize = 8;
 
 /// What a standard stream of a child is.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,8 @@ pub(crate) struct Command<'a> {
     pub(crate) streams: [Stream<'a>; 3],
     /// Its working directory; `None` for this process's.
     pub(crate) directory: Option<BorrowedFd<'a>>,
+    /// Whether it has its streams and what it is handed, and no other descriptor.
+    pub(crate) bare: bool,
 }
 
 /// Why no child runs: what the system was asked for, and what it said.
@@ -90,6 +92,7 @@ struct Plan {
     streams: [libc::c_int; 3],
     /// -1 for none.
     directory: libc::c_int,
+    bare: bool,
 }
 
 /// clone(2), execve(2): starts `command`; gives its pid and its pidfd.
@@ -119,6 +122,7 @@ pub(crate) fn start(
             Stream::Of(fd) => fd.as_raw_fd(),
         }),
         directory: command.directory.map_or(-1, |fd| fd.as_raw_fd()),
+        bare: command.bare,
     };
     let mut stack = vec![MaybeUninit::<[u64; 2]>::uninit(); STACK / 16];
     let top = stack.as_mut_ptr_range().end;
@@ -185,7 +189,7 @@ fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
 
 /// rt_sigprocmask(2): sets this thread's mask, those signals included that the C library keeps for
 /// itself; gives the mask before. Async-signal-safe.
-fn change_mask(mask: u64) -> u64 {
+pub(super) fn change_mask(mask: u64) -> u64 {
     let mut before = 0_u64;
     // SAFETY: both sets are as long as is said, and outlive the call.
     unsafe {
@@ -221,6 +225,20 @@ extern "C" fn run(plan: *mut libc::c_void) -> libc::c_int {
 
 /// What comes before execve; the step that failed, with errno.
 fn prepare(plan: &Plan) -> Result<(), u32> {
+    if plan.bare {
+        // Kernels before 5.11 cannot: the child has then what any other has.
+        let (first, last) = (libc::STDERR_FILENO + 1, libc::c_uint::MAX);
+        // SAFETY: takes integers, and changes the child's own table: it was cloned without
+        // CLONE_FILES.
+        unsafe {
+            libc::syscall(
+                libc::SYS_close_range,
+                first,
+                last,
+                libc::CLOSE_RANGE_CLOEXEC,
+            )
+        };
+    }
     for index in 0..plan.inherited_len {
         // SAFETY: inside of the list.
         let fd = unsafe { plan.inherited.add(index) };
@@ -267,7 +285,7 @@ fn keep(fd: libc::c_int) -> Result<(), u32> {
 }
 
 /// open(2), dup2(2): makes `/dev/null` the standard descriptor `number`.
-fn replace(number: libc::c_int, access: libc::c_int) -> Result<(), u32> {
+pub(super) fn replace(number: libc::c_int, access: libc::c_int) -> Result<(), u32> {
     // SAFETY: the path ends with a zero.
     let null = unsafe { libc::open(c"/dev/null".as_ptr(), access) };
     if null == -1 {

@@ -7,6 +7,7 @@ mod conn;
 mod ends;
 mod failures;
 mod family;
+mod fork_server;
 mod hand_over;
 mod harness;
 mod listen;

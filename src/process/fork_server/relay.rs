@@ -1,0 +1,96 @@
+//! What a process's asker hears of its end, whose parent is the server.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::handle::ServerHandle;
+use crate::Deadline;
+use crate::process::children::{ExitRecord, ReapWait};
+use crate::sys::board::Posted;
+use crate::sys::{child, pidfd};
+
+/// The interval at which a waiter for a status asks whether the server lives.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long a question that does not block waits for the status of a process that has ended, or for
+/// the kernel's word where the server is dead.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// How a process that a server forked is heard to have ended.
+pub(in crate::process) struct Relay {
+    pub(super) server: Arc<ServerHandle>,
+    pub(super) slot: u32,
+}
+
+impl Relay {
+    /// Asks how the process ended, whose pidfd this is; `None` if it runs, or if its server has not
+    /// told.
+    pub(in crate::process) fn end(
+        &self,
+        pidfd: BorrowedFd<'_>,
+        wait: ReapWait,
+    ) -> io::Result<Option<ExitRecord>> {
+        if let Some(Posted::Ended(status)) = self.server.board.look(self.slot) {
+            return Ok(Some(ExitRecord::With(status)));
+        }
+        let deadline = match wait {
+            ReapWait::Exit => {
+                child::wait(pidfd, Deadline::never())?;
+                None
+            }
+            _ if !child::has_ended(pidfd)? => return Ok(None),
+            ReapWait::Moment => Some(Instant::now() + MOMENT),
+            ReapWait::Nothing => Some(Instant::now()),
+        };
+        match self.wait(deadline) {
+            Some(Posted::Ended(status)) => return Ok(Some(ExitRecord::With(status))),
+            Some(Posted::NotForked(_)) => return Ok(Some(ExitRecord::Lost)),
+            None if !self.server.has_died() => return Ok(None),
+            None => {}
+        }
+        // The process that inherited it waits for it.
+        if wait != ReapWait::Nothing {
+            pidfd::wait_reaped(pidfd, MOMENT);
+        }
+        match pidfd::exit_status(pidfd) {
+            Some(status) => Ok(Some(ExitRecord::With(status))),
+            // It may be known in a moment.
+            None if wait == ReapWait::Nothing => Ok(None),
+            None => Ok(Some(ExitRecord::Lost)),
+        }
+    }
+
+    /// Waits until something is posted, the server is dead, or the deadline has passed.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Posted> {
+        let board = &self.server.board;
+        loop {
+            let left = deadline.map_or(LOOK, |end| end.saturating_duration_since(Instant::now()));
+            if let Some(posted) = board.wait(self.slot, left.min(LOOK)) {
+                return Some(posted);
+            }
+            if self.server.has_died() {
+                // What it posted before.
+                return board.look(self.slot);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return None;
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // In a forked child the slots are the parent's, and another thread may have been changing
+        // them.
+        if self.server.here.is_here() {
+            let posted = self.server.board.look(self.slot).is_some();
+            let mut slots = self.server.slots();
+            match posted {
+                true => slots.free.push(self.slot),
+                false => slots.left.push(self.slot),
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What the asker tells a process that the server forks for it, and what that answers.
+//!
+//! Over the job's socket. The request is its length (8 bytes), its bytes, and the descriptors: as
+//! many as one message carries with the first byte, the rest behind the bytes. The answer is 8
+//! bytes, with the pidfd of the process:
+//!
+//! ```text
+//! 0     4      6       8
+//! | pid | step | errno |      a pid of 0: it does not run the job; what failed, and why
+//! ```
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::process::SpawnError;
+use crate::sys::descriptor;
+use crate::sys::process::errno;
+use crate::sys::socket::{self, FDS_PER_MESSAGE, Full, send_fds};
+use crate::sys::start::{NotStarted, Stream};
+use crate::sys::surroundings::{Dispositions, OwnStream};
+
+/// The bytes of a request's length.
+const LEN: usize = 8;
+
+/// In place of a descriptor number: the socket that the request came by.
+pub(in crate::process) const SOCKET: i32 = -1;
+
+/// What a process is to become. Descriptors are named by the numbers that they have in the asker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ForkRequest {
+    /// The descriptors that are sent, in their order.
+    numbers: Vec<i32>,
+    /// `NAME=value` each.
+    environment: Vec<CString>,
+    streams: [StreamName; 3],
+    directory: i32,
+    /// The signals that the asker leaves ignored to its children, a bit each.
+    pub(super) ignored: u64,
+    /// The job's memfd, and its nonce.
+    pub(super) job: i32,
+    pub(super) nonce: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum StreamName {
+    Closed,
+    Null,
+    Of(i32),
+}
+
+/// A request that is ready to be sent, several times if servers die.
+pub(super) struct PreparedRequest<'a> {
+    /// With their length before them.
+    bytes: Vec<u8>,
+    fds: Vec<BorrowedFd<'a>>,
+    /// Of the standard streams; they come behind the others.
+    copies: Vec<OwnedFd>,
+}
+
+impl PreparedRequest<'_> {
+    /// Sends it.
+    ///
+    /// Blocks while the socket's buffer is full of environment variables that the process has not
+    /// read yet.
+    pub(super) fn send(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let fds = self.fds.iter().copied();
+        let fds: Vec<_> = fds.chain(self.copies.iter().map(AsFd::as_fd)).collect();
+        let (mut first, rest) = fds.split_at(fds.len().min(FDS_PER_MESSAGE));
+        let mut left = self.bytes.as_slice();
+        while !left.is_empty() {
+            let sent = socket::send(socket, left, first, Full::Waits)?;
+            first = &[];
+            left = left.get(sent..).unwrap_or_default();
+        }
+        rest.chunks(FDS_PER_MESSAGE)
+            .try_for_each(|fds| send_fds(socket, fds))
+    }
+}
+
+/// What a process has of its asker, beside its job.
+pub(in crate::process) struct Surroundings<'a> {
+    /// `NAME=value` each.
+    pub(in crate::process) environment: Vec<CString>,
+    pub(in crate::process) streams: [Stream<'a>; 3],
+    pub(in crate::process) directory: BorrowedFd<'a>,
+}
+
+/// A received request.
+pub(super) struct TakenRequest {
+    pub(super) request: ForkRequest,
+    pub(super) descriptors: BTreeMap<i32, OwnedFd>,
+}
+
+impl ForkRequest {
+    /// Encodes a request for a process in these surroundings, with all descriptors that they and
+    /// the job name.
+    pub(super) fn encode<'a>(
+        surroundings: &Surroundings<'a>,
+        inherited: &[BorrowedFd<'a>],
+        (job, nonce): (BorrowedFd<'a>, u64),
+    ) -> Result<PreparedRequest<'a>, SpawnError> {
+        let mut fds = inherited.to_vec();
+        let directory = surroundings.directory;
+        fds.extend([directory, job]);
+        let own = [
+            io::stdin().as_raw_fd(),
+            io::stdout().as_raw_fd(),
+            io::stderr().as_raw_fd(),
+        ];
+        let mut streams = [StreamName::Null; 3];
+        let mut copies = Vec::new();
+        for (number, stream) in surroundings.streams.into_iter().enumerate() {
+            streams[number] = match stream {
+                Stream::Null => StreamName::Null,
+                Stream::Of(fd) => {
+                    fds.push(fd);
+                    StreamName::Of(fd.as_raw_fd())
+                }
+                Stream::Inherit => {
+                    let copy = descriptor::duplicate(own[number])
+                        .map_err(SpawnError::system("duplicating a standard stream"))?;
+                    let name = copy.as_ref().map(AsRawFd::as_raw_fd);
+                    copies.extend(copy);
+                    name.map_or(StreamName::Closed, StreamName::Of)
+                }
+            };
+        }
+        let borrowed = fds.iter().map(AsRawFd::as_raw_fd);
+        let request = Self {
+            numbers: borrowed
+                .chain(copies.iter().map(AsRawFd::as_raw_fd))
+                .collect(),
+            environment: surroundings.environment.clone(),
+            streams,
+            directory: directory.as_raw_fd(),
+            ignored: Dispositions::current().inherited(),
+            job: job.as_raw_fd(),
+            nonce,
+        };
+        let mut bytes = codec::encode_behind(vec![0; LEN], &request)
+            .map_err(|error| SpawnError::Encode(error.into()))?;
+        let len = (bytes.len() - LEN) as u64;
+        bytes[..LEN].copy_from_slice(&len.to_le_bytes());
+        Ok(PreparedRequest { bytes, fds, copies })
+    }
+
+    /// Receives a request.
+    pub(super) fn receive(socket: BorrowedFd<'_>) -> io::Result<TakenRequest> {
+        let mut len = [0; LEN];
+        let (got, mut fds) = socket::receive(socket, &mut len, Full::Waits)?;
+        read_rest(socket, &mut len, got)?;
+        let len = usize::try_from(u64::from_le_bytes(len)).unwrap_or(0);
+        let mut bytes = vec![0; len];
+        read_rest(socket, &mut bytes, 0)?;
+        let request: Self = codec::decode(&bytes).map_err(io::Error::other)?;
+        while fds.len() < request.numbers.len() {
+            let (got, more) = socket::receive(socket, &mut [0], Full::Waits)?;
+            if got == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            fds.extend(more);
+        }
+        let descriptors = request.numbers.iter().copied().zip(fds).collect();
+        Ok(TakenRequest {
+            request,
+            descriptors,
+        })
+    }
+}
+
+impl TakenRequest {
+    /// Takes out what is for the process's surroundings: the environment, the directory and the
+    /// streams.
+    pub(super) fn surroundings(&mut self) -> io::Result<(Vec<CString>, OwnedFd, [OwnStream; 3])> {
+        let mut take = |number| {
+            let fd = self.descriptors.remove(&number);
+            fd.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+        };
+        let directory = take(self.request.directory)?;
+        let [stdin, stdout, stderr] = self.request.streams.map(|stream| match stream {
+            StreamName::Closed => Ok(OwnStream::Closed),
+            StreamName::Null => Ok(OwnStream::Null),
+            StreamName::Of(number) => take(number).map(OwnStream::Of),
+        });
+        let environment = std::mem::take(&mut self.request.environment);
+        Ok((environment, directory, [stdin?, stdout?, stderr?]))
+    }
+}
+
+/// Reads until `bytes` is full, of which the first `got` are there.
+fn read_rest(socket: BorrowedFd<'_>, bytes: &mut [u8], mut got: usize) -> io::Result<()> {
+    while let Some(rest) = bytes.get_mut(got..).filter(|rest| !rest.is_empty()) {
+        match socket::receive(socket, rest, Full::Waits)? {
+            (0, _) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            (more, _) => got += more,
+        }
+    }
+    Ok(())
+}
+
+/// The steps of a forked process that may fail; their place here is sent.
+const STEPS: [&str; 5] = [
+    "receiving the request in the child",
+    "entering the child's directory",
+    "giving the child its standard streams",
+    "opening the child's own pidfd",
+    "reading the job in the child",
+];
+pub(super) const RECEIVE: &str = STEPS[0];
+pub(super) const OPEN: &str = STEPS[3];
+pub(super) const READ: &str = STEPS[4];
+
+/// Answers that this process runs its job.
+pub(super) fn answer(socket: BorrowedFd<'_>, pid: u32, pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&pid.to_le_bytes());
+    socket::send(socket, &bytes, &[pidfd], Full::Waits).map(drop)
+}
+
+/// Answers what keeps this process from running its job.
+pub(super) fn answer_error(socket: BorrowedFd<'_>, (step, error): &NotStarted) {
+    let step = STEPS.iter().position(|known| known == step).unwrap_or(0);
+    let mut bytes = [0; 8];
+    bytes[4..6].copy_from_slice(&u16::try_from(step).unwrap_or(0).to_le_bytes());
+    let errno = u16::try_from(errno(error)).unwrap_or(u16::MAX);
+    bytes[6..].copy_from_slice(&errno.to_le_bytes());
+    // If the asker is gone there is no process to tell.
+    let _ = socket::send(socket, &bytes, &[], Full::Waits);
+}
+
+/// An answer.
+pub(super) enum StartAnswer {
+    /// The process runs.
+    Runs(u32, OwnedFd),
+    /// It does not.
+    Refused(NotStarted),
+    /// No process that has the socket is left, and none answered.
+    Nothing,
+}
+
+/// Waits for the answer.
+pub(super) fn await_answer(socket: BorrowedFd<'_>) -> io::Result<StartAnswer> {
+    let mut bytes = [0; 8];
+    let answer = match socket::receive(socket, &mut bytes, Full::Waits) {
+        Ok((0, _)) => return Ok(StartAnswer::Nothing),
+        Ok((got, fds)) => read_rest(socket, &mut bytes, got).map(|()| fds),
+        Err(error) => Err(error),
+    };
+    let fds = match answer {
+        Ok(fds) => fds,
+        // Killed while it answered, or before it had read all.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            return Ok(StartAnswer::Nothing);
+        }
+        Err(error) => return Err(error),
+    };
+    let [a, b, c, d, step, _, low, high] = bytes;
+    match (u32::from_le_bytes([a, b, c, d]), fds.into_iter().next()) {
+        (pid @ 1.., Some(pidfd)) => Ok(StartAnswer::Runs(pid, pidfd)),
+        _ => {
+            let step = STEPS.get(usize::from(step)).copied().unwrap_or(STEPS[0]);
+            let errno = u16::from_le_bytes([low, high]);
+            let error = io::Error::from_raw_os_error(errno.into());
+            Ok(StartAnswer::Refused((step, error)))
+        }
+    }
+}
