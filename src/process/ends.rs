@@ -241,6 +241,20 @@ impl<P: Placeable> EndVisitor<P> {
     }
 }
 
+/// Takes over a sender from another process, as a spawned process does that has it among its
+/// arguments; `None` if it is over, or cannot be counted. For the verification.
+#[doc(hidden)]
+pub fn take_over_sender<Q: Countable>(queue: &Q) -> Option<SenderOf<Q>> {
+    let entry = queue.entry();
+    let segment = Segment::from_mapping(entry.mapping.clone());
+    // Counted ends do not ask whose they were.
+    let (side, from) = (Endpoint::Sender, Tag::from_bits(Tag::MASK)?);
+    let me = segment
+        .take_over_end(entry.index, HandOver { side, from })
+        .ok()?;
+    Some(SenderOf::counted_as(queue.clone(), me))
+}
+
 macro_rules! end_serde {
     ($($handle:ident $side:ident)+) => {$(
         /// Serialises as an argument of a spawned function, and nowhere else.

@@ -153,6 +153,8 @@ pub use error::{
     CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError, WaitTimeoutError,
 };
 pub use fork_server::{ForkServerError, preload};
+#[doc(hidden)]
+pub use ends::take_over_sender;
 pub use init::{init, init_test};
 pub use options::{OptionError, StartMethod, Stdio, VariableFault};
 pub use panic::{Panic, PanicLocation};

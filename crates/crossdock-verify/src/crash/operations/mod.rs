@@ -18,6 +18,7 @@ mod count;
 mod create;
 mod elements;
 mod hand;
+mod hand_over;
 mod leases;
 mod lock;
 mod locks;
@@ -49,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         elements::LISTED_MANY,
         ring::LISTED,
         queue::LISTED,
+        hand_over::LISTED,
         work::LISTED,
         leases::LISTED,
         work::LISTED_BYTES,
