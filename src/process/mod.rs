@@ -149,12 +149,12 @@ pub use conn::{
     PipeError, PipeOptions, PipeReceiver, PipeSender, RecvIntoError, duplex, pipe,
 };
 pub use current::{CurrentProcess, ParentProcess, available_parallelism, current, parent};
+#[doc(hidden)]
+pub use ends::take_over_sender;
 pub use error::{
     CodecError, JoinError, JoinTimeoutError, SpawnError, StatusError, WaitTimeoutError,
 };
 pub use fork_server::{ForkServerError, preload};
-#[doc(hidden)]
-pub use ends::take_over_sender;
 pub use init::{init, init_test};
 pub use options::{OptionError, StartMethod, Stdio, VariableFault};
 pub use panic::{Panic, PanicLocation};

@@ -55,6 +55,8 @@ enum Verb {
     /// end each chunk must be finished once in each round, but for what is in doubt because somebody was killed.
     /// At `pool` tasks run alone and in chunks, some of which hang, in workers that are recycled; each task must
     /// have one outcome, and run no more once that is known.
+    /// At `ends` they hand the senders of a queue to processes that they start; in the end every item must have
+    /// arrived, and the receiver is told when the last process with a sender is gone, and not before.
     /// Nobody may be stuck or listed.
     /// Exits with 1 otherwise.
     Torture(TortureArgs),

@@ -3,6 +3,7 @@
 mod array;
 mod driver;
 mod endings;
+mod ends;
 mod locks;
 mod pool;
 mod queues;
@@ -42,6 +43,8 @@ enum What {
     Array,
     /// Pools of workers.
     Pool,
+    /// Senders that go from process to process.
+    Ends,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -89,6 +92,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Snapshots => snapshots::run(args, random)?,
         What::Array => array::run(args, random)?,
         What::Pool => pool::run(args, random)?,
+        What::Ends => ends::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {

@@ -137,5 +137,6 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Snapshots => snapshots::work(orders),
         What::Array => array::work(orders),
         What::Pool => Err(Broken("a pool starts its workers itself".into())),
+        What::Ends => Err(Broken("at `ends` the processes are spawned".into())),
     }
 }
