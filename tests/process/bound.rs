@@ -4,10 +4,11 @@ use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossdock::process::{Builder, Process, Stdio};
 
+use crate::signals::refuse;
 use crate::support::{Gate, call, spawn_with, start, wait_at};
 
 /// Answers what comes over the gate, until nothing comes.
@@ -56,11 +57,12 @@ fn family(child: fn(PathBuf), gate: &Gate) -> (Process<()>, UnixStream) {
     (parent, stream)
 }
 
-const CHILDREN: [fn(PathBuf); 4] = [
+const CHILDREN: [fn(PathBuf); 5] = [
     answers_at,
     closes_and_answers_at,
     reuses_and_answers_at,
     is_of_a_thread,
+    has_a_daemon_without_a_table,
 ];
 
 fn answers_at(gate: PathBuf) {
@@ -134,6 +136,39 @@ fn a_daemon_whose_descriptors_other_code_has_closed_or_reused_lives_and_ends_wit
     }
 }
 
+/// Starts a daemon whose thread gets no table of descriptors of its own.
+fn has_a_daemon_without_a_table(gate: PathBuf) {
+    refuse(libc::SYS_close_range);
+    let child = Builder::new().daemon(true).spawn(
+        |gate: PathBuf| {
+            // Other code closes the descriptors of this library.
+            for number in 3..64 {
+                // SAFETY: closes numbers whose owners in this process bear with it.
+                unsafe { libc::close(number) };
+            }
+            answer(&gate);
+        },
+        gate,
+    );
+    std::mem::forget(child.expect("spawned"));
+    parks(());
+}
+
+#[test]
+fn where_no_table_of_its_own_is_allowed_a_daemon_bears_with_closed_descriptors() {
+    let gate = Gate::new();
+    let (parent, mut stream) = family(has_a_daemon_without_a_table, &gate);
+    let child = peer(&stream);
+    // The thread that waits is interrupted, and waits anew: for a number that means nothing.
+    stop(child);
+    send(child, libc::SIGCONT);
+    for _ in 0..100 {
+        assert!(answers(&mut stream));
+    }
+    parent.kill().expect("killed");
+    ends(&mut stream);
+}
+
 #[test]
 fn a_stopped_daemon_ends_when_it_is_continued() {
     let gate = Gate::new();
@@ -197,23 +232,34 @@ fn parks((): ()) {
     }
 }
 
+fn begins_and_parks((): ()) {
+    begin();
+    parks(());
+}
+
+/// Starts two daemons, of which one starts another; each says when it begins.
+fn starts_three((): ()) {
+    begin();
+    let nested = |()| {
+        std::mem::forget(daemon(begins_and_parks));
+        begins_and_parks(());
+    };
+    std::mem::forget([daemon(begins_and_parks), daemon(nested)]);
+    parks(());
+}
+
 #[test]
 fn a_parent_that_is_killed_at_any_moment_of_a_start_leaves_no_daemon() {
+    // How long it takes until all have begun; the moments are spread over that and a bit more.
+    let (parent, mut pipe) = starts_daemons(starts_three);
+    let begun = Instant::now();
+    pipe.read_exact(&mut [0; 3]).expect("all begin");
+    let whole = begun.elapsed();
+    parent.kill().expect("killed");
+    all_end(pipe);
     for step in 0..100 {
-        let (parent, pipe) = starts_daemons(|()| {
-            begin();
-            let builder = Builder::new().daemon(true);
-            // A daemon that it forgets, and one that starts another.
-            let nested = |()| {
-                std::mem::forget(daemon(parks));
-                parks(())
-            };
-            let daemons = [daemon(parks), builder.spawn(nested, ()).expect("spawned")];
-            std::mem::forget(daemons);
-            parks(());
-        });
-        // The starts take some milliseconds; the moments are spread over them.
-        let moment = Instant::now() + Duration::from_micros(40 * step);
+        let (parent, pipe) = starts_daemons(starts_three);
+        let moment = Instant::now() + whole * step / 80;
         while Instant::now() < moment {
             std::hint::spin_loop();
         }

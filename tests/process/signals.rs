@@ -161,7 +161,7 @@ fn a_program_that_cannot_be_started_is_an_error_and_leaves_nothing() {
 }
 
 /// Has the kernel refuse a system call to this process, and to those that it starts.
-fn refuse(call: libc::c_long) {
+pub(crate) fn refuse(call: libc::c_long) {
     let load = |offset| libc::sock_filter {
         code: 0x20,
         jt: 0,
