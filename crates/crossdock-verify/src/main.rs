@@ -57,6 +57,8 @@ enum Verb {
     /// have one outcome, and run no more once that is known.
     /// At `ends` they hand the senders of a queue to processes that they start; in the end every item must have
     /// arrived, and the receiver is told when the last process with a sender is gone, and not before.
+    /// At `conns` two processes talk over a connection and one or both are killed; a survivor must get what was
+    /// sent, whole and in order, and then be told.
     /// Nobody may be stuck or listed.
     /// Exits with 1 otherwise.
     Torture(TortureArgs),

@@ -1,6 +1,7 @@
 //! `torture`: processes at random work, killed and stopped at random, and a ledger that balances.
 
 mod array;
+mod conns;
 mod driver;
 mod endings;
 mod ends;
@@ -45,6 +46,8 @@ enum What {
     Pool,
     /// Senders that go from process to process.
     Ends,
+    /// Connections.
+    Conns,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -93,6 +96,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Array => array::run(args, random)?,
         What::Pool => pool::run(args, random)?,
         What::Ends => ends::run(args, random)?,
+        What::Conns => conns::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {

@@ -138,5 +138,6 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Array => array::work(orders),
         What::Pool => Err(Broken("a pool starts its workers itself".into())),
         What::Ends => Err(Broken("at `ends` the processes are spawned".into())),
+        What::Conns => Err(Broken("a talk starts its processes itself".into())),
     }
 }
