@@ -15,7 +15,10 @@ use crate::segment::{
     ClaimError, CreateError, EntryError, Fault, MembershipError, MonitorError, OpenError,
     OpenOrCreateError, RemoveError, SystemError,
 };
-use crate::sync::{LockError, LockTimeoutError, TryLockError};
+use crate::sync::{
+    AcquireError, AcquireTimeoutError, AddPermitsError, LockError, LockTimeoutError,
+    TryAcquireError, TryLockError,
+};
 
 /// Defines [`Error`] and its conversions. An error with a guard or a value in it drops that, and
 /// keeps what happened.
@@ -139,6 +142,14 @@ umbrella! {
     TryLock(TryLockError, of <G> TryLockError<G>, by |error| error.without_guard());
     /// A lock was not taken in time, or an owner died or panicked.
     LockTimeout(LockTimeoutError, of <G> LockTimeoutError<G>, by |error| error.without_guard());
+    /// No permit was acquired.
+    Acquire(AcquireError);
+    /// No permit was acquired without waiting.
+    TryAcquire(TryAcquireError);
+    /// No permit was acquired in time.
+    AcquireTimeout(AcquireTimeoutError);
+    /// No permits were added.
+    AddPermits(AddPermitsError);
     /// No chunk of an array was leased.
     Lease(LeaseError);
     /// No chunk of an array was leased, without waiting.

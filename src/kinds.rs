@@ -35,6 +35,8 @@ macro_rules! kinds {
             AtomicArray = 12, [T: Atomic] crate::AtomicArray<T>, region::unowned, region::no_ends;
             /// A [`Snapshot`](crate::Snapshot).
             Snapshot = 13, [T: Payload, bytemuck::Pod] crate::Snapshot<T>, snapshot::entry, region::no_ends;
+            /// A [`sync::Semaphore`](crate::sync::Semaphore).
+            Semaphore = 14, [] crate::sync::Semaphore, semaphore::entry, region::no_ends;
         }
     };
 }

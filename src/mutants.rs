@@ -16,6 +16,7 @@ fn list_mutants() {
         algorithm::element::tests::MUTANTS,
         algorithm::rwlock::tests::MUTANTS,
         algorithm::rwlock::tests::LOST,
+        algorithm::semaphore::tests::MUTANTS,
         wait::event_count::tests::MUTANTS,
         algorithm::spsc::tests::MUTANTS,
         algorithm::spsc::tests::LOST,

@@ -8,6 +8,8 @@ mod index;
 mod registry;
 #[path = "abi/rwlock.rs"]
 mod rwlock;
+#[path = "abi/semaphore.rs"]
+mod semaphore;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -193,7 +195,8 @@ fn kinds_have_their_numbers_and_lengths() {
         .map(|kind| format!("{} {kind}", *kind as u32));
     let kinds = kinds.collect::<Vec<_>>().join(", ");
     let expected = "1 Mutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
-                    8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot";
+                    8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot, \
+                    14 Semaphore";
     assert_eq!(kinds, expected);
     let docs =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/design.md")).unwrap();

@@ -104,6 +104,17 @@ fn a_sensor_is_killed_and_its_last_reading_is_whole() {
 }
 
 #[test]
+fn the_connections_of_killed_holders_are_free_again() {
+    let printed = run("connections", &[]);
+    let expected = "other holders have the permits of the semaphore\n\
+                    a holder: the process was killed by signal 9\n\
+                    a holder: the process was killed by signal 9\n\
+                    a holder: the process was killed by signal 9\n\
+                    3 of 3 connections are free again\n";
+    assert_eq!(printed, expected);
+}
+
+#[test]
 fn every_task_is_in_the_log_once() {
     let printed = run("task_log", &[]);
     let mut lines: Vec<_> = printed

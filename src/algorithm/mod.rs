@@ -13,6 +13,7 @@ pub(crate) mod mpmc;
 pub(crate) mod mutex;
 pub(crate) mod region;
 pub(crate) mod rwlock;
+pub(crate) mod semaphore;
 pub(crate) mod snapshot;
 pub(crate) mod spsc;
 #[cfg(any(loom, feature = "process"))]

@@ -187,6 +187,22 @@ walk! {
         LockTimeoutError::Timeout { .. } => LockTimeoutError::Timeout { holder: Holder::ThisProcess },
         LockTimeoutError::Lock(_) => LockTimeoutError::Lock(membership().into()),
     }
+    AcquireError {
+        AcquireError::Closed => AcquireError::Closed,
+        AcquireError::OutOfRange { .. } => AcquireError::OutOfRange { asked: 9, most: 8 },
+        AcquireError::Fault(_) => AcquireError::Fault(membership().into()),
+    }
+    TryAcquireError {
+        TryAcquireError::WouldBlock => TryAcquireError::WouldBlock,
+        TryAcquireError::Acquire(_) => TryAcquireError::Acquire(AcquireError::Closed),
+    }
+    AcquireTimeoutError {
+        AcquireTimeoutError::Timeout => AcquireTimeoutError::Timeout,
+        AcquireTimeoutError::Acquire(_) => AcquireTimeoutError::Acquire(membership().into()),
+    }
+    AddPermitsError {
+        AddPermitsError::NoRoom { .. } => AddPermitsError::NoRoom { asked: 1, added: 0, most: 8 },
+    }
     LeaseError {
         LeaseError::Leased { .. } => LeaseError::Leased { pid: 7 },
         LeaseError::OutOfRange { .. } => LeaseError::OutOfRange { chunk: 2, chunks: 2 },

@@ -303,7 +303,7 @@ impl<R> AsFd for Process<R> {
 /// once.
 impl<R> Waitable for Process<R> {}
 
-impl<R> waitable::Sealed for Process<R> {
+impl<R> waitable::HasSource for Process<R> {
     fn source(&self) -> SourceRef<'_> {
         let exit = self.spawned.exit_event();
         exit.watch();

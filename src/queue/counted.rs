@@ -209,7 +209,7 @@ where
     }
 }
 
-impl<Q: Countable + Waitable> waitable::Sealed for ReceiverOf<Q> {
+impl<Q: Countable + Waitable> waitable::HasSource for ReceiverOf<Q> {
     fn source(&self) -> SourceRef<'_> {
         (**self).source()
     }

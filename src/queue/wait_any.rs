@@ -2,30 +2,10 @@
 
 use crate::facade::Deadline;
 use crate::segment::Fault;
+pub use crate::segment::Waitable;
 use crate::segment::fault::plain_errors;
+pub(crate) use crate::segment::waitable as sealed;
 use crate::wait::select::{self, Source, Waited};
-
-/// What [`wait_any`] can wait for: a queue of any kind, a counted receiver of one, a
-/// [`Consumer`](super::spsc::Consumer) of a ring, and, with feature `process`, a `Process`.
-///
-/// A queue is ready when it has an item, and when it has none and none can come: an attempt to
-/// receive returns at once. A process is ready once it has exited: a join returns at once. Only this
-/// crate implements it.
-pub trait Waitable: sealed::Sealed {}
-
-pub(crate) mod sealed {
-    use crate::segment::Fault;
-    use crate::wait::select::SourceRef;
-
-    #[expect(unnameable_types, reason = "that is what seals the trait")]
-    pub trait Sealed {
-        #[doc(hidden)]
-        fn source(&self) -> SourceRef<'_>;
-        /// Why this process cannot wait for it; `None` if its operations say so.
-        #[doc(hidden)]
-        fn lost(&self) -> Option<Fault>;
-    }
-}
 
 /// Blocks until one of several queues has an item, or has none and never will, and returns its index:
 /// the lowest, if several are ready.

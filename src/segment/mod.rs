@@ -22,6 +22,7 @@ mod presence;
 mod private;
 mod recover;
 pub(crate) mod trace;
+pub(crate) mod waitable;
 mod watch_requests;
 mod watcher;
 
@@ -47,6 +48,8 @@ pub use monitor::Monitor;
 pub use names::NamedSegment;
 pub(crate) use of_one::OfOneError;
 pub use options::SegmentOptions;
+#[doc(hidden)]
+pub use waitable::Waitable;
 
 use crate::algorithm::directory::{DirectoryFault, Found, Missing, NotCreated};
 use crate::algorithm::mutex::MutexError;

@@ -220,7 +220,7 @@ pub enum Holder {
 
 impl Holder {
     /// The participant at `index`, if there is one, as `me` sees it.
-    fn of(index: Option<u32>, me: Tag, pid: impl FnOnce(u32) -> Option<u32>) -> Self {
+    pub(super) fn of(index: Option<u32>, me: Tag, pid: impl FnOnce(u32) -> Option<u32>) -> Self {
         match index {
             Some(index) if index == me.index() => Self::ThisProcess,
             Some(index) => pid(index).map_or(Self::Other, |pid| Self::Process { pid }),

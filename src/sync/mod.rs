@@ -36,9 +36,14 @@
 pub(crate) mod error;
 mod mutex;
 pub(crate) mod rwlock;
+mod semaphore;
 mod sleeps;
 
 pub use error::{Holder, LockError, LockTimeoutError, TryLockError};
 pub use mutex::{Mutex, MutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use semaphore::{
+    AcquireError, AcquireTimeoutError, AddPermitsError, Permit, Permits, Semaphore,
+    SemaphoreOptions, TryAcquireError,
+};
 pub use sleeps::{Sleeps, sleeps};

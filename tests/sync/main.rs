@@ -10,6 +10,7 @@ mod rwlock;
 mod rwlock_deaths;
 mod rwlock_garbage;
 mod rwlock_model;
+mod semaphore;
 mod sticky;
 mod stopped;
 

@@ -32,6 +32,7 @@ const WRITTEN: &[&str] = &[
     "src/collection/",
     "src/algorithm/mpmc/",
     "src/algorithm/spsc/",
+    "src/algorithm/semaphore/",
     "src/algorithm/snapshot/",
     "src/algorithm/work/",
 ];

@@ -184,13 +184,13 @@ impl<S, R> From<(PipeSender<S>, PipeReceiver<R>)> for Conn<S, R> {
     }
 }
 
-impl<S, R> waitable::Sealed for Conn<S, R> {
+impl<S, R> waitable::HasSource for Conn<S, R> {
     fn source(&self) -> SourceRef<'_> {
         self.receiver.source()
     }
 
     fn lost(&self) -> Option<Fault> {
-        waitable::Sealed::lost(&self.receiver)
+        waitable::HasSource::lost(&self.receiver)
     }
 }
 

@@ -265,7 +265,7 @@ impl<T: DeserializeOwned> IntoIterator for &mut PipeReceiver<T> {
     }
 }
 
-impl<T> waitable::Sealed for PipeReceiver<T> {
+impl<T> waitable::HasSource for PipeReceiver<T> {
     fn source(&self) -> SourceRef<'_> {
         SourceRef(&self.frames)
     }

@@ -55,7 +55,7 @@ impl Source for Notice {
 
 impl Waitable for Notice {}
 
-impl waitable::Sealed for Notice {
+impl waitable::HasSource for Notice {
     fn source(&self) -> SourceRef<'_> {
         SourceRef(self)
     }

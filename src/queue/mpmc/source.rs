@@ -50,7 +50,7 @@ impl<T: Payload> Source for Queue<T> {
     }
 }
 
-impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Queue<T> {
+impl<T: Payload + NoUninit + CheckedBitPattern> sealed::HasSource for Queue<T> {
     fn source(&self) -> SourceRef<'_> {
         SourceRef(self)
     }

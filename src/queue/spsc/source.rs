@@ -50,7 +50,7 @@ impl<T: Payload, R: RoleMarker> Source for End<T, R> {
     }
 }
 
-impl<T: Payload + NoUninit + CheckedBitPattern> sealed::Sealed for Consumer<T> {
+impl<T: Payload + NoUninit + CheckedBitPattern> sealed::HasSource for Consumer<T> {
     fn source(&self) -> SourceRef<'_> {
         SourceRef(&self.end)
     }

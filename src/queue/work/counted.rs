@@ -96,7 +96,7 @@ impl<M: Message + ?Sized + 'static> Work<M> {
     }
 }
 
-impl<M: ?Sized> waitable::Sealed for Work<M> {
+impl<M: ?Sized> waitable::HasSource for Work<M> {
     fn source(&self) -> SourceRef<'_> {
         SourceRef(self.pool())
     }

@@ -6,6 +6,7 @@ mod driver;
 mod endings;
 mod ends;
 mod locks;
+mod permits;
 mod pool;
 mod queues;
 mod rwlock;
@@ -34,6 +35,8 @@ enum What {
     /// Locks of readers and writers.
     #[value(name = "rwlock")]
     RwLock,
+    /// Semaphores.
+    Permits,
     /// Rings and queues.
     Queues,
     /// Work queues.
@@ -61,7 +64,7 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
-    /// How many processes work at a time: 6 at locks of either kind and at arrays, 8 at pools, 64 at the
+    /// How many processes work at a time: 6 at locks of either kind, semaphores and arrays, 8 at pools, 64 at the
     /// others unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
@@ -90,6 +93,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
     let report = match args.what {
         What::Locks => locks::run(args, random)?,
         What::RwLock => rwlock::run(args, random)?,
+        What::Permits => permits::run(args, random)?,
         What::Queues => queues::run(args, random)?,
         What::Work => work::run(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,

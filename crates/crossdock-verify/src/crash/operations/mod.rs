@@ -24,6 +24,7 @@ mod lock;
 mod locks;
 mod naive;
 mod named;
+mod permits;
 mod queue;
 mod registry;
 mod ring;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         named::LISTED,
         locks::LISTED,
         rwlock::LISTED,
+        permits::LISTED,
         count::LISTED,
         elements::LISTED,
         elements::LISTED_MANY,

@@ -1,0 +1,23 @@
+//! What can be one of several things to wait for.
+
+use crate::segment::Fault;
+use crate::wait::select::SourceRef;
+
+/// What [`wait_any`](crate::queue::wait_any) can wait for: a queue of any kind, a counted receiver
+/// of one, a [`Consumer`](crate::queue::spsc::Consumer) of a ring, a
+/// [`Semaphore`](crate::sync::Semaphore), and, with feature `process`, a `Process`.
+///
+/// A queue is ready when it has an item, and when it has none and none can come: an attempt to
+/// receive returns at once. A semaphore is ready when a permit is free, and when it is closed. A
+/// process is ready once it has exited: a join returns at once. Only this crate implements it.
+pub trait Waitable: HasSource {}
+
+/// Seals [`Waitable`].
+#[expect(unnameable_types, reason = "that is what seals the trait")]
+pub trait HasSource {
+    #[doc(hidden)]
+    fn source(&self) -> SourceRef<'_>;
+    /// Why this process cannot wait for it; `None` if its operations say so.
+    #[doc(hidden)]
+    fn lost(&self) -> Option<Fault>;
+}
