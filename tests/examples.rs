@@ -184,3 +184,21 @@ fn a_consumer_takes_numbers_in_order_until_there_are_no_more() {
         .collect();
     assert_eq!(run("produce_consume", &[]), expected);
 }
+
+#[test]
+fn a_pool_processes_photos_although_its_workers_are_killed() {
+    let done = "All images processed and saved.\n";
+    let printed = run("photos", &["--workers", "4", "--kill", "3"]);
+    assert_eq!(printed, format!("3 workers were killed meanwhile.\n{done}"));
+}
+
+#[test]
+fn a_pool_downloads_pages() {
+    let printed = run("downloads", &[]);
+    let lengths = [1_200, 45_000, 3_000, 250_000];
+    assert_eq!(printed.lines().count(), lengths.len());
+    for (line, length) in printed.lines().zip(lengths) {
+        assert!(line.starts_with("Downloaded http://127.0.0.1:"), "{line}");
+        assert!(line.ends_with(&format!(" ({length} bytes)")), "{line}");
+    }
+}

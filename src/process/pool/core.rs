@@ -21,7 +21,7 @@ use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::wait::select::Source;
 
-/// A worker that ended before it was ready weighs so much, and one that was killed by SIGKILL,
+/// A worker that ended before it was ready weighs so much, and a worker killed by SIGKILL,
 /// which may have had nothing to do with it, one.
 pub(super) const FAILURE: u32 = 20;
 /// With so much weight in a row the pool is broken.
