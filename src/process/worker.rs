@@ -217,12 +217,13 @@ impl Assignment {
                 self.end(OutcomeKind::Refused, 0, what.as_bytes(), FAILED)
             }
         };
-        let span = trace::running();
-        panic::install();
-        let returned = catch_unwind(AssertUnwindSafe(|| {
-            panic::crossdock_begin_short_backtrace(|| trampoline(function, received))
-        }));
-        drop(span);
+        let returned = {
+            let _span = trace::running();
+            panic::install();
+            catch_unwind(AssertUnwindSafe(|| {
+                panic::crossdock_begin_short_backtrace(|| trampoline(function, received))
+            }))
+        };
         match returned {
             Ok(Ok(returned)) => self.hand_over(returned),
             Ok(Err(JobError::Arguments(error))) => self.end(
