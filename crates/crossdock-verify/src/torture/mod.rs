@@ -8,6 +8,7 @@ mod ends;
 mod locks;
 mod permits;
 mod pool;
+mod processes;
 mod queues;
 mod rwlock;
 mod sheet;
@@ -51,6 +52,8 @@ enum What {
     Ends,
     /// Connections.
     Conns,
+    /// Processes that start processes, in both ways, and hand ends to them.
+    Processes,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -101,6 +104,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Pool => pool::run(args, random)?,
         What::Ends => ends::run(args, random)?,
         What::Conns => conns::run(args, random)?,
+        What::Processes => processes::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {

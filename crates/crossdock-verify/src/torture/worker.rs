@@ -137,8 +137,8 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Work => tasks::work(orders),
         What::Snapshots => snapshots::work(orders),
         What::Array => array::work(orders),
-        What::Pool => Err(Broken("a pool starts its workers itself".into())),
-        What::Ends => Err(Broken("at `ends` the processes are spawned".into())),
-        What::Conns => Err(Broken("a talk starts its processes itself".into())),
+        What::Pool | What::Ends | What::Conns | What::Processes => {
+            Err(Broken("such a job starts its processes itself".into()))
+        }
     }
 }
