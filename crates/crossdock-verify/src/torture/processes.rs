@@ -49,7 +49,7 @@ fn member((id, sender, mut conn): Role) {
     }
 }
 
-/// Sends messages and stays, until its parent has ended.
+/// Sends messages and stays until its parent has ended.
 fn stays((id, sender, conn): Role) {
     member((id, sender.clone(), conn));
     loop {
