@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crossdock::process::{self, Builder, JoinError, Process, SpawnError};
+use crossdock::process::{self, Builder, JoinError, Process, SpawnError, StartMethod};
 use crossdock::queue::{
     ByteQueue, Channel, Countable, PairError, Queue, Receiver, ReceiverOf, RecvError,
     RecvTimeoutError, SendError, Sender, SenderOf, TryRecvError, WorkQueue, channel, pair,
@@ -424,6 +424,38 @@ fn a_worker_that_begins_in_time_runs() {
     let builder = Builder::new().start_timeout(WATCHDOG);
     let mut worker = spawn_with(&builder, |number: u32| number + 1, 1);
     assert_eq!(outcome(&mut worker), Ok(2));
+}
+
+#[test]
+fn a_sender_goes_to_a_process_of_the_fork_server() {
+    let (sender, receiver) = channel::<u32>(4).expect("made");
+    let gate = Gate::new();
+    let builder = Builder::new().start(StartMethod::ForkServer);
+    let waits = |(gate, sender): (PathBuf, Sender<u32>)| {
+        wait_at(&gate);
+        sender.send(&1).expect("sent");
+    };
+    let mut worker = spawn_with(&builder, waits, (gate.path(), sender));
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+    drop(gate.arrival());
+    assert_eq!(take_all(&receiver), 1);
+    outcome(&mut worker).expect("joined");
+}
+
+#[test]
+fn a_process_of_the_fork_server_that_is_killed_with_the_last_sender_ends_the_queue() {
+    let (sender, receiver) = channel::<u32>(4).expect("made");
+    let gate = Gate::new();
+    let builder = Builder::new().start(StartMethod::ForkServer);
+    let waits = |(gate, _sender): (PathBuf, Sender<u32>)| wait_at(&gate);
+    let mut worker = spawn_with(&builder, waits, (gate.path(), sender));
+    let _arrived = gate.arrival();
+    worker.kill().expect("sent");
+    assert_eq!(take_all(&receiver), 0);
+    assert!(matches!(
+        outcome(&mut worker),
+        Err(JoinError::Killed { signal: 9 })
+    ));
 }
 
 /// An argument that does not decode, behind a sender that was taken over.
