@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::options::SpawnOptions;
-use super::{Portable, Process, Scope, ScopedProcess, SpawnError, StartMethod, Stdio, spawn};
+use super::{
+    Portable, Process, Scope, ScopedProcess, SpawnError, StartMethod, Stdio, spawn, spawn_all,
+};
 
 /// The options of a new process: its name, its lifetime, its environment and its standard streams.
 ///
@@ -227,6 +229,53 @@ impl Builder {
         R: Portable + Serialize,
     {
         spawn::start(&self.options, function, args)
+    }
+
+    /// Runs `function` in a new process with these options for each of `args`, as
+    /// [`spawn`](Self::spawn) does. Returns the processes in their order.
+    ///
+    /// If there are senders or receivers among the arguments, a [`spawn`](Self::spawn) waits until
+    /// the new process has them. This starts all processes first, and then waits for them together.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn). The processes that were started are killed then.
+    ///
+    /// # Panics
+    /// Panics if the `Serialize` of an argument panics.
+    ///
+    /// # Examples
+    /// ```
+    /// use crossdock::process::{self, Builder};
+    /// use crossdock::queue::{Queue, SenderOf, pair};
+    ///
+    /// fn square((number, squares): (u64, SenderOf<Queue<u64>>)) {
+    ///     squares.send(number * number).unwrap();
+    /// }
+    ///
+    /// fn main() -> Result<(), crossdock::Error> {
+    ///     process::init();
+    ///     let (sender, squares) = pair::<Queue<u64>>(4)?;
+    ///     let workers = (1..=3).map(|number| (number, sender.clone()));
+    ///     let workers = Builder::new().spawn_all(square, workers)?;
+    ///     drop(sender);
+    ///     assert_eq!(squares.iter().sum::<Result<u64, _>>()?, 14);
+    ///     for worker in workers {
+    ///         worker.join()?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn spawn_all<A, R>(
+        &self,
+        function: fn(A) -> R,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<Process<R>>, SpawnError>
+    where
+        A: Portable + Serialize,
+        R: Portable + Serialize,
+    {
+        let args: Vec<A> = args.into_iter().collect();
+        spawn_all::start_all(&self.options, function, &args)
     }
 
     /// Runs `function(args)`, which may fail, in a new process with these options, as

@@ -134,6 +134,7 @@ mod remote;
 mod running;
 mod scope;
 mod spawn;
+mod spawn_all;
 mod spawned;
 #[cfg(test)]
 mod tests;

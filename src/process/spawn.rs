@@ -48,7 +48,7 @@ pub(super) enum JobError {
     Failed(RemoteError),
 }
 
-fn trampoline<A: DeserializeOwned, R: Serialize>(
+pub(super) fn trampoline<A: DeserializeOwned, R: Serialize>(
     function: *const (),
     arguments: Received<'_>,
 ) -> Result<Returned, JobError> {
@@ -236,6 +236,36 @@ fn start_at<A: Serialize, R>(
     entry: Trampoline,
     args: &A,
 ) -> Result<Process<R>, SpawnError> {
+    let begun = begin_at(options, function, entry, args)?;
+    begun.wait(options)?;
+    Ok(Process::new(begun.started))
+}
+
+/// A process that was started, and may not have taken over the ends among its arguments.
+pub(super) struct Begun {
+    pub(super) started: Started,
+    acknowledged: bool,
+}
+
+impl Begun {
+    /// Waits until the process has the ends, if it says so. The arguments, and the ends among them,
+    /// are this process's meanwhile.
+    pub(super) fn wait(&self, options: &SpawnOptions) -> Result<(), SpawnError> {
+        if self.acknowledged {
+            let spawned = &self.started.spawned;
+            spawned.wait_until_begun(options.start_timeout)?;
+        }
+        Ok(())
+    }
+}
+
+/// As [`start_at`], without waiting for the process.
+pub(super) fn begin_at<A: Serialize>(
+    options: &SpawnOptions,
+    function: *const (),
+    entry: Trampoline,
+    args: &A,
+) -> Result<Begun, SpawnError> {
     let _span = trace::spawning();
     let restart = Restart::current().ok_or(SpawnError::NotInitialised)?;
     if process::has_raised_privileges() {
@@ -257,11 +287,10 @@ fn start_at<A: Serialize, R>(
     let started = task.start(options, &restart)?;
     let record = started.spawned.record();
     trace::started(&record.name, record.id);
-    if task.is_acknowledged(options) {
-        // The arguments, and the ends among them, are this process's meanwhile.
-        started.spawned.wait_until_begun(options.start_timeout)?;
-    }
-    Ok(Process::new(started))
+    Ok(Begun {
+        started,
+        acknowledged: task.is_acknowledged(options),
+    })
 }
 
 /// Starts the process that becomes a fork server; see [`fork_server::serve`].

@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use crossdock::process::{self, Builder, JoinError, Process, SpawnError, StartMethod};
 use crossdock::queue::{
-    ByteQueue, Channel, Countable, PairError, Queue, Receiver, ReceiverOf, RecvError,
-    RecvTimeoutError, SendError, Sender, SenderOf, TryRecvError, WorkQueue, channel, pair,
+    ByteQueue, Countable, Queue, Receiver, ReceiverOf, RecvError, RecvTimeoutError, SendError,
+    Sender, SenderOf, TryRecvError, WorkQueue, channel, pair,
 };
-use crossdock::segment::EntryError;
 use crossdock::{Counter, Segment};
-use serde::{Deserialize, Serialize};
 
-use crate::support::{Gate, call, outcome, spawn_with, start, wait_at};
+use crate::support::{Gate, outcome, spawn_with, start, wait_at};
 
 /// Where a worker waits before it calls `init`.
 const BEFORE_INIT: &str = "CROSSDOCK_TEST_BEFORE_INIT";
@@ -458,134 +456,44 @@ fn a_process_of_the_fork_server_that_is_killed_with_the_last_sender_ends_the_que
     ));
 }
 
-/// An argument that does not decode, behind a sender that was taken over.
-#[derive(Serialize)]
-struct Undecodable;
-
-impl<'de> Deserialize<'de> for Undecodable {
-    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(serde::de::Error::custom("not today"))
-    }
-}
-
 #[test]
-fn ends_that_were_never_picked_up_are_given_up() {
+fn several_processes_start_before_one_of_them_is_waited_for() {
     let (sender, receiver) = channel::<u32>(4).expect("made");
-    let (second, second_end) = channel::<u32>(4).expect("made");
-    let error = call(
-        |_: (Sender<u32>, Undecodable, Sender<u32>)| (),
-        (sender, Undecodable, second),
-    );
-    assert!(matches!(error, Err(JoinError::Arguments(_))), "{error:?}");
-    assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
-    assert!(matches!(second_end.recv(), Err(RecvError::Disconnected)));
-}
-
-#[test]
-fn an_end_in_a_result_is_refused_with_its_cure() {
-    let error = call(|()| channel::<u32>(4).expect("made").0, ());
-    let Err(JoinError::Encode(error)) = error else {
-        panic!("{error:?}");
+    let gate = Gate::new();
+    let parent = |(gate, sender): (PathBuf, Sender<u32>)| {
+        process::init_test(HELD_BACK);
+        let builder = Builder::new().env(BEFORE_INIT, &gate);
+        let sends = |(sender, number): (Sender<u32>, u32)| sender.send(&number).expect("sent");
+        let all = (0..3).map(|number| (sender.clone(), number));
+        let workers = builder.spawn_all(sends, all).expect("spawned");
+        workers
+            .into_iter()
+            .for_each(|worker| worker.join().expect("joined"));
     };
-    let text = error.to_string();
-    assert!(
-        text.contains("cannot be a result") && text.contains("return the queue"),
-        "{text}"
-    );
+    let mut parent = start(parent, (gate.path(), sender));
+    let all = [gate.arrival(), gate.arrival(), gate.arrival()];
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+    drop(all);
+    outcome(&mut parent).expect("joined");
+    assert_eq!(take_all(&receiver), 3);
 }
 
 #[test]
-fn an_end_in_a_message_is_refused_with_its_cure() {
-    let segment = Segment::anonymous().expect("made");
-    let error = segment
-        .create::<Channel<Sender<u32>>>("senders", 4)
-        .expect_err("refused");
-    assert!(matches!(error, EntryError::Undecodable { .. }), "{error}");
-    let text = error.to_string();
-    assert!(
-        text.contains("argument of process::spawn") && text.contains("queue's name"),
-        "{text}"
-    );
-}
-
-#[test]
-fn an_end_that_is_a_forked_parents_is_refused_with_its_cure() {
+fn of_several_processes_none_is_left_if_one_does_not_begin() {
     let (sender, receiver) = channel::<u32>(4).expect("made");
-    let refused = call(
-        |sender: Sender<u32>| {
-            // SAFETY: the child makes system calls and spawns, with one thread.
-            match unsafe { libc::fork() } {
-                0 => {
-                    let spawned =
-                        process::spawn(|sender: Sender<u32>| drop(sender), sender.clone());
-                    let text = spawned.map(drop).map_err(|error| {
-                        std::error::Error::source(&error).map(ToString::to_string)
-                    });
-                    let is_refused =
-                        matches!(text, Err(Some(text)) if text.contains("by sender()"));
-                    // SAFETY: ends the child at once.
-                    unsafe { libc::_exit(i32::from(is_refused)) }
-                }
-                child => {
-                    let mut status = 0;
-                    // SAFETY: the status outlives the call.
-                    unsafe { libc::waitpid(child, &raw mut status, 0) };
-                    libc::WEXITSTATUS(status)
-                }
-            }
-        },
-        sender,
-    );
-    assert_eq!(refused, Ok(1));
-    assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
-}
-
-#[test]
-fn clones_count_until_the_last_is_dropped() {
-    let (sender, receiver) = pair::<Queue<u64>>(4).expect("made");
-    let clones = [sender.clone(), sender.clone()];
-    drop(sender);
-    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
-    let [first, second] = clones;
-    drop(first);
-    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
-    let plain: Queue<u64> = (*second).clone();
-    drop(second);
-    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
-    let receivers = [receiver.clone(), receiver];
-    let again = plain.sender().expect("counted");
-    again.send(1).expect("sent");
-    drop(receivers);
-    assert_eq!(again.send(1), Err(SendError::Disconnected(1)));
-}
-
-#[test]
-fn a_pair_with_a_capacity_that_cannot_be_says_so() {
-    let none = pair::<Queue<u64>>(0).expect_err("refused");
-    assert!(
-        matches!(
-            none,
-            PairError::Entry(EntryError::Capacity { found: 0, .. })
-        ),
-        "{none}"
-    );
-    let none = channel::<String>(1 << 40).expect_err("refused");
-    assert!(
-        matches!(none, PairError::Entry(EntryError::Capacity { .. })),
-        "{none}"
-    );
-    let huge = pair::<Queue<[u64; 512]>>(1 << 32).expect_err("refused");
-    assert!(matches!(huge, PairError::Create(_)), "{huge}");
-    let segment = Segment::anonymous().expect("made");
-    let once = segment.create_pair::<WorkQueue<u64>>("work", 4);
-    drop(once.expect("made"));
-    let twice = segment
-        .create_pair::<WorkQueue<u64>>("work", 4)
-        .expect_err("refused");
-    assert!(
-        matches!(twice, PairError::Entry(EntryError::Exists { .. })),
-        "{twice}"
-    );
+    let gate = Gate::new();
+    let parent = |(gate, sender): (PathBuf, Sender<u32>)| {
+        process::init_test(HELD_BACK);
+        let builder = Builder::new().env(BEFORE_INIT, &gate);
+        let builder = builder.start_timeout(Duration::from_millis(50));
+        let all = builder.spawn_all(|sender: Sender<u32>| drop(sender), vec![sender; 3]);
+        (all.map(drop), crate::support::has_children())
+    };
+    let mut parent = start(parent, (gate.path(), sender));
+    let timeout = Duration::from_millis(50);
+    let late = Err(SpawnError::StartTimeout { timeout });
+    assert_eq!(outcome(&mut parent).expect("joined"), (late, false));
+    assert_eq!(take_all(&receiver), 0);
 }
 
 /// A cashier whose process panics after its first order.

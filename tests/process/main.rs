@@ -9,6 +9,7 @@ mod failures;
 mod family;
 mod fork_server;
 mod hand_over;
+mod hand_over_refused;
 mod harness;
 mod listen;
 mod many;
