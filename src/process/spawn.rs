@@ -400,7 +400,7 @@ impl SpawnTask<'_> {
             lineage = own::of_next_child(options.name.as_deref(), options.daemon);
         }
         if let (Starter::Server(_), Some(parent)) = (&starter, &mut lineage.parent) {
-            parent.started = identity::started(parent.id);
+            parent.started = identity::own_start();
         }
         let name = lineage.name.clone();
         let bytes = Job {

@@ -1,5 +1,7 @@
 //! The identity of this process, for display: never a proof that a process is alive.
 
+#[cfg(feature = "process")]
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::fs;
 #[cfg(feature = "process")]
 use std::os::fd::AsFd;
@@ -44,6 +46,22 @@ pub(crate) fn own() -> Identity {
 pub(crate) fn started(pid: u32) -> u64 {
     let stat = descriptor::read_text(Path::new(&format!("/proc/{pid}/stat")));
     stat.ok().and_then(|stat| start_time(&stat)).unwrap_or(0)
+}
+
+/// When this process started, as [`started`] says it: asked once, and again in a forked child.
+#[cfg(feature = "process")]
+pub(crate) fn own_start() -> u64 {
+    static KNOWN: AtomicU64 = AtomicU64::new(0);
+    static KNOWN_BY: AtomicU32 = AtomicU32::new(0);
+    let pid = std::process::id();
+    // ORDERING: Acquire; pairs with the Release below, so the time is that of this process.
+    if KNOWN_BY.load(Ordering::Acquire) == pid {
+        return KNOWN.load(Ordering::Relaxed);
+    }
+    let start = started(pid);
+    KNOWN.store(start, Ordering::Relaxed);
+    KNOWN_BY.store(pid, Ordering::Release);
+    start
 }
 
 /// Returns whether the process with this number runs that started at this time.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{self, ForkRequest, OPEN, READ, RECEIVE, SOCKET, TakenRequest};
 use crate::codec;
+use crate::process::handles;
 use crate::process::job::{Job, JobLookup};
 use crate::process::panic::message_of;
 use crate::sys::board::{Board, Posted};
@@ -107,6 +108,7 @@ fn become_server(
             preloading: true,
         });
     }
+    rehearse();
     flush();
     surroundings::leave();
     let dispositions = Dispositions::current();
@@ -190,6 +192,16 @@ fn preload(offsets: &[u8]) -> Result<(), Report> {
         thread::yield_now();
     }
     message.map_or(Ok(()), |message| Err(Report::Panicked(message)))
+}
+
+/// Does what each process would have to do for the first time: symbols that the loader looks up at
+/// their first use, and what the library notes of its program and thread.
+fn rehearse() {
+    let _ = Code::of_program();
+    if let Ok(encoded) = handles::encode_arguments(&()) {
+        let received = handles::Received::new(&encoded.bytes, Vec::new());
+        let _ = received.and_then(|received| received.decode::<()>());
+    }
 }
 
 /// Writes what this process has printed: a forked process would print it again.
