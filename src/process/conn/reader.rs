@@ -286,3 +286,47 @@ fn contents<'a>((first, second): (&'a [u64], &'a [u64]), len: usize) -> (&'a [u8
     let head = len.min(first.len());
     (&first[..head], &second[..len - head])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::PipeOptions;
+    use super::super::frame::header;
+    use super::*;
+
+    /// Words that are likely to be headers of one of the kinds, with lengths about the bounds.
+    fn word() -> impl Strategy<Value = u64> {
+        let len = prop_oneof![0..80_usize, 490..510_usize, Just(MAX_LEN), Just(usize::MAX)];
+        let frame = (0..6_u8, len).prop_map(|(kind, len)| header(kind, len));
+        prop_oneof![any::<u64>(), frame]
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_messages_or_an_error(words in proptest::collection::vec(word(), 1..60)) {
+            let [ring] = PipeOptions::new().capacity(512).rings().unwrap();
+            let mut producer = ring.producer().unwrap();
+            let mut reader = FrameReader::claim(&ring).unwrap();
+            prop_assert_eq!(producer.push_slice(&words).unwrap(), words.len());
+            // Each frame takes a word at least, so it ends.
+            for _ in 0..=words.len() {
+                match reader.wait(Blocking::Never) {
+                    Ok(ready) => {
+                        let len = reader.take(ready, <[u8]>::len);
+                        prop_assert_eq!(len, Ok(ready.len()));
+                    }
+                    Err(RecvStop::Empty) => return Ok(()),
+                    Err(RecvStop::Fault(Fault::Corrupt { kind: Kind::Spsc, .. })) => {
+                        // It stays so.
+                        let again = reader.wait(Blocking::Never);
+                        prop_assert!(matches!(again, Err(RecvStop::Fault(_))));
+                        return Ok(());
+                    }
+                    Err(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+                }
+            }
+            prop_assert!(false, "more frames than words");
+        }
+    }
+}
