@@ -19,6 +19,7 @@ mod explore;
 use core::time::Duration;
 use std::cell::Cell as StdCell;
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering::Relaxed as StdRelaxed};
 
@@ -228,6 +229,13 @@ pub(crate) fn is_byte_locked(index: u32) -> bool {
 }
 
 macro_rules! atomic {
+    (@change $int:ty: $($operation:ident)+) => {$(
+        #[track_caller]
+        pub(crate) fn $operation(&self, value: $int, order: Ordering) -> $int {
+            step();
+            self.0.$operation(value, order)
+        }
+    )+};
     ($name:ident, $int:ty) => {
         /// loom's atomic; every access is a step.
         #[derive(Debug)]
@@ -248,36 +256,7 @@ macro_rules! atomic {
                 step();
                 self.0.store(value, order);
             }
-            #[track_caller]
-            pub(crate) fn swap(&self, value: $int, order: Ordering) -> $int {
-                step();
-                self.0.swap(value, order)
-            }
-            #[track_caller]
-            pub(crate) fn fetch_add(&self, value: $int, order: Ordering) -> $int {
-                step();
-                self.0.fetch_add(value, order)
-            }
-            #[track_caller]
-            pub(crate) fn fetch_sub(&self, value: $int, order: Ordering) -> $int {
-                step();
-                self.0.fetch_sub(value, order)
-            }
-            #[track_caller]
-            pub(crate) fn fetch_and(&self, value: $int, order: Ordering) -> $int {
-                step();
-                self.0.fetch_and(value, order)
-            }
-            #[track_caller]
-            pub(crate) fn fetch_or(&self, value: $int, order: Ordering) -> $int {
-                step();
-                self.0.fetch_or(value, order)
-            }
-            #[track_caller]
-            pub(crate) fn fetch_xor(&self, value: $int, order: Ordering) -> $int {
-                step();
-                self.0.fetch_xor(value, order)
-            }
+            atomic! { @change $int: swap fetch_add fetch_sub fetch_and fetch_or fetch_xor }
             #[track_caller]
             pub(crate) fn compare_exchange(
                 &self,
@@ -319,45 +298,6 @@ impl Futex {
     pub(crate) fn new(value: u32) -> Self {
         Self(AtomicU32::new(value))
     }
-    #[track_caller]
-    pub(crate) fn load(&self, order: Ordering) -> u32 {
-        self.0.load(order)
-    }
-    #[track_caller]
-    pub(crate) fn compare_exchange(
-        &self,
-        current: u32,
-        new: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.0.compare_exchange(current, new, success, failure)
-    }
-    #[track_caller]
-    pub(crate) fn compare_exchange_weak(
-        &self,
-        current: u32,
-        new: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.0.compare_exchange_weak(current, new, success, failure)
-    }
-    #[track_caller]
-    pub(crate) fn fetch_and(&self, mask: u32, order: Ordering) -> u32 {
-        self.0.fetch_and(mask, order)
-    }
-
-    #[track_caller]
-    pub(crate) fn fetch_or(&self, mask: u32, order: Ordering) -> u32 {
-        self.0.fetch_or(mask, order)
-    }
-
-    #[track_caller]
-    pub(crate) fn store(&self, value: u32, order: Ordering) {
-        self.0.store(value, order);
-    }
-
     fn key(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -374,6 +314,14 @@ impl Futex {
             sleeper.signal.notify_one();
         }
         count
+    }
+}
+
+impl Deref for Futex {
+    type Target = AtomicU32;
+
+    fn deref(&self) -> &AtomicU32 {
+        &self.0
     }
 }
 

@@ -1,5 +1,6 @@
 //! The facade of a normal build: core's atomics and futex(2), transparently.
 
+use core::ops::Deref;
 use core::time::Duration;
 
 pub(crate) use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
@@ -28,51 +29,18 @@ impl Futex {
         Self(AtomicU32::new(value))
     }
 
-    #[inline]
-    pub(crate) fn load(&self, order: Ordering) -> u32 {
-        self.0.load(order)
-    }
-
-    #[inline]
-    pub(crate) fn compare_exchange(
-        &self,
-        current: u32,
-        new: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.0.compare_exchange(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn compare_exchange_weak(
-        &self,
-        current: u32,
-        new: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.0.compare_exchange_weak(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_and(&self, mask: u32, order: Ordering) -> u32 {
-        self.0.fetch_and(mask, order)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_or(&self, mask: u32, order: Ordering) -> u32 {
-        self.0.fetch_or(mask, order)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn store(&self, value: u32, order: Ordering) {
-        self.0.store(value, order);
-    }
-
     /// Wakes up to `count` sleepers, and returns how many there were to wake.
     pub(crate) fn wake(&self, count: u32) -> u32 {
         futex::wake(&self.0, count)
+    }
+}
+
+impl Deref for Futex {
+    type Target = AtomicU32;
+
+    #[inline(always)]
+    fn deref(&self) -> &AtomicU32 {
+        &self.0
     }
 }
 

@@ -113,66 +113,53 @@ errors! {
     }
 }
 
-/// What an operation that did not wait says of a deadline: [`Full`](TrySendError::Full) and
-/// [`Busy`](TrySendError::Busy) are a [`Timeout`](Self::Timeout).
-impl<T> From<TrySendError<T>> for SendTimeoutError<T> {
-    fn from(error: TrySendError<T>) -> Self {
-        match error {
-            TrySendError::Full(value) | TrySendError::Busy(value) => Self::Timeout(value),
-            TrySendError::Disconnected(value) => Self::Disconnected(value),
-            TrySendError::TooLong(value, long) => Self::TooLong(value, long),
-            TrySendError::Invalid(value, reason) => Self::Invalid(value, reason),
-            TrySendError::Fault(value, fault) => Self::Fault(value, fault),
+/// Converts an error into one of a form that waits otherwise: some variants as given, the others
+/// into those of the same name.
+macro_rules! send_as {
+    ($($from:ident $(, $($other:ident)|+ => $as:ident)? => $to:ident;)+) => {$(
+        impl<T> From<$from<T>> for $to<T> {
+            fn from(error: $from<T>) -> Self {
+                match error {
+                    $($($from::$other(value))|+ => Self::$as(value),)?
+                    $from::Disconnected(value) => Self::Disconnected(value),
+                    $from::TooLong(value, long) => Self::TooLong(value, long),
+                    $from::Invalid(value, reason) => Self::Invalid(value, reason),
+                    $from::Fault(value, fault) => Self::Fault(value, fault),
+                }
+            }
         }
-    }
+    )+};
 }
 
-/// A try that failed as a wait does.
-impl<T> From<SendError<T>> for TrySendError<T> {
-    fn from(error: SendError<T>) -> Self {
-        match error {
-            SendError::Disconnected(value) => Self::Disconnected(value),
-            SendError::TooLong(value, long) => Self::TooLong(value, long),
-            SendError::Invalid(value, reason) => Self::Invalid(value, reason),
-            SendError::Fault(value, fault) => Self::Fault(value, fault),
-        }
-    }
+send_as! {
+    // What an operation that did not wait says of a deadline.
+    TrySendError, Full | Busy => Timeout => SendTimeoutError;
+    // A try that failed as a wait does.
+    SendError => TrySendError;
+    SendError => SendTimeoutError;
 }
 
-impl<T> From<SendError<T>> for SendTimeoutError<T> {
-    fn from(error: SendError<T>) -> Self {
-        match error {
-            SendError::Disconnected(value) => Self::Disconnected(value),
-            SendError::TooLong(value, long) => Self::TooLong(value, long),
-            SendError::Invalid(value, reason) => Self::Invalid(value, reason),
-            SendError::Fault(value, fault) => Self::Fault(value, fault),
+/// As `send_as`.
+macro_rules! receive_as {
+    ($($from:ident $(, $($other:ident)|+ => $as:ident)? => $to:ident;)+) => {$(
+        impl From<$from> for $to {
+            fn from(error: $from) -> Self {
+                match error {
+                    $($($from::$other)|+ => Self::$as,)?
+                    $from::Disconnected => Self::Disconnected,
+                    $from::Invalid { reason } => Self::Invalid { reason },
+                    $from::Truncated => Self::Truncated,
+                    $from::Fault(fault) => Self::Fault(fault),
+                }
+            }
         }
-    }
+    )+};
 }
 
-/// What an operation that did not wait says of a deadline: [`Empty`](TryRecvError::Empty) and
-/// [`Busy`](TryRecvError::Busy) are a [`Timeout`](Self::Timeout).
-impl From<TryRecvError> for RecvTimeoutError {
-    fn from(error: TryRecvError) -> Self {
-        match error {
-            TryRecvError::Empty | TryRecvError::Busy => Self::Timeout,
-            TryRecvError::Disconnected => Self::Disconnected,
-            TryRecvError::Invalid { reason } => Self::Invalid { reason },
-            TryRecvError::Truncated => Self::Truncated,
-            TryRecvError::Fault(fault) => Self::Fault(fault),
-        }
-    }
-}
-
-impl From<RecvError> for RecvTimeoutError {
-    fn from(error: RecvError) -> Self {
-        match error {
-            RecvError::Disconnected => Self::Disconnected,
-            RecvError::Invalid { reason } => Self::Invalid { reason },
-            RecvError::Truncated => Self::Truncated,
-            RecvError::Fault(fault) => Self::Fault(fault),
-        }
-    }
+receive_as! {
+    // What an operation that did not wait says of a deadline.
+    TryRecvError, Empty | Busy => Timeout => RecvTimeoutError;
+    RecvError => RecvTimeoutError;
 }
 
 impl SendTimeoutError<()> {

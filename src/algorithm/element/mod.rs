@@ -79,6 +79,12 @@ pub trait Word: Send + Sync + 'static {
 }
 
 macro_rules! word {
+    (@change $bits:ident: $($operation:ident)+) => {$(
+        #[inline(always)]
+        fn $operation(&self, bits: $bits, order: Ordering) -> $bits {
+            self.$operation(bits, order)
+        }
+    )+};
     ($($atomic:ident $bits:ident)*) => {$(
         impl Word for $atomic {
             type Bits = $bits;
@@ -93,35 +99,7 @@ macro_rules! word {
                 self.store(bits, order);
             }
 
-            #[inline(always)]
-            fn swap(&self, bits: $bits, order: Ordering) -> $bits {
-                self.swap(bits, order)
-            }
-
-            #[inline(always)]
-            fn fetch_add(&self, bits: $bits, order: Ordering) -> $bits {
-                self.fetch_add(bits, order)
-            }
-
-            #[inline(always)]
-            fn fetch_sub(&self, bits: $bits, order: Ordering) -> $bits {
-                self.fetch_sub(bits, order)
-            }
-
-            #[inline(always)]
-            fn fetch_and(&self, bits: $bits, order: Ordering) -> $bits {
-                self.fetch_and(bits, order)
-            }
-
-            #[inline(always)]
-            fn fetch_or(&self, bits: $bits, order: Ordering) -> $bits {
-                self.fetch_or(bits, order)
-            }
-
-            #[inline(always)]
-            fn fetch_xor(&self, bits: $bits, order: Ordering) -> $bits {
-                self.fetch_xor(bits, order)
-            }
+            word! { @change $bits: swap fetch_add fetch_sub fetch_and fetch_or fetch_xor }
 
             #[inline(always)]
             fn compare_exchange(

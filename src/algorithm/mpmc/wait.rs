@@ -26,107 +26,47 @@ use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{EventOp, wait};
 
-/// The common part of the operations that wait.
-struct Waiter<'a, S, P> {
+/// An operation that waits: to send, to receive, or to replace the oldest item of a full queue.
+struct Waiter<'a, S, P, A> {
     ring: Ring<'a, S>,
     endpoint: Endpoint,
+    replaces: bool,
     cursor: &'a mut Cursor,
-    me: Tag,
     peers: &'a P,
+    /// Claims a slot, if there is one.
+    attempt: A,
 }
 
-/// Waits for a slot to send.
-struct SendOp<'a, S, P>(Waiter<'a, S, P>);
+impl<S, P, A, T> EventOp for Waiter<'_, S, P, A>
+where
+    S: Slots,
+    P: Liveness,
+    A: FnMut(&mut Cursor) -> Result<T, TryError>,
+{
+    type Output = T;
 
-/// Waits for an item.
-struct RecvOp<'a, S, P>(Waiter<'a, S, P>);
-
-/// Waits for a slot that is free, or holds an item to be replaced.
-struct ReplaceOp<'a, S, P>(Waiter<'a, S, P>);
-
-impl<S: Slots, P: Liveness> Waiter<'_, S, P> {
+    fn attempt(&mut self) -> Result<T, TryError> {
+        (self.attempt)(self.cursor)
+    }
     fn is_ready(&mut self) -> bool {
+        if self.replaces {
+            return self.ring.is_ready_to_replace(self.cursor);
+        }
+        self.leaves_more()
+    }
+    fn leaves_more(&mut self) -> bool {
         self.ring.is_ready(self.endpoint, self.cursor)
     }
-
+    fn progress(&self) -> u64 {
+        match self.endpoint {
+            Endpoint::Sender => self.cursor.tail.0,
+            Endpoint::Receiver => self.cursor.head.0,
+        }
+    }
     fn reap_dead(&mut self) {
         // The owner that was found alive may have died since.
         self.cursor.alive = CheckedOwner::default();
         self.ring.reap_dead(self.endpoint, self.peers);
-    }
-}
-
-impl<S: Slots, P: Liveness> EventOp for SendOp<'_, S, P> {
-    type Output = Claim;
-
-    fn attempt(&mut self) -> Result<Claim, TryError> {
-        self.0
-            .ring
-            .claim_send(self.0.cursor, self.0.me, self.0.peers)
-    }
-    fn is_ready(&mut self) -> bool {
-        self.0.is_ready()
-    }
-    fn leaves_more(&mut self) -> bool {
-        self.0.is_ready()
-    }
-    fn progress(&self) -> u64 {
-        self.0.cursor.tail.0
-    }
-    fn reap_dead(&mut self) {
-        self.0.reap_dead();
-    }
-}
-
-impl<S: Slots, P: Liveness> EventOp for RecvOp<'_, S, P> {
-    type Output = Claim;
-
-    fn attempt(&mut self) -> Result<Claim, TryError> {
-        let Waiter {
-            ring,
-            cursor,
-            me,
-            peers,
-            ..
-        } = &mut self.0;
-        match ring.claim_recv(cursor, *me, *peers) {
-            Err(TryError::WouldBlock) => ring.on_empty(cursor, *me, *peers),
-            other => other,
-        }
-    }
-    fn is_ready(&mut self) -> bool {
-        self.0.is_ready()
-    }
-    fn leaves_more(&mut self) -> bool {
-        self.0.is_ready()
-    }
-    fn progress(&self) -> u64 {
-        self.0.cursor.head.0
-    }
-    fn reap_dead(&mut self) {
-        self.0.reap_dead();
-    }
-}
-
-impl<S: Slots, P: Liveness> EventOp for ReplaceOp<'_, S, P> {
-    type Output = (Claim, bool);
-
-    fn attempt(&mut self) -> Result<(Claim, bool), TryError> {
-        self.0
-            .ring
-            .claim_replace(self.0.cursor, self.0.me, self.0.peers)
-    }
-    fn is_ready(&mut self) -> bool {
-        self.0.ring.is_ready_to_replace(self.0.cursor)
-    }
-    fn leaves_more(&mut self) -> bool {
-        self.0.is_ready()
-    }
-    fn progress(&self) -> u64 {
-        self.0.cursor.tail.0
-    }
-    fn reap_dead(&mut self) {
-        self.0.reap_dead();
     }
 }
 
@@ -140,7 +80,8 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut op = SendOp(self.waiter(Endpoint::Sender, cursor, me, peers));
+        let attempt = |cursor: &mut Cursor| self.claim_send(cursor, me, peers);
+        let mut op = self.waiter(Endpoint::Sender, cursor, peers, attempt);
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -154,7 +95,11 @@ impl<S: Slots> Ring<'_, S> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let mut op = RecvOp(self.waiter(Endpoint::Receiver, cursor, me, peers));
+        let attempt = |cursor: &mut Cursor| match self.claim_recv(cursor, me, peers) {
+            Err(TryError::WouldBlock) => self.on_empty(cursor, me, peers),
+            other => other,
+        };
+        let mut op = self.waiter(Endpoint::Receiver, cursor, peers, attempt);
         let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -167,24 +112,29 @@ impl<S: Slots> Ring<'_, S> {
         peers: &impl Liveness,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), EventWaitError> {
-        let mut op = ReplaceOp(self.waiter(Endpoint::Sender, cursor, me, peers));
+        let attempt = |cursor: &mut Cursor| self.claim_replace(cursor, me, peers);
+        let mut op = Waiter {
+            replaces: true,
+            ..self.waiter(Endpoint::Sender, cursor, peers, attempt)
+        };
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, &Deadline::never(), mode.into())
     }
 
-    fn waiter<'b, P>(
+    fn waiter<'b, P, A>(
         &'b self,
         endpoint: Endpoint,
         cursor: &'b mut Cursor,
-        me: Tag,
         peers: &'b P,
-    ) -> Waiter<'b, S, P> {
+        attempt: A,
+    ) -> Waiter<'b, S, P, A> {
         Waiter {
             ring: *self,
             endpoint,
+            replaces: false,
             cursor,
-            me,
             peers,
+            attempt,
         }
     }
 
