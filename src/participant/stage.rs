@@ -7,6 +7,7 @@
 
 use core::convert::Infallible;
 
+use loom::sync::Arc;
 use loom::thread::JoinHandle;
 
 use crate::facade::model::{is_byte_locked, lock_byte, process, unlock_byte};
@@ -30,6 +31,29 @@ pub(crate) fn players() {
 /// Starts process `id` on a thread of its own; it dies before its `death`-th step.
 pub(crate) fn start(id: u32, death: Option<u32>, body: impl Fn() + 'static) -> JoinHandle<bool> {
     loom::thread::spawn(move || process(id, death, body))
+}
+
+/// A fixture that the processes of a model share.
+pub(crate) trait Shared {
+    /// Starts process `id`, as [`start`] does, with the fixture.
+    fn start(
+        &self,
+        id: u32,
+        death: Option<u32>,
+        body: impl Fn(&Self) + 'static,
+    ) -> JoinHandle<bool>;
+}
+
+impl<F: 'static> Shared for Arc<F> {
+    fn start(
+        &self,
+        id: u32,
+        death: Option<u32>,
+        body: impl Fn(&Self) + 'static,
+    ) -> JoinHandle<bool> {
+        let fixture = self.clone();
+        start(id, death, move || body(&fixture))
+    }
 }
 
 /// Waits until each process has ended or died.

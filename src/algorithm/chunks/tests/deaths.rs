@@ -4,7 +4,7 @@ use super::super::ChunkError;
 use super::stage::Fixture;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, process};
-use crate::participant::stage::{KernelLiveness, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, Shared, finish, tag};
 
 /// Hunts: a chunk that stays with a dead holder, or is done although it is half written, or whose
 /// holder's death is not reported; a reader that waits for the dead.
@@ -12,10 +12,9 @@ use crate::participant::stage::{KernelLiveness, finish, start, tag};
 fn model_leases_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
     explore_deaths_at_least("a worker killed, and a reader", 3, |death| {
         let fixture = Fixture::<1>::new();
-        let (victim, reader) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.work(1)),
-            start(2, None, move || reader.visit(2)),
+            fixture.start(1, death, move |victim| victim.work(1)),
+            fixture.start(2, None, move |reader| reader.visit(2)),
         ]);
         fixture.close();
     });
@@ -27,10 +26,9 @@ fn model_leases_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
 fn model_leases_the_next_holder_learns_of_a_death() {
     explore_deaths_at_least("a worker killed, and a waiter", 3, |death| {
         let fixture = Fixture::<1>::opened();
-        let (victim, waiter) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.work(1)),
-            start(2, None, move || waiter.work(2)),
+            fixture.start(1, death, move |victim| victim.work(1)),
+            fixture.start(2, None, move |waiter| waiter.work(2)),
         ]);
         assert_eq!(fixture.close(), 0);
         assert!(
@@ -48,10 +46,9 @@ fn model_leases_the_next_holder_learns_of_a_death() {
 fn model_leases_wherever_a_reader_dies_leases_go_on() {
     explore_deaths("a reader killed, and a worker", |death| {
         let fixture = Fixture::<2>::opened();
-        let (victim, worker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.visit(1)),
-            start(2, None, move || (0..2).for_each(|_| worker.work(2))),
+            fixture.start(1, death, move |victim| victim.visit(1)),
+            fixture.start(2, None, move |worker| (0..2).for_each(|_| worker.work(2))),
         ]);
         assert_eq!(fixture.close(), 0);
         assert_eq!(fixture.deaths_seen(), 0, "no holder died");
@@ -63,10 +60,9 @@ fn model_leases_wherever_a_reader_dies_leases_go_on() {
 fn model_leases_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
     explore_deaths("a writer killed, and a worker", |death| {
         let fixture = Fixture::<1>::opened();
-        let (victim, worker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.write(1)),
-            start(2, None, move || {
+            fixture.start(1, death, move |victim| victim.write(1)),
+            fixture.start(2, None, move |worker| {
                 loop {
                     let peers = KernelLiveness(2);
                     let forever = Deadline::never();
@@ -93,10 +89,9 @@ fn model_leases_no_lease_is_beside_a_reader_after_an_opener_died() {
             let refused = victim.try_any(2).expect_err("a reader is there");
             assert_eq!(refused, ChunkError::Busy);
         });
-        let (reader, worker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || reader.finish_reading(reading)),
-            start(3, None, move || worker.work(3)),
+            fixture.start(1, None, move |reader| reader.finish_reading(reading)),
+            fixture.start(3, None, move |worker| worker.work(3)),
         ]);
         assert_eq!(fixture.close(), 0);
     });
@@ -111,10 +106,9 @@ fn model_leases_reapers_give_back_what_the_dead_had_and_no_more() {
         let victim = fixture.clone();
         let died = !process(1, death, move || victim.work(1));
         let held = fixture.holds(1, 0);
-        let (worker, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(2, None, move || worker.work(2)),
-            start(3, None, move || {
+            fixture.start(2, None, move |worker| worker.work(2)),
+            fixture.start(3, None, move |reaper| {
                 if died {
                     reaper.leases().table.recover(tag(1));
                 }
@@ -141,8 +135,7 @@ fn model_leases_a_restart_is_atomic_under_death() {
         let left = fixture.left();
         assert!(left == 0 || left == 2, "{left} of 2 chunks are pending");
         finish([2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
+            fixture.start(id, None, move |fixture| {
                 let leased = fixture.any(id);
                 assert_eq!(leased.is_some(), left == 2, "what was pending before");
                 if let Some(leased) = leased {
@@ -161,10 +154,9 @@ fn model_leases_a_restart_is_atomic_under_death() {
 fn model_leases_a_restart_that_is_cut_off_beside_a_worker_was_made_or_not() {
     explore_deaths("a restart killed, beside a worker", |death| {
         let fixture = Fixture::<2>::done();
-        let (victim, worker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.restart(1).unwrap_or(())),
-            start(2, None, move || worker.work(2)),
+            fixture.start(1, death, move |victim| victim.restart(1).unwrap_or(())),
+            fixture.start(2, None, move |worker| worker.work(2)),
         ]);
         let pending = fixture.left();
         let again = fixture.finished() - 2;

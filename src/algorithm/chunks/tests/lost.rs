@@ -8,7 +8,7 @@ use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, Futex, Ordering, mutants};
 use crate::format::Padded;
 use crate::participant::Tag;
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
 
 mutants! {
     model_leases_no_tag_of_a_reaped_process_stays:
@@ -71,9 +71,8 @@ impl Fixture {
 fn model_leases_no_tag_of_a_reaped_process_stays() {
     explore("leases: a reaped lessee, a reaper, a waiter", || {
         let fixture = Fixture::opened();
-        let (lost, reaper, waiter) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 // It keeps what it gets.
                 match lost
                     .leases()
@@ -83,8 +82,8 @@ fn model_leases_no_tag_of_a_reaped_process_stays() {
                     Err(other) => panic!("{other:?}"),
                 }
             }),
-            start(2, None, move || reaper.reap()),
-            start(3, None, move || {
+            fixture.start(2, None, move |reaper| reaper.reap()),
+            fixture.start(3, None, move |waiter| {
                 let (peers, never) = (waiter.registry.liveness(3), Deadline::never());
                 let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
                 let leased = leased.expect("no deadline").expect("it is to do");
@@ -109,14 +108,13 @@ fn model_leases_are_not_closed_by_a_reader_reaped_as_it_waited() {
             .leases()
             .lease_this(0, tag(3), &fixture.registry.liveness(3), None);
         let leased = leased.expect("no other participant");
-        let (lost, holder) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let (peers, never) = (lost.registry.liveness(1), Deadline::never());
                 let read = lost.leases().lock.read(tag(1), &peers, Some(&never));
                 assert_eq!(read, Err(RwLockError::MembershipLost));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |holder| {
                 holder.reap();
                 holder.leases().table.end(leased, false);
             }),

@@ -7,7 +7,7 @@ use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
 };
 use crate::facade::{Deadline, Ordering};
-use crate::participant::stage::{KernelLiveness, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, Shared, finish, start, tag};
 
 /// Hunts: a chunk with two holders, data that one holder wrote and the next does not see, a waiter
 /// that is never woken. One holder returns its chunk, so that the word is as it was.
@@ -15,10 +15,9 @@ use crate::participant::stage::{KernelLiveness, finish, start, tag};
 fn model_leases_two_lessees_of_one_chunk_exclude_each_other() {
     explore_at_least("two at one chunk, one of which gives it back", 3, || {
         let fixture = Fixture::<1>::opened();
-        let (idle, busy) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || idle.try_on(1)),
-            start(2, None, move || busy.work(2)),
+            fixture.start(1, None, move |idle| idle.try_on(1)),
+            fixture.start(2, None, move |busy| busy.work(2)),
         ]);
         assert_eq!(fixture.close(), 0);
         assert_eq!(fixture.deaths_seen(), 0, "there was no death");
@@ -31,13 +30,12 @@ fn model_leases_a_waiter_for_any_chunk_gets_the_returned_one() {
     explore_one_less("a waiter while two chunks are leased", || {
         let fixture = Fixture::<2>::opened();
         let [first, second] = [0, 1].map(|chunk| fixture.this(1, chunk).expect("it is free"));
-        let (holder, waiter) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |holder| {
                 holder.finish(first);
                 assert!(holder.leases().table.end(second, false));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |waiter| {
                 waiter.work(2);
                 assert!(waiter.any(2).is_none());
             }),
@@ -63,8 +61,7 @@ fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
                 waiter.finish(leased);
             }),
         ]);
-        let holder = fixture.clone();
-        finish([start(1, None, move || holder.finish(first))]);
+        finish([fixture.start(1, None, move |holder| holder.finish(first))]);
         assert_eq!(fixture.close(), 0);
     });
 }
@@ -75,10 +72,9 @@ fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
 fn model_leases_a_reader_and_a_lease_exclude_each_other() {
     explore_at_least("a reader twice, and a lessee", 3, || {
         let fixture = Fixture::<1>::new();
-        let (worker, reader) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || worker.work(1)),
-            start(2, None, move || (0..2).for_each(|_| reader.visit(2))),
+            fixture.start(1, None, move |worker| worker.work(1)),
+            fixture.start(2, None, move |reader| (0..2).for_each(|_| reader.visit(2))),
         ]);
         assert_eq!(fixture.close(), 0);
     });
@@ -89,13 +85,12 @@ fn model_leases_a_reader_and_a_lease_exclude_each_other() {
 fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
     explore_at_least("a reader, and a lessee twice, open", 3, || {
         let fixture = Fixture::<1>::opened();
-        let (worker, reader) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |worker| {
                 worker.try_on(1);
                 worker.work(1);
             }),
-            start(2, None, move || reader.visit(2)),
+            fixture.start(2, None, move |reader| reader.visit(2)),
         ]);
         assert_eq!(fixture.close(), 0);
     });
@@ -106,10 +101,9 @@ fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
 fn model_leases_a_writer_and_a_lease_exclude_each_other() {
     explore_at_least("a writer and a lessee", 3, || {
         let fixture = Fixture::<1>::opened();
-        let (worker, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || worker.work(1)),
-            start(2, None, move || writer.write(2)),
+            fixture.start(1, None, move |worker| worker.work(1)),
+            fixture.start(2, None, move |writer| writer.write(2)),
         ]);
         assert_eq!(fixture.close(), 0);
     });
@@ -136,10 +130,9 @@ fn model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease() {
     explore_at_least("a holder, and a reader in a hurry", 3, || {
         let fixture = Fixture::<2>::opened();
         let leased = fixture.this(1, 1).expect("it is free");
-        let (holder, hasty) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || holder.finish(leased)),
-            start(2, None, move || {
+            fixture.start(1, None, move |holder| holder.finish(leased)),
+            fixture.start(2, None, move |hasty| {
                 match hasty.read(2, Some(&Deadline::after_looks(0))) {
                     Ok(()) | Err(RwLockError::Busy) => {}
                     Err(refused) => panic!("{refused:?}"),
@@ -157,12 +150,11 @@ fn model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease() {
 fn model_leases_a_known_restart_leaves_pending_chunks() {
     explore_at_least("a restart, and a process that learns of it", 3, || {
         let fixture = Fixture::<1>::done();
-        let (restarter, worker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |restarter| {
                 restarter.restart(1).expect("no chunk has a holder");
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |worker| {
                 let knows = worker.restarts() == 1;
                 assert!(worker.any(2).map(|leased| worker.finish(leased)).is_some() || !knows);
             }),
@@ -176,13 +168,12 @@ fn model_leases_a_known_restart_leaves_pending_chunks() {
 fn model_leases_a_restart_is_refused_while_a_chunk_has_a_holder() {
     explore_at_least("a restart and a lessee", 3, || {
         let fixture = Fixture::<1>::opened();
-        let (restarter, worker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || match restarter.restart(1) {
+            fixture.start(1, None, move |restarter| match restarter.restart(1) {
                 Ok(()) => {}
                 Err(refused) => assert_eq!(refused, ChunkError::Leased(tag(2))),
             }),
-            start(2, None, move || worker.work(2)),
+            fixture.start(2, None, move |worker| worker.work(2)),
         ]);
         assert!(fixture.close() <= 1);
     });
@@ -193,13 +184,12 @@ fn model_leases_a_restart_is_refused_while_a_chunk_has_a_holder() {
 fn model_leases_a_newcomer_that_leases_is_not_robbed() {
     explore_at_least("a newcomer and a waiter for its chunk", 3, || {
         let fixture = Fixture::<1>::opened();
-        let (newcomer, waiter) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |newcomer| {
                 newcomer.joined.store(1, Ordering::Relaxed);
                 newcomer.work(1);
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |waiter| {
                 let peers = Newcomer(KernelLiveness(2), &waiter.joined);
                 let leased = waiter.leases().lease_any(0, tag(2), &peers, None);
                 match leased {
@@ -220,8 +210,7 @@ fn model_leases_soft_faults_change_no_lease() {
     explore_soft_faults("two at one chunk", |fault| {
         let fixture = Fixture::<1>::opened();
         finish([1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
+            fixture.start(id, None, move |fixture| {
                 soft_fault_at(fault.filter(|_| id == 1));
                 fixture.work(id);
             })

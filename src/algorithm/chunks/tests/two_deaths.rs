@@ -2,7 +2,7 @@
 
 use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{finish, start};
+use crate::participant::stage::{Shared, finish};
 
 /// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work is not
 /// reported.
@@ -13,10 +13,9 @@ fn model_leases_two_deaths_leave_the_chunk_to_the_third() {
         |[first, second]| {
             let fixture = Fixture::<1>::opened();
             let deaths = [(1, first), (2, second), (3, None)];
-            finish(deaths.map(|(id, death)| {
-                let fixture = fixture.clone();
-                start(id, death, move || fixture.work(id))
-            }));
+            finish(
+                deaths.map(|(id, death)| fixture.start(id, death, move |fixture| fixture.work(id))),
+            );
             assert_eq!(fixture.close(), 0);
             assert!(
                 fixture.deaths_seen() <= fixture.cut_off(),

@@ -5,7 +5,7 @@ use super::fixture::{Fixture, handle};
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::mutants;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 mutants! {
     model_mpmc_slot_given_back_is_free:
@@ -21,10 +21,9 @@ fn model_mpmc_slot_given_back_is_passed() {
         "mpmc: a receiver of an item behind a slot given back",
         || {
             let fixture = Fixture::of(2);
-            let (other, receiver) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || {
-                    let other = handle(&other, 1);
+                fixture.start(1, None, move |other| {
+                    let other = handle(other, 1);
                     let claim = other.claim().unwrap();
                     assert_eq!(other.try_send(0), Ok(()));
                     other
@@ -32,8 +31,8 @@ fn model_mpmc_slot_given_back_is_passed() {
                         .ring()
                         .withdraw(Endpoint::Sender, claim, tag(1));
                 }),
-                start(2, None, move || {
-                    assert_eq!(handle(&receiver, 2).recv(), Ok(0));
+                fixture.start(2, None, move |receiver| {
+                    assert_eq!(handle(receiver, 2).recv(), Ok(0));
                 }),
             ]);
             fixture.check(0);

@@ -13,7 +13,7 @@ use crate::facade::model::{
 };
 use crate::facade::mutants;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 mutants! {
     model_mpmc_last_receipt_tells_all_of_the_end:
@@ -83,12 +83,11 @@ fn model_mpmc_redelivery_after_the_end_is_waited_for() {
     for end in [End::Closed, End::Left] {
         explore_deaths("mpmc: ended, a receiver killed, another", move |death| {
             let fixture = ended(end);
-            let (victim, other) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || {
-                    let _ = handle(&victim, 1).poll();
+                fixture.start(1, death, move |victim| {
+                    let _ = handle(victim, 1).poll();
                 }),
-                start(2, None, move || drain(&handle(&other, 2))),
+                fixture.start(2, None, move |other| drain(&handle(other, 2))),
             ]);
             is_over(&fixture);
         });
@@ -105,17 +104,16 @@ fn model_mpmc_last_receipt_tells_all_of_the_end() {
         assert_eq!(taker.try_send(1), Ok(()));
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
-        let (taker, closer, sleeper) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                handle(&taker, 1).take(&claim);
+            fixture.start(1, None, move |taker| {
+                handle(taker, 1).take(&claim);
             }),
-            start(2, None, move || {
-                let sleeper = handle(&sleeper, 2);
+            fixture.start(2, None, move |sleeper| {
+                let sleeper = handle(sleeper, 2);
                 sleeper.cursor.set(passed);
                 drain(&sleeper);
             }),
-            start(3, None, move || closer.ring().close()),
+            fixture.start(3, None, move |closer| closer.ring().close()),
         ]);
         is_over(&fixture);
     });
@@ -125,9 +123,8 @@ fn model_mpmc_last_receipt_tells_all_of_the_end() {
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
         let sleepers = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
-                let sleeper = handle(&fixture, id);
+            fixture.start(id, None, move |fixture| {
+                let sleeper = handle(fixture, id);
                 sleeper.cursor.set(passed);
                 drain(&sleeper);
             })
@@ -150,13 +147,12 @@ fn model_mpmc_ready_receiver_is_told_of_the_end() {
         let taker = handle(&fixture, 1);
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let claim = claim.unwrap();
-        let (taker, ready) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                handle(&taker, 1).take(&claim);
+            fixture.start(1, None, move |taker| {
+                handle(taker, 1).take(&claim);
             }),
-            start(2, None, move || {
-                let ready = handle(&ready, 2);
+            fixture.start(2, None, move |ready| {
+                let ready = handle(ready, 2);
                 if ready.with(|ring, cursor, _| ring.is_ready(Endpoint::Receiver, cursor)) {
                     assert_eq!(ready.try_recv(), Err(TryError::Disconnected));
                 }
@@ -177,15 +173,14 @@ fn model_mpmc_orphan_comes_before_the_end() {
         assert!(taken.is_ok());
         let passed = taker.cursor.get();
         fixture.set(0, Word::new(0, State::Orphan));
-        let (victim, other) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                let victim = handle(&victim, 1);
+            fixture.start(1, death, move |victim| {
+                let victim = handle(victim, 1);
                 victim.cursor.set(passed);
                 let _ = victim.poll();
             }),
-            start(2, None, move || {
-                let other = handle(&other, 2);
+            fixture.start(2, None, move |other| {
+                let other = handle(other, 2);
                 other.cursor.set(passed);
                 drain(&other);
             }),
@@ -207,12 +202,11 @@ fn model_mpmc_two_receivers_die_with_the_last_item() {
             let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
             assert!(taken.is_ok());
             unlock_byte(2, 3);
-            let (victim, waiter) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || {
-                    let _ = handle(&victim, 1).poll();
+                fixture.start(1, death, move |victim| {
+                    let _ = handle(victim, 1).poll();
                 }),
-                start(2, None, move || drain(&handle(&waiter, 2))),
+                fixture.start(2, None, move |waiter| drain(&handle(waiter, 2))),
             ]);
             fixture.ring().recover(tag(3));
             is_over(&fixture);
@@ -222,14 +216,12 @@ fn model_mpmc_two_receivers_die_with_the_last_item() {
     explore_two_deaths("mpmc: ended, two killed, a third", |deaths| {
         let fixture = ended(End::Closed);
         let victims = [1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, deaths[id as usize - 1], move || {
-                let _ = handle(&fixture, id).poll();
+            fixture.start(id, deaths[id as usize - 1], move |fixture| {
+                let _ = handle(fixture, id).poll();
             })
         });
         finish(victims);
-        let waiter = fixture.clone();
-        finish([start(3, None, move || drain(&handle(&waiter, 3)))]);
+        finish([fixture.start(3, None, move |waiter| drain(&handle(waiter, 3)))]);
         is_over(&fixture);
     });
 }
@@ -248,17 +240,16 @@ fn model_mpmc_replacing_item_comes_before_the_end() {
         let claimed = replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
         let (claimed, passed) = (claimed.unwrap(), replacer.cursor.get());
         fixture.ring().close();
-        let (replacer, receiver) = (fixture.clone(), fixture.clone());
         let told = Arc::new(UntrackedBool::new(false));
         let tells = told.clone();
         finish([
-            start(1, death, move || {
-                let replacer = handle(&replacer, 1);
+            fixture.start(1, death, move |replacer| {
+                let replacer = handle(replacer, 1);
                 replacer.cursor.set(passed);
                 replacer.commit(&replacer.take_oldest(claimed), 2);
             }),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 for _ in 0..3 {
                     // As if another thread had found a live owner of another slot.
                     let claim = receiver.with(|ring, cursor, me| {
@@ -301,9 +292,8 @@ fn model_mpmc_owner_is_checked_for_each_slot() {
         let sender = handle(&fixture, 3);
         let (first, second) = (sender.claim().unwrap(), sender.claim().unwrap());
         assert_eq!(fixture.word(0), fixture.word(1));
-        let receiver = fixture.clone();
-        let receives = start(2, None, move || {
-            let receiver = handle(&receiver, 2);
+        let receives = fixture.start(2, None, move |receiver| {
+            let receiver = handle(receiver, 2);
             assert_eq!(receiver.try_recv(), Err(TryError::Busy));
             assert_ne!(receiver.cursor.get(), Cursor::default());
             handle(&receiver.fixture, 3).commit(&first, 1);

@@ -6,7 +6,7 @@ use super::super::{Cursor, Ring, SlotsState, TryError};
 use crate::algorithm::mpmc::layout::{Geometry, Word};
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering, mutants};
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
 
 mutants! {
     model_mpmc_unregistered_process_keeps_no_slot_to_send:
@@ -73,9 +73,8 @@ fn model_mpmc_unregistered_process_keeps_no_slot_to_send() {
         "mpmc: an unregistered process claims a slot to send",
         || {
             let fixture = Fixture::new();
-            let (lost, reaper) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || {
+                fixture.start(1, None, move |lost| {
                     let peers = lost.registry.liveness(1);
                     // A claim that succeeds is kept.
                     match lost
@@ -86,7 +85,7 @@ fn model_mpmc_unregistered_process_keeps_no_slot_to_send() {
                         Err(other) => panic!("{other:?}"),
                     }
                 }),
-                start(2, None, move || reaper.reap()),
+                fixture.start(2, None, move |reaper| reaper.reap()),
             ]);
             fixture.check();
             let mut cursor = Cursor::default();
@@ -106,9 +105,8 @@ fn model_mpmc_unregistered_process_keeps_no_item() {
         let fixture = Fixture::new();
         let mut cursor = Cursor::default();
         fixture.send(3, &mut cursor);
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 // A claim that succeeds is kept.
                 match lost
@@ -119,7 +117,7 @@ fn model_mpmc_unregistered_process_keeps_no_item() {
                     Err(other) => panic!("{other:?}"),
                 }
             }),
-            start(2, None, move || reaper.reap()),
+            fixture.start(2, None, move |reaper| reaper.reap()),
         ]);
         fixture.check();
         let got = fixture

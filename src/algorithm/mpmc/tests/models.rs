@@ -12,7 +12,7 @@ use crate::facade::{AtomicU64, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 mutants! {
     model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost:
@@ -59,16 +59,15 @@ mutants! {
 fn model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost() {
     explore("mpmc: a sender and a receiver of two slots", || {
         let fixture = Fixture::of(2);
-        let (sender, receiver) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let sender = handle(&sender, 1);
+            fixture.start(1, None, move |sender| {
+                let sender = handle(sender, 1);
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 for item in 0..3 {
                     assert_eq!(receiver.recv(), Ok(item));
                 }
@@ -84,16 +83,15 @@ fn model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost() {
 fn model_mpmc_sender_dies_beside_another() {
     explore_deaths("mpmc: two senders, one killed, a receiver", |death| {
         let fixture = Fixture::of(2);
-        let (victim, other, receiver) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                let _ = handle(&victim, 1).try_send(1);
+            fixture.start(1, death, move |victim| {
+                let _ = handle(victim, 1).try_send(1);
             }),
-            start(2, None, move || {
-                assert_eq!(handle(&other, 2).try_send(2), Ok(()));
+            fixture.start(2, None, move |other| {
+                assert_eq!(handle(other, 2).try_send(2), Ok(()));
             }),
-            start(3, None, move || {
-                let _ = handle(&receiver, 3).poll();
+            fixture.start(3, None, move |receiver| {
+                let _ = handle(receiver, 3).poll();
             }),
         ]);
         fixture.check(0);
@@ -107,19 +105,18 @@ fn model_mpmc_two_processes_send_and_receive_one_killed() {
         "mpmc: two processes that send and receive, one killed",
         |death| {
             let fixture = Fixture::of(3);
-            let (victim, other) = (fixture.clone(), fixture.clone());
             let first = handle(&fixture, 3);
             for item in [1, 2] {
                 assert_eq!(first.try_send(item), Ok(()));
                 assert_eq!(first.poll(), Some(item));
             }
             finish([
-                start(1, death, move || {
-                    let victim = handle(&victim, 1);
+                fixture.start(1, death, move |victim| {
+                    let victim = handle(victim, 1);
                     let _ = (victim.try_send(3), victim.poll(), victim.try_send(4));
                 }),
-                start(2, None, move || {
-                    let other = handle(&other, 2);
+                fixture.start(2, None, move |other| {
+                    let other = handle(other, 2);
                     assert_eq!(other.try_send(5), Ok(()));
                     let _ = other.poll();
                 }),
@@ -137,13 +134,12 @@ fn model_mpmc_receiver_dies_beside_another() {
         let fixture = Fixture::of(2);
         let first = handle(&fixture, 3);
         assert_eq!((first.try_send(1), first.try_send(2)), (Ok(()), Ok(())));
-        let (victim, other) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                let _ = handle(&victim, 1).poll();
+            fixture.start(1, death, move |victim| {
+                let _ = handle(victim, 1).poll();
             }),
-            start(2, None, move || {
-                let other = handle(&other, 2);
+            fixture.start(2, None, move |other| {
+                let other = handle(other, 2);
                 assert!(other.poll().is_some(), "two items, and one other receiver");
                 let _ = other.try_send(3);
             }),
@@ -157,15 +153,14 @@ fn model_mpmc_receiver_dies_beside_another() {
 fn model_mpmc_slot_of_a_live_owner_is_not_taken() {
     explore("mpmc: a sender and a receiver that does not wait", || {
         let fixture = Fixture::of(2);
-        let (sender, receiver) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let sender = handle(&sender, 1);
+            fixture.start(1, None, move |sender| {
+                let sender = handle(sender, 1);
                 assert_eq!(sender.try_send(1), Ok(()));
                 let _ = sender.try_send(2);
             }),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 let _ = (receiver.poll(), receiver.poll());
             }),
         ]);
@@ -192,15 +187,14 @@ fn model_mpmc_helper_dies_too() {
                     assert!(dead.claim().is_ok());
                 }
                 unlock_byte(2, 3);
-                let (helper, other) = (fixture.clone(), fixture.clone());
                 finish([
-                    start(1, death, move || {
+                    fixture.start(1, death, move |helper| {
                         helper.ring().recover(tag(3));
-                        let _ = handle(&helper, 1).poll();
+                        let _ = handle(helper, 1).poll();
                     }),
-                    start(2, None, move || {
+                    fixture.start(2, None, move |other| {
                         other.ring().recover(tag(3));
-                        let other = handle(&other, 2);
+                        let other = handle(other, 2);
                         let _ = (other.poll(), other.try_send(2));
                     }),
                 ]);
@@ -221,18 +215,17 @@ fn model_mpmc_oldest_item_is_replaced_while_it_is_received() {
             let fixture = Fixture::of(2);
             let first = handle(&fixture, 3);
             assert_eq!((first.try_send(0), first.try_send(1)), (Ok(()), Ok(())));
-            let (replacer, receiver) = (fixture.clone(), fixture.clone());
             let handles = [
-                start(1, death, move || {
-                    let replacer = handle(&replacer, 1);
+                fixture.start(1, death, move |replacer| {
+                    let replacer = handle(replacer, 1);
                     let claimed =
                         replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
                     if let Ok(claimed) = claimed {
                         replacer.commit(&replacer.take_oldest(claimed), 2);
                     }
                 }),
-                start(2, None, move || {
-                    let receiver = handle(&receiver, 2);
+                fixture.start(2, None, move |receiver| {
+                    let receiver = handle(receiver, 2);
                     let (first, second) = (receiver.poll(), receiver.poll());
                     let late = |item: Option<u64>| item.unwrap_or(9);
                     // A redelivered item may arrive after newer ones.
@@ -254,14 +247,13 @@ fn model_mpmc_oldest_item_is_replaced_while_it_is_received() {
 fn model_mpmc_no_item_arrives_after_the_end() {
     explore("mpmc: a sender, a closing process, a receiver", || {
         let fixture = Fixture::of(2);
-        let (sender, closer, receiver) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let _ = handle(&sender, 1).try_send(1);
+            fixture.start(1, None, move |sender| {
+                let _ = handle(sender, 1).try_send(1);
             }),
-            start(3, None, move || closer.ring().close()),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(3, None, move |closer| closer.ring().close()),
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 while receiver.recv() != Err(EventWaitError::Disconnected) {}
             }),
         ]);
@@ -284,9 +276,8 @@ fn model_mpmc_slot_of_a_dead_sender_is_freed() {
         let passed = dead.cursor.get();
         // Two threads of one process.
         let senders = [2, 3].map(|item| {
-            let fixture = fixture.clone();
-            start(2, None, move || {
-                let sender = handle(&fixture, 2);
+            fixture.start(2, None, move |fixture| {
+                let sender = handle(fixture, 2);
                 sender.cursor.set(passed);
                 assert_eq!(sender.send(item), Ok(()));
             })
@@ -356,9 +347,8 @@ fn model_mpmc_two_items_wake_two_sleepers() {
         let (first, second) = (sender.claim().unwrap(), sender.claim().unwrap());
         let sender = fixture.clone();
         let receivers = [2, 3].map(|id| {
-            let receiver = fixture.clone();
-            start(id, None, move || {
-                assert!(handle(&receiver, id).recv().is_ok());
+            fixture.start(id, None, move |receiver| {
+                assert!(handle(receiver, id).recv().is_ok());
             })
         });
         let sender = start(1, None, move || {
@@ -377,7 +367,6 @@ fn model_mpmc_two_items_wake_two_sleepers() {
 fn model_mpmc_idle_handle_catches_up() {
     explore("mpmc: a busy handle and an idle one", || {
         let fixture = Fixture::of(2);
-        let (busy, idle) = (fixture.clone(), fixture.clone());
         let known = handle(&fixture, 1);
         for item in 0..3 {
             assert_eq!(known.try_send(item), Ok(()));
@@ -385,16 +374,16 @@ fn model_mpmc_idle_handle_catches_up() {
         }
         let known = known.cursor.get();
         finish([
-            start(1, None, move || {
-                let busy = handle(&busy, 1);
+            fixture.start(1, None, move |busy| {
+                let busy = handle(busy, 1);
                 busy.cursor.set(known);
                 for item in 3..5 {
                     assert_eq!(busy.try_send(item), Ok(()));
                     assert_eq!(busy.poll(), Some(item));
                 }
             }),
-            start(2, None, move || {
-                let idle = handle(&idle, 2);
+            fixture.start(2, None, move |idle| {
+                let idle = handle(idle, 2);
                 assert!(idle.len() <= 2);
             }),
         ]);

@@ -6,7 +6,7 @@ use super::super::{Claim, Cursor};
 use super::fixture::{Fixture, Handle, handle, no_participant};
 use crate::facade::model::{explore, explore_deaths, is_byte_locked, unlock_byte};
 use crate::participant::Tag;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 /// Hunts: a sleeper that is not woken for an orphan although the dead receiver was reaped.
 #[test]
@@ -59,11 +59,10 @@ fn model_mpmc_receiver_finds_the_orphans_of_an_epoch() {
         let fixture = Fixture::of(2);
         let (_, passed) = taken(&fixture);
         unlock_byte(0, 1);
-        let (reaper, receiver) = (fixture.clone(), fixture.clone());
         finish([
-            start(2, None, move || reaper.ring().recover(tag(1))),
-            start(3, None, move || {
-                let receiver = handle(&receiver, 3);
+            fixture.start(2, None, move |reaper| reaper.ring().recover(tag(1))),
+            fixture.start(3, None, move |receiver| {
+                let receiver = handle(receiver, 3);
                 let mut cursor = passed;
                 let claim = receiver
                     .fixture
@@ -97,18 +96,17 @@ fn model_mpmc_item_of_a_dead_receiver_can_be_replaced() {
                 if dead == tag(3) {
                     unlock_byte(2, 3);
                 }
-                let (replacer, other) = (fixture.clone(), fixture.clone());
                 finish([
-                    start(1, death, move || {
-                        let replacer = handle(&replacer, 1);
+                    fixture.start(1, death, move |replacer| {
+                        let replacer = handle(replacer, 1);
                         replacer.cursor.set(passed);
                         assert_eq!(replacer.send_replacing(2), Ok(()));
                     }),
-                    start(2, None, move || {
+                    fixture.start(2, None, move |other| {
                         if dead == tag(3) {
                             other.ring().recover(dead);
                         }
-                        let other = handle(&other, 2);
+                        let other = handle(other, 2);
                         other.cursor.set(passed);
                         for _ in 0..picks {
                             let _ = other.poll();

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{MutexError, MutexState};
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
 
 /// A lock, and the registry.
 struct Fixture {
@@ -47,9 +47,8 @@ impl Fixture {
 fn model_mutex_no_tag_of_a_reaped_process_stays() {
     explore("a reaped process locks, a reaper, a waiter", || {
         let fixture = Fixture::open();
-        let (lost, reaper, waiter) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 // It keeps what it gets: it was a participant when it asked.
                 match lost.mutex.try_lock(tag(1), &peers) {
@@ -57,8 +56,8 @@ fn model_mutex_no_tag_of_a_reaped_process_stays() {
                     Err(other) => panic!("{other:?}"),
                 }
             }),
-            start(2, None, move || reaper.reap()),
-            start(3, None, move || waiter.lock(3)),
+            fixture.start(2, None, move |reaper| reaper.reap()),
+            fixture.start(3, None, move |waiter| waiter.lock(3)),
         ]);
         fixture.close();
     });
@@ -75,9 +74,8 @@ fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
             .try_lock(tag(2), &fixture.registry.liveness(2));
         assert!(held.is_ok());
         fixture.mutex.recover(tag(2));
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 let held = lost.mutex.try_lock(tag(1), &peers);
                 assert!(
@@ -85,7 +83,7 @@ fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
                         || held == Err(MutexError::MembershipLost)
                 );
             }),
-            start(2, None, move || reaper.reap()),
+            fixture.start(2, None, move |reaper| reaper.reap()),
         ]);
         fixture.close();
         let peers = fixture.registry.liveness(2);
@@ -99,12 +97,11 @@ fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
 fn model_mutex_after_a_reaped_locker_was_killed_others_proceed() {
     explore_deaths("a reaped process locks and is killed", |death| {
         let fixture = Fixture::open();
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
+            fixture.start(1, death, move |lost| {
                 let _ = lost.mutex.try_lock(tag(1), &lost.registry.liveness(1));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reaper| {
                 reaper.reap();
                 reaper.lock(2);
             }),

@@ -13,7 +13,7 @@ use crate::facade::model::{
     is_byte_locked, process, soft_fault_at,
 };
 use crate::facade::{Deadline, mutants};
-use crate::participant::stage::{KernelLiveness, Pair, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, Pair, Shared, finish, players, start, tag};
 
 mod two_deaths;
 
@@ -131,8 +131,9 @@ fn model_mutex_two_contenders_exclude_each_other_and_lose_no_wake() {
     explore_at_least("two contenders, two visits each", 4, || {
         let fixture = Fixture::open();
         finish([1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || (0..2).for_each(|_| fixture.visit(id)))
+            fixture.start(id, None, move |fixture| {
+                (0..2).for_each(|_| fixture.visit(id))
+            })
         }));
         assert_eq!(fixture.deaths_seen(), 0, "there was no death");
         fixture.close(4..=4);
@@ -144,10 +145,7 @@ fn model_mutex_two_contenders_exclude_each_other_and_lose_no_wake() {
 fn model_mutex_three_contenders_leave_no_sleeper_behind() {
     explore_at_least("three contenders", 3, || {
         let fixture = Fixture::open();
-        finish([1, 2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || fixture.visit(id))
-        }));
+        finish([1, 2, 3].map(|id| fixture.start(id, None, move |fixture| fixture.visit(id))));
         assert_eq!(fixture.deaths_seen(), 0, "there was no death");
         fixture.close(3..=3);
     });
@@ -189,10 +187,11 @@ fn model_mutex_a_waiter_that_gives_up_hands_its_wake_on() {
 fn model_mutex_survivor_gets_the_lock_wherever_the_owner_dies() {
     explore_deaths_at_least("two contenders, one killed", 4, |death| {
         let fixture = Fixture::open();
-        let (victim, survivor) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.visit(1)),
-            start(2, None, move || (0..2).for_each(|_| survivor.visit(2))),
+            fixture.start(1, death, move |victim| victim.visit(1)),
+            fixture.start(2, None, move |survivor| {
+                (0..2).for_each(|_| survivor.visit(2))
+            }),
         ]);
         fixture.close(2..=3);
     });
@@ -205,11 +204,10 @@ fn model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in() {
     explore_deaths_at_least("killed unlocking, another barges in", 3, |death| {
         let fixture = Fixture::open();
         let held = fixture.try_lock(1).expect("no other participant");
-        let (victim, sleeper, barger) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.mutex.unlock(held, false)),
-            start(2, None, move || sleeper.visit(2)),
-            start(3, None, move || {
+            fixture.start(1, death, move |victim| victim.mutex.unlock(held, false)),
+            fixture.start(2, None, move |sleeper| sleeper.visit(2)),
+            fixture.start(3, None, move |barger| {
                 if let Ok(held) = barger.try_lock(3) {
                     barger.serve(held);
                 }
@@ -225,10 +223,10 @@ fn model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in() {
 fn model_mutex_three_contenders_one_killed() {
     explore_deaths_at_least("three contenders, one killed", 3, |death| {
         let fixture = Fixture::open();
-        finish([(1, death), (2, None), (3, None)].map(|(id, death)| {
-            let fixture = fixture.clone();
-            start(id, death, move || fixture.visit(id))
-        }));
+        finish(
+            [(1, death), (2, None), (3, None)]
+                .map(|(id, death)| fixture.start(id, death, move |fixture| fixture.visit(id))),
+        );
         fixture.close(2..=3);
     });
 }
@@ -244,8 +242,7 @@ fn model_mutex_reapers_and_waiters_give_one_lock_back_once() {
         let held = fixture.mutex.peek().locked;
         assert!(died || !held);
         let reapers = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
+            fixture.start(id, None, move |fixture| {
                 fixture.reap(1);
                 if id == 3 {
                     fixture.visit(id);
@@ -268,11 +265,10 @@ fn model_mutex_reapers_and_waiters_give_one_lock_back_once() {
 fn model_mutex_a_reaper_passes_on_what_the_dead_owner_wrote() {
     explore_deaths("one killed, a reaper and a visitor", |death| {
         let fixture = Fixture::open();
-        let (victim, reaper, visitor) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.visit(1)),
-            start(2, None, move || visitor.visit(2)),
-            start(3, None, move || reaper.reap(1)),
+            fixture.start(1, death, move |victim| victim.visit(1)),
+            fixture.start(2, None, move |visitor| visitor.visit(2)),
+            fixture.start(3, None, move |reaper| reaper.reap(1)),
         ]);
         fixture.close(1..=2);
     });
@@ -288,10 +284,7 @@ fn model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
         assert_eq!(leaked.owner(), tag(1));
         let leaver = fixture.clone();
         let leaver = start(1, None, move || leaver.mutex.recover(tag(1)));
-        let sleepers = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || fixture.visit(id))
-        });
+        let sleepers = [2, 3].map(|id| fixture.start(id, None, move |fixture| fixture.visit(id)));
         finish([leaver].into_iter().chain(sleepers));
         assert_eq!(
             fixture.deaths_seen(),
@@ -338,10 +331,9 @@ fn model_mutex_a_dead_owner_is_never_called_busy() {
 fn model_mutex_a_deadline_ends_the_wait_for_the_living_only() {
     explore_deaths_at_least("an owner that may die, and a deadline", 4, |death| {
         let fixture = Fixture::open();
-        let (victim, hasty) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.visit(1)),
-            start(2, None, move || {
+            fixture.start(1, death, move |victim| victim.visit(1)),
+            fixture.start(2, None, move |hasty| {
                 let dead = !is_byte_locked(0);
                 match hasty
                     .mutex
@@ -366,11 +358,9 @@ fn model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known() {
         assert!(!process(1, Some(2), move || victim.visit(1)));
         let held = fixture.try_lock(2).expect("its owner is dead");
         assert!(held.owner_died());
-        let repairer = fixture.clone();
-        let waiter = fixture.clone();
         finish([
-            start(2, None, move || repairer.serve(held)),
-            start(3, None, move || waiter.visit(3)),
+            fixture.start(2, None, move |repairer| repairer.serve(held)),
+            fixture.start(3, None, move |waiter| waiter.visit(3)),
         ]);
         assert_eq!(
             fixture.deaths_seen(),
@@ -390,11 +380,10 @@ fn model_mutex_flags_survive_the_announcement_of_a_sleeper() {
         let victim = fixture.clone();
         assert!(!process(1, Some(2), move || victim.visit(1)));
         let held = fixture.try_lock(2).expect("its owner is dead");
-        let (panicking, waiter) = (fixture.clone(), fixture.clone());
         finish([
             // Panics before it has repaired the data.
-            start(2, None, move || panicking.mutex.unlock(held, true)),
-            start(3, None, move || {
+            fixture.start(2, None, move |panicking| panicking.mutex.unlock(held, true)),
+            fixture.start(3, None, move |waiter| {
                 let held = waiter.lock(3);
                 assert!(held.owner_died() && held.is_poisoned(), "{held:?}");
                 waiter.mutex.clear_poison();
@@ -416,10 +405,7 @@ fn model_mutex_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
         let held = fixture.try_lock(1).expect("no other participant");
         fixture.mutex.unlock(held, true);
         let cleaner = fixture.clone();
-        let visitors = [1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || fixture.visit(id))
-        });
+        let visitors = [1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.visit(id)));
         let cleaner = start(3, None, move || cleaner.mutex.clear_poison());
         finish(visitors.into_iter().chain([cleaner]));
         assert!(!fixture.mutex.peek().poisoned);
@@ -433,8 +419,7 @@ fn model_mutex_soft_faults_change_nothing() {
     explore_soft_faults("two contenders", |fault| {
         let fixture = Fixture::open();
         finish([1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
+            fixture.start(id, None, move |fixture| {
                 soft_fault_at(fault.filter(|_| id == 1));
                 fixture.visit(id);
             })

@@ -4,7 +4,7 @@ use super::stage::Fixture;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_one_less, process};
 use crate::participant::Tag;
-use crate::participant::stage::{KernelLiveness, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, Shared, finish, start, tag};
 
 /// Hunts: a reader killed anywhere (entering by its cell, entering for the first time, holding the
 /// writer mutex, reading, leaving, asleep) for which a writer waits, or whose death is reported.
@@ -23,12 +23,11 @@ fn explore_deaths_of(name: &str, knows: bool) {
         } else {
             Fixture::open()
         };
-        let (victim, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
+            fixture.start(1, death, move |victim| {
                 victim.read(1);
             }),
-            start(2, None, move || writer.write(2)),
+            fixture.start(2, None, move |writer| writer.write(2)),
         ]);
         assert_eq!(
             (fixture.writers_informed(), fixture.readers_informed()),
@@ -49,12 +48,11 @@ fn model_rwlock_a_reader_dead_with_the_writer_mutex_leaves_it_to_the_next() {
             let mut token = fixture.try_write(3).expect("no other participant");
             fixture.work(&mut token);
             fixture.lock().stop_writing(token, true);
-            let (victim, other) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || {
+                fixture.start(1, death, move |victim| {
                     victim.read(1);
                 }),
-                start(2, None, move || {
+                fixture.start(2, None, move |other| {
                     assert_eq!(other.read(2), Some(1));
                 }),
             ]);
@@ -72,10 +70,9 @@ fn model_rwlock_a_reader_dead_with_the_writer_mutex_leaves_it_to_the_next() {
 fn model_rwlock_a_writer_may_die_anywhere() {
     explore_deaths("rwlock: a writer that is killed, a reader", |death| {
         let fixture = Fixture::with_readers([2]);
-        let (victim, reader) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.write(1)),
-            start(2, None, move || {
+            fixture.start(1, death, move |victim| victim.write(1)),
+            fixture.start(2, None, move |reader| {
                 reader.read(2);
             }),
         ]);
@@ -91,10 +88,9 @@ fn model_rwlock_a_writer_may_die_while_it_waits() {
         |death| {
             let fixture = Fixture::with_readers([2]);
             let reading = fixture.try_read(2).expect("no writer");
-            let (victim, reader) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || victim.write(1)),
-                start(2, None, move || {
+                fixture.start(1, death, move |victim| victim.write(1)),
+                fixture.start(2, None, move |reader| {
                     assert_eq!(reader.browse(reading), Some(0));
                     reader.read(2);
                 }),
@@ -113,13 +109,12 @@ fn model_rwlock_the_next_after_a_dead_writer_learns_of_it() {
         let victim = fixture.clone();
         process(1, death, move || victim.write(1));
         let torn = fixture.state.is_written();
-        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(2, None, move || {
+            fixture.start(2, None, move |reader| {
                 reader.reap(1);
                 reader.read(2);
             }),
-            start(3, None, move || writer.write(3)),
+            fixture.start(3, None, move |writer| writer.write(3)),
         ]);
         assert_eq!(fixture.writers_informed(), u32::from(torn));
         assert!(torn || fixture.readers_informed() == 0);
@@ -166,13 +161,12 @@ fn model_rwlock_a_reaper_passes_on_what_the_dead_have_read() {
         "rwlock: a reader that is killed, a reaper, a writer",
         |death| {
             let fixture = Fixture::with_readers([1]);
-            let (victim, reaper, writer) = (fixture.clone(), fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || {
+                fixture.start(1, death, move |victim| {
                     victim.read(1);
                 }),
-                start(2, None, move || writer.write(2)),
-                start(3, None, move || reaper.reap(1)),
+                fixture.start(2, None, move |writer| writer.write(2)),
+                fixture.start(3, None, move |reaper| reaper.reap(1)),
             ]);
             fixture.close(1..=1);
         },
@@ -187,10 +181,9 @@ fn model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer() {
         let fixture = Fixture::with_readers([1]);
         let leaked = fixture.try_read(1).expect("no writer");
         assert_eq!(leaked.owner(), tag(1));
-        let (leaver, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || leaver.lock().recover(tag(1))),
-            start(2, None, move || writer.write(2)),
+            fixture.start(1, None, move |leaver| leaver.lock().recover(tag(1))),
+            fixture.start(2, None, move |writer| writer.write(2)),
         ]);
         fixture.close(1..=1);
     });
@@ -204,10 +197,9 @@ fn model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers() {
         let fixture = Fixture::with_readers([2]);
         let leaked = fixture.try_write(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
-        let (leaver, reader) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || leaver.lock().recover(tag(1))),
-            start(2, None, move || {
+            fixture.start(1, None, move |leaver| leaver.lock().recover(tag(1))),
+            fixture.start(2, None, move |reader| {
                 for _ in 0..2 {
                     assert_eq!(reader.read(2), None, "a writer has died");
                 }
@@ -231,10 +223,9 @@ fn model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell() {
         let peers = KernelLiveness(2);
         let reading = fixture.lock().read(next, &peers, Some(&Deadline::never()));
         let reading = reading.expect("no writer");
-        let (expelled, helper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || expelled.lock().stop_reading(lost)),
-            start(2, None, move || helper.lock().recover(tag(1))),
+            fixture.start(1, None, move |expelled| expelled.lock().stop_reading(lost)),
+            fixture.start(2, None, move |helper| helper.lock().recover(tag(1))),
         ]);
         assert_eq!(fixture.lock().peek().readers, 1);
         fixture.lock().stop_reading(reading);
@@ -262,16 +253,14 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
         fixture.work(&mut token);
         let reading = fixture.lock().downgrade(token, &KernelLiveness(1));
         assert!(reading.is_poisoned());
-        let reader = fixture.clone();
-        let cleaner = fixture.clone();
         finish([
-            start(2, None, move || {
+            fixture.start(2, None, move |reader| {
                 let reading = reader.begin_reading(2, &Deadline::never());
                 let reading = reading.expect("no writer");
                 assert!(!reading.owner_died());
                 reader.browse(reading);
             }),
-            start(3, None, move || {
+            fixture.start(3, None, move |cleaner| {
                 cleaner.browse(reading);
             }),
         ]);

@@ -9,7 +9,7 @@ use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, mutants};
 use crate::format::Padded;
 use crate::participant::stage::{
-    ModelRegistry, RegistryLiveness, finish, players, start, successor, tag,
+    ModelRegistry, RegistryLiveness, Shared, finish, players, successor, tag,
 };
 
 mutants! {
@@ -100,13 +100,12 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell() {
     explore("rwlock: a reaped reader enters its cell", || {
         let fixture = Fixture::with_readers([1]);
         fixture.registry.unregister(1);
-        let (lost, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let told = lost.read(&lost.registry.liveness(1));
                 assert_eq!(told, Err(RwLockError::MembershipLost));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |writer| {
                 let (peers, never) = (writer.registry.liveness(2), Deadline::never());
                 let token = writer.lock().write(tag(2), &peers, Some(&never));
                 let token = token.expect("no deadline");
@@ -123,9 +122,8 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
     explore("rwlock: a reaped reader enters its cell slowly", || {
         let fixture = Fixture::with_readers([1]);
         fixture.registry.unregister(1);
-        let (lost, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let entered = lost.cells[0].0.enter(tag(1), &lost.registry.liveness(1));
                 let is_blocked = matches!(entered, Err(EnterError::Blocked(_)));
                 assert!(
@@ -133,7 +131,7 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
                     "{entered:?}"
                 );
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |writer| {
                 let peers = writer.registry.liveness(2);
                 let token = writer.lock().write(tag(2), &peers, None);
                 writer
@@ -150,9 +148,8 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
 fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex() {
     explore("rwlock: a reaped reader enters by the mutex", || {
         let fixture = Fixture::open();
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let (peers, never) = (lost.registry.liveness(1), Deadline::never());
                 // It keeps what it gets: it was a participant when it asked.
                 match lost.slowly(&peers, Some(&never)) {
@@ -160,7 +157,7 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex() {
                     Err(other) => panic!("{other:?}"),
                 }
             }),
-            start(2, None, move || reaper.reap()),
+            fixture.start(2, None, move |reaper| reaper.reap()),
         ]);
         fixture.close();
     });
@@ -174,15 +171,14 @@ fn model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner() {
         "rwlock: a reaped reader, and the next owner of its index",
         || {
             let fixture = Fixture::open();
-            let (lost, next) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || {
+                fixture.start(1, None, move |lost| {
                     match lost.slowly(&lost.registry.liveness(1), Some(&Deadline::never())) {
                         Ok(_) | Err(RwLockError::MembershipLost) => {}
                         Err(other) => panic!("{other:?}"),
                     }
                 }),
-                start(2, None, move || {
+                fixture.start(2, None, move |next| {
                     next.reap();
                     let peers = next.registry.successor_liveness();
                     let reading = next.slowly(&peers, Some(&Deadline::never()));
@@ -207,11 +203,10 @@ fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
         let fixture = Fixture::open();
         let reading = fixture.slowly(&fixture.registry.liveness(2), None);
         let reading = reading.expect("no writer");
-        let (lost, reader) = (fixture.clone(), fixture.clone());
         let reaped = std::sync::Arc::new(AtomicBool::new(false));
         let was_reaped = reaped.clone();
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 let token = lost.lock().write(tag(1), &peers, Some(&Deadline::never()));
                 match token {
@@ -221,7 +216,7 @@ fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
                     token => assert_eq!(token.map(drop), Err(RwLockError::MembershipLost)),
                 }
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reader| {
                 let word = reader.cells[1].0.peek();
                 if word == word.with_waiting() {
                     reader.reap();
@@ -249,10 +244,11 @@ fn model_rwlock_a_late_writers_tag_blocks_no_process() {
             .lock()
             .write(tag(2), &fixture.registry.liveness(2), None);
         let token = token.expect("no other participant");
-        let (lost, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || lost.lock().begin_writing(&late)),
-            start(2, None, move || writer.lock().stop_writing(token, false)),
+            fixture.start(1, None, move |lost| lost.lock().begin_writing(&late)),
+            fixture.start(2, None, move |writer| {
+                writer.lock().stop_writing(token, false)
+            }),
         ]);
         fixture.close();
     });
@@ -275,10 +271,9 @@ fn model_rwlock_a_reaped_mutex_holder_opens_no_cell() {
             let token = fixture.lock().acquire(tag(2), &peers, None);
             let token = token.expect("no other participant");
             assert_eq!(fixture.lock().exclude(&peers, None), Ok(()));
-            let (lost, reader) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || lost.lock().release(late)),
-                start(3, None, move || {
+                fixture.start(1, None, move |lost| lost.lock().release(late)),
+                fixture.start(3, None, move |reader| {
                     let read = reader.read(&reader.registry.liveness(3));
                     assert_eq!(read, Err(RwLockError::Busy), "beside a writer");
                 }),

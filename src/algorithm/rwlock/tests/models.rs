@@ -10,7 +10,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{KernelLiveness, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, Shared, finish, start, tag};
 
 mutants! {
     model_rwlock_a_reader_and_a_writer_exclude_each_other:
@@ -78,13 +78,12 @@ mutants! {
 fn model_rwlock_a_reader_and_a_writer_exclude_each_other() {
     explore("rwlock: a newcomer that reads twice, a writer", || {
         let fixture = Fixture::open();
-        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |reader| {
                 let first = reader.read(1);
                 assert!(reader.read(1) >= first, "stale data");
             }),
-            start(2, None, move || (0..2).for_each(|_| writer.write(2))),
+            fixture.start(2, None, move |writer| (0..2).for_each(|_| writer.write(2))),
         ]);
         assert_eq!(
             (fixture.writers_informed(), fixture.readers_informed()),
@@ -100,12 +99,11 @@ fn model_rwlock_a_writer_waits_for_readers() {
     explore("rwlock: a process that reads, a writer", || {
         let fixture = Fixture::with_readers([1]);
         let reading = fixture.try_read(1).expect("no writer");
-        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |reader| {
                 assert_eq!(reader.browse(reading), Some(0));
             }),
-            start(2, None, move || writer.write(2)),
+            fixture.start(2, None, move |writer| writer.write(2)),
         ]);
         fixture.close(1..=1);
     });
@@ -121,8 +119,7 @@ fn model_rwlock_readers_that_wait_are_all_woken() {
         let writer = fixture.clone();
         let writer = start(1, None, move || writer.serve(token));
         let readers = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
+            fixture.start(id, None, move |fixture| {
                 assert_eq!(fixture.read(id), Some(1));
             })
         });
@@ -136,10 +133,7 @@ fn model_rwlock_readers_that_wait_are_all_woken() {
 fn model_rwlock_two_writers_and_a_reader_lose_no_wake() {
     explore_one_less("rwlock: two writers, a reader", || {
         let fixture = Fixture::with_readers([3]);
-        let writers = [1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || fixture.write(id))
-        });
+        let writers = [1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.write(id)));
         let reader = fixture.clone();
         let reader = start(3, None, move || {
             reader.read(3);
@@ -155,13 +149,12 @@ fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
     explore_one_less("rwlock: a reader, a writer, a later reader", || {
         let fixture = Fixture::with_readers([1, 3]);
         let reading = fixture.try_read(1).expect("no writer");
-        let (reader, writer, late) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |reader| {
                 assert_eq!(reader.browse(reading), Some(0));
             }),
-            start(2, None, move || writer.write(2)),
-            start(3, None, move || {
+            fixture.start(2, None, move |writer| writer.write(2)),
+            fixture.start(3, None, move |late| {
                 let is_late = late.is_blocked(3);
                 let seen = late.read(3);
                 assert!(!is_late || seen == Some(1), "before a waiter");
@@ -179,15 +172,14 @@ fn model_rwlock_no_writer_enters_during_a_downgrade() {
         || {
             let fixture = Fixture::with_readers([3]);
             let mut token = fixture.try_write(1).expect("no other participant");
-            let (first, second, reader) = (fixture.clone(), fixture.clone(), fixture.clone());
             fixture.work(&mut token);
             finish([
-                start(1, None, move || {
+                fixture.start(1, None, move |first| {
                     let reading = first.lock().downgrade(token, &KernelLiveness(1));
                     assert_eq!(first.browse(reading), Some(1), "a writer got in");
                 }),
-                start(2, None, move || second.write(2)),
-                start(3, None, move || {
+                fixture.start(2, None, move |second| second.write(2)),
+                fixture.start(3, None, move |reader| {
                     assert!(reader.read(3) >= Some(1));
                 }),
             ]);
@@ -203,13 +195,12 @@ fn model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it() {
     explore_at_least("rwlock: a process that panics, a reader", 3, || {
         let fixture = Fixture::with_readers([2]);
         let token = write_and_panic(&fixture);
-        let (panicking, reader) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |panicking| {
                 panicking.lock().stop_writing(token, true);
             }),
-            start(2, None, move || {
-                (0..2).for_each(|_| read_poisoned(&reader, 2))
+            fixture.start(2, None, move |reader| {
+                (0..2).for_each(|_| read_poisoned(reader, 2))
             }),
         ]);
         fixture.state.clear_poison();
@@ -227,10 +218,8 @@ fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
         let panicking = start(1, None, move || {
             panicking.lock().stop_writing(token, true);
         });
-        let readers = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || read_poisoned(&fixture, id))
-        });
+        let readers =
+            [2, 3].map(|id| fixture.start(id, None, move |fixture| read_poisoned(fixture, id)));
         finish([panicking].into_iter().chain(readers));
         fixture.state.clear_poison();
         fixture.close(1..=1);
@@ -259,11 +248,10 @@ fn model_rwlock_a_poison_that_is_cleared_stays_so() {
         let mut token = fixture.try_write(1).expect("no other participant");
         fixture.work(&mut token);
         fixture.lock().stop_writing(token, true);
-        let (writer, reader, cleaner) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || writer.write(1)),
-            start(2, None, move || cleaner.state.clear_poison()),
-            start(3, None, move || {
+            fixture.start(1, None, move |writer| writer.write(1)),
+            fixture.start(2, None, move |cleaner| cleaner.state.clear_poison()),
+            fixture.start(3, None, move |reader| {
                 assert!(reader.read(3) >= Some(1));
             }),
         ]);
@@ -280,14 +268,13 @@ fn model_rwlock_a_writer_that_gives_up_lets_readers_in() {
         || {
             let fixture = Fixture::with_readers([1, 3]);
             let reading = fixture.try_read(1).expect("no writer");
-            let (hasty, late) = (fixture.clone(), fixture.clone());
             finish([
-                start(2, None, move || {
+                fixture.start(2, None, move |hasty| {
                     let refused = hasty.begin_writing(2, &Deadline::after_looks(0));
                     assert_eq!(refused, Err(RwLockError::Busy));
                     assert_eq!(hasty.try_write(2), Err(RwLockError::Busy));
                 }),
-                start(3, None, move || {
+                fixture.start(3, None, move |late| {
                     assert_eq!(late.read(3), Some(0));
                 }),
             ]);
@@ -331,21 +318,20 @@ fn model_rwlock_no_process_enters_before_the_hook_is_closed() {
                 lock.release(token);
                 Ok(token)
             };
-            let (opener, reader, writer) = (fixture.clone(), fixture.clone(), fixture.clone());
             let hookes = [hook.clone(), hook.clone(), hook.clone()];
             let [first, second, third] = hookes;
             finish([
-                start(1, None, move || {
-                    assert!(opens(&opener, &first).is_ok());
+                fixture.start(1, None, move |opener| {
+                    assert!(opens(opener, &first).is_ok());
                 }),
-                start(2, None, move || {
+                fixture.start(2, None, move |reader| {
                     let lock = RwLock::new(&reader.state, &reader.cells, &*second);
                     let reading = lock.read(tag(2), &KernelLiveness(2), Some(&Deadline::never()));
                     let reading = reading.expect("no deadline");
                     assert!(!(&*second).is_open(), "the hook is open beside a reader");
                     lock.stop_reading(reading);
                 }),
-                start(3, None, move || {
+                fixture.start(3, None, move |writer| {
                     let lock = RwLock::new(&writer.state, &writer.cells, &*third);
                     let token = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
                     let token = token.expect("no deadline");
@@ -364,14 +350,13 @@ fn model_rwlock_soft_faults_change_nothing() {
     explore_soft_faults("rwlock: a reader and a writer", |fault| {
         let fixture = Fixture::with_readers([1]);
         let reading = fixture.try_read(1).expect("no writer");
-        let (reader, writer) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |reader| {
                 soft_fault_at(fault.filter(|k| k % 2 == 0).map(|k| k / 2));
                 assert_eq!(reader.browse(reading), Some(0));
                 reader.read(1);
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |writer| {
                 soft_fault_at(fault.filter(|k| k % 2 == 1).map(|k| k / 2));
                 writer.write(2);
             }),

@@ -2,7 +2,7 @@
 
 use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{finish, start};
+use crate::participant::stage::{Shared, finish};
 
 /// Hunts: a writer that takes over from a dead one and dies too, and whose torn data is not
 /// reported to the third.
@@ -11,10 +11,9 @@ fn model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third() {
     explore_two_deaths("rwlock: two writers and a third", |[first, second]| {
         let fixture = Fixture::open();
         let deaths = [(1, first), (2, second), (3, None)];
-        finish(deaths.map(|(id, death)| {
-            let fixture = fixture.clone();
-            start(id, death, move || fixture.write(id))
-        }));
+        finish(
+            deaths.map(|(id, death)| fixture.start(id, death, move |fixture| fixture.write(id))),
+        );
         fixture.close(1..=3);
     });
 }
@@ -27,15 +26,13 @@ fn model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third() {
         "rwlock: a reader, a writer, then a third",
         |[first, second]| {
             let fixture = Fixture::with_readers([1, 3]);
-            let (reader, writer) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, first, move || {
+                fixture.start(1, first, move |reader| {
                     reader.read(1);
                 }),
-                start(2, second, move || writer.write(2)),
+                fixture.start(2, second, move |writer| writer.write(2)),
             ]);
-            let third = fixture.clone();
-            finish([start(3, None, move || {
+            finish([fixture.start(3, None, move |third| {
                 third.read(3);
                 third.write(3);
             })]);

@@ -7,7 +7,7 @@ use crate::algorithm::snapshot::layout::ReaderState;
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering, mutants};
 use crate::format::Padded;
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
 
 mutants! {
     model_snapshot_claims_by_an_unregistered_process_leave_no_tag:
@@ -51,9 +51,8 @@ fn model_snapshot_claims_by_an_unregistered_process_leave_no_tag() {
         "snapshot: an unregistered process claims a slot, a reaper",
         || {
             let fixture = Fixture::new();
-            let (lost, reaper) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || {
+                fixture.start(1, None, move |lost| {
                     let (snapshot, peers) = (lost.snapshot(), lost.registry.liveness(1));
                     // A claim that succeeds is kept.
                     match snapshot.claim_slot(tag(1), ReaderState::Choosing, &peers) {
@@ -69,7 +68,7 @@ fn model_snapshot_claims_by_an_unregistered_process_leave_no_tag() {
                         Err(other) => panic!("{other:?}"),
                     }
                 }),
-                start(2, None, move || {
+                fixture.start(2, None, move |reaper| {
                     reaper.registry.unregister(1);
                     reaper.snapshot().recover(tag(1));
                 }),

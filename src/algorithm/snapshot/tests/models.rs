@@ -11,7 +11,7 @@ use crate::facade::model::{
 };
 use crate::facade::{AtomicU64, Deadline, Pace, Words, mutants};
 use crate::format::Padded;
-use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, Shared, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
 mod two_deaths;
@@ -179,15 +179,14 @@ impl Fixture {
 fn model_snapshot_reader_has_a_whole_value_that_is_never_older() {
     explore_at_least("snapshot: a writer and a reader", 3, || {
         let fixture = Fixture::of(1);
-        let (writer, reader) = (fixture.clone(), fixture.clone());
         let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(2));
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |writer| {
                 let mut writer_claim = writer_claim.clone();
                 (0..3).for_each(|_| writer.publish(&mut writer_claim));
                 writer.snapshot().release_writer(tag(1));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reader| {
                 reader.reads(&mut { reader_claim }, 2);
             }),
         ]);
@@ -263,19 +262,18 @@ fn model_snapshot_writer_dies_and_its_successor_publishes() {
         "snapshot: a writer killed, its successor, a reader",
         |death| {
             let fixture = Fixture::of(1);
-            let (victim, successor, reader) = (fixture.clone(), fixture.clone(), fixture.clone());
             let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(2));
             finish([
-                start(1, death, move || {
+                fixture.start(1, death, move |victim| {
                     victim.publish(&mut writer_claim.clone());
                     victim.snapshot().release_writer(tag(1));
                 }),
-                start(3, None, move || {
+                fixture.start(3, None, move |successor| {
                     if let Ok(mut writer_claim) = successor.claim(3) {
                         (0..2).for_each(|_| successor.publish(&mut writer_claim));
                     }
                 }),
-                start(2, None, move || {
+                fixture.start(2, None, move |reader| {
                     reader.reads(&mut { reader_claim }, 1);
                 }),
             ]);
@@ -293,20 +291,19 @@ fn model_snapshot_reader_dies_and_its_slot_is_claimed() {
         "snapshot: a reader killed, its successor, a writer",
         |death| {
             let fixture = Fixture::of(1);
-            let (victim, successor, writer) = (fixture.clone(), fixture.clone(), fixture.clone());
             let (writer_claim, reader_claim) = fixture.between(3, 1);
             finish([
-                start(1, death, move || {
+                fixture.start(1, death, move |victim| {
                     victim.value(0);
                     let read = victim.snapshot().read(&mut { reader_claim });
                     assert!(read.is_ok());
                 }),
-                start(2, None, move || {
+                fixture.start(2, None, move |successor| {
                     if let Ok(mut reader_claim) = successor.claim_slot(2) {
                         successor.read(&mut reader_claim);
                     }
                 }),
-                start(3, None, move || {
+                fixture.start(3, None, move |writer| {
                     writer.publish(&mut writer_claim.clone());
                     writer.snapshot().release_writer(tag(3));
                 }),
@@ -322,19 +319,18 @@ fn model_snapshot_reader_dies_and_its_slot_is_claimed() {
 fn model_snapshot_slot_of_a_dead_reader_is_freed_by_a_reaper() {
     explore_deaths("snapshot: a reader killed, a reaper, a writer", |death| {
         let fixture = Fixture::of(1);
-        let (victim, reaper, writer) = (fixture.clone(), fixture.clone(), fixture.clone());
         let (writer_claim, reader_claim) = fixture.between(3, 1);
         finish([
-            start(1, death, move || {
+            fixture.start(1, death, move |victim| {
                 victim.value(0);
                 victim.read(&mut { reader_claim });
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reaper| {
                 if !is_byte_locked(0) {
                     reaper.snapshot().recover(tag(1));
                 }
             }),
-            start(3, None, move || {
+            fixture.start(3, None, move |writer| {
                 writer.publish(&mut writer_claim.clone());
                 writer.snapshot().release_writer(tag(3));
             }),
@@ -349,8 +345,7 @@ fn model_snapshot_slot_has_one_reader() {
     explore("snapshot: two readers claim one slot", || {
         let fixture = Fixture::of(1);
         finish([1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || match fixture.claim_slot(id) {
+            fixture.start(id, None, move |fixture| match fixture.claim_slot(id) {
                 Ok(mut reader_claim) => {
                     fixture.read(&mut reader_claim);
                     assert_eq!(fixture.snapshot().release_slot(&reader_claim), Ok(()));
@@ -368,15 +363,14 @@ fn model_snapshot_slot_has_one_reader() {
 fn model_snapshot_buffer_of_a_leaving_reader_is_reused() {
     explore_at_least("snapshot: a reader leaves, the writer goes on", 3, || {
         let fixture = Fixture::of(1);
-        let (writer, reader) = (fixture.clone(), fixture.clone());
         let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(2));
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |writer| {
                 let mut writer_claim = writer_claim.clone();
                 (0..2).for_each(|_| writer.publish(&mut writer_claim));
                 writer.snapshot().release_writer(tag(1));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reader| {
                 let mut reader_claim = reader_claim;
                 reader.read(&mut reader_claim);
                 assert_eq!(reader.snapshot().release_slot(&reader_claim), Ok(()));
@@ -411,18 +405,17 @@ fn follow(fixture: &Fixture, reader_claim: &mut ReaderClaim, id: u32) -> u64 {
 fn model_snapshot_waiter_gets_each_version_and_the_end() {
     explore_deaths("snapshot: a waiter", |death| {
         let fixture = Fixture::of(1);
-        let (writer, reader) = (fixture.clone(), fixture.clone());
         let writer_claim = fixture.writer_claim(1);
         let mut reader_claim = fixture.claim_slot(2).expect("a slot is free");
         assert_eq!(fixture.read(&mut reader_claim), 0);
 
         finish([
-            start(1, death, move || {
+            fixture.start(1, death, move |writer| {
                 writer.publish(&mut writer_claim.clone());
                 writer.snapshot().release_writer(tag(1));
             }),
-            start(2, None, move || {
-                let last = follow(&reader, &mut { reader_claim }, 2);
+            fixture.start(2, None, move |reader| {
+                let last = follow(reader, &mut { reader_claim }, 2);
                 let published = reader
                     .snapshot()
                     .latest()
@@ -441,14 +434,15 @@ fn model_snapshot_waiter_gets_each_version_and_the_end() {
 fn model_snapshot_waiter_is_woken_by_a_version_while_the_writer_stays() {
     explore("snapshot: a waiter for a version", || {
         let fixture = Fixture::of(1);
-        let (writer, reader) = (fixture.clone(), fixture.clone());
         let writer_claim = fixture.writer_claim(1);
         let mut reader_claim = fixture.claim_slot(2).expect("a slot is free");
         assert_eq!(fixture.read(&mut reader_claim), 0);
 
         finish([
-            start(1, None, move || writer.publish(&mut writer_claim.clone())),
-            start(2, None, move || {
+            fixture.start(1, None, move |writer| {
+                writer.publish(&mut writer_claim.clone())
+            }),
+            fixture.start(2, None, move |reader| {
                 let mut reader_claim = reader_claim;
                 let (peers, deadline) = (KernelLiveness(2), Deadline::never());
                 let waited =
@@ -468,16 +462,15 @@ fn model_snapshot_waiter_is_woken_by_a_version_while_the_writer_stays() {
 fn model_snapshot_waiter_sees_a_reaped_writer_as_disconnected() {
     explore_one_less("snapshot: a waiter, and a reaper of the writer", || {
         let fixture = Fixture::of(1);
-        let (reaper, reader) = (fixture.clone(), fixture.clone());
         let _writer_claim = fixture.writer_claim(1);
         let mut reader_claim = fixture.claim_slot(2).expect("a slot is free");
         assert_eq!(fixture.read(&mut reader_claim), 0);
 
         finish([
             // The writer leaves the segment without releasing its claim, and lives: no slice ends.
-            start(1, None, move || reaper.snapshot().recover(tag(1))),
-            start(2, None, move || {
-                assert_eq!(follow(&reader, &mut { reader_claim }, 2), 0);
+            fixture.start(1, None, move |reaper| reaper.snapshot().recover(tag(1))),
+            fixture.start(2, None, move |reader| {
+                assert_eq!(follow(reader, &mut { reader_claim }, 2), 0);
             }),
         ]);
         fixture.close(0);

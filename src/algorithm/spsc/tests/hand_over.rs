@@ -11,7 +11,9 @@ use crate::facade::model::{explore, explore_deaths_one_less, explore_two_deaths,
 use crate::facade::{Deadline, Pace, Words, mutation};
 use crate::participant::endpoints::Endpoint;
 use crate::participant::hand_over::{Ends, HandOver, TakeOverError};
-use crate::participant::stage::{KernelLiveness, ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{
+    KernelLiveness, ModelRegistry, Shared, finish, players, start, tag,
+};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -196,16 +198,14 @@ fn model_spsc_end_handed_over_to_a_child_that_dies() {
 fn model_two_deaths_of_parent_and_child_end_the_ring() {
     explore_two_deaths("spsc: a parent, its child, a reaper", |[first, second]| {
         let (fixture, pop) = Fixture::new();
-        let (parent, child, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, first, move || {
+            fixture.start(1, first, move |parent| {
                 parent.ring().leave(Role::Producer, tag(1));
             }),
-            start(2, second, move || child.take_over()),
-            start(3, None, move || reaper.reap()),
+            fixture.start(2, second, move |child| child.take_over()),
+            fixture.start(3, None, move |reaper| reaper.reap()),
         ]);
-        let last = fixture.clone();
-        finish([start(3, None, move || last.consume(pop))]);
+        finish([fixture.start(3, None, move |last| last.consume(pop))]);
         fixture.audit();
     });
 }
@@ -216,10 +216,9 @@ fn model_spsc_end_handed_over_to_an_unregistered_child_leaves_no_tag() {
     explore("spsc: an unregistered child takes an end over", || {
         let (fixture, _) = Fixture::new();
         let registry = Arc::new(ModelRegistry::new());
-        let (child, reaper) = (fixture.clone(), fixture.clone());
         let (lost, unregisters) = (registry.clone(), registry.clone());
         finish([
-            start(2, None, move || {
+            fixture.start(2, None, move |child| {
                 let end = HandOver {
                     side: Endpoint::Sender,
                     from: tag(1),
@@ -227,7 +226,7 @@ fn model_spsc_end_handed_over_to_an_unregistered_child_leaves_no_tag() {
                 let taken = child.ring().take_over(end, tag(2), &lost.liveness(2));
                 assert!(matches!(taken, Ok(()) | Err(TakeOverError::MembershipLost)));
             }),
-            start(3, None, move || {
+            fixture.start(3, None, move |reaper| {
                 unregisters.unregister(2);
                 reaper.state.recover(tag(2));
             }),

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{ClaimError, Consuming, Cursor, Producing, Role, Spsc, SpscState};
 use crate::facade::model::explore;
 use crate::facade::{Words, mutants};
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
 
 mutants! {
     model_spsc_claim_by_an_unregistered_process_leaves_no_tag:
@@ -77,16 +77,15 @@ fn model_spsc_claim_by_an_unregistered_process_leaves_no_tag() {
         "spsc: an unregistered process claims a role, a reaper",
         || {
             let fixture = Fixture::new();
-            let (lost, reaper) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || {
+                fixture.start(1, None, move |lost| {
                     // A claim that succeeds is kept.
                     match lost.produce(1) {
                         Ok(_) | Err(ClaimError::MembershipLost) => {}
                         Err(other) => panic!("{other:?}"),
                     }
                 }),
-                start(2, None, move || reaper.reap()),
+                fixture.start(2, None, move |reaper| reaper.reap()),
             ]);
             assert_eq!(
                 fixture.state.holder(Role::Producer, 3),
@@ -106,8 +105,7 @@ fn model_spsc_reaped_producer_detects_that_it_lost_its_claim() {
         let lost = fixture.produce(1).expect("the role is free");
         fixture.reap();
         let next = fixture.produce(2).expect("the role is free");
-        let late = fixture.clone();
-        finish([start(1, None, move || {
+        finish([fixture.start(1, None, move |late| {
             assert!(!late.ring().is_held(&lost), "the claim is the successor's");
         })]);
         assert!(fixture.ring().is_held(&next));
@@ -131,12 +129,11 @@ fn model_spsc_stale_position_of_a_reaped_producer_loses_no_item() {
         }
         fixture.drain(&mut consumer);
         fixture.push(&mut next);
-        let (late, popper, pusher) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             // It has written its item before it was reaped.
-            start(1, None, move || late.ring().commit(&mut { lost }, 1)),
-            start(3, None, move || popper.drain(&mut { consumer })),
-            start(2, None, move || {
+            fixture.start(1, None, move |late| late.ring().commit(&mut { lost }, 1)),
+            fixture.start(3, None, move |popper| popper.drain(&mut { consumer })),
+            fixture.start(2, None, move |pusher| {
                 assert!(pusher.ring().available(&mut { next }).is_ok());
             }),
         ]);

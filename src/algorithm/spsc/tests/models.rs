@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
 use crate::facade::{Deadline, Pace, Words, mutants};
-use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, Shared, finish, players, start, tag};
 
 mod two_deaths;
 
@@ -131,13 +131,12 @@ impl Fixture {
 fn model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost() {
     explore("spsc: a producer and a consumer of one slot", || {
         let fixture = Fixture::of(1);
-        let (producer, consumer) = (fixture.clone(), fixture.clone());
         // Both roles are claimed from the beginning: neither process sees the other as
         // disconnected.
         let push = fixture.claim::<Producing>(1).unwrap();
         let pop = fixture.claim::<Consuming>(2).unwrap();
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |producer| {
                 let mut cursor = push;
                 for _ in 0..3 {
                     assert!(matches!(
@@ -147,7 +146,7 @@ fn model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost() {
                     producer.push(&mut cursor);
                 }
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |consumer| {
                 let mut cursor = pop;
                 for _ in 0..3 {
                     assert!(matches!(
@@ -195,13 +194,12 @@ fn model_spsc_items_committed_before_the_producer_left_or_died_arrive() {
 fn model_spsc_length_is_never_more_than_was_pushed() {
     explore("spsc: an observer of one item", || {
         let fixture = Fixture::of(3);
-        let (producer, consumer, observer) = (fixture.clone(), fixture.clone(), fixture.clone());
         let push = fixture.claim::<Producing>(1).unwrap();
         let pop = fixture.claim::<Consuming>(2).unwrap();
         finish([
-            start(1, None, move || producer.push(&mut { push })),
-            start(2, None, move || consumer.drain(&mut { pop })),
-            start(3, None, move || assert!(observer.ring().len() <= 1)),
+            fixture.start(1, None, move |producer| producer.push(&mut { push })),
+            fixture.start(2, None, move |consumer| consumer.drain(&mut { pop })),
+            fixture.start(3, None, move |observer| assert!(observer.ring().len() <= 1)),
         ]);
     });
 }
@@ -212,12 +210,11 @@ fn model_spsc_length_is_never_more_than_was_pushed() {
 fn model_spsc_successor_of_a_dead_consumer_continues_at_its_position() {
     explore_deaths("spsc: a consumer killed, its successor", |death| {
         let fixture = Fixture::of(2);
-        let (victim, successor) = (fixture.clone(), fixture.clone());
         let mut push = fixture.claim::<Producing>(3).unwrap();
         fixture.push(&mut push);
         fixture.push(&mut push);
         finish([
-            start(1, death, move || {
+            fixture.start(1, death, move |victim| {
                 if let Ok(mut cursor) = victim.claim::<Consuming>(1) {
                     for _ in 0..2 {
                         if victim.ring().available(&mut cursor) != Ok(0) {
@@ -228,7 +225,7 @@ fn model_spsc_successor_of_a_dead_consumer_continues_at_its_position() {
                     }
                 }
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |successor| {
                 if let Ok(mut cursor) = successor.claim::<Consuming>(2) {
                     assert!(
                         !is_byte_locked(0) || cursor.position() == 0,
@@ -277,20 +274,19 @@ fn model_spsc_claim_of_a_released_role_continues_at_its_position() {
 fn model_spsc_consumer_sees_a_reaped_producer_as_disconnected() {
     explore_deaths("spsc: a producer killed, a reaper, a consumer", |death| {
         let fixture = Fixture::of(1);
-        let (victim, reaper, consumer) = (fixture.clone(), fixture.clone(), fixture.clone());
         let push = fixture.claim::<Producing>(1).unwrap();
         finish([
-            start(1, death, move || {
+            fixture.start(1, death, move |victim| {
                 let mut cursor = push;
                 victim.push(&mut cursor);
                 victim.ring().leave(Role::Producer, tag(1));
             }),
-            start(3, None, move || {
+            fixture.start(3, None, move |reaper| {
                 if !is_byte_locked(0) {
                     reaper.state.recover(tag(1));
                 }
             }),
-            start(2, None, move || consumer.consume(2)),
+            fixture.start(2, None, move |consumer| consumer.consume(2)),
         ]);
         let next = fixture.claim::<Producing>(3).expect("the role is free");
         assert_eq!(
@@ -306,10 +302,7 @@ fn model_spsc_consumer_sees_a_reaped_producer_as_disconnected() {
 fn model_spsc_role_has_one_holder() {
     explore("spsc: two processes claim the producer's role", || {
         let fixture = Fixture::of(2);
-        finish([1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || fixture.produce_one(id))
-        }));
+        finish([1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.produce_one(id))));
         let mut cursor = fixture.claim::<Consuming>(3).unwrap();
         fixture.drain(&mut cursor);
         assert!((1..=2).contains(&fixture.taken.load(Relaxed)));

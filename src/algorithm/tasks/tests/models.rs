@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use super::super::*;
 use crate::facade::model::{explore, explore_deaths, explore_two_deaths, is_byte_locked};
 use crate::facade::{AtomicU64, Ordering, Words};
-use crate::participant::stage::{finish, players, start};
+use crate::participant::stage::{Shared, finish, players};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
@@ -168,12 +168,11 @@ impl Mail for Parent<'_> {
 fn model_tasks_a_result_that_was_committed_is_the_end_of_a_task() {
     explore_deaths("tasks: a worker killed, a reaper, the parent", |death| {
         let fixture = Fixture::new();
-        let (worker, reaper, parent) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || worker.work(1, 1)),
-            start(2, None, move || reaper.reap()),
-            start(3, None, move || {
-                let mut mail = Parent::of(&parent);
+            fixture.start(1, death, move |worker| worker.work(1, 1)),
+            fixture.start(2, None, move |reaper| reaper.reap()),
+            fixture.start(3, None, move |parent| {
+                let mut mail = Parent::of(parent);
                 settle(&mut mail);
                 if let Some(word) = mail.judged {
                     assert_eq!(parent.result.load(Ordering::Acquire), 0, "it was answered");
@@ -194,12 +193,11 @@ fn model_tasks_a_result_that_was_committed_is_the_end_of_a_task() {
 fn model_tasks_a_cancelled_task_never_runs() {
     explore("tasks: a worker and a cancel", || {
         let fixture = Fixture::new();
-        let (worker, parent) = (fixture.clone(), fixture.clone());
         let cancelled = Arc::new(AtomicU64::new(0));
         let told = cancelled.clone();
         finish([
-            start(1, None, move || worker.work(1, 1)),
-            start(3, None, move || {
+            fixture.start(1, None, move |worker| worker.work(1, 1)),
+            fixture.start(3, None, move |parent| {
                 if parent.task().cancel(TaskWord::queued(ID, 1)) {
                     told.store(1, Ordering::Release);
                 }
@@ -216,12 +214,11 @@ fn model_tasks_a_cancelled_task_never_runs() {
 fn model_tasks_a_task_is_condemned_or_ends() {
     explore("tasks: a worker and a limit", || {
         let fixture = Fixture::new();
-        let (worker, parent) = (fixture.clone(), fixture.clone());
         let condemned = Arc::new(AtomicU64::new(0));
         let told = condemned.clone();
         finish([
-            start(1, None, move || worker.work(1, 1)),
-            start(3, None, move || {
+            fixture.start(1, None, move |worker| worker.work(1, 1)),
+            fixture.start(3, None, move |parent| {
                 let found = parent.task().load();
                 if found.state() == Some(TaskState::Running) {
                     assert_eq!(parent.task().since(), 1, "the time of another task");
@@ -242,11 +239,10 @@ fn model_tasks_a_task_is_condemned_or_ends() {
 fn model_tasks_the_item_that_is_too_late_is_the_last_one() {
     explore("tasks: a worker with two items and a limit", || {
         let fixture = Fixture::new();
-        let (worker, parent) = (fixture.clone(), fixture.clone());
         let (late, last) = (Arc::new(AtomicU64::new(9)), Arc::new(AtomicU64::new(9)));
         let (told, ran) = (late.clone(), last.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |worker| {
                 let queued = TaskWord::queued(ID, 1);
                 let Ok(first) = worker.task().begin(queued, 1, 1) else {
                     return;
@@ -260,7 +256,7 @@ fn model_tasks_the_item_that_is_too_late_is_the_last_one() {
                     ran.store(2, Ordering::Release);
                 }
             }),
-            start(3, None, move || {
+            fixture.start(3, None, move |parent| {
                 let found = parent.task().load();
                 if found.state() == Some(TaskState::Running) && parent.task().condemn(found) {
                     told.store(found.item().into(), Ordering::Release);
@@ -277,8 +273,7 @@ fn model_tasks_the_item_that_is_too_late_is_the_last_one() {
 fn model_tasks_results_in_the_buffer_of_a_killed_worker_are_of_its_task() {
     explore_deaths("tasks: a worker killed among items", |death| {
         let fixture = Fixture::new();
-        let worker = fixture.clone();
-        let victim = start(1, death, move || {
+        let victim = fixture.start(1, death, move |worker| {
             for task in [8, ID] {
                 worker.place(1).open(task);
                 worker.buffers[0].write(&[task]);
@@ -302,8 +297,7 @@ fn model_two_deaths_of_workers_of_one_task_keep_what_was_committed() {
         let fixture = Fixture::new();
         let mut attempt = 1;
         for (id, death) in [(1, deaths[0]), (2, deaths[1]), (3, None)] {
-            let worker = fixture.clone();
-            finish([start(id, death, move || {
+            finish([fixture.start(id, death, move |worker| {
                 if !worker.receive(id) {
                     return;
                 }

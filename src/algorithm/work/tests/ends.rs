@@ -8,7 +8,7 @@ use super::super::{OwnedCell, TryError, WorkSendError};
 use super::fixture::{Fixture, Handle, handle};
 use crate::facade::model::{explore, explore_deaths, explore_one_less, explore_two_deaths};
 use crate::facade::mutants;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 mutants! {
     model_work_thread_with_several_messages_is_told_of_the_end:
@@ -27,14 +27,13 @@ fn drain(receiver: &Handle<'_>) {
 fn model_work_no_message_arrives_after_the_end() {
     explore("work: a sender, a closing process, a receiver", || {
         let fixture = Fixture::of(1, 2);
-        let (sender, closer, receiver) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let _ = handle(&sender, 1).try_send(0);
+            fixture.start(1, None, move |sender| {
+                let _ = handle(sender, 1).try_send(0);
             }),
-            start(3, None, move || closer.work().close()),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(3, None, move |closer| closer.work().close()),
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 drain(&receiver);
             }),
         ]);
@@ -53,21 +52,17 @@ fn model_work_sleepers_are_told_of_the_end() {
     explore_one_less("work: two sleepers, a closing process", || {
         let fixture = Fixture::of(1, 2);
         let held = handle(&fixture, 1).loan().unwrap();
-        let (sender, closer, receiver) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |sender| {
+                assert_eq!(handle(sender, 1).send(0), Err(EventWaitError::Disconnected));
+            }),
+            fixture.start(2, None, move |receiver| {
                 assert_eq!(
-                    handle(&sender, 1).send(0),
+                    handle(receiver, 2).wait_and_ack(),
                     Err(EventWaitError::Disconnected)
                 );
             }),
-            start(2, None, move || {
-                assert_eq!(
-                    handle(&receiver, 2).wait_and_ack(),
-                    Err(EventWaitError::Disconnected)
-                );
-            }),
-            start(3, None, move || closer.work().close()),
+            fixture.start(3, None, move |closer| closer.work().close()),
         ]);
         let sent = handle(&fixture, 1).send_loan(held, 0);
         assert!(matches!(sent, Err(WorkSendError::Disconnected(_))));
@@ -102,10 +97,9 @@ fn model_work_redelivery_after_the_end_is_waited_for() {
         explore_deaths("work: closed, a holder killed, a receiver", move |death| {
             let fixture = Fixture::of(1, most);
             let owned = closed(&fixture);
-            let (holder, receiver) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || end(&handle(&holder, 1), owned)),
-                start(2, None, move || drain(&handle(&receiver, 2))),
+                fixture.start(1, death, move |holder| end(&handle(holder, 1), owned)),
+                fixture.start(2, None, move |receiver| drain(&handle(receiver, 2))),
             ]);
             let left = handle(&fixture, 2).receive();
             assert!(left.is_err(), "a message came after the end");
@@ -121,10 +115,8 @@ fn model_work_all_receivers_are_told_of_the_end() {
         explore_one_less("work: closed, a holder, two receivers", move || {
             let fixture = Fixture::of(1, most);
             let owned = closed(&fixture);
-            let receivers = [2, 3].map(|id| {
-                let fixture = fixture.clone();
-                start(id, None, move || drain(&handle(&fixture, id)))
-            });
+            let receivers = [2, 3]
+                .map(|id| fixture.start(id, None, move |fixture| drain(&handle(fixture, id))));
             let holder = fixture.clone();
             let holder = start(1, None, move || end(&handle(&holder, 1), owned));
             finish(receivers.into_iter().chain([holder]));
@@ -141,10 +133,11 @@ fn model_work_thread_waits_for_the_message_of_another() {
         explore("work: closed, two threads of a process", move || {
             let fixture = Fixture::of(1, most);
             let owned = closed(&fixture);
-            let (holder, waiter) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || end(&handle(&holder, 1), owned)),
-                start(1, None, move || drain(&handle(&waiter, 1).on_thread(2))),
+                fixture.start(1, None, move |holder| end(&handle(holder, 1), owned)),
+                fixture.start(1, None, move |waiter| {
+                    drain(&handle(waiter, 1).on_thread(2))
+                }),
             ]);
             let left = handle(&fixture, 2).receive();
             assert!(left.is_err(), "a message came after the end");
@@ -169,11 +162,10 @@ fn model_work_thread_with_several_messages_is_told_of_the_end() {
             first.read(held);
             let cursor = first.cursor.get();
             fixture.work().close();
-            let (victim, holder) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || handle(&victim, 1).ack(of_the_victim)),
-                start(2, None, move || {
-                    let holder = handle(&holder, 2).with_cursor(cursor);
+                fixture.start(1, death, move |victim| handle(victim, 1).ack(of_the_victim)),
+                fixture.start(2, None, move |holder| {
+                    let holder = handle(holder, 2).with_cursor(cursor);
                     let mut all = vec![held];
                     let over = loop {
                         match holder.wait() {
@@ -207,14 +199,12 @@ fn model_work_two_receivers_die_with_the_last_message() {
         assert!(handle(&fixture, 3).try_send(0));
         fixture.work().close();
         let victims = [1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, deaths[id as usize - 1], move || {
-                let _ = handle(&fixture, id).poll();
+            fixture.start(id, deaths[id as usize - 1], move |fixture| {
+                let _ = handle(fixture, id).poll();
             })
         });
         finish(victims);
-        let waiter = fixture.clone();
-        finish([start(3, None, move || drain(&handle(&waiter, 3)))]);
+        finish([fixture.start(3, None, move |waiter| drain(&handle(waiter, 3)))]);
         fixture.work().recover(tag(2));
         let left = handle(&fixture, 3).receive();
         assert!(left.is_err(), "a message came after the end");

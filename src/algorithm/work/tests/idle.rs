@@ -6,7 +6,7 @@ use super::super::{Cursor, OwnedCell};
 use super::fixture::{Fixture, Handle, handle};
 use crate::facade::Words;
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::stage::{finish, start};
+use crate::participant::stage::{Shared, finish, start};
 
 /// Delivers message 0 to process 1, in the last of two cells; returns it and the cursor after it.
 fn holding(fixture: &Fixture) -> (OwnedCell, Cursor) {
@@ -28,17 +28,16 @@ fn model_work_queue_is_not_idle_while_a_holder_sends() {
             move || {
                 let fixture = Fixture::of(2, 2);
                 let (owned, cursor) = holding(&fixture);
-                let (holder, checker) = (fixture.clone(), fixture.clone());
                 finish([
-                    start(1, None, move || {
-                        let holder = handle(&holder, 1).with_cursor(cursor);
+                    fixture.start(1, None, move |holder| {
+                        let holder = handle(holder, 1).with_cursor(cursor);
                         assert!(holder.try_send(1));
                         holder.ack(owned);
                         if receives {
                             assert!(holder.receive().is_ok());
                         }
                     }),
-                    start(2, None, move || {
+                    fixture.start(2, None, move |checker| {
                         assert!(!checker.work().is_idle(), "one message is not done");
                     }),
                 ]);

@@ -7,7 +7,7 @@ use crate::facade::model::{
     explore, explore_deaths, explore_one_less, is_byte_locked, unlock_byte,
 };
 use crate::facade::mutants;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 mutants! {
     model_work_queue_is_not_idle_while_a_holder_sends:
@@ -109,16 +109,15 @@ mutants! {
 fn model_work_messages_arrive_once_in_order_and_no_wake_is_lost() {
     explore("work: a sender and a receiver of one cell", || {
         let fixture = Fixture::of(1, 2);
-        let (sender, receiver) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let sender = handle(&sender, 1);
+            fixture.start(1, None, move |sender| {
+                let sender = handle(sender, 1);
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 for item in 0..3 {
                     assert_eq!(receiver.wait_and_ack(), Ok(item));
                 }
@@ -134,14 +133,13 @@ fn model_work_messages_arrive_once_in_order_and_no_wake_is_lost() {
 fn model_work_sender_dies_beside_a_receiver() {
     explore_deaths("work: a sender killed, a receiver", |death| {
         let fixture = Fixture::of(1, 2);
-        let (victim, receiver) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                let victim = handle(&victim, 1);
+            fixture.start(1, death, move |victim| {
+                let victim = handle(victim, 1);
                 let _ = (victim.try_send(0), victim.try_send(1));
             }),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 let (first, second) = (receiver.poll(), receiver.poll());
                 assert!(
                     second != Some(1) || first == Some(0),
@@ -162,13 +160,12 @@ fn model_work_receiver_dies_beside_another() {
         let fixture = Fixture::of(2, 3);
         let first = handle(&fixture, 3);
         assert!(first.try_send(0) && first.try_send(1));
-        let (victim, other) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                let _ = handle(&victim, 1).poll();
+            fixture.start(1, death, move |victim| {
+                let _ = handle(victim, 1).poll();
             }),
-            start(2, None, move || {
-                let other = handle(&other, 2);
+            fixture.start(2, None, move |other| {
+                let other = handle(other, 2);
                 assert!(other.poll().is_some(), "two messages, one other receiver");
                 other.fixture.reap();
                 let _ = other.poll();
@@ -185,16 +182,15 @@ fn model_work_two_processes_send_and_receive_one_killed() {
         "work: two processes that send and receive, one killed",
         |death| {
             let fixture = Fixture::of(2, 3);
-            let (victim, other) = (fixture.clone(), fixture.clone());
             let first = handle(&fixture, 3);
             assert!(first.try_send(0));
             finish([
-                start(1, death, move || {
-                    let victim = handle(&victim, 1);
+                fixture.start(1, death, move |victim| {
+                    let victim = handle(victim, 1);
                     let _ = (victim.try_send(1), victim.poll());
                 }),
-                start(2, None, move || {
-                    let other = handle(&other, 2);
+                fixture.start(2, None, move |other| {
+                    let other = handle(other, 2);
                     let _ = (other.try_send(3), other.poll());
                 }),
             ]);
@@ -235,12 +231,11 @@ fn model_work_helper_dies_too() {
             move |death| {
                 let fixture = Fixture::of(2, 3);
                 died_at(&fixture, state);
-                let (helper, other) = (fixture.clone(), fixture.clone());
                 finish([
-                    start(1, death, move || helper.work().recover(tag(3))),
-                    start(2, None, move || {
+                    fixture.start(1, death, move |helper| helper.work().recover(tag(3))),
+                    fixture.start(2, None, move |other| {
                         other.work().recover(tag(3));
-                        let sent = handle(&other, 2).try_send(1);
+                        let sent = handle(other, 2).try_send(1);
                         assert!(sent, "two cells, one message at most");
                     }),
                 ]);
@@ -261,11 +256,10 @@ fn model_work_helper_beside_a_sender_and_receiver() {
             move || {
                 let fixture = Fixture::of(2, 3);
                 died_at(&fixture, state);
-                let (helper, other) = (fixture.clone(), fixture.clone());
                 finish([
-                    start(1, None, move || helper.work().recover(tag(3))),
-                    start(2, None, move || {
-                        let other = handle(&other, 2);
+                    fixture.start(1, None, move |helper| helper.work().recover(tag(3))),
+                    fixture.start(2, None, move |other| {
+                        let other = handle(other, 2);
                         let _ = (other.poll(), other.try_send(1), other.poll());
                     }),
                 ]);
@@ -315,19 +309,18 @@ fn model_work_no_slot_names_a_finished_message() {
     explore_deaths("work: a receiver killed, a reaper, another", |death| {
         let fixture = Fixture::of(2, 3);
         assert!(handle(&fixture, 3).try_send(0));
-        let (victim, reaper, other) = (fixture.clone(), fixture.clone(), fixture.clone());
-        finish([start(1, death, move || {
-            let _ = handle(&victim, 1).receive();
+        finish([fixture.start(1, death, move |victim| {
+            let _ = handle(victim, 1).receive();
         })]);
         finish([
-            start(2, None, move || reaper.reap()),
-            start(3, None, move || {
+            fixture.start(2, None, move |reaper| reaper.reap()),
+            fixture.start(3, None, move |other| {
                 // It searches for returned messages first.
                 let cursor = Cursor {
                     epoch: 1,
                     ..Cursor::default()
                 };
-                let other = handle(&other, 3).with_cursor(cursor);
+                let other = handle(other, 3).with_cursor(cursor);
                 if let Ok(owned) = other.receive() {
                     assert_eq!(other.read(owned), 0);
                     other.ack(owned);
@@ -356,9 +349,8 @@ fn model_work_slots_that_are_not_freed_yet_are_valid() {
         let word = fixture.work().load_cell(0);
         assert!(fixture.work().transition(0, word, word.delivered(tag(1))));
         let receivers = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
-                let receiver = handle(&fixture, id);
+            fixture.start(id, None, move |fixture| {
+                let receiver = handle(fixture, id);
                 let _ = (receiver.is_ready(), receiver.poll());
             })
         });
@@ -380,18 +372,17 @@ fn model_work_idle_handle_catches_up() {
             assert_eq!(known.poll(), Some(item));
         }
         let known = known.cursor.get();
-        let (busy, idle) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let busy = handle(&busy, 1).with_cursor(known);
+            fixture.start(1, None, move |busy| {
+                let busy = handle(busy, 1).with_cursor(known);
                 for item in 3..5 {
                     if busy.try_send(item) {
                         let _ = busy.poll();
                     }
                 }
             }),
-            start(2, None, move || {
-                let idle = handle(&idle, 2);
+            fixture.start(2, None, move |idle| {
+                let idle = handle(idle, 2);
                 let _ = (idle.poll(), idle.try_send(5));
             }),
         ]);

@@ -3,7 +3,7 @@
 use super::super::OwnedCell;
 use super::fixture::{Fixture, Handle, handle};
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, tag};
 
 /// Loans two cells, the second as a part of the first.
 fn loan_two(handle: &Handle<'_>) -> Option<OwnedCell> {
@@ -28,17 +28,16 @@ fn free(handle: &Handle<'_>, head: OwnedCell) {
 fn model_work_parts_of_a_dead_owner_are_freed() {
     explore_deaths("work: an owner of two cells killed, a reaper", |death| {
         let fixture = Fixture::of(2, 2);
-        let (victim, other) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                let victim = handle(&victim, 1);
+            fixture.start(1, death, move |victim| {
+                let victim = handle(victim, 1);
                 if let Some(head) = loan_two(&victim) {
                     free(&victim, head);
                 }
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |other| {
                 other.reap();
-                let other = handle(&other, 2);
+                let other = handle(other, 2);
                 if let Some(head) = loan_two(&other) {
                     assert!(has_its_part(other.fixture, head));
                     free(&other, head);
@@ -57,12 +56,11 @@ fn model_work_slow_helper_frees_no_part_of_another_message() {
         let head = loan_two(&handle(&fixture, 1)).unwrap();
         assert_eq!(head.cell, 0);
         unlock_byte(0, 1);
-        let (slow, quick) = (fixture.clone(), fixture.clone());
         finish([
-            start(2, None, move || slow.work().recover(tag(1))),
-            start(3, None, move || {
+            fixture.start(2, None, move |slow| slow.work().recover(tag(1))),
+            fixture.start(3, None, move |quick| {
                 quick.work().recover(tag(1));
-                assert!(loan_two(&handle(&quick, 3)).is_some(), "a cell is lost");
+                assert!(loan_two(&handle(quick, 3)).is_some(), "a cell is lost");
             }),
         ]);
         let word = fixture.work().load_cell(0);
@@ -82,7 +80,6 @@ fn model_work_message_keeps_its_part() {
         let sender = handle(&fixture, 3);
         let head = loan_two(&sender).unwrap();
         assert_eq!(sender.send_loan(head, 0), Ok(()));
-        let (victim, other) = (fixture.clone(), fixture.clone());
         let receive = move |receiver: &Handle<'_>| {
             if let Ok(owned) = receiver.receive() {
                 assert_eq!(receiver.read(owned), 0);
@@ -94,10 +91,10 @@ fn model_work_message_keeps_its_part() {
             }
         };
         finish([
-            start(1, death, move || receive(&handle(&victim, 1))),
-            start(2, None, move || {
+            fixture.start(1, death, move |victim| receive(&handle(victim, 1))),
+            fixture.start(2, None, move |other| {
                 other.reap();
-                receive(&handle(&other, 2));
+                receive(&handle(other, 2));
             }),
         ]);
         fixture.reap();

@@ -5,7 +5,7 @@ use super::super::{Cursor, OwnedCell};
 use super::fixture::{Fixture, Handle, handle};
 use crate::algorithm::work::layout::State;
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 /// Delivers a message to process 1; returns it and the cursor after it.
 fn delivered(fixture: &Fixture) -> (OwnedCell, Cursor) {
@@ -94,9 +94,8 @@ fn model_work_killed_return_does_not_delay_or_is_committed() {
             set_clock(0);
             let fixture = Fixture::of(1, 4);
             let (owned, cursor) = delivered(&fixture);
-            let victim = fixture.clone();
-            finish([start(1, death, move || {
-                handle(&victim, 1)
+            finish([fixture.start(1, death, move |victim| {
+                handle(victim, 1)
                     .with_cursor(cursor)
                     .return_until(owned, LATER);
             })]);
@@ -127,11 +126,10 @@ fn model_work_receiver_finds_the_messages_of_an_epoch() {
         let fixture = Fixture::of(1, 2);
         let (_, cursor) = delivered(&fixture);
         unlock_byte(0, 1);
-        let (reaper, receiver) = (fixture.clone(), fixture.clone());
         finish([
-            start(2, None, move || reaper.reap()),
-            start(3, None, move || {
-                let receiver = handle(&receiver, 3).with_cursor(cursor);
+            fixture.start(2, None, move |reaper| reaper.reap()),
+            fixture.start(3, None, move |receiver| {
+                let receiver = handle(receiver, 3).with_cursor(cursor);
                 let received = receiver.receive();
                 let observed = receiver.cursor.get().epoch != cursor.epoch;
                 assert!(!observed || received.is_ok(), "the message was not found");
@@ -159,10 +157,9 @@ fn model_work_holder_of_a_dead_letter_dies() {
             let first = handle(&fixture, 1);
             let owned = first.receive().unwrap();
             first.return_until(owned, 5);
-            let (victim, other) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || {
-                    let victim = handle(&victim, 1).with_cursor(cursor);
+                fixture.start(1, death, move |victim| {
+                    let victim = handle(victim, 1).with_cursor(cursor);
                     if let Some(dead_letter) = victim.claim_dead_letter() {
                         assert!(victim.fixture.work().is_idle(), "a dead letter is done");
                         victim.read(dead_letter);
@@ -171,8 +168,8 @@ fn model_work_holder_of_a_dead_letter_dies() {
                     }
                     let _ = victim.poll();
                 }),
-                start(2, None, move || {
-                    let other = handle(&other, 2);
+                fixture.start(2, None, move |other| {
+                    let other = handle(other, 2);
                     if let Some(dead_letter) = other.claim_dead_letter() {
                         assert!(other.receive().is_err(), "there is no other message");
                         other.read(dead_letter);

@@ -4,7 +4,7 @@ use super::super::{Cursor, OwnedCell, WorkSendError};
 use super::fixture::{Fixture, Handle, handle};
 use crate::algorithm::work::layout::State;
 use crate::facade::model::{explore, explore_one_less};
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, tag};
 
 /// Sends an item; returns whether that reported success.
 fn send(sender: &Handle<'_>, item: u64) -> bool {
@@ -24,12 +24,11 @@ fn send(sender: &Handle<'_>, item: u64) -> bool {
 fn model_work_unregistered_sender_knows_what_it_has_sent() {
     explore("work: an unregistered sender, a reaper", || {
         let fixture = Fixture::of(1, 2);
-        let (sender, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                send(&handle(&sender, 1).asking_registry(), 0);
+            fixture.start(1, None, move |sender| {
+                send(&handle(sender, 1).asking_registry(), 0);
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reaper| {
                 reaper.unregister(1);
                 reaper.work().recover(tag(1));
             }),
@@ -45,17 +44,16 @@ fn model_work_unregistered_sender_knows_what_it_has_sent() {
 fn model_work_unregistered_sender_and_a_receiver() {
     explore_one_less("work: an unregistered sender, a reaper, a receiver", || {
         let fixture = Fixture::of(1, 2);
-        let (sender, reaper, receiver) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                send(&handle(&sender, 1).asking_registry(), 0);
+            fixture.start(1, None, move |sender| {
+                send(&handle(sender, 1).asking_registry(), 0);
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reaper| {
                 reaper.unregister(1);
                 reaper.work().recover(tag(1));
             }),
-            start(3, None, move || {
-                let _ = handle(&receiver, 3).poll();
+            fixture.start(3, None, move |receiver| {
+                let _ = handle(receiver, 3).poll();
             }),
         ]);
         fixture.work().recover(tag(1));
@@ -71,16 +69,15 @@ fn model_work_unregistered_sender_after_the_end_has_not_sent() {
         let fixture = Fixture::of(1, 2);
         let loan = handle(&fixture, 1).loan().unwrap();
         fixture.work().close();
-        let (sender, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let sent = handle(&sender, 1).asking_registry().send_loan(loan, 0);
+            fixture.start(1, None, move |sender| {
+                let sent = handle(sender, 1).asking_registry().send_loan(loan, 0);
                 assert!(matches!(
                     sent,
                     Err(WorkSendError::MembershipLost | WorkSendError::Disconnected(_))
                 ));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reaper| {
                 reaper.unregister(1);
                 reaper.work().recover(tag(1));
             }),
@@ -112,9 +109,8 @@ fn model_work_slots_of_an_unregistered_sender_are_freed_by_senders() {
                 );
             }
             let senders = [2, 3].map(|id| {
-                let fixture = fixture.clone();
-                start(id, None, move || {
-                    assert!(handle(&fixture, id).try_send(id.into()));
+                fixture.start(id, None, move |fixture| {
+                    assert!(handle(fixture, id).try_send(id.into()));
                 })
             });
             finish(senders);
@@ -128,17 +124,16 @@ fn model_work_slots_of_an_unregistered_sender_are_freed_by_senders() {
 fn model_work_no_part_outlives_a_head_that_was_taken_away() {
     explore("work: an unregistered owner of two cells, a reaper", || {
         let fixture = Fixture::of(2, 2);
-        let (loaner, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let loaner = handle(&loaner, 1);
+            fixture.start(1, None, move |loaner| {
+                let loaner = handle(loaner, 1);
                 let head = loaner.with(|work, cursor, me| work.loan_span(cursor, me, 2));
                 if let Ok(head) = head {
                     // The head may have been taken away.
                     let _ = loaner.with(|work, cursor, me| work.free(cursor, head, me, 2));
                 }
             }),
-            start(2, None, move || reaper.work().recover(tag(1))),
+            fixture.start(2, None, move |reaper| reaper.work().recover(tag(1))),
         ]);
         fixture.check();
     });
@@ -175,16 +170,15 @@ fn model_work_cells_of_unregistered_owners_are_recovered() {
             move || {
                 let fixture = Fixture::of(1, 3);
                 let (owned, _) = unregistered_at(&fixture, state);
-                let (unregistered, reaper) = (fixture.clone(), fixture.clone());
                 finish([
-                    start(1, None, move || {
+                    fixture.start(1, None, move |unregistered| {
                         if let Some(owned) = owned {
-                            let unregistered = handle(&unregistered, 1);
+                            let unregistered = handle(unregistered, 1);
                             unregistered.try_finish(owned);
                         }
                     }),
-                    start(2, None, move || {
-                        let reaper = handle(&reaper, 2).asking_registry();
+                    fixture.start(2, None, move |reaper| {
+                        let reaper = handle(reaper, 2).asking_registry();
                         reaper.recover_unregistered();
                         let _ = reaper.poll();
                     }),
@@ -207,13 +201,12 @@ fn model_work_registered_process_keeps_its_cells() {
             let sender = handle(&fixture, 3);
             assert!(sender.try_send(0));
             let known = sender.cursor.get();
-            let (holder, reaper) = (fixture.clone(), fixture.clone());
             finish([
-                start(3, None, move || {
-                    assert_eq!(handle(&holder, 3).with_cursor(known).poll(), Some(0));
+                fixture.start(3, None, move |holder| {
+                    assert_eq!(handle(holder, 3).with_cursor(known).poll(), Some(0));
                 }),
-                start(2, None, move || {
-                    handle(&reaper, 2).asking_registry().recover_unregistered();
+                fixture.start(2, None, move |reaper| {
+                    handle(reaper, 2).asking_registry().recover_unregistered();
                 }),
             ]);
             fixture.check();
@@ -239,15 +232,14 @@ fn model_work_message_returned_by_a_stopped_process_is_found() {
                 owned.word.unowned(State::Returned)
             ));
             let known = stopped.cursor.get();
-            let (reaper, sender) = (fixture.clone(), fixture.clone());
             finish([
-                start(2, None, move || {
-                    let reaper = handle(&reaper, 2).with_cursor(known);
+                fixture.start(2, None, move |reaper| {
+                    let reaper = handle(reaper, 2).with_cursor(known);
                     reaper.recover_unregistered();
                     assert_eq!(reaper.poll(), Some(0));
                 }),
-                start(3, None, move || {
-                    let _ = handle(&sender, 3).try_send(1);
+                fixture.start(3, None, move |sender| {
+                    let _ = handle(sender, 3).try_send(1);
                 }),
             ]);
             fixture.check();

@@ -6,7 +6,7 @@ use super::super::{OwnedCell, WorkSendError};
 use super::fixture::{Fixture, Handle, LATER, handle};
 use crate::algorithm::work::layout::{CellWord, Entry, State};
 use crate::facade::model::{explore, explore_deaths, set_clock};
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, tag};
 
 /// Hunts: a message that is lost, duplicated or out of order, or a slot reported as corrupt,
 /// because a lap or a version has no more bits: three messages through one cell and two slots, of
@@ -15,16 +15,15 @@ use crate::participant::stage::{finish, start, tag};
 fn model_work_laps_and_versions_wrap_around() {
     explore("work: a sender and a receiver, at the last lap", || {
         let fixture = Fixture::late(1, 2);
-        let (sender, receiver) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let sender = handle(&sender, 1);
+            fixture.start(1, None, move |sender| {
+                let sender = handle(sender, 1);
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
-            start(2, None, move || {
-                let receiver = handle(&receiver, 2);
+            fixture.start(2, None, move |receiver| {
+                let receiver = handle(receiver, 2);
                 for item in 0..3 {
                     assert_eq!(receiver.wait_and_ack(), Ok(item));
                 }
@@ -43,18 +42,16 @@ fn model_work_state_of_the_dead_in_the_last_lap_is_found() {
         let sender = handle(&fixture, 3);
         assert!(sender.try_send(0) && sender.try_send(1));
         let known = sender.cursor.get();
-        let victim = fixture.clone();
-        finish([start(1, death, move || {
-            let _ = handle(&victim, 1).poll();
+        finish([fixture.start(1, death, move |victim| {
+            let _ = handle(victim, 1).poll();
         })]);
         fixture.reap();
-        let (sender, other) = (fixture.clone(), fixture.clone());
         finish([
-            start(3, None, move || {
-                let _ = handle(&sender, 3).with_cursor(known).try_send(2);
+            fixture.start(3, None, move |sender| {
+                let _ = handle(sender, 3).with_cursor(known).try_send(2);
             }),
-            start(2, None, move || {
-                let other = handle(&other, 2);
+            fixture.start(2, None, move |other| {
+                let other = handle(other, 2);
                 let _ = (other.poll(), other.poll());
             }),
         ]);
@@ -75,16 +72,15 @@ fn model_work_handle_idle_since_the_last_lap_catches_up() {
             assert_eq!(first.poll(), Some(item));
         }
         let now = first.cursor.get();
-        let (busy, idle) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                let busy = handle(&busy, 1).with_cursor(now);
+            fixture.start(1, None, move |busy| {
+                let busy = handle(busy, 1).with_cursor(now);
                 if busy.try_send(3) {
                     let _ = busy.poll();
                 }
             }),
-            start(2, None, move || {
-                let idle = handle(&idle, 2).with_cursor(known);
+            fixture.start(2, None, move |idle| {
+                let idle = handle(idle, 2).with_cursor(known);
                 let _ = (idle.poll(), idle.try_send(5));
             }),
         ]);
@@ -219,15 +215,14 @@ fn model_work_send_succeeds_if_its_message_is_received() {
             let fixture = Fixture::of(2, 2);
             assert!(handle(&fixture, 1).try_send(0));
             fixture.stop_at_cell(2, Fixture::close_after_all_versions);
-            let (sender, receiver) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || {
-                    if let Some(owned) = loaned_again(&sender, 1) {
-                        send_again(&handle(&sender, 1), owned);
+                fixture.start(1, death, move |sender| {
+                    if let Some(owned) = loaned_again(sender, 1) {
+                        send_again(&handle(sender, 1), owned);
                     }
                 }),
-                start(2, None, move || {
-                    let received = handle(&receiver, 2).poll();
+                fixture.start(2, None, move |receiver| {
+                    let received = handle(receiver, 2).poll();
                     assert!(received.is_none_or(|item| item == 5));
                 }),
             ]);
@@ -252,10 +247,9 @@ fn model_work_message_received_before_it_was_sent_outlives_its_receiver() {
             assert!(handle(&fixture, 3).try_send(0));
             let sending = fixture.work().load_cell(0);
             fixture.close_after_all_versions_for(3);
-            let (sender, receiver) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, death, move || {
-                    let receiver = handle(&receiver, 1);
+                fixture.start(1, death, move |receiver| {
+                    let receiver = handle(receiver, 1);
                     let word = sending.delivered(tag(1));
                     if receiver.fixture.work().transition(0, sending, word) {
                         let owned = OwnedCell { cell: 0, word };
@@ -263,9 +257,9 @@ fn model_work_message_received_before_it_was_sent_outlives_its_receiver() {
                         receiver.ack(owned);
                     }
                 }),
-                start(3, None, move || {
-                    let owned = loaned_again(&sender, 3).expect("the cell is its own");
-                    send_again(&handle(&sender, 3), owned);
+                fixture.start(3, None, move |sender| {
+                    let owned = loaned_again(sender, 3).expect("the cell is its own");
+                    send_again(&handle(sender, 3), owned);
                 }),
             ]);
             fixture.check();

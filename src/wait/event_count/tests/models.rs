@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{EventCount, use_events, waiter_barrier};
 use crate::facade::model::{explore, explore_at_least, soft_fault_at, without_membarrier};
 use crate::facade::{AtomicU64, Ordering, futex_wait, mutants};
-use crate::participant::stage::{finish, start};
+use crate::participant::stage::{Shared, finish};
 use crate::wait::SleepOn;
 
 mutants! {
@@ -82,10 +82,9 @@ fn model_event_count_a_sleeper_without_membarrier_is_woken() {
             soft_fault_at(None);
             // As a notifier leaves it.
             fixture.event.wake_all();
-            let (sleeper, notifier) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || sleeper.wait()),
-                start(2, None, move || notifier.commit_and_notify()),
+                fixture.start(1, None, move |sleeper| sleeper.wait()),
+                fixture.start(2, None, move |notifier| notifier.commit_and_notify()),
             ]);
         });
     });
@@ -97,10 +96,9 @@ fn model_event_count_a_notifier_without_membarrier_wakes_a_sleeper() {
     without_membarrier(|| {
         explore("event count: a notifier without membarrier", || {
             let fixture = Fixture::new();
-            let (sleeper, notifier) = (fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || sleeper.wait()),
-                start(2, None, move || {
+                fixture.start(1, None, move |sleeper| sleeper.wait()),
+                fixture.start(2, None, move |notifier| {
                     use_events([&notifier.event]);
                     notifier.commit_and_notify();
                 }),
@@ -118,13 +116,12 @@ fn model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woke
         3,
         || {
             let fixture = Fixture::new();
-            let (stopped, sleeper, notifier) = (fixture.clone(), fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || {
+                fixture.start(1, None, move |stopped| {
                     stopped.event.prepare_wait();
                 }),
-                start(2, None, move || notifier.commit_and_notify()),
-                start(3, None, move || sleeper.wait()),
+                fixture.start(2, None, move |notifier| notifier.commit_and_notify()),
+                fixture.start(3, None, move |sleeper| sleeper.wait()),
             ]);
         },
     );
@@ -138,11 +135,10 @@ fn model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woke
         3,
         || {
             let fixture = Fixture::new();
-            let (stopped, sleeper, notifier) = (fixture.clone(), fixture.clone(), fixture.clone());
             finish([
-                start(1, None, move || stopped.announce_and_stop()),
-                start(2, None, move || notifier.commit_and_notify()),
-                start(3, None, move || sleeper.wait()),
+                fixture.start(1, None, move |stopped| stopped.announce_and_stop()),
+                fixture.start(2, None, move |notifier| notifier.commit_and_notify()),
+                fixture.start(3, None, move |sleeper| sleeper.wait()),
             ]);
         },
     );
@@ -154,14 +150,13 @@ fn model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woke
 fn model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on() {
     explore_at_least("event count: another generation", 3, || {
         let fixture = Fixture::new();
-        let (late, sleeper, notifier) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || late.announce_and_stop()),
-            start(2, None, move || {
+            fixture.start(1, None, move |late| late.announce_and_stop()),
+            fixture.start(2, None, move |notifier| {
                 notifier.event.wake_all();
                 notifier.commit_and_notify();
             }),
-            start(3, None, move || {
+            fixture.start(3, None, move |sleeper| {
                 // Another sleeper's, which is stopped here.
                 sleeper.event.prepare_wait();
                 sleeper.wait();

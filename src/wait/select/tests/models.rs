@@ -6,7 +6,7 @@ use super::super::{Source, Waited, wait};
 use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState};
 use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
-use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, Shared, finish, players, start, tag};
 use crate::wait::event_count::EventCount;
 use crate::wait::sleep_once;
 
@@ -200,15 +200,14 @@ fn model_select_the_wake_of_a_killed_waiter_is_replaced() {
 fn model_select_a_waiter_woken_twice_passes_one_wake_on() {
     explore("a waiter for two sources, another, a producer", || {
         let fixture = Fixture::new();
-        let (waiter, taker, producer) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |waiter| {
                 if waiter.wait(3) == 0 {
                     waiter.0[0].take();
                 }
             }),
-            start(2, None, move || assert!(taker.0[1].take_or_sleep(3))),
-            start(3, None, move || {
+            fixture.start(2, None, move |taker| assert!(taker.0[1].take_or_sleep(3))),
+            fixture.start(3, None, move |producer| {
                 producer.0[1].put();
                 producer.0[0].put();
             }),

@@ -2,7 +2,7 @@
 
 use super::Fixture;
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, tag};
 
 /// Hunts: a value that is torn or goes back after a writer and its successor have died: the first
 /// had claimed buffers that the second has not assigned to choosing readers.
@@ -12,20 +12,19 @@ fn model_two_deaths_of_snapshot_writers_leave_a_whole_value() {
         "snapshot: a writer, its successor, a reader",
         |[first, second]| {
             let fixture = Fixture::of(1);
-            let (writer, successor, reader) = (fixture.clone(), fixture.clone(), fixture.clone());
             let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(3));
             finish([
-                start(1, first, move || {
+                fixture.start(1, first, move |writer| {
                     writer.publish(&mut writer_claim.clone());
                     writer.snapshot().release_writer(tag(1));
                 }),
-                start(2, second, move || {
+                fixture.start(2, second, move |successor| {
                     if let Ok(mut writer_claim) = successor.claim(2) {
                         successor.publish(&mut writer_claim);
                         successor.snapshot().release_writer(tag(2));
                     }
                 }),
-                start(3, None, move || {
+                fixture.start(3, None, move |reader| {
                     reader.reads(&mut { reader_claim }, 2);
                 }),
             ]);

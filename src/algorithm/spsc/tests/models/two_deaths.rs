@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Consuming, Fixture, Producing, Role};
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{finish, start, tag};
+use crate::participant::stage::{Shared, finish, start, tag};
 
 /// Hunts: an item that is lost or duplicated, or a claim that stays with a dead process, after
 /// producer and consumer have died.
@@ -23,8 +23,7 @@ fn model_two_deaths_of_spsc_producer_and_consumer_leave_both_claims_free() {
                     consumer.ring().leave(Role::Consumer, tag(2));
                 }),
             ]);
-            let third = fixture.clone();
-            finish([start(3, None, move || {
+            finish([fixture.start(3, None, move |third| {
                 // A consumer that died between its commit and the count has taken an item that is
                 // not counted.
                 let mut pop = third
