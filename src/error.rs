@@ -91,12 +91,12 @@ umbrella! {
     /// Any error of this crate, for `?` in a `main`.
     ///
     /// Operations have errors of their own, which list what can happen to them; each converts into
-    /// this one. An error that holds a guard or a value drops it: the lock is released, the value is
-    /// gone, and what happened is kept.
+    /// this one. An error that holds a guard or a value drops it: the lock is released, the value
+    /// is gone, and what happened is kept.
     ///
     /// `Debug` shows the same text as `Display` and the causes behind it, so that a `main` that
-    /// returns an error prints what a person can read; `{:#?}` shows the structure. An error crosses
-    /// to another process, in the result of a spawned function, as what it was.
+    /// returns an error prints what a person can read; `{:#?}` shows the structure. An error
+    /// crosses to another process, in the result of a spawned function, as what it was.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
 //! The table of kinds of entries: a line for each kind.
 //!
 //! A line has the number of the kind, its name, its handle with the bounds on its types, the
-//! algorithm that recovers what a dead participant held in an entry, and the one that
+//! algorithm that recovers what a dead participant held in an entry, and the algorithm that
 //! hands an end of the entry over to another participant. From the table follow
 //! [`Kind`](crate::segment::Kind) and its name, the dispatch of recovery and of ends, handles as
 //! arguments and results of processes, and the tests of the byte layout.

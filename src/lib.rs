@@ -27,7 +27,7 @@
 //!
 //! The README says how to begin, and which primitive fits which task.
 //!
-//! # Who is trusted
+//! # Trust
 //!
 //! The processes that have a segment open are trusted. They run crossdock's protocol and may crash,
 //! or be killed or stopped, at any instruction and at any time. They are not attackers: a process

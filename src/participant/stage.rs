@@ -7,7 +7,6 @@
 
 use core::convert::Infallible;
 
-use loom::sync::Arc;
 use loom::thread::JoinHandle;
 
 use crate::facade::model::{is_byte_locked, lock_byte, process, unlock_byte};
@@ -34,7 +33,7 @@ pub(crate) fn start(id: u32, death: Option<u32>, body: impl Fn() + 'static) -> J
 }
 
 /// A fixture that the processes of a model share.
-pub(crate) trait Shared {
+pub(crate) trait StartWith {
     /// Starts process `id`, as [`start`] does, with the fixture.
     fn start(
         &self,
@@ -44,7 +43,7 @@ pub(crate) trait Shared {
     ) -> JoinHandle<bool>;
 }
 
-impl<F: 'static> Shared for Arc<F> {
+impl<F: Clone + 'static> StartWith for F {
     fn start(
         &self,
         id: u32,

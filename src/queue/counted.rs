@@ -15,8 +15,8 @@ use crate::segment::{Fault, MembershipError, Placeable, SegmentLiveness};
 use crate::wait::select::SourceRef;
 
 /// A queue whose senders and receivers can be counted: [`Queue`](super::Queue),
-/// [`WorkQueue`](super::WorkQueue), [`ByteQueue`](super::ByteQueue), [`Channel`](super::Channel). Only
-/// this crate implements it.
+/// [`WorkQueue`](super::WorkQueue), [`ByteQueue`](super::ByteQueue), [`Channel`](super::Channel).
+/// Only this crate implements it.
 pub trait Countable: Placeable + sealed::Sealed {}
 
 pub(super) mod sealed {
@@ -31,7 +31,7 @@ pub(super) mod sealed {
 }
 
 /// What counting needs of a queue.
-#[expect(missing_debug_implementations, reason = "nobody can name it")]
+#[expect(missing_debug_implementations, reason = "it cannot be named")]
 pub struct Counting<'a>(pub(super) &'a dyn Counts);
 
 /// The same, for this crate.
@@ -146,8 +146,8 @@ macro_rules! counted {
                 Self { queue, counted: Arc::new(counted) }
             }
 
-            /// Makes an end that is over, of a queue that others were told to be disconnected: that of
-            /// a queue like it which is closed.
+            /// Makes an end that is over, of a queue that others were told to be disconnected: that
+            /// of a queue like it which is closed.
             #[cfg(feature = "process")]
             pub(crate) fn over(queue: &Q) -> Result<Self, PairError> {
                 Ok(Self::new(&ended(queue)?)?)

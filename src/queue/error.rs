@@ -12,25 +12,26 @@ errors_with_value! {
     pub enum TrySendError<T> {
         /// The queue has no free place.
         Full => "the queue is full",
-        /// A live process is in the middle of an operation on the slot that is next: a receiver takes
-        /// the oldest item out of it, or a sender of the round before has not committed. Whether there
-        /// is room is known when that operation is done, or its process dead. Try again, or
-        /// [`send`](super::Queue::send), which waits. Only a [`Queue`](super::Queue) returns it.
+        /// A live process is in the middle of an operation on the slot that is next: a receiver
+        /// takes the oldest item out of it, or a sender of the round before has not committed.
+        /// Whether there is room is known when that operation is done, or its process dead. Try
+        /// again, or [`send`](super::Queue::send), which waits. Only a [`Queue`](super::Queue)
+        /// returns it.
         Busy => "the next slot of the queue is in use by a live process",
         /// The queue is closed, or its last receiver has left or died.
         Disconnected => "the queue is closed, or its last receiver has left or died",
-        /// The message is longer than
-        /// [`max_message_len`](super::Work::max_message_len). Only a [`ByteQueue`](super::ByteQueue)
-        /// and a `Channel` return it.
+        /// The message is longer than [`max_message_len`](super::Work::max_message_len). Only a
+        /// [`ByteQueue`](super::ByteQueue) and a `Channel` return it.
         TooLong(long: TooLongError) => "{long}",
         /// The value cannot be encoded. Only a `Channel` returns it.
         Invalid(reason: ValueError) => "{reason}",
     }
 
-    /// The error of sending with as much waiting as it takes: the value was not sent, and comes back.
+    /// The error of sending with as much waiting as it takes: the value was not sent, and comes
+    /// back.
     pub enum SendError<T> {
-        /// The queue is closed, or its last receiver has left or died. Of a ring for two: it is full,
-        /// and has no consumer that could make room.
+        /// The queue is closed, or its last receiver has left or died. Of a ring for two: it is
+        /// full, and has no consumer that could make room.
         Disconnected => "the queue is closed, or its last receiver has left or died",
         /// As [`TrySendError::TooLong`].
         TooLong(long: TooLongError) => "{long}",
@@ -56,17 +57,18 @@ errors! {
     pub enum TryRecvError {
         /// The queue has no item.
         Empty => "the queue is empty",
-        /// A live process is in the middle of an operation on what is next: a sender writes the next
-        /// item, behind which others may be; or the queue has ended, and another receiver takes an item
-        /// that is delivered again if that one dies. Try again, or [`recv`](super::Queue::recv), which
-        /// waits. Only a [`Queue`](super::Queue) returns it.
+        /// A live process is in the middle of an operation on what is next: a sender writes the
+        /// next item, behind which others may be; or the queue has ended, and another receiver
+        /// takes an item that is delivered again if that one dies. Try again, or
+        /// [`recv`](super::Queue::recv), which waits. Only a [`Queue`](super::Queue) returns it.
         Busy => "a live process is at work on the next item of the queue",
-        /// The queue has no item, and it is closed, or its last sender has left or died. Of a ring for
-        /// two: its producer has left, or was found dead. One that was killed a moment ago still
-        /// counts as there; [`pop`](super::spsc::Consumer::pop) asks the kernel.
+        /// The queue has no item, and it is closed, or its last sender has left or died. Of a ring
+        /// for two: its producer has left, or was found dead. A producer killed a moment ago
+        /// still counts as there; [`pop`](super::spsc::Consumer::pop) asks the kernel.
         Disconnected => "the queue is empty, and closed, or its last sender has left or died",
         /// The bytes of the item are no valid value. The item is gone, and the next one is next; a
-        /// message of a `Channel` that does not decode is a [dead letter](super::Work::dead_letters).
+        /// message of a `Channel` that does not decode is a [dead
+        /// letter](super::Work::dead_letters).
         Invalid {
             /// What is wrong with them.
             reason: ValueError
@@ -79,8 +81,8 @@ errors! {
 
     /// The error of receiving with as much waiting as it takes.
     pub enum RecvError {
-        /// The queue has no item, and it is closed, or its last sender has left or died. A ring for two
-        /// goes on when the next producer comes.
+        /// The queue has no item, and it is closed, or its last sender has left or died. A ring for
+        /// two goes on when the next producer comes.
         Disconnected => "the queue is empty, and closed, or its last sender has left or died",
         /// As [`TryRecvError::Invalid`].
         Invalid {

@@ -25,8 +25,8 @@ pub struct Iter<R> {
 
 /// An iterator that receives items without waiting; made by `try_iter` of a queue.
 ///
-/// It ends when the queue is empty or disconnected. It does not end at [`TryRecvError::Busy`], which it
-/// returns: the next call tries again. For other errors see [`Iter`].
+/// It ends when the queue is empty or disconnected. It does not end at [`TryRecvError::Busy`],
+/// which it returns: the next call tries again. For other errors see [`Iter`].
 #[derive(Debug)]
 pub struct TryIter<R> {
     from: Option<R>,

@@ -7,7 +7,7 @@
 //! are counted. They are cloned, and are arguments of [`process::spawn`](crate::process::spawn).
 //! When the last sender was dropped, or its process has ended, however it did, receivers get what
 //! is there and then [`Disconnected`](RecvError::Disconnected); senders are told likewise of the
-//! last receiver. So no process waits for one that will never come.
+//! last receiver. So no process waits for an item that will never come.
 //!
 //! A plain handle, which [`Segment::create`](crate::Segment::create) and
 //! [`open`](crate::Segment::open) return, is not counted. It is for a queue that has no end: a log,
@@ -20,9 +20,10 @@
 //! [`Queue`] is for many senders and receivers, [`spsc`] a ring for one producer and one consumer,
 //! wait-free on both sides. [`wait_any`] waits for several of them, and [`Wait`] says how.
 //!
-//! [`Work`] is for messages that must be done: a receiver holds a message until it acknowledges it, and
-//! the message is redelivered if its holder dies. It has three names: [`WorkQueue`] of plain values,
-//! [`ByteQueue`] of bytes, and [`Channel`] of strings, enums and all else that serde can encode.
+//! [`Work`] is for messages that must be done: a receiver holds a message until it acknowledges it,
+//! and the message is redelivered if its holder dies. It has three names: [`WorkQueue`] of plain
+//! values, [`ByteQueue`] of bytes, and [`Channel`] of strings, enums and all else that serde can
+//! encode.
 //!
 //! Items of the others are copied: they are [`NoUninit`](bytemuck::NoUninit) and
 //! [`CheckedBitPattern`](bytemuck::CheckedBitPattern), and are checked when they are received.

@@ -60,8 +60,8 @@ where
 
 /// Creates a queue of any kind in a segment of its own, and returns a sender and a receiver of it.
 ///
-/// `config` is what [`Segment::create`] takes for it: `16` for a capacity, or options. The segment is
-/// anonymous, has room for 128 processes at a time, and is freed with the last handle.
+/// `config` is what [`Segment::create`] takes for it: `16` for a capacity, or options. The segment
+/// is anonymous, has room for 128 processes at a time, and is freed with the last handle.
 ///
 /// # Errors
 ///

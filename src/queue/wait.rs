@@ -2,19 +2,19 @@
 
 use crate::facade::Pace;
 
-/// How the blocking operations of a handle wait. It concerns that handle alone: other waiters may wait
-/// for the same event in another way.
+/// How the blocking operations of a handle wait. It concerns that handle alone: other waiters may
+/// wait for the same event in another way.
 ///
-/// A sleeping waiter is woken by the event that it waits for. It also wakes by itself, to ask the kernel
-/// whether a process has died: after 5 ms at first, then each time that it has waited twice as long, in
-/// the end once a second. A handle that gets nothing continues so over several calls: `recv_timeout` in
-/// a loop is no different from one long `recv`. An idle receiver therefore costs one wake-up a second,
-/// and a death that is not notified is detected after twice the time that was waited before it, or a
-/// second more.
+/// A sleeping waiter is woken by the event that it waits for. It also wakes by itself, to ask the
+/// kernel whether a process has died: after 5 ms at first, then each time that it has waited twice
+/// as long, in the end once a second. A handle that gets nothing continues so over several calls:
+/// `recv_timeout` in a loop is no different from one long `recv`. An idle receiver therefore costs
+/// one wake-up a second, and a death that is not notified is detected after twice the time that was
+/// waited before it, or a second more.
 ///
 /// A blocking operation returns when its event comes; when it cannot come any more, because the
-/// processes that could cause it have left or died; when its deadline has passed; and when this process
-/// was [lost](crate::segment::MembershipError::Lost) from the segment.
+/// processes that could cause it have left or died; when its deadline has passed; and when this
+/// process was [lost](crate::segment::MembershipError::Lost) from the segment.
 ///
 /// # Examples
 ///
@@ -34,20 +34,20 @@ use crate::facade::Pace;
 #[non_exhaustive]
 pub enum Wait {
     /// Spins for some microseconds, then sleeps. The peer makes a system call to wake it only if it
-    /// sleeps. A handle whose spins were in vain several times in a row sleeps at once, and tries again
-    /// after some waits: both peers may share a processor.
+    /// sleeps. A handle whose spins were in vain several times in a row sleeps at once, and tries
+    /// again after some waits: both peers may share a processor.
     #[default]
     Adaptive,
     /// Spins, and never sleeps: the shortest delay, for a processor that has nothing else to do. It
     /// keeps that processor busy as long as it waits.
     ///
     /// It asks from time to time, as often as a sleeper, whether it waits in vain. It calls
-    /// sched_yield(2) after 1 us, and again after 2, 4 .. 32 us: where more processes spin than there
-    /// are processors, the peer may have none, and would get one only when the scheduler preempts this
-    /// process, after some milliseconds.
+    /// sched_yield(2) after 1 us, and again after 2, 4 .. 32 us: where more processes spin than
+    /// there are processors, the peer may have none, and would get one only when the scheduler
+    /// preempts this process, after some milliseconds.
     Spin,
-    /// Sleeps at once: waiting uses no processor time, and each wait costs this process a sleep and its
-    /// peer a wake.
+    /// Sleeps at once: waiting uses no processor time, and each wait costs this process a sleep and
+    /// its peer a wake.
     Park,
 }
 

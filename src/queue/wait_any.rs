@@ -68,7 +68,7 @@ pub fn wait_any(sources: &[&dyn Waitable]) -> Result<usize, WaitAnyError> {
 }
 
 /// As [`wait_any`], until the deadline at the latest: a [`Duration`](std::time::Duration) from now, or
-/// an [`Instant`](std::time::Instant). If the deadline has passed, it looks, and asks who lives.
+/// an [`Instant`](std::time::Instant). If the deadline has passed, it looks, and asks which peers live.
 ///
 /// # Errors
 ///

@@ -30,7 +30,7 @@ fn read(path: &str) -> String {
         .unwrap_or_else(|error| panic!("{path}: cannot be read: {error}"))
 }
 
-/// The files below `folders` whose names end with `suffix`, in order.
+/// The files below `folders`, or named there, whose names end with `suffix`, in order.
 fn files(folders: &[&str], suffix: &str) -> Vec<File> {
     let mut found = Vec::new();
     for folder in folders {
@@ -50,6 +50,9 @@ fn files(folders: &[&str], suffix: &str) -> Vec<File> {
 }
 
 fn walk(at: &Path, visit: &mut dyn FnMut(&Path)) {
+    if at.is_file() {
+        return visit(at);
+    }
     let Ok(entries) = fs::read_dir(at) else {
         return;
     };

@@ -22,28 +22,30 @@ use crate::wait::event_count::use_events;
 /// A bounded queue for any number of senders and receivers, first in, first out; an entry of a
 /// segment, created with its capacity in items, 2 to 2^32.
 ///
-/// Items are copied in and out. Sending and receiving make no system call, unless a process sleeps or
-/// the kernel has to be asked who is dead. A handle is cheap to clone, and keeps to itself where in the
-/// ring it was: a clone for each thread is faster than one for all.
+/// Items are copied in and out. Sending and receiving make no system call, unless a process sleeps
+/// or the kernel has to be asked which peers are dead. A handle is cheap to clone, and keeps to
+/// itself where in the ring it was: a clone for each thread is faster than one for all.
 ///
 /// # Large items
 ///
-/// An operation that takes or returns an item by value copies it through the stack, several times in a
-/// program that is not optimised. For items of some hundred KiB and more use
-/// [`send_with`](Self::send_with), which writes them in place, or [`send_slice`](Self::send_slice), and
-/// [`recv_boxed`](Self::recv_boxed): none of them uses the stack for an item.
+/// An operation that takes or returns an item by value copies it through the stack, several times
+/// in a program that is not optimised. For items of some hundred KiB and more use
+/// [`send_with`](Self::send_with), which writes them in place, or [`send_slice`](Self::send_slice),
+/// and [`recv_boxed`](Self::recv_boxed): none of them uses the stack for an item.
 ///
 /// # Disconnection
 ///
 /// [`close`](Self::close) ends a queue: nothing more can be sent; receivers get the items that are
-/// there, and then [`Disconnected`](crate::queue::RecvError::Disconnected), as soon as no item can come
-/// any more. An item that another receiver is taking can: it is delivered again if that receiver is
-/// killed. A receiver that is *stopped* while it takes an item therefore delays the end for the others.
+/// there, and then [`Disconnected`](crate::queue::RecvError::Disconnected), as soon as no item can
+/// come any more. An item that another receiver is taking can: it is delivered again if that
+/// receiver is killed. A receiver that is *stopped* while it takes an item therefore delays the end
+/// for the others.
 ///
-/// This handle is not counted. A [`sender`](Self::sender) and a [`receiver`](Self::receiver) are: once
-/// there was a sender, an empty queue is disconnected for its receivers while no sender is left, and
-/// the same holds for senders once there was a receiver. A sender or receiver has left if it was dropped
-/// or its process has ended, however it did. The queue goes on when the next one comes.
+/// This handle is not counted. A [`sender`](Self::sender) and a [`receiver`](Self::receiver) are:
+/// once there was a sender, an empty queue is disconnected for its receivers while no sender is
+/// left, and the same holds for senders once there was a receiver. A sender or receiver has left if
+/// it was dropped or its process has ended, however it did. The queue goes on when the next one
+/// comes.
 ///
 /// # When processes die or stop
 ///
@@ -57,13 +59,14 @@ use crate::wait::event_count::use_events;
 /// | [`close`](Self::close) | it is closed, or not | no process is delayed |
 /// | a counted [`Sender`], [`Receiver`] | it is counted no more | it still counts |
 ///
-/// Each commit is one store. Between an operation's claim of a slot and its commit lie some nanoseconds
-/// and the copy of one item, or the function that writes it. No item is lost whose send was committed,
-/// and none is delivered again that was received. A waiter asks the kernel from time to time whether a
-/// process has died, as [`Wait`](crate::queue::Wait) says; no process is taken for dead for being slow.
+/// Each commit is one store. Between an operation's claim of a slot and its commit lie some
+/// nanoseconds and the copy of one item, or the function that writes it. No item is lost whose send
+/// was committed, and none is delivered again that was received. A waiter asks the kernel from time
+/// to time whether a process has died, as [`Wait`](crate::queue::Wait) says; no process is taken
+/// for dead for being slow.
 ///
-/// Items are ordered by the claims of their slots: an item that a sender sends after another one comes
-/// after it.
+/// Items are ordered by the claims of their slots: an item that a sender sends after another one
+/// comes after it.
 ///
 /// # Examples
 ///
@@ -112,8 +115,8 @@ const EPOCH: usize = 2;
 impl<T> Slots for &Queue<T> {
     #[inline(always)]
     fn word(&self, index: u64) -> &AtomicU64 {
-        // SAFETY: below the capacity, by the trait's word, so inside by Invariant 1; an atomic may be
-        // shared with any thread.
+        // SAFETY: below the capacity, by the trait's word, so inside by Invariant 1; an atomic may
+        // be shared with any thread.
         unsafe { &(*self.slot(index).as_ptr()).word }
     }
 }
@@ -145,7 +148,7 @@ impl<T> Queue<T> {
     pub(super) fn ring(&self) -> Ring<'_, &Self> {
         Ring {
             state: &self.state,
-            // SAFETY: Invariant 2, and atomics may be shared with anybody.
+            // SAFETY: Invariant 2, and atomics may be shared with any thread.
             cells: unsafe { self.cells.as_ref() },
             slots: self,
             geometry: &self.layout.geometry,
@@ -195,7 +198,8 @@ impl<T> Queue<T> {
         self.cursor[HEAD].store(head.0, Ordering::Release);
     }
 
-    /// All that this handle knows. The last four words only spare work, also if two threads mix them up.
+    /// All that this handle knows. The last four words only spare work, also if two threads mix
+    /// them up.
     pub(super) fn cursor(&self) -> Cursor {
         // ORDERING: Acquire; as for `tail` and `head`.
         let load = |word: &AtomicU64| word.load(Ordering::Acquire);
@@ -252,9 +256,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.layout.geometry.capacity()
     }
 
-    /// Returns the number of items: 0 to the capacity. An item counts while it is being sent or is to
-    /// be delivered again, but not while it is being received. Never blocks. The answer may be stale
-    /// when it is returned; 0 if the state cannot be that of a queue.
+    /// Returns the number of items: 0 to the capacity. An item counts while it is being sent or is
+    /// to be delivered again, but not while it is being received. Never blocks. The answer may be
+    /// stale when it is returned; 0 if the state cannot be that of a queue.
     pub fn len(&self) -> u64 {
         let mut cursor = self.cursor();
         self.ring().len(&mut cursor).unwrap_or(0)
@@ -262,10 +266,11 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 
     /// Returns whether there was no item at some moment of this call, at which
     /// [`try_recv`](Self::try_recv) would have returned
-    /// [`Empty`](crate::queue::TryRecvError::Empty); what counts as an item says [`len`](Self::len).
+    /// [`Empty`](crate::queue::TryRecvError::Empty); what counts as an item says
+    /// [`len`](Self::len).
     ///
-    /// Never blocks. The answer may be stale when it is returned; true if the state cannot be that of a
-    /// queue.
+    /// Never blocks. The answer may be stale when it is returned; true if the state cannot be that
+    /// of a queue.
     pub fn is_empty(&self) -> bool {
         let mut cursor = self.cursor();
         let is_empty = self.ring().is_empty(&mut cursor).unwrap_or(true);
@@ -289,10 +294,10 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.wait
     }
 
-    /// Closes the queue, forever and for all processes: nothing more can be sent, and receivers get the
-    /// items that are there. Never blocks. A send that is in progress was made in time or returns
-    /// `Disconnected`. No item comes after a receiver was told `Disconnected`, so none is told while
-    /// another receiver takes an item, which is delivered again if that one dies.
+    /// Closes the queue, forever and for all processes: nothing more can be sent, and receivers get
+    /// the items that are there. Never blocks. A send that is in progress was made in time or
+    /// returns `Disconnected`. No item comes after a receiver was told `Disconnected`, so none is
+    /// told while another receiver takes an item, which is delivered again if that one dies.
     pub fn close(&self) {
         self.ring().close();
     }

@@ -19,18 +19,19 @@ use crate::queue::{Iter, Receive, RecvError, RecvTimeoutError, TryIter, TryRecvE
 pub struct Received<T> {
     /// The item.
     pub value: T,
-    /// Whether a receiver was killed in the middle of taking the item. A redelivered item may arrive
-    /// after items that were sent later.
+    /// Whether a receiver was killed in the middle of taking the item. A redelivered item may
+    /// arrive after items that were sent later.
     pub redelivered: bool,
 }
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Receives an item without waiting.
     ///
-    /// Does not block, but spins for some microseconds if the next item is being written. If the queue
-    /// is empty after several items were received, it looks twice, some microseconds apart, as a
-    /// receiver at the heels of a sender slows both down. Makes no system call, unless a sender sleeps
-    /// or the kernel has to be asked who is dead: on an empty queue, every few milliseconds.
+    /// Does not block, but spins for some microseconds if the next item is being written. If the
+    /// queue is empty after several items were received, it looks twice, some microseconds apart,
+    /// as a receiver at the heels of a sender slows both down. Makes no system call, unless a
+    /// sender sleeps or the kernel has to be asked which peers are dead: on an empty queue, every
+    /// few milliseconds.
     ///
     /// # Errors
     ///
@@ -43,8 +44,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         }
     }
 
-    /// [`try_recv`](Self::try_recv) after the quick way did not do. It returns the item itself, so that
-    /// this does not pass through memory where it was quick.
+    /// [`try_recv`](Self::try_recv) after the quick way did not do. It returns the item itself, so
+    /// that this does not pass through memory where it was quick.
     #[cold]
     #[inline(never)]
     fn try_recv_slowly(&self) -> Result<T, TryRecvError> {
@@ -80,14 +81,14 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.take_and_ring(claim).ok_or(RecvTimeoutError::INVALID)
     }
 
-    /// Receives items one after the other while there are any, into the first places of `values`, and
-    /// returns how many were received. Does not block.
+    /// Receives items one after the other while there are any, into the first places of `values`,
+    /// and returns how many were received. Does not block.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError`] if there was not even one item; never for an empty slice. An item whose bytes
-    /// are no valid value ends the batch. If it is the first, that is [`Invalid`](TryRecvError::Invalid);
-    /// otherwise it is dropped.
+    /// [`TryRecvError`] if there was not even one item; never for an empty slice. An item whose
+    /// bytes are no valid value ends the batch. If it is the first, that is
+    /// [`Invalid`](TryRecvError::Invalid); otherwise it is dropped.
     pub fn recv_slice(&self, values: &mut [T]) -> Result<usize, TryRecvError> {
         let mut count = 0;
         let mut ended = Ok(());
@@ -145,8 +146,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         self.take_marked(claim).ok_or(RecvTimeoutError::INVALID)
     }
 
-    /// Receives an item into a box as [`try_recv`](Self::try_recv). The item does not pass through the
-    /// stack, so it may be of any size.
+    /// Receives an item into a box as [`try_recv`](Self::try_recv). The item does not pass through
+    /// the stack, so it may be of any size.
     ///
     /// # Errors
     ///
@@ -187,8 +188,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         Iter::new(self)
     }
 
-    /// Returns an iterator that receives items without waiting; it ends when the queue is empty, but
-    /// not at [`Busy`](TryRecvError::Busy).
+    /// Returns an iterator that receives items without waiting; it ends when the queue is empty,
+    /// but not at [`Busy`](TryRecvError::Busy).
     pub fn try_iter(&self) -> TryIter<&Self> {
         TryIter::new(self)
     }

@@ -30,10 +30,11 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Drop for Place<'_, T> {
 impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     /// Sends an item without waiting.
     ///
-    /// Does not block, but spins for some microseconds if a process is in the middle of an operation
-    /// that may make room. If the queue is full after several items were sent, it looks twice, some
-    /// microseconds apart, as a sender at the heels of a receiver slows both down. Makes no system
-    /// call, unless a receiver sleeps or the kernel has to be asked who is dead.
+    /// Does not block, but spins for some microseconds if a process is in the middle of an
+    /// operation that may make room. If the queue is full after several items were sent, it looks
+    /// twice, some microseconds apart, as a sender at the heels of a receiver slows both down.
+    /// Makes no system call, unless a receiver sleeps or the kernel has to be asked which peers are
+    /// dead.
     ///
     /// # Errors
     ///
@@ -107,8 +108,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         Ok(())
     }
 
-    /// Sends items one after the other while there is room, and returns how many were sent. Does not
-    /// block. Items of other senders may come between them.
+    /// Sends items one after the other while there is room, and returns how many were sent. Does
+    /// not block. Items of other senders may come between them.
     ///
     /// # Errors
     ///
@@ -127,12 +128,12 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         Ok(sent)
     }
 
-    /// Sends an item, in the place of the oldest one if the queue is full; returns the item that was
-    /// replaced.
+    /// Sends an item, in the place of the oldest one if the queue is full; returns the item that
+    /// was replaced.
     ///
-    /// Blocks only while another process is in the middle of an operation on the slot that is needed:
-    /// a receiver that is stopped while it takes the oldest item delays the caller. If the bytes of the
-    /// replaced item are no valid value, it is dropped.
+    /// Blocks only while another process is in the middle of an operation on the slot that is
+    /// needed: a receiver that is stopped while it takes the oldest item delays the caller. If the
+    /// bytes of the replaced item are no valid value, it is dropped.
     ///
     /// # Errors
     ///
@@ -262,8 +263,8 @@ impl<T: Payload + Pod> Queue<T> {
     /// Sends an item that `write` writes in place, without waiting.
     ///
     /// `write` gets the bytes of an earlier item, or zeros: write all of it. The item does not pass
-    /// through the stack, so it may be of any size. If `write` panics, nothing is sent, and its slot is
-    /// given back: the queue has room for one item less until receivers have passed it.
+    /// through the stack, so it may be of any size. If `write` panics, nothing is sent, and its
+    /// slot is given back: the queue has room for one item less until receivers have passed it.
     ///
     /// Other processes wait at that slot while `write` runs, as they do while an item is copied: it
     /// should write, and nothing else. It must not use the queue.
@@ -292,8 +293,8 @@ impl<T: Payload + Pod> Queue<T> {
         Ok(self.write_with(claim, me, write)?)
     }
 
-    /// Sends an item that `write` writes in place, as [`try_send_with`](Self::try_send_with); blocks
-    /// while the queue is full.
+    /// Sends an item that `write` writes in place, as [`try_send_with`](Self::try_send_with);
+    /// blocks while the queue is full.
     ///
     /// # Errors
     ///
@@ -303,8 +304,8 @@ impl<T: Payload + Pod> Queue<T> {
             .map_err(SendTimeoutError::untimed)
     }
 
-    /// Sends an item that `write` writes in place, as [`try_send_with`](Self::try_send_with); blocks
-    /// while the queue is full, until the deadline at the latest.
+    /// Sends an item that `write` writes in place, as [`try_send_with`](Self::try_send_with);
+    /// blocks while the queue is full, until the deadline at the latest.
     ///
     /// # Errors
     ///

@@ -13,8 +13,8 @@ use crate::queue::{TryRecvError, TrySendError};
 
 /// Free places of a ring that a [`Producer`] may write to.
 ///
-/// They hold the bytes of earlier items. No item is pushed until [`commit`](Self::commit); dropping the
-/// chunk pushes none.
+/// They hold the bytes of earlier items. No item is pushed until [`commit`](Self::commit); dropping
+/// the chunk pushes none.
 #[must_use = "nothing is pushed until `commit`"]
 pub struct WriteChunk<'a, T: Payload> {
     end: &'a mut End<T, Producing>,
@@ -99,12 +99,12 @@ fn runs<T: Payload, R: RoleMarker>(end: &End<T, R>, len: usize) -> [(NonNull<T>,
 }
 
 impl<T: Payload + Pod> WriteChunk<'_, T> {
-    /// Returns the places, in the order in which their items will be popped: first those of the first
-    /// slice.
+    /// Returns the places, in the order in which their items will be popped: first those of the
+    /// first slice.
     pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
         let [first, second] = runs(self.end, self.len);
-        // SAFETY: so many slots are mapped, aligned, and this end's alone until the commit; any bytes
-        // are a `T`; the two runs are apart.
+        // SAFETY: so many slots are mapped, aligned, and this end's alone until the commit; any
+        // bytes are a `T`; the two runs are apart.
         let first = unsafe { std::slice::from_raw_parts_mut(first.0.as_ptr(), first.1) };
         // SAFETY: as above.
         let second = unsafe { std::slice::from_raw_parts_mut(second.0.as_ptr(), second.1) };
@@ -116,8 +116,8 @@ impl<T: Payload + Pod> ReadChunk<'_, T> {
     /// Returns the items in their order: first those of the first slice.
     pub fn as_slices(&self) -> (&[T], &[T]) {
         let [first, second] = runs(self.end, self.len);
-        // SAFETY: so many slots are mapped and aligned, and not written to until the commit; any bytes
-        // are a `T`.
+        // SAFETY: so many slots are mapped and aligned, and not written to until the commit; any
+        // bytes are a `T`.
         let first = unsafe { std::slice::from_raw_parts(first.0.as_ptr(), first.1) };
         // SAFETY: as above.
         let second = unsafe { std::slice::from_raw_parts(second.0.as_ptr(), second.1) };

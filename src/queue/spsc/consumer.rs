@@ -16,9 +16,9 @@ use crate::wait::on_event::{EventWaitError, TryError};
 
 /// The consumer's end of a ring: one at a time, in one process.
 ///
-/// Dropping it gives the end back, and so does the end of the process, however it comes. In a forked
-/// child an inherited one pops nothing and says [`NotOwner`](crate::Fault::NotOwner), and so does one
-/// whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
+/// Dropping it gives the end back, and so does the end of the process, however it comes. In a
+/// forked child an inherited one pops nothing and says [`NotOwner`](crate::Fault::NotOwner), and so
+/// does one whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
 pub struct Consumer<T: Payload> {
     pub(crate) end: End<T, Consuming>,
 }
@@ -30,8 +30,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
 
     /// Pops an item without waiting. Wait-free; no system call unless the producer sleeps.
     ///
-    /// If the ring is empty after several items were popped, it looks twice, some microseconds apart,
-    /// as a consumer at the heels of the producer slows both down.
+    /// If the ring is empty after several items were popped, it looks twice, some microseconds
+    /// apart, as a consumer at the heels of the producer slows both down.
     ///
     /// # Errors
     ///
@@ -76,8 +76,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Invalid`] if the bytes of the first item are no valid value; it is gone. Such an
-    /// item further on ends the batch before it. [`TryRecvError::Fault`]; nothing was popped.
+    /// [`TryRecvError::Invalid`] if the bytes of the first item are no valid value; it is gone.
+    /// Such an item further on ends the batch before it. [`TryRecvError::Fault`]; nothing was
+    /// popped.
     pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, TryRecvError> {
         let count = self.end.up_to(values.len()).map_err(refused)?;
         let (first, run) = self.end.slots(count as u64);
@@ -98,8 +99,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         Ok(done)
     }
 
-    /// Pops an item into a box as [`try_pop`](Self::try_pop). The item does not pass through the stack,
-    /// so it may be of any size.
+    /// Pops an item into a box as [`try_pop`](Self::try_pop). The item does not pass through the
+    /// stack, so it may be of any size.
     ///
     /// # Errors
     ///
@@ -135,7 +136,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Consumer<T> {
         self.take_boxed().ok_or(RecvTimeoutError::INVALID)
     }
 
-    /// Returns an iterator that pops items, blocking for each; it ends when the ring is disconnected.
+    /// Returns an iterator that pops items, blocking for each; it ends when the ring is
+    /// disconnected.
     pub fn iter(&mut self) -> Iter<&mut Self> {
         Iter::new(self)
     }

@@ -21,16 +21,17 @@ use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
 use crate::wait::on_event::{EventWaitError, TryError, longest};
 
-/// A ring for one producer and one consumer, first in, first out; an entry of a segment, created with
-/// its capacity in items, 1 to 2^40.
+/// A ring for one producer and one consumer, first in, first out; an entry of a segment, created
+/// with its capacity in items, 1 to 2^40.
 ///
-/// This handle belongs to no end: it is cheap to clone, and can be sent to other processes. The ends
-/// are claimed by [`producer`](Self::producer) and [`consumer`](Self::consumer).
+/// This handle belongs to no end: it is cheap to clone, and can be sent to other processes. The
+/// ends are claimed by [`producer`](Self::producer) and [`consumer`](Self::consumer).
 ///
 /// An operation that takes or returns an item by value copies it through the stack. Items of some
 /// hundred KiB and more are pushed by [`push_with`](super::Producer::push_with),
-/// [`push_slice`](super::Producer::push_slice) or in a [chunk](super::Producer::write_chunk), and popped
-/// by [`pop_boxed`](super::Consumer::pop_boxed) or read in a [chunk](super::Consumer::read_chunk).
+/// [`push_slice`](super::Producer::push_slice) or in a [chunk](super::Producer::write_chunk), and
+/// popped by [`pop_boxed`](super::Consumer::pop_boxed) or read in a
+/// [chunk](super::Consumer::read_chunk).
 ///
 /// # Examples
 ///
@@ -53,7 +54,7 @@ pub struct Spsc<T> {
     capacity: u64,
 }
 
-// SAFETY: slots are reached by the holders of the two roles only, of whom each touches what the
+// SAFETY: slots are reached by the holders of the two roles only, each of which touches what the
 // other does not, by the ring's protocol; `T` is Send.
 unsafe impl<T: Payload> Send for Spsc<T> {}
 // SAFETY: as above.
@@ -77,8 +78,8 @@ const MOST: u64 = 1 << 40;
 impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     /// Claims the producer's end.
     ///
-    /// Never blocks. If the last producer was killed or has left, the caller takes its place, and the
-    /// items that it pushed stay. The first operation of a process joins the segment.
+    /// Never blocks. If the last producer was killed or has left, the caller takes its place, and
+    /// the items that it pushed stay. The first operation of a process joins the segment.
     ///
     /// # Errors
     ///
@@ -145,9 +146,9 @@ macro_rules! fullness {
                 self.ring().capacity
             }
 
-            /// Returns the number of items in the ring: 0 to the capacity. Never blocks. The answer may
-            /// be stale when it is returned; but only the producer makes it larger, and only the consumer
-            /// smaller.
+            /// Returns the number of items in the ring: 0 to the capacity. Never blocks. The answer
+            /// may be stale when it is returned; but only the producer makes it larger, and only
+            /// the consumer smaller.
             pub fn len(&self) -> u64 {
                 self.ring().protocol().len()
             }
@@ -163,7 +164,8 @@ macro_rules! fullness {
             }
 
             $(
-                /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until then.
+                /// Sets how the blocking operations of this end wait; [`Wait::Adaptive`] until
+                /// then.
                 pub fn set_wait(&mut self, wait: Wait) {
                     self.$end.wait = wait;
                 }
@@ -217,8 +219,8 @@ impl<T> Spsc<T> {
 pub(crate) struct End<T: Payload, R: RoleMarker> {
     pub(super) spsc: Spsc<T>,
     pub(super) cursor: Cursor<R>,
-    /// The position whose item is in the first slot, in this lap. It changes once in a lap, where the
-    /// slot itself would have to be stored at each item.
+    /// The position whose item is in the first slot, in this lap. It changes once in a lap, where
+    /// the slot itself would have to be stored at each item.
     ///
     /// Invariant 1: the cursor's position is less than a capacity further.
     begin: u64,
@@ -236,8 +238,8 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         self.spsc.protocol()
     }
 
-    /// Whether the end is this process's still: a forked child's is not, nor is that of a process that
-    /// others took for dead.
+    /// Whether the end is this process's still: a forked child's is not, nor is that of a process
+    /// that others took for dead.
     #[inline(always)]
     pub(super) fn is_mine(&self) -> bool {
         self.spsc.state.current_tag() == Some(self.me) && self.ring().is_held(&self.cursor)
@@ -259,8 +261,8 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
             reason = "below the capacity, whose slots are all in memory"
         )]
         let (at, run) = (at as usize, run as usize);
-        // SAFETY: `at` is below the capacity (Invariant 1 of `End`), so the slot is inside (Invariant
-        // 1 of `Spsc`).
+        // SAFETY: `at` is below the capacity (Invariant 1 of `End`), so the slot is inside
+        // (Invariant 1 of `Spsc`).
         (unsafe { self.spsc.slots.add(at) }, run)
     }
 
@@ -279,8 +281,8 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         }
     }
 
-    /// How many items, or places, are there, if the end is this process's; looks at the other side if
-    /// none is known of.
+    /// How many items, or places, are there, if the end is this process's; looks at the other side
+    /// if none is known of.
     #[inline(always)]
     pub(crate) fn look(&mut self) -> Result<u64, TryError> {
         if !self.is_mine() {
@@ -387,8 +389,8 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
         usize::try_from(self.cursor.known()).unwrap_or(usize::MAX)
     }
 
-    /// Forgets a membership that others have taken for dead, and returns what happened to the end: it
-    /// is this process's still if the process only cannot ask which peers live.
+    /// Forgets a membership that others have taken for dead, and returns what happened to the end:
+    /// it is this process's still if the process only cannot ask which peers live.
     #[cold]
     pub(crate) fn lost(&self) -> Fault {
         if !self.is_mine() {

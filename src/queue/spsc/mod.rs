@@ -8,8 +8,8 @@
 //! | a consumer is killed | an item that it was popping goes to the next consumer; `push` returns [`Disconnected`](super::SendError::Disconnected) once the ring is full |
 //! | either is stopped | the other goes on as far as there are items, or free places, and then waits |
 //!
-//! A push takes effect with one store, and so does a pop. No item that was pushed is lost, and none is
-//! popped twice by consumers that live.
+//! A push takes effect with one store, and so does a pop. No item that was pushed is lost, and none
+//! is popped twice by consumers that live.
 
 // In this order the documentation of a handle lists its methods.
 mod producer;

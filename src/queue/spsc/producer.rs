@@ -16,9 +16,9 @@ use crate::wait::on_event::{EventWaitError, TryError};
 
 /// The producer's end of a ring: one at a time, in one process.
 ///
-/// Dropping it gives the end back, and so does the end of the process, however it comes. In a forked
-/// child an inherited one pushes nothing and says [`NotOwner`](crate::Fault::NotOwner), and so does one
-/// whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
+/// Dropping it gives the end back, and so does the end of the process, however it comes. In a
+/// forked child an inherited one pushes nothing and says [`NotOwner`](crate::Fault::NotOwner), and
+/// so does one whose process was [lost](crate::segment::MembershipError::Lost) from the segment.
 pub struct Producer<T: Payload> {
     pub(crate) end: End<T, Producing>,
 }
@@ -30,8 +30,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Producer<T> {
 
     /// Pushes an item without waiting. Wait-free; no system call unless the consumer sleeps.
     ///
-    /// If the ring is full after several items were pushed, it looks twice, some microseconds apart, as
-    /// a producer at the heels of the consumer slows both down.
+    /// If the ring is full after several items were pushed, it looks twice, some microseconds
+    /// apart, as a producer at the heels of the consumer slows both down.
     ///
     /// # Errors
     ///
@@ -175,8 +175,8 @@ impl<T: Payload + Pod> Producer<T> {
         Ok(())
     }
 
-    /// Pushes an item that `write` writes in place, as [`try_push_with`](Self::try_push_with); blocks
-    /// as [`push`](Self::push).
+    /// Pushes an item that `write` writes in place, as [`try_push_with`](Self::try_push_with);
+    /// blocks as [`push`](Self::push).
     ///
     /// # Errors
     ///
@@ -186,8 +186,8 @@ impl<T: Payload + Pod> Producer<T> {
             .map_err(SendTimeoutError::untimed)
     }
 
-    /// Pushes an item that `write` writes in place, as [`try_push_with`](Self::try_push_with); blocks
-    /// as [`push_timeout`](Self::push_timeout).
+    /// Pushes an item that `write` writes in place, as [`try_push_with`](Self::try_push_with);
+    /// blocks as [`push_timeout`](Self::push_timeout).
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ pub(super) fn refused(error: TryError) -> TrySendError<()> {
 #[inline]
 unsafe fn copy_in<T>(first: NonNull<MaybeUninit<T>>, values: &[T]) {
     // SAFETY: the caller's word for the slots; `values` is no part of the segment's slots, which
-    // nobody has a reference to.
+    // no reference points into.
     unsafe {
         first
             .cast::<T>()

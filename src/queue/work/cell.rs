@@ -105,7 +105,8 @@ impl<'q> OwnedMessage<'q> {
         freed.map_err(|_| Fault::NotOwner)
     }
 
-    /// Gives back a message that was delivered, not to be delivered again before `delay` has passed.
+    /// Gives back a message that was delivered, not to be delivered again before `delay` has
+    /// passed.
     #[cold]
     pub(super) fn give_back(&self, delay: Duration) -> Result<(), Fault> {
         self.check_owner()?;
@@ -201,7 +202,8 @@ impl Pool {
         self.keep(&cursor);
         match loaned {
             Ok(mine) => Ok(self.owned(mine, me)),
-            // Whether cells are free shows at once: whatever is in the way of a sender, it has no room.
+            // Whether cells are free shows at once: whatever is in the way of a sender, it has no
+            // room.
             Err(TryError::Busy) => Err(TrySendError::Full(())),
             Err(error) => Err(TrySendError::of(error, self.kind(), || {
                 self.membership_lost(me)

@@ -76,7 +76,8 @@ impl<M: Message + ?Sized> sealed::Sealed for Work<M> {
 impl<M: Message + ?Sized + 'static> Countable for Work<M> {}
 
 impl<M: Message + ?Sized + 'static> Work<M> {
-    /// Returns a handle that counts as a sender until it is dropped: see [`SenderOf`]. Never blocks.
+    /// Returns a handle that counts as a sender until it is dropped: see [`SenderOf`]. Never
+    /// blocks.
     ///
     /// # Errors
     ///

@@ -16,9 +16,9 @@ use crate::segment::Fault;
 
 /// A message that was delivered. It is this process's until it is acknowledged or given back.
 ///
-/// Dropping it without [`ack`](Self::ack) gives it back, to be redelivered, and so does the end of the
-/// process. In a forked child an inherited delivery is the parent's: dropping it does nothing, and its
-/// methods fail with [`Fault::NotOwner`].
+/// Dropping it without [`ack`](Self::ack) gives it back, to be redelivered, and so does the end of
+/// the process. In a forked child an inherited delivery is the parent's: dropping it does nothing,
+/// and its methods fail with [`Fault::NotOwner`].
 ///
 /// A plain value, and a value that was decoded, is what the delivery dereferences to. Bytes are
 /// read in their [`parts`](Self::parts).
@@ -55,7 +55,8 @@ pub struct Delivery<'q, M: Message + ?Sized> {
 }
 
 impl<M: Message + ?Sized> Delivery<'_, M> {
-    /// Returns which delivery of the message this is: 1 for the first. Of a dead letter the last one.
+    /// Returns which delivery of the message this is: 1 for the first. Of a dead letter the last
+    /// one.
     pub fn attempt(&self) -> u8 {
         self.cell.attempt()
     }
@@ -85,13 +86,13 @@ impl<M: Message + ?Sized> Delivery<'_, M> {
     }
 
     /// Gives the message back, to be redelivered to any receiver once `delay` has passed. A message
-    /// that was delivered [`max_attempts`](Work::max_attempts) times, or was a dead letter, becomes a
-    /// dead letter.
+    /// that was delivered [`max_attempts`](Work::max_attempts) times, or was a dead letter, becomes
+    /// a dead letter.
     ///
-    /// A sleeping receiver wakes up at that time, or a millisecond later. A delay of more than 30 days
-    /// is one of 30 days. It is measured on the machine's monotonic clock, also between processes of
-    /// different time namespaces; a process that has left its own by unshare(2) and has not forked since
-    /// delays nothing, and takes every delayed message for due.
+    /// A sleeping receiver wakes up at that time, or a millisecond later. A delay of more than 30
+    /// days is one of 30 days. It is measured on the machine's monotonic clock, also between
+    /// processes of different time namespaces; a process that has left its own by unshare(2) and
+    /// has not forked since delays nothing, and takes every delayed message for due.
     ///
     /// # Errors
     ///
@@ -115,8 +116,8 @@ impl<T: Payload + Pod> Deref for Delivery<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: Invariant 1: mapped, aligned, and not written to while this process has it; any bytes
-        // are a `T`.
+        // SAFETY: Invariant 1: mapped, aligned, and not written to while this process has it; any
+        // bytes are a `T`.
         unsafe { place::<T>(&self.cell).as_ref() }
     }
 }
@@ -132,8 +133,8 @@ impl Delivery<'_, [u8]> {
         self.len() == 0
     }
 
-    /// Returns the parts of the message in their order, where they are in the segment: each is as long
-    /// as a [cell](Work::cell_size), except the last.
+    /// Returns the parts of the message in their order, where they are in the segment: each is as
+    /// long as a [cell](Work::cell_size), except the last.
     pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         self.content.slices(&self.cell)
     }
@@ -169,8 +170,8 @@ impl<M: Message + ?Sized> fmt::Debug for Delivery<'_, M> {
     }
 }
 
-/// The dead letters of a queue: messages that were delivered as often as they may be, were rejected, or
-/// did not decode. Made by [`Work::dead_letters`].
+/// The dead letters of a queue: messages that were delivered as often as they may be, were
+/// rejected, or did not decode. Made by [`Work::dead_letters`].
 ///
 /// Each takes up its cells until it is taken and acknowledged.
 pub struct DeadLetters<'q, M: Message + ?Sized> {

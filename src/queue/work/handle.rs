@@ -23,22 +23,23 @@ use crate::segment::{Entry, EntryError, Fault, MembershipError, Placeable, seale
 /// names are [`WorkQueue<T>`](super::WorkQueue), [`ByteQueue`](super::ByteQueue) and
 /// [`Channel<T>`](super::Channel), by what the [`Message`] is.
 ///
-/// [`recv`](Self::recv) delivers a message, and [`Delivery::ack`] is the end of it. A delivery that is
-/// dropped, or whose process dies, however it does, is redelivered, to another receiver or the same,
-/// with an [`attempt`](Delivery::attempt) one higher: as soon as a process asks the kernel who is dead,
-/// and without a timeout that would guess it. After [`max_attempts`](Self::max_attempts) deliveries it is
-/// a [dead letter](Self::dead_letters).
+/// [`recv`](Self::recv) delivers a message, and [`Delivery::ack`] is the end of it. A delivery that
+/// is dropped, or whose process dies, however it does, is redelivered, to another receiver or the
+/// same, with an [`attempt`](Delivery::attempt) one higher: as soon as a process asks the kernel
+/// which peers are dead, and without a timeout that would guess it. After
+/// [`max_attempts`](Self::max_attempts) deliveries it is a [dead letter](Self::dead_letters).
 ///
 /// Messages are delivered in the order in which they were sent; redelivered ones before those that
 /// wait. [`Queue`](crate::queue::Queue) is for items that may be lost with their receivers.
 ///
 /// # Cells
 ///
-/// The capacity is a number of cells. A plain value takes one; bytes and encoded values take one for
-/// each [`cell_size`](Self::cell_size) bytes, at least one. All messages that are not done take up their
-/// cells: loans, those that wait, deliveries, and dead letters. A message of many cells is sent when as
-/// many are free at once; senders of short messages may take them before. Two senders that want many at
-/// the same moment may both find too few, and give back what they took: then `try_send` fails.
+/// The capacity is a number of cells. A plain value takes one; bytes and encoded values take one
+/// for each [`cell_size`](Self::cell_size) bytes, at least one. All messages that are not done take
+/// up their cells: loans, those that wait, deliveries, and dead letters. A message of many cells is
+/// sent when as many are free at once; senders of short messages may take them before. Two senders
+/// that want many at the same moment may both find too few, and give back what they took: then
+/// `try_send` fails.
 ///
 /// Sending and receiving make no system call unless a process sleeps, or has to be found dead. They
 /// allocate no memory, except for encoded values, and for bytes that are copied into a `Vec`.
@@ -46,16 +47,17 @@ use crate::segment::{Entry, EntryError, Fault, MembershipError, Placeable, seale
 /// # How it ends
 ///
 /// As [`Queue`](crate::queue::Queue) does: by [`close`](Self::close), or when the last counted
-/// [`sender`](Self::sender) or [`receiver`](Self::receiver) has left. Receivers are told only when no
-/// message can be redelivered any more: not while another process, or another thread of this one, has
-/// one. Until then [`try_recv`](Self::try_recv) fails with [`Empty`](TryRecvError::Empty), and
-/// [`recv`](Self::recv) waits.
+/// [`sender`](Self::sender) or [`receiver`](Self::receiver) has left. Receivers are told only when
+/// no message can be redelivered any more: not while another process, or another thread of this
+/// one, has one. Until then [`try_recv`](Self::try_recv) fails with [`Empty`](TryRecvError::Empty),
+/// and [`recv`](Self::recv) waits.
 ///
-/// A thread is not made to wait for what it received itself, however many deliveries that are. A thread
-/// that was handed a delivery by another one is: it acknowledges that before it waits for the end. So are
-/// two threads that each wait for more with a delivery in flight: of a queue that may have ended, take
-/// batches by `try_recv`, or with a timeout. A delivery that is leaked, or whose thread has ended without
-/// dropping it, delays the end for all other threads until its process ends.
+/// A thread is not made to wait for what it received itself, however many deliveries that are. A
+/// thread that was handed a delivery by another one is: it acknowledges that before it waits for
+/// the end. So are two threads that each wait for more with a delivery in flight: of a queue that
+/// may have ended, take batches by `try_recv`, or with a timeout. A delivery that is leaked, or
+/// whose thread has ended without dropping it, delays the end for all other threads until its
+/// process ends.
 ///
 /// # When processes die or stop
 ///
@@ -68,8 +70,8 @@ use crate::segment::{Entry, EntryError, Fault, MembershipError, Placeable, seale
 /// | [`nack`](Delivery::nack), drop | it is redelivered | no process is delayed |
 ///
 /// The commit of each is one compare-and-swap. No operation waits for another's: a slow or stopped
-/// holder of a message delays only those who wait until [all is done](Self::wait_idle), or for the end of
-/// a closed queue.
+/// holder of a message delays only callers that wait until [all is done](Self::wait_idle), or for
+/// the end of a closed queue.
 // Transparent, so that a queue of encoded values can be referred to as one of bytes.
 #[repr(transparent)]
 pub struct Work<M: ?Sized> {
@@ -135,16 +137,17 @@ impl<M: ?Sized> Work<M> {
         self.count(State::Free)
     }
 
-    /// Returns the number of messages that wait to be delivered, delayed ones among them. Messages in
-    /// flight and dead letters are not counted. It may be stale when it is returned.
+    /// Returns the number of messages that wait to be delivered, delayed ones among them. Messages
+    /// in flight and dead letters are not counted. It may be stale when it is returned.
     ///
     /// Never blocks; looks at every cell.
     pub fn len(&self) -> u64 {
         self.pool.work().count_pending()
     }
 
-    /// Returns whether no message waits to be delivered: see [`len`](Self::len). A queue that is empty
-    /// may still have messages in flight; [`is_idle`](Self::is_idle) says whether all are done.
+    /// Returns whether no message waits to be delivered: see [`len`](Self::len). A queue that is
+    /// empty may still have messages in flight; [`is_idle`](Self::is_idle) says whether all are
+    /// done.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -161,9 +164,9 @@ impl<M: ?Sized> Work<M> {
 
     /// Blocks until everything that was sent is done: acknowledged, or a dead letter.
     ///
-    /// A message that its holder sends on before it acknowledges its own is waited for as well. There
-    /// was a moment at which all was done; other processes may have sent more since. A caller that has a
-    /// delivery in flight waits for itself.
+    /// A message that its holder sends on before it acknowledges its own is waited for as well.
+    /// There was a moment at which all was done; other processes may have sent more since. A caller
+    /// that has a delivery in flight waits for itself.
     ///
     /// # Errors
     ///
@@ -186,8 +189,8 @@ impl<M: ?Sized> Work<M> {
         }
     }
 
-    /// Closes the queue, forever and for all processes: nothing can be sent any more, also no loan, and
-    /// receivers get what is there. Never blocks.
+    /// Closes the queue, forever and for all processes: nothing can be sent any more, also no loan,
+    /// and receivers get what is there. Never blocks.
     pub fn close(&self) {
         self.pool.work().close();
     }
@@ -197,8 +200,8 @@ impl<M: ?Sized> Work<M> {
         self.pool.endpoints().is_closed()
     }
 
-    /// Returns the same queue, whose blocking operations wait otherwise: a matter of this handle and
-    /// its clones.
+    /// Returns the same queue, whose blocking operations wait otherwise: a matter of this handle
+    /// and its clones.
     #[must_use]
     pub fn with_wait(mut self, wait: Wait) -> Self {
         self.set_wait_mode(wait);
@@ -223,8 +226,8 @@ impl<M: Message + ?Sized> Work<M> {
         self.cell_size() as u64 * cells
     }
 
-    /// Sends a message, if enough cells are free. Lock-free; no system call, unless a receiver sleeps
-    /// or a process has to be found dead.
+    /// Sends a message, if enough cells are free. Lock-free; no system call, unless a receiver
+    /// sleeps or a process has to be found dead.
     ///
     /// A plain value is copied through the stack: large ones are sent by a [loan](super::Loan).
     ///
@@ -250,8 +253,8 @@ impl<M: Message + ?Sized> Work<M> {
         .map_err(|error: SendTimeoutError<()>| error.untimed().map(|()| M::unsent(message)))
     }
 
-    /// Blocks until enough cells are free, and sends a message, or until the deadline has passed: see
-    /// [`try_send`](Self::try_send).
+    /// Blocks until enough cells are free, and sends a message, or until the deadline has passed:
+    /// see [`try_send`](Self::try_send).
     ///
     /// # Errors
     ///
@@ -283,13 +286,14 @@ impl<M: Message + ?Sized> Work<M> {
         cell.send(cells).map_err(|error| of_own_loan(error).into())
     }
 
-    /// Receives the next message, if there is one. Lock-free; no system call, unless a process sleeps
-    /// or has to be found dead: on an empty queue the kernel is asked every few milliseconds.
+    /// Receives the next message, if there is one. Lock-free; no system call, unless a process
+    /// sleeps or has to be found dead: on an empty queue the kernel is asked every few
+    /// milliseconds.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError`], not `Busy`. A plain value is never `Invalid`. A message that does not decode
-    /// becomes a [dead letter](Self::dead_letters).
+    /// [`TryRecvError`], not `Busy`. A plain value is never `Invalid`. A message that does not
+    /// decode becomes a [dead letter](Self::dead_letters).
     #[inline]
     pub fn try_recv(&self) -> Result<Delivery<'_, M>, TryRecvError> {
         let cell = self.pool.try_receive()?;
@@ -324,7 +328,8 @@ impl<M: Message + ?Sized> Work<M> {
         M::accept(cell).map_err(|reason| RecvTimeoutError::Invalid { reason })
     }
 
-    /// Returns the messages as they come, and blocks for each. It ends when the queue is disconnected.
+    /// Returns the messages as they come, and blocks for each. It ends when the queue is
+    /// disconnected.
     pub fn iter(&self) -> Iter<&Self> {
         Iter::new(self)
     }

@@ -22,12 +22,13 @@ use crate::queue::{SendError, SendTimeoutError, TrySendError};
 /// It holds what was there before. A plain value is written through [`DerefMut`]; bytes are written
 /// in their [`parts`](Self::parts_mut), or as a stream ([`io::Write`]).
 ///
-/// Dropping it gives the place back, unsent, and so does the end of the process. In a forked child an
-/// inherited loan is the parent's: dropping it does nothing, its bytes are the parent's to write, and
-/// [`send`](Self::send) fails with [`Fault::NotOwner`](crate::Fault::NotOwner).
+/// Dropping it gives the place back, unsent, and so does the end of the process. In a forked child
+/// an inherited loan is the parent's: dropping it does nothing, its bytes are the parent's to
+/// write, and [`send`](Self::send) fails with [`Fault::NotOwner`](crate::Fault::NotOwner).
 #[must_use = "nothing is sent until `send`"]
 pub struct Loan<'q, M: ?Sized> {
-    /// Invariant 1: a loan of a pool that is laid out for messages of `M`, of as many cells as `span` says.
+    /// Invariant 1: a loan of a pool that is laid out for messages of `M`, of as many cells as
+    /// `span` says.
     cell: OwnedMessage<'q>,
     span: Span,
     /// Where the stream is: the cell, and how many bytes were written.
@@ -47,16 +48,16 @@ impl<'q, M: ?Sized> Loan<'q, M> {
         }
     }
 
-    /// Sends the message as it is. Lock-free; the commit is one compare-and-swap. No system call unless
-    /// a receiver sleeps.
+    /// Sends the message as it is. Lock-free; the commit is one compare-and-swap. No system call
+    /// unless a receiver sleeps.
     ///
     /// # Errors
     ///
     /// [`SendError`]: the message was not sent, and its place is given back.
     ///
-    /// With [`MembershipError::Lost`](crate::segment::MembershipError::Lost) the other processes have
-    /// taken this one for dead and gave the place back. If they did so during this call, the message
-    /// may have been received.
+    /// With [`MembershipError::Lost`](crate::segment::MembershipError::Lost) the other processes
+    /// have taken this one for dead and gave the place back. If they did so during this call, the
+    /// message may have been received.
     #[inline]
     pub fn send(self) -> Result<(), SendError<()>> {
         let mut this = ManuallyDrop::new(self);
@@ -106,8 +107,8 @@ impl Loan<'_, [u8]> {
         let mut parts = parts(&self.cell, self.span.len);
         std::iter::from_fn(move || {
             let (first, len) = parts.step()?;
-            // SAFETY: Invariant 1: mapped, this process's alone; each cell comes once, as the loan took
-            // it once.
+            // SAFETY: Invariant 1: mapped, this process's alone; each cell comes once, as the loan
+            // took it once.
             Some(unsafe { std::slice::from_raw_parts_mut(first, len) })
         })
     }
@@ -145,8 +146,8 @@ impl io::Write for Loan<'_, [u8]> {
 }
 
 impl<T: Payload + Pod> Work<T> {
-    /// Returns a place for a message, if one is free: [`Loan::send`] sends it. Nothing of the message
-    /// passes through the stack, so that it may be of any size.
+    /// Returns a place for a message, if one is free: [`Loan::send`] sends it. Nothing of the
+    /// message passes through the stack, so that it may be of any size.
     ///
     /// Lock-free; no system call, unless a process has to be found dead.
     ///
@@ -158,7 +159,8 @@ impl<T: Payload + Pod> Work<T> {
         self.pool().try_loan(1).map(Loan::of_value)
     }
 
-    /// Blocks until a place for a message is free, and returns it: see [`try_loan`](Self::try_loan).
+    /// Blocks until a place for a message is free, and returns it: see
+    /// [`try_loan`](Self::try_loan).
     ///
     /// # Errors
     ///
@@ -169,8 +171,8 @@ impl<T: Payload + Pod> Work<T> {
         loan.map(Loan::of_value).map_err(SendTimeoutError::untimed)
     }
 
-    /// Blocks until a place for a message is free, and returns it, or until the deadline has passed:
-    /// see [`try_loan`](Self::try_loan).
+    /// Blocks until a place for a message is free, and returns it, or until the deadline has
+    /// passed: see [`try_loan`](Self::try_loan).
     ///
     /// # Errors
     ///
@@ -199,7 +201,8 @@ impl<'q> Loan<'q, [u8]> {
 }
 
 impl Work<[u8]> {
-    /// Returns a place for a message of `len` bytes, if enough cells are free: [`Loan::send`] sends it.
+    /// Returns a place for a message of `len` bytes, if enough cells are free: [`Loan::send`] sends
+    /// it.
     ///
     /// Lock-free; no system call, unless a process has to be found dead.
     ///
@@ -224,8 +227,8 @@ impl Work<[u8]> {
             .map_err(SendTimeoutError::untimed)
     }
 
-    /// Blocks until enough cells for a message of `len` bytes are free, and returns a place for it, or
-    /// until the deadline has passed.
+    /// Blocks until enough cells for a message of `len` bytes are free, and returns a place for it,
+    /// or until the deadline has passed.
     ///
     /// # Errors
     ///

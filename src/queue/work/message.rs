@@ -78,7 +78,7 @@ pub trait Message: sealed::Sealed {
     #[doc(hidden)]
     fn unsent(message: Self::Sent<'_>) -> Self::Unsent;
 
-    /// Makes a delivery of a message that was received, or settles one that is no value.
+    /// Makes a delivery of a message that was received, or settles a message that is no value.
     #[doc(hidden)]
     fn accept(cell: InFlight<'_>) -> Result<Delivery<'_, Self>, ValueError>;
 
@@ -157,8 +157,8 @@ impl<T: Payload + Pod> Message for T {
 
     #[inline(always)]
     fn take(cell: &OwnedMessage<'_>, (): ()) -> T {
-        // SAFETY: as in `write`; a message that was delivered is not written to, and any bytes are a
-        // `T`.
+        // SAFETY: as in `write`; a message that was delivered is not written to, and any bytes are
+        // a `T`.
         unsafe { place::<T>(cell).read() }
     }
 }

@@ -25,8 +25,8 @@ pub use loan::Loan;
 pub use message::Message;
 pub use options::{ByteOptions, WorkOptions};
 
-/// A work queue of plain values of `T`, which are written and read where they are in the segment; an
-/// entry of a segment.
+/// A work queue of plain values of `T`, which are written and read where they are in the segment;
+/// an entry of a segment.
 ///
 /// | | |
 /// |---|---|
@@ -35,9 +35,9 @@ pub use options::{ByteOptions, WorkOptions};
 /// | after a killed peer | its deliveries are redelivered, one attempt later; its loans are free |
 /// | model | work |
 ///
-/// `T` is [`Pod`](bytemuck::Pod) and named by [`payload!`](crate::payload!). [`send`](Work::send) copies
-/// its value through the stack; a [loan](Work::loan) and a [delivery](Delivery) give access to it in
-/// place, so values of any size go by those. All else is said at [`Work`].
+/// `T` is [`Pod`](bytemuck::Pod) and named by [`payload!`](crate::payload!). [`send`](Work::send)
+/// copies its value through the stack; a [loan](Work::loan) and a [delivery](Delivery) give access
+/// to it in place, so values of any size go by those. All else is said at [`Work`].
 ///
 /// # Examples
 ///
@@ -66,8 +66,8 @@ pub use options::{ByteOptions, WorkOptions};
 /// ```
 pub type WorkQueue<T> = Work<T>;
 
-/// A work queue of messages of bytes, of any length, which are written and read where they are in the
-/// segment; an entry of a segment.
+/// A work queue of messages of bytes, of any length, which are written and read where they are in
+/// the segment; an entry of a segment.
 ///
 /// | | |
 /// |---|---|
@@ -103,8 +103,8 @@ pub type WorkQueue<T> = Work<T>;
 /// ```
 pub type ByteQueue = Work<[u8]>;
 
-/// A work queue of values of any type that serde can encode, strings and nested enums among them; an
-/// entry of a segment.
+/// A work queue of values of any type that serde can encode, strings and nested enums among them;
+/// an entry of a segment.
 ///
 /// | | |
 /// |---|---|
@@ -113,30 +113,32 @@ pub type ByteQueue = Work<[u8]>;
 /// | after a killed peer | as there |
 /// | model | work |
 ///
-/// [`send`](Work::send) encodes a value into as many cells as it takes; [`recv`](Work::recv) decodes it,
-/// and the [`Delivery`] dereferences to it. [`Delivery::into_inner`] acknowledges it and returns it.
+/// [`send`](Work::send) encodes a value into as many cells as it takes; [`recv`](Work::recv)
+/// decodes it, and the [`Delivery`] dereferences to it. [`Delivery::into_inner`] acknowledges it
+/// and returns it.
 ///
-/// A message that does not decode as a `T` is never acknowledged: it is a
-/// [dead letter](Work::dead_letters) at once, and [`Invalid`](super::RecvError::Invalid) says why. All of
+/// A message that does not decode as a `T` is never acknowledged: it is a [dead
+/// letter](Work::dead_letters) at once, and [`Invalid`](super::RecvError::Invalid) says why. All of
 /// its bytes must be those of the value. No message keeps its receiver busy or exhausts its stack:
-/// values are nested at most 128 levels deep (sequences, maps, tuples, structs, enums, options), a length
-/// that the message is too short for is refused, and at most 65,536 elements of a message take no
-/// bytes, as those of a `Vec<()>` do. A value beyond these bounds is not sent.
+/// values are nested at most 128 levels deep (sequences, maps, tuples, structs, enums, options), a
+/// length that the message is too short for is refused, and at most 65,536 elements of a message
+/// take no bytes, as those of a `Vec<()>` do. A value beyond these bounds is not sent.
 ///
 /// Handles of entries do not travel through it. All else is said at [`Work`].
 ///
 /// # What two programs mean by `T`
 ///
-/// They must mean the same, so the entry is opened only as a channel of the same type: what serde sees
-/// of `T` when it deserializes a value is compared, by a hash of the names of structs, enums, fields and
-/// variants, their order, and the kinds of their values. Rust's own types count by their kinds: a
-/// `Vec<u8>` is a `VecDeque<u8>`, and a `Box<T>` a `T`. The hash is the same in every build; a type that
-/// was changed or renamed is another ([`EntryError::OtherPayload`], which shows both).
+/// They must mean the same, so the entry is opened only as a channel of the same type: what serde
+/// sees of `T` when it deserializes a value is compared, by a hash of the names of structs, enums,
+/// fields and variants, their order, and the kinds of their values. Rust's own types count by their
+/// kinds: a `Vec<u8>` is a `VecDeque<u8>`, and a `Box<T>` a `T`. The hash is the same in every
+/// build; a type that was changed or renamed is another ([`EntryError::OtherPayload`], which shows
+/// both).
 ///
-/// For that, `T` is deserialized from sample values, once a process, when a channel of it is created or
-/// first opened. If it refuses all of them, as a string with a syntax of its own may, its name has a `?`,
-/// and what follows that place in the same struct is not compared. Of a type that contains itself some
-/// rounds are compared.
+/// For that, `T` is deserialized from sample values, once a process, when a channel of it is
+/// created or first opened. If it refuses all of them, as a string with a syntax of its own may,
+/// its name has a `?`, and what follows that place in the same struct is not compared. Of a type
+/// that contains itself some rounds are compared.
 ///
 /// [`ByteOptions::payload_name`] gives the values a name of your own instead, whatever their type.
 ///

@@ -24,8 +24,8 @@ pub struct WorkOptions {
     max_attempts: u8,
 }
 
-/// What a [`ByteQueue`](super::ByteQueue), or a [`Channel`](super::Channel), is created with: a capacity
-/// in cells, or more than that.
+/// What a [`ByteQueue`](super::ByteQueue), or a [`Channel`](super::Channel), is created with: a
+/// capacity in cells, or more than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteOptions {
     work: WorkOptions,
@@ -39,8 +39,8 @@ const MAX_ATTEMPTS: u8 = 5;
 const CELL_SIZE: u64 = 256;
 
 impl WorkOptions {
-    /// A queue for so many messages at once, whether they are loans, wait, are in flight, or are dead
-    /// letters: 1 to 1,048,575, as far as the segment has room.
+    /// A queue for so many messages at once, whether they are loans, wait, are in flight, or are
+    /// dead letters: 1 to 1,048,575, as far as the segment has room.
     pub const fn new(capacity: u64) -> Self {
         Self {
             capacity,
@@ -48,8 +48,8 @@ impl WorkOptions {
         }
     }
 
-    /// After so many deliveries a message that comes back is a dead letter: 1 to 126, and 5 if this is
-    /// not called.
+    /// After so many deliveries a message that comes back is a dead letter: 1 to 126, and 5 if this
+    /// is not called.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u8) -> Self {
         self.max_attempts = attempts;
@@ -64,8 +64,8 @@ impl IntoConfig<WorkOptions> for u64 {
 }
 
 impl ByteOptions {
-    /// A queue of so many cells: a message takes one for each [`cell_size`](Self::cell_size) bytes, at
-    /// least one. 1 to 1,048,575, as far as the segment has room.
+    /// A queue of so many cells: a message takes one for each [`cell_size`](Self::cell_size) bytes,
+    /// at least one. 1 to 1,048,575, as far as the segment has room.
     pub const fn new(cells: u64) -> Self {
         Self {
             work: WorkOptions::new(cells),
@@ -74,17 +74,19 @@ impl ByteOptions {
         }
     }
 
-    /// Names the messages, in place of what a [`Channel`](super::Channel) finds out about its type: any
-    /// text of 1 to 64 bytes that says what they mean, and in which version.
+    /// Names the messages, in place of what a [`Channel`](super::Channel) finds out about its type:
+    /// any text of 1 to 64 bytes that says what they mean, and in which version.
     ///
     /// Channels with a name are opened by [`open_as`](crate::Segment::open_as) or
-    /// [`open_or_create`](crate::Segment::open_or_create) with the same name, and their types are not
-    /// compared: it is a promise that every value of one is a value of the other. It is for types of
-    /// which too little can be seen, and for types that change in ways that the encoding does not show.
+    /// [`open_or_create`](crate::Segment::open_or_create) with the same name, and their types are
+    /// not compared: it is a promise that every value of one is a value of the other. It is for
+    /// types of which too little can be seen, and for types that change in ways that the encoding
+    /// does not show.
     ///
     /// # Panics
     ///
-    /// If the name is empty or longer than 64 bytes; in a constant that is an error of the compiler.
+    /// If the name is empty or longer than 64 bytes; in a constant that is an error of the
+    /// compiler.
     ///
     /// # Examples
     ///
@@ -109,16 +111,16 @@ impl ByteOptions {
         self
     }
 
-    /// Sets how many bytes a cell holds: 1 to 2^30, and 256 if this is not called. Each takes up 32 more,
-    /// and is rounded up to a multiple of 64.
+    /// Sets how many bytes a cell holds: 1 to 2^30, and 256 if this is not called. Each takes up 32
+    /// more, and is rounded up to a multiple of 64.
     #[must_use]
     pub const fn cell_size(mut self, bytes: u64) -> Self {
         self.cell_size = bytes;
         self
     }
 
-    /// After so many deliveries a message that comes back is a dead letter: 1 to 126, and 5 if this is
-    /// not called.
+    /// After so many deliveries a message that comes back is a dead letter: 1 to 126, and 5 if this
+    /// is not called.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u8) -> Self {
         self.work = self.work.max_attempts(attempts);

@@ -23,8 +23,8 @@ pub(super) struct Pool {
     state: EntryRef<WorkState>,
     /// Invariant 1: as many words as there are slots are mapped there, as long as `state`.
     slots: NonNull<AtomicU64>,
-    /// Invariant 2: as many cells as `layout` says are mapped there, likewise, each aligned to 64 and
-    /// to its message.
+    /// Invariant 2: as many cells as `layout` says are mapped there, likewise, each aligned to 64
+    /// and to its message.
     cells: NonNull<u8>,
     /// Invariant 3: as many counts as the segment has participants are mapped there, likewise.
     counts: NonNull<[AtomicU64]>,
@@ -53,8 +53,8 @@ fn unpacked(word: u64) -> (u64, Due) {
     (word >> Due::BITS, Due::from_bits(word))
 }
 
-// SAFETY: what is reached through the pointers is atomic, or the message of a cell, which the cell's
-// owner reaches alone, or only reads.
+// SAFETY: what is reached through the pointers is atomic, or the message of a cell, which the
+// cell's owner reaches alone, or only reads.
 unsafe impl Send for Pool {}
 // SAFETY: as above.
 unsafe impl Sync for Pool {}
@@ -67,8 +67,8 @@ impl Words<'_> {
     /// What a cell begins with.
     #[inline(always)]
     fn words(&self, index: u32) -> &[AtomicU64; CELL_WORDS / size_of::<AtomicU64>()] {
-        // SAFETY: below the number of cells, by the word of `Storage`: Invariant 2, and a cell begins
-        // with its words. Atomics may be shared.
+        // SAFETY: below the number of cells, by the word of `Storage`: Invariant 2, and a cell
+        // begins with its words. Atomics may be shared.
         unsafe { self.0.cell(index).cast().as_ref() }
     }
 }
@@ -135,8 +135,8 @@ impl Clone for Pool {
 }
 
 impl Pool {
-    /// The handle of an entry of a kind that was laid out so, with so many bytes for a message in each
-    /// cell.
+    /// The handle of an entry of a kind that was laid out so, with so many bytes for a message in
+    /// each cell.
     pub(super) fn attach(
         entry: Entry,
         layout: WorkLayout,
@@ -223,8 +223,8 @@ impl Pool {
         unsafe { self.cells.add(offset) }
     }
 
-    /// Where the message of a cell is: the cell's owner may write, or read, as many bytes there as the
-    /// pool was laid out for.
+    /// Where the message of a cell is: the cell's owner may write, or read, as many bytes there as
+    /// the pool was laid out for.
     #[inline(always)]
     pub(super) fn message(&self, index: u32) -> NonNull<u8> {
         debug_assert!(index < self.layout.rules.cells);

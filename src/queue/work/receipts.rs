@@ -1,10 +1,11 @@
 //! Which thread of this process received the message of a cell.
 //!
-//! A word for each cell, private to the process, beside the handles of the queue: the cell's word as it was
-//! delivered, with the thread's number in the place of the process's tag. A later delivery has another word, so
-//! an old note is never taken for one of it, and nothing has to be erased. Only the thread that made a note
-//! finds its own number there, so it needs no ordering. A forked child has a copy, in which its parent's deliveries
-//! are noted: of its own are only those whose word has its own tag.
+//! A word for each cell, private to the process, beside the handles of the queue: the cell's word
+//! as it was delivered, with the thread's number in the place of the process's tag. A later
+//! delivery has another word, so an old note is never taken for one of it, and nothing has to be
+//! erased. Only the thread that made a note finds its own number there, so it needs no ordering. A
+//! forked child has a copy, in which its parent's deliveries are noted: of its own are only those
+//! whose word has its own tag.
 
 use std::cell::Cell;
 use std::ptr::NonNull;

@@ -19,8 +19,8 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// The next part: the first of its bytes, and how many they are. All of them are in one cell of the
-    /// message, which comes once.
+    /// The next part: the first of its bytes, and how many they are. All of them are in one cell of
+    /// the message, which comes once.
     pub(super) fn step(&mut self) -> Option<(*mut u8, usize)> {
         let cell = self.cell.filter(|_| self.left > 0)?;
         let pool = self.first.pool();
@@ -59,7 +59,8 @@ pub(super) fn parts<'a>(cell: &'a OwnedMessage<'a>, len: usize) -> Parts<'a> {
 }
 
 impl Span {
-    /// A message that was received, and its span. If its cells are not as long as it says, it is freed.
+    /// A message that was received, and its span. If its cells are not as long as it says, it is
+    /// freed.
     #[inline(always)]
     pub(super) fn of(cell: InFlight<'_>) -> Result<(InFlight<'_>, Self), ValueError> {
         let pool = cell.pool();
@@ -79,8 +80,8 @@ impl Span {
         let mut parts = parts(cell, self.len);
         std::iter::from_fn(move || {
             let (first, len) = parts.step()?;
-            // SAFETY: mapped, and a message that was delivered is not written to while this process has
-            // it.
+            // SAFETY: mapped, and a message that was delivered is not written to while this process
+            // has it.
             Some(unsafe { std::slice::from_raw_parts(first.cast_const(), len) })
         })
     }

@@ -4,7 +4,7 @@ use super::super::ChunkError;
 use super::stage::Fixture;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, process};
-use crate::participant::stage::{KernelLiveness, Shared, finish, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, tag};
 
 /// Hunts: a chunk that stays with a dead holder, or is done although it is half written, or whose
 /// holder's death is not reported; a reader that waits for the dead.

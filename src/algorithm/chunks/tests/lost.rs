@@ -8,7 +8,7 @@ use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, Futex, Ordering, mutants};
 use crate::format::Padded;
 use crate::participant::Tag;
-use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
 
 mutants! {
     model_leases_no_tag_of_a_reaped_process_stays:

@@ -7,7 +7,7 @@ use crate::facade::model::{
     explore, explore_at_least, explore_one_less, explore_soft_faults, soft_fault_at,
 };
 use crate::facade::{Deadline, Ordering};
-use crate::participant::stage::{KernelLiveness, Shared, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, start, tag};
 
 /// Hunts: a chunk with two holders, data that one holder wrote and the next does not see, a waiter
 /// that is never woken. One holder returns its chunk, so that the word is as it was.

@@ -2,7 +2,7 @@
 
 use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{Shared, finish};
+use crate::participant::stage::{StartWith, finish};
 
 /// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work is not
 /// reported.

@@ -5,7 +5,7 @@ use super::fixture::{Fixture, handle};
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::mutants;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 mutants! {
     model_mpmc_slot_given_back_is_free:

@@ -13,7 +13,7 @@ use crate::facade::model::{
 };
 use crate::facade::mutants;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 mutants! {
     model_mpmc_last_receipt_tells_all_of_the_end:

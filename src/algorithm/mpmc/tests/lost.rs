@@ -6,7 +6,7 @@ use super::super::{Cursor, Ring, SlotsState, TryError};
 use crate::algorithm::mpmc::layout::{Geometry, Word};
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering, mutants};
-use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
 
 mutants! {
     model_mpmc_unregistered_process_keeps_no_slot_to_send:

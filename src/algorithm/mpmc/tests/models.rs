@@ -12,7 +12,7 @@ use crate::facade::{AtomicU64, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 mutants! {
     model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost:

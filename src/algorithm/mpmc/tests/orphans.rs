@@ -6,7 +6,7 @@ use super::super::{Claim, Cursor};
 use super::fixture::{Fixture, Handle, handle, no_participant};
 use crate::facade::model::{explore, explore_deaths, is_byte_locked, unlock_byte};
 use crate::participant::Tag;
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 /// Hunts: a sleeper that is not woken for an orphan although the dead receiver was reaped.
 #[test]

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{MutexError, MutexState};
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
 
 /// A lock, and the registry.
 struct Fixture {

@@ -13,7 +13,7 @@ use crate::facade::model::{
     is_byte_locked, process, soft_fault_at,
 };
 use crate::facade::{Deadline, mutants};
-use crate::participant::stage::{KernelLiveness, Pair, Shared, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, Pair, StartWith, finish, players, start, tag};
 
 mod two_deaths;
 

@@ -4,7 +4,7 @@ use super::stage::Fixture;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_one_less, process};
 use crate::participant::Tag;
-use crate::participant::stage::{KernelLiveness, Shared, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, start, tag};
 
 /// Hunts: a reader killed anywhere (entering by its cell, entering for the first time, holding the
 /// writer mutex, reading, leaving, asleep) for which a writer waits, or whose death is reported.

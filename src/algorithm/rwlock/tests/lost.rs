@@ -9,7 +9,7 @@ use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, mutants};
 use crate::format::Padded;
 use crate::participant::stage::{
-    ModelRegistry, RegistryLiveness, Shared, finish, players, successor, tag,
+    ModelRegistry, RegistryLiveness, StartWith, finish, players, successor, tag,
 };
 
 mutants! {

@@ -10,7 +10,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{KernelLiveness, Shared, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, start, tag};
 
 mutants! {
     model_rwlock_a_reader_and_a_writer_exclude_each_other:

@@ -2,7 +2,7 @@
 
 use super::stage::Fixture;
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{Shared, finish};
+use crate::participant::stage::{StartWith, finish};
 
 /// Hunts: a writer that takes over from a dead one and dies too, and whose torn data is not
 /// reported to the third.

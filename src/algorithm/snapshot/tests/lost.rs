@@ -7,7 +7,7 @@ use crate::algorithm::snapshot::layout::ReaderState;
 use crate::facade::model::explore;
 use crate::facade::{AtomicU64, Ordering, mutants};
 use crate::format::Padded;
-use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
 
 mutants! {
     model_snapshot_claims_by_an_unregistered_process_leave_no_tag:

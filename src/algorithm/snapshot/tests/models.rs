@@ -11,7 +11,7 @@ use crate::facade::model::{
 };
 use crate::facade::{AtomicU64, Deadline, Pace, Words, mutants};
 use crate::format::Padded;
-use crate::participant::stage::{KernelLiveness, Shared, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
 mod two_deaths;

@@ -12,7 +12,7 @@ use crate::facade::{Deadline, Pace, Words, mutation};
 use crate::participant::endpoints::Endpoint;
 use crate::participant::hand_over::{Ends, HandOver, TakeOverError};
 use crate::participant::stage::{
-    KernelLiveness, ModelRegistry, Shared, finish, players, start, tag,
+    KernelLiveness, ModelRegistry, StartWith, finish, players, start, tag,
 };
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{ClaimError, Consuming, Cursor, Producing, Role, Spsc, SpscState};
 use crate::facade::model::explore;
 use crate::facade::{Words, mutants};
-use crate::participant::stage::{ModelRegistry, Shared, finish, players, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
 
 mutants! {
     model_spsc_claim_by_an_unregistered_process_leaves_no_tag:

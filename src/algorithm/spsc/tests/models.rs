@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
 use crate::facade::{Deadline, Pace, Words, mutants};
-use crate::participant::stage::{KernelLiveness, Shared, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 
 mod two_deaths;
 

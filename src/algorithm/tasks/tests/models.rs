@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use super::super::*;
 use crate::facade::model::{explore, explore_deaths, explore_two_deaths, is_byte_locked};
 use crate::facade::{AtomicU64, Ordering, Words};
-use crate::participant::stage::{Shared, finish, players};
+use crate::participant::stage::{StartWith, finish, players};
 
 /// Seeded bugs: the number, the model that must fail, and what the bug is.
 pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[

@@ -8,7 +8,7 @@ use super::super::{OwnedCell, TryError, WorkSendError};
 use super::fixture::{Fixture, Handle, handle};
 use crate::facade::model::{explore, explore_deaths, explore_one_less, explore_two_deaths};
 use crate::facade::mutants;
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 mutants! {
     model_work_thread_with_several_messages_is_told_of_the_end:

@@ -6,7 +6,7 @@ use super::super::{Cursor, OwnedCell};
 use super::fixture::{Fixture, Handle, handle};
 use crate::facade::Words;
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::stage::{Shared, finish, start};
+use crate::participant::stage::{StartWith, finish, start};
 
 /// Delivers message 0 to process 1, in the last of two cells; returns it and the cursor after it.
 fn holding(fixture: &Fixture) -> (OwnedCell, Cursor) {

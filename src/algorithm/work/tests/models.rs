@@ -7,7 +7,7 @@ use crate::facade::model::{
     explore, explore_deaths, explore_one_less, is_byte_locked, unlock_byte,
 };
 use crate::facade::mutants;
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 mutants! {
     model_work_queue_is_not_idle_while_a_holder_sends:

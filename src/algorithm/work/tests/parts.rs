@@ -3,7 +3,7 @@
 use super::super::OwnedCell;
 use super::fixture::{Fixture, Handle, handle};
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
-use crate::participant::stage::{Shared, finish, tag};
+use crate::participant::stage::{StartWith, finish, tag};
 
 /// Loans two cells, the second as a part of the first.
 fn loan_two(handle: &Handle<'_>) -> Option<OwnedCell> {

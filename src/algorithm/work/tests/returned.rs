@@ -5,7 +5,7 @@ use super::super::{Cursor, OwnedCell};
 use super::fixture::{Fixture, Handle, handle};
 use crate::algorithm::work::layout::State;
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 /// Delivers a message to process 1; returns it and the cursor after it.
 fn delivered(fixture: &Fixture) -> (OwnedCell, Cursor) {

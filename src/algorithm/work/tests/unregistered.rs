@@ -4,7 +4,7 @@ use super::super::{Cursor, OwnedCell, WorkSendError};
 use super::fixture::{Fixture, Handle, handle};
 use crate::algorithm::work::layout::State;
 use crate::facade::model::{explore, explore_one_less};
-use crate::participant::stage::{Shared, finish, tag};
+use crate::participant::stage::{StartWith, finish, tag};
 
 /// Sends an item; returns whether that reported success.
 fn send(sender: &Handle<'_>, item: u64) -> bool {

@@ -6,7 +6,7 @@ use super::super::{OwnedCell, WorkSendError};
 use super::fixture::{Fixture, Handle, LATER, handle};
 use crate::algorithm::work::layout::{CellWord, Entry, State};
 use crate::facade::model::{explore, explore_deaths, set_clock};
-use crate::participant::stage::{Shared, finish, tag};
+use crate::participant::stage::{StartWith, finish, tag};
 
 /// Hunts: a message that is lost, duplicated or out of order, or a slot reported as corrupt,
 /// because a lap or a version has no more bits: three messages through one cell and two slots, of

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use super::super::{EventCount, use_events, waiter_barrier};
 use crate::facade::model::{explore, explore_at_least, soft_fault_at, without_membarrier};
 use crate::facade::{AtomicU64, Ordering, futex_wait, mutants};
-use crate::participant::stage::{Shared, finish};
+use crate::participant::stage::{StartWith, finish};
 use crate::wait::SleepOn;
 
 mutants! {

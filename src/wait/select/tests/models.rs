@@ -6,7 +6,7 @@ use super::super::{Source, Waited, wait};
 use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState};
 use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
-use crate::participant::stage::{KernelLiveness, Shared, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 use crate::wait::event_count::EventCount;
 use crate::wait::sleep_once;
 

@@ -2,7 +2,7 @@
 
 use super::Fixture;
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{Shared, finish};
+use crate::participant::stage::{StartWith, finish};
 
 /// Hunts: a process that takes over a dead owner's lock, dies with it, and is not noticed by the
 /// third, or whose half-done repair is not reported.

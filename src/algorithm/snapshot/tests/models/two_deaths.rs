@@ -2,7 +2,7 @@
 
 use super::Fixture;
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{Shared, finish, tag};
+use crate::participant::stage::{StartWith, finish, tag};
 
 /// Hunts: a value that is torn or goes back after a writer and its successor have died: the first
 /// had claimed buffers that the second has not assigned to choosing readers.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Consuming, Fixture, Producing, Role};
 use crate::facade::model::explore_two_deaths;
-use crate::participant::stage::{Shared, finish, start, tag};
+use crate::participant::stage::{StartWith, finish, start, tag};
 
 /// Hunts: an item that is lost or duplicated, or a claim that stays with a dead process, after
 /// producer and consumer have died.
