@@ -166,7 +166,7 @@ pub use {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The programs of the page for those who come from Python run.
+/// The programs of the page for users of Python run.
 #[cfg(all(doctest, feature = "process", not(loom)))]
 #[doc = include_str!("../docs/from-python.md")]
 struct FromPython;
