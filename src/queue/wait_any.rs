@@ -7,14 +7,14 @@ use crate::segment::fault::plain_errors;
 pub(crate) use crate::segment::waitable as sealed;
 use crate::wait::select::{self, Source, Waited};
 
-/// Blocks until one of several queues has an item, or has none and never will, and returns its index:
-/// the lowest, if several are ready.
+/// Blocks until one of several queues has an item, or has none and never will, and returns its
+/// index: the lowest, if several are ready.
 ///
-/// It receives nothing. Another receiver may be faster, so call `try_recv`, and wait again if the queue
-/// is empty; a ring has one consumer, so its `pop` returns at once.
+/// It receives nothing. Another receiver may be faster, so call `try_recv`, and wait again if the
+/// queue is empty; a ring has one consumer, so its `pop` returns at once.
 ///
-/// The lowest index wins, so a queue that never runs empty starves those behind it. To give all queues
-/// their turn, rotate the list, or look at the others when one was ready.
+/// The lowest index wins, so a queue that never runs empty starves those behind it. To give all
+/// queues their turn, rotate the list, or look at the others when one was ready.
 ///
 /// Spins for some microseconds, then sleeps. The queues may be in different segments, and other
 /// processes may wait for the same ones, by `recv` or by `wait_any`: a waiter that took another
@@ -22,14 +22,13 @@ use crate::wait::select::{self, Source, Waited};
 /// of all processes that this one waits for, uses no processor meanwhile, and ends when there are
 /// none; without it (no thread or descriptor can be had) an exit is noticed within a second.
 ///
-/// One system call waits for up to 128 queues. Of a longer list each 128
-/// have their turn, for a few milliseconds, so an item may be noticed that much later; before kernel
-/// 5.16, a millisecond later. The kernel is asked whether the senders live as
-/// [`Wait`](super::Wait) says.
+/// One system call waits for up to 128 queues. Of a longer list each 128 have their turn, for a few
+/// milliseconds, so an item may be noticed that much later; before kernel 5.16, a millisecond
+/// later. The kernel is asked whether the senders live as [`Wait`](super::Wait) says.
 ///
-/// A process that is killed while it waits leaves nothing. If it is stopped, or killed, just when it was
-/// woken, it may have taken the wake of another waiter, which then finds its item when it next looks by
-/// itself: after a wait of a second or more, a second later at most.
+/// A process that is killed while it waits leaves nothing. If it is stopped, or killed, just when
+/// it was woken, it may have taken the wake of another waiter, which then finds its item when it
+/// next looks by itself: after a wait of a second or more, a second later at most.
 ///
 /// # Errors
 ///
@@ -67,8 +66,9 @@ pub fn wait_any(sources: &[&dyn Waitable]) -> Result<usize, WaitAnyError> {
     wait_until(sources, &Deadline::never())
 }
 
-/// As [`wait_any`], until the deadline at the latest: a [`Duration`](std::time::Duration) from now, or
-/// an [`Instant`](std::time::Instant). If the deadline has passed, it looks, and asks which peers live.
+/// As [`wait_any`], until the deadline at the latest: a [`Duration`](std::time::Duration) from now,
+/// or an [`Instant`](std::time::Instant). If the deadline has passed, it looks, and asks which
+/// peers live.
 ///
 /// # Errors
 ///
