@@ -72,7 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     });
 
-    let pool = Pool::builder().workers(PAGES.len() as u32).build()?;
+    let workers = u32::try_from(PAGES.len())?;
+    let pool = Pool::builder().workers(workers).build()?;
     let pages = PAGES.map(|(path, _)| (server, path.to_owned()));
     for (result, (path, len)) in pool.imap(download, pages).zip(PAGES) {
         let (url, bytes) = result??;

@@ -54,11 +54,12 @@ fn process_photo((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
 
 /// Fills a folder with pictures, each of another size.
 fn make_photos(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let shade = |value: u32, most: u32| u8::try_from(value * 200 / most).unwrap_or(u8::MAX);
     let make = |number: u32| {
         let (width, height) = (300 + 40 * number, 900 - 20 * number);
-        let shade = |value: u32, most: u32| (value * 200 / most) as u8;
         let photo = RgbImage::from_fn(width, height, |x, y| {
-            Rgb([shade(x, width), shade(y, height), number as u8])
+            let shades = [(x, width), (y, height), (number, PHOTOS)];
+            Rgb(shades.map(|(value, most)| shade(value, most)))
         });
         let path = folder.join(format!("photo-{number}.png"));
         photo.save(&path)?;
@@ -109,8 +110,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         if killed < kills
             && let Some(worker) = pool.worker_ids().first()
         {
+            let worker = libc::pid_t::try_from(*worker)?;
             // SAFETY: a signal to a worker of this pool.
-            unsafe { libc::kill(*worker as i32, libc::SIGKILL) };
+            unsafe { libc::kill(worker, libc::SIGKILL) };
             killed += 1;
         }
     }

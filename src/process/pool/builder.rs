@@ -14,7 +14,7 @@ use super::{BuildError, Pool};
 use crate::algorithm::tasks::MAX_PLACES;
 use crate::process::options::SpawnOptions;
 use crate::process::spawn::start_with;
-use crate::process::{Portable, SpawnError, handles};
+use crate::process::{Portable, SpawnError, StartMethod, handles};
 use crate::segment::SystemError;
 use crate::sys::exe::Code;
 use crate::sys::signals;
@@ -40,6 +40,7 @@ pub struct PoolBuilder<W: WorkerState = (), I = ()> {
     in_flight: Option<u32>,
     memory: u64,
     max_tasks: u64,
+    method: StartMethod,
     name: Option<String>,
     /// The initializer's address, the code that calls it, and its argument.
     initializer: (usize, Starter<I, W::Value>, I),
@@ -56,6 +57,7 @@ impl PoolBuilder {
             in_flight: None,
             memory: MEMORY,
             max_tasks: 0,
+            method: StartMethod::Spawn,
             name: None,
             initializer: (
                 (initializer as *const ()).expose_provenance(),
@@ -103,6 +105,7 @@ impl PoolBuilder {
             in_flight: self.in_flight,
             memory: self.memory,
             max_tasks: self.max_tasks,
+            method: self.method,
             name: self.name,
             initializer: (function.expose_provenance(), starter, args),
             has_state: true,
@@ -140,6 +143,14 @@ impl<W: WorkerState, I> PoolBuilder<W, I> {
     #[doc(alias = "maxtasksperchild")]
     pub fn max_tasks_per_worker(mut self, tasks: u64) -> Self {
         self.max_tasks = tasks;
+        self
+    }
+
+    /// Sets how workers are started, the first ones and replacements; the default is
+    /// [`StartMethod::Spawn`]. [`StartMethod::ForkServer`] takes a fraction of the time: see
+    /// [`Builder::start`](crate::process::Builder::start) for what differs.
+    pub fn start(mut self, method: StartMethod) -> Self {
+        self.method = method;
         self
     }
 
@@ -209,6 +220,7 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
             let mut options = SpawnOptions::new();
             options.name = Some(format!("{name}-{}", place + 1));
             options.daemon = true;
+            options.method = self.method;
             start_with(&options, work::<W, I>, &(setup, &args))
         };
         let sizes = (workers, in_flight);
