@@ -16,8 +16,8 @@ use crate::segment::{
     OpenOrCreateError, RemoveError, SystemError,
 };
 use crate::sync::{
-    AcquireError, AcquireTimeoutError, AddPermitsError, LockError, LockTimeoutError,
-    TryAcquireError, TryLockError,
+    AcquireError, AcquireTimeoutError, AddPermitsError, EventTimeoutError, LockError,
+    LockTimeoutError, TryAcquireError, TryLockError,
 };
 
 /// Defines [`Error`] and its conversions. An error with a guard or a value in it drops that, and
@@ -150,6 +150,8 @@ umbrella! {
     AcquireTimeout(AcquireTimeoutError);
     /// No permits were added.
     AddPermits(AddPermitsError);
+    /// An event was not set in time.
+    EventTimeout(EventTimeoutError);
     /// No chunk of an array was leased.
     Lease(LeaseError);
     /// No chunk of an array was leased, without waiting.

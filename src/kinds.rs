@@ -37,6 +37,8 @@ macro_rules! kinds {
             Snapshot = 13, [T: Payload, bytemuck::Pod] crate::Snapshot<T>, snapshot::entry, region::no_ends;
             /// A [`sync::Semaphore`](crate::sync::Semaphore).
             Semaphore = 14, [] crate::sync::Semaphore, semaphore::entry, region::no_ends;
+            /// A [`sync::Event`](crate::sync::Event).
+            Event = 15, [] crate::sync::Event, event::entry, region::no_ends;
         }
     };
 }

@@ -14,6 +14,7 @@ fn list_mutants() {
         algorithm::chunks::tests::MUTANTS,
         algorithm::chunks::tests::LOST,
         algorithm::element::tests::MUTANTS,
+        algorithm::event::tests::MUTANTS,
         algorithm::rwlock::tests::MUTANTS,
         algorithm::rwlock::tests::LOST,
         algorithm::semaphore::tests::MUTANTS,

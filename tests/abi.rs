@@ -1,5 +1,7 @@
 //! The byte layout of version 2, held from the outside: a change here is a new layout version.
 
+#[path = "abi/event.rs"]
+mod event;
 #[path = "abi/fixed.rs"]
 mod fixed;
 #[path = "abi/index.rs"]
@@ -196,7 +198,7 @@ fn kinds_have_their_numbers_and_lengths() {
     let kinds = kinds.collect::<Vec<_>>().join(", ");
     let expected = "1 Mutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
                     8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot, \
-                    14 Semaphore";
+                    14 Semaphore, 15 Event";
     assert_eq!(kinds, expected);
     let docs =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/design.md")).unwrap();

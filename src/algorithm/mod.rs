@@ -9,6 +9,7 @@ pub(crate) mod chunks;
 pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod element;
+pub(crate) mod event;
 pub(crate) mod mpmc;
 pub(crate) mod mutex;
 pub(crate) mod region;

@@ -200,6 +200,10 @@ walk! {
         AcquireTimeoutError::Timeout => AcquireTimeoutError::Timeout,
         AcquireTimeoutError::Acquire(_) => AcquireTimeoutError::Acquire(membership().into()),
     }
+    EventTimeoutError {
+        EventTimeoutError::Timeout => EventTimeoutError::Timeout,
+        EventTimeoutError::Fault(_) => EventTimeoutError::Fault(membership().into()),
+    }
     AddPermitsError {
         AddPermitsError::NoRoom { .. } => AddPermitsError::NoRoom { asked: 1, added: 0, most: 8 },
     }

@@ -307,7 +307,7 @@ impl<R> waitable::HasSource for Process<R> {
     fn source(&self) -> SourceRef<'_> {
         let exit = self.spawned.exit_event();
         exit.watch();
-        SourceRef(&**exit)
+        SourceRef::of(&**exit)
     }
 
     fn lost(&self) -> Option<Fault> {

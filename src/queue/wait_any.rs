@@ -5,7 +5,7 @@ use crate::segment::Fault;
 pub use crate::segment::Waitable;
 use crate::segment::fault::plain_errors;
 pub(crate) use crate::segment::waitable as sealed;
-use crate::wait::select::{self, Source, Waited};
+use crate::wait::select::{self, SourceRef, Waited};
 
 /// Blocks until one of several queues has an item, or has none and never will, and returns its
 /// index: the lowest, if several are ready.
@@ -84,7 +84,8 @@ fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, W
     if sources.is_empty() {
         return Err(WaitAnyError::NoSources);
     }
-    let list: Vec<&dyn Source> = sources.iter().map(|source| source.source().0).collect();
+    let list: Vec<SourceRef<'_>> = sources.iter().map(|source| source.source()).collect();
+    let list: Vec<&SourceRef<'_>> = list.iter().collect();
     match select::wait(&list, deadline) {
         Waited::Ready(index) => Ok(index),
         Waited::TimedOut => Err(WaitAnyError::Timeout),

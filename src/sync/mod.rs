@@ -34,12 +34,14 @@
 //! nothing. No operation here may be used in a signal handler.
 
 pub(crate) mod error;
+mod event;
 mod mutex;
 pub(crate) mod rwlock;
 mod semaphore;
 mod sleeps;
 
 pub use error::{Holder, LockError, LockTimeoutError, TryLockError};
+pub use event::{Event, EventTimeoutError};
 pub use mutex::{Mutex, MutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{

@@ -2,6 +2,7 @@
 
 mod contention;
 mod death;
+mod event;
 mod expelled;
 mod forked;
 mod lost;

@@ -267,7 +267,7 @@ impl<T: DeserializeOwned> IntoIterator for &mut PipeReceiver<T> {
 
 impl<T> waitable::HasSource for PipeReceiver<T> {
     fn source(&self) -> SourceRef<'_> {
-        SourceRef(&self.frames)
+        SourceRef::of(&self.frames)
     }
 
     /// Its operations say that the end is lost, if it is.

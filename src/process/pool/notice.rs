@@ -57,7 +57,7 @@ impl Waitable for Notice {}
 
 impl waitable::HasSource for Notice {
     fn source(&self) -> SourceRef<'_> {
-        SourceRef(self)
+        SourceRef::of(self)
     }
 
     fn lost(&self) -> Option<Fault> {

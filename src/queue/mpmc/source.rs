@@ -52,7 +52,7 @@ impl<T: Payload> Source for Queue<T> {
 
 impl<T: Payload + NoUninit + CheckedBitPattern> sealed::HasSource for Queue<T> {
     fn source(&self) -> SourceRef<'_> {
-        SourceRef(self)
+        SourceRef::of(self)
     }
 
     fn lost(&self) -> Option<Fault> {

@@ -52,7 +52,7 @@ impl<T: Payload, R: RoleMarker> Source for End<T, R> {
 
 impl<T: Payload + NoUninit + CheckedBitPattern> sealed::HasSource for Consumer<T> {
     fn source(&self) -> SourceRef<'_> {
-        SourceRef(&self.end)
+        SourceRef::of(&self.end)
     }
 
     /// Its operations say that the end is lost, if it is.

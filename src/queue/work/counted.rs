@@ -99,7 +99,7 @@ impl<M: Message + ?Sized + 'static> Work<M> {
 
 impl<M: ?Sized> waitable::HasSource for Work<M> {
     fn source(&self) -> SourceRef<'_> {
-        SourceRef(self.pool())
+        SourceRef::of(self.pool())
     }
 
     fn lost(&self) -> Option<Fault> {

@@ -9,7 +9,7 @@ use crate::wait::select::{Source, SourceRef};
 
 impl waitable::HasSource for Semaphore {
     fn source(&self) -> SourceRef<'_> {
-        SourceRef(self)
+        SourceRef::of(self)
     }
 
     fn lost(&self) -> Option<Fault> {

@@ -54,6 +54,11 @@ pub(crate) trait Source {
     /// Returns whether an operation on it would return at once.
     fn is_ready(&self) -> bool;
 
+    /// As [`is_ready`](Self::is_ready), for a wait that began when the source had this mark.
+    fn is_ready_since(&self, _mark: u64) -> bool {
+        self.is_ready()
+    }
+
     /// The event count that is notified when it may have become ready.
     fn event(&self) -> &EventCount;
 
@@ -85,8 +90,47 @@ pub(crate) trait Source {
     fn reap_dead(&self) -> bool;
 }
 
-/// A source, for public traits that only this crate can use.
-pub struct SourceRef<'a>(pub(crate) &'a dyn Source);
+/// A source, and its mark when a wait for it began; for public traits that only this crate can use.
+pub struct SourceRef<'a> {
+    source: &'a dyn Source,
+    mark: u64,
+}
+
+impl<'a> SourceRef<'a> {
+    /// A source that is ready or not, whenever it is asked.
+    pub(crate) fn of(source: &'a dyn Source) -> Self {
+        Self::since(source, 0)
+    }
+
+    /// A source that was ready if it has another mark now.
+    pub(crate) fn since(source: &'a dyn Source, mark: u64) -> Self {
+        Self { source, mark }
+    }
+}
+
+impl Source for SourceRef<'_> {
+    fn is_ready(&self) -> bool {
+        self.source.is_ready_since(self.mark)
+    }
+    fn event(&self) -> &EventCount {
+        self.source.event()
+    }
+    fn history(&self) -> Option<&WaitHistory> {
+        self.source.history()
+    }
+    fn progress(&self) -> u64 {
+        self.source.progress()
+    }
+    fn due(&self) -> Option<Duration> {
+        self.source.due()
+    }
+    fn is_shared(&self) -> bool {
+        self.source.is_shared()
+    }
+    fn reap_dead(&self) -> bool {
+        self.source.reap_dead()
+    }
+}
 
 /// The outcome of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ macro_rules! listed {
 mod count;
 mod create;
 mod elements;
+mod event;
 mod hand;
 mod hand_over;
 mod leases;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         locks::LISTED,
         rwlock::LISTED,
         permits::LISTED,
+        event::LISTED,
         count::LISTED,
         elements::LISTED,
         elements::LISTED_MANY,

@@ -1,0 +1,172 @@
+//! Operations on an event: it is set or clear, and no waiter sleeps through a set that was made.
+
+use crossdock::Counter;
+use crossdock::sync::Event;
+
+use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crate::crash::sweep::Listed;
+use crate::process::{Broken, Child, End, forked};
+
+/// What the victim does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    /// Counts up and sets the event, beside a waiter that reads the count.
+    Set,
+    /// The same, and clears the event at once.
+    Pulse,
+    /// Clears an event that is set.
+    Clear,
+}
+
+struct Flagging {
+    verb: Verb,
+    seeded: bool,
+}
+
+struct World {
+    base: Base,
+    event: Event,
+    written: Counter,
+}
+
+#[derive(Default)]
+struct Seen {
+    waiter: Option<Child>,
+}
+
+/// What a waiter ends with that does not see what was written before the set.
+const UNSEEN: u8 = 7;
+
+impl Flagging {
+    fn works(
+        &self,
+        world: &World,
+        seen: Seen,
+        done: bool,
+        scene: &mut Scene,
+    ) -> Result<(), Broken> {
+        let is_set = world.event.is_set();
+        let expected = self.verb == Verb::Set;
+        if done && is_set != expected {
+            scene.lost(format!("the event is left set: {is_set}"));
+        }
+        scene.outcome(if is_set { "set" } else { "clear" });
+        if let Some(mut waiter) = seen.waiter {
+            if !done && world.written.load() == 0 {
+                // The victim has not come to its set: this one is for the waiter's sake.
+                world.written.add(1);
+            }
+            if !done {
+                world.event.set();
+            }
+            match waiter.end_within(scene.patience)? {
+                Some(End::Exited(0)) => {}
+                Some(End::Exited(UNSEEN)) => scene.lost("what was written before the set"),
+                Some(other) => scene.lost(format!("the waiter failed: {other:?}")),
+                None => scene.stuck("the waiter sleeps through a set"),
+            }
+        }
+        world.base.segment.reap();
+        world.event.clear();
+        if world.event.is_set() || !world.event.set() || world.event.wait().is_err() {
+            scene.stuck("the event cannot be cleared, set and waited for");
+        }
+        Ok(())
+    }
+}
+
+impl Operation for Flagging {
+    type World = World;
+    type Seen = Seen;
+
+    fn world(&self) -> Result<World, Broken> {
+        let base = Base::new(4)?;
+        let event = base.segment.create("event", self.verb == Verb::Clear)?;
+        let written = base.segment.create("written", 0)?;
+        Ok(World {
+            base,
+            event,
+            written,
+        })
+    }
+
+    fn base<'a>(&self, world: &'a World) -> &'a Base {
+        &world.base
+    }
+
+    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
+        world.base.join();
+        begin();
+        match self.verb {
+            Verb::Set if self.seeded => {
+                world.event.set();
+                world.written.add(1);
+            }
+            Verb::Set => {
+                world.written.add(1);
+                world.event.set();
+            }
+            Verb::Pulse if self.seeded => {
+                world.written.add(1);
+            }
+            Verb::Pulse => {
+                world.written.add(1);
+                world.event.set();
+                world.event.clear();
+            }
+            Verb::Clear if self.seeded => {}
+            Verb::Clear => {
+                world.event.clear();
+            }
+        }
+        0
+    }
+
+    fn assemble(&self, world: &World, seen: &mut Seen) -> Result<(), Broken> {
+        if self.verb == Verb::Clear {
+            return Ok(());
+        }
+        let waiter = forked(|| match world.event.wait() {
+            Ok(()) if world.written.load() > 0 => 0,
+            Ok(()) => UNSEEN,
+            Err(_) => 1,
+        })?;
+        if !waiter.sleeps_on_a_futex(std::time::Duration::from_secs(10)) {
+            return Err(Broken("the waiter does not sleep".into()));
+        }
+        seen.waiter = Some(waiter);
+        Ok(())
+    }
+
+    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+        if world.event.is_set() && self.verb != Verb::Clear && world.written.load() == 0 {
+            scene.lost("the event is set before what comes first");
+        }
+        Ok(())
+    }
+
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+        self.works(world, seen, false, scene)
+    }
+
+    fn after_end(
+        &self,
+        world: &World,
+        seen: Seen,
+        code: u8,
+        scene: &mut Scene,
+    ) -> Result<(), Broken> {
+        if code != 0 {
+            scene.lost(format!("the victim ended with {code}"));
+        }
+        self.works(world, seen, true, scene)
+    }
+}
+
+/// The operations on events.
+pub(crate) const LISTED: &[Listed] = listed! {
+    |verb, seeded| Flagging { verb, seeded };
+    "Event::set beside a waiter" Set "a set before what it publishes"
+    "Event::set and clear beside a waiter" Pulse "a set that is not made"
+    "Event::clear" Clear "a clear that is not made"
+};

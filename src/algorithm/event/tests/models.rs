@@ -1,0 +1,181 @@
+//! The event under loom. No process holds anything, so a lost membership changes nothing; the byte
+//! locks say which processes live.
+
+use loom::sync::Arc;
+
+use super::super::EventState;
+use crate::facade::model::{explore, explore_deaths, explore_two_deaths, is_byte_locked};
+use crate::facade::{Deadline, Pace, Words, mutants};
+use crate::participant::Liveness;
+use crate::participant::Tag;
+use crate::participant::stage::{finish, players, start, tag};
+
+mutants! {
+    model_event_a_set_and_a_clear_are_not_missed:
+        742 "an event does not count how often it was set";
+    model_event_a_set_publishes_what_came_before:
+        743 "a waiter does not acquire what the setter did",
+        744 "setting does not release";
+    model_event_a_set_wakes_all_waiters:
+        745 "setting makes no wake",
+        747 "a waiter does not look again before it sleeps";
+    model_event_a_reaper_makes_the_wake_of_a_dead_setter:
+        746 "a reaper does not make the wake that a dead setter owed";
+}
+
+/// An event, and data that its setter publishes.
+struct Fixture {
+    event: EventState,
+    data: Words<1>,
+}
+
+impl Fixture {
+    fn open() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            event: EventState::new(false),
+            data: Words::new([0]),
+        })
+    }
+
+    fn wait(&self, id: u32) {
+        let (from, never) = (self.event.load(), Deadline::never());
+        let waited = self.event.wait(from, &Asking(id), &never, Pace::Park);
+        waited.expect("no deadline");
+    }
+}
+
+/// A liveness that asks the kernel, and whose caller leaves reaping to others.
+struct Asking(u32);
+
+impl Liveness for Asking {
+    fn is_alive(&self, other: Tag) -> bool {
+        other == tag(self.0) || is_byte_locked(other.index())
+    }
+    fn is_member(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        3
+    }
+}
+
+/// Hunts: a waiter that sleeps through a set, because it was cleared before the waiter looked.
+#[test]
+fn model_event_a_set_and_a_clear_are_not_missed() {
+    explore("event: a set and a clear, a waiter", || {
+        let fixture = Fixture::open();
+        let (setter, waiter) = (fixture.clone(), fixture.clone());
+        let from = fixture.event.load();
+        finish([
+            start(1, None, move || {
+                assert!(setter.event.set());
+                assert!(setter.event.clear());
+            }),
+            start(2, None, move || {
+                let never = Deadline::never();
+                let waited = waiter.event.wait(from, &Asking(2), &never, Pace::Park);
+                waited.expect("no deadline");
+            }),
+        ]);
+        assert!(!fixture.event.load().is_set());
+    });
+}
+
+/// Hunts: a waiter that is woken and does not see what the setter did before.
+#[test]
+fn model_event_a_set_publishes_what_came_before() {
+    explore("event: data, a set, a waiter that reads", || {
+        let fixture = Fixture::open();
+        let (setter, waiter) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                setter.data.write(&[7]);
+                setter.event.set();
+            }),
+            start(2, None, move || {
+                waiter.wait(2);
+                assert_eq!(waiter.data.read(), [7]);
+            }),
+        ]);
+    });
+}
+
+/// Hunts: one of two waiters that is not woken, or sleeps after the set.
+#[test]
+fn model_event_a_set_wakes_all_waiters() {
+    explore("event: a set, two waiters", || {
+        let fixture = Fixture::open();
+        let setter = fixture.clone();
+        let waiters = [2, 3].map(|id| {
+            let fixture = fixture.clone();
+            start(id, None, move || fixture.wait(id))
+        });
+        let setter = start(1, None, move || {
+            setter.event.set();
+        });
+        finish(waiters.into_iter().chain([setter]));
+    });
+}
+
+/// Hunts: a waiter whose wake was owed by a setter that is killed.
+#[test]
+fn model_event_wherever_a_setter_dies_the_next_set_is_heard() {
+    explore_deaths(
+        "event: a setter that is killed, a waiter, a setter",
+        |death| {
+            let fixture = Fixture::open();
+            let (victim, waiter, next) = (fixture.clone(), fixture.clone(), fixture.clone());
+            finish([
+                start(1, death, move || {
+                    victim.event.set();
+                }),
+                start(2, None, move || waiter.wait(2)),
+                start(3, None, move || {
+                    next.event.set();
+                }),
+            ]);
+            assert!(fixture.event.load().is_set());
+        },
+    );
+}
+
+/// Hunts: a reaper that wakes no waiter: the setter has left between its commit and its wake.
+#[test]
+fn model_event_a_reaper_makes_the_wake_of_a_dead_setter() {
+    explore("event: an owed wake, a waiter, a reaper", || {
+        let fixture = Fixture::open();
+        let (waiter, reaper) = (fixture.clone(), fixture.clone());
+        finish([
+            start(2, None, move || waiter.wait(2)),
+            start(3, None, move || {
+                // As a setter that is cut off there leaves it.
+                let word = &reaper.event.0.0.word;
+                word.fetch_or(3, crate::facade::Ordering::AcqRel);
+                reaper.event.recover();
+            }),
+        ]);
+    });
+}
+
+/// Hunts: an event that a setter and a waiter which die leave unusable for the third.
+#[test]
+fn model_event_two_deaths_leave_the_event_to_the_third() {
+    explore_two_deaths("event: a setter, a waiter, a setter", |[first, second]| {
+        let fixture = Fixture::open();
+        let (setter, waiter, third) = (fixture.clone(), fixture.clone(), fixture.clone());
+        finish([
+            start(1, first, move || {
+                setter.event.set();
+            }),
+            start(2, second, move || waiter.wait(2)),
+            start(3, None, move || {
+                third.event.set();
+                third.wait(3);
+                third.event.clear();
+                third.event.set();
+            }),
+        ]);
+        assert!(fixture.event.load().is_set());
+    });
+}
