@@ -1,6 +1,8 @@
 //! Segments that are made for one entry.
 
-use super::{CreateError, EntryError, Placeable, Segment, SegmentOptions, Shape, undecodable};
+use super::{CreateError, EntryError, Placeable, Segment, SegmentOptions};
+#[cfg(feature = "process")]
+use super::{Shape, undecodable};
 use crate::format::{Geometry, PAGE, Request};
 
 /// Why there is no entry in a segment of its own.

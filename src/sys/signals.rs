@@ -37,6 +37,7 @@ pub(crate) fn blocked<R>(body: impl FnOnce() -> R) -> R {
 
 /// sigaction(2): SIGINT does nothing in this process. Programs that it starts have its default
 /// action, which an ignored signal would not.
+#[cfg(feature = "process")]
 pub(crate) fn handle_interrupts() {
     extern "C" fn nothing(_signal: libc::c_int) {}
     // SAFETY: zeroed bytes are a sigaction without flags.
