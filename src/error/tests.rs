@@ -204,9 +204,7 @@ walk! {
         EventTimeoutError::Timeout => EventTimeoutError::Timeout,
         EventTimeoutError::Fault(_) => EventTimeoutError::Fault(membership().into()),
     }
-    AddPermitsError {
-        AddPermitsError::NoRoom { .. } => AddPermitsError::NoRoom { asked: 1, added: 0, most: 8 },
-    }
+    AddPermitsError { AddPermitsError::NoRoom { .. } => AddPermitsError::NoRoom { asked: 1, added: 0, most: 8 } }
     LeaseError {
         LeaseError::Leased { .. } => LeaseError::Leased { pid: 7 },
         LeaseError::OutOfRange { .. } => LeaseError::OutOfRange { chunk: 2, chunks: 2 },
