@@ -127,6 +127,8 @@ struct Outcome {
     killed: bool,
     stopped: bool,
     messages: u64,
+    /// How long after the disturbance the last process of the family had ended.
+    lasted: Duration,
 }
 
 fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Result<Outcome, Broken> {
@@ -156,6 +158,7 @@ fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Result<Outcome, 
             parent.kill()?;
         }
     }
+    let disturbed = Instant::now();
     let who = format!("family {seed}, killed: {killed}, stopped: {stopped}");
     if !gone && !journal.receive(Instant::now() + PATIENCE, faults)? {
         faults.push(format!("{who}: the receiver was not told of the end"));
@@ -166,6 +169,7 @@ fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Result<Outcome, 
         faults.push(format!("{who}: a process is left"));
         parent.kill()?;
     }
+    let lasted = disturbed.elapsed();
     match parent.join() {
         Ok(Ok(())) => {}
         Err(_) if killed => {}
@@ -176,6 +180,7 @@ fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Result<Outcome, 
         killed,
         stopped,
         messages: journal.messages,
+        lasted,
     })
 }
 
@@ -222,12 +227,15 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     run_family(&mut random, &mut tally.faults)?;
     let before = held()?;
     let end = Instant::now() + Duration::from_secs(args.secs);
-    let (mut families, mut messages) = (0_u64, 0);
+    let (mut families, mut messages, mut longest) = (0_u64, 0, Duration::ZERO);
     while Instant::now() < end && tally.faults.is_empty() {
         watch_over(WATCHDOG)?;
         let outcome = run_family(&mut random, &mut tally.faults)?;
         families += 1;
         messages += outcome.messages;
+        if outcome.killed {
+            longest = longest.max(outcome.lasted);
+        }
         tally.kills += u64::from(outcome.killed);
         tally.stops += u64::from(outcome.stopped);
     }
@@ -246,7 +254,10 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     }
     Ok(Report {
         what: "processes",
-        done: format!("{families} families, {messages} messages"),
+        done: format!(
+            "{families} families, {messages} messages, none left {} ms after a kill",
+            longest.as_millis()
+        ),
         tally,
     })
 }
