@@ -130,7 +130,7 @@ fn queues_whose_driver_is_killed_leave_no_process() {
 }
 
 #[test]
-fn a_worker_is_shown_under_the_programs_name() {
+fn a_worker_is_shown_by_its_name_and_the_programs_command_line() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock"));
     command.args(["warehouse", "--workers", "1", "--products", "10000000000"]);
     let mut driver = command.stdout(Stdio::null()).spawn().unwrap();
@@ -143,7 +143,7 @@ fn a_worker_is_shown_under_the_programs_name() {
         (of_worker("cmdline"), of_worker("comm"))
     };
     let program = [env!("CARGO_BIN_EXE_crossdock").as_bytes(), &[0]].concat();
-    let expected = (program, b"crossdock\n".to_vec());
+    let expected = (program, b"Process-1\n".to_vec());
     // Before its exec it shows what the driver does, and before its main another name.
     let watchdog = Instant::now() + Duration::from_secs(60);
     while shown() != expected && Instant::now() < watchdog {
