@@ -384,3 +384,54 @@ fn peer(stream: &UnixStream) -> libc::pid_t {
     assert_eq!(asked, 0);
     who.pid
 }
+
+/// How often the threads of a process have gone to sleep.
+fn sleeps(id: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("threads");
+    tasks
+        .map(|task| {
+            let path = task.expect("a thread").path().join("status");
+            let status = std::fs::read_to_string(path).expect("its status");
+            let count = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            count
+                .expect("a count")
+                .trim()
+                .parse::<u64>()
+                .expect("digits")
+        })
+        .sum()
+}
+
+#[test]
+fn daemons_that_wait_are_woken_by_nothing() {
+    const DAEMONS: usize = 100;
+    let gate = Gate::new();
+    let wait = |gate: PathBuf| wait_at(&gate);
+    let daemons: Vec<Process<()>> = (0..DAEMONS)
+        .map(|_| spawn_with(&Builder::new().daemon(true), wait, gate.path()))
+        .collect();
+    let _arrived: Vec<_> = (0..DAEMONS).map(|_| gate.arrival()).collect();
+    let all = || {
+        daemons
+            .iter()
+            .map(|daemon| sleeps(daemon.id()))
+            .collect::<Vec<_>>()
+    };
+    // The last may not have gone to sleep when its arrival is known: one second in ten is quiet.
+    let quiet = (0..10).any(|_| {
+        let before = all();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the time in which they are watched, and no wait for anything"
+        )]
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        before == all()
+    });
+    for mut daemon in daemons {
+        daemon.kill().expect("killed");
+        daemon.wait().expect("ended");
+    }
+    assert!(quiet);
+}
