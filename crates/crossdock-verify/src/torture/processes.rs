@@ -223,7 +223,9 @@ fn signal(process: &impl AsFd, signal: Signal) -> Result<bool, Broken> {
 
 pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
     let mut tally = Tally::default();
-    // What is made once is made.
+    // What is made once is made: the connection to the fork server is one such thing.
+    let server = Builder::new().start(StartMethod::ForkServer);
+    server.spawn(|()| (), ())?.join()?;
     run_family(&mut random, &mut tally.faults)?;
     let before = held()?;
     let end = Instant::now() + Duration::from_secs(args.secs);
