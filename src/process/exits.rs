@@ -10,12 +10,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
 use crate::facade::{AtomicU32, Ordering};
 use crate::sys::events::{self, Descriptor, Here, Polled, Signal};
+use crate::sys::fork::{Guarded, exclusive};
 use crate::sys::{child, signals};
 use crate::wait::event_count::EventCount;
 use crate::wait::select::Source;
@@ -121,7 +122,7 @@ struct Additions {
 }
 
 /// The poll of this process, if its thread runs.
-static POLL: Mutex<Option<Arc<Poll>>> = Mutex::new(None);
+static POLL: Guarded<Option<Arc<Poll>>> = Guarded::new(None);
 
 impl Poll {
     /// Whether its thread runs, in this process.
@@ -135,12 +136,9 @@ impl Poll {
 
     /// Has the process of `exit` polled by the thread, which is started if there is none.
     fn add(exit: &Arc<ExitEvent>) -> io::Result<Arc<Self>> {
-        let busy = || io::Error::from(io::ErrorKind::WouldBlock);
-        let mut current = POLL.try_lock().map_err(|_| busy())?;
-        if let Some(poll) = &*current
-            && poll.here.is_here()
-            && poll.signal.is_there()
-            && poll.push(exit)?
+        let known = POLL.get(&mut exclusive()).clone();
+        if let Some(poll) = &known
+            && poll.takes(exit)?
         {
             return Ok(Arc::clone(poll));
         }
@@ -151,22 +149,47 @@ impl Poll {
             additions: Mutex::default(),
         });
         poll.push(exit)?;
+        let mut exclusive = exclusive();
+        let place = POLL.get(&mut exclusive);
+        // Another thread may have made one meanwhile.
+        if place.as_ref().map(Arc::as_ptr) != known.as_ref().map(Arc::as_ptr) {
+            let other = place.clone();
+            drop(exclusive);
+            return match other {
+                Some(other) if other.takes(exit)? => Ok(other),
+                _ => Err(io::ErrorKind::WouldBlock.into()),
+            };
+        }
+        let before = place.replace(Arc::clone(&poll));
+        // Descriptors are closed under the exclusion, so not before this.
+        drop(exclusive);
+        drop((before, known));
         let thread = thread::Builder::new()
             .name("crossdock-exits".to_owned())
             .stack_size(STACK);
         let polled = Arc::clone(&poll);
-        signals::blocked(|| thread.spawn(move || polled.run()))?;
-        *current = Some(Arc::clone(&poll));
+        if let Err(error) = signals::blocked(|| thread.spawn(move || polled.run())) {
+            poll.lock().ended = true;
+            return Err(error);
+        }
         Ok(poll)
+    }
+
+    /// Gives the thread a process. Returns false if it is not this process's, or takes no more.
+    fn takes(&self, exit: &Arc<ExitEvent>) -> io::Result<bool> {
+        Ok(self.here.is_here() && self.signal.is_there() && self.push(exit)?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Additions> {
+        self.additions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the thread a process. Returns false if the thread takes no more.
     fn push(&self, exit: &Arc<ExitEvent>) -> io::Result<bool> {
         let pidfd = Descriptor::new(exit.pidfd.try_clone()?, &self.here)?;
-        let mut additions = self
-            .additions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut additions = self.lock();
         if additions.ended {
             return Ok(false);
         }
@@ -196,10 +219,7 @@ impl Poll {
             let descriptors = polled.iter().map(|(pidfd, _)| pidfd);
             let descriptors = std::iter::once(self.signal.descriptor()).chain(descriptors);
             let Ok(said) = events::wait(descriptors, HEARTBEAT) else {
-                self.additions
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .ended = true;
+                self.lock().ended = true;
                 return;
             };
             let mut said = said.into_iter().skip(1);

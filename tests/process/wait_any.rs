@@ -103,6 +103,36 @@ fn one_thread_polls_and_ends_when_no_process_is_left() {
 }
 
 #[test]
+fn threads_that_wait_at_once_share_one_poll() {
+    let gate = Gate::new();
+    let told = call(
+        |gate: PathBuf| {
+            let waiting: Vec<Process<()>> = (0..8)
+                .map(|_| start(|gate: PathBuf| wait_at(&gate), gate.clone()))
+                .collect();
+            std::thread::scope(|scope| {
+                for process in &waiting {
+                    scope.spawn(|| wait_any_timeout(&[process], Duration::ZERO));
+                }
+            });
+            // It has its name a moment after its start.
+            while polling_threads() == 0 {
+                std::thread::yield_now();
+            }
+            let threads = polling_threads();
+            for mut process in waiting {
+                process.kill().expect("killed");
+                assert_eq!(wait_any(&[&process]), Ok(0));
+                outcome(&mut process).expect_err("killed");
+            }
+            threads
+        },
+        gate.path(),
+    );
+    assert_eq!(told.expect("joined"), 1);
+}
+
+#[test]
 fn a_forked_child_hears_of_it_without_the_thread() {
     let gate = Gate::new();
     let status = call(
