@@ -1,6 +1,6 @@
 //! Children that fail in four ways, and what their parent is told.
 
-use crossdock::process::{self, JoinError};
+use crossdock::process::{self, Builder, JoinError};
 
 fn panics(product: String) {
     panic!("no {product} left");
@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(JoinError::Exited { code }) => println!("exited with code {code}"),
         other => println!("unexpected: {other:?}"),
     }
-    let sleeper = process::spawn(sleeps, ())?;
+    // A daemon, which ends with this process if that does not come to kill it.
+    let sleeper = Builder::new().daemon(true).spawn(sleeps, ())?;
     sleeper.kill()?;
     match sleeper.join() {
         Err(JoinError::Killed { signal }) => println!("killed by signal {signal}"),
