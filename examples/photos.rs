@@ -87,11 +87,21 @@ fn option(name: &str, default: u32) -> Result<u32, Box<dyn Error>> {
     }
 }
 
+/// A folder that is removed with all that is in it, also after an error.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the workers begin, and end, here
     let (workers, kills) = (option("--workers", 4)?, option("--kill", 0)?);
-    let folder = env::temp_dir().join(format!("crossdock-photos-{}", std::process::id()));
-    let (input, output) = (folder.join("in"), folder.join("out"));
+    let name = format!("crossdock-photos-{}", std::process::id());
+    let folder = Folder(env::temp_dir().join(name));
+    let (input, output) = (folder.0.join("in"), folder.0.join("out"));
     fs::create_dir_all(&input)?;
     fs::create_dir_all(&output)?;
 
@@ -124,6 +134,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{killed} workers were killed meanwhile.");
     }
     println!("All images processed and saved.");
-    fs::remove_dir_all(&folder)?;
     Ok(())
 }
