@@ -1,4 +1,4 @@
-//! A baker is killed with an order in hand, and another one bakes it.
+//! A baker is killed after it took an order, and another one bakes it.
 
 use std::error::Error;
 
@@ -15,9 +15,9 @@ fn cashier(orders: Sender<String>) {
 } // with the last sender the orders end
 
 /// Takes an order and never bakes it.
-fn unlucky((orders, in_hand): (Receiver<String>, Counter)) {
+fn unlucky((orders, received): (Receiver<String>, Counter)) {
     let _order = orders.recv().expect("a cashier is there");
-    in_hand.add(1);
+    received.add(1);
     loop {
         std::thread::park(); // until it is killed
     }
@@ -38,12 +38,12 @@ fn baker(orders: Receiver<String>) -> Vec<(String, u8)> {
 fn main() -> Result<(), Box<dyn Error>> {
     process::init(); // the other processes begin, and end, here
     let segment = Segment::anonymous()?;
-    let in_hand = segment.create::<Counter>("in hand", 0)?;
+    let received = segment.create::<Counter>("received", 0)?;
 
     let (sender, orders) = channel::<String>(16)?;
     let cashier = process::spawn(cashier, sender)?;
-    let first = process::spawn(unlucky, (orders.clone(), in_hand.clone()))?;
-    while in_hand.load() == 0 {
+    let first = process::spawn(unlucky, (orders.clone(), received.clone()))?;
+    while received.load() == 0 {
         std::thread::yield_now();
     }
     first.kill()?;

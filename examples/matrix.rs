@@ -31,11 +31,11 @@ fn multiply(([left, right, product], again): (Matrices, Counter)) {
 }
 
 /// Takes a row and never finishes it.
-fn unlucky((product, in_hand): (Array<f64>, Counter)) {
+fn unlucky((product, taken): (Array<f64>, Counter)) {
     let next = product.lease_chunk().expect("nobody writes it");
     let mut row = next.expect("all rows are to do");
     row[..SIZE / 2].fill(f64::NAN);
-    in_hand.add(1);
+    taken.add(1);
     loop {
         std::thread::park(); // until it is killed
     }
@@ -53,9 +53,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let product = matrix("product", |_| 0.0)?;
     let again = segment.create::<Counter>("again", 0)?;
 
-    let in_hand = segment.create::<Counter>("in hand", 0)?;
-    let first = process::spawn(unlucky, (product.clone(), in_hand.clone()))?;
-    while in_hand.load() == 0 {
+    let taken = segment.create::<Counter>("taken", 0)?;
+    let first = process::spawn(unlucky, (product.clone(), taken.clone()))?;
+    while taken.load() == 0 {
         std::thread::yield_now();
     }
     first.kill()?;

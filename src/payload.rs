@@ -59,7 +59,7 @@ pub trait Payload: Copy + Send + Sync + 'static {
     const IS_NAMED: () = check_name(Self::NAME);
 }
 
-/// Declares the name of a type as a [`Payload`](crate::Payload): 1 to 64 bytes, none of them NUL.
+/// Declares the name of a type as a [`Payload`]: 1 to 64 bytes, none of them NUL.
 ///
 /// A name is compared as a whole, so a name that is too long fails to compile:
 ///

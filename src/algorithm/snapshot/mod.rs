@@ -70,8 +70,7 @@
 //! which a buffer is picked (Acquire): the reads of the buffer before are complete. The changes of
 //! the slot in between are RMWs, which continue the release sequence. (N4) The assignment (Release)
 //! pairs with the CAS of the reader that fails (Acquire): the buffer and its buffer version. (S3)
-//! of [`holder`](crate::participant::holder) orders successive writers, and (M3) of
-//! `algorithm::mutex` holds for reader slots.
+//! of [`holder`] orders successive writers, and (M3) of `algorithm::mutex` holds for reader slots.
 //!
 //! # Trade-offs
 //!

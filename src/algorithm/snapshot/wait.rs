@@ -6,7 +6,7 @@
 //!
 //! # Protocol
 //!
-//! As in [`on_event`](crate::wait::on_event), for a version other than the reader's. The wait is
+//! As in [`on_event`], for a version other than the reader's. The wait is
 //! over if there is none and the writer has left or died; the latest version is loaded once more
 //! then, because the writer may have published before that.
 //!

@@ -9,7 +9,7 @@
 //! endpoint of the consumer: position (head), claim, event count of the producer
 //! ```
 //!
-//! The claims are those of [`holder`](crate::participant::holder).
+//! The claims are those of [`holder`].
 //!
 //! Positions count items and never restart; item n is in slot n modulo the capacity. Invariant 1:
 //! head <= tail <= head + capacity.
@@ -58,7 +58,7 @@
 //!
 //! (S1) The store of the tail (Release) pairs with the consumer's load (Acquire): the item. (S2)
 //! The store of the head (Release) pairs with the producer's load (Acquire): the slot is read
-//! before it is written again. (S3) of [`holder`](crate::participant::holder): the last holder's
+//! before it is written again. (S3) of [`holder`]: the last holder's
 //! positions.
 //!
 //! # Trade-offs

@@ -18,8 +18,9 @@
 //! server does meanwhile. No function begins before its answer was sent. The asker waits for it
 //! without a lock, and its wait ends when no process has the other end of the pair any more.
 //!
-//! How a process ended is known to its parent, the server, which posts it on a [`Board`]. The slot
-//! is the asker's to give, and is given anew once something was posted in it.
+//! How a process ended is known to its parent, the server, which posts it on a
+//! [board](crate::sys::board). The slot is the asker's to give, and is given anew once something
+//! was posted in it.
 //!
 //! # Crash
 //! | killed | what is left | what the asker does |

@@ -62,8 +62,8 @@ use crate::wait::event_count::use_events;
 /// Each commit is one store. Between an operation's claim of a slot and its commit lie some
 /// nanoseconds and the copy of one item, or the function that writes it. No item is lost whose send
 /// was committed, and none is delivered again that was received. A waiter asks the kernel from time
-/// to time whether a process has died, as [`Wait`](crate::queue::Wait) says; no process is taken
-/// for dead for being slow.
+/// to time whether a process has died, as [`Wait`] says; no process is taken for dead for being
+/// slow.
 ///
 /// Items are ordered by the claims of their slots: an item that a sender sends after another one
 /// comes after it.
@@ -84,8 +84,8 @@ use crate::wait::event_count::use_events;
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 ///
-/// [`Sender`]: super::SenderOf
-/// [`Receiver`]: super::ReceiverOf
+/// [`Sender`]: crate::queue::SenderOf
+/// [`Receiver`]: crate::queue::ReceiverOf
 pub struct Queue<T> {
     pub(super) state: EntryRef<SlotsState>,
     /// Invariant 1: as many slots as the capacity are mapped there, aligned, as long as `state`.

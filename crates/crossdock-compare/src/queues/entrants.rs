@@ -129,7 +129,7 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
     ours(
         SPSC,
         "crossdock `spsc`",
-        "one producer, one consumer; who waits sleeps at once",
+        "one producer, one consumer; a waiter sleeps at once",
     ),
     ours(
         SPSC_BATCH,
@@ -137,7 +137,7 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
         "32 items at once; only tries",
     ),
     shared(NAIVE, "naive ring for many (Vyukov)", "only tries"),
-    ours(QUEUE, "crossdock `Queue`", "who waits sleeps at once"),
+    ours(QUEUE, "crossdock `Queue`", "a waiter sleeps at once"),
     ours(
         QUEUE_BATCH,
         "crossdock `Queue`, in slices",
@@ -147,29 +147,29 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
     ours(
         WORK,
         "crossdock `WorkQueue`",
-        "what is received is acknowledged at once; who waits sleeps at once",
+        "what is received is acknowledged at once; a waiter sleeps at once",
     ),
     foreign(BOOST, "Boost `message_queue`", "", BOOST_SOURCE),
     foreign(
         ICEORYX2,
         "iceoryx2",
-        "gives each receiver every item: one receiver; who waits does so for its events",
+        "gives each receiver every item: one receiver; a waiter waits for its events",
         ICEORYX2_SOURCE,
     ),
     ours(
         SPSC_ADAPTIVE,
         "crossdock `spsc`, adaptive",
-        "as `spsc`; who waits spins before it sleeps, as by default",
+        "as `spsc`; a waiter spins before it sleeps, as by default",
     ),
     ours(
         QUEUE_ADAPTIVE,
         "crossdock `Queue`, adaptive",
-        "as `Queue`; who waits spins before it sleeps, as by default",
+        "as `Queue`; a waiter spins before it sleeps, as by default",
     ),
     ours(
         WORK_ADAPTIVE,
         "crossdock `WorkQueue`, adaptive",
-        "as `WorkQueue`; who waits spins before it sleeps, as by default",
+        "as `WorkQueue`; a waiter spins before it sleeps, as by default",
     ),
     shared(
         "pipe-batch",

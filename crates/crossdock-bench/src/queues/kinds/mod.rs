@@ -16,19 +16,19 @@ use crate::Failure;
 /// All kinds that are measured without anything else installed. One line for each way to use a queue.
 pub const KINDS: &[Kind] = &[
     Kind::of::<rings::Lamport>("yardstick: a minimal ring for two, which hears of no death"),
-    Kind::of::<spsc::Ring<false>>("crossdock::queue::spsc; who waits sleeps at once"),
+    Kind::of::<spsc::Ring<false>>("crossdock::queue::spsc; a waiter sleeps at once"),
     Kind::of::<spsc::Ring<false>>("").batched("spsc-batch", "the same: push_slice, pop_slice"),
-    Kind::of::<spsc::Ring<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<spsc::Ring<true>>("the same; a waiter spins before, as by default"),
     Kind::of::<rings::Vyukov>("yardstick: Vyukov's ring for many, which one death can stall"),
-    Kind::of::<queue::Many<false>>("crossdock::queue::Queue; who waits sleeps at once"),
+    Kind::of::<queue::Many<false>>("crossdock::queue::Queue; a waiter sleeps at once"),
     Kind::of::<queue::Many<false>>("").batched("queue-batch", "the same: send_slice, recv_slice"),
-    Kind::of::<queue::Many<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<queue::Many<true>>("the same; a waiter spins before, as by default"),
     Kind::of::<work::Work<false>>("crossdock::queue::WorkQueue, acknowledged; sleeps at once"),
-    Kind::of::<work::Work<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<work::Work<true>>("the same; a waiter spins before, as by default"),
     Kind::of::<bytes::OfBytes<false>>(
         "crossdock::queue::ByteQueue, read in place, acknowledged; sleeps at once",
     ),
-    Kind::of::<bytes::OfBytes<true>>("the same; who waits spins before, as by default"),
+    Kind::of::<bytes::OfBytes<true>>("the same; a waiter spins before, as by default"),
     Kind::of::<channels::Of<channels::Pipe>>("yardstick: a pipe"),
     Kind::of::<channels::Of<channels::Pipe>>("")
         .batched("pipe-batch", "the same, 4,096 bytes at once"),
