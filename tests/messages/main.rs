@@ -116,6 +116,11 @@ fn a_struct_without_a_name_is_refused_with_how_to_name_it() {
 }
 
 #[test]
+fn a_channel_of_what_serde_cannot_encode_is_refused_with_what_to_derive() {
+    says_what_it_lists("unencoded");
+}
+
+#[test]
 fn an_entry_that_is_no_primitive_is_refused_with_the_primitives() {
     says_what_it_lists("bare");
 }

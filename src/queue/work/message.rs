@@ -22,7 +22,9 @@ use crate::payload::{Payload, ValueError, describe, shape_of};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the message of a work queue",
     note = "`WorkQueue<T>` needs a `T` that is `bytemuck::Pod` and named by `crossdock::payload!`; \
-            text, enums and other values of serde go through a `Channel<T>`"
+            text, enums and other values of serde go through a `Channel<T>`",
+    note = "`Channel<T>` needs a `T` with `#[derive(serde::Serialize, serde::Deserialize)]`, and no \
+            borrowed parts"
 )]
 pub trait Message: sealed::Sealed {
     /// What is sent: a plain value itself, bytes and values to encode by reference.
