@@ -82,7 +82,7 @@ impl Builder {
     ///
     /// A daemon ends as if killed: at once, wherever its function is, without destructors. It is
     /// the *process* that counts: the end of the thread that spawned it changes nothing. If this
-    /// process has ended before the new one calls [`init`](super::init), the function does not
+    /// process has ended before the new one calls [`init`](super::init()), the function does not
     /// begin. A stopped daemon ends when it is continued. A daemon may start processes, daemons
     /// among them, which end with it in turn.
     ///
@@ -96,8 +96,8 @@ impl Builder {
     ///
     /// All other options mean the same with either. A process of
     /// [`StartMethod::ForkServer`] differs from a spawned one in this:
-    /// - Its `static`s are as [`init`](super::init) and [`preload`](super::preload()) left them in
-    ///   the server.
+    /// - Its `static`s are as [`init`](super::init()) and [`preload`](super::preload()) left them
+    ///   in the server.
     /// - It has the environment, the directory, the standard streams and the ignored signals that
     ///   this process has *now*. A change of this process's user, groups, capabilities, seccomp
     ///   mode, session, process group, resource limits or root directory makes the next start use
@@ -201,7 +201,7 @@ impl Builder {
         self
     }
 
-    /// Sets how long the process may take to call [`init`](super::init).
+    /// Sets how long the process may take to call [`init`](super::init()).
     ///
     /// [`spawn`](Self::spawn) waits for that call then. If it takes longer, the process is killed
     /// and reaped, and the spawn fails with [`SpawnError::StartTimeout`]. The default is none: a
@@ -218,7 +218,7 @@ impl Builder {
     ///
     /// # Errors
     /// - [`SpawnError::Option`] if an option is invalid; no process was started.
-    /// - [`SpawnError::StartTimeout`] if the process did not call [`init`](super::init) in time.
+    /// - [`SpawnError::StartTimeout`] if the process did not call [`init`](super::init()) in time.
     /// - As [`process::spawn`](super::spawn()).
     ///
     /// # Panics

@@ -5,7 +5,7 @@
 //! 1. The parent encodes the arguments. Each end is a line of a list in the job: its segment and
 //!    entry, its side, and the tag that the parent has it by.
 //! 2. The new process takes over each line ([`hand_over`](crate::participant::hand_over)), at the
-//!    beginning of [`init`](super::init), and sends the parent a byte.
+//!    beginning of [`init`](super::init()), and sends the parent a byte.
 //! 3. The parent waits for the byte, or for the death of the new process, and then drops the
 //!    arguments, and its ends with them.
 //! 4. The new process decodes the arguments: each end is a handle of what it took over. An end that

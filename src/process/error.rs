@@ -65,8 +65,8 @@ impl Error for CodecError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SpawnError {
-    /// This process called neither [`init`](super::init) nor [`init_test`](super::init_test), so a
-    /// child would not become a worker.
+    /// This process called neither [`init`](super::init()) nor [`init_test`](super::init_test), so
+    /// a child would not become a worker.
     NotInitialised,
     /// This program has more rights than its invoking user (setuid, file capabilities); a
     /// child would not trust its environment.
@@ -86,7 +86,7 @@ pub enum SpawnError {
         /// The bytes that the limit still allows.
         available: u64,
     },
-    /// The process did not call [`init`](super::init) within
+    /// The process did not call [`init`](super::init()) within
     /// [`Builder::start_timeout`](super::Builder::start_timeout). It was killed and reaped.
     StartTimeout {
         /// The timeout.
@@ -208,7 +208,7 @@ pub enum JoinError {
         /// The exit code.
         code: i32,
     },
-    /// The process exited before it reached [`init`](super::init).
+    /// The process exited before it reached [`init`](super::init()).
     NotStarted {
         /// The exit code.
         code: i32,

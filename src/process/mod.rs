@@ -1,6 +1,6 @@
 //! Processes: run a function in a process of its own and get its result.
 //!
-//! [`spawn`] starts this program again, and [`init`], the first call of `main`, turns the new
+//! [`spawn()`] starts this program again, and [`init()`], the first call of `main`, turns the new
 //! process into the worker. The worker decodes the arguments, calls the function, sends the result
 //! to the parent and exits. Arguments and results are any serde values, including handles of shared
 //! memory.
@@ -34,7 +34,7 @@
 //!
 //! It outlives its parent, unless it is a [`daemon`](Builder::daemon), and dropping its [`Process`]
 //! does not end it. Processes of a [`scope`](scope()) end with the scope.
-//! [`current`] and [`parent`] tell a process what it is.
+//! [`current()`] and [`parent`] tell a process what it is.
 //!
 //! That is [`StartMethod::Spawn`]. With [`StartMethod::ForkServer`] a helper process that has one
 //! thread and little memory forks the worker, in less than half the time; [`preload()`] has it load
@@ -46,13 +46,14 @@
 //! delivered. Workers of a parent that dies go on running, unless they are
 //! [daemons](Builder::daemon), and their results are dropped.
 //!
-//! A function that may fail has two ways: as a value, [`spawn`] returns its `Result` as any other;
-//! [`try_spawn`] makes its error one of the join ([`JoinError::Failed`]).
+//! A function that may fail has two ways: as a value, [`spawn()`] returns its `Result` as any
+//! other; [`try_spawn`] makes its error one of the join ([`JoinError::Failed`]).
 //!
 //! A panic of the function is printed with the name and the id of the process. It is an error of
 //! the join ([`JoinError::Panicked`]) that carries the message, the place and, if `RUST_BACKTRACE`
 //! asks for one, the backtrace. The hook that prints it replaces a hook that the program set before
-//! [`init`]; a hook that the function sets replaces it in turn, and then only the message arrives.
+//! [`init()`]; a hook that the function sets replaces it in turn, and then only the message
+//! arrives.
 //!
 //! # Pipes and connections
 //! [`pipe`] makes two ends for values in one direction, [`duplex`] two for both; they are arguments
@@ -88,7 +89,7 @@
 //! With feature `tracing`, the crate of that name is told of each process, under the target
 //! `crossdock`: in the parent a span `spawn` and the events of start and exit, in the worker a span
 //! `process` around its function. A worker is a new program image, so its subscriber is what
-//! `main` sets before it calls [`init`].
+//! `main` sets before it calls [`init()`].
 //!
 //! # How a function is passed
 //! As its offset in the program, so it must lie in the program itself and not in a shared library

@@ -97,14 +97,14 @@ where
 ///
 /// # Senders and receivers
 /// If [senders](crate::queue::SenderOf) or receivers are among the arguments, the call returns when
-/// the new process has counted them, at the beginning of [`init`](super::init), or has died. Until
-/// then they are this process's, so their queues have them throughout; then they are dropped here.
-/// Several threads may do so at the same time. A process that does not come to `init` keeps the
-/// caller waiting: see [`Builder::start_timeout`](super::Builder::start_timeout).
+/// the new process has counted them, at the beginning of [`init`](super::init()), or has died.
+/// Until then they are this process's, so their queues have them throughout; then they are dropped
+/// here. Several threads may do so at the same time. A process that does not come to `init` keeps
+/// the caller waiting: see [`Builder::start_timeout`](super::Builder::start_timeout).
 ///
 /// # Errors
-/// - [`SpawnError::NotInitialised`] if this process has not called [`init`](super::init), so that a
-///   program that forgets the call never becomes a chain of processes.
+/// - [`SpawnError::NotInitialised`] if this process has not called [`init`](super::init()), so that
+///   a program that forgets the call never becomes a chain of processes.
 /// - [`SpawnError::Privileged`] if this process has more rights than its invoking user.
 /// - [`SpawnError::NotInProgram`] if `function`, or this function's instantiation for it, lies in a
 ///   shared library.

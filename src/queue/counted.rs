@@ -47,7 +47,7 @@ pub(super) trait Counts {
 /// A sender of a queue that is counted: when the last one is dropped, or its process ends, an empty
 /// queue is disconnected for its receivers.
 ///
-/// [`channel`](super::channel), [`pair`](super::pair) and
+/// [`channel`](super::channel), [`pair`](super::pair()) and
 /// [`Segment::create_pair`](crate::Segment::create_pair) make one of each side, and
 /// [`sender`](super::Queue::sender) of a plain handle takes another. It dereferences to its queue.
 ///

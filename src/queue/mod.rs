@@ -3,11 +3,12 @@
 //! # Which handle
 //!
 //! Begin with two *ends*: [`channel`] makes a [`Sender`] and a [`Receiver`] of values of any type
-//! that serde can encode, and [`pair`] a [`SenderOf`] and a [`ReceiverOf`] of any queue below. Ends
-//! are counted. They are cloned, and are arguments of [`process::spawn`](crate::process::spawn).
-//! When the last sender was dropped, or its process has ended, however it did, receivers get what
-//! is there and then [`Disconnected`](RecvError::Disconnected); senders are told likewise of the
-//! last receiver. So no process waits for an item that will never come.
+//! that serde can encode, and [`pair()`] a [`SenderOf`] and a [`ReceiverOf`] of any queue below.
+//! Ends are counted. They are cloned, and are arguments of
+//! [`process::spawn`](crate::process::spawn). When the last sender was dropped, or its process has
+//! ended, however it did, receivers get what is there and then
+//! [`Disconnected`](RecvError::Disconnected); senders are told likewise of the last receiver. So no
+//! process waits for an item that will never come.
 //!
 //! A plain handle, which [`Segment::create`](crate::Segment::create) and
 //! [`open`](crate::Segment::open) return, is not counted. It is for a queue that has no end: a log,
@@ -18,7 +19,7 @@
 //! # Which queue
 //!
 //! [`Queue`] is for many senders and receivers, [`spsc`] a ring for one producer and one consumer,
-//! wait-free on both sides. [`wait_any`] waits for several of them, and [`Wait`] says how.
+//! wait-free on both sides. [`wait_any()`] waits for several of them, and [`Wait`] says how.
 //!
 //! [`Work`] is for messages that must be done: a receiver holds a message until it acknowledges it,
 //! and the message is redelivered if its holder dies. It has three names: [`WorkQueue`] of plain

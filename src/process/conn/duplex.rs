@@ -16,7 +16,7 @@ use crate::segment::Fault;
 use crate::wait::select::SourceRef;
 
 /// An end of a connection between two processes, which sends values of `S` and receives values of
-/// `R`; made by [`duplex`](super::duplex) and [`Listener`](super::Listener).
+/// `R`; made by [`duplex`](super::duplex()) and [`Listener`](super::Listener).
 ///
 /// It is a [`PipeSender`] and a [`PipeReceiver`]; all that is said of them holds here. Values are
 /// encoded by serde. The other end is a `Conn<R, S>`.

@@ -89,7 +89,7 @@ impl PipeOptions {
         Ok((sender, receiver))
     }
 
-    /// Makes a connection; see [`duplex`](super::duplex).
+    /// Makes a connection; see [`duplex`](super::duplex()).
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::process::JoinError;
 use crate::segment::SystemError;
 
-/// The error of a fork server: see [`StartMethod::ForkServer`](crate::process::StartMethod::ForkServer).
+/// The error of a fork server; see [`StartMethod`](crate::process::StartMethod).
 ///
 /// The function of the process that was to be started did not begin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub enum ForkServerError {
         /// How many threads there are.
         count: u32,
         /// Whether a [preloaded](super::preload()) function left them behind. Otherwise the program
-        /// started them before it called [`init`](crate::process::init).
+        /// started them before it called [`init`](crate::process::init()).
         preloading: bool,
     },
     /// A preloaded function panicked, with this message.

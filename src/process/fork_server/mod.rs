@@ -1,6 +1,6 @@
 //! Fork servers: the asker's side.
 //!
-//! A server is a process of this program with one thread, which [`init`](super::init) turned into
+//! A server is a process of this program with one thread, which [`init`](super::init()) turned into
 //! it. It forks a process for each request, so that a start copies the server's few pages, however
 //! much memory the asker has, and neither loads nor links the program. Its processes may do
 //! anything, start threads too, since no other thread was there that could hold a lock.
