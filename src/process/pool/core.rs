@@ -21,11 +21,6 @@ use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::wait::select::Source;
 
-/// A worker that ended before it was ready weighs so much, and a worker killed by SIGKILL,
-/// which may have had nothing to do with it, one.
-pub(super) const FAILURE: u32 = 20;
-/// With so much weight in a row the pool is broken.
-const MOST_FAILURES: u32 = 5 * FAILURE;
 /// The pause between looks for what has no event: room for a message that is sent again, and a
 /// letter that a dead worker has left.
 const LOOK: Duration = Duration::from_millis(2);
@@ -103,8 +98,7 @@ impl Core {
         } else {
             self.idle.clear();
         }
-        let is_ready = table.seats.iter().all(|seat| seat.ready);
-        if is_ready || table.status != Status::Open {
+        if table.workers.are_ready() || table.status != Status::Open {
             self.ready.raise();
         }
     }
@@ -133,7 +127,6 @@ impl Core {
             return;
         };
         let rest = &reply[ReplyHeader::LEN..];
-        let place = usize::try_from(header.place).unwrap_or(usize::MAX);
         match header.kind {
             ReplyKind::End | ReplyKind::Part => table.receive(
                 &self.shared,
@@ -144,13 +137,11 @@ impl Core {
             ),
             ReplyKind::Skipped => table.skipped(&self.shared, header.id),
             ReplyKind::Ready => {
-                if let Some(seat) = table.seats.get_mut(place) {
-                    seat.ready = true;
-                    (table.failures, table.failure) = (0, None);
-                }
+                table.workers.record_ready(header.place);
             }
             ReplyKind::Failed => {
-                table.failure = Some(String::from_utf8_lossy(rest).into_owned());
+                let why = String::from_utf8_lossy(rest).into_owned();
+                table.workers.record_failure(why);
             }
         }
     }
@@ -182,7 +173,7 @@ impl Core {
     pub(super) fn wait_ready(&self) -> Result<(), BuildError> {
         self.wait(&self.ready, &Deadline::never());
         let mut table = self.table();
-        table.building = false;
+        table.workers.building = false;
         match &table.status {
             Status::Broken(message) => Err(BuildError::Initializer {
                 message: message.clone(),
@@ -323,7 +314,7 @@ impl Core {
         loop {
             let (processes, watching) = {
                 let table = self.table();
-                (table.processes(), table.watching)
+                (table.workers.processes(), table.watching)
             };
             let mut sources: Vec<&dyn Waitable> = vec![&self.wake];
             if watching {
@@ -348,16 +339,14 @@ impl Core {
     fn step(&self) -> Option<Option<Duration>> {
         let mut table = self.table();
         self.drain_into(&mut table);
-        if table.record_exits() || table.misses_a_letter(&self.shared) {
+        if table.workers.record_exits() || table.misses_a_letter(&self.shared) {
             settle(&mut Deaths {
                 core: self,
                 table: &mut table,
             });
-            if table.failures >= MOST_FAILURES || table.building && table.failures > 0 {
-                let why = table.failure.clone().unwrap_or_default();
-                self.break_table(&mut table, &why);
-            } else {
-                table.back_off();
+            match table.workers.defeat() {
+                Some(why) => self.break_table(&mut table, &why),
+                None => table.workers.back_off(),
             }
         }
         let mut pause = table.enforce_limits(&self.shared, monotonic());
@@ -375,25 +364,26 @@ impl Core {
             Status::Open => false,
             Status::Closed => table.in_flight() == 0,
             Status::Terminated | Status::Broken(_) => {
-                table.kill_workers();
+                table.workers.kill_all();
                 true
             }
         };
         self.update(&table);
         if is_over {
-            let all_ended = table.processes().is_empty();
+            let all_ended = table.workers.processes().is_empty();
             return (!all_ended).then_some(pause);
         }
         let left = table
+            .workers
             .restart_at
             .map(|at| at.saturating_duration_since(Instant::now()));
         match left {
             Some(left) if !left.is_zero() => sooner(left),
             _ if table.misses_a_letter(&self.shared) => {}
             _ => {
-                table.restart_at = None;
-                let places: Vec<usize> = (0..table.seats.len())
-                    .filter(|place| table.seats[*place].process.is_none())
+                table.workers.restart_at = None;
+                let places: Vec<usize> = (0..table.workers.seats.len())
+                    .filter(|place| table.workers.seats[*place].process.is_none())
                     .collect();
                 drop(table);
                 if !places.is_empty() {
@@ -411,20 +401,13 @@ impl Core {
             let started = (self.start)(u32::try_from(*place).unwrap_or(u32::MAX));
             let mut table = self.table();
             match started {
-                Ok(process) => {
-                    let seat = &mut table.seats[*place];
-                    (seat.exit, seat.ready) = (None, false);
-                    seat.process = Some(Arc::new(process));
-                }
+                Ok(process) => table.workers.record_start(*place, process),
                 Err(error) => {
-                    table.failures += FAILURE;
-                    let why = error.to_string();
-                    if table.failures >= MOST_FAILURES {
-                        self.break_table(&mut table, &why);
-                        return;
+                    table.workers.record_refusal(error.to_string());
+                    match table.workers.defeat() {
+                        Some(why) => self.break_table(&mut table, &why),
+                        None => table.workers.back_off(),
                     }
-                    table.back_off();
-                    table.failure = Some(why);
                     return;
                 }
             }
@@ -433,15 +416,15 @@ impl Core {
 
     /// Kills the workers that were started, for want of a supervisor.
     pub(super) fn kill_all(&self) {
-        self.table().kill_workers();
+        self.table().workers.kill_all();
     }
 
     /// Starts the first workers.
     pub(super) fn start_all(&self) -> Result<(), SpawnError> {
-        let workers = self.table().seats.len();
+        let workers = self.table().workers.seats.len();
         for place in 0..workers {
             let process = (self.start)(u32::try_from(place).unwrap_or(u32::MAX))?;
-            self.table().seats[place].process = Some(Arc::new(process));
+            self.table().workers.record_start(place, process);
         }
         Ok(())
     }

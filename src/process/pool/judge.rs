@@ -30,7 +30,7 @@ impl Table {
                 let has_begun = word.state().is_some_and(|state| begun.contains(&state));
                 has_begun.then(|| word.place())
             });
-            let seat = place.and_then(|place| self.seats.get(usize::try_from(place).ok()?));
+            let seat = place.and_then(|place| self.workers.seats.get(usize::try_from(place).ok()?));
             seat.is_some_and(|seat| seat.exit.is_some())
         })
     }
@@ -52,13 +52,16 @@ impl Table {
     fn judge_one(&mut self, shared: &PoolSegment, letter: Letter) -> Option<Letter> {
         let id = letter.header.id;
         let word = shared.task(letter.header.slot)?.load();
-        let last_exit = self.last_exit;
+        let last_exit = self.workers.last_exit;
         self.by_id(id)?;
         let state = word.state();
         let (started, exit) = match state {
             Some(TaskState::Queued) => (false, last_exit),
             Some(TaskState::Running | TaskState::Done | TaskState::Condemned) => {
-                let seat = self.seats.get(usize::try_from(word.place()).ok()?)?;
+                let seat = self
+                    .workers
+                    .seats
+                    .get(usize::try_from(word.place()).ok()?)?;
                 match seat.exit {
                     Some(exit) => (true, exit),
                     None => return Some(letter),

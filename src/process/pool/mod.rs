@@ -14,6 +14,7 @@ mod sink;
 mod table;
 mod task;
 mod worker;
+mod workers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -269,7 +270,7 @@ impl<W: WorkerState> Pool<W> {
 
     /// Returns the process ids of the workers that are running, in the order of their places.
     pub fn worker_ids(&self) -> Vec<u32> {
-        let processes = self.core.table().processes();
+        let processes = self.core.table().workers.processes();
         processes.iter().map(|process| process.id()).collect()
     }
 
@@ -279,6 +280,7 @@ impl<W: WorkerState> Pool<W> {
         let table = self.core.table();
         Progress {
             in_flight: table.in_flight() as u64,
+            restarts: table.workers.ended,
             ..table.progress
         }
     }

@@ -1,24 +1,17 @@
-//! What the parent knows of the tasks in flight and of the workers.
+//! What the parent knows of the tasks in flight.
 
 use std::collections::VecDeque;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use super::core::FAILURE;
+use std::time::Duration;
 
 use super::judge::Letter;
 use super::message::{FrameKind, TaskHeader, frames_len, push_frame};
 use super::segment::PoolSegment;
 use super::sink::{Completed, Sink};
+use super::workers::Workers;
 use super::{Progress, TaskError};
 use crate::algorithm::tasks::{TaskState, TaskWord};
-use crate::process::Process;
 
-/// The wait before a worker is started again after a failure; twice as long after each further one.
-const BACK_OFF: Duration = Duration::from_millis(10);
-const SIGKILL: i32 = 9;
 pub(super) const SLOT_BITS: u32 = 16;
 /// The most tasks in flight.
 pub(super) const MAX_IN_FLIGHT: u32 = 1 << 12;
@@ -82,41 +75,6 @@ impl InFlightTask {
     }
 }
 
-/// How a worker ended.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Exit {
-    pub(super) signal: Option<i32>,
-    pub(super) code: Option<i32>,
-}
-
-impl From<ExitStatus> for Exit {
-    fn from(status: ExitStatus) -> Self {
-        Self {
-            signal: status.signal(),
-            code: status.code(),
-        }
-    }
-}
-
-impl std::fmt::Display for Exit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.signal, self.code) {
-            (Some(signal), _) => write!(f, "its process was killed by signal {signal}"),
-            (None, Some(code)) => write!(f, "its process exited with code {code}"),
-            (None, None) => f.write_str("its process ended"),
-        }
-    }
-}
-
-/// The place of a worker.
-#[derive(Default)]
-pub(super) struct Seat {
-    pub(super) process: Option<Arc<Process<()>>>,
-    pub(super) ready: bool,
-    /// How the last process ended, until the next one is started.
-    pub(super) exit: Option<Exit>,
-}
-
 /// What may be done with the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Status {
@@ -131,7 +89,7 @@ pub(super) struct Table {
     pub(super) slots: Vec<Option<InFlightTask>>,
     free: Vec<u32>,
     next: u64,
-    pub(super) seats: Vec<Seat>,
+    pub(super) workers: Workers,
     pub(super) status: Status,
     /// Whether the supervisor takes replies: while tasks are in flight that no thread waits for.
     pub(super) watching: bool,
@@ -139,14 +97,6 @@ pub(super) struct Table {
     pub(super) letters: Vec<Letter>,
     /// Messages to be sent again as soon as there is room.
     pub(super) backlog: VecDeque<(u64, Vec<u8>)>,
-    /// Whether the pool waits for its first workers: one failure is enough then.
-    pub(super) building: bool,
-    /// The weight of the workers that ended before they were ready, since the last that was.
-    pub(super) failures: u32,
-    /// What the last of them said.
-    pub(super) failure: Option<String>,
-    pub(super) restart_at: Option<Instant>,
-    pub(super) last_exit: Exit,
     pub(super) progress: Progress,
 }
 
@@ -164,16 +114,11 @@ impl Table {
             slots: (0..in_flight).map(|_| None).collect(),
             free: (0..in_flight).rev().collect(),
             next: 0,
-            seats: (0..workers).map(|_| Seat::default()).collect(),
+            workers: Workers::new(workers),
             status: Status::Open,
             watching: false,
             letters: Vec::new(),
             backlog: VecDeque::new(),
-            building: true,
-            failures: 0,
-            failure: None,
-            restart_at: None,
-            last_exit: Exit::default(),
             progress: Progress::default(),
         }
     }
@@ -381,19 +326,9 @@ impl Table {
             }
             if word.condemn(found) {
                 task.killed = true;
-                self.kill_worker(found.place());
+                self.workers.kill(found.place());
                 return true;
             }
-        }
-    }
-
-    fn kill_worker(&self, place: u32) {
-        let seat = usize::try_from(place)
-            .ok()
-            .and_then(|at| self.seats.get(at));
-        if let Some(process) = seat.and_then(|seat| seat.process.as_ref()) {
-            // A worker that cannot be killed has exited.
-            let _ = process.kill();
         }
     }
 
@@ -440,7 +375,7 @@ impl Table {
             next = Some(next.map_or(left, |next| next.min(left)));
         }
         for place in late {
-            self.kill_worker(place);
+            self.workers.kill(place);
         }
         next
     }
@@ -454,55 +389,5 @@ impl Table {
             }
         }
         false
-    }
-
-    /// Has the next workers started later if the last ones failed.
-    pub(super) fn back_off(&mut self) {
-        let failures = self.failures / FAILURE;
-        if failures > 0 {
-            self.restart_at = Some(Instant::now() + BACK_OFF * (1 << (failures - 1).min(6)));
-        }
-    }
-
-    /// Records the exits of workers. Returns whether there were any.
-    pub(super) fn record_exits(&mut self) -> bool {
-        let mut found = false;
-        for seat in &mut self.seats {
-            let Some(process) = &seat.process else {
-                continue;
-            };
-            let exit = match process.exit_status() {
-                Ok(None) => continue,
-                Ok(Some(status)) => status.into(),
-                // Other code took the status, or the system does not tell.
-                Err(_) if process.is_alive() => continue,
-                Err(_) => Exit::default(),
-            };
-            (self.last_exit, found) = (exit, true);
-            (seat.exit, seat.process) = (Some(exit), None);
-            self.progress.restarts += 1;
-            if !std::mem::take(&mut seat.ready) {
-                self.failures += match exit.signal {
-                    Some(SIGKILL) => 1,
-                    _ => FAILURE,
-                };
-                if self.failure.is_none() {
-                    self.failure = Some(exit.to_string());
-                }
-            }
-        }
-        found
-    }
-
-    pub(super) fn kill_workers(&self) {
-        for process in self.seats.iter().filter_map(|seat| seat.process.as_ref()) {
-            // A worker that cannot be killed has exited.
-            let _ = process.kill();
-        }
-    }
-
-    pub(super) fn processes(&self) -> Vec<Arc<Process<()>>> {
-        let processes = self.seats.iter();
-        processes.filter_map(|seat| seat.process.clone()).collect()
     }
 }

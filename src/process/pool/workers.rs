@@ -1,0 +1,177 @@
+//! What the parent knows of the workers.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::process::Process;
+
+/// The wait before a worker is started again after a failure; twice as long after each further one.
+const BACK_OFF: Duration = Duration::from_millis(10);
+const SIGKILL: i32 = 9;
+/// A worker that ended before it was ready weighs so much, and a worker killed by SIGKILL,
+/// which may have had nothing to do with it, one.
+pub(super) const FAILURE: u32 = 20;
+/// With so much weight in a row the pool is broken.
+const MOST_FAILURES: u32 = 5 * FAILURE;
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Exit {
+    pub(super) signal: Option<i32>,
+    pub(super) code: Option<i32>,
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        Self {
+            signal: status.signal(),
+            code: status.code(),
+        }
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.signal, self.code) {
+            (Some(signal), _) => write!(f, "its process was killed by signal {signal}"),
+            (None, Some(code)) => write!(f, "its process exited with code {code}"),
+            (None, None) => f.write_str("its process ended"),
+        }
+    }
+}
+
+/// The place of a worker.
+#[derive(Default)]
+pub(super) struct Seat {
+    pub(super) process: Option<Arc<Process<()>>>,
+    pub(super) ready: bool,
+    /// How the last process ended, until the next one is started.
+    pub(super) exit: Option<Exit>,
+}
+
+/// The places of the workers, and the failures of those that were to take them.
+pub(super) struct Workers {
+    pub(super) seats: Vec<Seat>,
+    /// Whether the pool waits for its first workers: one failure is enough then.
+    pub(super) building: bool,
+    /// The weight of the workers that ended before they were ready, since the last that was.
+    failures: u32,
+    /// What the last of them said.
+    failure: Option<String>,
+    pub(super) restart_at: Option<Instant>,
+    pub(super) last_exit: Exit,
+    /// How many have ended.
+    pub(super) ended: u64,
+}
+
+impl Workers {
+    pub(super) fn new(places: u32) -> Self {
+        Self {
+            seats: (0..places).map(|_| Seat::default()).collect(),
+            building: true,
+            failures: 0,
+            failure: None,
+            restart_at: None,
+            last_exit: Exit::default(),
+            ended: 0,
+        }
+    }
+
+    /// The worker of a place is ready.
+    pub(super) fn record_ready(&mut self, place: u32) {
+        let seat = usize::try_from(place).ok();
+        if let Some(seat) = seat.and_then(|at| self.seats.get_mut(at)) {
+            seat.ready = true;
+            (self.failures, self.failure) = (0, None);
+        }
+    }
+
+    /// A worker said why it is not going to be ready.
+    pub(super) fn record_failure(&mut self, why: String) {
+        self.failure = Some(why);
+    }
+
+    /// A worker could not be started.
+    pub(super) fn record_refusal(&mut self, why: String) {
+        self.failures += FAILURE;
+        self.failure = Some(why);
+    }
+
+    pub(super) fn are_ready(&self) -> bool {
+        self.seats.iter().all(|seat| seat.ready)
+    }
+
+    /// Why no more workers are started: too many have failed.
+    pub(super) fn defeat(&self) -> Option<String> {
+        let most = if self.building { 1 } else { MOST_FAILURES };
+        (self.failures >= most).then(|| self.failure.clone().unwrap_or_default())
+    }
+
+    pub(super) fn record_start(&mut self, place: usize, process: Process<()>) {
+        let seat = &mut self.seats[place];
+        (seat.exit, seat.ready) = (None, false);
+        seat.process = Some(Arc::new(process));
+    }
+
+    pub(super) fn kill(&self, place: u32) {
+        let seat = usize::try_from(place)
+            .ok()
+            .and_then(|at| self.seats.get(at));
+        if let Some(process) = seat.and_then(|seat| seat.process.as_ref()) {
+            // A worker that cannot be killed has exited.
+            let _ = process.kill();
+        }
+    }
+
+    /// Has the next workers started later if the last ones failed.
+    pub(super) fn back_off(&mut self) {
+        let failures = self.failures / FAILURE;
+        if failures > 0 {
+            self.restart_at = Some(Instant::now() + BACK_OFF * (1 << (failures - 1).min(6)));
+        }
+    }
+
+    /// Records the exits of workers. Returns whether there were any.
+    pub(super) fn record_exits(&mut self) -> bool {
+        let mut found = false;
+        for seat in &mut self.seats {
+            let Some(process) = &seat.process else {
+                continue;
+            };
+            let exit = match process.exit_status() {
+                Ok(None) => continue,
+                Ok(Some(status)) => status.into(),
+                // Other code took the status, or the system does not tell.
+                Err(_) if process.is_alive() => continue,
+                Err(_) => Exit::default(),
+            };
+            (self.last_exit, found) = (exit, true);
+            (seat.exit, seat.process) = (Some(exit), None);
+            self.ended += 1;
+            if !std::mem::take(&mut seat.ready) {
+                self.failures += match exit.signal {
+                    Some(SIGKILL) => 1,
+                    _ => FAILURE,
+                };
+                if self.failure.is_none() {
+                    self.failure = Some(exit.to_string());
+                }
+            }
+        }
+        found
+    }
+
+    pub(super) fn kill_all(&self) {
+        for process in self.seats.iter().filter_map(|seat| seat.process.as_ref()) {
+            // A worker that cannot be killed has exited.
+            let _ = process.kill();
+        }
+    }
+
+    pub(super) fn processes(&self) -> Vec<Arc<Process<()>>> {
+        let processes = self.seats.iter();
+        processes.filter_map(|seat| seat.process.clone()).collect()
+    }
+}
