@@ -13,7 +13,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +25,16 @@ use crate::sys::{child, descriptor, pidfd, signals};
 /// The interval at which the kernel is asked for the parent if no descriptor of it is available.
 const LOOK: Duration = Duration::from_millis(100);
 const STACK: usize = 64 << 10;
+
+/// What this process does when its parent has ended, instead of ending at once.
+static AT_PARENTS_END: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+/// Has this process do something when its parent has ended, instead of ending at once. The thread
+/// that waits for that does it.
+pub(super) fn at_parents_end(action: impl Fn() + Send + Sync + 'static) {
+    // Of two, which no process has, the first.
+    let _ = AT_PARENTS_END.set(Box::new(action));
+}
 
 /// Makes this process exit when its parent does: at once if the parent has exited already.
 ///
@@ -79,7 +89,10 @@ impl Watch {
             // ready at once.
             let _ = child::wait(self.pidfd.as_fd(), Deadline::never());
             if self.parent_has_ended() {
-                end_now();
+                match AT_PARENTS_END.get() {
+                    Some(action) => return action(),
+                    None => end_now(),
+                }
             }
             if self.alone || !self.reopen() {
                 thread::park_timeout(LOOK);

@@ -116,6 +116,18 @@ impl ChildRecord {
         })
     }
 
+    /// Kills the process group that the child leads or led, and the child, whose group that may not
+    /// be yet.
+    ///
+    /// Kernels before 6.9 cannot tell whose a group is; there it is killed while the child runs.
+    pub(super) fn kill_group(&self) {
+        // What cannot be killed has ended, or is another user's by now.
+        if child::kill_group(self.pidfd.as_fd()).is_err() && self.is_alive() {
+            let _ = child::kill_group_of(self.id);
+        }
+        let _ = child::kill(self.pidfd.as_fd());
+    }
+
     /// Whether a fork server waits for it, and this process does not.
     pub(super) fn is_relayed(&self) -> bool {
         self.relay.is_some()

@@ -181,7 +181,31 @@ pub(crate) fn kill(pidfd: BorrowedFd<'_>) -> io::Result<()> {
     signal(pidfd, libc::SIGKILL)
 }
 
+/// `PIDFD_SIGNAL_PROCESS_GROUP`.
+const PROCESS_GROUP: libc::c_uint = 1 << 2;
+
+/// pidfd_send_signal(2) with `SIGKILL` to the process group that the process led or leads; a group
+/// without processes is no error. Kernels before 6.9 refuse it (`EINVAL`).
+pub(crate) fn kill_group(pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    signal_with(pidfd, libc::SIGKILL, PROCESS_GROUP)
+}
+
+/// kill(2) with `SIGKILL` to the process group of this number; a group without processes is no
+/// error. The caller knows that the number is not another's by now.
+pub(crate) fn kill_group_of(id: u32) -> io::Result<()> {
+    let group = libc::pid_t::try_from(id).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: takes integers.
+    match checked(unsafe { libc::kill(-group, libc::SIGKILL) }) {
+        Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
+    signal_with(pidfd, signal, 0)
+}
+
+fn signal_with(pidfd: BorrowedFd<'_>, signal: libc::c_int, flags: libc::c_uint) -> io::Result<()> {
     let info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo asks the kernel to fill it; the other arguments are integers.
     let result = unsafe {
@@ -190,7 +214,7 @@ fn signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
             pidfd.as_raw_fd(),
             signal,
             info,
-            0,
+            flags,
         )
     };
     if result == 0 {

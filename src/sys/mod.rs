@@ -36,6 +36,8 @@ pub(crate) mod pidfd;
 pub(crate) mod probe;
 #[cfg(feature = "process")]
 pub(crate) mod process;
+#[cfg(feature = "process")]
+pub(crate) mod schedule;
 pub(crate) mod shm;
 pub(crate) mod signals;
 #[cfg(feature = "process")]

@@ -73,6 +73,14 @@ impl Gate {
     pub(crate) fn arrival(&self) -> UnixStream {
         self.listener.accept().expect("a worker").0
     }
+
+    /// Whether a worker has arrived that was not let in.
+    pub(crate) fn has_arrival(&self) -> bool {
+        self.listener.set_nonblocking(true).expect("set");
+        let arrived = self.listener.accept().is_ok();
+        self.listener.set_nonblocking(false).expect("set");
+        arrived
+    }
 }
 
 impl Drop for Gate {

@@ -5,11 +5,12 @@ use std::fmt::Display;
 use std::num::NonZero;
 use std::thread;
 
-use super::core::Core;
+use super::core::{Core, Sizes};
 use super::function::{State, WorkerState};
 use super::segment::PoolSegment;
 use super::table::MAX_IN_FLIGHT;
 use super::worker::{Setup, Starter, starter, try_starter, work};
+use super::worker_options::{OnParentDeath, WorkerOptions};
 use super::{BuildError, Pool};
 use crate::algorithm::tasks::MAX_PLACES;
 use crate::process::options::SpawnOptions;
@@ -39,7 +40,8 @@ pub struct PoolBuilder<W: WorkerState = (), I = ()> {
     workers: Option<u32>,
     in_flight: Option<u32>,
     memory: u64,
-    max_tasks: u64,
+    spare: u32,
+    each: WorkerOptions,
     method: StartMethod,
     name: Option<String>,
     /// The initializer's address, the code that calls it, and its argument.
@@ -56,7 +58,8 @@ impl PoolBuilder {
             workers: None,
             in_flight: None,
             memory: MEMORY,
-            max_tasks: 0,
+            spare: 0,
+            each: WorkerOptions::default(),
             method: StartMethod::Spawn,
             name: None,
             initializer: (
@@ -104,7 +107,8 @@ impl PoolBuilder {
             workers: self.workers,
             in_flight: self.in_flight,
             memory: self.memory,
-            max_tasks: self.max_tasks,
+            spare: self.spare,
+            each: self.each,
             method: self.method,
             name: self.name,
             initializer: (function.expose_provenance(), starter, args),
@@ -142,7 +146,79 @@ impl<W: WorkerState, I> PoolBuilder<W, I> {
     /// The last task is finished, so a worker may do more by the rest of a chunk.
     #[doc(alias = "maxtasksperchild")]
     pub fn max_tasks_per_worker(mut self, tasks: u64) -> Self {
-        self.max_tasks = tasks;
+        self.each.max_tasks = tasks;
+        self
+    }
+
+    /// Has a worker leave once it has so many bytes of memory more than when it began to take
+    /// tasks, and replaces it. The default is 0: no limit.
+    ///
+    /// It is looked at between tasks, or chunks, by a read of /proc of some microseconds: a task is
+    /// never ended by it. What counts is the resident memory of the worker alone, without what it
+    /// shares through segments.
+    pub fn max_memory_per_worker(mut self, bytes: u64) -> Self {
+        self.each.max_memory = bytes;
+        self
+    }
+
+    /// Keeps so many workers more, started and initialised ahead, which wait: when a worker leaves
+    /// or dies, a spare one takes tasks at once, and another is started meanwhile. The default is
+    /// 0: a replacement is started when its predecessor has ended.
+    ///
+    /// Workers and spare ones are 500 at most together.
+    pub fn spare(mut self, workers: u32) -> Self {
+        self.spare = workers;
+        self
+    }
+
+    /// Has the processes that a worker's tasks have started end with it, however it ends: each
+    /// worker leads a process group, to which SIGKILL is sent. The default is `false`: they go on.
+    ///
+    /// What leaves the group, by setsid(2) or setpgid(2), goes on. So does, before kernel 6.9, what
+    /// was started by a worker that ended by itself, not by the pool. A worker is in no foreground
+    /// group of a terminal then.
+    pub fn kill_group(mut self, kill: bool) -> Self {
+        self.each.kill_group = kill;
+        self
+    }
+
+    /// Sets the processors that workers run on: the first worker has the first set, the next one
+    /// the next, and so on, in turn; with one set all have that. The default is those of this
+    /// process. If a worker may use none of its set, [`build`](Self::build) fails with
+    /// [`BuildError::Initializer`].
+    ///
+    /// ```
+    /// use crossdock::process::{self, Pool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     // Both workers on processor 0.
+    ///     let pool = Pool::builder().workers(2).affinity([[0]]).build()?;
+    ///     assert_eq!(pool.map(|n: u32| n + 1, [1, 2])?, [2, 3]);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn affinity<P: IntoIterator<Item = usize>>(
+        mut self,
+        processors: impl IntoIterator<Item = P>,
+    ) -> Self {
+        let sets = processors.into_iter();
+        self.each.affinity = sets.map(|set| set.into_iter().collect()).collect();
+        self
+    }
+
+    /// Adds to the nice value of the workers, as nice(1) does: 19 leaves them what no other process
+    /// wants. The default is 0. If it may not be lowered, [`build`](Self::build) fails with
+    /// [`BuildError::Initializer`].
+    pub fn nice(mut self, increment: i32) -> Self {
+        self.each.nice = increment;
+        self
+    }
+
+    /// Sets what workers do when this process ends, however that is. The default is
+    /// [`OnParentDeath::Exit`]: they end with it. A stopped worker does so when it is continued.
+    pub fn parent_death(mut self, action: OnParentDeath) -> Self {
+        self.each.on_parent_death = action;
         self
     }
 
@@ -166,13 +242,14 @@ impl<W: WorkerState, I> PoolBuilder<W, I> {
             let available = thread::available_parallelism().map_or(1, NonZero::get);
             u32::try_from(available).map_or(MAX_WORKERS, |workers| workers.min(MAX_WORKERS))
         });
-        match workers {
-            1..=MAX_WORKERS => Ok(workers),
-            found => Err(BuildError::Workers {
-                found,
+        let all = workers.saturating_add(self.spare);
+        if workers == 0 || all > MAX_WORKERS {
+            return Err(BuildError::Workers {
+                found: if workers == 0 { 0 } else { all },
                 most: MAX_WORKERS,
-            }),
+            });
         }
+        Ok(workers)
     }
 }
 
@@ -192,7 +269,7 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
                 most: MAX_IN_FLIGHT,
             });
         }
-        let shared = PoolSegment::create(workers, in_flight, self.memory)?;
+        let shared = PoolSegment::create(workers, self.spare, in_flight, self.memory)?;
         let (initializer, starter, args) = self.initializer;
         let known = handles::encode_arguments(&args)
             .map_err(|error| BuildError::Spawn(SpawnError::Encode(error)))?
@@ -206,6 +283,7 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
             return Err(BuildError::Spawn(SpawnError::NotInProgram));
         };
         let name = self.name.unwrap_or_else(|| "Pool".to_owned());
+        let kill_group = self.each.kill_group;
         let (workers_shared, segments) = (shared.clone(), known.clone());
         let start = move |place: u32| {
             let setup = Setup {
@@ -214,7 +292,7 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
                 known: segments.clone(),
                 initializer,
                 starter,
-                max_tasks: self.max_tasks,
+                options: self.each.clone(),
                 has_state: self.has_state,
             };
             let mut options = SpawnOptions::new();
@@ -223,7 +301,12 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
             options.method = self.method;
             start_with(&options, work::<W, I>, &(setup, &args))
         };
-        let sizes = (workers, in_flight);
+        let sizes = Sizes {
+            workers,
+            spare: self.spare,
+            in_flight,
+            kill_group,
+        };
         let core = Core::new(shared, known, code, sizes, Box::new(start))
             .map_err(|error| BuildError::System(SystemError::new("mapping a page", &error)))?;
         let started = core.start_all();
@@ -248,6 +331,8 @@ impl<W: WorkerState, I> fmt::Debug for PoolBuilder<W, I> {
             .field("workers", &self.workers)
             .field("in_flight", &self.in_flight)
             .field("memory", &self.memory)
+            .field("spare", &self.spare)
+            .field("each", &self.each)
             .field("name", &self.name)
             .finish_non_exhaustive()
     }

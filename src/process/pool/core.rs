@@ -25,6 +25,14 @@ use crate::wait::select::Source;
 /// letter that a dead worker has left.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// The sizes of a pool, and how its workers are killed.
+pub(super) struct Sizes {
+    pub(super) workers: u32,
+    pub(super) spare: u32,
+    pub(super) in_flight: u32,
+    pub(super) kill_group: bool,
+}
+
 /// Starts the worker of a place.
 pub(super) type Start = dyn Fn(u32) -> Result<Process<()>, SpawnError> + Send + Sync;
 
@@ -51,20 +59,20 @@ impl Core {
         shared: PoolSegment,
         known: Vec<Segment>,
         code: &'static Code,
-        (workers, in_flight): (u32, u32),
+        sizes: Sizes,
         start: Box<Start>,
     ) -> io::Result<Arc<Self>> {
         let core = Self {
             shared,
             known,
             code,
-            table: Mutex::new(Table::new(workers, in_flight)),
+            table: Mutex::new(Table::new(&sizes)),
             room: Notice::new(),
             idle: Notice::new(),
             ready: Notice::new(),
             wake: Notice::new(),
             start,
-            workers,
+            workers: sizes.workers,
             here: Here::new()?,
         };
         core.room.raise();

@@ -33,8 +33,8 @@ pub enum BuildError {
     Segment(CreateError),
     /// An entry of the segment was not created.
     Entry(EntryError),
-    /// The initializer failed in a worker: what it returned, or the message of its panic, or how
-    /// its process ended.
+    /// A worker was not ready: what the initializer returned, or the message of its panic, which
+    /// [option](super::PoolBuilder) it could not follow, or how its process ended.
     Initializer {
         /// What the worker said.
         message: String,

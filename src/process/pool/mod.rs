@@ -14,6 +14,7 @@ mod sink;
 mod table;
 mod task;
 mod worker;
+mod worker_options;
 mod workers;
 
 use std::fmt;
@@ -29,6 +30,7 @@ pub use function::{State, WorkerState};
 pub use map::Imap;
 pub use options::Options;
 pub use task::{AsCompleted, Task, as_completed};
+pub use worker_options::OnParentDeath;
 
 use crate::facade::Deadline;
 use core::Core;
@@ -71,7 +73,7 @@ use core::Core;
 /// | a worker in a task | [`TaskError::WorkerDied`], or the task runs again, as often as its [`retries`](Options::retries) say; the other tasks do not notice |
 /// | a worker in an item of a chunk | as above for that item; the results of the items before it are kept, and those behind it go on elsewhere |
 /// | a worker that has committed its result | nothing: the result arrives |
-/// | the parent | its workers end at once, also those that are busy; stopped ones when they are continued |
+/// | the parent | its workers end at once, also those that are busy, unless [`parent_death`](PoolBuilder::parent_death) says otherwise; stopped ones when they are continued |
 ///
 /// A stopped worker delays its own task; a [limit](Options::timeout), or [`Task::kill`], kills it
 /// all the same. A panic is an error of its task. In a pool with an initializer the worker is
@@ -263,12 +265,13 @@ impl<W: WorkerState> Pool<W> {
         self.options().imap_unordered(function, items)
     }
 
-    /// Returns the number of workers that the pool keeps.
+    /// Returns the number of workers that the pool keeps, without spare ones.
     pub fn workers(&self) -> u32 {
         self.core.workers
     }
 
-    /// Returns the process ids of the workers that are running, in the order of their places.
+    /// Returns the process ids of the workers that are running, in the order of their places, spare
+    /// ones included.
     pub fn worker_ids(&self) -> Vec<u32> {
         let processes = self.core.table().workers.processes();
         processes.iter().map(|process| process.id()).collect()

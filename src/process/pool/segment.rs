@@ -7,6 +7,7 @@ use crate::algorithm::tasks::{Done, Place, Task};
 use crate::array::Init;
 use crate::queue::{ByteOptions, ByteQueue};
 use crate::segment::{EntryError, Segment, SegmentOptions};
+use crate::sync::{Permit, Semaphore};
 
 use super::BuildError;
 
@@ -32,20 +33,28 @@ pub(super) struct PoolSegment {
     pub(super) replies: ByteQueue,
     words: AtomicArray<u64>,
     places: AtomicArray<u64>,
+    /// With a permit for each worker that may take tasks, if there are more.
+    turns: Option<Semaphore>,
 }
 
 impl PoolSegment {
-    /// Creates the segment of a pool of so many workers and tasks in flight, with room for so many
-    /// bytes each way.
-    pub(super) fn create(workers: u32, in_flight: u32, bytes: u64) -> Result<Self, BuildError> {
+    /// Creates the segment of a pool of so many workers, spare ones and tasks in flight, with room
+    /// for so many bytes each way.
+    pub(super) fn create(
+        workers: u32,
+        spare: u32,
+        in_flight: u32,
+        bytes: u64,
+    ) -> Result<Self, BuildError> {
+        let all = workers + spare;
         let cells = (bytes / CELL_STRIDE).max(u64::from(in_flight) * 2 + 16);
         let slots = usize::try_from(in_flight).unwrap_or(usize::MAX) * TASK_WORDS;
-        let places = usize::try_from(workers).unwrap_or(usize::MAX) * PLACE_WORDS;
+        let places = usize::try_from(all).unwrap_or(usize::MAX) * PLACE_WORDS;
         // A slot of the queue takes 8 bytes of its own, at most 16 as they are a power of two.
         let size = cells * 2 * (CELL_STRIDE + 16) + ((slots + places) * size_of::<u64>()) as u64;
         let segment = SegmentOptions::new()
             .size(size + (1 << 20))
-            .participants(workers * 2 + 6)
+            .participants(all * 2 + 6)
             .entries(8)
             .anonymous()
             .map_err(BuildError::Segment)?;
@@ -59,10 +68,29 @@ impl PoolSegment {
                 replies: queue("replies", 100)?,
                 words: segment.create("words", Init::zeroed(slots))?,
                 places: segment.create("places", Init::zeroed(places))?,
+                turns: match spare {
+                    0 => None,
+                    _ => Some(segment.create("turns", u64::from(workers))?),
+                },
                 segment: segment.clone(),
             })
         };
         made().map_err(BuildError::Entry)
+    }
+
+    /// Worker: waits until it may take tasks. The permit returns when the worker leaves, or dies.
+    /// `None` if all may, and when the pool has ended.
+    pub(super) fn turn(&self) -> Option<Permit<'_>> {
+        self.turns.as_ref()?.acquire().ok()
+    }
+
+    /// Ends all waits, also of workers whose parent has ended.
+    pub(super) fn close(&self) {
+        self.tasks.close();
+        self.replies.close();
+        if let Some(turns) = &self.turns {
+            turns.close();
+        }
     }
 
     /// The word of the task in a slot; `None` if there is no such slot.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::core::Sizes;
 use super::judge::Letter;
 use super::message::{FrameKind, TaskHeader, frames_len, push_frame};
 use super::segment::PoolSegment;
@@ -109,12 +110,13 @@ pub(super) struct NewTask<'a> {
 }
 
 impl Table {
-    pub(super) fn new(workers: u32, in_flight: u32) -> Self {
+    pub(super) fn new(sizes: &Sizes) -> Self {
+        let in_flight = sizes.in_flight;
         Self {
             slots: (0..in_flight).map(|_| None).collect(),
             free: (0..in_flight).rev().collect(),
             next: 0,
-            workers: Workers::new(workers),
+            workers: Workers::new(sizes.workers + sizes.spare, sizes.kill_group),
             status: Status::Open,
             watching: false,
             letters: Vec::new(),

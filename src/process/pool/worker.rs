@@ -13,6 +13,7 @@ use super::message::{
     FRAME_HEAD, FrameKind, ReplyHeader, ReplyKind, TaskHeader, next_frame, push_frame,
 };
 use super::segment::{BUFFER, PoolSegment};
+use super::worker_options::{MemoryLimit, PoolsProcess, WorkerOptions};
 use crate::algorithm::tasks::{Task, TaskWord};
 use crate::codec;
 use crate::process::Panic;
@@ -38,8 +39,7 @@ pub(super) struct Setup {
     /// The offset of the initializer, and of the code that calls it.
     pub(super) initializer: u64,
     pub(super) starter: u64,
-    /// The number of items after which the worker leaves; 0 for none.
-    pub(super) max_tasks: u64,
+    pub(super) options: WorkerOptions,
     /// Whether a panic of a task may leave the state half changed.
     pub(super) has_state: bool,
 }
@@ -71,12 +71,17 @@ pub(super) fn work<W: WorkerState, I: DeserializeOwned>((setup, args): (Setup, I
         reply: Vec::new(),
         argument: Vec::new(),
         served: 0,
+        pools: PoolsProcess::of(&setup.options),
     };
     let Some(state) = worker.initialize::<W, I>(args) else {
         let _ = stdout().flush();
         exit(FAILED)
     };
+    // A worker that was started ahead waits for another one to leave or die.
+    let turn = setup.shared.turn();
     worker.serve::<W>(state);
+    drop(turn);
+    setup.options.leave(&worker.pools);
 }
 
 struct Worker<'a> {
@@ -87,6 +92,7 @@ struct Worker<'a> {
     /// The task, if its message is in several parts.
     argument: Vec<u8>,
     served: u64,
+    pools: PoolsProcess,
 }
 
 impl Worker<'_> {
@@ -95,8 +101,13 @@ impl Worker<'_> {
             self.code.address(self.setup.initializer),
             self.code.address(self.setup.starter),
         );
-        let made = match addresses {
-            (Some(initializer), Some(starter)) => {
+        let applied = self
+            .setup
+            .options
+            .apply(self.setup.place, &self.setup.shared);
+        let made = match (applied, addresses) {
+            (Err(why), _) => Err(why),
+            (Ok(()), (Some(initializer), Some(starter))) => {
                 // SAFETY: the parent, whose program this is, took the offset from such a function
                 // for these types.
                 let starter =
@@ -122,13 +133,17 @@ impl Worker<'_> {
     }
 
     fn serve<W: WorkerState>(&mut self, mut state: W::Value) {
-        let shared = &self.setup.shared;
+        let (shared, options) = (&self.setup.shared, &self.setup.options);
+        let memory = MemoryLimit::from_now(options);
         loop {
             let delivery = match shared.tasks.recv() {
                 Ok(delivery) => delivery,
                 Err(RecvError::Invalid { .. }) => continue,
                 Err(_) => return,
             };
+            if self.pools.has_ended() {
+                return;
+            }
             let mut copy = std::mem::take(&mut self.argument);
             let message = match delivery.as_slice() {
                 Some(message) => message,
@@ -152,7 +167,7 @@ impl Worker<'_> {
             if delivery.ack().is_err() {
                 return;
             }
-            if self.setup.max_tasks != 0 && self.served >= self.setup.max_tasks {
+            if options.max_tasks != 0 && self.served >= options.max_tasks || memory.is_exceeded() {
                 return;
             }
         }
@@ -206,6 +221,9 @@ impl Worker<'_> {
             }
             if !survived {
                 self.retire(header, &task, running, base, item);
+            }
+            if self.pools.has_ended() {
+                return false;
             }
             let frame = &self.reply[at..];
             match buffer.commit(item + 1 - base, committed, frame) {

@@ -64,10 +64,12 @@ pub(super) struct Workers {
     pub(super) last_exit: Exit,
     /// How many have ended.
     pub(super) ended: u64,
+    /// Whether what they have started ends with them.
+    kill_groups: bool,
 }
 
 impl Workers {
-    pub(super) fn new(places: u32) -> Self {
+    pub(super) fn new(places: u32, kill_groups: bool) -> Self {
         Self {
             seats: (0..places).map(|_| Seat::default()).collect(),
             building: true,
@@ -76,6 +78,7 @@ impl Workers {
             restart_at: None,
             last_exit: Exit::default(),
             ended: 0,
+            kill_groups,
         }
     }
 
@@ -84,7 +87,10 @@ impl Workers {
         let seat = usize::try_from(place).ok();
         if let Some(seat) = seat.and_then(|at| self.seats.get_mut(at)) {
             seat.ready = true;
-            (self.failures, self.failure) = (0, None);
+            // Of the first workers each has to be ready.
+            if !self.building {
+                (self.failures, self.failure) = (0, None);
+            }
         }
     }
 
@@ -120,6 +126,14 @@ impl Workers {
             .ok()
             .and_then(|at| self.seats.get(at));
         if let Some(process) = seat.and_then(|seat| seat.process.as_ref()) {
+            self.kill_process(process);
+        }
+    }
+
+    fn kill_process(&self, process: &Process<()>) {
+        if self.kill_groups {
+            process.spawned().record().kill_group();
+        } else {
             // A worker that cannot be killed has exited.
             let _ = process.kill();
         }
@@ -147,6 +161,9 @@ impl Workers {
                 Err(_) if process.is_alive() => continue,
                 Err(_) => Exit::default(),
             };
+            if self.kill_groups {
+                process.spawned().record().kill_group();
+            }
             (self.last_exit, found) = (exit, true);
             (seat.exit, seat.process) = (Some(exit), None);
             self.ended += 1;
@@ -165,8 +182,7 @@ impl Workers {
 
     pub(super) fn kill_all(&self) {
         for process in self.seats.iter().filter_map(|seat| seat.process.as_ref()) {
-            // A worker that cannot be killed has exited.
-            let _ = process.kill();
+            self.kill_process(process);
         }
     }
 

@@ -4,6 +4,7 @@ mod bad_input;
 mod deaths;
 mod ends;
 mod iterators;
+mod options;
 mod tasks;
 
 use std::time::Duration;
