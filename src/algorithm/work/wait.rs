@@ -28,121 +28,71 @@ use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{EventOp, TryError, wait};
 
-/// The common part of the operations that wait.
-struct Waiter<'a, P, Q> {
+/// What an operation waits for.
+#[derive(Clone, Copy)]
+enum Goal {
+    /// As many free cells.
+    Cells(u32),
+    Message,
+    Idle,
+}
+
+/// An operation that waits.
+struct Waiter<'a, P, Q, A> {
     work: Work<'a, P>,
+    goal: Goal,
     cursor: &'a mut Cursor,
     me: Tag,
     peers: &'a Q,
+    /// Reaches the goal, if it can be reached now.
+    attempt: A,
 }
 
-/// Waits for a number of free cells.
-struct LoanOp<'a, P, Q>(Waiter<'a, P, Q>, u32);
+impl<P, Q, A, T> EventOp for Waiter<'_, P, Q, A>
+where
+    P: Storage,
+    Q: Liveness,
+    A: FnMut(&mut Cursor) -> Result<T, TryError>,
+{
+    type Output = T;
 
-/// Waits for a message.
-struct ReceiveOp<'a, P, Q>(Waiter<'a, P, Q>);
-
-/// Waits for an idle queue.
-struct IdleOp<'a, P, Q>(Waiter<'a, P, Q>);
-
-impl<P: Storage, Q: Liveness> EventOp for LoanOp<'_, P, Q> {
-    type Output = OwnedCell;
-
-    fn attempt(&mut self) -> Result<OwnedCell, TryError> {
-        let Waiter {
-            work, cursor, me, ..
-        } = &mut self.0;
-        if work.endpoints().is_over(Endpoint::Sender) {
-            return Err(TryError::Disconnected);
-        }
-        work.loan_span(cursor, *me, self.1)
+    fn attempt(&mut self) -> Result<T, TryError> {
+        (self.attempt)(self.cursor)
     }
     fn is_ready(&mut self) -> bool {
-        let work = &self.0.work;
-        work.endpoints().is_over(Endpoint::Sender) || work.has_free(self.1)
-    }
-    fn leaves_more(&mut self) -> bool {
-        self.0.work.has_free(1)
-    }
-    fn progress(&self) -> u64 {
-        self.0.cursor.free.into()
-    }
-    fn reap_dead(&mut self) {
-        let Waiter {
-            work,
-            cursor,
-            peers,
-            ..
-        } = &mut self.0;
-        work.reap_dead(cursor, Endpoint::Sender, *peers);
-    }
-}
-
-impl<P: Storage, Q: Liveness> EventOp for ReceiveOp<'_, P, Q> {
-    type Output = OwnedCell;
-
-    fn attempt(&mut self) -> Result<OwnedCell, TryError> {
-        let Waiter {
-            work,
-            cursor,
-            me,
-            peers,
-        } = &mut self.0;
-        match work.receive(cursor, *me) {
-            Err(TryError::WouldBlock) => work.on_empty(cursor, *me, *peers),
-            other => other,
+        let work = &self.work;
+        match self.goal {
+            Goal::Cells(cells) => {
+                work.endpoints().is_over(Endpoint::Sender) || work.has_free(cells)
+            }
+            Goal::Message => work.is_ready_for(self.cursor, Some(self.me)),
+            Goal::Idle => work.is_idle(),
         }
     }
-    fn is_ready(&mut self) -> bool {
-        self.0.work.is_ready_for(self.0.cursor, Some(self.0.me))
-    }
     fn leaves_more(&mut self) -> bool {
-        self.0.work.is_ready(self.0.cursor)
+        match self.goal {
+            Goal::Cells(_) => self.work.has_free(1),
+            Goal::Message => self.work.is_ready(self.cursor),
+            Goal::Idle => true,
+        }
     }
     fn progress(&self) -> u64 {
-        self.0.cursor.head.0
+        match self.goal {
+            Goal::Cells(_) => self.cursor.free.into(),
+            Goal::Message | Goal::Idle => self.cursor.head.0,
+        }
     }
     fn due(&self) -> Option<Duration> {
-        self.0.cursor.due_in()
+        matches!(self.goal, Goal::Message)
+            .then(|| self.cursor.due_in())
+            .flatten()
     }
     fn reap_dead(&mut self) {
-        let Waiter {
-            work,
-            cursor,
-            peers,
-            ..
-        } = &mut self.0;
-        work.reap_dead(cursor, Endpoint::Receiver, *peers);
-    }
-}
-
-impl<P: Storage, Q: Liveness> EventOp for IdleOp<'_, P, Q> {
-    type Output = ();
-
-    fn attempt(&mut self) -> Result<(), TryError> {
-        self.0
-            .work
-            .is_idle()
-            .then_some(())
-            .ok_or(TryError::WouldBlock)
-    }
-    fn is_ready(&mut self) -> bool {
-        self.0.work.is_idle()
-    }
-    fn leaves_more(&mut self) -> bool {
-        true
-    }
-    fn progress(&self) -> u64 {
-        self.0.cursor.head.0
-    }
-    fn reap_dead(&mut self) {
-        let Waiter {
-            work,
-            cursor,
-            peers,
-            ..
-        } = &mut self.0;
-        work.reap_dead(cursor, Endpoint::Receiver, *peers);
+        let endpoint = match self.goal {
+            Goal::Cells(_) => Endpoint::Sender,
+            Goal::Message | Goal::Idle => Endpoint::Receiver,
+        };
+        self.work.reap_dead(self.cursor, endpoint, self.peers);
     }
 }
 
@@ -157,7 +107,13 @@ impl<P: Storage> Work<'_, P> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<OwnedCell, EventWaitError> {
-        let mut op = LoanOp(self.waiter(cursor, me, peers), cells);
+        let attempt = |cursor: &mut Cursor| {
+            if self.endpoints().is_over(Endpoint::Sender) {
+                return Err(TryError::Disconnected);
+            }
+            self.loan_span(cursor, me, cells)
+        };
+        let mut op = self.waiter(Goal::Cells(cells), cursor, me, peers, attempt);
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -171,7 +127,11 @@ impl<P: Storage> Work<'_, P> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<OwnedCell, EventWaitError> {
-        let mut op = ReceiveOp(self.waiter(cursor, me, peers));
+        let attempt = |cursor: &mut Cursor| match self.receive(cursor, me) {
+            Err(TryError::WouldBlock) => self.on_empty(cursor, me, peers),
+            other => other,
+        };
+        let mut op = self.waiter(Goal::Message, cursor, me, peers, attempt);
         let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -185,17 +145,27 @@ impl<P: Storage> Work<'_, P> {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), EventWaitError> {
-        let mut op = IdleOp(self.waiter(cursor, me, peers));
+        let attempt = |_: &mut Cursor| self.is_idle().then_some(()).ok_or(TryError::WouldBlock);
+        let mut op = self.waiter(Goal::Idle, cursor, me, peers, attempt);
         let event = &self.state.common.0.idle;
         wait(&mut op, event, peers, deadline, mode.into())
     }
 
-    fn waiter<'b, Q>(&'b self, cursor: &'b mut Cursor, me: Tag, peers: &'b Q) -> Waiter<'b, P, Q> {
+    fn waiter<'b, Q, A>(
+        &'b self,
+        goal: Goal,
+        cursor: &'b mut Cursor,
+        me: Tag,
+        peers: &'b Q,
+        attempt: A,
+    ) -> Waiter<'b, P, Q, A> {
         Waiter {
             work: *self,
+            goal,
             cursor,
             me,
             peers,
+            attempt,
         }
     }
 
