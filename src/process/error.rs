@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{ForkServerError, OptionError, Panic, RemoteError};
 use crate::payload::ValueError;
 use crate::segment::SystemError;
+use crate::segment::fault::plain_errors;
 use crate::sys::limits::Limit;
 use crate::sys::process::{NO_DESCRIPTOR, NO_PROCESS, NO_SYSTEM_DESCRIPTOR, NOT_FOUND};
 
@@ -61,52 +62,43 @@ impl Error for CodecError {
     }
 }
 
-/// The error of starting a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum SpawnError {
-    /// This process called neither [`init`](super::init()) nor [`init_test`](super::init_test), so
-    /// a child would not become a worker.
-    NotInitialised,
-    /// This program has more rights than its invoking user (setuid, file capabilities); a
-    /// child would not trust its environment.
-    Privileged,
-    /// The function lies in a shared library, outside the program that offsets refer to.
-    NotInProgram,
-    /// An option of the [`Builder`](super::Builder) is invalid.
-    Option(OptionError),
-    /// The arguments do not serialise.
-    Encode(CodecError),
-    /// The encoded arguments are larger than a limit allows; nothing was allocated for them.
-    TooLarge {
-        /// The size of the arguments, in bytes.
-        size: u64,
-        /// The limit.
-        limit: Limit,
-        /// The bytes that the limit still allows.
-        available: u64,
-    },
-    /// The process did not call [`init`](super::init()) within
-    /// [`Builder::start_timeout`](super::Builder::start_timeout). It was killed and reaped.
-    StartTimeout {
-        /// The timeout.
-        timeout: Duration,
-    },
-    /// The fork server does not start, or does not start the process.
-    ForkServer(ForkServerError),
-    /// The system refused a request.
-    System(SystemError),
-}
-
-impl From<ForkServerError> for SpawnError {
-    fn from(error: ForkServerError) -> Self {
-        Self::ForkServer(error)
-    }
-}
-
-impl From<OptionError> for SpawnError {
-    fn from(error: OptionError) -> Self {
-        Self::Option(error)
+plain_errors! {
+    /// The error of starting a process.
+    pub enum SpawnError {
+        /// This process called neither [`init`](super::init()) nor
+        /// [`init_test`](super::init_test), so a child would not become a worker.
+        NotInitialised => "process::init() was not called; call it first in main \
+                           (in tests: process::init_test)",
+        /// This program has more rights than its invoking user (setuid, file capabilities); a child
+        /// would not trust its environment.
+        Privileged => "a program with raised privileges (setuid) cannot spawn",
+        /// The function lies in a shared library, outside the program that offsets refer to.
+        NotInProgram => "the function lies in a shared library, not in the program",
+        /// The arguments do not serialise.
+        Encode(source: CodecError) => "the arguments do not serialise" from 0,
+        /// The encoded arguments are larger than a limit allows; nothing was allocated for them.
+        TooLarge {
+            /// The size of the arguments, in bytes.
+            size: u64,
+            /// The limit.
+            limit: Limit,
+            /// The bytes that the limit still allows.
+            available: u64,
+        } => "the arguments need {size} bytes, and {limit} allows {available}",
+        /// The process did not call [`init`](super::init()) within
+        /// [`Builder::start_timeout`](super::Builder::start_timeout). It was killed and reaped.
+        StartTimeout {
+            /// The timeout.
+            timeout: Duration,
+        } => "the process did not call process::init() within {timeout:?}, and was killed; \
+              call it first in main, or set a longer start_timeout",
+        /// The system refused a request.
+        System(error: SystemError) => "{error}{}" (cure(*error)),
+        ..
+        /// An option of the [`Builder`](super::Builder) is invalid.
+        Option(OptionError) by ?,
+        /// The fork server does not start, or does not start the process.
+        ForkServer(ForkServerError) by ?,
     }
 }
 
@@ -121,68 +113,15 @@ pub(super) const READING_START: &str = "finding out how this program was started
 pub(super) const READING_FILE: &str = "looking at this program's file";
 
 /// Returns what to do about a request of a start that the system refused, if that is known.
-fn cure(error: SystemError) -> Option<&'static str> {
+fn cure(error: SystemError) -> &'static str {
     let reads_proc = [READING_START, READING_FILE].contains(&error.what());
     match error.errno() {
         NO_DESCRIPTOR | NO_SYSTEM_DESCRIPTOR => {
-            Some("drop handles, or raise the limit on open files (RLIMIT_NOFILE, ulimit -n)")
+            "; drop handles, or raise the limit on open files (RLIMIT_NOFILE, ulimit -n)"
         }
-        NO_PROCESS => Some("raise the limit on processes (RLIMIT_NPROC, pids.max of the cgroup)"),
-        NOT_FOUND if reads_proc => Some("mount /proc"),
-        _ => None,
-    }
-}
-
-impl fmt::Display for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotInitialised => f.write_str(
-                "process::init() was not called; call it first in main \
-                 (in tests: process::init_test)",
-            ),
-            Self::Privileged => {
-                f.write_str("a program with raised privileges (setuid) cannot spawn")
-            }
-            Self::NotInProgram => {
-                f.write_str("the function lies in a shared library, not in the program")
-            }
-            Self::Option(error) => error.fmt(f),
-            Self::ForkServer(error) => error.fmt(f),
-            Self::Encode(_) => f.write_str("the arguments do not serialise"),
-            Self::TooLarge {
-                size,
-                limit,
-                available,
-            } => write!(
-                f,
-                "the arguments need {size} bytes, and {limit} allows {available}"
-            ),
-            Self::StartTimeout { timeout } => write!(
-                f,
-                "the process did not call process::init() within {timeout:?}, and was killed; \
-                 call it first in main, or set a longer start_timeout"
-            ),
-            Self::System(error) => {
-                error.fmt(f)?;
-                cure(*error).map_or(Ok(()), |cure| write!(f, "; {cure}"))
-            }
-        }
-    }
-}
-
-impl Error for SpawnError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::NotInitialised
-            | Self::Privileged
-            | Self::NotInProgram
-            | Self::TooLarge { .. }
-            | Self::StartTimeout { .. }
-            | Self::System(_) => None,
-            Self::Option(error) => error.source(),
-            Self::ForkServer(error) => error.source(),
-            Self::Encode(error) => Some(error),
-        }
+        NO_PROCESS => "; raise the limit on processes (RLIMIT_NPROC, pids.max of the cgroup)",
+        NOT_FOUND if reads_proc => "; mount /proc",
+        _ => "",
     }
 }
 
@@ -292,53 +231,38 @@ impl Error for JoinError {
     }
 }
 
-/// The error of a join with a timeout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum JoinTimeoutError {
-    /// The process is still running. Nothing has changed: join again.
-    Timeout,
-    /// The process has exited without a result.
-    Join(JoinError),
-}
-
-impl From<JoinError> for JoinTimeoutError {
-    fn from(error: JoinError) -> Self {
-        Self::Join(error)
+plain_errors! {
+    /// The error of a join with a timeout.
+    pub enum JoinTimeoutError {
+        /// The process is still running. Nothing has changed: join again.
+        Timeout => "the process still runs",
+        ..
+        /// The process has exited without a result.
+        Join(JoinError) by ?,
     }
-}
 
-impl fmt::Display for JoinTimeoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout => f.write_str("the process still runs"),
-            Self::Join(error) => error.fmt(f),
-        }
+    /// The error of asking for an exit status.
+    pub enum StatusError {
+        /// The process has exited and its status is lost: other code in this process waited for it
+        /// (`waitpid(-1)`), or SIGCHLD is ignored.
+        Reaped => "other code took the exit status of the process",
+        /// The process has ended and its status is lost: the fork server that had started it, and
+        /// was to report it, was killed, and the kernel (before Linux 6.15) does not tell. A result
+        /// that it committed is not lost.
+        ServerDied => "{}" (STATUS_LOST),
+        ..
+        /// The system refused a request.
+        System(SystemError),
     }
-}
 
-impl Error for JoinTimeoutError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Timeout => None,
-            Self::Join(error) => error.source(),
-        }
+    /// The error of waiting for a process with a timeout.
+    pub enum WaitTimeoutError {
+        /// The process is still running. Nothing has changed: wait again.
+        Timeout => "the process still runs",
+        ..
+        /// The exit status is unknown.
+        Status(StatusError) by ?,
     }
-}
-
-/// The error of asking for an exit status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum StatusError {
-    /// The process has exited and its status is lost: other code in this process waited for it
-    /// (`waitpid(-1)`), or SIGCHLD is ignored.
-    Reaped,
-    /// The process has ended and its status is lost: the fork server that had started it, and was
-    /// to report it, was killed, and the kernel (before Linux 6.15) does not tell. A result that it
-    /// committed is not lost.
-    ServerDied,
-    /// The system refused a request.
-    System(SystemError),
 }
 
 impl StatusError {
@@ -346,42 +270,3 @@ impl StatusError {
         move |error| Self::System(SystemError::new(what, &error))
     }
 }
-
-impl fmt::Display for StatusError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reaped => f.write_str("other code took the exit status of the process"),
-            Self::ServerDied => f.write_str(STATUS_LOST),
-            Self::System(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for StatusError {}
-
-/// The error of waiting for a process with a timeout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum WaitTimeoutError {
-    /// The process is still running. Nothing has changed: wait again.
-    Timeout,
-    /// The exit status is unknown.
-    Status(StatusError),
-}
-
-impl From<StatusError> for WaitTimeoutError {
-    fn from(error: StatusError) -> Self {
-        Self::Status(error)
-    }
-}
-
-impl fmt::Display for WaitTimeoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout => f.write_str("the process still runs"),
-            Self::Status(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for WaitTimeoutError {}

@@ -1,17 +1,14 @@
 //! The options of a new process, and what is checked of them before anything starts.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::job::VARIABLE;
 use crate::segment::SystemError;
+use crate::segment::fault::plain_errors;
 
 /// The longest name of a process, in bytes.
 pub(super) const MAX_NAME: usize = 255;
@@ -146,105 +143,54 @@ impl EnvironmentChanges {
     }
 }
 
-/// What is wrong with an option of a [`Builder`](super::Builder).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum OptionError {
-    /// The name of the process has no characters.
-    EmptyName,
-    /// The name of the process is too long.
-    NameTooLong {
-        /// Its length, in bytes.
-        len: usize,
-        /// The longest that is allowed.
-        limit: usize,
-    },
-    /// The name of the process has a NUL in it.
-    NulInName {
-        /// The index of the NUL, in bytes.
-        at: usize,
-    },
-    /// An environment variable cannot be as it was given.
-    Variable {
-        /// The name of the variable.
-        name: String,
-        /// What is wrong with it.
-        fault: VariableFault,
-    },
-    /// The directory cannot be entered: it does not exist, is no directory, or is another user's.
-    Directory {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        source: SystemError,
-    },
-}
-
-impl fmt::Display for OptionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EmptyName => f.write_str(
-                "a process needs a name of at least one character (leave it out for a counted one)",
-            ),
-            Self::NameTooLong { len, limit } => write!(
-                f,
-                "the name of the process has {len} bytes, and the longest has {limit}: \
-                 pass what is longer as an argument"
-            ),
-            Self::NulInName { at } => write!(
-                f,
-                "the name of the process has a NUL at byte {at}: remove it"
-            ),
-            Self::Variable { name, fault } => {
-                write!(
-                    f,
-                    "the environment variable {name:?} cannot be set: {fault}"
-                )
-            }
-            Self::Directory { path, .. } => {
-                write!(
-                    f,
-                    "the process cannot run in the directory {}",
-                    path.display()
-                )
-            }
-        }
+plain_errors! {
+    /// What is wrong with an option of a [`Builder`](super::Builder).
+    pub enum OptionError {
+        /// The name of the process has no characters.
+        EmptyName =>
+            "a process needs a name of at least one character (leave it out for a counted one)",
+        /// The name of the process is too long.
+        NameTooLong {
+            /// Its length, in bytes.
+            len: usize,
+            /// The longest that is allowed.
+            limit: usize,
+        } => "the name of the process has {len} bytes, and the longest has {limit}: \
+              pass what is longer as an argument",
+        /// The name of the process has a NUL in it.
+        NulInName {
+            /// The index of the NUL, in bytes.
+            at: usize,
+        } => "the name of the process has a NUL at byte {at}: remove it",
+        /// An environment variable cannot be as it was given.
+        Variable {
+            /// The name of the variable.
+            name: String,
+            /// What is wrong with it.
+            fault: VariableFault,
+        } => "the environment variable {name:?} cannot be set: {fault}",
+        /// The directory cannot be entered: it does not exist, is no directory, or is another
+        /// user's.
+        Directory {
+            /// The path.
+            path: PathBuf,
+            /// What the system said.
+            source: SystemError,
+        } => "the process cannot run in the directory {}" (path.display()) from source,
     }
-}
 
-impl Error for OptionError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Directory { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
-
-/// What is wrong with an environment variable of a [`Builder`](super::Builder).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum VariableFault {
-    /// Its name has no characters.
-    EmptyName,
-    /// Its name has an `=` in it, which ends a name.
-    EqualsSign,
-    /// Its name has a NUL in it.
-    NulInName,
-    /// Its value has a NUL in it.
-    NulInValue,
-    /// crossdock uses the variable to tell the new process its function.
-    Reserved,
-}
-
-impl fmt::Display for VariableFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::EmptyName => "its name is empty",
-            Self::EqualsSign => "its name has an equals sign, which ends a name",
-            Self::NulInName => "its name has a NUL",
-            Self::NulInValue => "its value has a NUL",
-            Self::Reserved => "crossdock starts processes by it; choose another name",
-        })
+    /// What is wrong with an environment variable of a [`Builder`](super::Builder).
+    #[derive(Copy)]
+    pub enum VariableFault {
+        /// Its name has no characters.
+        EmptyName => "its name is empty",
+        /// Its name has an `=` in it, which ends a name.
+        EqualsSign => "its name has an equals sign, which ends a name",
+        /// Its name has a NUL in it.
+        NulInName => "its name has a NUL",
+        /// Its value has a NUL in it.
+        NulInValue => "its value has a NUL",
+        /// crossdock uses the variable to tell the new process its function.
+        Reserved => "crossdock starts processes by it; choose another name",
     }
 }

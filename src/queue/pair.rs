@@ -1,11 +1,10 @@
 //! Both ends of a new queue at once.
 
-use std::fmt;
-
 #[cfg(feature = "process")]
 use super::{ByteOptions, Channel, Receiver, Sender};
 use super::{CountError, Countable, ReceiverOf, SenderOf};
 use crate::Segment;
+use crate::segment::fault::plain_errors;
 use crate::segment::{CreateError, EntryError, IntoConfig, OfOneError};
 
 /// The name of the entry in a segment that was made for one queue.
@@ -133,40 +132,16 @@ impl Segment {
     }
 }
 
-/// Why there is no new queue with a sender and a receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum PairError {
-    /// The segment of the queue was not created.
-    Create(CreateError),
-    /// The queue was not created.
-    Entry(EntryError),
-    /// Its ends were not counted.
-    Count(CountError),
-}
-
-impl fmt::Display for PairError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create(error) => error.fmt(f),
-            Self::Entry(error) => error.fmt(f),
-            Self::Count(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for PairError {}
-
-impl From<EntryError> for PairError {
-    fn from(error: EntryError) -> Self {
-        Self::Entry(error)
-    }
-}
-
-impl From<CountError> for PairError {
-    fn from(error: CountError) -> Self {
-        Self::Count(error)
+plain_errors! {
+    /// Why there is no new queue with a sender and a receiver.
+    pub enum PairError {
+        ..
+        /// The segment of the queue was not created.
+        Create(CreateError),
+        /// The queue was not created.
+        Entry(EntryError) by ?,
+        /// Its ends were not counted.
+        Count(CountError) by ?,
     }
 }
 

@@ -276,7 +276,7 @@ pub(crate) use errors;
 
 /// As [`errors`], without [`Fault`]. A variant may hold one value in parentheses; `from` names the
 /// field that is the error's source, 0 for that value. A text may have arguments. After `..` come
-/// variants that wrap another error, and say what it says.
+/// variants that wrap another error, and say what it says; with `by ?` it converts into them.
 macro_rules! plain_errors {
     ($(
         $(#[$meta:meta])*
@@ -288,7 +288,7 @@ macro_rules! plain_errors {
                 $(($held:ident: $holds:ty))?
                 => $text:literal $(($($argument:expr),+))? $(from $source:tt)?,
             )*
-            $(.. $($(#[$wraps:meta])* $wrapper:ident($inner:ty),)+)?
+            $(.. $($(#[$wraps:meta])* $wrapper:ident($inner:ty) $(by $mark:tt)?,)+)?
         }
     )+) => {$(
         $(#[$meta])*
@@ -323,9 +323,23 @@ macro_rules! plain_errors {
                 }
             }
         }
+
+        $($($($crate::segment::fault::converted!($inner, $mark $name::$wrapper);)?)+)?
     )+};
 }
 pub(crate) use plain_errors;
+
+/// Converts an error into the variant that wraps it.
+macro_rules! converted {
+    ($inner:ty, ? $name:ident::$wrapper:ident) => {
+        impl From<$inner> for $name {
+            fn from(error: $inner) -> Self {
+                Self::$wrapper(error)
+            }
+        }
+    };
+}
+pub(crate) use converted;
 
 /// The source of an error, if a field is named that is it.
 macro_rules! source_of {

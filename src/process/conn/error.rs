@@ -1,88 +1,38 @@
 //! The errors of pipes and connections.
 
-use std::error::Error;
-use std::fmt;
-
 use super::frame::{RecvStop, SendStop};
 use crate::queue::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
-use crate::segment::fault::errors_around;
+use crate::segment::fault::{errors_around, plain_errors};
 use crate::segment::{ClaimError, CreateError, EntryError, OpenError, Text};
 
-/// The error of making a pipe or a connection.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub enum PipeError {
-    /// No pipe can have this capacity.
-    Capacity {
-        /// The capacity asked for, in bytes.
-        found: u64,
-        /// The least, in bytes.
-        least: u64,
-        /// The most, in bytes.
-        most: u64,
-    },
-    /// No value of the type can be in a message.
-    Values {
-        /// The reason.
-        reason: Text,
-    },
-    /// The memory was not created.
-    Create(CreateError),
-    /// The memory of a client cannot be mapped.
-    Open(OpenError),
-    /// The rings were not created, or not found.
-    Entry(EntryError),
-    /// The ends were not claimed.
-    Claim(ClaimError),
-}
-
-impl fmt::Display for PipeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Capacity { found, least, most } => write!(
-                f,
-                "expected a capacity of {least} to {most} bytes, found {found}"
-            ),
-            Self::Values { reason } => {
-                write!(f, "values of this type cannot be sent: {reason}")
-            }
-            Self::Create(error) => error.fmt(f),
-            Self::Open(error) => error.fmt(f),
-            Self::Entry(error) => error.fmt(f),
-            Self::Claim(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for PipeError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Create(error) => error.source(),
-            Self::Open(error) => error.source(),
-            Self::Entry(error) => error.source(),
-            Self::Claim(error) => error.source(),
-            Self::Capacity { .. } | Self::Values { .. } => None,
-        }
-    }
-}
-
-impl From<CreateError> for PipeError {
-    fn from(error: CreateError) -> Self {
-        Self::Create(error)
-    }
-}
-
-impl From<EntryError> for PipeError {
-    fn from(error: EntryError) -> Self {
-        Self::Entry(error)
-    }
-}
-
-impl From<ClaimError> for PipeError {
-    fn from(error: ClaimError) -> Self {
-        Self::Claim(error)
+plain_errors! {
+    /// The error of making a pipe or a connection.
+    pub enum PipeError {
+        /// No pipe can have this capacity.
+        Capacity {
+            /// The capacity asked for, in bytes.
+            found: u64,
+            /// The least, in bytes.
+            least: u64,
+            /// The most, in bytes.
+            most: u64,
+        } => "expected a capacity of {least} to {most} bytes, found {found}",
+        /// No value of the type can be in a message.
+        Values {
+            /// The reason.
+            reason: Text,
+        } => "values of this type cannot be sent: {reason}",
+        ..
+        /// The memory was not created.
+        Create(CreateError) by ?,
+        /// The memory of a client cannot be mapped.
+        Open(OpenError),
+        /// The rings were not created, or not found.
+        Entry(EntryError) by ?,
+        /// The ends were not claimed.
+        Claim(ClaimError) by ?,
     }
 }
 
