@@ -29,7 +29,8 @@ enum Verb {
     ///
     /// A child is single-stepped through each operation and killed, or stopped and let go on,
     /// after k instructions; others act meanwhile; then the survivors are judged. Each operation
-    /// has a seeded bug that its judge must catch. Exits with 1 if anything is stuck, lost or
+    /// has a seeded bug that its judge must catch. Processes that start others are walked from one
+    /// system call to the next. Exits with 1 if anything is stuck, lost or
     /// duplicated, or a seeded bug is not caught.
     Crash {
         /// Kill and stop after every instruction, not only where something changed.

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 use std::fs;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
@@ -106,16 +106,11 @@ pub(crate) fn exit_now(code: u8) -> ! {
 }
 
 impl Child {
-    /// pidfd_open(2) of a child of this process.
+    /// A child of this process.
     fn of(pid: Pid) -> Result<Self, Broken> {
-        // SAFETY: takes a number and flags; there are no pointers.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
-        let fd = c_int::try_from(Errno::result(fd)?)?;
-        // SAFETY: the call has just made the descriptor, and nobody else knows of it.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Self {
             pid,
-            pidfd,
+            pidfd: pidfd_of(pid)?,
             end: None,
         })
     }
@@ -134,6 +129,11 @@ impl Child {
             _ => {}
         }
         self.end.is_some()
+    }
+
+    /// Notes an end that a tracer was told of.
+    pub(crate) fn has_ended(&mut self, end: End) {
+        self.end = Some(end);
     }
 
     /// Waits until the process has ended, no longer than `patience`; `None` if it has not.
@@ -169,13 +169,7 @@ impl Child {
     /// Waits until the kernel says that the process is in one of `states` (see proc_pid_stat(5)),
     /// no longer than `patience`.
     pub(crate) fn reaches(&self, states: &[char], patience: Duration) -> bool {
-        until(patience, || {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-            let state = stat
-                .rsplit_once(") ")
-                .and_then(|(_, rest)| rest.chars().next());
-            state.is_some_and(|state| states.contains(&state))
-        })
+        until(patience, || has_state(self.pid, states))
     }
 
     /// Waits until the process is in futex(2), no longer than `patience`.
@@ -192,6 +186,43 @@ impl Drop for Child {
     fn drop(&mut self) {
         // A child that cannot be killed dies with the rig.
         let _ = self.kill();
+    }
+}
+
+/// How long a process on a busy machine may take to stop.
+pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whether the kernel says that a process is in one of `states` (see proc_pid_stat(5)).
+pub(crate) fn has_state(pid: Pid, states: &[char]) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .map_or(Some('X'), |(_, rest)| rest.chars().next());
+    state.is_some_and(|state| states.contains(&state))
+}
+
+/// pidfd_open(2).
+pub(crate) fn pidfd_of(pid: Pid) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes a number and flags; there are no pointers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let fd = c_int::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the call has just made the descriptor, and nothing else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// pidfd_send_signal(2). Returns false if the process has ended.
+pub(crate) fn signal_to(process: &impl AsFd, signal: Signal) -> Result<bool, Broken> {
+    let (fd, info) = (
+        process.as_fd().as_raw_fd(),
+        std::ptr::null::<libc::siginfo_t>(),
+    );
+    let call = libc::SYS_pidfd_send_signal;
+    // SAFETY: a null siginfo asks the kernel to fill it; the other arguments are integers.
+    let result = unsafe { libc::syscall(call, fd, signal as c_int, info, 0) };
+    match Errno::result(result) {
+        Ok(_) => Ok(true),
+        Err(Errno::ESRCH) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -6,6 +6,7 @@ mod operations;
 pub(crate) mod sweep;
 mod trail;
 mod victim;
+mod walk;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -22,13 +22,13 @@ const VERY_FEW_STEPS: usize = 150;
 const STRIDE: usize = 3;
 /// How long a survivor may take: thousands of slices of a waiter, since a busy machine may leave one
 /// without a processor for seconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The same where a bug is expected, and waiting for nothing.
-const SHORT_PATIENCE: Duration = Duration::from_millis(200);
+pub(crate) const SHORT_PATIENCE: Duration = Duration::from_millis(200);
 /// Every how many stop points a real SIGSTOP is sent.
 const SUSPEND_EVERY: usize = 5;
 /// Seconds that one point may take before the rig gives itself up.
-const WATCHDOG: u32 = 120;
+pub(crate) const WATCHDOG: u32 = 120;
 /// An operation that has not ended after so many steps never will.
 const ENDLESS: usize = 3_000_000;
 
@@ -66,7 +66,7 @@ impl Row {
         complaints.filter(|(_, one)| one.harm == harm).count()
     }
 
-    fn add(&mut self, k: usize, scene: Scene) {
+    pub(crate) fn add(&mut self, k: usize, scene: Scene) {
         match scene.fate {
             _ if scene.ended => {}
             Fate::KilledAmongOthers | Fate::KilledAlone => self.kills += 1,

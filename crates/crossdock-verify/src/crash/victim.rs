@@ -43,6 +43,11 @@ impl Victim {
         Ok(Self { child })
     }
 
+    /// Gives the stopped process away.
+    pub(crate) fn into_child(self) -> Child {
+        self.child
+    }
+
     pub(crate) fn child(&self) -> &Child {
         &self.child
     }

@@ -4,19 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crossdock::process::{self, Process};
 use crossdock::queue::{Queue, RecvTimeoutError, SendError, SenderOf, TryRecvError, pair};
 use crossdock::{AtomicArray, Counter, Segment};
-use nix::errno::Errno;
-use nix::libc;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, setpgid};
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Broken, until};
+use crate::process::{Broken, pidfd_of, signal_to, until};
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::{Report, TortureArgs};
@@ -290,29 +287,11 @@ impl Group {
 
     /// Signals a process of the group; false if it has ended.
     fn signal(&self, pid: i32, signal: Signal) -> Result<bool, Broken> {
-        // SAFETY: takes a number and flags; there are no pointers.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        let Ok(fd) = Errno::result(fd) else {
+        let Ok(pidfd) = pidfd_of(Pid::from_raw(pid)) else {
             return Ok(false);
         };
-        // SAFETY: the call has just made the descriptor, and nothing else knows of it.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(libc::c_int::try_from(fd)?) };
         // The number may have been another process's by then.
-        if !self.has(pid) {
-            return Ok(false);
-        }
-        let info = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: a null siginfo asks the kernel to fill it; the other arguments are integers.
-        let sent = unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                pidfd.as_raw_fd(),
-                signal as libc::c_int,
-                info,
-                0,
-            )
-        };
-        Ok(sent == 0)
+        Ok(self.has(pid) && signal_to(&pidfd, signal)?)
     }
 
     /// Kills what is left, and waits until it is gone: a child may just be starting.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use crossdock::Error;
@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use crate::process::{Broken, pause, watch_over};
+use crate::process::{Broken, pause, signal_to, watch_over};
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::{Report, TortureArgs};
@@ -149,9 +149,9 @@ fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Result<Outcome, 
     match random.below(6) {
         0 => {}
         1 => {
-            stopped = signal(&parent, Signal::SIGSTOP)?;
+            stopped = signal_to(&parent, Signal::SIGSTOP)?;
             pause(random.time_below(Duration::from_millis(3)))?;
-            signal(&parent, Signal::SIGCONT)?;
+            signal_to(&parent, Signal::SIGCONT)?;
         }
         _ => {
             killed = parent.is_alive();
@@ -202,22 +202,6 @@ fn ends(mut pipe: impl Read + AsFd) -> Result<bool, Broken> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// pidfd_send_signal(2). Returns false if the process has ended.
-fn signal(process: &impl AsFd, signal: Signal) -> Result<bool, Broken> {
-    let (fd, info) = (
-        process.as_fd().as_raw_fd(),
-        std::ptr::null::<libc::siginfo_t>(),
-    );
-    let call = libc::SYS_pidfd_send_signal;
-    // SAFETY: a null siginfo asks the kernel to fill it; the other arguments are integers.
-    let result = unsafe { libc::syscall(call, fd, signal as libc::c_int, info, 0) };
-    match Errno::result(result) {
-        Ok(_) => Ok(true),
-        Err(Errno::ESRCH) => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -36,6 +36,7 @@ mod snapshot;
 mod work;
 
 use crate::crash::sweep::Listed;
+use crate::crash::walk;
 
 pub(crate) use named::{left_behind, sweep_away};
 
@@ -55,6 +56,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         ring::LISTED,
         queue::LISTED,
         hand_over::LISTED,
+        walk::LISTED,
         work::LISTED,
         leases::LISTED,
         work::LISTED_BYTES,

@@ -1,0 +1,102 @@
+//! The walks: who is walked, who is killed or stopped at each step, and what must hold then.
+
+use crate::crash::sweep::Listed;
+use crate::crash::walk::roles::{self, DONE, KILLED, REFUSED, Subject};
+use crate::crash::walk::sweep::sweep;
+
+/// Who is killed and stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The process that is walked.
+    Walked,
+    /// The first process of the family, at the steps of another one.
+    First,
+}
+
+/// A walk.
+pub(super) struct Case {
+    pub(super) subject: Subject,
+    /// The way from the first process of the family to the one that is walked: of each process the
+    /// number of the fork that leads on. A fork server is the second fork's: its owner forks a
+    /// helper, and that the server.
+    pub(super) path: &'static [usize],
+    pub(super) target: Target,
+    /// What the first process may end with after the target was killed, besides [`DONE`].
+    pub(super) ends: &'static [u8],
+    /// Whether the others end because the first process does. It is killed at the end of each pass.
+    pub(super) bound: bool,
+    /// Whether each start that succeeded has begun its function once, whatever was killed.
+    pub(super) counts: bool,
+}
+
+/// Of the table: the walk of a process whose parent is the first, and so on.
+const CHILD: &[usize] = &[0];
+const SECOND_CHILD: &[usize] = &[1];
+const SERVER: &[usize] = &[0, 0];
+const SERVERS_CHILD: &[usize] = &[0, 0, 0];
+
+macro_rules! walks {
+    ($($name:literal $subject:ident of $path:expr, $target:ident, $ends:expr,
+       bound $bound:literal, counts $counts:literal, $seed:literal)*) => {
+        &[$(Listed {
+            name: $name,
+            seed: $seed,
+            sweep: |listed, full| {
+                let case = Case {
+                    subject: roles::$subject,
+                    path: $path,
+                    target: Target::$target,
+                    ends: $ends,
+                    bound: $bound,
+                    counts: $counts,
+                };
+                sweep(listed, &case, full)
+            },
+        }),*]
+    };
+}
+
+/// The walks of starts, ends, scopes, daemons and fork servers.
+pub(crate) const LISTED: &[Listed] = walks! {
+    "process: spawn, the parent" joins of &[], Walked, &[],
+        bound false, counts false, "a sender that the child takes for itself"
+    "process: spawn, the parent at the child's steps" joins of CHILD, First, &[],
+        bound false, counts false, "a sender that the child takes for itself"
+    "process: spawn, the child" hears of CHILD, Walked, &[KILLED],
+        bound false, counts false, "a parent that waits for a message and not for the child"
+    "process: Conn, the parent" asks of &[], Walked, &[],
+        bound false, counts false, "a child that takes the end for a pause"
+    "process: Conn, the parent at the child's steps" asks of CHILD, First, &[],
+        bound false, counts false, "a child that takes the end for a pause"
+    "process: Conn, the child" hears_over_a_conn of CHILD, Walked, &[KILLED],
+        bound false, counts false, "a parent that waits for a message and not for the child"
+    "process: daemon, the parent" has_a_daemon of &[], Walked, &[],
+        bound true, counts false, "a child that is no daemon"
+    "process: daemon, the parent at the child's steps" has_a_daemon of CHILD, First, &[],
+        bound true, counts false, "a child that is no daemon"
+    "process: scope, the owner" has_a_scope of &[], Walked, &[],
+        bound false, counts false, "a child that is not the scope's"
+    "process: scope, the owner at a child's steps" has_a_scope of SECOND_CHILD, First, &[],
+        bound false, counts false, "a child that is not the scope's"
+    "process: scope, a child" waits_for_a_scope of SECOND_CHILD, Walked, &[KILLED],
+        bound false, counts false, "children that are joined in the order of their starts"
+    "process: fork server, the helper" starts_anew of CHILD, Walked, &[],
+        bound false, counts true, "a refusal that counts for a start"
+    "process: fork server, the server" starts_two of SERVER, Walked, &[],
+        bound false, counts true, "a process that ends with its server"
+    "process: fork server, the owner" has_a_daemon_by_server of &[], Walked, &[],
+        bound true, counts false, "a child that is no daemon"
+    "process: fork server, the owner at the server's steps" had_a_daemon_by_server of SERVER, First, &[],
+        bound false, counts false, "a child that is no daemon"
+    "process: fork server, the owner at the child's steps" has_a_daemon_by_server of SERVERS_CHILD, First, &[],
+        bound true, counts false, "a child that is no daemon"
+    "process: fork server, the child" hears_by_server of SERVERS_CHILD, Walked, &[KILLED, REFUSED],
+        bound false, counts false, "a parent that waits for a message and not for the child"
+};
+
+impl Case {
+    /// Whether the first process may end with this code.
+    pub(super) fn allows(&self, code: u8, killed: bool) -> bool {
+        code == DONE || killed && self.ends.contains(&code)
+    }
+}
