@@ -450,8 +450,9 @@ walk! {
     #[cfg(feature = "process")]
     TaskError {
         TaskError::Panicked(_) => TaskError::Panicked(Panic::with_message("no")),
+        TaskError::Failed(_) => TaskError::Failed(RemoteError::with_message(name())),
         TaskError::WorkerDied { .. } => TaskError::WorkerDied {
-            signal: Some(9), code: None, started: true, attempts: 1,
+            signal: Some(9), code: None, oom: Some(true), started: true, attempts: 1,
         },
         TaskError::TimedOut { .. } => TaskError::TimedOut {
             limit: std::time::Duration::from_secs(1), attempts: 1,

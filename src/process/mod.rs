@@ -161,8 +161,8 @@ pub use init::{init, init_test};
 pub use options::{OptionError, StartMethod, Stdio, VariableFault};
 pub use panic::{Panic, PanicLocation};
 pub use pool::{
-    AsCompleted, BuildError, Imap, MapError, OnParentDeath, Options, Pool, PoolBuilder, Progress,
-    State, SubmitError, Task, TaskError, WorkerState, as_completed,
+    AsCompleted, BuildError, Fallible, Imap, MapError, OnParentDeath, Options, Pool, PoolBuilder,
+    Progress, State, SubmitError, Task, TaskError, WorkerState, as_completed,
 };
 pub use portable::Portable;
 pub use remote::{PortableError, RemoteError};

@@ -12,6 +12,7 @@ use std::env;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
+use std::sync::OnceLock;
 use std::thread::{self, ThreadId};
 
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,29 @@ impl Panic {
         })
     }
 
+    /// Returns what of it fits into so many bytes, encoded: the backtrace is left out first, then
+    /// the end of the message.
+    pub(super) fn shortened(&self, most: usize) -> Self {
+        /// What the encoding takes beside the texts, at most.
+        const REST: usize = 64;
+        let mut short = self.clone();
+        let texts = |panic: &Self| {
+            let location = panic.location.as_ref().map_or(0, |place| place.file.len());
+            let backtrace = panic.backtrace.as_ref().map_or(0, String::len);
+            panic.message.len() + location + backtrace + REST
+        };
+        if texts(&short) > most {
+            short.backtrace = None;
+        }
+        let excess = texts(&short).saturating_sub(most);
+        let mut end = short.message.len().saturating_sub(excess);
+        while !short.message.is_char_boundary(end) {
+            end -= 1;
+        }
+        short.message.truncate(end);
+        short
+    }
+
     /// Returns a panic of this message, for tests of what carries one.
     #[cfg(test)]
     pub(crate) fn with_message(message: &str) -> Self {
@@ -130,6 +154,15 @@ impl fmt::Display for PanicLocation {
     }
 }
 
+/// What else is told of each panic.
+static AT_PANICS: OnceLock<fn(&Panic)> = OnceLock::new();
+
+/// Has `told` be called with each panic of this process, in the thread that panics.
+pub(super) fn at_panics(told: fn(&Panic)) {
+    // Of two, which no process has, the first.
+    let _ = AT_PANICS.set(told);
+}
+
 thread_local! {
     /// The last panic of this thread.
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
@@ -175,6 +208,9 @@ fn report(info: &PanicHookInfo<'_>, frames: Frames, worker: ThreadId) {
         backtrace: (frames != Frames::None).then(|| backtrace(frames)),
     };
     print(&panic, worker);
+    if let Some(told) = AT_PANICS.get() {
+        told(&panic);
+    }
     // It fails while the thread ends, when no function is left to panic.
     let _ = LAST.try_with(|last| last.replace(Some(panic)));
 }

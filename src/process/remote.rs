@@ -96,7 +96,7 @@ impl RemoteError {
     }
 
     /// Returns what crosses of an error that a function returned: a `RemoteError` as it is.
-    pub(super) fn of(error: Box<dyn Error + Send + Sync>) -> Self {
+    pub(in crate::process) fn of(error: Box<dyn Error + Send + Sync>) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => *error,
             Err(error) => Self::described(&*error),

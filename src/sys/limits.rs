@@ -149,6 +149,44 @@ fn available_memory(meminfo: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// The kills for want of memory that the cgroup of this process has counted, with those below it;
+/// `None` if it does not count.
+#[cfg(feature = "process")]
+pub(crate) fn oom_kills() -> Option<u64> {
+    counted_kills(Path::new("/proc/thread-self/cgroup"), "/sys/fs/cgroup")
+}
+
+#[cfg(feature = "process")]
+fn counted_kills(of_process: &Path, mount: &str) -> Option<u64> {
+    let (v2, v1) = groups(of_process)?;
+    let mount = Path::new(mount);
+    let count = |root: PathBuf, group: String, file: &str| {
+        let text = read(root.join(group.trim_start_matches('/')).join(file))?;
+        let mut lines = text.lines();
+        lines
+            .find_map(|line| line.strip_prefix("oom_kill "))?
+            .trim()
+            .parse()
+            .ok()
+    };
+    v2.and_then(|group| count(mount.to_owned(), group, "memory.events"))
+        .or_else(|| count(mount.join("memory"), v1?, "memory.oom_control"))
+}
+
+/// The cgroups of a process in both versions, from the text of its file in /proc.
+fn groups(of_process: &Path) -> Option<(Option<String>, Option<String>)> {
+    let text = read(of_process)?;
+    let v2 = text.lines().find_map(|line| line.strip_prefix("0::"));
+    let v1 = text.lines().find_map(|line| {
+        let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+        controllers
+            .split(',')
+            .any(|name| name == "memory")
+            .then_some(group)
+    });
+    Some((v2.map(str::to_owned), v1.map(str::to_owned)))
+}
+
 /// The memory files of one version of cgroups.
 struct Files {
     max: &'static str,
@@ -170,18 +208,10 @@ const V1: Files = Files {
 
 /// The least that any cgroup from this process's up to the root still allows.
 fn cgroup_memory(of_process: &Path, mount: &str) -> Option<u64> {
-    let text = read(of_process)?;
+    let (v2, v1) = groups(of_process)?;
     let mount = Path::new(mount);
-    let v2 = text.lines().find_map(|line| line.strip_prefix("0::"));
-    let v1 = text.lines().find_map(|line| {
-        let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
-        controllers
-            .split(',')
-            .any(|name| name == "memory")
-            .then_some(group)
-    });
-    let v2 = v2.and_then(|group| least_left(mount.to_owned(), group, &V2));
-    let v1 = v1.and_then(|group| least_left(mount.join("memory"), group, &V1));
+    let v2 = v2.and_then(|group| least_left(mount.to_owned(), &group, &V2));
+    let v1 = v1.and_then(|group| least_left(mount.join("memory"), &group, &V1));
     v2.into_iter().chain(v1).min()
 }
 
@@ -246,6 +276,28 @@ mod tests {
         let found = cgroup_memory(&root.join("self"), mount.to_str().unwrap());
         fs::remove_dir_all(&root).unwrap();
         assert_eq!(found, Some(100));
+    }
+
+    #[cfg(feature = "process")]
+    #[test]
+    fn kills_for_want_of_memory_are_read_from_either_version() {
+        let root = tree(
+            "kills",
+            &[
+                ("self", "4:cpu,memory:/old\n0::/new\n"),
+                ("bare", "4:cpu,memory:/old\n0::/bare\n"),
+                ("cg/new/memory.events", "low 0\noom 4\noom_kill 3\n"),
+                (
+                    "cg/memory/old/memory.oom_control",
+                    "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n",
+                ),
+            ],
+        );
+        let mount = root.join("cg");
+        let kills = |of| counted_kills(&root.join(of), mount.to_str().unwrap());
+        let found = ["self", "bare", "none"].map(kills);
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(found, [Some(3), Some(7), None]);
     }
 
     #[test]

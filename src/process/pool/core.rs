@@ -9,7 +9,7 @@ use super::judge::Letter;
 use super::message::{ReplyHeader, ReplyKind, TaskHeader};
 use super::notice::Notice;
 use super::segment::PoolSegment;
-use super::table::{NewTask, Status, Table};
+use super::table::{NewTask, Rules, Status, Table};
 use super::{BuildError, SubmitError};
 use crate::algorithm::tasks::{Mail, settle};
 use crate::facade::{Deadline, Left};
@@ -87,6 +87,14 @@ impl Core {
     /// Whether this is the process that built the pool, and no fork of it.
     pub(super) fn is_here(&self) -> bool {
         self.here.is_here()
+    }
+
+    /// How a worker tries a task of these rules again whose function fails: how often, in the high
+    /// byte, and the offset of what it asks; 0 if not at all.
+    pub(super) fn policy(&self, rules: &Rules) -> u64 {
+        let wanted = rules.retry_if.filter(|_| rules.retries > 0);
+        let offset = wanted.and_then(|wanted| self.code.offset(wanted as *const ()));
+        offset.map_or(0, |offset| u64::from(rules.retries) << 56 | offset)
     }
 
     /// Whether a task can be submitted at once, or none ever.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::{CodecError, Panic, SpawnError};
+use crate::process::{CodecError, Panic, RemoteError, SpawnError};
 use crate::segment::{CreateError, EntryError, Fault, SystemError};
 
 /// Why a pool was not built. No process of it is left.
@@ -134,14 +134,21 @@ impl Error for SubmitError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum TaskError {
-    /// The function panicked.
+    /// The function panicked. It is this also where panics abort, and so the worker died of it.
     Panicked(Panic),
+    /// The function, of a task that [can fail](super::Pool::fallible), returned this error.
+    Failed(RemoteError),
     /// The worker died while it ran the task, or just before.
     WorkerDied {
         /// The signal that killed it.
         signal: Option<i32>,
         /// The code with which it exited, if it was not killed.
         code: Option<i32>,
+        /// Whether the kernel killed it for want of memory; `None` if that is not known.
+        ///
+        /// It is known where the cgroup counts such kills, and none was counted since the last
+        /// death by SIGKILL, or one while one worker died.
+        oom: Option<bool>,
         /// Whether the task had begun.
         started: bool,
         /// How many workers have died of the task.
@@ -199,9 +206,11 @@ impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panicked(panic) => write!(f, "the task {panic}"),
+            Self::Failed(error) => write!(f, "the task failed: {error}"),
             Self::WorkerDied {
                 signal,
                 code,
+                oom,
                 started,
                 attempts,
             } => {
@@ -211,7 +220,11 @@ impl fmt::Display for TaskError {
                     (None, None) => f.write_str("the worker died")?,
                 }
                 let when = if *started { "in" } else { "before" };
-                write!(f, " {when} the task, attempt {attempts}")
+                write!(f, " {when} the task, attempt {attempts}")?;
+                match oom {
+                    Some(true) => f.write_str(", for want of memory"),
+                    _ => Ok(()),
+                }
             }
             Self::TimedOut { limit, attempts } => write!(
                 f,
@@ -239,6 +252,7 @@ impl fmt::Display for TaskError {
 impl Error for TaskError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            Self::Failed(error) => error.source(),
             Self::Decode(error) => Some(error),
             Self::Submit(error) => error.source(),
             _ => None,

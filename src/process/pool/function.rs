@@ -1,5 +1,6 @@
 //! How a worker calls the functions of tasks, and what its state is.
 
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -7,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::message::{FrameKind, begin_frame, end_frame, push_frame};
-use crate::process::{CodecError, handles};
+use crate::codec;
+use crate::process::{CodecError, RemoteError, handles};
 use crate::segment::Segment;
 
 /// What each worker of a pool has beside the arguments of a task: nothing in a `Pool<()>`, the
@@ -23,12 +25,16 @@ pub trait WorkerState: sealed::OfPools + 'static {
     #[doc(hidden)]
     fn address<A, R>(function: Self::Function<A, R>) -> *const ();
 
-    /// Calls the function at an address.
+    /// Calls the function at an address. Returns the error that it returned, if it can fail.
     ///
     /// # Safety
     /// - `function` is a `Self::Function<A, R>` of this program.
     #[doc(hidden)]
-    unsafe fn call<A, R>(function: *const (), state: &mut Self::Value, argument: A) -> R;
+    unsafe fn call<A, R>(
+        function: *const (),
+        state: &mut Self::Value,
+        argument: A,
+    ) -> Result<R, RemoteError>;
 }
 
 mod sealed {
@@ -55,10 +61,14 @@ impl WorkerState for () {
         function as *const ()
     }
 
-    unsafe fn call<A, R>(function: *const (), _state: &mut (), argument: A) -> R {
+    unsafe fn call<A, R>(
+        function: *const (),
+        _state: &mut (),
+        argument: A,
+    ) -> Result<R, RemoteError> {
         // SAFETY: the caller says that it is such a function.
         let function = unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function) };
-        function(argument)
+        Ok(function(argument))
     }
 }
 
@@ -72,10 +82,49 @@ impl<S: 'static> WorkerState for State<S> {
         function as *const ()
     }
 
-    unsafe fn call<A, R>(function: *const (), state: &mut S, argument: A) -> R {
+    unsafe fn call<A, R>(
+        function: *const (),
+        state: &mut S,
+        argument: A,
+    ) -> Result<R, RemoteError> {
         // SAFETY: the caller says that it is such a function.
         let function = unsafe { std::mem::transmute::<*const (), fn(&mut S, A) -> R>(function) };
-        function(state, argument)
+        Ok(function(state, argument))
+    }
+}
+
+/// The tasks of a pool of `W` can fail: their functions return a `Result<R, E>`. See
+/// [`Pool::fallible`](super::Pool::fallible).
+pub struct Fallible<W, E>(PhantomData<fn() -> (W, E)>);
+
+impl<W, E> fmt::Debug for Fallible<W, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fallible")
+    }
+}
+
+impl<W: WorkerState, E> sealed::OfPools for Fallible<W, E> {}
+
+impl<W, E> WorkerState for Fallible<W, E>
+where
+    W: WorkerState,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    type Function<A, R> = W::Function<A, Result<R, E>>;
+    type Value = W::Value;
+
+    fn address<A, R>(function: Self::Function<A, R>) -> *const () {
+        W::address::<A, Result<R, E>>(function)
+    }
+
+    unsafe fn call<A, R>(
+        function: *const (),
+        state: &mut W::Value,
+        argument: A,
+    ) -> Result<R, RemoteError> {
+        // SAFETY: the caller says that it is such a function, which for `W` returns the result.
+        let returned = unsafe { W::call::<A, Result<R, E>>(function, state, argument) };
+        returned?.map_err(|error| RemoteError::of(error.into()))
     }
 }
 
@@ -100,8 +149,16 @@ pub(super) fn run_item<W, A, R>(
     };
     // SAFETY: the parent sent the offset of a `W::Function<A, R>` along with that of this very
     // instantiation, and this worker runs the parent's program.
-    let result: R = unsafe { W::call(function, state, argument) };
+    let returned: Result<R, RemoteError> = unsafe { W::call(function, state, argument) };
     let at = begin_frame(reply);
+    let result = match returned {
+        Ok(result) => result,
+        Err(error) => {
+            // Texts and bytes always serialise.
+            reply.extend_from_slice(&codec::encode(&error).unwrap_or_default());
+            return end_frame(reply, at, FrameKind::Failed);
+        }
+    };
     match handles::encode_known(reply, &result, known) {
         Ok(()) => end_frame(reply, at, FrameKind::Value),
         Err(error) => {

@@ -6,10 +6,13 @@ use super::segment::PoolSegment;
 use super::table::{SLOT_BITS, Table};
 use super::worker::RETIRED;
 use crate::algorithm::tasks::{MAX_SENT, TaskState, TaskWord};
+use crate::codec;
 
 /// How often a task that did not begin, or whose worker left after another one, is sent again for
 /// free: a task that kills workers before it begins would do so without end.
 const FREE_SENDS: u8 = 3;
+
+const SIGABRT: i32 = 6;
 
 /// A message whose worker has died.
 pub(super) struct Letter {
@@ -85,11 +88,19 @@ impl Table {
             self.complete_with(shared, id, &TaskError::Cancelled);
             return None;
         }
+        if started
+            && exit.signal == Some(SIGABRT)
+            && let Some(buffer) = shared.buffer(word.place())
+            && let Ok(panic) = codec::decode(&buffer.last_panic())
+        {
+            task.push_error(TaskError::Panicked(panic));
+            self.go_on(shared, letter);
+            return None;
+        }
         let condemned = state == Some(TaskState::Condemned);
         let is_late = condemned && letter.header.first + word.item() == task.received;
         let is_free = !started || exit.code == Some(RETIRED) || condemned && !is_late;
-        let mut again = is_free && task.free_sends < FREE_SENDS;
-        if again {
+        if is_free && task.free_sends < FREE_SENDS {
             task.free_sends += 1;
         } else {
             task.deaths = task.deaths.saturating_add(1);
@@ -101,25 +112,30 @@ impl Table {
                 _ => TaskError::WorkerDied {
                     signal: exit.signal,
                     code: exit.code,
+                    oom: exit.oom,
                     started,
                     attempts: task.deaths,
                 },
             };
             let retries = task.deaths <= task.rules.retries;
             if retries && task.rules.retry_if.is_none_or(|wanted| wanted(&error)) {
-                again = true;
                 self.progress.retried += 1;
             } else {
                 task.push_error(error);
             }
         }
-        let task = self.by_id(id)?;
-        if !again && task.received == task.items {
-            self.complete(shared, id);
-        } else {
-            self.send_again(shared, letter);
-        }
+        self.go_on(shared, letter);
         None
+    }
+
+    /// Ends a task that has all its outcomes, and sends it again from the next item on otherwise.
+    fn go_on(&mut self, shared: &PoolSegment, letter: Letter) {
+        let id = letter.header.id;
+        match self.by_id(id) {
+            Some(task) if task.received == task.items => self.complete(shared, id),
+            Some(_) => self.send_again(shared, letter),
+            None => {}
+        }
     }
 
     /// Sends a task again, from its first item without an outcome on.

@@ -131,6 +131,7 @@ where
             let new = NewTask {
                 items,
                 rules: self.options.rules,
+                policy: self.options.core().policy(&self.options.rules),
                 sink: &self.sink,
                 seq: self.next,
             };

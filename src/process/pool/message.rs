@@ -138,15 +138,18 @@ pub(super) enum FrameKind {
     TooLarge = 4,
     /// No worker answered: the error is the parent's.
     Error = 5,
+    /// The function returned an error.
+    Failed = 6,
 }
 
-const FRAMES: [FrameKind; 6] = [
+const FRAMES: [FrameKind; 7] = [
     FrameKind::Value,
     FrameKind::Panicked,
     FrameKind::Arguments,
     FrameKind::Encode,
     FrameKind::TooLarge,
     FrameKind::Error,
+    FrameKind::Failed,
 ];
 const LENGTH_BITS: u32 = 29;
 /// The longest frame, in bytes.

@@ -5,6 +5,7 @@ mod core;
 mod error;
 mod function;
 mod judge;
+mod last_words;
 mod map;
 mod message;
 mod notice;
@@ -26,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 pub use builder::PoolBuilder;
 pub use error::{BuildError, MapError, SubmitError, TaskError};
-pub use function::{State, WorkerState};
+pub use function::{Fallible, State, WorkerState};
 pub use map::Imap;
 pub use options::Options;
 pub use task::{AsCompleted, Task, as_completed};
@@ -77,8 +78,7 @@ use core::Core;
 ///
 /// A stopped worker delays its own task; a [limit](Options::timeout), or [`Task::kill`], kills it
 /// all the same. A panic is an error of its task. In a pool with an initializer the worker is
-/// replaced after it, since its state may be half changed. Where panics abort, it is a death by
-/// SIGABRT.
+/// replaced after it, since its state may be half changed; so it is where panics abort.
 ///
 /// If an initializer fails when a worker is replaced, the start is tried again after a while. After
 /// five failures in a row the pool is broken: all tasks end with [`TaskError::Broken`]. A worker
@@ -158,6 +158,43 @@ impl<W: WorkerState> Pool<W> {
     /// Returns options for tasks of this pool: limits, retries, and the sizes of chunks.
     pub fn options(&self) -> Options<'_, W> {
         Options::new(&self.core)
+    }
+
+    /// Returns options for tasks that can fail: functions that return a `Result<R, E>`. Everything
+    /// else is as it is, but the result of a task is the `R`, and its error
+    /// [`TaskError::Failed`], with the text of the `E` and of its causes.
+    ///
+    /// `E` is what converts into a `Box<dyn Error + Send + Sync>`, and need not be a serde value.
+    /// An error that is a [`PortableError`](super::PortableError) arrives as itself, too, if the
+    /// function returns a [`RemoteError`](super::RemoteError). A task of a plain
+    /// [`submit`](Self::submit) that returns a `Result` has that as its result.
+    ///
+    /// ```
+    /// use crossdock::process::{self, Pool, TaskError};
+    ///
+    /// fn parse(text: String) -> Result<u32, std::num::ParseIntError> {
+    ///     text.parse()
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let pool = Pool::builder().workers(2).build()?;
+    ///     let texts = ["1", "2"].map(str::to_owned);
+    ///     assert_eq!(pool.fallible().map(parse, texts)?, [1, 2]);
+    ///     match pool.fallible().call(parse, "x".to_owned()) {
+    ///         Err(TaskError::Failed(error)) => {
+    ///             assert_eq!(error.to_string(), "invalid digit found in string");
+    ///         }
+    ///         other => panic!("{other:?}"),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn fallible<E>(&self) -> Options<'_, Fallible<W, E>>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.options().fallible()
     }
 
     /// Submits a task, and returns its handle. Blocks while as many tasks are in flight as may be

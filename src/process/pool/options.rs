@@ -1,5 +1,6 @@
 //! How tasks are run: their limits, their retries, and the sizes of chunks.
 
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::core::Core;
-use super::function::{Runner, WorkerState, run_item};
+use super::function::{Fallible, Runner, WorkerState, run_item};
 use super::map::Imap;
 use super::message::{FrameKind, MAX_FRAME, TaskHeader, begin_frame, end_frame};
 use super::sink::Sink;
@@ -114,12 +115,50 @@ impl<'p, W: WorkerState> Options<'p, W> {
         self
     }
 
-    /// Has a task run again only if `wanted` says so of the error that it would end with. It is
-    /// called by a thread that takes the pool's replies meanwhile, so it must not use the pool.
+    /// Has a task run again only if `wanted` says so of the error that it would end with; if it
+    /// does, also after an error that the function of a [task that can fail](Self::fallible)
+    /// returned.
+    ///
+    /// Of deaths and limits it is asked by a thread that takes the pool's replies meanwhile, so it
+    /// must not use the pool. Of [`TaskError::Failed`] it is asked in the worker, which runs the
+    /// task again at once, as often as [`retries`](Self::retries) says, without counting the
+    /// deaths; these attempts share one limit. A panic is never retried.
+    ///
+    /// ```
+    /// use crossdock::process::{self, Pool, TaskError};
+    ///
+    /// fn flaky(path: std::path::PathBuf) -> std::io::Result<u64> {
+    ///     Ok(std::fs::metadata(path)?.len())
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     process::init();
+    ///     let pool = Pool::builder().workers(2).build()?;
+    ///     let careful = pool.fallible().retries(3);
+    ///     let careful = careful.retry_if(|error| !error.to_string().contains("No such file"));
+    ///     assert!(careful.call(flaky, "/proc/cpuinfo".into()).is_ok());
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn retry_if(mut self, wanted: fn(&TaskError) -> bool) -> Self {
         self.rules.retry_if = Some(wanted);
         self
+    }
+
+    /// As [`Pool::fallible`](super::Pool::fallible).
+    #[must_use]
+    pub fn fallible<E>(self) -> Options<'p, Fallible<W, E>>
+    where
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        Options {
+            core: self.core,
+            rules: self.rules,
+            chunk: self.chunk,
+            window: self.window,
+            state: PhantomData,
+        }
     }
 
     /// Sets how many items of an iterator are sent to a worker at once, 1 to 65,535. The default of
@@ -148,17 +187,15 @@ impl<'p, W: WorkerState> Options<'p, W> {
     {
         let runner: Runner<W::Value> = run_item::<W, A, R>;
         let code = &self.core.code;
-        let offsets = (
-            code.offset(W::address(function)),
-            code.offset(runner as *const ()),
-        );
-        match offsets {
-            (Some(function), Some(trampoline)) => Ok(Target {
-                function,
-                trampoline,
-            }),
-            _ => Err(SubmitError::NotInProgram),
+        let offset = |address| code.offset(address).ok_or(SubmitError::NotInProgram);
+        if let Some(wanted) = self.rules.retry_if {
+            // It is called in the worker, too.
+            offset(wanted as *const ())?;
         }
+        Ok(Target {
+            function: offset(W::address(function))?,
+            trampoline: offset(runner as *const ())?,
+        })
     }
 
     /// Appends the frame of an argument.
@@ -203,6 +240,7 @@ impl<'p, W: WorkerState> Options<'p, W> {
         let new = NewTask {
             items: 1,
             rules: self.rules,
+            policy: self.core.policy(&self.rules),
             sink: &sink,
             seq: 0,
         };

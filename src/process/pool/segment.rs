@@ -16,11 +16,16 @@ const CELL: u64 = 480;
 const CELL_STRIDE: u64 = 512;
 /// The words from one task to the next, so that they share no cache line.
 const TASK_WORDS: usize = 8;
-/// The words before the buffer of a place: its record, and which item is the buffer's first.
+/// The words before the buffer of a place: its record, which item is the buffer's first, and the
+/// bytes of a panic.
 const PLACE_HEAD: usize = 8;
 /// The words of a buffer.
 const BUFFER_WORDS: usize = 8 << 10;
-const PLACE_WORDS: usize = PLACE_HEAD + BUFFER_WORDS;
+/// The words for the panic that a worker dies of.
+const PANIC_WORDS: usize = 512;
+/// Its bytes.
+pub(super) const MAX_PANIC: usize = PANIC_WORDS * size_of::<u64>();
+const PLACE_WORDS: usize = PLACE_HEAD + BUFFER_WORDS + PANIC_WORDS;
 /// The bytes that the results of a task have in a worker before it sends them.
 pub(super) const BUFFER: usize = BUFFER_WORDS * size_of::<u64>();
 
@@ -103,6 +108,13 @@ impl PoolSegment {
         })
     }
 
+    /// Which errors of a task in a slot are tried again by its worker: written before the message
+    /// is sent, read by the worker that has the message.
+    pub(super) fn policy(&self, slot: u32) -> Option<&crate::array::Element<u64>> {
+        let at = usize::try_from(slot).ok()?.checked_mul(TASK_WORDS)?;
+        self.words.get(at + 2)
+    }
+
     /// The record and the buffer of a worker's place.
     pub(super) fn buffer(&self, place: u32) -> Option<Buffer<'_>> {
         let at = usize::try_from(place).ok()?.checked_mul(PLACE_WORDS)?;
@@ -138,7 +150,9 @@ impl Buffer<'_> {
     pub(super) fn commit(&self, items: u32, bytes: usize, frame: &[u8]) -> Option<usize> {
         let words = frame.len().div_ceil(size_of::<u64>());
         let at = bytes / size_of::<u64>();
-        let place = self.0.get(PLACE_HEAD + at..PLACE_HEAD + at + words)?;
+        let place = self.0[..PLACE_HEAD + BUFFER_WORDS]
+            .get(PLACE_HEAD + at..)?
+            .get(..words)?;
         for (element, part) in place.iter().zip(frame.chunks(size_of::<u64>())) {
             let mut word = [0; size_of::<u64>()];
             word[..part.len()].copy_from_slice(part);
@@ -147,6 +161,31 @@ impl Buffer<'_> {
         let words = u32::try_from(at + words).ok()?;
         self.place().record(Done { items, words });
         usize::try_from(words).ok()?.checked_mul(size_of::<u64>())
+    }
+
+    /// Worker: the process panics, and may die of it.
+    pub(super) fn record_panic(&self, panic: &[u8]) {
+        let words = &self.0[PLACE_HEAD + BUFFER_WORDS..];
+        let len = panic.len().min(size_of_val(words));
+        for (element, part) in words.iter().zip(panic[..len].chunks(size_of::<u64>())) {
+            let mut word = [0; size_of::<u64>()];
+            word[..part.len()].copy_from_slice(part);
+            element.store(u64::from_le_bytes(word));
+        }
+        self.0[3].store(len as u64);
+    }
+
+    /// Worker: it has survived what was recorded.
+    pub(super) fn forget_panic(&self) {
+        self.0[3].store(0);
+    }
+
+    /// Parent: what the worker recorded last; nothing if it has not panicked.
+    pub(super) fn last_panic(&self) -> Vec<u8> {
+        let words = &self.0[PLACE_HEAD + BUFFER_WORDS..];
+        let len = usize::try_from(self.0[3].load()).unwrap_or(usize::MAX);
+        let bytes = words.iter().flat_map(|word| word.load().to_le_bytes());
+        bytes.take(len).collect()
     }
 
     /// Parent: the first item in the buffer of a worker that died, how many there are, and their

@@ -105,6 +105,8 @@ pub(super) struct Table {
 pub(super) struct NewTask<'a> {
     pub(super) items: u32,
     pub(super) rules: Rules,
+    /// As [`Core::policy`](super::core::Core::policy) has it.
+    pub(super) policy: u64,
     pub(super) sink: &'a Arc<Sink>,
     pub(super) seq: u64,
 }
@@ -175,6 +177,9 @@ impl Table {
         let word = TaskWord::queued(id >> SLOT_BITS, 1);
         if let Some(task) = shared.task(slot) {
             task.queue(word);
+        }
+        if let Some(policy) = shared.policy(slot) {
+            policy.store(new.policy);
         }
         (header.id, header.word, header.slot) = (id, word.0, slot);
         header.items = new.items;

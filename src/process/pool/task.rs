@@ -181,6 +181,10 @@ impl Outcomes {
                 Ok(panic) => TaskError::Panicked(panic),
                 Err(error) => TaskError::Decode(error.into()),
             }),
+            FrameKind::Failed => Err(match codec::decode(bytes) {
+                Ok(error) => TaskError::Failed(error),
+                Err(error) => TaskError::Decode(error.into()),
+            }),
             FrameKind::Arguments => Err(TaskError::Arguments(text())),
             FrameKind::Encode => Err(TaskError::Encode(text())),
             FrameKind::TooLarge => Err(TaskError::TooLarge {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::process::Process;
+use crate::sys::limits::oom_kills;
 
 /// The wait before a worker is started again after a failure; twice as long after each further one.
 const BACK_OFF: Duration = Duration::from_millis(10);
@@ -21,6 +22,8 @@ const MOST_FAILURES: u32 = 5 * FAILURE;
 pub(super) struct Exit {
     pub(super) signal: Option<i32>,
     pub(super) code: Option<i32>,
+    /// Whether it was for want of memory, if that is known.
+    pub(super) oom: Option<bool>,
 }
 
 impl From<ExitStatus> for Exit {
@@ -28,6 +31,7 @@ impl From<ExitStatus> for Exit {
         Self {
             signal: status.signal(),
             code: status.code(),
+            oom: (status.signal() != Some(SIGKILL)).then_some(false),
         }
     }
 }
@@ -66,6 +70,8 @@ pub(super) struct Workers {
     pub(super) ended: u64,
     /// Whether what they have started ends with them.
     kill_groups: bool,
+    /// The kills for want of memory that the cgroup had counted when it was last asked.
+    oom_kills: Option<u64>,
 }
 
 impl Workers {
@@ -79,6 +85,7 @@ impl Workers {
             last_exit: Exit::default(),
             ended: 0,
             kill_groups,
+            oom_kills: oom_kills(),
         }
     }
 
@@ -149,8 +156,8 @@ impl Workers {
 
     /// Records the exits of workers. Returns whether there were any.
     pub(super) fn record_exits(&mut self) -> bool {
-        let mut found = false;
-        for seat in &mut self.seats {
+        let (mut found, mut killed) = (false, Vec::new());
+        for (place, seat) in self.seats.iter_mut().enumerate() {
             let Some(process) = &seat.process else {
                 continue;
             };
@@ -165,6 +172,9 @@ impl Workers {
                 process.spawned().record().kill_group();
             }
             (self.last_exit, found) = (exit, true);
+            if exit.signal == Some(SIGKILL) {
+                killed.push(place);
+            }
             (seat.exit, seat.process) = (Some(exit), None);
             self.ended += 1;
             if !std::mem::take(&mut seat.ready) {
@@ -177,7 +187,29 @@ impl Workers {
                 }
             }
         }
+        let oom = self.was_for_memory(killed.len());
+        for place in killed {
+            if let Some(exit) = &mut self.seats[place].exit {
+                exit.oom = oom;
+                self.last_exit = *exit;
+            }
+        }
         found
+    }
+
+    /// Whether so many workers, killed since the last look, were killed for want of memory, if that
+    /// is known. The kernel counts such a kill before it sends the signal.
+    fn was_for_memory(&mut self, killed: usize) -> Option<bool> {
+        if killed == 0 {
+            return None;
+        }
+        let now = oom_kills();
+        let before = std::mem::replace(&mut self.oom_kills, now)?;
+        match (now?.checked_sub(before)?, killed) {
+            (0, _) => Some(false),
+            (1, 1) => Some(true),
+            _ => None,
+        }
     }
 
     pub(super) fn kill_all(&self) {

@@ -7,7 +7,7 @@ use crossdock::array::Init;
 use crossdock::process::TaskError;
 use crossdock::{AtomicArray, Segment};
 
-use super::{NEVER, builder, die, hang, kill, pool, square};
+use super::{NEVER, assert_died, builder, die, hang, kill, pool, square};
 use crate::support::{Gate, wait_at};
 
 #[test]
@@ -18,13 +18,7 @@ fn a_killed_worker_costs_its_task_and_nothing_else() {
     let other = pool.submit(wait, gate.path()).expect("submitted");
     let arrived = gate.arrival();
     let error = pool.call(die, libc::SIGKILL).expect_err("killed");
-    let expected = TaskError::WorkerDied {
-        signal: Some(libc::SIGKILL),
-        code: None,
-        started: true,
-        attempts: 1,
-    };
-    assert_eq!(error, expected);
+    assert_died(&error, Some(libc::SIGKILL), None);
     drop(arrived);
     assert_eq!(other.wait(), Ok(()));
     let squares = pool.map(square, 0..50).expect("mapped");
@@ -43,13 +37,7 @@ fn a_worker_that_exits_says_its_code() {
         .call(|code: i32| std::process::exit(code), 3)
         .map(|(): ()| ())
         .expect_err("exited");
-    let expected = TaskError::WorkerDied {
-        signal: None,
-        code: Some(3),
-        started: true,
-        attempts: 1,
-    };
-    assert_eq!(error, expected);
+    assert_died(&error, None, Some(3));
 }
 
 #[test]

@@ -3,13 +3,15 @@
 mod bad_input;
 mod deaths;
 mod ends;
+mod fallible;
 mod iterators;
+mod memory;
 mod options;
 mod tasks;
 
 use std::time::Duration;
 
-use crossdock::process::{self, Pool, PoolBuilder};
+use crossdock::process::{self, Pool, PoolBuilder, TaskError};
 
 /// A pool of so many workers, in a test.
 fn builder(workers: u32) -> PoolBuilder {
@@ -45,4 +47,19 @@ fn die(signal: i32) {
 
 fn square(number: u64) -> u64 {
     number * number
+}
+
+/// Asserts that a worker died in a task, and not for want of memory as far as that is known.
+fn assert_died(error: &TaskError, killed_by: Option<i32>, exited_with: Option<i32>) {
+    match error {
+        TaskError::WorkerDied {
+            signal,
+            code,
+            oom: None | Some(false),
+            started: true,
+            attempts: 1,
+            ..
+        } => assert_eq!((*signal, *code), (killed_by, exited_with)),
+        other => panic!("{other}"),
+    }
 }

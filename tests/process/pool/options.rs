@@ -165,7 +165,9 @@ fn workers_run_where_and_when_they_are_told() {
         // SAFETY: the set is as long as the size says.
         unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
         // SAFETY: reads the set.
-        let only = unsafe { libc::CPU_COUNT(&set) == 1 && libc::CPU_ISSET(0, &set) };
+        let has_first = unsafe { libc::CPU_ISSET(0, &set) };
+        // SAFETY: as above.
+        let only = has_first && unsafe { libc::CPU_COUNT(&set) } == 1;
         // SAFETY: takes integers.
         let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
         (only, nice)
