@@ -16,7 +16,7 @@ use crate::segment::{
     OpenOrCreateError, RemoveError, SystemError,
 };
 use crate::sync::{
-    AcquireError, AcquireTimeoutError, AddPermitsError, EventTimeoutError, LockError,
+    AcquireError, AcquireTimeoutError, AddPermitsError, CondvarError, EventTimeoutError, LockError,
     LockTimeoutError, TryAcquireError, TryLockError,
 };
 
@@ -142,6 +142,8 @@ umbrella! {
     TryLock(TryLockError, of <G> TryLockError<G>, by |error| error.without_guard());
     /// A lock was not taken in time, or an owner died or panicked.
     LockTimeout(LockTimeoutError, of <G> LockTimeoutError<G>, by |error| error.without_guard());
+    /// A wait by a condition variable failed.
+    Condvar(CondvarError, of <G> CondvarError<G>, by |error| error.without_guard());
     /// No permit was acquired.
     Acquire(AcquireError);
     /// No permit was acquired without waiting.

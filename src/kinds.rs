@@ -39,6 +39,8 @@ macro_rules! kinds {
             Semaphore = 14, [] crate::sync::Semaphore, semaphore::entry, region::no_ends;
             /// A [`sync::Event`](crate::sync::Event).
             Event = 15, [] crate::sync::Event, event::entry, region::no_ends;
+            /// A [`sync::Condvar`](crate::sync::Condvar).
+            Condvar = 16, [] crate::sync::Condvar, condvar::entry, region::no_ends;
         }
     };
 }

@@ -13,6 +13,7 @@ fn list_mutants() {
         algorithm::counter::tests::MUTANTS,
         algorithm::chunks::tests::MUTANTS,
         algorithm::chunks::tests::LOST,
+        algorithm::condvar::tests::MUTANTS,
         algorithm::element::tests::MUTANTS,
         algorithm::event::tests::MUTANTS,
         algorithm::rwlock::tests::MUTANTS,

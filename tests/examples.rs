@@ -115,6 +115,13 @@ fn the_connections_of_killed_holders_are_free_again() {
 }
 
 #[test]
+fn a_waiter_that_is_killed_takes_nothing_from_the_buffer() {
+    let expected = "a waiter: the process was killed by signal 9\n\
+                    the others took 1000 numbers, 500500 in all\n";
+    assert_eq!(run("buffer", &[]), expected);
+}
+
+#[test]
 fn every_task_is_in_the_log_once() {
     let printed = run("task_log", &[]);
     let mut lines: Vec<_> = printed

@@ -6,6 +6,7 @@
 //! [`Liveness`](crate::participant::Liveness); everything shared is reached through the facade.
 
 pub(crate) mod chunks;
+pub(crate) mod condvar;
 pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod element;

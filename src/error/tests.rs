@@ -147,19 +147,13 @@ walk! {
         EntryError::Name(_) => EntryError::Name(NameError::Empty),
         EntryError::Exists { .. } => EntryError::Exists { name: name(), found: kind() },
         EntryError::NotFound { .. } => EntryError::NotFound { name: name() },
-        EntryError::OtherKind { .. } => EntryError::OtherKind {
-            name: name(), expected: crate::segment::Kind::Counter, found: kind(),
-        },
-        EntryError::OtherPayload { .. } => EntryError::OtherPayload {
-            name: name(), expected: payload(), found: payload(),
-        },
+        EntryError::OtherKind { .. } => EntryError::OtherKind { name: name(), expected: crate::segment::Kind::Counter, found: kind() },
+        EntryError::OtherPayload { .. } => EntryError::OtherPayload { name: name(), expected: payload(), found: payload() },
         EntryError::Undecodable { .. } => EntryError::Undecodable { name: name(), reason: "it is untagged".into() },
         EntryError::OtherSize { .. } => EntryError::OtherSize { name: name(), expected: 1, found: 2 },
         EntryError::OtherCapacity { .. } => EntryError::OtherCapacity { name: name(), expected: 1, found: 2 },
         EntryError::OtherLength { .. } => EntryError::OtherLength { name: name(), expected: 1, found: 2 },
-        EntryError::OtherConfig { .. } => EntryError::OtherConfig {
-            name: name(), expected: Box::new([0; 4]), found: Box::new([1; 4]),
-        },
+        EntryError::OtherConfig { .. } => EntryError::OtherConfig { name: name(), expected: Box::new([0; 4]), found: Box::new([1; 4]) },
         EntryError::Attempts { .. } => EntryError::Attempts { found: 0, least: 1, most: 2 },
         EntryError::CellSize { .. } => EntryError::CellSize { found: 0, least: 1, most: 2 },
         EntryError::Readers { .. } => EntryError::Readers { found: 0, least: 1, most: 2 },
@@ -199,6 +193,10 @@ walk! {
     AcquireTimeoutError {
         AcquireTimeoutError::Timeout => AcquireTimeoutError::Timeout,
         AcquireTimeoutError::Acquire(_) => AcquireTimeoutError::Acquire(membership().into()),
+    }
+    CondvarError {
+        CondvarError::OtherMutex => CondvarError::OtherMutex,
+        CondvarError::Lock(_) => CondvarError::Lock(LockError::OwnerDied(())),
     }
     EventTimeoutError {
         EventTimeoutError::Timeout => EventTimeoutError::Timeout,

@@ -33,6 +33,7 @@
 //! reads twice if a writer waits in between. In a forked child, dropping an inherited guard does
 //! nothing. No operation here may be used in a signal handler.
 
+mod condvar;
 pub(crate) mod error;
 mod event;
 mod mutex;
@@ -40,6 +41,7 @@ pub(crate) mod rwlock;
 mod semaphore;
 mod sleeps;
 
+pub use condvar::{Condvar, CondvarError, WaitTimeoutResult};
 pub use error::{Holder, LockError, LockTimeoutError, TryLockError};
 pub use event::{Event, EventTimeoutError};
 pub use mutex::{Mutex, MutexGuard};

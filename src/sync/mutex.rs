@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use bytemuck::Pod;
@@ -92,6 +93,8 @@ pub struct MutexGuard<'a, T> {
     held: LockToken,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
+    /// For a wait that unlocks and locks again.
+    mutex: &'a Mutex<T>,
 }
 
 // SAFETY: the data is reached through guards, one at a time, and `T` is Send + Sync (Payload).
@@ -100,6 +103,9 @@ unsafe impl<T: Payload> Send for Mutex<T> {}
 unsafe impl<T: Payload> Sync for Mutex<T> {}
 // SAFETY: a shared guard gives `&T`, and `T` is Sync.
 unsafe impl<T: Payload> Sync for MutexGuard<'_, T> {}
+/// A panic poisons the lock.
+impl<T: RefUnwindSafe> UnwindSafe for MutexGuard<'_, T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for MutexGuard<'_, T> {}
 
 /// Where in the entry the data is: behind the word, on the same cache line if it fits.
 const fn data_offset<T>() -> u64 {
@@ -218,6 +224,11 @@ impl<T> Mutex<T> {
         self.state.clear_poison();
     }
 
+    /// Returns the entry of the lock.
+    pub(super) fn entry_of_lock(&self) -> &Entry {
+        self.state.entry()
+    }
+
     /// Locks a lock that is free and clean, if this process is a participant already: what nearly
     /// every call comes to, so it is all that is inlined.
     #[inline(always)]
@@ -233,6 +244,7 @@ impl<T> Mutex<T> {
             own,
             held,
             panicking,
+            mutex: self,
         })
     }
 
@@ -307,6 +319,7 @@ impl<T> Mutex<T> {
             own: self.state.own(),
             held,
             panicking: std::thread::panicking(),
+            mutex: self,
         };
         Ok(LockError::told(
             self.state.entry(),
@@ -317,7 +330,7 @@ impl<T> Mutex<T> {
     }
 }
 
-impl<T> MutexGuard<'_, T> {
+impl<'a, T> MutexGuard<'a, T> {
     /// Returns whether an owner died while it held the lock, and no owner has declared the data
     /// consistent since.
     pub fn owner_died(&self) -> bool {
@@ -340,9 +353,14 @@ impl<T> MutexGuard<'_, T> {
         }
     }
 
+    /// Returns the mutex.
+    pub(super) fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
+    }
+
     /// False in a forked child, to which this is its parent's lock.
     #[inline(always)]
-    fn is_own(&self) -> bool {
+    pub(super) fn is_own(&self) -> bool {
         self.own.current() == Some(self.held.owner())
     }
 }

@@ -122,6 +122,10 @@ pub(crate) trait WaitOp {
     /// for one owner.
     const REAPS_FIRST: bool;
 
+    /// Whether a success at the end of a slice may be in vain: the age of the wait goes on then, if
+    /// the caller waits again.
+    const MAY_BE_SPURIOUS: bool = false;
+
     /// Returns whether this process is still a participant.
     fn is_member(&self) -> bool;
 
@@ -164,7 +168,7 @@ pub(crate) fn block_on<O: WaitOp>(
     loop {
         match op.attempt()? {
             Step::Done(output) => {
-                schedule.done();
+                schedule.done(O::MAY_BE_SPURIOUS);
                 return Ok(output);
             }
             Step::Retry => continue,
@@ -185,7 +189,7 @@ pub(crate) fn block_on<O: WaitOp>(
         if O::REAPS_FIRST || asks || slice.is_none() {
             match op.reap_dead()? {
                 Step::Done(output) => {
-                    schedule.done();
+                    schedule.done(O::MAY_BE_SPURIOUS);
                     return Ok(output);
                 }
                 Step::Retry => continue,

@@ -64,6 +64,9 @@ pub(crate) trait EventOp {
     /// What a successful attempt returns.
     type Output;
 
+    /// As in [`WaitOp`].
+    const MAY_BE_SPURIOUS: bool = false;
+
     /// Attempts the operation.
     fn attempt(&mut self) -> Result<Self::Output, TryError>;
 
@@ -154,6 +157,7 @@ impl<O: EventOp, P: Liveness> WaitOp for OnEvent<'_, O, P> {
     }
 
     const REAPS_FIRST: bool = false;
+    const MAY_BE_SPURIOUS: bool = O::MAY_BE_SPURIOUS;
 
     fn is_member(&self) -> bool {
         self.peers.is_member()

@@ -191,12 +191,15 @@ impl<'a> WaitSchedule<'a> {
         self.backoff = self.mode.backoff();
     }
 
-    /// Notes that the wait has succeeded.
-    pub(super) fn done(&self) {
+    /// Notes that the wait has succeeded. At the end of a slice that may be `spurious`: the age of
+    /// the wait goes on then.
+    pub(super) fn done(&self, spurious: bool) {
         let Some(history) = self.mode.history else {
             return;
         };
-        if self.slice.is_some() {
+        if spurious && self.asks() {
+            history.keep(clock_here());
+        } else if self.slice.is_some() {
             history.end();
         } else if self.mode.learns && self.spins == Some(true) {
             history.spun(false);
@@ -213,4 +216,32 @@ impl<'a> WaitSchedule<'a> {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spurious_success_keeps_the_age_of_the_wait() {
+        for (spurious, after_slice) in [(true, true), (true, false), (false, true)] {
+            let history = WaitHistory::default();
+            let mode = WaitMode::new(Pace::Park, &history);
+            let mut schedule = WaitSchedule::new(mode, 0);
+            let slice = schedule.sleep(&Deadline::never(), (FIRST, LONGEST));
+            assert_eq!(slice, Some(FIRST));
+            let (began, end) = schedule.slice.unwrap();
+            // A slice that ends, or goes on.
+            let end = if after_slice { end } else { u64::MAX };
+            schedule.slice = Some((began, end));
+            while after_slice && !has_passed(end) {
+                std::hint::spin_loop();
+            }
+            schedule.done(spurious);
+            let now = clock_here();
+            let resumed = history.resume(0, now);
+            let expected = if spurious && after_slice { began } else { now };
+            assert_eq!(resumed, expected, "spurious {spurious}, {after_slice}");
+        }
+    }
 }

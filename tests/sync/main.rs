@@ -1,5 +1,6 @@
 //! Locks between processes that are killed, stopped, forked, replaced, and cheated on.
 
+mod condvar;
 mod contention;
 mod death;
 mod event;

@@ -14,6 +14,7 @@ macro_rules! listed {
     };
 }
 
+mod condvar;
 mod count;
 mod create;
 mod elements;
@@ -50,6 +51,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         rwlock::LISTED,
         permits::LISTED,
         event::LISTED,
+        condvar::LISTED,
         count::LISTED,
         elements::LISTED,
         elements::LISTED_MANY,
