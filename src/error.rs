@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::collection::array::{
-    CopyError, LeaseError, LeaseTimeoutError, RestartError, TryLeaseError,
+    CopyError, LeaseError, LeaseTimeoutError, NumberTimeoutError, RestartError, TryLeaseError,
 };
 use crate::collection::snapshot::{ReaderError, WaitNewerError, WaitNewerTimeoutError};
 use crate::fixed::{ContentError, TooLongError};
@@ -154,6 +154,8 @@ umbrella! {
     AddPermits(AddPermitsError);
     /// An event was not set in time.
     EventTimeout(EventTimeoutError);
+    /// A number had no such value in time.
+    NumberTimeout(NumberTimeoutError);
     /// No chunk of an array was leased.
     Lease(LeaseError);
     /// No chunk of an array was leased, without waiting.

@@ -14,7 +14,7 @@ macro_rules! kinds {
             Mutex = 1, [T: Payload, bytemuck::Pod] crate::sync::Mutex<T>, mutex::entry, region::no_ends;
             // 2 was the mutex without data of layout version 1. It stays unused.
             /// A [`Counter`](crate::Counter).
-            Counter = 3, [N: Number] crate::Counter<N>, region::unowned, region::no_ends;
+            Counter = 3, [N: Number] crate::Counter<N>, element::entry::counter, region::no_ends;
             /// A [`ShardedCounter`](crate::ShardedCounter).
             ShardedCounter = 4, [] crate::ShardedCounter, region::unowned, region::no_ends;
             /// A [`queue::spsc::Spsc`](crate::queue::spsc::Spsc).
@@ -32,7 +32,7 @@ macro_rules! kinds {
             /// An [`Array`](crate::Array).
             Array = 11, [T: Payload, bytemuck::Pod] crate::Array<T>, chunks::entry, region::no_ends;
             /// An [`AtomicArray`](crate::AtomicArray).
-            AtomicArray = 12, [T: Atomic] crate::AtomicArray<T>, region::unowned, region::no_ends;
+            AtomicArray = 12, [T: Atomic] crate::AtomicArray<T>, element::entry::array, region::no_ends;
             /// A [`Snapshot`](crate::Snapshot).
             Snapshot = 13, [T: Payload, bytemuck::Pod] crate::Snapshot<T>, snapshot::entry, region::no_ends;
             /// A [`sync::Semaphore`](crate::sync::Semaphore).

@@ -15,6 +15,7 @@ fn list_mutants() {
         algorithm::chunks::tests::LOST,
         algorithm::condvar::tests::MUTANTS,
         algorithm::element::tests::MUTANTS,
+        algorithm::element::tests::wait::MUTANTS,
         algorithm::event::tests::MUTANTS,
         algorithm::rwlock::tests::MUTANTS,
         algorithm::rwlock::tests::LOST,

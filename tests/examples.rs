@@ -122,6 +122,15 @@ fn a_waiter_that_is_killed_takes_nothing_from_the_buffer() {
 }
 
 #[test]
+fn a_process_that_is_killed_before_it_is_ready_is_replaced() {
+    let printed = run("ready", &[]);
+    let expected = "4 of 5 are ready\n\
+                    one: the process was killed by signal 9\n\
+                    all 5 have begun\n";
+    assert_eq!(printed, expected);
+}
+
+#[test]
 fn every_task_is_in_the_log_once() {
     let printed = run("task_log", &[]);
     let mut lines: Vec<_> = printed

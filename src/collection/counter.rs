@@ -3,14 +3,19 @@
 use std::fmt;
 use std::ops::Deref;
 
+use crate::Deadline;
 use crate::algorithm::counter::CounterState;
 use crate::algorithm::counter::sharded::Sharded;
+use crate::algorithm::element::wait::notify;
+use crate::algorithm::region::SharedState;
 use crate::collection::array::stored::Stored;
-use crate::collection::array::{Bitwise, Element, Numeric};
+use crate::collection::array::until::Waits;
+use crate::collection::array::{Bitwise, Element, NumberTimeoutError, Numeric, Until};
 use crate::facade::AtomicU64;
 use crate::format::{Kind, Padded, PayloadShape};
 use crate::payload::describe;
-use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Fault, Placeable, sealed};
+use crate::wait::event_count::{EventCount, use_events};
 
 /// A number that a [`Counter`] can hold: `u64` or `i64`. Sealed.
 pub trait Number: Numeric + Bitwise + Stored<Word = AtomicU64> + Ord + fmt::Display {}
@@ -33,6 +38,9 @@ impl Number for i64 {}
 /// which: with `n` kills, a total may be off by `n`. Where every one must count, note the intent
 /// under a [`Mutex`](crate::Mutex) first, as `crossdock warehouse --counter mutex` does.
 ///
+/// A process can block until the number has a certain value: [`wait_until`](Self::wait_until),
+/// which [`add_and_notify`](Self::add_and_notify) and [`notify`](Self::notify) wake.
+///
 /// # Examples
 ///
 /// ```
@@ -51,8 +59,19 @@ impl Number for i64 {}
 /// ```
 #[doc(alias = "Value")]
 pub struct Counter<N: Number = u64> {
-    value: EntryRef<Element<N>>,
+    state: EntryRef<CounterEntry<N>>,
+    waits: Waits,
 }
+
+/// The number, and the event count of the processes that wait for its value.
+#[repr(C)]
+struct CounterEntry<N: Number> {
+    value: Element<N>,
+    waiters: EventCount,
+}
+
+// SAFETY: `repr(C)`, two atomic words and padding, aligned to 8.
+unsafe impl<N: Number> SharedState for CounterEntry<N> {}
 
 impl<N: Number> Counter<N> {
     /// Adds, and returns the new value: [`fetch_add`](Element::fetch_add), plus `amount`. Wraps.
@@ -69,6 +88,84 @@ impl<N: Number> Counter<N> {
         let before = self.fetch_sub(amount).to_word();
         N::from_word(before.wrapping_sub(amount.to_word()))
     }
+
+    /// Adds, wakes the processes that wait for a value, and returns the new value. Wraps.
+    ///
+    /// An addition and a load if no process waits. If this process is killed between the two, the
+    /// waiters notice the new value as they notice an [`add`](Self::add).
+    #[inline]
+    pub fn add_and_notify(&self, amount: N) -> N {
+        let value = self.add(amount);
+        self.notify();
+        value
+    }
+
+    /// Wakes the processes that wait for a value, to ask their conditions again. To be called after
+    /// the number was changed by an operation that does not notify. One load if no process waits.
+    #[inline]
+    #[doc(alias = "notify_all")]
+    pub fn notify(&self) {
+        notify(&self.state.waiters);
+    }
+
+    /// Blocks until `condition` returns true for the number, and returns that number.
+    ///
+    /// It is asked at once, when this process is [notified](Self::notify), and from time to time. A
+    /// change without a notification, such as [`add`](Self::add) or [`store`](Element::store), is
+    /// noticed after as long as the waiter has waited, and a second at most; so is one whose process
+    /// was killed before it notified. A value that lasts for a moment only may go unnoticed.
+    ///
+    /// A counter cannot tell a waiter that no process is left to change it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{Counter, Segment};
+    ///
+    /// let segment = Segment::anonymous()?;
+    /// let ready = segment.create::<Counter>("ready", 0)?;
+    /// for _ in 0..5 {
+    ///     let ready = ready.clone();
+    ///     std::thread::spawn(move || ready.add_and_notify(1));
+    /// }
+    /// assert_eq!(ready.wait_until(|n| n == 5)?, 5);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[doc(alias = "wait")]
+    pub fn wait_until(&self, condition: impl Fn(N) -> bool) -> Result<N, Fault> {
+        self.until(condition).wait()
+    }
+
+    /// Blocks as [`wait_until`](Self::wait_until) does, no longer than `timeout`, which is a
+    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
+    ///
+    /// # Errors
+    ///
+    /// [`NumberTimeoutError::Timeout`] if the number had no such value until then;
+    /// [`NumberTimeoutError::Fault`].
+    pub fn wait_until_timeout(
+        &self,
+        timeout: impl Into<Deadline>,
+        condition: impl Fn(N) -> bool,
+    ) -> Result<N, NumberTimeoutError> {
+        self.until(condition).wait_timeout(timeout)
+    }
+
+    /// A wait for a value for which `condition` returns true: to be waited for, by itself or beside
+    /// queues in [`wait_any`](crate::queue::wait_any).
+    pub fn until<F: Fn(N) -> bool>(&self, condition: F) -> Until<'_, N, F> {
+        Until {
+            element: &self.state.value,
+            condition,
+            waiters: &self.state.waiters,
+            member: &self.state,
+            waits: &self.waits,
+        }
+    }
 }
 
 impl<N: Number> Deref for Counter<N> {
@@ -76,14 +173,15 @@ impl<N: Number> Deref for Counter<N> {
 
     #[inline(always)]
     fn deref(&self) -> &Element<N> {
-        &self.value
+        &self.state.value
     }
 }
 
 impl<N: Number> Clone for Counter<N> {
     fn clone(&self) -> Self {
         Self {
-            value: self.value.clone(),
+            state: self.state.clone(),
+            waits: Waits::default(),
         }
     }
 }
@@ -108,7 +206,7 @@ impl<N: Number> Placeable for Counter<N> {
 
     fn size(config: [u64; 4], _participants: u32) -> Option<u64> {
         // A line pair of its own, whatever comes after it.
-        (config == [0; 4]).then_some(size_of::<Padded<Element<N>>>() as u64)
+        (config == [0; 4]).then_some(size_of::<Padded<CounterEntry<N>>>() as u64)
     }
 
     fn prepare(bytes: &Bytes<'_>, first: N) {
@@ -118,13 +216,16 @@ impl<N: Number> Placeable for Counter<N> {
     }
 
     fn attach(entry: Entry) -> Option<Self> {
+        let state: EntryRef<CounterEntry<N>> = EntryRef::new(entry)?;
+        use_events([&state.waiters]);
         Some(Self {
-            value: EntryRef::new(entry)?,
+            state,
+            waits: Waits::default(),
         })
     }
 
     fn entry(&self) -> &Entry {
-        self.value.entry()
+        self.state.entry()
     }
 }
 

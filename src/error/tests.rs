@@ -1,12 +1,14 @@
 //! What every error of the crate says: in lower case, without a full stop, and its cause once.
 
+mod samples;
+
 use std::error::Error as StdError;
 use std::io;
 
 use super::*;
-use crate::fixed::FixedBytes;
 use crate::segment::{NameError, RemoveError};
 use crate::sync::Holder;
+use samples::{kind, membership, name, payload, refused, system, too_long, value};
 
 /// Runs the test on one value of each variant. The match does not compile if a variant is missing.
 macro_rules! walk {
@@ -25,41 +27,6 @@ macro_rules! walk {
             all
         }
     };
-}
-
-fn refused() -> io::Error {
-    io::Error::from_raw_os_error(13)
-}
-
-fn system() -> SystemError {
-    SystemError::new("mmap of the segment", &refused())
-}
-
-fn membership() -> MembershipError {
-    MembershipError::System(SystemError::new(
-        "locking a byte of the segment",
-        &refused(),
-    ))
-}
-
-fn name() -> String {
-    "stock".to_owned()
-}
-
-fn kind() -> crate::segment::FoundKind {
-    crate::segment::FoundKind::of(1)
-}
-
-fn payload() -> Box<crate::segment::PayloadShape> {
-    Box::new(crate::segment::PayloadShape::none())
-}
-
-fn value() -> crate::queue::ValueError {
-    crate::payload::Cause::LeftOver(3).into()
-}
-
-fn too_long() -> TooLongError {
-    FixedBytes::<1>::new(&[0; 2]).unwrap_err()
 }
 
 walk! {
@@ -201,6 +168,10 @@ walk! {
     EventTimeoutError {
         EventTimeoutError::Timeout => EventTimeoutError::Timeout,
         EventTimeoutError::Fault(_) => EventTimeoutError::Fault(membership().into()),
+    }
+    NumberTimeoutError {
+        NumberTimeoutError::Timeout => NumberTimeoutError::Timeout,
+        NumberTimeoutError::Fault(_) => NumberTimeoutError::Fault(membership().into()),
     }
     AddPermitsError { AddPermitsError::NoRoom { .. } => AddPermitsError::NoRoom { asked: 1, added: 0, most: 8 } }
     LeaseError {

@@ -36,7 +36,7 @@ fn the_record_says_kind_length_and_payload() {
     let (record, _) = bytes_of::<u16>(Init::zeroed(5));
     assert_eq!(u64_at(&record, 0), 12, "kind");
     assert_eq!(u64_at(&record, 8), ARENA as u64, "offset");
-    assert_eq!(u64_at(&record, 16), 10, "bytes");
+    assert_eq!(u64_at(&record, 16), 12 + 8 * 4, "bytes, and event counts");
     assert_eq!(
         (u32_at(&record, 24), u32_at(&record, 28)),
         (2, 2),
@@ -47,6 +47,15 @@ fn the_record_says_kind_length_and_payload() {
     assert_eq!(&record[192..196], b"u16\0");
     assert_eq!(&bytes_of::<bool>([true]).0[192..197], b"bool\0");
     assert_eq!(&bytes_of::<f32>([1.0]).0[192..196], b"f32\0");
+}
+
+#[test]
+fn behind_the_elements_is_an_event_count_for_each_up_to_16() {
+    let lengths = [1, 2, 3, 16, 17, 1000].map(|len| {
+        let (record, _) = bytes_of::<u8>(Init::zeroed(len));
+        u64_at(&record, 16)
+    });
+    assert_eq!(lengths, [4 + 4, 4 + 8, 4 + 16, 16 + 64, 20 + 64, 1000 + 64]);
 }
 
 #[test]

@@ -5,3 +5,4 @@ mod support;
 
 mod operations;
 mod processes;
+mod wait;

@@ -145,6 +145,10 @@ paths! {
         world.counter.add(1) != u64::MAX
     }
 
+    fn counter_add_and_notify(world) {
+        world.counter.add_and_notify(1) != u64::MAX
+    }
+
     fn counter_get(world) {
         world.counter.load() != u64::MAX
     }

@@ -284,5 +284,7 @@ impl<W: Word> ElementState<W> {
     }
 }
 
+pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod wait;

@@ -4,6 +4,8 @@
 mod models;
 #[cfg(not(loom))]
 mod units;
+#[cfg(loom)]
+pub(crate) mod wait;
 
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;

@@ -6,12 +6,17 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::slice;
 
-use super::{Atomic, Element, Init};
+use super::until::Waits;
+use super::{Atomic, Element, Init, NumberTimeoutError, Until};
+use crate::Deadline;
 use crate::algorithm::element::ElementState;
+use crate::algorithm::element::entry::array;
+use crate::algorithm::element::wait::notify;
 use crate::facade::AtomicU8;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Fault, Placeable, sealed};
+use crate::wait::event_count::{EventCount, use_events};
 
 /// Numbers or flags, each of which processes change in single atomic steps; an entry of a segment,
 /// created with its length and its first values.
@@ -79,6 +84,10 @@ pub struct AtomicArray<T: Atomic> {
     /// Invariant 1: as many elements as the array is long are mapped there, aligned, as long as
     /// `entry`.
     elements: NonNull<[Element<T>]>,
+    /// Invariant 2: the event counts of the array are mapped there, as long as `entry`: a power of
+    /// two of them, one at least.
+    waiters: NonNull<[EventCount]>,
+    waits: Waits,
 }
 
 // SAFETY: elements are atomics, which any thread may reach.
@@ -164,6 +173,108 @@ impl<T: Atomic> AtomicArray<T> {
         }
     }
 
+    /// Blocks while element `index` is `value`; returns what it is then.
+    ///
+    /// As [`wait`](https://en.cppreference.com/w/cpp/atomic/atomic/wait) of C++20: a waiter is woken
+    /// by [`notify`](Self::notify). A change without it, such as
+    /// [`store`](Element::store), is noticed after as long as the waiter has waited, and a second at
+    /// most. The same if the process that was to notify is killed before it does. An element that
+    /// changes and changes back meanwhile may go unnoticed.
+    ///
+    /// Floating-point numbers are compared by their bits, as
+    /// [`compare_exchange`](Element::compare_exchange) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`].
+    ///
+    /// # Panics
+    ///
+    /// If the array has no such element, as a slice panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::{AtomicArray, Segment};
+    ///
+    /// let segment = Segment::anonymous()?;
+    /// let phases = segment.create::<AtomicArray<u8>>("phases", [0, 0, 0])?;
+    /// let waiter = std::thread::spawn({
+    ///     let phases = phases.clone();
+    ///     move || phases.wait_while_eq(1, 0)
+    /// });
+    /// phases[1].store(5);
+    /// phases.notify(1);
+    /// assert_eq!(waiter.join().unwrap()?, 5);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn wait_while_eq(&self, index: usize, value: T) -> Result<T, Fault> {
+        self.until(index, |now| now.to_word() != value.to_word())
+            .wait()
+    }
+
+    /// Blocks as [`wait_while_eq`](Self::wait_while_eq) does, no longer than `timeout`, which is a
+    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant).
+    ///
+    /// # Errors
+    ///
+    /// [`NumberTimeoutError::Timeout`] if the element was `value` until then;
+    /// [`NumberTimeoutError::Fault`].
+    ///
+    /// # Panics
+    ///
+    /// If the array has no such element, as a slice panics.
+    #[track_caller]
+    pub fn wait_while_eq_timeout(
+        &self,
+        index: usize,
+        value: T,
+        timeout: impl Into<Deadline>,
+    ) -> Result<T, NumberTimeoutError> {
+        self.until(index, |now| now.to_word() != value.to_word())
+            .wait_timeout(timeout)
+    }
+
+    /// A wait for element `index` to have a value for which `condition` returns true: to be waited
+    /// for, by itself or beside queues in [`wait_any`](crate::queue::wait_any).
+    ///
+    /// # Panics
+    ///
+    /// If the array has no such element, as a slice panics.
+    #[track_caller]
+    pub fn until<F: Fn(T) -> bool>(&self, index: usize, condition: F) -> Until<'_, T, F> {
+        Until {
+            element: &self[index],
+            condition,
+            waiters: self.waiters(index),
+            member: &self.entry,
+            waits: &self.waits,
+        }
+    }
+
+    /// Wakes the processes that wait for element `index`. To be called after it was changed.
+    ///
+    /// One load if no process waits. Waiters of other elements may be woken as well, and sleep
+    /// again: of 16 elements that follow each other none shares its waiters with another.
+    ///
+    /// # Panics
+    ///
+    /// If the array has no such element, as a slice panics.
+    #[inline]
+    #[track_caller]
+    pub fn notify(&self, index: usize) {
+        let _there = &self[index];
+        notify(self.waiters(index));
+    }
+
+    #[inline(always)]
+    fn waiters(&self, index: usize) -> &EventCount {
+        // SAFETY: Invariant 2, and any bytes are valid event counts, which are atomics.
+        let waiters = unsafe { self.waiters.as_ref() };
+        &waiters[index & (waiters.len() - 1)]
+    }
+
     #[inline(always)]
     #[track_caller]
     fn part(&self, at: usize, len: usize) -> &[Element<T>] {
@@ -197,6 +308,8 @@ impl<T: Atomic> Clone for AtomicArray<T> {
         Self {
             entry: self.entry.clone(),
             elements: self.elements,
+            waiters: self.waiters,
+            waits: Waits::default(),
         }
     }
 }
@@ -229,8 +342,8 @@ impl<T: Atomic> Placeable for AtomicArray<T> {
         let [count, 0, 0, 0] = config else {
             return None;
         };
-        let len = count.checked_mul(shape_of::<T>()?.size())?;
-        Init::<T>::is_length(count).then_some(len)
+        let values = count.checked_mul(shape_of::<T>()?.size())?;
+        Init::<T>::is_length(count).then_some(array::entry_len(count, values)?)
     }
 
     fn refused(init: &Init<T>) -> EntryError {
@@ -249,12 +362,19 @@ impl<T: Atomic> Placeable for AtomicArray<T> {
     }
 
     fn attach(entry: Entry) -> Option<Self> {
-        let count = usize::try_from(entry.record.config[0]).ok()?;
+        let (len, entry_len) = (entry.record.config[0], entry.record.len);
+        let count = usize::try_from(len).ok()?;
         let entry: EntryRef<AtomicU8> = EntryRef::new(entry)?;
+        // INVARIANT: 2.
+        let waiters = NonNull::from(array::waiters(&entry.region(), len, entry_len)?);
+        // SAFETY: Invariant 2.
+        use_events(unsafe { waiters.as_ref() });
         // INVARIANT: 1, by `payloads`; an element is as large, and as aligned, as its value.
         let first = entry.payloads::<Element<T>>(0, count)?;
         Some(Self {
             elements: NonNull::slice_from_raw_parts(first, count),
+            waiters,
+            waits: Waits::default(),
             entry,
         })
     }

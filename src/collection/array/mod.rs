@@ -13,6 +13,7 @@ mod lease;
 mod leasing;
 mod locked;
 mod options;
+pub(super) mod until;
 mod value;
 
 pub use atomic::{AtomicArray, Values};
@@ -22,5 +23,6 @@ pub use init::Init;
 pub use lease::Lease;
 pub use locked::Array;
 pub use options::ArrayOptions;
+pub use until::{NumberTimeoutError, Until};
 pub(super) use value::stored;
 pub use value::{Atomic, Bitwise, Numeric};

@@ -1,7 +1,8 @@
-//! Operations on an event: it is set or clear, and no waiter sleeps through a set that was made.
+//! Operations on an event: it is set or clear, and no waiter sleeps through a set that was made. And
+//! on numbers that processes wait for: no waiter sleeps through a change.
 
-use crossdock::Counter;
 use crossdock::sync::Event;
+use crossdock::{AtomicArray, Counter};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
@@ -16,6 +17,10 @@ enum Verb {
     Pulse,
     /// Clears an event that is set.
     Clear,
+    /// Counts up and notifies, beside a waiter for the count.
+    Count,
+    /// Counts up, stores into an element and notifies, beside a waiter for the element.
+    Element,
 }
 
 struct Flagging {
@@ -27,6 +32,42 @@ struct World {
     base: Base,
     event: Event,
     written: Counter,
+    elements: AtomicArray<u8>,
+}
+
+impl World {
+    /// Blocks until the victim's operation has come to its commit.
+    fn wait(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Set | Verb::Pulse | Verb::Clear => self.event.wait().is_ok(),
+            Verb::Count => self.written.wait_until(|written| written > 0).is_ok(),
+            Verb::Element => self.elements.wait_while_eq(1, 0).is_ok(),
+        }
+    }
+
+    /// Makes the commit.
+    fn set(&self, verb: Verb) {
+        match verb {
+            Verb::Set | Verb::Pulse | Verb::Clear => {
+                self.event.set();
+            }
+            Verb::Count => {
+                self.written.add_and_notify(1);
+            }
+            Verb::Element => {
+                self.elements[1].store(1);
+                self.elements.notify(1);
+            }
+        }
+    }
+
+    fn is_set(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Set | Verb::Pulse | Verb::Clear => self.event.is_set(),
+            Verb::Count => self.written.load() > 0,
+            Verb::Element => self.elements[1].load() > 0,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -45,10 +86,10 @@ impl Flagging {
         done: bool,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
-        let is_set = world.event.is_set();
-        let expected = self.verb == Verb::Set;
+        let is_set = world.is_set(self.verb);
+        let expected = !matches!(self.verb, Verb::Pulse | Verb::Clear);
         if done && is_set != expected {
-            scene.lost(format!("the event is left set: {is_set}"));
+            scene.lost(format!("it is left set: {is_set}"));
         }
         scene.outcome(if is_set { "set" } else { "clear" });
         if let Some(mut waiter) = seen.waiter {
@@ -57,7 +98,7 @@ impl Flagging {
                 world.written.add(1);
             }
             if !done {
-                world.event.set();
+                world.set(self.verb);
             }
             match waiter.end_within(scene.patience)? {
                 Some(End::Exited(0)) => {}
@@ -71,6 +112,10 @@ impl Flagging {
         if world.event.is_set() || !world.event.set() || world.event.wait().is_err() {
             scene.stuck("the event cannot be cleared, set and waited for");
         }
+        world.set(self.verb);
+        if !world.wait(self.verb) {
+            scene.stuck("there is no waiting any more");
+        }
         Ok(())
     }
 }
@@ -83,10 +128,12 @@ impl Operation for Flagging {
         let base = Base::new(4)?;
         let event = base.segment.create("event", self.verb == Verb::Clear)?;
         let written = base.segment.create("written", 0)?;
+        let elements = base.segment.create("elements", [0, 0])?;
         Ok(World {
             base,
             event,
             written,
+            elements,
         })
     }
 
@@ -118,6 +165,20 @@ impl Operation for Flagging {
             Verb::Clear => {
                 world.event.clear();
             }
+            Verb::Count if self.seeded => world.written.notify(),
+            Verb::Count => {
+                world.written.add_and_notify(1);
+            }
+            Verb::Element if self.seeded => {
+                world.elements[1].store(1);
+                world.elements.notify(1);
+                world.written.add(1);
+            }
+            Verb::Element => {
+                world.written.add(1);
+                world.elements[1].store(1);
+                world.elements.notify(1);
+            }
         }
         0
     }
@@ -126,10 +187,10 @@ impl Operation for Flagging {
         if self.verb == Verb::Clear {
             return Ok(());
         }
-        let waiter = forked(|| match world.event.wait() {
-            Ok(()) if world.written.load() > 0 => 0,
-            Ok(()) => UNSEEN,
-            Err(_) => 1,
+        let waiter = forked(|| match world.wait(self.verb) {
+            true if world.written.load() > 0 => 0,
+            true => UNSEEN,
+            false => 1,
         })?;
         if !waiter.sleeps_on_a_futex(std::time::Duration::from_secs(10)) {
             return Err(Broken("the waiter does not sleep".into()));
@@ -139,8 +200,8 @@ impl Operation for Flagging {
     }
 
     fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
-        if world.event.is_set() && self.verb != Verb::Clear && world.written.load() == 0 {
-            scene.lost("the event is set before what comes first");
+        if world.is_set(self.verb) && self.verb != Verb::Clear && world.written.load() == 0 {
+            scene.lost("it is set before what comes first");
         }
         Ok(())
     }
@@ -169,4 +230,6 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "Event::set beside a waiter" Set "a set before what it publishes"
     "Event::set and clear beside a waiter" Pulse "a set that is not made"
     "Event::clear" Clear "a clear that is not made"
+    "Counter::add_and_notify beside a waiter" Count "a notification without an addition"
+    "AtomicArray::notify beside a waiter" Element "a change before what it publishes"
 };
