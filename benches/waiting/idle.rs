@@ -29,14 +29,17 @@ const SIZE: u64 = 8 << 20;
 enum Way {
     Sleep,
     Receive,
+    /// As before; but a sender is counted, by the parent, whose death they would be told of.
+    ReceiveUntilEnd,
     Lock,
     /// Each process has a monitor, which is a thread more.
     LockMonitored,
 }
 
-const WAYS: [(&str, Way); 4] = [
+const WAYS: [(&str, Way); 5] = [
     ("sleep(1 s) in a loop", Way::Sleep),
     ("Queue::recv", Way::Receive),
+    ("Receiver::recv", Way::ReceiveUntilEnd),
     ("Mutex::lock", Way::Lock),
     ("the same, monitored", Way::LockMonitored),
 ];
@@ -153,9 +156,14 @@ fn idle(way: Way, count: u32) -> Result<[f64; 2], Failed> {
     let queue = segment.create::<Queue<u64>>("queue", 64)?;
     let mutex = segment.create::<Mutex<u64>>("mutex", 0)?;
     let _held = mutex.lock().map_err(|error| error.to_string())?;
+    let mut sender = None;
     let children = match way {
         Way::Sleep => Children::start(count, sleep),
         Way::Receive => Children::start(count, || _ = queue.recv()),
+        Way::ReceiveUntilEnd => {
+            sender = Some(queue.sender()?);
+            Children::start(count, || _ = queue.recv())
+        }
         Way::Lock => Children::start(count, || drop(mutex.lock())),
         Way::LockMonitored => Children::start(count, || {
             // A waiter that cannot have one ends, and fails the run.
@@ -173,6 +181,7 @@ fn idle(way: Way, count: u32) -> Result<[f64; 2], Failed> {
     pass(IDLE);
     let after: Vec<Look> = looks().collect::<Result<_, _>>()?;
     children.assert_waiting()?;
+    drop(sender);
     let mut all = [0.0; 2];
     for (before, after) in before.iter().zip(&after) {
         let seconds = (after.at - before.at).as_secs_f64();

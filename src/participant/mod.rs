@@ -18,6 +18,8 @@ mod tag;
 
 pub(crate) use tag::{GENERATION_MAX, Tag};
 
+use core::time::Duration;
+
 use crate::facade::{WaitHistory, barrier_after_rmw, mutation};
 
 /// What one participant knows about the others.
@@ -60,6 +62,12 @@ pub(crate) trait Liveness {
     /// within the last slice, unless it is `urgent`.
     fn reap(&self, _urgent: bool) -> bool {
         false
+    }
+
+    /// Returns how long ago a participant last reaped the dead, if that was so short a time ago
+    /// that [`reap`](Self::reap) would not do so.
+    fn since_reap(&self) -> Option<Duration> {
+        None
     }
 
     /// Whether this can tell that a tag is [unregistered](Self::is_unregistered).

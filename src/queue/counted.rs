@@ -41,6 +41,7 @@ pub(super) trait Counts {
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_>;
     fn membership_lost(&self, me: Tag) -> MembershipError;
     fn endpoints(&self) -> EndpointCounts<'_>;
+    fn count(&self, side: Endpoint, me: Tag) -> Result<(), EndpointError>;
     fn uncount(&self, side: Endpoint, me: Tag);
 }
 
@@ -104,8 +105,7 @@ struct Counted<Q: Countable> {
 fn count<Q: Countable>(queue: &Q, side: Endpoint) -> Result<Tag, CountError> {
     let Counting(of) = queue.counting();
     let me = of.me()?;
-    let counted = of.endpoints().count(side, me, &of.liveness(me));
-    counted.map_err(|uncounted| match uncounted {
+    of.count(side, me).map_err(|uncounted| match uncounted {
         EndpointError::TooMany => CountError::TooMany,
         EndpointError::MembershipLost => of.membership_lost(me).into(),
     })?;

@@ -7,10 +7,10 @@ use crate::facade::Pace;
 ///
 /// A sleeping waiter is woken by the event that it waits for. It also wakes by itself, to ask the
 /// kernel whether a process has died: after 5 ms at first, then each time that it has waited twice
-/// as long, in the end once a second. A handle that gets nothing continues so over several calls:
-/// `recv_timeout` in a loop is no different from one long `recv`. An idle receiver therefore costs
-/// one wake-up a second, and a death that is not notified is detected after twice the time that was
-/// waited before it, or a second more.
+/// as long, in the end once a second, or every 0.4 s if the death of a counted peer would be an
+/// end. A handle that gets nothing continues so over several calls: `recv_timeout` in a loop is no
+/// different from one long `recv`. So a waiter is told of an end within half a second, however long
+/// it has waited; other deaths that are not notified are detected after a second at most.
 ///
 /// A blocking operation returns when its event comes; when it cannot come any more, because the
 /// processes that could cause it have left or died; when its deadline has passed; and when this

@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -32,9 +33,12 @@ pub(crate) const LOCKS_BASE: u64 = 1 << 40;
 
 /// The interval at which the participants of a segment, all together, probe for dead peers:
 /// nanoseconds, at least and at most.
-const REAP_EVERY: (u64, u64) = (4_000_000, 1_000_000_000);
+const REAP_EVERY: (u64, u64) = (4_000_000, 400_000_000);
 /// The interval for each probed peer: 500 times the duration of a probe.
 const REAP_EACH: u64 = 500_000;
+/// The bits of the time at which peers are next probed that are the interval, in milliseconds.
+const INTERVAL: u64 = (1 << 10) - 1;
+const MILLISECOND: u64 = 1_000_000;
 
 /// This process's membership. A forked child reads zeros everywhere: it is not a member.
 #[derive(Debug)]
@@ -477,7 +481,8 @@ impl Liveness for SegmentLiveness<'_> {
         let registry = self.mapping.registry();
         let asked = (0..self.participants()).filter(|index| registry.state(*index).is_live());
         let pause = REAP_EACH.saturating_mul(asked.count() as u64);
-        let next = now.saturating_add(pause.clamp(REAP_EVERY.0, REAP_EVERY.1));
+        let pause = pause.clamp(REAP_EVERY.0, REAP_EVERY.1);
+        let next = (now.saturating_add(pause) & !INTERVAL) | (pause / MILLISECOND);
         // Postponed before the reap, not after it: a process that is killed here delays its peers
         // no longer than a live one.
         let is_first = due.compare_exchange(at, next, Relaxed, Relaxed).is_ok();
@@ -486,6 +491,13 @@ impl Liveness for SegmentLiveness<'_> {
             Membership::reap_with(&Locks::probing(self.mapping), Some(self.me));
         }
         does
+    }
+
+    fn since_reap(&self) -> Option<Duration> {
+        // ORDERING: Relaxed; as in `reap`.
+        let (due, now) = (self.mapping.reaping_due().load(Relaxed), clock_coarse());
+        let last = due.saturating_sub((due & INTERVAL) * MILLISECOND);
+        (due > now).then(|| Duration::from_nanos(now.saturating_sub(last)))
     }
 
     fn participants(&self) -> u32 {

@@ -9,8 +9,8 @@
 //!
 //! Attempt; spin for some microseconds, with an attempt after each pause; then, until an attempt
 //! succeeds: check the deadline, announce the sleeper, sleep for a slice at most, attempt. When a
-//! slice has ended, and before the wait is given up, reap the dead and check the own membership.
-//! How long a slice is says [`schedule`].
+//! slice has ended, and before the wait is given up, reap the dead and check the own membership;
+//! a long wait checks that less often. How long a slice is says [`schedule`].
 //!
 //! A waiter for one owner asks whether it is alive before every sleep, too: it is one question, and
 //! an owner that died before the waiter came costs microseconds. A waiter that may be blocked by
@@ -48,7 +48,9 @@ use crate::facade::{Deadline, Futex, futex_wait, futex_wait_any, mutation};
 
 pub(crate) use owner::longest_for;
 use schedule::{FIRST, FIRST_FOR_AN_OWNER, WaitSchedule};
-pub(crate) use schedule::{LONGEST, LONGEST_FOR_AN_OWNER, LONGEST_UNTOLD, WaitMode};
+pub(crate) use schedule::{
+    LONGEST, LONGEST_FOR_AN_OWNER, LONGEST_UNTIL_END, LONGEST_UNTOLD, WaitMode,
+};
 
 /// The most words that the kernel waits for at a time.
 pub(crate) const AT_ONCE: usize = 128;
@@ -197,7 +199,8 @@ pub(crate) fn block_on<O: WaitOp>(
             }
         }
         let gives_up = slice.is_none() && schedule.has_slept();
-        if (asks || gives_up) && !op.is_member() {
+        let asks_own = asks && schedule.asks_about_own();
+        if (asks_own || gives_up) && !op.is_member() {
             return Err(WaitError::MembershipLost.into());
         }
         let Some(slice) = slice else {

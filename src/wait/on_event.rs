@@ -28,7 +28,8 @@ use crate::facade::{Deadline, lacks_heavy_barrier, mutation};
 use crate::participant::Liveness;
 use crate::wait::event_count::EventCount;
 use crate::wait::{
-    LONGEST, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
+    FIRST, LONGEST, LONGEST_UNTIL_END, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode,
+    WaitOp, block_on,
 };
 
 /// Why an attempt did not succeed.
@@ -79,6 +80,11 @@ pub(crate) trait EventOp {
     /// The progress of the handle: how much it has received or sent.
     fn progress(&self) -> u64;
 
+    /// The longest slice.
+    fn longest(&self) -> Duration {
+        longest()
+    }
+
     /// The time until the next attempt without a notification: until a message is due.
     fn due(&self) -> Option<Duration> {
         None
@@ -97,12 +103,25 @@ impl From<WaitError> for EventWaitError {
     }
 }
 
+/// The longest time between two reapings of a segment with a waiter that may be told of an end.
+const TOLD_WITHIN: Duration = Duration::from_millis(450);
+
 /// The longest slice of a waiter for an event count.
 pub(crate) fn longest() -> Duration {
     if lacks_heavy_barrier() {
         LONGEST_UNTOLD
     } else {
         LONGEST
+    }
+}
+
+/// The longest slice of a waiter for an event count, which `may_end` by a death that no process
+/// notifies of.
+pub(crate) fn longest_until_end(may_end: bool) -> Duration {
+    if may_end {
+        LONGEST_UNTIL_END.min(longest())
+    } else {
+        longest()
     }
 }
 
@@ -168,11 +187,18 @@ impl<O: EventOp, P: Liveness> WaitOp for OnEvent<'_, O, P> {
     }
 
     fn longest(&self) -> Duration {
-        longest()
+        self.op.longest()
     }
 
     fn due(&self) -> Option<Duration> {
-        self.op.due()
+        let due = self.op.due();
+        if self.op.longest() > LONGEST_UNTIL_END {
+            return due;
+        }
+        // Others have reaped in its stead, and may leave before they would again.
+        let reaps = self.peers.since_reap();
+        let reaps = reaps.map(|since| TOLD_WITHIN.saturating_sub(since).max(FIRST));
+        due.into_iter().chain(reaps).min()
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {

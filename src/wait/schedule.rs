@@ -17,6 +17,8 @@
 //!   time-outs, and over wakes by which others were faster.
 //! - ask which processes are dead when a slice has ended, and before a wait is given up; not before
 //!   the first sleep.
+//! - a waiter that may be told of an end by a death has slices of [`LONGEST_UNTIL_END`] at most. If
+//!   the dead were just reaped by others, it sleeps so long that the next reaping is in time.
 //!
 //! # Crash
 //!
@@ -37,11 +39,18 @@ pub(super) const FIRST: Duration = Duration::from_millis(5);
 pub(super) const FIRST_FOR_AN_OWNER: Duration = Duration::from_millis(1);
 /// The longest slice of a waiter that is woken for what it waits for.
 pub(crate) const LONGEST: Duration = Duration::from_secs(1);
+/// The longest slice of a waiter at a queue, ring or pipe that ends when the other side dies: it
+/// learns of the end within half a second.
+pub(crate) const LONGEST_UNTIL_END: Duration = Duration::from_millis(400);
 /// The longest slice of a waiter for a lock whose owner no monitor watches.
 pub(crate) const LONGEST_FOR_AN_OWNER: Duration = Duration::from_millis(50);
 /// The longest slice of a waiter that may miss a wake: without membarrier(2), and for more words
 /// than the kernel waits for at a time.
 pub(crate) const LONGEST_UNTOLD: Duration = Duration::from_millis(4);
+
+/// The longest time after which a waiter asks whether its own process is still a participant.
+/// Nothing depends on it, and asking takes two system calls.
+const OWN: Duration = Duration::from_secs(4);
 
 /// How a handle waits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,8 +59,6 @@ pub(crate) struct WaitMode<'a> {
     history: Option<&'a WaitHistory>,
     /// Whether the history decides about spinning.
     learns: bool,
-    /// The longest slice, if it is shorter than the operation's.
-    at_most: Option<Duration>,
 }
 
 impl<'a> WaitMode<'a> {
@@ -61,15 +68,6 @@ impl<'a> WaitMode<'a> {
             pace,
             history: Some(history),
             learns: pace == Pace::Adaptive,
-            at_most: None,
-        }
-    }
-
-    /// The same mode with slices of at most this length.
-    pub(crate) fn at_most(self, longest: Duration) -> Self {
-        Self {
-            at_most: Some(longest),
-            ..self
         }
     }
 
@@ -87,7 +85,6 @@ impl<'a> WaitMode<'a> {
             pace: Pace::Adaptive,
             history,
             learns: false,
-            at_most: None,
         }
     }
 }
@@ -111,6 +108,8 @@ pub(super) struct WaitSchedule<'a> {
     spins: Option<bool>,
     /// When the wait began, and when the slice ends; before the first sleep nothing.
     slice: Option<(u64, u64)>,
+    /// How long the wait was when it last asked about its own process.
+    asked_own: u64,
 }
 
 impl<'a> WaitSchedule<'a> {
@@ -121,6 +120,7 @@ impl<'a> WaitSchedule<'a> {
             backoff: mode.backoff(),
             spins: None,
             slice: None,
+            asked_own: 0,
         }
     }
 
@@ -141,6 +141,22 @@ impl<'a> WaitSchedule<'a> {
         self.slice.is_some_and(|(_, end)| has_passed(end))
     }
 
+    /// Returns whether it is time to ask, at the end of a slice, whether this process is still a
+    /// participant: when the wait is twice as long as it was then, or [`OWN`] longer.
+    pub(super) fn asks_about_own(&mut self) -> bool {
+        let age = self
+            .slice
+            .map_or(0, |(began, _)| clock_here().saturating_sub(began));
+        let is_due = age
+            >= self
+                .asked_own
+                .saturating_add(self.asked_own.min(nanos(OWN)));
+        if is_due {
+            self.asked_own = age;
+        }
+        is_due
+    }
+
     pub(super) fn has_slept(&self) -> bool {
         self.slice.is_some()
     }
@@ -152,7 +168,6 @@ impl<'a> WaitSchedule<'a> {
         deadline: &Deadline,
         (first, longest): (Duration, Duration),
     ) -> Option<Duration> {
-        let longest = self.mode.at_most.map_or(longest, |most| most.min(longest));
         let left = match deadline.left() {
             Left::Forever => Duration::MAX,
             Left::For(left) => left,
@@ -243,5 +258,41 @@ mod tests {
             let expected = if spurious && after_slice { began } else { now };
             assert_eq!(resumed, expected, "spurious {spurious}, {after_slice}");
         }
+    }
+
+    /// A schedule whose wait is as old as that, and whose slice has just ended.
+    fn aged(age: Duration) -> WaitSchedule<'static> {
+        let now = clock_here();
+        WaitSchedule {
+            slice: Some((now - nanos(age), now)),
+            ..WaitSchedule::new(Pace::Park.into(), 0)
+        }
+    }
+
+    #[test]
+    fn a_slice_is_as_long_as_the_wait_and_never_longer_than_it_may_be() {
+        for longest in [LONGEST, LONGEST_UNTIL_END, LONGEST_FOR_AN_OWNER] {
+            for millis in [0, 1, 5, 70, 399, 401, 900, 5_000, 1_000_000] {
+                let age = Duration::from_millis(millis);
+                let slice = aged(age).sleep(&Deadline::never(), (FIRST, longest));
+                let slice = slice.expect("no deadline");
+                assert!(slice <= longest, "{slice:?} of {longest:?}");
+                assert!(
+                    slice >= age.clamp(FIRST, longest),
+                    "{slice:?} after {age:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_waiter_asks_about_itself_when_it_has_waited_twice_as_long_or_four_seconds_more() {
+        let at = |asked: u64, age: u64| {
+            let mut schedule = aged(Duration::from_millis(age));
+            schedule.asked_own = asked * 1_000_000;
+            schedule.asks_about_own()
+        };
+        assert!(at(0, 5) && at(5, 11) && at(600, 1_201) && at(60_000, 64_001));
+        assert!(!at(600, 1_000) && !at(60_000, 63_000));
     }
 }

@@ -31,7 +31,7 @@ fn sleeps(child: &Child) -> u64 {
     clippy::disallowed_methods,
     reason = "it is what is measured against; nothing is waited for"
 )]
-fn pass(time: Duration) {
+pub(crate) fn pass(time: Duration) {
     let end = Instant::now() + time;
     while let Some(left) = end
         .checked_duration_since(Instant::now())
@@ -41,11 +41,14 @@ fn pass(time: Duration) {
     }
 }
 
+/// A waiter that a death may end asks every 0.4 s, and else once a second.
+const UNTIL_END: f64 = 2.5;
+
 /// Looks at waiters twice, and asserts that each woke up `most` times a second at most.
 #[track_caller]
-fn assert_idle(waiters: Vec<(&str, u64, Child)>) {
+fn assert_idle(waiters: Vec<(&str, f64, Child)>) {
     pass(WARM);
-    let look = |(_, _, waiter): &(&str, u64, Child)| (Instant::now(), sleeps(waiter));
+    let look = |(_, _, waiter): &(&str, f64, Child)| (Instant::now(), sleeps(waiter));
     let before: Vec<_> = waiters.iter().map(look).collect();
     pass(IDLE);
     for ((name, most, waiter), (began, before)) in waiters.iter().zip(before) {
@@ -53,10 +56,10 @@ fn assert_idle(waiters: Vec<(&str, u64, Child)>) {
         let seconds = began.elapsed().as_secs_f64();
         let wakes = after - before;
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        let (wakes, most) = (wakes as f64, *most as f64);
+        let wakes = wakes as f64;
         // One more for each end of the time, and one for a page that was not there.
         assert!(
-            wakes <= most * seconds + 3.0,
+            wakes <= *most * seconds + 3.0,
             "{name} woke up {wakes} times in {seconds} s"
         );
     }
@@ -70,7 +73,7 @@ fn segment() -> Segment {
 }
 
 #[test]
-fn one_that_waits_for_an_item_wakes_up_once_a_second() {
+fn one_that_waits_for_an_item_wakes_up_once_a_second_or_every_400_ms_if_it_may_end() {
     let _watch = watch();
     let segment = segment();
     let queue = segment.create::<Queue<u64>>("queue", 8).unwrap();
@@ -79,27 +82,34 @@ fn one_that_waits_for_an_item_wakes_up_once_a_second() {
     let snapshot = segment.create::<Snapshot<u64>>("snapshot", 0).unwrap();
     let sent = segment.create::<WorkQueue<u64>>("sent", 8).unwrap();
     sent.send(1).unwrap();
-    // Somebody who could send, and does not.
-    let _sender = queue.sender().unwrap();
+    let ended = segment.create::<Queue<u64>>("ended", 8).unwrap();
+    // It could send, and does not.
+    let _sender = ended.sender().unwrap();
     let _writer = snapshot.writer().unwrap();
     assert_idle(vec![
-        ("Queue::recv", 1, asleep(|| _ = queue.recv())),
+        ("Queue::recv", 1.0, asleep(|| _ = queue.recv())),
+        ("until an end", UNTIL_END, asleep(|| _ = ended.recv())),
         (
             "a parked one",
-            1,
+            1.0,
             asleep(|| _ = queue.clone().with_wait(Wait::Park).recv()),
         ),
-        ("WorkQueue::recv", 1, asleep(|| drop(work.recv()))),
+        ("WorkQueue::recv", 1.0, asleep(|| drop(work.recv()))),
         (
             "Consumer::pop",
-            1,
+            UNTIL_END,
             asleep(|| assert!(ring.consumer().unwrap().pop().is_err())),
         ),
-        ("wait_idle", 1, asleep(|| sent.wait_idle().unwrap())),
-        ("wait_any", 1, asleep(|| _ = wait_any(&[&queue, &work]))),
+        ("wait_idle", 1.0, asleep(|| sent.wait_idle().unwrap())),
+        ("wait_any", 1.0, asleep(|| _ = wait_any(&[&queue, &work]))),
+        (
+            "wait_any until an end",
+            UNTIL_END,
+            asleep(|| _ = wait_any(&[&queue, &ended])),
+        ),
         (
             "wait_newer",
-            1,
+            1.0,
             asleep(|| {
                 let mut reader = snapshot.reader().unwrap();
                 drop(reader.read());
@@ -108,7 +118,7 @@ fn one_that_waits_for_an_item_wakes_up_once_a_second() {
         ),
         (
             "recv_timeout in a loop",
-            11,
+            11.0,
             asleep(|| {
                 while let Err(RecvTimeoutError::Timeout) =
                     queue.recv_timeout(Duration::from_millis(100))
@@ -119,7 +129,7 @@ fn one_that_waits_for_an_item_wakes_up_once_a_second() {
 }
 
 #[test]
-fn one_that_waits_for_room_wakes_up_once_a_second() {
+fn one_that_waits_for_room_wakes_up_once_a_second_or_every_400_ms_if_it_may_end() {
     let _watch = watch();
     let segment = segment();
     let queue = segment.create::<Queue<u64>>("queue", 2).unwrap();
@@ -130,8 +140,8 @@ fn one_that_waits_for_room_wakes_up_once_a_second() {
     }
     let _receiver = queue.receiver().unwrap();
     assert_idle(vec![
-        ("Queue::send", 1, asleep(|| _ = queue.send(1))),
-        ("WorkQueue::send", 1, asleep(|| _ = work.send(1))),
+        ("Queue::send", UNTIL_END, asleep(|| _ = queue.send(1))),
+        ("WorkQueue::send", 1.0, asleep(|| _ = work.send(1))),
     ]);
 }
 
@@ -154,13 +164,13 @@ fn one_that_waits_for_a_lock_wakes_up_twenty_times_a_second() {
     );
     let _leases = (array.lease_chunk().unwrap(), array.lease_chunk().unwrap());
     assert_idle(vec![
-        ("Mutex::lock", 20, asleep(|| drop(mutex.lock()))),
-        ("RwLock::read", 20, asleep(|| drop(rwlock.read()))),
-        ("RwLock::write", 20, asleep(|| drop(read.write()))),
-        ("lease_chunk", 20, asleep(|| drop(array.lease_chunk()))),
+        ("Mutex::lock", 20.0, asleep(|| drop(mutex.lock()))),
+        ("RwLock::read", 20.0, asleep(|| drop(rwlock.read()))),
+        ("RwLock::write", 20.0, asleep(|| drop(read.write()))),
+        ("lease_chunk", 20.0, asleep(|| drop(array.lease_chunk()))),
         (
             "lock_timeout in a loop",
-            31,
+            31.0,
             asleep(|| while timed.lock_timeout(Duration::from_millis(100)).is_err() {}),
         ),
     ]);
@@ -179,6 +189,6 @@ fn one_whose_monitor_watches_the_owner_wakes_up_once_a_second() {
         assert!(mutex.lock().is_err());
     });
     waiter.sleeps();
-    assert_idle(vec![("Mutex::lock", 1, waiter)]);
+    assert_idle(vec![("Mutex::lock", 1.0, waiter)]);
     owner.kill();
 }

@@ -1,5 +1,6 @@
 //! What it costs to wait for a long time, and who is woken.
 
+mod ends;
 mod idle;
 
 #[path = "../support/mod.rs"]

@@ -95,7 +95,7 @@ use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Endpoint, EndpointCounts};
+use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::wait::event_count::EventCount;
 pub(crate) use crate::wait::on_event::TryError;
 
@@ -491,6 +491,19 @@ impl<'a, S: Slots> Ring<'a, S> {
     pub(crate) fn close(&self) {
         self.endpoints().close();
         self.wake_all();
+    }
+
+    /// Increments the count of participant `me` at an endpoint.
+    pub(crate) fn count_at(
+        &self,
+        endpoint: Endpoint,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), EndpointError> {
+        if self.endpoints().count(endpoint, me, peers)? {
+            self.state.event(endpoint.other()).notify_all();
+        }
+        Ok(())
     }
 
     /// Decrements the count of participant `me` at an endpoint.

@@ -17,6 +17,8 @@
 //!
 //! As there.
 
+use core::time::Duration;
+
 use super::{CheckedOwner, Claim, Cursor, Ring, Slots, TryError};
 use crate::facade::Deadline;
 use crate::participant::Liveness;
@@ -24,7 +26,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
-use crate::wait::on_event::{EventOp, wait};
+use crate::wait::on_event::{EventOp, longest_until_end, wait};
 
 /// An operation that waits: to send, to receive, or to replace the oldest item of a full queue.
 struct Waiter<'a, S, P, A> {
@@ -56,6 +58,9 @@ where
     }
     fn leaves_more(&mut self) -> bool {
         self.ring.is_ready(self.endpoint, self.cursor)
+    }
+    fn longest(&self) -> Duration {
+        longest_until_end(self.ring.endpoints().may_end(self.endpoint))
     }
     fn progress(&self) -> u64 {
         match self.endpoint {

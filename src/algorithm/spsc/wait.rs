@@ -118,7 +118,7 @@ impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
     }
 
     fn longest(&self) -> Duration {
-        on_event::longest()
+        on_event::longest_until_end(true)
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {

@@ -146,7 +146,7 @@ use crate::facade::{AtomicU64, Ordering, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Endpoint, EndpointCounts};
+use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event::TryError;
 use returned::Due;
@@ -518,6 +518,19 @@ impl<'a, P: Storage> Work<'a, P> {
         self.state.common.0.free_cells.wake_all();
         self.state.common.0.items.wake_all();
         self.state.common.0.idle.wake_all();
+    }
+
+    /// Increments the count of participant `me` at an endpoint.
+    pub(crate) fn count_at(
+        &self,
+        endpoint: Endpoint,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), EndpointError> {
+        if self.endpoints().count(endpoint, me, peers)? {
+            self.state.event(endpoint.other()).notify_all();
+        }
+        Ok(())
     }
 
     /// Decrements the count of participant `me` at an endpoint.

@@ -26,7 +26,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
-use crate::wait::on_event::{EventOp, TryError, wait};
+use crate::wait::on_event::{EventOp, TryError, longest_until_end, wait};
 
 /// What an operation waits for.
 #[derive(Clone, Copy)]
@@ -46,6 +46,16 @@ struct Waiter<'a, P, Q, A> {
     peers: &'a Q,
     /// Reaches the goal, if it can be reached now.
     attempt: A,
+}
+
+impl<P, Q, A> Waiter<'_, P, Q, A> {
+    /// The side of the queue that waits.
+    fn endpoint(&self) -> Endpoint {
+        match self.goal {
+            Goal::Cells(_) => Endpoint::Sender,
+            Goal::Message | Goal::Idle => Endpoint::Receiver,
+        }
+    }
 }
 
 impl<P, Q, A, T> EventOp for Waiter<'_, P, Q, A>
@@ -87,11 +97,14 @@ where
             .then(|| self.cursor.due_in())
             .flatten()
     }
+    /// An idle queue is no end.
+    fn longest(&self) -> Duration {
+        let ends = self.work.endpoints();
+        let may_end = !matches!(self.goal, Goal::Idle) && ends.may_end(self.endpoint());
+        longest_until_end(may_end)
+    }
     fn reap_dead(&mut self) {
-        let endpoint = match self.goal {
-            Goal::Cells(_) => Endpoint::Sender,
-            Goal::Message | Goal::Idle => Endpoint::Receiver,
-        };
+        let endpoint = self.endpoint();
         self.work.reap_dead(self.cursor, endpoint, self.peers);
     }
 }

@@ -149,17 +149,26 @@ impl EndpointCounts<'_> {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
+    /// Returns whether `side` is to be told if the other endpoint dies: a participant was counted
+    /// there, and the queue is not over.
+    pub(crate) fn may_end(self, side: Endpoint) -> bool {
+        let other = side.other();
+        // ORDERING: Relaxed; a hint. A waiter that misses the first count is woken by it.
+        let word = self.word.load(Ordering::Relaxed);
+        word & (other.ever() | other.gone() | CLOSED) == other.ever()
+    }
+
     /// Closes the queue for good.
     pub(crate) fn close(self) {
         self.change(|word| word | CLOSED);
     }
 
-    fn change(self, to: impl Fn(u64) -> u64) {
+    fn change(self, mut to: impl FnMut(u64) -> u64) {
         self.change_if(|word| Some(to(word)));
     }
 
     /// Changes the word, unless `to` returns `None` for it; returns whether it was changed.
-    fn change_if(self, to: impl Fn(u64) -> Option<u64>) -> bool {
+    fn change_if(self, mut to: impl FnMut(u64) -> Option<u64>) -> bool {
         // ORDERING: Relaxed; the CAS decides.
         let mut seen = self.word.load(Ordering::Relaxed);
         while let Some(next) = to(seen) {
@@ -176,17 +185,23 @@ impl EndpointCounts<'_> {
         false
     }
 
-    /// Counts participant `me` once more at an endpoint.
+    /// Counts participant `me` once more at an endpoint. Returns whether it is the first there:
+    /// the sleepers of the other endpoint must be woken then, which have [expected no
+    /// end](Self::may_end) so far.
     pub(crate) fn count(
         self,
         side: Endpoint,
         me: Tag,
         peers: &impl Liveness,
-    ) -> Result<(), EndpointError> {
+    ) -> Result<bool, EndpointError> {
         self.count_in_cell(side, me, peers, 600)?;
         let once_more = if mutation(131) { 0 } else { COUNTED };
-        self.change(|word| (word.wrapping_add(once_more) | side.ever()) & !side.gone());
-        Ok(())
+        let mut is_first = false;
+        self.change(|word| {
+            is_first = word & (side.ever() | side.gone()) != side.ever();
+            (word.wrapping_add(once_more) | side.ever()) & !side.gone()
+        });
+        Ok(is_first)
     }
 
     /// Counts participant `me` for an end that another participant, which was counted for it, hands

@@ -45,8 +45,6 @@
 //!
 //! That of the [ring](crate::algorithm::spsc).
 
-use std::time::Duration;
-
 use crate::facade::{Deadline, clock_coarse};
 use crate::fixed::TooLongError;
 use crate::segment::Fault;
@@ -63,8 +61,6 @@ pub(super) const MAX_LEN: usize = 1 << 40;
 /// The memory that is allocated for a message before its bytes arrive, at most.
 pub(super) const TRUSTED: usize = 1 << 20;
 
-/// The longest sleep of a waiter before it asks whether its peer lives.
-pub(super) const SLICE: Duration = Duration::from_millis(400);
 /// How often an end that does not wait asks whether its peer lives: nanoseconds.
 const ASK_EVERY: u64 = 10_000_000;
 

@@ -1,14 +1,13 @@
 //! The end of a ring that frames are read from.
 
 use super::frame::{
-    ABORT, Blocking, LARGE, LENGTH, LastAsked, MAX_LEN, PART, RecvStop, SLICE, TRUSTED, WHOLE,
-    words,
+    ABORT, Blocking, LARGE, LENGTH, LastAsked, MAX_LEN, PART, RecvStop, TRUSTED, WHOLE, words,
 };
 use crate::format::Kind;
 use crate::queue::TryRecvError;
 use crate::queue::spsc::{Consumer, Spsc};
 use crate::segment::{ClaimError, Fault};
-use crate::wait::on_event::{EventWaitError, TryError, longest};
+use crate::wait::on_event::{EventWaitError, TryError};
 
 /// The end that messages are received from.
 pub(super) struct FrameReader {
@@ -51,8 +50,7 @@ impl FrameReader {
         ring.consumer().map(|ring| Self::over(ring, None))
     }
 
-    pub(super) fn over(mut ring: Consumer<u64>, partial: Option<Partial>) -> Self {
-        ring.end.longest = SLICE.min(longest());
+    pub(super) fn over(ring: Consumer<u64>, partial: Option<Partial>) -> Self {
         Self {
             ring,
             asked: LastAsked::default(),

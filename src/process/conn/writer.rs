@@ -1,14 +1,14 @@
 //! The end of a ring that frames are written to.
 
 use super::frame::{
-    ABORT, Blocking, LARGE, LastAsked, MAX_LEN, PART, SLICE, SendStop, WHOLE, WORD, header, words,
+    ABORT, Blocking, LARGE, LastAsked, MAX_LEN, PART, SendStop, WHOLE, WORD, header, words,
 };
 use crate::fixed::TooLongError;
 use crate::format::Kind;
 use crate::queue::TrySendError;
 use crate::queue::spsc::{Producer, Spsc};
 use crate::segment::{ClaimError, Fault};
-use crate::wait::on_event::{EventWaitError, TryError, longest};
+use crate::wait::on_event::{EventWaitError, TryError};
 
 /// The end that messages are sent through.
 pub(super) struct FrameWriter {
@@ -22,8 +22,7 @@ impl FrameWriter {
         ring.producer().map(Self::over)
     }
 
-    pub(super) fn over(mut ring: Producer<u64>) -> Self {
-        ring.end.longest = SLICE.min(longest());
+    pub(super) fn over(ring: Producer<u64>) -> Self {
         let asked = LastAsked::default();
         Self { ring, asked }
     }

@@ -4,7 +4,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Queue;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Endpoint, EndpointCounts};
+use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::payload::Payload;
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::{CountError, Wait};
@@ -32,6 +32,9 @@ impl<T: Payload> Counts for Queue<T> {
 
     fn endpoints(&self) -> EndpointCounts<'_> {
         self.ring().endpoints()
+    }
+    fn count(&self, side: Endpoint, me: Tag) -> Result<(), EndpointError> {
+        self.ring().count_at(side, me, &self.liveness(me))
     }
     fn uncount(&self, side: Endpoint, me: Tag) {
         self.ring().uncount(side, me, &self.liveness(me));

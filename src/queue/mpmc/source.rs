@@ -1,5 +1,7 @@
 //! A queue as one of several that are waited for.
 
+use std::time::Duration;
+
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Queue;
@@ -11,6 +13,7 @@ use crate::queue::counted::Counts;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
+use crate::wait::on_event::longest_until_end;
 use crate::wait::select::{Source, SourceRef};
 
 impl<T: Payload> Source for Queue<T> {
@@ -31,6 +34,10 @@ impl<T: Payload> Source for Queue<T> {
 
     fn progress(&self) -> u64 {
         self.head().0.0
+    }
+
+    fn longest(&self) -> Duration {
+        longest_until_end(self.ring().endpoints().may_end(Endpoint::Receiver))
     }
 
     fn is_shared(&self) -> bool {

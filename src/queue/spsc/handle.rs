@@ -3,7 +3,6 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::time::Duration;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
@@ -19,7 +18,7 @@ use crate::queue::{Wait, no_capacity};
 use crate::segment::{ClaimError, Entry, EntryError, EntryRef, Fault, Placeable, sealed};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
-use crate::wait::on_event::{EventWaitError, TryError, longest};
+use crate::wait::on_event::{EventWaitError, TryError};
 
 /// A ring for one producer and one consumer, first in, first out; an entry of a segment, created
 /// with its capacity in items, 1 to 2^40.
@@ -131,7 +130,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
             me,
             wait: Wait::default(),
             waits: Default::default(),
-            longest: longest(),
             spsc: self.clone(),
         })
     }
@@ -228,8 +226,6 @@ pub(crate) struct End<T: Payload, R: RoleMarker> {
     pub(crate) wait: Wait,
     /// Of waits for this end alone, and for several.
     pub(super) waits: [WaitHistory; 2],
-    /// The longest that a waiter of this end sleeps before it asks whether the other side lives.
-    pub(crate) longest: Duration,
 }
 
 impl<T: Payload, R: RoleMarker> End<T, R> {
@@ -330,7 +326,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
             return Err(EventWaitError::MembershipLost);
         }
         let others = self.spsc.state.liveness(self.me);
-        let mode = WaitMode::new(self.wait.pace(), &self.waits[0]).at_most(self.longest);
+        let mode = WaitMode::new(self.wait.pace(), &self.waits[0]);
         let ring = self.spsc.protocol();
         match ring.wait_for(&mut self.cursor, wanted, &others, deadline, mode) {
             WaitOutcome::Ready(_) => Ok(()),

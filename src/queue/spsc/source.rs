@@ -13,6 +13,7 @@ use crate::payload::Payload;
 use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
+use crate::wait::on_event::longest_until_end;
 use crate::wait::select::{Source, SourceRef};
 
 impl<T: Payload, R: RoleMarker> Source for End<T, R> {
@@ -35,7 +36,7 @@ impl<T: Payload, R: RoleMarker> Source for End<T, R> {
     }
 
     fn longest(&self) -> Duration {
-        self.longest
+        longest_until_end(true)
     }
 
     /// No other process has this end.

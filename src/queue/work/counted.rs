@@ -7,12 +7,13 @@ use super::message::Message;
 use super::pool::Pool;
 use crate::facade::WaitHistory;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Endpoint, EndpointCounts};
+use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::queue::counted::{Countable, Counting, Counts, ReceiverOf, SenderOf, sealed};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
 use crate::queue::{CountError, Wait};
 use crate::segment::{Fault, MembershipError, SegmentLiveness};
 use crate::wait::event_count::EventCount;
+use crate::wait::on_event::longest_until_end;
 use crate::wait::select::{Source, SourceRef};
 
 impl Counts for Pool {
@@ -30,6 +31,9 @@ impl Counts for Pool {
     }
     fn endpoints(&self) -> EndpointCounts<'_> {
         self.endpoints()
+    }
+    fn count(&self, side: Endpoint, me: Tag) -> Result<(), EndpointError> {
+        self.work().count_at(side, me, &self.liveness(me))
     }
     fn uncount(&self, side: Endpoint, me: Tag) {
         self.work().uncount(side, me, &self.liveness(me));
@@ -53,6 +57,10 @@ impl Source for Pool {
 
     fn due(&self) -> Option<Duration> {
         self.cursor().due_in()
+    }
+
+    fn longest(&self) -> Duration {
+        longest_until_end(self.endpoints().may_end(Endpoint::Receiver))
     }
 
     fn is_shared(&self) -> bool {

@@ -124,6 +124,9 @@ impl Source for SourceRef<'_> {
     fn due(&self) -> Option<Duration> {
         self.source.due()
     }
+    fn longest(&self) -> Duration {
+        self.source.longest()
+    }
     fn is_shared(&self) -> bool {
         self.source.is_shared()
     }

@@ -61,10 +61,7 @@ fn ended(end: End) -> loom::sync::Arc<Fixture> {
     let first = handle(&fixture, 3);
     if let End::Left = end {
         assert_eq!(
-            fixture
-                .ring()
-                .endpoints()
-                .count(Endpoint::Sender, tag(3), &first),
+            fixture.ring().count_at(Endpoint::Sender, tag(3), &first),
             Ok(())
         );
     }

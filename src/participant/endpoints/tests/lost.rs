@@ -55,7 +55,7 @@ impl End {
             .endpoints()
             .count(Endpoint::Sender, tag(1), &self.registry.liveness(1));
         assert!(
-            matches!(counted, Ok(()) | Err(EndpointError::MembershipLost)),
+            matches!(counted, Ok(_) | Err(EndpointError::MembershipLost)),
             "{counted:?}"
         );
     }
@@ -76,7 +76,7 @@ impl End {
         let counted = self
             .endpoints()
             .count(Endpoint::Sender, successor(), &peers);
-        assert_eq!(counted, Ok(()), "the cell is no participant's");
+        assert!(counted.is_ok(), "the cell is no participant's");
         assert!(!self.endpoints().is_over(Endpoint::Receiver));
         self.endpoints()
             .uncount(Endpoint::Sender, successor(), &peers);
@@ -112,7 +112,7 @@ fn model_endpoints_take_over_counts_no_reaped_child() {
             let end = End::new();
             let peers = end.registry.liveness(3);
             let counted = end.endpoints().count(Endpoint::Sender, tag(3), &peers);
-            assert_eq!(counted, Ok(()));
+            assert!(counted.is_ok(), "{counted:?}");
             let (lost, reaper) = (end.clone(), end.clone());
             finish([
                 start(1, None, move || lost.take_over()),

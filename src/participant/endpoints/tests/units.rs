@@ -29,10 +29,12 @@ fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
     let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
     for side in [Endpoint::Sender, Endpoint::Receiver] {
         let over = || endpoints.is_over(side.other());
-        assert!(!over(), "no sender was ever counted");
-        endpoints.count(side, first, &AllAlive).unwrap();
-        endpoints.count(side, first, &AllAlive).unwrap();
-        endpoints.count(side, second, &AllAlive).unwrap();
+        let may_end = || endpoints.may_end(side.other());
+        assert!(!over() && !may_end(), "no sender was ever counted");
+        assert_eq!(endpoints.count(side, first, &AllAlive), Ok(true));
+        assert_eq!(endpoints.count(side, first, &AllAlive), Ok(false));
+        assert_eq!(endpoints.count(side, second, &AllAlive), Ok(false));
+        assert!(may_end());
         assert!(!endpoints.uncount(side, first, &AllAlive) && !over());
         assert!(!endpoints.uncount(side, first, &AllAlive) && !over());
         assert!(endpoints.uncount(side, second, &AllAlive) && over());
@@ -40,8 +42,9 @@ fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
             !endpoints.uncount(side, second, &AllAlive),
             "it is not counted"
         );
-        endpoints.count(side, second, &AllAlive).unwrap();
-        assert!(!over(), "a sender was counted again");
+        assert!(!may_end(), "it has ended");
+        assert_eq!(endpoints.count(side, second, &AllAlive), Ok(true));
+        assert!(!over() && may_end(), "a sender was counted again");
         endpoints.recover(second);
         assert!(over(), "it was dead");
     }
@@ -71,7 +74,7 @@ fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
             Err(EndpointError::TooMany)
         );
         assert!(!endpoints.uncount(side, me, &AllAlive));
-        assert_eq!(endpoints.count(side, me, &AllAlive), Ok(()));
+        assert_eq!(endpoints.count(side, me, &AllAlive), Ok(false));
     }
 }
 
@@ -128,7 +131,7 @@ fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
         cells[0].store(counted, crate::facade::Ordering::Relaxed);
         assert_eq!(
             endpoints.count(Endpoint::Sender, me, &Second),
-            Ok(()),
+            Ok(true),
             "{unregistered:#x}"
         );
         let cell = cells[0].load(crate::facade::Ordering::Relaxed);
