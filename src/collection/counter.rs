@@ -112,8 +112,9 @@ impl<N: Number> Counter<N> {
     ///
     /// It is asked at once, when this process is [notified](Self::notify), and from time to time. A
     /// change without a notification, such as [`add`](Self::add) or [`store`](Element::store), is
-    /// noticed after as long as the waiter has waited, and a second at most; so is one whose process
-    /// was killed before it notified. A value that lasts for a moment only may go unnoticed.
+    /// noticed after as long as the waiter has waited, and a second at most; so is one whose
+    /// process was killed before it notified. A value that lasts for a moment only may go
+    /// unnoticed.
     ///
     /// A counter cannot tell a waiter that no process is left to change it.
     ///

@@ -33,8 +33,9 @@
 //! # Trade-offs
 //!
 //! A waiter could sleep on the value itself. The kernel compares 32 bits, values have 8 to 64, and
-//! a notification would be a system call, or would need a bit of the value for sleepers. By an event
-//! count a notification without waiters is a load, and a change by itself costs nothing at all.
+//! a notification would be a system call, or would need a bit of the value for sleepers. By an
+//! event count a notification without waiters is a load, and a change by itself costs nothing at
+//! all.
 
 use crate::facade::{Deadline, mutation};
 use crate::participant::Liveness;

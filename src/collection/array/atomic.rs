@@ -175,11 +175,11 @@ impl<T: Atomic> AtomicArray<T> {
 
     /// Blocks while element `index` is `value`; returns what it is then.
     ///
-    /// As [`wait`](https://en.cppreference.com/w/cpp/atomic/atomic/wait) of C++20: a waiter is woken
-    /// by [`notify`](Self::notify). A change without it, such as
-    /// [`store`](Element::store), is noticed after as long as the waiter has waited, and a second at
-    /// most. The same if the process that was to notify is killed before it does. An element that
-    /// changes and changes back meanwhile may go unnoticed.
+    /// As [`wait`](https://en.cppreference.com/w/cpp/atomic/atomic/wait) of C++20: a waiter is
+    /// woken by [`notify`](Self::notify). A change without it, such as
+    /// [`store`](Element::store), is noticed after as long as the waiter has waited, and a second
+    /// at most. The same if the process that was to notify is killed before it does. An element
+    /// that changes and changes back meanwhile may go unnoticed.
     ///
     /// Floating-point numbers are compared by their bits, as
     /// [`compare_exchange`](Element::compare_exchange) does.

@@ -67,8 +67,8 @@ impl Liveness for Asking {
     }
 }
 
-/// Hunts: a waiter that is not woken because another one was, which sleeps again; one that is
-/// between its check and its sleep; one that does not see what was written before.
+/// Hunts: a waiter that is not woken because another waiter was, which sleeps again; a waiter that
+/// is between its check and its sleep, or does not see what was written before.
 #[test]
 fn model_number_a_notification_wakes_every_waiter() {
     explore_one_less("number: an addition, two waiters", || {
