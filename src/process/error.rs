@@ -11,7 +11,7 @@ use crate::payload::ValueError;
 use crate::segment::SystemError;
 use crate::segment::fault::plain_errors;
 use crate::sys::limits::Limit;
-use crate::sys::process::{NO_DESCRIPTOR, NO_PROCESS, NO_SYSTEM_DESCRIPTOR, NOT_FOUND};
+use crate::sys::process::{NO_PROCESS, NOT_FOUND};
 
 /// The error of encoding or decoding a value that crosses processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,13 +112,11 @@ impl SpawnError {
 pub(super) const READING_START: &str = "finding out how this program was started";
 pub(super) const READING_FILE: &str = "looking at this program's file";
 
-/// Returns what to do about a request of a start that the system refused, if that is known.
+/// Returns what to do about a request of a start that the system refused, if that is known and not
+/// said by the error itself.
 fn cure(error: SystemError) -> &'static str {
     let reads_proc = [READING_START, READING_FILE].contains(&error.what());
     match error.errno() {
-        NO_DESCRIPTOR | NO_SYSTEM_DESCRIPTOR => {
-            "; drop handles, or raise the limit on open files (RLIMIT_NOFILE, ulimit -n)"
-        }
         NO_PROCESS => "; raise the limit on processes (RLIMIT_NPROC, pids.max of the cgroup)",
         NOT_FOUND if reads_proc => "; mount /proc",
         _ => "",

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::format::Kind;
 use crate::segment::entry_error::one;
+use crate::sys::descriptor::{NO_DESCRIPTOR, NO_SYSTEM_DESCRIPTOR};
 
 /// The errno of an error that has none.
 const EIO: i32 = 5;
@@ -83,7 +84,12 @@ impl From<SystemError> for io::Error {
 
 impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}", self.what.0, io::Error::from(*self))
+        write!(f, "{} failed: {}", self.what.0, io::Error::from(*self))?;
+        if [NO_DESCRIPTOR, NO_SYSTEM_DESCRIPTOR].contains(&self.errno) {
+            let cure = "drop handles, or raise the limit on open files (RLIMIT_NOFILE, ulimit -n)";
+            write!(f, "; {cure}")?;
+        }
+        Ok(())
     }
 }
 

@@ -18,6 +18,11 @@ use nix::sys::memfd::MFdFlags;
 
 use super::checked;
 
+/// No descriptor is left to this process.
+pub(crate) const NO_DESCRIPTOR: i32 = libc::EMFILE;
+/// No descriptor is left to the system.
+pub(crate) const NO_SYSTEM_DESCRIPTOR: i32 = libc::ENFILE;
+
 /// The least number of a descriptor that is none of the standard ones.
 const FIRST: libc::c_int = libc::STDERR_FILENO + 1;
 

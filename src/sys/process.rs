@@ -13,10 +13,6 @@ use super::{descriptor, restarted, shm};
 /// More bytes than a limit allows.
 pub(crate) const TOO_LARGE: i32 = libc::EFBIG;
 
-/// No descriptor is left to this process.
-pub(crate) const NO_DESCRIPTOR: i32 = libc::EMFILE;
-/// No descriptor is left to the system.
-pub(crate) const NO_SYSTEM_DESCRIPTOR: i32 = libc::ENFILE;
 /// No process is left to this user or this control group.
 pub(crate) const NO_PROCESS: i32 = libc::EAGAIN;
 /// There is no such file.

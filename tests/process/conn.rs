@@ -217,6 +217,40 @@ fn a_message_of_another_type_is_an_error_and_the_next_one_arrives() {
     assert_eq!(receiver.recv(), Ok(vec![5]));
 }
 
+/// A value of so many nested options, or, with 0, none that can be encoded.
+#[derive(Debug, PartialEq)]
+struct Nested(u32);
+
+impl serde::Serialize for Nested {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            0 => Err(serde::ser::Error::custom("not today")),
+            1 => serializer.serialize_none(),
+            more => serializer.serialize_some(&Self(more - 1)),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Nested {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let inner = Option::<Box<Self>>::deserialize(deserializer)?;
+        Ok(Self(inner.map_or(1, |inner| inner.0 + 1)))
+    }
+}
+
+#[test]
+fn a_value_that_does_not_encode_or_nests_without_end_is_refused_and_the_next_one_arrives() {
+    let (mut one, mut other) = process::duplex::<Nested, Nested>().expect("a connection");
+    for (value, reason) in [(0, "serde code refused"), (1 << 20, "128 levels")] {
+        let refused = one.send(&Nested(value)).expect_err("refused");
+        assert!(matches!(refused, SendError::Invalid(..)), "{refused:?}");
+        assert!(refused.to_string().contains(reason), "{refused}");
+        assert_eq!(other.try_recv(), Err(TryRecvError::Empty));
+    }
+    one.send(&Nested(3)).expect("sent");
+    assert_eq!(other.recv(), Ok(Nested(3)));
+}
+
 #[test]
 fn the_two_directions_go_to_threads_of_their_own() {
     let (one, other) = process::duplex::<u64, u64>().expect("a connection");

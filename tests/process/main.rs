@@ -20,6 +20,7 @@ mod pool;
 mod results;
 mod scope;
 mod segments;
+mod shortage;
 mod signals;
 mod support;
 mod travel;
