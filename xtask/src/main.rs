@@ -72,6 +72,9 @@ enum Verb {
         /// For how many seconds.
         #[arg(long, default_value_t = 60)]
         secs: u64,
+        /// Passed on to `crossdock-verify torture`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
     },
     /// Measures crossdock beside what people would use instead.
     Compare {
@@ -118,7 +121,7 @@ fn main() -> ExitCode {
             filter,
         } => models::models(full, deaths == 2, filter.as_deref()),
         Verb::Crash { full, args } => verify::crash(full, &args),
-        Verb::Torture { what, secs } => verify::torture(&what, secs),
+        Verb::Torture { what, secs, args } => verify::torture(&what, secs, &args),
         Verb::Compare { what, args } => compare::compare(&what, &args),
         Verb::Fuzz { target, secs } => fuzz::fuzz(target.as_deref(), secs),
     };

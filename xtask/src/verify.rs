@@ -22,8 +22,9 @@ pub(crate) fn crash(full: bool, args: &[String]) -> Outcome {
     pass_through(command)
 }
 
-pub(crate) fn torture(what: &str, secs: u64) -> Outcome {
+pub(crate) fn torture(what: &str, secs: u64, args: &[String]) -> Outcome {
     let mut command = cargo(VERIFY);
     command.args(["torture", what, "--secs", &secs.to_string()]);
+    command.args(args);
     pass_through(command)
 }

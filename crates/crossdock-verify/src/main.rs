@@ -60,6 +60,10 @@ enum Verb {
     /// arrived, and the receiver is told when the last process with a sender is gone, and not before.
     /// At `conns` two processes talk over a connection and one or both are killed; a survivor must get what was
     /// sent, whole and in order, and then be told.
+    /// At `starts` processes are started in both ways and return, exit, panic or are killed; no zombie, descriptor,
+    /// thread, memory file or name is left of them.
+    /// With the variable `CROSSDOCK_TORTURE_BUG`, `permits`, `pool`, `ends`, `conns`, `processes` and `starts` do
+    /// something wrong, which must be noticed.
     /// Nobody may be stuck or listed.
     /// Exits with 1 otherwise.
     Torture(TortureArgs),

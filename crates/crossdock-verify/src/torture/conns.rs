@@ -15,7 +15,7 @@ use nix::unistd::getpid;
 use crate::process::{Broken, Child, End, forked, pause, watch_over};
 use crate::random::Random;
 use crate::torture::driver::Tally;
-use crate::torture::{Report, TortureArgs};
+use crate::torture::{Report, TortureArgs, has_bug};
 
 /// How long a process that lives may take until it was told.
 const WINDOW: Duration = Duration::from_secs(20);
@@ -70,7 +70,8 @@ impl Side<'_> {
         let sent = if random.below(2) == 0 {
             match self.to.try_send_bytes(&bytes) {
                 Ok(()) => true,
-                Err(TrySendError::Full(()) | TrySendError::TooLong(..)) => false,
+                // The seeded bug: what does not fit counts as sent.
+                Err(TrySendError::Full(()) | TrySendError::TooLong(..)) => has_bug(),
                 Err(TrySendError::Disconnected(())) => return Ok(false),
                 Err(_) => return Err(()),
             }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::process::{Broken, pidfd_of, signal_to, until};
 use crate::random::Random;
 use crate::torture::driver::Tally;
-use crate::torture::{Report, TortureArgs};
+use crate::torture::{Report, TortureArgs, has_bug};
 
 /// How many generations of processes hand senders on, after the first.
 const GENERATIONS: u32 = 2;
@@ -92,6 +92,11 @@ fn send_all(sender: &Sender, notes: &Notes, slot: u64) {
     };
     for item in 1..=ITEMS {
         intended.store(item);
+        // The seeded bug: an item that is not sent.
+        if has_bug() && item == ITEMS / 2 {
+            sent.store(item);
+            continue;
+        }
         match sender.send(slot << 32 | item) {
             Ok(()) => sent.store(item),
             Err(SendError::Disconnected(_)) => {

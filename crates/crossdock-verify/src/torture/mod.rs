@@ -13,12 +13,14 @@ mod queues;
 mod rwlock;
 mod sheet;
 mod snapshots;
+mod starts;
 mod way;
 mod work;
 mod worker;
 
 use std::fs;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{Args, ValueEnum};
 use crossdock::Segment;
@@ -54,6 +56,8 @@ enum What {
     Conns,
     /// Processes that start processes, in both ways, and hand ends to them.
     Processes,
+    /// Processes that are started and end, and of which nothing is left.
+    Starts,
 }
 
 /// How many faults are told: one is often followed by many.
@@ -67,6 +71,9 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
+    /// Of `starts`: how many processes, in place of the time.
+    #[arg(long)]
+    count: Option<u64>,
     /// How many processes work at a time: 6 at locks of either kind, semaphores and arrays, 8 at pools, 64 at the
     /// others unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
@@ -105,6 +112,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Ends => ends::run(args, random)?,
         What::Conns => conns::run(args, random)?,
         What::Processes => processes::run(args, random)?,
+        What::Starts => starts::run(args, random)?,
     };
     let Report { what, done, tally } = report;
     let balance = if tally.faults.is_empty() {
@@ -158,6 +166,15 @@ fn abandoned(segment: &Segment) -> Vec<String> {
         faults.push(format!("the directory cannot be read: {error}"));
     }
     faults
+}
+
+/// The environment variable with which a job does something wrong, which its judge must notice.
+const BUG: &str = "CROSSDOCK_TORTURE_BUG";
+
+/// Whether a bug is seeded, in any process of a run.
+fn has_bug() -> bool {
+    static BUGGY: OnceLock<bool> = OnceLock::new();
+    *BUGGY.get_or_init(|| std::env::var_os(BUG).is_some())
 }
 
 /// A seed that is hardly any other run's.

@@ -15,7 +15,7 @@ use crate::random::Random;
 use crate::torture::driver::{Job, Plan, Tally, WINDOW, drive};
 use crate::torture::way::Way;
 use crate::torture::worker::{Ended, Orders};
-use crate::torture::{Report, TortureArgs, abandoned, take_away};
+use crate::torture::{Report, TortureArgs, abandoned, has_bug, take_away};
 
 const PROCESSES: u16 = 6;
 /// Fewer than workers, so that many wait.
@@ -194,7 +194,10 @@ fn operate(shared: &Shared, random: &mut Random) -> Result<(), Ended> {
         820..950 => match shared.signals.acquire_timeout(SHORT) {
             Ok(signal) => {
                 signal.forget();
-                shared.consumed.add(1);
+                // The seeded bug: half of the signals are consumed twice.
+                shared
+                    .consumed
+                    .add(1 + u64::from(has_bug() && random.below(2) == 0));
             }
             Err(AcquireTimeoutError::Timeout) => {}
             Err(error) => return Err(error.into()),

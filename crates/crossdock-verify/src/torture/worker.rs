@@ -137,7 +137,7 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Work => tasks::work(orders),
         What::Snapshots => snapshots::work(orders),
         What::Array => array::work(orders),
-        What::Pool | What::Ends | What::Conns | What::Processes => {
+        What::Pool | What::Ends | What::Conns | What::Processes | What::Starts => {
             Err(Broken("such a job starts its processes itself".into()))
         }
     }
