@@ -22,6 +22,7 @@ pub(super) struct Bounds {
 type Custom<E> = fn(Cause) -> E;
 
 impl Bounds {
+    #[inline]
     pub(super) fn new(place: usize) -> Self {
         Self {
             place: Cell::new(place),

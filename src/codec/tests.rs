@@ -63,6 +63,15 @@ fn orders() -> impl Strategy<Value = Order> {
 fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let bytes = encode(value).unwrap();
     assert_eq!(&decode::<T>(&bytes).unwrap(), value);
+    let mut plain = b"before".to_vec();
+    append_plain(&mut plain, value).unwrap();
+    assert_eq!(&decode_plain::<T>(&plain[6..]).unwrap(), value);
+    // All but its last byte is no value of the type, nor are more bytes.
+    if plain.len() > 6 {
+        assert!(decode_plain::<T>(&plain[6..plain.len() - 1]).is_err());
+    }
+    plain.push(0);
+    assert!(decode_plain::<T>(&plain[6..]).is_err());
 }
 
 /// What [`decode`] and postcard alone make of the same bytes.

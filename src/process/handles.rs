@@ -8,7 +8,7 @@
 //! An end of a queue has a number in the list of ends besides, which the job has: the new process
 //! takes them over before it decodes anything (see [`ends`](super::ends)).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::os::fd::OwnedFd;
 
@@ -18,12 +18,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::CodecError;
 use super::ends::{ReceivedEnd, SentEnd};
-use crate::codec;
+use crate::codec::{self, Output};
 use crate::payload::{Cause, ValueError};
 use crate::segment::Segment;
 
 thread_local! {
     static TRANSFER: RefCell<Option<Transfer>> = const { RefCell::new(None) };
+    /// Whether there is a transfer. It has no drop, so that looking at it costs a load.
+    static TRANSFERRING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The transfer of the value that this thread is encoding or decoding.
@@ -68,6 +70,7 @@ struct TransferScope(Option<Transfer>);
 
 impl TransferScope {
     fn enter(slots: TransferSlots) -> Self {
+        TRANSFERRING.set(true);
         Self(TRANSFER.replace(Some(Transfer {
             slots,
             refusal: None,
@@ -82,11 +85,9 @@ impl TransferScope {
 
 impl Drop for TransferScope {
     fn drop(&mut self) {
-        if let Some(previous) = self.0.take() {
-            TRANSFER.set(Some(previous));
-        } else {
-            TRANSFER.set(None);
-        }
+        let previous = self.0.take();
+        TRANSFERRING.set(previous.is_some());
+        TRANSFER.set(previous);
     }
 }
 
@@ -224,30 +225,28 @@ const UNKNOWN: &str = "the workers do not have the segment of a handle: \
                        pass it to the pool's initializer, or spawn a process with it";
 
 /// Whether this thread encodes or decodes a value just now, and this one is a part of it.
-#[inline]
+#[inline(always)]
 fn is_within_another() -> bool {
-    TRANSFER
-        .try_with(|transfer| transfer.borrow().is_some())
-        .unwrap_or(false)
+    TRANSFERRING.with(Cell::get)
 }
 
 /// Appends the encoding of a value between a pool and its workers, whose handles live in `known`
 /// segments.
-#[inline]
-pub(super) fn encode_known<T: Serialize>(
-    bytes: &mut Vec<u8>,
+#[inline(always)]
+pub(super) fn encode_known<T: Serialize, O: Output>(
+    bytes: &mut O,
     value: &T,
     known: &[Segment],
 ) -> Result<(), CodecError> {
     if known.is_empty() && !is_within_another() {
         // No handle can be encoded.
-        return codec::append(bytes, value).map_err(without_transfer);
+        return codec::append_plain(bytes, value).map_err(without_transfer);
     }
     encode_handles(bytes, value, known)
 }
 
-fn encode_handles<T: Serialize>(
-    bytes: &mut Vec<u8>,
+fn encode_handles<T: Serialize, O: Output>(
+    bytes: &mut O,
     value: &T,
     known: &[Segment],
 ) -> Result<(), CodecError> {
@@ -256,7 +255,7 @@ fn encode_handles<T: Serialize>(
         segments: known.to_vec(),
         ends: EndList::Pool,
     });
-    let encoded = codec::append(bytes, value);
+    let encoded = codec::append_plain(bytes, value);
     let transfer = scope.leave();
     let segments = transfer.as_ref().map(|transfer| match &transfer.slots {
         TransferSlots::Sending { segments, .. } => segments.len(),
@@ -279,18 +278,22 @@ fn without_transfer(error: ValueError) -> CodecError {
 }
 
 /// Decodes what [`encode_known`] encoded.
-#[inline]
+#[inline(always)]
 pub(super) fn decode_known<T: DeserializeOwned>(
     bytes: &[u8],
     known: &[Segment],
 ) -> Result<T, CodecError> {
     if known.is_empty() && !is_within_another() {
-        return codec::decode(bytes).map_err(without_transfer);
+        return codec::decode_plain(bytes).map_err(without_transfer);
     }
+    decode_handles(bytes, known)
+}
+
+fn decode_handles<T: DeserializeOwned>(bytes: &[u8], known: &[Segment]) -> Result<T, CodecError> {
     let slots = known.iter().cloned().map(SegmentSlot::Open).collect();
     let ends = Vec::new();
     let scope = TransferScope::enter(TransferSlots::Receiving { slots, ends });
-    let value = codec::decode(bytes);
+    let value = codec::decode_plain(bytes);
     let transfer = scope.leave();
     value.map_err(|error| error_of(error, transfer))
 }

@@ -26,7 +26,7 @@
 //! ```
 //!
 //! A record for each place of a worker: which task's results lie in its buffer, and how many items
-//! and words they are. The count is the commit of each item's result.
+//! and bytes they are. The count is the commit of each item's result.
 //!
 //! # Protocol
 //!
@@ -59,7 +59,7 @@
 //! | CONDEMNED | as RUNNING | the parent knows why |
 //! | with CANCELLED in hand | a dead letter | the parent frees the word |
 //! | while it opens the buffer | a record of another task, or of none | the parent finds no item of this task |
-//! | among the words of a result | a count that does not have them | they do not count |
+//! | among the bytes of a result | a count that does not have them | they do not count |
 //! | parent | | its workers end with it |
 //!
 //! A stopped worker delays its own task; a condemned one is killed all the same. The parent waits for
@@ -69,7 +69,7 @@
 //!
 //! (T1) the time is stored before the RUNNING that it belongs to: the reader of that RUNNING reads
 //! this time or a later one, so no task is condemned too early. (T2) the count is released after the
-//! words of the result. What the arguments and results are is passed by the queues.
+//! bytes of the result. What the arguments and results are is passed by the queues.
 //!
 //! # Wraps
 //!
@@ -279,13 +279,13 @@ impl Task<'_> {
     }
 }
 
-const WORDS_BITS: u32 = 32;
+const BYTES_BITS: u32 = 32;
 
 /// The record of a worker's place: whose results its buffer holds.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) task: &'a AtomicU64,
-    /// The items, and below them the words of the buffer that they take.
+    /// The items, and below them the bytes of the buffer that they take.
     pub(crate) done: &'a AtomicU64,
 }
 
@@ -294,8 +294,8 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Done {
     /// The items.
     pub(crate) items: u32,
-    /// The words of the buffer that their results take.
-    pub(crate) words: u32,
+    /// The bytes of the buffer that their results take.
+    pub(crate) bytes: u32,
 }
 
 impl Place<'_> {
@@ -312,8 +312,9 @@ impl Place<'_> {
     }
 
     /// Worker: the results of so many items lie in the buffer. It is the commit of the last of them.
+    #[inline(always)]
     pub(crate) fn record(&self, done: Done) {
-        let word = u64::from(done.items) << WORDS_BITS | u64::from(done.words);
+        let word = u64::from(done.items) << BYTES_BITS | u64::from(done.bytes);
         // ORDERING: Release; (T2).
         self.done.store(word, Ordering::Release);
     }
@@ -328,8 +329,8 @@ impl Place<'_> {
         // ORDERING: Acquire; (T2).
         let word = self.done.load(Ordering::Acquire);
         Done {
-            items: (word >> WORDS_BITS) as u32,
-            words: word as u32,
+            items: (word >> BYTES_BITS) as u32,
+            bytes: word as u32,
         }
     }
 }

@@ -7,10 +7,9 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::message::{FrameKind, begin_frame, end_frame, push_frame};
-use crate::codec;
-use crate::process::{CodecError, RemoteError, handles};
-use crate::segment::Segment;
+use super::chunk::Chunk;
+use super::message::FrameKind;
+use crate::process::{RemoteError, handles};
 
 /// What each worker of a pool has beside the arguments of a task: nothing in a `Pool<()>`, the
 /// value that the [initializer](super::PoolBuilder::initializer) returned in a `Pool<State<S>>`.
@@ -128,46 +127,36 @@ where
     }
 }
 
-/// Runs one item: decodes the argument, calls the function at the address and appends the frame of
+/// Runs the items of a chunk: decodes each argument, calls the function at the address and commits
 /// its result.
-pub(super) type Runner<V> = fn(*const (), &mut V, &[u8], &[Segment], &mut Vec<u8>);
+pub(super) type Runner<V> = fn(*const (), &mut V, &mut Chunk<'_>);
 
-pub(super) fn run_item<W, A, R>(
-    function: *const (),
-    state: &mut W::Value,
-    argument: &[u8],
-    known: &[Segment],
-    reply: &mut Vec<u8>,
-) where
+pub(super) fn run_items<W, A, R>(function: *const (), state: &mut W::Value, chunk: &mut Chunk<'_>)
+where
     W: WorkerState,
     A: DeserializeOwned,
     R: Serialize,
 {
-    let argument: A = match handles::decode_known(argument, known) {
-        Ok(argument) => argument,
-        Err(error) => return push_error(reply, FrameKind::Arguments, &error),
-    };
-    // SAFETY: the parent sent the offset of a `W::Function<A, R>` along with that of this very
-    // instantiation, and this worker runs the parent's program.
-    let returned: Result<R, RemoteError> = unsafe { W::call(function, state, argument) };
-    let at = begin_frame(reply);
-    let result = match returned {
-        Ok(result) => result,
-        Err(error) => {
-            // Texts and bytes always serialise.
-            reply.extend_from_slice(&codec::encode(&error).unwrap_or_default());
-            return end_frame(reply, at, FrameKind::Failed);
+    while let Some(argument) = chunk.next() {
+        loop {
+            match handles::decode_known::<A>(argument, chunk.known()) {
+                Ok(argument) => {
+                    // SAFETY: the parent sent the offset of a `W::Function<A, R>` along with that
+                    // of this very instantiation, and this worker runs the parent's program.
+                    match unsafe { W::call::<A, R>(function, state, argument) } {
+                        Ok(result) => {
+                            chunk.write(&result);
+                            // Its drop is a part of the item.
+                            drop(result);
+                        }
+                        Err(error) if chunk.runs_again_after(&error) => continue,
+                        Err(error) => chunk.write_failure(&error),
+                    }
+                }
+                Err(error) => chunk.write_error(FrameKind::Arguments, &error),
+            }
+            break;
         }
-    };
-    match handles::encode_known(reply, &result, known) {
-        Ok(()) => end_frame(reply, at, FrameKind::Value),
-        Err(error) => {
-            reply.truncate(at);
-            push_error(reply, FrameKind::Encode, &error);
-        }
+        chunk.commit();
     }
-}
-
-fn push_error(reply: &mut Vec<u8>, kind: FrameKind, error: &CodecError) {
-    push_frame(reply, kind, error.to_string().as_bytes());
 }

@@ -1,7 +1,7 @@
 //! What becomes of the tasks of workers that died.
 
 use super::TaskError;
-use super::message::{FRAME_HEAD, TaskHeader, next_frame};
+use super::message::TaskHeader;
 use super::segment::PoolSegment;
 use super::table::{SLOT_BITS, Table};
 use super::worker::RETIRED;
@@ -77,15 +77,15 @@ impl Table {
         };
         let task = self.by_id(id)?;
         if started && task.items > letter.header.first + 1 {
-            let (first, items, padded) = shared.buffer(word.place())?.read(id);
-            task.take_frames(first, items, &unpadded(&padded, items));
-        }
-        if task.received == task.items {
-            self.complete(shared, id);
-            return None;
+            let (first, items, frames) = shared.buffer(word.place())?.read(id);
+            task.take_frames(first, items, &frames);
         }
         if state == Some(TaskState::Condemned) && task.killed {
             self.complete_with(shared, id, &TaskError::Cancelled);
+            return None;
+        }
+        if task.received == task.items {
+            self.complete(shared, id);
             return None;
         }
         if started
@@ -157,20 +157,4 @@ impl Table {
         }
         self.backlog.push_back((id, letter.message));
     }
-}
-
-/// The frames of a buffer, each of which is filled up to eight bytes there.
-fn unpadded(padded: &[u8], items: u32) -> Vec<u8> {
-    let mut frames = Vec::with_capacity(padded.len());
-    let mut rest = padded;
-    for _ in 0..items {
-        let mut after = rest;
-        let Some((_, frame)) = next_frame(&mut after) else {
-            break;
-        };
-        let len = FRAME_HEAD + frame.len();
-        frames.extend_from_slice(&rest[..len]);
-        rest = rest.get(len.next_multiple_of(8)..).unwrap_or_default();
-    }
-    frames
 }

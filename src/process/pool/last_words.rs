@@ -49,12 +49,20 @@ fn record(panic: &Panic) {
 }
 
 /// The task that comes next has not panicked.
+#[inline]
 pub(super) fn forget() {
     // ORDERING: Relaxed; as in `record`.
-    if RECORDED.load(Ordering::Relaxed) != 0
-        && let Some((shared, place)) = PLACE.get()
+    if RECORDED.load(Ordering::Relaxed) != 0 {
+        forget_recorded();
+    }
+}
+
+#[cold]
+fn forget_recorded() {
+    if let Some((shared, place)) = PLACE.get()
         && let Some(buffer) = shared.buffer(*place)
     {
+        // ORDERING: as above.
         RECORDED.store(0, Ordering::Relaxed);
         buffer.forget_panic();
     }

@@ -103,6 +103,7 @@ where
     }
 
     /// Sends one chunk. Returns whether there may be more to send.
+    #[inline(never)]
     fn send_chunk(&mut self) -> bool {
         let mut message = std::mem::take(&mut self.message);
         let target = match &self.target {
@@ -194,7 +195,27 @@ where
 {
     type Item = Result<R, TaskError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(outcomes) = &mut self.current
+            && let Some(outcome) = outcomes.next(self.options.core())
+        {
+            self.ahead -= 1;
+            return Some(outcome);
+        }
+        self.next_of_another_chunk()
+    }
+}
+
+impl<W, A, R, I> Imap<'_, W, A, R, I>
+where
+    W: WorkerState,
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+    I: Iterator<Item = A>,
+{
+    #[inline(never)]
+    fn next_of_another_chunk(&mut self) -> Option<Result<R, TaskError>> {
         loop {
             if let Some(outcomes) = &mut self.current {
                 if let Some(outcome) = outcomes.next(self.options.core()) {

@@ -6,7 +6,9 @@
 //! | id | kind | place | first | items | frames                                    a reply
 //! ```
 //! A frame is an item of a task, or what became of it: a `u32` of a kind and a length, and the
-//! bytes, which are postcard's.
+//! bytes, which are those of [`append_plain`](crate::codec::append_plain).
+
+use crate::codec::{Output, OutputFull};
 
 /// What a worker is told to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,35 +160,47 @@ pub(super) const MAX_FRAME: usize = (1 << LENGTH_BITS) - 1;
 pub(super) const FRAME_HEAD: usize = 4;
 
 /// Begins a frame behind the bytes of a message; [`end_frame`] completes it.
-pub(super) fn begin_frame(message: &mut Vec<u8>) -> usize {
+#[inline(always)]
+pub(super) fn begin_frame(message: &mut impl Output) -> Result<usize, OutputFull> {
     let at = message.len();
-    message.extend_from_slice(&[0; FRAME_HEAD]);
-    at
+    message.append(&[0; FRAME_HEAD])?;
+    Ok(at)
 }
 
 /// Completes the frame that begins at `at` and has the rest of the message.
-pub(super) fn end_frame(message: &mut [u8], at: usize, kind: FrameKind) {
+#[inline(always)]
+pub(super) fn end_frame(message: &mut impl Output, at: usize, kind: FrameKind) {
     let len = (message.len() - at - FRAME_HEAD).min(MAX_FRAME);
     #[expect(clippy::cast_possible_truncation, reason = "29 bits")]
     let word = (kind as u32) << LENGTH_BITS | len as u32;
-    message[at..at + FRAME_HEAD].copy_from_slice(&word.to_le_bytes());
+    message.put_at(at, word.to_le_bytes());
 }
 
-/// Appends a whole frame.
-pub(super) fn push_frame(message: &mut Vec<u8>, kind: FrameKind, bytes: &[u8]) {
-    let at = begin_frame(message);
-    message.extend_from_slice(bytes);
+/// Appends a whole frame, or nothing if it does not fit.
+pub(super) fn push_frame(
+    message: &mut impl Output,
+    kind: FrameKind,
+    bytes: &[u8],
+) -> Result<(), OutputFull> {
+    let at = begin_frame(message)?;
+    message
+        .append(bytes)
+        .inspect_err(|OutputFull| message.truncate(at))?;
     end_frame(message, at, kind);
+    Ok(())
 }
 
 /// Takes the first frame off `bytes`.
+#[inline(always)]
 pub(super) fn next_frame<'a>(bytes: &mut &'a [u8]) -> Option<(FrameKind, &'a [u8])> {
-    let word = u32_at(bytes, 0)?;
-    let kind = FRAMES
-        .into_iter()
-        .find(|kind| *kind as u32 == word >> LENGTH_BITS)?;
+    let (word, rest) = bytes.split_first_chunk()?;
+    let word = u32::from_le_bytes(*word);
+    let kind = match word >> LENGTH_BITS {
+        0 => FrameKind::Value,
+        other => FRAMES.into_iter().find(|kind| *kind as u32 == other)?,
+    };
     let len = usize::try_from(word & ((1 << LENGTH_BITS) - 1)).ok()?;
-    let (frame, rest) = bytes[FRAME_HEAD..].split_at_checked(len)?;
+    let (frame, rest) = rest.split_at_checked(len)?;
     *bytes = rest;
     Some((kind, frame))
 }
@@ -238,8 +252,8 @@ mod tests {
     #[test]
     fn frames_come_back_in_order_and_a_cut_one_does_not() {
         let mut message = Vec::new();
-        push_frame(&mut message, FrameKind::Value, b"one");
-        push_frame(&mut message, FrameKind::Panicked, b"");
+        push_frame(&mut message, FrameKind::Value, b"one").unwrap();
+        push_frame(&mut message, FrameKind::Panicked, b"").unwrap();
         assert_eq!(frames_len(&message, 2), Some(message.len()));
         assert_eq!(frames_len(&message, 3), None);
         let mut rest = message.as_slice();

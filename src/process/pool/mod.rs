@@ -1,6 +1,7 @@
 //! Pools of worker processes: see [`Pool`].
 
 mod builder;
+mod chunk;
 mod core;
 mod error;
 mod function;

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::core::Core;
-use super::function::{Fallible, Runner, WorkerState, run_item};
+use super::function::{Fallible, Runner, WorkerState, run_items};
 use super::map::Imap;
-use super::message::{FrameKind, MAX_FRAME, TaskHeader, begin_frame, end_frame};
+use super::message::{FRAME_HEAD, FrameKind, MAX_FRAME, TaskHeader, end_frame};
+use super::segment::LEAST_MEMORY;
 use super::sink::Sink;
 use super::table::{NewTask, Rules};
 use super::{MapError, SubmitError, Task, TaskError};
@@ -185,7 +186,7 @@ impl<'p, W: WorkerState> Options<'p, W> {
         A: DeserializeOwned,
         R: Serialize,
     {
-        let runner: Runner<W::Value> = run_item::<W, A, R>;
+        let runner: Runner<W::Value> = run_items::<W, A, R>;
         let code = &self.core.code;
         let offset = |address| code.offset(address).ok_or(SubmitError::NotInProgram);
         if let Some(wanted) = self.rules.retry_if {
@@ -199,17 +200,29 @@ impl<'p, W: WorkerState> Options<'p, W> {
     }
 
     /// Appends the frame of an argument.
+    #[inline(always)]
     pub(super) fn push<A: Serialize>(
         &self,
         message: &mut Vec<u8>,
         argument: &A,
     ) -> Result<(), SubmitError> {
-        let at = begin_frame(message);
+        let at = message.len();
+        message.extend_from_slice(&[0; FRAME_HEAD]);
         let encoded = handles::encode_known(message, argument, &self.core.known);
         if let Err(error) = encoded {
             message.truncate(at);
             return Err(SubmitError::Encode(error));
         }
+        let len = message.len() - at;
+        if len > LEAST_MEMORY {
+            self.check_length(message, at)?;
+        }
+        end_frame(message, at, FrameKind::Value);
+        Ok(())
+    }
+
+    #[cold]
+    fn check_length(&self, message: &mut Vec<u8>, at: usize) -> Result<(), SubmitError> {
         let (len, most) = (message.len() - at, self.core.shared.max_message());
         if len > MAX_FRAME || len + TaskHeader::LEN > most {
             message.truncate(at);
@@ -218,7 +231,6 @@ impl<'p, W: WorkerState> Options<'p, W> {
                 most: most as u64,
             });
         }
-        end_frame(message, at, FrameKind::Value);
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 //! The segment of a pool: the queues, the words of the tasks and the buffers of the workers.
 
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
 use serde::{Deserialize, Serialize};
 
 use crate::AtomicArray;
@@ -10,14 +13,19 @@ use crate::segment::{EntryError, Segment, SegmentOptions};
 use crate::sync::{Permit, Semaphore};
 
 use super::BuildError;
+use super::message::ReplyHeader;
+use crate::codec::{Output, OutputFull};
 
-/// The bytes of a message that a cell holds: with its words a cell is 512 bytes.
-const CELL: u64 = 480;
-const CELL_STRIDE: u64 = 512;
+/// The bytes of a message that a cell holds: with its words a cell is 2 KiB. A chunk of a hundred
+/// numbers is in one piece; and a queue that is used up cell by cell goes round in less memory.
+const CELL: u64 = CELL_STRIDE - 32;
+const CELL_STRIDE: u64 = 2 << 10;
+/// A message of so many bytes fits into each pool's segment, with its header.
+pub(super) const LEAST_MEMORY: usize = 16 << 10;
 /// The words from one task to the next, so that they share no cache line.
 const TASK_WORDS: usize = 8;
 /// The words before the buffer of a place: its record, which item is the buffer's first, and the
-/// bytes of a panic.
+/// bytes of a panic; then the header of a reply, right before the frames.
 const PLACE_HEAD: usize = 8;
 /// The words of a buffer.
 const BUFFER_WORDS: usize = 8 << 10;
@@ -131,8 +139,8 @@ impl PoolSegment {
 /// The results of the items of a task that its worker has not sent yet.
 pub(super) struct Buffer<'a>(&'a [crate::array::Element<u64>]);
 
-impl Buffer<'_> {
-    fn place(&self) -> Place<'_> {
+impl<'a> Buffer<'a> {
+    fn place(&self) -> Place<'a> {
         Place {
             task: self.0[0].state().word(),
             done: self.0[1].state().word(),
@@ -145,22 +153,31 @@ impl Buffer<'_> {
         self.0[2].store(first.into());
     }
 
-    /// Worker: commits the frame of one more item, behind the `bytes` that are there, if it fits.
-    /// Returns the bytes that are there then.
-    pub(super) fn commit(&self, items: u32, bytes: usize, frame: &[u8]) -> Option<usize> {
-        let words = frame.len().div_ceil(size_of::<u64>());
-        let at = bytes / size_of::<u64>();
-        let place = self.0[..PLACE_HEAD + BUFFER_WORDS]
-            .get(PLACE_HEAD + at..)?
-            .get(..words)?;
-        for (element, part) in place.iter().zip(frame.chunks(size_of::<u64>())) {
-            let mut word = [0; size_of::<u64>()];
-            word[..part.len()].copy_from_slice(part);
-            element.store(u64::from_le_bytes(word));
+    /// Worker: commits the results of so many items, which are that many bytes.
+    #[inline(always)]
+    pub(super) fn record(&self, items: u32, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(0);
+        self.place().record(Done { items, bytes });
+    }
+
+    /// Worker: where the frames of results are written to, none of which are there; at most `most`
+    /// bytes.
+    ///
+    /// # Safety
+    /// - This process is the worker of the place, and nothing else writes to the frames while what
+    ///   is returned is used.
+    pub(super) unsafe fn frames(&self, most: usize) -> PlaceFrames<'a> {
+        assert_eq!(self.0.len(), PLACE_WORDS);
+        // SAFETY: a place has so many words, and more behind them.
+        let first = unsafe { NonNull::from(self.0).cast::<u64>().add(PLACE_HEAD) }.cast();
+        PlaceFrames {
+            // INVARIANT: 1: behind the head, the last words of which are the header's.
+            first,
+            len: 0,
+            most: most.min(BUFFER),
+            full: false,
+            place: PhantomData,
         }
-        let words = u32::try_from(at + words).ok()?;
-        self.place().record(Done { items, words });
-        usize::try_from(words).ok()?.checked_mul(size_of::<u64>())
     }
 
     /// Worker: the process panics, and may die of it.
@@ -189,13 +206,88 @@ impl Buffer<'_> {
     }
 
     /// Parent: the first item in the buffer of a worker that died, how many there are, and their
-    /// frames, each filled up to a multiple of eight bytes.
+    /// frames.
     pub(super) fn read(&self, task: u64) -> (u32, u32, Vec<u8>) {
         let done = self.place().read(task);
         let first = u32::try_from(self.0[2].load()).unwrap_or(u32::MAX);
-        let words = usize::try_from(done.words).unwrap_or(0).min(BUFFER_WORDS);
-        let words = &self.0[PLACE_HEAD..PLACE_HEAD + words];
+        let len = usize::try_from(done.bytes).unwrap_or(0).min(BUFFER);
+        let words = &self.0[PLACE_HEAD..PLACE_HEAD + len.div_ceil(size_of::<u64>())];
         let bytes = words.iter().flat_map(|word| word.load().to_le_bytes());
-        (first, done.items, bytes.collect())
+        (first, done.items, bytes.take(len).collect())
+    }
+}
+
+/// The frames in a worker's place, and a header before them, which together are a reply.
+pub(super) struct PlaceFrames<'a> {
+    /// Invariant 1: `ReplyHeader::LEN` bytes before it, and `most` behind it, are this worker's, in
+    /// the segment, which is mapped for `'a`.
+    first: NonNull<u8>,
+    /// At most `most`.
+    len: usize,
+    most: usize,
+    /// Whether something did not fit.
+    pub(super) full: bool,
+    place: PhantomData<&'a [u8]>,
+}
+
+const _: () = assert!(ReplyHeader::LEN <= (PLACE_HEAD - 4) * size_of::<u64>());
+
+impl PlaceFrames<'_> {
+    /// Returns the reply: the header, and the frames that are there.
+    pub(super) fn reply(&mut self, header: &ReplyHeader) -> &[u8] {
+        // SAFETY: Invariant 1.
+        let start = unsafe { self.first.sub(ReplyHeader::LEN) };
+        let len = ReplyHeader::LEN + self.len;
+        // SAFETY: Invariant 1; only this worker reads or writes there while it lives, and `self` is
+        // borrowed mutably.
+        let message = unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), len) };
+        header.write(message);
+        message
+    }
+
+    /// Returns how many bytes fit in all.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+}
+
+impl Output for PlaceFrames<'_> {
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8]) -> Result<(), OutputFull> {
+        if bytes.len() > self.most - self.len {
+            self.full = true;
+            return Err(OutputFull);
+        }
+        // SAFETY: Invariant 1: `len` is not above `most`.
+        let end = unsafe { self.first.add(self.len) };
+        // SAFETY: Invariant 1: there is room for so many bytes, and they are no part of the place.
+        unsafe {
+            end.as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        self.len += bytes.len();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    #[inline(always)]
+    fn put_at(&mut self, at: usize, bytes: [u8; 4]) {
+        assert!(self.len >= bytes.len() && at <= self.len - bytes.len());
+        // SAFETY: Invariant 1, and the line above.
+        let place = unsafe { self.first.add(at) };
+        // SAFETY: as above.
+        unsafe {
+            place
+                .as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
     }
 }

@@ -56,7 +56,7 @@ impl Completed {
         let mut frames = Vec::new();
         let mut errors = VecDeque::new();
         for _ in 0..items {
-            push_frame(&mut frames, FrameKind::Error, &[]);
+            let _ = push_frame(&mut frames, FrameKind::Error, &[]);
             errors.push_back(error.clone());
         }
         Self {

@@ -51,7 +51,7 @@ pub(super) struct InFlightTask {
 
 impl InFlightTask {
     pub(super) fn push_error(&mut self, error: TaskError) {
-        push_frame(&mut self.frames, FrameKind::Error, &[]);
+        let _ = push_frame(&mut self.frames, FrameKind::Error, &[]);
         self.errors.push_back(error);
         self.received += 1;
         (self.deaths, self.free_sends) = (0, 0);
@@ -59,6 +59,13 @@ impl InFlightTask {
 
     /// Takes in the frames of items from `first` on.
     pub(super) fn take_frames(&mut self, first: u32, items: u32, frames: &[u8]) {
+        if first == self.received && first < self.items {
+            // A frame that is not there is the error of its item, when it is taken.
+            self.frames.extend_from_slice(frames);
+            self.received += items.min(self.items - first);
+            (self.deaths, self.free_sends) = (0, 0);
+            return;
+        }
         let known = self.received.saturating_sub(first).min(items);
         let Some(skipped) = frames_len(frames, known) else {
             return;

@@ -1,5 +1,6 @@
 //! The handle of a task, and what becomes of the frames of an outcome.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -161,6 +162,7 @@ impl Outcomes {
         self.left
     }
 
+    #[inline(always)]
     pub(super) fn next<R: DeserializeOwned>(
         &mut self,
         core: &Core,
@@ -168,36 +170,49 @@ impl Outcomes {
         self.left = self.left.checked_sub(1)?;
         let mut rest = self.completed.frames.get(self.at..)?;
         let before = rest.len();
-        let Some((kind, bytes)) = next_frame(&mut rest) else {
-            return Some(Err(TaskError::Closed));
-        };
+        let frame = next_frame(&mut rest);
         self.at += before - rest.len();
-        let text = || CodecError::remote(bytes);
-        Some(match kind {
-            FrameKind::Value => {
+        Some(match frame {
+            Some((FrameKind::Value, bytes)) => {
                 handles::decode_known(bytes, &core.known).map_err(TaskError::Decode)
             }
-            FrameKind::Panicked => Err(match codec::decode(bytes) {
+            Some((kind, bytes)) => Err(Self::error_of(
+                &mut self.completed.errors,
+                core,
+                kind,
+                bytes,
+            )),
+            None => Err(TaskError::Closed),
+        })
+    }
+
+    #[cold]
+    fn error_of(
+        errors: &mut VecDeque<TaskError>,
+        core: &Core,
+        kind: FrameKind,
+        bytes: &[u8],
+    ) -> TaskError {
+        let text = || CodecError::remote(bytes);
+        match kind {
+            FrameKind::Panicked => match codec::decode(bytes) {
                 Ok(panic) => TaskError::Panicked(panic),
                 Err(error) => TaskError::Decode(error.into()),
-            }),
-            FrameKind::Failed => Err(match codec::decode(bytes) {
+            },
+            FrameKind::Failed => match codec::decode(bytes) {
                 Ok(error) => TaskError::Failed(error),
                 Err(error) => TaskError::Decode(error.into()),
-            }),
-            FrameKind::Arguments => Err(TaskError::Arguments(text())),
-            FrameKind::Encode => Err(TaskError::Encode(text())),
-            FrameKind::TooLarge => Err(TaskError::TooLarge {
+            },
+            FrameKind::Arguments => TaskError::Arguments(text()),
+            FrameKind::Encode => TaskError::Encode(text()),
+            FrameKind::TooLarge => TaskError::TooLarge {
                 size: bytes
                     .first_chunk()
                     .map_or(0, |size| u64::from_le_bytes(*size)),
                 most: core.shared.max_message() as u64,
-            }),
-            FrameKind::Error => {
-                let error = self.completed.errors.pop_front();
-                Err(error.unwrap_or(TaskError::Closed))
-            }
-        })
+            },
+            FrameKind::Value | FrameKind::Error => errors.pop_front().unwrap_or(TaskError::Closed),
+        }
     }
 }
 

@@ -55,6 +55,7 @@ impl PoolsProcess {
 
     /// Whether it has ended, so that the worker takes no more tasks. Where the descriptor was
     /// closed by other code, that is known a moment later.
+    #[inline]
     pub(super) fn has_ended(&self) -> bool {
         // ORDERING: Relaxed; nothing else is known by it.
         IS_ORPHAN.load(Ordering::Relaxed) != 0

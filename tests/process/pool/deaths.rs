@@ -129,6 +129,32 @@ fn items_behind_a_death_in_a_chunk_have_results() {
 
 const SOON: Duration = Duration::from_millis(30);
 
+/// Results of a chunk that leave in several replies, as they do not fit into the worker's place
+/// together, and one not at all.
+#[test]
+fn long_results_of_a_chunk_are_kept_when_its_worker_dies() {
+    fn len(item: usize) -> usize {
+        if item == 5 { 300_000 } else { 20_000 + item }
+    }
+    let runs = runs(12);
+    let pool = builder(1)
+        .initializer(|runs: AtomicArray<u32>| runs, runs.clone())
+        .build()
+        .expect("built");
+    let step = |runs: &mut AtomicArray<u32>, item: usize| {
+        if runs[item].fetch_add(1) == 0 && item == 10 {
+            die(libc::SIGKILL);
+        }
+        "x".repeat(len(item))
+    };
+    let results = pool.options().chunk_size(12).retries(1).map(step, 0..12);
+    let lengths = results.map(|texts| texts.iter().map(String::len).collect::<Vec<_>>());
+    assert_eq!(lengths, Ok((0..12).map(len).collect()));
+    for (item, runs) in runs.to_vec().into_iter().enumerate() {
+        assert_eq!(runs, if item == 10 { 2 } else { 1 }, "item {item}");
+    }
+}
+
 #[test]
 fn a_task_over_its_limit_is_ended_and_the_others_go_on() {
     let pool = pool(2);

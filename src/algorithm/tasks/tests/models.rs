@@ -277,7 +277,7 @@ fn model_tasks_results_in_the_buffer_of_a_killed_worker_are_of_its_task() {
             for task in [8, ID] {
                 worker.place(1).open(task);
                 worker.buffers[0].write(&[task]);
-                worker.place(1).record(Done { items: 1, words: 1 });
+                worker.place(1).record(Done { items: 1, bytes: 8 });
             }
         });
         let survived = victim.join().unwrap();
@@ -309,7 +309,7 @@ fn model_two_deaths_of_workers_of_one_task_keep_what_was_committed() {
                 };
                 worker.place(id).open(ID);
                 worker.buffers[id as usize - 1].write(&[100 + u64::from(id)]);
-                worker.place(id).record(Done { items: 1, words: 1 });
+                worker.place(id).record(Done { items: 1, bytes: 8 });
                 if worker.task().finish(running).is_ok() {
                     worker.result.store(1, Ordering::Release);
                     worker.message.store(ACKED, Ordering::Release);

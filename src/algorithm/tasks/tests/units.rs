@@ -43,8 +43,8 @@ fn the_buffer_of_another_task_holds_no_item_of_this_one() {
         done: &words[1],
     };
     place.open(3);
-    place.record(Done { items: 2, words: 9 });
-    assert_eq!(place.read(3), Done { items: 2, words: 9 });
+    place.record(Done { items: 2, bytes: 9 });
+    assert_eq!(place.read(3), Done { items: 2, bytes: 9 });
     assert_eq!(place.read(4), Done::default());
     place.open(4);
     assert_eq!(place.read(4), Done::default());
