@@ -9,7 +9,7 @@ use super::judge::Letter;
 use super::message::{ReplyHeader, ReplyKind, TaskHeader};
 use super::notice::Notice;
 use super::segment::PoolSegment;
-use super::table::{NewTask, Rules, Status, Table};
+use super::table::{Attention, NewTask, Rules, Status, Table};
 use super::{BuildError, SubmitError};
 use crate::algorithm::tasks::{Mail, settle};
 use crate::facade::{Deadline, Left};
@@ -32,6 +32,9 @@ pub(super) struct Sizes {
     pub(super) in_flight: u32,
     pub(super) kill_group: bool,
 }
+
+/// The time between looks at replies that no thread waits for.
+const UNATTENDED: Duration = Duration::from_millis(10);
 
 /// Starts the worker of a place.
 pub(super) type Start = dyn Fn(u32) -> Result<Process<()>, SpawnError> + Send + Sync;
@@ -224,7 +227,7 @@ impl Core {
         if table.status == Status::Open {
             table.status = Status::Closed;
         }
-        table.watching = true;
+        table.attention = Attention::Always;
         self.update(&table);
         self.wake.raise();
     }
@@ -250,7 +253,7 @@ impl Core {
     }
 
     /// Submits a task: `message` has room for its header. Blocks at most until the deadline; not at
-    /// all without one. With `watch` the supervisor takes the replies while no thread waits.
+    /// all without one. With `watch` the supervisor takes replies that no thread waits for.
     /// Returns the task's key.
     pub(super) fn submit(
         &self,
@@ -269,8 +272,7 @@ impl Core {
                 return Err(refusal);
             }
             if let Some(key) = table.insert(&self.shared, new, header) {
-                let wake =
-                    watch && !std::mem::replace(&mut table.watching, true) || header.limited != 0;
+                let wake = watch && table.attend(Attention::Sometimes) || header.limited != 0;
                 self.update(&table);
                 break (key, wake);
             }
@@ -319,7 +321,7 @@ impl Core {
     /// Has the supervisor take the replies from now on, if tasks are in flight.
     pub(super) fn watch(&self) {
         let mut table = self.table();
-        if table.in_flight() > 0 && !std::mem::replace(&mut table.watching, true) {
+        if table.in_flight() > 0 && table.attend(Attention::Always) {
             self.wake.raise();
         }
     }
@@ -328,15 +330,18 @@ impl Core {
     pub(super) fn supervise(&self) {
         let mut pause = Some(Duration::ZERO);
         loop {
-            let (processes, watching) = {
+            let (processes, attention) = {
                 let table = self.table();
-                (table.workers.processes(), table.watching)
+                (table.workers.processes(), table.attention)
             };
             let mut sources: Vec<&dyn Waitable> = vec![&self.wake];
-            if watching {
+            if attention == Attention::Always {
                 sources.push(&self.shared.replies);
             }
             sources.extend(processes.iter().map(|process| &**process as &dyn Waitable));
+            if attention == Attention::Sometimes {
+                pause = Some(pause.map_or(UNATTENDED, |pause| pause.min(UNATTENDED)));
+            }
             let deadline = pause.map_or(Deadline::never(), Deadline::after);
             match wait_any_timeout(&sources, deadline) {
                 Ok(_) | Err(WaitAnyError::Timeout) => {}
@@ -371,7 +376,7 @@ impl Core {
             sooner(LOOK);
         }
         if table.in_flight() == 0 {
-            table.watching = false;
+            table.attention = Attention::No;
             if table.status == Status::Closed {
                 self.shared.tasks.close();
             }

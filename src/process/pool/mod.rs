@@ -129,7 +129,8 @@ use core::Core;
 /// worker wakes up once a second. A task is encoded into a buffer, copied into the segment, and
 /// decoded where it is; a result is copied once more by the parent.
 ///
-/// Replies that no thread waits for are taken by the supervising thread into memory of the parent.
+/// Replies that no thread waits for are taken by the supervising thread into memory of the parent,
+/// a hundred times a second.
 pub struct Pool<W: WorkerState = ()> {
     core: Arc<Core>,
     supervisor: Option<JoinHandle<()>>,

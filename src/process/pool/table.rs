@@ -93,14 +93,25 @@ pub(super) enum Status {
     Broken(String),
 }
 
+/// Whether the supervisor takes replies while tasks are in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Attention {
+    /// A thread waits for them.
+    No,
+    /// From time to time, so that the workers have room: the thread that waits for a task takes
+    /// them sooner.
+    Sometimes,
+    /// As they come.
+    Always,
+}
+
 pub(super) struct Table {
     pub(super) slots: Vec<Option<InFlightTask>>,
     free: Vec<u32>,
     next: u64,
     pub(super) workers: Workers,
     pub(super) status: Status,
-    /// Whether the supervisor takes replies: while tasks are in flight that no thread waits for.
-    pub(super) watching: bool,
+    pub(super) attention: Attention,
     /// Letters whose worker is not known to have exited yet.
     pub(super) letters: Vec<Letter>,
     /// Messages to be sent again as soon as there is room.
@@ -127,7 +138,7 @@ impl Table {
             next: 0,
             workers: Workers::new(sizes.workers + sizes.spare, sizes.kill_group),
             status: Status::Open,
-            watching: false,
+            attention: Attention::No,
             letters: Vec::new(),
             backlog: VecDeque::new(),
             progress: Progress::default(),
@@ -136,6 +147,13 @@ impl Table {
 
     pub(super) fn in_flight(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    /// Has the supervisor take replies so often, or oftener. Returns whether it did not before.
+    pub(super) fn attend(&mut self, attention: Attention) -> bool {
+        let is_more = attention > self.attention;
+        self.attention = self.attention.max(attention);
+        is_more
     }
 
     pub(super) fn has_room(&self) -> bool {
