@@ -14,8 +14,17 @@ pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {
         eprintln!("xtask: expected something to compare ({known}), found `{what}`");
         return Err(Failed::Usage);
     }
+    run(FOREIGN.contains(&what), what, args)
+}
+
+/// `cargo xtask measure`.
+pub(crate) fn measure(args: &[String]) -> Outcome {
+    run(false, "measure", args)
+}
+
+fn run(foreign: bool, what: &str, args: &[String]) -> Outcome {
     let mut command = cargo(["run", "--quiet", "--release", "-p", "crossdock-compare"]);
-    if FOREIGN.contains(&what) {
+    if foreign {
         command.args(["--features", "foreign"]);
     }
     command.arg("--").arg(what).args(args);

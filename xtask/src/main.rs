@@ -1,4 +1,5 @@
-//! The project's commands: `cargo xtask test | counts | models | crash | torture | compare | fuzz`.
+//! The project's commands: `cargo xtask test | counts | models | crash | torture | compare | measure |
+//! fuzz`.
 //!
 //! A thin dispatcher: it decides what runs in which order and with which environment; the work is
 //! cargo's, the test binaries', `crossdock-verify`'s and `crossdock-compare`'s. It exits with 0,
@@ -84,6 +85,13 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Measures crossdock's own primitives (queues, recovery), or draws what `crossdock contention`
+    /// measured (plot).
+    Measure {
+        /// Passed on to `crossdock-compare measure`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Runs the fuzz targets, or the one that is named.
     Fuzz {
         /// The target; without it each one in turn.
@@ -123,6 +131,7 @@ fn main() -> ExitCode {
         Verb::Crash { full, args } => verify::crash(full, &args),
         Verb::Torture { what, secs, args } => verify::torture(&what, secs, &args),
         Verb::Compare { what, args } => compare::compare(&what, &args),
+        Verb::Measure { args } => compare::measure(&args),
         Verb::Fuzz { target, secs } => fuzz::fuzz(target.as_deref(), secs),
     };
     match outcome {

@@ -20,6 +20,7 @@ pub mod ratio;
 pub mod recovery;
 pub mod rounds;
 pub mod stats;
+pub mod terminal;
 pub mod times;
 pub mod work;
 pub mod worker;

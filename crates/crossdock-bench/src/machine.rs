@@ -3,17 +3,17 @@
 use std::fmt;
 use std::fs;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a reader of a figure wants to know of the machine; nothing that tells whose it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// How many cores this process may use.
     pub cores: usize,
     /// What the processor calls itself.
     pub model: String,
     /// The instruction set.
-    pub arch: &'static str,
+    pub arch: String,
     /// Version of the kernel, without what a distribution adds to it.
     pub kernel: String,
     /// Whether a hypervisor is underneath.
@@ -30,7 +30,7 @@ impl Machine {
             model: field(&cpuinfo, "model name")
                 .unwrap_or("unknown")
                 .to_owned(),
-            arch: std::env::consts::ARCH,
+            arch: std::env::consts::ARCH.to_owned(),
             kernel: version(&kernel).to_owned(),
             virtual_machine: field(&cpuinfo, "flags")
                 .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),

@@ -1,19 +1,16 @@
 //! `crossdock contention`: processes add to one shared number, through each kind of lock and
 //! counter: throughput, fairness, and lost updates.
 
-mod plot;
 mod report;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use crossdock_bench::contention::{KINDS, Kind, Plan, Row, Step, run as measure};
 use crossdock_bench::machine::Machine;
+use crossdock_bench::terminal::lists;
+use crossdock_bench::terminal::runs::{self, PinChoice};
 use crossdock_bench::work::{Speed, Work};
-
-use crate::lists;
-use crate::measuring::{self, PinChoice};
 
 /// The maximum number of processes of a run.
 const MAX_PROCESSES: u32 = 256;
@@ -63,9 +60,6 @@ pub(crate) struct Options {
     /// Print comma-separated values instead of a table.
     #[arg(long)]
     csv: bool,
-    /// Draw throughput against processes into this file.
-    #[arg(long, value_name = "FILE.svg")]
-    plot: Option<PathBuf>,
 }
 
 /// A checked run.
@@ -74,7 +68,7 @@ pub(crate) struct Ready {
     kinds: Vec<Kind>,
 }
 
-/// The measurements, for the report and the plot.
+/// The measurements, for the report.
 struct Measured<'a> {
     options: &'a Options,
     machine: Machine,
@@ -83,11 +77,11 @@ struct Measured<'a> {
 }
 
 impl Options {
-    /// Checks what clap cannot: bounds, names, and whether the plot can be written.
+    /// Checks what clap cannot: bounds and names.
     pub(crate) fn check(self) -> Result<Ready, String> {
         let range = format!("1 to {MAX_PROCESSES} processes");
         lists::within(&self.processes, 1..=MAX_PROCESSES, &range)?;
-        measuring::runs(self.secs, self.runs)?;
+        runs::check(self.secs, self.runs)?;
         for (option, work) in [
             ("--work-inside", self.work_inside),
             ("--work-outside", self.work_outside),
@@ -99,7 +93,6 @@ impl Options {
             }
         }
         let kinds = lists::chosen(KINDS, |kind| kind.name, &self.kinds)?;
-        self.plot.as_deref().map_or(Ok(()), measuring::can_draw)?;
         Ok(Ready {
             options: self,
             kinds,
@@ -132,8 +125,8 @@ impl Options {
 pub(crate) fn run(ready: Ready) -> Result<(), String> {
     let Ready { options, kinds } = ready;
     let plan = options.plan(kinds);
-    let runs = plan.kinds.len() * plan.processes.len() * plan.runs as usize;
-    let bar = measuring::bar(runs as u64, "runs", options.json || options.csv);
+    let count = plan.kinds.len() * plan.processes.len() * plan.runs as usize;
+    let bar = runs::bar(count as u64, "runs", options.json || options.csv);
     let rows = measure(&plan, &mut |step: Step| {
         let s = if step.processes == 1 { "" } else { "es" };
         bar.set_position(step.done as u64);
@@ -147,14 +140,7 @@ pub(crate) fn run(ready: Ready) -> Result<(), String> {
         machine: Machine::this(),
         rows,
     };
-    report::print(&measured)?;
-    match &options.plot {
-        Some(path) => {
-            let image = plot::svg(&measured.rows, &measured.machine, &measured.setting());
-            measuring::draw(path, &image)
-        }
-        None => Ok(()),
-    }
+    report::print(&measured)
 }
 
 impl Measured<'_> {
@@ -162,13 +148,13 @@ impl Measured<'_> {
     fn setting(&self) -> String {
         let Options {
             secs,
-            runs,
+            runs: count,
             pin,
             work_inside: inside,
             work_outside: outside,
             ..
         } = self.options;
-        let mut text = measuring::said(*secs, *runs, *pin);
+        let mut text = runs::said(*secs, *count, *pin);
         if (*inside, *outside) != (0, 0) {
             text += &format!("; {inside} ns of work inside, {outside} ns outside");
         }

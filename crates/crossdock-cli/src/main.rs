@@ -2,12 +2,6 @@
 
 mod contention;
 mod demo;
-mod lists;
-mod measuring;
-mod plot;
-mod queues;
-mod recovery;
-mod tables;
 mod warehouse;
 
 use std::process::ExitCode;
@@ -28,8 +22,6 @@ enum Command {
     Warehouse(warehouse::Options),
     Demo(demo::Options),
     Contention(contention::Options),
-    Recovery(recovery::Options),
-    Queues(queues::Options),
 }
 
 /// The exit code of a command that could not be parsed.
@@ -56,14 +48,6 @@ fn main() -> ExitCode {
         },
         Command::Contention(options) => match options.check() {
             Ok(ready) => contention::run(ready),
-            Err(message) => return usage(&message),
-        },
-        Command::Recovery(options) => match options.check() {
-            Ok(ready) => recovery::run(ready),
-            Err(message) => return usage(&message),
-        },
-        Command::Queues(options) => match options.check() {
-            Ok(ready) => queues::run(ready),
             Err(message) => return usage(&message),
         },
     };

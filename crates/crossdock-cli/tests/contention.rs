@@ -1,13 +1,10 @@
-//! `crossdock contention` and `crossdock recovery`, run as a user runs them.
+//! `crossdock contention`, run as a user runs it.
 
 mod command;
-mod scratch;
 
-use std::path::Path;
 use std::process::Command;
 
-use command::{crossdock, json, printed, refused};
-use scratch::Scratch;
+use command::{json, printed, refused};
 use serde_json::Value;
 
 const KINDS: [&str; 11] = [
@@ -144,25 +141,6 @@ fn values_are_separated_by_commas() {
 }
 
 #[test]
-fn the_plot_has_a_line_for_each_kind() {
-    let file = Scratch::new("plot.svg");
-    std::fs::write(file.path(), "x".repeat(1_000_000)).unwrap();
-    contention(&["--processes", "1,2", "--plot", file.path()]);
-    let image = std::fs::read_to_string(file.path()).unwrap();
-    assert!(image.starts_with("<svg") || image.starts_with("<?xml"));
-    assert!(
-        image.trim_end().ends_with("</svg>"),
-        "what stood there is gone"
-    );
-    for word in KINDS
-        .into_iter()
-        .chain(["processes", "prefers-color-scheme"])
-    {
-        assert!(image.contains(word), "{word}");
-    }
-}
-
-#[test]
 fn a_run_too_short_for_its_work_has_no_figures() {
     // Longer than a run goes on in which nothing was added.
     let nanoseconds = "1000000000";
@@ -185,19 +163,6 @@ fn a_run_too_short_for_its_work_has_no_figures() {
 }
 
 #[test]
-fn a_plot_path_that_is_no_file_is_refused_and_none_is_left_behind() {
-    let pipe = Scratch::new("pipe.svg");
-    let made = Command::new("mkfifo").arg(pipe.path()).status().unwrap();
-    assert!(made.success());
-    let output = crossdock(&["contention", "--plot", pipe.path()]);
-    assert_eq!(output.status.code(), Some(2));
-    let file = Scratch::new("none.svg");
-    let output = crossdock(&["contention", "--runs", "0", "--plot", file.path()]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(!Path::new(file.path()).exists());
-}
-
-#[test]
 fn what_cannot_be_printed_is_a_failure() {
     let full = std::fs::File::options()
         .write(true)
@@ -205,7 +170,16 @@ fn what_cannot_be_printed_is_a_failure() {
         .unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock"));
     command
-        .args(["recovery", "--rounds", "1", "--json"])
+        .args([
+            "contention",
+            "--runs",
+            "1",
+            "--secs",
+            "0.01",
+            "--processes",
+            "1",
+            "--json",
+        ])
         .stdout(full);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -215,8 +189,6 @@ fn what_cannot_be_printed_is_a_failure() {
 
 #[test]
 fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
-    let directory = std::env::temp_dir();
-    let directory = directory.to_str().unwrap();
     let cases: &[&[&str]] = &[
         &["contention", "--processes", "0"],
         &["contention", "--processes", ""],
@@ -237,40 +209,9 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["contention", "--kinds", ""],
         &["contention", "--kinds", "mutex,mutex"],
         &["contention", "--json", "--csv"],
-        &["contention", "--plot", "/nowhere/at/all.svg"],
-        &["contention", "--plot", "plot.png"],
-        &["contention", "--plot", directory],
-        &["contention", "--plot", "/nowhere/a\nb.svg"],
         &["contention", "stray"],
-        &["recovery", "--rounds", "0"],
-        &["recovery", "--rounds", "100001"],
-        &["recovery", "--kinds", "abacus"],
-        &["recovery", "--bogus"],
     ];
     for arguments in cases {
         refused(arguments);
     }
-}
-
-#[test]
-fn recovery_is_measured_beside_the_robust_mutex() {
-    let document = json(&printed(&["recovery", "--rounds", "2", "--json"]));
-    let rows = document["rows"].as_array().unwrap();
-    let kinds: Vec<_> = rows
-        .iter()
-        .map(|row| row["kind"].as_str().unwrap())
-        .collect();
-    let expected = ["mutex", "mutex-monitor", "work", "pthread-robust"];
-    assert_eq!(kinds, expected);
-    for row in rows {
-        assert_eq!(row["rounds"], 2);
-        assert!(row["p50_us"].as_f64() > Some(0.0));
-        assert!(row["p99_us"].as_f64() >= row["p50_us"].as_f64());
-        assert!(row["p50_ratio"].is_f64() && row["p99_ratio"].is_f64());
-    }
-    let text = printed(&["recovery", "--rounds", "1", "--kinds", "mutex-monitor"]);
-    assert!(
-        text.contains("p50 us") && text.contains("mutex-monitor"),
-        "{text}"
-    );
 }

@@ -1,86 +1,15 @@
 //! The command's own process is killed: none of those that it has started stays.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+mod driver;
+
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What hangs is found by this, and nothing else depends on it.
-const WATCHDOG: Duration = Duration::from_secs(60);
+use driver::Moment;
 
-/// What the command is killed in.
-#[derive(Clone, Copy, Debug)]
-enum Moment {
-    /// So many milliseconds after its start: wherever it is by then.
-    After(u64),
-    /// As soon as so many processes of its are there.
-    With(usize),
-}
-
-const MOMENTS: [Moment; 7] = [
-    Moment::After(1),
-    Moment::After(4),
-    Moment::With(1),
-    Moment::With(2),
-    Moment::After(16),
-    Moment::After(64),
-    Moment::After(250),
-];
-
-/// Kills the command at each moment, and waits until no process has its standard output any more,
-/// which all of them inherit.
 #[track_caller]
 fn leaves_no_process(arguments: &[&str]) {
-    for moment in MOMENTS {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock"));
-        command.args(arguments).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = command.spawn().unwrap();
-        let mut output = driver.stdout.take().unwrap();
-        let (sender, ended) = mpsc::channel();
-        let reader = std::thread::spawn(move || {
-            let mut printed = Vec::new();
-            let read = output.read_to_end(&mut printed);
-            sender.send(()).unwrap();
-            read.unwrap()
-        });
-        moment.comes(&mut driver);
-        driver.kill().unwrap();
-        driver.wait().unwrap();
-        assert!(
-            ended.recv_timeout(WATCHDOG).is_ok(),
-            "{arguments:?}: killed at {moment:?}, and something has its output open still"
-        );
-        reader.join().unwrap();
-    }
-}
-
-impl Moment {
-    fn comes(self, driver: &mut Child) {
-        match self {
-            Self::After(milliseconds) => pass(Duration::from_millis(milliseconds)),
-            Self::With(processes) => {
-                // One that has ended by itself has no more of them.
-                while children(driver.id()) < processes && driver.try_wait().unwrap().is_none() {
-                    std::thread::yield_now();
-                }
-            }
-        }
-    }
-}
-
-/// How many processes a process has started that have not been waited for.
-fn children(process: u32) -> usize {
-    let listed = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
-    listed.map_or(0, |list| list.split_whitespace().count())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the moment of the kill is spread; nothing is waited for"
-)]
-fn pass(time: Duration) {
-    std::thread::sleep(time);
+    driver::leaves_no_process(env!("CARGO_BIN_EXE_crossdock"), arguments);
 }
 
 #[test]
@@ -117,16 +46,6 @@ fn tasks_whose_driver_is_killed_leave_no_process() {
 #[test]
 fn a_contention_whose_driver_is_killed_leaves_no_process() {
     leaves_no_process(&["contention", "--secs", "1"]);
-}
-
-#[test]
-fn a_recovery_whose_driver_is_killed_leaves_no_process() {
-    leaves_no_process(&["recovery", "--rounds", "100000"]);
-}
-
-#[test]
-fn queues_whose_driver_is_killed_leave_no_process() {
-    leaves_no_process(&["queues", "--secs", "1"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod contest;
 mod creation;
 mod kills;
 mod locks;
+mod measure;
 mod options;
 mod queues;
 mod report;
@@ -17,6 +18,7 @@ mod spinning;
 mod tests;
 mod work;
 
+use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,6 +29,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::locks::failed;
+use crate::measure::Wrong;
 use crate::options::{
     ArraysOptions, ChaosOptions, Cli, LocksOptions, Output, QueuesOptions, SpinningOptions, USAGE,
     What, WorkOptions,
@@ -47,24 +50,33 @@ fn main() -> ExitCode {
     if let Err(message) = cli.what.check() {
         return usage(&message);
     }
-    let printed = match &cli.what {
-        What::Locks(options) => locks(options),
-        What::Spinning(options) => spinning(options),
-        What::Queues(options) => queues(options),
-        What::Work(options) => work(options),
-        What::Arrays(options) => arrays(options),
-        What::Chaos(options) => chaos(options),
+    let printed = match cli.what {
+        What::Measure(options) => {
+            return match options.run() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(Wrong::Usage(message)) => usage(&message),
+                Err(Wrong::Failed(message)) => failure(&message),
+            };
+        }
+        What::Locks(options) => locks(&options),
+        What::Spinning(options) => spinning(&options),
+        What::Queues(options) => queues(&options),
+        What::Work(options) => work(&options),
+        What::Arrays(options) => arrays(&options),
+        What::Chaos(options) => chaos(&options),
     };
     match printed {
         Ok(text) => {
             print_ignoring_closed_pipes(&text);
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("crossdock-compare: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure(&error),
     }
+}
+
+fn failure(error: &dyn Display) -> ExitCode {
+    eprintln!("crossdock-compare: {error}");
+    ExitCode::FAILURE
 }
 
 fn usage(message: &str) -> ExitCode {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::contest::Effort;
-use crate::{queues, report, work};
+use crate::{measure, queues, report, work};
 
 /// crossdock beside what people would use instead.
 #[derive(Debug, Parser)]
@@ -24,6 +24,7 @@ pub(crate) enum What {
     Work(WorkOptions),
     Arrays(ArraysOptions),
     Chaos(ChaosOptions),
+    Measure(measure::Options),
 }
 
 /// Where a report goes.
@@ -219,6 +220,7 @@ impl What {
                 check_kills(options.kills)?;
                 options.output.check()
             }
+            Self::Measure(_) => Ok(()),
         }
     }
 }

@@ -3,11 +3,11 @@
 use comfy_table::Table;
 use crossdock_bench::contention::Row;
 use crossdock_bench::machine::Machine;
+use crossdock_bench::terminal::tables;
 use serde::Serialize;
 
 use super::Measured;
 use crate::print_ignoring_closed_pipes as print_text;
-use crate::tables;
 
 /// The kind that the others are compared with in the table.
 const BASELINE: &str = "pthread-robust";

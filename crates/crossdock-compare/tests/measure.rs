@@ -1,11 +1,45 @@
-//! `crossdock queues`, run as a user runs it.
+//! `cargo xtask measure`: that is `crossdock-compare measure`.
 
-mod command;
-mod scratch;
+use std::fs;
+use std::process::{Command, Output};
 
-use command::{crossdock, json, printed, refused};
-use scratch::Scratch;
 use serde_json::Value;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_crossdock-compare"))
+        .arg("measure")
+        .args(arguments)
+        .output()
+        .expect("it can be started")
+}
+
+/// What it prints, all being well.
+fn printed(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).expect("it prints UTF-8")
+}
+
+/// Has it refuse arguments: in one line, with this exit code.
+fn refused(arguments: &[&str], code: i32) -> String {
+    let output = run(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let said = String::from_utf8(output.stderr).expect("it prints UTF-8");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    assert!(
+        said.starts_with("crossdock-compare: "),
+        "{arguments:?}: {said}"
+    );
+    said
+}
+
+/// The one object of one line.
+fn json(text: &str) -> Value {
+    assert_eq!(text.lines().count(), 1);
+    serde_json::from_str(text).expect("it is JSON")
+}
 
 /// What a short run prints, with further arguments.
 fn queues(arguments: &[&str]) -> String {
@@ -152,24 +186,6 @@ fn processes_may_wait_and_round_trips_be_left_out() {
 }
 
 #[test]
-fn the_plot_has_a_line_for_each_kind() {
-    let file = Scratch::new("queues.svg");
-    queues(&["--pairs", "1x1", "--plot", file.path()]);
-    let image = std::fs::read_to_string(file.path()).unwrap();
-    assert!(image.starts_with("<svg") && image.trim_end().ends_with("</svg>"));
-    for word in [
-        "lamport",
-        "spsc-batch",
-        "bytes-adaptive",
-        "socket",
-        "bytes of an item",
-        "prefers-color-scheme",
-    ] {
-        assert!(image.contains(word), "{word}");
-    }
-}
-
-#[test]
 fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
     let nothing_left = [
         "queues",
@@ -206,12 +222,62 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["queues", "--secs", "0"],
         &["queues", "--runs", "0"],
         &["queues", "--pin", "loosely"],
-        &["queues", "--plot", "plot.png"],
         &["queues", "stray"],
+        &["recovery", "--rounds", "0"],
+        &["recovery", "--rounds", "100001"],
+        &["recovery", "--kinds", "abacus"],
+        &["recovery", "--bogus"],
+        &["plot", "only.json"],
+        &["abacus"],
     ] {
-        refused(arguments);
+        refused(arguments, 2);
     }
-    let output = crossdock(&nothing_left);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = refused(&nothing_left, 2);
     assert!(said.contains("not made for 2x2: spsc"), "{said}");
+}
+
+#[test]
+fn recovery_is_measured_beside_the_robust_mutex() {
+    let document = json(&printed(&["recovery", "--rounds", "2", "--json"]));
+    let rows = document["rows"].as_array().unwrap();
+    let kinds: Vec<_> = rows
+        .iter()
+        .map(|row| row["kind"].as_str().unwrap())
+        .collect();
+    let expected = ["mutex", "mutex-monitor", "work", "pthread-robust"];
+    assert_eq!(kinds, expected);
+    for row in rows {
+        assert_eq!(row["rounds"], 2);
+        assert!(row["p50_us"].as_f64() > Some(0.0));
+        assert!(row["p99_us"].as_f64() >= row["p50_us"].as_f64());
+        assert!(row["p50_ratio"].is_f64() && row["p99_ratio"].is_f64());
+    }
+    let text = printed(&["recovery", "--rounds", "1", "--kinds", "mutex-monitor"]);
+    assert!(
+        text.contains("p50 us") && text.contains("mutex-monitor"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_no_measurement_is_not_drawn() {
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let file = format!("{folder}/measure-{}.json", std::process::id());
+    let name = format!("{folder}/measure-{}", std::process::id());
+    let said = refused(&["plot", &file, &name], 1);
+    assert!(said.contains("cannot read"), "{said}");
+    for (text, words) in [
+        ("{}", "expected the object of `crossdock contention --json`"),
+        (
+            r#"{"machine": {"cores": 1, "model": "", "arch": "", "kernel": "", "virtual_machine": false},
+                "setting": "", "rows": []}"#,
+            "expected a row with a figure, found none",
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        let said = refused(&["plot", &file, &name], 1);
+        assert!(said.contains(words), "{said}");
+        assert!(!fs::exists(format!("{name}.svg")).unwrap());
+    }
+    fs::remove_file(file).unwrap();
 }

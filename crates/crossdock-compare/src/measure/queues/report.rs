@@ -3,11 +3,11 @@
 use comfy_table::Table;
 use crossdock_bench::machine::Machine;
 use crossdock_bench::queues::{Idle, Measured, Row, TripRow};
+use crossdock_bench::terminal::tables;
 use serde::Serialize;
 
 use super::Found;
 use crate::print_ignoring_closed_pipes as print_text;
-use crate::tables;
 
 /// The one object of `--json`.
 #[derive(Serialize)]

@@ -1,20 +1,20 @@
-//! The common parts of measurements: bounds of options, pinning, progress, and the file of a
-//! plot.
-
-use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::path::Path;
+//! The common parts of measurements: bounds of options, pinning, and progress.
 
 use clap::ValueEnum;
-use crossdock_bench::pin::{self, Pin};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::pin::{self, Pin};
 
 /// The shortest and the longest run, in seconds.
 const SECS: (f64, f64) = (0.001, 3600.0);
 const MAX_RUNS: u32 = 1000;
 
 /// Checks the length and the number of runs.
-pub(crate) fn runs(secs: f64, runs: u32) -> Result<(), String> {
+///
+/// # Errors
+///
+/// What was expected, and what was found.
+pub fn check(secs: f64, runs: u32) -> Result<(), String> {
     let (least, most) = SECS;
     if !(least..=most).contains(&secs) {
         return Err(format!(
@@ -29,9 +29,12 @@ pub(crate) fn runs(secs: f64, runs: u32) -> Result<(), String> {
 
 /// The values of `--pin`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum PinChoice {
+pub enum PinChoice {
+    /// [`Pin::Cores`].
     Cores,
+    /// [`Pin::Same`].
     Same,
+    /// [`Pin::Free`].
     Free,
 }
 
@@ -56,7 +59,7 @@ impl PinChoice {
     }
 
     /// Returns a note on the numbers of processes that share cores, if any do.
-    pub(crate) fn crowded(self, processes: impl Iterator<Item = u32>) -> Option<String> {
+    pub fn crowded(self, processes: impl Iterator<Item = u32>) -> Option<String> {
         let cores = pin::cores().map_or(1, |cores| cores.len());
         let crowded: Vec<String> = processes
             .filter(|processes| *processes as usize > cores)
@@ -69,7 +72,7 @@ impl PinChoice {
 }
 
 /// Returns the number and the length of the runs, and the pinning.
-pub(crate) fn said(secs: f64, runs: u32, pin: PinChoice) -> String {
+pub fn said(secs: f64, runs: u32, pin: PinChoice) -> String {
     let runs = match runs {
         1 => "one run".to_owned(),
         runs => format!("medians of {runs} runs"),
@@ -79,7 +82,7 @@ pub(crate) fn said(secs: f64, runs: u32, pin: PinChoice) -> String {
 
 /// Makes a progress bar of `count` steps. The bar goes to standard error, and is silent if that is
 /// not a terminal.
-pub(crate) fn bar(count: u64, of: &str, silent: bool) -> ProgressBar {
+pub fn bar(count: u64, of: &str, silent: bool) -> ProgressBar {
     if silent {
         return ProgressBar::hidden();
     }
@@ -89,34 +92,4 @@ pub(crate) fn bar(count: u64, of: &str, silent: bool) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-/// Checks that a plot can be written, before anything is measured. An existing file is kept until
-/// there is a plot.
-pub(crate) fn can_draw(path: &Path) -> Result<(), String> {
-    let refused = |why: &str| Err(format!("cannot write the plot to {path:?}: {why}"));
-    let svg = |extension: &std::ffi::OsStr| extension.eq_ignore_ascii_case("svg");
-    if !path.extension().is_some_and(svg) {
-        return refused("expected a name that ends in .svg");
-    }
-    let tried = match fs::metadata(path) {
-        Ok(found) if !found.is_file() => return refused("expected a file, found something else"),
-        Ok(_) => File::options().append(true).open(path).map(drop),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            File::create_new(path).and_then(|_| fs::remove_file(path))
-        }
-        Err(error) => Err(error),
-    };
-    tried.or_else(|error| refused(&error.to_string()))
-}
-
-/// Writes a plot to a file beside its path and renames it: an existing file is kept if that fails.
-pub(crate) fn draw(path: &Path, image: &str) -> Result<(), String> {
-    let beside = path.with_extension(format!("svg.{}", std::process::id()));
-    let written = fs::write(&beside, image).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // It may not even exist.
-        let _ = fs::remove_file(&beside);
-        format!("cannot write the plot to {path:?}: {error}")
-    })
 }

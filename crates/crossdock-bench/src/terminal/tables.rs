@@ -3,14 +3,14 @@
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
 /// A table whose rows come in groups: the first columns say which, once each.
-pub(crate) struct Grouped {
+pub struct Grouped {
     table: Table,
     width: usize,
     group: Option<Vec<String>>,
 }
 
-/// One without rows.
-pub(crate) fn grouped(header: &[&str]) -> Grouped {
+/// A table without rows.
+pub fn grouped(header: &[&str]) -> Grouped {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
@@ -26,7 +26,7 @@ pub(crate) fn grouped(header: &[&str]) -> Grouped {
 
 impl Grouped {
     /// Adds a row, behind an empty one if it begins another group.
-    pub(crate) fn add(&mut self, group: &[String], cells: &[String]) {
+    pub fn add(&mut self, group: &[String], cells: &[String]) {
         let same = self.group.as_deref() == Some(group);
         if !same && self.group.is_some() {
             self.table.add_row(vec![""; self.width]);
@@ -38,7 +38,7 @@ impl Grouped {
     }
 
     /// The table, figures on the right; the column `names` has none.
-    pub(crate) fn done(mut self, names: usize) -> Table {
+    pub fn done(mut self, names: usize) -> Table {
         for (at, column) in self.table.column_iter_mut().enumerate() {
             if at != names {
                 column.set_cell_alignment(CellAlignment::Right);
@@ -49,7 +49,7 @@ impl Grouped {
 }
 
 /// At least three digits of a figure, if there is one.
-pub(crate) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value {
         value if !value.is_finite() || value == 0.0 => "-".to_owned(),
         value if value < 1.0 => format!("{value:.3}"),

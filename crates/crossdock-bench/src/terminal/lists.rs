@@ -4,7 +4,11 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 /// Checks that all values are different and within `bounds`, which errors call `expected`.
-pub(crate) fn within<T: PartialOrd + Debug>(
+///
+/// # Errors
+///
+/// What was expected, and what was found.
+pub fn within<T: PartialOrd + Debug>(
     values: &[T],
     bounds: RangeInclusive<T>,
     expected: &str,
@@ -16,11 +20,11 @@ pub(crate) fn within<T: PartialOrd + Debug>(
 }
 
 /// Checks that all values are different and among the known ones, which errors call `expected`.
-pub(crate) fn known<T: PartialEq + Debug>(
-    values: &[T],
-    all: &[T],
-    expected: &str,
-) -> Result<(), String> {
+///
+/// # Errors
+///
+/// What was expected, and what was found.
+pub fn known<T: PartialEq + Debug>(values: &[T], all: &[T], expected: &str) -> Result<(), String> {
     if let Some(value) = values.iter().find(|value| !all.contains(value)) {
         return Err(format!("expected {expected}, found {value:?}"));
     }
@@ -28,7 +32,11 @@ pub(crate) fn known<T: PartialEq + Debug>(
 }
 
 /// Checks that all values are different; errors call them `expected`.
-pub(crate) fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Result<(), String> {
+///
+/// # Errors
+///
+/// What was expected, and what was found.
+pub fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Result<(), String> {
     for (at, value) in values.iter().enumerate() {
         if values[..at].contains(value) {
             return Err(format!("expected {expected}, found {value:?} twice"));
@@ -38,7 +46,11 @@ pub(crate) fn unique<T: PartialEq + Debug>(values: &[T], expected: &str) -> Resu
 }
 
 /// Returns those of `all` whose names were given, or all if none was.
-pub(crate) fn chosen<K: Copy>(
+///
+/// # Errors
+///
+/// What was expected, and what was found.
+pub fn chosen<K: Copy>(
     all: &[K],
     name: impl Fn(&K) -> &'static str,
     names: &[String],

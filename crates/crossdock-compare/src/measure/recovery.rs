@@ -1,4 +1,4 @@
-//! `crossdock recovery`: the time from the kill of a lock's owner until a waiter has the lock.
+//! `measure recovery`: the time from the kill of a lock's owner until a waiter has the lock.
 
 use std::time::Duration;
 
@@ -6,10 +6,9 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use crossdock_bench::machine::Machine;
 use crossdock_bench::recovery::{KINDS, Kind, Row, run as measure};
+use crossdock_bench::terminal::{lists, runs};
 use serde::Serialize;
 
-use crate::lists;
-use crate::measuring;
 use crate::print_ignoring_closed_pipes as print;
 
 const MAX_ROUNDS: u32 = 100_000;
@@ -84,7 +83,7 @@ impl Options {
 pub(crate) fn run(Ready { options, kinds }: Ready) -> Result<(), String> {
     let kills = u64::from(options.rounds) * kinds.len() as u64;
     let asleep = Duration::from_millis(options.asleep);
-    let bar = measuring::bar(kills, "owners killed", options.json);
+    let bar = runs::bar(kills, "owners killed", options.json);
     let memory =
         usize::try_from(u64::from(options.memory) << 20).map_err(|error| error.to_string())?;
     let rows = measure(&kinds, options.rounds, asleep, memory, &mut |done| {

@@ -1,20 +1,17 @@
-//! `crossdock queues`: throughput and round trips of queues between processes, for each kind of
+//! `measure queues`: throughput and round trips of queues between processes, for each kind of
 //! queue.
 
-mod plot;
 mod report;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use crossdock_bench::machine::Machine;
 use crossdock_bench::queues::{Idle, KINDS, Kind, Measured, Plan, SIZES, Step, run as measure};
-
-use crate::lists;
-use crate::measuring::{self, PinChoice};
+use crossdock_bench::terminal::lists;
+use crossdock_bench::terminal::runs::{self, PinChoice};
 
 /// The maximum number of senders, or receivers, of a run.
 const MAX_ENDS: u32 = 64;
@@ -80,9 +77,6 @@ pub(crate) struct Options {
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
-    /// Draw throughput and round trips against sizes into this file.
-    #[arg(long, value_name = "FILE.svg")]
-    plot: Option<PathBuf>,
 }
 
 /// A number of producers and of consumers.
@@ -160,7 +154,7 @@ pub(crate) struct Ready {
     plan: Plan,
 }
 
-/// The measurements, for the report and the plot.
+/// The measurements, for the report.
 struct Found<'a> {
     options: &'a Options,
     machine: Machine,
@@ -169,7 +163,7 @@ struct Found<'a> {
 }
 
 impl Options {
-    /// Checks what clap cannot: bounds, names, and whether the plot can be written.
+    /// Checks what clap cannot: bounds and names.
     pub(crate) fn check(self) -> Result<Ready, String> {
         let sizes = SIZES.map(|size| size.to_string()).join(", ");
         let expected = format!("sizes of {sizes} bytes");
@@ -188,14 +182,13 @@ impl Options {
                 self.batch
             ));
         }
-        measuring::runs(self.secs, self.runs)?;
+        runs::check(self.secs, self.runs)?;
         let kinds = lists::chosen(KINDS, |kind| kind.name, &self.kinds)?;
         let plan = self.plan(kinds);
         if plan.runs() == 0 {
             let left_out = left_out(&plan).join("; ");
             return Err(format!("nothing is left to be measured: {left_out}"));
         }
-        self.plot.as_deref().map_or(Ok(()), measuring::can_draw)?;
         Ok(Ready {
             options: self,
             plan,
@@ -222,7 +215,7 @@ impl Options {
 /// Measures what the options select, and reports it.
 pub(crate) fn run(ready: Ready) -> Result<(), String> {
     let Ready { options, plan } = ready;
-    let bar = measuring::bar(plan.runs() as u64, "runs", options.json);
+    let bar = runs::bar(plan.runs() as u64, "runs", options.json);
     let measured = measure(&plan, &mut |step: Step| {
         bar.set_position(step.done as u64);
         bar.set_message(format!(": {}, {} bytes", step.kind, step.size));
@@ -235,11 +228,7 @@ pub(crate) fn run(ready: Ready) -> Result<(), String> {
         machine: Machine::this(),
         measured,
     };
-    report::print(&found)?;
-    match &options.plot {
-        Some(path) => measuring::draw(path, &plot::svg(&found)),
-        None => Ok(()),
-    }
+    report::print(&found)
 }
 
 impl Found<'_> {
@@ -247,7 +236,7 @@ impl Found<'_> {
     fn setting(&self) -> String {
         let Options {
             secs,
-            runs,
+            runs: count,
             pin,
             capacity,
             batch,
@@ -257,7 +246,7 @@ impl Found<'_> {
             IdleChoice::Spin => "throughput by tries, with the same pauses for all kinds",
             IdleChoice::Park => "throughput of waiters that sleep",
         };
-        let said = measuring::said(*secs, *runs, *pin);
+        let said = runs::said(*secs, *count, *pin);
         format!("{said}; queues of {capacity} items, batches of {batch}; {idle}")
     }
 }
