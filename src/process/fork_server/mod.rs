@@ -8,12 +8,17 @@
 //! # Protocol
 //! ```text
 //! asker                          server                        process
-//! pair; sends (slot, end) ---->  forks  -------------------->  closes what is the server's
-//! closes its copy of the end     closes the end
-//! request over the pair ------------------------------------>  takes it, enters its surroundings
+//! pair; sends (slot, end) ---->  takes the end
+//! closes its copy of the end
+//! request over the pair ------>  takes it, then forks  ----->  closes what is the server's
+//!                                closes the end                enters the asker's surroundings
 //! has pid and pidfd  <---------------------------------------  answers, then begins its job
 //!                                waits for it, posts in slot
 //! ```
+//! The asker sends the end first and prepares its request while the server wakes up. The server
+//! takes the request, as what is done before the fork costs no copies of pages; it watches its
+//! owner and its children meanwhile, and forks nothing for an asker that sends none.
+//!
 //! The answer comes from the process itself, with a pidfd of itself: so it is exact whatever the
 //! server does meanwhile. No function begins before its answer was sent. The asker waits for it
 //! without a lock, and its wait ends when no process has the other end of the pair any more.
@@ -25,7 +30,7 @@
 //! # Crash
 //! | killed | what is left | what the asker does |
 //! |---|---|---|
-//! | server, before it has forked | the end is closed with its socket | no answer, and the server is dead: asks a new one |
+//! | server, before it has forked, the request taken or not | the end is closed with its socket | no answer, and the server is dead: asks a new one |
 //! | server, after it has forked | the process, which answers | goes on; the status comes from the kernel (`PIDFD_INFO_EXIT`), or is lost, which a typed error says |
 //! | process, before its answer | the end is closed | no answer, and a status in the slot: an error with the signal |
 //! | process, after its answer | result or none, status in the slot | joins |
@@ -86,6 +91,13 @@ fn preloads() -> Arc<Vec<u64>> {
     known.unwrap_or_default()
 }
 
+/// What this process is now.
+fn standing() -> Result<Standing, SpawnError> {
+    Standing::current().map_err(SpawnError::system(
+        "comparing the rights and limits of this process",
+    ))
+}
+
 static OWNER: Guarded<Option<Arc<Owner>>> = Guarded::new(None);
 
 impl Owner {
@@ -113,30 +125,27 @@ impl Owner {
         Ok(fresh)
     }
 
-    /// Returns the server, started if there is none that is as this process is now.
+    /// Returns the server, started if there is none but the `unfit` one.
     ///
     /// Threads that want the first server wait here until one of them has started it.
     fn server(
         &self,
         restart: &Restart,
-        lost: Option<&Arc<ServerHandle>>,
+        unfit: Option<&Arc<ServerHandle>>,
     ) -> Result<Arc<ServerHandle>, SpawnError> {
-        let standing = Standing::current().map_err(SpawnError::system(
-            "comparing the rights and limits of this process",
-        ))?;
-        let preloads = preloads();
         let mut current = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = &*current {
-            let is_lost = lost.is_some_and(|lost| Arc::ptr_eq(lost, server));
-            let is_same = server.standing == standing && server.preloads == preloads;
-            if is_same && !is_lost {
-                return Ok(Arc::clone(server));
-            }
+        if let Some(server) = &*current
+            && !unfit.is_some_and(|unfit| Arc::ptr_eq(unfit, server))
+        {
+            return Ok(Arc::clone(server));
         }
         // It ends once nothing asks for the status of its processes any more.
         *current = None;
         let server = Arc::new(ServerHandle::start(
-            &self.here, restart, standing, preloads,
+            &self.here,
+            restart,
+            standing()?,
+            preloads(),
         )?);
         *current = Some(Arc::clone(&server));
         Ok(server)
@@ -229,30 +238,37 @@ pub(super) fn ask(restart: &Restart) -> Result<Asked<'_>, SpawnError> {
     ask_one(restart, owner, None, TRIES)
 }
 
-/// Asks `tries` servers at most, and not the `lost` one.
+/// Asks `tries` servers at most, and not the `unfit` one.
 fn ask_one(
     restart: &Restart,
     owner: Arc<Owner>,
-    mut lost: Option<Arc<ServerHandle>>,
-    tries: u32,
+    mut unfit: Option<Arc<ServerHandle>>,
+    mut tries: u32,
 ) -> Result<Asked<'_>, SpawnError> {
-    for tries in (0..tries).rev() {
-        let server = owner.server(restart, lost.as_ref())?;
+    while tries > 0 {
+        let server = owner.server(restart, unfit.as_ref())?;
         let slot = server.take_slot().ok_or_else(|| {
             let error = io::ErrorKind::QuotaExceeded.into();
             SpawnError::system("finding a place for the exit status")(error)
         })?;
         let relay = Relay { server, slot };
-        if let Some(socket) = relay.server.connect(slot)? {
-            return Ok(Asked {
-                restart,
-                owner,
-                relay,
-                socket,
-                tries,
-            });
+        let asked = relay.server.connect(slot)?;
+        // Compared while the server wakes up, which forks nothing before it has the request.
+        let is_fit = relay.server.preloads == preloads() && relay.server.standing == standing()?;
+        match asked {
+            Some(socket) if is_fit => {
+                return Ok(Asked {
+                    restart,
+                    owner,
+                    relay,
+                    socket,
+                    tries: tries - 1,
+                });
+            }
+            Some(_) => {}
+            None => tries -= 1,
         }
-        lost = Some(Arc::clone(&relay.server));
+        unfit = Some(Arc::clone(&relay.server));
     }
     Err(ForkServerError::Died.into())
 }

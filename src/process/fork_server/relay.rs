@@ -34,6 +34,10 @@ impl Relay {
         if let Some(Posted::Ended(status)) = self.server.board.look(self.slot) {
             return Ok(Some(ExitRecord::With(status)));
         }
+        // The status will be posted.
+        if wait == ReapWait::Nothing && !self.server.has_died() {
+            return Ok(None);
+        }
         let deadline = match wait {
             ReapWait::Exit => {
                 child::wait(pidfd, Deadline::never())?;

@@ -26,6 +26,8 @@ use crate::sys::surroundings::{Dispositions, OwnStream};
 
 /// The bytes of a request's length.
 const LEN: usize = 8;
+/// As many bytes as are received at once: most requests, whole.
+const AT_ONCE: usize = 8 << 10;
 
 /// In place of a descriptor number: the socket that the request came by.
 pub(in crate::process) const SOCKET: i32 = -1;
@@ -149,21 +151,45 @@ impl ForkRequest {
         Ok(PreparedRequest { bytes, fds, copies })
     }
 
-    /// Receives a request.
-    pub(super) fn receive(socket: BorrowedFd<'_>) -> io::Result<TakenRequest> {
-        let mut len = [0; LEN];
-        let (got, mut fds) = socket::receive(socket, &mut len, Full::Waits)?;
-        read_rest(socket, &mut len, got)?;
-        let len = usize::try_from(u64::from_le_bytes(len)).unwrap_or(0);
-        let mut bytes = vec![0; len];
-        read_rest(socket, &mut bytes, 0)?;
-        let request: Self = codec::decode(&bytes).map_err(io::Error::other)?;
-        while fds.len() < request.numbers.len() {
-            let (got, more) = socket::receive(socket, &mut [0], Full::Waits)?;
-            if got == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+    /// Receives a request; `waits` returns when there may be more of it.
+    pub(super) fn receive(
+        socket: BorrowedFd<'_>,
+        mut waits: impl FnMut() -> io::Result<()>,
+    ) -> io::Result<TakenRequest> {
+        let mut fds = Vec::new();
+        let mut receive = |place: &mut [u8]| loop {
+            match socket::receive(socket, place, Full::Fails) {
+                Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((got, more)) => {
+                    fds.extend(more);
+                    return Ok((got, fds.len()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => waits()?,
+                Err(error) => return Err(error),
             }
-            fds.extend(more);
+        };
+        // A call takes no bytes beyond those of the message that its descriptors came with.
+        let mut bytes = vec![0; AT_ONCE];
+        let mut got = 0;
+        let mut there = 0;
+        while got < LEN {
+            let (more, fds) = receive(&mut bytes[got..])?;
+            (got, there) = (got + more, fds);
+        }
+        let (len, _) = bytes.split_first_chunk().unwrap_or((&[0; LEN], &[]));
+        let end = usize::try_from(u64::from_le_bytes(*len))
+            .ok()
+            .and_then(|len| len.checked_add(LEN))
+            .filter(|end| *end >= got)
+            .ok_or(io::ErrorKind::InvalidData)?;
+        bytes.resize(end, 0);
+        while got < end {
+            let (more, fds) = receive(&mut bytes[got..])?;
+            (got, there) = (got + more, fds);
+        }
+        let request: Self = codec::decode(&bytes[LEN..]).map_err(io::Error::other)?;
+        while there < request.numbers.len() {
+            (_, there) = receive(&mut [0])?;
         }
         let descriptors = request.numbers.iter().copied().zip(fds).collect();
         Ok(TakenRequest {

@@ -246,13 +246,42 @@ impl Server {
                     let Some(socket) = fds.into_iter().next() else {
                         continue;
                     };
+                    let Some(received) = self.receive(number, &socket, &owner) else {
+                        continue;
+                    };
                     if self.forks(number) {
                         drop((control, owner));
-                        return self.become_child(socket);
+                        return self.become_child(socket, received);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => self.board.post(number, Posted::NotForked(errno(&error))),
+            }
+        }
+    }
+
+    /// Receives the request that its asker is about to send. `None` if that does not come, or is
+    /// not understood: then no process is forked.
+    ///
+    /// Here, and not in the process, which would copy each page of memory that it writes to for it.
+    fn receive(&mut self, slot: u32, socket: &OwnedFd, owner: &OwnedFd) -> Option<TakenRequest> {
+        let received = ForkRequest::receive(socket.as_fd(), || {
+            let watched = [socket.as_fd(), owner.as_fd(), self.ends.descriptor()];
+            let [_, owner_ended, ended] = forked::wait(watched)?;
+            if owner_ended {
+                forked::end(0);
+            }
+            if ended {
+                self.post_ends();
+            }
+            Ok(())
+        });
+        match received {
+            Ok(received) => Some(received),
+            Err(error) => {
+                self.board.post(slot, Posted::NotForked(errno(&error)));
+                request::answer_error(socket.as_fd(), &(RECEIVE, error));
+                None
             }
         }
     }
@@ -283,11 +312,11 @@ impl Server {
     }
 
     /// Becomes what the asker's request says, and answers.
-    fn become_child(self, socket: OwnedFd) -> Forked {
+    fn become_child(self, socket: OwnedFd, received: TakenRequest) -> Forked {
         // It is not mapped here, so there is nothing to unmap.
         std::mem::forget(self.board);
         self.ends.forget();
-        match take_request(&socket, self.dispositions) {
+        match take_request(received, &socket, self.dispositions) {
             Ok(mut forked) => {
                 forked.descriptors.insert(SOCKET, socket);
                 surroundings::set_signal_mask(0);
@@ -301,10 +330,13 @@ impl Server {
     }
 }
 
-/// Takes the request, enters its surroundings, and answers.
-fn take_request(socket: &OwnedFd, dispositions: Dispositions) -> Result<Forked, NotStarted> {
+/// Enters the surroundings of a request, and answers.
+fn take_request(
+    mut received: TakenRequest,
+    socket: &OwnedFd,
+    dispositions: Dispositions,
+) -> Result<Forked, NotStarted> {
     let at = |step| move |error| (step, error);
-    let mut received = ForkRequest::receive(socket.as_fd()).map_err(at(RECEIVE))?;
     let (environment, directory, streams) = received.surroundings().map_err(at(RECEIVE))?;
     // SAFETY: this process has one thread, that which forked it.
     unsafe { surroundings::set_environment(environment) };
