@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossdock::array::{ArrayOptions, Init};
 use crossdock::process::{self, JoinError, JoinTimeoutError, Process};
-use crossdock::queue::{Queue, RecvTimeoutError};
+use crossdock::queue::{Queue, ReceiverOf, RecvTimeoutError, SenderOf};
 use crossdock::{Array, Mutex, Segment, SegmentOptions};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ struct Place {
     left: Array<f64>,
     right: Array<f64>,
     product: Array<f64>,
-    log: Queue<Event>,
+    log: SenderOf<Queue<Event>>,
     /// Held by the driver while it is alive: a process that waits to be killed waits for this lock.
     driver: Mutex<()>,
 }
@@ -178,7 +178,8 @@ fn ended(id: u32, outcome: Result<Result<(), String>, JoinError>) -> Result<(), 
 }
 
 impl Place {
-    fn new(size: u32, processes: u32) -> Result<Self, Failure> {
+    /// The handles, and the driver's end of the log.
+    fn new(size: u32, processes: u32) -> Result<(Self, ReceiverOf<Queue<Event>>), Failure> {
         let values = size as usize * size as usize;
         let bytes = 3 * 8 * values as u64 + (1 << 20);
         let options = SegmentOptions::new()
@@ -189,13 +190,15 @@ impl Place {
             let options = ArrayOptions::new(Init::from_fn(values, value)).chunk(size as usize);
             segment.create::<Array<f64>>(name, options)
         };
-        Ok(Self {
+        let (log, reports) = segment.create_pair("log", 256)?;
+        let place = Self {
             left: matrix("left", |i| (i % 7) as f64)?,
             right: matrix("right", |i| (i % 5) as f64)?,
             product: matrix("product", |_| 0.0)?,
-            log: segment.create("log", 256)?,
+            log,
             driver: segment.create("driver", ())?,
-        })
+        };
+        Ok((place, reports))
     }
 
     /// Whether the product is what one process computes.
@@ -211,7 +214,7 @@ impl Place {
 }
 
 pub(super) fn run(size: u32, processes: u32, kills: u32, report: &Report) -> Result<(), Failure> {
-    let place = Place::new(size, processes)?;
+    let (place, reports) = Place::new(size, processes)?;
     let alive = place.driver.lock_or_repair(|_| ())?;
     let mut outcome = Outcome {
         demo: "matrix",
@@ -229,7 +232,7 @@ pub(super) fn run(size: u32, processes: u32, kills: u32, report: &Report) -> Res
     }
     let mut fallen = Vec::new();
     loop {
-        match place.log.recv_timeout(LOOK) {
+        match reports.recv_timeout(LOOK) {
             Ok([IN_HAND, id, row]) => {
                 fallen.push((id, row));
                 if fallen.len() < kills as usize {
