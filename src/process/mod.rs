@@ -125,6 +125,7 @@ mod handle_serde;
 pub(crate) mod handles;
 mod init;
 mod job;
+mod notice;
 mod options;
 mod outcome;
 mod own;
@@ -148,7 +149,8 @@ pub use builder::Builder;
 pub use children::{ActiveChild, active_children};
 pub use conn::{
     AcceptError, BindError, Conn, ConnectError, Listener, ListenerOptions, PeerCredentials,
-    PipeError, PipeOptions, PipeReceiver, PipeSender, RecvIntoError, duplex, pipe,
+    PipeError, PipeOptions, PipeReceiver, PipeSender, Pollable, PollableMut, RecvIntoError, duplex,
+    pipe,
 };
 pub use current::{CurrentProcess, ParentProcess, available_parallelism, current, parent};
 #[doc(hidden)]

@@ -141,6 +141,41 @@ impl Signal {
     }
 }
 
+/// eventfd(2): a descriptor for the program to poll, readable while it is raised.
+#[cfg(feature = "process")]
+#[derive(Debug)]
+pub(crate) struct EventFd(OwnedFd);
+
+#[cfg(feature = "process")]
+impl EventFd {
+    /// eventfd(2), `EFD_CLOEXEC | EFD_NONBLOCK`: not raised.
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: takes integers.
+        let made = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        // SAFETY: eventfd has just made it for this call.
+        unsafe { descriptor::made(made) }.map(Self)
+    }
+
+    /// write(2): makes it readable.
+    pub(crate) fn raise(&self) {
+        let one = 1_u64.to_ne_bytes();
+        // SAFETY: the bytes outlive the call, which reads them.
+        unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+
+    /// read(2): makes it unreadable.
+    pub(crate) fn clear(&self) {
+        let mut count = [0_u8; 8];
+        // SAFETY: there is room for what is read.
+        unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.0.as_fd()
+    }
+}
+
 /// What a wait says of one descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polled {

@@ -16,6 +16,7 @@ mod many;
 mod membarrier;
 mod names;
 mod panics;
+mod pollable;
 mod pool;
 mod results;
 mod scope;

@@ -5,6 +5,7 @@ mod frame;
 mod listen_error;
 mod listener;
 mod options;
+mod pollable;
 mod reader;
 mod receiver;
 mod request;
@@ -21,6 +22,7 @@ pub use error::{PipeError, RecvIntoError};
 pub use listen_error::{AcceptError, BindError, ConnectError};
 pub use listener::{Listener, ListenerOptions, PeerCredentials};
 pub use options::PipeOptions;
+pub use pollable::{Pollable, PollableMut};
 pub use receiver::PipeReceiver;
 pub use sender::PipeSender;
 

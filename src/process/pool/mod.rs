@@ -9,7 +9,6 @@ mod judge;
 mod last_words;
 mod map;
 mod message;
-mod notice;
 mod options;
 mod segment;
 mod sink;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::TaskError;
 use super::message::{FrameKind, push_frame};
-use super::notice::Notice;
+use crate::process::notice::Notice;
 
 /// Where the outcomes of tasks go.
 pub(super) struct Sink {

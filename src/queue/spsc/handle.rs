@@ -208,7 +208,7 @@ impl<T> Spsc<T> {
     }
 
     #[inline(always)]
-    fn protocol(&self) -> Ring<'_> {
+    pub(super) fn protocol(&self) -> Ring<'_> {
         Ring::new(&self.state, self.capacity)
     }
 }

@@ -26,3 +26,5 @@ pub use chunk::{ReadChunk, WriteChunk};
 pub use consumer::Consumer;
 pub use handle::Spsc;
 pub use producer::Producer;
+#[cfg(feature = "process")]
+pub(crate) use source::EndWatch;
