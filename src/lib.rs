@@ -51,6 +51,7 @@
 //! | its registry | the participants, and which of them are dead | lock-free | its place, until it is reaped | registry |
 //! | [`segment::Monitor`] | a thread that is notified as soon as a peer dies, and recovers what the peer held | goes on | nothing: it only helps | registry |
 //! | [`Mutex`] | mutual exclusion, with data or without | waits if the peer is the owner | the lock: the next owner gets it, with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
+//! | [`sync::ReentrantMutex`] | mutual exclusion of threads, which the owner locks again | as [`Mutex`] | as [`Mutex`] | reentrant |
 //! | [`RwLock`] | many readers or one writer; readers of different processes share no cache line | if the peer reads, writers wait, and readers that arrive after one; if it writes, all wait | a read lock, which is passed over; a write lock, which the next owner gets with [`OwnerDied`](sync::LockError::OwnerDied), readers too, until a writer has repaired the data | rwlock |
 //! | [`sync::Semaphore`] | permits, each held by one process at a time; several at once, signals, `close` | waits if the peer holds what is missing | its permits, which return | semaphore |
 //! | [`sync::Condvar`] | waiting for a change of what a [`Mutex`] protects | notifying is wait-free; a waiter waits for a notification | nothing but the mutex: waiters return when the death is noticed | condvar |
@@ -91,9 +92,9 @@
 //! # Forks, threads, signals
 //!
 //! A forked child is no participant until its first operation, and never acts as its parent: guards
-//! that it inherited do nothing. Locks belong to processes, not to threads. Nothing here may be
-//! used in a signal handler, and nothing but exec in a child forked from a process with several
-//! threads.
+//! that it inherited do nothing. Locks belong to processes, not to threads, but for a
+//! [`ReentrantMutex`](sync::ReentrantMutex). Nothing here may be used in a signal handler, and
+//! nothing but exec in a child forked from a process with several threads.
 //!
 //! # Features
 //!

@@ -17,6 +17,7 @@ fn list_mutants() {
         algorithm::element::tests::MUTANTS,
         algorithm::element::tests::wait::MUTANTS,
         algorithm::event::tests::MUTANTS,
+        algorithm::reentrant::tests::MUTANTS,
         algorithm::rwlock::tests::MUTANTS,
         algorithm::rwlock::tests::LOST,
         algorithm::semaphore::tests::MUTANTS,

@@ -10,6 +10,8 @@ mod event;
 mod fixed;
 #[path = "abi/index.rs"]
 mod index;
+#[path = "abi/reentrant.rs"]
+mod reentrant;
 #[path = "abi/registry.rs"]
 mod registry;
 #[path = "abi/rwlock.rs"]
@@ -202,7 +204,7 @@ fn kinds_have_their_numbers_and_lengths() {
     let kinds = kinds.collect::<Vec<_>>().join(", ");
     let expected = "1 Mutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
                     8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot, \
-                    14 Semaphore, 15 Event, 16 Condvar";
+                    14 Semaphore, 15 Event, 16 Condvar, 19 ReentrantMutex";
     assert_eq!(kinds, expected);
     let docs =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/design.md")).unwrap();

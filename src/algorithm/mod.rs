@@ -13,6 +13,7 @@ pub(crate) mod element;
 pub(crate) mod event;
 pub(crate) mod mpmc;
 pub(crate) mod mutex;
+pub(crate) mod reentrant;
 pub(crate) mod region;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;

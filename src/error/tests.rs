@@ -138,6 +138,7 @@ walk! {
         LockError::OwnerDied(()) => LockError::OwnerDied(()),
         LockError::Poisoned(()) => LockError::Poisoned(()),
         LockError::TooManyReaders { .. } => LockError::TooManyReaders { most: 2047 },
+        LockError::TooDeep { .. } => LockError::TooDeep { most: u32::MAX },
         LockError::Fault(_) => LockError::Fault(membership().into()),
     }
     TryLockError {

@@ -52,6 +52,12 @@ pub enum LockError<G = ()> {
         /// The number of threads that can be counted.
         most: u32,
     },
+    /// The lock is not held once more: the thread has locked a
+    /// [`ReentrantMutex`](super::ReentrantMutex) as often as can be counted.
+    TooDeep {
+        /// The number that can be counted.
+        most: u32,
+    },
     /// The lock is not held. What can happen to every operation.
     Fault(Fault),
 }
@@ -61,7 +67,7 @@ impl<G> LockError<G> {
     pub fn into_guard(self) -> Option<G> {
         match self {
             Self::OwnerDied(guard) | Self::Poisoned(guard) => Some(guard),
-            Self::TooManyReaders { .. } | Self::Fault(_) => None,
+            Self::TooManyReaders { .. } | Self::TooDeep { .. } | Self::Fault(_) => None,
         }
     }
 
@@ -76,6 +82,7 @@ impl<G> LockError<G> {
             Self::OwnerDied(guard) => LockError::OwnerDied(change(guard)),
             Self::Poisoned(guard) => LockError::Poisoned(change(guard)),
             Self::TooManyReaders { most } => LockError::TooManyReaders { most },
+            Self::TooDeep { most } => LockError::TooDeep { most },
             Self::Fault(fault) => LockError::Fault(fault),
         }
     }
@@ -121,6 +128,10 @@ impl<G> fmt::Display for LockError<G> {
                 f,
                 "{most} threads of this process read already, and no more can be counted"
             ),
+            Self::TooDeep { most } => write!(
+                f,
+                "this thread has locked {most} times already, and no more can be counted"
+            ),
             Self::Fault(fault) => fault.fmt(f),
         }
     }
@@ -133,6 +144,7 @@ impl<G> fmt::Debug for LockError<G> {
             Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
             Self::Poisoned(_) => f.write_str("Poisoned(..)"),
             Self::TooManyReaders { most } => write!(f, "TooManyReaders {{ most: {most} }}"),
+            Self::TooDeep { most } => write!(f, "TooDeep {{ most: {most} }}"),
             Self::Fault(fault) => f.debug_tuple("Fault").field(fault).finish(),
         }
     }

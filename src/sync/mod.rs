@@ -29,14 +29,16 @@
 //! # What owns a lock
 //!
 //! The process: if a thread ends and has leaked its guard, the lock stays held until the process
-//! ends. A thread that locks twice deadlocks, as with [`std::sync::Mutex`]; so does a thread that
-//! reads twice if a writer waits in between. In a forked child, dropping an inherited guard does
-//! nothing. No operation here may be used in a signal handler.
+//! ends. A thread that locks twice deadlocks, as with [`std::sync::Mutex`], unless the lock is a
+//! [`ReentrantMutex`]; so does a thread that reads twice if a writer waits in between. In a forked
+//! child, dropping an inherited guard does nothing. No operation here may be used in a signal
+//! handler.
 
 mod condvar;
 pub(crate) mod error;
 mod event;
 mod mutex;
+mod reentrant;
 pub(crate) mod rwlock;
 mod semaphore;
 mod sleeps;
@@ -45,6 +47,7 @@ pub use condvar::{Condvar, CondvarError, WaitTimeoutResult};
 pub use error::{Holder, LockError, LockTimeoutError, TryLockError};
 pub use event::{Event, EventTimeoutError};
 pub use mutex::{Mutex, MutexGuard};
+pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{
     AcquireError, AcquireTimeoutError, AddPermitsError, Permit, Permits, Semaphore,

@@ -8,6 +8,7 @@ mod expelled;
 mod forked;
 mod lost;
 mod monitor;
+mod reentrant;
 mod rwlock;
 mod rwlock_deaths;
 mod rwlock_garbage;

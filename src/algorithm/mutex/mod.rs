@@ -87,6 +87,10 @@ pub(crate) struct LockToken {
 }
 
 impl LockToken {
+    /// The token of `owner`, which holds the lock, for one more guard of it.
+    pub(crate) fn of(owner: Tag) -> Self {
+        Self { owner, flags: 0 }
+    }
     pub(crate) fn owner(&self) -> Tag {
         self.owner
     }
@@ -366,6 +370,13 @@ impl MutexState {
                 Err(now) => seen = now,
             }
         }
+    }
+
+    /// Poisons the lock, which the caller holds and keeps.
+    #[cold]
+    pub(crate) fn poison(&self) {
+        // ORDERING: Relaxed; what was done before is published by the unlock.
+        self.word.fetch_or(POISONED, Ordering::Relaxed);
     }
 
     /// Clears the poison, whether or not the lock is held.

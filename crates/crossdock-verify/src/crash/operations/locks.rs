@@ -143,6 +143,16 @@ pub(crate) const LISTED: &[Listed] = &[
             })
         },
     },
+    Listed {
+        name: "ReentrantMutex::lock twice, update, unlock",
+        seed: "the second word is written after the last unlock",
+        sweep: |listed, full| {
+            sweep(listed, full, |seeded| Locking {
+                guard: Guard::Reentrant,
+                ..plain(seeded, update_reentrant_late, update_reentrant)
+            })
+        },
+    },
 ];
 
 fn plain(seeded: bool, bug: Act, act: Act) -> Locking {
@@ -386,7 +396,7 @@ fn clear_by_store(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
 fn update_raw(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
     lock_and_count(&room.spare);
     begin();
-    let Ok(_guard) = room.raw.lock() else {
+    let Some(Ok(_guard)) = room.raw.as_ref().map(Mutex::lock) else {
         return 1;
     };
     room.words.iter().for_each(|word| {
@@ -395,10 +405,40 @@ fn update_raw(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
     0
 }
 
+fn update_reentrant(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
+    lock_and_count(&room.spare);
+    begin();
+    let Some(lock) = &room.reentrant else {
+        return 1;
+    };
+    let (Ok(_outer), Ok(inner)) = (lock.lock(), lock.lock()) else {
+        return 1;
+    };
+    room.words[0].add(1);
+    drop(inner);
+    room.words[1].add(1);
+    0
+}
+
+fn update_reentrant_late(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
+    lock_and_count(&room.spare);
+    begin();
+    let Some(lock) = &room.reentrant else {
+        return 1;
+    };
+    let (Ok(outer), Ok(inner)) = (lock.lock(), lock.lock()) else {
+        return 1;
+    };
+    room.words[0].add(1);
+    drop((outer, inner));
+    room.words[1].add(1);
+    0
+}
+
 fn update_raw_late(room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
     lock_and_count(&room.spare);
     begin();
-    let Ok(guard) = room.raw.lock() else {
+    let Some(Ok(guard)) = room.raw.as_ref().map(Mutex::lock) else {
         return 1;
     };
     room.words[0].add(1);

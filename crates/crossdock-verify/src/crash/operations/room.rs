@@ -5,7 +5,7 @@ use std::io::{PipeWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
+use crossdock::sync::{LockError, LockTimeoutError, ReentrantMutex, TryLockError};
 use crossdock::{Counter, Mutex};
 use nix::unistd::Pid;
 
@@ -19,6 +19,8 @@ pub(crate) enum Guard {
     Mutex,
     /// A [`Mutex<()>`], and two counters as the words.
     Raw,
+    /// A [`ReentrantMutex<()>`], and two counters as the words.
+    Reentrant,
     /// 1 is locked, 0 is free: nobody can tell whose it is.
     Ownerless,
     /// A futex without owner or time limit.
@@ -32,7 +34,9 @@ pub(crate) struct Room {
     pub(crate) mutex: Mutex<[u64; 2]>,
     /// For victims to go through their motions with, before they are stepped.
     pub(crate) spare: Mutex<[u64; 2]>,
-    pub(crate) raw: Mutex<()>,
+    /// One of the two, as there is room for no more.
+    pub(crate) raw: Option<Mutex<()>>,
+    pub(crate) reentrant: Option<ReentrantMutex<()>>,
     pub(crate) words: [Counter; 2],
     pub(crate) ownerless: Counter,
     pub(crate) futex: Option<FutexWord>,
@@ -48,6 +52,33 @@ pub(crate) enum Entered {
     In { owner_died: bool, words: [u64; 2] },
 }
 
+/// Enters by a lock without data, as [`Room::enter`] does.
+macro_rules! enter_by {
+    ($room:ident, $lock:ident, $patience:expr) => {{
+        let lock = $room.$lock.as_ref().ok_or(Broken("no such lock".into()))?;
+        let outcome = match $patience {
+            None => match lock.try_lock() {
+                Ok(guard) => Ok((guard, false)),
+                Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
+                Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
+                Err(other) => Err(format!("try_lock: {other}")),
+            },
+            Some(patience) => match lock.lock_timeout(patience) {
+                Ok(guard) => Ok((guard, false)),
+                Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
+                Err(LockTimeoutError::Timeout { .. }) => return Ok(Entered::Busy),
+                Err(other) => Err(format!("lock_timeout: {other}")),
+            },
+        };
+        let (mut guard, owner_died) = outcome.map_err(Broken)?;
+        let entered = $room.count_up(owner_died);
+        if owner_died {
+            guard.mark_consistent();
+        }
+        Ok(entered)
+    }};
+}
+
 impl Room {
     pub(crate) fn new(participants: u32, guard: Guard) -> Result<Self, Broken> {
         let base = Base::new(participants)?;
@@ -55,7 +86,10 @@ impl Room {
         let words = [segment.create("left", 0)?, segment.create("right", 0)?];
         let mutex = segment.create("words", [0, 0])?;
         let spare = segment.create("spare", [0, 0])?;
-        let raw = segment.create("raw", ())?;
+        let (raw, reentrant) = match guard {
+            Guard::Reentrant => (None, Some(segment.create("reentrant", ())?)),
+            _ => (Some(segment.create("raw", ())?), None),
+        };
         let ownerless = segment.create("ownerless", 0)?;
         let futex = match guard {
             Guard::Futex => Some(FutexWord::map(base.file(), base.offset_of("ownerless")?)?),
@@ -66,6 +100,7 @@ impl Room {
             mutex,
             spare,
             raw,
+            reentrant,
             words,
             ownerless,
             futex,
@@ -103,7 +138,8 @@ impl Room {
     pub(crate) fn enter(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
         match self.guard {
             Guard::Mutex => self.enter_mutex(patience),
-            Guard::Raw => self.enter_raw(patience),
+            Guard::Raw => enter_by!(self, raw, patience),
+            Guard::Reentrant => enter_by!(self, reentrant, patience),
             Guard::Ownerless => Ok(poll(patience, || {
                 let free = self.ownerless.compare_exchange(0, 1).is_ok();
                 free.then(|| {
@@ -147,29 +183,6 @@ impl Room {
             guard.mark_consistent();
         }
         Ok(Entered::In { owner_died, words })
-    }
-
-    fn enter_raw(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
-        let outcome = match patience {
-            None => match self.raw.try_lock() {
-                Ok(guard) => Ok((guard, false)),
-                Err(TryLockError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
-                Err(TryLockError::WouldBlock { .. }) => return Ok(Entered::Busy),
-                Err(other) => Err(format!("try_lock: {other}")),
-            },
-            Some(patience) => match self.raw.lock_timeout(patience) {
-                Ok(guard) => Ok((guard, false)),
-                Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => Ok((guard, true)),
-                Err(LockTimeoutError::Timeout { .. }) => return Ok(Entered::Busy),
-                Err(other) => Err(format!("lock_timeout: {other}")),
-            },
-        };
-        let (mut guard, owner_died) = outcome.map_err(Broken)?;
-        let entered = self.count_up(owner_died);
-        if owner_died {
-            guard.mark_consistent();
-        }
-        Ok(entered)
     }
 
     /// Repairs and counts up the words that are counters.

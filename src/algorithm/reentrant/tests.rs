@@ -1,0 +1,9 @@
+//! Tests of the reentrant mutex: models under loom, plain tests otherwise.
+
+#[cfg(loom)]
+mod models;
+#[cfg(not(loom))]
+mod units;
+
+#[cfg(loom)]
+pub(crate) use models::MUTANTS;
