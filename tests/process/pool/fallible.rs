@@ -132,6 +132,7 @@ fn an_error_is_tried_again_as_often_as_is_said_if_its_cause_is_one_of_those() {
 
 /// Panics where nothing can unwind, which ends the process as a panic that aborts does.
 fn abort_with(text: String) -> u64 {
+    #[expect(improper_ctypes_definitions, reason = "only Rust calls it")]
     extern "C" fn no_way_out(text: &str) {
         assert!(text.is_empty(), "{text}");
     }
