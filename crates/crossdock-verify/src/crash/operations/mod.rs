@@ -27,6 +27,7 @@ mod locks;
 mod naive;
 mod named;
 mod permits;
+mod pipe;
 mod queue;
 mod registry;
 mod ring;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         ring::LISTED,
         queue::LISTED,
         hand_over::LISTED,
+        pipe::LISTED,
         walk::LISTED,
         work::LISTED,
         leases::LISTED,
