@@ -10,6 +10,8 @@ use crate::wait::select::{Source, SourceRef};
 pub(super) struct Notice {
     event: EventCount,
     raised: AtomicU32,
+    /// Not 0 while its only waiter is the thread that raises it.
+    muted: AtomicU32,
 }
 
 impl Notice {
@@ -17,20 +19,39 @@ impl Notice {
         Self {
             event: EventCount::new(),
             raised: AtomicU32::new(0),
+            muted: AtomicU32::new(0),
         }
     }
 
+    /// What it tells was changed under a lock, which is held still or was released, and that what
+    /// follows a [clear](Self::clear) takes: so one of two that are raised is enough.
     pub(super) fn raise(&self) {
+        // ORDERING: Relaxed; a clear whose looks have missed the change is seen, by the lock.
+        if self.raised.load(Ordering::Relaxed) != 0 {
+            return;
+        }
         // ORDERING: Release; a waiter that reads it (Acquire) sees what was done before.
-        if self.raised.swap(1, Ordering::AcqRel) == 0 {
+        self.raised.swap(1, Ordering::AcqRel);
+        // ORDERING: Relaxed; this thread's own, or one that was stored under the lock.
+        if self.muted.load(Ordering::Relaxed) == 0 {
             self.event.notify_all();
         }
     }
 
+    /// Whether a raise wakes its waiter. Not needed while this thread is the waiter; it has the
+    /// lock under which the notice is raised.
+    pub(super) fn mute(&self, muted: bool) {
+        // ORDERING: Relaxed; the lock passes it on.
+        self.muted.store(muted.into(), Ordering::Relaxed);
+    }
+
     /// What is looked at after this was done before the next raise, or is seen by the look.
     pub(super) fn clear(&self) {
-        // ORDERING: AcqRel; the looks behind it are not done before.
-        self.raised.swap(0, Ordering::AcqRel);
+        // ORDERING: Relaxed; as in `raise`.
+        if self.raised.load(Ordering::Relaxed) != 0 {
+            // ORDERING: AcqRel; the looks behind it are not done before.
+            self.raised.swap(0, Ordering::AcqRel);
+        }
     }
 }
 

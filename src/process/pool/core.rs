@@ -8,6 +8,7 @@ use super::TaskError;
 use super::judge::Letter;
 use super::message::{ReplyHeader, ReplyKind, TaskHeader};
 use super::segment::PoolSegment;
+use super::sink::Sink;
 use super::table::{Attention, NewTask, Rules, Status, Table};
 use super::{BuildError, SubmitError};
 use crate::algorithm::tasks::{Mail, settle};
@@ -167,12 +168,28 @@ impl Core {
 
     /// Blocks until the notice is raised or the deadline has passed; takes replies meanwhile.
     /// Returns whether it was raised.
-    pub(super) fn wait(&self, notice: &Notice, deadline: &Deadline) -> bool {
+    fn wait(&self, notice: &Notice, deadline: &Deadline) -> bool {
+        self.wait_draining(notice, deadline, || self.drain())
+    }
+
+    /// As [`wait`](Self::wait), for the outcome of a task. The calling thread is the sink's only
+    /// waiter, so that what it takes itself need not wake it.
+    pub(super) fn wait_for(&self, sink: &Sink, deadline: &Deadline) -> bool {
+        self.wait_draining(&sink.notice, deadline, || {
+            let mut table = self.table();
+            sink.notice.mute(true);
+            self.drain_into(&mut table);
+            sink.notice.mute(false);
+            self.update(&table);
+        })
+    }
+
+    fn wait_draining(&self, notice: &Notice, deadline: &Deadline, drain: impl Fn()) -> bool {
         loop {
             if notice.is_ready() {
                 return true;
             }
-            self.drain();
+            drain();
             if notice.is_ready() {
                 return true;
             }
@@ -180,7 +197,7 @@ impl Core {
             match wait_any_timeout(&sources, *deadline) {
                 Ok(_) => {}
                 Err(WaitAnyError::Timeout) => {
-                    self.drain();
+                    drain();
                     return notice.is_ready();
                 }
                 Err(error) => self.break_with(&error.to_string()),

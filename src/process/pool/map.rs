@@ -232,9 +232,7 @@ where
             if self.next == self.due {
                 return None;
             }
-            self.options
-                .core()
-                .wait(&self.sink.notice, &Deadline::never());
+            self.options.core().wait_for(&self.sink, &Deadline::never());
         }
     }
 }

@@ -92,7 +92,7 @@ impl<R> Task<R> {
     }
 
     fn wait_until(&mut self, deadline: &Deadline) -> bool {
-        self.poll() || self.core.wait(&self.sink.notice, deadline) && self.poll()
+        self.poll() || self.core.wait_for(&self.sink, deadline) && self.poll()
     }
 }
 
