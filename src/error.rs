@@ -16,8 +16,8 @@ use crate::segment::{
     OpenOrCreateError, RemoveError, SystemError,
 };
 use crate::sync::{
-    AcquireError, AcquireTimeoutError, AddPermitsError, CondvarError, EventTimeoutError, LockError,
-    LockTimeoutError, TryAcquireError, TryLockError,
+    AcquireError, AcquireTimeoutError, AddPermitsError, BarrierError, BarrierTimeoutError,
+    CondvarError, EventTimeoutError, LockError, LockTimeoutError, TryAcquireError, TryLockError,
 };
 
 /// Defines [`Error`] and its conversions. An error with a guard or a value in it drops that, and
@@ -142,6 +142,10 @@ umbrella! {
     TryLock(TryLockError, of <G> TryLockError<G>, by |error| error.without_guard());
     /// A lock was not taken in time, or an owner died or panicked.
     LockTimeout(LockTimeoutError, of <G> LockTimeoutError<G>, by |error| error.without_guard());
+    /// A barrier is broken, or has no seat.
+    Barrier(BarrierError);
+    /// A barrier is broken, or the timeout passed.
+    BarrierTimeout(BarrierTimeoutError);
     /// A wait by a condition variable failed.
     Condvar(CondvarError, of <G> CondvarError<G>, by |error| error.without_guard());
     /// No permit was acquired.

@@ -41,6 +41,8 @@ macro_rules! kinds {
             Event = 15, [] crate::sync::Event, event::entry, region::no_ends;
             /// A [`sync::Condvar`](crate::sync::Condvar).
             Condvar = 16, [] crate::sync::Condvar, condvar::entry, region::no_ends;
+            /// A [`sync::Barrier`](crate::sync::Barrier).
+            Barrier = 17, [] crate::sync::Barrier, barrier::entry, region::no_ends;
             /// A [`sync::ReentrantMutex`](crate::sync::ReentrantMutex).
             ReentrantMutex = 19, [T: Payload, bytemuck::Pod] crate::sync::ReentrantMutex<T>, reentrant::entry, region::no_ends;
         }

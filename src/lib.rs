@@ -54,6 +54,7 @@
 //! | [`sync::ReentrantMutex`] | mutual exclusion of threads, which the owner locks again | as [`Mutex`] | as [`Mutex`] | reentrant |
 //! | [`RwLock`] | many readers or one writer; readers of different processes share no cache line | if the peer reads, writers wait, and readers that arrive after one; if it writes, all wait | a read lock, which is passed over; a write lock, which the next owner gets with [`OwnerDied`](sync::LockError::OwnerDied), readers too, until a writer has repaired the data | rwlock |
 //! | [`sync::Semaphore`] | permits, each held by one process at a time; several at once, signals, `close` | waits if the peer holds what is missing | its permits, which return | semaphore |
+//! | [`sync::Barrier`] | a point that processes pass together, step after step | waits for stopped parties | its place: the barrier breaks, and all are told, or goes on with one party less | barrier |
 //! | [`sync::Condvar`] | waiting for a change of what a [`Mutex`] protects | notifying is wait-free; a waiter waits for a notification | nothing but the mutex: waiters return when the death is noticed | condvar |
 //! | [`sync::Event`] | a flag that processes set, clear and wait for | wait-free; a waiter waits for a set | nothing: the flag is set or clear | event |
 //! | [`Counter`] | one atomic number, `u64` or `i64`; `wait_until` it has a value | wait-free | its last addition, made or not | element |

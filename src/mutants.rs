@@ -11,6 +11,7 @@ fn list_mutants() {
         algorithm::directory::tests::MUTANTS,
         algorithm::directory::tests::LOST,
         algorithm::counter::tests::MUTANTS,
+        algorithm::barrier::tests::MUTANTS,
         algorithm::chunks::tests::MUTANTS,
         algorithm::chunks::tests::LOST,
         algorithm::condvar::tests::MUTANTS,

@@ -1,5 +1,7 @@
 //! The byte layout of version 2, held from the outside: a change here is a new layout version.
 
+#[path = "abi/barrier.rs"]
+mod barrier;
 #[path = "abi/condvar.rs"]
 mod condvar;
 #[path = "abi/counter.rs"]
@@ -204,7 +206,8 @@ fn kinds_have_their_numbers_and_lengths() {
     let kinds = kinds.collect::<Vec<_>>().join(", ");
     let expected = "1 Mutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
                     8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot, \
-                    14 Semaphore, 15 Event, 16 Condvar, 19 ReentrantMutex";
+                    14 Semaphore, 15 Event, 16 Condvar, 17 Barrier, \
+                    19 ReentrantMutex";
     assert_eq!(kinds, expected);
     let docs =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/design.md")).unwrap();

@@ -131,6 +131,17 @@ fn a_process_that_is_killed_before_it_is_ready_is_replaced() {
 }
 
 #[test]
+fn the_steps_of_a_stencil_go_on_after_a_party_is_killed() {
+    let broken = "the middle: the process was killed by signal 9\n\
+                  the barrier is broken: step 20 again\n\
+                  steps: [40, 40, 40]\n";
+    assert_eq!(run("stencil", &[]), broken);
+    let shrunk = "the middle: the process was killed by signal 9\n\
+                  steps: [40, 20, 40]\n";
+    assert_eq!(run("stencil", &["--shrink"]), shrunk);
+}
+
+#[test]
 fn every_task_is_in_the_log_once() {
     let printed = run("task_log", &[]);
     let mut lines: Vec<_> = printed

@@ -5,6 +5,7 @@
 //! files, mappings, threads or system calls. Which processes are alive comes in through
 //! [`Liveness`](crate::participant::Liveness); everything shared is reached through the facade.
 
+pub(crate) mod barrier;
 pub(crate) mod chunks;
 pub(crate) mod condvar;
 pub(crate) mod counter;

@@ -134,6 +134,15 @@ walk! {
         EntryError::Corrupt { record: Some(_) } => EntryError::Corrupt { record: Some(1) },
         EntryError::Fault(_) => EntryError::from(membership()),
     }
+    BarrierError {
+        BarrierError::Broken => BarrierError::Broken,
+        BarrierError::Full { .. } => BarrierError::Full { parties: 2 },
+        BarrierError::Fault(_) => BarrierError::Fault(membership().into()),
+    }
+    BarrierTimeoutError {
+        BarrierTimeoutError::Timeout => BarrierTimeoutError::Timeout,
+        BarrierTimeoutError::Barrier(_) => BarrierTimeoutError::Barrier(BarrierError::Broken),
+    }
     LockError {
         LockError::OwnerDied(()) => LockError::OwnerDied(()),
         LockError::Poisoned(()) => LockError::Poisoned(()),

@@ -34,6 +34,7 @@
 //! child, dropping an inherited guard does nothing. No operation here may be used in a signal
 //! handler.
 
+mod barrier;
 mod condvar;
 pub(crate) mod error;
 mod event;
@@ -43,6 +44,9 @@ pub(crate) mod rwlock;
 mod semaphore;
 mod sleeps;
 
+pub use barrier::{
+    Barrier, BarrierError, BarrierOptions, BarrierTimeoutError, BarrierWaitResult, OnDeath, Party,
+};
 pub use condvar::{Condvar, CondvarError, WaitTimeoutResult};
 pub use error::{Holder, LockError, LockTimeoutError, TryLockError};
 pub use event::{Event, EventTimeoutError};

@@ -1,5 +1,6 @@
 //! Locks between processes that are killed, stopped, forked, replaced, and cheated on.
 
+mod barrier;
 mod condvar;
 mod contention;
 mod death;

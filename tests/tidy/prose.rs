@@ -36,6 +36,7 @@ const WRITTEN: &[&str] = &[
     "src/collection/",
     "src/algorithm/mpmc/",
     "src/algorithm/spsc/",
+    "src/algorithm/barrier/",
     "src/algorithm/condvar/",
     "src/algorithm/event/",
     "src/algorithm/semaphore/",

@@ -6,6 +6,7 @@ mod driver;
 mod endings;
 mod ends;
 mod locks;
+mod meetings;
 mod permits;
 mod pool;
 mod processes;
@@ -40,6 +41,8 @@ enum What {
     RwLock,
     /// Semaphores.
     Permits,
+    /// Condition variables and barriers.
+    Meetings,
     /// Rings and queues.
     Queues,
     /// Work queues.
@@ -74,7 +77,7 @@ pub(crate) struct TortureArgs {
     /// Of `starts`: how many processes, in place of the time.
     #[arg(long)]
     count: Option<u64>,
-    /// How many processes work at a time: 6 at locks of either kind, semaphores and arrays, 8 at pools, 64 at the
+    /// How many processes work at a time: 6 at locks of either kind, semaphores, meetings and arrays, 8 at pools, 64 at the
     /// others unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
@@ -104,6 +107,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Locks => locks::run(args, random)?,
         What::RwLock => rwlock::run(args, random)?,
         What::Permits => permits::run(args, random)?,
+        What::Meetings => meetings::run(args, random)?,
         What::Queues => queues::run(args, random)?,
         What::Work => work::run(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,

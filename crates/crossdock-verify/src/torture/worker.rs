@@ -13,7 +13,9 @@ use nix::unistd::getppid;
 use crate::process::{Broken, PANICKED, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
-use crate::torture::{What, array, locks, permits, queues, rwlock, snapshots, work as tasks};
+use crate::torture::{
+    What, array, locks, meetings, permits, queues, rwlock, snapshots, work as tasks,
+};
 
 /// How `torture` starts a worker.
 #[derive(Args, Debug)]
@@ -133,6 +135,7 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Locks => locks::work(orders),
         What::RwLock => rwlock::work(orders),
         What::Permits => permits::work(orders),
+        What::Meetings => meetings::work(orders),
         What::Queues => queues::work(orders),
         What::Work => tasks::work(orders),
         What::Snapshots => snapshots::work(orders),

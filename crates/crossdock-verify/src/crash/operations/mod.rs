@@ -14,6 +14,7 @@ macro_rules! listed {
     };
 }
 
+mod barrier;
 mod condvar;
 mod count;
 mod create;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         permits::LISTED,
         event::LISTED,
         condvar::LISTED,
+        barrier::LISTED,
         count::LISTED,
         elements::LISTED,
         elements::LISTED_MANY,

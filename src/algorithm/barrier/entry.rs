@@ -1,0 +1,33 @@
+//! The words of a barrier in an entry, and their recovery after a death.
+
+use super::layout::{SEATS, entry_len};
+use super::{Barrier, BarrierState};
+use crate::algorithm::region::{Region, SharedState};
+use crate::format::Record;
+use crate::participant::Tag;
+
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
+unsafe impl SharedState for BarrierState {}
+
+/// Returns the barrier of an entry with that configuration, or `None` if the entry is too short, or
+/// no barrier has it.
+pub(crate) fn view(region: &impl Region, config: [u64; 4]) -> Option<Barrier<'_>> {
+    let [parties, shrinks, ..] = config;
+    entry_len(parties, shrinks)?;
+    Some(Barrier {
+        state: region.state::<BarrierState>()?,
+        seats: region.states(SEATS, parties)?,
+        shrinks: shrinks == 1,
+    })
+}
+
+/// Recovers the seats of `dead` in the entry of a record; `None` if the entry is too short.
+pub(crate) fn recover(
+    record: &Record,
+    _participants: u32,
+    region: &impl Region,
+    dead: Tag,
+) -> Option<()> {
+    view(region, record.config)?.recover(dead);
+    Some(())
+}
