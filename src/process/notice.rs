@@ -23,17 +23,11 @@ impl Notice {
         }
     }
 
-    /// What it tells was changed under a lock, which is held still or was released, and that what
-    /// follows a [clear](Self::clear) takes: so one of two that are raised is enough.
     pub(super) fn raise(&self) {
-        // ORDERING: Relaxed; a clear whose looks have missed the change is seen, by the lock.
-        if self.raised.load(Ordering::Relaxed) != 0 {
-            return;
-        }
         // ORDERING: Release; a waiter that reads it (Acquire) sees what was done before.
-        self.raised.swap(1, Ordering::AcqRel);
+        let was_raised = self.raised.swap(1, Ordering::AcqRel) != 0;
         // ORDERING: Relaxed; this thread's own, or one that was stored under the lock.
-        if self.muted.load(Ordering::Relaxed) == 0 {
+        if !was_raised && self.muted.load(Ordering::Relaxed) == 0 {
             self.event.notify_all();
         }
     }
@@ -47,11 +41,8 @@ impl Notice {
 
     /// What is looked at after this was done before the next raise, or is seen by the look.
     pub(super) fn clear(&self) {
-        // ORDERING: Relaxed; as in `raise`.
-        if self.raised.load(Ordering::Relaxed) != 0 {
-            // ORDERING: AcqRel; the looks behind it are not done before.
-            self.raised.swap(0, Ordering::AcqRel);
-        }
+        // ORDERING: AcqRel; the looks behind it are not done before.
+        self.raised.swap(0, Ordering::AcqRel);
     }
 }
 
