@@ -1,5 +1,8 @@
 //! A task in its worker: the items that are to be run, and the results of those that ran.
 
+use std::io::{Write, stdout};
+use std::process::exit;
+
 use serde::Serialize;
 
 use super::TaskError;
@@ -16,6 +19,7 @@ use crate::codec::{self, Output, OutputFull};
 use crate::process::{CodecError, RemoteError, handles};
 use crate::queue::SendError;
 use crate::segment::Segment;
+use crate::sys::events::Here;
 use crate::sys::exe::Code;
 
 /// A task that has begun.
@@ -23,6 +27,8 @@ pub(super) struct Chunk<'a> {
     setup: &'a Setup,
     pools: &'a PoolsProcess,
     code: &'a Code,
+    /// This process, and no child that the function has forked.
+    here: &'a Here,
     header: &'a TaskHeader,
     task: Task<'a>,
     running: TaskWord,
@@ -49,7 +55,7 @@ pub(super) struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     pub(super) fn new(
-        (setup, pools, code): (&'a Setup, &'a PoolsProcess, &'a Code),
+        (setup, pools, code, here): (&'a Setup, &'a PoolsProcess, &'a Code, &'a Here),
         header: &'a TaskHeader,
         (task, running): (Task<'a>, TaskWord),
         (buffer, frames): (Buffer<'a>, PlaceFrames<'a>),
@@ -66,6 +72,7 @@ impl<'a> Chunk<'a> {
             setup,
             pools,
             code,
+            here,
             header,
             task,
             running,
@@ -102,6 +109,15 @@ impl<'a> Chunk<'a> {
         last_words::forget();
         // An argument that is not there does not decode.
         Some(next_frame(&mut self.arguments).map_or(&[], |(_, bytes)| bytes))
+    }
+
+    /// Ends the process if it is a child that the function forked: the task is its parent's.
+    #[inline(always)]
+    pub(super) fn end_if_forked(&self) {
+        if !self.here.is_here() {
+            let _ = stdout().flush();
+            exit(0);
+        }
     }
 
     /// Writes the result of the item, which is not committed yet.

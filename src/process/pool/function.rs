@@ -143,7 +143,9 @@ where
                 Ok(argument) => {
                     // SAFETY: the parent sent the offset of a `W::Function<A, R>` along with that
                     // of this very instantiation, and this worker runs the parent's program.
-                    match unsafe { W::call::<A, R>(function, state, argument) } {
+                    let returned = unsafe { W::call::<A, R>(function, state, argument) };
+                    chunk.end_if_forked();
+                    match returned {
                         Ok(result) => {
                             chunk.write(&result);
                             // Its drop is a part of the item.

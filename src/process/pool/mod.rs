@@ -122,6 +122,20 @@ use core::Core;
 /// }
 /// ```
 ///
+/// A pool's own handle is no such value. Each worker may build a pool of its own:
+///
+/// ```compile_fail
+/// use crossdock::process::Pool;
+///
+/// fn delegate(pool: Pool) -> u64 {
+///     pool.call(|n: u64| n * n, 3).unwrap()
+/// }
+///
+/// fn hand_on(pool: &Pool, inner: Pool) -> u64 {
+///     pool.call(delegate, inner).unwrap()
+/// }
+/// ```
+///
 /// # Costs
 ///
 /// A pool has a segment, a thread, and a second one, which all waits for processes share. An idle

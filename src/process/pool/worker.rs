@@ -21,6 +21,7 @@ use crate::process::panic::crossdock_begin_short_backtrace;
 use crate::queue::RecvError;
 use crate::segment::Segment;
 use crate::sys::clock::monotonic;
+use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::sys::signals;
 
@@ -66,12 +67,20 @@ pub(super) fn work<W: WorkerState, I: DeserializeOwned>((setup, args): (Setup, I
     signals::handle_interrupts();
     last_words::prepare(&setup);
     let code = Code::of_program();
+    let here = match Here::new() {
+        Ok(here) => here,
+        Err(error) => {
+            eprintln!("crossdock: a worker of a pool cannot map a page: {error}");
+            exit(FAILED)
+        }
+    };
     let mut worker = Worker {
         setup: &setup,
         code,
         argument: Vec::new(),
         served: 0,
         pools: PoolsProcess::of(&setup.options),
+        here,
     };
     let Some(state) = worker.initialize::<W, I>(args) else {
         let _ = stdout().flush();
@@ -91,6 +100,8 @@ struct Worker<'a> {
     argument: Vec<u8>,
     served: u64,
     pools: PoolsProcess,
+    /// This process, and no child that a task has forked.
+    here: Here,
 }
 
 impl Worker<'_> {
@@ -202,7 +213,7 @@ impl Worker<'_> {
         let frames = unsafe { buffer.frames(most) };
         let place = (buffer, frames);
         let mut chunk = Chunk::new(
-            (setup, &self.pools, self.code),
+            (setup, &self.pools, self.code, &self.here),
             header,
             (task, running),
             place,
@@ -215,6 +226,7 @@ impl Worker<'_> {
             let Err(payload) = catch_unwind(run) else {
                 break;
             };
+            chunk.end_if_forked();
             let panic = Panic::of(&*payload);
             // Its drop may panic.
             std::mem::forget(payload);

@@ -1,9 +1,10 @@
 //! What pools refuse, and what tasks do that they should not.
 
-use crossdock::process::{BuildError, SubmitError, TaskError};
+use crossdock::process::{BuildError, Pool, StartMethod, SubmitError, TaskError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{builder, pool, square};
+use crate::support::{call, has_children};
 
 #[test]
 fn sizes_that_no_pool_has_are_refused() {
@@ -114,6 +115,65 @@ fn a_task_that_forks_is_answered_once() {
     for number in 0..5 {
         assert_eq!(pool.call(fork, number), Ok(number));
     }
+}
+
+#[test]
+fn the_child_of_a_task_that_forks_and_returns_answers_nothing() {
+    let pool = pool(1);
+    let fork = |number: u64| {
+        // SAFETY: the child returns, with one thread, as its parent does.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            return number + 1000;
+        }
+        // SAFETY: waits for the child above; its status is not asked for.
+        unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+        number
+    };
+    let numbers: Vec<_> = pool.options().chunk_size(3).imap(fork, 0..9).collect();
+    assert_eq!(numbers, (0..9).map(Ok).collect::<Vec<_>>());
+    assert_eq!(pool.call(fork, 9), Ok(9));
+    assert_eq!(pool.progress().restarts, 0);
+}
+
+#[test]
+fn a_task_that_exits_is_an_error_and_the_pool_goes_on() {
+    let pool = pool(1);
+    let exit = |code: i32| -> u64 { std::process::exit(code) };
+    for code in [0, 85, 1] {
+        let error = pool.call(exit, code).expect_err("no result");
+        assert!(matches!(error, TaskError::WorkerDied { .. }), "{error}");
+        assert_eq!(pool.call(square, 3), Ok(9));
+    }
+}
+
+#[test]
+fn replaced_workers_leave_no_process_descriptor_or_memory_file() {
+    /// Returns what this process has more of after so many replacements.
+    fn replace(workers: u64) -> (usize, bool) {
+        let descriptors = || {
+            let files = std::fs::read_dir("/proc/thread-self/fd").expect("a folder");
+            files.count()
+        };
+        let pool = |tasks| {
+            let pool = Pool::builder()
+                .workers(2)
+                .start(StartMethod::ForkServer)
+                .max_tasks_per_worker(1);
+            let pool = pool.build().expect("built");
+            let results = pool.options().chunk_size(1).map(square, 0..tasks);
+            assert_eq!(results.map(|results| results.len() as u64), Ok(tasks));
+            pool.join();
+        };
+        // The server and its connection, and the thread that polls, are there from now on.
+        pool(4);
+        let before = descriptors();
+        pool(workers);
+        (descriptors().saturating_sub(before), has_children())
+    }
+    let (descriptors, children) = call(replace, 100).expect("replaced");
+    assert_eq!(descriptors, 0);
+    assert!(!children);
 }
 
 #[test]
