@@ -90,6 +90,9 @@ pub(crate) struct TortureArgs {
     /// How often a second somebody is killed or stopped; two of three are killed.
     #[arg(long, default_value_t = 150.0)]
     kill_rate: f64,
+    /// Have the fork server start the workers of a pool, which thousands of kills a second need.
+    #[arg(long)]
+    fork_server: bool,
 }
 
 /// What a run has to say.

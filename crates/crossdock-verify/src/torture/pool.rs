@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossdock::array::Init;
-use crossdock::process::{Pool, Progress, State, TaskError};
+use crossdock::process::{self, Pool, Progress, StartMethod, State, TaskError};
 use crossdock::{AtomicArray, SegmentOptions};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use crate::process::{Broken, pause, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Tally, WINDOW};
+use crate::torture::processes::held;
 use crate::torture::{Report, TortureArgs, has_bug};
 
 /// The most tasks of a run.
@@ -194,8 +195,17 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
         .participants(1000)
         .anonymous()?;
     let runs: Runs = segment.create("runs", Init::zeroed(TASKS))?;
+    let method = match args.fork_server {
+        true => StartMethod::ForkServer,
+        false => StartMethod::Spawn,
+    };
+    // The server and its connection are there from now on.
+    let first = Pool::builder().workers(1).start(method).build()?;
+    first.join();
+    let before = held()?;
     let pool = Pool::builder()
         .workers(args.processes.unwrap_or(8).into())
+        .start(method)
         .initializer(|runs: Runs| runs, runs.clone())
         .max_tasks_per_worker(RECYCLED)
         .build()?;
@@ -227,6 +237,16 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let progress = pool.progress();
     pool.join();
     tally.faults = faults.into_inner().expect("no thread panics");
+    let after = held()?;
+    if before.0 != after.0 {
+        let what = format!("{} descriptors before, {} after", before.0, after.0);
+        tally.faults.push(what);
+    }
+    let children = process::active_children();
+    if !children.is_empty() {
+        let what = format!("children are left: {children:?}");
+        tally.faults.push(what);
+    }
     if submitted != answered && tally.faults.is_empty() {
         let what = format!("{answered} of {submitted} tasks have an outcome");
         tally.faults.push(what);

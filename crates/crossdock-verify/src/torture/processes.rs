@@ -92,7 +92,7 @@ fn method_of(forks: bool) -> StartMethod {
 }
 
 /// What this process has open, and how many threads it has.
-fn held() -> Result<(usize, usize), Broken> {
+pub(super) fn held() -> Result<(usize, usize), Broken> {
     let entries = |directory: &str| Ok::<_, Broken>(fs::read_dir(directory)?.count());
     let (files, threads) = ("/proc/thread-self/fd", "/proc/thread-self/../");
     Ok((entries(files)?, entries(threads)?))
