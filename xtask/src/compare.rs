@@ -4,7 +4,9 @@ use crate::run::{cargo, pass_through};
 use crate::{Failed, Outcome};
 
 /// What can be compared. Looked up here, so that a wrong name costs no build.
-const WHATS: [&str; 6] = ["locks", "spinning", "queues", "work", "arrays", "chaos"];
+const WHATS: [&str; 7] = [
+    "locks", "spinning", "queues", "work", "arrays", "chaos", "pools",
+];
 /// Those beside which crossdock is held that take minutes to build: for these, and nothing else.
 const FOREIGN: [&str; 2] = ["queues", "chaos"];
 

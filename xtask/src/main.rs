@@ -79,7 +79,7 @@ enum Verb {
     },
     /// Measures crossdock beside what people would use instead.
     Compare {
-        /// What to compare: locks, spinning, queues, work, arrays or chaos.
+        /// What to compare: locks, spinning, queues, work, arrays, chaos or pools.
         what: String,
         /// Passed on to `crossdock-compare`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -1,6 +1,6 @@
 //! The same work done by crossdock and by what people would use instead, measured side by side.
 //!
-//! `cargo xtask compare locks | queues | work | arrays | chaos` runs it. Unpublished: the others and what they bring along are
+//! `cargo xtask compare locks | queues | work | arrays | chaos | pools` runs it. Unpublished: the others and what they bring along are
 //! nobody's dependencies but this program's.
 
 mod arrays;
@@ -11,6 +11,7 @@ mod kills;
 mod locks;
 mod measure;
 mod options;
+mod pools;
 mod queues;
 mod report;
 mod spinning;
@@ -31,8 +32,8 @@ use serde::Serialize;
 use crate::locks::failed;
 use crate::measure::Wrong;
 use crate::options::{
-    ArraysOptions, ChaosOptions, Cli, LocksOptions, Output, QueuesOptions, SpinningOptions, USAGE,
-    What, WorkOptions,
+    ArraysOptions, ChaosOptions, Cli, LocksOptions, Output, PoolsOptions, QueuesOptions,
+    SpinningOptions, USAGE, What, WorkOptions,
 };
 use crate::report::Report;
 
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         What::Work(options) => work(&options),
         What::Arrays(options) => arrays(&options),
         What::Chaos(options) => chaos(&options),
+        What::Pools(options) => pools(&options),
     };
     match printed {
         Ok(text) => {
@@ -91,7 +93,7 @@ fn one_line(error: &clap::Error) -> String {
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        return "expected something to compare: locks, spinning, queues, work, arrays or chaos"
+        return "expected something to compare: locks, spinning, queues, work, arrays, chaos or pools"
             .into();
     }
     let text = error.render().to_string();
@@ -179,6 +181,21 @@ fn chaos(options: &ChaosOptions) -> Result<String, Failure> {
     bar.finish_and_clear();
 
     let report = report::chaos::Report::new(options.command(), options.kills, tolls);
+    let document = |path: &Path| report.document(path);
+    finish(&options.output, &report, document, |path| {
+        report.write(path)
+    })
+}
+
+/// Measures pools, and kills their workers; returns what is to be printed.
+fn pools(options: &PoolsOptions) -> Result<String, Failure> {
+    let effort = options.effort();
+    let bar = progress(pools::count(&effort));
+    bar.set_message("running tasks");
+    let found = pools::run(&effort, || bar.inc(1))?;
+    bar.finish_and_clear();
+
+    let report = report::pools::Report::new(options.command(), effort, found);
     let document = |path: &Path| report.document(path);
     finish(&options.output, &report, document, |path| {
         report.write(path)

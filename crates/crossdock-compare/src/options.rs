@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::contest::Effort;
-use crate::{measure, queues, report, work};
+use crate::{measure, pools, queues, report, work};
 
 /// crossdock beside what people would use instead.
 #[derive(Debug, Parser)]
@@ -24,6 +24,7 @@ pub(crate) enum What {
     Work(WorkOptions),
     Arrays(ArraysOptions),
     Chaos(ChaosOptions),
+    Pools(PoolsOptions),
     Measure(measure::Options),
 }
 
@@ -125,6 +126,22 @@ pub(crate) struct ChaosOptions {
     pub(crate) output: Output,
 }
 
+/// Measures pools of processes, kills their workers, and writes their part of docs/benchmarks.md.
+#[derive(Debug, Args)]
+pub(crate) struct PoolsOptions {
+    /// How often each pool is measured; figures are medians.
+    #[arg(long, default_value_t = POOLS_RUNS)]
+    runs: u32,
+    /// How many workers of each pool are killed in a task, and how many while idle.
+    #[arg(long, default_value_t = POOLS_KILLS)]
+    kills: u32,
+    /// The interpreter of Python's pools; loky and mpire take part if it has them.
+    #[arg(long, value_name = "FILE", default_value = PYTHON)]
+    python: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks.md");
 
 const LOCKS_SECS: f64 = 0.4;
@@ -136,6 +153,9 @@ const QUEUES_RUNS: u32 = 15;
 const WORK_SECS: f64 = 0.3;
 const WORK_RUNS: u32 = 9;
 const KILLS: u32 = 30;
+const POOLS_RUNS: u32 = 5;
+const POOLS_KILLS: u32 = 5;
+const PYTHON: &str = "python3";
 
 /// Exit code of a call that could not be understood.
 pub(crate) const USAGE: u8 = 2;
@@ -214,6 +234,11 @@ impl What {
             Self::Arrays(options) => {
                 check_secs(options.secs)?;
                 check_runs(options.runs)?;
+                options.output.check()
+            }
+            Self::Pools(options) => {
+                check_runs(options.runs)?;
+                check_kills(options.kills)?;
                 options.output.check()
             }
             Self::Chaos(options) => {
@@ -319,6 +344,24 @@ impl ArraysOptions {
         let call = Call::of("arrays")
             .with("--secs", self.secs, WORK_SECS)
             .with("--runs", self.runs, WORK_RUNS);
+        call.0
+    }
+}
+
+impl PoolsOptions {
+    pub(crate) fn effort(&self) -> pools::Effort {
+        pools::Effort {
+            runs: self.runs,
+            kills: self.kills,
+            python: self.python.clone(),
+        }
+    }
+
+    /// What was called. Where the interpreter is is its machine's.
+    pub(crate) fn command(&self) -> String {
+        let call = Call::of("pools")
+            .with("--runs", self.runs, POOLS_RUNS)
+            .with("--kills", self.kills, POOLS_KILLS);
         call.0
     }
 }

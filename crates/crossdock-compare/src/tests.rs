@@ -198,6 +198,9 @@ fn each_command_writes_its_part_and_keeps_the_others() {
     crate::report::chaos::tests::report()
         .write(&path)
         .expect("written");
+    crate::report::pools::tests::report()
+        .write(&path)
+        .expect("written");
     let all = read();
     report().write(&path).expect("written again");
     let again = read();
@@ -221,6 +224,7 @@ fn each_command_writes_its_part_and_keeps_the_others() {
     );
     assert_eq!(all.matches("\n## Large messages\n").count(), 1);
     assert_eq!(all.matches("\n## Arrays\n").count(), 1);
+    assert_eq!(all.matches("\n## Pools\n").count(), 1);
     assert_eq!(all, again);
 }
 

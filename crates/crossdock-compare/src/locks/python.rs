@@ -24,6 +24,7 @@ pub(crate) enum Script {
     Kills,
     Queues,
     Chaos,
+    Pools,
 }
 
 /// What every script begins with.
@@ -37,6 +38,7 @@ impl Script {
             Self::Kills => include_str!("../python/kills.py"),
             Self::Queues => include_str!("../python/queues.py"),
             Self::Chaos => include_str!("../python/chaos.py"),
+            Self::Pools => include_str!("../python/pools.py"),
         }
     }
 
@@ -46,9 +48,20 @@ impl Script {
         self,
         arguments: &[u64],
         patience: Duration,
+        each: impl FnMut(T),
+    ) -> Result<(), Failure> {
+        self.run_by(PYTHON, arguments, patience, each)
+    }
+
+    /// As [`run`](Self::run), by another interpreter.
+    pub(crate) fn run_by<T: DeserializeOwned>(
+        self,
+        interpreter: &str,
+        arguments: &[u64],
+        patience: Duration,
         mut each: impl FnMut(T),
     ) -> Result<(), Failure> {
-        let mut command = Command::new(PYTHON);
+        let mut command = Command::new(interpreter);
         command
             .args(["-I", "-c", &[COMMON, self.text()].join("\n")])
             .arg(std::process::id().to_string())

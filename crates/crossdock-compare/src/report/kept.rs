@@ -18,9 +18,16 @@ pub(crate) enum Part {
     Work,
     Arrays,
     Chaos,
+    Pools,
 }
 
-const PARTS: [Part; 4] = [Part::Queues, Part::Work, Part::Arrays, Part::Chaos];
+const PARTS: [Part; 5] = [
+    Part::Queues,
+    Part::Work,
+    Part::Arrays,
+    Part::Chaos,
+    Part::Pools,
+];
 
 impl Part {
     fn marks(self) -> (&'static str, &'static str) {
@@ -29,6 +36,7 @@ impl Part {
             Self::Work => ("<!-- work: begin -->", "<!-- work: end -->"),
             Self::Arrays => ("<!-- arrays: begin -->", "<!-- arrays: end -->"),
             Self::Chaos => ("<!-- chaos: begin -->", "<!-- chaos: end -->"),
+            Self::Pools => ("<!-- pools: begin -->", "<!-- pools: end -->"),
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod chaos;
 mod kept;
 mod markdown;
 mod occasion;
+pub(crate) mod pools;
 pub(crate) mod queues;
 mod table;
 mod verdict;

@@ -1,0 +1,218 @@
+//! Pools of processes: what they pass, and what becomes of their tasks when a worker is killed.
+
+mod ours;
+mod pipes;
+mod threads;
+
+use std::time::Duration;
+
+use crossdock_bench::Failure;
+use crossdock_bench::stats::median;
+use serde::{Deserialize, Serialize};
+
+use crate::locks::{Script, python_version};
+
+/// The workers of each pool.
+pub(crate) const WORKERS: usize = 4;
+/// The tasks around a kill, of which one may kill its worker.
+pub(crate) const TASKS: usize = 20;
+const VICTIM: usize = 7;
+/// What has no outcome after so long counts as hanging.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+/// For an interpreter that starts, and a pool that does its work.
+const SILENCE: Duration = Duration::from_secs(90);
+/// The single tasks, and the items of a map, of a compiled pool; an interpreter has a fraction.
+const SINGLES: u64 = 20_000;
+const ITEMS: u64 = 2_000_000;
+const SLOWER: u64 = 10;
+
+/// When the worker is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Moment {
+    /// In one of the tasks.
+    InTask,
+    /// Before them, while all workers are idle.
+    Idle,
+}
+
+pub(crate) const MOMENTS: [Moment; 2] = [Moment::InTask, Moment::Idle];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    Answered,
+    Failed,
+    Hung,
+}
+
+/// What a kill did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Toll {
+    /// The task that killed its worker.
+    pub(crate) own: Option<Outcome>,
+    /// Of the other tasks.
+    pub(crate) failed: usize,
+    pub(crate) hung: usize,
+    /// A task that was submitted after all that.
+    pub(crate) after: Outcome,
+}
+
+/// What a pool takes for a single task, and for an item of a map.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Speed {
+    pub(crate) single_ns: f64,
+    pub(crate) item_ns: f64,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy)]
+enum Subject {
+    Rust {
+        speed: fn(u64, u64) -> Result<Speed, Failure>,
+        kill: Option<fn(Moment) -> Result<Toll, Failure>>,
+    },
+    /// The number of a pool in the script.
+    Python(u64),
+}
+
+const SUBJECTS: [(&str, Subject); 7] = [
+    (
+        "crossdock `Pool`",
+        Subject::Rust {
+            speed: ours::speed,
+            kill: Some(ours::kill),
+        },
+    ),
+    (
+        "two pipes for each worker, by hand",
+        Subject::Rust {
+            speed: pipes::speed,
+            kill: None,
+        },
+    ),
+    (
+        "threads: rayon",
+        Subject::Rust {
+            speed: threads::speed,
+            kill: None,
+        },
+    ),
+    ("Python `multiprocessing.Pool`", Subject::Python(0)),
+    ("Python `ProcessPoolExecutor`", Subject::Python(1)),
+    ("loky `ProcessPoolExecutor`", Subject::Python(2)),
+    ("mpire `WorkerPool`", Subject::Python(3)),
+];
+
+/// How much is measured, and by which interpreter.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Effort {
+    pub(crate) runs: u32,
+    pub(crate) kills: u32,
+    pub(crate) python: String,
+}
+
+/// What was found of a pool.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Found {
+    pub(crate) name: &'static str,
+    /// Medians; `None` if it is not here.
+    pub(crate) speed: Option<Speed>,
+    pub(crate) tolls: Vec<(Moment, Vec<Toll>)>,
+    /// What is missing for it.
+    pub(crate) absent: Option<String>,
+}
+
+pub(crate) fn count(effort: &Effort) -> u64 {
+    SUBJECTS.len() as u64 * u64::from(effort.runs + 2 * effort.kills)
+}
+
+pub(crate) fn run(effort: &Effort, step: impl Fn()) -> Result<Vec<Found>, Failure> {
+    let subjects = SUBJECTS.iter();
+    let one = |(name, subject): &(&'static str, Subject)| {
+        let mut found = Found {
+            name,
+            speed: None,
+            tolls: Vec::new(),
+            absent: None,
+        };
+        match subject {
+            Subject::Python(_) if python_version().is_none() => {
+                found.absent = Some("python3".into());
+            }
+            _ => measure(*subject, effort, &mut found, &step)?,
+        }
+        Ok(found)
+    };
+    subjects.map(one).collect()
+}
+
+fn measure(
+    subject: Subject,
+    effort: &Effort,
+    found: &mut Found,
+    step: &impl Fn(),
+) -> Result<(), Failure> {
+    let mut speeds = Vec::new();
+    for _ in 0..effort.runs {
+        let speed = match subject {
+            Subject::Rust { speed, .. } => speed(SINGLES, ITEMS)?,
+            Subject::Python(which) => {
+                let numbers = [which, 0, SINGLES / SLOWER, ITEMS / SLOWER];
+                match script(effort, &numbers)? {
+                    Said::Absent { absent } => {
+                        found.absent = Some(absent);
+                        return Ok(());
+                    }
+                    Said::Speed(speed) => speed,
+                    Said::Toll(_) => return Err(Failure::said("a toll of a pool's speed")),
+                }
+            }
+        };
+        speeds.push(speed);
+        step();
+    }
+    let middle = |of: fn(&Speed) -> f64| median(speeds.iter().map(of));
+    found.speed = Some(Speed {
+        single_ns: middle(|speed| speed.single_ns),
+        item_ns: middle(|speed| speed.item_ns),
+    });
+    for moment in MOMENTS {
+        let mut tolls = Vec::new();
+        for _ in 0..effort.kills {
+            match subject {
+                Subject::Rust { kill: None, .. } => {}
+                Subject::Rust {
+                    kill: Some(kill), ..
+                } => tolls.push(kill(moment)?),
+                Subject::Python(which) => {
+                    let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
+                    let what = 1 + u64::from(moment == Moment::Idle);
+                    match script(effort, &[which, what, patience])? {
+                        Said::Toll(toll) => tolls.push(toll),
+                        _ => return Err(Failure::said("no toll of a kill")),
+                    }
+                }
+            }
+            step();
+        }
+        if !tolls.is_empty() {
+            found.tolls.push((moment, tolls));
+        }
+    }
+    Ok(())
+}
+
+/// What the script says.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Said {
+    Absent { absent: String },
+    Speed(Speed),
+    Toll(Toll),
+}
+
+fn script(effort: &Effort, numbers: &[u64]) -> Result<Said, Failure> {
+    let mut said = None;
+    Script::Pools.run_by(&effort.python, numbers, SILENCE, |line| said = Some(line))?;
+    said.ok_or_else(|| Failure::said("the interpreter said nothing"))
+}
