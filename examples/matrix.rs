@@ -4,7 +4,8 @@
 use std::error::Error;
 
 use crossdock::array::{ArrayOptions, Init};
-use crossdock::{Array, Counter, Segment, process};
+use crossdock::process::{self, Pool};
+use crossdock::{Array, Counter, Segment};
 
 const SIZE: usize = 64;
 
@@ -38,6 +39,16 @@ fn unlucky((product, taken): (Array<f64>, Counter)) {
     taken.add(1);
     loop {
         std::thread::park(); // until it is killed
+    }
+}
+
+/// A task of a pool: leases the next row that is to do, and computes it.
+fn next_row([left, right, product]: &mut Matrices, _turn: usize) {
+    let left = left.read().expect("nobody writes it");
+    let right = right.read().expect("nobody writes it");
+    if let Some(mut row) = product.lease_chunk().expect("nobody writes it") {
+        row_of(&left, &right, row.index(), &mut row);
+        row.finish().expect("it is this process's");
     }
 }
 
@@ -77,5 +88,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     assert_eq!(*product.read_or_repair(|_| ())?, *alone);
     println!("the product is what one process computes");
+
+    let pooled = matrix("pooled", |_| 0.0)?;
+    let matrices = [matrices[0].clone(), matrices[1].clone(), pooled.clone()];
+    let pool = Pool::builder().workers(3);
+    let pool = pool.initializer(|matrices| matrices, matrices).build()?;
+    pool.options()
+        .retries(1)
+        .map(next_row, 0..pooled.chunks())?;
+    assert_eq!(*pooled.read_or_repair(|_| ())?, *alone);
+    println!("and what the tasks of a pool compute");
     Ok(())
 }

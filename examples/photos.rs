@@ -12,6 +12,7 @@ use std::{env, fs};
 use crossdock::process::{self, Pool};
 use image::imageops::FilterType;
 use image::{Rgb, RgbImage};
+use indicatif::ProgressBar;
 
 const PHOTOS: u32 = 12;
 const SIZE: (u32, u32) = (800, 600);
@@ -114,9 +115,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(workers).build()?;
     let mut killed = 0;
     let results = pool.options().retries(3);
-    for (done, result) in (1..).zip(results.imap_unordered(process_photo, jobs.clone())) {
+    // Drawn on a terminal only.
+    let bar = ProgressBar::new(PHOTOS.into());
+    for result in results.imap_unordered(process_photo, jobs.clone()) {
         result??;
-        eprint!("\r{done} of {PHOTOS} photos");
+        bar.set_position(pool.progress().done);
         if killed < kills
             && let Some(worker) = pool.worker_ids().first()
         {
@@ -126,7 +129,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             killed += 1;
         }
     }
-    eprintln!();
+    bar.finish_and_clear();
     for (_, path) in &jobs {
         assert!(is_processed(path)?, "{} is not complete", path.display());
     }

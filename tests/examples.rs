@@ -45,7 +45,8 @@ fn programs_that_run_one_after_the_other_share_a_stock() {
 fn the_row_of_a_killed_process_is_done_again() {
     let expected = "the first process: the process was killed by signal 9\n\
                     1 of 64 rows done again\n\
-                    the product is what one process computes\n";
+                    the product is what one process computes\n\
+                    and what the tasks of a pool compute\n";
     assert_eq!(run("matrix", &[]), expected);
 }
 
