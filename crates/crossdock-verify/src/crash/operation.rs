@@ -11,7 +11,7 @@ use crossdock::{Counter, Segment, SegmentOptions, ShardedCounter};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::process::Broken;
+use crate::process::{Broken, Child, End};
 
 /// A victim's copy of its world, which ends with the process: dropping it would be a leave.
 pub(crate) type Owned<T> = std::mem::ManuallyDrop<T>;
@@ -100,6 +100,17 @@ impl Scene {
 
     fn complain(&mut self, harm: Harm, what: String) {
         self.complaints.push(Complaint { harm, what });
+    }
+
+    /// Waits until a waiter has ended by itself, and returns with what. Complains if it failed, or
+    /// sleeps on.
+    pub(crate) fn code_of(&mut self, mut waiter: Child) -> Result<Option<u8>, Broken> {
+        match waiter.end_within(self.patience)? {
+            Some(End::Exited(code)) => return Ok(Some(code)),
+            Some(other) => self.lost(format!("the waiter failed: {other:?}")),
+            None => self.stuck("the waiter sleeps on"),
+        }
+        Ok(None)
     }
 
     /// Counts what the point came to, for the table.

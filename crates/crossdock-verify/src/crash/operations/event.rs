@@ -6,7 +6,7 @@ use crossdock::{AtomicArray, Counter};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, End, forked};
+use crate::process::{Broken, Child, forked_asleep};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Flagging {
             scene.lost(format!("it is left set: {is_set}"));
         }
         scene.outcome(if is_set { "set" } else { "clear" });
-        if let Some(mut waiter) = seen.waiter {
+        if let Some(waiter) = seen.waiter {
             if !done && world.written.load() == 0 {
                 // The victim has not come to its set: this one is for the waiter's sake.
                 world.written.add(1);
@@ -100,11 +100,10 @@ impl Flagging {
             if !done {
                 world.set(self.verb);
             }
-            match waiter.end_within(scene.patience)? {
-                Some(End::Exited(0)) => {}
-                Some(End::Exited(UNSEEN)) => scene.lost("what was written before the set"),
-                Some(other) => scene.lost(format!("the waiter failed: {other:?}")),
-                None => scene.stuck("the waiter sleeps through a set"),
+            match scene.code_of(waiter)? {
+                Some(0) | None => {}
+                Some(UNSEEN) => scene.lost("what was written before the set"),
+                Some(other) => scene.lost(format!("the waiter ended with {other}")),
             }
         }
         world.base.segment.reap();
@@ -187,14 +186,11 @@ impl Operation for Flagging {
         if self.verb == Verb::Clear {
             return Ok(());
         }
-        let waiter = forked(|| match world.wait(self.verb) {
+        let waiter = forked_asleep(|| match world.wait(self.verb) {
             true if world.written.load() > 0 => 0,
             true => UNSEEN,
             false => 1,
         })?;
-        if !waiter.sleeps_on_a_futex(std::time::Duration::from_secs(10)) {
-            return Err(Broken("the waiter does not sleep".into()));
-        }
         seen.waiter = Some(waiter);
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::room::{Entered, Guard, Holder, Room};
-use crate::process::{Broken, Child, End, forked};
+use crate::process::{Broken, Child, End, forked_asleep};
 
 /// Whom the victim finds in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,11 +208,7 @@ impl Operation for Locking {
 
     fn assemble(&self, room: &Room, seen: &mut Seen) -> Result<(), Broken> {
         if self.sleeper {
-            let sleeper = forked(|| sleep_and_enter(room))?;
-            if !sleeper.sleeps_on_a_futex(std::time::Duration::from_secs(10)) {
-                return Err(Broken("the sleeper does not sleep".into()));
-            }
-            seen.sleeper = Some(sleeper);
+            seen.sleeper = Some(forked_asleep(|| sleep_and_enter(room))?);
         }
         Ok(())
     }
