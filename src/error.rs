@@ -17,7 +17,8 @@ use crate::segment::{
 };
 use crate::sync::{
     AcquireError, AcquireTimeoutError, AddPermitsError, BarrierError, BarrierTimeoutError,
-    CondvarError, EventTimeoutError, LockError, LockTimeoutError, TryAcquireError, TryLockError,
+    ClaimPromiseError, CondvarError, EventTimeoutError, LockError, LockTimeoutError, PromiseError,
+    PromiseTimeoutError, TryAcquireError, TryLockError,
 };
 
 /// Defines [`Error`] and its conversions. An error with a guard or a value in it drops that, and
@@ -158,6 +159,12 @@ umbrella! {
     AddPermits(AddPermitsError);
     /// An event was not set in time.
     EventTimeout(EventTimeoutError);
+    /// A promise was not claimed.
+    ClaimPromise(ClaimPromiseError);
+    /// A promise has no value.
+    Promise(PromiseError);
+    /// A promise had no value in time.
+    PromiseTimeout(PromiseTimeoutError);
     /// A number had no such value in time.
     NumberTimeout(NumberTimeoutError);
     /// No chunk of an array was leased.

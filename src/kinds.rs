@@ -43,6 +43,8 @@ macro_rules! kinds {
             Condvar = 16, [] crate::sync::Condvar, condvar::entry, region::no_ends;
             /// A [`sync::Barrier`](crate::sync::Barrier).
             Barrier = 17, [] crate::sync::Barrier, barrier::entry, region::no_ends;
+            /// A [`sync::Promise`](crate::sync::Promise).
+            Promise = 18, [T: Payload, bytemuck::Pod] crate::sync::Promise<T>, promise::entry, region::no_ends;
             /// A [`sync::ReentrantMutex`](crate::sync::ReentrantMutex).
             ReentrantMutex = 19, [T: Payload, bytemuck::Pod] crate::sync::ReentrantMutex<T>, reentrant::entry, region::no_ends;
         }

@@ -57,6 +57,7 @@
 //! | [`sync::Barrier`] | a point that processes pass together, step after step | waits for stopped parties | its place: the barrier breaks, and all are told, or goes on with one party less | barrier |
 //! | [`sync::Condvar`] | waiting for a change of what a [`Mutex`] protects | notifying is wait-free; a waiter waits for a notification | nothing but the mutex: waiters return when the death is noticed | condvar |
 //! | [`sync::Event`] | a flag that processes set, clear and wait for | wait-free; a waiter waits for a set | nothing: the flag is set or clear | event |
+//! | [`sync::Promise`] | a value that one process sets once; `get_or_init`, `wait` | waits if the peer has the claim; a value that is set is wait-free | its claim, which waiters are told of, and the next process makes | promise |
 //! | [`Counter`] | one atomic number, `u64` or `i64`; `wait_until` it has a value | wait-free | its last addition, made or not | element |
 //! | [`ShardedCounter`] | a number spread over cache lines, which many cores add to | wait-free | its last addition, made or not | counter |
 //! | [`Array`] | many values behind a lock: `read() -> &[T]`, `write() -> &mut [T]`, copies in and out; and in chunks that processes lease, each another one, to work on them at the same time | as [`RwLock`]; readers, writers and the next lessee wait for the holder of a chunk | its chunks, to be done again, which the next lessee is told; a write, as [`RwLock`] | leases, rwlock |

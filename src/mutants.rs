@@ -18,6 +18,8 @@ fn list_mutants() {
         algorithm::element::tests::MUTANTS,
         algorithm::element::tests::wait::MUTANTS,
         algorithm::event::tests::MUTANTS,
+        algorithm::promise::tests::MUTANTS,
+        algorithm::promise::tests::LOST,
         algorithm::reentrant::tests::MUTANTS,
         algorithm::rwlock::tests::MUTANTS,
         algorithm::rwlock::tests::LOST,

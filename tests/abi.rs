@@ -12,6 +12,8 @@ mod event;
 mod fixed;
 #[path = "abi/index.rs"]
 mod index;
+#[path = "abi/promise.rs"]
+mod promise;
 #[path = "abi/reentrant.rs"]
 mod reentrant;
 #[path = "abi/registry.rs"]
@@ -206,7 +208,7 @@ fn kinds_have_their_numbers_and_lengths() {
     let kinds = kinds.collect::<Vec<_>>().join(", ");
     let expected = "1 Mutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
                     8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot, \
-                    14 Semaphore, 15 Event, 16 Condvar, 17 Barrier, \
+                    14 Semaphore, 15 Event, 16 Condvar, 17 Barrier, 18 Promise, \
                     19 ReentrantMutex";
     assert_eq!(kinds, expected);
     let docs =

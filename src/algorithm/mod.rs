@@ -14,6 +14,7 @@ pub(crate) mod element;
 pub(crate) mod event;
 pub(crate) mod mpmc;
 pub(crate) mod mutex;
+pub(crate) mod promise;
 pub(crate) mod reentrant;
 pub(crate) mod region;
 pub(crate) mod rwlock;

@@ -179,6 +179,21 @@ walk! {
         EventTimeoutError::Timeout => EventTimeoutError::Timeout,
         EventTimeoutError::Fault(_) => EventTimeoutError::Fault(membership().into()),
     }
+    ClaimPromiseError {
+        ClaimPromiseError::Set => ClaimPromiseError::Set,
+        ClaimPromiseError::Claimed { .. } => ClaimPromiseError::Claimed { holder: Holder::Other },
+        ClaimPromiseError::OwnClaim => ClaimPromiseError::OwnClaim,
+        ClaimPromiseError::Fault(_) => ClaimPromiseError::Fault(membership().into()),
+    }
+    PromiseError {
+        PromiseError::Abandoned => PromiseError::Abandoned,
+        PromiseError::OwnClaim => PromiseError::OwnClaim,
+        PromiseError::Fault(_) => PromiseError::Fault(membership().into()),
+    }
+    PromiseTimeoutError {
+        PromiseTimeoutError::Timeout => PromiseTimeoutError::Timeout,
+        PromiseTimeoutError::Promise(_) => PromiseTimeoutError::Promise(membership().into()),
+    }
     NumberTimeoutError {
         NumberTimeoutError::Timeout => NumberTimeoutError::Timeout,
         NumberTimeoutError::Fault(_) => NumberTimeoutError::Fault(membership().into()),

@@ -6,13 +6,14 @@ use crate::wait::select::SourceRef;
 /// What [`wait_any`](crate::queue::wait_any) can wait for: a queue of any kind, a counted receiver
 /// of one, a [`Consumer`](crate::queue::spsc::Consumer) of a ring, a
 /// [`Semaphore`](crate::sync::Semaphore), an [`Event`](crate::sync::Event), a value of a number
-/// ([`Until`](crate::array::Until)), and, with feature `process`, a `Process`.
+/// ([`Until`](crate::array::Until)), a [`Promise`](crate::sync::Promise), and, with feature
+/// `process`, a `Process`.
 ///
 /// A queue is ready when it has an item, and when it has none and none can come: an attempt to
 /// receive returns at once. A semaphore is ready when a permit is free, and when it is closed. An
 /// event is ready when it is set, or was set since the wait began, and a number while its condition
-/// holds. A process is ready once it has exited: a join returns at once. Only this crate implements
-/// it.
+/// holds. A promise is ready when it is set, and when its claimer died. A process is ready once it
+/// has exited: a join returns at once. Only this crate implements it.
 pub trait Waitable: HasSource {}
 
 /// Seals [`Waitable`].

@@ -39,6 +39,7 @@ mod condvar;
 pub(crate) mod error;
 mod event;
 mod mutex;
+mod promise;
 mod reentrant;
 pub(crate) mod rwlock;
 mod semaphore;
@@ -51,6 +52,7 @@ pub use condvar::{Condvar, CondvarError, WaitTimeoutResult};
 pub use error::{Holder, LockError, LockTimeoutError, TryLockError};
 pub use event::{Event, EventTimeoutError};
 pub use mutex::{Mutex, MutexGuard};
+pub use promise::{ClaimPromiseError, Promise, PromiseClaim, PromiseError, PromiseTimeoutError};
 pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{

@@ -18,7 +18,7 @@ fn a_reentrant_mutex_is_a_thread_a_word_and_a_count_before_its_value() {
         let (thread, value) = (u64_at(&bytes, ARENA), u64_at(&bytes, ARENA + 16));
         let (word, count) = (u32_at(&bytes, ARENA + 8), u32_at(&bytes, ARENA + 12));
         (
-            thread & (1 << 29) - 1,
+            thread & ((1 << 29) - 1),
             thread >> 29 != 0,
             word,
             count,

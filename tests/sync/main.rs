@@ -9,6 +9,7 @@ mod expelled;
 mod forked;
 mod lost;
 mod monitor;
+mod promise;
 mod reentrant;
 mod rwlock;
 mod rwlock_deaths;

@@ -29,6 +29,7 @@ mod naive;
 mod named;
 mod permits;
 mod pipe;
+mod promise;
 mod queue;
 mod registry;
 mod ring;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         rwlock::LISTED,
         permits::LISTED,
         event::LISTED,
+        promise::LISTED,
         condvar::LISTED,
         barrier::LISTED,
         count::LISTED,

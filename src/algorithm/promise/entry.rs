@@ -1,0 +1,20 @@
+//! Where the words of an entry are, and the recovery of what a dead participant held there.
+
+use super::PromiseState;
+use crate::algorithm::region::{Region, SharedState};
+use crate::format::Record;
+use crate::participant::Tag;
+
+// SAFETY: `repr(C)`, atomic words and padding, aligned to 8.
+unsafe impl SharedState for PromiseState {}
+
+/// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
+pub(crate) fn recover(
+    _record: &Record,
+    _participants: u32,
+    region: &impl Region,
+    dead: Tag,
+) -> Option<()> {
+    region.state::<PromiseState>()?.recover(dead);
+    Some(())
+}

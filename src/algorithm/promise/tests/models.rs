@@ -1,0 +1,235 @@
+//! The promise under loom. The byte locks say which processes live.
+
+use loom::sync::Arc;
+
+use super::super::{PromiseClaimError, PromiseOutcome, PromiseState};
+use crate::algorithm::reentrant::ThreadNumber;
+use crate::facade::model::{
+    explore, explore_deaths, explore_one_less, explore_two_deaths, is_byte_locked,
+};
+use crate::facade::{Deadline, Pace, Words, mutants};
+use crate::participant::Liveness;
+use crate::participant::Tag;
+use crate::participant::stage::{finish, players, start, tag};
+
+mutants! {
+    model_promise_a_value_is_seen_whole_by_every_waiter:
+        821 "setting does not publish the value",
+        822 "a waiter does not acquire what the claimer did",
+        823 "setting makes no wake",
+        828 "a waiter does not look again before it sleeps";
+    model_promise_a_claim_that_is_given_back_wakes_the_next_claimer:
+        825 "giving back makes no wake";
+    model_promise_a_waiter_is_told_of_a_claimer_that_died_before_it_looked:
+        826 "claimers that died are not counted";
+    model_promise_a_live_claimer_keeps_its_claim:
+        827 "a claim is taken from a live claimer";
+    model_promise_a_reaper_wakes_waiters:
+        824 "a reaper makes no wake",
+        830 "a reaper leaves the claim to the dead";
+}
+
+/// A promise, and the value.
+struct Fixture {
+    promise: PromiseState,
+    value: Words<1>,
+}
+
+impl Fixture {
+    fn open() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            promise: PromiseState::new(),
+            value: Words::new([0]),
+        })
+    }
+
+    fn claim(&self, id: u32) -> Result<(), PromiseClaimError> {
+        let thread = ThreadNumber::new(1).unwrap();
+        self.promise.claim(tag(id), thread, &self.peers(id))
+    }
+
+    /// Writes the value and sets it, with the claim.
+    fn set(&self, id: u32) {
+        self.value.write(&[7]);
+        assert!(self.promise.end_claim(tag(id), true));
+    }
+
+    /// Waits until it is set, or abandoned; with `claims`, or unclaimed.
+    fn wait(&self, id: u32, claims: bool) -> PromiseOutcome {
+        let (from, never) = (self.promise.load(), Deadline::never());
+        let peers = self.peers(id);
+        let waited = self.promise.wait(from, claims, &peers, &never, Pace::Park);
+        waited.expect("no deadline")
+    }
+
+    /// Has the value, which it sets itself if it must.
+    fn get_or_set(&self, id: u32) {
+        loop {
+            match self.claim(id) {
+                Ok(()) => self.set(id),
+                Err(PromiseClaimError::Set) => break,
+                Err(_) => {
+                    self.wait(id, true);
+                }
+            }
+        }
+        assert_eq!(self.value.read(), [7]);
+    }
+
+    fn peers(&self, id: u32) -> Reaping<'_> {
+        Reaping { fixture: self, id }
+    }
+
+    /// Recovers what `dead` holds, if it is dead.
+    fn reap(&self, dead: u32) {
+        if !is_byte_locked(dead - 1) {
+            self.promise.recover(tag(dead));
+        }
+    }
+}
+
+struct Reaping<'a> {
+    fixture: &'a Fixture,
+    id: u32,
+}
+
+impl Liveness for Reaping<'_> {
+    fn is_alive(&self, other: Tag) -> bool {
+        other == tag(self.id) || is_byte_locked(other.index())
+    }
+    fn is_member(&self) -> bool {
+        true
+    }
+    fn reap(&self, _urgent: bool) -> bool {
+        let others = (1..=3).filter(|id| *id != self.id);
+        others.for_each(|id| self.fixture.reap(id));
+        true
+    }
+    fn participants(&self) -> u32 {
+        3
+    }
+}
+
+/// Hunts: a value that is seen before it is written; a waiter that sleeps through it.
+#[test]
+fn model_promise_a_value_is_seen_whole_by_every_waiter() {
+    explore_one_less("promise: a claimer, two waiters", || {
+        let fixture = Fixture::open();
+        let claimer = fixture.clone();
+        let waiters = [2, 3].map(|id| {
+            let fixture = fixture.clone();
+            start(id, None, move || {
+                assert_eq!(fixture.wait(id, false), PromiseOutcome::Set);
+                assert_eq!(fixture.value.read(), [7]);
+            })
+        });
+        let claimer = start(1, None, move || {
+            claimer.claim(1).unwrap();
+            claimer.set(1);
+        });
+        finish(waiters.into_iter().chain([claimer]));
+    });
+}
+
+/// Hunts: a value of two claimers.
+#[test]
+fn model_promise_a_live_claimer_keeps_its_claim() {
+    explore("promise: two that set it", || {
+        let fixture = Fixture::open();
+        finish([1, 2].map(|id| {
+            let fixture = fixture.clone();
+            start(id, None, move || fixture.get_or_set(id))
+        }));
+    });
+}
+
+/// Hunts: a process that would claim, and sleeps beside a promise that no process has claimed.
+#[test]
+fn model_promise_a_claim_that_is_given_back_wakes_the_next_claimer() {
+    explore("promise: a claim given back, a claimer", || {
+        let fixture = Fixture::open();
+        fixture.claim(1).unwrap();
+        let (first, second) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                assert!(first.promise.end_claim(tag(1), false));
+            }),
+            start(2, None, move || second.get_or_set(2)),
+        ]);
+    });
+}
+
+/// Hunts: a promise that a killed claimer leaves to none, or half written.
+#[test]
+fn model_promise_wherever_a_claimer_dies_the_next_sets_the_value() {
+    explore_deaths("promise: a claimer that is killed, another", |death| {
+        let fixture = Fixture::open();
+        let (victim, other) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, death, move || victim.get_or_set(1)),
+            start(2, None, move || other.get_or_set(2)),
+        ]);
+        assert!(fixture.promise.load().is_set());
+    });
+}
+
+/// Hunts: a waiter that is not told that a claimer died, because the next claim was made before it
+/// looked.
+#[test]
+fn model_promise_a_waiter_is_told_of_a_claimer_that_died_before_it_looked() {
+    explore("promise: a dead claim, the next, a waiter", || {
+        let fixture = Fixture::open();
+        fixture.claim(1).unwrap();
+        let from = fixture.promise.load();
+        let (next, waiter) = (fixture.clone(), fixture.clone());
+        finish([
+            start(3, None, move || {
+                next.promise.recover(tag(1));
+                next.claim(3).unwrap();
+            }),
+            start(2, None, move || {
+                let (peers, never) = (waiter.peers(2), Deadline::never());
+                let waited = waiter.promise.wait(from, false, &peers, &never, Pace::Park);
+                assert_eq!(waited, Ok(PromiseOutcome::Abandoned));
+            }),
+        ]);
+    });
+}
+
+/// Hunts: a waiter that no reaper wakes: the claimer leaves with its claim.
+#[test]
+fn model_promise_a_reaper_wakes_waiters() {
+    explore("promise: a claimer that leaves, a waiter", || {
+        let fixture = Fixture::open();
+        fixture.claim(1).unwrap();
+        let (reaper, waiter) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || reaper.promise.recover(tag(1))),
+            start(2, None, move || {
+                assert_eq!(waiter.wait(2, false), PromiseOutcome::Abandoned);
+            }),
+        ]);
+    });
+}
+
+/// Hunts: a promise that two deaths leave to none.
+#[test]
+fn model_promise_two_deaths_leave_the_promise_to_the_third() {
+    explore_two_deaths("promise: two claimers that are killed, a third", |deaths| {
+        let fixture = Fixture::open();
+        let try_set = |fixture: &Fixture, id| match fixture.claim(id) {
+            Ok(()) => fixture.set(id),
+            Err(PromiseClaimError::Set) => assert_eq!(fixture.value.read(), [7]),
+            Err(PromiseClaimError::Claimed(_)) => {}
+            Err(other) => panic!("{other:?}"),
+        };
+        let players = [(1, deaths[0]), (2, deaths[1]), (3, None)];
+        finish(players.map(|(id, death)| {
+            let fixture = fixture.clone();
+            start(id, death, move || try_set(&fixture, id))
+        }));
+        try_set(&fixture, 3);
+        assert!(fixture.promise.load().is_set());
+    });
+}
