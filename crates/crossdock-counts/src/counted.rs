@@ -11,6 +11,7 @@ use crossdock::array::Init;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, WorkQueue};
 use crossdock::snapshot::{Reader, Writer};
+use crossdock::sync::{Event, Promise, ReentrantMutex, Semaphore};
 use crossdock::{
     AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter, Snapshot,
 };
@@ -29,6 +30,10 @@ pub(crate) struct World {
     mutex: Mutex<u64>,
     held: Mutex<u64>,
     raw: Mutex<()>,
+    reentrant: ReentrantMutex<u64>,
+    semaphore: Semaphore,
+    event: Event,
+    promise: Promise<u64>,
     rwlock: RwLock<u64>,
     counter: Counter,
     sharded: ShardedCounter,
@@ -73,6 +78,14 @@ impl World {
                 RefCell::new((snapshot.writer()?, snapshot.reader()?))
             },
             rwlock: segment.create("rwlock", 0)?,
+            reentrant: segment.create("reentrant", 0)?,
+            semaphore: segment.create("semaphore", 4)?,
+            event: segment.create("event", false)?,
+            promise: {
+                let promise = segment.create::<Promise<u64>>("promise", ())?;
+                promise.set(7)?;
+                promise
+            },
             segment,
         })
     }
@@ -122,6 +135,28 @@ paths! {
 
     fn raw_mutex_lock_unlock(world) {
         world.raw.lock().is_ok()
+    }
+
+    fn reentrant_mutex_lock_unlock(world) {
+        world.reentrant.lock().is_ok_and(|data| data.replace(1) < 2)
+    }
+
+    fn reentrant_mutex_lock_again_unlock(world) {
+        let (outer, inner) = (world.reentrant.lock(), world.reentrant.lock());
+        outer.is_ok() && inner.is_ok()
+    }
+
+    fn semaphore_acquire_release(world) {
+        world.semaphore.acquire().is_ok()
+    }
+
+    fn event_set(world) {
+        world.event.set();
+        true
+    }
+
+    fn promise_get(world) {
+        world.promise.get() == Some(&7)
     }
 
     fn rwlock_read_unlock(world) {

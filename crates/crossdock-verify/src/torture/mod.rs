@@ -13,6 +13,7 @@ mod processes;
 mod queues;
 mod rwlock;
 mod sheet;
+mod signals;
 mod snapshots;
 mod starts;
 mod way;
@@ -43,6 +44,8 @@ enum What {
     Permits,
     /// Condition variables and barriers.
     Meetings,
+    /// Events, numbers and promises that processes wait for, and a reentrant mutex.
+    Signals,
     /// Rings and queues.
     Queues,
     /// Work queues.
@@ -111,6 +114,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::RwLock => rwlock::run(args, random)?,
         What::Permits => permits::run(args, random)?,
         What::Meetings => meetings::run(args, random)?,
+        What::Signals => signals::run(args, random)?,
         What::Queues => queues::run(args, random)?,
         What::Work => work::run(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,

@@ -14,7 +14,7 @@ use crate::process::{Broken, PANICKED, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{
-    What, array, locks, meetings, permits, queues, rwlock, snapshots, work as tasks,
+    What, array, locks, meetings, permits, queues, rwlock, signals, snapshots, work as tasks,
 };
 
 /// How `torture` starts a worker.
@@ -136,6 +136,7 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::RwLock => rwlock::work(orders),
         What::Permits => permits::work(orders),
         What::Meetings => meetings::work(orders),
+        What::Signals => signals::work(orders),
         What::Queues => queues::work(orders),
         What::Work => tasks::work(orders),
         What::Snapshots => snapshots::work(orders),
