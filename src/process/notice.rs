@@ -26,7 +26,7 @@ impl Notice {
     pub(super) fn raise(&self) {
         // ORDERING: Release; a waiter that reads it (Acquire) sees what was done before.
         let was_raised = self.raised.swap(1, Ordering::AcqRel) != 0;
-        // ORDERING: Relaxed; this thread's own, or one that was stored under the lock.
+        // ORDERING: Relaxed; stored by this thread, or by another under the lock.
         if !was_raised && self.muted.load(Ordering::Relaxed) == 0 {
             self.event.notify_all();
         }
