@@ -191,9 +191,9 @@ impl<T> Promise<T> {
     ///
     /// # Errors
     ///
-    /// [`PromiseError::Abandoned`] if a claimer died since the call and no other process has set the
-    /// value yet, or if one died before and no process has claimed the promise since; [`PromiseError::OwnClaim`] if this thread has
-    /// the claim, and [`PromiseError::Fault`].
+    /// [`PromiseError::Abandoned`] if a claimer died since the call and no other process has set
+    /// the value yet, or if one died before and no process has claimed the promise since;
+    /// [`PromiseError::OwnClaim`] if this thread has the claim, and [`PromiseError::Fault`].
     pub fn wait(&self) -> Result<&T, PromiseError> {
         self.wait_until(&Deadline::never())
             .map_err(PromiseTimeoutError::without_deadline)
