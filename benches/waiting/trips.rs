@@ -69,7 +69,7 @@ fn connection(wait: Option<Wait>) -> Result<[End; 2], Failed> {
 }
 
 /// sched_setaffinity(2) of this thread.
-fn pin(core: usize) -> Result<(), Failed> {
+pub(crate) fn pin(core: usize) -> Result<(), Failed> {
     // SAFETY: a set of bits, of which all zeros is one.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set outlives the call; a core that it has no bit for is left out.
@@ -119,7 +119,7 @@ fn trips(wait: Option<Wait>, cores: [usize; 2], count: usize) -> Result<f64, Fai
     Ok(took)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

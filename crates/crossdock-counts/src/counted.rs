@@ -11,7 +11,7 @@ use crossdock::array::Init;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, WorkQueue};
 use crossdock::snapshot::{Reader, Writer};
-use crossdock::sync::{Event, Promise, ReentrantMutex, Semaphore};
+use crossdock::sync::{Barrier, Condvar, Event, Promise, ReentrantMutex, Semaphore};
 use crossdock::{
     AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter, Snapshot,
 };
@@ -35,6 +35,9 @@ pub(crate) struct World {
     event: Event,
     promise: Promise<u64>,
     rwlock: RwLock<u64>,
+    condvar: Condvar,
+    /// Of one party, which is all of them.
+    barrier: Barrier,
     counter: Counter,
     sharded: ShardedCounter,
     array: AtomicArray<u64>,
@@ -86,6 +89,8 @@ impl World {
                 promise.set(7)?;
                 promise
             },
+            condvar: segment.create("condvar", ())?,
+            barrier: segment.create("barrier", 1)?,
             segment,
         })
     }
@@ -174,6 +179,20 @@ paths! {
         };
         *data += 1;
         true
+    }
+
+    fn condvar_notify_one(world) {
+        world.condvar.notify_one();
+        true
+    }
+
+    fn condvar_notify_all(world) {
+        world.condvar.notify_all();
+        true
+    }
+
+    fn barrier_wait_of_the_last(world) {
+        world.barrier.wait().is_ok_and(|result| result.is_leader())
     }
 
     fn counter_add(world) {
