@@ -112,8 +112,8 @@ fn more_than_there_are_seats_are_refused() {
 fn a_dead_tag_of_an_earlier_phase_breaks_this_one_and_one_that_was_cut_off_does_not() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
     let (barrier, peers) = (owned.barrier(false), TestLiveness(true));
-    for index in [0, 1] {
-        barrier.arrive(index, tag(index as u32), &peers).unwrap();
+    for (index, member) in [(0, 0), (1, 1)] {
+        barrier.arrive(index, tag(member), &peers).unwrap();
     }
     let phase = barrier.state.phase();
     assert!(barrier.is_full(phase) && barrier.state.advance(phase, phase.next()));
