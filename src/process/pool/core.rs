@@ -34,8 +34,9 @@ pub(super) struct Sizes {
     pub(super) kill_group: bool,
 }
 
-/// The time between looks at replies that no thread waits for.
-const UNATTENDED: Duration = Duration::from_millis(10);
+/// The time between looks at replies that no thread waits for: the least, and the most, to which it
+/// grows while tasks neither come nor end.
+const UNATTENDED: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(160));
 
 /// Starts the worker of a place.
 pub(super) type Start = dyn Fn(u32) -> Result<Process<()>, SpawnError> + Send + Sync;
@@ -346,10 +347,11 @@ impl Core {
     /// The thread that supervises the workers, until none is left and none is wanted.
     pub(super) fn supervise(&self) {
         let mut pause = Some(Duration::ZERO);
+        let (mut unattended, mut seen) = (UNATTENDED.0, (0, 0));
         loop {
-            let (processes, attention) = {
+            let (processes, attention, progress) = {
                 let table = self.table();
-                (table.workers.processes(), table.attention)
+                (table.workers.processes(), table.attention, table.progress())
             };
             let mut sources: Vec<&dyn Waitable> = vec![&self.wake];
             if attention == Attention::Always {
@@ -357,7 +359,12 @@ impl Core {
             }
             sources.extend(processes.iter().map(|process| &**process as &dyn Waitable));
             if attention == Attention::Sometimes {
-                pause = Some(pause.map_or(UNATTENDED, |pause| pause.min(UNATTENDED)));
+                let rests = std::mem::replace(&mut seen, progress) == progress;
+                unattended = match rests {
+                    true => UNATTENDED.1.min(2 * unattended),
+                    false => UNATTENDED.0,
+                };
+                pause = Some(pause.map_or(unattended, |pause| pause.min(unattended)));
             }
             let deadline = pause.map_or(Deadline::never(), Deadline::after);
             match wait_any_timeout(&sources, deadline) {

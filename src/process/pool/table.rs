@@ -149,6 +149,11 @@ impl Table {
         self.slots.len() - self.free.len()
     }
 
+    /// What changes with each task that is submitted, and most that are answered.
+    pub(super) fn progress(&self) -> (u64, usize) {
+        (self.next, self.in_flight())
+    }
+
     /// Has the supervisor take replies so often, or oftener. Returns whether it did not before.
     pub(super) fn attend(&mut self, attention: Attention) -> bool {
         let is_more = attention > self.attention;
