@@ -1,5 +1,6 @@
 """Pools of processes: their throughput, and what becomes of their tasks when a worker is killed."""
 
+import glob
 import json
 import multiprocessing
 import os
@@ -180,6 +181,9 @@ def in_a_group_of_its_own(body):
         os.killpg(child, signal.SIGKILL)
     except ProcessLookupError:
         pass
+    # loky's semaphores outlive a killed loky.
+    for semaphore in glob.glob(f"/dev/shm/sem.loky-{child}-*"):
+        os.unlink(semaphore)
     sys.exit(os.waitstatus_to_exitcode(status))
 
 

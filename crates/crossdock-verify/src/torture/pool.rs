@@ -151,7 +151,8 @@ impl Run<'_> {
         let end = Instant::now() + Duration::from_secs(args.secs);
         let mean = Duration::from_secs(1).div_f64(args.kill_rate.max(0.01));
         let (mut seen, mut since) = (0, Instant::now());
-        while Instant::now() < end && !self.over.load(Relaxed) {
+        let goes_on = || !self.over.load(Relaxed) && self.next.load(Relaxed) < TASKS as u64;
+        while Instant::now() < end && goes_on() {
             watch_over(WATCHDOG)?;
             pause(random.time_below(2 * mean))?;
             let workers = self.pool.worker_ids();
