@@ -41,7 +41,7 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         (&["chaos", "--kills", "10001"], "at most 10000 kills"),
         (&["chaos", "--kills", "some"], "some"),
         (&["pipes"], "pipes"),
-        (&[], "locks, spinning, queues, work, arrays or chaos"),
+        (&[], "locks, spinning, queues, work, arrays, chaos or pools"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
