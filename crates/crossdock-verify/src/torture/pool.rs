@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use crate::process::{Broken, pause, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Tally, WINDOW};
-use crate::torture::processes::held;
+use crate::torture::processes::{held, more_than};
 use crate::torture::{Report, TortureArgs, has_bug};
 
 /// The most tasks of a run.
@@ -238,16 +238,7 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let progress = pool.progress();
     pool.join();
     tally.faults = faults.into_inner().expect("no thread panics");
-    // The thread that polls for exits closes the last descriptors a moment later.
-    let (mut after, end) = (held()?, Instant::now() + WINDOW);
-    while after.0 > before.0 && Instant::now() < end {
-        pause(Duration::from_millis(1))?;
-        after = held()?;
-    }
-    if after.0 > before.0 {
-        let what = format!("{} descriptors before, {} after", before.0, after.0);
-        tally.faults.push(what);
-    }
+    tally.faults.extend(more_than(before)?);
     let children = process::active_children();
     if !children.is_empty() {
         let what = format!("children are left: {children:?}");
