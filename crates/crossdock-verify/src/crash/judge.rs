@@ -1,9 +1,11 @@
 //! What must hold after every operation: the registry and the directory are whole.
 
 use crossdock::Segment;
+use crossdock::segment::ParticipantInfo;
+use nix::unistd::Pid;
 
 use crate::crash::operation::{Base, Scene};
-use crate::process::{Broken, End, forked};
+use crate::process::{Broken, End, forked, has_state};
 
 /// While the victim is stopped: it is alive to everybody, and hinders nobody who is lock-free.
 pub(crate) fn while_stopped(base: &Base, scene: &mut Scene, reaps: bool) -> Result<(), Broken> {
@@ -13,21 +15,24 @@ pub(crate) fn while_stopped(base: &Base, scene: &mut Scene, reaps: bool) -> Resu
         participants.into_iter().find(|one| one.pid == pid)
     };
     let before = seen(base, scene);
-    let dead = |base: &Base| {
-        let participants = base.segment.participants();
-        participants.iter().filter(|one| !one.alive).count()
-    };
-    let dead_before = dead(base);
     if before.is_some_and(|victim| !victim.alive) {
         scene.duplicated("the stopped victim is taken for dead");
     }
     if reaps {
+        // A waiter beside the victim may end while this looks.
+        let listed = base.segment.participants();
         let reaping = base.segment.reap();
-        if reaping.freed as usize > dead_before {
-            scene.duplicated(format!(
-                "{} places freed, {dead_before} were dead",
-                reaping.freed
-            ));
+        let after = base.segment.participants();
+        let stays = |one: &ParticipantInfo| {
+            let same = |other: &ParticipantInfo| {
+                (other.index, other.generation) == (one.index, one.generation)
+            };
+            after.iter().any(same)
+        };
+        let was_dead = |one: &&ParticipantInfo| !stays(one) && (!one.alive || ended(one.pid));
+        let dead = listed.iter().filter(was_dead).count();
+        if reaping.freed as usize > dead {
+            scene.duplicated(format!("{} places freed, {dead} were dead", reaping.freed));
         }
         if reaping.stuck > 0 {
             scene.stuck(format!(
@@ -52,6 +57,11 @@ pub(crate) fn while_stopped(base: &Base, scene: &mut Scene, reaps: bool) -> Resu
     }
     directory(&base.segment, scene);
     Ok(())
+}
+
+/// Whether a process has ended, though its parent may not have waited for it.
+fn ended(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| has_state(Pid::from_raw(pid), &['Z', 'X']))
 }
 
 /// After the victim's death: nothing is left of it.
