@@ -1,4 +1,4 @@
-//! A process that is traced from one system call to the next, whoever started it.
+//! A process that is traced from one system call to the next, also one that another process started.
 
 use std::os::fd::OwnedFd;
 
