@@ -13,7 +13,7 @@ fn main() {
     println!("cargo::rustc-env=CROSSDOCK_RUSTC={version}");
     println!("cargo::rustc-check-cfg=cfg(boost)");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=../../Cargo.lock");
+    println!("cargo::rerun-if-changed=../Cargo.lock");
     #[cfg(feature = "foreign")]
     boost();
 }
@@ -22,7 +22,7 @@ fn main() {
 /// program does without.
 #[cfg(feature = "foreign")]
 fn boost() {
-    const SOURCE: &str = "src/queues/boost.cpp";
+    const SOURCE: &str = "src/peers/queues/boost.cpp";
     const HEADER: &str = "/usr/include/boost/interprocess/ipc/message_queue.hpp";
     println!("cargo::rerun-if-changed={SOURCE}");
     println!("cargo::rerun-if-changed={HEADER}");

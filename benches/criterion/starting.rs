@@ -94,7 +94,7 @@ fn end_at_once() -> Result<(), Box<dyn Error>> {
     unsafe extern "C" {
         static environ: *const *mut libc::c_char;
     }
-    let path = c"/proc/self/exe";
+    let path = c"/proc/thread-self/exe";
     let words = [CString::new("starting")?, CString::new(AT_ONCE)?];
     let arguments = [
         words[0].as_ptr().cast_mut(),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::contention::{self, Kind, Plan, Row};
-use crossdock_bench::pin::Pin;
-use crossdock_bench::work::Speed;
+use crossdock_cli::Failure;
+use crossdock_cli::contention::{self, Kind, Plan, Row};
+use crossdock_cli::pin::Pin;
+use crossdock_cli::work::Speed;
 use serde::Serialize;
 
-use crate::locks::{ENTRANTS, Entrant, OURS, ROBUST, Sort, entrant, python_version};
+use crate::peers::locks::{ENTRANTS, Entrant, OURS, ROBUST, Sort, entrant, python_version};
 
 /// A way to work, before it is known how many processes do.
 #[derive(Clone, Copy, Debug)]

@@ -4,11 +4,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use crossdock::{Segment, SegmentOptions};
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 use serde::Serialize;
 use shared_memory::ShmemConf;
 
-use crate::locks::failed;
+use crate::peers::locks::failed;
 
 /// The sizes that are made, in bytes.
 const SIZES: [u64; 2] = [64 << 10, 1 << 20];

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::contest::Effort;
-use crate::{measure, pools, queues, report, work};
+use crate::peers::queues;
+use crate::{measure, pools, report, work};
 
 /// crossdock beside what people would use instead.
 #[derive(Debug, Parser)]
-#[command(name = "crossdock-compare", disable_help_subcommand = true)]
+#[command(name = "studies", disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) what: What,
@@ -142,7 +143,7 @@ pub(crate) struct PoolsOptions {
     pub(crate) output: Output,
 }
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
 
 const LOCKS_SECS: f64 = 0.4;
 const LOCKS_RUNS: u32 = 7;

@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use crate::stats::{median, range};
+use crossdock_cli::stats::{median, range};
 
 /// How many times another figure one is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -39,7 +39,7 @@ impl Ratio {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::median;
+    use crossdock_cli::stats::median;
 
     fn figures(of: &[f64]) -> Vec<Option<f64>> {
         of.iter().copied().map(Some).collect()

@@ -10,15 +10,15 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::contention::{self, Kind, Plan, Row};
-use crossdock_bench::machine::Machine;
-use crossdock_bench::memory::Memory;
-use crossdock_bench::pin::Pin;
-use crossdock_bench::work::Speed;
+use crossdock_cli::Failure;
+use crossdock_cli::contention::{self, Kind, Plan, Row};
+use crossdock_cli::machine::Machine;
+use crossdock_cli::memory::Memory;
+use crossdock_cli::pin::Pin;
+use crossdock_cli::work::Speed;
 use serde::Serialize;
 
-use crate::locks::{Adds, ENTRANTS, Entrant, Lock, OURS, ROBUST};
+use crate::peers::locks::{Adds, ENTRANTS, Entrant, Lock, OURS, ROBUST};
 
 /// What a waiter does between two looks at a lock that somebody has.
 trait Strategy: 'static {

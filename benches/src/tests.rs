@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use crate::queues::{Idle, Shape};
 use crossdock::process;
-use crossdock_bench::contention::Setting;
-use crossdock_bench::pin::Pin;
-use crossdock_bench::queues::{Idle, Shape};
-use crossdock_bench::work::{Speed, Work};
+use crossdock_cli::contention::Setting;
+use crossdock_cli::pin::Pin;
+use crossdock_cli::work::{Speed, Work};
 
 use crate::chaos::{self, Role};
 use crate::contest::Effort;
 use crate::kills::{TRIED, Trial};
-use crate::locks::{ENTRANTS, Entrant, OURS, ROBUST, Sort, python_version};
-use crate::queues::entrants as queues;
+use crate::peers::locks::{ENTRANTS, Entrant, OURS, ROBUST, Sort, python_version};
+use crate::peers::queues::entrants as queues;
 use crate::report::Report;
 
 /// A spawned process of these tests begins, and ends, here.
@@ -101,7 +101,7 @@ fn a_half_made_change_under_flock_is_found() {
 
 fn passed(sort: impl Fn(queues::Sort) -> bool) {
     process::init_test("tests::crossdock_worker");
-    let setting = |idle| crossdock_bench::queues::Setting {
+    let setting = |idle| crate::queues::Setting {
         shape: Shape {
             capacity: queues::CAPACITY,
             producers: 1,
@@ -247,7 +247,7 @@ fn report() -> Report {
 
 #[test]
 fn what_is_hand_written_survives_a_new_report() {
-    let path = std::env::temp_dir().join(format!("crossdock-compare-{}.md", std::process::id()));
+    let path = std::env::temp_dir().join(format!("crossdock-studies-{}.md", std::process::id()));
     report().write(&path).expect("written where nothing was");
     let first = std::fs::read_to_string(&path).expect("a document");
     assert!(first.contains("## What was tried for the mutex"));

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crossdock-compare"))
+    Command::new(env!("CARGO_BIN_EXE_studies"))
         .args(arguments)
         .output()
         .expect("it can be started")
@@ -47,7 +47,7 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
-        assert!(said.starts_with("crossdock-compare: "), "{said}");
+        assert!(said.starts_with("studies: "), "{said}");
         assert!(said.contains(words), "{arguments:?}: {said}");
         assert!(output.stdout.is_empty());
     }

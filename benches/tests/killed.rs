@@ -1,11 +1,11 @@
 //! `cargo xtask measure` is killed: none of the processes that it has started stays.
 
-#[path = "../../crossdock-cli/tests/driver/mod.rs"]
+#[path = "../../cli/tests/driver/mod.rs"]
 mod driver;
 
 #[track_caller]
 fn leaves_no_process(arguments: &[&str]) {
-    driver::leaves_no_process(env!("CARGO_BIN_EXE_crossdock-compare"), arguments);
+    driver::leaves_no_process(env!("CARGO_BIN_EXE_studies"), arguments);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `cargo xtask measure`: that is `crossdock-compare measure`.
+//! `cargo xtask measure`: that is `studies measure`.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crossdock-compare"))
+    Command::new(env!("CARGO_BIN_EXE_studies"))
         .arg("measure")
         .args(arguments)
         .output()
@@ -28,10 +28,7 @@ fn refused(arguments: &[&str], code: i32) -> String {
     assert!(output.stdout.is_empty(), "{arguments:?}");
     let said = String::from_utf8(output.stderr).expect("it prints UTF-8");
     assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
-    assert!(
-        said.starts_with("crossdock-compare: "),
-        "{arguments:?}: {said}"
-    );
+    assert!(said.starts_with("studies: "), "{arguments:?}: {said}");
     said
 }
 

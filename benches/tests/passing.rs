@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossdock::process;
-use crossdock_bench::Failure;
-use crossdock_bench::pin::Pin;
-use crossdock_bench::queues::{
+use benches::queues::{
     Can, Contestant, Idle, Item, KINDS, Kind, Plan, Receiver, SIZES, Sample, Sender, Setting,
     Shape, run,
 };
-use crossdock_bench::times::Times;
-use crossdock_bench::worker::Crew;
+use crossdock::process;
+use crossdock_cli::Failure;
+use crossdock_cli::pin::Pin;
+use crossdock_cli::times::Times;
+use crossdock_cli::worker::Crew;
 
 #[test]
 fn crossdock_worker() {

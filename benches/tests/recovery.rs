@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use benches::recovery::{KINDS, YARDSTICK, run};
 use crossdock::process;
-use crossdock_bench::recovery::{KINDS, YARDSTICK, run};
 
 #[test]
 fn crossdock_worker() {

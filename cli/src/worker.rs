@@ -168,7 +168,11 @@ impl<R> Drop for Crew<R> {
 
 /// Runs one thread for each task; what each returned, or the first error. Threads that run then end
 /// with the process.
-pub(crate) fn threads<T, R>(
+///
+/// # Errors
+///
+/// The first error of a task, or that a thread panicked.
+pub fn threads<T, R>(
     tasks: Vec<T>,
     run: impl Fn(T) -> Result<R, String> + Send + Sync + 'static,
 ) -> Result<Vec<R>, String>

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crossdock::process;
-use crossdock_bench::Failure;
-use crossdock_bench::contention::{Contestant, KINDS, Kind, Plan, Setting, ThreadContestant, run};
-use crossdock_bench::memory::Memory;
-use crossdock_bench::pin::Pin;
-use crossdock_bench::work::Work;
-use crossdock_bench::yardstick::FutexLock;
+use crossdock_cli::Failure;
+use crossdock_cli::contention::{Contestant, KINDS, Kind, Plan, Setting, ThreadContestant, run};
+use crossdock_cli::memory::Memory;
+use crossdock_cli::pin::Pin;
+use crossdock_cli::work::Work;
+use crossdock_cli::yardstick::FutexLock;
 
 #[test]
 fn crossdock_worker() {

@@ -87,7 +87,7 @@ fn a_descriptor_that_is_made_elsewhere_is_found() {
 #[test]
 fn proc_is_read_as_the_calling_thread() {
     hold(
-        &files(&["src", "crates", "xtask"], ".rs"),
+        &files(&["src", "cli", "verify", "benches", "xtask"], ".rs"),
         of_the_main_thread,
     );
 }

@@ -78,7 +78,7 @@ fn walk(at: &Path, visit: &mut dyn FnMut(&Path)) {
 
 /// Every folder that has Rust in it.
 const RUST: &[&str] = &[
-    "src", "crates", "xtask", "tests", "benches", "examples", "fuzz",
+    "src", "cli", "verify", "benches", "xtask", "tests", "examples", "fuzz",
 ];
 
 /// Applies a rule to files, and fails with all that it finds.

@@ -1,4 +1,4 @@
-//! `cargo xtask compare`: that is `crossdock-compare`, built for release.
+//! `cargo xtask compare`: that is the program `studies` of `benches`, built for release.
 
 use crate::run::{cargo, pass_through};
 use crate::{Failed, Outcome};
@@ -25,7 +25,15 @@ pub(crate) fn measure(args: &[String]) -> Outcome {
 }
 
 fn run(foreign: bool, what: &str, args: &[String]) -> Outcome {
-    let mut command = cargo(["run", "--quiet", "--release", "-p", "crossdock-compare"]);
+    let mut command = cargo([
+        "run",
+        "--quiet",
+        "--release",
+        "-p",
+        "benches",
+        "--bin",
+        "studies",
+    ]);
     if foreign {
         command.args(["--features", "foreign"]);
     }

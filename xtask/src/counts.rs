@@ -1,6 +1,6 @@
 //! `cargo xtask counts`: what the hot paths cost in instructions, against committed figures.
 //!
-//! `crossdock-counts` has a function for each path. callgrind, a tool of valgrind, runs it path by
+//! the program `counts` of `benches` has a function for each path. callgrind, a tool of valgrind, runs it path by
 //! path and counts what is executed within that function: instructions, and those among them that
 //! lock the bus, which are the atomic read-modify-writes. Such counts are the same in each run, on a
 //! busy machine too, so a few more of them are a change of the code or of the compiler.
@@ -22,9 +22,9 @@ use figures::{Cost, Figures};
 /// The committed figures.
 const FIGURES: &str = "benches/counts.txt";
 const RENEW: &str = "cargo xtask counts --save";
-/// What the program that is counted calls its parts; `crossdock-counts` explains them.
-const MEASURED: &str = "crossdock_counts::measured";
-const COUNTED: &str = "crossdock_counts::counted";
+/// What the program that is counted calls its parts; the program `counts` of `benches` explains them.
+const MEASURED: &str = "counts::measured";
+const COUNTED: &str = "counts::counted";
 /// A path takes half a second.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -54,7 +54,15 @@ pub(crate) fn counts(save: bool) -> Outcome {
         }
         None => {}
     }
-    let program = built(cargo(["build", "--release", "-p", "crossdock-counts"]))?;
+    let program = built(cargo([
+        "build",
+        "--release",
+        "-p",
+        "benches",
+        "--no-default-features",
+        "--bin",
+        "counts",
+    ]))?;
     let counted = Figures {
         rustc: rustc()?,
         paths: all_paths(&program)?,

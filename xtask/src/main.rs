@@ -2,7 +2,7 @@
 //! fuzz`.
 //!
 //! A thin dispatcher: it decides what runs in which order and with which environment; the work is
-//! cargo's, the test binaries', `crossdock-verify`'s and `crossdock-compare`'s. It exits with 0,
+//! cargo's, the test binaries', `crossdock-verify`'s and those of `benches`. It exits with 0,
 //! with 1 when something failed, and with 2 when it was called wrongly.
 
 mod all;
@@ -81,14 +81,14 @@ enum Verb {
     Compare {
         /// What to compare: locks, spinning, queues, work, arrays, chaos or pools.
         what: String,
-        /// Passed on to `crossdock-compare`.
+        /// Passed on to `studies`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
     /// Measures crossdock's own primitives (queues, recovery), or draws what `crossdock contention`
     /// measured (plot).
     Measure {
-        /// Passed on to `crossdock-compare measure`.
+        /// Passed on to `studies measure`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossdock::array::Init;
 use crossdock::{Array, AtomicArray, SegmentOptions};
-use crossdock_bench::{Failure, pin};
+use crossdock_cli::{Failure, pin};
 
 use crate::work::Way;
 

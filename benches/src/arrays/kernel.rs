@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crossdock::array::{ArrayOptions, Init};
 use crossdock::queue::Queue;
 use crossdock::{Array, Counter, SegmentOptions, process};
-use crossdock_bench::pin::Pin;
-use crossdock_bench::worker::{Crew, die_with, said};
-use crossdock_bench::{Failure, pin};
+use crossdock_cli::pin::Pin;
+use crossdock_cli::worker::{Crew, die_with, said};
+use crossdock_cli::{Failure, pin};
 use serde::{Deserialize, Serialize};
 
 use crate::work::Way;

@@ -3,7 +3,7 @@
 mod copies;
 mod kernel;
 
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 use serde::Serialize;
 
 use crate::work::{Effort, Figure, Way, figures};

@@ -4,8 +4,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
-use crossdock_bench::Failure;
-use crossdock_bench::memory::Memory;
+use crossdock_cli::Failure;
+use crossdock_cli::memory::Memory;
 use serde::{Deserialize, Serialize};
 
 use super::Role;

@@ -13,12 +13,12 @@ mod worker;
 
 use std::time::Duration;
 
-use crossdock_bench::{Failure, pin};
+use crossdock_cli::{Failure, pin};
 use serde::{Deserialize, Serialize};
 
-use crate::locks::{Script, python_version};
-use crate::queues::entrants::{ICEORYX2, PYTHON, entrant};
-use crate::queues::posix_mq::PosixMq;
+use crate::peers::locks::{Script, python_version};
+use crate::peers::queues::entrants::{ICEORYX2, PYTHON, entrant};
+use crate::peers::queues::posix_mq::PosixMq;
 use board::Balance;
 use links::Link;
 
@@ -145,13 +145,13 @@ pub(crate) const TRIED: &[Tried] = &[
     Tried::of::<links::kernel::Pipe>(),
     Tried::of::<PosixMq>(),
     #[cfg(boost)]
-    Tried::of::<crate::queues::boost::Boost>(),
+    Tried::of::<crate::peers::queues::boost::Boost>(),
     #[cfg(feature = "foreign")]
     Tried::of::<links::foreign::Iceoryx2Reliable>(),
     #[cfg(feature = "foreign")]
-    Tried::of::<links::foreign::Tries<crate::queues::iceoryx2::Iceoryx2>>(),
+    Tried::of::<links::foreign::Tries<crate::peers::queues::iceoryx2::Iceoryx2>>(),
     #[cfg(feature = "foreign")]
-    Tried::of::<links::foreign::Tries<crate::queues::ipc_channel::IpcChannel>>(),
+    Tried::of::<links::foreign::Tries<crate::peers::queues::ipc_channel::IpcChannel>>(),
 ];
 
 const ROLES: [Role; 2] = [Role::Sender, Role::Receiver];

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crossdock::process::{self, JoinError, JoinTimeoutError, Process};
-use crossdock_bench::{Failure, pin};
+use crossdock_cli::{Failure, pin};
 
 use super::board::{ITEMS, Ledger, Phase};
 use super::worker::{Job, work};

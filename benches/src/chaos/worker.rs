@@ -1,7 +1,7 @@
 //! A process of a trial: it sends or receives, without a pause.
 
-use crossdock_bench::pin::pin;
-use crossdock_bench::worker::{die_with, said};
+use crossdock_cli::pin::pin;
+use crossdock_cli::worker::{die_with, said};
 use serde::{Deserialize, Serialize};
 
 use super::board::{Ledger, Part, Phase};

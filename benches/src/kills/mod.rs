@@ -10,11 +10,11 @@ mod worker;
 
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::work::Speed;
+use crossdock_cli::Failure;
+use crossdock_cli::work::Speed;
 use serde::{Deserialize, Serialize};
 
-use crate::locks::{
+use crate::peers::locks::{
     Flock, Futex, Lock, Ours, Pthread, RawSync, Robust, Script, Semaphore, python_version,
 };
 

@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossdock::process::{self, JoinError, JoinTimeoutError, Process};
-use crossdock_bench::Failure;
-use crossdock_bench::memory::Memory;
-use crossdock_bench::work::Speed;
+use crossdock_cli::Failure;
+use crossdock_cli::memory::Memory;
+use crossdock_cli::work::Speed;
 
 use super::worker::{Board, Job, VICTIM, WORKERS, work};
 use super::{LATEST, PROGRESS, SURVIVOR, Trial};
-use crate::locks::Lock;
+use crate::peers::locks::Lock;
 
 /// For what has to happen, however busy the machine is: a process begins, a process ends.
 const SOON: Duration = Duration::from_secs(60);

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crossdock_bench::memory::Memory;
-use crossdock_bench::work::Work;
-use crossdock_bench::worker::{die_with, said};
+use crossdock_cli::memory::Memory;
+use crossdock_cli::work::Work;
+use crossdock_cli::worker::{die_with, said};
 use serde::{Deserialize, Serialize};
 
-use crate::locks::Lock;
+use crate::peers::locks::Lock;
 
 /// One that is killed, and two survivors: one could be alone with a lock that nobody else wants.
 pub(super) const WORKERS: usize = 3;

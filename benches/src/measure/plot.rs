@@ -11,7 +11,7 @@ use std::io::read_to_string;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use crossdock_bench::machine::Machine;
+use crossdock_cli::machine::Machine;
 use plotters::coord::Shift;
 use plotters::prelude::{
     ChartBuilder, Circle, DashedLineSeries, DrawingArea, IntoDrawingArea, IntoLogRange, LineSeries,

@@ -7,11 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::queues::{Idle, KINDS, Kind, Measured, Plan, SIZES, Step, run as measure};
 use clap::{Args, ValueEnum};
-use crossdock_bench::machine::Machine;
-use crossdock_bench::queues::{Idle, KINDS, Kind, Measured, Plan, SIZES, Step, run as measure};
-use crossdock_bench::terminal::lists;
-use crossdock_bench::terminal::runs::{self, PinChoice};
+use crossdock_cli::machine::Machine;
+use crossdock_cli::terminal::lists;
+use crossdock_cli::terminal::runs::{self, PinChoice};
 
 /// The maximum number of senders, or receivers, of a run.
 const MAX_ENDS: u32 = 64;

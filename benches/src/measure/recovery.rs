@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use crate::recovery::{KINDS, Kind, Row, run as measure};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use crossdock_bench::machine::Machine;
-use crossdock_bench::recovery::{KINDS, Kind, Row, run as measure};
-use crossdock_bench::terminal::{lists, runs};
+use crossdock_cli::machine::Machine;
+use crossdock_cli::terminal::{lists, runs};
 use serde::Serialize;
 
-use crate::print_ignoring_closed_pipes as print;
+use crate::command::print_ignoring_closed_pipes as print;
 
 const MAX_ROUNDS: u32 = 100_000;
 const MAX_ASLEEP: u64 = 600_000;

@@ -6,11 +6,11 @@ mod threads;
 
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::stats::median;
+use crossdock_cli::Failure;
+use crossdock_cli::stats::median;
 use serde::{Deserialize, Serialize};
 
-use crate::locks::{Script, python_version};
+use crate::peers::locks::{Script, python_version};
 
 /// The workers of each pool.
 pub(crate) const WORKERS: usize = 4;

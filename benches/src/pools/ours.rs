@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossdock::process::{Pool, SubmitError, Task};
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 
 use super::{Moment, Outcome, PATIENCE, Speed, TASKS, Toll, VICTIM, WORKERS};
 

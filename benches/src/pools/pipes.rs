@@ -3,7 +3,7 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::time::Instant;
 
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 
 use super::{Speed, WORKERS};
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::{Speed, WORKERS};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
+use crossdock_cli::Failure;
 
 /// An item of `8 * W` bytes.
 pub type Item<const W: usize> = [u64; W];

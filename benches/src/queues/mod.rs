@@ -23,9 +23,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Failure;
-use crate::pin::Pin;
-use crate::times::Times;
+use crossdock_cli::Failure;
+use crossdock_cli::pin::Pin;
+use crossdock_cli::times::Times;
 
 pub use contestant::{Can, Contestant, Idle, Item, Receiver, SIZES, Sender, Shape, cannot_wait};
 pub use kinds::KINDS;

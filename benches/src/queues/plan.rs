@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Idle, Kind, Sample, Setting, Shape, Trips};
-use crate::Failure;
-use crate::pin::Pin;
 use crate::ratio::Ratio;
-use crate::rounds::interleave;
-use crate::stats::{median, range};
-use crate::times::Times;
+use crossdock_cli::Failure;
+use crossdock_cli::pin::Pin;
+use crossdock_cli::rounds::interleave;
+use crossdock_cli::stats::{median, range};
+use crossdock_cli::times::Times;
 
 /// What is measured, how often.
 #[derive(Clone, Debug)]

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::pause::Pause;
 use super::throughput::send_one;
 use super::{Contestant, Idle, Item, PATIENCE, Receiver, Sender, Setting, Shape, Trips};
-use crate::Failure;
-use crate::floor::{Floor, Phase, Post};
-use crate::times::Times;
-use crate::worker::{self, Crew, die_with, said};
+use crossdock_cli::Failure;
+use crossdock_cli::floor::{Floor, Phase, Post};
+use crossdock_cli::times::Times;
+use crossdock_cli::worker::{self, Crew, die_with, said};
 
 /// Who begins, and who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::pause::Pause;
 use super::{Contestant, Idle, Item, PATIENCE, Receiver, Sample, Sender, Setting, Shape};
-use crate::Failure;
-use crate::floor::{Floor, Phase, Post};
-use crate::worker::{self, Crew, die_with, said};
+use crossdock_cli::Failure;
+use crossdock_cli::floor::{Floor, Phase, Post};
+use crossdock_cli::worker::{self, Crew, die_with, said};
 
 /// What a worker does.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -6,10 +6,10 @@ use crossdock::sync::LockError;
 use crossdock::{Mutex, Segment};
 
 use super::{Kind, Lock};
-use crate::Failure;
-use crate::contention::{pthread_lock, pthread_memory};
-use crate::memory::Memory;
-use crate::yardstick::Robustness;
+use crossdock_cli::Failure;
+use crossdock_cli::contention::{pthread_lock, pthread_memory};
+use crossdock_cli::memory::Memory;
+use crossdock_cli::yardstick::Robustness;
 
 /// All kinds that are measured without anything else installed. One line for each lock.
 pub const KINDS: &[Kind] = &[

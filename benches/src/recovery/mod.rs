@@ -16,8 +16,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Failure;
-use crate::stats::percentile;
+use crossdock_cli::Failure;
+use crossdock_cli::stats::percentile;
 
 pub use kinds::KINDS;
 

@@ -8,8 +8,8 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::Lock;
-use crate::Failure;
-use crate::worker::{Crew, die_with, said};
+use crossdock_cli::Failure;
+use crossdock_cli::worker::{Crew, die_with, said};
 
 /// What owner and waiter are told.
 #[derive(Clone, Serialize, Deserialize)]

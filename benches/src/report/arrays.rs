@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 use serde::Serialize;
 
 use super::kept::{self, Part};

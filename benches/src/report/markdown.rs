@@ -8,7 +8,7 @@ use super::verdict::Duel;
 use super::{Report, versions::Versions};
 use crate::contest::{Figure, Setting};
 use crate::kills::Toll;
-use crate::locks::{OURS, Sort, entrant};
+use crate::peers::locks::{OURS, Sort, entrant};
 
 /// The whole document; `kept` is what others wrote into the one before.
 pub(super) fn document(report: &Report, kept: &Kept) -> String {

@@ -14,14 +14,14 @@ pub(crate) mod work;
 
 use std::path::Path;
 
-use crossdock_bench::Failure;
-use crossdock_bench::machine::Machine;
+use crossdock_cli::Failure;
+use crossdock_cli::machine::Machine;
 use serde::Serialize;
 
 use crate::contest::{Effort, Setting};
 use crate::creation::Made;
 use crate::kills::Toll;
-use crate::locks::failed;
+use crate::peers::locks::failed;
 
 #[cfg(test)]
 pub(crate) use verdict::tests::setting as sample_setting;

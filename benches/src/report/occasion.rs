@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crossdock_bench::machine::Machine;
+use crossdock_cli::machine::Machine;
 use serde::Serialize;
 
 use super::today;

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crossdock_bench::ratio::Ratio;
+use crate::ratio::Ratio;
 
 use super::verdict::Goal;
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::contest::{Figure, Setting};
-use crate::locks::{AfterKill, OURS, ROBUST, Sort, entrant};
+use crate::peers::locks::{AfterKill, OURS, ROBUST, Sort, entrant};
 
 /// crossdock's mutex against another lock in one setting.
 #[derive(Clone, Debug, Serialize)]
@@ -145,7 +145,7 @@ pub(crate) mod tests {
         Setting {
             name: "tight",
             title: "2 processes: tight loop".into(),
-            pin: crossdock_bench::pin::Pin::Cores,
+            pin: crossdock_cli::pin::Pin::Cores,
             inside_ns: 0,
             outside_ns: 0,
             processes: 2,

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::locks::python_version;
+use crate::peers::locks::python_version;
 
-const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
+const LOCK_FILE: &str = include_str!("../../../Cargo.lock");
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Versions {
@@ -61,7 +61,7 @@ pub(super) fn of_queues() -> Vec<Version> {
         ("kanal", locked("kanal")),
     ];
     #[cfg(boost)]
-    versions.push(("Boost", crate::queues::boost::version()));
+    versions.push(("Boost", crate::peers::queues::boost::version()));
     if cfg!(feature = "foreign") {
         versions.push(("iceoryx2", locked("iceoryx2")));
         versions.push(("ipc-channel", locked("ipc-channel")));

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crossdock_bench::Failure;
-use crossdock_bench::ratio::Ratio;
+use crate::ratio::Ratio;
+use crossdock_cli::Failure;
 use serde::Serialize;
 
 use super::kept::{self, Part};

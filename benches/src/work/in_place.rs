@@ -6,16 +6,16 @@
 
 use std::time::Duration;
 
+use crate::yardstick::{LamportConsumer, LamportProducer, LamportRing};
 use crossdock::queue::{
     ByteOptions, ByteQueue, TryRecvError, TrySendError, WorkOptions, WorkQueue,
 };
 use crossdock::{Placeable, SegmentOptions, process};
-use crossdock_bench::Failure;
-use crossdock_bench::floor::{Floor, Phase, Post};
-use crossdock_bench::memory::Memory;
-use crossdock_bench::pin::Pin;
-use crossdock_bench::worker::{Crew, die_with, said};
-use crossdock_bench::yardstick::{LamportConsumer, LamportProducer, LamportRing};
+use crossdock_cli::Failure;
+use crossdock_cli::floor::{Floor, Phase, Post};
+use crossdock_cli::memory::Memory;
+use crossdock_cli::pin::Pin;
+use crossdock_cli::worker::{Crew, die_with, said};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

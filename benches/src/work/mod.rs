@@ -6,10 +6,10 @@ mod untouched;
 
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::ratio::Ratio;
-use crossdock_bench::rounds::interleave;
-use crossdock_bench::stats::{median, range};
+use crate::ratio::Ratio;
+use crossdock_cli::Failure;
+use crossdock_cli::rounds::interleave;
+use crossdock_cli::stats::{median, range};
 use serde::Serialize;
 
 /// How much is measured.

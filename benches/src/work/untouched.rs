@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossdock::SegmentOptions;
 use crossdock::queue::WorkQueue;
-use crossdock_bench::{Failure, pin};
+use crossdock_cli::{Failure, pin};
 
 use super::Way;
 

@@ -12,7 +12,7 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Failure;
+use crossdock_cli::Failure;
 
 /// As many bytes as a pipe takes at once or not at all.
 pub const ATOMIC: usize = libc::PIPE_BUF;

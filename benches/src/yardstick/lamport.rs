@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
-use crate::memory::Memory;
+use crossdock_cli::Failure;
+use crossdock_cli::memory::Memory;
 
 /// Where the positions and the items are, in bytes.
 const HEAD: usize = 0;

@@ -196,7 +196,11 @@ impl Contestant for Futex {
 }
 
 /// Memory with a pthread mutex at its start.
-pub(crate) fn pthread_memory(robustness: Robustness) -> Result<Memory, Failure> {
+///
+/// # Errors
+///
+/// The memory or the mutex could not be made.
+pub fn pthread_memory(robustness: Robustness) -> Result<Memory, Failure> {
     let memory = Memory::new(4096)?;
     // SAFETY: fresh memory of the right size, page-aligned; whoever uses the lock keeps it.
     unsafe { PthreadLock::new(memory.at(0), robustness) }?;
@@ -204,7 +208,7 @@ pub(crate) fn pthread_memory(robustness: Robustness) -> Result<Memory, Failure> 
 }
 
 /// The lock of [`pthread_memory`].
-pub(crate) fn pthread_lock(memory: &Memory) -> PthreadLock {
+pub fn pthread_lock(memory: &Memory) -> PthreadLock {
     // SAFETY: initialised by `pthread_memory`; the caller keeps the memory.
     unsafe { PthreadLock::at(memory.at(0)) }
 }

@@ -23,7 +23,7 @@ use crate::times::Times;
 use crate::work::Work;
 
 pub use kinds::KINDS;
-pub(crate) use kinds::{pthread_lock, pthread_memory};
+pub use kinds::{pthread_lock, pthread_memory};
 
 /// One way to add to a shared number, between processes.
 pub trait Contestant: Sized + 'static {

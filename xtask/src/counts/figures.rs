@@ -1,4 +1,4 @@
-//! The figures: the file they are kept in, and what callgrind and `crossdock-counts` print.
+//! The figures: the file they are kept in, and what callgrind and the program `counts` of `benches` print.
 
 use std::fmt::{self, Write};
 
@@ -91,7 +91,7 @@ impl fmt::Display for Figures {
 # atomic read-modify-writes. Counted by callgrind, which is the same on a busy machine.
 #
 # `cargo xtask counts` holds the code to these figures; `cargo xtask counts --save` renews them.
-# The paths are functions in crates/crossdock-counts, built with the release profile.
+# The paths are functions in benches/src/bin/counts, built with the release profile.
 #
 # machine: x86_64, Linux
 {RUSTC}{}
@@ -116,7 +116,7 @@ fn row(line: &str) -> Option<(&str, Cost)> {
     Some((name, cost))
 }
 
-/// What `crossdock-counts` says: how often each operation is counted, and the names of the paths.
+/// What the program `counts` of `benches` says: how often each operation is counted, and the names of the paths.
 pub(super) fn listing(text: &str) -> Option<(u64, Vec<&str>)> {
     let operations = text
         .lines()

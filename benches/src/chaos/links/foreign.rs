@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{Contestant, Idle, Receiver, Sender};
+use crate::queues::{Contestant, Idle, Receiver, Sender};
+use crossdock_cli::Failure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -12,8 +12,8 @@ use super::SLICE;
 use super::{Item, Link, WORDS, shape, tries};
 use crate::chaos::RELIABLE;
 #[cfg(boost)]
-use crate::queues::boost::{Boost, End};
-use crate::queues::iceoryx2::{Iceoryx2, Place, Publishes, Subscribes};
+use crate::peers::queues::boost::{Boost, End};
+use crate::peers::queues::iceoryx2::{Iceoryx2, Place, Publishes, Subscribes};
 
 /// A contestant that tries.
 pub(crate) struct Tries<C>(PhantomData<C>);

@@ -1,12 +1,12 @@
 //! What the kernel has: a pipe, and POSIX message queues.
 
+use crate::queues::{Contestant, Idle};
+use crate::yardstick::{Blocking, Channel, End};
 use bytemuck::{bytes_of, bytes_of_mut};
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{Contestant, Idle};
-use crossdock_bench::yardstick::{Blocking, Channel, End};
+use crossdock_cli::Failure;
 
 use super::{Item, Link, SLICE, WORDS, shape, tries};
-use crate::queues::posix_mq::{self, PosixMq};
+use crate::peers::queues::posix_mq::{self, PosixMq};
 
 /// A pipe, of the yardsticks. How many items it holds is its own.
 pub(crate) struct Pipe;

@@ -9,8 +9,8 @@ pub(super) mod vyukov;
 
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{self, Idle, Shape};
+use crate::queues::{self, Idle, Shape};
+use crossdock_cli::Failure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

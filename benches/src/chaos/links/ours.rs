@@ -6,7 +6,7 @@ use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, RecvTimeoutError, SendTimeoutError};
 use crossdock::segment::ClaimError;
 use crossdock::{Segment, SegmentOptions};
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 
 use super::{CAPACITY, Item, Link, SLICE, WORDS};
 

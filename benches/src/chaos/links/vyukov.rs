@@ -1,7 +1,7 @@
 //! Vyukov's ring, of the yardsticks.
 
-use crossdock_bench::Failure;
-use crossdock_bench::yardstick::{VyukovEnd, VyukovRing};
+use crate::yardstick::{VyukovEnd, VyukovRing};
+use crossdock_cli::Failure;
 
 use super::{CAPACITY, Item, Link, WORDS, tries};
 

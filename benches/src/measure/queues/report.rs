@@ -1,13 +1,13 @@
 //! The output for users and programs.
 
+use crate::queues::{Idle, Measured, Row, TripRow};
 use comfy_table::Table;
-use crossdock_bench::machine::Machine;
-use crossdock_bench::queues::{Idle, Measured, Row, TripRow};
-use crossdock_bench::terminal::tables;
+use crossdock_cli::machine::Machine;
+use crossdock_cli::terminal::tables;
 use serde::Serialize;
 
 use super::Found;
-use crate::print_ignoring_closed_pipes as print_text;
+use crate::command::print_ignoring_closed_pipes as print_text;
 
 /// The one object of `--json`.
 #[derive(Serialize)]

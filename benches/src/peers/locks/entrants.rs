@@ -1,6 +1,6 @@
 //! The table of entrants: each kind, what sort of thing it is, and what a kill does to it.
 
-use crossdock_bench::contention::{KINDS, Kind};
+use crossdock_cli::contention::{KINDS, Kind};
 use serde::Serialize;
 
 use super::python;
@@ -70,7 +70,7 @@ pub(crate) struct Entrant {
 /// Where the kind comes from.
 #[derive(Clone, Copy)]
 enum Source {
-    /// The table of crossdock-bench.
+    /// The table of `crossdock-cli` or of `queues`.
     Shared,
     /// Here.
     Own(Kind),

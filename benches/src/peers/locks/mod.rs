@@ -14,10 +14,10 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossdock_bench::Failure;
-use crossdock_bench::contention::Contestant;
-use crossdock_bench::memory::Memory;
-use crossdock_bench::work::Work;
+use crossdock_cli::Failure;
+use crossdock_cli::contention::Contestant;
+use crossdock_cli::memory::Memory;
+use crossdock_cli::work::Work;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -1,7 +1,7 @@
 //! crossdock's `Mutex`, as the kill tests use it: repaired by whoever comes after a dead owner.
 
 use crossdock::{Mutex, Segment};
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 
 use super::Lock;
 

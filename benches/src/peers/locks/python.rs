@@ -6,8 +6,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crossdock_bench::contention::{Kind, Sample, Setting};
-use crossdock_bench::{Failure, pin};
+use crossdock_cli::contention::{Kind, Sample, Setting};
+use crossdock_cli::{Failure, pin};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -28,17 +28,17 @@ pub(crate) enum Script {
 }
 
 /// What every script begins with.
-const COMMON: &str = include_str!("../python/common.py");
+const COMMON: &str = include_str!("../../python/common.py");
 
 impl Script {
     /// What is behind [`COMMON`].
     fn text(self) -> &'static str {
         match self {
-            Self::Contention => include_str!("../python/contention.py"),
-            Self::Kills => include_str!("../python/kills.py"),
-            Self::Queues => include_str!("../python/queues.py"),
-            Self::Chaos => include_str!("../python/chaos.py"),
-            Self::Pools => include_str!("../python/pools.py"),
+            Self::Contention => include_str!("../../python/contention.py"),
+            Self::Kills => include_str!("../../python/kills.py"),
+            Self::Queues => include_str!("../../python/queues.py"),
+            Self::Chaos => include_str!("../../python/chaos.py"),
+            Self::Pools => include_str!("../../python/pools.py"),
         }
     }
 

@@ -5,8 +5,8 @@
 
 use std::sync::atomic::AtomicU64;
 
-use crossdock_bench::Failure;
-use crossdock_bench::memory::Memory;
+use crossdock_cli::Failure;
+use crossdock_cli::memory::Memory;
 use raw_sync::locks::{LockImpl, LockInit, Mutex};
 
 use super::{Lock, NUMBER, SIZE, failed};

@@ -3,8 +3,8 @@
 use std::io;
 use std::ptr::NonNull;
 
-use crossdock_bench::Failure;
-use crossdock_bench::memory::Memory;
+use crossdock_cli::Failure;
+use crossdock_cli::memory::Memory;
 
 use super::{Lock, NUMBER, SIZE};
 

@@ -2,8 +2,8 @@
 
 use std::sync::PoisonError;
 
-use crossdock_bench::contention::ThreadContestant;
-use crossdock_bench::work::Work;
+use crossdock_cli::contention::ThreadContestant;
+use crossdock_cli::work::Work;
 
 #[derive(Default)]
 pub(crate) struct Std(std::sync::Mutex<u64>);

@@ -1,10 +1,10 @@
-//! The yardsticks of crossdock-bench, as the kill tests use them.
+//! The yardsticks of `crossdock-cli`, as the kill tests use them.
 
 use std::ptr::NonNull;
 
-use crossdock_bench::Failure;
-use crossdock_bench::memory::Memory;
-use crossdock_bench::yardstick::{FutexLock, PthreadLock, Robustness};
+use crossdock_cli::Failure;
+use crossdock_cli::memory::Memory;
+use crossdock_cli::yardstick::{FutexLock, PthreadLock, Robustness};
 
 use super::{Lock, SIZE};
 

@@ -4,11 +4,11 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crossdock_cli::Failure;
 
 use super::named::Named;
-use crate::locks::failed;
+use crate::peers::locks::failed;
 
 /// The C++ object; only ever behind a pointer.
 #[repr(C)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::pin::Pin;
-use crossdock_bench::queues::{self, Idle, Kind, Plan, Row, TripRow};
-use crossdock_bench::ratio::Ratio;
+use crate::queues::{self, Idle, Kind, Plan, Row, TripRow};
+use crate::ratio::Ratio;
+use crossdock_cli::Failure;
+use crossdock_cli::pin::Pin;
 use serde::Serialize;
 
 use super::entrants::{CAPACITY, ENTRANTS, MINIMAL, NAIVE, PIPE, PYTHON, Sort, entrant};

@@ -1,12 +1,12 @@
 //! The table of entrants: each kind, what sort of thing it is, and what a reader has to know of it.
 
-use crossdock_bench::queues::{KINDS, Kind};
+use crate::queues::{KINDS, Kind};
 use serde::Serialize;
 
 use super::posix_mq::{self, PosixMq};
 use super::python;
 use super::threads::{Crossbeam, Kanal, Rtrb};
-use crate::locks::python_version;
+use crate::peers::locks::python_version;
 
 /// crossdock's, which the others are held beside.
 pub(crate) const SPSC: &str = "spsc";
@@ -65,7 +65,7 @@ pub(crate) struct Entrant {
 /// Where the kind comes from.
 #[derive(Clone, Copy)]
 enum Source {
-    /// The table of crossdock-bench.
+    /// The table of `crossdock-cli` or of `queues`.
     Shared,
     /// Here.
     Own(Kind),

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crossdock_cli::Failure;
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
 use iceoryx2::port::publisher::Publisher;
@@ -14,7 +14,7 @@ use iceoryx2::service::port_factory::{event, publish_subscribe};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
-use crate::locks::failed;
+use crate::peers::locks::failed;
 
 /// Who tries looks, and sends again what a full buffer does not take. Who waits sleeps until an event
 /// tells of a sample, and its send retries until it is delivered.

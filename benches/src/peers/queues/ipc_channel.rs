@@ -10,8 +10,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::thread;
 
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crossdock_cli::Failure;
 use ipc_channel::TryRecvError;
 use ipc_channel::ipc::{
     IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel,
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::End;
 use super::named::Named;
-use crate::locks::failed;
+use crate::peers::locks::failed;
 
 pub(crate) struct IpcChannel;
 

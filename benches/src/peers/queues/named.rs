@@ -26,7 +26,7 @@ impl Named {
     pub(crate) fn new(remove: fn(&str)) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crossdock-compare-{}-{number}", std::process::id());
+        let name = format!("crossdock-studies-{}-{number}", std::process::id());
         let end = End {
             name: name.clone(),
             remove,

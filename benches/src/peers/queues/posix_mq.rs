@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crossdock_cli::Failure;
 
 use super::named::Named;
 use super::wall_clock;

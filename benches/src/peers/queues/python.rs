@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crossdock_bench::queues::{Can, Kind, Sample, Setting, Trips};
-use crossdock_bench::times::Times;
-use crossdock_bench::{Failure, pin};
+use crate::queues::{Can, Kind, Sample, Setting, Trips};
+use crossdock_cli::times::Times;
+use crossdock_cli::{Failure, pin};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::entrants::{COSTLY_RUNS, PYTHON};
-use crate::locks::{Script, failed};
+use crate::peers::locks::{Script, failed};
 
 /// For starting the interpreter and its processes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape, cannot_wait};
 use crossbeam_queue::ArrayQueue;
-use crossdock_bench::Failure;
-use crossdock_bench::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape, cannot_wait};
+use crossdock_cli::Failure;
 
 use super::End;
-use crate::locks::failed;
+use crate::peers::locks::failed;
 
 /// One producer and one consumer.
 pub(crate) struct Rtrb;

@@ -4,8 +4,8 @@ use crossdock::bytemuck::{bytes_of, pod_read_unaligned};
 use crossdock::queue::{ByteOptions, ByteQueue, Delivery, TryRecvError, TrySendError};
 
 use super::{in_segment, waiting};
-use crate::Failure;
 use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crossdock_cli::Failure;
 
 /// A queue whose waiting operations sleep at once, or spin before.
 pub(super) struct OfBytes<const ADAPTIVE: bool>;

@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::Failure;
 use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
 use crate::yardstick::{ATOMIC, Blocking, Channel, End};
+use crossdock_cli::Failure;
 
 /// Whether a channel waits.
 fn blocking(idle: Idle) -> Blocking {

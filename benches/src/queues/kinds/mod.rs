@@ -11,7 +11,7 @@ use crossdock::queue::Wait;
 use crossdock::{Placeable, SegmentOptions};
 
 use super::{Kind, Shape};
-use crate::Failure;
+use crossdock_cli::Failure;
 
 /// All kinds that are measured without anything else installed. One line for each way to use a queue.
 pub const KINDS: &[Kind] = &[

@@ -1,8 +1,8 @@
 //! The yardsticks that are rings in shared memory. They only try.
 
-use crate::Failure;
 use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape, cannot_wait};
 use crate::yardstick::{LamportConsumer, LamportProducer, LamportRing, VyukovEnd, VyukovRing};
+use crossdock_cli::Failure;
 
 /// [`LamportRing`].
 pub(super) struct Lamport;

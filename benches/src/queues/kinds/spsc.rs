@@ -4,8 +4,8 @@ use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{TryRecvError, TrySendError};
 
 use super::{in_segment, waiting};
-use crate::Failure;
 use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crossdock_cli::Failure;
 
 /// A ring whose waiting operations sleep at once, or spin before.
 pub(super) struct Ring<const ADAPTIVE: bool>;

@@ -3,8 +3,8 @@
 use crossdock::queue::{TryRecvError, TrySendError, WorkOptions, WorkQueue};
 
 use super::{in_segment, waiting};
-use crate::Failure;
 use crate::queues::{Can, Contestant, Idle, Item, Receiver, Sender, Shape};
+use crossdock_cli::Failure;
 
 /// A queue whose waiting operations sleep at once, or spin before.
 pub(super) struct Work<const ADAPTIVE: bool>;

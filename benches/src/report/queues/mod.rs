@@ -5,12 +5,12 @@ mod verdict;
 use std::fmt::Write;
 use std::path::Path;
 
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 use serde::Serialize;
 use verdict::Lost;
 
-use crate::queues::contest::{Effort, Figure, Found, Setting, TripSetting};
-use crate::queues::entrants::{ENTRANTS, Entrant, Sort, entrant};
+use crate::peers::queues::contest::{Effort, Figure, Found, Setting, TripSetting};
+use crate::peers::queues::entrants::{ENTRANTS, Entrant, Sort, entrant};
 use crate::report::kept::{self, Part};
 use crate::report::occasion::Occasion;
 use crate::report::refused;

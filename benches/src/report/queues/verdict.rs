@@ -1,10 +1,10 @@
 //! What the figures of queues say: which goals hold, and where something else is faster.
 
-use crossdock_bench::queues::Idle;
-use crossdock_bench::ratio::Ratio;
+use crate::queues::Idle;
+use crate::ratio::Ratio;
 
-use crate::queues::contest::{Figure, Found, Setting, Trip, TripSetting};
-use crate::queues::entrants::{
+use crate::peers::queues::contest::{Figure, Found, Setting, Trip, TripSetting};
+use crate::peers::queues::entrants::{
     BOOST, ICEORYX2, MINIMAL, NAIVE, PIPE, QUEUE, QUEUE_ADAPTIVE, QUEUE_BATCH, SPSC, SPSC_ADAPTIVE,
     SPSC_BATCH, Sort, WORK, entrant,
 };

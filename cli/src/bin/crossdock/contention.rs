@@ -6,11 +6,11 @@ mod report;
 use std::time::Duration;
 
 use clap::Args;
-use crossdock_bench::contention::{KINDS, Kind, Plan, Row, Step, run as measure};
-use crossdock_bench::machine::Machine;
-use crossdock_bench::terminal::lists;
-use crossdock_bench::terminal::runs::{self, PinChoice};
-use crossdock_bench::work::{Speed, Work};
+use crossdock_cli::contention::{KINDS, Kind, Plan, Row, Step, run as measure};
+use crossdock_cli::machine::Machine;
+use crossdock_cli::terminal::lists;
+use crossdock_cli::terminal::runs::{self, PinChoice};
+use crossdock_cli::work::{Speed, Work};
 
 /// The maximum number of processes of a run.
 const MAX_PROCESSES: u32 = 256;

@@ -1,9 +1,9 @@
 //! The output for users and programs.
 
 use comfy_table::Table;
-use crossdock_bench::contention::Row;
-use crossdock_bench::machine::Machine;
-use crossdock_bench::terminal::tables;
+use crossdock_cli::contention::Row;
+use crossdock_cli::machine::Machine;
+use crossdock_cli::terminal::tables;
 use serde::Serialize;
 
 use super::Measured;

@@ -1,23 +1,4 @@
-//! The same work done by crossdock and by what people would use instead, measured side by side.
-//!
-//! `cargo xtask compare locks | queues | work | arrays | chaos | pools` runs it. Unpublished: the others and what they bring along are
-//! nobody's dependencies but this program's.
-
-mod arrays;
-mod chaos;
-mod contest;
-mod creation;
-mod kills;
-mod locks;
-mod measure;
-mod options;
-mod pools;
-mod queues;
-mod report;
-mod spinning;
-#[cfg(test)]
-mod tests;
-mod work;
+//! The command line of the studies.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -25,19 +6,22 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use crossdock::process;
-use crossdock_bench::Failure;
+use crossdock_cli::Failure;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::locks::failed;
 use crate::measure::Wrong;
 use crate::options::{
     ArraysOptions, ChaosOptions, Cli, LocksOptions, Output, PoolsOptions, QueuesOptions,
     SpinningOptions, USAGE, What, WorkOptions,
 };
-use crate::report::Report;
+use crate::peers::locks::failed;
+use crate::peers::queues;
+use crate::report::{self, Report};
+use crate::{arrays, chaos, contest, creation, kills, pools, spinning, work};
 
-fn main() -> ExitCode {
+/// Runs the study that the command line names; returns 0, 1 if it failed, 2 if it was called wrongly.
+pub fn main() -> ExitCode {
     process::init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -77,12 +61,12 @@ fn main() -> ExitCode {
 }
 
 fn failure(error: &dyn Display) -> ExitCode {
-    eprintln!("crossdock-compare: {error}");
+    eprintln!("studies: {error}");
     ExitCode::FAILURE
 }
 
 fn usage(message: &str) -> ExitCode {
-    eprintln!("crossdock-compare: {message} (see --help)");
+    eprintln!("studies: {message} (see --help)");
     ExitCode::from(USAGE)
 }
 
@@ -103,7 +87,7 @@ fn one_line(error: &clap::Error) -> String {
 }
 
 /// Prints, also into a pipe that nobody reads any more.
-fn print_ignoring_closed_pipes(text: &str) {
+pub(crate) fn print_ignoring_closed_pipes(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
