@@ -240,7 +240,7 @@ fn talk(name: &str, random: &mut Random, tally: &mut Tally) -> Result<u64, Broke
 }
 
 pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
-    let end = Instant::now() + Duration::from_secs(args.secs);
+    let end = Instant::now() + args.time();
     let mut tally = Tally::default();
     let (mut talks, mut messages) = (0_u64, 0_u64);
     while Instant::now() < end && tally.faults.is_empty() {

@@ -19,7 +19,7 @@ const LONGEST_STOP: Duration = Duration::from_millis(40);
 const WATCHDOG: u32 = 60;
 
 /// What workers are tortured at.
-pub(crate) trait Job {
+pub(crate) trait Workload {
     /// Its name on a worker's command line.
     const NAME: &'static str;
 
@@ -98,7 +98,7 @@ struct Thread {
     since: Instant,
 }
 
-pub(crate) struct Driver<'a, J: Job> {
+pub(crate) struct Driver<'a, J: Workload> {
     plan: Plan,
     job: &'a mut J,
     slots: Vec<Slot>,
@@ -109,7 +109,7 @@ pub(crate) struct Driver<'a, J: Job> {
 /// Has workers at the job for `time`, or until something is wrong, and has everybody leave.
 pub(crate) fn drive(
     plan: Plan,
-    job: &mut impl Job,
+    job: &mut impl Workload,
     random: &mut Random,
     tally: &mut Tally,
     time: Duration,
@@ -129,7 +129,7 @@ pub(crate) fn drive(
     driver.run(time)
 }
 
-impl<J: Job> Driver<'_, J> {
+impl<J: Workload> Driver<'_, J> {
     fn run(mut self, time: Duration) -> Result<(), Broken> {
         let end = Instant::now() + time;
         let mean = Duration::from_secs(1).div_f64(self.plan.kill_rate.max(0.01));
@@ -327,7 +327,7 @@ impl Slot {
     }
 }
 
-impl<J: Job> Drop for Driver<'_, J> {
+impl<J: Workload> Drop for Driver<'_, J> {
     fn drop(&mut self) {
         for slot in &mut self.slots {
             // One that is gone already is not there to be killed.

@@ -124,7 +124,7 @@ struct Sum {
 pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
     let mut tally = Tally::default();
     let mut sum = Sum::default();
-    let end = Instant::now() + Duration::from_secs(args.secs);
+    let end = Instant::now() + args.time();
     while Instant::now() < end && tally.faults.is_empty() {
         round(&mut random, &mut tally, &mut sum)?;
     }

@@ -1,10 +1,13 @@
 //! `torture`: processes at random work, killed and stopped at random, and a ledger that balances.
 
+mod accounts;
 mod array;
+mod book;
 mod conns;
 mod driver;
 mod endings;
 mod ends;
+mod job;
 mod locks;
 mod meetings;
 mod permits;
@@ -23,6 +26,8 @@ mod worker;
 use std::fs;
 use std::process::ExitCode;
 use std::sync::OnceLock;
+use std::sync::atomic::{Ordering, compiler_fence};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use crossdock::Segment;
@@ -75,8 +80,8 @@ pub(crate) struct TortureArgs {
     /// What to torture.
     what: What,
     /// For how many seconds.
-    #[arg(long, default_value_t = 60)]
-    secs: u64,
+    #[arg(long, default_value_t = 60.0)]
+    secs: f64,
     /// Of `starts`: how many processes, in place of the time.
     #[arg(long)]
     count: Option<u64>,
@@ -98,6 +103,12 @@ pub(crate) struct TortureArgs {
     fork_server: bool,
 }
 
+impl TortureArgs {
+    fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.secs.clamp(0.0, 1e6))
+    }
+}
+
 /// What a run has to say.
 struct Report {
     what: &'static str,
@@ -110,15 +121,15 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
     let seed = args.seed.unwrap_or_else(random_seed);
     let random = Random::new(seed);
     let report = match args.what {
-        What::Locks => locks::run(args, random)?,
-        What::RwLock => rwlock::run(args, random)?,
-        What::Permits => permits::run(args, random)?,
-        What::Meetings => meetings::run(args, random)?,
-        What::Signals => signals::run(args, random)?,
+        What::Locks => job::run::<locks::Locks>(args, random)?,
+        What::RwLock => job::run::<rwlock::Library>(args, random)?,
+        What::Permits => job::run::<permits::Sharing>(args, random)?,
+        What::Meetings => job::run::<meetings::Meetings>(args, random)?,
+        What::Signals => job::run::<signals::Signals>(args, random)?,
         What::Queues => queues::run(args, random)?,
         What::Work => work::run(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,
-        What::Array => array::run(args, random)?,
+        What::Array => job::run::<array::Field>(args, random)?,
         What::Pool => pool::run(args, random)?,
         What::Ends => ends::run(args, random)?,
         What::Conns => conns::run(args, random)?,
@@ -177,6 +188,12 @@ fn abandoned(segment: &Segment) -> Vec<String> {
         faults.push(format!("the directory cannot be read: {error}"));
     }
     faults
+}
+
+/// Keeps the accesses before it before those after it: a kill falls between two instructions of the
+/// program as it was compiled, not as it was written.
+fn in_this_order() {
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// The environment variable with which a job does something wrong, which its judge must notice.

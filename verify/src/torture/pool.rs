@@ -148,7 +148,7 @@ impl Run<'_> {
 
     /// Kills and stops workers at random.
     fn disturb(&self, args: &TortureArgs, random: &mut Random, tally: &mut Tally) -> Outcome {
-        let end = Instant::now() + Duration::from_secs(args.secs);
+        let end = Instant::now() + args.time();
         let mean = Duration::from_secs(1).div_f64(args.kill_rate.max(0.01));
         let (mut seen, mut since) = (0, Instant::now());
         let goes_on = || !self.over.load(Relaxed) && self.next.load(Relaxed) < TASKS as u64;

@@ -229,7 +229,7 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     server.spawn(|()| (), ())?.join()?;
     run_family(&mut random, &mut tally.faults)?;
     let before = held()?;
-    let end = Instant::now() + Duration::from_secs(args.secs);
+    let end = Instant::now() + args.time();
     let (mut families, mut messages, mut longest) = (0_u64, 0, Duration::ZERO);
     while Instant::now() < end && tally.faults.is_empty() {
         watch_over(WATCHDOG)?;

@@ -11,12 +11,11 @@ use crossdock::{Segment, Snapshot, SnapshotOptions};
 
 use crate::process::Broken;
 use crate::random::Random;
-use crate::torture::driver::{Job, Plan, Tally, drive};
-use crate::torture::queues::desk::in_this_order;
+use crate::torture::driver::{Plan, Tally, Workload, drive};
 use crate::torture::sheet::Sheet;
 use crate::torture::way::Way;
 use crate::torture::worker::{Ended, Orders};
-use crate::torture::{Report, TortureArgs, abandoned, take_away};
+use crate::torture::{Report, TortureArgs, abandoned, in_this_order, take_away};
 
 const PROCESSES: u16 = 64;
 /// How many readers the snapshots have; each comes with a small and with a large value.
@@ -393,7 +392,7 @@ struct Gallery {
     sheet: Sheet,
 }
 
-impl Job for Gallery {
+impl Workload for Gallery {
     const NAME: &'static str = "snapshots";
 
     fn equip(&self, command: &mut Command) -> Result<(), Broken> {
@@ -467,7 +466,7 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
         sheet: create_sheet()?,
     };
     let mut tally = Tally::default();
-    let time = Duration::from_secs(args.secs);
+    let time = args.time();
     let ran = drive(plan, &mut gallery, &mut random, &mut tally, time);
     tally.faults.extend(gallery.close());
     take_away(&gallery.wall.segment, &mut tally.faults)?;

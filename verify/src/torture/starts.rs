@@ -117,7 +117,7 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let (before, names_before) = (held()?, names()?);
     let begun = Instant::now();
     let most = args.count.unwrap_or(u64::MAX);
-    let time = Duration::from_secs(args.secs);
+    let time = args.time();
     let mut ids = HashSet::from([std::process::id()]);
     let mut number = 0;
     let mut leaked = Vec::new();

@@ -14,7 +14,7 @@ use crate::process::{Broken, PANICKED, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{
-    What, array, locks, meetings, permits, queues, rwlock, signals, snapshots, work as tasks,
+    What, array, job, locks, meetings, permits, queues, rwlock, signals, snapshots, work as tasks,
 };
 
 /// How `torture` starts a worker.
@@ -132,15 +132,15 @@ pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
 /// One thread of a worker.
 fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
     match what {
-        What::Locks => locks::work(orders),
-        What::RwLock => rwlock::work(orders),
-        What::Permits => permits::work(orders),
-        What::Meetings => meetings::work(orders),
-        What::Signals => signals::work(orders),
+        What::Locks => job::work::<locks::Locks>(orders),
+        What::RwLock => job::work::<rwlock::Library>(orders),
+        What::Permits => job::work::<permits::Sharing>(orders),
+        What::Meetings => job::work::<meetings::Meetings>(orders),
+        What::Signals => job::work::<signals::Signals>(orders),
         What::Queues => queues::work(orders),
         What::Work => tasks::work(orders),
         What::Snapshots => snapshots::work(orders),
-        What::Array => array::work(orders),
+        What::Array => job::work::<array::Field>(orders),
         What::Pool | What::Ends | What::Conns | What::Processes | What::Starts => {
             Err(Broken("such a job starts its processes itself".into()))
         }

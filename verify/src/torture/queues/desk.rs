@@ -1,18 +1,13 @@
 //! A worker's desk in the ledger: what it is about to do, for whoever finds it dead.
 
-use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::item::Id;
 use super::yard::LINES;
+use crate::torture::in_this_order;
 
 /// How many items are sent or received at once at most.
 pub(crate) const BATCH: usize = 16;
-
-/// Keeps the accesses before it before those after it: a kill falls between two instructions of
-/// the program as it was compiled, not as it was written.
-pub(crate) fn in_this_order() {
-    compiler_fence(Ordering::SeqCst);
-}
 
 /// Counts of one worker about one line; nobody else writes them.
 #[repr(C)]

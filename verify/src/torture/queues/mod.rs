@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::{Broken, watch_over};
 use crate::random::Random;
-use crate::torture::driver::{Job, Plan, Tally, WINDOW, drive};
+use crate::torture::driver::{Plan, Tally, WINDOW, Workload, drive};
 use crate::torture::endings;
 use crate::torture::way::Way;
 use crate::torture::worker::Ended;
@@ -51,7 +51,7 @@ struct Hub {
     flows: [Flow; LINES],
 }
 
-impl Job for Hub {
+impl Workload for Hub {
     const NAME: &'static str = "queues";
 
     fn equip(&self, command: &mut Command) -> Result<(), Broken> {
@@ -157,7 +157,7 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let plan = Plan::of(args, PROCESSES);
     let mut hub = Hub::create(Way::any(&mut random), plan)?;
     let mut tally = Tally::default();
-    let ran = rounds(args.secs, plan, &mut hub, &mut random, &mut tally);
+    let ran = rounds(args.time(), plan, &mut hub, &mut random, &mut tally);
     if tally.faults.is_empty() {
         tally.faults.extend(hub.close());
         tally.faults.extend(endings::of_queues(&mut random)?);
@@ -182,14 +182,14 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
 
 /// Rounds of about the same length, each with an end at which its ledger is balanced.
 fn rounds(
-    secs: u64,
+    time: Duration,
     plan: Plan,
     hub: &mut Hub,
     random: &mut Random,
     tally: &mut Tally,
 ) -> Result<Balance, Broken> {
-    let rounds = u32::try_from(secs.div_ceil(ROUND.as_secs()))?.max(1);
-    let time = Duration::from_secs(secs) / rounds;
+    let rounds = u32::try_from(time.as_secs().div_ceil(ROUND.as_secs()))?.max(1);
+    let time = time / rounds;
     let mut sum = Balance::default();
     for _ in 0..rounds {
         drive(plan, hub, random, tally, time)?;

@@ -8,9 +8,10 @@ use crossdock::segment::Monitor;
 
 use crate::process::Broken;
 use crate::random::Random;
+use crate::torture::in_this_order;
 use crate::torture::worker::{Ended, Orders};
 
-use super::desk::{BATCH, Desk, in_this_order};
+use super::desk::{BATCH, Desk};
 use super::item::{Id, Item, note_at};
 use super::ledger::{Arrival, LANE_ITEMS, Ledger};
 use super::yard::Yard;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::yard::LINES;
-use crate::torture::queues::desk::in_this_order;
+use crate::torture::in_this_order;
 use crate::torture::queues::item::Id;
 
 /// Counts of one worker about one line; nobody else writes them.

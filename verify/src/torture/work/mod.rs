@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::{Broken, watch_over};
 use crate::random::Random;
-use crate::torture::driver::{Job, Plan, Tally, WINDOW, drive};
+use crate::torture::driver::{Plan, Tally, WINDOW, Workload, drive};
 use crate::torture::endings;
 use crate::torture::way::Way;
 use crate::torture::worker::Ended;
@@ -49,7 +49,7 @@ struct Shop {
     flows: [Flow; LINES],
 }
 
-impl Job for Shop {
+impl Workload for Shop {
     const NAME: &'static str = "work";
 
     fn equip(&self, command: &mut Command) -> Result<(), Broken> {
@@ -140,7 +140,7 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let plan = Plan::of(args, PROCESSES);
     let mut shop = Shop::create(Way::any(&mut random), plan)?;
     let mut tally = Tally::default();
-    let ran = rounds(args.secs, plan, &mut shop, &mut random, &mut tally);
+    let ran = rounds(args.time(), plan, &mut shop, &mut random, &mut tally);
     if tally.faults.is_empty() {
         tally.faults.extend(shop.close());
         tally.faults.extend(endings::of_work_queues(&mut random)?);
@@ -168,14 +168,14 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
 
 /// Rounds of about the same length, each with an end at which its ledger is balanced.
 fn rounds(
-    secs: u64,
+    time: Duration,
     plan: Plan,
     shop: &mut Shop,
     random: &mut Random,
     tally: &mut Tally,
 ) -> Result<Balance, Broken> {
-    let rounds = u32::try_from(secs.div_ceil(ROUND.as_secs()))?.max(1);
-    let time = Duration::from_secs(secs) / rounds;
+    let rounds = u32::try_from(time.as_secs().div_ceil(ROUND.as_secs()))?.max(1);
+    let time = time / rounds;
     let mut sum = Balance::default();
     for _ in 0..rounds {
         drive(plan, shop, random, tally, time)?;

@@ -13,7 +13,7 @@ use super::yard::{LINES, Visit, Yard, is_counted, nothing};
 use crate::line::{Held, Line, Patience, Refused};
 use crate::process::Broken;
 use crate::random::Random;
-use crate::torture::queues::desk::in_this_order;
+use crate::torture::in_this_order;
 use crate::torture::queues::item::Id;
 use crate::torture::worker::{Ended, Orders};
 

@@ -1,8 +1,8 @@
-//! Accounts whose sum stays the same, whoever dies in the middle of a transfer.
-
-use std::sync::atomic::{Ordering, compiler_fence};
+//! Accounts whose sum stays the same, also if a process dies in the middle of a transfer.
 
 use crossdock::bytemuck::{Pod, Zeroable};
+
+use crate::torture::in_this_order;
 
 pub(crate) const ACCOUNTS: usize = 16;
 const FIRST: i64 = 1000;
@@ -11,7 +11,7 @@ const SUM: i64 = 16_000;
 /// Accounts, and what the transfer under way has found: the intent.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
-pub(crate) struct Ledger {
+pub(crate) struct Accounts {
     accounts: [i64; ACCOUNTS],
     transfers: u64,
     /// 1 while the words below it say what was there before the transfer.
@@ -22,15 +22,9 @@ pub(crate) struct Ledger {
     to_before: i64,
     transfers_before: u64,
 }
-crossdock::payload!(Ledger, "crossdock-verify.ledger/1");
+crossdock::payload!(Accounts, "crossdock-verify.accounts/1");
 
-/// Keeps the stores before it before those after it: a kill falls between two instructions of the
-/// program as it was compiled, not as it was written.
-fn in_this_order() {
-    compiler_fence(Ordering::SeqCst);
-}
-
-impl Ledger {
+impl Accounts {
     pub(crate) fn new() -> Self {
         Self {
             accounts: [FIRST; ACCOUNTS],
@@ -38,7 +32,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn is_balanced(&self) -> bool {
+    pub(crate) fn are_balanced(&self) -> bool {
         let sum = self.accounts.iter().sum::<i64>();
         sum == SUM && self.under_way == 0
     }

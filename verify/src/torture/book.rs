@@ -1,16 +1,16 @@
 //! What many read and one writes: pages that all say the same edition, and the sum of them.
 
-use std::sync::atomic::{Ordering, compiler_fence};
-
 use crossdock::bytemuck::{Pod, Zeroable};
+
+use crate::torture::in_this_order;
 
 const PAGES: usize = 61;
 
 /// The pages of one edition. The edition that is being written is there before the first page changes,
-/// so that whoever comes after a dead writer can finish its work.
+/// so that the writer after a dead one can finish its work.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Book {
+pub(crate) struct Book {
     edition: u64,
     next: u64,
     pages: [u64; PAGES],
@@ -18,30 +18,24 @@ pub(super) struct Book {
 }
 crossdock::payload!(Book, "crossdock-verify.book/1");
 
-/// Keeps the stores before it before those after it: a kill falls between two instructions of the
-/// program as it was compiled, not as it was written.
-fn in_this_order() {
-    compiler_fence(Ordering::SeqCst);
-}
-
 /// What is on a page: another number on each, and in each edition.
 fn text(edition: u64, page: usize) -> u64 {
     (edition + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ page as u64
 }
 
 impl Book {
-    pub(super) fn first() -> Self {
+    pub(crate) fn first() -> Self {
         let mut book = Self::zeroed();
         book.print(0, || ());
         book
     }
 
-    pub(super) fn edition(&self) -> u64 {
+    pub(crate) fn edition(&self) -> u64 {
         self.edition
     }
 
     /// Whether all pages are of the edition that the book says, and none is being written.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let texts = (0..PAGES).map(|page| text(self.edition, page));
         self.next == self.edition
             && self.pages.iter().copied().eq(texts)
@@ -49,12 +43,12 @@ impl Book {
     }
 
     /// Writes the next edition; calls `dawdle` in the middle.
-    pub(super) fn reprint(&mut self, dawdle: impl FnOnce()) {
+    pub(crate) fn reprint(&mut self, dawdle: impl FnOnce()) {
         self.print(self.edition + 1, dawdle);
     }
 
     /// Finishes an edition that was cut off, or the last one again; may be cut off itself.
-    pub(super) fn repair(&mut self) {
+    pub(crate) fn repair(&mut self) {
         self.print(self.next, || ());
     }
 
