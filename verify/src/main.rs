@@ -62,8 +62,7 @@ enum Verb {
     /// sent, whole and in order, and then be told.
     /// At `starts` processes are started in both ways and return, exit, panic or are killed; no zombie, descriptor,
     /// thread, memory file or name is left of them.
-    /// With the variable `CROSSDOCK_TORTURE_BUG`, all but `queues`, `work` and `snapshots` do something wrong,
-    /// which must be noticed.
+    /// With the variable `CROSSDOCK_TORTURE_BUG` they do something wrong, which must be noticed.
     /// Nobody may be stuck or listed.
     /// Exits with 1 otherwise.
     Torture(TortureArgs),

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 fn torture(job: &str, seeded: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock-verify"));
     // One task in ten thousand of a pool has the bug.
-    let secs = if job == "pool" { "1.5" } else { "0.5" };
+    let secs = if job == "pool" { "1.5" } else { "0.3" };
     command.args(["torture", job, "--secs", secs, "--kill-rate", "20"]);
     command.args(["--processes", "4"]);
     if seeded {
@@ -45,6 +45,9 @@ judged! {
     the_judge_of_meetings_notices_goods_that_do_not_arrive: "meetings"
     the_judge_of_signals_notices_a_value_of_two_halves: "signals"
     the_judge_of_an_array_notices_a_chunk_that_is_finished_twice: "array"
+    the_judge_of_snapshots_notices_a_value_of_another_version: "snapshots"
+    the_judge_of_queues_notices_an_item_that_is_not_sent: "queues"
+    the_judge_of_work_notices_a_message_that_is_not_sent: "work"
     the_judge_of_a_pool_notices_a_task_that_goes_on_after_its_outcome: "pool"
     the_judge_of_ends_notices_an_item_that_is_not_sent: "ends"
     the_judge_of_connections_notices_a_message_that_was_not_sent: "conns"

@@ -19,6 +19,7 @@ mod sheet;
 mod signals;
 mod snapshots;
 mod starts;
+mod traffic;
 mod way;
 mod work;
 mod worker;
@@ -126,8 +127,8 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Permits => job::run::<permits::Sharing>(args, random)?,
         What::Meetings => job::run::<meetings::Meetings>(args, random)?,
         What::Signals => job::run::<signals::Signals>(args, random)?,
-        What::Queues => queues::run(args, random)?,
-        What::Work => work::run(args, random)?,
+        What::Queues => traffic::run::<queues::Queues>(args, random)?,
+        What::Work => traffic::run::<work::Tasks>(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,
         What::Array => job::run::<array::Field>(args, random)?,
         What::Pool => pool::run(args, random)?,

@@ -13,9 +13,10 @@ use crate::process::Broken;
 use crate::random::Random;
 use crate::torture::driver::{Plan, Tally, Workload, drive};
 use crate::torture::sheet::Sheet;
+use crate::torture::traffic::{add, leave};
 use crate::torture::way::Way;
 use crate::torture::worker::{Ended, Orders};
-use crate::torture::{Report, TortureArgs, abandoned, in_this_order, take_away};
+use crate::torture::{Report, TortureArgs, abandoned, has_bug, in_this_order, take_away};
 
 const PROCESSES: u16 = 64;
 /// How many readers the snapshots have; each comes with a small and with a large value.
@@ -57,9 +58,8 @@ struct Notes {
     desks: [Desk; SLOTS],
 }
 
-/// One more, in a word that nobody else writes.
 fn count(word: &AtomicU64) {
-    word.store(word.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    add(word, 1);
 }
 
 fn notes(sheet: &Sheet) -> &Notes {
@@ -228,7 +228,8 @@ impl Worker<'_> {
         notes.intended.store(version, Ordering::Release);
         in_this_order();
         let published = match self.random.below(3) {
-            0 => writer.publish(value(version)),
+            // The seeded bug: a value that is not the version's.
+            0 => writer.publish(value(version + u64::from(has_bug()))),
             1 => writer.publish_with(|place| *place = value(version)),
             _ => {
                 let mut whole = true;
@@ -350,15 +351,6 @@ const fn inverse(factor: u64) -> u64 {
         round += 1;
     }
     found
-}
-
-/// Leaves what it stayed with: gives it back, or ends with it in its hands.
-fn leave<T>(what: T, forgets: bool) -> Result<(), Ended> {
-    if forgets {
-        std::mem::forget(what);
-        return Err(Ended::Replaced);
-    }
-    Ok(())
 }
 
 /// One worker, from its start to its end.

@@ -14,7 +14,8 @@ use crate::process::{Broken, PANICKED, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{
-    What, array, job, locks, meetings, permits, queues, rwlock, signals, snapshots, work as tasks,
+    What, array, job, locks, meetings, permits, queues, rwlock, signals, snapshots, traffic,
+    work as tasks,
 };
 
 /// How `torture` starts a worker.
@@ -137,8 +138,8 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Permits => job::work::<permits::Sharing>(orders),
         What::Meetings => job::work::<meetings::Meetings>(orders),
         What::Signals => job::work::<signals::Signals>(orders),
-        What::Queues => queues::work(orders),
-        What::Work => tasks::work(orders),
+        What::Queues => traffic::work::<queues::ItemNotes>(orders),
+        What::Work => traffic::work::<tasks::TaskNotes>(orders),
         What::Snapshots => snapshots::work(orders),
         What::Array => job::work::<array::Field>(orders),
         What::Pool | What::Ends | What::Conns | What::Processes | What::Starts => {

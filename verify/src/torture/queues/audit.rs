@@ -1,40 +1,23 @@
-//! The audit: every item that was sent has arrived, but for those that died with somebody.
+//! The audit: every item that was sent has arrived, but for those that died with a process.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use super::desk::Undone;
-use super::item::Id;
-use super::ledger::Ledger;
+use super::notes::{ItemNotes, Undone};
+use crate::torture::traffic::item::Id;
+use crate::torture::traffic::{Balance, Doubt, Ledger};
 
 /// What the dead of a round have left in doubt: at most what each was at when it died.
 #[derive(Debug, Default)]
 pub(crate) struct Doubts {
-    /// By lane: the numbers that somebody was sending, one after the other.
+    /// By lane: the numbers that a process was sending, one after the other.
     sends: BTreeMap<usize, Vec<Range<u32>>>,
     hands: HashSet<(usize, u32)>,
 }
 
-/// What a round came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Balance {
-    /// Numbers that were given out.
-    pub(crate) numbered: u64,
-    pub(crate) received: u64,
-    /// Not arrived, because their sender was killed while it sent them.
-    pub(crate) unsent: u64,
-    /// Not arrived, because their receiver was killed when it had read them.
-    pub(crate) buried: u64,
-    /// What must not be, such as items that have not arrived and that nobody died with.
-    pub(crate) faults: Vec<String>,
-}
-
-/// How many lost items are named.
-const NAMED: usize = 10;
-
 impl Doubts {
     /// What a worker has left that is gone for good.
-    pub(crate) fn add(&mut self, undone: Undone, ledger: &Ledger) {
+    pub(crate) fn add(&mut self, undone: Undone, ledger: &Ledger<ItemNotes>) {
         if let Some((lane, first, count)) = undone.sends
             && lane < ledger.numbering().lanes()
         {
@@ -55,45 +38,24 @@ impl Doubts {
 }
 
 /// Balances a round that is over and drained.
-pub(crate) fn audit(ledger: &Ledger, doubts: &Doubts) -> Balance {
-    let mut balance = Balance {
-        numbered: ledger.given_out(),
-        ..Balance::default()
-    };
-    let mut lost = 0;
-    for lane in 0..ledger.numbering().lanes() {
-        let missing = ledger.missing(lane);
-        for (at, number) in missing.iter().enumerate() {
-            let number = *number;
-            // What is sent one after the other is cut off at one place: all after it is missing.
-            let is_cut_off = |range: &Range<u32>| {
-                let rest = missing[at..]
-                    .iter()
-                    .take_while(|number| range.contains(number));
-                rest.count() as u64 == u64::from(range.end - number)
-            };
-            if doubts.being_sent(lane, number).is_some_and(is_cut_off) {
-                balance.unsent += 1;
-            } else if doubts.hands.contains(&(lane, number)) {
-                balance.buried += 1;
-            } else {
-                lost += 1;
-                if balance.faults.len() < NAMED {
-                    let line = ledger.numbering().line_of(lane);
-                    balance.faults.push(format!(
-                        "item {number} of lane {lane}, in line {line}, was sent and never arrived"
-                    ));
-                }
-            }
+pub(crate) fn audit(ledger: &Ledger<ItemNotes>, doubts: &Doubts) -> Balance {
+    let missing = |lane| ledger.missing(lane);
+    Balance::of(ledger, missing, |lane, missing, at| {
+        let number = missing[at];
+        // What is sent one after the other is cut off at one place: all after it is missing.
+        let is_cut_off = |range: &Range<u32>| {
+            let rest = missing[at..].iter();
+            let rest = rest.take_while(|number| range.contains(number)).count();
+            rest as u64 == u64::from(range.end - number)
+        };
+        if doubts.being_sent(lane, number).is_some_and(is_cut_off) {
+            Doubt::Unsent
+        } else if doubts.hands.contains(&(lane, number)) {
+            Doubt::Untold
+        } else {
+            Doubt::Lost
         }
-    }
-    if lost > balance.faults.len() as u64 {
-        balance
-            .faults
-            .push(format!("{lost} items were lost in all"));
-    }
-    balance.received = balance.numbered - balance.unsent - balance.buried - lost;
-    balance
+    })
 }
 
 #[cfg(test)]
@@ -112,7 +74,7 @@ mod tests {
     }
 
     /// A ledger in which 1 to 200 of one lane were sent, and all but those in `missing` arrived.
-    fn ledger(missing: &[u32]) -> Ledger {
+    fn ledger(missing: &[u32]) -> Ledger<ItemNotes> {
         let ledger = Ledger::create(3).expect("a ledger");
         ledger.set_next(LANE, 201);
         for number in (1..=200).filter(|number| !missing.contains(number)) {
@@ -126,7 +88,7 @@ mod tests {
         let balance = audit(&ledger(&[]), &Doubts::default());
         let expected = Balance {
             numbered: 200,
-            received: 200,
+            done: 200,
             ..Balance::default()
         };
         assert_eq!(balance, expected);
@@ -141,7 +103,7 @@ mod tests {
         }
     }
 
-    fn doubts(undone: Undone, ledger: &Ledger) -> Doubts {
+    fn doubts(undone: Undone, ledger: &Ledger<ItemNotes>) -> Doubts {
         let mut doubts = Doubts::default();
         doubts.add(undone, ledger);
         doubts
@@ -155,10 +117,10 @@ mod tests {
             hand: vec![id(64)],
         };
         let balance = audit(&ledger, &doubts(undone, &ledger));
-        assert_eq!((balance.unsent, balance.buried), (1, 1));
+        assert_eq!((balance.unsent, balance.untold), (1, 1));
         assert_eq!(balance.faults.len(), 1);
         assert!(balance.faults[0].contains("item 12 of"));
-        assert_eq!(balance.received, 197);
+        assert_eq!(balance.done, 197);
     }
 
     #[test]

@@ -7,16 +7,17 @@ use crossdock::queue::{
     TrySendError, Wait,
 };
 
+use crate::torture::traffic::item::{Item, NOTHING};
+use crate::torture::traffic::{Worker, leave};
 use crate::torture::worker::Ended;
 
-use super::desk::BATCH;
-use super::item::{Item, NOTHING};
+use super::notes::{BATCH, ItemNotes};
 use super::rings::unsent;
-use super::worker::{Order, Worker, leave, wrong};
+use super::worker::{Order, wrong};
 use super::yard::{Lines, is_counted};
 
 /// Stays at one of the queues, on one side.
-pub(super) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+pub(super) fn stay<T: Item>(worker: &mut Worker<ItemNotes>, lines: &Lines<T>) -> Result<(), Ended> {
     let number = worker.random.index(lines.queues.len());
     let line = lines.first_queue + number;
     let wait = match worker.random.below(8) {
@@ -29,9 +30,9 @@ pub(super) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
     // One in a few dies with its handle in its hands.
     let forgets = worker.random.below(50) == 0;
     if worker.random.below(2) == 0 {
-        worker.desk.count_send(line);
+        worker.notes.count_send(line);
         let forces = worker.random.below(8) == 0;
-        let work = |worker: &mut Worker, end: &Queue<T>| {
+        let work = |worker: &mut Worker<ItemNotes>, end: &Queue<T>| {
             worker.repeat(|worker| match forces {
                 true => force(worker, line, end),
                 false => send(worker, line, end, counted),
@@ -44,8 +45,8 @@ pub(super) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
         work(worker, &sender)?;
         leave(sender, forgets)
     } else {
-        worker.desk.count_receive(line);
-        let work = |worker: &mut Worker, end: &Queue<T>| {
+        worker.notes.count_receive(line);
+        let work = |worker: &mut Worker<ItemNotes>, end: &Queue<T>| {
             worker.repeat(|worker| receive(worker, line, end, counted))
         };
         if !counted {
@@ -69,7 +70,7 @@ fn disconnected(line: usize) -> Result<(), Ended> {
 /// Sends one item or some; false if nobody receives. Where receivers are `counted` it may wait as
 /// long as it takes: it is told when the last of them has gone.
 fn send<T: Item>(
-    worker: &mut Worker,
+    worker: &mut Worker<ItemNotes>,
     line: usize,
     end: &Queue<T>,
     counted: bool,
@@ -91,8 +92,8 @@ fn send<T: Item>(
             },
             1 | 2 => end.try_send(item).map_err(SendTimeoutError::from),
             3 if counted => end.send(item).map_err(SendTimeoutError::from),
-            3 | 4 => end.send_timeout(item, worker.patience()),
-            _ => end.send_timeout(item, Instant::now() + worker.patience()),
+            3 | 4 => end.send_timeout(item, worker.time()),
+            _ => end.send_timeout(item, Instant::now() + worker.time()),
         };
         match outcome {
             Ok(()) => Ok(1),
@@ -109,9 +110,13 @@ fn send<T: Item>(
 }
 
 /// Sends one item, and receives the oldest if there is no room; false if nobody receives.
-fn force<T: Item>(worker: &mut Worker, line: usize, end: &Queue<T>) -> Result<bool, Ended> {
+fn force<T: Item>(
+    worker: &mut Worker<ItemNotes>,
+    line: usize,
+    end: &Queue<T>,
+) -> Result<bool, Ended> {
     let mut goes_on = true;
-    worker.desk.begin_to_receive();
+    worker.notes.begin_to_receive();
     let sent = worker.send(line, 1, |worker, items: &[T]| {
         match end.force_send(items[0]) {
             Ok(None) => Ok(1),
@@ -127,7 +132,7 @@ fn force<T: Item>(worker: &mut Worker, line: usize, end: &Queue<T>) -> Result<bo
             Err(error) => Err(wrong(line, error)),
         }
     })?;
-    worker.desk.end_of_receiving();
+    worker.notes.end_of_receiving();
     Ok(goes_on && sent.is_some())
 }
 
@@ -142,7 +147,7 @@ enum Came<T> {
 
 /// Receives one item or some; false if nobody sends. As for [`send`], if senders are `counted`.
 fn receive<T: Item>(
-    worker: &mut Worker,
+    worker: &mut Worker<ItemNotes>,
     line: usize,
     end: &Queue<T>,
     counted: bool,
@@ -154,12 +159,12 @@ fn receive<T: Item>(
         false => Came::One(value, Order::Kept),
     };
     let untold = |value| Came::One(value, Order::Untold);
-    worker.desk.begin_to_receive();
-    let deadline = Instant::now() + worker.patience();
+    worker.notes.begin_to_receive();
+    let deadline = Instant::now() + worker.time();
     let came = match worker.random.below(14) {
         0 => tried(slice(worker, line, end)?),
         1 => tried(each(worker, line, end)?),
-        2 => waited(end.recv_timeout(worker.patience()).map(untold)),
+        2 => waited(end.recv_timeout(worker.time()).map(untold)),
         3 => waited(end.recv_timeout(deadline).map(untold)),
         4 => tried(end.try_recv().map(untold)),
         5 if counted => waited(end.recv().map(untold)),
@@ -171,7 +176,7 @@ fn receive<T: Item>(
                 .map(untold),
         ),
         5..10 => tried(end.try_recv_marked().map(told)),
-        10..12 => waited(end.recv_marked_timeout(worker.patience()).map(told)),
+        10..12 => waited(end.recv_marked_timeout(worker.time()).map(told)),
         _ => waited(end.recv_marked_timeout(deadline).map(told)),
     };
     let goes_on = match came {
@@ -186,13 +191,13 @@ fn receive<T: Item>(
         }
         Err(error) => return Err(Ended::Wrong(format!("line {line}: {error}"))),
     };
-    worker.desk.end_of_receiving();
+    worker.notes.end_of_receiving();
     Ok(goes_on)
 }
 
 /// Receives some, and marks them.
 fn slice<T: Item>(
-    worker: &mut Worker,
+    worker: &mut Worker<ItemNotes>,
     line: usize,
     end: &Queue<T>,
 ) -> Result<Result<Came<T>, TryRecvError>, Ended> {
@@ -210,7 +215,7 @@ fn slice<T: Item>(
 
 /// Receives one after the other, and marks each.
 fn each<T: Item>(
-    worker: &mut Worker,
+    worker: &mut Worker<ItemNotes>,
     line: usize,
     end: &Queue<T>,
 ) -> Result<Result<Came<T>, TryRecvError>, Ended> {
@@ -241,7 +246,10 @@ fn waited<T, E: Into<RecvTimeoutError>>(outcome: Result<Came<T>, E>) -> Result<C
 }
 
 /// Receives all that is left, where nobody else is any more.
-pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+pub(super) fn drain<T: Item>(
+    worker: &mut Worker<ItemNotes>,
+    lines: &Lines<T>,
+) -> Result<(), Ended> {
     for (queue, line) in lines.queues.iter().zip(lines.first_queue..) {
         loop {
             match queue.try_recv_marked() {
@@ -270,7 +278,7 @@ pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<()
 }
 
 /// Fills every queue to its capacity and empties it again.
-pub(super) fn fill<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+pub(super) fn fill<T: Item>(worker: &mut Worker<ItemNotes>, lines: &Lines<T>) -> Result<(), Ended> {
     for (queue, line) in lines.queues.iter().zip(lines.first_queue..) {
         // Where receivers are counted there must be one.
         let _receiver = match is_counted(line) {

@@ -6,15 +6,16 @@ use crossdock::queue::spsc::{Consumer, Producer};
 use crossdock::queue::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
 use crossdock::segment::ClaimError;
 
+use crate::torture::traffic::item::{Item, NOTHING};
+use crate::torture::traffic::{Worker, leave};
 use crate::torture::worker::Ended;
 
-use super::desk::BATCH;
-use super::item::{Item, NOTHING};
-use super::worker::{Order, Worker, leave, wrong};
+use super::notes::{BATCH, ItemNotes};
+use super::worker::{Order, wrong};
 use super::yard::Lines;
 
 /// Stays at one of the rings, at an end that is free.
-pub(crate) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+pub(crate) fn stay<T: Item>(worker: &mut Worker<ItemNotes>, lines: &Lines<T>) -> Result<(), Ended> {
     let number = worker.random.index(lines.rings.len());
     let (ring, line) = (&lines.rings[number], lines.first_ring + number);
     // One in a few is killed, or leaves, with the end in its hands.
@@ -23,14 +24,14 @@ pub(crate) fn stay<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(),
         let Some(mut end) = free(line, ring.producer())? else {
             return Ok(());
         };
-        worker.desk.count_send(line);
+        worker.notes.count_send(line);
         worker.repeat(|worker| push(worker, line, &mut end))?;
         leave(end, forgets)
     } else {
         let Some(mut end) = free(line, ring.consumer())? else {
             return Ok(());
         };
-        worker.desk.count_receive(line);
+        worker.notes.count_receive(line);
         worker.repeat(|worker| pop(worker, line, &mut end))?;
         leave(end, forgets)
     }
@@ -46,7 +47,11 @@ fn free<E>(line: usize, claimed: Result<E, ClaimError>) -> Result<Option<E>, End
 }
 
 /// Sends one item or some; false if nobody receives.
-fn push<T: Item>(worker: &mut Worker, line: usize, end: &mut Producer<T>) -> Result<bool, Ended> {
+fn push<T: Item>(
+    worker: &mut Worker<ItemNotes>,
+    line: usize,
+    end: &mut Producer<T>,
+) -> Result<bool, Ended> {
     let mut goes_on = true;
     let way = worker.random.below(5);
     let count = match way {
@@ -58,9 +63,9 @@ fn push<T: Item>(worker: &mut Worker, line: usize, end: &mut Producer<T>) -> Res
         let pushed = match way {
             0 => return end.push_slice(items).map_err(|error| wrong(line, error)),
             1 => end.try_push(item).map_err(SendTimeoutError::from),
-            2 => end.push_timeout(item, worker.patience()),
+            2 => end.push_timeout(item, worker.time()),
             3 => end.push(item).map_err(SendTimeoutError::from),
-            _ => end.push_timeout(item, Instant::now() + worker.patience()),
+            _ => end.push_timeout(item, Instant::now() + worker.time()),
         };
         match pushed {
             Ok(()) => Ok(1),
@@ -85,8 +90,12 @@ pub(super) fn unsent<T: Item>(item: &T, back: &T) -> Result<usize, Ended> {
 }
 
 /// Receives one item or some; false if nobody sends.
-fn pop<T: Item>(worker: &mut Worker, line: usize, end: &mut Consumer<T>) -> Result<bool, Ended> {
-    worker.desk.begin_to_receive();
+fn pop<T: Item>(
+    worker: &mut Worker<ItemNotes>,
+    line: usize,
+    end: &mut Consumer<T>,
+) -> Result<bool, Ended> {
+    worker.notes.begin_to_receive();
     let popped = match worker.random.below(5) {
         0 => {
             let mut items = [NOTHING; BATCH].map(T::of);
@@ -100,9 +109,9 @@ fn pop<T: Item>(worker: &mut Worker, line: usize, end: &mut Consumer<T>) -> Resu
             Err(RecvTimeoutError::Timeout)
         }
         1 => end.try_pop().map_err(RecvTimeoutError::from),
-        2 => end.pop_timeout(worker.patience()),
+        2 => end.pop_timeout(worker.time()),
         3 => end.pop().map_err(RecvTimeoutError::from),
-        _ => end.pop_timeout(Instant::now() + worker.patience()),
+        _ => end.pop_timeout(Instant::now() + worker.time()),
     };
     let goes_on = match popped {
         Ok(item) => {
@@ -113,12 +122,15 @@ fn pop<T: Item>(worker: &mut Worker, line: usize, end: &mut Consumer<T>) -> Resu
         Err(RecvTimeoutError::Disconnected) => false,
         Err(error) => return Err(wrong(line, error)),
     };
-    worker.desk.end_of_receiving();
+    worker.notes.end_of_receiving();
     Ok(goes_on)
 }
 
 /// Pops all that is left.
-pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+pub(super) fn drain<T: Item>(
+    worker: &mut Worker<ItemNotes>,
+    lines: &Lines<T>,
+) -> Result<(), Ended> {
     for (ring, line) in lines.rings.iter().zip(lines.first_ring..) {
         let mut end = ring.consumer().map_err(|error| wrong(line, error))?;
         loop {
@@ -133,7 +145,7 @@ pub(super) fn drain<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<()
 }
 
 /// Fills every ring to its capacity and empties it again.
-pub(super) fn fill<T: Item>(worker: &mut Worker, lines: &Lines<T>) -> Result<(), Ended> {
+pub(super) fn fill<T: Item>(worker: &mut Worker<ItemNotes>, lines: &Lines<T>) -> Result<(), Ended> {
     for (ring, line) in lines.rings.iter().zip(lines.first_ring..) {
         let mut end = ring.producer().map_err(|error| wrong(line, error))?;
         worker.fill(line, ring.capacity(), |item: T| match end.try_push(item) {

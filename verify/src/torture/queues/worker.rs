@@ -1,28 +1,17 @@
-//! A worker: sends and receives here and there, until it is told to leave or killed.
+//! A worker at queues: sends and receives here and there.
 
-use std::process::ExitCode;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
-use crossdock::segment::Monitor;
+use crossdock::Segment;
 
 use crate::process::Broken;
-use crate::random::Random;
-use crate::torture::in_this_order;
-use crate::torture::worker::{Ended, Orders};
+use crate::torture::traffic::item::{Item, note_at};
+use crate::torture::traffic::{Counted, Worker, WorkerNotes};
+use crate::torture::worker::Ended;
+use crate::torture::{has_bug, in_this_order};
 
-use super::desk::{BATCH, Desk};
-use super::item::{Id, Item, note_at};
-use super::ledger::{Arrival, LANE_ITEMS, Ledger};
-use super::yard::Yard;
+use super::ledger::{Arrival, LANE_ITEMS};
+use super::notes::{BATCH, ItemNotes};
+use super::yard::{LINES, RINGS, Yard};
 use super::{many, rings};
-
-/// How long a worker stays at one line, and how much it does there.
-const STAY: Duration = Duration::from_millis(100);
-const OPERATIONS: u64 = 400;
-
-/// The process's ledger: what it reads is noted there, to its end.
-static LEDGER: OnceLock<Ledger> = OnceLock::new();
 
 /// What a consumer may say of an item's place in its lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,116 +23,44 @@ pub(crate) enum Order {
     Untold,
 }
 
-/// An error that a line must not give, where it is neither corrupt nor anybody's any more.
+/// An error that a line must not give, where it is neither corrupt nor abandoned.
 pub(crate) fn wrong(line: usize, error: impl std::error::Error) -> Ended {
     Ended::Wrong(format!("line {line}: {error}"))
 }
 
-/// Leaves an end that it stayed at: gives it back, or ends with it in its hands.
-pub(crate) fn leave<E>(end: E, forgets: bool) -> Result<(), Ended> {
-    if forgets {
-        std::mem::forget(end);
-        return Err(Ended::Replaced);
+impl WorkerNotes for ItemNotes {
+    const LINES: usize = LINES;
+    const SINGLE: usize = RINGS;
+    const OPERATIONS: u64 = 400;
+    type Yard = Yard;
+
+    fn open(segment: &Segment) -> Result<Yard, Broken> {
+        Yard::open(segment)
     }
-    Ok(())
-}
 
-/// A worker, with what it must remember.
-pub(crate) struct Worker<'a> {
-    slot: usize,
-    pub(crate) random: Random,
-    pub(crate) ledger: &'a Ledger,
-    pub(crate) desk: &'a Desk,
-    /// By lane: the last number that came in its order.
-    seen: Vec<u32>,
-    deadline: Instant,
-}
+    fn begin(&'static self) {
+        note_at(self);
+    }
 
-pub(crate) fn work(orders: Orders) -> Result<ExitCode, Broken> {
-    let path = orders
-        .ledger
-        .ok_or_else(|| Broken("a worker at queues needs a ledger".into()))?;
-    let opened = Ledger::open(&path)?;
-    let ledger = LEDGER.get_or_init(|| opened);
-    note_at(ledger.desk(orders.slot));
-    let mut worker = Worker::new(ledger, orders.slot, orders.random);
-    loop {
-        // Dropping the last handle leaves the segment, so each round joins anew.
-        let yard = Yard::open(&orders.way)?;
-        // Now and then a thread of this process reaps those who die meanwhile.
-        let monitor = match worker.random.below(4) {
-            0 => Some(Monitor::start()?),
-            _ => None,
-        };
-        if let Some(monitor) = &monitor {
-            monitor.watch(&yard.segment)?;
+    fn stay(worker: &mut Worker<'_, Self>, yard: &Yard) -> Result<(), Ended> {
+        match worker.random.below(8) {
+            0 => rings::stay(worker, &yard.small),
+            1 => rings::stay(worker, &yard.large),
+            2..5 => many::stay(worker, &yard.small),
+            _ => many::stay(worker, &yard.large),
         }
-        for _ in 0..worker.random.below(40) {
-            if let Err(ended) = worker.stay(&yard) {
-                if matches!(ended, Ended::Wrong(_)) {
-                    // The others would find the same.
-                    ledger.dismiss();
-                }
-                return ended.of_worker(orders.slot);
-            }
-        }
+    }
+
+    fn advance(&self) {
+        (**self).advance();
+    }
+
+    fn counted(&self, line: usize) -> Counted {
+        (**self).counted(line)
     }
 }
 
-impl<'a> Worker<'a> {
-    pub(crate) fn new(ledger: &'a Ledger, slot: usize, random: Random) -> Self {
-        Self {
-            slot,
-            random,
-            ledger,
-            desk: ledger.desk(slot),
-            seen: vec![0; ledger.numbering().lanes()],
-            deadline: Instant::now(),
-        }
-    }
-
-    /// Some work at one line.
-    fn stay(&mut self, yard: &Yard) -> Result<(), Ended> {
-        self.deadline = Instant::now() + STAY;
-        if self.random.below(16) == 0 && yard.segment.reap().stuck > 0 {
-            return Err(Ended::Wrong("places are stuck".into()));
-        }
-        self.desk.advance();
-        match self.random.below(8) {
-            0 => rings::stay(self, &yard.small),
-            1 => rings::stay(self, &yard.large),
-            2..5 => many::stay(self, &yard.small),
-            _ => many::stay(self, &yard.large),
-        }
-    }
-
-    /// Repeats an operation until it says that there is nothing more to do, or it is time to go.
-    pub(crate) fn repeat(
-        &mut self,
-        mut operation: impl FnMut(&mut Self) -> Result<bool, Ended>,
-    ) -> Result<(), Ended> {
-        for _ in 0..self.random.below(OPERATIONS) {
-            let goes_on = operation(self)?;
-            self.desk.advance();
-            if self.ledger.is_over() {
-                return Err(Ended::Left);
-            }
-            if !goes_on || Instant::now() > self.deadline {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// How long to wait: mostly not long.
-    pub(crate) fn patience(&mut self) -> Duration {
-        let most = match self.random.below(20) {
-            0 => Duration::from_millis(200),
-            _ => Duration::from_millis(4),
-        };
-        self.random.time_below(most)
-    }
-
+impl Worker<'_, ItemNotes> {
     /// Has `send` send the next `count` items of its lane in a line, and say how many of them it has sent.
     /// `None` if the lane is used up.
     pub(crate) fn send<T: Item>(
@@ -152,13 +69,8 @@ impl<'a> Worker<'a> {
         count: usize,
         send: impl FnOnce(&mut Self, &[T]) -> Result<usize, Ended>,
     ) -> Result<Option<usize>, Ended> {
-        let lane = self.ledger.numbering().lane(line, self.slot);
-        let mut id = Id {
-            round: self.ledger.round(),
-            lane: u16::try_from(lane)?,
-            number: self.ledger.next(lane),
-        };
-        let first = id.number;
+        let mut id = self.ledger.next_id(line, self.slot)?;
+        let (lane, first) = (usize::from(id.lane), id.number);
         let after = first + u32::try_from(count)?;
         if after >= LANE_ITEMS {
             return Ok(None);
@@ -168,16 +80,20 @@ impl<'a> Worker<'a> {
             *item = T::of(id);
             id.number += 1;
         }
-        self.desk.begin_to_send(lane, first, after - first);
-        // Before the first of them is sent, so that nobody gives a number out twice.
+        self.notes.begin_to_send(lane, first, after - first);
+        // Before the first of them is sent, so that no number is given out twice.
         self.ledger.set_next(lane, after);
         in_this_order();
-        let sent = send(self, &items[..count])?;
+        // The seeded bug: an item that is not sent.
+        let sent = match has_bug() && first == 7 {
+            true => count,
+            false => send(self, &items[..count])?,
+        };
         in_this_order();
         if sent < count {
             self.ledger.set_next(lane, first + u32::try_from(sent)?);
         }
-        self.desk.end_of_sending();
+        self.notes.end_of_sending();
         Ok(Some(sent))
     }
 
@@ -222,7 +138,7 @@ impl<'a> Worker<'a> {
             }
             Arrival::Unknown => {
                 return Err(Ended::Wrong(format!(
-                    "{id:?} came from line {line}, and nobody sent it"
+                    "{id:?} came from line {line}, and no process sent it"
                 )));
             }
         }
@@ -239,7 +155,7 @@ impl<'a> Worker<'a> {
             self.seen[lane] = id.number;
         }
         let redelivered = order == Order::Redelivered;
-        self.desk.count_received(line, redelivered);
+        self.notes.count_received(line, redelivered);
         Ok(())
     }
 }

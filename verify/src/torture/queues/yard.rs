@@ -7,7 +7,7 @@ use crossdock::{Segment, SegmentOptions};
 use crate::process::Broken;
 use crate::torture::way::Way;
 
-use super::item::{Item, Large, Small};
+use crate::torture::traffic::item::{Item, Large, Small};
 
 /// The capacities of the rings for two; each comes with small and with large items.
 const RING_CAPACITIES: [u64; 4] = [1, 3, 8, 1024];
@@ -19,7 +19,7 @@ pub(crate) const RINGS: usize = 2 * RING_CAPACITIES.len();
 /// How many rings and queues there are.
 pub(crate) const LINES: usize = RINGS + 2 * QUEUE_CAPACITIES.len();
 
-/// Whether senders and receivers of a queue are counted, most of them; of the others nobody is.
+/// Whether senders and receivers of a queue are counted, most of them; of the others none is.
 pub(crate) fn is_counted(line: usize) -> bool {
     // Each capacity once, and once not.
     (line - RINGS) % 2 == (line - RINGS) / QUEUE_CAPACITIES.len()
@@ -37,43 +37,8 @@ pub(crate) struct Lines<T> {
 
 /// A process's handles.
 pub(crate) struct Yard {
-    pub(crate) segment: Segment,
     pub(crate) small: Lines<Small>,
     pub(crate) large: Lines<Large>,
-}
-
-/// How lines and lanes are numbered.
-///
-/// A line is a ring or a queue. A lane is a sequence of items in a line: the only one of a ring,
-/// whoever is its producer, and one of each slot's worker in a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Numbering {
-    pub(crate) slots: usize,
-}
-
-impl Numbering {
-    pub(crate) fn new(slots: usize) -> Self {
-        Self { slots }
-    }
-
-    pub(crate) fn lanes(self) -> usize {
-        RINGS + (LINES - RINGS) * self.slots
-    }
-
-    /// The lane of the worker in `slot`, in a line.
-    pub(crate) fn lane(self, line: usize, slot: usize) -> usize {
-        match line.checked_sub(RINGS) {
-            None => line,
-            Some(queue) => RINGS + queue * self.slots + slot,
-        }
-    }
-
-    pub(crate) fn line_of(self, lane: usize) -> usize {
-        match lane.checked_sub(RINGS) {
-            None => lane,
-            Some(lane) => RINGS + lane / self.slots,
-        }
-    }
 }
 
 /// The halves of the lines.
@@ -87,7 +52,7 @@ fn name(line: usize) -> String {
 impl<T: Item> Lines<T> {
     fn create(segment: &Segment, half: usize) -> Result<(), Broken> {
         let [first_ring, first_queue] = Self::firsts(half);
-        // Once somebody was there, whoever waits is told when the last one has gone.
+        // Once an end was there, a waiter is told when the last one has gone.
         for (line, capacity) in (first_ring..).zip(RING_CAPACITIES) {
             let ring = segment.create::<Spsc<T>>(&name(line), capacity)?;
             drop((ring.producer()?, ring.consumer()?));
@@ -128,7 +93,7 @@ impl<T: Item> Lines<T> {
 
 impl Yard {
     /// Makes the segment, for so many workers.
-    pub(crate) fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
+    pub(crate) fn create(way: &Way, workers: usize) -> Result<Segment, Broken> {
         let options = SegmentOptions::new()
             .size(1 << 20)
             .participants(u32::try_from(workers)? + 2)
@@ -136,19 +101,13 @@ impl Yard {
         let segment = way.create(&options)?;
         Lines::<Small>::create(&segment, SMALL)?;
         Lines::<Large>::create(&segment, LARGE)?;
-        Self::attach(segment)
+        Ok(segment)
     }
 
-    /// Comes to the segment as a worker does.
-    pub(crate) fn open(way: &Way) -> Result<Self, Broken> {
-        Self::attach(way.open()?)
-    }
-
-    fn attach(segment: Segment) -> Result<Self, Broken> {
+    pub(crate) fn open(segment: &Segment) -> Result<Self, Broken> {
         Ok(Self {
-            small: Lines::open(&segment, SMALL)?,
-            large: Lines::open(&segment, LARGE)?,
-            segment,
+            small: Lines::open(segment, SMALL)?,
+            large: Lines::open(segment, LARGE)?,
         })
     }
 }

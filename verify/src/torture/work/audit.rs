@@ -1,9 +1,9 @@
-//! The audit: every message that was sent is done, but for those that died with somebody.
+//! The audit: every message that was sent is done, but for those that died with a process.
 
 use std::collections::HashSet;
 
-use super::desk::Undone;
-use super::ledger::Ledger;
+use super::notes::{TaskNotes, Undone};
+use crate::torture::traffic::{Balance, Doubt, Ledger};
 
 /// What the dead of a round have left in doubt: at most what each was at when it died.
 #[derive(Debug, Default)]
@@ -13,23 +13,6 @@ pub(crate) struct Doubts {
     /// How many may have died with a delivery that they had not noted.
     receives: u64,
 }
-
-/// What a round came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Balance {
-    /// Numbers that were given out.
-    pub(crate) numbered: u64,
-    pub(crate) done: u64,
-    /// Not done, because their sender was killed while it sent them.
-    pub(crate) unsent: u64,
-    /// Not known to be done, because whoever did them was killed before it could say so.
-    pub(crate) untold: u64,
-    /// What must not be, such as messages that are not done and that nobody died with.
-    pub(crate) faults: Vec<String>,
-}
-
-/// How many lost messages are named.
-const NAMED: usize = 10;
 
 impl Doubts {
     /// What a worker has left that is gone for good.
@@ -41,48 +24,32 @@ impl Doubts {
     }
 }
 
-/// Balances a round that is over and drained, in which deliveries that nobody noted were found.
-pub(crate) fn audit(ledger: &Ledger, doubts: &Doubts, unnoted: u64) -> Balance {
-    let mut balance = Balance {
-        numbered: ledger.given_out(),
-        ..Balance::default()
-    };
-    let mut lost = 0;
-    for lane in 0..ledger.numbering().lanes() {
-        for number in ledger.missing(lane) {
-            if doubts.sends.contains(&(lane, number)) {
-                balance.unsent += 1;
-            } else if doubts.ends.contains(&(lane, number)) {
-                balance.untold += 1;
-            } else {
-                lost += 1;
-                if balance.faults.len() < NAMED {
-                    let line = ledger.numbering().line_of(lane);
-                    balance.faults.push(format!(
-                        "item {number} of lane {lane}, in line {line}, was sent and never done"
-                    ));
-                }
-            }
+/// Balances a round that is over and drained, in which deliveries that were not noted were found.
+pub(crate) fn audit(ledger: &Ledger<TaskNotes>, doubts: &Doubts, unnoted: u64) -> Balance {
+    let missing = |lane| ledger.missing(lane);
+    let mut balance = Balance::of(ledger, missing, |lane, missing, at| {
+        let message = (lane, missing[at]);
+        if doubts.sends.contains(&message) {
+            Doubt::Unsent
+        } else if doubts.ends.contains(&message) {
+            Doubt::Untold
+        } else {
+            Doubt::Lost
         }
-    }
-    if lost > balance.faults.len() as u64 {
-        let said = format!("{lost} messages were lost in all");
-        balance.faults.push(said);
-    }
+    });
     if unnoted > doubts.receives {
         balance.faults.push(format!(
-            "{unnoted} deliveries went to nobody, and {} died when they received",
+            "{unnoted} deliveries were not noted, and {} died when they received",
             doubts.receives
         ));
     }
-    balance.done = balance.numbered - balance.unsent - balance.untold - lost;
     balance
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::torture::queues::item::Id;
+    use crate::torture::traffic::item::Id;
 
     const LANE: usize = 2;
 
@@ -95,7 +62,7 @@ mod tests {
     }
 
     /// A ledger in which 1 to 200 of one lane were sent, and all but those in `missing` are done.
-    fn ledger(missing: &[u32]) -> Ledger {
+    fn ledger(missing: &[u32]) -> Ledger<TaskNotes> {
         let ledger = Ledger::create(3).expect("a ledger");
         ledger.set_next(LANE, 201);
         for number in (1..=200).filter(|number| !missing.contains(number)) {

@@ -1,25 +1,20 @@
-//! A worker: sends, receives and makes an end of messages here and there, until it is told to leave or
-//! killed.
+//! A worker at work queues: sends, receives and makes an end of messages here and there.
 
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crossdock::Segment;
 use crossdock::queue::{RecvError, WaitIdleError};
-use crossdock::segment::Monitor;
 
-use super::desk::Desk;
-use super::ledger::{LANE_ITEMS, Ledger};
+use super::ledger::LANE_ITEMS;
+use super::notes::TaskNotes;
 use super::yard::{LINES, Visit, Yard, is_counted, nothing};
 use crate::line::{Held, Line, Patience, Refused};
 use crate::process::Broken;
-use crate::random::Random;
-use crate::torture::in_this_order;
-use crate::torture::queues::item::Id;
-use crate::torture::worker::{Ended, Orders};
+use crate::torture::traffic::item::Id;
+use crate::torture::traffic::{Counted, Worker, WorkerNotes, leave};
+use crate::torture::worker::Ended;
+use crate::torture::{has_bug, in_this_order};
 
-/// How long a worker stays at one line, and how much it does there.
-const STAY: Duration = Duration::from_millis(100);
-const OPERATIONS: u64 = 1000;
 /// How many messages a worker has in its hands at most.
 const HANDS: usize = 3;
 /// The longest time after which a message comes again.
@@ -30,15 +25,6 @@ fn wrong(line: usize, error: impl std::fmt::Display) -> Ended {
     Ended::Wrong(format!("line {line}: {error}"))
 }
 
-/// A worker, with what it must remember.
-pub(crate) struct Worker<'a> {
-    slot: usize,
-    random: Random,
-    ledger: &'a Ledger,
-    desk: &'a Desk,
-    deadline: Instant,
-}
-
 /// A message in a worker's hands.
 struct InHand<H> {
     held: H,
@@ -47,36 +33,29 @@ struct InHand<H> {
     letter: Option<u64>,
 }
 
-pub(crate) fn work(orders: Orders) -> Result<ExitCode, Broken> {
-    let path = orders
-        .ledger
-        .ok_or_else(|| Broken("a worker at work queues needs a ledger".into()))?;
-    let ledger = Ledger::open(&path)?;
-    let mut worker = Worker::new(&ledger, orders.slot, orders.random);
-    loop {
-        // Dropping the last handle leaves the segment, so each round joins anew.
-        let yard = Yard::open(&orders.way)?;
-        // Now and then a thread of this process reaps those who die meanwhile.
-        let monitor = match worker.random.below(4) {
-            0 => Some(Monitor::start()?),
-            _ => None,
-        };
-        if let Some(monitor) = &monitor {
-            monitor.watch(&yard.segment)?;
-        }
-        for _ in 0..worker.random.below(40) {
-            if let Err(ended) = worker.stay(&yard) {
-                if matches!(ended, Ended::Wrong(_)) {
-                    // The others would find the same.
-                    ledger.dismiss();
-                }
-                return ended.of_worker(orders.slot);
-            }
-        }
+impl WorkerNotes for TaskNotes {
+    const LINES: usize = LINES;
+    const OPERATIONS: u64 = 1000;
+    type Yard = Yard;
+
+    fn open(segment: &Segment) -> Result<Yard, Broken> {
+        Yard::open(segment)
+    }
+
+    fn stay(worker: &mut Worker<'_, Self>, yard: &Yard) -> Result<(), Ended> {
+        yard.visit(worker.random.index(LINES), worker)
+    }
+
+    fn advance(&self) {
+        (**self).advance();
+    }
+
+    fn counted(&self, line: usize) -> Counted {
+        (**self).counted(line)
     }
 }
 
-impl Visit for Worker<'_> {
+impl Visit for Worker<'_, TaskNotes> {
     type Error = Ended;
 
     /// Stays at a line, on one side.
@@ -85,7 +64,7 @@ impl Visit for Worker<'_> {
         // One in a few dies with its handle in its hands.
         let forgets = self.random.below(50) == 0;
         if self.random.below(5) < 2 {
-            self.desk.count_send(number);
+            self.notes.count_send(number);
             if !counted {
                 return self.repeat(|this| this.send(number, line, false));
             }
@@ -93,7 +72,7 @@ impl Visit for Worker<'_> {
             self.repeat(|this| this.send(number, line, true))?;
             leave(sender, forgets)
         } else {
-            self.desk.count_receive(number);
+            self.notes.count_receive(number);
             if !counted {
                 return self.receive(number, line, forgets);
             }
@@ -106,15 +85,6 @@ impl Visit for Worker<'_> {
     }
 }
 
-/// Leaves what it stayed with: gives it back, or ends with it in its hands.
-fn leave<T>(what: T, forgets: bool) -> Result<(), Ended> {
-    if forgets {
-        std::mem::forget(what);
-        return Err(Ended::Replaced);
-    }
-    Ok(())
-}
-
 /// Nobody is counted at the other side just now; where nobody ever is, that must not be said.
 fn gone(line: usize) -> Result<(), Ended> {
     if is_counted(line) {
@@ -124,55 +94,13 @@ fn gone(line: usize) -> Result<(), Ended> {
     Err(wrong(line, what))
 }
 
-impl<'a> Worker<'a> {
-    pub(crate) fn new(ledger: &'a Ledger, slot: usize, random: Random) -> Self {
-        Self {
-            slot,
-            random,
-            ledger,
-            desk: ledger.desk(slot),
-            deadline: Instant::now(),
-        }
-    }
-
-    /// Some work at one line.
-    fn stay(&mut self, yard: &Yard) -> Result<(), Ended> {
-        self.deadline = Instant::now() + STAY;
-        if self.random.below(16) == 0 && yard.segment.reap().stuck > 0 {
-            return Err(Ended::Wrong("places are stuck".into()));
-        }
-        self.desk.advance();
-        let line = self.random.index(LINES);
-        yard.visit(line, self)
-    }
-
-    /// Repeats an operation until it says that there is nothing more to do, or it is time to go.
-    fn repeat(
-        &mut self,
-        mut operation: impl FnMut(&mut Self) -> Result<bool, Ended>,
-    ) -> Result<(), Ended> {
-        for _ in 0..self.random.below(OPERATIONS) {
-            let goes_on = operation(self)?;
-            self.desk.advance();
-            if self.ledger.is_over() {
-                return Err(Ended::Left);
-            }
-            if !goes_on || Instant::now() > self.deadline {
-                break;
-            }
-        }
-        Ok(())
-    }
-
+impl Worker<'_, TaskNotes> {
     /// How long to wait: mostly not long; where somebody `tells` of the end, also as long as it takes.
     fn patience(&mut self, tells: bool) -> Patience {
-        let most = match self.random.below(20) {
-            0 => Duration::from_millis(200),
-            _ => Duration::from_millis(4),
-        };
+        let time = self.time();
         match self.random.below(16) {
             0 if tells => Patience::Ever,
-            0..3 => Patience::For(self.random.time_below(most)),
+            0..3 => Patience::For(time),
             _ => Patience::Try,
         }
     }
@@ -193,37 +121,27 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// What its next message in a line is.
-    fn next_id(&self, number: usize) -> Result<Id, Ended> {
-        let lane = self.ledger.numbering().lane(number, self.slot);
-        Ok(Id {
-            round: self.ledger.round(),
-            lane: u16::try_from(lane)?,
-            number: self.ledger.next(lane),
-        })
-    }
-
-    /// The same; `None` if the lane is used up.
+    /// Sends the next message of its lane; `None` if the lane is used up.
     fn send_next<L: Line>(
         &mut self,
         number: usize,
         line: &L,
         patience: Patience,
     ) -> Result<Option<Result<(), Refused>>, Ended> {
-        let id = self.next_id(number)?;
+        let id = self.ledger.next_id(number, self.slot)?;
         let lane = usize::from(id.lane);
         if id.number + 1 >= LANE_ITEMS {
             return Ok(None);
         }
         let way = self.random.below(16);
         if way == 0 {
-            // Never sent, whoever dies with it.
+            // Never sent, also if the worker dies with it.
             if let Err(Refused::Wrong(what)) = line.send_loan(nothing(), patience, true) {
                 return Err(wrong(number, what));
             }
         }
-        self.desk.begin_to_send(lane, id.number);
-        // Before it is sent, so that nobody gives a number out twice.
+        self.notes.begin_to_send(lane, id.number, 1);
+        // Before it is sent, so that no number is given out twice.
         self.ledger.set_next(lane, id.number + 1);
         in_this_order();
         let broken = match way {
@@ -237,6 +155,8 @@ impl<'a> Worker<'a> {
             _ => None,
         };
         let sent = match (broken, way) {
+            // The seeded bug: a message that is not sent.
+            _ if has_bug() && id.number == 7 => Ok(()),
             (Some(sent), _) => sent,
             (None, ..8) => line.send(id.word(), patience),
             (None, _) => line.send_loan(id.word(), patience, false),
@@ -252,7 +172,7 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-        self.desk.end_of_sending();
+        self.notes.end_of_sending();
         Ok(Some(sent))
     }
 
@@ -300,13 +220,13 @@ impl<'a> Worker<'a> {
         line: &'q L,
         patience: Patience,
     ) -> Result<Result<InHand<L::Held<'q>>, Refused>, Ended> {
-        self.desk.begin_to_receive();
+        self.notes.begin_to_receive();
         let taken = match line.receive(patience) {
             Ok(held) => {
                 let id = self.read(number, &held)?;
                 let unnoted = self.ledger.deliver(id, held.attempt());
                 let unnoted = unnoted.map_err(|what| wrong(number, what))?;
-                self.desk.count_delivery(held.attempt() > 1, unnoted);
+                self.notes.count_delivery(held.attempt() > 1, unnoted);
                 Ok(InHand {
                     held,
                     id,
@@ -321,7 +241,7 @@ impl<'a> Worker<'a> {
                 Err(refused)
             }
         };
-        self.desk.end_of_receiving();
+        self.notes.end_of_receiving();
         Ok(taken)
     }
 
@@ -387,19 +307,19 @@ impl<'a> Worker<'a> {
             let what = format!("{} was changed in somebody's hands", one.id);
             return Err(wrong(number, what));
         }
-        self.desk.begin_to_end(one.id.word());
+        self.notes.begin_to_end(one.id.word());
         one.held.ack()?;
         in_this_order();
         let noted = self.ledger.end(one.id);
         noted.map_err(|what| wrong(number, what))?;
-        self.desk.end_of_ending();
-        self.desk.count_done(number, one.letter);
+        self.notes.end_of_ending();
+        self.notes.count_end(number, one.letter);
         Ok(())
     }
 }
 
 /// What one who is alone does at each line when a round is over: all that is left, one after the other.
-pub(crate) struct Last<'a, 'b>(pub(crate) &'b mut Worker<'a>);
+pub(crate) struct Last<'a, 'b>(pub(crate) &'b mut Worker<'a, TaskNotes>);
 
 /// How long a message that comes again may take.
 const LATE: Duration = Duration::from_millis(50);
@@ -422,7 +342,7 @@ impl Visit for Last<'_, '_> {
         };
         let (mut sent, mut used) = (0, 0);
         loop {
-            let id = self.0.next_id(number)?;
+            let id = self.0.ledger.next_id(number, self.0.slot)?;
             match self.0.send_next(number, line, Patience::Try)? {
                 Some(Ok(())) => (sent, used) = (sent + 1, used + line.cells(id.word())),
                 Some(Err(Refused::Nothing)) if used + line.cells(id.word()) > line.capacity() => {

@@ -7,7 +7,7 @@ use crossdock::{Segment, SegmentOptions};
 
 use crate::line::{Line, Message, Task};
 use crate::process::Broken;
-use crate::torture::queues::item::Id;
+use crate::torture::traffic::item::NOTHING;
 use crate::torture::way::Way;
 
 /// Eight bytes.
@@ -58,14 +58,13 @@ const CHANNELS: [(u64, u64, u8); 1] = [(40, 24, 126)];
 /// How many lines there are.
 pub(crate) const LINES: usize = SMALL.len() + LARGE.len() + BYTES.len() + CHANNELS.len();
 
-/// Whether senders and receivers of a line are counted, most of them; of the others nobody is.
+/// Whether senders and receivers of a line are counted, most of them; of the others none is.
 pub(crate) fn is_counted(line: usize) -> bool {
     line % 2 == 1
 }
 
 /// A process's handles; each kind with the number of its first line.
 pub(crate) struct Yard {
-    pub(crate) segment: Segment,
     pub(crate) small: Vec<WorkQueue<Small>>,
     pub(crate) large: Vec<WorkQueue<Large>>,
     pub(crate) bytes: Vec<ByteQueue>,
@@ -78,35 +77,9 @@ pub(crate) trait Visit {
     fn visit<L: Line>(&mut self, number: usize, line: &L) -> Result<(), Self::Error>;
 }
 
-/// How lanes are numbered: in each line, one of each slot's worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Numbering {
-    pub(crate) slots: usize,
-}
-
-impl Numbering {
-    pub(crate) fn lanes(self) -> usize {
-        LINES * self.slots
-    }
-
-    /// The lane of the worker in `slot`, in a line.
-    pub(crate) fn lane(self, line: usize, slot: usize) -> usize {
-        line * self.slots + slot
-    }
-
-    pub(crate) fn line_of(self, lane: usize) -> usize {
-        lane / self.slots
-    }
-}
-
-/// A word that nobody sends: in loans that are given up.
+/// A word that is never sent: in loans that are given up.
 pub(crate) fn nothing() -> u64 {
-    let nothing = Id {
-        round: 0,
-        lane: 0,
-        number: 0,
-    };
-    nothing.word()
+    NOTHING.word()
 }
 
 fn name(line: usize) -> String {
@@ -119,7 +92,7 @@ fn create<L: Line + Placeable>(
     options: L::Config,
 ) -> Result<(), Broken> {
     let queue = segment.create::<L>(&name(line), options)?;
-    // Once somebody was there, whoever waits is told when the last one has gone.
+    // Once an end was there, a waiter is told when the last one has gone.
     if is_counted(line) {
         drop((queue.count_sender()?, queue.count_receiver()?));
     }
@@ -137,7 +110,7 @@ const FIRST_CHANNEL: usize = FIRST_BYTES + BYTES.len();
 
 impl Yard {
     /// Makes the segment, for so many workers.
-    pub(crate) fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
+    pub(crate) fn create(way: &Way, workers: usize) -> Result<Segment, Broken> {
         let options = SegmentOptions::new()
             .size(1 << 20)
             .participants(u32::try_from(workers)? + 2)
@@ -162,21 +135,15 @@ impl Yard {
         for (line, rules) in (FIRST_CHANNEL..).zip(CHANNELS) {
             create::<Channel<Task>>(&segment, line, options(rules))?;
         }
-        Self::attach(segment)
+        Ok(segment)
     }
 
-    /// Comes to the segment as a worker does.
-    pub(crate) fn open(way: &Way) -> Result<Self, Broken> {
-        Self::attach(way.open()?)
-    }
-
-    fn attach(segment: Segment) -> Result<Self, Broken> {
+    pub(crate) fn open(segment: &Segment) -> Result<Self, Broken> {
         Ok(Self {
-            small: open(&segment, 0..FIRST_LARGE)?,
-            large: open(&segment, FIRST_LARGE..FIRST_BYTES)?,
-            bytes: open(&segment, FIRST_BYTES..FIRST_CHANNEL)?,
-            channels: open(&segment, FIRST_CHANNEL..LINES)?,
-            segment,
+            small: open(segment, 0..FIRST_LARGE)?,
+            large: open(segment, FIRST_LARGE..FIRST_BYTES)?,
+            bytes: open(segment, FIRST_BYTES..FIRST_CHANNEL)?,
+            channels: open(segment, FIRST_CHANNEL..LINES)?,
         })
     }
 

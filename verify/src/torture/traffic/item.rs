@@ -6,7 +6,7 @@ use std::fmt;
 use crossdock::Payload;
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::desk::Desk;
+use crate::torture::queues::ItemNotes;
 
 /// Which item it is: the `number`th of its lane in a round.
 ///
@@ -86,23 +86,23 @@ pub(crate) struct Large([u64; 8]);
 crossdock::payload!(Large, "crossdock-verify.large/1");
 
 thread_local! {
-    /// The desk of this thread, once it works.
-    static DESK: Cell<Option<&'static Desk>> = const { Cell::new(None) };
+    /// The notes of this thread, once it works.
+    static NOTES: Cell<Option<&'static ItemNotes>> = const { Cell::new(None) };
 }
 
-/// From now on each item that this thread reads is noted at its desk.
-pub(crate) fn note_at(desk: &'static Desk) {
-    DESK.set(Some(desk));
+/// From now on each item that this thread reads is noted.
+pub(crate) fn note_at(notes: &'static ItemNotes) {
+    NOTES.set(Some(notes));
 }
 
 fn note(word: u64) {
-    if let Some(desk) = DESK.get() {
+    if let Some(notes) = NOTES.get() {
         // Now and then gives the processor away, so that kills and stops find an item half received.
         // Killed here, the item is not in doubt: its receipt is not committed.
-        if desk.count_read() % 64 == 0 {
+        if notes.count_read() % 64 == 0 {
             std::thread::yield_now();
         }
-        desk.touch(word);
+        notes.touch(word);
     }
 }
 
