@@ -46,7 +46,7 @@ macro_rules! kinds {
             /// A [`sync::Promise`](crate::sync::Promise).
             Promise = 18, [T: Payload, bytemuck::Pod] crate::sync::Promise<T>, promise::entry, region::no_ends;
             /// A [`sync::ReentrantMutex`](crate::sync::ReentrantMutex).
-            ReentrantMutex = 19, [T: Payload, bytemuck::Pod] crate::sync::ReentrantMutex<T>, reentrant::entry, region::no_ends;
+            ReentrantMutex = 19, [T: Payload, bytemuck::Pod] crate::sync::ReentrantMutex<T>, mutex::entry, region::no_ends;
         }
     };
 }

@@ -207,9 +207,14 @@ impl<G> TryLockError<G> {
 impl<G> LockTimeoutError<G> {
     /// Drops the guard, if there is one, and returns the same error without it.
     pub fn without_guard(self) -> LockTimeoutError {
+        self.map(drop)
+    }
+
+    /// The same error with another guard.
+    pub(super) fn map<H>(self, change: impl FnOnce(G) -> H) -> LockTimeoutError<H> {
         match self {
             Self::Timeout { holder } => LockTimeoutError::Timeout { holder },
-            Self::Lock(error) => LockTimeoutError::Lock(error.without_guard()),
+            Self::Lock(error) => LockTimeoutError::Lock(error.map(change)),
         }
     }
 }

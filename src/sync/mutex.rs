@@ -9,6 +9,7 @@ use bytemuck::Pod;
 
 use crate::Deadline;
 use crate::algorithm::mutex::{LockToken, MutexError, MutexState, Unclean};
+use crate::facade::AtomicU64;
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
@@ -229,6 +230,29 @@ impl<T> Mutex<T> {
         self.state.entry()
     }
 
+    /// The words, this process's tag, and the data, for a lock that is made of this one.
+    #[inline(always)]
+    pub(super) fn state(&self) -> &MutexState {
+        self.state.state()
+    }
+
+    #[inline(always)]
+    pub(super) fn own(&self) -> OwnTag<'_> {
+        self.state.own()
+    }
+
+    #[inline(always)]
+    pub(super) fn data(&self) -> NonNull<T> {
+        self.data
+    }
+
+    /// A word that all handles of the lock in this process share, 0 at first.
+    pub(super) fn private_word(&self) -> Option<&AtomicU64> {
+        let words = self.state.private_words(1)?;
+        // SAFETY: the words stay as long as the mapping, which this handle keeps.
+        unsafe { words.as_ref() }.first()
+    }
+
     /// Locks a lock that is free and clean, if this process is a participant already: what nearly
     /// every call comes to, so it is all that is inlined.
     #[inline(always)]
@@ -310,7 +334,8 @@ impl<T> Mutex<T> {
             Ok(held) => held,
             Err(error) => {
                 let owner = || state.peek().owner.map(|owner| owner.index());
-                return Err(refused(error.into(), (Kind::Mutex, &self.state, me), owner));
+                let kind = Kind::from_number(self.state.entry().record.kind).unwrap_or(Kind::Mutex);
+                return Err(refused(error.into(), (kind, &self.state, me), owner));
             }
         };
         let guard = MutexGuard {
@@ -351,6 +376,15 @@ impl<'a, T> MutexGuard<'a, T> {
         if self.is_own() {
             self.state.mark_consistent(&mut self.held);
         }
+    }
+
+    /// Returns the token of the lock, which stays held, and whether the thread was panicking when
+    /// it locked.
+    #[inline(always)]
+    pub(super) fn into_token(self) -> (LockToken, bool) {
+        let token = (self.held, self.panicking);
+        std::mem::forget(self);
+        token
     }
 
     /// Returns the mutex.

@@ -1,17 +1,17 @@
 //! The promise.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use bytemuck::Pod;
 
-use super::reentrant::this_thread;
 use crate::Deadline;
 use crate::algorithm::promise::{
-    PromiseClaimError, PromiseOutcome, PromiseState, PromiseStatus, PromiseWord,
+    PromiseClaimError, PromiseOutcome, PromiseState, PromiseStatus, PromiseWord, ThreadNumber,
 };
-use crate::facade::{Pace, WaitHistory};
+use crate::facade::{AtomicU64, Ordering, Pace, WaitHistory};
 use crate::format::{Kind, PayloadShape};
 use crate::participant::{Liveness, Tag};
 use crate::payload::{Payload, describe, shape_of};
@@ -86,6 +86,34 @@ pub struct PromiseClaim<'a, T> {
     me: Tag,
     /// Not `Send`.
     thread: PhantomData<*const ()>,
+}
+
+/// Returns the number of this thread.
+///
+/// # Panics
+///
+/// If this process has numbered 2^35 threads.
+#[inline]
+fn this_thread() -> ThreadNumber {
+    thread_local! {
+        static NUMBER: Cell<Option<ThreadNumber>> = const { Cell::new(None) };
+    }
+    NUMBER.get().unwrap_or_else(|| {
+        let number = next_number();
+        NUMBER.set(Some(number));
+        number
+    })
+}
+
+#[cold]
+fn next_number() -> ThreadNumber {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    // ORDERING: Relaxed; a number of its own is all that is asked for.
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    match ThreadNumber::new(number) {
+        Some(number) => number,
+        None => panic!("this process has numbered 2^35 threads, and there are no more numbers"),
+    }
 }
 
 /// Where in the entry the value is: behind the words, on the same cache line if it fits.

@@ -8,15 +8,13 @@ use std::ptr::NonNull;
 use bytemuck::Pod;
 
 use crate::Deadline;
-use crate::algorithm::mutex::{LockToken, MutexError};
-use crate::algorithm::reentrant::{ReentrantState, ThreadNumber};
+use crate::algorithm::mutex::{LockToken, MutexState};
+use crate::algorithm::reentrant::{Holds, LockId, TooDeep};
 use crate::facade::{AtomicU64, Ordering};
 use crate::format::{Kind, PayloadShape};
-use crate::participant::Tag;
-use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, OwnTag, Placeable, sealed};
-use crate::sync::error::{refused, until_taken};
-use crate::sync::{LockError, LockTimeoutError, TryLockError};
+use crate::payload::Payload;
+use crate::segment::{Bytes, Entry, HoldsValue, Placeable, sealed};
+use crate::sync::{LockError, LockTimeoutError, Mutex, MutexGuard, TryLockError};
 
 /// Mutual exclusion between the threads of all processes, in which the thread that holds the lock
 /// locks it again, and unlocks when it has dropped as many guards.
@@ -68,9 +66,8 @@ use crate::sync::{LockError, LockTimeoutError, TryLockError};
 #[doc(alias = "ReentrantLock")]
 #[doc(alias = "RLock")]
 pub struct ReentrantMutex<T> {
-    state: EntryRef<ReentrantState>,
-    /// Invariant 1: inside the entry that `state` keeps mapped, aligned, any bytes are a `T`.
-    data: NonNull<Cell<T>>,
+    mutex: Mutex<T>,
+    id: LockId,
 }
 
 /// Access to the data of a [`ReentrantMutex`] for one thread, which may have others; dropping all
@@ -80,51 +77,26 @@ pub struct ReentrantMutex<T> {
 /// parent's to change.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct ReentrantMutexGuard<'a, T> {
-    data: NonNull<Cell<T>>,
-    state: &'a ReentrantState,
-    own: OwnTag<'a>,
+    lock: &'a ReentrantMutex<T>,
+    /// Invariant 1: this thread's, which keeps the guard from being `Send` or `Sync`.
+    holds: NonNull<Holds>,
     held: LockToken,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
 }
 
-// SAFETY: the data is reached through guards, which stay with one thread at a time, and `T` is
-// Send + Sync (Payload).
-unsafe impl<T: Payload> Send for ReentrantMutex<T> {}
-// SAFETY: as above.
-unsafe impl<T: Payload> Sync for ReentrantMutex<T> {}
+/// What came of locking.
+type Locked<'a, T> = Result<ReentrantMutexGuard<'a, T>, LockError<ReentrantMutexGuard<'a, T>>>;
 
-/// Returns the number of this thread.
-///
-/// # Panics
-///
-/// If this process has numbered 2^35 threads.
-#[inline]
-pub(super) fn this_thread() -> ThreadNumber {
-    thread_local! {
-        static NUMBER: Cell<Option<ThreadNumber>> = const { Cell::new(None) };
-    }
-    NUMBER.get().unwrap_or_else(|| {
-        let number = next_number();
-        NUMBER.set(Some(number));
-        number
-    })
+thread_local! {
+    /// The reentrant mutexes that this thread holds.
+    static HOLDS: Holds = const { Holds::new() };
 }
 
-#[cold]
-fn next_number() -> ThreadNumber {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    // ORDERING: Relaxed; a number of its own is all that is asked for.
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    match ThreadNumber::new(number) {
-        Some(number) => number,
-        None => panic!("this process has numbered 2^35 threads, and there are no more numbers"),
-    }
-}
-
-/// Where in the entry the data is: behind the words, on the same cache line if it fits.
-const fn data_offset<T>() -> u64 {
-    size_of::<ReentrantState>().next_multiple_of(align_of::<T>()) as u64
+/// Returns the holds of this thread.
+#[inline(always)]
+fn holds() -> NonNull<Holds> {
+    HOLDS.with(|holds| NonNull::from(holds))
 }
 
 impl<T> ReentrantMutex<T> {
@@ -135,18 +107,17 @@ impl<T> ReentrantMutex<T> {
     /// [`LockError::OwnerDied`] and [`LockError::Poisoned`] hold the lock, and are told to the
     /// thread that holds it already, too, until it has answered for them. [`LockError::TooDeep`]
     /// and [`LockError::Fault`] do not hold the lock once more.
-    ///
-    /// # Panics
-    ///
-    /// If more than 2^35 threads of this process have locked a reentrant mutex.
     #[inline]
     #[doc(alias = "acquire")]
     pub fn lock(
         &self,
     ) -> Result<ReentrantMutexGuard<'_, T>, LockError<ReentrantMutexGuard<'_, T>>> {
-        match self.at_once() {
-            Some(told) => told,
-            None => until_taken(|| self.wait_until(&Deadline::never())),
+        match self.again() {
+            Ok(told) => told,
+            Err(holds) => match self.mutex.lock() {
+                Ok(guard) => Ok(self.first(holds, guard)),
+                Err(error) => Err(self.told(holds, error)),
+            },
         }
     }
 
@@ -162,6 +133,7 @@ impl<T> ReentrantMutex<T> {
     ///
     /// [`LockError::Poisoned`], whether or not an owner died too, [`LockError::TooDeep`] and
     /// [`LockError::Fault`]. The lock is not held by this call.
+    #[inline]
     pub fn lock_or_repair(
         &self,
         repair: impl FnOnce(&Cell<T>),
@@ -184,16 +156,17 @@ impl<T> ReentrantMutex<T> {
     ///
     /// [`TryLockError::WouldBlock`] if another live thread holds the lock; [`TryLockError::Lock`]
     /// as [`lock`](Self::lock).
+    #[inline]
     pub fn try_lock(
         &self,
     ) -> Result<ReentrantMutexGuard<'_, T>, TryLockError<ReentrantMutexGuard<'_, T>>> {
-        if let Some(told) = self.at_once() {
-            return Ok(told?);
+        match self.again() {
+            Ok(told) => Ok(told?),
+            Err(holds) => match self.mutex.try_lock() {
+                Ok(guard) => Ok(self.first(holds, guard)),
+                Err(error) => Err(error.map(|guard| self.first(holds, guard))),
+            },
         }
-        let me = self.state.tag()?;
-        let mutex = self.state.mutex();
-        let tried = mutex.try_lock_contended(me, &self.state.liveness(me));
-        self.told(tried, me)
     }
 
     /// Locks as [`lock`](Self::lock) does; blocks no longer than `timeout`, which is a
@@ -207,112 +180,116 @@ impl<T> ReentrantMutex<T> {
         &self,
         timeout: impl Into<Deadline>,
     ) -> Result<ReentrantMutexGuard<'_, T>, LockTimeoutError<ReentrantMutexGuard<'_, T>>> {
-        if let Some(told) = self.at_once() {
-            return Ok(told?);
+        match self.again() {
+            Ok(told) => Ok(told?),
+            Err(holds) => match self.mutex.lock_timeout(timeout) {
+                Ok(guard) => Ok(self.first(holds, guard)),
+                Err(error) => Err(error.map(|guard| self.first(holds, guard))),
+            },
         }
-        self.wait_until(&timeout.into())
-            .map_err(|error| error.timed_out(|guard| guard))
     }
 
     /// Returns whether a participant, alive or dead, holds the lock. The answer may be stale when
     /// it is returned.
     pub fn is_locked(&self) -> bool {
-        self.state.mutex().peek().locked
+        self.mutex.is_locked()
     }
 
     /// Returns whether the calling thread holds the lock.
     #[doc(alias = "is_owned_by_current_thread")]
     pub fn is_held_by_this_thread(&self) -> bool {
-        let held = |me| self.state.is_held_by(me, this_thread());
-        self.state.current_tag().is_some_and(held)
+        self.depth() > 0
     }
 
     /// Returns whether the lock is poisoned: a thread panicked while it held the lock.
     pub fn is_poisoned(&self) -> bool {
-        self.state.mutex().peek().poisoned
+        self.mutex.is_poisoned()
     }
 
     /// Clears the poison, also while another thread holds the lock.
     pub fn clear_poison(&self) {
-        self.state.mutex().clear_poison();
+        self.mutex.clear_poison();
     }
 
-    /// Locks a lock that is free and clean, or that this thread holds.
-    #[inline]
-    fn at_once(
-        &self,
-    ) -> Option<Result<ReentrantMutexGuard<'_, T>, LockError<ReentrantMutexGuard<'_, T>>>> {
-        let (me, thread) = (self.state.current_tag()?, this_thread());
-        if self.state.is_held_by(me, thread) {
-            return Some(self.again(me));
-        }
-        let others = self.state.liveness(me);
-        let held = self.state.mutex().try_lock_clean(me, &others)?;
-        self.state.locked(me, thread);
-        Some(Ok(self.guard(held)))
+    #[inline(always)]
+    fn state(&self) -> &MutexState {
+        self.mutex.state()
     }
 
+    /// How often this thread has locked.
+    fn depth(&self) -> u32 {
+        let depth = |me| HOLDS.with(|holds| holds.depth(self.id, me, self.state()));
+        self.mutex.own().current().map_or(0, depth)
+    }
+
+    /// Locks once more if this thread holds the lock. Otherwise returns the thread's holds.
     #[inline]
-    fn again(
-        &self,
-        me: Tag,
-    ) -> Result<ReentrantMutexGuard<'_, T>, LockError<ReentrantMutexGuard<'_, T>>> {
-        if self.state.lock_again().is_err() {
-            return Err(LockError::TooDeep { most: u32::MAX });
+    fn again(&self) -> Result<Locked<'_, T>, NonNull<Holds>> {
+        let holds = holds();
+        let me = self.mutex.own().current().ok_or(holds)?;
+        // SAFETY: this thread's, which live until it has ended: they are not dropped.
+        let depth = unsafe { holds.as_ref() }.depth(self.id, me, self.state());
+        if depth == 0 {
+            return Err(holds);
         }
-        let status = self.state.mutex().peek();
-        let guard = self.guard(LockToken::of(me));
+        // SAFETY: as above.
+        let counted = unsafe { holds.as_ref() }.lock_again(self.id);
+        if counted == Err(TooDeep) {
+            return Ok(Err(LockError::TooDeep { most: u32::MAX }));
+        }
+        let guard = self.guard(holds, LockToken::of(me), std::thread::panicking());
+        if self.state().is_flagged() {
+            return Ok(self.told_again(guard));
+        }
+        Ok(Ok(guard))
+    }
+
+    #[cold]
+    fn told_again<'a>(&'a self, guard: ReentrantMutexGuard<'a, T>) -> Locked<'a, T> {
+        let status = self.state().peek();
         LockError::told(
-            self.state.entry(),
+            self.mutex.entry_of_lock(),
             status.owner_died,
             status.poisoned,
             guard,
         )
     }
 
+    /// The first guard of a thread that has locked the mutex.
+    #[inline(always)]
+    fn first<'a>(
+        &'a self,
+        holds: NonNull<Holds>,
+        guard: MutexGuard<'a, T>,
+    ) -> ReentrantMutexGuard<'a, T> {
+        let (held, panicking) = guard.into_token();
+        // SAFETY: as in `again`.
+        unsafe { holds.as_ref() }.locked(self.id, held.owner());
+        self.guard(holds, held, panicking)
+    }
+
     #[cold]
-    fn wait_until(
-        &self,
-        deadline: &Deadline,
-    ) -> Result<ReentrantMutexGuard<'_, T>, TryLockError<ReentrantMutexGuard<'_, T>>> {
-        let me = self.state.tag()?;
-        let others = self.state.liveness(me);
-        let waited = self.state.mutex().lock_contended(me, &others, deadline);
-        self.told(waited, me)
+    fn told<'a>(
+        &'a self,
+        holds: NonNull<Holds>,
+        error: LockError<MutexGuard<'a, T>>,
+    ) -> LockError<ReentrantMutexGuard<'a, T>> {
+        error.map(|guard| self.first(holds, guard))
     }
 
-    /// The guard of a lock that was taken, or why it was not.
-    fn told(
+    #[inline(always)]
+    fn guard(
         &self,
-        taken: Result<LockToken, MutexError>,
-        me: Tag,
-    ) -> Result<ReentrantMutexGuard<'_, T>, TryLockError<ReentrantMutexGuard<'_, T>>> {
-        let held = match taken {
-            Ok(held) => held,
-            Err(error) => {
-                let owner = || self.state.mutex().peek().owner.map(|owner| owner.index());
-                let lock = (Kind::ReentrantMutex, &self.state, me);
-                return Err(refused(error.into(), lock, owner));
-            }
-        };
-        self.state.locked(me, this_thread());
-        let guard = self.guard(held);
-        Ok(LockError::told(
-            self.state.entry(),
-            held.owner_died(),
-            held.is_poisoned(),
-            guard,
-        )?)
-    }
-
-    #[inline]
-    fn guard(&self, held: LockToken) -> ReentrantMutexGuard<'_, T> {
+        holds: NonNull<Holds>,
+        held: LockToken,
+        panicking: bool,
+    ) -> ReentrantMutexGuard<'_, T> {
+        // INVARIANT: 1; `holds` came from this thread.
         ReentrantMutexGuard {
-            data: self.data,
-            state: self.state.state(),
-            own: self.state.own(),
+            lock: self,
+            holds,
             held,
-            panicking: std::thread::panicking(),
+            panicking,
         }
     }
 }
@@ -321,13 +298,13 @@ impl<T> ReentrantMutexGuard<'_, T> {
     /// Returns whether an owner died while it held the lock, and no owner has declared the data
     /// consistent since.
     pub fn owner_died(&self) -> bool {
-        self.state.mutex().peek().owner_died
+        self.lock.state().peek().owner_died
     }
 
     /// Returns whether a thread panicked while it held the lock, and the poison was not cleared
     /// since.
     pub fn is_poisoned(&self) -> bool {
-        self.state.mutex().peek().poisoned
+        self.lock.state().peek().poisoned
     }
 
     /// Declares the data consistent after an owner died, for all guards of this thread.
@@ -336,14 +313,14 @@ impl<T> ReentrantMutexGuard<'_, T> {
     /// [lost](crate::segment::MembershipError::Lost).
     pub fn mark_consistent(&mut self) {
         if self.is_own() {
-            self.state.mutex().mark_consistent(&mut self.held);
+            self.lock.state().mark_consistent(&mut self.held);
         }
     }
 
     /// False in a forked child, to which this is its parent's lock.
     #[inline(always)]
     fn is_own(&self) -> bool {
-        self.own.current() == Some(self.held.owner())
+        self.lock.mutex.own().current() == Some(self.held.owner())
     }
 }
 
@@ -352,9 +329,10 @@ impl<T> Deref for ReentrantMutexGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &Cell<T> {
-        // SAFETY: Invariant 1 of `ReentrantMutex`; this thread holds the lock, so by the protocol
-        // no other one accesses the data until the last guard is dropped, and no guard leaves it.
-        unsafe { self.data.as_ref() }
+        // SAFETY: Invariant 1 of `Mutex`, and a `Cell<T>` has the layout of a `T`. This thread
+        // holds the lock, so by the protocol no other one accesses the data until the last guard is
+        // dropped, and no guard leaves it.
+        unsafe { self.lock.mutex.data().cast::<Cell<T>>().as_ref() }
     }
 }
 
@@ -363,7 +341,10 @@ impl<T> Drop for ReentrantMutexGuard<'_, T> {
     fn drop(&mut self) {
         if self.is_own() {
             let poison = !self.panicking && std::thread::panicking();
-            self.state.unlock(self.held, this_thread(), poison);
+            let (lock, held) = (self.lock, self.held);
+            // SAFETY: Invariant 1, and they live until the thread has ended: they are not dropped.
+            let holds = unsafe { self.holds.as_ref() };
+            holds.unlock(lock.id, lock.state(), held, poison);
         }
     }
 }
@@ -383,22 +364,38 @@ impl<T: Copy + fmt::Display> fmt::Display for ReentrantMutexGuard<'_, T> {
 impl<T> Clone for ReentrantMutex<T> {
     fn clone(&self) -> Self {
         Self {
-            state: self.state.clone(),
-            data: self.data,
+            mutex: self.mutex.clone(),
+            id: self.id,
         }
     }
 }
 
-/// Never blocks, and does not show the data.
+/// Never blocks, and does not show the data. The depth is the calling thread's.
 impl<T> fmt::Debug for ReentrantMutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.state.mutex().peek();
+        let status = self.state().peek();
         f.debug_struct("ReentrantMutex")
             .field("locked", &status.locked)
-            .field("depth", &self.state.depth())
+            .field("depth", &self.depth())
             .field("owner_died", &status.owner_died)
             .field("poisoned", &status.poisoned)
             .finish_non_exhaustive()
+    }
+}
+
+/// Returns the number of the lock of `entry` in this process, which all handles of it share.
+fn number_of(entry: &AtomicU64) -> LockId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    // ORDERING: Relaxed; a number that no other lock has is all that is asked for.
+    let relaxed = Ordering::Relaxed;
+    let known = entry.load(relaxed);
+    if known != 0 {
+        return LockId(known);
+    }
+    let fresh = NEXT.fetch_add(1, relaxed);
+    match entry.compare_exchange(0, fresh, relaxed, relaxed) {
+        Ok(_) => LockId(fresh),
+        Err(known) => LockId(known),
     }
 }
 
@@ -407,7 +404,7 @@ impl<T: Payload + Pod> HoldsValue for ReentrantMutex<T> {
     type Boxed = Box<T>;
 
     fn prepare_boxed(bytes: &Bytes<'_>, first: Box<T>) {
-        bytes.write(data_offset::<T>(), &*first);
+        Mutex::<T>::prepare_boxed(bytes, first);
     }
 }
 
@@ -420,26 +417,24 @@ impl<T: Payload + Pod> Placeable for ReentrantMutex<T> {
     const KIND: Kind = Kind::ReentrantMutex;
 
     fn payload() -> PayloadShape {
-        describe::<T>()
+        Mutex::<T>::payload()
     }
 
-    fn size(config: [u64; 4], _participants: u32) -> Option<u64> {
-        let len = data_offset::<T>().checked_add(shape_of::<T>()?.size())?;
-        (config == [0; 4]).then_some(len)
+    fn size(config: [u64; 4], participants: u32) -> Option<u64> {
+        Mutex::<T>::size(config, participants)
     }
 
     fn prepare(bytes: &Bytes<'_>, first: T) {
-        bytes.write(data_offset::<T>(), &first);
+        Mutex::<T>::prepare(bytes, first);
     }
 
     fn attach(entry: Entry) -> Option<Self> {
-        let state: EntryRef<ReentrantState> = EntryRef::new(entry)?;
-        // INVARIANT: 1, by `payload`; a `Cell<T>` is as large, and as aligned, as a `T`.
-        let data = state.payload::<Cell<T>>(data_offset::<T>())?;
-        Some(Self { state, data })
+        let mutex = Mutex::attach(entry)?;
+        let id = number_of(mutex.private_word()?);
+        Some(Self { mutex, id })
     }
 
     fn entry(&self) -> &Entry {
-        self.state.entry()
+        self.mutex.entry()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossdock::Segment;
+use crossdock::segment::{Fault, Kind};
 use crossdock::sync::{Holder, LockError, LockTimeoutError, ReentrantMutex, TryLockError};
 
 use crate::support::careless::lose_membership;
@@ -232,21 +233,74 @@ fn an_owner_whose_membership_is_lost_holds_nothing_and_is_told() {
 }
 
 #[test]
-fn any_bytes_are_a_thread_and_a_count() {
+fn all_handles_in_a_process_are_of_one_lock() {
+    let (segment, mutex) = sample();
+    let other = segment.open::<ReentrantMutex<u64>>("r").unwrap();
+    let first = mutex.lock().unwrap();
+    let second = other.lock().unwrap();
+    assert!(other.clone().is_held_by_this_thread());
+    drop(first);
+    assert!(mutex.is_held_by_this_thread() && !is_free_for_others(&mutex));
+    drop(second);
+    assert!(is_free_for_others(&mutex));
+}
+
+#[test]
+fn a_lock_where_an_unmapped_one_was_is_another_lock() {
+    let _watch = watch();
+    for _ in 0..20 {
+        // Its guard is leaked. The next segment may be mapped where this one was, with the same
+        // tag.
+        std::mem::forget(sample().1.lock().unwrap());
+        let (_segment, mutex) = sample();
+        assert!(!mutex.is_held_by_this_thread());
+        std::thread::scope(|scope| {
+            let (hold, held) = std::sync::mpsc::channel::<()>();
+            let (end, ended) = std::sync::mpsc::channel::<()>();
+            let mutex = &mutex;
+            scope.spawn(move || {
+                let _guard = mutex.lock().unwrap();
+                hold.send(()).unwrap();
+                ended.recv().unwrap();
+            });
+            held.recv().unwrap();
+            assert!(!mutex.is_held_by_this_thread() && mutex.try_lock().is_err());
+            end.send(()).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_thread_holds_many_locks_at_a_time() {
+    let (segment, _) = sample();
+    let locks: Vec<_> = (0..9)
+        .map(|number| segment.create::<ReentrantMutex<u64>>(&format!("r{number}"), 0))
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let outer: Vec<_> = locks.iter().map(|lock| lock.lock().unwrap()).collect();
+    locks.iter().for_each(|lock| add(lock, 3));
+    assert!(locks.iter().all(|lock| !is_free_for_others(lock)));
+    drop(outer);
+    assert!(locks.iter().all(is_free_for_others));
+}
+
+#[test]
+fn any_bytes_are_the_word_of_a_mutex() {
     let _watch = watch();
     let (segment, mutex) = sample();
     let window = Window::of(&segment);
     let offset = usize::try_from(segment.entries().unwrap()[0].offset).unwrap();
-    for garbage in [u64::MAX, 1, 1 << 29, 1 << 63] {
-        window.long(offset).store(garbage, Relaxed);
-        window.word(offset + 12).store(u32::MAX, Relaxed);
+    for garbage in [u32::MAX, 1, 1 << 29, 1 << 31] {
+        window.word(offset).store(garbage, Relaxed);
         assert!(!mutex.is_held_by_this_thread());
-        let guard = mutex.lock().unwrap();
-        window.word(offset + 12).store(u32::MAX, Relaxed);
-        let deep = mutex.lock().unwrap_err().without_guard();
-        assert_eq!(deep, LockError::TooDeep { most: u32::MAX });
-        window.word(offset + 12).store(0, Relaxed);
-        drop(guard);
-        assert!(!mutex.is_locked());
+        match mutex.try_lock() {
+            Ok(_) | Err(TryLockError::Lock(LockError::Poisoned(_) | LockError::OwnerDied(_))) => {}
+            Err(TryLockError::Lock(LockError::Fault(Fault::Corrupt { kind, .. }))) => {
+                assert_eq!(kind, Kind::ReentrantMutex);
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+        window.word(offset).store(0, Relaxed);
+        drop(mutex.lock().unwrap());
     }
 }

@@ -372,11 +372,21 @@ impl MutexState {
         }
     }
 
-    /// Poisons the lock, which the caller holds and keeps.
+    /// Poisons the lock, which `owner` keeps; changes nothing if the lock is not its any more.
     #[cold]
-    pub(crate) fn poison(&self) {
+    pub(crate) fn poison(&self, owner: Tag) {
         // ORDERING: Relaxed; what was done before is published by the unlock.
-        self.word.fetch_or(POISONED, Ordering::Relaxed);
+        let relaxed = Ordering::Relaxed;
+        let mut seen = self.word.load(relaxed);
+        while seen & Tag::MASK == owner.bits() || mutation(804) {
+            match self
+                .word
+                .compare_exchange(seen, seen | POISONED, relaxed, relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
     }
 
     /// Clears the poison, whether or not the lock is held.
@@ -387,6 +397,7 @@ impl MutexState {
 
     /// Returns whether `owner` holds the lock. Only itself, and a process that takes it for dead,
     /// change that.
+    #[inline(always)]
     pub(crate) fn is_of(&self, owner: Tag) -> bool {
         // ORDERING: Relaxed; what follows from the answer is the owner's risk.
         self.word.load(Ordering::Relaxed) & Tag::MASK == owner.bits()
@@ -399,6 +410,13 @@ impl MutexState {
             Seen::Free => Ok(None),
             Seen::Owned(tag) => Ok(Some(tag)),
         }
+    }
+
+    /// Returns whether the word has a flag that its owner has to be told of.
+    #[inline(always)]
+    pub(crate) fn is_flagged(&self) -> bool {
+        // ORDERING: Relaxed; the flags carry no data.
+        self.word.load(Ordering::Relaxed) & STICKY != 0
     }
 
     /// Returns the state for display; it may be stale.

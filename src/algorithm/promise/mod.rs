@@ -2,16 +2,23 @@
 //!
 //! # State
 //!
-//! A word, the thread of the claimer as in [`reentrant`](super::reentrant), the
-//! [event count](crate::wait::event_count) by which waiters sleep, and the value.
+//! The thread of the claimer, a word, the [event count](crate::wait::event_count) by which waiters
+//! sleep, and the value.
 //!
 //! ```text
+//!  63                                  29 28                           0
+//! |   number of the thread: 35           |      process's tag: 29       |
+//!
 //!  63           32 31     30       29    28                  10 9            0
 //! | abandoned: 32 | 0 | ABANDONED | SET |   generation: 19     |   index: 10  |
 //!                                        \____ claimer's tag, 0 = none ______/
 //! ```
 //!
 //! With `ABANDONED` or `SET` there is no tag. The upper half counts the claimers that died.
+//!
+//! The first word says only whether the thread that has the claim would wait for itself. Each
+//! process numbers its threads from 1, and never gives a number twice: a thread's id comes again.
+//! Numbers of two processes are equal, so the word has the tag, and is compared whole.
 //!
 //! # Protocol
 //!
@@ -42,7 +49,6 @@
 //! A claim (Acquire) is after what the last claimer did until it gave back or was recovered
 //! (Release). Sleeping and waking are ordered by the event count.
 
-use crate::algorithm::reentrant::ThreadNumber;
 use crate::facade::{AtomicU64, Deadline, Ordering, mutation, ordering};
 use crate::participant::{Liveness, Tag, is_still_registered};
 use crate::wait::WaitMode;
@@ -53,6 +59,25 @@ const SET: u64 = 1 << 29;
 const ABANDONED: u64 = 1 << 30;
 const STATE: u64 = 0xffff_ffff;
 const ONE_MORE: u64 = 1 << 32;
+
+/// The first bit of a thread's number in the word.
+const NUMBER: u32 = 29;
+
+/// The number of a thread among those of its process; never 0, and never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadNumber(u64);
+
+impl ThreadNumber {
+    /// The number, if there is room for it in the word.
+    pub(crate) fn new(number: u64) -> Option<Self> {
+        (number != 0 && number >> (u64::BITS - NUMBER) == 0).then_some(Self(number))
+    }
+
+    /// The word of this thread of process `me`.
+    fn word(self, me: Tag) -> u64 {
+        self.0 << NUMBER | u64::from(me.bits())
+    }
+}
 
 /// The words of a promise, in the segment.
 #[repr(C)]

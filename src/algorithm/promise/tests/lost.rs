@@ -3,7 +3,7 @@
 use loom::sync::Arc;
 
 use super::super::{PromiseClaimError, PromiseState, PromiseStatus};
-use crate::algorithm::reentrant::ThreadNumber;
+use crate::algorithm::promise::ThreadNumber;
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::mutants;
 use crate::participant::stage::{ModelRegistry, finish, players, start, tag};

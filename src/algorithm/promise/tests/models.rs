@@ -3,7 +3,7 @@
 use loom::sync::Arc;
 
 use super::super::{PromiseClaimError, PromiseOutcome, PromiseState};
-use crate::algorithm::reentrant::ThreadNumber;
+use crate::algorithm::promise::ThreadNumber;
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, explore_two_deaths, is_byte_locked,
 };

@@ -8,7 +8,7 @@ use super::super::{
     ABANDONED, PromiseClaimError, PromiseOutcome, PromiseState, PromiseStatus, PromiseWord, SET,
     STATE,
 };
-use crate::algorithm::reentrant::ThreadNumber;
+use crate::algorithm::promise::ThreadNumber;
 use crate::facade::{Deadline, Ordering, Pace};
 use crate::participant::{Liveness, Tag};
 use crate::wait::on_event::EventWaitError;
@@ -45,6 +45,15 @@ fn promise(word: u64) -> PromiseState {
 fn wait(promise: &PromiseState, claims: bool) -> Result<PromiseOutcome, EventWaitError> {
     let soon = Deadline::after(Duration::ZERO);
     promise.wait(promise.load(), claims, &AllLive, &soon, Pace::Park)
+}
+
+#[test]
+fn a_threads_number_has_35_bits_and_is_not_0() {
+    assert_eq!(ThreadNumber::new(0), None);
+    assert_eq!(ThreadNumber::new(1 << 35), None);
+    let last = ThreadNumber::new((1 << 35) - 1).unwrap();
+    let me = Tag::new(3, 7).unwrap();
+    assert_eq!(last.word(me), u64::MAX << 29 | u64::from(me.bits()));
 }
 
 proptest! {

@@ -1,103 +1,148 @@
 //! The reentrant mutex under loom. The byte locks say which processes live; a process may have
-//! several threads here, which are numbered as its own are. What two deaths leave is the mutex's to
-//! recover, whose models have them.
+//! several threads here, each with its own holds. What two deaths leave is the mutex's to recover,
+//! whose models have them.
+
+use core::cell::Cell;
 
 use loom::sync::Arc;
 
-use super::super::{ReentrantState, ThreadNumber};
-use crate::algorithm::mutex::LockToken;
+use super::super::{Holds, LockId};
+use crate::algorithm::mutex::{LockToken, MutexState};
 use crate::facade::model::{explore, explore_deaths};
-use crate::facade::{Deadline, mutants};
-use crate::participant::stage::{KernelLiveness, Pair, finish, players, start, tag};
+use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
+use crate::participant::stage::{KernelLiveness, ModelRegistry, Pair, finish, players, start, tag};
+use crate::participant::stage::{StartWith, successor};
+use crate::participant::{Liveness, Tag};
 
 mutants! {
-    model_reentrant_a_thread_with_a_dead_owners_number_waits:
-        810 "a thread's number without its process";
+    model_reentrant_a_thread_of_a_lost_process_waits_for_one_that_joined_anew:
+        810 "a thread's hold without its process's tag";
     model_reentrant_threads_of_one_process_exclude_each_other:
-        811 "the lock is unlocked, and names the thread still",
-        812 "the lock is unlocked before its thread is cleared";
+        811 "the lock is unlocked, and the thread has its hold still";
+    model_reentrant_an_owner_that_was_taken_for_dead_wipes_nothing:
+        812 "a thread that has a hold does not look at the mutex",
+        804 "a poison that does not expect its owner";
 }
 
 /// Data behind a lock.
 struct Fixture {
-    lock: ReentrantState,
+    mutex: MutexState,
+    registry: ModelRegistry,
     data: Pair,
+    /// Not 0 once the lock was taken over.
+    taken: AtomicU32,
+}
+
+/// The lock, in each process.
+const LOCK: LockId = LockId(1);
+
+/// A thread of a process, with its holds.
+struct Thread<'a, P> {
+    fixture: &'a Fixture,
+    holds: Holds,
+    me: Tag,
+    peers: P,
+}
+
+impl<P: Liveness> Thread<'_, P> {
+    /// Locks. Returns whether it held the lock already.
+    fn lock(&self) -> (LockToken, bool) {
+        let mutex = &self.fixture.mutex;
+        if self.is_owner() {
+            self.holds.lock_again(LOCK).unwrap();
+            return (LockToken::of(self.me), true);
+        }
+        let token = mutex.lock(self.me, &self.peers, &Deadline::never());
+        self.holds.locked(LOCK, self.me);
+        (token.expect("no deadline"), false)
+    }
+
+    fn is_owner(&self) -> bool {
+        self.holds.depth(LOCK, self.me, &self.fixture.mutex) > 0
+    }
+
+    fn unlock(&self, token: LockToken) {
+        let mutex = &self.fixture.mutex;
+        self.holds.unlock(LOCK, mutex, token, false);
+    }
+
+    /// Locks twice, and unlocks twice.
+    fn visit(&self) {
+        let (mut token, again) = self.lock();
+        assert!(!again, "a stranger is let in");
+        if token.owner_died() {
+            self.fixture.data.repair();
+            self.fixture.mutex.mark_consistent(&mut token);
+        }
+        let (inner, again) = self.lock();
+        assert!(again, "the owner is not let in again");
+        self.fixture.data.bump();
+        self.unlock(inner);
+        assert!(self.is_owner());
+        self.unlock(token);
+        assert!(!self.is_owner());
+    }
 }
 
 impl Fixture {
     fn open() -> Arc<Self> {
         players();
         Arc::new(Self {
-            lock: ReentrantState::new(),
+            mutex: MutexState::new(),
+            registry: ModelRegistry::new(),
             data: Pair::new(),
+            taken: AtomicU32::new(0),
         })
     }
 
-    fn number(number: u64) -> ThreadNumber {
-        ThreadNumber::new(number).unwrap()
+    /// A thread of process `id`, which the byte locks alone say to live.
+    fn thread(&self, id: u32) -> Thread<'_, KernelLiveness> {
+        self.thread_of(tag(id), KernelLiveness(id))
     }
 
-    /// Locks for a thread of process `id`. Returns whether it held the lock already.
-    fn lock(&self, id: u32, number: u64) -> (LockToken, bool) {
-        let (me, thread) = (tag(id), Self::number(number));
-        if self.lock.is_held_by(me, thread) {
-            self.lock.lock_again().unwrap();
-            return (LockToken::of(me), true);
+    fn thread_of<P: Liveness>(&self, me: Tag, peers: P) -> Thread<'_, P> {
+        Thread {
+            fixture: self,
+            holds: Holds::new(),
+            me,
+            peers,
         }
-        let never = Deadline::never();
-        let token = self.lock.mutex().lock(me, &KernelLiveness(id), &never);
-        self.lock.locked(me, thread);
-        (token.expect("no deadline"), false)
     }
 
     /// Asserts, after all have left or died, that the lock is taken at once and the data are whole.
     fn close(&self) {
-        let tried = self.lock.mutex().try_lock(tag(3), &KernelLiveness(3));
-        let token = tried.expect("the lock has no live owner");
-        let thread = Self::number(1);
-        self.lock.locked(tag(3), thread);
+        let third = self.thread(3);
+        let token = self.mutex.try_lock(third.me, &third.peers);
+        let token = token.expect("the lock has no live owner");
+        third.holds.locked(LOCK, third.me);
         if token.owner_died() {
             self.data.repair();
         }
         self.data.bump();
-        self.lock.unlock(token, thread, false);
-        assert!(!self.lock.mutex().peek().locked);
-    }
-
-    /// Locks twice, and unlocks twice.
-    fn visit(&self, id: u32, number: u64) {
-        let (mut token, again) = self.lock(id, number);
-        assert!(!again, "a stranger is let in");
-        if token.owner_died() {
-            self.data.repair();
-            self.lock.mutex().mark_consistent(&mut token);
-        }
-        let (inner, again) = self.lock(id, number);
-        assert!(again, "the owner is not let in again");
-        self.data.bump();
-        let thread = Self::number(number);
-        self.lock.unlock(inner, thread, false);
-        assert!(self.lock.is_held_by(tag(id), thread));
-        self.lock.unlock(token, thread, false);
+        third.unlock(token);
+        assert!(!self.mutex.peek().locked);
     }
 }
 
 /// Hunts: a thread that has just unlocked, and is taken for the next owner, which is a thread of
-/// its process that has not stored its number yet; a number that is cleared by its predecessor.
+/// its process.
 #[test]
 fn model_reentrant_threads_of_one_process_exclude_each_other() {
     explore("reentrant: two threads of one process", || {
         let fixture = Fixture::open();
         let (first, second) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || (0..2).for_each(|_| first.visit(1, 1))),
-            start(1, None, move || second.visit(1, 2)),
+            start(1, None, move || {
+                let thread = first.thread(1);
+                (0..2).for_each(|_| thread.visit());
+            }),
+            start(1, None, move || second.thread(1).visit()),
         ]);
         assert_eq!(fixture.data.value(), 3);
     });
 }
 
-/// Hunts: a lock that a dead owner leaves locked twice, or with a count that the next one
+/// Hunts: a lock that a dead owner leaves locked twice, or with a depth that the next one
 /// continues.
 #[test]
 fn model_reentrant_survivor_gets_the_lock_wherever_the_owner_dies() {
@@ -105,30 +150,81 @@ fn model_reentrant_survivor_gets_the_lock_wherever_the_owner_dies() {
         let fixture = Fixture::open();
         let (victim, survivor) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.visit(1, 1)),
-            start(2, None, move || survivor.visit(2, 1)),
+            start(1, death, move || victim.thread(1).visit()),
+            start(2, None, move || survivor.thread(2).visit()),
         ]);
         fixture.close();
     });
 }
 
-/// Hunts: a thread that has the number of a dead owner's thread, and is let in while another thread
-/// of its process has taken the lock over and not stored its number yet.
+/// Hunts: an owner that is taken for dead while it unlocks, and wipes the next owner's lock or
+/// depth, or poisons its data; or that is let in again although the lock was taken over.
 #[test]
-fn model_reentrant_a_thread_with_a_dead_owners_number_waits() {
-    explore("reentrant: a dead owner, two threads of a process", || {
+fn model_reentrant_an_owner_that_was_taken_for_dead_wipes_nothing() {
+    explore("reentrant: an owner that is reaped, the next", || {
         let fixture = Fixture::open();
-        let owner = fixture.clone();
-        // It ends with the lock: its byte is free, as a killed process's is.
-        start(1, None, move || {
-            let _held = owner.lock(1, 1);
-            crate::facade::model::unlock_byte(0, 1);
-        })
-        .join()
-        .unwrap();
-        finish([2, 1].map(|number| {
-            let fixture = fixture.clone();
-            start(2, None, move || fixture.visit(2, number))
-        }));
+        let owner = fixture.thread_of(tag(1), fixture.registry.liveness(1));
+        let (token, _) = owner.lock();
+        owner.holds.lock_again(LOCK).unwrap();
+        let holds = owner.holds;
+        let lost = fixture.clone();
+        finish([
+            start(1, None, move || {
+                // A panic under the inner guard, then the outer one.
+                for (inner, depth) in [(LockToken::of(tag(1)), 1), (token, 0)] {
+                    // ORDERING: Acquire; pairs with the Release of the next owner.
+                    let is_taken = lost.taken.load(Ordering::Acquire) != 0;
+                    let is_owner = holds.depth(LOCK, tag(1), &lost.mutex) > 0;
+                    assert!(!is_taken || !is_owner, "an owner no more is let in");
+                    holds.unlock(LOCK, &lost.mutex, inner, depth > 0);
+                }
+            }),
+            fixture.start(2, None, |fixture| {
+                fixture.registry.unregister(1);
+                fixture.mutex.recover(tag(1));
+                let next = fixture.thread_of(tag(2), fixture.registry.liveness(2));
+                let (outer, _) = next.lock();
+                // ORDERING: Release; the lock was taken before.
+                fixture.taken.store(1, Ordering::Release);
+                let (inner, again) = next.lock();
+                assert!(again, "the owner's hold was wiped");
+                next.unlock(inner);
+                assert!(next.is_owner());
+                let poisoned = fixture.mutex.peek().poisoned;
+                assert_eq!(poisoned, outer.is_poisoned(), "a former owner's poison");
+                next.unlock(outer);
+            }),
+        ]);
+        assert!(!fixture.mutex.peek().locked, "the lock stays held");
     });
+}
+
+/// Hunts: a thread that has a hold by a tag that its process has lost, and is let in where another
+/// thread holds the lock by the new tag.
+#[test]
+fn model_reentrant_a_thread_of_a_lost_process_waits_for_one_that_joined_anew() {
+    explore(
+        "reentrant: a hold of old, a process that joined anew",
+        || {
+            let fixture = Fixture::open();
+            let lost = fixture.thread_of(tag(1), fixture.registry.liveness(1));
+            assert!(!lost.lock().1);
+            let holds = lost.holds;
+            fixture.registry.unregister(1);
+            fixture.mutex.recover(tag(1));
+            finish([holds, Holds::new()].map(|holds| {
+                let fixture = fixture.clone();
+                let holds = Cell::new(Some(holds));
+                start(1, None, move || {
+                    let peers = fixture.registry.successor_liveness();
+                    let thread = Thread {
+                        holds: holds.take().expect("it runs once"),
+                        ..fixture.thread_of(successor(), peers)
+                    };
+                    thread.visit();
+                })
+            }));
+            assert_eq!(fixture.data.value(), 2);
+        },
+    );
 }
