@@ -65,6 +65,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         hand_over::LISTED,
         pipe::LISTED,
         walk::LISTED,
+        walk::LISTED_POOLS,
         work::LISTED,
         leases::LISTED,
         work::LISTED_BYTES,

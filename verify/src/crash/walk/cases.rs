@@ -1,8 +1,10 @@
 //! The walks: who is walked, who is killed or stopped at each step, and what must hold then.
 
 use crate::crash::sweep::Listed;
-use crate::crash::walk::roles::{self, DONE, KILLED, REFUSED, Subject};
+use crate::crash::walk::pool::{self, Rules};
+use crate::crash::walk::roles::{self, DONE, ENDED, KILLED, REFUSED, Subject};
 use crate::crash::walk::sweep::sweep;
+use crate::crash::walk::tracee::Way;
 
 /// Who is killed and stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +18,9 @@ pub(super) enum Target {
 /// A walk.
 pub(super) struct Case {
     pub(super) subject: Subject,
-    /// The way from the first process of the family to the one that is walked: of each process the
-    /// number of the fork that leads on. A fork server is the second fork's: its owner forks a
-    /// helper, and that the server.
-    pub(super) path: &'static [usize],
+    /// The way from the first process of the family to what is walked. A fork server is the second
+    /// fork's: its owner forks a helper, and that the server.
+    pub(super) path: &'static [Way],
     pub(super) target: Target,
     /// What the first process may end with after the target was killed, besides [`DONE`].
     pub(super) ends: &'static [u8],
@@ -27,13 +28,20 @@ pub(super) struct Case {
     pub(super) bound: bool,
     /// Whether each start that succeeded has begun its function once, whatever was killed.
     pub(super) counts: bool,
+    /// What may be done to the tasks of a pool, if the first process has one.
+    pub(super) pool: Option<Rules>,
+    /// Whether the walk begins where a task says so, and not at once.
+    pub(super) is_marked: bool,
+    /// Whether the target is never killed, but stopped while another process ends its task.
+    pub(super) is_stopped: bool,
 }
 
 /// Of the table: the walk of a process whose parent is the first, and so on.
-const CHILD: &[usize] = &[0];
-const SECOND_CHILD: &[usize] = &[1];
-const SERVER: &[usize] = &[0, 0];
-const SERVERS_CHILD: &[usize] = &[0, 0, 0];
+const CHILD: &[Way] = &[Way::Fork(0)];
+const SECOND_CHILD: &[Way] = &[Way::Fork(1)];
+const SERVER: &[Way] = &[Way::Fork(0), Way::Fork(0)];
+const SERVERS_CHILD: &[Way] = &[Way::Fork(0), Way::Fork(0), Way::Fork(0)];
+const SUPERVISOR: &[Way] = &[Way::Thread(0)];
 
 macro_rules! walks {
     ($($name:literal $subject:ident of $path:expr, $target:ident, $ends:expr,
@@ -49,12 +57,60 @@ macro_rules! walks {
                     ends: $ends,
                     bound: $bound,
                     counts: $counts,
+                    pool: None,
+                    is_marked: false,
+                    is_stopped: false,
                 };
                 sweep(listed, &case, full)
             },
         }),*]
     };
 }
+
+/// Walks of a pool: `marked` from the point on that a task says, and `stopped` without kills.
+macro_rules! pools {
+    ($($name:literal $subject:ident of $path:expr, $target:ident, $ends:expr, retries $retries:literal,
+       marked $marked:literal, stopped $stopped:literal, $seed:literal)*) => {
+        &[$(Listed {
+            name: $name,
+            seed: $seed,
+            sweep: |listed, full| {
+                let case = Case {
+                    subject: pool::$subject,
+                    path: $path,
+                    target: Target::$target,
+                    ends: $ends,
+                    bound: false,
+                    counts: false,
+                    pool: Some(Rules { retries: $retries }),
+                    is_marked: $marked,
+                    is_stopped: $stopped,
+                };
+                sweep(listed, &case, full)
+            },
+        }),*]
+    };
+}
+
+/// The walks of a pool's process and its workers.
+pub(crate) const LISTED_POOLS: &[Listed] = pools! {
+    "pool: build, the worker" builds of CHILD, Walked, &[KILLED, REFUSED], retries 0,
+        marked false, stopped false, "a parent that waits for a message and not for the child"
+    "pool: take, run, commit and acknowledge, the worker" has_tasks of CHILD, Walked, &[KILLED], retries 0,
+        marked true, stopped false, "a caller that submits again what died"
+    "pool: the same, the parent at the worker's steps" has_busy_workers of CHILD, First, &[], retries 0,
+        marked true, stopped false, "a worker that finishes its task first"
+    "pool: chunks with a retry, the worker" has_chunks of CHILD, Walked, &[], retries 1,
+        marked true, stopped false, "items that are not retried"
+    "pool: a task is ended beside its worker's steps" ends_a_task of CHILD, Walked, &[], retries 0,
+        marked true, stopped true, "a worker that is killed by its number"
+    "pool: submit, wait and join, the parent" submits of &[], Walked, &[], retries 0,
+        marked false, stopped false, "a worker that finishes its task first"
+    "pool: kill, the parent" kills of &[], Walked, &[], retries 0,
+        marked false, stopped false, "a worker that is killed by its number"
+    "pool: replace, the supervisor" replaces of SUPERVISOR, Walked, &[], retries 1,
+        marked false, stopped false, "workers that finish their tasks first"
+};
 
 /// The walks of starts, ends, scopes, daemons and fork servers.
 pub(crate) const LISTED: &[Listed] = walks! {
@@ -97,6 +153,6 @@ pub(crate) const LISTED: &[Listed] = walks! {
 impl Case {
     /// Whether the first process may end with this code.
     pub(super) fn allows(&self, code: u8, killed: bool) -> bool {
-        code == DONE || killed && self.ends.contains(&code)
+        code == DONE || code == ENDED || killed && self.ends.contains(&code)
     }
 }

@@ -1,15 +1,17 @@
 //! The world of a walk: a queue that processes of a family send to, and what they note.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{ErrorKind, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossdock::array::Init;
 use crossdock::queue::{Queue, RecvTimeoutError};
 use crossdock::{AtomicArray, Segment};
+use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -17,12 +19,13 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::crash::operation::{Base, Scene};
+use crate::crash::walk::pool::TaskNotes;
 use crate::process::{Broken, wait_readable};
 
 /// How many items a sender sends; the queue has room for all of them.
 pub(super) const ITEMS: u64 = 3;
 /// How long the rig listens while a process is stopped.
-const LISTENS: Duration = Duration::from_millis(2);
+pub(super) const LISTENS: Duration = Duration::from_millis(2);
 
 /// What the processes note: no part of what is swept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -65,12 +68,44 @@ pub(super) struct Family {
     pub(super) base: Base,
     pub(super) queue: Queue<u64>,
     pub(super) notes: Notes,
+    pub(super) tasks: TaskNotes,
+    /// The segment of the pool that the first process has.
+    pool: Option<MmapRaw>,
     /// Ends when no process of the family is left: all have the other end as standard output.
     all: RefCell<PipeReader>,
     writer: RefCell<Option<PipeWriter>>,
     received: Cell<u64>,
     /// The receiver was told that no item comes any more.
     told: Cell<bool>,
+}
+
+/// What can be seen of the segments of a family.
+#[derive(Default)]
+pub(super) struct Image {
+    base: Vec<u8>,
+    pool: Vec<u8>,
+}
+
+impl Image {
+    /// Whether the segments are others than when this was last asked.
+    pub(super) fn has_changed(&mut self, family: &Family) -> Result<bool, Broken> {
+        let mut base = Vec::with_capacity(self.base.len());
+        family.base.image(&mut base)?;
+        let mut changed = base != self.base;
+        self.base = base;
+        if let Some(pool) = &family.pool {
+            self.pool.resize(pool.len(), 0);
+            let (now, before) = (pool.as_ptr(), self.pool.as_mut_ptr());
+            // SAFETY: both have so many bytes. Others write to the first meanwhile, which no
+            // reference of this process is to.
+            if unsafe { libc::memcmp(now.cast(), before.cast(), pool.len()) } != 0 {
+                changed = true;
+                // SAFETY: as above; they do not overlap.
+                unsafe { now.copy_to_nonoverlapping(before, pool.len()) };
+            }
+        }
+        Ok(changed)
+    }
 }
 
 impl Family {
@@ -82,6 +117,8 @@ impl Family {
             base,
             queue,
             notes: Notes::new()?,
+            tasks: TaskNotes::new()?,
+            pool: None,
             all: RefCell::new(all),
             writer: RefCell::new(Some(writer)),
             received: Cell::new(0),
@@ -100,6 +137,35 @@ impl Family {
     /// In the rig, once the first process is there.
     pub(super) fn has_begun(&self) {
         drop(self.writer.take());
+    }
+
+    /// Has images show the segment of the pool that the first process has: the largest of its memory
+    /// files that are no segment of the family.
+    pub(super) fn watch_pool_of(&mut self, first: Pid) -> Result<(), Broken> {
+        let known = [self.base.file().metadata()?.ino()];
+        let mut largest: Option<(u64, PathBuf)> = None;
+        for entry in fs::read_dir(format!("/proc/{first}/fd"))? {
+            let path = entry?.path();
+            let is_memory = fs::read_link(&path)
+                .is_ok_and(|link| link.to_string_lossy().starts_with("/memfd:crossdock"));
+            let Ok(file) = fs::metadata(&path) else {
+                continue;
+            };
+            let is_larger = largest.as_ref().is_none_or(|(len, _)| file.len() > *len);
+            if is_memory && !known.contains(&file.ino()) && is_larger {
+                largest = Some((file.len(), path));
+            }
+        }
+        let (_, path) = largest.ok_or_else(|| Broken("the first process has no pool".into()))?;
+        self.pool = Some(MmapOptions::new().map_raw_read_only(&File::open(path)?)?);
+        Ok(())
+    }
+
+    /// What can be seen of the segments now.
+    pub(super) fn image(&self) -> Result<Image, Broken> {
+        let mut image = Image::default();
+        image.has_changed(self)?;
+        Ok(image)
     }
 
     /// Receives what comes, for a moment.

@@ -13,7 +13,9 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use crate::crash::walk::family::{Family, ITEMS, Note, Notes};
 
-/// The number of a system call that there is none of: with it a process says that its walk ends.
+/// The numbers of system calls that there are none of: with them a process says that its walk begins
+/// or ends.
+pub(super) const BEGIN_OF_WALK: u64 = 0xc0dd;
 pub(super) const END_OF_WALK: u64 = 0xc0de;
 
 /// What the first process of a family exits with.
@@ -23,8 +25,10 @@ pub(super) const KILLED: u8 = 10;
 /// A start was refused with an error that has a type.
 pub(super) const REFUSED: u8 = 11;
 const LEAKS: u8 = 12;
-const ZOMBIE: u8 = 13;
-const FAILED: u8 = 14;
+pub(super) const ZOMBIE: u8 = 13;
+pub(super) const FAILED: u8 = 14;
+/// A task was ended.
+pub(super) const ENDED: u8 = 15;
 
 /// The text of a code.
 pub(super) fn meaning(code: u8) -> &'static str {
@@ -35,6 +39,7 @@ pub(super) fn meaning(code: u8) -> &'static str {
         LEAKS => "descriptors or threads are left",
         ZOMBIE => "a child is left",
         FAILED => "another error",
+        ENDED => "a task was ended",
         _ => "another end",
     }
 }
@@ -52,8 +57,13 @@ fn first_sender(family: &Family) -> Option<Sender> {
     Some(sender)
 }
 
-fn end_of_walk() {
+pub(super) fn begin_of_walk() {
     // SAFETY: the kernel has no such call, and takes no argument of it.
+    unsafe { libc::syscall(BEGIN_OF_WALK.cast_signed()) };
+}
+
+pub(super) fn end_of_walk() {
+    // SAFETY: as above.
     unsafe { libc::syscall(END_OF_WALK.cast_signed()) };
 }
 
@@ -200,7 +210,7 @@ fn joined(started: Result<Process<u64>, SpawnError>) -> u8 {
 }
 
 /// Waits for an item, as if the process that was to send it could not die.
-fn waits_for_an_item(family: &Family, method: StartMethod) -> u8 {
+pub(super) fn waits_for_an_item(family: &Family, method: StartMethod) -> u8 {
     let args = (family.queue.clone(), family.notes.clone());
     let started = Builder::new().start(method).spawn(sends_by_itself, args);
     // The rig's receiver and this one share the items.

@@ -13,8 +13,9 @@ use crate::crash::sweep::{Listed, PATIENCE, Row, SHORT_PATIENCE, THIN, WATCHDOG}
 use crate::crash::victim::Victim;
 use crate::crash::walk::cases::{Case, Target};
 use crate::crash::walk::family::{Family, ITEMS, Note};
-use crate::crash::walk::roles::{END_OF_WALK, meaning};
-use crate::crash::walk::tracee::{Place, Step, Tracee};
+use crate::crash::walk::pool::Known;
+use crate::crash::walk::roles::{BEGIN_OF_WALK, END_OF_WALK, meaning};
+use crate::crash::walk::tracee::{Place, Step, Tracee, Way};
 use crate::process::{Broken, Child, End, take_served_by_slice, until, watch_over};
 
 /// After this the second is over.
@@ -23,6 +24,8 @@ const SOON: Duration = Duration::from_secs(1);
 const STRIDE: usize = 16;
 /// How many stores between two system calls are points.
 const STORES: usize = 24;
+/// The same of a pool's, where all that a worker does with a task may lie between two calls.
+const STORES_OF_POOLS: usize = 200;
 /// At one in so many points a waiting receiver has to notice the deaths by itself, which takes longer.
 const WAITS_EVERY: usize = 10;
 /// A walk that has not ended after so many steps never will.
@@ -65,7 +68,7 @@ pub(super) fn sweep(listed: &Listed, case: &Case, full: bool) -> Result<Row, Bro
     row.steps = record.calls.len();
     row.changes = record.stores.len();
     for (number, point) in record.points(full).into_iter().enumerate() {
-        for fate in fates(number, full) {
+        for fate in fates(case, number, full) {
             let scene = pass(case, false, point, fate, PATIENCE)?;
             row.add(point.calls, scene);
         }
@@ -77,9 +80,10 @@ pub(super) fn sweep(listed: &Listed, case: &Case, full: bool) -> Result<Row, Bro
 }
 
 /// What happens at a point: a kill, and one of two ways to be stopped at every other one.
-fn fates(number: usize, full: bool) -> Vec<Fate> {
+fn fates(case: &Case, number: usize, full: bool) -> Vec<Fate> {
     let stops = [Fate::Suspended, Fate::KilledAmongOthers];
     match number % 4 {
+        _ if case.is_stopped => vec![Fate::Suspended],
         _ if full => [&[Fate::KilledAlone], &stops[..]].concat(),
         1 => vec![Fate::KilledAlone, stops[0]],
         3 => vec![Fate::KilledAlone, stops[1]],
@@ -154,17 +158,14 @@ impl Record {
         // First where something was stored, then how often: a single step takes as long as a
         // thousand instructions.
         let mut stored = Vec::new();
-        let (mut before, mut now) = (Vec::new(), Vec::new());
         let mut walk = Walk::start(case, seeded)?;
-        walk.family.base.image(&mut before)?;
+        let mut image = walk.family.image()?;
         loop {
             let step = walk.walked.step()?;
             let ends = matches!(step, Step::Ended(_) | Step::Call(END_OF_WALK));
-            walk.family.base.image(&mut now)?;
-            if now != before && step == Step::Entry {
+            if image.has_changed(&walk.family)? && step == Step::Entry {
                 stored.push(record.calls.len());
             }
-            std::mem::swap(&mut now, &mut before);
             match step {
                 _ if ends => break,
                 Step::Call(call) => record.calls.push(call),
@@ -178,12 +179,17 @@ impl Record {
         let mut walk = Walk::start(case, seeded)?;
         let mut done = 0;
         for at in stored {
-            walk.follow(Point {
-                calls: at - done,
-                store: None,
-            })?;
+            let calls = at - done;
+            // This time it may make fewer calls: those of waits depend on the time.
+            if !walk.follow(Point { calls, store: None })? {
+                break;
+            }
             done = at;
-            let places = walk.stores()?;
+            let places = walk.stores(if case.pool.is_some() {
+                STORES_OF_POOLS
+            } else {
+                STORES
+            })?;
             record.stores.extend(places.map(|place| (at, place)));
         }
         walk.abandon()?;
@@ -215,10 +221,15 @@ struct Walk {
     family: Family,
     first: Child,
     walked: Tracee,
-    /// Whether the walked process is the first.
+    /// Whether the walked process is the first, or a thread of it is walked.
     is_first: bool,
+    is_thread: bool,
+    /// Whether other threads of the walked process run its code meanwhile.
+    has_threads: bool,
     /// Whether the rig reaps at the end; otherwise a receiver that waits has to.
     reaps: bool,
+    /// What the others knew of their tasks while the walked process was stopped.
+    known: Known,
 }
 
 impl Walk {
@@ -235,19 +246,29 @@ impl Walk {
             None => crate::process::PANICKED,
         })?;
         // The child has taken its copy; this one is still here.
-        let family = world.ok_or_else(|| Broken("the family is gone".into()))?;
+        let mut family = world.ok_or_else(|| Broken("the family is gone".into()))?;
         family.has_begun();
         let first = victim.into_child();
         let mut walked = Tracee::new(first.pid())?;
-        for nth in case.path {
-            walked = walked.descend(*nth)?;
+        for way in case.path {
+            walked = walked.descend(*way)?;
         }
+        if case.is_marked {
+            walked.run_to_call(BEGIN_OF_WALK)?;
+        }
+        if case.pool.is_some() {
+            family.watch_pool_of(first.pid())?;
+        }
+        let is_thread = matches!(case.path, [Way::Thread(_)]);
         Ok(Self {
             family,
             first,
             walked,
-            is_first: case.path.is_empty(),
+            is_first: is_thread || case.path.is_empty(),
+            is_thread,
+            has_threads: case.pool.is_some(),
             reaps: true,
+            known: Known::default(),
         })
     }
 
@@ -265,9 +286,12 @@ impl Walk {
                 }
             }
         }
-        if let Some(place) = point.store
-            && let Step::Ended(end) = self.walked.run_to(place)?
-        {
+        let step = match point.store {
+            Some(place) if self.has_threads => self.walked.step_to(place)?,
+            Some(place) => self.walked.run_to(place)?,
+            None => return Ok(true),
+        };
+        if let Step::Ended(end) = step {
             self.note(end);
             return Ok(false);
         }
@@ -276,26 +300,31 @@ impl Walk {
 
     /// Lets the process execute instructions until it makes a system call. Returns the places
     /// behind stores.
-    fn stores(&mut self) -> Result<impl Iterator<Item = Place> + use<>, Broken> {
-        let (mut before, mut now) = (Vec::new(), Vec::new());
-        self.family.base.image(&mut before)?;
+    fn stores(&mut self, most: usize) -> Result<impl Iterator<Item = Place> + use<>, Broken> {
+        let mut image = self.family.image()?;
         let mut visits = HashMap::<u64, u32>::new();
         let mut places = Vec::new();
         while self.walked.instruct()? == Step::Instruction {
             let address = self.walked.address()?;
             let before_this = visits.entry(address).or_default();
-            self.family.base.image(&mut now)?;
-            if now != before {
+            if image.has_changed(&self.family)? {
                 places.push((address, *before_this));
-                std::mem::swap(&mut now, &mut before);
             }
             *before_this += 1;
         }
-        Ok(places.into_iter().take(STORES))
+        Ok(places.into_iter().take(most))
+    }
+
+    /// Lets the others act while the walked process is stopped.
+    fn listen(&mut self, case: &Case, scene: &mut Scene) {
+        match case.pool {
+            Some(_) => self.known = self.family.tasks.meanwhile(case.is_stopped, scene),
+            None => self.family.listen(scene),
+        }
     }
 
     fn note(&mut self, end: End) {
-        if self.is_first {
+        if self.is_first && !self.is_thread {
             self.first.has_ended(end);
         }
     }
@@ -336,10 +365,10 @@ fn pass(
         if is_told {
             kill(case, &mut walk)?;
             walk.family.base.segment.reap();
-            walk.family.listen(&mut scene);
+            walk.listen(case, &mut scene);
         } else if fate != Fate::KilledAlone {
             stop(case, &mut walk)?;
-            walk.family.listen(&mut scene);
+            walk.listen(case, &mut scene);
             judge::while_stopped(&walk.family.base, &mut scene, true)?;
         }
         match killed {
@@ -374,6 +403,10 @@ fn kill(case: &Case, walk: &mut Walk) -> Result<(), Broken> {
         Target::Walked => {
             let end = walk.walked.kill()?;
             walk.note(end);
+            // Its end is known once those of its threads are.
+            if walk.is_thread {
+                walk.first.kill()?;
+            }
             Ok(())
         }
     }
@@ -423,6 +456,9 @@ fn conclude(case: &Case, mut walk: Walk, killed: bool, scene: &mut Scene) -> Res
         scene.duplicated(format!(
             "{started} starts succeeded, {begun} functions began"
         ));
+    }
+    if let Some(rules) = case.pool {
+        family.tasks.judge(rules, &walk.known, scene);
     }
     judge::after_death(&family.base, scene, true, false)
 }

@@ -27,16 +27,30 @@ pub(super) enum Step {
 /// The address of an instruction, and how often it was reached before.
 pub(super) type Place = (u64, u32);
 
-/// A traced process, stopped. Dropped, it is killed.
+/// A step from one process of a family to another one that is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To the process that its nth fork has made.
+    Fork(usize),
+    /// To its own nth thread, of those that it starts.
+    Thread(usize),
+}
+
+/// A traced process, or a thread of one, stopped. Dropped, it is killed.
 #[derive(Debug)]
 pub(super) struct Tracee {
+    /// Of a thread its own number.
     pid: Pid,
+    /// Of the process.
     pidfd: OwnedFd,
     ended: Option<End>,
     /// The system call that it is in.
     call: Option<u64>,
-    /// Processes that it has forked since this was last asked.
-    forked: Option<Pid>,
+    /// A process or thread that it has started since this was last asked.
+    started: Option<(Way, Pid)>,
+    /// How many of each it has started.
+    forks: usize,
+    threads: usize,
     /// Whether the tracer has let go of it.
     released: bool,
 }
@@ -44,18 +58,25 @@ pub(super) struct Tracee {
 impl Tracee {
     /// Takes a process that has stopped under this tracer.
     pub(super) fn new(pid: Pid) -> Result<Self, Broken> {
+        Self::of(pid, pidfd_of(pid)?)
+    }
+
+    fn of(pid: Pid, pidfd: OwnedFd) -> Result<Self, Broken> {
         let options = Options::PTRACE_O_TRACESYSGOOD
             | Options::PTRACE_O_TRACEFORK
             | Options::PTRACE_O_TRACEVFORK
+            | Options::PTRACE_O_TRACECLONE
             | Options::PTRACE_O_TRACEEXEC
             | Options::PTRACE_O_EXITKILL;
         ptrace::setoptions(pid, options)?;
         Ok(Self {
             pid,
-            pidfd: pidfd_of(pid)?,
+            pidfd,
             ended: None,
             call: None,
-            forked: None,
+            started: None,
+            forks: 0,
+            threads: 0,
             released: false,
         })
     }
@@ -64,31 +85,46 @@ impl Tracee {
         self.pid
     }
 
-    /// Runs it to its `nth` fork, lets go of it, and returns the process that it has forked.
-    pub(super) fn descend(mut self, nth: usize) -> Result<Self, Broken> {
-        let mut count = 0;
+    /// Runs it until it has started what is that way, lets go of it, and returns what it started.
+    pub(super) fn descend(mut self, way: Way) -> Result<Self, Broken> {
         loop {
             if let Step::Ended(end) = self.advance()? {
-                return Err(Broken(format!("it ends before it forks: {end:?}")));
+                return Err(Broken(format!("it ends before it starts {way:?}: {end:?}")));
             }
-            let Some(child) = self.forked.take() else {
+            let Some((found, started)) = self.started.take() else {
                 continue;
             };
-            let child = stopped_at_birth(child)?;
-            if count == nth {
+            let started = stopped_at_birth(started)?;
+            if found == way {
+                let pidfd = match way {
+                    Way::Fork(_) => pidfd_of(started)?,
+                    Way::Thread(_) => self.pidfd.try_clone()?,
+                };
                 self.release()?;
-                return Self::new(child);
+                return Self::of(started, pidfd);
             }
-            ptrace::detach(child, None)?;
-            count += 1;
+            ptrace::detach(started, None)?;
         }
     }
 
-    /// Runs it to its next step. What it forks meanwhile is let go.
+    /// Runs it to the system call with this number, of which there is none.
+    pub(super) fn run_to_call(&mut self, number: u64) -> Result<(), Broken> {
+        loop {
+            match self.step()? {
+                Step::Call(call) if call == number => return Ok(()),
+                Step::Ended(end) => {
+                    return Err(Broken(format!("it ends before its walk: {end:?}")));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Runs it to its next step. What it starts meanwhile is let go.
     pub(super) fn step(&mut self) -> Result<Step, Broken> {
         let step = self.advance()?;
-        if let Some(child) = self.forked.take() {
-            ptrace::detach(stopped_at_birth(child)?, None)?;
+        if let Some((_, started)) = self.started.take() {
+            ptrace::detach(stopped_at_birth(started)?, None)?;
             return self.step();
         }
         Ok(step)
@@ -107,12 +143,17 @@ impl Tracee {
                     }
                 },
                 WaitStatus::PtraceEvent(_, _, event) => {
-                    let forks = [libc::PTRACE_EVENT_FORK, libc::PTRACE_EVENT_VFORK];
-                    if forks.contains(&event) {
-                        let child = i32::try_from(ptrace::getevent(self.pid)?)?;
-                        self.forked = Some(Pid::from_raw(child));
-                        return Ok(Step::Entry);
-                    }
+                    let (way, count) = match event {
+                        libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
+                            (Way::Fork(self.forks), &mut self.forks)
+                        }
+                        libc::PTRACE_EVENT_CLONE => (Way::Thread(self.threads), &mut self.threads),
+                        _ => continue,
+                    };
+                    *count += 1;
+                    let started = i32::try_from(ptrace::getevent(self.pid)?)?;
+                    self.started = Some((way, Pid::from_raw(started)));
+                    return Ok(Step::Entry);
                 }
                 WaitStatus::Stopped(_, received) => signal = Some(received),
                 other => return self.ended(other),
@@ -142,6 +183,24 @@ impl Tracee {
     /// The address of the next instruction.
     pub(super) fn address(&self) -> Result<u64, Broken> {
         Ok(ptrace::getregs(self.pid)?.rip)
+    }
+
+    /// As [`run_to`](Self::run_to), an instruction at a time: other threads of the process may come to
+    /// the place, too, and would die of a breakpoint.
+    pub(super) fn step_to(&mut self, (address, visits): Place) -> Result<Step, Broken> {
+        let mut left = visits;
+        loop {
+            let step = self.instruct()?;
+            if step != Step::Instruction {
+                return Ok(step);
+            }
+            if self.address()? == address {
+                match left.checked_sub(1) {
+                    Some(fewer) => left = fewer,
+                    None => return Ok(step),
+                }
+            }
+        }
     }
 
     /// Runs it to a place, counted from here, or to its next system call if it takes another way.
