@@ -220,9 +220,10 @@ pub(super) fn decode<T: DeserializeOwned>(
     Received::new(bytes, fds)?.decode()
 }
 
-/// The text of a handle that a task cannot take along.
-const UNKNOWN: &str = "the workers do not have the segment of a handle: \
-                       pass it to the pool's initializer, or spawn a process with it";
+/// The text of a handle that a worker cannot return, or that has no place beside a value.
+const UNKNOWN: &str = "the segment of a handle is neither among the arguments of the pool's \
+                       initializer nor among those of the task: pass it to the initializer, or \
+                       spawn a process with it";
 
 /// Whether this thread encodes or decodes a value just now, and this one is a part of it.
 #[inline(always)]
@@ -230,8 +231,25 @@ fn is_within_another() -> bool {
     TRANSFERRING.with(Cell::get)
 }
 
-/// Appends the encoding of a value between a pool and its workers, whose handles live in `known`
-/// segments.
+/// Appends the encoding of an argument of a task, whose handles live in `known` segments, or in
+/// others, which are added to `more`. What is there stays as it is if that fails.
+#[inline(always)]
+pub(super) fn encode_argument<T: Serialize, O: Output>(
+    bytes: &mut O,
+    value: &T,
+    known: &[Segment],
+    more: &mut Vec<Segment>,
+) -> Result<(), CodecError> {
+    if known.is_empty() && more.is_empty() && !is_within_another() {
+        match codec::append_plain(bytes, value) {
+            Err(error) if is_of_handle(&error) => {}
+            encoded => return encoded.map_err(CodecError::from),
+        }
+    }
+    encode_handles(bytes, value, known, more)
+}
+
+/// Appends the encoding of the result of a task, whose handles live in `known` segments.
 #[inline(always)]
 pub(super) fn encode_known<T: Serialize, O: Output>(
     bytes: &mut O,
@@ -239,34 +257,54 @@ pub(super) fn encode_known<T: Serialize, O: Output>(
     known: &[Segment],
 ) -> Result<(), CodecError> {
     if known.is_empty() && !is_within_another() {
-        // No handle can be encoded.
-        return codec::append_plain(bytes, value).map_err(without_transfer);
+        match codec::append_plain(bytes, value) {
+            Err(error) if is_of_handle(&error) => {}
+            encoded => return encoded.map_err(CodecError::from),
+        }
     }
-    encode_handles(bytes, value, known)
+    let (before, mut more) = (bytes.len(), Vec::new());
+    encode_handles(bytes, value, known, &mut more)?;
+    if !more.is_empty() {
+        bytes.truncate(before);
+        return Err(CodecError::handle(UNKNOWN.to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether a value was not encoded because of a handle, which a transfer is for.
+#[cold]
+fn is_of_handle(error: &ValueError) -> bool {
+    [Cause::Handle, Cause::End]
+        .map(ValueError::from)
+        .contains(error)
 }
 
 fn encode_handles<T: Serialize, O: Output>(
     bytes: &mut O,
     value: &T,
     known: &[Segment],
+    more: &mut Vec<Segment>,
 ) -> Result<(), CodecError> {
-    let before = bytes.len();
     let scope = TransferScope::enter(TransferSlots::Sending {
-        segments: known.to_vec(),
+        segments: known.iter().chain(&*more).cloned().collect(),
         ends: EndList::Pool,
     });
     let encoded = codec::append_plain(bytes, value);
     let transfer = scope.leave();
-    let segments = transfer.as_ref().map(|transfer| match &transfer.slots {
-        TransferSlots::Sending { segments, .. } => segments.len(),
-        TransferSlots::Receiving { .. } => 0,
-    });
-    encoded.map_err(|error| error_of(error, transfer))?;
-    if segments.is_some_and(|count| count > known.len()) {
-        bytes.truncate(before);
-        return Err(CodecError::handle(UNKNOWN.to_owned()));
+    match (encoded, transfer) {
+        (
+            Ok(()),
+            Some(Transfer {
+                slots: TransferSlots::Sending { mut segments, .. },
+                ..
+            }),
+        ) => {
+            *more = segments.split_off(known.len());
+            Ok(())
+        }
+        (Ok(()), _) => Err(CodecError::handle(codec::refuse_handle().to_owned())),
+        (Err(error), transfer) => Err(error_of(error, transfer)),
     }
-    Ok(())
 }
 
 #[cold]
@@ -277,7 +315,7 @@ fn without_transfer(error: ValueError) -> CodecError {
     error.into()
 }
 
-/// Decodes what [`encode_known`] encoded.
+/// Decodes what [`encode_argument`] or [`encode_known`] encoded.
 #[inline(always)]
 pub(super) fn decode_known<T: DeserializeOwned>(
     bytes: &[u8],

@@ -141,6 +141,23 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
     descriptor::open(&options, path)
 }
 
+/// stat(2), open(2) of `/proc/PID/fd/N`, which is given as a path: a fresh description, for reading
+/// and writing, of the file behind a descriptor of another process. `None` if that is not the file
+/// with this device and inode. Never blocks, and opens no other file unless the number is given to
+/// one in between.
+pub(crate) fn open_of_process(path: &Path, file: (u64, u64)) -> io::Result<Option<OwnedFd>> {
+    let meta = fs::metadata(path)?;
+    if (meta.dev(), meta.ino()) != file {
+        return Ok(None);
+    }
+    let mut options = OpenOptions::new();
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    options.read(true).write(true).custom_flags(flags);
+    let fd = descriptor::open(&options, path)?;
+    let found = status(fd.as_fd())?;
+    Ok(((found.device, found.inode) == file).then_some(fd))
+}
+
 /// unlink(2).
 pub(crate) fn unlink(path: &Path) -> io::Result<()> {
     fs::remove_file(path)

@@ -8,10 +8,10 @@ use crossdock::{Counter, Segment, SegmentOptions};
 use crate::support::call;
 
 /// A name that is removed with its file, whatever becomes of the test.
-struct Name(String);
+pub(crate) struct Name(String);
 
 impl Name {
-    fn new(what: &str) -> Self {
+    pub(crate) fn new(what: &str) -> Self {
         Self(format!("test-travel-{what}-{}", std::process::id()))
     }
 
@@ -19,7 +19,7 @@ impl Name {
         PathBuf::from(format!("/dev/shm/crossdock.{}", self.0))
     }
 
-    fn create(&self) -> Segment {
+    pub(crate) fn create(&self) -> Segment {
         SegmentOptions::new().create_new(&self.0).expect("made")
     }
 }

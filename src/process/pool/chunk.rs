@@ -1,9 +1,11 @@
 //! A task in its worker: the items that are to be run, and the results of those that ran.
 
+use std::borrow::Cow;
 use std::io::{Write, stdout};
 use std::process::exit;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::TaskError;
 use super::last_words;
@@ -11,6 +13,7 @@ use super::message::{
     FRAME_HEAD, FrameKind, ReplyHeader, ReplyKind, TaskHeader, begin_frame, end_frame, next_frame,
     push_frame,
 };
+use super::passed;
 use super::segment::{Buffer, PlaceFrames};
 use super::worker::{Setup, now, wait_for_the_end};
 use super::worker_options::PoolsProcess;
@@ -32,6 +35,10 @@ pub(super) struct Chunk<'a> {
     header: &'a TaskHeader,
     task: Task<'a>,
     running: TaskWord,
+    /// The segments that handles may live in: those that the worker has, and those that came with
+    /// the task, or why they did not.
+    known: Cow<'a, [Segment]>,
+    unmapped: Option<CodecError>,
     /// The arguments of the items that have not run.
     arguments: &'a [u8],
     /// The item that is run, or is to be run next.
@@ -61,6 +68,7 @@ impl<'a> Chunk<'a> {
         (buffer, frames): (Buffer<'a>, PlaceFrames<'a>),
         mut arguments: &'a [u8],
     ) -> Self {
+        let (known, unmapped) = segments_of(header, arguments, &setup.known);
         for _ in 0..header.first {
             next_frame(&mut arguments);
         }
@@ -76,6 +84,8 @@ impl<'a> Chunk<'a> {
             header,
             task,
             running,
+            known,
+            unmapped,
             arguments,
             item: header.first,
             base: header.first,
@@ -89,8 +99,11 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    pub(super) fn known(&self) -> &'a [Segment] {
-        &self.setup.known
+    /// Decodes the argument of an item.
+    #[inline(always)]
+    pub(super) fn decode<A: DeserializeOwned>(&self, argument: &[u8]) -> Result<A, CodecError> {
+        handles::decode_known(argument, &self.known)
+            .map_err(|error| self.unmapped.clone().unwrap_or(error))
     }
 
     /// Returns how many items were run.
@@ -123,7 +136,7 @@ impl<'a> Chunk<'a> {
     /// Writes the result of the item, which is not committed yet.
     #[inline(always)]
     pub(super) fn write<R: Serialize>(&mut self, result: &R) {
-        match write_value(&mut self.frames, result, &self.setup.known) {
+        match write_value(&mut self.frames, result, &self.known) {
             Ok(()) => {}
             Err(error) if self.frames.full => self.write_elsewhere(result, &error),
             Err(error) => self.write_error(FrameKind::Encode, &error),
@@ -134,7 +147,7 @@ impl<'a> Chunk<'a> {
     /// reply of its own.
     #[cold]
     fn write_elsewhere<R: Serialize>(&mut self, result: &R, error: &CodecError) {
-        if self.send_part() && write_value(&mut self.frames, result, &self.setup.known).is_ok() {
+        if self.send_part() && write_value(&mut self.frames, result, &self.known).is_ok() {
             return;
         }
         if !self.frames.full {
@@ -142,7 +155,7 @@ impl<'a> Chunk<'a> {
         }
         self.frames.full = false;
         let mut large = vec![0; ReplyHeader::LEN];
-        match write_value(&mut large, result, &self.setup.known) {
+        match write_value(&mut large, result, &self.known) {
             Ok(()) => self.large = Some(large),
             Err(error) => self.write_error(FrameKind::Encode, &error),
         }
@@ -210,7 +223,7 @@ impl<'a> Chunk<'a> {
         if self.opened {
             self.buffer.record(self.item - self.base, self.frames.len());
         }
-        if self.header.limited != 0 && self.item < self.header.items {
+        if self.header.is_limited() && self.item < self.header.items {
             self.advance();
         }
         if self.pools.has_ended() {
@@ -300,6 +313,36 @@ impl<'a> Chunk<'a> {
         } else {
             ReplyKind::Part
         })
+    }
+}
+
+/// The segments that the handles of a task may live in, and why those that it passes are not among
+/// them.
+#[inline(always)]
+fn segments_of<'a>(
+    header: &TaskHeader,
+    arguments: &[u8],
+    known: &'a [Segment],
+) -> (Cow<'a, [Segment]>, Option<CodecError>) {
+    match header.is_passing() {
+        false => (Cow::Borrowed(known), None),
+        true => mapped(header, arguments, known),
+    }
+}
+
+#[cold]
+fn mapped<'a>(
+    header: &TaskHeader,
+    mut arguments: &[u8],
+    known: &'a [Segment],
+) -> (Cow<'a, [Segment]>, Option<CodecError>) {
+    for _ in 0..header.items {
+        next_frame(&mut arguments);
+    }
+    let frame = next_frame(&mut arguments).map_or(&[][..], |(_, bytes)| bytes);
+    match passed::open(frame) {
+        Ok(more) => (Cow::Owned([known, &more].concat()), None),
+        Err(error) => (Cow::Borrowed(known), Some(error)),
     }
 }
 

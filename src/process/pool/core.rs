@@ -290,7 +290,7 @@ impl Core {
                 return Err(refusal);
             }
             if let Some(key) = table.insert(&self.shared, new, header) {
-                let wake = watch && table.attend(Attention::Sometimes) || header.limited != 0;
+                let wake = watch && table.attend(Attention::Sometimes) || header.is_limited();
                 self.update(&table);
                 break (key, wake);
             }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::chunk::Chunk;
 use super::message::FrameKind;
-use crate::process::{RemoteError, handles};
+use crate::process::RemoteError;
 
 /// What each worker of a pool has beside the arguments of a task: nothing in a `Pool<()>`, the
 /// value that the [initializer](super::PoolBuilder::initializer) returned in a `Pool<State<S>>`.
@@ -139,7 +139,7 @@ where
 {
     while let Some(argument) = chunk.next() {
         loop {
-            match handles::decode_known::<A>(argument, chunk.known()) {
+            match chunk.decode::<A>(argument) {
                 Ok(argument) => {
                     // SAFETY: the parent sent the offset of a `W::Function<A, R>` along with that
                     // of this very instantiation, and this worker runs the parent's program.

@@ -114,12 +114,12 @@ where
             }
         };
         let mut header = target.begin(&mut message);
-        let (mut items, mut refused) = (0, None);
+        let (mut items, mut refused, mut segments) = (0, None, Vec::new());
         while items < self.chunk() && (items == 0 || message.len() < CHUNK_BYTES) {
             let Some(item) = self.items.next() else {
                 break;
             };
-            match self.options.push(&mut message, &item) {
+            match self.options.push(&mut message, &item, &mut segments) {
                 Ok(()) => items += 1,
                 Err(error) => {
                     refused = Some(error);
@@ -129,10 +129,15 @@ where
         }
         let is_last = items < self.chunk() && refused.is_none() && message.len() < CHUNK_BYTES;
         if items > 0 {
+            if let Err(error) = self.options.pass(&mut message, &mut header, &segments) {
+                self.message = message;
+                return self.fail(items, error);
+            }
             let new = NewTask {
                 items,
                 rules: self.options.rules,
                 policy: self.options.core().policy(&self.options.rules),
+                segments: &segments,
                 sink: &self.sink,
                 seq: self.next,
             };

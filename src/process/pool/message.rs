@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! 0    8      16     20      24      28        32         40           48
-//! | id | word | slot | items | first | limited | function | trampoline | frames   a task
+//! | id | word | slot | items | first | flags | function | trampoline | frames   a task
 //! | id | kind | place | first | items | frames                                    a reply
 //! ```
-//! A frame is an item of a task, or what became of it: a `u32` of a kind and a length, and the
-//! bytes, which are those of [`append_plain`](crate::codec::append_plain).
+//! Behind the items of a task is the frame of the [segments](super::passed) that they refer to, if
+//! a flag says so. A frame is an item of a task, or what became of it: a `u32` of a kind and a
+//! length, and the bytes, which are those of [`append_plain`](crate::codec::append_plain).
 
 use crate::codec::{Output, OutputFull};
 
@@ -22,8 +23,8 @@ pub(super) struct TaskHeader {
     pub(super) items: u32,
     /// The first item that is to be run.
     pub(super) first: u32,
-    /// Not 0 if each item has a limit.
-    pub(super) limited: u32,
+    /// [`LIMITED`](Self::LIMITED), [`PASSES`](Self::PASSES).
+    pub(super) flags: u32,
     /// The offset of the function, and of the code that calls it, in the program.
     pub(super) function: u64,
     pub(super) trampoline: u64,
@@ -31,6 +32,26 @@ pub(super) struct TaskHeader {
 
 impl TaskHeader {
     pub(super) const LEN: usize = 48;
+    /// Each item has a limit.
+    const LIMITED: u32 = 1;
+    /// A frame of segments is behind the items.
+    const PASSES: u32 = 2;
+
+    pub(super) fn set_limited(&mut self, limited: bool) {
+        self.flags |= if limited { Self::LIMITED } else { 0 };
+    }
+
+    pub(super) fn is_limited(&self) -> bool {
+        self.flags & Self::LIMITED != 0
+    }
+
+    pub(super) fn set_passing(&mut self) {
+        self.flags |= Self::PASSES;
+    }
+
+    pub(super) fn is_passing(&self) -> bool {
+        self.flags & Self::PASSES != 0
+    }
 
     pub(super) fn write(&self, message: &mut [u8]) {
         message[..8].copy_from_slice(&self.id.to_le_bytes());
@@ -38,7 +59,7 @@ impl TaskHeader {
         message[16..20].copy_from_slice(&self.slot.to_le_bytes());
         message[20..24].copy_from_slice(&self.items.to_le_bytes());
         message[24..28].copy_from_slice(&self.first.to_le_bytes());
-        message[28..32].copy_from_slice(&self.limited.to_le_bytes());
+        message[28..32].copy_from_slice(&self.flags.to_le_bytes());
         message[32..40].copy_from_slice(&self.function.to_le_bytes());
         message[40..48].copy_from_slice(&self.trampoline.to_le_bytes());
     }
@@ -50,7 +71,7 @@ impl TaskHeader {
             slot: u32_at(message, 16)?,
             items: u32_at(message, 20)?,
             first: u32_at(message, 24)?,
-            limited: u32_at(message, 28)?,
+            flags: u32_at(message, 28)?,
             function: u64_at(message, 32)?,
             trampoline: u64_at(message, 40)?,
         })
@@ -226,7 +247,7 @@ mod tests {
             slot: 3,
             items: 9,
             first: 2,
-            limited: 1,
+            flags: 1,
             function: 11,
             trampoline: 12,
         };

@@ -10,6 +10,7 @@ mod last_words;
 mod map;
 mod message;
 mod options;
+mod passed;
 mod segment;
 mod sink;
 mod table;
@@ -96,9 +97,13 @@ use core::Core;
 ///
 /// # Handles of shared memory
 ///
-/// Arguments and results may have handles whose segments the workers have: those among the
-/// arguments of the [initializer](PoolBuilder::initializer). Others are [`SubmitError::Encode`].
-/// Large data is best put into a segment, and its handle passed:
+/// Arguments may have handles of segments of any kind, and results those of segments that the
+/// worker was given. Those among the arguments of the [initializer](PoolBuilder::initializer) are
+/// mapped once in each worker. Others are mapped by the worker for the task alone, from
+/// `/proc/PID/fd` of this process, which keeps them open until the task has ended; if that cannot
+/// be, the task ends with [`TaskError::Arguments`]. Senders and receivers of queues are
+/// [`SubmitError::Encode`]: pass the queue. Large data is best put into a segment, and its handle
+/// passed:
 ///
 /// ```
 /// use crossdock::process::{self, Pool};

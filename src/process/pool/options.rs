@@ -13,6 +13,7 @@ use super::core::Core;
 use super::function::{Fallible, Runner, WorkerState, run_items};
 use super::map::Imap;
 use super::message::{FRAME_HEAD, FrameKind, MAX_FRAME, TaskHeader, end_frame};
+use super::passed;
 use super::segment::LEAST_MEMORY;
 use super::sink::Sink;
 use super::table::{NewTask, Rules};
@@ -20,6 +21,7 @@ use super::{MapError, SubmitError, Task, TaskError};
 use crate::algorithm::tasks::MAX_ITEMS;
 use crate::facade::Deadline;
 use crate::process::handles;
+use crate::segment::Segment;
 
 /// How tasks of a [`Pool`](super::Pool) are run: with which limit and how many retries, and, of
 /// iterators, in which chunks. Made by [`Pool::options`](super::Pool::options).
@@ -205,10 +207,11 @@ impl<'p, W: WorkerState> Options<'p, W> {
         &self,
         message: &mut Vec<u8>,
         argument: &A,
+        segments: &mut Vec<Segment>,
     ) -> Result<(), SubmitError> {
         let at = message.len();
         message.extend_from_slice(&[0; FRAME_HEAD]);
-        let encoded = handles::encode_known(message, argument, &self.core.known);
+        let encoded = handles::encode_argument(message, argument, &self.core.known, segments);
         if let Err(error) = encoded {
             message.truncate(at);
             return Err(SubmitError::Encode(error));
@@ -218,6 +221,21 @@ impl<'p, W: WorkerState> Options<'p, W> {
             self.check_length(message, at)?;
         }
         end_frame(message, at, FrameKind::Value);
+        Ok(())
+    }
+
+    /// Completes a message whose items refer to these segments.
+    #[inline(always)]
+    pub(super) fn pass(
+        &self,
+        message: &mut Vec<u8>,
+        header: &mut TaskHeader,
+        segments: &[Segment],
+    ) -> Result<(), SubmitError> {
+        if !segments.is_empty() {
+            passed::push(message, segments).map_err(SubmitError::Encode)?;
+            header.set_passing();
+        }
         Ok(())
     }
 
@@ -247,12 +265,15 @@ impl<'p, W: WorkerState> Options<'p, W> {
     {
         let mut message = Vec::with_capacity(128);
         let mut header = self.target(function)?.begin(&mut message);
-        self.push(&mut message, argument)?;
+        let mut segments = Vec::new();
+        self.push(&mut message, argument, &mut segments)?;
+        self.pass(&mut message, &mut header, &segments)?;
         let sink = Sink::new();
         let new = NewTask {
             items: 1,
             rules: self.rules,
             policy: self.core.policy(&self.rules),
+            segments: &segments,
             sink: &sink,
             seq: 0,
         };

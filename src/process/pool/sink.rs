@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::TaskError;
 use super::message::{FrameKind, push_frame};
 use crate::process::notice::Notice;
+use crate::segment::Segment;
 
 /// Where the outcomes of tasks go.
 pub(super) struct Sink {
@@ -47,6 +48,8 @@ pub(super) struct Completed {
     pub(super) frames: Vec<u8>,
     /// The errors of the frames that are [`FrameKind::Error`], in their order.
     pub(super) errors: VecDeque<TaskError>,
+    /// Those that its results may refer to, besides the ones that the workers have.
+    pub(super) segments: Vec<Segment>,
     /// How often the task was sent.
     pub(super) attempts: u32,
 }
@@ -64,6 +67,7 @@ impl Completed {
             items,
             frames,
             errors,
+            segments: Vec::new(),
             attempts: 1,
         }
     }

@@ -12,6 +12,7 @@ use super::sink::{Completed, Sink};
 use super::workers::Workers;
 use super::{Progress, TaskError};
 use crate::algorithm::tasks::{TaskState, TaskWord};
+use crate::segment::Segment;
 
 pub(super) const SLOT_BITS: u32 = 16;
 /// The most tasks in flight.
@@ -45,6 +46,9 @@ pub(super) struct InFlightTask {
     pub(super) told: bool,
     /// It was condemned through its handle.
     pub(super) killed: bool,
+    /// Those that its arguments refer to and the workers do not have: a worker that takes it opens
+    /// them by the descriptors of this process.
+    segments: Vec<Segment>,
     pub(super) sink: Arc<Sink>,
     pub(super) seq: u64,
 }
@@ -125,6 +129,8 @@ pub(super) struct NewTask<'a> {
     pub(super) rules: Rules,
     /// As [`Core::policy`](super::core::Core::policy) has it.
     pub(super) policy: u64,
+    /// What its message [passes](super::passed).
+    pub(super) segments: &'a [Segment],
     pub(super) sink: &'a Arc<Sink>,
     pub(super) seq: u64,
 }
@@ -201,6 +207,7 @@ impl Table {
             free_sends: 0,
             told: false,
             killed: false,
+            segments: new.segments.to_vec(),
             sink: Arc::clone(new.sink),
             seq: new.seq,
         });
@@ -213,7 +220,7 @@ impl Table {
         }
         (header.id, header.word, header.slot) = (id, word.0, slot);
         header.items = new.items;
-        header.limited = new.rules.limit.is_some().into();
+        header.set_limited(new.rules.limit.is_some());
         self.progress.submitted += u64::from(new.items);
         Some(id)
     }
@@ -252,6 +259,7 @@ impl Table {
                 items: task.items,
                 frames: task.frames,
                 errors: task.errors,
+                segments: task.segments,
                 attempts: task.sent,
             });
         }

@@ -174,7 +174,12 @@ impl Outcomes {
         self.at += before - rest.len();
         Some(match frame {
             Some((FrameKind::Value, bytes)) => {
-                handles::decode_known(bytes, &core.known).map_err(TaskError::Decode)
+                let passed = &self.completed.segments;
+                let decoded = match passed.is_empty() {
+                    true => handles::decode_known(bytes, &core.known),
+                    false => handles::decode_known(bytes, &[&core.known[..], passed].concat()),
+                };
+                decoded.map_err(TaskError::Decode)
             }
             Some((kind, bytes)) => Err(Self::error_of(
                 &mut self.completed.errors,

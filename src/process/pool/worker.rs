@@ -263,9 +263,9 @@ impl Worker<'_> {
 
 /// The time at which an item with a limit begins; 0 for others, which saves the look at the clock.
 pub(super) fn now(header: &TaskHeader) -> u64 {
-    match header.limited {
-        0 => 0,
-        _ => u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX),
+    match header.is_limited() {
+        false => 0,
+        true => u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX),
     }
 }
 

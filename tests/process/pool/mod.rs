@@ -7,6 +7,7 @@ mod fallible;
 mod iterators;
 mod memory;
 mod options;
+mod passed;
 mod tasks;
 
 use std::time::Duration;
