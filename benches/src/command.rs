@@ -1,24 +1,58 @@
-//! The command line of the studies.
+//! The command line of the studies, and the table of them.
 
-use std::fmt::Display;
-use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use crossdock::process;
 use crossdock_cli::Failure;
+use crossdock_cli::terminal::one_line;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 
-use crate::measure::Wrong;
-use crate::options::{
-    ArraysOptions, ChaosOptions, Cli, LocksOptions, Output, PoolsOptions, QueuesOptions,
-    SpinningOptions, USAGE, What, WorkOptions,
-};
+use crate::measure::{self, Wrong};
 use crate::peers::locks::failed;
 use crate::peers::queues;
-use crate::report::{self, Report};
-use crate::{arrays, chaos, contest, creation, kills, pools, spinning, work};
+use crate::study::{Call, Effort, Options, Report, Study};
+use crate::{arrays, chaos, contest, creation, kills, pools, report, work};
+
+/// crossdock beside what people would use instead.
+#[derive(Debug, Parser)]
+#[command(name = "studies", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measures locks between processes, kills their owners, and writes docs/benchmarks.md.
+    ///
+    /// --secs 0.4 --runs 7 --processes 1,2,8 --kills 30, unless it is said.
+    Locks(Options),
+    /// Measures queues between processes, and writes their part of docs/benchmarks.md.
+    ///
+    /// --secs 0.08 --runs 15, unless it is said.
+    Queues(Options),
+    /// Measures large messages in place, and writes their part of docs/benchmarks.md.
+    ///
+    /// --secs 0.3 --runs 9, unless it is said.
+    Work(Options),
+    /// Measures copies of arrays and leased chunks, and writes their part of docs/benchmarks.md.
+    ///
+    /// --secs 0.3 --runs 9, unless it is said.
+    Arrays(Options),
+    /// Kills senders and receivers of queues, and writes their part of docs/benchmarks.md.
+    ///
+    /// --kills 30, unless it is said.
+    Chaos(Options),
+    /// Measures pools, kills their workers, and writes their part of docs/benchmarks.md.
+    ///
+    /// --runs 5 --kills 5 --python python3, unless it is said.
+    Pools(Options),
+    Measure(measure::Options),
+}
+
+/// Exit code of a call that could not be understood.
+const USAGE: u8 = 2;
 
 /// Runs the study that the command line names; returns 0, 1 if it failed, 2 if it was called wrongly.
 pub fn main() -> ExitCode {
@@ -26,16 +60,16 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.exit_code() == 0 => {
-            // A pipe that nobody reads any more is no failure.
+            // A pipe without a reader is no failure.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => return usage(&one_line(&error)),
+        Err(error) => {
+            let what = "something to compare: locks, queues, work, arrays, chaos or pools";
+            return usage(&one_line(&error, what));
+        }
     };
-    if let Err(message) = cli.what.check() {
-        return usage(&message);
-    }
-    let printed = match cli.what {
+    let (study, options): (&dyn Study, _) = match cli.what {
         What::Measure(options) => {
             return match options.run() {
                 Ok(()) => ExitCode::SUCCESS,
@@ -43,24 +77,47 @@ pub fn main() -> ExitCode {
                 Err(Wrong::Failed(message)) => failure(&message),
             };
         }
-        What::Locks(options) => locks(&options),
-        What::Spinning(options) => spinning(&options),
-        What::Queues(options) => queues(&options),
-        What::Work(options) => work(&options),
-        What::Arrays(options) => arrays(&options),
-        What::Chaos(options) => chaos(&options),
-        What::Pools(options) => pools(&options),
+        What::Locks(options) => (&Locks, options),
+        What::Queues(options) => (&Queues, options),
+        What::Work(options) => (&Work, options),
+        What::Arrays(options) => (&Arrays, options),
+        What::Chaos(options) => (&Chaos, options),
+        What::Pools(options) => (&Pools, options),
     };
-    match printed {
+    let call = match options.call(study) {
+        Ok(call) => call,
+        Err(message) => return usage(&message),
+    };
+    match printed(study, &options, call) {
         Ok(text) => {
             print_ignoring_closed_pipes(&text);
             ExitCode::SUCCESS
         }
-        Err(error) => failure(&error),
+        Err(error) => failure(&error.to_string()),
     }
 }
 
-fn failure(error: &dyn Display) -> ExitCode {
+/// Runs a study, and returns what is to be printed of it.
+fn printed(study: &dyn Study, options: &Options, call: Call) -> Result<String, Failure> {
+    // On standard error, and only on a terminal.
+    let bar = ProgressBar::new(study.steps(&call.effort));
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}, {eta} left") {
+        bar.set_style(style);
+    }
+    let report = study.run(call, &bar)?;
+    bar.finish_and_clear();
+    if options.json {
+        let text = report.json().map_err(|error| failed("JSON", error))?;
+        return Ok(text + "\n");
+    }
+    if options.no_write {
+        return report.document(&options.output);
+    }
+    report.write(&options.output)?;
+    Ok(format!("wrote {}\n", options.output.display()))
+}
+
+fn failure(error: &str) -> ExitCode {
     eprintln!("studies: {error}");
     ExitCode::FAILURE
 }
@@ -70,162 +127,73 @@ fn usage(message: &str) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// What clap says in several paragraphs, without its tips and its usage.
-fn one_line(error: &clap::Error) -> String {
-    use clap::error::ErrorKind;
-    if matches!(
-        error.kind(),
-        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
-        return "expected something to compare: locks, spinning, queues, work, arrays, chaos or pools"
-            .into();
-    }
-    let text = error.render().to_string();
-    let lines = text.lines().take_while(|line| !line.trim().is_empty());
-    let joined = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-    joined.trim_start_matches("error: ").to_owned()
-}
-
-/// Prints, also into a pipe that nobody reads any more.
+/// Prints, also into a pipe without a reader.
 pub(crate) fn print_ignoring_closed_pipes(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Measures locks; returns what is to be printed.
-fn locks(options: &LocksOptions) -> Result<String, Failure> {
-    let effort = options.effort();
-    let bar = progress(contest::count(&effort) + kills::count() * u64::from(effort.kills));
-    bar.set_message("making");
-    let creation = creation::run()?;
-    bar.set_message("contending");
-    let settings = contest::run(&effort, || bar.inc(1))?;
-    bar.set_message("killing");
-    let kills = kills::run(effort.kills, || bar.inc(1))?;
-    bar.finish_and_clear();
+/// A study: its name, how much it measures, its steps, what it does, and how its report is made.
+macro_rules! studies {
+    ($($study:ident $name:literal { $($effort:tt)* } $steps:expr, $doing:literal, $run:expr;)*) => {$(
+        struct $study;
 
-    let report = Report::new(options.command(), effort, settings, creation, kills);
-    let document = |path: &Path| report.document(path);
-    finish(&options.output, &report, document, |path| {
-        report.write(path)
-    })
+        impl Study for $study {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn effort(&self) -> Effort {
+                Effort { $($effort)*, ..Effort::default() }
+            }
+
+            fn steps(&self, effort: &Effort) -> u64 {
+                let steps: fn(&Effort) -> u64 = $steps;
+                steps(effort)
+            }
+
+            fn run(&self, call: Call, bar: &ProgressBar) -> Result<Box<dyn Report>, Failure> {
+                bar.set_message($doing);
+                let run: fn(Call, &ProgressBar) -> Result<Box<dyn Report>, Failure> = $run;
+                run(call, bar)
+            }
+        }
+    )*};
 }
 
-/// Measures queues; returns what is to be printed.
-fn queues(options: &QueuesOptions) -> Result<String, Failure> {
-    let effort = options.effort();
-    let bar = progress(queues::contest::count(&effort));
-    bar.set_message("passing");
-    let found = queues::contest::run(&effort, || bar.inc(1))?;
-    bar.finish_and_clear();
-
-    let report = report::queues::Report::new(options.command(), effort, found);
-    let document = |path: &Path| report.document(path);
-    finish(&options.output, &report, document, |path| {
-        report.write(path)
-    })
-}
-
-/// Measures large messages in place; returns what is to be printed.
-fn work(options: &WorkOptions) -> Result<String, Failure> {
-    let effort = options.effort();
-    let bar = progress(work::count(&effort));
-    bar.set_message("handing over");
-    let found = work::run(&effort, || bar.inc(1))?;
-    bar.finish_and_clear();
-
-    let report = report::work::Report::new(options.command(), effort, found);
-    let document = |path: &Path| report.document(path);
-    finish(&options.output, &report, document, |path| {
-        report.write(path)
-    })
-}
-
-/// Measures arrays; returns what is to be printed.
-fn arrays(options: &ArraysOptions) -> Result<String, Failure> {
-    let effort = options.effort();
-    let bar = progress(arrays::count(&effort));
-    bar.set_message("copying and computing");
-    let found = arrays::run(&effort, || bar.inc(1))?;
-    bar.finish_and_clear();
-
-    let report = report::arrays::Report::new(options.command(), effort, found);
-    let document = |path: &Path| report.document(path);
-    finish(&options.output, &report, document, |path| {
-        report.write(path)
-    })
-}
-
-/// Kills users of queues; returns what is to be printed.
-fn chaos(options: &ChaosOptions) -> Result<String, Failure> {
-    let bar = progress(chaos::count(options.kills));
-    bar.set_message("killing");
-    let tolls = chaos::run(options.kills, || bar.inc(1))?;
-    bar.finish_and_clear();
-
-    let report = report::chaos::Report::new(options.command(), options.kills, tolls);
-    let document = |path: &Path| report.document(path);
-    finish(&options.output, &report, document, |path| {
-        report.write(path)
-    })
-}
-
-/// Measures pools, and kills their workers; returns what is to be printed.
-fn pools(options: &PoolsOptions) -> Result<String, Failure> {
-    let effort = options.effort();
-    let bar = progress(pools::count(&effort));
-    bar.set_message("running tasks");
-    let found = pools::run(&effort, || bar.inc(1))?;
-    bar.finish_and_clear();
-
-    let report = report::pools::Report::new(options.command(), effort, found);
-    let document = |path: &Path| report.document(path);
-    finish(&options.output, &report, document, |path| {
-        report.write(path)
-    })
-}
-
-/// What is to be printed of a report, which is written if that is asked for.
-fn finish(
-    output: &Output,
-    report: &impl Serialize,
-    document: impl FnOnce(&Path) -> Result<String, Failure>,
-    write: impl FnOnce(&Path) -> Result<(), Failure>,
-) -> Result<String, Failure> {
-    if output.json {
-        return json(report);
-    }
-    if output.no_write {
-        return document(&output.output);
-    }
-    write(&output.output)?;
-    Ok(format!("wrote {}\n", output.output.display()))
-}
-
-fn json(report: &impl Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(report);
-    Ok(text.map_err(|error| failed("JSON", error))? + "\n")
-}
-
-/// Measures the strategies; returns what is to be printed.
-fn spinning(options: &SpinningOptions) -> Result<String, Failure> {
-    let SpinningOptions { secs, runs, .. } = *options;
-    let bar = progress(spinning::count(runs));
-    let command = format!("cargo xtask compare spinning --secs {secs} --runs {runs}");
-    let trial = spinning::run(secs, runs, command, || bar.inc(1))?;
-    bar.finish_and_clear();
-    if options.json {
-        return json(&trial);
-    }
-    Ok(trial.table())
-}
-
-/// On standard error, and only on a terminal.
-fn progress(steps: u64) -> ProgressBar {
-    let bar = ProgressBar::new(steps);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
+studies! {
+    Locks "locks" { secs: 0.4, runs: 7, processes: vec![1, 2, 8], kills: 30 }
+        |effort| contest::count(effort) + kills::count() * u64::from(effort.kills),
+        "contending",
+        |call, bar| {
+            let creation = creation::run()?;
+            let settings = contest::run(&call.effort, || bar.inc(1))?;
+            bar.set_message("killing");
+            let kills = kills::run(call.effort.kills, || bar.inc(1))?;
+            Ok(Box::new(report::Report::new(call, settings, creation, kills)))
+        };
+    // Many short runs rather than few long ones: ratios are taken within a round. Subjects that take long
+    // to start have five at most.
+    Queues "queues" { secs: 0.08, runs: 15 } queues::contest::count, "passing", |call, bar| {
+        let found = queues::contest::run(&call.effort, || bar.inc(1))?;
+        Ok(Box::new(report::queues::Report::new(call, found)))
+    };
+    Work "work" { secs: 0.3, runs: 9 } work::count, "handing over", |call, bar| {
+        let found = work::run(&call.effort, || bar.inc(1))?;
+        Ok(Box::new(report::work::Report::new(call, found)))
+    };
+    Arrays "arrays" { secs: 0.3, runs: 9 } arrays::count, "copying and computing", |call, bar| {
+        let found = arrays::run(&call.effort, || bar.inc(1))?;
+        Ok(Box::new(report::arrays::Report::new(call, found)))
+    };
+    Chaos "chaos" { kills: 30 } |effort| chaos::count(effort.kills), "killing", |call, bar| {
+        let tolls = chaos::run(call.effort.kills, || bar.inc(1))?;
+        Ok(Box::new(report::chaos::Report::new(call, tolls)))
+    };
+    Pools "pools" { runs: 5, kills: 5, python: "python3".to_owned() } pools::count, "running tasks",
+        |call, bar| {
+            let found = pools::run(&call.effort, || bar.inc(1))?;
+            Ok(Box::new(report::pools::Report::new(call, found)))
+        };
 }

@@ -9,6 +9,7 @@ use crossdock_cli::work::Speed;
 use serde::Serialize;
 
 use crate::peers::locks::{ENTRANTS, Entrant, OURS, ROBUST, Sort, entrant, python_version};
+use crate::study::Effort;
 
 /// A way to work, before it is known how many processes do.
 #[derive(Clone, Copy, Debug)]
@@ -86,15 +87,6 @@ impl Way {
             Sort::Interpreted => self.inside_ns == 0 && self.outside_ns == 0,
         }
     }
-}
-
-/// How much is measured.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Effort {
-    pub(crate) secs: f64,
-    pub(crate) runs: u32,
-    pub(crate) processes: Vec<u32>,
-    pub(crate) kills: u32,
 }
 
 /// What was found for one entrant.

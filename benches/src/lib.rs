@@ -13,14 +13,13 @@ mod contest;
 mod creation;
 mod kills;
 mod measure;
-mod options;
 mod peers;
 mod pools;
 pub mod queues;
 pub mod ratio;
 pub mod recovery;
 mod report;
-mod spinning;
+mod study;
 #[cfg(test)]
 mod tests;
 mod work;

@@ -9,11 +9,11 @@ use crossdock_cli::pin::Pin;
 use crossdock_cli::work::{Speed, Work};
 
 use crate::chaos::{self, Role};
-use crate::contest::Effort;
 use crate::kills::{TRIED, Trial};
 use crate::peers::locks::{ENTRANTS, Entrant, OURS, ROBUST, Sort, python_version};
 use crate::peers::queues::entrants as queues;
-use crate::report::Report;
+use crate::report;
+use crate::study::{Call, Effort, Report as _};
 
 /// A spawned process of these tests begins, and ends, here.
 #[test]
@@ -185,20 +185,18 @@ fn each_command_writes_its_part_and_keeps_the_others() {
     let read = || std::fs::read_to_string(&path).expect("a document");
     report().write(&path).expect("written where nothing was");
     let locks = read();
-    crate::report::queues::tests::report()
+    report::queues::tests::report()
         .write(&path)
         .expect("written");
     let queues = read();
-    crate::report::work::tests::report()
+    report::work::tests::report().write(&path).expect("written");
+    report::arrays::tests::report()
         .write(&path)
         .expect("written");
-    crate::report::arrays::tests::report()
+    report::chaos::tests::report()
         .write(&path)
         .expect("written");
-    crate::report::chaos::tests::report()
-        .write(&path)
-        .expect("written");
-    crate::report::pools::tests::report()
+    report::pools::tests::report()
         .write(&path)
         .expect("written");
     let all = read();
@@ -228,21 +226,16 @@ fn each_command_writes_its_part_and_keeps_the_others() {
     assert_eq!(all, again);
 }
 
-fn report() -> Report {
+fn report() -> report::Report {
     let effort = Effort {
         secs: 0.1,
         runs: 1,
         processes: vec![2],
-        kills: 0,
+        ..Effort::default()
     };
-    let settings = vec![crate::report::sample_setting()];
-    Report::new(
-        "cargo xtask compare".into(),
-        effort,
-        settings,
-        Vec::new(),
-        Vec::new(),
-    )
+    let command = "cargo xtask compare".into();
+    let settings = vec![report::sample_setting()];
+    report::Report::new(Call { command, effort }, settings, Vec::new(), Vec::new())
 }
 
 #[test]

@@ -27,8 +27,7 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         (&["locks", "--processes", "many"], "many"),
         (&["locks", "--kills", "10001"], "at most 10000 kills"),
         (&["locks", "--output", "/"], "/"),
-        (&["spinning", "--secs", "NaN"], "more than 0"),
-        (&["spinning", "--runs", "0"], "1 to 1000 runs"),
+        (&["locks", "--secs", "NaN"], "more than 0"),
         (&["queues", "--secs", "-1"], "-1"),
         (&["queues", "--secs", "0"], "more than 0"),
         (&["queues", "--runs", "1001"], "1 to 1000 runs, found 1001"),
@@ -41,7 +40,9 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         (&["chaos", "--kills", "10001"], "at most 10000 kills"),
         (&["chaos", "--kills", "some"], "some"),
         (&["pipes"], "pipes"),
-        (&[], "locks, spinning, queues, work, arrays, chaos or pools"),
+        (&["chaos", "--secs", "1"], "no --secs of this study"),
+        (&["poles"], "'pools'"),
+        (&[], "locks, queues, work, arrays, chaos or pools"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -100,12 +100,12 @@ fn the_table_names_the_machine_the_setting_and_every_kind() {
         "100",
     ]);
     for word in KINDS.into_iter().chain([
-        "processes",
-        "ns per op",
+        "procs",
+        "ns/op",
         "Mops/s",
         "speed-up",
         "of robust",
-        "fairness",
+        "fair",
         "lost",
         "core",
         "Linux",
@@ -115,6 +115,40 @@ fn the_table_names_the_machine_the_setting_and_every_kind() {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(!text.contains("p99"), "{text}");
+}
+
+#[test]
+fn help_and_tables_fit_in_80_columns() {
+    let short = ["contention", "--secs", "0.01", "--runs", "1"];
+    let run = |more: &[&str]| printed(&[&short[..], more].concat());
+    let mut texts = vec![
+        run(&["--processes", "1,2"]),
+        run(&["--processes", "2", "--latency"]),
+        printed(&["warehouse", "--counter", "all", "--products", "500"]),
+        printed(&["--help"]),
+    ];
+    for command in ["warehouse", "demo", "contention"] {
+        texts.push(printed(&[command, "--help"]));
+    }
+    for text in texts {
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_command_that_is_nearly_one_is_suggested() {
+    for (arguments, suggestion) in [
+        (&["warehous"][..], "'warehouse'"),
+        (&["contention", "--sec", "1"], "'--secs'"),
+        (&["demo", "bakeri"], "'bakery'"),
+    ] {
+        refused(arguments);
+        let said = command::crossdock(arguments).stderr;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains(suggestion), "{said}");
+    }
 }
 
 #[test]

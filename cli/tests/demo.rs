@@ -98,33 +98,6 @@ fn many_kills_lose_nothing_and_double_nothing() {
 }
 
 #[test]
-fn processes_square_their_shares_of_a_list() {
-    assert_eq!(
-        printed(&["demo", "squares"]),
-        "process 1: squared 3, from 1 to 3\n\
-         process 2: squared 3, from 4 to 6\n\
-         process 3: squared 4, from 7 to 10\n\
-         squares: 1, 4, 9, 16, 25, 36, 49, 64, 81, 100\n\
-         sum of squares: 385\n"
-    );
-    let quiet = ["demo", "squares", "--numbers", "4", "--processes", "4"];
-    assert_eq!(
-        printed(&[&quiet[..], &["--quiet"]].concat()),
-        "sum of squares: 30\n"
-    );
-    let many = ["demo", "squares", "--numbers", "1000", "--processes", "20"];
-    let document = json(&printed(&[&many[..], &["--json"]].concat()));
-    assert_eq!(document["sum"], 333_833_500);
-    assert_eq!(document["squares"][999], 1_000_000);
-    assert_eq!(document["squares"].as_array().unwrap().len(), 1000);
-    assert_eq!(
-        (&document["numbers"], &document["processes"]),
-        (&1000.into(), &20.into())
-    );
-    assert_eq!(document["demo"], "squares");
-}
-
-#[test]
 fn quiet_leaves_the_last_line() {
     assert_eq!(
         printed(&["demo", "tasks", "--quiet", "--kill", "2"]),
@@ -159,6 +132,7 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
     let cases: &[&[&str]] = &[
         &[],
         &["dairy"],
+        &["squares"],
         &["bakery", "--orders", "0"],
         &["bakery", "--orders", "10001"],
         &["bakery", "--orders", "-1"],
@@ -171,12 +145,6 @@ fn what_cannot_be_understood_is_one_line_and_exit_code_2() {
         &["tasks", "--workers", "101"],
         &["tasks", "--kill", "13"],
         &["tasks", "stray"],
-        &["squares", "--numbers", "0"],
-        &["squares", "--numbers", "10001"],
-        &["squares", "--processes", "0"],
-        &["squares", "--processes", "11"],
-        &["squares", "--numbers", "1000", "--processes", "101"],
-        &["squares", "--kill", "1"],
     ];
     for arguments in cases {
         refused(&[&["demo"], *arguments].concat());
@@ -264,48 +232,4 @@ fn output_that_cannot_be_written_is_an_error_and_leaves_no_process() {
     let said = said_in_the_end(&mut driver);
     assert_eq!(driver.wait().unwrap().code(), Some(1), "{said}");
     assert!(said.starts_with("crossdock: standard output: "), "{said}");
-}
-
-#[test]
-fn processes_multiply_matrices_row_by_row_and_who_is_killed_leaves_its_row_to_another() {
-    let said = printed(&["demo", "matrix", "--size", "40"]);
-    let last = said.lines().last();
-    assert_eq!(last, Some("40 rows, 40 done; as one process computes them"));
-    for kills in [1, 3] {
-        let kill = kills.to_string();
-        let rest = [
-            "--size",
-            "60",
-            "--processes",
-            "3",
-            "--json",
-            "--kill",
-            &kill,
-        ];
-        let document = json(&printed(&[&["demo", "matrix"][..], &rest].concat()));
-        for (field, value) in [
-            ("rows", 60),
-            ("done", 60),
-            ("processes", 3),
-            ("killed", kills),
-            ("again", kills),
-        ] {
-            assert_eq!(document[field], value, "{field}: {document}");
-        }
-        assert_eq!(document["equal"], true);
-    }
-    let said = printed(&["demo", "matrix", "--kill"]);
-    assert_eq!(
-        said.lines().last(),
-        Some("128 rows, 128 done; 1 killed, 1 done again; as one process computes them")
-    );
-    assert_eq!(of(&said, "process 4: ")[0], "replaces it");
-    for wrong in [
-        ["--size", "0"],
-        ["--size", "1001"],
-        ["--processes", "129"],
-        ["--kill", "4"],
-    ] {
-        refused(&[&["demo", "matrix"][..], &wrong].concat());
-    }
 }

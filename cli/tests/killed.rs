@@ -21,17 +21,6 @@ fn a_warehouse_whose_driver_is_killed_leaves_no_process() {
 }
 
 #[test]
-fn squares_whose_driver_is_killed_leave_no_process() {
-    leaves_no_process(&["demo", "squares", "--processes", "8"]);
-}
-
-#[test]
-fn a_matrix_whose_driver_is_killed_leaves_no_process() {
-    leaves_no_process(&["demo", "matrix", "--size", "512"]);
-    leaves_no_process(&["demo", "matrix", "--size", "512", "--kill", "2"]);
-}
-
-#[test]
 fn a_bakery_whose_driver_is_killed_leaves_no_process() {
     leaves_no_process(&["demo", "bakery", "--orders", "5000"]);
     leaves_no_process(&["demo", "bakery", "--orders", "5000", "--kill", "5"]);

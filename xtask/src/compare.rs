@@ -1,12 +1,12 @@
 //! `cargo xtask compare`: that is the program `studies` of `benches`, built for release.
 
+use std::fs::File;
+
 use crate::run::{cargo, pass_through};
-use crate::{Failed, Outcome};
+use crate::{Failed, Outcome, root};
 
 /// What can be compared. Looked up here, so that a wrong name costs no build.
-const WHATS: [&str; 7] = [
-    "locks", "spinning", "queues", "work", "arrays", "chaos", "pools",
-];
+const WHATS: [&str; 6] = ["locks", "queues", "work", "arrays", "chaos", "pools"];
 /// Those beside which crossdock is held that take minutes to build: for these, and nothing else.
 const FOREIGN: [&str; 2] = ["queues", "chaos"];
 
@@ -22,6 +22,30 @@ pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {
 /// `cargo xtask measure`.
 pub(crate) fn measure(args: &[String]) -> Outcome {
     run(false, "measure", args)
+}
+
+/// `cargo xtask picture`: measures, and draws what was measured.
+pub(crate) fn picture(args: &[String]) -> Outcome {
+    let measured = root().join("target/contention.json");
+    let file = File::create(&measured).map_err(|error| {
+        eprintln!("xtask: {}: {error}", measured.display());
+        Failed::Check
+    })?;
+    let call = [
+        "run",
+        "--quiet",
+        "--release",
+        "-p",
+        "crossdock-cli",
+        "--",
+        "contention",
+        "--json",
+    ];
+    let mut command = cargo(call);
+    command.args(args).stdout(file);
+    pass_through(command)?;
+    let plot = ["plot", "target/contention.json", "docs/contention"];
+    measure(&plot.map(str::to_owned))
 }
 
 fn run(foreign: bool, what: &str, args: &[String]) -> Outcome {

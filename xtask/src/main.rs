@@ -1,5 +1,5 @@
 //! The project's commands: `cargo xtask test | counts | models | crash | torture | compare | measure |
-//! fuzz`.
+//! picture | fuzz`.
 //!
 //! A thin dispatcher: it decides what runs in which order and with which environment; the work is
 //! cargo's, the test binaries', `crossdock-verify`'s and those of `benches`. It exits with 0,
@@ -79,7 +79,7 @@ enum Verb {
     },
     /// Measures crossdock beside what people would use instead.
     Compare {
-        /// What to compare: locks, spinning, queues, work, arrays, chaos or pools.
+        /// What to compare: locks, queues, work, arrays, chaos or pools.
         what: String,
         /// Passed on to `studies`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -89,6 +89,13 @@ enum Verb {
     /// measured (plot).
     Measure {
         /// Passed on to `studies measure`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Measures contention, and draws the README's picture of it: docs/contention.svg, and
+    /// docs/contention-dark.svg for dark pages.
+    Picture {
+        /// Passed on to `crossdock contention`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -132,6 +139,7 @@ fn main() -> ExitCode {
         Verb::Torture { what, secs, args } => verify::torture(&what, secs, &args),
         Verb::Compare { what, args } => compare::compare(&what, &args),
         Verb::Measure { args } => compare::measure(&args),
+        Verb::Picture { args } => compare::picture(&args),
         Verb::Fuzz { target, secs } => fuzz::fuzz(target.as_deref(), secs),
     };
     match outcome {

@@ -6,7 +6,8 @@ mod kernel;
 use crossdock_cli::Failure;
 use serde::Serialize;
 
-use crate::work::{Effort, Figure, Way, figures};
+use crate::study::Effort;
+use crate::work::{Figure, Way, figures};
 
 /// All that was found; in each the yardstick is the first.
 #[derive(Clone, Debug, Serialize)]

@@ -11,6 +11,7 @@ use crossdock_cli::stats::median;
 use serde::{Deserialize, Serialize};
 
 use crate::peers::locks::{Script, python_version};
+use crate::study::Effort;
 
 /// The workers of each pool.
 pub(crate) const WORKERS: usize = 4;
@@ -102,14 +103,6 @@ const SUBJECTS: [(&str, Subject); 7] = [
     ("loky `ProcessPoolExecutor`", Subject::Python(2)),
     ("mpire `WorkerPool`", Subject::Python(3)),
 ];
-
-/// How much is measured, and by which interpreter.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Effort {
-    pub(crate) runs: u32,
-    pub(crate) kills: u32,
-    pub(crate) python: String,
-}
 
 /// What was found of a pool.
 #[derive(Clone, Debug, Serialize)]

@@ -1,17 +1,14 @@
 //! What was measured of arrays.
 
-use std::path::Path;
-
-use crossdock_cli::Failure;
 use serde::Serialize;
 
-use super::kept::{self, Part};
 use super::occasion::Occasion;
-use super::refused;
 use super::table::{goals, nanos, span, table, times};
 use super::verdict::Goal;
 use crate::arrays::Found;
-use crate::work::{Effort, Figure};
+use crate::report::kept::Part;
+use crate::study::{Call, Effort, Sections};
+use crate::work::Figure;
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
@@ -33,36 +30,30 @@ const TWO_OVER_ONE: f64 = 1.8;
 type Pair<'a> = (&'a Figure, &'a Figure);
 
 impl Report {
-    pub(crate) fn new(command: String, effort: Effort, found: Found) -> Self {
+    pub(crate) fn new(call: Call, found: Found) -> Self {
         Self {
-            occasion: Occasion::now(command),
-            effort,
+            occasion: Occasion::now(call.command),
+            effort: call.effort,
             goals: all_goals(&found),
             found,
         }
     }
+}
 
-    /// The document at `path` with this part.
-    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
-        kept::with(path, Part::Arrays, &self.part()).map_err(refused)
-    }
+impl Sections for Report {
+    const PART: Part = Part::Arrays;
 
-    /// Writes this part into the document at `path`.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        kept::replace(path, &self.document(path)?).map_err(refused)
-    }
-
-    fn part(&self) -> String {
+    fn sections(&self) -> String {
         let Found {
             copies: [small, large],
             atomics,
             kernel,
         } = &self.found;
         format!(
-            "\n\n## Arrays\n\n{}\n- **Effort**: runs of {} s, {} for each figure\n\n{}\n\n\
+            "## Arrays\n\n{}\n- **Effort**: runs of {} s, {} for each figure\n\n{}\n\n\
              ### Copies of 64 KiB\n\n{}\n\n### Copies of 1 MiB\n\n{}\n\n\
              ### Copies of 8,192 atomics\n\n{}\n\n### Leased chunks\n\n{}\n\n\
-             ### Goals of arrays\n\n{}\n\n",
+             ### Goals of arrays\n\n{}",
             self.occasion,
             self.effort.secs,
             self.effort.runs,
@@ -155,8 +146,15 @@ pub(crate) mod tests {
             atomics: copies(),
             kernel: figures(&[("1", 2.0), ("2", 1.0)]),
         };
-        let effort = Effort { secs: 0.1, runs: 3 };
-        Report::new("cargo xtask compare arrays".into(), effort, found)
+        let call = Call {
+            command: "cargo xtask compare arrays".into(),
+            effort: Effort {
+                secs: 0.1,
+                runs: 3,
+                ..Effort::default()
+            },
+        };
+        Report::new(call, found)
     }
 
     #[test]
@@ -175,7 +173,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_row_has_what_it_is_beside_its_yardstick() {
-        let text = report().part();
+        let text = report().sections();
         let row = text.lines().find(|line| line.starts_with("| copy_from"));
         let cells: Vec<&str> = row.expect("a row").split('|').map(str::trim).collect();
         assert_eq!(cells[2..6], ["4.0", "2.0..16.0", "0.50", "0.50..0.50"]);

@@ -1,15 +1,12 @@
 //! What became of queues whose users were killed.
 
-use std::path::Path;
-
-use crossdock_cli::Failure;
 use serde::Serialize;
 
-use super::kept::{self, Part};
 use super::occasion::Occasion;
-use super::refused;
 use super::table::table;
 use crate::chaos::{PATIENCE, Role, Toll, label};
+use crate::report::kept::Part;
+use crate::study::{Call, Sections};
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
@@ -24,38 +21,13 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(command: String, kills: u32, tolls: Vec<Toll>) -> Self {
+    pub(crate) fn new(call: Call, tolls: Vec<Toll>) -> Self {
         Self {
-            occasion: Occasion::now(command),
-            kills,
+            occasion: Occasion::now(call.command),
+            kills: call.effort.kills,
             stuck_after_ms: PATIENCE.as_millis(),
             tolls,
         }
-    }
-
-    /// The document at `path` with this part.
-    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
-        kept::with(path, Part::Chaos, &self.part()).map_err(refused)
-    }
-
-    /// Writes this part into the document at `path`.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        kept::replace(path, &self.document(path)?).map_err(refused)
-    }
-
-    fn part(&self) -> String {
-        let text =
-            include_str!("text/chaos.md").replace("{stuck}", &self.stuck_after_ms.to_string());
-        format!(
-            "\n\n## Queues whose users are killed\n\n{}\n- **Effort**: {} senders and {} receivers of \
-             each queue killed\n\n{}\n\n### Senders killed\n\n{}\n\n### Receivers killed\n\n{}\n\n",
-            self.occasion,
-            self.kills,
-            self.kills,
-            text.trim_end(),
-            self.tolls(Role::Sender),
-            self.tolls(Role::Receiver),
-        )
     }
 
     fn tolls(&self, killed: Role) -> String {
@@ -82,21 +54,46 @@ impl Report {
     }
 }
 
+impl Sections for Report {
+    const PART: Part = Part::Chaos;
+
+    fn sections(&self) -> String {
+        let text =
+            include_str!("text/chaos.md").replace("{stuck}", &self.stuck_after_ms.to_string());
+        format!(
+            "## Queues whose users are killed\n\n{}\n- **Effort**: {} senders and {} receivers of \
+             each queue killed\n\n{}\n\n### Senders killed\n\n{}\n\n### Receivers killed\n\n{}",
+            self.occasion,
+            self.kills,
+            self.kills,
+            text.trim_end(),
+            self.tolls(Role::Sender),
+            self.tolls(Role::Receiver),
+        )
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::study::Effort;
 
     pub(crate) fn report() -> Report {
         let mut toll = Toll::of("vyukov", Role::Receiver);
         toll.kills = 30;
         toll.stuck = 7;
         toll.taken = 3;
-        Report::new("cargo xtask compare chaos".into(), 30, vec![toll])
+        let effort = Effort {
+            kills: 30,
+            ..Effort::default()
+        };
+        let command = "cargo xtask compare chaos".into();
+        Report::new(Call { command, effort }, vec![toll])
     }
 
     #[test]
     fn a_toll_is_in_the_table_of_its_role() {
-        let text = report().part();
+        let text = report().sections();
         let (_, receivers) = text.split_once("### Receivers killed").expect("a table");
         let row = receivers.lines().find(|line| line.contains("naive ring"));
         let cells: Vec<&str> = row.expect("a row").split('|').map(str::trim).collect();

@@ -49,7 +49,7 @@ impl Part {
 
 /// What stands in a document besides what `locks` writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// What stands between the marks, without them.
     hand_written: String,
     /// The same of each part that is there.
@@ -69,7 +69,7 @@ impl Kept {
 }
 
 /// What is to be kept of the document at `path`.
-pub(super) fn of(path: &Path) -> Result<Kept, String> {
+pub(crate) fn of(path: &Path) -> Result<Kept, String> {
     let said = |why: String| format!("{}: {why}", path.display());
     let Some(text) = read(path)? else {
         return Ok(Kept {
@@ -100,7 +100,7 @@ fn is_marked(text: &str, part: Part) -> bool {
 }
 
 /// The document at `path` with `text` as that part of it.
-pub(super) fn with(path: &Path, part: Part, text: &str) -> Result<String, String> {
+pub(crate) fn with(path: &Path, part: Part, text: &str) -> Result<String, String> {
     let said = |why: String| format!("{}: {why}", path.display());
     let document = match read(path)? {
         Some(document) => document,
@@ -140,7 +140,7 @@ fn between(text: &str, (begin, end): (&str, &str)) -> Result<String, String> {
 }
 
 /// Puts `text` in the place of the file at `path`: at every moment there is the old or the new one.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), String> {
     let said = |error: io::Error| format!("{}: {error}", path.display());
     let fresh = path.with_extension("md.new");
     fs::write(&fresh, text).map_err(said)?;

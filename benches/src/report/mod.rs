@@ -2,7 +2,7 @@
 
 pub(crate) mod arrays;
 pub(crate) mod chaos;
-mod kept;
+pub(crate) mod kept;
 mod markdown;
 mod occasion;
 pub(crate) mod pools;
@@ -18,10 +18,10 @@ use crossdock_cli::Failure;
 use crossdock_cli::machine::Machine;
 use serde::Serialize;
 
-use crate::contest::{Effort, Setting};
+use crate::contest::Setting;
 use crate::creation::Made;
 use crate::kills::Toll;
-use crate::peers::locks::failed;
+use crate::study::{self, Call, Effort, refused};
 
 #[cfg(test)]
 pub(crate) use verdict::tests::setting as sample_setting;
@@ -49,18 +49,17 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(
-        command: String,
-        effort: Effort,
+        call: Call,
         settings: Vec<Setting>,
         creation: Vec<Made>,
         kills: Vec<Toll>,
     ) -> Self {
         Self {
             date: today(),
-            command,
+            command: call.command,
             machine: Machine::this(),
             versions: Versions::here(),
-            effort,
+            effort: call.effort,
             goals: verdict::goals(&settings),
             duels: verdict::duels(&settings),
             settings,
@@ -69,27 +68,23 @@ impl Report {
             kills,
         }
     }
+}
 
-    /// The document, with what people wrote in the one that stands at `path`, if one does.
-    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
-        let kept = kept::of(path).map_err(refused)?;
-        Ok(markdown::document(self, &kept))
+impl study::Report for Report {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
     }
 
-    /// Writes the document to `path`, where what people wrote stays.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        let document = self.document(path)?;
-        kept::replace(path, &document).map_err(refused)
+    /// The whole document, with what people wrote in the one that stands at `path`, if one does.
+    fn document(&self, path: &Path) -> Result<String, Failure> {
+        let kept = kept::of(path).map_err(refused)?;
+        Ok(markdown::document(self, &kept))
     }
 }
 
 /// The day, as UTC has it.
 fn today() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
-}
-
-fn refused(words: String) -> Failure {
-    failed("the document", words)
 }
 
 /// Says what is wrong with the document at `path`, before anything is measured for it.

@@ -1,15 +1,12 @@
 //! Pools beside each other, and what became of their tasks when a worker was killed.
 
-use std::path::Path;
-
-use crossdock_cli::Failure;
 use serde::Serialize;
 
-use super::kept::{self, Part};
 use super::occasion::Occasion;
-use super::refused;
 use super::table::{nanos, table};
-use crate::pools::{Effort, Found, Moment, Outcome, PATIENCE, Toll};
+use crate::pools::{Found, Moment, Outcome, PATIENCE, Toll};
+use crate::report::kept::Part;
+use crate::study::{Call, Effort, Sections};
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
@@ -21,46 +18,12 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(command: String, effort: Effort, found: Vec<Found>) -> Self {
+    pub(crate) fn new(call: Call, found: Vec<Found>) -> Self {
         Self {
-            occasion: Occasion::now(command),
-            effort,
+            occasion: Occasion::now(call.command),
+            effort: call.effort,
             found,
         }
-    }
-
-    /// The document at `path` with this part.
-    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
-        kept::with(path, Part::Pools, &self.part()).map_err(refused)
-    }
-
-    /// Writes this part into the document at `path`.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        kept::replace(path, &self.document(path)?).map_err(refused)
-    }
-
-    fn part(&self) -> String {
-        let text =
-            include_str!("text/pools.md").replace("{patience}", &PATIENCE.as_secs().to_string());
-        let absent = self.found.iter().filter_map(|found| {
-            let missing = found.absent.as_ref()?;
-            Some(format!(
-                "\n\nNot measured: {}, for want of {missing}.",
-                found.name
-            ))
-        });
-        format!(
-            "\n\n## Pools\n\n{}\n- **Effort**: medians of {} runs, {} kills of each\n\n{}\n\n{}{}\n\n\
-             ### A worker killed in its task\n\n{}\n\n### A worker killed while idle\n\n{}\n\n",
-            self.occasion,
-            self.effort.runs,
-            self.effort.kills,
-            text.trim_end(),
-            self.speeds(),
-            absent.collect::<String>(),
-            self.tolls(Moment::InTask),
-            self.tolls(Moment::Idle),
-        )
     }
 
     fn speeds(&self) -> String {
@@ -91,6 +54,34 @@ impl Report {
             header.insert(1, "its task");
         }
         table(&header, self.found.iter().filter_map(of))
+    }
+}
+
+impl Sections for Report {
+    const PART: Part = Part::Pools;
+
+    fn sections(&self) -> String {
+        let text =
+            include_str!("text/pools.md").replace("{patience}", &PATIENCE.as_secs().to_string());
+        let absent = self.found.iter().filter_map(|found| {
+            let missing = found.absent.as_ref()?;
+            Some(format!(
+                "\n\nNot measured: {}, for want of {missing}.",
+                found.name
+            ))
+        });
+        format!(
+            "## Pools\n\n{}\n- **Effort**: medians of {} runs, {} kills of each\n\n{}\n\n{}{}\n\n\
+             ### A worker killed in its task\n\n{}\n\n### A worker killed while idle\n\n{}",
+            self.occasion,
+            self.effort.runs,
+            self.effort.kills,
+            text.trim_end(),
+            self.speeds(),
+            absent.collect::<String>(),
+            self.tolls(Moment::InTask),
+            self.tolls(Moment::Idle),
+        )
     }
 }
 
@@ -127,6 +118,7 @@ pub(crate) mod tests {
             runs: 1,
             kills: 2,
             python: "python3".into(),
+            ..Effort::default()
         };
         let toll = |hung, after| Toll {
             own: Some(Outcome::Hung),
@@ -153,12 +145,12 @@ pub(crate) mod tests {
             absent: Some("loky".into()),
         };
         let command = "cargo xtask compare pools".into();
-        Report::new(command, effort, vec![found, absent])
+        Report::new(Call { command, effort }, vec![found, absent])
     }
 
     #[test]
     fn the_worst_of_the_kills_is_told_and_what_is_not_here_is_named() {
-        let text = report().part();
+        let text = report().sections();
         let (_, killed) = text.split_once("### A worker killed in").expect("a table");
         let row = killed.lines().find(|line| line.contains("theirs"));
         let cells: Vec<&str> = row.expect("a row").split('|').map(str::trim).collect();

@@ -1,17 +1,14 @@
 //! What was measured of large messages.
 
-use std::path::Path;
-
 use crate::ratio::Ratio;
-use crossdock_cli::Failure;
 use serde::Serialize;
 
-use super::kept::{self, Part};
 use super::occasion::Occasion;
-use super::refused;
 use super::table::{goals, nanos, span, table, times};
 use super::verdict::Goal;
-use crate::work::{BLOCK, Effort, Figure, Found};
+use crate::report::kept::Part;
+use crate::study::{Call, Effort, Sections};
+use crate::work::{BLOCK, Figure, Found};
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
@@ -30,35 +27,29 @@ const LARGE_OVER_SMALL: f64 = 1.5;
 const OURS_OVER_BARE: f64 = 0.8;
 
 impl Report {
-    pub(crate) fn new(command: String, effort: Effort, found: Found) -> Self {
+    pub(crate) fn new(call: Call, found: Found) -> Self {
         Self {
-            occasion: Occasion::now(command),
-            effort,
+            occasion: Occasion::now(call.command),
+            effort: call.effort,
             goals: all_goals(&found),
             found,
         }
     }
+}
 
-    /// The document at `path` with this part.
-    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
-        kept::with(path, Part::Work, &self.part()).map_err(refused)
-    }
+impl Sections for Report {
+    const PART: Part = Part::Work;
 
-    /// Writes this part into the document at `path`.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        kept::replace(path, &self.document(path)?).map_err(refused)
-    }
-
-    fn part(&self) -> String {
+    fn sections(&self) -> String {
         let Found {
             untouched,
             in_place,
         } = &self.found;
         format!(
-            "\n\n## Large messages\n\n{}\n- **Effort**: runs of {} s, {} for each figure\n\n{}\n\n\
+            "## Large messages\n\n{}\n- **Effort**: runs of {} s, {} for each figure\n\n{}\n\n\
              ### A message that nobody touches\n\n{}\n\n\
              ### 64 KiB, written and read in place\n\n{}\n\n\
-             ### Goals of large messages\n\n{}\n\n",
+             ### Goals of large messages\n\n{}",
             self.occasion,
             self.effort.secs,
             self.effort.runs,
@@ -140,8 +131,15 @@ pub(crate) mod tests {
     use crate::work::tests::found;
 
     pub(crate) fn report() -> Report {
-        let effort = Effort { secs: 0.1, runs: 3 };
-        Report::new("cargo xtask compare work".into(), effort, found())
+        let call = Call {
+            command: "cargo xtask compare work".into(),
+            effort: Effort {
+                secs: 0.1,
+                runs: 3,
+                ..Effort::default()
+            },
+        };
+        Report::new(call, found())
     }
 
     #[test]
@@ -156,7 +154,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_row_has_what_it_is_beside_the_first() {
-        let text = report().part();
+        let text = report().sections();
         let row = text.lines().find(|line| line.starts_with("| bytes"));
         let cells: Vec<&str> = row.expect("a row").split('|').map(str::trim).collect();
         assert_eq!(cells[3..7], ["4.0", "2.0..16.0", "0.50", "0.50..0.50"]);

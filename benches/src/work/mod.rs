@@ -7,17 +7,11 @@ mod untouched;
 use std::time::Duration;
 
 use crate::ratio::Ratio;
+use crate::study::Effort;
 use crossdock_cli::Failure;
 use crossdock_cli::rounds::interleave;
 use crossdock_cli::stats::{median, range};
 use serde::Serialize;
-
-/// How much is measured.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Effort {
-    pub(crate) secs: f64,
-    pub(crate) runs: u32,
-}
 
 /// A way to hand messages over, and how it is measured once: nanoseconds for each message.
 pub(crate) struct Way {

@@ -40,6 +40,7 @@ impl Grouped {
     /// The table, figures on the right; the column `names` has none.
     pub fn done(mut self, names: usize) -> Table {
         for (at, column) in self.table.column_iter_mut().enumerate() {
+            column.set_padding((0, 1));
             if at != names {
                 column.set_cell_alignment(CellAlignment::Right);
             }

@@ -9,6 +9,7 @@ use crossdock_cli::pin::Pin;
 use serde::Serialize;
 
 use super::entrants::{CAPACITY, ENTRANTS, MINIMAL, NAIVE, PIPE, PYTHON, Sort, entrant};
+use crate::study::Effort;
 
 /// How many items those pass at once that pass several.
 const BATCH: u32 = 32;
@@ -40,13 +41,6 @@ const WAYS: &[Way] = &[
     },
 ];
 const TRIPS: [Idle; 2] = [Idle::Spin, Idle::Park];
-
-/// How much is measured.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Effort {
-    pub(crate) secs: f64,
-    pub(crate) runs: u32,
-}
 
 /// What was found for one entrant.
 #[derive(Clone, Debug, Serialize)]

@@ -2,20 +2,17 @@
 
 mod verdict;
 
-use std::fmt::Write;
-use std::path::Path;
-
-use crossdock_cli::Failure;
 use serde::Serialize;
+use std::fmt::Write;
 use verdict::Lost;
 
-use crate::peers::queues::contest::{Effort, Figure, Found, Setting, TripSetting};
+use crate::peers::queues::contest::{Figure, Found, Setting, TripSetting};
 use crate::peers::queues::entrants::{ENTRANTS, Entrant, Sort, entrant};
-use crate::report::kept::{self, Part};
+use crate::report::kept::Part;
 use crate::report::occasion::Occasion;
-use crate::report::refused;
 use crate::report::table::{goals, nanos, ratios, span, table, times};
 use crate::report::verdict::Goal;
+use crate::study::{Call, Effort, Sections};
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
@@ -38,45 +35,19 @@ struct Entry {
 }
 
 impl Report {
-    pub(crate) fn new(command: String, effort: Effort, found: Found) -> Self {
+    pub(crate) fn new(call: Call, found: Found) -> Self {
         let entry = |one: &Entrant| Entry {
             kind: one.name,
             sort: one.sort,
             note: one.note(),
         };
         Self {
-            occasion: Occasion::now(command),
-            effort,
+            occasion: Occasion::now(call.command),
+            effort: call.effort,
             entrants: ENTRANTS.iter().map(entry).collect(),
             goals: verdict::goals(&found),
             found,
         }
-    }
-
-    /// The document at `path` with this part.
-    pub(crate) fn document(&self, path: &Path) -> Result<String, Failure> {
-        kept::with(path, Part::Queues, &self.part()).map_err(refused)
-    }
-
-    /// Writes this part into the document at `path`.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        kept::replace(path, &self.document(path)?).map_err(refused)
-    }
-
-    fn part(&self) -> String {
-        let parts = [
-            self.head(),
-            format!("### Who takes part\n\n{}", self.entrants()),
-            self.settings(),
-            self.round_trips(),
-            format!("### Goals of the queues\n\n{}", goals(&self.goals)),
-            self.slower(),
-            format!(
-                "### What is not comparable among queues\n\n{}",
-                include_str!("../text/queues_limits.md").trim_end()
-            ),
-        ];
-        format!("\n\n{}\n\n", parts.join("\n\n"))
     }
 
     fn head(&self) -> String {
@@ -159,6 +130,26 @@ impl Report {
             table(&header, rows)
         };
         format!("### Where crossdock's queues are slower\n\n{text}\n\n{rows}")
+    }
+}
+
+impl Sections for Report {
+    const PART: Part = Part::Queues;
+
+    fn sections(&self) -> String {
+        let parts = [
+            self.head(),
+            format!("### Who takes part\n\n{}", self.entrants()),
+            self.settings(),
+            self.round_trips(),
+            format!("### Goals of the queues\n\n{}", goals(&self.goals)),
+            self.slower(),
+            format!(
+                "### What is not comparable among queues\n\n{}",
+                include_str!("../text/queues_limits.md").trim_end()
+            ),
+        ];
+        parts.join("\n\n")
     }
 }
 
@@ -249,13 +240,20 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn report() -> Report {
-        let effort = Effort { secs: 0.1, runs: 1 };
-        Report::new("cargo xtask compare queues".into(), effort, found())
+        let call = Call {
+            command: "cargo xtask compare queues".into(),
+            effort: Effort {
+                secs: 0.1,
+                runs: 1,
+                ..Effort::default()
+            },
+        };
+        Report::new(call, found())
     }
 
     #[test]
     fn what_is_faster_than_ours_is_listed() {
-        let text = report().part();
+        let text = report().sections();
         let (_, slower) = text.split_once("are slower").expect("a section");
         assert!(slower.contains("| rtrb, threads "), "{slower}");
         assert!(slower.contains("1.50"), "{slower}");
@@ -264,7 +262,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_table_has_the_ratios_that_there_are_with_their_ranges() {
-        let text = report().part();
+        let text = report().sections();
         let headers: Vec<&str> = text.lines().filter(|line| line.contains("M/s |")).collect();
         assert_eq!(headers.len(), 1, "{text}");
         assert!(headers[0].contains(" x minimal |"), "{headers:?}");
@@ -274,7 +272,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_goal_is_shown_with_its_range() {
-        let text = report().part();
+        let text = report().sections();
         let (_, goals) = text.split_once("### Goals").expect("a section");
         let row = goals.lines().find(|line| line.contains("`spsc-batch`"));
         let row = row.expect("a goal");

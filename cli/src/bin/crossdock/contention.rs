@@ -17,14 +17,16 @@ const MAX_PROCESSES: u32 = 256;
 /// The longest work beside an addition: a second.
 const MAX_WORK: u64 = 1_000_000_000;
 
-/// Adds to one shared number from several processes, in several ways, and compares them.
+/// Adds to one number from several processes, in several ways.
 ///
-/// Kinds: racy (load, add, store: wrong), mutex, counter, sharded, rwlock-read (which adds nothing,
-/// only reads), rwlock-write; as baselines futex (a plain lock of three states), pthread,
+/// Kinds: racy (load, add, store: wrong), mutex, counter, sharded,
+/// rwlock-read (which adds nothing, only reads), rwlock-write; as
+/// baselines futex (a plain lock of three states), pthread,
 /// pthread-robust, pthread-rwlock-read, pthread-rwlock-write.
 #[derive(Clone, Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Options {
-    /// The numbers of processes that add at once, one after the other.
+    /// The numbers of processes, one after the other.
     #[arg(
         long,
         value_delimiter = ',',
@@ -35,23 +37,24 @@ pub(crate) struct Options {
     /// The length of each run, in seconds.
     #[arg(long, default_value_t = 0.15)]
     secs: f64,
-    /// The number of runs of each, interleaved with the others; medians are shown.
-    #[arg(long, default_value_t = 3, value_name = "N")]
+    /// The number of runs of each, interleaved with the others; medians are
+    /// shown.
+    #[arg(verbatim_doc_comment, long, default_value_t = 3, value_name = "N")]
     runs: u32,
-    /// The pinning of processes: each on a core of its own (in turn, if there are more), all on the
-    /// same, or as the kernel chooses.
-    #[arg(long, value_enum, default_value_t = PinChoice::Cores)]
+    /// The pinning of processes: each on a core of its own (in turn, if
+    /// there are more), all on the same, or as the kernel chooses.
+    #[arg(verbatim_doc_comment, long, value_enum, default_value_t = PinChoice::Cores)]
     pin: PinChoice,
-    /// Work done under the lock, in nanoseconds of processor time.
+    /// Work under the lock, in ns of processor time.
     #[arg(long, default_value_t = 0, value_name = "NS")]
     work_inside: u64,
-    /// Work done between two additions, in nanoseconds of processor time.
+    /// Work between two additions, in ns of processor time.
     #[arg(long, default_value_t = 0, value_name = "NS")]
     work_outside: u64,
     /// Measure only these kinds.
     #[arg(long, value_delimiter = ',', value_name = "KIND,..")]
     kinds: Vec<String>,
-    /// Also time each addition: p50, p99 and p99.9.
+    /// Also time each addition: p50, p99 and p99.9 in place of the ratios.
     #[arg(long)]
     latency: bool,
     /// Print one JSON object instead of a table.
@@ -182,11 +185,7 @@ fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
         ));
     }
     if options.latency {
-        notes.push(
-            "each addition was timed by two looks at the clock: one is part of every percentile, \
-             both are part of ns per op"
-                .to_owned(),
-        );
+        notes.push("two looks at the clock are part of ns/op, one of every percentile".to_owned());
     }
     notes
 }

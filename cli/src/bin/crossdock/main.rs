@@ -8,10 +8,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use crossdock::process;
+use crossdock_cli::terminal::one_line;
 
 /// Shared memory for separate processes: demos and measurements.
 #[derive(Debug, Parser)]
-#[command(name = "crossdock", version, arg_required_else_help = false)]
+#[command(
+    name = "crossdock",
+    version,
+    arg_required_else_help = false,
+    next_line_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,7 +41,7 @@ fn main() -> ExitCode {
             print_ignoring_closed_pipes(&error.render().to_string());
             return ExitCode::SUCCESS;
         }
-        Err(error) => return usage(&one_line(&error)),
+        Err(error) => return usage(&one_line(&error, "a command")),
     };
     let outcome = match cli.command {
         Command::Warehouse(options) => match options.check() {
@@ -84,21 +90,6 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Returns clap's message without its tips and usage.
-fn one_line(error: &clap::Error) -> String {
-    use clap::error::ErrorKind;
-    if matches!(
-        error.kind(),
-        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
-        return "expected a command".into();
-    }
-    let text = error.render().to_string();
-    let lines = text.lines().take_while(|line| !line.trim().is_empty());
-    let joined = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-    joined.trim_start_matches("error: ").to_owned()
 }
 
 /// Prints, also into a pipe without a reader. Any other failure ends the program: its output is

@@ -25,7 +25,7 @@ const MAX_PRODUCTS: u64 = 1_000_000_000_000;
 /// The maximum number of kills: each starts a process, and each order carries the kills to come.
 const MAX_KILLS: u32 = 10_000;
 
-/// Packs products in several processes that count them into one shared total.
+/// Has several processes count packed products into one total.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// The number of workers.
@@ -34,11 +34,13 @@ pub(crate) struct Options {
     /// The number of products that each worker packs.
     #[arg(long, default_value_t = 10)]
     pub(crate) products: u64,
-    /// How the total is counted; with "all", the last line is the sum of all runs.
-    #[arg(long, value_enum, default_value_t = Choice::Atomic)]
+    /// How the total is counted; with "all", the last line is the sum of
+    /// all runs.
+    #[arg(verbatim_doc_comment, long, value_enum, default_value_t = Choice::Atomic)]
     pub(crate) counter: Choice,
-    /// Kill N workers (SIGKILL) while they pack; each is replaced by a worker that continues.
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    /// Kill N workers (SIGKILL) while they pack; each is replaced by a
+    /// worker that continues.
+    #[arg(verbatim_doc_comment, long, default_value_t = 0, value_name = "N")]
     pub(crate) kill: u32,
     /// Print one JSON object instead of text.
     #[arg(long)]
@@ -51,14 +53,13 @@ pub(crate) struct Options {
 /// The values of `--counter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Choice {
-    /// `total += 1` as a load and a store, sometimes with a yield in between, as on a busy machine:
-    /// updates are lost.
+    /// A load and a store, with a yield at times: loses updates.
     Racy,
     /// A load and a store under a crash-safe lock.
     Mutex,
     /// One atomic addition.
     Atomic,
-    /// An atomic addition to a cell of its own; the total is the sum.
+    /// An atomic addition to a cell of its own; their sum.
     Sharded,
     /// Run each, and print a table.
     All,

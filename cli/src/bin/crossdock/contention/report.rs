@@ -91,26 +91,49 @@ fn people(measured: &Measured<'_>) -> String {
     let mut text = format!(
         "{}\n{}\n{}\n",
         measured.machine,
-        measured.setting(),
-        table(measured)
+        measured.setting().replace("; ", "\n"),
+        reddened(table(measured).to_string(), &measured.rows)
     );
     for note in &measured.notes {
-        text += &format!("note: {note}\n");
+        let is_loss = note.contains(" lost ");
+        let note = console::style(format!("note: {note}"));
+        text += &format!("{}\n", if is_loss { note.red() } else { note });
     }
     text
+}
+
+/// Shows the lost updates in red, at a terminal.
+fn reddened(table: String, rows: &[Row]) -> String {
+    let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
+    for row in rows.iter().filter(|row| row.lost > 0) {
+        let lost = format!(" {} ", row.lost);
+        for line in &mut lines {
+            if line.contains(row.kind)
+                && let Some((before, after)) = format!("{line} ").rsplit_once(&lost)
+            {
+                let lost = console::style(row.lost).red();
+                *line = format!("{before} {lost} {after}").trim_end().to_owned();
+            }
+        }
+    }
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n")
 }
 
 fn table(measured: &Measured<'_>) -> Table {
     let rows = &measured.rows;
     let latency = measured.options.latency;
     let compared = rows.iter().any(|row| row.kind == BASELINE);
-    let mut header = vec!["processes", "kind", "ns per op", "Mops/s", "speed-up"];
-    if compared {
-        header.push("of robust");
-    }
-    header.extend(["fairness", "lost"]);
+    let mut header = vec!["procs", "kind", "ns/op", "Mops/s"];
     if latency {
-        header.extend(["p50 ns", "p99 ns", "p99.9 ns"]);
+        // As many columns as a terminal has room for.
+        header.extend(["lost", "p50 ns", "p99 ns", "p99.9 ns"]);
+    } else {
+        header.push("speed-up");
+        if compared {
+            header.push("of robust");
+        }
+        header.extend(["fair", "lost"]);
     }
     let mut table = tables::grouped(&header);
     for row in rows {
@@ -118,16 +141,18 @@ fn table(measured: &Measured<'_>) -> Table {
             row.kind.to_owned(),
             tables::number(row.ns_per_op),
             tables::number(row.mops),
-            row.speedup
-                .map_or("-".to_owned(), |times| format!("{times:.2}")),
         ];
-        if compared {
-            cells.push(of_yardstick(row, rows));
-        }
-        cells.extend([format!("{:.2}", row.fairness), row.lost.to_string()]);
         if latency {
+            cells.push(row.lost.to_string());
             let times = [row.p50_ns, row.p99_ns, row.p999_ns];
             cells.extend(times.map(|time| time.map_or("-".to_owned(), |time| time.to_string())));
+        } else {
+            let speedup = row.speedup.map(|times| format!("{times:.2}"));
+            cells.push(speedup.unwrap_or_else(|| "-".to_owned()));
+            if compared {
+                cells.push(of_yardstick(row, rows));
+            }
+            cells.extend([format!("{:.2}", row.fairness), row.lost.to_string()]);
         }
         table.add(&[row.processes.to_string()], &cells);
     }

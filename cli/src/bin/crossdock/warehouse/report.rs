@@ -93,9 +93,10 @@ impl Report {
             ));
         }
         if run.lost > 0 {
+            let lost = format!("Lost updates: {} of {}", run.lost, run.expected);
+            let lost = console::style(lost).red();
             print(&format!(
-                "Lost updates: {} of {} (try --counter mutex, atomic or sharded)\n",
-                run.lost, run.expected
+                "{lost} (try --counter mutex, atomic or sharded)\n"
             ));
         }
     }
