@@ -1,4 +1,5 @@
-//! The job: the contents of the sealed memfd that the environment names.
+//! The job: the contents of the sealed memfd that the environment names, or the end of a request to
+//! a fork server's process.
 //!
 //! ```text
 //! 0        8         12      20
@@ -11,13 +12,15 @@ use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
+use super::SpawnError;
 use super::ends::SentEnd;
 use super::own::Lineage;
 use crate::codec;
 use crate::payload::ValueError;
 use crate::sys::exe::Image;
 use crate::sys::limits::{self, Limit};
-use crate::sys::process::is_frozen;
+use crate::sys::process::{freeze, is_frozen};
+use crate::sys::shm;
 
 /// The environment variable: the job's descriptor number, a colon, the nonce.
 pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
@@ -105,14 +108,32 @@ impl Job {
                 "the parent has another version of crossdock",
             ));
         }
-        let bytes = read_all(file)?;
-        let rest = bytes.get(PREFIX..).unwrap_or_default();
-        let Ok((mut job, arguments)) = postcard::take_from_bytes::<Self>(rest) else {
-            return Ok(JobLookup::Incompatible("the job does not decode"));
-        };
-        job.nonce = nonce;
-        Ok(JobLookup::Job(Box::new(job), arguments.to_vec()))
+        Ok(match Self::decode(&read_all(file)?) {
+            Some((mut job, arguments)) => {
+                job.nonce = nonce;
+                JobLookup::Job(Box::new(job), arguments)
+            }
+            None => JobLookup::Incompatible("the job does not decode"),
+        })
     }
+
+    /// Decodes a job that another process of this program [encoded](Self::encode), and its
+    /// arguments.
+    pub(super) fn decode(bytes: &[u8]) -> Option<(Self, Vec<u8>)> {
+        let rest = bytes.get(PREFIX..)?;
+        let (job, arguments) = postcard::take_from_bytes(rest).ok()?;
+        Some((job, arguments.to_vec()))
+    }
+}
+
+/// Returns a sealed memfd with an encoded job in it.
+pub(super) fn written(bytes: &[u8]) -> Result<File, SpawnError> {
+    let job = shm::memfd(c"crossdock-job").map_err(SpawnError::system("making the job's memfd"))?;
+    let job = File::from(job);
+    job.write_all_at(bytes, 0)
+        .map_err(SpawnError::system("writing the job"))?;
+    freeze(&job).map_err(SpawnError::system("sealing the job"))?;
+    Ok(job)
 }
 
 /// Returns the limit that a memfd of `len` bytes would exceed, and the bytes that it still allows.

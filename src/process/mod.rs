@@ -37,7 +37,7 @@
 //! [`current()`] and [`parent`] tell a process what it is.
 //!
 //! That is [`StartMethod::Spawn`]. With [`StartMethod::ForkServer`] a helper process that has one
-//! thread and little memory forks the worker, in less than half the time; [`preload()`] has it load
+//! thread and little memory forks the worker, in a third of the time; [`preload()`] has it load
 //! what all workers share. [`Builder::start`] says in what such a worker differs.
 //!
 //! # Deaths

@@ -36,10 +36,11 @@ pub enum StartMethod {
     ///
     /// The helper, the *fork server*, is this program started again, once, at the first such start,
     /// and [`init`](super::init()) turns it into the server. It has one thread and little memory,
-    /// so a start takes less than half the time of [`Spawn`](Self::Spawn), and as long in a process
-    /// of gigabytes as in a small one. The `static`s of the new process are as
+    /// so a start takes a third of the time of [`Spawn`](Self::Spawn), and as long in a process of
+    /// gigabytes as in a small one. The `static`s of the new process are as
     /// [`init`](super::init()) and [`preload`](super::preload()) left them in the server, never as
-    /// they are in the process that asks.
+    /// they are in the process that asks. After the first start a process that sleeps waits for the
+    /// next one.
     ForkServer,
 }
 

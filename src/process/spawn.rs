@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, stdout};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -19,7 +18,7 @@ use super::error::{READING_FILE, READING_START};
 use super::fork_server::{self, Asked, Surroundings};
 use super::handles::{Encoded, Received};
 use super::init::Restart;
-use super::job::{Harness, Job, VARIABLE, refusal};
+use super::job::{self, Harness, Job, VARIABLE, refusal};
 use super::options::{EnvironmentChanges, SpawnOptions, StartMethod};
 use super::own::Lineage;
 use super::running::{Process, Started};
@@ -348,14 +347,17 @@ impl SpawnTask<'_> {
             StartMethod::Spawn => {
                 let pair = descriptor::socket_pair();
                 let (socket, childs) = pair.map_err(SpawnError::system("making a socket pair"))?;
-                Starter::Exec { socket, childs }
+                let result = memfd(c"crossdock-result")
+                    .map_err(SpawnError::system("making the result's memfd"))?;
+                Starter::Exec {
+                    socket,
+                    childs,
+                    result,
+                }
             }
             // It works while this process prepares the request.
             StartMethod::ForkServer => Starter::Server(fork_server::ask(restart)?),
         };
-        let result =
-            memfd(c"crossdock-result").map_err(SpawnError::system("making the result's memfd"))?;
-        let job = memfd(c"crossdock-job").map_err(SpawnError::system("making the job's memfd"))?;
         let mut inherited = self
             .arguments
             .segments
@@ -408,11 +410,8 @@ impl SpawnTask<'_> {
             image,
             function: self.function,
             trampoline: self.trampoline,
-            result: result.as_raw_fd(),
-            socket: match &starter {
-                Starter::Exec { childs, .. } => childs.as_raw_fd(),
-                Starter::Server(_) => fork_server::SOCKET,
-            },
+            result: starter.numbers().0,
+            socket: starter.numbers().1,
             segments,
             ends: self.arguments.ends.clone(),
             acknowledged: self.is_acknowledged(options),
@@ -430,14 +429,16 @@ impl SpawnTask<'_> {
                 available,
             });
         }
-        job.write_all_at(&bytes, 0)
-            .map_err(SpawnError::system("writing the job"))?;
-        process::freeze(&job).map_err(SpawnError::system("sealing the job"))?;
 
         let mut inherited: Vec<_> = inherited.iter().map(AsFd::as_fd).collect();
         let directory = directory.as_ref().map(AsFd::as_fd);
-        let (id, pidfd, socket, relay) = match starter {
-            Starter::Exec { socket, childs } => {
+        let (id, pidfd, result, socket, relay) = match starter {
+            Starter::Exec {
+                socket,
+                childs,
+                result,
+            } => {
+                let job = job::written(&bytes)?;
                 let variable = format!("{VARIABLE}={}:{nonce:x}", job.as_raw_fd());
                 let (path, arguments) = command_line(&program, restart);
                 let command = Command {
@@ -451,7 +452,7 @@ impl SpawnTask<'_> {
                 inherited.extend([childs.as_fd(), job.as_fd()]);
                 let (id, pidfd) = sys::start::start(&command, &inherited, &result)
                     .map_err(|(what, error)| SpawnError::System(SystemError::new(what, &error)))?;
-                (id, pidfd, socket, None)
+                (id, pidfd, result, socket, None)
             }
             Starter::Server(asked) => {
                 let current = descriptor::directory(".".as_ref())
@@ -461,14 +462,16 @@ impl SpawnTask<'_> {
                     streams,
                     directory: directory.unwrap_or(current.as_fd()),
                 };
-                inherited.push(result.as_fd());
-                let forked = asked.start(
-                    &surroundings,
-                    &inherited,
-                    (job.as_fd(), nonce),
-                    options.start_timeout,
-                )?;
-                (forked.id, forked.pidfd, forked.socket, Some(forked.relay))
+                let forked =
+                    asked.start(&surroundings, &inherited, &bytes, options.start_timeout)?;
+                let result = File::from(forked.result);
+                (
+                    forked.id,
+                    forked.pidfd,
+                    result,
+                    forked.socket,
+                    Some(forked.relay),
+                )
             }
         };
         Ok(Started {
@@ -484,13 +487,24 @@ impl SpawnTask<'_> {
 
 /// How a process is started.
 enum Starter<'a> {
-    /// By execve, with this process's end of the socket and its own.
+    /// By execve, with this process's end of the socket and its own, and the memfd of the result.
     Exec {
         socket: UnixStream,
         childs: UnixStream,
+        result: File,
     },
     /// By the server that was asked.
     Server(Asked<'a>),
+}
+
+impl Starter<'_> {
+    /// The numbers by which the job names the memfd of the result and the socket.
+    fn numbers(&self) -> (i32, i32) {
+        match self {
+            Self::Exec { childs, result, .. } => (result.as_raw_fd(), childs.as_raw_fd()),
+            Self::Server(_) => (fork_server::RESULT, fork_server::SOCKET),
+        }
+    }
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, OptionError> {

@@ -282,7 +282,7 @@ impl Assignment {
             descriptors,
         } = fork_server::serve(&arguments, descriptors);
         let mut descriptors = Descriptors::Received(descriptors);
-        match Self::take_over(*job, arguments, &mut descriptors) {
+        match Self::take_over(job, arguments, &mut descriptors) {
             Ok(assignment) => assignment.run(),
             Err(error) => fail(&format!("cannot take over what it was sent: {error}")),
         }

@@ -42,6 +42,14 @@ pub(crate) fn wait(pidfd: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool
     poll(&mut polled, deadline)
 }
 
+/// ppoll(2): waits until the socket can be written to, or is closed at its other end; false if the
+/// deadline has passed.
+pub(crate) fn wait_writable(socket: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
+    let mut polled = [readable(socket)];
+    polled[0].events = libc::POLLOUT;
+    poll(&mut polled, deadline)
+}
+
 /// ppoll(2): waits until a byte has come over the socket, the process has ended, or the deadline
 /// has passed. Takes the byte.
 pub(crate) fn wait_for_byte(

@@ -67,6 +67,23 @@ pub(crate) fn end(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// prctl(2), `PR_SET_PDEATHSIG`: has this process, which `parent` has forked, killed at the end of
+/// that, or ends it if that has ended. It is told of the end of the thread that forked, which must
+/// be the parent's only one.
+pub(crate) fn end_with_parent(parent: u32) {
+    // SAFETY: takes integers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    if super::process::parent() != parent {
+        end(0);
+    }
+}
+
+/// prctl(2), `PR_SET_PDEATHSIG`: revokes [`end_with_parent`].
+pub(crate) fn outlive_parent() {
+    // SAFETY: takes integers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
+}
+
 /// The pipe that [`notify`] writes to.
 static NOTIFIED: AtomicI32 = AtomicI32::new(-1);
 

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::serve::Report;
+use super::{preloads, standing};
 use crate::codec;
 use crate::process::init::Restart;
 use crate::process::running::Started;
@@ -93,18 +94,16 @@ impl ServerHandle {
         })
     }
 
+    /// Whether its processes are as this process's own would be.
+    pub(super) fn is_fit(&self) -> Result<bool, SpawnError> {
+        Ok(self.preloads == preloads() && self.standing == standing()?)
+    }
+
     /// Makes the socket of a process, and sends the process's end to the server. `None` if that is
     /// dead.
     pub(super) fn connect(&self, slot: u32) -> Result<Option<UnixStream>, SpawnError> {
         loop {
-            // Under the exclusion, so that no child that other code forks has a copy of the end,
-            // whose closing is what ends the wait for an answer.
-            let connected: Option<io::Result<_>> = self.control.with(|control| {
-                let (ours, end) = descriptor::socket_pair()?;
-                socket::send(control, &slot.to_le_bytes(), &[end.as_fd()], Full::Fails)?;
-                Ok(ours)
-            });
-            let error = match connected {
+            let error = match self.try_connect(slot) {
                 Some(Ok(socket)) => return Ok(Some(socket)),
                 Some(Err(error)) => error,
                 // Other code has closed it.
@@ -121,6 +120,18 @@ impl ServerHandle {
                 }
             }
         }
+    }
+
+    /// As [`connect`](Self::connect), but fails where that would block. `None` if other code has
+    /// closed the socket to the server.
+    pub(super) fn try_connect(&self, slot: u32) -> Option<io::Result<UnixStream>> {
+        // Under the exclusion, so that no child that other code forks has a copy of the end,
+        // whose closing is what ends the wait for an answer.
+        self.control.with(|control| {
+            let (ours, end) = descriptor::socket_pair()?;
+            socket::send(control, &slot.to_le_bytes(), &[end.as_fd()], Full::Fails)?;
+            Ok(ours)
+        })
     }
 
     pub(super) fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {

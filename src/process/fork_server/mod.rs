@@ -8,20 +8,28 @@
 //! # Protocol
 //! ```text
 //! asker                          server                        process
-//! pair; sends (slot, end) ---->  takes the end
-//! closes its copy of the end
-//! request over the pair ------>  takes it, then forks  ----->  closes what is the server's
-//!                                closes the end                enters the asker's surroundings
-//! has pid and pidfd  <---------------------------------------  answers, then begins its job
+//! pair; sends (slot, end) ---->  takes the end, then forks -->  closes what is the server's
+//! closes its copy of the end     closes the end                 sends pidfd and memfd, sleeps
+//! request over the pair ------------------------------------->  enters the surroundings
+//! compares its rights
+//! takes pidfd and memfd  <------------------------------------
+//! "go on" --------------------------------------------------->  outlives the server
+//! has its process  <------------------------------------------  answers, then begins its job
 //!                                waits for it, posts in slot
 //! ```
-//! The asker sends the end first and prepares its request while the server wakes up. The server
-//! takes the request, as what is done before the fork costs no copies of pages; it watches its
-//! owner and its children meanwhile, and forks nothing for an asker that sends none.
+//! The first line comes before the asker prepares its request. After the first start it comes ahead
+//! of the next one: a start leaves a *spare* process behind, which the server forks while the new
+//! process works, and which sleeps until the next start has a request for it. It ends when the
+//! asker closes its end, and is killed at the end of the server, until it is told to go on.
 //!
-//! The answer comes from the process itself, with a pidfd of itself: so it is exact whatever the
-//! server does meanwhile. No function begins before its answer was sent. The asker waits for it
-//! without a lock, and its wait ends when no process has the other end of the pair any more.
+//! The answer comes from the process itself, as does the pidfd: so it is exact whatever the server
+//! does meanwhile. Descriptors come before the process is told to go on: an asker that can hold
+//! none has no process that runs. No function begins before its answer was sent. The asker waits
+//! for it without a lock, and its wait ends when no process has the other end of the pair any more.
+//!
+//! What the asker passes on and no request can, its rights and limits, is compared after the
+//! request was sent, while the process wakes up. A process that is not told to go on answers
+//! nothing.
 //!
 //! How a process ended is known to its parent, the server, which posts it on a
 //! [board](crate::sys::board). The slot is the asker's to give, and is given anew once something
@@ -30,13 +38,15 @@
 //! # Crash
 //! | killed | what is left | what the asker does |
 //! |---|---|---|
-//! | server, before it has forked, the request taken or not | the end is closed with its socket | no answer, and the server is dead: asks a new one |
-//! | server, after it has forked | the process, which answers | goes on; the status comes from the kernel (`PIDFD_INFO_EXIT`), or is lost, which a typed error says |
+//! | server, before it has forked | the end is closed with its socket | no answer, and the server is dead: asks a new one |
+//! | server, before the process is told to go on | the process is killed | as above |
+//! | server, after that | the process, which answers | goes on; the status comes from the kernel (`PIDFD_INFO_EXIT`), or is lost, which a typed error says |
 //! | process, before its answer | the end is closed | no answer, and a status in the slot: an error with the signal |
+//! | spare, before its answer | the end is closed | no answer: asks for another process |
 //! | process, after its answer | result or none, status in the slot | joins |
 //! | server and process, before the answer | the end is closed | as in the first row: the function has not begun |
-//! | asker | its sockets are closed, its pidfd is readable | the server ends, the processes go on, or end as daemons |
-//! | server, stopped | | a start waits; so does the question for the status of a process that has ended, not that for its result |
+//! | asker | its sockets are closed, its pidfd is readable | the server and the spare end, the processes go on, or end as daemons |
+//! | server or spare, stopped | | a start waits; so does the question for the status of a process that has ended, not that for its result |
 //!
 //! # Why fork, and not a clone with `CLONE_PARENT`
 //! That would make the process the asker's own child, and there would be no board. But it runs no
@@ -55,14 +65,14 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::error::ForkServerError;
 use self::handle::ServerHandle;
 pub(super) use self::relay::Relay;
 use self::request::{ForkRequest, PreparedRequest, StartAnswer};
-pub(super) use self::request::{SOCKET, Surroundings};
+pub(super) use self::request::{RESULT, SOCKET, Surroundings};
 pub(super) use self::serve::{Forked, serve};
 use super::init::Restart;
 use super::{JoinError, SpawnError};
@@ -74,6 +84,8 @@ use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::sys::fork::{Guarded, exclusive};
 use crate::sys::standing::Standing;
+use crate::sys::start::NotStarted;
+use crate::sys::surroundings::Dispositions;
 
 /// How many servers a start tries that die under it.
 const TRIES: u32 = 3;
@@ -81,6 +93,14 @@ const TRIES: u32 = 3;
 struct Owner {
     here: Here,
     server: Mutex<Option<Arc<ServerHandle>>>,
+    /// What the next start takes.
+    spare: Mutex<Option<Spare>>,
+}
+
+/// A process that the server forks ahead of its request, which it waits for.
+struct Spare {
+    relay: Relay,
+    socket: UnixStream,
 }
 
 /// The offsets of the functions to preload; in a forked child, too.
@@ -110,6 +130,7 @@ impl Owner {
         let fresh = Arc::new(Self {
             here: Here::new()?,
             server: Mutex::new(None),
+            spare: Mutex::new(None),
         });
         let mut exclusive = exclusive();
         let place = OWNER.get(&mut exclusive);
@@ -123,6 +144,46 @@ impl Owner {
         // In a forked child, the parent's: another thread may have been changing it.
         std::mem::forget(parents);
         Ok(fresh)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_spare(&self) -> bool {
+        self.spare().is_some()
+    }
+
+    /// Takes the spare process, unless there is none, or it is known to have ended.
+    fn take_spare(&self) -> Option<Forking> {
+        let spare = self.spare().take();
+        let Spare { relay, socket } = spare.filter(|spare| !spare.relay.has_ended())?;
+        Some(Forking {
+            relay,
+            socket,
+            tries: TRIES,
+            is_spare: true,
+        })
+    }
+
+    /// Has the server fork a process for the next start, unless there is one.
+    ///
+    /// It is of use to the next start only, and so no error is this one's.
+    fn order_spare(&self, server: &Arc<ServerHandle>) {
+        let mut spare = self.spare();
+        if spare.is_some() {
+            return;
+        }
+        let Some(slot) = server.take_slot() else {
+            return;
+        };
+        let relay = Relay {
+            server: Arc::clone(server),
+            slot,
+        };
+        if let Some(Ok(socket)) = server.try_connect(slot) {
+            *spare = Some(Spare { relay, socket });
+        }
     }
 
     /// Returns the server, started if there is none but the `unfit` one.
@@ -218,156 +279,236 @@ pub fn preload(function: fn()) -> Result<(), SpawnError> {
 pub(super) struct ByServer {
     pub(super) id: u32,
     pub(super) pidfd: OwnedFd,
+    /// The memfd of its result.
+    pub(super) result: OwnedFd,
     pub(super) socket: UnixStream,
     pub(super) relay: Relay,
 }
 
-/// A process that a server was asked for, and that waits for its request.
+/// A start by this process's server.
 pub(super) struct Asked<'a> {
     restart: &'a Restart,
     owner: Arc<Owner>,
+    /// The process that was asked for; `None` if the spare one is to be taken, which is left where
+    /// it is until its request is ready.
+    process: Option<Forking>,
+}
+
+/// A process that a server was asked for, and that waits for its request.
+struct Forking {
     relay: Relay,
     socket: UnixStream,
     /// How many servers may still be asked.
     tries: u32,
+    /// Whether it was forked ahead, and may have been killed since.
+    is_spare: bool,
 }
 
-/// Asks this process's server for a process. While it forks, the request can be prepared.
+/// Asks this process's server for a process, unless there is a spare one. While it forks, the
+/// request can be prepared.
 pub(super) fn ask(restart: &Restart) -> Result<Asked<'_>, SpawnError> {
     let owner = Owner::current().map_err(SpawnError::system("making room for a fork server"))?;
-    ask_one(restart, owner, None, TRIES)
+    let process = match owner.has_spare() {
+        true => None,
+        false => Some(owner.ask(restart, None, TRIES)?),
+    };
+    Ok(Asked {
+        restart,
+        owner,
+        process,
+    })
 }
 
-/// Asks `tries` servers at most, and not the `unfit` one.
-fn ask_one(
-    restart: &Restart,
-    owner: Arc<Owner>,
-    mut unfit: Option<Arc<ServerHandle>>,
-    mut tries: u32,
-) -> Result<Asked<'_>, SpawnError> {
-    while tries > 0 {
-        let server = owner.server(restart, unfit.as_ref())?;
-        let slot = server.take_slot().ok_or_else(|| {
-            let error = io::ErrorKind::QuotaExceeded.into();
-            SpawnError::system("finding a place for the exit status")(error)
-        })?;
-        let relay = Relay { server, slot };
-        let asked = relay.server.connect(slot)?;
-        // Compared while the server wakes up, which forks nothing before it has the request.
-        let is_fit = relay.server.preloads == preloads() && relay.server.standing == standing()?;
-        match asked {
-            Some(socket) if is_fit => {
-                return Ok(Asked {
-                    restart,
-                    owner,
+impl Owner {
+    /// Asks `tries` servers at most, and not the `unfit` one.
+    fn ask(
+        &self,
+        restart: &Restart,
+        mut unfit: Option<Arc<ServerHandle>>,
+        mut tries: u32,
+    ) -> Result<Forking, SpawnError> {
+        while tries > 0 {
+            let server = self.server(restart, unfit.as_ref())?;
+            let slot = server.take_slot().ok_or_else(|| {
+                let error = io::ErrorKind::QuotaExceeded.into();
+                SpawnError::system("finding a place for the exit status")(error)
+            })?;
+            let relay = Relay { server, slot };
+            tries -= 1;
+            if let Some(socket) = relay.server.connect(slot)? {
+                return Ok(Forking {
                     relay,
                     socket,
-                    tries: tries - 1,
+                    tries,
+                    is_spare: false,
                 });
             }
-            Some(_) => {}
-            None => tries -= 1,
+            unfit = Some(Arc::clone(&relay.server));
         }
-        unfit = Some(Arc::clone(&relay.server));
+        Err(ForkServerError::Died.into())
     }
-    Err(ForkServerError::Died.into())
 }
 
 /// What becomes of a request.
-enum RequestFate<A> {
+enum RequestFate {
     Runs(ByServer),
     /// The time was up, and the process does not run its function, or was killed.
     Late,
-    /// The server has died, and no process runs.
-    Lost(A),
+    /// The server, or a process that was forked ahead, has died, and no process runs.
+    Lost(Forking),
+    /// This process is not any more what it was when the server started, and no process runs.
+    Unfit(Forking),
 }
 
 impl Asked<'_> {
     /// Sends the request, and waits until the process has taken it.
     ///
-    /// `inherited` are the descriptors that the job names, `job` its memfd and its nonce.
+    /// `inherited` are the descriptors that the job names.
     pub(super) fn start(
-        mut self,
+        self,
         surroundings: &Surroundings<'_>,
         inherited: &[BorrowedFd<'_>],
-        job: (BorrowedFd<'_>, u64),
+        job: &[u8],
         timeout: Option<Duration>,
     ) -> Result<ByServer, SpawnError> {
         let deadline = timeout.map_or(Deadline::never(), Deadline::after);
         let request = ForkRequest::encode(surroundings, inherited, job)?;
+        let (owner, restart) = (&self.owner, self.restart);
+        let mut process = match self.process.or_else(|| owner.take_spare()) {
+            Some(process) => process,
+            // Another thread has taken it.
+            None => owner.ask(restart, None, TRIES)?,
+        };
         loop {
-            match self.send(&request, deadline)? {
-                RequestFate::Runs(started) => return Ok(started),
+            match process.send(&request, deadline)? {
+                RequestFate::Runs(started) => {
+                    // While this one works.
+                    owner.order_spare(&started.relay.server);
+                    return Ok(started);
+                }
                 RequestFate::Late => {
                     return Err(SpawnError::StartTimeout {
                         timeout: timeout.unwrap_or_default(),
                     });
                 }
                 RequestFate::Lost(lost) => {
-                    let server = Some(Arc::clone(&lost.relay.server));
-                    self = ask_one(lost.restart, lost.owner, server, lost.tries)?;
+                    let dead = lost.relay.server.has_died();
+                    let server = dead.then(|| Arc::clone(&lost.relay.server));
+                    process = owner.ask(restart, server, lost.tries)?;
+                }
+                RequestFate::Unfit(unfit) => {
+                    let server = Some(Arc::clone(&unfit.relay.server));
+                    process = owner.ask(restart, server, unfit.tries)?;
                 }
             }
         }
     }
+}
 
+impl Forking {
     /// Sends the request, and waits for the answer.
     fn send(
         self,
         request: &PreparedRequest<'_>,
         deadline: Deadline,
-    ) -> Result<RequestFate<Self>, SpawnError> {
-        if let Err(error) = request.send(self.socket.as_fd()) {
-            let is_closed = matches!(
-                error.kind(),
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-            );
-            // Why it is closed, the answer or the slot says.
-            if !is_closed {
-                return Err(SpawnError::system("handing descriptors to the fork server")(error));
-            }
+    ) -> Result<RequestFate, SpawnError> {
+        let socket = self.socket.as_fd();
+        if !is_sent(request.send(socket, deadline))? {
+            return Ok(RequestFate::Late);
         }
-        let waiting = "waiting for the fork server";
-        let in_time =
-            child::wait(self.socket.as_fd(), deadline).map_err(SpawnError::system(waiting))?;
+        // What the process does meanwhile, waking up above all, takes longer.
+        if !self.relay.server.is_fit()? {
+            return Ok(RequestFate::Unfit(self));
+        }
+        let ignored = Dispositions::current().inherited();
+        // Before it is told to go on, so that none runs which this process cannot hold.
+        let descriptors = match self.await_answer(deadline)? {
+            Some(StartAnswer::Process(_, descriptors)) => descriptors,
+            Some(StartAnswer::Refused(error)) => return Err(refused(&error)),
+            Some(StartAnswer::Nothing) => return self.has_died(),
+            None => return Ok(RequestFate::Late),
+        };
+        let [pidfd, result] = descriptors.try_into().map_err(|_| {
+            let error = io::ErrorKind::InvalidData.into();
+            SpawnError::system(WAITING)(error)
+        })?;
+        // It is read, and a few bytes are sent whole.
+        is_sent(request::send_go(socket, ignored))?;
+        let mut answer = self.await_answer(deadline)?;
+        let in_time = answer.is_some();
         if !in_time {
             // Nothing can be sent to it after this, so what is there now is all that comes.
             let closed = self.socket.shutdown(Shutdown::Both);
-            closed.map_err(SpawnError::system(waiting))?;
+            closed.map_err(SpawnError::system(WAITING))?;
+            answer = self.await_answer(Deadline::never())?;
         }
-        let answer = request::await_answer(self.socket.as_fd());
-        match answer.map_err(SpawnError::system(waiting))? {
-            StartAnswer::Runs(_, pidfd) if !in_time => {
+        match answer {
+            Some(StartAnswer::Process(..)) if !in_time => {
                 child::kill(pidfd.as_fd())
                     .map_err(SpawnError::system("killing the new process"))?;
                 Ok(RequestFate::Late)
             }
             _ if !in_time => Ok(RequestFate::Late),
-            StartAnswer::Runs(id, pidfd) => Ok(RequestFate::Runs(ByServer {
+            Some(StartAnswer::Process(id, _)) => Ok(RequestFate::Runs(ByServer {
                 id,
                 pidfd,
+                result,
                 socket: self.socket,
                 relay: self.relay,
             })),
-            StartAnswer::Refused((what, error)) => {
-                Err(SpawnError::System(SystemError::new(what, &error)))
-            }
-            StartAnswer::Nothing => match self.relay.wait(None) {
-                Some(Posted::Ended(status)) => {
-                    let how = match status.signal() {
-                        Some(signal) => JoinError::Killed { signal },
-                        None => JoinError::NotStarted {
-                            code: status.code().unwrap_or(0),
-                        },
-                    };
-                    Err(ForkServerError::ProcessDied(Box::new(how)).into())
-                }
-                Some(Posted::NotForked(errno)) => {
-                    let error = io::Error::from_raw_os_error(errno);
-                    Err(SpawnError::system("forking in the fork server")(error))
-                }
-                None => Ok(RequestFate::Lost(self)),
-            },
+            Some(StartAnswer::Refused(error)) => Err(refused(&error)),
+            Some(StartAnswer::Nothing) | None => self.has_died(),
         }
     }
+
+    /// Waits for an answer; `None` if the deadline passes.
+    fn await_answer(&self, deadline: Deadline) -> Result<Option<StartAnswer>, SpawnError> {
+        let socket = self.socket.as_fd();
+        let in_time = child::wait(socket, deadline).map_err(SpawnError::system(WAITING))?;
+        let answer = in_time.then(|| request::await_answer(socket)).transpose();
+        answer.map_err(SpawnError::system(WAITING))
+    }
+
+    /// What is to be done about a process that has died before it had answered.
+    fn has_died(self) -> Result<RequestFate, SpawnError> {
+        if self.is_spare {
+            // At any time since the last start, or with its server.
+            return Ok(RequestFate::Lost(self));
+        }
+        match self.relay.wait(None) {
+            Some(Posted::Ended(status)) => {
+                let how = match status.signal() {
+                    Some(signal) => JoinError::Killed { signal },
+                    None => JoinError::NotStarted {
+                        code: status.code().unwrap_or(0),
+                    },
+                };
+                Err(ForkServerError::ProcessDied(Box::new(how)).into())
+            }
+            Some(Posted::NotForked(errno)) => {
+                let error = io::Error::from_raw_os_error(errno);
+                Err(SpawnError::system("forking in the fork server")(error))
+            }
+            None => Ok(RequestFate::Lost(self)),
+        }
+    }
+}
+
+const WAITING: &str = "waiting for the fork server";
+
+/// Whether something was sent in time. To a socket that is closed, too: why that is, the answer or
+/// the slot says.
+fn is_sent(sent: io::Result<()>) -> Result<bool, SpawnError> {
+    match sent {
+        Ok(()) => Ok(true),
+        Err(error) => match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ok(true),
+            io::ErrorKind::WouldBlock => Ok(false),
+            _ => Err(SpawnError::system("handing descriptors to the fork server")(error)),
+        },
+    }
+}
+
+fn refused((what, error): &NotStarted) -> SpawnError {
+    SpawnError::System(SystemError::new(what, error))
 }

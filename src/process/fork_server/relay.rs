@@ -65,6 +65,11 @@ impl Relay {
         }
     }
 
+    /// Whether it is told that the process has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.server.board.look(self.slot).is_some()
+    }
+
     /// Waits until something is posted, the server is dead, or the deadline has passed.
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Posted> {
         let board = &self.server.board;
@@ -89,9 +94,9 @@ impl Drop for Relay {
         // In a forked child the slots are the parent's, and another thread may have been changing
         // them.
         if self.server.here.is_here() {
-            let posted = self.server.board.look(self.slot).is_some();
+            let ended = self.has_ended();
             let mut slots = self.server.slots();
-            match posted {
+            match ended {
                 true => slots.free.push(self.slot),
                 false => slots.left.push(self.slot),
             }

@@ -1,8 +1,10 @@
 //! What the asker tells a process that the server forks for it, and what that answers.
 //!
-//! Over the job's socket. The request is its length (8 bytes), its bytes, and the descriptors: as
-//! many as one message carries with the first byte, the rest behind the bytes. The answer is 8
-//! bytes, with the pidfd of the process:
+//! Over the job's socket. The request is its length (8 bytes), its bytes, the job, and the
+//! descriptors: as many as one message carries with the first byte, the rest behind the bytes. Then
+//! the signals that are ignored (8 bytes) tell the process to go on. An answer is 8 bytes. The
+//! first comes with the pidfd of the process and the memfd that its result will be in, whatever was
+//! sent; the second says that the process runs its job:
 //!
 //! ```text
 //! 0     4      6       8
@@ -16,13 +18,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Deadline;
 use crate::codec;
 use crate::process::SpawnError;
-use crate::sys::descriptor;
 use crate::sys::process::errno;
-use crate::sys::socket::{self, FDS_PER_MESSAGE, Full, send_fds};
+use crate::sys::socket::{self, FDS_PER_MESSAGE, Full};
 use crate::sys::start::{NotStarted, Stream};
-use crate::sys::surroundings::{Dispositions, OwnStream};
+use crate::sys::surroundings::OwnStream;
+use crate::sys::{child, descriptor};
 
 /// The bytes of a request's length.
 const LEN: usize = 8;
@@ -31,6 +34,8 @@ const AT_ONCE: usize = 8 << 10;
 
 /// In place of a descriptor number: the socket that the request came by.
 pub(in crate::process) const SOCKET: i32 = -1;
+/// In place of a descriptor number: the memfd of the result, which the process has made.
+pub(in crate::process) const RESULT: i32 = -2;
 
 /// What a process is to become. Descriptors are named by the numbers that they have in the asker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,11 +46,6 @@ pub(super) struct ForkRequest {
     environment: Vec<CString>,
     streams: [StreamName; 3],
     directory: i32,
-    /// The signals that the asker leaves ignored to its children, a bit each.
-    pub(super) ignored: u64,
-    /// The job's memfd, and its nonce.
-    pub(super) job: i32,
-    pub(super) nonce: u64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ enum StreamName {
 
 /// A request that is ready to be sent, several times if servers die.
 pub(super) struct PreparedRequest<'a> {
-    /// With their length before them.
+    /// With their length before them, and the job behind them.
     bytes: Vec<u8>,
     fds: Vec<BorrowedFd<'a>>,
     /// Of the standard streams; they come behind the others.
@@ -67,20 +67,30 @@ pub(super) struct PreparedRequest<'a> {
 impl PreparedRequest<'_> {
     /// Sends it.
     ///
-    /// Blocks while the socket's buffer is full of environment variables that the process has not
-    /// read yet.
-    pub(super) fn send(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    /// Blocks while the socket's buffer is full of what the process has not read yet; fails with
+    /// `EAGAIN` if it is so at the deadline.
+    pub(super) fn send(&self, socket: BorrowedFd<'_>, deadline: Deadline) -> io::Result<()> {
         let fds = self.fds.iter().copied();
         let fds: Vec<_> = fds.chain(self.copies.iter().map(AsFd::as_fd)).collect();
+        let send = |bytes: &[u8], fds: &[BorrowedFd<'_>]| loop {
+            match socket::send(socket, bytes, fds, Full::Fails) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !child::wait_writable(socket, deadline)? {
+                        return Err(error);
+                    }
+                }
+                sent => return sent,
+            }
+        };
         let (mut first, rest) = fds.split_at(fds.len().min(FDS_PER_MESSAGE));
         let mut left = self.bytes.as_slice();
         while !left.is_empty() {
-            let sent = socket::send(socket, left, first, Full::Waits)?;
+            let sent = send(left, first)?;
             first = &[];
             left = left.get(sent..).unwrap_or_default();
         }
         rest.chunks(FDS_PER_MESSAGE)
-            .try_for_each(|fds| send_fds(socket, fds))
+            .try_for_each(|fds| send(&[0], fds).map(drop))
     }
 }
 
@@ -94,7 +104,9 @@ pub(in crate::process) struct Surroundings<'a> {
 
 /// A received request.
 pub(super) struct TakenRequest {
-    pub(super) request: ForkRequest,
+    request: ForkRequest,
+    /// The encoded job.
+    pub(super) job: Vec<u8>,
     pub(super) descriptors: BTreeMap<i32, OwnedFd>,
 }
 
@@ -104,11 +116,11 @@ impl ForkRequest {
     pub(super) fn encode<'a>(
         surroundings: &Surroundings<'a>,
         inherited: &[BorrowedFd<'a>],
-        (job, nonce): (BorrowedFd<'a>, u64),
+        job: &[u8],
     ) -> Result<PreparedRequest<'a>, SpawnError> {
         let mut fds = inherited.to_vec();
         let directory = surroundings.directory;
-        fds.extend([directory, job]);
+        fds.push(directory);
         let own = [
             io::stdin().as_raw_fd(),
             io::stdout().as_raw_fd(),
@@ -140,32 +152,24 @@ impl ForkRequest {
             environment: surroundings.environment.clone(),
             streams,
             directory: directory.as_raw_fd(),
-            ignored: Dispositions::current().inherited(),
-            job: job.as_raw_fd(),
-            nonce,
         };
         let mut bytes = codec::encode_behind(vec![0; LEN], &request)
             .map_err(|error| SpawnError::Encode(error.into()))?;
+        bytes.extend_from_slice(job);
         let len = (bytes.len() - LEN) as u64;
         bytes[..LEN].copy_from_slice(&len.to_le_bytes());
         Ok(PreparedRequest { bytes, fds, copies })
     }
 
-    /// Receives a request; `waits` returns when there may be more of it.
-    pub(super) fn receive(
-        socket: BorrowedFd<'_>,
-        mut waits: impl FnMut() -> io::Result<()>,
-    ) -> io::Result<TakenRequest> {
+    /// Receives a request, or `None` if the asker has closed its end before it has sent one.
+    pub(super) fn receive(socket: BorrowedFd<'_>) -> io::Result<Option<TakenRequest>> {
         let mut fds = Vec::new();
-        let mut receive = |place: &mut [u8]| loop {
-            match socket::receive(socket, place, Full::Fails) {
-                Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok((got, more)) => {
-                    fds.extend(more);
-                    return Ok((got, fds.len()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => waits()?,
-                Err(error) => return Err(error),
+        let mut receive = |place: &mut [u8]| {
+            let (got, more) = socket::receive(socket, place, Full::Waits)?;
+            fds.extend(more);
+            match got {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                got => Ok((got, fds.len())),
             }
         };
         // A call takes no bytes beyond those of the message that its descriptors came with.
@@ -173,7 +177,10 @@ impl ForkRequest {
         let mut got = 0;
         let mut there = 0;
         while got < LEN {
-            let (more, fds) = receive(&mut bytes[got..])?;
+            let (more, fds) = match receive(&mut bytes[got..]) {
+                Err(error) if got == 0 && is_end(&error) => return Ok(None),
+                received => received?,
+            };
             (got, there) = (got + more, fds);
         }
         let (len, _) = bytes.split_first_chunk().unwrap_or((&[0; LEN], &[]));
@@ -187,16 +194,27 @@ impl ForkRequest {
             let (more, fds) = receive(&mut bytes[got..])?;
             (got, there) = (got + more, fds);
         }
-        let request: Self = codec::decode(&bytes[LEN..]).map_err(io::Error::other)?;
+        let (request, job) =
+            postcard::take_from_bytes::<Self>(&bytes[LEN..]).map_err(io::Error::other)?;
+        let job = job.to_vec();
         while there < request.numbers.len() {
             (_, there) = receive(&mut [0])?;
         }
         let descriptors = request.numbers.iter().copied().zip(fds).collect();
-        Ok(TakenRequest {
+        Ok(Some(TakenRequest {
             request,
+            job,
             descriptors,
-        })
+        }))
     }
+}
+
+/// Whether it says that no other end is open.
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+    )
 }
 
 impl TakenRequest {
@@ -218,6 +236,23 @@ impl TakenRequest {
     }
 }
 
+/// Tells a process that has its request to go on, and the signals that the asker leaves ignored to
+/// its children, a bit each.
+pub(super) fn send_go(socket: BorrowedFd<'_>, ignored: u64) -> io::Result<()> {
+    // A few bytes are sent whole.
+    socket::send(socket, &ignored.to_le_bytes(), &[], Full::Waits).map(drop)
+}
+
+/// Waits until the process shall go on; `None` if it shall not.
+pub(super) fn await_go(socket: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+    let mut bytes = [0; 8];
+    match read_rest(socket, &mut bytes, 0) {
+        Ok(()) => Ok(Some(u64::from_le_bytes(bytes))),
+        Err(error) if is_end(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads until `bytes` is full, of which the first `got` are there.
 fn read_rest(socket: BorrowedFd<'_>, bytes: &mut [u8], mut got: usize) -> io::Result<()> {
     while let Some(rest) = bytes.get_mut(got..).filter(|rest| !rest.is_empty()) {
@@ -235,17 +270,22 @@ const STEPS: [&str; 5] = [
     "entering the child's directory",
     "giving the child its standard streams",
     "opening the child's own pidfd",
-    "reading the job in the child",
+    "making the result's memfd in the child",
 ];
 pub(super) const RECEIVE: &str = STEPS[0];
 pub(super) const OPEN: &str = STEPS[3];
-pub(super) const READ: &str = STEPS[4];
+pub(super) const MAKE: &str = STEPS[4];
 
-/// Answers that this process runs its job.
-pub(super) fn answer(socket: BorrowedFd<'_>, pid: u32, pidfd: BorrowedFd<'_>) -> io::Result<()> {
+/// Answers that this process is there, with its pidfd and the memfd of its result, or without them
+/// that it runs its job.
+pub(super) fn answer(
+    socket: BorrowedFd<'_>,
+    pid: u32,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let mut bytes = [0; 8];
     bytes[..4].copy_from_slice(&pid.to_le_bytes());
-    socket::send(socket, &bytes, &[pidfd], Full::Waits).map(drop)
+    socket::send(socket, &bytes, descriptors, Full::Waits).map(drop)
 }
 
 /// Answers what keeps this process from running its job.
@@ -261,8 +301,8 @@ pub(super) fn answer_error(socket: BorrowedFd<'_>, (step, error): &NotStarted) {
 
 /// An answer.
 pub(super) enum StartAnswer {
-    /// The process runs.
-    Runs(u32, OwnedFd),
+    /// The process is there, or runs; its id and what it has sent.
+    Process(u32, Vec<OwnedFd>),
     /// It does not.
     Refused(NotStarted),
     /// No process that has the socket is left, and none answered.
@@ -280,20 +320,13 @@ pub(super) fn await_answer(socket: BorrowedFd<'_>) -> io::Result<StartAnswer> {
     let fds = match answer {
         Ok(fds) => fds,
         // Killed while it answered, or before it had read all.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            return Ok(StartAnswer::Nothing);
-        }
+        Err(error) if is_end(&error) => return Ok(StartAnswer::Nothing),
         Err(error) => return Err(error),
     };
     let [a, b, c, d, step, _, low, high] = bytes;
-    match (u32::from_le_bytes([a, b, c, d]), fds.into_iter().next()) {
-        (pid @ 1.., Some(pidfd)) => Ok(StartAnswer::Runs(pid, pidfd)),
-        _ => {
+    match u32::from_le_bytes([a, b, c, d]) {
+        pid @ 1.. => Ok(StartAnswer::Process(pid, fds)),
+        0 => {
             let step = STEPS.get(usize::from(step)).copied().unwrap_or(STEPS[0]);
             let errno = u16::from_le_bytes([low, high]);
             let error = io::Error::from_raw_os_error(errno.into());

@@ -1,7 +1,6 @@
 //! The server's side: one thread, which forks a process for each request.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,19 +9,19 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use super::request::{self, ForkRequest, OPEN, READ, RECEIVE, SOCKET, TakenRequest};
+use super::request::{self, ForkRequest, MAKE, OPEN, RECEIVE, RESULT, SOCKET};
 use crate::codec;
 use crate::process::handles;
-use crate::process::job::{Job, JobLookup};
+use crate::process::job::Job;
 use crate::process::panic::message_of;
 use crate::sys::board::{Board, Posted};
 use crate::sys::exe::Code;
 use crate::sys::forked::{self, ChildEnds};
-use crate::sys::pidfd;
 use crate::sys::process::{errno, on_main_thread, set_name};
 use crate::sys::socket::{self, Full};
 use crate::sys::start::NotStarted;
 use crate::sys::surroundings::{self, Dispositions};
+use crate::sys::{pidfd, shm};
 
 /// The stack of the thread that preloads: as much as a main thread has.
 const STACK: usize = 8 << 20;
@@ -46,7 +45,7 @@ pub(super) enum Report {
 
 /// A process that the server has forked, with the job that it is to run.
 pub(in crate::process) struct Forked {
-    pub(in crate::process) job: Box<Job>,
+    pub(in crate::process) job: Job,
     pub(in crate::process) arguments: Vec<u8>,
     /// By the numbers that they have in the asker.
     pub(in crate::process) descriptors: BTreeMap<i32, OwnedFd>,
@@ -63,6 +62,7 @@ pub(in crate::process) fn serve(preloads: &[u8], descriptors: Vec<OwnedFd>) -> F
     set_name(c"fork-server");
     let ready = become_server(preloads, &board).and_then(|ends| {
         let server = Server {
+            id: std::process::id(),
             dispositions: ends.0,
             ends: ends.1,
             board: ends.2,
@@ -211,6 +211,7 @@ fn flush() {
 }
 
 struct Server {
+    id: u32,
     /// Those of a process of this program.
     dispositions: Dispositions,
     ends: ChildEnds,
@@ -246,42 +247,13 @@ impl Server {
                     let Some(socket) = fds.into_iter().next() else {
                         continue;
                     };
-                    let Some(received) = self.receive(number, &socket, &owner) else {
-                        continue;
-                    };
                     if self.forks(number) {
                         drop((control, owner));
-                        return self.become_child(socket, received);
+                        return self.become_child(socket);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => self.board.post(number, Posted::NotForked(errno(&error))),
-            }
-        }
-    }
-
-    /// Receives the request that its asker is about to send. `None` if that does not come, or is
-    /// not understood: then no process is forked.
-    ///
-    /// Here, and not in the process, which would copy each page of memory that it writes to for it.
-    fn receive(&mut self, slot: u32, socket: &OwnedFd, owner: &OwnedFd) -> Option<TakenRequest> {
-        let received = ForkRequest::receive(socket.as_fd(), || {
-            let watched = [socket.as_fd(), owner.as_fd(), self.ends.descriptor()];
-            let [_, owner_ended, ended] = forked::wait(watched)?;
-            if owner_ended {
-                forked::end(0);
-            }
-            if ended {
-                self.post_ends();
-            }
-            Ok(())
-        });
-        match received {
-            Ok(received) => Some(received),
-            Err(error) => {
-                self.board.post(slot, Posted::NotForked(errno(&error)));
-                request::answer_error(socket.as_fd(), &(RECEIVE, error));
-                None
             }
         }
     }
@@ -311,17 +283,21 @@ impl Server {
         false
     }
 
-    /// Becomes what the asker's request says, and answers.
-    fn become_child(self, socket: OwnedFd, received: TakenRequest) -> Forked {
+    /// Waits for the asker's request, becomes what it says, and answers.
+    fn become_child(self, socket: OwnedFd) -> Forked {
         // It is not mapped here, so there is nothing to unmap.
         std::mem::forget(self.board);
         self.ends.forget();
-        match take_request(received, &socket, self.dispositions) {
-            Ok(mut forked) => {
+        forked::end_with_parent(self.id);
+        set_name(c"fork-spare");
+        match take_request(&socket, self.dispositions) {
+            Ok(Some(mut forked)) => {
                 forked.descriptors.insert(SOCKET, socket);
                 surroundings::set_signal_mask(0);
                 forked
             }
+            // Its asker has let go.
+            Ok(None) => forked::end(0),
             Err(error) => {
                 request::answer_error(socket.as_fd(), &error);
                 forked::end(127)
@@ -330,33 +306,39 @@ impl Server {
     }
 }
 
-/// Enters the surroundings of a request, and answers.
+/// Receives a request, enters its surroundings, and answers. `None` if none comes.
 fn take_request(
-    mut received: TakenRequest,
     socket: &OwnedFd,
     dispositions: Dispositions,
-) -> Result<Forked, NotStarted> {
+) -> Result<Option<Forked>, NotStarted> {
     let at = |step| move |error| (step, error);
+    let pid = std::process::id();
+    let pidfd = pidfd::open(pid).map_err(at(OPEN))?;
+    let result = shm::memfd(c"crossdock-result").map_err(at(MAKE))?;
+    let own = [pidfd.as_fd(), result.as_fd()];
+    request::answer(socket.as_fd(), pid, &own).map_err(at(OPEN))?;
+    drop(pidfd);
+    let received = ForkRequest::receive(socket.as_fd()).map_err(at(RECEIVE))?;
+    let Some(mut received) = received else {
+        return Ok(None);
+    };
     let (environment, directory, streams) = received.surroundings().map_err(at(RECEIVE))?;
     // SAFETY: this process has one thread, that which forked it.
     unsafe { surroundings::set_environment(environment) };
     surroundings::enter(&directory, streams)?;
-    dispositions.inherit(received.request.ignored);
-    let TakenRequest {
-        request,
-        mut descriptors,
-    } = received;
-    let job = descriptors.remove(&request.job).map(File::from);
-    let job = job.ok_or_else(|| (READ, io::ErrorKind::InvalidData.into()))?;
-    let JobLookup::Job(job, arguments) = Job::read(&job, request.nonce).map_err(at(READ))? else {
-        return Err((READ, io::ErrorKind::InvalidData.into()));
+    let (job, arguments) =
+        Job::decode(&received.job).ok_or_else(|| (RECEIVE, io::ErrorKind::InvalidData.into()))?;
+    let Some(ignored) = request::await_go(socket.as_fd()).map_err(at(RECEIVE))? else {
+        return Ok(None);
     };
-    let pid = std::process::id();
-    let pidfd = pidfd::open(pid).map_err(at(OPEN))?;
-    request::answer(socket.as_fd(), pid, pidfd.as_fd()).map_err(at(OPEN))?;
-    Ok(Forked {
+    dispositions.inherit(ignored);
+    forked::outlive_parent();
+    request::answer(socket.as_fd(), pid, &[]).map_err(at(OPEN))?;
+    let mut descriptors = received.descriptors;
+    descriptors.insert(RESULT, result);
+    Ok(Some(Forked {
         job,
         arguments,
         descriptors,
-    })
+    }))
 }

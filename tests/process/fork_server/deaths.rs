@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crossdock::process::{ForkServerError, JoinError, SpawnError, StatusError};
 use crossdock::{Counter, Segment};
 
-use super::{alone, fork, forked, forking, kill, parent, runs, server, wait_for_the_end_of};
+use super::{alone, fork, forked, forking, kill, parent, runs, server, stop, wait_for_the_end_of};
 use crate::support::{Gate, call, outcome, wait_at};
 
 #[test]
@@ -242,13 +242,7 @@ fn a_stopped_server_holds_up_no_result() {
         );
         let arrived = gate.arrival();
         let server = server();
-        kill(server, libc::SIGSTOP);
-        while !std::fs::read_to_string(format!("/proc/{server}/stat"))
-            .expect("/proc")
-            .contains(") T ")
-        {
-            std::thread::yield_now();
-        }
+        stop(server);
         drop(arrived);
         let result = outcome(&mut waits);
         let meanwhile = waits.exit_status();

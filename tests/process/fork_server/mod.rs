@@ -2,6 +2,7 @@
 
 mod deaths;
 mod preload;
+mod spare;
 mod starts;
 mod surroundings;
 
@@ -47,6 +48,13 @@ fn server() -> u32 {
     forked(|()| parent(), ()).expect("joined")
 }
 
+fn children(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let ids = children.split_whitespace();
+    ids.map(|id| id.parse().expect("a pid")).collect()
+}
+
 fn kill(process: u32, signal: i32) {
     let process = i32::try_from(process).expect("a pid");
     // SAFETY: takes two integers; the process is this test's, and has not been waited for.
@@ -57,6 +65,18 @@ fn kill(process: u32, signal: i32) {
 fn runs(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Waits until it is stopped.
+fn stop(process: u32) {
+    kill(process, libc::SIGSTOP);
+    let stat = format!("/proc/{process}/stat");
+    while !std::fs::read_to_string(&stat)
+        .expect("/proc")
+        .contains(") T ")
+    {
+        std::thread::yield_now();
+    }
 }
 
 fn wait_for_the_end_of(process: u32) {
