@@ -10,7 +10,6 @@ use crossdock::{Array, Fault, Segment, SegmentOptions};
 use proptest::prelude::*;
 
 use crate::support::image::Window;
-use crate::support::watch;
 
 /// How long garbage may keep an operation waiting.
 const SHORT: Duration = Duration::from_micros(100);
@@ -93,21 +92,6 @@ fn everything(array: &Array<u64>) -> usize {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
-
-    #[test]
-    fn whatever_its_words_are_every_operation_ends(writes in prop::collection::vec((prop_oneof![
-        0_usize..8, Just(GRID), CELLS..CHUNKS, CHUNKS..CHUNKS + 12, 0_usize..VALUES,
-    ], any::<u32>()), 1..12)) {
-        let _watch = watch();
-        let place = Place::new();
-        let array = place.fresh();
-        for (at, word) in writes {
-            place.write(at, word);
-            everything(&array);
-            everything(&place.open());
-        }
-        prop_assert_eq!(everything(&place.fresh()), 8, "with words of its own it works");
-    }
 
     #[test]
     fn a_word_of_a_chunk_that_nobody_can_have_is_shown(word: u32) {

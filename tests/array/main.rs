@@ -3,7 +3,6 @@
 mod atomic;
 mod atomic_garbage;
 mod atomic_layout;
-mod atomic_model;
 mod atomic_open;
 mod atomic_processes;
 mod leases;

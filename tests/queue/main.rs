@@ -22,7 +22,6 @@ mod work;
 mod work_bytes;
 mod work_expelled;
 mod work_garbage;
-mod work_model;
 mod work_open;
 mod work_processes;
 mod work_threads;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
 use crossdock::queue::{Queue, RecvError, RecvTimeoutError, TryRecvError, wait_any_timeout};
 use crossdock::{Segment, SegmentOptions};
-use proptest::prelude::*;
 
 use crate::support::image::Window;
 use crate::support::process::child;
@@ -100,62 +99,6 @@ fn any_bit_of_the_entry_flipped_is_an_error_or_works() {
     let queue = place.fresh();
     queue.send(7).unwrap();
     assert_eq!(queue.recv().unwrap(), 7);
-}
-
-/// What may stand in a word: anything, and what looks like something.
-fn value() -> impl Strategy<Value = u64> {
-    let lap = prop_oneof![0_u64..4, (u64::from(u32::MAX) - 2)..=u64::from(u32::MAX)];
-    let tag = prop_oneof![
-        Just(0),
-        (0_u64..5, 0_u64..3).prop_map(|(index, life)| life << 10 | index)
-    ];
-    let slot = (lap.clone(), 0_u64..8, tag.clone())
-        .prop_map(|(lap, state, tag)| lap << 32 | state << 29 | tag);
-    let cell = (0_u64..4, 0_u64..4, tag)
-        .prop_map(|(receivers, senders, tag)| receivers << 46 | senders << 29 | tag);
-    let position = (lap, 0_u64..8).prop_map(|(lap, index)| lap << 2 | index);
-    prop_oneof![
-        1 => any::<u64>(),
-        1 => 0_u64..40,
-        1 => (u64::MAX - 40)..=u64::MAX,
-        4 => slot,
-        2 => cell,
-        2 => position,
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_stands_in_its_words_every_operation_ends(
-        capacity in 2_u64..6,
-        rounds in 0_u64..9,
-        writes in proptest::collection::vec((any::<usize>(), value()), 1..40),
-        again in proptest::collection::vec((any::<usize>(), value()), 0..8),
-    ) {
-        let _watch = watch();
-        let place = Place::new(capacity);
-        let queue = place.fresh();
-        for item in 0..rounds {
-            queue.send(item).unwrap();
-            queue.recv().unwrap();
-        }
-        for batch in [writes, again] {
-            for (word, value) in batch {
-                place.write(word, value);
-            }
-            everything(&queue);
-            everything(&queue.clone());
-            everything(&place.segment.open("queue").unwrap());
-            place.segment.reap();
-        }
-        queue.close();
-        everything(&queue);
-        let queue = place.fresh();
-        queue.send(7).unwrap();
-        prop_assert_eq!(queue.recv().unwrap(), 7);
-    }
 }
 
 /// Generation 77 of the last participant, who never was.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crossdock::segment::{ClaimError, Kind};
 use crossdock::snapshot::{Reader, ReaderError, Writer};
 use crossdock::{Fault, Segment, SegmentOptions, Snapshot, SnapshotOptions};
-use proptest::prelude::*;
 
 use crate::support::image::Window;
 use crate::support::watch;
@@ -104,55 +103,6 @@ fn any_bit_of_the_words_flipped_is_an_error_or_works() {
     let snapshot = place.fresh();
     snapshot.writer().unwrap().publish(7).unwrap();
     assert_eq!(snapshot.load().unwrap(), 7);
-}
-
-/// What may stand in a word: anything, and what looks like something.
-fn value() -> impl Strategy<Value = u64> {
-    let tag = prop_oneof![
-        Just(0),
-        (0_u64..5, 0_u64..3).prop_map(|(index, life)| life << 10 | index)
-    ];
-    let seat = (0_u64..8, tag.clone()).prop_map(|(held, tag)| held << 32 | tag);
-    let role = (0_u64..8, tag).prop_map(|(flags, tag)| flags << 29 | tag);
-    let edition = (0_u64..4, 0_u64..6).prop_map(|(version, index)| version << 12 | index);
-    prop_oneof![
-        1 => any::<u64>(),
-        1 => 0_u64..40,
-        1 => (u64::MAX - 40)..=u64::MAX,
-        3 => seat,
-        2 => role,
-        3 => edition,
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_stands_in_its_words_every_operation_ends(
-        batches in proptest::collection::vec(
-            proptest::collection::vec((0..WORDS / 8, value()), 1..12), 1..6),
-    ) {
-        let _watch = watch();
-        let place = Place::new();
-        let snapshot = place.fresh();
-        let mut users = Users(snapshot.writer().unwrap(), snapshot.reader().unwrap());
-        for batch in batches {
-            for (word, value) in batch {
-                place.write(word * 8, value);
-            }
-            everything(&snapshot, &mut users);
-            if let (Ok(writer), Ok(reader)) = (snapshot.writer(), snapshot.reader()) {
-                users = Users(writer, reader);
-            }
-            everything(&place.segment.open("s").unwrap(), &mut users);
-            prop_assert_eq!(place.segment.reap().stuck, 0);
-        }
-        drop(users);
-        let snapshot = place.fresh();
-        snapshot.writer().unwrap().publish(7).unwrap();
-        prop_assert_eq!(snapshot.load().unwrap(), 7);
-    }
 }
 
 /// What an operation says of a word that no snapshot has.

@@ -1,4 +1,4 @@
-//! What targets have in common that use an entry of a segment while somebody writes any bytes over it.
+//! A segment with one entry, over which any bytes are written while it is used.
 //!
 //! Their input is a capacity and a list of steps; a step is an operation, or a write somewhere in the
 //! entry.
@@ -11,17 +11,17 @@ use std::time::Duration;
 use crossdock::{Placeable, Segment, SegmentOptions};
 
 /// How long garbage may keep an operation waiting.
-pub const SHORT: Duration = Duration::from_micros(100);
+pub(crate) const SHORT: Duration = Duration::from_micros(100);
 /// Longer than any slice that is passed.
-pub const MOST: usize = 12;
+pub(crate) const MOST: usize = 12;
 /// The entry's name.
-pub const NAME: &str = "entry";
+pub(crate) const NAME: &str = "entry";
 /// How many steps are made at most.
 const STEPS: usize = 64;
 
 /// A segment with one entry, and what writes over that.
-pub struct Place {
-    pub segment: Segment,
+pub(crate) struct Place {
+    pub(crate) segment: Segment,
     file: File,
     offset: u64,
     len: u64,
@@ -29,12 +29,12 @@ pub struct Place {
 
 impl Place {
     /// With a handle of the entry, which is made with that capacity; `None` if it cannot be.
-    pub fn new<P: Placeable<Config = u64>>(capacity: u64) -> Option<(Self, P)> {
+    pub(crate) fn new<P: Placeable<Config = u64>>(capacity: u64) -> Option<(Self, P)> {
         Self::with(capacity)
     }
 
     /// With a handle of the entry, which is made so; `None` if it cannot be.
-    pub fn with<P: Placeable>(config: P::Config) -> Option<(Self, P)> {
+    pub(crate) fn with<P: Placeable>(config: P::Config) -> Option<(Self, P)> {
         let options = SegmentOptions::new()
             .size(1 << 14)
             .participants(4)
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// Writes bytes over the entry: from `at` on, counted round, as many as there is room for.
-    pub fn write(&self, at: u64, bytes: &[u8]) {
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) {
         let at = at % self.len;
         let room = usize::try_from(self.len - at).unwrap_or(0);
         let bytes = &bytes[..bytes.len().min(room)];
@@ -61,7 +61,7 @@ impl Place {
 }
 
 /// What an input says: a number below 8 for the capacity, and the steps.
-pub fn input(data: &[u8]) -> Option<(u64, impl Iterator<Item = [u8; 4]>)> {
+pub(crate) fn input(data: &[u8]) -> Option<(u64, impl Iterator<Item = [u8; 4]>)> {
     let (capacity, steps) = data.split_first()?;
     let (steps, _) = steps.as_chunks();
     Some((u64::from(capacity % 8), steps.iter().copied().take(STEPS)))

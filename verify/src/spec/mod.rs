@@ -1,0 +1,4 @@
+//! Sequential specifications: what a primitive is when one process does one thing after the other.
+
+pub(crate) mod atomic_array;
+pub(crate) mod work;
