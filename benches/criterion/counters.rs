@@ -1,8 +1,8 @@
 //! What counting costs one process: additions and reads of a `Counter` and a `ShardedCounter`.
 //!
 //! ```text
-//! cargo bench -p benches --bench counters
-//! cargo bench -p benches --bench counters -- add
+//! cargo bench -p benches --features criterion --bench counters
+//! cargo bench -p benches --features criterion --bench counters -- add
 //! ```
 //!
 //! A `ShardedCounter` has a cell for each participant that its segment has room for; reading it

@@ -1,8 +1,8 @@
 //! What a lock costs that nobody else wants: one thread locks, adds one to the data and unlocks.
 //!
 //! ```text
-//! cargo bench -p benches --bench locks
-//! cargo bench -p benches --bench locks -- try_lock
+//! cargo bench -p benches --features criterion --bench locks
+//! cargo bench -p benches --features criterion --bench locks -- try_lock
 //! ```
 //!
 //! `std::sync::Mutex` is there to compare with: it has the same fast path, of threads, and knows

@@ -1,8 +1,8 @@
 //! What it costs to begin: to create a segment, to open an entry, to start a process and end it.
 //!
 //! ```text
-//! cargo bench -p benches --bench segment
-//! cargo bench -p benches --bench segment -- spawn
+//! cargo bench -p benches --features criterion --bench segment
+//! cargo bench -p benches --features criterion --bench segment -- spawn
 //! ```
 //!
 //! Processes are started from this program, so its `main` begins with `process::init`.

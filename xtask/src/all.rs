@@ -113,6 +113,8 @@ pub(crate) fn test(quick: bool) -> Outcome {
                 "clippy",
                 "--workspace",
                 "--all-targets",
+                "--features",
+                "benches/criterion",
                 "--",
                 "-D",
                 "warnings",
