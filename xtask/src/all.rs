@@ -1,5 +1,8 @@
 //! `cargo xtask test`: everything that must pass, one step after the other.
 
+use std::num::NonZeroUsize;
+use std::process::Command;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use crate::run::{cargo, cargo_has, pass_through};
@@ -7,6 +10,9 @@ use crate::{Outcome, counts, models, verify};
 
 /// How long all of it may take where two processors have nothing else to do.
 const LONGEST: Duration = Duration::from_secs(20 * 60);
+
+/// How many tests of a program run at once.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// A part that was run, or left out.
 struct Part {
@@ -95,6 +101,17 @@ fn used_by_children(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((ticks()? + ticks()?) * 10))
 }
 
+/// All tests. Most of them wait for other processes, so twice as many run at once as there are
+/// processors, unless the caller's environment says otherwise.
+fn tests() -> Command {
+    let mut command = cargo(["test", "--workspace"]);
+    if std::env::var_os(THREADS).is_none() {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        command.env(THREADS, (2 * processors).to_string());
+    }
+    command
+}
+
 pub(crate) fn test(quick: bool) -> Outcome {
     let mut parts = Parts {
         begun: Instant::now(),
@@ -124,7 +141,7 @@ pub(crate) fn test(quick: bool) -> Outcome {
     } else {
         parts.left_out("lints", "clippy is not installed");
     }
-    parts.step("tests", &|| pass_through(cargo(["test", "--workspace"])))?;
+    parts.step("tests", &|| pass_through(tests()))?;
     parts.step("tests without features", &|| {
         pass_through(cargo([
             "test",
