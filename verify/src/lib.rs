@@ -12,7 +12,7 @@ mod spec;
 type Suite = fn(&[u8]);
 
 /// All suites, by the names of their fuzz targets.
-const SUITES: [(&str, Suite); 10] = [
+const SUITES: [(&str, Suite); 11] = [
     ("array", garbage::array::run),
     ("atomic_array", spec::atomic_array::run),
     ("channel", garbage::channel::run),
@@ -21,6 +21,7 @@ const SUITES: [(&str, Suite); 10] = [
     ("ring", garbage::ring::run),
     ("rwlock", garbage::rwlock::run),
     ("snapshot", garbage::snapshot::run),
+    ("sync", garbage::sync::run),
     ("work", garbage::work::run),
     ("work_model", spec::work::run),
 ];

@@ -55,4 +55,4 @@ macro_rules! suites {
     };
 }
 
-suites! { array atomic_array channel header queue ring rwlock snapshot work work_model }
+suites! { array atomic_array channel header queue ring rwlock snapshot sync work work_model }

@@ -8,4 +8,5 @@ pub(crate) mod queue;
 pub(crate) mod ring;
 pub(crate) mod rwlock;
 pub(crate) mod snapshot;
+pub(crate) mod sync;
 pub(crate) mod work;
