@@ -17,6 +17,7 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::facade::use_light_barriers;
 use crate::sys::clock::Deadline;
 use crate::sys::process::{end_now, parent};
 use crate::sys::shm::{self, FileStatus};
@@ -55,6 +56,8 @@ pub(super) fn end_with(pidfd: OwnedFd, is_child: bool) -> io::Result<()> {
         file,
         alone: false,
     };
+    // In a process with one thread the kernel does that at once, later it takes milliseconds.
+    use_light_barriers();
     let thread = thread::Builder::new()
         .name("crossdock-parent".to_owned())
         .stack_size(STACK);

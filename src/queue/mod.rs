@@ -56,6 +56,8 @@ pub use wait::Wait;
 #[cfg(feature = "process")]
 pub(crate) use wait_any::sealed as waitable;
 pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_timeout};
+#[cfg(feature = "process")]
+pub(crate) use work::CellWriter;
 pub use work::{
     ByteOptions, ByteQueue, DeadLetters, Delivery, Loan, Message, WaitIdleError, Work, WorkOptions,
     WorkQueue,

@@ -14,6 +14,7 @@ use crate::segment::attachment::Attachment;
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, SegmentLiveness};
 use crate::segment::{EntryError, FoundKind, MembershipError};
+use crate::sys::shm;
 
 /// A primitive that can be an entry of a [`Segment`](crate::Segment).
 ///
@@ -218,17 +219,47 @@ pub struct Bytes<'a> {
 
 impl<'a> Bytes<'a> {
     /// Returns the `len` bytes at `offset`, zeroed now: a creator that died may have written there.
+    ///
+    /// Pages that are holes of the file were not written by any process, and are left alone: to
+    /// zero a page that is zero takes a page fault, and memory.
     pub(crate) fn zeroed(mapping: &'a Mapping, offset: u64, len: u64) -> Option<Self> {
-        let count = usize::try_from(len).ok()?;
-        let first = mapping.at::<u8>(offset, count)?;
-        // SAFETY: inside the mapping by `at`, and no entry is there yet, so no other process
-        // accesses these bytes while this process holds the control mutex.
-        unsafe { first.as_ptr().write_bytes(0, count) };
+        let end = offset.checked_add(len)?;
+        let mut at = offset;
+        while let Some((first, last)) = Self::written(mapping, at, end) {
+            let count = usize::try_from(last - first).ok()?;
+            let place = mapping.at::<u8>(first, count)?;
+            // SAFETY: inside the mapping by `at`, and no entry is there yet, so no other process
+            // accesses these bytes while this process holds the control mutex.
+            unsafe { place.as_ptr().write_bytes(0, count) };
+            at = last;
+        }
         Some(Self {
             mapping,
             offset,
             len,
         })
+    }
+
+    /// Returns where in this range bytes may have been written first, and up to where.
+    fn written(mapping: &Mapping, at: u64, end: u64) -> Option<(u64, u64)> {
+        /// Less is zeroed sooner than the kernel is asked.
+        const FEW: u64 = 64 << 10;
+        if at >= end {
+            return None;
+        }
+        if end - at < FEW {
+            return Some((at, end));
+        }
+        let id = mapping.id();
+        match shm::written(mapping.fd(), (id.device, id.inode), at) {
+            Ok(Some((first, last))) if first >= at && last > first => {
+                (first < end).then_some((first, last.min(end)))
+            }
+            Ok(None) => None,
+            Ok(Some(_)) => Some((at, end)),
+            // Other code has closed the descriptor, or the file system does not tell.
+            Err(_) => Some((at, end)),
+        }
     }
 
     /// Returns the maximum number of participants of the segment.

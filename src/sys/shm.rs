@@ -9,6 +9,7 @@ use std::path::Path;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, SealFlag};
 use nix::sys::memfd::MFdFlags;
+use nix::unistd::{Whence, lseek};
 
 use super::{descriptor, restarted, signals};
 
@@ -139,6 +140,29 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     options.read(true).custom_flags(flags);
     descriptor::open(&options, path)
+}
+
+/// lseek(2), `SEEK_DATA` and `SEEK_HOLE`: the first bytes at or behind `at` that may have been
+/// written, and where they end; `None` if all is a hole. Fails if the descriptor is not that of this
+/// file. Moves the position of the descriptor, which nothing here reads at.
+pub(crate) fn written(
+    fd: BorrowedFd<'_>,
+    file: (u64, u64),
+    at: u64,
+) -> io::Result<Option<(u64, u64)>> {
+    let found = status(fd)?;
+    if (found.device, found.inode) != file {
+        return Err(closed_by_other_code());
+    }
+    let seek = |at: u64, whence| {
+        let at = i64::try_from(at).map_err(|_| io::ErrorKind::InvalidInput)?;
+        Ok::<_, io::Error>(u64::try_from(lseek(fd, at, whence)?).unwrap_or(u64::MAX))
+    };
+    match seek(at, Whence::SeekData) {
+        Ok(first) => Ok(Some((first, seek(first, Whence::SeekHole)?))),
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// stat(2), open(2) of `/proc/PID/fd/N`, which is given as a path: a fresh description, for reading

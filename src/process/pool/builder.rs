@@ -133,8 +133,8 @@ impl<W: WorkerState, I> PoolBuilder<W, I> {
     }
 
     /// Sets how many bytes of arguments, and how many of results, are in flight at most; 4 MiB each
-    /// if this is not called. It bounds the length of a single one. The memory is reserved by
-    /// [`build`](Self::build).
+    /// if this is not called. It bounds the length of a single one. Memory is taken as it is
+    /// used.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self

@@ -2,17 +2,19 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TaskError;
 use super::judge::Letter;
 use super::message::{ReplyHeader, ReplyKind, TaskHeader};
+use super::outgoing::TaskMessage;
 use super::segment::PoolSegment;
 use super::sink::Sink;
 use super::table::{Attention, NewTask, Rules, Status, Table};
 use super::{BuildError, SubmitError};
 use crate::algorithm::tasks::{Mail, settle};
-use crate::facade::{Deadline, Left};
+use crate::facade::{AtomicU32, Deadline, Left, Ordering};
 use crate::process::notice::Notice;
 use crate::process::{Process, SpawnError};
 use crate::queue::{SendTimeoutError, TrySendError, WaitAnyError, Waitable, wait_any_timeout};
@@ -20,11 +22,16 @@ use crate::segment::Segment;
 use crate::sys::clock::monotonic;
 use crate::sys::events::Here;
 use crate::sys::exe::Code;
+use crate::sys::signals;
 use crate::wait::select::Source;
 
 /// The pause between looks for what has no event: room for a message that is sent again, and a
 /// letter that a dead worker has left.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// How many threads start workers at a time, at most.
+const SIDE_BY_SIDE: usize = 4;
+const STARTER_STACK: usize = 128 << 10;
 
 /// The sizes of a pool, and how its workers are killed.
 pub(super) struct Sizes {
@@ -270,14 +277,14 @@ impl Core {
         }
     }
 
-    /// Submits a task: `message` has room for its header. Blocks at most until the deadline; not at
+    /// Submits a task: `message` has all but its header. Blocks at most until the deadline; not at
     /// all without one. With `watch` the supervisor takes replies that no thread waits for.
     /// Returns the task's key.
     pub(super) fn submit(
         &self,
         new: &NewTask<'_>,
         header: &mut TaskHeader,
-        message: &mut [u8],
+        message: &mut TaskMessage<'_>,
         deadline: Option<&Deadline>,
         watch: bool,
     ) -> Result<u64, SubmitError> {
@@ -295,6 +302,7 @@ impl Core {
                 break (key, wake);
             }
             drop(table);
+            message.leave_cell();
             self.drain();
             let passed = deadline.is_none_or(|deadline| deadline.left() == Left::Passed);
             if !self.room.is_ready() && passed {
@@ -304,13 +312,13 @@ impl Core {
                 self.wait(&self.room, deadline);
             }
         };
-        header.write(message);
-        let sent = match self.shared.tasks.try_send(message) {
+        message.set_header(header);
+        let sent = match message.try_send() {
             Err(TrySendError::Full(())) if deadline.is_some() => {
                 // The supervisor takes the replies, so that the workers go on.
                 self.watch();
                 let deadline = deadline.copied().unwrap_or(Deadline::never());
-                self.shared.tasks.send_timeout(message, deadline)
+                message.send(deadline)
             }
             sent => sent.map_err(SendTimeoutError::from),
         };
@@ -442,21 +450,48 @@ impl Core {
     }
 
     fn start_workers(&self, places: &[usize]) {
-        for place in places {
-            let started = (self.start)(u32::try_from(*place).unwrap_or(u32::MAX));
+        if let Err(error) = self.start_at(places) {
             let mut table = self.table();
-            match started {
-                Ok(process) => table.workers.record_start(*place, process),
-                Err(error) => {
-                    table.workers.record_refusal(error.to_string());
-                    match table.workers.defeat() {
-                        Some(why) => self.break_table(&mut table, &why),
-                        None => table.workers.back_off(),
-                    }
-                    return;
-                }
+            table.workers.record_refusal(error.to_string());
+            match table.workers.defeat() {
+                Some(why) => self.break_table(&mut table, &why),
+                None => table.workers.back_off(),
             }
         }
+    }
+
+    /// Starts the workers of places, side by side: for most of a start this process waits for
+    /// another one. Returns the first error, after which no more are begun.
+    fn start_at(&self, places: &[usize]) -> Result<(), SpawnError> {
+        let next = AtomicU32::new(0);
+        let starts = || -> Result<(), SpawnError> {
+            // ORDERING: Relaxed; each place is taken once.
+            let take = || usize::try_from(next.fetch_add(1, Ordering::Relaxed)).ok();
+            while let Some(place) = take().and_then(|at| places.get(at)) {
+                let started = (self.start)(u32::try_from(*place).unwrap_or(u32::MAX));
+                let process = started.inspect_err(|_| {
+                    // ORDERING: as above. There are fewer places.
+                    next.store(u32::MAX / 2, Ordering::Relaxed);
+                })?;
+                self.table().workers.record_start(*place, process);
+            }
+            Ok(())
+        };
+        let others = places.len().min(SIDE_BY_SIDE).saturating_sub(1);
+        thread::scope(|scope| {
+            let spawn = || {
+                let builder = thread::Builder::new().stack_size(STARTER_STACK);
+                signals::blocked(|| builder.spawn_scoped(scope, starts)).ok()
+            };
+            // Where there are no more threads, this one starts all.
+            let others: Vec<_> = std::iter::repeat_with(spawn)
+                .take(others)
+                .flatten()
+                .collect();
+            let own = starts();
+            let joined = others.into_iter().filter_map(|thread| thread.join().ok());
+            joined.fold(own, Result::and)
+        })
     }
 
     /// Kills the workers that were started, for want of a supervisor.
@@ -466,12 +501,8 @@ impl Core {
 
     /// Starts the first workers.
     pub(super) fn start_all(&self) -> Result<(), SpawnError> {
-        let workers = self.table().workers.seats.len();
-        for place in 0..workers {
-            let process = (self.start)(u32::try_from(place).unwrap_or(u32::MAX))?;
-            self.table().workers.record_start(place, process);
-        }
-        Ok(())
+        let places: Vec<usize> = (0..self.table().workers.seats.len()).collect();
+        self.start_at(&places)
     }
 }
 

@@ -15,6 +15,7 @@ use super::sink::{Completed, Sink};
 use super::table::NewTask;
 use super::task::Outcomes;
 use super::{SubmitError, TaskError};
+use crate::codec::Output;
 use crate::facade::Deadline;
 
 /// A chunk has no more bytes than this, unless one item has.
@@ -40,7 +41,8 @@ pub struct Imap<'p, W: WorkerState, A, R, I: Iterator<Item = A>> {
     current: Option<Outcomes>,
     /// The items that were sent, and whose results were not taken.
     ahead: u64,
-    message: Vec<u8>,
+    /// Of a message that does not fit into a cell, to be used again.
+    memory: Vec<u8>,
     returns: PhantomData<fn(A) -> R>,
 }
 
@@ -68,7 +70,7 @@ where
             early: BTreeMap::new(),
             current: None,
             ahead: 0,
-            message: Vec::new(),
+            memory: Vec::new(),
             returns: PhantomData,
         }
     }
@@ -105,7 +107,6 @@ where
     /// Sends one chunk. Returns whether there may be more to send.
     #[inline(never)]
     fn send_chunk(&mut self) -> bool {
-        let mut message = std::mem::take(&mut self.message);
         let target = match &self.target {
             Ok(target) => *target,
             Err(error) => {
@@ -113,7 +114,8 @@ where
                 return self.items.next().is_some() && self.fail(1, error);
             }
         };
-        let mut header = target.begin(&mut message);
+        let mut header = target.header();
+        let mut message = self.options.message(std::mem::take(&mut self.memory));
         let (mut items, mut refused, mut segments) = (0, None, Vec::new());
         while items < self.chunk() && (items == 0 || message.len() < CHUNK_BYTES) {
             let Some(item) = self.items.next() else {
@@ -130,7 +132,7 @@ where
         let is_last = items < self.chunk() && refused.is_none() && message.len() < CHUNK_BYTES;
         if items > 0 {
             if let Err(error) = self.options.pass(&mut message, &mut header, &segments) {
-                self.message = message;
+                self.memory = message.into_memory();
                 return self.fail(items, error);
             }
             let new = NewTask {
@@ -154,7 +156,7 @@ where
                 }
             }
         }
-        self.message = message;
+        self.memory = message.into_memory();
         match refused {
             Some(error) => self.fail(1, error),
             None => !is_last,

@@ -4,12 +4,14 @@ mod builder;
 mod chunk;
 mod core;
 mod error;
+mod frames;
 mod function;
 mod judge;
 mod last_words;
 mod map;
 mod message;
 mod options;
+mod outgoing;
 mod passed;
 mod segment;
 mod sink;
@@ -144,8 +146,9 @@ use core::Core;
 /// # Costs
 ///
 /// A pool has a segment, a thread, and a second one, which all waits for processes share. An idle
-/// worker wakes up once a second. A task is encoded into a buffer, copied into the segment, and
-/// decoded where it is; a result is copied once more by the parent.
+/// worker wakes up once a second. A task is encoded and decoded where it is in the segment, if its
+/// arguments need less than 2 KiB, and is copied twice otherwise; a result is copied once by the
+/// parent.
 ///
 /// Replies that no thread waits for are taken by the supervising thread into memory of the parent,
 /// a hundred times a second.

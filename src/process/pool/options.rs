@@ -13,12 +13,14 @@ use super::core::Core;
 use super::function::{Fallible, Runner, WorkerState, run_items};
 use super::map::Imap;
 use super::message::{FRAME_HEAD, FrameKind, MAX_FRAME, TaskHeader, end_frame};
+use super::outgoing::TaskMessage;
 use super::passed;
 use super::segment::LEAST_MEMORY;
 use super::sink::Sink;
 use super::table::{NewTask, Rules};
 use super::{MapError, SubmitError, Task, TaskError};
 use crate::algorithm::tasks::MAX_ITEMS;
+use crate::codec::Output;
 use crate::facade::Deadline;
 use crate::process::handles;
 use crate::segment::Segment;
@@ -69,10 +71,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The begin of a message for the function, without an item.
-    pub(super) fn begin(self, message: &mut Vec<u8>) -> TaskHeader {
-        message.clear();
-        message.resize(TaskHeader::LEN, 0);
+    /// The header of a message for the function, without an item.
+    pub(super) fn header(self) -> TaskHeader {
         TaskHeader {
             function: self.function,
             trampoline: self.trampoline,
@@ -201,16 +201,22 @@ impl<'p, W: WorkerState> Options<'p, W> {
         })
     }
 
+    /// Begins a message, which may use memory again.
+    #[inline(always)]
+    pub(super) fn message(&self, memory: Vec<u8>) -> TaskMessage<'p> {
+        TaskMessage::new(&self.core.shared.tasks, memory)
+    }
+
     /// Appends the frame of an argument.
     #[inline(always)]
     pub(super) fn push<A: Serialize>(
         &self,
-        message: &mut Vec<u8>,
+        message: &mut TaskMessage<'_>,
         argument: &A,
         segments: &mut Vec<Segment>,
     ) -> Result<(), SubmitError> {
         let at = message.len();
-        message.extend_from_slice(&[0; FRAME_HEAD]);
+        let _ = message.append(&[0; FRAME_HEAD]);
         let encoded = handles::encode_argument(message, argument, &self.core.known, segments);
         if let Err(error) = encoded {
             message.truncate(at);
@@ -228,7 +234,7 @@ impl<'p, W: WorkerState> Options<'p, W> {
     #[inline(always)]
     pub(super) fn pass(
         &self,
-        message: &mut Vec<u8>,
+        message: &mut TaskMessage<'_>,
         header: &mut TaskHeader,
         segments: &[Segment],
     ) -> Result<(), SubmitError> {
@@ -240,7 +246,7 @@ impl<'p, W: WorkerState> Options<'p, W> {
     }
 
     #[cold]
-    fn check_length(&self, message: &mut Vec<u8>, at: usize) -> Result<(), SubmitError> {
+    fn check_length(&self, message: &mut TaskMessage<'_>, at: usize) -> Result<(), SubmitError> {
         let (len, most) = (message.len() - at, self.core.shared.max_message());
         if len > MAX_FRAME || len + TaskHeader::LEN > most {
             message.truncate(at);
@@ -263,8 +269,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
         A: Serialize + DeserializeOwned,
         R: Serialize,
     {
-        let mut message = Vec::with_capacity(128);
-        let mut header = self.target(function)?.begin(&mut message);
+        let mut header = self.target(function)?.header();
+        let mut message = self.message(Vec::new());
         let mut segments = Vec::new();
         self.push(&mut message, argument, &mut segments)?;
         self.pass(&mut message, &mut header, &segments)?;

@@ -67,6 +67,8 @@ impl PoolSegment {
         let size = cells * 2 * (CELL_STRIDE + 16) + ((slots + places) * size_of::<u64>()) as u64;
         let segment = SegmentOptions::new()
             .size(size + (1 << 20))
+            // What is not used takes no memory, and no time to get it.
+            .reserve(false)
             .participants(all * 2 + 6)
             .entries(8)
             .anonymous()

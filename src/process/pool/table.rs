@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Sizes;
+use super::frames::Frames;
 use super::judge::Letter;
 use super::message::{FrameKind, TaskHeader, frames_len, push_frame};
 use super::segment::PoolSegment;
@@ -36,7 +37,7 @@ pub(super) struct InFlightTask {
     pub(super) items: u32,
     /// The items that have outcomes, which are the first ones.
     pub(super) received: u32,
-    pub(super) frames: Vec<u8>,
+    pub(super) frames: Frames,
     pub(super) errors: VecDeque<TaskError>,
     pub(super) rules: Rules,
     /// How many workers have died of the next item, and how often it was sent again for free.
@@ -65,7 +66,7 @@ impl InFlightTask {
     pub(super) fn take_frames(&mut self, first: u32, items: u32, frames: &[u8]) {
         if first == self.received && first < self.items {
             // A frame that is not there is the error of its item, when it is taken.
-            self.frames.extend_from_slice(frames);
+            self.frames.extend(frames);
             self.received += items.min(self.items - first);
             (self.deaths, self.free_sends) = (0, 0);
             return;
@@ -79,8 +80,7 @@ impl InFlightTask {
             return;
         }
         if let Some(len) = frames_len(&frames[skipped..], new) {
-            self.frames
-                .extend_from_slice(&frames[skipped..skipped + len]);
+            self.frames.extend(&frames[skipped..skipped + len]);
             self.received += new;
             (self.deaths, self.free_sends) = (0, 0);
         }
@@ -200,7 +200,7 @@ impl Table {
             sent: 1,
             items: new.items,
             received: 0,
-            frames: Vec::new(),
+            frames: Frames::default(),
             errors: VecDeque::new(),
             rules: new.rules,
             deaths: 0,

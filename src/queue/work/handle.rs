@@ -360,7 +360,7 @@ impl<'a, M: Message + ?Sized> Receive for &'a Work<M> {
 /// Says of a loan that was taken only to be sent that it was lost because the other processes took
 /// this one for dead, and another thread of it has joined anew.
 #[inline(always)]
-fn of_own_loan(error: SendError<()>) -> SendError<()> {
+pub(super) fn of_own_loan(error: SendError<()>) -> SendError<()> {
     match error {
         SendError::Fault((), Fault::NotOwner) => SendError::Fault((), MembershipError::Lost.into()),
         other => other,

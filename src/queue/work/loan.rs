@@ -10,8 +10,12 @@ use bytemuck::Pod;
 
 use super::Work;
 use super::cell::OwnedMessage;
+#[cfg(feature = "process")]
+use super::handle::of_own_loan;
 use super::message::place;
 use super::span::{Span, parts};
+#[cfg(feature = "process")]
+use crate::codec::{Output, OutputFull};
 use crate::facade::Deadline;
 use crate::payload::Payload;
 use crate::queue::{SendError, SendTimeoutError, TrySendError};
@@ -241,6 +245,90 @@ impl Work<[u8]> {
         let span = self.span::<SendTimeoutError<()>>(len)?;
         let cell = self.pool().loan(span.cells, &timeout.into())?;
         Ok(Loan::of_bytes(cell, span))
+    }
+}
+
+/// A message that is written to a cell of its own piece by piece, and whose length is known once it
+/// is sent. Dropped, it gives the cell back.
+#[cfg(feature = "process")]
+pub(crate) struct CellWriter<'q> {
+    loan: Loan<'q, [u8]>,
+    /// Invariant 1: the cell of the loan, which is this writer's alone, has `most` bytes there.
+    first: std::ptr::NonNull<u8>,
+    /// Of these so many are written; at most `most`.
+    len: usize,
+    most: usize,
+}
+
+#[cfg(feature = "process")]
+impl Work<[u8]> {
+    /// Returns a writer of a message of one cell, if a cell is free.
+    #[inline]
+    pub(crate) fn try_write(&self) -> Result<CellWriter<'_>, TrySendError<()>> {
+        let most = self.cell_size();
+        let cell = self.pool().try_loan(1)?;
+        Ok(CellWriter {
+            // INVARIANT: 1, by that of `Loan`.
+            first: cell.message(),
+            loan: Loan::new(
+                cell,
+                Span {
+                    cells: 1,
+                    len: most,
+                },
+            ),
+            len: 0,
+            most,
+        })
+    }
+}
+
+#[cfg(feature = "process")]
+impl CellWriter<'_> {
+    /// Returns the bytes that were written.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: Invariant 1; `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
+    }
+
+    /// Sends what was written.
+    #[inline]
+    pub(crate) fn send(self) -> Result<(), SendError<()>> {
+        self.loan.cell.set_len(self.len);
+        self.loan.send().map_err(of_own_loan)
+    }
+}
+
+#[cfg(feature = "process")]
+impl Output for CellWriter<'_> {
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8]) -> Result<(), OutputFull> {
+        if bytes.len() > self.most - self.len {
+            return Err(OutputFull);
+        }
+        // SAFETY: Invariant 1: `len` is at most `most`.
+        let end = unsafe { self.first.add(self.len) };
+        // SAFETY: Invariant 1: there is room for so many bytes, which are no part of the cell.
+        unsafe {
+            end.as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        self.len += bytes.len();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    #[inline(always)]
+    fn put_at(&mut self, at: usize, bytes: [u8; 4]) {
+        self.as_mut_slice()[at..at + bytes.len()].copy_from_slice(&bytes);
     }
 }
 

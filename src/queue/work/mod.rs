@@ -21,6 +21,8 @@ pub use delivery::{DeadLetters, Delivery};
 pub use encoded::Encoded;
 pub use error::WaitIdleError;
 pub use handle::Work;
+#[cfg(feature = "process")]
+pub(crate) use loan::CellWriter;
 pub use loan::Loan;
 pub use message::Message;
 pub use options::{ByteOptions, WorkOptions};
