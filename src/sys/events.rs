@@ -34,6 +34,7 @@ impl Here {
     }
 
     /// Whether it still is.
+    #[inline]
     pub(crate) fn is_here(&self) -> bool {
         self.0.words()[0].load(Relaxed) != 0
     }

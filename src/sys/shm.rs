@@ -143,8 +143,8 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// lseek(2), `SEEK_DATA` and `SEEK_HOLE`: the first bytes at or behind `at` that may have been
-/// written, and where they end; `None` if all is a hole. Fails if the descriptor is not that of this
-/// file. Moves the position of the descriptor, which nothing here reads at.
+/// written, and where they end; `None` if all is a hole. Fails if the descriptor is not that of
+/// this file. Moves the position of the descriptor, which nothing here reads at.
 pub(crate) fn written(
     fd: BorrowedFd<'_>,
     file: (u64, u64),

@@ -8,7 +8,7 @@ const INLINE: usize = 31;
 
 /// The frames of outcomes, which need no memory of their own while they are short.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(super) struct OutcomeFrames {
     /// The first `len` bytes; none of them once there are more than fit.
     short: [u8; INLINE],
     len: u8,
@@ -16,7 +16,7 @@ pub(super) struct Frames {
     long: Vec<u8>,
 }
 
-impl Frames {
+impl OutcomeFrames {
     #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         let at = usize::from(self.len);
@@ -43,7 +43,7 @@ impl Frames {
     }
 }
 
-impl Deref for Frames {
+impl Deref for OutcomeFrames {
     type Target = [u8];
 
     #[inline]
@@ -55,7 +55,7 @@ impl Deref for Frames {
     }
 }
 
-impl Output for Frames {
+impl Output for OutcomeFrames {
     fn append(&mut self, bytes: &[u8]) -> Result<(), OutputFull> {
         self.extend(bytes);
         Ok(())
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn frames_of_any_length_are_what_was_appended() {
         for step in [1, 7, 30, 31, 32, 100] {
-            let (mut frames, mut all) = (Frames::default(), Vec::new());
+            let (mut frames, mut all) = (OutcomeFrames::default(), Vec::new());
             for round in 0..5_u8 {
                 let bytes = vec![round; step];
                 frames.extend(&bytes);

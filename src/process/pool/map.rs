@@ -6,9 +6,6 @@ use std::iter::Fuse;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::function::WorkerState;
 use super::options::{Options, Target};
 use super::sink::{Completed, Sink};
@@ -17,6 +14,7 @@ use super::task::Outcomes;
 use super::{SubmitError, TaskError};
 use crate::codec::Output;
 use crate::facade::Deadline;
+use crate::process::Portable;
 
 /// A chunk has no more bytes than this, unless one item has.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -49,8 +47,8 @@ pub struct Imap<'p, W: WorkerState, A, R, I: Iterator<Item = A>> {
 impl<'p, W, A, R, I> Imap<'p, W, A, R, I>
 where
     W: WorkerState,
-    A: Serialize + DeserializeOwned,
-    R: Serialize + DeserializeOwned,
+    A: Portable,
+    R: Portable,
     I: Iterator<Item = A>,
 {
     pub(super) fn new(
@@ -196,8 +194,8 @@ where
 impl<W, A, R, I> Iterator for Imap<'_, W, A, R, I>
 where
     W: WorkerState,
-    A: Serialize + DeserializeOwned,
-    R: Serialize + DeserializeOwned,
+    A: Portable,
+    R: Portable,
     I: Iterator<Item = A>,
 {
     type Item = Result<R, TaskError>;
@@ -217,8 +215,8 @@ where
 impl<W, A, R, I> Imap<'_, W, A, R, I>
 where
     W: WorkerState,
-    A: Serialize + DeserializeOwned,
-    R: Serialize + DeserializeOwned,
+    A: Portable,
+    R: Portable,
     I: Iterator<Item = A>,
 {
     #[inline(never)]

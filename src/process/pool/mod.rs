@@ -25,9 +25,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 pub use builder::PoolBuilder;
 pub use error::{BuildError, MapError, SubmitError, TaskError};
 pub use function::{Fallible, State, WorkerState};
@@ -36,6 +33,7 @@ pub use options::Options;
 pub use task::{AsCompleted, Task, as_completed};
 pub use worker_options::OnParentDeath;
 
+use super::Portable;
 use crate::facade::Deadline;
 use core::Core;
 
@@ -233,8 +231,8 @@ impl<W: WorkerState> Pool<W> {
         argument: A,
     ) -> Result<Task<R>, SubmitError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
     {
         self.options().submit(function, argument)
     }
@@ -250,8 +248,8 @@ impl<W: WorkerState> Pool<W> {
         argument: A,
     ) -> Result<Task<R>, SubmitError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
     {
         self.options().try_submit(function, argument)
     }
@@ -264,8 +262,8 @@ impl<W: WorkerState> Pool<W> {
     #[doc(alias = "apply")]
     pub fn call<A, R>(&self, function: W::Function<A, R>, argument: A) -> Result<R, TaskError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
     {
         self.options().call(function, argument)
     }
@@ -286,8 +284,8 @@ impl<W: WorkerState> Pool<W> {
     #[doc(alias = "starmap")]
     pub fn map<A, R, I>(&self, function: W::Function<A, R>, items: I) -> Result<Vec<R>, MapError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
         I: IntoIterator<Item = A>,
     {
         self.options().map(function, items)
@@ -304,8 +302,8 @@ impl<W: WorkerState> Pool<W> {
         items: I,
     ) -> Imap<'_, W, A, R, I::IntoIter>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
         I: IntoIterator<Item = A>,
     {
         self.options().imap(function, items)
@@ -318,8 +316,8 @@ impl<W: WorkerState> Pool<W> {
         items: I,
     ) -> Imap<'_, W, A, R, I::IntoIter>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
         I: IntoIterator<Item = A>,
     {
         self.options().imap_unordered(function, items)

@@ -22,7 +22,7 @@ use super::{MapError, SubmitError, Task, TaskError};
 use crate::algorithm::tasks::MAX_ITEMS;
 use crate::codec::Output;
 use crate::facade::Deadline;
-use crate::process::handles;
+use crate::process::{Portable, handles};
 use crate::segment::Segment;
 
 /// How tasks of a [`Pool`](super::Pool) are run: with which limit and how many retries, and, of
@@ -266,7 +266,7 @@ impl<'p, W: WorkerState> Options<'p, W> {
         watch: bool,
     ) -> Result<Task<R>, SubmitError>
     where
-        A: Serialize + DeserializeOwned,
+        A: Portable,
         R: Serialize,
     {
         let mut header = self.target(function)?.header();
@@ -300,8 +300,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
         argument: A,
     ) -> Result<Task<R>, SubmitError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
     {
         self.start(function, &argument, Some(&Deadline::never()), true)
     }
@@ -318,8 +318,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
         timeout: impl Into<Deadline>,
     ) -> Result<Task<R>, SubmitError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
     {
         self.start(function, &argument, Some(&timeout.into()), true)
     }
@@ -335,8 +335,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
         argument: A,
     ) -> Result<Task<R>, SubmitError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
     {
         self.start(function, &argument, None, true)
     }
@@ -348,8 +348,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
     /// [`TaskError`].
     pub fn call<A, R>(&self, function: W::Function<A, R>, argument: A) -> Result<R, TaskError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
     {
         // This thread takes the reply itself.
         self.start(function, &argument, Some(&Deadline::never()), false)?
@@ -367,8 +367,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
     /// If the iterator panics.
     pub fn map<A, R, I>(&self, function: W::Function<A, R>, items: I) -> Result<Vec<R>, MapError>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
         I: IntoIterator<Item = A>,
     {
         let items = items.into_iter();
@@ -400,8 +400,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
         items: I,
     ) -> Imap<'p, W, A, R, I::IntoIter>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
         I: IntoIterator<Item = A>,
     {
         Imap::new(*self, function, items.into_iter(), true)
@@ -414,8 +414,8 @@ impl<'p, W: WorkerState> Options<'p, W> {
         items: I,
     ) -> Imap<'p, W, A, R, I::IntoIter>
     where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned,
+        A: Portable,
+        R: Portable,
         I: IntoIterator<Item = A>,
     {
         Imap::new(*self, function, items.into_iter(), false)

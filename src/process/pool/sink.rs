@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::TaskError;
-use super::frames::Frames;
+use super::frames::OutcomeFrames;
 use super::message::{FrameKind, push_frame};
 use crate::process::notice::Notice;
 use crate::segment::Segment;
@@ -60,7 +60,7 @@ pub(super) struct Completed {
     pub(super) seq: u64,
     pub(super) items: u32,
     /// A frame for each item.
-    pub(super) frames: Frames,
+    pub(super) frames: OutcomeFrames,
     /// The errors of the frames that are [`FrameKind::Error`], in their order.
     pub(super) errors: VecDeque<TaskError>,
     /// Those that its results may refer to, besides the ones that the workers have.
@@ -71,7 +71,7 @@ pub(super) struct Completed {
 
 impl Completed {
     pub(super) fn failed(seq: u64, items: u32, error: TaskError) -> Self {
-        let mut frames = Frames::default();
+        let mut frames = OutcomeFrames::default();
         let mut errors = VecDeque::new();
         for _ in 0..items {
             let _ = push_frame(&mut frames, FrameKind::Error, &[]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Sizes;
-use super::frames::Frames;
+use super::frames::OutcomeFrames;
 use super::judge::Letter;
 use super::message::{FrameKind, TaskHeader, frames_len, push_frame};
 use super::segment::PoolSegment;
@@ -37,7 +37,7 @@ pub(super) struct InFlightTask {
     pub(super) items: u32,
     /// The items that have outcomes, which are the first ones.
     pub(super) received: u32,
-    pub(super) frames: Frames,
+    pub(super) frames: OutcomeFrames,
     pub(super) errors: VecDeque<TaskError>,
     pub(super) rules: Rules,
     /// How many workers have died of the next item, and how often it was sent again for free.
@@ -200,7 +200,7 @@ impl Table {
             sent: 1,
             items: new.items,
             received: 0,
-            frames: Frames::default(),
+            frames: OutcomeFrames::default(),
             errors: VecDeque::new(),
             rules: new.rules,
             deaths: 0,
