@@ -205,6 +205,15 @@ umbrella! {
     WaitNewerTimeout(WaitNewerTimeoutError);
     /// A value was not encoded, or a message not decoded.
     Value(crate::queue::ValueError);
+    /// An object was not read or changed.
+    #[cfg(feature = "process")]
+    Object(crate::collection::object::ObjectError);
+    /// An attribute of a namespace was not set or read.
+    #[cfg(feature = "process")]
+    Attribute(crate::collection::object::AttributeError);
+    /// An object did not change in time.
+    #[cfg(feature = "process")]
+    ObjectTimeout(crate::collection::object::ObjectTimeoutError);
     /// A pipe or a connection was not made.
     #[cfg(feature = "process")]
     Pipe(crate::process::PipeError);

@@ -47,6 +47,16 @@ macro_rules! kinds {
             Promise = 18, [T: Payload, bytemuck::Pod] crate::sync::Promise<T>, promise::entry, region::no_ends;
             /// A [`sync::ReentrantMutex`](crate::sync::ReentrantMutex).
             ReentrantMutex = 19, [T: Payload, bytemuck::Pod] crate::sync::ReentrantMutex<T>, mutex::entry, region::no_ends;
+            /// A [`Dict`](crate::Dict).
+            Dict = 20, [K: Stored; V: Stored] crate::Dict<K, V>, blocks::entry, region::no_ends;
+            /// A [`Shared`](crate::Shared).
+            Shared = 21, [T: Stored] crate::Shared<T>, blocks::entry, region::no_ends;
+            /// A [`List`](crate::List).
+            List = 22, [T: Stored] crate::List<T>, blocks::entry, region::no_ends;
+            /// A [`Set`](crate::Set).
+            Set = 23, [T: Stored] crate::Set<T>, blocks::entry, region::no_ends;
+            /// A [`Namespace`](crate::Namespace).
+            Namespace = 24, [] crate::Namespace, blocks::entry, region::no_ends;
         }
     };
 }

@@ -69,6 +69,9 @@
 //! | `queue::Channel` | the same for every type that serde encodes: strings, enums, nested values; feature `process` | as above | as above | work, ends |
 //! | [`queue::wait_any`] | which of several queues is ready | as they do | nothing | any |
 //! | [`Snapshot`] | the latest whole value of one writer, read in place by many; `wait_newer` | wait-free on both sides; a stopped writer is the writer still | the value before, whole; the writer's place or a reader slot, which another process takes over | snapshot |
+//! | `Dict`, `Set` | values under keys, of any types that serde encodes; `update`, `iter`, `snapshot`, `wait_changed`; feature `process` | reads are lock-free; a change waits if the peer is in the middle of one | its change, made or not: the next change clears up | blocks |
+//! | `List` | values in order, of any serde type; `push`, `pop`, `set`, `insert`, `sort` | as `Dict` | as `Dict` | blocks |
+//! | `Shared`, `Namespace` | one value of any serde type, or attributes by name, each of its own; `update`, `wait_newer` | as `Dict` | as `Dict` | blocks |
 //! | [`FixedStr`], [`FixedBytes`] | text and bytes of bounded length, as values of the above and fields of them | | | - |
 //! | [`process`] | functions in processes of their own; arguments and results by serde, handles among them | `join` waits | a typed error at `join`; a result that was committed arrives | - |
 //! | [`process::pipe`], [`process::duplex`], [`process::Listener`] | values of any serde type and length between two processes, also of programs that only know a name | waits for what it has to send, or to take out | what it had sent; then the end, or of a message longer than the pipe, that it is lost | spsc |
@@ -100,7 +103,8 @@
 //!
 //! # Features
 //!
-//! - `process` (default): [`process`], `queue::Channel`, and handles as arguments and results.
+//! - `process` (default): [`process`], `queue::Channel`, shared objects (`Dict`, `List` and
+//!   others), and handles as arguments and results.
 //!   Without it the library depends on seven crates.
 //!
 //! # Platforms
@@ -150,6 +154,8 @@ pub mod sync;
 #[cfg(not(loom))]
 mod sys;
 
+#[cfg(all(not(loom), feature = "process"))]
+pub use collection::object::{self, Dict, List, Namespace, Set, Shared};
 #[cfg(not(loom))]
 pub use {
     bytemuck,

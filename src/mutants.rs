@@ -12,6 +12,7 @@ fn list_mutants() {
         algorithm::directory::tests::LOST,
         algorithm::counter::tests::MUTANTS,
         algorithm::barrier::tests::MUTANTS,
+        algorithm::blocks::tests::MUTANTS,
         algorithm::chunks::tests::MUTANTS,
         algorithm::chunks::tests::LOST,
         algorithm::condvar::tests::MUTANTS,

@@ -230,3 +230,21 @@ fn a_pool_downloads_pages() {
         assert!(line.ends_with(&format!(" ({length} bytes)")), "{line}");
     }
 }
+
+#[test]
+fn five_servers_go_on_by_a_new_configuration() {
+    let line = "hello -> good evening [\"rye\"]\n";
+    assert_eq!(run("config", &[]), line.repeat(5));
+}
+
+#[test]
+fn a_cache_is_read_while_it_is_filled() {
+    let expected = "3 9 27\n59049 3486784401\n239299329230617529590083\n50 powers\n";
+    assert_eq!(run("cache", &[]), expected);
+}
+
+#[test]
+fn words_are_counted_once_although_a_worker_is_killed() {
+    let expected = "3 texts, a worker was killed: true\n6 the\n4 and\n2 bread\n2 of\n";
+    assert_eq!(run("word_count", &[]), expected);
+}

@@ -159,6 +159,16 @@ fn tasks() {
 }
 
 #[test]
+fn shared_list() {
+    let lines = [
+        "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]",
+        "[4, 9, 16]",
+        "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81, 100]",
+    ];
+    assert_eq!(run("shared_list", &[]), lines);
+}
+
+#[test]
 fn child_errors() {
     let lines = [
         "panicked: no flour left",

@@ -6,6 +6,11 @@
 //! [`Liveness`](crate::participant::Liveness); everything shared is reached through the facade.
 
 pub(crate) mod barrier;
+#[cfg_attr(
+    not(any(loom, feature = "process")),
+    expect(dead_code, reason = "objects are of values that serde encodes")
+)]
+pub(crate) mod blocks;
 pub(crate) mod chunks;
 pub(crate) mod condvar;
 pub(crate) mod counter;

@@ -2,4 +2,6 @@
 
 pub mod array;
 pub(crate) mod counter;
+#[cfg(feature = "process")]
+pub mod object;
 pub mod snapshot;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::handles::{deserialize_handle, refuse, serialize_handle};
 use crate::collection::array::Atomic;
 use crate::collection::counter::Number;
+use crate::collection::object::Stored;
 use crate::payload::Payload;
 use crate::segment::{Placeable, Segment};
 
@@ -49,16 +50,16 @@ fn deserialize_entry<'de, P: Placeable, D: Deserializer<'de>>(
 /// Implements serialisation for the handles of every kind. The receiver opens them as `open` does,
 /// with the same checks.
 macro_rules! handle_serde {
-    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($generic:ident: $($bound:path),+)?] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+;)+) => {$(
+    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($generic:ident: $($bound:path),+);*] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+;)+) => {$(
         /// Serialises as an argument or result of a spawned function, and nowhere else.
-        impl<$($generic: $($bound +)+)?> Serialize for $handle {
+        impl<$($generic: $($bound +)+),*> Serialize for $handle {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serialize_entry(self, serializer)
             }
         }
 
         /// Deserialises as an argument or result of a spawned function, and nowhere else.
-        impl<'de, $($generic: $($bound +)+)?> Deserialize<'de> for $handle {
+        impl<'de, $($generic: $($bound +)+),*> Deserialize<'de> for $handle {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserialize_entry(deserializer)
             }

@@ -46,6 +46,7 @@ const ABOVE_LOCKS: &[&str] = &[
     "wait",
     "algorithm",
     "payload",
+    "codec",
     "segment",
     "sync",
 ];

@@ -308,6 +308,12 @@ impl MutexState {
     /// Unlocks, adding [`POISONED`] if asked to; does nothing if the lock is no longer `held`.
     #[inline(always)]
     pub(crate) fn unlock(&self, held: LockToken, poison: bool) {
+        self.unlock_if_held(held, poison);
+    }
+
+    /// As [`unlock`](Self::unlock); returns false if the lock is no longer `held`.
+    #[inline(always)]
+    pub(crate) fn unlock_if_held(&self, held: LockToken, poison: bool) -> bool {
         // ORDERING: Release; (M1) publishes the data to the next owner.
         let release = ordering(Ordering::Release, 2);
         let (mine, free) = (held.owner.bits(), 0);
@@ -317,21 +323,19 @@ impl MutexState {
                 .word
                 .compare_exchange(mine, free, release, Ordering::Relaxed)
                 .is_ok();
-        if !clean {
-            self.unlock_contended(held, poison);
-        }
+        clean || self.unlock_contended(held, poison)
     }
 
     /// There are sleepers or flags, or the lock is not `held` any more.
     #[cold]
-    fn unlock_contended(&self, held: LockToken, poison: bool) {
+    fn unlock_contended(&self, held: LockToken, poison: bool) -> bool {
         let add = if poison { POISONED } else { 0 };
         let keep = if mutation(10) { 0 } else { STICKY };
         // ORDERING: Relaxed; the CAS decides.
         let mut seen = self.word.load(Ordering::Relaxed);
         loop {
             if seen & Tag::MASK != held.owner.bits() {
-                return;
+                return false;
             }
             let free = (seen & keep) | add;
             // ORDERING: Release; (M1), as in `unlock`.
@@ -347,6 +351,7 @@ impl MutexState {
         if seen & CONTENDED != 0 && !mutation(3) {
             self.word.wake(1);
         }
+        true
     }
 
     /// Declares the data consistent after an owner died; changes nothing if the lock is no longer
@@ -387,6 +392,20 @@ impl MutexState {
                 Err(now) => seen = now,
             }
         }
+    }
+
+    /// Returns whether `owner` holds the lock, by a read-modify-write: the answer is not stale.
+    #[cold]
+    pub(crate) fn is_still_of(&self, owner: Tag) -> bool {
+        // ORDERING: Acquire; what a successor has done is seen.
+        self.word.fetch_or(0, Ordering::AcqRel) & Tag::MASK == owner.bits()
+    }
+
+    /// Poisons the lock, whichever process holds it: for an owner that was reaped.
+    #[cold]
+    pub(crate) fn poison_for_the_next(&self) {
+        // ORDERING: Release; the next owner to acquire the word sees what the poison is for.
+        self.word.fetch_or(POISONED, Ordering::Release);
     }
 
     /// Clears the poison, whether or not the lock is held.

@@ -1,0 +1,402 @@
+//! The index of a dictionary: a hash table by linear probing, whose slots never move.
+//!
+//! # State
+//!
+//! That of [`blocks`](super). A table's length is the number of its values. The fingerprint of a
+//! slot is the high half of its key's hash; the low half, in the mark, says where the key's probe
+//! begins. Keys are equal if their encodings are.
+//!
+//! Invariant 1: no slot between the home of a key and the slot of the key is empty.
+//!
+//! # Protocol
+//!
+//! - get: probe from the home to the first empty slot.
+//! - insert: into the slot of the key; or else the first removed slot on its way, or the empty one.
+//! - remove: CAS the slot to removed, or to empty if the next one is empty; then so are the removed
+//!   ones before it.
+//! - rebuild, if three quarters of the slots are not empty: fill the other table without the
+//!   removed slots, flip. There are at least twice as many slots as blocks, so that makes room.
+//! - iterate: all keys of one home at a time, under the same root. So a key that is there all the
+//!   while comes once, though a rebuild moves it: its home stays the same.
+//!
+//! # Crash
+//!
+//! That of [`blocks`](super); each change of one key has one commit, and a rebuild changes none.
+//!
+//! # Ordering
+//!
+//! (V3) and (V5) of [`blocks`](super). A key that was there all the while stays in its slot as long
+//! as the root is the same. A reader that finds it neither there nor elsewhere has seen it removed:
+//! also if it was inserted again, into a slot that the reader had passed.
+
+use super::read::{Attempts, Content, WordBuffer};
+use super::write::{NewContent, SPARE, WriteError, Writer};
+use super::{Blocks, Corrupt, SlotWord, low};
+use crate::facade::{AtomicU64, Ordering, mutation};
+
+/// An encoded key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<'k> {
+    /// Its bytes, and zeros.
+    words: &'k [u64],
+    len: u32,
+    hash: u64,
+}
+
+impl<'k> Key<'k> {
+    /// The key of so many bytes in `words`.
+    #[inline]
+    pub(crate) fn new(words: &'k [u64], len: u32) -> Self {
+        const MIX: u64 = 0xd6e8_feb8_6659_fd93;
+        let mut hash = u64::from(len).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for word in words {
+            hash = (hash ^ word).wrapping_mul(MIX);
+            hash ^= hash >> 32;
+        }
+        hash = hash.wrapping_mul(MIX);
+        hash ^= hash >> 29;
+        Self { words, len, hash }
+    }
+
+    /// A key with a hash of the test's choice.
+    #[cfg(all(test, loom))]
+    pub(crate) fn with_hash(words: &'k [u64], hash: u64) -> Self {
+        let len = u32::try_from(size_of_val(words)).unwrap_or(0);
+        Self { words, len, hash }
+    }
+
+    fn fingerprint(&self) -> u32 {
+        (self.hash >> 32) as u32
+    }
+
+    fn mark(&self) -> u64 {
+        (u64::from(self.len) << 32) | u64::from(low(self.hash))
+    }
+
+    #[inline(always)]
+    fn is_of(&self, content: &Content, words: &[u64]) -> bool {
+        content.mark == self.mark() && words.get(..self.words.len()) == Some(self.words)
+    }
+}
+
+/// Where a key is, or could be.
+struct Found {
+    /// The index of its slot.
+    at: usize,
+    word: SlotWord,
+    content: Option<Content>,
+}
+
+impl Blocks<'_> {
+    #[inline(always)]
+    fn home(self, mark: u64) -> usize {
+        low(mark) as usize & (self.slots - 1)
+    }
+
+    /// Copies the key and up to `most` words of its value; `None` if there is no such key.
+    #[inline]
+    pub(crate) fn get(
+        self,
+        key: &Key<'_>,
+        most: usize,
+        out: &mut impl WordBuffer,
+    ) -> Result<Option<Content>, Corrupt> {
+        let mut attempts = Attempts::new();
+        loop {
+            let root = self.root();
+            let (_, slots) = self.table(root);
+            let found = self.probe(slots, key, most, out);
+            match found {
+                Ok(found) if self.is_current(root) => return Ok(found),
+                Ok(_) => {}
+                Err(word) => attempts.failed(self, root, word)?,
+            }
+        }
+    }
+
+    /// The key in a table, or the word of the slot at which the read failed.
+    #[inline(always)]
+    fn probe(
+        self,
+        slots: &[AtomicU64],
+        key: &Key<'_>,
+        most: usize,
+        out: &mut impl WordBuffer,
+    ) -> Result<Option<Content>, SlotWord> {
+        let mut at = self.home(key.mark());
+        for _ in 0..slots.len() {
+            let word = Self::slot(&slots[at]);
+            if word == SlotWord::EMPTY {
+                return Ok(None);
+            }
+            if word.fingerprint() == key.fingerprint()
+                && let Some(block) = word.block()
+            {
+                let content = self.copy_out(block, most, out).ok_or(word)?;
+                if key.is_of(&content, out.words()) {
+                    return match self.counts(&content, &slots[at], word) {
+                        true => Ok(Some(content)),
+                        false => Err(word),
+                    };
+                }
+                // Another key of that fingerprint, or one that the block had meanwhile.
+                if !mutation(862) && !self.is_still_named(&content, &slots[at], word) {
+                    return Err(word);
+                }
+            }
+            at = (at + 1) & (slots.len() - 1);
+        }
+        Ok(None)
+    }
+
+    /// The number of keys. It may be stale when it is returned.
+    pub(crate) fn len(self) -> u64 {
+        let (len, _) = self.table(self.root());
+        // ORDERING: Relaxed; the value may be stale.
+        len.load(Ordering::Relaxed)
+    }
+
+    /// Calls `found` with each key whose home is the slot `home`; with `None` if all of them come
+    /// anew. A key that was removed and inserted again meanwhile may come twice.
+    pub(crate) fn bucket(
+        self,
+        home: usize,
+        out: &mut impl WordBuffer,
+        mut found: impl FnMut(Option<(&Content, &[u64])>),
+    ) -> Result<(), Corrupt> {
+        let mut attempts = Attempts::new();
+        'anew: loop {
+            found(None);
+            let root = self.root();
+            let (_, slots) = self.table(root);
+            let mut at = home & (slots.len() - 1);
+            for _ in 0..slots.len() {
+                let word = Self::slot(&slots[at]);
+                if word == SlotWord::EMPTY {
+                    break;
+                }
+                if let Some(block) = word.block() {
+                    let content = self.copy_out(block, usize::MAX, out);
+                    let Some(content) =
+                        content.filter(|content| self.is_still_named(content, &slots[at], word))
+                    else {
+                        attempts.failed(self, root, word)?;
+                        continue 'anew;
+                    };
+                    if self.home(content.mark) == home {
+                        found(Some((&content, out.words())));
+                    }
+                }
+                at = (at + 1) & (slots.len() - 1);
+            }
+            if self.is_current(root) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Writer<'_> {
+    /// Finds the slot of a key, or the one that it would have; `None` if there is none.
+    fn find(self, key: &Key<'_>, out: &mut impl WordBuffer) -> Result<Option<Found>, WriteError> {
+        match self.find_once(key, out) {
+            Err(_) => {
+                // What is no value of the slot that names it goes.
+                self.sweep();
+                self.find_once(key, out).map_err(WriteError::from)
+            }
+            found => found.map_err(WriteError::from),
+        }
+    }
+
+    fn find_once(self, key: &Key<'_>, out: &mut impl WordBuffer) -> Result<Option<Found>, Corrupt> {
+        let (_, slots) = self.table();
+        let mut place = None;
+        let mut at = self.blocks.home(key.mark());
+        for _ in 0..slots.len() {
+            let word = Blocks::slot(&slots[at]);
+            let free = Found {
+                at,
+                word,
+                content: None,
+            };
+            if word == SlotWord::EMPTY {
+                return Ok(place.or(Some(free)));
+            }
+            match word.block() {
+                None => place = place.or(Some(free)),
+                Some(block) if word.fingerprint() == key.fingerprint() => {
+                    let content = self.blocks.copy_out(block, usize::MAX, out);
+                    let content = content.ok_or(Corrupt { word: word.0 })?;
+                    if key.is_of(&content, out.words()) {
+                        let content = Some(content);
+                        return Ok(Some(Found { at, word, content }));
+                    }
+                }
+                Some(_) => {}
+            }
+            at = (at + 1) & (slots.len() - 1);
+        }
+        Ok(place)
+    }
+
+    /// Sets the value of a key, if `accepts` what is there, with its words; returns whether it did.
+    pub(crate) fn put(
+        self,
+        key: &Key<'_>,
+        value: &[u8],
+        out: &mut impl WordBuffer,
+        accepts: impl FnOnce(Option<(&Content, &[u64])>) -> bool,
+    ) -> Result<Option<bool>, WriteError> {
+        let mut found = self.find(key, out)?;
+        let content = found.as_ref().and_then(|found| found.content);
+        if !accepts(content.as_ref().map(|content| (content, out.words()))) {
+            return Ok(None);
+        }
+        let is_new = content.is_none();
+        let is_empty = |found: &Found| found.word == SlotWord::EMPTY;
+        if is_new && found.as_ref().is_none_or(is_empty) {
+            let filled = self.blocks.state.writer().filled.load(Ordering::Relaxed);
+            if filled as usize >= self.blocks.slots / 4 * 3 {
+                self.rebuild()?;
+                found = self.find(key, out)?;
+            }
+        }
+        let free =
+            u64::from(self.blocks.count() - self.blocks.state.used().min(self.blocks.count()));
+        let full = WriteError::Full { asked: 1, free };
+        let found = found.ok_or(full)?;
+        let new = NewContent {
+            fingerprint: key.fingerprint(),
+            mark: key.mark(),
+            key: key.words,
+            value,
+        };
+        let to = self.fill(&new, if is_new { self.blocks.spare() } else { 0 })?;
+        let (len, slots) = self.table();
+        self.commit(&slots[found.at], found.word, to)?;
+        // ORDERING: Relaxed; only the owner of the mutex stores them.
+        let relaxed = Ordering::Relaxed;
+        if is_new {
+            len.store(len.load(relaxed) + 1, relaxed);
+            if found.word == SlotWord::EMPTY {
+                let filled = &self.blocks.state.writer().filled;
+                filled.store(filled.load(relaxed) + 1, relaxed);
+            }
+        }
+        self.free(found.word);
+        Ok(Some(is_new))
+    }
+
+    /// Removes a key, if `accepts` its value; returns whether it did.
+    pub(crate) fn remove(
+        self,
+        key: &Key<'_>,
+        out: &mut impl WordBuffer,
+        accepts: impl FnOnce(Option<(&Content, &[u64])>) -> bool,
+    ) -> Result<bool, WriteError> {
+        let found = self.find(key, out)?;
+        let found = found.and_then(|found| found.content.map(|content| (found, content)));
+        let Some((found, content)) = found else {
+            accepts(None);
+            return Ok(false);
+        };
+        if !accepts(Some((&content, out.words()))) {
+            return Ok(false);
+        }
+        let (len, slots) = self.table();
+        let mask = slots.len() - 1;
+        let ends = Blocks::slot(&slots[(found.at + 1) & mask]) == SlotWord::EMPTY;
+        let to = match ends {
+            true => SlotWord::EMPTY,
+            false => SlotWord::REMOVED,
+        };
+        self.commit(&slots[found.at], found.word, to)?;
+        // ORDERING: Relaxed; only the owner of the mutex stores them. A slot that becomes empty
+        // ends no probe: it is followed by an empty one.
+        let relaxed = Ordering::Relaxed;
+        len.store(len.load(relaxed).saturating_sub(1), relaxed);
+        if ends {
+            let filled = &self.blocks.state.writer().filled;
+            let mut emptied = 1;
+            let mut at = found.at.wrapping_sub(1) & mask;
+            while slots[at].load(relaxed) == SlotWord::REMOVED.0 && emptied <= mask {
+                slots[at].store(SlotWord::EMPTY.0, relaxed);
+                emptied += 1;
+                at = at.wrapping_sub(1) & mask;
+            }
+            let emptied = u32::try_from(emptied).unwrap_or(u32::MAX);
+            filled.store(filled.load(relaxed).saturating_sub(emptied), relaxed);
+        }
+        self.free(found.word);
+        Ok(true)
+    }
+
+    /// Fills the other table without removed slots, and makes it current.
+    #[cold]
+    pub(crate) fn rebuild(self) -> Result<(), WriteError> {
+        let root = self.root();
+        let (_, from) = self.blocks.table(root);
+        let (len, to) = self.blocks.table(root.flipped());
+        // ORDERING: Relaxed; (V5) publishes the table.
+        let relaxed = Ordering::Relaxed;
+        to.iter().for_each(|slot| slot.store(0, relaxed));
+        let mask = to.len() - 1;
+        let mut values = 0;
+        for slot in from {
+            let word = Blocks::slot(slot);
+            let block = word.block().and_then(|block| self.blocks.block(block));
+            let Some(words) = block else { continue };
+            let mut at = self.blocks.home(words[3].load(relaxed));
+            while to[at].load(relaxed) != SlotWord::EMPTY.0 {
+                at = (at + 1) & mask;
+            }
+            to[at].store(word.0, relaxed);
+            values += 1;
+        }
+        len.store(values.into(), relaxed);
+        self.flip(root)?;
+        self.blocks.state.writer().filled.store(values, relaxed);
+        Ok(())
+    }
+
+    /// Removes all keys at once.
+    pub(crate) fn clear(self) -> Result<(), WriteError> {
+        let root = self.root();
+        let (len, to) = self.blocks.table(root.flipped());
+        // ORDERING: Relaxed; (V5) publishes the table.
+        to.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+        len.store(0, Ordering::Relaxed);
+        self.flip(root)?;
+        self.sweep();
+        Ok(())
+    }
+
+    /// Calls `each` with the content of each slot.
+    pub(crate) fn each(
+        self,
+        out: &mut impl WordBuffer,
+        mut each: impl FnMut(&Content, &[u64]),
+    ) -> Result<(), WriteError> {
+        let (len, slots) = self.table();
+        let bound = match self.blocks.shape {
+            super::Shape::List => usize::try_from(len.load(Ordering::Relaxed)).unwrap_or(0),
+            _ => slots.len(),
+        };
+        for slot in &slots[..bound.min(slots.len())] {
+            let word = Blocks::slot(slot);
+            let Some(block) = word.block() else { continue };
+            let content = self.blocks.copy_out(block, usize::MAX, out);
+            let content = content.ok_or(Corrupt { word: word.0 })?;
+            each(&content, out.words());
+        }
+        Ok(())
+    }
+}
+
+impl Blocks<'_> {
+    /// The blocks that new keys leave free.
+    pub(super) fn spare(self) -> u32 {
+        SPARE.min(self.count() / 4)
+    }
+}

@@ -1,0 +1,6 @@
+//! Blocks under loom.
+
+mod fixture;
+mod models;
+
+pub(crate) use models::MUTANTS;

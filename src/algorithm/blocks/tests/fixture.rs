@@ -1,0 +1,233 @@
+//! An object outside of a segment, and its processes.
+
+use loom::sync::Arc;
+
+use super::super::index::Key;
+use super::super::read::{Content, WordBuffer, bytes_of};
+use super::super::write::{WriteError, Writer};
+use super::super::{Blocks, BlocksState, COMMITTED, HEADER, Shape, SlotWord, Version};
+use crate::facade::model::is_byte_locked;
+use crate::facade::{AtomicU32, AtomicU64, Deadline};
+use crate::participant::stage::{players, tag};
+use crate::participant::{Liveness, Tag};
+
+/// The blocks, and the slots of a table.
+const BLOCKS: usize = 2;
+const SLOTS: usize = 4;
+/// The words of content in a block.
+const PAYLOAD: usize = 3;
+
+pub(super) struct Fixture {
+    state: BlocksState,
+    shape: Shape,
+    links: [AtomicU32; BLOCKS],
+    tables: [AtomicU64; 2 * (SLOTS + 1)],
+    cells: [AtomicU64; BLOCKS * (HEADER + PAYLOAD)],
+}
+
+/// The words of the only key that there is at first, and of another one of the same hash.
+pub(super) const FIRST: [u64; 1] = [7];
+pub(super) const OTHER: [u64; 1] = [8];
+
+pub(super) fn key(words: &[u64]) -> Key<'_> {
+    Key::with_hash(words, 0)
+}
+
+/// The bytes of a value: twice the same number, so that a torn one shows.
+fn value(number: u64) -> [u8; 16] {
+    bytemuck::cast([number, number])
+}
+
+/// The number of a value that was copied, which must be whole.
+fn number(content: &Content, words: &[u64]) -> u64 {
+    let value = &words[content.key_words..];
+    assert_eq!(content.len, 16, "another value's length");
+    assert_eq!(bytes_of(value, 16).len(), 16);
+    assert_eq!(value[0], value[1], "torn");
+    value[0]
+}
+
+impl Fixture {
+    /// With the value 1 in block 0, under the first key or as the first of the list.
+    pub(super) fn open(shape: Shape) -> Arc<Self> {
+        players();
+        let mark = match shape {
+            Shape::Index => 8 << 32,
+            Shape::List | Shape::Single => 0,
+        };
+        let version = Version(0).next().with(COMMITTED).0;
+        let key = (shape == Shape::Index).then_some(FIRST[0]);
+        let block = [version, 16, 0, mark].into_iter().chain(key).chain([1, 1]);
+        let mut block = block.chain(core::iter::repeat(0));
+        let first = SlotWord::new(0, 0).0;
+        let fixture = Self {
+            state: BlocksState::new(),
+            shape,
+            links: [0, 0].map(AtomicU32::new),
+            tables: core::array::from_fn(|at| {
+                AtomicU64::new(if at == 1 { first } else { u64::from(at == 0) })
+            }),
+            cells: core::array::from_fn(|at| {
+                let in_first = at < HEADER + PAYLOAD;
+                AtomicU64::new(if in_first {
+                    block.next().unwrap_or(0)
+                } else {
+                    0
+                })
+            }),
+        };
+        fixture.state.one_used();
+        Arc::new(fixture)
+    }
+
+    pub(super) fn blocks(&self) -> Blocks<'_> {
+        Blocks {
+            state: &self.state,
+            shape: self.shape,
+            links: &self.links,
+            tables: &self.tables,
+            blocks: &self.cells,
+            slots: SLOTS,
+            payload: PAYLOAD,
+        }
+    }
+
+    pub(super) fn peers(&self, id: u32) -> Reaping<'_> {
+        Reaping { fixture: self, id }
+    }
+
+    /// Changes the object as process `id`.
+    pub(super) fn write<R>(
+        &self,
+        id: u32,
+        peers: &impl Liveness,
+        change: impl FnOnce(Writer<'_>) -> Result<R, WriteError>,
+    ) -> Result<R, WriteError> {
+        let never = Deadline::never();
+        self.blocks().write(tag(id), peers, &never, change)
+    }
+
+    /// Replaces the single value.
+    pub(super) fn store(&self, id: u32, number: u64) {
+        let stored = self.write(id, &self.peers(id), |writer| {
+            writer.store(None, &value(number))
+        });
+        assert!(stored.unwrap().is_some());
+    }
+
+    /// The single value.
+    pub(super) fn load(&self) -> u64 {
+        let mut words = Vec::new();
+        let content = self.blocks().load(usize::MAX, &mut words).unwrap().unwrap();
+        number(&content, &words)
+    }
+
+    /// Sets the value of a key.
+    pub(super) fn put(&self, id: u32, words: &[u64], number: u64) {
+        let mut out = Vec::new();
+        let put = |writer: Writer<'_>| writer.put(&key(words), &value(number), &mut out, |_| true);
+        self.write(id, &self.peers(id), put).unwrap();
+    }
+
+    pub(super) fn remove(&self, id: u32, words: &[u64]) {
+        let mut out = Vec::new();
+        let remove = |writer: Writer<'_>| writer.remove(&key(words), &mut out, |_| true);
+        self.write(id, &self.peers(id), remove).unwrap();
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, words: &[u64]) -> Option<u64> {
+        let mut out = Vec::new();
+        let content = self
+            .blocks()
+            .get(&key(words), usize::MAX, &mut out)
+            .unwrap();
+        content.map(|content| number(&content, &out))
+    }
+
+    pub(super) fn push(&self, id: u32, number: u64) {
+        let value = value(number);
+        let values = [value.as_slice()];
+        let push = |writer: Writer<'_>| writer.push(values.into_iter());
+        self.write(id, &self.peers(id), push).unwrap();
+    }
+
+    pub(super) fn pop(&self, id: u32) {
+        let mut out = Vec::new();
+        let pop = |writer: Writer<'_>| writer.pop(&mut out);
+        self.write(id, &self.peers(id), pop).unwrap();
+    }
+
+    pub(super) fn set(&self, id: u32, index: u64, number: u64) {
+        let mut out = Vec::new();
+        let set = |writer: Writer<'_>| writer.set(index, None, &value(number), &mut out);
+        assert_eq!(self.write(id, &self.peers(id), set), Ok(Some(true)));
+    }
+
+    /// A value of the list.
+    pub(super) fn at(&self, index: u64) -> Option<u64> {
+        let mut out = Vec::new();
+        let content = self.blocks().at(index, &mut out).unwrap();
+        content.map(|content| number(&content, &out))
+    }
+
+    /// Replaces a value twice, if that many blocks are free: none was lost.
+    pub(super) fn conserves(&self, id: u32) {
+        match self.shape {
+            Shape::Single => (10..12).for_each(|number| self.store(id, number)),
+            Shape::Index => (10..12).for_each(|number| self.put(id, &FIRST, number)),
+            Shape::List => {
+                if self.at(0).is_none() {
+                    self.push(id, 9);
+                }
+                (10..12).for_each(|number| self.set(id, 0, number));
+            }
+        }
+        assert_eq!(self.state.used(), 1, "blocks were lost");
+    }
+
+    pub(super) fn state(&self) -> &BlocksState {
+        &self.state
+    }
+
+    /// Recovers what `dead` holds, if it is dead.
+    fn reap(&self, dead: u32) {
+        if !is_byte_locked(dead - 1) {
+            self.state.recover(tag(dead));
+        }
+    }
+}
+
+impl WordBuffer for Vec<u64> {
+    fn clear(&mut self) {
+        self.clear();
+    }
+    fn append(&mut self, words: impl Iterator<Item = u64>) {
+        self.extend(words);
+    }
+    fn words(&self) -> &[u64] {
+        self
+    }
+}
+
+pub(super) struct Reaping<'a> {
+    fixture: &'a Fixture,
+    id: u32,
+}
+
+impl Liveness for Reaping<'_> {
+    fn is_alive(&self, other: Tag) -> bool {
+        other == tag(self.id) || is_byte_locked(other.index())
+    }
+    fn is_member(&self) -> bool {
+        true
+    }
+    fn reap(&self, _urgent: bool) -> bool {
+        let others = (1..=3).filter(|id| *id != self.id);
+        others.for_each(|id| self.fixture.reap(id));
+        true
+    }
+    fn participants(&self) -> u32 {
+        3
+    }
+}

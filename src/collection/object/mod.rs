@@ -1,0 +1,80 @@
+//! Shared objects: values of any type that serde encodes, of any length, that all processes read
+//! and change.
+//!
+//! | | what it is |
+//! |---|---|
+//! | [`Shared<T>`](crate::Shared) | one value: a configuration, a state, a result |
+//! | [`Dict<K, V>`](crate::Dict) | values under keys: a cache, counts, what is known of each client |
+//! | [`List<T>`](crate::List) | values in order: results, a log, what remains to be done |
+//! | [`Set<T>`](crate::Set) | values, each once: what was seen |
+//! | [`Namespace`](crate::Namespace) | attributes by name, each of a type of its own |
+//!
+//! A value is encoded when it is stored and decoded when it is read: what a process reads is a copy
+//! of its own, and changing that changes nothing. `update` changes what is stored.
+//!
+//! # What holds for each object
+//!
+//! - **Reads take no lock** and leave nothing behind: a reader that is killed or stopped hinders no
+//!   process, and no process that is stopped hinders a reader. A read copies the encoded value,
+//!   and copies it again if another process has replaced it meanwhile and its memory has been used
+//!   again: lock-free.
+//! - **Changes are made one after the other**, under a lock that no code of yours runs under. A
+//!   process that is stopped in the middle of a change holds up the changes of others until it
+//!   continues.
+//! - **A change is made whole or not at all**, wherever its process is killed. The next process
+//!   that changes the object clears up, which takes some 10 ns for each value there is room for.
+//! - **A closure that makes the new value** runs without the lock, and again if another process has
+//!   changed the value meanwhile, as with [`Element::update`](crate::array::Element::update). If
+//!   it panics, nothing is changed. It may use the same object.
+//! - **Room** is what the object was created with. A value takes whole blocks; what is replaced or
+//!   removed gives its blocks back.
+//! - **Types are compared** when an object is opened, as those of a
+//!   [`Channel`](crate::queue::Channel) are: by what serde sees of them.
+
+mod dict;
+mod error;
+mod iter;
+mod list;
+mod namespace;
+mod options;
+mod set;
+mod shared;
+mod store;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use dict::Dict;
+pub use error::{ObjectError, ObjectTimeoutError};
+pub use iter::{Iter, Keys, Values};
+pub use list::List;
+pub use namespace::{AttributeError, Namespace};
+pub use options::{ObjectOptions, SharedOptions};
+pub use set::Set;
+pub use shared::Shared;
+
+/// A type whose values are in shared objects: what serde encodes and decodes, and `Debug`, since an
+/// object shows its contents. Every such type has it.
+#[diagnostic::on_unimplemented(
+    message = "values of `{Self}` cannot be in a shared object",
+    note = "it needs `#[derive(Debug, serde::Serialize, serde::Deserialize)]`, and no borrowed parts"
+)]
+pub trait Stored: Serialize + DeserializeOwned + std::fmt::Debug + 'static {}
+
+impl<T: Serialize + DeserializeOwned + std::fmt::Debug + 'static> Stored for T {}
+
+/// What a key of type `K` is looked up by: a `&K`, or a `&str` for a `String`.
+///
+/// Keys are equal if their encodings are: two NaN of the same bits are, 0.0 and -0.0 are not, and
+/// two `HashMap`s hardly ever, since they are encoded in their own order.
+pub trait KeyOf<K>: Serialize + sealed::Sealed<K> {}
+
+impl<K: Stored> KeyOf<K> for K {}
+impl KeyOf<String> for str {}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "that is what seals the trait")]
+    pub trait Sealed<K> {}
+    impl<K: super::Stored> Sealed<K> for K {}
+    impl Sealed<String> for str {}
+}
