@@ -10,6 +10,7 @@ mod ends;
 mod job;
 mod locks;
 mod meetings;
+mod objects;
 mod permits;
 mod pool;
 mod processes;
@@ -58,6 +59,8 @@ enum What {
     Work,
     /// Snapshots.
     Snapshots,
+    /// Dictionaries, lists and single values.
+    Objects,
     /// Arrays with leases.
     Array,
     /// Pools of workers.
@@ -130,6 +133,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Queues => traffic::run::<queues::Queues>(args, random)?,
         What::Work => traffic::run::<work::Tasks>(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,
+        What::Objects => job::run::<objects::Objects>(args, random)?,
         What::Array => job::run::<array::Field>(args, random)?,
         What::Pool => pool::run(args, random)?,
         What::Ends => ends::run(args, random)?,

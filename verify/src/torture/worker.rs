@@ -14,8 +14,8 @@ use crate::process::{Broken, PANICKED, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{
-    What, array, job, locks, meetings, permits, queues, rwlock, signals, snapshots, traffic,
-    work as tasks,
+    What, array, job, locks, meetings, objects, permits, queues, rwlock, signals, snapshots,
+    traffic, work as tasks,
 };
 
 /// How `torture` starts a worker.
@@ -141,6 +141,7 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Queues => traffic::work::<queues::ItemNotes>(orders),
         What::Work => traffic::work::<tasks::TaskNotes>(orders),
         What::Snapshots => snapshots::work(orders),
+        What::Objects => job::work::<objects::Objects>(orders),
         What::Array => job::work::<array::Field>(orders),
         What::Pool | What::Ends | What::Conns | What::Processes | What::Starts => {
             Err(Broken("such a job starts its processes itself".into()))

@@ -27,6 +27,7 @@ mod lock;
 mod locks;
 mod naive;
 mod named;
+mod objects;
 mod permits;
 mod pipe;
 mod promise;
@@ -71,6 +72,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         work::LISTED_BYTES,
         work::LISTED_CHANNELS,
         snapshot::LISTED,
+        objects::LISTED,
     ]
     .into_iter()
     .flatten()
