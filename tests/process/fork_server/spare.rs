@@ -29,7 +29,7 @@ fn spare(server: u32) -> u32 {
 #[test]
 fn the_next_start_takes_the_process_that_waits_and_leaves_another() {
     let told = alone(|()| {
-        let server = super::server();
+        let server = server();
         let first = spare(server);
         let taken = forked(|()| std::process::id(), ()).expect("joined");
         let second = spare(server);
@@ -48,13 +48,13 @@ fn the_next_start_takes_the_process_that_waits_and_leaves_another() {
 #[test]
 fn a_start_after_the_waiting_process_was_killed_succeeds() {
     let told = alone(|()| {
-        let server = super::server();
+        let server = server();
         (0..20)
             .map(|number: u32| {
                 let waiting = spare(server);
                 kill(waiting, libc::SIGKILL);
                 // With the status posted, and without.
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     wait_for_the_end_of(waiting);
                 }
                 forked(|number: u32| (number, parent()), number) == Ok((number, server))
@@ -109,7 +109,7 @@ fn a_waiting_process_killed_at_any_time_leaves_each_start_done_once() {
 #[test]
 fn a_stopped_waiting_process_is_given_up_at_the_timeout() {
     let told = alone(|()| {
-        let server = super::server();
+        let server = server();
         let waiting = spare(server);
         stop(waiting);
         let timeout = Duration::from_millis(50);
@@ -145,24 +145,24 @@ fn large_arguments_reach_a_waiting_process_whole() {
 #[test]
 fn a_waiting_process_ends_with_its_server_and_with_its_asker() {
     let told = alone(|()| {
-        let server = super::server();
+        let server = server();
         let waiting = spare(server);
         kill(server, libc::SIGKILL);
         wait_for_the_end_of(waiting);
         let next = self::server();
         (server != next, next, spare(next))
     });
-    let (another, server, waiting) = told;
+    let (another, next, waiting) = told;
     assert!(another);
     // Their asker has ended by itself.
-    wait_for_the_end_of(server);
+    wait_for_the_end_of(next);
     wait_for_the_end_of(waiting);
     // This one is killed.
     let gate = Gate::new();
     let segment = Segment::anonymous().expect("made");
     let ids = ["server", "spare"].map(|name| segment.create::<Counter>(name, 0).expect("created"));
     let asks = |(gate, [first, second]): (PathBuf, [Counter; 2])| {
-        let server = super::server();
+        let server = server();
         first.store(server.into());
         second.store(spare(server).into());
         wait_at(&gate);

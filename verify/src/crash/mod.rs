@@ -77,23 +77,10 @@ pub(crate) fn run(full: bool, filter: Option<&str>) -> Result<ExitCode, Broken> 
     Ok(judged(&all, begun))
 }
 
-/// Walks of a server, which may end by itself between two steps, with its owner: the rig, which finds
-/// no process then, takes that for a fault of its own or of the library now and then. A thin sweep
-/// of all leaves them out.
-const UNSTEADY: [&str; 2] = [
-    "process: fork server, the server",
-    "process: fork server, the owner at the server's steps",
-];
-
 /// The operations whose names contain `filter`.
 fn wanted(filter: Option<&str>) -> impl Iterator<Item = (usize, &'static Listed)> {
-    let all_but = filter.is_none() && THIN.load(Relaxed);
-    let is_wanted = move |name: &str| match filter {
-        Some(filter) => name.contains(filter),
-        None => !(all_but && UNSTEADY.contains(&name)),
-    };
     operations::all()
-        .filter(move |listed| is_wanted(listed.name))
+        .filter(move |listed| filter.is_none_or(|filter| listed.name.contains(filter)))
         .enumerate()
 }
 

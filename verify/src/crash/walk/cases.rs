@@ -41,6 +41,7 @@ const CHILD: &[Way] = &[Way::Fork(0)];
 const SECOND_CHILD: &[Way] = &[Way::Fork(1)];
 const SERVER: &[Way] = &[Way::Fork(0), Way::Fork(0)];
 const SERVERS_CHILD: &[Way] = &[Way::Fork(0), Way::Fork(0), Way::Fork(0)];
+const SPARE: &[Way] = &[Way::Fork(0), Way::Fork(0), Way::Fork(1)];
 const SUPERVISOR: &[Way] = &[Way::Thread(0)];
 
 macro_rules! walks {
@@ -147,6 +148,8 @@ pub(crate) const LISTED: &[Listed] = walks! {
     "process: fork server, the owner at the child's steps" has_a_daemon_by_server of SERVERS_CHILD, First, &[],
         bound true, counts false, "a child that is no daemon"
     "process: fork server, the child" hears_by_server of SERVERS_CHILD, Walked, &[KILLED, REFUSED],
+        bound false, counts false, "a parent that waits for a message and not for the child"
+    "process: fork server, the spare" starts_by_a_spare of SPARE, Walked, &[KILLED],
         bound false, counts false, "a parent that waits for a message and not for the child"
 };
 

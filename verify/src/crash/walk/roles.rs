@@ -263,6 +263,28 @@ pub(super) fn hears_by_server(family: &Family, seeded: bool, begin: &mut dyn FnM
     code
 }
 
+/// Starts two processes by the fork server: the second is what that forked ahead. With the bug, it
+/// waits for an item of the second.
+pub(super) fn starts_by_a_spare(family: &Family, seeded: bool, begin: &mut dyn FnMut()) -> u8 {
+    let Some(sender) = first_sender(family) else {
+        return FAILED;
+    };
+    begin();
+    let builder = Builder::new().start(StartMethod::ForkServer);
+    let notes = &family.notes;
+    let code = joined(builder.spawn(counts, notes.clone()));
+    if code != DONE {
+        return code;
+    }
+    if seeded {
+        drop(sender);
+        return waits_for_an_item(family, StartMethod::ForkServer);
+    }
+    let code = joined(builder.spawn(sends, (sender, notes.clone())));
+    end_of_walk();
+    code
+}
+
 /// Starts a daemon, and stays, or ends when that has sent its items. With the bug, it is none.
 fn has_one(
     family: &Family,

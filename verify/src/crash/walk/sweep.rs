@@ -16,7 +16,7 @@ use crate::crash::walk::family::{Family, ITEMS, Note};
 use crate::crash::walk::pool::Known;
 use crate::crash::walk::roles::{BEGIN_OF_WALK, END_OF_WALK, meaning};
 use crate::crash::walk::tracee::{Place, Step, Tracee, Way};
-use crate::process::{Broken, Child, End, take_served_by_slice, until, watch_over};
+use crate::process::{Broken, Child, End, has_state, take_served_by_slice, until, watch_over};
 
 /// After this the second is over.
 const SOON: Duration = Duration::from_secs(1);
@@ -369,7 +369,14 @@ fn pass(
         } else if fate != Fate::KilledAlone {
             stop(case, &mut walk)?;
             walk.listen(case, &mut scene);
+            let before = scene.complaints.len();
             judge::while_stopped(&walk.family.base, &mut scene, true)?;
+            // What was ending by itself, as a fork server with its owner, has not stopped.
+            if has_state(target, &['Z', 'X']) {
+                scene.complaints.truncate(before);
+                scene.ended = true;
+                scene.outcome("ended before");
+            }
         }
         match killed {
             true if is_told => {}
