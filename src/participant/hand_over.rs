@@ -14,7 +14,8 @@
 //! - claimed ends: a CAS of the claim from the parent's tag to the child's.
 //!
 //! If the parent dies before that and is reaped, others may have been told that the end is gone.
-//! Then it is over for the child as well.
+//! Then it is over for the child as well, though a third process may have taken a new end since: a
+//! counted end names the last count when it was handed over, a claimed end the parent's tag.
 //!
 //! # Crash
 //!
@@ -34,6 +35,8 @@ pub(crate) struct HandOver {
     pub(crate) side: Endpoint,
     /// The participant that hands it over.
     pub(crate) from: Tag,
+    /// Of a counted end: which count was the last then.
+    pub(crate) as_of: u64,
 }
 
 /// Why an end was not taken over.

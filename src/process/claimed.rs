@@ -51,7 +51,7 @@ macro_rules! claimed_serde {
         /// the end from then on.
         impl<T: Payload + NoUninit + CheckedBitPattern> Serialize for $handle<T> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serialize_end(self.ring(), Endpoint::$side, self.end.to_hand_over(), serializer)
+                serialize_end(self.ring(), Endpoint::$side, (self.end.to_hand_over(), 0), serializer)
             }
         }
 

@@ -38,7 +38,7 @@ use crate::format::Kind;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::participant::hand_over::HandOver;
-use crate::queue::{Countable, ReceiverOf, SenderOf};
+use crate::queue::{Countable, ReceiverOf, SenderOf, last_count};
 use crate::segment::{Placeable, Segment, TakeOverFailure};
 
 /// An end among the arguments of a process, as its job lists it.
@@ -51,6 +51,8 @@ pub(super) struct SentEnd {
     is_sender: bool,
     /// The tag by which the parent has it.
     from: u32,
+    /// Of a counted end: which count was the last.
+    as_of: u64,
 }
 
 impl SentEnd {
@@ -93,7 +95,14 @@ impl ReceivedEnd {
         let side = sent.side();
         let garbage = || "an end has no tag of its giver".to_owned();
         let from = Tag::from_bits(sent.from).ok_or_else(garbage)?;
-        let taken = segment.take_over_end(sent.entry, HandOver { side, from });
+        let taken = segment.take_over_end(
+            sent.entry,
+            HandOver {
+                side,
+                from,
+                as_of: sent.as_of,
+            },
+        );
         match taken {
             Ok(me) => Ok(Self::Taken(TakenEnd {
                 segment,
@@ -124,14 +133,15 @@ fn role(side: Endpoint) -> &'static str {
     }
 }
 
-/// Serialises an end of an entry, which this process has by the tag `from`.
+/// Serialises an end of an entry, which this process has by the tag `from`; if it is counted,
+/// `as_of` is the last count.
 ///
 /// Fails, in the serializer's error, anywhere but in an argument of a spawned function, and if this
 /// process does not have the end.
 pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
     handle: &P,
     side: Endpoint,
-    from: Option<Tag>,
+    (from, as_of): (Option<Tag>, u64),
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let entry = handle.entry();
@@ -142,6 +152,7 @@ pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
         entry,
         is_sender: side == Endpoint::Sender,
         from: from.map_or(0, Tag::bits),
+        as_of,
     };
     match add_end(&segment, line) {
         EndPlace::Argument { slot, number } if from.is_some() => {
@@ -248,10 +259,12 @@ pub fn take_over_sender<Q: Countable>(queue: &Q) -> Option<SenderOf<Q>> {
     let entry = queue.entry();
     let segment = Segment::from_mapping(entry.mapping.clone());
     // Counted ends do not ask whose they were.
-    let (side, from) = (Endpoint::Sender, Tag::from_bits(Tag::MASK)?);
-    let me = segment
-        .take_over_end(entry.index, HandOver { side, from })
-        .ok()?;
+    let end = HandOver {
+        side: Endpoint::Sender,
+        from: Tag::from_bits(Tag::MASK)?,
+        as_of: last_count(queue),
+    };
+    let me = segment.take_over_end(entry.index, end).ok()?;
     Some(SenderOf::counted_as(queue.clone(), me))
 }
 
@@ -260,7 +273,7 @@ macro_rules! end_serde {
         /// Serialises as an argument of a spawned function, and nowhere else.
         impl<Q: Countable> Serialize for $handle<Q> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serialize_end(&**self, Endpoint::$side, self.tag(), serializer)
+                serialize_end(&**self, Endpoint::$side, (self.tag(), last_count(&**self)), serializer)
             }
         }
 

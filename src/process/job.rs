@@ -27,7 +27,7 @@ pub(super) const VARIABLE: &str = "CROSSDOCK_SPAWN";
 
 const MAGIC: [u8; 8] = *b"crossjob";
 /// The version of the bytes of jobs and results, raised with any change.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 const PREFIX: usize = 20;
 
 /// The function to run, and what was inherited for it.

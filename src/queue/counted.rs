@@ -112,6 +112,13 @@ fn count<Q: Countable>(queue: &Q, side: Endpoint) -> Result<Tag, CountError> {
     Ok(me)
 }
 
+/// Returns which count of an end of the queue was the last.
+#[cfg(feature = "process")]
+pub(crate) fn last_count<Q: Countable>(queue: &Q) -> u64 {
+    let Counting(of) = queue.counting();
+    of.endpoints().as_of()
+}
+
 impl<Q: Countable> Counted<Q> {
     /// Whether it still counts: a forked child's does not, nor that of a process that others took
     /// for dead.

@@ -42,6 +42,8 @@ mod work;
 pub use crate::payload::ValueError;
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::EntryError;
+#[cfg(feature = "process")]
+pub(crate) use counted::last_count;
 pub use counted::{Countable, ReceiverOf, SenderOf};
 pub use error::{
     CountError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,

@@ -132,6 +132,8 @@ pub(crate) struct Common {
     /// Receivers wait on `items`, senders on `free_slots`.
     items: EventCount,
     free_slots: EventCount,
+    /// When each endpoint last began anew; see `endpoints`.
+    renewed: [AtomicU64; 2],
 }
 
 /// Access to the words of the slots.
@@ -215,6 +217,7 @@ impl SlotsState {
                 _unused: AtomicU64::new(0),
                 items: EventCount::new(),
                 free_slots: EventCount::new(),
+                renewed: [0; 2].map(AtomicU64::new),
             }),
             tail: Padded(AtomicU64::new(0)),
             head: Padded(AtomicU64::new(0)),
@@ -249,6 +252,7 @@ impl<'a, S: Slots> Ring<'a, S> {
     pub(crate) fn endpoints(&self) -> EndpointCounts<'a> {
         EndpointCounts {
             word: &self.state.common.0.endpoints,
+            renewed: &self.state.common.0.renewed,
             cells: self.cells,
         }
     }

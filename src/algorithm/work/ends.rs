@@ -16,7 +16,7 @@
 //!
 //! # Ordering
 //!
-//! (E1) and (E4) of `endpoints`.
+//! (E1), (E4) and (E5) of `endpoints`.
 
 use super::entry::{layout_of, view};
 use super::layout::WorkLayout;
@@ -34,7 +34,7 @@ impl<P: Storage> Ends for Work<'_, P> {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), TakeOverError> {
-        let taken = self.endpoints().take_over(end.side, me, peers);
+        let taken = self.endpoints().take_over((end.side, end.as_of), me, peers);
         taken.map_err(|(error, settled)| {
             if settled {
                 self.wake_all();

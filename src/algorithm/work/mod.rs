@@ -189,6 +189,8 @@ struct Common {
     items: EventCount,
     free_cells: EventCount,
     idle: EventCount,
+    /// When each endpoint last began anew; see `endpoints`.
+    renewed: [AtomicU64; 2],
 }
 
 /// Access to the words of slots and cells.
@@ -284,6 +286,7 @@ impl WorkState {
                 items: EventCount::new(),
                 free_cells: EventCount::new(),
                 idle: EventCount::new(),
+                renewed: [0; 2].map(AtomicU64::new),
             }),
             tail: Padded(AtomicU64::new(begin.0)),
             head: Padded(AtomicU64::new(begin.0)),
@@ -319,6 +322,7 @@ impl<'a, P: Storage> Work<'a, P> {
     pub(crate) fn endpoints(&self) -> EndpointCounts<'a> {
         EndpointCounts {
             word: &self.state.common.0.endpoints,
+            renewed: &self.state.common.0.renewed,
             cells: self.counts,
         }
     }

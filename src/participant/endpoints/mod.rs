@@ -12,6 +12,8 @@
 //! cell  62        46 45       29 28                                  0
 //!       | receivers | senders   | tag of the participant: 29           |   0 = none
 //! ```
+//! And for each endpoint a word that says when it last began anew: at which of these times a
+//! participant was counted though the endpoint was gone. It only grows.
 //!
 //! # Protocol
 //!
@@ -23,7 +25,10 @@
 //! - hand over an end to another process: its receiver counts in its own cell while the giver is
 //!   still counted, and the giver uncounts after that. So the endpoint is counted throughout. If
 //!   the giver dies first and the endpoint is settled, GONE may have been reported: the receiver
-//!   of the end, unlike a new participant, leaves it set, and uncounts.
+//!   of the end, unlike a new participant, leaves it set, and uncounts. So it does if a participant
+//!   was counted meanwhile and GONE is clear again: a count that clears GONE notes its number
+//!   before, the end names the number of the last count when it was handed over, and the note is
+//!   later than that.
 //! - settle an endpoint: load the word; if no cell of a live participant counts it, CAS the loaded
 //!   word to GONE. If a participant was counted meanwhile, the word has changed: repeat.
 //! - close: set CLOSED.
@@ -42,7 +47,8 @@
 //! | hand over, the giver, before the cell of the end's receiver | a dead cell, perhaps GONE | that receiver finds GONE, or counts before the settling, which then finds it |
 //! | the same, after that cell | both count | a reaper clears the giver's |
 //! | the end's receiver, at any step | the giver still counts | a reaper; the giver uncounts when it learns of the death |
-//! | the end's receiver, after it found GONE | a dead cell, GONE | a reaper clears it and settles |
+//! | the end's receiver, after it found GONE, or a new beginning | a dead cell | a reaper clears it and settles |
+//! | count of a gone endpoint, after its note | GONE, and a note of a count that was not made | the next count has the same number, or a later one |
 //! | close | nothing, or CLOSED | sleepers look when their slices end |
 //!
 //! A process that is stopped between uncounting and settling delays a waiter by a slice at most.
@@ -56,7 +62,10 @@
 //! (E3) Two that are the last and uncount at once have a full barrier each between their own cell
 //! and their load of the other's: at least one of them finds the endpoint empty. (E4) The receiver
 //! of an end changes the word by a CAS that expects GONE to be clear, after its cell, as (E1): a
-//! settling that has not set GONE by then finds the cell, or fails and looks again. (M3) of
+//! settling that has not set GONE by then finds the cell, or fails and looks again. (E5) A count
+//! that clears GONE notes its number before it changes the word (Release). A receiver of an end
+//! that reads the word after that (Acquire) finds the note; if it has read the word before, it
+//! fails to change it, since a count changes the number. (M3) of
 //! `algorithm::mutex` holds for cells.
 
 use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
@@ -119,6 +128,8 @@ pub(crate) enum EndpointError {
 #[derive(Clone, Copy)]
 pub(crate) struct EndpointCounts<'a> {
     pub(crate) word: &'a AtomicU64,
+    /// When each endpoint last began anew.
+    pub(crate) renewed: &'a [AtomicU64; 2],
     pub(crate) cells: &'a [AtomicU64],
 }
 
@@ -127,6 +138,11 @@ fn is_counted(cell: u64, me: Tag, peers: &impl Liveness) -> bool {
     let other = Tag::in_word(owner(cell), peers.participants());
     let there = other.filter(|other| other.index() == me.index());
     there.is_some_and(|other| !peers.is_unregistered(other) || mutation(602))
+}
+
+/// How many times a participant was counted, in the word.
+fn number(word: u64) -> u64 {
+    word / COUNTED
 }
 
 /// The tag in a cell.
@@ -164,25 +180,20 @@ impl EndpointCounts<'_> {
     }
 
     fn change(self, mut to: impl FnMut(u64) -> u64) {
-        self.change_if(|word| Some(to(word)));
-    }
-
-    /// Changes the word, unless `to` returns `None` for it; returns whether it was changed.
-    fn change_if(self, mut to: impl FnMut(u64) -> Option<u64>) -> bool {
         // ORDERING: Relaxed; the CAS decides.
         let mut seen = self.word.load(Ordering::Relaxed);
-        while let Some(next) = to(seen) {
-            // ORDERING: Release; (E1), (E2). Acquire; as `settle`.
+        loop {
+            // ORDERING: Release; (E1), (E2), (E5). Acquire; as `settle`.
             let both = Ordering::AcqRel;
+            let next = to(seen);
             match self
                 .word
                 .compare_exchange(seen, next, both, Ordering::Relaxed)
             {
-                Ok(_) => return true,
+                Ok(_) => return,
                 Err(now) => seen = now,
             }
         }
-        false
     }
 
     /// Counts participant `me` once more at an endpoint. Returns whether it is the first there:
@@ -199,27 +210,55 @@ impl EndpointCounts<'_> {
         let mut is_first = false;
         self.change(|word| {
             is_first = word & (side.ever() | side.gone()) != side.ever();
+            if word & side.gone() != 0 {
+                self.note_renewal(side, number(word) + 1);
+            }
             (word.wrapping_add(once_more) | side.ever()) & !side.gone()
         });
         Ok(is_first)
     }
 
+    /// Notes that an endpoint that is gone begins anew with the count of this number. A note of a
+    /// count that another one overtakes is true as well: that one has the same number.
+    fn note_renewal(self, side: Endpoint, number: u64) {
+        let place = &self.renewed[side as usize];
+        let number = number + u64::from(mutation(550));
+        // ORDERING: Relaxed; (E5), by the change of the word after this.
+        let mut seen = place.load(Ordering::Relaxed);
+        while seen < number && !mutation(549) {
+            // ORDERING: as above.
+            match place.compare_exchange(seen, number, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// The number of the last count, for an end that this participant, which is counted, hands
+    /// over.
+    #[cfg(any(loom, feature = "process"))]
+    pub(crate) fn as_of(self) -> u64 {
+        // ORDERING: Relaxed; not before the own count.
+        number(self.word.load(Ordering::Relaxed))
+    }
+
     /// Counts participant `me` for an end that another participant, which was counted for it, hands
     /// over to `me`, and uncounts after that.
     ///
-    /// Unlike [`count`](Self::count), this leaves an endpoint alone that is gone. If `settled` is
-    /// true then, all sleepers of both endpoints must be woken.
+    /// Unlike [`count`](Self::count), this leaves an endpoint alone that is gone, or was gone after
+    /// the count `as_of`, which was the last when the end was handed over. If `settled` is true
+    /// then, all sleepers of both endpoints must be woken.
     #[cfg(any(loom, feature = "process"))]
     pub(crate) fn take_over(
         self,
-        side: Endpoint,
+        (side, as_of): (Endpoint, u64),
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), (TakeOverError, bool)> {
-        let early = mutation(516) && !self.count_over(side);
+        let early = mutation(516) && !self.count_over(side, as_of);
         self.count_in_cell(side, me, peers, 518)
             .map_err(|error| (error.into(), false))?;
-        if early || !mutation(516) && self.count_over(side) {
+        if early || !mutation(516) && self.count_over(side, as_of) {
             return Ok(());
         }
         // Others may have been told. A participant that was counted and left meanwhile has found
@@ -233,16 +272,32 @@ impl EndpointCounts<'_> {
         Err((TakeOverError::Over, settled))
     }
 
-    /// Changes the word for an end that was handed over; returns false if the endpoint is gone.
+    /// Changes the word for an end that was handed over; returns false if the endpoint is gone, or
+    /// was so since.
     #[cfg(any(loom, feature = "process"))]
-    fn count_over(self, side: Endpoint) -> bool {
+    fn count_over(self, side: Endpoint, as_of: u64) -> bool {
         let once_more = if mutation(513) { 0 } else { COUNTED };
-        let is_gone = |word| word & side.gone() != 0 && !mutation(512);
-        self.change_if(|word| {
+        // ORDERING: Acquire; (E5).
+        let acquire = ordering(Ordering::Acquire, 551);
+        let mut seen = self.word.load(acquire);
+        loop {
+            let is_gone = seen & side.gone() != 0 && !mutation(512);
+            // ORDERING: Relaxed; (E5).
+            let renewed = self.renewed[side as usize].load(Ordering::Relaxed);
+            if is_gone || renewed > as_of && !mutation(548) {
+                return false;
+            }
             // (E4).
-            let next = (word.wrapping_add(once_more) | side.ever()) & !side.gone();
-            (!is_gone(word)).then_some(next)
-        })
+            let next = (seen.wrapping_add(once_more) | side.ever()) & !side.gone();
+            // ORDERING: Release; (E1). Acquire; as `settle`.
+            match self
+                .word
+                .compare_exchange(seen, next, Ordering::AcqRel, acquire)
+            {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
     }
 
     /// Adds one to the own cell of `me`, and asks the registry; `mutant` does not ask.

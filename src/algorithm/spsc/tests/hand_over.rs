@@ -90,6 +90,7 @@ impl Fixture {
         let end = HandOver {
             side: Endpoint::Sender,
             from: tag(1),
+            as_of: 0,
         };
         match self.ring().take_over(end, tag(2), &KernelLiveness(2)) {
             Ok(()) => {
@@ -222,6 +223,7 @@ fn model_spsc_end_handed_over_to_an_unregistered_child_leaves_no_tag() {
                 let end = HandOver {
                     side: Endpoint::Sender,
                     from: tag(1),
+                    as_of: 0,
                 };
                 let taken = child.ring().take_over(end, tag(2), &lost.liveness(2));
                 assert!(matches!(taken, Ok(()) | Err(TakeOverError::MembershipLost)));

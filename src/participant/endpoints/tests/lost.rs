@@ -22,6 +22,7 @@ mutants! {
 /// The end of a queue, and the registry.
 struct End {
     word: AtomicU64,
+    renewed: [AtomicU64; 2],
     cells: [AtomicU64; 3],
     registry: ModelRegistry,
 }
@@ -31,6 +32,7 @@ impl End {
         players();
         Arc::new(Self {
             word: AtomicU64::new(0),
+            renewed: [0; 2].map(AtomicU64::new),
             cells: [0; 3].map(AtomicU64::new),
             registry: ModelRegistry::new(),
         })
@@ -39,6 +41,7 @@ impl End {
     fn endpoints(&self) -> EndpointCounts<'_> {
         EndpointCounts {
             word: &self.word,
+            renewed: &self.renewed,
             cells: &self.cells,
         }
     }
@@ -63,7 +66,8 @@ impl End {
     /// Takes an end over for process 1, which does not leave.
     fn take_over(&self) {
         let peers = self.registry.liveness(1);
-        let taken = self.endpoints().take_over(Endpoint::Sender, tag(1), &peers);
+        let end = (Endpoint::Sender, self.endpoints().as_of());
+        let taken = self.endpoints().take_over(end, tag(1), &peers);
         assert!(
             matches!(taken, Ok(()) | Err((TakeOverError::MembershipLost, _))),
             "{taken:?}"

@@ -27,7 +27,12 @@ mutants! {
         513 "taking an end over does not change the word",
         516 "a child changes the word before its cell";
     model_endpoints_handed_over_too_late_as_another_sender_comes:
-        514 "a child that finds the endpoint gone does not settle";
+        514 "a child that finds the endpoint gone does not settle",
+        548 "a child joins a new beginning of the endpoint",
+        549 "a new beginning is not noted",
+        551 "a child does not acquire the note of a new beginning";
+    model_endpoints_handed_over_after_a_new_beginning:
+        550 "a new beginning is noted as a later one";
     model_endpoints_handed_over_as_another_sender_leaves:
         515 "a parent does not wait for its child";
     model_two_deaths_of_the_last_senders_are_noticed:
@@ -39,6 +44,7 @@ mutants! {
 /// The end of a queue, and what its senders sent.
 struct End {
     word: AtomicU64,
+    renewed: [AtomicU64; 2],
     cells: [AtomicU64; 3],
     sent: [Words<1>; 2],
 }
@@ -48,6 +54,7 @@ impl End {
         players();
         Arc::new(Self {
             word: AtomicU64::new(0),
+            renewed: [0; 2].map(AtomicU64::new),
             cells: [0; 3].map(AtomicU64::new),
             sent: [0; 2].map(|_| Words::new([0])),
         })
@@ -56,6 +63,7 @@ impl End {
     fn endpoints(&self) -> EndpointCounts<'_> {
         EndpointCounts {
             word: &self.word,
+            renewed: &self.renewed,
             cells: &self.cells,
         }
     }

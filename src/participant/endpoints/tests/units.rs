@@ -4,6 +4,8 @@ use super::super::{Endpoint, EndpointCounts, EndpointError, MOST};
 use crate::facade::AtomicU64;
 use crate::participant::Liveness;
 use crate::participant::Tag;
+#[cfg(feature = "process")]
+use crate::participant::hand_over::TakeOverError;
 
 struct AllAlive;
 
@@ -21,9 +23,11 @@ impl Liveness for AllAlive {
 
 #[test]
 fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
-    let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
+    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
+    let cells = [0, 0].map(AtomicU64::new);
     let endpoints = EndpointCounts {
         word: &word,
+        renewed: &renewed,
         cells: &cells,
     };
     let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
@@ -57,11 +61,39 @@ fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
     );
 }
 
+#[cfg(feature = "process")]
 #[test]
-fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
-    let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
+fn an_end_that_was_handed_over_before_a_new_beginning_is_over() {
+    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
+    let cells = [0; 3].map(AtomicU64::new);
     let endpoints = EndpointCounts {
         word: &word,
+        renewed: &renewed,
+        cells: &cells,
+    };
+    let [parent, other, child] = [0, 1, 2].map(|index| Tag::new(index, 1).unwrap());
+    for side in [Endpoint::Sender, Endpoint::Receiver] {
+        endpoints.count(side, parent, &AllAlive).unwrap();
+        let early = endpoints.as_of();
+        // It dies, and others are told.
+        assert!(endpoints.uncount(side, parent, &AllAlive));
+        assert_eq!(endpoints.count(side, other, &AllAlive), Ok(true));
+        let late = endpoints.as_of();
+        let over = Err((TakeOverError::Over, false));
+        assert_eq!(endpoints.take_over((side, early), child, &AllAlive), over);
+        // What the other one hands over is not.
+        assert_eq!(endpoints.take_over((side, late), child, &AllAlive), Ok(()));
+        assert!(!endpoints.is_over(side.other()));
+    }
+}
+
+#[test]
+fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
+    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
+    let cells = [AtomicU64::new(0)];
+    let endpoints = EndpointCounts {
+        word: &word,
+        renewed: &renewed,
         cells: &cells,
     };
     let me = Tag::new(0, 1).unwrap();
@@ -80,9 +112,11 @@ fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
 
 #[test]
 fn a_cell_that_is_anothers_is_left_to_it() {
-    let (word, cells) = (AtomicU64::new(0), [AtomicU64::new(0)]);
+    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
+    let cells = [AtomicU64::new(0)];
     let endpoints = EndpointCounts {
         word: &word,
+        renewed: &renewed,
         cells: &cells,
     };
     let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
@@ -122,9 +156,11 @@ fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
         1023,
         5 << 10 | 7,
     ] {
-        let (word, cells) = (AtomicU64::new(0), [0, 0].map(AtomicU64::new));
+        let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
+        let cells = [0, 0].map(AtomicU64::new);
         let endpoints = EndpointCounts {
             word: &word,
+            renewed: &renewed,
             cells: &cells,
         };
         let counted = u64::from(unregistered) + 3 * Endpoint::Receiver.one();

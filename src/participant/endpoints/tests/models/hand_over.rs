@@ -3,7 +3,7 @@
 //! Process 1 is the parent, which is counted; process 2 the child; process 3 all others.
 
 use loom::sync::Arc;
-use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::super::super::Endpoint;
 use super::End;
@@ -17,6 +17,8 @@ use crate::participant::stage::{KernelLiveness, finish, start, tag};
 /// A queue's end, and what the child and the others were told.
 struct Stage {
     end: Arc<End>,
+    /// The count as of which the parent hands it over.
+    as_of: AtomicU64,
     /// The child has the end.
     taken: AtomicBool,
     /// A receiver found the queue disconnected.
@@ -29,6 +31,7 @@ impl Stage {
         let end = End::new();
         end.count(1);
         Arc::new(Self {
+            as_of: AtomicU64::new(end.endpoints().as_of()),
             end,
             taken: AtomicBool::new(false),
             told: AtomicBool::new(false),
@@ -38,7 +41,8 @@ impl Stage {
     /// What the child does before it acknowledges.
     fn take_over(&self) {
         let endpoints = self.end.endpoints();
-        match endpoints.take_over(Endpoint::Sender, tag(2), &KernelLiveness(2)) {
+        let end = (Endpoint::Sender, self.as_of.load(Relaxed));
+        match endpoints.take_over(end, tag(2), &KernelLiveness(2)) {
             Ok(()) => self.taken.store(true, Relaxed),
             Err((TakeOverError::Over, _)) => {}
             Err((error, _)) => panic!("{error:?}"),
@@ -156,7 +160,7 @@ fn model_endpoints_handed_over_by_a_parent_that_dies() {
 }
 
 /// Hunts: a child that finds the endpoint gone, and keeps another sender's departure from being
-/// noticed.
+/// noticed; a child that joins a sender which began anew after others were told of the end.
 #[test]
 fn model_endpoints_handed_over_too_late_as_another_sender_comes() {
     explore_at_least(
@@ -174,12 +178,36 @@ fn model_endpoints_handed_over_too_late_as_another_sender_comes() {
                     other.end.uncount(3);
                 }),
             ]);
-            if stage.is_taken() {
-                // It was there while the other sender was.
-                assert!(!stage.end.is_over(), "the child is counted");
-                stage.end.uncount(2);
-            }
+            assert!(!stage.is_taken(), "others were told of the end");
             assert!(stage.end.is_over(), "no sender is left");
+        },
+    );
+}
+
+/// Hunts: an end that is taken for over since the endpoint was gone before it was handed over.
+#[test]
+fn model_endpoints_handed_over_after_a_new_beginning() {
+    explore_at_least(
+        "endpoints: two senders begin anew, one hands its end over",
+        3,
+        || {
+            let stage = Stage::new();
+            stage.end.uncount(1);
+            let (parent, other) = (stage.clone(), stage.clone());
+            finish([
+                start(1, None, move || {
+                    parent.end.count(1);
+                    let as_of = parent.end.endpoints().as_of();
+                    parent.as_of.store(as_of, Relaxed);
+                }),
+                start(3, None, move || {
+                    other.end.count(3);
+                    other.end.uncount(3);
+                }),
+            ]);
+            let child = stage.clone();
+            finish([start(2, None, move || child.take_over())]);
+            assert!(stage.is_taken(), "the parent lives, so the end is not over");
         },
     );
 }
