@@ -240,13 +240,27 @@ pub(crate) trait Operation {
         Ok(())
     }
 
+    /// Judges what a victim has left that was killed, or that has `done` all and ended, where that is
+    /// nearly the same.
+    fn judge(
+        &self,
+        _world: &Self::World,
+        _seen: Self::Seen,
+        _done: bool,
+        _scene: &mut Scene,
+    ) -> Result<(), Broken> {
+        Err(Broken("an operation has no judge".into()))
+    }
+
     /// Judges what a killed victim has left.
     fn after_kill(
         &self,
         world: &Self::World,
         seen: Self::Seen,
         scene: &mut Scene,
-    ) -> Result<(), Broken>;
+    ) -> Result<(), Broken> {
+        self.judge(world, seen, false, scene)
+    }
 
     /// Judges what is there after a victim that went on has ended with `code`.
     fn after_end(
@@ -255,7 +269,12 @@ pub(crate) trait Operation {
         seen: Self::Seen,
         code: u8,
         scene: &mut Scene,
-    ) -> Result<(), Broken>;
+    ) -> Result<(), Broken> {
+        if code != 0 {
+            scene.lost(format!("the victim ended with {code}"));
+        }
+        self.judge(world, seen, true, scene)
+    }
 
     /// Whether survivors reap at all: a seeded bug of the registry is that they do not.
     fn survivors_reap(&self) -> bool {

@@ -98,64 +98,6 @@ impl Meeting {
             _ => &[TOLD],
         }
     }
-
-    fn works(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
-        let barrier = &world.barrier;
-        let broken = match self.verb {
-            Verb::TimeOut | Verb::Register => Some(true),
-            Verb::Reset => Some(false),
-            _ => None,
-        };
-        if done && broken.is_some_and(|broken| broken != barrier.is_broken()) {
-            scene.lost(format!("the barrier is broken: {}", barrier.is_broken()));
-        }
-        if let Some(mut waiter) = seen.waiter {
-            let mut end = None;
-            if !matches!(self.verb, Verb::Party | Verb::Shrink) && !done {
-                // The victim may not have come to its change, and it is no party: no word says
-                // that it was to come.
-                end = waiter.end_within(MOMENT)?;
-                if end.is_none() {
-                    barrier.abort();
-                }
-            }
-            if end.is_none() {
-                end = waiter.end_within(scene.patience)?;
-            }
-            match end {
-                Some(End::Exited(code)) if self.expected(done).contains(&code) => {
-                    scene.outcome(if code == 0 { "released" } else { "broken" });
-                }
-                Some(other) => scene.lost(format!("the waiter ends with {other:?}")),
-                None => scene.stuck("the waiter waits for a dead process"),
-            }
-        } else {
-            scene.outcome(if barrier.is_broken() {
-                "broken"
-            } else {
-                "whole"
-            });
-        }
-        barrier.reset()?;
-        if barrier.is_broken() || barrier.parties() != 2 || barrier.n_waiting() != 0 {
-            scene.stuck(format!("after a reset {barrier:?}"));
-        }
-        let mut other = forked(|| wait(barrier))?;
-        if barrier.wait_timeout(scene.patience).is_err() {
-            scene.stuck("two processes do not pass after a reset");
-        }
-        match other.end_within(scene.patience)? {
-            Some(End::Exited(0)) => {}
-            other => scene.stuck(format!("the second after a reset: {other:?}")),
-        }
-        Ok(())
-    }
 }
 
 impl Operation for Meeting {
@@ -214,21 +156,62 @@ impl Operation for Meeting {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
-        self.works(world, seen, false, scene)
-    }
-
-    fn after_end(
+    fn judge(
         &self,
         world: &World,
         seen: Seen,
-        code: u8,
+        done: bool,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
-        if code != 0 {
-            scene.lost(format!("the victim ended with {code}"));
+        let barrier = &world.barrier;
+        let broken = match self.verb {
+            Verb::TimeOut | Verb::Register => Some(true),
+            Verb::Reset => Some(false),
+            _ => None,
+        };
+        if done && broken.is_some_and(|broken| broken != barrier.is_broken()) {
+            scene.lost(format!("the barrier is broken: {}", barrier.is_broken()));
         }
-        self.works(world, seen, true, scene)
+        if let Some(mut waiter) = seen.waiter {
+            let mut end = None;
+            if !matches!(self.verb, Verb::Party | Verb::Shrink) && !done {
+                // The victim may not have come to its change, and it is no party: no word says
+                // that it was to come.
+                end = waiter.end_within(MOMENT)?;
+                if end.is_none() {
+                    barrier.abort();
+                }
+            }
+            if end.is_none() {
+                end = waiter.end_within(scene.patience)?;
+            }
+            match end {
+                Some(End::Exited(code)) if self.expected(done).contains(&code) => {
+                    scene.outcome(if code == 0 { "released" } else { "broken" });
+                }
+                Some(other) => scene.lost(format!("the waiter ends with {other:?}")),
+                None => scene.stuck("the waiter waits for a dead process"),
+            }
+        } else {
+            scene.outcome(if barrier.is_broken() {
+                "broken"
+            } else {
+                "whole"
+            });
+        }
+        barrier.reset()?;
+        if barrier.is_broken() || barrier.parties() != 2 || barrier.n_waiting() != 0 {
+            scene.stuck(format!("after a reset {barrier:?}"));
+        }
+        let mut other = forked(|| wait(barrier))?;
+        if barrier.wait_timeout(scene.patience).is_err() {
+            scene.stuck("two processes do not pass after a reset");
+        }
+        match other.end_within(scene.patience)? {
+            Some(End::Exited(0)) => {}
+            other => scene.stuck(format!("the second after a reset: {other:?}")),
+        }
+        Ok(())
     }
 }
 

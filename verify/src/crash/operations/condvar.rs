@@ -91,52 +91,6 @@ impl Trading {
         }
         Some(0)
     }
-
-    fn works(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
-        if done && matches!(world.stock.try_lock(), Err(error) if is_owner_died(&error)) {
-            scene.duplicated("the death of an owner is told, and it had unlocked");
-        }
-        let Some(added) = world.added() else {
-            scene.stuck("the mutex cannot be locked");
-            return Ok(());
-        };
-        if added > 1 || done && added == 0 {
-            scene.lost(format!("{added} were added"));
-        }
-        scene.outcome(if added == 0 { "nothing" } else { "added" });
-        if let Some(mut waiter) = seen.waiter {
-            if added == 0
-                && let Some(mut guard) = world.lock()
-            {
-                // The victim has not come to its change: this one is for the waiter's sake.
-                *guard += 1;
-                drop(guard);
-                world.condvar.notify_one();
-            }
-            match waiter.end_within(scene.patience)? {
-                Some(End::Exited(0)) => {}
-                Some(other) => scene.lost(format!("the waiter failed: {other:?}")),
-                None => scene.stuck("the waiter sleeps through a change"),
-            }
-        }
-        world.base.segment.reap();
-        let Some(mut guard) = world.lock() else {
-            scene.stuck("the mutex cannot be locked again");
-            return Ok(());
-        };
-        *guard = 1;
-        drop(guard);
-        if world.take().is_none() {
-            scene.stuck("the condition variable cannot be waited with");
-        }
-        Ok(())
-    }
 }
 
 fn is_owner_died<G>(error: &crossdock::sync::TryLockError<G>) -> bool {
@@ -193,21 +147,50 @@ impl Operation for Trading {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
-        self.works(world, seen, false, scene)
-    }
-
-    fn after_end(
+    fn judge(
         &self,
         world: &World,
         seen: Seen,
-        code: u8,
+        done: bool,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
-        if code != 0 {
-            scene.lost(format!("the victim ended with {code}"));
+        if done && matches!(world.stock.try_lock(), Err(error) if is_owner_died(&error)) {
+            scene.duplicated("the death of an owner is told, and it had unlocked");
         }
-        self.works(world, seen, true, scene)
+        let Some(added) = world.added() else {
+            scene.stuck("the mutex cannot be locked");
+            return Ok(());
+        };
+        if added > 1 || done && added == 0 {
+            scene.lost(format!("{added} were added"));
+        }
+        scene.outcome(if added == 0 { "nothing" } else { "added" });
+        if let Some(mut waiter) = seen.waiter {
+            if added == 0
+                && let Some(mut guard) = world.lock()
+            {
+                // The victim has not come to its change: this one is for the waiter's sake.
+                *guard += 1;
+                drop(guard);
+                world.condvar.notify_one();
+            }
+            match waiter.end_within(scene.patience)? {
+                Some(End::Exited(0)) => {}
+                Some(other) => scene.lost(format!("the waiter failed: {other:?}")),
+                None => scene.stuck("the waiter sleeps through a change"),
+            }
+        }
+        world.base.segment.reap();
+        let Some(mut guard) = world.lock() else {
+            scene.stuck("the mutex cannot be locked again");
+            return Ok(());
+        };
+        *guard = 1;
+        drop(guard);
+        if world.take().is_none() {
+            scene.stuck("the condition variable cannot be waited with");
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use crossdock::segment::EntryError;
 use crossdock::{AtomicArray, Counter, Mutex, Placeable, Segment};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::sweep::{Listed, sweep};
+use crate::crash::sweep::Listed;
 use crate::process::{Broken, Child, End, PANICKED, forked};
 
 const NAME: &str = "new";
@@ -16,28 +16,13 @@ const VICTIM: u8 = 77;
 const OTHER: u8 = 88;
 
 /// The operations of the directory.
-pub(crate) const LISTED: &[Listed] = &[
-    Listed {
-        name: "Segment::create::<Counter>",
-        seed: "an entry that is published before it has its value",
-        sweep: |listed, full| sweep(listed, full, |seeded| creating(Verb::Counter, seeded)),
-    },
-    Listed {
-        name: "Segment::create::<Mutex>",
-        seed: "an entry that is published before it has its value",
-        sweep: |listed, full| sweep(listed, full, |seeded| creating(Verb::Mutex, seeded)),
-    },
-    Listed {
-        name: "Segment::create::<AtomicArray>",
-        seed: "an entry that is published before it has its values",
-        sweep: |listed, full| sweep(listed, full, |seeded| creating(Verb::Array, seeded)),
-    },
-    Listed {
-        name: "Segment::open_or_create",
-        seed: "a creator that sets its value though another was first",
-        sweep: |listed, full| sweep(listed, full, |seeded| creating(Verb::OpenOrCreate, seeded)),
-    },
-];
+pub(crate) const LISTED: &[Listed] = listed! {
+    creating;
+    "Segment::create::<Counter>" Counter "an entry that is published before it has its value"
+    "Segment::create::<Mutex>" Mutex "an entry that is published before it has its value"
+    "Segment::create::<AtomicArray>" Array "an entry that is published before it has its values"
+    "Segment::open_or_create" OpenOrCreate "a creator that sets its value though another was first"
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {

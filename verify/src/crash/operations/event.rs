@@ -78,47 +78,6 @@ struct Seen {
 /// What a waiter ends with that does not see what was written before the set.
 const UNSEEN: u8 = 7;
 
-impl Flagging {
-    fn works(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
-        let is_set = world.is_set(self.verb);
-        let expected = !matches!(self.verb, Verb::Pulse | Verb::Clear);
-        if done && is_set != expected {
-            scene.lost(format!("it is left set: {is_set}"));
-        }
-        scene.outcome(if is_set { "set" } else { "clear" });
-        if let Some(waiter) = seen.waiter {
-            if !done && world.written.load() == 0 {
-                // The victim has not come to its set: this one is for the waiter's sake.
-                world.written.add(1);
-            }
-            if !done {
-                world.set(self.verb);
-            }
-            match scene.code_of(waiter)? {
-                Some(0) | None => {}
-                Some(UNSEEN) => scene.lost("what was written before the set"),
-                Some(other) => scene.lost(format!("the waiter ended with {other}")),
-            }
-        }
-        world.base.segment.reap();
-        world.event.clear();
-        if world.event.is_set() || !world.event.set() || world.event.wait().is_err() {
-            scene.stuck("the event cannot be cleared, set and waited for");
-        }
-        world.set(self.verb);
-        if !world.wait(self.verb) {
-            scene.stuck("there is no waiting any more");
-        }
-        Ok(())
-    }
-}
-
 impl Operation for Flagging {
     type World = World;
     type Seen = Seen;
@@ -202,21 +161,43 @@ impl Operation for Flagging {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
-        self.works(world, seen, false, scene)
-    }
-
-    fn after_end(
+    fn judge(
         &self,
         world: &World,
         seen: Seen,
-        code: u8,
+        done: bool,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
-        if code != 0 {
-            scene.lost(format!("the victim ended with {code}"));
+        let is_set = world.is_set(self.verb);
+        let expected = !matches!(self.verb, Verb::Pulse | Verb::Clear);
+        if done && is_set != expected {
+            scene.lost(format!("it is left set: {is_set}"));
         }
-        self.works(world, seen, true, scene)
+        scene.outcome(if is_set { "set" } else { "clear" });
+        if let Some(waiter) = seen.waiter {
+            if !done && world.written.load() == 0 {
+                // The victim has not come to its set: this one is for the waiter's sake.
+                world.written.add(1);
+            }
+            if !done {
+                world.set(self.verb);
+            }
+            match scene.code_of(waiter)? {
+                Some(0) | None => {}
+                Some(UNSEEN) => scene.lost("what was written before the set"),
+                Some(other) => scene.lost(format!("the waiter ended with {other}")),
+            }
+        }
+        world.base.segment.reap();
+        world.event.clear();
+        if world.event.is_set() || !world.event.set() || world.event.wait().is_err() {
+            scene.stuck("the event cannot be cleared, set and waited for");
+        }
+        world.set(self.verb);
+        if !world.wait(self.verb) {
+            scene.stuck("there is no waiting any more");
+        }
+        Ok(())
     }
 }
 

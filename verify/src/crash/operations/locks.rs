@@ -10,150 +10,94 @@ use crossdock::sync::{LockError, LockTimeoutError};
 use crate::crash::operation::Owned;
 use crate::crash::operations::lock::{Act, Before, Locking};
 use crate::crash::operations::room::{Guard, Room};
-use crate::crash::sweep::{Listed, sweep};
+use crate::crash::sweep::Listed;
 
 type Words = Mutex<[u64; 2]>;
 
 /// The operations on locks.
-pub(crate) const LISTED: &[Listed] = &[
-    Listed {
-        name: "Mutex::lock",
-        seed: "a lock that does not say whose it is",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                guard: if seeded {
-                    Guard::Ownerless
-                } else {
-                    Guard::Mutex
-                },
-                act: if seeded { lock_ownerless } else { lock },
-                adds: 0,
-                ends_holding: true,
-                ..Locking::default()
-            })
+pub(crate) const LISTED: &[Listed] = rows! {
+    "Mutex::lock" "a lock that does not say whose it is"
+        |seeded| Locking {
+        guard: if seeded {
+            Guard::Ownerless
+        } else {
+            Guard::Mutex
         },
-    },
-    Listed {
-        name: "Mutex::lock, update, unlock",
-        seed: "the second word is written after the unlock",
-        sweep: |listed, full| sweep(listed, full, |seeded| plain(seeded, update_late, update)),
-    },
-    Listed {
-        name: "Mutex::unlock beside a sleeper",
-        seed: "sleepers without a time limit",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                guard: if seeded { Guard::Futex } else { Guard::Mutex },
-                act: if seeded { unlock_futex } else { unlock },
-                sleeper: true,
-                ..Locking::default()
-            })
+        act: if seeded { lock_ownerless } else { lock },
+        adds: 0,
+        ends_holding: true,
+        ..Locking::default()
+    };
+    "Mutex::lock, update, unlock" "the second word is written after the unlock"
+        |seeded| plain(seeded, update_late, update);
+    "Mutex::unlock beside a sleeper" "sleepers without a time limit"
+        |seeded| Locking {
+        guard: if seeded { Guard::Futex } else { Guard::Mutex },
+        act: if seeded { unlock_futex } else { unlock },
+        sleeper: true,
+        ..Locking::default()
+    };
+    "Mutex::lock from a dead owner" "a successor that declares all well and repairs nothing"
+        |seeded| Locking {
+        before: Before::DeadOwner,
+        act: if seeded { take_over_blindly } else { take_over },
+        adds: 0,
+        ends_holding: !seeded,
+        ..Locking::default()
+    };
+    "Mutex::unlock, not repaired" "data declared consistent as it is"
+        |seeded| Locking {
+        before: Before::DeadOwner,
+        act: if seeded {
+            unlock_declared
+        } else {
+            unlock_unrepaired
         },
-    },
-    Listed {
-        name: "Mutex::lock from a dead owner",
-        seed: "a successor that declares all well and repairs nothing",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                before: Before::DeadOwner,
-                act: if seeded { take_over_blindly } else { take_over },
-                adds: 0,
-                ends_holding: !seeded,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "Mutex::unlock, not repaired",
-        seed: "data declared consistent as it is",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                before: Before::DeadOwner,
-                act: if seeded {
-                    unlock_declared
-                } else {
-                    unlock_unrepaired
-                },
-                adds: 0,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "Mutex::lock_or_repair",
-        seed: "a repair after the unlock",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                before: Before::DeadOwner,
-                ..plain(seeded, repair_late, repair)
-            })
-        },
-    },
-    Listed {
-        name: "Mutex::try_lock, update, unlock",
-        seed: "two critical sections where one is needed",
-        sweep: |listed, full| sweep(listed, full, |seeded| plain(seeded, try_twice, try_update)),
-    },
-    Listed {
-        name: "Mutex::lock_timeout",
-        seed: "a time-out that takes the owner for dead",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                before: Before::LiveOwner,
-                // It also saves the victim from spinning, thousands of steps long.
-                sleeper: true,
-                act: if seeded { time_out_by_force } else { time_out },
-                adds: 0,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "MutexGuard::mark_consistent",
-        seed: "data declared consistent, unlocked, then repaired",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                before: Before::DeadOwner,
-                act: if seeded { mark_early } else { mark },
-                adds: 0,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "Mutex::clear_poison",
-        seed: "the flag cleared by a load and a store",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                before: Before::Poisoned,
-                act: if seeded { clear_by_store } else { clear },
-                adds: 0,
-                successor: true,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "Mutex<()>::lock, update, unlock",
-        seed: "the second word is written after the unlock",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                guard: Guard::Raw,
-                ..plain(seeded, update_raw_late, update_raw)
-            })
-        },
-    },
-    Listed {
-        name: "ReentrantMutex::lock twice, update, unlock",
-        seed: "the second word is written after the last unlock",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                guard: Guard::Reentrant,
-                ..plain(seeded, update_reentrant_late, update_reentrant)
-            })
-        },
-    },
-];
+        adds: 0,
+        ..Locking::default()
+    };
+    "Mutex::lock_or_repair" "a repair after the unlock"
+        |seeded| Locking {
+        before: Before::DeadOwner,
+        ..plain(seeded, repair_late, repair)
+    };
+    "Mutex::try_lock, update, unlock" "two critical sections where one is needed"
+        |seeded| plain(seeded, try_twice, try_update);
+    "Mutex::lock_timeout" "a time-out that takes the owner for dead"
+        |seeded| Locking {
+        before: Before::LiveOwner,
+        // It also saves the victim from spinning, thousands of steps long.
+        sleeper: true,
+        act: if seeded { time_out_by_force } else { time_out },
+        adds: 0,
+        ..Locking::default()
+    };
+    "MutexGuard::mark_consistent" "data declared consistent, unlocked, then repaired"
+        |seeded| Locking {
+        before: Before::DeadOwner,
+        act: if seeded { mark_early } else { mark },
+        adds: 0,
+        ..Locking::default()
+    };
+    "Mutex::clear_poison" "the flag cleared by a load and a store"
+        |seeded| Locking {
+        before: Before::Poisoned,
+        act: if seeded { clear_by_store } else { clear },
+        adds: 0,
+        successor: true,
+        ..Locking::default()
+    };
+    "Mutex<()>::lock, update, unlock" "the second word is written after the unlock"
+        |seeded| Locking {
+        guard: Guard::Raw,
+        ..plain(seeded, update_raw_late, update_raw)
+    };
+    "ReentrantMutex::lock twice, update, unlock" "the second word is written after the last unlock"
+        |seeded| Locking {
+        guard: Guard::Reentrant,
+        ..plain(seeded, update_reentrant_late, update_reentrant)
+    };
+};
 
 fn plain(seeded: bool, bug: Act, act: Act) -> Locking {
     Locking {

@@ -14,6 +14,18 @@ macro_rules! listed {
     };
 }
 
+/// A table of operations that are made each in a way of its own: for each its name, what its bug is, and
+/// how it is made, with the bug if `seeded`.
+macro_rules! rows {
+    ($($name:literal $seed:literal |$seeded:ident| $new:expr;)*) => {
+        &[$($crate::crash::sweep::Listed {
+            name: $name,
+            seed: $seed,
+            sweep: |listed, full| $crate::crash::sweep::sweep(listed, full, |$seeded| $new),
+        }),*]
+    };
+}
+
 mod barrier;
 mod condvar;
 mod count;

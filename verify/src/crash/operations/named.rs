@@ -10,32 +10,15 @@ use crossdock::segment::{CreateError, OpenError};
 use crossdock::{Counter, Segment, SegmentOptions};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::sweep::{Listed, sweep};
+use crate::crash::sweep::Listed;
 use crate::process::Broken;
 
 /// The operations on names.
-pub(crate) const LISTED: &[Listed] = &[
-    Listed {
-        name: "SegmentOptions::create_new",
-        seed: "a file that has its name before it has its header",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Naming {
-                verb: Verb::CreateNew,
-                seeded,
-            })
-        },
-    },
-    Listed {
-        name: "Segment::unlink",
-        seed: "a file that is renamed before it is removed",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Naming {
-                verb: Verb::Unlink,
-                seeded,
-            })
-        },
-    },
-];
+pub(crate) const LISTED: &[Listed] = listed! {
+    |verb, seeded| Naming { verb, seeded };
+    "SegmentOptions::create_new" CreateNew "a file that has its name before it has its header"
+    "Segment::unlink" Unlink "a file that is renamed before it is removed"
+};
 
 const DIRECTORY: &str = "/dev/shm";
 

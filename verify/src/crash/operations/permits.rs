@@ -152,60 +152,6 @@ impl Sharing {
         }
         count
     }
-
-    /// Whatever happened, every permit can be had, and no waiter is left.
-    fn works(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
-        let semaphore = &world.semaphore;
-        let closed = semaphore.is_closed();
-        if self.verb == Verb::Close {
-            if done && !closed {
-                scene.lost("a close that was made");
-            }
-            // The waiter is told of this one otherwise.
-            semaphore.close();
-            scene.outcome(if closed { "closed" } else { "open" });
-        } else if closed {
-            scene.duplicated("the semaphore is closed, and no process closed it");
-        }
-        if let Some(sleeper) = seen.sleeper {
-            let expected = if self.verb == Verb::Close { CLOSED } else { 0 };
-            let code = scene.code_of(sleeper)?;
-            if code.is_some_and(|code| code != expected) {
-                scene.lost(format!("the waiter ended with {code:?}"));
-            }
-        }
-        world.base.segment.reap();
-        let (before, after) = self.verb.permits();
-        let found = semaphore.available();
-        if found < before.min(after) || done && found < after {
-            scene.lost(format!("{found} permits are left, of {before} or {after}"));
-        } else if found > before.max(after) || done && found > after {
-            scene.duplicated(format!("{found} permits are there, of {before} or {after}"));
-        } else if before != after {
-            scene.outcome(match found {
-                found if found == after => "made",
-                found if found == before => "not made",
-                _ => "half made",
-            });
-        }
-        if self.verb == Verb::Close {
-            return Ok(());
-        }
-        match semaphore.acquire_many_timeout(found.max(1), scene.patience) {
-            Ok(all) => drop(all),
-            Err(error) => scene.stuck(format!("the permits cannot be had: {error}")),
-        }
-        if !semaphore.holders().is_empty() {
-            scene.stuck("a permit is held by no process");
-        }
-        Ok(())
-    }
 }
 
 impl Operation for Sharing {
@@ -268,21 +214,58 @@ impl Operation for Sharing {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
-        self.works(world, seen, false, scene)
-    }
-
-    fn after_end(
+    /// Whatever happened, every permit can be had, and no waiter is left.
+    fn judge(
         &self,
         world: &World,
         seen: Seen,
-        code: u8,
+        done: bool,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
-        if code != 0 {
-            scene.lost(format!("the victim ended with {code}"));
+        let semaphore = &world.semaphore;
+        let closed = semaphore.is_closed();
+        if self.verb == Verb::Close {
+            if done && !closed {
+                scene.lost("a close that was made");
+            }
+            // The waiter is told of this one otherwise.
+            semaphore.close();
+            scene.outcome(if closed { "closed" } else { "open" });
+        } else if closed {
+            scene.duplicated("the semaphore is closed, and no process closed it");
         }
-        self.works(world, seen, true, scene)
+        if let Some(sleeper) = seen.sleeper {
+            let expected = if self.verb == Verb::Close { CLOSED } else { 0 };
+            let code = scene.code_of(sleeper)?;
+            if code.is_some_and(|code| code != expected) {
+                scene.lost(format!("the waiter ended with {code:?}"));
+            }
+        }
+        world.base.segment.reap();
+        let (before, after) = self.verb.permits();
+        let found = semaphore.available();
+        if found < before.min(after) || done && found < after {
+            scene.lost(format!("{found} permits are left, of {before} or {after}"));
+        } else if found > before.max(after) || done && found > after {
+            scene.duplicated(format!("{found} permits are there, of {before} or {after}"));
+        } else if before != after {
+            scene.outcome(match found {
+                found if found == after => "made",
+                found if found == before => "not made",
+                _ => "half made",
+            });
+        }
+        if self.verb == Verb::Close {
+            return Ok(());
+        }
+        match semaphore.acquire_many_timeout(found.max(1), scene.patience) {
+            Ok(all) => drop(all),
+            Err(error) => scene.stuck(format!("the permits cannot be had: {error}")),
+        }
+        if !semaphore.holders().is_empty() {
+            scene.stuck("a permit is held by no process");
+        }
+        Ok(())
     }
 }
 

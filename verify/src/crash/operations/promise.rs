@@ -42,41 +42,6 @@ const MINE: [u64; 2] = [5; 2];
 /// What others set.
 const THEIRS: [u64; 2] = [9; 2];
 
-impl Promising {
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
-        let is_set = world.promise.get().is_some();
-        if done && self.verb == Verb::Set && world.promise.get() != Some(&MINE) {
-            scene.lost(format!("the value: {:?}", world.promise.get()));
-        }
-        if done && self.verb == Verb::GiveBack && is_set {
-            scene.duplicated("a value that no process has set");
-        }
-        scene.outcome(if is_set { "set" } else { "unset" });
-        // Sets it unless it is set, and takes the claim over from a dead victim.
-        match world.promise.get_or_init(|| THEIRS) {
-            Ok(&(MINE | THEIRS)) => {}
-            Ok(torn) => scene.lost(format!("a torn value: {torn:?}")),
-            Err(error) => scene.stuck(format!("no value: {error}")),
-        }
-        if let Some(waiter) = seen.waiter {
-            match scene.code_of(waiter)? {
-                Some(0) | None => {}
-                Some(TOLD) if !done => scene.outcome("told"),
-                Some(TOLD) => scene.duplicated("a death is told, and none died"),
-                Some(TORN) => scene.lost("a value that is not whole"),
-                Some(other) => scene.lost(format!("the waiter ended with {other}")),
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Operation for Promising {
     type World = World;
     type Seen = Seen;
@@ -135,21 +100,37 @@ impl Operation for Promising {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
-        self.judge(world, seen, false, scene)
-    }
-
-    fn after_end(
+    fn judge(
         &self,
         world: &World,
         seen: Seen,
-        code: u8,
+        done: bool,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
-        if code != 0 {
-            scene.lost(format!("the victim ended with {code}"));
+        let is_set = world.promise.get().is_some();
+        if done && self.verb == Verb::Set && world.promise.get() != Some(&MINE) {
+            scene.lost(format!("the value: {:?}", world.promise.get()));
         }
-        self.judge(world, seen, true, scene)
+        if done && self.verb == Verb::GiveBack && is_set {
+            scene.duplicated("a value that no process has set");
+        }
+        scene.outcome(if is_set { "set" } else { "unset" });
+        // Sets it unless it is set, and takes the claim over from a dead victim.
+        match world.promise.get_or_init(|| THEIRS) {
+            Ok(&(MINE | THEIRS)) => {}
+            Ok(torn) => scene.lost(format!("a torn value: {torn:?}")),
+            Err(error) => scene.stuck(format!("no value: {error}")),
+        }
+        if let Some(waiter) = seen.waiter {
+            match scene.code_of(waiter)? {
+                Some(0) | None => {}
+                Some(TOLD) if !done => scene.outcome("told"),
+                Some(TOLD) => scene.duplicated("a death is told, and none died"),
+                Some(TORN) => scene.lost("a value that is not whole"),
+                Some(other) => scene.lost(format!("the waiter ended with {other}")),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -5,61 +5,41 @@ use std::mem::forget;
 use crate::crash::operation::Owned;
 use crate::crash::operations::lock::{Before, Locking};
 use crate::crash::operations::room::{Guard, Room};
-use crate::crash::sweep::{Listed, sweep};
+use crate::crash::sweep::Listed;
 
 /// The operations of the registry.
-pub(crate) const LISTED: &[Listed] = &[
-    Listed {
-        name: "registry: join",
-        seed: "survivors that never reap",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                act: join,
-                reaps: !seeded,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "registry: join when full of the dead",
-        seed: "a joiner that writes the second word after its unlock",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                act: if seeded { join_and_tear } else { join_full },
-                before: Before::FullOfDead,
-                participants: 3,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "registry: leave with a leaked guard",
-        seed: "a leaver that unlocks what it leaked as if it were whole",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                act: if seeded { leave_unlocked } else { leave },
-                tears: true,
-                adds: 0,
-                leaves: true,
-                ..Locking::default()
-            })
-        },
-    },
-    Listed {
-        name: "registry: reap a dead owner",
-        seed: "a reaper that frees the lock with a blind store",
-        sweep: |listed, full| {
-            sweep(listed, full, |seeded| Locking {
-                act: if seeded { reap_blindly } else { reap },
-                before: Before::DeadOwner,
-                participants: 2,
-                adds: 0,
-                successor: true,
-                ..Locking::default()
-            })
-        },
-    },
-];
+pub(crate) const LISTED: &[Listed] = rows! {
+    "registry: join" "survivors that never reap"
+        |seeded| Locking {
+        act: join,
+        reaps: !seeded,
+        ..Locking::default()
+    };
+    "registry: join when full of the dead" "a joiner that writes the second word after its unlock"
+        |seeded| Locking {
+        act: if seeded { join_and_tear } else { join_full },
+        before: Before::FullOfDead,
+        participants: 3,
+        ..Locking::default()
+    };
+    "registry: leave with a leaked guard" "a leaver that unlocks what it leaked as if it were whole"
+        |seeded| Locking {
+        act: if seeded { leave_unlocked } else { leave },
+        tears: true,
+        adds: 0,
+        leaves: true,
+        ..Locking::default()
+    };
+    "registry: reap a dead owner" "a reaper that frees the lock with a blind store"
+        |seeded| Locking {
+        act: if seeded { reap_blindly } else { reap },
+        before: Before::DeadOwner,
+        participants: 2,
+        adds: 0,
+        successor: true,
+        ..Locking::default()
+    };
+};
 
 /// Goes through the motions of a first operation, in a segment of its own.
 fn rehearse() {
