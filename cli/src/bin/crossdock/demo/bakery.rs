@@ -1,12 +1,13 @@
 //! The bakery: a cashier, a baker, orders as strings, and then "exit".
 
 use crossdock::process;
+use crossdock::queue::{Channel, ReceiverOf, SenderOf};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::crew::{self, Plan, Trade};
 use super::ledger::Outcome;
-use super::place::{Ended, Place};
+use super::place::{self, Ended, Place};
 use super::report::Report;
 
 const GOODS: [&str; 6] = [
@@ -35,6 +36,7 @@ fn order(number: u32) -> String {
 #[derive(Serialize, Deserialize)]
 struct Till {
     orders: u32,
+    sender: SenderOf<Channel<String>>,
     place: Place<String>,
 }
 
@@ -43,26 +45,31 @@ struct Oven {
     id: u32,
     /// The order that this baker holds when it is killed.
     fatal: Vec<String>,
+    receiver: ReceiverOf<Channel<String>>,
     place: Place<String>,
 }
 
 fn take_orders(till: Till) -> Ended {
-    let place = &till.place;
-    let _open = place.giver()?;
+    let Till { sender, place, .. } = &till;
     for number in 1..=till.orders {
         let order = order(number);
         place.say(format!("cashier: {order}"))?;
-        place.send(&order)?;
+        place.send(sender, &order)?;
     }
     // A redelivered order may come after orders that were sent later, but not after "exit".
     place.wait_until_done()?;
     place.say(format!("cashier: {EXIT}"))?;
-    place.send(&EXIT.to_owned())
+    place.send(sender, &EXIT.to_owned())
 }
 
 fn bake(oven: Oven) -> Ended {
-    let Oven { id, fatal, place } = oven;
-    while let Some(held) = place.next()? {
+    let Oven {
+        id,
+        fatal,
+        receiver,
+        place,
+    } = oven;
+    while let Some(held) = place::next(&receiver)? {
         let order = held.clone();
         let attempt = held.attempt();
         if order == EXIT {
@@ -81,9 +88,11 @@ fn bake(oven: Oven) -> Ended {
 pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, Failure> {
     let plan = Plan::new(TRADE, (1..=orders).map(order).collect(), 1, kills);
     let place = Place::new()?;
+    let (sender, receiver) = place.ends()?;
     let cashier = || {
         let till = Till {
             orders,
+            sender,
             place: place.clone(),
         };
         Ok(process::Builder::new()
@@ -94,6 +103,7 @@ pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, F
         let oven = Oven {
             id,
             fatal: plan.fatal.clone(),
+            receiver: receiver.clone(),
             place: place.clone(),
         };
         Ok(process::Builder::new().daemon(true).spawn(bake, oven)?)

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crossdock::queue::{
-    ByteOptions, Channel, Delivery, Encoded, RecvError, SendTimeoutError, SenderOf, WaitIdleError,
+    ByteOptions, Channel, Delivery, Encoded, ReceiverOf, RecvError, SendTimeoutError, SenderOf,
+    WaitIdleError,
 };
 use crossdock::sync::TryLockError;
 use crossdock::{Counter, Mutex, Segment};
@@ -57,6 +58,20 @@ impl<M> Clone for Place<M> {
     }
 }
 
+/// A sender and a receiver of the messages.
+pub(crate) type Ends<M> = (SenderOf<Channel<M>>, ReceiverOf<Channel<M>>);
+
+/// Receives the next message; `None` if none is left and there is no sender.
+pub(crate) fn next<M: Serialize + DeserializeOwned + 'static>(
+    from: &ReceiverOf<Channel<M>>,
+) -> Result<Option<Delivery<'_, Encoded<M>>>, String> {
+    match from.recv() {
+        Ok(message) => Ok(Some(message)),
+        Err(RecvError::Disconnected) => Ok(None),
+        Err(error) => Err(why(error)),
+    }
+}
+
 /// The error of a process that exited early.
 pub(crate) type Ended = Result<(), String>;
 
@@ -85,16 +100,16 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
         self.tell(&Event::Said(line))
     }
 
-    /// Counts this process as a sender: when it has exited, and no message is pending or in flight,
-    /// the workers are told so.
-    pub(crate) fn giver(&self) -> Result<SenderOf<Channel<M>>, String> {
-        self.messages.sender().map_err(why)
+    /// Takes a sender and a receiver of the messages, for the processes. When the sender's process
+    /// has exited, and no message is pending or in flight, the workers are told so.
+    pub(crate) fn ends(&self) -> Result<Ends<M>, Failure> {
+        Ok((self.messages.sender()?, self.messages.receiver()?))
     }
 
     /// Sends a message, waiting for room unless the driver is gone.
-    pub(crate) fn send(&self, message: &M) -> Ended {
+    pub(crate) fn send(&self, to: &SenderOf<Channel<M>>, message: &M) -> Ended {
         loop {
-            match self.messages.send_timeout(message, LOOK) {
+            match to.send_timeout(message, LOOK) {
                 Err(SendTimeoutError::Timeout(())) if self.has_driver() => {}
                 outcome => return outcome.map_err(why),
             }
@@ -113,15 +128,6 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
 
     fn has_driver(&self) -> bool {
         matches!(self.driver.try_lock(), Err(TryLockError::WouldBlock { .. }))
-    }
-
-    /// Receives the next message; `None` if none is left and there is no sender.
-    pub(crate) fn next(&self) -> Result<Option<Delivery<'_, Encoded<M>>>, String> {
-        match self.messages.recv() {
-            Ok(message) => Ok(Some(message)),
-            Err(RecvError::Disconnected) => Ok(None),
-            Err(error) => Err(why(error)),
-        }
     }
 
     /// Waits, holding a message, until the driver kills this process.

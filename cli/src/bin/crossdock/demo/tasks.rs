@@ -3,12 +3,13 @@
 use std::fmt;
 
 use crossdock::process;
+use crossdock::queue::{Channel, ReceiverOf, SenderOf};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::crew::{self, Plan, Trade};
 use super::ledger::Outcome;
-use super::place::{Ended, Place};
+use super::place::{self, Ended, Place};
 use super::report::Report;
 
 const TRADE: Trade = Trade {
@@ -77,6 +78,7 @@ impl fmt::Display for Task {
 #[derive(Serialize, Deserialize)]
 struct Desk {
     tasks: u32,
+    sender: SenderOf<Channel<Task>>,
     place: Place<Task>,
 }
 
@@ -85,21 +87,26 @@ struct Bench {
     id: u32,
     /// The task that this worker holds when it is killed.
     fatal: Vec<String>,
+    receiver: ReceiverOf<Channel<Task>>,
     place: Place<Task>,
 }
 
 fn give(desk: Desk) -> Ended {
-    let _open = desk.place.giver()?;
     for number in 1..=desk.tasks {
-        desk.place.send(&Task::new(number))?;
+        desk.place.send(&desk.sender, &Task::new(number))?;
     }
     desk.place.wait_until_done()
     // The only sender leaves: the workers exit.
 }
 
 fn work(bench: Bench) -> Ended {
-    let Bench { id, fatal, place } = bench;
-    while let Some(task) = place.next()? {
+    let Bench {
+        id,
+        fatal,
+        receiver,
+        place,
+    } = bench;
+    while let Some(task) = place::next(&receiver)? {
         let name = task.to_string();
         let attempt = task.attempt();
         if attempt == 1 && fatal.contains(&name) {
@@ -120,9 +127,11 @@ pub(super) fn run(
     let names = (1..=tasks).map(|number| Task::new(number).to_string());
     let plan = Plan::new(TRADE, names.collect(), workers, kills);
     let place = Place::new()?;
+    let (sender, receiver) = place.ends()?;
     let giver = || {
         let desk = Desk {
             tasks,
+            sender,
             place: place.clone(),
         };
         Ok(process::Builder::new().daemon(true).spawn(give, desk)?)
@@ -131,6 +140,7 @@ pub(super) fn run(
         let bench = Bench {
             id,
             fatal: plan.fatal.clone(),
+            receiver: receiver.clone(),
             place: place.clone(),
         };
         Ok(process::Builder::new().daemon(true).spawn(work, bench)?)
