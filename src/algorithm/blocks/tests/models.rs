@@ -3,7 +3,9 @@
 use super::super::Shape;
 use super::super::write::WriteError;
 use super::fixture::{FIRST, Fixture, OTHER};
-use crate::facade::model::{explore, explore_deaths, explore_deaths_one_less, is_byte_locked};
+use crate::facade::model::{
+    explore, explore_deaths, explore_deaths_one_less, explore_one_less, is_byte_locked,
+};
 use crate::facade::{Deadline, Pace, mutants};
 use crate::participant::stage::{ModelRegistry, finish, start, tag};
 
