@@ -22,7 +22,7 @@
 //!   process that is stopped in the middle of a change holds up the changes of others until it
 //!   continues.
 //! - **A change is made whole or not at all**, wherever its process is killed. The next process
-//!   that changes the object clears up, which takes some 10 ns for each value there is room for.
+//!   that changes the object clears up, which takes the longer the more room there is.
 //! - **A closure that makes the new value** runs without the lock, and again if another process has
 //!   changed the value meanwhile, as with [`Element::update`](crate::array::Element::update). If
 //!   it panics, nothing is changed. It may use the same object.
