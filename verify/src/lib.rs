@@ -12,11 +12,13 @@ mod spec;
 type Suite = fn(&[u8]);
 
 /// All suites, by the names of their fuzz targets.
-const SUITES: [(&str, Suite); 11] = [
+const SUITES: [(&str, Suite); 13] = [
     ("array", garbage::array::run),
     ("atomic_array", spec::atomic_array::run),
     ("channel", garbage::channel::run),
     ("header", garbage::header::run),
+    ("objects", garbage::objects::run),
+    ("objects_model", spec::objects::run),
     ("queue", garbage::queue::run),
     ("ring", garbage::ring::run),
     ("rwlock", garbage::rwlock::run),

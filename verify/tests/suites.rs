@@ -55,4 +55,7 @@ macro_rules! suites {
     };
 }
 
-suites! { array atomic_array channel header queue ring rwlock snapshot sync work work_model }
+suites! {
+    array atomic_array channel header objects objects_model queue ring rwlock snapshot sync work
+    work_model
+}

@@ -1,0 +1,137 @@
+//! A dictionary and a list beside those of the standard library: each operation does what it does there, or is
+//! refused for want of room and changes nothing.
+
+use std::collections::HashMap;
+
+use crossdock::object::{ObjectError, ObjectOptions};
+use crossdock::{Dict, List, SegmentOptions};
+
+use crate::place::input;
+
+struct Objects {
+    dict: Dict<u8, Vec<u8>>,
+    keys: HashMap<u8, Vec<u8>>,
+    list: List<Vec<u8>>,
+    values: Vec<Vec<u8>>,
+}
+
+/// What an operation returned; `None` if there was no room.
+fn done<T>(outcome: Result<T, ObjectError>) -> Option<T> {
+    match outcome {
+        Ok(value) => Some(value),
+        Err(ObjectError::Full { .. }) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+impl Objects {
+    fn new(capacity: u64) -> Option<Self> {
+        let segment = SegmentOptions::new().size(1 << 15).anonymous().ok()?;
+        let options = ObjectOptions::new(capacity + 1).bytes_each(32);
+        Some(Self {
+            dict: segment.create("dict", options).ok()?,
+            keys: HashMap::new(),
+            list: segment.create("list", options).ok()?,
+            values: Vec::new(),
+        })
+    }
+
+    fn step(&mut self, [verb, a, b, c]: [u8; 4]) {
+        let value = vec![b; usize::from(c) % 100];
+        match verb % 12 {
+            0..6 => self.of_dict(verb, a % 12, value),
+            _ => self.of_list(verb, usize::from(a % 10), value),
+        }
+        assert_eq!(self.dict.len(), self.keys.len() as u64);
+        assert_eq!(done(self.list.slice(..)).as_deref(), Some(&*self.values));
+    }
+
+    fn of_dict(&mut self, verb: u8, key: u8, value: Vec<u8>) {
+        let (dict, keys) = (&self.dict, &mut self.keys);
+        match verb % 12 {
+            0 | 1 => {
+                if let Some(new) = done(dict.insert(&key, &value)) {
+                    assert_eq!(new, keys.insert(key, value).is_none());
+                }
+            }
+            2 => assert_eq!(done(dict.remove(&key)), Some(keys.remove(&key))),
+            3 => {
+                if let Some(len) = done(dict.update(&key, |old| {
+                    old.push(7);
+                    old.len()
+                })) {
+                    let model = keys.get_mut(&key).map(|old| {
+                        old.push(7);
+                        old.len()
+                    });
+                    assert_eq!(len, model);
+                }
+            }
+            4 if value.len() == 99 => {
+                assert_eq!(done(dict.clear()), Some(()));
+                keys.clear();
+            }
+            4 => {
+                let there = keys.get(&key).cloned();
+                if let Some(exchanged) = done(dict.compare_exchange(&key, None, Some(&value))) {
+                    assert_eq!(
+                        exchanged,
+                        there.clone().map_or(Ok(()), |there| Err(Some(there)))
+                    );
+                    keys.entry(key).or_insert(value);
+                }
+            }
+            _ => {
+                let all = dict.iter().collect::<Result<HashMap<_, _>, _>>();
+                assert_eq!(done(all).as_ref(), Some(&*keys));
+            }
+        }
+        assert_eq!(done(dict.get(&key)), Some(keys.get(&key).cloned()));
+    }
+
+    fn of_list(&mut self, verb: u8, at: usize, value: Vec<u8>) {
+        let (list, values) = (&self.list, &mut self.values);
+        match verb % 12 {
+            6 | 7 => {
+                if done(list.push(&value)).is_some() {
+                    values.push(value);
+                }
+            }
+            8 => assert_eq!(done(list.pop()), Some(values.pop())),
+            9 => {
+                if let Some(set) = done(list.set(at, &value)) {
+                    assert_eq!(set, at < values.len());
+                    if let Some(old) = values.get_mut(at) {
+                        *old = value;
+                    }
+                }
+            }
+            10 => {
+                if let Some(inserted) = done(list.insert(at, &value)) {
+                    assert_eq!(inserted, at <= values.len());
+                    if inserted {
+                        values.insert(at, value);
+                    }
+                }
+            }
+            _ if value.len() > 90 => {
+                assert_eq!(done(list.sort()), Some(()));
+                values.sort();
+            }
+            _ => {
+                let removed = (at < values.len()).then(|| values.remove(at));
+                assert_eq!(done(list.remove(at)), Some(removed));
+            }
+        }
+    }
+}
+
+pub(crate) fn run(data: &[u8]) {
+    let Some((capacity, steps)) = input(data) else {
+        return;
+    };
+    let Some(mut objects) = Objects::new(capacity) else {
+        return;
+    };
+    steps.for_each(|step| objects.step(step));
+}
