@@ -397,6 +397,7 @@ impl Core {
                 core: self,
                 table: &mut table,
             });
+            table.workers.judge_exits();
             match table.workers.defeat() {
                 Some(why) => self.break_table(&mut table, &why),
                 None => table.workers.back_off(),
@@ -473,7 +474,7 @@ impl Core {
                     // ORDERING: as above. There are fewer places.
                     next.store(u32::MAX / 2, Ordering::Relaxed);
                 })?;
-                self.table().workers.record_start(*place, process);
+                self.table().record_start(&self.shared, *place, process);
             }
             Ok(())
         };

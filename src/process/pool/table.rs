@@ -13,6 +13,7 @@ use super::sink::{Completed, Sink};
 use super::workers::Workers;
 use super::{Progress, TaskError};
 use crate::algorithm::tasks::{TaskState, TaskWord};
+use crate::process::Process;
 use crate::segment::Segment;
 
 pub(super) const SLOT_BITS: u32 = 16;
@@ -374,6 +375,25 @@ impl Table {
                 self.workers.kill(found.place());
                 return true;
             }
+        }
+    }
+
+    /// A worker was started, and may have begun a task before this is recorded. If that was
+    /// condemned meanwhile, there was no process to be killed: it is killed now.
+    pub(super) fn record_start(
+        &mut self,
+        shared: &PoolSegment,
+        place: usize,
+        process: Process<()>,
+    ) {
+        self.workers.record_start(place, process);
+        let Ok(place) = u32::try_from(place) else {
+            return;
+        };
+        let slots = (0..).zip(&self.slots).filter(|(_, task)| task.is_some());
+        let mut words = slots.filter_map(|(slot, _)| Some(shared.task(slot)?.load()));
+        if words.any(|word| word.state() == Some(TaskState::Condemned) && word.place() == place) {
+            self.workers.kill(place);
         }
     }
 

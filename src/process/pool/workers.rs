@@ -66,6 +66,9 @@ pub(super) struct Workers {
     failure: Option<String>,
     pub(super) restart_at: Option<Instant>,
     pub(super) last_exit: Exit,
+    /// The places whose exits were found, and may be those of workers that were ready: the replies
+    /// were not looked at since.
+    unjudged: Vec<usize>,
     /// How many have ended.
     pub(super) ended: u64,
     /// Whether what they have started ends with them.
@@ -83,6 +86,7 @@ impl Workers {
             failure: None,
             restart_at: None,
             last_exit: Exit::default(),
+            unjudged: Vec::new(),
             ended: 0,
             kill_groups,
             oom_kills: oom_kills(),
@@ -122,9 +126,10 @@ impl Workers {
         (self.failures >= most).then(|| self.failure.clone().unwrap_or_default())
     }
 
+    /// A worker was started. It may have said that it is ready before this is recorded.
     pub(super) fn record_start(&mut self, place: usize, process: Process<()>) {
         let seat = &mut self.seats[place];
-        (seat.exit, seat.ready) = (None, false);
+        seat.exit = None;
         seat.process = Some(Arc::new(process));
     }
 
@@ -154,7 +159,8 @@ impl Workers {
         }
     }
 
-    /// Records the exits of workers. Returns whether there were any.
+    /// Records the exits of workers, to be [judged](Self::judge_exits). Returns whether there were
+    /// any.
     pub(super) fn record_exits(&mut self) -> bool {
         let (mut found, mut killed) = (false, Vec::new());
         for (place, seat) in self.seats.iter_mut().enumerate() {
@@ -176,7 +182,26 @@ impl Workers {
                 killed.push(place);
             }
             (seat.exit, seat.process) = (Some(exit), None);
+            self.unjudged.push(place);
             self.ended += 1;
+        }
+        let oom = self.was_for_memory(killed.len());
+        for place in killed {
+            if let Some(exit) = &mut self.seats[place].exit {
+                exit.oom = oom;
+                self.last_exit = *exit;
+            }
+        }
+        found
+    }
+
+    /// Counts the workers among those that ended which never were ready. All replies that were sent
+    /// before their exits have been taken since the exits were recorded: in the other order, a
+    /// worker that is ready, works and leaves between the two looks would count as a failure.
+    pub(super) fn judge_exits(&mut self) {
+        for place in std::mem::take(&mut self.unjudged) {
+            let seat = &mut self.seats[place];
+            let exit = seat.exit.unwrap_or_default();
             if !std::mem::take(&mut seat.ready) {
                 self.failures += match exit.signal {
                     Some(SIGKILL) => 1,
@@ -187,14 +212,6 @@ impl Workers {
                 }
             }
         }
-        let oom = self.was_for_memory(killed.len());
-        for place in killed {
-            if let Some(exit) = &mut self.seats[place].exit {
-                exit.oom = oom;
-                self.last_exit = *exit;
-            }
-        }
-        found
     }
 
     /// Whether so many workers, killed since the last look, were killed for want of memory, if that

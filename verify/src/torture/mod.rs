@@ -86,7 +86,7 @@ pub(crate) struct TortureArgs {
     /// For how many seconds.
     #[arg(long, default_value_t = 60.0)]
     secs: f64,
-    /// Of `starts`: how many processes, in place of the time.
+    /// Of `starts`: how many processes, of `pool`: how many replaced workers, in place of the time.
     #[arg(long)]
     count: Option<u64>,
     /// How many processes work at a time: 6 at locks of either kind, semaphores, meetings and arrays, 8 at pools, 64 at the

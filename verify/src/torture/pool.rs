@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossdock::array::Init;
-use crossdock::process::{self, Pool, Progress, StartMethod, State, TaskError};
+use crossdock::process::{Pool, Progress, StartMethod, State, TaskError};
 use crossdock::{AtomicArray, SegmentOptions};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use crate::process::{Broken, pause, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Tally, WINDOW};
-use crate::torture::processes::{held, more_than};
+use crate::torture::starts::{end_of_all, held};
 use crate::torture::{Report, TortureArgs, has_bug};
 
 /// The most tasks of a run.
@@ -152,7 +152,11 @@ impl Run<'_> {
         let mean = Duration::from_secs(1).div_f64(args.kill_rate.max(0.01));
         let (mut seen, mut since) = (0, Instant::now());
         let goes_on = || !self.over.load(Relaxed) && self.next.load(Relaxed) < TASKS as u64;
-        while Instant::now() < end && goes_on() {
+        let is_over = || match args.count {
+            Some(count) => self.pool.progress().restarts >= count,
+            None => Instant::now() >= end,
+        };
+        while !is_over() && goes_on() {
             watch_over(WATCHDOG)?;
             pause(random.time_below(2 * mean))?;
             let workers = self.pool.worker_ids();
@@ -238,12 +242,7 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     let progress = pool.progress();
     pool.join();
     tally.faults = faults.into_inner().expect("no thread panics");
-    tally.faults.extend(more_than(before)?);
-    let children = process::active_children();
-    if !children.is_empty() {
-        let what = format!("children are left: {children:?}");
-        tally.faults.push(what);
-    }
+    let after = end_of_all(before, &mut tally.faults)?;
     if submitted != answered && tally.faults.is_empty() {
         let what = format!("{answered} of {submitted} tasks have an outcome");
         tally.faults.push(what);
@@ -260,7 +259,11 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     } = progress;
     Ok(Report {
         what: "pool",
-        done: format!("{answered} tasks, {retried} retried, {restarts} workers replaced"),
+        done: format!(
+            "{answered} tasks, {retried} retried, {restarts} workers replaced, {} descriptors, \
+             {} threads and {} memory files after, {before:?} before",
+            after.0, after.1, after.2
+        ),
         tally,
     })
 }

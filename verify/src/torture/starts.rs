@@ -36,7 +36,7 @@ fn acts((act, number): (u64, u64)) -> u64 {
 }
 
 /// What this process has: open files, threads, and mappings of memory files.
-fn held() -> Result<(usize, usize, usize), Broken> {
+pub(super) fn held() -> Result<(usize, usize, usize), Broken> {
     let entries = |directory: &str| Ok::<_, Broken>(fs::read_dir(directory)?.count());
     let maps = fs::read_to_string("/proc/thread-self/maps")?;
     Ok((
@@ -109,6 +109,39 @@ fn end(started: Started) -> Result<Option<String>, Broken> {
     Ok((!is_good).then(|| format!("process {number}, act {act}: {joined:?}, {printed:?}")))
 }
 
+/// When all processes have ended: says so if there are more files, threads or memory files than
+/// `before`, or a child. Returns what there is.
+pub(super) fn end_of_all(
+    before: (usize, usize, usize),
+    faults: &mut Vec<String>,
+) -> Result<(usize, usize, usize), Broken> {
+    // The thread that polls for exits ends by itself, also that of before.
+    let is_more =
+        |now: (usize, usize, usize)| now.0 > before.0 || now.1 > before.1 || now.2 > before.2;
+    let mut after = held()?;
+    until(PATIENCE, || {
+        held().is_ok_and(|now| {
+            after = now;
+            !is_more(now)
+        })
+    });
+    if is_more(after) {
+        faults.push(format!(
+            "descriptors, threads and memory files: {before:?} before, {after:?} after"
+        ));
+    }
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    match waitid(Id::All, flags) {
+        Err(Errno::ECHILD) => {}
+        other => faults.push(format!("a child is left: {other:?}")),
+    }
+    let children = process::active_children();
+    if !children.is_empty() {
+        faults.push(format!("children are left: {children:?}"));
+    }
+    Ok(after)
+}
+
 pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
     let mut tally = Tally::default();
     // What is made once is made: the connection to the fork server is one such thing.
@@ -142,32 +175,7 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
         }
     }
     let took = begun.elapsed();
-    // The thread that polls for exits ends by itself, also that of before.
-    let is_more =
-        |now: (usize, usize, usize)| now.0 > before.0 || now.1 > before.1 || now.2 > before.2;
-    let mut after = held()?;
-    until(PATIENCE, || {
-        held().is_ok_and(|now| {
-            after = now;
-            !is_more(now)
-        })
-    });
-    if is_more(after) {
-        tally.faults.push(format!(
-            "descriptors, threads and memory files: {before:?} before, {after:?} after"
-        ));
-    }
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    match waitid(Id::All, flags) {
-        Err(Errno::ECHILD) => {}
-        other => tally.faults.push(format!("a child is left: {other:?}")),
-    }
-    let children = process::active_children();
-    if !children.is_empty() {
-        tally
-            .faults
-            .push(format!("children are left: {children:?}"));
-    }
+    let after = end_of_all(before, &mut tally.faults)?;
     // Other programs may make names meanwhile; those of crossdock's own are made of ids.
     for name in names()?.difference(&names_before) {
         if name
