@@ -23,6 +23,7 @@ fn list_mutants() {
         algorithm::promise::tests::LOST,
         algorithm::reentrant::tests::MUTANTS,
         algorithm::rwlock::tests::MUTANTS,
+        algorithm::rwlock::tests::FAIRNESS,
         algorithm::rwlock::tests::LOST,
         algorithm::semaphore::tests::MUTANTS,
         wait::event_count::tests::MUTANTS,

@@ -147,7 +147,7 @@ walk! {
     LockError {
         LockError::OwnerDied(()) => LockError::OwnerDied(()),
         LockError::Poisoned(()) => LockError::Poisoned(()),
-        LockError::TooManyReaders { .. } => LockError::TooManyReaders { most: 2047 },
+        LockError::TooManyReaders { .. } => LockError::TooManyReaders { most: 1023 },
         LockError::TooDeep { .. } => LockError::TooDeep { most: u32::MAX },
         LockError::Fault(_) => LockError::Fault(membership().into()),
     }

@@ -498,6 +498,10 @@ impl Deadline {
     pub(crate) fn after_looks(looks: u32) -> Self {
         Self(Some(StdCell::new(looks)))
     }
+    /// The same: what takes long is as long as the model says.
+    pub(crate) fn within(&self, _longest: Duration) -> Self {
+        Self(self.0.clone())
+    }
     pub(crate) fn left(&self) -> Left {
         match &self.0 {
             None => Left::Forever,

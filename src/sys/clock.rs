@@ -88,6 +88,16 @@ impl Deadline {
         Self(Some(instant))
     }
 
+    /// This deadline, or one `longest` from now if that is earlier.
+    pub(crate) fn within(&self, longest: Duration) -> Self {
+        let latest = Self::after(longest);
+        match (self.0, latest.0) {
+            (Some(end), Some(other)) if end < other => *self,
+            (Some(_), None) => *self,
+            _ => latest,
+        }
+    }
+
     /// How long is left.
     pub(crate) fn left(&self) -> Left {
         match self
@@ -117,6 +127,21 @@ mod tests {
         std::thread::yield_now();
         let between = monotonic().checked_sub(began).unwrap();
         assert!(instant.elapsed() >= Duration::ZERO && between > Duration::ZERO);
+    }
+
+    #[test]
+    fn the_earlier_of_two_deadlines_counts() {
+        let minute = Duration::from_secs(60);
+        let of = |deadline: Deadline| match deadline.within(minute).left() {
+            Left::For(left) => left,
+            Left::Passed => Duration::ZERO,
+            Left::Forever => Duration::MAX,
+        };
+        assert!(of(Deadline::never()) <= minute && of(Deadline::never()) > minute / 2);
+        assert!(of(Deadline::after(minute * 9)) > minute / 2);
+        assert!(of(Deadline::after(minute * 9)) <= minute);
+        assert!(of(Deadline::after(minute / 4)) <= minute / 4);
+        assert_eq!(of(Deadline::after(Duration::ZERO)), Duration::ZERO);
     }
 
     #[test]

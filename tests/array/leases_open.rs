@@ -204,15 +204,15 @@ fn more_readers_than_can_be_counted_are_refused() {
     let array = segment
         .create::<Array<u32>>("array", options(4, 2))
         .unwrap();
-    let readers: Vec<_> = (0..2047).map(|_| array.read().unwrap()).collect();
+    let readers: Vec<_> = (0..1023).map(|_| array.read().unwrap()).collect();
     assert!(matches!(
         array.read(),
-        Err(LockError::TooManyReaders { most: 2047 })
+        Err(LockError::TooManyReaders { most: 1023 })
     ));
     let copied = array.copy_to(0, &mut [0; 4]);
     assert!(matches!(
         copied,
-        Err(CopyError::Lock(LockError::TooManyReaders { most: 2047 }))
+        Err(CopyError::Lock(LockError::TooManyReaders { most: 1023 }))
     ));
     drop(readers);
     assert!(array.try_write().is_ok());

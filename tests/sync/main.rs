@@ -13,6 +13,7 @@ mod promise;
 mod reentrant;
 mod rwlock;
 mod rwlock_deaths;
+mod rwlock_fairness;
 mod rwlock_garbage;
 mod rwlock_model;
 mod semaphore;

@@ -436,8 +436,8 @@ fn poison_that_is_cleared_while_somebody_writes_stays_cleared() {
 #[test]
 fn no_more_readers_of_a_process_are_let_in_than_can_be_counted() {
     let (_segment, lock) = sample();
-    let guards: Vec<_> = (0..2047).map(|_| lock.read().unwrap()).collect();
-    let text = "2047 threads of this process read already, and no more can be counted";
+    let guards: Vec<_> = (0..1023).map(|_| lock.read().unwrap()).collect();
+    let text = "1023 threads of this process read already, and no more can be counted";
     for way in WAYS {
         let Came::Refused(said) = read(&lock, way) else {
             panic!("{way:?}")
@@ -447,7 +447,7 @@ fn no_more_readers_of_a_process_are_let_in_than_can_be_counted() {
     let refused = lock.read_or_repair(|_| ()).unwrap_err();
     assert!(matches!(
         refused,
-        LockError::TooManyReaders { most: 2047, .. }
+        LockError::TooManyReaders { most: 1023, .. }
     ));
     in_child(|| assert!(lock.read().is_ok(), "another process is counted by itself"));
     drop(guards);

@@ -5,8 +5,8 @@
 //! One futex word on lines of its own. 0 has no owner.
 //!
 //! ```text
-//!  31                    13     12       11      10                    0
-//! |    generation: 19      | WAITING | BLOCKED |  threads that read: 11  |
+//!  31                13     12        11        10      9                     0
+//! |   generation: 19   | WAITING | BLOCKED | DRAINING |  threads that read: 10  |
 //! ```
 //!
 //! The cell's position is the index, so with the generation the word has its owner's tag.
@@ -22,9 +22,12 @@
 //!   taken for dead, and is replaced.
 //! - block, open: an RMW each, by the holder of the writer mutex. `BLOCKED` keeps new readers out,
 //!   not present ones.
-//! - `WAITING`: a writer sleeps on the word until there is no reader, or threads of the owner until
-//!   it is open. It is set beside `BLOCKED` only (Invariant 3 of [`rwlock`](super)); a process that
-//!   clears it wakes all.
+//! - `DRAINING`: a writer sleeps on the word until there is no reader. The last reader to leave
+//!   clears it and wakes all.
+//! - `WAITING`: threads of the owner sleep on the word until it is open. It is set beside `BLOCKED`
+//!   only. Opening the cell wakes all and leaves the flag: without `BLOCKED` it says that it is the
+//!   turn of those that slept. The first of them that enters, or gives up, clears it and wakes all,
+//!   among which is the next writer.
 //!
 //! # Crash
 //!
@@ -32,6 +35,7 @@
 //! |---|---|---|
 //! | between enter and leave | a count of the dead generation | the next writer, or a reaper: 0 |
 //! | leave, before the wake | a writer whose wake is owed | the writer, when its slice ends; a reaper |
+//! | waiting, also in its turn | `WAITING` of the dead generation | the next writer, when a slice ends; a reaper |
 //!
 //! # Ordering
 //!
@@ -45,9 +49,10 @@ use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
 use crate::wait::SleepOn;
 
+const DRAINING: u32 = 1 << 10;
 const BLOCKED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
-const COUNT: u32 = BLOCKED - 1;
+const COUNT: u32 = DRAINING - 1;
 const GENERATION_SHIFT: u32 = 13;
 
 const _: () = assert!(MOST == COUNT);
@@ -79,15 +84,36 @@ impl CellValue {
         self.0 & BLOCKED != 0
     }
 
-    pub(super) fn with_waiting(self) -> Self {
-        Self(self.0 | WAITING)
+    /// Whether threads of the owner wait.
+    pub(super) fn has_waiters(self) -> bool {
+        self.0 & WAITING != 0
     }
 
-    /// The word with one reader less, and without `WAITING` if that was the last.
+    /// Whether any process may sleep on the word.
+    pub(super) fn has_sleepers(self) -> bool {
+        self.0 & (WAITING | DRAINING) != 0
+    }
+
+    /// Whether it is the turn of threads that have waited.
+    #[inline(always)]
+    pub(super) fn is_turn(self) -> bool {
+        self.0 & (WAITING | BLOCKED) == WAITING
+    }
+
+    /// The word with one reader more, which ends the turn of those that have waited.
+    fn one_more(self) -> Self {
+        Self((self.0 + 1) & !WAITING)
+    }
+
+    /// The word with one reader less, and without `DRAINING` if that was the last.
     fn less_one(self) -> Self {
         let less = self.0 - 1;
-        let waiting = if less & COUNT == 0 { WAITING } else { 0 };
-        Self(less & !waiting)
+        let draining = match less & COUNT {
+            0 if mutation(683) => DRAINING | WAITING,
+            0 => DRAINING,
+            _ => 0,
+        };
+        Self(less & !draining)
     }
 }
 
@@ -177,12 +203,13 @@ impl Cell {
                 return Err(EnterError::Full);
             }
             // ORDERING: Acquire; pairs with (W2).
-            match self.replace(
-                seen,
-                CellValue(seen.0 + 1),
-                ordering(Ordering::Acquire, 300),
-            ) {
-                Ok(()) => return self.confirm(me, peers, 582),
+            match self.replace(seen, seen.one_more(), ordering(Ordering::Acquire, 300)) {
+                Ok(()) => {
+                    if seen.has_waiters() && !mutation(678) {
+                        self.wake();
+                    }
+                    return self.confirm(me, peers, 582);
+                }
                 Err(now) => seen = now,
             }
         }
@@ -216,8 +243,18 @@ impl Cell {
             }
             // ORDERING: Release; (M3) of `algorithm::mutex`: a process that finds this generation
             // and asks the registry sees that it has joined. The mutex orders its holders.
-            match self.replace(seen, CellValue((own.0 + 1) | BLOCKED), Ordering::Release) {
-                Ok(()) => return self.confirm(me, peers, 584),
+            let mut counted = CellValue(own.one_more().0 | BLOCKED);
+            if mutation(682) {
+                counted.0 |= own.0 & WAITING;
+            }
+            match self.replace(seen, counted, Ordering::Release) {
+                Ok(()) => {
+                    // Others that slept announce themselves again.
+                    if seen.has_waiters() {
+                        self.wake();
+                    }
+                    return self.confirm(me, peers, 584);
+                }
                 Err(_) => seen = self.load(),
             }
         }
@@ -248,7 +285,7 @@ impl Cell {
             let less = seen.less_one();
             // ORDERING: Release; (W1).
             match self.replace(seen, less, ordering(Ordering::Release, 301)) {
-                Ok(()) if (seen.0 ^ less.0) & WAITING != 0 => return self.wake(),
+                Ok(()) if (seen.0 ^ less.0) & DRAINING != 0 => return self.wake(),
                 Ok(()) => return,
                 Err(now) => seen = now,
             }
@@ -271,17 +308,23 @@ impl Cell {
         CellValue(before | BLOCKED)
     }
 
-    /// Admits new readers, and wakes all sleepers.
+    /// Admits new readers, and wakes all sleepers, whose turn it is.
     pub(super) fn open(&self) {
         // ORDERING: Release; (W2).
         let release = ordering(Ordering::Release, 304);
-        let before = self.0.fetch_and(!(BLOCKED | WAITING), release);
+        let closed = if mutation(680) {
+            BLOCKED | DRAINING | WAITING
+        } else {
+            BLOCKED | DRAINING
+        };
+        let before = self.0.fetch_and(!closed, release);
         if before & WAITING != 0 && !mutation(311) {
             self.0.wake(u32::MAX);
         }
     }
 
-    /// Wakes all sleepers that were announced before: it reads the newest word.
+    /// Wakes all sleepers that were announced before, and ends their turn. It reads the newest
+    /// word.
     pub(super) fn notify(&self) {
         // ORDERING: AcqRel; (W3), pairs with `announce`.
         let order = ordering(Ordering::AcqRel, 329);
@@ -290,12 +333,23 @@ impl Cell {
         }
     }
 
-    /// Announces a sleeper if the word is still `seen`, and returns the value to sleep at.
-    pub(super) fn announce(&self, seen: CellValue) -> Result<CellValue, CellValue> {
+    /// Announces a reader that sleeps, if the word is still `seen`, and returns the value to sleep
+    /// at.
+    pub(super) fn announce_reader(&self, seen: CellValue) -> Result<CellValue, CellValue> {
+        self.announce(seen, WAITING)
+    }
+
+    /// Announces a writer that sleeps until there is no reader, as
+    /// [`announce_reader`](Self::announce_reader) does a reader.
+    pub(super) fn announce_writer(&self, seen: CellValue) -> Result<CellValue, CellValue> {
+        self.announce(seen, DRAINING)
+    }
+
+    fn announce(&self, seen: CellValue, flag: u32) -> Result<CellValue, CellValue> {
         let said = if mutation(306) {
             seen
         } else {
-            seen.with_waiting()
+            CellValue(seen.0 | flag)
         };
         // ORDERING: AcqRel; (W3), pairs with `notify`.
         self.replace(seen, said, ordering(Ordering::AcqRel, 330))?;
@@ -322,7 +376,7 @@ impl Cell {
             match self.replace(seen, CellValue(0), ordering(Ordering::Release, 324)) {
                 Ok(()) if mutation(325) => return,
                 Ok(()) => {
-                    if seen.0 & WAITING != 0 {
+                    if seen.has_sleepers() {
                         self.0.wake(u32::MAX);
                     }
                     return;

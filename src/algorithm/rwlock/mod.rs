@@ -17,8 +17,8 @@
 //!
 //! Invariant 1: while `writing` has a tag or a flag, every cell in use is blocked; while it has a
 //! tag, no other process reads. Invariant 2: only the holder of the writer mutex blocks and opens
-//! cells, and adds them to the roster. Invariant 3: a cell is `WAITING` only while it is blocked,
-//! and a process that clears `WAITING` wakes all that sleep on the cell.
+//! cells, and adds them to the roster. Invariant 3: `WAITING` is set only in a blocked cell, and a
+//! process that clears it wakes all that sleep on the cell.
 //!
 //! # Protocol
 //!
@@ -28,9 +28,10 @@
 //!   mutex as a writer does.
 //! - with the writer mutex: recover what a dead writer left. A reader counts itself in its cell,
 //!   adding that to the roster if it must, and releases the mutex.
-//! - write: take the writer mutex, recover, block every cell in use, wait until each counts no
-//!   reader, passing over those whose owners are dead; then the own tag into `writing`. If no cell
-//!   is in use, blocking and waiting are skipped: none can be before the mutex is released.
+//! - write: take the writer mutex, recover, wait until those have had their turn that have waited;
+//!   block every cell in use, wait until each counts no reader, passing over those whose owners are
+//!   dead; then the own tag into `writing`. If no cell is in use, blocking and waiting are skipped:
+//!   none can be before the mutex is released.
 //! - unlock of a writer: its tag leaves `writing`, which is the commit, and it releases the writer
 //!   mutex.
 //! - to release the writer mutex: open the cells, waking the sleepers of each, and unlock the
@@ -43,7 +44,12 @@
 //!   begun to write.
 //!
 //! A reader that comes after a writer has blocked its cell waits for that writer, so readers do not
-//! starve writers. An open cell admits all threads of its process.
+//! starve writers. When that writer unlocks, `WAITING` stays in the open cell: it is the turn of
+//! the reader, and the next writer, with the mutex, waits until the reader has entered. So a reader
+//! that sleeps is not overtaken by any writer that took the mutex later; while it still spins,
+//! which is microseconds, it can be. A turn is that of a process: the first of its threads to enter
+//! takes it. A reader that is stopped in its turn loses it after 10 ms. A process that reads for
+//! the first time has no cell, and waits for the mutex as a writer does.
 //!
 //! # Crash
 //!
@@ -123,7 +129,7 @@ pub(crate) use status::RwLockStatus;
 pub(crate) use writer_mutex::{LockHook, NoHook, WriterToken};
 
 /// The most threads of one process that can read at a time.
-pub(crate) const MOST: u32 = 2047;
+pub(crate) const MOST: u32 = 1023;
 /// The words of the roster.
 const ROSTER: usize = (Tag::MAX_PARTICIPANTS as usize + 1) / 64;
 const STICKY: u32 = OWNER_DIED | POISONED;
@@ -372,7 +378,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
     /// written.
     #[inline]
     pub(crate) fn write_clean(&self, me: Tag, peers: &impl Liveness) -> Option<WriterToken> {
-        if self.is_read() {
+        // ORDERING: Relaxed; a hint: the cells of the first participants. All are asked below.
+        if self.state.roster[0].load(Ordering::Relaxed) != 0 {
             return None;
         }
         let held = self.state.mutex.try_lock_clean(me, peers)?;
@@ -422,6 +429,13 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), RwLockError> {
+        let mut waited = false;
+        if let Some(deadline) = wait {
+            self.try_each(|index, cell| {
+                waited |= self.give_turn(index, cell, peers, deadline)?;
+                Ok::<(), RwLockError>(())
+            })?;
+        }
         // All are blocked before the first is waited for.
         let mut in_use = false;
         self.each(|index, cell| {
@@ -434,7 +448,6 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         if !in_use || mutation(309) {
             return Ok(());
         }
-        let mut waited = false;
         self.try_each(|index, cell| {
             waited |= self.drain(index, cell, peers, wait)?;
             Ok::<(), RwLockError>(())

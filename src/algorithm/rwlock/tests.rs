@@ -3,6 +3,8 @@
 #[cfg(loom)]
 mod deaths;
 #[cfg(loom)]
+mod fairness;
+#[cfg(loom)]
 mod lost;
 #[cfg(loom)]
 mod models;
@@ -13,6 +15,8 @@ mod two_deaths;
 #[cfg(not(loom))]
 mod units;
 
+#[cfg(loom)]
+pub(crate) use fairness::MUTANTS as FAIRNESS;
 #[cfg(loom)]
 pub(crate) use lost::MUTANTS as LOST;
 #[cfg(loom)]

@@ -8,13 +8,14 @@
 //! # Protocol
 //!
 //! That of [`wait`](crate::wait). A reader waits for the holder of the writer mutex, and sleeps on
-//! its own cell; a writer waits for the owner of a cell, and sleeps on that cell.
+//! its own cell; a writer waits for the owner of a cell, and sleeps on that cell: until its readers
+//! have left, or, before it blocks the cell, until those that have waited have had their turn.
 //!
 //! # Crash
 //!
 //! | killed | what is left | repaired by |
 //! |---|---|---|
-//! | a reader that waits | a `WAITING` too many | the next to open or leave the cell, which wakes none |
+//! | a reader that waits, or was woken | a `WAITING` too many, a turn that none takes | the next writer, which asks when a slice has ended; a reaper |
 //! | a writer that waits | the dead tag in the mutex, cells blocked | the readers that sleep there, when their slices end, and any later process |
 //! | the reader that is waited for | a count of the dead | the writer, when its slice ends: 0 |
 //!
@@ -26,13 +27,17 @@ use core::time::Duration;
 
 use super::cell::CellValue;
 use super::{Cell, EnterError, LockHook, RwLock, RwLockError, WriterToken};
-use crate::facade::{Backoff, Deadline, mutation};
+use crate::facade::{Backoff, Deadline, Left, mutation};
 use crate::participant::Tag;
 
 use crate::algorithm::mutex::{self, LockToken};
 use crate::participant::Liveness;
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
+
+/// The time in which a reader that was woken has to take its turn: a stopped one keeps no writer
+/// waiting for longer.
+const TURN: Duration = Duration::from_millis(10);
 
 impl From<WaitError> for RwLockError {
     fn from(error: WaitError) -> Self {
@@ -54,6 +59,8 @@ struct Enter<'a, A, P> {
     seen: Option<CellValue>,
     /// The holder of the writer mutex.
     owner: Tag,
+    /// Whether it has announced itself in the cell.
+    announced: bool,
 }
 
 impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
@@ -102,7 +109,8 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
     }
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
-        let seen = self.cell.announce(self.seen?).ok()?;
+        let seen = self.cell.announce_reader(self.seen?).ok()?;
+        self.announced = true;
         // The holder may have released the mutex before it could see a sleeper.
         let holder = self.lock.state.mutex.holder(self.peers);
         if !mutation(331) && holder != Ok(Some(self.owner)) {
@@ -110,6 +118,56 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
         }
         self.peers.sleeps_for(self.owner);
         Some(self.cell.sleep_on(seen))
+    }
+
+    /// Takes no turn any more. Others of its process that wait announce themselves again.
+    fn timed_out(&mut self) -> Result<Self::Output, RwLockError> {
+        if self.announced && !mutation(679) {
+            self.cell.notify();
+        }
+        Err(RwLockError::Busy)
+    }
+}
+
+/// A writer that waits until those that have waited at an open cell have had their turn.
+struct Turn<'a, P> {
+    index: u32,
+    cell: &'a Cell,
+    peers: &'a P,
+    /// The cell's word at the last attempt.
+    seen: CellValue,
+}
+
+impl<P: Liveness> WaitOp for Turn<'_, P> {
+    type Output = ();
+    type Error = RwLockError;
+
+    fn attempt(&mut self) -> Stepped<Self> {
+        self.seen = self.cell.peek();
+        Ok(if self.seen.is_turn() {
+            Step::Blocked
+        } else {
+            Step::Done(())
+        })
+    }
+
+    fn reap_dead(&mut self) -> Stepped<Self> {
+        let owner = self.seen.owner(self.index);
+        if owner.is_some_and(|owner| self.peers.is_alive(owner)) || mutation(684) {
+            return Ok(Step::Blocked);
+        }
+        self.cell.reclaim(self.seen);
+        Ok(Step::Retry)
+    }
+
+    const REAPS_FIRST: bool = false;
+
+    fn is_member(&self) -> bool {
+        self.peers.is_member()
+    }
+
+    fn announce(&mut self) -> Option<SleepOn<'_>> {
+        Some(self.cell.sleep_on(self.seen))
     }
 }
 
@@ -160,7 +218,7 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let (seen, owner) = self.blocked?;
-        let seen = self.cell.announce(seen).ok()?;
+        let seen = self.cell.announce_writer(seen).ok()?;
         self.peers.sleeps_for(owner);
         Some(self.cell.sleep_on(seen))
     }
@@ -189,6 +247,7 @@ impl<A: LockHook> RwLock<'_, A> {
             wait,
             seen: None,
             owner: me,
+            announced: false,
         };
         if let Some(deadline) = wait {
             return block_on(&mut enter, deadline, WaitMode::of_a_lock(peers.history()));
@@ -220,6 +279,33 @@ impl<A: LockHook> RwLock<'_, A> {
                 Err(refused) => return Err(refused.into()),
             }
         }
+    }
+
+    /// Waits until the threads that have waited at an open cell have had their turn, and returns
+    /// whether it had to wait. A thread that does not take its turn in [`TURN`] loses it.
+    pub(super) fn give_turn(
+        &self,
+        index: u32,
+        cell: &Cell,
+        peers: &impl Liveness,
+        deadline: &Deadline,
+    ) -> Result<bool, RwLockError> {
+        let seen = cell.peek();
+        if !seen.is_turn() || mutation(681) {
+            return Ok(false);
+        }
+        let mut turn = Turn {
+            index,
+            cell,
+            peers,
+            seen,
+        };
+        let mode = WaitMode::of_a_lock(peers.history());
+        match block_on(&mut turn, &deadline.within(TURN), mode) {
+            Err(RwLockError::Busy) if !matches!(deadline.left(), Left::Passed) => cell.notify(),
+            waited => waited?,
+        }
+        Ok(true)
     }
 
     /// Waits until a blocked cell counts no live reader, and returns whether it had to wait.

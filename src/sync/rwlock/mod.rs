@@ -36,10 +36,13 @@ use crate::sync::{LockError, LockTimeoutError, TryLockError};
 /// # Waiting
 ///
 /// A writer waits for the readers, and for other writers. A reader that comes later waits for it,
-/// so readers do not starve writers; writers can starve readers. A thread that reads already and
-/// reads again can therefore deadlock, if a writer has come in between; a thread that writes and
-/// locks again does deadlock; both as with [`std::sync::RwLock`]. A waiter spins for some
-/// microseconds and then sleeps.
+/// so readers do not starve writers. A reader that sleeps has its turn before any writer that comes
+/// later, unless it finds no processor within 10 ms of its wake. A process that reads for the first
+/// time waits as a writer does, and writers are not fair among each other.
+///
+/// A thread that reads already and reads again can deadlock, if a writer has come in between; a
+/// thread that writes and locks again does deadlock; both as with [`std::sync::RwLock`]. A waiter
+/// spins for some microseconds and then sleeps.
 ///
 /// A reader that is stopped (SIGSTOP, a debugger) blocks writers; and while a writer waits for it,
 /// also the readers that come later. A writer that is stopped blocks all others. In an
@@ -51,7 +54,7 @@ use crate::sync::{LockError, LockTimeoutError, TryLockError};
 ///
 /// # Size
 ///
-/// A process can read with 2,047 threads at a time. Besides its data a lock takes 256 bytes, and
+/// A process can read with 1,023 threads at a time. Besides its data a lock takes 256 bytes, and
 /// 128 for each participant that the segment can have: 16 KiB where there can be 128, as by
 /// default.
 ///

@@ -54,7 +54,7 @@ fn tag(index: u8, generation: u8) -> u32 {
 
 /// What can stand in a cell.
 fn cell(b: u8, c: u8) -> u32 {
-    u32::from(b % 4) << 13 | u32::from(b >> 6) << 11 | [0, 1, 2, 2047][usize::from(c % 4)]
+    u32::from(b % 4) << 13 | u32::from(b >> 5) << 10 | [0, 1, 2, 1023][usize::from(c % 4)]
 }
 
 fn step<'a>(place: &Place, lock: &'a RwLock<Data>, held: &mut Held<'a>, [verb, a, b, c]: [u8; 4]) {

@@ -243,7 +243,7 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
         fixture.work(&mut token);
         fixture.lock().stop_writing(token, true);
         let victim = fixture.clone();
-        let died = !process(1, Some(8), move || {
+        let died = !process(1, Some(10), move || {
             let token = victim.begin_writing(1, &Deadline::never());
             victim.serve(token.expect("no other participant"));
         });

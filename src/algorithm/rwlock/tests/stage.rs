@@ -50,6 +50,11 @@ impl Fixture {
         self.cells[id as usize - 1].0.peek().is_blocked()
     }
 
+    /// Returns whether a reader has announced itself in the cell of `id`.
+    pub(super) fn has_waiters(&self, id: u32) -> bool {
+        self.cells[id as usize - 1].0.peek().has_waiters()
+    }
+
     pub(super) fn begin_reading(
         &self,
         id: u32,

@@ -16,6 +16,7 @@ use crate::participant::Tag;
 const PARTICIPANTS: u32 = 4;
 const BLOCKED: u32 = 1 << 11;
 const WAITING: u32 = 1 << 12;
+const DRAINING: u32 = 1 << 10;
 const FLAGS: u32 = OWNER_DIED | POISONED;
 
 /// A liveness in which one other participant may be alive, and the caller's membership lost.
@@ -241,11 +242,38 @@ fn leaving_twice_uncounts_once() {
 
 #[test]
 fn the_last_that_leaves_takes_the_sleepers_flag_with_it() {
-    let lock = Lock::of(0, [1 << 13 | BLOCKED | WAITING | 2, 0, 0, 0], 1);
+    // The writer's, not that of the readers, whose turn is after it.
+    let waiting = 1 << 13 | BLOCKED | WAITING;
+    let lock = Lock::of(0, [waiting | DRAINING | 2, 0, 0, 0], 1);
     lock.cell(me()).leave(me());
-    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BLOCKED | WAITING | 1);
+    assert_eq!(lock.cell(me()).bits(), waiting | DRAINING | 1);
     lock.cell(me()).leave(me());
-    assert_eq!(lock.cell(me()).bits(), 1 << 13 | BLOCKED);
+    assert_eq!(lock.cell(me()).bits(), waiting);
+}
+
+#[test]
+fn the_first_that_enters_takes_the_turn() {
+    let turn = 1 << 13 | WAITING;
+    let lock = Lock::of(0, [turn, 0, 0, 0], 1);
+    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    assert_eq!(lock.cell(me()).bits(), 1 << 13 | 1);
+    lock.view().stop_reading(reading);
+}
+
+#[test]
+fn a_turn_that_no_reader_takes_ends_and_a_try_does_not_wait_for_it() {
+    let turn = 1 << 13 | WAITING;
+    let lock = Lock::of(0, [turn, 0, 0, 0], 1);
+    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    lock.view().stop_writing(token, false);
+    assert_eq!(lock.cell(me()).bits(), turn);
+    let late = Deadline::after(Duration::ZERO);
+    let refused = lock.view().write(me(), &ALONE, Some(&late));
+    assert_eq!(refused, Err(RwLockError::Busy));
+    assert_eq!(lock.cell(me()).bits(), turn);
+    let token = lock.view().write(me(), &ALONE, Some(&Deadline::never()));
+    lock.view().stop_writing(token.unwrap(), false);
+    assert_eq!(lock.cell(me()).bits(), 1 << 13);
 }
 
 #[test]
