@@ -8,11 +8,13 @@
 //! cargo bench -p benches --bench waiting -- idle 100
 //! cargo bench -p benches --bench waiting -- meet       # condition variable and barrier, and pthread's
 //! cargo bench -p benches --bench waiting -- kills      # one of three that meet is killed
+//! cargo bench -p benches --bench waiting -- turns      # a reader among writers that make no pause
 //! ```
 
 mod idle;
 mod meeting;
 mod trips;
+mod turns;
 
 use std::env;
 use std::error::Error;
@@ -35,6 +37,7 @@ fn main() -> Result<(), Failed> {
             let kills = arguments.next().map(|text| text.parse()).transpose()?;
             meeting::kill(kills.unwrap_or(40))
         }
+        Some(what) if what == "turns" => turns::measure(),
         Some(count) => trips::measure(count.parse()?),
         None => trips::measure(2000),
     }

@@ -12,6 +12,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -86,20 +87,25 @@ fn checked(returned: i32) -> Result<(), Failed> {
     }
 }
 
+/// Zeroed memory for a `T` that forked children share; it stays until the process ends.
+pub(crate) fn shared_memory<T>() -> Result<NonNull<T>, Failed> {
+    let (access, flags) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+    );
+    let len = size_of::<T>();
+    // SAFETY: a fresh mapping.
+    let memory = unsafe { libc::mmap(std::ptr::null_mut(), len, access, flags, -1, 0) };
+    if memory == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error().into());
+    }
+    Ok(NonNull::new(memory.cast::<T>()).ok_or("mmap returned null")?)
+}
+
 impl Shared {
     /// In memory that forked children share, for so many processes.
     fn new(sides: usize) -> Result<NonNull<Self>, Failed> {
-        let (access, flags) = (
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-        );
-        let len = size_of::<Self>();
-        // SAFETY: a fresh mapping, which stays until the process ends.
-        let memory = unsafe { libc::mmap(std::ptr::null_mut(), len, access, flags, -1, 0) };
-        if memory == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error().into());
-        }
-        let shared = NonNull::new(memory.cast::<Self>()).ok_or("mmap returned null")?;
+        let shared = shared_memory::<Self>()?;
         // SAFETY: zeroed memory of that size is a `Shared`, and no other process knows of it.
         let it = unsafe { &mut *shared.as_ptr() };
         it.sides = sides as u64;
@@ -226,7 +232,7 @@ const KINDS: [(&str, [Make; 2]); 2] = [
 const WHOSE: [&str; 2] = ["pthread", "crossdock"];
 
 /// Forks a process that does `body` and ends, with 1 if that fails.
-fn fork(body: impl FnOnce() -> Result<(), Failed>) -> Result<i32, Failed> {
+pub(crate) fn fork(body: impl FnOnce() -> Result<(), Failed>) -> Result<i32, Failed> {
     // SAFETY: this program has one thread, so the child may do what this process may.
     match unsafe { libc::fork() } {
         0 => {
@@ -310,8 +316,13 @@ pub(crate) fn kill(kills: u64) -> Result<(), Failed> {
 )]
 fn goes_on(make: Make, kind: &str, after: u64) -> Result<bool, Failed> {
     let meeting = make(COMPANY)?;
+    let begun: NonNull<AtomicU64> = shared_memory()?;
+    // SAFETY: a fresh mapping of zeros, which stays.
+    let begun = unsafe { begun.as_ref() };
     let endless = |side: usize| {
         move |meeting: &dyn Meeting| -> Result<(), Failed> {
+            meeting.meet(side)?;
+            begun.fetch_add(1, Relaxed);
             loop {
                 meeting.meet(side)?;
             }
@@ -323,8 +334,15 @@ fn goes_on(make: Make, kind: &str, after: u64) -> Result<bool, Failed> {
         let run = endless(side);
         others.push(fork(|| run(&*meeting))?);
     }
-    // All have begun by then.
-    sleep(Duration::from_millis(20) + Duration::from_micros(after));
+    // All are registered once each has met the others.
+    let deadline = Instant::now() + PATIENCE;
+    while begun.load(Relaxed) < COMPANY as u64 {
+        if Instant::now() > deadline {
+            return Err("the processes do not meet".into());
+        }
+        sleep(Duration::from_micros(200));
+    }
+    sleep(Duration::from_micros(after));
     // SAFETY: a child of this process that was not waited for.
     unsafe { libc::kill(victim, libc::SIGKILL) };
     ended(victim, PATIENCE);
