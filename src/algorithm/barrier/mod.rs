@@ -204,8 +204,10 @@ enum Outcome {
 /// What a walk over the seats found.
 enum Walk {
     Taken(usize),
-    /// A seat has changed meanwhile, or the phase is over.
+    /// A seat has changed meanwhile.
     Changed,
+    /// A seat is free, and is not to be taken in this phase.
+    Refused,
     /// All seats are taken; and a number that is another one once any of them has changed.
     Full(u64),
 }
@@ -250,7 +252,9 @@ impl Barrier<'_> {
             };
             match self.walk(from, take) {
                 Walk::Taken(index) => return self.stay(Arrival { index, phase }, me, peers),
-                Walk::Changed => {}
+                // A free seat of this generation is one of a phase that is over.
+                Walk::Refused if self.state.phase() == phase => return Err(TryError::Corrupt),
+                Walk::Refused | Walk::Changed => {}
                 Walk::Full(sum) => self.stay_full(sum, &mut full, peers)?,
             }
         }
@@ -271,7 +275,7 @@ impl Barrier<'_> {
                     let phase = self.state.phase();
                     return Ok(self.stay(Arrival { index, phase }, me, peers)?.index);
                 }
-                Walk::Changed => {}
+                Walk::Refused | Walk::Changed => {}
                 Walk::Full(sum) => self.stay_full(sum, &mut full, peers)?,
             }
         }
@@ -320,7 +324,8 @@ impl Barrier<'_> {
             }
             return match take(seat) {
                 Some(taken) if self.change(index, seat, taken) => Walk::Taken(index),
-                _ => Walk::Changed,
+                Some(_) => Walk::Changed,
+                None => Walk::Refused,
             };
         }
         Walk::Full(sum)

@@ -52,6 +52,19 @@ impl Owned {
     }
 }
 
+#[test]
+fn a_free_seat_of_this_generation_is_an_error_and_not_waited_for() {
+    for (phase, seat) in [
+        (0, 0),
+        (2, 1 << 32),
+        (u64::MAX - 1, 0x7fff_ffff_ffff_ffff << 32),
+    ] {
+        let owned = Owned::of(phase, &[seat, seat]);
+        let arrived = owned.barrier(false).arrive(0, tag(1), &TestLiveness(true));
+        assert_eq!(arrived, Err(TryError::Corrupt), "{phase:#x} {seat:#x}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
