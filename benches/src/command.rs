@@ -56,6 +56,8 @@ const USAGE: u8 = 2;
 
 /// Runs the study that the command line names; returns 0, 1 if it failed, 2 if it was called wrongly.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "procspawn")]
+    pools::init_procspawn();
     process::init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -169,6 +169,7 @@ pub(crate) fn written(
 /// and writing, of the file behind a descriptor of another process. `None` if that is not the file
 /// with this device and inode. Never blocks, and opens no other file unless the number is given to
 /// one in between.
+#[cfg(feature = "process")]
 pub(crate) fn open_of_process(path: &Path, file: (u64, u64)) -> io::Result<Option<OwnedFd>> {
     let meta = fs::metadata(path)?;
     if (meta.dev(), meta.ino()) != file {

@@ -7,8 +7,12 @@ use crate::{Failed, Outcome, root};
 
 /// What can be compared. Looked up here, so that a wrong name costs no build.
 const WHATS: [&str; 6] = ["locks", "queues", "work", "arrays", "chaos", "pools"];
-/// Those beside which crossdock is held that take minutes to build: for these, and nothing else.
-const FOREIGN: [&str; 2] = ["queues", "chaos"];
+/// The feature with the peers of a study that nothing else builds.
+const FEATURES: [(&str, &str); 3] = [
+    ("queues", "foreign"),
+    ("chaos", "foreign"),
+    ("pools", "procspawn"),
+];
 
 pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {
     if !WHATS.contains(&what) {
@@ -16,12 +20,13 @@ pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {
         eprintln!("xtask: expected something to compare ({known}), found `{what}`");
         return Err(Failed::Usage);
     }
-    run(FOREIGN.contains(&what), what, args)
+    let feature = FEATURES.iter().find(|(study, _)| *study == what);
+    run(feature.map(|(_, feature)| *feature), what, args)
 }
 
 /// `cargo xtask measure`.
 pub(crate) fn measure(args: &[String]) -> Outcome {
-    run(false, "measure", args)
+    run(None, "measure", args)
 }
 
 /// `cargo xtask picture`: measures, and draws what was measured.
@@ -48,7 +53,7 @@ pub(crate) fn picture(args: &[String]) -> Outcome {
     measure(&plot.map(str::to_owned))
 }
 
-fn run(foreign: bool, what: &str, args: &[String]) -> Outcome {
+fn run(feature: Option<&str>, what: &str, args: &[String]) -> Outcome {
     let mut command = cargo([
         "run",
         "--quiet",
@@ -58,8 +63,8 @@ fn run(foreign: bool, what: &str, args: &[String]) -> Outcome {
         "--bin",
         "studies",
     ]);
-    if foreign {
-        command.args(["--features", "foreign"]);
+    if let Some(feature) = feature {
+        command.args(["--features", feature]);
     }
     command.arg("--").arg(what).args(args);
     pass_through(command)

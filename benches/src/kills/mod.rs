@@ -15,7 +15,8 @@ use crossdock_cli::work::Speed;
 use serde::{Deserialize, Serialize};
 
 use crate::peers::locks::{
-    Flock, Futex, Lock, Ours, Pthread, RawSync, Robust, Script, Semaphore, python_version,
+    Flock, Futex, Lock, Ours, Permits, Pthread, RawSync, Robust, Script, Semaphore, SystemV,
+    python_version,
 };
 
 /// A survivor that has not gone on for so long is stuck.
@@ -100,12 +101,35 @@ pub(crate) const TRIED: &[Tried] = &[
     Tried::of::<Futex>(),
     Tried::of::<RawSync>(),
     Tried::of::<Semaphore>(),
+    Tried::of::<Permits>(),
+    Tried::of::<SystemV>(),
     Tried::of::<Flock>(),
+];
+
+/// What the script tries, by its numbers there.
+pub(crate) const PYTHON: [(&str, &str); 6] = [
+    ("python", "Python `Value`, its `get_lock()`"),
+    ("python-rlock", "Python `RLock`"),
+    ("python-semaphore", "Python `Semaphore`"),
+    (
+        "python-condition",
+        "Python `Condition`: of 2 waiters 1 is killed",
+    ),
+    ("python-event", "Python `Event`: of 2 waiters 1 is killed"),
+    (
+        "python-barrier",
+        "Python `Barrier`: of 3 parties 1 is killed",
+    ),
 ];
 
 /// How many locks will be tried.
 pub(crate) fn count() -> u64 {
-    TRIED.len() as u64 + u64::from(python_version().is_some())
+    let pythons = if python_version().is_some() {
+        PYTHON.len()
+    } else {
+        0
+    };
+    (TRIED.len() + pythons) as u64
 }
 
 /// Kills `kills` processes with each lock, in turn; `step` is called after each kill.
@@ -119,15 +143,23 @@ pub(crate) fn run(kills: u32, mut step: impl FnMut()) -> Result<Vec<Toll>, Failu
         }
     }
     if kills > 0 && python_version().is_some() {
-        tolls.push(python(kills, step)?);
+        for (number, (kind, _)) in (0..).zip(PYTHON) {
+            tolls.push(python(number, kind, kills, &mut step)?);
+        }
     }
     Ok(tolls)
 }
 
-fn python(kills: u32, mut step: impl FnMut()) -> Result<Toll, Failure> {
-    let mut toll = Toll::of("python");
+fn python(
+    number: u64,
+    kind: &'static str,
+    kills: u32,
+    mut step: impl FnMut(),
+) -> Result<Toll, Failure> {
+    let mut toll = Toll::of(kind);
     let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
     let arguments = [
+        number,
         kills.into(),
         patience,
         VICTIM.0,

@@ -2,6 +2,8 @@
 
 mod ours;
 mod pipes;
+#[cfg(feature = "procspawn")]
+mod procspawn;
 mod threads;
 
 use std::time::Duration;
@@ -12,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::peers::locks::{Script, python_version};
 use crate::study::Effort;
+
+#[cfg(feature = "procspawn")]
+pub(crate) use self::procspawn::init as init_procspawn;
 
 /// The workers of each pool.
 pub(crate) const WORKERS: usize = 4;
@@ -58,6 +63,20 @@ pub(crate) struct Toll {
     pub(crate) after: Outcome,
 }
 
+impl Toll {
+    /// Of the outcomes of all tasks, and of one that was submitted after them.
+    fn of(mut outcomes: Vec<Outcome>, moment: Moment, after: Outcome) -> Self {
+        let own = (moment == Moment::InTask).then(|| outcomes.remove(VICTIM));
+        let number = |of| outcomes.iter().filter(|outcome| **outcome == of).count();
+        Self {
+            own,
+            failed: number(Outcome::Failed),
+            hung: number(Outcome::Hung),
+            after,
+        }
+    }
+}
+
 /// What a pool takes for a single task, and for an item of a map.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Speed {
@@ -74,9 +93,20 @@ enum Subject {
     },
     /// The number of a pool in the script.
     Python(u64),
+    /// Not built.
+    #[cfg(not(feature = "procspawn"))]
+    Absent(&'static str),
 }
 
-const SUBJECTS: [(&str, Subject); 7] = [
+#[cfg(feature = "procspawn")]
+const PROCSPAWN: Subject = Subject::Rust {
+    speed: procspawn::speed,
+    kill: Some(procspawn::kill),
+};
+#[cfg(not(feature = "procspawn"))]
+const PROCSPAWN: Subject = Subject::Absent("the feature `procspawn`");
+
+const SUBJECTS: [(&str, Subject); 8] = [
     (
         "crossdock `Pool`",
         Subject::Rust {
@@ -98,6 +128,7 @@ const SUBJECTS: [(&str, Subject); 7] = [
             kill: None,
         },
     ),
+    ("procspawn `Pool`", PROCSPAWN),
     ("Python `multiprocessing.Pool`", Subject::Python(0)),
     ("Python `ProcessPoolExecutor`", Subject::Python(1)),
     ("loky `ProcessPoolExecutor`", Subject::Python(2)),
@@ -132,6 +163,8 @@ pub(crate) fn run(effort: &Effort, step: impl Fn()) -> Result<Vec<Found>, Failur
             Subject::Python(_) if python_version().is_none() => {
                 found.absent = Some("python3".into());
             }
+            #[cfg(not(feature = "procspawn"))]
+            Subject::Absent(missing) => found.absent = Some((*missing).into()),
             _ => measure(*subject, effort, &mut found, &step)?,
         }
         Ok(found)
@@ -149,6 +182,8 @@ fn measure(
     for _ in 0..effort.runs {
         let speed = match subject {
             Subject::Rust { speed, .. } => speed(SINGLES, ITEMS)?,
+            #[cfg(not(feature = "procspawn"))]
+            Subject::Absent(_) => return Ok(()),
             Subject::Python(which) => {
                 let numbers = [which, 0, SINGLES / SLOWER, ITEMS / SLOWER];
                 match script(effort, &numbers)? {
@@ -177,6 +212,8 @@ fn measure(
                 Subject::Rust {
                     kill: Some(kill), ..
                 } => tolls.push(kill(moment)?),
+                #[cfg(not(feature = "procspawn"))]
+                Subject::Absent(_) => {}
                 Subject::Python(which) => {
                     let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
                     let what = 1 + u64::from(moment == Moment::Idle);
@@ -193,6 +230,25 @@ fn measure(
         }
     }
     Ok(())
+}
+
+/// A task.
+fn square(number: u64) -> u64 {
+    number.wrapping_mul(number)
+}
+
+/// A task that takes a while.
+#[expect(clippy::disallowed_methods, reason = "that is what the task does")]
+fn pause(number: u64) -> u64 {
+    std::thread::sleep(Duration::from_millis(2));
+    number
+}
+
+/// A task that kills its worker.
+fn die(number: u64) -> u64 {
+    // SAFETY: a signal of this process to itself.
+    unsafe { libc::raise(libc::SIGKILL) };
+    number
 }
 
 /// What the script says.

@@ -1,27 +1,11 @@
 //! crossdock's pool.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossdock::process::{Pool, SubmitError, Task};
 use crossdock_cli::Failure;
 
-use super::{Moment, Outcome, PATIENCE, Speed, TASKS, Toll, VICTIM, WORKERS};
-
-fn square(number: u64) -> u64 {
-    number.wrapping_mul(number)
-}
-
-#[expect(clippy::disallowed_methods, reason = "that is what the task does")]
-fn pause(number: u64) -> u64 {
-    std::thread::sleep(Duration::from_millis(2));
-    number
-}
-
-fn die(number: u64) -> u64 {
-    // SAFETY: a signal of this process to itself.
-    unsafe { libc::raise(libc::SIGKILL) };
-    number
-}
+use super::{Moment, Outcome, PATIENCE, Speed, TASKS, Toll, VICTIM, WORKERS, die, pause, square};
 
 fn pool() -> Result<Pool, Failure> {
     Ok(Pool::builder()
@@ -78,13 +62,7 @@ pub(super) fn kill(moment: Moment) -> Result<Toll, Failure> {
         .collect();
     let end = Instant::now() + PATIENCE;
     let outcomes = tasks.into_iter().map(|task| outcome(task, end));
-    let mut outcomes: Vec<Outcome> = outcomes.collect();
-    let own = (moment == Moment::InTask).then(|| outcomes.remove(VICTIM));
-    let number = |of| outcomes.iter().filter(|outcome| **outcome == of).count();
-    Ok(Toll {
-        own,
-        failed: number(Outcome::Failed),
-        hung: number(Outcome::Hung),
-        after: outcome(pool.submit(pause, 1), Instant::now() + PATIENCE),
-    })
+    let outcomes = outcomes.collect();
+    let after = outcome(pool.submit(pause, 1), Instant::now() + PATIENCE);
+    Ok(Toll::of(outcomes, moment, after))
 }

@@ -7,7 +7,7 @@ use super::table::{goals, nanos, table, times};
 use super::verdict::Duel;
 use super::{Report, versions::Versions};
 use crate::contest::{Figure, Setting};
-use crate::kills::Toll;
+use crate::kills::{PYTHON, Toll};
 use crate::peers::locks::{OURS, Sort, entrant};
 
 /// The whole document; `kept` is what others wrote into the one before.
@@ -35,7 +35,9 @@ fn micros(ns: f64) -> String {
 }
 
 fn label(kind: &str) -> &str {
-    entrant(kind).map_or(kind, |entrant| entrant.label)
+    let python = PYTHON.iter().find(|(name, _)| *name == kind);
+    let other = python.map_or(kind, |(_, label)| label);
+    entrant(kind).map_or(other, |entrant| entrant.label)
 }
 
 fn head(report: &Report) -> String {

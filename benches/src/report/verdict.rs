@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::contest::{Figure, Setting};
-use crate::peers::locks::{AfterKill, OURS, ROBUST, Sort, entrant};
+use crate::peers::locks::{AfterKill, OUR_SEMAPHORE, OURS, ROBUST, Sort, entrant};
 
 /// crossdock's mutex against another lock in one setting.
 #[derive(Clone, Debug, Serialize)]
@@ -28,9 +28,12 @@ impl Duel {
 pub(super) fn duels(settings: &[Setting]) -> Vec<Duel> {
     let mut duels = Vec::new();
     for setting in settings {
-        let Some(ours) = setting.ours() else { continue };
+        let Some(mutex) = setting.ours() else {
+            continue;
+        };
         for theirs in &setting.figures {
-            let other = theirs.kind != OURS && theirs.sort != Sort::Number;
+            let ours = [OURS, OUR_SEMAPHORE].contains(&theirs.kind);
+            let other = !ours && theirs.sort != Sort::Number;
             if let Some(entrant) = entrant(theirs.kind).filter(|_| other) {
                 duels.push(Duel {
                     setting: setting.title.clone(),
@@ -38,8 +41,8 @@ pub(super) fn duels(settings: &[Setting]) -> Vec<Duel> {
                     label: entrant.label,
                     sort: entrant.sort,
                     after_kill: entrant.after_kill,
-                    ratio: ours.ns_per_op / theirs.ns_per_op,
-                    clear: apart(ours, theirs),
+                    ratio: mutex.ns_per_op / theirs.ns_per_op,
+                    clear: apart(mutex, theirs),
                 });
             }
         }
@@ -84,6 +87,9 @@ const RATIOS: &[(&str, u32, &str, &str, f64)] = &[
     ("outside", 2, OURS, ROBUST, 1.05),
     ("same-core", 2, OURS, ROBUST, 1.05),
     ("tight", 2, "sharded", "counter", 0.35),
+    ("tight", 1, OUR_SEMAPHORE, "semaphore", 0.85),
+    ("tight", 2, OUR_SEMAPHORE, "semaphore", 0.85),
+    ("tight", 8, OUR_SEMAPHORE, "semaphore", 0.85),
 ];
 /// The least share of the worst process over that of the best, wherever there are several.
 const FAIRNESS: f64 = 0.2;

@@ -5,10 +5,12 @@ use serde::Serialize;
 
 use super::python;
 use super::threads::{ParkingLot, Std};
-use super::{Adds, Flock, RawSync, Semaphore};
+use super::{Adds, AddsBeside, Flock, Permits, RawSync, Semaphore, SystemV};
 
 /// crossdock's mutex, which the others are held beside.
 pub(crate) const OURS: &str = "mutex";
+/// crossdock's semaphore.
+pub(crate) const OUR_SEMAPHORE: &str = "permits";
 /// The other lock that survives its owner.
 pub(crate) const ROBUST: &str = "pthread-robust";
 
@@ -126,6 +128,16 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
         Kind::of::<Adds<Semaphore>>("POSIX semaphore"),
         Sort::Lock,
         AfterKill::Held,
+    ),
+    own(
+        Kind::of::<AddsBeside<Permits>>("crossdock `Semaphore`, 1 permit"),
+        Sort::Lock,
+        AfterKill::Released,
+    ),
+    own(
+        Kind::of::<AddsBeside<SystemV>>("System V, `SEM_UNDO`"),
+        Sort::Lock,
+        AfterKill::Released,
     ),
     own(
         Kind::of::<Adds<Flock>>("flock(2)"),

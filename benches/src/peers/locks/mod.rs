@@ -3,9 +3,11 @@
 mod entrants;
 mod flock;
 mod ours;
+mod permits;
 mod python;
 mod raw_sync;
 mod semaphore;
+mod system_v;
 mod threads;
 mod yardsticks;
 
@@ -21,12 +23,16 @@ use crossdock_cli::work::Work;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use entrants::{AfterKill, ENTRANTS, Entrant, OURS, ROBUST, Sort, entrant};
+pub(crate) use entrants::{
+    AfterKill, ENTRANTS, Entrant, OUR_SEMAPHORE, OURS, ROBUST, Sort, entrant,
+};
 pub(crate) use flock::Flock;
 pub(crate) use ours::Ours;
+pub(crate) use permits::Permits;
 pub(crate) use python::{Script, version as python_version};
 pub(crate) use raw_sync::RawSync;
 pub(crate) use semaphore::Semaphore;
+pub(crate) use system_v::SystemV;
 pub(crate) use yardsticks::{Futex, Pthread, Robust};
 
 /// What somebody said who is not ours.
@@ -86,18 +92,55 @@ impl<L: Lock<Handle = Memory>> Contestant for Adds<L> {
     }
 
     fn add(&self, inside: Work) -> Result<(), Failure> {
-        let nothing_to_repair = || ();
-        self.lock.with(nothing_to_repair, || {
-            // SAFETY: `_memory` keeps it mapped, and an atomic may be shared with anybody.
-            let number = unsafe { self.number.as_ref() };
-            number.store(number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-            inside.run();
-        })
+        add_under(&self.lock, self.number, inside)
     }
 
     fn total(handle: &Memory) -> Result<u64, Failure> {
-        // SAFETY: `handle` keeps it mapped, and an atomic may be shared with anybody.
-        let number = unsafe { number(handle).as_ref() };
-        Ok(number.load(Ordering::Relaxed))
+        Ok(total(handle))
     }
+}
+
+/// Adds to a number in memory of its own, under a lock that is elsewhere.
+pub(crate) struct AddsBeside<L>(Adds<L>);
+
+impl<L: Lock> Contestant for AddsBeside<L> {
+    type Handle = (L::Handle, Memory);
+    const NAME: &'static str = L::NAME;
+
+    fn create(_processes: u32) -> Result<Self::Handle, Failure> {
+        Ok((L::create()?, Memory::new(SIZE)?))
+    }
+
+    fn attach((lock, memory): &Self::Handle) -> Result<Self, Failure> {
+        Ok(Self(Adds {
+            lock: L::attach(lock)?,
+            number: number(memory),
+            _memory: memory.clone(),
+        }))
+    }
+
+    fn add(&self, inside: Work) -> Result<(), Failure> {
+        add_under(&self.0.lock, self.0.number, inside)
+    }
+
+    fn total((_, memory): &Self::Handle) -> Result<u64, Failure> {
+        Ok(total(memory))
+    }
+}
+
+#[inline]
+fn add_under(lock: &impl Lock, number: NonNull<AtomicU64>, inside: Work) -> Result<(), Failure> {
+    let nothing_to_repair = || ();
+    lock.with(nothing_to_repair, || {
+        // SAFETY: its owner keeps it mapped, and an atomic may be shared with any process.
+        let number = unsafe { number.as_ref() };
+        number.store(number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        inside.run();
+    })
+}
+
+fn total(memory: &Memory) -> u64 {
+    // SAFETY: `memory` keeps it mapped, and an atomic may be shared with any process.
+    let number = unsafe { number(memory).as_ref() };
+    number.load(Ordering::Relaxed)
 }
