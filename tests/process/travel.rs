@@ -82,12 +82,14 @@ fn what_has_arrived_of_a_large_message_goes_along() {
     let options = PipeOptions::new().capacity(4096);
     let (mut sender, mut receiver) = options.pipe::<Vec<u8>>().expect("a pipe");
     thread::scope(|scope| {
-        scope.spawn(|| sender.send(&vec![7; 100_000]).expect("sent"));
-        while !receiver.poll(Duration::ZERO).expect("no fault") {
-            // Some parts have come, and not the last.
-            let late = receiver.recv_timeout(Duration::from_micros(50));
-            if late == Err(RecvTimeoutError::Timeout) {
-                break;
+        // Until the last receiver has gone.
+        scope.spawn(|| while sender.send(&vec![7; 100_000]).is_ok() {});
+        loop {
+            match receiver.recv_timeout(Duration::from_micros(50)) {
+                // Some parts may have come, and not the last.
+                Err(RecvTimeoutError::Timeout) => break,
+                // The whole message was faster; the next one is under way.
+                whole => assert_eq!(whole.map(|message| message.len()), Ok(100_000)),
             }
         }
         let mut worker = start(rest, (receiver, 7));
