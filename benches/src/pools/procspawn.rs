@@ -105,7 +105,8 @@ fn outcome(task: Option<JoinHandle<u64>>, end: Instant) -> Outcome {
 /// The children of this process: the workers, as long as it has no others.
 fn workers() -> Result<Vec<libc::pid_t>, Failure> {
     let mut found = Vec::new();
-    let threads = fs::read_dir("/proc/self/task").map_err(Failure::said)?;
+    let threads =
+        fs::read_dir(format!("/proc/{}/task", std::process::id())).map_err(Failure::said)?;
     for thread in threads.flatten() {
         let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
         let children = children.split_whitespace();
