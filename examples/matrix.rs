@@ -1,5 +1,5 @@
-//! The product of two matrices: processes lease its rows, one of them is killed in the middle of one,
-//! and another does that row again.
+//! The product of two matrices: processes lease its rows, one of them is killed in the middle of
+//! one, and another does that row again.
 
 use std::error::Error;
 
@@ -20,9 +20,9 @@ fn row_of(left: &[f64], right: &[f64], row: usize, product: &mut [f64]) {
 }
 
 fn multiply(([left, right, product], again): (Matrices, Counter)) {
-    let left = left.read().expect("nobody writes it");
-    let right = right.read().expect("nobody writes it");
-    while let Some(mut row) = product.lease_chunk().expect("nobody writes it") {
+    let left = left.read().expect("no other process writes it");
+    let right = right.read().expect("no other process writes it");
+    while let Some(mut row) = product.lease_chunk().expect("no other process writes it") {
         if row.holder_died() {
             again.add(1);
         }
@@ -33,7 +33,7 @@ fn multiply(([left, right, product], again): (Matrices, Counter)) {
 
 /// Takes a row and never finishes it.
 fn unlucky((product, taken): (Array<f64>, Counter)) {
-    let next = product.lease_chunk().expect("nobody writes it");
+    let next = product.lease_chunk().expect("no other process writes it");
     let mut row = next.expect("all rows are to do");
     row[..SIZE / 2].fill(f64::NAN);
     taken.add(1);
@@ -44,9 +44,9 @@ fn unlucky((product, taken): (Array<f64>, Counter)) {
 
 /// A task of a pool: leases the next row that is to do, and computes it.
 fn next_row([left, right, product]: &mut Matrices, _turn: usize) {
-    let left = left.read().expect("nobody writes it");
-    let right = right.read().expect("nobody writes it");
-    if let Some(mut row) = product.lease_chunk().expect("nobody writes it") {
+    let left = left.read().expect("no other process writes it");
+    let right = right.read().expect("no other process writes it");
+    if let Some(mut row) = product.lease_chunk().expect("no other process writes it") {
         row_of(&left, &right, row.index(), &mut row);
         row.finish().expect("it is this process's");
     }

@@ -1,5 +1,5 @@
-//! A pool resizes the pictures of a folder to 800 x 600 and puts a watermark on each. With `--kill N`
-//! it kills a worker N times meanwhile: the pictures are complete all the same.
+//! A pool resizes the pictures of a folder to 800 x 600 and puts a watermark on each. With `--kill
+//! N` it kills a worker N times meanwhile: the pictures are complete all the same.
 //!
 //! ```text
 //! cargo run --release --example photos -- --workers 4 --kill 3

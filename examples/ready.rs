@@ -1,5 +1,5 @@
-//! Five processes get ready, one of them is killed on the way, and the others begin together once as
-//! many as needed are.
+//! Five processes get ready, one of them is killed on the way, and the others begin together once
+//! as many as needed are.
 
 use std::error::Error;
 

@@ -9,7 +9,7 @@ use crossdock::{Counter, Segment, process};
 
 /// Pushes the numbers from where the last producer was killed, up to `end`.
 fn produce((numbers, pushed, end): (Spsc<u64>, Counter, u64)) {
-    let mut numbers = numbers.producer().expect("nobody else produces");
+    let mut numbers = numbers.producer().expect("no other process produces");
     for item in pushed.load()..end {
         // Killed between a push and the note of it, this one's successor pushes the number again.
         while let Err(error) = numbers.push(item) {
@@ -23,7 +23,7 @@ fn produce((numbers, pushed, end): (Spsc<u64>, Counter, u64)) {
 
 /// Pops the numbers up to `end`, and counts them.
 fn consume((numbers, arrived, end): (Spsc<u64>, Counter, u64)) {
-    let mut numbers = numbers.consumer().expect("nobody else consumes");
+    let mut numbers = numbers.consumer().expect("no other process consumes");
     while arrived.load() < end {
         match numbers.read_chunk(1) {
             Ok(chunk) => {

@@ -1,4 +1,5 @@
-//! A sensor's latest reading, for whoever wants to know it; the sensor's process is killed, and another goes on.
+//! A sensor's latest reading, for every process that wants to know it; the sensor's process is
+//! killed, and another goes on.
 
 use std::error::Error;
 
@@ -28,7 +29,7 @@ impl Reading {
 }
 
 fn measure(latest: Snapshot<Reading>) {
-    let mut sensor = latest.writer().expect("nobody else measures");
+    let mut sensor = latest.writer().expect("no other process measures");
     // A successor goes on where the one before was killed.
     for number in sensor.version() + 1.. {
         sensor

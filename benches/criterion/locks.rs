@@ -1,4 +1,5 @@
-//! What a lock costs that nobody else wants: one thread locks, adds one to the data and unlocks.
+//! What a lock costs that is not wanted elsewhere: one thread locks, adds one to the data and
+//! unlocks.
 //!
 //! ```text
 //! cargo bench -p benches --features criterion --bench locks
@@ -15,7 +16,7 @@ use std::time::Duration;
 use criterion::Criterion;
 use crossdock::{Error, Mutex, Segment};
 
-const UNCONTENDED: &str = "nobody else wants the lock";
+const UNCONTENDED: &str = "no other process wants the lock";
 
 fn uncontended(criterion: &mut Criterion, segment: &Segment) -> Result<(), Error> {
     let mutex = segment.create::<Mutex<u64>>("mutex", 0)?;

@@ -1,13 +1,13 @@
-//! What shared objects cost: a dictionary of 100,000 keys of 16 bytes with values of 100, a list, and
-//! a single value beside `memcpy`.
+//! What shared objects cost: a dictionary of 100,000 keys of 16 bytes with values of 100, a list,
+//! and a single value beside `memcpy`.
 //!
 //! ```text
 //! cargo bench -p benches --bench objects
 //! cargo bench -p benches --bench objects -- 3   # rounds; 5 by default
 //! ```
 //!
-//! Medians of the rounds, in which all are measured in turn. Times of calls are with the encoding of
-//! the key, and of what is written; `get` and `load` decode, `get_into` and `load_into` do not.
+//! Medians of the rounds, in which all are measured in turn. Times of calls are with the encoding
+//! of the key, and of what is written; `get` and `load` decode, `get_into` and `load_into` do not.
 //! `readers` are two processes that read one dictionary, as a ratio of the two with one each.
 
 use std::env;

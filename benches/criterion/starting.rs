@@ -1,6 +1,6 @@
 //! What a process costs: `process::spawn` and `join`, beside posix_spawn(3) and waitpid(2) of this
-//! very program whose `main` returns at once, and beside a start by the fork server and `join`; with
-//! little memory and with 1 GiB.
+//! very program whose `main` returns at once, and beside a start by the fork server and `join`;
+//! with little memory and with 1 GiB.
 //!
 //! ```text
 //! cargo bench -p benches --bench starting

@@ -54,7 +54,8 @@ enum What {
 /// Exit code of a call that could not be understood.
 const USAGE: u8 = 2;
 
-/// Runs the study that the command line names; returns 0, 1 if it failed, 2 if it was called wrongly.
+/// Runs the study that the command line names; returns 0, 1 if it failed, 2 if it was called
+/// wrongly.
 pub fn main() -> ExitCode {
     #[cfg(feature = "procspawn")]
     pools::init_procspawn();
@@ -175,8 +176,8 @@ studies! {
             let kills = kills::run(call.effort.kills, || bar.inc(1))?;
             Ok(Box::new(report::Report::new(call, settings, creation, kills)))
         };
-    // Many short runs rather than few long ones: ratios are taken within a round. Subjects that take long
-    // to start have five at most.
+    // Many short runs rather than few long ones: ratios are taken within a round. Subjects that
+    // take long to start have five at most.
     Queues "queues" { secs: 0.08, runs: 15 } queues::contest::count, "passing", |call, bar| {
         let found = queues::contest::run(&call.effort, || bar.inc(1))?;
         Ok(Box::new(report::queues::Report::new(call, found)))

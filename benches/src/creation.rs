@@ -58,7 +58,7 @@ struct Unlinked(Segment);
 
 impl Drop for Unlinked {
     fn drop(&mut self) {
-        // Nobody else knows the name, so nothing can have been there before.
+        // No other process knows the name, so nothing can have been there before.
         let _ = self.0.unlink();
     }
 }

@@ -15,8 +15,8 @@ use crossdock_cli::stats::{median, range};
 pub struct Ratio {
     /// The median over the rounds; finite.
     pub ratio: f64,
-    /// The least and the greatest of any round. Infinite, which is null in JSON, if the other figure
-    /// was 0, or the one infinite.
+    /// The least and the greatest of any round. Infinite, which is null in JSON, if the other
+    /// figure was 0, or the one infinite.
     pub ratio_range: (f64, f64),
 }
 

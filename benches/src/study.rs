@@ -127,8 +127,8 @@ const MAX_KILLS: u32 = 10_000;
 const MAX_SECS: f64 = 3_600.0;
 
 impl Call {
-    /// Takes an option over, if it is given and the study has it. One that says what is so anyway is
-    /// no part of the command.
+    /// Takes an option over, if it is given and the study has it. One that says what is so anyway
+    /// is no part of the command.
     fn take<T: Clone + Default + PartialEq>(
         &mut self,
         option: &str,

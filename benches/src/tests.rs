@@ -1,4 +1,4 @@
-//! Short runs of everything: nothing is lost, nobody of ours is stuck, nothing hand-written is lost.
+//! Short runs of everything: nothing is lost, none of ours is stuck, nothing hand-written is lost.
 
 use std::time::Duration;
 

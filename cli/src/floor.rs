@@ -12,8 +12,8 @@ use crate::{Failure, pin};
 
 /// How much of the measured time the workers run before.
 const WARM_UP: f64 = 0.15;
-/// How much longer is measured, at most, until something was done: a busy machine may not let the workers run in
-/// a short time.
+/// How much longer is measured, at most, until something was done: a busy machine may not let the
+/// workers run in a short time.
 const MEASURED_ON: Duration = Duration::from_millis(500);
 
 /// The phases of a run, as the driver sets them.
@@ -121,8 +121,8 @@ impl Floor {
         &self.posts
     }
 
-    /// Lets the workers begin, and stops them: what each did in the time between, and the time. If that was
-    /// nothing, they go on for as long again, and for half a second more at most.
+    /// Lets the workers begin, and stops them: what each did in the time between, and the time. If
+    /// that was nothing, they go on for as long again, and for half a second more at most.
     ///
     /// # Errors
     ///
@@ -161,7 +161,8 @@ impl Floor {
     }
 }
 
-/// Reads something, and the time at which it was read: again, if the reading was interrupted for long.
+/// Reads something, and the time at which it was read: again, if the reading was interrupted for
+/// long.
 fn at_once<T>(read: impl Fn() -> T) -> (Instant, T) {
     const LONG: Duration = Duration::from_micros(50);
     const TRIES: u32 = 100;

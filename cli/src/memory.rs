@@ -17,8 +17,8 @@ use crate::Failure;
 
 /// A zeroed memfd, mapped shared.
 ///
-/// It travels to worker processes as the place of its maker's descriptor in /proc, so its maker must
-/// keep it until they have it.
+/// It travels to worker processes as the place of its maker's descriptor in /proc, so its maker
+/// must keep it until they have it.
 #[derive(Clone, Debug)]
 pub struct Memory {
     file: Arc<File>,
@@ -124,7 +124,7 @@ mod tests {
     fn two_mappings_are_one_memory() {
         let memory = Memory::new(4096).unwrap();
         let again = Memory::map(memory.file.try_clone().unwrap()).unwrap();
-        // SAFETY: inside the mapping, aligned, and nobody else's.
+        // SAFETY: inside the mapping, aligned, and no other owner's.
         unsafe { memory.at::<u64>(8).write(7) };
         // SAFETY: as above.
         assert_eq!(unsafe { again.at::<u64>(8).read() }, 7);

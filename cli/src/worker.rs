@@ -14,12 +14,12 @@ use serde::de::DeserializeOwned;
 
 use crate::Failure;
 
-/// Has the kernel kill this worker when `parent`, which started it, dies: whatever it is waiting for
-/// then, nobody will come.
+/// Has the kernel kill this worker when `parent`, which started it, dies: whatever it is waiting
+/// for then, no process will come.
 ///
-/// The signal comes when the thread ends that started this worker, which is the driver's main thread in
-/// every experiment. `Builder::daemon` follows the process instead, with a thread in the worker; a
-/// worker with one thread more takes longer to end, and that is measured here.
+/// The signal comes when the thread ends that started this worker, which is the driver's main
+/// thread in every experiment. `Builder::daemon` follows the process instead, with a thread in the
+/// worker; a worker with one thread more takes longer to end, and that is measured here.
 ///
 /// # Errors
 ///
@@ -160,7 +160,8 @@ impl<R: Serialize + DeserializeOwned> Default for Crew<R> {
 impl<R> Drop for Crew<R> {
     fn drop(&mut self) {
         for worker in self.workers.drain(..) {
-            // One that has ended already is no error, and whoever cannot be killed dies with us.
+            // One that has ended already is no error, and a process that cannot be killed dies with
+            // this one.
             let _ = worker.kill();
         }
     }
@@ -187,7 +188,7 @@ where
         std::thread::spawn(move || {
             let caught = catch_unwind(AssertUnwindSafe(|| run(task)));
             let result = caught.unwrap_or_else(|_| Err("a thread panicked".to_owned()));
-            // Nobody listens after another's error.
+            // No process listens after another's error.
             let _ = sender.send(result.map(|result| (place, result)));
         });
     }

@@ -140,7 +140,7 @@ fn a_worker_that_fails_ends_the_run_with_what_it_said() {
     assert!(failure(Kind::of::<Broken<3>>("")).contains("signal"));
 }
 
-/// A lock whose first owner dies with it, and the others wait for ever.
+/// A lock whose first owner dies with it, and the others wait forever.
 struct Deadly(Memory);
 
 impl Contestant for Deadly {

@@ -37,12 +37,27 @@ const WRITTEN: &[&str] = &[
     "src/algorithm/mpmc/",
     "src/algorithm/spsc/",
     "src/algorithm/barrier/",
+    "src/algorithm/blocks/",
     "src/algorithm/condvar/",
     "src/algorithm/event/",
+    "src/algorithm/promise/",
+    "src/algorithm/reentrant/",
     "src/algorithm/semaphore/",
+    "src/algorithm/tasks/",
     "src/algorithm/snapshot/",
     "src/algorithm/work/",
     "src/queue/",
+];
+/// What stands around the library: there no pronoun is an actor, and no comment is too wide.
+const AROUND: &[&str] = &["benches", "cli", "examples", "verify", "xtask"];
+/// The pronouns among [`PLAIN`].
+const PRONOUNS: &[&str] = &[
+    "anybody",
+    "everybody",
+    "for ever",
+    "nobody",
+    "somebody",
+    "whoever",
 ];
 const WIDTH: usize = 100;
 /// Identifiers that were given up, and what is said instead.
@@ -216,6 +231,29 @@ fn a_retired_identifier_is_found() {
 #[test]
 fn prose_names_actors_by_role_and_things_by_term() {
     hold(&rooms(), plain);
+}
+
+/// Rule: no pronoun is an actor.
+fn without_pronouns(path: &str, text: &str) -> Vec<String> {
+    let mut found = plain(path, text);
+    found.retain(|violation| {
+        let mut pronouns = PRONOUNS.iter();
+        pronouns.any(|pronoun| violation.contains(&format!("`{pronoun}`")))
+    });
+    found
+}
+
+#[test]
+fn no_pronoun_is_an_actor_around_the_library() {
+    hold(&files(AROUND, ".rs"), without_pronouns);
+    hold(&files(AROUND, ".rs"), width);
+}
+
+#[test]
+fn a_pronoun_that_is_an_actor_is_found() {
+    let text = "// Nobody is a stranger, for\n// ever.\nlet nobody = 1;";
+    let found = without_pronouns("a.rs", text);
+    assert_eq!(found.len(), 2, "{found:?}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! what one process does (`spec`), and uses of a primitive while any bytes are written over it
 //! (`garbage`).
 //!
-//! Each is a function of some bytes, which say what is done. `cargo xtask fuzz` looks for bytes with
-//! which it panics, hangs or leaves its memory, and `tests/suites.rs` draws some at random.
+//! Each is a function of some bytes, which say what is done. `cargo xtask fuzz` looks for bytes
+//! with which it panics, hangs or leaves its memory, and `tests/suites.rs` draws some at random.
 
 mod garbage;
 mod place;

@@ -36,7 +36,7 @@ impl Message for u64 {
 pub(crate) enum Refused {
     /// There is no room, or nothing to receive, just now or within the time that was given.
     Nothing,
-    /// Nobody is at the other side any more, or the queue is closed.
+    /// No process is at the other side any more, or the queue is closed.
     Gone,
     /// What must not be.
     Wrong(String),
@@ -56,7 +56,7 @@ pub(crate) enum Patience {
     Ever,
 }
 
-/// A message in somebody's hands.
+/// A message in a holder's hands.
 pub(crate) trait Held {
     /// Its word; `None` if it is not as it was sent.
     fn word(&self) -> Option<u64>;
@@ -71,14 +71,14 @@ pub(crate) trait Line: Countable {
     type Held<'q>: Held
     where
         Self: 'q;
-    /// Whether there are messages that nobody can read.
+    /// Whether there are messages that no process can read.
     const BREAKS: bool = false;
 
     fn send(&self, word: u64, patience: Patience) -> Result<(), Refused>;
     /// The same, by a loan: written where it is, and sent, or given up.
     fn send_loan(&self, word: u64, patience: Patience, gives_up: bool) -> Result<(), Refused>;
-    /// Sends a message that nobody can read: its receiver makes a dead letter of it, and takes the next one.
-    /// `None` where there are none such.
+    /// Sends a message that no process can read: its receiver makes a dead letter of it, and takes
+    /// the next one. `None` where there are none such.
     fn send_broken(&self, _word: u64, _patience: Patience) -> Option<Result<(), Refused>> {
         None
     }
@@ -133,7 +133,7 @@ impl From<RecvError> for Refused {
     }
 }
 
-/// Gives the processor away, so that kills and stops find somebody with a loan.
+/// Gives the processor away, so that kills and stops find a process with a loan.
 fn dawdle() {
     std::thread::yield_now();
 }
@@ -334,7 +334,7 @@ impl Line for ByteQueue {
     common!();
 }
 
-/// A message of bytes in somebody's hands, and how long they may be.
+/// A message of bytes in a holder's hands, and how long they may be.
 pub(crate) struct BytesHeld<'q>(Delivery<'q, [u8]>, usize);
 
 impl Held for BytesHeld<'_> {

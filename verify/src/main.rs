@@ -48,23 +48,22 @@ enum Verb {
     /// transfer between accounts, count, create entries, join, leave and reap; in the end the
     /// accounts must have their sum, and the counts must agree but for those killed between
     /// counting and counting. At `queues` they send and receive; in the end every item must have
-    /// arrived once, but for what somebody was killed with in its hands. At `work` they send, receive,
-    /// acknowledge, give back and reject; in the end every message must be done once, as itself or as a
-    /// dead letter, and each delivery one later than the one before. At `snapshots` they publish and read;
-    /// what is read must be whole, and no older than what was known to be published before. At `array` they
-    /// lease chunks, fill and finish them, round after round, and read and write all of them in between; in the
-    /// end each chunk must be finished once in each round, but for what is in doubt because somebody was killed.
-    /// At `pool` tasks run alone and in chunks, some of which hang, in workers that are recycled; each task must
-    /// have one outcome, and run no more once that is known.
-    /// At `ends` they hand the senders of a queue to processes that they start; in the end every item must have
-    /// arrived, and the receiver is told when the last process with a sender is gone, and not before.
-    /// At `conns` two processes talk over a connection and one or both are killed; a survivor must get what was
-    /// sent, whole and in order, and then be told.
-    /// At `starts` processes are started in both ways and return, exit, panic or are killed; no zombie, descriptor,
-    /// thread, memory file or name is left of them.
-    /// With the variable `CROSSDOCK_TORTURE_BUG` they do something wrong, which must be noticed.
-    /// Nobody may be stuck or listed.
-    /// Exits with 1 otherwise.
+    /// arrived once, but for what a process was killed with in its hands. At `work` they send,
+    /// receive, acknowledge, give back and reject; in the end every message must be done once, as
+    /// itself or as a dead letter, and each delivery one later than the one before. At `snapshots`
+    /// they publish and read; what is read must be whole, and no older than what was known to be
+    /// published before. At `array` they lease chunks, fill and finish them, round after round, and
+    /// read and write all of them in between; in the end each chunk must be finished once in each
+    /// round, but for what is in doubt because a process was killed. At `pool` tasks run alone and
+    /// in chunks, some of which hang, in workers that are recycled; each task must have one
+    /// outcome, and run no more once that is known. At `ends` they hand the senders of a queue to
+    /// processes that they start; in the end every item must have arrived, and the receiver is told
+    /// when the last process with a sender is gone, and not before. At `conns` two processes talk
+    /// over a connection and one or both are killed; a survivor must get what was sent, whole and
+    /// in order, and then be told. At `starts` processes are started in both ways and return, exit,
+    /// panic or are killed; no zombie, descriptor, thread, memory file or name is left of them.
+    /// With the variable `CROSSDOCK_TORTURE_BUG` they do something wrong, which must be noticed. No
+    /// process may be stuck or listed. Exits with 1 otherwise.
     Torture(TortureArgs),
     /// One process of `torture`, which starts it.
     #[command(hide = true)]
@@ -84,7 +83,7 @@ fn main() -> ExitCode {
     outcome.unwrap_or_else(|Broken(what)| {
         // At once: many workers may have something to say.
         let said = format!("crossdock-verify: {what}\n");
-        // Where nobody listens there is nothing to be done.
+        // Where no process listens there is nothing to be done.
         let _ = io::stderr().write_all(said.as_bytes());
         ExitCode::FAILURE
     })

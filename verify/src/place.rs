@@ -1,7 +1,7 @@
 //! A segment with one entry, over which any bytes are written while it is used.
 //!
-//! Their input is a capacity and a list of steps; a step is an operation, or a write somewhere in the
-//! entry.
+//! Their input is a capacity and a list of steps; a step is an operation, or a write somewhere in
+//! the entry.
 
 use std::fs::File;
 use std::os::fd::AsFd;

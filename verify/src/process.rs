@@ -43,8 +43,8 @@ pub(crate) struct Child {
     end: Option<End>,
 }
 
-/// How many children were served after a sleep that no wake had ended, but the end of its slice: in memory that
-/// they share with the rig.
+/// How many children were served after a sleep that no wake had ended, but the end of its slice: in
+/// memory that they share with the rig.
 fn by_slice() -> Result<&'static AtomicU64, Broken> {
     static PLACE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
     let place = NonNull::new(PLACE.load(Relaxed)).map_or_else(shared_word, Ok)?;

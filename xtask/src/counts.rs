@@ -1,9 +1,10 @@
 //! `cargo xtask counts`: what the hot paths cost in instructions, against committed figures.
 //!
-//! the program `counts` of `benches` has a function for each path. callgrind, a tool of valgrind, runs it path by
-//! path and counts what is executed within that function: instructions, and those among them that
-//! lock the bus, which are the atomic read-modify-writes. Such counts are the same in each run, on a
-//! busy machine too, so a few more of them are a change of the code or of the compiler.
+//! the program `counts` of `benches` has a function for each path. callgrind, a tool of valgrind,
+//! runs it path by path and counts what is executed within that function: instructions, and those
+//! among them that lock the bus, which are the atomic read-modify-writes. Such counts are the same
+//! in each run, on a busy machine too, so a few more of them are a change of the code or of the
+//! compiler.
 
 mod figures;
 mod verdict;
@@ -22,7 +23,8 @@ use figures::{Cost, Figures};
 /// The committed figures.
 const FIGURES: &str = "benches/counts.txt";
 const RENEW: &str = "cargo xtask counts --save";
-/// What the program that is counted calls its parts; the program `counts` of `benches` explains them.
+/// What the program that is counted calls its parts; the program `counts` of `benches` explains
+/// them.
 const MEASURED: &str = "counts::measured";
 const COUNTED: &str = "counts::counted";
 /// A path takes half a second.

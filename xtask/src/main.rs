@@ -1,5 +1,5 @@
-//! The project's commands: `cargo xtask test | counts | models | crash | torture | compare | measure |
-//! picture | fuzz`.
+//! The project's commands: `cargo xtask test | counts | models | crash | torture | compare |
+//! measure | picture | fuzz`.
 //!
 //! A thin dispatcher: it decides what runs in which order and with which environment; the work is
 //! cargo's, the test binaries', `crossdock-verify`'s and those of `benches`. It exits with 0,
@@ -32,8 +32,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Runs everything that must pass: format, lints, tests, counts, models and the crash sweep; then
-    /// says what each part took.
+    /// Runs everything that must pass: format, lints, tests, counts, models and the crash sweep;
+    /// then says what each part took.
     Test {
         /// Leave the counts, the models and the crash sweep out.
         #[arg(long)]
@@ -50,8 +50,8 @@ enum Verb {
         /// Explore without a bound on preemptions (hours, not minutes).
         #[arg(long)]
         full: bool,
-        /// 2: run only the models of two deaths, and kill both processes at every pair of steps, not at one
-        /// pair in three.
+        /// 2: run only the models of two deaths, and kill both processes at every pair of steps,
+        /// not at one pair in three.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
         deaths: u8,
         /// Run only models whose name contains this, and their mutants.

@@ -37,14 +37,14 @@ const DEATHS: (&str, &str) = ("CROSSDOCK_MODEL_DEATHS", "2");
 const TWO_DEATHS: &str = "two_deaths";
 /// A mutant that its model does not catch within this is not caught.
 const MUTANT_LIMIT: Duration = Duration::from_secs(120);
-/// All models and mutants of a bounded run must be through by then; the build is not counted. They take
-/// a fifth of that on two processors that have nothing else to do.
+/// All models and mutants of a bounded run must be through by then; the build is not counted. They
+/// take a fifth of that on two processors that have nothing else to do.
 const BOUNDED_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// A run without a bound, or of every pair of deaths, may take this.
 const FULL_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Runs the models whose names contain `filter`, and their mutants: without a bound if `full`; only those of two
-/// deaths, at every pair of steps, if `every_pair`.
+/// Runs the models whose names contain `filter`, and their mutants: without a bound if `full`; only
+/// those of two deaths, at every pair of steps, if `every_pair`.
 pub(crate) fn models(full: bool, every_pair: bool, filter: Option<&str>) -> Outcome {
     let binary = build()?;
     let run = Run {

@@ -168,7 +168,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
             // What came before an error is still worth showing.
             let _ = pipe.read_to_end(&mut bytes);
         }
-        // The receiver is gone only when nobody wants the text any more.
+        // The receiver is gone only when no process wants the text any more.
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver

@@ -52,7 +52,8 @@ pub(crate) fn run<const N: usize>(load: Load, in_flight: usize) -> Result<(f64, 
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    // The end of its tasks is the end of a worker; later ones have copies of the earlier ones' ends.
+    // The end of its tasks is the end of a worker; later ones have copies of the earlier ones'
+    // ends.
     let processes: Vec<i32> = workers.into_iter().map(|worker| worker.process).collect();
     for process in processes {
         let mut status = 0;

@@ -1,10 +1,11 @@
-//! What idle waiters cost: so many processes of one waiting thread each, for which nothing happens, beside as
-//! many that sleep for a second again and again.
+//! What idle waiters cost: so many processes of one waiting thread each, for which nothing happens,
+//! beside as many that sleep for a second again and again.
 //!
-//! Printed are the processor time of all of them, in percent of one core, and how often they wake up; the median
-//! of the runs, and the least and the most. The ways are taken in turn. All figures are the kernel's
-//! (`schedstat` and `status` of /proc/PID), of a time that begins when each process has waited for some
-//! seconds. What the kernel does for a wake-up outside of the process that it wakes is not in them.
+//! Printed are the processor time of all of them, in percent of one core, and how often they wake
+//! up; the median of the runs, and the least and the most. The ways are taken in turn. All figures
+//! are the kernel's (`schedstat` and `status` of /proc/PID), of a time that begins when each
+//! process has waited for some seconds. What the kernel does for a wake-up outside of the process
+//! that it wakes is not in them.
 
 use std::fs;
 use std::io;
@@ -61,7 +62,8 @@ impl Children {
                 0 => {
                     // SAFETY: a signal for this process alone: it ends with its parent.
                     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-                    // SAFETY: asks for a process id: another one, if the parent has ended before that.
+                    // SAFETY: asks for a process id: another one, if the parent has ended before
+                    // that.
                     if unsafe { libc::getppid() } == parent {
                         body();
                     }

@@ -1,14 +1,14 @@
-//! What it costs to wait: a round trip of two processes, a meeting of two, and waiters for which nothing
-//! happens.
+//! What it costs to wait: a round trip of two processes, a meeting of two, and waiters for which
+//! nothing happens.
 //!
 //! ```text
 //! cargo bench -p benches --bench waiting
 //! cargo bench -p benches --bench waiting -- 5000       # round trips a run; 2000 by default
 //! cargo bench -p benches --bench waiting -- idle       # 800 idle waiters
 //! cargo bench -p benches --bench waiting -- idle 100
-//! cargo bench -p benches --bench waiting -- meet       # condition variable and barrier, and pthread's
-//! cargo bench -p benches --bench waiting -- kills      # one of three that meet is killed
-//! cargo bench -p benches --bench waiting -- turns      # a reader among writers that make no pause
+//! cargo bench -p benches --bench waiting -- meet # condition variable and barrier, and pthread's
+//! cargo bench -p benches --bench waiting -- kills # one of three that meet is killed cargo bench
+//! -p benches --bench waiting -- turns # a reader among writers that make no pause
 //! ```
 
 mod idle;

@@ -1,8 +1,9 @@
-//! What it costs to meet: a condition variable that two processes hand a turn over by, and a barrier of
-//! two, beside pthread's process-shared ones. And what is left of them when one process is killed.
+//! What it costs to meet: a condition variable that two processes hand a turn over by, and a
+//! barrier of two, beside pthread's process-shared ones. And what is left of them when one process
+//! is killed.
 //!
-//! The ways are taken in turn. Printed are the medians of the runs, and the median of each run's ratio to
-//! pthread in the same turn.
+//! The ways are taken in turn. Printed are the medians of the runs, and the median of each run's
+//! ratio to pthread in the same turn.
 
 #![expect(
     clippy::multiple_unsafe_ops_per_block,
@@ -26,13 +27,14 @@ const RUNS: usize = 7;
 const WARM_UP: usize = 200;
 /// Processes that meet until one is killed.
 const COMPANY: usize = 3;
-/// A survivor that has not ended after so long is stuck: far longer than it takes to notice a death.
+/// A survivor that has not ended after so long is stuck: far longer than it takes to notice a
+/// death.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A way for processes to meet, each with a number.
 trait Meeting {
-    /// Goes on when it is `side`'s turn, or when all have come; an error if there is nothing to wait for
-    /// any more.
+    /// Goes on when it is `side`'s turn, or when all have come; an error if there is nothing to
+    /// wait for any more.
     fn meet(&self, side: usize) -> Result<(), Failed>;
 }
 
@@ -154,7 +156,8 @@ impl Shared {
     }
 }
 
-/// What pthread_mutex_lock(3) and pthread_cond_wait(3) return if the owner died; then the mutex is held.
+/// What pthread_mutex_lock(3) and pthread_cond_wait(3) return if the owner died; then the mutex is
+/// held.
 fn repaired(returned: i32, mutex: *mut libc::pthread_mutex_t) -> Result<(), Failed> {
     if returned == libc::EOWNERDEAD {
         // SAFETY: the mutex of `Shared`, which this process holds.
@@ -168,7 +171,8 @@ struct PthreadCondvar(NonNull<Shared>);
 impl Meeting for PthreadCondvar {
     fn meet(&self, side: usize) -> Result<(), Failed> {
         let shared = self.0.as_ptr();
-        // SAFETY: `Shared::new` made them, and they stay mapped; `turn` is read and changed under the mutex.
+        // SAFETY: `Shared::new` made them, and they stay mapped; `turn` is read and changed under
+        // the mutex.
         unsafe {
             let mutex = &raw mut (*shared).mutex;
             let condvar = &raw mut (*shared).condvar;
@@ -291,8 +295,8 @@ pub(crate) fn measure(count: usize) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Has processes meet and kills one of them, so often, at moments that are spread over a millisecond;
-/// prints how often a survivor was stuck.
+/// Has processes meet and kills one of them, so often, at moments that are spread over a
+/// millisecond; prints how often a survivor was stuck.
 pub(crate) fn kill(kills: u64) -> Result<(), Failed> {
     println!("one of {COMPANY} processes killed, {kills} times each");
     for (kind, makes) in KINDS {
@@ -307,9 +311,9 @@ pub(crate) fn kill(kills: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Kills one of several processes after so many microseconds. Returns whether the others go on, as far as
-/// there is something to go on with: at a condition variable a process takes the dead one's turns, and all
-/// end after some; at a barrier they are told that it is broken.
+/// Kills one of several processes after so many microseconds. Returns whether the others go on, as
+/// far as there is something to go on with: at a condition variable a process takes the dead one's
+/// turns, and all end after some; at a barrier they are told that it is broken.
 #[expect(
     clippy::disallowed_methods,
     reason = "when the kill comes is any moment; no process waits for it"

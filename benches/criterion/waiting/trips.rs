@@ -1,8 +1,10 @@
-//! What a round trip of 8 bytes costs, one blocking call after the other: by a pipe, and by two queues
-//! whose handles park, adapt and spin; both processes on one core, and each on a core of its own.
+//! What a round trip of 8 bytes costs, one blocking call after the other: by a pipe, and by two
+//! queues whose handles park, adapt and spin; both processes on one core, and each on a core of its
+//! own.
 //!
-//! The ways are taken in turn, so that a machine that is slower for a moment is so for all of them. Printed
-//! are the medians of the runs, and the median of each run's ratio to the pipe in the same turn.
+//! The ways are taken in turn, so that a machine that is slower for a moment is so for all of them.
+//! Printed are the medians of the runs, and the median of each run's ratio to the pipe in the same
+//! turn.
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! Starvation at a lock for readers and writers: one process reads as often as it can while others write
-//! without a pause, by crossdock's and by pthread's in both of its kinds.
+//! Starvation at a lock for readers and writers: one process reads as often as it can while others
+//! write without a pause, by crossdock's and by pthread's in both of its kinds.
 //!
 //! The reader counts the writes that were made from when it asked for the lock until it had it.
 

@@ -1,4 +1,5 @@
-//! Work on leased chunks that is all computing, by one process and by two, each on a core of its own.
+//! Work on leased chunks that is all computing, by one process and by two, each on a core of its
+//! own.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

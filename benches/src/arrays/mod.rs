@@ -1,4 +1,5 @@
-//! Arrays: copies of many values beside plain ones, and work on leased chunks by one process and by two.
+//! Arrays: copies of many values beside plain ones, and work on leased chunks by one process and by
+//! two.
 
 mod copies;
 mod kernel;

@@ -33,9 +33,10 @@ struct Board {
 pub(super) struct Part {
     /// It is there.
     ready: AtomicU32,
-    /// Of a sender, how many sends have returned; of a receiver, how many items it has written down.
+    /// Of a sender, how many sends have returned; of a receiver, how many items it has written
+    /// down.
     done: AtomicU64,
-    /// Of a receiver, how many items were none that anybody sends.
+    /// Of a receiver, how many items were none that any process sends.
     torn: AtomicU64,
 }
 
@@ -70,7 +71,7 @@ fn origin(item: u64) -> Option<(usize, usize)> {
 
 impl Ledger {
     pub(super) fn new() -> Result<Self, Failure> {
-        // Zeros are an empty board, and pages that nobody touches cost nothing.
+        // Zeros are an empty board, and pages that are not touched cost nothing.
         Memory::new(size_of::<Board>()).map(Self)
     }
 
@@ -121,8 +122,8 @@ impl Ledger {
         part.done();
     }
 
-    /// What arrived, of what `senders` have sent; for when everybody has ended. `parts[sender]` is
-    /// the place of each.
+    /// What arrived, of what `senders` have sent; for when all processes have ended.
+    /// `parts[sender]` is the place of each.
     pub(super) fn balance(&self, senders: &[usize]) -> Balance {
         let mut balance = Balance::default();
         for (sender, part) in senders.iter().enumerate() {

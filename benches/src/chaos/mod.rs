@@ -2,9 +2,9 @@
 //!
 //! Processes send and receive without a pause; one of them is killed (SIGKILL) at a random moment,
 //! and another one comes in its place. A survivor, or the newcomer, that makes no progress within a
-//! time far longer than any recovery is stuck. A time-out is right here, for the question is whether
-//! others hang; nothing rests on its answer. Then the senders end, the receivers take what is left,
-//! and the board says of each item whose send had returned how often it arrived.
+//! time far longer than any recovery is stuck. A time-out is right here, for the question is
+//! whether others hang; nothing rests on its answer. Then the senders end, the receivers take what
+//! is left, and the board says of each item whose send had returned how often it arrived.
 
 mod board;
 mod links;
@@ -26,7 +26,8 @@ use links::Link;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// The kill comes so many microseconds after all have begun, at most.
 const LATEST: u64 = 5_000;
-/// How many items must pass for each process to count as going on: several times what is in a queue.
+/// How many items must pass for each process to count as going on: several times what is in a
+/// queue.
 const PROGRESS: u64 = 256;
 /// After so many items a process lets others of its core run, so that none of them starves.
 const TURN: u64 = 32;
@@ -43,8 +44,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// Where the processes of a role run, so that a sender and a receiver are at work at once. There is
-    /// at least one core.
+    /// Where the processes of a role run, so that a sender and a receiver are at work at once.
+    /// There is at least one core.
     fn core(self, cores: &[usize]) -> usize {
         match self {
             Self::Sender => cores[0],

@@ -140,8 +140,8 @@ impl<L: Link> Workers<'_, L> {
     }
 }
 
-/// Whether each has passed an item since, and those of each role enough together: one of them may be
-/// quicker than the other. `before` has no count of the newcomer, which is the last one.
+/// Whether each has passed an item since, and those of each role enough together: one of them may
+/// be quicker than the other. `before` has no count of the newcomer, which is the last one.
 fn has_gone_on<L: Link>(workers: &Workers<'_, L>, before: &[u64]) -> bool {
     let counts = workers.counts();
     let before = before.iter().chain([&0]);
@@ -171,7 +171,7 @@ pub(super) fn once<L: Link>(victim: Role, patience: Duration) -> Result<Trial, F
         begun: 0,
         senders: Vec::new(),
     };
-    // Receivers first: one that comes late is not sent to by everybody.
+    // Receivers first: one that comes late is not sent to by all.
     for _ in 0..L::RECEIVERS {
         workers.add(Role::Receiver)?;
     }

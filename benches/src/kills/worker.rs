@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::peers::locks::Lock;
 
-/// One that is killed, and two survivors: one could be alone with a lock that nobody else wants.
+/// One that is killed, and two survivors: one could be alone with a lock that is not wanted
+/// elsewhere.
 pub(super) const WORKERS: usize = 3;
 /// The place of the one that is killed.
 pub(super) const VICTIM: usize = 0;
@@ -56,7 +57,7 @@ pub(super) fn work<L: Lock>(job: Job<L::Handle>) -> Result<(), String> {
     die_with(job.parent)?;
     let lock = L::attach(&job.lock).map_err(said)?;
     let board = job.board.at::<Board>(0);
-    // SAFETY: `job.board` keeps it mapped, and atomics may be shared with anybody.
+    // SAFETY: `job.board` keeps it mapped, and atomics may be shared with any process.
     let board = unsafe { board.as_ref() };
     let slot = &board.slots[job.index];
     while board.stop.load(Ordering::Relaxed) == 0 {

@@ -1,5 +1,5 @@
-//! `measure plot`: the throughput of `crossdock contention --json` against processes, a line a kind,
-//! as two SVG files: one for light pages and one for dark ones.
+//! `measure plot`: the throughput of `crossdock contention --json` against processes, a line a
+//! kind, as two SVG files: one for light pages and one for dark ones.
 
 mod looks;
 #[cfg(test)]

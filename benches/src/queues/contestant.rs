@@ -116,8 +116,8 @@ pub trait Contestant: 'static {
     /// What it can do.
     const CAN: Can;
 
-    /// Makes it, empty. Called by the driver for each run; it keeps the handle until all workers have
-    /// ended.
+    /// Makes it, empty. Called by the driver for each run; it keeps the handle until all workers
+    /// have ended.
     ///
     /// # Errors
     ///
@@ -154,8 +154,8 @@ pub trait Sender<const W: usize> {
     /// If it will never be sent; it ends the run.
     fn try_send(&mut self, item: &Item<W>) -> Result<bool, Failure>;
 
-    /// Sends as many of the items as there is room for now, from the first on; how many. There is at
-    /// least one.
+    /// Sends as many of the items as there is room for now, from the first on; how many. There is
+    /// at least one.
     ///
     /// # Errors
     ///
@@ -181,8 +181,8 @@ pub trait Receiver<const W: usize> {
     /// If there will never be one; it ends the run.
     fn try_recv(&mut self) -> Result<Option<Item<W>>, Failure>;
 
-    /// Receives as many items as are there now, into the first places of `items`; how many. There is
-    /// at least one place.
+    /// Receives as many items as are there now, into the first places of `items`; how many. There
+    /// is at least one place.
     ///
     /// # Errors
     ///

@@ -31,8 +31,8 @@ pub use contestant::{Can, Contestant, Idle, Item, Receiver, SIZES, Sender, Shape
 pub use kinds::KINDS;
 pub use plan::{Measured, Plan, Row, Step, TripRow, run};
 
-/// How long workers may take to end once they were told to. A queue that loses the last item lets its
-/// receiver wait for ever.
+/// How long workers may take to end once they were told to. A queue that loses the last item lets
+/// its receiver wait forever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A contestant in a plan, whatever its type.
@@ -46,8 +46,8 @@ pub struct Kind {
     pub can: Can,
     /// Whether items are sent and received several at once. Such a kind makes no round trips.
     pub batched: bool,
-    /// How often it is run at most in a plan that has more runs: for one whose runs cost more than the
-    /// time that is measured.
+    /// How often it is run at most in a plan that has more runs: for one whose runs cost more than
+    /// the time that is measured.
     pub most_runs: u32,
     /// One run of throughput.
     pub throughput: fn(&Setting) -> Result<Sample, Failure>,

@@ -1,4 +1,4 @@
-//! What everybody does who tried in vain.
+//! What follows an attempt in vain.
 
 /// Tries in vain in a row.
 #[derive(Debug, Default)]

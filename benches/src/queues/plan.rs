@@ -84,8 +84,8 @@ pub struct Row {
     pub ns_per_item_range: (f64, f64),
     /// Millions of items received in a second, by all consumers together.
     pub mitems: f64,
-    /// The same as a multiple of that of the first kind of the same setting: the median of the ratios
-    /// in each round.
+    /// The same as a multiple of that of the first kind of the same setting: the median of the
+    /// ratios in each round.
     pub ratio: Option<f64>,
     /// The least and the greatest of those.
     pub ratio_range: Option<(f64, f64)>,
@@ -96,7 +96,8 @@ pub struct Row {
     pub items: u64,
     /// How many were sent and never received.
     pub lost: u64,
-    /// How many were not what their consumer expected: out of order, doubled, behind a gap, or torn.
+    /// How many were not what their consumer expected: out of order, doubled, behind a gap, or
+    /// torn.
     pub wrong: u64,
 }
 
@@ -119,8 +120,8 @@ pub struct TripRow {
     pub p99_ns: Option<u64>,
     /// The same of 999 in 1,000.
     pub p999_ns: Option<u64>,
-    /// The median of a run as a multiple of that of the first kind of the same setting: the median of
-    /// the ratios in each round.
+    /// The median of a run as a multiple of that of the first kind of the same setting: the median
+    /// of the ratios in each round.
     pub ratio: Option<f64>,
     /// The least and the greatest of those.
     pub ratio_range: Option<(f64, f64)>,

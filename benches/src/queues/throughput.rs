@@ -321,7 +321,7 @@ impl Inbox {
 
     #[inline(always)]
     fn take<const W: usize>(&mut self, item: &Item<W>, task: &Task) {
-        // All of it: what nobody looks at would not be copied.
+        // All of it: what is not looked at would not be copied.
         let item = black_box(item);
         let (word, last) = (item[0], item[W - 1]);
         if word == END {

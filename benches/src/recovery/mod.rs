@@ -1,12 +1,13 @@
 //! Recovery: the owner of a lock is killed; how long until a waiter has it.
 //!
 //! Each round has an owner and a waiter, both processes of their own. The owner locks and sleeps.
-//! When the waiter sleeps in its wait for the lock, and has slept for a given time or up to twice as long,
-//! spread evenly so that no rhythm of the waiter's is met, the driver takes the time and sends SIGKILL. The
-//! waiter takes the time when it has the lock.
+//! When the waiter sleeps in its wait for the lock, and has slept for a given time or up to twice
+//! as long, spread evenly so that no rhythm of the waiter's is met, the driver takes the time and
+//! sends SIGKILL. The waiter takes the time when it has the lock.
 //!
-//! The owner can be given memory of its own. The kernel frees that before it drops the owner's locks of
-//! files, and after it has walked the owner's robust list, so it is part of the one time and not of the other.
+//! The owner can be given memory of its own. The kernel frees that before it drops the owner's
+//! locks of files, and after it has walked the owner's robust list, so it is part of the one time
+//! and not of the other.
 
 mod kinds;
 mod round;
@@ -68,8 +69,8 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is, for people.
     pub about: &'static str,
-    /// One round: kills an owner with so many bytes of memory after so long, and returns how long the
-    /// waiter had to wait from then on.
+    /// One round: kills an owner with so many bytes of memory after so long, and returns how long
+    /// the waiter had to wait from then on.
     pub round: fn(Duration, usize) -> Result<Duration, Failure>,
 }
 
@@ -114,8 +115,8 @@ pub const ASLEEP: Duration = Duration::from_millis(10);
 const MOST_SPREAD: Duration = Duration::from_secs(1);
 
 /// Kills `rounds` owners of each kind, one kind after the other in each round, each when its waiter
-/// has slept for `asleep` at least, and with `memory` bytes that it has written to. `progress` is told how many
-/// have been killed, before each.
+/// has slept for `asleep` at least, and with `memory` bytes that it has written to. `progress` is
+/// told how many have been killed, before each.
 ///
 /// # Errors
 ///

@@ -24,8 +24,8 @@ struct Order<H> {
     memory: usize,
 }
 
-/// Kills an owner of so much memory `pause` after its waiter has fallen asleep; how long the waiter then
-/// had to wait.
+/// Kills an owner of so much memory `pause` after its waiter has fallen asleep; how long the waiter
+/// then had to wait.
 pub(super) fn round<L: Lock>(pause: Duration, memory: usize) -> Result<Duration, Failure> {
     let segment = Segment::anonymous()?;
     let order = Order {

@@ -1,5 +1,5 @@
-//! What a document keeps when one command writes into it: what people wrote, and the parts of the other
-//! commands.
+//! What a document keeps when one command writes into it: what people wrote, and the parts of the
+//! other commands.
 
 use std::path::Path;
 use std::{fs, io};
@@ -8,7 +8,7 @@ use std::{fs, io};
 pub(super) const BEGIN: &str = "<!-- hand-written: begin -->";
 pub(super) const END: &str = "<!-- hand-written: end -->";
 
-/// What a document has there that nobody wrote into yet.
+/// What a document has there that nothing was written into yet.
 const EMPTY: &str = "\n\n## What was tried for the mutex\n\nNothing is written here yet.\n\n";
 
 /// A part that one command writes, and the others leave as it is.
@@ -145,7 +145,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), String> {
     let fresh = path.with_extension("md.new");
     fs::write(&fresh, text).map_err(said)?;
     fs::rename(&fresh, path).map_err(|error| {
-        // It is of no use to anybody.
+        // It is of no use any more.
         let _ = fs::remove_file(&fresh);
         said(error)
     })

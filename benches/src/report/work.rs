@@ -47,7 +47,7 @@ impl Sections for Report {
         } = &self.found;
         format!(
             "## Large messages\n\n{}\n- **Effort**: runs of {} s, {} for each figure\n\n{}\n\n\
-             ### A message that nobody touches\n\n{}\n\n\
+             ### A message that is not touched\n\n{}\n\n\
              ### 64 KiB, written and read in place\n\n{}\n\n\
              ### Goals of large messages\n\n{}",
             self.occasion,

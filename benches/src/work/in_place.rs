@@ -1,8 +1,8 @@
 //! Blocks that one process writes and another reads, where they are.
 //!
-//! The yardstick hands over the indices of blocks, and takes them back, by two minimal rings for two:
-//! it knows nothing of who dies, or of order among several. All ways write and read alike: each word of
-//! a block is its number, and the reader sums them up and checks the sum.
+//! The yardstick hands over the indices of blocks, and takes them back, by two minimal rings for
+//! two: it knows nothing of who dies, or of order among several. All ways write and read alike:
+//! each word of a block is its number, and the reader sums them up and checks the sum.
 
 use std::time::Duration;
 
@@ -62,7 +62,8 @@ trait HandOver: Clone + Serialize + DeserializeOwned + 'static {
     fn create() -> Result<Self, Failure>;
     fn writer(self) -> Self::Writer;
     fn reader(self) -> Self::Reader;
-    /// Writes a block of that number in place and hands it over, if there is room; whether there was.
+    /// Writes a block of that number in place and hands it over, if there is room; whether there
+    /// was.
     fn write(writer: &mut Self::Writer, number: u64) -> Result<bool, Failure>;
     /// Reads a block in place and gives it back: its sum, if there is one.
     fn read(reader: &mut Self::Reader) -> Result<Option<u64>, Failure>;
@@ -109,8 +110,8 @@ impl End {
             reason = "below the number of blocks"
         )]
         let offset = (index % u64::from(BLOCKS)) as usize * BLOCK;
-        // SAFETY: mapped as long as `self`, and nobody else's: its index was handed over, and is not
-        // handed on before this borrow has ended. Any bytes are a block.
+        // SAFETY: mapped as long as `self`, and no other owner's: its index was handed over, and is
+        // not handed on before this borrow has ended. Any bytes are a block.
         let block = unsafe { self.blocks.at::<Block>(offset).as_mut() };
         Some((index, block))
     }

@@ -1,5 +1,5 @@
-//! Large messages that nobody copies: what it costs to pass one that is not touched, and one that is
-//! written and read where it is.
+//! Large messages that are not copied: what it costs to pass one that is not touched, and one that
+//! is written and read where it is.
 
 mod in_place;
 mod untouched;

@@ -1,4 +1,4 @@
-//! A message that nobody writes or reads: loan, send, receive, acknowledge, by one thread.
+//! A message that is neither written nor read: loan, send, receive, acknowledge, by one thread.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

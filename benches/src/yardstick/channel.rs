@@ -66,7 +66,7 @@ impl Channel {
         // SAFETY: there is room for both.
         let result = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, made.as_mut_ptr()) };
         Errno::result(result).map_err(|errno| Failure::io("socketpair")(errno.into()))?;
-        // SAFETY: the kernel made it just now, and nobody else has it.
+        // SAFETY: the kernel made it just now, and no other process has it.
         let own = |descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) };
         let [sender, receiver] = made.map(own);
         Ok(Self::of(sender, receiver))

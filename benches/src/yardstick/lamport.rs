@@ -1,5 +1,5 @@
-//! A ring for one producer and one consumer as everyone writes it: Lamport's, with positions on lines
-//! of their own and each side's copy of the other's.
+//! A ring for one producer and one consumer as everyone writes it: Lamport's, with positions on
+//! lines of their own and each side's copy of the other's.
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicUsize;
@@ -44,7 +44,7 @@ impl<const W: usize> LamportRing<W> {
     ///
     /// # Safety
     ///
-    /// Nobody else, in any process, has or had one of this ring.
+    /// No other handle, in any process, has or had one of this ring.
     pub unsafe fn producer(&self) -> LamportProducer<W> {
         LamportProducer(Side::new(self, TAIL, HEAD))
     }

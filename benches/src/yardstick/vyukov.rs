@@ -67,8 +67,8 @@ impl<const W: usize> VyukovRing<W> {
     }
 }
 
-/// An end of a [`VyukovRing`]. Who dies in the middle of a push or a pop leaves its slot to nobody,
-/// and the others wait at it for ever.
+/// An end of a [`VyukovRing`]. A process that dies in the middle of a push or a pop leaves its slot
+/// to no process, and the others wait at it forever.
 #[derive(Debug)]
 pub struct VyukovEnd<const W: usize> {
     head: NonNull<AtomicUsize>,
@@ -83,8 +83,8 @@ impl<const W: usize> VyukovEnd<W> {
     fn slot(&self, position: usize) -> &Slot<W> {
         // SAFETY: so many slots are mapped there, and the mask keeps the index below.
         let slot = unsafe { self.slots.add(position & self.mask) };
-        // SAFETY: mapped and aligned as long as `self`; what others write is in cells; any bytes are
-        // a slot.
+        // SAFETY: mapped and aligned as long as `self`; what others write is in cells; any bytes
+        // are a slot.
         unsafe { slot.as_ref() }
     }
 
@@ -100,7 +100,7 @@ impl<const W: usize> VyukovEnd<W> {
             if ahead == 0 {
                 match tail.compare_exchange_weak(at, at.wrapping_add(1), Relaxed, Relaxed) {
                     Ok(_) => {
-                        // SAFETY: the position was taken, so its slot is nobody else's.
+                        // SAFETY: the position was taken, so its slot is no other owner's.
                         unsafe { slot.item.get().write(*item) };
                         slot.sequence.store(at.wrapping_add(1), Release);
                         return true;
@@ -128,7 +128,7 @@ impl<const W: usize> VyukovEnd<W> {
             if ahead == 0 {
                 match head.compare_exchange_weak(at, next, Relaxed, Relaxed) {
                     Ok(_) => {
-                        // SAFETY: the position was taken, so its slot is nobody else's.
+                        // SAFETY: the position was taken, so its slot is no other owner's.
                         let item = unsafe { slot.item.get().read() };
                         slot.sequence.store(next.wrapping_add(self.mask), Release);
                         return Some(item);

@@ -137,7 +137,7 @@ impl Contestant for Sharded {
 /// Where the number of a yardstick is: on its lock's cache line, as in crossdock's mutex.
 const NUMBER: usize = 56;
 
-/// The number of a yardstick, for whoever holds its lock.
+/// The number of a yardstick, for a process that holds its lock.
 pub(super) struct Number(NonNull<u64>);
 
 impl Number {
@@ -148,7 +148,8 @@ impl Number {
     #[inline]
     pub(super) fn add(&self) {
         let next = self.get() + 1;
-        // SAFETY: `Memory::at` checked the place, whose memory its contestant keeps; the lock is held.
+        // SAFETY: `Memory::at` checked the place, whose memory its contestant keeps; the lock is
+        // held.
         unsafe { self.0.write_volatile(next) };
     }
 
@@ -202,7 +203,7 @@ impl Contestant for Futex {
 /// The memory or the mutex could not be made.
 pub fn pthread_memory(robustness: Robustness) -> Result<Memory, Failure> {
     let memory = Memory::new(4096)?;
-    // SAFETY: fresh memory of the right size, page-aligned; whoever uses the lock keeps it.
+    // SAFETY: fresh memory of the right size, page-aligned; a process that uses the lock keeps it.
     unsafe { PthreadLock::new(memory.at(0), robustness) }?;
     Ok(memory)
 }

@@ -2,8 +2,8 @@
 //!
 //! The workers of a run are separate processes. Each pins itself, meets the others, and adds until
 //! it is told to stop; it publishes how often on a cache line of its own. The driver lets them run
-//! for a while, reads all counts, waits, and reads them again. At the end the number is compared with
-//! the sum of all counts: what is missing was lost.
+//! for a while, reads all counts, waits, and reads them again. At the end the number is compared
+//! with the sum of all counts: what is missing was lost.
 
 mod kinds;
 mod measure;
@@ -221,8 +221,8 @@ pub struct Row {
     pub p999_ns: Option<u64>,
 }
 
-/// Measures what the plan says, one run of each kind and number of workers after the other, and that
-/// so often; each round begins with another kind. `progress` is told before every run.
+/// Measures what the plan says, one run of each kind and number of workers after the other, and
+/// that so often; each round begins with another kind. `progress` is told before every run.
 ///
 /// # Errors
 ///

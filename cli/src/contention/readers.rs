@@ -100,7 +100,7 @@ impl Contestant for Writes {
 /// Memory with a pthread_rwlock_t at its start.
 fn pthread_memory() -> Result<Memory, Failure> {
     let memory = Memory::new(4096)?;
-    // SAFETY: fresh memory of the right size, page-aligned; whoever uses the lock keeps it.
+    // SAFETY: fresh memory of the right size, page-aligned; a process that uses the lock keeps it.
     unsafe { PthreadRwLock::new(memory.at(0)) }?;
     Ok(memory)
 }

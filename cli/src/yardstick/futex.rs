@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// 0 free, 1 locked, 2 locked and somebody may sleep. It knows no owner: one that dies keeps it.
+/// 0 free, 1 locked, 2 locked and a process may sleep. It knows no owner: one that dies keeps it.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct FutexLock(AtomicU32);
@@ -27,7 +27,7 @@ impl FutexLock {
         }
     }
 
-    /// Unlocks; to be called by whoever has locked.
+    /// Unlocks; to be called by a process that has locked.
     #[inline]
     pub fn unlock(&self) {
         if self.0.swap(0, Release) == 2 {

@@ -9,7 +9,7 @@ use crate::Failure;
 /// Whether a lock tells its next owner that the last one died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Robustness {
-    /// `PTHREAD_MUTEX_STALLED`: a dead owner keeps the lock for ever.
+    /// `PTHREAD_MUTEX_STALLED`: a dead owner keeps the lock forever.
     Stalled,
     /// `PTHREAD_MUTEX_ROBUST`: the next one gets it with `EOWNERDEAD`.
     Robust,
@@ -28,7 +28,7 @@ impl PthreadLock {
     ///
     /// # Safety
     ///
-    /// - `place` is writable, aligned, and nobody else's yet.
+    /// - `place` is writable, aligned, and no other owner's yet.
     /// - It stays mapped as long as the result is used.
     pub unsafe fn new(
         place: NonNull<libc::pthread_mutex_t>,
@@ -51,11 +51,11 @@ impl PthreadLock {
         Ok(Self(place))
     }
 
-    /// The lock that somebody has initialised at `place`.
+    /// The lock that a process has initialised at `place`.
     ///
     /// # Safety
     ///
-    /// Somebody has, and it stays mapped as long as the result is used.
+    /// A process has, and it stays mapped as long as the result is used.
     pub unsafe fn at(place: NonNull<libc::pthread_mutex_t>) -> Self {
         Self(place)
     }

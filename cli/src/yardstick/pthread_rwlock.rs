@@ -1,4 +1,5 @@
-//! pthread_rwlock_t between processes. There is no robust one: whoever dies with it keeps it.
+//! pthread_rwlock_t between processes. There is no robust one: a process that dies with it keeps
+//! it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -19,7 +20,7 @@ impl PthreadRwLock {
     ///
     /// # Safety
     ///
-    /// - `place` is writable, aligned, and nobody else's yet.
+    /// - `place` is writable, aligned, and no other owner's yet.
     /// - It stays mapped as long as the result is used.
     pub unsafe fn new(place: NonNull<libc::pthread_rwlock_t>) -> Result<Self, Failure> {
         let mut attributes = MaybeUninit::<libc::pthread_rwlockattr_t>::uninit();
@@ -34,11 +35,11 @@ impl PthreadRwLock {
         Ok(Self(place))
     }
 
-    /// The lock that somebody has initialised at `place`.
+    /// The lock that a process has initialised at `place`.
     ///
     /// # Safety
     ///
-    /// Somebody has, and it stays mapped as long as the result is used.
+    /// A process has, and it stays mapped as long as the result is used.
     pub unsafe fn at(place: NonNull<libc::pthread_rwlock_t>) -> Self {
         Self(place)
     }

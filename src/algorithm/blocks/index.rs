@@ -139,7 +139,7 @@ impl Blocks<'_> {
                         false => Err(word),
                     };
                 }
-                // Another key of that fingerprint, or one that the block had meanwhile.
+                // Another key of that fingerprint, or a key of the block's next content.
                 if !mutation(862) && !self.is_still_named(&content, &slots[at], word) {
                     return Err(word);
                 }
@@ -197,7 +197,7 @@ impl Blocks<'_> {
 }
 
 impl Writer<'_> {
-    /// Finds the slot of a key, or the one that it would have; `None` if there is none.
+    /// Finds the slot of a key, or its place if it were inserted; `None` if there is none.
     fn find(self, key: &Key<'_>, out: &mut impl WordBuffer) -> Result<Option<Found>, WriteError> {
         match self.find_once(key, out) {
             Err(_) => {

@@ -10,9 +10,9 @@
 //! ```text
 //! root       | edition: 63 | current table: 1 |
 //! slot       | fingerprint: 32 | block + 1: 32 |    0 = empty, 1 << 32 = removed
-//! block      | version | next block + 1: 32, value's bytes: 32 | next block's version | mark | words |
-//! version    | count: 62 | state: 2 |    0 = never written, WRITING, WRITTEN or COMMITTED
-//! link       next free block + 1; 0 = last, all ones = not free
+//! block | version | next block + 1: 32, value's bytes: 32 | next block's version | mark | words |
+//! version | count: 62 | state: 2 | 0 = never written, WRITING, WRITTEN or COMMITTED link next free
+//! block + 1; 0 = last, all ones = not free
 //! ```
 //!
 //! A value that is longer than a block goes on in further ones, each named by the one before with
@@ -123,7 +123,7 @@ struct WriterState {
     used: AtomicU32,
     /// The number of blocks that were ever taken, unless all were swept: the rest is free.
     fresh: AtomicU32,
-    /// The free blocks among those, the one that was freed first at the head.
+    /// The free blocks among those, the earliest to be freed at the head.
     head: AtomicU32,
     tail: AtomicU32,
     /// The number of slots of an index that are not empty.

@@ -109,8 +109,8 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    /// Calls `change` as the owner of the mutex; blocks while another live participant has it, until
-    /// `deadline`. `change` must not unwind.
+    /// Calls `change` as the owner of the mutex; blocks while another live participant has it,
+    /// until `deadline`. `change` must not unwind.
     pub(crate) fn write<R>(
         self,
         me: Tag,

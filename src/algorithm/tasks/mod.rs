@@ -37,16 +37,16 @@
 //!   the last item `finish`: CAS RUNNING -> DONE. If either is refused, the worker is condemned and
 //!   waits for its end. Else it sends the result, which is the task's commit, and acknowledges the
 //!   message.
-//! - `cancel` is a CAS QUEUED -> CANCELLED. `condemn` is a CAS of the word that was looked at, RUNNING
-//!   with its item, to CONDEMNED. Only then the worker is killed, so no task is killed that began
-//!   later.
+//! - `cancel` is a CAS QUEUED -> CANCELLED. `condemn` is a CAS of the word that was looked at,
+//!   RUNNING with its item, to CONDEMNED. Only then the worker is killed, so no task is killed that
+//!   began later.
 //! - [`settle`]: after a death the parent takes the dead letters *first*, then the results, until a
-//!   look that began after that finds none, and only then it judges the letters. A task whose result
-//!   was found has been answered, and its letter means nothing. The other order would run a task
-//!   again whose result is committed between the looks.
+//!   look that began after that finds none, and only then it judges the letters. A task whose
+//!   result was found has been answered, and its letter means nothing. The other order would run
+//!   a task again whose result is committed between the looks.
 //!
-//! A word is not used for another task before its message is known to be taken: by a result, or as a
-//! dead letter. So no worker holds the message of a task that used the word before.
+//! A word is not used for another task before its message is known to be taken: by a result, or as
+//! a dead letter. So no worker holds the message of a task that used the word before.
 //!
 //! # Crash
 //!
@@ -62,19 +62,20 @@
 //! | among the bytes of a result | a count that does not have them | they do not count |
 //! | parent | | its workers end with it |
 //!
-//! A stopped worker delays its own task; a condemned one is killed all the same. The parent waits for
-//! no worker.
+//! A stopped worker delays its own task; a condemned one is killed all the same. The parent waits
+//! for no worker.
 //!
 //! # Ordering
 //!
 //! (T1) the time is stored before the RUNNING that it belongs to: the reader of that RUNNING reads
-//! this time or a later one, so no task is condemned too early. (T2) the count is released after the
-//! bytes of the result. What the arguments and results are is passed by the queues.
+//! this time or a later one, so no task is condemned too early. (T2) the count is released after
+//! the bytes of the result. What the arguments and results are is passed by the queues.
 //!
 //! # Wraps
 //!
-//! An attempt, 6 bits, is not used twice: a task is sent [`MAX_SENT`] times at most. An id, 27 bits,
-//! may come again in another task, and never while a worker holds the message of the former one.
+//! An attempt, 6 bits, is not used twice: a task is sent [`MAX_SENT`] times at most. An id, 27
+//! bits, may come again in another task, and never while a worker holds the message of the former
+//! one.
 
 use crate::facade::{AtomicU64, Ordering, mutation, ordering};
 
@@ -311,7 +312,8 @@ impl Place<'_> {
         self.task.store(task, Ordering::Release);
     }
 
-    /// Worker: the results of so many items lie in the buffer. It is the commit of the last of them.
+    /// Worker: the results of so many items lie in the buffer. It is the commit of the last of
+    /// them.
     #[inline(always)]
     pub(crate) fn record(&self, done: Done) {
         let word = u64::from(done.items) << BYTES_BITS | u64::from(done.bytes);

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use crate::crash::operation::{Base, Scene};
 use crate::process::{Broken, End, forked, has_state};
 
-/// While the victim is stopped: it is alive to everybody, and hinders nobody who is lock-free.
+/// While the victim is stopped: it is alive to all others, and hinders none that is lock-free.
 pub(crate) fn while_stopped(base: &Base, scene: &mut Scene, reaps: bool) -> Result<(), Broken> {
     let seen = |base: &Base, scene: &Scene| {
         let participants = base.segment.participants();
@@ -118,7 +118,7 @@ pub(crate) fn newcomer(base: &Base, scene: &mut Scene) -> Result<(), Broken> {
         Some(End::Exited(0)) => {}
         Some(End::Exited(1)) => scene.stuck("a new process cannot join"),
         Some(other) => scene.stuck(format!("a new process fails to join: {other:?}")),
-        None => scene.stuck("a new process waits for ever to join"),
+        None => scene.stuck("a new process waits forever to join"),
     }
     base.segment.reap();
     if counts(&base.segment).0 > listed {

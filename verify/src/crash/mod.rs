@@ -89,7 +89,7 @@ fn sweep_some(task: Task) -> Result<Done, String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     set_pdeathsig(Signal::SIGKILL).map_err(|error| said(&error))?;
     if u32::try_from(getppid().as_raw()) != Ok(task.rig) {
-        return Err("whoever waits for it has ended".to_owned());
+        return Err("a process that waits for it has ended".to_owned());
     }
     THIN.store(task.thin, Relaxed);
     let mut done = Done::default();

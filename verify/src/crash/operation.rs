@@ -19,7 +19,7 @@ pub(crate) type Owned<T> = std::mem::ManuallyDrop<T>;
 /// What went wrong for the survivors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Harm {
-    /// Somebody waits for ever, or something is never given back.
+    /// A process waits forever, or something is never given back.
     Stuck,
     /// An effect, a value, or the report of a death is missing.
     Lost,
@@ -50,7 +50,7 @@ impl fmt::Display for Complaint {
 pub(crate) enum Fate {
     /// Others act while it is stopped, then it is killed.
     KilledAmongOthers,
-    /// It is killed, and nobody has done anything meanwhile.
+    /// It is killed, and no process has done anything meanwhile.
     KilledAlone,
     /// Others act while the tracer has it stopped; then it goes on.
     Stopped,
@@ -65,10 +65,10 @@ pub(crate) struct Scene {
     /// How long a survivor may take before it counts as stuck.
     pub(crate) patience: Duration,
     pub(crate) complaints: Vec<Complaint>,
-    /// The victim had ended before its point: nobody was killed or stopped.
+    /// The victim had ended before its point: no process was killed or stopped.
     pub(crate) ended: bool,
-    /// How often the victim would still have changed what can be seen; `None` if it took another way
-    /// than the one that was recorded.
+    /// How often the victim would still have changed what can be seen; `None` if it took another
+    /// way than the one that was recorded.
     pub(crate) left: Option<usize>,
     outcomes: BTreeMap<&'static str, u64>,
 }
@@ -240,8 +240,8 @@ pub(crate) trait Operation {
         Ok(())
     }
 
-    /// Judges what a victim has left that was killed, or that has `done` all and ended, where that is
-    /// nearly the same.
+    /// Judges what a victim has left that was killed, or that has `done` all and ended, where that
+    /// is nearly the same.
     fn judge(
         &self,
         _world: &Self::World,
@@ -281,7 +281,7 @@ pub(crate) trait Operation {
         true
     }
 
-    /// Whether a victim that has ended must be gone from the registry before anybody reaps.
+    /// Whether a victim that has ended must be gone from the registry before any process reaps.
     fn leaves(&self) -> bool {
         false
     }

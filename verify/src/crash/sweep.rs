@@ -16,12 +16,13 @@ use crate::process::{Broken, PANICKED, take_served_by_slice, watch_over};
 
 /// An operation with fewer steps than this is killed after each of them.
 const FEW_STEPS: usize = 600;
-/// Whether those of more than [`VERY_FEW_STEPS`] are killed at every third of the steps between changes.
+/// Whether those of more than [`VERY_FEW_STEPS`] are killed at every third of the steps between
+/// changes.
 pub(crate) static THIN: AtomicBool = AtomicBool::new(false);
 const VERY_FEW_STEPS: usize = 150;
 const STRIDE: usize = 3;
-/// How long a survivor may take: thousands of slices of a waiter, since a busy machine may leave one
-/// without a processor for seconds.
+/// How long a survivor may take: thousands of slices of a waiter, since a busy machine may leave
+/// one without a processor for seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The same where a bug is expected, and waiting for nothing.
 pub(crate) const SHORT_PATIENCE: Duration = Duration::from_millis(200);
@@ -51,7 +52,8 @@ pub(crate) struct Row {
     pub(crate) changes: usize,
     pub(crate) kills: u64,
     pub(crate) stops: u64,
-    /// How many survivors were served only after the end of a slice: no wake ended their last sleep.
+    /// How many survivors were served only after the end of a slice: no wake ended their last
+    /// sleep.
     pub(crate) by_slice: u64,
     pub(crate) outcomes: BTreeMap<Cow<'static, str>, u64>,
     pub(crate) complaints: Vec<(usize, Complaint)>,

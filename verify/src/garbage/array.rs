@@ -1,5 +1,5 @@
-//! An array with leases while any bytes are written over it: every operation ends, and works or says what
-//! is wrong; no panic, no hang, no access outside.
+//! An array with leases while any bytes are written over it: every operation ends, and works or
+//! says what is wrong; no panic, no hang, no access outside.
 
 use crate::place::{NAME, Place, SHORT, input};
 use crossdock::Array;

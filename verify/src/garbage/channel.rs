@@ -1,5 +1,5 @@
-//! Any message in a channel of several types: it is a value, which then encodes to a message that decodes to
-//! the same, or a dead letter; no panic, no hang, no stack that overflows.
+//! Any message in a channel of several types: it is a value, which then encodes to a message that
+//! decodes to the same, or a dead letter; no panic, no hang, no stack that overflows.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;

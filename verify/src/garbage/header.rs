@@ -114,7 +114,7 @@ fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: just opened, and no other owner's.
     let file = unsafe { File::from_raw_fd(fd) };
     file.write_all_at(bytes, 0)?;
     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;

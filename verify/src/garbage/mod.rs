@@ -1,5 +1,5 @@
-//! Primitives that are used while any bytes are written over them: whatever those are, every operation
-//! ends, and works or says what is wrong.
+//! Primitives that are used while any bytes are written over them: whatever those are, every
+//! operation ends, and works or says what is wrong.
 
 pub(crate) mod array;
 pub(crate) mod channel;

@@ -1,5 +1,5 @@
-//! Shared objects while any bytes are written over their words and their values: every operation is an error
-//! or works; no panic, no hang, no access outside.
+//! Shared objects while any bytes are written over their words and their values: every operation is
+//! an error or works; no panic, no hang, no access outside.
 
 use crate::place::{NAME, Place, SHORT, input};
 use crossdock::object::{ObjectOptions, SharedOptions};

@@ -1,8 +1,8 @@
 //! A queue for many while any bytes are written over its state, its slots and its items: every
 //! operation is an error or works; no panic, no hang, no access outside.
 //!
-//! No step replaces an item: that waits for whoever is alive and at work in its slot, as long as it
-//! takes, and garbage can say that somebody is.
+//! No step replaces an item: that waits for a process that is alive and at work in its slot, as
+//! long as it takes, and garbage can say that a process is.
 
 use crate::place::{MOST, NAME, Place, SHORT, input};
 use crossdock::queue::{Queue, ReceiverOf, SenderOf, Wait, wait_any_timeout};
@@ -82,7 +82,7 @@ impl Users {
     }
 }
 
-/// The tag of a participant, who may be this process, another, or nobody.
+/// The tag of a participant, which may be this process, another, or none.
 fn tag(index: u8, generation: u8) -> u64 {
     u64::from(generation % 3) << 10 | u64::from(index % 5)
 }

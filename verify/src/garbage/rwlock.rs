@@ -1,7 +1,7 @@
 //! A lock of readers and writers while any bytes are written over its words and its data: every
 //! operation is an error or works; no panic, no hang, no access outside.
 //!
-//! No step waits without an end: garbage can say that somebody alive has the lock.
+//! No step waits without an end: garbage can say that a live process has the lock.
 
 use crate::place::{NAME, Place, SHORT, input};
 use crossdock::RwLock;
@@ -47,7 +47,7 @@ fn timed<G>(came: Result<G, LockTimeoutError<G>>) -> Option<G> {
     }
 }
 
-/// The tag of a participant, who may be this process, another, or nobody.
+/// The tag of a participant, which may be this process, another, or none.
 fn tag(index: u8, generation: u8) -> u32 {
     u32::from(generation % 3) << 10 | u32::from(index % 5)
 }

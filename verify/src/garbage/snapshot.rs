@@ -1,5 +1,5 @@
-//! A snapshot while any bytes are written over its words and its values: every operation is an error or works;
-//! no panic, no hang, no access outside.
+//! A snapshot while any bytes are written over its words and its values: every operation is an
+//! error or works; no panic, no hang, no access outside.
 
 use crate::place::{NAME, Place, SHORT, input};
 use crossdock::snapshot::{Reader, Writer};
@@ -81,7 +81,7 @@ impl Users {
     }
 }
 
-/// The tag of a participant, who may be this process, another, or nobody.
+/// The tag of a participant, which may be this process, another, or none.
 fn tag(index: u8, generation: u8) -> u64 {
     u64::from(generation % 3) << 10 | u64::from(index % 5)
 }

@@ -1,5 +1,6 @@
-//! Semaphores, events, condition variables, barriers, promises and locks while any bytes are written
-//! over them: every operation that ends by itself does end, and works or says what is wrong.
+//! Semaphores, events, condition variables, barriers, promises and locks while any bytes are
+//! written over them: every operation that ends by itself does end, and works or says what is
+//! wrong.
 
 use crossdock::sync::{
     Barrier, BarrierOptions, Condvar, Event, Promise, ReentrantMutex, Semaphore, SemaphoreOptions,

@@ -1,5 +1,5 @@
-//! A work queue while any bytes are written over its state, its slots and its cells: every operation
-//! is an error or works; no panic, no hang, no access outside.
+//! A work queue while any bytes are written over its state, its slots and its cells: every
+//! operation is an error or works; no panic, no hang, no access outside.
 
 use std::time::Duration;
 
@@ -88,15 +88,16 @@ impl Users<'_> {
     }
 }
 
-/// What can stand in the word of a slot: of a lap, and of a version, near the first or near the last.
+/// What can stand in the word of a slot: of a lap, and of a version, near the first or near the
+/// last.
 fn slot(b: u8, c: u8) -> u64 {
     let lap = i64::from(b.cast_signed() >> 4).cast_unsigned();
     let version = i64::from(c.cast_signed() >> 4).cast_unsigned() & 0xf_ffff;
     lap << 22 | u64::from(c & 3) << 20 | version
 }
 
-/// What can stand in the word of a cell, whose tag is a participant's, who may be this process, another,
-/// or nobody.
+/// What can stand in the word of a cell, whose tag is a participant's, who may be this process,
+/// another, or none.
 fn cell(a: u8, b: u8, c: u8) -> u64 {
     let version = i64::from(c.cast_signed() >> 4).cast_unsigned();
     let tag = u64::from(a >> 6) << 10 | u64::from(c & 3);

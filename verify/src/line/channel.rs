@@ -1,4 +1,5 @@
-//! Channels, as the rigs use them: the value of a word, and values that are of another program's type.
+//! Channels, as the rigs use them: the value of a word, and values that are of another program's
+//! type.
 
 use std::time::Duration;
 
@@ -14,13 +15,14 @@ use super::{Held, LEAST, Line, MOST_CELLS, Patience, Refused, bytes, common};
 /// A value that is made of a word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Task {
-    /// Nobody sends it: so that the others are not the first.
+    /// No process sends it: so that the others are not the first.
     Nothing,
     /// The word's bytes, and what follows from it.
     Word { word: [u8; 8], rest: Vec<u8> },
 }
 
-/// As postcard has it: which variant it is, the word, and the length of the rest, which is below 128.
+/// As postcard has it: which variant it is, the word, and the length of the rest, which is below
+/// 128.
 const HEAD: usize = 1 + 8 + 1;
 const MOST_REST: usize = 127;
 /// Where [`Task::Word`] stands among the variants, and one that there is none of.
@@ -62,7 +64,7 @@ fn message(word: u64, variant: u8, most: usize) -> Vec<u8> {
     message
 }
 
-/// A value in somebody's hands, or a dead letter, and how long the rest may be.
+/// A value in a holder's hands, or a dead letter, and how long the rest may be.
 pub(crate) enum ChannelHeld<'q> {
     Value(Delivery<'q, Encoded<Task>>, usize),
     Letter(Delivery<'q, [u8]>, usize),

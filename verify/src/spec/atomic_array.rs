@@ -1,5 +1,5 @@
-//! An array of atomics while any bytes are written over it, beside a list to which the same is done:
-//! every value that comes out is the list's; no panic, no hang, no access outside.
+//! An array of atomics while any bytes are written over it, beside a list to which the same is
+//! done: every value that comes out is the list's; no panic, no hang, no access outside.
 
 use crate::place::{NAME, Place, input};
 use crossdock::AtomicArray;

@@ -1,5 +1,5 @@
-//! A dictionary and a list beside those of the standard library: each operation does what it does there, or is
-//! refused for want of room and changes nothing.
+//! A dictionary and a list beside those of the standard library: each operation does what it does
+//! there, or is refused for want of room and changes nothing.
 
 use std::collections::HashMap;
 

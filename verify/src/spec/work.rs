@@ -76,7 +76,8 @@ impl<'q> Model<'q> {
             8..11 if !self.held.is_empty() => self.end(which, c),
             11 => self.take_letter(queue),
             12 => self.look(queue),
-            // Sends and acknowledges so many, one after the other, while the other handles are idle.
+            // Sends and acknowledges so many, one after the other, while the other handles are
+            // idle.
             13 => {
                 for item in 0..u32::from(b) {
                     let held = self.held.len();

@@ -1,5 +1,5 @@
-//! `torture array`: chunks that are leased, filled and finished round after round, beside readers and
-//! writers.
+//! `torture array`: chunks that are leased, filled and finished round after round, beside readers
+//! and writers.
 
 use crossdock::array::{ArrayOptions, Init, Lease, LeaseError, LeaseTimeoutError, TryLeaseError};
 use crossdock::{Array, AtomicArray, Counter, Mutex, Segment};

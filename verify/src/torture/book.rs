@@ -6,8 +6,8 @@ use crate::torture::in_this_order;
 
 const PAGES: usize = 61;
 
-/// The pages of one edition. The edition that is being written is there before the first page changes,
-/// so that the writer after a dead one can finish its work.
+/// The pages of one edition. The edition that is being written is there before the first page
+/// changes, so that the writer after a dead one can finish its work.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Book {

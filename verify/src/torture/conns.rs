@@ -1,5 +1,5 @@
-//! Two processes that talk over a connection, one of which, or both, is killed or stopped at random. The other must
-//! get everything that was sent, nothing torn, and then be told.
+//! Two processes that talk over a connection, one of which, or both, is killed or stopped at
+//! random. The other must get everything that was sent, nothing torn, and then be told.
 
 use std::time::{Duration, Instant};
 
@@ -34,15 +34,16 @@ const CAPACITY: u64 = 4096;
 const TOLD: u8 = 0;
 const FAILED: u8 = 1;
 
-/// The words of the ledger: for each side how many messages it meant to send, has sent and has received; and whether
-/// a process was killed.
+/// The words of the ledger: for each side how many messages it meant to send, has sent and has
+/// received; and whether a process was killed.
 const INTENDED: usize = 0;
 const SENT: usize = 2;
 const RECEIVED: usize = 4;
 const KILLED: usize = 6;
 const WORDS: usize = 7;
 
-/// The message with a number of a side. One in eight is larger than the pipe, and all of it follows from the number.
+/// The message with a number of a side. One in eight is larger than the pipe, and all of it follows
+/// from the number.
 fn message(side: usize, number: u64) -> Vec<u8> {
     let mixed = (number * 2 + side as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let most = if mixed >> 61 == 0 { 3 * CAPACITY } else { 200 };

@@ -26,7 +26,8 @@ pub(crate) trait Workload {
     /// Completes a worker's command line.
     fn equip(&self, command: &mut Command) -> Result<(), Broken>;
 
-    /// How much the worker in `slot` and those before it have done. Each thread of a process has a slot.
+    /// How much the worker in `slot` and those before it have done. Each thread of a process has a
+    /// slot.
     fn progress(&self, slot: usize) -> u64;
 
     /// The worker in `slot` has ended with its process, and none is there yet in its place.
@@ -37,7 +38,7 @@ pub(crate) trait Workload {
         Vec::new()
     }
 
-    /// Asks everybody to leave.
+    /// Asks all processes to leave.
     fn dismiss(&self);
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Plan {
     pub(crate) processes: usize,
     /// How many threads a process has at most, each a worker in a slot of its own.
     pub(crate) threads: usize,
-    /// How often a second somebody is killed or stopped.
+    /// How often a second a process is killed or stopped.
     pub(crate) kill_rate: f64,
 }
 
@@ -87,7 +88,7 @@ struct Slot {
     child: Child,
     threads: Vec<Thread>,
     stopped_until: Option<Instant>,
-    /// It was killed; whoever has much to do dies late.
+    /// It was killed; a process that has much to do dies late.
     killed: bool,
 }
 
@@ -106,7 +107,7 @@ pub(crate) struct Driver<'a, J: Workload> {
     tally: &'a mut Tally,
 }
 
-/// Has workers at the job for `time`, or until something is wrong, and has everybody leave.
+/// Has workers at the job for `time`, or until something is wrong, and has all processes leave.
 pub(crate) fn drive(
     plan: Plan,
     job: &mut impl Workload,
@@ -255,7 +256,7 @@ impl<J: Workload> Driver<'_, J> {
         self.tally.faults.extend(stuck);
     }
 
-    /// Everybody goes on, advances, leaves.
+    /// All processes go on, advance, leave.
     fn finish(&mut self) -> Result<(), Broken> {
         watch_over(2 * WATCHDOG)?;
         for slot in &mut self.slots {

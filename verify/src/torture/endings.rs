@@ -1,5 +1,5 @@
-//! The end of a queue while a receiver is killed and others take what is left. No process comes afterwards: what
-//! is left when all that live were told of the end is lost.
+//! The end of a queue while a receiver is killed and others take what is left. No process comes
+//! afterwards: what is left when all that live were told of the end is lost.
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,8 @@ pub(super) fn of_queues(random: &mut Random) -> Result<Vec<String>, Broken> {
     Ok(faults)
 }
 
-/// Of work queues, by several threads in each process, some of which end with a message in their hands.
+/// Of work queues, by several threads in each process, some of which end with a message in their
+/// hands.
 pub(super) fn of_work_queues(random: &mut Random) -> Result<Vec<String>, Broken> {
     let mut faults = Vec::new();
     for _ in 0..ENDINGS {

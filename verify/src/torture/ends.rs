@@ -1,6 +1,7 @@
-//! `torture ends`: the senders of a queue go from process to process, and those are killed and stopped
-//! at random, before and after they have taken a sender over. Every item arrives that was sent, and the
-//! receiver is told of the end when the last process is gone that has a sender, and not before.
+//! `torture ends`: the senders of a queue go from process to process, and those are killed and
+//! stopped at random, before and after they have taken a sender over. Every item arrives that was
+//! sent, and the receiver is told of the end when the last process is gone that has a sender, and
+//! not before.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Jobs at the entries of one segment: what a process does there, and what must hold in the end. The
-//! rest is the same for all of them.
+//! Jobs at the entries of one segment: what a process does there, and what must hold in the end.
+//! The rest is the same for all of them.
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -169,8 +169,8 @@ pub(crate) fn dawdle(random: &mut Random) {
 /// How long an operation waits that does not wait indefinitely.
 pub(crate) const SHORT: Duration = Duration::from_millis(2);
 
-/// What came of an attempt to acquire a lock, in whichever way: the guard, and whether an owner died;
-/// `None` if it is not to be had.
+/// What came of an attempt to acquire a lock, in whichever way: the guard, and whether an owner
+/// died; `None` if it is not to be had.
 pub(crate) type Acquired<G> = Result<Option<(G, bool)>, Ended>;
 
 pub(crate) fn acquired<G>(outcome: Result<G, LockError<G>>) -> Acquired<G> {

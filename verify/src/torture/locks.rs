@@ -185,7 +185,8 @@ impl Locks {
     }
 }
 
-/// Two counts of the same may differ by as many threads as were killed between counting and counting.
+/// Two counts of the same may differ by as many threads as were killed between counting and
+/// counting.
 fn apart(what: &str, one: u64, other: u64, kills: u64) -> Option<String> {
     (one.abs_diff(other) > kills)
         .then(|| format!("{what}: {one} and {other} differ by more than {kills} killed threads"))

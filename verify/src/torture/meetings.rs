@@ -1,5 +1,6 @@
-//! `torture meetings`: processes that hand goods over by a condition variable and pass a barrier together,
-//! killed meanwhile; nothing is lost or doubled, and all that pass a step were as many as it takes.
+//! `torture meetings`: processes that hand goods over by a condition variable and pass a barrier
+//! together, killed meanwhile; nothing is lost or doubled, and all that pass a step were as many as
+//! it takes.
 
 use std::time::Duration;
 

@@ -89,8 +89,8 @@ pub(crate) struct TortureArgs {
     /// Of `starts`: how many processes, of `pool`: how many replaced workers, in place of the time.
     #[arg(long)]
     count: Option<u64>,
-    /// How many processes work at a time: 6 at locks of either kind, semaphores, meetings and arrays, 8 at pools, 64 at the
-    /// others unless it is said.
+    /// How many processes work at a time: 6 at locks of either kind, semaphores, meetings and
+    /// arrays, 8 at pools, 64 at the others unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=500))]
     processes: Option<u16>,
     /// How many threads work in a process at most: each that is started draws its number.
@@ -99,7 +99,7 @@ pub(crate) struct TortureArgs {
     /// Repeats a run, as far as the scheduler lets it.
     #[arg(long)]
     seed: Option<u64>,
-    /// How often a second somebody is killed or stopped; two of three are killed.
+    /// How often a second a process is killed or stopped; two of three are killed.
     #[arg(long, default_value_t = 150.0)]
     kill_rate: f64,
     /// Have the fork server start the workers of a pool, which thousands of kills a second need.
@@ -177,7 +177,7 @@ fn take_away(segment: &Segment, faults: &mut Vec<String>) -> Result<(), Broken> 
     Ok(())
 }
 
-/// What is wrong with a segment that everybody has left, or died in.
+/// What is wrong with a segment that all processes have left, or died in.
 fn abandoned(segment: &Segment) -> Vec<String> {
     let mut faults = Vec::new();
     let reaping = segment.reap();

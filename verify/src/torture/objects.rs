@@ -1,5 +1,5 @@
-//! `torture objects`: dictionaries, lists and single values whose readers and writers are killed and
-//! stopped; no committed change is lost, no value is torn, and all room is there at the end.
+//! `torture objects`: dictionaries, lists and single values whose readers and writers are killed
+//! and stopped; no committed change is lost, no value is torn, and all room is there at the end.
 
 use std::time::Duration;
 

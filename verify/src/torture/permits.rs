@@ -1,5 +1,5 @@
-//! `torture permits`: holders of permits that are killed; never are there more of them than permits, and no
-//! signal is lost.
+//! `torture permits`: holders of permits that are killed; never are there more of them than
+//! permits, and no signal is lost.
 
 use std::time::Instant;
 
@@ -124,8 +124,8 @@ impl Sharing {
         Ok(())
     }
 
-    /// Takes one of the seats. Holders of permits have as many, so one is free, though not always the
-    /// one that is looked at.
+    /// Takes one of the seats. Holders of permits have as many, so one is free, though not always
+    /// the one that is looked at.
     fn sit(&self) -> Result<MutexGuard<'_, ()>, Ended> {
         let begun = Instant::now();
         loop {

@@ -98,8 +98,8 @@ pub(super) fn held() -> Result<(usize, usize), Broken> {
     Ok((entries(files)?, entries(threads)?))
 }
 
-/// Says so if more descriptors or threads are held than before. The thread that polls for exits ends
-/// a moment later than what it polls for, also before the first count: fewer are no fault.
+/// Says so if more descriptors or threads are held than before. The thread that polls for exits
+/// ends a moment later than what it polls for, also before the first count: fewer are no fault.
 pub(super) fn more_than(before: (usize, usize)) -> Result<Option<String>, Broken> {
     let (mut after, end) = (held()?, Instant::now() + WINDOW);
     let is_more = |after: (usize, usize)| after.0 > before.0 || after.1 > before.1;

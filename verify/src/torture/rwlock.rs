@@ -1,5 +1,5 @@
-//! `torture rwlock`: a book that many read and one writes; each edition is written once, and no reader
-//! sees half of one.
+//! `torture rwlock`: a book that many read and one writes; each edition is written once, and no
+//! reader sees half of one.
 
 use crossdock::sync::{RwLockReadGuard, RwLockWriteGuard};
 use crossdock::{Counter, RwLock, Segment};
@@ -103,8 +103,8 @@ impl Job for Library {
 }
 
 impl Library {
-    /// Acquires the book to read, in one of the ways there are; `None` if a writer has it, or has left
-    /// it torn, which is said.
+    /// Acquires the book to read, in one of the ways there are; `None` if a writer has it, or has
+    /// left it torn, which is said.
     fn read(&self, random: &mut Random) -> Result<Option<Reads<'_>>, Ended> {
         let outcome = match random.below(4) {
             0 => acquired(self.book.read()),

@@ -26,7 +26,7 @@ impl Sheet {
         if fd < 0 {
             return Err(io::Error::last_os_error().into());
         }
-        // SAFETY: the call has just made the descriptor, and nobody else knows of it.
+        // SAFETY: the call has just made the descriptor, and no other code knows of it.
         let file = unsafe { File::from_raw_fd(fd) };
         file.set_len(len as u64)?;
         Self::map(file, len)
@@ -79,7 +79,7 @@ impl Sheet {
         unsafe { &*place.cast() }
     }
 
-    /// Makes zeros of all from `offset` on. Nobody else is using it.
+    /// Makes zeros of all from `offset` on. No other process is using it.
     pub(crate) fn clear_from(&self, offset: usize) -> Result<(), Broken> {
         self.file.set_len(offset as u64)?;
         self.file.set_len(self.len as u64)?;

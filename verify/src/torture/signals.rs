@@ -1,6 +1,6 @@
-//! `torture signals`: events, numbers and promises that processes wait for, and a reentrant mutex, while
-//! their setters, waiters, claimers and owners are killed. No waiter sleeps through what it waits for, no
-//! value is torn, and no promise has two.
+//! `torture signals`: events, numbers and promises that processes wait for, and a reentrant mutex,
+//! while their setters, waiters, claimers and owners are killed. No waiter sleeps through what it
+//! waits for, no value is torn, and no promise has two.
 
 use std::time::Duration;
 

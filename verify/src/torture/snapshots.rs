@@ -1,5 +1,5 @@
-//! `torture snapshots`: writers and readers that are killed; whatever is read is whole, and never older than
-//! what was there before.
+//! `torture snapshots`: writers and readers that are killed; whatever is read is whole, and never
+//! older than what was there before.
 
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -403,8 +403,8 @@ impl Workload for Gallery {
 }
 
 impl Gallery {
-    /// What must hold when everybody has left or is dead: the role and all seats can be had, and what was
-    /// published last is there.
+    /// What must hold when all processes have left or are dead: the role and all seats can be had,
+    /// and what was published last is there.
     fn close(&self) -> Vec<String> {
         let mut faults = abandoned(&self.wall.segment);
         let small = self.wall.small.iter().enumerate();
@@ -468,7 +468,7 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
         gallery.sum(|desk| &desk.reads),
     );
     if reads == 0 {
-        tally.faults.push("nobody has read anything".into());
+        tally.faults.push("no process has read anything".into());
     }
     Ok(Report {
         what: Gallery::NAME,

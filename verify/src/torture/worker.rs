@@ -1,4 +1,5 @@
-//! One process of `torture`, as it is started: one thread or several, each a worker in a slot of its own.
+//! One process of `torture`, as it is started: one thread or several, each a worker in a slot of
+//! its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -92,7 +93,9 @@ fn give_way() {
 pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
     set_pdeathsig(Signal::SIGKILL)?;
     if getppid().as_raw() != args.parent {
-        return Err(Broken("whoever started this worker is gone".into()));
+        return Err(Broken(
+            "the process that started this worker is gone".into(),
+        ));
     }
     give_way();
     let parent = args.parent;

@@ -1,4 +1,5 @@
-//! The figures: the file they are kept in, and what callgrind and the program `counts` of `benches` print.
+//! The figures: the file they are kept in, and what callgrind and the program `counts` of `benches`
+//! print.
 
 use std::fmt::{self, Write};
 
@@ -116,7 +117,8 @@ fn row(line: &str) -> Option<(&str, Cost)> {
     Some((name, cost))
 }
 
-/// What the program `counts` of `benches` says: how often each operation is counted, and the names of the paths.
+/// What the program `counts` of `benches` says: how often each operation is counted, and the names
+/// of the paths.
 pub(super) fn listing(text: &str) -> Option<(u64, Vec<&str>)> {
     let operations = text
         .lines()

@@ -75,7 +75,8 @@ impl World {
             ring: RefCell::new((ring.producer()?, ring.consumer()?)),
             queue: segment.create("queue", 64)?,
             work: segment.create("work", 64)?,
-            // Behind `counter`, which is opened by its name: the figure of that is older than these.
+            // Behind `counter`, which is opened by its name: the figure of that is older than
+            // these.
             snapshot: {
                 let snapshot = segment.create::<Snapshot<u64>>("snapshot", 0)?;
                 RefCell::new((snapshot.writer()?, snapshot.reader()?))

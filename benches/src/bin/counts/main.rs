@@ -1,10 +1,10 @@
 //! The hot paths of crossdock, one at a time, for `cargo xtask counts`.
 //!
 //! Called without arguments it prints `operations N`, how often each operation is counted, and a
-//! line `path NAME` for each path. Called with a name it makes a segment, runs that path's operation
-//! a few times, so that nothing is done for the first time any more, and then N times within
-//! `measured`. Whoever counts sets the counts to zero when `measured` is entered, and counts from the
-//! first instruction of the path's function in `counted` to its last.
+//! line `path NAME` for each path. Called with a name it makes a segment, runs that path's
+//! operation a few times, so that nothing is done for the first time any more, and then N times
+//! within `measured`. A process that counts sets the counts to zero when `measured` is entered, and
+//! counts from the first instruction of the path's function in `counted` to its last.
 
 mod counted;
 

@@ -34,7 +34,8 @@ impl Link for Pipe {
     fn recv(receiver: &mut End) -> Result<Option<Item>, Failure> {
         let mut item = [0; WORDS];
         let received = tries(|| receiver.read(bytes_of_mut(&mut item)))?;
-        // Where others write as many at once, as many come at once; anything else shows in the item.
+        // Where others write as many at once, as many come at once; anything else shows in the
+        // item.
         Ok(received.map(|_| item))
     }
 }

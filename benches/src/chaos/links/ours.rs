@@ -10,7 +10,7 @@ use crossdock_cli::Failure;
 
 use super::{CAPACITY, Item, Link, SLICE, WORDS};
 
-/// crossdock's ring for two: whoever comes takes the role of the killed over.
+/// crossdock's ring for two: a process that comes takes the role of the killed over.
 pub(crate) struct OurSpsc;
 
 /// One with room for the items of a trial.

@@ -34,13 +34,13 @@ pub(crate) enum Sort {
 pub(crate) enum AfterKill {
     /// The lock, and the news.
     Told,
-    /// The lock, and perhaps a half-made change that nobody mentions.
+    /// The lock, and perhaps a half-made change that is not mentioned.
     Released,
     /// A lock that stays held.
     Held,
-    /// Nothing: nobody owns it.
+    /// Nothing: it has no owner.
     Nothing,
-    /// Does not arise: everybody dies together.
+    /// Does not arise: all users die together.
     Together,
 }
 
@@ -50,9 +50,9 @@ impl AfterKill {
         match self {
             Self::Told => "the lock, and the news",
             Self::Released => "the lock, no news",
-            Self::Held => "a lock held for ever",
+            Self::Held => "a lock held forever",
             Self::Nothing => "nothing is held",
-            Self::Together => "nobody is left",
+            Self::Together => "no user is left",
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) use semaphore::Semaphore;
 pub(crate) use system_v::SystemV;
 pub(crate) use yardsticks::{Futex, Pthread, Robust};
 
-/// What somebody said who is not ours.
+/// What a peer said.
 pub(crate) fn failed(who: &'static str, words: impl Display) -> Failure {
     Failure::io(who)(io::Error::other(words.to_string()))
 }
@@ -47,7 +47,7 @@ pub(crate) trait Lock: Sized + 'static {
     /// Its name among the entrants.
     const NAME: &'static str;
 
-    /// Makes one that nobody holds.
+    /// Makes one that no process holds.
     fn create() -> Result<Self::Handle, Failure>;
 
     /// Gets at one from the process that will use it.

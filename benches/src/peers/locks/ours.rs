@@ -1,4 +1,5 @@
-//! crossdock's `Mutex`, as the kill tests use it: repaired by whoever comes after a dead owner.
+//! crossdock's `Mutex`, as the kill tests use it: repaired by a process that comes after a dead
+//! owner.
 
 use crossdock::{Mutex, Segment};
 use crossdock_cli::Failure;

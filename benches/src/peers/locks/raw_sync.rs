@@ -1,7 +1,7 @@
 //! raw_sync's `Mutex`: a pthread mutex behind a pointer, not robust.
 //!
 //! Only its `lock` is used: `try_lock` with a time adds nanoseconds without a carry, so it fails at
-//! random. Known, shown by nobody here, not patched.
+//! random. Known, not shown here, not patched.
 
 use std::sync::atomic::AtomicU64;
 
@@ -24,7 +24,7 @@ impl Lock for RawSync {
     fn create() -> Result<Memory, Failure> {
         let memory = Memory::new(SIZE)?;
         let (place, data) = (memory.at::<u64>(0), memory.at::<AtomicU64>(NUMBER));
-        // SAFETY: `place` begins fresh memory that nobody else knows of, with room for the lock
+        // SAFETY: `place` begins fresh memory that no other code knows of, with room for the lock
         // before `NUMBER`.
         let made = unsafe { Mutex::new(place.as_ptr().cast(), data.as_ptr().cast()) };
         let (_, used) = made.map_err(|error| failed("raw_sync", error))?;

@@ -32,7 +32,7 @@ impl Lock for Semaphore {
     fn create() -> Result<Memory, Failure> {
         let memory = Memory::new(SIZE)?;
         let semaphore = memory.at::<libc::sem_t>(0);
-        // SAFETY: fresh memory, aligned for it, that nobody else knows of.
+        // SAFETY: fresh memory, aligned for it, that no other code knows of.
         let made = unsafe { libc::sem_init(semaphore.as_ptr(), 1, 1) };
         checked(made).map_err(Failure::io("sem_init"))?;
         Ok(memory)

@@ -55,7 +55,7 @@ struct InMemory {
 impl InMemory {
     fn create(robustness: Robustness) -> Result<Memory, Failure> {
         let memory = Memory::new(SIZE)?;
-        // SAFETY: fresh memory, aligned for it, that nobody else knows of; each user keeps it.
+        // SAFETY: fresh memory, aligned for it, that no other code knows of; each user keeps it.
         unsafe { PthreadLock::new(memory.at(0), robustness) }?;
         Ok(memory)
     }

@@ -118,8 +118,8 @@ const fn foreign(
     entrant_of(name, label, Sort::Processes, note, kind)
 }
 
-/// All of them, in the order of the report and of a round. Those that a goal compares stand together,
-/// so that they are run close in time.
+/// All of them, in the order of the report and of a round. Those that a goal compares stand
+/// together, so that they are run close in time.
 pub(crate) const ENTRANTS: &[Entrant] = &[
     shared(
         MINIMAL,

@@ -1,4 +1,5 @@
-//! iceoryx2's publish and subscribe. It gives each subscriber every sample, so there is one receiver.
+//! iceoryx2's publish and subscribe. It gives each subscriber every sample, so there is one
+//! receiver.
 
 use std::fs;
 use std::time::Duration;
@@ -16,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::named::Named;
 use crate::peers::locks::failed;
 
-/// Who tries looks, and sends again what a full buffer does not take. Who waits sleeps until an event
-/// tells of a sample, and its send retries until it is delivered.
+/// Who tries looks, and sends again what a full buffer does not take. Who waits sleeps until an
+/// event tells of a sample, and its send retries until it is delivered.
 pub(crate) struct Iceoryx2;
 
 /// The folder of the services and nodes of one queue, and how they are made.
@@ -135,7 +136,7 @@ impl<const W: usize> Publishes<W> {
         })
     }
 
-    /// Publishes a sample; whether somebody got it.
+    /// Publishes a sample; whether a process got it.
     #[inline]
     pub(crate) fn publish(&self, item: &Item<W>) -> Result<bool, Failure> {
         let delivered = self.publisher.send_copy(*item).map_err(said)? > 0;
@@ -195,7 +196,7 @@ impl<const W: usize> Sender<W> for Publishes<W> {
 
     #[inline]
     fn send(&mut self, item: &Item<W>) -> Result<(), Failure> {
-        // Not as long as nobody has subscribed.
+        // Not as long as no process has subscribed.
         while !self.publish(item)? {
             std::thread::yield_now();
         }

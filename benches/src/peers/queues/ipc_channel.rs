@@ -1,9 +1,9 @@
-//! ipc-channel: many senders, one receiver, over a Unix socket. Bytes travel as they are. A send waits
-//! for room; there is no other.
+//! ipc-channel: many senders, one receiver, over a Unix socket. Bytes travel as they are. A send
+//! waits for room; there is no other.
 //!
 //! Its ends travel through its own channels only. So a thread of the driver, the doorman, has both
-//! ends, and hands a copy of the one, or the other itself, to whoever asks: a process that makes a
-//! one-shot server, and writes its name into the doorman's socket.
+//! ends, and hands a copy of the one, or the other itself, to every process that asks: a process
+//! that makes a one-shot server, and writes its name into the doorman's socket.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -29,7 +29,7 @@ pub(crate) struct IpcChannel;
 enum Handed {
     Sender(IpcBytesSender),
     Receiver(IpcBytesReceiver),
-    /// The receiver is somebody's, and gone with it.
+    /// The receiver is a process's, and gone with it.
     Nothing,
 }
 
@@ -77,7 +77,7 @@ fn doorman(listener: &UnixListener, sender: &IpcBytesSender, receiver: IpcBytesR
         } else if line == GO {
             return;
         } else {
-            // Somebody who died at the door.
+            // A client that died while it connected.
             continue;
         };
         // Who asked and is gone needs no answer.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// A name that nobody else has. It travels; where it was made, what bears it is removed when the last
-/// clone is dropped.
+/// A name that no other process has. It travels; where it was made, what bears it is removed when
+/// the last clone is dropped.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Named {
     name: String,

@@ -29,7 +29,7 @@ fn opened(descriptor: libc::mqd_t) -> io::Result<End> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it was opened just now, and is nobody else's.
+    // SAFETY: it was opened just now, and is no other owner's.
     Ok(End(unsafe { OwnedFd::from_raw_fd(descriptor) }))
 }
 

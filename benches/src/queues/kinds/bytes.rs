@@ -66,7 +66,9 @@ fn done<const W: usize>(delivery: Delivery<'_, [u8]>) -> Result<Item<W>, Failure
 
 #[cold]
 fn wrong_length(found: usize) -> Failure {
-    Failure::Worker(format!("an item of {found} bytes came, which nobody sent"))
+    Failure::Worker(format!(
+        "an item of {found} bytes came, which no process sent"
+    ))
 }
 
 impl<const W: usize> Receiver<W> for ByteQueue {

@@ -13,7 +13,8 @@ use crossdock::{Placeable, SegmentOptions};
 use super::{Kind, Shape};
 use crossdock_cli::Failure;
 
-/// All kinds that are measured without anything else installed. One line for each way to use a queue.
+/// All kinds that are measured without anything else installed. One line for each way to use a
+/// queue.
 pub const KINDS: &[Kind] = &[
     Kind::of::<rings::Lamport>("yardstick: a minimal ring for two, which hears of no death"),
     Kind::of::<spsc::Ring<false>>("crossdock::queue::spsc; a waiter sleeps at once"),

@@ -10,8 +10,8 @@ thread_local! {
     static RUNS: Count<usize> = const { Count::new(0) };
 }
 
-/// Runs of a machine that takes several times as long in the second round, in the fourth, and in the
-/// first run of the third.
+/// Runs of a machine that takes several times as long in the second round, in the fourth, and in
+/// the first run of the third.
 const SLOW: std::ops::RangeInclusive<usize> = 2..=4;
 const SLOW_AGAIN: std::ops::RangeInclusive<usize> = 6..=7;
 

@@ -27,7 +27,8 @@ const OURS: [(&str, bool, bool, Option<&str>); 4] = [
     (QUEUE_BATCH, true, true, None),
 ];
 
-/// Which of ours others are held beside, where workers idle so: its kind, and whether it fits another.
+/// Which of ours others are held beside, where workers idle so: its kind, and whether it fits
+/// another.
 fn ours(idle: Idle) -> impl Iterator<Item = (&'static str, impl Fn(&str) -> bool)> {
     OURS.into_iter()
         .filter_map(move |(kind, many, batched, waiting)| {
@@ -57,8 +58,8 @@ pub(super) fn lost_trips(setting: &TripSetting) -> Vec<Lost> {
     faster(idle, title, all, |one| one.kind, Trip::time_over)
 }
 
-/// Those of one setting that were faster than one of ours. `beside` says how many times as long ours
-/// took as theirs.
+/// Those of one setting that were faster than one of ours. `beside` says how many times as long
+/// ours took as theirs.
 fn faster<F>(
     idle: Idle,
     title: &str,

@@ -44,7 +44,7 @@ mutants! {
         869 "a reaped writer does not poison the mutex";
 }
 
-/// Hunts: a value of two writes, or one that was replaced before.
+/// Hunts: a value of two writes, or a value that was replaced before.
 #[test]
 fn model_blocks_a_reader_sees_each_value_whole_and_none_older() {
     explore("blocks: two stores, a reader", || {

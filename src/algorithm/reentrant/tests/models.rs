@@ -69,7 +69,7 @@ impl<P: Liveness> Thread<'_, P> {
     /// Locks twice, and unlocks twice.
     fn visit(&self) {
         let (mut token, again) = self.lock();
-        assert!(!again, "a stranger is let in");
+        assert!(!again, "another process is let in");
         if token.owner_died() {
             self.fixture.data.repair();
             self.fixture.mutex.mark_consistent(&mut token);

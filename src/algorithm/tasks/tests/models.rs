@@ -15,11 +15,7 @@ pub(crate) const MUTANTS: &[(u32, &str, &str)] = &[
     (669, CONDEMN, "a condemned worker sends its result"),
     (670, CONDEMN, "a task is condemned that has ended"),
     (671, ITEMS, "a condemned worker goes on to the next item"),
-    (
-        672,
-        ITEMS,
-        "the item behind the one that was too late is condemned",
-    ),
+    (672, ITEMS, "the item behind the late one is condemned"),
     (
         673,
         CONDEMN,
@@ -234,7 +230,7 @@ fn model_tasks_a_task_is_condemned_or_ends() {
     });
 }
 
-/// Hunts: a limit that ends the item behind the one that was too late, or does not end it.
+/// Hunts: a limit that ends the item behind the late one, or does not end it.
 #[test]
 fn model_tasks_the_item_that_is_too_late_is_the_last_one() {
     explore("tasks: a worker with two items and a limit", || {
@@ -289,7 +285,7 @@ fn model_tasks_results_in_the_buffer_of_a_killed_worker_are_of_its_task() {
     });
 }
 
-/// Hunts: an item that was committed and runs again, or one that is lost, when the worker of a task
+/// Hunts: an item that was committed and runs again, or is lost, when the worker of a task
 /// dies, and the worker that got the task after it.
 #[test]
 fn model_two_deaths_of_workers_of_one_task_keep_what_was_committed() {

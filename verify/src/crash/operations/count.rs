@@ -90,7 +90,7 @@ impl Counting {
         }
     }
 
-    /// The operation, on the counter or (`spare`) on one that nobody looks at.
+    /// The operation, on the counter or (`spare`) on one that no process looks at.
     fn operate(&self, world: &World, spare: bool, amount: u64) -> u64 {
         let counter = if spare { &world.spare } else { &world.counter };
         match self.verb {

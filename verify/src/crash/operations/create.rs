@@ -173,7 +173,7 @@ impl Creating {
         })
     }
 
-    /// Waits for the other creator, whom nobody may keep from its end.
+    /// Waits for the other creator, which no process may keep from its end.
     fn finish_other(&self, other: Child, scene: &mut Scene) -> Result<Option<u8>, Broken> {
         let mut other = other;
         match other.end_within(scene.patience)? {
@@ -183,7 +183,7 @@ impl Creating {
                 Ok(None)
             }
             None => {
-                scene.stuck("another creator waits for ever");
+                scene.stuck("another creator waits forever");
                 Ok(None)
             }
         }

@@ -1,5 +1,5 @@
-//! Operations on an event: it is set or clear, and no waiter sleeps through a set that was made. And
-//! on numbers that processes wait for: no waiter sleeps through a change.
+//! Operations on an event: it is set or clear, and no waiter sleeps through a set that was made.
+//! And on numbers that processes wait for: no waiter sleeps through a change.
 
 use crossdock::sync::Event;
 use crossdock::{AtomicArray, Counter};

@@ -13,8 +13,8 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Starts one that takes something, and returns when it has it. What it is told to do with it then
-    /// says whether all was well.
+    /// Starts one that takes something, and returns when it has it. What it is told to do with it
+    /// then says whether all was well.
     pub(crate) fn hold<T>(
         take: impl FnOnce() -> Option<T>,
         let_go: impl FnOnce(T) -> bool,

@@ -1,5 +1,5 @@
-//! The last sender of a queue on its way from a parent to its child: receivers are told when neither
-//! has it any more, and not before; and if they were told, that is final.
+//! The last sender of a queue on its way from a parent to its child: receivers are told when
+//! neither has it any more, and not before; and if they were told, that is final.
 
 use std::cell::RefCell;
 use std::time::Duration;

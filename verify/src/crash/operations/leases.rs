@@ -1,7 +1,8 @@
 //! Operations on arrays: leases of chunks, and the lock beside them.
 //!
-//! A chunk is two words, which are equal but while somebody is at work on it or has died at it. So a chunk
-//! that is half filled must be to do, and its holder's death be told; and each is filled by somebody.
+//! A chunk is two words, which are equal but while a process is at work on it or has died at it. So
+//! a chunk that is half filled must be to do, and its holder's death be told; and each is filled by
+//! a process.
 
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
@@ -50,9 +51,10 @@ enum Verb {
 const CHUNKS: usize = 3;
 const WORDS: usize = 2;
 const PARTICIPANTS: u32 = 4;
-/// Where in its entry the word of the first chunk is: behind lock, grid, and a cell for each participant.
+/// Where in its entry the word of the first chunk is: behind lock, grid, and a cell for each
+/// participant.
 const CHUNK_WORDS: u64 = 256 + 128 + PARTICIPANTS as u64 * 128;
-/// A chunk that may be leased, and that nobody has. See `docs/design.md`.
+/// A chunk that may be leased, and that no process has. See `docs/design.md`.
 const OPEN: u32 = 1 << 31;
 /// A few of a waiter's slices, at the pace of a process that is stepped.
 const SLICES: Duration = Duration::from_millis(100);
@@ -250,7 +252,7 @@ impl Leasing {
             Verb::Wait => {
                 begin();
                 match array.read_timeout(SLICES) {
-                    // Of the spare one nobody has anything.
+                    // Of the spare one no process has anything.
                     Ok(_) | Err(LockTimeoutError::Timeout { .. }) => Ok(()),
                     Err(_) => Err(Broken("read_timeout".into())),
                 }

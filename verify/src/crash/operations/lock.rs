@@ -1,7 +1,7 @@
 //! Operations on locks, and on the registry beside a held lock, under one judge.
 //!
-//! Whoever enters the room finds two equal words or is told that an owner died; repairs; counts
-//! both up. So every entry is counted, every half-done one is told, and nothing else is.
+//! A process that enters the room finds two equal words or is told that an owner died; repairs;
+//! counts both up. So every entry is counted, every half-done one is told, and nothing else is.
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::room::{Entered, Guard, Holder, Room};
@@ -10,7 +10,7 @@ use crate::process::{Broken, Child, End, forked_asleep};
 /// Whom the victim finds in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// Nobody.
+    /// No process.
     Empty,
     /// A lock in a dead one's hands, between the two words.
     DeadOwner,
@@ -92,7 +92,7 @@ impl Locking {
         self.first() > 0
     }
 
-    /// Judges what somebody found on entering.
+    /// Judges what a process found on entering.
     fn inspect(&self, entered: Entered, may_report: bool, scene: &mut Scene) {
         let Entered::In { owner_died, words } = entered else {
             return;
@@ -107,7 +107,7 @@ impl Locking {
         }
     }
 
-    /// Ends the sleeper and the successor, who must not wait for ever.
+    /// Ends the sleeper and the successor, which must not wait forever.
     fn dismiss(&self, seen: &mut Seen, scene: &mut Scene) -> Result<u64, Broken> {
         let mut entered = 0;
         if let Some(successor) = seen.successor.take()
@@ -217,7 +217,7 @@ impl Operation for Locking {
         let entered = room.enter(None)?;
         self.inspect(entered, self.owes_a_report(), scene);
         match entered {
-            // With a sleeper or a holder about, somebody else may have it.
+            // With a sleeper or a holder about, another process may have it.
             Entered::Busy if self.sleeper || room.holder.is_some() => {}
             Entered::Busy => seen.holds = Some(true),
             Entered::In { words, .. } => {

@@ -14,8 +14,8 @@ macro_rules! listed {
     };
 }
 
-/// A table of operations that are made each in a way of its own: for each its name, what its bug is, and
-/// how it is made, with the bug if `seeded`.
+/// A table of operations that are made each in a way of its own: for each its name, what its bug
+/// is, and how it is made, with the bug if `seeded`.
 macro_rules! rows {
     ($($name:literal $seed:literal |$seeded:ident| $new:expr;)*) => {
         &[$($crate::crash::sweep::Listed {

@@ -58,7 +58,7 @@ impl FutexWord {
             .is_ok()
     }
 
-    /// futex(2), `FUTEX_WAIT`, until the lock is had: for ever, if nobody wakes.
+    /// futex(2), `FUTEX_WAIT`, until the lock is had: forever, if no process wakes.
     pub(crate) fn lock(&self) {
         while self.word().swap(CONTENDED, Ordering::Acquire) != FREE {
             // SAFETY: the word outlives the call; no time-out.
@@ -74,7 +74,7 @@ impl FutexWord {
         }
     }
 
-    /// futex(2), `FUTEX_WAKE`, if somebody may sleep.
+    /// futex(2), `FUTEX_WAKE`, if a process may sleep.
     pub(crate) fn unlock(&self) {
         if self.word().swap(FREE, Ordering::Release) == CONTENDED {
             // SAFETY: the word outlives the call.

@@ -70,7 +70,7 @@ struct Seen {
     created: bool,
 }
 
-/// What the victim exits with when somebody else was first.
+/// What the victim exits with when another process was first.
 const EXISTS: u8 = 1;
 const FAILED: u8 = 2;
 

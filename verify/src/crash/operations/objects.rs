@@ -1,5 +1,5 @@
-//! Operations on shared objects: a change is made whole or not at all, no room is lost, readers never
-//! wait, and a waiter learns of what a killed writer did.
+//! Operations on shared objects: a change is made whole or not at all, no room is lost, readers
+//! never wait, and a waiter learns of what a killed writer did.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;

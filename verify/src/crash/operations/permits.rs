@@ -1,4 +1,5 @@
-//! Operations on a semaphore: whatever a victim leaves, every permit is held by one process or free.
+//! Operations on a semaphore: whatever a victim leaves, every permit is held by one process or
+//! free.
 
 use std::mem::forget;
 

@@ -1,5 +1,5 @@
-//! Pipes between a victim and a peer that it finds by name: what was sent arrives whole and in order
-//! before the end, and each side is told of the other's.
+//! Pipes between a victim and a peer that it finds by name: what was sent arrives whole and in
+//! order before the end, and each side is told of the other's.
 
 use std::cell::RefCell;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! Joining, leaving and reaping, each beside a lock that somebody has.
+//! Joining, leaving and reaping, each beside a lock that a process has.
 
 use std::mem::forget;
 

@@ -34,8 +34,8 @@ impl Verb {
         matches!(self, Self::Pop | Self::PopSlice)
     }
 
-    /// The items that are there when everybody has done what it does, and how many of the first of
-    /// them the victim can have taken: all of them, or none.
+    /// The items that are there when all processes have done what they do, and how many of the
+    /// first of them the victim can have taken: all of them, or none.
     fn items(self) -> (&'static [u64], usize) {
         match self {
             Self::Push => (&[1, 2], 0),
@@ -86,7 +86,7 @@ fn drain(ring: &Spsc<u64>, scene: &mut Scene) -> Vec<u64> {
     let mut consumer: Consumer<u64> = match ring.consumer() {
         Ok(consumer) => consumer,
         Err(error) => {
-            scene.stuck(format!("nobody can consume: {error}"));
+            scene.stuck(format!("no process can consume: {error}"));
             return items;
         }
     };
@@ -176,7 +176,7 @@ impl Ringing {
         Some(0)
     }
 
-    /// Judges all items that anybody popped, in their order.
+    /// Judges all items that any process popped, in their order.
     fn judge(&self, popped: &[u64], seen: &Seen, code: Option<u8>, scene: &mut Scene) {
         let (items, taken) = self.verb.items();
         let mut all = items.to_vec();
@@ -219,7 +219,7 @@ impl Ringing {
                     scene.stuck("a new producer cannot push");
                 }
             }
-            Err(error) => scene.stuck(format!("nobody can produce: {error}")),
+            Err(error) => scene.stuck(format!("no process can produce: {error}")),
         }
         let items = drain(&world.ring, scene);
         if items != [LATER] {

@@ -21,13 +21,13 @@ pub(crate) enum Guard {
     Raw,
     /// A [`ReentrantMutex<()>`], and two counters as the words.
     Reentrant,
-    /// 1 is locked, 0 is free: nobody can tell whose it is.
+    /// 1 is locked, 0 is free: no process can tell whose it is.
     Ownerless,
     /// A futex without owner or time limit.
     Futex,
 }
 
-/// The two words, their locks, and whoever had to be there before the victim.
+/// The two words, their locks, and the processes that had to be there before the victim.
 pub(crate) struct Room {
     pub(crate) base: Base,
     pub(crate) guard: Guard,
@@ -46,7 +46,7 @@ pub(crate) struct Room {
 /// What an attempt to enter the room came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entered {
-    /// Somebody alive has the lock.
+    /// A live process has the lock.
     Busy,
     /// The lock was had; the words as they were found, before they were repaired and counted up.
     In { owner_died: bool, words: [u64; 2] },

@@ -1,7 +1,8 @@
-//! Locks of readers and writers: two words that are equal, but while somebody writes or has died at it.
+//! Locks of readers and writers: two words that are equal, but while a process writes or has died
+//! at it.
 //!
-//! Whoever writes finds two equal words or is told that a writer died; repairs; counts both up. Whoever
-//! reads looks twice, and finds the same.
+//! A process that writes finds two equal words or is told that a writer died; repairs; counts both
+//! up. A process that reads looks twice, and finds the same.
 
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
@@ -73,7 +74,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
 /// What others did while the victim was stopped.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// How often somebody has written besides the victim.
+    /// How often a process has written besides the victim.
     written: u64,
 }
 
@@ -103,7 +104,7 @@ impl Using {
         u64::from(self.writes() && self.verb != Verb::ReadOrRepair)
     }
 
-    /// Judges what somebody found.
+    /// Judges what a process found.
     fn inspect(&self, entered: Entered, may_report: bool, scene: &mut Scene) {
         let Entered::In { owner_died, words } = entered else {
             return;
@@ -118,7 +119,7 @@ impl Using {
         }
     }
 
-    /// Has the others end, who must not wait for ever.
+    /// Has the others end, which must not wait forever.
     fn dismiss(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
         if let Some(peer) = &shelf.peer {
             match peer.go_on(scene.patience)? {
@@ -298,7 +299,7 @@ fn look_and_leave(shelf: &Shelf, guard: Reads<'_>, seeded: bool) -> Option<()> {
     let seen = look(words)?;
     drop(guard);
     if seeded {
-        // Changes what can be seen, so that somebody acts here.
+        // Changes what can be seen, so that a process acts here.
         drop(shelf.spare.read().ok()?);
         return (look(words)? == seen).then_some(());
     }

@@ -1,5 +1,5 @@
-//! The world of the locks of readers and writers: two words, and whoever had to be there before the
-//! victim.
+//! The world of the locks of readers and writers: two words, and the processes that had to be there
+//! before the victim.
 
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write};
@@ -12,7 +12,8 @@ use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crate::crash::operation::Base;
 use crate::process::{Broken, Child, End, exit_now, forked, wait_readable};
 
-/// Where words of the lock are, for victims that write to them as no user can (see `docs/design.md`).
+/// Where words of the lock are, for victims that write to them as no user can (see
+/// `docs/design.md`).
 pub(crate) const WRITING: u64 = 4;
 /// The cell of the rig, which is the first participant, in an entry with 16 bytes of data.
 pub(crate) const CELLS: u64 = 384;
@@ -36,9 +37,10 @@ pub(crate) struct Shelf {
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entered {
-    /// Somebody alive has the lock, or is at its door.
+    /// A live process has the lock, or is at its door.
     Busy,
-    /// The lock was had; the words as they were found, before a writer repaired and counted them up.
+    /// The lock was had; the words as they were found, before a writer repaired and counted them
+    /// up.
     In { owner_died: bool, words: [u64; 2] },
 }
 
@@ -174,7 +176,8 @@ fn hear(mut pipe: &PipeReader, patience: Duration) -> Result<bool, Broken> {
 }
 
 impl Peer {
-    /// One that has the lock until it is told to leave, and then fails with 1 if the words have changed.
+    /// One that has the lock until it is told to leave, and then fails with 1 if the words have
+    /// changed.
     pub(crate) fn holding(lock: &Words, writes: bool) -> Result<Self, Broken> {
         Self::start(writes, |ready, go| {
             if writes {
@@ -193,8 +196,8 @@ impl Peer {
         })
     }
 
-    /// One that has read before, and locks when it is told to; it fails with 1 if it is told of a death, and
-    /// with 3 if the words are torn and it is not.
+    /// One that has read before, and locks when it is told to; it fails with 1 if it is told of a
+    /// death, and with 3 if the words are torn and it is not.
     pub(crate) fn waiting(lock: &Words, writes: bool) -> Result<Self, Broken> {
         Self::start(writes, |ready, go| {
             drop(lock.read());
@@ -217,7 +220,7 @@ impl Peer {
                     Err(_) => return 2,
                 }
             };
-            // It stays, so that nobody counts it among those who died meanwhile.
+            // It stays, so that no process counts it among those who died meanwhile.
             ready();
             go();
             match died {

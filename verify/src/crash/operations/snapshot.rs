@@ -1,4 +1,5 @@
-//! Operations on snapshots: whatever is read is whole and was published, and the role and the seats change hands.
+//! Operations on snapshots: whatever is read is whole and was published, and the role and the seats
+//! change hands.
 
 use std::mem::forget;
 
@@ -29,7 +30,7 @@ enum Verb {
     Read,
     /// Takes a seat for a moment.
     Load,
-    /// Takes a seat of somebody dead.
+    /// Takes a seat of a dead process.
     Sit,
     /// Gives a seat back.
     Rise,
@@ -101,12 +102,12 @@ fn half_and_half(first: Value, second: Value) -> Value {
     std::array::from_fn(|at| if at < 4 { first[at] } else { second[at] })
 }
 
-/// What anybody can read.
+/// What any process can read.
 fn load(board: &Board, scene: &mut Scene) -> Option<u64> {
     match board.load() {
         Ok(value) => Some(number(&value)),
         Err(ReaderError::NoFreeSlot { .. }) => {
-            scene.stuck("a seat is nobody's and cannot be had");
+            scene.stuck("a seat is no process's and cannot be had");
             None
         }
         Err(error) => {
@@ -217,7 +218,7 @@ impl Showing {
         if read == TORN {
             scene.lost("half a value was read");
         } else if read != before && read != after {
-            scene.duplicated(format!("{read} was read, which nobody published"));
+            scene.duplicated(format!("{read} was read, which no process published"));
         }
     }
 
@@ -283,7 +284,7 @@ impl Showing {
                     scene.stuck(format!("a new writer's update came to {updated:?}"));
                 }
             }
-            Err(error) => scene.stuck(format!("nobody can write: {error}")),
+            Err(error) => scene.stuck(format!("no process can write: {error}")),
         }
         for reader in &mut readers {
             let read = reader.load().map(|value| number(&value));
@@ -315,7 +316,7 @@ impl Operation for Showing {
             })?;
             match child.end_within(std::time::Duration::from_secs(5))? {
                 Some(End::Exited(0)) => Ok(()),
-                other => Err(Broken(format!("somebody was to die in a role: {other:?}"))),
+                other => Err(Broken(format!("a process was to die in a role: {other:?}"))),
             }
         };
         match self.verb {
@@ -420,7 +421,7 @@ impl Operation for Showing {
 pub(crate) const LISTED: &[Listed] = listed! {
     |verb, seeded| Showing { verb, seeded };
     "Snapshot publish" Publish "a value that is torn"
-    "Snapshot update" Update "a value that nobody meant to publish before it"
+    "Snapshot update" Update "a value that no process meant to publish before it"
     "Snapshot writer" Claim "a value published when claiming"
     "Snapshot writer leaves" Leave "a value published when leaving"
     "Snapshot read" Read "half of what was read first, half of what was read next"

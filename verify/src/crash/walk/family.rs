@@ -139,8 +139,8 @@ impl Family {
         drop(self.writer.take());
     }
 
-    /// Has images show the segment of the pool that the first process has: the largest of its memory
-    /// files that are no segment of the family.
+    /// Has images show the segment of the pool that the first process has: the largest of its
+    /// memory files that are no segment of the family.
     pub(super) fn watch_pool_of(&mut self, first: Pid) -> Result<(), Broken> {
         let known = [self.base.file().metadata()?.ino()];
         let mut largest: Option<(u64, PathBuf)> = None;

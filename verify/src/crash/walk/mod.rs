@@ -6,8 +6,8 @@
 //! between a victim cannot be told from one that was killed at the step before. The board of a fork
 //! server is no part of the segment; each store to it is followed by a system call.
 //!
-//! Of a pool also a thread is walked, and stores to the pool's own segment are steps. A worker is walked
-//! from the point on where a task of it says so: until then it only waits for tasks.
+//! Of a pool also a thread is walked, and stores to the pool's own segment are steps. A worker is
+//! walked from the point on where a task of it says so: until then it only waits for tasks.
 
 mod cases;
 mod family;

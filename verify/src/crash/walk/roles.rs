@@ -13,8 +13,8 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use crate::crash::walk::family::{Family, ITEMS, Note, Notes};
 
-/// The numbers of system calls that there are none of: with them a process says that its walk begins
-/// or ends.
+/// The numbers of system calls that there are none of: with them a process says that its walk
+/// begins or ends.
 pub(super) const BEGIN_OF_WALK: u64 = 0xc0dd;
 pub(super) const END_OF_WALK: u64 = 0xc0de;
 
@@ -116,7 +116,8 @@ fn counts(notes: Notes) -> u64 {
     ITEMS
 }
 
-/// The same, but looks for a moment, and ends without a result if the server that forked it is gone.
+/// The same, but looks for a moment, and ends without a result if the server that forked it is
+/// gone.
 fn counts_for_its_server(notes: Notes) -> u64 {
     notes.add(Note::Begun);
     let end = Instant::now() + Duration::from_millis(50);
@@ -381,7 +382,8 @@ impl AndThenJoin for Result<ScopedProcess<'_, u64>, SpawnError> {
 }
 
 /// Has a scope of a process that never ends by itself and one that sends and fails: at the end of
-/// the latter the scope ends the former. With the bug, they are joined in the order of their starts.
+/// the latter the scope ends the former. With the bug, they are joined in the order of their
+/// starts.
 pub(super) fn waits_for_a_scope(family: &Family, seeded: bool, begin: &mut dyn FnMut()) -> u8 {
     let Some(sender) = first_sender(family) else {
         return FAILED;

@@ -26,7 +26,8 @@ const STRIDE: usize = 16;
 const STORES: usize = 24;
 /// The same of a pool's, where all that a worker does with a task may lie between two calls.
 const STORES_OF_POOLS: usize = 200;
-/// At one in so many points a waiting receiver has to notice the deaths by itself, which takes longer.
+/// At one in so many points a waiting receiver has to notice the deaths by itself, which takes
+/// longer.
 const WAITS_EVERY: usize = 10;
 /// A walk that has not ended after so many steps never will.
 const ENDLESS: usize = 100_000;

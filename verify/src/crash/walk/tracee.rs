@@ -1,4 +1,5 @@
-//! A process that is traced from one system call to the next, also one that another process started.
+//! A process that is traced from one system call to the next, also one that another process
+//! started.
 
 use std::os::fd::OwnedFd;
 
@@ -185,8 +186,8 @@ impl Tracee {
         Ok(ptrace::getregs(self.pid)?.rip)
     }
 
-    /// As [`run_to`](Self::run_to), an instruction at a time: other threads of the process may come to
-    /// the place, too, and would die of a breakpoint.
+    /// As [`run_to`](Self::run_to), an instruction at a time: other threads of the process may come
+    /// to the place, too, and would die of a breakpoint.
     pub(super) fn step_to(&mut self, (address, visits): Place) -> Result<Step, Broken> {
         let mut left = visits;
         loop {

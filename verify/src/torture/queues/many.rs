@@ -1,4 +1,4 @@
-//! Work at a queue: anybody sends and receives, counted or not, and sometimes over the full.
+//! Work at a queue: any process sends and receives, counted or not, and sometimes over the full.
 
 use std::time::Instant;
 
@@ -58,17 +58,18 @@ pub(super) fn stay<T: Item>(worker: &mut Worker<ItemNotes>, lines: &Lines<T>) ->
     }
 }
 
-/// Nobody is counted at the other side just now; where nobody ever is, that must not be said.
+/// No process is counted at the other side just now; where no process ever is, that must not be
+/// said.
 fn disconnected(line: usize) -> Result<(), Ended> {
     if is_counted(line) {
         return Ok(());
     }
-    let what = format!("line {line} says that the other side is gone, where nobody is counted");
+    let what = format!("line {line} says that the other side is gone, where no process is counted");
     Err(Ended::Wrong(what))
 }
 
-/// Sends one item or some; false if nobody receives. Where receivers are `counted` it may wait as
-/// long as it takes: it is told when the last of them has gone.
+/// Sends one item or some; false if no process receives. Where receivers are `counted` it may wait
+/// as long as it takes: it is told when the last of them has gone.
 fn send<T: Item>(
     worker: &mut Worker<ItemNotes>,
     line: usize,
@@ -109,7 +110,7 @@ fn send<T: Item>(
     Ok(goes_on && sent.is_some())
 }
 
-/// Sends one item, and receives the oldest if there is no room; false if nobody receives.
+/// Sends one item, and receives the oldest if there is no room; false if no process receives.
 fn force<T: Item>(
     worker: &mut Worker<ItemNotes>,
     line: usize,
@@ -141,11 +142,11 @@ enum Came<T> {
     One(T, Order),
     /// Nothing is there now.
     Nothing,
-    /// Nothing is there, and nobody is counted who could send.
+    /// Nothing is there, and no process is counted that could send.
     Gone,
 }
 
-/// Receives one item or some; false if nobody sends. As for [`send`], if senders are `counted`.
+/// Receives one item or some; false if no process sends. As for [`send`], if senders are `counted`.
 fn receive<T: Item>(
     worker: &mut Worker<ItemNotes>,
     line: usize,
@@ -245,7 +246,7 @@ fn waited<T, E: Into<RecvTimeoutError>>(outcome: Result<Came<T>, E>) -> Result<C
     }
 }
 
-/// Receives all that is left, where nobody else is any more.
+/// Receives all that is left, where no other process is any more.
 pub(super) fn drain<T: Item>(
     worker: &mut Worker<ItemNotes>,
     lines: &Lines<T>,
@@ -296,7 +297,7 @@ pub(super) fn fill<T: Item>(worker: &mut Worker<ItemNotes>, lines: &Lines<T>) ->
     drain(worker, lines)
 }
 
-/// Closes every queue, and looks whether it ends; nobody else is there.
+/// Closes every queue, and looks whether it ends; no other process is there.
 pub(super) fn close<T: Item>(lines: &Lines<T>) -> Result<(), Ended> {
     for (queue, line) in lines.queues.iter().zip(lines.first_queue..) {
         queue.close();

@@ -1,4 +1,5 @@
-//! Work at a ring for two: whoever gets an end of it is its producer, or its consumer, for a while.
+//! Work at a ring for two: a process that gets an end of it is its producer, or its consumer, for a
+//! while.
 
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ pub(crate) fn stay<T: Item>(worker: &mut Worker<ItemNotes>, lines: &Lines<T>) ->
     }
 }
 
-/// An end, unless somebody has it.
+/// An end, unless a process has it.
 fn free<E>(line: usize, claimed: Result<E, ClaimError>) -> Result<Option<E>, Ended> {
     match claimed {
         Ok(end) => Ok(Some(end)),
@@ -46,7 +47,7 @@ fn free<E>(line: usize, claimed: Result<E, ClaimError>) -> Result<Option<E>, End
     }
 }
 
-/// Sends one item or some; false if nobody receives.
+/// Sends one item or some; false if no process receives.
 fn push<T: Item>(
     worker: &mut Worker<ItemNotes>,
     line: usize,
@@ -89,7 +90,7 @@ pub(super) fn unsent<T: Item>(item: &T, back: &T) -> Result<usize, Ended> {
     Err(Ended::Wrong(format!("{back} came back for {item}")))
 }
 
-/// Receives one item or some; false if nobody sends.
+/// Receives one item or some; false if no process sends.
 fn pop<T: Item>(
     worker: &mut Worker<ItemNotes>,
     line: usize,

@@ -61,8 +61,8 @@ impl WorkerNotes for ItemNotes {
 }
 
 impl Worker<'_, ItemNotes> {
-    /// Has `send` send the next `count` items of its lane in a line, and say how many of them it has sent.
-    /// `None` if the lane is used up.
+    /// Has `send` send the next `count` items of its lane in a line, and say how many of them it
+    /// has sent. `None` if the lane is used up.
     pub(crate) fn send<T: Item>(
         &mut self,
         line: usize,
@@ -97,8 +97,8 @@ impl Worker<'_, ItemNotes> {
         Ok(Some(sent))
     }
 
-    /// Sends one item after the other until `send` says that it has sent none, which must be when there
-    /// are `capacity` of them.
+    /// Sends one item after the other until `send` says that it has sent none, which must be when
+    /// there are `capacity` of them.
     pub(crate) fn fill<T: Item>(
         &mut self,
         line: usize,

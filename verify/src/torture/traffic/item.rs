@@ -97,8 +97,8 @@ pub(crate) fn note_at(notes: &'static ItemNotes) {
 
 fn note(word: u64) {
     if let Some(notes) = NOTES.get() {
-        // Now and then gives the processor away, so that kills and stops find an item half received.
-        // Killed here, the item is not in doubt: its receipt is not committed.
+        // Now and then gives the processor away, so that kills and stops find an item half
+        // received. Killed here, the item is not in doubt: its receipt is not committed.
         if notes.count_read() % 64 == 0 {
             std::thread::yield_now();
         }

@@ -33,8 +33,8 @@ struct Lane {
     next: AtomicU64,
 }
 
-/// How lanes are numbered, which are sequences of messages in a line: one of each slot's worker; or,
-/// in the first `single` lines, only one, of the worker that has the line's end.
+/// How lanes are numbered, which are sequences of messages in a line: one of each slot's worker;
+/// or, in the first `single` lines, only one, of the worker that has the line's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Numbering {
     single: usize,
@@ -65,8 +65,8 @@ impl Numbering {
 
 /// The file.
 ///
-/// Invariant 1: it holds a `Head`, the notes of `slots` workers at `NOTES`, and after them the lanes
-/// and the bytes of messages that `numbering` has.
+/// Invariant 1: it holds a `Head`, the notes of `slots` workers at `NOTES`, and after them the
+/// lanes and the bytes of messages that `numbering` has.
 pub(crate) struct Ledger<N> {
     sheet: Sheet,
     numbering: Numbering,

@@ -1,6 +1,6 @@
 //! Jobs in which messages go through lines, which are queues of some kind: each message has an
-//! [`Id`](item::Id), and a [`Ledger`] beside the segment says what became of it. What such jobs share:
-//! rounds, balances, and lines in which nothing goes on.
+//! [`Id`](item::Id), and a [`Ledger`] beside the segment says what became of it. What such jobs
+//! share: rounds, balances, and lines in which nothing goes on.
 
 pub(crate) mod item;
 mod ledger;
@@ -43,8 +43,8 @@ pub(crate) trait Traffic: Workload + Sized {
 
     fn ledger(&self) -> &Ledger<Self::Notes>;
 
-    /// Handles all that is left, in place of the worker in `slot`, and looks whether each line has its
-    /// capacity.
+    /// Handles all that is left, in place of the worker in `slot`, and looks whether each line has
+    /// its capacity.
     fn drain(&self, slot: usize, random: Random) -> Result<(), Ended>;
 
     /// Balances a round that is over and drained.
@@ -82,7 +82,8 @@ pub(crate) enum Doubt {
 }
 
 impl Balance {
-    /// Asks of each message that was not done why: of a lane, and the `at`-th of those missing in it.
+    /// Asks of each message that was not done why: of a lane, and the `at`-th of those missing in
+    /// it.
     pub(crate) fn of<N: WorkerNotes>(
         ledger: &Ledger<N>,
         missing: impl Fn(usize) -> Vec<u32>,

@@ -1,4 +1,5 @@
-//! A worker at lines: it stays at one for a while, then at another, until it is told to leave or killed.
+//! A worker at lines: it stays at one for a while, then at another, until it is told to leave or
+//! killed.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

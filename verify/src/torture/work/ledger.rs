@@ -30,7 +30,8 @@ impl Ledger<TaskNotes> {
         Ok(self.item(id.lane.into(), id.number))
     }
 
-    /// Notes a delivery. Returns how many before it were not noted, because their receivers have died.
+    /// Notes a delivery. Returns how many before it were not noted, because their receivers have
+    /// died.
     pub(crate) fn deliver(&self, id: Id, attempt: u8) -> Result<u64, String> {
         let known = self.known(id)?;
         let before = known.load(Ordering::Relaxed);
@@ -60,8 +61,8 @@ impl Ledger<TaskNotes> {
         Ok(())
     }
 
-    /// Notes a dead letter that was taken. Returns how many deliveries were not noted, because their
-    /// receivers have died.
+    /// Notes a dead letter that was taken. Returns how many deliveries were not noted, because
+    /// their receivers have died.
     pub(crate) fn bury(&self, id: Id, most: u8) -> Result<u64, String> {
         let known = self.known(id)?.load(Ordering::Relaxed);
         if known & DONE != 0 {

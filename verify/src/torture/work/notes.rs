@@ -1,4 +1,5 @@
-//! What a worker notes of messages: which it is about to acknowledge, and how many were delivered to it.
+//! What a worker notes of messages: which it is about to acknowledge, and how many were delivered
+//! to it.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +14,8 @@ pub(crate) struct TaskNotes {
     notes: Notes<LINES>,
     /// Not 0 while it makes the end of a message: its word.
     ending: AtomicU64,
-    /// Deliveries, those of a message that came before, and those of which it knows that a process has
-    /// died with them unnoted.
+    /// Deliveries, those of a message that came before, and those of which it knows that a process
+    /// has died with them unnoted.
     delivered: AtomicU64,
     again: AtomicU64,
     unnoted: AtomicU64,

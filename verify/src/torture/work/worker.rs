@@ -85,17 +85,19 @@ impl Visit for Worker<'_, TaskNotes> {
     }
 }
 
-/// Nobody is counted at the other side just now; where nobody ever is, that must not be said.
+/// No process is counted at the other side just now; where no process ever is, that must not be
+/// said.
 fn gone(line: usize) -> Result<(), Ended> {
     if is_counted(line) {
         return Ok(());
     }
-    let what = "it says that the other side is gone, where nobody is counted";
+    let what = "it says that the other side is gone, where no process is counted";
     Err(wrong(line, what))
 }
 
 impl Worker<'_, TaskNotes> {
-    /// How long to wait: mostly not long; where somebody `tells` of the end, also as long as it takes.
+    /// How long to wait: mostly not long; where a process `tells` of the end, also as long as it
+    /// takes.
     fn patience(&mut self, tells: bool) -> Patience {
         let time = self.time();
         match self.random.below(16) {
@@ -105,13 +107,13 @@ impl Worker<'_, TaskNotes> {
         }
     }
 
-    /// Whether to stay where nobody is at the other side: mostly, or two would hardly meet.
+    /// Whether to stay where no process is at the other side: mostly, or two would hardly meet.
     fn stays_alone(&mut self) -> bool {
         std::thread::yield_now();
         self.random.below(64) > 0
     }
 
-    /// Sends the next message of its lane; false if nobody receives, or the lane is used up.
+    /// Sends the next message of its lane; false if no process receives, or the lane is used up.
     fn send<L: Line>(&mut self, number: usize, line: &L, counted: bool) -> Result<bool, Ended> {
         let patience = self.patience(counted);
         Ok(match self.send_next(number, line, patience)? {
@@ -181,8 +183,8 @@ impl Worker<'_, TaskNotes> {
         let mut hands = Vec::with_capacity(HANDS);
         let worked = self.repeat(|this| {
             if hands.len() < HANDS && this.random.below(3) > 0 {
-                // Not as long as it takes: the queue may be full of dead letters, or of what it has in
-                // its hands.
+                // Not as long as it takes: the queue may be full of dead letters, or of what it has
+                // in its hands.
                 let patience = this.patience(false);
                 match this.take(number, line, patience)? {
                     Ok(one) => hands.push(one),
@@ -304,7 +306,7 @@ impl Worker<'_, TaskNotes> {
     fn end<H: Held>(&mut self, number: usize, one: InHand<H>) -> Result<(), Ended> {
         let still_torn = one.held.word().and_then(Id::of) != Some(one.id);
         if still_torn {
-            let what = format!("{} was changed in somebody's hands", one.id);
+            let what = format!("{} was changed in a holder's hands", one.id);
             return Err(wrong(number, what));
         }
         self.notes.begin_to_end(one.id.word());
@@ -318,12 +320,13 @@ impl Worker<'_, TaskNotes> {
     }
 }
 
-/// What one who is alone does at each line when a round is over: all that is left, one after the other.
+/// What one who is alone does at each line when a round is over: all that is left, one after the
+/// other.
 pub(crate) struct Last<'a, 'b>(pub(crate) &'b mut Worker<'a, TaskNotes>);
 
 /// How long a message that comes again may take.
 const LATE: Duration = Duration::from_millis(50);
-/// How long a queue may take to be idle, where nobody else is.
+/// How long a queue may take to be idle, where no other process is.
 const IDLE: Patience = Patience::For(Duration::from_secs(5));
 
 impl Visit for Last<'_, '_> {
@@ -387,7 +390,7 @@ impl Last<'_, '_> {
     }
 }
 
-/// Closes a line, and looks whether it ends; nobody else is there.
+/// Closes a line, and looks whether it ends; no other process is there.
 pub(crate) struct Close;
 
 impl Visit for Close {

@@ -1,4 +1,4 @@
-//! What must hold of the items when everybody is done, or dead.
+//! What must hold of the items when all processes are done, or dead.
 
 use super::verb::{AGAIN, NONE, Verb, bit};
 use super::{Queueing, Seen};
@@ -115,11 +115,11 @@ impl Queueing {
         }
     }
 
-    /// Marked are items over which somebody died, and no others.
+    /// Marked are items over which a process died, and no others.
     fn marks(&self, seen: &Seen, taken: usize, code: Option<u8>, scene: &mut Scene) {
         let marked = seen.got.iter().filter(|got| got.again).count();
         let over_dead = usize::from(self.verb.dead() == Some(Dead::Receiving));
-        // Whoever replaces the item of the dead has it, and is not told that it came again.
+        // A process that replaces the item of the dead has it, and is not told that it came again.
         let cut_off = if over_dead > 0 && self.verb.replaces() {
             bit(self.verb.before()[0])
         } else {

@@ -1,4 +1,5 @@
-//! Operations on a queue: what was committed arrives once, and whoever goes on finds it working.
+//! Operations on a queue: what was committed arrives once, and a process that goes on finds it
+//! working.
 
 mod judge;
 mod place;
@@ -18,7 +19,7 @@ use verb::{OTHER, Verb, act, act_wrongly};
 struct Queueing {
     verb: Verb,
     seeded: bool,
-    /// How many steps it takes whoever dies before the victim to claim a slot.
+    /// How many steps it takes a process that dies before the victim to claim a slot.
     steps_to_claim: OnceCell<usize>,
     drained: Cell<u32>,
 }
@@ -68,7 +69,7 @@ impl Queueing {
     fn offer(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) {
         let dead = usize::from(self.verb == Verb::RecvSkip || self.verb == Verb::ReapSender);
         let used = (self.verb.before().len() + self.verb.sends().len() + dead) as u64;
-        // Where the other side may be gone, or the victim closes, nobody needs to take it.
+        // Where the other side may be gone, or the victim closes, no process needs to take it.
         let may_refuse = self.verb.closes() || self.verb == Verb::DropReceiver;
         if place.offer(OTHER, scene) {
             seen.sent.push(OTHER);
@@ -137,7 +138,7 @@ impl Queueing {
         Ok(())
     }
 
-    /// Receives the rest beside nobody: first what must come by itself, then all.
+    /// Receives the rest beside no other process: first what must come by itself, then all.
     fn drain(&self, place: &Place, seen: &mut Seen, missing: usize, scene: &mut Scene) {
         let all = self.all(seen).len();
         let gone = seen.got.len() + usize::from(seen.woken.is_some()) + missing;
@@ -153,21 +154,21 @@ impl Queueing {
         }
         let is_only_counted = self.verb.is_sender() || self.verb.is_receiver();
         if is_only_counted && self.verb.takes() == 0 {
-            // Whoever waits for the other side finds out for himself.
+            // A process that waits for the other side finds out by itself.
             return;
         }
         place.base.segment.reap();
         let late = place.take(usize::MAX, scene).got;
         if looked && !late.is_empty() {
             scene.stuck(format!(
-                "{late:?} comes when somebody reaps, and not before"
+                "{late:?} comes when a process reaps, and not before"
             ));
         }
         seen.got.extend(late);
     }
 
-    /// Once the last that was counted is gone, the other side is told. One that was killed before it
-    /// was counted never was there.
+    /// Once the last that was counted is gone, the other side is told. One that was killed before
+    /// it was counted never was there.
     fn ends(&self, place: &Place, seen: &mut Seen, counted: bool, scene: &mut Scene) {
         let is_told = |told| if told { "told" } else { "not counted" };
         if !counted && self.verb == Verb::CountSender {
@@ -244,7 +245,7 @@ impl Operation for Queueing {
         self.wake(place, &mut seen, scene)?;
         self.drain(place, &mut seen, self.verb.takes(), scene);
         if seen.over && !seen.got.is_empty() {
-            // Whoever was told has gone: nobody is left to receive it.
+            // A receiver that was told has gone: none is left to receive it.
             let late = &seen.got;
             scene.lost(format!("others were told of the end, and {late:?} comes"));
         }
@@ -289,7 +290,7 @@ impl Queueing {
         }
         if place.queue.is_closed() {
             if !self.verb.closes() {
-                scene.lost("the queue is closed, and nobody has closed it");
+                scene.lost("the queue is closed, and no process has closed it");
             }
             if place.offer(OTHER, scene) {
                 scene.duplicated("an item was sent after the queue was closed");
@@ -299,7 +300,7 @@ impl Queueing {
             }
             return;
         }
-        // What was sent before it was known that nobody receives.
+        // What was sent before it was known that no process receives.
         place.take(usize::MAX, scene);
         place.works(scene);
     }

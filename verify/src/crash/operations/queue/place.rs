@@ -1,4 +1,4 @@
-//! The world of the queues: a queue with some items, and whoever died at it before.
+//! The world of the queues: a queue with some items, and a process that died at it before.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -125,7 +125,7 @@ impl Place {
             steps += 1;
             self.base.image(&mut now)?;
         }
-        // Whoever is first has found it out for all.
+        // The first one has found it out for all.
         let _ = steps_to_claim.set(steps);
         doomed.kill()
     }
@@ -150,8 +150,8 @@ impl Place {
         taken
     }
 
-    /// Whether a receiver is told that nothing comes any more, in a queue whose last item is the victim's: it is
-    /// left to it.
+    /// Whether a receiver is told that nothing comes any more, in a queue whose last item is the
+    /// victim's: it is left to it.
     pub(super) fn is_over(&self, scene: &mut Scene) -> bool {
         if !self.queue.is_empty() {
             return false;
@@ -167,7 +167,7 @@ impl Place {
         taken.over
     }
 
-    /// Receives `count` items that must come without anybody's help.
+    /// Receives `count` items that must come without another process's help.
     pub(super) fn wait_for(&self, count: usize, scene: &mut Scene) -> Vec<Got> {
         let mut all = Vec::new();
         for _ in 0..count {
@@ -217,7 +217,7 @@ impl Place {
     pub(super) fn works(&self, scene: &mut Scene) {
         let _receiver = match self.queue.receiver() {
             Ok(receiver) => receiver,
-            Err(error) => return scene.stuck(format!("nobody can be counted: {error}")),
+            Err(error) => return scene.stuck(format!("no process can be counted: {error}")),
         };
         let items: Vec<u64> = (LAST..LAST + CAPACITY).collect();
         for item in &items {

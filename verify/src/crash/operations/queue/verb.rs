@@ -346,5 +346,5 @@ pub(super) fn act_wrongly(verb: Verb, place: &Place, begin: &mut dyn FnMut()) ->
     told
 }
 
-/// What nobody sends but seeded bugs.
+/// What only seeded bugs send.
 const UNHEARD_OF: u64 = 67;

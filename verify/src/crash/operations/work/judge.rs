@@ -1,4 +1,4 @@
-//! What must hold of the messages when everybody is done, or dead.
+//! What must hold of the messages when all processes are done, or dead.
 
 use super::place::{Done, Got, Kind, Place, SLEEPERS};
 use super::verb::{FIRST, NONE, Told, Verb};
@@ -56,7 +56,7 @@ impl<Q: Kind> Working<Q> {
         }
         let may_have_died_with_one = code.is_none() && verb.takes() > 0;
         if unknown > usize::from(may_have_died_with_one) {
-            scene.lost(format!("{unknown} deliveries to nobody: {said}"));
+            scene.lost(format!("{unknown} deliveries to no receiver: {said}"));
         }
         let arrived = missing.iter().all(|item| !verb.sends().contains(item));
         missing.retain(|item| !verb.sends().contains(item));
@@ -81,7 +81,7 @@ impl<Q: Kind> Working<Q> {
                 Verb::Reject => rejected,
                 verb if verb.delays() => delayed,
                 verb if verb.acks() => !missing.is_empty(),
-                // Whoever died with it is shown by the delivery that nobody else had.
+                // A process that died with it is shown by the delivery that no other process had.
                 verb if verb.takes() > 0 => unknown > 0,
                 _ => arrived,
             };
@@ -151,7 +151,8 @@ impl<Q: Kind> Working<Q> {
         }
     }
 
-    /// Dead letters are the first message, where it was rejected or had its last attempt, and no other.
+    /// Dead letters are the first message, where it was rejected or had its last attempt, and no
+    /// other.
     fn letters(
         &self,
         got: &[Got],
@@ -175,8 +176,8 @@ impl<Q: Kind> Working<Q> {
     }
 }
 
-/// How many deliveries of a message are unknown, after so many before all; `None` if one of those that
-/// are known was there twice.
+/// How many deliveries of a message are unknown, after so many before all; `None` if one of those
+/// that are known was there twice.
 fn holes(attempts: &[u8], delivered: u8) -> Option<usize> {
     let is_new = attempts.first().is_none_or(|first| *first > delivered);
     if !is_new || attempts.windows(2).any(|two| two[0] == two[1]) {

@@ -1,4 +1,5 @@
-//! Operations on a work queue: what was sent is done once, and whoever goes on finds it working.
+//! Operations on a work queue: what was sent is done once, and a process that goes on finds it
+//! working.
 
 mod judge;
 mod place;
@@ -20,7 +21,7 @@ use verb::{FIRST, OTHER, Told, Verb, act, act_wrongly};
 struct Working<Q> {
     verb: Verb,
     seeded: bool,
-    /// How many steps it takes whoever dies before the victim to change something.
+    /// How many steps it takes a process that dies before the victim to change something.
     steps_to_change: OnceCell<usize>,
     /// How many victims were killed alone.
     alone: Cell<u32>,
@@ -69,7 +70,7 @@ impl<Q: Kind> Working<Q> {
         self.alone.get() % 4 == 1
     }
 
-    /// Every other time somebody reaps before anybody receives.
+    /// Every other time a process reaps before any process receives.
     fn reaps_first(&self) -> bool {
         self.alone.get().is_multiple_of(2)
     }
@@ -91,7 +92,7 @@ impl<Q: Kind> Working<Q> {
     fn offer(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) {
         let dead = self.verb.dead().is_some_and(|dead| dead.is_sender());
         let used = self.verb.before().len() + self.verb.loans() + usize::from(dead);
-        // Where the other side may be gone, or the victim closes, nobody needs to take it.
+        // Where the other side may be gone, or the victim closes, no process needs to take it.
         let may_refuse = self.verb.closes() || self.verb == Verb::DropReceiver;
         if place.offer(OTHER, scene) {
             seen.sent.push(OTHER);
@@ -100,18 +101,18 @@ impl<Q: Kind> Working<Q> {
         }
     }
 
-    /// A third party receives all that the victim neither has nor waits for: nobody hides anything
-    /// from it.
+    /// A third party receives all that the victim neither has nor waits for: no process hides
+    /// anything from it.
     fn receive(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) {
         let verb = self.verb;
-        // What cannot be read is nobody's to acknowledge.
+        // What cannot be read is no receiver's to acknowledge.
         let all = self.all(seen).len() - usize::from(verb.breaks());
         let most = match verb {
             // It stays as good as full.
             Verb::TrySendFull => 1,
             _ => all - verb.takes(),
         };
-        // Nor what somebody has died with, before it is known.
+        // Nor what a process has died with, before it is known.
         let died_with = verb.dead().is_some_and(|dead| !dead.is_sender());
         let out_of_sight = verb.holds() || verb.buries() || (died_with && verb.takes() == 0);
         let least = most.min(all - verb.takes() - usize::from(out_of_sight));
@@ -166,7 +167,7 @@ impl<Q: Kind> Working<Q> {
         let who = self.verb.sleeper();
         match who {
             Some(Sleeper::Receiver) => self.wake_receiver(place, seen, scene, &mut sleeper),
-            // Somebody must make room; if it is there already, it wakes by itself.
+            // A process must make room; if it is there already, it wakes by itself.
             Some(Sleeper::Sender) if place.queue.room() == 0 => {
                 seen.got.extend(place.wait_for(1, scene));
             }
@@ -194,7 +195,7 @@ impl<Q: Kind> Working<Q> {
         Ok(())
     }
 
-    /// Receives the rest beside nobody: first what must come by itself, then all.
+    /// Receives the rest beside no other process: first what must come by itself, then all.
     fn drain(&self, place: &Place<Q>, seen: &mut Seen, ended: bool, scene: &mut Scene) {
         let verb = self.verb;
         // A message that may be done without others, or not in the queue.
@@ -223,7 +224,7 @@ impl<Q: Kind> Working<Q> {
             let late = place.take(usize::MAX, false, scene).got;
             if looked && !late.is_empty() {
                 scene.stuck(format!(
-                    "{late:?} comes when somebody reaps, and not before"
+                    "{late:?} comes when a process reaps, and not before"
                 ));
             }
             seen.got.extend(late);
@@ -239,8 +240,8 @@ impl<Q: Kind> Working<Q> {
         }
     }
 
-    /// Once the last that was counted is gone, the other side is told. One that was killed before it
-    /// was counted never was there.
+    /// Once the last that was counted is gone, the other side is told. One that was killed before
+    /// it was counted never was there.
     fn ends(&self, place: &Place<Q>, seen: &mut Seen, counted: bool, scene: &mut Scene) {
         let is_told = |told| if told { "told" } else { "not counted" };
         if !counted && self.verb == Verb::CountSender {
@@ -283,7 +284,7 @@ impl<Q: Kind> Working<Q> {
         }
         if place.queue.is_closed() {
             if !self.verb.closes() {
-                scene.lost("the queue is closed, and nobody has closed it");
+                scene.lost("the queue is closed, and no process has closed it");
             }
             if place.offer(OTHER, scene) {
                 scene.duplicated("a message was sent after the queue was closed");
@@ -293,7 +294,7 @@ impl<Q: Kind> Working<Q> {
             }
             return;
         }
-        // What was sent before it was known that nobody receives.
+        // What was sent before it was known that no process receives.
         place.take(usize::MAX, false, scene);
         if self.verb.delays() && !place.queue.is_idle() {
             return;
@@ -384,13 +385,13 @@ impl<Q: Kind> Operation for Working<Q> {
 /// The operations on work queues of values.
 pub(crate) const LISTED: &[Listed] = listed! {
     Working::<WorkQueue<u64>>::new;
-    "WorkQueue::loan, dropped" LoanDrop "a message that nobody sent"
+    "WorkQueue::loan, dropped" LoanDrop "a message that no process sent"
     "WorkQueue::loan, Loan::send" LoanSend "a message that no process sent before it"
     "WorkQueue::send" Send "a message that no process sent before it"
     "WorkQueue::send, joining" SendFirst "a message that no process sent before it"
     "WorkQueue::send to a sleeper" SendWake "a message sent to another queue"
-    "WorkQueue::send past a dead receiver" SendPast "a message that nobody sent"
-    "WorkQueue::send to the place of the dead" SendReap "a message that nobody sent"
+    "WorkQueue::send past a dead receiver" SendPast "a message that no process sent"
+    "WorkQueue::send to the place of the dead" SendReap "a message that no process sent"
     "WorkQueue::try_send when full" TrySendFull "a message thrown away to make room"
     "WorkQueue::recv" Recv "a message sent again and acknowledged"
     "WorkQueue::recv, ack" RecvAck "a message sent again and acknowledged"
@@ -428,7 +429,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
 /// The operations on work queues of bytes, with messages that span cells.
 pub(crate) const LISTED_BYTES: &[Listed] = listed! {
     Working::<ByteQueue>::new;
-    "ByteQueue::loan, dropped" LoanDrop "a message that nobody sent"
+    "ByteQueue::loan, dropped" LoanDrop "a message that no process sent"
     "ByteQueue::loan, Loan::send" LoanSend "a message that no process sent before it"
     "ByteQueue::send" Send "a message that no process sent before it"
     "ByteQueue::send to a sleeper" SendWake "a message sent to another queue"
@@ -456,7 +457,7 @@ pub(crate) const LISTED_CHANNELS: &[Listed] = listed! {
     "Channel::send to a sleeper" SendWake "a value sent to another channel"
     "Channel::recv" Recv "a value sent again and acknowledged"
     "Channel::recv, ack" RecvAck "a value sent again and acknowledged"
-    "Channel::recv past what cannot be decoded" RecvBroken "a dead letter that nobody sees"
+    "Channel::recv past what cannot be decoded" RecvBroken "a dead letter that no process sees"
     "Channel: Delivery::ack" Ack "a value given back"
     "Channel: Delivery: drop" Drop "a value acknowledged"
     "Channel: Delivery::reject" Reject "a value given back"

@@ -1,4 +1,4 @@
-//! The world of the work queues: a queue with some messages, and whoever died at it before.
+//! The world of the work queues: a queue with some messages, and a process that died at it before.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -41,8 +41,8 @@ pub(super) enum Dead {
 }
 
 impl Dead {
-    /// After how many changes of the segment it died: in a queue in which messages span cells with some
-    /// of them. What came back is in no slot.
+    /// After how many changes of the segment it died: in a queue in which messages span cells with
+    /// some of them. What came back is in no slot.
     fn changes(self, spans: bool, is_returned: bool) -> usize {
         match self {
             Self::Loaning if spans => 4,
@@ -115,7 +115,7 @@ pub(super) struct Place<Q> {
     pub(super) spare: Q,
 }
 
-/// What somebody did with a message that he had.
+/// What a process did with a message that it had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Acked,
@@ -267,7 +267,7 @@ impl<Q: Kind> Place<Q> {
             self.base.image(&mut now)?;
             if now != before {
                 changes += 1;
-                // Whoever is first has found it out for all.
+                // The first one has found it out for all.
                 let _ = steps_to_change.set(steps);
             }
             std::mem::swap(&mut now, &mut before);
@@ -275,8 +275,8 @@ impl<Q: Kind> Place<Q> {
         doomed.kill()
     }
 
-    /// Receives what is there now, and acknowledges `most` messages at most. Gives the first that is
-    /// new back first, if it `nacks`.
+    /// Receives what is there now, and acknowledges `most` messages at most. Gives the first that
+    /// is new back first, if it `nacks`.
     pub(super) fn take(&self, most: usize, nacks: bool, scene: &mut Scene) -> Taken {
         let mut taken = Taken::default();
         let mut nacks = nacks;
@@ -309,7 +309,7 @@ impl<Q: Kind> Place<Q> {
         taken
     }
 
-    /// Receives and acknowledges `count` messages that must come without anybody's help.
+    /// Receives and acknowledges `count` messages that must come without another process's help.
     pub(super) fn wait_for(&self, count: usize, scene: &mut Scene) -> Vec<Got> {
         let mut all = Vec::new();
         for _ in 0..count {
@@ -390,12 +390,13 @@ impl<Q: Kind> Place<Q> {
         Ok(child)
     }
 
-    /// Whatever happened, all cells can be used, in order, and the queue knows when it is idle. Where
-    /// nobody `reaped`, the last few may not be looked for: a message needs more than are left.
+    /// Whatever happened, all cells can be used, in order, and the queue knows when it is idle.
+    /// Where no process `reaped`, the last few may not be looked for: a message needs more than are
+    /// left.
     pub(super) fn works(&self, reaped: bool, scene: &mut Scene) {
         let _receiver = match self.queue.count_receiver() {
             Ok(receiver) => receiver,
-            Err(error) => return scene.stuck(format!("nobody can be counted: {error}")),
+            Err(error) => return scene.stuck(format!("no process can be counted: {error}")),
         };
         let mut items = Vec::new();
         let (mut next, mut used) = (LAST, self.queue.cells(LAST));

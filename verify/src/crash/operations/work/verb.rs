@@ -136,7 +136,8 @@ impl Verb {
         matches!(self, Self::LetterAck | Self::LetterDrop)
     }
 
-    /// Whether nobody can read the first of them: whoever receives it makes a dead letter of it.
+    /// Whether no process can read the first of them: a process that receives it makes a dead
+    /// letter of it.
     pub(super) fn breaks(self) -> bool {
         self == Self::RecvBroken
     }
@@ -239,8 +240,8 @@ impl Verb {
         }
     }
 
-    /// How many changes of the segment follow the commit, where the victim has one; its message has so
-    /// many cells.
+    /// How many changes of the segment follow the commit, where the victim has one; its message has
+    /// so many cells.
     pub(super) fn after_commit(self, cells: usize) -> Option<usize> {
         match self {
             // All others are freed, then the first.
@@ -311,7 +312,7 @@ impl Told {
         }
     }
 
-    /// The code to end with: never that of a panic, since nobody sends a 5.
+    /// The code to end with: never that of a panic, since no process sends a 5.
     pub(super) fn code(self) -> u8 {
         let item = u8::try_from(self.item.min(15)).unwrap_or(15);
         1 << 6 | self.attempt.min(3) << 4 | item
@@ -529,7 +530,7 @@ pub(super) fn act_wrongly<Q: Kind>(verb: Verb, place: &Place<Q>, begin: &mut dyn
             begin();
             sent(queue.send(UNHEARD_OF, Patience::Ever))
         }
-        // It does not wait: it would for ever.
+        // It does not wait: it would forever.
         Verb::WaitIdle => {
             rehearse(&place.spare);
             begin();
@@ -544,7 +545,7 @@ pub(super) fn act_wrongly<Q: Kind>(verb: Verb, place: &Place<Q>, begin: &mut dyn
             rehearse(&place.spare);
             begin();
             let code = keep(queue.receive(Patience::Ever));
-            // It was given up, and nobody has looked at it.
+            // It was given up, and no process has looked at it.
             if let Ok(Some(letter)) = queue.letter() {
                 let _ = letter.ack();
             }
@@ -584,5 +585,5 @@ fn finish_wrongly(verb: Verb, delivery: impl Held) -> u8 {
     }
 }
 
-/// What nobody sends but seeded bugs.
+/// What only seeded bugs send.
 const UNHEARD_OF: u64 = 67;
