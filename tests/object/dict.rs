@@ -219,6 +219,27 @@ fn a_wait_ends_by_a_change() {
 }
 
 #[test]
+fn a_wait_for_a_set_or_a_namespace_ends_by_a_change() {
+    let _watch = watch();
+    let segment = segment();
+    let set = segment.create::<Set<u32>>("s", 5).unwrap();
+    let state = segment.create::<Namespace>("n", 5).unwrap();
+    let before = (set.changes(), state.changes());
+    assert_eq!(set.wait_changed(SHORT), Err(ObjectTimeoutError::Timeout));
+    assert_eq!(state.wait_changed(SHORT), Err(ObjectTimeoutError::Timeout));
+    set.insert(&1).unwrap();
+    state.set("phase", &1_u8).unwrap();
+    assert_eq!(
+        set.wait_changed_since(before.0, crate::support::PATIENCE),
+        Ok(())
+    );
+    assert_eq!(
+        state.wait_changed_since(before.1, crate::support::PATIENCE),
+        Ok(())
+    );
+}
+
+#[test]
 fn a_set_has_each_value_once() {
     let set = segment().create::<Set<u32>>("s", 5).unwrap();
     assert_eq!(

@@ -6,8 +6,7 @@ use std::marker::PhantomData;
 
 use super::iter::{KeyedValue, entry_of};
 use super::store::{Store, decode, encode, value_bytes, with_scratch};
-use super::{Iter, KeyOf, Keys, ObjectError, ObjectOptions, ObjectTimeoutError, Stored, Values};
-use crate::Deadline;
+use super::{Iter, KeyOf, Keys, ObjectError, ObjectOptions, Stored, Values};
 use crate::algorithm::blocks::Shape;
 use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::read::Content;
@@ -47,7 +46,7 @@ use crate::segment::{Entry, EntryError, Placeable, sealed};
 #[doc(alias = "HashMap")]
 #[doc(alias = "dict")]
 pub struct Dict<K, V> {
-    store: Store,
+    pub(super) store: Store,
     #[expect(
         clippy::type_complexity,
         reason = "it is decoded and encoded, and not kept"
@@ -321,36 +320,7 @@ impl<K: Stored, V: Stored> Dict<K, V> {
         all.iter().map(entry_of).collect()
     }
 
-    /// Blocks until the dictionary is changed, no longer than `timeout`, which is a
-    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant). A change before the
-    /// call does not count: see [`wait_changed_since`](Self::wait_changed_since).
-    ///
-    /// # Errors
-    ///
-    /// [`ObjectTimeoutError`].
-    pub fn wait_changed(&self, timeout: impl Into<Deadline>) -> Result<(), ObjectTimeoutError> {
-        self.wait_changed_since(self.changes(), timeout)
-    }
-
-    /// Blocks as [`wait_changed`](Self::wait_changed) does, until the number of changes is another
-    /// than `changes`. A process that was killed in a change may have made it: it counts as one,
-    /// when the waiter asks for deaths.
-    ///
-    /// # Errors
-    ///
-    /// [`ObjectTimeoutError`].
-    pub fn wait_changed_since(
-        &self,
-        changes: u64,
-        timeout: impl Into<Deadline>,
-    ) -> Result<(), ObjectTimeoutError> {
-        self.store.wait_changed(changes, &timeout.into())
-    }
-
-    /// Returns the number of changes. It may be stale when it is returned.
-    pub fn changes(&self) -> u64 {
-        self.store.blocks().state.changes()
-    }
+    changes_of!("dictionary", |this| this.store);
 
     /// Looks a key up, and up to `most` words of its value.
     #[inline]

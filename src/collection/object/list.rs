@@ -6,8 +6,7 @@ use std::ops::{Bound, RangeBounds};
 
 use super::iter::KeyedValue;
 use super::store::{Store, decode, encode, with_scratch};
-use super::{ObjectError, ObjectOptions, ObjectTimeoutError, Stored};
-use crate::Deadline;
+use super::{ObjectError, ObjectOptions, Stored};
 use crate::algorithm::blocks::Shape;
 use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::read::Content;
@@ -296,36 +295,7 @@ impl<T: Stored> List<T> {
         self.len() == 0
     }
 
-    /// Blocks until the list is changed, no longer than `timeout`, which is a
-    /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant). A change before the
-    /// call does not count: see [`wait_changed_since`](Self::wait_changed_since).
-    ///
-    /// # Errors
-    ///
-    /// [`ObjectTimeoutError`].
-    pub fn wait_changed(&self, timeout: impl Into<Deadline>) -> Result<(), ObjectTimeoutError> {
-        self.wait_changed_since(self.changes(), timeout)
-    }
-
-    /// Blocks as [`wait_changed`](Self::wait_changed) does, until the number of changes is another
-    /// than `changes`. A process that was killed in a change may have made it: it counts as one,
-    /// when the waiter asks for deaths.
-    ///
-    /// # Errors
-    ///
-    /// [`ObjectTimeoutError`].
-    pub fn wait_changed_since(
-        &self,
-        changes: u64,
-        timeout: impl Into<Deadline>,
-    ) -> Result<(), ObjectTimeoutError> {
-        self.store.wait_changed(changes, &timeout.into())
-    }
-
-    /// Returns the number of changes. It may be stale when it is returned.
-    pub fn changes(&self) -> u64 {
-        self.store.blocks().state.changes()
-    }
+    changes_of!("list", |this| this.store);
 
     #[inline]
     fn look_at<R>(

@@ -31,6 +31,47 @@
 //! - **Types are compared** when an object is opened, as those of a
 //!   [`Channel`](crate::queue::Channel) are: by what serde sees of them.
 
+/// What an object says of its changes, and how a process waits for one: methods of each object.
+macro_rules! changes_of {
+    ($what:literal, |$object:ident| $store:expr) => {
+        #[doc = concat!("Blocks until the ", $what, " is changed, no longer than `timeout`, which is a")]
+        /// [`Duration`](std::time::Duration) or an [`Instant`](std::time::Instant). A change before
+        /// the call does not count: see [`wait_changed_since`](Self::wait_changed_since).
+        ///
+        /// # Errors
+        ///
+        /// [`ObjectTimeoutError`](crate::object::ObjectTimeoutError).
+        pub fn wait_changed(
+            &self,
+            timeout: impl Into<crate::Deadline>,
+        ) -> Result<(), crate::object::ObjectTimeoutError> {
+            self.wait_changed_since(self.changes(), timeout)
+        }
+
+        /// Blocks as [`wait_changed`](Self::wait_changed) does, until the number of changes is
+        /// another than `changes`. A process that was killed in a change may have made it: it
+        /// counts as one, when the waiter asks for deaths.
+        ///
+        /// # Errors
+        ///
+        /// [`ObjectTimeoutError`](crate::object::ObjectTimeoutError).
+        pub fn wait_changed_since(
+            &self,
+            changes: u64,
+            timeout: impl Into<crate::Deadline>,
+        ) -> Result<(), crate::object::ObjectTimeoutError> {
+            let $object = self;
+            $store.wait_changed(changes, &timeout.into())
+        }
+
+        /// Returns the number of changes. It may be stale when it is returned.
+        pub fn changes(&self) -> u64 {
+            let $object = self;
+            $store.blocks().state.changes()
+        }
+    };
+}
+
 mod dict;
 mod error;
 mod iter;

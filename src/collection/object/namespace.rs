@@ -82,6 +82,8 @@ impl From<Fault> for AttributeError {
 }
 
 impl Namespace {
+    changes_of!("namespace", |this| this.0.store);
+
     /// Sets an attribute. Blocks while another process changes the namespace.
     ///
     /// # Errors

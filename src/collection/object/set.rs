@@ -82,6 +82,8 @@ impl<T: Stored> Set<T> {
         self.0.keys()
     }
 
+    changes_of!("set", |this| this.0.store);
+
     /// Returns all values, as they were at one instant; as [`Dict::snapshot`].
     ///
     /// # Errors
