@@ -29,11 +29,13 @@ fn fill(cache: Dict<u32, String>) -> Result<(), crossdock::Error> {
 fn main() -> Result<(), crossdock::Error> {
     process::init(); // the other processes begin, and end, here
     let cache = Segment::anonymous()?.create::<Dict<u32, String>>("powers", 50)?;
+    // A daemon ends with this process, should it be killed before the cache is full.
+    let daemon = process::Builder::new().daemon(true);
     let mut readers = Vec::new();
     for exponents in [vec![1, 2, 3], vec![10, 20], vec![49]] {
-        readers.push(process::spawn(look_up, (cache.clone(), exponents))?);
+        readers.push(daemon.spawn(look_up, (cache.clone(), exponents))?);
     }
-    process::spawn(fill, cache.clone())?.join()??;
+    daemon.spawn(fill, cache.clone())?.join()??;
     for reader in readers {
         println!("{}", reader.join()??);
     }

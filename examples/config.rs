@@ -29,7 +29,9 @@ fn main() -> Result<(), crossdock::Error> {
     };
     let config = segment.create::<Shared<Config>>("config", first)?;
     let ready = segment.create::<Queue<u32>>("ready", 8)?;
-    let start = |_| process::spawn(serve, (config.clone(), ready.clone()));
+    // Daemons: they end with this process, should it be killed while they wait.
+    let daemon = process::Builder::new().daemon(true);
+    let start = |_| daemon.spawn(serve, (config.clone(), ready.clone()));
     let servers = (0..5).map(start).collect::<Result<Vec<_>, _>>()?;
     for _ in &servers {
         ready.recv()?;

@@ -1,4 +1,7 @@
 //! A System V semaphore with the value 1, whose operations the kernel undoes when a process ends.
+//!
+//! The kernel keeps a set until it is removed: a study that is killed leaves its own, which ipcs(1)
+//! lists and ipcrm(1) removes.
 
 use std::io;
 use std::sync::Arc;
