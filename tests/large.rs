@@ -1,7 +1,7 @@
 //! Values of 8 MiB on threads of 2 MiB: created, sent, received and changed without their stack.
 //!
-//! Each runs in a process of its own, which a stack that overflows ends. `cargo xtask test` runs them without
-//! optimisation, too: what the optimiser happens to keep off the stack counts for nothing.
+//! Each runs in a process of its own, which a stack that overflows ends. Tests are not optimised: what
+//! the optimiser happens to keep off the stack counts for nothing.
 
 #[path = "support/mod.rs"]
 mod support;

@@ -163,18 +163,6 @@ pub(crate) fn test(quick: bool) -> Outcome {
         ];
         pass_through(cargo(args))
     })?;
-    parts.step("large values, not optimised", &|| {
-        let args = [
-            "test",
-            "--profile",
-            "dev",
-            "-p",
-            "crossdock",
-            "--test",
-            "large",
-        ];
-        pass_through(cargo(args))
-    })?;
     if quick {
         parts.left_out("counts, models, crash", "--quick");
     } else {
