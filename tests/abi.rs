@@ -1,5 +1,7 @@
 //! The byte layout of version 2, held from the outside: a change here is a new layout version.
 
+#[path = "abi/attach.rs"]
+mod attach;
 #[path = "abi/barrier.rs"]
 mod barrier;
 #[path = "abi/condvar.rs"]

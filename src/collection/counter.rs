@@ -169,6 +169,16 @@ impl<N: Number> Counter<N> {
     }
 }
 
+impl<N: Number> Counter<N> {
+    /// Returns where the number is: bytes from the start of the segment's file, for readers that
+    /// are written in other languages. It does not change. [docs/attach.md] describes the layout.
+    ///
+    /// [docs/attach.md]: https://docs.rs/crate/crossdock/latest/source/docs/attach.md
+    pub fn data_offset(&self) -> u64 {
+        self.state.entry().record.offset
+    }
+}
+
 impl<N: Number> Deref for Counter<N> {
     type Target = Element<N>;
 

@@ -97,6 +97,15 @@ impl SegmentOptions {
 }
 
 impl Segment {
+    /// Returns the path of a named segment's file, for programs in other languages that map it (see
+    /// [docs/attach.md]); `None` for an anonymous segment. The name may have been
+    /// [removed](Self::is_linked) since.
+    ///
+    /// [docs/attach.md]: https://docs.rs/crate/crossdock/latest/source/docs/attach.md
+    pub fn path(&self) -> Option<&Path> {
+        self.mapping().path().map(PathBuf::as_path)
+    }
+
     /// Returns whether the name of a named segment leads to it. Returns false if the name was
     /// removed, or leads to another file, and for an anonymous segment.
     pub fn is_linked(&self) -> bool {

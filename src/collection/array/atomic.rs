@@ -96,6 +96,15 @@ unsafe impl<T: Atomic> Send for AtomicArray<T> {}
 unsafe impl<T: Atomic> Sync for AtomicArray<T> {}
 
 impl<T: Atomic> AtomicArray<T> {
+    /// Returns where the first element is: bytes from the start of the segment's file, for readers
+    /// that are written in other languages. The others follow without gaps. It does not change.
+    /// [docs/attach.md] describes the layout.
+    ///
+    /// [docs/attach.md]: https://docs.rs/crate/crossdock/latest/source/docs/attach.md
+    pub fn data_offset(&self) -> u64 {
+        self.entry.entry().record.offset
+    }
+
     /// Returns an iterator over the values, which loads each when it is reached.
     #[inline]
     pub fn values(&self) -> Values<'_, T> {

@@ -192,6 +192,16 @@ impl<T> Array<T> {
         self.table().left()
     }
 
+    /// Returns where the first value is: bytes from the start of the segment's file, for readers
+    /// that are written in other languages. The others follow without gaps. It does not change.
+    /// [docs/attach.md] describes the layout, and what a reader sees that does not lock.
+    ///
+    /// [docs/attach.md]: https://docs.rs/crate/crossdock/latest/source/docs/attach.md
+    pub fn data_offset(&self) -> u64 {
+        // The layout has checked that it is inside.
+        self.lock.entry_ref().entry().record.offset + self.layout.data
+    }
+
     #[inline(always)]
     pub(super) fn table(&self) -> LeaseTable<'_> {
         // SAFETY: the lock lives as long as this handle is borrowed.

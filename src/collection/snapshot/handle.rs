@@ -210,6 +210,18 @@ impl<T: Payload + Pod> Snapshot<T> {
         self.state.peek()
     }
 
+    /// Returns where the first buffer is: bytes from the start of the segment's file, for readers
+    /// that are written in other languages. It does not change. [docs/attach.md] describes the
+    /// layout, and how a reader gets a whole value without a slot.
+    ///
+    /// [docs/attach.md]: https://docs.rs/crate/crossdock/latest/source/docs/attach.md
+    pub fn data_offset(&self) -> u64 {
+        let record = &self.state.entry().record;
+        let buffers = self.buffer_versions.len() as u64 * self.stride as u64;
+        // The buffers are the end of the entry.
+        record.offset + record.len - buffers
+    }
+
     fn slot_error(&self, slot_error: SlotError, me: Tag) -> ReaderError {
         match slot_error {
             SlotError::Full => ReaderError::NoFreeSlot {
