@@ -341,12 +341,12 @@ impl Membership {
         let mapping = locks.mapping;
         let mut dead = None;
         let reaped = mapping.registry().reap(index, me, locks, |tag| {
-            dead = Some((tag, trace::pid_of(mapping, tag)));
+            dead = Some((tag, trace::Obituary::of(mapping, tag)));
             visit(mapping, tag)
         });
         // Only now: other code runs here, and may use the segment.
-        if let (Reaped::Freed, Some((tag, pid))) = (&reaped, dead) {
-            trace::participant_reaped(mapping, tag, pid);
+        if let (Reaped::Freed, Some((tag, obituary))) = (&reaped, dead) {
+            trace::participant_reaped(mapping, tag, &obituary);
         }
         reaped
     }

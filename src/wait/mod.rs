@@ -41,6 +41,7 @@ pub(crate) mod on_event;
 mod owner;
 mod schedule;
 pub(crate) mod select;
+mod trace;
 
 use core::time::Duration;
 
@@ -51,6 +52,7 @@ use schedule::{FIRST, FIRST_FOR_AN_OWNER, WaitSchedule};
 pub(crate) use schedule::{
     LONGEST, LONGEST_FOR_AN_OWNER, LONGEST_UNTIL_END, LONGEST_UNTOLD, WaitMode,
 };
+use trace::LongWait;
 
 /// The most words that the kernel waits for at a time.
 pub(crate) const AT_ONCE: usize = 128;
@@ -167,10 +169,12 @@ pub(crate) fn block_on<O: WaitOp>(
     mode: WaitMode<'_>,
 ) -> Result<O::Output, O::Error> {
     let mut schedule = WaitSchedule::new(mode, op.progress());
+    let mut long = LongWait::default();
     loop {
         match op.attempt()? {
             Step::Done(output) => {
                 schedule.done(O::MAY_BE_SPURIOUS);
+                long.ended::<O>(&schedule);
                 return Ok(output);
             }
             Step::Retry => continue,
@@ -192,6 +196,7 @@ pub(crate) fn block_on<O: WaitOp>(
             match op.reap_dead()? {
                 Step::Done(output) => {
                     schedule.done(O::MAY_BE_SPURIOUS);
+                    long.ended::<O>(&schedule);
                     return Ok(output);
                 }
                 Step::Retry => continue,
@@ -205,10 +210,14 @@ pub(crate) fn block_on<O: WaitOp>(
         }
         let Some(slice) = slice else {
             schedule.given_up();
+            long.ended::<O>(&schedule);
             return op.timed_out();
         };
         if schedule.spins_on(slice) {
             continue;
+        }
+        if asks {
+            long.goes_on::<O>(&schedule);
         }
         if let Some(on) = op.announce() {
             schedule.sleeps();

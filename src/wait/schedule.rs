@@ -157,6 +157,14 @@ impl<'a> WaitSchedule<'a> {
         is_due
     }
 
+    /// Returns for how long the wait has lasted, if it has slept.
+    #[cfg(feature = "tracing")]
+    pub(super) fn age(&self) -> Duration {
+        let began = self.slice.map(|(began, _)| began);
+        let age = began.map_or(0, |began| clock_here().saturating_sub(began));
+        Duration::from_nanos(age)
+    }
+
     pub(super) fn has_slept(&self) -> bool {
         self.slice.is_some()
     }

@@ -1,6 +1,7 @@
 //! What the crate `tracing` is told, with the feature of that name.
 
 mod locks;
+mod messages;
 mod processes;
 mod support;
 

@@ -72,6 +72,19 @@ pub(crate) fn recover(
     Some(())
 }
 
+/// Returns how many messages `dead` holds that were delivered as often as they may be: they become
+/// dead letters when it is reaped. `None` if the entry is too short.
+#[cfg(feature = "tracing")]
+pub(crate) fn last_attempts(
+    record: &Record,
+    participants: u32,
+    region: &impl Region,
+    dead: Tag,
+) -> Option<u32> {
+    let layout = layout_of(record, participants)?;
+    Some(view(region, &layout, participants)?.last_attempts(dead))
+}
+
 /// Returns the layout of the work queue in the entry of a record.
 pub(super) fn layout_of(record: &Record, participants: u32) -> Option<WorkLayout> {
     let [cells, attempts, ..] = record.config;
@@ -93,5 +106,17 @@ pub(crate) mod bytes {
         let layout = WorkLayout::of_bytes(record.config, participants)?;
         view(region, &layout, participants)?.recover(dead);
         Some(())
+    }
+
+    /// As [`last_attempts`](super::last_attempts).
+    #[cfg(feature = "tracing")]
+    pub(crate) fn last_attempts(
+        record: &Record,
+        participants: u32,
+        region: &impl Region,
+        dead: Tag,
+    ) -> Option<u32> {
+        let layout = WorkLayout::of_bytes(record.config, participants)?;
+        Some(view(region, &layout, participants)?.last_attempts(dead))
     }
 }

@@ -97,6 +97,19 @@ impl<P: Storage> Work<'_, P> {
         }
     }
 
+    /// Returns how many messages `dead` holds at their last attempt.
+    #[cfg(feature = "tracing")]
+    pub(super) fn last_attempts(&self, dead: Tag) -> u32 {
+        let is_last = |cell: &u32| {
+            let word = self.load_cell(*cell);
+            word.state() == Some(State::Delivered)
+                && word.is_of(dead)
+                && word.attempts() == self.rules.max_attempts
+        };
+        let last = (0..self.rules.cells).filter(is_last).count();
+        u32::try_from(last).unwrap_or(u32::MAX)
+    }
+
     /// Keeps the messages that a dead participant has sent.
     #[cold]
     fn keep_sent(&self, is_of_dead: impl Fn(CellWord) -> bool) {

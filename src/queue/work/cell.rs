@@ -12,7 +12,7 @@ use crate::facade::{Deadline, clock};
 use crate::participant::endpoints::Endpoint;
 use crate::participant::{Liveness, Tag};
 use crate::queue::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use crate::segment::Fault;
+use crate::segment::{Fault, trace};
 use crate::wait::on_event::{EventWaitError, TryError};
 
 /// A cell that is this process's, and with it the other cells of its message.
@@ -117,7 +117,12 @@ impl<'q> OwnedMessage<'q> {
             .pool
             .work()
             .return_message(&cursor, self.mine, not_before);
-        given.map_err(|_| Fault::NotOwner)
+        given.map_err(|_| Fault::NotOwner)?;
+        // A dead letter that was taken counts one more, and is one again.
+        if self.mine.word.attempts() == self.pool.layout().rules.max_attempts {
+            trace::dead_letter(self.pool.entry(), self.attempt());
+        }
+        Ok(())
     }
 
     /// Makes a dead letter of a message that was delivered.
@@ -126,7 +131,9 @@ impl<'q> OwnedMessage<'q> {
         self.check_owner()?;
         let cursor = self.pool.cursor();
         let buried = self.pool.work().make_dead_letter(&cursor, self.mine);
-        buried.map_err(|_| Fault::NotOwner)
+        buried.map_err(|_| Fault::NotOwner)?;
+        trace::dead_letter(self.pool.entry(), self.attempt());
+        Ok(())
     }
 
     /// Sends a loan of so many cells, or gives it up.
@@ -256,7 +263,7 @@ impl Pool {
         }
         self.keep(&cursor);
         match received {
-            Ok(mine) => Ok(InFlight(self.owned(mine, me))),
+            Ok(mine) => Ok(self.received(mine, me)),
             Err(TryError::Busy) => Err(TryRecvError::Empty),
             Err(error) => Err(TryRecvError::of(error, self.kind(), || {
                 self.membership_lost(me)
@@ -282,7 +289,7 @@ impl Pool {
         let received = work.wait_receive(&mut cursor, me, &peers, deadline, self.mode(1));
         self.keep(&cursor);
         match received {
-            Ok(mine) => Ok(InFlight(self.owned(mine, me))),
+            Ok(mine) => Ok(self.received(mine, me)),
             Err(error) => Err(RecvTimeoutError::of(error, self.kind(), || {
                 self.membership_lost(me)
             })),
@@ -314,6 +321,12 @@ impl Pool {
     #[inline(always)]
     fn tag(&self) -> Result<Tag, Fault> {
         Ok(self.me()?)
+    }
+
+    #[inline(always)]
+    fn received(&self, mine: OwnedCell, me: Tag) -> InFlight<'_> {
+        trace::received(self.entry(), mine.word.attempts());
+        InFlight(self.owned(mine, me))
     }
 
     #[inline(always)]
