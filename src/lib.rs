@@ -50,6 +50,7 @@
 //! | [`Segment`], [`SegmentOptions`] | anonymous (sealed memfd) or named (`/dev/shm/crossdock.NAME`) memory with a directory of typed, named entries | `open` is lock-free; `create` waits for a stopped creator | nothing half made | directory |
 //! | its registry | the participants, and which of them are dead | lock-free | its place, until it is reaped | registry |
 //! | [`segment::Monitor`] | a thread that is notified as soon as a peer dies, and recovers what the peer held | goes on | nothing: it only helps | registry |
+//! | `segment::Inspection` | looks at a segment from outside, read-only; feature `inspect` | goes on | nothing | - |
 //! | [`Mutex`] | mutual exclusion, with data or without | waits if the peer is the owner | the lock: the next owner gets it, with [`OwnerDied`](sync::LockError::OwnerDied) | mutex |
 //! | [`sync::ReentrantMutex`] | mutual exclusion of threads, which the owner locks again | as [`Mutex`] | as [`Mutex`] | reentrant |
 //! | [`RwLock`] | many readers or one writer; readers of different processes share no cache line | if the peer reads, writers wait, and readers that arrive after one; if it writes, all wait | a read lock, which is passed over; a write lock, which the next owner gets with [`OwnerDied`](sync::LockError::OwnerDied), readers too, until a writer has repaired the data | rwlock |
@@ -106,6 +107,7 @@
 //! - `process` (default): [`process`], `queue::Channel`, shared objects (`Dict`, `List` and
 //!   others), and handles as arguments and results.
 //!   Without it the library depends on seven crates.
+//! - `inspect`: `segment::Inspection`, looks at segments from outside. No further crates.
 //!
 //! # Platforms
 //!

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use crate::algorithm::directory::Directory;
 use crate::format::PayloadShape;
+use crate::participant::Tag;
+use crate::segment::mapping::ParticipantEntry;
 use crate::segment::membership::Membership;
+use crate::segment::tables::Tables;
 use crate::segment::{EntryError, FoundKind};
 use crate::segment::{Segment, corrupt};
 
@@ -65,47 +69,65 @@ impl Segment {
     ///
     /// [`EntryError::Corrupt`] if the directory holds bytes that crossdock never writes.
     pub fn entries(&self) -> Result<Vec<EntryInfo>, EntryError> {
-        let records = self.mapping().directory().records().map_err(corrupt)?;
-        records
-            .map(|found| {
-                let record = found.map_err(corrupt)?.record;
-                Ok(EntryInfo {
-                    name: record.name.to_string(),
-                    kind: FoundKind::of(record.kind),
-                    payload: record.payload,
-                    offset: record.offset,
-                    len: record.len,
-                })
-            })
-            .collect()
+        entries_of(self.mapping().directory()).collect()
     }
 
     /// Lists the participants that are alive, and the dead ones that were not reaped yet. Never
     /// blocks, does not join, and may miss or show a participant that joins or leaves meanwhile.
     pub fn participants(&self) -> Vec<ParticipantInfo> {
-        use crate::facade::Ordering::Relaxed;
         let mapping = self.mapping();
-        let registry = mapping.registry();
         let me = mapping.membership().current();
-        (0..)
-            .zip(mapping.participants())
-            .filter_map(|(index, entry)| {
-                let state = registry.state(index);
-                let tag = state
-                    .tag(index)
-                    .filter(|_| state.is_live() || state.is_dead())?;
-                Some(ParticipantInfo {
-                    index,
-                    generation: tag.generation(),
-                    // ORDERING: Relaxed; published by (R1), read by `state`.
-                    pid: entry.pid.load(Relaxed),
-                    start_time: entry.start_time.load(Relaxed),
-                    pid_namespace: entry.pid_namespace.load(Relaxed),
-                    time_namespace: entry.time_namespace.load(Relaxed),
-                    alive: Membership::is_alive(mapping, tag),
-                    is_self: Some(tag) == me,
-                })
-            })
-            .collect()
+        let is_alive = |tag| Membership::is_alive(mapping, tag);
+        participants_of(mapping.tables(), is_alive, |tag, _| Some(tag) == me).collect()
     }
+}
+
+/// The entries of a directory, and what is wrong with it.
+pub(super) fn entries_of(
+    directory: Directory<'_>,
+) -> impl Iterator<Item = Result<EntryInfo, EntryError>> + '_ {
+    let (records, fault) = match directory.records() {
+        Ok(records) => (Some(records), None),
+        Err(fault) => (None, Some(Err(corrupt(fault)))),
+    };
+    let entries = records.into_iter().flatten().map(|found| {
+        let record = found.map_err(corrupt)?.record;
+        Ok(EntryInfo {
+            name: record.name.to_string(),
+            kind: FoundKind::of(record.kind),
+            payload: record.payload,
+            offset: record.offset,
+            len: record.len,
+        })
+    });
+    entries.chain(fault)
+}
+
+/// The participants of a registry: live ones, and dead ones that were not reaped yet.
+pub(super) fn participants_of<'a>(
+    tables: Tables<'a>,
+    is_alive: impl Fn(Tag) -> bool + 'a,
+    is_self: impl Fn(Tag, &ParticipantEntry) -> bool + 'a,
+) -> impl Iterator<Item = ParticipantInfo> + 'a {
+    use crate::facade::Ordering::Relaxed;
+    let registry = tables.registry();
+    (0..)
+        .zip(tables.participants())
+        .filter_map(move |(index, entry)| {
+            let state = registry.state(index);
+            let tag = state
+                .tag(index)
+                .filter(|_| state.is_live() || state.is_dead())?;
+            Some(ParticipantInfo {
+                index,
+                generation: tag.generation(),
+                // ORDERING: Relaxed; published by (R1), read by `state`.
+                pid: entry.pid.load(Relaxed),
+                start_time: entry.start_time.load(Relaxed),
+                pid_namespace: entry.pid_namespace.load(Relaxed),
+                time_namespace: entry.time_namespace.load(Relaxed),
+                alive: is_alive(tag),
+                is_self: is_self(tag, entry),
+            })
+        })
 }

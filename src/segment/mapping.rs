@@ -5,24 +5,41 @@ use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use crate::algorithm::directory::index::Index;
-use crate::algorithm::directory::{Directory, RecordState};
-use crate::algorithm::mutex::MutexState;
+use crate::algorithm::directory::Directory;
 use crate::algorithm::region::{Region, SharedState};
-use crate::facade::{AtomicU32, AtomicU64, Words};
-use crate::format::{
-    Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Padded, Record, index_slots, offsets,
-};
+use crate::facade::{AtomicU64, Words};
+use crate::format::{Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Record};
 use crate::participant::attachment::Link;
-use crate::participant::registry::{self, Registry};
+use crate::participant::registry::Registry;
 use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
 use crate::segment::presence;
 use crate::segment::private::PrivateWords;
+pub(crate) use crate::segment::tables::ParticipantEntry;
+use crate::segment::tables::Tables;
 use crate::segment::watch_requests::WatchRequests;
 use crate::sys::mmap::Map;
 use crate::sys::probe::Probe;
 use crate::sys::shm::FileStatus;
+
+/// The geometry in the header of a file of `len` bytes; errors lack the name.
+pub(crate) fn decode(words: &[u64; HEADER_WORDS], len: u64) -> Result<Geometry, OpenError> {
+    Geometry::decode(words, len).map_err(|fault| match fault {
+        HeaderFault::Magic => OpenError::NotASegment { name: None },
+        HeaderFault::ByteOrder { found } => OpenError::ByteOrder { name: None, found },
+        HeaderFault::Version { found } => OpenError::LayoutVersion {
+            name: None,
+            expected: LAYOUT_VERSION,
+            found,
+        },
+        HeaderFault::Checksum | HeaderFault::Geometry => OpenError::Corrupt { name: None },
+        HeaderFault::Len { header } => OpenError::OtherSize {
+            name: None,
+            expected: header,
+            found: len,
+        },
+    })
+}
 
 /// The identity of a file while it exists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,28 +75,6 @@ pub(crate) struct Mapping {
     private: PrivateWords,
 }
 
-/// A participant's entry of the registry, in the segment: its word, and informative fields.
-#[repr(C, align(64))]
-pub(crate) struct ParticipantEntry {
-    word: AtomicU32,
-    pub(crate) pid: AtomicU32,
-    pub(crate) start_time: AtomicU64,
-    pub(crate) pid_namespace: AtomicU64,
-    joined: AtomicU64,
-    pub(crate) time_namespace: AtomicU64,
-}
-
-impl registry::RegistryEntry for ParticipantEntry {
-    #[inline(always)]
-    fn word(&self) -> &AtomicU32 {
-        &self.word
-    }
-
-    fn joined(&self) -> &AtomicU64 {
-        &self.joined
-    }
-}
-
 impl Mapping {
     /// Maps the segment behind `fd`.
     pub(crate) fn map(
@@ -103,21 +98,7 @@ impl Mapping {
         let header = map.base().cast::<Words<HEADER_WORDS>>();
         // SAFETY: the mapping has at least that many bytes, page-aligned, and any bytes are words.
         let words = unsafe { header.as_ref() }.read();
-        let geometry = Geometry::decode(&words, status.len).map_err(|fault| match fault {
-            HeaderFault::Magic => OpenError::NotASegment { name: None },
-            HeaderFault::ByteOrder { found } => OpenError::ByteOrder { name: None, found },
-            HeaderFault::Version { found } => OpenError::LayoutVersion {
-                name: None,
-                expected: LAYOUT_VERSION,
-                found,
-            },
-            HeaderFault::Checksum | HeaderFault::Geometry => OpenError::Corrupt { name: None },
-            HeaderFault::Len { header } => OpenError::OtherSize {
-                name: None,
-                expected: header,
-                found: status.len,
-            },
-        })?;
+        let geometry = decode(&words, status.len)?;
         if !presence::show(fd.as_fd()).map_err(io("locking a byte of the segment"))? {
             return Err(OpenError::BeingRemoved { name: None });
         }
@@ -206,55 +187,32 @@ impl Mapping {
         Some(unsafe { self.map.base().add(offset) }.cast())
     }
 
+    /// The tables in front of the arena.
     #[inline(always)]
-    fn slice<T: SharedState>(&self, offset: u64, count: u32) -> &[T] {
-        let count = count as usize;
-        match self.at::<T>(offset, count) {
-            // SAFETY: `at` has checked bounds and alignment; `SharedState` makes any bytes valid
-            // and all access atomic; the mapping lives as long as `self`.
-            Some(first) => unsafe { std::slice::from_raw_parts(first.as_ptr(), count) },
-            None => &[],
-        }
-    }
-
-    #[inline(always)]
-    fn state<T: SharedState>(&self, offset: usize) -> &T {
-        let place = self.map.base();
-        // SAFETY: the header's offsets are below the least length of a segment (Invariant 1).
-        let place = unsafe { place.add(offset) }.cast::<T>();
-        // SAFETY: the offsets are multiples of 64 and of the state's alignment; as in `slice`.
-        unsafe { place.as_ref() }
+    pub(crate) fn tables(&self) -> Tables<'_> {
+        // SAFETY: the mapping has all bytes before the arena (Invariant 1), at the start of a page,
+        // and lives as long as `self`; every process accesses them through atomics.
+        unsafe { Tables::new(self.map.base(), &self.geometry) }
     }
 
     #[inline(always)]
     pub(crate) fn participants(&self) -> &[ParticipantEntry] {
-        self.slice(self.geometry.registry, self.geometry.participants)
+        self.tables().participants()
     }
 
     #[inline(always)]
     pub(crate) fn registry(&self) -> Registry<'_, ParticipantEntry> {
-        let cursor = self.state::<Padded<AtomicU32>>(offsets::CURSOR);
-        Registry::new(self.participants(), cursor.as_ref())
+        self.tables().registry()
     }
 
     /// The time at which waiting participants are next to probe for dead peers: nanoseconds of the
     /// monotonic clock.
     pub(crate) fn reaping_due(&self) -> &AtomicU64 {
-        self.state::<AtomicU64>(offsets::REAPING_DUE)
+        self.tables().reaping_due()
     }
 
     pub(crate) fn directory(&self) -> Directory<'_> {
-        Directory {
-            control: self.state::<Padded<MutexState>>(offsets::CONTROL).as_ref(),
-            count: self.state::<Padded<AtomicU64>>(offsets::COUNT).as_ref(),
-            records: self.slice::<RecordState>(self.geometry.directory, self.geometry.entries),
-            index: Index {
-                indexed: self.state::<AtomicU32>(offsets::INDEXED),
-                slots: self.slice(self.geometry.index, index_slots(self.geometry.entries)),
-            },
-            arena: self.geometry.arena,
-            end: self.geometry.len,
-        }
+        self.tables().directory()
     }
 }
 
@@ -307,6 +265,3 @@ unsafe impl Region for EntryBytes<'_> {
         Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), count) })
     }
 }
-
-// SAFETY: `repr(C)`, atomics only, aligned to 64.
-unsafe impl SharedState for ParticipantEntry {}

@@ -11,6 +11,8 @@ pub(crate) mod fault;
 #[cfg(feature = "process")]
 mod hand_over;
 mod inspect;
+#[cfg(feature = "inspect")]
+mod inspection;
 mod mapping;
 mod membership;
 mod monitor;
@@ -21,6 +23,7 @@ mod options;
 mod presence;
 mod private;
 mod recover;
+mod tables;
 pub(crate) mod trace;
 pub(crate) mod waitable;
 mod watch_requests;
@@ -40,6 +43,8 @@ pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};
 #[cfg(feature = "process")]
 pub(crate) use hand_over::TakeOverFailure;
 pub use inspect::{EntryInfo, ParticipantInfo};
+#[cfg(feature = "inspect")]
+pub use inspection::{FileInfo, Inspection, Overview};
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;
 pub use membership::Reaping;

@@ -4,6 +4,8 @@ use std::ffi::CStr;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+#[cfg(feature = "inspect")]
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -140,6 +142,52 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     options.read(true).custom_flags(flags);
     descriptor::open(&options, path)
+}
+
+/// stat(2), open(2): what stands at a path of any kind, a link of /proc among them, for reading
+/// only; never blocks, and opens nothing but regular files.
+#[cfg(feature = "inspect")]
+pub(crate) fn open_any_to_read(path: &Path) -> io::Result<OwnedFd> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::from_raw_os_error(libc::EISDIR));
+    }
+    let mut options = OpenOptions::new();
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    options.read(true).custom_flags(flags);
+    descriptor::open(&options, path)
+}
+
+/// open(2) of `/proc/thread-self/fd/N`: a fresh description of the file behind `fd`, for reading
+/// only.
+#[cfg(feature = "inspect")]
+pub(crate) fn reopen_to_read(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let path = ProcPath::new(fd);
+    open_any_to_read(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
+}
+
+/// fstat(2): when a file was last written by a system call, in seconds since 1970.
+#[cfg(feature = "inspect")]
+pub(crate) fn written_at(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(u64::try_from(nix::sys::stat::fstat(fd)?.st_mtime).unwrap_or(0))
+}
+
+/// pread(2): reads at `offset` until `bytes` are full or the file ends, and returns how many were
+/// read.
+#[cfg(feature = "inspect")]
+pub(crate) fn read_at(fd: BorrowedFd<'_>, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let at = offset.checked_add(done as u64);
+        let at = at.and_then(|at| i64::try_from(at).ok());
+        let at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        match nix::sys::uio::pread(fd, &mut bytes[done..], at) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(nix::Error::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(done)
 }
 
 /// lseek(2), `SEEK_DATA` and `SEEK_HOLE`: the first bytes at or behind `at` that may have been
