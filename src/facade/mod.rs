@@ -14,6 +14,7 @@
 //! | [`Futex`] | 4 bytes, futex(2) | loom atomic and a wait queue |
 //! | [`futex_wait`], [`futex_wait_any`] | futex(2), futex_waitv(2) | the queue; ends by a wake or a death |
 //! | [`Words`] | relaxed atomic words | a race-checked cell |
+//! | [`append_words`], [`store_bytes`] | copies as fast as memcpy | a step for each word |
 //! | [`Deadline`] | monotonic clock | passes when the model says so |
 //! | [`clock`] | the machine's monotonic clock | 0, or what the model says |
 //! | [`clock_here`], [`has_passed`] | this process's monotonic clock | always 0; all has passed |
@@ -28,6 +29,7 @@
 
 #[cfg(not(loom))]
 mod backoff;
+mod copies;
 #[cfg(not(loom))]
 mod history;
 #[cfg(loom)]
@@ -38,6 +40,9 @@ mod real;
 
 #[cfg(not(loom))]
 pub(crate) use backoff::{Backoff, ShortSpin};
+#[cfg(not(loom))]
+pub(crate) use copies::append_bytes;
+pub(crate) use copies::{append_words, store_bytes};
 #[cfg(not(loom))]
 pub(crate) use history::WaitHistory;
 #[cfg(loom)]

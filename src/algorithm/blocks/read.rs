@@ -23,10 +23,15 @@ use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
 /// How often the same words may be found to be no value before they are corrupt.
 const MOST_FUTILE: u32 = 64;
 
-/// The memory of a process to which words are copied.
-pub(crate) trait WordBuffer {
+/// The memory of a process to which a content is copied.
+pub(crate) trait Buffer {
     fn clear(&mut self);
-    fn append(&mut self, words: impl Iterator<Item = u64>);
+    /// Appends words, which are loaded one by one without any order.
+    fn append(&mut self, words: &[AtomicU64]);
+}
+
+/// The same, to be looked at as words.
+pub(crate) trait WordBuffer: Buffer {
     fn words(&self) -> &[u64];
 }
 
@@ -87,11 +92,11 @@ impl Attempts {
 
 /// Copies words of a block, `left` at most, and counts them.
 #[inline(always)]
-fn copy(words: &[AtomicU64], left: &mut usize, out: &mut impl WordBuffer) {
+fn copy(words: &[AtomicU64], left: &mut usize, out: &mut impl Buffer) {
     let words = &words[..words.len().min(*left)];
     *left -= words.len();
     // ORDERING: Relaxed; (V1) and (V2) order it.
-    out.append(words.iter().map(|word| word.load(Ordering::Relaxed)));
+    out.append(words);
 }
 
 impl<'a> Blocks<'a> {
@@ -116,7 +121,7 @@ impl<'a> Blocks<'a> {
         self,
         block: u32,
         most: usize,
-        out: &mut impl WordBuffer,
+        out: &mut impl Buffer,
     ) -> Option<Content> {
         let words = self.block(block)?;
         // ORDERING: Acquire; pairs with (V2) and (V4).
@@ -128,6 +133,9 @@ impl<'a> Blocks<'a> {
         let relaxed = Ordering::Relaxed;
         let [lengths, mut next_version, mark] = [1, 2, 3].map(|word| words[word].load(relaxed));
         let (key_words, all) = self.content_words(lengths, mark);
+        if all > self.links.len().saturating_mul(self.payload) {
+            return None;
+        }
         let mut left = all.min(key_words.saturating_add(most));
         out.clear();
         copy(&words[HEADER..], &mut left, out);
@@ -197,7 +205,7 @@ impl<'a> Blocks<'a> {
     pub(crate) fn load(
         self,
         most: usize,
-        out: &mut impl WordBuffer,
+        out: &mut impl Buffer,
     ) -> Result<Option<Content>, Corrupt> {
         let mut attempts = Attempts::new();
         loop {

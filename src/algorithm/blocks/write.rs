@@ -19,7 +19,9 @@
 use super::read::Content;
 use super::{Blocks, BlocksState, Corrupt, HEADER, Root, SlotWord, Version, WRITTEN, words_of};
 use crate::algorithm::mutex::MutexError;
-use crate::facade::{AtomicU64, Deadline, Ordering, barrier_after_rmw, fence, mutation, ordering};
+use crate::facade::{
+    AtomicU64, Deadline, Ordering, barrier_after_rmw, fence, mutation, ordering, store_bytes,
+};
 use crate::participant::{Liveness, Tag};
 
 /// Blocks that only the replacement of a value takes, so that a full object can still be changed.
@@ -86,18 +88,7 @@ impl NewContent<'_> {
         }
         let places = &places[key.len().min(places.len())..];
         let skipped = (from + key.len() - self.key.len()) * size_of::<u64>();
-        let value = self.value.get(skipped..).unwrap_or(&[]);
-        let (whole, rest) = value.as_chunks::<{ size_of::<u64>() }>();
-        for (place, bytes) in places.iter().zip(whole) {
-            place.store(u64::from_le_bytes(*bytes), relaxed);
-        }
-        if let Some(place) = places.get(whole.len())
-            && !rest.is_empty()
-        {
-            let mut last = [0; size_of::<u64>()];
-            last[..rest.len()].copy_from_slice(rest);
-            place.store(u64::from_le_bytes(last), relaxed);
-        }
+        store_bytes(places, self.value.get(skipped..).unwrap_or(&[]));
     }
 }
 

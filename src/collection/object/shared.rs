@@ -3,11 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::store::{Store, decode, value_bytes, with_scratch};
+use super::store::{Store, decode, with_scratch};
 use super::{ObjectError, ObjectTimeoutError, SharedOptions, Stored};
 use crate::Deadline;
 use crate::algorithm::blocks::layout::BlocksLayout;
-use crate::algorithm::blocks::read::Content;
+use crate::algorithm::blocks::read::{Buffer, Content};
 use crate::algorithm::blocks::{Shape, write};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
@@ -77,12 +77,10 @@ impl<T: Stored> Shared<T> {
     ///
     /// [`ObjectError::Fault`].
     pub fn load_into(&self, bytes: &mut Vec<u8>) -> Result<u64, ObjectError> {
-        with_scratch(|scratch| {
-            let content = self.content(usize::MAX, &mut scratch.words)?;
-            bytes.clear();
-            bytes.extend_from_slice(value_bytes(&content, &scratch.words));
-            Ok(content.mark)
-        })
+        let content = self.content(usize::MAX, bytes);
+        // Whole words were copied; if it is an error, of something else.
+        bytes.truncate(content.as_ref().map_or(0, |content| content.len));
+        content.map(|content| content.mark)
     }
 
     /// Replaces the value, and returns the new version. Blocks while another process replaces it.
@@ -189,8 +187,8 @@ impl<T: Stored> Shared<T> {
         Ok(self.load_versioned()?)
     }
 
-    fn content(&self, most: usize, words: &mut Vec<u64>) -> Result<Content, ObjectError> {
-        let loaded = self.store.blocks().load(most, words);
+    fn content(&self, most: usize, out: &mut impl Buffer) -> Result<Content, ObjectError> {
+        let loaded = self.store.blocks().load(most, out);
         let loaded = loaded.map_err(|corrupt| self.store.corrupt(corrupt))?;
         loaded.ok_or_else(|| self.no_value())
     }

@@ -10,11 +10,11 @@ use crate::Deadline;
 use crate::algorithm::blocks::entry::view;
 use crate::algorithm::blocks::index::Key;
 use crate::algorithm::blocks::layout::BlocksLayout;
-use crate::algorithm::blocks::read::{Content, WordBuffer, bytes_of};
+use crate::algorithm::blocks::read::{Buffer, Content, WordBuffer, bytes_of};
 use crate::algorithm::blocks::write::{WriteError, Writer};
 use crate::algorithm::blocks::{Blocks, BlocksState, Corrupt, Shape};
 use crate::codec;
-use crate::facade::{AtomicU32, AtomicU64, Pace, WaitHistory};
+use crate::facade::{AtomicU32, AtomicU64, Pace, WaitHistory, append_bytes, append_words};
 use crate::format::Kind;
 use crate::payload::ValueError;
 use crate::segment::{Entry, EntryRef, Fault, MembershipError};
@@ -158,17 +158,32 @@ impl Store {
     }
 }
 
-impl WordBuffer for Vec<u64> {
+impl Buffer for Vec<u64> {
     #[inline(always)]
     fn clear(&mut self) {
         self.clear();
     }
 
     #[inline(always)]
-    fn append(&mut self, words: impl Iterator<Item = u64>) {
-        self.extend(words);
+    fn append(&mut self, words: &[AtomicU64]) {
+        append_words(words, self);
+    }
+}
+
+/// The caller's bytes, to which whole words are copied.
+impl Buffer for Vec<u8> {
+    #[inline(always)]
+    fn clear(&mut self) {
+        self.clear();
     }
 
+    #[inline(always)]
+    fn append(&mut self, words: &[AtomicU64]) {
+        append_bytes(words, self);
+    }
+}
+
+impl WordBuffer for Vec<u64> {
     #[inline(always)]
     fn words(&self) -> &[u64] {
         self

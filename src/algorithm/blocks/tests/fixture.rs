@@ -3,11 +3,11 @@
 use loom::sync::Arc;
 
 use super::super::index::Key;
-use super::super::read::{Content, WordBuffer, bytes_of};
+use super::super::read::{Buffer, Content, WordBuffer, bytes_of};
 use super::super::write::{WriteError, Writer};
 use super::super::{Blocks, BlocksState, COMMITTED, HEADER, Shape, SlotWord, Version};
 use crate::facade::model::is_byte_locked;
-use crate::facade::{AtomicU32, AtomicU64, Deadline};
+use crate::facade::{AtomicU32, AtomicU64, Deadline, append_words};
 use crate::participant::stage::{players, tag};
 use crate::participant::{Liveness, Tag};
 
@@ -198,13 +198,16 @@ impl Fixture {
     }
 }
 
-impl WordBuffer for Vec<u64> {
+impl Buffer for Vec<u64> {
     fn clear(&mut self) {
         self.clear();
     }
-    fn append(&mut self, words: impl Iterator<Item = u64>) {
-        self.extend(words);
+    fn append(&mut self, words: &[AtomicU64]) {
+        append_words(words, self);
     }
+}
+
+impl WordBuffer for Vec<u64> {
     fn words(&self) -> &[u64] {
         self
     }
