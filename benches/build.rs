@@ -12,25 +12,39 @@ fn main() {
         .unwrap_or_else(|_| "unknown".into());
     println!("cargo::rustc-env=CROSSDOCK_RUSTC={version}");
     println!("cargo::rustc-check-cfg=cfg(boost)");
+    println!("cargo::rustc-check-cfg=cfg(boost_map)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=../Cargo.lock");
     #[cfg(feature = "foreign")]
-    boost();
+    boost(
+        "queues",
+        "src/peers/queues/boost.cpp",
+        "ipc/message_queue.hpp",
+        "boost",
+    );
+    #[cfg(feature = "stores")]
+    boost(
+        "map",
+        "src/objects/boost.cpp",
+        "containers/map.hpp",
+        "boost_map",
+    );
 }
 
-/// Builds the calls of Boost's message_queue. Without a C++ compiler, or without its headers, the
-/// program does without.
-#[cfg(feature = "foreign")]
-fn boost() {
-    const SOURCE: &str = "src/peers/queues/boost.cpp";
-    const HEADER: &str = "/usr/include/boost/interprocess/ipc/message_queue.hpp";
-    println!("cargo::rerun-if-changed={SOURCE}");
-    println!("cargo::rerun-if-changed={HEADER}");
+/// Builds calls of Boost.Interprocess. Without a C++ compiler, or without its headers, the program
+/// does without, and has no such `cfg`.
+#[cfg(any(feature = "foreign", feature = "stores"))]
+fn boost(library: &str, source: &str, header: &str, cfg: &str) {
+    println!("cargo::rerun-if-changed={source}");
+    println!("cargo::rerun-if-changed=/usr/include/boost/interprocess/{header}");
     let mut build = cc::Build::new();
-    build.cpp(true).std("c++17").opt_level(3).file(SOURCE);
+    build.cpp(true).std("c++17").opt_level(3).file(source);
     // What it cannot build it says in many words, which are no warning of ours.
     build.cargo_warnings(false);
-    if build.try_compile("compare_boost").is_ok() {
-        println!("cargo::rustc-cfg=boost");
+    if build
+        .try_compile(&format!("compare_boost_{library}"))
+        .is_ok()
+    {
+        println!("cargo::rustc-cfg={cfg}");
     }
 }

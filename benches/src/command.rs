@@ -12,7 +12,7 @@ use crate::measure::{self, Wrong};
 use crate::peers::locks::failed;
 use crate::peers::queues;
 use crate::study::{Call, Effort, Options, Report, Study};
-use crate::{arrays, chaos, contest, creation, kills, pools, report, work};
+use crate::{arrays, chaos, contest, creation, kills, objects, pools, report, work};
 
 /// crossdock beside what people would use instead.
 #[derive(Debug, Parser)]
@@ -48,6 +48,11 @@ enum What {
     ///
     /// --runs 5 --kills 5 --python python3, unless it is said.
     Pools(Options),
+    /// Measures shared objects beside other stores, kills writers, and writes their part of
+    /// docs/benchmarks.md.
+    ///
+    /// --secs 0.2 --runs 5 --kills 20, unless it is said.
+    Objects(Options),
     Measure(measure::Options),
 }
 
@@ -68,7 +73,7 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            let what = "something to compare: locks, queues, work, arrays, chaos or pools";
+            let what = "something to compare: locks, queues, work, arrays, chaos, pools or objects";
             return usage(&one_line(&error, what));
         }
     };
@@ -86,6 +91,7 @@ pub fn main() -> ExitCode {
         What::Arrays(options) => (&Arrays, options),
         What::Chaos(options) => (&Chaos, options),
         What::Pools(options) => (&Pools, options),
+        What::Objects(options) => (&Objects, options),
     };
     let call = match options.call(study) {
         Ok(call) => call,
@@ -199,4 +205,8 @@ studies! {
             let found = pools::run(&call.effort, || bar.inc(1))?;
             Ok(Box::new(report::pools::Report::new(call, found)))
         };
+    Objects "objects" { secs: 0.2, runs: 5, kills: 20 } objects::count, "storing", |call, bar| {
+        let found = objects::run(&call.effort, || bar.inc(1))?;
+        Ok(Box::new(report::objects::Report::new(call, found)))
+    };
 }

@@ -13,6 +13,7 @@ mod contest;
 mod creation;
 mod kills;
 mod measure;
+mod objects;
 mod peers;
 mod pools;
 pub mod queues;

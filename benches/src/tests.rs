@@ -199,6 +199,9 @@ fn each_command_writes_its_part_and_keeps_the_others() {
     report::pools::tests::report()
         .write(&path)
         .expect("written");
+    report::objects::tests::report()
+        .write(&path)
+        .expect("written");
     let all = read();
     report().write(&path).expect("written again");
     let again = read();
@@ -223,6 +226,7 @@ fn each_command_writes_its_part_and_keeps_the_others() {
     assert_eq!(all.matches("\n## Large messages\n").count(), 1);
     assert_eq!(all.matches("\n## Arrays\n").count(), 1);
     assert_eq!(all.matches("\n## Pools\n").count(), 1);
+    assert_eq!(all.matches("\n## Objects beside other stores\n").count(), 1);
     assert_eq!(all, again);
 }
 

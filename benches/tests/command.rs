@@ -42,7 +42,7 @@ fn a_wrong_call_is_told_in_one_line_and_ends_with_2() {
         (&["pipes"], "pipes"),
         (&["chaos", "--secs", "1"], "no --secs of this study"),
         (&["poles"], "'pools'"),
-        (&[], "locks, queues, work, arrays, chaos or pools"),
+        (&[], "locks, queues, work, arrays, chaos, pools or objects"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);

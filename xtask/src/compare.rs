@@ -6,12 +6,15 @@ use crate::run::{cargo, pass_through};
 use crate::{Failed, Outcome, root};
 
 /// What can be compared. Looked up here, so that a wrong name costs no build.
-const WHATS: [&str; 6] = ["locks", "queues", "work", "arrays", "chaos", "pools"];
+const WHATS: [&str; 7] = [
+    "locks", "queues", "work", "arrays", "chaos", "pools", "objects",
+];
 /// The feature with the peers of a study that nothing else builds.
-const FEATURES: [(&str, &str); 3] = [
+const FEATURES: [(&str, &str); 4] = [
     ("queues", "foreign"),
     ("chaos", "foreign"),
     ("pools", "procspawn"),
+    ("objects", "stores"),
 ];
 
 pub(crate) fn compare(what: &str, args: &[String]) -> Outcome {

@@ -79,7 +79,7 @@ enum Verb {
     },
     /// Measures crossdock beside what people would use instead.
     Compare {
-        /// What to compare: locks, queues, work, arrays, chaos or pools.
+        /// What to compare: locks, queues, work, arrays, chaos, pools or objects.
         what: String,
         /// Passed on to `studies`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

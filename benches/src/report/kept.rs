@@ -19,14 +19,16 @@ pub(crate) enum Part {
     Arrays,
     Chaos,
     Pools,
+    Objects,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part::Queues,
     Part::Work,
     Part::Arrays,
     Part::Chaos,
     Part::Pools,
+    Part::Objects,
 ];
 
 impl Part {
@@ -37,6 +39,7 @@ impl Part {
             Self::Arrays => ("<!-- arrays: begin -->", "<!-- arrays: end -->"),
             Self::Chaos => ("<!-- chaos: begin -->", "<!-- chaos: end -->"),
             Self::Pools => ("<!-- pools: begin -->", "<!-- pools: end -->"),
+            Self::Objects => ("<!-- objects: begin -->", "<!-- objects: end -->"),
         }
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod arrays;
 pub(crate) mod chaos;
 pub(crate) mod kept;
 mod markdown;
+pub(crate) mod objects;
 mod occasion;
 pub(crate) mod pools;
 pub(crate) mod queues;

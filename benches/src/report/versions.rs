@@ -66,6 +66,9 @@ pub(super) fn of_queues() -> Vec<Version> {
         versions.push(("iceoryx2", locked("iceoryx2")));
         versions.push(("ipc-channel", locked("ipc-channel")));
     }
+    if cfg!(feature = "stores") {
+        versions.extend(["heed", "redb", "sled", "redis"].map(|name| (name, locked(name))));
+    }
     versions.extend(python_version().map(|version| ("Python", version)));
     let version = |(name, version)| Version { name, version };
     versions.into_iter().map(version).collect()

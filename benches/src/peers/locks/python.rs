@@ -25,6 +25,7 @@ pub(crate) enum Script {
     Queues,
     Chaos,
     Pools,
+    Objects,
 }
 
 /// What every script begins with.
@@ -39,6 +40,7 @@ impl Script {
             Self::Queues => include_str!("../../python/queues.py"),
             Self::Chaos => include_str!("../../python/chaos.py"),
             Self::Pools => include_str!("../../python/pools.py"),
+            Self::Objects => include_str!("../../python/objects.py"),
         }
     }
 
