@@ -32,7 +32,7 @@ use crate::participant::{Liveness, Tag};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HandOver {
     /// The side of the queue; of a ring, its producer is the sender.
-    pub(crate) side: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// The participant that hands it over.
     pub(crate) from: Tag,
     /// Of a counted end: which count was the last then.
@@ -78,7 +78,7 @@ pub(crate) trait Ends {
     -> Result<(), TakeOverError>;
 
     /// Gives up an end of `me` that was taken over and that no handle has.
-    fn give_up(&self, side: Endpoint, me: Tag, peers: &impl Liveness);
+    fn give_up(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness);
 
     /// Does one of the two.
     fn perform(
@@ -89,8 +89,8 @@ pub(crate) trait Ends {
     ) -> Result<(), TakeOverError> {
         match step {
             HandOverStep::TakeOver(end) => self.take_over(end, me, peers),
-            HandOverStep::GiveUp(side) => {
-                self.give_up(side, me, peers);
+            HandOverStep::GiveUp(endpoint) => {
+                self.give_up(endpoint, me, peers);
                 Ok(())
             }
         }

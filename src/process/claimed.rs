@@ -46,19 +46,19 @@ where
 }
 
 macro_rules! claimed_serde {
-    ($($handle:ident $side:ident $alone:ident)+) => {$(
+    ($($handle:ident $endpoint:ident $alone:ident)+) => {$(
         /// Serialises as an argument of a spawned function, and nowhere else. The new process has
         /// the end from then on.
         impl<T: Payload + NoUninit + CheckedBitPattern> Serialize for $handle<T> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serialize_end(self.ring(), Endpoint::$side, (self.end.to_hand_over(), 0), serializer)
+                serialize_end(self.ring(), Endpoint::$endpoint, (self.end.to_hand_over(), 0), serializer)
             }
         }
 
         /// Deserialises as an argument of a spawned function, and nowhere else.
         impl<'de, T: Payload + NoUninit + CheckedBitPattern> Deserialize<'de> for $handle<T> {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let (ring, me): (Spsc<T>, _) = deserialize_end(Endpoint::$side, deserializer)?;
+                let (ring, me): (Spsc<T>, _) = deserialize_end(Endpoint::$endpoint, deserializer)?;
                 let handle = match me {
                     Some(me) => ring.resume(me).map(Self::new).map_err(|error| error.to_string()),
                     None => $alone(&ring),

@@ -3,7 +3,7 @@
 //! # Protocol
 //!
 //! 1. The parent encodes the arguments. Each end is a line of a list in the job: its segment and
-//!    entry, its side, and the tag that the parent has it by.
+//!    entry, its endpoint, and the tag that the parent has it by.
 //! 2. The new process takes over each line ([`hand_over`](crate::participant::hand_over)), at the
 //!    beginning of [`init`](super::init()), and sends the parent a byte.
 //! 3. The parent waits for the byte, or for the death of the new process, and then drops the
@@ -56,7 +56,7 @@ pub(super) struct SentEnd {
 }
 
 impl SentEnd {
-    fn side(self) -> Endpoint {
+    fn endpoint(self) -> Endpoint {
         if self.is_sender {
             Endpoint::Sender
         } else {
@@ -76,7 +76,7 @@ pub(super) enum ReceivedEnd {
 pub(super) struct TakenEnd {
     segment: Segment,
     entry: u32,
-    side: Endpoint,
+    endpoint: Endpoint,
     /// `None` once a handle has it.
     me: Option<Tag>,
 }
@@ -84,7 +84,7 @@ pub(super) struct TakenEnd {
 impl Drop for TakenEnd {
     fn drop(&mut self) {
         if let Some(me) = self.me {
-            self.segment.give_up_end(self.entry, self.side, me);
+            self.segment.give_up_end(self.entry, self.endpoint, me);
         }
     }
 }
@@ -92,13 +92,13 @@ impl Drop for TakenEnd {
 impl ReceivedEnd {
     /// Takes over an end, or returns the text of an error.
     pub(super) fn take_over(segment: Segment, sent: &SentEnd) -> Result<Self, String> {
-        let side = sent.side();
+        let endpoint = sent.endpoint();
         let garbage = || "an end has no tag of its giver".to_owned();
         let from = Tag::from_bits(sent.from).ok_or_else(garbage)?;
         let taken = segment.take_over_end(
             sent.entry,
             HandOver {
-                side,
+                endpoint,
                 from,
                 as_of: sent.as_of,
             },
@@ -107,27 +107,27 @@ impl ReceivedEnd {
             Ok(me) => Ok(Self::Taken(TakenEnd {
                 segment,
                 entry: sent.entry,
-                side,
+                endpoint,
                 me: Some(me),
             })),
             Err(TakeOverFailure::Over) => Ok(Self::Over),
             Err(TakeOverFailure::TooMany) => Err(format!(
-                "a {} cannot be counted: this process is counted 131,071 times at that side already",
-                role(side)
+                "a {} cannot be counted: this process is counted 131,071 times at that endpoint already",
+                role(endpoint)
             )),
             Err(TakeOverFailure::Membership(error)) => {
-                Err(format!("a {} cannot be counted: {error}", role(side)))
+                Err(format!("a {} cannot be counted: {error}", role(endpoint)))
             }
             Err(TakeOverFailure::Corrupt) => Err(format!(
                 "expected an entry that has a {}, found another",
-                role(side)
+                role(endpoint)
             )),
         }
     }
 }
 
-fn role(side: Endpoint) -> &'static str {
-    match side {
+fn role(endpoint: Endpoint) -> &'static str {
+    match endpoint {
         Endpoint::Sender => "sender",
         Endpoint::Receiver => "receiver",
     }
@@ -140,7 +140,7 @@ fn role(side: Endpoint) -> &'static str {
 /// process does not have the end.
 pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
     handle: &P,
-    side: Endpoint,
+    endpoint: Endpoint,
     (from, as_of): (Option<Tag>, u64),
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -150,7 +150,7 @@ pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
     let line = |slot| SentEnd {
         slot,
         entry,
-        is_sender: side == Endpoint::Sender,
+        is_sender: endpoint == Endpoint::Sender,
         from: from.map_or(0, Tag::bits),
         as_of,
     };
@@ -162,28 +162,28 @@ pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
             Err(S::Error::custom(refuse(format!(
                 "a {0} of the arguments is not this process's: it was inherited by fork, or its \
              membership was lost; make the pipe or ring in this process",
-                role(side)
+                role(endpoint)
             ))))
         }
         EndPlace::Result if P::KIND == Kind::Spsc => Err(S::Error::custom(refuse(format!(
             "a {0} cannot be a result: its process ends before this one could take it over; make \
              the pipe or ring in this process, and pass the other one its end as an argument",
-            role(side)
+            role(endpoint)
         )))),
         EndPlace::Argument { .. } => Err(S::Error::custom(refuse(format!(
             "a {0} of the arguments is not this process's: it was inherited by fork, or its \
              membership was lost; take another one of the queue by {0}()",
-            role(side)
+            role(endpoint)
         )))),
         EndPlace::Result => Err(S::Error::custom(refuse(format!(
             "a {0} cannot be a result: its process ends before this one could take it over; \
              return the queue, and take a {0} of it by {0}()",
-            role(side)
+            role(endpoint)
         )))),
         EndPlace::Pool => Err(S::Error::custom(refuse(format!(
             "a {0} cannot go along with a task of a pool, nor come back; give it to the pool's \
              initializer, or pass the queue, and take a {0} of it by {0}()",
-            role(side)
+            role(endpoint)
         )))),
         EndPlace::Outside => Err(S::Error::custom(codec::refuse_end())),
     }
@@ -194,20 +194,20 @@ pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
 ///
 /// Fails, in the deserializer's error, anywhere but in an argument of a spawned function.
 pub(crate) fn deserialize_end<'de, P: Placeable, D: Deserializer<'de>>(
-    side: Endpoint,
+    endpoint: Endpoint,
     deserializer: D,
 ) -> Result<(P, Option<Tag>), D::Error> {
     deserializer.deserialize_newtype_struct(
         codec::END,
         EndVisitor {
-            side,
+            endpoint,
             entry: PhantomData,
         },
     )
 }
 
 struct EndVisitor<P> {
-    side: Endpoint,
+    endpoint: Endpoint,
     entry: PhantomData<P>,
 }
 
@@ -215,7 +215,7 @@ impl<'de, P: Placeable> Visitor<'de> for EndVisitor<P> {
     type Value = (P, Option<Tag>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a {}", role(self.side))
+        write!(f, "a {}", role(self.endpoint))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(
@@ -244,8 +244,8 @@ impl<P: Placeable> EndVisitor<P> {
         let Some(mut taken) = taken else {
             return Ok((handle, None));
         };
-        if taken.entry != entry || taken.side != self.side {
-            return Err(format!("end {number} is that of another entry or side"));
+        if taken.entry != entry || taken.endpoint != self.endpoint {
+            return Err(format!("end {number} is that of another entry or endpoint"));
         }
         // The handle has it from here on, and keeps the segment open.
         Ok((handle, taken.me.take()))
@@ -260,7 +260,7 @@ pub fn take_over_sender<Q: Countable>(queue: &Q) -> Option<SenderOf<Q>> {
     let segment = Segment::from_mapping(entry.mapping.clone());
     // Counted ends do not ask whose they were.
     let end = HandOver {
-        side: Endpoint::Sender,
+        endpoint: Endpoint::Sender,
         from: Tag::from_bits(Tag::MASK)?,
         as_of: last_count(queue),
     };
@@ -269,18 +269,18 @@ pub fn take_over_sender<Q: Countable>(queue: &Q) -> Option<SenderOf<Q>> {
 }
 
 macro_rules! end_serde {
-    ($($handle:ident $side:ident)+) => {$(
+    ($($handle:ident $endpoint:ident)+) => {$(
         /// Serialises as an argument of a spawned function, and nowhere else.
         impl<Q: Countable> Serialize for $handle<Q> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serialize_end(&**self, Endpoint::$side, (self.tag(), last_count(&**self)), serializer)
+                serialize_end(&**self, Endpoint::$endpoint, (self.tag(), last_count(&**self)), serializer)
             }
         }
 
         /// Deserialises as an argument of a spawned function, and nowhere else.
         impl<'de, Q: Countable> Deserialize<'de> for $handle<Q> {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let (queue, me): (Q, _) = deserialize_end(Endpoint::$side, deserializer)?;
+                let (queue, me): (Q, _) = deserialize_end(Endpoint::$endpoint, deserializer)?;
                 match me {
                     Some(me) => Ok(Self::counted_as(queue, me)),
                     None => Self::over(&queue).map_err(|error| {

@@ -45,8 +45,8 @@ pub(super) trait Counts {
         expect(dead_code, reason = "ends travel as arguments of processes alone")
     )]
     fn endpoints(&self) -> EndpointCounts<'_>;
-    fn count(&self, side: Endpoint, me: Tag) -> Result<(), EndpointError>;
-    fn uncount(&self, side: Endpoint, me: Tag);
+    fn count(&self, endpoint: Endpoint, me: Tag) -> Result<(), EndpointError>;
+    fn uncount(&self, endpoint: Endpoint, me: Tag);
 }
 
 /// A sender of a queue that is counted: when the last one is dropped, or its process ends, an empty
@@ -101,18 +101,19 @@ pub struct ReceiverOf<Q: Countable> {
 /// What clones of a sender or receiver share: this process's count, which ends with the last.
 struct Counted<Q: Countable> {
     queue: Q,
-    side: Endpoint,
+    endpoint: Endpoint,
     me: Tag,
 }
 
 /// Counts this process at an endpoint of a queue, and returns its tag.
-fn count<Q: Countable>(queue: &Q, side: Endpoint) -> Result<Tag, CountError> {
+fn count<Q: Countable>(queue: &Q, endpoint: Endpoint) -> Result<Tag, CountError> {
     let Counting(of) = queue.counting();
     let me = of.me()?;
-    of.count(side, me).map_err(|uncounted| match uncounted {
-        EndpointError::TooMany => CountError::TooMany,
-        EndpointError::MembershipLost => of.membership_lost(me).into(),
-    })?;
+    of.count(endpoint, me)
+        .map_err(|uncounted| match uncounted {
+            EndpointError::TooMany => CountError::TooMany,
+            EndpointError::MembershipLost => of.membership_lost(me).into(),
+        })?;
     Ok(me)
 }
 
@@ -136,24 +137,24 @@ impl<Q: Countable> Drop for Counted<Q> {
     fn drop(&mut self) {
         if self.is_mine() {
             let Counting(of) = self.queue.counting();
-            of.uncount(self.side, self.me);
+            of.uncount(self.endpoint, self.me);
         }
     }
 }
 
 macro_rules! counted {
-    ($($handle:ident $name:literal $side:ident)+) => {$(
+    ($($handle:ident $name:literal $endpoint:ident)+) => {$(
         impl<Q: Countable> $handle<Q> {
             /// Counts this process at its endpoint of the queue.
             pub(super) fn new(queue: &Q) -> Result<Self, CountError> {
-                let me = count(queue, Endpoint::$side)?;
+                let me = count(queue, Endpoint::$endpoint)?;
                 Ok(Self::counted_as(queue.clone(), me))
             }
 
             /// Makes the handle of a process that is counted already.
             pub(crate) fn counted_as(queue: Q, me: Tag) -> Self {
-                let side = Endpoint::$side;
-                let counted = Counted { queue: queue.clone(), side, me };
+                let endpoint = Endpoint::$endpoint;
+                let counted = Counted { queue: queue.clone(), endpoint, me };
                 Self { queue, counted: Arc::new(counted) }
             }
 

@@ -111,7 +111,7 @@ errors! {
     /// Why a sender or a receiver was not counted.
     pub enum CountError {
         /// This process has 131,071 of them, which is the most that it can have.
-        TooMany => "this process is counted 131,071 times at that side already",
+        TooMany => "this process is counted 131,071 times at that endpoint already",
     }
 }
 

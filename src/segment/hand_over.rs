@@ -11,7 +11,7 @@ use crate::participant::hand_over::{HandOver, HandOverStep, TakeOverError};
 pub(crate) enum TakeOverFailure {
     /// Its giver has died, and others may have been told that the end is gone.
     Over,
-    /// This process is counted at that side as often as it can be.
+    /// This process is counted at that endpoint as often as it can be.
     TooMany,
     /// This process is not a participant.
     Membership(MembershipError),
@@ -36,9 +36,9 @@ impl Segment {
     }
 
     /// Gives up an end that this process took over as `me`, unless it is another process by now.
-    pub(crate) fn give_up_end(&self, index: u32, side: Endpoint, me: Tag) {
+    pub(crate) fn give_up_end(&self, index: u32, endpoint: Endpoint, me: Tag) {
         if self.mapping.membership().current() == Some(me) {
-            let _ = self.perform(index, HandOverStep::GiveUp(side), me);
+            let _ = self.perform(index, HandOverStep::GiveUp(endpoint), me);
         }
     }
 

@@ -33,7 +33,9 @@ impl<S: Slots> Ends for Ring<'_, S> {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), TakeOverError> {
-        let taken = self.endpoints().take_over((end.side, end.as_of), me, peers);
+        let taken = self
+            .endpoints()
+            .take_over((end.endpoint, end.as_of), me, peers);
         taken.map_err(|(error, settled)| {
             if settled {
                 self.wake_all();
@@ -42,8 +44,8 @@ impl<S: Slots> Ends for Ring<'_, S> {
         })
     }
 
-    fn give_up(&self, side: Endpoint, me: Tag, peers: &impl Liveness) {
-        self.uncount(side, me, peers);
+    fn give_up(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) {
+        self.uncount(endpoint, me, peers);
     }
 }
 

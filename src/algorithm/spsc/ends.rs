@@ -24,8 +24,8 @@ use crate::participant::hand_over::{Ends, HandOver, HandOverStep, TakeOverError}
 use crate::participant::{Liveness, Tag};
 
 /// Returns the role of a side: the producer is the sender.
-fn role(side: Endpoint) -> Role {
-    match side {
+fn role(endpoint: Endpoint) -> Role {
+    match endpoint {
         Endpoint::Sender => Role::Producer,
         Endpoint::Receiver => Role::Consumer,
     }
@@ -38,7 +38,7 @@ impl Ends for Spsc<'_> {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), TakeOverError> {
-        let endpoint = self.state.own(role(end.side));
+        let endpoint = self.state.own(role(end.endpoint));
         let taken = endpoint.claim.take_over(end.from, me, peers);
         if taken == Err(TakeOverError::MembershipLost) {
             endpoint.event.wake_all();
@@ -46,8 +46,8 @@ impl Ends for Spsc<'_> {
         taken
     }
 
-    fn give_up(&self, side: Endpoint, me: Tag, _peers: &impl Liveness) {
-        self.leave(role(side), me);
+    fn give_up(&self, endpoint: Endpoint, me: Tag, _peers: &impl Liveness) {
+        self.leave(role(endpoint), me);
     }
 }
 

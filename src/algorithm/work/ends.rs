@@ -34,7 +34,9 @@ impl<P: Storage> Ends for Work<'_, P> {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), TakeOverError> {
-        let taken = self.endpoints().take_over((end.side, end.as_of), me, peers);
+        let taken = self
+            .endpoints()
+            .take_over((end.endpoint, end.as_of), me, peers);
         taken.map_err(|(error, settled)| {
             if settled {
                 self.wake_all();
@@ -43,8 +45,8 @@ impl<P: Storage> Ends for Work<'_, P> {
         })
     }
 
-    fn give_up(&self, side: Endpoint, me: Tag, peers: &impl Liveness) {
-        self.uncount(side, me, peers);
+    fn give_up(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) {
+        self.uncount(endpoint, me, peers);
     }
 }
 

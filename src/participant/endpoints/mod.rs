@@ -152,12 +152,12 @@ fn owner(cell: u64) -> u32 {
 }
 
 impl EndpointCounts<'_> {
-    /// Returns whether the queue is closed, or the other endpoint is gone, as seen from `side`.
+    /// Returns whether the queue is closed, or the other endpoint is gone, as seen from `endpoint`.
     #[inline(always)]
-    pub(crate) fn is_over(self, side: Endpoint) -> bool {
+    pub(crate) fn is_over(self, endpoint: Endpoint) -> bool {
         // ORDERING: Acquire; (E2).
         let acquire = ordering(Ordering::Acquire, 130);
-        self.word.load(acquire) & (CLOSED | side.other().gone()) != 0
+        self.word.load(acquire) & (CLOSED | endpoint.other().gone()) != 0
     }
 
     pub(crate) fn is_closed(self) -> bool {
@@ -165,10 +165,10 @@ impl EndpointCounts<'_> {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Returns whether `side` is to be told if the other endpoint dies: a participant was counted
+    /// Returns whether `endpoint` is to be told if the other endpoint dies: a participant was counted
     /// there, and the queue is not over.
-    pub(crate) fn may_end(self, side: Endpoint) -> bool {
-        let other = side.other();
+    pub(crate) fn may_end(self, endpoint: Endpoint) -> bool {
+        let other = endpoint.other();
         // ORDERING: Relaxed; a hint. A waiter that misses the first count is woken by it.
         let word = self.word.load(Ordering::Relaxed);
         word & (other.ever() | other.gone() | CLOSED) == other.ever()
@@ -201,27 +201,27 @@ impl EndpointCounts<'_> {
     /// end](Self::may_end) so far.
     pub(crate) fn count(
         self,
-        side: Endpoint,
+        endpoint: Endpoint,
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<bool, EndpointError> {
-        self.count_in_cell(side, me, peers, 600)?;
+        self.count_in_cell(endpoint, me, peers, 600)?;
         let once_more = if mutation(131) { 0 } else { COUNTED };
         let mut is_first = false;
         self.change(|word| {
-            is_first = word & (side.ever() | side.gone()) != side.ever();
-            if word & side.gone() != 0 {
-                self.note_renewal(side, number(word) + 1);
+            is_first = word & (endpoint.ever() | endpoint.gone()) != endpoint.ever();
+            if word & endpoint.gone() != 0 {
+                self.note_renewal(endpoint, number(word) + 1);
             }
-            (word.wrapping_add(once_more) | side.ever()) & !side.gone()
+            (word.wrapping_add(once_more) | endpoint.ever()) & !endpoint.gone()
         });
         Ok(is_first)
     }
 
     /// Notes that an endpoint that is gone begins anew with the count of this number. A note of a
     /// count that another one overtakes is true as well: that one has the same number.
-    fn note_renewal(self, side: Endpoint, number: u64) {
-        let place = &self.renewed[side as usize];
+    fn note_renewal(self, endpoint: Endpoint, number: u64) {
+        let place = &self.renewed[endpoint as usize];
         let number = number + u64::from(mutation(550));
         // ORDERING: Relaxed; (E5), by the change of the word after this.
         let mut seen = place.load(Ordering::Relaxed);
@@ -251,23 +251,23 @@ impl EndpointCounts<'_> {
     #[cfg(any(loom, feature = "process"))]
     pub(crate) fn take_over(
         self,
-        (side, as_of): (Endpoint, u64),
+        (endpoint, as_of): (Endpoint, u64),
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), (TakeOverError, bool)> {
-        let early = mutation(516) && !self.count_over(side, as_of);
-        self.count_in_cell(side, me, peers, 518)
+        let early = mutation(516) && !self.count_over(endpoint, as_of);
+        self.count_in_cell(endpoint, me, peers, 518)
             .map_err(|error| (error.into(), false))?;
-        if early || !mutation(516) && self.count_over(side, as_of) {
+        if early || !mutation(516) && self.count_over(endpoint, as_of) {
             return Ok(());
         }
         // Others may have been told. A participant that was counted and left meanwhile has found
         // this cell, so its settling is owed.
         let settled = if mutation(514) {
-            self.take_from_cell(side, me);
+            self.take_from_cell(endpoint, me);
             false
         } else {
-            self.uncount(side, me, peers)
+            self.uncount(endpoint, me, peers)
         };
         Err((TakeOverError::Over, settled))
     }
@@ -275,20 +275,20 @@ impl EndpointCounts<'_> {
     /// Changes the word for an end that was handed over; returns false if the endpoint is gone, or
     /// was so since.
     #[cfg(any(loom, feature = "process"))]
-    fn count_over(self, side: Endpoint, as_of: u64) -> bool {
+    fn count_over(self, endpoint: Endpoint, as_of: u64) -> bool {
         let once_more = if mutation(513) { 0 } else { COUNTED };
         // ORDERING: Acquire; (E5).
         let acquire = ordering(Ordering::Acquire, 551);
         let mut seen = self.word.load(acquire);
         loop {
-            let is_gone = seen & side.gone() != 0 && !mutation(512);
+            let is_gone = seen & endpoint.gone() != 0 && !mutation(512);
             // ORDERING: Relaxed; (E5).
-            let renewed = self.renewed[side as usize].load(Ordering::Relaxed);
+            let renewed = self.renewed[endpoint as usize].load(Ordering::Relaxed);
             if is_gone || renewed > as_of && !mutation(548) {
                 return false;
             }
             // (E4).
-            let next = (seen.wrapping_add(once_more) | side.ever()) & !side.gone();
+            let next = (seen.wrapping_add(once_more) | endpoint.ever()) & !endpoint.gone();
             // ORDERING: Release; (E1). Acquire; as `settle`.
             match self
                 .word
@@ -303,7 +303,7 @@ impl EndpointCounts<'_> {
     /// Adds one to the own cell of `me`, and asks the registry; `mutant` does not ask.
     fn count_in_cell(
         self,
-        side: Endpoint,
+        endpoint: Endpoint,
         me: Tag,
         peers: &impl Liveness,
         mutant: u32,
@@ -323,12 +323,12 @@ impl EndpointCounts<'_> {
             } else {
                 u64::from(me.bits())
             };
-            if side.count(mine) == MOST {
+            if endpoint.count(mine) == MOST {
                 return Err(EndpointError::TooMany);
             }
             // ORDERING: Release; (M3).
             let release = Ordering::AcqRel;
-            match cell.compare_exchange(seen, mine + side.one(), release, Ordering::Acquire) {
+            match cell.compare_exchange(seen, mine + endpoint.one(), release, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(now) => seen = now,
             }
@@ -344,14 +344,14 @@ impl EndpointCounts<'_> {
 
     /// Counts participant `me` once less at an endpoint; returns true if none is left there, and
     /// all sleepers of both endpoints must be woken.
-    pub(crate) fn uncount(self, side: Endpoint, me: Tag, peers: &impl Liveness) -> bool {
-        self.take_from_cell(side, me)
+    pub(crate) fn uncount(self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) -> bool {
+        self.take_from_cell(endpoint, me)
             && !mutation(135)
-            && self.settle(side, |tag| peers.is_alive(tag))
+            && self.settle(endpoint, |tag| peers.is_alive(tag))
     }
 
     /// Takes one from the own cell of `me`; returns whether that was its last at the endpoint.
-    fn take_from_cell(self, side: Endpoint, me: Tag) -> bool {
+    fn take_from_cell(self, endpoint: Endpoint, me: Tag) -> bool {
         let Some(cell) = self.cells.get(me.index() as usize) else {
             return false;
         };
@@ -359,14 +359,14 @@ impl EndpointCounts<'_> {
         let mut seen = cell.load(Ordering::Relaxed);
         loop {
             // Otherwise its membership was lost, and others have cleared its cell.
-            if owner(seen) != me.bits() || side.count(seen) == 0 {
+            if owner(seen) != me.bits() || endpoint.count(seen) == 0 {
                 return false;
             }
-            let less = seen - side.one();
+            let less = seen - endpoint.one();
             // ORDERING: Release; (E2): what this participant sent.
             let release = ordering(Ordering::AcqRel, 132);
             match cell.compare_exchange(seen, less, release, Ordering::Relaxed) {
-                Ok(_) => return side.count(less) == 0,
+                Ok(_) => return endpoint.count(less) == 0,
                 Err(now) => seen = now,
             }
         }
@@ -376,9 +376,9 @@ impl EndpointCounts<'_> {
     /// `alive` one now; returns whether this call marked it. All sleepers of both endpoints must be
     /// woken then.
     #[cold]
-    pub(crate) fn settle(self, side: Endpoint, alive: impl Fn(Tag) -> bool) -> bool {
+    pub(crate) fn settle(self, endpoint: Endpoint, alive: impl Fn(Tag) -> bool) -> bool {
         // ORDERING: Relaxed; a participant that is counted for the first time now is not gone.
-        if self.word.load(Ordering::Relaxed) & side.ever() == 0 {
+        if self.word.load(Ordering::Relaxed) & endpoint.ever() == 0 {
             return false;
         }
         if !mutation(136) {
@@ -391,15 +391,15 @@ impl EndpointCounts<'_> {
             let counted = |cell: &AtomicU64| {
                 // ORDERING: Acquire; (M3), and (E2): what an uncounted participant sent.
                 let seen = cell.load(ordering(Ordering::Acquire, 134));
-                let tag = Tag::from_bits(owner(seen)).filter(|_| side.count(seen) > 0);
+                let tag = Tag::from_bits(owner(seen)).filter(|_| endpoint.count(seen) > 0);
                 tag.is_some_and(&alive)
             };
-            if seen & side.gone() != 0 || self.cells.iter().any(counted) {
+            if seen & endpoint.gone() != 0 || self.cells.iter().any(counted) {
                 return false;
             }
             // ORDERING: Release; (E2). Acquire; a helper passes on what it saw.
             let both = Ordering::AcqRel;
-            let gone = seen | side.gone();
+            let gone = seen | endpoint.gone();
             let change = self
                 .word
                 .compare_exchange(seen, gone, both, Ordering::Relaxed);
@@ -423,10 +423,10 @@ impl EndpointCounts<'_> {
                 }
             }
         }
-        for side in [Endpoint::Sender, Endpoint::Receiver] {
+        for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
             if !mutation(137) {
                 // Other dead participants are uncounted when they are reaped.
-                self.settle(side, |_| true);
+                self.settle(endpoint, |_| true);
             }
         }
     }

@@ -33,11 +33,11 @@ impl<T: Payload> Counts for Queue<T> {
     fn endpoints(&self) -> EndpointCounts<'_> {
         self.ring().endpoints()
     }
-    fn count(&self, side: Endpoint, me: Tag) -> Result<(), EndpointError> {
-        self.ring().count_at(side, me, &self.liveness(me))
+    fn count(&self, endpoint: Endpoint, me: Tag) -> Result<(), EndpointError> {
+        self.ring().count_at(endpoint, me, &self.liveness(me))
     }
-    fn uncount(&self, side: Endpoint, me: Tag) {
-        self.ring().uncount(side, me, &self.liveness(me));
+    fn uncount(&self, endpoint: Endpoint, me: Tag) {
+        self.ring().uncount(endpoint, me, &self.liveness(me));
     }
 }
 

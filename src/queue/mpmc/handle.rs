@@ -231,8 +231,8 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(super) fn mode(&self, side: Endpoint) -> WaitMode<'_> {
-        WaitMode::new(self.wait.pace(), &self.waits[side as usize])
+    pub(super) fn mode(&self, endpoint: Endpoint) -> WaitMode<'_> {
+        WaitMode::new(self.wait.pace(), &self.waits[endpoint as usize])
     }
 
     /// Joins the segment.
@@ -245,8 +245,8 @@ impl<T> Queue<T> {
     /// Gives back a slot that this process claimed when it was no participant any more.
     #[cold]
     #[inline(never)]
-    pub(super) fn withdraw(&self, side: Endpoint, claim: Claim, me: Tag) {
-        self.ring().withdraw(side, claim, me);
+    pub(super) fn withdraw(&self, endpoint: Endpoint, claim: Claim, me: Tag) {
+        self.ring().withdraw(endpoint, claim, me);
     }
 }
 

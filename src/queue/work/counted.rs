@@ -32,11 +32,11 @@ impl Counts for Pool {
     fn endpoints(&self) -> EndpointCounts<'_> {
         self.endpoints()
     }
-    fn count(&self, side: Endpoint, me: Tag) -> Result<(), EndpointError> {
-        self.work().count_at(side, me, &self.liveness(me))
+    fn count(&self, endpoint: Endpoint, me: Tag) -> Result<(), EndpointError> {
+        self.work().count_at(endpoint, me, &self.liveness(me))
     }
-    fn uncount(&self, side: Endpoint, me: Tag) {
-        self.work().uncount(side, me, &self.liveness(me));
+    fn uncount(&self, endpoint: Endpoint, me: Tag) {
+        self.work().uncount(endpoint, me, &self.liveness(me));
     }
 }
 

@@ -211,8 +211,8 @@ impl Pool {
     }
 
     /// Where a side sleeps.
-    pub(super) fn event_of(&self, side: Endpoint) -> &EventCount {
-        self.state.event(side)
+    pub(super) fn event_of(&self, endpoint: Endpoint) -> &EventCount {
+        self.state.event(endpoint)
     }
 
     #[inline(always)]

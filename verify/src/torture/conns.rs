@@ -44,8 +44,8 @@ const WORDS: usize = 7;
 
 /// The message with a number of a side. One in eight is larger than the pipe, and all of it follows
 /// from the number.
-fn message(side: usize, number: u64) -> Vec<u8> {
-    let mixed = (number * 2 + side as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn message(endpoint: usize, number: u64) -> Vec<u8> {
+    let mixed = (number * 2 + endpoint as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let most = if mixed >> 61 == 0 { 3 * CAPACITY } else { 200 };
     let len = (mixed >> 20) % most;
     (0..len)
@@ -55,7 +55,7 @@ fn message(side: usize, number: u64) -> Vec<u8> {
 
 /// One side of a talk.
 struct Side<'a> {
-    side: usize,
+    endpoint: usize,
     ledger: &'a AtomicArray<u64>,
     to: PipeSender<()>,
     from: PipeReceiver<()>,
@@ -66,8 +66,8 @@ struct Side<'a> {
 impl Side<'_> {
     /// Sends the next message, unless that takes too long; false if the other side has gone.
     fn send(&mut self, random: &mut Random) -> Result<bool, ()> {
-        self.ledger[INTENDED + self.side].store(self.sent + 1);
-        let bytes = message(self.side, self.sent);
+        self.ledger[INTENDED + self.endpoint].store(self.sent + 1);
+        let bytes = message(self.endpoint, self.sent);
         let sent = if random.below(2) == 0 {
             match self.to.try_send_bytes(&bytes) {
                 Ok(()) => true,
@@ -86,18 +86,18 @@ impl Side<'_> {
         };
         if sent {
             self.sent += 1;
-            self.ledger[SENT + self.side].store(self.sent);
+            self.ledger[SENT + self.endpoint].store(self.sent);
         }
         Ok(true)
     }
 
     /// Notes a message, if it is the one that is due and whole.
     fn note(&mut self, bytes: &[u8]) -> Result<(), ()> {
-        if bytes != message(1 - self.side, self.received) {
+        if bytes != message(1 - self.endpoint, self.received) {
             return Err(());
         }
         self.received += 1;
-        self.ledger[RECEIVED + self.side].store(self.received);
+        self.ledger[RECEIVED + self.endpoint].store(self.received);
         Ok(())
     }
 
@@ -148,9 +148,9 @@ impl Side<'_> {
 }
 
 /// What each process does: it finds the other by name, and talks until that has gone.
-fn run_side(name: &str, side: usize, ledger: &AtomicArray<u64>, mut random: Random) -> u8 {
+fn run_side(name: &str, endpoint: usize, ledger: &AtomicArray<u64>, mut random: Random) -> u8 {
     let is_alone = || ledger[KILLED].load() != 0;
-    let conn: Conn<(), ()> = if side == 0 {
+    let conn: Conn<(), ()> = if endpoint == 0 {
         let Ok(listener) = Listener::bind(name) else {
             return FAILED;
         };
@@ -174,15 +174,15 @@ fn run_side(name: &str, side: usize, ledger: &AtomicArray<u64>, mut random: Rand
         }
     };
     let (to, from) = conn.split();
-    let mut side = Side {
-        side,
+    let mut endpoint = Side {
+        endpoint,
         ledger,
         to,
         from,
         sent: 0,
         received: 0,
     };
-    match side.talk(&mut random) {
+    match endpoint.talk(&mut random) {
         Ok(()) => TOLD,
         Err(()) => FAILED,
     }
@@ -192,8 +192,8 @@ fn run_side(name: &str, side: usize, ledger: &AtomicArray<u64>, mut random: Rand
 fn talk(name: &str, random: &mut Random, tally: &mut Tally) -> Result<u64, Broken> {
     let segment = Segment::anonymous()?;
     let ledger: AtomicArray<u64> = segment.create("ledger", Init::zeroed(WORDS))?;
-    let start = |side: usize, seed: u64| -> Result<Child, Broken> {
-        forked(|| run_side(name, side, &ledger, Random::new(seed)))
+    let start = |endpoint: usize, seed: u64| -> Result<Child, Broken> {
+        forked(|| run_side(name, endpoint, &ledger, Random::new(seed)))
     };
     let mut both = [start(0, random.next())?, start(1, random.next())?];
     pause(random.time_below(LIFE))?;

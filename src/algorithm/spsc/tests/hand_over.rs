@@ -88,7 +88,7 @@ impl Fixture {
     /// What the child does: it takes the end over, pushes an item and leaves.
     fn take_over(&self) {
         let end = HandOver {
-            side: Endpoint::Sender,
+            endpoint: Endpoint::Sender,
             from: tag(1),
             as_of: 0,
         };
@@ -221,7 +221,7 @@ fn model_spsc_end_handed_over_to_an_unregistered_child_leaves_no_tag() {
         finish([
             fixture.start(2, None, move |child| {
                 let end = HandOver {
-                    side: Endpoint::Sender,
+                    endpoint: Endpoint::Sender,
                     from: tag(1),
                     as_of: 0,
                 };

@@ -31,23 +31,23 @@ fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
         cells: &cells,
     };
     let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
-    for side in [Endpoint::Sender, Endpoint::Receiver] {
-        let over = || endpoints.is_over(side.other());
-        let may_end = || endpoints.may_end(side.other());
+    for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
+        let over = || endpoints.is_over(endpoint.other());
+        let may_end = || endpoints.may_end(endpoint.other());
         assert!(!over() && !may_end(), "no sender was ever counted");
-        assert_eq!(endpoints.count(side, first, &AllAlive), Ok(true));
-        assert_eq!(endpoints.count(side, first, &AllAlive), Ok(false));
-        assert_eq!(endpoints.count(side, second, &AllAlive), Ok(false));
+        assert_eq!(endpoints.count(endpoint, first, &AllAlive), Ok(true));
+        assert_eq!(endpoints.count(endpoint, first, &AllAlive), Ok(false));
+        assert_eq!(endpoints.count(endpoint, second, &AllAlive), Ok(false));
         assert!(may_end());
-        assert!(!endpoints.uncount(side, first, &AllAlive) && !over());
-        assert!(!endpoints.uncount(side, first, &AllAlive) && !over());
-        assert!(endpoints.uncount(side, second, &AllAlive) && over());
+        assert!(!endpoints.uncount(endpoint, first, &AllAlive) && !over());
+        assert!(!endpoints.uncount(endpoint, first, &AllAlive) && !over());
+        assert!(endpoints.uncount(endpoint, second, &AllAlive) && over());
         assert!(
-            !endpoints.uncount(side, second, &AllAlive),
+            !endpoints.uncount(endpoint, second, &AllAlive),
             "it is not counted"
         );
         assert!(!may_end(), "it has ended");
-        assert_eq!(endpoints.count(side, second, &AllAlive), Ok(true));
+        assert_eq!(endpoints.count(endpoint, second, &AllAlive), Ok(true));
         assert!(!over() && may_end(), "a sender was counted again");
         endpoints.recover(second);
         assert!(over(), "it was dead");
@@ -72,18 +72,24 @@ fn an_end_that_was_handed_over_before_a_new_beginning_is_over() {
         cells: &cells,
     };
     let [parent, other, child] = [0, 1, 2].map(|index| Tag::new(index, 1).unwrap());
-    for side in [Endpoint::Sender, Endpoint::Receiver] {
-        endpoints.count(side, parent, &AllAlive).unwrap();
+    for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
+        endpoints.count(endpoint, parent, &AllAlive).unwrap();
         let early = endpoints.as_of();
         // It dies, and others are told.
-        assert!(endpoints.uncount(side, parent, &AllAlive));
-        assert_eq!(endpoints.count(side, other, &AllAlive), Ok(true));
+        assert!(endpoints.uncount(endpoint, parent, &AllAlive));
+        assert_eq!(endpoints.count(endpoint, other, &AllAlive), Ok(true));
         let late = endpoints.as_of();
         let over = Err((TakeOverError::Over, false));
-        assert_eq!(endpoints.take_over((side, early), child, &AllAlive), over);
+        assert_eq!(
+            endpoints.take_over((endpoint, early), child, &AllAlive),
+            over
+        );
         // What the other one hands over is not.
-        assert_eq!(endpoints.take_over((side, late), child, &AllAlive), Ok(()));
-        assert!(!endpoints.is_over(side.other()));
+        assert_eq!(
+            endpoints.take_over((endpoint, late), child, &AllAlive),
+            Ok(())
+        );
+        assert!(!endpoints.is_over(endpoint.other()));
     }
 }
 
@@ -97,16 +103,16 @@ fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
         cells: &cells,
     };
     let me = Tag::new(0, 1).unwrap();
-    for side in [Endpoint::Sender, Endpoint::Receiver] {
+    for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
         for _ in 0..MOST {
-            endpoints.count(side, me, &AllAlive).unwrap();
+            endpoints.count(endpoint, me, &AllAlive).unwrap();
         }
         assert_eq!(
-            endpoints.count(side, me, &AllAlive),
+            endpoints.count(endpoint, me, &AllAlive),
             Err(EndpointError::TooMany)
         );
-        assert!(!endpoints.uncount(side, me, &AllAlive));
-        assert_eq!(endpoints.count(side, me, &AllAlive), Ok(false));
+        assert!(!endpoints.uncount(endpoint, me, &AllAlive));
+        assert_eq!(endpoints.count(endpoint, me, &AllAlive), Ok(false));
     }
 }
 
