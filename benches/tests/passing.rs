@@ -12,7 +12,7 @@ use crossdock::process;
 use crossdock_cli::Failure;
 use crossdock_cli::pin::Pin;
 use crossdock_cli::times::Times;
-use crossdock_cli::worker::Crew;
+use crossdock_cli::worker::Workers;
 
 #[test]
 fn crossdock_worker() {
@@ -203,7 +203,7 @@ impl<const HOW: u8, const W: usize> Sender<W> for End<HOW, W> {
         }
         self.passed += 1;
         match HOW {
-            REFUSES if self.passed == 50 => return Err(Failure::said("no luck")),
+            REFUSES if self.passed == 50 => return Err(Failure::worker("no luck")),
             LOSES if self.passed == 50 => {}
             TURNS if self.passed == 50 => items.push_front(*item),
             _ => items.push_back(*item),
@@ -277,8 +277,8 @@ fn never_ends(_: ()) -> Result<(), String> {
 #[test]
 fn a_worker_that_does_not_end_is_not_waited_for() {
     process::init_test("crossdock_worker");
-    let mut crew = Crew::new();
-    crew.add(process::spawn(never_ends, ()).unwrap());
-    let failure = crew.join_within(Duration::from_millis(10)).unwrap_err();
+    let mut workers = Workers::new();
+    workers.add(process::spawn(never_ends, ()).unwrap());
+    let failure = workers.join_within(Duration::from_millis(10)).unwrap_err();
     assert!(failure.to_string().contains("did not end"), "{failure}");
 }

@@ -25,9 +25,9 @@ impl Failure {
         move |source| Self::Io { what, source }
     }
 
-    /// For `map_err`: a worker's own, in its words.
+    /// For `map_err`: an error of a worker, as its text.
     #[cold]
-    pub fn said(error: impl fmt::Display) -> Self {
+    pub fn worker(error: impl fmt::Display) -> Self {
         Self::Worker(error.to_string())
     }
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::pin::Pin;
-use crate::worker::{Crew, said};
+use crate::worker::{Workers, message};
 use crate::{Failure, pin};
 
 /// How much of the measured time the workers run before.
@@ -51,7 +51,7 @@ impl Post {
     /// If it cannot be pinned.
     pub fn begin(&self) -> Result<(), String> {
         if let Some(core) = self.core {
-            pin::pin(core).map_err(said)?;
+            pin::pin(core).map_err(message)?;
         }
         self.arrived.add(1);
         while self.phase.load() == Phase::GATHER {
@@ -129,14 +129,14 @@ impl Floor {
     /// [`Failure::Worker`] if one of them ends before.
     pub fn measure<R>(
         &self,
-        crew: &mut Crew<R>,
+        workers: &mut Workers<R>,
         time: Duration,
     ) -> Result<(Vec<u64>, Duration), Failure>
     where
         R: Serialize + DeserializeOwned,
     {
         let all = self.counts.len() as u64;
-        crew.until(|| self.arrived.load() == all)?;
+        workers.until(|| self.arrived.load() == all)?;
         self.phase.store(Phase::WARM_UP);
         let counts = || {
             self.counts
@@ -144,11 +144,11 @@ impl Floor {
                 .map(|count| count.load())
                 .collect::<Vec<_>>()
         };
-        crew.work_for(time.mul_f64(WARM_UP))?;
+        workers.work_for(time.mul_f64(WARM_UP))?;
         self.phase.store(Phase::MEASURE);
         let (start, before) = at_once(counts);
         loop {
-            crew.work_for(time)?;
+            workers.work_for(time)?;
             let (end, after) = at_once(counts);
             let both = before.iter().zip(&after);
             let done: Vec<u64> = both.map(|(before, after)| after - before).collect();

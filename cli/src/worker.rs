@@ -36,12 +36,12 @@ pub fn die_with(parent: u32) -> Result<(), String> {
 
 /// The workers of a run. Those that are not joined are killed when it is dropped.
 #[derive(Debug)]
-pub struct Crew<R> {
+pub struct Workers<R> {
     workers: Vec<Process<Result<R, String>>>,
 }
 
-impl<R: Serialize + DeserializeOwned> Crew<R> {
-    /// A crew without workers.
+impl<R: Serialize + DeserializeOwned> Workers<R> {
+    /// A workers without workers.
     pub fn new() -> Self {
         Self {
             workers: Vec::new(),
@@ -151,13 +151,13 @@ impl<R: Serialize + DeserializeOwned> Crew<R> {
     }
 }
 
-impl<R: Serialize + DeserializeOwned> Default for Crew<R> {
+impl<R: Serialize + DeserializeOwned> Default for Workers<R> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<R> Drop for Crew<R> {
+impl<R> Drop for Workers<R> {
     fn drop(&mut self) {
         for worker in self.workers.drain(..) {
             // One that has ended already is no error, and a process that cannot be killed dies with
@@ -214,7 +214,7 @@ fn outcome<R: Serialize + DeserializeOwned>(
     }
 }
 
-/// An error as a worker returns it.
-pub fn said(error: impl Display) -> String {
+/// The text of an error, which is what a worker returns.
+pub fn message(error: impl Display) -> String {
     error.to_string()
 }

@@ -65,6 +65,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("Annex", "LockHook"),
     ("Bell", "EventCount"),
     ("ByBell", "OnEvent"),
+    ("Crew", "Workers"),
     ("Glance", "MutexStatus or RwLockStatus"),
     ("Grid", "LeaseTable"),
     ("Oracle", "KernelLiveness"),

@@ -106,7 +106,7 @@ fn array(bytes: usize) -> Result<(Array<u8>, Vec<u8>), Failure> {
 
 fn bare<const BYTES: usize>(time: Duration) -> Result<f64, Failure> {
     let (array, place) = array(BYTES)?;
-    let values = array.read_or_repair(|_| ()).map_err(Failure::said)?;
+    let values = array.read_or_repair(|_| ()).map_err(Failure::worker)?;
     let values: &[u8] = &values;
     timed(
         time,
@@ -120,7 +120,7 @@ fn bare<const BYTES: usize>(time: Duration) -> Result<f64, Failure> {
 
 fn bare_in<const BYTES: usize>(time: Duration) -> Result<f64, Failure> {
     let (array, place) = array(BYTES)?;
-    let mut values = array.write_or_repair(|_| ()).map_err(Failure::said)?;
+    let mut values = array.write_or_repair(|_| ()).map_err(Failure::worker)?;
     let values: &mut [u8] = &mut values;
     timed(
         time,
@@ -137,7 +137,7 @@ fn copy_to<const BYTES: usize>(time: Duration) -> Result<f64, Failure> {
     timed(
         time,
         || Ok(state),
-        |(array, place)| array.copy_to(0, black_box(place)).map_err(Failure::said),
+        |(array, place)| array.copy_to(0, black_box(place)).map_err(Failure::worker),
     )
 }
 
@@ -146,7 +146,11 @@ fn copy_from<const BYTES: usize>(time: Duration) -> Result<f64, Failure> {
     timed(
         time,
         || Ok(state),
-        |(array, place)| array.copy_from(0, black_box(place)).map_err(Failure::said),
+        |(array, place)| {
+            array
+                .copy_from(0, black_box(place))
+                .map_err(Failure::worker)
+        },
     )
 }
 

@@ -8,7 +8,7 @@ use crossdock::array::{ArrayOptions, Init};
 use crossdock::queue::Queue;
 use crossdock::{Array, Counter, SegmentOptions, process};
 use crossdock_cli::pin::Pin;
-use crossdock_cli::worker::{Crew, die_with, said};
+use crossdock_cli::worker::{Workers, die_with, message};
 use crossdock_cli::{Failure, pin};
 use serde::{Deserialize, Serialize};
 
@@ -65,19 +65,19 @@ fn compute(values: &mut [u64], steps: u64) {
 fn work(bench: Bench) -> Result<u64, String> {
     die_with(bench.parent)?;
     if let Some(core) = bench.core {
-        pin::pin(core).map_err(said)?;
+        pin::pin(core).map_err(message)?;
     }
     bench.ready.add(1);
     while bench.go.load() == 0 {
         std::hint::spin_loop();
     }
     let mut chunks = 0;
-    while let Some(mut chunk) = bench.array.lease_chunk().map_err(said)? {
+    while let Some(mut chunk) = bench.array.lease_chunk().map_err(message)? {
         compute(&mut chunk, bench.steps);
-        chunk.finish().map_err(said)?;
+        chunk.finish().map_err(message)?;
         chunks += 1;
     }
-    bench.done.send(chunks).map_err(said)?;
+    bench.done.send(chunks).map_err(message)?;
     Ok(chunks)
 }
 
@@ -102,7 +102,7 @@ fn measured(time: Duration, processes: u32) -> Result<f64, Failure> {
     let done: Queue<u64> = segment.create("done", 8)?;
     let steps = steps(time);
     let cores = pin::cores()?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     for worker in 0..processes {
         let bench = Bench {
             array: array.clone(),
@@ -113,16 +113,16 @@ fn measured(time: Duration, processes: u32) -> Result<f64, Failure> {
             core: Pin::Cores.core(worker, &cores),
             parent: std::process::id(),
         };
-        crew.add(process::spawn(work, bench)?);
+        workers.add(process::spawn(work, bench)?);
     }
-    crew.until(|| ready.load() == u64::from(processes))?;
+    workers.until(|| ready.load() == u64::from(processes))?;
     let begun = Instant::now();
     go.store(1);
     // The first to find nothing to do says so.
     done.recv_timeout(time * 16 + PATIENCE)
-        .map_err(Failure::said)?;
+        .map_err(Failure::worker)?;
     let elapsed = begun.elapsed();
-    let chunks: u64 = crew.join_within(PATIENCE)?.into_iter().sum();
+    let chunks: u64 = workers.join_within(PATIENCE)?.into_iter().sum();
     if chunks != CHUNKS as u64 {
         let what = format!("{chunks} chunks were done, and not {CHUNKS}");
         return Err(Failure::Worker(what));

@@ -1,7 +1,7 @@
 //! A process of a trial: it sends or receives, without a pause.
 
 use crossdock_cli::pin::pin;
-use crossdock_cli::worker::{die_with, said};
+use crossdock_cli::worker::{die_with, message};
 use serde::{Deserialize, Serialize};
 
 use super::board::{Ledger, Part, Phase};
@@ -27,16 +27,16 @@ const NOTHING_LEFT: u32 = 3;
 
 pub(super) fn work<L: Link>(job: Job<L::Handle>) -> Result<(), String> {
     die_with(job.parent)?;
-    pin(job.core).map_err(said)?;
+    pin(job.core).map_err(message)?;
     let (ledger, part) = (&job.ledger, job.ledger.part(job.part));
     match job.role {
         Role::Sender => {
-            let mut sender = L::sender(&job.queue).map_err(said)?;
+            let mut sender = L::sender(&job.queue).map_err(message)?;
             gather(ledger, part);
             send::<L>(ledger, part, job.sender, &mut sender)
         }
         Role::Receiver => {
-            let mut receiver = L::receiver(&job.queue).map_err(said)?;
+            let mut receiver = L::receiver(&job.queue).map_err(message)?;
             gather(ledger, part);
             receive::<L>(ledger, part, &mut receiver)
         }
@@ -68,7 +68,7 @@ fn send<L: Link>(
             std::thread::yield_now();
             continue;
         };
-        if L::send(sender, &[item; WORDS]).map_err(said)? {
+        if L::send(sender, &[item; WORDS]).map_err(message)? {
             part.done();
             take_turns(part);
         }
@@ -84,7 +84,7 @@ fn receive<L: Link>(
     let mut nothing = 0;
     while nothing < NOTHING_LEFT {
         let drain = ledger.phase() == Phase::Drain;
-        match L::recv(receiver).map_err(said)? {
+        match L::recv(receiver).map_err(message)? {
             Some(item) => {
                 ledger.arrived(part, &item);
                 take_turns(part);

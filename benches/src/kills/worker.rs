@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossdock_cli::memory::Memory;
 use crossdock_cli::work::Work;
-use crossdock_cli::worker::{die_with, said};
+use crossdock_cli::worker::{die_with, message};
 use serde::{Deserialize, Serialize};
 
 use crate::peers::locks::Lock;
@@ -55,7 +55,7 @@ fn add_one(number: &AtomicU64) {
 
 pub(super) fn work<L: Lock>(job: Job<L::Handle>) -> Result<(), String> {
     die_with(job.parent)?;
-    let lock = L::attach(&job.lock).map_err(said)?;
+    let lock = L::attach(&job.lock).map_err(message)?;
     let board = job.board.at::<Board>(0);
     // SAFETY: `job.board` keeps it mapped, and atomics may be shared with any process.
     let board = unsafe { board.as_ref() };
@@ -73,7 +73,7 @@ pub(super) fn work<L: Lock>(job: Job<L::Handle>) -> Result<(), String> {
             add_one(&board.mirror);
             slot.holds.store(0, Ordering::Relaxed);
         };
-        lock.with(repair, change).map_err(said)?;
+        lock.with(repair, change).map_err(message)?;
         add_one(&slot.done);
         job.outside.run();
     }

@@ -246,7 +246,7 @@ impl Found<'_> {
             IdleChoice::Spin => "throughput by tries, with the same pauses for all kinds",
             IdleChoice::Park => "throughput of waiters that sleep",
         };
-        let said = runs::said(*secs, *count, *pin);
+        let said = runs::described(*secs, *count, *pin);
         format!("{said}; queues of {capacity} items, batches of {batch}; {idle}")
     }
 }

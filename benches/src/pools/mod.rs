@@ -192,7 +192,7 @@ fn measure(
                         return Ok(());
                     }
                     Said::Speed(speed) => speed,
-                    Said::Toll(_) => return Err(Failure::said("a toll of a pool's speed")),
+                    Said::Toll(_) => return Err(Failure::worker("a toll of a pool's speed")),
                 }
             }
         };
@@ -219,7 +219,7 @@ fn measure(
                     let what = 1 + u64::from(moment == Moment::Idle);
                     match script(effort, &[which, what, patience])? {
                         Said::Toll(toll) => tolls.push(toll),
-                        _ => return Err(Failure::said("no toll of a kill")),
+                        _ => return Err(Failure::worker("no toll of a kill")),
                     }
                 }
             }
@@ -263,5 +263,5 @@ enum Said {
 fn script(effort: &Effort, numbers: &[u64]) -> Result<Said, Failure> {
     let mut said = None;
     Script::Pools.run_by(&effort.python, numbers, SILENCE, |line| said = Some(line))?;
-    said.ok_or_else(|| Failure::said("the interpreter said nothing"))
+    said.ok_or_else(|| Failure::worker("the interpreter said nothing"))
 }

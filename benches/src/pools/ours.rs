@@ -50,7 +50,7 @@ pub(super) fn kill(moment: Moment) -> Result<Toll, Failure> {
     pool.map(pause, 0..TASKS as u64)?;
     if moment == Moment::Idle {
         let worker = pool.worker_ids()[fastrand::usize(..WORKERS)];
-        let worker = libc::pid_t::try_from(worker).map_err(Failure::said)?;
+        let worker = libc::pid_t::try_from(worker).map_err(Failure::worker)?;
         // SAFETY: a signal to a worker of this pool, which has not been waited for.
         unsafe { libc::kill(worker, libc::SIGKILL) };
     }

@@ -27,7 +27,7 @@ fn squares(numbers: Vec<u64>) -> Vec<u64> {
 }
 
 fn pool() -> Result<Pool, Failure> {
-    Pool::new(WORKERS).map_err(Failure::said)
+    Pool::new(WORKERS).map_err(Failure::worker)
 }
 
 /// Passes tasks, and takes their results in order.
@@ -46,12 +46,12 @@ where
         if ahead.len() == AHEAD
             && let Some(oldest) = ahead.pop_front()
         {
-            take(JoinHandle::join(oldest).map_err(Failure::said)?);
+            take(JoinHandle::join(oldest).map_err(Failure::worker)?);
         }
         ahead.push_back(pool.spawn(argument, task));
     }
     for task in ahead {
-        take(task.join().map_err(Failure::said)?);
+        take(task.join().map_err(Failure::worker)?);
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ fn outcome(task: Option<JoinHandle<u64>>, end: Instant) -> Outcome {
 fn workers() -> Result<Vec<libc::pid_t>, Failure> {
     let mut found = Vec::new();
     let threads =
-        fs::read_dir(format!("/proc/{}/task", std::process::id())).map_err(Failure::said)?;
+        fs::read_dir(format!("/proc/{}/task", std::process::id())).map_err(Failure::worker)?;
     for thread in threads.flatten() {
         let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
         let children = children.split_whitespace();
@@ -122,7 +122,7 @@ pub(super) fn kill(moment: Moment) -> Result<Toll, Failure> {
         let workers = workers()?;
         let worker = workers
             .first()
-            .ok_or_else(|| Failure::said("a pool without workers"))?;
+            .ok_or_else(|| Failure::worker("a pool without workers"))?;
         // SAFETY: a signal to a child of this process, which has not been waited for.
         unsafe { libc::kill(*worker, libc::SIGKILL) };
     }

@@ -14,7 +14,7 @@ pub(super) fn speed(singles: u64, items: u64) -> Result<Speed, Failure> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(WORKERS)
         .build()
-        .map_err(Failure::said)?;
+        .map_err(Failure::worker)?;
     let begun = Instant::now();
     let (sender, results) = mpsc::channel();
     for number in 0..singles {

@@ -12,7 +12,7 @@ use super::{Contestant, Idle, Item, PATIENCE, Receiver, Sender, Setting, Shape, 
 use crossdock_cli::Failure;
 use crossdock_cli::floor::{Floor, Phase, Post};
 use crossdock_cli::times::Times;
-use crossdock_cli::worker::{self, Crew, die_with, said};
+use crossdock_cli::worker::{self, Workers, die_with, message};
 
 /// Who begins, and who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,17 +46,17 @@ where
 {
     let queues = both::<C, W>(setting.shape)?;
     let floor = Floor::new(2, setting.pin)?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     for task in tasks(&floor, setting) {
         let order = Order {
             queues: queues.clone(),
             task,
             driver: std::process::id(),
         };
-        crew.add(process::spawn(work::<C, W>, order)?);
+        workers.add(process::spawn(work::<C, W>, order)?);
     }
-    floor.measure(&mut crew, setting.time)?;
-    Ok(trips(crew.join_within(PATIENCE)?))
+    floor.measure(&mut workers, setting.time)?;
+    Ok(trips(workers.join_within(PATIENCE)?))
 }
 
 /// Measures a kind whose workers are threads: in a process of their own, too.
@@ -65,11 +65,11 @@ where
     C::Handle<W>: Send + Sync,
 {
     let floor = Floor::new(2, setting.pin)?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     let order = (setting.shape, tasks(&floor, setting), std::process::id());
-    crew.add(process::spawn(host::<C, W>, order)?);
-    floor.measure(&mut crew, setting.time)?;
-    Ok(trips(crew.join_within(PATIENCE)?.concat()))
+    workers.add(process::spawn(host::<C, W>, order)?);
+    floor.measure(&mut workers, setting.time)?;
+    Ok(trips(workers.join_within(PATIENCE)?.concat()))
 }
 
 fn both<C: Contestant, const W: usize>(shape: Shape) -> Result<Both<C::Handle<W>>, Failure> {
@@ -108,7 +108,7 @@ where
     C::Handle<W>: Send + Sync,
 {
     die_with(driver)?;
-    let queues = both::<C, W>(shape).map_err(said)?;
+    let queues = both::<C, W>(shape).map_err(message)?;
     worker::threads(tasks, move |task: Task| play::<C, W>(&queues, &task))
 }
 
@@ -120,14 +120,14 @@ fn play<C: Contestant, const W: usize>(
         Role::Ask => (answers, questions),
         Role::Answer => (questions, answers),
     };
-    let receiver = C::receiver(from, task.idle).map_err(said)?;
-    let sender = C::sender(to, task.idle).map_err(said)?;
+    let receiver = C::receiver(from, task.idle).map_err(message)?;
+    let sender = C::sender(to, task.idle).map_err(message)?;
     task.post.begin()?;
     let played = match task.role {
         Role::Ask => ask(task, sender, receiver),
         Role::Answer => answer(task, sender, receiver),
     };
-    played.map_err(said)
+    played.map_err(message)
 }
 
 /// What ends the game.

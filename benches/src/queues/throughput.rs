@@ -10,7 +10,7 @@ use super::pause::Pause;
 use super::{Contestant, Idle, Item, PATIENCE, Receiver, Sample, Sender, Setting, Shape};
 use crossdock_cli::Failure;
 use crossdock_cli::floor::{Floor, Phase, Post};
-use crossdock_cli::worker::{self, Crew, die_with, said};
+use crossdock_cli::worker::{self, Workers, die_with, message};
 
 /// What a worker does.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -58,17 +58,17 @@ where
 {
     let handle = C::create::<W>(setting.shape)?;
     let floor = Floor::new(setting.shape.workers(), setting.pin)?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     for task in tasks(&floor, setting)? {
         let order = Order {
             handle: handle.clone(),
             task,
             driver: std::process::id(),
         };
-        crew.add(process::spawn(work::<C, W>, order)?);
+        workers.add(process::spawn(work::<C, W>, order)?);
     }
-    let measured = floor.measure(&mut crew, setting.time)?;
-    Ok(sample(setting, measured, &crew.join_within(PATIENCE)?))
+    let measured = floor.measure(&mut workers, setting.time)?;
+    Ok(sample(setting, measured, &workers.join_within(PATIENCE)?))
 }
 
 /// Measures a kind whose workers are threads: in a process of their own, too.
@@ -77,14 +77,14 @@ where
     C::Handle<W>: Send + Sync,
 {
     let floor = Floor::new(setting.shape.workers(), setting.pin)?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     let order = (setting.shape, tasks(&floor, setting)?, std::process::id());
-    crew.add(process::spawn(host::<C, W>, order)?);
-    let measured = floor.measure(&mut crew, setting.time)?;
+    workers.add(process::spawn(host::<C, W>, order)?);
+    let measured = floor.measure(&mut workers, setting.time)?;
     Ok(sample(
         setting,
         measured,
-        &crew.join_within(PATIENCE)?.concat(),
+        &workers.join_within(PATIENCE)?.concat(),
     ))
 }
 
@@ -143,7 +143,7 @@ where
     C::Handle<W>: Send + Sync,
 {
     die_with(driver)?;
-    let handle = C::create::<W>(shape).map_err(said)?;
+    let handle = C::create::<W>(shape).map_err(message)?;
     let run = move |task: Task| take_part::<C, W>(&handle, &task);
     worker::threads(tasks, run)
 }
@@ -154,17 +154,17 @@ fn take_part<C: Contestant, const W: usize>(
 ) -> Result<Done, String> {
     let done = match task.role {
         Role::Send(number) => {
-            let sender = C::sender(handle, task.idle).map_err(said)?;
+            let sender = C::sender(handle, task.idle).map_err(message)?;
             task.post.begin()?;
             send(task, number, sender)
         }
         Role::Receive => {
-            let receiver = C::receiver(handle, task.idle).map_err(said)?;
+            let receiver = C::receiver(handle, task.idle).map_err(message)?;
             task.post.begin()?;
             receive(task, receiver)
         }
     };
-    done.map_err(said)
+    done.map_err(message)
 }
 
 /// How many items are sent between two looks at the phase, and received between two stores of the

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lock;
 use crossdock_cli::Failure;
-use crossdock_cli::worker::{Crew, die_with, said};
+use crossdock_cli::worker::{Workers, die_with, message};
 
 /// What owner and waiter are told.
 #[derive(Clone, Serialize, Deserialize)]
@@ -35,10 +35,10 @@ pub(super) fn round<L: Lock>(pause: Duration, memory: usize) -> Result<Duration,
         driver: std::process::id(),
         memory,
     };
-    let mut owner = Crew::new();
+    let mut owner = Workers::new();
     owner.add(process::spawn(own::<L>, order.clone())?);
     owner.until(|| order.held.load() != 0)?;
-    let mut waiter = Crew::new();
+    let mut waiter = Workers::new();
     waiter.add(process::spawn(wait::<L>, order.clone())?);
     let pid = waiter.pids().next().unwrap_or_default();
     waiter.until(|| is_asleep(pid, order.waiter.load()))?;
@@ -56,7 +56,7 @@ pub(super) fn round<L: Lock>(pause: Duration, memory: usize) -> Result<Duration,
 fn own<L: Lock>(order: Order<L::Handle>) -> Result<(), String> {
     die_with(order.driver)?;
     let memory = vec![1_u8; order.memory];
-    L::hold(&order.handle).map_err(said)?;
+    L::hold(&order.handle).map_err(message)?;
     order.held.store(1);
     loop {
         std::thread::park();
@@ -67,16 +67,16 @@ fn own<L: Lock>(order: Order<L::Handle>) -> Result<(), String> {
 /// The waiter: when it had the lock.
 fn wait<L: Lock>(order: Order<L::Handle>) -> Result<u64, String> {
     die_with(order.driver)?;
-    let waiting = L::prepare(&order.handle).map_err(said)?;
+    let waiting = L::prepare(&order.handle).map_err(message)?;
     let thread = nix::unistd::gettid().as_raw();
     order.waiter.store(u64::from(thread.cast_unsigned()));
     let mut time = Ok(0);
-    let told = L::take(&order.handle, || time = now()).map_err(said)?;
+    let told = L::take(&order.handle, || time = now()).map_err(message)?;
     drop(waiting);
     if !told {
         return Err("the lock did not say that its owner died".to_owned());
     }
-    time.map_err(said)
+    time.map_err(message)
 }
 
 /// Whether a thread of a process sleeps, once its number is known.

@@ -15,7 +15,7 @@ use crossdock_cli::Failure;
 use crossdock_cli::floor::{Floor, Phase, Post};
 use crossdock_cli::memory::Memory;
 use crossdock_cli::pin::Pin;
-use crossdock_cli::worker::{Crew, die_with, said};
+use crossdock_cli::worker::{Workers, die_with, message};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -205,22 +205,22 @@ impl HandOver for WorkQueue<Block> {
         match writer.try_loan() {
             Ok(mut loan) => {
                 fill(&mut *loan, number);
-                loan.send().map_err(Failure::said)?;
+                loan.send().map_err(Failure::worker)?;
                 Ok(true)
             }
             Err(TrySendError::Full(())) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     fn read(reader: &mut Self) -> Result<Option<u64>, Failure> {
         match reader.try_recv() {
             Ok(delivery) => {
                 let found = sum(&*delivery);
-                delivery.ack().map_err(Failure::said)?;
+                delivery.ack().map_err(Failure::worker)?;
                 Ok(Some(found))
             }
             Err(TryRecvError::Empty) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
 }
@@ -245,22 +245,22 @@ impl HandOver for ByteQueue {
         match writer.try_loan(BLOCK) {
             Ok(mut loan) => {
                 loan.parts_mut().for_each(|part| fill(part, number));
-                loan.send().map_err(Failure::said)?;
+                loan.send().map_err(Failure::worker)?;
                 Ok(true)
             }
             Err(TrySendError::Full(())) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     fn read(reader: &mut Self) -> Result<Option<u64>, Failure> {
         match reader.try_recv() {
             Ok(delivery) => {
                 let found = delivery.parts().map(sum).fold(0, u64::wrapping_add);
-                delivery.ack().map_err(Failure::said)?;
+                delivery.ack().map_err(Failure::worker)?;
                 Ok(Some(found))
             }
             Err(TryRecvError::Empty) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
 }
@@ -279,7 +279,7 @@ struct Order<H> {
 fn measured<H: HandOver>(time: Duration) -> Result<f64, Failure> {
     let queue = H::create()?;
     let floor = Floor::new(2, Pin::Cores)?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     for (post, writes) in floor.posts().iter().zip([true, false]) {
         let order = Order {
             queue: queue.clone(),
@@ -287,10 +287,10 @@ fn measured<H: HandOver>(time: Duration) -> Result<f64, Failure> {
             writes,
             driver: std::process::id(),
         };
-        crew.add(process::spawn(work::<H>, order)?);
+        workers.add(process::spawn(work::<H>, order)?);
     }
-    let (counts, elapsed) = floor.measure(&mut crew, time)?;
-    let blocks = crew.join_within(PATIENCE)?;
+    let (counts, elapsed) = floor.measure(&mut workers, time)?;
+    let blocks = workers.join_within(PATIENCE)?;
     if blocks[0] != blocks[1] {
         let message = format!(
             "{}: {} blocks written, {} read",
@@ -312,11 +312,11 @@ fn work<H: HandOver>(order: Order<H>) -> Result<u64, String> {
     if order.writes {
         let mut writer = order.queue.writer();
         post.begin()?;
-        write::<H>(&mut writer, &post).map_err(said)
+        write::<H>(&mut writer, &post).map_err(message)
     } else {
         let mut reader = order.queue.reader();
         post.begin()?;
-        read::<H>(&mut reader, &post).map_err(said)
+        read::<H>(&mut reader, &post).map_err(message)
     }
 }
 

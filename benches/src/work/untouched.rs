@@ -48,10 +48,10 @@ fn pass<const N: usize>(time: Duration) -> Result<f64, Failure> {
     let queue: WorkQueue<[u8; N]> = segment.create("queue", CAPACITY)?;
     let rounds = |count: u32| -> Result<(), Failure> {
         for _ in 0..count {
-            let loan = queue.try_loan().map_err(Failure::said)?;
-            black_box(loan).send().map_err(Failure::said)?;
-            let delivery = queue.try_recv().map_err(Failure::said)?;
-            black_box(delivery).ack().map_err(Failure::said)?;
+            let loan = queue.try_loan().map_err(Failure::worker)?;
+            black_box(loan).send().map_err(Failure::worker)?;
+            let delivery = queue.try_recv().map_err(Failure::worker)?;
+            black_box(delivery).ack().map_err(Failure::worker)?;
         }
         Ok(())
     };

@@ -11,34 +11,34 @@ use super::{Contestant, Sample, Setting, ThreadContestant};
 use crate::Failure;
 use crate::floor::{Floor, Post};
 use crate::times::Times;
-use crate::worker::{self, Crew, die_with};
+use crate::worker::{self, Workers, die_with};
 
 /// Measures a kind whose workers are processes.
 pub(super) fn processes<C: Contestant>(setting: &Setting) -> Result<Sample, Failure> {
     let handle = C::create(setting.processes)?;
     let floor = Floor::new(setting.processes, setting.pin)?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     for task in tasks(&floor, setting) {
         let order = Order {
             handle: handle.clone(),
             task,
             driver: std::process::id(),
         };
-        crew.add(process::spawn(work::<C>, order)?);
+        workers.add(process::spawn(work::<C>, order)?);
     }
-    let (ops, elapsed) = floor.measure(&mut crew, setting.time)?;
-    let done = crew.join()?;
+    let (ops, elapsed) = floor.measure(&mut workers, setting.time)?;
+    let done = workers.join()?;
     sample(ops, elapsed, &done, C::total(&handle)?)
 }
 
 /// Measures a kind whose workers are threads: in a process of their own, too.
 pub(super) fn threads<C: ThreadContestant>(setting: &Setting) -> Result<Sample, Failure> {
     let floor = Floor::new(setting.processes, setting.pin)?;
-    let mut crew = Crew::new();
+    let mut workers = Workers::new();
     let order = (tasks(&floor, setting), std::process::id());
-    crew.add(process::spawn(host::<C>, order)?);
-    let (ops, elapsed) = floor.measure(&mut crew, setting.time)?;
-    let mut hosts = crew.join()?;
+    workers.add(process::spawn(host::<C>, order)?);
+    let (ops, elapsed) = floor.measure(&mut workers, setting.time)?;
+    let mut hosts = workers.join()?;
     let Hosted { done, total } = hosts
         .pop()
         .ok_or_else(|| Failure::Worker("it returned nothing".to_owned()))?;

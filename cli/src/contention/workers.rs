@@ -9,7 +9,7 @@ use crate::Failure;
 use crate::floor::{Phase, Post};
 use crate::times::Times;
 use crate::work::Work;
-use crate::worker::{die_with, said};
+use crate::worker::{die_with, message};
 
 /// What a worker is told.
 #[derive(Clone, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) struct Done {
 /// Runs in a process of its own.
 pub(super) fn work<C: Contestant>(order: Order<C::Handle>) -> Result<Done, String> {
     die_with(order.driver)?;
-    let contestant = C::attach(&order.handle).map_err(said)?;
+    let contestant = C::attach(&order.handle).map_err(message)?;
     add_until_stopped(&order.task, |inside| contestant.add(inside))
 }
 
@@ -59,7 +59,7 @@ pub(super) fn add_until_stopped(
         plain(task, add)
     };
     Ok(Done {
-        ops: ops.map_err(said)?,
+        ops: ops.map_err(message)?,
         latency,
     })
 }

@@ -17,11 +17,11 @@ pub fn one_line(error: &clap::Error, expected: &str) -> String {
     }
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim);
-    let said: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-    let said = said.join(" ");
-    let said = said.trim_start_matches("error: ");
+    let text: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let text = text.join(" ");
+    let text = text.trim_start_matches("error: ");
     match lines.find(|line| line.starts_with("tip: a similar")) {
-        Some(tip) => format!("{said}; {}", tip.trim_start_matches("tip: ")),
-        None => said.to_owned(),
+        Some(tip) => format!("{text}; {}", tip.trim_start_matches("tip: ")),
+        None => text.to_owned(),
     }
 }

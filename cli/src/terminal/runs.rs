@@ -50,7 +50,7 @@ impl From<PinChoice> for Pin {
 
 impl PinChoice {
     /// Returns the text of the choice.
-    fn said(self) -> &'static str {
+    fn text(self) -> &'static str {
         match self {
             Self::Cores => "each process on a core of its own, in turn",
             Self::Same => "all processes on one core",
@@ -72,12 +72,12 @@ impl PinChoice {
 }
 
 /// Returns the number and the length of the runs, and the pinning.
-pub fn said(secs: f64, runs: u32, pin: PinChoice) -> String {
+pub fn described(secs: f64, runs: u32, pin: PinChoice) -> String {
     let runs = match runs {
         1 => "one run".to_owned(),
         runs => format!("medians of {runs} runs"),
     };
-    format!("{runs} of {secs} s each, interleaved; {}", pin.said())
+    format!("{runs} of {secs} s each, interleaved; {}", pin.text())
 }
 
 /// Makes a progress bar of `count` steps. The bar goes to standard error, and is silent if that is

@@ -31,9 +31,9 @@ impl Grouped {
         if !same && self.group.is_some() {
             self.table.add_row(vec![""; self.width]);
         }
-        let said = group.iter().map(|name| if same { "" } else { name });
+        let text = group.iter().map(|name| if same { "" } else { name });
         self.table
-            .add_row(said.chain(cells.iter().map(String::as_str)));
+            .add_row(text.chain(cells.iter().map(String::as_str)));
         self.group = Some(group.to_vec());
     }
 

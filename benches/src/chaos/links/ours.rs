@@ -59,7 +59,7 @@ impl Link for OurSpsc {
             Ok(()) => Ok(true),
             // Another consumer comes.
             Err(SendTimeoutError::Timeout(_) | SendTimeoutError::Disconnected(_)) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     fn recv(consumer: &mut Consumer<Item>) -> Result<Option<Item>, Failure> {
@@ -67,7 +67,7 @@ impl Link for OurSpsc {
             Ok(item) => Ok(Some(item)),
             // Another producer comes.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
 }
@@ -95,14 +95,14 @@ impl Link for OurQueue {
         match queue.send_timeout(*item, SLICE) {
             Ok(()) => Ok(true),
             Err(SendTimeoutError::Timeout(_)) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     fn recv(queue: &mut Queue<Item>) -> Result<Option<Item>, Failure> {
         match queue.recv_timeout(SLICE) {
             Ok(item) => Ok(Some(item)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
 }

@@ -44,12 +44,12 @@ impl<const W: usize> Sender<W> for ByteQueue {
         match Self::try_send(self, bytes_of(item)) {
             Ok(()) => Ok(true),
             Err(TrySendError::Full(())) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn send(&mut self, item: &Item<W>) -> Result<(), Failure> {
-        Self::send(self, bytes_of(item)).map_err(Failure::said)
+        Self::send(self, bytes_of(item)).map_err(Failure::worker)
     }
 }
 
@@ -60,7 +60,7 @@ fn done<const W: usize>(delivery: Delivery<'_, [u8]>) -> Result<Item<W>, Failure
         Some(bytes) if bytes.len() == size_of::<Item<W>>() => pod_read_unaligned(bytes),
         _ => return Err(wrong_length(delivery.len())),
     };
-    delivery.ack().map_err(Failure::said)?;
+    delivery.ack().map_err(Failure::worker)?;
     Ok(item)
 }
 
@@ -77,11 +77,11 @@ impl<const W: usize> Receiver<W> for ByteQueue {
         match Self::try_recv(self) {
             Ok(delivery) => done(delivery).map(Some),
             Err(TryRecvError::Empty) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn recv(&mut self) -> Result<Item<W>, Failure> {
-        done(Self::recv(self).map_err(Failure::said)?)
+        done(Self::recv(self).map_err(Failure::worker)?)
     }
 }

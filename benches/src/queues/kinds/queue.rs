@@ -43,7 +43,7 @@ impl<const W: usize> Sender<W> for Queue<Item<W>> {
         match Self::try_send(self, *item) {
             Ok(()) => Ok(true),
             Err(TrySendError::Full(_) | TrySendError::Busy(_)) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
@@ -51,12 +51,12 @@ impl<const W: usize> Sender<W> for Queue<Item<W>> {
         match self.send_slice(items) {
             Ok(count) => Ok(count),
             Err(TrySendError::Full(()) | TrySendError::Busy(())) => Ok(0),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn send(&mut self, item: &Item<W>) -> Result<(), Failure> {
-        Self::send(self, *item).map_err(Failure::said)
+        Self::send(self, *item).map_err(Failure::worker)
     }
 }
 
@@ -66,7 +66,7 @@ impl<const W: usize> Receiver<W> for Queue<Item<W>> {
         match Self::try_recv(self) {
             Ok(item) => Ok(Some(item)),
             Err(TryRecvError::Empty | TryRecvError::Busy) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
@@ -74,11 +74,11 @@ impl<const W: usize> Receiver<W> for Queue<Item<W>> {
         match self.recv_slice(items) {
             Ok(count) => Ok(count),
             Err(TryRecvError::Empty | TryRecvError::Busy) => Ok(0),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn recv(&mut self) -> Result<Item<W>, Failure> {
-        Self::recv(self).map_err(Failure::said)
+        Self::recv(self).map_err(Failure::worker)
     }
 }

@@ -44,16 +44,16 @@ impl<const W: usize> Sender<W> for Producer<Item<W>> {
         match self.try_push(*item) {
             Ok(()) => Ok(true),
             Err(TrySendError::Full(_)) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn try_send_some(&mut self, items: &[Item<W>]) -> Result<usize, Failure> {
-        self.push_slice(items).map_err(Failure::said)
+        self.push_slice(items).map_err(Failure::worker)
     }
     #[inline]
     fn send(&mut self, item: &Item<W>) -> Result<(), Failure> {
-        self.push(*item).map_err(Failure::said)
+        self.push(*item).map_err(Failure::worker)
     }
 }
 
@@ -63,15 +63,15 @@ impl<const W: usize> Receiver<W> for Consumer<Item<W>> {
         match self.try_pop() {
             Ok(item) => Ok(Some(item)),
             Err(TryRecvError::Empty) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn try_recv_some(&mut self, items: &mut [Item<W>]) -> Result<usize, Failure> {
-        self.pop_slice(items).map_err(Failure::said)
+        self.pop_slice(items).map_err(Failure::worker)
     }
     #[inline]
     fn recv(&mut self) -> Result<Item<W>, Failure> {
-        self.pop().map_err(Failure::said)
+        self.pop().map_err(Failure::worker)
     }
 }

@@ -47,12 +47,12 @@ impl<const W: usize> Sender<W> for WorkQueue<Item<W>> {
         match Self::try_send(self, *item) {
             Ok(()) => Ok(true),
             Err(TrySendError::Full(_)) => Ok(false),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn send(&mut self, item: &Item<W>) -> Result<(), Failure> {
-        Self::send(self, *item).map_err(Failure::said)
+        Self::send(self, *item).map_err(Failure::worker)
     }
 }
 
@@ -62,18 +62,18 @@ impl<const W: usize> Receiver<W> for WorkQueue<Item<W>> {
         match Self::try_recv(self) {
             Ok(delivery) => {
                 let item = *delivery;
-                delivery.ack().map_err(Failure::said)?;
+                delivery.ack().map_err(Failure::worker)?;
                 Ok(Some(item))
             }
             Err(TryRecvError::Empty) => Ok(None),
-            Err(error) => Err(Failure::said(error)),
+            Err(error) => Err(Failure::worker(error)),
         }
     }
     #[inline]
     fn recv(&mut self) -> Result<Item<W>, Failure> {
-        let delivery = Self::recv(self).map_err(Failure::said)?;
+        let delivery = Self::recv(self).map_err(Failure::worker)?;
         let item = *delivery;
-        delivery.ack().map_err(Failure::said)?;
+        delivery.ack().map_err(Failure::worker)?;
         Ok(item)
     }
 }

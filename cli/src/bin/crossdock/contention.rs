@@ -157,7 +157,7 @@ impl Measured<'_> {
             work_outside: outside,
             ..
         } = self.options;
-        let mut text = runs::said(*secs, *count, *pin);
+        let mut text = runs::described(*secs, *count, *pin);
         if (*inside, *outside) != (0, 0) {
             text += &format!("; {inside} ns of work inside, {outside} ns outside");
         }

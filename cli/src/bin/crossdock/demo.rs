@@ -2,7 +2,7 @@
 //! message; each message is still processed exactly once.
 
 mod bakery;
-mod crew;
+mod driver;
 mod ledger;
 mod place;
 mod report;
@@ -41,7 +41,7 @@ enum Demo {
         #[arg(long, default_value_t = 6, value_name = "N")]
         orders: u32,
         #[command(flatten)]
-        common: Common,
+        options: DemoOptions,
     },
     /// Workers take tasks, do them, and write the results into a log.
     Tasks {
@@ -52,13 +52,13 @@ enum Demo {
         #[arg(long, default_value_t = 3, value_name = "N")]
         workers: u32,
         #[command(flatten)]
-        common: Common,
+        options: DemoOptions,
     },
 }
 
 /// The options of all demos.
 #[derive(Clone, Copy, Debug, Args)]
-struct Common {
+struct DemoOptions {
     /// Kill N workers (SIGKILL) while each holds a message; another worker
     /// completes it. N defaults to 1.
     #[arg(
@@ -71,12 +71,12 @@ struct Common {
     )]
     kill: u32,
     #[command(flatten)]
-    said: Said,
+    output: OutputOptions,
 }
 
 /// The options of the output.
 #[derive(Clone, Copy, Debug, Args)]
-struct Said {
+struct OutputOptions {
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -93,15 +93,15 @@ pub(crate) enum Failure {
     Wrong(Outcome),
     /// An impossible error of the driver or of a worker.
     Broken {
-        who: String,
+        process: String,
         message: String,
     },
 }
 
 impl Failure {
-    fn broken(who: &str, error: &dyn std::error::Error) -> Self {
+    fn broken(process: &str, error: &dyn std::error::Error) -> Self {
         Self::Broken {
-            who: who.to_owned(),
+            process: process.to_owned(),
             message: crate::with_causes(error),
         }
     }
@@ -112,7 +112,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Crossdock(error) => f.write_str(&crate::with_causes(error)),
             Self::Wrong(outcome) => write!(f, "not everything was done exactly once: {outcome}"),
-            Self::Broken { who, message } => write!(f, "{who}: {message}"),
+            Self::Broken { process, message } => write!(f, "{process}: {message}"),
         }
     }
 }
@@ -127,8 +127,8 @@ impl Options {
     /// Checks what clap cannot: bounds, and options that exclude each other.
     pub(crate) fn check(&self) -> Result<(), String> {
         let (messages, what, kills) = match self.demo {
-            Demo::Bakery { orders, common } => (orders, "orders", common.kill),
-            Demo::Tasks { tasks, common, .. } => (tasks, "tasks", common.kill),
+            Demo::Bakery { orders, options } => (orders, "orders", options.kill),
+            Demo::Tasks { tasks, options, .. } => (tasks, "tasks", options.kill),
         };
         within(messages, MAX_MESSAGES, what)?;
         if let Demo::Tasks { workers, .. } = self.demo {
@@ -143,7 +143,7 @@ impl Options {
     }
 }
 
-impl Said {
+impl OutputOptions {
     fn report(self) -> Report {
         Report::new(self.json, self.quiet)
     }
@@ -159,12 +159,14 @@ fn within(found: u32, most: u32, what: &str) -> Result<(), String> {
 /// Runs the demo that the options select, and reports it.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let outcome = match options.demo {
-        Demo::Bakery { orders, common } => bakery::run(orders, common.kill, &common.said.report())?,
+        Demo::Bakery { orders, options } => {
+            bakery::run(orders, options.kill, &options.output.report())?
+        }
         Demo::Tasks {
             tasks,
             workers,
-            common,
-        } => tasks::run(tasks, workers, common.kill, &common.said.report())?,
+            options,
+        } => tasks::run(tasks, workers, options.kill, &options.output.report())?,
     };
     if outcome.is_exact() {
         Ok(())

@@ -82,10 +82,10 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
+        let further = error.to_string();
         // Some errors contain the text of their cause.
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
+        if !text.contains(&further) {
+            text = format!("{text}: {further}");
         }
         cause = error.source();
     }

@@ -59,8 +59,8 @@ fn csv(rows: &[Row]) -> Result<String, String> {
         "p99_ns",
         "p999_ns",
     ];
-    let said = |error: csv::Error| error.to_string();
-    writer.write_record(header).map_err(said)?;
+    let refused = |error: csv::Error| error.to_string();
+    writer.write_record(header).map_err(refused)?;
     for row in rows {
         let nanos = |time: Option<u64>| time.map_or(String::new(), |time| time.to_string());
         writer
@@ -81,7 +81,7 @@ fn csv(rows: &[Row]) -> Result<String, String> {
                 nanos(row.p99_ns),
                 nanos(row.p999_ns),
             ])
-            .map_err(said)?;
+            .map_err(refused)?;
     }
     let bytes = writer.into_inner().map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| error.to_string())

@@ -5,7 +5,7 @@ use crossdock::queue::{Channel, ReceiverOf, SenderOf};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
-use super::crew::{self, Plan, Trade};
+use super::driver::{self, Labels, Plan};
 use super::ledger::Outcome;
 use super::place::{self, Ended, Place};
 use super::report::Report;
@@ -20,9 +20,9 @@ const GOODS: [&str; 6] = [
 ];
 const EXIT: &str = "exit";
 
-const TRADE: Trade = Trade {
+const LABELS: Labels = Labels {
     demo: "bakery",
-    giver: "cashier",
+    sender: "cashier",
     worker: "baker",
     message: "order",
     done: "baked",
@@ -79,14 +79,14 @@ fn bake(oven: Oven) -> Ended {
         if attempt == 1 && fatal.contains(&order) {
             place.wait_to_be_killed(id, &order)?;
         }
-        let line = crew::line(TRADE.worker, id, &format!("baked {order}"), attempt);
+        let line = driver::line(LABELS.worker, id, &format!("baked {order}"), attempt);
         place.done(held, order, line)?;
     }
     Err("the cashier went without a word".to_owned())
 }
 
 pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, Failure> {
-    let plan = Plan::new(TRADE, (1..=orders).map(order).collect(), 1, kills);
+    let plan = Plan::new(LABELS, (1..=orders).map(order).collect(), 1, kills);
     let place = Place::new()?;
     let (sender, receiver) = place.ends()?;
     let cashier = || {
@@ -108,7 +108,7 @@ pub(super) fn run(orders: u32, kills: u32, report: &Report) -> Result<Outcome, F
         };
         Ok(process::Builder::new().daemon(true).spawn(bake, oven)?)
     };
-    let outcome = crew::run(&plan, &place, report, cashier, baker)?;
-    report.finish(&TRADE, &outcome);
+    let outcome = driver::run(&plan, &place, report, cashier, baker)?;
+    report.finish(&LABELS, &outcome);
     Ok(outcome)
 }

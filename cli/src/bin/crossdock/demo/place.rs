@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// A line of text.
-    Said(String),
+    Line(String),
     /// A worker holds a message, and waits to be killed.
     InHand { worker: u32, message: String },
     /// A message is completed.
@@ -97,7 +97,7 @@ impl<M: Serialize + DeserializeOwned + 'static> Place<M> {
     }
 
     pub(crate) fn say(&self, line: String) -> Ended {
-        self.tell(&Event::Said(line))
+        self.tell(&Event::Line(line))
     }
 
     /// Takes a sender and a receiver of the messages, for the processes. When the sender's process

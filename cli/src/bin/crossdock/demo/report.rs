@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::crew::Trade;
+use super::driver::Labels;
 use super::ledger::Outcome;
 use crate::print_ignoring_closed_pipes as print;
 
@@ -23,8 +23,8 @@ impl Report {
         }
     }
 
-    pub(crate) fn finish(&self, trade: &Trade, outcome: &Outcome) {
-        self.end(&summary(trade, outcome), outcome);
+    pub(crate) fn finish(&self, labels: &Labels, outcome: &Outcome) {
+        self.end(&summary(labels, outcome), outcome);
     }
 
     /// Prints the last line, or the object that replaces all lines.
@@ -40,13 +40,13 @@ impl Report {
 }
 
 /// The last line.
-fn summary(trade: &Trade, outcome: &Outcome) -> String {
-    let Trade {
+fn summary(labels: &Labels, outcome: &Outcome) -> String {
+    let Labels {
         worker,
         message,
         done,
         ..
-    } = trade;
+    } = labels;
     let mut text = format!(
         "{}, {} {done}",
         counted(outcome.messages, message),
@@ -80,9 +80,9 @@ mod tests {
     use super::*;
     use crate::demo::ledger::Ledger;
 
-    const TRADE: Trade = Trade {
+    const LABELS: Labels = Labels {
         demo: "bakery",
-        giver: "cashier",
+        sender: "cashier",
         worker: "baker",
         message: "order",
         done: "baked",
@@ -99,7 +99,7 @@ mod tests {
             ..ledger.outcome()
         };
         assert_eq!(
-            summary(&TRADE, &missing),
+            summary(&LABELS, &missing),
             "2 orders, 1 baked, 1 missing, 0 baked again; 1 baker killed, 1 order delivered again"
         );
         ledger.note("b", 1);
@@ -110,7 +110,7 @@ mod tests {
             ..ledger.outcome()
         };
         assert_eq!(
-            summary(&TRADE, &exact),
+            summary(&LABELS, &exact),
             "2 orders, 2 baked, each exactly once; 1 baker killed, 1 order delivered again"
         );
     }

@@ -7,14 +7,14 @@ use crossdock::queue::{Channel, ReceiverOf, SenderOf};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
-use super::crew::{self, Plan, Trade};
+use super::driver::{self, Labels, Plan};
 use super::ledger::Outcome;
 use super::place::{self, Ended, Place};
 use super::report::Report;
 
-const TRADE: Trade = Trade {
+const LABELS: Labels = Labels {
     demo: "tasks",
-    giver: "dispatcher",
+    sender: "dispatcher",
     worker: "worker",
     message: "task",
     done: "done",
@@ -113,7 +113,7 @@ fn work(bench: Bench) -> Ended {
             place.wait_to_be_killed(id, &name)?;
         }
         let did = format!("{name}: {}", task.perform());
-        place.done(task, name, crew::line(TRADE.worker, id, &did, attempt))?;
+        place.done(task, name, driver::line(LABELS.worker, id, &did, attempt))?;
     }
     Ok(())
 }
@@ -125,10 +125,10 @@ pub(super) fn run(
     report: &Report,
 ) -> Result<Outcome, Failure> {
     let names = (1..=tasks).map(|number| Task::new(number).to_string());
-    let plan = Plan::new(TRADE, names.collect(), workers, kills);
+    let plan = Plan::new(LABELS, names.collect(), workers, kills);
     let place = Place::new()?;
     let (sender, receiver) = place.ends()?;
-    let giver = || {
+    let sender = || {
         let desk = Desk {
             tasks,
             sender,
@@ -145,8 +145,8 @@ pub(super) fn run(
         };
         Ok(process::Builder::new().daemon(true).spawn(work, bench)?)
     };
-    let outcome = crew::run(&plan, &place, report, giver, worker)?;
-    report.finish(&TRADE, &outcome);
+    let outcome = driver::run(&plan, &place, report, sender, worker)?;
+    report.finish(&LABELS, &outcome);
     Ok(outcome)
 }
 

@@ -18,10 +18,10 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// The labels of a demo.
 #[derive(Clone, Copy)]
-pub(crate) struct Trade {
+pub(crate) struct Labels {
     pub(crate) demo: &'static str,
     /// The label of the sender.
-    pub(crate) giver: &'static str,
+    pub(crate) sender: &'static str,
     pub(crate) worker: &'static str,
     pub(crate) message: &'static str,
     /// The label of a completed message.
@@ -30,7 +30,7 @@ pub(crate) struct Trade {
 
 /// The plan of a demo.
 pub(crate) struct Plan {
-    pub(crate) trade: Trade,
+    pub(crate) labels: Labels,
     /// The names of all messages, each once.
     pub(crate) messages: Vec<String>,
     pub(crate) workers: u32,
@@ -48,15 +48,15 @@ struct Member {
 }
 
 /// The running processes. If an error drops them early, they are terminated.
-struct Crew(Vec<Member>);
+struct Processes(Vec<Member>);
 
 impl Plan {
     /// Spreads the kills evenly over the messages; at most one for each message.
-    pub(crate) fn new(trade: Trade, messages: Vec<String>, workers: u32, kills: u32) -> Self {
+    pub(crate) fn new(labels: Labels, messages: Vec<String>, workers: u32, kills: u32) -> Self {
         let (count, kills) = (messages.len(), kills as usize);
         let fatal = (0..kills).map(|nth| messages[(2 * nth + 1) * count / (2 * kills)].clone());
         Self {
-            trade,
+            labels,
             fatal: fatal.collect(),
             messages,
             workers,
@@ -77,36 +77,36 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
     plan: &Plan,
     place: &Place<M>,
     report: &Report,
-    giver: impl FnOnce() -> Result<Process<Ended>, Failure>,
+    sender: impl FnOnce() -> Result<Process<Ended>, Failure>,
     worker: impl Fn(u32) -> Result<Process<Ended>, Failure>,
 ) -> Result<Outcome, Failure> {
-    let Trade {
+    let Labels {
         demo, worker: name, ..
-    } = plan.trade;
+    } = plan.labels;
     // The other processes exit if this one dies: they wait for this lock, or write to this
     // receiver.
     let alive = place.driver.lock_or_repair(|_| ())?;
     let log = place.log.receiver()?;
 
     let mut ledger = Ledger::new(&plan.messages);
-    let mut crew = Crew(Vec::new());
-    let mut hired = 0;
-    let mut hire = |crew: &mut Crew| -> Result<u32, Failure> {
-        hired += 1;
-        crew.0.push(Member {
-            name: format!("{name} {hired}"),
-            worker: Some(hired),
-            process: worker(hired)?,
+    let mut processes = Processes(Vec::new());
+    let mut started = 0;
+    let mut start = |processes: &mut Processes| -> Result<u32, Failure> {
+        started += 1;
+        processes.0.push(Member {
+            name: format!("{name} {started}"),
+            worker: Some(started),
+            process: worker(started)?,
         });
-        Ok(hired)
+        Ok(started)
     };
     for _ in 0..plan.workers {
-        hire(&mut crew)?;
+        start(&mut processes)?;
     }
-    crew.0.push(Member {
-        name: plan.trade.giver.to_owned(),
+    processes.0.push(Member {
+        name: plan.labels.sender.to_owned(),
         worker: None,
-        process: giver()?,
+        process: sender()?,
     });
 
     let mut killed = 0;
@@ -115,15 +115,15 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
             Ok(event) => event.into_inner(),
             // A process reports before it exits: once all have exited and the log is empty, no
             // report follows.
-            Err(RecvTimeoutError::Timeout) if crew.0.is_empty() => break,
+            Err(RecvTimeoutError::Timeout) if processes.0.is_empty() => break,
             Err(RecvTimeoutError::Timeout) => {
-                crew.look()?;
+                processes.look()?;
                 continue;
             }
             Err(error) => return Err(Failure::broken("the log", &error)),
         };
         match event.map_err(|error| Failure::broken("the log", &error))? {
-            Event::Said(line) => report.line(&line),
+            Event::Line(line) => report.line(&line),
             Event::Done {
                 message,
                 attempt,
@@ -134,10 +134,10 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
             }
             Event::InHand { worker, message } => {
                 report.line(&format!("{name} {worker}: holds {message}"));
-                crew.kill(worker)?;
+                processes.kill(worker)?;
                 killed += 1;
                 report.line(&format!("{name} {worker}: killed"));
-                let next = hire(&mut crew)?;
+                let next = start(&mut processes)?;
                 report.line(&format!("{name} {next}: replaces it"));
             }
         }
@@ -153,13 +153,16 @@ pub(crate) fn run<M: Serialize + DeserializeOwned + 'static>(
     })
 }
 
-impl Crew {
+impl Processes {
     /// Kills a worker, which waits to be killed.
     fn kill(&mut self, worker: u32) -> Result<(), Failure> {
-        let found = self.0.iter().position(|who| who.worker == Some(worker));
+        let found = self
+            .0
+            .iter()
+            .position(|member| member.worker == Some(worker));
         let Some(at) = found else {
             return Err(Failure::Broken {
-                who: format!("worker {worker}"),
+                process: format!("worker {worker}"),
                 message: "asked to be killed, and had ended".to_owned(),
             });
         };
@@ -196,14 +199,14 @@ fn ended(name: &str, outcome: Result<Ended, JoinError>) -> Result<(), Failure> {
     match outcome {
         Ok(Ok(())) => Ok(()),
         Ok(Err(message)) => Err(Failure::Broken {
-            who: name.to_owned(),
+            process: name.to_owned(),
             message,
         }),
         Err(error) => Err(Failure::broken(name, &error)),
     }
 }
 
-impl Drop for Crew {
+impl Drop for Processes {
     fn drop(&mut self) {
         for member in self.0.drain(..) {
             // It has exited.
@@ -217,9 +220,9 @@ impl Drop for Crew {
 mod tests {
     use super::*;
 
-    const TRADE: Trade = Trade {
+    const LABELS: Labels = Labels {
         demo: "",
-        giver: "",
+        sender: "",
         worker: "",
         message: "",
         done: "",
@@ -229,7 +232,7 @@ mod tests {
     fn each_kill_has_a_message_of_its_own() {
         for (messages, kills) in [(1, 0), (1, 1), (6, 1), (6, 6), (7, 3), (10_000, 100)] {
             let names = (0..messages).map(|number: u32| number.to_string());
-            let mut fatal = Plan::new(TRADE, names.collect(), 1, kills).fatal;
+            let mut fatal = Plan::new(LABELS, names.collect(), 1, kills).fatal;
             fatal.sort();
             fatal.dedup();
             assert_eq!(fatal.len(), kills as usize, "{messages} {kills}");
@@ -239,7 +242,7 @@ mod tests {
     #[test]
     fn one_kill_is_in_the_middle() {
         let names = (1..=6).map(|number: u32| number.to_string());
-        assert_eq!(Plan::new(TRADE, names.collect(), 1, 1).fatal, ["4"]);
+        assert_eq!(Plan::new(LABELS, names.collect(), 1, 1).fatal, ["4"]);
     }
 
     #[test]
