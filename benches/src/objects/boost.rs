@@ -49,7 +49,7 @@ pub(super) fn remove(name: &str) {
 }
 
 fn said(what: &str) -> Failure {
-    Failure::said(format!("Boost's map could not be {what}"))
+    Failure::worker(format!("Boost's map could not be {what}"))
 }
 
 impl Drop for Boost {

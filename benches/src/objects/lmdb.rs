@@ -23,25 +23,25 @@ impl Map for Lmdb {
         unsafe { options.flags(flags) };
         // SAFETY: the file is changed by processes of this study only, through LMDB.
         let env = unsafe { options.open(place.directory()) };
-        let env = env.map_err(Failure::said)?;
-        let mut change = env.write_txn().map_err(Failure::said)?;
+        let env = env.map_err(Failure::worker)?;
+        let mut change = env.write_txn().map_err(Failure::worker)?;
         let map = env
             .create_database(&mut change, None)
-            .map_err(Failure::said)?;
-        change.commit().map_err(Failure::said)?;
+            .map_err(Failure::worker)?;
+        change.commit().map_err(Failure::worker)?;
         Ok(Self { env, map })
     }
 
     fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), Failure> {
-        let mut change = self.env.write_txn().map_err(Failure::said)?;
+        let mut change = self.env.write_txn().map_err(Failure::worker)?;
         let put = self.map.put(&mut change, key, value);
-        put.map_err(Failure::said)?;
-        change.commit().map_err(Failure::said)
+        put.map_err(Failure::worker)?;
+        change.commit().map_err(Failure::worker)
     }
 
     fn get(&mut self, key: &Key, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
-        let look = self.env.read_txn().map_err(Failure::said)?;
-        let found = self.map.get(&look, key).map_err(Failure::said)?;
+        let look = self.env.read_txn().map_err(Failure::worker)?;
+        let found = self.map.get(&look, key).map_err(Failure::worker)?;
         bytes.clear();
         bytes.extend_from_slice(found.unwrap_or_default());
         Ok(found.is_some())

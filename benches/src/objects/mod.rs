@@ -287,7 +287,7 @@ fn speed<M: Map>(time: Duration) -> Result<Speed, Failure> {
     let mut bytes = Vec::new();
     let get_ns = timed(time, || {
         if !map.get(&draw(), &mut bytes)? || black_box(&bytes).len() < VALUE {
-            return Err(Failure::said("a value is missing"));
+            return Err(Failure::worker("a value is missing"));
         }
         Ok(())
     })?;
@@ -309,7 +309,7 @@ enum Said {
 fn script(numbers: &[u64]) -> Result<Said, Failure> {
     let mut said = None;
     Script::Objects.run(numbers, SILENCE, |line| said = Some(line))?;
-    said.ok_or_else(|| Failure::said("the interpreter said nothing"))
+    said.ok_or_else(|| Failure::worker("the interpreter said nothing"))
 }
 
 fn millis(time: Duration) -> u64 {
@@ -319,7 +319,7 @@ fn millis(time: Duration) -> u64 {
 fn python_speed(time: Duration) -> Result<Speed, Failure> {
     match script(&[0, KEYS, VALUE as u64, millis(time)])? {
         Said::Speed(speed) => Ok(speed),
-        Said::Toll(_) => Err(Failure::said("a toll of a map's speed")),
+        Said::Toll(_) => Err(Failure::worker("a toll of a map's speed")),
     }
 }
 
@@ -333,7 +333,7 @@ fn python_kill() -> Result<Toll, Failure> {
         millis(PATIENCE),
     ])? {
         Said::Toll(toll) => Ok(toll),
-        Said::Speed(_) => Err(Failure::said("no toll of a kill")),
+        Said::Speed(_) => Err(Failure::worker("no toll of a kill")),
     }
 }
 

@@ -233,7 +233,7 @@ type Reader = (Dict<Key, String>, Barrier, u64);
 fn read((dict, start, nanos): Reader) -> Result<f64, String> {
     let mut bytes = Vec::new();
     let mut read = || {
-        start.wait().map_err(Failure::said)?;
+        start.wait().map_err(Failure::worker)?;
         timed(Duration::from_nanos(nanos), || {
             dict.get_into(&draw(), &mut bytes)?;
             Ok(())
@@ -254,8 +254,8 @@ fn readers(time: Duration, dicts: [&Dict<Key, String>; 2]) -> Result<f64, Failur
     let deadline = Instant::now() + time + super::SILENCE;
     let mut rate = 0.0;
     for mut reader in readers {
-        let ns = reader.join_timeout(deadline).map_err(Failure::said)?;
-        rate += 1.0 / ns.map_err(Failure::said)?;
+        let ns = reader.join_timeout(deadline).map_err(Failure::worker)?;
+        rate += 1.0 / ns.map_err(Failure::worker)?;
     }
     Ok(1.0 / rate)
 }

@@ -11,30 +11,30 @@ const MAP: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("map");
 
 impl Map for Redb {
     fn open(place: &Place) -> Result<Self, Failure> {
-        let map = Database::create(place.directory().join("redb")).map_err(Failure::said)?;
-        let change = map.begin_write().map_err(Failure::said)?;
-        change.open_table(MAP).map_err(Failure::said)?;
-        change.commit().map_err(Failure::said)?;
+        let map = Database::create(place.directory().join("redb")).map_err(Failure::worker)?;
+        let change = map.begin_write().map_err(Failure::worker)?;
+        change.open_table(MAP).map_err(Failure::worker)?;
+        change.commit().map_err(Failure::worker)?;
         Ok(Self(map))
     }
 
     fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), Failure> {
-        let mut change = self.0.begin_write().map_err(Failure::said)?;
+        let mut change = self.0.begin_write().map_err(Failure::worker)?;
         change
             .set_durability(Durability::None)
-            .map_err(Failure::said)?;
+            .map_err(Failure::worker)?;
         {
-            let mut table = change.open_table(MAP).map_err(Failure::said)?;
+            let mut table = change.open_table(MAP).map_err(Failure::worker)?;
             let put = table.insert(key.as_slice(), value);
-            put.map_err(Failure::said)?;
+            put.map_err(Failure::worker)?;
         }
-        change.commit().map_err(Failure::said)
+        change.commit().map_err(Failure::worker)
     }
 
     fn get(&mut self, key: &Key, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
-        let look = self.0.begin_read().map_err(Failure::said)?;
-        let table = look.open_table(MAP).map_err(Failure::said)?;
-        let found = table.get(key.as_slice()).map_err(Failure::said)?;
+        let look = self.0.begin_read().map_err(Failure::worker)?;
+        let table = look.open_table(MAP).map_err(Failure::worker)?;
+        let found = table.get(key.as_slice()).map_err(Failure::worker)?;
         bytes.clear();
         if let Some(found) = &found {
             bytes.extend_from_slice(found.value());

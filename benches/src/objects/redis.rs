@@ -28,8 +28,8 @@ fn socket(place: &Place) -> PathBuf {
 
 fn connected(place: &Place) -> Result<Connection, Failure> {
     let client = Client::open(format!("redis+unix://{}", socket(place).display()));
-    let connection = client.map_err(Failure::said)?.get_connection();
-    connection.map_err(Failure::said)
+    let connection = client.map_err(Failure::worker)?.get_connection();
+    connection.map_err(Failure::worker)
 }
 
 /// Starts the server of a place. Only one process does, by the file that it makes: the server
@@ -52,7 +52,7 @@ fn started(place: &Place) -> Result<(), Failure> {
         .status()
         .map_err(Failure::io(SERVER))?;
     if !server.success() {
-        return Err(Failure::said(SERVER));
+        return Err(Failure::worker(SERVER));
     }
     Ok(())
 }
@@ -81,11 +81,11 @@ impl Map for Redis {
     }
 
     fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), Failure> {
-        self.0.set::<_, _, ()>(key, value).map_err(Failure::said)
+        self.0.set::<_, _, ()>(key, value).map_err(Failure::worker)
     }
 
     fn get(&mut self, key: &Key, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
-        let found: Option<Vec<u8>> = self.0.get(key).map_err(Failure::said)?;
+        let found: Option<Vec<u8>> = self.0.get(key).map_err(Failure::worker)?;
         bytes.clear();
         bytes.extend_from_slice(found.as_deref().unwrap_or_default());
         Ok(found.is_some())

@@ -76,20 +76,20 @@ pub(super) fn once<M: Map>() -> Result<Toll, Failure> {
     while count.load() < BEGUN {
         match writer.join_timeout(Duration::from_micros(500)) {
             Err(JoinTimeoutError::Timeout) if Instant::now() < deadline => {}
-            Ok(Err(words)) => return Err(Failure::said(words)),
-            _ => return Err(Failure::said("the writer did not begin")),
+            Ok(Err(words)) => return Err(Failure::worker(words)),
+            _ => return Err(Failure::worker("the writer did not begin")),
         }
     }
     let latest = u64::try_from(LATEST.as_micros()).unwrap_or(u64::MAX);
     let delay = Duration::from_micros(fastrand::u64(0..latest));
     match writer.join_timeout(delay) {
         Err(JoinTimeoutError::Timeout) => {}
-        _ => return Err(Failure::said("the writer ended early")),
+        _ => return Err(Failure::worker("the writer ended early")),
     }
-    writer.kill().map_err(Failure::said)?;
+    writer.kill().map_err(Failure::worker)?;
     match writer.join_timeout(SOON) {
         Err(JoinTimeoutError::Join(JoinError::Killed { .. })) => {}
-        _ => return Err(Failure::said("the writer ended before it was killed")),
+        _ => return Err(Failure::worker("the writer ended before it was killed")),
     }
 
     let mut looker = process::spawn(look::<M>, (place.lent(), count))?;
@@ -105,7 +105,7 @@ pub(super) fn once<M: Map>() -> Result<Toll, Failure> {
             ..Toll::default()
         },
         Err(JoinTimeoutError::Timeout) => {
-            looker.kill().map_err(Failure::said)?;
+            looker.kill().map_err(Failure::worker)?;
             // How it ends is of no interest.
             let _ = looker.join_timeout(SOON);
             Toll {
@@ -113,6 +113,6 @@ pub(super) fn once<M: Map>() -> Result<Toll, Failure> {
                 ..Toll::default()
             }
         }
-        Err(error) => return Err(Failure::said(error)),
+        Err(error) => return Err(Failure::worker(error)),
     })
 }

@@ -165,8 +165,8 @@ impl EndpointCounts<'_> {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Returns whether `endpoint` is to be told if the other endpoint dies: a participant was counted
-    /// there, and the queue is not over.
+    /// Returns whether `endpoint` is to be told if the other endpoint dies: a participant was
+    /// counted there, and the queue is not over.
     pub(crate) fn may_end(self, endpoint: Endpoint) -> bool {
         let other = endpoint.other();
         // ORDERING: Relaxed; a hint. A waiter that misses the first count is woken by it.
