@@ -57,6 +57,8 @@ macro_rules! kinds {
             Set = 23, [T: Stored] crate::Set<T>, blocks::entry, region::no_ends;
             /// A [`Namespace`](crate::Namespace).
             Namespace = 24, [] crate::Namespace, blocks::entry, region::no_ends;
+            /// A [`Manager`](crate::Manager).
+            Manager = 25, [] crate::Manager, manager::entry, region::no_ends;
         }
     };
 }

@@ -73,6 +73,7 @@
 //! | `Dict`, `Set` | values under keys, of any types that serde encodes; `update`, `iter`, `snapshot`, `wait_changed`; feature `process` | reads are lock-free; a change waits if the peer is in the middle of one | its change, made or not: the next change clears up | blocks |
 //! | `List` | values in order, of any serde type; `push`, `pop`, `set`, `insert`, `sort` | as `Dict` | as `Dict` | blocks |
 //! | `Shared`, `Namespace` | one value of any serde type, or attributes by name, each of its own; `update`, `wait_newer` | as `Dict` | as `Dict` | blocks |
+//! | [`Manager`] | objects of all these kinds that come and go: `create`, `open`, `remove`; their room is used again | opening, removing and use are lock-free; creating waits for a stopped creator | its handles, which keep nothing from being used again | manager |
 //! | [`FixedStr`], [`FixedBytes`] | text and bytes of bounded length, as values of the above and fields of them | | | - |
 //! | [`process`] | functions in processes of their own; arguments and results by serde, handles among them | `join` waits | a typed error at `join`; a result that was committed arrives | - |
 //! | [`process::pipe`], [`process::duplex`], [`process::Listener`] | values of any serde type and length between two processes, also of programs that only know a name | waits for what it has to send, or to take out | what it had sent; then the end, or of a message longer than the pipe, that it is lost | spsc |
@@ -164,6 +165,7 @@ pub use {
     collection::{
         array::{self, Array, AtomicArray},
         counter::{Counter, Number, ShardedCounter},
+        manager::{self, Manager},
         snapshot::{self, Snapshot, SnapshotOptions},
     },
     error::Error,

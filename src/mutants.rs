@@ -19,6 +19,7 @@ fn list_mutants() {
         algorithm::element::tests::MUTANTS,
         algorithm::element::tests::wait::MUTANTS,
         algorithm::event::tests::MUTANTS,
+        algorithm::manager::tests::MUTANTS,
         algorithm::promise::tests::MUTANTS,
         algorithm::promise::tests::LOST,
         algorithm::reentrant::tests::MUTANTS,

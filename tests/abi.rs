@@ -14,6 +14,8 @@ mod event;
 mod fixed;
 #[path = "abi/index.rs"]
 mod index;
+#[path = "abi/manager.rs"]
+mod manager;
 #[cfg(feature = "process")]
 #[path = "abi/object.rs"]
 mod object;
@@ -214,7 +216,8 @@ fn kinds_have_their_numbers_and_lengths() {
     let expected = "1 Mutex, 3 Counter, 4 ShardedCounter, 5 Spsc, 6 Queue, 7 WorkQueue, \
                     8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot, \
                     14 Semaphore, 15 Event, 16 Condvar, 17 Barrier, 18 Promise, \
-                    19 ReentrantMutex, 20 Dict, 21 Shared, 22 List, 23 Set, 24 Namespace";
+                    19 ReentrantMutex, 20 Dict, 21 Shared, 22 List, 23 Set, 24 Namespace, \
+                    25 Manager";
     assert_eq!(kinds, expected);
     let docs =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/design.md")).unwrap();

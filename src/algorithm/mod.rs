@@ -17,6 +17,7 @@ pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod element;
 pub(crate) mod event;
+pub(crate) mod manager;
 pub(crate) mod mpmc;
 pub(crate) mod mutex;
 pub(crate) mod promise;

@@ -2,6 +2,7 @@
 
 pub mod array;
 pub(crate) mod counter;
+pub mod manager;
 #[cfg(feature = "process")]
 pub mod object;
 pub mod snapshot;

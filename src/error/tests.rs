@@ -131,6 +131,8 @@ walk! {
         EntryError::Payload { .. } => EntryError::Payload { found: payload() },
         EntryError::DirectoryFull { .. } => EntryError::DirectoryFull { entries: 64 },
         EntryError::ArenaFull { .. } => EntryError::ArenaFull { needed: 2, free: 1 },
+        EntryError::ManagerFull { .. } => EntryError::ManagerFull { needed: 1_024, free: 512 },
+        EntryError::ManagerObjects { .. } => EntryError::ManagerObjects { objects: 64 },
         EntryError::Corrupt { record: None } => EntryError::Corrupt { record: None },
         EntryError::Corrupt { record: Some(_) } => EntryError::Corrupt { record: Some(1) },
         EntryError::Fault(_) => EntryError::from(membership()),
@@ -397,6 +399,7 @@ walk! {
     #[cfg(feature = "process")]
     ObjectError {
         ObjectError::Full { .. } => ObjectError::Full { asked: 96, free: 0 },
+        ObjectError::Removed => ObjectError::Removed,
         ObjectError::Value(_) => ObjectError::Value(value()),
         ObjectError::Fault(_) => ObjectError::Fault(membership().into()),
     }

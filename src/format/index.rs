@@ -30,6 +30,11 @@ impl NameHash {
         Self(checksum(name.words()))
     }
 
+    /// All of the hash.
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
     /// The first of so many slots to look at; `slots` is a power of two.
     pub(crate) fn home(self, slots: usize) -> usize {
         let low = u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(0);

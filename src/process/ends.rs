@@ -145,6 +145,13 @@ pub(crate) fn serialize_end<P: Placeable, S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let entry = handle.entry();
+    if entry.hold.is_some() {
+        return Err(S::Error::custom(refuse(format!(
+            "a {0} of a queue of a manager cannot be passed on; pass the queue, and take a {0} of \
+             it by {0}()",
+            role(endpoint)
+        ))));
+    }
     let segment = Segment::from_mapping(entry.mapping.clone());
     let entry = entry.index;
     let line = |slot| SentEnd {

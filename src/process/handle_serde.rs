@@ -6,9 +6,10 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::handles::{deserialize_handle, refuse, serialize_handle};
+use super::handles::{HandlePlace, deserialize_handle, refuse, serialize_handle};
 use crate::collection::array::Atomic;
 use crate::collection::counter::Number;
+use crate::collection::manager::Manager;
 use crate::collection::object::Stored;
 use crate::payload::Payload;
 use crate::segment::{Placeable, Segment};
@@ -16,7 +17,7 @@ use crate::segment::{Placeable, Segment};
 /// Serialises as an argument or result of [`spawn`](super::spawn()), and nowhere else.
 impl Serialize for Segment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_handle(self, None, serializer)
+        serialize_handle(self, HandlePlace::Segment, serializer)
     }
 }
 
@@ -33,16 +34,35 @@ fn serialize_entry<P: Placeable, S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let entry = handle.entry();
     let segment = Segment::from_mapping(entry.mapping.clone());
-    serialize_handle(&segment, Some(entry.index), serializer)
+    let place = match &entry.hold {
+        None => HandlePlace::Entry(entry.index),
+        Some(hold) => {
+            let (manager, index, edition) = hold.place();
+            HandlePlace::Object {
+                manager,
+                index,
+                edition,
+            }
+        }
+    };
+    serialize_handle(&segment, place, serializer)
 }
 
 fn deserialize_entry<'de, P: Placeable, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<P, D::Error> {
-    let (segment, entry) = deserialize_handle(deserializer)?;
-    let opened = match entry {
-        Some(index) => segment.open_at(index).map_err(|error| error.to_string()),
-        None => Err("expected the handle of an entry, found a segment".to_owned()),
+    let (segment, place) = deserialize_handle(deserializer)?;
+    let opened = match place {
+        HandlePlace::Entry(index) => segment.open_at(index).map_err(|error| error.to_string()),
+        HandlePlace::Object {
+            manager,
+            index,
+            edition,
+        } => segment
+            .open_at::<Manager>(manager)
+            .and_then(|manager| manager.open_at(index, edition))
+            .map_err(|error| error.to_string()),
+        HandlePlace::Segment => Err("expected the handle of an entry, found a segment".to_owned()),
     };
     opened.map_err(|message| D::Error::custom(refuse(message)))
 }

@@ -360,12 +360,28 @@ pub(super) fn refuse(message: String) -> String {
     message
 }
 
-/// Serialises a handle: its segment, and its entry unless it is the segment itself.
+/// What a handle is of, in its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum HandlePlace {
+    /// The segment itself.
+    Segment,
+    /// The entry of that number.
+    Entry(u32),
+    /// An object of a manager, which holds nothing on its way.
+    Object {
+        /// The number of the manager's entry.
+        manager: u32,
+        index: u32,
+        edition: u64,
+    },
+}
+
+/// Serialises a handle: its segment, and what it is of there.
 ///
 /// Fails, in the serializer's error, anywhere but in an argument or result of a spawned function.
-pub(crate) fn serialize_handle<S: Serializer>(
+pub(super) fn serialize_handle<S: Serializer>(
     segment: &Segment,
-    entry: Option<u32>,
+    place: HandlePlace,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let slot = with_transfer(|transfer| match &mut transfer.slots {
@@ -375,7 +391,7 @@ pub(crate) fn serialize_handle<S: Serializer>(
     let Some(slot) = slot else {
         return Err(S::Error::custom(codec::refuse_handle()));
     };
-    serializer.serialize_newtype_struct(codec::HANDLE, &(slot, entry))
+    serializer.serialize_newtype_struct(codec::HANDLE, &(slot, place))
 }
 
 /// Returns the slot of a segment among those that a value refers to.
@@ -441,9 +457,9 @@ pub(super) fn is_receiving() -> bool {
 ///
 /// Fails, in the deserializer's error, anywhere but in an argument or result of a spawned function,
 /// and if the segment cannot be mapped.
-pub(crate) fn deserialize_handle<'de, D: Deserializer<'de>>(
+pub(super) fn deserialize_handle<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<(Segment, Option<u32>), D::Error> {
+) -> Result<(Segment, HandlePlace), D::Error> {
     deserializer.deserialize_newtype_struct(codec::HANDLE, HandleVisitor)
 }
 
@@ -452,7 +468,7 @@ pub(crate) fn deserialize_handle<'de, D: Deserializer<'de>>(
 struct HandleVisitor;
 
 impl<'de> Visitor<'de> for HandleVisitor {
-    type Value = (Segment, Option<u32>);
+    type Value = (Segment, HandlePlace);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a handle of shared memory")
@@ -465,9 +481,9 @@ impl<'de> Visitor<'de> for HandleVisitor {
         if !is_receiving() {
             return Err(D::Error::custom(codec::refuse_handle()));
         }
-        let (slot, entry) = <(u32, Option<u32>)>::deserialize(deserializer)?;
+        let (slot, place) = <(u32, HandlePlace)>::deserialize(deserializer)?;
         match open(slot) {
-            Ok(segment) => Ok((segment, entry)),
+            Ok(segment) => Ok((segment, place)),
             Err(message) => Err(D::Error::custom(refuse(message))),
         }
     }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::handles::{deserialize_handle, serialize_handle};
+use super::handles::{HandlePlace, deserialize_handle, serialize_handle};
 use super::job::Job;
 use super::own::Lineage;
 use super::{Builder, StartMethod};
@@ -44,13 +44,19 @@ impl Handle {
 
 impl Serialize for Handle {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_handle(&self.0, self.1, serializer)
+        let place = self.1.map_or(HandlePlace::Segment, HandlePlace::Entry);
+        serialize_handle(&self.0, place, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Handle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize_handle(deserializer).map(|(segment, entry)| Self(segment, entry))
+        let (segment, place) = deserialize_handle(deserializer)?;
+        match place {
+            HandlePlace::Segment => Ok(Self(segment, None)),
+            HandlePlace::Entry(entry) => Ok(Self(segment, Some(entry))),
+            HandlePlace::Object { .. } => unreachable!("none is sent"),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::format::{Kind, PayloadShape, Record};
 use crate::participant::Tag;
 use crate::participant::own_tag::OwnTag;
 use crate::segment::attachment::Attachment;
+use crate::segment::managed::Hold;
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, SegmentLiveness};
 use crate::segment::{EntryError, FoundKind, MembershipError};
@@ -324,6 +325,8 @@ pub struct Entry {
     #[cfg(feature = "process")]
     pub(crate) index: u32,
     pub(crate) record: Record,
+    /// Of an object of a manager: what keeps its room.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// The core of a handle: the entry's state, and the attachment that keeps it mapped.
@@ -452,7 +455,10 @@ impl<S: SharedState> EntryRef<S> {
     /// process share and no other process sees. They stay as long as the mapping.
     pub(crate) fn private_words(&self, count: u32) -> Option<NonNull<[AtomicU64]>> {
         let private = self.entry.mapping.private();
-        private.words(self.entry.record.offset, usize::try_from(count).ok()?)
+        // The room of an object of a manager is another object's later.
+        let number = self.entry.hold.as_ref().map_or(0, Hold::number);
+        let place = (self.entry.record.offset, number);
+        private.words(place, usize::try_from(count).ok()?)
     }
 
     /// Returns the process id of a participant, for messages.

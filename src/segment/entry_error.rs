@@ -159,6 +159,20 @@ plain_errors! {
             /// Bytes that are left.
             free: u64,
         } => "the segment has no room left: expected {needed} free bytes, found {free} (SegmentOptions::size makes more)",
+        /// The manager has not as many free bytes in a row. Those of a removed object are free when
+        /// no live process has a handle of it.
+        ManagerFull {
+            /// Bytes that the object needs.
+            needed: u64,
+            /// The most free bytes in a row.
+            free: u64,
+        } => "the manager has no room left: expected {needed} free bytes in a row, found {free} (ManagerOptions::room makes more, and so does removing objects)",
+        /// The manager has as many objects as it can have; removed ones count while a live process
+        /// has a handle of them.
+        ManagerObjects {
+            /// How many that is.
+            objects: u64,
+        } => "the manager has {objects} objects, and room for no more (ManagerOptions::objects makes more, and so does removing objects)",
         /// The directory holds bytes that crossdock never writes.
         Corrupt {
             /// The record; `None` if it is the count of records, their index or the control mutex.

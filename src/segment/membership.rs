@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use crate::format::Kind;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::own_tag::OwnTag;
@@ -21,7 +22,7 @@ use crate::participant::registry::{ByteLocks, Joined, Reaped, RegistryEntry};
 use crate::segment::attachment::Attachment;
 use crate::segment::fault::{MembershipError, SystemError};
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
-use crate::segment::{recover, trace};
+use crate::segment::{managed, recover, trace};
 use crate::sys::clock;
 use crate::sys::fork::{Exclusive, ForkPage, exclusive};
 use crate::sys::identity::{self, Identity};
@@ -267,7 +268,7 @@ impl Membership {
             purpose: LockUse::Leave(Cell::new(Some(held))),
             mapping,
         };
-        let visit = |tag| visit(mapping, tag);
+        let visit = |tag| visit(mapping, tag, Some(tag));
         mapping.registry().leave(tag, &locks, visit)
     }
 
@@ -342,7 +343,7 @@ impl Membership {
         let mut dead = None;
         let reaped = mapping.registry().reap(index, me, locks, |tag| {
             dead = Some((tag, trace::Obituary::of(mapping, tag)));
-            visit(mapping, tag)
+            visit(mapping, tag, me)
         });
         // Only now: other code runs here, and may use the segment.
         if let (Reaped::Freed, Some((tag, obituary))) = (&reaped, dead) {
@@ -365,9 +366,9 @@ impl Membership {
     }
 }
 
-/// Recovers what `tag` holds in every published entry. Returns false if one of them cannot be
-/// recovered.
-fn visit(mapping: &Mapping, tag: Tag) -> bool {
+/// Recovers what `tag` holds in every published entry, as the participant `me`, if this process is
+/// one. Returns false if one of them cannot be recovered.
+fn visit(mapping: &Mapping, tag: Tag, me: Option<Tag>) -> bool {
     let directory = mapping.directory();
     directory.control.recover(tag);
     let Ok(records) = directory.records() else {
@@ -378,7 +379,9 @@ fn visit(mapping: &Mapping, tag: Tag) -> bool {
         all &= found.is_ok_and(|found| {
             let bytes = EntryBytes::new(mapping, &found.record);
             let participants = mapping.geometry().participants;
-            recover::recover(&found.record, participants, &bytes, tag)
+            let recovered = recover::recover(&found.record, participants, &bytes, tag);
+            let is_manager = found.record.kind == Kind::Manager as u32;
+            recovered && (!is_manager || managed::visit(mapping, &found.record, tag, me))
         });
     }
     all

@@ -13,6 +13,7 @@ mod hand_over;
 mod inspect;
 #[cfg(feature = "inspect")]
 mod inspection;
+mod managed;
 mod mapping;
 mod membership;
 mod monitor;
@@ -46,6 +47,9 @@ pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "inspect")]
 pub use inspection::{FileInfo, Inspection, Overview};
 #[cfg(feature = "process")]
+pub(crate) use managed::EnsureError;
+pub(crate) use managed::ManagedEntry;
+#[cfg(feature = "process")]
 pub(crate) use mapping::FileId;
 pub use membership::Reaping;
 pub(crate) use membership::SegmentLiveness;
@@ -69,7 +73,8 @@ use crate::sys::{descriptor, locks, shm};
 /// An anonymous segment lives as long as a handle of it, in any process. A named segment is the
 /// file `/dev/shm/crossdock.NAME`; it lives until [`unlink`](Self::unlink) or the next boot, and
 /// its memory stays valid for processes that have it open. Entries live as long as their segment:
-/// none can be removed, so make another segment for short-lived entries.
+/// none can be removed. What comes and goes is an object of a [`Manager`](crate::Manager), or has a
+/// segment of its own.
 ///
 /// A `Segment` is a handle: it is cheap to clone and `Send + Sync`, and it keeps the memory mapped,
 /// as every handle of an entry does. A process has one mapping and is one participant, however
@@ -384,6 +389,7 @@ impl Segment {
             #[cfg(feature = "process")]
             index,
             record,
+            hold: None,
         })
         .ok_or(EntryError::Corrupt {
             record: Some(index),

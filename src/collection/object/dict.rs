@@ -332,7 +332,7 @@ impl<K: Stored, V: Stored> Dict<K, V> {
     ) -> Result<Option<R>, ObjectError> {
         with_scratch(|scratch| {
             let (key, _, words) = scratch.key::<K, Q>(key)?;
-            match self.store.blocks().get(&key, most, words) {
+            match self.store.live()?.get(&key, most, words) {
                 Ok(Some(content)) => found(&content, words).map(Some),
                 Ok(None) => Ok(None),
                 Err(corrupt) => Err(self.store.corrupt(corrupt)),

@@ -1,6 +1,7 @@
 //! What can happen at every object.
 
 use crate::payload::ValueError;
+use crate::segment::EnsureError;
 use crate::segment::fault::{errors, errors_around};
 
 errors! {
@@ -14,6 +15,8 @@ errors! {
             /// The bytes that are free for it.
             free: u64,
         } => "expected {asked} free bytes, found {free} (more are given when the object is created)",
+        /// The object was removed from its [`Manager`](crate::Manager).
+        Removed => "the object was removed",
         /// The value or its key cannot be encoded, or what the object has cannot be decoded.
         Value(reason: ValueError) => "{reason}",
     }
@@ -32,6 +35,15 @@ errors_around! {
 impl From<ValueError> for ObjectError {
     fn from(error: ValueError) -> Self {
         Self::Value(error)
+    }
+}
+
+impl From<EnsureError> for ObjectError {
+    fn from(error: EnsureError) -> Self {
+        match error {
+            EnsureError::Removed(_) => Self::Removed,
+            EnsureError::Membership(error) => error.into(),
+        }
     }
 }
 

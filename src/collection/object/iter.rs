@@ -59,10 +59,14 @@ impl<'a> Entries<'a> {
             if let Some(found) = self.found.pop() {
                 return Some(Ok(found));
             }
-            let blocks = self.store.blocks();
-            if self.home == blocks.slots {
-                return None;
-            }
+            let blocks = match self.store.live() {
+                Ok(blocks) if self.home < blocks.slots => blocks,
+                Ok(_) => return None,
+                Err(error) => {
+                    self.home = usize::MAX;
+                    return Some(Err(error));
+                }
+            };
             let home = self.home;
             self.home += 1;
             let found = &mut self.found;

@@ -305,7 +305,7 @@ impl<T: Stored> List<T> {
     ) -> Result<Option<R>, ObjectError> {
         with_scratch(|scratch| {
             let words = &mut scratch.words;
-            match self.store.blocks().at(index as u64, words) {
+            match self.store.live()?.at(index as u64, words) {
                 Ok(Some(content)) => found(&content, words).map(Some),
                 Ok(None) => Ok(None),
                 Err(corrupt) => Err(self.store.corrupt(corrupt)),

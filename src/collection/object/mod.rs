@@ -26,6 +26,8 @@
 //! - **A closure that makes the new value** runs without the lock, and again if another process has
 //!   changed the value meanwhile, as with [`Element::update`](crate::array::Element::update). If
 //!   it panics, nothing is changed. It may use the same object.
+//! - **Removed** is what operations return of an object that was removed from its
+//!   [`Manager`](crate::Manager). An entry of a segment stays.
 //! - **Room** is what the object was created with. A value takes whole blocks; what is replaced or
 //!   removed gives its blocks back.
 //! - **Types are compared** when an object is opened, as those of a

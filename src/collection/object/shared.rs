@@ -188,7 +188,7 @@ impl<T: Stored> Shared<T> {
     }
 
     fn content(&self, most: usize, out: &mut impl Buffer) -> Result<Content, ObjectError> {
-        let loaded = self.store.blocks().load(most, out);
+        let loaded = self.store.live()?.load(most, out);
         let loaded = loaded.map_err(|corrupt| self.store.corrupt(corrupt))?;
         loaded.ok_or_else(|| self.no_value())
     }

@@ -95,6 +95,15 @@ impl Store {
         }
     }
 
+    /// The words of the object; fails if it was removed from its manager.
+    #[inline(always)]
+    pub(super) fn live(&self) -> Result<Blocks<'_>, ObjectError> {
+        if let Some(hold) = &self.state.entry().hold {
+            hold.ensure()?;
+        }
+        Ok(self.blocks())
+    }
+
     /// The bytes of content in a block.
     pub(super) fn block_bytes(&self) -> u64 {
         self.payload as u64 * 8
@@ -107,7 +116,7 @@ impl Store {
     ) -> Result<R, ObjectError> {
         let me = self.me()?;
         let others = self.state.liveness(me);
-        let written = self.blocks().write(me, &others, &Deadline::never(), change);
+        let written = self.live()?.write(me, &others, &Deadline::never(), change);
         written.map_err(|error| match error {
             WriteError::Full { asked, free } => ObjectError::Full {
                 asked: asked.saturating_mul(self.block_bytes()),
@@ -126,20 +135,27 @@ impl Store {
     /// Blocks until `condition` returns a value, which a change can make it do.
     pub(super) fn wait<T>(
         &self,
-        condition: impl FnMut() -> Option<T>,
+        mut condition: impl FnMut() -> Option<T>,
         deadline: &Deadline,
     ) -> Result<T, ObjectTimeoutError> {
         let me = self.me()?;
         let others = self.state.liveness(me);
         let mode = WaitMode::new(Pace::Adaptive, &self.waits);
-        let waited = self.blocks().wait(condition, me, &others, deadline, mode);
-        waited.map_err(|error| match error {
+        let blocks = self.live()?;
+        // A removal wakes all waiters.
+        let changed = || match condition() {
+            Some(value) => Some(Ok(value)),
+            None => self.live().err().map(Err),
+        };
+        let waited = blocks.wait(changed, me, &others, deadline, mode);
+        let waited = waited.map_err(|error| match error {
             EventWaitError::TimedOut => ObjectTimeoutError::Timeout,
             EventWaitError::MembershipLost => self.state.membership_lost(me).into(),
             EventWaitError::Corrupt | EventWaitError::Disconnected => {
                 Fault::corrupt(self.kind, self.state.changes()).into()
             }
-        })
+        })?;
+        Ok(waited?)
     }
 
     /// Blocks until the object is changed after it had been `changes` times.

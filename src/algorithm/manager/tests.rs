@@ -1,0 +1,6 @@
+//! A manager under loom.
+
+mod fixture;
+mod models;
+
+pub(crate) use models::MUTANTS;
