@@ -27,6 +27,7 @@ macro_rules! rows {
 }
 
 mod barrier;
+mod clean;
 mod condvar;
 mod count;
 mod create;
@@ -63,6 +64,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         registry::LISTED,
         create::LISTED,
         named::LISTED,
+        clean::LISTED,
         locks::LISTED,
         rwlock::LISTED,
         permits::LISTED,
