@@ -2,6 +2,7 @@
 
 mod contention;
 mod demo;
+mod operate;
 mod warehouse;
 
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use clap::{Parser, Subcommand};
 use crossdock::process;
 use crossdock_cli::terminal::one_line;
 
-/// Shared memory for separate processes: demos and measurements.
+/// Shared memory for separate processes: segments, demos and measurements.
 #[derive(Debug, Parser)]
 #[command(
     name = "crossdock",
@@ -28,6 +29,10 @@ enum Command {
     Warehouse(warehouse::Options),
     Demo(demo::Options),
     Contention(contention::Options),
+    Ls(operate::ls::Options),
+    Doctor(operate::doctor::Options),
+    Repair(operate::repair::Options),
+    Clean(operate::clean::Options),
 }
 
 /// The exit code of a command that could not be parsed.
@@ -56,14 +61,20 @@ fn main() -> ExitCode {
             Ok(ready) => contention::run(ready),
             Err(message) => return usage(&message),
         },
+        Command::Ls(options) => return ended(operate::ls::run(&options)),
+        Command::Doctor(options) => return operate::doctor::run(&options),
+        Command::Repair(options) => return ended(operate::repair::run(&options)),
+        Command::Clean(options) => return ended(operate::clean::run(&options)),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&error);
-            ExitCode::FAILURE
-        }
-    }
+    ended(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+/// Prints why a command failed, if it did.
+fn ended(outcome: Result<ExitCode, String>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        say(&error);
+        ExitCode::FAILURE
+    })
 }
 
 fn usage(message: &str) -> ExitCode {
@@ -72,7 +83,7 @@ fn usage(message: &str) -> ExitCode {
 }
 
 /// Prints one line on standard error. If that fails, only the exit code reports the error.
-fn say(message: &str) {
+pub(crate) fn say(message: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "crossdock: {message}");
 }
