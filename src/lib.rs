@@ -70,9 +70,9 @@
 //! | `queue::Channel` | the same for every type that serde encodes: strings, enums, nested values; feature `process` | as above | as above | work, ends |
 //! | [`queue::wait_any`] | which of several queues is ready | as they do | nothing | any |
 //! | [`Snapshot`] | the latest whole value of one writer, read in place by many; `wait_newer` | wait-free on both sides; a stopped writer is the writer still | the value before, whole; the writer's place or a reader slot, which another process takes over | snapshot |
-//! | `Dict`, `Set` | values under keys, of any types that serde encodes; `update`, `iter`, `snapshot`, `wait_changed`; feature `process` | reads are lock-free; a change waits if the peer is in the middle of one | its change, made or not: the next change clears up | blocks |
+//! | `Dict`, `Set` | values under keys, of any types that serde encodes; `update`, `iter`, `snapshot`, `wait_changed`, `until_changed` for `wait_any`; feature `process` | reads are lock-free; a change waits if the peer is in the middle of one | its change, made or not: the next change clears up | blocks |
 //! | `List` | values in order, of any serde type; `push`, `pop`, `set`, `insert`, `sort` | as `Dict` | as `Dict` | blocks |
-//! | `Shared`, `Namespace` | one value of any serde type, or attributes by name, each of its own; `update`, `wait_newer` | as `Dict` | as `Dict` | blocks |
+//! | `Shared`, `Namespace` | one value of any serde type, or attributes by name, each of its own; `update`, `wait_newer`, `until_newer` | as `Dict` | as `Dict` | blocks |
 //! | [`Manager`] | objects of all these kinds that come and go: `create`, `open`, `remove`; their room is used again | opening, removing and use are lock-free; creating waits for a stopped creator | its handles, which keep nothing from being used again | manager |
 //! | [`FixedStr`], [`FixedBytes`] | text and bytes of bounded length, as values of the above and fields of them | | | - |
 //! | [`process`] | functions in processes of their own; arguments and results by serde, handles among them | `join` waits | a typed error at `join`; a result that was committed arrives | - |

@@ -7,6 +7,7 @@ mod list;
 mod model;
 mod open;
 mod shared;
+mod wait_any;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,6 +8,7 @@ mod descriptors;
 mod layers;
 mod mentions;
 mod prose;
+mod python;
 mod source;
 mod texts;
 mod words;

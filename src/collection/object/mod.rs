@@ -66,6 +66,15 @@ macro_rules! changes_of {
             $store.wait_changed(changes, &timeout.into())
         }
 
+        #[doc = concat!("A wait until the ", $what, " has changed otherwise than `changes` times, for")]
+        /// [`wait_any`](crate::queue::wait_any): as
+        /// [`wait_changed_since`](Self::wait_changed_since), beside queues and processes.
+        pub fn until_changed(&self, changes: u64) -> crate::object::UntilChanged<'_> {
+            let $object = self;
+            let since = crate::collection::object::changes::Since::Changes(changes);
+            crate::object::UntilChanged::new(&$store, since)
+        }
+
         /// Returns the number of changes. It may be stale when it is returned.
         pub fn changes(&self) -> u64 {
             let $object = self;
@@ -74,6 +83,7 @@ macro_rules! changes_of {
     };
 }
 
+mod changes;
 mod dict;
 mod error;
 mod iter;
@@ -87,6 +97,7 @@ mod store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use changes::UntilChanged;
 pub use dict::Dict;
 pub use error::{ObjectError, ObjectTimeoutError};
 pub use iter::{Iter, Keys, Values};

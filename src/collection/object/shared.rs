@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::changes::{Since, UntilChanged};
 use super::store::{Store, decode, with_scratch};
 use super::{ObjectError, ObjectTimeoutError, SharedOptions, Stored};
 use crate::Deadline;
@@ -167,6 +168,13 @@ impl<T: Stored> Shared<T> {
         timeout: impl Into<Deadline>,
     ) -> Result<(T, u64), ObjectTimeoutError> {
         self.wait_until(version, &timeout.into())
+    }
+
+    /// A wait until the value has another version than `version`, for
+    /// [`wait_any`](crate::queue::wait_any): as [`wait_newer`](Self::wait_newer), beside queues and
+    /// processes.
+    pub fn until_newer(&self, version: u64) -> UntilChanged<'_> {
+        UntilChanged::new(&self.store, Since::Version(version))
     }
 
     /// Returns the most bytes of a value when encoded.

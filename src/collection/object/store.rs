@@ -16,6 +16,7 @@ use crate::algorithm::blocks::{Blocks, BlocksState, Corrupt, Shape};
 use crate::codec;
 use crate::facade::{AtomicU32, AtomicU64, Pace, WaitHistory, append_bytes, append_words};
 use crate::format::Kind;
+use crate::participant::Liveness;
 use crate::payload::ValueError;
 use crate::segment::{Entry, EntryRef, Fault, MembershipError};
 use crate::wait::WaitMode;
@@ -34,7 +35,8 @@ pub(super) struct Store {
     slots: usize,
     payload: usize,
     kind: Kind,
-    waits: WaitHistory,
+    /// Of waits for it alone, and for several sources.
+    waits: [WaitHistory; 2],
 }
 
 // SAFETY: the pointers are to atomics, which may be shared, and stay mapped.
@@ -46,7 +48,7 @@ impl Clone for Store {
     fn clone(&self) -> Self {
         Self {
             state: self.state.clone(),
-            waits: WaitHistory::default(),
+            waits: Default::default(),
             ..*self
         }
     }
@@ -71,7 +73,7 @@ impl Store {
             slots,
             payload,
             kind,
-            waits: WaitHistory::default(),
+            waits: Default::default(),
         })
     }
 
@@ -140,7 +142,7 @@ impl Store {
     ) -> Result<T, ObjectTimeoutError> {
         let me = self.me()?;
         let others = self.state.liveness(me);
-        let mode = WaitMode::new(Pace::Adaptive, &self.waits);
+        let mode = WaitMode::new(Pace::Adaptive, &self.waits[0]);
         let blocks = self.live()?;
         // A removal wakes all waiters.
         let changed = || match condition() {
@@ -166,6 +168,38 @@ impl Store {
     ) -> Result<(), ObjectTimeoutError> {
         let state = self.blocks().state;
         self.wait(|| (state.changes() != changes).then_some(()), deadline)
+    }
+
+    pub(super) fn history_of_several(&self) -> &WaitHistory {
+        &self.waits[1]
+    }
+
+    /// Reaps the dead, and counts what a dead writer changed; returns false if this process is no
+    /// participant any more.
+    pub(super) fn reap_dead(&self) -> bool {
+        let Ok(me) = self.me() else {
+            return false;
+        };
+        let others = self.state.liveness(me);
+        others.reap(false);
+        self.blocks().sweep_after_death(me, &others);
+        others.is_member()
+    }
+
+    /// Why this process is no participant.
+    pub(super) fn lost(&self) -> Fault {
+        let why = self
+            .me()
+            .map_or_else(|error| error, |me| self.state.membership_lost(me));
+        why.into()
+    }
+
+    /// The version of a single value; `None` if it has none.
+    pub(super) fn version(&self) -> Option<u64> {
+        with_scratch(|scratch| {
+            let loaded = self.blocks().load(0, &mut scratch.words);
+            loaded.ok().flatten().map(|content| content.mark)
+        })
     }
 
     fn me(&self) -> Result<crate::participant::Tag, MembershipError> {
