@@ -59,6 +59,8 @@ pub(crate) struct WaitMode<'a> {
     history: Option<&'a WaitHistory>,
     /// Whether the history decides about spinning.
     learns: bool,
+    /// Whether the waiter looks after each single pause at first.
+    close: bool,
 }
 
 impl<'a> WaitMode<'a> {
@@ -68,11 +70,21 @@ impl<'a> WaitMode<'a> {
             pace,
             history: Some(history),
             learns: pace == Pace::Adaptive,
+            close: pace == Pace::Adaptive,
+        }
+    }
+
+    /// The same for a waiter at a word that its holders use meanwhile, as those of a lock do: a
+    /// look after each pause would take the word's cache line away from them.
+    pub(crate) fn from_afar(self) -> Self {
+        Self {
+            close: false,
+            ..self
         }
     }
 
     fn backoff(self) -> Backoff {
-        if self.learns {
+        if self.close {
             Backoff::close(self.pace)
         } else {
             Backoff::of(self.pace)
@@ -85,6 +97,7 @@ impl<'a> WaitMode<'a> {
             pace: Pace::Adaptive,
             history,
             learns: false,
+            close: false,
         }
     }
 }

@@ -431,7 +431,7 @@ impl Semaphore {
     }
 
     fn mode(&self) -> WaitMode<'_> {
-        WaitMode::new(Pace::Adaptive, &self.waits[0])
+        WaitMode::new(Pace::Adaptive, &self.waits[0]).from_afar()
     }
 
     fn me(&self) -> Result<Tag, MembershipError> {
