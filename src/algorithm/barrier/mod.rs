@@ -149,11 +149,11 @@ impl BarrierState {
         }
         // ORDERING: Release; (A2). Acquire; what the releasing process does next is after what the
         // parties did.
-        let (order, relaxed) = (Ordering::AcqRel, Ordering::Relaxed);
+        let (order, relaxed) = (ordering(Ordering::AcqRel, 781), Ordering::Relaxed);
         let phase = &self.0.0.phase;
         let advanced = phase.compare_exchange(from.0, to.0, order, relaxed);
         if advanced.is_ok() && !mutation(785) {
-            self.waiters().notify_all();
+            self.waiters().notify_round();
         }
         advanced.is_ok()
     }
@@ -385,6 +385,9 @@ impl Barrier<'_> {
         if seat.holder() != me.bits() {
             return Outcome::Lost;
         }
+        if mutation(783) && phase.is_broken() {
+            return Outcome::Broken;
+        }
         match seat.state() {
             SeatState::Arrived | SeatState::Gone => Outcome::Released,
             _ if mutation(788) => Outcome::Released,
@@ -486,6 +489,9 @@ impl Barrier<'_> {
         if !phase.is_broken() {
             // Another reset is ahead.
             return;
+        }
+        if mutation(782) {
+            self.state.advance(phase, phase.next());
         }
         if !mutation(793) {
             (0..self.seats.len()).for_each(|index| self.close_seat(index, phase));

@@ -12,7 +12,7 @@
 //!
 //! - WAITERS: there may be sleepers.
 //! - FENCED: a sleeper has made its barrier in this generation.
-//! - generation: how often WAITERS was set.
+//! - generation: how often WAITERS was set, or found by a round.
 //! - FENCES is never cleared: a process that uses the event count has no membarrier(2).
 //!
 //! # Protocol
@@ -24,6 +24,8 @@
 //!   If there was none to wake, clear WAITERS and wake all that have come since. So a sleeper costs
 //!   the notifiers one vain wake at most.
 //! - wake all: clear WAITERS, wake all.
+//! - notify a round, for waiters that sleep again soon: set a new generation, WAITERS and FENCED
+//!   stay, wake all. If there was none to wake, clear WAITERS and wake all that have come since.
 //!
 //! The light barrier is no instruction: the sleeper pays for both with membarrier(2), so that a
 //! commit costs no fence (the asymmetric fences of folly and of liburcu).
@@ -67,7 +69,9 @@
 //! finds it cleared; then the word has changed, and its sleepers are woken. WAITERS alone proves
 //! nothing: the sleeper that set it may be stopped, or dead, before its barrier. FENCED is stored
 //! by a CAS that expects the generation from before the barrier: WAITERS may have been cleared
-//! since, and set again by a sleeper without a barrier so far. The generation wraps after 2^29
+//! since, and set again by a sleeper without a barrier so far. FENCED holds for later generations
+//! as long as WAITERS is not cleared: all that load the word after that barrier find WAITERS. So a
+//! round leaves both as they are. The generation wraps after 2^29
 //! sleeps, at 2 us each in 18 minutes, while one sleeper is stopped there; then a wake can be lost,
 //! and a slice ends instead.
 //!
@@ -120,6 +124,15 @@ impl EventCount {
         }
     }
 
+    /// Wakes all sleepers as [`notify_all`](Self::notify_all) does, which are expected to sleep
+    /// again soon: the next sleeper need not announce itself, or make a barrier.
+    #[inline(always)]
+    pub(crate) fn notify_round(&self) {
+        if self.has_waiters() {
+            self.wake_round();
+        }
+    }
+
     /// Returns whether there may be sleepers. Must be called after the commit.
     #[inline(always)]
     pub(crate) fn has_waiters(&self) -> bool {
@@ -168,6 +181,25 @@ impl EventCount {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn wake_round(&self) {
+        // ORDERING: Relaxed; as in `clear_waiters`.
+        let relaxed = Ordering::Relaxed;
+        let mut seen = self.word.load(relaxed);
+        while seen & WAITERS != 0 {
+            let next = seen & !GENERATION | next_generation(seen, 940);
+            match self.word.compare_exchange(seen, next, relaxed, relaxed) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        if self.word.wake(u32::MAX) == 0 {
+            self.clear_waiters();
+            self.word.wake(u32::MAX);
+        }
+    }
+
     fn clear_waiters(&self) {
         // ORDERING: Relaxed; the futex orders a sleeper's check of the word and its sleep.
         self.word.fetch_and(!(FENCED | WAITERS), Ordering::Relaxed);
@@ -181,9 +213,7 @@ impl EventCount {
         let acquire = ordering(Ordering::Acquire, 663);
         let mut seen = self.word.load(acquire);
         while seen & WAITERS == 0 {
-            let more = if mutation(664) { 0 } else { ONCE_MORE };
-            let generation = (seen & GENERATION).wrapping_add(more) & GENERATION;
-            let key = seen & FENCES | generation | WAITERS;
+            let key = seen & FENCES | next_generation(seen, 664) | WAITERS;
             match self.word.compare_exchange(seen, key, acquire, acquire) {
                 Ok(_) => seen = key,
                 Err(now) => seen = now,
@@ -220,6 +250,12 @@ impl EventCount {
         let (word, expected) = key.on();
         Some(SleepOn::One(word, expected))
     }
+}
+
+/// The generation after that of the word; `mutant` leaves it as it is.
+fn next_generation(seen: u32, mutant: u32) -> u32 {
+    let more = if mutation(mutant) { 0 } else { ONCE_MORE };
+    (seen & GENERATION).wrapping_add(more) & GENERATION
 }
 
 /// An announced sleeper: the event count and the generation that it sleeps in.

@@ -31,8 +31,11 @@ mutants! {
         787 "a waiter does not look before it sleeps whether all have arrived";
     model_barrier_a_reset_is_no_release:
         788 "a waiter of an earlier phase does not look at its seat",
+        781 "the end of a phase does not release",
+        782 "a reset moves the phase before it closes the seats",
         793 "a reset closes no seats";
     model_barrier_a_reset_leaves_the_released_released:
+        783 "a late waiter is told what the phase says, not its seat",
         794 "a reset cuts off waiters that were released and have not left";
     model_barrier_no_tag_of_a_reaped_process_stays:
         786 "an arrival does not ask whether it is still registered";

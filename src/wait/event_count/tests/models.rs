@@ -4,7 +4,7 @@ use loom::sync::Arc;
 
 use super::super::{EventCount, use_events, waiter_barrier};
 use crate::facade::model::{explore, explore_at_least, soft_fault_at, without_membarrier};
-use crate::facade::{AtomicU64, Ordering, futex_wait, mutants};
+use crate::facade::{AtomicU64, Ordering, futex_wait, mutants, mutation};
 use crate::participant::stage::{StartWith, finish};
 use crate::wait::SleepOn;
 
@@ -21,6 +21,10 @@ mutants! {
         664 "setting WAITERS does not change the generation";
     model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woken:
         665 "a sleeper takes WAITERS for FENCED";
+    model_event_count_a_round_wakes_a_sleeper_that_is_about_to_sleep:
+        940 "a round leaves the generation as it is";
+    model_event_count_a_sleeper_of_the_next_round_is_woken:
+        941 "a round is over before its commit";
 }
 
 const NEVER: core::time::Duration = core::time::Duration::MAX;
@@ -48,6 +52,28 @@ impl Fixture {
         // ORDERING: Relaxed; as above.
         self.commits.store(1, Ordering::Relaxed);
         self.event.notify();
+    }
+
+    /// Ends a round, the first one or the second.
+    fn end_round(&self) {
+        let early = mutation(941);
+        if early {
+            self.event.notify_round();
+        }
+        // ORDERING: Relaxed; as above.
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        if !early {
+            self.event.notify_round();
+        }
+    }
+
+    /// Slices do not end: there is no death.
+    fn wait_for_round(&self, round: u64) {
+        // ORDERING: Relaxed; as above.
+        let is_over = || self.commits.load(Ordering::Relaxed) >= round;
+        while !is_over() {
+            self.sleep(is_over);
+        }
     }
 
     fn sleep(&self, ready: impl FnOnce() -> bool) {
@@ -160,6 +186,38 @@ fn model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on() {
                 // Another sleeper's, which is stopped here.
                 sleeper.event.prepare_wait();
                 sleeper.wait();
+            }),
+        ]);
+    });
+}
+
+/// Hunts: a sleeper between its last check and its sleep, which a round that wakes another one
+/// leaves asleep.
+#[test]
+fn model_event_count_a_round_wakes_a_sleeper_that_is_about_to_sleep() {
+    explore("event count: a round and two sleepers", || {
+        let fixture = Fixture::new();
+        finish([
+            fixture.start(1, None, |sleeper| sleeper.wait_for_round(1)),
+            fixture.start(2, None, |sleeper| sleeper.wait_for_round(1)),
+            fixture.start(3, None, |notifier| notifier.end_round()),
+        ]);
+    });
+}
+
+/// Hunts: a sleeper that relies on a barrier from an earlier round, and misses the next commit.
+#[test]
+fn model_event_count_a_sleeper_of_the_next_round_is_woken() {
+    explore("event count: a sleeper and two rounds", || {
+        let fixture = Fixture::new();
+        finish([
+            fixture.start(1, None, |sleeper| {
+                sleeper.wait_for_round(1);
+                sleeper.wait_for_round(2);
+            }),
+            fixture.start(2, None, |notifier| {
+                notifier.end_round();
+                notifier.end_round();
             }),
         ]);
     });
