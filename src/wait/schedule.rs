@@ -76,7 +76,7 @@ impl<'a> WaitMode<'a> {
 
     /// The same for a waiter at a word that its holders use meanwhile, as those of a lock do: a
     /// look after each pause would take the word's cache line away from them.
-    pub(crate) fn from_afar(self) -> Self {
+    pub(crate) fn at_a_distance(self) -> Self {
         Self {
             close: false,
             ..self

@@ -431,7 +431,7 @@ impl Semaphore {
     }
 
     fn mode(&self) -> WaitMode<'_> {
-        WaitMode::new(Pace::Adaptive, &self.waits[0]).from_afar()
+        WaitMode::new(Pace::Adaptive, &self.waits[0]).at_a_distance()
     }
 
     fn me(&self) -> Result<Tag, MembershipError> {

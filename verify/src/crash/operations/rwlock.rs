@@ -39,6 +39,8 @@ enum Verb {
     TryWrite,
     ReadTimeout,
     WriteTimeout,
+    /// Waits for its turn, behind a writer that unlocks and before one that comes later.
+    ReadTurn,
     ReadOrRepair,
     WriteOrRepair,
     /// Gives back what a writer and a reader have left that died.
@@ -66,6 +68,7 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "RwLock::try_write beside a reader" TryWrite "what is busy is changed all the same"
     "RwLock::read_timeout" ReadTimeout "what is busy is changed all the same"
     "RwLock::write_timeout" WriteTimeout "what is busy is changed all the same"
+    "RwLock::read_timeout, its turn before a later writer" ReadTurn "its turn never ends"
     "RwLock::read_or_repair" ReadOrRepair "a repair that is made later"
     "RwLock::write_or_repair" WriteOrRepair "a repair that is made later"
     "RwLock, a writer and a reader reaped" Reap "a dead writer's tag is wiped away"
@@ -76,6 +79,8 @@ pub(crate) const LISTED: &[Listed] = listed! {
 pub(crate) struct Seen {
     /// How often a process has written besides the victim.
     written: u64,
+    /// Whether the process that had the lock has ended.
+    peer_ended: bool,
 }
 
 impl Using {
@@ -119,16 +124,37 @@ impl Using {
         }
     }
 
+    /// Has the process that has the lock leave and end, if there is one.
+    fn let_go(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+        let Some(peer) = shelf.peer.as_ref().filter(|_| !seen.peer_ended) else {
+            return Ok(());
+        };
+        seen.peer_ended = true;
+        match peer.go_on(scene.patience)? {
+            Some(End::Exited(0)) => {}
+            Some(End::Exited(1)) => scene.duplicated("words changed that another had locked"),
+            Some(other) => scene.lost(format!("one that has the lock fails: {other:?}")),
+            None => scene.stuck("one that has the lock cannot leave"),
+        }
+        Ok(())
+    }
+
+    /// The writer unlocks, and one that comes later writes: a reader that is stopped in its turn
+    /// keeps it waiting for milliseconds at most.
+    fn pass_turn(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+        self.let_go(shelf, seen, scene)?;
+        let written = shelf.write(Some(scene.patience))?;
+        self.inspect(written, false, scene);
+        match written {
+            Entered::In { .. } => seen.written += 1,
+            _ => scene.stuck("a later writer waits for a reader that is stopped in its turn"),
+        }
+        Ok(())
+    }
+
     /// Has the others end, which must not wait forever.
     fn dismiss(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
-        if let Some(peer) = &shelf.peer {
-            match peer.go_on(scene.patience)? {
-                Some(End::Exited(0)) => {}
-                Some(End::Exited(1)) => scene.duplicated("words changed that another had locked"),
-                Some(other) => scene.lost(format!("one that has the lock fails: {other:?}")),
-                None => scene.stuck("one that has the lock cannot leave"),
-            }
-        }
+        self.let_go(shelf, seen, scene)?;
         for sleeper in &shelf.sleepers {
             match sleeper.wakes_and_ends(scene.patience)? {
                 Some(End::Exited(code @ (0 | 1))) => {
@@ -189,6 +215,7 @@ impl Operation for Using {
             Verb::TryRead | Verb::ReadTimeout => {
                 shelf.peer = Some(Peer::holding(&shelf.lock, true)?);
             }
+            Verb::ReadTurn => shelf.peer = Some(Peer::holding_later(&shelf.lock)?),
             Verb::TryWrite | Verb::WriteTimeout => {
                 shelf.peer = Some(Peer::holding(&shelf.lock, false)?);
             }
@@ -222,6 +249,7 @@ impl Operation for Using {
             Verb::TryRead | Verb::TryWrite | Verb::ReadTimeout | Verb::WriteTimeout => {
                 find_busy(&shelf, self.verb, self.seeded, begin)
             }
+            Verb::ReadTurn => take_turn(&shelf, self.seeded, begin),
             Verb::ReadOrRepair => read_or_repair(&shelf, self.seeded, begin),
             Verb::WriteOrRepair => write_or_repair(&shelf, self.seeded, begin),
             Verb::Reap => reap(&shelf, self.seeded, begin),
@@ -230,10 +258,16 @@ impl Operation for Using {
     }
 
     fn assemble(&self, shelf: &Shelf, _seen: &mut Seen) -> Result<(), Broken> {
+        if self.verb == Verb::ReadTurn {
+            shelf.peer.iter().try_for_each(Peer::hold)?;
+        }
         shelf.sleepers.iter().try_for_each(Peer::fall_asleep)
     }
 
     fn meanwhile(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+        if self.verb == Verb::ReadTurn {
+            return self.pass_turn(shelf, seen, scene);
+        }
         let report = self.begins_torn();
         let read = shelf.read(None)?;
         self.inspect(read, report, scene);
@@ -416,6 +450,23 @@ fn find_busy(shelf: &Shelf, verb: Verb, seeded: bool, begin: &mut dyn FnMut()) -
         shelf.base.file().write_all_at(&[7; 16], at).ok()?;
     }
     is_busy.then_some(())
+}
+
+/// Waits for its turn, which does not come unless others act meanwhile; and, as a bug, is counted
+/// as a reader for good.
+fn take_turn(shelf: &Shelf, seeded: bool, begin: &mut dyn FnMut()) -> Option<()> {
+    drop(shelf.spare.read().ok()?);
+    drop(guard(shelf)?);
+    begin();
+    if seeded {
+        return shelf.put(CELLS, GENERATION | 1);
+    }
+    // Long enough to sleep in, at the pace of a process that is stepped.
+    match shelf.lock.read_timeout(SLICES * 5) {
+        Ok(guard) => look(ptr::from_ref(&*guard)).map(drop),
+        Err(LockTimeoutError::Timeout { .. }) => Some(()),
+        Err(_) => None,
+    }
 }
 
 fn read_or_repair(shelf: &Shelf, seeded: bool, begin: &mut dyn FnMut()) -> Option<()> {

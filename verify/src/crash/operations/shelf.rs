@@ -196,6 +196,19 @@ impl Peer {
         })
     }
 
+    /// One that writes when it is told to, and else as [`holding`](Self::holding).
+    pub(crate) fn holding_later(lock: &Words) -> Result<Self, Broken> {
+        Self::start(true, |ready, go| {
+            ready();
+            go();
+            let Ok(guard) = lock.write() else { return 2 };
+            let words = *guard;
+            ready();
+            go();
+            u8::from(*guard != words)
+        })
+    }
+
     /// One that has read before, and locks when it is told to; it fails with 1 if it is told of a
     /// death, and with 3 if the words are torn and it is not.
     pub(crate) fn waiting(lock: &Words, writes: bool) -> Result<Self, Broken> {
@@ -255,6 +268,14 @@ impl Peer {
             tell,
             ready,
         })
+    }
+
+    /// Has it go on, and waits until it has the lock.
+    pub(crate) fn hold(&self) -> Result<(), Broken> {
+        self.tell()?;
+        let holds = hear(&self.ready, Duration::from_secs(10))?;
+        let why = "another process does not get the lock";
+        holds.then_some(()).ok_or_else(|| Broken(why.into()))
     }
 
     /// Has it go on, and waits until it sleeps.
