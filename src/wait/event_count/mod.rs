@@ -75,6 +75,10 @@
 //! sleeps, at 2 us each in 18 minutes, while one sleeper is stopped there; then a wake can be lost,
 //! and a slice ends instead.
 //!
+//! (B3) A round stores its generation (Release) after the commit. A sleeper that announces itself
+//! in that generation (Acquire), makes no barrier, and comes too late for the round's wake sees
+//! what was committed. Under loom the light barrier in between is a fence and orders this, too.
+//!
 //! With FENCES the light barrier is a fence between the commit and a second load of the word. The
 //! first sleeper whose barrier is refused has no fence opposite yet: it can miss a commit that is
 //! made while it sets FENCES, and its slice ends instead.
@@ -184,12 +188,12 @@ impl EventCount {
     #[cold]
     #[inline(never)]
     fn wake_round(&self) {
-        // ORDERING: Relaxed; as in `clear_waiters`.
-        let relaxed = Ordering::Relaxed;
+        // ORDERING: Release; (B3). Relaxed; the CAS decides.
+        let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
         let mut seen = self.word.load(relaxed);
         while seen & WAITERS != 0 {
             let next = seen & !GENERATION | next_generation(seen, 940);
-            match self.word.compare_exchange(seen, next, relaxed, relaxed) {
+            match self.word.compare_exchange(seen, next, release, relaxed) {
                 Ok(_) => break,
                 Err(now) => seen = now,
             }
@@ -209,7 +213,7 @@ impl EventCount {
     /// may then sleep [`on`](WaitKey::on) the word.
     #[cold]
     pub(crate) fn prepare_wait(&self) -> WaitKey<'_> {
-        // ORDERING: Acquire; pairs with (B2) in `fenced`.
+        // ORDERING: Acquire; pairs with (B2) in `fenced`, and with (B3) in `wake_round`.
         let acquire = ordering(Ordering::Acquire, 663);
         let mut seen = self.word.load(acquire);
         while seen & WAITERS == 0 {
