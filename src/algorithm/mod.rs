@@ -17,6 +17,8 @@ pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod element;
 pub(crate) mod event;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod look;
 pub(crate) mod manager;
 pub(crate) mod mpmc;
 pub(crate) mod mutex;

@@ -2,7 +2,7 @@
 
 /// Defines the kinds after the table.
 macro_rules! define {
-    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($recover:ident)::+, $($ends:ident)::+;)+) => {
+    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($recover:ident)::+, $($ends:ident)::+, $($view:ident)::+;)+) => {
         /// What an entry is. The numbers are part of the byte layout: one is never used for
         /// anything else.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]

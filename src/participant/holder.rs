@@ -78,6 +78,12 @@ pub(crate) enum HolderError {
 }
 
 impl HolderState {
+    /// The state in a word that was read from a file.
+    #[cfg(all(feature = "inspect", not(loom)))]
+    pub(crate) fn of(word: u32) -> Self {
+        Self(word)
+    }
+
     /// The tag of the holder, alive or dead.
     pub(crate) fn holder(self, participants: u32) -> Result<Option<Tag>, Garbage> {
         match self.0 {

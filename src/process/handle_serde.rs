@@ -70,7 +70,7 @@ fn deserialize_entry<'de, P: Placeable, D: Deserializer<'de>>(
 /// Implements serialisation for the handles of every kind. The receiver opens them as `open` does,
 /// with the same checks.
 macro_rules! handle_serde {
-    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($generic:ident: $($bound:path),+);*] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+;)+) => {$(
+    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($generic:ident: $($bound:path),+);*] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+, $($view:ident)::+;)+) => {$(
         /// Serialises as an argument or result of a spawned function, and nowhere else.
         impl<$($generic: $($bound +)+),*> Serialize for $handle {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

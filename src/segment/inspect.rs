@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::algorithm::directory::Directory;
-use crate::format::PayloadShape;
+use crate::format::{PayloadShape, Record};
 use crate::participant::Tag;
 use crate::segment::mapping::ParticipantEntry;
 use crate::segment::membership::Membership;
@@ -51,6 +51,18 @@ pub struct ParticipantInfo {
     pub is_self: bool,
 }
 
+impl EntryInfo {
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            name: record.name.to_string(),
+            kind: FoundKind::of(record.kind),
+            payload: record.payload,
+            offset: record.offset,
+            len: record.len,
+        }
+    }
+}
+
 impl fmt::Display for ParticipantInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.alive { "alive" } else { "dead" };
@@ -90,16 +102,10 @@ pub(super) fn entries_of(
         Ok(records) => (Some(records), None),
         Err(fault) => (None, Some(Err(corrupt(fault)))),
     };
-    let entries = records.into_iter().flatten().map(|found| {
-        let record = found.map_err(corrupt)?.record;
-        Ok(EntryInfo {
-            name: record.name.to_string(),
-            kind: FoundKind::of(record.kind),
-            payload: record.payload,
-            offset: record.offset,
-            len: record.len,
-        })
-    });
+    let entries = records
+        .into_iter()
+        .flatten()
+        .map(|found| Ok(EntryInfo::of(&found.map_err(corrupt)?.record)));
     entries.chain(fault)
 }
 

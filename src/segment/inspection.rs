@@ -250,7 +250,7 @@ impl Inspection {
             return Err(OpenError::Empty { name: None });
         }
         let mut header = [[0; 8]; HEADER_WORDS];
-        let read = self.read(0, header.as_flattened_mut())?;
+        let read = self.bytes(0, header.as_flattened_mut())?;
         if read < size_of_val(&header) {
             return Err(OpenError::NotASegment { name: None });
         }
@@ -262,14 +262,14 @@ impl Inspection {
         };
         let len = usize::try_from(geometry.arena).map_err(|_| cut_short(0))?;
         let mut bytes = vec![0; len];
-        let read = self.read(0, &mut bytes)?;
+        let read = self.bytes(0, &mut bytes)?;
         if read < len {
             return Err(cut_short(read));
         }
         Ok(TablesCopy::new(geometry, &bytes))
     }
 
-    fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, OpenError> {
+    fn bytes(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, OpenError> {
         shm::read_at(self.fd.as_fd(), offset, bytes).map_err(OpenError::io("reading the segment"))
     }
 }

@@ -26,6 +26,8 @@ mod private;
 mod recover;
 mod tables;
 pub(crate) mod trace;
+#[cfg(feature = "inspect")]
+mod view;
 pub(crate) mod waitable;
 mod watch_requests;
 mod watcher;
@@ -57,6 +59,8 @@ pub use monitor::Monitor;
 pub use names::NamedSegment;
 pub(crate) use of_one::OfOneError;
 pub use options::SegmentOptions;
+#[cfg(feature = "inspect")]
+pub use view::{EntryView, Field, ParticipantId, Seen, ValueInfo};
 #[doc(hidden)]
 pub use waitable::Waitable;
 

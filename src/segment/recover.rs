@@ -12,7 +12,7 @@ use crate::participant::{
 
 /// Defines the dispatch after the table.
 macro_rules! dispatch {
-    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+;)+) => {
+    ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+, $($view:ident)::+;)+) => {
         /// Recovers what `dead` held in the entry of a record. Returns false if the kind is
         /// unknown, or the entry too short.
         pub(crate) fn recover(

@@ -1,6 +1,8 @@
 //! Looks at segments from outside, beside real processes.
 
 mod overview;
+mod untouched;
+mod views;
 
 #[path = "../support/mod.rs"]
 mod support;

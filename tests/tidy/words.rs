@@ -21,10 +21,12 @@ const NO_ALGORITHM: &[&str] = &[
     "arena.rs",
     "entry.rs",
     "layout.rs",
+    "look.rs",
     "owner.rs",
     "region.rs",
     "stage.rs",
     "tag.rs",
+    "view.rs",
 ];
 /// The files that list the modules of those rooms.
 const ROOMS: &[&str] = &["src/participant/mod.rs", "src/algorithm/mod.rs"];

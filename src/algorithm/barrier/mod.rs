@@ -542,4 +542,6 @@ pub(crate) mod entry;
 pub(crate) mod layout;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 mod wait;

@@ -102,6 +102,8 @@ pub(crate) mod layout;
 pub(crate) mod list;
 pub(crate) mod read;
 mod sweep;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 pub(crate) mod wait;
 pub(crate) mod write;
 

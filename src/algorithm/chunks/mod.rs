@@ -90,6 +90,8 @@
 pub(crate) mod entry;
 pub(crate) mod layout;
 mod opening;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 mod wait;
 
 use crate::algorithm::rwlock::RwLockError;

@@ -236,3 +236,5 @@ impl<P: Liveness> EventOp for WaitForNotification<'_, P> {
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;

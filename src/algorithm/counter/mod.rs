@@ -63,3 +63,5 @@ mod entry;
 pub(crate) mod sharded;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;

@@ -287,4 +287,6 @@ impl<W: Word> ElementState<W> {
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 pub(crate) mod wait;

@@ -202,3 +202,5 @@ impl<P: Liveness> EventOp for WaitForSet<'_, P> {
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;

@@ -81,6 +81,8 @@ pub(crate) mod layout;
 pub(crate) mod making;
 #[cfg(all(test, loom))]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 
 use core::ptr::NonNull;
 

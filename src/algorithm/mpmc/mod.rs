@@ -106,6 +106,8 @@ pub(crate) mod entry;
 pub(crate) mod layout;
 mod lost;
 mod repair;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 pub(crate) mod wait;
 mod walk;
 

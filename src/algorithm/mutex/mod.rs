@@ -441,13 +441,7 @@ impl MutexState {
     /// Returns the state for display; it may be stale.
     pub(crate) fn peek(&self) -> MutexStatus {
         // ORDERING: Relaxed; a snapshot that decides nothing.
-        let word = self.word.load(Ordering::Relaxed);
-        MutexStatus {
-            locked: word & Tag::MASK != 0,
-            owner: Tag::from_bits(word & Tag::MASK),
-            owner_died: word & OWNER_DIED != 0,
-            poisoned: word & POISONED != 0,
-        }
+        MutexStatus::of(self.word.load(Ordering::Relaxed))
     }
 
     /// Recovers the lock if participant `dead` held it, and makes the wake that it may have owed.
@@ -484,7 +478,21 @@ pub(crate) struct MutexStatus {
     pub(crate) poisoned: bool,
 }
 
+impl MutexStatus {
+    /// The state that a word says.
+    pub(crate) fn of(word: u32) -> Self {
+        Self {
+            locked: word & Tag::MASK != 0,
+            owner: Tag::from_bits(word & Tag::MASK),
+            owner_died: word & OWNER_DIED != 0,
+            poisoned: word & POISONED != 0,
+        }
+    }
+}
+
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 mod wait;

@@ -62,6 +62,12 @@ const _: () = assert!(MOST == COUNT);
 pub(super) struct CellValue(u32);
 
 impl CellValue {
+    /// The value of a cell that was read from a file.
+    #[cfg(all(feature = "inspect", not(loom)))]
+    pub(super) fn of_word(word: u32) -> Self {
+        Self(word)
+    }
+
     #[inline(always)]
     fn of(owner: Tag) -> Self {
         Self(owner.generation() << GENERATION_SHIFT)

@@ -112,6 +112,8 @@ mod cell;
 pub(crate) mod entry;
 pub(crate) mod layout;
 mod status;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 mod wait;
 mod writer_mutex;
 
@@ -121,8 +123,7 @@ use crate::algorithm::mutex::{self, MutexState, OWNER_DIED, POISONED};
 use crate::algorithm::rwlock::layout::RWLOCK_STATE;
 use crate::facade::{AtomicU32, AtomicU64, Deadline, Ordering, mutation, program_order};
 use crate::format::Padded;
-use crate::participant::Tag;
-use crate::participant::{Liveness, is_still_registered};
+use crate::participant::{Liveness, Tag, is_still_registered};
 pub(crate) use cell::Cell;
 use cell::EnterError;
 pub(crate) use status::RwLockStatus;

@@ -403,4 +403,6 @@ pub(crate) mod entry;
 pub(crate) mod layout;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 mod wait;

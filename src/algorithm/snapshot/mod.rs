@@ -84,6 +84,8 @@
 
 pub(crate) mod entry;
 pub(crate) mod layout;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 pub(crate) mod wait;
 
 use crate::algorithm::snapshot::layout::{MAX_BUFFERS, ReaderState, ReaderWord, Version};

@@ -492,4 +492,6 @@ pub(crate) mod ends;
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 mod wait;

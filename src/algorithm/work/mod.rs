@@ -161,6 +161,8 @@ mod parts;
 mod repair;
 pub(crate) mod returned;
 mod send;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 pub(crate) mod wait;
 
 /// The single words of a work queue, in the segment.

@@ -434,3 +434,5 @@ impl EndpointCounts<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;

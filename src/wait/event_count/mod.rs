@@ -89,7 +89,7 @@ use crate::facade::{
 use crate::wait::SleepOn;
 
 /// There may be sleepers.
-const WAITERS: u32 = 1;
+pub(crate) const WAITERS: u32 = 1;
 /// A sleeper has made its barrier in this generation.
 const FENCED: u32 = 2;
 /// The increment of the generation, and its mask.

@@ -1,0 +1,98 @@
+//! A work queue as it is seen from outside.
+
+use core::mem::offset_of;
+
+use super::WorkState;
+use super::entry::layout_of;
+use super::layout::{CellWord, State, WorkLayout};
+use crate::algorithm::look::{Look, Rows, Sight, field};
+use crate::algorithm::mpmc::view::{endpoints, with_endpoints};
+
+/// A queue of values.
+pub(crate) fn values(look: &Look<'_>) -> Option<Sight> {
+    let size = look.payload().size();
+    cells(look, &layout_of(look.record, look.participants)?, size)
+}
+
+/// A queue of bytes: the first cell of a message has the message's length.
+pub(crate) fn bytes(look: &Look<'_>) -> Option<Sight> {
+    let [_, _, size, _] = look.record.config;
+    let layout = WorkLayout::of_bytes(look.record.config, look.participants)?;
+    cells(look, &layout, size)
+}
+
+/// The offset of a message's length in its first cell.
+const LEN: u64 = 16;
+
+fn cells(look: &Look<'_>, layout: &WorkLayout, size: u64) -> Option<Sight> {
+    let rules = &layout.rules;
+    let mut counts = [0_u64; 10];
+    let (mut rows, mut values) = (Rows::default(), Vec::new());
+    let all = look.each(rules.cells.into(), |index| {
+        let cell = layout.cells + index * layout.stride;
+        let word = CellWord(look.u64(cell)?);
+        let Some(state) = word.state() else {
+            return Some(());
+        };
+        counts[state as usize] += 1;
+        let label = match state {
+            // The word may say that it is being sent for as long as its sender lives.
+            State::Queued | State::Sending => "waiting",
+            State::Delivered => "held by",
+            State::Returned | State::Delayed => "returned",
+            State::DeadLetter => "dead letter",
+            State::Loaned => "written by",
+            State::Free | State::Freeing | State::Part => return Some(()),
+        };
+        if matches!(state, State::Delivered | State::Loaned) {
+            rows.push([
+                field("cell", index),
+                field(label, look.tag(word.owner())),
+                field("attempt", u32::from(word.attempts())),
+                field("of", u32::from(rules.max_attempts)),
+            ]);
+        }
+        if values.len() < 64 && state != State::Loaned {
+            let len = if rules.spans {
+                look.u64(cell + LEN)?.min(size)
+            } else {
+                size
+            };
+            values.push((label, index, cell + layout.message, len));
+        }
+        Some(())
+    })?;
+    let count = |state: State| counts[state as usize];
+    let ends = endpoints(
+        look,
+        offset_of!(WorkState, common.0.endpoints),
+        layout.counts,
+    )?;
+    let mut sight = Sight::new()
+        .with("waiting", count(State::Queued) + count(State::Sending))
+        .with("held", count(State::Delivered))
+        .with("returned", count(State::Returned) + count(State::Delayed))
+        .with("dead letters", count(State::DeadLetter))
+        .with("loaned", count(State::Loaned))
+        .with("free cells", count(State::Free))
+        .with("cells", u64::from(rules.cells))
+        .with(
+            "receivers wait",
+            look.has_waiters(offset_of!(WorkState, common.0.items))?,
+        )
+        .with(
+            "senders wait",
+            look.has_waiters(offset_of!(WorkState, common.0.free_cells))?,
+        );
+    if !all {
+        sight = sight.with("counted", "in part");
+    }
+    let sight = with_endpoints(sight, ends).rows("in work", rows);
+    Some(
+        values
+            .into_iter()
+            .fold(sight, |sight, (label, index, at, len)| {
+                sight.numbered(label, index, at, len)
+            }),
+    )
+}
