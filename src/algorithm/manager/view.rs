@@ -4,7 +4,7 @@ use super::layout::ManagerLayout;
 use super::{FREE, HEAD, LIVE, STATE};
 use crate::algorithm::look::{Look, Rows, Sight, field};
 use crate::algorithm::region::WORD;
-use crate::format::{Kind, RECORD_LEN, Record};
+use crate::format::{Kind, RECORD_LEN, RECORD_WORDS, Record};
 
 /// The objects, and how many participants hold each of them.
 pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
@@ -18,7 +18,7 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
             return Some(());
         }
         let first = layout.directory + number * RECORD_LEN as u64;
-        let mut words = [0; RECORD_LEN / WORD as usize];
+        let mut words = [0; RECORD_WORDS];
         for (index, word) in (0_u64..).zip(&mut words) {
             *word = look.u64(first + index * WORD)?;
         }
