@@ -12,11 +12,12 @@ mod spec;
 type Suite = fn(&[u8]);
 
 /// All suites, by the names of their fuzz targets.
-const SUITES: [(&str, Suite); 13] = [
+const SUITES: [(&str, Suite); 14] = [
     ("array", garbage::array::run),
     ("atomic_array", spec::atomic_array::run),
     ("channel", garbage::channel::run),
     ("header", garbage::header::run),
+    ("inspect", garbage::inspect::run),
     ("objects", garbage::objects::run),
     ("objects_model", spec::objects::run),
     ("queue", garbage::queue::run),

@@ -56,6 +56,6 @@ macro_rules! suites {
 }
 
 suites! {
-    array atomic_array channel header objects objects_model queue ring rwlock snapshot sync work
+    array atomic_array channel header inspect objects objects_model queue ring rwlock snapshot sync work
     work_model
 }

@@ -57,7 +57,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// Makes a checksum over words right again.
-fn sign(bytes: &mut [u8], from: usize, words: usize, checksum: usize) {
+pub(super) fn sign(bytes: &mut [u8], from: usize, words: usize, checksum: usize) {
     let sum = (0..words).filter(|number| *number != checksum).fold(
         0xcbf2_9ce4_8422_2325_u64,
         |hash, number| {
@@ -107,7 +107,7 @@ fn forge(mode: u8, input: &[u8]) -> Vec<u8> {
 }
 
 /// A sealed memory file with these bytes.
-fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+pub(super) fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // SAFETY: the name outlives the call.
     let fd = unsafe { libc::memfd_create(c"crossdock-fuzz".as_ptr(), flags) };

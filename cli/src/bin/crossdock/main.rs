@@ -2,6 +2,7 @@
 
 mod contention;
 mod demo;
+mod look;
 mod operate;
 mod warehouse;
 
@@ -33,6 +34,8 @@ enum Command {
     Doctor(operate::doctor::Options),
     Repair(operate::repair::Options),
     Clean(operate::clean::Options),
+    Inspect(look::InspectOptions),
+    Peek(look::PeekOptions),
 }
 
 /// The exit code of a command that could not be parsed.
@@ -61,6 +64,8 @@ fn main() -> ExitCode {
             Ok(ready) => contention::run(ready),
             Err(message) => return usage(&message),
         },
+        Command::Inspect(options) => look::inspect(&options),
+        Command::Peek(options) => look::peek(&options),
         Command::Ls(options) => return ended(operate::ls::run(&options)),
         Command::Doctor(options) => return operate::doctor::run(&options),
         Command::Repair(options) => return ended(operate::repair::run(&options)),

@@ -7,9 +7,9 @@ pub(crate) mod clean;
 pub(crate) mod doctor;
 mod find;
 pub(crate) mod ls;
-mod processes;
+pub(crate) mod processes;
 pub(crate) mod repair;
-mod text;
+pub(crate) mod text;
 
 use std::process::ExitCode;
 

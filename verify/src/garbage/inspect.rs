@@ -1,0 +1,162 @@
+//! Any bytes looked at from outside, as a segment with an entry of each kind: a look ends, and says
+//! what it sees or what is wrong, and changes no byte.
+//!
+//! The first byte of the input says which checksums are made right again, so that what lies behind
+//! them is reached. Then come pieces: where one goes, and what it is.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+
+use crossdock::array::Init;
+use crossdock::queue::spsc::Spsc;
+use crossdock::queue::{ByteQueue, Channel, Queue, WorkQueue};
+use crossdock::segment::{Inspection, IntoConfig, Kind};
+use crossdock::sync::{
+    Barrier, BarrierOptions, Condvar, Event, Promise, ReentrantMutex, Semaphore, SemaphoreOptions,
+};
+use crossdock::{
+    Array, AtomicArray, Counter, Dict, List, Manager, Mutex, Namespace, Placeable, RwLock, Segment,
+    SegmentOptions, Set, ShardedCounter, Shared, Snapshot,
+};
+
+use super::header::{sealed, sign};
+
+const PARTICIPANTS: u32 = 4;
+const ENTRIES: u32 = 32;
+const REGISTRY: usize = 512;
+const DIRECTORY: usize = REGISTRY + PARTICIPANTS as usize * 64;
+const RECORD: usize = 256;
+
+fn create<P: Placeable>(segment: &Segment, kind: Kind, config: impl IntoConfig<P::Config>) {
+    let made = segment.open_or_create::<P>(&kind.to_string(), config);
+    drop(made.expect("there is room"));
+}
+
+/// The bytes of a good segment with an entry of each kind.
+fn image() -> &'static [u8] {
+    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let options = SegmentOptions::new()
+            .size(256 << 10)
+            .participants(PARTICIPANTS)
+            .entries(ENTRIES);
+        let segment = options.anonymous().expect("a segment");
+        for kind in Kind::ALL {
+            of_kind(&segment, *kind);
+        }
+        let fd = segment.as_fd().try_clone_to_owned().expect("dup");
+        let inspection = Inspection::try_from(fd.try_clone().expect("dup")).expect("a file");
+        for kind in Kind::ALL {
+            let view = inspection.open_dyn(&kind.to_string());
+            assert!(!view.expect("good").fields.is_empty(), "{kind}");
+        }
+        let file = File::from(fd);
+        let mut bytes = vec![0; 256 << 10];
+        file.read_exact_at(&mut bytes, 0).expect("pread");
+        bytes
+    })
+}
+
+fn of_kind(segment: &Segment, kind: Kind) {
+    let few = || SemaphoreOptions::new(2).most(4);
+    match kind {
+        Kind::Mutex => create::<Mutex<u64>>(segment, kind, 1),
+        Kind::Counter => create::<Counter>(segment, kind, 1),
+        Kind::ShardedCounter => create::<ShardedCounter>(segment, kind, ()),
+        Kind::Spsc => create::<Spsc<u32>>(segment, kind, 4),
+        Kind::Queue => create::<Queue<u32>>(segment, kind, 4),
+        Kind::WorkQueue => create::<WorkQueue<u32>>(segment, kind, 4),
+        Kind::ByteQueue => create::<ByteQueue>(segment, kind, 4),
+        Kind::Channel => create::<Channel<u32>>(segment, kind, 4),
+        Kind::RwLock => create::<RwLock<u64>>(segment, kind, 1),
+        Kind::Array => create::<Array<u32>>(segment, kind, Init::zeroed(100)),
+        Kind::AtomicArray => create::<AtomicArray<u32>>(segment, kind, Init::zeroed(100)),
+        Kind::Snapshot => create::<Snapshot<u64>>(segment, kind, 1),
+        Kind::Semaphore => create::<Semaphore>(segment, kind, few()),
+        Kind::Event => create::<Event>(segment, kind, true),
+        Kind::Condvar => create::<Condvar>(segment, kind, ()),
+        Kind::Barrier => create::<Barrier>(segment, kind, BarrierOptions::new(3)),
+        Kind::Promise => create::<Promise<u64>>(segment, kind, ()),
+        Kind::ReentrantMutex => create::<ReentrantMutex<u64>>(segment, kind, 1),
+        Kind::Dict => create::<Dict<u32, u32>>(segment, kind, 4),
+        Kind::Shared => create::<Shared<u32>>(segment, kind, 3),
+        Kind::List => create::<List<u32>>(segment, kind, 4),
+        Kind::Set => create::<Set<u32>>(segment, kind, 4),
+        Kind::Namespace => create::<Namespace>(segment, kind, 4),
+        Kind::Manager => create::<Manager>(segment, kind, 4096),
+        other => panic!("a new kind, {other}: to be added here"),
+    }
+}
+
+/// Lays the pieces of an input over the image.
+fn forge(mode: u8, mut input: &[u8]) -> Vec<u8> {
+    let mut bytes = image().to_vec();
+    while let Some(([place, high, low, len], rest)) = input.split_first_chunk::<4>() {
+        let offset = usize::from(u16::from_le_bytes([*low, *high]));
+        let at = match place % 4 {
+            0 => offset,
+            1 => REGISTRY + offset % (DIRECTORY - REGISTRY),
+            // The words of a record before its names.
+            2 => DIRECTORY + offset / 128 % ENTRIES as usize * RECORD + offset % 128,
+            _ => DIRECTORY + ENTRIES as usize * RECORD + usize::from(*place) * 1024 + offset % 1024,
+        };
+        let (piece, after) = rest.split_at(rest.len().min(usize::from(len % 64)));
+        for (byte, new) in bytes.iter_mut().skip(at).zip(piece) {
+            *byte = *new;
+        }
+        input = after;
+    }
+    if mode & 1 != 0 {
+        bytes[..128].copy_from_slice(&image()[..128]);
+    }
+    if mode & 2 != 0 {
+        sign(&mut bytes, 0, 16, 15);
+    }
+    if mode & 4 != 0 {
+        for record in 0..ENTRIES as usize {
+            sign(&mut bytes, DIRECTORY + record * RECORD, 32, 9);
+        }
+    }
+    if mode & 8 != 0 {
+        bytes.truncate(usize::from(mode) << 10);
+    }
+    bytes
+}
+
+fn look(inspection: &Inspection) {
+    assert!(inspection.is_in_use().is_ok_and(|used| !used));
+    let seen = match inspection.overview() {
+        Ok(seen) => seen,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    assert!(seen.used <= seen.len);
+    let known = Kind::ALL.iter().map(ToString::to_string);
+    for name in known.chain(seen.entries.into_iter().map(|entry| entry.name)) {
+        match inspection.open_dyn(&name) {
+            Ok(view) => {
+                for value in &view.values {
+                    let read = inspection.read(value, 4096).expect("it can be read");
+                    assert!(read.len() as u64 <= value.len);
+                }
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+pub(crate) fn run(data: &[u8]) {
+    let Some((mode, input)) = data.split_first() else {
+        return;
+    };
+    let bytes = forge(*mode, input);
+    let Ok(fd) = sealed(&bytes) else {
+        return;
+    };
+    let file = File::from(fd.try_clone().expect("dup"));
+    look(&Inspection::try_from(fd).expect("a file"));
+    let mut after = vec![0; bytes.len()];
+    file.read_exact_at(&mut after, 0).expect("pread");
+    assert!(after == bytes, "a byte has changed");
+}
