@@ -38,6 +38,7 @@ mod hand_over;
 mod leases;
 mod lock;
 mod locks;
+mod managed;
 mod naive;
 mod named;
 mod objects;
@@ -87,6 +88,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         work::LISTED_CHANNELS,
         snapshot::LISTED,
         objects::LISTED,
+        managed::LISTED,
     ]
     .into_iter()
     .flatten()
