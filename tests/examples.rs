@@ -238,6 +238,15 @@ fn five_servers_go_on_by_a_new_configuration() {
 }
 
 #[test]
+fn lists_of_a_manager_come_and_go_with_a_job_that_is_killed() {
+    let expected = "job 1: [10, 11, 12], ended by itself: true\n\
+                    job 2: [20, 21, 22], ended by itself: false\n\
+                    job 3: [30, 31, 32], ended by itself: true\n\
+                    all room is free: true\n";
+    assert_eq!(run("manager", &[]), expected);
+}
+
+#[test]
 fn a_cache_is_read_while_it_is_filled() {
     let expected = "3 9 27\n59049 3486784401\n239299329230617529590083\n50 powers\n";
     assert_eq!(run("cache", &[]), expected);
