@@ -9,6 +9,7 @@ mod endings;
 mod ends;
 mod job;
 mod locks;
+mod managed;
 mod meetings;
 mod objects;
 mod permits;
@@ -61,6 +62,8 @@ enum What {
     Snapshots,
     /// Dictionaries, lists and single values.
     Objects,
+    /// Objects of a manager, which come and go.
+    Managers,
     /// Arrays with leases.
     Array,
     /// Pools of workers.
@@ -134,6 +137,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
         What::Work => traffic::run::<work::Tasks>(args, random)?,
         What::Snapshots => snapshots::run(args, random)?,
         What::Objects => job::run::<objects::Objects>(args, random)?,
+        What::Managers => job::run::<managed::Managers>(args, random)?,
         What::Array => job::run::<array::Field>(args, random)?,
         What::Pool => pool::run(args, random)?,
         What::Ends => ends::run(args, random)?,

@@ -15,8 +15,8 @@ use crate::process::{Broken, PANICKED, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{
-    What, array, job, locks, meetings, objects, permits, queues, rwlock, signals, snapshots,
-    traffic, work as tasks,
+    What, array, job, locks, managed, meetings, objects, permits, queues, rwlock, signals,
+    snapshots, traffic, work as tasks,
 };
 
 /// How `torture` starts a worker.
@@ -145,6 +145,7 @@ fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
         What::Work => traffic::work::<tasks::TaskNotes>(orders),
         What::Snapshots => snapshots::work(orders),
         What::Objects => job::work::<objects::Objects>(orders),
+        What::Managers => job::work::<managed::Managers>(orders),
         What::Array => job::work::<array::Field>(orders),
         What::Pool | What::Ends | What::Conns | What::Processes | What::Starts => {
             Err(Broken("such a job starts its processes itself".into()))
