@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Output;
 
 use crossdock::array::Init;
+use crossdock::queue::{WorkOptions, WorkQueue};
 use crossdock::{Array, Segment, SegmentOptions};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -81,7 +82,7 @@ fn a_healthy_segment_has_no_findings_and_is_listed() {
     assert_eq!(findings(&name.0), []);
     let row = listed(&name.0).expect("listed");
     let expected = [
-        ("entries", 2),
+        ("entries", 3),
         ("alive", 1),
         ("dead", 0),
         ("bytes", 1 << 16),
@@ -130,11 +131,16 @@ fn a_dead_participant_is_found_and_repaired() {
     let pid = holder.id();
     holder.kill().expect("killed");
     holder.join().expect_err("killed");
-    ails(&name.0, "dead", &format!("-> crossdock repair {}", name.0));
+    let line = format!(
+        "pid {pid} is dead, held stock -> crossdock repair {}",
+        name.0
+    );
+    ails(&name.0, "dead", &line);
     assert_eq!(listed(&name.0).expect("listed")["dead"], 1);
     let repaired = printed(&["repair", &name.0]);
     assert_eq!(repaired.lines().count(), 1);
-    assert!(repaired.contains(&format!("(pid {pid})")), "{repaired}");
+    let line = format!("(pid {pid}), which held stock\n");
+    assert!(repaired.ends_with(&line), "{repaired}");
     assert_eq!(findings(&name.0), []);
     assert_eq!(
         printed(&["repair", &name.0]),
@@ -155,7 +161,11 @@ fn a_stopped_participant_is_found_until_it_goes_on() {
     let pid = holder.id();
     signal(pid, Signal::SIGSTOP);
     comes_to(pid, &["T"]);
-    ails(&name.0, "stopped", &format!("-> kill -CONT {pid}"));
+    ails(
+        &name.0,
+        "stopped",
+        &format!("holds stock -> kill -CONT {pid}"),
+    );
     // It is alive, and keeps what it has.
     assert_eq!(
         printed(&["repair", &name.0]),
@@ -187,6 +197,26 @@ fn a_participant_that_proc_does_not_know_is_found() {
     file.write_all_at(&time, at).expect("written");
     assert_eq!(findings(&name.0), []);
     holder.kill().expect("killed");
+}
+
+#[test]
+fn dead_letters_are_found() {
+    let name = Name::new();
+    let segment = options().create_new(&name.0).expect("a segment");
+    let orders = segment.create::<WorkQueue<u64>>("orders", WorkOptions::new(4));
+    let orders = orders.expect("a queue");
+    orders.send(7).expect("sent");
+    assert_eq!(findings(&name.0), []);
+    let order = orders.recv().expect("received");
+    order.reject().expect("held");
+    ails(
+        &name.0,
+        "dead-letters",
+        "orders has a dead letter -> take them",
+    );
+    let letter = orders.dead_letters().take().expect("asked");
+    letter.expect("there").ack().expect("held");
+    assert_eq!(findings(&name.0), []);
 }
 
 #[test]

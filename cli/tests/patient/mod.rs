@@ -46,6 +46,7 @@ pub(crate) fn unused() -> Name {
     let name = Name::new();
     let segment = options().create_new(&name.0).expect("a segment");
     segment.create::<Mutex<u64>>("stock", 1).expect("a mutex");
+    segment.create::<Mutex<u64>>("oven", 1).expect("a mutex");
     segment.create::<Event>("ready", false).expect("an event");
     drop(segment);
     // A process that another test starts has all descriptors of this one for a moment.
@@ -60,8 +61,10 @@ pub(crate) fn unused() -> Name {
 fn hold(segment: Segment) {
     let stock = segment.open::<Mutex<u64>>("stock").expect("there");
     let ready = segment.open::<Event>("ready").expect("there");
-    // The lock may be another one's: then this process is a participant that waits for nothing.
-    let _guard = stock.try_lock();
+    let oven = segment.open::<Mutex<u64>>("oven").expect("there");
+    let stock = stock.try_lock();
+    // If the first lock is another process's, the other one.
+    let _oven = stock.is_err().then(|| oven.lock().expect("free"));
     ready.set();
     loop {
         std::thread::park();

@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crossdock::segment::{FileInfo, Inspection, OpenError, Overview};
+use crossdock::segment::{
+    EntryView, Field, FileInfo, Inspection, OpenError, Overview, ParticipantId, Seen,
+};
 use crossdock::{Segment, SegmentOptions};
 
 use super::processes::{self, Nameless};
@@ -29,7 +31,14 @@ pub(crate) struct Found {
     owner: u32,
     /// A path that leads to a segment without a name.
     path: Option<PathBuf>,
+    inspection: Option<Inspection>,
 }
+
+/// The most entries that are looked at.
+const MOST_ENTRIES: usize = 256;
+
+/// The fields of an entry that say which participant holds it, or a part of it.
+const HOLDS: [&str; 5] = ["holder", "held by", "leased by", "writer", "writer mutex"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -93,22 +102,23 @@ pub(crate) fn nameless() -> Result<Vec<Found>, String> {
 
 impl Found {
     fn of(name: String, bytes: u64, owner: u32, inspection: Result<Inspection, OpenError>) -> Self {
-        let inspection = inspection.as_ref();
-        let file = inspection.ok().map(Inspection::file);
+        let found = inspection.as_ref();
+        let file = found.ok().map(Inspection::file);
         let in_use = |inspection: &Inspection| inspection.is_in_use().unwrap_or(true);
         Self {
             name,
             kind: Kind::Named,
-            in_use: inspection.map_or(true, in_use),
+            in_use: found.map_or(true, in_use),
             bytes: file.as_ref().map_or(bytes, |file| file.len),
             owner: file.as_ref().map_or(owner, |file| file.owner),
             file,
             pids: Vec::new(),
-            look: match inspection {
+            look: match found {
                 Ok(inspection) => inspection.overview(),
                 Err(error) => Err(error.clone()),
             },
             path: None,
+            inspection: inspection.ok(),
         }
     }
 
@@ -133,6 +143,17 @@ impl Found {
             pids: file.pids.into_iter().collect(),
             ..found
         })
+    }
+
+    /// Looks at the first entries. Those that are damaged are left out.
+    pub(crate) fn entries(&self) -> Vec<EntryView> {
+        let (Some(inspection), Ok(look)) = (&self.inspection, &self.look) else {
+            return Vec::new();
+        };
+        let names = look.entries.iter().take(MOST_ENTRIES);
+        names
+            .filter_map(|entry| inspection.open_dyn(&entry.name).ok())
+            .collect()
     }
 
     /// Opens it to change it. That is a use.
@@ -201,4 +222,24 @@ impl Found {
             _ => "unreadable",
         })
     }
+}
+
+/// The names of the entries of which a participant holds something: two of them, and how many more.
+pub(crate) fn held_by(id: ParticipantId, entries: &[EntryView]) -> Option<String> {
+    let held = entries.iter().filter(|entry| is_held(id, &entry.fields));
+    let names: Vec<&str> = held.map(|entry| entry.info.name.as_str()).collect();
+    match &names[..] {
+        [] => None,
+        [first] => Some((*first).to_owned()),
+        [first, second] => Some(format!("{first} and {second}")),
+        [first, second, rest @ ..] => Some(format!("{first}, {second} and {} more", rest.len())),
+    }
+}
+
+fn is_held(id: ParticipantId, fields: &[Field]) -> bool {
+    fields.iter().any(|field| match &field.value {
+        Seen::Participant(holder) => *holder == id && HOLDS.contains(&field.name),
+        Seen::Rows(rows) => rows.iter().any(|row| is_held(id, row)),
+        _ => false,
+    })
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{Outcome, find, print_json};
+use super::find::{self, held_by};
+use super::{Outcome, print_json};
 
 /// Recovers what dead participants of a segment hold, and frees their
 /// places.
@@ -24,6 +25,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     let found = find::one(&options.name)?;
+    let entries = found.entries();
     let segment = found.open()?;
     let before = segment.participants();
     let reaping = segment.reap();
@@ -41,15 +43,24 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.json {
         let freed: Vec<_> = freed
             .iter()
-            .map(|one| json!({ "index": one.index, "generation": one.generation, "pid": one.pid }))
+            .map(|one| {
+                json!({
+                    "index": one.index,
+                    "generation": one.generation,
+                    "pid": one.pid,
+                    "held": held_by(one.id(), &entries),
+                })
+            })
             .collect();
         print_json(&json!({ "segment": found.name, "freed": freed, "stuck": reaping.stuck }));
     } else {
         let mut printed: String = freed
             .iter()
             .map(|one| {
-                let (index, generation, pid) = (one.index, one.generation, one.pid);
-                format!("freed participant {index}.{generation} (pid {pid}) and what it held\n")
+                let (id, pid) = (one.id(), one.pid);
+                let held = held_by(id, &entries);
+                let held = held.map_or_else(String::new, |held| format!(", which held {held}"));
+                format!("freed participant {id} (pid {pid}){held}\n")
             })
             .collect();
         if freed.is_empty() && reaping.stuck == 0 {

@@ -1,9 +1,9 @@
 //! What the doctor looks for.
 
-use crossdock::segment::{OpenError, Overview, ParticipantInfo};
+use crossdock::segment::{EntryView, OpenError, Overview, ParticipantInfo, Seen};
 
 use super::Finding;
-use crate::operate::find::{Found, Kind};
+use crate::operate::find::{Found, Kind, held_by};
 use crate::operate::processes::{self, Process};
 use crate::operate::text;
 
@@ -52,9 +52,15 @@ fn looked(found: &Found, look: &Overview) -> Vec<Finding> {
         findings.push(removed(found));
     }
     let own = processes::own_namespaces();
+    let entries = found.entries();
     for one in &look.participants {
-        findings.extend(participant(found, one, own));
+        findings.extend(participant(found, one, own, &entries));
     }
+    findings.extend(
+        entries
+            .iter()
+            .filter_map(|entry| dead_letters(found, entry)),
+    );
     let places = look.max_participants as usize;
     if look.participants.len() >= places && look.participants.iter().all(|one| one.alive) {
         let what = format!("all {places} places of participants are taken");
@@ -75,11 +81,30 @@ fn looked(found: &Found, look: &Overview) -> Vec<Finding> {
     findings
 }
 
+fn dead_letters(found: &Found, entry: &EntryView) -> Option<Finding> {
+    let name = &entry.info.name;
+    let what = match entry.field("dead letters") {
+        None | Some(Seen::Number(0)) => return None,
+        Some(Seen::Number(1)) => format!("{name} has a dead letter"),
+        Some(Seen::Number(letters)) => format!("{name} has {letters} dead letters"),
+        Some(_) => return None,
+    };
+    let remedy = "take them: Work::dead_letters".to_owned();
+    Some(Finding::of(found, "dead-letters", what, remedy))
+}
+
 /// What is wrong with a participant, if something is. `own` are the namespaces of this process.
-fn participant(found: &Found, one: &ParticipantInfo, own: (u64, u64)) -> Option<Finding> {
+fn participant(
+    found: &Found,
+    one: &ParticipantInfo,
+    own: (u64, u64),
+    entries: &[EntryView],
+) -> Option<Finding> {
     let (name, pid) = (&found.name, one.pid);
+    let held = held_by(one.id(), entries);
     if !one.alive {
-        let what = format!("pid {pid} is dead, not reaped");
+        let held = held.map_or_else(|| "not reaped".to_owned(), |held| format!("held {held}"));
+        let what = format!("pid {pid} is dead, {held}");
         let remedy = format!("crossdock repair {name}");
         return Some(Finding::of(found, "dead", what, remedy).about(pid));
     }
@@ -94,7 +119,8 @@ fn participant(found: &Found, one: &ParticipantInfo, own: (u64, u64)) -> Option<
     match process.filter(|process| is_it(process) && !process.is_zombie()) {
         Some(process) if process.is_stopped() => {
             let shown = &process.name;
-            let what = format!("pid {pid} ({shown}) is stopped");
+            let held = held.map_or_else(String::new, |held| format!(", holds {held}"));
+            let what = format!("pid {pid} ({shown}) is stopped{held}");
             let remedy = format!("kill -CONT {pid}");
             Some(Finding::of(found, "stopped", what, remedy).about(pid))
         }
