@@ -65,6 +65,10 @@ impl InFlightTask {
 
     /// Takes in the frames of items from `first` on.
     pub(super) fn take_frames(&mut self, first: u32, items: u32, frames: &[u8]) {
+        if items == 0 {
+            // Its worker died in the first of them.
+            return;
+        }
         if first == self.received && first < self.items {
             // A frame that is not there is the error of its item, when it is taken.
             self.frames.extend(frames);

@@ -105,6 +105,59 @@ fn a_chunk_goes_on_from_the_item_that_was_running() {
     }
 }
 
+/// Runs four items in one chunk with one retry; the second item ends its worker, or hangs, each
+/// time, up to ten times. Returns its error, and how often each item ran.
+fn retried_in_mid_chunk(limit: Option<Duration>) -> (TaskError, Vec<u32>) {
+    let runs = runs(4);
+    let pool = builder(1)
+        .initializer(|runs: AtomicArray<u32>| runs, runs.clone())
+        .build()
+        .expect("built");
+    let step = |runs: &mut AtomicArray<u32>, (item, hangs): (usize, bool)| {
+        if runs[item].fetch_add(1) < 10 && item == 1 {
+            match hangs {
+                true => hang(()),
+                false => std::process::exit(3),
+            }
+        }
+        item
+    };
+    let mut options = pool.options().chunk_size(4).retries(1);
+    if let Some(limit) = limit {
+        options = options.timeout(limit);
+    }
+    let items = (0..4).map(|item| (item, limit.is_some()));
+    let mut results: Vec<_> = options.imap(step, items).collect();
+    let error = results.remove(1).expect_err("it ends each worker");
+    assert_eq!(results, [Ok(0), Ok(2), Ok(3)]);
+    (error, runs.to_vec())
+}
+
+#[test]
+fn an_item_that_always_kills_in_mid_chunk_is_retried_as_often_as_it_says() {
+    let (error, runs) = retried_in_mid_chunk(None);
+    assert!(
+        matches!(
+            error,
+            TaskError::WorkerDied {
+                code: Some(3),
+                attempts: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(runs, [1, 2, 1, 1]);
+}
+
+#[test]
+fn an_item_that_is_always_late_in_mid_chunk_is_retried_as_often_as_it_says() {
+    let limit = Duration::from_millis(500);
+    let (error, runs) = retried_in_mid_chunk(Some(limit));
+    assert_eq!(error, TaskError::TimedOut { limit, attempts: 2 });
+    assert_eq!(runs, [1, 2, 1, 1]);
+}
+
 #[test]
 fn items_behind_a_death_in_a_chunk_have_results() {
     let pool = pool(1);
