@@ -98,7 +98,7 @@ impl Scene {
         self.complain(Harm::Duplicated, what.into());
     }
 
-    fn complain(&mut self, harm: Harm, what: String) {
+    pub(crate) fn complain(&mut self, harm: Harm, what: String) {
         self.complaints.push(Complaint { harm, what });
     }
 

@@ -1,11 +1,13 @@
 //! The process that is stepped, stopped and killed.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 
+use crate::crash::operation::Base;
 use crate::process::{Broken, Child, End, forked};
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -125,6 +127,53 @@ impl Victim {
     pub(crate) fn release(self) -> Result<Child, Broken> {
         ptrace::detach(self.child.pid(), None)?;
         Ok(self.child)
+    }
+}
+
+/// How a process dies before the victim comes, which the first one finds out for all.
+#[derive(Default)]
+pub(crate) struct Death {
+    /// How many steps it takes to change something.
+    steps: OnceCell<usize>,
+}
+
+impl Death {
+    /// Has a process die in the step after so many changes of the segment.
+    pub(crate) fn after(
+        &self,
+        changes: usize,
+        base: &Base,
+        body: impl FnOnce(&mut dyn FnMut()) -> u8,
+    ) -> Result<(), Broken> {
+        /// How many steps sooner than the time before a process may change something: how long it
+        /// takes to tell the time differs.
+        const NEAR: usize = 48;
+        let mut doomed = Victim::start(body)?;
+        let step = |doomed: &mut Victim| match doomed.step()? {
+            Step::Stopped => Ok(()),
+            Step::Ended(_) => Err(Broken("a process did not die where it was to".into())),
+        };
+        let mut steps = self
+            .steps
+            .get()
+            .map_or(0, |steps| steps.saturating_sub(NEAR));
+        for _ in 0..steps {
+            step(&mut doomed)?;
+        }
+        let (mut before, mut now) = (Vec::new(), Vec::new());
+        base.image(&mut before)?;
+        let mut changed = 0;
+        while changed < changes {
+            step(&mut doomed)?;
+            steps += 1;
+            base.image(&mut now)?;
+            if now != before {
+                changed += 1;
+                let _ = self.steps.set(steps);
+            }
+            std::mem::swap(&mut now, &mut before);
+        }
+        doomed.kill()
     }
 }
 

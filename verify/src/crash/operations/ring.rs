@@ -5,61 +5,31 @@ use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::segment::ClaimError;
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crate::crash::operations::queue::spec::{Allowed, CAPACITY, Event, State, Step, bit};
 use crate::crash::sweep::Listed;
 use crate::process::Broken;
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Pushes item 2 after item 1, which it pushed before.
-    Push,
-    /// Pushes items 2, 3 and 4 at once, across the end of the ring.
-    PushSlice,
-    /// Pops the first of three items.
-    Pop,
-    /// Pops two of three items at once.
-    PopSlice,
-    /// Becomes the producer.
-    Claim,
-    /// Gives the producer's end back, after pushing item 1.
-    Leave,
-}
-
-const CAPACITY: u64 = 4;
-/// What the third party pushes while a consumer is stopped, and what a new producer does.
-const LATER: u64 = 9;
-
-impl Verb {
-    fn consumes(self) -> bool {
-        matches!(self, Self::Pop | Self::PopSlice)
-    }
-
-    /// The items that are there when all processes have done what they do, and how many of the
-    /// first of them the victim can have taken: all of them, or none.
-    fn items(self) -> (&'static [u64], usize) {
-        match self {
-            Self::Push => (&[1, 2], 0),
-            Self::PushSlice => (&[1, 2, 3, 4], 0),
-            Self::Pop => (&[1, 2, 3], 1),
-            Self::PopSlice => (&[1, 2, 3], 2),
-            Self::Claim => (&[], 0),
-            Self::Leave => (&[1], 0),
-        }
-    }
-
-    /// How many of the items are there before the victim's first step.
-    fn before(self) -> usize {
-        match self {
-            Self::Push | Self::PushSlice | Self::Leave => 1,
-            Self::Pop | Self::PopSlice => 3,
-            Self::Claim => 0,
-        }
-    }
-}
-
+/// An operation on a ring.
 struct Ringing {
-    verb: Verb,
+    /// The items that are there before the victim's first step.
+    before: &'static [u64],
+    /// What the victim does, as the specification has it: a slice is all there, or not at all.
+    steps: &'static [Step],
+    role: Role,
+    act: Act,
     seeded: bool,
+}
+
+/// Claims an end, calls `begin`, operates, and tells what was sent and received; with a bug if so.
+type Act = fn(&Spsc<u64>, bool, &mut dyn FnMut()) -> Option<u8>;
+
+/// What the victim is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Producer,
+    Consumer,
+    /// It becomes a producer.
+    Claimer,
 }
 
 struct World {
@@ -69,150 +39,36 @@ struct World {
 
 #[derive(Default)]
 struct Seen {
-    /// What a third party popped beside a stopped producer.
-    popped: Vec<u64>,
-    /// What it pushed beside a stopped consumer.
-    pushed: Vec<u64>,
+    allowed: Allowed,
     /// The victim had the role when it was stopped.
     had: bool,
 }
 
-/// The end that a victim has before its first step, if any.
-type Ends = (Option<Producer<u64>>, Option<Consumer<u64>>);
+/// What the third party pushes while a consumer is stopped, and what a new producer does.
+const LATER: u64 = 9;
+/// What a claimer tells that another process came before.
+const TAKEN: u8 = 1;
 
 /// Pops all that is there.
-fn drain(ring: &Spsc<u64>, scene: &mut Scene) -> Vec<u64> {
-    let mut items = Vec::new();
-    let mut consumer: Consumer<u64> = match ring.consumer() {
+fn drain(ring: &Spsc<u64>, scene: &mut Scene, mut see: impl FnMut(Event, &mut Scene)) {
+    let mut consumer = match ring.consumer() {
         Ok(consumer) => consumer,
-        Err(error) => {
-            scene.stuck(format!("no process can consume: {error}"));
-            return items;
-        }
+        Err(error) => return scene.stuck(format!("no process can consume: {error}")),
     };
     loop {
         match consumer.try_pop() {
-            Ok(item) => items.push(item),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return items,
-            Err(error) => {
-                scene.lost(format!("popping: {error}"));
-                return items;
+            Ok(item) => see(Event::Received(item, false), scene),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                return see(Event::Empty, scene);
             }
+            Err(error) => return scene.lost(format!("popping: {error}")),
         }
     }
 }
 
 impl Ringing {
-    /// A victim's ends, with what it has done before its first step.
-    fn prepare(&self, world: &World) -> Option<Ends> {
-        if self.verb.consumes() {
-            return Some((None, Some(world.ring.consumer().ok()?)));
-        }
-        if self.verb == Verb::Claim {
-            world.base.join();
-            return Some((None, None));
-        }
-        let mut producer = world.ring.producer().ok()?;
-        producer.push(1).ok()?;
-        Some((Some(producer), None))
-    }
-
-    fn operate(
-        &self,
-        world: &World,
-        producer: Option<Producer<u64>>,
-        consumer: Option<Consumer<u64>>,
-    ) -> Option<u8> {
-        match (self.verb, producer, consumer) {
-            (Verb::Push, Some(mut end), _) => {
-                // The seeded bug: an item that is two.
-                let item = if self.seeded {
-                    end.push(7).map(|()| 2)
-                } else {
-                    Ok(2)
-                };
-                end.push(item.ok()?).ok()?;
-                std::mem::forget(end);
-            }
-            (Verb::PushSlice, Some(mut end), _) => {
-                let items = if self.seeded { [2, 4, 3] } else { [2, 3, 4] };
-                (end.push_slice(&items) == Ok(3)).then_some(())?;
-                std::mem::forget(end);
-            }
-            (Verb::Pop, _, Some(mut end)) => {
-                let item = end.pop().ok()?;
-                if self.seeded {
-                    end.pop().ok()?;
-                }
-                std::mem::forget(end);
-                return item.to_le_bytes().first().copied();
-            }
-            (Verb::PopSlice, _, Some(mut end)) => {
-                let mut items = [0; 3];
-                let wanted = if self.seeded { 3 } else { 2 };
-                (end.pop_slice(&mut items[..wanted]) == Ok(wanted)).then_some(())?;
-                std::mem::forget(end);
-                return items[0].to_le_bytes().first().copied();
-            }
-            (Verb::Claim, _, _) => {
-                let mut claimed = world.ring.producer().ok();
-                if let (Some(end), true) = (&mut claimed, self.seeded) {
-                    end.push(7).ok()?;
-                }
-                let had = claimed.is_some();
-                std::mem::forget(claimed);
-                return Some(u8::from(had));
-            }
-            (Verb::Leave, Some(end), _) => {
-                if self.seeded {
-                    let mut end = end;
-                    end.push(7).ok()?;
-                    return Some(0);
-                }
-                drop(end);
-            }
-            _ => return None,
-        }
-        Some(0)
-    }
-
-    /// Judges all items that any process popped, in their order.
-    fn judge(&self, popped: &[u64], seen: &Seen, code: Option<u8>, scene: &mut Scene) {
-        let (items, taken) = self.verb.items();
-        let mut all = items.to_vec();
-        all.extend(&seen.pushed);
-        let found = format!("{popped:?} of {all:?} arrived");
-        if self.verb.consumes() {
-            let rest = &all[taken..];
-            match popped {
-                popped if popped == rest => scene.outcome("taken"),
-                // Before its commit, a slice is as good as untouched.
-                popped if popped == all && code.is_none() => scene.outcome("not taken"),
-                popped if popped.len() < rest.len() => scene.lost(found),
-                _ => scene.duplicated(found),
-            }
-            return;
-        }
-        let least = match code {
-            Some(_) => all.len(),
-            None => self.verb.before(),
-        };
-        // A slice is committed at once.
-        let whole = |len: usize| self.verb != Verb::PushSlice || len == least || len == all.len();
-        if popped.len() < least {
-            scene.lost(found);
-        } else if popped.len() > all.len() || all[..popped.len()] != *popped {
-            scene.duplicated(found);
-        } else if !whole(popped.len()) {
-            scene.lost(found);
-        } else {
-            let made = popped.len() == all.len();
-            scene.outcome(if made { "made" } else { "not made" });
-        }
-    }
-
     /// Whatever happened, the roles can be had and the ring works.
-    fn works(&self, world: &World, scene: &mut Scene) {
+    fn works(world: &World, scene: &mut Scene) {
         match world.ring.producer() {
             Ok(mut producer) => {
                 if producer.push_timeout(LATER, scene.patience).is_err() {
@@ -221,10 +77,18 @@ impl Ringing {
             }
             Err(error) => scene.stuck(format!("no process can produce: {error}")),
         }
-        let items = drain(&world.ring, scene);
-        if items != [LATER] {
-            scene.lost(format!("a new producer's item came as {items:?}"));
-        }
+        let mut allowed = Allowed::from(State::new(&[LATER], false, &[]));
+        drain(&world.ring, scene, |event, scene| allowed.see(event, scene));
+    }
+
+    /// The victim has ended with `code`, or was killed.
+    fn rest(world: &World, mut seen: Seen, code: Option<u8>, scene: &mut Scene) {
+        seen.allowed.end(code, scene);
+        drain(&world.ring, scene, |event, scene| {
+            seen.allowed.see(event, scene)
+        });
+        seen.allowed.outcome(scene);
+        Self::works(world, scene);
     }
 }
 
@@ -234,7 +98,7 @@ impl Operation for Ringing {
 
     fn world(&self) -> Result<World, Broken> {
         let base = Base::new(4)?;
-        let ring = base.segment.create::<Spsc<u64>>("ring", CAPACITY)?;
+        let ring = base.segment.create::<Spsc<u64>>("ring", CAPACITY as u64)?;
         let wrong = |error: &dyn std::fmt::Display| Broken(format!("preparing a ring: {error}"));
         let mut producer = ring.producer().map_err(|error| wrong(&error))?;
         let mut consumer = ring.consumer().map_err(|error| wrong(&error))?;
@@ -243,11 +107,9 @@ impl Operation for Ringing {
             producer.push(0).map_err(|error| wrong(&error))?;
             consumer.pop().map_err(|error| wrong(&error))?;
         }
-        if self.verb.consumes() {
-            let items = self.verb.items().0;
-            if producer.push_slice(items) != Ok(items.len()) {
-                return Err(Broken("preparing a ring: it is full".into()));
-            }
+        let items = self.before;
+        if self.role == Role::Consumer && producer.push_slice(items) != Ok(items.len()) {
+            return Err(Broken("preparing a ring: it is full".into()));
         }
         drop((producer, consumer));
         Ok(World { base, ring })
@@ -258,43 +120,41 @@ impl Operation for Ringing {
     }
 
     fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        let Some((producer, consumer)) = self.prepare(&world) else {
-            return 250;
-        };
-        begin();
-        self.operate(&world, producer, consumer).unwrap_or(251)
+        world.base.join();
+        (self.act)(&world.ring, self.seeded, begin).unwrap_or(250)
+    }
+
+    fn assemble(&self, _world: &World, seen: &mut Seen) -> Result<(), Broken> {
+        seen.allowed = Allowed::from(State::new(self.before, false, self.steps));
+        Ok(())
     }
 
     fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
-        if self.verb.consumes() {
-            match world.ring.producer() {
-                Ok(mut producer) => {
-                    if producer.try_push(LATER).is_ok() {
-                        seen.pushed.push(LATER);
-                    }
-                }
-                Err(error) => scene.stuck(format!("no producer beside a consumer: {error}")),
+        match (self.role, world.ring.producer()) {
+            (Role::Producer, _) => {
+                drain(&world.ring, scene, |event, scene| {
+                    seen.allowed.see(event, scene)
+                });
             }
-            return Ok(());
-        }
-        if self.verb == Verb::Claim {
-            match world.ring.producer() {
-                // And leaves again.
-                Ok(_) => {}
-                Err(ClaimError::RoleTaken { .. }) => seen.had = true,
-                Err(error) => scene.stuck(format!("the role cannot be claimed: {error}")),
+            (Role::Consumer, Ok(mut producer)) => {
+                let sent = producer.try_push(LATER).is_ok();
+                let event = if sent {
+                    Event::Sent(LATER)
+                } else {
+                    Event::Full
+                };
+                seen.allowed.see(event, scene);
             }
-            return Ok(());
+            // And leaves again.
+            (Role::Claimer, Ok(_)) => {}
+            (Role::Claimer, Err(ClaimError::RoleTaken { .. })) => seen.had = true,
+            (_, Err(error)) => scene.stuck(format!("the role cannot be claimed: {error}")),
         }
-        seen.popped = drain(&world.ring, scene);
         Ok(())
     }
 
     fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
-        let mut popped = seen.popped.clone();
-        popped.extend(drain(&world.ring, scene));
-        self.judge(&popped, &seen, None, scene);
-        self.works(world, scene);
+        Self::rest(world, seen, None, scene);
         Ok(())
     }
 
@@ -305,31 +165,110 @@ impl Operation for Ringing {
         code: u8,
         scene: &mut Scene,
     ) -> Result<(), Broken> {
-        let expected = match self.verb {
-            Verb::Claim if seen.had => 1,
-            // It had looked at the role before, or not: either way the other has left again.
-            Verb::Claim => code.min(1),
-            verb if verb.consumes() => 1,
-            _ => 0,
-        };
-        if code != expected {
-            scene.lost(format!("the victim ended with {code}, not {expected}"));
-        }
-        let mut popped = seen.popped.clone();
-        popped.extend(drain(&world.ring, scene));
-        self.judge(&popped, &seen, Some(code), scene);
-        self.works(world, scene);
+        // It may have looked at the role while the other had it.
+        let late = self.role == Role::Claimer && !seen.had && code == TAKEN;
+        Self::rest(world, seen, Some(if late { 0 } else { code }), scene);
         Ok(())
     }
 }
 
+/// A producer that has pushed the first item.
+fn producer(ring: &Spsc<u64>) -> Option<Producer<u64>> {
+    let mut end = ring.producer().ok()?;
+    end.push(1).ok()?;
+    Some(end)
+}
+
+fn push(ring: &Spsc<u64>, seeded: bool, begin: &mut dyn FnMut()) -> Option<u8> {
+    let mut end = producer(ring)?;
+    begin();
+    if seeded {
+        end.push(7).ok()?;
+    }
+    end.push(2).ok()?;
+    std::mem::forget(end);
+    Some(bit(2))
+}
+
+fn push_slice(ring: &Spsc<u64>, seeded: bool, begin: &mut dyn FnMut()) -> Option<u8> {
+    let mut end = producer(ring)?;
+    begin();
+    let items = if seeded { [2, 4, 3] } else { [2, 3, 4] };
+    let pushed = end.push_slice(&items);
+    std::mem::forget(end);
+    (pushed == Ok(3)).then_some(bit(2) | bit(3) | bit(4))
+}
+
+fn pop(ring: &Spsc<u64>, seeded: bool, begin: &mut dyn FnMut()) -> Option<u8> {
+    let mut end: Consumer<u64> = ring.consumer().ok()?;
+    begin();
+    let item = end.pop().ok()?;
+    if seeded {
+        end.pop().ok()?;
+    }
+    std::mem::forget(end);
+    Some(bit(item))
+}
+
+fn pop_slice(ring: &Spsc<u64>, seeded: bool, begin: &mut dyn FnMut()) -> Option<u8> {
+    let mut end: Consumer<u64> = ring.consumer().ok()?;
+    begin();
+    let mut items = [0; 3];
+    let wanted = if seeded { 3 } else { 2 };
+    let popped = end.pop_slice(&mut items[..wanted]);
+    std::mem::forget(end);
+    (popped == Ok(wanted)).then_some(bit(items[0]) | bit(items[1]))
+}
+
+fn claim(ring: &Spsc<u64>, seeded: bool, begin: &mut dyn FnMut()) -> Option<u8> {
+    begin();
+    let mut claimed = ring.producer().ok();
+    if let (Some(end), true) = (&mut claimed, seeded) {
+        end.push(7).ok()?;
+    }
+    let told = if claimed.is_some() { 0 } else { TAKEN };
+    std::mem::forget(claimed);
+    Some(told)
+}
+
+fn leave(ring: &Spsc<u64>, seeded: bool, begin: &mut dyn FnMut()) -> Option<u8> {
+    let mut end = producer(ring)?;
+    begin();
+    if seeded {
+        end.push(7).ok()?;
+    }
+    drop(end);
+    Some(0)
+}
+
 /// The operations on rings for two.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Ringing { verb, seeded };
-    "spsc push" Push "an item that no process sent before it"
-    "spsc push_slice" PushSlice "two items change places"
-    "spsc pop" Pop "two items popped for one"
-    "spsc pop_slice" PopSlice "three items popped for two"
-    "spsc claim" Claim "an item pushed when claiming"
-    "spsc leave" Leave "an item pushed when leaving"
+pub(crate) const LISTED: &[Listed] = rows! {
+    "spsc push" "an item that no process sent before it"
+        |seeded| row(seeded, Role::Producer, push, &[1], &[Step::SendAll(&[2])]);
+    "spsc push_slice" "two items change places"
+        |seeded| row(seeded, Role::Producer, push_slice, &[1], &[Step::SendAll(&[2, 3, 4])]);
+    "spsc pop" "two items popped for one"
+        |seeded| row(seeded, Role::Consumer, pop, &[1, 2, 3], &[Step::RecvAll(1)]);
+    "spsc pop_slice" "three items popped for two"
+        |seeded| row(seeded, Role::Consumer, pop_slice, &[1, 2, 3], &[Step::RecvAll(2)]);
+    "spsc claim" "an item pushed when claiming"
+        |seeded| row(seeded, Role::Claimer, claim, &[], &[]);
+    "spsc leave" "an item pushed when leaving"
+        |seeded| row(seeded, Role::Producer, leave, &[1], &[]);
 };
+
+fn row(
+    seeded: bool,
+    role: Role,
+    act: Act,
+    before: &'static [u64],
+    steps: &'static [Step],
+) -> Ringing {
+    Ringing {
+        before,
+        steps,
+        role,
+        act,
+        seeded,
+    }
+}

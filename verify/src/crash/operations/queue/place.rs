@@ -1,19 +1,19 @@
 //! The world of the queues: a queue with some items, and a process that died at it before.
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use crossdock::queue::{
-    Queue, Received, RecvError, RecvTimeoutError, TryRecvError, TrySendError, wait_any_timeout,
+    Queue, RecvError, RecvTimeoutError, TryRecvError, TrySendError, wait_any_timeout,
 };
 
+use super::spec::{self, Allowed, Event};
 use crate::crash::operation::{Base, Scene};
-use crate::crash::victim::{Step, Victim};
+use crate::crash::victim::Death;
 use crate::process::{Broken, Child, forked};
 
-pub(super) const CAPACITY: u64 = 4;
+pub(super) const CAPACITY: u64 = spec::CAPACITY as u64;
 /// What a process sent that was killed before its commit: it must not arrive.
-pub(super) const NEVER: u64 = 66;
+const NEVER: u64 = 66;
 /// What shows at the end that the queue works.
 const LAST: u64 = 80;
 /// What a sleeper ends with when it was told that nothing comes any more.
@@ -37,30 +37,6 @@ pub(super) struct Place {
     pub(super) spare: Queue<u64>,
 }
 
-/// An item as it was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Got {
-    pub(super) item: u64,
-    pub(super) again: bool,
-}
-
-impl Got {
-    pub(super) fn new(received: Received<u64>) -> Self {
-        Self {
-            item: received.value,
-            again: received.redelivered,
-        }
-    }
-}
-
-/// What could be received without waiting.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    pub(super) got: Vec<Got>,
-    /// It was said that nothing comes any more.
-    pub(super) over: bool,
-}
-
 /// What is wrong with the preparation of a world.
 fn wrong(error: impl std::fmt::Display) -> Broken {
     Broken(format!("preparing a queue: {error}"))
@@ -69,11 +45,7 @@ fn wrong(error: impl std::fmt::Display) -> Broken {
 impl Place {
     /// A queue with `items` in it, in a lap that is not the first; `dead` died before the first of
     /// them, or over it.
-    pub(super) fn new(
-        items: &[u64],
-        dead: Option<Dead>,
-        steps_to_claim: &OnceCell<usize>,
-    ) -> Result<Self, Broken> {
+    pub(super) fn new(items: &[u64], dead: Option<Dead>, death: &Death) -> Result<Self, Broken> {
         let base = Base::new(6)?;
         let queue = base.segment.create::<Queue<u64>>("queue", CAPACITY)?;
         let spare = base.segment.create::<Queue<u64>>("spare", CAPACITY)?;
@@ -84,120 +56,94 @@ impl Place {
             place.queue.try_recv().map_err(wrong)?;
         }
         if dead == Some(Dead::Sending) {
-            place.with_a_death(Dead::Sending, steps_to_claim)?;
+            place.with_a_death(Dead::Sending, death)?;
         }
         for item in items {
             place.queue.try_send(*item).map_err(wrong)?;
         }
         if dead == Some(Dead::Receiving) {
-            place.with_a_death(Dead::Receiving, steps_to_claim)?;
+            place.with_a_death(Dead::Receiving, death)?;
         }
         Ok(place)
     }
 
-    /// Has a process die in the step after its first change of the segment: it has claimed a slot.
-    fn with_a_death(&self, dead: Dead, steps_to_claim: &OnceCell<usize>) -> Result<(), Broken> {
-        let mut doomed = Victim::start(|begin| {
+    /// Has a process die that has claimed a slot.
+    fn with_a_death(&self, dead: Dead, death: &Death) -> Result<(), Broken> {
+        death.after(1, &self.base, |begin| {
             rehearse(&self.spare);
             begin();
-            let done = match dead {
+            u8::from(match dead {
                 Dead::Sending => self.queue.try_send(NEVER).is_ok(),
                 Dead::Receiving => self.queue.try_recv().is_ok(),
-            };
-            u8::from(done)
-        })?;
-        let step = |doomed: &mut Victim| match doomed.step()? {
-            Step::Stopped => Ok(()),
-            Step::Ended(_) => Err(Broken("a process did not die where it was to".into())),
+            })
+        })
+    }
+
+    /// Receives what is there now, `most` items at most; how many came.
+    pub(super) fn take(&self, most: usize, allowed: &mut Allowed, scene: &mut Scene) -> usize {
+        let received = |_: &usize| matches!(self.receive(allowed, scene), Event::Received(..));
+        (0..most).take_while(received).count()
+    }
+
+    /// Receives an item if one is there.
+    pub(super) fn receive(&self, allowed: &mut Allowed, scene: &mut Scene) -> Event {
+        let event = match self.queue.try_recv_marked() {
+            Ok(got) => Event::Received(got.value, got.redelivered),
+            Err(TryRecvError::Disconnected) => Event::Over,
+            Err(TryRecvError::Empty | TryRecvError::Busy) => Event::Empty,
+            Err(error) => {
+                scene.lost(format!("receiving: {error}"));
+                return Event::Empty;
+            }
         };
-        if let Some(steps) = steps_to_claim.get() {
-            for _ in 0..*steps {
-                step(&mut doomed)?;
-            }
-            return doomed.kill();
-        }
-        let (mut before, mut now) = (Vec::new(), Vec::new());
-        self.base.image(&mut before)?;
-        self.base.image(&mut now)?;
-        let mut steps = 0;
-        while now == before {
-            step(&mut doomed)?;
-            steps += 1;
-            self.base.image(&mut now)?;
-        }
-        // The first one has found it out for all.
-        let _ = steps_to_claim.set(steps);
-        doomed.kill()
+        allowed.see(event, scene);
+        event
     }
 
-    /// Receives what is there now, `most` items at most.
-    pub(super) fn take(&self, most: usize, scene: &mut Scene) -> Taken {
-        let mut taken = Taken::default();
-        while taken.got.len() < most {
-            match self.queue.try_recv_marked() {
-                Ok(got) => taken.got.push(Got::new(got)),
-                Err(TryRecvError::Empty | TryRecvError::Busy) => break,
-                Err(TryRecvError::Disconnected) => {
-                    taken.over = true;
-                    break;
-                }
-                Err(error) => {
-                    scene.lost(format!("receiving: {error}"));
-                    break;
-                }
-            }
-        }
-        taken
-    }
-
-    /// Whether a receiver is told that nothing comes any more, in a queue whose last item is the
-    /// victim's: it is left to it.
-    pub(super) fn is_over(&self, scene: &mut Scene) -> bool {
-        if !self.queue.is_empty() {
-            return false;
-        }
+    /// Looks whether nothing comes any more to an empty queue.
+    pub(super) fn is_over(&self, allowed: &mut Allowed, scene: &mut Scene) {
         let is_ready = wait_any_timeout(&[&self.queue], Duration::ZERO).is_ok();
-        let taken = self.take(1, scene);
-        for got in &taken.got {
-            scene.duplicated(format!("{got:?} comes from an empty queue"));
+        let event = self.receive(allowed, scene);
+        if is_ready != (event == Event::Over) {
+            scene.lost(format!("ready: {is_ready}, and {event:?}"));
         }
-        if is_ready != taken.over {
-            scene.lost(format!("ready: {is_ready}, over: {}", taken.over));
-        }
-        taken.over
     }
 
-    /// Receives `count` items that must come without another process's help.
-    pub(super) fn wait_for(&self, count: usize, scene: &mut Scene) -> Vec<Got> {
-        let mut all = Vec::new();
-        for _ in 0..count {
-            match self.queue.recv_marked_timeout(scene.patience) {
-                Ok(got) => all.push(Got::new(got)),
-                Err(RecvTimeoutError::Timeout) => {
-                    scene.stuck(format!("{} of {count} items can be received", all.len()));
-                    break;
-                }
-                Err(error) => {
-                    scene.lost(format!("after {} of {count} items: {error}", all.len()));
-                    break;
-                }
-            }
-        }
-        all
-    }
-
-    /// Sends an item without waiting; whether it was sent.
-    pub(super) fn offer(&self, item: u64, scene: &mut Scene) -> bool {
-        match self.queue.try_send(item) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Busy(_) | TrySendError::Disconnected(_)) => {
-                false
+    /// Receives an item that must come without another process's help; whether one came in time.
+    pub(super) fn wait_for_one(
+        &self,
+        patience: Duration,
+        allowed: &mut Allowed,
+        scene: &mut Scene,
+    ) -> bool {
+        match self.queue.recv_marked_timeout(patience) {
+            Ok(got) => allowed.see(Event::Received(got.value, got.redelivered), scene),
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => {
+                allowed.see(Event::Over, scene);
+                return false;
             }
             Err(error) => {
-                scene.lost(format!("sending: {error}"));
-                false
+                scene.lost(format!("receiving: {error}"));
+                return false;
             }
         }
+        true
+    }
+
+    /// Sends an item without waiting.
+    pub(super) fn offer(&self, item: u64, allowed: &mut Allowed, scene: &mut Scene) -> Event {
+        let event = match self.queue.try_send(item) {
+            Ok(()) => Event::Sent(item),
+            Err(TrySendError::Full(_) | TrySendError::Busy(_)) => Event::Full,
+            Err(TrySendError::Disconnected(_)) => Event::Refused,
+            Err(error) => {
+                scene.lost(format!("sending: {error}"));
+                return Event::Full;
+            }
+        };
+        allowed.see(event, scene);
+        event
     }
 
     /// Starts a process that receives one item, waiting for it, and ends with its number.
@@ -229,9 +175,14 @@ impl Place {
         if self.queue.try_send(LAST + CAPACITY).is_ok() {
             scene.duplicated("the queue takes more than its capacity");
         }
-        let got = self.take(usize::MAX, scene).got;
-        let is_whole = got.iter().map(|got| got.item).eq(items) && !got.iter().any(|got| got.again);
-        if !is_whole {
+        let got: Vec<_> = std::iter::from_fn(|| self.queue.try_recv_marked().ok())
+            .map(|got| (got.value, got.redelivered))
+            .collect();
+        if !got
+            .iter()
+            .copied()
+            .eq(items.into_iter().map(|item| (item, false)))
+        {
             scene.lost(format!("a newcomer's items came as {got:?}"));
         }
     }

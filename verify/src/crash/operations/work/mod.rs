@@ -5,7 +5,7 @@ mod judge;
 mod place;
 mod verb;
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use crossdock::queue::{ByteQueue, Channel, WorkQueue};
 
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
+use crate::crash::victim::Death;
 use crate::line::{Patience, Refused, Task};
 use crate::process::{Broken, Child, End};
 use place::{CAPACITY, Done, Got, Kind, Place, SLEEPERS, Sleeper, TOLD};
@@ -21,8 +22,7 @@ use verb::{FIRST, OTHER, Told, Verb, act, act_wrongly};
 struct Working<Q> {
     verb: Verb,
     seeded: bool,
-    /// How many steps it takes a process that dies before the victim to change something.
-    steps_to_change: OnceCell<usize>,
+    death: Death,
     /// How many victims were killed alone.
     alone: Cell<u32>,
     kind: PhantomData<Q>,
@@ -59,7 +59,7 @@ impl<Q: Kind> Working<Q> {
         Self {
             verb,
             seeded,
-            steps_to_change: OnceCell::new(),
+            death: Death::default(),
             alone: Cell::new(0),
             kind: PhantomData,
         }
@@ -308,7 +308,7 @@ impl<Q: Kind> Operation for Working<Q> {
     type Seen = Seen;
 
     fn world(&self) -> Result<Place<Q>, Broken> {
-        Place::new(self.verb, &self.steps_to_change)
+        Place::new(self.verb, &self.death)
     }
 
     fn base<'a>(&self, place: &'a Place<Q>) -> &'a Base {

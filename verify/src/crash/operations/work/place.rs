@@ -1,6 +1,5 @@
 //! The world of the work queues: a queue with some messages, and a process that died at it before.
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use crossdock::queue::{ByteOptions, ByteQueue, Channel, WorkOptions, WorkQueue};
@@ -8,7 +7,7 @@ use crossdock::segment::Placeable;
 
 use super::verb::{FIRST, Told, Verb};
 use crate::crash::operation::{Base, Scene};
-use crate::crash::victim::{Step, Victim};
+use crate::crash::victim::Death;
 use crate::line::{Held, Line, Patience, Refused, Task};
 use crate::process::{Broken, Child, forked};
 
@@ -22,8 +21,6 @@ const LAST: u64 = 80;
 /// What a sleeper ends with when it was told that nothing comes any more, or that all is done.
 pub(super) const TOLD: u8 = 200;
 const FAILED: u8 = 250;
-/// How many steps sooner than the time before a process may change something.
-const NEAR: usize = 48;
 /// What a sleeper sends.
 pub(super) const SLEEPERS: u64 = 8;
 
@@ -171,7 +168,7 @@ fn ack(delivery: impl Held, done: Done, scene: &mut Scene) -> Got {
 
 impl<Q: Kind> Place<Q> {
     /// A queue with the messages of `verb` in it, in a lap that is not the first.
-    pub(super) fn new(verb: Verb, steps_to_change: &OnceCell<usize>) -> Result<Self, Broken> {
+    pub(super) fn new(verb: Verb, death: &Death) -> Result<Self, Broken> {
         let base = Base::of_size(6, Q::BYTES)?;
         let queue = base.segment.create::<Q>("queue", Q::options())?;
         let spare = base.segment.create::<Q>("spare", Q::options())?;
@@ -183,12 +180,12 @@ impl<Q: Kind> Place<Q> {
         }
         let dead = verb.dead();
         if let Some(dead) = dead.filter(|dead| dead.is_sender()) {
-            place.with_a_death(dead, verb, steps_to_change)?;
+            place.with_a_death(dead, verb, death)?;
         }
         if verb == Verb::SendPast {
             // Its slot stays: what came back is in none.
             place.prepare(FIRST)?;
-            place.with_a_death(Dead::Receiving, verb, steps_to_change)?;
+            place.with_a_death(Dead::Receiving, verb, death)?;
             place.base.segment.reap();
             place.prepared()?.ack()?;
         }
@@ -206,7 +203,7 @@ impl<Q: Kind> Place<Q> {
             place.prepared()?.reject()?;
         }
         if let Some(dead) = dead.filter(|dead| !dead.is_sender()) {
-            place.with_a_death(dead, verb, steps_to_change)?;
+            place.with_a_death(dead, verb, death)?;
         }
         Ok(place)
     }
@@ -226,14 +223,9 @@ impl<Q: Kind> Place<Q> {
     }
 
     /// Has a process die after some changes of the segment.
-    fn with_a_death(
-        &self,
-        dead: Dead,
-        verb: Verb,
-        steps_to_change: &OnceCell<usize>,
-    ) -> Result<(), Broken> {
-        let changes_to_death = dead.changes(Q::SPANS, verb.returned() > 0);
-        let mut doomed = Victim::start(|begin| {
+    fn with_a_death(&self, dead: Dead, verb: Verb, death: &Death) -> Result<(), Broken> {
+        let changes = dead.changes(Q::SPANS, verb.returned() > 0);
+        death.after(changes, &self.base, |begin| {
             rehearse(&self.spare);
             begin();
             let done = match dead {
@@ -246,33 +238,7 @@ impl<Q: Kind> Place<Q> {
                 }
             };
             u8::from(done)
-        })?;
-        let step = |doomed: &mut Victim| match doomed.step()? {
-            Step::Stopped => Ok(()),
-            Step::Ended(_) => Err(Broken("a process did not die where it was to".into())),
-        };
-        // How long it takes to tell the time differs from time to time.
-        for _ in 0..steps_to_change
-            .get()
-            .map_or(0, |steps| steps - steps.min(&NEAR))
-        {
-            step(&mut doomed)?;
-        }
-        let (mut before, mut now) = (Vec::new(), Vec::new());
-        self.base.image(&mut before)?;
-        let (mut steps, mut changes) = (0, 0);
-        while changes < changes_to_death {
-            step(&mut doomed)?;
-            steps += 1;
-            self.base.image(&mut now)?;
-            if now != before {
-                changes += 1;
-                // The first one has found it out for all.
-                let _ = steps_to_change.set(steps);
-            }
-            std::mem::swap(&mut now, &mut before);
-        }
-        doomed.kill()
+        })
     }
 
     /// Receives what is there now, and acknowledges `most` messages at most. Gives the first that
