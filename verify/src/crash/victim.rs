@@ -147,7 +147,7 @@ impl Death {
     ) -> Result<(), Broken> {
         /// How many steps sooner than the time before a process may change something: how long it
         /// takes to tell the time differs.
-        const NEAR: usize = 48;
+        const NEAR: usize = 256;
         let mut doomed = Victim::start(body)?;
         let step = |doomed: &mut Victim| match doomed.step()? {
             Step::Stopped => Ok(()),
