@@ -79,8 +79,10 @@ impl SegmentOptions {
     }
 
     /// Removes a named segment if no process has it open, the calling one included, and returns
-    /// whether it did. Both are one step: a process that opens the name meanwhile either keeps it
-    /// from being removed, or gets [`OpenError::BeingRemoved`] or [`OpenError::NotFound`].
+    /// whether it did. A process that opens the name meanwhile either keeps it from being removed,
+    /// or gets [`OpenError::BeingRemoved`] or [`OpenError::NotFound`]. If another process removes
+    /// the name by force ([`remove`](Self::remove), `rm`) and a segment is created under it at
+    /// that moment, the new name may be removed.
     ///
     /// The contents of the file are ignored.
     ///

@@ -26,6 +26,7 @@
 //! |---|---|---|
 //! | a waiter | an announcement too many | the next to read it, which wakes no sleeper |
 //! | a waiter that was woken | a wake that others needed | they, when their slices end |
+//! | a waiter that was woken, and is told that its membership is lost | the same | the same |
 //! | the owner that is waited for | its tag, where the waiter found it | the waiter, which asks when its slice ends |
 //! | a process that owes a wake | a sleeper | the sleeper, when its slice ends; each process that reaps |
 //!

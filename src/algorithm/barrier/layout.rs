@@ -100,6 +100,11 @@ impl Seat {
         self.0 >> GENERATION == generation & LOW_HALF
     }
 
+    /// Whether it is of the generation before this one.
+    pub(crate) fn is_before(self, generation: u64) -> bool {
+        self.is_of(generation.wrapping_sub(1))
+    }
+
     /// The same with another state.
     pub(crate) fn with(self, state: SeatState) -> Self {
         Self(self.0 & !(3 << STATE) | (state as u64) << STATE)
@@ -161,6 +166,7 @@ mod tests {
                 let seat = if registered { seat.registered() } else { seat };
                 prop_assert_eq!((seat.state(), seat.holder()), (state, tag.bits()));
                 prop_assert!(seat.is_of(generation) && !seat.is_of(generation.wrapping_add(1)));
+                prop_assert!(seat.is_before(generation.wrapping_add(1)) && !seat.is_before(generation));
                 prop_assert_eq!(seat.is_registered(), registered);
                 prop_assert!(!seat.is_free() && !seat.is_taken_out() && !seat.is_corrupt(1_023));
                 prop_assert!(seat.is_corrupt(index) && seat.is_of(generation));

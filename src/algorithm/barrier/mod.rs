@@ -19,14 +19,15 @@
 //! ```
 //!
 //! The generation of a seat is the low half of that of the phase in which it was last taken, or
-//! closed by a reset: of this one or the one before. The states are those of
-//! [`SeatState`].
+//! closed by a reset. In an open phase a seat that may still be taken is of the generation before:
+//! the phase before was left when each seat had arrived in it, was closed in it, or was taken out.
+//! The states are those of [`SeatState`].
 //!
 //! # Protocol
 //!
-//! - arrive: load the phase. Broken: an error. Else CAS a free seat of another generation to
-//!   `Arrived`, this generation and the own tag; a party does so with its own seat. Ask the
-//!   registry whether it still lists the own tag, (K1) of [`participant`](crate::participant).
+//! - arrive: load the phase. Broken: an error. Else CAS a free seat of the generation before to
+//!   `Arrived`, this generation and the own tag; a party does so with its own seat. A process that
+//!   is slow finds a seat of a later generation, and loads the phase again. Ask the registry whether it still lists the own tag, (K1) of [`participant`](crate::participant).
 //! - release: a process that finds each seat of this generation `Arrived`, or taken out, CASes the
 //!   phase to the next generation, and wakes all. It is the leader. The last to arrive looks for
 //!   that; each waiter does before it sleeps.
@@ -37,9 +38,10 @@
 //!   waiter leaves: it frees the seat, or, as a party, keeps it.
 //! - reset: break; close each seat in this generation: a waiter of it is marked `Broken`, a waiter
 //!   of the generation before that has not left is marked as released (`Gone` with a holder), a
-//!   seat that was taken out is free again. Then CAS the phase to the next generation. A process
-//!   that is about to arrive in the old one finds no seat of another generation, so none takes the
-//!   reset for a release.
+//!   seat that was taken out is free again. The phase is looked at between the load of a seat and
+//!   its CAS, so a slow reset changes no seat of a later phase. Then CAS the phase to the next
+//!   generation. A process that is about to arrive in the old one finds no seat of the generation
+//!   before, so none takes the reset for a release.
 //! - register: CAS a free seat to `REGISTERED` and the own tag. Its holder is a party, which counts
 //!   also where it has not arrived.
 //! - a party that leaves, or is dropped, does to its seat what a reaper does: see below.
@@ -66,7 +68,10 @@
 //! A stopped party is waited for. A waiter that is stopped before it has left keeps its seat, and
 //! is told its outcome, however late. The generation of a seat comes round after 2^32 phases; a
 //! process that is stopped for exactly so many between its load of the phase and its CAS of a seat
-//! arrives in the wrong one.
+//! arrives in the wrong one. One word may come back sooner: a reset A is stopped between its load
+//! of a seat that was taken out and its CAS; a reset B frees that seat; and before the last CAS of B
+//! a party registers there, and leaves or dies. A then frees the seat late, as if the party had
+//! left before the reset, and after another phase the seat is refused until the next reset.
 //!
 //! # Ordering
 //!
@@ -248,11 +253,13 @@ impl Barrier<'_> {
             let take = |seat: Seat| {
                 let generation = phase.generation();
                 let arrived = seat.held_by(me).with(SeatState::Arrived);
-                (!seat.is_of(generation)).then(|| arrived.in_generation(generation))
+                let in_time =
+                    seat.is_before(generation) || mutation(644) && !seat.is_of(generation);
+                in_time.then(|| arrived.in_generation(generation))
             };
             match self.walk(from, take) {
                 Walk::Taken(index) => return self.stay(Arrival { index, phase }, me, peers),
-                // A free seat of this generation is one of a phase that is over.
+                // A free seat of another generation than the last one is one of a later phase.
                 Walk::Refused if self.state.phase() == phase => return Err(TryError::Corrupt),
                 Walk::Refused | Walk::Changed => {}
                 Walk::Full(sum) => self.stay_full(sum, &mut full, peers)?,
@@ -298,7 +305,7 @@ impl Barrier<'_> {
                 return Err(TryError::MembershipLost);
             }
             let generation = phase.generation();
-            let is_over = seat.is_of(generation) || seat.state() != SeatState::Left;
+            let is_over = !seat.is_before(generation) || seat.state() != SeatState::Left;
             if is_over && self.state.phase() == phase && self.load(index) == seat {
                 return Err(TryError::Corrupt);
             }
@@ -419,7 +426,10 @@ impl Barrier<'_> {
             // A waiter that a reset has cut off, or marked as released, is told so by its seat.
             let counts = seat.is_registered() || seat.state() == SeatState::Arrived;
             let to = if counts && self.shrinks {
-                seat.freed().with(SeatState::Gone)
+                // The phase, once more: a seat that was freed by a reset, and taken again, is not
+                // taken out with the word that a slower reset may have found.
+                let generation = self.state.phase().generation();
+                seat.freed().with(SeatState::Gone).in_generation(generation)
             } else {
                 seat.freed()
             };
@@ -502,9 +512,14 @@ impl Barrier<'_> {
     /// Closes a seat in a broken phase: it cannot be taken in it any more.
     fn close_seat(self, index: usize, phase: Phase) {
         let generation = phase.generation();
-        // While the phase is the same: a reset that was slow closes no seat of a later one.
-        while self.state.phase() == phase {
+        let early = mutation(645) && self.state.phase() == phase;
+        loop {
             let seat = self.load(index);
+            // In this order: a process that changed the seat in a later phase had loaded that, so
+            // a reset that is slow finds the later phase, too, and closes no seat of it.
+            if self.state.phase() != phase && !early {
+                return;
+            }
             let to = match (seat.state(), seat.is_of(generation)) {
                 _ if seat.is_taken_out() => seat.freed(),
                 (SeatState::Arrived, is_of) if is_of || mutation(794) => {

@@ -204,7 +204,8 @@ enum WalkMode {
     Passing,
     /// Asks whether holders live, and takes over from the dead.
     Asking,
-    /// The same, with the writer mutex: takes closed chunks, too.
+    /// The same, with the writer mutex: takes closed chunks, too, and leaves them closed. Should
+    /// its process have been reaped alive, another one may have closed the table meanwhile.
     Opening,
 }
 
@@ -260,7 +261,6 @@ impl<'a> LeaseTable<'a> {
         seen: u32,
         me: Tag,
         peers: &impl Liveness,
-        extra: u32,
     ) -> Result<Option<Leased>, ChunkError> {
         let was_held = seen & Tag::MASK != 0;
         // A sleeper that waits for the dead holder waits for this one from now on.
@@ -271,7 +271,7 @@ impl<'a> LeaseTable<'a> {
         };
         let kept = OPEN | DIED | wanted;
         let died = if was_held && !mutation(343) { DIED } else { 0 };
-        let word = (seen & kept) | died | extra | me.bits();
+        let word = (seen & kept) | died | me.bits();
         let order = if mutation(344) {
             Ordering::Release
         } else if mutation(345) {
@@ -316,7 +316,6 @@ impl<'a> LeaseTable<'a> {
         peers: &impl Liveness,
         mode: WalkMode,
     ) -> Result<ClaimOutcome, ChunkError> {
-        let extra = if mode == WalkMode::Opening { OPEN } else { 0 };
         loop {
             let word = self.load_chunk(chunk);
             if is_done(word) && !again {
@@ -332,10 +331,17 @@ impl<'a> LeaseTable<'a> {
                     }));
                 }
             }
-            if (word | extra) & OPEN == 0 && !mutation(347) {
+            let is_open = word & OPEN != 0 || mode == WalkMode::Opening;
+            if !is_open && !mutation(347) {
                 return Ok(ClaimOutcome::Closed);
             }
-            if let Some(leased) = self.take(chunk, word, me, peers, extra)? {
+            #[cfg(loom)]
+            let word = if mutation(646) && mode == WalkMode::Opening {
+                self.chunks[chunk].fetch_or(OPEN, Ordering::Relaxed) | OPEN
+            } else {
+                word
+            };
+            if let Some(leased) = self.take(chunk, word, me, peers)? {
                 return Ok(ClaimOutcome::Got(leased));
             }
         }

@@ -233,12 +233,18 @@ impl Leases<'_> {
             if !mutation(362) {
                 self.lock.exclude(peers, wait)?;
             }
+            // To exclude may have taken long. It may still be reaped before the store.
+            if !peers.is_registered() {
+                return Err(ChunkError::MembershipLost);
+            }
             // INVARIANT: 2, by what is above.
             table.set(word | TABLE_OPEN);
         }
         // INVARIANT: 1, since the table is open.
         let found = table.find(want, me, peers, WalkMode::Opening);
-        table.open_all();
+        if found != Err(ChunkError::MembershipLost) {
+            table.open_all();
+        }
         found
     }
 

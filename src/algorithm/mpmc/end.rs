@@ -69,7 +69,8 @@ impl<S: Slots> Ring<'_, S> {
     ) -> Result<Claim, TryError> {
         let reap = || peers.reap(false);
         let mut reaped = false;
-        if self.is_unchanged(cursor.alive) {
+        // An orphan ends the wait for a reader that lives, and is not always announced.
+        if self.is_unchanged(cursor.alive) && !self.has_orphan() {
             reaped = reap();
             if !reaped {
                 return Err(TryError::Busy);
@@ -140,6 +141,11 @@ impl<S: Slots> Ring<'_, S> {
             }
         }
         busy
+    }
+
+    fn has_orphan(&self) -> bool {
+        let found = self.find_remaining();
+        found.is_some_and(|(_, word)| word.state() == Some(State::Orphan))
     }
 
     /// Returns whether a receiver that found no item has an orphan to claim, or the end to report.

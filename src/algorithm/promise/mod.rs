@@ -192,6 +192,8 @@ impl PromiseState {
         thread: ThreadNumber,
         peers: &impl Liveness,
     ) -> Result<(), PromiseClaimError> {
+        // ORDERING: Relaxed; as in `name_thread`.
+        let before = self.thread.load(Ordering::Relaxed);
         loop {
             let seen = self.load();
             match seen.status(peers.participants()) {
@@ -214,9 +216,20 @@ impl PromiseState {
             self.recover(me);
             return Err(PromiseClaimError::MembershipLost);
         }
-        // ORDERING: Relaxed; only this thread compares with it.
-        self.thread.store(thread.word(me), Ordering::Relaxed);
+        // If another claimer's word has come meanwhile, this process was reaped.
+        if !self.name_thread(before, thread.word(me)) && self.is_claimed_by(me) {
+            // ORDERING: Relaxed; only this thread compares with it.
+            self.thread.store(thread.word(me), Ordering::Relaxed);
+        }
         Ok(())
+    }
+
+    /// Writes a thread's word, or 0, over the one that was found; returns false if that has changed.
+    fn name_thread(&self, found: u64, word: u64) -> bool {
+        // ORDERING: Relaxed; only the thread whose word it is compares with it.
+        let relaxed = Ordering::Relaxed;
+        let named = self.thread.compare_exchange(found, word, relaxed, relaxed);
+        named.is_ok()
     }
 
     /// Returns whether `me` has the claim.
@@ -237,8 +250,12 @@ impl PromiseState {
         if seen.0 & STATE != u64::from(me.bits()) {
             return false;
         }
-        // ORDERING: Relaxed; as in `claim`.
-        self.thread.store(0, Ordering::Relaxed);
+        // ORDERING: Relaxed; as in `name_thread`.
+        let claimer = self.thread.load(Ordering::Relaxed);
+        // The next claimer's word stays, should this process have been reaped.
+        if claimer & u64::from(Tag::MASK) == u64::from(me.bits()) {
+            self.name_thread(claimer, 0);
+        }
         // ORDERING: Release; (O1).
         let release = ordering(Ordering::AcqRel, 821);
         let ended = self.exchange(seen, seen.with(if is_set { SET } else { 0 }), release);

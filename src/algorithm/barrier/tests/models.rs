@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32 as Note, Ordering::Relaxed};
 
 use loom::sync::Arc;
 
-use super::super::layout::Phase;
+use super::super::layout::{Phase, SeatState};
 use super::super::{Arrival, Barrier, BarrierState};
 use crate::facade::model::{
     explore, explore_deaths_one_less, explore_one_less, explore_two_deaths, is_byte_locked,
@@ -37,6 +37,10 @@ mutants! {
     model_barrier_a_reset_leaves_the_released_released:
         783 "a late waiter is told what the phase says, not its seat",
         794 "a reset cuts off waiters that were released and have not left";
+    model_barrier_two_resets_are_no_release:
+        644 "a process that is slow takes a seat of any later phase";
+    model_barrier_a_slow_reset_closes_no_seat_of_a_later_phase:
+        645 "a reset looks at the phase before it looks at the seat";
     model_barrier_no_tag_of_a_reaped_process_stays:
         786 "an arrival does not ask whether it is still registered";
     model_barrier_an_unregistered_tag_is_recovered:
@@ -342,6 +346,60 @@ fn model_barrier_a_reset_is_no_release() {
         assert_eq!(fixture.told()[0], BROKEN, "there was no second party");
         fixture.close();
     });
+}
+
+/// Hunts: a waiter that was stopped for two phases before it took a seat, and is released.
+#[test]
+fn model_barrier_two_resets_are_no_release() {
+    for is_party in [false, true] {
+        explore("barrier: a waiter, two resets", move || {
+            let fixture = Fixture::open(false);
+            if is_party {
+                let registered = fixture.barrier().register(0, tag(1), &fixture.peers(1));
+                assert_eq!(registered, Ok(0));
+            }
+            finish([
+                fixture.start(1, None, move |fixture| {
+                    let deadline = Deadline::after_looks(0);
+                    if is_party {
+                        fixture.wait_as_party(1, &deadline);
+                        fixture.barrier().unregister(0, tag(1));
+                    } else {
+                        fixture.wait(1, &deadline);
+                    }
+                }),
+                fixture.start(2, None, |fixture| {
+                    fixture.barrier().reset();
+                    fixture.barrier().reset();
+                }),
+            ]);
+            assert_eq!(fixture.told()[0], BROKEN, "there was no second party");
+            fixture.close();
+        });
+    }
+}
+
+/// Hunts: a seat that was taken in a phase, and is closed in an earlier one.
+#[test]
+fn model_barrier_a_slow_reset_closes_no_seat_of_a_later_phase() {
+    explore_one_less(
+        "barrier: two resets at once, a process that arrives",
+        || {
+            let fixture = Fixture::open(false);
+            fixture.state.abort();
+            finish([
+                fixture.start(1, None, |fixture| {
+                    // It keeps its seat.
+                    let _ = fixture.barrier().arrive(0, tag(1), &fixture.peers(1));
+                }),
+                fixture.start(2, None, |fixture| fixture.barrier().reset()),
+                fixture.start(3, None, |fixture| fixture.barrier().reset()),
+            ]);
+            let seat = fixture.barrier().load(0);
+            assert_ne!(seat.state(), SeatState::Gone, "none was released");
+            fixture.close();
+        },
+    );
 }
 
 /// Hunts: a waiter that was released, looks late, and is told that a reset has cut it off.

@@ -2,7 +2,10 @@
 
 use loom::sync::Arc;
 
-use super::super::{ChunkError, LeaseTable, LeaseTableState, Leases, TABLE_OPEN};
+use super::super::opening::Want;
+use super::super::{
+    ChunkError, ClaimOutcome, LeaseTable, LeaseTableState, Leases, OPEN, TABLE_OPEN, WalkMode,
+};
 use crate::algorithm::rwlock::{Cell, RwLock, RwLockError, RwLockState};
 use crate::facade::model::{explore, explore_one_less};
 use crate::facade::{Deadline, Futex, Ordering, mutants};
@@ -16,6 +19,8 @@ mutants! {
         591 "a reaped process does not return its chunk";
     model_leases_are_not_closed_by_a_reader_reaped_as_it_waited:
         592 "a reader that waited for leases does not ask whether it is still registered";
+    model_leases_a_reaped_opener_opens_no_chunk:
+        646 "an opener opens the chunk as it claims it";
 }
 
 /// An array of one chunk, and the registry.
@@ -95,6 +100,39 @@ fn model_leases_no_tag_of_a_reaped_process_stays() {
         ]);
         let word = fixture.chunks[0].load(Ordering::Relaxed);
         assert_eq!(word & Tag::MASK, 0, "an unregistered tag stays");
+    });
+}
+
+/// Hunts: a chunk that a process gets by one CAS beside a reader, since an opener that was reaped
+/// claims it late: the table is closed.
+#[test]
+fn model_leases_a_reaped_opener_opens_no_chunk() {
+    explore("leases: a reaped opener, a lessee", || {
+        let fixture = Fixture::opened();
+        let closed = fixture
+            .leases()
+            .table
+            .close_chunks(&fixture.registry.liveness(3), None);
+        assert!(closed.is_ok());
+        fixture.registry.unregister(1);
+        finish([
+            fixture.start(1, None, move |lost| {
+                let (table, peers) = (lost.leases().table, lost.registry.liveness(1));
+                let found = table.find(Want::Any(0), tag(1), &peers, WalkMode::Opening);
+                assert!(matches!(
+                    found,
+                    Err(ChunkError::MembershipLost)
+                        | Ok(ClaimOutcome::Closed | ClaimOutcome::Taken(_))
+                ));
+            }),
+            fixture.start(3, None, move |lessee| {
+                let (table, peers) = (lessee.leases().table, lessee.registry.liveness(3));
+                let found = table.find(Want::Any(0), tag(3), &peers, WalkMode::Asking);
+                assert!(!matches!(found, Ok(ClaimOutcome::Got(_))), "{found:?}");
+            }),
+        ]);
+        let word = fixture.chunks[0].load(Ordering::Relaxed);
+        assert_eq!(word & (OPEN | Tag::MASK), 0, "{word:#x}");
     });
 }
 
