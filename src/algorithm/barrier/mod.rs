@@ -26,8 +26,9 @@
 //! # Protocol
 //!
 //! - arrive: load the phase. Broken: an error. Else CAS a free seat of the generation before to
-//!   `Arrived`, this generation and the own tag; a party does so with its own seat. A process that
-//!   is slow finds a seat of a later generation, and loads the phase again. Ask the registry whether it still lists the own tag, (K1) of [`participant`](crate::participant).
+//!   `Arrived`, this generation and the own tag; a party does so with its own seat. A process
+//!   that is slow finds a seat of a later generation, and loads the phase again. Ask the
+//!   registry whether it still lists the own tag, (K1) of [`participant`](crate::participant).
 //! - release: a process that finds each seat of this generation `Arrived`, or taken out, CASes the
 //!   phase to the next generation, and wakes all. It is the leader. The last to arrive looks for
 //!   that; each waiter does before it sleeps.
@@ -65,13 +66,14 @@
 //! | a reaper | the seat, still the dead one's | the next reaper |
 //! | after the CAS of a process that was reaped and has not learnt it | an unregistered tag | a waiter, when its slice ends |
 //!
-//! A stopped party is waited for. A waiter that is stopped before it has left keeps its seat, and
-//! is told its outcome, however late. The generation of a seat comes round after 2^32 phases; a
-//! process that is stopped for exactly so many between its load of the phase and its CAS of a seat
-//! arrives in the wrong one. One word may come back sooner: a reset A is stopped between its load
-//! of a seat that was taken out and its CAS; a reset B frees that seat; and before the last CAS of B
-//! a party registers there, and leaves or dies. A then frees the seat late, as if the party had
-//! left before the reset, and after another phase the seat is refused until the next reset.
+//! A stopped party is waited for. A waiter that is stopped before it has left keeps its seat,
+//! and is told its outcome, however late. The generation of a seat comes round after 2^32
+//! phases; a process that is stopped for exactly so many between its load of the phase and its
+//! CAS of a seat arrives in the wrong one. One word may come back sooner: a reset A is stopped
+//! between its load of a seat that was taken out and its CAS; a reset B frees that seat; and
+//! before the last CAS of B a party registers there, and leaves or dies. A then frees the seat
+//! late, as if the party had left before the reset, and after another phase the seat is refused
+//! until the next reset.
 //!
 //! # Ordering
 //!

@@ -224,7 +224,7 @@ impl PromiseState {
         Ok(())
     }
 
-    /// Writes a thread's word, or 0, over the one that was found; returns false if that has changed.
+    /// Writes a thread's word, or 0, over the word that was found; returns false if that changed.
     fn name_thread(&self, found: u64, word: u64) -> bool {
         // ORDERING: Relaxed; only the thread whose word it is compares with it.
         let relaxed = Ordering::Relaxed;

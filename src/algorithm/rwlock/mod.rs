@@ -43,14 +43,13 @@
 //!   The death of a mutex holder proves nothing by itself: it can have been a reader, or not have
 //!   begun to write.
 //!
-//! A reader that comes after a writer has blocked its cell waits for that writer, so readers do
-//! not starve writers. When that writer unlocks, `WAITING` stays in the open cell: it is the turn
-//! of the reader, and the next writer, with the mutex, waits until the reader has entered. So a
-//! reader that sleeps is not overtaken by any writer that waits and took the mutex later; while
-//! the reader still spins, which is microseconds, it can be. A writer that only tries gives no
-//! turns. A turn is that of a process: the first of its threads to enter takes it. A reader that
-//! is stopped in its turn loses it after 10 ms. A process that reads for the first time has no
-//! cell, and waits for the mutex as a writer does.
+//! A reader that comes after a writer has blocked its cell waits for that writer, so readers do not
+//! starve writers. When that writer unlocks, `WAITING` stays in the open cell: it is the turn of
+//! the reader, and the next writer, with the mutex, waits until the reader has entered. So a reader
+//! that sleeps is not overtaken by a later writer, unless that only tries; while it still spins,
+//! which is microseconds, it can be. A turn is that of a process: the first of its threads to enter
+//! takes it. A reader that is stopped in its turn loses it after 10 ms. A process that reads for
+//! the first time has no cell, and waits for the mutex as a writer does.
 //!
 //! # Crash
 //!
