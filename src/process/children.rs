@@ -12,6 +12,8 @@ use super::trace;
 use crate::facade::{AtomicU32, Ordering};
 use crate::sys::child::{self, Child};
 use crate::sys::clock::Deadline;
+use crate::sys::events::Here;
+use crate::sys::fork::{Guarded, exclusive};
 
 /// The exit of a process that was reaped.
 #[derive(Clone, Copy)]
@@ -40,8 +42,8 @@ pub(super) struct ChildRecord {
     pub(super) name: String,
     /// Shared with the thread that polls for exits.
     pub(super) pidfd: Arc<OwnedFd>,
-    /// The process that started it, which may have been forked since.
-    parent: u32,
+    /// Those that it is among until its exit status was taken.
+    family: Arc<Family>,
     ended: Mutex<Option<ExitRecord>>,
     /// For a process that a fork server started, and waits for.
     relay: Option<Relay>,
@@ -53,6 +55,7 @@ impl ChildRecord {
     /// Returns the record of a child that was just started, which is among the children from now
     /// on.
     pub(super) fn of_started(
+        family: &Arc<Family>,
         id: u32,
         name: String,
         pidfd: OwnedFd,
@@ -62,12 +65,12 @@ impl ChildRecord {
             id,
             name,
             pidfd: Arc::new(pidfd),
-            parent: std::process::id(),
+            family: Arc::clone(family),
             ended: Mutex::new(None),
             relay,
             detached: AtomicU32::new(0),
         });
-        children().push(Arc::clone(&record));
+        family.children().push(Arc::clone(&record));
         record
     }
 
@@ -101,7 +104,7 @@ impl ChildRecord {
                 trace::exited(&self.name, self.id, status);
             }
             if ended.is_some() {
-                children().retain(|child| !std::ptr::eq(&raw const **child, self));
+                self.family.remove(self);
             }
         }
         Ok(*ended)
@@ -141,28 +144,67 @@ impl ChildRecord {
     }
 }
 
-/// The children that were not reaped, in the order of their starts.
-static CHILDREN: Mutex<Vec<Arc<ChildRecord>>> = Mutex::new(Vec::new());
-
-fn children() -> MutexGuard<'static, Vec<Arc<ChildRecord>>> {
-    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+/// The children of one process, which a process forked from it has not.
+pub(super) struct Family {
+    here: Here,
+    /// Those that were not reaped, in the order of their starts.
+    children: Mutex<Vec<Arc<ChildRecord>>>,
 }
 
-/// Returns the children of this process and of no process that it was forked from.
-fn own_children() -> Vec<Arc<ChildRecord>> {
-    let own = std::process::id();
-    let children = children();
-    let children = children.iter().filter(|child| child.parent == own);
-    children.map(Arc::clone).collect()
-}
+/// That of this process, once it has one; in a forked child its parent's, which another thread may
+/// have been changing.
+static FAMILY: Guarded<Option<Arc<Family>>> = Guarded::new(None);
 
-/// Reaps the children without a handle that have exited. Does not block.
-pub(super) fn reap_detached() {
-    let mut children = own_children();
-    // ORDERING: Relaxed; the kernel says what there is to reap.
-    children.retain(|child| child.detached.load(Ordering::Relaxed) != 0);
-    for child in children {
-        let _ = child.reap_with(ReapWait::Nothing);
+impl Family {
+    /// Returns that of this process, if it has one.
+    fn known() -> Option<Arc<Self>> {
+        let known = FAMILY.get(&mut exclusive()).clone();
+        known.filter(|family| family.here.is_here())
+    }
+
+    /// Returns that of this process, made at the first call.
+    pub(super) fn current() -> io::Result<Arc<Self>> {
+        if let Some(family) = Self::known() {
+            return Ok(family);
+        }
+        let fresh = Arc::new(Self {
+            here: Here::new()?,
+            children: Mutex::default(),
+        });
+        let mut exclusive = exclusive();
+        let place = FAMILY.get(&mut exclusive);
+        // Another thread may have made it meanwhile.
+        if let Some(family) = place.as_ref().filter(|family| family.here.is_here()) {
+            let family = Arc::clone(family);
+            drop(exclusive);
+            return Ok(family);
+        }
+        let parents = place.replace(Arc::clone(&fresh));
+        drop(exclusive);
+        std::mem::forget(parents);
+        Ok(fresh)
+    }
+
+    fn children(&self) -> MutexGuard<'_, Vec<Arc<ChildRecord>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove(&self, record: &ChildRecord) {
+        // In a forked child they are the parent's, and may be locked.
+        if self.here.is_here() {
+            self.children()
+                .retain(|child| !std::ptr::eq(&raw const **child, record));
+        }
+    }
+
+    /// Reaps the children without a handle that have exited. Does not block.
+    pub(super) fn reap_detached(&self) {
+        let mut children = self.children().clone();
+        // ORDERING: Relaxed; the kernel says what there is to reap.
+        children.retain(|child| child.detached.load(Ordering::Relaxed) != 0);
+        for child in children {
+            let _ = child.reap_with(ReapWait::Nothing);
+        }
     }
 }
 
@@ -188,7 +230,8 @@ pub(super) fn reap_detached() {
 /// }
 /// ```
 pub fn active_children() -> Vec<ActiveChild> {
-    let mut children = own_children();
+    let family = Family::known();
+    let mut children = family.map_or(Vec::new(), |family| family.children().clone());
     // After an error it counts as running.
     children.retain(|child| !matches!(child.reap(false), Ok(Some(_))));
     children.into_iter().map(ActiveChild).collect()

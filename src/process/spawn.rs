@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::children::{self, ChildRecord};
+use super::children::{ChildRecord, Family};
 use super::error::{READING_FILE, READING_START};
 use super::fork_server::{self, Asked, Surroundings};
 use super::handles::{Encoded, Received};
@@ -333,8 +333,9 @@ impl SpawnTask<'_> {
         !self.arguments.ends.is_empty() || options.start_timeout.is_some()
     }
 
-    fn start(&mut self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
-        children::reap_detached();
+    fn start(&self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
+        let family = Family::current().map_err(SpawnError::system("listing the children"))?;
+        family.reap_detached();
         let program = Program::current().map_err(SpawnError::system(READING_START))?;
         let image = Image::current().map_err(SpawnError::system(READING_FILE))?;
         let directory = options
@@ -476,7 +477,7 @@ impl SpawnTask<'_> {
         };
         Ok(Started {
             spawned: Spawned::new(
-                ChildRecord::of_started(id, name, pidfd, relay),
+                ChildRecord::of_started(&family, id, name, pidfd, relay),
                 result,
                 socket,
             ),

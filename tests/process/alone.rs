@@ -175,3 +175,52 @@ fn a_process_without_standard_descriptors_spawns_and_joins() {
     );
     assert_eq!(seen.expect("joined"), (1, Vec::new()));
 }
+
+#[test]
+fn a_child_forked_while_another_thread_looks_at_the_children_can_do_so() {
+    let hung = call(
+        |()| {
+            use std::sync::atomic::{AtomicBool, Ordering};
+            static ENDS: AtomicBool = AtomicBool::new(false);
+            let looks = std::thread::spawn(|| {
+                while !ENDS.load(Ordering::Relaxed) {
+                    let _ = crossdock::process::active_children();
+                }
+            });
+            let hung = (0..100).filter(|_| !forked_child_looks()).count();
+            ENDS.store(true, Ordering::Relaxed);
+            looks.join().expect("joined");
+            hung
+        },
+        (),
+    );
+    assert_eq!(hung.expect("joined"), 0);
+}
+
+/// Whether a forked child that asks for its children has ended in time.
+fn forked_child_looks() -> bool {
+    // SAFETY: the child allocates, which the C library allows in a child of fork, and ends at once.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let count = crossdock::process::active_children().len();
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(i32::from(count > 0)) }
+    }
+    // SAFETY: takes integers; a child that was not waited for.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
+    let mut poll = libc::pollfd {
+        fd: i32::try_from(pidfd).expect("a pidfd"),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one pollfd is passed and counted.
+    let ended = unsafe { libc::poll(&raw mut poll, 1, 5_000) } == 1;
+    // SAFETY: takes integers; a child that was not waited for.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    // SAFETY: the descriptor is this function's own.
+    unsafe { libc::close(poll.fd) };
+    ended && status == 0
+}
