@@ -9,6 +9,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+#[cfg(feature = "process")]
+use crossdock::process::{Conn, Listener};
 use crossdock::segment::Monitor;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
@@ -115,6 +117,17 @@ fn monitors(segment: &Segment) {
     drop(many);
 }
 
+/// A client connects to a listener, whose sockets no forked child has.
+#[cfg(feature = "process")]
+fn connections(name: &str) {
+    let listener = Listener::<u8, u8>::bind(name).unwrap();
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| Conn::<u8, u8>::connect(name).map(drop).unwrap());
+        drop(listener.accept().unwrap());
+        client.join().unwrap();
+    });
+}
+
 #[test]
 fn nothing_is_allocated_or_freed_under_the_lock_that_a_fork_waits_for() {
     let handler: extern "C" fn(libc::c_int) = hangs;
@@ -124,6 +137,8 @@ fn nothing_is_allocated_or_freed_under_the_lock_that_a_fork_waits_for() {
     unsafe { libc::alarm(120) };
     let name = format!("test-fork-lock-{}", std::process::id());
     asked(|| segments(&name));
+    #[cfg(feature = "process")]
+    asked(|| connections(&name));
     // The child joins, not this process.
     let full = SegmentOptions::new().participants(2).anonymous().unwrap();
     let held = full.create::<Mutex<()>>("held", ()).unwrap();

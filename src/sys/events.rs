@@ -44,7 +44,7 @@ impl Descriptor {
     /// Adopts a descriptor.
     pub(crate) fn new(fd: OwnedFd, here: &Here) -> io::Result<Self> {
         let number = fd.as_raw_fd();
-        let slot = adopt(fd)?;
+        let slot = adopt(fd);
         let here = here.clone();
         Ok(Self { slot, number, here })
     }

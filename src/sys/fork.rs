@@ -4,7 +4,7 @@
 //!   made by fork or by a bare clone. What shows the others that the parent lives is
 //!   [held](super::locks::Held) by a mapping that a child does not have.
 //! - Descriptors that are of use to this process alone are kept in [slots](adopt); a
-//!   `pthread_atfork` handler closes them in the child.
+//!   `pthread_atfork` handler closes them in the child, or replaces them.
 //! - [`exclusive`] is the process's one lock for its table of mappings and those slots. A fork
 //!   waits for it, so a child always finds both consistent and the lock free.
 //!
@@ -79,6 +79,16 @@ struct DescriptorSlot {
     file: File,
     device: u64,
     inode: u64,
+    in_child: InChild,
+}
+
+/// What becomes of a descriptor in a forked child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InChild {
+    Closed,
+    /// Its number means a file that is of no use: what borrows it is no other file's.
+    #[cfg(feature = "process")]
+    Replaced,
 }
 
 // SAFETY: the mutex is made for this; `slots` is only reached by its holder.
@@ -102,15 +112,43 @@ extern "C" fn parent() {
 extern "C" fn child() {
     // SAFETY: this thread holds the lock since `prepare`, and is the only one here.
     let slots = unsafe { &mut *LOCK.slots.get() };
-    for slot in slots {
-        if let Some(slot) = slot.take() {
-            slot.close();
-        }
+    for place in slots {
+        *place = place.take().and_then(DescriptorSlot::leave);
     }
     parent();
 }
 
 impl DescriptorSlot {
+    /// fstat(2): takes a descriptor in.
+    fn new(file: File, in_child: InChild) -> Self {
+        // It fails for no open file. What it is not known for is not closed.
+        let status = shm::status(file.as_fd());
+        let (device, inode) = status.map_or((0, 0), |status| (status.device, status.inode));
+        Self {
+            file,
+            device,
+            inode,
+            in_child,
+        }
+    }
+
+    /// What is left of it in a forked child. Async-signal-safe.
+    fn leave(self) -> Option<Self> {
+        match self.in_child {
+            InChild::Closed => {
+                self.close();
+                None
+            }
+            #[cfg(feature = "process")]
+            InChild::Replaced if self.is_ours() => {
+                let file = super::private::replaced(self.file)?;
+                Some(Self::new(file, self.in_child))
+            }
+            #[cfg(feature = "process")]
+            InChild::Replaced => Some(self),
+        }
+    }
+
     /// Whether the number still means the file that was adopted. Async-signal-safe.
     fn is_ours(&self) -> bool {
         shm::status(self.file.as_fd())
@@ -191,34 +229,61 @@ impl<T> Guarded<T> {
 }
 
 /// Takes a descriptor in, to be closed in a forked child. Takes the exclusion.
-pub(crate) fn adopt(fd: OwnedFd) -> io::Result<SlotId> {
-    let status = shm::status(fd.as_fd())?;
-    let slot = DescriptorSlot {
-        file: File::from(fd),
-        device: status.device,
-        inode: status.inode,
-    };
-    // More room, made before the exclusion is taken; what it replaces is freed after it.
+pub(crate) fn adopt(fd: OwnedFd) -> SlotId {
+    let slot = DescriptorSlot::new(File::from(fd), InChild::Closed);
     let mut room = Vec::new();
+    let exclusive = exclusive_with_room(1, &mut room);
+    exclusive.put(slot)
+}
+
+/// Locks as [`exclusive`] does, with room for `count` more descriptors. `room` is to be freed after
+/// the lock.
+fn exclusive_with_room(count: usize, room: &mut Vec<Option<DescriptorSlot>>) -> Exclusive {
     loop {
         let exclusive = exclusive();
         let slots = exclusive.slots();
-        if let Some(free) = slots.iter().position(Option::is_none) {
-            slots[free] = Some(slot);
-            return Ok(SlotId(free));
+        let free = slots.iter().filter(|slot| slot.is_none()).count();
+        if free + slots.capacity() - slots.len() >= count {
+            return exclusive;
         }
-        if slots.len() == slots.capacity() {
-            if room.capacity() <= slots.len() {
-                let needed = 2 * slots.len() + 8;
-                drop(exclusive);
-                room = Vec::with_capacity(needed);
-                continue;
-            }
+        if room.capacity() >= slots.len() + count {
             room.append(slots);
-            std::mem::swap(slots, &mut room);
+            std::mem::swap(slots, room);
+            return exclusive;
         }
-        slots.push(Some(slot));
-        return Ok(SlotId(slots.len() - 1));
+        let needed = 2 * slots.len() + 8 + count;
+        drop(exclusive);
+        *room = Vec::with_capacity(needed);
+    }
+}
+
+/// Calls `make` under the exclusion, with what takes in up to `count` descriptors that it makes:
+/// those are replaced in a forked child. `make` is under the rules for a holder.
+#[cfg(feature = "process")]
+pub(super) fn replacing<R>(count: usize, make: impl FnOnce(&mut Replacing) -> R) -> R {
+    let mut room = Vec::new();
+    let exclusive = exclusive_with_room(count, &mut room);
+    let mut replacing = Replacing { exclusive, count };
+    make(&mut replacing)
+}
+
+/// Takes in descriptors, while the exclusion is held.
+#[cfg(feature = "process")]
+#[derive(Debug)]
+pub(super) struct Replacing {
+    exclusive: Exclusive,
+    /// How many there is room for.
+    count: usize,
+}
+
+#[cfg(feature = "process")]
+impl Replacing {
+    /// Takes a descriptor in.
+    pub(super) fn adopt(&mut self, fd: OwnedFd) -> SlotId {
+        debug_assert!(self.count > 0);
+        self.count = self.count.saturating_sub(1);
+        let slot = DescriptorSlot::new(File::from(fd), InChild::Replaced);
+        self.exclusive.put(slot)
     }
 }
 
@@ -231,6 +296,17 @@ impl Exclusive {
         // SAFETY: `self` proves that this thread holds the lock; no method calls another with the
         // reference at hand.
         unsafe { &mut *LOCK.slots.get() }
+    }
+
+    /// Puts a descriptor into a free slot, for which there is room.
+    fn put(&self, slot: DescriptorSlot) -> SlotId {
+        let slots = self.slots();
+        if let Some(free) = slots.iter().position(Option::is_none) {
+            slots[free] = Some(slot);
+            return SlotId(free);
+        }
+        slots.push(Some(slot));
+        SlotId(slots.len() - 1)
     }
 
     /// The descriptor; none if other code has closed it, whatever its number means now, or if this
@@ -297,7 +373,7 @@ mod tests {
     fn an_adopted_descriptor_is_closed_in_a_child_and_there_in_the_parent() {
         let own = shm::memfd(c"crossdock-test").unwrap();
         let number = own.as_raw_fd();
-        let id = adopt(own).unwrap();
+        let id = adopt(own);
         let pid = forked(|| {
             // SAFETY: asks whether the number is open.
             let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
@@ -313,7 +389,7 @@ mod tests {
         let own = shm::memfd(c"crossdock-test").unwrap();
         let other = shm::memfd(c"crossdock-test").unwrap();
         let number = own.as_raw_fd();
-        let id = adopt(own).unwrap();
+        let id = adopt(own);
         // SAFETY: replaces the file behind a number, as a careless library would.
         let result = unsafe { libc::dup2(other.as_raw_fd(), number) };
         assert_eq!(result, number);

@@ -39,7 +39,8 @@ pub(crate) struct Credentials {
 #[derive(Debug)]
 pub(crate) struct Datagram {
     pub(crate) len: usize,
-    pub(crate) fds: Vec<OwnedFd>,
+    /// The first and the second, if it brought them.
+    pub(crate) fds: [Option<OwnedFd>; MOST_FDS],
     /// Whether descriptors or bytes did not fit.
     pub(crate) is_cut: bool,
     pub(crate) credentials: Option<Credentials>,
@@ -168,6 +169,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>])
 }
 
 /// recvmsg(2): receives a datagram into `bytes`, never blocking. Descriptors are close-on-exec.
+/// Allocates nothing.
 ///
 /// Fails with `EAGAIN` when there is none. A length of 0 is the end of a connected socket.
 pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<Datagram> {
@@ -193,11 +195,12 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<Da
     let cut = libc::MSG_CTRUNC | libc::MSG_TRUNC;
     let mut datagram = Datagram {
         len,
-        fds: Vec::new(),
+        fds: [const { None }; MOST_FDS],
         is_cut: message.msg_flags & cut != 0,
         credentials: None,
     };
-    let mut made = Vec::new();
+    let mut made = [const { None }; MOST_FDS];
+    let mut places = made.iter_mut();
     let mut rest = &control[..];
     // The words behind the last control message are zeroes.
     while let [len, kind, data @ ..] = rest {
@@ -212,7 +215,10 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<Da
             for index in 0..(bytes / 4).min(words * 2) {
                 // SAFETY: the kernel has just installed this descriptor for this call and listed
                 // it once in the control message.
-                made.push(unsafe { descriptor::made(half(data, index).cast_signed()) });
+                let fd = unsafe { descriptor::made(half(data, index).cast_signed()) };
+                if let Some(place) = places.next() {
+                    *place = Some(fd);
+                }
             }
         } else if *kind == pair(libc::SOL_SOCKET, libc::SCM_CREDENTIALS) && words == 2 {
             let [pid, uid, gid] = [0, 1, 2].map(|index| half(data, index));
@@ -221,7 +227,9 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<Da
         rest = &data[words..];
     }
     // All are taken before the first error, so that none stays open without an owner.
-    datagram.fds = made.into_iter().collect::<io::Result<_>>()?;
+    for (place, made) in datagram.fds.iter_mut().zip(made) {
+        *place = made.transpose()?;
+    }
     Ok(datagram)
 }
 
@@ -318,7 +326,7 @@ mod tests {
         let mut bytes = [0; 16];
         let datagram = receive(receiver.as_fd(), &mut bytes).unwrap();
         assert_eq!(&bytes[..datagram.len], b"hello");
-        assert_eq!((datagram.fds.len(), datagram.is_cut), (2, false));
+        assert!(datagram.fds.iter().all(Option::is_some) && !datagram.is_cut);
         let credentials = datagram.credentials.unwrap();
         assert_eq!(credentials.pid, std::process::id());
         assert_eq!(credentials.uid, super::super::shm::effective_user());

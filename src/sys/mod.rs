@@ -33,6 +33,8 @@ pub(crate) mod local;
 pub(crate) mod locks;
 pub(crate) mod mmap;
 pub(crate) mod pidfd;
+#[cfg(feature = "process")]
+pub(crate) mod private;
 pub(crate) mod probe;
 #[cfg(feature = "process")]
 pub(crate) mod process;

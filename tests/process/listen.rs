@@ -1,6 +1,8 @@
 //! Connections between programs that do not know each other.
 
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -231,6 +233,115 @@ fn the_kill_of_a_listener_ends_the_wait_of_its_clients() {
     outcome(&mut worker).expect_err("killed");
     // No file remains, and the name is free.
     assert!(Listener::<u8, u8>::bind(&name).is_ok());
+}
+
+#[test]
+fn a_forked_child_of_a_killed_listener_keeps_neither_its_name_nor_its_clients() {
+    fn listen(gate: std::path::PathBuf) {
+        let name = format!("forks-{}", std::process::id());
+        let listener = Listener::<u8, u8>::bind(&name).expect("a name");
+        // SAFETY: the child makes system calls only.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            loop {
+                // SAFETY: takes nothing.
+                unsafe { libc::pause() };
+            }
+        }
+        let mut stream = UnixStream::connect(gate).expect("the gate");
+        stream.write_all(&child.to_le_bytes()).expect("written");
+        let _ = stream.read(&mut [0]);
+        drop(listener);
+    }
+    let gate = Gate::new();
+    let mut worker = start(listen, gate.path());
+    let name = format!("forks-{}", worker.id());
+    let mut arrived = gate.arrival();
+    let mut child = [0; 4];
+    arrived.read_exact(&mut child).expect("read");
+    let client = thread::spawn({
+        let name = name.clone();
+        move || Conn::<u8, u8>::connect_timeout(&name, Duration::from_secs(20)).map(|_| ())
+    });
+    // Until its request waits.
+    let late = Conn::<u8, u8>::connect_timeout(&name, Duration::from_millis(50));
+    assert!(
+        matches!(late, Err(ConnectError::Timeout { .. })),
+        "{late:?}"
+    );
+    worker.kill().expect("killed");
+    outcome(&mut worker).expect_err("killed");
+    let bound = Listener::<u8, u8>::bind(&name).map(|_| ());
+    let gone = client.join().expect("no panic");
+    // SAFETY: takes integers; the child's parent has not waited for it.
+    unsafe { libc::kill(i32::from_le_bytes(child), libc::SIGKILL) };
+    assert_eq!(bound, Ok(()));
+    assert!(
+        matches!(gone, Err(ConnectError::NotListening { .. })),
+        "{gone:?}"
+    );
+}
+
+#[test]
+fn a_forked_child_of_a_client_does_not_keep_it_waiting_for_a_listener_that_has_gone() {
+    fn threads_that_run() -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").expect("/proc");
+        tasks
+            .filter(|task| {
+                let stat = task.as_ref().expect("a thread").path().join("stat");
+                std::fs::read_to_string(stat).is_ok_and(|stat| !stat.contains(") S "))
+            })
+            .count()
+    }
+    fn connect((): ()) -> Vec<String> {
+        let most = std::fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen");
+        let most: usize = most.expect("a number").trim().parse().expect("a number");
+        let name = format!("client-forks-{}", std::process::id());
+        let listener = Listener::<u8, u8>::bind(&name).expect("a name");
+        // More than the kernel queues: so some wait to send their requests.
+        let clients: Vec<_> = (0..most + 4)
+            .map(|_| {
+                let name = name.clone();
+                thread::spawn(move || {
+                    let long = Duration::from_secs(20);
+                    Conn::<u8, u8>::connect_timeout(&name, long).map(|_| ())
+                })
+            })
+            .collect();
+        // This one runs.
+        while threads_that_run() > 1 {
+            thread::yield_now();
+        }
+        // SAFETY: the child makes system calls only.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            loop {
+                // SAFETY: takes nothing.
+                unsafe { libc::pause() };
+            }
+        }
+        // Until no client waits to send.
+        let accepted: Vec<_> = (0..4).map(|_| listener.accept().map(drop)).collect();
+        while threads_that_run() > 1 {
+            thread::yield_now();
+        }
+        drop(listener);
+        let mut failed: Vec<_> = accepted
+            .into_iter()
+            .filter_map(|accepted| accepted.err().map(|error| error.to_string()))
+            .collect();
+        for client in clients {
+            match client.join().expect("no panic") {
+                Ok(()) | Err(ConnectError::NotListening { .. }) => {}
+                Err(other) => failed.push(other.to_string()),
+            }
+        }
+        // SAFETY: takes integers; a child of this process that was not waited for.
+        unsafe { libc::kill(child, libc::SIGKILL) };
+        failed
+    }
+    let failed = outcome(&mut start(connect, ())).expect("joined");
+    assert_eq!(failed, Vec::<String>::new());
 }
 
 #[test]

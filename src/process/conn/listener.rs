@@ -8,6 +8,9 @@
 //! not at all, and a client that dies or is stopped afterwards keeps no other client waiting. The
 //! listener claims the other end and answers. If it dies before, the kernel closes the answer's
 //! socket with the request, and the client knows.
+//!
+//! The listener's socket and the answer's are [private](crate::sys::private): a forked child of
+//! either process has no copy that would keep them open.
 
 use std::fmt;
 use std::io;
@@ -27,7 +30,8 @@ use crate::facade::Deadline;
 use crate::format::{Name, NameError};
 use crate::segment::{Placeable, Segment, SystemError};
 use crate::sys::local::{self, Credentials, Datagram, Event};
-use crate::sys::{descriptor, shm};
+use crate::sys::private::Private;
+use crate::sys::shm;
 
 /// What every address begins with.
 const PREFIX: &str = "crossdock.conn";
@@ -42,6 +46,9 @@ const MAX_NAME: usize = local::MAX_NAME - PREFIX.len() - USER;
 /// The name belongs to the user, and is an address of the kernel (an abstract unix socket), no
 /// file: when the listener is dropped or its process dies, it is free at once. It is known in one
 /// network namespace.
+///
+/// A forked child of its process is no listener: it keeps neither the name nor a client waiting,
+/// and to accept there is an error ([`AcceptError::System`]).
 ///
 /// The listener is [`AsFd`]: it is readable while a request waits, so it can be part of a poll(2)
 /// loop, with [`try_accept`](Self::try_accept).
@@ -68,7 +75,7 @@ const MAX_NAME: usize = local::MAX_NAME - PREFIX.len() - USER;
 /// # Ok::<(), crossdock::Error>(())
 /// ```
 pub struct Listener<S, R> {
-    socket: OwnedFd,
+    socket: Private,
     name: String,
     allowed: Allowed,
     /// What this end receives, and what it sends.
@@ -141,7 +148,7 @@ impl ListenerOptions {
     {
         let address = address(name, shm::effective_user())?;
         let types = (name_of::<R>()?, name_of::<S>()?);
-        let socket = local::bind(&address).map_err(|error| match error.kind() {
+        let socket = Private::bound(&address).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse {
                 name: name.to_owned(),
             },
@@ -230,9 +237,9 @@ where
     pub fn try_accept(&self) -> Result<Option<(Conn<S, R>, PeerCredentials)>, AcceptError> {
         let mut bytes = [0; ConnectRequest::MAX_LEN];
         loop {
-            match local::receive(self.socket.as_fd(), &mut bytes) {
-                Ok(datagram) => {
-                    if let Some(accepted) = self.answer(datagram, &bytes)? {
+            match Private::received(self.socket.as_fd(), &mut bytes) {
+                Ok((datagram, answers)) => {
+                    if let Some(accepted) = self.answer(datagram, answers, &bytes)? {
                         return Ok(Some(accepted));
                     }
                 }
@@ -263,11 +270,13 @@ where
     fn answer(
         &self,
         datagram: Datagram,
+        answers: Option<Private>,
         bytes: &[u8],
     ) -> Result<Option<(Conn<S, R>, PeerCredentials)>, AcceptError> {
         let is_cut = datagram.is_cut;
-        let (Some(credentials), Ok([memory, socket])) =
-            (datagram.credentials, <[OwnedFd; 2]>::try_from(datagram.fds))
+        let [memory, _] = datagram.fds;
+        let (Some(credentials), Some(memory), Some(socket)) =
+            (datagram.credentials, memory, answers)
         else {
             if is_cut {
                 // The client finds its socket closed.
@@ -415,7 +424,7 @@ impl PipeOptions {
         let receiver = PipeReceiver::new(FrameReader::claim(&back).map_err(PipeError::Claim)?);
         let memory = segment.duplicate();
         let memory = memory.map_err(refused("duplicating the segment's descriptor"))?;
-        let pair = descriptor::socket_pair().map_err(refused("making a socket pair"))?;
+        let pair = Private::socket_pair().map_err(refused("making a socket pair"))?;
         let (own, answers) = pair;
         local::receive_credentials(own.as_fd()).map_err(refused("asking for credentials"))?;
         loop {
