@@ -5,7 +5,7 @@ use std::error::Error;
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::{self, stdout};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -277,7 +277,7 @@ pub(super) fn begin_at<A: Serialize>(
         return Err(SpawnError::NotInProgram);
     };
     let arguments = handles::encode_arguments(args).map_err(SpawnError::Encode)?;
-    let mut task = SpawnTask {
+    let task = SpawnTask {
         function,
         trampoline,
         arguments: &arguments,
@@ -296,7 +296,7 @@ pub(super) fn begin_at<A: Serialize>(
 pub(super) fn start_server(
     restart: &Restart,
     arguments: Vec<u8>,
-    handed: Vec<OwnedFd>,
+    handed: &[BorrowedFd<'_>],
 ) -> Result<Started, SpawnError> {
     let code = Code::of_program();
     let entry: Trampoline = trampoline::<(), ()>;
@@ -307,7 +307,7 @@ pub(super) fn start_server(
         segments: Vec::new(),
         ends: Vec::new(),
     };
-    let mut task = SpawnTask {
+    let task = SpawnTask {
         // Neither is called.
         function: offset,
         trampoline: offset,
@@ -324,7 +324,7 @@ struct SpawnTask<'a> {
     trampoline: u64,
     arguments: &'a Encoded,
     /// For a fork server: the descriptors that it is handed.
-    server: Option<Vec<OwnedFd>>,
+    server: Option<&'a [BorrowedFd<'a>]>,
 }
 
 impl SpawnTask<'_> {
@@ -367,8 +367,11 @@ impl SpawnTask<'_> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(SpawnError::system("duplicating a segment's descriptor"))?;
         let serves = self.server.is_some();
-        inherited.extend(self.server.take().into_iter().flatten());
-        let segments = inherited.iter().map(AsRawFd::as_raw_fd).collect();
+        let handed = self.server.unwrap_or_default();
+        let segments = inherited.iter().map(AsRawFd::as_raw_fd);
+        let segments = segments
+            .chain(handed.iter().map(AsRawFd::as_raw_fd))
+            .collect();
         let mut parent = None;
         if options.daemon {
             let pidfd = pidfd::open(std::process::id())
@@ -432,6 +435,7 @@ impl SpawnTask<'_> {
         }
 
         let mut inherited: Vec<_> = inherited.iter().map(AsFd::as_fd).collect();
+        inherited.extend(handed);
         let directory = directory.as_ref().map(AsFd::as_fd);
         let (id, pidfd, result, socket, relay) = match starter {
             Starter::Exec {

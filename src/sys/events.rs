@@ -58,19 +58,6 @@ impl Descriptor {
         exclusive.borrow(self.slot).map(body)
     }
 
-    /// poll(2): waits until it can be written to, or is closed at its other end.
-    #[cfg(feature = "process")]
-    pub(crate) fn wait_writable(&self) {
-        let mut poll = libc::pollfd {
-            fd: self.number,
-            events: libc::POLLOUT,
-            revents: 0,
-        };
-        // Whatever it says, the caller tries again.
-        // SAFETY: one entry, which outlives the call.
-        unsafe { libc::poll(&raw mut poll, 1, -1) };
-    }
-
     /// Whether it is there: not in a forked child, and not once other code has closed it.
     fn is_there(&self) -> bool {
         self.with(|_| ()).is_some()

@@ -39,6 +39,14 @@ impl Private {
         })
     }
 
+    /// socketpair(2) with `SOCK_SEQPACKET`, close-on-exec.
+    pub(crate) fn packet_pair() -> io::Result<(Self, Self)> {
+        replacing(2, |replacing| {
+            let (one, other) = descriptor::packet_pair()?;
+            Ok((Self::new(one, replacing), Self::new(other, replacing)))
+        })
+    }
+
     /// As [`local::bind`].
     pub(crate) fn bound(name: &[u8]) -> io::Result<Self> {
         replacing(1, |replacing| {
@@ -57,6 +65,12 @@ impl Private {
             let second = second.take().map(|fd| Self::new(fd, replacing));
             Ok((datagram, second))
         })
+    }
+
+    /// Calls `body` with the descriptor, if other code has not closed it, while no fork happens.
+    /// `body` is under the rules for a holder of the [exclusion](exclusive).
+    pub(crate) fn with<R>(&self, body: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        exclusive().borrow(self.slot).map(body)
     }
 }
 

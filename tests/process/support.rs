@@ -1,6 +1,7 @@
 //! Starting workers, waiting for them with a watchdog, and holding them back.
 
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,6 +73,11 @@ impl Gate {
     /// Waits until a worker has arrived; it goes on when the stream is dropped.
     pub(crate) fn arrival(&self) -> UnixStream {
         self.listener.accept().expect("a worker").0
+    }
+
+    /// The descriptor that is readable while a worker waits to be let in.
+    pub(crate) fn number(&self) -> i32 {
+        self.listener.as_raw_fd()
     }
 
     /// Whether a worker has arrived that was not let in.

@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::serve::Report;
 use super::{preloads, standing};
+use crate::Deadline;
 use crate::codec;
 use crate::process::init::Restart;
 use crate::process::running::Started;
 use crate::process::{ForkServerError, JoinError, Process, SpawnError, spawn};
 use crate::segment::SystemError;
 use crate::sys::board::Board;
-use crate::sys::events::{Descriptor, Here};
+use crate::sys::events::Here;
+use crate::sys::private::Private;
 use crate::sys::socket::{self, Full};
 use crate::sys::standing::Standing;
 use crate::sys::{child, descriptor, limits, pidfd};
@@ -21,8 +23,8 @@ use crate::sys::{child, descriptor, limits, pidfd};
 /// A fork server of this process.
 pub(super) struct ServerHandle {
     pub(super) here: Here,
-    /// The socket that requests go by; closed in a forked child.
-    control: Descriptor,
+    /// The socket that requests go by.
+    control: Private,
     pidfd: OwnedFd,
     pub(super) board: Board,
     slots: Mutex<Slots>,
@@ -50,7 +52,7 @@ impl ServerHandle {
         standing: Standing,
         preloads: Arc<Vec<u64>>,
     ) -> Result<Self, SpawnError> {
-        let (control, servers) = descriptor::packet_pair().map_err(SpawnError::system(
+        let (control, servers) = Private::packet_pair().map_err(SpawnError::system(
             "making a socket pair for the fork server",
         ))?;
         let (limit, size) = (
@@ -70,7 +72,10 @@ impl ServerHandle {
             .map_err(SpawnError::system("opening a pidfd of this process"))?;
         let arguments =
             codec::encode(&*preloads).map_err(|error| SpawnError::Encode(error.into()))?;
-        let helper = spawn::start_server(restart, arguments, vec![servers, own, file])?;
+        let handed = [servers.as_fd(), own.as_fd(), file.as_fd()];
+        let helper = spawn::start_server(restart, arguments, &handed)?;
+        // From here on the server has the only other end: if that is closed, it is dead.
+        drop((servers, own, file));
         let report = receive_report(control.as_fd());
         let report = report.map_err(SpawnError::system("waiting for the fork server"))?;
         let pidfd = match report {
@@ -83,8 +88,7 @@ impl ServerHandle {
         };
         end_of(helper);
         Ok(Self {
-            control: Descriptor::new(control, here)
-                .map_err(SpawnError::system("keeping the socket of the fork server"))?,
+            control,
             here: here.clone(),
             pidfd,
             board,
@@ -112,7 +116,11 @@ impl ServerHandle {
             match error.kind() {
                 io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => return Ok(None),
                 // Requests of other threads fill it: the server works, or is stopped.
-                io::ErrorKind::WouldBlock => self.control.wait_writable(),
+                io::ErrorKind::WouldBlock => {
+                    let socket = self.control.as_fd();
+                    child::wait_writable(socket, Deadline::never())
+                        .map_err(SpawnError::system("waiting for the fork server"))?;
+                }
                 _ => {
                     return Err(SpawnError::system("sending a request to the fork server")(
                         error,

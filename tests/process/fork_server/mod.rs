@@ -5,6 +5,7 @@ mod preload;
 mod spare;
 mod starts;
 mod surroundings;
+mod timeouts;
 
 use crossdock::process::{self, Builder, JoinError, Process, StartMethod};
 use serde::Serialize;
