@@ -12,6 +12,7 @@ use super::outgoing::TaskMessage;
 use super::segment::PoolSegment;
 use super::sink::Sink;
 use super::table::{Attention, NewTask, Rules, Status, Table};
+use super::workers::LOOK;
 use super::{BuildError, SubmitError};
 use crate::algorithm::tasks::{Mail, settle};
 use crate::facade::{AtomicU32, Deadline, Left, Ordering};
@@ -24,10 +25,6 @@ use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::sys::signals;
 use crate::wait::select::Source;
-
-/// The pause between looks for what has no event: room for a message that is sent again, and a
-/// letter that a dead worker has left.
-const LOOK: Duration = Duration::from_millis(2);
 
 /// How many threads start workers at a time, at most.
 const SIDE_BY_SIDE: usize = 4;
@@ -392,7 +389,8 @@ impl Core {
     fn step(&self) -> Option<Option<Duration>> {
         let mut table = self.table();
         self.drain_into(&mut table);
-        if table.workers.record_exits() || table.misses_a_letter(&self.shared) {
+        let have_exited = table.workers.record_exits();
+        if have_exited || table.expects_a_letter(&self.shared) {
             settle(&mut Deaths {
                 core: self,
                 table: &mut table,
@@ -400,13 +398,17 @@ impl Core {
             table.workers.judge_exits();
             match table.workers.defeat() {
                 Some(why) => self.break_table(&mut table, &why),
-                None => table.workers.back_off(),
+                None if have_exited => table.workers.back_off(),
+                None => {}
             }
         }
         let mut pause = table.enforce_limits(&self.shared, monotonic());
         let mut sooner = |other: Duration| pause = Some(pause.map_or(other, |p| p.min(other)));
         if table.send_backlog(&self.shared) || table.misses_a_letter(&self.shared) {
             sooner(LOOK);
+        }
+        if let Some(look) = table.workers.next_look() {
+            sooner(look);
         }
         if table.in_flight() == 0 {
             table.attention = Attention::No;
@@ -517,6 +519,12 @@ impl Mail for Deaths<'_> {
     fn take_letters(&mut self) {
         let shared = &self.core.shared;
         shared.segment.reap();
+        // Before the letters are taken: what a worker held that is not listed now is among them.
+        if self.table.workers.may_leave_letters() {
+            let listed = shared.segment.participants();
+            let is_listed = |id| listed.iter().any(|found| found.pid == id);
+            self.table.workers.keep_lingering(is_listed);
+        }
         let letters = std::iter::from_fn(|| {
             loop {
                 let letter = shared.tasks.dead_letters().take().ok()??;

@@ -38,6 +38,12 @@ impl Table {
         })
     }
 
+    /// Whether a letter may come: of a task that [misses one](Self::misses_a_letter), or of a task
+    /// whose worker had taken it and not begun, as far as the segment's registry knows.
+    pub(super) fn expects_a_letter(&self, shared: &PoolSegment) -> bool {
+        self.workers.may_leave_letters() || self.misses_a_letter(shared)
+    }
+
     pub(super) fn add_letters(&mut self, letters: impl IntoIterator<Item = Letter>) {
         self.letters.extend(letters);
     }

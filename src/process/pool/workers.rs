@@ -10,6 +10,11 @@ use crate::sys::limits::oom_kills;
 
 /// The wait before a worker is started again after a failure; twice as long after each further one.
 const BACK_OFF: Duration = Duration::from_millis(10);
+/// The pause between looks for what has no event: room for a message that is sent again, and a
+/// letter that a dead worker has left.
+pub(super) const LOOK: Duration = Duration::from_millis(2);
+/// The most, to which it grows while the memory of a worker outlives it.
+const LOOK_MOST: Duration = Duration::from_millis(64);
 const SIGKILL: i32 = 9;
 /// A worker that ended before it was ready weighs so much, and a worker killed by SIGKILL,
 /// which may have had nothing to do with it, one.
@@ -69,6 +74,12 @@ pub(super) struct Workers {
     /// The places whose exits were found, and may be those of workers that were ready: the replies
     /// were not looked at since.
     unjudged: Vec<usize>,
+    /// The process ids of those that exited, while the segment's registry may list them: another
+    /// process may be in the memory of one a while longer, and the message that it held comes back
+    /// after that.
+    lingering: Vec<u32>,
+    /// The pause until the next look for them.
+    look: Duration,
     /// How many have ended.
     pub(super) ended: u64,
     /// Whether what they have started ends with them.
@@ -87,6 +98,8 @@ impl Workers {
             restart_at: None,
             last_exit: Exit::default(),
             unjudged: Vec::new(),
+            lingering: Vec::new(),
+            look: LOOK,
             ended: 0,
             kill_groups,
             oom_kills: oom_kills(),
@@ -181,6 +194,8 @@ impl Workers {
             if exit.signal == Some(SIGKILL) {
                 killed.push(place);
             }
+            self.lingering.push(process.id());
+            self.look = LOOK;
             (seat.exit, seat.process) = (Some(exit), None);
             self.unjudged.push(place);
             self.ended += 1;
@@ -193,6 +208,24 @@ impl Workers {
             }
         }
         found
+    }
+
+    /// Keeps those of the workers that exited which the segment's registry lists, as it was looked
+    /// at after their exits.
+    pub(super) fn keep_lingering(&mut self, is_listed: impl Fn(u32) -> bool) {
+        self.lingering.retain(|id| is_listed(*id));
+    }
+
+    /// Whether the message of a worker that has exited may come back later.
+    pub(super) fn may_leave_letters(&self) -> bool {
+        !self.lingering.is_empty()
+    }
+
+    /// The pause until the next look for such messages, if there may be any: longer each time.
+    pub(super) fn next_look(&mut self) -> Option<Duration> {
+        let look = self.look;
+        self.look = LOOK_MOST.min(2 * look);
+        self.may_leave_letters().then_some(look)
     }
 
     /// Counts the workers among those that ended which never were ready. All replies that were sent

@@ -5,6 +5,7 @@ mod deaths;
 mod ends;
 mod fallible;
 mod iterators;
+mod lingering;
 mod memory;
 mod options;
 mod passed;
