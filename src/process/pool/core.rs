@@ -1,6 +1,7 @@
 //! What the threads of a pool's process share, and the thread that supervises the workers.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -349,8 +350,19 @@ impl Core {
         }
     }
 
-    /// The thread that supervises the workers, until none is left and none is wanted.
+    /// The thread that supervises the workers, until none is left and none is wanted. If it panics,
+    /// which is a bug, the pool is broken, and no task waits for it.
     pub(super) fn supervise(&self) {
+        let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.look_after_workers())) else {
+            return;
+        };
+        self.break_with("the thread that supervises its workers has panicked");
+        self.kill_all();
+        // Its drop may panic.
+        std::mem::forget(payload);
+    }
+
+    fn look_after_workers(&self) {
         let mut pause = Some(Duration::ZERO);
         let (mut unattended, mut seen) = (UNATTENDED.0, (0, 0));
         loop {

@@ -1,5 +1,7 @@
 //! What becomes of the tasks of workers that died.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::TaskError;
 use super::message::TaskHeader;
 use super::segment::PoolSegment;
@@ -13,6 +15,16 @@ use crate::codec;
 const FREE_SENDS: u8 = 3;
 
 const SIGABRT: i32 = 6;
+
+/// Asks the program whether a task runs again after the error. A panic is a no: the pool's lock is
+/// held, and the letters that were not judged yet are in no queue.
+fn says(wanted: fn(&TaskError) -> bool, error: &TaskError) -> bool {
+    catch_unwind(AssertUnwindSafe(|| wanted(error))).unwrap_or_else(|payload| {
+        // Its drop may panic.
+        std::mem::forget(payload);
+        false
+    })
+}
 
 /// A message whose worker has died.
 pub(super) struct Letter {
@@ -124,7 +136,8 @@ impl Table {
                 },
             };
             let retries = task.deaths <= task.rules.retries;
-            if retries && task.rules.retry_if.is_none_or(|wanted| wanted(&error)) {
+            let wanted = |asked| says(asked, &error);
+            if retries && task.rules.retry_if.is_none_or(wanted) {
                 self.progress.retried += 1;
             } else {
                 task.push_error(error);

@@ -123,9 +123,9 @@ impl<'p, W: WorkerState> Options<'p, W> {
     /// returned.
     ///
     /// Of deaths and limits it is asked by a thread that takes the pool's replies meanwhile, so it
-    /// must not use the pool. Of [`TaskError::Failed`] it is asked in the worker, which runs the
-    /// task again at once, as often as [`retries`](Self::retries) says, without counting the
-    /// deaths; these attempts share one limit. A panic is never retried.
+    /// must not use the pool; a panic of it there is a no. Of [`TaskError::Failed`] it is asked in
+    /// the worker, which runs the task again at once, as often as [`retries`](Self::retries) says,
+    /// without counting the deaths; these attempts share one limit. A panic is never retried.
     ///
     /// ```
     /// use crossdock::process::{self, Pool, TaskError};

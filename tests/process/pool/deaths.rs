@@ -86,6 +86,22 @@ fn a_task_is_retried_as_often_as_it_says() {
 }
 
 #[test]
+fn a_panic_of_what_is_asked_for_retries_is_a_no() {
+    let pool = pool(1);
+    let options = pool.options().retries(1).retry_if(|_| panic!("on purpose"));
+    for _ in 0..2 {
+        let mut task = options.submit(die, libc::SIGKILL).expect("submitted");
+        let error = task.wait_timeout(NEVER / 4).expect_err("a death");
+        assert!(
+            matches!(error, TaskError::WorkerDied { attempts: 1, .. }),
+            "{error}"
+        );
+        assert_eq!(pool.call(square, 3), Ok(9));
+    }
+    pool.join();
+}
+
+#[test]
 fn a_chunk_goes_on_from_the_item_that_was_running() {
     let runs = runs(40);
     let pool = builder(2)
