@@ -129,8 +129,12 @@ impl Core {
         }
     }
 
-    /// Takes the replies that are there.
+    /// Takes the replies that are there. They are not a fork's: it takes none, nor the lock, which
+    /// may have been held by a thread that the fork does not have.
     pub(super) fn drain(&self) {
+        if !self.is_here() {
+            return;
+        }
         let mut table = self.table();
         self.drain_into(&mut table);
         self.update(&table);
@@ -173,7 +177,7 @@ impl Core {
     }
 
     /// Blocks until the notice is raised or the deadline has passed; takes replies meanwhile.
-    /// Returns whether it was raised.
+    /// Returns whether it was raised; in a fork at once that it was.
     fn wait(&self, notice: &Notice, deadline: &Deadline) -> bool {
         self.wait_draining(notice, deadline, || self.drain())
     }
@@ -191,6 +195,9 @@ impl Core {
     }
 
     fn wait_draining(&self, notice: &Notice, deadline: &Deadline, drain: impl Fn()) -> bool {
+        if !self.is_here() {
+            return true;
+        }
         loop {
             if notice.is_ready() {
                 return true;
@@ -344,6 +351,9 @@ impl Core {
 
     /// Has the supervisor take the replies from now on, if tasks are in flight.
     pub(super) fn watch(&self) {
+        if !self.is_here() {
+            return;
+        }
         let mut table = self.table();
         if table.in_flight() > 0 && table.attend(Attention::Always) {
             self.wake.raise();

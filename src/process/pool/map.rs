@@ -230,6 +230,11 @@ where
                 self.ahead -= u64::from(outcomes.left());
                 self.current = None;
             }
+            if !self.options.core().is_here() {
+                // What is ahead is the parent's.
+                self.ahead = self.ahead.checked_sub(1)?;
+                return Some(Err(TaskError::Closed));
+            }
             self.fill();
             if self.take_chunk() {
                 continue;

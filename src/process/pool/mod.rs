@@ -93,7 +93,8 @@ use core::Core;
 ///
 /// Dropping the pool [terminates](Self::terminate) it. [`join`](Self::join) waits for the tasks
 /// first. A child that was forked from this process has no part in the pool: it submits nothing,
-/// and its drop does nothing.
+/// takes no reply of its parent's, and its drop does nothing. To it the tasks that had no outcome
+/// are [`TaskError::Closed`], no worker is listed, and the progress is zero.
 ///
 /// # Handles of shared memory
 ///
@@ -331,12 +332,18 @@ impl<W: WorkerState> Pool<W> {
     /// Returns the process ids of the workers that are running, in the order of their places, spare
     /// ones included.
     pub fn worker_ids(&self) -> Vec<u32> {
+        if !self.core.is_here() {
+            return Vec::new();
+        }
         let processes = self.core.table().workers.processes();
         processes.iter().map(|process| process.id()).collect()
     }
 
     /// Returns what the pool has done so far. Never blocks.
     pub fn progress(&self) -> Progress {
+        if !self.core.is_here() {
+            return Progress::default();
+        }
         self.core.drain();
         let table = self.core.table();
         Progress {

@@ -45,7 +45,7 @@ impl<R> Task<R> {
     /// Returns whether the task has ended, so that [`wait`](Self::wait) returns at once. Does not
     /// block.
     pub fn is_ready(&self) -> bool {
-        if self.completed.is_some() || self.taken {
+        if self.completed.is_some() || self.taken || !self.core.is_here() {
             return true;
         }
         self.core.drain();
@@ -80,15 +80,19 @@ impl<R> Task<R> {
     pub fn attempts(&self) -> u32 {
         match &self.completed {
             Some(completed) => completed.attempts,
+            None if !self.core.is_here() => 1,
             None => self.core.table().attempts(self.key).unwrap_or(1),
         }
     }
 
+    /// Whether the task has an outcome. A fork has none of its own: the tasks are its parent's, and
+    /// [closed](TaskError::Closed) there.
     pub(super) fn poll(&mut self) -> bool {
-        if self.completed.is_none() {
+        let is_here = self.core.is_here();
+        if self.completed.is_none() && is_here {
             self.completed = self.sink.pop();
         }
-        self.completed.is_some()
+        self.completed.is_some() || !is_here
     }
 
     fn wait_until(&mut self, deadline: &Deadline) -> bool {
@@ -129,7 +133,11 @@ impl<R: DeserializeOwned> Task<R> {
     }
 
     fn take(&mut self) -> Option<Result<R, TaskError>> {
-        let completed = self.completed.take()?;
+        let Some(completed) = self.completed.take() else {
+            let is_fork = !self.core.is_here();
+            self.taken |= is_fork;
+            return is_fork.then_some(Err(TaskError::Closed));
+        };
         self.taken = true;
         Outcomes::new(completed).next(&self.core)
     }

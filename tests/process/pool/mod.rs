@@ -4,6 +4,7 @@ mod bad_input;
 mod deaths;
 mod ends;
 mod fallible;
+mod forks;
 mod iterators;
 mod lingering;
 mod memory;
