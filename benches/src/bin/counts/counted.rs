@@ -13,7 +13,8 @@ use crossdock::queue::{Queue, WorkQueue};
 use crossdock::snapshot::{Reader, Writer};
 use crossdock::sync::{Barrier, Condvar, Event, Promise, ReentrantMutex, Semaphore};
 use crossdock::{
-    AtomicArray, Counter, Error, Mutex, RwLock, Segment, SegmentOptions, ShardedCounter, Snapshot,
+    AtomicArray, Counter, Dict, Error, List, Mutex, RwLock, Segment, SegmentOptions,
+    ShardedCounter, Shared, Snapshot,
 };
 
 /// Runs an operation; whether it did what the path is named for.
@@ -51,6 +52,11 @@ pub(crate) struct World {
     work: WorkQueue<u64>,
     /// Of as many seats as there are unless something else is asked for.
     snapshot: RefCell<(Writer<u64>, Reader<u64>)>,
+    /// With the keys 0 to 63.
+    dict: Dict<u64, u64>,
+    list: List<u64>,
+    shared: Shared<u64>,
+    encoded: RefCell<Vec<u8>>,
 }
 
 impl World {
@@ -92,6 +98,14 @@ impl World {
             },
             condvar: segment.create("condvar", ())?,
             barrier: segment.create("barrier", 1)?,
+            dict: {
+                let dict = segment.create::<Dict<u64, u64>>("dict", 128)?;
+                (0..64).try_for_each(|key| dict.insert(&key, &key).map(drop))?;
+                dict
+            },
+            list: segment.create("list", 16)?,
+            shared: segment.create("shared", 7)?,
+            encoded: RefCell::default(),
             segment,
         })
     }
@@ -304,6 +318,35 @@ paths! {
 
     fn snapshot_read_again(world) {
         world.snapshot.borrow_mut().1.read().is_ok()
+    }
+
+    fn dict_get(world) {
+        world.dict.get(&7).is_ok_and(|value| value.is_some())
+    }
+
+    fn dict_get_into(world) {
+        let mut encoded = world.encoded.borrow_mut();
+        world.dict.get_into(&7, &mut encoded).is_ok_and(|found| found)
+    }
+
+    fn dict_insert(world) {
+        world.dict.insert(&7, &7).is_ok()
+    }
+
+    fn dict_update(world) {
+        world.dict.update(&7, |value| *value += 1).is_ok_and(|found| found.is_some())
+    }
+
+    fn list_push_pop(world) {
+        world.list.push(&7).is_ok() && world.list.pop().is_ok_and(|popped| popped == Some(7))
+    }
+
+    fn shared_load(world) {
+        world.shared.load().is_ok()
+    }
+
+    fn shared_store(world) {
+        world.shared.store(&7).is_ok()
     }
 
     fn segment_open_entry(world) {
