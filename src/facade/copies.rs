@@ -16,6 +16,7 @@ const WORD: usize = size_of::<u64>();
 const LEAST_STRING: usize = 64;
 
 /// Appends words to memory of the process's own.
+#[cfg(any(loom, test, feature = "process"))]
 #[inline(always)]
 pub(crate) fn append_words(from: &[AtomicU64], to: &mut Vec<u64>) {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
@@ -33,7 +34,7 @@ pub(crate) fn append_words(from: &[AtomicU64], to: &mut Vec<u64>) {
 }
 
 /// Appends the bytes of words to memory of the process's own.
-#[cfg(not(loom))]
+#[cfg(all(not(loom), any(test, feature = "process")))]
 #[inline(always)]
 pub(crate) fn append_bytes(from: &[AtomicU64], to: &mut Vec<u8>) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -86,7 +87,11 @@ fn store_whole(places: &[AtomicU64], from: &[u8]) {
 /// # Safety
 ///
 /// - `to` points to as much memory of the caller's alone.
-#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+#[cfg(all(
+    target_arch = "x86_64",
+    not(any(loom, miri)),
+    any(test, feature = "process")
+))]
 #[inline(always)]
 unsafe fn load_string(from: &[AtomicU64], to: *mut u8) {
     // SAFETY: the words may be loaded at any time, since they are atomics, and the caller has the

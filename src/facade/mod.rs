@@ -40,9 +40,11 @@ mod real;
 
 #[cfg(not(loom))]
 pub(crate) use backoff::{Backoff, ShortSpin};
-#[cfg(not(loom))]
+#[cfg(all(not(loom), feature = "process"))]
 pub(crate) use copies::append_bytes;
-pub(crate) use copies::{append_words, store_bytes};
+#[cfg(any(loom, feature = "process"))]
+pub(crate) use copies::append_words;
+pub(crate) use copies::store_bytes;
 #[cfg(not(loom))]
 pub(crate) use history::WaitHistory;
 #[cfg(loom)]
