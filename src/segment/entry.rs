@@ -469,10 +469,15 @@ impl<S: SharedState> EntryRef<S> {
         entries.get(tag.index() as usize).map_or(0, pid)
     }
 
-    /// Returns the process id of the participant at `index`, for messages; `None` if it is of
+    /// Returns the process id of a participant, for messages; `None` if it was reaped, or is of
     /// another PID namespace than `me`.
-    pub(crate) fn pid_at(&self, index: u32, me: Tag) -> Option<u32> {
+    pub(crate) fn pid_as(&self, participant: Tag, me: Tag) -> Option<u32> {
         let entries = self.entry.mapping.participants();
+        let index = participant.index();
+        let state = self.entry.mapping.registry().state(index);
+        if state.is_free() || state.tag(index) != Some(participant) {
+            return None;
+        }
         let namespace_and_pid = |index: u32| {
             let entry = entries.get(index as usize)?;
             // ORDERING: Relaxed; for people.

@@ -236,13 +236,13 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// The participant at `index`, if there is one, as `me` sees it.
-    pub(super) fn of(index: Option<u32>, me: Tag, pid: impl FnOnce(u32) -> Option<u32>) -> Self {
-        match index {
-            Some(index) if index == me.index() => Self::ThisProcess,
-            Some(index) => pid(index).map_or(Self::Other, |pid| Self::Process { pid }),
-            None => Self::Other,
+    /// A participant in the segment of an entry, as `me` sees it.
+    pub(super) fn of<S: SharedState>(holder: Tag, me: Tag, entry: &EntryRef<S>) -> Self {
+        if holder == me {
+            return Self::ThisProcess;
         }
+        let pid = entry.pid_as(holder, me);
+        pid.map_or(Self::Other, |pid| Self::Process { pid })
     }
 }
 
@@ -261,11 +261,12 @@ impl fmt::Display for Holder {
 pub(super) fn refused<S: SharedState, G>(
     refused: RwLockError,
     (kind, entry, me): (Kind, &EntryRef<S>, Tag),
-    holder: impl FnOnce() -> Option<u32>,
+    holder: impl FnOnce() -> Option<Tag>,
 ) -> TryLockError<G> {
     TryLockError::Lock(match refused {
         RwLockError::Busy => {
-            let holder = Holder::of(holder(), me, |index| entry.pid_at(index, me));
+            let holder = holder().map(|holder| Holder::of(holder, me, entry));
+            let holder = holder.unwrap_or(Holder::Other);
             return TryLockError::WouldBlock { holder };
         }
         RwLockError::Corrupt { word } => Fault::corrupt(kind, word).into(),

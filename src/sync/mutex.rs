@@ -15,7 +15,7 @@ use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, OwnTag, Placeable, sealed};
 use crate::sync::error::{anew, refused, until_taken};
-use crate::sync::{LockError, LockTimeoutError, TryLockError};
+use crate::sync::{Holder, LockError, LockTimeoutError, TryLockError};
 
 /// Mutual exclusion between processes, with the data that it protects.
 ///
@@ -215,6 +215,31 @@ impl<T> Mutex<T> {
         self.state.peek().locked
     }
 
+    /// Returns the participant that holds the lock, alive or dead; `None` if the lock is free.
+    /// Never blocks. The answer may be stale when it is returned.
+    ///
+    /// A holder that died is returned until the lock is taken over, or its participant is reaped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::sync::Holder;
+    /// use crossdock::{Mutex, Segment};
+    ///
+    /// let stock = Segment::anonymous()?.create::<Mutex<u64>>("stock", 3)?;
+    /// assert_eq!(stock.holder(), None);
+    /// let guard = stock.lock()?;
+    /// assert_eq!(stock.holder(), Some(Holder::ThisProcess));
+    /// # drop(guard);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[doc(alias = "owner")]
+    pub fn holder(&self) -> Option<Holder> {
+        let owner = self.state.peek().owner?;
+        let me = self.state.tag_if_possible()?;
+        Some(Holder::of(owner, me, &self.state))
+    }
+
     /// Returns whether the lock is poisoned: a thread panicked while it held the lock.
     pub fn is_poisoned(&self) -> bool {
         self.state.peek().poisoned
@@ -333,7 +358,7 @@ impl<T> Mutex<T> {
         let held = match taken {
             Ok(held) => held,
             Err(error) => {
-                let owner = || state.peek().owner.map(|owner| owner.index());
+                let owner = || state.peek().owner;
                 let kind = Kind::from_number(self.state.entry().record.kind).unwrap_or(Kind::Mutex);
                 return Err(refused(error.into(), (kind, &self.state, me), owner));
             }

@@ -292,8 +292,7 @@ impl<T> Promise<T> {
     }
 
     fn holder(&self, tag: Tag, me: Tag) -> Holder {
-        let pid = |index| self.state.pid_at(index, me);
-        Holder::of(Some(tag.index()), me, pid)
+        Holder::of(tag, me, &self.state)
     }
 
     fn me(&self) -> Result<Tag, MembershipError> {

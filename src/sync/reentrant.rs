@@ -14,7 +14,7 @@ use crate::facade::{AtomicU64, Ordering};
 use crate::format::{Kind, PayloadShape};
 use crate::payload::Payload;
 use crate::segment::{Bytes, Entry, HoldsValue, Placeable, sealed};
-use crate::sync::{LockError, LockTimeoutError, Mutex, MutexGuard, TryLockError};
+use crate::sync::{Holder, LockError, LockTimeoutError, Mutex, MutexGuard, TryLockError};
 
 /// Mutual exclusion between the threads of all processes, in which the thread that holds the lock
 /// locks it again, and unlocks when it has dropped as many guards.
@@ -193,6 +193,31 @@ impl<T> ReentrantMutex<T> {
     /// it is returned.
     pub fn is_locked(&self) -> bool {
         self.mutex.is_locked()
+    }
+
+    /// Returns the participant a thread of which holds the lock, alive or dead; `None` if the lock
+    /// is free. Never blocks. The answer may be stale when it is returned.
+    ///
+    /// [`is_held_by_this_thread`](Self::is_held_by_this_thread) tells the threads of this process
+    /// apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::Segment;
+    /// use crossdock::sync::{Holder, ReentrantMutex};
+    ///
+    /// let depth = Segment::anonymous()?.create::<ReentrantMutex<u64>>("depth", 0)?;
+    /// let (outer, inner) = (depth.lock()?, depth.lock()?);
+    /// drop(inner);
+    /// assert_eq!(depth.holder(), Some(Holder::ThisProcess));
+    /// drop(outer);
+    /// assert_eq!(depth.holder(), None);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    #[doc(alias = "owner")]
+    pub fn holder(&self) -> Option<Holder> {
+        self.mutex.holder()
     }
 
     /// Returns whether the calling thread holds the lock.

@@ -7,6 +7,7 @@ mod death;
 mod event;
 mod expelled;
 mod forked;
+mod holders;
 mod lost;
 mod monitor;
 mod promise;

@@ -31,21 +31,35 @@ pub(crate) struct RwLockStatus {
 }
 
 impl<A: LockHook> RwLock<'_, A> {
-    /// Returns the index of the participant that writes, or else of a reader, preferring `me`. For
-    /// display, as [`peek`](Self::peek).
-    pub(crate) fn holder(&self, me: Tag) -> Option<u32> {
+    /// Returns the participant that writes, or else a reader, preferring `me`. For display, as
+    /// [`peek`](Self::peek).
+    pub(crate) fn holder(&self, me: Tag) -> Option<Tag> {
+        let mut holder = self.writer();
+        if holder.is_none() {
+            self.each_reader(|reader| {
+                if holder.is_none() || reader == me {
+                    holder = Some(reader);
+                }
+            });
+        }
+        holder
+    }
+
+    /// Returns the participant that writes. For display, as [`peek`](Self::peek).
+    pub(crate) fn writer(&self) -> Option<Tag> {
         // ORDERING: Relaxed; a snapshot that decides nothing.
         let writing = self.state.writing.load(Ordering::Relaxed);
-        if let Some(writer) = Tag::from_bits(writing & Tag::MASK) {
-            return Some(writer.index());
-        }
-        let mut holder = None;
+        Tag::from_bits(writing & Tag::MASK)
+    }
+
+    /// Calls `visit` with each participant that reads. For display, as [`peek`](Self::peek).
+    pub(crate) fn each_reader(&self, mut visit: impl FnMut(Tag)) {
         self.each(|index, cell| {
-            if cell.peek().readers() > 0 && (holder.is_none() || index == me.index()) {
-                holder = Some(index);
+            let value = cell.peek();
+            if let Some(reader) = value.owner(index).filter(|_| value.readers() > 0) {
+                visit(reader);
             }
         });
-        holder
     }
 
     /// Returns the state for display; it may be stale.

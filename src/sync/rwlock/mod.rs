@@ -18,7 +18,7 @@ use crate::format::{Kind, Padded};
 use crate::participant::Tag;
 use crate::segment::EntryRef;
 use crate::sync::error::{refused, until_taken};
-use crate::sync::{LockError, LockTimeoutError, TryLockError};
+use crate::sync::{Holder, LockError, LockTimeoutError, TryLockError};
 
 /// Data that many processes read at a time, or one writes.
 ///
@@ -326,6 +326,60 @@ impl<T: ?Sized> RwLock<T> {
     /// returned.
     pub fn is_write_locked(&self) -> bool {
         self.peek().writes
+    }
+
+    /// Returns the participant that writes, alive or dead; `None` if none does. Never blocks. The
+    /// answer may be stale when it is returned.
+    ///
+    /// A writer that died is returned until the lock is taken over, as [`Holder::Other`] after its
+    /// participant was reaped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::sync::Holder;
+    /// use crossdock::{RwLock, Segment};
+    ///
+    /// let prices = Segment::anonymous()?.create::<RwLock<u64>>("prices", 3)?;
+    /// let guard = prices.write()?;
+    /// assert_eq!(prices.writer(), Some(Holder::ThisProcess));
+    /// assert_eq!(prices.readers(), []);
+    /// # drop(guard);
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn writer(&self) -> Option<Holder> {
+        let writer = self.raw().writer()?;
+        let me = self.state.tag_if_possible()?;
+        Some(Holder::of(writer, me, &self.state))
+    }
+
+    /// Returns the participants that read, alive or dead, each of them once, however many of its
+    /// threads read. Never blocks. The answer may be stale when it is returned, and its parts are
+    /// of slightly different times. Leases of an [`Array`](crate::Array) do not count.
+    ///
+    /// A reader that died blocks no writer, and is returned until its participant is reaped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crossdock::sync::Holder;
+    /// use crossdock::{RwLock, Segment};
+    ///
+    /// let prices = Segment::anonymous()?.create::<RwLock<u64>>("prices", 3)?;
+    /// let (one, two) = (prices.read()?, prices.read()?);
+    /// assert_eq!(prices.readers(), [Holder::ThisProcess]);
+    /// assert_eq!(prices.writer(), None);
+    /// # drop((one, two));
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn readers(&self) -> Vec<Holder> {
+        let Some(me) = self.state.tag_if_possible() else {
+            return Vec::new();
+        };
+        let mut readers = Vec::new();
+        let each = |reader| readers.push(Holder::of(reader, me, &self.state));
+        self.raw().each_reader(each);
+        readers
     }
 
     /// Returns whether the lock is poisoned: by a writer's panic; a reader's does not.

@@ -251,10 +251,7 @@ impl Semaphore {
             return Vec::new();
         };
         let participants = self.liveness(me).participants();
-        let holder = |tag: Tag| {
-            let pid = |index| self.state.pid_at(index, me);
-            Holder::of(Some(tag.index()), me, pid)
-        };
+        let holder = |tag: Tag| Holder::of(tag, me, &self.state);
         self.raw().holders(participants).map(holder).collect()
     }
 
