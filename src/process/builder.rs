@@ -201,13 +201,20 @@ impl Builder {
         self
     }
 
-    /// Sets how long the process may take to call [`init`](super::init()).
+    /// Sets how long a start may take, until the process has called [`init`](super::init()).
     ///
     /// [`spawn`](Self::spawn) waits for that call then. If it takes longer, the process is killed
     /// and reaped, and the spawn fails with [`SpawnError::StartTimeout`]. The default is none: a
     /// spawn waits only if there are senders or receivers among the arguments, and then until the
     /// process has them or has died. A process that is stopped before it calls `init`, or that
     /// never calls it, keeps such a spawn waiting.
+    ///
+    /// It bounds a start by a [fork server](super::StartMethod::ForkServer) whatever is stopped:
+    /// the server, at any time, or the process. It does not bound one moment of a start by
+    /// [`StartMethod::Spawn`](super::StartMethod::Spawn), or of the start of a fork server: while
+    /// the new process is between clone(2) and execve(2), the thread that spawns waits in the
+    /// kernel. If the process is stopped there, by SIGSTOP to all processes of a group for example,
+    /// the spawn waits until it is continued or killed.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.options.start_timeout = Some(timeout);
         self

@@ -86,7 +86,8 @@ plain_errors! {
             available: u64,
         } => "the arguments need {size} bytes, and {limit} allows {available}",
         /// The process did not call [`init`](super::init()) within
-        /// [`Builder::start_timeout`](super::Builder::start_timeout). It was killed and reaped.
+        /// [`Builder::start_timeout`](super::Builder::start_timeout). It was killed and reaped, or
+        /// a fork server had not started it, and does not run its function.
         StartTimeout {
             /// The timeout.
             timeout: Duration,

@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::SpawnError;
 use super::job::VARIABLE;
+use crate::Deadline;
 use crate::segment::SystemError;
 use crate::segment::fault::plain_errors;
 
@@ -60,11 +62,37 @@ pub(super) struct SpawnOptions {
     pub(super) stdin: Stdio,
     pub(super) stdout: Stdio,
     pub(super) stderr: Stdio,
-    /// How long the process may take to call `init`.
+    /// How long a start may take, until the process has called `init`.
     pub(super) start_timeout: Option<Duration>,
 }
 
+/// How long a start may take, from when it began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StartLimit {
+    timeout: Option<Duration>,
+    pub(super) deadline: Deadline,
+}
+
+impl StartLimit {
+    /// The error of a start that has not come to its end at the deadline.
+    pub(super) fn passed(&self) -> SpawnError {
+        SpawnError::StartTimeout {
+            timeout: self.timeout.unwrap_or_default(),
+        }
+    }
+}
+
 impl SpawnOptions {
+    /// The limit of a start that begins now.
+    pub(super) fn start_limit(&self) -> StartLimit {
+        StartLimit {
+            timeout: self.start_timeout,
+            deadline: self
+                .start_timeout
+                .map_or(Deadline::never(), Deadline::after),
+        }
+    }
+
     pub(super) fn new() -> Self {
         Self {
             name: None,

@@ -19,15 +19,14 @@ use super::fork_server::{self, Asked, Surroundings};
 use super::handles::{Encoded, Received};
 use super::init::Restart;
 use super::job::{self, Harness, Job, VARIABLE, refusal};
-use super::options::{EnvironmentChanges, SpawnOptions, StartMethod};
+use super::options::{EnvironmentChanges, SpawnOptions, StartLimit, StartMethod};
 use super::own::Lineage;
 use super::running::{Process, Started};
 use super::spawned::Spawned;
 use super::{
     CodecError, OptionError, Portable, RemoteError, SpawnError, Stdio, handles, own, trace,
 };
-use crate::segment::Segment;
-use crate::segment::SystemError;
+use crate::segment::{Segment, SystemError};
 use crate::sys::exe::{Code, Image, Program};
 use crate::sys::start::{Command, Stream};
 use crate::sys::{self, descriptor, identity, pidfd, process, shm};
@@ -236,7 +235,7 @@ fn start_at<A: Serialize, R>(
     args: &A,
 ) -> Result<Process<R>, SpawnError> {
     let begun = begin_at(options, function, entry, args)?;
-    begun.wait(options)?;
+    begun.wait()?;
     Ok(Process::new(begun.started))
 }
 
@@ -244,15 +243,15 @@ fn start_at<A: Serialize, R>(
 pub(super) struct Begun {
     pub(super) started: Started,
     acknowledged: bool,
+    limit: StartLimit,
 }
 
 impl Begun {
     /// Waits until the process has the ends, if it says so. The arguments, and the ends among them,
     /// are this process's meanwhile.
-    pub(super) fn wait(&self, options: &SpawnOptions) -> Result<(), SpawnError> {
+    pub(super) fn wait(&self) -> Result<(), SpawnError> {
         if self.acknowledged {
-            let spawned = &self.started.spawned;
-            spawned.wait_until_begun(options.start_timeout)?;
+            self.started.spawned.wait_until_begun(self.limit)?;
         }
         Ok(())
     }
@@ -266,6 +265,7 @@ pub(super) fn begin_at<A: Serialize>(
     args: &A,
 ) -> Result<Begun, SpawnError> {
     let _span = trace::spawning();
+    let limit = options.start_limit();
     let restart = Restart::current().ok_or(SpawnError::NotInitialised)?;
     if process::has_raised_privileges() {
         return Err(SpawnError::Privileged);
@@ -283,12 +283,13 @@ pub(super) fn begin_at<A: Serialize>(
         arguments: &arguments,
         server: None,
     };
-    let started = task.start(options, &restart)?;
+    let started = task.start(options, &restart, limit)?;
     let record = started.spawned.record();
     trace::started(&record.name, record.id);
     Ok(Begun {
         started,
         acknowledged: task.is_acknowledged(options),
+        limit,
     })
 }
 
@@ -314,7 +315,8 @@ pub(super) fn start_server(
         arguments: &arguments,
         server: Some(handed),
     };
-    task.start(&SpawnOptions::new(), restart)
+    let options = SpawnOptions::new();
+    task.start(&options, restart, options.start_limit())
 }
 
 /// What a new process is to run: the part of a spawn that does not depend on the types.
@@ -333,7 +335,12 @@ impl SpawnTask<'_> {
         !self.arguments.ends.is_empty() || options.start_timeout.is_some()
     }
 
-    fn start(&self, options: &SpawnOptions, restart: &Restart) -> Result<Started, SpawnError> {
+    fn start(
+        &self,
+        options: &SpawnOptions,
+        restart: &Restart,
+        limit: StartLimit,
+    ) -> Result<Started, SpawnError> {
         let family = Family::current().map_err(SpawnError::system("listing the children"))?;
         family.reap_detached();
         let program = Program::current().map_err(SpawnError::system(READING_START))?;
@@ -357,7 +364,7 @@ impl SpawnTask<'_> {
                 }
             }
             // It works while this process prepares the request.
-            StartMethod::ForkServer => Starter::Server(fork_server::ask(restart)?),
+            StartMethod::ForkServer => Starter::Server(fork_server::ask(restart, limit)?),
         };
         let mut inherited = self
             .arguments
@@ -368,10 +375,8 @@ impl SpawnTask<'_> {
             .map_err(SpawnError::system("duplicating a segment's descriptor"))?;
         let serves = self.server.is_some();
         let handed = self.server.unwrap_or_default();
-        let segments = inherited.iter().map(AsRawFd::as_raw_fd);
-        let segments = segments
-            .chain(handed.iter().map(AsRawFd::as_raw_fd))
-            .collect();
+        let mut segments: Vec<_> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
+        segments.extend(handed.iter().map(AsRawFd::as_raw_fd));
         let mut parent = None;
         if options.daemon {
             let pidfd = pidfd::open(std::process::id())
@@ -467,8 +472,7 @@ impl SpawnTask<'_> {
                     streams,
                     directory: directory.unwrap_or(current.as_fd()),
                 };
-                let forked =
-                    asked.start(&surroundings, &inherited, &bytes, options.start_timeout)?;
+                let forked = asked.start(&surroundings, &inherited, &bytes)?;
                 let result = File::from(forked.result);
                 (
                     forked.id,

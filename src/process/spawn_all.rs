@@ -1,7 +1,7 @@
 //! Starting several processes at once.
 
 use super::options::SpawnOptions;
-use super::spawn::{Trampoline, begin_at, trampoline};
+use super::spawn::{Begun, Trampoline, begin_at, trampoline};
 use super::{Portable, Process, SpawnError};
 
 /// Runs `function` in as many new processes as there are `args`. Starts all before it waits for
@@ -21,7 +21,7 @@ where
         begun.push(begin_at(options, function as *const (), entry, args)?);
         Ok(())
     });
-    let all = all.and_then(|()| begun.iter().try_for_each(|one| one.wait(options)));
+    let all = all.and_then(|()| begun.iter().try_for_each(Begun::wait));
     let processes = begun.into_iter().map(|one| Process::new(one.started));
     let processes: Vec<Process<R>> = processes.collect();
     match all {

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use super::children::{ChildRecord, ExitRecord};
 use super::exits::ExitEvent;
+use super::options::StartLimit;
 use super::outcome::{self, Outcome, OutcomeKind};
 use super::{CodecError, JoinError, SpawnError};
 use crate::codec;
@@ -49,19 +49,22 @@ impl Spawned {
 
     /// Waits until the process has taken over the ends among its arguments, or has ended. If
     /// neither comes to pass in time, kills the process and reaps it.
-    pub(super) fn wait_until_begun(&self, timeout: Option<Duration>) -> Result<(), SpawnError> {
-        let deadline = timeout.map_or(Deadline::never(), Deadline::after);
+    ///
+    /// A process of a fork server is reaped by that, which may be stopped: its status is not waited
+    /// for.
+    pub(super) fn wait_until_begun(&self, limit: StartLimit) -> Result<(), SpawnError> {
         let (process, socket) = (self.record.pidfd.as_fd(), self.socket.as_fd());
-        let refused = match child::wait_for_byte(process, socket, deadline) {
+        let refused = match child::wait_for_byte(process, socket, limit.deadline) {
             Ok(Answer::Begun | Answer::Ended) => return Ok(()),
-            Ok(Answer::TimedOut) => SpawnError::StartTimeout {
-                timeout: timeout.unwrap_or_default(),
-            },
+            Ok(Answer::TimedOut) => limit.passed(),
             Err(error) => SpawnError::system("waiting for the new process")(error),
         };
         child::kill(process).map_err(SpawnError::system("killing the new process"))?;
-        let reaped = self.record.reap(true);
-        reaped.map_err(SpawnError::system("reaping the new process"))?;
+        let ended = match self.record.is_relayed() {
+            true => self.record.ends_by(Deadline::never()).map(drop),
+            false => self.record.reap(true).map(drop),
+        };
+        ended.map_err(SpawnError::system("reaping the new process"))?;
         Err(refused)
     }
 

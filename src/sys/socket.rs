@@ -158,13 +158,27 @@ pub(crate) fn receive(
     bytes: &mut [u8],
     empty: Full,
 ) -> io::Result<(usize, Vec<OwnedFd>)> {
+    receive_with(socket, bytes, empty.flag())
+}
+
+/// recvmsg(2) with `MSG_PEEK`, never blocking: as [`receive`], but the message stays in the socket,
+/// which stays readable.
+pub(crate) fn peek(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    receive_with(socket, bytes, libc::MSG_DONTWAIT | libc::MSG_PEEK)
+}
+
+fn receive_with(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    flags: libc::c_int,
+) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut control = [0_u64; CONTROL_WORDS];
     let mut data = libc::iovec {
         iov_base: bytes.as_mut_ptr().cast(),
         iov_len: bytes.len(),
     };
     let mut message = header(&mut data, &mut control, CONTROL_WORDS * 8);
-    let flags = empty.flag() | libc::MSG_CMSG_CLOEXEC;
+    let flags = flags | libc::MSG_CMSG_CLOEXEC;
     let received = loop {
         // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call, are
         // not otherwise accessed during it and have the lengths that it states.

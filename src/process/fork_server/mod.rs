@@ -25,7 +25,8 @@
 //! The answer comes from the process itself, as does the pidfd: so it is exact whatever the server
 //! does meanwhile. Descriptors come before the process is told to go on: an asker that can hold
 //! none has no process that runs. No function begins before its answer was sent. The asker waits
-//! for it without a lock, and its wait ends when no process has the other end of the pair any more.
+//! for it without a lock, and its wait ends when no process has the other end of the pair any more,
+//! or at the deadline of the start, which bounds each of its waits.
 //!
 //! What the asker passes on and no request can, its rights and limits, is compared after the
 //! request was sent, while the process wakes up. A process that is not told to go on answers
@@ -46,7 +47,7 @@
 //! | process, after its answer | result or none, status in the slot | joins |
 //! | server and process, before the answer | the end is closed | as in the first row: the function has not begun |
 //! | asker | its sockets are closed, its pidfd is readable | the server and the spare end, the processes go on, or end as daemons |
-//! | server or spare, stopped | | a start waits; so does the question for the status of a process that has ended, not that for its result |
+//! | server or spare, stopped | | a start waits, until its `start_timeout`; so does the question for the status of a process that has ended, not that for its result |
 //!
 //! # Why fork, and not a clone with `CLONE_PARENT`
 //! That would make the process the asker's own child, and there would be no board. But it runs no
@@ -59,6 +60,7 @@ mod handle;
 mod relay;
 mod request;
 mod serve;
+mod starting;
 
 use std::io;
 use std::net::Shutdown;
@@ -66,7 +68,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 pub use self::error::ForkServerError;
 use self::handle::ServerHandle;
@@ -74,7 +75,9 @@ pub(super) use self::relay::Relay;
 use self::request::{ForkRequest, PreparedRequest, StartAnswer};
 pub(super) use self::request::{RESULT, SOCKET, Surroundings};
 pub(super) use self::serve::{Forked, serve};
+use self::starting::{Reported, StartingServer};
 use super::init::Restart;
+use super::options::StartLimit;
 use super::{JoinError, SpawnError};
 use crate::Deadline;
 use crate::segment::SystemError;
@@ -92,9 +95,15 @@ const TRIES: u32 = 3;
 /// What this process has of fork servers, which a forked child does not.
 struct Owner {
     here: Here,
-    server: Mutex<Option<Arc<ServerHandle>>>,
+    server: Mutex<Option<ServerState>>,
     /// What the next start takes.
     spare: Mutex<Option<Spare>>,
+}
+
+/// The server that this process has.
+enum ServerState {
+    Starts(Box<StartingServer>),
+    Runs(Arc<ServerHandle>),
 }
 
 /// A process that the server forks ahead of its request, which it waits for.
@@ -181,35 +190,74 @@ impl Owner {
             server: Arc::clone(server),
             slot,
         };
-        if let Some(Ok(socket)) = server.try_connect(slot) {
-            *spare = Some(Spare { relay, socket });
+        match server.try_connect(slot) {
+            Some(Ok(socket)) => *spare = Some(Spare { relay, socket }),
+            Some(Err(_)) | None => relay.cancel(),
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<ServerState>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the server, started if there is none but the `unfit` one.
     ///
-    /// Threads that want the first server wait here until one of them has started it.
+    /// Threads that want the first server wait until it has reported, without the lock.
     fn server(
         &self,
         restart: &Restart,
         unfit: Option<&Arc<ServerHandle>>,
+        limit: StartLimit,
     ) -> Result<Arc<ServerHandle>, SpawnError> {
-        let mut current = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = &*current
-            && !unfit.is_some_and(|unfit| Arc::ptr_eq(unfit, server))
-        {
-            return Ok(Arc::clone(server));
+        let is_unfit =
+            |server: &Arc<ServerHandle>| unfit.is_some_and(|unfit| Arc::ptr_eq(unfit, server));
+        loop {
+            let mut state = self.state();
+            let control = match &*state {
+                Some(ServerState::Runs(server)) if !is_unfit(server) => {
+                    return Ok(Arc::clone(server));
+                }
+                Some(ServerState::Starts(starting)) => Arc::clone(&starting.control),
+                Some(ServerState::Runs(_)) | None => {
+                    // It ends once nothing asks for the status of its processes any more.
+                    *state = None;
+                    let starting = StartingServer::start(restart, standing()?, preloads())?;
+                    let control = Arc::clone(&starting.control);
+                    *state = Some(ServerState::Starts(Box::new(starting)));
+                    control
+                }
+            };
+            drop(state);
+            let in_time = child::wait(control.as_fd(), limit.deadline);
+            if !in_time.map_err(SpawnError::system(WAITING))? {
+                return Err(limit.passed());
+            }
+            let mut state = self.state();
+            let starting = match state.take() {
+                Some(ServerState::Starts(starting)) if Arc::ptr_eq(&starting.control, &control) => {
+                    starting
+                }
+                // Another thread was the first to see the report.
+                other => {
+                    *state = other;
+                    continue;
+                }
+            };
+            match starting.reported(&self.here)? {
+                Reported::Nothing(starting) => *state = Some(ServerState::Starts(starting)),
+                Reported::Runs(server, helper) => {
+                    *state = Some(ServerState::Runs(Arc::clone(&server)));
+                    drop(state);
+                    // So that no zombie is left.
+                    let _ = starting::end_of(helper, limit);
+                    return Ok(server);
+                }
+                Reported::Fails(report, helper) => {
+                    drop(state);
+                    return Err(starting::failure(report, helper, limit));
+                }
+            }
         }
-        // It ends once nothing asks for the status of its processes any more.
-        *current = None;
-        let server = Arc::new(ServerHandle::start(
-            &self.here,
-            restart,
-            standing()?,
-            preloads(),
-        )?);
-        *current = Some(Arc::clone(&server));
-        Ok(server)
     }
 }
 
@@ -288,6 +336,7 @@ pub(super) struct ByServer {
 /// A start by this process's server.
 pub(super) struct Asked<'a> {
     restart: &'a Restart,
+    limit: StartLimit,
     owner: Arc<Owner>,
     /// The process that was asked for; `None` if the spare one is to be taken, which is left where
     /// it is until its request is ready.
@@ -306,14 +355,15 @@ struct Forking {
 
 /// Asks this process's server for a process, unless there is a spare one. While it forks, the
 /// request can be prepared.
-pub(super) fn ask(restart: &Restart) -> Result<Asked<'_>, SpawnError> {
+pub(super) fn ask(restart: &Restart, limit: StartLimit) -> Result<Asked<'_>, SpawnError> {
     let owner = Owner::current().map_err(SpawnError::system("making room for a fork server"))?;
     let process = match owner.has_spare() {
         true => None,
-        false => Some(owner.ask(restart, None, TRIES)?),
+        false => Some(owner.ask(restart, None, TRIES, limit)?),
     };
     Ok(Asked {
         restart,
+        limit,
         owner,
         process,
     })
@@ -326,16 +376,21 @@ impl Owner {
         restart: &Restart,
         mut unfit: Option<Arc<ServerHandle>>,
         mut tries: u32,
+        limit: StartLimit,
     ) -> Result<Forking, SpawnError> {
         while tries > 0 {
-            let server = self.server(restart, unfit.as_ref())?;
+            let server = self.server(restart, unfit.as_ref(), limit)?;
             let slot = server.take_slot().ok_or_else(|| {
                 let error = io::ErrorKind::QuotaExceeded.into();
                 SpawnError::system("finding a place for the exit status")(error)
             })?;
             let relay = Relay { server, slot };
             tries -= 1;
-            if let Some(socket) = relay.server.connect(slot)? {
+            let connected = relay.server.connect(slot, limit);
+            if !matches!(connected, Ok(Some(_))) {
+                relay.cancel();
+            }
+            if let Some(socket) = connected? {
                 return Ok(Forking {
                     relay,
                     socket,
@@ -352,8 +407,6 @@ impl Owner {
 /// What becomes of a request.
 enum RequestFate {
     Runs(ByServer),
-    /// The time was up, and the process does not run its function, or was killed.
-    Late,
     /// The server, or a process that was forked ahead, has died, and no process runs.
     Lost(Forking),
     /// This process is not any more what it was when the server started, and no process runs.
@@ -369,36 +422,30 @@ impl Asked<'_> {
         surroundings: &Surroundings<'_>,
         inherited: &[BorrowedFd<'_>],
         job: &[u8],
-        timeout: Option<Duration>,
     ) -> Result<ByServer, SpawnError> {
-        let deadline = timeout.map_or(Deadline::never(), Deadline::after);
+        let limit = self.limit;
         let request = ForkRequest::encode(surroundings, inherited, job)?;
         let (owner, restart) = (&self.owner, self.restart);
         let mut process = match self.process.or_else(|| owner.take_spare()) {
             Some(process) => process,
             // Another thread has taken it.
-            None => owner.ask(restart, None, TRIES)?,
+            None => owner.ask(restart, None, TRIES, limit)?,
         };
         loop {
-            match process.send(&request, deadline)? {
+            match process.send(&request, limit)? {
                 RequestFate::Runs(started) => {
                     // While this one works.
                     owner.order_spare(&started.relay.server);
                     return Ok(started);
                 }
-                RequestFate::Late => {
-                    return Err(SpawnError::StartTimeout {
-                        timeout: timeout.unwrap_or_default(),
-                    });
-                }
                 RequestFate::Lost(lost) => {
                     let dead = lost.relay.server.has_died();
                     let server = dead.then(|| Arc::clone(&lost.relay.server));
-                    process = owner.ask(restart, server, lost.tries)?;
+                    process = owner.ask(restart, server, lost.tries, limit)?;
                 }
                 RequestFate::Unfit(unfit) => {
                     let server = Some(Arc::clone(&unfit.relay.server));
-                    process = owner.ask(restart, server, unfit.tries)?;
+                    process = owner.ask(restart, server, unfit.tries, limit)?;
                 }
             }
         }
@@ -406,15 +453,16 @@ impl Asked<'_> {
 }
 
 impl Forking {
-    /// Sends the request, and waits for the answer.
+    /// Sends the request, and waits for the answer. At the deadline, the process does not run its
+    /// function, or was killed.
     fn send(
         self,
         request: &PreparedRequest<'_>,
-        deadline: Deadline,
+        limit: StartLimit,
     ) -> Result<RequestFate, SpawnError> {
-        let socket = self.socket.as_fd();
+        let (socket, deadline) = (self.socket.as_fd(), limit.deadline);
         if !is_sent(request.send(socket, deadline))? {
-            return Ok(RequestFate::Late);
+            return Err(limit.passed());
         }
         // What the process does meanwhile, waking up above all, takes longer.
         if !self.relay.server.is_fit()? {
@@ -425,15 +473,16 @@ impl Forking {
         let descriptors = match self.await_answer(deadline)? {
             Some(StartAnswer::Process(_, descriptors)) => descriptors,
             Some(StartAnswer::Refused(error)) => return Err(refused(&error)),
-            Some(StartAnswer::Nothing) => return self.has_died(),
-            None => return Ok(RequestFate::Late),
+            Some(StartAnswer::Nothing) => return self.has_died(limit),
+            None => return Err(limit.passed()),
         };
         let [pidfd, result] = descriptors.try_into().map_err(|_| {
             let error = io::ErrorKind::InvalidData.into();
             SpawnError::system(WAITING)(error)
         })?;
-        // It is read, and a few bytes are sent whole.
-        is_sent(request::send_go(socket, ignored))?;
+        if !is_sent(request::send_go(socket, ignored, deadline))? {
+            return Err(limit.passed());
+        }
         let mut answer = self.await_answer(deadline)?;
         let in_time = answer.is_some();
         if !in_time {
@@ -446,9 +495,9 @@ impl Forking {
             Some(StartAnswer::Process(..)) if !in_time => {
                 child::kill(pidfd.as_fd())
                     .map_err(SpawnError::system("killing the new process"))?;
-                Ok(RequestFate::Late)
+                Err(limit.passed())
             }
-            _ if !in_time => Ok(RequestFate::Late),
+            _ if !in_time => Err(limit.passed()),
             Some(StartAnswer::Process(id, _)) => Ok(RequestFate::Runs(ByServer {
                 id,
                 pidfd,
@@ -457,7 +506,7 @@ impl Forking {
                 relay: self.relay,
             })),
             Some(StartAnswer::Refused(error)) => Err(refused(&error)),
-            Some(StartAnswer::Nothing) | None => self.has_died(),
+            Some(StartAnswer::Nothing) | None => self.has_died(limit),
         }
     }
 
@@ -470,12 +519,12 @@ impl Forking {
     }
 
     /// What is to be done about a process that has died before it had answered.
-    fn has_died(self) -> Result<RequestFate, SpawnError> {
+    fn has_died(self, limit: StartLimit) -> Result<RequestFate, SpawnError> {
         if self.is_spare {
             // At any time since the last start, or with its server.
             return Ok(RequestFate::Lost(self));
         }
-        match self.relay.wait(None) {
+        match self.relay.wait_until(limit.deadline) {
             Some(Posted::Ended(status)) => {
                 let how = match status.signal() {
                     Some(signal) => JoinError::Killed { signal },
@@ -489,7 +538,9 @@ impl Forking {
                 let error = io::Error::from_raw_os_error(errno);
                 Err(SpawnError::system("forking in the fork server")(error))
             }
-            None => Ok(RequestFate::Lost(self)),
+            None if self.relay.server.has_died() => Ok(RequestFate::Lost(self)),
+            // It has not told yet, stopped perhaps.
+            None => Err(limit.passed()),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::handle::ServerHandle;
 use crate::Deadline;
 use crate::process::children::{ExitRecord, ReapWait};
 use crate::sys::board::Posted;
+use crate::sys::clock::Left;
 use crate::sys::{child, pidfd};
 
 /// The interval at which a waiter for a status asks whether the server lives.
@@ -70,19 +71,33 @@ impl Relay {
         self.server.board.look(self.slot).is_some()
     }
 
+    /// Says that no process was asked for, so none will post in the slot.
+    pub(super) fn cancel(&self) {
+        self.server.board.post(self.slot, Posted::NotForked(0));
+    }
+
     /// Waits until something is posted, the server is dead, or the deadline has passed.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Posted> {
+    fn wait(&self, deadline: Option<Instant>) -> Option<Posted> {
+        self.wait_until(deadline.map_or(Deadline::never(), Deadline::at))
+    }
+
+    /// As [`wait`](Self::wait).
+    pub(super) fn wait_until(&self, deadline: Deadline) -> Option<Posted> {
         let board = &self.server.board;
         loop {
-            let left = deadline.map_or(LOOK, |end| end.saturating_duration_since(Instant::now()));
-            if let Some(posted) = board.wait(self.slot, left.min(LOOK)) {
+            let left = match deadline.left() {
+                Left::Forever => LOOK,
+                Left::For(left) => left.min(LOOK),
+                Left::Passed => Duration::ZERO,
+            };
+            if let Some(posted) = board.wait(self.slot, left) {
                 return Some(posted);
             }
             if self.server.has_died() {
                 // What it posted before.
                 return board.look(self.slot);
             }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if left.is_zero() {
                 return None;
             }
         }

@@ -72,16 +72,7 @@ impl PreparedRequest<'_> {
     pub(super) fn send(&self, socket: BorrowedFd<'_>, deadline: Deadline) -> io::Result<()> {
         let fds = self.fds.iter().copied();
         let fds: Vec<_> = fds.chain(self.copies.iter().map(AsFd::as_fd)).collect();
-        let send = |bytes: &[u8], fds: &[BorrowedFd<'_>]| loop {
-            match socket::send(socket, bytes, fds, Full::Fails) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !child::wait_writable(socket, deadline)? {
-                        return Err(error);
-                    }
-                }
-                sent => return sent,
-            }
-        };
+        let send = |bytes: &[u8], fds: &[BorrowedFd<'_>]| send_by(socket, bytes, fds, deadline);
         let (mut first, rest) = fds.split_at(fds.len().min(FDS_PER_MESSAGE));
         let mut left = self.bytes.as_slice();
         while !left.is_empty() {
@@ -91,6 +82,25 @@ impl PreparedRequest<'_> {
         }
         rest.chunks(FDS_PER_MESSAGE)
             .try_for_each(|fds| send(&[0], fds).map(drop))
+    }
+}
+
+/// Sends bytes and descriptors. Blocks as [`PreparedRequest::send`] does.
+fn send_by(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+    deadline: Deadline,
+) -> io::Result<usize> {
+    loop {
+        match socket::send(socket, bytes, fds, Full::Fails) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !child::wait_writable(socket, deadline)? {
+                    return Err(error);
+                }
+            }
+            sent => return sent,
+        }
     }
 }
 
@@ -236,11 +246,12 @@ impl TakenRequest {
     }
 }
 
-/// Tells a process that has its request to go on, and the signals that the asker leaves ignored to
-/// its children, a bit each.
-pub(super) fn send_go(socket: BorrowedFd<'_>, ignored: u64) -> io::Result<()> {
+/// Tells a process that was sent its request to go on, and the signals that the asker leaves
+/// ignored to its children, a bit each. Blocks as [`PreparedRequest::send`] does: the process
+/// answers before it reads its request.
+pub(super) fn send_go(socket: BorrowedFd<'_>, ignored: u64, deadline: Deadline) -> io::Result<()> {
     // A few bytes are sent whole.
-    socket::send(socket, &ignored.to_le_bytes(), &[], Full::Waits).map(drop)
+    send_by(socket, &ignored.to_le_bytes(), &[], deadline).map(drop)
 }
 
 /// Waits until the process shall go on; `None` if it shall not.

@@ -12,7 +12,7 @@ use super::{
 use crate::support::{Gate, call, outcome, wait_at};
 
 /// The process that waits for the next start, once it is there.
-fn spare(server: u32) -> u32 {
+pub(super) fn spare(server: u32) -> u32 {
     loop {
         let names = children(server).into_iter().map(|child| {
             let name = std::fs::read_to_string(format!("/proc/{child}/comm"));

@@ -1,4 +1,4 @@
-//! Starts while a server, or a process that it forks, is stopped.
+//! What `start_timeout` bounds while a server, or a process that it forks, is stopped.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,15 +7,20 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crossdock::process::{self, ForkServerError, SpawnError};
+use crossdock::process::{self, ForkServerError, Process, SpawnError};
 
-use super::{alone, forking, kill};
+use super::spare::spare;
+use super::{alone, children, forked, forking, kill, parent, server, stop, wait_for_the_end_of};
 use crate::support::Gate;
 
 /// A start that takes longer waits for ever.
 const BOUND: Duration = Duration::from_secs(30);
 /// Names the gate at which a new server tells its process id.
 const GATE: &str = "FORK_SERVER_TEST_GATE";
+
+fn is_late<R>(started: &Result<Process<R>, SpawnError>) -> bool {
+    matches!(started, Err(SpawnError::StartTimeout { .. }))
+}
 
 /// Starts a process on a thread of its own; what the start returns is received.
 fn starting(
@@ -54,6 +59,154 @@ fn told_at(gate: &Gate) -> u32 {
     let mut id = [0; 4];
     gate.arrival().read_exact(&mut id).expect("read");
     u32::from_le_bytes(id)
+}
+
+fn is_stopped(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.is_ok_and(|stat| stat.contains(") T "))
+}
+
+#[test]
+fn a_request_that_fills_the_socket_of_a_stopped_process_ends_at_the_timeout() {
+    let late = alone(|()| {
+        // The last part of a request is taken while there is room for a byte: so in some of these
+        // sizes the request is sent whole, and nothing more can be.
+        (13..23_usize)
+            .map(|size| {
+                let waiting = spare(server());
+                stop(waiting);
+                let late = forking()
+                    .start_timeout(Duration::from_millis(20))
+                    .spawn(|text: String| text.len(), "x".repeat(size * 10_000));
+                kill(waiting, libc::SIGKILL);
+                wait_for_the_end_of(waiting);
+                is_late(&late)
+            })
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(late, [true; 10]);
+}
+
+#[test]
+fn any_number_of_starts_end_at_their_timeouts_while_the_server_is_stopped() {
+    let told = alone(|()| {
+        let server = server();
+        stop(server);
+        let late = (0..400)
+            .filter(|_| {
+                let builder = forking().start_timeout(Duration::from_millis(2));
+                is_late(&builder.spawn(|()| 7_u8, ()))
+            })
+            .count();
+        kill(server, libc::SIGCONT);
+        // The process that waited may have been quick.
+        (late >= 399, forked(|()| 8_u8, ()))
+    });
+    assert_eq!(told, (true, Ok(8)));
+}
+
+#[test]
+fn a_server_stopped_before_its_report_holds_up_no_start_beyond_its_timeout() {
+    fn tell_and_stop() {
+        tell();
+        // SAFETY: takes an integer.
+        unsafe { libc::raise(libc::SIGSTOP) };
+    }
+    let told = alone(|()| {
+        let gate = preload_with_gate(tell_and_stop);
+        let timeout = Some(Duration::from_millis(500));
+        let starts = [timeout; 3].map(|timeout| starting(timeout, |()| 7));
+        let waits = starting(None, |()| 7);
+        let server = told_at(&gate);
+        let late = starts.map(|start| {
+            let ended = start.recv_timeout(BOUND);
+            matches!(ended, Ok(Err(SpawnError::StartTimeout { .. })))
+        });
+        let waited = waits.try_recv().is_err();
+        kill(server, libc::SIGCONT);
+        let started = matches!(waits.recv_timeout(BOUND), Ok(Ok(())));
+        let result = forked(|()| parent(), ());
+        (late, waited, started, result == Ok(server))
+    });
+    assert_eq!(told, ([true; 3], true, true, true));
+}
+
+#[test]
+fn a_process_killed_before_its_answer_to_a_stopped_server_ends_the_start_at_the_timeout() {
+    extern "C" fn stop_self() {
+        // SAFETY: takes an integer.
+        unsafe { libc::raise(libc::SIGSTOP) };
+    }
+    fn stop_children() {
+        // SAFETY: the handler is async-signal-safe, and a function of this program.
+        unsafe { libc::pthread_atfork(None, None, Some(stop_self)) };
+        tell();
+    }
+    let told = alone(|()| {
+        let gate = preload_with_gate(stop_children);
+        let start = starting(Some(Duration::from_secs(2)), |()| 7);
+        let server = told_at(&gate);
+        let asked = loop {
+            if let Some(child) = children(server)
+                .into_iter()
+                .find(|child| is_stopped(*child))
+            {
+                break child;
+            }
+            thread::yield_now();
+        };
+        stop(server);
+        kill(asked, libc::SIGKILL);
+        let ended = start.recv_timeout(BOUND);
+        kill(server, libc::SIGKILL);
+        matches!(ended, Ok(Err(SpawnError::StartTimeout { .. })))
+    });
+    assert!(told);
+}
+
+/// Has the kernel refuse this process to tell that it has begun.
+extern "C" fn never_tell() {
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let send = u32::try_from(libc::SYS_sendto).unwrap_or(0);
+    let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
+    let mut program = [
+        step(0x20, 0, 0, 0),
+        step(0x15, 0, 1, send),
+        step(0x06, 0, 0, refused),
+        step(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let filter = libc::sock_fprog {
+        len: 4,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: takes integers.
+    unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    let mode = libc::SECCOMP_MODE_FILTER;
+    // SAFETY: the filter and its program outlive the call, which copies them.
+    unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) };
+}
+
+#[test]
+fn a_process_that_does_not_begin_is_given_up_though_its_server_is_stopped() {
+    fn silence_children() {
+        // SAFETY: the handler is async-signal-safe, and a function of this program.
+        unsafe { libc::pthread_atfork(None, None, Some(never_tell)) };
+    }
+    fn stop_the_server((): ()) -> u8 {
+        kill(parent(), libc::SIGSTOP);
+        loop {
+            thread::park();
+        }
+    }
+    let told = alone(|()| {
+        process::preload(silence_children).expect("in the program");
+        let server = server();
+        let start = starting(Some(Duration::from_secs(1)), stop_the_server);
+        let ended = start.recv_timeout(BOUND);
+        kill(server, libc::SIGCONT);
+        matches!(ended, Ok(Err(SpawnError::StartTimeout { .. })))
+    });
+    assert!(told);
 }
 
 #[test]
