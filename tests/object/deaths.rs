@@ -1,8 +1,8 @@
 //! Objects whose readers and writers are killed and stopped.
 
 use crossdock::array::Init;
-use crossdock::object::{ObjectError, ObjectOptions};
-use crossdock::{AtomicArray, Dict, List, Shared};
+use crossdock::object::{ObjectError, ObjectOptions, SharedOptions};
+use crossdock::{AtomicArray, Dict, List, SegmentOptions, Shared};
 
 use crate::support::careless::Reaped;
 use crate::support::process::{Line, asleep, child, in_child};
@@ -148,6 +148,49 @@ fn a_stopped_process_in_a_closure_hinders_no_other() {
     go.say(1);
     updater.join();
     assert_eq!(dict.get("a"), Ok(Some(vec![1, 2, 9])));
+}
+
+/// The bytes of a value that takes long to write.
+const LARGE: usize = 1 << 19;
+
+#[test]
+fn a_writer_stopped_in_a_change_holds_up_writers_and_no_reader() {
+    let _watch = watch();
+    let segment = SegmentOptions::new().size(4 << 20).anonymous().unwrap();
+    let options = SharedOptions::new(&String::new()).capacity(LARGE as u64 + 8);
+    let shared = segment.create::<Shared<String>>("s", options).unwrap();
+    let texts = ["a", "b"].map(|text| text.repeat(LARGE));
+    let is_whole = |text: &String| text.is_empty() || texts.contains(text);
+    shared.store(&texts[0]).unwrap();
+    let line = Line::new();
+    let mut blocked = 0;
+    for _ in 0..200 {
+        let writer = child(|| {
+            line.say(1);
+            for text in texts.iter().cycle() {
+                shared.store(text).unwrap();
+            }
+        });
+        line.hear();
+        writer.stop();
+        let before = shared.load_versioned().unwrap();
+        assert!(is_whole(&before.0), "torn");
+        let other = asleep(|| assert!(shared.store(&String::new()).is_ok()));
+        let now = shared.load_versioned().unwrap();
+        assert!(is_whole(&now.0), "torn");
+        // The other one has stored, or it waits for the stopped one, and reads go on.
+        if now.1 == before.1 {
+            blocked += 1;
+        }
+        writer.cont();
+        other.join();
+        writer.kill();
+        assert!(is_whole(&shared.load().unwrap()), "torn");
+        if blocked == 3 {
+            return;
+        }
+    }
+    panic!("no writer was stopped in a change");
 }
 
 #[test]
