@@ -64,16 +64,17 @@
 //!
 //! # Ordering
 //!
-//! (V1) WRITING, a release fence and the words (Relaxed), against the words, an acquire fence and
-//! the second load of the version: a reader that saw a word of a later content sees its count. (V2)
-//! WRITTEN and COMMITTED (Release) pair with both loads of the version (Acquire): the words, and
-//! that no older value is current.
-//! (V3) The commit (Release) pairs with the load of the slot (Acquire): a reader finds the named
-//! block's version, and no older one. (V4) WRITING (Release) pairs with the same load of the
-//! version as (V2): a reader that meets it sees that no slot names the block. (V5) The root
-//! (Release) pairs with its first load (Acquire): the table. A reader that copied what was written
-//! after a flip has acquired it by (V2), so its second load of the root shows the flip. Writers are
-//! ordered by (M1) of the mutex.
+//! (V1) WRITING, a release fence and the words (Relaxed), against the words, an acquire fence
+//! and the second load of the version: a reader that saw a word of a later content sees its
+//! count. If it gave up before that load, since the word names no part of its value, the fence
+//! is before it reads again: then it sees that the slot names another block. (V2) WRITTEN and
+//! COMMITTED (Release) pair with both loads of the version (Acquire): the words, and that no
+//! older value is current. (V3) The commit (Release) pairs with the load of the slot (Acquire):
+//! a reader finds the named block's version, and no older one. (V4) WRITING (Release) pairs
+//! with the same load of the version as (V2): a reader that meets it sees that no slot names
+//! the block. (V5) The root (Release) pairs with its first load (Acquire): the table. A reader
+//! that copied what was written after a flip has acquired it by (V2), so its second load of the
+//! root shows the flip. Writers are ordered by (M1) of the mutex.
 //!
 //! (V6) is the barrier between the commit and the look at the mutex of a writer that may have been
 //! reaped, and between the mutex and the sweep of its successor:
@@ -265,12 +266,16 @@ impl BlocksState {
         }
     }
 
-    /// The first block is used, and the slot that names it.
+    /// The first blocks are used, and the slot that names one.
     #[cfg(all(test, loom))]
-    fn one_used(&self) {
+    fn first_used(&self, used: u32) {
         let writer = self.writer();
-        for word in [&writer.used, &writer.fresh, &writer.filled] {
-            word.store(1, Ordering::Relaxed);
+        for (word, value) in [
+            (&writer.used, used),
+            (&writer.fresh, used),
+            (&writer.filled, 1),
+        ] {
+            word.store(value, Ordering::Relaxed);
         }
     }
 

@@ -78,6 +78,12 @@ impl Attempts {
         word: SlotWord,
     ) -> Result<(), Corrupt> {
         let block = word.block().and_then(|block| blocks.block(block));
+        // ORDERING: Acquire; pairs with (V1): a read that failed at words of a later content sees
+        // by the next load of the slot that it names no such block. The next part of a value is
+        // looked for by words that were not proven yet.
+        if !mutation(652) {
+            fence(Ordering::Acquire);
+        }
         // ORDERING: Acquire; (V4): the next load of the slot shows that it names no such block.
         let version = block.map_or(0, |block| block[0].load(Ordering::Acquire));
         let now = (root, word, version);

@@ -5,24 +5,25 @@ use loom::sync::Arc;
 use super::super::index::Key;
 use super::super::read::{Buffer, Content, WordBuffer, bytes_of};
 use super::super::write::{WriteError, Writer};
-use super::super::{Blocks, BlocksState, COMMITTED, HEADER, Shape, SlotWord, Version};
+use super::super::{Blocks, BlocksState, COMMITTED, HEADER, Shape, SlotWord, Version, WRITTEN};
 use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU32, AtomicU64, Deadline, append_words};
 use crate::participant::stage::{players, tag};
 use crate::participant::{Liveness, Tag};
 
-/// The blocks, and the slots of a table.
-const BLOCKS: usize = 2;
+/// The slots of a table.
 const SLOTS: usize = 4;
-/// The words of content in a block.
+/// The words of content in a block: a key and a value.
 const PAYLOAD: usize = 3;
 
 pub(super) struct Fixture {
     state: BlocksState,
     shape: Shape,
-    links: [AtomicU32; BLOCKS],
+    links: Vec<AtomicU32>,
     tables: [AtomicU64; 2 * (SLOTS + 1)],
-    cells: [AtomicU64; BLOCKS * (HEADER + PAYLOAD)],
+    cells: Vec<AtomicU64>,
+    /// The words of content in a block.
+    payload: usize,
 }
 
 /// The words of the only key that there is at first, and of another one of the same hash.
@@ -58,25 +59,38 @@ impl Fixture {
         let version = Version(0).next().with(COMMITTED).0;
         let key = (shape == Shape::Index).then_some(FIRST[0]);
         let block = [version, 16, 0, mark].into_iter().chain(key).chain([1, 1]);
-        let mut block = block.chain(core::iter::repeat(0));
+        Self::with(shape, PAYLOAD, 2, 1, block.collect())
+    }
+
+    /// With the value 1 in blocks 0 and 1, each of one word, and two free ones.
+    pub(super) fn in_parts() -> Arc<Self> {
+        players();
+        let written = Version(0).next().with(WRITTEN).0;
+        let committed = Version(0).next().with(COMMITTED).0;
+        let first = [committed, 2 << 32 | 16, written, 0, 1];
+        let second = [written, 16, 0, 0, 1];
+        let words = first.into_iter().chain(second).collect();
+        Self::with(Shape::Single, 1, 4, 2, words)
+    }
+
+    /// With so many blocks, the first of which are used, and have these words.
+    fn with(shape: Shape, payload: usize, blocks: usize, used: u32, words: Vec<u64>) -> Arc<Self> {
         let first = SlotWord::new(0, 0).0;
+        let cells = words.into_iter().chain(core::iter::repeat(0));
         let fixture = Self {
             state: BlocksState::new(),
             shape,
-            links: [0, 0].map(AtomicU32::new),
+            links: (0..blocks).map(|_| AtomicU32::new(0)).collect(),
             tables: core::array::from_fn(|at| {
                 AtomicU64::new(if at == 1 { first } else { u64::from(at == 0) })
             }),
-            cells: core::array::from_fn(|at| {
-                let in_first = at < HEADER + PAYLOAD;
-                AtomicU64::new(if in_first {
-                    block.next().unwrap_or(0)
-                } else {
-                    0
-                })
-            }),
+            cells: cells
+                .take(blocks * (HEADER + payload))
+                .map(AtomicU64::new)
+                .collect(),
+            payload,
         };
-        fixture.state.one_used();
+        fixture.state.first_used(used);
         Arc::new(fixture)
     }
 
@@ -88,7 +102,7 @@ impl Fixture {
             tables: &self.tables,
             blocks: &self.cells,
             slots: SLOTS,
-            payload: PAYLOAD,
+            payload: self.payload,
         }
     }
 
@@ -183,7 +197,8 @@ impl Fixture {
                 (10..12).for_each(|number| self.set(id, 0, number));
             }
         }
-        assert_eq!(self.state.used(), 1, "blocks were lost");
+        let used = if self.payload == 1 { 2 } else { 1 };
+        assert_eq!(self.state.used(), used, "blocks were lost");
     }
 
     pub(super) fn state(&self) -> &BlocksState {

@@ -20,6 +20,8 @@ mutants! {
         865 "a reader does not acquire that a version is committed",
         853 "the commit does not publish the version",
         859 "no fence behind WRITING";
+    model_blocks_a_value_in_several_parts_is_whole:
+        652 "a reader that failed does not acquire why";
     model_blocks_no_reader_sees_what_is_not_committed:
         846 "what is not committed counts",
         852 "no sweep after a death",
@@ -61,6 +63,43 @@ fn model_blocks_a_reader_sees_each_value_whole_and_none_older() {
             }),
         ]);
         assert_eq!(fixture.load(), 3);
+    });
+}
+
+/// Hunts: a value of two parts of different contents; a value that is there and said to be
+/// corrupt, since a reader fails again and again at words of another content.
+#[test]
+fn model_blocks_a_value_in_several_parts_is_whole() {
+    explore_one_less("blocks: values in two parts, a reader", || {
+        let fixture = Fixture::in_parts();
+        let (writer, reader) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                writer.store(1, 2);
+                writer.store(1, 3);
+            }),
+            start(2, None, move || {
+                let value = reader.load();
+                assert!((1..=3).contains(&value), "{value}");
+            }),
+        ]);
+        assert_eq!(fixture.load(), 3);
+    });
+}
+
+/// Hunts: parts that a writer leaves to none where it is killed.
+#[test]
+fn model_blocks_wherever_a_store_of_several_parts_dies_all_or_none_is_stored() {
+    explore_deaths("blocks: a store in two parts that is killed", |death| {
+        let fixture = Fixture::in_parts();
+        let (victim, next) = (fixture.clone(), fixture.clone());
+        finish([start(1, death, move || victim.store(1, 2))]);
+        let last = fixture.load();
+        assert!((1..=2).contains(&last), "{last}");
+        finish([start(3, None, move || {
+            assert_eq!(next.load(), last);
+            next.conserves(3);
+        })]);
     });
 }
 
