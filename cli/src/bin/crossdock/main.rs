@@ -3,6 +3,7 @@
 mod contention;
 mod demo;
 mod look;
+mod metrics;
 mod operate;
 mod warehouse;
 
@@ -36,6 +37,7 @@ enum Command {
     Clean(operate::clean::Options),
     Inspect(look::InspectOptions),
     Peek(look::PeekOptions),
+    Metrics(metrics::Options),
 }
 
 /// The exit code of a command that could not be parsed.
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         },
         Command::Inspect(options) => look::inspect(&options),
         Command::Peek(options) => look::peek(&options),
+        Command::Metrics(options) => return ended(metrics::run(&options)),
         Command::Ls(options) => return ended(operate::ls::run(&options)),
         Command::Doctor(options) => return operate::doctor::run(&options),
         Command::Repair(options) => return ended(operate::repair::run(&options)),

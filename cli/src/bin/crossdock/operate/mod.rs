@@ -5,7 +5,7 @@
 
 pub(crate) mod clean;
 pub(crate) mod doctor;
-mod find;
+pub(crate) mod find;
 pub(crate) mod ls;
 pub(crate) mod processes;
 pub(crate) mod repair;
