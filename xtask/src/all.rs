@@ -102,7 +102,8 @@ fn used_by_children(stat: &str) -> Option<Duration> {
 }
 
 /// All tests. Most of them wait for other processes, so twice as many run at once as there are
-/// processors, unless the caller's environment says otherwise.
+/// processors, unless the caller's environment says otherwise. The command needs the feature
+/// `inspect` of the library, so these have it, and tests/inspect is among them.
 fn tests() -> Command {
     let mut command = cargo(["test", "--workspace"]);
     if std::env::var_os(THREADS).is_none() {
@@ -140,6 +141,21 @@ pub(crate) fn test(quick: bool) -> Outcome {
         })?;
     } else {
         parts.left_out("lints", "clippy is not installed");
+    }
+    if cargo_has("clippy") {
+        parts.step("lints without features", &|| {
+            let args = [
+                "clippy",
+                "--no-default-features",
+                "--all-targets",
+                "-p",
+                "crossdock",
+                "--",
+                "-D",
+                "warnings",
+            ];
+            pass_through(cargo(args))
+        })?;
     }
     parts.step("tests", &|| pass_through(tests()))?;
     parts.step("tests without features", &|| {
