@@ -13,6 +13,7 @@ fn list_mutants() {
         algorithm::counter::tests::MUTANTS,
         algorithm::barrier::tests::MUTANTS,
         algorithm::blocks::tests::MUTANTS,
+        algorithm::blocks::tests::LOST,
         algorithm::chunks::tests::MUTANTS,
         algorithm::chunks::tests::LOST,
         algorithm::condvar::tests::MUTANTS,

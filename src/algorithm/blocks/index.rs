@@ -332,15 +332,26 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// Empties the table that is not current.
+    fn empty(self, slots: &[AtomicU64]) -> Result<(), WriteError> {
+        self.begin_table();
+        for slot in slots {
+            self.ask_owner()?;
+            // ORDERING: Relaxed; (V5) publishes the table.
+            slot.store(0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Fills the other table without removed slots, and makes it current.
     #[cold]
     pub(crate) fn rebuild(self) -> Result<(), WriteError> {
-        let root = self.root();
+        let root = self.root_of_owner()?;
         let (_, from) = self.blocks.table(root);
         let (len, to) = self.blocks.table(root.flipped());
+        self.empty(to)?;
         // ORDERING: Relaxed; (V5) publishes the table.
         let relaxed = Ordering::Relaxed;
-        to.iter().for_each(|slot| slot.store(0, relaxed));
         let mask = to.len() - 1;
         let mut values = 0;
         for slot in from {
@@ -348,8 +359,11 @@ impl Writer<'_> {
             let block = word.block().and_then(|block| self.blocks.block(block));
             let Some(words) = block else { continue };
             let mut at = self.blocks.home(words[3].load(relaxed));
+            self.ask_owner()?;
             while to[at].load(relaxed) != SlotWord::EMPTY.0 {
                 at = (at + 1) & mask;
+                // A successor may fill it, too, until it is full.
+                self.ask_owner()?;
             }
             to[at].store(word.0, relaxed);
             values += 1;
@@ -362,10 +376,10 @@ impl Writer<'_> {
 
     /// Removes all keys at once.
     pub(crate) fn clear(self) -> Result<(), WriteError> {
-        let root = self.root();
+        let root = self.root_of_owner()?;
         let (len, to) = self.blocks.table(root.flipped());
+        self.empty(to)?;
         // ORDERING: Relaxed; (V5) publishes the table.
-        to.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
         len.store(0, Ordering::Relaxed);
         self.flip(root)?;
         self.sweep();

@@ -26,7 +26,7 @@
 use super::read::{Attempts, Content, WordBuffer};
 use super::write::{NewContent, WriteError, Writer};
 use super::{Blocks, Corrupt, SlotWord};
-use crate::facade::{AtomicU64, Ordering, mutation, ordering};
+use crate::facade::{AtomicU64, Ordering, mutation};
 
 impl Blocks<'_> {
     /// The length of a table.
@@ -90,15 +90,15 @@ impl Writer<'_> {
         }
     }
 
-    /// Fills blocks with each value, or none.
-    fn fill_all<'v>(
-        self,
-        values: impl Iterator<Item = &'v [u8]>,
-        mut place: impl FnMut(SlotWord),
-    ) -> Result<(), WriteError> {
-        for value in values {
-            place(self.fill(&Self::content_of(value), self.blocks.spare())?);
-        }
+    /// Fills blocks with a value, and makes a slot behind the last name them.
+    fn place(self, slot: &AtomicU64, value: &[u8]) -> Result<(), WriteError> {
+        // A successor's push changes the slot, or is seen by the load.
+        let found = Blocks::slot(slot);
+        self.ask_owner()?;
+        let word = self.fill(&Self::content_of(value), self.blocks.spare())?;
+        // ORDERING: Release; (V3).
+        slot.compare_exchange(found.0, word.0, Ordering::Release, Ordering::Relaxed)
+            .map_err(|_| WriteError::MembershipLost)?;
         Ok(())
     }
 
@@ -116,24 +116,15 @@ impl Writer<'_> {
                 free,
             });
         }
-        let mut at = from;
-        let filled = self.fill_all(values, |word| {
-            // ORDERING: Release; (V3).
-            slots[at].store(word.0, Ordering::Release);
-            at += 1;
-        });
-        if let Err(error) = filled {
-            slots[from..at]
-                .iter()
-                .for_each(|slot| self.free(Blocks::slot(slot)));
-            return Err(error);
+        for (at, value) in (from..).zip(values) {
+            if let Err(error) = self.place(&slots[at], value) {
+                slots[from..at]
+                    .iter()
+                    .for_each(|slot| self.free(Blocks::slot(slot)));
+                return Err(error);
+            }
         }
-        // ORDERING: Release; (L1).
-        let release = ordering(Ordering::Release, 868);
-        len.compare_exchange(from as u64, at as u64, release, Ordering::Relaxed)
-            .map_err(|_| WriteError::MembershipLost)?;
-        self.count_change();
-        Ok(())
+        self.commit_length(len, from, from + more)
     }
 
     /// Copies a value of the list.
@@ -160,15 +151,7 @@ impl Writer<'_> {
         let content = word
             .block()
             .and_then(|block| self.blocks.copy_out(block, usize::MAX, out));
-        // ORDERING: Release; (L1).
-        len.compare_exchange(
-            last as u64 + 1,
-            last as u64,
-            Ordering::Release,
-            Ordering::Relaxed,
-        )
-        .map_err(|_| WriteError::MembershipLost)?;
-        self.count_change();
+        self.commit_length(len, last + 1, last)?;
         self.free(word);
         content.ok_or(Corrupt { word: word.0 }.into()).map(Some)
     }
@@ -216,7 +199,7 @@ impl Writer<'_> {
         if changes.is_some_and(|changes| changes != self.blocks.state.changes()) {
             return Ok(false);
         }
-        let root = self.root();
+        let root = self.root_of_owner()?;
         let (_, from) = self.blocks.table(root);
         let (len, to) = self.blocks.table(root.flipped());
         let before = self.len();
@@ -230,10 +213,12 @@ impl Writer<'_> {
             Some(value) => self.fill(&Self::content_of(value), self.blocks.spare())?,
             None => SlotWord::EMPTY,
         };
+        self.begin_table();
         // ORDERING: Relaxed; (V5) publishes the table.
         let relaxed = Ordering::Relaxed;
         for (slot, index) in to.iter().zip(order) {
             let old = index.and_then(|index| from.get(index)).map(Blocks::slot);
+            self.ask_owner()?;
             slot.store(old.unwrap_or(new).0, relaxed);
         }
         len.store(after as u64, relaxed);

@@ -56,11 +56,13 @@
 //! never waits for one. A waiter for a change sweeps itself if no process has the mutex: the dead
 //! one may have committed. A stopped writer holds up other writers, and no reader.
 //!
-//! A process that was reaped alive may still write to the blocks that it took, which are others' by
-//! then: its versions and its commit are CASes that fail, but a word between them may get into
-//! another value. That is true of whatever a mutex protects. It poisons the mutex when it learns of
-//! it, so that the next owner sweeps again; until then a block that it has put on the list of free
-//! ones is not taken if a slot names it, since its link says that it is not free.
+//! A process that was reaped alive may still write to the blocks that it took, which are
+//! others' by then: its versions and its commits are CASes that fail, but a word between them
+//! may get into another value, or into a table that its successor fills. That is true of
+//! whatever a mutex protects. It poisons the mutex when it learns of it, so that the next
+//! owner sweeps again. A block that it puts on the list of free ones just then may be taken
+//! though a slot names it: it asks whether it has the mutex before each, which leaves one
+//! block.
 //!
 //! # Ordering
 //!
@@ -76,17 +78,23 @@
 //! that copied what was written after a flip has acquired it by (V2), so its second load of the
 //! root shows the flip. Writers are ordered by (M1) of the mutex.
 //!
-//! (V6) is the barrier between the commit and the look at the mutex of a writer that may have been
-//! reaped, and between the mutex and the sweep of its successor:
+//! Words that are filled into the table that is not current are behind a release fence, which pairs
+//! with the load of the slot (Acquire): a reader that meets one sees the flip before.
+//!
+//! (V6) is the barrier between the commit and the look at the root of a writer that may have been
+//! reaped, and between the root's next edition and the sweep of its successor:
 //!
 //! ```text
-//! a writer                     its successor
-//! the slot: the commit         the mutex
-//! barrier                      barrier
-//! the mutex: still its own?    sweep: what does the slot name?
+//! a writer                       its successor
+//! the slot, length: the commit   the root: its next edition
+//! barrier                        barrier
+//! the root: still the same?      sweep: what does the slot name, how long is the list?
 //! ```
 //!
-//! One of the two sees the other's store: the commit is taken back, or what it names is not free.
+//! One of the two sees the other's store: the commit is taken back, or what it names is not
+//! free. A writer loads the root first and then finds that it has the mutex, so that edition
+//! is its own; a flip is a CAS of the root from it. A commit in the middle of the sweep may
+//! be both seen and taken back: not if the sweep has marked the content as COMMITTED by then.
 //!
 //! # Trade-offs
 //!
@@ -168,6 +176,9 @@ impl Root {
     fn table(self) -> usize {
         usize::from(self.0 & 1 != 0)
     }
+
+    /// What a sweep adds to the root: another edition of the same table.
+    const SWEPT: u64 = 2;
 
     /// The root after a flip.
     fn flipped(self) -> Self {

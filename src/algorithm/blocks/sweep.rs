@@ -6,8 +6,9 @@
 //!
 //! # Protocol
 //!
-//! Follow the blocks of each slot. A slot whose blocks are none, or another slot's, has no value:
-//! it was garbage. Then put all other blocks on the list of free ones.
+//! Store the root with its next edition: a flip of a former owner fails then. Follow the
+//! blocks of each slot. A slot whose blocks are none, or another slot's, has no value: it was
+//! garbage. Then put all other blocks on the list of free ones.
 //!
 //! # Crash
 //!
@@ -18,22 +19,31 @@
 //! That of the mutex.
 
 use super::write::{NOT_FREE, Writer};
-use super::{Blocks, Shape, SlotWord, Version};
+use super::{Blocks, Root, Shape, SlotWord, Version};
 use crate::facade::{Ordering, barrier_after_rmw, mutation};
 
 impl Writer<'_> {
     /// Computes the free blocks and the lengths from the current table.
     #[cold]
     pub(super) fn sweep(self) {
+        let root = &self.blocks.state.root.0;
+        if !mutation(654) {
+            // ORDERING: Release; a former owner that sees it sees that it has not the mutex.
+            root.fetch_add(Root::SWEPT, Ordering::Release);
+        }
         // (V6)
         barrier_after_rmw();
+        if !self.is_owner() {
+            return;
+        }
         // ORDERING: Relaxed; only the owner of the mutex accesses these.
         let relaxed = Ordering::Relaxed;
         for link in self.blocks.links {
             link.store(0, relaxed);
         }
         let (len, slots) = self.table();
-        let found = usize::try_from(len.load(relaxed)).unwrap_or(usize::MAX);
+        let length = len.load(relaxed);
+        let found = usize::try_from(length).unwrap_or(usize::MAX);
         let bound = match self.blocks.shape {
             Shape::Index | Shape::Single => slots.len(),
             Shape::List => found.min(slots.len()),
@@ -53,10 +63,13 @@ impl Writer<'_> {
                     Shape::Index => SlotWord::REMOVED,
                     Shape::List | Shape::Single => SlotWord::EMPTY,
                 };
-                slot.store(none.0, relaxed);
+                // If the CAS fails, the slot is another writer's: this one was reaped.
+                let _ = slot.compare_exchange(word.0, none.0, relaxed, relaxed);
             }
         }
-        len.store(values, relaxed);
+        if length != values {
+            let _ = len.compare_exchange(length, values, relaxed, relaxed);
+        }
         let writer = self.blocks.state.writer();
         writer.filled.store(filled, relaxed);
         writer.head.store(0, relaxed);

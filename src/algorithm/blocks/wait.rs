@@ -60,7 +60,10 @@ impl<'a> Blocks<'a> {
             Writer::new(self, me).sweep();
             lock.mark_consistent(&mut token);
         }
-        lock.unlock(token, false);
+        // A process that was reaped meanwhile may have swept beside its successor.
+        if !lock.unlock_if_held(token, false) && !mutation(653) {
+            lock.poison_for_the_next();
+        }
         if died {
             self.state.event().notify_all();
         }

@@ -165,6 +165,33 @@ impl<'a> Writer<'a> {
         self.blocks.root()
     }
 
+    /// Whether this process has the mutex, unless it was reaped just now.
+    pub(super) fn is_owner(self) -> bool {
+        self.blocks.state.lock().is_of(self.me)
+    }
+
+    /// The root, whose edition no successor of this process has changed.
+    pub(super) fn root_of_owner(self) -> Result<Root, WriteError> {
+        let root = self.root();
+        self.ask_owner()?;
+        Ok(root)
+    }
+
+    /// An error, if this process has not the mutex: it was reaped.
+    pub(super) fn ask_owner(self) -> Result<(), WriteError> {
+        match self.is_owner() {
+            true => Ok(()),
+            false => Err(WriteError::MembershipLost),
+        }
+    }
+
+    /// Before the table that is not current is filled.
+    pub(super) fn begin_table(self) {
+        // ORDERING: Release; (V5): a reader that meets a word of the table sees that it was not
+        // current. No seeded bug omits it: the notification of the flip before has such a barrier.
+        fence(Ordering::Release);
+    }
+
     /// The current length and slots.
     pub(super) fn table(self) -> (&'a AtomicU64, &'a [AtomicU64]) {
         self.blocks.table(self.root())
@@ -228,6 +255,9 @@ impl<'a> Writer<'a> {
             // ORDERING: Relaxed; the owner of the mutex wrote it, or one before.
             let lengths = |words: &[AtomicU64]| words[1].load(Ordering::Relaxed);
             let lengths = self.blocks.block(block).map_or(0, lengths);
+            if !self.is_owner() {
+                return;
+            }
             self.give_back(block);
             freed += 1;
             next = ((lengths >> 32) as u32).checked_sub(1);
@@ -317,18 +347,54 @@ impl<'a> Writer<'a> {
         if mutation(855) {
             self.mark_committed(to);
         }
+        let root = self.root_of_owner()?;
         // ORDERING: Release; (V3).
         let release = ordering(Ordering::Release, 853);
         slot.compare_exchange(from.0, to.0, release, Ordering::Relaxed)
             .map_err(|_| WriteError::MembershipLost)?;
         // (V6)
         barrier_after_rmw();
-        if !self.blocks.state.lock().is_of(self.me) {
-            // Swept away: the blocks are others'. Nothing, if the slot has changed since.
-            let _ = slot.compare_exchange(to.0, from.0, Ordering::Relaxed, Ordering::Relaxed);
+        if self.root() != root {
+            // Another process sweeps, or has: the blocks may be others'. What it has adopted stays,
+            // and so does a removal. Nothing, if the slot has changed since.
+            if !self.is_adopted(to) {
+                let _ = slot.compare_exchange(to.0, from.0, Ordering::Relaxed, Ordering::Relaxed);
+            }
             return Err(WriteError::MembershipLost);
         }
         self.mark_committed(to);
+        self.count_change();
+        Ok(())
+    }
+
+    /// Whether a sweep has found what a slot was made to name, or it names nothing.
+    fn is_adopted(self, word: SlotWord) -> bool {
+        let block = word.block().and_then(|block| self.blocks.block(block));
+        // ORDERING: Acquire; pairs with (V2).
+        let version = |words: &[AtomicU64]| Version(words[0].load(Ordering::Acquire));
+        block.is_none_or(|words| version(words).is_committed())
+    }
+
+    /// Stores the length of a list: the commit of what is pushed or popped.
+    pub(super) fn commit_length(
+        self,
+        len: &AtomicU64,
+        from: usize,
+        to: usize,
+    ) -> Result<(), WriteError> {
+        let root = self.root_of_owner()?;
+        let (from, to) = (from as u64, to as u64);
+        // ORDERING: Release; (L1).
+        let release = ordering(Ordering::Release, 868);
+        len.compare_exchange(from, to, release, Ordering::Relaxed)
+            .map_err(|_| WriteError::MembershipLost)?;
+        // (V6)
+        barrier_after_rmw();
+        if self.root() != root && !mutation(655) {
+            // Another process sweeps, or has, as in `commit`.
+            let _ = len.compare_exchange(to, from, Ordering::Relaxed, Ordering::Relaxed);
+            return Err(WriteError::MembershipLost);
+        }
         self.count_change();
         Ok(())
     }

@@ -35,7 +35,7 @@ pub(super) fn key(words: &[u64]) -> Key<'_> {
 }
 
 /// The bytes of a value: twice the same number, so that a torn one shows.
-fn value(number: u64) -> [u8; 16] {
+pub(super) fn value(number: u64) -> [u8; 16] {
     bytemuck::cast([number, number])
 }
 

@@ -1,0 +1,121 @@
+//! Blocks under loom, and a writer that was reaped and has not learnt it.
+
+use loom::sync::Arc;
+
+use super::super::Shape;
+use super::super::write::Writer;
+use super::fixture::{FIRST, Fixture, OTHER, key, value};
+use crate::facade::model::explore_one_less;
+use crate::facade::{Deadline, mutants};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, tag};
+
+mutants! {
+    model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block:
+        653 "a reaped waiter does not poison the mutex";
+    model_blocks_a_reaped_writer_makes_no_table_current:
+        654 "a sweep does not change the root";
+    model_blocks_a_reaped_writer_makes_no_list_longer:
+        655 "a reaped writer does not take back the length";
+}
+
+struct Shared {
+    object: Arc<Fixture>,
+    registry: ModelRegistry,
+}
+
+impl Shared {
+    fn open(shape: Shape) -> Arc<Self> {
+        Arc::new(Self {
+            object: Fixture::open(shape),
+            registry: ModelRegistry::new(),
+        })
+    }
+
+    /// Unregisters and recovers process 1, which lives.
+    fn reap(&self) {
+        self.registry.unregister(1);
+        self.object.state().recover(tag(1));
+    }
+}
+
+/// Hunts: blocks that are lost since a waiter sweeps beside its successor.
+#[test]
+fn model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block() {
+    explore_one_less("blocks: a reaped waiter sweeps, a writer", || {
+        let shared = Shared::open(Shape::Single);
+        let peers = shared.registry.liveness(3);
+        let state = shared.object.state();
+        let held = state.lock().lock(tag(3), &peers, &Deadline::never());
+        assert!(held.is_ok());
+        state.recover(tag(3));
+        finish([
+            shared.start(1, None, |lost| {
+                let peers = lost.registry.liveness(1);
+                lost.object.blocks().sweep_after_death(tag(1), &peers);
+            }),
+            shared.start(2, None, |other| {
+                other.reap();
+                let peers = other.registry.liveness(2);
+                let store = |writer: Writer<'_>| writer.store(None, &value(2));
+                // An error, if the sweep of the reaped one has hidden its blocks.
+                let _ = other.object.write(2, &peers, store);
+            }),
+        ]);
+        finish([shared.start(3, None, |next| next.object.conserves(3))]);
+    });
+}
+
+/// Hunts: a key that was inserted, and is not in the table that a reaped process makes current.
+#[test]
+fn model_blocks_a_reaped_writer_makes_no_table_current() {
+    explore_one_less("blocks: a reaped process rebuilds, a writer", || {
+        let shared = Shared::open(Shape::Index);
+        finish([
+            shared.start(1, None, |lost| {
+                let peers = lost.registry.liveness(1);
+                let _ = lost.object.write(1, &peers, |writer| writer.rebuild());
+            }),
+            shared.start(2, None, |other| {
+                other.reap();
+                let peers = other.registry.liveness(2);
+                let mut out = Vec::new();
+                let put =
+                    |writer: Writer<'_>| writer.put(&key(&OTHER), &value(9), &mut out, |_| true);
+                assert_eq!(other.object.write(2, &peers, put), Ok(Some(true)));
+            }),
+        ]);
+        assert_eq!(
+            shared.object.get(&OTHER),
+            Some(9),
+            "an inserted key is lost"
+        );
+        assert_eq!(shared.object.get(&FIRST), Some(1));
+    });
+}
+
+/// Hunts: a value of another index, since a reaped process makes the list longer by a block that
+/// its successor has used.
+#[test]
+fn model_blocks_a_reaped_writer_makes_no_list_longer() {
+    explore_one_less("blocks: a reaped process pushes, a writer", || {
+        let shared = Shared::open(Shape::List);
+        finish([
+            shared.start(1, None, |lost| {
+                let peers = lost.registry.liveness(1);
+                let pushed = value(5);
+                let push = |writer: Writer<'_>| writer.push([pushed.as_slice()].into_iter());
+                let _ = lost.object.write(1, &peers, push);
+            }),
+            shared.start(2, None, |other| {
+                other.reap();
+                let peers = other.registry.liveness(2);
+                let mut out = Vec::new();
+                let set = |writer: Writer<'_>| writer.set(0, None, &value(7), &mut out);
+                // An error, if what was pushed has the only other block.
+                let _ = other.object.write(2, &peers, set);
+            }),
+        ]);
+        let second = shared.object.at(1);
+        assert!(matches!(second, None | Some(5)), "{second:?}");
+    });
+}
