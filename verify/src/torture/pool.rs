@@ -24,6 +24,8 @@ const TASKS: usize = 16 << 20;
 /// The limit of a task. Some hang the first time, and are stopped by it.
 const LIMIT: Duration = Duration::from_millis(50);
 const HANGS: u64 = 9973;
+/// Every so many tasks have the seeded bug.
+const BUGGED: u64 = 997;
 /// The items after which a worker is replaced.
 const RECYCLED: u64 = 2000;
 const WATCHDOG: u32 = 60;
@@ -40,11 +42,11 @@ fn task(runs: &mut Runs, id: u64) -> u64 {
             thread::park();
         }
     }
-    if has_bug() && id.is_multiple_of(HANGS) {
-        // The seeded bug: it goes on after its outcome is known.
+    if has_bug() && id.is_multiple_of(BUGGED) {
+        // The seeded bug: it goes on after its outcome is known, if its worker is not replaced yet.
         let runs = runs.clone();
         thread::spawn(move || {
-            thread::park_timeout(LIMIT);
+            thread::park_timeout(LIMIT / 5);
             usize::try_from(id).map(|id| runs[id].fetch_add(1))
         });
     }

@@ -36,7 +36,7 @@ pub(crate) struct InspectOptions {
     json: bool,
 }
 
-/// Shows the values of an entry: as hex, and as text where the type is known.
+/// Shows the values of an entry, as hex, and as text of known types.
 ///
 /// Reads only, and takes no lock: a value that is written meanwhile may be half
 /// old and half new. Known types are numbers, bool, FixedStr, and arrays of
