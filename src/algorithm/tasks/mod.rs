@@ -60,7 +60,7 @@
 //! | with CANCELLED in hand | a dead letter | the parent frees the word |
 //! | while it opens the buffer | a record of another task, or of none | the parent finds no item of this task |
 //! | among the bytes of a result | a count that does not have them | they do not count |
-//! | parent | | its workers end with it |
+//! | parent | | its workers end with it; a worker that it condemned and did not kill looks for its end |
 //!
 //! A stopped worker delays its own task; a condemned one is killed all the same. The parent waits
 //! for no worker.

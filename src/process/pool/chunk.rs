@@ -232,10 +232,17 @@ impl<'a> Chunk<'a> {
     }
 
     fn advance(&mut self) {
-        self.running = match self.task.advance(self.running, now(self.header)) {
-            Ok(next) => next,
-            Err(_) => wait_for_the_end(),
-        };
+        match self.task.advance(self.running, now(self.header)) {
+            Ok(next) => self.running = next,
+            Err(_) => self.wait_condemned(),
+        }
+    }
+
+    /// The worker is condemned. Returns if its parent did not come to kill it.
+    #[cold]
+    fn wait_condemned(&mut self) {
+        wait_for_the_end(self.pools);
+        self.lost = true;
     }
 
     /// Sends the outcomes that were committed, a part of the task's, and empties the place.
@@ -306,7 +313,8 @@ impl<'a> Chunk<'a> {
         }
         let is_last = self.item >= self.header.items;
         if is_last && self.task.finish(self.running).is_err() {
-            wait_for_the_end();
+            self.wait_condemned();
+            return false;
         }
         self.send(if is_last {
             ReplyKind::End

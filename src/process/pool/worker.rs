@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{Write, stdout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ use crate::sys::signals;
 pub(super) const RETIRED: i32 = 85;
 /// The exit code of a worker whose initializer failed.
 const FAILED: i32 = 1;
+/// The interval at which a condemned worker looks whether its parent has ended.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What a worker is told when it starts.
 #[derive(Serialize, Deserialize)]
@@ -269,9 +272,10 @@ pub(super) fn now(header: &TaskHeader) -> u64 {
     }
 }
 
-/// The worker is condemned: the parent kills it.
-pub(super) fn wait_for_the_end() -> ! {
-    loop {
-        std::thread::park();
+/// The worker is condemned: the parent kills it. Returns once the parent has ended, which may have
+/// been before it came to that; no task needs this worker then.
+pub(super) fn wait_for_the_end(pools: &PoolsProcess) {
+    while !pools.has_ended() {
+        std::thread::park_timeout(LOOK);
     }
 }

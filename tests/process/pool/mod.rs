@@ -9,6 +9,7 @@ mod iterators;
 mod lingering;
 mod memory;
 mod options;
+mod orphans;
 mod passed;
 mod tasks;
 
