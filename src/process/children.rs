@@ -92,12 +92,30 @@ impl ChildRecord {
         })
     }
 
+    /// As [`reap`](Self::reap), and waits for nothing, not even for the moment in which a fork
+    /// server learns of the end.
+    pub(super) fn reap_at_once(&self) -> io::Result<Option<ExitRecord>> {
+        self.reap_with(ReapWait::Nothing)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Option<ExitRecord>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reap_with(&self, wait: ReapWait) -> io::Result<Option<ExitRecord>> {
+        // A server tells every thread, so it is waited for without the lock: a stopped one holds up
+        // none that does not wait.
+        let mut told = None;
+        if let Some(relay) = &self.relay
+            && self.ended().is_none()
+        {
+            told = relay.end(self.pidfd.as_fd(), wait)?;
+        }
         // Under the lock, so that of two threads neither takes the other for other code.
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ended();
         if ended.is_none() {
             *ended = match &self.relay {
-                Some(relay) => relay.end(self.pidfd.as_fd(), wait)?,
+                Some(_) => told,
                 None => self.reap_child(wait == ReapWait::Exit)?,
             };
             if let Some(ExitRecord::With(status)) = *ended {
@@ -129,6 +147,11 @@ impl ChildRecord {
             let _ = child::kill_group_of(self.id);
         }
         let _ = child::kill(self.pidfd.as_fd());
+    }
+
+    /// Whether it was started by a fork server that has died.
+    pub(super) fn has_lost_its_server(&self) -> bool {
+        self.relay.as_ref().is_some_and(Relay::is_lost)
     }
 
     /// Whether a fork server waits for it, and this process does not.

@@ -168,6 +168,12 @@ impl<R> Process<R> {
         status_of(self.spawned.record().reap(false))
     }
 
+    /// As [`exit_status`](Self::exit_status), and does not wait for a fork server to learn of the
+    /// end.
+    pub(super) fn exit_status_at_once(&self) -> Result<Option<ExitStatus>, StatusError> {
+        status_of(self.spawned.record().reap_at_once())
+    }
+
     /// Returns the exit code as Python has it, or `None` while the process is running: the code of
     /// the exit, or the negative number of the signal that ended the process. Does not block.
     ///

@@ -66,6 +66,11 @@ impl Relay {
         }
     }
 
+    /// Whether the server has died.
+    pub(in crate::process) fn is_lost(&self) -> bool {
+        self.server.has_died()
+    }
+
     /// Whether it is told that the process has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.server.board.look(self.slot).is_some()

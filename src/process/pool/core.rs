@@ -376,10 +376,17 @@ impl Core {
         let mut pause = Some(Duration::ZERO);
         let (mut unattended, mut seen) = (UNATTENDED.0, (0, 0));
         loop {
-            let (processes, attention, progress) = {
+            let ((processes, untold), attention, progress) = {
                 let table = self.table();
-                (table.workers.processes(), table.attention, table.progress())
+                (table.workers.awaited(), table.attention, table.progress())
             };
+            for process in untold {
+                // Only the kernel may tell now, and in a moment it is known whether it does: it is
+                // waited for without the lock.
+                if process.spawned().record().has_lost_its_server() {
+                    let _ = process.exit_status();
+                }
+            }
             let mut sources: Vec<&dyn Waitable> = vec![&self.wake];
             if attention == Attention::Always {
                 sources.push(&self.shared.replies);

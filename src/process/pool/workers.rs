@@ -13,6 +13,8 @@ const BACK_OFF: Duration = Duration::from_millis(10);
 /// The pause between looks for what has no event: room for a message that is sent again, and a
 /// letter that a dead worker has left.
 pub(super) const LOOK: Duration = Duration::from_millis(2);
+/// The first one for what a fork server is about to tell.
+const LOOK_FIRST: Duration = Duration::from_micros(100);
 /// The most, to which it grows while the memory of a worker outlives it.
 const LOOK_MOST: Duration = Duration::from_millis(64);
 const SIGKILL: i32 = 9;
@@ -51,11 +53,16 @@ impl std::fmt::Display for Exit {
     }
 }
 
+/// Workers that are, or were, in their places.
+type Processes = Vec<Arc<Process<()>>>;
+
 /// The place of a worker.
 #[derive(Default)]
 pub(super) struct Seat {
     pub(super) process: Option<Arc<Process<()>>>,
     pub(super) ready: bool,
+    /// The process has exited, and its fork server has not told how.
+    pub(super) untold: bool,
     /// How the last process ended, until the next one is started.
     pub(super) exit: Option<Exit>,
 }
@@ -180,8 +187,16 @@ impl Workers {
             let Some(process) = &seat.process else {
                 continue;
             };
-            let exit = match process.exit_status() {
-                Ok(None) => continue,
+            let exit = match process.exit_status_at_once() {
+                Ok(None) => {
+                    let record = process.spawned().record();
+                    let untold = record.is_relayed() && !record.is_alive();
+                    if untold && !seat.untold {
+                        self.look = LOOK_FIRST;
+                    }
+                    seat.untold = untold;
+                    continue;
+                }
                 Ok(Some(status)) => status.into(),
                 // Other code took the status, or the system does not tell.
                 Err(_) if process.is_alive() => continue,
@@ -194,6 +209,7 @@ impl Workers {
             if exit.signal == Some(SIGKILL) {
                 killed.push(place);
             }
+            seat.untold = false;
             self.lingering.push(process.id());
             self.look = LOOK;
             (seat.exit, seat.process) = (Some(exit), None);
@@ -221,11 +237,24 @@ impl Workers {
         !self.lingering.is_empty()
     }
 
-    /// The pause until the next look for such messages, if there may be any: longer each time.
+    /// The pause until the next look for such messages, and for what fork servers have not told, if
+    /// there may be any: longer each time.
     pub(super) fn next_look(&mut self) -> Option<Duration> {
         let look = self.look;
         self.look = LOOK_MOST.min(2 * look);
-        self.may_leave_letters().then_some(look)
+        let is_due = self.may_leave_letters() || self.seats.iter().any(|seat| seat.untold);
+        is_due.then_some(look)
+    }
+
+    /// The processes whose exits are events, and those that have exited and are not told of.
+    pub(super) fn awaited(&self) -> (Processes, Processes) {
+        let seats = self.seats.iter();
+        let (untold, awaited): (Vec<_>, Vec<_>) = seats.partition(|seat| seat.untold);
+        let of = |seats: Vec<&Seat>| {
+            let processes = seats.into_iter().filter_map(|seat| seat.process.clone());
+            processes.collect()
+        };
+        (of(awaited), of(untold))
     }
 
     /// Counts the workers among those that ended which never were ready. All replies that were sent
@@ -268,7 +297,7 @@ impl Workers {
         }
     }
 
-    pub(super) fn processes(&self) -> Vec<Arc<Process<()>>> {
+    pub(super) fn processes(&self) -> Processes {
         let processes = self.seats.iter();
         processes.filter_map(|seat| seat.process.clone()).collect()
     }

@@ -259,6 +259,29 @@ fn a_stopped_server_holds_up_no_result() {
     assert_eq!(told, (Ok(7), Ok(true), Ok(Some(0))));
 }
 
+#[test]
+fn a_stopped_server_holds_up_no_thread_but_those_that_wait() {
+    let told = alone(|()| {
+        let gate = Gate::new();
+        let mut dies = fork(|gate: PathBuf| wait_at(&gate), gate.path());
+        let _arrived = gate.arrival();
+        let server = server();
+        stop(server);
+        dies.kill().expect("killed");
+        wait_for_the_end_of(dies.id());
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| dies.wait().map(|status| status.signal()));
+            // Each of these asks how it ended; the thread waits meanwhile.
+            for _ in 0..10 {
+                let _ = crossdock::process::active_children();
+            }
+            kill(server, libc::SIGCONT);
+            waiter.join().expect("joined")
+        })
+    });
+    assert_eq!(told, Ok(Some(libc::SIGKILL)));
+}
+
 /// Has the kernel refuse to tell how processes ended, as kernels before 6.15 do.
 fn refuse_to_tell() {
     const LOAD: u16 = 0x20;

@@ -1,6 +1,7 @@
 //! How pools are built and ended.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crossdock::process::{BuildError, Pool, StartMethod, SubmitError, TaskError};
 use crossdock::{Counter, Segment};
@@ -165,6 +166,51 @@ fn a_fork_of_the_parent_has_no_part_in_the_pool() {
 fn interrupts_do_not_end_workers() {
     let pool = pool(1);
     assert_eq!(pool.call(die, libc::SIGINT), Ok(()));
+}
+
+/// Whether the process is in that state, as /proc has it.
+fn is_in_state(process: u32, state: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.is_ok_and(|stat| stat.contains(&format!(") {state} ")))
+}
+
+#[test]
+fn a_stopped_fork_server_does_not_hold_up_the_workers_that_live() {
+    fn calls((): ()) -> (u32, usize) {
+        let builder = Pool::builder().workers(2).start(StartMethod::ForkServer);
+        let pool = builder.build().expect("built");
+        let server = pool.call(|()| std::os::unix::process::parent_id(), ());
+        let server = server.expect("a server");
+        let signal = |signal: i32| {
+            // SAFETY: takes integers; the process is this one's fork server.
+            unsafe { libc::kill(server.cast_signed(), signal) };
+        };
+        signal(libc::SIGSTOP);
+        while !is_in_state(server, "T") {
+            std::thread::yield_now();
+        }
+        let killed = pool.worker_ids()[0];
+        super::kill(killed);
+        while !is_in_state(killed, "Z") {
+            std::thread::yield_now();
+        }
+        let (mut count, end) = (0, Instant::now() + Duration::from_secs(2));
+        while Instant::now() < end {
+            assert_eq!(pool.call(square, 3), Ok(9));
+            count += 1;
+        }
+        signal(libc::SIGCONT);
+        let end = Instant::now() + super::NEVER / 2;
+        while pool.progress().restarts == 0 || pool.worker_ids().len() < 2 {
+            assert!(Instant::now() < end, "no successor");
+            std::thread::yield_now();
+        }
+        (count, pool.worker_ids().len())
+    }
+    let (count, workers) = call(calls, ()).expect("joined");
+    // Under the lock, the supervisor waited for a tenth of a second at a time.
+    assert!(count > 60, "{count} calls in two seconds");
+    assert_eq!(workers, 2);
 }
 
 #[test]
