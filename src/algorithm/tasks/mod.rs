@@ -73,9 +73,9 @@
 //!
 //! # Wraps
 //!
-//! An attempt, 6 bits, is not used twice: a task is sent [`MAX_SENT`] times at most. An id, 27
-//! bits, may come again in another task, and never while a worker holds the message of the former
-//! one.
+//! Each sending of a task has an id of its own, which makes its word another one; the attempt, 6
+//! bits, is `sent % (MAX_SENT + 1)`, and comes again. An id, 27 bits, may come again in another
+//! sending, and never while a worker holds the message of the former one.
 
 use crate::facade::{AtomicU64, Ordering, mutation, ordering};
 
@@ -92,7 +92,7 @@ const ID_SHIFT: u32 = ATTEMPT_SHIFT + ATTEMPT_BITS;
 pub(crate) const MAX_ITEMS: u32 = (1 << ITEM_BITS) - 1;
 /// The most places of workers.
 pub(crate) const MAX_PLACES: u32 = 1 << PLACE_BITS;
-/// How often a task can be sent.
+/// The most that the attempt of a word can be.
 pub(crate) const MAX_SENT: u32 = (1 << ATTEMPT_BITS) - 1;
 
 /// The state of a task.

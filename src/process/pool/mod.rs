@@ -78,8 +78,11 @@ use core::Core;
 /// | the parent | its workers end at once, also those that are busy, unless [`parent_death`](PoolBuilder::parent_death) says otherwise; stopped ones when they are continued |
 ///
 /// A stopped worker delays its own task; a [limit](Options::timeout), or [`Task::kill`], kills it
-/// all the same. A panic is an error of its task. In a pool with an initializer the worker is
-/// replaced after it, since its state may be half changed; so it is where panics abort.
+/// all the same, if it has begun the task. A worker that is stopped in the moment between taking a
+/// task and beginning it keeps that task until it is continued or killed.
+///
+/// A panic is an error of its task. In a pool with an initializer the worker is replaced after it,
+/// since its state may be half changed; so it is where panics abort.
 ///
 /// If an initializer fails when a worker is replaced, the start is tried again after a while. After
 /// five failures in a row the pool is broken: all tasks end with [`TaskError::Broken`]. A worker
