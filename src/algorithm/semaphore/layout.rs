@@ -40,7 +40,7 @@ pub(crate) const MOST: (u64, u64) = (1, 65_535);
 pub(crate) fn entry_len(permits: u64, most: u64) -> Option<u64> {
     let (least, greatest) = MOST;
     let fits = (least..=greatest).contains(&most) && permits <= most;
-    fits.then_some(WORDS + most * size_of::<u32>() as u64)
+    fits.then(|| WORDS + most * size_of::<u32>() as u64)
 }
 
 #[cfg(all(test, not(loom)))]
