@@ -122,3 +122,17 @@ fn what_is_not_there_is_one_line() {
     assert_eq!(printed.lines().count(), 2, "{printed}");
     segment.unlink().expect("removed");
 }
+
+#[cfg(not(feature = "top"))]
+#[test]
+fn a_command_without_top_says_how_to_get_it() {
+    refused(&["top"]);
+    let output = crossdock(&["top", "warehouse"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("cargo install --path cli --features top"),
+        "{said}"
+    );
+}

@@ -1,5 +1,5 @@
 //! The project's commands: `cargo xtask test | counts | models | crash | torture | compare |
-//! measure | picture | fuzz`.
+//! measure | picture | top | fuzz`.
 //!
 //! A thin dispatcher: it decides what runs in which order and with which environment; the work is
 //! cargo's, the test binaries', `crossdock-verify`'s and those of `benches`. It exits with 0,
@@ -11,6 +11,7 @@ mod counts;
 mod fuzz;
 mod models;
 mod run;
+mod top;
 mod verify;
 
 use std::path::PathBuf;
@@ -99,6 +100,9 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Tests `crossdock top`, with the feature of that name; also in a real terminal, if tmux is
+    /// installed.
+    Top,
     /// Runs the fuzz targets, or the one that is named.
     Fuzz {
         /// The target; without it each one in turn.
@@ -140,6 +144,7 @@ fn main() -> ExitCode {
         Verb::Compare { what, args } => compare::compare(&what, &args),
         Verb::Measure { args } => compare::measure(&args),
         Verb::Picture { args } => compare::picture(&args),
+        Verb::Top => top::top(),
         Verb::Fuzz { target, secs } => fuzz::fuzz(target.as_deref(), secs),
     };
     match outcome {

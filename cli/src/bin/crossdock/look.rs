@@ -56,7 +56,8 @@ pub(crate) struct PeekOptions {
     json: bool,
 }
 
-fn opened(segment: &str) -> Result<Inspection, String> {
+/// Opens a segment by its name or its path.
+pub(crate) fn opened(segment: &str) -> Result<Inspection, String> {
     let opened = if segment.contains('/') {
         Inspection::open_path(Path::new(segment))
     } else {

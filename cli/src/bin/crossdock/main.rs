@@ -5,6 +5,7 @@ mod demo;
 mod look;
 mod metrics;
 mod operate;
+mod top;
 mod warehouse;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ enum Command {
     Doctor(operate::doctor::Options),
     Repair(operate::repair::Options),
     Clean(operate::clean::Options),
+    Top(top::Options),
     Inspect(look::InspectOptions),
     Peek(look::PeekOptions),
     Metrics(metrics::Options),
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => look::inspect(&options),
         Command::Peek(options) => look::peek(&options),
         Command::Metrics(options) => return ended(metrics::run(&options)),
+        Command::Top(options) => return ended(top::run(&options)),
         Command::Ls(options) => return ended(operate::ls::run(&options)),
         Command::Doctor(options) => return operate::doctor::run(&options),
         Command::Repair(options) => return ended(operate::repair::run(&options)),

@@ -40,15 +40,7 @@ pub(super) fn described(participant: &ParticipantInfo) -> String {
 
 /// The name and the state of its process, if its number means that process here.
 fn process(participant: &ParticipantInfo) -> Option<(String, &'static str)> {
-    let (pids, times) = own_namespaces();
-    if pids != participant.pid_namespace {
-        return None;
-    }
-    let process = Process::of(participant.pid)?;
-    let comparable = participant.start_time != 0 && participant.time_namespace == times;
-    if comparable && process.started != participant.start_time {
-        return None;
-    }
+    let process = Process::of_participant(participant, own_namespaces())?;
     let state = match process.state {
         _ if process.is_stopped() => "STOPPED",
         _ if process.is_zombie() => "a zombie",

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use crossdock::segment::ParticipantInfo;
+
 /// What a process is known by.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
@@ -21,6 +23,17 @@ impl Process {
     /// Returns what /proc says of a process; `None` if it is not there.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Returns the process of a participant, if its number means that process in these namespaces.
+    pub(crate) fn of_participant(participant: &ParticipantInfo, own: (u64, u64)) -> Option<Self> {
+        let (pids, times) = own;
+        if pids != participant.pid_namespace {
+            return None;
+        }
+        let process = Self::of(participant.pid)?;
+        let comparable = participant.start_time != 0 && participant.time_namespace == times;
+        (!comparable || process.started == participant.start_time).then_some(process)
     }
 
     /// proc_pid_stat(5); the name may contain anything.

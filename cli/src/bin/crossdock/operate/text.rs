@@ -98,7 +98,7 @@ pub(crate) fn table(
 }
 
 /// The beginning of a text that is longer than `width`.
-fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
