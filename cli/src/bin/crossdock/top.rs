@@ -21,7 +21,7 @@ use crate::{USAGE, say};
 #[cfg(feature = "top")]
 pub(crate) use session::run;
 
-/// Watches a segment on a terminal: entries, rates, waiters and participants.
+/// Watches a segment on a terminal: its entries and participants.
 ///
 /// Reads only: it joins nothing, changes nothing, and waits for nothing. A
 /// rate is the change of a number from one look to the next, for each second:
