@@ -20,7 +20,7 @@ use crate::torture::worker::Ended;
 
 const PROMISES: u32 = 64;
 /// How long a waiter waits for what others do all the time.
-const LONG: Duration = WINDOW.checked_div(4).expect("4 is not 0");
+const LONG: Duration = WINDOW.checked_div(40).expect("40 is not 0");
 /// How often others may do something that is cut off before a waiter must hear of it.
 const MANY: u64 = 1000;
 
