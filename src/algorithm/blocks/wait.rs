@@ -61,7 +61,7 @@ impl<'a> Blocks<'a> {
             lock.mark_consistent(&mut token);
         }
         // A process that was reaped meanwhile may have swept beside its successor.
-        if !lock.unlock_if_held(token, false) && !mutation(653) {
+        if !lock.unlock_if_held(token, false) {
             lock.poison_for_the_next();
         }
         if died {

@@ -6,12 +6,10 @@ use super::super::Shape;
 use super::super::write::Writer;
 use super::fixture::{FIRST, Fixture, OTHER, key, value};
 use crate::facade::model::explore_one_less;
-use crate::facade::{Deadline, mutants};
+use crate::facade::mutants;
 use crate::participant::stage::{ModelRegistry, StartWith, finish, tag};
 
 mutants! {
-    model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block:
-        653 "a reaped waiter does not poison the mutex";
     model_blocks_a_reaped_writer_makes_no_table_current:
         654 "a sweep does not change the root";
     model_blocks_a_reaped_writer_makes_no_list_longer:
@@ -36,33 +34,6 @@ impl Shared {
         self.registry.unregister(1);
         self.object.state().recover(tag(1));
     }
-}
-
-/// Hunts: blocks that are lost since a waiter sweeps beside its successor.
-#[test]
-fn model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block() {
-    explore_one_less("blocks: a reaped waiter sweeps, a writer", || {
-        let shared = Shared::open(Shape::Single);
-        let peers = shared.registry.liveness(3);
-        let state = shared.object.state();
-        let held = state.lock().lock(tag(3), &peers, &Deadline::never());
-        assert!(held.is_ok());
-        state.recover(tag(3));
-        finish([
-            shared.start(1, None, |lost| {
-                let peers = lost.registry.liveness(1);
-                lost.object.blocks().sweep_after_death(tag(1), &peers);
-            }),
-            shared.start(2, None, |other| {
-                other.reap();
-                let peers = other.registry.liveness(2);
-                let store = |writer: Writer<'_>| writer.store(None, &value(2));
-                // An error, if the sweep of the reaped one has hidden its blocks.
-                let _ = other.object.write(2, &peers, store);
-            }),
-        ]);
-        finish([shared.start(3, None, |next| next.object.conserves(3))]);
-    });
 }
 
 /// Hunts: a key that was inserted, and is not in the table that a reaped process makes current.
