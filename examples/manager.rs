@@ -24,10 +24,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     process::init(); // the jobs begin, and end, here
     let manager = Manager::new(16 << 10)?;
     let before = manager.room()?;
+    // Daemons: they end with this process, should it be killed.
+    let daemon = process::Builder::new().daemon(true);
     for job in 1..=3 {
         let name = format!("results of job {job}");
         let results = manager.list::<u64>(&name, 50)?;
-        let worker = process::spawn(work, (results.clone(), job))?;
+        let worker = daemon.spawn(work, (results.clone(), job))?;
         let mut changes = results.changes();
         while results.len() < 3 {
             results.wait_changed_since(changes, Duration::from_secs(30))?;
