@@ -116,7 +116,8 @@ impl<'a> Blocks<'a> {
     /// The word of a slot.
     #[inline(always)]
     pub(super) fn slot(slot: &AtomicU64) -> SlotWord {
-        // ORDERING: Acquire; pairs with (V3) in `commit`.
+        // ORDERING: Acquire; pairs with (V3) in `commit`, and with the fence before a table is
+        // filled. The fences of a copy acquire both, too; a slot without a block is not copied.
         SlotWord(slot.load(ordering(Ordering::Acquire, 848)))
     }
 

@@ -15,7 +15,6 @@ mutants! {
         843 "a reader does not acquire the version",
         844 "no fence before the second look at the version",
         845 "no second look at the version",
-        848 "a reader does not acquire the slot",
         851 "the version does not publish the words",
         865 "a reader does not acquire that a version is committed",
         853 "the commit does not publish the version",
@@ -30,6 +29,7 @@ mutants! {
     model_blocks_a_key_that_stays_is_found:
         862 "a block of another key means that the key is not there";
     model_blocks_a_key_that_stays_is_found_while_the_table_is_rebuilt:
+        848 "a reader does not acquire the slot",
         849 "no second look at the root",
         850 "a reader does not acquire the root",
         860 "a flip does not publish the table";
