@@ -174,11 +174,20 @@ impl Child {
 
     /// Waits until the process is in futex(2), no longer than `patience`.
     pub(crate) fn sleeps_on_a_futex(&self, patience: Duration) -> bool {
-        let number = format!("{} ", libc::SYS_futex);
+        until(patience, || self.is_in_futex())
+    }
+
+    /// Waits until the process has ended or is in futex(2), no longer than `patience`.
+    pub(crate) fn ends_or_sleeps(&self, patience: Duration) -> bool {
         until(patience, || {
-            fs::read_to_string(format!("/proc/{}/syscall", self.pid))
-                .is_ok_and(|call| call.starts_with(&number))
+            has_state(self.pid, &['Z', 'X']) || self.is_in_futex()
         })
+    }
+
+    fn is_in_futex(&self) -> bool {
+        let number = format!("{} ", libc::SYS_futex);
+        fs::read_to_string(format!("/proc/{}/syscall", self.pid))
+            .is_ok_and(|call| call.starts_with(&number))
     }
 }
 

@@ -126,12 +126,9 @@ fn judged(done: &Done, begun: Instant) -> ExitCode {
     println!("\n{}", table(rows));
     let sum = |count: fn(&Row) -> u64| rows.iter().map(count).sum::<u64>();
     let harms = |harm| rows.iter().map(|row| row.count(harm)).sum::<usize>();
-    let uncaught = rows.iter().filter(|row| row.caught.is_none()).count();
+    let uncaught: Vec<_> = rows.iter().filter(|row| row.caught.is_none()).collect();
     for path in behind {
         println!("crash: {} is left in /dev/shm", path.display());
-    }
-    if uncaught > 0 {
-        println!("crash: {uncaught} seeded bugs were not caught");
     }
     if *broken > 0 {
         println!("crash: {broken} operations could not be swept");
@@ -151,7 +148,12 @@ fn judged(done: &Done, begun: Instant) -> ExitCode {
         "crash: {} survivors were served by the end of a slice, and not by a wake",
         sum(|row| row.by_slice)
     );
-    if stuck + lost + duplicated + uncaught + broken == 0 {
+    if !uncaught.is_empty() {
+        let names: Vec<_> = uncaught.iter().map(|row| &*row.name).collect();
+        let (count, names) = (names.len(), names.join("; "));
+        println!("crash: {count} seeded bugs were not caught: {names}");
+    }
+    if stuck + lost + duplicated + uncaught.len() + broken == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

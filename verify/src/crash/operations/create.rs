@@ -1,7 +1,5 @@
 //! Creating entries: complete or not at all, and never an obstacle to the next creator.
 
-use std::time::Duration;
-
 use crossdock::array::Init;
 use crossdock::segment::EntryError;
 use crossdock::{AtomicArray, Counter, Mutex, Placeable, Segment};
@@ -218,11 +216,10 @@ impl Operation for Creating {
         Ok(())
     }
 
-    fn again(&self, _: &Base, seen: &mut Seen, _: &mut Scene) -> Result<(), Broken> {
-        // Time to be first; it waits for a victim that was stopped while it creates.
-        const HEAD_START: Duration = Duration::from_millis(50);
-        if let Some(other) = &mut seen.other {
-            other.end_within(HEAD_START)?;
+    fn again(&self, _: &Base, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+        // The other creator is first, unless it waits for a victim that was stopped in between.
+        if let Some(other) = &seen.other {
+            other.ends_or_sleeps(scene.patience);
         }
         Ok(())
     }

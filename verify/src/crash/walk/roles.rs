@@ -10,8 +10,10 @@ use crossdock::process::{
 use crossdock::queue::{Queue, SenderOf};
 use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::getppid;
 
 use crate::crash::walk::family::{Family, ITEMS, Note, Notes};
+use crate::process::has_state;
 
 /// The numbers of system calls that there are none of: with them a process says that its walk
 /// begins or ends.
@@ -116,16 +118,20 @@ fn counts(notes: Notes) -> u64 {
     ITEMS
 }
 
-/// The same, but looks for a moment, and ends without a result if the server that forked it is
-/// gone.
+/// The same, but ends without a result if the server that forked it is gone. It looks until the
+/// server has slept for a moment: one that is walked or stopped does not sleep.
 fn counts_for_its_server(notes: Notes) -> u64 {
+    const SLEEPS: Duration = Duration::from_millis(50);
     notes.add(Note::Begun);
-    let end = Instant::now() + Duration::from_millis(50);
-    while Instant::now() < end {
-        let parent = std::os::unix::process::parent_id();
-        let name = fs::read_to_string(format!("/proc/{parent}/comm")).unwrap_or_default();
+    let mut awake = Instant::now();
+    while awake.elapsed() < SLEEPS {
+        let server = getppid();
+        let name = fs::read_to_string(format!("/proc/{server}/comm")).unwrap_or_default();
         if name.trim_end() != "fork-server" {
             std::process::exit(3);
+        }
+        if !has_state(server, &['S']) {
+            awake = Instant::now();
         }
         std::thread::yield_now();
     }

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::crash::judge;
 use crate::crash::operation::{Complaint, Fate, Owned, Scene};
-use crate::crash::sweep::{Listed, PATIENCE, Row, SHORT_PATIENCE, THIN, WATCHDOG};
+use crate::crash::sweep::{Listed, PATIENCE, Row, SHORT_PATIENCE, THIN, WATCHDOG, caught};
 use crate::crash::victim::Victim;
 use crate::crash::walk::cases::{Case, Target};
 use crate::crash::walk::family::{Family, ITEMS, Note};
@@ -75,7 +75,7 @@ pub(super) fn sweep(listed: &Listed, case: &Case, full: bool) -> Result<Row, Bro
         }
     }
     row.by_slice = take_served_by_slice()?;
-    row.caught = caught(case)?;
+    row.caught = caught(|| complaint(case))?;
     row.took = begun.elapsed();
     Ok(row)
 }
@@ -93,7 +93,7 @@ fn fates(case: &Case, number: usize, full: bool) -> Vec<Fate> {
 }
 
 /// Where the judge first complains about a seeded bug.
-fn caught(case: &Case) -> Result<Option<(usize, Complaint)>, Broken> {
+fn complaint(case: &Case) -> Result<Option<(usize, Complaint)>, Broken> {
     let record = Record::of(case, true)?;
     for point in record.points(false) {
         for fate in [Fate::KilledAlone, Fate::Suspended] {
