@@ -3,12 +3,13 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crossdock_verify::{names, run};
+use crossdock_verify::{names, run, run_with_bug, seeded};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// Runs a suite many times, and ends the process if it hangs.
-fn holds(name: &str) {
+/// Calls `run` with many bytes, and ends the process if it hangs. Returns the failure, if there is
+/// one.
+fn drawn(run: impl Fn(&[u8]), shrinks: bool) -> Result<(), String> {
     let (ended, hangs) = mpsc::channel::<()>();
     std::thread::spawn(move || {
         if hangs.recv_timeout(Duration::from_secs(300)) == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -16,20 +17,34 @@ fn holds(name: &str) {
             std::process::abort();
         }
     });
-    let config = ProptestConfig {
+    let mut config = ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(400)
     };
+    if !shrinks {
+        config.max_shrink_iters = 0;
+    }
     // A byte or two, then steps of four.
     let bytes = proptest::collection::vec(any::<u8>(), 1..260);
-    let mut runner = TestRunner::new(config);
-    runner
-        .run(&bytes, |bytes| {
-            run(name, &bytes);
-            Ok(())
-        })
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let failed = TestRunner::new(config).run(&bytes, |bytes| {
+        run(&bytes);
+        Ok(())
+    });
     drop(ended);
+    failed.map_err(|error| error.to_string())
+}
+
+/// Runs a suite many times.
+fn holds(name: &str) {
+    drawn(|bytes| run(name, bytes), true).unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+#[test]
+fn seeded_bugs_are_noticed() {
+    for name in seeded() {
+        let noticed = drawn(|bytes| run_with_bug(name, bytes), false);
+        assert!(noticed.is_err(), "the seeded bug of {name} was not noticed");
+    }
 }
 
 /// A test of each suite.
@@ -56,6 +71,6 @@ macro_rules! suites {
 }
 
 suites! {
-    array atomic_array channel header inspect objects objects_model queue ring rwlock snapshot sync work
-    work_model
+    array atomic_array barrier channel condvar event header inspect objects objects_model promise queue
+    reentrant ring rwlock semaphore snapshot sync work work_model
 }
