@@ -33,6 +33,18 @@
 //! [`ReentrantMutex`]; so does a thread that reads twice if a writer waits in between. In a forked
 //! child, dropping an inherited guard does nothing. No operation here may be used in a signal
 //! handler.
+//!
+//! # What a notification needs
+//!
+//! A notification ([`Event::set`], [`Condvar::notify_one`] and [`Condvar::notify_all`],
+//! [`Counter::notify`](crate::Counter::notify),
+//! [`AtomicArray::notify`](crate::AtomicArray::notify)) needs the mapped memory and nothing else,
+//! so it has no error to return. It reaches the waiters where the name of the segment is removed,
+//! where its creator was killed, and where this process lost its membership; where no process waits
+//! it does nothing. A primitive whose creator was killed before it was complete is not there:
+//! opening it is [`EntryError::NotFound`](crate::segment::EntryError::NotFound), so there is no
+//! handle of it. If other code truncates the file of a named segment, notifying ends the process by
+//! SIGBUS, as every use of its memory does.
 
 mod barrier;
 mod condvar;

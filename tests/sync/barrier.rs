@@ -120,6 +120,16 @@ fn more_waiters_than_parties_are_refused() {
     assert_eq!(barrier.register().unwrap_err(), full);
     drop(other);
     assert_eq!(mine.wait(), Err(BarrierError::Broken));
+    // A process that comes beside the waiters is refused, and they are released by their party.
+    let (_segment, barrier) = sample(3, OnDeath::Break);
+    let mut mine = barrier.register().unwrap();
+    let waiters = [(); 2].map(|()| asleep(|| assert!(barrier.wait().is_ok())));
+    let full = BarrierError::Full { parties: 3 };
+    assert_eq!(barrier.wait(), Err(full));
+    assert_eq!(barrier.wait_timeout(SHORT), Err(full.into()));
+    assert_eq!((barrier.n_waiting(), barrier.is_broken()), (2, false));
+    assert!(mine.wait().unwrap().is_leader());
+    waiters.into_iter().for_each(|waiter| waiter.join());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod barrier;
 mod condvar;
 mod contention;
+mod dead_segment;
 mod death;
 mod event;
 mod expelled;
