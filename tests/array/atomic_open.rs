@@ -1,16 +1,14 @@
 //! The array of atomics: what it is not opened as, and what it refuses to be made as.
 
 use std::cell::Cell;
-use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use crossdock::array::Init;
-use crossdock::queue::Queue;
-use crossdock::segment::{EntryError, IntoConfig, Kind};
+use crossdock::segment::{EntryError, IntoConfig};
 use crossdock::{AtomicArray, Counter, Segment, SegmentOptions};
 
-use crate::support::image::{self, put_u64, sealed, sign_record};
+use crate::support::garbage::refuses_forged_records;
 
 fn with_an_array() -> Segment {
     let segment = Segment::anonymous().unwrap();
@@ -209,91 +207,11 @@ fn another_length_is_an_error_that_names_both() {
 }
 
 #[test]
-fn another_payload_is_an_error_that_names_both() {
-    let segment = with_an_array();
-    let Err(EntryError::OtherPayload {
-        expected, found, ..
-    }) = segment.open::<AtomicArray<u64>>("array")
-    else {
-        panic!("opened as another");
-    };
-    assert_eq!((expected.name(), expected.size()), ("u64".to_owned(), 8));
-    assert_eq!((found.name(), found.size()), ("u32".to_owned(), 4));
-    for refused in [
-        segment.open::<AtomicArray<i32>>("array").err(),
-        segment.open::<AtomicArray<f32>>("array").err(),
-        segment.open::<AtomicArray<bool>>("array").err(),
-        segment
-            .open_or_create::<AtomicArray<i32>>("array", Init::zeroed(3))
-            .err(),
-    ] {
-        assert!(matches!(refused, Some(EntryError::OtherPayload { .. })));
-    }
-}
-
-#[test]
-fn another_kind_is_an_error_that_names_both() {
-    let segment = with_an_array();
-    segment.create::<Queue<u32>>("queue", 3).unwrap();
-    let refused = segment.open::<AtomicArray<u32>>("queue");
-    assert!(
-        matches!(&refused, Err(EntryError::OtherKind { expected: Kind::AtomicArray, found, .. }) if found.to_string() == "Queue"),
-        "{refused:?}"
-    );
-    let refused = segment.open::<Queue<u32>>("array").unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "entry \"array\": expected a Queue, found an AtomicArray"
-    );
-    assert!(matches!(
-        segment.open::<AtomicArray<u32>>("nothing"),
-        Err(EntryError::NotFound { .. })
-    ));
-}
-
-#[test]
 fn a_record_whose_numbers_are_no_arrays_is_an_error_though_its_checksum_is_right() {
-    const PARTICIPANTS: usize = 4;
-    let options = SegmentOptions::new()
-        .size(1 << 16)
-        .participants(4)
-        .entries(2);
-    let segment = options.anonymous().unwrap();
-    segment
-        .create::<AtomicArray<u32>>("array", [1, 2, 3])
-        .unwrap();
-    let original = image::bytes(&segment.as_fd());
-    let record = image::record(PARTICIPANTS, 0);
     // The length, what has to be 0 behind it, and the bytes.
-    let forgeries = [
-        (32, 0),
-        (32, 2),
-        (32, 4),
-        (32, 1 << 62),
-        (32, u64::MAX),
-        (40, 1),
-        (48, 1),
-        (56, 1),
-        (16, 0),
-        (16, 8),
-        (16, 16),
-    ];
-    for (at, value) in forgeries {
-        let mut bytes = original.clone();
-        put_u64(&mut bytes, record + at, value);
-        sign_record(&mut bytes, record);
-        let forged = Segment::try_from(sealed(&bytes)).unwrap();
-        let opened = forged.open::<AtomicArray<u32>>("array");
-        assert!(
-            matches!(
-                opened,
-                Err(EntryError::OtherSize { .. } | EntryError::Corrupt { .. })
-            ),
-            "{at}: {value}: {opened:?}"
-        );
-        forged.reap();
-    }
-    let forged = Segment::try_from(sealed(&original)).unwrap();
-    let array = forged.open::<AtomicArray<u32>>("array").unwrap();
-    assert_eq!(array.to_vec(), [1, 2, 3]);
+    let lengths = [0, 2, 4, 1 << 62, u64::MAX].map(|length| (32, length));
+    let zeros = [40, 48, 56].map(|at| (at, 1));
+    let bytes = [0, 8, 16].map(|bytes| (16, bytes));
+    let forgeries = [&lengths[..], &zeros, &bytes].concat();
+    refuses_forged_records::<AtomicArray<u32>>([1, 2, 3], &forgeries);
 }

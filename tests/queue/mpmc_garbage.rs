@@ -2,63 +2,18 @@
 //! and works or says what is wrong.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
+use crossdock::Segment;
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
 use crossdock::queue::{Queue, RecvError, RecvTimeoutError, TryRecvError, wait_any_timeout};
-use crossdock::{Segment, SegmentOptions};
 
+use crate::support::garbage::{Garbage, SHORT};
 use crate::support::image::Window;
 use crate::support::process::child;
 use crate::support::watch;
 
-/// How long garbage may keep an operation waiting.
-const SHORT: Duration = Duration::from_micros(100);
-
-/// A segment with one queue in it, and its bytes.
-struct Place {
-    segment: Segment,
-    window: Window,
-    words: std::ops::Range<usize>,
-}
-
-impl Place {
-    fn new(capacity: u64) -> Self {
-        let options = SegmentOptions::new()
-            .size(1 << 14)
-            .participants(4)
-            .entries(2);
-        let segment = options.anonymous().unwrap();
-        segment.create::<Queue<u64>>("queue", capacity).unwrap();
-        let entry = &segment.entries().unwrap()[0];
-        let begin = usize::try_from(entry.offset).unwrap();
-        let len = usize::try_from(entry.len).unwrap();
-        Self {
-            window: Window::of(&segment),
-            words: begin..begin + len,
-            segment,
-        }
-    }
-
-    /// A handle that knows nothing yet, of an empty queue that nobody was ever at.
-    fn fresh(&self) -> Queue<u64> {
-        self.words
-            .clone()
-            .step_by(8)
-            .for_each(|at| self.window.long(at).store(0, Relaxed));
-        self.segment.open("queue").unwrap()
-    }
-
-    fn write(&self, word: usize, value: u64) {
-        let words = self.words.len() / 8;
-        self.window
-            .long(self.words.start + word % words * 8)
-            .store(value, Relaxed);
-    }
-}
-
-/// All operations that end by themselves whoever else is at work; how many of them have worked.
-fn everything(queue: &Queue<u64>) -> usize {
+/// All operations that end by themselves whoever else is at work; which of them have worked.
+fn everything(queue: &Queue<u64>) -> [bool; 10] {
     let worked = [
         queue.try_recv().is_ok(),
         queue.try_send(1).is_ok(),
@@ -78,24 +33,15 @@ fn everything(queue: &Queue<u64>) -> usize {
     assert!(queue.len() <= queue.capacity());
     assert!(!(queue.is_full() && queue.is_empty()));
     assert!(queue.try_iter().take(20).count() <= 20);
-    worked.iter().filter(|worked| **worked).count()
+    worked
 }
 
 #[test]
 fn any_bit_of_the_entry_flipped_is_an_error_or_works() {
     let _watch = watch();
-    let place = Place::new(3);
-    let (mut worked, mut refused) = (0, 0);
-    for at in place.words.clone() {
-        for bit in 0..8 {
-            let queue = place.fresh();
-            queue.send_slice(&[1, 2]).unwrap();
-            place.window.byte(at).fetch_xor(1 << bit, Relaxed);
-            let count = everything(&queue);
-            (worked, refused) = (worked + count, refused + 10 - count);
-        }
-    }
-    assert!(worked > 0 && refused > 0, "{worked} {refused}");
+    let place = Garbage::<Queue<u64>>::of(3);
+    let prepare = |queue: &Queue<u64>| queue.send_slice(&[1, 2]).unwrap();
+    place.flip_each_bit(place.bytes.len(), prepare, |queue, _| everything(queue));
     let queue = place.fresh();
     queue.send(7).unwrap();
     assert_eq!(queue.recv().unwrap(), 7);
@@ -107,18 +53,13 @@ const WRITING: u64 = 1 << 29 | NOBODY;
 const READING: u64 = 3 << 29 | NOBODY;
 
 /// A full queue of 2, with the items 5 and 6, in which the first slot is `held` by nobody.
-fn held_by_nobody(held: u64) -> (Place, Queue<u64>) {
-    let place = Place::new(2);
+fn held_by_nobody(held: u64) -> (Garbage<Queue<u64>>, Queue<u64>) {
+    let place = Garbage::<Queue<u64>>::of(2);
     let queue = place.fresh();
     queue.send_slice(&[5, 6]).unwrap();
     let ready = 2 << 29;
-    let mut slots = (0..place.words.len() / 8).filter(|word| {
-        place
-            .window
-            .long(place.words.start + word * 8)
-            .load(Relaxed)
-            == ready
-    });
+    let words = (0..place.bytes.len()).step_by(8);
+    let mut slots = words.filter(|at| place.read(*at) == ready);
     let (Some(first), Some(_), None) = (slots.next(), slots.next(), slots.next()) else {
         panic!("expected two words that say that there is an item");
     };

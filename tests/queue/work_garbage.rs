@@ -1,21 +1,16 @@
 //! The work queue, over bytes that no queue has written: whatever they are, every operation ends, and
 //! works or says what is wrong.
 
-use std::ops::Range;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crossdock::Fault;
 use crossdock::queue::{WorkOptions, WorkQueue, wait_any_timeout};
-use crossdock::{Fault, Segment, SegmentOptions};
-use proptest::prelude::*;
 
-use crate::support::image::Window;
+use crate::support::garbage::{Garbage, SHORT};
 use crate::support::process::in_child;
 use crate::support::watch;
 use crate::work::goes_on;
 
-/// How long garbage may keep an operation waiting.
-const SHORT: Duration = Duration::from_micros(100);
 /// How long it may keep a cell whose owner nobody is.
 const PATIENT: Duration = Duration::from_secs(20);
 /// Where the slots begin in an entry, where the cells do, and how far they are apart.
@@ -23,59 +18,8 @@ const SLOTS: usize = 512;
 const CELLS: usize = 640;
 const STRIDE: usize = 64;
 
-/// A segment with one queue in it, and its bytes.
-struct Place {
-    segment: Segment,
-    window: Window,
-    bytes: Range<usize>,
-}
-
-impl Place {
-    fn new(capacity: u64) -> Self {
-        let options = SegmentOptions::new()
-            .size(1 << 14)
-            .participants(4)
-            .entries(2);
-        let segment = options.anonymous().unwrap();
-        let work = WorkOptions::new(capacity).max_attempts(3);
-        segment.create::<WorkQueue<u64>>("work", work).unwrap();
-        let entry = &segment.entries().unwrap()[0];
-        let begin = usize::try_from(entry.offset).unwrap();
-        let len = usize::try_from(entry.len).unwrap();
-        assert_eq!(len, CELLS + STRIDE * usize::try_from(capacity).unwrap());
-        Self {
-            window: Window::of(&segment),
-            bytes: begin..begin + len,
-            segment,
-        }
-    }
-
-    /// A handle that knows nothing yet, of an empty queue that nobody was ever at.
-    fn fresh(&self) -> WorkQueue<u64> {
-        let words = self.bytes.clone().step_by(8);
-        words.for_each(|at| self.window.long(at).store(0, Relaxed));
-        self.open()
-    }
-
-    fn open(&self) -> WorkQueue<u64> {
-        self.segment.open("work").unwrap()
-    }
-
-    fn write(&self, at: usize, value: u64) {
-        let at = at / 8 * 8 % self.bytes.len();
-        let word = self.window.long(self.bytes.start + at);
-        word.store(value, Relaxed);
-    }
-
-    fn read(&self, at: usize) -> u64 {
-        self.window.long(self.bytes.start + at).load(Relaxed)
-    }
-}
-
-const OPERATIONS: usize = 13;
-
-/// All operations that end by themselves whoever else is at work; how many of them have worked.
-fn everything(queue: &WorkQueue<u64>) -> usize {
+/// All operations that end by themselves whoever else is at work; which of them have worked.
+fn everything(queue: &WorkQueue<u64>) -> [bool; 13] {
     let letters = queue.dead_letters();
     let worked = [
         queue.try_recv().is_ok_and(|held| held.ack().is_ok()),
@@ -106,93 +50,27 @@ fn everything(queue: &WorkQueue<u64>) -> usize {
         taken += 1;
         assert!(taken < few, "messages without end");
     }
-    worked.iter().filter(|worked| **worked).count()
+    worked
+}
+
+fn entry(capacity: u64) -> Garbage<WorkQueue<u64>> {
+    let place = Garbage::of(WorkOptions::new(capacity).max_attempts(3));
+    let cells = STRIDE * usize::try_from(capacity).unwrap();
+    assert_eq!(place.bytes.len(), CELLS + cells);
+    place
 }
 
 #[test]
 fn any_bit_of_the_entry_flipped_is_an_error_or_works() {
     let _watch = watch();
-    let place = Place::new(2);
-    let (mut worked, mut refused) = (0, 0);
-    for at in place.bytes.clone() {
-        for bit in 0..8 {
-            let queue = place.fresh();
-            queue.send(1).unwrap();
-            drop(queue.recv().unwrap());
-            queue.send(2).unwrap();
-            place.window.byte(at).fetch_xor(1 << bit, Relaxed);
-            let count = everything(&queue);
-            (worked, refused) = (worked + count, refused + OPERATIONS - count);
-        }
-    }
-    assert!(worked > 0 && refused > 0, "{worked} {refused}");
+    let place = entry(2);
+    let prepare = |queue: &WorkQueue<u64>| {
+        queue.send(1).unwrap();
+        drop(queue.recv().unwrap());
+        queue.send(2).unwrap();
+    };
+    place.flip_each_bit(place.bytes.len(), prepare, |queue, ()| everything(queue));
     goes_on(&place.fresh());
-}
-
-/// What may stand in a word: anything, and what looks like something.
-fn value() -> impl Strategy<Value = u64> {
-    let version = prop_oneof![0_u64..3, (1_u64 << 24) - 3..1 << 24];
-    let lap = prop_oneof![0_u64..4, (1_u64 << 41) - 3..1 << 41];
-    let tag = prop_oneof![
-        Just(0),
-        (0_u64..5, 0_u64..3).prop_map(|(index, life)| life << 10 | index)
-    ];
-    let attempts = prop_oneof![0_u64..5, 125_u64..128];
-    let cell = (version.clone(), attempts, 0_u64..12, tag.clone()).prop_map(
-        |(version, attempts, state, tag)| version << 40 | attempts << 33 | state << 29 | tag,
-    );
-    // The bits of one cell, of two or three, and of more.
-    let slot = (lap.clone(), version, 0_u64..8, 1_u32..4)
-        .prop_map(|(lap, version, cell, bits)| lap << (20 + bits) | cell << 20 | version);
-    let count = (0_u64..4, 0_u64..4, tag)
-        .prop_map(|(receivers, senders, tag)| receivers << 46 | senders << 29 | tag);
-    let position = (lap, 0_u64..8).prop_map(|(lap, index)| lap << 2 | index);
-    prop_oneof![
-        1 => any::<u64>(),
-        1 => 0_u64..40,
-        1 => (u64::MAX - 40)..=u64::MAX,
-        5 => cell,
-        4 => slot,
-        1 => count,
-        2 => position,
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_stands_in_its_words_every_operation_ends(
-        capacity in 1_u64..6,
-        rounds in 0_u64..9,
-        writes in proptest::collection::vec((any::<usize>(), value()), 1..40),
-        again in proptest::collection::vec((any::<usize>(), value()), 0..8),
-    ) {
-        let _watch = watch();
-        let place = Place::new(capacity);
-        let queue = place.fresh();
-        for item in 0..rounds {
-            queue.send(item).unwrap();
-            queue.recv().unwrap().ack().unwrap();
-        }
-        for batch in [writes, again] {
-            for (at, value) in batch {
-                place.write(at, value);
-            }
-            everything(&queue);
-            everything(&queue.clone());
-            everything(&place.open());
-            // One that is repaired after.
-            in_child(|| {
-                std::mem::forget(queue.try_recv());
-                std::mem::forget(queue.try_loan());
-            });
-            place.segment.reap();
-        }
-        queue.close();
-        everything(&queue);
-        goes_on(&place.fresh());
-    }
 }
 
 /// Generation 77 of the last participant, who never was.
@@ -203,11 +81,35 @@ const HELD: u64 = 4 << 29;
 const FREEING: u64 = 7 << 29;
 
 #[test]
+fn what_a_dead_process_left_in_garbage_is_recovered() {
+    let _watch = watch();
+    let place = entry(2);
+    for at in (0..place.bytes.len()).step_by(8) {
+        for value in [u64::MAX, 1 << 33 | HELD | NOBODY, 5 << 20] {
+            let queue = place.fresh();
+            queue.send(1).unwrap();
+            place.write(at, value);
+            in_child(|| {
+                std::mem::forget(queue.try_recv());
+                std::mem::forget(queue.try_loan());
+            });
+            place.write(at, value);
+            place.segment.reap();
+            everything(&queue);
+            everything(&place.open());
+            queue.close();
+            everything(&queue);
+        }
+    }
+    goes_on(&place.fresh());
+}
+
+#[test]
 fn what_nobody_holds_comes_again_and_what_nobody_loaned_is_free() {
     let _watch = watch();
     // Bits of nobody, of no participant, and of none.
     for owner in [NOBODY, 1 << 10 | 1000, 0] {
-        let place = Place::new(2);
+        let place = entry(2);
         let queue = place.fresh();
         queue.send(5).unwrap();
         queue.send(6).unwrap();
@@ -233,7 +135,7 @@ fn what_nobody_holds_comes_again_and_what_nobody_loaned_is_free() {
 fn a_slot_that_names_no_cell_is_corrupt_and_a_hint_that_nobody_passed_is() {
     use crossdock::queue::{RecvError, TryRecvError, TrySendError};
     let _watch = watch();
-    let place = Place::new(2);
+    let place = entry(2);
     let queue = place.fresh();
     // Of two cells the third.
     place.write(SLOTS, 3 << 20);
@@ -245,7 +147,7 @@ fn a_slot_that_names_no_cell_is_corrupt_and_a_hint_that_nobody_passed_is() {
         queue.recv(),
         Err(RecvError::Fault(Fault::Corrupt { .. }))
     ));
-    let place = Place::new(3);
+    let place = entry(3);
     for hint in [1, 5, u64::MAX] {
         let queue = place.fresh();
         queue.send(1).unwrap();
@@ -269,7 +171,7 @@ fn a_slot_that_names_no_cell_is_corrupt_and_a_hint_that_nobody_passed_is() {
 #[test]
 fn a_delay_that_nobody_asked_for_does_not_outlast_the_message() {
     let _watch = watch();
-    let place = Place::new(2);
+    let place = entry(2);
     let queue = place.fresh();
     for cell in [0, 1] {
         place.write(CELLS + cell * STRIDE + 8, u64::MAX);
@@ -298,7 +200,7 @@ fn now() -> u64 {
 #[test]
 fn a_time_that_no_delay_is_long_enough_for_is_no_time() {
     let _watch = watch();
-    let place = Place::new(2);
+    let place = entry(2);
     let queue = place.fresh();
     for garbage in [u64::MAX, u64::MAX >> 1, now() + 2 * LONGEST] {
         queue.send(1).unwrap();
@@ -312,7 +214,7 @@ fn a_time_that_no_delay_is_long_enough_for_is_no_time() {
 #[test]
 fn a_delay_is_as_long_as_the_longest_at_most() {
     let _watch = watch();
-    let place = Place::new(1);
+    let place = entry(1);
     let queue = place.fresh();
     for delay in [Duration::MAX, Duration::from_secs(31 * 24 * 60 * 60)] {
         queue.send(1).unwrap();
@@ -333,7 +235,7 @@ fn a_delay_is_as_long_as_the_longest_at_most() {
 fn a_loan_whose_word_is_garbage_is_corrupt_and_its_process_stays() {
     use crossdock::queue::SendError;
     let _watch = watch();
-    let place = Place::new(2);
+    let place = entry(2);
     let queue = place.fresh();
     queue.send(5).unwrap();
     let held = queue.recv().unwrap();

@@ -1,13 +1,11 @@
 //! The work queue: what it is not opened as, and what it refuses to be made as.
 
-use std::os::fd::AsFd;
-
+use crossdock::Segment;
 use crossdock::bytemuck::{Pod, Zeroable};
-use crossdock::queue::{Queue, WorkOptions, WorkQueue};
-use crossdock::segment::{EntryError, Kind};
-use crossdock::{Counter, Segment, SegmentOptions};
+use crossdock::queue::{WorkOptions, WorkQueue};
+use crossdock::segment::EntryError;
 
-use crate::support::image::{self, put_u64, sealed, sign_record};
+use crate::support::garbage::refuses_forged_records;
 
 fn with_a_queue() -> Segment {
     let segment = Segment::anonymous().unwrap();
@@ -129,88 +127,12 @@ fn other_numbers_are_an_error_that_names_both() {
 }
 
 #[test]
-fn another_payload_is_an_error_that_names_both() {
-    let segment = with_a_queue();
-    let refused = segment.open::<WorkQueue<u32>>("work");
-    let Err(EntryError::OtherPayload {
-        expected, found, ..
-    }) = refused
-    else {
-        panic!("opened: {refused:?}");
-    };
-    assert_eq!((expected.name(), expected.size()), ("u32".to_owned(), 4));
-    assert_eq!((found.name(), found.size()), ("u64".to_owned(), 8));
-    assert!(segment.open::<WorkQueue<i64>>("work").is_err());
-    assert!(segment.open::<WorkQueue<[u32; 2]>>("work").is_err());
-    assert!(segment.open::<WorkQueue<[u64; 2]>>("work").is_err());
-}
-
-#[test]
-fn another_kind_is_an_error_that_names_both() {
-    let segment = with_a_queue();
-    segment.create::<Counter>("counter", 0).unwrap();
-    segment.create::<Queue<u64>>("queue", 4).unwrap();
-    for (name, kind) in [("counter", Kind::Counter), ("queue", Kind::Queue)] {
-        let refused = segment.open::<WorkQueue<u64>>(name);
-        assert!(
-            matches!(&refused, Err(EntryError::OtherKind { expected: Kind::WorkQueue, found, .. }) if found.to_string() == kind.to_string()),
-            "{refused:?}"
-        );
-    }
-    assert!(matches!(
-        segment.open::<Queue<u64>>("work"),
-        Err(EntryError::OtherKind {
-            expected: Kind::Queue,
-            ..
-        })
-    ));
-}
-
-#[test]
 fn a_record_whose_numbers_are_no_queues_is_an_error_though_its_checksum_is_right() {
-    const PARTICIPANTS: usize = 4;
-    let options = SegmentOptions::new()
-        .size(1 << 16)
-        .participants(4)
-        .entries(2);
-    let segment = options.anonymous().unwrap();
-    let work = WorkOptions::new(4).max_attempts(3);
-    segment.create::<WorkQueue<u64>>("work", work).unwrap();
-    let original = image::bytes(&segment.as_fd());
-    let record = image::record(PARTICIPANTS, 0);
     // Capacity, attempts, what has to be 0 behind them, and the length.
-    let forgeries = [
-        (32, 0),
-        (32, 5),
-        (32, 1 << 20),
-        (32, u64::MAX),
-        (40, 0),
-        (40, 127),
-        (40, u64::MAX),
-        (48, 1),
-        (56, 1),
-        (16, 8),
-    ];
-    for (at, value) in forgeries {
-        let mut bytes = original.clone();
-        put_u64(&mut bytes, record + at, value);
-        sign_record(&mut bytes, record);
-        let forged = Segment::try_from(sealed(&bytes)).unwrap();
-        let opened = forged.open::<WorkQueue<u64>>("work");
-        assert!(
-            matches!(
-                opened,
-                Err(EntryError::OtherSize { .. } | EntryError::Corrupt { .. })
-            ),
-            "{at}: {value}: {opened:?}"
-        );
-        // Whoever repairs what dead participants left comes by as well.
-        crate::support::process::in_child(|| {
-            forged.create::<Counter>("counter", 0).map(drop).ok();
-            std::mem::forget(forged.open::<Counter>("counter"));
-        });
-        forged.reap();
-    }
-    let whole = Segment::try_from(sealed(&original)).unwrap();
-    whole.open::<WorkQueue<u64>>("work").unwrap();
+    let capacities = [0, 5, 1 << 20, u64::MAX].map(|capacity| (32, capacity));
+    let attempts = [0, 127, u64::MAX].map(|attempts| (40, attempts));
+    let others = [(48, 1), (56, 1), (16, 8)];
+    let forgeries = [&capacities[..], &attempts, &others].concat();
+    let options = WorkOptions::new(4).max_attempts(3);
+    refuses_forged_records::<WorkQueue<u64>>(options, &forgeries);
 }

@@ -6,6 +6,8 @@ mod directory;
 mod entries;
 mod found;
 mod garbage;
+#[cfg(feature = "process")]
+mod kinds;
 mod life;
 mod lost;
 mod names;

@@ -1,6 +1,7 @@
 //! What the tests with real processes share: children, names, signals, and raw bytes.
 
 pub(crate) mod careless;
+pub(crate) mod garbage;
 pub(crate) mod image;
 pub(crate) mod names;
 pub(crate) mod process;
