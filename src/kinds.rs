@@ -60,6 +60,8 @@ macro_rules! kinds {
             Namespace = 24, [] crate::Namespace, blocks::entry, region::no_ends, blocks::view::index;
             /// A [`Manager`](crate::Manager).
             Manager = 25, [] crate::Manager, manager::entry, region::no_ends, manager::view::view;
+            /// The tasks of a [`process::Pool`](crate::process::Pool), in the pool's own segment.
+            PoolTasks = 26, [] crate::process::pool::PoolTasks, region::unowned, region::no_ends, tasks::view::view;
         }
     };
 }

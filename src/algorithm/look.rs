@@ -130,6 +130,8 @@ pub(crate) struct Span {
 pub(crate) struct Sight {
     pub(crate) fields: Vec<Field>,
     pub(crate) values: Vec<Span>,
+    /// The records of the live objects in it.
+    pub(crate) objects: Vec<Record>,
 }
 
 impl Sight {
@@ -201,18 +203,28 @@ pub(crate) fn field(name: &'static str, value: impl Into<Seen>) -> Field {
 pub(crate) struct Rows(Vec<Vec<Field>>);
 
 impl Rows {
+    /// Whether more rows would be left out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= ROWS
+    }
+
     pub(crate) fn push(&mut self, row: impl IntoIterator<Item = Field>) {
-        if self.0.len() < ROWS {
+        if !self.is_full() {
             self.0.push(row.into_iter().collect());
         }
     }
 }
+
+/// Says what time it is on the clock of a participant, in nanoseconds, if that is the clock of the
+/// process that looks.
+pub(crate) type Clock<'a> = &'a dyn Fn(Tag) -> Option<u64>;
 
 /// The bytes of an entry, read a window at a time.
 pub(crate) struct Look<'a> {
     pub(crate) record: &'a Record,
     /// The maximum number of participants of the segment.
     pub(crate) participants: u32,
+    clock: Clock<'a>,
     read: &'a dyn Fn(u64, &mut [u8]) -> Option<()>,
     window: RefCell<(u64, Vec<u8>)>,
 }
@@ -222,11 +234,13 @@ impl<'a> Look<'a> {
     pub(crate) fn new(
         record: &'a Record,
         participants: u32,
+        clock: Clock<'a>,
         read: &'a dyn Fn(u64, &mut [u8]) -> Option<()>,
     ) -> Self {
         Self {
             record,
             participants,
+            clock,
             read,
             window: RefCell::new((0, Vec::new())),
         }
@@ -289,6 +303,13 @@ impl<'a> Look<'a> {
         Some(self.word(offset)? & crate::wait::event_count::WAITERS != 0)
     }
 
+    /// The milliseconds since a time that a participant has read from its clock; `None` if none was
+    /// read, if that is another clock, or if it is no time of the past.
+    pub(crate) fn age(&self, participant: Tag, since: u64) -> Option<u64> {
+        let now = (self.clock)(participant).filter(|_| since != 0)?;
+        Some(now.checked_sub(since)? / 1_000_000)
+    }
+
     /// The payload of the entry.
     pub(crate) fn payload(&self) -> &PayloadShape {
         &self.record.payload
@@ -301,6 +322,19 @@ impl<'a> Look<'a> {
             each(number)?;
         }
         Some(count <= WORDS)
+    }
+}
+
+/// Says of what was counted that it is a part, unless these are `all`, and how many words were not
+/// counted since none of their kind has such a value.
+pub(crate) fn counted(sight: Sight, all: bool, corrupt: u64) -> Sight {
+    let sight = match all {
+        true => sight,
+        false => sight.with("counted", "in part"),
+    };
+    match corrupt {
+        0 => sight,
+        corrupt => sight.with("corrupt", corrupt),
     }
 }
 

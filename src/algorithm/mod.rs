@@ -29,6 +29,9 @@ pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 pub(crate) mod snapshot;
 pub(crate) mod spsc;
-#[cfg(any(loom, feature = "process"))]
+#[cfg_attr(
+    not(any(loom, feature = "process")),
+    expect(dead_code, reason = "pools are of processes")
+)]
 pub(crate) mod tasks;
 pub(crate) mod work;

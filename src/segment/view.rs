@@ -6,11 +6,14 @@ use crate::algorithm::look::Sight;
 pub use crate::algorithm::look::{Field, ParticipantId, Seen};
 use crate::algorithm::{self, look::Look};
 use crate::error::Error;
-use crate::format::{Geometry, Kind, Name, Record};
+use crate::facade::Ordering::Relaxed;
+use crate::facade::clock_here;
+use crate::format::{Kind, Name, Record};
+use crate::participant::Tag;
 use crate::segment::inspect::{EntryInfo, ParticipantInfo};
-use crate::segment::inspection::Inspection;
+use crate::segment::inspection::{Inspection, TablesCopy};
 use crate::segment::{EntryError, SystemError, corrupt};
-use crate::sys::shm;
+use crate::sys::{identity, shm};
 
 /// What was seen of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,9 @@ pub struct EntryView {
     pub fields: Vec<Field>,
     /// Where values are: the first 64 of them.
     pub values: Vec<ValueInfo>,
+    /// The live objects of a manager, with the names by which they are opened:
+    /// `"MANAGER/OBJECT"`. Empty for other kinds.
+    pub objects: Vec<EntryInfo>,
 }
 
 /// Where a value of an entry is.
@@ -55,13 +61,16 @@ kinds!(views);
 impl Inspection {
     /// Looks at an entry by what the directory says of it, whatever its kind and payload.
     ///
+    /// An object of a manager is `"MANAGER/OBJECT"`: names of entries have no slash.
+    ///
     /// The answer has named fields: the holder of a lock, the messages of a queue by their state.
     /// Its words are of slightly different times, and may be old when it is returned.
     ///
     /// # Errors
     ///
-    /// [`EntryError::NotFound`] and [`EntryError::Name`]; [`EntryError::Corrupt`] if the entry's
-    /// record or words are not those of its kind; and those of [`overview`](Self::overview).
+    /// [`EntryError::NotFound`], also of an object, and [`EntryError::Name`];
+    /// [`EntryError::Corrupt`] if the entry's record or words are not those of its kind; and those
+    /// of [`overview`](Self::overview).
     ///
     /// # Examples
     ///
@@ -88,38 +97,87 @@ impl Inspection {
     /// # Ok::<(), crossdock::Error>(())
     /// ```
     pub fn open_dyn(&self, name: &str) -> Result<EntryView, Error> {
-        let checked = Name::entry(name).map_err(EntryError::Name)?;
+        let (entry, object) = match name.split_once('/') {
+            Some((manager, object)) => (manager, Some(object)),
+            None => (name, None),
+        };
+        let checked = |name| Name::entry(name).map_err(EntryError::Name);
+        let (entry, object) = (checked(entry)?, object.map(checked).transpose()?);
         let copy = self.copy()?;
+        let not_found = || EntryError::NotFound {
+            name: name.to_owned(),
+        };
         let mut damaged = None;
         // Not by the index, which may be damaged while the record is whole.
         let records = copy.tables().directory().records().map_err(corrupt)?;
         for found in records {
             match found {
-                Ok(found) if found.record.name == checked => {
-                    return Ok(self.look_at(&found.record, found.index, &copy.geometry)?);
+                Ok(found) if found.record.name == entry => {
+                    let index = Some(found.index);
+                    let record = match object {
+                        None => found.record,
+                        Some(object) => self
+                            .object_of(&found.record, object, &copy)
+                            .ok_or_else(not_found)?,
+                    };
+                    let index = index.filter(|_| object.is_none());
+                    let seen = self.sight_of(&record, index, &copy)?;
+                    return Ok(Self::view_of(name, &record, seen));
                 }
                 Ok(_) => {}
                 Err(fault) => damaged = Some(corrupt(fault)),
             }
         }
-        let name = name.to_owned();
-        Err(damaged.unwrap_or(EntryError::NotFound { name }).into())
+        Err(damaged.unwrap_or_else(not_found).into())
     }
 
-    fn look_at(
+    /// Calls `look` with the words of the entry, or of the object, of a record.
+    fn with_look<R>(
         &self,
         record: &Record,
-        index: u32,
-        geometry: &Geometry,
-    ) -> Result<EntryView, EntryError> {
+        copy: &TablesCopy,
+        look: impl FnOnce(&Look<'_>) -> R,
+    ) -> R {
+        let (now, own) = (clock_here(), identity::own());
+        let clock = |participant: Tag| {
+            let all = copy.tables().participants();
+            let entry = all.get(participant.index() as usize)?;
+            // ORDERING: Relaxed; a copy of this process's own.
+            let namespace = entry.time_namespace.load(Relaxed);
+            (namespace == own.time_namespace).then_some(now)
+        };
         let read = |offset: u64, bytes: &mut [u8]| {
             let at = record.offset.checked_add(offset)?;
             let read = shm::read_at(self.fd.as_fd(), at, bytes).ok()?;
             (read == bytes.len()).then_some(())
         };
-        let look = Look::new(record, geometry.participants, &read);
-        let index = Some(index);
-        let seen = sight(&look).ok_or(EntryError::Corrupt { record: index })?;
+        let participants = copy.geometry.participants;
+        look(&Look::new(record, participants, &clock, &read))
+    }
+
+    /// Looks at an entry or an object; `index` is the number of an entry in the directory.
+    fn sight_of(
+        &self,
+        record: &Record,
+        index: Option<u32>,
+        copy: &TablesCopy,
+    ) -> Result<Sight, EntryError> {
+        let seen = self.with_look(record, copy, sight);
+        seen.ok_or(EntryError::Corrupt { record: index })
+    }
+
+    /// The record of the object of that name in the entry of a record, if that is a manager.
+    fn object_of(&self, record: &Record, name: Name, copy: &TablesCopy) -> Option<Record> {
+        let is_manager = record.kind == Kind::Manager as u32;
+        let found = is_manager.then(|| {
+            self.with_look(record, copy, |look| {
+                algorithm::manager::view::object(look, name)
+            })
+        });
+        found.flatten()
+    }
+
+    fn view_of(name: &str, record: &Record, seen: Sight) -> EntryView {
         let inside = |offset: u64, len: u64| {
             let end = offset.checked_add(len)?;
             let at = record.offset.checked_add(offset)?;
@@ -133,11 +191,18 @@ impl Inspection {
                 len: span.len,
             })
         });
-        Ok(EntryView {
-            info: EntryInfo::of(record),
+        let named = |name: String, record| EntryInfo {
+            name,
+            ..EntryInfo::of(record)
+        };
+        let objects = seen.objects.iter();
+        let objects = objects.map(|object| named(format!("{name}/{}", object.name), object));
+        EntryView {
+            info: named(name.to_owned(), record),
             fields: seen.fields,
             values: values.collect(),
-        })
+            objects: objects.collect(),
+        }
     }
 
     /// Reads the first `most` bytes of a value, as they are: no lock is taken, so a value that a

@@ -1,6 +1,8 @@
 //! Looks at segments from outside, beside real processes.
 
+mod counts;
 mod overview;
+mod pool;
 mod untouched;
 mod views;
 

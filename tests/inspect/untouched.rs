@@ -4,17 +4,17 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crossdock::queue::{Queue, WorkQueue};
-use crossdock::segment::{Inspection, Kind};
+use crossdock::segment::Inspection;
 use crossdock::{Dict, Mutex, RwLock, Segment, Snapshot};
 
 use crate::support::names::Unique;
 use crate::support::process::{Child, Line, child};
 use crate::support::watch;
-use crate::views::of_every_kind;
+use crate::views::{kinds, of_every_kind};
 
 fn look_at_all(inspection: &Inspection) {
     let seen = inspection.overview().unwrap();
-    assert_eq!((seen.entries.len(), seen.damaged), (Kind::ALL.len(), None));
+    assert_eq!((seen.entries.len(), seen.damaged), (kinds().count(), None));
     for entry in &seen.entries {
         let view = inspection.open_dyn(&entry.name).unwrap();
         for value in &view.values {

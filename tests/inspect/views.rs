@@ -15,6 +15,11 @@ use crate::support::names::Unique;
 use crate::support::process::{Line, child};
 use crate::support::watch;
 
+/// The kinds of entries that users create.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
+    Kind::ALL.iter().filter(|kind| **kind != Kind::PoolTasks)
+}
+
 /// A segment with an entry of each kind, whose name is that of the kind.
 pub(crate) fn of_every_kind(name: &Unique) -> Segment {
     let options = SegmentOptions::new().size(4 << 20).participants(8);
@@ -61,8 +66,8 @@ fn every_kind_of_the_table_has_a_view() {
     let segment = of_every_kind(&name);
     let inspection = Inspection::open(&name).unwrap();
     let entries = inspection.overview().unwrap().entries;
-    assert_eq!(entries.len(), Kind::ALL.len());
-    for kind in Kind::ALL {
+    assert_eq!(entries.len(), kinds().count());
+    for kind in kinds() {
         let view = inspection.open_dyn(&kind.to_string()).unwrap();
         assert_eq!(view.info.kind.to_string(), kind.to_string());
         assert!(!view.fields.is_empty(), "{kind}");
@@ -78,7 +83,7 @@ fn every_kind_of_the_table_has_a_view() {
     drop(segment);
 }
 
-fn number(view: &EntryView, name: &str) -> u64 {
+pub(crate) fn number(view: &EntryView, name: &str) -> u64 {
     match view.field(name) {
         Some(Seen::Number(number)) => *number,
         other => panic!("{name}: {other:?} in {view:#?}"),
@@ -90,14 +95,14 @@ fn flag(view: &EntryView, name: &str) -> bool {
 }
 
 /// The first row of a field, by the names of its fields.
-fn row(view: &EntryView, name: &str) -> Vec<Field> {
+pub(crate) fn row(view: &EntryView, name: &str) -> Vec<Field> {
     match view.field(name) {
         Some(Seen::Rows(rows)) => rows[0].clone(),
         other => panic!("{name}: {other:?} in {view:#?}"),
     }
 }
 
-fn of(fields: &[Field], name: &str) -> Seen {
+pub(crate) fn of(fields: &[Field], name: &str) -> Seen {
     let field = fields.iter().find(|field| field.name == name);
     field.unwrap_or_else(|| panic!("{name}")).value.clone()
 }
@@ -243,4 +248,44 @@ fn holders_are_named() {
         Some(&Seen::Text("abandoned".into()))
     );
     assert_eq!(held("Snapshot").field("writer"), Some(&Seen::None));
+}
+
+/// An object of a manager is looked at as an entry is, by both names.
+#[test]
+fn objects_of_a_manager_have_views() {
+    let name = Unique::new();
+    let segment = of_every_kind(&name);
+    let manager = segment.open::<Manager>("Manager").unwrap();
+    let numbers = manager.list::<u32>("numbers", 8).unwrap();
+    numbers.push(&7).unwrap();
+    let lock = manager.create::<Mutex<u64>>("lock", 13).unwrap();
+    let guard = lock.lock().unwrap();
+    let inspection = Inspection::open(&name).unwrap();
+    let view = inspection.open_dyn("Manager").unwrap();
+    let mut names: Vec<_> = view.objects.iter().map(|object| &object.name).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["Manager/lock", "Manager/numbers", "Manager/short-lived"]
+    );
+    for object in &view.objects {
+        let seen = inspection.open_dyn(&object.name).unwrap();
+        assert_eq!((&seen.info, seen.objects.len()), (object, 0));
+    }
+    let seen = inspection.open_dyn("Manager/numbers").unwrap();
+    assert_eq!(seen.info.kind.to_string(), "List");
+    assert_eq!((number(&seen, "length"), number(&seen, "changes")), (1, 1));
+    let seen = inspection.open_dyn("Manager/lock").unwrap();
+    assert!(matches!(seen.field("holder"), Some(Seen::Participant(_))));
+    let bytes = inspection.read(&seen.values[0], 8).unwrap();
+    assert_eq!(bytes, 13_u64.to_le_bytes());
+    drop(guard);
+    assert!(manager.remove("lock").unwrap());
+    for absent in ["Manager/lock", "Manager/x", "Mutex/x", "x/lock", "Manager/"] {
+        assert!(inspection.open_dyn(absent).is_err(), "{absent}");
+    }
+    let view = inspection.open_dyn("Manager").unwrap();
+    let counts = ["objects", "removed and held"].map(|field| number(&view, field));
+    assert_eq!((counts, view.objects.len()), ([2, 1], 2));
+    drop(lock);
 }

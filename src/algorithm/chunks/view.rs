@@ -2,8 +2,9 @@
 
 use super::layout::ArrayLayout;
 use super::{DIED, DONE, TABLE_OPEN};
-use crate::algorithm::look::{Look, Rows, Sight, field};
+use crate::algorithm::look::{Look, Rows, Sight, counted, field};
 use crate::algorithm::rwlock;
+use crate::participant::Tag;
 
 /// The lock, the chunks, and which participants have leased some.
 pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
@@ -12,8 +13,9 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
     let layout = ArrayLayout::new((len, chunk), payload, look.participants)?;
     let table = look.u32(ArrayLayout::TABLE)?;
     let chunks = layout.cut.count() as u64;
-    let (mut done, mut leased, mut rows) = (0_u64, 0_u64, Rows::default());
-    look.each(chunks, |number| {
+    let (mut done, mut leased, mut corrupt) = (0_u64, 0_u64, 0_u64);
+    let mut rows = Rows::default();
+    let all = look.each(chunks, |number| {
         let word = look.u32(layout.chunks + number * 4)?;
         match look.tag(word) {
             Some(holder) => {
@@ -24,6 +26,7 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
                     field("last holder died", word & DIED != 0),
                 ]);
             }
+            None if word & Tag::MASK != 0 => corrupt += 1,
             None => done += u64::from(word & DONE != 0),
         }
         Some(())
@@ -39,6 +42,6 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
         fields: [first.fields, lock.fields].concat(),
         ..Sight::new()
     };
-    sight = sight.rows("leased by", rows);
+    sight = counted(sight, all, corrupt).rows("leased by", rows);
     Some(sight.list("value", layout.data, len, look.payload().size()))
 }

@@ -132,6 +132,13 @@ impl Geometry {
         at.0 >> self.bits
     }
 
+    /// Returns the number of positions before it; `u64::MAX` if there are more.
+    #[cfg(all(feature = "inspect", not(loom)))]
+    pub(crate) fn before(&self, at: Position) -> u64 {
+        let laps = self.whole_lap(at).saturating_mul(self.capacity);
+        laps.saturating_add(self.index(at).min(self.capacity))
+    }
+
     #[inline(always)]
     pub(crate) fn next(&self, at: Position) -> Position {
         let next = at.0.wrapping_add(1);
@@ -242,6 +249,8 @@ mod tests {
             let mut at = Position::default();
             for step in 0..steps as u64 {
                 prop_assert_eq!(geometry.index(at), step % capacity);
+                #[cfg(feature = "inspect")]
+                prop_assert_eq!(geometry.before(at), step);
                 let next = geometry.next(at);
                 prop_assert!(next > at);
                 prop_assert_eq!(geometry.previous(next), Some(at));

@@ -4,22 +4,81 @@ use core::mem::offset_of;
 
 use super::SlotsState;
 use super::entry::layout_of;
-use super::layout::{State, Word};
-use crate::algorithm::look::{Look, Rows, Sight, field};
+use super::layout::{Geometry, Position, State, Word};
+use crate::algorithm::look::{Look, Rows, Sight, counted, field};
 use crate::algorithm::region::WORD;
 use crate::participant::endpoints::view::EndpointsSeen;
+
+/// How many items went through a ring, as the laps of its slots say.
+///
+/// A slot's lap is the number of items that left it. Its word has the low bits of that; the high
+/// bits are those of a hint, which is some laps behind at most. So the numbers grow by one for each
+/// item, to 2^63. An item counts as received if its sender died while it wrote it.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    lap: u64,
+    /// As the hints have it, which are some items behind.
+    hinted: (u64, u64),
+    sent: u64,
+    received: u64,
+}
+
+impl Passed {
+    /// From the hints at these offsets.
+    pub(crate) fn hinted(
+        look: &Look<'_>,
+        order: &Geometry,
+        (tail, head): (usize, usize),
+    ) -> Option<Self> {
+        let (tail, head) = (Position(look.long(tail)?), Position(look.long(head)?));
+        Some(Self {
+            lap: order.whole_lap(tail),
+            hinted: (order.before(tail), order.before(head)),
+            sent: 0,
+            received: 0,
+        })
+    }
+
+    /// The lap of the hint.
+    pub(crate) fn lap(&self) -> u64 {
+        self.lap
+    }
+
+    /// Adds a slot that is `ahead` of the hint's lap, and has an item in it, or has not.
+    pub(crate) fn add(&mut self, ahead: i64, has_item: bool) {
+        let left = self.lap.saturating_add_signed(ahead);
+        self.received = self.received.saturating_add(left);
+        let sent = left.saturating_add(u64::from(has_item));
+        self.sent = self.sent.saturating_add(sent);
+    }
+
+    /// Adds the numbers: those of the hints, unless `all` slots were added.
+    pub(crate) fn tell(&self, sight: Sight, all: bool) -> Sight {
+        let (sent, received) = match all {
+            true => (self.sent, self.received),
+            false => self.hinted,
+        };
+        sight.with("sent", sent).with("received", received)
+    }
+}
 
 /// The depth, the slots in the middle of an operation, and the endpoints.
 pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
     let layout = layout_of(look.record, look.participants)?;
     let capacity = layout.geometry.capacity();
     let value = WORD.checked_next_multiple_of(look.payload().align().max(1))?;
-    let (mut ready, mut orphans, mut rows) = (0_u64, 0_u64, Rows::default());
-    let mut values = Vec::new();
+    let hints = (offset_of!(SlotsState, tail), offset_of!(SlotsState, head));
+    let mut passed = Passed::hinted(look, &layout.geometry, hints)?;
+    let lap = u32::try_from(passed.lap() & u64::from(u32::MAX)).ok()?;
+    let (mut ready, mut orphans, mut corrupt) = (0_u64, 0_u64, 0_u64);
+    let (mut rows, mut values) = (Rows::default(), Vec::new());
     let all = look.each(capacity, |index| {
         let slot = layout.slots + index * layout.stride;
         let word = Word(look.u64(slot)?);
-        let doing = match word.state() {
+        let state = word.state();
+        let has_item = matches!(state, Some(State::Ready | State::Reading | State::Orphan));
+        passed.add(word.laps_after(lap).into(), has_item);
+        let doing = match state {
             Some(State::Ready) => {
                 ready += 1;
                 if values.len() < 64 {
@@ -33,7 +92,11 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
             }
             Some(State::Writing) => "sending",
             Some(State::Reading) => "receiving",
-            Some(State::Free) | None => return Some(()),
+            Some(State::Free) => return Some(()),
+            None => {
+                corrupt += 1;
+                return Some(());
+            }
         };
         rows.push([
             field("slot", index),
@@ -50,12 +113,8 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
         .with("depth", ready + orphans)
         .with("capacity", capacity)
         .with("to be redelivered", orphans);
-    let sight = if all {
-        sight
-    } else {
-        sight.with("counted", "in part")
-    };
-    let sight = with_endpoints(sight, ends).rows("in work", rows);
+    let sight = passed.tell(with_endpoints(sight, ends), all);
+    let sight = counted(sight, all, corrupt).rows("in work", rows);
     let size = look.payload().size();
     Some(values.into_iter().fold(sight, |sight, (index, slot)| {
         sight.numbered("slot", index, slot + value, size)

@@ -4,15 +4,16 @@ use core::mem::offset_of;
 
 use super::layout::{PermitState, WORDS, entry_len};
 use super::{CLOSED, SemaphoreState};
-use crate::algorithm::look::{Look, Rows, Sight, field};
+use crate::algorithm::look::{Look, Rows, Sight, counted, field};
 use crate::participant::Tag;
 
 /// The permits and their holders.
 pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
     let [permits, most, ..] = look.record.config;
     entry_len(permits, most)?;
-    let (mut free, mut held, mut holders) = (0_u64, 0_u64, Vec::<(Tag, u64)>::new());
-    look.each(most, |number| {
+    let (mut free, mut held, mut corrupt) = (0_u64, 0_u64, 0_u64);
+    let mut holders = Vec::<(Tag, u64)>::new();
+    let all = look.each(most, |number| {
         match PermitState::of(look.u32(WORDS + number * 4)?, look.participants) {
             PermitState::Free => free += 1,
             PermitState::Held(tag) => {
@@ -22,7 +23,8 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
                     None => holders.push((tag, 1)),
                 }
             }
-            PermitState::Absent | PermitState::Corrupt => {}
+            PermitState::Absent => {}
+            PermitState::Corrupt => corrupt += 1,
         }
         Some(())
     })?;
@@ -33,13 +35,11 @@ pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
     let flags = look.word(offset_of!(SemaphoreState, 0.0.flags))?;
     let waits = look.has_waiters(offset_of!(SemaphoreState, 0.0.single))?
         || look.has_waiters(offset_of!(SemaphoreState, 0.0.many))?;
-    Some(
-        Sight::new()
-            .with("free", free)
-            .with("held", held)
-            .with("most", most)
-            .with("waited for", waits)
-            .with("closed", flags & CLOSED != 0)
-            .rows("held by", rows),
-    )
+    let sight = Sight::new()
+        .with("free", free)
+        .with("held", held)
+        .with("most", most)
+        .with("waited for", waits)
+        .with("closed", flags & CLOSED != 0);
+    Some(counted(sight, all, corrupt).rows("held by", rows))
 }

@@ -6,7 +6,8 @@
 //!
 //! # State
 //!
-//! A word for each task in flight, and the time since which its item has been running:
+//! A word for each task in flight, and the time since which its item has been running; of a task
+//! without a limit, since which the task has been running, as it was at the last tick:
 //!
 //! | bits | field | |
 //! |---|---|---|
@@ -24,6 +25,8 @@
 //!    v                 v condemn
 //!  CANCELLED         CONDEMNED
 //! ```
+//!
+//! A word for each place of a worker, with the worker's tag: for those that look from outside.
 //!
 //! A record for each place of a worker: which task's results lie in its buffer, and how many items
 //! and bytes they are. The count is the commit of each item's result.
@@ -76,6 +79,11 @@
 //! Each sending of a task has an id of its own, which makes its word another one; the attempt, 6
 //! bits, is `sent % (MAX_SENT + 1)`, and comes again. An id, 27 bits, may come again in another
 //! sending, and never while a worker holds the message of the former one.
+
+#[cfg(not(loom))]
+pub(crate) mod layout;
+#[cfg(all(feature = "inspect", not(loom)))]
+pub(crate) mod view;
 
 use crate::facade::{AtomicU64, Ordering, mutation, ordering};
 

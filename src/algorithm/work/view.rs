@@ -4,9 +4,10 @@ use core::mem::offset_of;
 
 use super::WorkState;
 use super::entry::layout_of;
-use super::layout::{CellWord, State, WorkLayout};
-use crate::algorithm::look::{Look, Rows, Sight, field};
-use crate::algorithm::mpmc::view::{endpoints, with_endpoints};
+use super::layout::{CellWord, SlotWord, State, WorkLayout};
+use crate::algorithm::look::{Look, Rows, Sight, counted, field};
+use crate::algorithm::mpmc::view::{Passed, endpoints, with_endpoints};
+use crate::algorithm::region::WORD;
 
 /// A queue of values.
 pub(crate) fn values(look: &Look<'_>) -> Option<Sight> {
@@ -26,12 +27,22 @@ const LEN: u64 = 16;
 
 fn cells(look: &Look<'_>, layout: &WorkLayout, size: u64) -> Option<Sight> {
     let rules = &layout.rules;
+    let hints = (offset_of!(WorkState, tail), offset_of!(WorkState, head));
+    let mut passed = Passed::hinted(look, &rules.order, hints)?;
+    let all_slots = look.each(rules.order.capacity(), |index| {
+        let word = SlotWord(look.u64(layout.slots + index * WORD)?);
+        let ahead = rules.format.laps_after(word, passed.lap());
+        passed.add(ahead, rules.format.entry(word).is_some());
+        Some(())
+    })?;
     let mut counts = [0_u64; 10];
+    let mut corrupt = 0_u64;
     let (mut rows, mut values) = (Rows::default(), Vec::new());
     let all = look.each(rules.cells.into(), |index| {
         let cell = layout.cells + index * layout.stride;
         let word = CellWord(look.u64(cell)?);
         let Some(state) = word.state() else {
+            corrupt += 1;
             return Some(());
         };
         counts[state as usize] += 1;
@@ -68,7 +79,7 @@ fn cells(look: &Look<'_>, layout: &WorkLayout, size: u64) -> Option<Sight> {
         offset_of!(WorkState, common.0.endpoints),
         layout.counts,
     )?;
-    let mut sight = Sight::new()
+    let sight = Sight::new()
         .with("waiting", count(State::Queued) + count(State::Sending))
         .with("held", count(State::Delivered))
         .with("returned", count(State::Returned) + count(State::Delayed))
@@ -84,10 +95,8 @@ fn cells(look: &Look<'_>, layout: &WorkLayout, size: u64) -> Option<Sight> {
             "senders wait",
             look.has_waiters(offset_of!(WorkState, common.0.free_cells))?,
         );
-    if !all {
-        sight = sight.with("counted", "in part");
-    }
-    let sight = with_endpoints(sight, ends).rows("in work", rows);
+    let sight = passed.tell(with_endpoints(sight, ends), all_slots);
+    let sight = counted(sight, all && all_slots, corrupt).rows("in work", rows);
     Some(
         values
             .into_iter()

@@ -169,8 +169,7 @@ impl<'a> Chunk<'a> {
     /// Whether the item is to run once more after an error that its function returned.
     #[cold]
     pub(super) fn runs_again_after(&mut self, error: &RemoteError) -> bool {
-        let policy = self.setup.shared.policy(self.header.slot);
-        let policy = policy.map_or(0, |policy| policy.load());
+        let policy = self.setup.shared.running.policy(self.header.slot);
         let (retries, offset) = (policy >> 56, policy & ((1 << 56) - 1));
         if self.tries >= retries {
             return false;

@@ -17,6 +17,7 @@ mod segment;
 mod sink;
 mod table;
 mod task;
+mod tasks;
 mod worker;
 mod worker_options;
 mod workers;
@@ -31,6 +32,7 @@ pub use function::{Fallible, State, WorkerState};
 pub use map::Imap;
 pub use options::Options;
 pub use task::{AsCompleted, Task, as_completed};
+pub(crate) use tasks::PoolTasks;
 pub use worker_options::OnParentDeath;
 
 use super::Portable;

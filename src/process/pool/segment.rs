@@ -13,6 +13,7 @@ use crate::segment::{EntryError, Segment, SegmentOptions};
 use crate::sync::{Permit, Semaphore};
 
 use super::BuildError;
+use super::PoolTasks;
 use super::message::ReplyHeader;
 use crate::codec::{Output, OutputFull};
 
@@ -22,8 +23,6 @@ const CELL: u64 = CELL_STRIDE - 32;
 const CELL_STRIDE: u64 = 2 << 10;
 /// A message of so many bytes fits into each pool's segment, with its header.
 pub(super) const LEAST_MEMORY: usize = 16 << 10;
-/// The words from one task to the next, so that they share no cache line.
-const TASK_WORDS: usize = 8;
 /// The words before the buffer of a place: its record, which item is the buffer's first, and the
 /// bytes of a panic; then the header of a reply, right before the frames.
 const PLACE_HEAD: usize = 8;
@@ -44,7 +43,7 @@ pub(super) struct PoolSegment {
     /// Of one attempt: a task whose worker died is a dead letter, which the parent judges.
     pub(super) tasks: ByteQueue,
     pub(super) replies: ByteQueue,
-    words: AtomicArray<u64>,
+    pub(super) running: PoolTasks,
     places: AtomicArray<u64>,
     /// With a permit for each worker that may take tasks, if there are more.
     turns: Option<Semaphore>,
@@ -61,10 +60,12 @@ impl PoolSegment {
     ) -> Result<Self, BuildError> {
         let all = workers + spare;
         let cells = (bytes / CELL_STRIDE).max(u64::from(in_flight) * 2 + 16);
-        let slots = usize::try_from(in_flight).unwrap_or(usize::MAX) * TASK_WORDS;
+        let running = (in_flight, all);
         let places = usize::try_from(all).unwrap_or(usize::MAX) * PLACE_WORDS;
         // A slot of the queue takes 8 bytes of its own, at most 16 as they are a power of two.
-        let size = cells * 2 * (CELL_STRIDE + 16) + ((slots + places) * size_of::<u64>()) as u64;
+        let size = cells * 2 * (CELL_STRIDE + 16)
+            + (places * size_of::<u64>()) as u64
+            + PoolTasks::len(running);
         let segment = SegmentOptions::new()
             .size(size + (1 << 20))
             // What is not used takes no memory, and no time to get it.
@@ -81,7 +82,7 @@ impl PoolSegment {
             Ok(Self {
                 tasks: queue("tasks", 1)?,
                 replies: queue("replies", 100)?,
-                words: segment.create("words", Init::zeroed(slots))?,
+                running: segment.create("running", running)?,
                 places: segment.create("places", Init::zeroed(places))?,
                 turns: match spare {
                     0 => None,
@@ -110,19 +111,7 @@ impl PoolSegment {
 
     /// The word of the task in a slot; `None` if there is no such slot.
     pub(super) fn task(&self, slot: u32) -> Option<Task<'_>> {
-        let at = usize::try_from(slot).ok()?.checked_mul(TASK_WORDS)?;
-        let words = self.words.get(at..at + 2)?;
-        Some(Task {
-            word: words[0].state().word(),
-            since: words[1].state().word(),
-        })
-    }
-
-    /// Which errors of a task in a slot are tried again by its worker: written before the message
-    /// is sent, read by the worker that has the message.
-    pub(super) fn policy(&self, slot: u32) -> Option<&crate::array::Element<u64>> {
-        let at = usize::try_from(slot).ok()?.checked_mul(TASK_WORDS)?;
-        self.words.get(at + 2)
+        self.running.task(slot)
     }
 
     /// The record and the buffer of a worker's place.

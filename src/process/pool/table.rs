@@ -220,9 +220,7 @@ impl Table {
         if let Some(task) = shared.task(slot) {
             task.queue(word);
         }
-        if let Some(policy) = shared.policy(slot) {
-            policy.store(new.policy);
-        }
+        shared.running.set_policy(slot, new.policy);
         (header.id, header.word, header.slot) = (id, word.0, slot);
         header.items = new.items;
         header.set_limited(new.rules.limit.is_some());

@@ -21,7 +21,7 @@ use crate::process::Panic;
 use crate::process::panic::crossdock_begin_short_backtrace;
 use crate::queue::RecvError;
 use crate::segment::Segment;
-use crate::sys::clock::monotonic;
+use crate::sys::clock::{monotonic, monotonic_coarse};
 use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::sys::signals;
@@ -89,6 +89,7 @@ pub(super) fn work<W: WorkerState, I: DeserializeOwned>((setup, args): (Setup, I
         let _ = stdout().flush();
         exit(FAILED)
     };
+    setup.shared.running.enter(setup.place);
     // A worker that was started ahead waits for another one to leave or die.
     let turn = setup.shared.turn();
     worker.serve::<W>(state);
@@ -264,12 +265,14 @@ impl Worker<'_> {
     }
 }
 
-/// The time at which an item with a limit begins; 0 for others, which saves the look at the clock.
+/// The time at which an item with a limit begins; for a task without one, only to be shown, that of
+/// the last tick, which takes a few nanoseconds.
 pub(super) fn now(header: &TaskHeader) -> u64 {
-    match header.is_limited() {
-        false => 0,
-        true => u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX),
-    }
+    let now = match header.is_limited() {
+        false => monotonic_coarse(),
+        true => monotonic(),
+    };
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The worker is condemned: the parent kills it. Returns once the parent has ended, which may have
