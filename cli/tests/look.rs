@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossdock::queue::WorkQueue;
 use crossdock::sync::Event;
-use crossdock::{AtomicArray, Counter, FixedStr, Mutex, SegmentOptions, process};
+use crossdock::{AtomicArray, Counter, FixedStr, Manager, Mutex, Segment, SegmentOptions, process};
 
 use command::{crossdock, json, printed, refused};
 
@@ -99,6 +99,91 @@ fn what_a_process_holds_is_shown_with_it_and_values_are_text() {
 }
 
 #[test]
+fn objects_of_a_manager_are_shown_as_entries_are() {
+    let name = format!("look-manager-{}", std::process::id());
+    let options = SegmentOptions::new().size(1 << 18).participants(8);
+    let segment = options.create_new(&name).expect("created");
+    let shop = segment.create::<Manager>("shop", 1 << 14).expect("made");
+    let open = shop.create::<Counter<i64>>("open", -7).expect("made");
+    let list = shop.list::<u32>("list", 8).expect("made");
+    list.push(&3).expect("room");
+    let all = printed(&["inspect", &name]);
+    assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
+    for line in ["shop/open  Counter<i64> of 8 B", "shop/list  List<u32>  "] {
+        assert!(all.contains(line), "{line}: {all}");
+    }
+    let seen = json(&printed(&["inspect", &name, "--json"]));
+    assert_eq!(seen["entries"].as_array().map(Vec::len), Some(3));
+    assert_eq!(seen["more_entries"], 0);
+    let one = json(&printed(&["inspect", &name, "shop/list", "--json"]));
+    assert_eq!(
+        (&one["name"], &one["kind"]),
+        (&"shop/list".into(), &"List".into())
+    );
+    assert_eq!(one["fields"]["length"], 1);
+    let value = json(&printed(&["peek", &name, "shop/open", "--json"]));
+    assert_eq!(value["values"][0]["text"], "-7");
+    let output = crossdock(&["inspect", &name, "shop/absent"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    drop(open);
+    segment.unlink().expect("removed");
+}
+
+fn wait_for((began, end): (Counter, Event)) -> u64 {
+    let number = began.add_and_notify(1);
+    end.wait().expect("no fault");
+    number
+}
+
+#[test]
+fn a_pool_is_found_by_its_inode_with_its_running_tasks() {
+    process::init_test("crossdock_worker");
+    let segment = Segment::anonymous().expect("a segment");
+    let began = segment.create::<Counter>("began", 0).expect("made");
+    let end = segment.create::<Event>("end", false).expect("made");
+    let pool = process::Pool::builder().workers(1).build().expect("built");
+    let task = pool.submit(wait_for, (began.clone(), end.clone()));
+    let task = task.expect("submitted");
+    began.wait_until(|began| began == 1).expect("it begins");
+    let listed = json(&printed(&["ls", "--all", "--json"]));
+    let rows = listed["segments"].as_array().expect("a list");
+    let own = serde_json::Value::from(std::process::id());
+    let names = rows.iter().filter(|row| {
+        let pids = row["pids"].as_array();
+        pids.is_some_and(|pids| pids.contains(&own))
+    });
+    let mut names = names.filter_map(|row| row["name"].as_str());
+    let (name, shown) = names
+        .find_map(|name| {
+            let output = crossdock(&["inspect", name, "running"]);
+            let shown = String::from_utf8(output.stdout).expect("UTF-8");
+            output.status.success().then_some((name, shown))
+        })
+        .expect("the pool's segment is listed");
+    let worker = format!("(pid {} ", pool.worker_ids()[0]);
+    assert!(shown.contains("running 1  queued 0"), "{shown}");
+    let row = shown
+        .lines()
+        .find(|line| line.contains("worker "))
+        .expect("a row");
+    assert!(row.contains("task 1") && row.contains(&worker), "{shown}");
+    assert!(
+        shown.contains("attempt 1") && shown.contains("age ms "),
+        "{shown}"
+    );
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+    let healthy = crossdock(&["doctor", name]);
+    assert!(healthy.status.success(), "{healthy:?}");
+    let metrics = printed(&["metrics", name]);
+    assert!(metrics.contains("field=\"running\"} 1\n"), "{metrics}");
+    end.set();
+    assert_eq!(task.wait(), Ok(1));
+}
+
+#[test]
 fn what_is_not_there_is_one_line() {
     refused(&["inspect"]);
     refused(&["peek", "alone"]);
@@ -106,6 +191,7 @@ fn what_is_not_there_is_one_line() {
     for arguments in [
         &["inspect", &name][..],
         &["inspect", "a/b"],
+        &["inspect", "memfd:1"],
         &["inspect", "/dev/null"],
         &["peek", &name, "entry"],
     ] {

@@ -199,6 +199,95 @@ fn a_participant_that_proc_does_not_know_is_found() {
     holder.kill().expect("killed");
 }
 
+/// Holds the lock, and starts a child in this process's memory, as vfork does.
+fn hold_beside_a_child((segment, ready): (Segment, crossdock::sync::Event)) {
+    extern "C" fn sleep(_: *mut libc::c_void) -> libc::c_int {
+        loop {
+            // SAFETY: it only waits for a signal.
+            unsafe { libc::pause() };
+        }
+    }
+    let stock = segment
+        .open::<crossdock::Mutex<u64>>("stock")
+        .expect("there");
+    let _held = stock.lock().expect("free");
+    let mut stack = vec![0_u128; 4096];
+    let top = stack.as_mut_ptr_range().end.cast();
+    let flags = libc::CLONE_VM | libc::SIGCHLD;
+    // SAFETY: the stack is the child's alone, which never returns from the function.
+    let child = unsafe { libc::clone(sleep, top, flags, std::ptr::null_mut()) };
+    assert!(child > 0);
+    ready.set();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The children of a process.
+fn children(pid: u32) -> Vec<u32> {
+    let parent = |stat: &str| {
+        let (_, after) = stat.rsplit_once(") ")?;
+        after.split(' ').nth(1)?.parse::<u32>().ok()
+    };
+    let all = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = all.filter_map(|one| one.file_name().to_str()?.parse().ok());
+    let is_child = |child: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        parent(&stat) == Some(pid)
+    };
+    pids.filter(is_child).collect()
+}
+
+#[test]
+fn a_child_in_a_dead_participants_memory_is_found() {
+    crossdock::process::init_test("crossdock_worker");
+    let name = unused();
+    let segment = options().open(&name.0).expect("there");
+    let ready = segment
+        .open::<crossdock::sync::Event>("ready")
+        .expect("there");
+    let holder = crossdock::process::spawn(hold_beside_a_child, (segment, ready.clone()));
+    let holder = holder.expect("spawned");
+    ready.wait().expect("it is there");
+    let pid = holder.id();
+    let [child] = children(pid)[..] else {
+        panic!("{:?}", children(pid));
+    };
+    assert_eq!(findings(&name.0), []);
+    signal(pid, Signal::SIGKILL);
+    holder.join().expect_err("killed");
+    let expected = format!("pid {pid} is gone, but pid {child} (");
+    let found = findings(&name.0);
+    signal(child, Signal::SIGKILL);
+    assert!(
+        matches!(&found[..], [(code, line)] if code == "not-in-proc"
+            && line.contains(&expected) && line.contains(&format!("-> kill {child}"))),
+        "{found:?}"
+    );
+    let gone = || findings(&name.0).iter().all(|(code, _)| code == "dead");
+    let watchdog = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !gone() {
+        assert!(std::time::Instant::now() < watchdog);
+    }
+}
+
+#[test]
+fn damaged_words_of_an_entry_are_found() {
+    let name = Name::new();
+    let segment = options().create_new(&name.0).expect("a segment");
+    let permits = segment.create::<crossdock::sync::Semaphore>("permits", 3);
+    permits.expect("a semaphore");
+    assert_eq!(findings(&name.0), []);
+    let entries = segment.entries().expect("whole");
+    let file = File::options()
+        .write(true)
+        .open(name.path())
+        .expect("there");
+    let second = entries[0].offset + 128 + 4;
+    file.write_all_at(&[0xff; 4], second).expect("written");
+    ails(&name.0, "damaged-entry", "permits has corrupt words: 1 ->");
+}
+
 #[test]
 fn dead_letters_are_found() {
     let name = Name::new();

@@ -7,19 +7,22 @@ mod people;
 mod text;
 mod values;
 
-use std::path::Path;
-
 use clap::Args;
 use crossdock::segment::{EntryView, Inspection, Overview};
 
+use crate::operate::find::{looked_at, opened};
 use crate::{print_ignoring_closed_pipes, with_causes};
 use people::People;
+
+/// The most entries and objects that are shown.
+const MOST_ENTRIES: usize = 4096;
 
 /// Shows a segment: its participants, its entries, and what they hold.
 ///
 /// Reads only: it joins nothing, changes nothing, and waits for nothing, so it
 /// may be used beside a system that works, or that is stuck. Words are of
-/// slightly different times.
+/// slightly different times. At most 4096 entries are shown, the objects of
+/// managers included.
 ///
 /// With --json: an object on one line, whose names stay as they are; an
 /// entry's "fields" have the names of its kind, a participant is "INDEX.COUNT",
@@ -27,9 +30,13 @@ use people::People;
 #[derive(Clone, Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct InspectOptions {
-    /// The segment: its name, or a path with a slash, as /proc/PID/fd/N is.
+    /// The segment: its name as `crossdock ls --all` shows it, or a path with a
+    /// slash, as /proc/PID/fd/N is.
+    #[arg(verbatim_doc_comment)]
     segment: String,
-    /// The entry; all of them, without their tables, if none is given.
+    /// The entry, or MANAGER/OBJECT; all of them, without their tables, if none
+    /// is given.
+    #[arg(verbatim_doc_comment)]
     entry: Option<String>,
     /// Prints an object on one line.
     #[arg(long)]
@@ -44,9 +51,11 @@ pub(crate) struct InspectOptions {
 #[derive(Clone, Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct PeekOptions {
-    /// The segment: its name, or a path with a slash, as /proc/PID/fd/N is.
+    /// The segment: its name as `crossdock ls --all` shows it, or a path with a
+    /// slash, as /proc/PID/fd/N is.
+    #[arg(verbatim_doc_comment)]
     segment: String,
-    /// The entry.
+    /// The entry, or MANAGER/OBJECT.
     entry: String,
     /// The number of bytes of a value that are shown.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -54,16 +63,6 @@ pub(crate) struct PeekOptions {
     /// Prints an object on one line.
     #[arg(long)]
     json: bool,
-}
-
-/// Opens a segment by its name or its path.
-pub(crate) fn opened(segment: &str) -> Result<Inspection, String> {
-    let opened = if segment.contains('/') {
-        Inspection::open_path(Path::new(segment))
-    } else {
-        Inspection::open(segment)
-    };
-    opened.map_err(|error| with_causes(&error))
 }
 
 fn overview(inspection: &Inspection) -> Result<Overview, String> {
@@ -90,15 +89,16 @@ pub(crate) fn inspect(options: &InspectOptions) -> Result<(), String> {
             }
         }
         None => {
-            let views: Vec<_> = seen
-                .entries
-                .iter()
-                .map(|entry| (entry, view(&inspection, &entry.name)))
-                .collect();
+            let (views, left) = looked_at(&inspection, &seen, MOST_ENTRIES);
             if options.json {
-                json::line(&json::segment(&options.segment, &inspection, &seen, &views))
+                json::line(&json::segment(
+                    &options.segment,
+                    &inspection,
+                    &seen,
+                    (&views, left),
+                ))
             } else {
-                text::segment(&options.segment, &seen, &views, &people)
+                text::segment(&options.segment, &seen, (&views, left), &people)
             }
         }
     };

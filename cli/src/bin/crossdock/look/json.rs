@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::people::described;
 use super::values;
+use crate::operate::find::LookedAt;
 
 pub(super) fn line(value: &Value) -> String {
     format!("{value}\n")
@@ -49,7 +50,7 @@ pub(super) fn segment(
     name: &str,
     inspection: &Inspection,
     seen: &Overview,
-    views: &[(&EntryInfo, Result<EntryView, String>)],
+    (views, left): (&[LookedAt], usize),
 ) -> Value {
     let file = inspection.file();
     let participants: Vec<_> = seen
@@ -91,6 +92,7 @@ pub(super) fn segment(
         "damaged": seen.damaged.as_ref().map(ToString::to_string),
         "participants": participants,
         "entries": entries,
+        "more_entries": left,
     })
 }
 

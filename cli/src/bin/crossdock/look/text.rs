@@ -6,6 +6,7 @@ use crossdock::segment::{EntryInfo, EntryView, Field, Overview, Seen};
 
 use super::people::{People, described};
 use super::values::{Value, hex};
+use crate::operate::find::LookedAt;
 use crate::operate::text::size as bytes;
 
 const COLUMNS: usize = 80;
@@ -72,9 +73,12 @@ pub(super) fn entry(view: &EntryView, people: &People, with_tables: bool) -> Str
 }
 
 fn title(info: &EntryInfo) -> Vec<String> {
-    let payload = match info.payload.size() {
-        0 => String::new(),
-        len => format!("<{}> of {}", plain(&info.payload.name()), bytes(len)),
+    let name = info.payload.name();
+    // An encoded type has its schema behind its name, and values of different lengths.
+    let payload = match (name.split_once('#'), info.payload.size()) {
+        (_, 0) => String::new(),
+        (Some((name, _)), _) => format!("<{}>", plain(name)),
+        (None, len) => format!("<{}> of {}", plain(&name), bytes(len)),
     };
     let kind = format!("{}{payload}", info.kind);
     vec![plain(&info.name), kind, bytes(info.len)]
@@ -83,7 +87,7 @@ fn title(info: &EntryInfo) -> Vec<String> {
 pub(super) fn segment(
     name: &str,
     seen: &Overview,
-    views: &[(&EntryInfo, Result<EntryView, String>)],
+    (views, left): (&[LookedAt], usize),
     people: &People,
 ) -> String {
     let mut out = String::new();
@@ -120,6 +124,9 @@ pub(super) fn segment(
                 let _ = writeln!(out, "  {error}");
             }
         }
+    }
+    if left > 0 {
+        let _ = writeln!(out, "and {left} entries more");
     }
     out
 }

@@ -48,7 +48,7 @@ const MOST_ENTRIES: Family = family(
 const UNREADABLE: Family = family(
     "crossdock_segment_unreadable_entries",
     Gauge,
-    "Entries that are not shown: damaged ones, and those behind the first 256.",
+    "Entries and objects that are not shown: damaged ones, those behind the first 256.",
 );
 const PARTICIPANTS: Family = family(
     "crossdock_participants",
@@ -189,9 +189,10 @@ pub(super) fn segment(text: &mut Text, name: &str, found: Option<&Found>) {
         text.add(&PARTICIPANTS, &[("segment", name), ("state", state)], count);
     }
     text.add(&MOST_PARTICIPANTS, &of, look.max_participants);
-    let views = found.entries();
-    text.add(&UNREADABLE, &of, look.entries.len() - views.len());
-    for view in &views {
+    let (all, left) = found.looked_at();
+    let views = all.iter().filter_map(|(_, view)| view.as_ref().ok());
+    text.add(&UNREADABLE, &of, all.len() - views.clone().count() + left);
+    for view in views {
         entry(text, name, look, view);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossdock::segment::{
-    EntryView, Field, FileInfo, Inspection, OpenError, Overview, ParticipantId, Seen,
+    EntryError, EntryInfo, EntryView, Field, FileInfo, Inspection, OpenError, Overview,
+    ParticipantId, Seen,
 };
-use crossdock::{Segment, SegmentOptions};
+use crossdock::{Error, Segment, SegmentOptions};
 
 use super::processes::{self, Nameless};
 use super::{failed, text};
@@ -34,8 +35,11 @@ pub(crate) struct Found {
     inspection: Option<Inspection>,
 }
 
-/// The most entries that are looked at.
-const MOST_ENTRIES: usize = 256;
+/// The most entries that are looked at, objects of managers included.
+pub(crate) const MOST_ENTRIES: usize = 256;
+
+/// An entry, or an object of a manager, and what was seen of it.
+pub(crate) type LookedAt = (EntryInfo, Result<EntryView, String>);
 
 /// The fields of an entry that say which participant holds it, or a part of it.
 const HOLDS: [&str; 5] = ["holder", "held by", "leased by", "writer", "writer mutex"];
@@ -100,6 +104,51 @@ pub(crate) fn nameless() -> Result<Vec<Found>, String> {
     Ok(found)
 }
 
+/// Opens a segment for looking at it: by the name that `ls` shows, or by a path, which has a slash.
+pub(crate) fn opened(segment: &str) -> Result<Inspection, String> {
+    if segment.contains('/') {
+        return Inspection::open_path(Path::new(segment)).map_err(|error| failed(&error));
+    }
+    match Inspection::open(segment) {
+        Err(OpenError::NotFound { .. }) if segment.starts_with(MEMFD) => {
+            let inspection = one(segment)?.inspection;
+            inspection.ok_or_else(|| format!("segment {segment:?} is gone"))
+        }
+        opened => opened.map_err(|error| failed(&error)),
+    }
+}
+
+/// Looks at entries, each with its objects behind it, `most` in all; returns how many are left out.
+pub(crate) fn looked_at(
+    inspection: &Inspection,
+    look: &Overview,
+    most: usize,
+) -> (Vec<LookedAt>, usize) {
+    let (mut all, mut left) = (Vec::new(), 0);
+    let mut see = |info: &EntryInfo| -> Vec<EntryInfo> {
+        if all.len() >= most {
+            left += 1;
+            return Vec::new();
+        }
+        let view = inspection.open_dyn(&info.name);
+        // An object that was removed meanwhile is no entry any more.
+        let is_gone = matches!(&view, Err(Error::Entry(EntryError::NotFound { .. })));
+        let objects = view
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |view| view.objects.clone());
+        if !is_gone {
+            all.push((info.clone(), view.map_err(|error| failed(&error))));
+        }
+        objects
+    };
+    for entry in &look.entries {
+        for object in see(entry) {
+            see(&object);
+        }
+    }
+    (all, left)
+}
+
 impl Found {
     fn of(name: String, bytes: u64, owner: u32, inspection: Result<Inspection, OpenError>) -> Self {
         let found = inspection.as_ref();
@@ -145,15 +194,18 @@ impl Found {
         })
     }
 
-    /// Looks at the first entries. Those that are damaged are left out.
+    /// Looks at the first entries and objects, and returns how many are left out.
+    pub(crate) fn looked_at(&self) -> (Vec<LookedAt>, usize) {
+        match (&self.inspection, &self.look) {
+            (Some(inspection), Ok(look)) => looked_at(inspection, look, MOST_ENTRIES),
+            _ => (Vec::new(), 0),
+        }
+    }
+
+    /// Looks at the first entries and objects. Those that are damaged are left out.
     pub(crate) fn entries(&self) -> Vec<EntryView> {
-        let (Some(inspection), Ok(look)) = (&self.inspection, &self.look) else {
-            return Vec::new();
-        };
-        let names = look.entries.iter().take(MOST_ENTRIES);
-        names
-            .filter_map(|entry| inspection.open_dyn(&entry.name).ok())
-            .collect()
+        let (all, _) = self.looked_at();
+        all.into_iter().filter_map(|(_, view)| view.ok()).collect()
     }
 
     /// Opens it to change it. That is a use.
@@ -234,6 +286,28 @@ pub(crate) fn held_by(id: ParticipantId, entries: &[EntryView]) -> Option<String
         [first, second] => Some(format!("{first} and {second}")),
         [first, second, rest @ ..] => Some(format!("{first}, {second} and {} more", rest.len())),
     }
+}
+
+/// What a participant does, in words, if an entry's table says that it is a worker of something:
+/// the fields of that row, and an age in its largest unit.
+pub(crate) fn doing(id: ParticipantId, entries: &[EntryView]) -> Option<String> {
+    let tables = entries.iter().flat_map(|entry| &entry.fields);
+    let rows = tables.filter_map(|field| match &field.value {
+        Seen::Rows(rows) => Some(rows),
+        _ => None,
+    });
+    let row = rows.flatten().find(|row| {
+        row.iter()
+            .any(|field| field.name == "worker" && field.value == Seen::Participant(id))
+    })?;
+    let words = row.iter().filter_map(|field| match &field.value {
+        Seen::Number(ms) if field.name == "age ms" => Some(text::age(Duration::from_millis(*ms))),
+        // A zero says nothing here, nor does what a worker does all the time.
+        Seen::Number(number) if *number != 0 => Some(format!("{} {number}", field.name)),
+        Seen::Text(state) if state != "runs" => Some(state.clone()),
+        _ => None,
+    });
+    Some(words.collect::<Vec<_>>().join(", "))
 }
 
 fn is_held(id: ParticipantId, fields: &[Field]) -> bool {

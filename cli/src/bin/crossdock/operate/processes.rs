@@ -71,6 +71,36 @@ pub(crate) fn own_namespaces() -> (u64, u64) {
     )
 }
 
+/// The processes whose memory holds the lock of a participant of the segment in that file.
+///
+/// Each has a page of it mapped without access, which a child of fork has not, and a child of vfork
+/// has. What this process may not look at is left out.
+pub(crate) fn with_locks(device: u64, inode: u64) -> Vec<u32> {
+    let Ok(all) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = all.flatten().filter_map(|process| {
+        let name = process.file_name();
+        name.to_str()?.parse::<u32>().ok()
+    });
+    let holds = |pid: &u32| {
+        // It may have ended, or be another user's.
+        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let maps = String::from_utf8_lossy(&maps);
+        maps.lines().any(|line| is_lock(line, device, inode))
+    };
+    pids.filter(holds).collect()
+}
+
+/// proc_pid_maps(5): whether a line is of such a page.
+fn is_lock(line: &str, device: u64, inode: u64) -> bool {
+    use nix::sys::stat::{major, minor};
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    let device = format!("{:02x}:{:02x}", major(device), minor(device));
+    let [mode, _, of, number] = std::array::from_fn(|_| fields.next().unwrap_or_default());
+    mode == "---s" && of == device && number.parse() == Ok(inode)
+}
+
 /// A file without a name that processes have open.
 #[derive(Clone, Debug)]
 pub(crate) struct Nameless {
@@ -112,6 +142,15 @@ pub(crate) fn nameless() -> io::Result<BTreeMap<(u64, u64), Nameless>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_holds_a_lock_is_told_from_other_mappings() {
+        let line = "7f1c4000-7f1c5000 ---s 00000000 00:1a 4242 /dev/shm/crossdock.x (deleted)";
+        assert!(is_lock(line, 0x1a, 4242));
+        assert!(!is_lock(line, 0x1b, 4242) && !is_lock(line, 0x1a, 42));
+        assert!(!is_lock(&line.replace("---s", "rw-s"), 0x1a, 4242));
+        assert!(!is_lock("", 0, 0));
+    }
 
     #[test]
     fn a_name_may_contain_brackets() {

@@ -8,22 +8,19 @@ use std::time::Instant;
 
 use crossdock::segment::{EntryView, Field, Overview, ParticipantId, ParticipantInfo, Seen};
 
-use crate::look::opened;
-use crate::operate::find::held_by;
+use crate::operate::find::{MOST_ENTRIES, doing, held_by, looked_at, opened};
 use crate::operate::processes::{Process, own_namespaces};
 use crate::operate::text::{cut, percent, size};
 use crate::with_causes;
-
-/// The most entries that are looked at.
-const MOST_ENTRIES: usize = 256;
 
 /// The most characters of the segment's name.
 const NAME: usize = 30;
 
 /// The fields that count what has happened. Of an entry with several of them the first is its rate.
-const COUNTED: [&str; 6] = [
+const COUNTED: [&str; 7] = [
     "value",
     "sent",
+    "changes",
     "times set",
     "notifications",
     "generation",
@@ -31,7 +28,14 @@ const COUNTED: [&str; 6] = [
 ];
 
 /// The fields that say how much there is in an entry.
-const DEPTHS: [&str; 5] = ["depth", "waiting", "length", "leased", "blocks in use"];
+const DEPTHS: [&str; 6] = [
+    "depth",
+    "waiting",
+    "length",
+    "leased",
+    "running",
+    "blocks in use",
+];
 
 /// A segment at one look.
 pub(super) struct Sample {
@@ -70,7 +74,7 @@ pub(super) struct Participant {
     /// As /proc has it: `R`, `S`, `D`, `T`; `dead`; `?` if /proc does not show its process.
     pub(super) state: String,
     pub(super) resident: Option<u64>,
-    /// The entries of which it holds something.
+    /// The entries of which it holds something; of the worker of a pool, the task that it runs.
     pub(super) holds: String,
 }
 
@@ -94,8 +98,8 @@ impl Sample {
             .iter()
             .map(|one| (one.id(), one.pid))
             .collect();
-        for (number, info) in seen.entries.iter().take(MOST_ENTRIES).enumerate() {
-            let view = inspection.open_dyn(&info.name);
+        let (all, left) = looked_at(&inspection, &seen, MOST_ENTRIES);
+        for (number, (info, view)) in all.into_iter().enumerate() {
             let mut entry = Entry {
                 number,
                 name: info.name.escape_debug().to_string(),
@@ -111,7 +115,7 @@ impl Sample {
                     entry.tell(&view, &pids);
                     views.push(view);
                 }
-                Err(error) => entry.fields = with_causes(&error),
+                Err(error) => entry.fields = error,
             }
             entries.push(entry);
         }
@@ -122,7 +126,7 @@ impl Sample {
             at,
             file: (file.device, file.inode, file.created),
             title: title(segment, &seen),
-            note: note(&seen, file.is_linked),
+            note: note(&seen, left, file.is_linked),
             entries,
             participants: people.map(|one| participant(one, own, &views)).collect(),
         })
@@ -216,11 +220,11 @@ fn title(segment: &str, seen: &Overview) -> Vec<String> {
     ]
 }
 
-fn note(seen: &Overview, is_linked: bool) -> Option<String> {
+fn note(seen: &Overview, left: usize, is_linked: bool) -> Option<String> {
     if let Some(damaged) = &seen.damaged {
         return Some(format!("damaged: {damaged}"));
     }
-    if seen.entries.len() > MOST_ENTRIES {
+    if left > 0 {
         return Some(format!("the first {MOST_ENTRIES} entries are looked at"));
     }
     let lost = !is_linked && !seen.is_anonymous;
@@ -243,7 +247,9 @@ fn participant(one: &ParticipantInfo, own: (u64, u64), views: &[EntryView]) -> P
         state,
         resident: process.as_ref().and_then(|_| resident(one.pid)),
         command: process.map_or_else(String::new, |process| process.name),
-        holds: held_by(one.id(), views).unwrap_or_default(),
+        holds: doing(one.id(), views)
+            .or_else(|| held_by(one.id(), views))
+            .unwrap_or_default(),
     }
 }
 

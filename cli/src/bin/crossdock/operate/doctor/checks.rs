@@ -3,7 +3,7 @@
 use crossdock::segment::{EntryView, OpenError, Overview, ParticipantInfo, Seen};
 
 use super::Finding;
-use crate::operate::find::{Found, Kind, held_by};
+use crate::operate::find::{Found, Kind, LookedAt, doing, held_by};
 use crate::operate::processes::{self, Process};
 use crate::operate::text;
 
@@ -52,7 +52,11 @@ fn looked(found: &Found, look: &Overview) -> Vec<Finding> {
         findings.push(removed(found));
     }
     let own = processes::own_namespaces();
-    let entries = found.entries();
+    let (all, _) = found.looked_at();
+    let entries: Vec<EntryView> = all
+        .iter()
+        .filter_map(|(_, view)| view.clone().ok())
+        .collect();
     for one in &look.participants {
         findings.extend(participant(found, one, own, &entries));
     }
@@ -61,6 +65,19 @@ fn looked(found: &Found, look: &Overview) -> Vec<Finding> {
             .iter()
             .filter_map(|entry| dead_letters(found, entry)),
     );
+    let damaged = all.iter().filter(|one| damage(one).is_some());
+    if damaged.clone().next().is_some() {
+        // Words that were read while they changed are whole in another look.
+        let (again, _) = found.looked_at();
+        let is_still = |one: &&LookedAt| {
+            let mut again = again.iter().filter(|two| two.0.name == one.0.name);
+            again.any(|two| damage(two).is_some())
+        };
+        let lines = damaged.filter(is_still).filter_map(damage);
+        let remedy = "end its users, then create it anew";
+        findings
+            .extend(lines.map(|what| Finding::of(found, "damaged-entry", what, remedy.to_owned())));
+    }
     let places = look.max_participants as usize;
     if look.participants.len() >= places && look.participants.iter().all(|one| one.alive) {
         let what = format!("all {places} places of participants are taken");
@@ -93,6 +110,35 @@ fn dead_letters(found: &Found, entry: &EntryView) -> Option<Finding> {
     Some(Finding::of(found, "dead-letters", what, remedy))
 }
 
+/// What is wrong with the words of an entry.
+fn damage((info, view): &LookedAt) -> Option<String> {
+    let name = info.name.escape_debug();
+    match view {
+        Err(error) => Some(format!("{name} cannot be read: {error}")),
+        Ok(view) => match view.field("corrupt") {
+            Some(Seen::Number(words)) => Some(format!("{name} has corrupt words: {words}")),
+            _ => None,
+        },
+    }
+}
+
+/// The processes in whose memory the lock of the dead participant `pid` may live on: those which
+/// have one, and are no participant's process.
+fn memory_of_others(found: &Found, pid: u32) -> Vec<u32> {
+    let (Some(file), Ok(look)) = (&found.file, &found.look) else {
+        return Vec::new();
+    };
+    let own = processes::own_namespaces();
+    let is_participant = |pid: &u32| {
+        look.participants
+            .iter()
+            .any(|one| one.pid == *pid && Process::of_participant(one, own).is_some())
+    };
+    let mut all = processes::with_locks(file.device, file.inode);
+    all.retain(|other| *other != pid && !is_participant(other));
+    all
+}
+
 /// What is wrong with a participant, if something is. `own` are the namespaces of this process.
 fn participant(
     found: &Found,
@@ -102,6 +148,7 @@ fn participant(
 ) -> Option<Finding> {
     let (name, pid) = (&found.name, one.pid);
     let held = held_by(one.id(), entries);
+    let task = doing(one.id(), entries);
     if !one.alive {
         let held = held.map_or_else(|| "not reaped".to_owned(), |held| format!("held {held}"));
         let what = format!("pid {pid} is dead, {held}");
@@ -119,18 +166,33 @@ fn participant(
     match process.filter(|process| is_it(process) && !process.is_zombie()) {
         Some(process) if process.is_stopped() => {
             let shown = &process.name;
+            let held = task.or(held);
             let held = held.map_or_else(String::new, |held| format!(", holds {held}"));
             let what = format!("pid {pid} ({shown}) is stopped{held}");
             let remedy = format!("kill -CONT {pid}");
             Some(Finding::of(found, "stopped", what, remedy).about(pid))
         }
         Some(_) => None,
-        None => {
-            let what = format!("pid {pid} is alive, but not in /proc");
-            let remedy = "see docs/operate.md".to_owned();
-            Some(Finding::of(found, "not-in-proc", what, remedy).about(pid))
-        }
+        None => Some(lives_on(found, pid)),
     }
+}
+
+/// A participant that the kernel counts as alive, and whose process is not there.
+fn lives_on(found: &Found, pid: u32) -> Finding {
+    let others = memory_of_others(found, pid);
+    let (what, remedy) = match others.first() {
+        None => (
+            format!("pid {pid} is alive, but not in /proc"),
+            "see docs/operate.md".to_owned(),
+        ),
+        Some(other) => {
+            let process = Process::of(*other);
+            let name = process.map_or_else(String::new, |process| format!(" ({})", process.name));
+            let what = format!("pid {pid} is gone, but pid {other}{name} runs in its memory");
+            (what, format!("kill {other}, or let it exec"))
+        }
+    };
+    Finding::of(found, "not-in-proc", what, remedy).about(pid)
 }
 
 /// What is wrong with a file that has the name of a segment and cannot be opened as one.
