@@ -14,8 +14,9 @@
 //!   joining the [registry](super::registry) and leaving it.
 //! - A thread that finds 0 takes the exclusion, and looks again before it joins: another thread may
 //!   have joined meanwhile.
-//! - A thread that learns that its tag is dead forgets that tag, and no other: another thread may
-//!   have forgotten it and joined anew.
+//! - A thread that was told that its tag is dead forgets that tag, and no other: another thread may
+//!   have forgotten it and joined anew. Under the exclusion it asks the registry once more: what it
+//!   was told may be of a time before the tag, or of a descriptor that could not ask.
 //!
 //! # Crash
 //!
@@ -73,11 +74,23 @@ impl<'a> OwnTag<'a> {
         Some(left)
     }
 
-    /// Forgets the lost membership `tag`, and what held it by `release`, unless another thread has.
-    pub(crate) fn forget(self, _: &Exclusive, tag: Tag, release: impl FnOnce()) {
-        if self.current() == Some(tag) || mutation(738) {
-            self.0.store(0, Relaxed);
-            release();
+    /// Forgets the lost membership `tag`, and what held it by `release`, unless another thread has,
+    /// or the registry has it still by `is_member`. Returns whether this process goes on as `tag`.
+    pub(crate) fn forget(
+        self,
+        _: &Exclusive,
+        tag: Tag,
+        is_member: impl FnOnce() -> bool,
+        release: impl FnOnce(),
+    ) -> bool {
+        if self.current() != Some(tag) && !mutation(738) {
+            return false;
         }
+        if is_member() && !mutation(647) {
+            return true;
+        }
+        self.0.store(0, Relaxed);
+        release();
+        false
     }
 }

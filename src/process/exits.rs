@@ -19,7 +19,7 @@ use crate::sys::events::{self, Descriptor, Here, Polled, Signal};
 use crate::sys::fork::{Guarded, exclusive};
 use crate::sys::{child, signals};
 use crate::wait::event_count::EventCount;
-use crate::wait::select::Source;
+use crate::wait::select::{NotMember, Source};
 
 /// The longest sleep of the thread, which bounds for how long it may miss that other code has
 /// closed its descriptors.
@@ -101,9 +101,9 @@ impl Source for ExitEvent {
         false
     }
 
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         self.ask();
-        true
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::facade::{AtomicU32, Ordering};
 use crate::queue::{Waitable, waitable};
 use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 /// It is ready from the moment it is raised until it is cleared.
 pub(super) struct Notice {
@@ -60,8 +60,8 @@ impl Source for Notice {
         false
     }
 
-    fn reap_dead(&self) -> bool {
-        true
+    fn reap_dead(&self) -> Result<(), NotMember> {
+        Ok(())
     }
 }
 
@@ -72,7 +72,7 @@ impl waitable::HasSource for Notice {
         SourceRef::of(self)
     }
 
-    fn lost(&self) -> Option<Fault> {
+    fn lost(&self, _: NotMember) -> Option<Fault> {
         None
     }
 }

@@ -16,7 +16,7 @@ use crate::queue::{Waitable, waitable};
 use crate::segment::Fault;
 use crate::sys::child;
 use crate::sys::clock::Deadline;
-use crate::wait::select::SourceRef;
+use crate::wait::select::{NotMember, SourceRef};
 
 /// A process started by [`spawn`](super::spawn()) or a [`Builder`](super::Builder), whose result is
 /// an `R`.
@@ -316,7 +316,7 @@ impl<R> waitable::HasSource for Process<R> {
         SourceRef::of(&**exit)
     }
 
-    fn lost(&self) -> Option<Fault> {
+    fn lost(&self, _: NotMember) -> Option<Fault> {
         None
     }
 }

@@ -12,7 +12,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::queue::wait_any::{Waitable, sealed as waitable};
 use crate::segment::{Fault, MembershipError, Placeable, SegmentLiveness};
-use crate::wait::select::SourceRef;
+use crate::wait::select::{NotMember, SourceRef};
 
 /// A queue whose senders and receivers can be counted: [`Queue`](super::Queue),
 /// [`WorkQueue`](super::WorkQueue), [`ByteQueue`](super::ByteQueue), [`Channel`](super::Channel).
@@ -226,8 +226,8 @@ impl<Q: Countable + Waitable> waitable::HasSource for ReceiverOf<Q> {
         (**self).source()
     }
 
-    fn lost(&self) -> Option<Fault> {
-        (**self).lost()
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        (**self).lost(why)
     }
 }
 

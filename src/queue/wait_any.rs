@@ -86,13 +86,16 @@ fn wait_until(sources: &[&dyn Waitable], deadline: &Deadline) -> Result<usize, W
     }
     let list: Vec<SourceRef<'_>> = sources.iter().map(|source| source.source()).collect();
     let list: Vec<&SourceRef<'_>> = list.iter().collect();
-    match select::wait(&list, deadline) {
-        Waited::Ready(index) => Ok(index),
-        Waited::TimedOut => Err(WaitAnyError::Timeout),
-        Waited::MembershipLost(index) => match sources[index].lost() {
-            Some(fault) => Err(WaitAnyError::Fault { index, fault }),
-            None => Ok(index),
-        },
+    loop {
+        match select::wait(&list, deadline) {
+            Waited::Ready(index) => return Ok(index),
+            Waited::TimedOut => return Err(WaitAnyError::Timeout),
+            Waited::MembershipLost(index, why) => {
+                if let Some(fault) = sources[index].lost(why) {
+                    return Err(WaitAnyError::Fault { index, fault });
+                }
+            }
+        }
     }
 }
 

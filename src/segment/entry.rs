@@ -14,8 +14,9 @@ use crate::segment::attachment::Attachment;
 use crate::segment::managed::Hold;
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, SegmentLiveness};
-use crate::segment::{EntryError, FoundKind, MembershipError};
+use crate::segment::{EntryError, Fault, FoundKind, MembershipError};
 use crate::sys::shm;
+use crate::wait::select::NotMember;
 
 /// A primitive that can be an entry of a [`Segment`](crate::Segment).
 ///
@@ -539,5 +540,15 @@ impl<S: SharedState> EntryRef<S> {
     #[cold]
     pub(crate) fn membership_lost(&self, me: Tag) -> MembershipError {
         Membership::membership_lost(&self.entry.mapping, me)
+    }
+
+    /// Returns why this process cannot wait, after a source said so; `None` if it has joined since.
+    #[cold]
+    pub(crate) fn lost(&self, why: NotMember) -> Option<Fault> {
+        let error = match why.was {
+            Some(me) => Some(self.membership_lost(me)),
+            None => self.tag().err(),
+        };
+        error.map(Fault::from)
     }
 }

@@ -229,17 +229,17 @@ impl ManagedEntry {
         };
         let created = self.with(|manager, me, peers| {
             let mut used = Extents::default();
-            match manager.create(record, me, peers, &mut used, &mut prepare) {
+            let created = match manager.create(record, me, peers, &mut used, &mut prepare) {
                 // Nothing was prepared. A dead participant may hold what was removed.
                 Err(NotMade::Full { .. } | NotMade::RecordsFull) => {
                     peers.reap(true);
                     manager.create(record, me, peers, &mut used, &mut prepare)
                 }
                 created => created,
-            }
+            };
+            created.map_err(|refused| self.not_made(name, record.len, refused, me))
         })?;
-        let held = created.map_err(|refused| self.not_made(name, record.len, refused))?;
-        self.attach(held)
+        self.attach(created?)
     }
 
     /// Opens an object of `P`'s kind and types, created with `config` if that is given.
@@ -249,8 +249,11 @@ impl ManagedEntry {
         config: Option<&P::Config>,
     ) -> Result<P, EntryError> {
         let checked = Name::entry(name).map_err(EntryError::Name)?;
-        let found = self.with(|manager, me, peers| manager.open(checked, me, peers))?;
-        let held = Opened::new(self, found.map_err(|error| self.not_held(name, error))?);
+        let found = self.with(|manager, me, peers| {
+            let found = manager.open(checked, me, peers);
+            found.map_err(|error| self.not_held(name, error, me))
+        })?;
+        let held = Opened::new(self, found?);
         match config {
             Some(config) => {
                 let shape = self.segment().shape_for::<P>(name, config)?;
@@ -269,9 +272,12 @@ impl ManagedEntry {
     pub(crate) fn open_at<P: Placeable>(&self, index: u32, edition: u64) -> Result<P, EntryError> {
         let word = ObjectWord::live(edition);
         let object = ObjectRef { index, word };
-        let found = self.with(|manager, me, peers| manager.open_at(object, me, peers))?;
         let name = format!("number {index} of a manager, edition {edition}");
-        let held = Opened::new(self, found.map_err(|error| self.not_held(&name, error))?);
+        let found = self.with(|manager, me, peers| {
+            let found = manager.open_at(object, me, peers);
+            found.map_err(|error| self.not_held(&name, error, me))
+        })?;
+        let held = Opened::new(self, found?);
         let record = held.object.record;
         held.attach_as(&record.name.to_string(), P::handed_over(record.payload))
     }
@@ -279,11 +285,11 @@ impl ManagedEntry {
     /// Removes the object of that name, and returns its record; `None` if there is none.
     pub(crate) fn remove(&self, name: &str) -> Result<Option<Record>, EntryError> {
         let checked = Name::entry(name).map_err(EntryError::Name)?;
-        let removed = self.with(|manager, me, peers| {
+        self.with(|manager, me, peers| {
             let held = match manager.open(checked, me, peers) {
                 Ok(held) => held,
                 Err(HoldError::Removed) => return Ok(None),
-                Err(error) => return Err(error),
+                Err(error) => return Err(self.not_held(name, error, me)),
             };
             let removed = manager.remove(held.object);
             if removed {
@@ -291,8 +297,7 @@ impl ManagedEntry {
             }
             manager.release(held.object.index, me);
             Ok(removed.then_some(held.record))
-        })?;
-        removed.map_err(|error| self.not_held(name, error))
+        })?
     }
 
     /// Returns the records of all live objects.
@@ -306,7 +311,7 @@ impl ManagedEntry {
                         records.push(held.record);
                     }
                     Err(HoldError::Removed) => {}
-                    Err(error) => return Err(self.not_held("", error)),
+                    Err(error) => return Err(self.not_held("", error, me)),
                 }
             }
             Ok(records)
@@ -315,21 +320,18 @@ impl ManagedEntry {
 
     /// Returns what is free.
     pub(crate) fn room(&self) -> Result<Room, EntryError> {
-        let room = self.with(|manager, me, peers| {
+        self.with(|manager, me, peers| {
             peers.reap(true);
-            manager.room(me, peers, &mut Extents::default())
-        })?;
-        room.map_err(|refused| self.not_made("", 0, refused))
+            let room = manager.room(me, peers, &mut Extents::default());
+            room.map_err(|refused| self.not_made("", 0, refused, me))
+        })?
     }
 
-    fn not_held(&self, name: &str, error: HoldError) -> EntryError {
+    fn not_held(&self, name: &str, error: HoldError, me: Tag) -> EntryError {
         let name = || name.to_owned();
         match error {
             HoldError::Removed => EntryError::NotFound { name: name() },
-            HoldError::MembershipLost => match self.0.mapping.membership().current() {
-                Some(me) => Membership::membership_lost(&self.0.mapping, me).into(),
-                None => MembershipError::Lost.into(),
-            },
+            HoldError::MembershipLost => Membership::membership_lost(&self.0.mapping, me).into(),
             HoldError::Corrupt { index, .. } => EntryError::Corrupt {
                 record: Some(index),
             },
@@ -337,7 +339,7 @@ impl ManagedEntry {
         }
     }
 
-    fn not_made(&self, name: &str, needed: u64, refused: NotMade) -> EntryError {
+    fn not_made(&self, name: &str, needed: u64, refused: NotMade, me: Tag) -> EntryError {
         match refused {
             NotMade::Exists { kind } => EntryError::Exists {
                 name: name.to_owned(),
@@ -347,9 +349,9 @@ impl ManagedEntry {
                 objects: self.0.record.config[1],
             },
             NotMade::Full { free } => EntryError::ManagerFull { needed, free },
-            NotMade::Hold(error) => self.not_held(name, error),
+            NotMade::Hold(error) => self.not_held(name, error, me),
             NotMade::Mutex(MutexError::MembershipLost) => {
-                self.not_held(name, HoldError::MembershipLost)
+                self.not_held(name, HoldError::MembershipLost, me)
             }
             NotMade::Mutex(_) => self.corrupt(),
         }

@@ -282,22 +282,26 @@ impl Membership {
 
     /// Forgets a membership that peers have taken for dead; the next operation joins anew.
     ///
-    /// Keeps the membership if only the descriptor that probes is gone: to its peers this process
-    /// is alive, and its guards hold. It cannot ask whether peers are.
+    /// Keeps the membership if the descriptor that probes is gone, or was gone when the operation
+    /// asked: to its peers this process is alive, and its guards hold.
     pub(crate) fn membership_lost(mapping: &Mapping, tag: Tag) -> MembershipError {
         let exclusive = exclusive();
+        // Without the descriptor each byte counts as locked.
+        let is_member = || {
+            let locks = Locks::probing(mapping);
+            mapping.registry().is_member(tag, &locks)
+        };
+        let release = || {
+            let held = Self::held(mapping, &exclusive);
+            held.into_iter().for_each(Held::release);
+        };
         let own = mapping.membership().own_tag();
-        let is_own = own.current() == Some(tag);
-        if is_own && !mapping.is_intact() && mapping.registry().is_live(tag) {
+        if own.forget(&exclusive, tag, is_member, release) {
             return MembershipError::System(SystemError::new(
                 "asking which peers are alive, through the segment's descriptor,",
                 &shm::closed_by_other_code(),
             ));
         }
-        own.forget(&exclusive, tag, || {
-            let held = Self::held(mapping, &exclusive);
-            held.into_iter().for_each(Held::release);
-        });
         MembershipError::Lost
     }
 

@@ -1,7 +1,7 @@
 //! What can be one of several things to wait for.
 
 use crate::segment::Fault;
-use crate::wait::select::SourceRef;
+use crate::wait::select::{NotMember, SourceRef};
 
 /// What [`wait_any`](crate::queue::wait_any) can wait for: a queue of any kind, a counted receiver
 /// of one, a [`Consumer`](crate::queue::spsc::Consumer) of a ring, a
@@ -21,7 +21,8 @@ pub trait Waitable: HasSource {}
 pub trait HasSource {
     #[doc(hidden)]
     fn source(&self) -> SourceRef<'_>;
-    /// Why this process cannot wait for it; `None` if its operations say so.
+    /// Why this process cannot wait for it, which its source said; `None` if it can by now, or if
+    /// the source is ready because its operations say so.
     #[doc(hidden)]
-    fn lost(&self) -> Option<Fault>;
+    fn lost(&self, why: NotMember) -> Option<Fault>;
 }

@@ -14,7 +14,7 @@ use crate::segment::{
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
 use crate::wait::on_event::EventWaitError;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 /// A flag that processes set, clear and wait for: "the data is loaded", "stop".
 ///
@@ -183,13 +183,11 @@ impl Source for Event {
         false
     }
 
-    fn reap_dead(&self) -> bool {
-        let Ok(me) = self.me() else {
-            return false;
-        };
+    fn reap_dead(&self) -> Result<(), NotMember> {
+        let me = self.me().map_err(|_| NotMember::UNJOINED)?;
         let others = self.state.liveness(me);
         others.reap(false);
-        others.is_member()
+        NotMember::unless(others.is_member(), me)
     }
 }
 
@@ -198,11 +196,8 @@ impl waitable::HasSource for Event {
         SourceRef::since(self, self.state.load().0)
     }
 
-    fn lost(&self) -> Option<Fault> {
-        let why = self
-            .me()
-            .map_or_else(|error| error, |me| self.state.membership_lost(me));
-        Some(why.into())
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.state.lost(why)
     }
 }
 

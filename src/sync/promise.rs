@@ -23,7 +23,7 @@ use crate::sync::Holder;
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
 use crate::wait::on_event::EventWaitError;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 /// A value that one process sets once, and that others wait for: a configuration, the address of a
 /// service, the result of a start.
@@ -410,13 +410,11 @@ impl<T> Source for Promise<T> {
         false
     }
 
-    fn reap_dead(&self) -> bool {
-        let Ok(me) = self.me() else {
-            return false;
-        };
+    fn reap_dead(&self) -> Result<(), NotMember> {
+        let me = self.me().map_err(|_| NotMember::UNJOINED)?;
         let others = self.state.liveness(me);
         self.state.reap_dead(&others);
-        others.is_member()
+        NotMember::unless(others.is_member(), me)
     }
 }
 
@@ -425,11 +423,8 @@ impl<T> waitable::HasSource for Promise<T> {
         SourceRef::since(self, self.state.load().0)
     }
 
-    fn lost(&self) -> Option<Fault> {
-        let why = self
-            .me()
-            .map_or_else(|error| error, |me| self.state.membership_lost(me));
-        Some(why.into())
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.state.lost(why)
     }
 }
 

@@ -9,6 +9,7 @@ mod event;
 mod expelled;
 mod forked;
 mod holders;
+mod kept;
 mod lost;
 mod monitor;
 mod promise;

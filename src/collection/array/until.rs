@@ -14,7 +14,7 @@ use crate::segment::{EntryRef, Fault, MembershipError, SegmentLiveness, Waitable
 use crate::wait::WaitMode;
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event::EventWaitError;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 /// The history of a handle's waits for a value, and for several sources.
 #[derive(Default)]
@@ -25,6 +25,7 @@ pub(crate) trait Member: Sync {
     fn tag(&self) -> Result<Tag, MembershipError>;
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_>;
     fn membership_lost(&self, me: Tag) -> MembershipError;
+    fn lost(&self, why: NotMember) -> Option<Fault>;
 }
 
 impl<S: SharedState> Member for EntryRef<S> {
@@ -38,6 +39,10 @@ impl<S: SharedState> Member for EntryRef<S> {
 
     fn membership_lost(&self, me: Tag) -> MembershipError {
         EntryRef::membership_lost(self, me)
+    }
+
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        EntryRef::lost(self, why)
     }
 }
 
@@ -156,13 +161,11 @@ impl<T: Atomic, F: Fn(T) -> bool> Source for Until<'_, T, F> {
         false
     }
 
-    fn reap_dead(&self) -> bool {
-        let Ok(me) = self.member.tag() else {
-            return false;
-        };
+    fn reap_dead(&self) -> Result<(), NotMember> {
+        let me = self.member.tag().map_err(|_| NotMember::UNJOINED)?;
         let others = self.member.liveness(me);
         others.reap(false);
-        others.is_member()
+        NotMember::unless(others.is_member(), me)
     }
 }
 
@@ -171,12 +174,8 @@ impl<T: Atomic, F: Fn(T) -> bool> waitable::HasSource for Until<'_, T, F> {
         SourceRef::of(self)
     }
 
-    fn lost(&self) -> Option<Fault> {
-        let why = match self.member.tag() {
-            Ok(me) => self.member.membership_lost(me),
-            Err(error) => error,
-        };
-        Some(why.into())
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.member.lost(why)
     }
 }
 

@@ -6,7 +6,7 @@ use super::store::Store;
 use crate::facade::WaitHistory;
 use crate::segment::{Fault, Waitable, waitable};
 use crate::wait::event_count::EventCount;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 /// A wait for a change of an object, for [`wait_any`](crate::queue::wait_any), beside queues, other
 /// objects and processes: from [`Dict::until_changed`](crate::Dict::until_changed), the same of the
@@ -83,7 +83,7 @@ impl Source for UntilChanged<'_> {
     }
 
     /// As a waiter for one object does: a writer may have died behind its commit.
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         self.store.reap_dead()
     }
 }
@@ -93,8 +93,8 @@ impl waitable::HasSource for UntilChanged<'_> {
         SourceRef::of(self)
     }
 
-    fn lost(&self) -> Option<Fault> {
-        Some(self.store.lost())
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.store.lost(why)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::segment::{Entry, EntryRef, Fault, MembershipError};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
 use crate::wait::on_event::EventWaitError;
+use crate::wait::select::NotMember;
 
 /// The words of an object, as long as a handle of it.
 pub(super) struct Store {
@@ -174,24 +175,18 @@ impl Store {
         &self.waits[1]
     }
 
-    /// Reaps the dead, and counts what a dead writer changed; returns false if this process is no
-    /// participant any more.
-    pub(super) fn reap_dead(&self) -> bool {
-        let Ok(me) = self.me() else {
-            return false;
-        };
+    /// Reaps the dead, and counts what a dead writer changed.
+    pub(super) fn reap_dead(&self) -> Result<(), NotMember> {
+        let me = self.me().map_err(|_| NotMember::UNJOINED)?;
         let others = self.state.liveness(me);
         others.reap(false);
         self.blocks().sweep_after_death(me, &others);
-        others.is_member()
+        NotMember::unless(others.is_member(), me)
     }
 
-    /// Why this process is no participant.
-    pub(super) fn lost(&self) -> Fault {
-        let why = self
-            .me()
-            .map_or_else(|error| error, |me| self.state.membership_lost(me));
-        why.into()
+    /// Why this process cannot wait; `None` if it can by now.
+    pub(super) fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.state.lost(why)
     }
 
     /// The version of a single value; `None` if it has none.

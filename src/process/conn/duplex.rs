@@ -13,7 +13,7 @@ use crate::queue::{
     TrySendError, Wait, Waitable, waitable,
 };
 use crate::segment::Fault;
-use crate::wait::select::SourceRef;
+use crate::wait::select::{NotMember, SourceRef};
 
 /// An end of a connection between two processes, which sends values of `S` and receives values of
 /// `R`; made by [`duplex`](super::duplex()) and [`Listener`](super::Listener).
@@ -189,8 +189,8 @@ impl<S, R> waitable::HasSource for Conn<S, R> {
         self.receiver.source()
     }
 
-    fn lost(&self) -> Option<Fault> {
-        waitable::HasSource::lost(&self.receiver)
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        waitable::HasSource::lost(&self.receiver, why)
     }
 }
 

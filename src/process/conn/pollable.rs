@@ -387,7 +387,7 @@ impl PollWatcher {
             let mut sources: Vec<&dyn Source> = vec![&self.notice];
             sources.extend(armed.iter().map(|(_, end)| &**end as &dyn Source));
             let waited = select::wait(&sources, &Deadline::never());
-            if let Waited::MembershipLost(index) = waited
+            if let Waited::MembershipLost(index, _) = waited
                 && let Some((watched, end)) = index.checked_sub(1).and_then(|at| armed.get(at))
                 && let Some(watched) = watched.upgrade()
             {

@@ -16,7 +16,7 @@ use crate::queue::{
     Iter, Receive, RecvError, RecvTimeoutError, TryIter, TryRecvError, Wait, Waitable,
 };
 use crate::segment::Fault;
-use crate::wait::select::SourceRef;
+use crate::wait::select::{NotMember, SourceRef};
 
 /// The receiving end of a [`pipe`](super::pipe), or of a connection that was
 /// [split](super::Conn::split).
@@ -271,7 +271,7 @@ impl<T> waitable::HasSource for PipeReceiver<T> {
     }
 
     /// Its operations say that the end is lost, if it is.
-    fn lost(&self) -> Option<Fault> {
+    fn lost(&self, _: NotMember) -> Option<Fault> {
         Some(self.frames.ring.end.lost()).filter(|fault| *fault != Fault::NotOwner)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reader::FrameReader;
 use crate::facade::WaitHistory;
 use crate::wait::event_count::EventCount;
-use crate::wait::select::Source;
+use crate::wait::select::{NotMember, Source};
 
 impl Source for FrameReader {
     /// Also when a part of a message is there, which an attempt to receive takes out of the ring.
@@ -34,7 +34,7 @@ impl Source for FrameReader {
         false
     }
 
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         self.ring.end.reap_dead()
     }
 }

@@ -14,7 +14,7 @@ use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event::longest_until_end;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 impl<T: Payload> Source for Queue<T> {
     fn is_ready(&self) -> bool {
@@ -44,16 +44,14 @@ impl<T: Payload> Source for Queue<T> {
         true
     }
 
-    fn reap_dead(&self) -> bool {
-        let Ok(me) = self.me() else {
-            return false;
-        };
+    fn reap_dead(&self) -> Result<(), NotMember> {
+        let me = self.me().map_err(|_| NotMember::UNJOINED)?;
         let others = self.liveness(me);
         let alive = others.is_member();
         if alive {
             self.ring().reap_dead(Endpoint::Receiver, &others);
         }
-        alive
+        NotMember::unless(alive, me)
     }
 }
 
@@ -62,11 +60,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::HasSource for Queue<T> {
         SourceRef::of(self)
     }
 
-    fn lost(&self) -> Option<Fault> {
-        let why = self
-            .me()
-            .map_or_else(|error| error, |me| self.membership_lost(me));
-        Some(why.into())
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.state.lost(why)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::queue::wait_any::{Waitable, sealed};
 use crate::segment::Fault;
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event::longest_until_end;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 impl<T: Payload, R: RoleMarker> Source for End<T, R> {
     /// Also when the end is lost: its operations say so.
@@ -50,10 +50,10 @@ impl<T: Payload, R: RoleMarker> Source for End<T, R> {
         false
     }
 
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         let others = self.spsc.state.liveness(self.me);
         self.ring().reap_dead(R::ROLE, &others);
-        others.is_member()
+        NotMember::unless(others.is_member(), self.me)
     }
 }
 
@@ -100,10 +100,10 @@ impl<T: Payload> Source for EndWatch<T> {
         true
     }
 
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         let others = self.spsc.state.liveness(self.me);
         self.spsc.protocol().reap_dead(Consuming::ROLE, &others);
-        others.is_member()
+        NotMember::unless(others.is_member(), self.me)
     }
 }
 
@@ -113,7 +113,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> sealed::HasSource for Consumer<T
     }
 
     /// Its operations say that the end is lost, if it is.
-    fn lost(&self) -> Option<Fault> {
+    fn lost(&self, _: NotMember) -> Option<Fault> {
         Some(self.end.lost()).filter(|fault| *fault != Fault::NotOwner)
     }
 }

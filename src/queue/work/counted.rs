@@ -14,7 +14,7 @@ use crate::queue::{CountError, Wait};
 use crate::segment::{Fault, MembershipError, SegmentLiveness};
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event::longest_until_end;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 impl Counts for Pool {
     fn me(&self) -> Result<Tag, MembershipError> {
@@ -66,7 +66,7 @@ impl Source for Pool {
     fn is_shared(&self) -> bool {
         true
     }
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         self.reap_dead()
     }
 }
@@ -110,12 +110,8 @@ impl<M: ?Sized> waitable::HasSource for Work<M> {
         SourceRef::of(self.pool())
     }
 
-    fn lost(&self) -> Option<Fault> {
-        let pool = self.pool();
-        let why = pool
-            .me()
-            .map_or_else(|error| error, |me| pool.membership_lost(me));
-        Some(why.into())
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.pool().lost(why)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::queue::Wait;
 use crate::segment::{Entry, EntryRef, Fault, MembershipError, SegmentLiveness};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
+use crate::wait::select::NotMember;
 
 /// A handle of a work queue, whatever its messages are.
 pub(super) struct Pool {
@@ -324,11 +325,15 @@ impl Pool {
         ready
     }
 
-    /// Gives back what dead participants hold. False if this process is no participant any more.
-    pub(super) fn reap_dead(&self) -> bool {
-        let Ok(me) = self.me() else {
-            return false;
-        };
+    /// Returns why this process cannot wait; `None` if it can by now.
+    #[cold]
+    pub(super) fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.state.lost(why)
+    }
+
+    /// Gives back what dead participants hold.
+    pub(super) fn reap_dead(&self) -> Result<(), NotMember> {
+        let me = self.me().map_err(|_| NotMember::UNJOINED)?;
         let others = self.liveness(me);
         let alive = others.is_member();
         if alive {
@@ -337,7 +342,7 @@ impl Pool {
             work.reap_dead(&mut cursor, Endpoint::Receiver, &others);
             self.keep(&cursor);
         }
-        alive
+        NotMember::unless(alive, me)
     }
 }
 

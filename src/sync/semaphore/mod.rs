@@ -454,14 +454,6 @@ impl Semaphore {
             words: self.words(),
         }
     }
-
-    /// Why this process is no participant any more.
-    fn why_lost(&self) -> Fault {
-        let why = self
-            .me()
-            .map_or_else(|error| error, |me| self.state.membership_lost(me));
-        why.into()
-    }
 }
 
 impl Clone for Semaphore {

@@ -5,15 +5,15 @@ use crate::facade::WaitHistory;
 use crate::participant::Liveness;
 use crate::segment::{Fault, Waitable, waitable};
 use crate::wait::event_count::EventCount;
-use crate::wait::select::{Source, SourceRef};
+use crate::wait::select::{NotMember, Source, SourceRef};
 
 impl waitable::HasSource for Semaphore {
     fn source(&self) -> SourceRef<'_> {
         SourceRef::of(self)
     }
 
-    fn lost(&self) -> Option<Fault> {
-        Some(self.why_lost())
+    fn lost(&self, why: NotMember) -> Option<Fault> {
+        self.state.lost(why)
     }
 }
 
@@ -36,15 +36,13 @@ impl Source for Semaphore {
         true
     }
 
-    fn reap_dead(&self) -> bool {
-        let Ok(me) = self.me() else {
-            return false;
-        };
+    fn reap_dead(&self) -> Result<(), NotMember> {
+        let me = self.me().map_err(|_| NotMember::UNJOINED)?;
         let others = self.liveness(me);
         let is_member = others.is_member();
         if is_member {
             self.raw().reap_dead(&others);
         }
-        is_member
+        NotMember::unless(is_member, me)
     }
 }

@@ -43,6 +43,7 @@
 use core::time::Duration;
 
 use crate::facade::{Deadline, Futex, Pace, WaitHistory, mutation};
+use crate::participant::Tag;
 use crate::wait::event_count::{EventCount, WaitKey, waiter_barrier};
 use crate::wait::on_event::longest;
 use crate::wait::{
@@ -86,8 +87,26 @@ pub(crate) trait Source {
     fn is_shared(&self) -> bool;
 
     /// Reaps the processes that could make it ready. It is ready if their death is what its
-    /// operations return. Returns false if this process is not a participant any more.
-    fn reap_dead(&self) -> bool;
+    /// operations return. Fails if this process is not a participant any more.
+    fn reap_dead(&self) -> Result<(), NotMember>;
+}
+
+/// This process is not the participant that it was, or could not join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotMember {
+    /// The tag by which it asked. Another thread may have joined anew since.
+    pub(crate) was: Option<Tag>,
+}
+
+impl NotMember {
+    /// It could not join.
+    pub(crate) const UNJOINED: Self = Self { was: None };
+
+    /// Fails unless this process still is the participant `me`, as `is_member` says.
+    pub(crate) fn unless(is_member: bool, me: Tag) -> Result<(), Self> {
+        let was = Some(me);
+        if is_member { Ok(()) } else { Err(Self { was }) }
+    }
 }
 
 /// A source, and its mark when a wait for it began; for public traits that only this crate can use.
@@ -130,7 +149,7 @@ impl Source for SourceRef<'_> {
     fn is_shared(&self) -> bool {
         self.source.is_shared()
     }
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         self.source.reap_dead()
     }
 }
@@ -143,7 +162,7 @@ pub(crate) enum Waited {
     /// The deadline passed while none was ready.
     TimedOut,
     /// This process is not a participant of the segment of the source at this index any more.
-    MembershipLost(usize),
+    MembershipLost(usize, NotMember),
 }
 
 impl From<WaitError> for Waited {
@@ -151,7 +170,7 @@ impl From<WaitError> for Waited {
         match error {
             WaitError::TimedOut => Self::TimedOut,
             // Each source is asked for itself.
-            WaitError::MembershipLost => Self::MembershipLost(0),
+            WaitError::MembershipLost => Self::MembershipLost(0, NotMember::UNJOINED),
         }
     }
 }
@@ -200,11 +219,11 @@ impl<S: Source + ?Sized> WaitOp for AnySource<'_, S> {
         if mutation(96) {
             return Ok(Step::Blocked);
         }
-        let is_member = |source: &&S| source.reap_dead();
-        match self.sources.iter().position(|source| !is_member(source)) {
-            Some(index) => Err(Waited::MembershipLost(index)),
-            None => Ok(Step::Blocked),
+        for (index, source) in self.sources.iter().enumerate() {
+            let reaped = source.reap_dead();
+            reaped.map_err(|why| Waited::MembershipLost(index, why))?;
         }
+        Ok(Step::Blocked)
     }
 
     const REAPS_FIRST: bool = false;

@@ -26,6 +26,8 @@ mutants! {
         737 "a thread does not publish the tag it joined as";
     model_attachment_that_lost_its_membership_is_rejoined_once:
         738 "a lost membership is forgotten though another thread has joined anew";
+    model_attachment_that_was_told_of_a_loss_that_is_none_stays:
+        647 "a membership is forgotten though the registry has it";
     model_attachment_that_goes_last_leaves_after_all_was_done:
         739 "the last handle does not acquire what was done through the others",
         740 "a handle that goes does not publish what was done through it";
@@ -130,8 +132,10 @@ impl Mapping {
 
     fn expel(&self, tag: Tag) {
         let exclusive = exclusive();
-        self.own_tag().forget(&exclusive, tag, || {
-            let Ok(()) = ModelByteLocks(running()).unlock(tag.index());
+        let locks = ModelByteLocks(running());
+        let is_member = || self.segment.registry().is_member(tag, &locks);
+        self.own_tag().forget(&exclusive, tag, is_member, || {
+            let Ok(()) = locks.unlock(tag.index());
         });
     }
 
@@ -334,6 +338,35 @@ fn model_attachment_that_lost_its_membership_is_rejoined_once() {
                 tag_of(&handle);
             })
         }));
+        assert_left(&segment);
+    });
+}
+
+/// Hunts: a thread that could not ask for a while, and so forgets a membership by which another
+/// thread holds something: a peer gets the index.
+#[test]
+fn model_attachment_that_was_told_of_a_loss_that_is_none_stays() {
+    explore_at_least("attachment: one told, one at work, a peer", 3, || {
+        let segment = Segment::create();
+        let (handle, tag) = alone(|| {
+            let handle = open(&segment);
+            let tag = handle.tag();
+            (handle, tag)
+        });
+        let [told, works] = [Given::new(handle.clone()), Given::new(handle)];
+        let peer = segment.clone();
+        finish([
+            start(1, None, move || {
+                let handle = told.take();
+                handle.expel(tag);
+                assert_eq!(tag_of(&handle), tag, "two participants");
+            }),
+            start(1, None, move || {
+                let handle = works.take();
+                assert_eq!(tag_of(&handle), tag, "two participants");
+            }),
+            start(2, None, move || peer.reap()),
+        ]);
         assert_left(&segment);
     });
 }

@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::super::{Source, Waited, wait};
+use super::super::{NotMember, Source, Waited, wait};
 use crate::algorithm::spsc::{Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState};
 use crate::facade::model::{die, explore, explore_deaths, is_byte_locked};
 use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
@@ -102,9 +102,9 @@ impl Source for Waiting<'_> {
     fn is_shared(&self) -> bool {
         true
     }
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         self.over.set(!is_byte_locked(self.producer - 1));
-        true
+        Ok(())
     }
 }
 
@@ -249,10 +249,10 @@ impl Source for End<'_> {
     fn is_shared(&self) -> bool {
         false
     }
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         let role = Role::Consumer;
         self.ring.reap_dead(role, &KernelLiveness(1));
-        true
+        Ok(())
     }
 }
 

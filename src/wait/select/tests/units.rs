@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::super::{AT_ONCE, Source, Waited, wait};
+use super::super::{AT_ONCE, NotMember, Source, Waited, wait};
 use crate::facade::Deadline;
+use crate::participant::Tag;
 use crate::wait::event_count::EventCount;
 
 struct Thing {
@@ -25,13 +26,17 @@ impl Source for Thing {
     fn is_shared(&self) -> bool {
         true
     }
-    fn reap_dead(&self) -> bool {
+    fn reap_dead(&self) -> Result<(), NotMember> {
         match self.dead_after.get() {
             Some(0) => self.ready.set(true),
             left => self.dead_after.set(left.map(|left| left - 1)),
         }
-        self.member
+        NotMember::unless(self.member, me())
     }
+}
+
+fn me() -> Tag {
+    Tag::new(0, 1).unwrap()
 }
 
 fn things(count: usize) -> Vec<Thing> {
@@ -92,6 +97,6 @@ fn a_lost_membership_names_its_segment() {
     things[2].member = false;
     assert_eq!(
         wait_for(&things, &Deadline::never()),
-        Waited::MembershipLost(2)
+        Waited::MembershipLost(2, NotMember { was: Some(me()) })
     );
 }
