@@ -3,7 +3,8 @@
 //! An allocator with fork handlers of its own, registered at its first use and so after the
 //! library's, has its lock taken first by a fork: a thread that allocated under the library's lock
 //! would wait for the forking thread, which waits for that lock. This binary's allocator forks in
-//! every call. So an allocation under the lock never returns, whatever the other threads do.
+//! every call. So an allocation under the lock never returns, whatever the other threads do. With the
+//! feature `tracing`, nor does a subscriber that is told of something under the lock.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::AsFd;
@@ -108,6 +109,70 @@ fn reaps(segment: &Segment) {
     segment.reap();
 }
 
+/// A subscriber of `tracing` that uses segments, as one does that writes to a shared ring.
+#[cfg(feature = "tracing")]
+mod told {
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use crossdock::{Counter, Segment};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber, subscriber};
+
+    static EVENTS: AtomicU32 = AtomicU32::new(0);
+
+    struct Counting;
+
+    impl Subscriber for Counting {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "crossdock"
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {
+            let segment = Segment::anonymous().unwrap();
+            segment.create::<Counter>("events", 0).unwrap().add(1);
+            EVENTS.fetch_add(1, Relaxed);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    pub(super) fn subscribe() {
+        subscriber::set_global_default(Counting).unwrap();
+    }
+
+    /// How many events there were.
+    pub(super) fn events() -> u32 {
+        EVENTS.load(Relaxed)
+    }
+}
+
+/// A process that is no participant joins where the last index is that of a dead one.
+fn joins_in_place_of_the_dead(segment: &Segment) {
+    assert_eq!(segment.participants().len(), 2);
+    // SAFETY: the child uses the segment, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: takes an integer.
+        unsafe { libc::alarm(60) };
+        asked(|| {
+            let lock = segment.open::<Mutex<()>>("held").unwrap();
+            drop(lock.lock_or_repair(|_| ()).unwrap());
+        });
+        #[cfg(feature = "tracing")]
+        assert!(told::events() > 0);
+        // SAFETY: ends the process at once.
+        unsafe { libc::_exit(0) }
+    }
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    unsafe { libc::waitpid(child, &mut status, 0) };
+    assert_eq!(status, 0, "the process that joins");
+}
+
 /// Monitors come and go, in such numbers that their descriptors need more room.
 fn monitors(segment: &Segment) {
     let many: Vec<Monitor> = (0..20).map(|_| Monitor::start().unwrap()).collect();
@@ -146,6 +211,11 @@ fn nothing_is_allocated_or_freed_under_the_lock_that_a_fork_waits_for() {
     // A process that was taken for one that left: joins anew as soon as it needs to.
     dead(&full);
     asked(|| reaps(&full));
+    #[cfg(feature = "tracing")]
+    told::subscribe();
+    dead(&full);
+    joins_in_place_of_the_dead(&full);
+    full.reap();
     dead(&full);
     let counter = full.create::<Counter>("c", 0).unwrap();
     counter.add(1);

@@ -166,9 +166,13 @@ impl Membership {
     #[cold]
     fn join(mapping: &Mapping) -> Result<Tag, MembershipError> {
         loop {
+            if let Joined::As(tag) = Self::try_join(mapping)? {
+                return Ok(tag);
+            }
+            // Outside the exclusion, as the pause: a subscriber of `tracing` is told.
+            Self::reap(mapping);
             match Self::try_join(mapping)? {
                 Joined::As(tag) => return Ok(tag),
-                // Outside the exclusion.
                 Joined::Resting(left) => clock::pause(left),
                 Joined::Full => {
                     let participants = mapping.geometry().participants;
@@ -243,14 +247,7 @@ impl Membership {
                 entry.time_namespace.store(identity.time_namespace, Relaxed);
             }
         };
-        let now = clock_coarse;
-        match mapping.registry().join(locks, now, describe)? {
-            Joined::As(tag) => Ok(Joined::As(tag)),
-            Joined::Full | Joined::Resting(_) => {
-                Self::reap_with(locks, None);
-                mapping.registry().join(locks, now, describe)
-            }
-        }
+        mapping.registry().join(locks, clock_coarse, describe)
     }
 
     /// Leaves, if this process is a participant. First recovers what it still holds.

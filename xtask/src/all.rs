@@ -176,6 +176,8 @@ pub(crate) fn test(quick: bool) -> Outcome {
             "tracing",
             "--test",
             "tracing",
+            "--test",
+            "fork_lock",
         ];
         pass_through(cargo(args))
     })?;
