@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossdock::Segment;
 use crossdock::process::{self, Conn, JoinError, PipeOptions, PipeReceiver, PipeSender};
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
-use crossdock::queue::{RecvError, RecvTimeoutError, SendError, TrySendError};
+use crossdock::queue::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 
 use crate::support::{Gate, outcome, start, wait_at};
 
@@ -273,4 +273,36 @@ fn an_inherited_end_is_not_a_forked_childs() {
     assert_eq!(status, 0);
     sender.send(&2).expect("sent");
     assert_eq!(receiver.recv(), Ok(2));
+}
+
+#[test]
+fn a_large_message_that_was_gathered_before_a_fork_is_not_the_childs() {
+    let (mut sender, mut receiver) = process::pipe::<u8>().expect("a pipe");
+    let message = vec![7; 100_000];
+    thread::scope(|scope| {
+        scope.spawn(|| sender.send_bytes(&message).expect("sent"));
+        // It is whole now, in the receiver's memory.
+        assert_eq!(
+            receiver.poll(Instant::now() + Duration::from_secs(60)),
+            Ok(true)
+        );
+    });
+    // SAFETY: as above.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let polled = receiver.poll(Duration::ZERO);
+        let received = receiver.try_recv_bytes();
+        let refused = matches!(polled, Err(crossdock::Fault::NotOwner))
+            && matches!(
+                received,
+                Err(TryRecvError::Fault(crossdock::Fault::NotOwner))
+            );
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(i32::from(!refused)) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0);
+    assert_eq!(receiver.recv_bytes(), Ok(message));
 }

@@ -74,11 +74,12 @@ impl FrameReader {
         }
     }
 
-    /// Returns the length of a large message that is whole.
+    /// Returns the length of a large message that is whole; of an end that is this process's.
     #[inline]
     fn gathered(&self) -> Option<usize> {
         let partial = self.partial.as_ref()?;
-        (partial.bytes.len() == partial.len).then_some(partial.len)
+        let is_whole = partial.bytes.len() == partial.len;
+        (is_whole && self.ring.end.is_mine()).then_some(partial.len)
     }
 
     /// Returns whether a large message is whole.

@@ -237,7 +237,7 @@ impl<T: Payload, R: RoleMarker> End<T, R> {
     /// Whether the end is this process's still: a forked child's is not, nor is that of a process
     /// that others took for dead.
     #[inline(always)]
-    pub(super) fn is_mine(&self) -> bool {
+    pub(crate) fn is_mine(&self) -> bool {
         self.spsc.state.current_tag() == Some(self.me) && self.ring().is_held(&self.cursor)
     }
 
