@@ -4,7 +4,6 @@ mod deaths;
 mod dict;
 mod garbage;
 mod list;
-mod model;
 mod open;
 mod shared;
 mod wait_any;

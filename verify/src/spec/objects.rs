@@ -38,7 +38,7 @@ impl Objects {
 
     fn step(&mut self, [verb, a, b, c]: [u8; 4]) {
         let value = vec![b; usize::from(c) % 100];
-        match verb % 12 {
+        match verb % 14 {
             0..6 => self.of_dict(verb, a % 12, value),
             _ => self.of_list(verb, usize::from(a % 10), value),
         }
@@ -48,7 +48,7 @@ impl Objects {
 
     fn of_dict(&mut self, verb: u8, key: u8, value: Vec<u8>) {
         let (dict, keys) = (&self.dict, &mut self.keys);
-        match verb % 12 {
+        match verb % 14 {
             0 | 1 => {
                 if let Some(new) = done(dict.insert(&key, &value)) {
                     assert_eq!(new, keys.insert(key, value).is_none());
@@ -73,12 +73,20 @@ impl Objects {
             }
             4 => {
                 let there = keys.get(&key).cloned();
-                if let Some(exchanged) = done(dict.compare_exchange(&key, None, Some(&value))) {
-                    assert_eq!(
-                        exchanged,
-                        there.clone().map_or(Ok(()), |there| Err(Some(there)))
-                    );
-                    keys.entry(key).or_insert(value);
+                let expected = if value.len().is_multiple_of(2) {
+                    there.clone()
+                } else {
+                    None
+                };
+                let new = (value.len() % 4 < 2).then_some(&value);
+                if let Some(exchanged) = done(dict.compare_exchange(&key, expected.as_ref(), new)) {
+                    if expected == there {
+                        assert_eq!(exchanged, Ok(()));
+                        keys.remove(&key);
+                        keys.extend(new.map(|new| (key, new.clone())));
+                    } else {
+                        assert_eq!(exchanged, Err(there));
+                    }
                 }
             }
             _ => {
@@ -91,7 +99,7 @@ impl Objects {
 
     fn of_list(&mut self, verb: u8, at: usize, value: Vec<u8>) {
         let (list, values) = (&self.list, &mut self.values);
-        match verb % 12 {
+        match verb % 14 {
             6 | 7 => {
                 if done(list.push(&value)).is_some() {
                     values.push(value);
@@ -114,7 +122,22 @@ impl Objects {
                     }
                 }
             }
-            _ if value.len() > 90 => {
+            11 => {
+                let more = [value.clone(), vec![1], value];
+                if done(list.extend(more.clone())).is_some() {
+                    values.extend(more);
+                }
+            }
+            12 => {
+                let keeps = |one: &Vec<u8>| one.first() != value.first();
+                assert!(done(list.retain(keeps)).is_some());
+                values.retain(keeps);
+            }
+            _ if value.len() == 99 => {
+                assert_eq!(done(list.clear()), Some(()));
+                values.clear();
+            }
+            _ if value.len() > 80 => {
                 assert_eq!(done(list.sort()), Some(()));
                 values.sort();
             }
