@@ -3,7 +3,7 @@
 use crossdock::array::{Atomic, Init};
 use crossdock::{AtomicArray, Mutex, Segment, SegmentOptions};
 
-use crate::support::process::{Child, Line, child, holder, in_child};
+use crate::support::process::{Line, at_once, child, holder, in_child};
 use crate::support::watch;
 
 const PROCESSES: usize = 4;
@@ -17,23 +17,6 @@ fn zeroed<T: Atomic>(segment: &Segment, name: &str, len: usize) -> AtomicArray<T
     segment.create(name, Init::zeroed(len)).unwrap()
 }
 
-/// Runs `body` in many children at once, and waits for them.
-fn in_children(body: impl Fn(usize)) {
-    let go = Line::new();
-    let children: Vec<Child> = (0..PROCESSES)
-        .map(|number| {
-            child(|| {
-                go.hear();
-                body(number);
-            })
-        })
-        .collect();
-    for _ in &children {
-        go.say(1);
-    }
-    children.into_iter().for_each(|child| child.join());
-}
-
 #[test]
 fn additions_of_many_processes_to_every_element_are_all_there() {
     let _watch = watch();
@@ -44,7 +27,7 @@ fn additions_of_many_processes_to_every_element_are_all_there() {
     let signed = zeroed::<i16>(&segment, "signed", LEN);
     let halves = zeroed::<f64>(&segment, "halves", LEN);
     let floats = zeroed::<f32>(&segment, "floats", LEN);
-    in_children(|_| {
+    at_once(0..PROCESSES, |_| {
         for _ in 0..EACH {
             for index in 0..LEN {
                 whole[index].fetch_add(index as u64);
@@ -111,7 +94,7 @@ fn each_flag_is_taken_once() {
     let taken = zeroed::<bool>(&segment, "taken", FLAGS);
     let turned = zeroed::<bool>(&segment, "turned", FLAGS);
     let own = zeroed::<u64>(&segment, "own", PROCESSES);
-    in_children(|number| {
+    at_once(0..PROCESSES, |number| {
         for (flag, turned) in taken.iter().zip(&turned) {
             let won = match number {
                 0 => !flag.swap(true),
@@ -132,7 +115,7 @@ fn each_flag_is_taken_once() {
 fn neighbours_that_share_a_word_do_not_disturb_each_other() {
     let _watch = watch();
     let bytes = zeroed::<u8>(&segment(), "bytes", PROCESSES);
-    in_children(|number| {
+    at_once(0..PROCESSES, |number| {
         let own = &bytes[number];
         for step in 0..300_000_u32 {
             let expected = step.to_le_bytes()[0];
@@ -154,7 +137,7 @@ fn the_best_of_many_processes_wins() {
     let segment = segment();
     let most = zeroed::<i32>(&segment, "most", 2);
     let least = zeroed::<f32>(&segment, "least", 2);
-    in_children(|number| {
+    at_once(0..PROCESSES, |number| {
         let number = i16::try_from(number).unwrap();
         for step in 0..5_000_i16 {
             most[1].fetch_max(i32::from(step) * 4 + i32::from(number));

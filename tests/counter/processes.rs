@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use crossdock::{Counter, Mutex, Segment, SegmentOptions, ShardedCounter};
 
 use crate::support::image::Window;
-use crate::support::process::{Child, Line, child, holder, in_child};
+use crate::support::process::{at_once, child, holder, in_child};
 use crate::support::watch;
 
 const PROCESSES: u64 = 4;
@@ -15,28 +15,11 @@ fn segment() -> Segment {
     Segment::anonymous().unwrap()
 }
 
-/// Runs `body` in many children, and waits for them.
-fn in_children(body: impl Fn(u64)) {
-    let go = Line::new();
-    let children: Vec<Child> = (0..PROCESSES)
-        .map(|number| {
-            child(|| {
-                go.hear();
-                body(number);
-            })
-        })
-        .collect();
-    for _ in &children {
-        go.say(1);
-    }
-    children.into_iter().for_each(|child| child.join());
-}
-
 #[test]
 fn additions_of_many_processes_are_all_there() {
     let _watch = watch();
     let total = segment().create::<Counter>("total", 0).unwrap();
-    in_children(|_| {
+    at_once(0..PROCESSES, |_| {
         for _ in 0..EACH {
             total.add(1);
         }
@@ -53,7 +36,7 @@ fn every_addition_returns_a_value_of_its_own() {
     let seen: Vec<Counter> = (0..LEN / 64)
         .map(|word| segment.create(&format!("word {word}"), 0).unwrap())
         .collect();
-    in_children(|_| {
+    at_once(0..PROCESSES, |_| {
         for _ in 0..2000 {
             let number = usize::try_from(ticket.add(1) - 1).unwrap();
             let before = seen[number / 64].fetch_or(1 << (number % 64));
@@ -69,7 +52,7 @@ fn the_best_of_many_processes_wins() {
     let segment = segment();
     let most = segment.create::<Counter<i64>>("most", i64::MIN).unwrap();
     let least = segment.create::<Counter<i64>>("least", i64::MAX).unwrap();
-    in_children(|number| {
+    at_once(0..PROCESSES, |number| {
         let number = number.cast_signed();
         for step in 0..10_000 {
             most.fetch_max(step * 10 + number);
@@ -83,7 +66,7 @@ fn the_best_of_many_processes_wins() {
 fn sharded_additions_of_many_processes_are_all_there() {
     let _watch = watch();
     let sharded = segment().create::<ShardedCounter>("s", ()).unwrap();
-    in_children(|_| {
+    at_once(0..PROCESSES, |_| {
         for _ in 0..EACH {
             sharded.add(1);
         }
@@ -140,7 +123,7 @@ fn a_process_that_cannot_join_still_adds() {
     let plain = segment.create::<Counter>("c", 0).unwrap();
     let mutex = segment.create::<Mutex<u64>>("m", 0).unwrap();
     let _other = holder(|| drop(mutex.lock().unwrap()));
-    in_children(|_| {
+    at_once(0..PROCESSES, |_| {
         assert!(mutex.try_lock().is_err(), "the registry is full");
         for _ in 0..1000 {
             sharded.add(1);

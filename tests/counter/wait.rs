@@ -124,30 +124,6 @@ fn a_stopped_waiter_is_told_when_it_goes_on() {
 }
 
 #[test]
-fn waiters_live_through_adders_that_are_killed_at_random() {
-    let _watch = watch();
-    let (_segment, counter) = sample();
-    let waiter = asleep(|| {
-        let mut last = 0;
-        while last < 2000 {
-            last = counter.wait_until(|n| n > last).unwrap();
-        }
-    });
-    for round in 1..=20 {
-        let adders = [(); 2].map(|()| {
-            child(|| {
-                loop {
-                    counter.add_and_notify(1);
-                }
-            })
-        });
-        counter.wait_until(|n| n >= 100 * round).unwrap();
-        adders.into_iter().for_each(|adder| adder.kill());
-    }
-    waiter.join();
-}
-
-#[test]
 fn a_number_is_one_of_several_things_to_wait_for() {
     let _watch = watch();
     let (segment, counter) = sample();

@@ -6,8 +6,8 @@ use crossdock::queue::{
 };
 use crossdock::segment::MembershipError;
 
-use crate::support::careless::{close_all_from_3, lose_membership};
-use crate::support::process::{Line, child, in_child};
+use crate::support::careless::{Reaped, close_all_from_3, lose_membership};
+use crate::support::process::in_child;
 use crate::support::watch;
 use crate::{SOON, queue};
 
@@ -77,24 +77,12 @@ fn closing_every_descriptor_is_an_error_of_who_waits_and_nobody_hangs() {
 fn an_expelled_sender_is_counted_no_more_and_its_drop_uncounts_nobody() {
     let _watch = watch();
     let (segment, queue) = queue::<u64>(4);
-    let (line, end) = (Line::new(), Line::new());
-    let careless = child(|| {
-        let sender = queue.sender().unwrap();
-        lose_membership(&segment);
-        line.say(1);
-        end.hear();
-        drop(sender);
-        line.say(1);
-        end.hear();
-    });
-    line.hear();
+    let careless = Reaped::after(&segment, || queue.sender().unwrap(), drop);
     assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
     let mine = queue.sender().unwrap();
-    end.say(1);
-    line.hear();
+    careless.goes_on();
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Empty)));
     drop(mine);
     assert!(matches!(queue.try_recv(), Err(TryRecvError::Disconnected)));
-    end.say(1);
-    careless.join();
+    careless.ends();
 }

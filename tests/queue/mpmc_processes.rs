@@ -342,39 +342,3 @@ fn a_forked_childs_own_sender_counts_beside_its_parents() {
     child.kill();
     assert!(matches!(queue.recv(), Err(RecvError::Disconnected)));
 }
-
-#[test]
-fn killing_senders_and_receivers_at_random_moments_leaves_a_queue_that_works() {
-    let _watch = watch();
-    let (segment, queue) = queue::<u64>(4);
-    let got = segment.create::<crossdock::Counter>("got", 0).unwrap();
-    for _ in 0..30 {
-        let workers: Vec<_> = [true, false, true, false]
-            .into_iter()
-            .map(|sends| {
-                child(|| {
-                    for item in 0.. {
-                        if sends {
-                            queue.send(item).unwrap();
-                        } else {
-                            queue.recv().unwrap();
-                            got.add(1);
-                        }
-                    }
-                })
-            })
-            .collect();
-        let before = got.load();
-        while got.load() < before + 50 {
-            std::hint::spin_loop();
-        }
-        workers.into_iter().for_each(Child::kill);
-    }
-    assert_eq!(segment.reap().stuck, 0);
-    let left = queue.try_iter().count();
-    assert!(left as u64 <= queue.capacity());
-    for item in 0..20 {
-        queue.send(item).unwrap();
-        assert_eq!(queue.recv().unwrap(), item);
-    }
-}

@@ -1,5 +1,6 @@
 //! The work queue, and a process whose descriptors other code of it has closed.
 
+use std::mem::forget;
 use std::time::Duration;
 
 use crossdock::Fault;
@@ -9,8 +10,8 @@ use crossdock::queue::{
 use crossdock::segment::MembershipError;
 
 use crate::SOON;
-use crate::support::careless::{close_all_from_3, lose_membership};
-use crate::support::process::{Line, child, in_child};
+use crate::support::careless::{Reaped, close_all_from_3, lose_membership};
+use crate::support::process::in_child;
 use crate::support::watch;
 use crate::work::{done, goes_on, work};
 
@@ -29,14 +30,9 @@ fn who_was_taken_for_dead_has_lost_what_it_held() {
         },
     ];
     for end in ends {
-        let (line, go) = (Line::new(), Line::new());
         queue.send(7).unwrap();
-        let careless = child(|| {
-            let held = queue.recv().unwrap();
-            let loan = queue.loan().unwrap();
-            lose_membership(&segment);
-            line.say(1);
-            go.hear();
+        let holds = || (queue.recv().unwrap(), queue.loan().unwrap());
+        let careless = Reaped::after(&segment, holds, |(held, loan)| {
             assert_eq!(end(held), Err(Fault::NotOwner));
             assert!(matches!(
                 loan.send(),
@@ -45,21 +41,16 @@ fn who_was_taken_for_dead_has_lost_what_it_held() {
                     Fault::NotMember(MembershipError::Lost)
                 ))
             ));
-            line.say(1);
-            go.hear();
         });
-        line.hear();
         let again = queue.recv().unwrap();
         assert_eq!((*again, again.attempt()), (7, 2));
-        go.say(1);
-        line.hear();
+        careless.goes_on();
         assert_eq!(queue.free_capacity(), 3);
         // Neither its end nor its delay has touched what is another's by now.
         drop(again);
         assert_eq!(done(&queue), (7, 3));
         goes_on(&queue);
-        go.say(1);
-        careless.join();
+        careless.ends();
         goes_on(&queue);
     }
 }
@@ -70,30 +61,22 @@ fn what_it_takes_after_it_was_reaped_comes_back_when_it_is_killed() {
     let _watch = watch();
     let (segment, queue) = work::<u64>(4);
     for loans in [false, true] {
-        let (line, go) = (Line::new(), Line::new());
-        let careless = child(|| {
+        let begins = || {
             queue.send(1).unwrap();
             done(&queue);
-            lose_membership(&segment);
-            line.say(1);
-            go.hear();
+        };
+        let careless = Reaped::after(&segment, begins, |()| {
             let loan = loans.then(|| queue.try_loan().unwrap());
             let held = queue.try_recv().unwrap();
             assert_eq!(
                 (*held, queue.free_capacity()),
                 (2, 4 - 1 - u64::from(loans))
             );
-            line.say(1);
-            go.hear();
-            drop((loan, held));
-            unreachable!("was to be killed");
+            forget((loan, held));
         });
-        line.hear();
-        assert_eq!(segment.reap().freed, 1);
         queue.send(2).unwrap();
-        go.say(1);
-        line.hear();
-        careless.kill();
+        careless.goes_on();
+        careless.child.kill();
         assert_eq!(done(&queue), (2, 2));
         queue.wait_idle().unwrap();
         goes_on(&queue);
@@ -154,12 +137,8 @@ fn it_is_told_when_it_waits_and_joins_anew() {
 fn a_loan_of_one_that_has_joined_anew_is_lost() {
     let _watch = watch();
     let (segment, queue) = work::<u64>(2);
-    let (line, go) = (Line::new(), Line::new());
-    let careless = child(|| {
-        let loan = queue.loan().unwrap();
-        lose_membership(&segment);
-        line.say(1);
-        go.hear();
+    let loans = || queue.loan().unwrap();
+    let careless = Reaped::after(&segment, loans, |loan| {
         assert!(matches!(
             queue.recv_timeout(SOON),
             Err(RecvTimeoutError::Fault(Fault::NotMember(
@@ -172,10 +151,8 @@ fn a_loan_of_one_that_has_joined_anew_is_lost() {
             Err(SendError::Fault((), Fault::NotOwner))
         ));
     });
-    line.hear();
-    assert_eq!(segment.reap().freed, 1);
-    go.say(1);
-    careless.join();
+    careless.goes_on();
+    careless.ends();
     assert_eq!(done(&queue), (6, 1));
     goes_on(&queue);
 }
@@ -185,23 +162,13 @@ fn a_loan_of_one_that_has_joined_anew_is_lost() {
 fn what_it_sends_after_it_was_reaped_arrives() {
     let _watch = watch();
     let (segment, queue) = work::<u64>(2);
-    let (line, go) = (Line::new(), Line::new());
-    let careless = child(|| {
+    let begins = || {
         queue.send(1).unwrap();
         done(&queue);
-        lose_membership(&segment);
-        line.say(1);
-        go.hear();
-        queue.send(2).unwrap();
-        line.say(1);
-        go.hear();
-        unreachable!("was to be killed");
-    });
-    line.hear();
-    assert_eq!(segment.reap().freed, 1);
-    go.say(1);
-    line.hear();
-    careless.kill();
+    };
+    let careless = Reaped::after(&segment, begins, |()| queue.send(2).unwrap());
+    careless.goes_on();
+    careless.child.kill();
     segment.reap();
     assert_eq!(done(&queue), (2, 1));
     goes_on(&queue);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossdock::Fault;
 use crossdock::queue::{
     ByteOptions, ByteQueue, Queue, RecvError, RecvTimeoutError, SendError, SendTimeoutError,
-    TryRecvError, TrySendError, Wait, WorkQueue, wait_any, wait_any_timeout,
+    TryRecvError, TrySendError, Wait, wait_any, wait_any_timeout,
 };
 use crossdock::{Counter, Segment};
 
@@ -502,46 +502,4 @@ fn several_queues_of_both_kinds_are_waited_for_at_once() {
     waiter.join();
     let (_segment, empty) = work::<u64>(2);
     assert!(wait_any_timeout(&[&empty, &ring], SOON).is_err());
-}
-
-#[test]
-fn killing_workers_at_random_moments_loses_nothing_and_doubles_no_acknowledgement() {
-    let _watch = watch();
-    const ITEMS: u64 = 20_000;
-    let segment = Segment::anonymous().unwrap();
-    let options = crossdock::queue::WorkOptions::new(8).max_attempts(126);
-    let queue: WorkQueue<u64> = segment.create("work", options).unwrap();
-    let [begun, acked] = ["begun", "acked"].map(|name| segment.create::<Counter>(name, 0).unwrap());
-    let worker = || {
-        child(|| {
-            for delivery in queue.iter() {
-                begun.add(1);
-                delivery.unwrap().ack().unwrap();
-                acked.add(1);
-            }
-        })
-    };
-    let sender = child(|| {
-        let sender = queue.sender().unwrap();
-        (0..ITEMS).for_each(|item| sender.send(item).unwrap());
-        sender.wait_idle().unwrap();
-        sender.close();
-    });
-    let (mut workers, mut kills) = (vec![worker(), worker()], 0);
-    while kills < 60 && !queue.is_closed() {
-        let before = begun.load();
-        while begun.load() < before + 50 && !queue.is_closed() {
-            std::hint::spin_loop();
-        }
-        workers.remove(0).kill();
-        workers.push(worker());
-        kills += 1;
-    }
-    sender.join();
-    workers.into_iter().for_each(Child::join);
-    let (begun, acked) = (begun.load(), acked.load());
-    assert!((ITEMS - kills..=ITEMS).contains(&acked), "{acked} {kills}");
-    assert!((ITEMS - kills..=ITEMS + kills).contains(&begun), "{begun}");
-    assert!(queue.dead_letters().is_empty());
-    assert_eq!(queue.free_capacity(), 8);
 }

@@ -6,44 +6,25 @@ use crossdock::segment::{EntryError, Fault, FoundKind, MembershipError};
 use crossdock::{Counter, Mutex, Segment, SegmentOptions};
 
 use crate::support::image::{self, CONTROL, COUNT, INDEXED, Window};
-use crate::support::process::{Line, child, holder, in_child};
+use crate::support::process::{at_once, holder, in_child};
 use crate::support::watch;
 
 const PROCESSES: u64 = 8;
-
-/// Starts `PROCESSES` children that all wait for a word, and then do `body` at once.
-fn at_once(body: impl Fn(u64)) {
-    let (ready, go) = (Line::new(), Line::new());
-    let children: Vec<_> = (0..PROCESSES)
-        .map(|number| {
-            child(|| {
-                ready.say(number);
-                go.hear();
-                body(number);
-            })
-        })
-        .collect();
-    for _ in &children {
-        ready.hear();
-    }
-    children.iter().for_each(|_| go.say(1));
-    for child in children {
-        child.join();
-    }
-}
 
 #[test]
 fn of_many_who_create_one_entry_at_once_one_wins_and_the_others_open_it() {
     let _watch = watch();
     let segment = Segment::anonymous().unwrap();
     let winners = segment.create::<Counter>("winners", 0).unwrap();
-    at_once(|number| match segment.create::<Counter>("race", number) {
-        Ok(counter) => {
-            winners.add(1);
-            assert_eq!(counter.load(), number);
+    at_once(0..PROCESSES, |number| {
+        match segment.create::<Counter>("race", number) {
+            Ok(counter) => {
+                winners.add(1);
+                assert_eq!(counter.load(), number);
+            }
+            Err(EntryError::Exists { .. }) => drop(segment.open::<Counter>("race").unwrap()),
+            Err(error) => panic!("{error}"),
         }
-        Err(EntryError::Exists { .. }) => drop(segment.open::<Counter>("race").unwrap()),
-        Err(error) => panic!("{error}"),
     });
     assert_eq!(winners.load(), 1);
     assert_eq!(segment.entries().unwrap().len(), 2);
@@ -53,7 +34,7 @@ fn of_many_who_create_one_entry_at_once_one_wins_and_the_others_open_it() {
 fn of_many_who_open_or_create_one_entry_all_get_the_same() {
     let _watch = watch();
     let segment = Segment::anonymous().unwrap();
-    at_once(|_| {
+    at_once(0..PROCESSES, |_| {
         segment.open_or_create::<Counter>("race", 0).unwrap().add(1);
     });
     assert_eq!(segment.open::<Counter>("race").unwrap().load(), PROCESSES);
@@ -64,7 +45,7 @@ fn of_many_who_open_or_create_one_entry_all_get_the_same() {
 fn many_who_create_their_own_entries_at_once_all_get_room_of_their_own() {
     let _watch = watch();
     let segment = SegmentOptions::new().entries(128).anonymous().unwrap();
-    at_once(|number| {
+    at_once(0..PROCESSES, |number| {
         for each in 0..10 {
             let name = format!("{number}.{each}");
             segment

@@ -13,22 +13,20 @@ use crate::{SOON, large, number, snapshot};
 fn a_writer_whose_role_was_taken_is_told_and_can_claim_it_again() {
     let _watch = watch();
     let (segment, snapshot) = snapshot(1);
-    let (line, go) = (Line::new(), Line::new());
-    let careless = child(|| {
+    let publishes = || {
         let mut writer = snapshot.writer().unwrap();
         writer.publish(large(1)).unwrap();
-        lose_membership(&segment);
-        line.say(1);
-        go.hear();
+        writer
+    };
+    let careless = Reaped::after(&segment, publishes, |mut writer| {
         assert_eq!(writer.publish(large(9)), Err(Fault::NotOwner));
         assert_eq!(writer.publish(large(9)), Err(Fault::NotOwner));
         drop(writer);
         assert_eq!(snapshot.writer().unwrap().publish(large(3)), Ok(3));
     });
-    line.hear();
     assert_eq!(snapshot.writer().unwrap().publish(large(2)), Ok(2));
-    go.say(1);
-    careless.join();
+    careless.goes_on();
+    careless.ends();
     assert_eq!(number(&snapshot.load().unwrap()), 3);
 }
 

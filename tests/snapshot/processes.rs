@@ -3,9 +3,9 @@
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crossdock::Fault;
 use crossdock::segment::ClaimError;
 use crossdock::snapshot::{ReaderError, WaitNewerError};
-use crossdock::{Counter, Fault};
 
 use crate::support::process::{Child, Line, child, holder, in_child};
 use crate::support::watch;
@@ -270,66 +270,4 @@ fn threads_take_a_seat_for_the_moment() {
             assert_eq!(writer.publish(large(version)), Ok(version));
         }
     });
-}
-
-#[test]
-fn writers_killed_at_random_moments_leave_whole_values_and_no_version_comes_again() {
-    let _watch = watch();
-    let (segment, snapshot) = snapshot(2);
-    let mut reader = snapshot.reader().unwrap();
-    let mut last = 0;
-    for _ in 0..40 {
-        let before = snapshot.version();
-        let writer = child(|| {
-            let mut writer = snapshot.writer().unwrap();
-            loop {
-                let next = writer.version() + 1;
-                assert_eq!(writer.publish(large(next)), Ok(next));
-            }
-        });
-        while snapshot.version() < before + 200 {
-            let value = reader.read().unwrap();
-            assert_eq!(number(&value), value.version());
-            assert!(value.version() >= last);
-            last = value.version();
-        }
-        writer.kill();
-    }
-    assert_eq!(segment.reap().stuck, 0);
-    assert_eq!(number(&reader.read().unwrap()), snapshot.version());
-}
-
-#[test]
-fn readers_killed_at_random_moments_leave_their_seats_and_the_writer_goes_on() {
-    let _watch = watch();
-    let (segment, snapshot) = snapshot(2);
-    let read = segment.create::<Counter>("read", 0).unwrap();
-    let mut writer = snapshot.writer().unwrap();
-    for _ in 0..40 {
-        let readers: Vec<_> = (0..2)
-            .map(|_| {
-                child(|| {
-                    let mut reader = snapshot.reader().unwrap();
-                    loop {
-                        let value = reader.read().unwrap();
-                        assert_eq!(number(&value), value.version());
-                        read.add(1);
-                    }
-                })
-            })
-            .collect();
-        let before = read.load();
-        while read.load() < before + 200 {
-            let next = writer.version() + 1;
-            assert_eq!(writer.publish(large(next)), Ok(next));
-        }
-        readers.into_iter().for_each(Child::kill);
-    }
-    let seats = [(); 2].map(|()| snapshot.reader().unwrap());
-    assert!(matches!(
-        snapshot.load(),
-        Err(ReaderError::NoFreeSlot { .. })
-    ));
-    drop(seats);
-    assert_eq!(segment.reap().stuck, 0);
 }

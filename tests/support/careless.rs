@@ -43,7 +43,7 @@ pub(crate) fn close_all_from_3() {
 /// A process that was reaped and does not know it: a child that does something as a participant, loses
 /// its membership, is reaped, and does something else as soon as it is [told to](Self::go_on).
 pub(crate) struct Reaped {
-    child: Child,
+    pub(crate) child: Child,
     line: Line,
     go: Line,
 }

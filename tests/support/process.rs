@@ -203,6 +203,23 @@ impl Drop for Child {
     }
 }
 
+/// Runs `body` in a child for each number, which all wait for a word and then begin at once; waits
+/// for them.
+pub(crate) fn at_once<N>(numbers: impl IntoIterator<Item = N>, body: impl Fn(N)) {
+    let (ready, go) = (Line::new(), Line::new());
+    let begins = |number| {
+        child(|| {
+            ready.say(1);
+            go.hear();
+            body(number);
+        })
+    };
+    let children: Vec<_> = numbers.into_iter().map(begins).collect();
+    children.iter().for_each(|_| assert_eq!(ready.hear(), 1));
+    children.iter().for_each(|_| go.say(1));
+    children.into_iter().for_each(Child::join);
+}
+
 /// Runs `body` in a child and waits for it.
 pub(crate) fn in_child(body: impl FnOnce()) {
     child(body).join();

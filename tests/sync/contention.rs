@@ -4,7 +4,7 @@ use crossdock::sync::LockError;
 use crossdock::{Counter, Fault, Mutex, SegmentOptions};
 
 use crate::support::names::Unique;
-use crate::support::process::{Line, child, holder, in_child};
+use crate::support::process::{Line, at_once, child, holder, in_child};
 use crate::support::watch;
 use crate::{WAYS, Way, lock, sample};
 
@@ -14,21 +14,11 @@ fn increments_of_many_processes_are_all_there() {
     const PROCESSES: u64 = 4;
     const EACH: u64 = 100_000;
     let (_segment, mutex) = sample();
-    let go = Line::new();
-    let children: Vec<_> = (0..PROCESSES)
-        .map(|_| {
-            child(|| {
-                go.hear();
-                for _ in 0..EACH {
-                    *mutex.lock().unwrap() += 1;
-                }
-            })
-        })
-        .collect();
-    for _ in &children {
-        go.say(1);
-    }
-    children.into_iter().for_each(|child| child.join());
+    at_once(0..PROCESSES, |_| {
+        for _ in 0..EACH {
+            *mutex.lock().unwrap() += 1;
+        }
+    });
     assert_eq!(*mutex.lock().unwrap(), PROCESSES * EACH);
 }
 

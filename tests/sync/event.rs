@@ -10,7 +10,7 @@ use crossdock::{Counter, Fault, Segment};
 
 use crate::support::careless::lose_membership;
 use crate::support::image::Window;
-use crate::support::process::{Line, asleep, child, in_child};
+use crate::support::process::{asleep, child, in_child};
 use crate::support::watch;
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -155,45 +155,4 @@ fn a_waiter_whose_membership_is_lost_is_told() {
         event.set();
         assert_eq!(event.wait(), Ok(()));
     });
-}
-
-#[test]
-fn waiters_live_through_setters_that_are_killed_at_random() {
-    let _watch = watch();
-    let (segment, event) = sample();
-    let rounds = segment.create::<Counter>("rounds", 0).unwrap();
-    let line = Line::new();
-    let waiter = child(|| {
-        // Each of these waits ends by a set: the setters never stop for long.
-        while rounds.load() < 40 {
-            event.wait().unwrap();
-        }
-        line.say(1);
-    });
-    for _ in 0..40 {
-        let setters = [(); 2].map(|()| {
-            child(|| {
-                loop {
-                    event.set();
-                    event.clear();
-                }
-            })
-        });
-        let before = event_sets(&segment);
-        while event_sets(&segment) < before + 100 {
-            std::hint::spin_loop();
-        }
-        setters.into_iter().for_each(|setter| setter.kill());
-        rounds.add(1);
-    }
-    event.set();
-    line.hear();
-    waiter.join();
-}
-
-/// How often the only event of a segment was set.
-fn event_sets(segment: &Segment) -> u64 {
-    let window = Window::of(segment);
-    let offset = usize::try_from(segment.entries().unwrap()[0].offset).unwrap();
-    window.long(offset).load(Relaxed) / 2
 }

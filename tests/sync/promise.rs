@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossdock::queue::{Queue, WaitAnyError, wait_any, wait_any_timeout};
 use crossdock::segment::MembershipError;
 use crossdock::sync::{ClaimPromiseError, Holder, Promise, PromiseError, PromiseTimeoutError};
-use crossdock::{Counter, Fault, Segment};
+use crossdock::{Fault, Segment};
 
 use crate::support::careless::lose_membership;
 use crate::support::image::Window;
@@ -166,27 +166,6 @@ fn a_forked_child_has_not_its_parents_claim() {
         ));
     });
     assert_eq!(claim.unwrap().set([2; 3]), Ok(&[2; 3]));
-}
-
-#[test]
-fn one_of_many_makes_the_value_through_kills_at_random() {
-    let _watch = watch();
-    let segment = Segment::anonymous().unwrap();
-    let made = segment.create::<Counter>("made", 0).unwrap();
-    for round in 0..20_u64 {
-        let name = format!("p{round}");
-        let promise = segment.create::<Promise<[u64; 3]>>(&name, ()).unwrap();
-        let start = || {
-            child(|| {
-                let value = promise.get_or_init(|| [made.add(1); 3]).unwrap();
-                assert!(value[0] == value[1] && value[1] == value[2]);
-            })
-        };
-        let (victims, others) = ([(); 2].map(|()| start()), [(); 2].map(|()| start()));
-        victims.into_iter().for_each(|victim| victim.kill());
-        others.into_iter().for_each(|other| other.join());
-        assert!(promise.get().is_some());
-    }
 }
 
 #[test]

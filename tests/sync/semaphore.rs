@@ -9,11 +9,11 @@ use crossdock::sync::{
     AcquireError, AcquireTimeoutError, AddPermitsError, Holder, Semaphore, SemaphoreOptions,
     TryAcquireError,
 };
-use crossdock::{Counter, Fault, Segment};
+use crossdock::{Fault, Segment};
 
 use crate::support::careless::Reaped;
 use crate::support::image::Window;
-use crate::support::process::{asleep, child, holder, in_child};
+use crate::support::process::{asleep, holder, in_child};
 use crate::support::{PATIENCE, watch};
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -300,42 +300,4 @@ fn a_free_permit_is_one_of_several_things_to_wait_for() {
     let waiter = asleep(|| assert_eq!(wait_any(&[&queue, &semaphore]), Ok(1)));
     holder.kill();
     waiter.join();
-}
-
-#[test]
-fn killing_at_random_moments_loses_no_permit() {
-    let _watch = watch();
-    let (segment, semaphore) = sample(3);
-    let rounds = segment.create::<Counter>("rounds", 0).unwrap();
-    let inside = segment.create::<Counter<i64>>("inside", 0).unwrap();
-    for round in 0..30 {
-        let workers: Vec<_> = (0..4)
-            .map(|worker| {
-                child(|| {
-                    loop {
-                        let permits = if worker == 0 {
-                            semaphore.acquire_many(2).unwrap().into_permits()
-                        } else {
-                            vec![semaphore.acquire().unwrap()]
-                        };
-                        let count = i64::try_from(permits.len()).unwrap();
-                        // Those of the killed are not taken off.
-                        let most = 3 + 2 * 4 * round;
-                        assert!(inside.add(count) <= most);
-                        rounds.add(1);
-                        inside.sub(count);
-                    }
-                })
-            })
-            .collect();
-        let before = rounds.load();
-        while rounds.load() < before + 50 {
-            std::hint::spin_loop();
-        }
-        workers.into_iter().for_each(|worker| worker.kill());
-        let all = semaphore.acquire_many_timeout(3, PATIENCE).unwrap();
-        assert_eq!(semaphore.holders(), [Holder::ThisProcess; 3]);
-        drop(all);
-    }
-    assert!(segment.reap().stuck == 0 && segment.participants().len() == 1);
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 fn torture(job: &str, seeded: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock-verify"));
     // One task in a thousand of a pool has the bug, and its worker may end first.
-    let secs = if job == "pool" { "1.5" } else { "0.3" };
+    let secs = if job == "pool" { "1.5" } else { "0.8" };
     command.args(["torture", job, "--secs", secs, "--kill-rate", "20"]);
     command.args(["--processes", "4"]);
     if seeded {
