@@ -12,6 +12,7 @@ fn main() {
         .unwrap_or_else(|_| "unknown".into());
     println!("cargo::rustc-env=CROSSDOCK_RUSTC={version}");
     println!("cargo::rustc-check-cfg=cfg(boost)");
+    println!("cargo::rustc-check-cfg=cfg(boost_locks)");
     println!("cargo::rustc-check-cfg=cfg(boost_map)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=../Cargo.lock");
@@ -21,6 +22,13 @@ fn main() {
         "src/peers/queues/boost.cpp",
         "ipc/message_queue.hpp",
         "boost",
+    );
+    #[cfg(feature = "boost")]
+    boost(
+        "locks",
+        "src/peers/locks/boost.cpp",
+        "sync/interprocess_mutex.hpp",
+        "boost_locks",
     );
     #[cfg(feature = "stores")]
     boost(
@@ -33,7 +41,7 @@ fn main() {
 
 /// Builds calls of Boost.Interprocess. Without a C++ compiler, or without its headers, the program
 /// does without, and has no such `cfg`.
-#[cfg(any(feature = "foreign", feature = "stores"))]
+#[cfg(any(feature = "boost", feature = "foreign", feature = "stores"))]
 fn boost(library: &str, source: &str, header: &str, cfg: &str) {
     println!("cargo::rerun-if-changed={source}");
     println!("cargo::rerun-if-changed=/usr/include/boost/interprocess/{header}");

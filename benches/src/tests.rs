@@ -34,7 +34,10 @@ fn measured(sort: impl Fn(Sort) -> bool) {
     let entrants: Vec<&Entrant> = ENTRANTS.iter().filter(|one| sort(one.sort)).collect();
     assert!(!entrants.is_empty());
     for entrant in entrants {
-        let kind = entrant.kind().expect("a kind for each entrant");
+        let Some(kind) = entrant.kind() else {
+            assert!(entrant.missing().is_some(), "{}", entrant.name);
+            continue;
+        };
         let sample = (kind.run)(&setting).expect(entrant.name);
         assert_eq!(sample.found, sample.expected, "{}", entrant.name);
         assert_eq!(sample.ops.len(), 2, "{}", entrant.name);

@@ -10,7 +10,8 @@ const WHATS: [&str; 7] = [
     "locks", "queues", "work", "arrays", "chaos", "pools", "objects",
 ];
 /// The feature with the peers of a study that nothing else builds.
-const FEATURES: [(&str, &str); 4] = [
+const FEATURES: [(&str, &str); 5] = [
+    ("locks", "boost"),
     ("queues", "foreign"),
     ("chaos", "foreign"),
     ("pools", "procspawn"),

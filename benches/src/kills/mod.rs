@@ -101,6 +101,10 @@ pub(crate) const TRIED: &[Tried] = &[
     Tried::of::<Futex>(),
     Tried::of::<RawSync>(),
     Tried::of::<Semaphore>(),
+    #[cfg(boost_locks)]
+    Tried::of::<crate::peers::locks::BoostMutex>(),
+    #[cfg(boost_locks)]
+    Tried::of::<crate::peers::locks::BoostSemaphore>(),
     Tried::of::<Permits>(),
     Tried::of::<SystemV>(),
     Tried::of::<Flock>(),

@@ -8,7 +8,7 @@ use super::verdict::Duel;
 use super::{Report, versions::Versions};
 use crate::contest::{Figure, Setting};
 use crate::kills::{PYTHON, Toll};
-use crate::peers::locks::{OURS, Sort, entrant};
+use crate::peers::locks::{ENTRANTS, Entrant, OURS, Sort, entrant};
 
 /// The whole document; `kept` is what others wrote into the one before.
 pub(super) fn document(report: &Report, kept: &Kept) -> String {
@@ -54,19 +54,38 @@ fn head(report: &Report) -> String {
          - **Date**: {}\n\
          - **Machine**: {machine}\n\
          - **Versions**: {}\n\
-         - **Effort**: {} runs of {} s for each figure of the locks, {} kills of each lock",
+         - **Effort**: {} runs of {} s for each figure of the locks, {} kills of each lock{}",
         report.command,
         report.date,
         versions.join(", "),
         effort.runs,
         effort.secs,
         effort.kills,
+        not_installed(),
     )
 }
 
-fn versions(versions: &Versions) -> [(&'static str, &str); 7] {
+/// What was not there to be measured.
+fn not_installed() -> String {
+    let missing = || {
+        ENTRANTS
+            .iter()
+            .filter(|entrant| entrant.missing().is_some())
+    };
+    let Some(what) = missing().find_map(Entrant::missing) else {
+        return String::new();
+    };
+    let labels: Vec<&str> = missing().map(|entrant| entrant.label).collect();
+    let labels = labels.join(" and ");
+    format!("\n- **Not installed**: {labels}, for want of {what}")
+}
+
+fn versions(versions: &Versions) -> [(&'static str, &str); 8] {
     let rustc = versions.rustc.strip_prefix("rustc ");
     let rustc = rustc.unwrap_or(versions.rustc);
+    fn of(version: &Option<String>) -> &str {
+        version.as_deref().unwrap_or("(not there, left out)")
+    }
     [
         ("rustc", rustc.split(' ').next().unwrap_or(rustc)),
         ("crossdock", versions.crossdock),
@@ -74,13 +93,8 @@ fn versions(versions: &Versions) -> [(&'static str, &str); 7] {
         ("shared_memory", &versions.shared_memory),
         ("parking_lot", &versions.parking_lot),
         ("glibc", &versions.glibc),
-        (
-            "Python",
-            versions
-                .python
-                .as_deref()
-                .unwrap_or("(not there, left out)"),
-        ),
+        ("Boost", of(&versions.boost)),
+        ("Python", of(&versions.python)),
     ]
 }
 

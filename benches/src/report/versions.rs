@@ -17,6 +17,8 @@ pub(crate) struct Versions {
     pub(crate) shared_memory: String,
     pub(crate) parking_lot: String,
     pub(crate) glibc: String,
+    /// `None`: it is not there, and nothing of it was measured.
+    pub(crate) boost: Option<String>,
     /// `None`: there is no interpreter, and nothing of it was measured.
     pub(crate) python: Option<String>,
 }
@@ -30,6 +32,7 @@ impl Versions {
             shared_memory: locked("shared_memory"),
             parking_lot: locked("parking_lot"),
             glibc: glibc(),
+            boost: boost(),
             python: python_version(),
         }
     }
@@ -82,6 +85,16 @@ fn locked(name: &str) -> String {
         .next()
         .and_then(|line| line.strip_prefix("version = "));
     version.unwrap_or("unknown").trim_matches('"').to_owned()
+}
+
+#[cfg(boost_locks)]
+fn boost() -> Option<String> {
+    Some(crate::peers::locks::boost_version())
+}
+
+#[cfg(not(boost_locks))]
+fn boost() -> Option<String> {
+    None
 }
 
 fn glibc() -> String {

@@ -76,7 +76,14 @@ enum Source {
     Shared,
     /// Here.
     Own(Kind),
+    /// It was not built: for want of what.
+    #[cfg(not(boost_locks))]
+    Missing(&'static str),
 }
+
+/// What is to be installed for Boost's locks.
+#[cfg(not(boost_locks))]
+const BOOST: &str = "Boost's headers, a C++ compiler and the feature `boost`";
 
 const fn shared(
     name: &'static str,
@@ -103,6 +110,26 @@ const fn own(kind: Kind, sort: Sort, after_kill: AfterKill) -> Entrant {
     }
 }
 
+/// A lock of Boost's.
+const fn boosts(name: &'static str, label: &'static str, kind: Source) -> Entrant {
+    Entrant {
+        name,
+        label,
+        sort: Sort::Lock,
+        after_kill: AfterKill::Held,
+        kind,
+    }
+}
+
+#[cfg(boost_locks)]
+const BOOST_MUTEX: Source = Source::Own(Kind::of::<Adds<super::BoostMutex>>("Boost"));
+#[cfg(boost_locks)]
+const BOOST_SEMAPHORE: Source = Source::Own(Kind::of::<Adds<super::BoostSemaphore>>("Boost"));
+#[cfg(not(boost_locks))]
+const BOOST_MUTEX: Source = Source::Missing(BOOST);
+#[cfg(not(boost_locks))]
+const BOOST_SEMAPHORE: Source = Source::Missing(BOOST);
+
 /// All of them, in the order of the report.
 pub(crate) const ENTRANTS: &[Entrant] = &[
     shared(OURS, "crossdock `Mutex`", Sort::Lock, AfterKill::Told),
@@ -128,6 +155,12 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
         Kind::of::<Adds<Semaphore>>("POSIX semaphore"),
         Sort::Lock,
         AfterKill::Held,
+    ),
+    boosts("boost-mutex", "Boost `interprocess_mutex`", BOOST_MUTEX),
+    boosts(
+        "boost-semaphore",
+        "Boost `interprocess_semaphore`",
+        BOOST_SEMAPHORE,
     ),
     own(
         Kind::of::<AddsBeside<Permits>>("crossdock `Semaphore`, 1 permit"),
@@ -170,10 +203,21 @@ pub(crate) const ENTRANTS: &[Entrant] = &[
 ];
 
 impl Entrant {
+    /// For want of what it was not built.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        match self.kind {
+            #[cfg(not(boost_locks))]
+            Source::Missing(what) => Some(what),
+            _ => None,
+        }
+    }
+
     /// What measures it.
     pub(crate) fn kind(&self) -> Option<Kind> {
         match self.kind {
             Source::Own(kind) => Some(kind),
+            #[cfg(not(boost_locks))]
+            Source::Missing(_) => None,
             Source::Shared => KINDS.iter().find(|kind| kind.name == self.name).copied(),
         }
     }

@@ -1,5 +1,7 @@
 //! The locks that crossdock's are held beside, and what each of them is.
 
+#[cfg(boost_locks)]
+mod boost;
 mod entrants;
 mod flock;
 mod ours;
@@ -23,6 +25,8 @@ use crossdock_cli::work::Work;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(boost_locks)]
+pub(crate) use boost::{BoostMutex, BoostSemaphore, version as boost_version};
 pub(crate) use entrants::{
     AfterKill, ENTRANTS, Entrant, OUR_SEMAPHORE, OURS, ROBUST, Sort, entrant,
 };
