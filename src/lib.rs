@@ -68,7 +68,7 @@
 //! | [`queue::WorkQueue`], the [`queue::Work`] of plain values | messages held until they are acknowledged, written and read in place; redelivery, dead letters, `nack`, `wait_idle` | lock-free; its messages wait for it, and so does `wait_idle` | the message that it held, redelivered one attempt later, or a dead letter after the last attempt; loans, which are free again; its endpoint counts, which are taken back | work, ends |
 //! | [`queue::ByteQueue`] | the same for messages of bytes of any length, of one cell or several | as above | as above | work, ends |
 //! | `queue::Channel` | the same for every type that serde encodes: strings, enums, nested values; feature `process` | as above | as above | work, ends |
-//! | [`queue::wait_any`] | which of several queues is ready | as they do | nothing | any |
+//! | [`queue::wait_any`] | which of several queues, events, semaphores, numbers, promises, objects and processes is ready | as they do | nothing | any |
 //! | [`Snapshot`] | the latest whole value of one writer, read in place by many; `wait_newer` | wait-free on both sides; a stopped writer is the writer still | the value before, whole; the writer's place or a reader slot, which another process takes over | snapshot |
 //! | `Dict`, `Set` | values under keys, of any types that serde encodes; `update`, `iter`, `snapshot`, `wait_changed`, `until_changed` for `wait_any`; feature `process` | reads are lock-free; a change waits if the peer is in the middle of one | its change, made or not: the next change clears up | blocks |
 //! | `List` | values in order, of any serde type; `push`, `pop`, `set`, `insert`, `sort` | as `Dict` | as `Dict` | blocks |
