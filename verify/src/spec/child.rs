@@ -88,6 +88,15 @@ impl Drop for Child {
     }
 }
 
+/// Calls `body` in another thread, and returns when that has ended, with all that it had.
+///
+/// # Panics
+///
+/// If `body` does.
+pub(crate) fn in_thread(body: impl FnOnce() + Send) {
+    std::thread::scope(|scope| scope.spawn(body).join().expect("no panic"));
+}
+
 /// Looks until `done`, yielding in between.
 ///
 /// # Panics

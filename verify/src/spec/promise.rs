@@ -10,7 +10,7 @@ use crossdock::sync::{
 };
 
 use crate::place::input;
-use crate::spec::child::{PATIENCE, in_child, killed_with};
+use crate::spec::child::{PATIENCE, in_child, in_thread, killed_with};
 use crate::spec::segment;
 
 /// Three words, so that a half-written value would be seen.
@@ -208,17 +208,15 @@ impl<'p> Model<'p> {
             State::Claimed(_) => Err(PromiseTimeoutError::Timeout),
             state => state.wait(),
         };
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                assert_eq!(promise.wait_timeout(Duration::ZERO).copied(), waits);
-                if is_claimed {
-                    assert_eq!(promise.claim().err(), Some(of_this_process()));
-                    assert_eq!(promise.set(value), Err(of_this_process()));
-                }
-                if leaks {
-                    std::mem::forget(promise.claim().expect("it is open"));
-                }
-            });
+        in_thread(|| {
+            assert_eq!(promise.wait_timeout(Duration::ZERO).copied(), waits);
+            if is_claimed {
+                assert_eq!(promise.claim().err(), Some(of_this_process()));
+                assert_eq!(promise.set(value), Err(of_this_process()));
+            }
+            if leaks {
+                std::mem::forget(promise.claim().expect("it is open"));
+            }
         });
         if leaks {
             self.state = State::Leaked;

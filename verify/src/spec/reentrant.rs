@@ -10,7 +10,7 @@ use crossdock::sync::{
 };
 
 use crate::place::input;
-use crate::spec::child::{PATIENCE, in_child, killed_with};
+use crate::spec::child::{PATIENCE, in_child, in_thread, killed_with};
 use crate::spec::segment;
 
 type Guard<'m> = ReentrantMutexGuard<'m, u64>;
@@ -187,28 +187,26 @@ impl<'m> Model<'m> {
         let (expected, value) = (self.told_another(), self.value);
         let is_held = matches!(expected, Told::Held(_));
         let leaks = !is_held && how < 8;
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                assert!(!mutex.is_held_by_this_thread());
-                let mut guards = Vec::new();
-                for _ in 0..depth % 4 + 1 {
-                    let (told, guard) = match how % 2 {
-                        0 => tried(mutex.try_lock()),
-                        _ => timed(mutex.lock_timeout(Duration::ZERO)),
-                    };
-                    assert_eq!(told, expected);
-                    guards.extend(guard);
+        in_thread(move || {
+            assert!(!mutex.is_held_by_this_thread());
+            let mut guards = Vec::new();
+            for _ in 0..depth % 4 + 1 {
+                let (told, guard) = match how % 2 {
+                    0 => tried(mutex.try_lock()),
+                    _ => timed(mutex.lock_timeout(Duration::ZERO)),
+                };
+                assert_eq!(told, expected);
+                guards.extend(guard);
+            }
+            assert_eq!(mutex.is_held_by_this_thread(), !is_held);
+            for guard in guards {
+                assert_eq!(guard.get(), value);
+                guard.set(value + 1);
+                guard.set(value);
+                if leaks {
+                    std::mem::forget(guard);
                 }
-                assert_eq!(mutex.is_held_by_this_thread(), !is_held);
-                for guard in guards {
-                    assert_eq!(guard.get(), value);
-                    guard.set(value + 1);
-                    guard.set(value);
-                    if leaks {
-                        std::mem::forget(guard);
-                    }
-                }
-            });
+            }
         });
         self.is_leaked |= leaks;
     }

@@ -10,7 +10,7 @@ use crossdock::sync::{
 };
 
 use crate::place::{NAME, input};
-use crate::spec::child::{PATIENCE, in_child, killed_with};
+use crate::spec::child::{PATIENCE, in_child, in_thread, killed_with};
 use crate::spec::segment;
 
 /// Permits in the hands of this process.
@@ -147,7 +147,7 @@ impl<'s> Model<'s> {
         match how % 8 {
             _ if self.has_bug => std::mem::forget(held),
             // Any thread may.
-            0 => std::thread::scope(|scope| drop(scope.spawn(|| drop(held)))),
+            0 => in_thread(|| drop(held)),
             _ => drop(held),
         }
     }
